@@ -1,0 +1,300 @@
+//! Model-averaging ensemble: several models of one architecture predict as one.
+//!
+//! ```text
+//! p = Σₖ wₖ softmax(zₖ)         Combine::MeanProbabilities
+//! z = Σₖ wₖ zₖ                  Combine::MeanLogits
+//! p = Σₖ wₖ onehot(argmax zₖ)   Combine::MajorityVote
+//! ```
+//!
+//! with `zₖ` the output of member k and weights `wₖ` of sum 1, equal unless given. The errors of models
+//! trained from different weights differ; their mean has less variance than any of them.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::module::Module;
+//! use burn::nn::{Linear, LinearConfig};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_average::{EnsembleConfig, Predict};
+//!
+//! #[derive(Module, Debug)]
+//! struct Classifier {
+//!     layer: Linear,
+//! }
+//!
+//! impl Predict for Classifier {
+//!     type Input = Tensor<2>;
+//!
+//!     fn predict(&self, images: Tensor<2>) -> Tensor<2> {
+//!         self.layer.forward(images)
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), burn_tricks_average::EnsembleError> {
+//! let device = Device::flex();
+//! let ensemble = EnsembleConfig::new().build(5, 42, &device, |device| Classifier {
+//!     layer: LinearConfig::new(64, 10).init(device),
+//! })?;
+//! // Train each: `for member in ensemble.into_members() { .. }`, then `EnsembleConfig::new().init(trained)`.
+//! let probabilities = ensemble.predict(Tensor::ones([8, 64], &device));
+//! assert_eq!(probabilities.dims(), [8, 10]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A weighted mean of logits:
+//!
+//! ```
+//! # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
+//! # use burn_tricks_average::Predict;
+//! # #[derive(Module, Debug)]
+//! # struct Classifier { layer: Linear }
+//! # impl Predict for Classifier {
+//! #     type Input = Tensor<2>;
+//! #     fn predict(&self, images: Tensor<2>) -> Tensor<2> { self.layer.forward(images) }
+//! # }
+//! # let init = || Classifier { layer: LinearConfig::new(64, 10).init(&Device::flex()) };
+//! # let (strong, weak) = (init(), init());
+//! use burn_tricks_average::{Combine, EnsembleConfig};
+//!
+//! let ensemble = EnsembleConfig::new()
+//!     .with_combine(Combine::MeanLogits)
+//!     .with_weights(Some(vec![2.0, 1.0])) // normalised to a sum of 1
+//!     .init(vec![strong, weak])?;
+//! # Ok::<(), burn_tricks_average::EnsembleError>(())
+//! ```
+//!
+//! # Where it stands
+//!
+//! After training. Each member can be an average of weights or the best weights of its own run.
+//!
+//! # Cost
+//!
+//! K models to train, to keep and to run. One output is held at a time beside the running sum.
+//!
+//! # Differences
+//!
+//! The mean of probabilities and that of logits (a geometric mean of probabilities) can name different
+//! classes: for logits `[4, 0, 0]`, `[0, 1.5, 0]`, `[0, 1.5, 0]` the first says 1 and the second 0.
+//! scikit-learn's `VotingClassifier` calls the first "soft"; its "hard" voting breaks a tie, as here,
+//! towards the lower class.
+//!
+//! # Suggested values
+//!
+//! Five members from different seeds, mean of probabilities (Lakshminarayanan et al.).
+//!
+//! # References
+//!
+//! - Hansen, Salamon, *Neural network ensembles*, 1990, <https://doi.org/10.1109/34.58871>
+//! - Lakshminarayanan, Pritzel, Blundell, *Simple and scalable predictive uncertainty estimation using
+//!   deep ensembles*, 2017, <https://arxiv.org/abs/1612.01474>
+
+use crate::EnsembleError;
+use burn::config::Config;
+use burn::module::{Module, ModuleDisplay, ParamId};
+use burn::tensor::{Device, Int, Tensor, activation::softmax};
+use burn_tricks_core::{ConfigError, ParamInfo, force_init, params};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// A model that scores classes.
+pub trait Predict {
+    /// What it looks at: a batch of samples. Cloned for each member of an ensemble.
+    type Input: Clone;
+
+    /// Scores of shape `[batch, classes]`: logits, not yet probabilities. For a regression, the
+    /// predicted values, to be combined by [`Combine::MeanLogits`].
+    fn predict(&self, input: Self::Input) -> Tensor<2>;
+}
+
+/// How the outputs of the members become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Combine {
+    /// The mean of the members' softmax probabilities. The ensemble gives probabilities.
+    MeanProbabilities,
+    /// The mean of the members' outputs as they are. The ensemble gives logits.
+    MeanLogits,
+    /// Each member votes for its highest score. The ensemble gives the share of votes.
+    MajorityVote,
+}
+
+/// Configuration of [`Ensemble`].
+#[derive(Config, Debug, PartialEq)]
+pub struct EnsembleConfig {
+    /// How the outputs become one. Default: [`Combine::MeanProbabilities`].
+    #[config(default = "Combine::MeanProbabilities")]
+    pub combine: Combine,
+    /// One weight of at least 0 per member; only their ratios matter. Default: equal.
+    #[config(default = "None")]
+    pub weights: Option<Vec<f64>>,
+}
+
+impl EnsembleConfig {
+    /// The ensemble of models trained elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// If there is no member, if two members share a parameter (by its id), if a member's parameters
+    /// differ from those of the first in path, shape or element type, or if the weights are not one
+    /// finite number of at least 0 per member with a positive sum.
+    pub fn init<M: Module + ModuleDisplay>(
+        &self,
+        members: Vec<M>,
+    ) -> Result<Ensemble<M>, EnsembleError> {
+        let parameters: Vec<_> = members.iter().map(params).collect();
+        check_architecture(&parameters)?;
+        check_distinct(&parameters)?;
+        let weights = self.normalized_weights(members.len())?;
+        Ok(Ensemble {
+            members,
+            combine: self.combine,
+            weights,
+        })
+    }
+
+    /// The ensemble of `count` models made by `model`, each from weights of its own.
+    ///
+    /// Before member k is made the device is seeded with `seed + k`, and its weights are drawn at once:
+    /// Burn would otherwise draw them at their first use, and the same for every clone. The device's
+    /// random generator may be shared by the whole process.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init). A `model` that returns clones of one model is an error.
+    pub fn build<M: Module + ModuleDisplay>(
+        &self,
+        count: usize,
+        seed: u64,
+        device: &Device,
+        mut model: impl FnMut(&Device) -> M,
+    ) -> Result<Ensemble<M>, EnsembleError> {
+        let members = (0..count as u64)
+            .map(|member| {
+                device.seed(seed.wrapping_add(member));
+                let model = model(device);
+                force_init(&model);
+                model
+            })
+            .collect();
+        self.init(members)
+    }
+
+    fn normalized_weights(&self, count: usize) -> Result<Vec<f64>, EnsembleError> {
+        let weights = match &self.weights {
+            Some(weights) => weights.clone(),
+            None => vec![1.0; count],
+        };
+        let sum: f64 = weights.iter().sum();
+        let valid = weights.len() == count
+            && weights.iter().all(|weight| *weight >= 0.0)
+            && sum.is_finite()
+            && sum > 0.0;
+        if !valid {
+            return Err(EnsembleError::Weights(ConfigError::new(
+                "weights",
+                "be one finite number of at least 0 per member, with a positive sum",
+                (weights, count),
+            )));
+        }
+        Ok(weights.into_iter().map(|weight| weight / sum).collect())
+    }
+}
+
+/// Several models that predict as one. Made by [`EnsembleConfig`].
+///
+/// It is a Burn module: one record holds all members (`members.0...`), `to_device` moves and `valid`
+/// switches them all. How they are combined belongs to the configuration, not to the record.
+#[derive(Module, Debug)]
+pub struct Ensemble<M: Module + ModuleDisplay> {
+    members: Vec<M>,
+    #[module(skip)]
+    combine: Combine,
+    #[module(skip)]
+    weights: Vec<f64>,
+}
+
+impl<M: Module + ModuleDisplay> Ensemble<M> {
+    /// The members, in their order.
+    pub fn members(&self) -> &[M] {
+        &self.members
+    }
+
+    /// The members, to train them.
+    pub fn into_members(self) -> Vec<M> {
+        self.members
+    }
+}
+
+impl<M: Module + ModuleDisplay + Predict> Predict for Ensemble<M> {
+    type Input = M::Input;
+
+    /// What [`Combine`] says, of shape `[batch, classes]`.
+    fn predict(&self, input: M::Input) -> Tensor<2> {
+        self.members
+            .iter()
+            .zip(&self.weights)
+            .map(|(member, weight)| {
+                let output = member.predict(input.clone());
+                let output = match self.combine {
+                    Combine::MeanProbabilities => softmax(output, 1),
+                    Combine::MeanLogits => output,
+                    Combine::MajorityVote => vote(output),
+                };
+                output * *weight
+            })
+            .reduce(|sum, output| sum + output)
+            .expect("an ensemble has at least one member")
+    }
+}
+
+/// 1 at the highest score of each row, 0 elsewhere.
+fn vote(scores: Tensor<2>) -> Tensor<2> {
+    let [batch, classes] = scores.dims();
+    let dtype = scores.dtype();
+    let device = scores.device();
+    let choice = scores.argmax(1).expand([batch, classes]);
+    let class = Tensor::<1, Int>::arange(0..classes as i64, &device)
+        .unsqueeze::<2>()
+        .expand([batch, classes]);
+    class.equal(choice).float().cast(dtype)
+}
+
+fn check_architecture(members: &[Vec<ParamInfo>]) -> Result<(), EnsembleError> {
+    let first = members.first().ok_or(EnsembleError::Empty)?;
+    let describe = |param: Option<&ParamInfo>| match param {
+        Some(ParamInfo {
+            path, shape, dtype, ..
+        }) => format!("`{path}` {shape:?} {dtype:?}"),
+        None => "no further parameter".to_owned(),
+    };
+    for (member, parameters) in members.iter().enumerate().skip(1) {
+        for at in 0..first.len().max(parameters.len()) {
+            let (expected, got) = (describe(first.get(at)), describe(parameters.get(at)));
+            if expected != got {
+                return Err(EnsembleError::DifferentArchitecture {
+                    member,
+                    expected,
+                    got,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_distinct(members: &[Vec<ParamInfo>]) -> Result<(), EnsembleError> {
+    let mut owners: HashMap<ParamId, usize> = HashMap::new();
+    for (second, parameters) in members.iter().enumerate() {
+        for param in parameters {
+            let first = *owners.entry(param.id).or_insert(second);
+            if first != second {
+                return Err(EnsembleError::SharedParameter {
+                    path: param.path.clone(),
+                    first,
+                    second,
+                });
+            }
+        }
+    }
+    Ok(())
+}

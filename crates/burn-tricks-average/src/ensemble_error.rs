@@ -1,0 +1,69 @@
+//! Why members cannot be one ensemble.
+
+use burn_tricks_core::ConfigError;
+use std::fmt::Display;
+
+/// Why members cannot be one ensemble. Members count from 0.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum EnsembleError {
+    /// There is no member.
+    Empty,
+    /// Two members hold the same parameter: one is a clone of the other, and training them would
+    /// train one of them.
+    SharedParameter {
+        /// The path of the parameter in the later member.
+        path: String,
+        /// The earlier member.
+        first: usize,
+        /// The later member.
+        second: usize,
+    },
+    /// A member has another architecture than the first.
+    DifferentArchitecture {
+        /// The member.
+        member: usize,
+        /// The first parameter that differs: what member 0 has there and what this member has.
+        expected: String,
+        /// See `expected`.
+        got: String,
+    },
+    /// The weights are not one number of at least 0 per member, with a positive sum.
+    Weights(ConfigError),
+}
+
+impl Display for EnsembleError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Empty => write!(f, "an ensemble needs at least one member, got none"),
+            Self::SharedParameter {
+                path,
+                first,
+                second,
+            } => write!(
+                f,
+                "members {first} and {second} share the parameter `{path}`: is one a clone of the \
+                 other?"
+            ),
+            Self::DifferentArchitecture {
+                member,
+                expected,
+                got,
+            } => write!(
+                f,
+                "member {member} differs in architecture from member 0: expected {expected}, got \
+                 {got}"
+            ),
+            Self::Weights(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for EnsembleError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Weights(error) => Some(error),
+            _ => None,
+        }
+    }
+}

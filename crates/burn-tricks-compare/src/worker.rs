@@ -1,0 +1,137 @@
+//! One worker process, from its start to its end.
+
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead, BufReader, Read},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long to wait for output before looking at the worker again.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How long to go on reading after the worker has ended. Its output ends with it, unless a process
+/// that it started holds it open.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How much of standard error is kept: that many of the last lines, and of each that many
+/// characters.
+const STDERR_LINES: usize = 20;
+const STDERR_COLUMNS: usize = 500;
+
+/// A worker process, which is killed and waited for when dropped.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    child: Child,
+    output: Receiver<Output>,
+    stderr: VecDeque<String>,
+    ended: Option<(ExitStatus, Instant)>,
+}
+
+/// What happened to a worker.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// It printed a line on standard output.
+    Line(String),
+    /// It has ended, and its output has been read.
+    Ended(ExitStatus),
+    /// Nothing of interest for a short while.
+    Idle,
+}
+
+#[derive(Debug)]
+enum Output {
+    Stdout(String),
+    Stderr(String),
+}
+
+impl Worker {
+    pub(crate) fn start(mut command: Command) -> io::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        // Bounded, so that a worker cannot print faster than it is read.
+        let (sender, output) = sync_channel(64);
+        if let Some(stdout) = child.stdout.take() {
+            forward(stdout, Output::Stdout, sender.clone());
+        }
+        if let Some(stderr) = child.stderr.take() {
+            forward(stderr, Output::Stderr, sender);
+        }
+        Ok(Self {
+            child,
+            output,
+            stderr: VecDeque::new(),
+            ended: None,
+        })
+    }
+
+    /// What happens next, within a short while.
+    pub(crate) fn next(&mut self) -> io::Result<Event> {
+        if self.ended.is_none() {
+            let status = self.child.try_wait()?;
+            self.ended = status.map(|status| (status, Instant::now()));
+        }
+        if let Some((status, at)) = self.ended
+            && at.elapsed() > GRACE
+        {
+            return Ok(Event::Ended(status));
+        }
+        match self.output.recv_timeout(TICK) {
+            Ok(Output::Stdout(line)) => return Ok(Event::Line(line)),
+            Ok(Output::Stderr(line)) => self.keep(line),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => match self.ended {
+                Some((status, _)) => return Ok(Event::Ended(status)),
+                None => thread::sleep(TICK),
+            },
+        }
+        Ok(Event::Idle)
+    }
+
+    /// The last lines of standard error so far.
+    pub(crate) fn stderr_tail(&self) -> String {
+        Vec::from_iter(self.stderr.iter().map(String::as_str)).join("\n")
+    }
+
+    fn keep(&mut self, mut line: String) {
+        if let Some((end, _)) = line.char_indices().nth(STDERR_COLUMNS) {
+            line.truncate(end);
+        }
+        if self.stderr.len() == STDERR_LINES {
+            self.stderr.pop_front();
+        }
+        self.stderr.push_back(line);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Both do nothing to a worker that has been waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends the lines of a stream, on a thread that ends with the stream or the receiver.
+fn forward<R>(stream: R, wrap: fn(String) -> Output, sender: SyncSender<Output>)
+where
+    R: Read + Send + 'static,
+{
+    thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut line = Vec::new();
+        while stream.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            let text = String::from_utf8_lossy(&line);
+            let text = text.trim_end_matches(['\n', '\r']).to_owned();
+            if sender.send(wrap(text)).is_err() {
+                break;
+            }
+            line.clear();
+        }
+    });
+}

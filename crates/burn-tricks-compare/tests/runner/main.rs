@@ -1,0 +1,176 @@
+//! Worker processes, played by shell scripts.
+#![cfg(unix)]
+
+mod failures;
+
+use std::{
+    env,
+    num::NonZeroUsize,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use burn_tricks_compare::{Job, RUN_PREFIX, RunError, RunResult, Runner, worker_command};
+
+/// Far below what the sleeping workers would take, far above what a busy machine adds.
+const PROMPTLY: Duration = Duration::from_secs(15);
+
+fn job(label: &str, seeds: &[u64], script: &str) -> Job {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    Job {
+        label: label.to_owned(),
+        seeds: seeds.to_vec(),
+        command,
+    }
+}
+
+fn result(variant: &str, seed: u64) -> RunResult {
+    RunResult {
+        variant: variant.to_owned(),
+        seed,
+        test_accuracy: 0.9,
+        test_loss: f64::NAN,
+        epochs_to_90: None,
+        gap: 0.02,
+        seconds_per_epoch: 1.5,
+    }
+}
+
+/// A line of a script that prints a result.
+fn print(variant: &str, seed: u64) -> String {
+    let run = result(variant, seed);
+    format!(
+        "echo '{RUN_PREFIX}{}'\n",
+        serde_json::to_string(&run).unwrap()
+    )
+}
+
+fn run(parallel: usize, jobs: Vec<Job>) -> Result<Vec<RunResult>, RunError> {
+    Runner::new(NonZeroUsize::new(parallel).unwrap()).run(jobs)
+}
+
+#[test]
+fn results_come_in_the_order_of_the_jobs_and_seeds() {
+    let jobs = || {
+        // The first job ends last, and prints its seeds the other way round.
+        let first = format!(
+            "sleep 0.5\n{}echo junk\n{}",
+            print("sgd", 1),
+            print("sgd", 7)
+        );
+        vec![
+            job("sgd", &[7, 1], &first),
+            job("ema", &[2], &print("ema", 2)),
+            job("sgd", &[0], &print("sgd", 0)),
+        ]
+    };
+    for parallel in [1, 2, 8] {
+        let runs = run(parallel, jobs()).unwrap();
+        let order: Vec<_> = runs.iter().map(|run| (&*run.variant, run.seed)).collect();
+        assert_eq!(order, [("sgd", 7), ("sgd", 1), ("ema", 2), ("sgd", 0)]);
+        assert!(runs.iter().all(|run| run.test_loss.is_nan()));
+    }
+}
+
+/// What the next test runs as a worker. Among the other tests, it does nothing.
+#[test]
+fn worker() {
+    if env::var_os("BURN_TRICKS_WORKER").is_some() {
+        assert_eq!(env::var("RAYON_NUM_THREADS").as_deref(), Ok("1"));
+        result("ema", 3).emit().unwrap();
+        println!("junk");
+        result("ema", 4).emit().unwrap();
+    }
+}
+
+#[test]
+fn this_executable_can_be_the_worker() {
+    let mut command = worker_command(Some(1)).unwrap();
+    command.args(["--exact", "worker", "--quiet", "--nocapture"]);
+    command.env("BURN_TRICKS_WORKER", "");
+    let worker = Job {
+        label: "ema".to_owned(),
+        seeds: vec![3, 4],
+        command,
+    };
+    let runs = run(1, vec![worker]).unwrap();
+    assert_eq!(runs.len(), 2);
+    assert_eq!((runs[1].seed, runs[1].test_accuracy), (4, 0.9));
+}
+
+#[test]
+fn workers_run_at_once() {
+    // Each waits for the other's file.
+    let folder = tempfile::tempdir().unwrap();
+    let meet = |mine: &str, other: &str| {
+        let script = format!("touch {mine}\nwhile [ ! -e {other} ]; do sleep 0.02; done\n");
+        let mut job = job(mine, &[0], &(script + &print(mine, 0)));
+        job.command.current_dir(folder.path());
+        job
+    };
+    assert_eq!(
+        run(2, vec![meet("a", "b"), meet("b", "a")]).unwrap().len(),
+        2
+    );
+}
+
+#[test]
+fn no_more_than_allowed_run_at_once() {
+    // A worker that finds the folder of another fails.
+    let folder = tempfile::tempdir().unwrap();
+    let alone = |seed| {
+        let script = format!(
+            "mkdir alone || exit 1\nsleep 0.1\n{}rmdir alone",
+            print("a", seed)
+        );
+        let mut job = job("a", &[seed], &script);
+        job.command.current_dir(folder.path());
+        job
+    };
+    assert_eq!(run(1, (0..4).map(alone).collect()).unwrap().len(), 4);
+}
+
+#[test]
+fn nothing_to_do_gives_no_results() {
+    assert_eq!(run(3, Vec::new()).unwrap(), []);
+    assert_eq!(run(3, vec![job("a", &[], "true")]).unwrap(), []);
+}
+
+#[test]
+fn much_output_and_junk_block_nothing() {
+    // `read` fails, because standard input is empty.
+    let script = "yes junk | head -c 1000000\n\
+                  yes junk | head -c 1000000 >&2\n\
+                  printf '\\377\\376 not UTF-8\\n'\n\
+                  read line && exit 5\n";
+    let runs = run(
+        1,
+        vec![job("ema", &[3], &(script.to_owned() + &print("ema", 3)))],
+    );
+    assert_eq!(runs.unwrap().len(), 1);
+}
+
+#[test]
+fn a_process_left_behind_by_a_worker_is_not_waited_for() {
+    let start = Instant::now();
+    let runs = run(
+        1,
+        vec![job(
+            "ema",
+            &[3],
+            &("sleep 30 &\n".to_owned() + &print("ema", 3)),
+        )],
+    );
+    assert_eq!(runs.unwrap().len(), 1);
+    assert!(start.elapsed() < PROMPTLY, "took {:?}", start.elapsed());
+}
+
+#[test]
+fn a_progress_bar_changes_no_result() {
+    let runner = Runner::new(NonZeroUsize::MIN).with_progress(true);
+    let runs = runner
+        .run(vec![job("ema", &[3], &print("ema", 3))])
+        .unwrap();
+    assert_eq!(runs.len(), 1);
+}

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+#![deny(clippy::disallowed_methods)]
+
+mod config_error;
+mod improvement;
+mod precision;
+mod walk;
+
+pub use config_error::ConfigError;
+pub use improvement::{Goal, Improvement, MinDelta};
+pub use precision::accumulation_dtype;
+pub use walk::{ParamInfo, PathTracker, force_init, params};

@@ -1,0 +1,198 @@
+//! Gradient clipping at a norm threshold.
+//!
+//! A gradient longer than the threshold θ is shortened; a shorter one is left alone, bit for bit.
+//!
+//! ```text
+//! g ← g · min(1, θ / ‖g‖)                 ClipMode::Rescale   the norm becomes θ
+//! g ← g           if ‖g‖ ≤ θ, else g/‖g‖  ClipMode::Unit      the norm becomes 1
+//! ```
+//!
+//! The norm is taken over *all* gradients of the model ([`NormScope::Model`], the default), so the
+//! direction of the whole gradient is kept. Burn's own `GradientClippingConfig::Norm` clips tensor
+//! by tensor, which turns it; that is [`NormScope::Tensor`] here.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::module::Module;
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{GradientsParams, SgdConfig};
+//! use burn::tensor::{Device, Distribution, Tensor};
+//! use burn_tricks_grad::ClipGradNormConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim = SgdConfig::new().init();
+//! let clip = ClipGradNormConfig::new(1.0).init()?;
+//!
+//! let input = Tensor::<2>::random([8, 4], Distribution::Default, &device) * 100.0;
+//! let loss = model.forward(input).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let (grads, norm) = clip.apply_with_norm(&model, grads);
+//! let model = optim.step(0.1, model, grads);
+//! # let _ = model.num_params();
+//!
+//! // Read the norm when the step is under way, not before it.
+//! let norm: f32 = norm.unwrap().into_scalar();
+//! assert!(norm > 1.0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The lesson's rule, tensor by tensor, with bad gradients turned into zeros:
+//!
+//! ```
+//! use burn_tricks_grad::{ClipGradNormConfig, ClipMode, NonFinite, Norm, NormScope};
+//!
+//! let clip = ClipGradNormConfig::new(10.0)
+//!     .with_mode(ClipMode::Unit)
+//!     .with_norm(Norm::L2)
+//!     .with_scope(NormScope::Tensor)
+//!     .with_non_finite(NonFinite::ZeroGradient)
+//!     .init()?;
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Where it stands
+//!
+//! After gradients have been accumulated and unscaled, before the optimizer. Clipping each
+//! micro-batch, or clipping before a sum, bounds something else.
+//!
+//! # Cost
+//!
+//! No state. Two passes over the gradients: the first finds the largest magnitude and the sum of
+//! powers, the second multiplies. No value is read from the device.
+//!
+//! # Differences
+//!
+//! - PyTorch divides by `‖g‖ + 1e-6`, so its clipped norm is a little below θ;
+//!   [`ClipGradNormConfig::torch`] does the same. Here, as in optax, ε is 0.
+//! - In `f32`, PyTorch's and optax's norm of `[2e19, 2e19, 2e19]` is infinite and the gradient lost;
+//!   here it is 3.46e19 and the direction is kept.
+//! - `Unit` is the rule of the teaching text "Deep Learning Training Tricks". It jumps at θ ≠ 1:
+//!   with θ = 10 a norm of 10 stays and one of 10.1 becomes 1.
+//!
+//! # Suggested values
+//!
+//! θ = 1 for transformers (Hugging Face's and Megatron's default), 0.25 to 10 for recurrent networks
+//! (Pascanu et al.; the lesson says 1 or 10). Look at the norms of a healthy run first and clip
+//! above most of them.
+//!
+//! # References
+//!
+//! - Pascanu, Mikolov, Bengio, *On the difficulty of training recurrent neural networks*, 2013,
+//!   <https://arxiv.org/abs/1211.5063>
+//! - PyTorch, `torch.nn.utils.clip_grad_norm_`; optax, `clip_by_global_norm`
+
+use crate::norm::{Norm, ScaledNorm};
+use crate::rescale::{NonFinite, NormScope, rescale};
+use burn::config::Config;
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn_tricks_core::ConfigError;
+use serde::{Deserialize, Serialize};
+
+/// What becomes of a gradient above the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClipMode {
+    /// It is scaled to the norm θ (PyTorch, optax).
+    Rescale,
+    /// It is divided by its norm, which becomes 1 whatever θ is (the lesson).
+    Unit,
+}
+
+/// Configuration of [`ClipGradNorm`]; see the [crate documentation](crate) for its place and the
+/// file's head for the formula.
+#[derive(Config, Debug, PartialEq)]
+pub struct ClipGradNormConfig {
+    /// The threshold θ > 0, in units of the norm. `f64::MAX` never clips.
+    pub max_norm: f64,
+    /// What becomes of a gradient above the threshold. Default: [`ClipMode::Rescale`].
+    #[config(default = "ClipMode::Rescale")]
+    pub mode: ClipMode,
+    /// Which norm. Default: [`Norm::L2`].
+    #[config(default = "Norm::L2")]
+    pub norm: Norm,
+    /// Over which numbers. Default: [`NormScope::Model`].
+    #[config(default = "NormScope::Model")]
+    pub scope: NormScope,
+    /// What happens to an infinity or a NaN. Default: [`NonFinite::Propagate`].
+    #[config(default = "NonFinite::Propagate")]
+    pub non_finite: NonFinite,
+    /// ε ≥ 0, added to the norm before dividing by it. Default: 0.
+    #[config(default = 0.0)]
+    pub epsilon: f64,
+}
+
+impl ClipGradNormConfig {
+    /// PyTorch's `clip_grad_norm_`: as [`new`](Self::new), with ε = 1e-6.
+    pub fn torch(max_norm: f64) -> Self {
+        Self::new(max_norm).with_epsilon(1e-6)
+    }
+
+    /// The lesson's rule: above θ, divide by the norm.
+    pub fn lesson(max_norm: f64) -> Self {
+        Self::new(max_norm).with_mode(ClipMode::Unit)
+    }
+
+    /// The clipper.
+    ///
+    /// # Errors
+    ///
+    /// If θ is not finite and positive, ε negative or not finite, or the `p` of [`Norm::Lp`] not a
+    /// finite number of at least 1.
+    pub fn init(&self) -> Result<ClipGradNorm, ConfigError> {
+        ConfigError::positive("max_norm", self.max_norm)?;
+        ConfigError::non_negative("epsilon", self.epsilon)?;
+        self.norm.validated()?;
+        Ok(ClipGradNorm {
+            config: self.clone(),
+        })
+    }
+}
+
+/// Clips gradients at a norm threshold. Made by [`ClipGradNormConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClipGradNorm {
+    config: ClipGradNormConfig,
+}
+
+impl ClipGradNorm {
+    /// The clipped gradients.
+    ///
+    /// Gradients of parameters that `module` does not have count for nothing and are left alone.
+    pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
+        self.apply_with_norm(module, grads).0
+    }
+
+    /// The clipped gradients, and the norm over all of them *before* clipping: a tensor of one
+    /// element, or `None` when there was no gradient. The norm is of the whole model in both
+    /// scopes. It may be read at any later time; reading it waits for the device.
+    pub fn apply_with_norm<M: Module>(
+        &self,
+        module: &M,
+        grads: GradientsParams,
+    ) -> (GradientsParams, Option<Tensor<1>>) {
+        let ClipGradNormConfig {
+            norm,
+            scope,
+            non_finite,
+            ..
+        } = self.config;
+        rescale(module, grads, norm, scope, non_finite, &|norm| {
+            self.factor(norm)
+        })
+    }
+
+    fn factor(&self, norm: &ScaledNorm) -> Tensor<1> {
+        let to_threshold = norm.under(self.config.max_norm, self.config.epsilon);
+        let factor = match self.config.mode {
+            ClipMode::Rescale => to_threshold.clone(),
+            ClipMode::Unit => norm.under(1.0, self.config.epsilon),
+        };
+        // A mask and not a minimum, which on some devices would hide a NaN.
+        factor.mask_fill(to_threshold.greater_equal_elem(1.0), 1.0)
+    }
+}

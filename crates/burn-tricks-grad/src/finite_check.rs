@@ -1,0 +1,103 @@
+//! Which gradients are not finite? The one function here that reads the device.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, FloatDType, Tensor};
+use burn_tricks_core::PathTracker;
+use std::collections::HashSet;
+use std::fmt::Display;
+
+/// Parameters whose gradients hold an infinity or a NaN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NonFiniteGradients {
+    /// Their paths, in the module's own order; never empty.
+    pub paths: Vec<String>,
+}
+
+impl Display for NonFiniteGradients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "gradients with infinite or NaN elements: `{}`",
+            self.paths.join("`, `")
+        )
+    }
+}
+
+impl std::error::Error for NonFiniteGradients {}
+
+/// Checks that every gradient is finite.
+///
+/// This waits for the device once, whatever the number of parameters: call it when something looks
+/// wrong, or every so many steps, not on every step.
+///
+/// # Errors
+///
+/// Names every parameter of `module` whose gradient is not finite.
+pub fn check_finite<M: Module>(
+    module: &M,
+    grads: &GradientsParams,
+) -> Result<(), NonFiniteGradients> {
+    let mut check = Check {
+        grads,
+        at: PathTracker::default(),
+        seen: HashSet::new(),
+        paths: Vec::new(),
+        finite: Vec::new(),
+        device: None,
+    };
+    module.visit(&mut check);
+    if check.finite.is_empty() {
+        return Ok(());
+    }
+    #[allow(clippy::disallowed_methods)] // the purpose of this function, off the step path
+    let finite = Tensor::cat(check.finite, 0).into_data();
+    let paths: Vec<_> = finite
+        .iter::<f32>()
+        .zip(check.paths)
+        .filter(|(finite, _)| *finite == 0.0)
+        .map(|(_, path)| path)
+        .collect();
+    if paths.is_empty() {
+        return Ok(());
+    }
+    Err(NonFiniteGradients { paths })
+}
+
+struct Check<'a> {
+    grads: &'a GradientsParams,
+    at: PathTracker,
+    seen: HashSet<burn::module::ParamId>,
+    paths: Vec<String>,
+    /// One per path, of one element: 1 where every element is finite.
+    finite: Vec<Tensor<1>>,
+    device: Option<Device>,
+}
+
+impl ModuleVisitor for Check<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !self.seen.insert(param.id) {
+            return;
+        }
+        if let Some(grad) = self.grads.get::<D>(param.id) {
+            let device = self.device.get_or_insert_with(|| grad.device());
+            self.paths.push(self.at.path());
+            self.finite.push(
+                grad.is_finite()
+                    .all()
+                    .float()
+                    .cast(FloatDType::F32)
+                    .to_device(device),
+            );
+        }
+    }
+
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.at.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.at.exit();
+    }
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+#![deny(clippy::disallowed_methods)]
+
+mod clip_grad_norm;
+mod ext;
+mod finite_check;
+mod norm;
+mod normalize_grad;
+mod rescale;
+
+pub use clip_grad_norm::{ClipGradNorm, ClipGradNormConfig, ClipMode};
+pub use ext::GradientsExt;
+pub use finite_check::{NonFiniteGradients, check_finite};
+pub use norm::{Norm, global_norm};
+pub use normalize_grad::{NormalizeGrad, NormalizeGradConfig};
+pub use rescale::{NonFinite, NormScope};

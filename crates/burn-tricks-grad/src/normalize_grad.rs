@@ -1,0 +1,157 @@
+//! The normalised gradient over the whole model.
+//!
+//! Only the direction of the gradient is used, its length is thrown away; in front of plain SGD
+//! this is the lesson's own rule, normalised gradient descent:
+//!
+//! ```text
+//! g ← g / (‖g‖ + ε)        w ← w − η g
+//! ```
+//!
+//! The lesson calls it Adagrad. What the field calls AdaGrad divides each weight's gradient by the
+//! root of that weight's own summed squares: `burn_tricks_optim::NormalizedGradientConfig` has
+//! both, and everything between them that needs one tensor at a time. Here is the rest: the norm
+//! over every gradient of the model. A zero gradient gives a zero update, with ε = 0 too.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{GradientsParams, SgdConfig};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_grad::{NormalizeGradConfig, Norm, global_norm};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim = SgdConfig::new().init();
+//! let normalize = NormalizeGradConfig::new().init()?;
+//!
+//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//! let grads = normalize.apply(&model, GradientsParams::from_grads(loss.backward(), &model));
+//! let norm: f32 = global_norm(&model, &grads, Norm::L2).unwrap().into_scalar();
+//! assert!((norm - 1.0).abs() < 1e-6);
+//! let model = optim.step(0.1, model, grads); // a step of length 0.1
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Configured:
+//!
+//! ```
+//! use burn_tricks_grad::{NonFinite, Norm, NormalizeGradConfig};
+//!
+//! let normalize = NormalizeGradConfig::new()
+//!     .with_norm(Norm::LInf)
+//!     .with_epsilon(1e-6)
+//!     .with_non_finite(NonFinite::ZeroGradient)
+//!     .init()?;
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Where it stands
+//!
+//! Last before the optimizer. Clipping behind it does nothing unless θ < 1; clipping in front of it
+//! does nothing at all.
+//!
+//! # Cost
+//!
+//! As [`ClipGradNorm`](crate::ClipGradNorm): no state, two passes over the gradients, no read from the
+//! device.
+//!
+//! # Differences
+//!
+//! optax's `normalize_by_update_norm` has ε = 1e-6 by default, and its `contrib.normalize` gives NaN
+//! on a zero gradient.
+//!
+//! # Suggested values
+//!
+//! The step has length η wherever the model stands, so η must shrink for the run to settle: combine
+//! it with a decaying learning rate (Nesterov; Hazan et al. use η ∝ 1/√T).
+//!
+//! # References
+//!
+//! - Hazan, Levy, Shalev-Shwartz, *Beyond convexity: stochastic quasi-convex optimization*, 2015,
+//!   <https://arxiv.org/abs/1507.02030>
+//! - optax, `normalize_by_update_norm`
+
+use crate::norm::{Norm, ScaledNorm};
+use crate::rescale::{NonFinite, NormScope, rescale};
+use burn::config::Config;
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn_tricks_core::ConfigError;
+
+/// Configuration of [`NormalizeGrad`].
+#[derive(Config, Debug, PartialEq)]
+pub struct NormalizeGradConfig {
+    /// Which norm. Default: [`Norm::L2`].
+    #[config(default = "Norm::L2")]
+    pub norm: Norm,
+    /// Over which numbers. Default: [`NormScope::Model`].
+    #[config(default = "NormScope::Model")]
+    pub scope: NormScope,
+    /// What happens to an infinity or a NaN. Default: [`NonFinite::Propagate`].
+    #[config(default = "NonFinite::Propagate")]
+    pub non_finite: NonFinite,
+    /// ε ≥ 0, added to the norm before dividing by it. Default: 0.
+    #[config(default = 0.0)]
+    pub epsilon: f64,
+}
+
+impl NormalizeGradConfig {
+    /// The transform.
+    ///
+    /// # Errors
+    ///
+    /// If ε is negative or not finite, or the `p` of [`Norm::Lp`] not a finite number of at least 1.
+    pub fn init(&self) -> Result<NormalizeGrad, ConfigError> {
+        ConfigError::non_negative("epsilon", self.epsilon)?;
+        self.norm.validated()?;
+        Ok(NormalizeGrad {
+            config: self.clone(),
+        })
+    }
+}
+
+/// Divides gradients by their norm. Made by [`NormalizeGradConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct NormalizeGrad {
+    config: NormalizeGradConfig,
+}
+
+impl NormalizeGrad {
+    /// The normalised gradients.
+    ///
+    /// Gradients of parameters that `module` does not have count for nothing and are left alone.
+    pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
+        self.apply_with_norm(module, grads).0
+    }
+
+    /// The normalised gradients, and the norm over all of them before that, as
+    /// [`ClipGradNorm::apply_with_norm`](crate::ClipGradNorm::apply_with_norm) gives it.
+    pub fn apply_with_norm<M: Module>(
+        &self,
+        module: &M,
+        grads: GradientsParams,
+    ) -> (GradientsParams, Option<Tensor<1>>) {
+        let NormalizeGradConfig {
+            norm,
+            scope,
+            non_finite,
+            epsilon,
+        } = self.config;
+        rescale(
+            module,
+            grads,
+            norm,
+            scope,
+            non_finite,
+            &|norm: &ScaledNorm| {
+                let zero = norm.root.clone().equal_elem(0.0);
+                norm.under(1.0, epsilon).mask_fill(zero, 0.0)
+            },
+        )
+    }
+}

@@ -1,0 +1,455 @@
+//! The normalised-gradient family: one optimizer, two choices.
+//!
+//! Every optimizer here divides the gradient by a norm. *Which numbers* go into the norm and *how
+//! long it remembers* make the family:
+//!
+//! | norm over | [`Memory::None`] | [`Memory::Sum`] | [`Memory::Decay`] |
+//! | --- | --- | --- | --- |
+//! | each element ([`Scope::Element`]) | sign SGD | AdaGrad | RMSProp |
+//! | each tensor ([`Scope::Tensor`]) | the lesson's rule, layer by layer | AdaGrad-Norm | layer-wise RMSProp |
+//! | the whole model | the lesson's rule: `burn_tricks_grad::NormalizeGrad` before plain SGD | | |
+//!
+//! With [`Momentum::OfGradient`] and bias correction the element/decay corner is Adam.
+//!
+//! ```text
+//! g ← g + λ w                                     coupled weight decay
+//! v ← ‖g‖²  |  v + ‖g‖²  |  β v + (1 − β) ‖g‖²     none | sum | decay; ‖·‖ per element or tensor
+//! m ← g  |  β₁ m + (1 − β₁) g                     no momentum | momentum of the gradient
+//! m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − βᵗ)            with bias correction
+//! u ← m̂ / (√v̂ + ε)                                0 where the divisor is 0
+//! u ← μ u' + u                                    momentum of the update, u' the last one
+//! w ← w − η λ w − η u                             λ: decoupled weight decay
+//! ```
+//!
+//! Without memory the norm is that of what is divided: of the mean gradient `m` when there is
+//! momentum (Cutkosky and Mehta; signum for elements), so that `u` has unit norm.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{GradientsParams, ModuleOptimizer};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_optim::{NormalizedGradientConfig, Scope};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim: ModuleOptimizer = NormalizedGradientConfig::new()
+//!     .with_scope(Scope::Tensor)
+//!     .init()?;
+//!
+//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let model = optim.step(0.01, model, grads);
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! AdaGrad that forgets, with decoupled decay:
+//!
+//! ```
+//! use burn_tricks_optim::{Epsilon, Memory, Momentum, NormalizedGradientConfig, WeightDecay};
+//!
+//! let optim = NormalizedGradientConfig::new()
+//!     .with_memory(Memory::Decay { beta: 0.99 })
+//!     .with_bias_correction(true)
+//!     .with_momentum(Momentum::OfUpdate { mu: 0.9 })
+//!     .with_epsilon(Epsilon::OutsideRoot(1e-8))
+//!     .with_weight_decay(WeightDecay::Decoupled(1e-2))
+//!     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Where it stands
+//!
+//! It is the optimizer at the end of the stack. Rescaling the whole gradient before it (clipping) does
+//! nothing to the corners without memory, since they divide by the norm.
+//!
+//! # Cost
+//!
+//! One tensor of the parameter's size for the memory of [`Scope::Element`] (one number for
+//! [`Scope::Tensor`]), one more with momentum, none for the corners without either.
+//!
+//! # Differences
+//!
+//! - A zero divisor gives a zero update, with ε = 0 too; others give NaN or need ε.
+//! - The memory of `f16` and `bf16` parameters is kept in `f32`: in `f16` a gradient of 256 overflows
+//!   when squared, and a sum in `bf16` stops growing.
+//! - ε stands outside the root in PyTorch's and Burn's AdaGrad, RMSProp and Adam, inside in optax's
+//!   AdaGrad: [`Epsilon`]. PyTorch uses 1e-10 (AdaGrad) and 1e-8, Burn 1e-5. Here it is 0 by default.
+//! - PyTorch's AdaGrad starts its sum at `initial_accumulator_value`, Keras and optax at 0.1; Burn has
+//!   no such setting. Here [`initial_accumulator`](NormalizedGradientConfig::initial_accumulator).
+//! - PyTorch's `lr_decay` is a learning-rate schedule, and here it is one too.
+//!
+//! # Suggested values
+//!
+//! Without memory, η is the length of a step: 1e-3 to 1e-1 with a decaying schedule. AdaGrad: η = 0.01
+//! (PyTorch's default). RMSProp: β = 0.9 (Hinton), η = 1e-3. Adam: β₁ = 0.9, β = 0.999, η = 1e-3
+//! (Kingma and Ba).
+//!
+//! # References
+//!
+//! - Duchi, Hazan, Singer, *Adaptive subgradient methods*, JMLR 2011 (AdaGrad)
+//! - Ward, Wu, Bottou, *AdaGrad stepsizes*, 2019, <https://arxiv.org/abs/1806.01811> (AdaGrad-Norm)
+//! - Bernstein et al., *signSGD*, 2018, <https://arxiv.org/abs/1802.04434>
+//! - Cutkosky, Mehta, *Momentum improves normalized SGD*, 2020, <https://arxiv.org/abs/2002.03305>
+//! - Kingma, Ba, *Adam*, 2015, <https://arxiv.org/abs/1412.6980>
+
+use crate::NormalizedGradientState;
+use burn::config::Config;
+use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
+use burn::tensor::{DType, Device, Tensor};
+use burn_tricks_core::{ConfigError, accumulation_dtype};
+use serde::{Deserialize, Serialize};
+
+/// Over which numbers the norm is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// Each element by itself: its magnitude.
+    Element,
+    /// All elements of a parameter together: their Euclidean norm.
+    Tensor,
+}
+
+/// How long the norm remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Memory {
+    /// Not at all: the current gradient's norm.
+    None,
+    /// For ever: the root of the sum of all squared norms.
+    Sum,
+    /// A while: the root of a decaying mean of squared norms.
+    Decay {
+        /// The share of the old mean that is kept at each step, in `[0, 1)`.
+        beta: f64,
+    },
+}
+
+/// What the momentum is a memory of.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Momentum {
+    /// No momentum.
+    None,
+    /// A decaying mean of gradients, normalised after averaging, as in Adam.
+    OfGradient {
+        /// The share of the old mean that is kept at each step, in `[0, 1)`.
+        beta: f64,
+    },
+    /// A decaying sum of normalised gradients, as in PyTorch's RMSProp.
+    OfUpdate {
+        /// The share of the last update that is added to the next, in `[0, 1)`.
+        mu: f64,
+    },
+}
+
+/// Where ε ≥ 0 stands in the divisor.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Epsilon {
+    /// `√v + ε`
+    OutsideRoot(f64),
+    /// `√(v + ε)`
+    InsideRoot(f64),
+}
+
+/// A pull of every weight towards zero, with a rate λ ≥ 0.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum WeightDecay {
+    /// No decay.
+    None,
+    /// `g ← g + λ w` before everything else, as an L2 penalty `λ/2 ‖w‖²` on the loss would do: the
+    /// norm divides it too.
+    Coupled(f64),
+    /// `w ← w − η λ w` beside the step, as in AdamW.
+    Decoupled(f64),
+}
+
+/// Configuration of [`NormalizedGradient`]. The default is sign SGD: every element, no memory.
+#[derive(Config, Debug, PartialEq)]
+pub struct NormalizedGradientConfig {
+    /// Over which numbers the norm is taken. Default: [`Scope::Element`].
+    #[config(default = "Scope::Element")]
+    pub scope: Scope,
+    /// How long the norm remembers. Default: [`Memory::None`].
+    #[config(default = "Memory::None")]
+    pub memory: Memory,
+    /// What the momentum is a memory of. Default: [`Momentum::None`].
+    #[config(default = "Momentum::None")]
+    pub momentum: Momentum,
+    /// Whether decaying means, which start at zero, are divided by `1 − βᵗ`. Default: no.
+    #[config(default = false)]
+    pub bias_correction: bool,
+    /// Where ε stands, and how large it is. Default: 0.
+    #[config(default = "Epsilon::OutsideRoot(0.0)")]
+    pub epsilon: Epsilon,
+    /// The squared norm that the memory starts from. Default: 0. Needs a memory, and is refused
+    /// beside bias correction, which takes the memory to start at zero.
+    #[config(default = 0.0)]
+    pub initial_accumulator: f64,
+    /// A pull towards zero. Default: none.
+    #[config(default = "WeightDecay::None")]
+    pub weight_decay: WeightDecay,
+}
+
+impl NormalizedGradientConfig {
+    /// AdaGrad with PyTorch's ε = 1e-10.
+    pub fn adagrad() -> Self {
+        Self::new()
+            .with_memory(Memory::Sum)
+            .with_epsilon(Epsilon::OutsideRoot(1e-10))
+    }
+
+    /// AdaGrad-Norm: one accumulated norm per parameter tensor.
+    pub fn adagrad_norm() -> Self {
+        Self::new()
+            .with_scope(Scope::Tensor)
+            .with_memory(Memory::Sum)
+    }
+
+    /// RMSProp with PyTorch's ε = 1e-8; its default for `beta` is 0.99, Hinton's 0.9.
+    pub fn rms_prop(beta: f64) -> Self {
+        Self::new()
+            .with_memory(Memory::Decay { beta })
+            .with_epsilon(Epsilon::OutsideRoot(1e-8))
+    }
+
+    /// Adam with the paper's β₁ = 0.9, β₂ = 0.999 and ε = 1e-8.
+    pub fn adam() -> Self {
+        Self::rms_prop(0.999)
+            .with_momentum(Momentum::OfGradient { beta: 0.9 })
+            .with_bias_correction(true)
+    }
+
+    /// The lesson's rule, layer by layer: `w ← w − η g/‖g‖` with the norm over each tensor. For the
+    /// norm over the whole model put `burn_tricks_grad::NormalizeGrad` in front of plain SGD.
+    pub fn lesson() -> Self {
+        Self::new().with_scope(Scope::Tensor)
+    }
+
+    /// The optimizer of one parameter, for combinators and `ModuleOptimizer::with_group`.
+    ///
+    /// # Errors
+    ///
+    /// If a decay rate lies outside `[0, 1)`; if ε, a weight decay or the initial accumulator is
+    /// negative or not finite; if an initial accumulator is given without a memory or together with
+    /// bias correction; if bias correction is asked for where no mean decays.
+    pub fn build(&self) -> Result<NormalizedGradient, ConfigError> {
+        let memory_decays = if let Memory::Decay { beta } = self.memory {
+            ConfigError::decay_rate("memory.beta", beta)?;
+            true
+        } else {
+            false
+        };
+        let momentum_decays = match self.momentum {
+            Momentum::None => false,
+            Momentum::OfGradient { beta } => {
+                ConfigError::decay_rate("momentum.beta", beta)?;
+                true
+            }
+            Momentum::OfUpdate { mu } => {
+                ConfigError::decay_rate("momentum.mu", mu)?;
+                false
+            }
+        };
+        if self.bias_correction && !(memory_decays || momentum_decays) {
+            return Err(ConfigError::new(
+                "bias_correction",
+                "be off unless the memory decays or the momentum is of the gradient",
+                (self.bias_correction, self.memory, self.momentum),
+            ));
+        }
+        let (Epsilon::OutsideRoot(epsilon) | Epsilon::InsideRoot(epsilon)) = self.epsilon;
+        ConfigError::non_negative("epsilon", epsilon)?;
+        if let WeightDecay::Coupled(rate) | WeightDecay::Decoupled(rate) = self.weight_decay {
+            ConfigError::non_negative("weight_decay", rate)?;
+        }
+        ConfigError::non_negative("initial_accumulator", self.initial_accumulator)?;
+        if self.initial_accumulator > 0.0
+            && (self.memory == Memory::None || (self.bias_correction && memory_decays))
+        {
+            return Err(ConfigError::new(
+                "initial_accumulator",
+                "be 0 without a memory, and where bias correction takes the memory to start at 0",
+                self.initial_accumulator,
+            ));
+        }
+        Ok(NormalizedGradient {
+            config: self.clone(),
+        })
+    }
+
+    /// The optimizer of a whole module.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
+        Ok(ModuleOptimizer::from(self.build()?))
+    }
+}
+
+/// The normalised-gradient optimizer. Made by [`NormalizedGradientConfig::build`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct NormalizedGradient {
+    config: NormalizedGradientConfig,
+}
+
+impl Optimizer for NormalizedGradient {
+    type State<const D: usize> = NormalizedGradientState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        tensor: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        // No number here, and no norm.
+        if tensor.dims().contains(&0) {
+            return (tensor, state);
+        }
+        let config = &self.config;
+        let dtype = tensor.dtype();
+        let weight = tensor.cast(accumulation_dtype(dtype));
+        let mut grad = grad.cast(accumulation_dtype(dtype));
+        let mut state = state.unwrap_or(NormalizedGradientState {
+            time: 0,
+            accumulator: None,
+            momentum: None,
+        });
+        state.time += 1;
+
+        if let WeightDecay::Coupled(rate) = config.weight_decay {
+            grad = grad + weight.clone() * rate;
+        }
+        let mean = match config.momentum {
+            Momentum::OfGradient { beta } => {
+                let old = state.momentum.take();
+                let mean = decaying_mean(old, grad.clone(), beta);
+                state.momentum = Some(mean.clone());
+                self.corrected(mean, beta, state.time)
+            }
+            Momentum::None | Momentum::OfUpdate { .. } => grad.clone(),
+        };
+        let mut update = match config.memory {
+            Memory::None => self.over_own_norm(mean),
+            Memory::Sum => {
+                let squares = self.squared_norm(grad);
+                let sum = match state.accumulator.take() {
+                    Some(sum) => sum + squares,
+                    None => squares + config.initial_accumulator,
+                };
+                state.accumulator = Some(sum.clone());
+                self.over_root(mean, sum)
+            }
+            Memory::Decay { beta } => {
+                let squares = self.squared_norm(grad);
+                let old = state
+                    .accumulator
+                    .take()
+                    .unwrap_or_else(|| squares.full_like(config.initial_accumulator));
+                let mean_square = decaying_mean(Some(old), squares, beta);
+                state.accumulator = Some(mean_square.clone());
+                self.over_root(mean, self.corrected(mean_square, beta, state.time))
+            }
+        };
+        if let Momentum::OfUpdate { mu } = config.momentum {
+            if let Some(last) = state.momentum.take() {
+                update = last * mu + update;
+            }
+            state.momentum = Some(update.clone());
+        }
+
+        let weight = match config.weight_decay {
+            WeightDecay::Decoupled(rate) => weight * (1.0 - lr * rate),
+            WeightDecay::None | WeightDecay::Coupled(_) => weight,
+        };
+        let stateless = state.accumulator.is_none() && state.momentum.is_none();
+        (
+            (weight - update * lr).cast(dtype),
+            (!stateless).then_some(state),
+        )
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
+        state.to_device(device)
+    }
+}
+
+impl NormalizedGradient {
+    /// `‖g‖²`: of the gradient's shape, or `[1, 1, ..]`.
+    fn squared_norm<const D: usize>(&self, grad: Tensor<D>) -> Tensor<D> {
+        match self.config.scope {
+            Scope::Element => grad.square(),
+            Scope::Tensor => grad.square().sum().unsqueeze(),
+        }
+    }
+
+    /// `m / (√v + ε)` or `m / √(v + ε)`.
+    fn over_root<const D: usize>(&self, numerator: Tensor<D>, squares: Tensor<D>) -> Tensor<D> {
+        match self.config.epsilon {
+            Epsilon::InsideRoot(epsilon) if epsilon > 0.0 => {
+                divide(numerator, (squares + epsilon).sqrt(), epsilon)
+            }
+            _ => self.over(numerator, squares.sqrt()),
+        }
+    }
+
+    /// `m / (‖m‖ + ε)`, without squaring the large or the small: `‖m‖ = s ‖m/s‖`, `s = max |mᵢ|`.
+    fn over_own_norm<const D: usize>(&self, numerator: Tensor<D>) -> Tensor<D> {
+        let norm = match self.config.scope {
+            Scope::Element => numerator.clone().abs(),
+            Scope::Tensor => {
+                let tiny = match numerator.dtype() {
+                    DType::F64 => f64::MIN_POSITIVE,
+                    _ => f64::from(f32::MIN_POSITIVE),
+                };
+                let scale = numerator.clone().max_abs().clamp_min(tiny).unsqueeze();
+                let scaled = numerator.clone() / scale.clone();
+                scaled.square().sum().sqrt().unsqueeze() * scale
+            }
+        };
+        self.over(numerator, norm)
+    }
+
+    /// `m / (norm + ε)` or `m / √(norm² + ε)`.
+    fn over<const D: usize>(&self, numerator: Tensor<D>, norm: Tensor<D>) -> Tensor<D> {
+        match self.config.epsilon {
+            Epsilon::OutsideRoot(epsilon) if epsilon > 0.0 => {
+                divide(numerator, norm + epsilon, epsilon)
+            }
+            Epsilon::InsideRoot(epsilon) if epsilon > 0.0 => {
+                divide(numerator, (norm.square() + epsilon).sqrt(), epsilon)
+            }
+            _ => divide(numerator, norm, 0.0),
+        }
+    }
+
+    fn corrected<const D: usize>(&self, mean: Tensor<D>, beta: f64, time: u64) -> Tensor<D> {
+        if !self.config.bias_correction {
+            return mean;
+        }
+        mean / (1.0 - beta.powf(time as f64))
+    }
+}
+
+/// `β · old + (1 − β) · new`, with an `old` of zero at first.
+fn decaying_mean<const D: usize>(old: Option<Tensor<D>>, new: Tensor<D>, beta: f64) -> Tensor<D> {
+    let new = new * (1.0 - beta);
+    match old {
+        Some(old) => old * beta + new,
+        None => new,
+    }
+}
+
+/// The quotient, and 0 where the divisor is 0, which it cannot be when it is at least an `epsilon`
+/// that the tensor's type can hold.
+fn divide<const D: usize>(numerator: Tensor<D>, divisor: Tensor<D>, epsilon: f64) -> Tensor<D> {
+    if epsilon >= f64::from(f32::MIN_POSITIVE) {
+        return numerator / divisor;
+    }
+    let zero = divisor.clone().equal_elem(0.0);
+    let shape = numerator.dims();
+    (numerator / divisor).mask_fill(zero.expand(shape), 0.0)
+}

@@ -1,0 +1,186 @@
+//! Exponential learning-rate decay.
+//!
+//! The learning rate is multiplied by γ after every unit of time; in closed form, so that nothing
+//! drifts and the first value is η₀ exactly:
+//!
+//! ```text
+//! η(t) = max(η₀ · γᵗ, floor)
+//! ```
+//!
+//! With t in epochs, and γ = 0.98, this is the lesson's decay. A Burn [`LrScheduler`] is asked once per
+//! optimizer step and knows nothing of epochs, so the number of steps in one must be given.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::lr_scheduler::LrScheduler;
+//! use burn_tricks_schedule::ExponentialDecayConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let steps_per_epoch = 2;
+//! let mut schedule = ExponentialDecayConfig::new(0.1)
+//!     .with_gamma(0.98)
+//!     .with_steps_per_epoch(steps_per_epoch)
+//!     .init()?;
+//! let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
+//! assert_eq!(rates[..2], [0.1, 0.1]); // the first epoch
+//! assert_eq!(rates[2], 0.1 * 0.98); // the second
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A fall by half every 1000 steps, smoothly, never below 1e-5:
+//!
+//! ```
+//! use burn_tricks_schedule::{DecayUnit, ExponentialDecayConfig};
+//!
+//! let schedule = ExponentialDecayConfig::new(1e-2)
+//!     .with_gamma(0.5)
+//!     .with_unit(DecayUnit::SmoothEpochs { steps: 1000 })
+//!     .with_floor(Some(1e-5))
+//!     .init()?;
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Where it stands
+//!
+//! It gives the `lr` of `ModuleOptimizer::step`, or the third argument of Burn's `Learner::new`. With
+//! accumulated gradients one step is one optimizer step, not one batch.
+//!
+//! # Cost
+//!
+//! One power of a number per step. Its state is the number of steps taken.
+//!
+//! # Differences
+//!
+//! - Burn's `ExponentialLrScheduler` decays per step only, refuses η₀ > 1, multiplies step by step and
+//!   starts from η₀/γ, so that its first value is η₀ up to rounding.
+//! - PyTorch's `ExponentialLR` decays whenever its `step` is called, by convention once per epoch:
+//!   [`DecayUnit::Epochs`].
+//! - optax's `exponential_decay` is smooth unless `staircase=True`; its `end_value` is our floor.
+//!
+//! # Suggested values
+//!
+//! γ = 0.98 per epoch (the lesson); 0.97 every 2.4 epochs (EfficientNet, Tan and Le); floor 0.
+//!
+//! # References
+//!
+//! - PyTorch, `torch.optim.lr_scheduler.ExponentialLR`; optax, `exponential_decay`
+//! - Tan, Le, *EfficientNet*, 2019, <https://arxiv.org/abs/1905.11946>
+
+use burn::config::Config;
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::optim::LearningRate;
+use burn_tricks_core::ConfigError;
+use serde::{Deserialize, Serialize};
+
+/// What t counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DecayUnit {
+    /// Optimizer steps: the rate falls at each.
+    Steps,
+    /// Whole epochs: the rate falls from one epoch to the next and is constant in between.
+    Epochs {
+        /// Optimizer steps in one epoch, at least 1.
+        steps: usize,
+    },
+    /// Epochs and their fractions: the rate falls at each step, by γ over a whole epoch.
+    SmoothEpochs {
+        /// Optimizer steps in one epoch, at least 1.
+        steps: usize,
+    },
+}
+
+/// Configuration of [`ExponentialDecay`].
+#[derive(Config, Debug, PartialEq)]
+pub struct ExponentialDecayConfig {
+    /// η₀ > 0, the rate of the first step.
+    pub initial_lr: f64,
+    /// γ in `(0, 1]`, the factor per unit of time. Default: 0.98, the lesson's per epoch.
+    #[config(default = 0.98)]
+    pub gamma: f64,
+    /// What t counts. Default: [`DecayUnit::Steps`].
+    #[config(default = "DecayUnit::Steps")]
+    pub unit: DecayUnit,
+    /// The smallest rate, in `[0, η₀]`. Default: none.
+    #[config(default = "None")]
+    pub floor: Option<f64>,
+}
+
+impl ExponentialDecayConfig {
+    /// Decays once per epoch of `steps` optimizer steps: [`DecayUnit::Epochs`].
+    ///
+    /// For `n` batches and gradients accumulated over `k` of them, `steps` is `n.div_ceil(k)`.
+    pub fn with_steps_per_epoch(self, steps: usize) -> Self {
+        self.with_unit(DecayUnit::Epochs { steps })
+    }
+
+    /// The schedule, before its first step.
+    ///
+    /// # Errors
+    ///
+    /// If η₀ is not finite and positive, γ not in `(0, 1]`, the floor not in `[0, η₀]`, or an epoch
+    /// has no step.
+    pub fn init(&self) -> Result<ExponentialDecay, ConfigError> {
+        ConfigError::positive("initial_lr", self.initial_lr)?;
+        if !(self.gamma > 0.0 && self.gamma <= 1.0) {
+            return Err(ConfigError::new("gamma", "lie in (0, 1]", self.gamma));
+        }
+        match self.unit {
+            DecayUnit::Steps => {}
+            DecayUnit::Epochs { steps } | DecayUnit::SmoothEpochs { steps } => {
+                ConfigError::at_least_one("steps_per_epoch", steps)?;
+            }
+        }
+        if let Some(floor) = self.floor
+            && !(0.0..=self.initial_lr).contains(&floor)
+        {
+            return Err(ConfigError::new("floor", "lie in [0, initial_lr]", floor));
+        }
+        Ok(ExponentialDecay {
+            config: self.clone(),
+            steps: 0,
+        })
+    }
+}
+
+/// The schedule `η₀ · γᵗ`. Made by [`ExponentialDecayConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExponentialDecay {
+    config: ExponentialDecayConfig,
+    /// Steps taken.
+    steps: u64,
+}
+
+impl ExponentialDecay {
+    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    pub fn at(&self, step: u64) -> LearningRate {
+        let t = match self.config.unit {
+            DecayUnit::Steps => step as f64,
+            DecayUnit::Epochs { steps } => (step / steps as u64) as f64,
+            DecayUnit::SmoothEpochs { steps } => step as f64 / steps as f64,
+        };
+        let rate = self.config.initial_lr * self.config.gamma.powf(t);
+        rate.max(self.config.floor.unwrap_or(0.0))
+    }
+}
+
+impl LrScheduler for ExponentialDecay {
+    fn step(&mut self) -> LearningRate {
+        let rate = self.at(self.steps);
+        self.steps += 1;
+        rate
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        LrSchedulerRecord::new().with_scalar("steps", self.steps)
+    }
+
+    /// Goes on where the recorded schedule was. A record without a step count (of another kind of
+    /// schedule) leaves this one as it is.
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        if let Some(steps) = record.scalar("steps") {
+            self.steps = steps;
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Early stopping and the best weights, in Burn's `Learner`.
+//!
+//! The logic is that of [`EarlyStopping`]; here it is told the epoch's mean of a validation metric.
+//! The metric and the stopping are registered by one call, so that neither can be forgotten.
+//!
+//! # Example
+//!
+//! See the [crate documentation](crate) for a whole program.
+//!
+//! # Where it stands
+//!
+//! Burn asks, after each epoch's validation, first what to checkpoint and then whether to stop. Both
+//! questions are answered from one observation per epoch.
+//!
+//! # Cost
+//!
+//! [`stop_early`](SupervisedTrainingExt::stop_early): nothing. With the best weights kept, a copy of the
+//! model in host memory, made at each improvement; Burn's checkpointing reads the optimizer's state
+//! too.
+//!
+//! # Differences
+//!
+//! Burn's `MetricEarlyStoppingStrategy` goes on without a word when its metric was not registered, and
+//! Burn's result is the last model.
+
+use burn::module::Module;
+use burn::store::{ModuleRecord, RecordError};
+use burn::train::checkpoint::{
+    Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
+};
+use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
+use burn::train::metric::{Adaptor, Metric, MetricName, Numeric};
+use burn::train::{EarlyStoppingStrategy, InferenceStep, LearnerModel, SupervisedTraining};
+use burn_tricks_stop::{EarlyStopping, Verdict};
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Methods for [`SupervisedTraining`].
+pub trait SupervisedTrainingExt<M: LearnerModel>: Sized {
+    /// Registers `metric` for the validation split, and stops the training when `stop` says so of
+    /// the epoch's mean of it. The handle tells afterwards, or meanwhile, what was seen.
+    ///
+    /// Checkpointing is left as it is. On resuming from a checkpoint, give the saved state to
+    /// `stop` with [`EarlyStopping::with_state`].
+    fn stop_early<Me>(self, metric: Me, stop: EarlyStopping) -> (Self, StopHandle)
+    where
+        Me: Metric + Numeric + 'static,
+        <M as InferenceStep>::Output: Adaptor<Me::Input>;
+
+    /// As [`stop_early`](Self::stop_early), and keeps the weights of the best epoch, running
+    /// statistics included, in memory.
+    ///
+    /// This takes the place of the training's checkpointers and of its checkpointing strategy: no
+    /// file is written, and the run cannot be resumed. For both, write checkpoints and load that of
+    /// the epoch that [`stop_early`](Self::stop_early)'s handle names.
+    fn stop_early_with_best_weights<Me>(
+        self,
+        metric: Me,
+        stop: EarlyStopping,
+    ) -> (Self, BestWeightsHandle)
+    where
+        Me: Metric + Numeric + 'static,
+        <M as InferenceStep>::Output: Adaptor<Me::Input>;
+}
+
+impl<M: LearnerModel> SupervisedTrainingExt<M> for SupervisedTraining<M> {
+    fn stop_early<Me>(self, metric: Me, stop: EarlyStopping) -> (Self, StopHandle)
+    where
+        Me: Metric + Numeric + 'static,
+        <M as InferenceStep>::Output: Adaptor<Me::Input>,
+    {
+        let handle = StopHandle::new(metric.name(), stop);
+        let training = self
+            .metric_valid_numeric(metric)
+            .early_stopping(handle.clone());
+        (training, handle)
+    }
+
+    fn stop_early_with_best_weights<Me>(
+        self,
+        metric: Me,
+        stop: EarlyStopping,
+    ) -> (Self, BestWeightsHandle)
+    where
+        Me: Metric + Numeric + 'static,
+        <M as InferenceStep>::Output: Adaptor<Me::Input>,
+    {
+        let (training, stop) = self.stop_early(metric, stop);
+        let best = Arc::new(Mutex::new(None));
+        let training = training
+            .with_checkpointing_strategy(SaveTheBest(stop.clone()))
+            .with_custom_checkpointers(InMemory(best.clone()), NotKept, NotKept);
+        (training, BestWeightsHandle { stop, best })
+    }
+}
+
+/// The metric to stop on had no value at the end of an epoch. Burn's `InMemoryMetricLogger` has none
+/// in a resumed run, its default file logger has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MissingMetric {
+    /// The metric.
+    pub metric: String,
+    /// The epoch, from 1.
+    pub epoch: usize,
+}
+
+impl Display for MissingMetric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the metric `{}` has no value for the validation of epoch {}: does the metric logger know \
+             the epochs before a resumed one?",
+            self.metric, self.epoch
+        )
+    }
+}
+
+impl std::error::Error for MissingMetric {}
+
+/// What early stopping saw of a training.
+#[derive(Debug, Clone)]
+pub struct StopHandle {
+    metric: MetricName,
+    watch: Arc<Mutex<Watch>>,
+}
+
+#[derive(Debug)]
+struct Watch {
+    stop: EarlyStopping,
+    /// The last epoch observed, and what came of it.
+    last: Option<(usize, Result<Verdict, MissingMetric>)>,
+}
+
+impl StopHandle {
+    fn new(metric: MetricName, stop: EarlyStopping) -> Self {
+        Self {
+            metric,
+            watch: Arc::new(Mutex::new(Watch { stop, last: None })),
+        }
+    }
+
+    /// The verdict on the last epoch: its reason to stop, if it was one, the best value and the check
+    /// that had it (the epoch, in a training that was not resumed). `None` before the first.
+    ///
+    /// # Errors
+    ///
+    /// If the metric had no value, which ends the training.
+    pub fn verdict(&self) -> Result<Option<Verdict>, MissingMetric> {
+        lock(&self.watch)
+            .last
+            .clone()
+            .map(|(_, verdict)| verdict)
+            .transpose()
+    }
+
+    /// The early stopping as it stands, whose state a resumed run needs.
+    pub fn early_stopping(&self) -> EarlyStopping {
+        lock(&self.watch).stop.clone()
+    }
+
+    /// One observation per epoch, whoever asks and however often.
+    fn observe(&self, epoch: usize, store: &EventStoreClient) -> Result<Verdict, MissingMetric> {
+        let mut watch = lock(&self.watch);
+        if let Some((last, verdict)) = &watch.last
+            && *last == epoch
+        {
+            return verdict.clone();
+        }
+        let value = store.find_metric(&self.metric, epoch, Aggregate::Mean, &Split::Valid);
+        let verdict = match value {
+            Some(value) => Ok(watch.stop.observe(value)),
+            None => Err(MissingMetric {
+                metric: self.metric.to_string(),
+                epoch,
+            }),
+        };
+        watch.last = Some((epoch, verdict.clone()));
+        verdict
+    }
+}
+
+impl EarlyStoppingStrategy for StopHandle {
+    fn should_stop(&mut self, epoch: usize, store: &EventStoreClient) -> bool {
+        match self.observe(epoch, store) {
+            Ok(verdict) => verdict.should_stop(),
+            Err(_) => true,
+        }
+    }
+}
+
+/// Gives back the best weights of a training.
+#[derive(Debug, Clone)]
+pub struct BestWeightsHandle {
+    stop: StopHandle,
+    best: Arc<Mutex<Option<ModuleRecord>>>,
+}
+
+impl BestWeightsHandle {
+    /// What early stopping saw.
+    pub fn stop(&self) -> &StopHandle {
+        &self.stop
+    }
+
+    /// `model`, usually the training's result, with the best weights in it, on its device and in its
+    /// mode: the result of a training predicts, and `.train()` makes it train again. Without a best
+    /// epoch, `model` as it is.
+    ///
+    /// # Errors
+    ///
+    /// If `model` is of another architecture than the model that was trained.
+    pub fn restore<M: Module>(&self, model: M) -> Result<M, RecordError> {
+        match lock(&self.best).clone() {
+            // A fresh copy, whose running statistics no other clone shares.
+            Some(record) => model.try_load_record(record),
+            None => Ok(model),
+        }
+    }
+}
+
+/// Asks for a checkpoint of every epoch that improves.
+struct SaveTheBest(StopHandle);
+
+impl CheckpointingStrategy for SaveTheBest {
+    fn checkpointing(
+        &mut self,
+        epoch: usize,
+        store: &EventStoreClient,
+    ) -> Vec<CheckpointingAction> {
+        match self.0.observe(epoch, store) {
+            Ok(verdict) if verdict.improved => vec![CheckpointingAction::Save],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Keeps the last model that it was given.
+struct InMemory(Arc<Mutex<Option<ModuleRecord>>>);
+
+impl Checkpointer<ModuleRecord> for InMemory {
+    fn save(&self, _epoch: usize, record: ModuleRecord) -> Result<(), CheckpointerError> {
+        *lock(&self.0) = Some(record);
+        Ok(())
+    }
+
+    fn delete(&self, _epoch: usize) -> Result<(), CheckpointerError> {
+        Ok(())
+    }
+
+    fn restore(&self, epoch: usize) -> Result<ModuleRecord, CheckpointerError> {
+        Err(cannot_resume(epoch))
+    }
+}
+
+/// For the optimizer and the schedule, of which nothing is kept.
+struct NotKept;
+
+impl<R: Checkpoint> Checkpointer<R> for NotKept {
+    fn save(&self, _epoch: usize, _record: R) -> Result<(), CheckpointerError> {
+        Ok(())
+    }
+
+    fn delete(&self, _epoch: usize) -> Result<(), CheckpointerError> {
+        Ok(())
+    }
+
+    fn restore(&self, epoch: usize) -> Result<R, CheckpointerError> {
+        Err(cannot_resume(epoch))
+    }
+}
+
+fn cannot_resume(epoch: usize) -> CheckpointerError {
+    CheckpointerError::Unknown(format!(
+        "cannot resume from epoch {epoch}: `stop_early_with_best_weights` keeps weights in memory and \
+         writes no checkpoint"
+    ))
+}
+
+/// The data is whole after every statement that holds the lock, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

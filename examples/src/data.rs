@@ -1,0 +1,258 @@
+//! Images with labels, split and scaled.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use flate2::read::GzDecoder;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use std::io::Read;
+
+/// Images, flat, with their labels. Of shape `[samples, features]` and `[samples]`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Samples {
+    /// Row-major pixels, as many per sample as `features` says.
+    pub pixels: Vec<f32>,
+    /// The class of each sample.
+    pub labels: Vec<u8>,
+    /// Pixels per sample.
+    pub features: usize,
+}
+
+impl Samples {
+    /// The number of samples.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The samples at `indices`: images `[batch, features]` and labels `[batch]`.
+    pub fn batch(&self, indices: &[usize], device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
+        let mut pixels = Vec::with_capacity(indices.len() * self.features);
+        for index in indices {
+            let start = index * self.features;
+            pixels.extend_from_slice(&self.pixels[start..start + self.features]);
+        }
+        let labels: Vec<i32> = indices.iter().map(|i| i32::from(self.labels[*i])).collect();
+        let images = TensorData::new(pixels, [indices.len(), self.features]);
+        let labels = TensorData::new(labels, [indices.len()]);
+        (
+            Tensor::from_data(images, device),
+            Tensor::from_data(labels, device),
+        )
+    }
+
+    /// All samples as one batch.
+    pub fn all(&self, device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
+        self.batch(&(0..self.len()).collect::<Vec<_>>(), device)
+    }
+
+    /// Index lists of one epoch: every sample once, in an order that depends on `seed` and `epoch` only.
+    pub fn batches(&self, size: usize, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(epoch as u64);
+        order.shuffle(&mut rng);
+        order.chunks(size).map(<[_]>::to_vec).collect()
+    }
+
+    fn select(&self, indices: &[usize]) -> Self {
+        let mut selected = Self {
+            features: self.features,
+            ..Self::default()
+        };
+        for index in indices {
+            let start = index * self.features;
+            let pixels = &self.pixels[start..start + self.features];
+            selected.pixels.extend_from_slice(pixels);
+            selected.labels.push(self.labels[*index]);
+        }
+        selected
+    }
+
+    /// Splits by class, so that each part has its share of every class: the first part gets `share` of
+    /// each, rounded.
+    fn split(&self, share: f64, seed: u64) -> (Self, Self) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for class in 0..=self.labels.iter().copied().max().unwrap_or(0) {
+            let is_class = |index: &usize| self.labels[*index] == class;
+            let mut members: Vec<usize> = (0..self.len()).filter(is_class).collect();
+            members.shuffle(&mut rng);
+            let cut = (members.len() as f64 * share).round() as usize;
+            first.extend_from_slice(&members[..cut]);
+            second.extend_from_slice(&members[cut..]);
+        }
+        (self.select(&first), self.select(&second))
+    }
+}
+
+/// Samples to train on, to choose by, and to test on once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Split {
+    /// Three fifths of the digits, or five sixths of MNIST's training file.
+    pub train: Samples,
+    /// A fifth of the digits, or the rest of MNIST's training file.
+    pub valid: Samples,
+    /// A fifth of the digits, or MNIST's test file.
+    pub test: Samples,
+}
+
+impl Split {
+    /// Scales pixels to [0, 1] by the smallest and the largest pixel of the training part: the other
+    /// parts are looked at by nothing that is fitted.
+    pub fn scaled(mut self) -> Self {
+        let low = self.train.pixels.iter().copied().fold(f32::MAX, f32::min);
+        let high = self.train.pixels.iter().copied().fold(f32::MIN, f32::max);
+        // Constant images carry nothing; they become zeros.
+        let range = if high > low { high - low } else { 1.0 };
+        for part in [&mut self.train, &mut self.valid, &mut self.test] {
+            for pixel in &mut part.pixels {
+                *pixel = (*pixel - low) / range;
+            }
+        }
+        self
+    }
+}
+
+/// Where the images come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// The handwritten digits that come with the examples: see `data/README.md`.
+    Digits(Samples),
+    /// A training and a test file, as MNIST has.
+    TrainAndTest(Samples, Samples),
+}
+
+impl Source {
+    /// The 1,797 digits of 8×8 pixels from 0 to 16.
+    pub fn digits() -> Self {
+        let mut text = String::new();
+        GzDecoder::new(&include_bytes!("../data/digits.csv.gz")[..])
+            .read_to_string(&mut text)
+            .expect("the packed digits are whole");
+        let mut samples = Samples {
+            features: 64,
+            ..Samples::default()
+        };
+        for line in text.lines() {
+            let mut numbers = line.split(',').map(|number| number.parse::<u8>());
+            let row = numbers.by_ref().take(64).map(Result::unwrap).map(f32::from);
+            samples.pixels.extend(row);
+            let label = numbers.next().expect("65 numbers in a line");
+            samples.labels.push(label.expect("a label"));
+        }
+        Self::Digits(samples)
+    }
+
+    /// The three parts, stratified by class. The same seed gives the same split.
+    pub fn split(&self, seed: u64) -> Split {
+        match self {
+            Self::Digits(samples) => {
+                let (train, rest) = samples.split(0.6, seed);
+                let (valid, test) = rest.split(0.5, seed);
+                Split { train, valid, test }
+            }
+            Self::TrainAndTest(train, test) => {
+                let (train, valid) = train.split(5.0 / 6.0, seed);
+                let test = test.clone();
+                Split { train, valid, test }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digits() -> Samples {
+        match Source::digits() {
+            Source::Digits(samples) => samples,
+            Source::TrainAndTest(..) => unreachable!("the digits are one file"),
+        }
+    }
+
+    fn frequencies(samples: &Samples) -> Vec<usize> {
+        let count = |class| samples.labels.iter().filter(|l| **l == class).count();
+        (0..10).map(count).collect()
+    }
+
+    #[test]
+    fn the_digits_are_those_that_were_packed() {
+        let digits = digits();
+        assert_eq!(digits.len(), 1797);
+        assert_eq!(digits.pixels.len(), 1797 * 64);
+        // Sums of whole numbers below 2^24: exact in f32.
+        assert_eq!(digits.pixels.iter().sum::<f32>(), 561_718.0);
+        assert_eq!(digits.pixels.iter().copied().fold(0.0, f32::max), 16.0);
+        assert_eq!(
+            frequencies(&digits),
+            [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+        );
+    }
+
+    #[test]
+    fn a_split_is_stratified_whole_and_seeded() {
+        let source = Source::digits();
+        let split = source.split(1);
+        let parts = [&split.train, &split.valid, &split.test];
+        assert_eq!(parts.map(Samples::len).iter().sum::<usize>(), 1797);
+        for (class, of_all) in frequencies(&digits()).iter().enumerate() {
+            let of_train = frequencies(&split.train)[class];
+            assert!((of_train as f64 - 0.6 * *of_all as f64).abs() <= 0.5);
+            let difference =
+                frequencies(&split.valid)[class].abs_diff(frequencies(&split.test)[class]);
+            assert!(difference <= 1, "class {class}");
+        }
+        let mut rows: Vec<_> = parts
+            .iter()
+            .flat_map(|part| part.pixels.chunks(64))
+            .map(|row| row.iter().map(|pixel| *pixel as u8).collect::<Vec<_>>())
+            .collect();
+        let mut all: Vec<_> = digits()
+            .pixels
+            .chunks(64)
+            .map(|row| row.iter().map(|pixel| *pixel as u8).collect::<Vec<_>>())
+            .collect();
+        rows.sort();
+        all.sort();
+        assert_eq!(rows, all, "every image once");
+        assert_eq!(source.split(1), split);
+        assert_ne!(source.split(2), split);
+    }
+
+    #[test]
+    fn scaling_is_fitted_on_the_training_part_only() {
+        let samples = |pixels: &[f32]| Samples {
+            pixels: pixels.to_vec(),
+            labels: vec![0; pixels.len()],
+            features: 1,
+        };
+        let split = Split {
+            train: samples(&[2.0, 6.0]),
+            valid: samples(&[0.0]),
+            test: samples(&[10.0]),
+        };
+        let scaled = split.scaled();
+        assert_eq!(scaled.train.pixels, [0.0, 1.0]);
+        assert_eq!(scaled.valid.pixels, [-0.5]);
+        assert_eq!(scaled.test.pixels, [2.0]);
+    }
+
+    #[test]
+    fn an_epoch_has_every_sample_once_in_an_order_of_its_own() {
+        let digits = digits();
+        let first = digits.batches(32, 5, 1);
+        assert_eq!(first.len(), 1797usize.div_ceil(32));
+        let mut seen = first.concat();
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(0..1797));
+        assert_eq!(digits.batches(32, 5, 1), first);
+        assert_ne!(digits.batches(32, 5, 2), first);
+        assert_ne!(digits.batches(32, 6, 1), first);
+    }
+}

@@ -1,0 +1,81 @@
+//! Which device a program runs on.
+
+use burn::tensor::Device;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use std::fmt::Display;
+
+/// A backend by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// Burn's recommended CPU backend.
+    Flex,
+    /// The older CPU backend.
+    Ndarray,
+    /// The GPU, through WebGPU: Vulkan, Metal or DirectX 12.
+    Wgpu,
+}
+
+/// The backend was not compiled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotCompiledIn(&'static str);
+
+impl Display for NotCompiledIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the `{0}` backend is not compiled in: add `--features {0}` to the cargo command",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for NotCompiledIn {}
+
+impl Backend {
+    /// Its device, without autodiff.
+    ///
+    /// # Errors
+    ///
+    /// If it was not compiled in. Whether the machine has such a device shows at the first tensor.
+    pub fn device(self) -> Result<Device, NotCompiledIn> {
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Flex => Ok(Device::flex()),
+            #[cfg(not(feature = "flex"))]
+            Self::Flex => Err(NotCompiledIn("flex")),
+            #[cfg(feature = "ndarray")]
+            #[allow(deprecated)] // Burn retires it; its users still exist.
+            Self::Ndarray => Ok(Device::ndarray()),
+            #[cfg(not(feature = "ndarray"))]
+            Self::Ndarray => Err(NotCompiledIn("ndarray")),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Ok(Device::wgpu(Default::default())),
+            #[cfg(not(feature = "wgpu"))]
+            Self::Wgpu => Err(NotCompiledIn("wgpu")),
+        }
+    }
+
+    /// Whether each process must compile its own shaders first.
+    pub fn is_gpu(self) -> bool {
+        self == Self::Wgpu
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flex_is_there() {
+        assert_eq!(Backend::Flex.device(), Ok(Device::flex()));
+    }
+
+    #[test]
+    #[cfg(not(feature = "wgpu"))]
+    fn a_backend_that_is_not_compiled_in_names_its_feature() {
+        let error = Backend::Wgpu.device().unwrap_err().to_string();
+        assert!(error.contains("--features wgpu"), "{error}");
+    }
+}

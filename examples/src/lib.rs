@@ -1,0 +1,10 @@
+//! What the examples share: the handwritten digits, a small network, and the recipes that
+//! `compare` compares.
+
+pub mod data;
+pub mod device;
+pub mod idx;
+// pub mod mlp;
+// pub mod recipes;
+// pub mod score;
+// pub mod trainer;

@@ -1,0 +1,84 @@
+//! One model, from the same weights, on every backend.
+
+use crate::devices::training_devices;
+use crate::models::{Noise, values};
+use burn::module::{Module, Param};
+use burn::nn::{Linear, LinearConfig, loss::CrossEntropyLossConfig};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Int, Tensor, activation::relu};
+use burn_tricks::prelude::*;
+
+#[derive(Module, Debug)]
+struct Mlp {
+    hidden: Linear,
+    output: Linear,
+}
+
+impl Mlp {
+    fn new(noise: &mut Noise, device: &Device) -> Self {
+        let mut linear = |inputs: usize, outputs: usize| {
+            let values = noise.take(inputs * outputs);
+            let weight = Tensor::<1>::from_data(values.as_slice(), device);
+            let mut linear = LinearConfig::new(inputs, outputs)
+                .with_bias(false)
+                .init(device);
+            linear.weight = Param::from_tensor(weight.reshape([inputs, outputs]) * 0.5);
+            linear
+        };
+        Self {
+            hidden: linear(8, 16),
+            output: linear(16, 3),
+        }
+    }
+
+    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        self.output.forward(relu(self.hidden.forward(input)))
+    }
+}
+
+/// The losses of 20 steps with clipping, a normalised gradient, and decay.
+fn losses(device: &Device) -> Vec<f64> {
+    let mut noise = Noise(21);
+    let mut model = Mlp::new(&mut noise, device);
+    let inputs = noise.take(32 * 8);
+    let input = Tensor::<1>::from_data(inputs.as_slice(), device).reshape([32, 8]);
+    let classes: Vec<i32> = inputs
+        .chunks(8)
+        .map(|row| i32::from(row[0] > 0.0) + i32::from(row[1] > 0.0))
+        .collect();
+    let target = Tensor::<1, Int>::from_data(classes.as_slice(), device);
+    let loss = CrossEntropyLossConfig::new().init(device);
+
+    let clip = ClipGradNormConfig::new(0.5).init().unwrap();
+    let mut optim = NormalizedGradientConfig::adagrad_norm().init().unwrap();
+    let mut schedule = ExponentialDecayConfig::new(0.5)
+        .with_steps_per_epoch(5)
+        .init()
+        .unwrap();
+    let step = |_| {
+        let loss = loss.forward(model.forward(input.clone()), target.clone());
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        let grads = clip.apply(&model, grads);
+        let lr = burn::lr_scheduler::LrScheduler::step(&mut schedule);
+        model = optim.step(lr, model.clone(), grads);
+        values(loss)[0]
+    };
+    (0..20).map(step).collect()
+}
+
+#[test]
+fn every_backend_learns_the_same() {
+    let devices = training_devices();
+    let (reference, device) = &devices[0];
+    let expected = losses(device);
+    assert!(
+        expected[19] < expected[0] * 0.7,
+        "the model learns: {expected:?}"
+    );
+    for (name, device) in &devices[1..] {
+        let actual = losses(device);
+        // Sums in another order: 1e-7 per step, grown over 20 steps.
+        crate::oracle::assert_close(&actual, &expected, 1e-4, &format!("{name} and {reference}"));
+        println!("{name}: {actual:?}");
+    }
+}

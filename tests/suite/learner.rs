@@ -1,0 +1,197 @@
+//! Early stopping and the best weights in a real run of Burn's `Learner`.
+
+use crate::models::values;
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
+use burn::data::dataset::InMemDataset;
+use burn::module::{Module, Param};
+use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::optim::SgdConfig;
+use burn::tensor::{Device, Tensor};
+use burn::train::logger::InMemoryMetricLogger;
+use burn::train::metric::LossMetric;
+use burn::train::{
+    InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
+};
+use burn_tricks::prelude::*;
+use burn_tricks::stop::EarlyStopping;
+use std::sync::Arc;
+
+/// Its weight is the number of epochs trained, its validation loss `(weight − 3)²`, and the batch norm
+/// sees the weight.
+#[derive(Module, Debug)]
+struct Counter {
+    weight: Param<Tensor<2>>,
+    norm: BatchNorm,
+}
+
+impl Counter {
+    fn new(device: &Device) -> Self {
+        Self {
+            weight: Param::from_tensor(Tensor::zeros([1, 1], device)),
+            norm: BatchNormConfig::new(1).init(device),
+        }
+    }
+
+    fn output(&self, loss: Tensor<1>) -> RegressionOutput {
+        let device = self.weight.val().device();
+        let none = Tensor::zeros([1, 1], &device);
+        RegressionOutput::new(loss, none.clone(), none)
+    }
+}
+
+impl TrainStep for Counter {
+    type Input = ();
+    type Output = RegressionOutput;
+
+    fn step(&self, (): ()) -> TrainOutput<RegressionOutput> {
+        let weight = self.weight.val();
+        let _ = self.norm.forward(weight.clone().detach().expand([2, 1]));
+        let loss = -weight.sum();
+        TrainOutput::new(self, loss.backward(), self.output(loss))
+    }
+}
+
+impl InferenceStep for Counter {
+    type Input = ();
+    type Output = RegressionOutput;
+
+    fn step(&self, (): ()) -> RegressionOutput {
+        let loss = (self.weight.val() - 3.0).square().sum();
+        self.output(loss)
+    }
+}
+
+struct Nothing;
+
+impl Batcher<(), ()> for Nothing {
+    fn batch(&self, _items: Vec<()>, _device: &Device) {}
+}
+
+fn loader(batches: usize) -> Arc<dyn DataLoader<()>> {
+    DataLoaderBuilder::new(Nothing)
+        .batch_size(1)
+        .set_device(Device::flex())
+        .build(InMemDataset::new(vec![(); batches]))
+}
+
+fn training(folder: &tempfile::TempDir, valid_batches: usize) -> SupervisedTraining<Counter> {
+    SupervisedTraining::new(folder.path(), loader(1), loader(valid_batches))
+        .num_epochs(20)
+        .with_application_logger(None)
+}
+
+fn learner() -> Learner<Counter> {
+    let model = Counter::new(&Device::flex().autodiff());
+    Learner::new(model, SgdConfig::new().init(), 1.0)
+}
+
+fn patience_of_2() -> EarlyStopping {
+    EarlyStoppingConfig::new(Goal::Minimize)
+        .with_patience(2)
+        .init()
+        .unwrap()
+}
+
+#[test]
+fn it_stops_the_run_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let (training, stop) = training(&folder, 2).stop_early(LossMetric::new(), patience_of_2());
+    assert_eq!(stop.verdict(), Ok(None));
+    let result = training.launch(learner());
+    // 4, 1, 0, 1, 4: the third is the best, the fifth the second without improvement.
+    assert_eq!(values(result.model.weight.val()), [5.0]);
+    let verdict = stop.verdict().unwrap().unwrap();
+    assert_eq!(verdict.stop, Some(StopReason::NoImprovement { checks: 2 }));
+    assert_eq!((verdict.check, verdict.best_check), (5, Some(3)));
+    assert_eq!(verdict.best, Some(0.0));
+}
+
+#[test]
+fn the_best_weights_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (training, best) = training(&folder, 1)
+        .with_metric_logger(InMemoryMetricLogger::new())
+        .stop_early_with_best_weights(LossMetric::new(), patience_of_2());
+    let last = training.launch(learner()).model;
+    assert_eq!(values(last.weight.val()), [5.0]);
+    let model = best.restore(last.clone()).unwrap();
+    assert_eq!(values(model.weight.val()), [3.0]);
+    // At epoch e the batch norm saw the weight e − 1: three updates of momentum 0.1.
+    let mean = (1..3).fold(0.0, |mean, weight| 0.9 * mean + 0.1 * f64::from(weight));
+    let kept = values(model.norm.running_mean.value());
+    crate::oracle::assert_close(&kept, &[mean], 1e-6, "running mean");
+    assert_eq!(best.stop().verdict().unwrap().unwrap().best_check, Some(3));
+    // Ready to train on.
+    assert!(model.train().weight.is_require_grad());
+    assert!(
+        std::fs::read_dir(folder.path()).unwrap().next().is_none(),
+        "no file was written"
+    );
+}
+
+#[test]
+fn stopping_alone_leaves_checkpoints_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (training, _) = training(&folder, 1)
+        .with_default_checkpointers()
+        .stop_early(LossMetric::new(), patience_of_2());
+    training.launch(learner());
+    let checkpoints = std::fs::read_dir(folder.path().join("checkpoint")).unwrap();
+    assert!(checkpoints.count() >= 3, "model, optimizer and scheduler");
+}
+
+#[test]
+fn a_resumed_run_stops_where_the_whole_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, stop) = training(&folder, 1)
+        .num_epochs(4)
+        .with_default_checkpointers()
+        .stop_early(LossMetric::new(), patience_of_2());
+    whole.launch(learner());
+    let state = serde_json::to_string(stop.early_stopping().state()).unwrap();
+
+    let restored = patience_of_2().with_state(serde_json::from_str(&state).unwrap());
+    let (resumed, stop) = training(&folder, 1)
+        .checkpoint(4)
+        .with_default_checkpointers()
+        .stop_early(LossMetric::new(), restored);
+    let result = resumed.launch(learner());
+    assert_eq!(values(result.model.weight.val()), [5.0]);
+    let verdict = stop.verdict().unwrap().unwrap();
+    assert_eq!((verdict.check, verdict.best_check), (5, Some(3)));
+}
+
+#[test]
+fn a_missing_metric_ends_the_run_with_an_error() {
+    // Burn's in-memory logger counts epochs from the resumed one, and is asked for the fifth.
+    let folder = tempfile::tempdir().unwrap();
+    let whole = training(&folder, 1).num_epochs(4);
+    whole.with_default_checkpointers().launch(learner());
+    let (resumed, stop) = training(&folder, 1)
+        .checkpoint(4)
+        .with_default_checkpointers()
+        .with_metric_logger(InMemoryMetricLogger::new())
+        .stop_early(LossMetric::new(), patience_of_2());
+    let result = resumed.launch(learner());
+    assert_eq!(values(result.model.weight.val()), [5.0], "one epoch");
+    let error = stop.verdict().unwrap_err();
+    assert_eq!((error.metric.as_str(), error.epoch), ("Loss", 5));
+    assert!(error.to_string().contains("`Loss` has no value"), "{error}");
+}
+
+#[test]
+fn a_validation_without_data_is_no_best_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let (training, best) =
+        training(&folder, 0).stop_early_with_best_weights(LossMetric::new(), patience_of_2());
+    let result = training.launch(learner());
+    let verdict = best.stop().verdict().unwrap().unwrap();
+    assert_eq!(
+        verdict.stop,
+        Some(StopReason::NonFinite),
+        "a mean of nothing"
+    );
+    assert_eq!((verdict.check, verdict.best), (1, None));
+    let unchanged = best.restore(result.model).unwrap();
+    assert_eq!(values(unchanged.weight.val()), [1.0]);
+}
