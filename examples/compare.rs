@@ -1,2 +1,205 @@
-//! x
-fn main() {}
+//! Trains the same network without and with each trick, and says what each trick did.
+//!
+//! `cargo run --release --example compare` compares all of them on handwritten digits, on the CPU;
+//! `-- --help` tells the rest.
+
+use burn_tricks_compare::{Comparison, Job, Runner, worker_command};
+use burn_tricks_examples::data::Source;
+use burn_tricks_examples::device::Backend;
+use burn_tricks_examples::recipes::{self, RECIPES, Recipe};
+use burn_tricks_examples::{idx, trainer};
+use clap::Parser;
+use serde::{Deserialize, Serialize};
+use std::error::Error;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+
+/// Compares training tricks on handwritten digits: each a single change from a named baseline, with the
+/// same seeds in both arms.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// Compare only these (and the baselines they need), separated by commas.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = recipe)]
+    only: Vec<String>,
+    /// List what can be compared, and stop.
+    #[arg(long)]
+    list: bool,
+    /// Seeds per variant. Fewer than 6 can show no difference [default: 6; with --quick 3].
+    #[arg(long, value_name = "N")]
+    seeds: Option<NonZeroUsize>,
+    /// Epochs per run [default: 40; with --quick 15].
+    #[arg(long, value_name = "N")]
+    epochs: Option<NonZeroUsize>,
+    /// A first impression, in under 40 seconds on two cores.
+    #[arg(long)]
+    quick: bool,
+    /// The backend to run on.
+    #[arg(long, value_enum, default_value = "flex")]
+    device: Backend,
+    /// Processes at a time [default: one per core; on a GPU 1]. The results do not depend on it.
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// A folder with MNIST's four IDX files, gzipped or not, instead of the digits.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Write the runs and the summary of each variant there.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// A worker's task, as JSON: this program starts itself with it.
+    #[arg(long, hide = true)]
+    worker: Option<String>,
+}
+
+/// What one process does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Task {
+    variant: String,
+    seeds: Vec<u64>,
+    epochs: usize,
+    device: Backend,
+    data: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match &options.worker {
+        Some(task) => work(task),
+        None if options.list => {
+            list();
+            Ok(())
+        }
+        None => compare(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn recipe(name: &str) -> Result<String, String> {
+    match recipes::find(name) {
+        Some(_) => Ok(name.to_owned()),
+        None => {
+            let names: Vec<_> = RECIPES.iter().map(|recipe| recipe.name).collect();
+            Err(format!("no such variant; there are {}", names.join(", ")))
+        }
+    }
+}
+
+fn list() {
+    for Recipe {
+        name,
+        baseline,
+        about,
+        ..
+    } in RECIPES
+    {
+        let compared = baseline.map_or(String::new(), |with| format!(" (against {with})"));
+        println!("{name:18} {about}{compared}");
+    }
+}
+
+fn source(data: Option<&PathBuf>) -> Result<Source, Box<dyn Error>> {
+    match data {
+        Some(folder) => Ok(idx::read_folder(folder)?),
+        None => Ok(Source::digits()),
+    }
+}
+
+/// Every chosen recipe, and the baselines of the chosen.
+fn chosen(only: &[String]) -> Vec<&'static Recipe> {
+    let named = |name: &str| only.is_empty() || only.iter().any(|chosen| chosen == name);
+    let needed = |name: &str| {
+        let of_chosen = |r: &&Recipe| named(r.name) && r.baseline == Some(name);
+        RECIPES.iter().any(|recipe| of_chosen(&recipe))
+    };
+    RECIPES
+        .iter()
+        .filter(|recipe| named(recipe.name) || needed(recipe.name))
+        .collect()
+}
+
+fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
+    let epochs = options
+        .epochs
+        .map_or(if options.quick { 15 } else { 40 }, NonZeroUsize::get);
+    let seeds = options
+        .seeds
+        .map_or(if options.quick { 3 } else { 6 }, NonZeroUsize::get);
+    let seeds: Vec<u64> = (1..=seeds as u64).collect();
+    // What would fail in every worker fails here, once.
+    options.device.device()?;
+    source(options.data.as_ref())?;
+
+    let recipes = chosen(&options.only);
+    let mut jobs = Vec::new();
+    for recipe in &recipes {
+        // A process on a GPU compiles its shaders first: one for all seeds.
+        let per_process = if options.device.is_gpu() {
+            seeds.len()
+        } else {
+            1
+        };
+        for seeds in seeds.chunks(per_process) {
+            jobs.push(job(recipe, seeds, epochs, options)?);
+        }
+    }
+    let parallel = match (options.jobs, options.device.is_gpu()) {
+        (Some(jobs), _) => jobs,
+        (None, true) => NonZeroUsize::MIN,
+        (None, false) => available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    };
+    let runs = Runner::new(parallel).with_progress(true).run(jobs)?;
+    let described = |recipe: &&Recipe| burn_tricks_compare::Recipe {
+        name: recipe.name.to_owned(),
+        baseline: recipe.baseline.map(str::to_owned),
+        about: recipe.about.to_owned(),
+    };
+    let recipes: Vec<_> = recipes.iter().map(described).collect();
+    let comparison = Comparison::new(&recipes, runs)?;
+    print!("{}", comparison.table());
+    if let Some(path) = &options.json {
+        let json = serde_json::to_string_pretty(&comparison)?;
+        std::fs::write(path, json)
+            .map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn job(
+    recipe: &Recipe,
+    seeds: &[u64],
+    epochs: usize,
+    options: &Options,
+) -> Result<Job, Box<dyn Error>> {
+    let task = Task {
+        variant: recipe.name.to_owned(),
+        seeds: seeds.to_vec(),
+        epochs,
+        device: options.device,
+        data: options.data.clone(),
+    };
+    let mut command = worker_command(Some(1))?;
+    command.arg("--worker").arg(serde_json::to_string(&task)?);
+    Ok(Job {
+        label: task.variant,
+        seeds: task.seeds,
+        command,
+    })
+}
+
+fn work(task: &str) -> Result<(), Box<dyn Error>> {
+    let task: Task = serde_json::from_str(task)?;
+    let recipe = recipes::find(&task.variant).ok_or("no such variant")?;
+    let (source, device) = (source(task.data.as_ref())?, task.device.device()?);
+    for seed in task.seeds {
+        trainer::run(recipe, seed, task.epochs, &source, &device)?.emit()?;
+    }
+    Ok(())
+}

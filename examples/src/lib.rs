@@ -4,7 +4,7 @@
 pub mod data;
 pub mod device;
 pub mod idx;
-// pub mod mlp;
-// pub mod recipes;
-// pub mod score;
-// pub mod trainer;
+pub mod mlp;
+pub mod recipes;
+pub mod score;
+pub mod trainer;
