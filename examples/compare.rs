@@ -30,7 +30,7 @@ struct Options {
     /// Seeds per variant. Fewer than 6 can show no difference [default: 6; with --quick 3].
     #[arg(long, value_name = "N")]
     seeds: Option<NonZeroUsize>,
-    /// Epochs per run [default: 40; with --quick 15].
+    /// Epochs per run [default: 100; with --quick 15].
     #[arg(long, value_name = "N")]
     epochs: Option<NonZeroUsize>,
     /// A first impression, in under 40 seconds on two cores.
@@ -128,7 +128,7 @@ fn chosen(only: &[String]) -> Vec<&'static Recipe> {
 fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
     let epochs = options
         .epochs
-        .map_or(if options.quick { 15 } else { 40 }, NonZeroUsize::get);
+        .map_or(if options.quick { 15 } else { 100 }, NonZeroUsize::get);
     let seeds = options
         .seeds
         .map_or(if options.quick { 3 } else { 6 }, NonZeroUsize::get);

@@ -74,10 +74,7 @@ impl Comparison {
 fn row(variant: &VariantSummary, first_baseline: Option<&str>) -> [String; HEADER.len()] {
     let percent = |value: f64| fixed(100.0 * value, 1);
     let (difference, time) = match &variant.baseline {
-        None => {
-            let seconds = fixed(variant.seconds_per_epoch.mean, 2);
-            ("–".to_owned(), format!("{seconds} s"))
-        }
+        None => ("–".to_owned(), duration(variant.seconds_per_epoch.mean)),
         Some(baseline) => {
             let mut difference = variant.difference.as_ref().map_or_else(String::new, points);
             if first_baseline != Some(baseline) {
@@ -138,6 +135,15 @@ fn epochs(epochs: &EpochsTo90, seeds: usize) -> String {
     }
 }
 
+/// Seconds, or milliseconds where seconds would round away.
+fn duration(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{} ms", fixed(1000.0 * seconds, 1))
+    } else {
+        format!("{} s", fixed(seconds, 2))
+    }
+}
+
 /// A number with that many decimals, `n/a` if it is not finite.
 fn fixed(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
@@ -161,6 +167,13 @@ mod tests {
         assert_eq!(fixed(-0.04, 1), "0.0");
         assert_eq!(fixed(-0.06, 1), "-0.1");
         assert_eq!(fixed(f64::NEG_INFINITY, 1), "n/a");
+    }
+
+    #[test]
+    fn short_epochs_are_told_in_milliseconds() {
+        assert_eq!(duration(0.0123), "12.3 ms");
+        assert_eq!(duration(1.5), "1.50 s");
+        assert_eq!(duration(f64::NAN), "n/a s");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct NormalizedGradientState<const D: usize> {
 }
 
 impl<const D: usize> NormalizedGradientState<D> {
-    pub(crate) fn to_device(self, device: &Device) -> Self {
+    pub(crate) fn moved_to(self, device: &Device) -> Self {
         Self {
             time: self.time,
             accumulator: self.accumulator.map(|tensor| tensor.to_device(device)),

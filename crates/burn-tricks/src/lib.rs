@@ -28,3 +28,8 @@ pub mod prelude {
     #[cfg(feature = "train")]
     pub use burn_tricks_train::SupervisedTrainingExt as _;
 }
+
+/// The README of the repository, whose programs are tested too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod repository_readme {}
