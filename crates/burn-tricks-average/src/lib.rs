@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
-mod ensemble;
+pub mod ensemble;
 mod ensemble_error;
 
 pub use ensemble::{Combine, Ensemble, EnsembleConfig, Predict};

@@ -103,8 +103,7 @@ pub enum ClipMode {
     Unit,
 }
 
-/// Configuration of [`ClipGradNorm`]; see the [crate documentation](crate) for its place and the
-/// file's head for the formula.
+/// Configuration of [`ClipGradNorm`]; the [module](self) tells the formula and its place.
 #[derive(Config, Debug, PartialEq)]
 pub struct ClipGradNormConfig {
     /// The threshold θ > 0, in units of the norm. `f64::MAX` never clips.

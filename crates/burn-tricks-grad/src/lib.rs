@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
-mod clip_grad_norm;
+pub mod clip_grad_norm;
 mod ext;
-mod finite_check;
-mod norm;
-mod normalize_grad;
+pub mod finite_check;
+pub mod norm;
+pub mod normalize_grad;
 mod rescale;
 
 pub use clip_grad_norm::{ClipGradNorm, ClipGradNormConfig, ClipMode};

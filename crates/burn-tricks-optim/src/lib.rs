@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
-mod normalized_gradient;
+pub mod normalized_gradient;
 mod normalized_gradient_state;
 
 pub use normalized_gradient::{

@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
-mod exponential_decay;
+pub mod exponential_decay;
 
 pub use exponential_decay::{DecayUnit, ExponentialDecay, ExponentialDecayConfig};

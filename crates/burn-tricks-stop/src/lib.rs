@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-mod best_weights;
-mod early_stopping;
+pub mod best_weights;
+pub mod early_stopping;
 
 pub use best_weights::BestWeights;
 pub use burn_tricks_core::{Goal, MinDelta};

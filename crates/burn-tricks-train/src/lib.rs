@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod stop_early;
+pub mod stop_early;
 
 pub use stop_early::{BestWeightsHandle, MissingMetric, StopHandle, SupervisedTrainingExt};
