@@ -1,6 +1,7 @@
 //! What the examples share: the handwritten digits, a small network, and the recipes that
 //! `compare` compares.
 
+pub mod bench;
 pub mod data;
 pub mod device;
 pub mod idx;

@@ -3,10 +3,10 @@
 
 mod config_error;
 mod improvement;
-mod precision;
+
 mod walk;
 
 pub use config_error::ConfigError;
 pub use improvement::{Goal, Improvement, MinDelta};
-pub use precision::accumulation_dtype;
+pub use burn_tricks_kernels::accumulation_dtype;
 pub use walk::{ParamInfo, PathTracker, force_init, params};

@@ -3,12 +3,14 @@
 //! The norm of several tensors is the norm of all their elements together. With `s` the largest
 //! magnitude, `‖g‖_p = s · (Σ |gᵢ/s|^p)^(1/p)`: no power ever exceeds 1, so that gradients of 2e19,
 //! whose squares overflow `f32`, and of 1e-25, whose squares vanish, have the right norm and the
-//! right direction. `f16` and `bf16` are summed in `f32`. Nothing here reads from the device.
+//! right direction. On the CPU backend the Euclidean norm needs no `s`: one read, summed in `f64`.
+//! `f16` and `bf16` are summed in `f32`. Nothing here waits for a device.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, DType, FloatDType, Tensor};
 use burn_tricks_core::{ConfigError, accumulation_dtype};
+use burn_tricks_kernels::{SumOfSquares, TensorList, sum_of_squares};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -48,19 +50,19 @@ pub fn global_norm<M: Module>(
 ) -> Option<Tensor<1>> {
     let mut collect = Collect {
         grads,
-        norm,
         seen: HashSet::new(),
-        parts: Vec::new(),
+        list: TensorList::new(),
     };
     module.visit(&mut collect);
-    ScaledNorm::of_parts(collect.parts, norm).map(|norm| norm.value())
+    let list = collect.list;
+    let sum = ScaledSum::of(&list, norm)?;
+    Some(sum.into_norm(norm).value(list.accumulation_dtype()))
 }
 
 struct Collect<'a> {
     grads: &'a GradientsParams,
-    norm: Norm,
     seen: HashSet<ParamId>,
-    parts: Vec<ScaledSum>,
+    list: TensorList,
 }
 
 impl ModuleVisitor for Collect<'_> {
@@ -69,13 +71,13 @@ impl ModuleVisitor for Collect<'_> {
         if self.seen.insert(param.id)
             && let Some(grad) = self.grads.get::<D>(param.id)
         {
-            self.parts.extend(ScaledSum::of(grad, self.norm));
+            self.list.push(grad);
         }
     }
 }
 
-/// `sum = Σ |gᵢ/scale|^p` of one tensor (the largest `|gᵢ/scale|` for [`Norm::LInf`]); each field
-/// holds one element.
+/// `sum = Σ |gᵢ/scale|^p` of some tensors (the largest `|gᵢ/scale|` for [`Norm::LInf`]); each field
+/// holds one element. `sum` is finite if and only if every gradient was.
 #[derive(Clone)]
 pub(crate) struct ScaledSum {
     scale: Tensor<1>,
@@ -83,19 +85,28 @@ pub(crate) struct ScaledSum {
 }
 
 impl ScaledSum {
-    /// `None` for a tensor without elements.
-    pub(crate) fn of<const D: usize>(grad: Tensor<D>, norm: Norm) -> Option<Self> {
-        if grad.dims().contains(&0) {
+    /// Of all tensors together; `None` when they have no elements.
+    pub(crate) fn of(grads: &TensorList, norm: Norm) -> Option<Self> {
+        if norm == Norm::L2 {
+            return sum_of_squares(grads).map(|SumOfSquares { scale, sum }| Self { scale, sum });
+        }
+        let parts = grads.flattened().filter_map(|grad| Self::of_one(grad, norm));
+        Self::of_parts(parts.collect(), norm)
+    }
+
+    fn of_one(grad: Tensor<1>, norm: Norm) -> Option<Self> {
+        if grad.dims() == [0] {
             return None;
         }
-        let grad = to_accumulation(grad);
+        let dtype = accumulation_dtype(grad.dtype());
+        let grad = grad.cast(dtype);
         let largest = grad.clone().max_abs();
         // With an infinite or NaN element the scale is moot: the sum shows it.
         let moot = largest.clone().is_finite().bool_not();
         let scale = largest
             .mask_fill(moot, 1.0)
             .clamp_min(smallest_normal(grad.dtype()));
-        let scaled = grad / scale.clone().unsqueeze();
+        let scaled = grad / scale.clone();
         let sum = match norm {
             Norm::L1 => scaled.clone().abs().sum(),
             Norm::L2 => scaled.clone().square().sum(),
@@ -110,17 +121,38 @@ impl ScaledSum {
         Some(Self { scale, sum })
     }
 
+    /// Over all parts; `None` when there is none.
+    pub(crate) fn of_parts(parts: Vec<Self>, norm: Norm) -> Option<Self> {
+        let device = parts.first()?.sum.device();
+        let has_f64 = parts.iter().any(|part| part.sum.dtype() == DType::F64);
+        let dtype = if has_f64 {
+            FloatDType::F64
+        } else {
+            FloatDType::F32
+        };
+        let here = |tensor: Tensor<1>| tensor.cast(dtype).to_device(&device);
+        let (scales, sums): (Vec<_>, Vec<_>) = parts
+            .into_iter()
+            .map(|part| (here(part.scale), here(part.sum)))
+            .unzip();
+        let (scales, sums) = (Tensor::cat(scales, 0), Tensor::cat(sums, 0));
+        let scale = scales.clone().max();
+        let relative = scales / scale.clone();
+        let nan = sums.clone().is_nan().any();
+        let sum = match norm {
+            Norm::L1 => (sums * relative).sum(),
+            Norm::L2 => (sums * relative.square()).sum(),
+            Norm::Lp(p) => (sums * relative.powf_scalar(p)).sum(),
+            Norm::LInf => (sums * relative).max(),
+        }
+        .mask_fill(nan, f64::NAN);
+        Some(Self { scale, sum })
+    }
+
     pub(crate) fn into_norm(self, norm: Norm) -> ScaledNorm {
         ScaledNorm {
             scale: self.scale,
             root: root(self.sum, norm),
-        }
-    }
-
-    fn cast(self, dtype: FloatDType, to: &burn::tensor::Device) -> Self {
-        Self {
-            scale: self.scale.cast(dtype).to_device(to),
-            sum: self.sum.cast(dtype).to_device(to),
         }
     }
 }
@@ -134,39 +166,9 @@ pub(crate) struct ScaledNorm {
 }
 
 impl ScaledNorm {
-    /// The norm over all parts; `None` when there is none.
-    pub(crate) fn of_parts(parts: Vec<ScaledSum>, norm: Norm) -> Option<Self> {
-        let device = parts.first()?.sum.device();
-        let has_f64 = parts.iter().any(|part| part.sum.dtype() == DType::F64);
-        let dtype = if has_f64 {
-            FloatDType::F64
-        } else {
-            FloatDType::F32
-        };
-        let (scales, sums): (Vec<_>, Vec<_>) = parts
-            .into_iter()
-            .map(|part| part.cast(dtype, &device))
-            .map(|part| (part.scale, part.sum))
-            .unzip();
-        let (scales, sums) = (Tensor::cat(scales, 0), Tensor::cat(sums, 0));
-        let scale = scales.clone().max();
-        let relative = scales / scale.clone();
-        let nan = sums.clone().is_nan().any();
-        let sum = match norm {
-            Norm::L1 => (sums * relative).sum(),
-            Norm::L2 => (sums * relative.square()).sum(),
-            Norm::Lp(p) => (sums * relative.powf_scalar(p)).sum(),
-            Norm::LInf => (sums * relative).max(),
-        }
-        .mask_fill(nan, f64::NAN);
-        Some(Self {
-            scale,
-            root: root(sum, norm),
-        })
-    }
-
-    pub(crate) fn value(self) -> Tensor<1> {
-        self.scale * self.root
+    /// The norm itself, in the precision of the gradients.
+    pub(crate) fn value(self, dtype: FloatDType) -> Tensor<1> {
+        (self.scale * self.root).cast(dtype)
     }
 
     /// `numerator / (norm + epsilon)`, without forming the norm. Infinite where that norm is zero.
@@ -189,12 +191,6 @@ fn root(sum: Tensor<1>, norm: Norm) -> Tensor<1> {
         Norm::L2 => sum.sqrt(),
         Norm::Lp(p) => sum.powf_scalar(1.0 / p).mask_fill(nan, f64::NAN),
     }
-}
-
-/// In the precision in which it is summed and scaled.
-pub(crate) fn to_accumulation<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    let dtype = accumulation_dtype(tensor.dtype());
-    tensor.cast(dtype)
 }
 
 /// `value`, or the largest number of the type when it lies beyond it: `f64::MAX` means "never

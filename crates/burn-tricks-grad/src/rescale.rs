@@ -1,10 +1,11 @@
 //! What clipping and normalising share: measure every gradient, then multiply every gradient by a
 //! factor that depends on the norm, all on the device.
 
-use crate::norm::{Norm, ScaledNorm, ScaledSum, to_accumulation};
+use crate::norm::{Norm, ScaledNorm, ScaledSum};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::Tensor;
+use burn_tricks_kernels::{TensorList, scale, scale_or_zero};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -45,102 +46,87 @@ pub(crate) fn rescale<M: Module>(
     non_finite: NonFinite,
     factor: Factor<'_>,
 ) -> (GradientsParams, Option<Tensor<1>>) {
-    let multiplier = |norm: &ScaledNorm| Multiplier::new(norm, factor, non_finite);
-    let mut measure = Measure {
+    let mut take = Take {
         grads,
-        seen: HashSet::new(),
-        norm,
-        parts: Vec::new(),
-        per_tensor: (scope == NormScope::Tensor).then_some(&multiplier),
+        ids: HashSet::new(),
+        list: TensorList::new(),
     };
-    module.visit(&mut measure);
-    let Some(total) = ScaledNorm::of_parts(measure.parts, norm) else {
-        return (measure.grads, None);
+    module.visit(&mut take);
+    let Take {
+        grads,
+        ids,
+        mut list,
+    } = take;
+    let dtype = list.accumulation_dtype();
+    let total = match scope {
+        NormScope::Model => match ScaledSum::of(&list, norm) {
+            None => None,
+            Some(sum) => {
+                let total = sum.into_norm(norm);
+                list = multiplied(list, &total, factor, non_finite);
+                Some(total)
+            }
+        },
+        NormScope::Tensor => {
+            let mut parts = Vec::new();
+            list = list.map_each(|grad| match ScaledSum::of(&grad, norm) {
+                None => grad,
+                Some(sum) => {
+                    parts.push(sum.clone());
+                    multiplied(grad, &sum.into_norm(norm), factor, non_finite)
+                }
+            });
+            ScaledSum::of_parts(parts, norm).map(|sum| sum.into_norm(norm))
+        }
     };
-    let mut grads = measure.grads;
-    if scope == NormScope::Model {
-        let mut scale = Scale {
-            grads,
-            seen: HashSet::new(),
-            by: multiplier(&total),
-        };
-        module.visit(&mut scale);
-        grads = scale.grads;
-    }
-    (grads, Some(total.value()))
+    let mut give = Give { grads, ids, list };
+    module.visit(&mut give);
+    (give.grads, total.map(|total| total.value(dtype)))
 }
 
-/// Takes the norm of each gradient, and in the per-tensor scope multiplies it on the way.
-struct Measure<'a> {
+fn multiplied(
+    grads: TensorList,
+    norm: &ScaledNorm,
+    factor: Factor<'_>,
+    non_finite: NonFinite,
+) -> TensorList {
+    let factor = factor(norm);
+    match non_finite {
+        NonFinite::Propagate => scale(grads, &factor),
+        NonFinite::ZeroGradient => scale_or_zero(grads, &factor.mask_fill(norm.is_bad(), 0.0)),
+    }
+}
+
+/// Takes the gradients out, in the module's order.
+struct Take {
     grads: GradientsParams,
     /// A tied parameter is visited twice and counts once.
-    seen: HashSet<ParamId>,
-    norm: Norm,
-    parts: Vec<ScaledSum>,
-    per_tensor: Option<&'a dyn Fn(&ScaledNorm) -> Multiplier>,
+    ids: HashSet<ParamId>,
+    list: TensorList,
 }
 
-impl ModuleVisitor for Measure<'_> {
+impl ModuleVisitor for Take {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if !self.seen.insert(param.id) {
-            return;
+        if let Some(grad) = self.grads.remove::<D>(param.id) {
+            self.ids.insert(param.id);
+            self.list.push(grad);
         }
-        let Some(mut grad) = self.grads.remove::<D>(param.id) else {
-            return;
-        };
-        if let Some(part) = ScaledSum::of(grad.clone(), self.norm) {
-            if let Some(multiplier) = self.per_tensor {
-                grad = multiplier(&part.clone().into_norm(self.norm)).apply(grad);
-            }
-            self.parts.push(part);
-        }
-        self.grads.register(param.id, grad);
     }
 }
 
-/// Multiplies each gradient once.
-struct Scale {
+/// Puts them back, in the same order.
+struct Give {
     grads: GradientsParams,
-    seen: HashSet<ParamId>,
-    by: Multiplier,
+    ids: HashSet<ParamId>,
+    list: TensorList,
 }
 
-impl ModuleVisitor for Scale {
+impl ModuleVisitor for Give {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.seen.insert(param.id)
-            && let Some(grad) = self.grads.remove::<D>(param.id)
+        if self.ids.remove(&param.id)
+            && let Some(grad) = self.list.pop::<D>()
         {
-            self.grads.register(param.id, self.by.apply(grad));
-        }
-    }
-}
-
-struct Multiplier {
-    factor: Tensor<1>,
-    /// Where true, the gradient becomes zero: a factor of zero would leave a NaN a NaN.
-    erase: Option<Tensor<1, Bool>>,
-}
-
-impl Multiplier {
-    fn new(norm: &ScaledNorm, factor: Factor<'_>, non_finite: NonFinite) -> Self {
-        Self {
-            factor: factor(norm),
-            erase: (non_finite == NonFinite::ZeroGradient).then(|| norm.is_bad()),
-        }
-    }
-
-    fn apply<const D: usize>(&self, grad: Tensor<D>) -> Tensor<D> {
-        let (device, dtype, shape) = (grad.device(), grad.dtype(), grad.dims());
-        // In the precision of the factor, which half precision could not hold.
-        let grad = to_accumulation(grad);
-        let factor = self.factor.clone().to_device(&device).cast(grad.dtype());
-        let grad = (grad * factor.unsqueeze()).cast(dtype);
-        match &self.erase {
-            None => grad,
-            Some(erase) => {
-                let erase = erase.clone().to_device(&device);
-                grad.mask_fill(erase.unsqueeze::<D>().expand(shape), 0.0)
-            }
+            self.grads.register(param.id, grad);
         }
     }
 }

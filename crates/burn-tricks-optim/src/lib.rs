@@ -1,10 +1,40 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
+pub mod ada_grad;
+pub mod adam;
+pub mod adam_w;
+mod held;
+mod moments;
 pub mod normalized_gradient;
 mod normalized_gradient_state;
+pub mod rms_prop;
+pub mod sgd;
+pub mod weight_decay;
 
+pub use ada_grad::{AdaGrad, AdaGradConfig, AdaGradState};
+pub use adam::{Adam, AdamConfig};
+pub use adam_w::{AdamW, AdamWConfig};
+pub use moments::AdamState;
 pub use normalized_gradient::{
-    Epsilon, Memory, Momentum, NormalizedGradient, NormalizedGradientConfig, Scope, WeightDecay,
+    Epsilon, Memory, Momentum, NormalizedGradient, NormalizedGradientConfig, Scope,
 };
 pub use normalized_gradient_state::NormalizedGradientState;
+pub use rms_prop::{RmsProp, RmsPropConfig, RmsPropState};
+pub use sgd::{MomentumForm, Sgd, SgdConfig, SgdState};
+pub use weight_decay::{DecayMode, DecayScope, WeightDecay};
+
+use burn::grad_clipping::GradientClippingConfig;
+use burn::optim::{ModuleOptimizer, Optimizer};
+
+/// The optimizer of a module, with Burn's clipping if there is one.
+fn with_clipping(
+    optim: impl Optimizer,
+    clipping: Option<&GradientClippingConfig>,
+) -> ModuleOptimizer {
+    let optim = ModuleOptimizer::from(optim);
+    match clipping {
+        Some(clipping) => optim.with_grad_clipping(clipping.init()),
+        None => optim,
+    }
+}

@@ -98,10 +98,16 @@
 //! - Kingma, Ba, *Adam*, 2015, <https://arxiv.org/abs/1412.6980>
 
 use crate::NormalizedGradientState;
+use crate::held::Held;
+use crate::weight_decay::{DecayScope, WeightDecay};
 use burn::config::Config;
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use burn_tricks_core::{ConfigError, accumulation_dtype};
+use burn_tricks_kernels::{
+    Decay, Mean, NormMemory, NormalizedStep, Step, SumOfSquares, TensorList, UpdateMemory, blend, descend,
+    sum_of_squares,
+};
 use serde::{Deserialize, Serialize};
 
 /// Over which numbers the norm is taken.
@@ -153,18 +159,6 @@ pub enum Epsilon {
     InsideRoot(f64),
 }
 
-/// A pull of every weight towards zero, with a rate λ ≥ 0.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum WeightDecay {
-    /// No decay.
-    None,
-    /// `g ← g + λ w` before everything else, as an L2 penalty `λ/2 ‖w‖²` on the loss would do: the
-    /// norm divides it too.
-    Coupled(f64),
-    /// `w ← w − η λ w` beside the step, as in AdamW.
-    Decoupled(f64),
-}
-
 /// Configuration of [`NormalizedGradient`]. The default is sign SGD: every element, no memory.
 #[derive(Config, Debug, PartialEq)]
 pub struct NormalizedGradientConfig {
@@ -190,6 +184,9 @@ pub struct NormalizedGradientConfig {
     /// A pull towards zero. Default: none.
     #[config(default = "WeightDecay::None")]
     pub weight_decay: WeightDecay,
+    /// Which weights the decay pulls. Default: [`DecayScope::Every`].
+    #[config(default = "DecayScope::Every")]
+    pub decay_scope: DecayScope,
 }
 
 impl NormalizedGradientConfig {
@@ -261,9 +258,7 @@ impl NormalizedGradientConfig {
         }
         let (Epsilon::OutsideRoot(epsilon) | Epsilon::InsideRoot(epsilon)) = self.epsilon;
         ConfigError::non_negative("epsilon", epsilon)?;
-        if let WeightDecay::Coupled(rate) | WeightDecay::Decoupled(rate) = self.weight_decay {
-            ConfigError::non_negative("weight_decay", rate)?;
-        }
+        self.weight_decay.validated()?;
         ConfigError::non_negative("initial_accumulator", self.initial_accumulator)?;
         if self.initial_accumulator > 0.0
             && (self.memory == Memory::None || (self.bias_correction && memory_decays))
@@ -309,67 +304,15 @@ impl Optimizer for NormalizedGradient {
         if tensor.dims().contains(&0) {
             return (tensor, state);
         }
-        let config = &self.config;
-        let dtype = tensor.dtype();
-        let weight = tensor.cast(accumulation_dtype(dtype));
-        let mut grad = grad.cast(accumulation_dtype(dtype));
-        let mut state = state.unwrap_or(NormalizedGradientState {
+        let state = state.unwrap_or(NormalizedGradientState {
             time: 0,
             accumulator: None,
             momentum: None,
         });
-        state.time += 1;
-
-        if let WeightDecay::Coupled(rate) = config.weight_decay {
-            grad = grad + weight.clone() * rate;
+        match self.config.scope {
+            Scope::Element => self.step_of_elements(lr, tensor, grad, state),
+            Scope::Tensor => self.step_of_tensor(lr, tensor, grad, state),
         }
-        let mean = match config.momentum {
-            Momentum::OfGradient { beta } => {
-                let old = state.momentum.take();
-                let mean = decaying_mean(old, grad.clone(), beta);
-                state.momentum = Some(mean.clone());
-                self.corrected(mean, beta, state.time)
-            }
-            Momentum::None | Momentum::OfUpdate { .. } => grad.clone(),
-        };
-        let mut update = match config.memory {
-            Memory::None => self.over_own_norm(mean),
-            Memory::Sum => {
-                let squares = self.squared_norm(grad);
-                let sum = match state.accumulator.take() {
-                    Some(sum) => sum + squares,
-                    None => squares + config.initial_accumulator,
-                };
-                state.accumulator = Some(sum.clone());
-                self.over_root(mean, sum)
-            }
-            Memory::Decay { beta } => {
-                let squares = self.squared_norm(grad);
-                let old = state
-                    .accumulator
-                    .take()
-                    .unwrap_or_else(|| squares.full_like(config.initial_accumulator));
-                let mean_square = decaying_mean(Some(old), squares, beta);
-                state.accumulator = Some(mean_square.clone());
-                self.over_root(mean, self.corrected(mean_square, beta, state.time))
-            }
-        };
-        if let Momentum::OfUpdate { mu } = config.momentum {
-            if let Some(last) = state.momentum.take() {
-                update = last * mu + update;
-            }
-            state.momentum = Some(update.clone());
-        }
-
-        let weight = match config.weight_decay {
-            WeightDecay::Decoupled(rate) => weight * (1.0 - lr * rate),
-            WeightDecay::None | WeightDecay::Coupled(_) => weight,
-        };
-        let stateless = state.accumulator.is_none() && state.momentum.is_none();
-        (
-            (weight - update * lr).cast(dtype),
-            (!stateless).then_some(state),
-        )
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
@@ -378,78 +321,183 @@ impl Optimizer for NormalizedGradient {
 }
 
 impl NormalizedGradient {
-    /// `‖g‖²`: of the gradient's shape, or `[1, 1, ..]`.
-    fn squared_norm<const D: usize>(&self, grad: Tensor<D>) -> Tensor<D> {
-        match self.config.scope {
-            Scope::Element => grad.square(),
-            Scope::Tensor => grad.square().sum().unsqueeze(),
-        }
-    }
-
-    /// `m / (√v + ε)` or `m / √(v + ε)`.
-    fn over_root<const D: usize>(&self, numerator: Tensor<D>, squares: Tensor<D>) -> Tensor<D> {
-        match self.config.epsilon {
-            Epsilon::InsideRoot(epsilon) if epsilon > 0.0 => {
-                divide(numerator, (squares + epsilon).sqrt(), epsilon)
+    /// Every element by itself: one pass.
+    fn step_of_elements<const D: usize>(
+        &self,
+        lr: f64,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: NormalizedGradientState<D>,
+    ) -> (Tensor<D>, Option<NormalizedGradientState<D>>) {
+        let config = &self.config;
+        let time = state.time + 1;
+        let (epsilon_inside, epsilon_outside) = match config.epsilon {
+            Epsilon::InsideRoot(epsilon) => (epsilon, 0.0),
+            Epsilon::OutsideRoot(epsilon) => (0.0, epsilon),
+        };
+        let step = NormalizedStep {
+            lr,
+            norm: match config.memory {
+                Memory::None => NormMemory::None,
+                Memory::Sum => NormMemory::Sum,
+                Memory::Decay { beta } => NormMemory::Decay(self.mean(beta, time)),
+            },
+            update: match config.momentum {
+                Momentum::None => UpdateMemory::None,
+                Momentum::OfGradient { beta } => UpdateMemory::OfGradient(self.mean(beta, time)),
+                Momentum::OfUpdate { mu } => UpdateMemory::OfUpdate(mu),
+            },
+            epsilon_inside,
+            epsilon_outside,
+            initial: config.initial_accumulator,
+            decay: config.weight_decay.at(lr, config.decay_scope, D),
+        };
+        let accumulator = state.accumulator.map(|held| held.beside(&weight));
+        let momentum = state.momentum.map(|held| held.beside(&weight));
+        let norm_remembers = config.memory != Memory::None;
+        let update_remembers = config.momentum != Momentum::None;
+        let (weight, accumulator, momentum) = match (norm_remembers, update_remembers) {
+            (false, false) => {
+                let (weight, []) = step.apply(weight, grad, None);
+                return (weight, None);
             }
-            _ => self.over(numerator, squares.sqrt()),
-        }
-    }
-
-    /// `m / (‖m‖ + ε)`, without squaring the large or the small: `‖m‖ = s ‖m/s‖`, `s = max |mᵢ|`.
-    fn over_own_norm<const D: usize>(&self, numerator: Tensor<D>) -> Tensor<D> {
-        let norm = match self.config.scope {
-            Scope::Element => numerator.clone().abs(),
-            Scope::Tensor => {
-                let tiny = match numerator.dtype() {
-                    DType::F64 => f64::MIN_POSITIVE,
-                    _ => f64::from(f32::MIN_POSITIVE),
-                };
-                let scale = numerator.clone().max_abs().clamp_min(tiny).unsqueeze();
-                let scaled = numerator.clone() / scale.clone();
-                scaled.square().sum().sqrt().unsqueeze() * scale
+            (true, false) => {
+                let old = accumulator.map(|v| [v]);
+                let (weight, [v]) = step.apply(weight, grad, old);
+                (weight, Some(v), None)
+            }
+            (false, true) => {
+                let old = momentum.map(|m| [m]);
+                let (weight, [m]) = step.apply(weight, grad, old);
+                (weight, None, Some(m))
+            }
+            (true, true) => {
+                let old = accumulator.zip(momentum).map(|(v, m)| [v, m]);
+                let (weight, [v, m]) = step.apply(weight, grad, old);
+                (weight, Some(v), Some(m))
             }
         };
-        self.over(numerator, norm)
+        let state = NormalizedGradientState {
+            time,
+            accumulator: accumulator.map(Held::from),
+            momentum: momentum.map(Held::from),
+        };
+        (weight, Some(state))
     }
 
-    /// `m / (norm + ε)` or `m / √(norm² + ε)`.
-    fn over<const D: usize>(&self, numerator: Tensor<D>, norm: Tensor<D>) -> Tensor<D> {
+    /// All elements together: the norm is a number on the device, and takes a read of its own.
+    fn step_of_tensor<const D: usize>(
+        &self,
+        lr: f64,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        mut state: NormalizedGradientState<D>,
+    ) -> (Tensor<D>, Option<NormalizedGradientState<D>>) {
+        let config = &self.config;
+        state.time += 1;
+        let decay = config.weight_decay.at(lr, config.decay_scope, D);
+        let grad = match decay {
+            Decay::Coupled(_) => {
+                let wide = accumulation_dtype(weight.dtype());
+                decay.of_grads(grad.cast(wide), &weight.clone().cast(wide))
+            }
+            _ => grad,
+        };
+        let old_momentum = state.momentum.take().map(|held| held.beside(&weight));
+        let mut old_squares = state.accumulator.take().map(|held| held.beside(&weight));
+        let squares = match config.memory {
+            Memory::None => None,
+            Memory::Sum | Memory::Decay { .. } => {
+                let now = self.squared_norm(&grad, &weight);
+                let old = old_squares
+                    .take()
+                    .unwrap_or_else(|| now.full_like(config.initial_accumulator));
+                Some(match config.memory {
+                    Memory::Decay { beta } => old * beta + now * (1.0 - beta),
+                    _ => old + now,
+                })
+            }
+        };
+        state.accumulator = squares.clone().map(Held::from);
+
+        // What is divided, and by what it must be divided besides: the bias correction.
+        let (direction, correction) = match config.momentum {
+            Momentum::OfGradient { beta } => {
+                let mean = self.mean(beta, state.time);
+                let old = old_momentum.clone().unwrap_or_else(|| wide_zeros(&weight));
+                let direction = blend(old, beta, grad, 1.0 - beta);
+                state.momentum = Some(direction.clone().into());
+                (direction, mean.correction)
+            }
+            _ => (grad, 1.0),
+        };
+        let divisor = match (config.memory, squares) {
+            (Memory::Decay { beta }, Some(squares)) => {
+                let mean = self.mean(beta, state.time);
+                self.divisor_of_squares(squares.reshape([1]) / mean.correction)
+            }
+            (_, Some(squares)) => self.divisor_of_squares(squares.reshape([1])),
+            (_, None) => self.divisor_of_norm(own_norm(&direction), correction),
+        };
+        let keep = match decay {
+            Decay::Decoupled(rate) => 1.0 - rate,
+            _ => 1.0,
+        };
+        let weight = match config.momentum {
+            Momentum::OfUpdate { mu } => {
+                let old = old_momentum.unwrap_or_else(|| wide_zeros(&weight));
+                let update = descend(old, mu, direction, 1.0, &divisor);
+                state.momentum = Some(update.clone().into());
+                blend(weight, keep, update, -lr)
+            }
+            _ => descend(weight, keep, direction, -lr / correction, &divisor),
+        };
+        let stateless = state.accumulator.is_none() && state.momentum.is_none();
+        (weight, (!stateless).then_some(state))
+    }
+
+    fn mean(&self, beta: f64, time: u64) -> Mean {
+        Mean::new(beta, self.config.bias_correction, time)
+    }
+
+    /// `‖g‖²`, of shape `[1, 1, ..]`, in the type of the state.
+    fn squared_norm<const D: usize>(&self, grad: &Tensor<D>, weight: &Tensor<D>) -> Tensor<D> {
+        let SumOfSquares { scale, sum } = squares_of(grad);
+        let dtype = accumulation_dtype(weight.dtype());
+        (sum * scale.square()).cast(dtype).unsqueeze()
+    }
+
+    /// `√v + ε` or `√(v + ε)`
+    fn divisor_of_squares(&self, squares: Tensor<1>) -> Tensor<1> {
         match self.config.epsilon {
-            Epsilon::OutsideRoot(epsilon) if epsilon > 0.0 => {
-                divide(numerator, norm + epsilon, epsilon)
-            }
-            Epsilon::InsideRoot(epsilon) if epsilon > 0.0 => {
-                divide(numerator, (norm.square() + epsilon).sqrt(), epsilon)
-            }
-            _ => divide(numerator, norm, 0.0),
+            Epsilon::InsideRoot(epsilon) => (squares + epsilon).sqrt(),
+            Epsilon::OutsideRoot(epsilon) => squares.sqrt() + epsilon,
         }
     }
 
-    fn corrected<const D: usize>(&self, mean: Tensor<D>, beta: f64, time: u64) -> Tensor<D> {
-        if !self.config.bias_correction {
-            return mean;
+    /// `‖m̂‖ + ε` or `√(‖m̂‖² + ε)`, from `‖m‖` and the bias correction `‖m‖ / ‖m̂‖`.
+    fn divisor_of_norm(&self, norm: Tensor<1>, correction: f64) -> Tensor<1> {
+        let norm = norm / correction;
+        match self.config.epsilon {
+            Epsilon::OutsideRoot(epsilon) => norm + epsilon,
+            Epsilon::InsideRoot(0.0) => norm,
+            Epsilon::InsideRoot(epsilon) => (norm.square() + epsilon).sqrt(),
         }
-        mean / (1.0 - beta.powf(time as f64))
     }
 }
 
-/// `β · old + (1 − β) · new`, with an `old` of zero at first.
-fn decaying_mean<const D: usize>(old: Option<Tensor<D>>, new: Tensor<D>, beta: f64) -> Tensor<D> {
-    let new = new * (1.0 - beta);
-    match old {
-        Some(old) => old * beta + new,
-        None => new,
-    }
+/// `‖x‖`, without squaring the large or the small.
+fn own_norm<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
+    let SumOfSquares { scale, sum } = squares_of(tensor);
+    sum.sqrt() * scale
 }
 
-/// The quotient, and 0 where the divisor is 0, which it cannot be when it is at least an `epsilon`
-/// that the tensor's type can hold.
-fn divide<const D: usize>(numerator: Tensor<D>, divisor: Tensor<D>, epsilon: f64) -> Tensor<D> {
-    if epsilon >= f64::from(f32::MIN_POSITIVE) {
-        return numerator / divisor;
-    }
-    let zero = divisor.clone().equal_elem(0.0);
-    let shape = numerator.dims();
-    (numerator / divisor).mask_fill(zero.expand(shape), 0.0)
+fn squares_of<const D: usize>(tensor: &Tensor<D>) -> SumOfSquares {
+    let list = TensorList::from(tensor.clone());
+    sum_of_squares(&list).expect("a step of an empty tensor ends before")
+}
+
+fn wide_zeros<const D: usize>(weight: &Tensor<D>) -> Tensor<D> {
+    let dtype: FloatDType = accumulation_dtype(weight.dtype());
+    Tensor::zeros(weight.dims(), (&weight.device(), dtype.into()))
 }

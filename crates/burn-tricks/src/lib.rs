@@ -2,6 +2,7 @@
 
 pub use burn_tricks_average as average;
 pub use burn_tricks_grad as grad;
+pub use burn_tricks_kernels as kernels;
 pub use burn_tricks_optim as optim;
 pub use burn_tricks_schedule as schedule;
 pub use burn_tricks_stop as stop;

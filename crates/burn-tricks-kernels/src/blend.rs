@@ -1,0 +1,65 @@
+//! Weighted sums: the one operation of every weight average.
+
+use crate::step::apply_to;
+use crate::{Real, Step, TensorList};
+use burn::backend::DispatchTensor;
+use burn::tensor::Tensor;
+
+/// `a x + b y`, in the type of `x`, calculated in `f32` (`f64` for `f64`).
+///
+/// One pass on the CPU backend, in the buffer of `x` if nobody else holds it: read both, write one.
+/// `y` is not changed. An exponential moving average is `blend(mean, β, weight, 1 − β)`.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_kernels::blend;
+///
+/// let device = Device::flex();
+/// let mean = Tensor::<1>::from_floats([1.0, 2.0], &device);
+/// let weight = Tensor::<1>::from_floats([3.0, 0.0], &device);
+/// let mean = blend(mean, 0.5, weight, 0.5);
+/// assert_eq!(mean.into_data().to_vec::<f32>().unwrap(), [2.0, 1.0]);
+/// ```
+pub fn blend<const D: usize>(x: Tensor<D>, a: f64, y: Tensor<D>, b: f64) -> Tensor<D> {
+    BlendStep { a, b }.apply(x, y, Some([])).0
+}
+
+/// [`blend`] with tensor operations alone: the specification.
+pub fn blend_twin<const D: usize>(x: Tensor<D>, a: f64, y: Tensor<D>, b: f64) -> Tensor<D> {
+    BlendStep { a, b }.apply_twin(x, y, Some([])).0
+}
+
+/// [`blend`] of each pair of tensors, small ones in parallel.
+///
+/// # Panics
+///
+/// If the lists are not of one length.
+pub fn blend_all(x: TensorList, a: f64, y: TensorList, b: f64) -> TensorList {
+    assert_eq!(x.len(), y.len(), "lists of one length are blended");
+    let pairs = x.0.into_iter().zip(y.0).collect();
+    TensorList::map_all(pairs, move |(x, y): (DispatchTensor, DispatchTensor)| {
+        apply_to(BlendStep { a, b }, x, y, []).0
+    })
+}
+
+#[derive(Debug, Clone, Copy)]
+struct BlendStep {
+    a: f64,
+    b: f64,
+}
+
+impl Step<0> for BlendStep {
+    #[inline(always)]
+    fn element<T: Real>(self, x: T, y: T, _state: [T; 0]) -> (T, [T; 0]) {
+        (x * T::of(self.a) + y * T::of(self.b), [])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        x: Tensor<D>,
+        y: Tensor<D>,
+        _state: [Tensor<D>; 0],
+    ) -> (Tensor<D>, [Tensor<D>; 0]) {
+        (x * self.a + y * self.b, [])
+    }
+}

@@ -1,0 +1,70 @@
+//! The pull of a weight towards zero, inside a step.
+
+use crate::Real;
+use burn::tensor::Tensor;
+
+/// Weight decay as a part of a [`Step`](crate::Step), at the cost of no extra pass.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Decay {
+    /// None.
+    None,
+    /// `g ← g + λ w`, before everything else: the gradient of an L2 penalty. Holds λ.
+    Coupled(f64),
+    /// `w ← w − ηλ w`, beside the step. Holds ηλ.
+    Decoupled(f64),
+    /// As decoupled, only where the weight and the step's direction have the same sign (cautious
+    /// weight decay, <https://arxiv.org/abs/2510.12402>). Holds ηλ.
+    Cautious(f64),
+}
+
+impl Decay {
+    /// The gradient with the coupled part.
+    #[inline(always)]
+    pub fn of_grad<T: Real>(self, grad: T, weight: T) -> T {
+        match self {
+            Self::Coupled(rate) => weight * T::of(rate) + grad,
+            _ => grad,
+        }
+    }
+
+    /// The weight after the decoupled part; `direction` has the sign of the mean gradient.
+    #[inline(always)]
+    pub fn of_weight<T: Real>(self, weight: T, direction: T) -> T {
+        match self {
+            Self::None | Self::Coupled(_) => weight,
+            Self::Decoupled(rate) => weight * T::of(1.0 - rate),
+            Self::Cautious(rate) => {
+                let pull = if (weight >= T::ZERO) == (direction >= T::ZERO) {
+                    T::of(rate)
+                } else {
+                    T::ZERO
+                };
+                weight - weight * pull
+            }
+        }
+    }
+
+    /// [`of_grad`](Self::of_grad) for tensors.
+    pub fn of_grads<const D: usize>(self, grad: Tensor<D>, weight: &Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Coupled(rate) => weight.clone() * rate + grad,
+            _ => grad,
+        }
+    }
+
+    /// [`of_weight`](Self::of_weight) for tensors.
+    pub fn of_weights<const D: usize>(self, weight: Tensor<D>, direction: &Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::None | Self::Coupled(_) => weight,
+            Self::Decoupled(rate) => weight * (1.0 - rate),
+            Self::Cautious(rate) => {
+                let against = weight
+                    .clone()
+                    .greater_equal_elem(0.0)
+                    .not_equal(direction.clone().greater_equal_elem(0.0));
+                let pull = weight.clone() * rate;
+                weight - pull.mask_fill(against, 0.0)
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A step along a direction whose length is a number on the device.
+
+use crate::step::apply_to;
+use crate::{Real, Step, accumulation_dtype};
+use burn::tensor::Tensor;
+
+/// `a x + b y/d`, where `divisor` holds the one number `d`; 0 in place of `y/d` where `d` is 0.
+///
+/// With `d` the norm of a gradient, `a = 1` and `b = −η` this is normalised gradient descent: one
+/// pass on the CPU backend, as [`blend`](crate::blend), and nothing read from another device.
+pub fn descend<const D: usize>(
+    x: Tensor<D>,
+    a: f64,
+    y: Tensor<D>,
+    b: f64,
+    divisor: &Tensor<1>,
+) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if let Some(divisor) = crate::flex::scalar(&divisor.clone().into_dispatch()) {
+        let step = DescendStep { a, b, divisor };
+        let (x, []) = apply_to(step, x.into_dispatch(), y.into_dispatch(), []);
+        return Tensor::from_dispatch(x);
+    }
+    descend_twin(x, a, y, b, divisor)
+}
+
+/// [`descend`] with tensor operations alone: the specification.
+pub fn descend_twin<const D: usize>(
+    x: Tensor<D>,
+    a: f64,
+    y: Tensor<D>,
+    b: f64,
+    divisor: &Tensor<1>,
+) -> Tensor<D> {
+    let (dtype, shape) = (x.dtype(), x.dims());
+    if shape.contains(&0) {
+        return x;
+    }
+    let wide = accumulation_dtype(dtype);
+    let divisor: Tensor<D> = divisor.clone().to_device(&x.device()).cast(wide).unsqueeze();
+    let zero = divisor.clone().equal_elem(0.0).expand(shape);
+    let quotient = (y.cast(wide) / divisor).mask_fill(zero, 0.0);
+    (x.cast(wide) * a + quotient * b).cast(dtype)
+}
+
+#[derive(Debug, Clone, Copy)]
+struct DescendStep {
+    a: f64,
+    b: f64,
+    divisor: f64,
+}
+
+impl Step<0> for DescendStep {
+    #[inline(always)]
+    fn element<T: Real>(self, x: T, y: T, _state: [T; 0]) -> (T, [T; 0]) {
+        let quotient = if T::of(self.divisor) == T::ZERO {
+            T::ZERO
+        } else {
+            y / T::of(self.divisor)
+        };
+        (x * T::of(self.a) + quotient * T::of(self.b), [])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        x: Tensor<D>,
+        y: Tensor<D>,
+        _state: [Tensor<D>; 0],
+    ) -> (Tensor<D>, [Tensor<D>; 0]) {
+        let options = (&x.device(), x.dtype().into());
+        let divisor = Tensor::full([1], self.divisor, options);
+        (descend_twin(x, self.a, y, self.b, &divisor), [])
+    }
+}

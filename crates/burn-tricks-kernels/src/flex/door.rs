@@ -1,0 +1,89 @@
+//! From a Burn tensor to the CPU backend's own, and back.
+
+use super::FlexTensor;
+use super::stored::Stored;
+use burn::backend::{
+    BackendTensor, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind, Flex,
+};
+use burn::tensor::{DType, Shape, Tensor};
+
+/// The tensor's buffer.
+///
+/// # Panics
+///
+/// If it lives elsewhere: [`look`] first.
+pub(super) fn open(tensor: DispatchTensor) -> FlexTensor {
+    match tensor.kind {
+        DispatchTensorKind::Flex(BackendTensor::Float(buffer)) => buffer,
+        other => panic!("not a float tensor of the CPU backend: {other:?}"),
+    }
+}
+
+/// The tensor's buffer, if it is a float tensor of the CPU backend that autodiff does not track.
+pub(super) fn look(tensor: &DispatchTensor) -> Option<&FlexTensor> {
+    match tensor {
+        DispatchTensor {
+            kind: DispatchTensorKind::Flex(BackendTensor::Float(buffer)),
+            autodiff: DispatchAutodiffContext::Disabled,
+        } => Some(buffer),
+        _ => None,
+    }
+}
+
+pub(super) fn close(buffer: FlexTensor) -> DispatchTensor {
+    DispatchTensor {
+        kind: DispatchTensorKind::Flex(BackendTensor::Float(buffer)),
+        autodiff: DispatchAutodiffContext::Disabled,
+    }
+}
+
+/// Whether every tensor is a float tensor of the CPU backend, in a type that there are kernels for.
+pub(crate) fn on_flex<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>) -> bool {
+    tensors
+        .into_iter()
+        .all(|tensor| look(tensor).is_some_and(|buffer| is_known(buffer.dtype())))
+}
+
+fn is_known(dtype: DType) -> bool {
+    matches!(
+        dtype,
+        DType::F16 | DType::BF16 | DType::F32 | DType::F64
+    )
+}
+
+/// The one number of a tensor. Here it lies in memory, computed: nothing is waited for.
+pub(crate) fn scalar(tensor: &DispatchTensor) -> Option<f64> {
+    let buffer = look(tensor)?;
+    match buffer.dtype() {
+        DType::F64 => buffer.as_slice::<f64>()?.first().copied(),
+        DType::F32 => buffer.as_slice::<f32>()?.first().copied().map(f64::from),
+        _ => None,
+    }
+}
+
+/// With all its numbers in order, from the first byte of its buffer to the last. A copy only if it
+/// was not so.
+pub(super) fn dense(buffer: FlexTensor) -> FlexTensor {
+    let dense = buffer.to_contiguous();
+    drop(buffer); // else the buffer would have two owners
+    dense
+}
+
+/// The numbers, in order: the buffer's own, or a copy.
+pub(super) fn numbers<E: Stored>(buffer: &FlexTensor) -> std::borrow::Cow<'_, [E]> {
+    match buffer.as_slice::<E>() {
+        Some(slice) => slice.into(),
+        None => buffer.to_contiguous().storage::<E>().to_vec().into(),
+    }
+}
+
+/// A new tensor of these numbers.
+pub(super) fn from_numbers<E: Stored>(numbers: Vec<E>, shape: Shape) -> FlexTensor {
+    FlexTensor::from_data(burn::tensor::TensorData::new(numbers, shape))
+}
+
+/// As [`from_numbers`], as a Burn tensor of one dimension.
+pub(super) fn tensor_of(numbers: Vec<f64>) -> Tensor<1> {
+    let shape = Shape::new([numbers.len()]);
+    Tensor::from_primitive::<Flex>(from_numbers(numbers, shape))
+}

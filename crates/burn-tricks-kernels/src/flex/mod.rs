@@ -1,0 +1,22 @@
+//! What runs on Burn's CPU backend: the way into its buffers and back, and the loops.
+//!
+//! Safe code throughout. A buffer is changed in place where nobody else holds it.
+
+mod door;
+mod lanes;
+mod scale;
+mod stored;
+mod sum_of_squares;
+mod update;
+
+pub(crate) use door::{on_flex, scalar};
+pub(crate) use scale::scale;
+pub(crate) use sum_of_squares::sum_of_squares;
+pub(crate) use update::update;
+
+/// The backend's tensor.
+type FlexTensor = <burn::backend::Flex as burn::backend::BackendTypes>::FloatTensorPrimitive;
+
+/// Work on no more elements than this is not split between threads: waking one costs about as long
+/// as a core needs for them.
+const GRAIN: usize = 1 << 16;

@@ -1,0 +1,171 @@
+//! RMSProp: plain, centred, with momentum, or both.
+
+use crate::{Decay, Real, Step};
+use burn::tensor::Tensor;
+
+/// RMSProp. State: `v`, then `ḡ` if centred, then `b` with momentum; the const parameters say which.
+///
+/// ```text
+/// v ← α v + (1 − α) g²
+/// ḡ ← α ḡ + (1 − α) g              if centred
+/// u ← g / (√(v − ḡ²) + ε)          ḡ = 0 if not centred
+/// b ← μ b + u                      with momentum, and b instead of u below
+/// w ← w − η u
+/// ```
+///
+/// Rounding can make `v − ḡ²` negative where the gradient hardly changes; it counts as 0 then, where
+/// PyTorch and Burn get a NaN.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RmsPropStep<const CENTERED: bool, const MOMENTUM: bool> {
+    /// η
+    pub lr: f64,
+    /// α
+    pub alpha: f64,
+    /// ε
+    pub epsilon: f64,
+    /// μ
+    pub momentum: f64,
+    /// Weight decay.
+    pub decay: Decay,
+}
+
+impl<const CENTERED: bool, const MOMENTUM: bool> RmsPropStep<CENTERED, MOMENTUM> {
+    /// `α old + (1 − α) new`
+    #[inline(always)]
+    fn mean<T: Real>(self, old: T, new: T) -> T {
+        old * T::of(self.alpha) + new * T::of(1.0 - self.alpha)
+    }
+
+    #[inline(always)]
+    fn update<T: Real>(self, grad: T, variance: T) -> T {
+        grad / (variance.sqrt() + T::of(self.epsilon))
+    }
+
+    #[inline(always)]
+    fn weight<T: Real>(self, weight: T, grad: T, update: T) -> T {
+        self.decay.of_weight(weight, grad) - update * T::of(self.lr)
+    }
+
+    fn means<const D: usize>(self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
+        old * self.alpha + new * (1.0 - self.alpha)
+    }
+
+    fn updates<const D: usize>(self, grad: Tensor<D>, variance: Tensor<D>) -> Tensor<D> {
+        grad / (variance.sqrt() + self.epsilon)
+    }
+
+    fn weights<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: &Tensor<D>,
+        update: Tensor<D>,
+    ) -> Tensor<D> {
+        self.decay.of_weights(weight, grad) - update * self.lr
+    }
+}
+
+/// `v − ḡ²`, and 0 where rounding makes it negative.
+#[inline(always)]
+fn variance<T: Real>(v: T, mean: T) -> T {
+    let variance = v - mean * mean;
+    if variance < T::ZERO { T::ZERO } else { variance }
+}
+
+fn variances<const D: usize>(v: &Tensor<D>, mean: &Tensor<D>) -> Tensor<D> {
+    let variance = v.clone() - mean.clone().square();
+    let negative = variance.clone().lower_elem(0.0);
+    variance.mask_fill(negative, 0.0)
+}
+
+impl Step<1> for RmsPropStep<false, false> {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [v]: [T; 1]) -> (T, [T; 1]) {
+        let grad = self.decay.of_grad(grad, weight);
+        let v = self.mean(v, grad * grad);
+        let update = self.update(grad, v);
+        (self.weight(weight, grad, update), [v])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [v]: [Tensor<D>; 1],
+    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        let grad = self.decay.of_grads(grad, &weight);
+        let v = self.means(v, grad.clone().square());
+        let update = self.updates(grad.clone(), v.clone());
+        (self.weights(weight, &grad, update), [v])
+    }
+}
+
+impl Step<2> for RmsPropStep<false, true> {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [v, last]: [T; 2]) -> (T, [T; 2]) {
+        let grad = self.decay.of_grad(grad, weight);
+        let v = self.mean(v, grad * grad);
+        let update = last * T::of(self.momentum) + self.update(grad, v);
+        (self.weight(weight, grad, update), [v, update])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [v, last]: [Tensor<D>; 2],
+    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        let grad = self.decay.of_grads(grad, &weight);
+        let v = self.means(v, grad.clone().square());
+        let update = last * self.momentum + self.updates(grad.clone(), v.clone());
+        (self.weights(weight, &grad, update.clone()), [v, update])
+    }
+}
+
+impl Step<2> for RmsPropStep<true, false> {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [v, mean]: [T; 2]) -> (T, [T; 2]) {
+        let grad = self.decay.of_grad(grad, weight);
+        let v = self.mean(v, grad * grad);
+        let mean = self.mean(mean, grad);
+        let update = self.update(grad, variance(v, mean));
+        (self.weight(weight, grad, update), [v, mean])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [v, mean]: [Tensor<D>; 2],
+    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        let grad = self.decay.of_grads(grad, &weight);
+        let v = self.means(v, grad.clone().square());
+        let mean = self.means(mean, grad.clone());
+        let update = self.updates(grad.clone(), variances(&v, &mean));
+        (self.weights(weight, &grad, update), [v, mean])
+    }
+}
+
+impl Step<3> for RmsPropStep<true, true> {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [v, mean, last]: [T; 3]) -> (T, [T; 3]) {
+        let grad = self.decay.of_grad(grad, weight);
+        let v = self.mean(v, grad * grad);
+        let mean = self.mean(mean, grad);
+        let update = last * T::of(self.momentum) + self.update(grad, variance(v, mean));
+        (self.weight(weight, grad, update), [v, mean, update])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [v, mean, last]: [Tensor<D>; 3],
+    ) -> (Tensor<D>, [Tensor<D>; 3]) {
+        let grad = self.decay.of_grads(grad, &weight);
+        let v = self.means(v, grad.clone().square());
+        let mean = self.means(mean, grad.clone());
+        let update =
+            last * self.momentum + self.updates(grad.clone(), variances(&v, &mean));
+        (self.weights(weight, &grad, update.clone()), [v, mean, update])
+    }
+}

@@ -1,0 +1,161 @@
+//! Stochastic gradient descent, plain and with two kinds of momentum.
+
+use crate::{Decay, Real, Step};
+use burn::tensor::Tensor;
+
+/// Plain SGD.
+///
+/// ```text
+/// w ← w − η g
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SgdStep {
+    /// η
+    pub lr: f64,
+    /// Weight decay.
+    pub decay: Decay,
+}
+
+impl Step<0> for SgdStep {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, _state: [T; 0]) -> (T, [T; 0]) {
+        let grad = self.decay.of_grad(grad, weight);
+        let weight = self.decay.of_weight(weight, grad);
+        (weight - grad * T::of(self.lr), [])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        _state: [Tensor<D>; 0],
+    ) -> (Tensor<D>, [Tensor<D>; 0]) {
+        let grad = self.decay.of_grads(grad, &weight);
+        let weight = self.decay.of_weights(weight, &grad);
+        (weight - grad * self.lr, [])
+    }
+}
+
+/// SGD with a running sum of gradients, as in PyTorch and Burn. State: `v`.
+///
+/// ```text
+/// v ← g at the first step, then μ v + (1 − τ) g
+/// w ← w − η v            or, with Nesterov's look ahead, w − η (g + μ v)
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MomentumStep {
+    /// η
+    pub lr: f64,
+    /// μ
+    pub momentum: f64,
+    /// τ
+    pub dampening: f64,
+    /// Whether to look ahead.
+    pub nesterov: bool,
+    /// Whether this is the first step, at which nothing is dampened.
+    pub first: bool,
+    /// Weight decay.
+    pub decay: Decay,
+}
+
+impl MomentumStep {
+    /// The shares of the old sum and of the gradient in the new sum.
+    #[inline(always)]
+    fn shares(self) -> (f64, f64) {
+        if self.first {
+            (0.0, 1.0)
+        } else {
+            (self.momentum, 1.0 - self.dampening)
+        }
+    }
+}
+
+impl Step<1> for MomentumStep {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [velocity]: [T; 1]) -> (T, [T; 1]) {
+        let (old, new) = self.shares();
+        let grad = self.decay.of_grad(grad, weight);
+        let velocity = grad * T::of(new) + velocity * T::of(old);
+        let update = if self.nesterov {
+            velocity * T::of(self.momentum) + grad
+        } else {
+            velocity
+        };
+        let weight = self.decay.of_weight(weight, velocity);
+        (weight - update * T::of(self.lr), [velocity])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [velocity]: [Tensor<D>; 1],
+    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        let (old, new) = self.shares();
+        let grad = self.decay.of_grads(grad, &weight);
+        let velocity = grad.clone() * new + velocity * old;
+        let update = if self.nesterov {
+            velocity.clone() * self.momentum + grad
+        } else {
+            velocity.clone()
+        };
+        let weight = self.decay.of_weights(weight, &velocity);
+        (weight - update * self.lr, [velocity])
+    }
+}
+
+/// SGD with a running sum of *updates*, as in Keras and in the teaching text "Deep Learning Training
+/// Tricks". State: `v`.
+///
+/// ```text
+/// v ← γ v − η g
+/// w ← w + v
+/// ```
+///
+/// At a constant η it is [`MomentumStep`] without dampening; when η changes, the updates in `v` keep
+/// the rates that they were made with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UpdateMomentumStep {
+    /// η
+    pub lr: f64,
+    /// γ
+    pub momentum: f64,
+    /// Whether to look ahead: `w ← w + γ v − η g`, Keras's Nesterov.
+    pub nesterov: bool,
+    /// Weight decay.
+    pub decay: Decay,
+}
+
+impl Step<1> for UpdateMomentumStep {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [update]: [T; 1]) -> (T, [T; 1]) {
+        let grad = self.decay.of_grad(grad, weight) * T::of(self.lr);
+        let update = update * T::of(self.momentum) - grad;
+        let step = if self.nesterov {
+            update * T::of(self.momentum) - grad
+        } else {
+            update
+        };
+        (self.decay.of_weight(weight, -update) + step, [update])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [update]: [Tensor<D>; 1],
+    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        let grad = self.decay.of_grads(grad, &weight) * self.lr;
+        let update = update * self.momentum - grad.clone();
+        let step = if self.nesterov {
+            update.clone() * self.momentum - grad
+        } else {
+            update.clone()
+        };
+        let weight = match self.decay {
+            Decay::Cautious(_) => self.decay.of_weights(weight, &update.clone().neg()),
+            decay => decay.of_weights(weight, &update),
+        };
+        (weight + step, [update])
+    }
+}

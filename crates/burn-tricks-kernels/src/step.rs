@@ -1,0 +1,160 @@
+//! One step of an optimizer on one tensor, written twice.
+//!
+//! A [`Step`] holds the numbers of one step (rates, corrections) and says the same thing in two
+//! ways: [`element`](Step::element) for one weight, and [`twin`](Step::twin) with Burn's tensor
+//! operations. The twin is the specification; it runs on every backend, and where the backend fuses
+//! operations they become one pass there too. [`apply`](Step::apply) chooses.
+//!
+//! # Writing one
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_kernels::{Real, Step};
+//!
+//! /// w ← w − η sign(g)
+//! #[derive(Clone, Copy)]
+//! struct SignStep {
+//!     lr: f64,
+//! }
+//!
+//! impl Step<0> for SignStep {
+//!     fn element<T: Real>(self, weight: T, grad: T, _state: [T; 0]) -> (T, [T; 0]) {
+//!         let sign = if grad > T::ZERO {
+//!             T::of(1.0)
+//!         } else if grad < T::ZERO {
+//!             T::of(-1.0)
+//!         } else {
+//!             grad // 0 or NaN
+//!         };
+//!         (weight - T::of(self.lr) * sign, [])
+//!     }
+//!
+//!     fn twin<const D: usize>(
+//!         self,
+//!         weight: Tensor<D>,
+//!         grad: Tensor<D>,
+//!         _state: [Tensor<D>; 0],
+//!     ) -> (Tensor<D>, [Tensor<D>; 0]) {
+//!         (weight - grad.sign() * self.lr, [])
+//!     }
+//! }
+//!
+//! let device = Device::flex();
+//! let weight = Tensor::<1>::from_floats([1.0, 2.0, 3.0], &device);
+//! let grad = Tensor::<1>::from_floats([5.0, -0.1, 0.0], &device);
+//! let (weight, []) = SignStep { lr: 0.5 }.apply(weight, grad, None);
+//! assert_eq!(weight.into_data().to_vec::<f32>().unwrap(), [0.5, 2.5, 3.0]);
+//! ```
+
+use crate::{Real, accumulation_dtype};
+use crate::rank::with_rank;
+use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::tensor::Tensor;
+
+/// The numbers of one step, and what they do to a weight. `S` is how many numbers are remembered per
+/// weight: 0 for plain SGD, 2 for Adam.
+pub trait Step<const S: usize>: Copy + Send + Sync {
+    /// The new weight and state of one element.
+    ///
+    /// Called in the innermost loop: keep branches to what is the same for all elements, and turn
+    /// numbers into `T` with [`Real::of`] here, which the compiler moves out of the loop.
+    fn element<T: Real>(self, weight: T, grad: T, state: [T; S]) -> (T, [T; S]);
+
+    /// The same for whole tensors, all of one shape, in `f32` or `f64`.
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: [Tensor<D>; S],
+    ) -> (Tensor<D>, [Tensor<D>; S]);
+
+    /// What each number of the state is before the first step. Default: 0.
+    fn initial(self) -> [f64; S] {
+        [0.0; S]
+    }
+
+    /// Takes the step: in one pass over memory where the tensors' backend has a kernel, else with
+    /// the twin.
+    ///
+    /// `weight` and `grad` have one shape, type and device and no autodiff, as a Burn `Optimizer`
+    /// gets them. The state is of the same shape, in `f32` for half-precision weights; `None` before
+    /// the first step. A tensor without elements stays as it is.
+    fn apply<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<[Tensor<D>; S]>,
+    ) -> (Tensor<D>, [Tensor<D>; S]) {
+        let state = state.unwrap_or_else(|| initial_state(self, &weight));
+        let (weight, state) = apply_to(
+            self,
+            weight.into_dispatch(),
+            grad.into_dispatch(),
+            state.map(Tensor::into_dispatch),
+        );
+        (
+            Tensor::from_dispatch(weight),
+            state.map(Tensor::from_dispatch),
+        )
+    }
+
+    /// Takes the step with the twin, whatever the backend: the reference for tests and benchmarks.
+    fn apply_twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<[Tensor<D>; S]>,
+    ) -> (Tensor<D>, [Tensor<D>; S]) {
+        let state = state.unwrap_or_else(|| initial_state(self, &weight));
+        on_twin(self, weight, grad, state)
+    }
+}
+
+fn initial_state<R: Step<S>, const S: usize, const D: usize>(
+    step: R,
+    weight: &Tensor<D>,
+) -> [Tensor<D>; S] {
+    let options = (&weight.device(), accumulation_dtype(weight.dtype()).into());
+    step.initial().map(|value| match value {
+        0.0 => Tensor::zeros(weight.dims(), options),
+        value => Tensor::full(weight.dims(), value, options),
+    })
+}
+
+/// [`Step::apply`] for tensors of any rank.
+pub(crate) fn apply_to<R: Step<S>, const S: usize>(
+    step: R,
+    weight: DispatchTensor,
+    grad: DispatchTensor,
+    state: [DispatchTensor; S],
+) -> (DispatchTensor, [DispatchTensor; S]) {
+    #[cfg(feature = "flex")]
+    let (weight, grad, state) = match crate::flex::update(step, weight, grad, state) {
+        Ok(done) => return done,
+        Err(not_ours) => not_ours,
+    };
+    with_rank!(weight.rank(), D => {
+        let (weight, state) = on_twin::<R, S, D>(
+            step,
+            Tensor::from_dispatch(weight),
+            Tensor::from_dispatch(grad),
+            state.map(Tensor::from_dispatch),
+        );
+        (weight.into_dispatch(), state.map(Tensor::into_dispatch))
+    })
+}
+
+fn on_twin<R: Step<S>, const S: usize, const D: usize>(
+    step: R,
+    weight: Tensor<D>,
+    grad: Tensor<D>,
+    state: [Tensor<D>; S],
+) -> (Tensor<D>, [Tensor<D>; S]) {
+    if weight.dims().contains(&0) {
+        return (weight, state);
+    }
+    let dtype = weight.dtype();
+    let wide = accumulation_dtype(dtype);
+    let (weight, state) = step.twin(weight.cast(wide), grad.cast(wide), state);
+    (weight.cast(dtype), state)
+}

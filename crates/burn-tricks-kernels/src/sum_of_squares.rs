@@ -1,0 +1,76 @@
+//! The sum of squares: what every Euclidean norm is the root of.
+
+use crate::rank::with_rank;
+use crate::{TensorList, accumulation_dtype};
+use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::tensor::{DType, FloatDType, Tensor};
+
+/// `Σ x² = scale² · sum`, as two numbers on the device: the product may overflow where neither
+/// factor does. `sum` is infinite or NaN if and only if a number was.
+#[derive(Debug, Clone)]
+pub struct SumOfSquares {
+    /// A positive number, of one element.
+    pub scale: Tensor<1>,
+    /// The sum of squares of the numbers divided by `scale`, of one element and of `scale`'s type.
+    pub sum: Tensor<1>,
+}
+
+/// The sum of the squares of all numbers in all tensors; `None` when there is no number.
+///
+/// On the CPU backend one read of the tensors, summed in `f64` in an order that does not depend on
+/// the number of threads: no `f32` overflows, and `scale` is 1 unless `f64` would overflow. The
+/// twin reads twice: first for the largest magnitude, by which all are divided. Nothing is read from
+/// another device. The result is in `f64` if a tensor is or if it comes from the CPU kernel, else in
+/// `f32`, on the device of the first tensor.
+pub fn sum_of_squares(tensors: &TensorList) -> Option<SumOfSquares> {
+    #[cfg(feature = "flex")]
+    if crate::flex::on_flex(&tensors.0) {
+        return crate::flex::sum_of_squares(&tensors.0);
+    }
+    sum_of_squares_twin(tensors)
+}
+
+/// [`sum_of_squares`] with tensor operations alone: the specification.
+pub fn sum_of_squares_twin(tensors: &TensorList) -> Option<SumOfSquares> {
+    let parts: Vec<_> = tensors.0.iter().filter_map(part).collect();
+    let device = parts.first()?.sum.device();
+    let dtype = if parts.iter().any(|part| part.sum.dtype() == DType::F64) {
+        FloatDType::F64
+    } else {
+        FloatDType::F32
+    };
+    let here = |tensor: Tensor<1>| tensor.cast(dtype).to_device(&device);
+    let (scales, sums): (Vec<_>, Vec<_>) = parts
+        .into_iter()
+        .map(|part| (here(part.scale), here(part.sum)))
+        .unzip();
+    let (scales, sums) = (Tensor::cat(scales, 0), Tensor::cat(sums, 0));
+    let scale = scales.clone().max();
+    let sum = (sums * (scales / scale.clone()).square()).sum();
+    Some(SumOfSquares { scale, sum })
+}
+
+/// Of one tensor; `None` if it has no elements.
+fn part(tensor: &DispatchTensor) -> Option<SumOfSquares> {
+    if tensor.shape().num_elements() == 0 {
+        return None;
+    }
+    let tensor = tensor.clone();
+    Some(with_rank!(tensor.rank(), D => {
+        let tensor = Tensor::<D>::from_dispatch(tensor);
+        let tensor = {
+            let wide = accumulation_dtype(tensor.dtype());
+            tensor.cast(wide)
+        };
+        let largest = tensor.clone().max_abs();
+        // With an infinite or NaN element the scale is moot: the sum shows it.
+        let moot = largest.clone().is_finite().bool_not();
+        let smallest_normal = match tensor.dtype() {
+            DType::F64 => f64::MIN_POSITIVE,
+            _ => f64::from(f32::MIN_POSITIVE),
+        };
+        let scale = largest.mask_fill(moot, 1.0).clamp_min(smallest_normal);
+        let sum = (tensor / scale.clone().unsqueeze()).square().sum();
+        SumOfSquares { scale, sum }
+    }))
+}

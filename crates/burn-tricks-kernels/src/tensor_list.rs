@@ -1,0 +1,133 @@
+//! Tensors of different ranks, worked on together.
+
+use burn::backend::{DispatchTensor, TensorMetadata as _};
+use crate::rank::with_rank;
+use burn::tensor::{DType, FloatDType, Tensor};
+use std::collections::VecDeque;
+
+/// Float tensors of any ranks, in a row.
+///
+/// The functions of this crate that take a list work on many small tensors in parallel as well as
+/// on large ones. Fill it from a walk over a module, and empty it in a second walk, in the same
+/// order.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_kernels::{TensorList, scale};
+///
+/// let device = Device::flex();
+/// let mut list = TensorList::new();
+/// list.push(Tensor::<2>::ones([2, 3], &device));
+/// list.push(Tensor::<1>::ones([4], &device));
+///
+/// let mut list = scale(list, &Tensor::from_floats([0.5], &device));
+/// let matrix: Tensor<2> = list.pop().unwrap();
+/// let vector: Tensor<1> = list.pop().unwrap();
+/// assert_eq!(matrix.sum().into_scalar::<f32>(), 3.0);
+/// assert_eq!(vector.sum().into_scalar::<f32>(), 2.0);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct TensorList(pub(crate) VecDeque<DispatchTensor>);
+
+impl TensorList {
+    /// An empty list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a tensor at the end.
+    pub fn push<const D: usize>(&mut self, tensor: Tensor<D>) {
+        self.0.push_back(tensor.into_dispatch());
+    }
+
+    /// Takes the first tensor off; `None` when the list is empty.
+    ///
+    /// # Panics
+    ///
+    /// If the tensor does not have `D` dimensions.
+    pub fn pop<const D: usize>(&mut self) -> Option<Tensor<D>> {
+        let tensor = self.0.pop_front()?;
+        assert_eq!(tensor.rank(), D, "the next tensor's rank, and the one asked for");
+        Some(Tensor::from_dispatch(tensor))
+    }
+
+    /// Does the same to each tensor, one after the other, each in a list of its own.
+    pub fn map_each(self, mut work: impl FnMut(Self) -> Self) -> Self {
+        let each = |tensor| work(Self([tensor].into())).0;
+        Self(self.0.into_iter().flat_map(each).collect())
+    }
+
+    /// The numbers of each tensor in one row.
+    pub fn flattened(&self) -> impl Iterator<Item = Tensor<1>> {
+        self.0.iter().map(|tensor| {
+            let tensor = tensor.clone();
+            with_rank!(tensor.rank(), D => { Tensor::<D>::from_dispatch(tensor).flatten(0, -1) })
+        })
+    }
+
+    /// The type in which to accumulate numbers of all tensors: `f64` if one of them is, else `f32`.
+    pub fn accumulation_dtype(&self) -> FloatDType {
+        match self.0.iter().any(|tensor| tensor.dtype() == DType::F64) {
+            true => FloatDType::F64,
+            false => FloatDType::F32,
+        }
+    }
+
+    /// How many tensors there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl TensorList {
+    /// Does the same to each item, in parallel if all are on the CPU backend. Elsewhere operations
+    /// are queued, by thread, and one thread queues them all.
+    pub(crate) fn map_all<I>(
+        items: Vec<I>,
+        work: impl Fn(I) -> DispatchTensor + Send + Sync,
+    ) -> Self
+    where
+        I: OnOneBackend + Send,
+    {
+        #[cfg(feature = "flex")]
+        if items.iter().all(OnOneBackend::is_on_flex) {
+            use rayon::prelude::*;
+            let done: Vec<_> = items.into_par_iter().map(work).collect();
+            return Self(done.into());
+        }
+        Self(items.into_iter().map(work).collect())
+    }
+}
+
+/// What [`TensorList::map_all`] can look at: a tensor, or two.
+pub(crate) trait OnOneBackend {
+    #[cfg(feature = "flex")]
+    fn is_on_flex(&self) -> bool;
+}
+
+impl OnOneBackend for DispatchTensor {
+    #[cfg(feature = "flex")]
+    fn is_on_flex(&self) -> bool {
+        crate::flex::on_flex([self])
+    }
+}
+
+impl OnOneBackend for (DispatchTensor, DispatchTensor) {
+    #[cfg(feature = "flex")]
+    fn is_on_flex(&self) -> bool {
+        crate::flex::on_flex([&self.0, &self.1])
+    }
+}
+
+impl<const D: usize> From<Tensor<D>> for TensorList {
+    fn from(tensor: Tensor<D>) -> Self {
+        let mut list = Self::new();
+        list.push(tensor);
+        list
+    }
+}

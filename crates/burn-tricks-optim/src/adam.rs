@@ -1,0 +1,174 @@
+//! Adam, in one pass.
+//!
+//! A drop-in for Burn's `AdamConfig`: the same options, the same results, the same record, several
+//! times faster on the CPU.
+//!
+//! ```text
+//! g ← g + λ w                                coupled weight decay
+//! m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
+//! w ← w − η m̂ / (√v̂ + ε)                     m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
+//! ```
+//!
+//! With AMSGrad, the largest `v` so far stands in place of `v` in the last line.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{GradientsParams, ModuleOptimizer};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_optim::AdamConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim: ModuleOptimizer = AdamConfig::new().init()?;
+//!
+//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let model = optim.step(1e-3, model, grads);
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! PyTorch's numbers, with a penalty that spares biases and norms:
+//!
+//! ```
+//! use burn::optim::decay::WeightDecayConfig;
+//! use burn_tricks_optim::{AdamConfig, DecayScope};
+//!
+//! let optim = AdamConfig::torch()
+//!     .with_amsgrad(true)
+//!     .with_weight_decay(Some(WeightDecayConfig::new(1e-4)))
+//!     .with_decay_scope(DecayScope::Matrices)
+//!     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Where it stands
+//!
+//! The optimizer, at the end of the stack: clip before it. A gradient clipping given in the
+//! configuration is Burn's, tensor by tensor, and works in [`init`](AdamConfig::init) only.
+//!
+//! # Cost
+//!
+//! Two tensors of the parameter's size (three with AMSGrad), and on the CPU backend one pass:
+//! 28 bytes per `f32` weight (36 with AMSGrad). On other backends the tensor operations of
+//! [`AdamStep`](burn_tricks_kernels::AdamStep).
+//!
+//! # Differences
+//!
+//! - ε: Burn's default is 1e-5, and [`new`](AdamConfig::new) keeps it; PyTorch, optax and Keras have
+//!   1e-8, 1e-8 and 1e-7. [`torch`](AdamConfig::torch) is PyTorch's.
+//! - Burn computes `1 − β₂` and the bias correction in `f32`, where `1 − 0.999` is off by 1.3e-5;
+//!   here, as in PyTorch, they are in `f64`. The weights agree within 1e-6; the recorded second
+//!   moments differ by that 1.3e-5.
+//! - The moments of `f16` and `bf16` weights are kept in `f32`. A record of Burn's for such weights
+//!   loads here; ours does not fit Burn's optimizer, which would mix the types.
+//! - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
+//!
+//! # Suggested values
+//!
+//! η = 1e-3, β₁ = 0.9, β₂ = 0.999, ε = 1e-8 (Kingma and Ba); ε up to 1 for some vision models
+//! (TensorFlow's docs).
+//!
+//! # References
+//!
+//! - Kingma, Ba, *Adam: a method for stochastic optimization*, 2015, <https://arxiv.org/abs/1412.6980>
+//! - Reddi, Kale, Kumar, *On the convergence of Adam and beyond*, 2018,
+//!   <https://openreview.net/forum?id=ryQu7f-RZ> (AMSGrad)
+
+use crate::moments::{AdamState, Moments};
+use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
+use burn::config::Config;
+use burn::grad_clipping::GradientClippingConfig;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
+use burn::tensor::{Device, Tensor};
+use burn_tricks_core::ConfigError;
+
+/// Configuration of [`Adam`]: Burn's options and defaults, and two of ours.
+#[derive(Config, Debug)]
+pub struct AdamConfig {
+    /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.
+    #[config(default = 0.9)]
+    pub beta_1: f64,
+    /// β₂ in `[0, 1)`: the share of the old mean square. Default: 0.999.
+    #[config(default = 0.999)]
+    pub beta_2: f64,
+    /// ε > 0, beside the root. Default: 1e-5, as in Burn.
+    #[config(default = 1e-5)]
+    pub epsilon: f64,
+    /// Whether to divide by the largest mean square so far. Default: no.
+    #[config(default = false)]
+    pub amsgrad: bool,
+    /// Weight decay, with λ ≥ 0. Default: none.
+    pub weight_decay: Option<WeightDecayConfig>,
+    /// Where the decay enters. Default: [`DecayMode::Coupled`], as in Burn.
+    #[config(default = "DecayMode::Coupled")]
+    pub decay_mode: DecayMode,
+    /// Which weights decay. Default: [`DecayScope::Every`], as in Burn.
+    #[config(default = "DecayScope::Every")]
+    pub decay_scope: DecayScope,
+    /// Burn's clipping, tensor by tensor. Default: none.
+    pub grad_clipping: Option<GradientClippingConfig>,
+}
+
+impl AdamConfig {
+    /// PyTorch's defaults: ε = 1e-8.
+    pub fn torch() -> Self {
+        Self::new().with_epsilon(1e-8)
+    }
+
+    /// The optimizer of one parameter, for combinators and `ModuleOptimizer::with_group`.
+    ///
+    /// # Errors
+    ///
+    /// If β₁ or β₂ lies outside `[0, 1)`, ε is not finite and positive, or the weight decay is
+    /// negative or not finite.
+    pub fn build(&self) -> Result<Adam, ConfigError> {
+        let penalty = self.weight_decay.as_ref().map_or(0.0, |decay| decay.penalty.into());
+        Ok(Adam {
+            moments: Moments::new(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)?,
+            weight_decay: WeightDecay::new(self.decay_mode, penalty).validated()?,
+            decay_scope: self.decay_scope,
+        })
+    }
+
+    /// The optimizer of a whole module.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
+        Ok(crate::with_clipping(self.build()?, self.grad_clipping.as_ref()))
+    }
+}
+
+/// The Adam optimizer. Made by [`AdamConfig::build`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adam {
+    moments: Moments,
+    weight_decay: WeightDecay,
+    decay_scope: DecayScope,
+}
+
+impl Optimizer for Adam {
+    type State<const D: usize> = AdamState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        tensor: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let decay = self.weight_decay.at(lr, self.decay_scope, D);
+        self.moments.step(lr, decay, tensor, grad, state)
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
+        state.to_device(device)
+    }
+}

@@ -1,0 +1,79 @@
+//! A tensor of an optimizer's state, which a reload must not put on the wrong device.
+
+use burn::optim::{StateSink, StateSource};
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_tricks_core::accumulation_dtype;
+
+/// A tensor on its device; or, after a reload, data of the host.
+///
+/// Burn reloads an optimizer's record naming `Device::default()`, which in a program with several
+/// backends may be a GPU that the run does not use, or that is not there. The data therefore stays
+/// on the host until `Optimizer::to_device` names the parameter's own device, before its next step.
+#[derive(Debug, Clone)]
+pub(crate) enum Held<const D: usize> {
+    Device(Tensor<D>),
+    Host(TensorData),
+}
+
+impl<const D: usize> Held<D> {
+    pub(crate) fn to_device(self, device: &Device) -> Self {
+        Self::Device(match self {
+            Self::Device(tensor) => tensor.to_device(device),
+            Self::Host(data) => {
+                // In the type that was recorded, not in the device's default.
+                let dtype = data.dtype();
+                Tensor::from_data(data, (device, dtype))
+            }
+        })
+    }
+
+    /// The tensor, where `weight` is, in the type in which a state for `weight` is kept.
+    pub(crate) fn beside(self, weight: &Tensor<D>) -> Tensor<D> {
+        let tensor = match self {
+            Self::Device(tensor) => tensor,
+            Self::Host(data) => {
+                let dtype = data.dtype();
+                Tensor::from_data(data, (&weight.device(), dtype))
+            }
+        };
+        tensor.cast(accumulation_dtype(weight.dtype()))
+    }
+
+    /// `self − other²`, for records: data on the host stays there.
+    pub(crate) fn minus_square_of(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Device(a), Self::Device(b)) => Self::Device(a.clone() - b.clone().square()),
+            (a, b) => {
+                let (a, b) = (a.data(), b.data());
+                let numbers = a
+                    .iter::<f64>()
+                    .zip(b.iter::<f64>())
+                    .map(|(a, b)| a - b * b)
+                    .collect::<Vec<_>>();
+                Self::Host(TensorData::new(numbers, a.shape()).convert_dtype(a.dtype()))
+            }
+        }
+    }
+
+    fn data(&self) -> TensorData {
+        match self {
+            #[allow(clippy::disallowed_methods)] // records are written off the step path
+            Self::Device(tensor) => tensor.to_data(),
+            Self::Host(data) => data.clone(),
+        }
+    }
+
+    pub(crate) fn write(&self, prefix: &str, name: &str, out: &mut StateSink) {
+        out.push_tensor(prefix, name, self.data());
+    }
+
+    pub(crate) fn read(prefix: &str, name: &str, source: &mut StateSource) -> Option<Self> {
+        source.take_tensor(prefix, name).map(Self::Host)
+    }
+}
+
+impl<const D: usize> From<Tensor<D>> for Held<D> {
+    fn from(tensor: Tensor<D>) -> Self {
+        Self::Device(tensor)
+    }
+}

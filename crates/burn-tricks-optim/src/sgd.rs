@@ -1,0 +1,286 @@
+//! Stochastic gradient descent with momentum, in one pass.
+//!
+//! A drop-in for Burn's `SgdConfig`: the same options, the same results, the same record, faster on
+//! the CPU; and the teaching text's momentum beside it.
+//!
+//! ```text
+//! g ← g + λ w                                                            coupled weight decay
+//! w ← w − η g                                                            no momentum
+//! v ← μ v + (1 − τ) g   (v ← g at first),   w ← w − η v                  MomentumForm::OfGradient
+//! v ← γ v − η g,                            w ← w + v                    MomentumForm::OfUpdate
+//! ```
+//!
+//! The two forms are one as long as η does not change. When it does, the first applies the new η to
+//! all gradients in `v`, the second to the new one only: after a warm-up, or a decay, they differ.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{GradientsParams, ModuleOptimizer};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_optim::SgdConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim: ModuleOptimizer = SgdConfig::torch().with_momentum_factor(0.9).init()?;
+//!
+//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let model = optim.step(0.1, model, grads);
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The lesson's momentum, with decoupled decay of the weight matrices:
+//!
+//! ```
+//! use burn::optim::decay::WeightDecayConfig;
+//! use burn_tricks_optim::{DecayMode, DecayScope, SgdConfig};
+//!
+//! let optim = SgdConfig::lesson()
+//!     .with_momentum_factor(0.5)
+//!     .with_weight_decay(Some(WeightDecayConfig::new(1e-3)))
+//!     .with_decay_mode(DecayMode::Decoupled)
+//!     .with_decay_scope(DecayScope::Matrices)
+//!     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Where it stands
+//!
+//! The optimizer, at the end of the stack: clip or normalise before it.
+//!
+//! # Cost
+//!
+//! No state without momentum, one tensor of the parameter's size with it. On the CPU backend one
+//! pass: 12 bytes per `f32` weight, 20 with momentum.
+//!
+//! # Differences
+//!
+//! - Burn's `MomentumConfig` dampens by 0.1 unless told otherwise, and [`new`](SgdConfig::new) is
+//!   Burn's; PyTorch, optax and Keras do not dampen: [`torch`](SgdConfig::torch),
+//!   [`lesson`](SgdConfig::lesson).
+//! - Keras's momentum is the lesson's, and so is its Nesterov: `w + γ v − η g`.
+//! - PyTorch refuses Nesterov with dampening; Burn and [`MomentumForm::OfGradient`] allow it.
+//! - A factor of 0 is plain SGD and keeps no state.
+//!
+//! # Suggested values
+//!
+//! μ = 0.9 (most papers), η = 0.1 for residual networks with a decaying schedule (He et al.).
+//!
+//! # References
+//!
+//! - Sutskever et al., *On the importance of initialization and momentum in deep learning*, 2013,
+//!   <https://proceedings.mlr.press/v28/sutskever13.html> (both forms; Nesterov)
+//! - The teaching text "Deep Learning Training Tricks" (`v ← γ v − η ∇`, `w ← w + v`)
+
+use crate::held::Held;
+use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
+use burn::config::Config;
+use burn::grad_clipping::GradientClippingConfig;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{
+    LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource, join_path,
+};
+use burn::tensor::{Device, Tensor};
+use burn_tricks_core::ConfigError;
+use burn_tricks_kernels::{MomentumStep, SgdStep, Step, UpdateMomentumStep};
+use serde::{Deserialize, Serialize};
+
+/// What the momentum sums up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MomentumForm {
+    /// Gradients, to which the current η is applied (PyTorch, Burn, optax).
+    OfGradient,
+    /// Updates, each with the η that it was made with (the lesson, Keras).
+    OfUpdate,
+}
+
+/// Configuration of [`Sgd`]: Burn's options and defaults, and three of ours.
+#[derive(Config, Debug)]
+pub struct SgdConfig {
+    /// Weight decay, with λ ≥ 0. Default: none.
+    pub weight_decay: Option<WeightDecayConfig>,
+    /// Where the decay enters. Default: [`DecayMode::Coupled`], as in Burn.
+    #[config(default = "DecayMode::Coupled")]
+    pub decay_mode: DecayMode,
+    /// Which weights decay. Default: [`DecayScope::Every`], as in Burn.
+    #[config(default = "DecayScope::Every")]
+    pub decay_scope: DecayScope,
+    /// Momentum, with a factor in `[0, 1]`. Default: none. Burn's `MomentumConfig::new()` dampens.
+    pub momentum: Option<MomentumConfig>,
+    /// What the momentum sums up. Default: [`MomentumForm::OfGradient`], as in Burn.
+    #[config(default = "MomentumForm::OfGradient")]
+    pub momentum_form: MomentumForm,
+    /// Burn's clipping, tensor by tensor. Default: none.
+    pub gradient_clipping: Option<GradientClippingConfig>,
+}
+
+impl SgdConfig {
+    /// PyTorch's defaults: no momentum, and no dampening when
+    /// [`with_momentum_factor`](Self::with_momentum_factor) sets one.
+    pub fn torch() -> Self {
+        Self::new().with_momentum(Some(undampened(0.0)))
+    }
+
+    /// The teaching text's momentum, `v ← γ v − η g`, `w ← w + v`, with γ = 0.9.
+    pub fn lesson() -> Self {
+        Self::new()
+            .with_momentum(Some(undampened(0.9)))
+            .with_momentum_form(MomentumForm::OfUpdate)
+    }
+
+    /// Sets the momentum factor, μ or γ, and leaves dampening and Nesterov as they are; without
+    /// dampening if there was no momentum before.
+    pub fn with_momentum_factor(mut self, factor: f64) -> Self {
+        let momentum = self.momentum.take().unwrap_or_else(|| undampened(factor));
+        self.momentum = Some(momentum.with_momentum(factor));
+        self
+    }
+
+    /// The optimizer of one parameter, for combinators and `ModuleOptimizer::with_group`.
+    ///
+    /// # Errors
+    ///
+    /// If the momentum factor lies outside `[0, 1]`, the dampening is not finite, or is not 0 with
+    /// [`MomentumForm::OfUpdate`], or the weight decay is negative or not finite.
+    pub fn build(&self) -> Result<Sgd, ConfigError> {
+        let penalty = self.weight_decay.as_ref().map_or(0.0, |decay| decay.penalty.into());
+        let momentum = self.momentum.clone().unwrap_or_else(|| undampened(0.0));
+        if !(0.0..=1.0).contains(&momentum.momentum) {
+            return Err(ConfigError::new("momentum.momentum", "lie in [0, 1]", momentum.momentum));
+        }
+        ConfigError::finite("momentum.dampening", momentum.dampening)?;
+        if self.momentum_form == MomentumForm::OfUpdate && momentum.dampening != 0.0 {
+            return Err(ConfigError::new(
+                "momentum.dampening",
+                "be 0 where updates are summed up",
+                momentum.dampening,
+            ));
+        }
+        Ok(Sgd {
+            momentum: momentum.momentum,
+            dampening: momentum.dampening,
+            nesterov: momentum.nesterov,
+            form: self.momentum_form,
+            weight_decay: WeightDecay::new(self.decay_mode, penalty).validated()?,
+            decay_scope: self.decay_scope,
+        })
+    }
+
+    /// The optimizer of a whole module.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
+        Ok(crate::with_clipping(self.build()?, self.gradient_clipping.as_ref()))
+    }
+}
+
+fn undampened(factor: f64) -> MomentumConfig {
+    MomentumConfig::new().with_momentum(factor).with_dampening(0.0)
+}
+
+/// The SGD optimizer. Made by [`SgdConfig::build`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sgd {
+    momentum: f64,
+    dampening: f64,
+    nesterov: bool,
+    form: MomentumForm,
+    weight_decay: WeightDecay,
+    decay_scope: DecayScope,
+}
+
+/// The state of [`Sgd`] for one parameter, in the layout of Burn's own record: `momentum.velocity`
+/// for gradients. Updates, which Burn does not know, are `momentum.update`.
+#[derive(Debug, Clone)]
+pub struct SgdState<const D: usize> {
+    velocity: Option<Held<D>>,
+    update: Option<Held<D>>,
+}
+
+impl Optimizer for Sgd {
+    type State<const D: usize> = SgdState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        tensor: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let Self {
+            momentum, nesterov, ..
+        } = *self;
+        let decay = self.weight_decay.at(lr, self.decay_scope, D);
+        if momentum == 0.0 {
+            let (tensor, []) = SgdStep { lr, decay }.apply(tensor, grad, None);
+            return (tensor, None);
+        }
+        let mut state = state.unwrap_or(SgdState {
+            velocity: None,
+            update: None,
+        });
+        match self.form {
+            MomentumForm::OfGradient => {
+                let old = state.velocity.take().map(|old| [old.beside(&tensor)]);
+                let step = MomentumStep {
+                    lr,
+                    momentum,
+                    dampening: self.dampening,
+                    nesterov,
+                    first: old.is_none(),
+                    decay,
+                };
+                let (tensor, [velocity]) = step.apply(tensor, grad, old);
+                state.velocity = Some(velocity.into());
+                (tensor, Some(state))
+            }
+            MomentumForm::OfUpdate => {
+                let old = state.update.take().map(|old| [old.beside(&tensor)]);
+                let step = UpdateMomentumStep {
+                    lr,
+                    momentum,
+                    nesterov,
+                    decay,
+                };
+                let (tensor, [update]) = step.apply(tensor, grad, old);
+                state.update = Some(update.into());
+                (tensor, Some(state))
+            }
+        }
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
+        SgdState {
+            velocity: state.velocity.map(|held| held.to_device(device)),
+            update: state.update.map(|held| held.to_device(device)),
+        }
+    }
+}
+
+impl<const D: usize> RecordState for SgdState<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        let prefix = join_path(prefix, "momentum");
+        if let Some(velocity) = &self.velocity {
+            velocity.write(&prefix, "velocity", out);
+        }
+        if let Some(update) = &self.update {
+            update.write(&prefix, "update", out);
+        }
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, _default: &Device) -> Option<Self> {
+        let prefix = join_path(prefix, "momentum");
+        Some(Self {
+            velocity: Held::read(&prefix, "velocity", source),
+            update: Held::read(&prefix, "update", source),
+        })
+    }
+}

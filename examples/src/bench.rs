@@ -1,0 +1,155 @@
+//! Measuring two ways of doing the same, in one process, turn by turn.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Distribution, Tensor};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// One line of the report.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// Which tensors: `a`, `b`, ...
+    pub case: String,
+    /// What is timed.
+    pub name: String,
+    /// Median milliseconds of ours.
+    pub ours_ms: f64,
+    /// What it is compared with.
+    pub other: String,
+    /// Median milliseconds of the other.
+    pub other_ms: f64,
+    /// `ours_ms / other_ms`.
+    pub ratio: f64,
+    /// Bytes that ours must at least move, per second; none where the time is not of memory.
+    pub gb_per_s: Option<f64>,
+    /// That, as a share of what a plain triad moves.
+    pub share_of_triad: Option<f64>,
+}
+
+/// Times two closures in turn, `rounds` times after two of warm-up, and gives their medians in
+/// milliseconds. Each closure returns the time of the part that counts.
+pub fn in_turn(
+    rounds: usize,
+    mut ours: impl FnMut() -> Duration,
+    mut other: impl FnMut() -> Duration,
+) -> (f64, f64) {
+    let mut times = (Vec::new(), Vec::new());
+    for round in 0..rounds + 2 {
+        // The first of a pair finds the caches as the second left them: change places.
+        let (a, b) = if round % 2 == 0 {
+            let a = ours();
+            (a, other())
+        } else {
+            let b = other();
+            (ours(), b)
+        };
+        if round >= 2 {
+            times.0.push(a.as_secs_f64() * 1e3);
+            times.1.push(b.as_secs_f64() * 1e3);
+        }
+    }
+    (median(times.0), median(times.1))
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// The time of `work`, the device's share of it included.
+pub fn timed<T>(device: &Device, work: impl FnOnce() -> T) -> (T, Duration) {
+    device.sync().expect("the device works");
+    let start = Instant::now();
+    let result = work();
+    device.sync().expect("the device works");
+    (result, start.elapsed())
+}
+
+/// GB/s of an in-place triad over 28 bytes per element, as many as Adam moves: four arrays read,
+/// three of them written, on all threads. The median of `rounds`.
+pub fn triad(elements: usize, rounds: usize) -> f64 {
+    const STRETCH: usize = 1 << 14;
+    let mut arrays = [vec![1.0_f32; elements], vec![1.0; elements], vec![1.0; elements]];
+    let gradient = vec![1e-3_f32; elements];
+    let times = (0..rounds + 2).map(|_| {
+        let [w, m, v] = &mut arrays;
+        let start = Instant::now();
+        w.par_chunks_mut(STRETCH)
+            .zip(m.par_chunks_mut(STRETCH))
+            .zip(v.par_chunks_mut(STRETCH))
+            .zip(gradient.par_chunks(STRETCH))
+            .for_each(|(((w, m), v), g)| {
+                for (((w, m), v), g) in w.iter_mut().zip(m).zip(v).zip(g) {
+                    *m = *m * 0.5 + g;
+                    *v = *v * 0.5 + g;
+                    *w = *w * 0.5 + *m;
+                }
+            });
+        start.elapsed().as_secs_f64()
+    });
+    let times = times.skip(2).collect();
+    28.0 * elements as f64 / median(times) / 1e9
+}
+
+/// Some weight matrices, and nothing else.
+#[derive(Module, Debug)]
+pub struct Weights {
+    weights: Vec<Param<Tensor<2>>>,
+}
+
+impl Weights {
+    /// `count` matrices of this shape, in training on `device`.
+    pub fn new(count: usize, shape: [usize; 2], device: &Device) -> Self {
+        let device = &device.clone().autodiff();
+        let weight = |_| {
+            let weight = Tensor::random(shape, Distribution::Uniform(-0.1, 0.1), device);
+            Param::from_tensor(weight)
+        };
+        Self {
+            weights: (0..count).map(weight).collect(),
+        }
+    }
+
+    /// A gradient for each, in a buffer of its own, as after a backward pass.
+    pub fn grads(&self, like: &Tensor<2>) -> GradientsParams {
+        let mut grads = GradientsParams::new();
+        for weight in &self.weights {
+            grads.register(weight.id, like.clone() * 1.0);
+        }
+        grads
+    }
+
+    /// A gradient to copy from.
+    pub fn like(&self, device: &Device) -> Tensor<2> {
+        let shape: [usize; 2] = self.weights[0].val().dims();
+        Tensor::random(shape, Distribution::Uniform(-1e-2, 1e-2), device)
+    }
+
+    /// The same weights in buffers of their own, as parameters of their own.
+    pub fn copy(&self) -> Self {
+        let copy = |weight: &Param<Tensor<2>>| Param::from_tensor(Tensor::from_inner(weight.val().inner() * 1.0));
+        Self {
+            weights: self.weights.iter().map(copy).collect(),
+        }
+    }
+
+    /// How many numbers there are.
+    pub fn elements(&self) -> usize {
+        self.weights.iter().map(|weight| weight.val().shape().num_elements()).sum()
+    }
+}
+
+/// The float parameters of a module, without autodiff, in its own order.
+pub fn live_weights<M: Module>(module: &M) -> burn_tricks::kernels::TensorList {
+    struct Collect(burn_tricks::kernels::TensorList);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(param.val().inner());
+        }
+    }
+    let mut collect = Collect(Default::default());
+    module.visit(&mut collect);
+    collect.0
+}
