@@ -26,7 +26,7 @@ impl Step<1> for AdaGradStep {
     fn element<T: Real>(self, weight: T, grad: T, [sum]: [T; 1]) -> (T, [T; 1]) {
         let grad = self.decay.of_grad(grad, weight);
         let sum = sum + grad * grad;
-        let update = grad / (sum.sqrt() + T::of(self.epsilon)) * T::of(self.lr);
+        let update = grad / (sum.sqrt() + self.epsilon) * self.lr;
         (self.decay.of_weight(weight, grad) - update, [sum])
     }
 

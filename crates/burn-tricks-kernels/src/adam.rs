@@ -48,14 +48,14 @@ impl AdamStep {
     #[inline(always)]
     fn moments<T: Real>(self, grad: T, m: T, v: T) -> (T, T) {
         (
-            m * T::of(self.beta_1) + grad * T::of(1.0 - self.beta_1),
-            v * T::of(self.beta_2) + grad * grad * T::of(1.0 - self.beta_2),
+            m * self.beta_1 + grad * (1.0 - self.beta_1),
+            v * self.beta_2 + grad * grad * (1.0 - self.beta_2),
         )
     }
 
     #[inline(always)]
     fn weight<T: Real>(self, weight: T, m: T, v: T) -> T {
-        let update = m * T::of(self.rate) / (v.sqrt() + T::of(self.epsilon));
+        let update = m * self.rate / (v.sqrt() + self.epsilon);
         self.decay.of_weight(weight, m) - update
     }
 
@@ -111,7 +111,7 @@ impl Step<3> for AmsGradStep {
     fn element<T: Real>(self, weight: T, grad: T, [m, v, max]: [T; 3]) -> (T, [T; 3]) {
         let grad = self.0.decay.of_grad(grad, weight);
         let (m, v) = self.0.moments(grad, m, v);
-        let max = if v > max { v } else { max };
+        let max = max.max(v);
         (self.0.weight(weight, m, max), [m, v, max])
     }
 

@@ -51,7 +51,7 @@ struct BlendStep {
 impl Step<0> for BlendStep {
     #[inline(always)]
     fn element<T: Real>(self, x: T, y: T, _state: [T; 0]) -> (T, [T; 0]) {
-        (x * T::of(self.a) + y * T::of(self.b), [])
+        (x * self.a + y * self.b, [])
     }
 
     fn twin<const D: usize>(

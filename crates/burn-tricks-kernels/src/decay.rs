@@ -22,7 +22,7 @@ impl Decay {
     #[inline(always)]
     pub fn of_grad<T: Real>(self, grad: T, weight: T) -> T {
         match self {
-            Self::Coupled(rate) => weight * T::of(rate) + grad,
+            Self::Coupled(rate) => weight * rate + grad,
             _ => grad,
         }
     }
@@ -32,14 +32,12 @@ impl Decay {
     pub fn of_weight<T: Real>(self, weight: T, direction: T) -> T {
         match self {
             Self::None | Self::Coupled(_) => weight,
-            Self::Decoupled(rate) => weight * T::of(1.0 - rate),
+            Self::Decoupled(rate) => weight * (1.0 - rate),
             Self::Cautious(rate) => {
-                let pull = if (weight >= T::ZERO) == (direction >= T::ZERO) {
-                    T::of(rate)
-                } else {
-                    T::ZERO
-                };
-                weight - weight * pull
+                let (pull, none) = (weight * rate, weight.of(0.0));
+                let away = direction.if_negative(none, pull);
+                let towards = direction.if_negative(pull, none);
+                weight - weight.if_negative(towards, away)
             }
         }
     }

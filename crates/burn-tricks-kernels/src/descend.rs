@@ -53,12 +53,8 @@ struct DescendStep {
 impl Step<0> for DescendStep {
     #[inline(always)]
     fn element<T: Real>(self, x: T, y: T, _state: [T; 0]) -> (T, [T; 0]) {
-        let quotient = if T::of(self.divisor) == T::ZERO {
-            T::ZERO
-        } else {
-            y / T::of(self.divisor)
-        };
-        (x * T::of(self.a) + quotient * T::of(self.b), [])
+        let quotient = y.of(self.divisor).if_zero(y.of(0.0), y / self.divisor);
+        (x * self.a + quotient * self.b, [])
     }
 
     fn twin<const D: usize>(

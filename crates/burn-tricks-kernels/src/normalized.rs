@@ -24,7 +24,7 @@ impl Mean {
 
     #[inline(always)]
     fn next<T: Real>(self, old: T, new: T) -> T {
-        old * T::of(self.beta) + new * T::of(1.0 - self.beta)
+        old * self.beta + new * (1.0 - self.beta)
     }
 
     fn next_twin<const D: usize>(self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
@@ -91,7 +91,7 @@ impl NormalizedStep {
     /// `m̂ / divisor`, from the squared norm.
     #[inline(always)]
     fn quotient<T: Real>(self, mean: T, squares: T) -> T {
-        let divisor = (squares + T::of(self.epsilon_inside)).sqrt() + T::of(self.epsilon_outside);
+        let divisor = (squares + self.epsilon_inside).sqrt() + self.epsilon_outside;
         divide(mean, divisor)
     }
 
@@ -116,8 +116,7 @@ impl NormalizedStep {
 
 #[inline(always)]
 fn divide<T: Real>(numerator: T, divisor: T) -> T {
-    let quotient = numerator / divisor;
-    if divisor == T::ZERO { T::ZERO } else { quotient }
+    divisor.if_zero(divisor.of(0.0), numerator / divisor)
 }
 
 impl<const S: usize> Step<S> for NormalizedStep {
@@ -128,7 +127,7 @@ impl<const S: usize> Step<S> for NormalizedStep {
         let mean = match self.update {
             UpdateMemory::OfGradient(mean) if S > 0 => {
                 state[last] = mean.next(state[last], grad);
-                state[last] / T::of(mean.correction)
+                state[last] / mean.correction
             }
             _ => grad,
         };
@@ -139,22 +138,22 @@ impl<const S: usize> Step<S> for NormalizedStep {
             }
             NormMemory::Decay(memory) if S > 0 => {
                 state[0] = memory.next(state[0], grad * grad);
-                self.quotient(mean, state[0] / T::of(memory.correction))
+                self.quotient(mean, state[0] / memory.correction)
             }
             // Without squaring the large or the small.
             _ if self.epsilon_inside == 0.0 => {
-                divide(mean, mean.abs() + T::of(self.epsilon_outside))
+                divide(mean, mean.abs() + self.epsilon_outside)
             }
             _ => self.quotient(mean, mean * mean),
         };
         if let UpdateMemory::OfUpdate(share) = self.update
             && S > 0
         {
-            update = state[last] * T::of(share) + update;
+            update = state[last] * share + update;
             state[last] = update;
         }
         let weight = self.decay.of_weight(weight, mean);
-        (weight - update * T::of(self.lr), state)
+        (weight - update * self.lr, state)
     }
 
     fn twin<const D: usize>(

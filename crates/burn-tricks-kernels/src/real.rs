@@ -1,73 +1,38 @@
-//! The two types in which kernels calculate.
+//! What the arithmetic of an element is written with.
 
-use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
-}
-
-/// `f32` or `f64`: what the arithmetic of one element is written in.
+/// A number, or as many of them side by side as a register of the processor holds; `f32` or `f64`.
 ///
-/// A half-precision weight is widened to `f32`, updated, and rounded once.
+/// [`Step::element`](crate::Step::element) is written once, for any of them. As with Burn's tensors,
+/// `x * 0.5` multiplies by a constant, which is rounded to the type first. There are no branches on
+/// values: [`if_zero`](Real::if_zero) and [`if_negative`](Real::if_negative) choose.
 pub trait Real:
-    sealed::Sealed
-    + Copy
-    + Debug
-    + PartialOrd
+    Copy
     + Add<Output = Self>
+    + Add<f64, Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
+    + Mul<f64, Output = Self>
     + Div<Output = Self>
+    + Div<f64, Output = Self>
     + Neg<Output = Self>
-    + Send
-    + Sync
-    + 'static
 {
-    /// Zero.
-    const ZERO: Self;
-
-    /// The nearest number of this type. In a loop it is computed once, outside.
-    fn of(value: f64) -> Self;
-
-    /// The same number in double precision.
-    fn to_f64(self) -> f64;
+    /// The constant, in this type.
+    fn of(self, constant: f64) -> Self;
 
     /// √x
     fn sqrt(self) -> Self;
 
     /// |x|
     fn abs(self) -> Self;
+
+    /// The larger of both, and `self` if `other` is NaN.
+    fn max(self, other: Self) -> Self;
+
+    /// `then` where this number is 0, else `otherwise`.
+    fn if_zero(self, then: Self, otherwise: Self) -> Self;
+
+    /// `then` where this number is less than 0, else `otherwise`.
+    fn if_negative(self, then: Self, otherwise: Self) -> Self;
 }
-
-macro_rules! real {
-    ($($type:ty),*) => {$(
-        impl Real for $type {
-            const ZERO: Self = 0.0;
-
-            #[inline(always)]
-            #[allow(clippy::cast_possible_truncation)]
-            fn of(value: f64) -> Self {
-                value as Self
-            }
-
-            #[inline(always)]
-            fn to_f64(self) -> f64 {
-                f64::from(self)
-            }
-
-            #[inline(always)]
-            fn sqrt(self) -> Self {
-                <$type>::sqrt(self)
-            }
-
-            #[inline(always)]
-            fn abs(self) -> Self {
-                <$type>::abs(self)
-            }
-        }
-    )*};
-}
-real!(f32, f64);

@@ -33,17 +33,17 @@ impl<const CENTERED: bool, const MOMENTUM: bool> RmsPropStep<CENTERED, MOMENTUM>
     /// `α old + (1 − α) new`
     #[inline(always)]
     fn mean<T: Real>(self, old: T, new: T) -> T {
-        old * T::of(self.alpha) + new * T::of(1.0 - self.alpha)
+        old * self.alpha + new * (1.0 - self.alpha)
     }
 
     #[inline(always)]
     fn update<T: Real>(self, grad: T, variance: T) -> T {
-        grad / (variance.sqrt() + T::of(self.epsilon))
+        grad / (variance.sqrt() + self.epsilon)
     }
 
     #[inline(always)]
     fn weight<T: Real>(self, weight: T, grad: T, update: T) -> T {
-        self.decay.of_weight(weight, grad) - update * T::of(self.lr)
+        self.decay.of_weight(weight, grad) - update * self.lr
     }
 
     fn means<const D: usize>(self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
@@ -68,7 +68,7 @@ impl<const CENTERED: bool, const MOMENTUM: bool> RmsPropStep<CENTERED, MOMENTUM>
 #[inline(always)]
 fn variance<T: Real>(v: T, mean: T) -> T {
     let variance = v - mean * mean;
-    if variance < T::ZERO { T::ZERO } else { variance }
+    variance.if_negative(variance.of(0.0), variance)
 }
 
 fn variances<const D: usize>(v: &Tensor<D>, mean: &Tensor<D>) -> Tensor<D> {
@@ -104,7 +104,7 @@ impl Step<2> for RmsPropStep<false, true> {
     fn element<T: Real>(self, weight: T, grad: T, [v, last]: [T; 2]) -> (T, [T; 2]) {
         let grad = self.decay.of_grad(grad, weight);
         let v = self.mean(v, grad * grad);
-        let update = last * T::of(self.momentum) + self.update(grad, v);
+        let update = last * self.momentum + self.update(grad, v);
         (self.weight(weight, grad, update), [v, update])
     }
 
@@ -151,7 +151,7 @@ impl Step<3> for RmsPropStep<true, true> {
         let grad = self.decay.of_grad(grad, weight);
         let v = self.mean(v, grad * grad);
         let mean = self.mean(mean, grad);
-        let update = last * T::of(self.momentum) + self.update(grad, variance(v, mean));
+        let update = last * self.momentum + self.update(grad, variance(v, mean));
         (self.weight(weight, grad, update), [v, mean, update])
     }
 

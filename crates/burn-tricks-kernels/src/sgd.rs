@@ -21,7 +21,7 @@ impl Step<0> for SgdStep {
     fn element<T: Real>(self, weight: T, grad: T, _state: [T; 0]) -> (T, [T; 0]) {
         let grad = self.decay.of_grad(grad, weight);
         let weight = self.decay.of_weight(weight, grad);
-        (weight - grad * T::of(self.lr), [])
+        (weight - grad * self.lr, [])
     }
 
     fn twin<const D: usize>(
@@ -75,14 +75,14 @@ impl Step<1> for MomentumStep {
     fn element<T: Real>(self, weight: T, grad: T, [velocity]: [T; 1]) -> (T, [T; 1]) {
         let (old, new) = self.shares();
         let grad = self.decay.of_grad(grad, weight);
-        let velocity = grad * T::of(new) + velocity * T::of(old);
+        let velocity = grad * new + velocity * old;
         let update = if self.nesterov {
-            velocity * T::of(self.momentum) + grad
+            velocity * self.momentum + grad
         } else {
             velocity
         };
         let weight = self.decay.of_weight(weight, velocity);
-        (weight - update * T::of(self.lr), [velocity])
+        (weight - update * self.lr, [velocity])
     }
 
     fn twin<const D: usize>(
@@ -129,10 +129,10 @@ pub struct UpdateMomentumStep {
 impl Step<1> for UpdateMomentumStep {
     #[inline(always)]
     fn element<T: Real>(self, weight: T, grad: T, [update]: [T; 1]) -> (T, [T; 1]) {
-        let grad = self.decay.of_grad(grad, weight) * T::of(self.lr);
-        let update = update * T::of(self.momentum) - grad;
+        let grad = self.decay.of_grad(grad, weight) * self.lr;
+        let update = update * self.momentum - grad;
         let step = if self.nesterov {
-            update * T::of(self.momentum) - grad
+            update * self.momentum - grad
         } else {
             update
         };

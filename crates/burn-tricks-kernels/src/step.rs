@@ -11,22 +11,16 @@
 //! use burn::tensor::{Device, Tensor};
 //! use burn_tricks_kernels::{Real, Step};
 //!
-//! /// w ← w − η sign(g)
+//! /// w ← w − η g / (1 + |g|)
 //! #[derive(Clone, Copy)]
-//! struct SignStep {
+//! struct SoftSignStep {
 //!     lr: f64,
 //! }
 //!
-//! impl Step<0> for SignStep {
+//! impl Step<0> for SoftSignStep {
+//!     #[inline(always)]
 //!     fn element<T: Real>(self, weight: T, grad: T, _state: [T; 0]) -> (T, [T; 0]) {
-//!         let sign = if grad > T::ZERO {
-//!             T::of(1.0)
-//!         } else if grad < T::ZERO {
-//!             T::of(-1.0)
-//!         } else {
-//!             grad // 0 or NaN
-//!         };
-//!         (weight - T::of(self.lr) * sign, [])
+//!         (weight - grad / (grad.abs() + 1.0) * self.lr, [])
 //!     }
 //!
 //!     fn twin<const D: usize>(
@@ -35,15 +29,15 @@
 //!         grad: Tensor<D>,
 //!         _state: [Tensor<D>; 0],
 //!     ) -> (Tensor<D>, [Tensor<D>; 0]) {
-//!         (weight - grad.sign() * self.lr, [])
+//!         (weight - grad.clone() / (grad.abs() + 1.0) * self.lr, [])
 //!     }
 //! }
 //!
 //! let device = Device::flex();
 //! let weight = Tensor::<1>::from_floats([1.0, 2.0, 3.0], &device);
-//! let grad = Tensor::<1>::from_floats([5.0, -0.1, 0.0], &device);
-//! let (weight, []) = SignStep { lr: 0.5 }.apply(weight, grad, None);
-//! assert_eq!(weight.into_data().to_vec::<f32>().unwrap(), [0.5, 2.5, 3.0]);
+//! let grad = Tensor::<1>::from_floats([1.0, -3.0, 0.0], &device);
+//! let (weight, []) = SoftSignStep { lr: 1.0 }.apply(weight, grad, None);
+//! assert_eq!(weight.into_data().to_vec::<f32>().unwrap(), [0.5, 2.75, 3.0]);
 //! ```
 
 use crate::{Real, accumulation_dtype};
@@ -56,8 +50,8 @@ use burn::tensor::Tensor;
 pub trait Step<const S: usize>: Copy + Send + Sync {
     /// The new weight and state of one element.
     ///
-    /// Called in the innermost loop: keep branches to what is the same for all elements, and turn
-    /// numbers into `T` with [`Real::of`] here, which the compiler moves out of the loop.
+    /// Called in the innermost loop, and to be marked `#[inline(always)]`: branch only on what is
+    /// the same for all elements.
     fn element<T: Real>(self, weight: T, grad: T, state: [T; S]) -> (T, [T; S]);
 
     /// The same for whole tensors, all of one shape, in `f32` or `f64`.
@@ -114,10 +108,10 @@ fn initial_state<R: Step<S>, const S: usize, const D: usize>(
     step: R,
     weight: &Tensor<D>,
 ) -> [Tensor<D>; S] {
-    let options = (&weight.device(), accumulation_dtype(weight.dtype()).into());
+    let (shape, dtype) = (weight.dims(), accumulation_dtype(weight.dtype()).into());
     step.initial().map(|value| match value {
-        0.0 => Tensor::zeros(weight.dims(), options),
-        value => Tensor::full(weight.dims(), value, options),
+        0.0 => Tensor::zeros(shape, (&weight.device(), dtype)),
+        value => Tensor::full(shape, value, (&weight.device(), dtype)),
     })
 }
 

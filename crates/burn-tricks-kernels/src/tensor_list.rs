@@ -95,7 +95,9 @@ impl TensorList {
         I: OnOneBackend + Send,
     {
         #[cfg(feature = "flex")]
-        if items.iter().all(OnOneBackend::is_on_flex) {
+        if items.iter().all(OnOneBackend::is_on_flex)
+            && !crate::flex::is_little(items.iter().map(OnOneBackend::first))
+        {
             use rayon::prelude::*;
             let done: Vec<_> = items.into_par_iter().map(work).collect();
             return Self(done.into());
@@ -108,6 +110,9 @@ impl TensorList {
 pub(crate) trait OnOneBackend {
     #[cfg(feature = "flex")]
     fn is_on_flex(&self) -> bool;
+
+    #[cfg(feature = "flex")]
+    fn first(&self) -> &DispatchTensor;
 }
 
 impl OnOneBackend for DispatchTensor {
@@ -115,12 +120,22 @@ impl OnOneBackend for DispatchTensor {
     fn is_on_flex(&self) -> bool {
         crate::flex::on_flex([self])
     }
+
+    #[cfg(feature = "flex")]
+    fn first(&self) -> &DispatchTensor {
+        self
+    }
 }
 
 impl OnOneBackend for (DispatchTensor, DispatchTensor) {
     #[cfg(feature = "flex")]
     fn is_on_flex(&self) -> bool {
         crate::flex::on_flex([&self.0, &self.1])
+    }
+
+    #[cfg(feature = "flex")]
+    fn first(&self) -> &DispatchTensor {
+        &self.0
     }
 }
 

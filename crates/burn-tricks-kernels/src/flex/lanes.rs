@@ -1,18 +1,16 @@
 //! The innermost loop, compiled for the processor that it runs on.
 
-use crate::{Real, Step};
-use pulp::{Arch, NullaryFnOnce};
+use super::vector::Wide;
+use crate::Step;
+use pulp::{Arch, Scalar, Simd, WithSimd};
 use std::array::from_fn;
 
-/// Elements that are worked on together: four vector registers of `f32` with AVX2.
-const LANES: usize = 32;
-
 /// Takes the step on every element. All slices are of one length.
-pub(super) fn run<T: Real, R: Step<S>, const S: usize>(
+pub(super) fn run<T: Wide, R: Step<N>, const N: usize>(
     step: R,
     weight: &mut [T],
     grad: &[T],
-    state: [&mut [T]; S],
+    state: [&mut [T]; N],
 ) {
     Arch::new().dispatch(Run {
         step,
@@ -22,46 +20,57 @@ pub(super) fn run<T: Real, R: Step<S>, const S: usize>(
     });
 }
 
-struct Run<'a, T, R, const S: usize> {
+struct Run<'a, T, R, const N: usize> {
     step: R,
     weight: &'a mut [T],
     grad: &'a [T],
-    state: [&'a mut [T]; S],
+    state: [&'a mut [T]; N],
 }
 
-impl<T: Real, R: Step<S>, const S: usize> NullaryFnOnce for Run<'_, T, R, S> {
+impl<T: Wide, R: Step<N>, const N: usize> WithSimd for Run<'_, T, R, N> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
-        let Self {
+    fn with_simd<S: Simd>(self, simd: S) {
+        let rest = self.full_registers(simd);
+        rest.full_registers(Scalar); // of one number each
+    }
+}
+
+impl<'a, T: Wide, R: Step<N>, const N: usize> Run<'a, T, R, N> {
+    /// Takes the step register by register, and gives back the numbers that do not fill one.
+    #[inline(always)]
+    fn full_registers<S: Simd>(self, simd: S) -> Self {
+        let step = self.step;
+        let (weights, weight) = T::vectors_mut::<S>(self.weight);
+        let (grads, grad) = T::vectors::<S>(self.grad);
+        let mut state: [&'a mut [T]; N] = from_fn(|_| Default::default());
+        let mut k = 0;
+        let states = self.state.map(|all| {
+            let (vectors, rest) = T::vectors_mut::<S>(all);
+            state[k] = rest;
+            k += 1;
+            vectors
+        });
+        let count = weights.len();
+        let grads = &grads[..count];
+        let states = states.map(|state| &mut state[..count]);
+        for i in 0..count {
+            let (new, now) = step.element(
+                T::load(simd, weights[i]),
+                T::load(simd, grads[i]),
+                from_fn(|k| T::load(simd, states[k][i])),
+            );
+            weights[i] = T::store(new);
+            for k in 0..N {
+                states[k][i] = T::store(now[k]);
+            }
+        }
+        Self {
             step,
             weight,
             grad,
             state,
-        } = self;
-        let (weights, weight_rest) = weight.as_chunks_mut::<LANES>();
-        let (grads, grad_rest) = grad.as_chunks::<LANES>();
-        let states = state.map(|state| state.as_chunks_mut::<LANES>());
-        for (i, (weight, grad)) in weights.iter_mut().zip(grads).enumerate() {
-            let mut state: [[T; LANES]; S] = from_fn(|s| states[s].0[i]);
-            for lane in 0..LANES {
-                let (new, now) = step.element(weight[lane], grad[lane], from_fn(|s| state[s][lane]));
-                weight[lane] = new;
-                for s in 0..S {
-                    state[s][lane] = now[s];
-                }
-            }
-            for s in 0..S {
-                states[s].0[i] = state[s];
-            }
-        }
-        for (i, (weight, grad)) in weight_rest.iter_mut().zip(grad_rest).enumerate() {
-            let (new, now) = step.element(*weight, *grad, from_fn(|s| states[s].1[i]));
-            *weight = new;
-            for s in 0..S {
-                states[s].1[i] = now[s];
-            }
         }
     }
 }

@@ -8,11 +8,14 @@ mod scale;
 mod stored;
 mod sum_of_squares;
 mod update;
+mod vector;
 
 pub(crate) use door::{on_flex, scalar};
 pub(crate) use scale::scale;
 pub(crate) use sum_of_squares::sum_of_squares;
 pub(crate) use update::update;
+
+use burn::backend::{DispatchTensor, TensorMetadata as _};
 
 /// The backend's tensor.
 type FlexTensor = <burn::backend::Flex as burn::backend::BackendTypes>::FloatTensorPrimitive;
@@ -20,3 +23,9 @@ type FlexTensor = <burn::backend::Flex as burn::backend::BackendTypes>::FloatTen
 /// Work on no more elements than this is not split between threads: waking one costs about as long
 /// as a core needs for them.
 const GRAIN: usize = 1 << 16;
+
+/// Whether all tensors together have so few elements.
+pub(crate) fn is_little<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>) -> bool {
+    let sizes = tensors.into_iter().map(|tensor| tensor.shape().num_elements());
+    sizes.sum::<usize>() <= GRAIN
+}

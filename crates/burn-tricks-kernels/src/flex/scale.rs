@@ -3,12 +3,12 @@
 use super::door::{close, dense, from_numbers, open};
 use super::stored::Stored;
 use super::{FlexTensor, GRAIN};
-use crate::Real;
+use super::vector::Wide;
 use crate::scale::AtZero;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::DType;
 use half::{bf16, f16};
-use pulp::{Arch, NullaryFnOnce};
+use pulp::{Arch, Scalar, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// `factor · x`. The tensor must be one of this backend.
@@ -24,7 +24,7 @@ pub(crate) fn scale(tensor: DispatchTensor, factor: f64, at_zero: AtZero) -> Dis
 
 fn scaled<E: Stored>(tensor: FlexTensor, factor: f64, at_zero: AtZero) -> FlexTensor {
     let mut tensor = dense(tensor);
-    let factor = E::Real::of(factor);
+    let factor = E::Wide::of(factor);
     if let Some(numbers) = tensor.try_storage_mut::<E>() {
         multiply_all(numbers, factor, at_zero);
         return tensor;
@@ -35,8 +35,8 @@ fn scaled<E: Stored>(tensor: FlexTensor, factor: f64, at_zero: AtZero) -> FlexTe
     from_numbers(new, shape)
 }
 
-fn multiply_all<E: Stored>(numbers: &mut [E], factor: E::Real, at_zero: AtZero) {
-    if at_zero == AtZero::Erase && factor == E::Real::ZERO {
+fn multiply_all<E: Stored>(numbers: &mut [E], factor: E::Wide, at_zero: AtZero) {
+    if at_zero == AtZero::Erase && factor.to_f64() == 0.0 {
         return numbers.fill(E::zeroed());
     }
     numbers.par_chunks_mut(GRAIN).for_each(|numbers| {
@@ -46,29 +46,37 @@ fn multiply_all<E: Stored>(numbers: &mut [E], factor: E::Real, at_zero: AtZero) 
 
 struct Multiply<'a, E: Stored> {
     numbers: &'a mut [E],
-    factor: E::Real,
+    factor: E::Wide,
 }
 
-impl<E: Stored> NullaryFnOnce for Multiply<'_, E> {
+impl<E: Stored> WithSimd for Multiply<'_, E> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
-        let Self { numbers, factor } = self;
-        if let Some(numbers) = E::as_real_mut(numbers) {
-            for number in numbers {
-                *number = *number * factor;
-            }
+    fn with_simd<S: Simd>(self, simd: S) {
+        let factor = self.factor.to_f64();
+        if let Some(numbers) = E::as_wide_mut(self.numbers) {
+            let rest = multiply(simd, numbers, factor);
+            multiply(Scalar, rest, factor);
             return;
         }
-        let mut block = [E::Real::ZERO; 256];
-        for numbers in numbers.chunks_mut(256) {
+        let mut block = [E::Wide::ZERO; 256];
+        for numbers in self.numbers.chunks_mut(256) {
             let block = &mut block[..numbers.len()];
             E::load(numbers, block);
-            for number in block.iter_mut() {
-                *number = *number * factor;
-            }
+            let rest = multiply(simd, block, factor);
+            multiply(Scalar, rest, factor);
             E::store(block, numbers);
         }
     }
+}
+
+/// Register by register; gives back the numbers that do not fill one.
+#[inline(always)]
+fn multiply<T: Wide, S: Simd>(simd: S, numbers: &mut [T], factor: f64) -> &mut [T] {
+    let (vectors, rest) = T::vectors_mut::<S>(numbers);
+    for vector in vectors {
+        *vector = T::store(T::load(simd, *vector) * factor);
+    }
+    rest
 }

@@ -1,6 +1,6 @@
 //! The float types that tensors are stored in.
 
-use crate::Real;
+use super::vector::Wide;
 use burn::tensor::Element;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -8,31 +8,31 @@ use half::{bf16, f16};
 /// A type that weights are stored in, and how to calculate with it.
 pub(super) trait Stored: Element + bytemuck::Pod {
     /// What the arithmetic is done in.
-    type Real: Real + Element + bytemuck::Pod;
+    type Wide: Wide + Element;
 
     /// The numbers themselves, if they are calculated with as they are.
-    fn as_real(stored: &[Self]) -> Option<&[Self::Real]>;
+    fn as_wide(stored: &[Self]) -> Option<&[Self::Wide]>;
 
-    /// As [`as_real`](Self::as_real), to change.
-    fn as_real_mut(stored: &mut [Self]) -> Option<&mut [Self::Real]>;
+    /// As [`as_wide`](Self::as_wide), to change.
+    fn as_wide_mut(stored: &mut [Self]) -> Option<&mut [Self::Wide]>;
 
     /// Widens.
-    fn load(stored: &[Self], into: &mut [Self::Real]);
+    fn load(stored: &[Self], into: &mut [Self::Wide]);
 
     /// Rounds.
-    fn store(numbers: &[Self::Real], into: &mut [Self]);
+    fn store(numbers: &[Self::Wide], into: &mut [Self]);
 }
 
 macro_rules! stored_as_is {
     ($($type:ty),*) => {$(
         impl Stored for $type {
-            type Real = $type;
+            type Wide = $type;
 
-            fn as_real(stored: &[Self]) -> Option<&[Self]> {
+            fn as_wide(stored: &[Self]) -> Option<&[Self]> {
                 Some(stored)
             }
 
-            fn as_real_mut(stored: &mut [Self]) -> Option<&mut [Self]> {
+            fn as_wide_mut(stored: &mut [Self]) -> Option<&mut [Self]> {
                 Some(stored)
             }
 
@@ -51,13 +51,13 @@ stored_as_is!(f32, f64);
 macro_rules! stored_in_half {
     ($($type:ty),*) => {$(
         impl Stored for $type {
-            type Real = f32;
+            type Wide = f32;
 
-            fn as_real(_stored: &[Self]) -> Option<&[f32]> {
+            fn as_wide(_stored: &[Self]) -> Option<&[f32]> {
                 None
             }
 
-            fn as_real_mut(_stored: &mut [Self]) -> Option<&mut [f32]> {
+            fn as_wide_mut(_stored: &mut [Self]) -> Option<&mut [f32]> {
                 None
             }
 

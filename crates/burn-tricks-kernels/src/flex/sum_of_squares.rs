@@ -1,9 +1,9 @@
 //! The sum of squares in one read, in `f64`.
 
-use super::GRAIN;
+use super::{GRAIN, is_little};
 use super::door::{look, numbers, tensor_of};
 use super::stored::Stored;
-use crate::Real;
+use super::vector::Wide;
 use crate::sum_of_squares::SumOfSquares;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::DType;
@@ -25,13 +25,13 @@ pub(crate) fn sum_of_squares(tensors: &VecDeque<DispatchTensor>) -> Option<SumOf
         return None;
     }
     let mut scale = 1.0;
-    let mut sum = sum(tensors, |number| number * number);
+    let mut sum = total::<false>(tensors, scale);
     // Squares of `f64` beyond 1e±154 overflow or vanish. Those of `f32` cannot.
     if !sum.is_nan() && !(1e-250..1e250).contains(&sum) {
         let largest = largest(tensors);
         if largest > 0.0 && largest.is_finite() {
             scale = largest;
-            sum = self::sum(tensors, |number| (number / largest) * (number / largest));
+            sum = total::<true>(tensors, scale);
         }
     }
     Some(SumOfSquares {
@@ -40,25 +40,26 @@ pub(crate) fn sum_of_squares(tensors: &VecDeque<DispatchTensor>) -> Option<SumOf
     })
 }
 
-/// `Σ square(x)` over all numbers of all tensors.
-fn sum(tensors: &VecDeque<DispatchTensor>, square: impl Fn(f64) -> f64 + Copy + Sync) -> f64 {
-    let sums: Vec<f64> = tensors
-        .par_iter()
-        .map(|tensor| {
-            let tensor = look(tensor).expect("a tensor of this backend");
-            match tensor.dtype() {
-                DType::F16 => sum_of(&numbers::<f16>(tensor), square),
-                DType::BF16 => sum_of(&numbers::<bf16>(tensor), square),
-                DType::F64 => sum_of(&numbers::<f64>(tensor), square),
-                _ => sum_of(&numbers::<f32>(tensor), square),
-            }
-        })
-        .collect();
+/// `Σ (x/scale)²` over all numbers of all tensors; a scale of 1 is not divided by.
+fn total<const SCALED: bool>(tensors: &VecDeque<DispatchTensor>, scale: f64) -> f64 {
+    let of_one = |tensor| {
+        let tensor = look(tensor).expect("a tensor of this backend");
+        match tensor.dtype() {
+            DType::F16 => sum_of::<f16, SCALED>(&numbers(tensor), scale),
+            DType::BF16 => sum_of::<bf16, SCALED>(&numbers(tensor), scale),
+            DType::F64 => sum_of::<f64, SCALED>(&numbers(tensor), scale),
+            _ => sum_of::<f32, SCALED>(&numbers(tensor), scale),
+        }
+    };
+    if is_little(tensors) {
+        return tensors.iter().map(of_one).sum();
+    }
+    let sums: Vec<f64> = tensors.par_iter().map(of_one).collect();
     sums.into_iter().sum()
 }
 
-fn sum_of<E: Stored>(numbers: &[E], square: impl Fn(f64) -> f64 + Copy + Sync) -> f64 {
-    let stretch = |numbers| Arch::new().dispatch(Stretch { numbers, square });
+fn sum_of<E: Stored, const SCALED: bool>(numbers: &[E], scale: f64) -> f64 {
+    let stretch = |numbers| Arch::new().dispatch(Stretch::<E, SCALED> { numbers, scale });
     if numbers.len() <= GRAIN {
         return numbers.chunks(STRETCH).map(stretch).sum();
     }
@@ -66,37 +67,25 @@ fn sum_of<E: Stored>(numbers: &[E], square: impl Fn(f64) -> f64 + Copy + Sync) -
     sums.into_iter().sum()
 }
 
-struct Stretch<'a, E, F> {
+struct Stretch<'a, E, const SCALED: bool> {
     numbers: &'a [E],
-    square: F,
+    scale: f64,
 }
 
-impl<E: Stored, F: Fn(f64) -> f64> NullaryFnOnce for Stretch<'_, E, F> {
+impl<E: Stored, const SCALED: bool> NullaryFnOnce for Stretch<'_, E, SCALED> {
     type Output = f64;
 
     #[inline(always)]
     fn call(self) -> f64 {
-        let Self { numbers, square } = self;
         let mut sums = [0.0; LANES];
-        let mut add = |numbers: &[E::Real]| {
-            let (lanes, rest) = numbers.as_chunks::<LANES>();
-            for numbers in lanes {
-                for lane in 0..LANES {
-                    sums[lane] += square(numbers[lane].to_f64());
-                }
-            }
-            for (sum, number) in sums.iter_mut().zip(rest) {
-                *sum += square(number.to_f64());
-            }
-        };
-        match E::as_real(numbers) {
-            Some(numbers) => add(numbers),
+        match E::as_wide(self.numbers) {
+            Some(numbers) => add::<_, SCALED>(&mut sums, numbers, self.scale),
             None => {
-                let mut block = [E::Real::ZERO; 256];
-                for numbers in numbers.chunks(256) {
+                let mut block = [E::Wide::ZERO; 256];
+                for numbers in self.numbers.chunks(256) {
                     let block = &mut block[..numbers.len()];
                     E::load(numbers, block);
-                    add(block);
+                    add::<_, SCALED>(&mut sums, block, self.scale);
                 }
             }
         }
@@ -104,10 +93,30 @@ impl<E: Stored, F: Fn(f64) -> f64> NullaryFnOnce for Stretch<'_, E, F> {
     }
 }
 
+#[inline(always)]
+fn add<T: Wide, const SCALED: bool>(sums: &mut [f64; LANES], numbers: &[T], scale: f64) {
+    let square = |number: T| {
+        let number = number.to_f64();
+        let number = if SCALED { number / scale } else { number };
+        number * number
+    };
+    let (lanes, rest) = numbers.as_chunks::<LANES>();
+    let mut local = *sums;
+    for numbers in lanes {
+        for (sum, number) in local.iter_mut().zip(numbers) {
+            *sum += square(*number);
+        }
+    }
+    for (sum, number) in local.iter_mut().zip(rest) {
+        *sum += square(*number);
+    }
+    *sums = local;
+}
+
 /// The largest magnitude, NaN left aside.
 fn largest(tensors: &VecDeque<DispatchTensor>) -> f64 {
     fn of<E: Stored>(numbers: &[E]) -> f64 {
-        let mut block = [E::Real::ZERO; 256];
+        let mut block = [E::Wide::ZERO; 256];
         let mut largest = 0.0;
         for numbers in numbers.chunks(256) {
             let block = &mut block[..numbers.len()];

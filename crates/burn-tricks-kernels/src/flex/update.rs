@@ -4,7 +4,8 @@ use super::door::{close, dense, from_numbers, look, on_flex, open};
 use super::lanes;
 use super::stored::Stored;
 use super::{FlexTensor, GRAIN};
-use crate::{Real, Step};
+use super::vector::Wide;
+use crate::Step;
 use burn::backend::DispatchTensor;
 use burn::backend::TensorMetadata as _;
 use burn::tensor::DType;
@@ -63,7 +64,7 @@ fn whole<E: Stored, R: Step<S>, const S: usize>(
     let (mut weight, mut grad) = (dense(weight), dense(grad));
     let mut state = state.map(dense);
     // A state that somebody else holds too is copied here.
-    let numbers = state.each_mut().map(FlexTensor::storage_mut::<E::Real>);
+    let numbers = state.each_mut().map(FlexTensor::storage_mut::<E::Wide>);
     if let Some(weight_numbers) = weight.try_storage_mut() {
         let grad = grad.storage();
         split(step, Weight::<E>::InPlace(weight_numbers, grad), numbers);
@@ -126,7 +127,7 @@ impl<E> Weight<'_, E> {
 fn split<E: Stored, R: Step<S>, const S: usize>(
     step: R,
     weight: Weight<'_, E>,
-    state: [&mut [E::Real]; S],
+    state: [&mut [E::Wide]; S],
 ) {
     let len = weight.len();
     if len <= GRAIN {
@@ -155,15 +156,15 @@ const BLOCK: usize = 1024;
 fn straight<E: Stored, R: Step<S>, const S: usize>(
     step: R,
     mut weight: Weight<'_, E>,
-    state: [&mut [E::Real]; S],
+    state: [&mut [E::Wide]; S],
 ) {
     if let Weight::InPlace(weight, grad) = &mut weight
-        && let (Some(weight), Some(grad)) = (E::as_real_mut(weight), E::as_real(grad))
+        && let (Some(weight), Some(grad)) = (E::as_wide_mut(weight), E::as_wide(grad))
     {
         return lanes::run(step, weight, grad, state);
     }
-    let mut weight_block = [E::Real::ZERO; BLOCK];
-    let mut grad_block = [E::Real::ZERO; BLOCK];
+    let mut weight_block = [E::Wide::ZERO; BLOCK];
+    let mut grad_block = [E::Wide::ZERO; BLOCK];
     let mut rest = state;
     let len = weight.len();
     for start in (0..len).step_by(BLOCK) {
@@ -175,7 +176,7 @@ fn straight<E: Stored, R: Step<S>, const S: usize>(
         };
         let numbers = &mut weight_block[..end - start];
         E::load(&from[start..end], numbers);
-        let grad = match E::as_real(&grad[start..end]) {
+        let grad = match E::as_wide(&grad[start..end]) {
             Some(grad) => grad,
             None => {
                 let block = &mut grad_block[..end - start];
