@@ -126,6 +126,34 @@ def optimizer_entry(source, rule, settings, weights):
     }
 
 
+RATES = [0.1, 0.1, 0.01, 0.01]  # for the cases whose point is a learning rate that changes
+
+
+def run_torch_with_rates(optimizer_class, rule, **settings):
+    weight = torch.nn.Parameter(torch.tensor(START, dtype=torch.float64))
+    optimizer = optimizer_class([weight], lr=RATES[0], **settings)
+    weights = []
+    for gradient, rate in zip(GRADIENTS, RATES):
+        optimizer.param_groups[0]["lr"] = rate
+        weight.grad = torch.tensor(gradient, dtype=torch.float64)
+        optimizer.step()
+        weights.append(weight.detach().clone())
+    return optimizer_entry(f"torch.optim.{optimizer_class.__name__}", rule, {"lrs": RATES, **settings}, weights)
+
+
+def run_keras_with_rates(rule, **settings):
+    keras.config.set_floatx("float64")
+    weight = keras.Variable(np.array(START), dtype="float64")
+    optimizer = keras.optimizers.SGD(learning_rate=RATES[0], **settings)
+    optimizer.build([weight])
+    weights = []
+    for gradient, rate in zip(GRADIENTS, RATES):
+        optimizer.learning_rate = rate
+        optimizer.apply([jnp.array(gradient)])
+        weights.append(np.array(weight))
+    return optimizer_entry("keras.optimizers.SGD", rule, {"lrs": RATES, **settings}, weights)
+
+
 def run_torch(optimizer_class, rule, **settings):
     weight = torch.nn.Parameter(torch.tensor(START, dtype=torch.float64))
     optimizer = optimizer_class([weight], **settings)
@@ -203,6 +231,17 @@ def torch_optimizers():
     return {
         "sgd": run_torch(sgd, "w -= lr g", lr=0.1),
         "sgd_momentum": run_torch(sgd, "v = momentum v + g (v = g at first); w -= lr v", lr=0.1, momentum=0.9),
+        "sgd_dampening": run_torch(
+            sgd, "v = momentum v + (1 - dampening) g (v = g at first); w -= lr v",
+            lr=0.1, momentum=0.9, dampening=0.1,
+        ),
+        "sgd_nesterov": run_torch(
+            sgd, "v = momentum v + g (v = g at first); w -= lr (g + momentum v)",
+            lr=0.1, momentum=0.9, nesterov=True,
+        ),
+        "sgd_momentum_rates": run_torch_with_rates(
+            sgd, "v = momentum v + g (v = g at first); w -= lr v", momentum=0.9,
+        ),
         "sgd_weight_decay": run_torch(sgd, "w -= lr g" + coupled, lr=0.1, weight_decay=0.01),
         "sgd_momentum_weight_decay": run_torch(
             sgd, "v = momentum v + g (v = g at first); w -= lr v" + coupled, lr=0.1, momentum=0.9, weight_decay=0.01,
@@ -217,11 +256,33 @@ def torch_optimizers():
             rmsprop, "v = alpha v + (1 - alpha) g^2; m = momentum m + g / (sqrt(v) + eps); w -= lr m",
             lr=0.01, alpha=0.9, eps=1e-8, momentum=0.9, centered=False,
         ),
+        "rmsprop_centered": run_torch(
+            rmsprop, "as rmsprop_momentum, with v - mean(g)^2 for v in the step",
+            lr=0.01, alpha=0.9, eps=1e-8, centered=True,
+        ),
+        "rmsprop_centered_momentum": run_torch(
+            rmsprop, "as rmsprop_momentum, with v - mean(g)^2 for v in the step",
+            lr=0.01, alpha=0.9, eps=1e-8, momentum=0.9, centered=True,
+        ),
+        "amsgrad": run_torch(
+            adam, adam_rule + ", v the largest so far; beta_2 so low that it falls",
+            lr=0.1, betas=[0.9, 0.5], eps=1e-8, amsgrad=True,
+        ),
         "adam": run_torch(adam, adam_rule, **adam_settings),
         "adam_weight_decay": run_torch(adam, adam_rule + coupled, **adam_settings, weight_decay=0.01),
         "adamw_weight_decay": run_torch(
             adamw, adam_rule + "; weight decay decoupled: w -= lr * weight_decay * w first",
             **adam_settings, weight_decay=0.01,
+        ),
+    }
+
+
+def keras_optimizers():
+    rule = "v = momentum v - lr g; w += v"
+    return {
+        "sgd_update_momentum_rates": run_keras_with_rates(rule, momentum=0.9),
+        "sgd_update_nesterov_rates": run_keras_with_rates(
+            "v = momentum v - lr g; w += momentum v - lr g", momentum=0.9, nesterov=True,
         ),
     }
 
@@ -261,7 +322,7 @@ def rule_optimizers():
 
 
 def optimizer_cases():
-    return {**torch_optimizers(), **optax_optimizers(), **rule_optimizers()}
+    return {**torch_optimizers(), **keras_optimizers(), **optax_optimizers(), **rule_optimizers()}
 
 
 # ---------------------------------------------------------------- the lesson's rule on two tensors

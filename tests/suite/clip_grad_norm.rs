@@ -406,3 +406,45 @@ fn the_transform_is_a_value() {
     value::<ClipGradNorm>();
     value::<burn_tricks::grad::NormalizeGrad>();
 }
+
+#[test]
+fn a_large_epsilon_leaves_zero_gradients_zero() {
+    for (name, device) in devices() {
+        for max_norm in [10.0, f64::MAX] {
+            for (a, b) in [([0.0, 0.0], [0.0]), ([1e-39, 0.0], [0.0])] {
+                let config = clip(max_norm).with_epsilon(10.0);
+                let (clipped_a, clipped_b, _) = apply(config, &a, &b, DType::F32, &device);
+                let all = clipped_a.iter().chain(&clipped_b);
+                assert!(all.clone().all(|g| g.abs() < 1e-38), "{name}: {clipped_a:?}");
+            }
+        }
+        // Above the threshold ε counts: θ / (‖g‖ + ε), for large gradients too.
+        for size in [1.0, 1e19] {
+            let config = clip(1.0).with_epsilon(10.0 * size);
+            let (a, _, norm) = apply(config, &[3.0 * size], &[4.0 * size], DType::F32, &device);
+            assert_close(&[norm / size], &[5.0], 1e-6, name);
+            assert_close(&a, &[3.0 / 15.0], 1e-6, name);
+        }
+    }
+}
+
+/// On the CPU backend: in place when something is clipped, and where nothing is, not even that.
+#[test]
+fn a_gradient_keeps_its_buffer_and_is_not_written_below_the_threshold() {
+    let device = Device::flex();
+    let (pair, grads) = Pair::with_grads(&A, &B, DType::F32, &device);
+    let place = |grads: &GradientsParams| {
+        let grad = grads.get::<1>(pair.a.id).expect("a gradient");
+        let buffer = grad.try_into_primitive::<burn::backend::Flex>();
+        buffer.expect("on the CPU").bytes().as_ptr()
+    };
+    let before = place(&grads);
+    // Held by somebody else, a buffer that is written is copied first: this one is not.
+    let held = grads.get::<1>(pair.a.id).expect("a gradient");
+    let grads = clip(100.0).init().unwrap().apply(&pair, grads);
+    assert_eq!(place(&grads), before);
+    drop(held);
+    let grads = clip(1.0).init().unwrap().apply(&pair, grads);
+    assert_eq!(place(&grads), before);
+    assert!(pair.read_grads(&grads).0[0] < 1.0);
+}

@@ -173,9 +173,12 @@ impl ScaledNorm {
 
     /// `numerator / (norm + epsilon)`, without forming the norm. Infinite where that norm is zero.
     pub(crate) fn under(&self, numerator: f64, epsilon: f64) -> Tensor<1> {
-        let scale = self.scale.clone();
-        let root = self.root.clone() + scale.full_like(epsilon) / scale.clone();
-        scale.full_like(representable(numerator, scale.dtype())) / scale / root
+        let (scale, root) = (self.scale.clone(), self.root.clone());
+        let numerator = scale.full_like(representable(numerator, scale.dtype()));
+        // Large numbers are divided one by one, small ones multiplied: neither can overflow.
+        let of_large = numerator.clone() / scale.clone() / (root.clone() + scale.clone().recip() * epsilon);
+        let of_small = numerator / (scale.clone() * root + epsilon);
+        of_small.mask_where(scale.greater_elem(1.0), of_large)
     }
 
     /// True where a gradient was infinite or NaN.

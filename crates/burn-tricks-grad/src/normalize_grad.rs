@@ -56,8 +56,11 @@
 //!
 //! # Cost
 //!
-//! As [`ClipGradNorm`](crate::ClipGradNorm): no state, two passes over the gradients, no read from the
-//! device.
+//! As [`ClipGradNorm`](crate::ClipGradNorm), always with the product: no state, and on the CPU backend
+//! a read of the gradients and a read and write. No value is read from a device.
+//!
+//! A norm so small that its reciprocal overflows (below 3e-39 in `f32`) is divided by as far as the
+//! type can: the result is shorter than 1, and finite.
 //!
 //! # Differences
 //!

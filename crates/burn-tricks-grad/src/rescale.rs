@@ -4,7 +4,7 @@
 use crate::norm::{Norm, ScaledNorm, ScaledSum};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_kernels::{TensorList, scale, scale_or_zero};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -90,7 +90,14 @@ fn multiplied(
     factor: Factor<'_>,
     non_finite: NonFinite,
 ) -> TensorList {
+    // What no type of the gradients can hold would make a NaN of their zeros. NaN itself stays.
+    let largest = match grads.narrowest_dtype() {
+        FloatDType::F64 => f64::MAX,
+        _ => f64::from(f32::MAX),
+    };
     let factor = factor(norm);
+    let beyond = factor.clone().greater_elem(largest);
+    let factor = factor.mask_fill(beyond, largest);
     match non_finite {
         NonFinite::Propagate => scale(grads, &factor),
         NonFinite::ZeroGradient => scale_or_zero(grads, &factor.mask_fill(norm.is_bad(), 0.0)),

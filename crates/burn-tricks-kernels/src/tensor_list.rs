@@ -73,6 +73,15 @@ impl TensorList {
         }
     }
 
+    /// The least of the types in which numbers of these tensors are accumulated: `f64` if all of
+    /// them are, else `f32`.
+    pub fn narrowest_dtype(&self) -> FloatDType {
+        match self.0.iter().all(|tensor| tensor.dtype() == DType::F64) {
+            true => FloatDType::F64,
+            false => FloatDType::F32,
+        }
+    }
+
     /// How many tensors there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -1,7 +1,7 @@
 //! A tensor of an optimizer's state, which a reload must not put on the wrong device.
 
 use burn::optim::{StateSink, StateSource};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bytes, Device, Tensor, TensorData};
 use burn_tricks_core::accumulation_dtype;
 
 /// A tensor on its device; or, after a reload, data of the host.
@@ -68,7 +68,11 @@ impl<const D: usize> Held<D> {
     }
 
     pub(crate) fn read(prefix: &str, name: &str, source: &mut StateSource) -> Option<Self> {
-        source.take_tensor(prefix, name).map(Self::Host)
+        let data = source.take_tensor(prefix, name)?;
+        // Data of a record that was loaded from a file are read from it when they are first used. By
+        // then the file may be gone, or hold the next checkpoint: now.
+        let bytes = Bytes::from_bytes_vec(data.as_bytes().to_vec());
+        Some(Self::Host(TensorData::from_bytes(bytes, data.shape(), data.dtype())))
     }
 }
 
