@@ -6,13 +6,13 @@
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{self as burns, GradientsParams, ModuleOptimizer, momentum::MomentumConfig};
 use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn_tricks::average::Predict;
 use burn_tricks::grad::{ClipGradNorm, ClipGradNormConfig};
 use burn_tricks::kernels::{TensorList, blend_all};
 use burn_tricks::optim as ours;
-use burn_tricks_examples::bench::{Row, Weights, in_turn, live_weights, timed, triad};
+use burn_tricks_examples::bench::{Row, Weights, in_turn, live_weights, one_by_one, timed, triad};
 use burn_tricks_examples::device::Backend;
 use burn_tricks_examples::mlp::{Mlp, MlpConfig};
-use burn_tricks::average::Predict;
 use clap::Parser;
 use std::error::Error;
 
@@ -20,7 +20,7 @@ use std::error::Error;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// Only these cases: a, b, c, d, tricks, mlp, size; separated by commas.
+    /// Only these cases: a, b, c, d, pytorch, tricks, mlp, size; separated by commas.
     #[arg(long, value_name = "CASE", value_delimiter = ',', value_parser = CASES)]
     only: Vec<String>,
     /// Rounds that count.
@@ -35,9 +35,19 @@ struct Options {
     /// The backend to run on.
     #[arg(long, value_enum, default_value = "flex")]
     device: Backend,
+    /// Only take so many steps of one optimizer, on a matrix of 1024×1024, for a profiler. What two
+    /// numbers of steps differ by is what a step takes.
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// Which optimizer `--steps` takes.
+    #[arg(long, default_value = "Adam", requires = "steps")]
+    of: String,
+    /// Burn's, not ours.
+    #[arg(long, requires = "steps")]
+    burns: bool,
 }
 
-const CASES: [&str; 7] = ["a", "b", "c", "d", "tricks", "mlp", "size"];
+const CASES: [&str; 8] = ["a", "b", "c", "d", "pytorch", "tricks", "mlp", "size"];
 
 /// An optimizer of both, and the bytes that a step must at least move per `f32` weight.
 struct Pair {
@@ -56,8 +66,17 @@ const PAIRS: [Pair; 7] = [
     },
     Pair {
         name: "SGD, momentum",
-        ours: || ours::SgdConfig::new().with_momentum(Some(MomentumConfig::new())).init().unwrap(),
-        burns: || burns::SgdConfig::new().with_momentum(Some(MomentumConfig::new())).init(),
+        ours: || {
+            ours::SgdConfig::new()
+                .with_momentum(Some(MomentumConfig::new()))
+                .init()
+                .unwrap()
+        },
+        burns: || {
+            burns::SgdConfig::new()
+                .with_momentum(Some(MomentumConfig::new()))
+                .init()
+        },
         bytes: 20.0,
     },
     Pair {
@@ -68,7 +87,12 @@ const PAIRS: [Pair; 7] = [
     },
     Pair {
         name: "RMSProp",
-        ours: || ours::RmsPropConfig::new().with_momentum(0.0).init().unwrap(),
+        ours: || {
+            ours::RmsPropConfig::new()
+                .with_momentum(0.0)
+                .init()
+                .unwrap()
+        },
         burns: || burns::RmsPropConfig::new().with_momentum(0.0).init(),
         bytes: 20.0,
     },
@@ -176,6 +200,28 @@ impl Bench {
         self.report(case, pair.name, &other, times, bytes);
     }
 
+    /// As PyTorch is timed by `bench_step.py`: gradients stay where they are, nothing is freed in a
+    /// step, and one optimizer runs after the other.
+    fn as_pytorch(&self, case: &str, pair: &Pair, weights: &Weights) {
+        let device = &self.device;
+        let kept: Vec<_> = (0..weights.count()).map(|_| weights.like(device)).collect();
+        let arm = |mut optim: ModuleOptimizer| {
+            let mut model = Some(weights.copy());
+            let (device, kept) = (device.clone(), kept.clone());
+            move || {
+                let before = model.take().expect("given back below");
+                let grads = before.kept_grads(&kept);
+                let (after, time) = timed(&device, || optim.step(1e-3, before, grads));
+                model = Some(after);
+                time
+            }
+        };
+        let times = one_by_one(self.rounds, arm((pair.ours)()), arm((pair.burns)()));
+        let bytes = pair.bytes * weights.elements() as f64;
+        let other = format!("Burn's {}", burns_name(pair.name));
+        self.report(case, pair.name, &other, times, bytes);
+    }
+
     /// What clipping and averaging add to a bare step of our AdamW.
     fn tricks(&self, weights: &Weights) {
         let like = weights.like(&self.device);
@@ -223,14 +269,10 @@ impl Bench {
 
     /// Whole training steps of an MLP 784-512-512-10 with batches of 64.
     fn mlp(&self) {
-        let burns_adam_w = || Arm::new(&self.device, burns::AdamWConfig::new().init(), false);
-        let adam_w = || ours::AdamWConfig::new().init().unwrap();
-        let arms: [(&str, fn(&Device, ModuleOptimizer) -> Arm); 2] = [
-            ("MLP, AdamW", |device, optim| Arm::new(device, optim, false)),
-            ("MLP, clip + blend + AdamW", |device, optim| Arm::new(device, optim, true)),
-        ];
-        for (name, arm) in arms {
-            let (mut ours, mut other) = (arm(&self.device, adam_w()), burns_adam_w());
+        for (name, tricks) in [("MLP, AdamW", false), ("MLP, clip + blend + AdamW", true)] {
+            let adam_w = ours::AdamWConfig::new().init().unwrap();
+            let mut ours = Arm::new(&self.device, adam_w, tricks);
+            let mut other = Arm::new(&self.device, burns::AdamWConfig::new().init(), false);
             let times = in_turn(self.rounds * 4, || ours.step(), || other.step());
             self.report("mlp", name, "Burn's AdamW", times, 0.0);
         }
@@ -271,7 +313,9 @@ impl Arm {
     fn step(&mut self) -> std::time::Duration {
         let model = self.model.take().expect("given back below");
         let (model, time) = timed(&self.device.clone(), || {
-            let loss = self.loss.forward(model.predict(self.images.clone()), self.labels.clone());
+            let loss = self
+                .loss
+                .forward(model.predict(self.images.clone()), self.labels.clone());
             let mut grads = GradientsParams::from_grads(loss.backward(), &model);
             if let Some((clip, _)) = &self.tricks {
                 grads = clip.apply(&model, grads);
@@ -287,6 +331,34 @@ impl Arm {
     }
 }
 
+/// Steps without a clock, for a profiler.
+fn steps_alone(options: &Options, count: usize, device: &Device) -> Result<(), Box<dyn Error>> {
+    let pair = PAIRS
+        .iter()
+        .chain(&FAMILY)
+        .find(|pair| pair.name == options.of);
+    let Some(pair) = pair else {
+        let names: Vec<_> = PAIRS.iter().chain(&FAMILY).map(|pair| pair.name).collect();
+        return Err(format!(
+            "no optimizer `{}`; there are: {}",
+            options.of,
+            names.join("; ")
+        )
+        .into());
+    };
+    let mut optim = match options.burns {
+        true => (pair.burns)(),
+        false => (pair.ours)(),
+    };
+    let mut weights = Weights::new(1, [1024, 1024], device);
+    let kept = [weights.like(device)];
+    for _ in 0..count {
+        let grads = weights.kept_grads(&kept);
+        weights = optim.step(1e-3, weights, grads);
+    }
+    Ok(())
+}
+
 fn burns_name(name: &str) -> &str {
     match name {
         "sign SGD" | "normalised, per tensor" => "SGD",
@@ -298,9 +370,13 @@ fn burns_name(name: &str) -> &str {
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let device = options.device.device()?;
+    if let Some(count) = options.steps {
+        return steps_alone(&options, count, &device);
+    }
     let on_host = matches!(options.device, Backend::Flex | Backend::Ndarray);
     let scale = if options.quick { 8 } else { 1 };
-    let wants = |case: &str| options.only.is_empty() || options.only.iter().any(|only| only == case);
+    let wants =
+        |case: &str| options.only.is_empty() || options.only.iter().any(|only| only == case);
     let bench = Bench {
         triad: on_host.then(|| triad((8 << 20) / scale, options.rounds)),
         device,
@@ -336,6 +412,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         let weights = Weights::new(1, [50_000 / scale, 1000], device);
         for pair in &PAIRS {
             bench.optimizers("c", pair, &weights, false);
+        }
+    }
+    if wants("pytorch") {
+        for (case, weights) in [
+            ("pytorch a", eight()),
+            ("pytorch b", Weights::new(2000 / scale, [64, 16], device)),
+            ("pytorch c", Weights::new(1, [50_000 / scale, 1000], device)),
+        ] {
+            for pair in &PAIRS {
+                bench.as_pytorch(case, pair, &weights);
+            }
         }
     }
     if wants("tricks") {

@@ -11,8 +11,10 @@ use burn_tricks_examples::{idx, trainer};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
+use std::fs::OpenOptions;
+use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
@@ -52,6 +54,9 @@ struct Options {
     #[arg(long, hide = true)]
     worker: Option<String>,
 }
+
+/// So that the results do not depend on the machine or on the number of workers.
+const WORKER_THREADS: usize = 1;
 
 /// What one process does.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -136,6 +141,11 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
     // What would fail in every worker fails here, once.
     options.device.device()?;
     source(options.data.as_ref())?;
+    // And a report that cannot be written before the runs. What a file holds stays there until then.
+    if let Some(path) = &options.json {
+        let opened = OpenOptions::new().append(true).create(true).open(path);
+        opened.map_err(|error| cannot_write(path, &error))?;
+    }
 
     let recipes = chosen(&options.only);
     let mut jobs = Vec::new();
@@ -166,10 +176,13 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
     print!("{}", comparison.table());
     if let Some(path) = &options.json {
         let json = serde_json::to_string_pretty(&comparison)?;
-        std::fs::write(path, json)
-            .map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
+        std::fs::write(path, json).map_err(|error| cannot_write(path, &error))?;
     }
     Ok(())
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> String {
+    format!("cannot write `{}`: {error}", path.display())
 }
 
 fn job(
@@ -185,7 +198,7 @@ fn job(
         device: options.device,
         data: options.data.clone(),
     };
-    let mut command = worker_command(Some(1))?;
+    let mut command = worker_command(Some(WORKER_THREADS))?;
     command.arg("--worker").arg(serde_json::to_string(&task)?);
     Ok(Job {
         label: task.variant,
@@ -195,6 +208,12 @@ fn job(
 }
 
 fn work(task: &str) -> Result<(), Box<dyn Error>> {
+    // The backends on the CPU compute on Rayon's threads, and how many there are changes how sums are
+    // rounded.
+    let threads = rayon::current_num_threads();
+    if threads != WORKER_THREADS {
+        return Err(format!("a worker runs on {WORKER_THREADS} thread, not on {threads}").into());
+    }
     let task: Task = serde_json::from_str(task)?;
     let recipe = recipes::find(&task.variant).ok_or("no such variant")?;
     let (source, device) = (source(task.data.as_ref())?, task.device.device()?);

@@ -58,6 +58,20 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
+/// As [`in_turn`], but first all rounds of the one and then all of the other, so that each finds in
+/// the caches what it left there itself.
+pub fn one_by_one(
+    rounds: usize,
+    mut ours: impl FnMut() -> Duration,
+    mut other: impl FnMut() -> Duration,
+) -> (f64, f64) {
+    let all = |work: &mut dyn FnMut() -> Duration| {
+        let times = (0..rounds + 2).map(|_| work().as_secs_f64() * 1e3);
+        median(times.skip(2).collect())
+    };
+    (all(&mut ours), all(&mut other))
+}
+
 /// The time of `work`, the device's share of it included.
 pub fn timed<T>(device: &Device, work: impl FnOnce() -> T) -> (T, Duration) {
     device.sync().expect("the device works");
@@ -71,7 +85,11 @@ pub fn timed<T>(device: &Device, work: impl FnOnce() -> T) -> (T, Duration) {
 /// three of them written, on all threads. The median of `rounds`.
 pub fn triad(elements: usize, rounds: usize) -> f64 {
     const STRETCH: usize = 1 << 14;
-    let mut arrays = [vec![1.0_f32; elements], vec![1.0; elements], vec![1.0; elements]];
+    let mut arrays = [
+        vec![1.0_f32; elements],
+        vec![1.0; elements],
+        vec![1.0; elements],
+    ];
     let gradient = vec![1e-3_f32; elements];
     let times = (0..rounds + 2).map(|_| {
         let [w, m, v] = &mut arrays;
@@ -121,6 +139,15 @@ impl Weights {
         grads
     }
 
+    /// Gradients in buffers that stay in use, as PyTorch's do.
+    pub fn kept_grads(&self, kept: &[Tensor<2>]) -> GradientsParams {
+        let mut grads = GradientsParams::new();
+        for (weight, grad) in self.weights.iter().zip(kept) {
+            grads.register(weight.id, grad.clone());
+        }
+        grads
+    }
+
     /// A gradient to copy from.
     pub fn like(&self, device: &Device) -> Tensor<2> {
         let shape: [usize; 2] = self.weights[0].val().dims();
@@ -129,15 +156,25 @@ impl Weights {
 
     /// The same weights in buffers of their own, as parameters of their own.
     pub fn copy(&self) -> Self {
-        let copy = |weight: &Param<Tensor<2>>| Param::from_tensor(Tensor::from_inner(weight.val().inner() * 1.0));
+        let copy = |weight: &Param<Tensor<2>>| {
+            Param::from_tensor(Tensor::from_inner(weight.val().inner() * 1.0))
+        };
         Self {
             weights: self.weights.iter().map(copy).collect(),
         }
     }
 
+    /// How many matrices there are.
+    pub fn count(&self) -> usize {
+        self.weights.len()
+    }
+
     /// How many numbers there are.
     pub fn elements(&self) -> usize {
-        self.weights.iter().map(|weight| weight.val().shape().num_elements()).sum()
+        self.weights
+            .iter()
+            .map(|weight| weight.val().shape().num_elements())
+            .sum()
     }
 }
 

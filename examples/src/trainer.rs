@@ -195,3 +195,131 @@ fn score(model: &Ensemble<Mlp>, samples: &Samples, device: &Device) -> Score {
         loss: loss / samples.len() as f64,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mlp::Init;
+    use crate::recipes::{self, RECIPES};
+    use burn::module::{ModuleVisitor, Param};
+    use burn::tensor::Tensor;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    /// The process's generators, for one test at a time.
+    fn alone() -> MutexGuard<'static, ()> {
+        static GENERATORS: Mutex<()> = Mutex::new(());
+        GENERATORS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The weights and biases of each member.
+    fn weights(trainer: &Trainer) -> Vec<Vec<f64>> {
+        struct Read(Vec<f64>);
+        impl ModuleVisitor for Read {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                self.0.extend(param.val().into_data().iter::<f64>());
+            }
+        }
+        let read = |(model, _): &(Mlp, ModuleOptimizer)| {
+            let mut read = Read(Vec::new());
+            model.visit(&mut read);
+            read.0
+        };
+        trainer.members.iter().map(read).collect()
+    }
+
+    /// The weights at the start and after an epoch.
+    fn first_epoch(setup: &Setup, seed: u64, train: &Samples) -> [Vec<Vec<f64>>; 2] {
+        let steps = train.len().div_ceil(BATCH_SIZE);
+        let device = Device::flex();
+        let mut trainer = Trainer::new(setup, seed, train.features, steps, &device).unwrap();
+        let start = weights(&trainer);
+        trainer.epoch(train, 1);
+        [start, weights(&trainer)]
+    }
+
+    fn setup(name: &str) -> Setup {
+        recipes::find(name).unwrap().setup()
+    }
+
+    /// A seventh of the training part, in batches of which the last is smaller.
+    fn samples() -> Samples {
+        let mut train = Source::digits().split(1).scaled().train;
+        let count = 5 * BATCH_SIZE - 7;
+        train.pixels.truncate(count * train.features);
+        train.labels.truncate(count);
+        train
+    }
+
+    #[test]
+    fn recipes_that_keep_the_network_start_from_the_same_weights() {
+        let _alone = alone();
+        let start = |setup: &Setup, seed| {
+            let trainer = Trainer::new(setup, seed, 64, 34, &Device::flex()).unwrap();
+            weights(&trainer)
+        };
+        let baseline = start(&setup("baseline"), 3);
+        assert_eq!(
+            baseline[0].len(),
+            64 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10
+        );
+        let mut compared = Vec::new();
+        for recipe in RECIPES {
+            let setup = recipe.setup();
+            if setup.init == Init::Default && !setup.batch_norm {
+                // An ensemble's other members have seeds of their own.
+                assert_eq!(start(&setup, 3)[0], baseline[0], "{}", recipe.name);
+                compared.push(recipe.name);
+            }
+        }
+        for name in ["unstable", "clip", "decay", "dropout", "adam", "ensemble"] {
+            assert!(compared.contains(&name), "{name}");
+        }
+        assert_ne!(start(&setup("baseline"), 4), baseline);
+        assert_ne!(start(&setup("init-xavier"), 3), baseline);
+    }
+
+    #[test]
+    fn a_change_without_effect_is_its_baseline_bit_for_bit() {
+        // Weights are equal after an epoch only if every batch was.
+        let _alone = alone();
+        let train = samples();
+        let baseline = first_epoch(&setup("baseline"), 3, &train);
+        assert_ne!(baseline[0], baseline[1], "it trains");
+        type Change = fn(&mut Setup);
+        let neutral: [(&str, Change); 5] = [
+            ("the same again", |_| {}),
+            ("a threshold that nothing reaches", |setup| {
+                setup.clip = Some(f64::MAX);
+            }),
+            // It draws a mask, in which no element is 0, and divides by 1 − 1e-12, which is 1 in f32.
+            ("dropout that drops nothing", |setup| setup.dropout = 1e-12),
+            ("patience", |setup| setup.patience = Some(9)),
+            ("an ensemble of one", |setup| setup.members = 1),
+        ];
+        for (what, change) in neutral {
+            let mut setup = setup("baseline");
+            change(&mut setup);
+            assert_eq!(first_epoch(&setup, 3, &train), baseline, "{what}");
+        }
+        // The rate does not fall before the second epoch.
+        assert_eq!(first_epoch(&setup("decay"), 3, &train), baseline);
+        // What has an effect is seen.
+        assert_ne!(first_epoch(&setup("dropout"), 3, &train), baseline);
+        assert_ne!(first_epoch(&setup("baseline"), 4, &train), baseline);
+    }
+
+    #[test]
+    fn a_run_is_the_same_again() {
+        let _alone = alone();
+        let source = Source::digits();
+        let run = || {
+            let recipe = recipes::find("dropout").unwrap();
+            let result = run(recipe, 2, 1, &source, &Device::flex()).unwrap();
+            RunResult {
+                seconds_per_epoch: 0.0,
+                ..result
+            }
+        };
+        assert_eq!(run(), run());
+    }
+}

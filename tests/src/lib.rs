@@ -1,1 +1,1 @@
-//! x
+//! Empty: Cargo asks a package for a library or a program. The tests are in `suite/`.

@@ -1,7 +1,7 @@
 //! One model, from the same weights, on every backend.
 
 use crate::devices::training_devices;
-use crate::models::{Noise, values};
+use crate::models::{Noise, alone, values};
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig, loss::CrossEntropyLossConfig};
 use burn::optim::GradientsParams;
@@ -68,6 +68,7 @@ fn losses(device: &Device) -> Vec<f64> {
 
 #[test]
 fn every_backend_learns_the_same() {
+    let _alone = alone();
     let devices = training_devices();
     let (reference, device) = &devices[0];
     let expected = losses(device);

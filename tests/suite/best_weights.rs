@@ -1,7 +1,7 @@
 //! The best model comes back whole: weights, running statistics, and its mode.
 
 use crate::devices::training_devices;
-use crate::models::{Net, values};
+use crate::models::{Net, alone, values};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Distribution, Tensor};
@@ -48,6 +48,7 @@ fn run(losses: &[f64], device: &Device) -> (BestWeights<Net>, Vec<Vec<f64>>, Net
 
 #[test]
 fn the_best_model_comes_back_as_it_was() {
+    let _alone = alone();
     for (name, device) in training_devices() {
         let (best, seen, last) = run(&[0.9, 0.4, 0.8, 0.7], &device);
         assert_eq!(best.check(), Some(2));
@@ -65,6 +66,7 @@ fn the_best_model_comes_back_as_it_was() {
 
 #[test]
 fn a_clone_would_not_do() {
+    let _alone = alone();
     // Why the keeper takes `valid()`: a clone's running statistics go on changing with the training.
     let device = Device::flex().autodiff();
     let model = train(
@@ -84,6 +86,7 @@ fn a_clone_would_not_do() {
 
 #[test]
 fn the_restored_model_trains_dropout_drops_and_statistics_learn() {
+    let _alone = alone();
     for (name, device) in training_devices() {
         let (best, _, _) = run(&[0.9, 0.4, 0.8], &device);
         let model = best.restore().unwrap();
@@ -103,6 +106,7 @@ fn the_restored_model_trains_dropout_drops_and_statistics_learn() {
 
 #[test]
 fn training_on_from_the_best_leaves_the_kept_one_alone() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let (best, seen, _) = run(&[0.9, 0.4], &device);
     for _ in 0..2 {
@@ -115,6 +119,7 @@ fn training_on_from_the_best_leaves_the_kept_one_alone() {
 
 #[test]
 fn restoring_goes_on_as_the_run_would_have_with_its_optimizer() {
+    let _alone = alone();
     // Parameter ids are kept, so that the optimizer's state still fits.
     let device = Device::flex().autodiff();
     let mut optim = AdamConfig::new().init();
@@ -132,6 +137,7 @@ fn restoring_goes_on_as_the_run_would_have_with_its_optimizer() {
 
 #[test]
 fn a_nan_check_is_not_kept_and_nothing_is_nothing() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let (best, seen, _) = run(&[f64::NAN, 0.5, f64::NAN], &device);
     assert_eq!(outputs(&best.model().unwrap(), &device), seen[1]);
@@ -149,6 +155,7 @@ fn an_unhappy_check_does_not_ask_for_the_model() {
 
 #[test]
 fn a_kept_model_does_not_touch_the_run() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     device.seed(9);
     let mut plain = Net::new(0.0, &device);

@@ -415,7 +415,10 @@ fn a_large_epsilon_leaves_zero_gradients_zero() {
                 let config = clip(max_norm).with_epsilon(10.0);
                 let (clipped_a, clipped_b, _) = apply(config, &a, &b, DType::F32, &device);
                 let all = clipped_a.iter().chain(&clipped_b);
-                assert!(all.clone().all(|g| g.abs() < 1e-38), "{name}: {clipped_a:?}");
+                assert!(
+                    all.clone().all(|g| g.abs() < 1e-38),
+                    "{name}: {clipped_a:?}"
+                );
             }
         }
         // Above the threshold ε counts: θ / (‖g‖ + ε), for large gradients too.

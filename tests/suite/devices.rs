@@ -4,16 +4,15 @@ use burn::tensor::Device;
 
 /// Every backend compiled in and present, by name, without autodiff.
 ///
-/// Where there is no Vulkan (or Metal) adapter, `wgpu` is left out, and the test says so.
+/// Where there is no Vulkan (or Metal) adapter, `wgpu` is left out, and the suite says so once.
 pub(crate) fn devices() -> Vec<(&'static str, Device)> {
     let mut devices = vec![("flex", Device::flex())];
     #[cfg(feature = "ndarray")]
     #[allow(deprecated)] // Burn retires it; its users still exist.
     devices.push(("ndarray", Device::ndarray()));
     #[cfg(feature = "wgpu")]
-    match wgpu() {
-        Some(device) => devices.push(("wgpu", device)),
-        None => println!("no adapter for wgpu: its tests are skipped"),
+    if let Some(device) = wgpu() {
+        devices.push(("wgpu", device));
     }
     devices
 }
@@ -26,13 +25,16 @@ pub(crate) fn training_devices() -> Vec<(&'static str, Device)> {
 
 #[cfg(feature = "wgpu")]
 fn wgpu() -> Option<Device> {
+    use std::io::Write;
     use std::sync::OnceLock;
     static DEVICE: OnceLock<Option<Device>> = OnceLock::new();
     DEVICE
         .get_or_init(|| match Device::wgpu_options().init() {
             Ok(device) => Some(device),
             Err(error) => {
-                println!("wgpu: {error}");
+                // Not `eprintln!`, which the test harness captures and shows for failures only.
+                let notice = format!("no adapter for wgpu, its tests are skipped: {error}");
+                let _ = writeln!(std::io::stderr(), "{notice}");
                 None
             }
         })

@@ -7,8 +7,8 @@ use crate::oracle::{assert_close, case, numbers, read};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::{Param, ParamGroup};
 use burn::optim::{
-    self as burns, GradientsParams, ModuleOptimizer, Optimizer, RecordState,
-    StateSink, StateSource, decay::WeightDecayConfig, momentum::MomentumConfig,
+    self as burns, GradientsParams, ModuleOptimizer, Optimizer, RecordState, StateSink,
+    StateSource, decay::WeightDecayConfig, momentum::MomentumConfig,
 };
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::optim::{
@@ -97,7 +97,10 @@ fn adagrad_is_pytorchs() {
 fn rms_prop_is_pytorchs() {
     let torch = || RmsPropConfig::torch().with_alpha(0.9);
     check("rmsprop", &torch().build().unwrap());
-    check("rmsprop_momentum", &torch().with_momentum(0.9).build().unwrap());
+    check(
+        "rmsprop_momentum",
+        &torch().with_momentum(0.9).build().unwrap(),
+    );
     let centered = torch().with_centered(true);
     check("rmsprop_centered", &centered.build().unwrap());
     let both = torch().with_centered(true).with_momentum(0.9);
@@ -145,22 +148,60 @@ fn every_pair() -> Vec<Both> {
     vec![
         both!("sgd", SgdConfig),
         both!("sgd, decay", SgdConfig.with_weight_decay(penalty(0.1))),
-        both!("sgd, momentum", SgdConfig.with_momentum(momentum(0.9, 0.1, false))),
-        both!("sgd, nesterov", SgdConfig.with_momentum(momentum(0.8, 0.1, true))),
+        both!(
+            "sgd, momentum",
+            SgdConfig.with_momentum(momentum(0.9, 0.1, false))
+        ),
+        both!(
+            "sgd, nesterov",
+            SgdConfig.with_momentum(momentum(0.8, 0.1, true))
+        ),
         both!("sgd, clipped", SgdConfig.with_gradient_clipping(Some(CLIP))),
-        both!("adagrad", AdaGradConfig.with_lr_decay(0.1).with_weight_decay(penalty(0.1))),
-        both!("adagrad, clipped", AdaGradConfig.with_grad_clipping(Some(CLIP))),
+        both!(
+            "adagrad",
+            AdaGradConfig
+                .with_lr_decay(0.1)
+                .with_weight_decay(penalty(0.1))
+        ),
+        both!(
+            "adagrad, clipped",
+            AdaGradConfig.with_grad_clipping(Some(CLIP))
+        ),
         both!("rmsprop", RmsPropConfig.with_momentum(0.0)),
-        both!("rmsprop, momentum", RmsPropConfig.with_weight_decay(penalty(0.1))),
-        both!("rmsprop, centred", RmsPropConfig.with_centered(true).with_momentum(0.0)),
-        both!("rmsprop, both", RmsPropConfig.with_centered(true).with_grad_clipping(Some(CLIP))),
+        both!(
+            "rmsprop, momentum",
+            RmsPropConfig.with_weight_decay(penalty(0.1))
+        ),
+        both!(
+            "rmsprop, centred",
+            RmsPropConfig.with_centered(true).with_momentum(0.0)
+        ),
+        both!(
+            "rmsprop, both",
+            RmsPropConfig
+                .with_centered(true)
+                .with_grad_clipping(Some(CLIP))
+        ),
         both!("adam", AdamConfig),
-        both!("adam, decay", AdamConfig.with_weight_decay(penalty(0.1)).with_epsilon(1e-6)),
+        both!(
+            "adam, decay",
+            AdamConfig
+                .with_weight_decay(penalty(0.1))
+                .with_epsilon(1e-6)
+        ),
         both!("amsgrad", AdamConfig.with_amsgrad(true).with_beta_2(0.9)),
         both!("adam, clipped", AdamConfig.with_grad_clipping(Some(CLIP))),
         both!("adamw", AdamWConfig.with_weight_decay(0.1)),
-        both!("adamw, cautious", AdamWConfig.with_weight_decay(0.5).with_cautious_weight_decay(true)),
-        both!("adamw, amsgrad", AdamWConfig.with_amsgrad(true).with_beta_2(0.9)),
+        both!(
+            "adamw, cautious",
+            AdamWConfig
+                .with_weight_decay(0.5)
+                .with_cautious_weight_decay(true)
+        ),
+        both!(
+            "adamw, amsgrad",
+            AdamWConfig.with_amsgrad(true).with_beta_2(0.9)
+        ),
         both!("adamw, clipped", AdamWConfig.with_grad_clipping(Some(CLIP))),
     ]
 }
@@ -171,7 +212,10 @@ fn assert_same(ours: &Pair, burns: &Pair, what: &str) {
     for (ours, burns) in [(a, c), (b, d)] {
         let size = burns.iter().fold(0.0, |size: f64, w| size.max(w.abs()));
         for (x, y) in ours.iter().zip(&burns) {
-            assert!((x - y).abs() <= 1e-6 * size, "{what}: {ours:?} and {burns:?}");
+            assert!(
+                (x - y).abs() <= 1e-6 * size,
+                "{what}: {ours:?} and {burns:?}"
+            );
         }
     }
 }
@@ -247,7 +291,11 @@ fn burns_records_load_here_and_ours_load_there() {
                 let (g, h) = grads(&model, &mut noise);
                 model = optim.step(0.01, model, g);
                 twin = other.step(0.01, twin, h);
-                assert_same(&model, &twin, &format!("{name}, to Burn: {to_burn}, step {step}"));
+                assert_same(
+                    &model,
+                    &twin,
+                    &format!("{name}, to Burn: {to_burn}, step {step}"),
+                );
             }
             drop(folder);
         }
@@ -265,12 +313,22 @@ fn the_records_have_the_same_names() {
             optim.step(0.01, model, g);
             let bytes = optim.into_bytes().unwrap();
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            ["momentum.time", "momentum.moment_1", "momentum.moment_2", "max_moment_2"]
-                .into_iter()
-                .chain(["lr_decay.time", "lr_decay.sum", "square_avg.square_avg", "centered.avg"])
-                .chain(["centered.grad_avg", "momentum.buf", "momentum.velocity"])
-                .filter(|name| text.contains(name))
-                .collect::<Vec<_>>()
+            [
+                "momentum.time",
+                "momentum.moment_1",
+                "momentum.moment_2",
+                "max_moment_2",
+            ]
+            .into_iter()
+            .chain([
+                "lr_decay.time",
+                "lr_decay.sum",
+                "square_avg.square_avg",
+                "centered.avg",
+            ])
+            .chain(["centered.grad_avg", "momentum.buf", "momentum.velocity"])
+            .filter(|name| text.contains(name))
+            .collect::<Vec<_>>()
         };
         assert_eq!(names(ours()), names(burns()), "{name}");
     }
@@ -335,11 +393,26 @@ fn a_reloaded_state_never_lands_on_the_default_device() {
     let devices = devices();
     for (_, named) in &devices {
         for (_, elsewhere) in &devices {
-            check(&AdamConfig::new().with_amsgrad(true).build().unwrap(), named, elsewhere);
+            check(
+                &AdamConfig::new().with_amsgrad(true).build().unwrap(),
+                named,
+                elsewhere,
+            );
             check(&AdaGradConfig::new().build().unwrap(), named, elsewhere);
-            check(&RmsPropConfig::new().with_centered(true).build().unwrap(), named, elsewhere);
+            check(
+                &RmsPropConfig::new().with_centered(true).build().unwrap(),
+                named,
+                elsewhere,
+            );
             check(&SgdConfig::lesson().build().unwrap(), named, elsewhere);
-            check(&SgdConfig::torch().with_momentum_factor(0.9).build().unwrap(), named, elsewhere);
+            check(
+                &SgdConfig::torch()
+                    .with_momentum_factor(0.9)
+                    .build()
+                    .unwrap(),
+                named,
+                elsewhere,
+            );
         }
     }
 }
@@ -348,7 +421,10 @@ fn a_reloaded_state_never_lands_on_the_default_device() {
 fn a_resumed_run_is_the_same_run_at_every_step() {
     type Init = fn() -> ModuleOptimizer;
     let lesson: Init = || SgdConfig::lesson().init().unwrap();
-    let all = every_pair().into_iter().map(|both| both.ours).chain([lesson]);
+    let all = every_pair()
+        .into_iter()
+        .map(|both| both.ours)
+        .chain([lesson]);
     let all: Vec<Init> = all.collect();
     for (name, device) in training_devices() {
         // What is recorded does not depend on the backend: there, one of each kind.
@@ -389,7 +465,9 @@ fn decay_spares_vectors_where_it_is_told_to() {
             let coupled = AdaGradConfig::new()
                 .with_weight_decay(penalty(0.5))
                 .with_decay_scope(scope);
-            let adam_w = AdamWConfig::new().with_weight_decay(0.5).with_decay_scope(scope);
+            let adam_w = AdamWConfig::new()
+                .with_weight_decay(0.5)
+                .with_decay_scope(scope);
             [
                 moves(&decoupled.build().unwrap(), &vector, &matrix),
                 moves(&coupled.build().unwrap(), &vector, &matrix),
@@ -436,7 +514,12 @@ fn they_work_in_groups_and_leave_other_parameters_alone() {
     let model = optim.step(0.1, model, grads);
     let (a, b) = model.values();
     assert_eq!(a, [1.0, 2.0]);
-    assert_close(&b, &[3.0 - 0.1 * 3.0 * 1e-4 - 0.1], 1e-5, "AdamW's first step");
+    assert_close(
+        &b,
+        &[3.0 - 0.1 * 3.0 * 1e-4 - 0.1],
+        1e-5,
+        "AdamW's first step",
+    );
 }
 
 #[test]
@@ -493,7 +576,11 @@ fn they_minimise_a_parabola() {
 #[test]
 fn a_centred_rms_prop_survives_a_constant_gradient() {
     for (name, device) in devices() {
-        let optim = RmsPropConfig::torch().with_centered(true).with_alpha(0.5).build().unwrap();
+        let optim = RmsPropConfig::torch()
+            .with_centered(true)
+            .with_alpha(0.5)
+            .build()
+            .unwrap();
         let mut weight = Tensor::<1>::ones([4], &device);
         let mut state = None;
         for _ in 0..80 {
@@ -511,14 +598,49 @@ fn bad_settings_are_refused_with_their_values() {
     let refused = [
         text(AdamConfig::new().with_beta_1(1.0).build().unwrap_err()),
         text(AdamConfig::new().with_epsilon(0.0).init().err().unwrap()),
-        text(AdamWConfig::new().with_beta_2(f64::NAN).build().unwrap_err()),
-        text(AdamWConfig::new().with_weight_decay(-0.1).build().unwrap_err()),
-        text(AdaGradConfig::new().with_lr_decay(-2.0).build().unwrap_err()),
-        text(AdaGradConfig::new().with_initial_accumulator(f64::INFINITY).build().unwrap_err()),
+        text(
+            AdamWConfig::new()
+                .with_beta_2(f64::NAN)
+                .build()
+                .unwrap_err(),
+        ),
+        text(
+            AdamWConfig::new()
+                .with_weight_decay(-0.1)
+                .build()
+                .unwrap_err(),
+        ),
+        text(
+            AdaGradConfig::new()
+                .with_lr_decay(-2.0)
+                .build()
+                .unwrap_err(),
+        ),
+        text(
+            AdaGradConfig::new()
+                .with_initial_accumulator(f64::INFINITY)
+                .build()
+                .unwrap_err(),
+        ),
         text(RmsPropConfig::new().with_alpha(1.5).build().unwrap_err()),
-        text(RmsPropConfig::new().with_momentum(-0.5).build().unwrap_err()),
-        text(SgdConfig::new().with_momentum_factor(1.25).build().unwrap_err()),
-        text(SgdConfig::new().with_weight_decay(penalty(-0.5)).build().unwrap_err()),
+        text(
+            RmsPropConfig::new()
+                .with_momentum(-0.5)
+                .build()
+                .unwrap_err(),
+        ),
+        text(
+            SgdConfig::new()
+                .with_momentum_factor(1.25)
+                .build()
+                .unwrap_err(),
+        ),
+        text(
+            SgdConfig::new()
+                .with_weight_decay(penalty(-0.5))
+                .build()
+                .unwrap_err(),
+        ),
         text(
             SgdConfig::new()
                 .with_momentum(momentum(0.9, 0.1, false))
@@ -541,7 +663,10 @@ fn bad_settings_are_refused_with_their_values() {
         ("momentum.dampening", "0.1"),
     ];
     for (text, (field, value)) in refused.iter().zip(expected) {
-        assert!(text.contains(&format!("`{field}`")) && text.contains(value), "{text}");
+        assert!(
+            text.contains(&format!("`{field}`")) && text.contains(value),
+            "{text}"
+        );
     }
 }
 

@@ -145,6 +145,30 @@ fn the_target_stops_and_is_the_best() {
 }
 
 #[test]
+fn an_infinity_does_not_reach_the_target() {
+    // Of a goal: a value short of the target, the target, and a limit.
+    for (goal, start, target, limit, infinity) in [
+        (Goal::Maximize, 0.5, 0.9, 0.1, f64::INFINITY),
+        (Goal::Minimize, 0.5, 0.1, 0.9, f64::NEG_INFINITY),
+    ] {
+        let config = EarlyStoppingConfig::new(goal)
+            .with_patience(2)
+            .with_target(Some(target))
+            .with_divergence_limit(Some(limit))
+            .with_non_finite(NonFiniteMetric::CountAsNoImprovement);
+        let verdict = last(&config, &[start, infinity, infinity, target]);
+        assert_eq!(
+            verdict.stop,
+            Some(StopReason::NoImprovement { checks: 2 }),
+            "{goal:?}"
+        );
+        assert_eq!((verdict.check, verdict.best), (3, Some(start)), "{goal:?}");
+        let diverged = last(&config, &[-infinity]).stop;
+        assert_eq!(diverged, Some(StopReason::Diverged { limit }), "{goal:?}");
+    }
+}
+
+#[test]
 fn divergence_stops_at_once() {
     let config = minimize()
         .with_patience(9)

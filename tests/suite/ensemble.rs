@@ -1,7 +1,7 @@
 //! Model-averaging ensembles.
 
 use crate::devices::devices;
-use crate::models::{Net, values};
+use crate::models::{Net, alone, values};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::module::{Module, Param};
 use burn::nn::LinearConfig;
@@ -108,7 +108,7 @@ fn input(device: &Device) -> Tensor<2> {
 
 #[test]
 fn a_seed_makes_members_that_differ_and_the_same_ones_again() {
-    let _alone = SEEDED.lock();
+    let _alone = alone();
     for (name, device) in devices() {
         let outputs = |ensemble: &Ensemble<Net>| -> Vec<Vec<f64>> {
             let of = |member: &Net| values(member.forward(input(&device)));
@@ -125,12 +125,9 @@ fn a_seed_makes_members_that_differ_and_the_same_ones_again() {
     }
 }
 
-/// Burn's generators are global to the process: seeded tests take turns.
-static SEEDED: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
 #[test]
 fn it_is_saved_and_loaded_as_one_record() {
-    let _alone = SEEDED.lock();
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     for (name, device) in devices() {
         let ensemble = nets(3, 1, &device);
@@ -146,6 +143,7 @@ fn it_is_saved_and_loaded_as_one_record() {
 
 #[test]
 fn its_modes_are_its_members() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let ensemble = nets(2, 1, &device);
     assert!(ensemble.members()[1].first.weight.is_require_grad());
@@ -161,6 +159,7 @@ fn its_modes_are_its_members() {
 
 #[test]
 fn clones_are_refused() {
+    let _alone = alone();
     let device = Device::flex();
     let net = Net::new(0.0, &device);
     let error = EnsembleConfig::new()
@@ -179,6 +178,7 @@ fn clones_are_refused() {
 
 #[test]
 fn other_shapes_are_refused() {
+    let _alone = alone();
     let device = Device::flex();
     let linear = |outputs, bias| LinearConfig::new(2, outputs).with_bias(bias).init(&device);
     let error = EnsembleConfig::new()

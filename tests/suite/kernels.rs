@@ -4,19 +4,26 @@
 use crate::devices::devices;
 use crate::models::{Noise, dtypes, values};
 use burn::tensor::{DType, Device, Tensor};
+use burn_tricks::kernels::scale::{scale_or_zero_twin, scale_twin};
+use burn_tricks::kernels::sum_of_squares::{SumOfSquares, sum_of_squares_twin};
 use burn_tricks::kernels::{
     AdaGradStep, AdamStep, AmsGradStep, Decay, Mean, MomentumStep, NormMemory, NormalizedStep,
     RmsPropStep, SgdStep, Step, TensorList, UpdateMemory, UpdateMomentumStep, accumulation_dtype,
     blend, blend_all, descend, scale, scale_or_zero, sum_of_squares,
 };
 use burn_tricks::kernels::{blend::blend_twin, descend::descend_twin};
-use burn_tricks::kernels::scale::{scale_or_zero_twin, scale_twin};
-use burn_tricks::kernels::sum_of_squares::{SumOfSquares, sum_of_squares_twin};
 
 /// Around a register of 4, 8 or 16 numbers, a block of 1,024 and a share of a thread of 65,536.
-const SIZES: [usize; 13] = [0, 1, 7, 8, 9, 31, 33, 1023, 1024, 1025, 65_535, 65_537, 140_001];
+const SIZES: [usize; 13] = [
+    0, 1, 7, 8, 9, 31, 33, 1023, 1024, 1025, 65_535, 65_537, 140_001,
+];
 
-fn random<const D: usize>(shape: [usize; D], seed: u64, dtype: DType, device: &Device) -> Tensor<D> {
+fn random<const D: usize>(
+    shape: [usize; D],
+    seed: u64,
+    dtype: DType,
+    device: &Device,
+) -> Tensor<D> {
     let numbers = Noise(seed).take(shape.iter().product());
     Tensor::<1>::from_data(numbers.as_slice(), (device, dtype)).reshape(shape)
 }
@@ -118,26 +125,78 @@ impl<const D: usize> Inspect for Option<Tensor<D>> {
 macro_rules! every_step {
     ($check:ident) => {
         let lr = 0.01;
-        for decay in [Decay::None, Decay::Coupled(0.1), Decay::Decoupled(0.05), Decay::Cautious(0.05)] {
+        for decay in [
+            Decay::None,
+            Decay::Coupled(0.1),
+            Decay::Decoupled(0.05),
+            Decay::Cautious(0.05),
+        ] {
             $check!("SGD", SgdStep { lr, decay });
             for (nesterov, first) in [(false, true), (false, false), (true, false)] {
                 let (momentum, dampening) = (0.9, 0.1);
-                let step = MomentumStep { lr, momentum, dampening, nesterov, first, decay };
+                let step = MomentumStep {
+                    lr,
+                    momentum,
+                    dampening,
+                    nesterov,
+                    first,
+                    decay,
+                };
                 $check!("momentum", step);
-                $check!("update momentum", UpdateMomentumStep { lr, momentum, nesterov, decay });
+                $check!(
+                    "update momentum",
+                    UpdateMomentumStep {
+                        lr,
+                        momentum,
+                        nesterov,
+                        decay
+                    }
+                );
             }
-            $check!("AdaGrad", AdaGradStep { lr, epsilon: 1e-8, initial: 0.1, decay });
+            $check!(
+                "AdaGrad",
+                AdaGradStep {
+                    lr,
+                    epsilon: 1e-8,
+                    initial: 0.1,
+                    decay
+                }
+            );
             let adam = AdamStep::new(lr, (0.9, 0.99), 1e-8, decay, 3);
             $check!("Adam", adam);
             $check!("AMSGrad", AmsGradStep(adam));
             let (alpha, epsilon, momentum) = (0.9, 1e-3, 0.9);
-            let plain = RmsPropStep::<false, false> { lr, alpha, epsilon, momentum, decay };
+            let plain = RmsPropStep::<false, false> {
+                lr,
+                alpha,
+                epsilon,
+                momentum,
+                decay,
+            };
             $check!("RMSProp", plain);
-            let with = RmsPropStep::<false, true> { lr, alpha, epsilon, momentum, decay };
+            let with = RmsPropStep::<false, true> {
+                lr,
+                alpha,
+                epsilon,
+                momentum,
+                decay,
+            };
             $check!("RMSProp, momentum", with);
-            let centred = RmsPropStep::<true, false> { lr, alpha, epsilon, momentum, decay };
+            let centred = RmsPropStep::<true, false> {
+                lr,
+                alpha,
+                epsilon,
+                momentum,
+                decay,
+            };
             $check!("RMSProp, centred", centred);
-            let both = RmsPropStep::<true, true> { lr, alpha, epsilon, momentum, decay };
+            let both = RmsPropStep::<true, true> {
+                lr,
+                alpha,
+                epsilon,
+                momentum,
+                decay,
+            };
             $check!("RMSProp, both", both);
         }
     };
@@ -172,7 +231,14 @@ fn every_step_is_its_twin_at_every_size() {
                 check_step("Adam", adam, [size], dtype, held, &device);
                 check_step("AMSGrad", AmsGradStep(adam), [size], dtype, held, &device);
                 let decay = Decay::None;
-                check_step("SGD", SgdStep { lr: 0.1, decay }, [size], dtype, held, &device);
+                check_step(
+                    "SGD",
+                    SgdStep { lr: 0.1, decay },
+                    [size],
+                    dtype,
+                    held,
+                    &device,
+                );
             }
         }
     }
@@ -220,8 +286,20 @@ fn the_family_is_its_twin() {
             check::<1>(norm(NormMemory::Decay(mean)), &device);
             for update in [UpdateMemory::OfGradient(mean), UpdateMemory::OfUpdate(0.9)] {
                 check::<1>(NormalizedStep { update, ..step }, &device);
-                check::<2>(NormalizedStep { update, ..norm(NormMemory::Sum) }, &device);
-                check::<2>(NormalizedStep { update, ..norm(NormMemory::Decay(mean)) }, &device);
+                check::<2>(
+                    NormalizedStep {
+                        update,
+                        ..norm(NormMemory::Sum)
+                    },
+                    &device,
+                );
+                check::<2>(
+                    NormalizedStep {
+                        update,
+                        ..norm(NormMemory::Decay(mean))
+                    },
+                    &device,
+                );
             }
         }
     }
@@ -231,11 +309,20 @@ fn the_family_is_its_twin() {
 fn views(seed: u64, dtype: DType, device: &Device) -> Vec<(&'static str, Tensor<2>)> {
     let shape = [19, 67];
     let straight = random(shape, seed, dtype, device);
-    let larger = Tensor::cat(vec![straight.clone(), straight.clone(), straight.clone()], 0);
+    let larger = Tensor::cat(
+        vec![straight.clone(), straight.clone(), straight.clone()],
+        0,
+    );
     vec![
-        ("transposed", straight.clone().transpose().mul_scalar(1.0).transpose()),
+        (
+            "transposed",
+            straight.clone().transpose().mul_scalar(1.0).transpose(),
+        ),
         ("a part", larger.slice([19..38, 0..67])),
-        ("turned about", straight.clone().flip([0, 1]).mul_scalar(1.0).flip([0, 1])),
+        (
+            "turned about",
+            straight.clone().flip([0, 1]).mul_scalar(1.0).flip([0, 1]),
+        ),
         ("straight", straight),
     ]
 }
@@ -274,7 +361,11 @@ fn layouts_do_not_matter() {
         let mut scaled = scale(list, &half);
         for (view, tensor) in views(5, dtype, &device) {
             let expected = scale_twin(tensor, &half);
-            assert_eq!(values(scaled.pop::<2>().unwrap()), values(expected), "{view}");
+            assert_eq!(
+                values(scaled.pop::<2>().unwrap()),
+                values(expected),
+                "{view}"
+            );
         }
         for (view, x) in views(6, dtype, &device) {
             let y = random([19, 67], 7, dtype, &device);
@@ -307,10 +398,16 @@ fn blend_and_scale_are_their_twins_to_the_bit() {
                 let expected = values(blend_twin(x(), 0.999, y(), 0.001));
                 assert_eq!(values(blend(x(), 0.999, y(), 0.001)), expected, "{what}");
                 let held = x();
-                assert_eq!(values(blend(held.clone(), 0.999, y(), 0.001)), expected, "{what}");
+                assert_eq!(
+                    values(blend(held.clone(), 0.999, y(), 0.001)),
+                    expected,
+                    "{what}"
+                );
                 assert_eq!(values(held), values(x()), "{what}: somebody's numbers");
                 let lists = (TensorList::from(x()), TensorList::from(y()));
-                let all = blend_all(lists.0, 0.999, lists.1, 0.001).pop::<1>().unwrap();
+                let all = blend_all(lists.0, 0.999, lists.1, 0.001)
+                    .pop::<1>()
+                    .unwrap();
                 assert_eq!(values(all), expected, "{what}");
 
                 let factor = Tensor::from_floats([0.3], &device);
@@ -353,13 +450,27 @@ fn a_factor_of_one_leaves_the_buffer_alone_and_zero_erases_only_where_asked() {
         let bad = || Tensor::<1>::from_floats([1.0, f32::NAN, f32::INFINITY], &device);
         let factor = |value: f32| Tensor::<1>::from_floats([value], &device);
         let read = |mut list: TensorList| values(list.pop::<1>().unwrap());
-        assert_eq!(read(scale_or_zero(bad().into(), &factor(0.0))), [0.0; 3], "{name}");
-        assert_eq!(values(scale_or_zero_twin(bad(), &factor(0.0))), [0.0; 3], "{name}");
+        assert_eq!(
+            read(scale_or_zero(bad().into(), &factor(0.0))),
+            [0.0; 3],
+            "{name}"
+        );
+        assert_eq!(
+            values(scale_or_zero_twin(bad(), &factor(0.0))),
+            [0.0; 3],
+            "{name}"
+        );
         let multiplied = read(scale(bad().into(), &factor(0.0)));
         assert_eq!(multiplied[0], 0.0);
-        assert!(multiplied[1].is_nan() && multiplied[2].is_nan(), "{name}: {multiplied:?}");
+        assert!(
+            multiplied[1].is_nan() && multiplied[2].is_nan(),
+            "{name}: {multiplied:?}"
+        );
         let same = read(scale(bad().into(), &factor(1.0)));
-        assert!(same[0] == 1.0 && same[1].is_nan() && same[2] == f64::INFINITY, "{name}");
+        assert!(
+            same[0] == 1.0 && same[1].is_nan() && same[2] == f64::INFINITY,
+            "{name}"
+        );
     }
     // Not one write: a buffer that somebody else holds too is not even copied.
     let device = Device::flex();
@@ -393,7 +504,9 @@ fn a_step_is_in_place_and_in_the_gradients_buffer_where_the_weight_is_held() {
         let new = |seed| random([3000], seed, dtype, &device);
         let state = || Some([1, 2].map(|seed| random([3000], seed, wide(dtype), &device).abs()));
         let (weight, grad, moments) = (new(3), new(4), state());
-        let places = moments.as_ref().map(|moments| moments.each_ref().map(address));
+        let places = moments
+            .as_ref()
+            .map(|moments| moments.each_ref().map(address));
         let place = address(&weight);
         let (weight, moments) = adam.apply(weight, grad, moments);
         assert_eq!(address(&weight), place, "{dtype:?}");
@@ -420,7 +533,10 @@ fn the_sum_of_squares_is_right_and_safe() {
             }
             for sum in [sum_of_squares(&list), sum_of_squares_twin(&list)] {
                 let relative = value(&sum.unwrap()) / expected - 1.0;
-                assert!(relative.abs() < 1e-5, "{name}, {dtype:?}: off by {relative}");
+                assert!(
+                    relative.abs() < 1e-5,
+                    "{name}, {dtype:?}: off by {relative}"
+                );
             }
         }
         for large in [2e19_f32, 1e-25, 3.4e38, 1e-44] {
@@ -428,12 +544,16 @@ fn the_sum_of_squares_is_right_and_safe() {
                 continue; // other backends may flush what is not normal
             }
             let list = TensorList::from(Tensor::<1>::from_floats([large; 3], &device));
-            for SumOfSquares { scale, sum } in
-                [sum_of_squares(&list), sum_of_squares_twin(&list)].into_iter().flatten()
+            for SumOfSquares { scale, sum } in [sum_of_squares(&list), sum_of_squares_twin(&list)]
+                .into_iter()
+                .flatten()
             {
                 let norm = values(sum)[0].sqrt() * values(scale)[0];
                 let expected = f64::from(large) * 3.0_f64.sqrt();
-                assert!((norm / expected - 1.0).abs() < 1e-5, "{name}: {norm}, {expected}");
+                assert!(
+                    (norm / expected - 1.0).abs() < 1e-5,
+                    "{name}: {norm}, {expected}"
+                );
             }
         }
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
@@ -451,14 +571,20 @@ fn the_sum_of_squares_is_right_and_safe() {
         let numbers = Tensor::<1>::from_data([large, -large], (&device, DType::F64));
         let SumOfSquares { scale, sum } = sum_of_squares(&numbers.into()).unwrap();
         let norm = values(sum)[0].sqrt() * values(scale)[0];
-        assert!((norm - large * 2.0_f64.sqrt()).abs() <= 1e-14 * large, "{norm}");
+        assert!(
+            (norm - large * 2.0_f64.sqrt()).abs() <= 1e-14 * large,
+            "{norm}"
+        );
     }
 }
 
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {
     let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         pool.install(|| {
             let device = Device::flex();
             let adam = AdamStep::new(0.01, (0.9, 0.99), 1e-8, Decay::Coupled(0.1), 1);
@@ -490,7 +616,10 @@ fn a_list_gives_back_what_it_was_given() {
     assert!(list.is_empty() && list.pop::<1>().is_none());
     list.push(random([2, 3], 1, DType::F32, &device));
     list.push(random([4], 2, DType::F64, &device));
-    assert_eq!((list.len(), list.accumulation_dtype()), (2, burn::tensor::FloatDType::F64));
+    assert_eq!(
+        (list.len(), list.accumulation_dtype()),
+        (2, burn::tensor::FloatDType::F64)
+    );
     assert_eq!(list.pop::<2>().unwrap().dims(), [2, 3]);
     assert_eq!(list.pop::<1>().unwrap().dtype(), DType::F64);
 }

@@ -1,12 +1,13 @@
-//! Early stopping and the best weights in a real run of Burn's `Learner`.
+//! Early stopping, the best weights, an optimizer and a schedule in real runs of Burn's `Learner`.
 
-use crate::models::values;
+use crate::models::{alone, values};
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, Param};
-use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, LinearConfig};
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor};
+use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::logger::InMemoryMetricLogger;
 use burn::train::metric::LossMetric;
 use burn::train::{
@@ -14,6 +15,7 @@ use burn::train::{
 };
 use burn_tricks::prelude::*;
 use burn_tricks::stop::EarlyStopping;
+use burn_tricks::train::RestoreError;
 use std::sync::Arc;
 
 /// Its weight is the number of epochs trained, its validation loss `(weight − 3)²`, and the batch norm
@@ -80,6 +82,20 @@ fn training(folder: &tempfile::TempDir, valid_batches: usize) -> SupervisedTrain
         .with_application_logger(None)
 }
 
+/// Its weight and its running statistics.
+fn state(model: &Counter) -> [Vec<f64>; 3] {
+    let BatchNorm {
+        running_mean,
+        running_var,
+        ..
+    } = &model.norm;
+    [
+        values(model.weight.val()),
+        values(running_mean.value()),
+        values(running_var.value()),
+    ]
+}
+
 fn learner() -> Learner<Counter> {
     let model = Counter::new(&Device::flex().autodiff());
     Learner::new(model, SgdConfig::new().init(), 1.0)
@@ -94,6 +110,7 @@ fn patience_of_2() -> EarlyStopping {
 
 #[test]
 fn it_stops_the_run_and_says_why() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (training, stop) = training(&folder, 2).stop_early(LossMetric::new(), patience_of_2());
     assert_eq!(stop.verdict(), Ok(None));
@@ -108,21 +125,29 @@ fn it_stops_the_run_and_says_why() {
 
 #[test]
 fn the_best_weights_come_back() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (training, best) = training(&folder, 1)
         .with_metric_logger(InMemoryMetricLogger::new())
         .stop_early_with_best_weights(LossMetric::new(), patience_of_2());
     let last = training.launch(learner()).model;
     assert_eq!(values(last.weight.val()), [5.0]);
+    let before = state(&last);
     let model = best.restore(last.clone()).unwrap();
+    assert_eq!(state(&last), before, "a clone of it stays as it was");
     assert_eq!(values(model.weight.val()), [3.0]);
     // At epoch e the batch norm saw the weight e − 1: three updates of momentum 0.1.
     let mean = (1..3).fold(0.0, |mean, weight| 0.9 * mean + 0.1 * f64::from(weight));
     let kept = values(model.norm.running_mean.value());
     crate::oracle::assert_close(&kept, &[mean], 1e-6, "running mean");
     assert_eq!(best.stop().verdict().unwrap().unwrap().best_check, Some(3));
-    // Ready to train on.
+    // It predicts, also from a model in training, and is ready to train on.
+    assert!(!model.weight.is_require_grad());
     assert!(model.train().weight.is_require_grad());
+    let training = Counter::new(&Device::flex().autodiff());
+    let model = best.restore(training).unwrap();
+    assert!(!model.weight.is_require_grad());
+    assert_eq!(values(model.weight.val()), [3.0]);
     assert!(
         std::fs::read_dir(folder.path()).unwrap().next().is_none(),
         "no file was written"
@@ -130,7 +155,79 @@ fn the_best_weights_come_back() {
 }
 
 #[test]
+fn weights_that_were_not_kept_are_an_error() {
+    let _alone = alone();
+    let stop = |folder| {
+        training(folder, 1).stop_early_with_best_weights(LossMetric::new(), patience_of_2())
+    };
+    // Other checkpointers keep nothing for us, and another strategy saves the last epoch.
+    let folder = tempfile::tempdir().unwrap();
+    let (other, best) = stop(&folder);
+    let last = other.with_default_checkpointers().launch(learner()).model;
+    let error = best.restore(last).unwrap_err();
+    assert_eq!(error, RestoreError::NotKept { check: 3 });
+    assert!(
+        error.to_string().contains("best check, 3, were not kept"),
+        "{error}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let (other, best) = stop(&folder);
+    let other = other.with_checkpointing_strategy(KeepLastNCheckpoints::new(1));
+    let last = other.launch(learner()).model;
+    assert_eq!(
+        best.restore(last).unwrap_err(),
+        RestoreError::NotKept { check: 3 }
+    );
+}
+
+#[test]
+fn another_architecture_is_an_error() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (training, best) =
+        training(&folder, 1).stop_early_with_best_weights(LossMetric::new(), patience_of_2());
+    training.launch(learner());
+    let other = LinearConfig::new(2, 2).init(&Device::flex());
+    let error = best.restore(other).unwrap_err();
+    assert!(matches!(error, RestoreError::Record(_)), "{error}");
+}
+
+#[test]
+fn an_optimizer_and_a_schedule_of_ours_train_and_resume() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let launch = |epochs, checkpoint: Option<usize>| {
+        let optim = NormalizedGradientConfig::adagrad_norm().init().unwrap();
+        let schedule = ExponentialDecayConfig::new(1.0)
+            .with_gamma(0.5)
+            .with_steps_per_epoch(2)
+            .init()
+            .unwrap();
+        let model = Counter::new(&Device::flex().autodiff());
+        let mut training = SupervisedTraining::new(folder.path(), loader(2), loader(1))
+            .num_epochs(epochs)
+            .with_application_logger(None)
+            .with_default_checkpointers();
+        if let Some(epoch) = checkpoint {
+            training = training.checkpoint(epoch);
+        }
+        let model = training.launch(Learner::new(model, optim, schedule)).model;
+        values(model.weight.val())
+    };
+    // The gradient is −1, so that AdaGrad-Norm divides by √t; the rate halves after every two steps.
+    let after = |steps: u32| {
+        let step = |t: u32| 0.5f64.powi((t / 2) as i32) / f64::from(t + 1).sqrt();
+        [(0..steps).map(step).sum::<f64>()]
+    };
+    let interrupted = launch(2, None);
+    crate::oracle::assert_close(&interrupted, &after(4), 1e-6, "two epochs");
+    let resumed = launch(3, Some(2));
+    crate::oracle::assert_close(&resumed, &after(6), 1e-6, "and one more, resumed");
+}
+
+#[test]
 fn stopping_alone_leaves_checkpoints_as_they_are() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (training, _) = training(&folder, 1)
         .with_default_checkpointers()
@@ -142,6 +239,7 @@ fn stopping_alone_leaves_checkpoints_as_they_are() {
 
 #[test]
 fn a_resumed_run_stops_where_the_whole_one_does() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (whole, stop) = training(&folder, 1)
         .num_epochs(4)
@@ -163,6 +261,7 @@ fn a_resumed_run_stops_where_the_whole_one_does() {
 
 #[test]
 fn a_missing_metric_ends_the_run_with_an_error() {
+    let _alone = alone();
     // Burn's in-memory logger counts epochs from the resumed one, and is asked for the fifth.
     let folder = tempfile::tempdir().unwrap();
     let whole = training(&folder, 1).num_epochs(4);
@@ -181,6 +280,7 @@ fn a_missing_metric_ends_the_run_with_an_error() {
 
 #[test]
 fn a_validation_without_data_is_no_best_epoch() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (training, best) =
         training(&folder, 0).stop_early_with_best_weights(LossMetric::new(), patience_of_2());

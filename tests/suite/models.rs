@@ -5,6 +5,16 @@ use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, Linea
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, activation::relu};
 use burn_tricks::average::Predict;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// To be held by every test that seeds a device or draws from it: random weights, which are drawn at
+/// their first use, dropout, noise. Burn's generators are global to the process, and another test's draw
+/// would change what comes after a seed.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static GENERATORS: Mutex<()> = Mutex::new(());
+    // A test that failed has spoiled nothing: whoever needs a state seeds it.
+    GENERATORS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Two parameters, named `a` and `b`.
 #[derive(Module, Debug)]

@@ -134,12 +134,18 @@ fn the_smallest_gradients_keep_their_direction_and_stay_finite() {
             let (pair, grads) = Pair::with_grads(&[size, 0.0], &[-size], DType::F32, &device);
             let (a, b) = pair.read_grads(&normalize().apply(&pair, grads));
             assert_eq!(a[1], 0.0, "{name}: {a:?}");
-            assert!(a[0] > 0.0 && a[0] <= 1.0 && b[0] == -a[0], "{name}: {a:?}, {b:?}");
+            assert!(
+                a[0] > 0.0 && a[0] <= 1.0 && b[0] == -a[0],
+                "{name}: {a:?}, {b:?}"
+            );
         }
         for size in [1e-39, 1e-44] {
             let (pair, grads) = Pair::with_grads(&[size, 0.0], &[-size], DType::F32, &device);
             let (a, b) = pair.read_grads(&normalize().apply(&pair, grads));
-            assert!(a.iter().chain(&b).all(|g| g.is_finite()), "{name}: {a:?}, {b:?}");
+            assert!(
+                a.iter().chain(&b).all(|g| g.is_finite()),
+                "{name}: {a:?}, {b:?}"
+            );
         }
     }
 }

@@ -6,7 +6,7 @@ mod improvement;
 
 mod walk;
 
+pub use burn_tricks_kernels::accumulation_dtype;
 pub use config_error::ConfigError;
 pub use improvement::{Goal, Improvement, MinDelta};
-pub use burn_tricks_kernels::accumulation_dtype;
 pub use walk::{ParamInfo, PathTracker, force_init, params};

@@ -90,7 +90,9 @@ impl ScaledSum {
         if norm == Norm::L2 {
             return sum_of_squares(grads).map(|SumOfSquares { scale, sum }| Self { scale, sum });
         }
-        let parts = grads.flattened().filter_map(|grad| Self::of_one(grad, norm));
+        let parts = grads
+            .flattened()
+            .filter_map(|grad| Self::of_one(grad, norm));
         Self::of_parts(parts.collect(), norm)
     }
 
@@ -176,7 +178,8 @@ impl ScaledNorm {
         let (scale, root) = (self.scale.clone(), self.root.clone());
         let numerator = scale.full_like(representable(numerator, scale.dtype()));
         // Large numbers are divided one by one, small ones multiplied: neither can overflow.
-        let of_large = numerator.clone() / scale.clone() / (root.clone() + scale.clone().recip() * epsilon);
+        let of_large =
+            numerator.clone() / scale.clone() / (root.clone() + scale.clone().recip() * epsilon);
         let of_small = numerator / (scale.clone() * root + epsilon);
         of_small.mask_where(scale.greater_elem(1.0), of_large)
     }

@@ -37,7 +37,11 @@ pub fn descend_twin<const D: usize>(
         return x;
     }
     let wide = accumulation_dtype(dtype);
-    let divisor: Tensor<D> = divisor.clone().to_device(&x.device()).cast(wide).unsqueeze();
+    let divisor: Tensor<D> = divisor
+        .clone()
+        .to_device(&x.device())
+        .cast(wide)
+        .unsqueeze();
     let zero = divisor.clone().equal_elem(0.0).expand(shape);
     let quotient = (y.cast(wide) / divisor).mask_fill(zero, 0.0);
     (x.cast(wide) * a + quotient * b).cast(dtype)
@@ -63,7 +67,7 @@ impl Step<0> for DescendStep {
         y: Tensor<D>,
         _state: [Tensor<D>; 0],
     ) -> (Tensor<D>, [Tensor<D>; 0]) {
-        let options = (&x.device(), x.dtype().into());
+        let options = (&x.device(), x.dtype());
         let divisor = Tensor::full([1], self.divisor, options);
         (descend_twin(x, self.a, y, self.b, &divisor), [])
     }

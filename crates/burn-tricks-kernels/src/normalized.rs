@@ -141,9 +141,7 @@ impl<const S: usize> Step<S> for NormalizedStep {
                 self.quotient(mean, state[0] / memory.correction)
             }
             // Without squaring the large or the small.
-            _ if self.epsilon_inside == 0.0 => {
-                divide(mean, mean.abs() + self.epsilon_outside)
-            }
+            _ if self.epsilon_inside == 0.0 => divide(mean, mean.abs() + self.epsilon_outside),
             _ => self.quotient(mean, mean * mean),
         };
         if let UpdateMemory::OfUpdate(share) = self.update

@@ -164,8 +164,10 @@ impl Step<3> for RmsPropStep<true, true> {
         let grad = self.decay.of_grads(grad, &weight);
         let v = self.means(v, grad.clone().square());
         let mean = self.means(mean, grad.clone());
-        let update =
-            last * self.momentum + self.updates(grad.clone(), variances(&v, &mean));
-        (self.weights(weight, &grad, update.clone()), [v, mean, update])
+        let update = last * self.momentum + self.updates(grad.clone(), variances(&v, &mean));
+        (
+            self.weights(weight, &grad, update.clone()),
+            [v, mean, update],
+        )
     }
 }

@@ -70,10 +70,12 @@ fn scale_twin_at<const D: usize>(
     let wide = accumulation_dtype(dtype);
     // In the precision of the factor, which half precision could not hold.
     let factor = factor.clone().to_device(&device).cast(wide);
-    let zero = factor.clone().equal_elem(0.0);
-    let product = (tensor.cast(wide) * factor.unsqueeze()).cast(dtype);
+    let product = (tensor.cast(wide) * factor.clone().unsqueeze()).cast(dtype);
     match at_zero {
         AtZero::Multiply => product,
-        AtZero::Erase => product.mask_fill(zero.unsqueeze::<D>().expand(shape), 0.0),
+        AtZero::Erase => {
+            let zero = factor.equal_elem(0.0).unsqueeze::<D>();
+            product.mask_fill(zero.expand(shape), 0.0)
+        }
     }
 }

@@ -40,8 +40,8 @@
 //! assert_eq!(weight.into_data().to_vec::<f32>().unwrap(), [0.5, 2.75, 3.0]);
 //! ```
 
-use crate::{Real, accumulation_dtype};
 use crate::rank::with_rank;
+use crate::{Real, accumulation_dtype};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::Tensor;
 

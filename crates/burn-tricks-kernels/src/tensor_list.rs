@@ -1,7 +1,7 @@
 //! Tensors of different ranks, worked on together.
 
-use burn::backend::{DispatchTensor, TensorMetadata as _};
 use crate::rank::with_rank;
+use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, FloatDType, Tensor};
 use std::collections::VecDeque;
 
@@ -47,7 +47,11 @@ impl TensorList {
     /// If the tensor does not have `D` dimensions.
     pub fn pop<const D: usize>(&mut self) -> Option<Tensor<D>> {
         let tensor = self.0.pop_front()?;
-        assert_eq!(tensor.rank(), D, "the next tensor's rank, and the one asked for");
+        assert_eq!(
+            tensor.rank(),
+            D,
+            "the next tensor's rank, and the one asked for"
+        );
         Some(Tensor::from_dispatch(tensor))
     }
 

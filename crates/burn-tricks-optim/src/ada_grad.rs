@@ -117,7 +117,10 @@ impl AdaGradConfig {
     /// If ε is not finite and positive, or δ, the initial sum or the weight decay is negative or not
     /// finite.
     pub fn build(&self) -> Result<AdaGrad, ConfigError> {
-        let penalty = self.weight_decay.as_ref().map_or(0.0, |decay| decay.penalty.into());
+        let penalty = self
+            .weight_decay
+            .as_ref()
+            .map_or(0.0, |decay| decay.penalty.into());
         Ok(AdaGrad {
             lr_decay: ConfigError::non_negative("lr_decay", self.lr_decay)?,
             epsilon: ConfigError::positive("epsilon", self.epsilon)?,
@@ -133,7 +136,10 @@ impl AdaGradConfig {
     ///
     /// As [`build`](Self::build).
     pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(crate::with_clipping(self.build()?, self.grad_clipping.as_ref()))
+        Ok(crate::with_clipping(
+            self.build()?,
+            self.grad_clipping.as_ref(),
+        ))
     }
 }
 
@@ -182,7 +188,7 @@ impl Optimizer for AdaGrad {
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
         AdaGradState {
             time: state.time,
-            sum: state.sum.to_device(device),
+            sum: state.sum.moved_to(device),
         }
     }
 }

@@ -128,7 +128,10 @@ impl AdamConfig {
     /// If β₁ or β₂ lies outside `[0, 1)`, ε is not finite and positive, or the weight decay is
     /// negative or not finite.
     pub fn build(&self) -> Result<Adam, ConfigError> {
-        let penalty = self.weight_decay.as_ref().map_or(0.0, |decay| decay.penalty.into());
+        let penalty = self
+            .weight_decay
+            .as_ref()
+            .map_or(0.0, |decay| decay.penalty.into());
         Ok(Adam {
             moments: Moments::new(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)?,
             weight_decay: WeightDecay::new(self.decay_mode, penalty).validated()?,
@@ -142,7 +145,10 @@ impl AdamConfig {
     ///
     /// As [`build`](Self::build).
     pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(crate::with_clipping(self.build()?, self.grad_clipping.as_ref()))
+        Ok(crate::with_clipping(
+            self.build()?,
+            self.grad_clipping.as_ref(),
+        ))
     }
 }
 
@@ -169,6 +175,6 @@ impl Optimizer for Adam {
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        state.to_device(device)
+        state.moved_to(device)
     }
 }

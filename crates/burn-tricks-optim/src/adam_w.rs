@@ -134,7 +134,10 @@ impl AdamWConfig {
     ///
     /// As [`build`](Self::build).
     pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(crate::with_clipping(self.build()?, self.grad_clipping.as_ref()))
+        Ok(crate::with_clipping(
+            self.build()?,
+            self.grad_clipping.as_ref(),
+        ))
     }
 }
 
@@ -168,6 +171,6 @@ impl Optimizer for AdamW {
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        state.to_device(device)
+        state.moved_to(device)
     }
 }

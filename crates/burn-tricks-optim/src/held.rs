@@ -16,7 +16,7 @@ pub(crate) enum Held<const D: usize> {
 }
 
 impl<const D: usize> Held<D> {
-    pub(crate) fn to_device(self, device: &Device) -> Self {
+    pub(crate) fn moved_to(self, device: &Device) -> Self {
         Self::Device(match self {
             Self::Device(tensor) => tensor.to_device(device),
             Self::Host(data) => {
@@ -72,7 +72,11 @@ impl<const D: usize> Held<D> {
         // Data of a record that was loaded from a file are read from it when they are first used. By
         // then the file may be gone, or hold the next checkpoint: now.
         let bytes = Bytes::from_bytes_vec(data.as_bytes().to_vec());
-        Some(Self::Host(TensorData::from_bytes(bytes, data.shape(), data.dtype())))
+        Some(Self::Host(TensorData::from_bytes(
+            bytes,
+            data.shape(),
+            data.dtype(),
+        )))
     }
 }
 

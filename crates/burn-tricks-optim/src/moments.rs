@@ -18,12 +18,12 @@ pub struct AdamState<const D: usize> {
 }
 
 impl<const D: usize> AdamState<D> {
-    pub(crate) fn to_device(self, device: &Device) -> Self {
+    pub(crate) fn moved_to(self, device: &Device) -> Self {
         Self {
             time: self.time,
-            moment_1: self.moment_1.to_device(device),
-            moment_2: self.moment_2.to_device(device),
-            max_moment_2: self.max_moment_2.map(|max| max.to_device(device)),
+            moment_1: self.moment_1.moved_to(device),
+            moment_2: self.moment_2.moved_to(device),
+            max_moment_2: self.max_moment_2.map(|max| max.moved_to(device)),
         }
     }
 }
@@ -86,7 +86,10 @@ impl Moments {
         let betas = (self.beta_1, self.beta_2);
         let step = AdamStep::new(lr, betas, self.epsilon, decay, time);
         let moments = state.map(|state| {
-            let (m, v) = (state.moment_1.beside(&weight), state.moment_2.beside(&weight));
+            let (m, v) = (
+                state.moment_1.beside(&weight),
+                state.moment_2.beside(&weight),
+            );
             (m, v, state.max_moment_2.map(|max| max.beside(&weight)))
         });
         let (weight, m, v, max) = if self.amsgrad {

@@ -105,8 +105,8 @@ use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, FloatDType, Tensor};
 use burn_tricks_core::{ConfigError, accumulation_dtype};
 use burn_tricks_kernels::{
-    Decay, Mean, NormMemory, NormalizedStep, Step, SumOfSquares, TensorList, UpdateMemory, blend, descend,
-    sum_of_squares,
+    Decay, Mean, NormMemory, NormalizedStep, Step, SumOfSquares, TensorList, UpdateMemory, blend,
+    descend, sum_of_squares,
 };
 use serde::{Deserialize, Serialize};
 

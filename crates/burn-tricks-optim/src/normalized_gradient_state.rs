@@ -1,7 +1,7 @@
 //! What the normalised-gradient optimizer remembers of one parameter, and how it is recorded.
 
-use burn::optim::{RecordState, StateSink, StateSource};
 use crate::held::Held;
+use burn::optim::{RecordState, StateSink, StateSource};
 use burn::tensor::Device;
 
 /// The state of [`NormalizedGradient`](crate::NormalizedGradient) for one parameter.
@@ -23,8 +23,8 @@ impl<const D: usize> NormalizedGradientState<D> {
     pub(crate) fn moved_to(self, device: &Device) -> Self {
         Self {
             time: self.time,
-            accumulator: self.accumulator.map(|held| held.to_device(device)),
-            momentum: self.momentum.map(|held| held.to_device(device)),
+            accumulator: self.accumulator.map(|held| held.moved_to(device)),
+            momentum: self.momentum.map(|held| held.moved_to(device)),
         }
     }
 }

@@ -125,7 +125,10 @@ impl RmsPropConfig {
     /// If α or μ lies outside `[0, 1)`, ε is not finite and positive, or the weight decay is negative
     /// or not finite.
     pub fn build(&self) -> Result<RmsProp, ConfigError> {
-        let penalty = self.weight_decay.as_ref().map_or(0.0, |decay| decay.penalty.into());
+        let penalty = self
+            .weight_decay
+            .as_ref()
+            .map_or(0.0, |decay| decay.penalty.into());
         Ok(RmsProp {
             alpha: ConfigError::decay_rate("alpha", self.alpha)?,
             momentum: ConfigError::decay_rate("momentum", self.momentum)?,
@@ -142,7 +145,10 @@ impl RmsPropConfig {
     ///
     /// As [`build`](Self::build).
     pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(crate::with_clipping(self.build()?, self.grad_clipping.as_ref()))
+        Ok(crate::with_clipping(
+            self.build()?,
+            self.grad_clipping.as_ref(),
+        ))
     }
 }
 
@@ -208,26 +214,30 @@ impl Optimizer for RmsProp {
         let (weight, v, mean, last) = match (self.centered, self.momentum > 0.0) {
             (false, false) => {
                 let state = state.map(|(v, ..)| [v]);
-                let (weight, [v]) =
-                    self.numbers::<false, false>(lr, decay).apply(weight, grad, state);
+                let (weight, [v]) = self
+                    .numbers::<false, false>(lr, decay)
+                    .apply(weight, grad, state);
                 (weight, v, None, None)
             }
             (false, true) => {
                 let state = state.and_then(|(v, _, last)| Some([v, last?]));
-                let (weight, [v, last]) =
-                    self.numbers::<false, true>(lr, decay).apply(weight, grad, state);
+                let (weight, [v, last]) = self
+                    .numbers::<false, true>(lr, decay)
+                    .apply(weight, grad, state);
                 (weight, v, None, Some(last))
             }
             (true, false) => {
                 let state = state.and_then(|(v, mean, _)| Some([v, mean?]));
-                let (weight, [v, mean]) =
-                    self.numbers::<true, false>(lr, decay).apply(weight, grad, state);
+                let (weight, [v, mean]) = self
+                    .numbers::<true, false>(lr, decay)
+                    .apply(weight, grad, state);
                 (weight, v, Some(mean), None)
             }
             (true, true) => {
                 let state = state.and_then(|(v, mean, last)| Some([v, mean?, last?]));
-                let (weight, [v, mean, last]) =
-                    self.numbers::<true, true>(lr, decay).apply(weight, grad, state);
+                let (weight, [v, mean, last]) = self
+                    .numbers::<true, true>(lr, decay)
+                    .apply(weight, grad, state);
                 (weight, v, Some(mean), Some(last))
             }
         };
@@ -241,21 +251,24 @@ impl Optimizer for RmsProp {
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
         RmsPropState {
-            square_avg: state.square_avg.to_device(device),
-            grad_avg: state.grad_avg.map(|held| held.to_device(device)),
-            momentum: state.momentum.map(|held| held.to_device(device)),
+            square_avg: state.square_avg.moved_to(device),
+            grad_avg: state.grad_avg.map(|held| held.moved_to(device)),
+            momentum: state.momentum.map(|held| held.moved_to(device)),
         }
     }
 }
 
 impl<const D: usize> RecordState for RmsPropState<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        self.square_avg.write(&join_path(prefix, "square_avg"), "square_avg", out);
+        self.square_avg
+            .write(&join_path(prefix, "square_avg"), "square_avg", out);
         let centered = join_path(prefix, "centered");
         match &self.grad_avg {
             Some(mean) => {
                 mean.write(&centered, "grad_avg", out);
-                self.square_avg.minus_square_of(mean).write(&centered, "avg", out);
+                self.square_avg
+                    .minus_square_of(mean)
+                    .write(&centered, "avg", out);
             }
             None => self.square_avg.write(&centered, "avg", out),
         }

@@ -149,10 +149,17 @@ impl SgdConfig {
     /// If the momentum factor lies outside `[0, 1]`, the dampening is not finite, or is not 0 with
     /// [`MomentumForm::OfUpdate`], or the weight decay is negative or not finite.
     pub fn build(&self) -> Result<Sgd, ConfigError> {
-        let penalty = self.weight_decay.as_ref().map_or(0.0, |decay| decay.penalty.into());
+        let penalty = self
+            .weight_decay
+            .as_ref()
+            .map_or(0.0, |decay| decay.penalty.into());
         let momentum = self.momentum.clone().unwrap_or_else(|| undampened(0.0));
         if !(0.0..=1.0).contains(&momentum.momentum) {
-            return Err(ConfigError::new("momentum.momentum", "lie in [0, 1]", momentum.momentum));
+            return Err(ConfigError::new(
+                "momentum.momentum",
+                "lie in [0, 1]",
+                momentum.momentum,
+            ));
         }
         ConfigError::finite("momentum.dampening", momentum.dampening)?;
         if self.momentum_form == MomentumForm::OfUpdate && momentum.dampening != 0.0 {
@@ -178,12 +185,17 @@ impl SgdConfig {
     ///
     /// As [`build`](Self::build).
     pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(crate::with_clipping(self.build()?, self.gradient_clipping.as_ref()))
+        Ok(crate::with_clipping(
+            self.build()?,
+            self.gradient_clipping.as_ref(),
+        ))
     }
 }
 
 fn undampened(factor: f64) -> MomentumConfig {
-    MomentumConfig::new().with_momentum(factor).with_dampening(0.0)
+    MomentumConfig::new()
+        .with_momentum(factor)
+        .with_dampening(0.0)
 }
 
 /// The SGD optimizer. Made by [`SgdConfig::build`].
@@ -259,8 +271,8 @@ impl Optimizer for Sgd {
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
         SgdState {
-            velocity: state.velocity.map(|held| held.to_device(device)),
-            update: state.update.map(|held| held.to_device(device)),
+            velocity: state.velocity.map(|held| held.moved_to(device)),
+            update: state.update.map(|held| held.moved_to(device)),
         }
     }
 }

@@ -46,6 +46,18 @@
 //!
 //! Keras's `restore_best_weights` gives back the weights of a NaN first epoch; Burn's result is the last
 //! model, and its checkpoints are files.
+//!
+//! # Suggested values
+//!
+//! There is nothing to set: it keeps one model, as Lightning's `ModelCheckpoint` does by default
+//! (`save_top_k=1`). Goodfellow et al. give back the best parameters, not the last, wherever training
+//! stops early.
+//!
+//! # References
+//!
+//! - Goodfellow, Bengio, Courville, *Deep Learning*, 2016, section 7.8, algorithm 7.1,
+//!   <https://www.deeplearningbook.org/contents/regularization.html>
+//! - Keras, `callbacks.EarlyStopping(restore_best_weights=True)`; Lightning, `ModelCheckpoint`
 
 use crate::Verdict;
 use burn::module::Module;

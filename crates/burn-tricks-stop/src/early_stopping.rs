@@ -7,7 +7,7 @@
 //! x is NaN or infinite            as the policy says: stop, count as no improvement, or ignore
 //! check ≤ warmup_checks           nothing else is looked at
 //! x improves on the best          best ← x, waited ← 0;  else waited ← waited + 1
-//! x reaches the target            stop: TargetReached
+//! x is finite, reaches the target stop: TargetReached
 //! x beyond the divergence limit   stop: Diverged
 //! waited ≥ patience               stop: NoImprovement
 //! ```
@@ -87,7 +87,8 @@ use std::fmt::Display;
 pub enum NonFiniteMetric {
     /// Stop: [`StopReason::NonFinite`]. Warm-up does not protect from it.
     Stop,
-    /// Use up patience, as any value that is no improvement.
+    /// Use up patience, as any value that is no improvement. An infinity may still be worse than the
+    /// divergence limit.
     CountAsNoImprovement,
     /// Go on as if there had been no check.
     Ignore,
@@ -109,7 +110,8 @@ pub struct EarlyStoppingConfig {
     /// against patience nor become the best. Default: 0.
     #[config(default = 0)]
     pub warmup_checks: usize,
-    /// A value good enough to stop at, reached when the metric equals or betters it. Default: none.
+    /// A value good enough to stop at, reached when the metric equals or betters it; an infinity
+    /// never does. Default: none.
     #[config(default = "None")]
     pub target: Option<f64>,
     /// A value so bad that the run is given up, when the metric is worse than it. Default: none.
@@ -277,7 +279,10 @@ impl EarlyStopping {
             divergence_limit,
             ..
         } = self.config;
-        let reached = |target: &f64| value == *target || goal.is_better(value, *target);
+        // An infinity that is counted as no improvement is no success either.
+        let reached = |target: &f64| {
+            value.is_finite() && (value == *target || goal.is_better(value, *target))
+        };
         if let Some(target) = target.filter(reached) {
             return Some(StopReason::TargetReached { target });
         }

@@ -2,4 +2,6 @@
 
 pub mod stop_early;
 
-pub use stop_early::{BestWeightsHandle, MissingMetric, StopHandle, SupervisedTrainingExt};
+pub use stop_early::{
+    BestWeightsHandle, MissingMetric, RestoreError, StopHandle, SupervisedTrainingExt,
+};

@@ -53,6 +53,9 @@ pub trait SupervisedTrainingExt<M: LearnerModel>: Sized {
     /// This takes the place of the training's checkpointers and of its checkpointing strategy: no
     /// file is written, and the run cannot be resumed. For both, write checkpoints and load that of
     /// the epoch that [`stop_early`](Self::stop_early)'s handle names.
+    ///
+    /// Call it after whatever else sets checkpointers or their strategy. Set later, they would take its
+    /// place, and [`restore`](BestWeightsHandle::restore) is then an error.
     fn stop_early_with_best_weights<Me>(
         self,
         metric: Me,
@@ -118,6 +121,43 @@ impl Display for MissingMetric {
 
 impl std::error::Error for MissingMetric {}
 
+/// The best weights could not be given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// There was a best check, and its weights were not kept: the checkpointers or their strategy were
+    /// set again after
+    /// [`stop_early_with_best_weights`](SupervisedTrainingExt::stop_early_with_best_weights).
+    NotKept {
+        /// The best check, from 1.
+        check: usize,
+    },
+    /// The weights do not fit the model.
+    Record(RecordError),
+}
+
+impl Display for RestoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotKept { check } => write!(
+                f,
+                "the weights of the best check, {check}, were not kept: were checkpointers or their \
+                 strategy set after `stop_early_with_best_weights`?"
+            ),
+            Self::Record(error) => write!(f, "the best weights do not fit the model: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RestoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NotKept { .. } => None,
+            Self::Record(error) => Some(error),
+        }
+    }
+}
+
 /// What early stopping saw of a training.
 #[derive(Debug, Clone)]
 pub struct StopHandle {
@@ -130,13 +170,22 @@ struct Watch {
     stop: EarlyStopping,
     /// The last epoch observed, and what came of it.
     last: Option<(usize, Result<Verdict, MissingMetric>)>,
+    /// The last epoch that improved.
+    best_epoch: Option<usize>,
+    /// Its check. Without an epoch, it is that of a run before this one.
+    best_check: Option<usize>,
 }
 
 impl StopHandle {
     fn new(metric: MetricName, stop: EarlyStopping) -> Self {
         Self {
             metric,
-            watch: Arc::new(Mutex::new(Watch { stop, last: None })),
+            watch: Arc::new(Mutex::new(Watch {
+                stop,
+                last: None,
+                best_epoch: None,
+                best_check: None,
+            })),
         }
     }
 
@@ -175,6 +224,12 @@ impl StopHandle {
                 epoch,
             }),
         };
+        if let Ok(verdict) = &verdict {
+            watch.best_check = verdict.best_check;
+            if verdict.improved {
+                watch.best_epoch = Some(epoch);
+            }
+        }
         watch.last = Some((epoch, verdict.clone()));
         verdict
     }
@@ -193,7 +248,14 @@ impl EarlyStoppingStrategy for StopHandle {
 #[derive(Debug, Clone)]
 pub struct BestWeightsHandle {
     stop: StopHandle,
-    best: Arc<Mutex<Option<ModuleRecord>>>,
+    best: Arc<Mutex<Option<Kept>>>,
+}
+
+/// A model, and the epoch after which it was saved.
+#[derive(Debug)]
+struct Kept {
+    epoch: usize,
+    record: ModuleRecord,
 }
 
 impl BestWeightsHandle {
@@ -202,19 +264,32 @@ impl BestWeightsHandle {
         &self.stop
     }
 
-    /// `model`, usually the training's result, with the best weights in it, on its device and in its
-    /// mode: the result of a training predicts, and `.train()` makes it train again. Without a best
-    /// epoch, `model` as it is.
+    /// `model`, usually the training's result, with the best weights and running statistics in it, on
+    /// its device. It predicts, whatever the mode of `model`, and `.train()` makes it train. Clones of
+    /// `model` stay as they are. Without a best epoch, the weights are those of `model`.
     ///
     /// # Errors
     ///
-    /// If `model` is of another architecture than the model that was trained.
-    pub fn restore<M: Module>(&self, model: M) -> Result<M, RecordError> {
-        match lock(&self.best).clone() {
-            // A fresh copy, whose running statistics no other clone shares.
-            Some(record) => model.try_load_record(record),
-            None => Ok(model),
-        }
+    /// If `model` is of another architecture than the model that was trained, or if the best weights
+    /// were not kept, because checkpointers or their strategy were set after
+    /// [`stop_early_with_best_weights`](SupervisedTrainingExt::stop_early_with_best_weights).
+    pub fn restore<M: Module>(&self, model: M) -> Result<M, RestoreError> {
+        // Clones of a batch norm share their running statistics, and a record is loaded in place: the
+        // model that `valid` gives has statistics of its own.
+        let model = model.valid();
+        let (best_epoch, best_check) = {
+            let watch = lock(&self.stop.watch);
+            (watch.best_epoch, watch.best_check)
+        };
+        let Some(check) = best_check else {
+            return Ok(model);
+        };
+        let record = match &*lock(&self.best) {
+            // Another strategy saves other epochs.
+            Some(kept) if Some(kept.epoch) == best_epoch => kept.record.clone(),
+            _ => return Err(RestoreError::NotKept { check }),
+        };
+        model.try_load_record(record).map_err(RestoreError::Record)
     }
 }
 
@@ -235,11 +310,11 @@ impl CheckpointingStrategy for SaveTheBest {
 }
 
 /// Keeps the last model that it was given.
-struct InMemory(Arc<Mutex<Option<ModuleRecord>>>);
+struct InMemory(Arc<Mutex<Option<Kept>>>);
 
 impl Checkpointer<ModuleRecord> for InMemory {
-    fn save(&self, _epoch: usize, record: ModuleRecord) -> Result<(), CheckpointerError> {
-        *lock(&self.0) = Some(record);
+    fn save(&self, epoch: usize, record: ModuleRecord) -> Result<(), CheckpointerError> {
+        *lock(&self.0) = Some(Kept { epoch, record });
         Ok(())
     }
 

@@ -20,7 +20,8 @@ pub mod prelude {
         NormalizeGrad, NormalizeGradConfig,
     };
     pub use burn_tricks_optim::{
-        Epsilon, Memory, NormalizedGradient, NormalizedGradientConfig, Scope,
+        DecayMode, DecayScope, Epsilon, Memory, MomentumForm, NormalizedGradient,
+        NormalizedGradientConfig, Scope,
     };
     pub use burn_tricks_schedule::{DecayUnit, ExponentialDecay, ExponentialDecayConfig};
     pub use burn_tricks_stop::{

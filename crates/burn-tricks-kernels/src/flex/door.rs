@@ -45,10 +45,7 @@ pub(crate) fn on_flex<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>)
 }
 
 fn is_known(dtype: DType) -> bool {
-    matches!(
-        dtype,
-        DType::F16 | DType::BF16 | DType::F32 | DType::F64
-    )
+    matches!(dtype, DType::F16 | DType::BF16 | DType::F32 | DType::F64)
 }
 
 /// The one number of a tensor. Here it lies in memory, computed: nothing is waited for.

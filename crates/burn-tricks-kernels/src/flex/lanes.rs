@@ -5,29 +5,50 @@ use crate::Step;
 use pulp::{Arch, Scalar, Simd, WithSimd};
 use std::array::from_fn;
 
-/// Takes the step on every element. All slices are of one length.
+/// Takes the step on every element, in the weight's own buffer. All slices are of one length.
 pub(super) fn run<T: Wide, R: Step<N>, const N: usize>(
     step: R,
     weight: &mut [T],
     grad: &[T],
     state: [&mut [T]; N],
 ) {
-    Arch::new().dispatch(Run {
+    Arch::new().dispatch(Run::<_, _, N, false> {
         step,
-        weight,
-        grad,
+        written: weight,
+        read: grad,
         state,
     });
 }
 
-struct Run<'a, T, R, const N: usize> {
+/// As [`run`], with the new weight in the gradient's buffer.
+pub(super) fn run_over_grad<T: Wide, R: Step<N>, const N: usize>(
     step: R,
-    weight: &'a mut [T],
-    grad: &'a [T],
+    weight: &[T],
+    grad: &mut [T],
+    state: [&mut [T]; N],
+) {
+    Arch::new().dispatch(Run::<_, _, N, true> {
+        step,
+        written: grad,
+        read: weight,
+        state,
+    });
+}
+
+struct Run<'a, T, R, const N: usize, const OVER_GRAD: bool> {
+    step: R,
+    /// The weight, or the gradient; the new weight takes its place.
+    written: &'a mut [T],
+    /// The other.
+    read: &'a [T],
     state: [&'a mut [T]; N],
 }
 
-impl<T: Wide, R: Step<N>, const N: usize> WithSimd for Run<'_, T, R, N> {
+impl<T, R, const N: usize, const OVER_GRAD: bool> WithSimd for Run<'_, T, R, N, OVER_GRAD>
+where
+    T: Wide,
+    R: Step<N>,
+{
     type Output = ();
 
     #[inline(always)]
@@ -37,13 +58,17 @@ impl<T: Wide, R: Step<N>, const N: usize> WithSimd for Run<'_, T, R, N> {
     }
 }
 
-impl<'a, T: Wide, R: Step<N>, const N: usize> Run<'a, T, R, N> {
+impl<'a, T, R, const N: usize, const OVER_GRAD: bool> Run<'a, T, R, N, OVER_GRAD>
+where
+    T: Wide,
+    R: Step<N>,
+{
     /// Takes the step register by register, and gives back the numbers that do not fill one.
     #[inline(always)]
     fn full_registers<S: Simd>(self, simd: S) -> Self {
         let step = self.step;
-        let (weights, weight) = T::vectors_mut::<S>(self.weight);
-        let (grads, grad) = T::vectors::<S>(self.grad);
+        let (writes, written) = T::vectors_mut::<S>(self.written);
+        let (reads, read) = T::vectors::<S>(self.read);
         let mut state: [&'a mut [T]; N] = from_fn(|_| Default::default());
         let mut k = 0;
         let states = self.state.map(|all| {
@@ -52,24 +77,26 @@ impl<'a, T: Wide, R: Step<N>, const N: usize> Run<'a, T, R, N> {
             k += 1;
             vectors
         });
-        let count = weights.len();
-        let grads = &grads[..count];
+        let count = writes.len();
+        let reads = &reads[..count];
         let states = states.map(|state| &mut state[..count]);
         for i in 0..count {
-            let (new, now) = step.element(
-                T::load(simd, weights[i]),
-                T::load(simd, grads[i]),
-                from_fn(|k| T::load(simd, states[k][i])),
-            );
-            weights[i] = T::store(new);
+            let (written, read) = (T::load(simd, writes[i]), T::load(simd, reads[i]));
+            let (weight, grad) = match OVER_GRAD {
+                true => (read, written),
+                false => (written, read),
+            };
+            let state = from_fn(|k| T::load(simd, states[k][i]));
+            let (new, now) = step.element(weight, grad, state);
+            writes[i] = T::store(new);
             for k in 0..N {
                 states[k][i] = T::store(now[k]);
             }
         }
         Self {
             step,
-            weight,
-            grad,
+            written,
+            read,
             state,
         }
     }

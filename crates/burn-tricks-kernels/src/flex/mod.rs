@@ -26,6 +26,8 @@ const GRAIN: usize = 1 << 16;
 
 /// Whether all tensors together have so few elements.
 pub(crate) fn is_little<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>) -> bool {
-    let sizes = tensors.into_iter().map(|tensor| tensor.shape().num_elements());
+    let sizes = tensors
+        .into_iter()
+        .map(|tensor| tensor.shape().num_elements());
     sizes.sum::<usize>() <= GRAIN
 }

@@ -2,8 +2,8 @@
 
 use super::door::{close, dense, from_numbers, open};
 use super::stored::Stored;
-use super::{FlexTensor, GRAIN};
 use super::vector::Wide;
+use super::{FlexTensor, GRAIN};
 use crate::scale::AtZero;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::DType;

@@ -1,9 +1,9 @@
 //! The sum of squares in one read, in `f64`.
 
-use super::{GRAIN, is_little};
 use super::door::{look, numbers, tensor_of};
 use super::stored::Stored;
 use super::vector::Wide;
+use super::{GRAIN, is_little};
 use crate::sum_of_squares::SumOfSquares;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::DType;
@@ -21,7 +21,10 @@ const LANES: usize = 16;
 
 /// All tensors must be of this backend.
 pub(crate) fn sum_of_squares(tensors: &VecDeque<DispatchTensor>) -> Option<SumOfSquares> {
-    if tensors.iter().all(|tensor| tensor.shape().num_elements() == 0) {
+    if tensors
+        .iter()
+        .all(|tensor| tensor.shape().num_elements() == 0)
+    {
         return None;
     }
     let mut scale = 1.0;
@@ -121,7 +124,10 @@ fn largest(tensors: &VecDeque<DispatchTensor>) -> f64 {
         for numbers in numbers.chunks(256) {
             let block = &mut block[..numbers.len()];
             E::load(numbers, block);
-            largest = block.iter().map(|x| x.to_f64().abs()).fold(largest, f64::max);
+            largest = block
+                .iter()
+                .map(|x| x.to_f64().abs())
+                .fold(largest, f64::max);
         }
         largest
     }

@@ -3,8 +3,8 @@
 use super::door::{close, dense, from_numbers, look, on_flex, open};
 use super::lanes;
 use super::stored::Stored;
-use super::{FlexTensor, GRAIN};
 use super::vector::Wide;
+use super::{FlexTensor, GRAIN};
 use crate::Step;
 use burn::backend::DispatchTensor;
 use burn::backend::TensorMetadata as _;
@@ -104,11 +104,17 @@ impl<E> Weight<'_, E> {
         match self {
             Self::InPlace(weight, grad) => {
                 let (weight, grad) = (weight.split_at_mut(at), grad.split_at(at));
-                (Self::InPlace(weight.0, grad.0), Self::InPlace(weight.1, grad.1))
+                (
+                    Self::InPlace(weight.0, grad.0),
+                    Self::InPlace(weight.1, grad.1),
+                )
             }
             Self::OverGrad(weight, grad) => {
                 let (weight, grad) = (weight.split_at(at), grad.split_at_mut(at));
-                (Self::OverGrad(weight.0, grad.0), Self::OverGrad(weight.1, grad.1))
+                (
+                    Self::OverGrad(weight.0, grad.0),
+                    Self::OverGrad(weight.1, grad.1),
+                )
             }
             Self::Apart(weight, grad, new) => {
                 let (weight, grad) = (weight.split_at(at), grad.split_at(at));
@@ -158,10 +164,18 @@ fn straight<E: Stored, R: Step<S>, const S: usize>(
     mut weight: Weight<'_, E>,
     state: [&mut [E::Wide]; S],
 ) {
-    if let Weight::InPlace(weight, grad) = &mut weight
-        && let (Some(weight), Some(grad)) = (E::as_wide_mut(weight), E::as_wide(grad))
-    {
-        return lanes::run(step, weight, grad, state);
+    match &mut weight {
+        Weight::InPlace(weight, grad) => {
+            if let (Some(weight), Some(grad)) = (E::as_wide_mut(weight), E::as_wide(grad)) {
+                return lanes::run(step, weight, grad, state);
+            }
+        }
+        Weight::OverGrad(weight, grad) => {
+            if let (Some(weight), Some(grad)) = (E::as_wide(weight), E::as_wide_mut(grad)) {
+                return lanes::run_over_grad(step, weight, grad, state);
+            }
+        }
+        Weight::Apart(..) => {}
     }
     let mut weight_block = [E::Wide::ZERO; BLOCK];
     let mut grad_block = [E::Wide::ZERO; BLOCK];
