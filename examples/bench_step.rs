@@ -35,8 +35,8 @@ struct Options {
     /// The backend to run on.
     #[arg(long, value_enum, default_value = "flex")]
     device: Backend,
-    /// Only take so many steps of one optimizer, on a matrix of 1024×1024, for a profiler. What two
-    /// numbers of steps differ by is what a step takes.
+    /// Only take so many steps of one optimizer, on a matrix of 1024×1024 (with `--quick`, on 250 of
+    /// 64×16), for a profiler. What two numbers of steps differ by is what a step takes.
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
     /// Which optimizer `--steps` takes.
@@ -350,8 +350,11 @@ fn steps_alone(options: &Options, count: usize, device: &Device) -> Result<(), B
         true => (pair.burns)(),
         false => (pair.ours)(),
     };
-    let mut weights = Weights::new(1, [1024, 1024], device);
-    let kept = [weights.like(device)];
+    let mut weights = match options.quick {
+        true => Weights::new(250, [64, 16], device),
+        false => Weights::new(1, [1024, 1024], device),
+    };
+    let kept = vec![weights.like(device); weights.count()];
     for _ in 0..count {
         let grads = weights.kept_grads(&kept);
         weights = optim.step(1e-3, weights, grads);

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 /// `a x + b y/d`, where `divisor` holds the one number `d`; 0 in place of `y/d` where `d` is 0.
 ///
 /// With `d` the norm of a gradient, `a = 1` and `b = −η` this is normalised gradient descent: one
-/// pass on the CPU backend, as [`blend`](crate::blend), and nothing read from another device.
+/// pass on the CPU backend, as [`blend`](crate::blend()), and nothing read from another device.
 pub fn descend<const D: usize>(
     x: Tensor<D>,
     a: f64,
