@@ -8,6 +8,7 @@ mod held;
 mod moments;
 pub mod normalized_gradient;
 mod normalized_gradient_state;
+mod normalized_tensor;
 pub mod rms_prop;
 pub mod sgd;
 pub mod weight_decay;
