@@ -4,13 +4,14 @@
 //! `-- --help` the rest.
 
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
-use burn::optim::{self as burns, GradientsParams, ModuleOptimizer, momentum::MomentumConfig};
+use burn::optim::{self as burns, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn_tricks::average::Predict;
 use burn_tricks::grad::{ClipGradNorm, ClipGradNormConfig};
 use burn_tricks::kernels::{TensorList, blend_all};
 use burn_tricks::optim as ours;
 use burn_tricks_examples::bench::{Row, Weights, in_turn, live_weights, one_by_one, timed, triad};
+use burn_tricks_examples::bench_pairs::{FAMILY, PAIRS, Pair, burns_name};
 use burn_tricks_examples::device::Backend;
 use burn_tricks_examples::mlp::{Mlp, MlpConfig};
 use clap::Parser;
@@ -26,7 +27,7 @@ struct Options {
     /// Rounds that count.
     #[arg(long, default_value_t = 15)]
     rounds: usize,
-    /// Everything at a hundredth of the size, to see that it runs.
+    /// Everything at an eighth of the size, to see that it runs.
     #[arg(long)]
     quick: bool,
     /// One JSON object per line instead of the table.
@@ -48,95 +49,6 @@ struct Options {
 }
 
 const CASES: [&str; 8] = ["a", "b", "c", "d", "pytorch", "tricks", "mlp", "size"];
-
-/// An optimizer of both, and the bytes that a step must at least move per `f32` weight.
-struct Pair {
-    name: &'static str,
-    ours: fn() -> ModuleOptimizer,
-    burns: fn() -> ModuleOptimizer,
-    bytes: f64,
-}
-
-const PAIRS: [Pair; 7] = [
-    Pair {
-        name: "SGD",
-        ours: || ours::SgdConfig::new().init().unwrap(),
-        burns: || burns::SgdConfig::new().init(),
-        bytes: 12.0,
-    },
-    Pair {
-        name: "SGD, momentum",
-        ours: || {
-            ours::SgdConfig::new()
-                .with_momentum(Some(MomentumConfig::new()))
-                .init()
-                .unwrap()
-        },
-        burns: || {
-            burns::SgdConfig::new()
-                .with_momentum(Some(MomentumConfig::new()))
-                .init()
-        },
-        bytes: 20.0,
-    },
-    Pair {
-        name: "AdaGrad",
-        ours: || ours::AdaGradConfig::new().init().unwrap(),
-        burns: || burns::AdaGradConfig::new().init(),
-        bytes: 20.0,
-    },
-    Pair {
-        name: "RMSProp",
-        ours: || {
-            ours::RmsPropConfig::new()
-                .with_momentum(0.0)
-                .init()
-                .unwrap()
-        },
-        burns: || burns::RmsPropConfig::new().with_momentum(0.0).init(),
-        bytes: 20.0,
-    },
-    Pair {
-        name: "RMSProp, momentum",
-        ours: || ours::RmsPropConfig::new().init().unwrap(),
-        burns: || burns::RmsPropConfig::new().init(),
-        bytes: 28.0,
-    },
-    Pair {
-        name: "Adam",
-        ours: || ours::AdamConfig::new().init().unwrap(),
-        burns: || burns::AdamConfig::new().init(),
-        bytes: 28.0,
-    },
-    Pair {
-        name: "AdamW",
-        ours: || ours::AdamWConfig::new().init().unwrap(),
-        burns: || burns::AdamWConfig::new().init(),
-        bytes: 28.0,
-    },
-];
-
-/// Ours without a counterpart in Burn: compared with Burn's SGD.
-const FAMILY: [Pair; 3] = [
-    Pair {
-        name: "sign SGD",
-        ours: || ours::NormalizedGradientConfig::new().init().unwrap(),
-        burns: || burns::SgdConfig::new().init(),
-        bytes: 12.0,
-    },
-    Pair {
-        name: "normalised, per tensor",
-        ours: || ours::NormalizedGradientConfig::lesson().init().unwrap(),
-        burns: || burns::SgdConfig::new().init(),
-        bytes: 16.0,
-    },
-    Pair {
-        name: "normalised, Adam's corner",
-        ours: || ours::NormalizedGradientConfig::adam().init().unwrap(),
-        burns: || burns::AdamConfig::new().init(),
-        bytes: 28.0,
-    },
-];
 
 struct Bench {
     device: Device,
@@ -360,14 +272,6 @@ fn steps_alone(options: &Options, count: usize, device: &Device) -> Result<(), B
         weights = optim.step(1e-3, weights, grads);
     }
     Ok(())
-}
-
-fn burns_name(name: &str) -> &str {
-    match name {
-        "sign SGD" | "normalised, per tensor" => "SGD",
-        "normalised, Adam's corner" => "Adam",
-        name => name,
-    }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

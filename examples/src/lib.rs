@@ -2,6 +2,7 @@
 //! `compare` compares.
 
 pub mod bench;
+pub mod bench_pairs;
 pub mod data;
 pub mod device;
 pub mod idx;
