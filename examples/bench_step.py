@@ -1,11 +1,11 @@
 """PyTorch's fused optimizers on the tensors of `bench_step`, to set its figures side by side.
 
-    pip install torch numpy
+    pip install torch
     python examples/bench_step.py [threads]
 
-Prints medians in milliseconds of 8 tensors of 1024x1024, 2,000 of 64x16 and one of 50 million numbers, in turn with a
-plain in-place triad of 28 bytes per element, so that the machine's own speed stands beside them. PyTorch is several GB,
-so nothing runs this but a person.
+Prints medians in milliseconds of 8 tensors of 1024x1024, 2,000 of 64x16 and one of 50 million numbers. Gradients stay
+where they are, and one optimizer runs after the other, as in `bench_step --only pytorch`. PyTorch is several GB, so
+nothing runs this but a person.
 """
 
 import statistics
@@ -21,6 +21,7 @@ OPTIMIZERS = {
     "SGD, momentum": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, dampening=0.1, fused=True),
     "AdaGrad": lambda p: torch.optim.Adagrad(p, lr=1e-3, eps=1e-5, fused=True),
     "RMSProp": lambda p: torch.optim.RMSprop(p, lr=1e-3, eps=1e-5, foreach=True),  # there is no fused one
+    "RMSProp, momentum": lambda p: torch.optim.RMSprop(p, lr=1e-3, eps=1e-5, momentum=0.9, foreach=True),
     "Adam": lambda p: torch.optim.Adam(p, lr=1e-3, eps=1e-5, fused=True),
     "AdamW": lambda p: torch.optim.AdamW(p, lr=1e-3, eps=1e-5, weight_decay=1e-4, fused=True),
 }
@@ -48,13 +49,13 @@ def main():
     for case, (count, shape) in CASES.items():
         tensors = parameters(count, shape)
         for name, make in OPTIMIZERS.items():
-            print(f"{case}  {name:<16} {median_ms(make(tensors).step):9.3f}", flush=True)
+            print(f"{case}  {name:<18} {median_ms(make(tensors).step):9.3f}", flush=True)
         clip = median_ms(lambda: torch.nn.utils.clip_grad_norm_(tensors, 1e9))
-        print(f"{case}  {'clip_grad_norm_':<16} {clip:9.3f}", flush=True)
+        print(f"{case}  {'clip_grad_norm_':<18} {clip:9.3f}", flush=True)
         mean = [tensor.detach().clone() for tensor in tensors]
         live = [tensor.detach() for tensor in tensors]
         blend = median_ms(lambda: torch._foreach_lerp_(mean, live, 0.001))
-        print(f"{case}  {'_foreach_lerp_':<16} {blend:9.3f}", flush=True)
+        print(f"{case}  {'_foreach_lerp_':<18} {blend:9.3f}", flush=True)
 
 
 if __name__ == "__main__":

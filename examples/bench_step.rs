@@ -27,7 +27,7 @@ struct Options {
     /// Rounds that count.
     #[arg(long, default_value_t = 15)]
     rounds: usize,
-    /// Everything at an eighth of the size, to see that it runs.
+    /// Tensors of an eighth of the size, to see that it runs.
     #[arg(long)]
     quick: bool,
     /// One JSON object per line instead of the table.
@@ -132,6 +132,57 @@ impl Bench {
         let bytes = pair.bytes * weights.elements() as f64;
         let other = format!("Burn's {}", burns_name(pair.name));
         self.report(case, pair.name, &other, times, bytes);
+    }
+
+    /// Clipping and averaging alone, on gradients that stay, as `bench_step.py` times PyTorch's; beside
+    /// them Burn's operations for the same.
+    fn alone(&self, case: &str, weights: &Weights) {
+        let device = &self.device;
+        let kept: Vec<_> = (0..weights.count()).map(|_| weights.like(device)).collect();
+        let elements = weights.elements() as f64;
+        let clip = ClipGradNormConfig::new(1e9).init().unwrap();
+        let ours = || timed(device, || clip.apply(weights, weights.kept_grads(&kept))).1;
+        // Burn has no norm over a module; of its operations it would be this.
+        let norm = || {
+            let sums = kept
+                .iter()
+                .map(|grad| grad.clone().square().sum())
+                .collect();
+            Tensor::cat(sums, 0).sum().sqrt()
+        };
+        let squares = || timed(device, norm).1;
+        let times = one_by_one(self.rounds, ours, squares);
+        self.report(
+            case,
+            "clip, nothing clipped",
+            "square, sum",
+            times,
+            4.0 * elements,
+        );
+
+        let fresh = || Some(live_weights(&weights.copy()));
+        let (mut ours_mean, mut burns_mean) = (fresh(), Some(kept.clone()));
+        let ours = || {
+            let mean = ours_mean.take().expect("given back below");
+            let blended = || blend_all(mean, 0.999, live_weights(weights), 0.001);
+            let (mean, time) = timed(device, blended);
+            ours_mean = Some(mean);
+            time
+        };
+        let burns = || {
+            let mean = burns_mean.take().expect("given back below");
+            let pairs = mean.into_iter().zip(&kept);
+            let blended = || {
+                pairs
+                    .map(|(mean, live)| mean * 0.999 + live.clone() * 0.001)
+                    .collect()
+            };
+            let (mean, time) = timed(device, blended);
+            burns_mean = Some(mean);
+            time
+        };
+        let times = one_by_one(self.rounds, ours, burns);
+        self.report(case, "blend", "a x + b y", times, 12.0 * elements);
     }
 
     /// What clipping and averaging add to a bare step of our AdamW.
@@ -330,6 +381,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             for pair in &PAIRS {
                 bench.as_pytorch(case, pair, &weights);
             }
+            bench.alone(case, &weights);
         }
     }
     if wants("tricks") {
@@ -339,7 +391,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         bench.mlp();
     }
     if wants("size") {
-        for elements in [10_000, 100_000, 1_000_000, 10_000_000, 100_000_000 / scale] {
+        for elements in [10_000, 100_000, 1_000_000, 10_000_000, 100_000_000] {
+            let elements = elements / scale / 1000 * 1000; // rows of 1,000
             let weights = Weights::new(1, [elements / 1000, 1000], device);
             let case = format!("size {elements}");
             bench.optimizers(&case, &PAIRS[6], &weights, false);

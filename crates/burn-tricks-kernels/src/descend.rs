@@ -1,7 +1,8 @@
 //! A step along a direction whose length is a number on the device.
 
-use crate::step::apply_to;
-use crate::{Real, Step, accumulation_dtype};
+use crate::accumulation_dtype;
+#[cfg(feature = "flex")]
+use crate::{Real, Step, step::apply_to};
 use burn::tensor::Tensor;
 
 /// `a x + b y/d`, where `divisor` holds the one number `d`; 0 in place of `y/d` where `d` is 0.
@@ -47,6 +48,7 @@ pub fn descend_twin<const D: usize>(
     (x.cast(wide) * a + quotient * b).cast(dtype)
 }
 
+#[cfg(feature = "flex")]
 #[derive(Debug, Clone, Copy)]
 struct DescendStep {
     a: f64,
@@ -54,6 +56,7 @@ struct DescendStep {
     divisor: f64,
 }
 
+#[cfg(feature = "flex")]
 impl Step<0> for DescendStep {
     #[inline(always)]
     fn element<T: Real>(self, x: T, y: T, _state: [T; 0]) -> (T, [T; 0]) {

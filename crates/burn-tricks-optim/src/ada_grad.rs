@@ -93,8 +93,8 @@ pub struct AdaGradConfig {
     pub initial_accumulator: f64,
     /// Weight decay, with λ ≥ 0. Default: none.
     pub weight_decay: Option<WeightDecayConfig>,
-    /// Where the decay enters. Default: [`DecayMode::Coupled`], as in Burn. Decoupled decay goes with
-    /// `ηₜ`.
+    /// Where the decay enters. Default: [`DecayMode::Coupled`], as in Burn. Decoupled, it is `ηₜ λ`:
+    /// it falls with `lr_decay`.
     #[config(default = "DecayMode::Coupled")]
     pub decay_mode: DecayMode,
     /// Which weights decay. Default: [`DecayScope::Every`], as in Burn.

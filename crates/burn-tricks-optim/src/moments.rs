@@ -93,9 +93,9 @@ impl Moments {
             (m, v, state.max_moment_2.map(|max| max.beside(&weight)))
         });
         let (weight, m, v, max) = if self.amsgrad {
-            // A run that only now turns to AMSGrad starts from the second moment that it has.
+            // A run that only now turns to AMSGrad has seen no maximum: it starts with this step's.
             let moments = moments.map(|(m, v, max)| {
-                let max = max.unwrap_or_else(|| v.clone());
+                let max = max.unwrap_or_else(|| v.zeros_like());
                 [m, v, max]
             });
             let (weight, [m, v, max]) = AmsGradStep(step).apply(weight, grad, moments);

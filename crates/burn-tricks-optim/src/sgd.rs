@@ -65,7 +65,7 @@
 //!   [`lesson`](SgdConfig::lesson).
 //! - Keras's momentum is the lesson's, and so is its Nesterov: `w + γ v − η g`.
 //! - PyTorch refuses Nesterov with dampening; Burn and [`MomentumForm::OfGradient`] allow it.
-//! - A factor of 0 is plain SGD and keeps no state.
+//! - A factor of 0 is plain SGD and keeps no state, as in PyTorch; Burn's still dampens then.
 //!
 //! # Suggested values
 //!
@@ -241,6 +241,7 @@ impl Optimizer for Sgd {
         });
         match self.form {
             MomentumForm::OfGradient => {
+                state.update = None; // of another form, if the run began with it
                 let old = state.velocity.take().map(|old| [old.beside(&tensor)]);
                 let step = MomentumStep {
                     lr,
@@ -255,6 +256,7 @@ impl Optimizer for Sgd {
                 (tensor, Some(state))
             }
             MomentumForm::OfUpdate => {
+                state.velocity = None;
                 let old = state.update.take().map(|old| [old.beside(&tensor)]);
                 let step = UpdateMomentumStep {
                     lr,

@@ -51,6 +51,9 @@ fn is_known(dtype: DType) -> bool {
 /// The one number of a tensor. Here it lies in memory, computed: nothing is waited for.
 pub(crate) fn scalar(tensor: &DispatchTensor) -> Option<f64> {
     let buffer = look(tensor)?;
+    if buffer.layout().num_elements() != 1 {
+        return None;
+    }
     match buffer.dtype() {
         DType::F64 => buffer.as_slice::<f64>()?.first().copied(),
         DType::F32 => buffer.as_slice::<f32>()?.first().copied().map(f64::from),

@@ -30,7 +30,8 @@ pub(crate) fn sum_of_squares(tensors: &VecDeque<DispatchTensor>) -> Option<SumOf
     let mut scale = 1.0;
     let mut sum = total::<false>(tensors, scale);
     // Squares of `f64` beyond 1e±154 overflow or vanish. Those of `f32` cannot.
-    if !sum.is_nan() && !(1e-250..1e250).contains(&sum) {
+    let has_f64 = tensors.iter().any(|tensor| tensor.dtype() == DType::F64);
+    if has_f64 && !sum.is_nan() && !(1e-250..1e250).contains(&sum) {
         let largest = largest(tensors);
         if largest > 0.0 && largest.is_finite() {
             scale = largest;
