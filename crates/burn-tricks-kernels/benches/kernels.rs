@@ -1,4 +1,4 @@
-//! Each kernel and its twin on the CPU backend: `cargo bench --workspace --bench kernels`.
+//! Each kernel and its twin on the CPU backend: `cargo bench -p burn-tricks-kernels --features flex`.
 
 #![allow(missing_docs)] // what criterion's macros make
 
