@@ -1,4 +1,5 @@
-//! Each kernel and its twin on the CPU backend: `cargo bench -p burn-tricks-kernels --features flex`.
+//! Each kernel and its twin on the CPU backend: `cargo bench -p burn-tricks-kernels --features flex`;
+//! each once, to see that it runs: `cargo test --workspace --bench kernels`.
 
 #![allow(missing_docs)] // what criterion's macros make
 
