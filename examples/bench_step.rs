@@ -94,8 +94,7 @@ impl Bench {
         let like = weights.like(device);
         let arm = |mut optim: ModuleOptimizer| {
             let mut model = Some(weights.copy());
-            let like = like.clone();
-            let device = device.clone();
+            let (like, device) = (like.clone(), device.clone());
             move || {
                 let before = model.take().expect("given back below");
                 let grads = before.grads(&like);
@@ -193,8 +192,7 @@ impl Bench {
             let clip = max_norm.map(|norm| ClipGradNormConfig::new(norm).init().unwrap());
             let mut model = Some(weights.copy());
             let mut mean = Some(live_weights(&weights.copy()));
-            let like = like.clone();
-            let device = self.device.clone();
+            let (like, device) = (like.clone(), self.device.clone());
             move || {
                 let before = model.take().expect("given back below");
                 let grads = before.grads(&like);
