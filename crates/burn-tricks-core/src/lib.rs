@@ -3,10 +3,19 @@
 
 mod config_error;
 mod improvement;
-
+mod place;
+mod restore;
+pub mod snapshot;
+mod unit_axis;
+mod values;
 mod walk;
+mod weights;
 
 pub use burn_tricks_kernels::accumulation_dtype;
 pub use config_error::ConfigError;
 pub use improvement::{Goal, Improvement, MinDelta};
+pub use place::{Difference, Place, PlaceKind, places};
+pub use snapshot::{Buffers, Snapshot};
+pub use unit_axis::{Fans, UnitAxis};
 pub use walk::{ParamInfo, PathTracker, force_init, params};
+pub use weights::Weights;

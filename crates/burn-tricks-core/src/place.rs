@@ -1,0 +1,203 @@
+//! What a module holds, place by place, and where two modules differ.
+
+use crate::PathTracker;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Bool, DType, Int, Tensor};
+use std::fmt::Display;
+
+/// What a [`Place`] holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// A float parameter, trained or frozen.
+    Weight,
+    /// A float value that no optimizer can reach: a running statistic
+    /// ([`RunningState`](burn::module::RunningState)).
+    Buffer,
+    /// Integers.
+    Int,
+    /// Booleans.
+    Bool,
+}
+
+/// A tensor of a module, without its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Where it stands, as Burn's records name it: `encoder.layers.0.weight`.
+    pub path: String,
+    /// What it is.
+    pub kind: PlaceKind,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+    /// Its element type.
+    pub dtype: DType,
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            path, shape, dtype, ..
+        } = self;
+        write!(f, "`{path}` {shape:?} {dtype:?}")
+    }
+}
+
+/// Everything that `module` holds, in the module's own order. Lazy parameters are initialised.
+///
+/// ```
+/// use burn::nn::BatchNormConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_core::{PlaceKind, places};
+///
+/// let places = places(&BatchNormConfig::new(3).init(&Device::flex()));
+/// assert_eq!((places[0].path.as_str(), places[0].kind), ("gamma", PlaceKind::Weight));
+/// assert_eq!((places[2].path.as_str(), places[2].kind), ("running_mean", PlaceKind::Buffer));
+/// ```
+pub fn places<M: Module>(module: &M) -> Vec<Place> {
+    let mut list = List::default();
+    // A running statistic refuses to become trainable; every parameter obeys, frozen or not.
+    module
+        .valid()
+        .train()
+        .set_require_grad(true)
+        .visit(&mut list);
+    list.places
+}
+
+/// Two modules that do not match: the first place where they differ, and what each has there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What the first module has, in words.
+    pub expected: String,
+    /// What the second has.
+    pub got: String,
+}
+
+impl Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { expected, got } = self;
+        write!(
+            f,
+            "the architectures differ: expected {expected}, got {got}"
+        )
+    }
+}
+
+impl std::error::Error for Difference {}
+
+impl Difference {
+    /// Between places that must agree in path, kind, shape and element type.
+    pub fn between(expected: &[Place], got: &[Place]) -> Option<Self> {
+        Self::first(expected, got, |a, b| a == b)
+    }
+
+    /// Between places that may differ in element type.
+    pub fn apart_from_dtype(expected: &[Place], got: &[Place]) -> Option<Self> {
+        Self::first(expected, got, |a, b| {
+            (&a.path, a.kind, &a.shape) == (&b.path, b.kind, &b.shape)
+        })
+    }
+
+    fn first(
+        expected: &[Place],
+        got: &[Place],
+        same: impl Fn(&Place, &Place) -> bool,
+    ) -> Option<Self> {
+        let describe = |place: Option<&Place>| match place {
+            Some(place) => place.to_string(),
+            None => "no further parameter".to_owned(),
+        };
+        (0..expected.len().max(got.len())).find_map(|at| match (expected.get(at), got.get(at)) {
+            (Some(a), Some(b)) if same(a, b) => None,
+            (a, b) => Some(Self {
+                expected: describe(a),
+                got: describe(b),
+            }),
+        })
+    }
+}
+
+#[derive(Default)]
+struct List {
+    at: PathTracker,
+    places: Vec<Place>,
+}
+
+impl List {
+    fn add(&mut self, kind: PlaceKind, shape: Vec<usize>, dtype: DType) {
+        self.places.push(Place {
+            path: self.at.path(),
+            kind,
+            shape,
+            dtype,
+        });
+    }
+}
+
+impl ModuleVisitor for List {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        let kind = match value.is_require_grad() {
+            true => PlaceKind::Weight,
+            false => PlaceKind::Buffer,
+        };
+        self.add(kind, value.dims().to_vec(), value.dtype());
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        let value = param.val();
+        self.add(PlaceKind::Int, value.dims().to_vec(), value.dtype());
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        let value = param.val();
+        self.add(PlaceKind::Bool, value.dims().to_vec(), value.dtype());
+    }
+
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.at.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.at.exit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::{BatchNormConfig, LinearConfig};
+    use burn::tensor::Device;
+
+    #[test]
+    fn a_frozen_weight_is_a_weight_and_a_statistic_is_not() {
+        for device in [Device::flex(), Device::flex().autodiff()] {
+            let module = (
+                LinearConfig::new(2, 3).init(&device).freeze(),
+                BatchNormConfig::new(3).init(&device),
+            );
+            let kinds: Vec<_> = places(&module).into_iter().map(|at| at.kind).collect();
+            use PlaceKind::{Buffer, Weight};
+            assert_eq!(kinds, [Weight, Weight, Weight, Weight, Buffer, Buffer]);
+            assert!(!module.0.weight.is_require_grad(), "it is still frozen");
+        }
+    }
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let device = Device::flex();
+        let two = vec![LinearConfig::new(2, 3).init(&device); 2];
+        let wide = vec![
+            two[0].clone(),
+            LinearConfig::new(3, 4).init(&device),
+            two[1].clone(),
+        ];
+        let difference = Difference::between(&places(&two), &places(&wide)).unwrap();
+        assert_eq!(
+            difference.to_string(),
+            "the architectures differ: expected `1.weight` [2, 3] F32, got `1.weight` [3, 4] F32"
+        );
+        let difference = Difference::between(&places(&two), &places(&two[..1].to_vec())).unwrap();
+        assert_eq!(difference.got, "no further parameter");
+        assert_eq!(Difference::between(&places(&two), &places(&two)), None);
+    }
+}

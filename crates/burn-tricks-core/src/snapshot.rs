@@ -1,0 +1,342 @@
+//! The weights and running statistics of a module at one moment, safe from what happens to the module
+//! afterwards.
+//!
+//! `model.clone()` is no snapshot: clones share the running statistics of batch norm, so the copy goes
+//! on changing with the training, and loading into one clone changes them all. A [`Snapshot`] holds
+//! values of its own, detached, on the module's device.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::{BatchNorm, BatchNormConfig};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_core::Snapshot;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::Difference> {
+//! let device = Device::flex().autodiff();
+//! let model: BatchNorm = BatchNormConfig::new(2).init(&device);
+//! let start = Snapshot::of(&model);
+//!
+//! model.forward(Tensor::<2>::full([4, 2], 10.0, &device)); // moves the running mean
+//!
+//! let mean = |model: &BatchNorm| model.running_mean.value().into_data().to_vec::<f32>().unwrap();
+//! assert_eq!(mean(&start.model()), [0.0, 0.0]); // to predict with
+//! let model = start.restore(&model)?; // to train on
+//! assert_eq!(mean(&model), [0.0, 0.0]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Cost
+//!
+//! [`Snapshot::of`] copies nothing: the tensors are shared until one side changes them. A module that
+//! is trained on therefore costs one copy of its weights, and its next optimizer step cannot write in
+//! place.
+
+use crate::restore::with_values;
+use crate::values::Values;
+use crate::{Difference, Place, PlaceKind, Weights, accumulation_dtype, places};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Bool, DType, Int, Tensor};
+use burn_tricks_kernels::blend;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// What becomes of running statistics when modules are averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Buffers {
+    /// Averaged like the weights.
+    Average,
+    /// Those of the newest module, as they are.
+    Copy,
+}
+
+/// The values of a module at one moment. See the [module documentation](self).
+#[derive(Debug)]
+pub struct Snapshot<M> {
+    /// Always there, but for the time of a blend.
+    model: Option<M>,
+    places: Arc<[Place]>,
+    /// Whether halves are held in `f32`.
+    wide: bool,
+}
+
+impl<M: Module> Clone for Snapshot<M> {
+    fn clone(&self) -> Self {
+        Self {
+            model: Some(self.held().valid()),
+            places: self.places.clone(),
+            wide: self.wide,
+        }
+    }
+}
+
+impl<M: Module> Snapshot<M> {
+    /// Of `model` as it is now, its pending statistics included. A lazy parameter is initialised.
+    pub fn of(model: &M) -> Self {
+        Self {
+            model: Some(model.valid()),
+            places: places(model).into(),
+            wide: false,
+        }
+    }
+
+    /// The module to predict with: without gradients, dropout off, batch norm on its kept statistics.
+    /// `Module::train` makes it one to train on.
+    pub fn model(&self) -> M {
+        let mut dtypes = Cast(self.float_dtypes());
+        self.held().valid().map(&mut dtypes)
+    }
+
+    /// `model` with the values of this snapshot.
+    ///
+    /// Parameter ids, devices, element types, gradient requirements and training flags are those of
+    /// `model`, so that an optimizer's state still fits. `model` itself and its clones keep their
+    /// values; a pending update of their statistics is folded in, as their next forward pass would.
+    ///
+    /// # Errors
+    ///
+    /// If the two differ in a path, a kind or a shape: the first such place.
+    pub fn restore(&self, model: &M) -> Result<M, Difference> {
+        self.check(model)?;
+        Ok(with_values(model, Values::of(self.held())))
+    }
+
+    /// `a` times this snapshot plus `b` times `model`: weights, and running statistics if `buffers`
+    /// says so. Integers and booleans are copied from `model`.
+    ///
+    /// One pass over memory on the CPU backend, in place, and nothing is read from the device. Where
+    /// `model` is on another device now, or has other element types, the snapshot follows it.
+    ///
+    /// # Errors
+    ///
+    /// If the two differ in a path, a kind or a shape: the first such place. The snapshot is then as
+    /// it was.
+    pub fn blend(&mut self, a: f64, model: &M, b: f64, buffers: Buffers) -> Result<(), Difference> {
+        let weights = self.look_at(model)?;
+        self.blend_weights(a, &weights, b, buffers)
+    }
+
+    /// Lets go of its values and takes those of `model`, its element types too. For each step: without
+    /// listing the places.
+    ///
+    /// # Errors
+    ///
+    /// If the two differ in a path, a kind or a shape: the first such place. The snapshot is then as
+    /// it was.
+    pub fn replace(&mut self, model: &M) -> Result<(), Difference> {
+        let weights = self.look_at(model)?;
+        self.replace_weights(&weights)
+    }
+
+    /// What `model` holds now, for several snapshots of its kind: one walk through it for all of them.
+    ///
+    /// # Errors
+    ///
+    /// If the two differ in a path, a kind or a shape: the first such place.
+    pub fn look_at(&self, model: &M) -> Result<Weights<M>, Difference> {
+        Weights::of(model, &self.places)
+    }
+
+    /// [`blend`](Self::blend) with what was [seen](Self::look_at) of a model.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn blend_weights(
+        &mut self,
+        a: f64,
+        weights: &Weights<M>,
+        b: f64,
+        buffers: Buffers,
+    ) -> Result<(), Difference> {
+        weights.check(&self.places)?;
+        self.follow(weights.values.dtypes());
+        self.blend_values(a, weights.values.clone(), b, buffers);
+        Ok(())
+    }
+
+    /// [`replace`](Self::replace) with what was [seen](Self::look_at) of a model.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn replace_weights(&mut self, weights: &Weights<M>) -> Result<(), Difference> {
+        weights.check(&self.places)?;
+        self.follow(weights.values.dtypes());
+        let mut held = Cast(self.held_dtypes());
+        self.model = Some(weights.model.valid().map(&mut held));
+        Ok(())
+    }
+
+    /// [`blend`](Self::blend) with another snapshot.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn blend_with(
+        &mut self,
+        a: f64,
+        other: &Self,
+        b: f64,
+        buffers: Buffers,
+    ) -> Result<(), Difference> {
+        if let Some(difference) = Difference::apart_from_dtype(&self.places, &other.places) {
+            return Err(difference);
+        }
+        let dtypes: Vec<_> = other.places.iter().map(|place| place.dtype).collect();
+        self.follow(&dtypes);
+        self.blend_values(a, Values::of(other.held()), b, buffers);
+        Ok(())
+    }
+
+    /// The same values, held in `f32` where the module has `f16` or `bf16`, so that sums do not stop
+    /// growing. [`model`](Self::model) still gives the module's own types.
+    pub fn widened(mut self) -> Self {
+        self.wide = true;
+        let mut held = Cast(self.held_dtypes());
+        self.model = self.model.map(|model| model.map(&mut held));
+        self
+    }
+
+    /// What it holds, in the module's order. The element types are those of the module.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// The module as it is held: [widened](Self::widened) values in full. For records; its operations
+    /// may meet tensors of another type.
+    pub fn held_model(&self) -> M {
+        self.held().valid()
+    }
+
+    /// This snapshot holding `model` instead, a [`held_model`](Self::held_model) of the same places
+    /// whose values were read from a record.
+    ///
+    /// # Errors
+    ///
+    /// If the two differ in a path, a kind or a shape: the first such place.
+    pub fn with_held_model(&self, model: &M) -> Result<Self, Difference> {
+        self.check(model)?;
+        Ok(Self {
+            model: Some(model.valid()),
+            places: self.places.clone(),
+            wide: self.wide,
+        })
+    }
+
+    /// Whether `model` has the paths, kinds and shapes of this snapshot.
+    ///
+    /// # Errors
+    ///
+    /// If it has not: the first place that differs.
+    pub fn check(&self, model: &M) -> Result<(), Difference> {
+        self.look_at(model).map(|_| ())
+    }
+
+    fn held(&self) -> &M {
+        self.model.as_ref().expect("a snapshot holds a module")
+    }
+
+    fn blend_values(&mut self, a: f64, values: Values, b: f64, buffers: Buffers) {
+        let mut blender = Blender {
+            a,
+            b,
+            buffers,
+            values,
+            places: self.places.iter(),
+            wide: self.wide,
+        };
+        self.model = self.model.take().map(|model| model.map(&mut blender));
+    }
+
+    /// Takes on the element types of a model, which may have been cast since the last look at it.
+    fn follow(&mut self, dtypes: &[DType]) {
+        let now = self.places.iter().zip(dtypes);
+        if now.clone().all(|(place, dtype)| place.dtype == *dtype) {
+            return;
+        }
+        let cast = |(place, dtype): (&Place, &DType)| Place {
+            dtype: *dtype,
+            ..place.clone()
+        };
+        self.places = now.map(cast).collect();
+    }
+
+    /// The types in which the floats are held.
+    fn held_dtypes(&self) -> VecDeque<DType> {
+        let held = |dtype| held_dtype(dtype, self.wide);
+        self.float_dtypes().into_iter().map(held).collect()
+    }
+
+    fn float_dtypes(&self) -> VecDeque<DType> {
+        let is_float = |place: &&Place| matches!(place.kind, PlaceKind::Weight | PlaceKind::Buffer);
+        let floats = self.places.iter().filter(is_float);
+        floats.map(|place| place.dtype).collect()
+    }
+}
+
+/// Casts the floats of a module, one after the other.
+struct Cast(VecDeque<DType>);
+
+impl ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let dtype = self.0.pop_front().expect("a type for each float");
+        param.map(|value| value.cast(dtype))
+    }
+}
+
+/// In which type a float of type `dtype` is held.
+fn held_dtype(dtype: DType, wide: bool) -> DType {
+    match wide {
+        true => accumulation_dtype(dtype).into(),
+        false => dtype,
+    }
+}
+
+struct Blender<'a> {
+    a: f64,
+    b: f64,
+    buffers: Buffers,
+    values: Values,
+    places: std::slice::Iter<'a, Place>,
+    wide: bool,
+}
+
+impl Blender<'_> {
+    fn next_place(&mut self) -> &Place {
+        self.places.next().expect("a place for each tensor")
+    }
+}
+
+impl ModuleMapper for Blender<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let &Place { kind, dtype, .. } = self.next_place();
+        let dtype = held_dtype(dtype, self.wide);
+        let copied = kind == PlaceKind::Buffer && self.buffers == Buffers::Copy;
+        let new = self.values.float::<D>();
+        param.map(|held| {
+            let held = held.to_device(&new.device()).cast(dtype);
+            match copied {
+                true => new.cast(dtype),
+                false => blend(held, self.a, new, self.b),
+            }
+        })
+    }
+
+    fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
+        self.next_place();
+        let new: Tensor<D, Int> = self.values.other();
+        param.map(|_| new)
+    }
+
+    fn map_bool<const D: usize>(
+        &mut self,
+        param: Param<Tensor<D, Bool>>,
+    ) -> Param<Tensor<D, Bool>> {
+        self.next_place();
+        let new: Tensor<D, Bool> = self.values.other();
+        param.map(|_| new)
+    }
+}

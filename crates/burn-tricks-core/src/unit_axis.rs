@@ -1,0 +1,178 @@
+//! Which axis of a weight counts its output units, and how many inputs each of them sums.
+
+use burn::tensor::Tensor;
+
+/// The layout of a layer's weight: which axis counts the layer's output units.
+///
+/// Burn's linear layers hold `[in, out]`, in both values of `LinearLayout` (a column-major layer stores
+/// `[out, in]` and shows it transposed), convolutions `[out, in / groups, kernel...]`, transposed
+/// convolutions `[in, out / groups, kernel...]`, and embeddings one row per word.
+///
+/// ```
+/// use burn_tricks_core::UnitAxis;
+///
+/// let linear = UnitAxis::of("Struct:Linear", 2).unwrap();
+/// assert_eq!(linear.axis(), 1);
+/// assert_eq!(linear.fans(&[8, 4]).unwrap().fan_in, 8);
+///
+/// let convolution = UnitAxis::of("Struct:Conv2d", 4).unwrap();
+/// assert_eq!(convolution.axis(), 0);
+/// assert_eq!(convolution.fans(&[16, 3, 3, 3]).unwrap().fan_in, 27);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnitAxis {
+    /// `[in, out]`: linear layers.
+    InOut,
+    /// `[out, in, kernel...]`: convolutions.
+    OutIn,
+    /// `[in, out, kernel...]`: transposed convolutions.
+    InOutKernel,
+    /// `[rows, dimensions]`: embeddings. A row is looked up, nothing is summed: there are no fans.
+    Rows,
+}
+
+/// How many numbers an output unit sums, and how many output units an input reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fans {
+    /// Inputs of one output unit, counting the places of a convolution's kernel.
+    pub fan_in: usize,
+    /// Output units of one input, counting the places of a convolution's kernel.
+    pub fan_out: usize,
+}
+
+impl UnitAxis {
+    /// Of the weight of rank `rank` inside a module of type `container`, as `enter_module` of Burn's
+    /// visitors and mappers names it (`"Struct:Conv2d"`).
+    ///
+    /// The weight of a module that Burn does not have is taken for a linear one at rank 2 and for a
+    /// convolution's from rank 3 on. Vectors have no units to tell apart: `None`.
+    pub fn of(container: &str, rank: usize) -> Option<Self> {
+        if rank < 2 {
+            return None;
+        }
+        let name = container.rsplit(':').next().unwrap_or(container);
+        Some(match name {
+            "Linear" => Self::InOut,
+            "Embedding" => Self::Rows,
+            "ConvTranspose1d" | "ConvTranspose2d" | "ConvTranspose3d" => Self::InOutKernel,
+            _ if rank == 2 => Self::InOut,
+            _ => Self::OutIn,
+        })
+    }
+
+    /// The axis that counts output units (rows, for an embedding).
+    pub fn axis(self) -> usize {
+        match self {
+            Self::InOut | Self::InOutKernel => 1,
+            Self::OutIn | Self::Rows => 0,
+        }
+    }
+
+    /// The fans of a weight of this `shape`; `None` for an embedding.
+    ///
+    /// A shape does not tell the groups of a convolution: as in PyTorch, `fan_in` is right for grouped
+    /// convolutions and `fan_out` is too large by the number of groups. The stride of a transposed
+    /// convolution, which lets only 1/stride of the kernel's places meet an output, does not count either.
+    /// (PyTorch and Keras have the two fans of a transposed convolution the other way round.)
+    ///
+    /// # Panics
+    ///
+    /// If `shape` has fewer than two dimensions.
+    pub fn fans(self, shape: &[usize]) -> Option<Fans> {
+        let kernel: usize = shape[2..].iter().product();
+        let (first, second) = (shape[0] * kernel, shape[1] * kernel);
+        let (fan_in, fan_out) = match self {
+            Self::InOut | Self::InOutKernel => (first, second),
+            Self::OutIn => (second, first),
+            Self::Rows => return None,
+        };
+        Some(Fans { fan_in, fan_out })
+    }
+
+    /// The sum over everything that belongs to one unit. The reduced dimensions stay, with size 1, so
+    /// that the result broadcasts against the weight.
+    pub fn sum_per_unit<const D: usize>(self, weight: Tensor<D>) -> Tensor<D> {
+        (0..D)
+            .filter(|dim| *dim != self.axis())
+            .fold(weight, |sum, dim| sum.sum_dim(dim))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::module::{Module, ModuleVisitor, Param};
+    use burn::nn::conv::{Conv1dConfig, Conv2dConfig, ConvTranspose2dConfig};
+    use burn::nn::{EmbeddingConfig, LinearConfig, LinearLayout};
+    use burn::tensor::Device;
+
+    #[derive(Default)]
+    struct Find {
+        container: String,
+        found: Vec<(usize, Option<Fans>)>,
+    }
+
+    impl ModuleVisitor for Find {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(unit) = UnitAxis::of(&self.container, D) {
+                let shape = param.val().dims();
+                self.found.push((shape[unit.axis()], unit.fans(&shape)));
+            }
+        }
+
+        fn enter_module(&mut self, _name: &str, container_type: &str) {
+            self.container = container_type.to_owned();
+        }
+    }
+
+    #[test]
+    fn burns_layers_have_the_units_they_were_made_with() {
+        let device = Device::flex();
+        let fans = |fan_in, fan_out| Some(Fans { fan_in, fan_out });
+        let mut find = Find::default();
+        let column = LinearConfig::new(5, 3).with_layout(LinearLayout::Col);
+        (
+            LinearConfig::new(5, 3).init(&device),
+            column.init(&device),
+            Conv1dConfig::new(2, 7, 3).init(&device),
+            Conv2dConfig::new([4, 6], [3, 2])
+                .with_groups(2)
+                .init(&device),
+            ConvTranspose2dConfig::new([4, 6], [3, 2]).init(&device),
+            EmbeddingConfig::new(10, 3).init(&device),
+        )
+            .visit(&mut find);
+        let expected = [
+            (3, fans(5, 3)),
+            (3, fans(5, 3)),
+            (7, fans(6, 21)),
+            (6, fans(12, 36)),
+            (6, fans(24, 36)),
+            (10, None),
+        ];
+        assert_eq!(find.found, expected);
+    }
+
+    #[test]
+    fn sums_keep_the_unit_axis() {
+        let weight = Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], &Device::flex());
+        #[allow(clippy::disallowed_methods)] // not on the step path
+        let sums = |unit: UnitAxis| unit.sum_per_unit(weight.clone()).into_data();
+        assert_eq!(
+            sums(UnitAxis::InOut).try_to_vec::<f32>().unwrap(),
+            [9.0, 12.0]
+        );
+        assert_eq!(
+            sums(UnitAxis::OutIn).try_to_vec::<f32>().unwrap(),
+            [3.0, 7.0, 11.0]
+        );
+    }
+
+    #[test]
+    fn an_unknown_layer_goes_by_its_rank() {
+        assert_eq!(UnitAxis::of("Struct:Mine", 1), None);
+        assert_eq!(UnitAxis::of("Struct:Mine", 2), Some(UnitAxis::InOut));
+        assert_eq!(UnitAxis::of("Struct:Mine", 3), Some(UnitAxis::OutIn));
+    }
+}

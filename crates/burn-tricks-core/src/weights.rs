@@ -1,0 +1,115 @@
+//! What a model holds at one moment, seen in one walk and handed to several snapshots.
+
+use crate::values::Values;
+use crate::{Difference, Place, PlaceKind, places};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Bool, Int, Tensor};
+use std::sync::Arc;
+
+/// The weights of a model, shared with it and not copied. Made by
+/// [`Snapshot::look_at`](crate::Snapshot::look_at); to be let go of before the next optimizer step,
+/// which could not write in place beside it.
+#[derive(Clone)]
+pub struct Weights<M> {
+    pub(crate) model: M,
+    pub(crate) values: Values,
+    /// Those it was compared with.
+    places: Arc<[Place]>,
+}
+
+impl<M> std::fmt::Debug for Weights<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Weights")
+            .field("places", &self.places)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M: Module> Weights<M> {
+    /// Of `model`, if it has these places, element types apart. Builds no list of its own: for every
+    /// step.
+    pub(crate) fn of(model: &M, expected: &Arc<[Place]>) -> Result<Self, Difference> {
+        let model = model.valid();
+        let mut look = Look {
+            path: String::new(),
+            ends: Vec::new(),
+            rest: expected,
+            same: true,
+            values: Values::default(),
+        };
+        model.visit(&mut look);
+        let same = look.same && look.rest.is_empty();
+        let values = look.values;
+        if !same && let Some(difference) = Difference::apart_from_dtype(expected, &places(&model)) {
+            return Err(difference);
+        }
+        Ok(Self {
+            model,
+            values,
+            places: expected.clone(),
+        })
+    }
+
+    /// Whether these are places of a snapshot too.
+    pub(crate) fn check(&self, expected: &Arc<[Place]>) -> Result<(), Difference> {
+        if Arc::ptr_eq(expected, &self.places) {
+            return Ok(());
+        }
+        Difference::apart_from_dtype(expected, &self.places).map_or(Ok(()), Err)
+    }
+}
+
+struct Look<'a> {
+    path: String,
+    /// How long the path was before each module that was entered.
+    ends: Vec<usize>,
+    rest: &'a [Place],
+    same: bool,
+    values: Values,
+}
+
+impl Look<'_> {
+    /// A float is a weight or a running statistic, which the walk cannot tell apart.
+    fn next(&mut self, kind: PlaceKind, dims: &[usize]) {
+        let Some((place, rest)) = self.rest.split_first() else {
+            self.same = false;
+            return;
+        };
+        let expected = match place.kind {
+            PlaceKind::Buffer => PlaceKind::Weight,
+            kind => kind,
+        };
+        self.same &= kind == expected && place.shape == dims && place.path == self.path;
+        self.rest = rest;
+    }
+}
+
+impl ModuleVisitor for Look<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.next(PlaceKind::Weight, &param.lazy_shape());
+        self.values.visit_float(param);
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.next(PlaceKind::Int, &param.lazy_shape());
+        self.values.visit_int(param);
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.next(PlaceKind::Bool, &param.lazy_shape());
+        self.values.visit_bool(param);
+    }
+
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.ends.push(self.path.len());
+        if !self.path.is_empty() {
+            self.path.push('.');
+        }
+        self.path.push_str(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        let end = self.ends.pop().unwrap_or_default();
+        self.path.truncate(end);
+    }
+}
