@@ -7,7 +7,7 @@
 //! η(t) = max(η₀ · γᵗ, floor)
 //! ```
 //!
-//! With t in epochs, and γ = 0.98, this is the lesson's decay. A Burn [`LrScheduler`] is asked once per
+//! With t in epochs, and γ = 0.98, this is the lesson's decay. A Burn `LrScheduler` is asked once per
 //! optimizer step and knows nothing of epochs, so the number of steps in one must be given.
 //!
 //! # Example
@@ -68,8 +68,8 @@
 //! - PyTorch, `torch.optim.lr_scheduler.ExponentialLR`; optax, `exponential_decay`
 //! - Tan, Le, *EfficientNet*, 2019, <https://arxiv.org/abs/1905.11946>
 
+use crate::curve::steps_along_its_curve;
 use burn::config::Config;
-use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 use serde::{Deserialize, Serialize};
@@ -165,22 +165,4 @@ impl ExponentialDecay {
     }
 }
 
-impl LrScheduler for ExponentialDecay {
-    fn step(&mut self) -> LearningRate {
-        let rate = self.at(self.steps);
-        self.steps += 1;
-        rate
-    }
-
-    fn to_record(&self) -> LrSchedulerRecord {
-        LrSchedulerRecord::new().with_scalar("steps", self.steps)
-    }
-
-    /// Goes on where the recorded schedule was. A record without a step count (of another kind of
-    /// schedule) leaves this one as it is.
-    fn load_record(&mut self, record: LrSchedulerRecord) {
-        if let Some(steps) = record.scalar("steps") {
-            self.steps = steps;
-        }
-    }
-}
+steps_along_its_curve!(ExponentialDecay);

@@ -1,0 +1,116 @@
+//! A ceiling of any schedule's rate.
+//!
+//! ```text
+//! η(t) = min(inner(t), ceiling)
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::lr_scheduler::LrScheduler;
+//! use burn_tricks_schedule::{LinearConfig, LrSchedulerExt};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let mut schedule = LinearConfig::new(1.0, 0.0, 4).init()?.at_most(0.5)?;
+//! let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
+//! assert_eq!(rates, [0.5, 0.5, 0.5, 0.25, 0.0]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The flat top of a trapezoid:
+//!
+//! ```
+//! use burn_tricks_schedule::{CyclicConfig, LrSchedulerExt};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let schedule = CyclicConfig::new(0.0, 0.3, 500).init()?.at_most(0.1)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Around any `LrScheduler`: what is inside it is bounded, what is outside it is not. A plateau has a
+//! floor of its own, which never lifts the wrapped rate.
+//!
+//! # Cost
+//!
+//! One comparison per step. It has no state: its records are those of the wrapped schedule, and a ceiling
+//! may be put on or taken off a run that is resumed.
+//!
+//! # Differences
+//!
+//! - PyTorch, optax and Keras have no such wrapper.
+//!
+//! # Suggested values
+//!
+//! Below the rate at which a range test diverges.
+//!
+//! # References
+//!
+//! - Smith, *Cyclical learning rates*, 2017, <https://arxiv.org/abs/1506.01186> (the range test)
+
+use crate::Curve;
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::optim::LearningRate;
+use burn_tricks_core::ConfigError;
+
+/// A schedule with a largest rate. Made by [`Ceiling::new`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ceiling<S> {
+    inner: S,
+    ceiling: LearningRate,
+}
+
+impl<S> Ceiling<S> {
+    /// `inner`, never above `ceiling`. With f64::MAX it is `inner` itself.
+    ///
+    /// # Errors
+    ///
+    /// If `ceiling` is negative or not finite.
+    pub fn new(inner: S, ceiling: LearningRate) -> Result<Self, ConfigError> {
+        ConfigError::non_negative("ceiling", ceiling)?;
+        Ok(Self { inner, ceiling })
+    }
+
+    /// The wrapped schedule.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// The wrapped schedule, to change.
+    pub fn inner_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Not `f64::min`, which would hide a NaN.
+    fn bounded(&self, rate: LearningRate) -> LearningRate {
+        if rate > self.ceiling {
+            self.ceiling
+        } else {
+            rate
+        }
+    }
+}
+
+impl<S: Curve> Curve for Ceiling<S> {
+    fn at(&self, step: u64) -> LearningRate {
+        self.bounded(self.inner.at(step))
+    }
+}
+
+impl<S: LrScheduler + Clone + 'static> LrScheduler for Ceiling<S> {
+    fn step(&mut self) -> LearningRate {
+        let rate = self.inner.step();
+        self.bounded(rate)
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        self.inner.to_record()
+    }
+
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        self.inner.load_record(record);
+    }
+}

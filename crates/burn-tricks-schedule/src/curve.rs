@@ -1,0 +1,59 @@
+//! What the closed-form schedules have in common.
+//!
+//! A schedule here is a function of the step alone, plus a count of the steps taken. The function is
+//! [`Curve`]; the count is what Burn's `LrScheduler` steps, saves and loads. So nothing drifts, a
+//! rate far ahead costs no more than the next, and a record is one number, `steps`.
+
+use burn::optim::LearningRate;
+
+/// A learning rate as a function of the step.
+///
+/// ```
+/// use burn_tricks_schedule::{CosineConfig, Curve};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// fn mean(curve: &dyn Curve, steps: u64) -> f64 {
+///     (0..steps).map(|step| curve.at(step)).sum::<f64>() / steps as f64
+/// }
+/// assert!((mean(&CosineConfig::new(0.2, 1000).init()?, 1000) - 0.1).abs() < 1e-3);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Curve {
+    /// The rate of step `step`, counted from 0, wherever the schedule stands now. Pure: nothing moves.
+    fn at(&self, step: u64) -> LearningRate;
+}
+
+/// Makes a schedule, a struct with `at(&self, u64)` and a count `steps: u64`, a [`Curve`] and one of
+/// Burn's schedulers.
+macro_rules! steps_along_its_curve {
+    ($schedule:ty) => {
+        impl $crate::Curve for $schedule {
+            fn at(&self, step: u64) -> burn::optim::LearningRate {
+                <$schedule>::at(self, step)
+            }
+        }
+
+        impl burn::lr_scheduler::LrScheduler for $schedule {
+            fn step(&mut self) -> burn::optim::LearningRate {
+                let rate = self.at(self.steps);
+                self.steps = self.steps.saturating_add(1);
+                rate
+            }
+
+            fn to_record(&self) -> burn::lr_scheduler::LrSchedulerRecord {
+                burn::lr_scheduler::LrSchedulerRecord::new().with_scalar("steps", self.steps)
+            }
+
+            /// Goes on where the recorded schedule was. A record without a step count (of another
+            /// kind of schedule) leaves this one as it is.
+            fn load_record(&mut self, record: burn::lr_scheduler::LrSchedulerRecord) {
+                if let Some(steps) = record.scalar("steps") {
+                    self.steps = steps;
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use steps_along_its_curve;

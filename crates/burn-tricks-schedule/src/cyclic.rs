@@ -1,0 +1,186 @@
+//! A triangle wave between two rates.
+//!
+//! From `base_lr` in a straight line to `max_lr`, and back, again and again. With a = max − base, and the
+//! height h of the triangle in `[0, 1]`, cycle n from 0:
+//!
+//! ```text
+//! Triangular     η(t) = base + a · h(t)
+//! Triangular2    η(t) = base + a · h(t) / 2ⁿ
+//! ExpRange       η(t) = base + a · h(t) · γᵗ
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn_tricks_schedule::CyclicConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let schedule = CyclicConfig::new(0.5, 1.0, 2).init()?;
+//! let rates: Vec<f64> = (0..6).map(|step| schedule.at(step)).collect();
+//! assert_eq!(rates, [0.5, 0.75, 1.0, 0.75, 0.5, 0.75]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Fast geometric ensembling starts high, and keeps a model at each low point, in the middle of a cycle:
+//!
+//! ```
+//! use burn_tricks_schedule::CyclicConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let schedule = CyclicConfig::new(0.05, 1e-4, 200).init()?;
+//! let kept: Vec<u64> = (0..1000).filter(|&step| schedule.is_trough(step)).collect();
+//! assert_eq!(kept, [200, 600]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! It gives the `lr` of `ModuleOptimizer::step`.
+//!
+//! # Cost
+//!
+//! One power of a number per step. Its state is the number of steps taken.
+//!
+//! # Differences
+//!
+//! - PyTorch's `CyclicLR` moves the momentum against the rate unless told not to; a schedule here gives
+//!   the rate only.
+//! - Here `max_lr` may be the smaller one: then the cycle starts high.
+//!
+//! # Suggested values
+//!
+//! Half a cycle of 2 to 10 epochs; base a quarter to a third of max, both from a range test (Smith).
+//!
+//! # References
+//!
+//! - Smith, *Cyclical learning rates*, 2017, <https://arxiv.org/abs/1506.01186>
+//! - Garipov et al., *Fast geometric ensembling*, 2018, <https://arxiv.org/abs/1802.10026>
+
+use crate::curve::steps_along_its_curve;
+use burn::config::Config;
+use burn::optim::LearningRate;
+use burn_tricks_core::ConfigError;
+use serde::{Deserialize, Serialize};
+
+/// How high the triangles are.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum CyclicMode {
+    /// All alike.
+    Triangular,
+    /// Each half as high as the one before.
+    Triangular2,
+    /// Lower from step to step.
+    ExpRange {
+        /// γ in `(0, 1]`, the factor per step.
+        gamma: f64,
+    },
+}
+
+/// Configuration of [`Cyclic`].
+#[derive(Config, Debug, PartialEq)]
+pub struct CyclicConfig {
+    /// The rate of the first step and at the end of each cycle, ≥ 0.
+    pub base_lr: f64,
+    /// The rate at the turn, ≥ 0.
+    pub max_lr: f64,
+    /// Optimizer steps from the base to the turn, at least 1.
+    pub steps_up: usize,
+    /// Optimizer steps from the turn to the base, at least 1. Default: as many as `steps_up`.
+    #[config(default = "None")]
+    pub steps_down: Option<usize>,
+    /// How high the triangles are. Default: [`CyclicMode::Triangular`].
+    #[config(default = "CyclicMode::Triangular")]
+    pub mode: CyclicMode,
+}
+
+impl CyclicConfig {
+    /// The schedule, before its first step.
+    ///
+    /// # Errors
+    ///
+    /// If a rate is negative or not finite, a number of steps 0, or γ not in `(0, 1]`.
+    pub fn init(&self) -> Result<Cyclic, ConfigError> {
+        ConfigError::non_negative("base_lr", self.base_lr)?;
+        ConfigError::non_negative("max_lr", self.max_lr)?;
+        ConfigError::at_least_one("steps_up", self.steps_up)?;
+        ConfigError::at_least_one("steps_down", self.steps_down.unwrap_or(self.steps_up))?;
+        if let CyclicMode::ExpRange { gamma } = self.mode
+            && !(gamma > 0.0 && gamma <= 1.0)
+        {
+            return Err(ConfigError::new("gamma", "lie in (0, 1]", gamma));
+        }
+        Ok(Cyclic {
+            config: self.clone(),
+            steps: 0,
+        })
+    }
+}
+
+/// A triangle wave. Made by [`CyclicConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cyclic {
+    config: CyclicConfig,
+    /// Steps taken.
+    steps: u64,
+}
+
+impl Cyclic {
+    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    pub fn at(&self, step: u64) -> LearningRate {
+        let CyclicConfig {
+            base_lr,
+            max_lr,
+            mode,
+            ..
+        } = self.config;
+        let (up, down) = self.halves();
+        let length = up.saturating_add(down);
+        let passed = step % length;
+        let height = if passed <= up {
+            passed as f64 / up as f64
+        } else {
+            (length - passed) as f64 / down as f64
+        };
+        let scale = match mode {
+            CyclicMode::Triangular => 1.0,
+            CyclicMode::Triangular2 => 0.5_f64.powf((step / length) as f64),
+            CyclicMode::ExpRange { gamma } => gamma.powf(step as f64),
+        };
+        let way = height * scale;
+        // base + (max − base) need not give max back.
+        if way == 1.0 {
+            max_lr
+        } else {
+            base_lr + (max_lr - base_lr) * way
+        }
+    }
+
+    /// Whether step `step`, counted from 0, is the last of its cycle: the next is at the base.
+    pub fn is_cycle_end(&self, step: u64) -> bool {
+        let (up, down) = self.halves();
+        let length = up.saturating_add(down);
+        step % length == length - 1
+    }
+
+    /// Whether step `step`, counted from 0, has the lowest rate of its cycle: the base, or the turn
+    /// when that is the lower one. The first step of all is no trough, since nothing is trained yet.
+    pub fn is_trough(&self, step: u64) -> bool {
+        let (up, down) = self.halves();
+        let low = if self.config.max_lr < self.config.base_lr {
+            up
+        } else {
+            0
+        };
+        step > 0 && step % up.saturating_add(down) == low
+    }
+
+    fn halves(&self) -> (u64, u64) {
+        let up = self.config.steps_up;
+        let down = self.config.steps_down.unwrap_or(up);
+        (up as u64, down as u64)
+    }
+}
+
+steps_along_its_curve!(Cyclic);

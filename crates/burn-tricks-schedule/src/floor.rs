@@ -1,0 +1,112 @@
+//! A floor of any schedule's rate.
+//!
+//! ```text
+//! η(t) = max(inner(t), floor)
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::lr_scheduler::LrScheduler;
+//! use burn_tricks_schedule::{LinearConfig, LrSchedulerExt};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let mut schedule = LinearConfig::new(1.0, 0.0, 4).init()?.at_least(0.5)?;
+//! let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
+//! assert_eq!(rates, [1.0, 0.75, 0.5, 0.5, 0.5]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A decay without end that does not stop the training:
+//!
+//! ```
+//! use burn_tricks_schedule::{ExponentialDecayConfig, LrSchedulerExt};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let schedule = ExponentialDecayConfig::new(0.1).init()?.at_least(1e-5)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Around any `LrScheduler`: what is inside it is bounded, what is outside it is not. A plateau has a
+//! floor of its own, which never lifts the wrapped rate.
+//!
+//! # Cost
+//!
+//! One comparison per step. It has no state: its records are those of the wrapped schedule, and a floor
+//! may be put on or taken off a run that is resumed.
+//!
+//! # Differences
+//!
+//! - optax has `end_value` in some schedules, PyTorch `eta_min` or nothing; here it fits any.
+//!
+//! # Suggested values
+//!
+//! A thousandth of the first rate, or none.
+//!
+//! # References
+//!
+//! - optax, `exponential_decay` (`end_value`)
+
+use crate::Curve;
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::optim::LearningRate;
+use burn_tricks_core::ConfigError;
+
+/// A schedule with a smallest rate. Made by [`Floor::new`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Floor<S> {
+    inner: S,
+    floor: LearningRate,
+}
+
+impl<S> Floor<S> {
+    /// `inner`, never below `floor`. With 0 it is `inner` itself.
+    ///
+    /// # Errors
+    ///
+    /// If `floor` is negative or not finite.
+    pub fn new(inner: S, floor: LearningRate) -> Result<Self, ConfigError> {
+        ConfigError::non_negative("floor", floor)?;
+        Ok(Self { inner, floor })
+    }
+
+    /// The wrapped schedule.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// The wrapped schedule, to change.
+    pub fn inner_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Not `f64::max`, which would hide a NaN.
+    fn bounded(&self, rate: LearningRate) -> LearningRate {
+        if rate < self.floor { self.floor } else { rate }
+    }
+}
+
+impl<S: Curve> Curve for Floor<S> {
+    fn at(&self, step: u64) -> LearningRate {
+        self.bounded(self.inner.at(step))
+    }
+}
+
+impl<S: LrScheduler + Clone + 'static> LrScheduler for Floor<S> {
+    fn step(&mut self) -> LearningRate {
+        let rate = self.inner.step();
+        self.bounded(rate)
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        self.inner.to_record()
+    }
+
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        self.inner.load_record(record);
+    }
+}

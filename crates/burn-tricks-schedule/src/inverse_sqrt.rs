@@ -1,0 +1,114 @@
+//! Decay with the square root of time.
+//!
+//! ```text
+//! η(t) = η₀ · √(s / (s + t))
+//! ```
+//!
+//! It never ends, so no length of run has to be known. The time scale s says how soon the fall begins:
+//! after 3s steps the rate is half of η₀.
+//!
+//! # Example
+//!
+//! ```
+//! use burn_tricks_schedule::InverseSqrtConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let schedule = InverseSqrtConfig::new(0.1).with_timescale(1000).init()?;
+//! assert_eq!(schedule.at(0), 0.1);
+//! assert_eq!(schedule.at(3000), 0.05);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The Transformer's schedule ("Noam") for width d and w steps of warm-up. Its step s = t + 1 has the
+//! rate d^(−1/2) · min(s^(−1/2), s · w^(−3/2)): a rise to (d·w)^(−1/2) at s = w, in equal steps from
+//! 1/w of it, and this decay with time scale w after it.
+//!
+//! ```
+//! use burn::lr_scheduler::LrScheduler;
+//! use burn_tricks_schedule::{InverseSqrtConfig, LrSchedulerExt, WarmupConfig, WarmupStart};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let (d, w) = (512.0, 4000);
+//! let start = WarmupStart::Factor(1.0 / w as f64);
+//! let mut noam = InverseSqrtConfig::new((d * w as f64).powf(-0.5))
+//!     .with_timescale(w)
+//!     .init()?
+//!     .with_warmup(WarmupConfig::new(w - 1).with_start(start))?;
+//! let first = d.powf(-0.5) * (w as f64).powf(-1.5);
+//! assert!((noam.step() / first - 1.0).abs() < 1e-12);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! It gives the `lr` of `ModuleOptimizer::step`, nearly always behind a [`Warmup`](crate::Warmup).
+//!
+//! # Cost
+//!
+//! One square root per step. Its state is the number of steps taken.
+//!
+//! # Differences
+//!
+//! - Burn's Noam schedule, fairseq's `inverse_sqrt` and the Transformer's have the warm-up inside, and
+//!   the time scale tied to it; here the two are apart.
+//! - Hugging Face's `timescale` is our s; unless given, it is the length of its warm-up.
+//!
+//! # Suggested values
+//!
+//! s = the steps of the warm-up: 4000 (Vaswani et al.), 10⁴ (T5, Raffel et al.).
+//!
+//! # References
+//!
+//! - Vaswani et al., *Attention is all you need*, 2017, <https://arxiv.org/abs/1706.03762>
+//! - Raffel et al., *T5*, 2020, <https://arxiv.org/abs/1910.10683>
+
+use crate::curve::steps_along_its_curve;
+use burn::config::Config;
+use burn::optim::LearningRate;
+use burn_tricks_core::ConfigError;
+
+/// Configuration of [`InverseSqrt`].
+#[derive(Config, Debug, PartialEq)]
+pub struct InverseSqrtConfig {
+    /// η₀ > 0, the rate of the first step.
+    pub initial_lr: f64,
+    /// s, in optimizer steps, at least 1: the time scale of the fall. Default: 1, which is η₀/√(t + 1).
+    #[config(default = 1)]
+    pub timescale: usize,
+}
+
+impl InverseSqrtConfig {
+    /// The schedule, before its first step.
+    ///
+    /// # Errors
+    ///
+    /// If η₀ is not finite and positive, or `timescale` is 0.
+    pub fn init(&self) -> Result<InverseSqrt, ConfigError> {
+        ConfigError::positive("initial_lr", self.initial_lr)?;
+        ConfigError::at_least_one("timescale", self.timescale)?;
+        Ok(InverseSqrt {
+            config: self.clone(),
+            steps: 0,
+        })
+    }
+}
+
+/// The schedule `η₀ · √(s / (s + t))`. Made by [`InverseSqrtConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct InverseSqrt {
+    config: InverseSqrtConfig,
+    /// Steps taken.
+    steps: u64,
+}
+
+impl InverseSqrt {
+    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    pub fn at(&self, step: u64) -> LearningRate {
+        let timescale = self.config.timescale as f64;
+        self.config.initial_lr * (timescale / (timescale + step as f64)).sqrt()
+    }
+}
+
+steps_along_its_curve!(InverseSqrt);

@@ -1,0 +1,110 @@
+//! A straight line from one rate to another, then constant.
+//!
+//! ```text
+//! η(t) = η₀ + (η₁ − η₀) · min(t/T, 1)
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::lr_scheduler::LrScheduler;
+//! use burn_tricks_schedule::LinearConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let mut schedule = LinearConfig::new(1.0, 0.0, 4).init()?;
+//! let rates: Vec<f64> = (0..6).map(|_| schedule.step()).collect();
+//! assert_eq!(rates, [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Down to the constant rate of weight averaging, over ten epochs of 100 steps:
+//!
+//! ```
+//! use burn_tricks_schedule::{LinearConfig, Run};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let schedule = LinearConfig::new(0.1, 0.05, Run::new(30, 100)?.epochs(10)).init()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! It gives the `lr` of `ModuleOptimizer::step`. For a rise in front of another schedule see
+//! [`Warmup`](crate::Warmup).
+//!
+//! # Cost
+//!
+//! Its state is the number of steps taken.
+//!
+//! # Differences
+//!
+//! - PyTorch's `LinearLR` multiplies the optimizer's rate by factors; `SWALR` with
+//!   `anneal_strategy="linear"` is this schedule, from the optimizer's rate to `swa_lr`.
+//! - Burn's linear schedule refuses rates above 1.
+//!
+//! # Suggested values
+//!
+//! From the peak to 0 over the run (BERT; for budgets in steps, Li et al.).
+//!
+//! # References
+//!
+//! - PyTorch, `LinearLR`, `swa_utils.SWALR`; optax, `linear_schedule`
+//! - Li, Yumer, Ramanan, *Budgeted training*, 2020, <https://arxiv.org/abs/1905.04753>
+
+use crate::Anneal;
+use crate::curve::steps_along_its_curve;
+use burn::config::Config;
+use burn::optim::LearningRate;
+use burn_tricks_core::ConfigError;
+
+/// Configuration of [`Linear`].
+#[derive(Config, Debug, PartialEq)]
+pub struct LinearConfig {
+    /// η₀ ≥ 0, the rate of the first step.
+    pub initial_lr: f64,
+    /// η₁ ≥ 0, the rate of step T and of all after it. It may be the larger one.
+    pub final_lr: f64,
+    /// T, the optimizer steps from η₀ to η₁, at least 1.
+    pub steps: usize,
+}
+
+impl LinearConfig {
+    /// The schedule, before its first step.
+    ///
+    /// # Errors
+    ///
+    /// If a rate is negative or not finite, or `steps` is 0.
+    pub fn init(&self) -> Result<Linear, ConfigError> {
+        ConfigError::non_negative("initial_lr", self.initial_lr)?;
+        ConfigError::non_negative("final_lr", self.final_lr)?;
+        ConfigError::at_least_one("steps", self.steps)?;
+        Ok(Linear {
+            config: self.clone(),
+            steps: 0,
+        })
+    }
+}
+
+/// A straight line, then constant. Made by [`LinearConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Linear {
+    config: LinearConfig,
+    /// Steps taken.
+    steps: u64,
+}
+
+impl Linear {
+    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    pub fn at(&self, step: u64) -> LearningRate {
+        let LinearConfig {
+            initial_lr,
+            final_lr,
+            steps,
+        } = self.config;
+        Anneal::Linear.between(initial_lr, final_lr, step as f64 / steps as f64)
+    }
+}
+
+steps_along_its_curve!(Linear);

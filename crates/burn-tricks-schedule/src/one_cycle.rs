@@ -1,0 +1,226 @@
+//! One cycle: up to a large rate, down to a very small one.
+//!
+//! With p the peak, the rate begins at p/d, rises to p, falls, and ends at p/(d·f). In two phases it
+//! falls straight to the end; in three it comes back to p/d first. The libraries disagree by a step about
+//! where the peak and the end are, see [`Peak`]; T is the length of the run, r the fraction of the rise,
+//! b the fraction at which a third phase begins:
+//!
+//! ```text
+//!            peak at     back at p/d    end at
+//! Torch      r·T − 1     b·T − 2        T − 1      (not rounded)
+//! Optax      ⌊r·T⌋       ⌊b·T⌋          T
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn_tricks_schedule::OneCycleConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let torch = OneCycleConfig::torch(1.0, 10).init()?;
+//! let optax = OneCycleConfig::optax(1.0, 10).init()?;
+//! assert_eq!((torch.at(0), torch.at(2), torch.at(9)), (0.04, 1.0, 0.04 / 1e4));
+//! assert_eq!((optax.at(0), optax.at(3), optax.at(10)), (0.04, 1.0, 0.04 / 1e4));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! PyTorch's `three_phase=True` with straight lines:
+//!
+//! ```
+//! use burn_tricks_schedule::{Anneal, OneCycleConfig};
+//!
+//! let schedule = OneCycleConfig::torch(0.1, 1000)
+//!     .with_rise(0.4)
+//!     .with_back_at(Some(0.8))
+//!     .with_anneal(Anneal::Linear)
+//!     .init()?;
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Where it stands
+//!
+//! It gives the `lr` of `ModuleOptimizer::step`, for a run of exactly T steps.
+//!
+//! # Cost
+//!
+//! One cosine per step. Its state is the number of steps taken.
+//!
+//! # Differences
+//!
+//! - PyTorch raises an error at the step after the last; here the end is held.
+//! - PyTorch and fastai move the momentum against the rate; a schedule here gives the rate only.
+//! - fastai's `fit_one_cycle` has r = 0.25 and f = 10⁵.
+//!
+//! # Suggested values
+//!
+//! p from a range test; r = 0.3, d = 25, f = 10⁴ (PyTorch, optax); three phases of 45 %, 45 % and 10 %
+//! (Smith and Topin).
+//!
+//! # References
+//!
+//! - Smith, Topin, *Super-convergence*, 2018, <https://arxiv.org/abs/1708.07120>
+//! - PyTorch, `OneCycleLR`; optax, `cosine_onecycle_schedule`, `linear_onecycle_schedule`
+
+use crate::Anneal;
+use crate::curve::steps_along_its_curve;
+use burn::config::Config;
+use burn::optim::LearningRate;
+use burn_tricks_core::ConfigError;
+use serde::{Deserialize, Serialize};
+
+/// Whose peak and whose end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Peak {
+    /// PyTorch's: the peak one step earlier, and the end at the last step of the run.
+    Torch,
+    /// optax's: the peak at a whole step, and the end one step after the run.
+    Optax,
+}
+
+/// Configuration of [`OneCycle`].
+#[derive(Config, Debug, PartialEq)]
+pub struct OneCycleConfig {
+    /// p > 0, the largest rate.
+    pub max_lr: f64,
+    /// T, the optimizer steps of the run.
+    pub steps: usize,
+    /// Where the peak and the end are. Default: [`Peak::Torch`], which reaches the end.
+    #[config(default = "Peak::Torch")]
+    pub peak: Peak,
+    /// r in `(0, 1)`, the fraction of the run that rises. Default: 0.3.
+    #[config(default = 0.3)]
+    pub rise: f64,
+    /// b in `(r, 1)`, the fraction of the run at which the rate is back at its first value and a third
+    /// phase begins; 2r in PyTorch, `pct_final` in optax. Default: none, two phases.
+    #[config(default = "None")]
+    pub back_at: Option<f64>,
+    /// How the rate moves in each phase. Default: [`Anneal::Cosine`].
+    #[config(default = "Anneal::Cosine")]
+    pub anneal: Anneal,
+    /// d ≥ 1: the first rate is p/d. Default: 25.
+    #[config(default = 25.0)]
+    pub div_factor: f64,
+    /// f ≥ 1: the last rate is the first one over f. Default: 10⁴.
+    #[config(default = 1e4)]
+    pub final_div_factor: f64,
+}
+
+impl OneCycleConfig {
+    /// PyTorch's `OneCycleLR` with its default values.
+    pub fn torch(max_lr: f64, steps: usize) -> Self {
+        Self::new(max_lr, steps).with_peak(Peak::Torch)
+    }
+
+    /// optax's `cosine_onecycle_schedule` with its default values.
+    pub fn optax(max_lr: f64, steps: usize) -> Self {
+        Self::new(max_lr, steps).with_peak(Peak::Optax)
+    }
+
+    /// optax's `linear_onecycle_schedule` with its default values: three phases.
+    pub fn optax_linear(max_lr: f64, steps: usize) -> Self {
+        Self::optax(max_lr, steps)
+            .with_anneal(Anneal::Linear)
+            .with_back_at(Some(0.85))
+    }
+
+    /// The schedule, before its first step.
+    ///
+    /// # Errors
+    ///
+    /// If the peak is not finite and positive, a divisor not finite or below 1, a fraction not in
+    /// `(0, 1)`, or the run so short that a phase would have no length.
+    pub fn init(&self) -> Result<OneCycle, ConfigError> {
+        ConfigError::positive("max_lr", self.max_lr)?;
+        for (field, value) in [
+            ("div_factor", self.div_factor),
+            ("final_div_factor", self.final_div_factor),
+        ] {
+            if !(value.is_finite() && value >= 1.0) {
+                let requirement = "be a finite number of at least 1";
+                return Err(ConfigError::new(field, requirement, value));
+            }
+        }
+        for (field, value) in [("rise", Some(self.rise)), ("back_at", self.back_at)] {
+            if let Some(value) = value
+                && !(value > 0.0 && value < 1.0)
+            {
+                return Err(ConfigError::new(field, "lie in (0, 1)", value));
+            }
+        }
+        let ends = self.ends();
+        if ends[0] <= 0.0 {
+            let requirement = "put the peak after the first step of the run";
+            return Err(ConfigError::new("rise", requirement, self.rise));
+        }
+        if ends[1] <= ends[0] {
+            let (field, requirement) = match self.back_at {
+                Some(_) => ("back_at", "lie between the peak and the end"),
+                None => ("steps", "leave a step after the peak"),
+            };
+            return Err(ConfigError::new(
+                field,
+                requirement,
+                (self.back_at, self.steps),
+            ));
+        }
+        Ok(OneCycle {
+            config: self.clone(),
+            steps: 0,
+        })
+    }
+
+    /// The steps of the peak, of the return to the first rate (of the end, without a third phase), and
+    /// of the end.
+    fn ends(&self) -> [f64; 3] {
+        let steps = self.steps as f64;
+        let back = self.back_at.map(|back_at| back_at * steps);
+        match self.peak {
+            Peak::Torch => {
+                let end = steps - 1.0;
+                [
+                    self.rise * steps - 1.0,
+                    back.map_or(end, |back| back - 2.0),
+                    end,
+                ]
+            }
+            Peak::Optax => [
+                (self.rise * steps).floor(),
+                back.map_or(steps, f64::floor),
+                steps,
+            ],
+        }
+    }
+}
+
+/// One rise and one fall. Made by [`OneCycleConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct OneCycle {
+    config: OneCycleConfig,
+    /// Steps taken.
+    steps: u64,
+}
+
+impl OneCycle {
+    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    pub fn at(&self, step: u64) -> LearningRate {
+        let config = &self.config;
+        let [peak, back, end] = config.ends();
+        let first = config.max_lr / config.div_factor;
+        let last = first / config.final_div_factor;
+        let t = step as f64;
+        let phase =
+            |from, to, begin, end| config.anneal.between(from, to, (t - begin) / (end - begin));
+        if t <= peak {
+            phase(first, config.max_lr, 0.0, peak)
+        } else if config.back_at.is_none() {
+            phase(config.max_lr, last, peak, end)
+        } else if t <= back {
+            phase(config.max_lr, first, peak, back)
+        } else {
+            phase(first, last, back, end)
+        }
+    }
+}
+
+steps_along_its_curve!(OneCycle);

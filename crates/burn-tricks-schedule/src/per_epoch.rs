@@ -1,0 +1,136 @@
+//! A schedule in epochs.
+//!
+//! The wrapped schedule is stepped once per epoch of n optimizer steps, and its rate is constant in
+//! between: every length in its configuration counts epochs.
+//!
+//! ```text
+//! η(t) = inner(⌊t / n⌋)
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::lr_scheduler::LrScheduler;
+//! use burn_tricks_schedule::{LrSchedulerExt, MultiStepConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let milestones_in_epochs = vec![1, 2];
+//! let mut schedule = MultiStepConfig::new(1.0, milestones_in_epochs)
+//!     .with_gamma(0.5)
+//!     .init()?
+//!     .per_epoch(2)?;
+//! let rates: Vec<f64> = (0..6).map(|_| schedule.step()).collect();
+//! assert_eq!(rates, [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A warm-up by steps in front of a cosine by epochs:
+//!
+//! ```
+//! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, WarmupConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let schedule = CosineConfig::new(0.1, 30)
+//!     .init()?
+//!     .per_epoch(391)?
+//!     .with_warmup(WarmupConfig::new(500))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Around any `LrScheduler`. A plateau inside it changes the rate at the next epoch; outside, at once.
+//!
+//! # Cost
+//!
+//! Its state is the number of steps taken, the present rate, and the wrapped schedule's.
+//!
+//! # Differences
+//!
+//! - PyTorch's schedules do this when their `step` is called once per epoch; timm's when `t_in_epochs`.
+//!
+//! # Suggested values
+//!
+//! n is the number of optimizer steps in an epoch, [`Run::steps_per_epoch`](crate::Run::steps_per_epoch).
+//!
+//! # References
+//!
+//! - timm, `scheduler.Scheduler`
+
+use crate::Curve;
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::optim::LearningRate;
+use burn_tricks_core::ConfigError;
+
+/// A schedule that is stepped once per epoch. Made by [`PerEpoch::new`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct PerEpoch<S> {
+    inner: S,
+    steps_per_epoch: u64,
+    /// Steps taken.
+    steps: u64,
+    /// The rate of the epoch that has begun; meaningless before the first step.
+    rate: LearningRate,
+}
+
+impl<S> PerEpoch<S> {
+    /// `inner`, stepped once per `steps_per_epoch` optimizer steps. With 1 it is `inner` itself.
+    ///
+    /// # Errors
+    ///
+    /// If `steps_per_epoch` is 0.
+    pub fn new(inner: S, steps_per_epoch: usize) -> Result<Self, ConfigError> {
+        ConfigError::at_least_one("steps_per_epoch", steps_per_epoch)?;
+        Ok(Self {
+            inner,
+            steps_per_epoch: steps_per_epoch as u64,
+            steps: 0,
+            rate: 0.0,
+        })
+    }
+
+    /// The wrapped schedule.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// The wrapped schedule, to change.
+    pub fn inner_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+}
+
+impl<S: Curve> Curve for PerEpoch<S> {
+    fn at(&self, step: u64) -> LearningRate {
+        self.inner.at(step / self.steps_per_epoch)
+    }
+}
+
+impl<S: LrScheduler + Clone + 'static> LrScheduler for PerEpoch<S> {
+    fn step(&mut self) -> LearningRate {
+        if self.steps.is_multiple_of(self.steps_per_epoch) {
+            self.rate = self.inner.step();
+        }
+        self.steps = self.steps.saturating_add(1);
+        self.rate
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        LrSchedulerRecord::new()
+            .with_scalar("steps", self.steps)
+            .with_scalar("rate", self.rate)
+            .with_record("inner", self.inner.to_record())
+    }
+
+    /// Goes on where the recorded schedule was, in the middle of an epoch too. A record of another kind
+    /// of schedule leaves the place in the epoch as it is.
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        if let (Some(steps), Some(rate)) = (record.scalar("steps"), record.scalar("rate")) {
+            self.steps = steps;
+            self.rate = rate;
+        }
+        self.inner.load_record(record.record("inner"));
+    }
+}

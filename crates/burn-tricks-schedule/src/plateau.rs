@@ -1,0 +1,235 @@
+//! Noticing a plateau: pure logic over the values of a metric.
+//!
+//! Tell it the metric after each check of the model; it says when to reduce, and by how much in all. The
+//! rules for the value x of a check, in this order:
+//!
+//! ```text
+//! x improves on the best     best ← x, bad ← 0;  else bad ← bad + 1
+//! cooldown left              cooldown ← cooldown − 1, bad ← 0
+//! bad has used up patience   scale ← max(scale · factor, min_scale), bad ← 0, cooldown begins
+//! ```
+//!
+//! [`ReduceOnPlateau`](crate::ReduceOnPlateau) multiplies any schedule by the scale.
+//!
+//! # Example
+//!
+//! ```
+//! use burn_tricks_core::Goal;
+//! use burn_tricks_schedule::{Patience, PlateauConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let mut plateau = PlateauConfig::new(Goal::Minimize)
+//!     .with_patience(Patience::Reached(2))
+//!     .with_factor(0.5)
+//!     .init()?;
+//! let reduced = [1.0, 0.8, 0.9, 0.8].map(|loss| plateau.observe(loss));
+//! assert_eq!(reduced, [false, false, false, true]);
+//! assert_eq!(plateau.scale(), 0.5);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! PyTorch's `ReduceLROnPlateau(mode="max", cooldown=2)`:
+//!
+//! ```
+//! use burn_tricks_core::Goal;
+//! use burn_tricks_schedule::PlateauConfig;
+//!
+//! let plateau = PlateauConfig::torch(Goal::Maximize).with_cooldown(2).init()?;
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Where it stands
+//!
+//! After validation, where early stopping stands too. A wait shorter than early stopping's patience, else
+//! the run ends before the first reduction.
+//!
+//! # Cost
+//!
+//! A few numbers, saved with serde.
+//!
+//! # Differences
+//!
+//! - PyTorch's and optax's relative thresholds are wrong for negative metrics: `best · (1 − δ)` calls every
+//!   repetition of a negative best an improvement, and never reduces. Here the margin is `δ · |best|`.
+//! - PyTorch reduces at the check after `patience` bad ones ([`Patience::Exceeded`]); Keras, optax and early
+//!   stopping at the last of them ([`Patience::Reached`], our default).
+//! - A cooldown of c ignores c checks, as in PyTorch and optax; Keras looks at the last of them: its c is
+//!   c − 1 here.
+//! - At the smallest scale nothing is reduced, and no cooldown begins.
+//! - optax with a patience of 0 reduces when the metric improves; here [`Patience::Reached`] of 0 is refused.
+//! - optax can average several values into one check; do that before `observe`.
+//!
+//! # Suggested values
+//!
+//! Factor 0.1, patience 10, threshold 10⁻⁴ (PyTorch, Keras and optax alike).
+//!
+//! # References
+//!
+//! - PyTorch, `ReduceLROnPlateau`, issue 38622; Keras, `callbacks.ReduceLROnPlateau`
+//! - optax, `contrib.reduce_on_plateau`, pull request 1767
+
+use burn::config::Config;
+use burn_tricks_core::{ConfigError, Goal, Improvement, MinDelta};
+use serde::{Deserialize, Serialize};
+
+/// How many checks in a row without improvement are borne.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Patience {
+    /// Reduce at this many, at least 1: Keras, optax.
+    Reached(usize),
+    /// Reduce at one more than this many: PyTorch.
+    Exceeded(usize),
+}
+
+impl Patience {
+    fn is_used_up(self, bad: usize) -> bool {
+        match self {
+            Self::Reached(patience) => bad >= patience,
+            Self::Exceeded(patience) => bad > patience,
+        }
+    }
+}
+
+/// Configuration of [`Plateau`].
+#[derive(Config, Debug, PartialEq)]
+pub struct PlateauConfig {
+    /// Which way the metric should go.
+    pub goal: Goal,
+    /// The scale is multiplied by this, in `(0, 1]`. Default: 0.1. With 1 nothing changes.
+    #[config(default = 0.1)]
+    pub factor: f64,
+    /// Checks in a row without improvement. Default: at the tenth.
+    #[config(default = "Patience::Reached(10)")]
+    pub patience: Patience,
+    /// How much better counts as an improvement. Default: by more than 10⁻⁴ of |best|.
+    #[config(default = "MinDelta::Relative(1e-4)")]
+    pub min_delta: MinDelta,
+    /// Checks after a reduction that are not counted against patience. Default: 0.
+    #[config(default = 0)]
+    pub cooldown: usize,
+    /// The smallest scale, in `[0, 1]`: optax's. Default: 0.
+    #[config(default = 0.0)]
+    pub min_scale: f64,
+    /// The rate, ≥ 0, that [`ReduceOnPlateau`](crate::ReduceOnPlateau) does not reduce below: PyTorch's and
+    /// Keras's `min_lr`. Default: 0.
+    #[config(default = 0.0)]
+    pub floor: f64,
+}
+
+impl PlateauConfig {
+    /// PyTorch's default values.
+    pub fn torch(goal: Goal) -> Self {
+        Self::new(goal).with_patience(Patience::Exceeded(10))
+    }
+
+    /// Keras's default values. Its `cooldown` of c ≥ 1 is `with_cooldown(c - 1)`.
+    pub fn keras(goal: Goal) -> Self {
+        Self::new(goal).with_min_delta(MinDelta::Absolute(1e-4))
+    }
+
+    /// optax's default values, which know minimisation only.
+    pub fn optax() -> Self {
+        Self::new(Goal::Minimize)
+    }
+
+    /// A watch before its first check.
+    ///
+    /// # Errors
+    ///
+    /// If the factor is not in `(0, 1]`, `min_delta` or the floor negative or not finite, `min_scale` not in
+    /// `[0, 1]`, or the patience `Reached(0)`.
+    pub fn init(&self) -> Result<Plateau, ConfigError> {
+        if !(self.factor > 0.0 && self.factor <= 1.0) {
+            return Err(ConfigError::new("factor", "lie in (0, 1]", self.factor));
+        }
+        if self.patience == Patience::Reached(0) {
+            let requirement = "bear at least one check (or be `Exceeded(0)`)";
+            return Err(ConfigError::new("patience", requirement, self.patience));
+        }
+        self.min_delta.validated("min_delta")?;
+        if !(0.0..=1.0).contains(&self.min_scale) {
+            let got = self.min_scale;
+            return Err(ConfigError::new("min_scale", "lie in [0, 1]", got));
+        }
+        ConfigError::non_negative("floor", self.floor)?;
+        Ok(Plateau {
+            config: self.clone(),
+            state: PlateauState::default(),
+        })
+    }
+}
+
+/// The part of [`Plateau`] that a resumed run needs. Every number in it is finite, so it survives JSON.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlateauState {
+    /// The best value so far; none before the first finite one.
+    pub best: Option<f64>,
+    /// Checks in a row without improvement that count.
+    pub bad: usize,
+    /// Checks that will not count.
+    pub cooldown_left: usize,
+    /// Reductions so far.
+    pub reductions: usize,
+}
+
+/// Watches a metric. Made by [`PlateauConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plateau {
+    pub(crate) config: PlateauConfig,
+    pub(crate) state: PlateauState,
+}
+
+impl Plateau {
+    /// Takes the metric of the next check, and says whether the scale has just become smaller.
+    ///
+    /// A NaN or an infinity is no improvement and never the best.
+    pub fn observe(&mut self, value: f64) -> bool {
+        let rule = Improvement {
+            goal: self.config.goal,
+            min_delta: self.config.min_delta,
+        };
+        let state = &mut self.state;
+        if rule.improves(value, state.best) {
+            state.best = Some(value);
+            state.bad = 0;
+        } else {
+            state.bad = state.bad.saturating_add(1);
+        }
+        if state.cooldown_left > 0 {
+            state.cooldown_left -= 1;
+            state.bad = 0;
+        }
+        // A check that improved is none to reduce at, whatever the patience.
+        if state.bad == 0 || !self.config.patience.is_used_up(state.bad) {
+            return false;
+        }
+        state.bad = 0;
+        let before = self.scale();
+        self.state.reductions += 1;
+        if self.scale() == before {
+            self.state.reductions -= 1;
+            return false;
+        }
+        self.state.cooldown_left = self.config.cooldown;
+        true
+    }
+
+    /// What the reductions so far come to: the rate is to be multiplied by it. 1 at first.
+    pub fn scale(&self) -> f64 {
+        // In closed form: hundreds of reductions do not drift.
+        let scale = self.config.factor.powf(self.state.reductions as f64);
+        scale.max(self.config.min_scale)
+    }
+
+    /// What to save with a checkpoint.
+    pub fn state(&self) -> &PlateauState {
+        &self.state
+    }
+
+    /// Goes on where the saved state was.
+    pub fn with_state(mut self, state: PlateauState) -> Self {
+        self.state = state;
+        self
+    }
+}

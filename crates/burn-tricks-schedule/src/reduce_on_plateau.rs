@@ -1,0 +1,151 @@
+//! Any schedule, reduced when a metric stops improving.
+//!
+//! With s the scale of a [`Plateau`], and x the wrapped schedule's rate:
+//!
+//! ```text
+//! η(t) = max(x · s, min(x, floor))
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::lr_scheduler::LrScheduler;
+//! use burn_tricks_core::Goal;
+//! use burn_tricks_schedule::{LrSchedulerExt, Patience, PlateauConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let config = PlateauConfig::new(Goal::Minimize).with_patience(Patience::Reached(1));
+//! let mut schedule = 0.5.reduced_on_plateau(&config.with_factor(0.5))?; // of a constant rate
+//! assert_eq!(schedule.step(), 0.5);
+//! assert!(!schedule.observe(2.0));
+//! assert!(schedule.observe(2.0), "no improvement");
+//! assert_eq!(schedule.step(), 0.25);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Behind a warm-up, on an accuracy, never reduced below 1e-5:
+//!
+//! ```
+//! use burn_tricks_core::Goal;
+//! use burn_tricks_schedule::{LrSchedulerExt, PlateauConfig, WarmupConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let schedule = 1e-3
+//!     .with_warmup(WarmupConfig::new(500))?
+//!     .reduced_on_plateau(&PlateauConfig::torch(Goal::Maximize).with_floor(1e-5))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Outermost, so that `observe` is at hand; inside a wrapper it is reached through `inner_mut`. Inside
+//! [`PerEpoch`](crate::PerEpoch) a reduction waits for the next epoch.
+//!
+//! # Cost
+//!
+//! Two operations per step. Its state is the plateau's and the wrapped schedule's.
+//!
+//! # Differences
+//!
+//! - PyTorch's and Keras's write the optimizer's rate: a schedule beside them overwrites it, or is
+//!   overwritten. Here the two multiply.
+//! - Their `min_lr` would lift a rate that a schedule has brought below it; the floor here only ends the
+//!   reductions. [`Floor`](crate::Floor) lifts.
+//!
+//! # Suggested values
+//!
+//! See [`plateau`](crate::plateau).
+//!
+//! # References
+//!
+//! - PyTorch, `ReduceLROnPlateau`; Keras, `callbacks.ReduceLROnPlateau`
+
+use crate::plateau::{Plateau, PlateauConfig, PlateauState};
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::optim::LearningRate;
+use burn_tricks_core::ConfigError;
+
+/// A schedule times the scale of a [`Plateau`]. Made by [`ReduceOnPlateau::new`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReduceOnPlateau<S> {
+    inner: S,
+    plateau: Plateau,
+}
+
+impl<S> ReduceOnPlateau<S> {
+    /// `inner`, to be reduced.
+    ///
+    /// # Errors
+    ///
+    /// As [`PlateauConfig::init`].
+    pub fn new(inner: S, config: &PlateauConfig) -> Result<Self, ConfigError> {
+        Ok(Self {
+            inner,
+            plateau: config.init()?,
+        })
+    }
+
+    /// Takes the metric of a check, and says whether the scale has just become smaller (the rate may be
+    /// at its floor already): see [`Plateau::observe`].
+    pub fn observe(&mut self, value: f64) -> bool {
+        self.plateau.observe(value)
+    }
+
+    /// What has been observed.
+    pub fn plateau(&self) -> &Plateau {
+        &self.plateau
+    }
+
+    /// The wrapped schedule.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// The wrapped schedule, to change.
+    pub fn inner_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+}
+
+impl<S: LrScheduler + Clone + 'static> LrScheduler for ReduceOnPlateau<S> {
+    fn step(&mut self) -> LearningRate {
+        let rate = self.inner.step();
+        let floor = self.plateau.config.floor;
+        let reduced = rate * self.plateau.scale();
+        // Not `f64::min` and `f64::max`, which would hide a NaN.
+        let floor = if rate < floor { rate } else { floor };
+        if reduced < floor { floor } else { reduced }
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        let state = &self.plateau.state;
+        let mut record = LrSchedulerRecord::new()
+            .with_scalar("bad", state.bad as u64)
+            .with_scalar("cooldown_left", state.cooldown_left as u64)
+            .with_scalar("reductions", state.reductions as u64)
+            .with_record("inner", self.inner.to_record());
+        if let Some(best) = state.best {
+            record = record.with_scalar("best", best);
+        }
+        record
+    }
+
+    /// Goes on where the recorded schedule and its plateau were. A record of another kind of schedule
+    /// leaves the plateau as it is.
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        let count = |key| record.scalar::<u64>(key).map(|count| count as usize);
+        if let (Some(bad), Some(cooldown_left), Some(reductions)) =
+            (count("bad"), count("cooldown_left"), count("reductions"))
+        {
+            self.plateau.state = PlateauState {
+                best: record.scalar("best"),
+                bad,
+                cooldown_left,
+                reductions,
+            };
+        }
+        self.inner.load_record(record.record("inner"));
+    }
+}

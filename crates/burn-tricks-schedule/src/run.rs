@@ -1,0 +1,146 @@
+//! The length of a training run, in optimizer steps.
+//!
+//! Every length in this crate is a number of optimizer steps, because that is when Burn asks a
+//! scheduler. [`Run`] turns epochs, and fractions of the whole run, into steps:
+//!
+//! ```text
+//! steps per epoch = ⌈⌈samples / batch size⌉ / batches accumulated⌉
+//! steps           = epochs · steps per epoch
+//! ```
+//!
+//! # Example
+//!
+//! Three epochs of warm-up, then a cosine over the rest:
+//!
+//! ```
+//! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, Run, WarmupConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let run = Run::of_batches(30, 1437, 32, 1)?;
+//! assert_eq!((run.steps_per_epoch(), run.steps()), (45, 1350));
+//! let warmup = run.epochs(3);
+//! let schedule = CosineConfig::new(0.1, run.steps() - warmup)
+//!     .init()?
+//!     .with_warmup(WarmupConfig::new(warmup))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A decay over the last fifth:
+//!
+//! ```
+//! use burn_tricks_schedule::{Run, WarmupStableDecayConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let run = Run::new(10, 500)?;
+//! let schedule = WarmupStableDecayConfig::new(0.1, run.steps(), run.fraction(0.2)?).init()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Before any configuration that counts steps. It is plain numbers and holds no state.
+//!
+//! # Differences
+//!
+//! - Composer writes `"0.1dur"` and `"5ep"` in each schedule, and resolves them during training;
+//!   here the numbers are plain and can be printed before the run.
+//! - PyTorch's one-cycle takes `epochs` and `steps_per_epoch` itself; its other schedules take steps.
+
+use burn_tricks_core::ConfigError;
+use serde::{Deserialize, Serialize};
+
+/// A run of whole epochs, all of the same number of optimizer steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
+pub struct Run {
+    epochs: usize,
+    steps_per_epoch: usize,
+}
+
+/// A run as it was written down.
+#[derive(Deserialize)]
+struct Unchecked {
+    epochs: usize,
+    steps_per_epoch: usize,
+}
+
+impl TryFrom<Unchecked> for Run {
+    type Error = ConfigError;
+
+    fn try_from(run: Unchecked) -> Result<Self, ConfigError> {
+        Self::new(run.epochs, run.steps_per_epoch)
+    }
+}
+
+impl Run {
+    /// A run of `epochs` epochs, of `steps_per_epoch` optimizer steps each.
+    ///
+    /// # Errors
+    ///
+    /// If either is 0, or their product is too large for a `usize`.
+    pub fn new(epochs: usize, steps_per_epoch: usize) -> Result<Self, ConfigError> {
+        ConfigError::at_least_one("epochs", epochs)?;
+        ConfigError::at_least_one("steps_per_epoch", steps_per_epoch)?;
+        if epochs.checked_mul(steps_per_epoch).is_none() {
+            let got = (epochs, steps_per_epoch);
+            return Err(ConfigError::new(
+                "epochs",
+                "have a countable number of steps in all",
+                got,
+            ));
+        }
+        Ok(Self {
+            epochs,
+            steps_per_epoch,
+        })
+    }
+
+    /// A run over `samples` samples in batches of `batch_size`, with one optimizer step after each
+    /// `accumulate` batches (1 without accumulation). The last batch of an epoch may be short, and so
+    /// may its last accumulation: both count, as they do in Burn's data loader and `Learner`.
+    ///
+    /// # Errors
+    ///
+    /// If any number is 0.
+    pub fn of_batches(
+        epochs: usize,
+        samples: usize,
+        batch_size: usize,
+        accumulate: usize,
+    ) -> Result<Self, ConfigError> {
+        ConfigError::at_least_one("samples", samples)?;
+        ConfigError::at_least_one("batch_size", batch_size)?;
+        ConfigError::at_least_one("accumulate", accumulate)?;
+        Self::new(epochs, samples.div_ceil(batch_size).div_ceil(accumulate))
+    }
+
+    /// Optimizer steps in the whole run.
+    pub fn steps(&self) -> usize {
+        self.epochs * self.steps_per_epoch
+    }
+
+    /// Optimizer steps in one epoch.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.steps_per_epoch
+    }
+
+    /// Optimizer steps in `epochs` epochs, which may be more than the run has.
+    pub fn epochs(&self, epochs: usize) -> usize {
+        epochs.saturating_mul(self.steps_per_epoch)
+    }
+
+    /// Optimizer steps in this fraction of the run, rounded to the nearest number (a half upwards), so
+    /// that 0.29 of 100 steps is 29 although the product is 28.999….
+    ///
+    /// # Errors
+    ///
+    /// If `fraction` is not in `[0, 1]`.
+    pub fn fraction(&self, fraction: f64) -> Result<usize, ConfigError> {
+        if !(0.0..=1.0).contains(&fraction) {
+            return Err(ConfigError::new("fraction", "lie in [0, 1]", fraction));
+        }
+        Ok((self.steps() as f64 * fraction).round() as usize)
+    }
+}

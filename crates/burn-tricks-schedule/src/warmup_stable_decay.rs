@@ -1,0 +1,163 @@
+//! Warm-up, constant, decay (WSD, a trapezoid).
+//!
+//! W steps up, a plateau, D steps down at the end of T:
+//!
+//! ```text
+//! η(t) = η · (t + 1)/W                        t < W
+//!        η                                    W ≤ t ≤ T − D
+//!        η₁ + (η − η₁) · s((t − T + D)/D)      T − D < t < T
+//!        η₁                                   T ≤ t
+//! ```
+//!
+//! where s falls from 1 to 0: 1 − p, (1 + cos πp)/2 or 1 − √p. The plateau needs no end in advance: a run can
+//! go on from it, and decay later.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::lr_scheduler::LrScheduler;
+//! use burn_tricks_schedule::WarmupStableDecayConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let mut schedule = WarmupStableDecayConfig::new(1.0, 7, 2).with_warmup_steps(2).init()?;
+//! let rates: Vec<f64> = (0..9).map(|_| schedule.step()).collect();
+//! assert_eq!(rates, [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.0, 0.0]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A fifth of the run along 1 − √p, after a warm-up of 1 %:
+//!
+//! ```
+//! use burn_tricks_schedule::{DecayShape, Run, WarmupStableDecayConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let run = Run::new(10, 1000)?;
+//! let schedule = WarmupStableDecayConfig::new(1e-3, run.steps(), run.fraction(0.2)?)
+//!     .with_warmup_steps(run.fraction(0.01)?)
+//!     .with_shape(DecayShape::OneMinusSqrt)
+//!     .init()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! It gives the `lr` of `ModuleOptimizer::step`, for a run of T steps.
+//!
+//! # Cost
+//!
+//! A few operations per step. Its state is the number of steps taken.
+//!
+//! # Differences
+//!
+//! - The warm-up ends at η with its last step and begins at η/W, as in the papers; [`Warmup`](crate::Warmup)
+//!   begins where it is told and meets η one step after.
+//! - MiniCPM's own decay is exponential: a [`Sequence`](crate::Sequence) that ends in
+//!   [`ExponentialDecay`](crate::ExponentialDecay).
+//!
+//! # Suggested values
+//!
+//! D = T/5 along 1 − √p, to 0 (Hägele et al.); D = T/10 (MiniCPM, Hu et al.).
+//!
+//! # References
+//!
+//! - Hu et al., *MiniCPM*, 2024, <https://arxiv.org/abs/2404.06395>
+//! - Hägele et al., *Scaling laws and compute-optimal training beyond fixed training durations*, 2024,
+//!   <https://arxiv.org/abs/2405.18392>
+
+use crate::Anneal;
+use crate::curve::steps_along_its_curve;
+use burn::config::Config;
+use burn::optim::LearningRate;
+use burn_tricks_core::ConfigError;
+use serde::{Deserialize, Serialize};
+
+/// The way down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DecayShape {
+    /// A straight line.
+    Linear,
+    /// Half a cosine.
+    Cosine,
+    /// One minus the square root of time: fast at first.
+    OneMinusSqrt,
+}
+
+/// Configuration of [`WarmupStableDecay`].
+#[derive(Config, Debug, PartialEq)]
+pub struct WarmupStableDecayConfig {
+    /// η > 0, the rate of the plateau.
+    pub peak_lr: f64,
+    /// T, the optimizer steps of the whole run, at least 1.
+    pub steps: usize,
+    /// D, the last of them, over which the rate falls. 0: never.
+    pub decay_steps: usize,
+    /// W, the first of them, over which the rate rises. Default: 0.
+    #[config(default = 0)]
+    pub warmup_steps: usize,
+    /// η₁ in `[0, η]`, the rate of step T and of all after it. Default: 0.
+    #[config(default = 0.0)]
+    pub final_lr: f64,
+    /// The way down. Default: [`DecayShape::Linear`].
+    #[config(default = "DecayShape::Linear")]
+    pub shape: DecayShape,
+}
+
+impl WarmupStableDecayConfig {
+    /// The schedule, before its first step.
+    ///
+    /// # Errors
+    ///
+    /// If η is not finite and positive, η₁ not in `[0, η]`, `steps` is 0, or the warm-up and the decay
+    /// together are longer than it.
+    pub fn init(&self) -> Result<WarmupStableDecay, ConfigError> {
+        ConfigError::positive("peak_lr", self.peak_lr)?;
+        ConfigError::at_least_one("steps", self.steps)?;
+        if !(0.0..=self.peak_lr).contains(&self.final_lr) {
+            let got = self.final_lr;
+            return Err(ConfigError::new("final_lr", "lie in [0, peak_lr]", got));
+        }
+        let both = self.warmup_steps.checked_add(self.decay_steps);
+        if both.is_none_or(|both| both > self.steps) {
+            let requirement = "be at most `steps`, together with `warmup_steps`";
+            let got = (self.decay_steps, self.warmup_steps, self.steps);
+            return Err(ConfigError::new("decay_steps", requirement, got));
+        }
+        Ok(WarmupStableDecay {
+            config: self.clone(),
+            steps: 0,
+        })
+    }
+}
+
+/// A trapezoid. Made by [`WarmupStableDecayConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct WarmupStableDecay {
+    config: WarmupStableDecayConfig,
+    /// Steps taken.
+    steps: u64,
+}
+
+impl WarmupStableDecay {
+    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    pub fn at(&self, step: u64) -> LearningRate {
+        let config = &self.config;
+        if step < config.warmup_steps as u64 {
+            return config.peak_lr * ((step + 1) as f64 / config.warmup_steps as f64);
+        }
+        let decay_start = (config.steps - config.decay_steps) as u64;
+        if step <= decay_start || config.decay_steps == 0 {
+            return config.peak_lr;
+        }
+        let p = (step - decay_start) as f64 / config.decay_steps as f64;
+        let (anneal, p) = match config.shape {
+            DecayShape::Linear => (Anneal::Linear, p),
+            DecayShape::Cosine => (Anneal::Cosine, p),
+            DecayShape::OneMinusSqrt => (Anneal::Linear, p.sqrt()),
+        };
+        anneal.between(config.peak_lr, config.final_lr, p)
+    }
+}
+
+steps_along_its_curve!(WarmupStableDecay);
