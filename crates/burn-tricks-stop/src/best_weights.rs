@@ -4,9 +4,8 @@
 //! at a check that improves:   best ← snapshot of the model
 //! ```
 //!
-//! The snapshot holds weights and running statistics. It is Burn's `model.valid()`, and not a `clone()`:
-//! clones of a batch norm share their running statistics, so that a kept clone would go on changing with
-//! the training.
+//! The [`Snapshot`] holds weights and running statistics. A `clone()` would not do: clones of a batch
+//! norm share their running statistics, so that a kept clone would go on changing with the training.
 //!
 //! # Example
 //!
@@ -32,6 +31,27 @@
 //! # }
 //! ```
 //!
+//! With the optimizer as it was at that check. Anything else that is a value may go with it, several
+//! as a tuple: a schedule, an average of weights.
+//!
+//! ```
+//! use burn::nn::{Linear, LinearConfig};
+//! use burn::optim::{AdamConfig, ModuleOptimizer};
+//! use burn::tensor::Device;
+//! use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, Goal};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+//! let optim = AdamConfig::new().init();
+//! let mut stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
+//! let mut best = BestWeights::new();
+//! best.keep_with(&stop.observe(0.5), || (model.clone(), optim.clone()));
+//! let (model, optim): (Linear, ModuleOptimizer) = best.restore_with().expect("it was finite");
+//! # let _ = (model, optim);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Where it stands
 //!
 //! Beside early stopping, after each check. With an average of weights, keep the average: it is what was
@@ -41,6 +61,14 @@
 //!
 //! One copy of the model's weights on its device, shared with the model until its next step. Nothing is
 //! read from the device.
+//!
+//! A clone of a `ModuleOptimizer` is as much again for each moment it has, on the device, and shared with
+//! the optimizer until its next step. To spare the device, keep
+//! `optim.to_record().into_bytes()` instead, which waits for the device and copies the state to the
+//! host. `ModuleOptimizer::load_record` puts what it reads on `Device::default()`, which in a program
+//! with several backends may be another device than the run's, or one that is not there, until the next
+//! step moves it; a clone stays where it is, and the optimizers of `burn-tricks-optim` hold the data on
+//! the host until then.
 //!
 //! # Differences
 //!
@@ -61,30 +89,67 @@
 
 use crate::Verdict;
 use burn::module::Module;
+use burn_tricks_core::{Difference, Snapshot};
 
-/// The model of the best check so far.
-#[derive(Debug, Clone)]
-pub struct BestWeights<M> {
-    best: Option<(M, usize)>,
+/// The model of the best check so far, and beside it what else is to come back, of type `S`.
+#[derive(Debug)]
+pub struct BestWeights<M, S = ()> {
+    best: Option<(Snapshot<M>, usize)>,
+    /// There is one whenever there is a best model.
+    beside: Option<S>,
 }
 
-impl<M> Default for BestWeights<M> {
+impl<M, S> Default for BestWeights<M, S> {
     fn default() -> Self {
-        Self { best: None }
+        Self {
+            best: None,
+            beside: None,
+        }
+    }
+}
+
+impl<M: Module, S: Clone> Clone for BestWeights<M, S> {
+    fn clone(&self) -> Self {
+        Self {
+            best: self.best.clone(),
+            beside: self.beside.clone(),
+        }
     }
 }
 
 impl<M: Module> BestWeights<M> {
+    /// Keeps `model()` if the verdict says that it is the best; otherwise does not call it.
+    pub fn keep(&mut self, verdict: &Verdict, model: impl FnOnce() -> M) {
+        self.keep_with(verdict, || (model(), ()));
+    }
+}
+
+impl<M: Module, S> BestWeights<M, S> {
     /// Holds no model yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Keeps `model()` if the verdict says that it is the best; otherwise does not call it.
-    pub fn keep(&mut self, verdict: &Verdict, model: impl FnOnce() -> M) {
+    /// Keeps the model and what is beside it, a clone of the optimizer, say, if the verdict says that it
+    /// is the best; otherwise does not call `model_and_beside`.
+    pub fn keep_with(&mut self, verdict: &Verdict, model_and_beside: impl FnOnce() -> (M, S)) {
         if verdict.improved {
-            self.best = Some((model().valid(), verdict.check));
+            let (model, beside) = model_and_beside();
+            self.hold(&model, verdict.check, beside);
         }
+    }
+
+    /// Holds what a run before this one kept: the [`model`](Self::model), saved and loaded as any model
+    /// is, its [`check`](Self::check), and what was beside it, `()` if nothing was. The state of the
+    /// stopping criterion is to be loaded with it.
+    pub fn with_kept(mut self, model: &M, check: usize, beside: S) -> Self {
+        self.hold(model, check, beside);
+        self
+    }
+
+    fn hold(&mut self, model: &M, check: usize, beside: S) {
+        self.best = Some((Snapshot::of(model), check));
+        self.beside = Some(beside);
     }
 
     /// The check whose model is kept; none before the first that counts.
@@ -94,12 +159,37 @@ impl<M: Module> BestWeights<M> {
 
     /// The best model for prediction: no gradients, dropout off, batch norm on its kept statistics.
     pub fn model(&self) -> Option<M> {
-        self.best.as_ref().map(|(model, _)| model.valid())
+        self.best.as_ref().map(|(best, _)| best.model())
     }
 
     /// The best model for training: gradients are tracked, dropout drops and batch norm learns again,
-    /// where they did in the kept model. A gradient-checkpointing strategy of the device is not kept.
+    /// where they did in the kept model. A gradient-checkpointing strategy of the device is not kept:
+    /// [`restore_into`](Self::restore_into) has it from the model in training.
     pub fn restore(&self) -> Option<M> {
         self.model().map(Module::train)
+    }
+
+    /// `model` with the best weights and statistics. Its devices, gradient requirements, training flags
+    /// and parameter ids stay; `model` itself and its clones keep their values. None if no model is kept.
+    ///
+    /// # Errors
+    ///
+    /// If the two differ in a path, a kind or a shape: the first such place.
+    pub fn restore_into(&self, model: &M) -> Result<Option<M>, Difference> {
+        let best = self.best.as_ref();
+        best.map(|(best, _)| best.restore(model)).transpose()
+    }
+
+    /// As [`restore`](Self::restore), with what was kept beside the model.
+    pub fn restore_with(&self) -> Option<(M, S)>
+    where
+        S: Clone,
+    {
+        self.restore().zip(self.beside.clone())
+    }
+
+    /// What was kept beside the model.
+    pub fn beside(&self) -> Option<&S> {
+        self.beside.as_ref()
     }
 }

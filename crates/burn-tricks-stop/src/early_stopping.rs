@@ -6,14 +6,15 @@
 //! ```text
 //! x is NaN or infinite            as the policy says: stop, count as no improvement, or ignore
 //! check ≤ warmup_checks           nothing else is looked at
-//! x improves on the best          best ← x, waited ← 0;  else waited ← waited + 1
+//! x improves on the best          best ← x
+//! ... and on the baseline         waited ← 0;  else waited ← waited + 1
 //! x is finite, reaches the target stop: TargetReached
 //! x beyond the divergence limit   stop: Diverged
-//! waited ≥ patience               stop: NoImprovement
+//! waited ≥ patience               stop: NoImprovement, or BaselineNotBeaten if that is so
 //! ```
 //!
 //! Improvement means better by *more than* `min_delta`, in units of the metric or as a fraction of
-//! `|best|`. A value that is not finite is never the best.
+//! `|best|`. A value that is not finite, or beyond the divergence limit, is never the best.
 //!
 //! # Example
 //!
@@ -47,6 +48,26 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
+//! As Keras counts, see [`Counting`]:
+//!
+//! ```
+//! use burn_tricks_stop::{EarlyStoppingConfig, Goal, StopReason};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let keras = EarlyStoppingConfig::keras(Goal::Minimize).with_patience(2).with_baseline(Some(0.5));
+//! let ours = keras.clone().with_counting(Default::default());
+//! let (mut keras, mut ours) = (keras.init()?, ours.init()?);
+//! for loss in [1.0, 0.9] {
+//!     assert_eq!(keras.observe(loss).stop, None); // it improves, though short of the baseline
+//!     ours.observe(loss);
+//! }
+//! let reason = StopReason::BaselineNotBeaten { baseline: 0.5, checks: 3 };
+//! assert_eq!(ours.observe(0.8).stop, Some(reason));
+//! assert_eq!(keras.observe(0.8).stop, None);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Where it stands
 //!
 //! After validation. [`BestWeights`](crate::BestWeights) keeps the model of the best check. In Burn's
@@ -59,8 +80,12 @@
 //! # Differences
 //!
 //! - `patience` counts checks, and stops at that many in a row without improvement, as Lightning does
-//!   and Keras for 1 and above (in Keras 0 means the same as 1; here 0 is refused).
-//! - Keras takes a NaN at the first epoch for the best value, for ever, and gives back its weights.
+//!   and Keras for 1 and above; in both 0 means the same as 1, and here it is refused.
+//! - What else Keras and Lightning count otherwise, [`Counting`] has.
+//! - Keras takes a NaN or an infinity at the first epoch for the best value, a NaN for ever, and gives
+//!   back its weights. No counting repeats that.
+//! - Lightning's best score misses a value that reaches the threshold. Here that is the best, whatever
+//!   the counting, so that its weights are kept.
 //! - Burn's `MetricEarlyStoppingStrategy` has patience and warm-up only, tells neither the best value
 //!   nor the reason, and starts afresh when a run resumes.
 //! - PyTorch's and optax's relative thresholds are wrong for negative metrics, see [`MinDelta`].
@@ -77,10 +102,10 @@
 //! - Prechelt, *Early stopping — but when?*, 1998, <https://doi.org/10.1007/3-540-49430-8_3>
 //! - Keras, `callbacks.EarlyStopping`; Lightning, `EarlyStopping`
 
+use crate::{Observation, StopCriterion, StopReason, Verdict};
 use burn::config::Config;
 use burn_tricks_core::{ConfigError, Goal, Improvement, MinDelta};
 use serde::{Deserialize, Serialize};
-use std::fmt::Display;
 
 /// What to do about a metric that is NaN or infinite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,13 +119,39 @@ pub enum NonFiniteMetric {
     Ignore,
 }
 
+/// Whose rules to follow where libraries count differently. Every other rule is the same in all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Counting {
+    /// What the documentation of Keras and of Lightning says:
+    ///
+    /// - a run that has not beaten the baseline in `patience` checks stops, improving or not;
+    /// - the target is reached by a value equal to it.
+    #[default]
+    Documented,
+    /// What Keras does:
+    ///
+    /// - patience 0 means 1;
+    /// - a check that improves never stops, so that the baseline only keeps the improvements short
+    ///   of it from setting the count back;
+    /// - the first check never stops for want of improvement.
+    Keras,
+    /// What Lightning does:
+    ///
+    /// - patience 0 means 1;
+    /// - the target must be bettered;
+    /// - a value that betters the target or lies beyond the divergence limit leaves the count alone,
+    ///   which matters to a run that goes on nevertheless.
+    Lightning,
+}
+
 /// Configuration of [`EarlyStopping`].
 #[derive(Config, Debug, PartialEq)]
 pub struct EarlyStoppingConfig {
     /// Which way the metric should go.
     pub goal: Goal,
-    /// Checks in a row without improvement after which to stop, at least 1. Default: 3;
-    /// `usize::MAX` never stops for want of improvement.
+    /// Checks in a row without improvement after which to stop, at least 1, or 0 where
+    /// [`counting`](Self::counting) has a meaning for it. Default: 3; `usize::MAX` never stops for want
+    /// of improvement.
     #[config(default = 3)]
     pub patience: usize,
     /// How much better counts as an improvement. Default: anything strictly better.
@@ -110,6 +161,10 @@ pub struct EarlyStoppingConfig {
     /// against patience nor become the best. Default: 0.
     #[config(default = 0)]
     pub warmup_checks: usize,
+    /// A value that must be bettered, by more than `min_delta`, for an improvement to count: until then
+    /// each check uses up patience. Default: none.
+    #[config(default = "None")]
+    pub baseline: Option<f64>,
     /// A value good enough to stop at, reached when the metric equals or betters it; an infinity
     /// never does. Default: none.
     #[config(default = "None")]
@@ -120,18 +175,44 @@ pub struct EarlyStoppingConfig {
     /// What to do about a NaN or an infinity. Default: stop.
     #[config(default = "NonFiniteMetric::Stop")]
     pub non_finite: NonFiniteMetric,
+    /// Whose rules of counting. Default: what the documentation of others says.
+    #[config(default = "Counting::Documented")]
+    pub counting: Counting,
 }
 
 impl EarlyStoppingConfig {
+    /// The defaults of Keras's `EarlyStopping` and its counting: patience 0, which means 1, and a NaN is
+    /// no improvement. `warmup_checks` is its `start_from_epoch`.
+    pub fn keras(goal: Goal) -> Self {
+        Self::new(goal)
+            .with_patience(0)
+            .with_non_finite(NonFiniteMetric::CountAsNoImprovement)
+            .with_counting(Counting::Keras)
+    }
+
+    /// The defaults of Lightning's `EarlyStopping` and its counting: patience 3, and a value that is not
+    /// finite stops. `target` is its `stopping_threshold`, `divergence_limit` its
+    /// `divergence_threshold`, and [`NonFiniteMetric::CountAsNoImprovement`] its `check_finite=False`.
+    pub fn lightning(goal: Goal) -> Self {
+        Self::new(goal)
+            .with_patience(3)
+            .with_counting(Counting::Lightning)
+    }
+
     /// Early stopping before its first check.
     ///
     /// # Errors
     ///
-    /// If `patience` is 0, `min_delta` negative or not finite, the target or the divergence limit not
-    /// finite, or the limit not worse than the target.
+    /// If `patience` is 0 in [`Counting::Documented`], `min_delta` negative or not finite, the baseline,
+    /// the target or the divergence limit not finite, or the limit not worse than the target.
     pub fn init(&self) -> Result<EarlyStopping, ConfigError> {
-        ConfigError::at_least_one("patience", self.patience)?;
+        if self.counting == Counting::Documented {
+            ConfigError::at_least_one("patience", self.patience)?;
+        }
         self.min_delta.validated("min_delta")?;
+        if let Some(baseline) = self.baseline {
+            ConfigError::finite("baseline", baseline)?;
+        }
         if let Some(target) = self.target {
             ConfigError::finite("target", target)?;
         }
@@ -152,65 +233,6 @@ impl EarlyStoppingConfig {
             config: self.clone(),
             state: EarlyStoppingState::default(),
         })
-    }
-}
-
-/// Why training should stop.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum StopReason {
-    /// Patience is used up.
-    NoImprovement {
-        /// The checks in a row without improvement.
-        checks: usize,
-    },
-    /// The metric is as good as was asked for.
-    TargetReached {
-        /// The target.
-        target: f64,
-    },
-    /// The metric is worse than the limit.
-    Diverged {
-        /// The limit.
-        limit: f64,
-    },
-    /// The metric is NaN or infinite.
-    NonFinite,
-}
-
-impl Display for StopReason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NoImprovement { checks } => write!(f, "no improvement in {checks} checks"),
-            Self::TargetReached { target } => write!(f, "the target {target} is reached"),
-            Self::Diverged { limit } => write!(f, "worse than the divergence limit {limit}"),
-            Self::NonFinite => write!(f, "the metric is not finite"),
-        }
-    }
-}
-
-/// What one check showed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct Verdict {
-    /// The number of this check, from 1.
-    pub check: usize,
-    /// Whether this check is the best so far.
-    pub improved: bool,
-    /// The best value so far; none before the first that counts.
-    pub best: Option<f64>,
-    /// The check of the best value.
-    pub best_check: Option<usize>,
-    /// Checks in a row without improvement.
-    pub waited: usize,
-    /// Why to stop; none to go on.
-    pub stop: Option<StopReason>,
-}
-
-impl Verdict {
-    /// Whether training should stop.
-    pub fn should_stop(&self) -> bool {
-        self.stop.is_some()
     }
 }
 
@@ -245,19 +267,19 @@ impl EarlyStopping {
         if skipped || self.state.checks <= self.config.warmup_checks {
             return self.verdict(false, None);
         }
+        let extreme = self.extreme(value);
+        let diverged = matches!(extreme, Some(StopReason::Diverged { .. }));
         let best = self.state.best.map(|(best, _)| best);
-        let rule = Improvement {
-            goal: self.config.goal,
-            min_delta: self.config.min_delta,
-        };
-        let improved = rule.improves(value, best);
+        let improved = !diverged && self.rule().improves(value, best);
         if improved {
             self.state.best = Some((value, self.state.checks));
-            self.state.waited = 0;
-        } else {
-            self.state.waited += 1;
         }
-        self.verdict(improved, self.reason(value))
+        if extreme.is_none() || self.config.counting != Counting::Lightning {
+            let progress = improved && self.beats_baseline(value);
+            self.state.waited = if progress { 0 } else { self.state.waited + 1 };
+        }
+        let stop = extreme.or_else(|| self.out_of_patience(improved));
+        self.verdict(improved, stop)
     }
 
     /// What to save with a checkpoint.
@@ -271,26 +293,61 @@ impl EarlyStopping {
         self
     }
 
-    fn reason(&self, value: f64) -> Option<StopReason> {
+    /// Begins to count patience anew, from the same best value: for a run that goes on from its best
+    /// weights, see [`RollBack`](crate::RollBack).
+    pub fn reset_waiting(&mut self) {
+        self.state.waited = 0;
+    }
+
+    fn rule(&self) -> Improvement {
+        Improvement {
+            goal: self.config.goal,
+            min_delta: self.config.min_delta,
+        }
+    }
+
+    fn beats_baseline(&self, value: f64) -> bool {
+        let baseline = self.config.baseline;
+        baseline.is_none() || self.rule().improves(value, baseline)
+    }
+
+    /// What the value alone is a reason for.
+    fn extreme(&self, value: f64) -> Option<StopReason> {
         let EarlyStoppingConfig {
             goal,
-            patience,
             target,
             divergence_limit,
+            counting,
             ..
         } = self.config;
         // An infinity that is counted as no improvement is no success either.
         let reached = |target: &f64| {
-            value.is_finite() && (value == *target || goal.is_better(value, *target))
+            let equal = value == *target && counting != Counting::Lightning;
+            value.is_finite() && (equal || goal.is_better(value, *target))
         };
         if let Some(target) = target.filter(reached) {
             return Some(StopReason::TargetReached { target });
         }
-        if let Some(limit) = divergence_limit.filter(|limit| goal.is_better(*limit, value)) {
-            return Some(StopReason::Diverged { limit });
-        }
+        divergence_limit
+            .filter(|limit| goal.is_better(*limit, value))
+            .map(|limit| StopReason::Diverged { limit })
+    }
+
+    fn out_of_patience(&self, improved: bool) -> Option<StopReason> {
+        let keras = self.config.counting == Counting::Keras;
+        let spared = keras && (improved || self.state.checks == 1);
         let checks = self.state.waited;
-        (checks >= patience).then_some(StopReason::NoImprovement { checks })
+        // Patience 0, where it is allowed, means 1.
+        if spared || checks < self.config.patience.max(1) {
+            return None;
+        }
+        let beaten = |(best, _)| self.beats_baseline(best);
+        Some(match self.config.baseline {
+            Some(baseline) if !self.state.best.is_some_and(beaten) => {
+                StopReason::BaselineNotBeaten { baseline, checks }
+            }
+            _ => StopReason::NoImprovement { checks },
+        })
     }
 
     fn verdict(&self, improved: bool, stop: Option<StopReason>) -> Verdict {
@@ -302,5 +359,26 @@ impl EarlyStopping {
             waited: self.state.waited,
             stop,
         }
+    }
+}
+
+impl StopCriterion for EarlyStopping {
+    type State = EarlyStoppingState;
+
+    /// Looks at the value alone.
+    fn observe(&mut self, observation: impl Into<Observation>) -> Verdict {
+        Self::observe(self, observation.into().value)
+    }
+
+    fn state(&self) -> EarlyStoppingState {
+        self.state.clone()
+    }
+
+    fn with_state(self, state: EarlyStoppingState) -> Self {
+        Self::with_state(self, state)
+    }
+
+    fn reset_waiting(&mut self) {
+        Self::reset_waiting(self);
     }
 }

@@ -1,10 +1,26 @@
 #![doc = include_str!("../README.md")]
 
+pub mod any_all;
 pub mod best_weights;
+pub mod check_limit;
+pub mod criteria;
+pub mod criterion;
 pub mod early_stopping;
+pub mod noise_aware;
+pub mod roll_back;
+pub mod time_limit;
+pub mod verdict;
 
+pub use any_all::{All, Any};
 pub use best_weights::BestWeights;
 pub use burn_tricks_core::{Goal, MinDelta};
+pub use check_limit::{CheckLimit, CheckLimitConfig, CheckLimitState};
+pub use criteria::Criteria;
+pub use criterion::{Observation, StopCriterion};
 pub use early_stopping::{
-    EarlyStopping, EarlyStoppingConfig, EarlyStoppingState, NonFiniteMetric, StopReason, Verdict,
+    Counting, EarlyStopping, EarlyStoppingConfig, EarlyStoppingState, NonFiniteMetric,
 };
+pub use noise_aware::{NoiseAware, NoiseAwareConfig, NoiseAwareState};
+pub use roll_back::{Restart, RollBack, RollBackConfig, RollBackState};
+pub use time_limit::{TimeLimit, TimeLimitConfig, TimeLimitState};
+pub use verdict::{StopReason, Verdict};

@@ -1,0 +1,110 @@
+//! Stops at a number of checks; with [`All`](crate::All), the number before which nothing else stops.
+//!
+//! ```text
+//! check ≥ limit   stop: CheckLimit
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn_tricks_stop::{CheckLimitConfig, StopCriterion};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let mut limit = CheckLimitConfig::new(2).init()?;
+//! assert!(!limit.observe(0.5).should_stop());
+//! assert!(limit.observe(0.4).should_stop());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! At least ten checks, then patience:
+//!
+//! ```
+//! use burn_tricks_stop::{All, CheckLimitConfig, EarlyStoppingConfig, Goal};
+//!
+//! let stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
+//! let stop = All::new((stop, CheckLimitConfig::new(10).init()?))?;
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Where it stands
+//!
+//! After validation, beside a criterion that looks at the metric.
+//!
+//! # Cost
+//!
+//! One number.
+//!
+//! # Differences
+//!
+//! `warmup_checks` of [`EarlyStoppingConfig`](crate::EarlyStoppingConfig) does not let the first checks
+//! be the best; `All` with a limit of checks does, as Lightning's `min_epochs`.
+//!
+//! # Suggested values
+//!
+//! The length of the schedule's warm-up, as a least number.
+//!
+//! # References
+//!
+//! - Lightning, `Trainer(min_epochs, max_epochs)`
+
+use crate::{Observation, StopCriterion, StopReason, Verdict};
+use burn::config::Config;
+use burn_tricks_core::ConfigError;
+use serde::{Deserialize, Serialize};
+
+/// Configuration of [`CheckLimit`].
+#[derive(Config, Debug, PartialEq)]
+pub struct CheckLimitConfig {
+    /// The check at which to stop, from 1. `usize::MAX` never stops.
+    pub checks: usize,
+}
+
+impl CheckLimitConfig {
+    /// The limit before its first check.
+    ///
+    /// # Errors
+    ///
+    /// If `checks` is 0.
+    pub fn init(&self) -> Result<CheckLimit, ConfigError> {
+        Ok(CheckLimit {
+            limit: ConfigError::at_least_one("checks", self.checks)?,
+            state: CheckLimitState::default(),
+        })
+    }
+}
+
+/// The part of [`CheckLimit`] that a resumed run needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckLimitState {
+    checks: usize,
+}
+
+/// Counts checks. Made by [`CheckLimitConfig::init`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckLimit {
+    limit: usize,
+    state: CheckLimitState,
+}
+
+impl StopCriterion for CheckLimit {
+    type State = CheckLimitState;
+
+    fn observe(&mut self, _observation: impl Into<Observation>) -> Verdict {
+        self.state.checks += 1;
+        let checks = self.limit;
+        let stop = (self.state.checks >= checks).then_some(StopReason::CheckLimit { checks });
+        Verdict::without_metric(self.state.checks, stop)
+    }
+
+    fn state(&self) -> CheckLimitState {
+        self.state.clone()
+    }
+
+    fn with_state(mut self, state: CheckLimitState) -> Self {
+        self.state = state;
+        self
+    }
+
+    fn reset_waiting(&mut self) {}
+}

@@ -1,0 +1,121 @@
+//! Several criteria as one value: what [`Any`](crate::Any) and [`All`](crate::All) are made of.
+
+use crate::{Observation, StopCriterion, Verdict};
+use burn_tricks_core::ConfigError;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Tuples of two to four criteria, and vectors of criteria of one type. Not to be implemented elsewhere.
+pub trait Criteria: sealed::Sealed {
+    /// The states of all, in their order.
+    type States: Clone + Serialize + DeserializeOwned;
+
+    /// The criteria to change one by one: a vector as a slice, so that none is added or taken away.
+    type Members: ?Sized;
+
+    /// See [`Members`](Self::Members).
+    fn members_mut(&mut self) -> &mut Self::Members;
+
+    /// What each says of the next check, in their order. Every one is told, whatever the others say.
+    fn observe_each(&mut self, observation: Observation) -> Vec<Verdict>;
+
+    /// What to save with a checkpoint.
+    fn states(&self) -> Self::States;
+
+    /// All of them where the saved states were.
+    fn with_states(self, states: Self::States) -> Self;
+
+    /// [`StopCriterion::reset_waiting`] of each.
+    fn reset_each(&mut self);
+
+    /// How many there are.
+    fn count(&self) -> usize;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// The criteria, if there is one at least: none would never stop, or at once, and watch no metric.
+pub(crate) fn checked<C: Criteria>(criteria: C) -> Result<C, ConfigError> {
+    ConfigError::at_least_one("criteria", criteria.count())?;
+    Ok(criteria)
+}
+
+impl<C: StopCriterion> sealed::Sealed for Vec<C> {}
+
+impl<C: StopCriterion> Criteria for Vec<C> {
+    type States = Vec<C::State>;
+    type Members = [C];
+
+    fn members_mut(&mut self) -> &mut [C] {
+        self
+    }
+
+    fn observe_each(&mut self, observation: Observation) -> Vec<Verdict> {
+        self.iter_mut()
+            .map(|criterion| criterion.observe(observation))
+            .collect()
+    }
+
+    fn states(&self) -> Self::States {
+        self.iter().map(StopCriterion::state).collect()
+    }
+
+    /// Those that have no saved state stay as they are; states that belong to none are dropped.
+    fn with_states(self, states: Self::States) -> Self {
+        let mut states = states.into_iter();
+        self.into_iter()
+            .map(|criterion| match states.next() {
+                Some(state) => criterion.with_state(state),
+                None => criterion,
+            })
+            .collect()
+    }
+
+    fn reset_each(&mut self) {
+        self.iter_mut().for_each(StopCriterion::reset_waiting);
+    }
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+}
+
+macro_rules! criteria_of_a_tuple {
+    ($count:literal: $($criterion:ident $index:tt),+) => {
+        impl<$($criterion: StopCriterion),+> sealed::Sealed for ($($criterion,)+) {}
+
+        impl<$($criterion: StopCriterion),+> Criteria for ($($criterion,)+) {
+            type States = ($($criterion::State,)+);
+            type Members = Self;
+
+            fn members_mut(&mut self) -> &mut Self {
+                self
+            }
+
+            fn observe_each(&mut self, observation: Observation) -> Vec<Verdict> {
+                vec![$(self.$index.observe(observation)),+]
+            }
+
+            fn states(&self) -> Self::States {
+                ($(self.$index.state(),)+)
+            }
+
+            fn with_states(self, states: Self::States) -> Self {
+                ($(self.$index.with_state(states.$index),)+)
+            }
+
+            fn reset_each(&mut self) {
+                $(self.$index.reset_waiting();)+
+            }
+
+            fn count(&self) -> usize {
+                $count
+            }
+        }
+    };
+}
+
+criteria_of_a_tuple!(2: A 0, B 1);
+criteria_of_a_tuple!(3: A 0, B 1, C 2);
+criteria_of_a_tuple!(4: A 0, B 1, C 2, D 3);

@@ -1,0 +1,241 @@
+//! Goes back to the best weights when the training diverges, and on with a smaller learning rate.
+//!
+//! At a check whose reason to stop is that the metric diverged or is not finite:
+//!
+//! ```text
+//! done < times and a best model is kept:
+//!     done ← done + 1
+//!     model, and what was kept with it ← those of the best check
+//!     learning rate ← factor^done · the rate of the recipe      (the caller's closure)
+//!     patience counts anew, from the same best value
+//! otherwise: the verdict stands
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::{Linear, LinearConfig};
+//! use burn::optim::{GradientsParams, SgdConfig};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, Goal, RollBackConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let inputs = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 1.0], [2.0, 2.0]], &device);
+//! let error = |model: &Linear| (model.forward(inputs.clone()) - 1.0).square().mean();
+//!
+//! let mut model = LinearConfig::new(2, 1).init(&device);
+//! let mut optim = SgdConfig::new().init();
+//! let mut rate = 1.0; // much too large
+//! let mut stop = EarlyStoppingConfig::new(Goal::Minimize).with_divergence_limit(Some(1e4)).init()?;
+//! let mut best = BestWeights::new();
+//! let mut back = RollBackConfig::new(8).init()?;
+//! for _ in 0..60 {
+//!     let loss = error(&model);
+//!     let verdict = stop.observe(loss.clone().into_scalar::<f64>());
+//!     best.keep_with(&verdict, || (model.clone(), optim.clone()));
+//!     let restart = back.on(&verdict, &best, &model, &mut stop, |scale| rate = scale);
+//!     if let Some(restart) = restart {
+//!         (model, optim) = (restart.model, restart.beside);
+//!         continue;
+//!     }
+//!     let grads = GradientsParams::from_grads(loss.backward(), &model);
+//!     model = optim.step(rate, model, grads);
+//! }
+//! assert!(rate < 0.5 && stop.observe(0.0).best < Some(0.1));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! At most twice, to a tenth of the rate, and the weights alone. The optimizer must then start afresh:
+//! its moments are those of the diverged run, and may be NaN.
+//!
+//! ```
+//! use burn::nn::{Linear, LinearConfig};
+//! use burn::optim::AdamConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, Goal, RollBackConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let mut model = LinearConfig::new(2, 1).init(&Device::flex().autodiff());
+//! let mut optim = AdamConfig::new().init();
+//! let mut scale = 1.0;
+//! let mut stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
+//! let mut best = BestWeights::new();
+//! let mut back = RollBackConfig::new(2).with_lr_factor(0.1).init()?;
+//! for loss in [0.4, f64::NAN] {
+//!     let verdict = stop.observe(loss);
+//!     best.keep(&verdict, || model.clone());
+//!     if let Some(restart) = back.on(&verdict, &best, &model, &mut stop, |by| scale = by) {
+//!         model = restart.model;
+//!         optim = AdamConfig::new().init();
+//!     } else if verdict.should_stop() {
+//!         break;
+//!     }
+//! }
+//! assert_eq!(scale, 0.1);
+//! # let _ = optim;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! After the best weights are kept, before the verdict is obeyed. A criterion must tell of divergence:
+//! [`EarlyStopping`](crate::EarlyStopping) with a divergence limit, or with
+//! [`NonFiniteMetric::Stop`](crate::NonFiniteMetric::Stop), its default. Within
+//! [`All`](crate::All) it does not show.
+//!
+//! The closure is given the scale of the whole run, not of this restart: a schedule's value times the
+//! scale is the rate. Schedules, averages of weights and generators of random numbers go on from where
+//! they are, unless they are kept beside the model, see
+//! [`BestWeights::keep_with`]. A non-finite average must be: it never
+//! recovers.
+//!
+//! # Cost
+//!
+//! A number; what is kept is the cost of [`BestWeights`]. A run that does not diverge
+//! is the same, bit for bit, with and without it.
+//!
+//! # Differences
+//!
+//! Keras's users asked for it (keras #8332); it has `TerminateOnNaN`, which ends the run. Schedules "on
+//! plateau" cut the rate and go on from the diverged weights.
+//!
+//! # Suggested values
+//!
+//! The factor 0.5 is our choice, as is a number of two or three: a run that diverges at an eighth of the
+//! rate has another fault.
+//!
+//! # References
+//!
+//! - keras #8332, <https://github.com/keras-team/keras/issues/8332>
+
+use crate::{BestWeights, StopCriterion, StopReason, Verdict};
+use burn::config::Config;
+use burn::module::Module;
+use burn_tricks_core::ConfigError;
+use serde::{Deserialize, Serialize};
+
+/// Configuration of [`RollBack`].
+#[derive(Config, Debug, PartialEq)]
+pub struct RollBackConfig {
+    /// How many times a run may go back, in all. 0 never does.
+    pub times: usize,
+    /// What the learning rate is multiplied by each time, in (0, 1]. Default: 0.5.
+    #[config(default = 0.5)]
+    pub lr_factor: f64,
+}
+
+impl RollBackConfig {
+    /// The roll-back of a run that has not diverged yet.
+    ///
+    /// # Errors
+    ///
+    /// If `lr_factor` does not lie in (0, 1].
+    pub fn init(&self) -> Result<RollBack, ConfigError> {
+        if !(self.lr_factor > 0.0 && self.lr_factor <= 1.0) {
+            let requirement = "lie in (0, 1]";
+            return Err(ConfigError::new("lr_factor", requirement, self.lr_factor));
+        }
+        Ok(RollBack {
+            config: self.clone(),
+            state: RollBackState::default(),
+        })
+    }
+}
+
+/// The part of [`RollBack`] that a resumed run needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollBackState {
+    done: usize,
+}
+
+/// What to go on from.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Restart<M, S = ()> {
+    /// The model with the best weights, to train on: its devices, gradient requirements, training flags,
+    /// gradient-checkpointing strategy and parameter ids are those of the model that diverged.
+    pub model: M,
+    /// What was kept beside it: the optimizer, say.
+    pub beside: S,
+    /// The check that it is from.
+    pub check: usize,
+    /// Which restart this is, from 1.
+    pub time: usize,
+    /// What the learning rate of the recipe is to be multiplied by, as the closure was told.
+    pub lr_scale: f64,
+    /// What went wrong.
+    pub reason: StopReason,
+}
+
+/// Goes back to the best weights. Made by [`RollBackConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RollBack {
+    config: RollBackConfig,
+    state: RollBackState,
+}
+
+impl RollBack {
+    /// What to go on from after this verdict, if the training diverged, it may go back once more, and
+    /// `best` holds a model: `model`, which diverged, with the best weights and statistics. Then `apply` was given the new scale of the learning rate, and `stop`, the
+    /// criterion of the verdict, counts its patience anew. Otherwise nothing has happened.
+    ///
+    /// # Panics
+    ///
+    /// If the kept model has another architecture than `model`.
+    pub fn on<M: Module, S: Clone>(
+        &mut self,
+        verdict: &Verdict,
+        best: &BestWeights<M, S>,
+        model: &M,
+        stop: &mut impl StopCriterion,
+        apply: impl FnOnce(f64),
+    ) -> Option<Restart<M, S>> {
+        let reason = verdict.stop.filter(|reason| reason.is_divergence())?;
+        if self.state.done >= self.config.times {
+            return None;
+        }
+        let check = best.check()?;
+        let beside = best.beside()?.clone();
+        let model =
+            (best.restore_into(model)).unwrap_or_else(|difference| panic!("{difference}"))?;
+        self.state.done += 1;
+        stop.reset_waiting();
+        let lr_scale = self.lr_scale();
+        apply(lr_scale);
+        Some(Restart {
+            model,
+            beside,
+            check,
+            time: self.state.done,
+            lr_scale,
+            reason,
+        })
+    }
+
+    /// What the learning rate of the recipe is multiplied by: 1 before the first restart. A resumed run
+    /// has to apply it again.
+    pub fn lr_scale(&self) -> f64 {
+        // As many products as restarts: `powi` would take an `i32`.
+        (0..self.state.done).fold(1.0, |scale, _| scale * self.config.lr_factor)
+    }
+
+    /// How many times the run went back.
+    pub fn done(&self) -> usize {
+        self.state.done
+    }
+
+    /// What to save with a checkpoint. The best model is not in it, see
+    /// [`BestWeights::with_kept`].
+    pub fn state(&self) -> &RollBackState {
+        &self.state
+    }
+
+    /// Goes on where the saved state was.
+    pub fn with_state(mut self, state: RollBackState) -> Self {
+        self.state = state;
+        self
+    }
+}

@@ -1,0 +1,123 @@
+//! What a check showed, and why training should stop.
+
+use serde::{Deserialize, Serialize};
+use std::fmt::Display;
+
+/// Why training should stop.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// Patience is used up.
+    NoImprovement {
+        /// The checks without improvement, as the criterion counts them.
+        checks: usize,
+    },
+    /// Patience is used up, and no value has beaten the baseline yet.
+    BaselineNotBeaten {
+        /// The baseline.
+        baseline: f64,
+        /// The checks that counted against patience. Those of a warm-up do not, nor do those before the
+        /// last time that counting began anew.
+        checks: usize,
+    },
+    /// The metric is as good as was asked for.
+    TargetReached {
+        /// The target.
+        target: f64,
+    },
+    /// The metric is worse than the limit.
+    Diverged {
+        /// The limit.
+        limit: f64,
+    },
+    /// The metric is NaN or infinite.
+    NonFinite,
+    /// Too many checks differed from the best by no more than their noise.
+    Undecided {
+        /// Those checks, since the last improvement.
+        checks: usize,
+    },
+    /// The time is used up.
+    TimeLimit {
+        /// The limit in seconds.
+        seconds: f64,
+    },
+    /// The checks are used up.
+    CheckLimit {
+        /// The limit.
+        checks: usize,
+    },
+    /// Each of several criteria asks to stop, see [`All`](crate::All).
+    All {
+        /// How many they are.
+        criteria: usize,
+    },
+}
+
+impl StopReason {
+    /// Whether the training went wrong, in a way from which [`RollBack`](crate::RollBack) goes back:
+    /// [`Diverged`](Self::Diverged) and [`NonFinite`](Self::NonFinite).
+    pub fn is_divergence(self) -> bool {
+        matches!(self, Self::Diverged { .. } | Self::NonFinite)
+    }
+}
+
+impl Display for StopReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoImprovement { checks } => write!(f, "no improvement in {checks} checks"),
+            Self::BaselineNotBeaten { baseline, checks } => {
+                write!(
+                    f,
+                    "the baseline {baseline} is not beaten in {checks} checks"
+                )
+            }
+            Self::TargetReached { target } => write!(f, "the target {target} is reached"),
+            Self::Diverged { limit } => write!(f, "worse than the divergence limit {limit}"),
+            Self::NonFinite => write!(f, "the metric is not finite"),
+            Self::Undecided { checks } => {
+                write!(f, "{checks} checks within the noise of the best one")
+            }
+            Self::TimeLimit { seconds } => write!(f, "the limit of {seconds} s is reached"),
+            Self::CheckLimit { checks } => write!(f, "the limit of {checks} checks is reached"),
+            Self::All { criteria } => write!(f, "all {criteria} criteria ask to stop"),
+        }
+    }
+}
+
+/// What one check showed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// The number of this check, from 1.
+    pub check: usize,
+    /// Whether this check is the best so far.
+    pub improved: bool,
+    /// The best value so far; none before the first that counts.
+    pub best: Option<f64>,
+    /// The check of the best value.
+    pub best_check: Option<usize>,
+    /// Checks without improvement that count against patience.
+    pub waited: usize,
+    /// Why to stop; none to go on.
+    pub stop: Option<StopReason>,
+}
+
+impl Verdict {
+    /// Whether training should stop.
+    pub fn should_stop(&self) -> bool {
+        self.stop.is_some()
+    }
+
+    /// Of a criterion that looks at no metric.
+    pub(crate) fn without_metric(check: usize, stop: Option<StopReason>) -> Self {
+        Self {
+            check,
+            improved: false,
+            best: None,
+            best_check: None,
+            waited: 0,
+            stop,
+        }
+    }
+}
