@@ -93,7 +93,7 @@ use crate::EnsembleError;
 use burn::config::Config;
 use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::tensor::{Device, Int, Tensor, activation::softmax};
-use burn_tricks_core::{ConfigError, ParamInfo, force_init, params};
+use burn_tricks_core::{ConfigError, Difference, PlaceKind, force_init, params, places};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -141,9 +141,8 @@ impl EnsembleConfig {
         &self,
         members: Vec<M>,
     ) -> Result<Ensemble<M>, EnsembleError> {
-        let parameters: Vec<_> = members.iter().map(params).collect();
-        check_architecture(&parameters)?;
-        check_distinct(&parameters)?;
+        check_architecture(&members)?;
+        check_distinct(&members)?;
         let weights = self.normalized_weights(members.len())?;
         Ok(Ensemble {
             members,
@@ -225,6 +224,17 @@ impl<M: Module + ModuleDisplay> Ensemble<M> {
     }
 }
 
+impl<M: Module + ModuleDisplay + Predict> Ensemble<M> {
+    /// What each member gives, of shape `[batch, classes]`: for their
+    /// [`disagreement`](crate::disagreement).
+    pub fn predict_each(&self, input: M::Input) -> Vec<Tensor<2>> {
+        let members = self.members.iter();
+        members
+            .map(|member| member.predict(input.clone()))
+            .collect()
+    }
+}
+
 impl<M: Module + ModuleDisplay + Predict> Predict for Ensemble<M> {
     type Input = M::Input;
 
@@ -259,37 +269,31 @@ fn vote(scores: Tensor<2>) -> Tensor<2> {
     class.equal(choice).float().cast(dtype)
 }
 
-fn check_architecture(members: &[Vec<ParamInfo>]) -> Result<(), EnsembleError> {
-    let first = members.first().ok_or(EnsembleError::Empty)?;
-    let describe = |param: Option<&ParamInfo>| match param {
-        Some(ParamInfo {
-            path, shape, dtype, ..
-        }) => format!("`{path}` {shape:?} {dtype:?}"),
-        None => "no further parameter".to_owned(),
-    };
-    for (member, parameters) in members.iter().enumerate().skip(1) {
-        for at in 0..first.len().max(parameters.len()) {
-            let (expected, got) = (describe(first.get(at)), describe(parameters.get(at)));
-            if expected != got {
-                return Err(EnsembleError::DifferentArchitecture {
-                    member,
-                    expected,
-                    got,
-                });
-            }
+fn check_architecture<M: Module>(members: &[M]) -> Result<(), EnsembleError> {
+    let (first, rest) = members.split_first().ok_or(EnsembleError::Empty)?;
+    let expected = places(first);
+    for (member, module) in (1..).zip(rest) {
+        if let Some(difference) = Difference::between(&expected, &places(module)) {
+            return Err(EnsembleError::DifferentArchitecture { member, difference });
         }
     }
     Ok(())
 }
 
-fn check_distinct(members: &[Vec<ParamInfo>]) -> Result<(), EnsembleError> {
+/// Running statistics are left out: no optimizer reaches them, and their ids cannot be changed.
+fn check_distinct<M: Module>(members: &[M]) -> Result<(), EnsembleError> {
     let mut owners: HashMap<ParamId, usize> = HashMap::new();
-    for (second, parameters) in members.iter().enumerate() {
-        for param in parameters {
+    for (second, module) in members.iter().enumerate() {
+        let kinds = places(module).into_iter().map(|place| place.kind);
+        let floats = kinds.filter(|kind| matches!(kind, PlaceKind::Weight | PlaceKind::Buffer));
+        for (param, kind) in params(module).into_iter().zip(floats) {
+            if kind == PlaceKind::Buffer {
+                continue;
+            }
             let first = *owners.entry(param.id).or_insert(second);
             if first != second {
                 return Err(EnsembleError::SharedParameter {
-                    path: param.path.clone(),
+                    path: param.path,
                     first,
                     second,
                 });

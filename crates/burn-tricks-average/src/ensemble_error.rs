@@ -1,6 +1,6 @@
 //! Why members cannot be one ensemble.
 
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{ConfigError, Difference};
 use std::fmt::Display;
 
 /// Why members cannot be one ensemble. Members count from 0.
@@ -23,10 +23,8 @@ pub enum EnsembleError {
     DifferentArchitecture {
         /// The member.
         member: usize,
-        /// The first parameter that differs: what member 0 has there and what this member has.
-        expected: String,
-        /// See `expected`.
-        got: String,
+        /// Where it differs.
+        difference: Difference,
     },
     /// The weights are not one number of at least 0 per member, with a positive sum.
     Weights(ConfigError),
@@ -45,15 +43,9 @@ impl Display for EnsembleError {
                 "members {first} and {second} share the parameter `{path}`: is one a clone of the \
                  other?"
             ),
-            Self::DifferentArchitecture {
-                member,
-                expected,
-                got,
-            } => write!(
-                f,
-                "member {member} differs in architecture from member 0: expected {expected}, got \
-                 {got}"
-            ),
+            Self::DifferentArchitecture { member, difference } => {
+                write!(f, "member {member} and member 0: {difference}")
+            }
             Self::Weights(error) => write!(f, "{error}"),
         }
     }
@@ -63,6 +55,7 @@ impl std::error::Error for EnsembleError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Weights(error) => Some(error),
+            Self::DifferentArchitecture { difference, .. } => Some(difference),
             _ => None,
         }
     }

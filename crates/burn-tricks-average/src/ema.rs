@@ -1,0 +1,311 @@
+//! Exponential moving average of the weights.
+//!
+//! A second set of weights follows the trained ones, smoothly:
+//!
+//! ```text
+//! ŵ ← dₙ ŵ + (1 − dₙ) w     at update n = 0, 1, 2, ...
+//! ```
+//!
+//! with `dₙ = d`, or smaller while it warms up ([`EmaWarmup`]). The trained weights are not touched; the
+//! average is another value, to validate with and to ship.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_average::EmaConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+//! let mut ema = EmaConfig::new(0.999).init(&model)?;
+//! for step in 0..3 {
+//!     // ... model = optim.step(lr, model, grads); ...
+//!     ema.update(&model);
+//! }
+//! let average = ema.model(); // to validate with
+//! # let _ = average;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Half of the past forgotten in 1000 steps, looked at every tenth, warmed up, after the first epoch;
+//! saved and gone on with:
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::store::ModuleRecord;
+//! use burn::tensor::Device;
+//! use burn_tricks_average::{EmaConfig, EmaWarmup};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let file = directory.path().join("ema.bpk");
+//! # let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+//! let config = EmaConfig::from_half_life(1000.0, 10)?
+//!     .with_warmup(EmaWarmup::Timm { gamma: 1.0, power: 2.0 / 3.0 })
+//!     .with_start_after(468);
+//! let mut ema = config.init(&model)?;
+//! ema.update(&model);
+//! ema.to_record().save(&file)?;
+//!
+//! let ema = config.init(&model)?.load_record(ModuleRecord::load(&file)?)?;
+//! assert_eq!(ema.steps(), 1);
+//! assert!(!ema.has_started(), "until step 468, `model()` is the live weights");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! After the optimizer's step, once per step. Validate, stop and keep the best with
+//! [`model`](Ema::model), train with the model itself. Running statistics of batch norm are averaged too
+//! unless [`Buffers::Copy`] is asked for; where they matter, [`recalibrate`](crate::recalibrate) them.
+//!
+//! # Cost
+//!
+//! One copy of the weights, in `f32` where they are `f16` or `bf16`, and one pass over both per update,
+//! in place. Nothing is read from the device. Before `start_after` the average shares the weights, and
+//! the optimizer cannot write in place.
+//!
+//! # Differences
+//!
+//! - `d` is a decay per *update*, as in PyTorch, Lightning, Keras and timm; a half-life is in optimizer
+//!   steps, as Composer's is in its units of time, whatever `update_every` is.
+//! - PyTorch's `AveragedModel` copies the weights at its first update: [`EmaWarmup::FirstUpdateCopies`].
+//!   timm's begins with the weights at construction, as here by default, unless it is told the step;
+//!   then it copies first too. optax's `ema(debias=True)` begins with zeros and divides:
+//!   [`EmaWarmup::BiasCorrected`] gives the same numbers.
+//! - All of them average in the type of the weights: with `bf16` weights and `d = 0.999` the average
+//!   never moves. Here it is held in `f32`.
+//! - PyTorch averages integers if told to average buffers. Here they are copied.
+//! - Lightning and Keras swap the average into the model and out again, and leave it there in some
+//!   cases. Here there is no swap.
+//!
+//! # Suggested values
+//!
+//! `d` 0.999 for thousands of steps, 0.9999 for hundreds of thousands (timm's default), with a warm-up
+//! when the run is short. About the last `1 / (1 − d)` updates count.
+//!
+//! # References
+//!
+//! - Polyak, Juditsky, *Acceleration of stochastic approximation by averaging*, 1992,
+//!   <https://doi.org/10.1137/0330046>
+//! - Morales-Brotons, Vogels, Hendrikx, *Exponential moving average of weights in deep learning:
+//!   dynamics and benefits*, 2024, <https://arxiv.org/abs/2411.18704>
+//! - PyTorch, `torch.optim.swa_utils.AveragedModel`; timm, `ModelEmaV3`
+
+use crate::recorded::Kind;
+use crate::running::{Live, Running, Sampling};
+use burn::config::Config;
+use burn::module::{Module, ModuleDisplay};
+use burn::store::{ModuleRecord, RecordError};
+use burn_tricks_core::{Buffers, ConfigError, Difference};
+use serde::{Deserialize, Serialize};
+
+/// How small the decay is at first, so that the weights at the start are soon forgotten. `n` counts
+/// updates from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum EmaWarmup {
+    /// `dₙ = d`: the weights at construction fade like all others.
+    None,
+    /// `d₀ = 0`, then `d`: PyTorch's `AveragedModel`.
+    FirstUpdateCopies,
+    /// `min(d, (1 + n) / (10 + n))`: TensorFlow's `ExponentialMovingAverage(num_updates)`.
+    TensorFlow,
+    /// `min(d, 1 − (1 + n/γ)^−p)`: timm's `use_warmup`, and that of diffusers.
+    Timm {
+        /// γ > 0. timm: 1.
+        gamma: f64,
+        /// p > 0. timm: 2/3, for runs of a million steps or more; 3/4 for shorter ones.
+        power: f64,
+    },
+    /// `d (1 − dⁿ) / (1 − dⁿ⁺¹)`: the weights at construction do not count, as Adam's moments and
+    /// optax's `ema(debias=True)`.
+    BiasCorrected,
+}
+
+impl EmaWarmup {
+    fn decay(self, d: f64, n: u64) -> f64 {
+        let n = n as f64;
+        match self {
+            Self::None => d,
+            Self::FirstUpdateCopies if n == 0.0 => 0.0,
+            Self::FirstUpdateCopies => d,
+            Self::TensorFlow => d.min((1.0 + n) / (10.0 + n)),
+            Self::Timm { gamma, power } => d.min(1.0 - (1.0 + n / gamma).powf(-power)),
+            Self::BiasCorrected if d == 0.0 => 0.0,
+            Self::BiasCorrected => {
+                // 1 − dⁿ, exact also for d near 1.
+                let gone = |n: f64| -(n * d.ln()).exp_m1();
+                d * gone(n) / gone(n + 1.0)
+            }
+        }
+    }
+}
+
+/// Configuration of [`Ema`].
+#[derive(Config, Debug, PartialEq)]
+pub struct EmaConfig {
+    /// d in `[0, 1)`, per update. With 0 the average is the weights.
+    pub decay: f64,
+    /// How it begins. Default: [`EmaWarmup::None`].
+    #[config(default = "EmaWarmup::None")]
+    pub warmup: EmaWarmup,
+    /// Optimizer steps from one update to the next, at least 1. Default: 1.
+    #[config(default = 1)]
+    pub update_every: usize,
+    /// Optimizer steps at the start during which there is no average. Default: 0.
+    #[config(default = 0)]
+    pub start_after: usize,
+    /// What becomes of running statistics. Default: averaged.
+    #[config(default = "Buffers::Average")]
+    pub buffers: Buffers,
+}
+
+impl EmaConfig {
+    /// The decay with which weights of `steps` optimizer steps ago count half, updated every
+    /// `update_every` steps.
+    ///
+    /// # Errors
+    ///
+    /// If `steps` is not finite and positive, or so large that the decay rounds to 1, or `update_every` 0.
+    pub fn from_half_life(steps: f64, update_every: usize) -> Result<Self, ConfigError> {
+        ConfigError::positive("half_life", steps)?;
+        ConfigError::at_least_one("update_every", update_every)?;
+        let decay = (-(update_every as f64) / steps).exp2();
+        if decay == 1.0 {
+            let requirement = "be so short that the decay, 2^(-update_every/half_life), is below 1";
+            return Err(ConfigError::new("half_life", requirement, steps));
+        }
+        Ok(Self::new(decay).with_update_every(update_every))
+    }
+
+    /// The average, before the first step: it is the weights of `model`.
+    ///
+    /// # Errors
+    ///
+    /// If the decay is not in `[0, 1)`, `update_every` is 0, or a number of the warm-up not finite and
+    /// positive.
+    pub fn init<M: Module>(&self, model: &M) -> Result<Ema<M>, ConfigError> {
+        ConfigError::decay_rate("decay", self.decay)?;
+        self.sampling().validated()?;
+        if let EmaWarmup::Timm { gamma, power } = self.warmup {
+            ConfigError::positive("gamma", gamma)?;
+            ConfigError::positive("power", power)?;
+        }
+        Ok(Ema {
+            config: self.clone(),
+            average: Running::new(model),
+        })
+    }
+
+    fn sampling(&self) -> Sampling {
+        Sampling {
+            start_after: self.start_after,
+            every: self.update_every,
+        }
+    }
+}
+
+/// The moving average. Made by [`EmaConfig::init`].
+#[derive(Debug, Clone)]
+pub struct Ema<M: Module> {
+    config: EmaConfig,
+    average: Running<M>,
+}
+
+impl<M: Module> Ema<M> {
+    /// Takes the weights after an optimizer step.
+    ///
+    /// # Panics
+    ///
+    /// If `model` has another architecture than the one that the average was made for.
+    pub fn update(&mut self, model: &M) {
+        self.update_from(&mut Live::new(model));
+    }
+
+    /// [`update`](Self::update) with a model that other averages look at too.
+    pub(crate) fn update_from(&mut self, live: &mut Live<'_, M>) {
+        let EmaConfig {
+            decay,
+            warmup,
+            buffers,
+            ..
+        } = self.config;
+        let share = |n| warmup.decay(decay, n);
+        self.average
+            .update(live, self.config.sampling(), buffers, share)
+            .unwrap_or_else(|difference| panic!("{difference}"));
+    }
+
+    /// The averaged model, to predict with: no gradients, dropout off.
+    ///
+    /// During the first `start_after` steps these are the weights of the last `update`. Then the
+    /// average begins with them, or, if its first decay is 0, with those of its first update.
+    ///
+    /// To train on, [`restore_into`](Self::restore_into) a live model: `model().train()` has lost a
+    /// gradient-checkpointing strategy of the device, and Burn panics where it meets one.
+    pub fn model(&self) -> M {
+        self.average.model()
+    }
+
+    /// `model` with the average, to train on. Its devices, element types, gradient requirements, training
+    /// flags and parameter ids stay; `model` itself and its clones keep their values.
+    ///
+    /// # Errors
+    ///
+    /// If the two differ in a path, a kind or a shape: the first such place.
+    pub fn restore_into(&self, model: &M) -> Result<M, Difference> {
+        self.average.restore_into(model)
+    }
+
+    /// Whether there has been an update, at step `start_after + update_every`. Before that the model
+    /// is no average.
+    pub fn has_started(&self) -> bool {
+        self.average.updates() > 0
+    }
+
+    /// Optimizer steps seen.
+    pub fn steps(&self) -> u64 {
+        self.average.steps()
+    }
+
+    /// Of those, the ones that changed the average.
+    pub fn updates(&self) -> u64 {
+        self.average.updates()
+    }
+
+    pub(crate) fn average(&self) -> &Running<M> {
+        &self.average
+    }
+
+    pub(crate) fn average_mut(&mut self) -> &mut Running<M> {
+        &mut self.average
+    }
+
+    /// The share of the old average that the next update keeps.
+    pub fn next_decay(&self) -> f64 {
+        self.config
+            .warmup
+            .decay(self.config.decay, self.average.updates())
+    }
+}
+
+impl<M: Module + ModuleDisplay> Ema<M> {
+    /// What to save with a checkpoint: the average and where it stands.
+    pub fn to_record(&self) -> ModuleRecord {
+        Running::to_record(Kind::Ema, [&self.average].into_iter())
+    }
+
+    /// Goes on where the recorded average was.
+    ///
+    /// # Errors
+    ///
+    /// Burn's, if the record is not that of an EMA of such a model.
+    pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
+        let like = self.average.like();
+        Running::load_record(Kind::Ema, [&mut self.average].into_iter(), &like, record)?;
+        Ok(self)
+    }
+}

@@ -1,0 +1,120 @@
+//! Several moving averages of one training, to choose the decay afterwards.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_average::{EmaConfig, EmaSet};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+//! let configs = [0.99, 0.999, 0.9999].map(EmaConfig::new);
+//! let mut emas = EmaSet::new(&configs, &model)?;
+//! emas.update(&model); // after each optimizer step
+//! for ema in emas.iter() {
+//!     let _validate = ema.model();
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Where one [`Ema`] would stand.
+//!
+//! # Cost
+//!
+//! One copy of the weights per average. The model is looked through once per step, whatever their
+//! number, and not at all in a step that no average takes; each average is one pass over itself and the
+//! weights.
+//!
+//! # Differences
+//!
+//! ema-pytorch's `PostHocEMA` keeps two averages and files of them, from which others are made up
+//! afterwards; here each decay is its own average, exactly.
+//!
+//! # Suggested values
+//!
+//! Decays a factor of ten apart in `1 − d`.
+//!
+//! # References
+//!
+//! - Karras et al., *Analyzing and improving the training dynamics of diffusion models*, 2024,
+//!   <https://arxiv.org/abs/2312.02696>, on how much the best decay depends on everything else
+
+use crate::recorded::Kind;
+use crate::running::{Live, Running};
+use crate::{Ema, EmaConfig};
+use burn::module::{Module, ModuleDisplay};
+use burn::store::{ModuleRecord, RecordError};
+use burn_tricks_core::ConfigError;
+
+/// Several moving averages of one model. See the [module documentation](self).
+#[derive(Debug, Clone)]
+pub struct EmaSet<M: Module> {
+    emas: Vec<Ema<M>>,
+}
+
+impl<M: Module> EmaSet<M> {
+    /// An average for each configuration, before the first step.
+    ///
+    /// # Errors
+    ///
+    /// As [`EmaConfig::init`], for the first configuration that is refused.
+    pub fn new(configs: &[EmaConfig], model: &M) -> Result<Self, ConfigError> {
+        let emas = configs.iter().map(|config| config.init(model));
+        Ok(Self {
+            emas: emas.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Of averages made or loaded one by one.
+    pub fn of(emas: Vec<Ema<M>>) -> Self {
+        Self { emas }
+    }
+
+    /// Takes the weights after an optimizer step.
+    ///
+    /// # Panics
+    ///
+    /// As [`Ema::update`].
+    pub fn update(&mut self, model: &M) {
+        let mut live = Live::new(model);
+        for ema in &mut self.emas {
+            ema.update_from(&mut live);
+        }
+    }
+
+    /// The averages, in the order of their configurations.
+    pub fn iter(&self) -> std::slice::Iter<'_, Ema<M>> {
+        self.emas.iter()
+    }
+
+    /// The averages, to be saved or kept one by one.
+    pub fn into_inner(self) -> Vec<Ema<M>> {
+        self.emas
+    }
+}
+
+impl<M: Module + ModuleDisplay> EmaSet<M> {
+    /// What to save with a checkpoint: the averages and where they stand, in one record.
+    pub fn to_record(&self) -> ModuleRecord {
+        Running::to_record(Kind::EmaSet, self.emas.iter().map(Ema::average))
+    }
+
+    /// Goes on where the recorded averages were.
+    ///
+    /// # Errors
+    ///
+    /// Burn's, if the record is not that of as many averages of such a model.
+    pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
+        let Some(like) = self.emas.first().map(|ema| ema.average().like()) else {
+            let text = "a set without averages has no record".to_owned();
+            return Err(RecordError::Validation(text));
+        };
+        let averages = self.emas.iter_mut().map(Ema::average_mut);
+        Running::load_record(Kind::EmaSet, averages, &like, record)?;
+        Ok(self)
+    }
+}

@@ -1,0 +1,125 @@
+//! Modules and counters as one of Burn's records.
+
+use burn::module::{Module, ModuleDisplay, Param, ParamId};
+use burn::store::{ModuleRecord, RecordError};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn_tricks_core::Snapshot;
+
+/// What is recorded: `members.0...`, `counters`.
+#[derive(Module, Debug)]
+struct Recorded<M: Module + ModuleDisplay> {
+    members: Vec<M>,
+    counters: Param<Tensor<1, Int>>,
+}
+
+/// The counters alone, which say how many members there are.
+#[derive(Module, Debug)]
+struct Counters {
+    counters: Param<Tensor<1, Int>>,
+}
+
+/// A counter is two numbers of 31 bits: `i32` is the integer that every backend has.
+const HALF: u64 = 1 << 31;
+
+/// Of what a record is. The numbers are part of the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Ema = 1,
+    Swa = 2,
+    Lawa = 3,
+    SnapshotEnsemble = 4,
+    EmaSet = 5,
+}
+
+/// What was read.
+pub(crate) struct Members<M> {
+    pub(crate) members: Vec<Snapshot<M>>,
+    pub(crate) counters: Vec<u64>,
+}
+
+pub(crate) fn record_members<M: Module + ModuleDisplay>(
+    kind: Kind,
+    members: Vec<M>,
+    counters: &[u64],
+) -> ModuleRecord {
+    let device = device_of(members.first());
+    let numbers: Vec<i32> = [kind as u64, members.len() as u64]
+        .iter()
+        .chain(counters)
+        .flat_map(|counter| [(counter / HALF % HALF) as i32, (counter % HALF) as i32])
+        .collect();
+    let counters = counters_of(numbers, &device);
+    Recorded { members, counters }.into_record()
+}
+
+/// The members and `count` counters of a record of this kind, the members as snapshots like `like`.
+pub(crate) fn read_members<M: Module + ModuleDisplay>(
+    kind: Kind,
+    like: &Snapshot<M>,
+    count: usize,
+    record: ModuleRecord,
+) -> Result<Members<M>, RecordError> {
+    let template = like.held_model();
+    let device = device_of(Some(&template));
+    let counters = counters_of(vec![0; 2 * (2 + count)], &device);
+    let numbers = Counters {
+        counters: counters.clone(),
+    }
+    .try_load_record(record.clone().allow_unused(true))?;
+    #[allow(clippy::disallowed_methods)] // records are read off the step path
+    let numbers: Vec<i64> = numbers.counters.val().into_data().iter::<i64>().collect();
+    if let Some(damaged) = (numbers.iter()).find(|number| !(0..HALF as i64).contains(*number)) {
+        let text = format!("the record's counters are damaged: one is {damaged}");
+        return Err(RecordError::Validation(text));
+    }
+    let mut read = (numbers.chunks(2)).map(|half| half[0] as u64 * HALF + half[1] as u64);
+    let found = read.next().unwrap_or_default();
+    if found != kind as u64 {
+        return Err(RecordError::Validation(format!(
+            "the record is of kind {found}, expected {} ({kind:?})",
+            kind as u64
+        )));
+    }
+    let members = read.next().unwrap_or_default();
+    // Before room is made for them: a damaged number may ask for more than there is memory.
+    let each = like.places().len() as u64;
+    let tensors = members.checked_mul(each).and_then(|all| all.checked_add(1));
+    if tensors != Some(record.len() as u64) || each == 0 && members > 1 {
+        return Err(RecordError::Validation(format!(
+            "{members} members of {each} tensors and the counters are not the {} tensors of the record",
+            record.len()
+        )));
+    }
+    let values = read.collect();
+    let recorded = Recorded {
+        // `valid`, not `clone`: each with running statistics of its own.
+        members: (0..members).map(|_| template.valid()).collect(),
+        counters,
+    }
+    .try_load_record(record)?;
+    let snapshot = |member: &M| {
+        like.with_held_model(member)
+            .map_err(|difference| RecordError::Validation(difference.to_string()))
+    };
+    let members = recorded.members.iter().map(snapshot);
+    Ok(Members {
+        members: members.collect::<Result<_, _>>()?,
+        counters: values,
+    })
+}
+
+fn counters_of(numbers: Vec<i32>, device: &Device) -> Param<Tensor<1, Int>> {
+    let shape = [numbers.len()];
+    let data = TensorData::new(numbers, shape);
+    Param::initialized(
+        ParamId::new(),
+        Tensor::from_data(data, (device, DType::I32)),
+    )
+}
+
+/// Where a module is; where the record's numbers are put, for the time of writing them.
+fn device_of<M: Module>(module: Option<&M>) -> Device {
+    module
+        .and_then(|module| module.devices().into_iter().next())
+        .unwrap_or_default()
+}

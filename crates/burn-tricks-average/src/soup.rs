@@ -1,0 +1,169 @@
+//! Model soups: the mean of the weights of models that were fine-tuned from the same start.
+//!
+//! ```text
+//! uniform   w̄ = 1/K Σ wₖ
+//! greedy    from the best model down: take a model in if the mean with it scores no worse
+//! ```
+//!
+//! An ensemble's gain for the price of one model, where the models lie in one basin: trained from the
+//! same weights, with other settings, orders or seeds. Models from different first weights do not.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::{Linear, LinearConfig};
+//! use burn::tensor::Device;
+//! use burn_tricks_average::{GreedySoupConfig, uniform_soup};
+//! use burn_tricks_core::Goal;
+//!
+//! # fn main() -> Result<(), burn_tricks_average::AverageError> {
+//! # let models = vec![LinearConfig::new(2, 2).init(&Device::flex()); 3];
+//! # let accuracy = |_: &Linear| 0.9;
+//! let soup = uniform_soup(&models)?;
+//!
+//! let soup = GreedySoupConfig::new(Goal::Maximize).cook(&models, accuracy)?;
+//! println!("models {:?} score {}", soup.ingredients, soup.score);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! After the trainings. Score on validation data: the choice of ingredients is fitted to them.
+//! [`recalibrate`](crate::recalibrate) batch norm afterwards, or inside the score.
+//!
+//! # Cost
+//!
+//! One more copy of the weights for the mean (two while a greedy soup tastes); a greedy soup of K models
+//! is scored at most 2K − 1 times.
+//!
+//! # Differences
+//!
+//! The authors' script takes a model in if the mean gets *strictly* better, their paper if it gets no
+//! worse: [`Ties`]. A model whose score is not finite is never taken.
+//!
+//! # Suggested values
+//!
+//! Greedy, if there are data to score on (Wortsman et al.).
+//!
+//! # References
+//!
+//! - Wortsman et al., *Model soups: averaging weights of multiple fine-tuned models improves accuracy
+//!   without increasing inference time*, 2022, <https://arxiv.org/abs/2203.05482>
+
+use crate::AverageError;
+use burn::config::Config;
+use burn::module::Module;
+use burn_tricks_core::{Buffers, Goal, Snapshot};
+use serde::{Deserialize, Serialize};
+
+/// The mean of all models, running statistics included, to predict with.
+///
+/// # Errors
+///
+/// If there is no model, or one has another architecture than the first.
+pub fn uniform_soup<M: Module>(models: &[M]) -> Result<M, AverageError> {
+    let (first, rest) = models.split_first().ok_or(AverageError::Empty)?;
+    let mut soup = Snapshot::of(first).widened();
+    for (model, ingredient) in (1..).zip(rest) {
+        stir(&mut soup, model, ingredient, model)?;
+    }
+    Ok(soup.model())
+}
+
+/// The mean of `count` models and one more, which is number `model` in the errors.
+fn stir<M: Module>(
+    soup: &mut Snapshot<M>,
+    count: usize,
+    ingredient: &M,
+    model: usize,
+) -> Result<(), AverageError> {
+    let n = count as f64;
+    soup.blend(n / (n + 1.0), ingredient, 1.0 / (n + 1.0), Buffers::Average)
+        .map_err(|difference| AverageError::DifferentArchitecture { model, difference })
+}
+
+/// What to do with a model that leaves the score of the soup as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ties {
+    /// Take it in: the paper.
+    Keep,
+    /// Leave it out: the authors' script.
+    Skip,
+}
+
+/// Configuration of a greedy soup.
+#[derive(Config, Debug, PartialEq)]
+pub struct GreedySoupConfig {
+    /// Which way the score should go.
+    pub goal: Goal,
+    /// What to do with a model that makes no difference. Default: [`Ties::Keep`].
+    #[config(default = "Ties::Keep")]
+    pub ties: Ties,
+}
+
+/// A greedy soup.
+#[derive(Debug, Clone)]
+pub struct GreedySoup<M> {
+    /// The mean, to predict with.
+    pub model: M,
+    /// The models in it, in the order in which they were taken in.
+    pub ingredients: Vec<usize>,
+    /// Its score.
+    pub score: f64,
+}
+
+impl GreedySoupConfig {
+    /// Scores each model, then the means. `score` is given models to predict with.
+    ///
+    /// # Errors
+    ///
+    /// If there is no model, one has another architecture than the first, or no score is finite.
+    pub fn cook<M: Module>(
+        &self,
+        models: &[M],
+        mut score: impl FnMut(&M) -> f64,
+    ) -> Result<GreedySoup<M>, AverageError> {
+        if models.is_empty() {
+            return Err(AverageError::Empty);
+        }
+        let scores: Vec<f64> = models.iter().map(|model| score(&model.valid())).collect();
+        let mut order: Vec<usize> = (0..models.len())
+            .filter(|model| scores[*model].is_finite())
+            .collect();
+        order.sort_by(|a, b| {
+            let ascending = scores[*a].total_cmp(&scores[*b]);
+            match self.goal {
+                Goal::Minimize => ascending,
+                Goal::Maximize => ascending.reverse(),
+            }
+        });
+        let Some((&best, others)) = order.split_first() else {
+            let scores = scores.iter().map(f64::to_string).collect();
+            return Err(AverageError::NoFiniteScore { scores });
+        };
+        let mut soup = Snapshot::of(&models[best]).widened();
+        let mut ingredients = vec![best];
+        let mut best_score = scores[best];
+        for &model in others {
+            let mut tasted = soup.clone();
+            stir(&mut tasted, ingredients.len(), &models[model], model)?;
+            let new = score(&tasted.model());
+            if self.takes(new, best_score) {
+                soup = tasted;
+                best_score = new;
+                ingredients.push(model);
+            }
+        }
+        Ok(GreedySoup {
+            model: soup.model(),
+            ingredients,
+            score: best_score,
+        })
+    }
+
+    fn takes(&self, score: f64, best: f64) -> bool {
+        let tie = score == best && self.ties == Ties::Keep;
+        score.is_finite() && (tie || self.goal.is_better(score, best))
+    }
+}
