@@ -1,0 +1,150 @@
+//! Alpha dropout: dropout that keeps the mean and the variance of SELU activations.
+//!
+//! ```text
+//! y = a (x m + α′ (1 − m)) + b     m ~ Bernoulli(1 − p)
+//! α′ = −λα = −1.7580993408473766   what SELU gives for x → −∞
+//! a = ((1 − p)(1 + p α′²))^(−1/2)   b = −a p α′
+//! ```
+//!
+//! Plain dropout sets to 0, which is no extreme value of SELU and changes the variance that
+//! self-normalising networks rely on. This sets to the saturated value α′, and then scales and shifts
+//! so that mean 0 and variance 1 stay.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::tensor::{Device, Distribution, Tensor, activation::selu};
+//! use burn_tricks_nn::AlphaDropoutConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let dropout = AlphaDropoutConfig::new(0.05).init()?;
+//! let device = Device::flex().autodiff();
+//! let hidden = Tensor::<2>::random([32, 64], Distribution::Normal(0.0, 1.0), &device);
+//! let dropped = dropout.forward(selu(hidden));
+//! # let _ = dropped;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! After SELU, with LeCun-normal weights. It acts on an autodiff device while its `training` flag is
+//! set; elsewhere it returns its input. Masks come from the generator of the input's device: see
+//! [`DropPath`](crate::DropPath) for what a seed gives.
+//!
+//! # Cost
+//!
+//! A mask of the size of the input, and three passes.
+//!
+//! # Differences
+//!
+//! The numbers are those of PyTorch's and Keras's `AlphaDropout`. PyTorch takes p = 1 too, which gives
+//! zeros; here p < 1.
+//!
+//! # Suggested values
+//!
+//! 0.05 to 0.1 (Klambauer et al.).
+//!
+//! # References
+//!
+//! - Klambauer et al., *Self-normalizing neural networks*, 2017, <https://arxiv.org/abs/1706.02515>
+
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
+use burn::tensor::{Distribution, Tensor};
+use burn_tricks_core::ConfigError;
+
+/// −λα of SELU.
+const SATURATED: f64 = -1.758_099_340_847_376_6;
+
+/// Configuration of [`AlphaDropout`].
+#[derive(Config, Debug, PartialEq)]
+pub struct AlphaDropoutConfig {
+    /// Probability p of dropping an element, in [0, 1). 0 is the identity.
+    pub prob: f64,
+}
+
+impl AlphaDropoutConfig {
+    /// The layer.
+    ///
+    /// # Errors
+    ///
+    /// If `prob` does not lie in [0, 1).
+    pub fn init(&self) -> Result<AlphaDropout, ConfigError> {
+        Ok(AlphaDropout {
+            prob: ConfigError::decay_rate("prob", self.prob)?,
+            training: Param::from_bool(true),
+        })
+    }
+}
+
+/// Dropout for SELU. Made by [`AlphaDropoutConfig::init`].
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct AlphaDropout {
+    /// Probability of dropping an element.
+    pub prob: f64,
+    /// Whether to behave as during training, on an autodiff device.
+    pub training: Param<Flag>,
+}
+
+impl AlphaDropout {
+    /// The input, with elements dropped.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[...]`
+    /// - output: the same
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        if !self.training.is_enabled() || !input.device().is_autodiff() || self.prob == 0.0 {
+            return input;
+        }
+        let mask = input.random_like(Distribution::Bernoulli(1.0 - self.prob));
+        self.with_mask(input, mask)
+    }
+
+    fn with_mask<const D: usize>(&self, x: Tensor<D>, m: Tensor<D>) -> Tensor<D> {
+        let p = self.prob;
+        let a = ((1.0 - p) * (1.0 + p * SATURATED * SATURATED)).powf(-0.5);
+        let b = -a * p * SATURATED;
+        // a α′ (1 − m) + b, which is b where the element stays.
+        let shift = m.clone().mul_scalar(-a * SATURATED) + (a * SATURATED + b);
+        x * m.mul_scalar(a) + shift
+    }
+}
+
+impl ModuleDisplay for AlphaDropout {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let content = content.add("prob", &self.prob);
+        match self.training.is_enabled() {
+            true => content.optional(),
+            false => content.add("training", &self.training).optional(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData, Tolerance};
+
+    #[test]
+    fn given_the_mask_it_is_the_formula_of_pytorch() {
+        // torch 2.15: F.alpha_dropout's a, b for p = 0.25 and the mask [1, 0, 1, 1], by its formula.
+        let device = Device::flex();
+        let layer = AlphaDropoutConfig::new(0.25).init().unwrap();
+        let x = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0], &device);
+        let mask = Tensor::<1>::from_floats([1.0, 0.0, 1.0, 1.0], &device);
+        let expected = [1.248_439_3, -1.143_544_2, 2.982_955_2, 3.850_213];
+        layer
+            .with_mask(x, mask)
+            .into_data()
+            .assert_approx_eq::<f32>(&TensorData::from(expected), Tolerance::relative(1e-6));
+    }
+}

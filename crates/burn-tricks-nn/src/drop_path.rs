@@ -1,0 +1,239 @@
+//! Drop-path (stochastic depth): during training a residual branch is left out, sample by sample.
+//!
+//! ```text
+//! y[i] = x[i] mᵢ / (1 − p)     mᵢ ~ Bernoulli(1 − p), one for each sample
+//! ```
+//!
+//! The layer stands at the end of a branch, `x + path(branch(x))`: where m is 0 the block is the
+//! identity.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::{DepthSchedule, DropPathConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let probs = DepthSchedule::FromZero.probs(0.1, 5)?; // 0, 0.025, 0.05, 0.075, 0.1
+//! let paths = probs
+//!     .into_iter()
+//!     .map(|prob| DropPathConfig::new(prob).init())
+//!     .collect::<Result<Vec<_>, _>>()?;
+//!
+//! let mut x = Tensor::<2>::ones([4, 8], &device);
+//! for path in &paths {
+//!     let branch = x.clone() * 0.1;
+//!     x = x + path.forward(branch);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Last in a residual branch, before the sum. It acts on an autodiff device while its `training` flag
+//! is set, as Burn's own `Dropout`; elsewhere it returns its input.
+//!
+//! Masks are drawn from the generator of the input's device: after `device.seed(s)` the same calls in
+//! the same order draw the same masks. A generator can be seeded but not read, so a run that must be
+//! resumable seeds it anew at each epoch, with a number made of the run's seed and the epoch.
+//!
+//! # Cost
+//!
+//! One number for each sample, and one pass over the branch. The branch is computed before it is
+//! dropped: no time is saved.
+//!
+//! # Differences
+//!
+//! - The scaling: timm (`scale_by_keep`) and torchvision divide by 1 − p during training; the paper and
+//!   Composer multiply by 1 − p at inference instead. [`DropPathScale`] has both.
+//! - The depth: timm's probabilities begin at 0 for the first block, those of the paper and of Composer
+//!   at p / depth. [`DepthSchedule`] has both.
+//! - torchvision's `mode="batch"`, one mask for all samples, is [`DropPathUnit::Batch`].
+//!
+//! # Suggested values
+//!
+//! A last block at 0.5 for ResNets of 110 layers (Huang et al.); 0.1 to 0.4, growing with the model's
+//! size, for vision transformers (Touvron et al.).
+//!
+//! # References
+//!
+//! - Huang et al., *Deep networks with stochastic depth*, 2016, <https://arxiv.org/abs/1603.09382>
+//! - Larsson, Maire, Shakhnarovich, *FractalNet*, 2017, <https://arxiv.org/abs/1605.07648>
+//! - Touvron et al., *Going deeper with image transformers*, 2021, <https://arxiv.org/abs/2103.17239>
+//! - timm, `timm.layers.DropPath`; torchvision, `torchvision.ops.StochasticDepth`
+
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
+use burn::tensor::{Distribution, Tensor};
+use burn_tricks_core::ConfigError;
+use serde::{Deserialize, Serialize};
+
+/// When the scaling that keeps the mean happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DropPathScale {
+    /// What is kept in training is divided by 1 − p; inference is the identity: timm, torchvision.
+    Training,
+    /// Training keeps or drops; inference multiplies by 1 − p: the paper, Composer.
+    Inference,
+}
+
+/// What is kept or dropped as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DropPathUnit {
+    /// Each sample, which is the first dimension, for itself.
+    Sample,
+    /// All samples of the batch at once.
+    Batch,
+}
+
+/// How the probability grows with depth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DepthSchedule {
+    /// `p l / (L − 1)` for l = 0, ..., L − 1: the first block is never dropped. timm.
+    FromZero,
+    /// `p (l + 1) / L`: the first block has its share. The paper, Composer.
+    FromShare,
+}
+
+impl DepthSchedule {
+    /// The probabilities of the `depth` blocks of a network, from the first to the last, which has
+    /// `max`. A single block has 0 with [`FromZero`](Self::FromZero), as in timm.
+    ///
+    /// # Errors
+    ///
+    /// If `max` does not lie in [0, 1).
+    pub fn probs(self, max: f64, depth: usize) -> Result<Vec<f64>, ConfigError> {
+        ConfigError::decay_rate("max", max)?;
+        let share = |block: usize| match self {
+            Self::FromZero => block as f64 / (depth.max(2) - 1) as f64,
+            Self::FromShare => (block + 1) as f64 / depth as f64,
+        };
+        Ok((0..depth).map(|block| max * share(block)).collect())
+    }
+}
+
+/// Configuration of [`DropPath`].
+#[derive(Config, Debug, PartialEq)]
+pub struct DropPathConfig {
+    /// Probability p of dropping, in [0, 1). 0 is the identity.
+    pub prob: f64,
+    /// Default: during training.
+    #[config(default = "DropPathScale::Training")]
+    pub scale: DropPathScale,
+    /// Default: each sample.
+    #[config(default = "DropPathUnit::Sample")]
+    pub unit: DropPathUnit,
+}
+
+impl DropPathConfig {
+    /// The layer.
+    ///
+    /// # Errors
+    ///
+    /// If `prob` does not lie in [0, 1).
+    pub fn init(&self) -> Result<DropPath, ConfigError> {
+        Ok(DropPath {
+            prob: ConfigError::decay_rate("prob", self.prob)?,
+            training: Param::from_bool(true),
+            scale: self.scale,
+            unit: self.unit,
+        })
+    }
+}
+
+/// Leaves out a residual branch at random. Made by [`DropPathConfig::init`].
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct DropPath {
+    /// Probability of dropping.
+    pub prob: f64,
+    /// Whether to behave as during training, on an autodiff device.
+    pub training: Param<Flag>,
+    /// When the scaling happens.
+    #[module(skip)]
+    pub scale: DropPathScale,
+    /// What is dropped as a whole.
+    #[module(skip)]
+    pub unit: DropPathUnit,
+}
+
+impl DropPath {
+    /// The branch, with samples dropped.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[samples, ...]`
+    /// - output: the same
+    pub fn forward<const D: usize>(&self, branch: Tensor<D>) -> Tensor<D> {
+        if self.prob == 0.0 {
+            return branch;
+        }
+        let keep = 1.0 - self.prob;
+        if !self.training.is_enabled() || !branch.device().is_autodiff() {
+            return match self.scale {
+                DropPathScale::Training => branch,
+                DropPathScale::Inference => branch.mul_scalar(keep),
+            };
+        }
+        let mut shape = [1; D];
+        if self.unit == DropPathUnit::Sample {
+            shape[0] = branch.dims()[0];
+        }
+        let options = (&branch.device(), branch.dtype());
+        let mask = Tensor::random(shape, Distribution::Bernoulli(keep), options);
+        match self.scale {
+            DropPathScale::Training => branch * mask.div_scalar(keep),
+            DropPathScale::Inference => branch * mask,
+        }
+    }
+}
+
+impl ModuleDisplay for DropPath {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let content = content
+            .add("prob", &self.prob)
+            .add_debug_attribute("scale", &self.scale)
+            .add_debug_attribute("unit", &self.unit);
+        match self.training.is_enabled() {
+            true => content.optional(),
+            false => content.add("training", &self.training).optional(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_schedules_at_their_ends() {
+        let probs = |schedule: DepthSchedule, depth| schedule.probs(0.5, depth).unwrap();
+        assert_eq!(probs(DepthSchedule::FromZero, 1), [0.0]);
+        assert_eq!(probs(DepthSchedule::FromShare, 1), [0.5]);
+        assert_eq!(probs(DepthSchedule::FromZero, 3), [0.0, 0.25, 0.5]);
+        assert_eq!(
+            probs(DepthSchedule::FromShare, 4),
+            [0.125, 0.25, 0.375, 0.5]
+        );
+        assert!(probs(DepthSchedule::FromZero, 0).is_empty());
+        let error = DepthSchedule::FromZero.probs(1.0, 3).unwrap_err();
+        assert_eq!(error.to_string(), "`max` must lie in [0, 1), got 1.0");
+    }
+
+    #[test]
+    fn it_says_what_it_is() {
+        let path = DropPathConfig::new(0.1).init().unwrap();
+        assert_eq!(
+            path.to_string(),
+            "DropPath {prob: 0.1, scale: Training, unit: Sample}"
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! Gaussian dropout: during training every activation is multiplied by noise around 1.
+//!
+//! ```text
+//! y = x ξ     ξ ~ N(1, p / (1 − p))     the second number is the variance
+//! ```
+//!
+//! Mean and variance of the factor are those of inverted dropout at rate p, whose factor is 0 or
+//! 1 / (1 − p); nothing is ever exactly zero.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::GaussianDropoutConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let dropout = GaussianDropoutConfig::new(0.2).init()?; // factors with standard deviation 0.5
+//! let hidden = Tensor::<2>::ones([8, 16], &Device::flex().autodiff());
+//! let noisy = dropout.forward(hidden);
+//! # let _ = noisy;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Where dropout stands: after an activation. It acts on an autodiff device while its `training` flag
+//! is set; elsewhere it returns its input. Noise comes from the generator of the input's device: see
+//! [`DropPath`](crate::DropPath) for what a seed gives.
+//!
+//! # Cost
+//!
+//! Normal noise of the size of the input, and one pass.
+//!
+//! # Differences
+//!
+//! The same as Keras's `GaussianDropout`. Burn's `GaussianNoise` adds its noise instead.
+//!
+//! # Suggested values
+//!
+//! The rate that dropout would have, 0.1 to 0.5 (Srivastava et al.).
+//!
+//! # References
+//!
+//! - Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, 2014,
+//!   section 10, <https://jmlr.org/papers/v15/srivastava14a.html>
+
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
+use burn::tensor::{Distribution, Tensor};
+use burn_tricks_core::ConfigError;
+
+/// Configuration of [`GaussianDropout`].
+#[derive(Config, Debug, PartialEq)]
+pub struct GaussianDropoutConfig {
+    /// The rate p of the dropout with the same variance, in [0, 1). 0 is the identity.
+    pub prob: f64,
+}
+
+impl GaussianDropoutConfig {
+    /// The layer.
+    ///
+    /// # Errors
+    ///
+    /// If `prob` does not lie in [0, 1).
+    pub fn init(&self) -> Result<GaussianDropout, ConfigError> {
+        Ok(GaussianDropout {
+            prob: ConfigError::decay_rate("prob", self.prob)?,
+            training: Param::from_bool(true),
+        })
+    }
+}
+
+/// Multiplies by noise around 1. Made by [`GaussianDropoutConfig::init`].
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct GaussianDropout {
+    /// The rate of the dropout with the same variance.
+    pub prob: f64,
+    /// Whether to behave as during training, on an autodiff device.
+    pub training: Param<Flag>,
+}
+
+impl GaussianDropout {
+    /// The input, times noise.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[...]`
+    /// - output: the same
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        if !self.training.is_enabled() || !input.device().is_autodiff() || self.prob == 0.0 {
+            return input;
+        }
+        let deviation = (self.prob / (1.0 - self.prob)).sqrt();
+        let noise = input.random_like(Distribution::Normal(1.0, deviation));
+        input * noise
+    }
+}
+
+impl ModuleDisplay for GaussianDropout {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let content = content.add("prob", &self.prob);
+        match self.training.is_enabled() {
+            true => content.optional(),
+            false => content.add("training", &self.training).optional(),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Input scaling as a layer: statistics of the training data, kept and recorded with the model.
+//!
+//! ```text
+//! y = (x - shift) / scale          forward
+//! x = y * scale + shift            inverse
+//!
+//! standard   shift = mean                          scale = standard deviation (divided by n)
+//! min-max    shift = min - low * scale             scale = (max - min) / (high - low)
+//! max-abs    shift = 0                             scale = max |x|
+//! robust     shift = median                        scale = 75th - 25th percentile
+//! ```
+//!
+//! A feature that does not vary has scale 1 in the data's units (its span, under min-max): nothing is
+//! divided by zero. Under robust that is a feature of which three quarters are one number, whatever the
+//! rest: it stays in its own units.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::ScalerConfig;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Device::flex();
+//! let train = Tensor::<2>::from_data([[1.0, 5.0], [9.0, 5.0]], &device);
+//! let scaler = ScalerConfig::min_max(0.0, 1.0).fit(&train)?;
+//! let test = Tensor::<2>::from_data([[5.0, 5.0]], &device);
+//! assert_eq!(scaler.forward(test).into_data().try_to_vec::<f32>()?, [0.5, 0.0]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! As the first field of a model, images scaled per channel, to load a record into:
+//!
+//! ```
+//! use burn::module::Module;
+//! use burn::nn::conv::{Conv2d, Conv2dConfig};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::{InputScaler, ScalerConfig};
+//!
+//! #[derive(Module, Debug)]
+//! struct Net {
+//!     scaler: InputScaler,
+//!     conv: Conv2d,
+//! }
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex();
+//! let net = Net {
+//!     scaler: ScalerConfig::standard().init(3, &device)?, // an identity until the record is loaded
+//!     conv: Conv2dConfig::new([3, 8], [3, 3]).init(&device),
+//! };
+//! let image = Tensor::<4>::ones([1, 3, 8, 8], &device);
+//! let features = net.conv.forward(net.scaler.forward(image));
+//! # let _ = features;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Before everything else, fitted on the training part of the data alone. Fitting is a type of its own
+//! ([`UnfittedScaler`](crate::UnfittedScaler)): a scaler has no method that looks at data. `inverse`
+//! serves for targets, with a scaler of their own: train on `forward(target)`, report
+//! `inverse(prediction)`.
+//!
+//! The statistics are Burn's running states: in the model's record, moved with it, without gradients,
+//! unknown to every optimizer and its weight decay, and still so after `unfreeze`. As with every
+//! running state of Burn, clones share them: `clone().to_device(other)` moves those of the original too
+//! (`forward` moves them to its input then). A record has the statistics, not the axis: load it into a
+//! scaler of the same configuration.
+//!
+//! # Cost
+//!
+//! Two numbers per feature, of the device's float type; two passes over a batch of inputs. `f16` and `bf16` inputs are scaled in
+//! `f32` and come back as they were.
+//!
+//! # Differences
+//!
+//! scikit-learn's scalers give the same numbers; they skip NaN while they fit, which is refused here.
+//! Keras's `Normalization` divides by max(standard deviation, 1e-7) instead of 1 for constant features.
+//!
+//! # Suggested values
+//!
+//! Standard for measurements, min-max to `[0, 1]` for pixels, robust where a few
+//! values are far off and most are not the same.
+//! LeCun et al. scale each input to mean 0 and equal variance.
+//!
+//! # References
+//!
+//! - LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, section 4.3
+//! - scikit-learn, `sklearn.preprocessing`; Keras, `keras.layers.Normalization`
+
+use crate::scaler_config::ScaleBy;
+use burn::module::{Module, RunningState};
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_tricks_core::accumulation_dtype;
+
+/// Shifts and scales inputs by statistics of the training data. Made by
+/// [`ScalerConfig::fit`](crate::ScalerConfig::fit), [`UnfittedScaler::fitted`](crate::UnfittedScaler::fitted)
+/// or, to load a record into, [`ScalerConfig::init`](crate::ScalerConfig::init).
+#[derive(Module, Debug)]
+pub struct InputScaler {
+    shift: RunningState<Tensor<1>>,
+    scale: RunningState<Tensor<1>>,
+    #[module(skip)]
+    by: ScaleBy,
+}
+
+impl InputScaler {
+    pub(crate) fn new(pairs: &[(f64, f64)], by: ScaleBy, device: &Device) -> Self {
+        let statistic = |values: Vec<f64>| {
+            let data = TensorData::new(values, [pairs.len()]);
+            RunningState::new(Tensor::from_data(data, device))
+        };
+        Self {
+            shift: statistic(pairs.iter().map(|pair| pair.0).collect()),
+            scale: statistic(pairs.iter().map(|pair| pair.1).collect()),
+            by,
+        }
+    }
+
+    /// `(input - shift) / scale`, in the shape and type of `input`.
+    ///
+    /// # Panics
+    ///
+    /// If `input` has another number of features than the scaler.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let dtype = input.dtype();
+        let [shift, scale] = self.aligned(&input);
+        let input = input.cast(accumulation_dtype(dtype));
+        ((input - shift) / scale).cast(dtype)
+    }
+
+    /// `scaled * scale + shift`: what [`forward`](Self::forward) was given.
+    ///
+    /// # Panics
+    ///
+    /// If `scaled` has another number of features than the scaler.
+    pub fn inverse<const D: usize>(&self, scaled: Tensor<D>) -> Tensor<D> {
+        let dtype = scaled.dtype();
+        let [shift, scale] = self.aligned(&scaled);
+        let scaled = scaled.cast(accumulation_dtype(dtype));
+        (scaled * scale + shift).cast(dtype)
+    }
+
+    /// What is subtracted, one number for each feature.
+    pub fn shift(&self) -> Tensor<1> {
+        self.shift.value()
+    }
+
+    /// What is divided by, one number for each feature.
+    pub fn scale(&self) -> Tensor<1> {
+        self.scale.value()
+    }
+
+    /// Over what the statistics were taken.
+    pub fn by(&self) -> ScaleBy {
+        self.by
+    }
+
+    /// Both statistics on the device of `input`, in the type to compute in, shaped to broadcast.
+    fn aligned<const D: usize>(&self, input: &Tensor<D>) -> [Tensor<D>; 2] {
+        let [features] = self.shift.value().dims();
+        let mut shape = [1; D];
+        if let ScaleBy::Axis(axis) = self.by {
+            let dims = input.dims();
+            assert!(
+                dims.get(axis) == Some(&features),
+                "the scaler has {features} features on axis {axis}, got an input of {dims:?}"
+            );
+            shape[axis] = features;
+        }
+        let device = input.device().without_autodiff();
+        [&self.shift, &self.scale].map(|statistic| {
+            let value = statistic.value();
+            let value = match value.is_autodiff() {
+                true => value.inner(),
+                false => value,
+            };
+            let value = value
+                .to_device(&device)
+                .cast(accumulation_dtype(input.dtype()))
+                .reshape(shape);
+            if !input.is_autodiff() {
+                return value;
+            }
+            let value = Tensor::from_inner(value);
+            match input.gradient_checkpointing_strategy() {
+                // Tensors of different strategies do not mix.
+                Some(strategy) => value.with_gradient_checkpointing_strategy(strategy),
+                None => value,
+            }
+        })
+    }
+}

@@ -1,0 +1,191 @@
+//! Layer-sequential unit-variance initialisation: real data tells how wide the weights must be.
+//!
+//! ```text
+//! for each layer, from the first to the last:
+//!     until |Var(output) - 1| < tolerance, at most max_iterations times:
+//!         W ← W / √Var(output)
+//! ```
+//!
+//! # Example
+//!
+//! The caller's closure runs the model up to a layer: it knows the forward pass, which a visitor does not.
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::{Device, Distribution, Tensor, activation::tanh};
+//! use burn_tricks_nn::LsuvConfig;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Device::flex();
+//! let layers = vec![LinearConfig::new(16, 16).init(&device), LinearConfig::new(16, 4).init(&device)];
+//! let batch = Tensor::<2>::random([256, 16], Distribution::Normal(0.0, 1.0), &device);
+//! let outcome = LsuvConfig::new().init()?.apply(&layers, &["0", "1"], |layers, path| {
+//!     let first = layers[0].forward(batch.clone());
+//!     match path {
+//!         "0" => first,
+//!         _ => layers[1].forward(tanh(first)),
+//!     }
+//! })?;
+//! assert!(outcome.layers.iter().all(|layer| (layer.variance - 1.0).abs() < 0.1));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! After an initialisation by [`InitWeightsConfig`](crate::InitWeightsConfig), orthogonal in the paper,
+//! with zero biases; before training. The layers in the order of the forward pass; give the output
+//! before the activation. Dropout is off: the closure sees the model without autodiff.
+//!
+//! # Cost
+//!
+//! One or two forward passes over a batch for each layer, each read from the device.
+//!
+//! # Differences
+//!
+//! The paper's algorithm; the variance is that of all outputs together, as in its reference code.
+//!
+//! # Suggested values
+//!
+//! A tolerance of 0.1 and 10 iterations (Mishkin & Matas).
+//!
+//! # References
+//!
+//! - Mishkin & Matas, *All you need is a good init*, 2016, <https://arxiv.org/abs/1511.06422>
+
+use crate::init_error::InitError;
+use crate::rewrite::{Rewrite, Site, rewrite};
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn_tricks_core::{ConfigError, params};
+
+/// Configuration of [`Lsuv`].
+#[derive(Config, Debug, PartialEq)]
+pub struct LsuvConfig {
+    /// How far from 1 the variance of an output may be, above 0. Default: 0.1.
+    #[config(default = 0.1)]
+    pub tolerance: f64,
+    /// How often the weights of a layer are divided, at least once. Default: 10.
+    #[config(default = 10)]
+    pub max_iterations: usize,
+}
+
+impl LsuvConfig {
+    /// The initialiser.
+    ///
+    /// # Errors
+    ///
+    /// If `tolerance` is not a positive number or `max_iterations` is 0.
+    pub fn init(&self) -> Result<Lsuv, ConfigError> {
+        ConfigError::positive("tolerance", self.tolerance)?;
+        ConfigError::at_least_one("max_iterations", self.max_iterations)?;
+        Ok(Lsuv {
+            config: self.clone(),
+        })
+    }
+}
+
+/// Divides the weights of each layer by the spread of its output. Made by [`LsuvConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lsuv {
+    config: LsuvConfig,
+}
+
+/// What [`Lsuv::apply`] returns.
+#[derive(Debug, Clone)]
+pub struct LsuvOutcome<M> {
+    /// The model with its new weights.
+    pub model: M,
+    /// The layers, in the order in which they were given.
+    pub layers: Vec<LsuvLayer>,
+}
+
+/// What became of one layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LsuvLayer {
+    /// Its path.
+    pub path: String,
+    /// How often its weight was divided.
+    pub iterations: usize,
+    /// The variance of its output at the end, which is not within the tolerance if the iterations ran
+    /// out.
+    pub variance: f64,
+}
+
+impl Lsuv {
+    /// Scales the weight of each of the `layers`, given by the paths of the modules that hold a
+    /// `weight`. `output(model, path)` returns the output of that layer for a batch of training data.
+    ///
+    /// # Errors
+    ///
+    /// If a layer has no weight of its own, or its output has no variance.
+    pub fn apply<M: Module, const D: usize>(
+        &self,
+        model: &M,
+        layers: &[&str],
+        mut output: impl FnMut(&M, &str) -> Tensor<D>,
+    ) -> Result<LsuvOutcome<M>, InitError> {
+        let places = params(model);
+        let weight = |layer: &&str| format!("{layer}.weight");
+        if let Some(layer) = layers
+            .iter()
+            .find(|layer| !places.iter().any(|param| param.path == weight(layer)))
+        {
+            return Err(InitError::NoSuchPath {
+                path: weight(layer),
+            });
+        }
+        let mut scaled = model.clone();
+        let mut report = Vec::with_capacity(layers.len());
+        for layer in layers {
+            let mut iterations = 0;
+            let variance = loop {
+                let variance = variance(output(&scaled.valid(), layer));
+                if !(variance.is_finite() && variance > 0.0) {
+                    let path = (*layer).to_owned();
+                    return Err(InitError::Output { path, variance });
+                }
+                let close = (variance - 1.0).abs() < self.config.tolerance;
+                if close || iterations == self.config.max_iterations {
+                    break variance;
+                }
+                let mut divide = Divide {
+                    path: weight(layer),
+                    by: variance.sqrt(),
+                };
+                scaled = rewrite(&scaled, &mut divide);
+                iterations += 1;
+            };
+            report.push(LsuvLayer {
+                path: (*layer).to_owned(),
+                iterations,
+                variance,
+            });
+        }
+        Ok(LsuvOutcome {
+            model: scaled,
+            layers: report,
+        })
+    }
+}
+
+/// Of all values together, on the host in `f64`.
+fn variance<const D: usize>(output: Tensor<D>) -> f64 {
+    #[allow(clippy::disallowed_methods)] // before training
+    let values: Vec<f64> = output.into_data().iter::<f64>().collect();
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let squares = values.iter().map(|value| (value - mean).powi(2));
+    squares.sum::<f64>() / values.len() as f64
+}
+
+struct Divide {
+    path: String,
+    by: f64,
+}
+
+impl Rewrite for Divide {
+    fn rewrite<const D: usize>(&mut self, site: Site<'_>, old: &Tensor<D>) -> Option<Tensor<D>> {
+        (site.path == self.path).then(|| old.clone() / self.by)
+    }
+}

@@ -1,0 +1,99 @@
+//! Max-norm: after every step, a unit whose weights are longer than c is cut back to c.
+//!
+//! ```text
+//! w ← w min(1, c / ‖w‖)     for each unit: w the weights it sums its inputs with
+//! ```
+//!
+//! Weights cannot run away at high learning rates, while inside the ball nothing pulls on them.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_nn::MaxNormConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let constraint = MaxNormConfig::new(2.0).init()?;
+//! let mut model = LinearConfig::new(4, 8).init(&Device::flex().autodiff());
+//! for _ in 0..3 {
+//!     // ... model = optim.step(lr, model, grads); ...
+//!     model = constraint.apply(model);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! After the optimizer's step, before an average of weights is told. Optimizer states are not touched.
+//! A unit is an output of the layer, whatever axis that is: the columns of Burn's linear weights
+//! `[in, out]`, the filters of convolutions, the rows of embeddings
+//! ([`UnitAxis`](crate::UnitAxis)). Vectors such as biases and the gains of norms have no
+//! units; frozen weights stay as they are on an autodiff device, where they can be told.
+//! Where a reparameterization is attached, the stored weight is cut, which for weight norm has no effect
+//! on the function.
+//!
+//! # Cost
+//!
+//! Two passes over the weights, out of place.
+//!
+//! # Differences
+//!
+//! Keras's `MaxNorm` divides by ‖w‖ + 1e-7 and takes the axis as an argument, 0 by default: right for
+//! its dense weights `[in, out]`, wrong for its convolutions (`[0, 1, 2]` is needed). Here the bound is
+//! exact and the axis is the layer's. Norms of half precision are taken in `f32`.
+//!
+//! # Suggested values
+//!
+//! c = 3 or 4 together with dropout and a high learning rate (Srivastava et al.).
+//!
+//! # References
+//!
+//! - Srebro, Shraibman, *Rank, trace-norm and max-norm*, 2005
+//! - Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, 2014,
+//!   section 5.1, <https://jmlr.org/papers/v15/srivastava14a.html>
+//! - Keras, `keras.constraints.MaxNorm`
+
+use crate::unit_constraint::{UnitScale, rescale};
+use burn::config::Config;
+use burn::module::{Module, ParamGroup};
+use burn_tricks_core::ConfigError;
+
+/// Configuration of [`MaxNorm`].
+#[derive(Config, Debug)]
+pub struct MaxNormConfig {
+    /// c, the largest length of a unit's weights, greater than 0. `f64::MAX` changes nothing.
+    pub max_norm: f64,
+    /// Which weights, by path or id. Default: all.
+    #[config(default = "ParamGroup::all()")]
+    pub group: ParamGroup,
+}
+
+impl MaxNormConfig {
+    /// The constraint.
+    ///
+    /// # Errors
+    ///
+    /// If `max_norm` is not finite and greater than 0.
+    pub fn init(&self) -> Result<MaxNorm, ConfigError> {
+        ConfigError::positive("max_norm", self.max_norm)?;
+        Ok(MaxNorm {
+            config: self.clone(),
+        })
+    }
+}
+
+/// Cuts long units back. Made by [`MaxNormConfig::init`].
+#[derive(Debug, Clone)]
+pub struct MaxNorm {
+    config: MaxNormConfig,
+}
+
+impl MaxNorm {
+    /// `model`, inside the bound.
+    pub fn apply<M: Module>(&self, model: M) -> M {
+        let scale = UnitScale::AtMost(self.config.max_norm);
+        rescale(model, scale, &self.config.group)
+    }
+}

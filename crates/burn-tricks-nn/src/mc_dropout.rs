@@ -1,0 +1,184 @@
+//! Monte Carlo dropout: dropout stays on at inference, and the spread of the predictions says how sure
+//! the model is.
+//!
+//! ```text
+//! ŷ = 1/T Σ f(x; mₜ)     σ = √(1/T Σ (f(x; mₜ) − ŷ)²)     mₜ: the dropout masks of pass t
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::module::Module;
+//! use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::McDropoutConfig;
+//!
+//! #[derive(Module, Debug)]
+//! struct Net {
+//!     hidden: Linear,
+//!     dropout: Dropout, // Burn's, as it is
+//!     out: Linear,
+//! }
+//!
+//! # impl Net {
+//! #     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+//! #         self.out.forward(self.dropout.forward(self.hidden.forward(x)))
+//! #     }
+//! # }
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex();
+//! let net = Net {
+//!     hidden: LinearConfig::new(4, 32).init(&device),
+//!     dropout: DropoutConfig::new(0.5).init(),
+//!     out: LinearConfig::new(32, 2).init(&device),
+//! };
+//! let x = Tensor::<2>::ones([3, 4], &device);
+//!
+//! let mc = McDropoutConfig::new(20).init(&net)?;
+//! let (mean, deviation) = mc.moments(|net| net.forward(Tensor::from_inner(x.clone())));
+//! assert_eq!((mean.dims(), deviation.dims()), ([3, 2], [3, 2]));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! On a trained model, in place of `valid()`. Burn's dropout does nothing off an autodiff device, so the
+//! model that the closure gets is lifted onto one: no parameter requires a gradient, the flags of dropout
+//! layers are set, and all other flags are cleared, so that batch norm uses its running statistics and
+//! leaves them. The model given to `init` is not touched.
+//!
+//! - Inputs have to be lifted as well, with `Tensor::from_inner`. Outputs come back without autodiff.
+//! - The layers that draw are Burn's `Dropout` and `GaussianNoise` and this crate's `DropPath`,
+//!   `SpatialDropout`, `AlphaDropout`, `GaussianDropout` and `DropConnect`. A layer of your own with a
+//!   flag is added by the name of its type: `with_layers`. Burn's attention and transformer layers hold
+//!   a `Dropout`, which is found like any other.
+//! - Dropout that you froze draws here, too. A layer whose dropout does not ask a flag cannot be held
+//!   still or switched on.
+//! - Masks come from the generator of the device: seed it to get the same samples.
+//!
+//! # Cost
+//!
+//! T forward passes. No gradients are computed; the model's tensors are shared, not copied.
+//!
+//! # Differences
+//!
+//! In PyTorch one switches the dropout layers to `train()` by hand, in Keras one passes `training=True`,
+//! which also makes batch norm normalise with the batch.
+//!
+//! # Suggested values
+//!
+//! 10 to 100 passes (Gal & Ghahramani). Classes: let the closure end in a softmax, so that probabilities
+//! are averaged, not logits.
+//!
+//! # References
+//!
+//! - Gal, Ghahramani, *Dropout as a Bayesian approximation*, 2016, <https://arxiv.org/abs/1506.02142>
+
+use burn::config::Config;
+use burn::module::{Flag, Module, ModuleMapper, Param};
+use burn::tensor::Tensor;
+use burn_tricks_core::ConfigError;
+
+/// Layers that draw at random while their flag is set.
+const STOCHASTIC: [&str; 7] = [
+    "Dropout",
+    "GaussianNoise",
+    "DropPath",
+    "SpatialDropout",
+    "AlphaDropout",
+    "GaussianDropout",
+    "DropConnect",
+];
+
+/// Configuration of [`McDropout`].
+#[derive(Config, Debug, PartialEq)]
+pub struct McDropoutConfig {
+    /// Forward passes, at least 1.
+    pub samples: usize,
+    /// Names of further types whose flags are to be set. Default: none.
+    #[config(default = "Vec::new()")]
+    pub layers: Vec<String>,
+}
+
+impl McDropoutConfig {
+    /// A stochastic twin of `model`, trained or training, on any device.
+    ///
+    /// # Errors
+    ///
+    /// If `samples` is 0.
+    pub fn init<M: Module>(&self, model: &M) -> Result<McDropout<M>, ConfigError> {
+        let samples = ConfigError::at_least_one("samples", self.samples)?;
+        let mut arm = Arm {
+            layers: &self.layers,
+            containers: Vec::new(),
+        };
+        Ok(McDropout {
+            model: model.valid().train().no_grad().map(&mut arm),
+            samples,
+        })
+    }
+}
+
+/// A model whose dropout is on. Made by [`McDropoutConfig::init`].
+#[derive(Debug, Clone)]
+pub struct McDropout<M: Module> {
+    model: M,
+    samples: usize,
+}
+
+impl<M: Module> McDropout<M> {
+    /// The stochastic model, on an autodiff device.
+    pub fn model(&self) -> &M {
+        &self.model
+    }
+
+    /// The predictions of all passes, without autodiff.
+    pub fn samples<const D: usize>(&self, predict: impl Fn(&M) -> Tensor<D>) -> Vec<Tensor<D>> {
+        (0..self.samples)
+            .map(|_| predict(&self.model).without_autodiff())
+            .collect()
+    }
+
+    /// Mean and standard deviation (of the population: divided by T) of the predictions, without
+    /// autodiff.
+    pub fn moments<const D: usize>(
+        &self,
+        predict: impl Fn(&M) -> Tensor<D>,
+    ) -> (Tensor<D>, Tensor<D>) {
+        let samples = self.samples(predict);
+        let count = samples.len() as f64;
+        let mean_of = |tensors: Vec<Tensor<D>>| {
+            let sum = tensors.into_iter().reduce(|sum, tensor| sum + tensor);
+            sum.expect("at least one sample").div_scalar(count)
+        };
+        let mean = mean_of(samples.clone());
+        let squares = samples
+            .into_iter()
+            .map(|sample| (sample - mean.clone()).square());
+        let deviation = mean_of(squares.collect()).sqrt();
+        (mean, deviation)
+    }
+}
+
+struct Arm<'a> {
+    layers: &'a [String],
+    containers: Vec<String>,
+}
+
+impl ModuleMapper for Arm<'_> {
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        let container = self.containers.last().map_or("", String::as_str);
+        let name = container.rsplit(':').next().unwrap_or(container);
+        let draws = STOCHASTIC.contains(&name) || self.layers.iter().any(|layer| layer == name);
+        flag.with_value(draws)
+    }
+
+    fn enter_module(&mut self, _name: &str, container_type: &str) {
+        self.containers.push(container_type.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.containers.pop();
+    }
+}

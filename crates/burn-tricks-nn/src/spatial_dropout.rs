@@ -1,0 +1,125 @@
+//! Spatial dropout: during training whole feature maps are zero.
+//!
+//! ```text
+//! y[i, c, ...] = x[i, c, ...] m[i, c] / (1 − p)     m ~ Bernoulli(1 − p), one for each sample and channel
+//! ```
+//!
+//! Neighbouring pixels of a feature map say nearly the same, so a dropped pixel loses nothing and plain
+//! dropout in front of a convolution does little more than lower the learning rate.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::SpatialDropoutConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let dropout = SpatialDropoutConfig::new(0.2).init()?;
+//! let maps = Tensor::<4>::ones([8, 16, 5, 5], &Device::flex().autodiff());
+//! let dropped = dropout.forward(maps); // each 5 × 5 map is all 0 or all 1.25
+//! # let _ = dropped;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! After the activation of a convolution. It acts on an autodiff device while its `training` flag is
+//! set; elsewhere it returns its input. Masks come from the generator of the input's device: see
+//! [`DropPath`](crate::DropPath) for what a seed gives.
+//!
+//! # Cost
+//!
+//! One number for each sample and channel, and one pass.
+//!
+//! # Differences
+//!
+//! The same as PyTorch's `Dropout1d`, `Dropout2d` and `Dropout3d` and Keras's `SpatialDropout*` with
+//! channels first, for every rank from 2 on (where PyTorch reads a rank less as an input without a
+//! batch). Channels are the second dimension, as everywhere in Burn.
+//!
+//! # Suggested values
+//!
+//! 0.1 to 0.25 (Tompson et al. use 0.2 and less).
+//!
+//! # References
+//!
+//! - Tompson et al., *Efficient object localization using convolutional networks*, 2015,
+//!   <https://arxiv.org/abs/1411.4280>
+
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
+use burn::tensor::{Distribution, Tensor};
+use burn_tricks_core::ConfigError;
+
+/// Configuration of [`SpatialDropout`].
+#[derive(Config, Debug, PartialEq)]
+pub struct SpatialDropoutConfig {
+    /// Probability p of dropping a channel, in [0, 1). 0 is the identity.
+    pub prob: f64,
+}
+
+impl SpatialDropoutConfig {
+    /// The layer.
+    ///
+    /// # Errors
+    ///
+    /// If `prob` does not lie in [0, 1).
+    pub fn init(&self) -> Result<SpatialDropout, ConfigError> {
+        Ok(SpatialDropout {
+            prob: ConfigError::decay_rate("prob", self.prob)?,
+            training: Param::from_bool(true),
+        })
+    }
+}
+
+/// Drops whole channels. Made by [`SpatialDropoutConfig::init`].
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct SpatialDropout {
+    /// Probability of dropping a channel.
+    pub prob: f64,
+    /// Whether to behave as during training, on an autodiff device.
+    pub training: Param<Flag>,
+}
+
+impl SpatialDropout {
+    /// The input, with channels dropped.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[samples, channels, ...]`
+    /// - output: the same
+    ///
+    /// # Panics
+    ///
+    /// If the input has rank 1.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        assert!(D >= 2, "spatial dropout needs samples and channels");
+        if !self.training.is_enabled() || !input.device().is_autodiff() || self.prob == 0.0 {
+            return input;
+        }
+        let keep = 1.0 - self.prob;
+        let mut shape = [1; D];
+        shape[..2].copy_from_slice(&input.dims()[..2]);
+        let options = (&input.device(), input.dtype());
+        let mask = Tensor::random(shape, Distribution::Bernoulli(keep), options);
+        input * mask.div_scalar(keep)
+    }
+}
+
+impl ModuleDisplay for SpatialDropout {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let content = content.add("prob", &self.prob);
+        match self.training.is_enabled() {
+            true => content.optional(),
+            false => content.add("training", &self.training).optional(),
+        }
+    }
+}

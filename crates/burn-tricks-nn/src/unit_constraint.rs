@@ -1,0 +1,104 @@
+//! Rescaling the units of the weights of a live model: what the constraints share.
+
+use burn::module::{Module, ModuleMapper, Param, ParamGroup};
+use burn::tensor::Tensor;
+use burn_tricks_core::{PathTracker, UnitAxis, accumulation_dtype};
+
+/// What a unit's weights are multiplied by, given the length of each unit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum UnitScale {
+    /// So that the length is at most this.
+    AtMost(f64),
+    /// So that the length is this; units of zeros stay.
+    To(f64),
+}
+
+impl UnitScale {
+    fn factor<const D: usize>(self, norm: Tensor<D>) -> Tensor<D> {
+        let is_zero = norm.clone().equal_elem(0);
+        match self {
+            // An infinite quotient, of a zero or of a bound beyond the type, is cut like any other.
+            Self::AtMost(max) => norm.recip().mul_scalar(max).clamp_max(1.0),
+            Self::To(length) => norm.recip().mul_scalar(length).mask_fill(is_zero, 1.0),
+        }
+    }
+}
+
+/// `model`, the units of whose trained weights are rescaled.
+///
+/// Frozen weights stay as they are where it can be told, which is on an autodiff device. What is inside
+/// a reparameterization, such as a factor of LoRA, has no units of the layer and stays too.
+pub(crate) fn rescale<M: Module>(model: M, scale: UnitScale, group: &ParamGroup) -> M {
+    model.map(&mut Rescale {
+        scale,
+        group,
+        at: PathTracker::default(),
+        containers: Vec::new(),
+    })
+}
+
+struct Rescale<'a> {
+    scale: UnitScale,
+    group: &'a ParamGroup,
+    at: PathTracker,
+    containers: Vec<String>,
+}
+
+impl Rescale<'_> {
+    fn units(&self, rank: usize) -> Option<UnitAxis> {
+        let is_inner = |container: &String| container == "Reparameterization";
+        if self.containers.iter().any(is_inner) {
+            return None;
+        }
+        UnitAxis::of(self.containers.last()?, rank)
+    }
+}
+
+impl ModuleMapper for Rescale<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(units) = self.units(D) else {
+            return param;
+        };
+        let id = param.id;
+        if !self.group.matches(&id, Some(&self.at.path())) {
+            return param;
+        }
+        param.map(|weight| {
+            if !weight.is_autodiff() {
+                return rescaled(weight, units, self.scale);
+            }
+            if !weight.is_require_grad() {
+                return weight;
+            }
+            // A parameter has to be a leaf, and what autodiff knows about it goes with the tensor.
+            let strategy = weight.gradient_checkpointing_strategy();
+            let is_distributed = weight.is_distributed();
+            let mut leaf = Tensor::from_inner(rescaled(weight.inner(), units, self.scale));
+            if let Some(strategy) = strategy {
+                leaf = leaf.with_gradient_checkpointing_strategy(strategy);
+            }
+            leaf = leaf.require_grad();
+            match is_distributed {
+                true => leaf.set_distributed(id),
+                false => leaf,
+            }
+        })
+    }
+
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.at.enter(name);
+        self.containers.push(container_type.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.at.exit();
+        self.containers.pop();
+    }
+}
+
+fn rescaled<const D: usize>(weight: Tensor<D>, units: UnitAxis, scale: UnitScale) -> Tensor<D> {
+    let dtype = weight.dtype();
+    let weight = weight.cast(accumulation_dtype(dtype));
+    let norm = units.sum_per_unit(weight.clone().square()).sqrt();
+    (weight * scale.factor(norm)).cast(dtype)
+}

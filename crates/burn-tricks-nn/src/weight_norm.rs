@@ -1,0 +1,168 @@
+//! Weight normalisation: the length and the direction of every unit's weights are learned apart.
+//!
+//! ```text
+//! w = g v / ‖v‖     for each unit: v its weights as stored, g a number of its own
+//! ```
+//!
+//! The gradient of v is orthogonal to v, so that ‖v‖ only grows, and a large ‖v‖ makes the direction
+//! change slowly: a step size of its own for each unit.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::module::{Module, ParamGroup};
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::WeightNormConfig;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(8, 4).init(&device); // any module, unmodified
+//! let input = Tensor::<2>::ones([2, 8], &device);
+//! let before = model.forward(input.clone()).into_data();
+//!
+//! let model = WeightNormConfig::new().attach(model)?;
+//! assert_eq!(model.forward(input).into_data(), before); // the same function, other parameters
+//! assert_eq!(model.num_params(), 8 * 4 + 4 + 4);
+//!
+//! let plain = model.valid().materialize(); // a plain layer again, with the weights it has now
+//! assert_eq!(plain.num_params(), 8 * 4 + 4);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Some layers only:
+//!
+//! ```
+//! # use burn::{module::ParamGroup, nn::LinearConfig, tensor::Device};
+//! # use burn_tricks_nn::WeightNormConfig;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let device = Device::flex();
+//! let model = vec![LinearConfig::new(8, 8).init(&device), LinearConfig::new(8, 1).init(&device)];
+//! let group = ParamGroup::from_regex(r"^0\.").expect("a regular expression");
+//! let model = WeightNormConfig::new().with_group(group).attach(model)?;
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Attached once, after the initial weights are set or loaded and before the optimizer's first step. A
+//! unit is an output of the layer: [`UnitAxis`] knows Burn's layers.
+//!
+//! - **Records.** Under `fc.weight` a record now holds v, and `fc.weight.weight_norm.g` is new. A record
+//!   of the plain model belongs in the plain model, before attaching; a plain record of a normalised
+//!   model is that of `model.valid().materialize()`.
+//! - **LoRA.** Burn keeps one reparameterization for each parameter. Attaching to a model with LoRA is an
+//!   error here; Burn's own `apply_lora` on a model with weight norm freezes its parameters and drops
+//!   the adapters without a word. Materialize first.
+//! - **Weight decay** on v changes nothing but the speed of its direction; on g it is what decay on w
+//!   was. g has one dimension, and recipes that spare those do not decay it.
+//!
+//! # Cost
+//!
+//! A number for each unit and three passes over the weight at every use. Nothing after materialization.
+//!
+//! # Differences
+//!
+//! PyTorch's `parametrizations.weight_norm` with its default `dim=0` has the same units, its linear
+//! weights being `[out, in]`. There a unit whose weights are all zero is NaN; here it is zero, and stays
+//! zero since it has no direction to learn: give it other initial weights. Norms of half precision
+//! weights are taken in `f32`; g has the type of the weight.
+//!
+//! # Suggested values
+//!
+//! There are none to choose. Salimans & Kingma set g and the biases from a first batch of data so that
+//! the activations have mean 0 and variance 1.
+//!
+//! # References
+//!
+//! - Salimans, Kingma, *Weight normalization: a simple reparameterization to accelerate training of deep
+//!   neural networks*, 2016, <https://arxiv.org/abs/1602.07868>
+//! - <https://github.com/tracel-ai/burn/issues/2738>, the request for it in Burn
+
+use crate::layer_weights::{LayerWeights, layer_weights};
+use burn::config::Config;
+use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
+use burn::tensor::{Shape, Tensor};
+use burn_tricks_core::{ConfigError, UnitAxis, accumulation_dtype};
+
+/// Configuration of [`WeightNorm`].
+#[derive(Config, Debug)]
+pub struct WeightNormConfig {
+    /// Which weights, by path or id; of those only the ones with at least two dimensions. Default: all.
+    #[config(default = "ParamGroup::all()")]
+    pub group: ParamGroup,
+}
+
+impl WeightNormConfig {
+    /// `model` with weight norm on its weights. It computes what it computed before, bit for bit unless
+    /// g is rounded to half precision.
+    ///
+    /// # Errors
+    ///
+    /// If the group matches no weight, or a parameter of `model` is reparameterized already.
+    pub fn attach<M: Module>(&self, model: M) -> Result<M, ConfigError> {
+        let weights = layer_weights(&model, &self.group)?;
+        Ok(model.apply_reparameterization(Attach(weights)))
+    }
+}
+
+/// The lengths of the units of a weight. Attached by [`WeightNormConfig::attach`]; to be found with
+/// [`Param::reparameterization`].
+#[derive(Module, Debug)]
+pub struct WeightNorm {
+    /// The length of each unit's weights.
+    pub g: Param<Tensor<1>>,
+    #[module(skip)]
+    units: UnitAxis,
+}
+
+impl Reparameterization for WeightNorm {
+    const NAME: &'static str = "weight_norm";
+
+    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        let dtype = base.dtype();
+        let v = base.cast(accumulation_dtype(dtype));
+        let g = self.g.val().cast(accumulation_dtype(dtype));
+        let mut shape = [1; D];
+        shape[self.units.axis()] = g.dims()[0];
+        let ratio = g.reshape(Shape::from(shape)) / norms(self.units, v.clone());
+        (v * ratio).cast(dtype)
+    }
+}
+
+/// The length of each unit; 1 for a unit of zeros, whose length has no gradient and no reciprocal.
+fn norms<const D: usize>(units: UnitAxis, v: Tensor<D>) -> Tensor<D> {
+    let squares = units.sum_per_unit(v.square());
+    let is_zero = squares.clone().equal_elem(0);
+    squares.mask_fill(is_zero, 1.0).sqrt()
+}
+
+struct Attach(LayerWeights);
+
+impl Reparameterizer for Attach {
+    type Reparam = WeightNorm;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<WeightNorm>) {
+        let Some(units) = self.0.get(path).copied() else {
+            return (param, None);
+        };
+        let v = param.base();
+        let dtype = v.dtype();
+        let wide = v.clone().detach().cast(accumulation_dtype(dtype));
+        let is_zero = units.sum_per_unit(wide.clone().abs()).equal_elem(0);
+        let norms = norms(units, wide).mask_fill(is_zero, 0.0);
+        let g = norms.reshape([v.dims()[units.axis()]]).cast(dtype).detach();
+        let mut g = Param::from_tensor(g);
+        if v.is_autodiff() && !v.is_require_grad() {
+            g = g.set_require_grad(false); // with the frozen weight it belongs to
+        }
+        (param, Some(WeightNorm { g, units }))
+    }
+}
