@@ -1,7 +1,32 @@
 #![doc = include_str!("../README.md")]
 
+pub mod epoch_clock;
+mod epoch_end;
+pub mod epoch_loader;
+#[doc = include_str!("from_keras_and_lightning.md")]
+pub mod from_keras_and_lightning {}
+pub mod grad_norm;
+pub mod plateau;
+mod run_files;
+pub mod session;
+mod session_error;
+mod state_error;
 pub mod stop_early;
+mod stop_handle;
+pub mod trick;
+pub mod tricked;
+pub mod update_ratio;
+mod watched;
 
-pub use stop_early::{
-    BestWeightsHandle, MissingMetric, RestoreError, StopHandle, SupervisedTrainingExt,
-};
+pub use epoch_clock::EpochClock;
+pub use epoch_loader::EpochLoaderConfig;
+pub use grad_norm::{GradNorm, GradNormMetric};
+pub use plateau::SharedPlateau;
+pub use session::{Finished, Session, SessionExt};
+pub use session_error::SessionError;
+pub use state_error::StateError;
+pub use stop_early::{BestWeightsHandle, MissingMetric, RestoreError, SupervisedTrainingExt};
+pub use stop_handle::StopHandle;
+pub use trick::Trick;
+pub use tricked::{Tricked, TrickedExt};
+pub use update_ratio::{UpdateRatio, UpdateRatioMetric};

@@ -23,28 +23,32 @@
 //! Burn's `MetricEarlyStoppingStrategy` goes on without a word when its metric was not registered, and
 //! Burn's result is the last model.
 
+use crate::StopHandle;
+use crate::tricked::lock;
 use burn::module::Module;
 use burn::store::{ModuleRecord, RecordError};
 use burn::train::checkpoint::{
     Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
 };
-use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
-use burn::train::metric::{Adaptor, Metric, MetricName, Numeric};
-use burn::train::{EarlyStoppingStrategy, InferenceStep, LearnerModel, SupervisedTraining};
-use burn_tricks_stop::{EarlyStopping, Verdict};
+use burn::train::metric::store::EventStoreClient;
+use burn::train::metric::{Adaptor, Metric, Numeric};
+use burn::train::{InferenceStep, LearnerModel, SupervisedTraining};
+use burn_tricks_stop::{EarlyStopping, StopCriterion};
 use std::fmt::Display;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Methods for [`SupervisedTraining`].
 pub trait SupervisedTrainingExt<M: LearnerModel>: Sized {
     /// Registers `metric` for the validation split, and stops the training when `stop` says so of
     /// the epoch's mean of it. The handle tells afterwards, or meanwhile, what was seen.
     ///
-    /// Checkpointing is left as it is. On resuming from a checkpoint, give the saved state to
-    /// `stop` with [`EarlyStopping::with_state`].
-    fn stop_early<Me>(self, metric: Me, stop: EarlyStopping) -> (Self, StopHandle)
+    /// `stop` is an `EarlyStopping` or another criterion, [`Any`](burn_tricks_stop::Any) of several
+    /// say. Checkpointing is left as it is. On resuming from a checkpoint, give the saved state to
+    /// `stop` with `StopCriterion::with_state`; a [`Session`](crate::Session) does it by itself.
+    fn stop_early<Me, C>(self, metric: Me, stop: C) -> (Self, StopHandle<C>)
     where
         Me: Metric + Numeric + 'static,
+        C: StopCriterion + Clone + Send + 'static,
         <M as InferenceStep>::Output: Adaptor<Me::Input>;
 
     /// As [`stop_early`](Self::stop_early), and keeps the weights of the best epoch, running
@@ -67,12 +71,13 @@ pub trait SupervisedTrainingExt<M: LearnerModel>: Sized {
 }
 
 impl<M: LearnerModel> SupervisedTrainingExt<M> for SupervisedTraining<M> {
-    fn stop_early<Me>(self, metric: Me, stop: EarlyStopping) -> (Self, StopHandle)
+    fn stop_early<Me, C>(self, metric: Me, stop: C) -> (Self, StopHandle<C>)
     where
         Me: Metric + Numeric + 'static,
+        C: StopCriterion + Clone + Send + 'static,
         <M as InferenceStep>::Output: Adaptor<Me::Input>,
     {
-        let handle = StopHandle::new(metric.name(), stop);
+        let handle = StopHandle::new(&metric, stop);
         let training = self
             .metric_valid_numeric(metric)
             .early_stopping(handle.clone());
@@ -158,92 +163,6 @@ impl std::error::Error for RestoreError {
     }
 }
 
-/// What early stopping saw of a training.
-#[derive(Debug, Clone)]
-pub struct StopHandle {
-    metric: MetricName,
-    watch: Arc<Mutex<Watch>>,
-}
-
-#[derive(Debug)]
-struct Watch {
-    stop: EarlyStopping,
-    /// The last epoch observed, and what came of it.
-    last: Option<(usize, Result<Verdict, MissingMetric>)>,
-    /// The last epoch that improved.
-    best_epoch: Option<usize>,
-    /// Its check. Without an epoch, it is that of a run before this one.
-    best_check: Option<usize>,
-}
-
-impl StopHandle {
-    fn new(metric: MetricName, stop: EarlyStopping) -> Self {
-        Self {
-            metric,
-            watch: Arc::new(Mutex::new(Watch {
-                stop,
-                last: None,
-                best_epoch: None,
-                best_check: None,
-            })),
-        }
-    }
-
-    /// The verdict on the last epoch: its reason to stop, if it was one, the best value and the check
-    /// that had it (the epoch, in a training that was not resumed). `None` before the first.
-    ///
-    /// # Errors
-    ///
-    /// If the metric had no value, which ends the training.
-    pub fn verdict(&self) -> Result<Option<Verdict>, MissingMetric> {
-        lock(&self.watch)
-            .last
-            .clone()
-            .map(|(_, verdict)| verdict)
-            .transpose()
-    }
-
-    /// The early stopping as it stands, whose state a resumed run needs.
-    pub fn early_stopping(&self) -> EarlyStopping {
-        lock(&self.watch).stop.clone()
-    }
-
-    /// One observation per epoch, whoever asks and however often.
-    fn observe(&self, epoch: usize, store: &EventStoreClient) -> Result<Verdict, MissingMetric> {
-        let mut watch = lock(&self.watch);
-        if let Some((last, verdict)) = &watch.last
-            && *last == epoch
-        {
-            return verdict.clone();
-        }
-        let value = store.find_metric(&self.metric, epoch, Aggregate::Mean, &Split::Valid);
-        let verdict = match value {
-            Some(value) => Ok(watch.stop.observe(value)),
-            None => Err(MissingMetric {
-                metric: self.metric.to_string(),
-                epoch,
-            }),
-        };
-        if let Ok(verdict) = &verdict {
-            watch.best_check = verdict.best_check;
-            if verdict.improved {
-                watch.best_epoch = Some(epoch);
-            }
-        }
-        watch.last = Some((epoch, verdict.clone()));
-        verdict
-    }
-}
-
-impl EarlyStoppingStrategy for StopHandle {
-    fn should_stop(&mut self, epoch: usize, store: &EventStoreClient) -> bool {
-        match self.observe(epoch, store) {
-            Ok(verdict) => verdict.should_stop(),
-            Err(_) => true,
-        }
-    }
-}
-
 /// Gives back the best weights of a training.
 #[derive(Debug, Clone)]
 pub struct BestWeightsHandle {
@@ -277,10 +196,7 @@ impl BestWeightsHandle {
         // Clones of a batch norm share their running statistics, and a record is loaded in place: the
         // model that `valid` gives has statistics of its own.
         let model = model.valid();
-        let (best_epoch, best_check) = {
-            let watch = lock(&self.stop.watch);
-            (watch.best_epoch, watch.best_check)
-        };
+        let (best_epoch, best_check) = self.stop.best();
         let Some(check) = best_check else {
             return Ok(model);
         };
@@ -349,9 +265,4 @@ fn cannot_resume(epoch: usize) -> CheckpointerError {
         "cannot resume from epoch {epoch}: `stop_early_with_best_weights` keeps weights in memory and \
          writes no checkpoint"
     ))
-}
-
-/// The data is whole after every statement that holds the lock, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,173 @@
+//! What happens between two epochs, in the training's own thread.
+//!
+//! Burn asks after each validation first its checkpointing strategy and then its early-stopping strategy.
+//! A session's hooks run once per epoch, at whichever question comes first, so that a checkpoint sees
+//! what they did.
+
+use crate::stop_early::MissingMetric;
+use crate::tricked::lock;
+use crate::{EpochClock, StateError};
+use burn::train::metric::store::EventStoreClient;
+use burn::train::{EarlyStoppingStrategy, Interrupter};
+use burn_tricks_stop::StopReason;
+use std::sync::{Arc, Mutex};
+
+/// Something that is done at the end of each epoch.
+pub(crate) trait EpochHook: Send {
+    /// Looks at the epoch's metrics; says why to stop, if so.
+    fn end_of_epoch(
+        &mut self,
+        epoch: usize,
+        store: &EventStoreClient,
+    ) -> Result<Option<StopReason>, MissingMetric>;
+
+    /// Why the run was stopped, now or before it was saved.
+    fn stopped(&self) -> Option<StopReason> {
+        None
+    }
+
+    /// The best epoch so far, if the hook knows of one.
+    fn best_epoch(&self) -> Option<usize> {
+        None
+    }
+
+    /// What a resumed run needs, if it is not in Burn's checkpoint.
+    fn state(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError>;
+}
+
+/// All hooks of a run.
+#[derive(Clone)]
+pub(crate) struct EpochEnd(Arc<Mutex<Inner>>);
+
+struct Inner {
+    hooks: Vec<Box<dyn EpochHook>>,
+    clock: EpochClock,
+    interrupter: Interrupter,
+    /// The last epoch that ended.
+    last: Option<usize>,
+    stopped: Option<StopReason>,
+    missing: Option<MissingMetric>,
+}
+
+impl EpochEnd {
+    pub(crate) fn new(interrupter: Interrupter) -> Self {
+        Self(Arc::new(Mutex::new(Inner {
+            hooks: Vec::new(),
+            clock: EpochClock::new(),
+            interrupter,
+            last: None,
+            stopped: None,
+            missing: None,
+        })))
+    }
+
+    pub(crate) fn add(&self, hook: impl EpochHook + 'static) {
+        lock(&self.0).hooks.push(Box::new(hook));
+    }
+
+    pub(crate) fn set_clock(&self, clock: EpochClock) {
+        lock(&self.0).clock = clock;
+    }
+
+    /// The run goes on after `epoch`.
+    pub(crate) fn resume_after(&self, epoch: usize) {
+        let mut inner = lock(&self.0);
+        inner.clock.set(epoch + 1);
+        inner.last = (epoch > 0).then_some(epoch);
+        inner.stopped = inner.hooks.iter().find_map(|hook| hook.stopped());
+    }
+
+    /// Runs the hooks, once per epoch. Whether to stop.
+    pub(crate) fn end_of_epoch(&self, epoch: usize, store: &EventStoreClient) -> bool {
+        let inner = &mut *lock(&self.0);
+        if inner.last == Some(epoch) {
+            return inner.stopped.is_some() || inner.missing.is_some();
+        }
+        inner.last = Some(epoch);
+        for hook in &mut inner.hooks {
+            match hook.end_of_epoch(epoch, store) {
+                Ok(reason) => inner.stopped = inner.stopped.or(reason),
+                Err(missing) => {
+                    inner.missing.get_or_insert(missing);
+                }
+            }
+        }
+        inner.clock.set(epoch + 1);
+        // Burn shows the reason, and tells it in its result.
+        let reason = match (&inner.missing, inner.stopped) {
+            (Some(missing), _) => missing.to_string(),
+            (None, Some(reason)) => {
+                let best = inner.hooks.iter().find_map(|hook| hook.best_epoch());
+                let best = best.map(|best| format!("; epoch {best} was the best"));
+                format!("epoch {epoch}: {reason}{}", best.unwrap_or_default())
+            }
+            (None, None) => return false,
+        };
+        inner.interrupter.stop(Some(&reason));
+        true
+    }
+
+    pub(crate) fn stopped(&self) -> Option<StopReason> {
+        lock(&self.0).stopped
+    }
+
+    pub(crate) fn missing(&self) -> Option<MissingMetric> {
+        lock(&self.0).missing.clone()
+    }
+
+    pub(crate) fn last_epoch(&self) -> Option<usize> {
+        lock(&self.0).last
+    }
+
+    pub(crate) fn best_epoch(&self) -> Option<usize> {
+        lock(&self.0)
+            .hooks
+            .iter()
+            .find_map(|hook| hook.best_epoch())
+    }
+
+    /// The states of all hooks, in their order.
+    pub(crate) fn states(&self) -> Vec<Option<Vec<u8>>> {
+        lock(&self.0)
+            .hooks
+            .iter()
+            .map(|hook| hook.state())
+            .collect()
+    }
+
+    pub(crate) fn load_states(&self, states: Vec<Option<Vec<u8>>>) -> Result<(), StateError> {
+        let hooks = &mut lock(&self.0).hooks;
+        if hooks.len() != states.len() {
+            return Err(format!(
+                "the run was saved with {} things to do after an epoch (stopping, plateaus), and has {}",
+                states.len(),
+                hooks.len()
+            )
+            .into());
+        }
+        for (hook, state) in hooks.iter_mut().zip(states) {
+            match state {
+                Some(state) => hook.load_state(&state)?,
+                None if hook.state().is_some() => {
+                    return Err(
+                        "nothing was saved for the stopping of this run: are stopping and \
+                                plateau in another order?"
+                            .into(),
+                    );
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl EarlyStoppingStrategy for EpochEnd {
+    fn should_stop(&mut self, epoch: usize, store: &EventStoreClient) -> bool {
+        self.end_of_epoch(epoch, store)
+    }
+}

@@ -1,0 +1,209 @@
+//! A criterion that watches a metric of a training, shared by whoever asks.
+
+use crate::StateError;
+use crate::epoch_end::EpochHook;
+use crate::stop_early::MissingMetric;
+use crate::tricked::lock;
+use burn::train::EarlyStoppingStrategy;
+use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
+use burn::train::metric::{Metric, MetricName};
+use burn_tricks_stop::{EarlyStopping, StopCriterion, StopReason, Verdict};
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Mutex};
+
+/// What a criterion saw of a training: its metric, and the verdict on each epoch.
+///
+/// It is one of Burn's early-stopping strategies. On its own, registered with
+/// `SupervisedTraining::early_stopping`, it does not see to it that its metric is: without, the run ends
+/// after its first epoch, and [`verdict`](Self::verdict) is an error that names the metric.
+#[derive(Debug)]
+pub struct StopHandle<C = EarlyStopping> {
+    metric: MetricName,
+    watch: Arc<Mutex<Watch<C>>>,
+}
+
+impl<C> Clone for StopHandle<C> {
+    fn clone(&self) -> Self {
+        Self {
+            metric: self.metric.clone(),
+            watch: self.watch.clone(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Watch<C> {
+    stop: C,
+    /// The last epoch observed, and what came of it.
+    last: Option<(usize, Result<Verdict, MissingMetric>)>,
+    /// The last epoch that improved.
+    best_epoch: Option<usize>,
+    /// Its check. Without an epoch, it is that of a run before this one.
+    best_check: Option<usize>,
+    /// Why a run before this one was stopped.
+    stopped_before: Option<StopReason>,
+}
+
+/// The part of a [`StopHandle`] that a resumed run needs.
+#[derive(Serialize, Deserialize)]
+struct WatchState<S> {
+    metric: String,
+    stop: S,
+    best_epoch: Option<usize>,
+    best_check: Option<usize>,
+    stopped: Option<StopReason>,
+}
+
+impl<C: StopCriterion> StopHandle<C> {
+    /// Watches the epoch's mean of `metric` in validation.
+    pub fn new(metric: &impl Metric, stop: C) -> Self {
+        Self {
+            metric: metric.name(),
+            watch: Arc::new(Mutex::new(Watch {
+                stop,
+                last: None,
+                best_epoch: None,
+                best_check: None,
+                stopped_before: None,
+            })),
+        }
+    }
+
+    /// The verdict on the last epoch: its reason to stop, if it was one, the best value and the check
+    /// that had it (the epoch, in a training that was not resumed). `None` before the first.
+    ///
+    /// # Errors
+    ///
+    /// If the metric had no value, which ends the training.
+    pub fn verdict(&self) -> Result<Option<Verdict>, MissingMetric> {
+        lock(&self.watch)
+            .last
+            .clone()
+            .map(|(_, verdict)| verdict)
+            .transpose()
+    }
+
+    /// The epoch of the best check, in a training that was resumed too.
+    pub fn best_epoch(&self) -> Option<usize> {
+        lock(&self.watch).best_epoch
+    }
+
+    /// The criterion as it stands, whose state a resumed run needs.
+    pub fn criterion(&self) -> C
+    where
+        C: Clone,
+    {
+        lock(&self.watch).stop.clone()
+    }
+
+    /// The best epoch, and its check, which may be that of a run before this one.
+    pub(crate) fn best(&self) -> (Option<usize>, Option<usize>) {
+        let watch = lock(&self.watch);
+        (watch.best_epoch, watch.best_check)
+    }
+
+    /// One observation per epoch, whoever asks and however often.
+    pub(crate) fn observe(
+        &self,
+        epoch: usize,
+        store: &EventStoreClient,
+    ) -> Result<Verdict, MissingMetric> {
+        let mut watch = lock(&self.watch);
+        if let Some((last, verdict)) = &watch.last
+            && *last == epoch
+        {
+            return verdict.clone();
+        }
+        let verdict = value_of(&self.metric, epoch, store).map(|value| watch.stop.observe(value));
+        if let Ok(verdict) = &verdict {
+            watch.best_check = verdict.best_check;
+            if verdict.improved {
+                watch.best_epoch = Some(epoch);
+            }
+        }
+        watch.last = Some((epoch, verdict.clone()));
+        verdict
+    }
+}
+
+impl StopHandle<EarlyStopping> {
+    /// The early stopping as it stands: [`criterion`](Self::criterion).
+    pub fn early_stopping(&self) -> EarlyStopping {
+        self.criterion()
+    }
+}
+
+/// The mean of a metric over an epoch's validation.
+pub(crate) fn value_of(
+    metric: &MetricName,
+    epoch: usize,
+    store: &EventStoreClient,
+) -> Result<f64, MissingMetric> {
+    store
+        .find_metric(metric, epoch, Aggregate::Mean, &Split::Valid)
+        .ok_or_else(|| MissingMetric {
+            metric: metric.to_string(),
+            epoch,
+        })
+}
+
+impl<C: StopCriterion + Send> EarlyStoppingStrategy for StopHandle<C> {
+    fn should_stop(&mut self, epoch: usize, store: &EventStoreClient) -> bool {
+        match self.observe(epoch, store) {
+            Ok(verdict) => verdict.should_stop(),
+            Err(_) => true,
+        }
+    }
+}
+
+impl<C: StopCriterion + Clone + Send> EpochHook for StopHandle<C> {
+    fn end_of_epoch(
+        &mut self,
+        epoch: usize,
+        store: &EventStoreClient,
+    ) -> Result<Option<StopReason>, MissingMetric> {
+        Ok(self.observe(epoch, store)?.stop)
+    }
+
+    fn stopped(&self) -> Option<StopReason> {
+        let watch = lock(&self.watch);
+        match &watch.last {
+            Some((_, verdict)) => verdict.as_ref().ok()?.stop,
+            None => watch.stopped_before,
+        }
+    }
+
+    fn best_epoch(&self) -> Option<usize> {
+        lock(&self.watch).best_epoch
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        let stopped = self.stopped();
+        let watch = lock(&self.watch);
+        let state = WatchState {
+            metric: self.metric.to_string(),
+            stop: watch.stop.state(),
+            best_epoch: watch.best_epoch,
+            best_check: watch.best_check,
+            stopped,
+        };
+        Some(serde_json::to_vec(&state).expect("a criterion's state survives JSON"))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let state: WatchState<C::State> = serde_json::from_slice(state)?;
+        if state.metric != *self.metric {
+            return Err(format!(
+                "the run was saved with stopping on `{}`, and has stopping on `{}`",
+                state.metric, self.metric
+            )
+            .into());
+        }
+        let mut watch = lock(&self.watch);
+        watch.stop = watch.stop.clone().with_state(state.stop);
+        watch.best_epoch = state.best_epoch;
+        watch.best_check = state.best_check;
+        watch.stopped_before = state.stopped;
+        Ok(())
+    }
+}

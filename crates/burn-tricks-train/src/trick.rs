@@ -1,0 +1,278 @@
+//! What is done to the gradients before the optimizer's step, and to the weights after it.
+//!
+//! A [`Trick`] is told of every optimizer step. [`Tricked`](crate::Tricked) puts tricks around a model;
+//! a tuple of tricks is a trick, and so is a `Box<dyn Trick<M>>`.
+//!
+//! | trick | before the step | after it | validated with |
+//! | --- | --- | --- | --- |
+//! | [`ClipGradNorm`], [`NormalizeGrad`] | changes the gradients | | |
+//! | [`Ema`], [`Swa`], [`Lawa`] | | updates the average | the average |
+//! | [`EmaSet`] | | updates the averages | |
+//! | [`GradNorm`](crate::GradNorm), [`UpdateRatio`](crate::UpdateRatio) | measure | measure | |
+//!
+//! # Example
+//!
+//! A trick of one's own: noise that shrinks with the steps.
+//!
+//! ```
+//! use burn::module::Module;
+//! use burn::optim::GradientsParams;
+//! use burn_tricks_train::Trick;
+//!
+//! #[derive(Debug, Default)]
+//! struct CountSteps(u64);
+//!
+//! impl<M: Module> Trick<M> for CountSteps {
+//!     fn after(&mut self, _model: &M) {
+//!         self.0 += 1;
+//!     }
+//!
+//!     fn state(&self) -> Option<Vec<u8>> {
+//!         Some(self.0.to_le_bytes().to_vec())
+//!     }
+//!
+//!     fn load_state(&mut self, state: &[u8]) -> Result<(), burn_tricks_train::StateError> {
+//!         let bytes = state.try_into().map_err(|_| "eight bytes were expected")?;
+//!         self.0 = u64::from_le_bytes(bytes);
+//!         Ok(())
+//!     }
+//! }
+//! ```
+
+use crate::StateError;
+use burn::module::{Module, ModuleDisplay};
+use burn::optim::GradientsParams;
+use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
+use burn_tricks_average::{Ema, EmaSet, Lawa, Swa};
+use burn_tricks_grad::{ClipGradNorm, NormalizeGrad};
+use std::fmt::Debug;
+
+/// Something to do at every optimizer step. See the [module documentation](self).
+pub trait Trick<M: Module>: Debug + Send {
+    /// Whether [`before`](Self::before) changes or looks at gradients. If it does not, they are not
+    /// gathered from several devices of a sharded optimizer, and `before` is not called there. Default: no.
+    fn sees_gradients(&self) -> bool {
+        false
+    }
+
+    /// The gradients for the optimizer, accumulated and summed over devices. Default: as they are.
+    fn before(&mut self, _model: &M, grads: GradientsParams) -> GradientsParams {
+        grads
+    }
+
+    /// Takes the weights after the optimizer's step. Default: nothing.
+    fn after(&mut self, _model: &M) {}
+
+    /// The model to validate with, if not the one that is trained. Default: none.
+    fn validated(&self, _model: &M) -> Option<M> {
+        None
+    }
+
+    /// What a resumed run needs. Waits for the device. Default: nothing.
+    fn state(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Goes on where the saved state was.
+    ///
+    /// # Errors
+    ///
+    /// If the state is not one of this trick. Default: always.
+    fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
+        Err("this trick has no state".into())
+    }
+}
+
+impl<M: Module> Trick<M> for ClipGradNorm {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        self.apply(model, grads)
+    }
+}
+
+impl<M: Module> Trick<M> for NormalizeGrad {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        self.apply(model, grads)
+    }
+}
+
+/// An average of weights, told of each step and recorded as Burn records modules.
+macro_rules! average_is_a_trick {
+    ($average:ident) => {
+        impl<M: Module + ModuleDisplay> Trick<M> for $average<M> {
+            fn after(&mut self, model: &M) {
+                self.update(model);
+            }
+
+            fn validated(&self, _model: &M) -> Option<M> {
+                Some(self.model())
+            }
+
+            fn state(&self) -> Option<Vec<u8>> {
+                Some(record_bytes(stringify!($average), self.to_record()))
+            }
+
+            fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+                let record = record_of(stringify!($average), state)?;
+                *self = self.clone().load_record(record)?;
+                Ok(())
+            }
+        }
+    };
+}
+
+average_is_a_trick!(Ema);
+average_is_a_trick!(Swa);
+average_is_a_trick!(Lawa);
+
+impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
+    fn after(&mut self, model: &M) {
+        self.update(model);
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        let states: Vec<_> = self.iter().map(Trick::state).collect();
+        Some(parts_to_bytes(&states))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let mut emas = self.clone().into_inner();
+        let states = bytes_to_parts(state, emas.len())?;
+        for (ema, state) in emas.iter_mut().zip(states) {
+            load_part(ema, state)?;
+        }
+        *self = Self::of(emas);
+        Ok(())
+    }
+}
+
+impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
+    fn sees_gradients(&self) -> bool {
+        (**self).sees_gradients()
+    }
+
+    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        (**self).before(model, grads)
+    }
+
+    fn after(&mut self, model: &M) {
+        (**self).after(model);
+    }
+
+    fn validated(&self, model: &M) -> Option<M> {
+        (**self).validated(model)
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        (**self).state()
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        (**self).load_state(state)
+    }
+}
+
+/// Nothing to do.
+impl<M: Module> Trick<M> for () {
+    fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+/// Tricks one after the other, in both halves of a step. The last that has a model to validate with
+/// gives it.
+macro_rules! tuple_of_tricks {
+    ($($trick:ident $index:tt),+) => {
+        impl<M: Module, $($trick: Trick<M>),+> Trick<M> for ($($trick,)+) {
+            fn sees_gradients(&self) -> bool {
+                false $(|| self.$index.sees_gradients())+
+            }
+
+            fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+                $(let grads = self.$index.before(model, grads);)+
+                grads
+            }
+
+            fn after(&mut self, model: &M) {
+                $(self.$index.after(model);)+
+            }
+
+            fn validated(&self, model: &M) -> Option<M> {
+                let all = [$(self.$index.validated(model)),+];
+                all.into_iter().flatten().next_back()
+            }
+
+            fn state(&self) -> Option<Vec<u8>> {
+                Some(parts_to_bytes(&[$(self.$index.state()),+]))
+            }
+
+            fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+                let mut parts = bytes_to_parts(state, [$($index),+].len())?.into_iter();
+                $(load_part(&mut self.$index, parts.next().flatten())?;)+
+                Ok(())
+            }
+        }
+    };
+}
+
+tuple_of_tricks!(A 0);
+tuple_of_tricks!(A 0, B 1);
+tuple_of_tricks!(A 0, B 1, C 2);
+tuple_of_tricks!(A 0, B 1, C 2, D 3);
+tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4);
+tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5);
+
+/// The states of several tricks as one.
+fn parts_to_bytes(parts: &[Option<Vec<u8>>]) -> Vec<u8> {
+    postcard::to_allocvec(parts).expect("bytes can be written to memory")
+}
+
+fn bytes_to_parts(bytes: &[u8], count: usize) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+    let parts: Vec<Option<Vec<u8>>> = postcard::from_bytes(bytes)?;
+    match parts.len() == count {
+        true => Ok(parts),
+        false => Err(format!(
+            "the state is that of {} tricks, and there are {count}",
+            parts.len()
+        )
+        .into()),
+    }
+}
+
+/// The state of one trick, if it has one. A trick that has one and gets none is another than was saved,
+/// and would begin again without a word.
+pub(crate) fn load_part<M: Module, T: Trick<M>>(
+    trick: &mut T,
+    state: Option<Vec<u8>>,
+) -> Result<(), StateError> {
+    match state {
+        Some(state) => trick.load_state(&state),
+        None if trick.state().is_some() => Err("no state was saved for this trick".into()),
+        None => Ok(()),
+    }
+}
+
+/// A record, behind the name of its average: the records of all averages look alike.
+fn record_bytes(name: &str, record: ModuleRecord) -> Vec<u8> {
+    let record = record
+        .into_bytes()
+        .expect("a record can be written to memory");
+    [name.as_bytes(), b"\n", &*record].concat()
+}
+
+fn record_of(name: &str, bytes: &[u8]) -> Result<ModuleRecord, StateError> {
+    let rest = bytes.strip_prefix(name.as_bytes());
+    let record = rest.and_then(|rest| rest.strip_prefix(b"\n"));
+    let record = record.ok_or_else(|| format!("it is not the state of `{name}`"))?;
+    Ok(ModuleRecord::from_bytes(Bytes::from_bytes_vec(
+        record.to_vec(),
+    ))?)
+}
