@@ -3,32 +3,56 @@
 pub use burn_tricks_average as average;
 pub use burn_tricks_grad as grad;
 pub use burn_tricks_kernels as kernels;
+pub use burn_tricks_nn as nn;
 pub use burn_tricks_optim as optim;
 pub use burn_tricks_schedule as schedule;
 pub use burn_tricks_stop as stop;
 #[cfg(feature = "train")]
 pub use burn_tricks_train as train;
 
-pub use burn_tricks_core::{ConfigError, Goal, Improvement, MinDelta, force_init};
+pub use burn_tricks_core::{
+    Buffers, ConfigError, Difference, Goal, Improvement, MinDelta, Snapshot, force_init,
+};
 
 /// What a training loop needs: our traits, unnamed, and our types, none of which has a name of Burn's.
 pub mod prelude {
-    pub use burn_tricks_average::{Combine, Ensemble, EnsembleConfig, EnsembleError, Predict};
-    pub use burn_tricks_core::{ConfigError, Goal, MinDelta, force_init};
+    pub use burn_tricks_average::{
+        Combine, Ema, EmaConfig, EmaSet, EmaWarmup, Ensemble, EnsembleConfig, EnsembleError,
+        GreedySoupConfig, Lawa, LawaConfig, Predict, RecalibrationConfig, SnapshotEnsemble,
+        SnapshotEnsembleConfig, Swa, SwaConfig, average_checkpoints, uniform_soup,
+    };
+    pub use burn_tricks_core::{Buffers, ConfigError, Goal, MinDelta, Snapshot, force_init};
     pub use burn_tricks_grad::{
         ClipGradNorm, ClipGradNormConfig, ClipMode, GradientsExt as _, NonFinite, Norm, NormScope,
         NormalizeGrad, NormalizeGradConfig,
+    };
+    pub use burn_tricks_nn::{
+        DropPathConfig, Forward as _, InceptionBlockConfig, InitWeightsConfig, InputScaler,
+        LayerScaleConfig, LsuvConfig, MaxNormConfig, PenaltyConfig, ResNetConfig, ResidualConfig,
+        ScaleBy, ScalerConfig, SpectralNormConfig, UnfittedScaler, UnitNormConfig, WeightInit,
+        WeightNormConfig, WeightStandardizationConfig, seeded,
     };
     pub use burn_tricks_optim::{
         DecayMode, DecayScope, Epsilon, Memory, MomentumForm, NormalizedGradient,
         NormalizedGradientConfig, Scope,
     };
-    pub use burn_tricks_schedule::{DecayUnit, ExponentialDecay, ExponentialDecayConfig};
+    pub use burn_tricks_schedule::{
+        Anneal, BaseRate, CosineConfig, CosineRestartsConfig, Curve as _, CyclicConfig, CyclicMode,
+        DecayShape, DecayUnit, ExponentialDecay, ExponentialDecayConfig, InverseSqrtConfig,
+        LrSchedulerExt as _, MultiStepConfig, OneCycleConfig, Patience, Peak, PlateauConfig,
+        PolynomialConfig, Run, Sequence, WarmupConfig, WarmupMode, WarmupStableDecayConfig,
+        WarmupStart,
+    };
     pub use burn_tricks_stop::{
-        BestWeights, EarlyStopping, EarlyStoppingConfig, NonFiniteMetric, StopReason, Verdict,
+        BestWeights, CheckLimitConfig, EarlyStopping, EarlyStoppingConfig, NoiseAwareConfig,
+        NonFiniteMetric, Observation, RollBack, RollBackConfig, StopCriterion as _, StopReason,
+        TimeLimitConfig, Verdict,
     };
     #[cfg(feature = "train")]
-    pub use burn_tricks_train::SupervisedTrainingExt as _;
+    pub use burn_tricks_train::{
+        EpochClock, EpochLoaderConfig, GradNorm, SessionExt as _, SharedPlateau,
+        SupervisedTrainingExt as _, Trick, Tricked, TrickedExt as _, UpdateRatio,
+    };
 }
 
 /// The README of the repository, whose programs are tested too.
