@@ -3,7 +3,7 @@
 use crate::devices::training_devices;
 use crate::models::{Net, alone, values};
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Tensor};
 use burn_tricks::stop::{BestWeights, EarlyStopping, EarlyStoppingConfig, Goal, NonFiniteMetric};
 
@@ -174,4 +174,85 @@ fn a_kept_model_does_not_touch_the_run() {
         outputs(&watched.valid(), &device)
     );
     let _ = Tensor::<1>::random([1], Distribution::Default, &device);
+}
+
+/// The optimizers whose state a clone must not share with the run: Burn's, and ours, which write in place.
+fn optimizers() -> [(&'static str, ModuleOptimizer); 4] {
+    use burn_tricks::optim::{
+        AdamConfig as OurAdamConfig, NormalizedGradientConfig, RmsPropConfig,
+    };
+    [
+        ("Burn's Adam", AdamConfig::new().init()),
+        ("our Adam", OurAdamConfig::new().init().unwrap()),
+        ("our RMSProp", RmsPropConfig::new().init().unwrap()),
+        (
+            "normalized gradient",
+            NormalizedGradientConfig::new().init().unwrap(),
+        ),
+    ]
+}
+
+#[test]
+fn the_optimizer_of_the_best_check_comes_back_with_it() {
+    let _alone = alone();
+    for (device_name, device) in training_devices() {
+        for (name, mut optim) in optimizers() {
+            let name = format!("{name} on {device_name}");
+            let mut model = Net::new(0.0, &device);
+            let (mut stop, mut best) = (stop(), BestWeights::new());
+            let mut on = Vec::new();
+            for loss in [0.9, 0.4, 0.8, 0.7] {
+                model = train(model, &mut optim, &device);
+                best.keep_with(&stop.observe(loss), || (model.clone(), optim.clone()));
+                on.push(outputs(&model.valid(), &device));
+            }
+            assert_eq!(best.check(), Some(2), "{name}");
+            // Twice: going on from what came back leaves what is kept alone.
+            for _ in 0..2 {
+                let (mut model, mut optim) = best.restore_with().unwrap();
+                for expected in &on[2..] {
+                    model = train(model, &mut optim, &device);
+                    assert_eq!(outputs(&model.valid(), &device), *expected, "{name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_is_a_value_is_kept_beside_the_model() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let model = Net::new(0.0, &device);
+    let (mut stop, mut best) = (stop(), BestWeights::new());
+    assert!(best.restore_with().is_none() && best.beside().is_none());
+    for (epoch, loss) in [(1, 0.9), (2, 0.4), (3, 0.5)] {
+        best.keep_with(&stop.observe(loss), || (model.clone(), (epoch, "schedule")));
+    }
+    assert_eq!(best.beside(), Some(&(2, "schedule")));
+    // In another run.
+    let kept = best.model().unwrap();
+    let resumed = BestWeights::new().with_kept(&kept, 2, (2, "schedule"));
+    assert_eq!(
+        (resumed.check(), resumed.beside()),
+        (best.check(), best.beside())
+    );
+    let (restored, _) = resumed.restore_with().unwrap();
+    assert!(restored.first.weight.is_require_grad());
+    assert_eq!(outputs(&restored.valid(), &device), outputs(&kept, &device));
+}
+
+#[test]
+fn the_best_weights_go_into_the_live_model() {
+    let _alone = alone();
+    let device = Device::flex().autodiff().gradient_checkpointing();
+    let (best, seen, last) = run(&[0.9, 0.4, 0.8], &device);
+    let before = outputs(&last.valid(), &device);
+    let model = best.restore_into(&last).unwrap().unwrap();
+    assert_eq!(outputs(&model.valid(), &device), seen[1]);
+    assert_eq!(outputs(&last.valid(), &device), before);
+    // Under another checkpointing strategy than its input's the pass would panic.
+    let _ = train(model, &mut AdamConfig::new().init(), &device);
+    let none = BestWeights::<Net>::new();
+    assert!(none.restore_into(&last).unwrap().is_none());
 }

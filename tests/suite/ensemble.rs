@@ -186,7 +186,7 @@ fn other_shapes_are_refused() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "member 2 differs in architecture from member 0: expected `weight` [2, 3] F32, got \
+        "member 2 and member 0: the architectures differ: expected `weight` [2, 3] F32, got \
          `weight` [2, 4] F32"
     );
     let error = EnsembleConfig::new()

@@ -1,0 +1,177 @@
+//! Several devices: the numbers are those of one device with accumulated gradients.
+
+use crate::models::{Noise, alone};
+use crate::tricked::{numbers, shown};
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataset::InMemDataset;
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::AdamConfig;
+use burn::tensor::distributed::{DistributedConfig, ReduceOperation};
+use burn::tensor::{Device, Tensor, activation::tanh};
+use burn::train::{
+    ExecutionStrategy, InferenceStep, Learner, MultiDeviceOptim, RegressionOutput,
+    SupervisedTraining, TrainOutput, TrainStep, TrainingStrategy,
+};
+use burn_tricks::optim;
+use burn_tricks::prelude::*;
+use burn_tricks::train::{EpochClock, EpochLoaderConfig, Tricked};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Without batch norm, whose statistics each device would have of its own, and without dropout.
+#[derive(Module, Debug)]
+struct Small {
+    first: Linear,
+    last: Linear,
+}
+
+impl Small {
+    fn seeded(device: &Device) -> Self {
+        device.seed(3);
+        let small = Self {
+            first: LinearConfig::new(2, 5).init(device),
+            last: LinearConfig::new(5, 1).init(device),
+        };
+        force_init(&small);
+        small
+    }
+
+    fn loss(&self, input: Tensor<2>) -> Tensor<1> {
+        let target = input.clone().sum_dim(1);
+        let output = self.last.forward(tanh(self.first.forward(input)));
+        (output - target).square().mean()
+    }
+}
+
+impl TrainStep for Small {
+    type Input = Tensor<2>;
+    type Output = RegressionOutput;
+
+    fn step(&self, input: Tensor<2>) -> TrainOutput<RegressionOutput> {
+        let loss = self.loss(input);
+        TrainOutput::new(self, loss.backward(), shown(loss))
+    }
+}
+
+impl InferenceStep for Small {
+    type Input = Tensor<2>;
+    type Output = RegressionOutput;
+
+    fn step(&self, input: Tensor<2>) -> RegressionOutput {
+        shown(self.loss(input))
+    }
+}
+
+struct Points;
+
+impl Batcher<usize, Tensor<2>> for Points {
+    fn batch(&self, items: Vec<usize>, device: &Device) -> Tensor<2> {
+        let mut all = Noise(1);
+        let all = all.take(2 * SAMPLES);
+        let each = items
+            .iter()
+            .flat_map(|item| all[2 * item..2 * item + 2].to_vec());
+        let numbers: Vec<f64> = each.collect();
+        Tensor::<1>::from_floats(numbers.as_slice(), device).reshape([items.len(), 2])
+    }
+}
+
+const SAMPLES: usize = 16;
+const BATCH: usize = 2;
+
+type Tricks = (ClipGradNorm, Ema<Small>);
+
+/// Three epochs. The weights as they are trained, and their average.
+fn run(
+    order: Vec<usize>,
+    ours: bool,
+    prepare: impl FnOnce(
+        SupervisedTraining<Tricked<Small, Tricks>>,
+    ) -> SupervisedTraining<Tricked<Small, Tricks>>,
+) -> [Vec<f64>; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let small = Small::seeded(&Device::flex().autodiff());
+    let clip = ClipGradNormConfig::new(0.2).init().unwrap();
+    let ema = EmaConfig::new(0.8).init(&small).unwrap();
+    let clock = EpochClock::new();
+    let loader = |order| {
+        EpochLoaderConfig::new(BATCH, 0)
+            .with_shuffle(false)
+            .init(InMemDataset::new(order), Points, &Device::flex(), &clock)
+            .unwrap()
+    };
+    let training = SupervisedTraining::new(folder.path(), loader(order), loader(vec![0, 1]))
+        .num_epochs(3)
+        .with_application_logger(None);
+    let session = prepare(training).session().with_clock(&clock);
+    let optim = match ours {
+        true => optim::AdamConfig::new().init().unwrap(),
+        false => AdamConfig::new().init(),
+    };
+    let learner = Learner::new(small.with_tricks((clip, ema)), optim, 0.05);
+    let finished = session.launch(learner).unwrap();
+    assert!(finished.learning.error.is_none());
+    let model = finished.learning.model;
+    [numbers(model.model()), numbers(&model.into_validated())]
+}
+
+/// Burn gives each of two devices one half of the samples: the batches of one device, in turn.
+fn interleaved() -> Vec<usize> {
+    let half = SAMPLES / 2;
+    let pairs = (0..half).step_by(BATCH);
+    pairs
+        .flat_map(|at| [at, at + 1, at + half, at + half + 1])
+        .collect()
+}
+
+#[test]
+fn two_devices_train_as_one_with_accumulated_gradients() {
+    let _alone = alone();
+    for ours in [true, false] {
+        let one = run(interleaved(), ours, |training| {
+            training.grads_accumulation(2)
+        });
+        let other = run((0..SAMPLES).collect(), ours, |training| {
+            training.grads_accumulation(2)
+        });
+        assert_ne!(one, other, "the order tells");
+        for mode in [
+            MultiDeviceOptim::OptimMainDevice,
+            MultiDeviceOptim::OptimSharded,
+        ] {
+            let devices = vec![Device::flex(), Device::flex()];
+            let name = format!("{mode:?}, ours: {ours}");
+            let several = run((0..SAMPLES).collect(), ours, |training| {
+                let strategy = ExecutionStrategy::multi(devices, mode);
+                training.with_training_strategy(TrainingStrategy::Default(strategy))
+            });
+            // Which worker's gradient comes first is not certain, but a sum of two has no order.
+            assert_eq!(several, one, "{name}");
+        }
+    }
+}
+
+/// Should this fail because Burn has learnt it: a test of that mode is due, see the README.
+#[test]
+fn burns_data_parallel_strategy_does_not_know_the_cpu() {
+    let _alone = alone();
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        run((0..SAMPLES).collect(), true, |training| {
+            let config = DistributedConfig {
+                all_reduce_op: ReduceOperation::Mean,
+            };
+            let devices = vec![Device::flex(), Device::flex()];
+            let strategy = ExecutionStrategy::ddp(devices, config);
+            training.with_training_strategy(TrainingStrategy::Default(strategy))
+        })
+    }));
+    let panic = panic.unwrap_err();
+    let text = match panic.downcast_ref::<String>() {
+        Some(text) => text.as_str(),
+        None => panic.downcast_ref::<&str>().copied().unwrap_or_default(),
+    };
+    assert!(
+        text.contains("Distributed operations are not supported for device Flex(Cpu)"),
+        "{text}"
+    );
+}

@@ -1,0 +1,332 @@
+//! Residual blocks and residual networks: PyTorch's values, starts as the identity, refusals.
+
+use crate::devices::devices;
+use crate::models::{Noise, alone, tensor, values};
+use crate::oracle::{assert_close, case, numbers, read};
+use crate::weights_by_path::{Floats, floats, with_floats, with_weights};
+use burn::module::Module;
+use burn::nn::activation::ActivationConfig;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu};
+use burn::optim::GradientsParams;
+use burn::prelude::Config as _;
+use burn::tensor::{DType, Device, Tensor};
+use burn_tricks::nn::{
+    BranchScale, Forward, LayerScaleConfig, Placement, ResNetConfig, ResNetVersion, ResidualConfig,
+    Shortcut,
+};
+use serde_json::Value;
+
+/// Sums of up to 27 products in f32, a few layers of them, and wgpu's own order.
+const TOLERANCE: f64 = 2e-5;
+
+fn input<const D: usize>(case: &Value, shape: [usize; D], device: &Device) -> Tensor<D> {
+    tensor::<1>(&numbers(&case["inputs"]), DType::F32, device).reshape(shape)
+}
+
+fn assert_output<const D: usize>(case: &Value, output: Tensor<D>, what: &str) {
+    let shape: Vec<usize> = read(&case["shape"]);
+    assert_eq!(output.dims().as_slice(), shape, "{what}");
+    assert_close(&values(output), &numbers(&case["values"]), TOLERANCE, what);
+}
+
+fn linear(inputs: usize, outputs: usize, device: &Device) -> Linear {
+    LinearConfig::new(inputs, outputs).init(device)
+}
+
+/// A convolution of 3×3 without bias, padded.
+fn conv(channels: [usize; 2], stride: usize, device: &Device) -> Conv2d {
+    Conv2dConfig::new(channels, [3, 3])
+        .with_stride([stride, stride])
+        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+        .with_bias(false)
+        .init(device)
+}
+
+#[test]
+fn blocks_of_linear_layers_are_those_of_pytorch() {
+    let _alone = alone();
+    for (name, device) in devices() {
+        for (case_name, placement, outputs, scale) in [
+            ("post", Placement::Post, 3, None),
+            ("pre", Placement::Pre, 3, None),
+            ("none", Placement::None, 3, None),
+            ("post_projection", Placement::Post, 4, None),
+            (
+                "pre_projection_scaled",
+                Placement::Pre,
+                4,
+                Some(LayerScaleConfig::new(4)),
+            ),
+            (
+                "re_zero",
+                Placement::None,
+                3,
+                Some(LayerScaleConfig::re_zero()),
+            ),
+        ] {
+            let case = case("residual", case_name);
+            let shortcut = match outputs {
+                3 => Shortcut::Identity,
+                outputs => Shortcut::Linear { inputs: 3, outputs },
+            };
+            let branch = (
+                linear(3, 5, &device),
+                Relu::new(),
+                linear(5, outputs, &device),
+            );
+            let block = ResidualConfig::new()
+                .with_placement(placement)
+                .with_activation(ActivationConfig::Tanh)
+                .with_shortcut(shortcut)
+                .with_scale(scale)
+                .init(branch, &device)
+                .unwrap();
+            let block = with_weights(block, &case["weights"]);
+            let x = input(case, [2, 3], &device);
+            let what = format!("{name}: {case_name}");
+            assert_output(case, block.forward(x.clone()), &what);
+            // The same by a closure, and as a part of something larger.
+            let by_closure = block.forward_with(x.clone(), |(a, _, b), x| {
+                b.forward(a.forward(x).clamp_min(0))
+            });
+            assert_output(case, by_closure, &what);
+            assert_output(case, (block, None::<Relu>).forward(x), &what);
+        }
+    }
+}
+
+#[test]
+fn blocks_of_convolutions_are_those_of_pytorch() {
+    let _alone = alone();
+    for (name, device) in devices() {
+        for stride in [1, 2] {
+            let case_name = format!("images_stride_{stride}");
+            let case = case("residual", &case_name);
+            let norm = || BatchNormConfig::new(3).init(&device);
+            let branch = (
+                conv([2, 3], stride, &device),
+                norm(),
+                Relu::new(),
+                conv([3, 3], 1, &device),
+                norm(),
+            );
+            let shortcut = Shortcut::Conv {
+                channels: [2, 3],
+                stride,
+                batch_norm: true,
+            };
+            let block = ResidualConfig::new()
+                .with_shortcut(shortcut)
+                .init(branch, &device)
+                .unwrap();
+            let block = with_weights(block, &case["weights"]);
+            let images = input(case, [1, 2, 5, 4], &device);
+            assert_output(case, block.forward(images), &format!("{name}: {case_name}"));
+        }
+    }
+}
+
+fn small_res_net() -> ResNetConfig {
+    ResNetConfig::for_8x8(1, 4)
+        .with_widths(vec![2, 3])
+        .with_blocks(2)
+}
+
+#[test]
+fn residual_networks_are_those_of_pytorch() {
+    let _alone = alone();
+    let v2 = small_res_net().with_version(ResNetVersion::V2);
+    let without_norm = small_res_net().with_batch_norm(false);
+    let cases = [
+        ("v1", small_res_net()),
+        ("v2", v2.clone()),
+        (
+            "v1_re_zero_without_norm",
+            without_norm.with_scale(BranchScale::ReZero),
+        ),
+        (
+            "v2_layer_scale",
+            v2.with_scale(BranchScale::LayerScale(0.5)),
+        ),
+    ];
+    for (name, device) in devices() {
+        for (case_name, config) in &cases {
+            let case = case("res_net", case_name);
+            let model = with_weights(config.init(&device).unwrap(), &case["weights"]);
+            let images = input(case, [2, 1, 8, 8], &device);
+            assert_output(case, model.forward(images), &format!("{name}: {case_name}"));
+        }
+    }
+}
+
+#[test]
+fn a_block_with_a_factor_of_zero_is_the_identity_and_its_factor_learns_first() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let x = tensor::<1>(&Noise(3).take(12), DType::F32, &device).reshape([4, 3]);
+    let mut blocks = Vec::new();
+    for _ in 0..50 {
+        let branch = (linear(3, 3, &device), Relu::new(), linear(3, 3, &device));
+        blocks.push(ResidualConfig::re_zero().init(branch, &device).unwrap());
+    }
+    let y = blocks.forward(x.clone());
+    assert_eq!(values(y.clone()), values(x), "fifty blocks do nothing");
+    let grads = GradientsParams::from_grads(y.powi_scalar(2).sum().backward(), &blocks);
+    for block in &blocks {
+        let gamma = block.scale().expect("a factor").gamma.id;
+        assert!(values(grads.get::<1>(gamma).unwrap())[0] != 0.0, "α learns");
+        let weight = block.branch().0.weight.id;
+        let branch = values(grads.get::<2>(weight).unwrap());
+        assert!(branch.iter().all(|g| *g == 0.0), "the branch waits");
+    }
+}
+
+#[test]
+fn a_factor_of_one_is_no_factor() {
+    let _alone = alone();
+    let device = Device::flex();
+    let branch = linear(3, 3, &device);
+    let x = tensor::<1>(&Noise(4).take(6), DType::F32, &device).reshape([2, 3]);
+    let plain = ResidualConfig::new().init(branch.clone(), &device).unwrap();
+    for channels in [1, 3] {
+        let one = LayerScaleConfig::new(channels).with_initial(1.0);
+        let scaled = ResidualConfig::new().with_scale(Some(one));
+        let scaled = scaled.init(branch.clone(), &device).unwrap();
+        let (scaled, plain) = (scaled.forward(x.clone()), plain.forward(x.clone()));
+        assert_eq!(values(scaled), values(plain));
+    }
+}
+
+#[test]
+fn factors_lie_on_the_axis_that_was_asked_for() {
+    let device = Device::flex();
+    for (axis, expected) in [(1, [1.0, 1.0, 2.0, 2.0]), (2, [1.0, 2.0, 1.0, 2.0])] {
+        let scale = LayerScaleConfig::new(2).with_axis(axis);
+        let scale = scale.init(&device).unwrap();
+        let scale = with_floats(scale, |_, _| vec![1.0, 2.0]);
+        let ones = Tensor::<3>::ones([1, 2, 2], &device);
+        assert_eq!(values(scale.forward(ones)), expected, "axis {axis}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "must have one channel per factor")]
+fn a_single_channel_is_not_spread_over_the_factors() {
+    let scale = LayerScaleConfig::new(4).init(&Device::flex()).unwrap();
+    scale.forward(Tensor::<2>::ones([2, 1], &Device::flex()));
+}
+
+#[test]
+#[should_panic(expected = "must give the same shape")]
+fn a_branch_of_one_feature_is_not_spread_over_the_input() {
+    // Burn would add [2, 1] to [2, 4] by repeating it.
+    let _alone = alone();
+    let device = Device::flex();
+    let block = ResidualConfig::new().init(linear(4, 1, &device), &device);
+    block.unwrap().forward(Tensor::<2>::ones([2, 4], &device));
+}
+
+#[test]
+fn weights_start_as_the_docs_say() {
+    let _alone = alone();
+    let device = Device::flex();
+    device.seed(5);
+    let config = ResNetConfig::new(3, 10).with_widths(vec![64]);
+    let model = config.with_batch_norm(false).init(&device).unwrap();
+    for Floats { path, values, .. } in floats(&model) {
+        if path.ends_with("conv.bias") {
+            assert!(values.iter().all(|value| *value == 0.0), "{path}");
+        }
+        if path.ends_with("branch.first.conv.weight") {
+            let n = values.len() as f64;
+            let variance = values.iter().map(|w| w * w).sum::<f64>() / n;
+            let expected = 2.0 / (64.0 * 9.0);
+            // A standard error of √(2/n) = 0.0074: five of them.
+            assert!((variance / expected - 1.0).abs() < 0.037, "{variance}");
+        }
+    }
+    assert_eq!(
+        ResNetConfig::for_8x8(1, 10)
+            .init(&device)
+            .unwrap()
+            .num_params()
+            - 2 * (16 + 2 * 16 + 3 * 32),
+        19_706,
+        "weights, without running statistics, as the docs count them"
+    );
+}
+
+#[test]
+fn configurations_survive_json_and_refusals_quote_the_field() {
+    let device = Device::flex();
+    let residual = ResidualConfig::pre_activation()
+        .with_activation(ActivationConfig::Gelu)
+        .with_scale(Some(LayerScaleConfig::cait(3, 30)))
+        .with_shortcut(Shortcut::Conv {
+            channels: [2, 3],
+            stride: 2,
+            batch_norm: true,
+        });
+    let text = residual.to_string();
+    let read = ResidualConfig::load_binary(text.as_bytes()).unwrap();
+    assert_eq!(read.to_string(), text);
+    let config = small_res_net()
+        .with_version(ResNetVersion::V2)
+        .with_scale(BranchScale::LayerScale(1e-4));
+    let text = config.to_string();
+    assert_eq!(ResNetConfig::load_binary(text.as_bytes()).unwrap(), config);
+
+    let net = |change: fn(&mut ResNetConfig)| {
+        let mut config = small_res_net();
+        change(&mut config);
+        config.init(&Device::flex()).unwrap_err().to_string()
+    };
+    let block = |shortcut, scale| {
+        let config = ResidualConfig::new()
+            .with_shortcut(shortcut)
+            .with_scale(scale);
+        config.init(Relu::new(), &device).unwrap_err().to_string()
+    };
+    let conv = |channels, stride| Shortcut::Conv {
+        channels,
+        stride,
+        batch_norm: false,
+    };
+    let (inputs, outputs) = (2, 0);
+    let refused = [
+        (net(|c| c.channels = 0), "`channels`", "0"),
+        (net(|c| c.classes = 0), "`classes`", "0"),
+        (net(|c| c.blocks = 0), "`blocks`", "0"),
+        (net(|c| c.widths = vec![]), "`widths`", "[]"),
+        (net(|c| c.widths = vec![4, 0]), "`widths`", "[4, 0]"),
+        (
+            net(|c| c.scale = BranchScale::LayerScale(f64::NAN)),
+            "`scale`",
+            "NaN",
+        ),
+        (
+            block(Shortcut::Linear { inputs, outputs }, None),
+            "`shortcut.outputs`",
+            "0",
+        ),
+        (block(conv([0, 2], 1), None), "`shortcut.channels`", "0"),
+        (block(conv([2, 2], 0), None), "`shortcut.stride`", "0"),
+        (
+            block(Shortcut::Identity, Some(LayerScaleConfig::new(0))),
+            "`channels`",
+            "0",
+        ),
+        (
+            block(
+                Shortcut::Identity,
+                Some(LayerScaleConfig::new(2).with_initial(f64::INFINITY)),
+            ),
+            "`initial`",
+            "inf",
+        ),
+    ];
+    for (error, field, got) in refused {
+        assert!(error.starts_with(field) && error.ends_with(got), "{error}");
+    }
+}

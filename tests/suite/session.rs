@@ -1,0 +1,678 @@
+//! Runs that stop and say why, that reduce their rate, and that are killed and gone on with.
+
+use crate::models::{Net, alone};
+use crate::tricked::{numbers, shown, training};
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
+use burn::data::dataset::InMemDataset;
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::module::{Module, Param};
+use burn::optim::{AdamConfig, LearningRate, SgdConfig};
+use burn::tensor::{Device, Tensor};
+use burn::train::logger::InMemoryMetricLogger;
+use burn::train::metric::{AccuracyMetric, LossMetric};
+use burn::train::{
+    InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
+};
+use burn_tricks::prelude::*;
+use burn_tricks::schedule::ReduceOnPlateau;
+use burn_tricks::stop::{Any, EarlyStopping, StopCriterion};
+use burn_tricks::train::{
+    EpochClock, Finished, Session, SessionError, SharedPlateau, StopHandle, Trick, Tricked,
+};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// Its weight is the number of steps times the rate, and its validation loss |w − 3|.
+#[derive(Module, Debug)]
+struct Counter {
+    weight: Param<Tensor<1>>,
+}
+
+impl Counter {
+    fn new() -> Self {
+        let device = Device::flex().autodiff();
+        Self {
+            weight: Param::from_tensor(Tensor::zeros([1], &device)),
+        }
+    }
+}
+
+impl TrainStep for Counter {
+    type Input = ();
+    type Output = RegressionOutput;
+
+    fn step(&self, (): ()) -> TrainOutput<RegressionOutput> {
+        let loss = -self.weight.val();
+        TrainOutput::new(self, loss.backward(), shown(loss))
+    }
+}
+
+impl InferenceStep for Counter {
+    type Input = ();
+    type Output = RegressionOutput;
+
+    fn step(&self, (): ()) -> RegressionOutput {
+        shown((self.weight.val() - 3.0).abs())
+    }
+}
+
+struct Nothing;
+
+impl Batcher<(), ()> for Nothing {
+    fn batch(&self, _items: Vec<()>, _device: &Device) {}
+}
+
+fn once() -> Arc<dyn DataLoader<()>> {
+    DataLoaderBuilder::new(Nothing)
+        .batch_size(1)
+        .set_device(Device::flex())
+        .build(InMemDataset::new(vec![()]))
+}
+
+/// Of at most 20 epochs with one step each.
+fn counting<M>(folder: &Path) -> SupervisedTraining<M>
+where
+    M: burn::train::LearnerModel + TrainStep<Input = ()> + InferenceStep<Input = ()>,
+{
+    SupervisedTraining::new(folder, once(), once())
+        .num_epochs(20)
+        .with_application_logger(None)
+}
+
+fn learner<H: Trick<Counter> + 'static>(
+    tricks: H,
+    schedule: impl LrScheduler + 'static,
+) -> Learner<Tricked<Counter, H>> {
+    let model = Counter::new().with_tricks(tricks);
+    Learner::new(model, SgdConfig::new().init(), schedule)
+}
+
+fn weight(model: &Counter) -> f64 {
+    numbers(model)[0]
+}
+
+fn patience(checks: usize) -> EarlyStopping {
+    EarlyStoppingConfig::new(Goal::Minimize)
+        .with_patience(checks)
+        .init()
+        .unwrap()
+}
+
+/// A rate of 1, halved after two epochs in a row without improvement.
+fn plateau() -> SharedPlateau<f64> {
+    let config = PlateauConfig::new(Goal::Minimize)
+        .with_factor(0.5)
+        .with_patience(Patience::Reached(2));
+    SharedPlateau::new(ReduceOnPlateau::new(1.0, &config).unwrap())
+}
+
+#[test]
+fn a_stopped_run_says_why_and_when_and_which_was_the_best() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).session();
+    let (session, stop) = session.stop_early(LossMetric::new(), patience(2));
+    assert_eq!(stop.verdict(), Ok(None));
+    let finished = session.launch(learner((), 1.0)).unwrap();
+    assert_eq!(
+        finished.stopped,
+        Some(StopReason::NoImprovement { checks: 2 })
+    );
+    assert_eq!(
+        (finished.last_epoch, finished.best_epoch),
+        (Some(5), Some(3))
+    );
+    assert_eq!(
+        (finished.resumed_after, finished.missing_metric.is_none()),
+        (None, true)
+    );
+    assert!(finished.incomplete.is_empty());
+    let reason = finished
+        .learning
+        .interrupted
+        .clone()
+        .unwrap()
+        .reason
+        .unwrap();
+    assert_eq!(
+        reason,
+        "epoch 5: no improvement in 2 checks; epoch 3 was the best"
+    );
+    assert!(finished.learning.error.is_none());
+    assert_eq!(stop.best_epoch(), Some(3));
+    assert_eq!(stop.verdict().unwrap().unwrap().best_check, Some(3));
+    assert_eq!(stop.criterion(), stop.early_stopping());
+    assert_eq!(weight(&finished.into_model()), 5.0);
+    assert!(
+        !folder.path().join("checkpoint").exists(),
+        "nothing was saved"
+    );
+}
+
+#[test]
+fn a_run_that_was_not_stopped_says_nothing() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).num_epochs(4).session();
+    let (session, _) = session.stop_early(LossMetric::new(), patience(2));
+    let finished = session.launch(learner((), 1.0)).unwrap();
+    assert_eq!(finished.stopped, None);
+    assert!(finished.learning.interrupted.is_none());
+    assert_eq!(
+        (finished.last_epoch, finished.best_epoch),
+        (Some(4), Some(3))
+    );
+    let error = finished.into_best_model().unwrap_err();
+    assert!(matches!(error, SessionError::NotResumable), "{error}");
+    // Without a criterion the last is the best.
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).num_epochs(4).session();
+    let finished = session.launch(learner((), 1.0)).unwrap();
+    assert_eq!(weight(&finished.into_best_model().unwrap()), 4.0);
+}
+
+#[test]
+fn any_of_several_criteria_stops_it() {
+    let _alone = alone();
+    let run = |limit| {
+        let folder = tempfile::tempdir().unwrap();
+        let limit = CheckLimitConfig::new(limit).init().unwrap();
+        let any = Any::new((patience(2), limit)).unwrap();
+        let session = counting(folder.path()).session();
+        let (session, stop) = session.stop_early(LossMetric::new(), any);
+        let finished = session.launch(learner((), 1.0)).unwrap();
+        assert_eq!(stop.verdict().unwrap().unwrap().stop, finished.stopped);
+        (finished.stopped.unwrap(), finished.last_epoch)
+    };
+    assert_eq!(run(4), (StopReason::CheckLimit { checks: 4 }, Some(4)));
+    assert_eq!(run(9), (StopReason::NoImprovement { checks: 2 }, Some(5)));
+}
+
+#[test]
+fn a_plateau_reduces_the_rate_of_the_run() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let plateau = plateau();
+    let session = counting(folder.path()).num_epochs(7).session();
+    let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
+    let finished = session.launch(learner((), plateau.clone())).unwrap();
+    // 2, 1, 0, 1, 2: the fifth is the second without improvement.
+    assert_eq!(plateau.scale(), 0.25);
+    assert_eq!(weight(&finished.into_model()), 6.0);
+}
+
+#[test]
+fn two_things_that_watch_see_each_epoch_once() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (plateau, clock) = (plateau(), EpochClock::new());
+    let session = counting(folder.path()).session().with_clock(&clock);
+    let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
+    let (session, stop) = session.stop_early(LossMetric::new(), patience(3));
+    let session = session.resumable(folder.path(), 2).unwrap();
+    let finished = session.launch(learner((), plateau.clone())).unwrap();
+    // Checkpoints are asked for before stopping, and neither asks a second time.
+    assert_eq!(stop.verdict().unwrap().unwrap().check, 6);
+    assert_eq!((finished.last_epoch, clock.epoch()), (Some(6), 7));
+    assert_eq!(plateau.scale(), 0.5);
+}
+
+#[test]
+fn a_bare_strategy_on_a_metric_that_is_not_there_ends_the_run() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let stop = StopHandle::new(&AccuracyMetric::new(), patience(2));
+    let training = counting(folder.path()).early_stopping(stop.clone());
+    let result = training.launch(learner((), 1.0));
+    assert_eq!(weight(result.model.model()), 1.0, "after one epoch");
+    let error = stop.verdict().unwrap_err();
+    assert_eq!((error.metric.as_str(), error.epoch), ("Accuracy", 1));
+    assert!(
+        error.to_string().contains("`Accuracy` has no value"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_session_whose_metric_logger_knows_nothing_ends_with_the_name_of_the_metric() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |epochs| {
+        let training = counting(folder.path()).num_epochs(epochs);
+        let training = training.with_metric_logger(InMemoryMetricLogger::new());
+        let (session, _) = training
+            .session()
+            .stop_early(LossMetric::new(), patience(9));
+        let session = session.resumable(folder.path(), 2).unwrap();
+        session.launch(learner((), 1.0)).unwrap()
+    };
+    run(2);
+    // Burn's logger in memory counts epochs from the resumed one, and is asked for the third.
+    let finished = run(9);
+    assert_eq!(finished.last_epoch, Some(3));
+    let missing = finished.missing_metric.unwrap();
+    assert_eq!((missing.metric.as_str(), missing.epoch), ("Loss", 3));
+    let reason = finished.learning.interrupted.unwrap().reason.unwrap();
+    assert!(reason.contains("`Loss` has no value"), "{reason}");
+}
+
+type Tricks = (ClipGradNorm, Ema<Net>);
+
+/// What a run was, to compare.
+#[derive(Debug, PartialEq)]
+struct Ran {
+    trained: Vec<f64>,
+    validated: Vec<f64>,
+    scale: f64,
+    stop: String,
+    last_epoch: Option<usize>,
+    best_epoch: Option<usize>,
+    stopped: Option<StopReason>,
+}
+
+/// A run with everything on, of new objects: dropout, batch norm, clip, EMA, accumulation, plateau, and
+/// stopping.
+fn everything(folder: &Path, epochs: usize, patience: usize) -> (Ran, Finished<Net, Tricks>) {
+    let device = Device::flex().autodiff();
+    let net = Net::seeded(1, &device);
+    let clip = ClipGradNormConfig::new(0.5).init().unwrap();
+    let ema = EmaConfig::new(0.5).init(&net).unwrap();
+    let clock = EpochClock::new();
+    let schedule = ExponentialDecayConfig::new(0.1).with_gamma(0.9);
+    let schedule = schedule.with_steps_per_epoch(2).init().unwrap();
+    let watch = PlateauConfig::new(Goal::Minimize)
+        .with_factor(0.7)
+        .with_min_delta(MinDelta::Absolute(10.0)) // nothing counts as better
+        .with_patience(Patience::Reached(2));
+    let plateau = SharedPlateau::new(ReduceOnPlateau::new(schedule, &watch).unwrap());
+    let stop = EarlyStoppingConfig::new(Goal::Minimize)
+        .with_min_delta(MinDelta::Absolute(10.0))
+        .with_patience(patience)
+        .init()
+        .unwrap();
+    let limit = CheckLimitConfig::new(50).init().unwrap();
+    let training = training(folder, &clock)
+        .num_epochs(epochs)
+        .grads_accumulation(2);
+    let session = training.session().with_clock(&clock);
+    let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
+    let (session, stop) = session.stop_early(LossMetric::new(), Any::new((stop, limit)).unwrap());
+    let session = session.resumable(folder, 2).unwrap();
+    device.seed(99); // another process would not be where this one is
+    let model = net.with_tricks((clip, ema));
+    let learner = Learner::new(model, AdamConfig::new().init(), plateau.clone());
+    let finished = session.launch(learner).unwrap();
+    let model = finished.learning.model.clone();
+    let ran = Ran {
+        trained: numbers(model.model()),
+        validated: numbers(&model.into_validated()),
+        scale: plateau.scale(),
+        stop: serde_json::to_string(&stop.criterion().state()).unwrap(),
+        last_epoch: finished.last_epoch,
+        best_epoch: finished.best_epoch,
+        stopped: finished.stopped,
+    };
+    (ran, finished)
+}
+
+#[test]
+fn a_resumed_run_is_the_run() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, _) = everything(folder.path(), 6, 20);
+    assert_ne!(whole.trained, whole.validated);
+    assert!(whole.scale < 0.7, "reduced more than once: {}", whole.scale);
+    for cuts in [vec![3], vec![1], vec![2, 4, 5], vec![5]] {
+        let folder = tempfile::tempdir().unwrap();
+        for epochs in &cuts {
+            let (_, finished) = everything(folder.path(), *epochs, 20);
+            assert_eq!(finished.last_epoch, Some(*epochs));
+        }
+        let (resumed, finished) = everything(folder.path(), 6, 20);
+        assert_eq!(finished.resumed_after, cuts.last().copied());
+        assert_eq!(resumed, whole, "after {cuts:?}");
+    }
+}
+
+#[test]
+fn a_run_stops_where_it_would_have_and_stays_ended() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, _) = everything(folder.path(), 9, 3);
+    assert_eq!(whole.stopped, Some(StopReason::NoImprovement { checks: 3 }));
+    assert_eq!(whole.last_epoch, Some(4));
+    let (again, finished) = everything(folder.path(), 9, 3);
+    assert_eq!(again, whole, "nothing was trained");
+    assert_eq!(finished.resumed_after, Some(4));
+    let folder = tempfile::tempdir().unwrap();
+    everything(folder.path(), 2, 3);
+    let (resumed, _) = everything(folder.path(), 9, 3);
+    assert_eq!(resumed, whole, "resumed after 2");
+    // One that came to its last epoch, too.
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, _) = everything(folder.path(), 3, 20);
+    let (again, finished) = everything(folder.path(), 3, 20);
+    assert_eq!((again, finished.resumed_after), (whole, Some(3)));
+}
+
+#[test]
+fn a_torn_set_is_passed_over_and_reported() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, _) = everything(folder.path(), 5, 20);
+    type Harm = fn(&Path);
+    let harms: [(&str, Harm); 4] = [
+        ("model-3.bpk", tear),
+        ("optim-3.bpk", |path| std::fs::remove_file(path).unwrap()),
+        ("scheduler-3.bpk", |path| std::fs::write(path, b"").unwrap()),
+        ("tricks-3.state", tear),
+    ];
+    for (name, harm) in harms {
+        let folder = tempfile::tempdir().unwrap();
+        everything(folder.path(), 3, 20);
+        harm(&folder.path().join("checkpoint").join(name));
+        let (resumed, finished) = everything(folder.path(), 5, 20);
+        assert_eq!(finished.resumed_after, Some(2), "{name}");
+        let (epoch, problem) = &finished.incomplete[0];
+        assert_eq!((*epoch, finished.incomplete.len()), (3, 1));
+        assert!(problem.contains(name), "{problem}");
+        assert_eq!(resumed, whole, "{name}");
+    }
+}
+
+fn tear(path: &Path) {
+    let bytes = std::fs::read(path).unwrap();
+    std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+}
+
+/// A session on the loss with a given set of things, of one epoch more than was saved.
+fn fresh(folder: &Path) -> Session<Counter, ()> {
+    counting(folder).num_epochs(1).session()
+}
+
+#[test]
+fn other_tricks_or_hooks_than_were_saved_are_an_error() {
+    let _alone = alone();
+    let average = || EmaConfig::new(0.5).init(&Counter::new()).unwrap();
+    let clip = || ClipGradNormConfig::new(0.5).init().unwrap();
+    fn launch<H: Trick<Counter> + 'static>(folder: &Path, tricks: H) -> Result<(), String> {
+        let session = counting(folder).num_epochs(1).session();
+        let session = session.resumable(folder, 2).unwrap();
+        let finished = session.launch(learner(tricks, 1.0));
+        finished.map(drop).map_err(|error| error.to_string())
+    }
+    let folder = tempfile::tempdir().unwrap();
+    launch(folder.path(), (clip(), average())).unwrap();
+    launch(folder.path(), (clip(), average())).unwrap();
+    let error = launch(folder.path(), (clip(),)).unwrap_err();
+    assert!(error.contains("epoch 1"), "{error}");
+    assert!(
+        error.contains("that of 2 tricks, and there are 1"),
+        "{error}"
+    );
+    assert!(launch(folder.path(), (average(), clip())).is_err());
+    assert!(launch(folder.path(), average()).is_err());
+    let folder = tempfile::tempdir().unwrap();
+    launch(folder.path(), clip()).unwrap();
+    let error = launch(folder.path(), average()).unwrap_err();
+    assert!(error.contains("no state was saved"), "{error}");
+
+    // What watches the epochs: the number of things, their order, the metric, the kind of criterion.
+    type Make = fn(&Path, &SharedPlateau<f64>) -> Session<Counter, ()>;
+    let stop: Make = |folder, _| fresh(folder).stop_early(LossMetric::new(), patience(2)).0;
+    let reduce: Make =
+        |folder, plateau| fresh(folder).reduce_on_plateau(LossMetric::new(), plateau);
+    let none: Make = |folder, _| fresh(folder);
+    let other: Make = |folder, _| {
+        let limit = CheckLimitConfig::new(4).init().unwrap();
+        let any = Any::new((patience(2), limit)).unwrap();
+        fresh(folder).stop_early(LossMetric::new(), any).0
+    };
+    let renamed: Make = |folder, _| {
+        let handle =
+            |session: Session<Counter, ()>| session.stop_early(Renamed::new(), patience(2)).0;
+        handle(fresh(folder))
+    };
+    let launch = |folder: &Path, make: Make| -> Result<(), String> {
+        let plateau = plateau();
+        let session = make(folder, &plateau).resumable(folder, 2).unwrap();
+        let finished = session.launch(learner((), plateau));
+        finished.map(drop).map_err(|error| error.to_string())
+    };
+    for (saved, resumed, text) in [
+        (stop, none, "saved with 1 things to do"),
+        (none, stop, "saved with 0 things to do"),
+        (
+            stop,
+            reduce,
+            "a state was saved where there is a plateau now",
+        ),
+        (reduce, stop, "nothing was saved for the stopping"),
+        (stop, other, "does not fit"),
+        (
+            stop,
+            renamed,
+            "stopping on `Loss`, and has stopping on `Other`",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        launch(folder.path(), saved).unwrap();
+        launch(folder.path(), saved).unwrap();
+        let error = launch(folder.path(), resumed).unwrap_err();
+        assert!(error.contains(text), "{error}");
+    }
+}
+
+/// The loss under another name.
+#[derive(Clone)]
+struct Renamed(LossMetric);
+
+impl Renamed {
+    fn new() -> Self {
+        Self(LossMetric::new())
+    }
+}
+
+impl burn::train::metric::Metric for Renamed {
+    type Input = <LossMetric as burn::train::metric::Metric>::Input;
+
+    fn name(&self) -> burn::train::metric::MetricName {
+        Arc::new("Other".to_owned())
+    }
+
+    fn update(
+        &mut self,
+        item: &Self::Input,
+        metadata: &burn::train::metric::MetricMetadata,
+    ) -> Result<burn::train::metric::SerializedEntry, burn::tensor::TensorReadError> {
+        self.0.update(item, metadata)
+    }
+
+    fn compute(
+        &mut self,
+    ) -> Result<burn::train::metric::SerializedEntry, burn::tensor::TensorReadError> {
+        self.0.compute()
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl burn::train::metric::Numeric for Renamed {
+    fn value(&self) -> Option<burn::train::metric::NumericEntry> {
+        self.0.value()
+    }
+
+    fn running_value(&self) -> Option<burn::train::metric::NumericEntry> {
+        self.0.running_value()
+    }
+
+    fn final_value(&self) -> burn::train::metric::NumericEntry {
+        self.0.final_value()
+    }
+}
+
+#[test]
+fn fewer_than_two_checkpoints_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for keep in [0, 1] {
+        let error = fresh(folder.path()).resumable(folder.path(), keep);
+        let error = error.err().unwrap();
+        assert!(matches!(error, SessionError::Keep { got } if got == keep));
+        assert_eq!(
+            error.to_string(),
+            format!("`keep` must be at least 2, got {keep}")
+        );
+    }
+    let file = folder.path().join("file");
+    std::fs::write(&file, b"").unwrap();
+    let error = fresh(folder.path()).resumable(&file, 2).err().unwrap();
+    assert!(matches!(error, SessionError::Io(_)), "{error}");
+}
+
+/// The files of a run's folder.
+fn files(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder.join("checkpoint")).unwrap();
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+    entries
+        .map(|entry| name(entry).into_string().unwrap())
+        .collect()
+}
+
+fn sets(epochs: &[usize]) -> BTreeSet<String> {
+    let set = |epoch: &usize| {
+        [
+            format!("model-{epoch}.bpk"),
+            format!("optim-{epoch}.bpk"),
+            format!("scheduler-{epoch}.bpk"),
+            format!("tricks-{epoch}.state"),
+        ]
+    };
+    epochs.iter().flat_map(set).collect()
+}
+
+#[test]
+fn the_last_sets_and_the_best_one_are_left() {
+    let _alone = alone();
+    let run = |folder: &Path, epochs, keep| {
+        let session = counting(folder).num_epochs(epochs).session();
+        let (session, _) = session.stop_early(LossMetric::new(), patience(99));
+        let session = session.resumable(folder, keep).unwrap();
+        session.launch(learner((), 1.0)).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), 8, 2);
+    assert_eq!(files(folder.path()), sets(&[3, 7, 8]));
+    run(folder.path(), 10, 2);
+    assert_eq!(
+        files(folder.path()),
+        sets(&[3, 9, 10]),
+        "and of a resumed run"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), 2, 3);
+    assert_eq!(files(folder.path()), sets(&[1, 2]));
+    run(folder.path(), 4, 3);
+    assert_eq!(
+        files(folder.path()),
+        sets(&[2, 3, 4]),
+        "the best is among them"
+    );
+}
+
+/// A rate of 1 that looks, when it is saved, at which files there are.
+#[derive(Clone)]
+struct Looks {
+    folder: PathBuf,
+    seen: Arc<Mutex<Vec<BTreeSet<String>>>>,
+}
+
+impl LrScheduler for Looks {
+    fn step(&mut self) -> LearningRate {
+        1.0
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        self.seen.lock().unwrap().push(files(&self.folder));
+        LrSchedulerRecord::new()
+    }
+
+    fn load_record(&mut self, _record: LrSchedulerRecord) {}
+}
+
+/// Burn may still be writing the schedule of the epoch before: a state that is deleted with the new one
+/// about to be written would leave no complete set for a moment.
+#[test]
+fn there_is_a_complete_set_at_any_moment() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let looks = Looks {
+        folder: folder.path().to_owned(),
+        seen: Arc::default(),
+    };
+    let session = counting(folder.path()).num_epochs(6).session();
+    let session = session.resumable(folder.path(), 2).unwrap();
+    session.launch(learner((), looks.clone())).unwrap();
+    let seen = looks.seen.lock().unwrap();
+    assert_eq!(seen.len(), 6);
+    for (saved, seen) in seen.iter().enumerate().skip(2) {
+        let before = sets(&[saved - 1]);
+        assert!(before.is_subset(seen), "epoch {}: {seen:?}", saved + 1);
+    }
+    assert_eq!(files(folder.path()), sets(&[5, 6]));
+}
+
+#[test]
+fn the_best_model_is_the_one_that_was_validated() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |keep, epochs| {
+        let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
+        let session = counting(folder.path()).num_epochs(epochs).session();
+        let (session, stop) = session.stop_early(LossMetric::new(), patience(2));
+        let session = session.resumable(folder.path(), keep).unwrap();
+        (session.launch(learner((ema, ()), 1.0)).unwrap(), stop)
+    };
+    // The average of e epochs is e − 1 + 2⁻ᵉ: nearest to 3 after the fourth.
+    let average = |epoch: i32| f64::from(epoch) - 1.0 + 0.5f64.powi(epoch);
+    let (finished, stop) = run(2, 20);
+    assert_eq!(
+        (finished.best_epoch, finished.last_epoch),
+        (Some(4), Some(6))
+    );
+    let best = stop.verdict().unwrap().unwrap().best.unwrap();
+    crate::oracle::assert_close(&[best], &[average(4) - 3.0], 1e-6, "observed");
+    let last = finished.learning.model.clone();
+    let model = finished.into_best_model().unwrap();
+    crate::oracle::assert_close(&[weight(&model)], &[average(4)], 1e-6, "the best");
+    assert!(!model.weight.is_require_grad(), "it predicts");
+    assert_eq!(weight(last.model()), 6.0, "the last one stays as it was");
+    // Also from a run that had ended before.
+    let (finished, _) = run(2, 20);
+    assert_eq!(finished.best_epoch, Some(4));
+    let model = finished.into_best_model().unwrap();
+    crate::oracle::assert_close(&[weight(&model)], &[average(4)], 1e-6, "and again");
+    let (finished, _) = run(2, 20);
+    tear(&folder.path().join("checkpoint/model-4.bpk"));
+    let error = finished.into_best_model().unwrap_err();
+    assert!(
+        matches!(error, SessionError::Unread { epoch: 4, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_best_model_has_the_running_statistics_of_its_epoch() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    // Nothing is better than the first epoch.
+    let (ran, finished) = everything(folder.path(), 4, 20);
+    assert_eq!(ran.best_epoch, Some(1));
+    let best = numbers(&finished.into_best_model().unwrap());
+    assert_ne!(best, ran.validated);
+    let folder = tempfile::tempdir().unwrap();
+    let (first, _) = everything(folder.path(), 1, 20);
+    assert_eq!(best, first.validated);
+}
