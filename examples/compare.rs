@@ -117,12 +117,13 @@ fn source(data: Option<&PathBuf>) -> Result<Source, Box<dyn Error>> {
     }
 }
 
-/// Every chosen recipe, and the baselines of the chosen.
+/// Every chosen recipe, and the baselines of the chosen, to the first.
 fn chosen(only: &[String]) -> Vec<&'static Recipe> {
     let named = |name: &str| only.is_empty() || only.iter().any(|chosen| chosen == name);
     let needed = |name: &str| {
-        let of_chosen = |r: &&Recipe| named(r.name) && r.baseline == Some(name);
-        RECIPES.iter().any(|recipe| of_chosen(&recipe))
+        let of_chosen =
+            |r: &Recipe| named(r.name) && r.baselines().any(|baseline| baseline == name);
+        RECIPES.iter().any(of_chosen)
     };
     RECIPES
         .iter()

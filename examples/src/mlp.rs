@@ -1,9 +1,14 @@
 //! The network of the examples: a multi-layer perceptron.
 
 use burn::module::{Initializer, Module};
-use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::nn::norm::{Normalization, NormalizationConfig};
+use burn::nn::{BatchNormConfig, Dropout, DropoutConfig, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::relu};
 use burn_tricks::average::Predict;
+use burn_tricks::nn::{
+    DepthSchedule, DropPath, DropPathConfig, Forward, InitWeightsConfig, Placement, Residual,
+    ResidualConfig, WeightInit,
+};
 
 /// How the weights start. Biases start at zero.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,23 +25,51 @@ pub enum Init {
     Uniform,
     /// Xavier: N(0, √(2/(n_in + n_out))).
     Xavier,
+    /// He: N(0, √(2/n_in)).
+    He,
+    /// Orthogonal matrices.
+    Orthogonal,
 }
 
 impl Init {
-    fn initializer(self, inputs: usize) -> Option<Initializer> {
-        let normal = |std| Some(Initializer::Normal { mean: 0.0, std });
-        match self {
-            Self::Default => None,
-            Self::Normal => normal(1.0),
-            Self::OverN => normal(1.0 / inputs as f64),
-            Self::OverSqrtN => normal(1.0 / (inputs as f64).sqrt()),
-            Self::Uniform => Some(Initializer::Uniform {
-                min: -0.05,
-                max: 0.05,
-            }),
-            Self::Xavier => Some(Initializer::XavierNormal { gain: 1.0 }),
-        }
+    /// What the crate draws instead of Burn's default.
+    fn weights(self) -> Option<WeightInit> {
+        Some(match self {
+            Self::Default => return None,
+            Self::Normal => WeightInit::STANDARD_NORMAL,
+            Self::OverN => WeightInit::InverseFanIn,
+            Self::OverSqrtN => WeightInit::LECUN_NORMAL,
+            Self::Uniform => WeightInit::Uniform {
+                low: -0.05,
+                high: 0.05,
+            },
+            Self::Xavier => WeightInit::XAVIER_NORMAL,
+            Self::He => WeightInit::HE_NORMAL,
+            Self::Orthogonal => WeightInit::ORTHOGONAL,
+        })
     }
+}
+
+/// What normalises the signal between a hidden layer's weights and its activation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HiddenNorm {
+    /// Nothing.
+    None,
+    /// Batch norm.
+    Batch,
+    /// Layer norm.
+    Layer,
+}
+
+/// What the signal of a hidden layer is added to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skip {
+    /// To nothing: the layers stand one after the other.
+    None,
+    /// To the layer's input, where that is of its size.
+    Residual,
+    /// To the layer's input, multiplied by a learned number that starts at 0.
+    ReZero,
 }
 
 /// What an [`Mlp`] is made of.
@@ -48,10 +81,15 @@ pub struct MlpConfig {
     pub hidden: Vec<usize>,
     /// How the weights start.
     pub init: Init,
-    /// Whether a batch norm follows each hidden layer's weights.
-    pub batch_norm: bool,
+    /// What follows each hidden layer's weights.
+    pub norm: HiddenNorm,
+    /// What each hidden layer's signal is added to.
+    pub skip: Skip,
     /// The share of hidden activations dropped, 0 for none.
     pub dropout: f64,
+    /// With skips: the share of samples for which the last layer is dropped, 0 for none; towards the first
+    /// the share falls to 0.
+    pub drop_path: f64,
 }
 
 impl MlpConfig {
@@ -61,55 +99,94 @@ impl MlpConfig {
             inputs,
             hidden: vec![64, 64],
             init: Init::Default,
-            batch_norm: false,
+            norm: HiddenNorm::None,
+            skip: Skip::None,
             dropout: 0.0,
+            drop_path: 0.0,
         }
     }
 
-    /// The network, with lazy weights.
+    /// The network. Burn's default weights are lazy still, others are drawn from the device now.
     pub fn init(&self, device: &Device) -> Mlp {
         let mut inputs = self.inputs;
-        let mut hidden = Vec::new();
-        for outputs in &self.hidden {
-            hidden.push(Hidden {
-                linear: self.linear(inputs, *outputs, device),
-                norm: self
-                    .batch_norm
-                    .then(|| BatchNormConfig::new(*outputs).init(device)),
-                dropout: DropoutConfig::new(self.dropout).init(),
-            });
-            inputs = *outputs;
+        let (mut hidden, mut residual) = (Vec::new(), Vec::new());
+        let block = match self.skip {
+            Skip::None | Skip::Residual => ResidualConfig::new().with_placement(Placement::None),
+            Skip::ReZero => ResidualConfig::re_zero(),
+        };
+        let paths = DepthSchedule::FromZero.probs(self.drop_path, self.hidden.len());
+        let paths = paths.expect("a share in [0, 1)");
+        for (outputs, path) in self.hidden.iter().copied().zip(paths) {
+            let mut layer = self.hidden(inputs, outputs, device);
+            if self.skip == Skip::None || residual.is_empty() && inputs != outputs {
+                hidden.push(layer);
+            } else {
+                let path = (path > 0.0).then(|| DropPathConfig::new(path).init());
+                layer.path = path.map(|path| path.expect("a share in [0, 1)"));
+                let block = block.init(layer, device);
+                residual.push(block.expect("nothing in it that could be refused"));
+            }
+            inputs = outputs;
         }
-        Mlp {
+        let model = Mlp {
             hidden,
-            output: self.linear(inputs, 10, device),
+            residual,
+            output: linear(inputs, 10, device),
+        };
+        match self.init.weights() {
+            None => model,
+            Some(weights) => InitWeightsConfig::new(weights)
+                .init()
+                .expect("a distribution")
+                .apply(&model)
+                .expect("every weight of a linear layer has fans"),
         }
     }
 
-    fn linear(&self, inputs: usize, outputs: usize, device: &Device) -> Linear {
-        let mut config = LinearConfig::new(inputs, outputs);
-        if let Some(initializer) = self.init.initializer(inputs) {
-            config = config.with_initializer(initializer);
+    fn hidden(&self, inputs: usize, outputs: usize, device: &Device) -> Hidden {
+        let norm = match self.norm {
+            HiddenNorm::None => None,
+            HiddenNorm::Batch => Some(BatchNormConfig::new(outputs).into()),
+            HiddenNorm::Layer => Some(LayerNormConfig::new(outputs).into()),
+        };
+        Hidden {
+            linear: linear(inputs, outputs, device),
+            norm: norm.map(|norm: NormalizationConfig| norm.init(device)),
+            dropout: DropoutConfig::new(self.dropout).init(),
+            path: None,
         }
-        let mut linear = config.init(device);
-        // Burn gives the bias the weight's initialiser.
-        linear.bias = Some(Initializer::Zeros.init([outputs], device));
-        linear
     }
+}
+
+fn linear(inputs: usize, outputs: usize, device: &Device) -> Linear {
+    let mut linear = LinearConfig::new(inputs, outputs).init(device);
+    // Burn gives the bias the weight's initialiser.
+    linear.bias = Some(Initializer::Zeros.init([outputs], device));
+    linear
 }
 
 /// A multi-layer perceptron for images of ten classes.
 #[derive(Module, Debug)]
 pub struct Mlp {
     hidden: Vec<Hidden>,
+    /// Behind those; all of one size.
+    residual: Vec<Residual<Hidden>>,
     output: Linear,
 }
 
 #[derive(Module, Debug)]
 struct Hidden {
     linear: Linear,
-    norm: Option<BatchNorm>,
+    norm: Option<Normalization>,
     dropout: Dropout,
+    path: Option<DropPath>,
+}
+
+impl Forward<2> for Hidden {
+    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        let signal = self.norm.forward(self.linear.forward(input));
+        self.path.forward(self.dropout.forward(relu(signal)))
+    }
 }
 
 impl Predict for Mlp {
@@ -117,19 +194,56 @@ impl Predict for Mlp {
 
     /// Images `[batch, pixels]` to logits `[batch, 10]`.
     fn predict(&self, images: Tensor<2>) -> Tensor<2> {
-        let mut signal = images;
-        for Hidden {
-            linear,
-            norm,
-            dropout,
-        } in &self.hidden
-        {
-            signal = linear.forward(signal);
-            if let Some(norm) = norm {
-                signal = norm.forward(signal);
-            }
-            signal = dropout.forward(relu(signal));
-        }
+        let signal = self.residual.forward(self.hidden.forward(images));
         self.output.forward(signal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_tricks::force_init;
+
+    fn weights(mlp: &Mlp) -> Vec<Vec<f64>> {
+        let values = |linear: &Linear| linear.weight.val().into_data().iter::<f64>().collect();
+        let hidden = mlp.hidden.iter().map(|hidden| values(&hidden.linear));
+        hidden.chain([values(&mlp.output)]).collect()
+    }
+
+    #[test]
+    fn the_default_is_burns_and_the_others_have_their_spread() {
+        let _alone = crate::trainer::tests::alone();
+        let device = Device::flex();
+        // The weights of the published comparisons: Burn's, drawn layer by layer, and no biases.
+        device.seed(5);
+        let by_hand = [(64, 64), (64, 64), (64, 10)].map(|(inputs, outputs)| {
+            let weight = LinearConfig::new(inputs, outputs).init(&device).weight;
+            weight.val().into_data().iter::<f64>().collect::<Vec<_>>()
+        });
+        device.seed(5);
+        let mlp = MlpConfig::new(64).init(&device);
+        force_init(&mlp);
+        assert_eq!(weights(&mlp), by_hand);
+
+        for (init, std) in [
+            (Init::Normal, 1.0),
+            (Init::OverN, 1.0 / 64.0),
+            (Init::OverSqrtN, 1.0 / 8.0),
+            (Init::Uniform, 0.1 / 12f64.sqrt()),
+            (Init::Xavier, 1.0 / 8.0),
+        ] {
+            let config = MlpConfig {
+                init,
+                ..MlpConfig::new(64)
+            };
+            let mlp = config.init(&device);
+            let drawn = &weights(&mlp)[0];
+            let squares = drawn.iter().map(|weight| weight * weight).sum::<f64>();
+            let got = (squares / drawn.len() as f64).sqrt();
+            // 4,096 numbers: five standard errors are 6 %.
+            assert!((got / std - 1.0).abs() < 0.06, "{init:?}: {got}");
+            let bias = mlp.output.bias.expect("a bias").val();
+            assert_eq!(bias.abs().sum().into_scalar::<f32>(), 0.0);
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! The recipes that `compare` compares: each a single change from a named baseline.
 
-use crate::mlp::Init;
+use crate::averaging::Averaging;
+use crate::mlp::{HiddenNorm, Init, Skip};
+use crate::rates::Rate;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdaGradConfig, AdamConfig, ModuleOptimizer, RmsPropConfig, SgdConfig};
@@ -14,32 +16,55 @@ pub struct Setup {
     pub scale_inputs: bool,
     /// How the weights start.
     pub init: Init,
-    /// Whether batch norm follows each hidden layer's weights.
-    pub batch_norm: bool,
+    /// Sizes of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// What follows each hidden layer's weights.
+    pub norm: HiddenNorm,
+    /// What each hidden layer's signal is added to.
+    pub skip: Skip,
     /// The share of hidden activations dropped.
     pub dropout: f64,
+    /// The share of samples for which the last of the layers with skips is dropped.
+    pub drop_path: f64,
+    /// Whether weights have a length and a direction of their own (weight norm).
+    pub weight_norm: bool,
+    /// The largest length of a unit's weights.
+    pub max_norm: Option<f64>,
     /// Makes the optimizer.
     pub optimizer: fn() -> Result<ModuleOptimizer, ConfigError>,
-    /// The learning rate, or its first value.
+    /// Samples in a batch.
+    pub batch_size: usize,
+    /// The learning rate, its first value, or its largest.
     pub learning_rate: f64,
-    /// The factor of the learning rate per epoch.
-    pub gamma: f64,
+    /// How it moves.
+    pub rate: Rate,
     /// The threshold of clipping over the whole model.
     pub clip: Option<f64>,
     /// Whether the gradient of the whole model is normalised.
     pub normalize: bool,
     /// The checks without improvement after which to stop and take the best weights.
     pub patience: Option<usize>,
-    /// The number of models averaged.
+    /// The number of models trained from weights of their own, which predict together.
     pub members: usize,
+    /// Which average of weights predicts.
+    pub averaging: Averaging,
+    /// The number of models that go on from the weights at half of the run, and whose weights are
+    /// then averaged, greedily by validation loss.
+    pub soup: usize,
 }
 
 /// The learning rate of plain SGD.
 const LEARNING_RATE: f64 = 0.1;
 /// A learning rate at which plain SGD is unstable on the digits.
 const TOO_HIGH: f64 = 1.0;
-/// Samples in a batch.
+/// Samples in a batch of the small network.
 pub const BATCH_SIZE: usize = 32;
+/// Hidden layers of the deep network, and their size.
+const DEEP: [usize; 2] = [20, 32];
+/// Samples in a batch of the deep network, which takes time for each layer more than for each sample.
+const DEEP_BATCH_SIZE: usize = 128;
+/// A learning rate at which plain SGD is unstable on the deep network with He weights.
+const DEEP_TOO_HIGH: f64 = 0.3;
 
 impl Setup {
     /// Plain SGD on scaled inputs, with Burn's own initial weights.
@@ -47,15 +72,23 @@ impl Setup {
         Self {
             scale_inputs: true,
             init: Init::Default,
-            batch_norm: false,
+            hidden: vec![64, 64],
+            norm: HiddenNorm::None,
+            skip: Skip::None,
             dropout: 0.0,
+            drop_path: 0.0,
+            weight_norm: false,
+            max_norm: None,
             optimizer: || Ok(SgdConfig::new().init()),
+            batch_size: BATCH_SIZE,
             learning_rate: LEARNING_RATE,
-            gamma: 1.0,
+            rate: Rate::Exponential(1.0),
             clip: None,
             normalize: false,
             patience: None,
             members: 1,
+            averaging: Averaging::None,
+            soup: 1,
         }
     }
 }
@@ -73,6 +106,11 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// Its baseline, that one's baseline, and so on.
+    pub fn baselines(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::successors(self.baseline, |name| find(name)?.baseline)
+    }
+
     /// How it trains.
     pub fn setup(&self) -> Setup {
         let mut setup = match self.baseline.and_then(find) {
@@ -87,6 +125,15 @@ impl Recipe {
 /// The recipe of that name.
 pub fn find(name: &str) -> Option<&'static Recipe> {
     RECIPES.iter().find(|recipe| recipe.name == name)
+}
+
+const fn from_deep(name: &'static str, about: &'static str, change: fn(&mut Setup)) -> Recipe {
+    Recipe {
+        name,
+        baseline: Some("deep"),
+        about,
+        change,
+    }
 }
 
 const fn from_baseline(name: &'static str, about: &'static str, change: fn(&mut Setup)) -> Recipe {
@@ -124,9 +171,25 @@ pub const RECIPES: &[Recipe] = &[
     from_baseline("init-xavier", "Xavier weights", |setup| {
         setup.init = Init::Xavier;
     }),
-    from_baseline("batch-norm", "batch norm before activations", |setup| {
-        setup.batch_norm = true;
+    from_baseline("init-he", "He weights", |setup| {
+        setup.init = Init::He;
     }),
+    from_baseline("init-orthogonal", "orthogonal weights", |setup| {
+        setup.init = Init::Orthogonal;
+    }),
+    from_baseline("batch-norm", "batch norm before activations", |setup| {
+        setup.norm = HiddenNorm::Batch;
+    }),
+    from_baseline("layer-norm", "layer norm before activations", |setup| {
+        setup.norm = HiddenNorm::Layer;
+    }),
+    from_baseline(
+        "weight-norm",
+        "a length and a direction per unit",
+        |setup| {
+            setup.weight_norm = true;
+        },
+    ),
     from_baseline("dropout", "dropout of 20 % after activations", |setup| {
         setup.dropout = 0.2;
     }),
@@ -135,6 +198,9 @@ pub const RECIPES: &[Recipe] = &[
             let decay = Some(WeightDecayConfig::new(1e-3));
             Ok(SgdConfig::new().with_weight_decay(decay).init())
         };
+    }),
+    from_baseline("max-norm", "units' weights of length 1 at most", |setup| {
+        setup.max_norm = Some(1.0);
     }),
     from_baseline("momentum", "momentum of 0.9, not dampened", |setup| {
         setup.optimizer = || {
@@ -177,8 +243,48 @@ pub const RECIPES: &[Recipe] = &[
         change: |setup| setup.clip = Some(1.0),
     },
     from_baseline("decay", "learning rate × 0.98 per epoch", |setup| {
-        setup.gamma = 0.98;
+        setup.rate = Rate::Exponential(0.98);
     }),
+    from_baseline("warm-up", "learning rate from 0 over 5 epochs", |setup| {
+        setup.rate = Rate::Warmup(5);
+    }),
+    from_baseline("cosine", "learning rate along a cosine to 0", |setup| {
+        setup.rate = Rate::Cosine;
+    }),
+    from_baseline(
+        "one-cycle",
+        "learning rate up to 0.5 and down, once",
+        |setup| {
+            setup.learning_rate = 0.5;
+            setup.rate = Rate::OneCycle;
+        },
+    ),
+    from_baseline(
+        "ema",
+        "moving average of the weights, decay 0.99",
+        |setup| {
+            setup.averaging = Averaging::Ema(0.99);
+        },
+    ),
+    from_baseline(
+        "swa",
+        "mean of the weights of the last quarter's epochs",
+        |setup| setup.averaging = Averaging::Swa(0.75),
+    ),
+    from_baseline(
+        "soup",
+        "three models from half-time on, greedy mean of their weights",
+        |setup| setup.soup = 3,
+    ),
+    from_baseline(
+        "snapshot-ensemble",
+        "five cosine cycles from 0.2, the last three ends predict",
+        |setup| {
+            setup.learning_rate = 0.2;
+            setup.rate = Rate::Restarts(5);
+            setup.averaging = Averaging::Snapshots(3);
+        },
+    ),
     from_baseline(
         "early-stopping",
         "stops after 5 epochs without improvement, best weights",
@@ -187,6 +293,78 @@ pub const RECIPES: &[Recipe] = &[
     from_baseline("ensemble", "five models, mean of probabilities", |setup| {
         setup.members = 5;
     }),
+    Recipe {
+        name: "deep",
+        baseline: None,
+        about: "the baseline with 20 hidden layers of 32 and batches of 128",
+        change: |setup| {
+            let [layers, width] = DEEP;
+            setup.hidden = vec![width; layers];
+            setup.batch_size = DEEP_BATCH_SIZE;
+        },
+    },
+    from_deep("deep-init-xavier", "Xavier weights", |setup| {
+        setup.init = Init::Xavier;
+    }),
+    from_deep("deep-init-he", "He weights", |setup| {
+        setup.init = Init::He;
+    }),
+    from_deep(
+        "deep-batch-norm",
+        "batch norm before activations",
+        |setup| {
+            setup.norm = HiddenNorm::Batch;
+        },
+    ),
+    from_deep(
+        "deep-layer-norm",
+        "layer norm before activations",
+        |setup| {
+            setup.norm = HiddenNorm::Layer;
+        },
+    ),
+    from_deep(
+        "deep-residual",
+        "each layer's signal added to its input",
+        |setup| {
+            setup.skip = Skip::Residual;
+        },
+    ),
+    from_deep(
+        "deep-rezero",
+        "the same, times a number from 0 on",
+        |setup| {
+            setup.skip = Skip::ReZero;
+        },
+    ),
+    Recipe {
+        name: "deep-drop-path",
+        baseline: Some("deep-rezero"),
+        about: "layers dropped, the last for 20 % of the samples",
+        change: |setup| setup.drop_path = 0.2,
+    },
+    Recipe {
+        name: "deep-unstable",
+        baseline: None,
+        about: "`deep` with He weights at three times its learning rate, 0.3",
+        change: |setup| {
+            *setup = find("deep").map_or(setup.clone(), Recipe::setup);
+            setup.init = Init::He;
+            setup.learning_rate = DEEP_TOO_HIGH;
+        },
+    },
+    Recipe {
+        name: "deep-clip",
+        baseline: Some("deep-unstable"),
+        about: "gradients clipped to a norm of 1",
+        change: |setup| setup.clip = Some(1.0),
+    },
+    Recipe {
+        name: "deep-normalized",
+        baseline: Some("deep-unstable"),
+        about: "the lesson's rule: the whole gradient over its norm",
+        change: |setup| setup.normalize = true,
+    },
 ];
 
 #[cfg(test)]

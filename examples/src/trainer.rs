@@ -1,16 +1,19 @@
 //! Trains one recipe from one seed, by hand: all that `compare` measures happens here.
 
+use crate::averaging::Average;
 use crate::data::{Samples, Source};
 use crate::mlp::{Mlp, MlpConfig};
-use crate::recipes::{BATCH_SIZE, Recipe, Setup};
+use crate::recipes::{Recipe, Setup};
 use crate::score::Score;
-use burn::lr_scheduler::LrScheduler as _;
+use burn::lr_scheduler::LrScheduler;
 use burn::module::Module;
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use burn_tricks::grad::{ClipGradNorm, NormalizeGrad};
+use burn_tricks::nn::{MaxNorm, MaxNormConfig, WeightNormConfig};
 use burn_tricks::prelude::*;
+use burn_tricks::schedule::Run;
 use burn_tricks_compare::RunResult;
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -40,8 +43,8 @@ pub fn run(
     if setup.scale_inputs {
         split = split.scaled();
     }
-    let steps_per_epoch = split.train.len().div_ceil(BATCH_SIZE);
-    let mut trainer = Trainer::new(&setup, seed, split.train.features, steps_per_epoch, device)?;
+    let run = Run::of_batches(epochs, split.train.len(), setup.batch_size, 1)?;
+    let mut trainer = Trainer::new(&setup, seed, split.train.features, run, device)?;
 
     let mut stop = match setup.patience {
         Some(patience) => Some(
@@ -62,14 +65,14 @@ pub fn run(
         device.sync()?;
         training_time += start.elapsed();
 
-        let valid = score(&trainer.ensemble()?, &split.valid, device);
+        let predictor = trainer.predictor(&split.valid)?;
+        let valid = score(&predictor, &split.valid, device);
         if epochs_to_90.is_none() && valid.accuracy >= 0.9 {
             epochs_to_90 = Some(epochs_run);
         }
         if let Some(stop) = &mut stop {
             let verdict = stop.observe(valid.loss);
-            let ensemble = trainer.ensemble()?;
-            best.keep(&verdict, || ensemble);
+            best.keep(&verdict, || predictor);
             if verdict.should_stop() {
                 break;
             }
@@ -78,7 +81,7 @@ pub fn run(
 
     let model = match best.model() {
         Some(model) => model,
-        None => trainer.ensemble()?,
+        None => trainer.predictor(&split.valid)?,
     };
     let train = score(&model, &split.train, device);
     let test = score(&model, &split.test, device);
@@ -93,14 +96,26 @@ pub fn run(
     })
 }
 
-/// The models of a recipe, one or an ensemble's, in training.
+/// One model in training.
+struct Member {
+    model: Mlp,
+    optim: ModuleOptimizer,
+    average: Average,
+    /// Of the order of its batches.
+    seed: u64,
+}
+
+/// The models of a recipe, one or several, in training.
 struct Trainer {
-    members: Vec<(Mlp, ModuleOptimizer)>,
-    schedule: ExponentialDecay,
+    members: Vec<Member>,
+    setup: Setup,
+    run: Run,
+    schedule: Box<dyn LrScheduler>,
+    steps: usize,
     clip: Option<ClipGradNorm>,
     normalize: Option<NormalizeGrad>,
+    max_norm: Option<MaxNorm>,
     loss: CrossEntropyLoss,
-    seed: u64,
     device: Device,
 }
 
@@ -109,34 +124,44 @@ impl Trainer {
         setup: &Setup,
         seed: u64,
         inputs: usize,
-        steps_per_epoch: usize,
+        run: Run,
         device: &Device,
     ) -> Result<Self, Box<dyn Error>> {
         let device = device.clone().autodiff();
         let config = MlpConfig {
             init: setup.init,
-            batch_norm: setup.batch_norm,
+            hidden: setup.hidden.clone(),
+            norm: setup.norm,
+            skip: setup.skip,
             dropout: setup.dropout,
+            drop_path: setup.drop_path,
             ..MlpConfig::new(inputs)
         };
         // Far apart, so that no member of one seed is a member of the next.
         let first_seed = seed.wrapping_mul(1000);
-        let members = EnsembleConfig::new()
+        let models = EnsembleConfig::new()
             .build(setup.members, first_seed, &device, |device| {
                 config.init(device)
             })?
             .into_members();
         // From here on the generator draws dropout masks only.
         device.seed(first_seed);
+        let member = |(at, model): (u64, Mlp)| -> Result<Member, ConfigError> {
+            let model = match setup.weight_norm {
+                true => WeightNormConfig::new().attach(model)?,
+                false => model,
+            };
+            Ok(Member {
+                optim: (setup.optimizer)()?,
+                average: setup.averaging.init(&model, &run)?,
+                seed: first_seed.wrapping_add(at),
+                model,
+            })
+        };
         Ok(Self {
-            members: members
-                .into_iter()
-                .map(|member| Ok((member, (setup.optimizer)()?)))
-                .collect::<Result<_, ConfigError>>()?,
-            schedule: ExponentialDecayConfig::new(setup.learning_rate)
-                .with_gamma(setup.gamma)
-                .with_steps_per_epoch(steps_per_epoch)
-                .init()?,
+            members: (0..).zip(models).map(member).collect::<Result<_, _>>()?,
+            schedule: setup.rate.schedule(setup.learning_rate, &run)?,
+            steps: 0,
             clip: match setup.clip {
                 Some(max_norm) => Some(ClipGradNormConfig::new(max_norm).init()?),
                 None => None,
@@ -145,38 +170,86 @@ impl Trainer {
                 true => Some(NormalizeGradConfig::new().init()?),
                 false => None,
             },
+            max_norm: match setup.max_norm {
+                Some(max_norm) => Some(MaxNormConfig::new(max_norm).init()?),
+                None => None,
+            },
             loss: CrossEntropyLossConfig::new().init(&device),
-            seed: first_seed,
+            setup: setup.clone(),
+            run,
             device,
         })
     }
 
     /// One epoch of every member, each with an order of batches of its own.
     fn epoch(&mut self, train: &Samples, epoch: usize) {
-        let before = self.schedule.clone();
-        for (at, (model, optim)) in self.members.iter_mut().enumerate() {
-            self.schedule = before.clone();
-            let seed = self.seed.wrapping_add(at as u64);
-            for batch in train.batches(BATCH_SIZE, seed, epoch) {
+        if self.steps >= self.run.steps() / 2 {
+            self.part();
+        }
+        let (schedule, steps) = (self.schedule.clone(), self.steps);
+        for member in &mut self.members {
+            (self.schedule, self.steps) = (schedule.clone(), steps);
+            for batch in train.batches(self.setup.batch_size, member.seed, epoch) {
                 let (images, labels) = train.batch(&batch, &self.device);
-                let loss = self.loss.forward(model.predict(images), labels);
-                let mut grads = GradientsParams::from_grads(loss.backward(), model);
+                let loss = self.loss.forward(member.model.predict(images), labels);
+                let mut grads = GradientsParams::from_grads(loss.backward(), &member.model);
                 if let Some(clip) = &self.clip {
-                    grads = clip.apply(model, grads);
+                    grads = clip.apply(&member.model, grads);
                 }
                 if let Some(normalize) = &self.normalize {
-                    grads = normalize.apply(model, grads);
+                    grads = normalize.apply(&member.model, grads);
                 }
                 let learning_rate = self.schedule.step();
-                *model = optim.step(learning_rate, model.clone(), grads);
+                member.model = member
+                    .optim
+                    .step(learning_rate, member.model.clone(), grads);
+                if let Some(max_norm) = &self.max_norm {
+                    member.model = max_norm.apply(member.model.clone());
+                }
+                let is_cycle_end = self.setup.rate.is_cycle_end(self.steps, &self.run);
+                member.average.update(&member.model, is_cycle_end);
+                self.steps += 1;
             }
         }
     }
 
-    /// The members as they are, for prediction.
-    fn ensemble(&self) -> Result<Ensemble<Mlp>, EnsembleError> {
-        let members = self.members.iter().map(|(model, _)| model.valid());
-        EnsembleConfig::new().init(members.collect())
+    /// At half-time the ingredients of a soup part: each goes on with batches in an order of its own.
+    fn part(&mut self) {
+        while self.members.len() < self.setup.soup {
+            let [first, ..] = self.members.as_slice() else {
+                return;
+            };
+            let part = Member {
+                // A copy of its own: clones share running statistics.
+                model: first.model.valid().train(),
+                optim: first.optim.clone(),
+                average: Average::None,
+                seed: first.seed.wrapping_add(self.members.len() as u64),
+            };
+            self.members.push(part);
+        }
+    }
+
+    /// What predicts: the models or averages as they are, together; or the soup of them, by their loss
+    /// on `valid`.
+    fn predictor(&self, valid: &Samples) -> Result<Ensemble<Mlp>, Box<dyn Error>> {
+        let mut models = Vec::new();
+        for member in &self.members {
+            models.extend(member.average.models(&member.model)?);
+        }
+        if self.setup.soup > 1 {
+            let device = self.device.clone().without_autodiff();
+            let loss = |model: &Mlp| {
+                let alone = EnsembleConfig::new().init(vec![model.clone()]);
+                alone.map_or(f64::NAN, |alone| score(&alone, valid, &device).loss)
+            };
+            models = vec![
+                GreedySoupConfig::new(Goal::Minimize)
+                    .cook(&models, loss)?
+                    .model,
+            ];
+        }
+        Ok(EnsembleConfig::new().init(models)?)
     }
 }
 
@@ -197,16 +270,18 @@ fn score(model: &Ensemble<Mlp>, samples: &Samples, device: &Device) -> Score {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::mlp::Init;
-    use crate::recipes::{self, RECIPES};
+    use crate::averaging::Averaging;
+    use crate::mlp::{HiddenNorm, Init};
+    use crate::rates::Rate;
+    use crate::recipes::{self, BATCH_SIZE, RECIPES};
     use burn::module::{ModuleVisitor, Param};
     use burn::tensor::Tensor;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
     /// The process's generators, for one test at a time.
-    fn alone() -> MutexGuard<'static, ()> {
+    pub(crate) fn alone() -> MutexGuard<'static, ()> {
         static GENERATORS: Mutex<()> = Mutex::new(());
         GENERATORS.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -219,9 +294,9 @@ mod tests {
                 self.0.extend(param.val().into_data().iter::<f64>());
             }
         }
-        let read = |(model, _): &(Mlp, ModuleOptimizer)| {
+        let read = |member: &Member| {
             let mut read = Read(Vec::new());
-            model.visit(&mut read);
+            member.model.visit(&mut read);
             read.0
         };
         trainer.members.iter().map(read).collect()
@@ -229,9 +304,9 @@ mod tests {
 
     /// The weights at the start and after an epoch.
     fn first_epoch(setup: &Setup, seed: u64, train: &Samples) -> [Vec<Vec<f64>>; 2] {
-        let steps = train.len().div_ceil(BATCH_SIZE);
+        let run = Run::of_batches(10, train.len(), BATCH_SIZE, 1).unwrap();
         let device = Device::flex();
-        let mut trainer = Trainer::new(setup, seed, train.features, steps, &device).unwrap();
+        let mut trainer = Trainer::new(setup, seed, train.features, run, &device).unwrap();
         let start = weights(&trainer);
         trainer.epoch(train, 1);
         [start, weights(&trainer)]
@@ -254,7 +329,8 @@ mod tests {
     fn recipes_that_keep_the_network_start_from_the_same_weights() {
         let _alone = alone();
         let start = |setup: &Setup, seed| {
-            let trainer = Trainer::new(setup, seed, 64, 34, &Device::flex()).unwrap();
+            let run = Run::new(10, 34).unwrap();
+            let trainer = Trainer::new(setup, seed, 64, run, &Device::flex()).unwrap();
             weights(&trainer)
         };
         let baseline = start(&setup("baseline"), 3);
@@ -265,13 +341,16 @@ mod tests {
         let mut compared = Vec::new();
         for recipe in RECIPES {
             let setup = recipe.setup();
-            if setup.init == Init::Default && !setup.batch_norm {
+            let same_start = setup.init == Init::Default && setup.norm == HiddenNorm::None;
+            if same_start && setup.hidden == [64, 64] && !setup.weight_norm {
                 // An ensemble's other members have seeds of their own.
                 assert_eq!(start(&setup, 3)[0], baseline[0], "{}", recipe.name);
                 compared.push(recipe.name);
             }
         }
-        for name in ["unstable", "clip", "decay", "dropout", "adam", "ensemble"] {
+        for name in [
+            "unstable", "clip", "max-norm", "decay", "dropout", "adam", "ensemble",
+        ] {
             assert!(compared.contains(&name), "{name}");
         }
         assert_ne!(start(&setup("baseline"), 4), baseline);
@@ -286,15 +365,23 @@ mod tests {
         let baseline = first_epoch(&setup("baseline"), 3, &train);
         assert_ne!(baseline[0], baseline[1], "it trains");
         type Change = fn(&mut Setup);
-        let neutral: [(&str, Change); 5] = [
+        let neutral: [(&str, Change); 10] = [
             ("the same again", |_| {}),
             ("a threshold that nothing reaches", |setup| {
                 setup.clip = Some(f64::MAX);
             }),
             // It draws a mask, in which no element is 0, and divides by 1 − 1e-12, which is 1 in f32.
             ("dropout that drops nothing", |setup| setup.dropout = 1e-12),
+            ("a length that nothing reaches", |setup| {
+                setup.max_norm = Some(f64::MAX);
+            }),
             ("patience", |setup| setup.patience = Some(9)),
             ("an ensemble of one", |setup| setup.members = 1),
+            // Averages are beside the training, and a soup parts at half-time.
+            ("EMA", |setup| setup.averaging = Averaging::Ema(0.99)),
+            ("SWA", |setup| setup.averaging = Averaging::Swa(0.0)),
+            ("a soup", |setup| setup.soup = 3),
+            ("no warm-up", |setup| setup.rate = Rate::Warmup(0)),
         ];
         for (what, change) in neutral {
             let mut setup = setup("baseline");
@@ -306,6 +393,41 @@ mod tests {
         // What has an effect is seen.
         assert_ne!(first_epoch(&setup("dropout"), 3, &train), baseline);
         assert_ne!(first_epoch(&setup("baseline"), 4, &train), baseline);
+    }
+
+    #[test]
+    fn averages_predict_with_other_weights_and_soups_part_at_half_time() {
+        let _alone = alone();
+        let train = samples();
+        let trained = |change: fn(&mut Setup), epochs: usize| {
+            let mut setup = setup("baseline");
+            change(&mut setup);
+            let run = Run::of_batches(epochs, train.len(), BATCH_SIZE, 1).unwrap();
+            let mut trainer =
+                Trainer::new(&setup, 3, train.features, run, &Device::flex()).unwrap();
+            let mut counts = Vec::new();
+            for epoch in 1..=epochs {
+                trainer.epoch(&train, epoch);
+                let predictor = trainer.predictor(&train).unwrap();
+                counts.push((trainer.members.len(), predictor.members().len()));
+            }
+            let loss = score(&trainer.predictor(&train).unwrap(), &train, &Device::flex()).loss;
+            (counts, loss)
+        };
+        let (counts, plain) = trained(|_| {}, 4);
+        assert_eq!(counts, [(1, 1); 4]);
+        let (_, ema) = trained(|setup| setup.averaging = Averaging::Ema(0.9), 4);
+        let (_, swa) = trained(|setup| setup.averaging = Averaging::Swa(0.5), 4);
+        assert!(ema != plain && swa != plain && ema != swa);
+        let (counts, soup) = trained(|setup| setup.soup = 3, 4);
+        assert_eq!(counts, [(1, 1), (1, 1), (3, 1), (3, 1)]);
+        assert!(soup != plain);
+        let cycles = |setup: &mut Setup| {
+            setup.rate = Rate::Restarts(4);
+            setup.averaging = Averaging::Snapshots(3);
+        };
+        let (counts, _) = trained(cycles, 4);
+        assert_eq!(counts, [(1, 1), (1, 2), (1, 3), (1, 3)]);
     }
 
     #[test]

@@ -1,0 +1,69 @@
+//! The learning rates of the recipes.
+
+use burn::lr_scheduler::LrScheduler;
+use burn_tricks::ConfigError;
+use burn_tricks::schedule::{
+    CosineConfig, CosineRestartsConfig, ExponentialDecayConfig, LrSchedulerExt as _,
+    OneCycleConfig, Run, WarmupConfig,
+};
+
+/// How the learning rate moves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rate {
+    /// Multiplied by this after each epoch; constant for 1.
+    Exponential(f64),
+    /// A straight line from 0 over so many epochs, then constant.
+    Warmup(usize),
+    /// Half a cosine over the run, to 0.
+    Cosine,
+    /// Up and down once; the learning rate of the recipe is the largest.
+    OneCycle,
+    /// So many cosines one after the other, each to 0.
+    Restarts(usize),
+}
+
+impl Rate {
+    /// The schedule of a run, from `learning_rate`.
+    ///
+    /// # Errors
+    ///
+    /// If the run is too short for it.
+    pub fn schedule(
+        self,
+        learning_rate: f64,
+        run: &Run,
+    ) -> Result<Box<dyn LrScheduler>, ConfigError> {
+        Ok(match self {
+            Self::Exponential(gamma) => Box::new(
+                ExponentialDecayConfig::new(learning_rate)
+                    .with_gamma(gamma)
+                    .with_steps_per_epoch(run.steps_per_epoch())
+                    .init()?,
+            ),
+            Self::Warmup(epochs) => {
+                Box::new(learning_rate.with_warmup(WarmupConfig::new(run.epochs(epochs)))?)
+            }
+            Self::Cosine => Box::new(CosineConfig::new(learning_rate, run.steps()).init()?),
+            Self::OneCycle => Box::new(OneCycleConfig::torch(learning_rate, run.steps()).init()?),
+            Self::Restarts(cycles) => {
+                let period = Self::period(cycles, run);
+                Box::new(CosineRestartsConfig::new(learning_rate, period).init()?)
+            }
+        })
+    }
+
+    /// Whether step `step` of the run, from 0, is the last of a cycle.
+    pub fn is_cycle_end(self, step: usize, run: &Run) -> bool {
+        match self {
+            Self::Restarts(cycles) => {
+                let schedule = CosineRestartsConfig::new(1.0, Self::period(cycles, run)).init();
+                schedule.is_ok_and(|schedule| schedule.is_cycle_end(step as u64))
+            }
+            _ => false,
+        }
+    }
+
+    fn period(cycles: usize, run: &Run) -> usize {
+        (run.steps() / cycles).max(1)
+    }
+}
