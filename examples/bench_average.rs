@@ -172,42 +172,35 @@ fn time_of_updates(
         .into_iter()
         .map(Param::into_value)
         .collect();
-    let (ours, other) = in_turn(
-        rounds,
-        || timed(device, || ema.update(&model)).1,
-        || {
-            timed(device, || {
-                for (mean, layer) in means.iter_mut().zip(&model.layers) {
-                    let old = std::mem::replace(mean, Tensor::empty([0], &plain));
-                    *mean = blend(old, 0.999, layer.val().inner(), 0.001);
-                }
-            })
-            .1
-        },
-    );
-    println!(
-        "EMA update {ours:.2} ms, the blends alone {other:.2} ms: {:.2}",
-        ours / other
-    );
-
-    // As written by hand in Burn: `mean * d + weight * (1 - d)`.
-    let (ours, other) = in_turn(
-        rounds,
-        || timed(device, || ema.update(&model)).1,
-        || {
-            timed(device, || {
-                for (mean, layer) in means.iter_mut().zip(&model.layers) {
-                    let old = std::mem::replace(mean, Tensor::empty([0], &plain));
-                    *mean = old * 0.999 + layer.val().inner() * 0.001;
-                }
-            })
-            .1
-        },
-    );
-    println!(
-        "EMA update {ours:.2} ms, tensor operations {other:.2} ms: {:.2}",
-        ours / other
-    );
+    type Mean = fn(Tensor<1>, Tensor<1>) -> Tensor<1>;
+    let by_hand: [(&str, Mean); 2] = [
+        ("the blends alone", |mean, weight| {
+            blend(mean, 0.999, weight, 0.001)
+        }),
+        // As one writes it in Burn.
+        ("tensor operations", |mean, weight| {
+            mean * 0.999 + weight * 0.001
+        }),
+    ];
+    for (name, rule) in by_hand {
+        let (ours, other) = in_turn(
+            rounds,
+            || timed(device, || ema.update(&model)).1,
+            || {
+                timed(device, || {
+                    for (mean, layer) in means.iter_mut().zip(&model.layers) {
+                        let old = std::mem::replace(mean, Tensor::empty([0], &plain));
+                        *mean = rule(old, layer.val().inner());
+                    }
+                })
+                .1
+            },
+        );
+        println!(
+            "EMA update {ours:.2} ms, {name} {other:.2} ms: {:.2}",
+            ours / other
+        );
+    }
 
     let mut set = EmaSet::new(&[0.99, 0.999, 0.9999].map(EmaConfig::new), &model)?;
     let (three, one) = in_turn(
