@@ -192,7 +192,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if options.plain || cfg!(not(feature = "dashboard")) {
         training = training.renderer(Box::new(PlainRenderer::default()));
     }
-    let (session, stop) = training
+    let (session, _) = training
         .session()
         .with_clock(&clock)
         .reduce_on_plateau(LossMetric::new(), &plateau)
@@ -206,19 +206,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(epoch) = finished.resumed_after {
         println!("went on after epoch {epoch}");
     }
-    let last = finished.last_epoch.unwrap_or(0);
-    match finished.stopped {
-        Some(reason) => println!("stopped after epoch {last}: {reason}"),
-        None => println!("ran to its end, epoch {last}"),
+    if finished.ended.error().is_some() {
+        return Err(finished.ended.to_string().into());
     }
-    if let Some(best) = stop.best_epoch() {
-        println!(
-            "epoch {best} was the best; the plateau's factor is {}",
-            plateau.scale()
-        );
-    }
-    println!("weights {:08x}", checksum(finished.learning.model.model()));
-    let best = finished.into_best_model()?;
+    println!("{finished}");
+    println!("the plateau's factor is {}", plateau.scale());
+    println!("weights {:08x}", checksum(finished.model.model()));
+    let best = finished.best_model()?;
     let (images, _) = split.test.all(&Device::flex());
     let probabilities = burn::tensor::activation::softmax(best.mlp.predict(images), 1);
     let score = Score::of(probabilities, &split.test.labels);

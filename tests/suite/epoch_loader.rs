@@ -9,6 +9,7 @@ use burn_tricks::train::{EpochClock, EpochLoaderConfig};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 const SAMPLES: usize = 23;
@@ -103,6 +104,52 @@ fn epochs_and_seeds_differ() {
 }
 
 #[test]
+fn while_nobody_sets_the_clock_each_pass_is_an_epoch() {
+    let (clock, unset) = (EpochClock::new(), EpochClock::new());
+    let (set, counting) = (loader(&config(3, 2), &clock), loader(&config(3, 2), &unset));
+    for number in 1..=3 {
+        clock.set(number);
+        assert_eq!(epoch(&counting), epoch(&set), "pass {number}");
+    }
+    let slice = counting.slice(0, SAMPLES);
+    clock.set(4);
+    assert_eq!(epoch(&slice), epoch(&set), "a slice goes on");
+    unset.set(1);
+    clock.set(1);
+    assert_eq!(
+        epoch(&counting),
+        epoch(&set),
+        "from then on it is the clock's"
+    );
+}
+
+#[test]
+fn workers_are_at_most_three_batches_ahead() {
+    struct Counts(Arc<AtomicUsize>);
+
+    impl Batcher<usize, usize> for Counts {
+        fn batch(&self, items: Vec<usize>, _device: &Device) -> usize {
+            self.0.fetch_add(1, SeqCst);
+            items.len()
+        }
+    }
+
+    let made = Arc::new(AtomicUsize::new(0));
+    let data = InMemDataset::new((0..400).collect());
+    let (batcher, clock) = (Counts(made.clone()), EpochClock::new());
+    let config = config(1, 2);
+    let loader = config.init(data, batcher, &Device::flex(), &clock).unwrap();
+    let mut batches = loader.iter();
+    for taken in 1..=20 {
+        batches.next().unwrap().unwrap();
+        // Long enough for two threads to make all hundred batches.
+        std::thread::sleep(Duration::from_millis(5));
+        let ahead = made.load(SeqCst) - taken;
+        assert!(ahead <= 6, "{ahead} batches ahead after {taken}");
+    }
+}
+
+#[test]
 fn without_shuffling_the_order_is_the_datasets() {
     for workers in WORKERS {
         let clock = EpochClock::new();
@@ -129,6 +176,7 @@ fn slices_share_the_samples_among_them() {
     assert_eq!(sorted(&high), Vec::from_iter(10..SAMPLES));
     let inner = high.slice(3, 5);
     assert_eq!(sorted(&inner), [13, 14]);
+    clock.set(1);
     let first = epoch(&low);
     clock.set(2);
     assert_ne!(epoch(&low), first, "a slice has epochs too");

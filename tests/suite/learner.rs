@@ -4,10 +4,9 @@ use crate::models::{alone, values};
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, Param};
-use burn::nn::{BatchNorm, BatchNormConfig, LinearConfig};
+use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor};
-use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::logger::InMemoryMetricLogger;
 use burn::train::metric::LossMetric;
 use burn::train::{
@@ -15,7 +14,6 @@ use burn::train::{
 };
 use burn_tricks::prelude::*;
 use burn_tricks::stop::EarlyStopping;
-use burn_tricks::train::RestoreError;
 use std::sync::Arc;
 
 /// Its weight is the number of epochs trained, its validation loss `(weight − 3)²`, and the batch norm
@@ -127,69 +125,36 @@ fn it_stops_the_run_and_says_why() {
 fn the_best_weights_come_back() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let (training, best) = training(&folder, 1)
-        .with_metric_logger(InMemoryMetricLogger::new())
-        .stop_early_with_best_weights(LossMetric::new(), patience_of_2());
-    let last = training.launch(learner()).model;
+    let model = Counter::new(&Device::flex().autodiff()).with_tricks(());
+    let training = SupervisedTraining::new(folder.path(), loader(1), loader(1))
+        .num_epochs(20)
+        .with_application_logger(None)
+        .with_metric_logger(InMemoryMetricLogger::new());
+    let (session, stop) = training
+        .session()
+        .stop_early(LossMetric::new(), patience_of_2());
+    let learner = Learner::new(model, SgdConfig::new().init(), 1.0);
+    let finished = session.keep_best().launch(learner).unwrap();
+    let last = finished.last_model();
     assert_eq!(values(last.weight.val()), [5.0]);
     let before = state(&last);
-    let model = best.restore(last.clone()).unwrap();
+    let model = finished.best_model().unwrap();
     assert_eq!(state(&last), before, "a clone of it stays as it was");
     assert_eq!(values(model.weight.val()), [3.0]);
     // At epoch e the batch norm saw the weight e − 1: three updates of momentum 0.1.
     let mean = (1..3).fold(0.0, |mean, weight| 0.9 * mean + 0.1 * f64::from(weight));
     let kept = values(model.norm.running_mean.value());
     crate::oracle::assert_close(&kept, &[mean], 1e-6, "running mean");
-    assert_eq!(best.stop().verdict().unwrap().unwrap().best_check, Some(3));
-    // It predicts, also from a model in training, and is ready to train on.
+    assert_eq!(stop.verdict().unwrap().unwrap().best_check, Some(3));
+    // It predicts, and is ready to train on.
     assert!(!model.weight.is_require_grad());
     assert!(model.train().weight.is_require_grad());
-    let training = Counter::new(&Device::flex().autodiff());
-    let model = best.restore(training).unwrap();
-    assert!(!model.weight.is_require_grad());
-    assert_eq!(values(model.weight.val()), [3.0]);
+    let again = finished.best_model().unwrap();
+    assert_eq!(values(again.weight.val()), [3.0], "as often as one likes");
     assert!(
         std::fs::read_dir(folder.path()).unwrap().next().is_none(),
         "no file was written"
     );
-}
-
-#[test]
-fn weights_that_were_not_kept_are_an_error() {
-    let _alone = alone();
-    let stop = |folder| {
-        training(folder, 1).stop_early_with_best_weights(LossMetric::new(), patience_of_2())
-    };
-    // Other checkpointers keep nothing for us, and another strategy saves the last epoch.
-    let folder = tempfile::tempdir().unwrap();
-    let (other, best) = stop(&folder);
-    let last = other.with_default_checkpointers().launch(learner()).model;
-    let error = best.restore(last).unwrap_err();
-    assert_eq!(error, RestoreError::NotKept { check: 3 });
-    assert!(
-        error.to_string().contains("best check, 3, were not kept"),
-        "{error}"
-    );
-    let folder = tempfile::tempdir().unwrap();
-    let (other, best) = stop(&folder);
-    let other = other.with_checkpointing_strategy(KeepLastNCheckpoints::new(1));
-    let last = other.launch(learner()).model;
-    assert_eq!(
-        best.restore(last).unwrap_err(),
-        RestoreError::NotKept { check: 3 }
-    );
-}
-
-#[test]
-fn another_architecture_is_an_error() {
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let (training, best) =
-        training(&folder, 1).stop_early_with_best_weights(LossMetric::new(), patience_of_2());
-    training.launch(learner());
-    let other = LinearConfig::new(2, 2).init(&Device::flex());
-    let error = best.restore(other).unwrap_err();
-    assert!(matches!(error, RestoreError::Record(_)), "{error}");
 }
 
 #[test]
@@ -246,7 +211,7 @@ fn a_resumed_run_stops_where_the_whole_one_does() {
         .with_default_checkpointers()
         .stop_early(LossMetric::new(), patience_of_2());
     whole.launch(learner());
-    let state = serde_json::to_string(stop.early_stopping().state()).unwrap();
+    let state = serde_json::to_string(stop.criterion().state()).unwrap();
 
     let restored = patience_of_2().with_state(serde_json::from_str(&state).unwrap());
     let (resumed, stop) = training(&folder, 1)
@@ -279,19 +244,17 @@ fn a_missing_metric_ends_the_run_with_an_error() {
 }
 
 #[test]
-fn a_validation_without_data_is_no_best_epoch() {
+fn a_validation_without_data_ends_the_run() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let (training, best) =
-        training(&folder, 0).stop_early_with_best_weights(LossMetric::new(), patience_of_2());
+    let (training, stop) = training(&folder, 0).stop_early(LossMetric::new(), patience_of_2());
     let result = training.launch(learner());
-    let verdict = best.stop().verdict().unwrap().unwrap();
+    let verdict = stop.verdict().unwrap().unwrap();
     assert_eq!(
         verdict.stop,
         Some(StopReason::NonFinite),
         "a mean of nothing"
     );
     assert_eq!((verdict.check, verdict.best), (1, None));
-    let unchanged = best.restore(result.model).unwrap();
-    assert_eq!(values(unchanged.weight.val()), [1.0]);
+    assert_eq!(values(result.model.weight.val()), [1.0]);
 }

@@ -17,7 +17,7 @@ use burn_tricks::prelude::*;
 use burn_tricks::schedule::ReduceOnPlateau;
 use burn_tricks::stop::{Any, EarlyStopping, StopCriterion};
 use burn_tricks::train::{
-    EpochClock, Finished, Session, SessionError, SharedPlateau, StopHandle, Trick, Tricked,
+    Ended, EpochClock, Finished, Session, SessionError, SharedPlateau, StopHandle, Trick, Tricked,
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,12 +25,12 @@ use std::sync::{Arc, Mutex};
 
 /// Its weight is the number of steps times the rate, and its validation loss |w − 3|.
 #[derive(Module, Debug)]
-struct Counter {
-    weight: Param<Tensor<1>>,
+pub(crate) struct Counter {
+    pub(crate) weight: Param<Tensor<1>>,
 }
 
 impl Counter {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let device = Device::flex().autodiff();
         Self {
             weight: Param::from_tensor(Tensor::zeros([1], &device)),
@@ -71,7 +71,7 @@ fn once() -> Arc<dyn DataLoader<()>> {
 }
 
 /// Of at most 20 epochs with one step each.
-fn counting<M>(folder: &Path) -> SupervisedTraining<M>
+pub(crate) fn counting<M>(folder: &Path) -> SupervisedTraining<M>
 where
     M: burn::train::LearnerModel + TrainStep<Input = ()> + InferenceStep<Input = ()>,
 {
@@ -80,7 +80,7 @@ where
         .with_application_logger(None)
 }
 
-fn learner<H: Trick<Counter> + 'static>(
+pub(crate) fn learner<H: Trick<Counter> + 'static>(
     tricks: H,
     schedule: impl LrScheduler + 'static,
 ) -> Learner<Tricked<Counter, H>> {
@@ -88,11 +88,11 @@ fn learner<H: Trick<Counter> + 'static>(
     Learner::new(model, SgdConfig::new().init(), schedule)
 }
 
-fn weight(model: &Counter) -> f64 {
+pub(crate) fn weight(model: &Counter) -> f64 {
     numbers(model)[0]
 }
 
-fn patience(checks: usize) -> EarlyStopping {
+pub(crate) fn patience(checks: usize) -> EarlyStopping {
     EarlyStoppingConfig::new(Goal::Minimize)
         .with_patience(checks)
         .init()
@@ -116,34 +116,26 @@ fn a_stopped_run_says_why_and_when_and_which_was_the_best() {
     assert_eq!(stop.verdict(), Ok(None));
     let finished = session.launch(learner((), 1.0)).unwrap();
     assert_eq!(
-        finished.stopped,
+        finished.ended.stop_reason(),
         Some(StopReason::NoImprovement { checks: 2 })
+    );
+    assert_eq!(
+        finished.ended.to_string(),
+        "stopped: no improvement in 2 checks"
     );
     assert_eq!(
         (finished.last_epoch, finished.best_epoch),
         (Some(5), Some(3))
     );
-    assert_eq!(
-        (finished.resumed_after, finished.missing_metric.is_none()),
-        (None, true)
-    );
+    assert_eq!(finished.resumed_after, None);
     assert!(finished.incomplete.is_empty());
-    let reason = finished
-        .learning
-        .interrupted
-        .clone()
-        .unwrap()
-        .reason
-        .unwrap();
     assert_eq!(
-        reason,
-        "epoch 5: no improvement in 2 checks; epoch 3 was the best"
+        finished.to_string(),
+        "stopped: no improvement in 2 checks; epoch 5 was the last, epoch 3 the best"
     );
-    assert!(finished.learning.error.is_none());
     assert_eq!(stop.best_epoch(), Some(3));
     assert_eq!(stop.verdict().unwrap().unwrap().best_check, Some(3));
-    assert_eq!(stop.criterion(), stop.early_stopping());
-    assert_eq!(weight(&finished.into_model()), 5.0);
+    assert_eq!(weight(&finished.last_model()), 5.0);
     assert!(
         !folder.path().join("checkpoint").exists(),
         "nothing was saved"
@@ -157,19 +149,27 @@ fn a_run_that_was_not_stopped_says_nothing() {
     let session = counting(folder.path()).num_epochs(4).session();
     let (session, _) = session.stop_early(LossMetric::new(), patience(2));
     let finished = session.launch(learner((), 1.0)).unwrap();
-    assert_eq!(finished.stopped, None);
-    assert!(finished.learning.interrupted.is_none());
+    assert!(matches!(finished.ended, Ended::LastEpoch));
+    assert_eq!(finished.ended.to_string(), "ran to its last epoch");
+    assert_eq!(
+        finished.to_string(),
+        "ran to its last epoch; epoch 4 was the last, epoch 3 the best"
+    );
+    assert!(finished.renderer.is_none());
     assert_eq!(
         (finished.last_epoch, finished.best_epoch),
         (Some(4), Some(3))
     );
-    let error = finished.into_best_model().unwrap_err();
-    assert!(matches!(error, SessionError::NotResumable), "{error}");
+    let error = finished.best_model().unwrap_err();
+    assert!(
+        matches!(error, SessionError::NotKept { epoch: 3 }),
+        "{error}"
+    );
     // Without a criterion the last is the best.
     let folder = tempfile::tempdir().unwrap();
     let session = counting(folder.path()).num_epochs(4).session();
     let finished = session.launch(learner((), 1.0)).unwrap();
-    assert_eq!(weight(&finished.into_best_model().unwrap()), 4.0);
+    assert_eq!(weight(&finished.best_model().unwrap()), 4.0);
 }
 
 #[test]
@@ -182,8 +182,9 @@ fn any_of_several_criteria_stops_it() {
         let session = counting(folder.path()).session();
         let (session, stop) = session.stop_early(LossMetric::new(), any);
         let finished = session.launch(learner((), 1.0)).unwrap();
-        assert_eq!(stop.verdict().unwrap().unwrap().stop, finished.stopped);
-        (finished.stopped.unwrap(), finished.last_epoch)
+        let reason = finished.ended.stop_reason();
+        assert_eq!(stop.verdict().unwrap().unwrap().stop, reason);
+        (reason.unwrap(), finished.last_epoch)
     };
     assert_eq!(run(4), (StopReason::CheckLimit { checks: 4 }, Some(4)));
     assert_eq!(run(9), (StopReason::NoImprovement { checks: 2 }, Some(5)));
@@ -199,7 +200,7 @@ fn a_plateau_reduces_the_rate_of_the_run() {
     let finished = session.launch(learner((), plateau.clone())).unwrap();
     // 2, 1, 0, 1, 2: the fifth is the second without improvement.
     assert_eq!(plateau.scale(), 0.25);
-    assert_eq!(weight(&finished.into_model()), 6.0);
+    assert_eq!(weight(&finished.last_model()), 6.0);
 }
 
 #[test]
@@ -247,33 +248,41 @@ fn a_session_whose_metric_logger_knows_nothing_ends_with_the_name_of_the_metric(
         let session = session.resumable(folder.path(), 2).unwrap();
         session.launch(learner((), 1.0)).unwrap()
     };
-    run(2);
+    drop(run(2));
     // Burn's logger in memory counts epochs from the resumed one, and is asked for the third.
     let finished = run(9);
     assert_eq!(finished.last_epoch, Some(3));
-    let missing = finished.missing_metric.unwrap();
+    let Ended::MissingMetric(missing) = finished.ended else {
+        panic!("{}", finished.ended);
+    };
     assert_eq!((missing.metric.as_str(), missing.epoch), ("Loss", 3));
-    let reason = finished.learning.interrupted.unwrap().reason.unwrap();
-    assert!(reason.contains("`Loss` has no value"), "{reason}");
+    assert!(
+        missing.to_string().contains("`Loss` has no value"),
+        "{missing}"
+    );
 }
 
-type Tricks = (ClipGradNorm, Ema<Net>);
+pub(crate) type Tricks = (ClipGradNorm, Ema<Net>);
 
 /// What a run was, to compare.
 #[derive(Debug, PartialEq)]
-struct Ran {
-    trained: Vec<f64>,
-    validated: Vec<f64>,
+pub(crate) struct Ran {
+    pub(crate) trained: Vec<f64>,
+    pub(crate) validated: Vec<f64>,
     scale: f64,
     stop: String,
     last_epoch: Option<usize>,
-    best_epoch: Option<usize>,
+    pub(crate) best_epoch: Option<usize>,
     stopped: Option<StopReason>,
 }
 
 /// A run with everything on, of new objects: dropout, batch norm, clip, EMA, accumulation, plateau, and
 /// stopping.
-fn everything(folder: &Path, epochs: usize, patience: usize) -> (Ran, Finished<Net, Tricks>) {
+pub(crate) fn everything(
+    folder: &Path,
+    epochs: usize,
+    patience: usize,
+) -> (Ran, Finished<Net, Tricks>) {
     let device = Device::flex().autodiff();
     let net = Net::seeded(1, &device);
     let clip = ClipGradNormConfig::new(0.5).init().unwrap();
@@ -303,7 +312,7 @@ fn everything(folder: &Path, epochs: usize, patience: usize) -> (Ran, Finished<N
     let model = net.with_tricks((clip, ema));
     let learner = Learner::new(model, AdamConfig::new().init(), plateau.clone());
     let finished = session.launch(learner).unwrap();
-    let model = finished.learning.model.clone();
+    let model = finished.model.clone();
     let ran = Ran {
         trained: numbers(model.model()),
         validated: numbers(&model.into_validated()),
@@ -311,7 +320,7 @@ fn everything(folder: &Path, epochs: usize, patience: usize) -> (Ran, Finished<N
         stop: serde_json::to_string(&stop.criterion().state()).unwrap(),
         last_epoch: finished.last_epoch,
         best_epoch: finished.best_epoch,
-        stopped: finished.stopped,
+        stopped: finished.ended.stop_reason(),
     };
     (ran, finished)
 }
@@ -346,7 +355,7 @@ fn a_run_stops_where_it_would_have_and_stays_ended() {
     assert_eq!(again, whole, "nothing was trained");
     assert_eq!(finished.resumed_after, Some(4));
     let folder = tempfile::tempdir().unwrap();
-    everything(folder.path(), 2, 3);
+    drop(everything(folder.path(), 2, 3));
     let (resumed, _) = everything(folder.path(), 9, 3);
     assert_eq!(resumed, whole, "resumed after 2");
     // One that came to its last epoch, too.
@@ -370,7 +379,7 @@ fn a_torn_set_is_passed_over_and_reported() {
     ];
     for (name, harm) in harms {
         let folder = tempfile::tempdir().unwrap();
-        everything(folder.path(), 3, 20);
+        drop(everything(folder.path(), 3, 20));
         harm(&folder.path().join("checkpoint").join(name));
         let (resumed, finished) = everything(folder.path(), 5, 20);
         assert_eq!(finished.resumed_after, Some(2), "{name}");
@@ -381,7 +390,7 @@ fn a_torn_set_is_passed_over_and_reported() {
     }
 }
 
-fn tear(path: &Path) {
+pub(crate) fn tear(path: &Path) {
     let bytes = std::fs::read(path).unwrap();
     std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
 }
@@ -533,7 +542,7 @@ fn fewer_than_two_checkpoints_are_refused() {
 }
 
 /// The files of a run's folder.
-fn files(folder: &Path) -> BTreeSet<String> {
+pub(crate) fn files(folder: &Path) -> BTreeSet<String> {
     let entries = std::fs::read_dir(folder.join("checkpoint")).unwrap();
     let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
     entries
@@ -541,12 +550,15 @@ fn files(folder: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-fn sets(epochs: &[usize]) -> BTreeSet<String> {
+pub(crate) fn sets(epochs: &[usize]) -> BTreeSet<String> {
     let set = |epoch: &usize| {
         [
             format!("model-{epoch}.bpk"),
+            format!("model-{epoch}.crc32"),
             format!("optim-{epoch}.bpk"),
+            format!("optim-{epoch}.crc32"),
             format!("scheduler-{epoch}.bpk"),
+            format!("scheduler-{epoch}.crc32"),
             format!("tricks-{epoch}.state"),
         ]
     };
@@ -563,18 +575,18 @@ fn the_last_sets_and_the_best_one_are_left() {
         session.launch(learner((), 1.0)).unwrap()
     };
     let folder = tempfile::tempdir().unwrap();
-    run(folder.path(), 8, 2);
+    drop(run(folder.path(), 8, 2));
     assert_eq!(files(folder.path()), sets(&[3, 7, 8]));
-    run(folder.path(), 10, 2);
+    drop(run(folder.path(), 10, 2));
     assert_eq!(
         files(folder.path()),
         sets(&[3, 9, 10]),
         "and of a resumed run"
     );
     let folder = tempfile::tempdir().unwrap();
-    run(folder.path(), 2, 3);
+    drop(run(folder.path(), 2, 3));
     assert_eq!(files(folder.path()), sets(&[1, 2]));
-    run(folder.path(), 4, 3);
+    drop(run(folder.path(), 4, 3));
     assert_eq!(
         files(folder.path()),
         sets(&[2, 3, 4]),
@@ -614,7 +626,8 @@ fn there_is_a_complete_set_at_any_moment() {
     };
     let session = counting(folder.path()).num_epochs(6).session();
     let session = session.resumable(folder.path(), 2).unwrap();
-    session.launch(learner((), looks.clone())).unwrap();
+    let finished = session.launch(learner((), looks.clone())).unwrap();
+    assert!(finished.ended.error().is_none());
     let seen = looks.seen.lock().unwrap();
     assert_eq!(seen.len(), 6);
     for (saved, seen) in seen.iter().enumerate().skip(2) {
@@ -622,57 +635,4 @@ fn there_is_a_complete_set_at_any_moment() {
         assert!(before.is_subset(seen), "epoch {}: {seen:?}", saved + 1);
     }
     assert_eq!(files(folder.path()), sets(&[5, 6]));
-}
-
-#[test]
-fn the_best_model_is_the_one_that_was_validated() {
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let run = |keep, epochs| {
-        let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
-        let session = counting(folder.path()).num_epochs(epochs).session();
-        let (session, stop) = session.stop_early(LossMetric::new(), patience(2));
-        let session = session.resumable(folder.path(), keep).unwrap();
-        (session.launch(learner((ema, ()), 1.0)).unwrap(), stop)
-    };
-    // The average of e epochs is e − 1 + 2⁻ᵉ: nearest to 3 after the fourth.
-    let average = |epoch: i32| f64::from(epoch) - 1.0 + 0.5f64.powi(epoch);
-    let (finished, stop) = run(2, 20);
-    assert_eq!(
-        (finished.best_epoch, finished.last_epoch),
-        (Some(4), Some(6))
-    );
-    let best = stop.verdict().unwrap().unwrap().best.unwrap();
-    crate::oracle::assert_close(&[best], &[average(4) - 3.0], 1e-6, "observed");
-    let last = finished.learning.model.clone();
-    let model = finished.into_best_model().unwrap();
-    crate::oracle::assert_close(&[weight(&model)], &[average(4)], 1e-6, "the best");
-    assert!(!model.weight.is_require_grad(), "it predicts");
-    assert_eq!(weight(last.model()), 6.0, "the last one stays as it was");
-    // Also from a run that had ended before.
-    let (finished, _) = run(2, 20);
-    assert_eq!(finished.best_epoch, Some(4));
-    let model = finished.into_best_model().unwrap();
-    crate::oracle::assert_close(&[weight(&model)], &[average(4)], 1e-6, "and again");
-    let (finished, _) = run(2, 20);
-    tear(&folder.path().join("checkpoint/model-4.bpk"));
-    let error = finished.into_best_model().unwrap_err();
-    assert!(
-        matches!(error, SessionError::Unread { epoch: 4, .. }),
-        "{error}"
-    );
-}
-
-#[test]
-fn the_best_model_has_the_running_statistics_of_its_epoch() {
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    // Nothing is better than the first epoch.
-    let (ran, finished) = everything(folder.path(), 4, 20);
-    assert_eq!(ran.best_epoch, Some(1));
-    let best = numbers(&finished.into_best_model().unwrap());
-    assert_ne!(best, ran.validated);
-    let folder = tempfile::tempdir().unwrap();
-    let (first, _) = everything(folder.path(), 1, 20);
-    assert_eq!(best, first.validated);
 }

@@ -54,7 +54,7 @@ fn run(folder: &Path, measured: bool, accumulation: Option<usize>) -> Vec<f64> {
     }
     let session = training.session().with_clock(&clock);
     let learner = Learner::new(net.with_tricks(tricks), SgdConfig::new().init(), RATE);
-    numbers(session.launch(learner).unwrap().learning.model.model())
+    numbers(session.launch(learner).unwrap().model.model())
 }
 
 /// The same run in plain numbers: the norm of each step's gradient, and the ratio of its update.
@@ -150,6 +150,30 @@ fn what_is_logged_is_what_was_measured() {
         norms.iter().any(|norm| *norm > 0.5),
         "some were clipped after"
     );
+}
+
+#[test]
+fn two_of_them_have_names() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let clock = EpochClock::new();
+    let (before, before_metric) = GradNorm::named("Before");
+    let (after, after_metric) = GradNorm::named("After");
+    let training = training(folder.path(), &clock)
+        .num_epochs(2)
+        .metric_train_numeric(before_metric)
+        .metric_train_numeric(after_metric);
+    let net = Net::seeded(1, &Device::flex().autodiff());
+    let session = training.session().with_clock(&clock);
+    let tricks = (before, clip(), after);
+    let learner = Learner::new(net.with_tricks(tricks), SgdConfig::new().init(), RATE);
+    drop(session.launch(learner).unwrap());
+    let (norms, ..) = by_hand(1);
+    let clipped: Vec<f64> = norms.iter().map(|norm| norm.min(0.5)).collect();
+    for (name, expected) in [("Before", &norms[3..]), ("After", &clipped[3..])] {
+        let (batches, _) = logged(folder.path(), name, 2);
+        crate::oracle::assert_close(&batches, expected, 1e-5, name);
+    }
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn learned<H: Trick<Net> + 'static>(
     let training = training(folder.path(), &clock);
     let learner = Learner::new(net.with_tricks(tricks), optim, schedule());
     let session = training.session().with_clock(&clock);
-    let model = session.launch(learner).unwrap().learning.model;
+    let model = session.launch(learner).unwrap().model;
     [numbers(model.model()), numbers(&model.into_validated())]
 }
 
@@ -557,7 +557,7 @@ fn validation_uses_the_average() {
         let stop = EarlyStoppingConfig::new(Goal::Minimize).init().unwrap();
         let (session, stop) = training.session().stop_early(LossMetric::new(), stop);
         let learner = Learner::new(model, AdamConfig::new().init(), schedule());
-        let model = session.launch(learner).unwrap().learning.model;
+        let model = session.launch(learner).unwrap().model;
         let loss = |net: &Net| {
             let batch = Samples.batch((10..16).collect(), &Device::flex());
             values(net.loss(batch))[0]

@@ -94,16 +94,14 @@ macro_rules! several {
             pub fn criteria(&self) -> &T {
                 &self.criteria
             }
-
-            /// The criteria, to [`start`](crate::TimeLimit::start) one of them, say; a vector as a
-            /// slice.
-            pub fn criteria_mut(&mut self) -> &mut T::Members {
-                self.criteria.members_mut()
-            }
         }
 
         impl<T: Criteria> StopCriterion for $name<T> {
             type State = T::States;
+
+            fn start(&mut self) {
+                self.criteria.start_each();
+            }
 
             fn observe(&mut self, observation: impl Into<Observation>) -> Verdict {
                 let verdicts = self.criteria.observe_each(observation.into());

@@ -9,11 +9,8 @@ pub trait Criteria: sealed::Sealed {
     /// The states of all, in their order.
     type States: Clone + Serialize + DeserializeOwned;
 
-    /// The criteria to change one by one: a vector as a slice, so that none is added or taken away.
-    type Members: ?Sized;
-
-    /// See [`Members`](Self::Members).
-    fn members_mut(&mut self) -> &mut Self::Members;
+    /// [`StopCriterion::start`] of each.
+    fn start_each(&mut self);
 
     /// What each says of the next check, in their order. Every one is told, whatever the others say.
     fn observe_each(&mut self, observation: Observation) -> Vec<Verdict>;
@@ -45,10 +42,9 @@ impl<C: StopCriterion> sealed::Sealed for Vec<C> {}
 
 impl<C: StopCriterion> Criteria for Vec<C> {
     type States = Vec<C::State>;
-    type Members = [C];
 
-    fn members_mut(&mut self) -> &mut [C] {
-        self
+    fn start_each(&mut self) {
+        self.iter_mut().for_each(StopCriterion::start);
     }
 
     fn observe_each(&mut self, observation: Observation) -> Vec<Verdict> {
@@ -87,10 +83,9 @@ macro_rules! criteria_of_a_tuple {
 
         impl<$($criterion: StopCriterion),+> Criteria for ($($criterion,)+) {
             type States = ($($criterion::State,)+);
-            type Members = Self;
 
-            fn members_mut(&mut self) -> &mut Self {
-                self
+            fn start_each(&mut self) {
+                $(self.$index.start();)+
             }
 
             fn observe_each(&mut self, observation: Observation) -> Vec<Verdict> {

@@ -77,6 +77,10 @@ pub trait StopCriterion {
     /// What a resumed run needs. It survives JSON.
     type State: Clone + Serialize + DeserializeOwned;
 
+    /// The run begins, or goes on: whoever drives the training calls it before the first step. For clocks;
+    /// default: nothing.
+    fn start(&mut self) {}
+
     /// Takes the metric of the next check. It may be called again after a verdict to stop.
     fn observe(&mut self, observation: impl Into<Observation>) -> Verdict;
 

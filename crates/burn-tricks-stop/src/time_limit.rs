@@ -4,7 +4,8 @@
 //! seconds spent ≥ limit   stop: TimeLimit
 //! ```
 //!
-//! Time is what passes on the clock of the wall, from [`start`](TimeLimit::start), or else from the first
+//! Time is what passes on the clock of the wall, from [`start`](StopCriterion::start), which a `Session` of
+//! `burn-tricks-train` calls, or else from the first
 //! check. It is looked at once per check, so that a run ends up to one check late. What a resumed run
 //! has left is the rest: the state holds the seconds spent, and the time between saving and going on is
 //! not counted.
@@ -16,9 +17,8 @@
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
-//! let mut limit = TimeLimitConfig::new(3600.0).init()?;
-//! limit.start();
-//! let mut stop = Any::new((stop, limit))?;
+//! let mut stop = Any::new((stop, TimeLimitConfig::new(3600.0).init()?))?;
+//! stop.start(); // before the first epoch
 //! assert!(!stop.observe(0.5).should_stop());
 //! # Ok(())
 //! # }
@@ -127,13 +127,6 @@ pub struct TimeLimit {
 }
 
 impl TimeLimit {
-    /// Starts the clock, unless it runs already. The first check does, too.
-    pub fn start(&mut self) {
-        if self.started.is_none() {
-            self.started = Some((self.clock)());
-        }
-    }
-
     /// The seconds spent so far, those of the runs before this one included.
     pub fn seconds_spent(&self) -> f64 {
         let since = |started: f64| ((self.clock)() - started).max(0.0);
@@ -153,6 +146,13 @@ impl Debug for TimeLimit {
 
 impl StopCriterion for TimeLimit {
     type State = TimeLimitState;
+
+    /// Starts the clock, unless it runs already. The first check does, too.
+    fn start(&mut self) {
+        if self.started.is_none() {
+            self.started = Some((self.clock)());
+        }
+    }
 
     fn observe(&mut self, _observation: impl Into<Observation>) -> Verdict {
         self.start();

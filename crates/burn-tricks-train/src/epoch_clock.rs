@@ -16,14 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 /// clock.set(2); // a hand-written loop does it itself
 /// assert_eq!(seen_by_the_loader.epoch(), 2);
 /// ```
-#[derive(Debug, Clone)]
-pub struct EpochClock(Arc<AtomicUsize>);
-
-impl Default for EpochClock {
-    fn default() -> Self {
-        Self(Arc::new(AtomicUsize::new(1)))
-    }
-}
+#[derive(Debug, Clone, Default)]
+pub struct EpochClock(Arc<AtomicUsize>); // 0: nobody has set it
 
 impl EpochClock {
     /// At the first epoch.
@@ -33,11 +27,19 @@ impl EpochClock {
 
     /// The present epoch.
     pub fn epoch(&self) -> usize {
-        self.0.load(SeqCst)
+        self.get().unwrap_or(1)
     }
 
-    /// Moves it.
+    /// Moves it. Epochs count from 1, as which 0 is taken.
     pub fn set(&self, epoch: usize) {
-        self.0.store(epoch, SeqCst);
+        self.0.store(epoch.max(1), SeqCst);
+    }
+
+    /// The present epoch, if anybody has set it.
+    pub(crate) fn get(&self) -> Option<usize> {
+        match self.0.load(SeqCst) {
+            0 => None,
+            epoch => Some(epoch),
+        }
     }
 }

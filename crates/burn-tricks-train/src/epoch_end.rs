@@ -8,12 +8,15 @@ use crate::stop_early::MissingMetric;
 use crate::tricked::lock;
 use crate::{EpochClock, StateError};
 use burn::train::metric::store::EventStoreClient;
-use burn::train::{EarlyStoppingStrategy, Interrupter};
+use burn::train::{EarlyStoppingStrategy, Interrupter, Interruption, TrainingError};
 use burn_tricks_stop::StopReason;
 use std::sync::{Arc, Mutex};
 
 /// Something that is done at the end of each epoch.
 pub(crate) trait EpochHook: Send {
+    /// The run begins, or goes on.
+    fn start(&mut self) {}
+
     /// Looks at the epoch's metrics; says why to stop, if so.
     fn end_of_epoch(
         &mut self,
@@ -51,6 +54,8 @@ struct Inner {
     last: Option<usize>,
     stopped: Option<StopReason>,
     missing: Option<MissingMetric>,
+    failed: Option<Arc<TrainingError>>,
+    interrupted: Option<Interruption>,
 }
 
 impl EpochEnd {
@@ -62,6 +67,8 @@ impl EpochEnd {
             last: None,
             stopped: None,
             missing: None,
+            failed: None,
+            interrupted: None,
         })))
     }
 
@@ -73,9 +80,10 @@ impl EpochEnd {
         lock(&self.0).clock = clock;
     }
 
-    /// The run goes on after `epoch`.
-    pub(crate) fn resume_after(&self, epoch: usize) {
+    /// The run goes on after `epoch`, 0 if it begins.
+    pub(crate) fn start_after(&self, epoch: usize) {
         let mut inner = lock(&self.0);
+        inner.hooks.iter_mut().for_each(|hook| hook.start());
         inner.clock.set(epoch + 1);
         inner.last = (epoch > 0).then_some(epoch);
         inner.stopped = inner.hooks.iter().find_map(|hook| hook.stopped());
@@ -109,6 +117,18 @@ impl EpochEnd {
         };
         inner.interrupter.stop(Some(&reason));
         true
+    }
+
+    /// What of an error or an interruption the interrupter knows now or knew when it was noted before.
+    pub(crate) fn noted(&self) -> (Option<Arc<TrainingError>>, Option<Interruption>) {
+        let inner = &mut *lock(&self.0);
+        if let Some(error) = inner.interrupter.error() {
+            inner.failed = Some(error);
+        }
+        if let Some(interruption) = inner.interrupter.interruption() {
+            inner.interrupted = Some(interruption);
+        }
+        (inner.failed.clone(), inner.interrupted.clone())
     }
 
     pub(crate) fn stopped(&self) -> Option<StopReason> {
@@ -166,8 +186,19 @@ impl EpochEnd {
     }
 }
 
-impl EarlyStoppingStrategy for EpochEnd {
+/// Notes, when Burn lets go of it at the end of a training, why that ended: Burn's dashboard has the
+/// interrupter forget errors and interruptions before anybody can ask for them.
+#[derive(Clone)]
+pub(crate) struct Witness(pub(crate) EpochEnd);
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.0.noted();
+    }
+}
+
+impl EarlyStoppingStrategy for Witness {
     fn should_stop(&mut self, epoch: usize, store: &EventStoreClient) -> bool {
-        self.end_of_epoch(epoch, store)
+        self.0.end_of_epoch(epoch, store)
     }
 }

@@ -29,6 +29,7 @@
 //! let loader = EpochLoaderConfig::new(4, 42) // batches of 4, seed 42
 //!     .with_workers(2)
 //!     .init(dataset, Numbers, &Device::flex(), &clock)?;
+//! clock.set(1);
 //! let epoch = || -> Vec<Vec<u32>> { loader.iter().map(|batch| batch.unwrap()).collect() };
 //! let first = epoch();
 //! assert_eq!(first, epoch(), "the same epoch");
@@ -40,7 +41,9 @@
 //!
 //! # Where it stands
 //!
-//! In `SupervisedTraining::new`, with the clock of the [`Session`](crate::Session).
+//! In `SupervisedTraining::new`, with the clock that the session is given
+//! ([`with_clock`](crate::Session::with_clock)). While nobody sets the clock, each pass through the loader
+//! counts as the next epoch: the orders are those of a run from its beginning, but not those of a resumed one.
 //!
 //! At the start of each epoch it also seeds the device with a number made of the seed and the epoch
 //! ([`EpochLoaderConfig::reseed_device`]), so that dropout draws what it drew before the run was
@@ -48,7 +51,7 @@
 //!
 //! # Cost
 //!
-//! A permutation of indices per epoch. Each worker is a thread for the time of an epoch, at most two
+//! A permutation of indices per epoch. Each worker is a thread for the time of an epoch, at most three
 //! batches ahead.
 //!
 //! # Differences
@@ -69,6 +72,7 @@ use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
@@ -115,6 +119,7 @@ impl EpochLoaderConfig {
             batcher: Arc::new(batcher),
             device: device.clone(),
             clock: clock.clone(),
+            passes: AtomicUsize::new(0),
             indices,
         }))
     }
@@ -126,6 +131,8 @@ struct EpochLoader<I, O> {
     batcher: Arc<dyn Batcher<I, O>>,
     device: Device,
     clock: EpochClock,
+    /// Passes begun, which count as epochs while nobody sets the clock.
+    passes: AtomicUsize,
     /// The samples that this loader has, before shuffling.
     indices: Vec<usize>,
 }
@@ -138,16 +145,19 @@ impl<I, O> Clone for EpochLoader<I, O> {
             batcher: self.batcher.clone(),
             device: self.device.clone(),
             clock: self.clock.clone(),
+            passes: AtomicUsize::new(self.passes.load(SeqCst)),
             indices: self.indices.clone(),
         }
     }
 }
 
 impl<I, O> EpochLoader<I, O> {
-    /// The generator of an epoch: of its order, and of the seed of the device.
+    /// The generator of a pass: of its order, and of the seed of the device.
     fn generator(&self) -> ChaCha8Rng {
+        let pass = self.passes.fetch_add(1, SeqCst) + 1;
+        let epoch = self.clock.get().unwrap_or(pass);
         let mut generator = ChaCha8Rng::seed_from_u64(self.config.seed);
-        generator.set_stream(self.clock.epoch() as u64);
+        generator.set_stream(epoch as u64);
         generator
     }
 

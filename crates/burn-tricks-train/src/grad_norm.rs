@@ -21,7 +21,8 @@
 //!
 //! # Where it stands
 //!
-//! Among the tricks: before a clipper for the norm that there was, after it for the norm that is left.
+//! Among the tricks: before a clipper for the norm that there was, after it for the norm that is left. For
+//! both, give them names: [`GradNorm::named`].
 //!
 //! # Cost
 //!
@@ -43,8 +44,13 @@ pub struct GradNorm {
 impl GradNorm {
     /// The trick, and the metric that shows what it measures.
     pub fn new() -> (Self, GradNormMetric) {
+        Self::named("Gradient Norm")
+    }
+
+    /// As [`new`](Self::new), with a name for the metric: two of one name would be one to Burn.
+    pub fn named(name: &str) -> (Self, GradNormMetric) {
         let watched = Watched::default();
-        let metric = GradNormMetric::of(&watched);
+        let metric = GradNormMetric::of(&watched, name);
         (Self { watched }, metric)
     }
 }
@@ -60,15 +66,10 @@ impl<M: Module> Trick<M> for GradNorm {
         }
         grads
     }
-
-    fn load_state(&mut self, _state: &[u8]) -> Result<(), crate::StateError> {
-        Ok(())
-    }
 }
 
 watched_metric!(
     /// The norm of the gradient, as [`GradNorm`] measured it. Made with it.
     GradNormMetric,
-    "Gradient Norm",
     "The Euclidean norm over all gradients of an optimizer step."
 );

@@ -1,15 +1,20 @@
 #![doc = include_str!("../README.md")]
 
+mod best_in_memory;
 pub mod epoch_clock;
 mod epoch_end;
 pub mod epoch_loader;
+mod finished;
 #[doc = include_str!("from_keras_and_lightning.md")]
 pub mod from_keras_and_lightning {}
 pub mod grad_norm;
 pub mod plateau;
+mod retention;
 mod run_files;
 pub mod session;
 mod session_error;
+#[doc = include_str!("several_devices.md")]
+pub mod several_devices {}
 mod state_error;
 pub mod stop_early;
 mod stop_handle;
@@ -20,12 +25,13 @@ mod watched;
 
 pub use epoch_clock::EpochClock;
 pub use epoch_loader::EpochLoaderConfig;
+pub use finished::{Ended, Finished};
 pub use grad_norm::{GradNorm, GradNormMetric};
 pub use plateau::SharedPlateau;
-pub use session::{Finished, Session, SessionExt};
+pub use session::{Session, SessionExt};
 pub use session_error::SessionError;
 pub use state_error::StateError;
-pub use stop_early::{BestWeightsHandle, MissingMetric, RestoreError, SupervisedTrainingExt};
+pub use stop_early::{MissingMetric, SupervisedTrainingExt};
 pub use stop_handle::StopHandle;
 pub use trick::Trick;
 pub use tricked::{Tricked, TrickedExt};

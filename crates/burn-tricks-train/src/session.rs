@@ -17,45 +17,44 @@
 //! After each epoch a resumable session writes Burn's checkpoint (model, optimizer, schedule) and beside it
 //! one file with the state of the tricks and of what watches the epochs, all of one moment.
 //! [`launch`](Session::launch) goes on after the newest complete set in its directory, if there is one: the
-//! program to resume a run is the program that started it. A run that had ended stays ended.
+//! program to resume a run is the program that started it. A run that had stopped stays stopped. One that
+//! ran to its last epoch goes on if it is given more.
+//!
+//! A set is complete when its four files have the checksums they were written with. What is left of sets
+//! that are not is reported and deleted; if no set is complete and more than the first epoch would be lost,
+//! nothing is touched and `launch` is an error.
 //!
 //! | for the same weights as without an interruption | else |
 //! | --- | --- |
 //! | an [`EpochLoader`](crate::epoch_loader) for training | another order of samples, another dropout |
-//! | Burn's file metric logger (the default) | epochs before the interruption are not in the metrics |
+//! | Burn's file metric logger (the default) | the in-memory one has no value after it, and the run ends with [`MissingMetric`] |
 //! | `BURN_DEVICE`, or our optimizers, with several backends compiled in | Burn's optimizers reload on the default device |
 //!
-//! At most the epoch that was interrupted is trained again.
+//! At most the epoch that was interrupted is trained again. Nothing tells a changed program from the one that
+//! started the run, unless a state does not fit: another batch size, seed or rate is gone on with.
 //!
 //! # Cost
 //!
 //! Of a resumable session: the state is copied to the host after each epoch, and its file is written
-//! before the next one. Burn writes its files meanwhile.
+//! before the next one. The other files are written meanwhile. Resuming reads every set once.
 
-use crate::StopHandle;
-use crate::epoch_end::EpochEnd;
+use crate::best_in_memory::{BestInMemory, NotKept, SaveTheBest};
+use crate::epoch_end::{EpochEnd, Witness};
+use crate::finished::{Best, Ended, Finished};
 use crate::plateau::Watching;
+use crate::retention::Retention;
 use crate::run_files::{RunFiles, RunState};
 use crate::trick::load_part;
 use crate::tricked::lock;
-use crate::{EpochClock, MissingMetric, SessionError, SharedPlateau, Trick, Tricked};
+use crate::{EpochClock, SessionError, SharedPlateau, StopHandle, Trick, Tricked};
 use burn::lr_scheduler::LrScheduler;
 use burn::module::Module;
-use burn::store::ModuleRecord;
-use burn::train::checkpoint::{
-    Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy, FileCheckpointer,
-};
+use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
 use burn::train::metric::store::EventStoreClient;
 use burn::train::metric::{Adaptor, Metric, Numeric};
-use burn::train::{
-    InferenceStep, Interrupter, Learner, LearnerModel, LearningResult, SupervisedTraining,
-};
-use burn_tricks_stop::{StopCriterion, StopReason};
+use burn::train::{InferenceStep, Interrupter, Learner, LearnerModel, SupervisedTraining};
+use burn_tricks_stop::StopCriterion;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-
-/// The state of the tricks, when it is asked for.
-type TricksState = Box<dyn Fn() -> Option<Vec<u8>> + Send>;
 
 /// `session` for a training of a tricked model.
 pub trait SessionExt<M, H>: Sized
@@ -76,9 +75,17 @@ where
             interrupter: self.interrupter(),
             training: self,
             end,
-            files: None,
+            keep: Keep::Nothing,
+            keep_renderer: false,
         }
     }
+}
+
+/// What is kept of the epochs.
+enum Keep {
+    Nothing,
+    Best,
+    Files(RunFiles, usize),
 }
 
 /// A training, and what happens between its epochs. See the [module documentation](self).
@@ -90,7 +97,8 @@ where
     training: SupervisedTraining<Tricked<M, H>>,
     interrupter: Interrupter,
     end: EpochEnd,
-    files: Option<(RunFiles, usize)>,
+    keep: Keep,
+    keep_renderer: bool,
 }
 
 impl<M, H> Session<M, H>
@@ -135,6 +143,22 @@ where
         self
     }
 
+    /// Keeps the model of the best epoch in host memory, for [`Finished::best_model`]. A resumable session
+    /// has it in its files anyway.
+    pub fn keep_best(mut self) -> Self {
+        if let Keep::Nothing = self.keep {
+            self.keep = Keep::Best;
+        }
+        self
+    }
+
+    /// Leaves Burn's renderer to [`Finished::renderer`], for an evaluation say. Else [`launch`](Self::launch)
+    /// closes it. While the dashboard is open, it hides what is printed.
+    pub fn keep_renderer(mut self) -> Self {
+        self.keep_renderer = true;
+        self
+    }
+
     /// Writes checkpoints to `directory/checkpoint` after each epoch, and goes on from them. The last
     /// `keep` are kept, and that of the best epoch.
     ///
@@ -150,7 +174,7 @@ where
         if keep < 2 {
             return Err(SessionError::Keep { got: keep });
         }
-        self.files = Some((RunFiles::new(directory.as_ref())?, keep));
+        self.keep = Keep::Files(RunFiles::new(directory.as_ref())?, keep);
         Ok(self)
     }
 
@@ -158,152 +182,113 @@ where
     ///
     /// # Errors
     ///
-    /// If the checkpoints cannot be read, or their state is not one of this session and these tricks.
+    /// If the checkpoints cannot be read, their state is not one of this session and these tricks or is
+    /// of another version, or none is complete and there are several. The run has not begun then. An error
+    /// that ends the run, of a data loader or of writing a checkpoint say, is in [`Finished::ended`].
     pub fn launch(self, learner: Learner<Tricked<M, H>>) -> Result<Finished<M, H>, SessionError> {
         let Self {
             mut training,
             interrupter,
             end,
-            files,
+            keep,
+            keep_renderer,
         } = self;
+        let tricks = learner.model().shared_tricks();
+        let witness = Witness(end.clone());
         let mut resumed_after = None;
         let mut incomplete = Vec::new();
-        if let Some((files, keep)) = files.clone() {
-            let found = files.find()?;
-            incomplete = found.incomplete;
-            let tricks = learner.model().shared_tricks();
-            if let Some(RunState {
-                epoch,
-                tricks: state,
-                hooks,
-            }) = found.newest
-            {
-                let unfit = |error| SessionError::State { epoch, error };
-                load_tricks::<M, H>(&tricks, state).map_err(unfit)?;
-                end.load_states(hooks).map_err(unfit)?;
-                resumed_after = Some(epoch);
-                training = training.checkpoint(epoch);
+        let at_the_end = EndOfEpoch {
+            end: end.clone(),
+            tricks: Box::new({
+                let tricks = tricks.clone();
+                move || lock(&tricks).state()
+            }),
+        };
+        let best = match keep {
+            Keep::Nothing => Best::NotKept,
+            Keep::Best => {
+                let best = BestInMemory::default();
+                training = training
+                    .with_custom_checkpointers(best.clone(), NotKept, NotKept)
+                    .with_checkpointing_strategy(SaveTheBest {
+                        end: at_the_end,
+                        best: best.clone(),
+                    });
+                Best::InMemory(best)
             }
-            let strategy = EveryEpoch {
-                end: end.clone(),
-                tricks: Box::new(move || lock(&tricks).state()),
-                interrupter,
-                keep,
-                saved: found.complete,
-                files: files.clone(),
-            };
-            let file = |name| FileCheckpointer::new(files.folder(), name);
-            let model = ModelAndState {
-                model: file("model"),
-                files: files.clone(),
-            };
-            training = training
-                .with_custom_checkpointers(model, file("optim"), file("scheduler"))
-                .with_checkpointing_strategy(strategy);
-        }
-        end.resume_after(resumed_after.unwrap_or(0));
+            Keep::Files(files, keep) => {
+                let found = files.find()?;
+                if let Some(state) = &found.newest {
+                    let epoch = state.epoch;
+                    let unfit = |error| SessionError::State { epoch, error };
+                    load_part(&mut *lock(&tricks), state.tricks.clone()).map_err(unfit)?;
+                    end.load_states(state.hooks.clone()).map_err(unfit)?;
+                    resumed_after = Some(epoch);
+                    training = training.checkpoint(epoch);
+                }
+                files.clean(&found)?;
+                incomplete = found.incomplete;
+                training = training
+                    .with_custom_checkpointers(
+                        files.checkpointer("model").with_witness(&witness),
+                        files.checkpointer("optim").with_witness(&witness),
+                        files.checkpointer("scheduler").with_witness(&witness),
+                    )
+                    .with_checkpointing_strategy(EveryEpoch {
+                        end: at_the_end,
+                        interrupter,
+                        files: files.clone(),
+                        sets: Retention::new(keep, found.complete, end.best_epoch()),
+                    });
+                Best::InFiles(files)
+            }
+        };
+        end.start_after(resumed_after.unwrap_or(0));
         if let (Some(epoch), Some(_)) = (resumed_after, end.stopped()) {
-            training = training.num_epochs(epoch); // it had ended
+            training = training.num_epochs(epoch); // it had stopped
         }
-        let learning = training.early_stopping(end.clone()).launch(learner);
+        let learning = training.early_stopping(witness).launch(learner);
         Ok(Finished {
-            learning,
-            stopped: end.stopped(),
+            ended: Ended::of(&end),
+            model: learning.model,
+            renderer: keep_renderer.then_some(learning.renderer),
             last_epoch: end.last_epoch(),
             best_epoch: end.best_epoch(),
-            missing_metric: end.missing(),
             resumed_after,
             incomplete,
-            files: files.map(|(files, _)| files),
+            best,
         })
     }
 }
 
-fn load_tricks<M: Module, H: Trick<M>>(
-    tricks: &Arc<Mutex<H>>,
-    state: Option<Vec<u8>>,
-) -> Result<(), crate::StateError> {
-    load_part(&mut *lock(tricks), state)
+/// The end of an epoch, and the state of the run there.
+pub(crate) struct EndOfEpoch {
+    end: EpochEnd,
+    tricks: Box<dyn Fn() -> Option<Vec<u8>> + Send>,
 }
 
-/// A training that is over.
-#[allow(missing_debug_implementations)] // Burn's result has none
-#[non_exhaustive]
-pub struct Finished<M, H> {
-    /// Burn's result. Its model is the last one, tricks around it, to predict with.
-    pub learning: LearningResult<Tricked<M, H>>,
-    /// Why it was stopped; none if it ran to its last epoch or was interrupted.
-    pub stopped: Option<StopReason>,
-    /// The last epoch that ended.
-    pub last_epoch: Option<usize>,
-    /// The best epoch, if a criterion watched a metric.
-    pub best_epoch: Option<usize>,
-    /// The metric that had no value, which ended the training.
-    pub missing_metric: Option<MissingMetric>,
-    /// The epoch after which it went on; none if it began.
-    pub resumed_after: Option<usize>,
-    /// Checkpoints that were passed over because they are not complete, and what is wrong with them.
-    pub incomplete: Vec<(usize, String)>,
-    files: Option<RunFiles>,
-}
-
-impl<M: Module, H: Trick<M>> Finished<M, H> {
-    /// The last model as it was validated: the average, if there is one. To predict with.
-    pub fn into_model(self) -> M {
-        self.learning.model.into_validated()
+impl EndOfEpoch {
+    /// What there is to save besides Burn's records. What stops the run is part of it.
+    pub(crate) fn state(&self, epoch: usize, store: &EventStoreClient) -> RunState {
+        self.end.end_of_epoch(epoch, store);
+        RunState {
+            epoch,
+            tricks: (self.tricks)(),
+            hooks: self.end.states(),
+        }
     }
 
-    /// The best epoch's model as it was validated, from its checkpoint; without a best epoch the last.
-    /// To predict with. The tricks are then in the state of that epoch.
-    ///
-    /// # Errors
-    ///
-    /// If the session was not resumable, so that there is no checkpoint, or it cannot be read.
-    pub fn into_best_model(self) -> Result<M, SessionError> {
-        let Some(epoch) = self.best_epoch else {
-            return Ok(self.into_model());
-        };
-        let files = self.files.ok_or(SessionError::NotResumable)?;
-        let unread = |reason: String| SessionError::Unread { epoch, reason };
-        let state = files.read(epoch).map_err(unread)?;
-        let record =
-            ModuleRecord::load(files.model(epoch)).map_err(|error| SessionError::Unread {
-                epoch,
-                reason: error.to_string(),
-            })?;
-        let model = self.learning.model.valid().try_load_record(record);
-        let model = model.map_err(|error| SessionError::Unread {
-            epoch,
-            reason: error.to_string(),
-        })?;
-        load_tricks::<M, H>(&model.shared_tricks(), state.tricks)
-            .map_err(|error| SessionError::State { epoch, error })?;
-        Ok(model.into_validated())
+    pub(crate) fn best_epoch(&self) -> Option<usize> {
+        self.end.best_epoch()
     }
 }
 
 /// Saves after every epoch, and deletes what is not to be kept.
 struct EveryEpoch {
-    end: EpochEnd,
-    tricks: TricksState,
+    end: EndOfEpoch,
     interrupter: Interrupter,
     files: RunFiles,
-    keep: usize,
-    /// The epochs whose files there are, oldest first.
-    saved: Vec<usize>,
-}
-
-impl EveryEpoch {
-    /// The epochs to delete: not of the last ones, and not the best.
-    fn outdated(&mut self) -> Vec<usize> {
-        let best = self.end.best_epoch();
-        let old = self.saved.len().saturating_sub(self.keep);
-        let outdated: Vec<usize> = (self.saved[..old].iter().copied())
-            .filter(|epoch| Some(*epoch) != best)
-            .collect();
-        self.saved.retain(|epoch| !outdated.contains(epoch));
-        outdated
-    }
+    sets: Retention,
 }
 
 impl CheckpointingStrategy for EveryEpoch {
@@ -312,46 +297,16 @@ impl CheckpointingStrategy for EveryEpoch {
         epoch: usize,
         store: &EventStoreClient,
     ) -> Vec<CheckpointingAction> {
-        // Before the model is saved: what stops the run is part of its state.
-        self.end.end_of_epoch(epoch, store);
-        let written = self.files.write(&RunState {
-            epoch,
-            tricks: (self.tricks)(),
-            hooks: self.end.states(),
-        });
-        if let Err(error) = written {
+        // Before the model is saved.
+        let state = self.end.state(epoch, store);
+        if let Err(error) = self.files.write(&state) {
             self.interrupter.fail(CheckpointerError::IOError(error));
             return Vec::new();
         }
-        self.saved.retain(|saved| *saved != epoch);
-        self.saved.push(epoch);
         // First save: Burn takes the next action when it has written the files of the epoch before.
         let mut actions = vec![CheckpointingAction::Save];
-        let outdated = self.outdated();
+        let outdated = self.sets.outdated_by(epoch, self.end.best_epoch());
         actions.extend(outdated.into_iter().map(CheckpointingAction::Delete));
         actions
-    }
-}
-
-/// The files of the model, with which the state of an outdated epoch is deleted. Not before: until Burn has
-/// written its files of the epoch before, this may be the only complete set.
-struct ModelAndState {
-    model: FileCheckpointer,
-    files: RunFiles,
-}
-
-impl Checkpointer<ModuleRecord> for ModelAndState {
-    fn save(&self, epoch: usize, record: ModuleRecord) -> Result<(), CheckpointerError> {
-        self.model.save(epoch, record)
-    }
-
-    fn delete(&self, epoch: usize) -> Result<(), CheckpointerError> {
-        let state = self.files.delete_state(epoch);
-        state.map_err(CheckpointerError::IOError)?;
-        Checkpointer::<ModuleRecord>::delete(&self.model, epoch)
-    }
-
-    fn restore(&self, epoch: usize) -> Result<ModuleRecord, CheckpointerError> {
-        self.model.restore(epoch)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::StateError;
 use std::fmt::Display;
+use std::path::PathBuf;
 
 /// Why a session cannot begin, or cannot give back a model.
 #[derive(Debug)]
@@ -12,8 +13,23 @@ pub enum SessionError {
         /// How many.
         got: usize,
     },
-    /// The directory of the checkpoints cannot be made or read.
+    /// The directory of the checkpoints cannot be made, read or written.
     Io(std::io::Error),
+    /// There are checkpoints of several epochs, and none can be resumed from. They may be another
+    /// program's: a session would overwrite them.
+    NoneComplete {
+        /// Where they are.
+        folder: PathBuf,
+        /// The epochs, and what is wrong with each.
+        incomplete: Vec<(usize, String)>,
+    },
+    /// A state was written by another version of this crate.
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version of its format. This crate writes and reads 1.
+        got: String,
+    },
     /// A saved state is not one of this session and these tricks.
     State {
         /// The epoch.
@@ -28,8 +44,12 @@ pub enum SessionError {
         /// What is wrong.
         reason: String,
     },
-    /// There is no checkpoint of the best epoch: the session was not resumable.
-    NotResumable,
+    /// The model of the best epoch was not kept: the session was neither `resumable` nor told to
+    /// `keep_best`.
+    NotKept {
+        /// The epoch.
+        epoch: usize,
+    },
 }
 
 impl Display for SessionError {
@@ -37,6 +57,20 @@ impl Display for SessionError {
         match self {
             Self::Keep { got } => write!(f, "`keep` must be at least 2, got {got}"),
             Self::Io(error) => write!(f, "the checkpoints of the run: {error}"),
+            Self::NoneComplete { folder, incomplete } => {
+                let folder = folder.display();
+                write!(f, "none of the checkpoints in {folder} is complete (")?;
+                for (at, (epoch, problem)) in incomplete.iter().enumerate() {
+                    let and = if at > 0 { "; " } else { "" };
+                    write!(f, "{and}epoch {epoch}: {problem}")?;
+                }
+                write!(f, "): move them away to begin anew")
+            }
+            Self::Version { path, got } => write!(
+                f,
+                "{} is a state of version {got}, and this is a program of version 1",
+                path.display()
+            ),
             Self::State { epoch, error } => write!(f, "the checkpoint of epoch {epoch}: {error}"),
             Self::Unread { epoch, reason } => {
                 write!(
@@ -44,9 +78,10 @@ impl Display for SessionError {
                     "the checkpoint of epoch {epoch} cannot be read: {reason}"
                 )
             }
-            Self::NotResumable => write!(
+            Self::NotKept { epoch } => write!(
                 f,
-                "there is no checkpoint of the best epoch: `resumable` was not called"
+                "the model of epoch {epoch}, the best, was not kept: the session needs `resumable` or \
+                 `keep_best`"
             ),
         }
     }

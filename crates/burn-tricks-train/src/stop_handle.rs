@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex};
 ///
 /// It is one of Burn's early-stopping strategies. On its own, registered with
 /// `SupervisedTraining::early_stopping`, it does not see to it that its metric is: without, the run ends
-/// after its first epoch, and [`verdict`](Self::verdict) is an error that names the metric.
+/// after its first epoch, and [`verdict`](Self::verdict) is an error that names the metric. In a directory
+/// that an earlier run logged that metric to, Burn's file logger gives it the values of that run.
 #[derive(Debug)]
 pub struct StopHandle<C = EarlyStopping> {
     metric: MetricName,
@@ -38,8 +39,6 @@ struct Watch<C> {
     last: Option<(usize, Result<Verdict, MissingMetric>)>,
     /// The last epoch that improved.
     best_epoch: Option<usize>,
-    /// Its check. Without an epoch, it is that of a run before this one.
-    best_check: Option<usize>,
     /// Why a run before this one was stopped.
     stopped_before: Option<StopReason>,
 }
@@ -50,7 +49,6 @@ struct WatchState<S> {
     metric: String,
     stop: S,
     best_epoch: Option<usize>,
-    best_check: Option<usize>,
     stopped: Option<StopReason>,
 }
 
@@ -63,7 +61,6 @@ impl<C: StopCriterion> StopHandle<C> {
                 stop,
                 last: None,
                 best_epoch: None,
-                best_check: None,
                 stopped_before: None,
             })),
         }
@@ -96,12 +93,6 @@ impl<C: StopCriterion> StopHandle<C> {
         lock(&self.watch).stop.clone()
     }
 
-    /// The best epoch, and its check, which may be that of a run before this one.
-    pub(crate) fn best(&self) -> (Option<usize>, Option<usize>) {
-        let watch = lock(&self.watch);
-        (watch.best_epoch, watch.best_check)
-    }
-
     /// One observation per epoch, whoever asks and however often.
     pub(crate) fn observe(
         &self,
@@ -115,21 +106,11 @@ impl<C: StopCriterion> StopHandle<C> {
             return verdict.clone();
         }
         let verdict = value_of(&self.metric, epoch, store).map(|value| watch.stop.observe(value));
-        if let Ok(verdict) = &verdict {
-            watch.best_check = verdict.best_check;
-            if verdict.improved {
-                watch.best_epoch = Some(epoch);
-            }
+        if verdict.as_ref().is_ok_and(|verdict| verdict.improved) {
+            watch.best_epoch = Some(epoch);
         }
         watch.last = Some((epoch, verdict.clone()));
         verdict
-    }
-}
-
-impl StopHandle<EarlyStopping> {
-    /// The early stopping as it stands: [`criterion`](Self::criterion).
-    pub fn early_stopping(&self) -> EarlyStopping {
-        self.criterion()
     }
 }
 
@@ -157,6 +138,10 @@ impl<C: StopCriterion + Send> EarlyStoppingStrategy for StopHandle<C> {
 }
 
 impl<C: StopCriterion + Clone + Send> EpochHook for StopHandle<C> {
+    fn start(&mut self) {
+        lock(&self.watch).stop.start();
+    }
+
     fn end_of_epoch(
         &mut self,
         epoch: usize,
@@ -184,7 +169,6 @@ impl<C: StopCriterion + Clone + Send> EpochHook for StopHandle<C> {
             metric: self.metric.to_string(),
             stop: watch.stop.state(),
             best_epoch: watch.best_epoch,
-            best_check: watch.best_check,
             stopped,
         };
         Some(serde_json::to_vec(&state).expect("a criterion's state survives JSON"))
@@ -202,7 +186,6 @@ impl<C: StopCriterion + Clone + Send> EpochHook for StopHandle<C> {
         let mut watch = lock(&self.watch);
         watch.stop = watch.stop.clone().with_state(state.stop);
         watch.best_epoch = state.best_epoch;
-        watch.best_check = state.best_check;
         watch.stopped_before = state.stopped;
         Ok(())
     }

@@ -69,7 +69,8 @@ pub trait Trick<M: Module>: Debug + Send {
         None
     }
 
-    /// What a resumed run needs. Waits for the device. Default: nothing.
+    /// What a resumed run needs, of a trick that implements [`load_state`](Self::load_state) too. Waits for
+    /// the device. Default: nothing.
     fn state(&self) -> Option<Vec<u8>> {
         None
     }
@@ -180,12 +181,8 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
     }
 }
 
-/// Nothing to do.
-impl<M: Module> Trick<M> for () {
-    fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
-        Ok(())
-    }
-}
+/// Nothing to do: for a model that a session only watches.
+impl<M: Module> Trick<M> for () {}
 
 /// Tricks one after the other, in both halves of a step. The last that has a model to validate with
 /// gives it.

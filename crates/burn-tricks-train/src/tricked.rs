@@ -12,7 +12,8 @@
 //!
 //! Between the model and the `Learner`. Paths, parameter groups and records are those of the plain
 //! model: a checkpoint of either loads into the other. What the tricks remember is no part of the
-//! model's record; [`Session`](crate::Session) saves it beside.
+//! model's record; [`Session`](crate::Session) saves it beside. An average is made of the weights that a model
+//! has then: load a record first, and make the average and the tricked model of what was loaded.
 //!
 //! Validation uses the model that [`Trick::validated`] gives, an average of weights if there is one, so
 //! that metrics, early stopping and the best checkpoint speak of it;
@@ -98,7 +99,8 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         &self.model
     }
 
-    /// The tricks, of this model and all its clones.
+    /// The tricks, of this model and all its clones. While the guard is held, steps and validation wait: do
+    /// not call `valid()` or train in the same expression.
     pub fn tricks(&self) -> MutexGuard<'_, H> {
         lock(&self.tricks)
     }

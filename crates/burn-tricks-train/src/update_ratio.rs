@@ -47,7 +47,7 @@ impl UpdateRatio {
     /// The trick, and the metric that shows what it measures.
     pub fn new() -> (Self, UpdateRatioMetric) {
         let watched = Watched::default();
-        let metric = UpdateRatioMetric::of(&watched);
+        let metric = UpdateRatioMetric::of(&watched, "Update Ratio");
         let before = None;
         (Self { watched, before }, metric)
     }
@@ -71,10 +71,6 @@ impl<M: Module> Trick<M> for UpdateRatio {
         if let (Some(update), Some(weights)) = (norm(&update), norm(&before)) {
             self.watched.push(update / weights);
         }
-    }
-
-    fn load_state(&mut self, _state: &[u8]) -> Result<(), crate::StateError> {
-        Ok(())
     }
 }
 
@@ -103,6 +99,5 @@ fn norm(tensors: &TensorList) -> Option<Tensor<1>> {
 watched_metric!(
     /// The ratio of the update to the weights, as [`UpdateRatio`] measured it. Made with it.
     UpdateRatioMetric,
-    "Update Ratio",
     "The norm of an optimizer step over the norm of the weights."
 );

@@ -36,18 +36,20 @@ impl Watched {
 /// A numeric metric of no input that shows what was watched: with gradients accumulated over several
 /// batches, the last number until there is a new one.
 macro_rules! watched_metric {
-    ($(#[$doc:meta])* $metric:ident, $name:literal, $description:literal) => {
+    ($(#[$doc:meta])* $metric:ident, $description:literal) => {
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $metric {
+            name: burn::train::metric::MetricName,
             watched: $crate::watched::Watched,
             last: Option<f64>,
             state: burn::train::metric::state::NumericMetricState,
         }
 
         impl $metric {
-            fn of(watched: &$crate::watched::Watched) -> Self {
+            fn of(watched: &$crate::watched::Watched, name: &str) -> Self {
                 Self {
+                    name: std::sync::Arc::new(name.to_owned()),
                     watched: watched.clone(),
                     last: None,
                     state: burn::train::metric::state::NumericMetricState::new(),
@@ -65,7 +67,7 @@ macro_rules! watched_metric {
             type Input = ();
 
             fn name(&self) -> burn::train::metric::MetricName {
-                std::sync::Arc::new($name.to_owned())
+                self.name.clone()
             }
 
             fn description(&self) -> Option<String> {
@@ -129,3 +131,20 @@ macro_rules! watched_metric {
 }
 
 pub(crate) use watched_metric;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn what_nobody_reads_is_forgotten() {
+        let watched = Watched::default();
+        let device = Device::flex();
+        for number in 0..AT_MOST + 2 {
+            watched.push(Tensor::from_floats([number as f32], &device));
+        }
+        assert_eq!(lock(&watched.0).len(), AT_MOST);
+        assert_eq!(watched.next().unwrap(), Some(2.0));
+    }
+}

@@ -50,7 +50,7 @@ pub mod prelude {
     };
     #[cfg(feature = "train")]
     pub use burn_tricks_train::{
-        EpochClock, EpochLoaderConfig, GradNorm, SessionExt as _, SharedPlateau,
+        Ended, EpochClock, EpochLoaderConfig, GradNorm, SessionExt as _, SharedPlateau,
         SupervisedTrainingExt as _, Trick, Tricked, TrickedExt as _, UpdateRatio,
     };
 }

@@ -1,0 +1,167 @@
+//! What a session returns.
+
+use crate::best_in_memory::BestInMemory;
+use crate::epoch_end::EpochEnd;
+use crate::run_files::RunFiles;
+use crate::trick::load_part;
+use crate::tricked::lock;
+use crate::{MissingMetric, SessionError, Trick, Tricked};
+use burn::module::Module;
+use burn::store::ModuleRecord;
+use burn::train::TrainingError;
+use burn::train::renderer::MetricsRenderer;
+use burn_tricks_stop::StopReason;
+use std::fmt::Display;
+use std::sync::Arc;
+
+/// How a training ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Ended {
+    /// After the last of its epochs.
+    LastEpoch,
+    /// A criterion stopped it.
+    Stopped(StopReason),
+    /// A metric that was to be watched had no value.
+    MissingMetric(MissingMetric),
+    /// Somebody interrupted it, at the dashboard say.
+    Interrupted {
+        /// The reason given.
+        reason: Option<String>,
+    },
+    /// An error ended it: of a data loader, of writing a checkpoint. What was trained up to then is in the
+    /// result.
+    Failed(Arc<TrainingError>),
+}
+
+impl Ended {
+    pub(crate) fn of(end: &EpochEnd) -> Self {
+        let (error, interruption) = end.noted();
+        match (error, end.missing(), end.stopped(), interruption) {
+            (Some(error), ..) => Self::Failed(error),
+            (_, Some(missing), ..) => Self::MissingMetric(missing),
+            (_, _, Some(reason), _) => Self::Stopped(reason),
+            (_, _, _, Some(interruption)) => Self::Interrupted {
+                reason: interruption.reason,
+            },
+            _ => Self::LastEpoch,
+        }
+    }
+
+    /// Why it was stopped, if a criterion stopped it.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        match self {
+            Self::Stopped(reason) => Some(*reason),
+            _ => None,
+        }
+    }
+
+    /// The error that ended it, if one did.
+    pub fn error(&self) -> Option<&TrainingError> {
+        match self {
+            Self::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LastEpoch => write!(f, "ran to its last epoch"),
+            Self::Stopped(reason) => write!(f, "stopped: {reason}"),
+            Self::MissingMetric(missing) => missing.fmt(f),
+            Self::Interrupted { reason: None } => write!(f, "interrupted"),
+            Self::Interrupted {
+                reason: Some(reason),
+            } => write!(f, "interrupted: {reason}"),
+            Self::Failed(error) => write!(f, "failed: {error}"),
+        }
+    }
+}
+
+/// A training that is over, in whatever way: look at [`ended`](Self::ended).
+#[allow(missing_debug_implementations)] // Burn's renderer has none
+#[non_exhaustive]
+#[must_use = "`ended` may be an error"]
+pub struct Finished<M, H> {
+    /// How it ended.
+    pub ended: Ended,
+    /// The last model, tricks around it, to predict with.
+    pub model: Tricked<M, H>,
+    /// Burn's renderer, if the session was told to [`keep_renderer`](crate::Session::keep_renderer).
+    pub renderer: Option<Box<dyn MetricsRenderer>>,
+    /// The last epoch that ended.
+    pub last_epoch: Option<usize>,
+    /// The best epoch, if a criterion watched a metric.
+    pub best_epoch: Option<usize>,
+    /// The epoch after which it went on; none if it began.
+    pub resumed_after: Option<usize>,
+    /// Checkpoints that were passed over because they were not complete, and what was wrong with them.
+    pub incomplete: Vec<(usize, String)>,
+    pub(crate) best: Best,
+}
+
+/// Where the best model is.
+#[derive(Debug)]
+pub(crate) enum Best {
+    NotKept,
+    InMemory(BestInMemory),
+    InFiles(RunFiles),
+}
+
+impl<M: Module, H: Trick<M>> Finished<M, H> {
+    /// The last model as it was validated: the average, if there is one. To predict with.
+    pub fn last_model(&self) -> M {
+        self.model.clone().into_validated()
+    }
+
+    /// The best epoch's model as it was validated; without a best epoch the last. To predict with.
+    ///
+    /// # Errors
+    ///
+    /// If the session kept no models, or the checkpoint of the epoch cannot be read.
+    pub fn best_model(&self) -> Result<M, SessionError> {
+        let Some(epoch) = self.best_epoch else {
+            return Ok(self.last_model());
+        };
+        let unread = |reason: String| SessionError::Unread { epoch, reason };
+        let (record, state) = match &self.best {
+            Best::NotKept => return Err(SessionError::NotKept { epoch }),
+            Best::InMemory(best) => best.of(epoch).ok_or(SessionError::NotKept { epoch })?,
+            Best::InFiles(files) => {
+                let state = files.read(epoch).map_err(unread)?;
+                let record = ModuleRecord::load(files.model(epoch));
+                (record.map_err(|error| unread(error.to_string()))?, state)
+            }
+        };
+        // The model of `valid` has running statistics of its own: a record is loaded in place.
+        let model = self.model.valid().try_load_record(record);
+        let model = model.map_err(|error| unread(error.to_string()))?;
+        // The tricks lend themselves: they were in this state when the model was validated.
+        let tricks = model.shared_tricks();
+        let load = |state| {
+            let loaded = load_part(&mut *lock(&tricks), state);
+            loaded.map_err(|error| SessionError::State { epoch, error })
+        };
+        let now = lock(&tricks).state();
+        let then = load(state.tricks);
+        let best = model.into_validated();
+        load(now)?;
+        then.map(|()| best)
+    }
+}
+
+/// How and when it ended, and which epoch was the best, in a line.
+impl<M, H> Display for Finished<M, H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.ended.fmt(f)?;
+        if let Some(last) = self.last_epoch {
+            write!(f, "; epoch {last} was the last")?;
+        }
+        match self.best_epoch {
+            Some(best) => write!(f, ", epoch {best} the best"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! The best model of a session, and sessions that fail.
+
+use crate::models::alone;
+use crate::session::{Counter, counting, everything, files, learner, patience, sets, tear, weight};
+use crate::tricked::numbers;
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::module::Module;
+use burn::optim::LearningRate;
+use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
+use burn::train::metric::LossMetric;
+use burn::train::metric::MetricDefinition;
+use burn::train::renderer::{
+    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
+    MetricsRendererTraining,
+};
+use burn::train::{Interrupter, LearnerSummary, TrainingError};
+use burn_tricks::prelude::*;
+use burn_tricks::stop::Any;
+use burn_tricks::train::{Ended, Finished, SessionError, StateError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+/// The average of e epochs of a [`Counter`]: of the weights 0, 1, ..., e, with a decay of one half.
+fn average(epoch: i32) -> f64 {
+    f64::from(epoch) - 1.0 + 0.5f64.powi(epoch)
+}
+
+#[test]
+fn the_best_model_is_the_one_that_was_validated() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let run = || {
+        let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
+        let (session, stop) = counting(folder.path())
+            .session()
+            .stop_early(LossMetric::new(), patience(2));
+        let session = session.resumable(folder.path(), 2).unwrap();
+        (session.launch(learner((ema, ()), 1.0)).unwrap(), stop)
+    };
+    // The average is nearest to 3 after the fourth epoch.
+    let (finished, stop) = run();
+    assert_eq!(
+        (finished.best_epoch, finished.last_epoch),
+        (Some(4), Some(6))
+    );
+    let best = stop.verdict().unwrap().unwrap().best.unwrap();
+    crate::oracle::assert_close(&[best], &[average(4) - 3.0], 1e-6, "observed");
+    for _twice in 0..2 {
+        let model = finished.best_model().unwrap();
+        crate::oracle::assert_close(&[weight(&model)], &[average(4)], 1e-6, "the best");
+        assert!(!model.weight.is_require_grad(), "it predicts");
+        let last = &finished.model;
+        assert_eq!(weight(last.model()), 6.0, "the last one stays as it was");
+        let last = finished.last_model();
+        crate::oracle::assert_close(&[weight(&last)], &[average(6)], 1e-6, "and its average");
+    }
+    // Also from a run that had ended before.
+    let (finished, _) = run();
+    assert_eq!(finished.best_epoch, Some(4));
+    let model = finished.best_model().unwrap();
+    crate::oracle::assert_close(&[weight(&model)], &[average(4)], 1e-6, "and again");
+    tear(&folder.path().join("checkpoint/model-4.bpk"));
+    let error = finished.best_model().unwrap_err();
+    assert!(
+        matches!(error, SessionError::Unread { epoch: 4, .. }),
+        "{error}"
+    );
+    assert_eq!(weight(finished.model.model()), 6.0, "nothing is lost");
+}
+
+#[test]
+fn in_memory_too() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
+    let (session, _) = counting(folder.path())
+        .session()
+        .stop_early(LossMetric::new(), patience(2));
+    let finished = session.keep_best().launch(learner((ema,), 1.0)).unwrap();
+    assert_eq!(finished.best_epoch, Some(4));
+    let model = finished.best_model().unwrap();
+    crate::oracle::assert_close(&[weight(&model)], &[average(4)], 1e-6, "the best");
+    let last = finished.last_model();
+    crate::oracle::assert_close(&[weight(&last)], &[average(6)], 1e-6, "the last");
+    assert!(!folder.path().join("checkpoint").exists(), "no file");
+    // A resumable session has the best in its files, whatever the order of the calls.
+    for keep_first in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let (session, _) = counting(folder.path())
+            .session()
+            .stop_early(LossMetric::new(), patience(2));
+        let session = match keep_first {
+            true => session.keep_best().resumable(folder.path(), 2).unwrap(),
+            false => session.resumable(folder.path(), 2).unwrap().keep_best(),
+        };
+        let finished = session.launch(learner((), 1.0)).unwrap();
+        assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
+        assert_eq!(files(folder.path()), sets(&[3, 4, 5]));
+    }
+}
+
+#[test]
+fn the_best_model_has_the_running_statistics_of_its_epoch() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    // Nothing is better than the first epoch.
+    let (ran, finished) = everything(folder.path(), 4, 20);
+    assert_eq!(ran.best_epoch, Some(1));
+    let best = numbers(&finished.best_model().unwrap());
+    assert_ne!(best, ran.validated);
+    let folder = tempfile::tempdir().unwrap();
+    let (first, _) = everything(folder.path(), 1, 20);
+    assert_eq!(best, first.validated);
+}
+
+/// A rate of 1 that does something when it is saved, and tells when it was.
+#[derive(Clone)]
+struct When<F>(F, Arc<Mutex<usize>>);
+
+impl<F: Fn(usize) + Clone + Send + Sync + 'static> LrScheduler for When<F> {
+    fn step(&mut self) -> LearningRate {
+        1.0
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        let mut saved = self.1.lock().unwrap();
+        *saved += 1;
+        (self.0)(*saved);
+        LrSchedulerRecord::new()
+    }
+
+    fn load_record(&mut self, _record: LrSchedulerRecord) {}
+}
+
+/// At once, whoever is writing there.
+fn move_away(folder: &Path) {
+    std::fs::rename(folder, folder.with_extension("gone")).unwrap();
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_ends_the_run_with_the_error() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints: PathBuf = folder.path().join("checkpoint");
+    let gone = checkpoints.clone();
+    let remove = move |saved| {
+        if saved == 3 {
+            move_away(&gone);
+        }
+    };
+    let session = counting(folder.path()).session();
+    let session = session.resumable(folder.path(), 2).unwrap();
+    let finished = session
+        .launch(learner((), When(remove, Arc::default())))
+        .unwrap();
+    assert!(
+        matches!(finished.ended.error(), Some(TrainingError::Checkpoint(_))),
+        "{}",
+        finished.ended
+    );
+    assert!(finished.ended.to_string().starts_with("failed: "));
+    assert!(finished.last_epoch.unwrap() < 6);
+    assert!(weight(&finished.last_model()) >= 3.0, "nothing is lost");
+}
+
+#[test]
+fn nothing_is_overwritten_that_cannot_be_read() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |epochs| {
+        let session = counting(folder.path()).num_epochs(epochs).session();
+        let session = session.resumable(folder.path(), 2).unwrap();
+        session.launch(learner((), 1.0))
+    };
+    drop(run(3).unwrap());
+    let before = files(folder.path());
+    let checkpoints = folder.path().join("checkpoint");
+    for epoch in [2, 3] {
+        tear(&checkpoints.join(format!("tricks-{epoch}.state")));
+    }
+    let error = run(4).err().unwrap();
+    assert!(
+        matches!(&error, SessionError::NoneComplete { incomplete, .. } if incomplete.len() == 2),
+        "{error}"
+    );
+    assert_eq!(files(folder.path()), before);
+    // What is left of an epoch that was not saved whole is no part of a later set.
+    let folder = tempfile::tempdir().unwrap();
+    let run = |epochs, rate| {
+        let session = counting(folder.path()).num_epochs(epochs).session();
+        let session = session.resumable(folder.path(), 2).unwrap();
+        session.launch(learner((), rate)).unwrap()
+    };
+    drop(run(3, 1.0));
+    std::fs::remove_file(folder.path().join("checkpoint/tricks-3.state")).unwrap();
+    let finished = run(2, 100.0); // nothing is left to train
+    assert_eq!(finished.resumed_after, Some(2));
+    assert_eq!(finished.incomplete.len(), 1);
+    assert_eq!(files(folder.path()), sets(&[2]));
+}
+
+/// A rate of 1 at which a step takes an hour.
+#[derive(Clone)]
+struct Slow(Arc<AtomicU64>);
+
+impl LrScheduler for Slow {
+    fn step(&mut self) -> LearningRate {
+        self.0.fetch_add(1, Relaxed);
+        1.0
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        LrSchedulerRecord::new()
+    }
+
+    fn load_record(&mut self, _record: LrSchedulerRecord) {}
+}
+
+#[test]
+fn a_limit_of_time_counts_from_the_launch_and_over_interruptions() {
+    let _alone = alone();
+    let hours = Arc::new(AtomicU64::new(0));
+    let run = |folder: &Path, epochs| {
+        let read = hours.clone();
+        let limit = TimeLimitConfig::new(2.5)
+            .init_with_clock(move || read.load(Relaxed) as f64)
+            .unwrap();
+        let training = counting(folder).num_epochs(epochs);
+        let criteria = Any::new((patience(99), limit)).unwrap();
+        let (session, _) = training.session().stop_early(LossMetric::new(), criteria);
+        hours.fetch_add(1000, Relaxed); // the program was not running
+        let session = session.resumable(folder, 2).unwrap();
+        session.launch(learner((), Slow(hours.clone()))).unwrap()
+    };
+    let stopped = |finished: &Finished<Counter, ()>| {
+        matches!(finished.ended, Ended::Stopped(StopReason::TimeLimit { .. }))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let finished = run(folder.path(), 20);
+    assert!(stopped(&finished), "{}", finished.ended);
+    assert_eq!(finished.last_epoch, Some(3), "after 1, 2 and 3 hours");
+    let folder = tempfile::tempdir().unwrap();
+    let last = (1..9).find(|epochs| stopped(&run(folder.path(), *epochs)));
+    assert_eq!(last, Some(3), "killed after each epoch");
+}
+
+/// A trick whose state nothing can be made of.
+#[derive(Debug)]
+struct Forgets;
+
+impl<M: Module> Trick<M> for Forgets {
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(vec![1])
+    }
+}
+
+#[test]
+fn a_state_that_no_trick_takes_is_an_error() {
+    let _alone = alone();
+    fn launch<H: Trick<Counter> + 'static>(folder: &Path, tricks: H) -> Result<(), SessionError> {
+        let session = counting(folder).num_epochs(1).session();
+        let session = session.resumable(folder, 2).unwrap();
+        session.launch(learner(tricks, 1.0)).map(drop)
+    }
+    let folder = tempfile::tempdir().unwrap();
+    launch(folder.path(), (Forgets,)).unwrap();
+    let error = launch(folder.path(), (Forgets,)).unwrap_err();
+    assert!(matches!(
+        &error,
+        SessionError::State { epoch: 1, error: StateError::Unfit(reason) } if reason.contains("no state")
+    ));
+    // An average is not dropped without a word, whatever takes its place.
+    let folder = tempfile::tempdir().unwrap();
+    let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
+    launch(folder.path(), (ema,)).unwrap();
+    assert!(launch(folder.path(), ((),)).is_err());
+    assert!(launch(folder.path(), (UpdateRatio::new().0,)).is_err());
+    assert!(launch(folder.path(), (GradNorm::new().0,)).is_err());
+}
+
+/// A renderer that does at the end what Burn's dashboard does: it has the interrupter forget.
+struct Forgetful(Interrupter);
+
+impl MetricsRendererTraining for Forgetful {
+    fn update_train(&mut self, _state: MetricState) {}
+
+    fn update_valid(&mut self, _state: MetricState) {}
+
+    fn on_train_end(
+        &mut self,
+        _summary: Option<LearnerSummary>,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        self.0.reset();
+        Ok(())
+    }
+}
+
+impl TrainingProgressLogger for Forgetful {
+    fn start(&mut self, _: usize, _: usize, _: Option<usize>, _: Option<&str>) {}
+
+    fn start_split(&mut self, _split: &str, _total_items: usize) {}
+
+    fn update_split(&mut self, _items_processed: usize) {}
+
+    fn end_split(&mut self) {}
+
+    fn update_epoch(&mut self, _epoch: usize) {}
+
+    fn end(&mut self) {}
+
+    fn log_event_training(&mut self, _event: String) {}
+}
+
+impl EvaluationProgressLogger for Forgetful {
+    fn start_global_progress(&mut self, _total_tests: usize) {}
+
+    fn start_test(&mut self, _name: &str, _total_items: usize) {}
+
+    fn update_test_progress(&mut self, _items_processed: usize) {}
+
+    fn end_test(&mut self) {}
+
+    fn end_global_progress(&mut self) {}
+
+    fn log_event_evaluation(&mut self, _event: String) {}
+}
+
+impl MetricsRendererEvaluation for Forgetful {
+    fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
+}
+
+impl MetricsRenderer for Forgetful {
+    fn manual_close(&mut self) {}
+
+    fn register_metric(&mut self, _definition: MetricDefinition) {}
+}
+
+#[test]
+fn what_ended_a_run_is_known_when_the_dashboard_has_forgotten_it() {
+    let _alone = alone();
+    let launch = |folder: &Path, at: usize, interrupted: bool| {
+        let training = counting(folder).num_epochs(3);
+        let interrupter = training.interrupter();
+        let training = training.renderer(Box::new(Forgetful(interrupter.clone())));
+        let gone = folder.join("checkpoint");
+        let work = move |saved| match interrupted {
+            true if saved == at => interrupter.stop(Some("enough")),
+            false if saved == at => move_away(&gone),
+            _ => (),
+        };
+        let session = training.session().resumable(folder, 2).unwrap();
+        let schedule = When(work, Arc::default());
+        session.launch(learner((), schedule)).unwrap().ended
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let ended = launch(folder.path(), 2, true);
+    assert!(
+        matches!(&ended, Ended::Interrupted { reason: Some(reason) } if reason == "enough"),
+        "{ended}"
+    );
+    // The file of the last epoch is written when the training is over.
+    for at in [2, 3] {
+        let folder = tempfile::tempdir().unwrap();
+        let ended = launch(folder.path(), at, false);
+        assert!(matches!(ended, Ended::Failed(_)), "{ended}");
+    }
+}
+
+#[test]
+fn the_renderer_is_left_to_whoever_asks_for_it() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).num_epochs(1).session();
+    let finished = session.keep_renderer().launch(learner((), 1.0)).unwrap();
+    assert!(finished.renderer.is_some());
+}
