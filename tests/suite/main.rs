@@ -32,6 +32,7 @@ mod recalibration;
 mod residual;
 mod resume;
 mod roll_back;
+mod scaler_precision;
 mod schedules;
 mod schedules_laws;
 mod schedules_plateau;

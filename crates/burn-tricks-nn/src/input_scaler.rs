@@ -10,9 +10,10 @@
 //! robust     shift = median                        scale = 75th - 25th percentile
 //! ```
 //!
-//! A feature that does not vary has scale 1 in the data's units (its span, under min-max): nothing is
-//! divided by zero. Under robust that is a feature of which three quarters are one number, whatever the
-//! rest: it stays in its own units.
+//! A feature that does not vary, or by less than 1e-38, has scale 1 in the data's units (its span, under
+//! min-max): nothing is divided by zero. Under robust that is a feature whose two percentiles are one number, as they are where
+//! one number makes up half of the values and more, in the middle of them (three quarters at either end):
+//! whatever the rest, it stays in its own units.
 //!
 //! # Example
 //!
@@ -72,8 +73,18 @@
 //!
 //! # Cost
 //!
-//! Two numbers per feature, of the device's float type; two passes over a batch of inputs. `f16` and `bf16` inputs are scaled in
-//! `f32` and come back as they were.
+//! Two numbers per feature, and two passes over a batch of inputs.
+//!
+//! # Precision
+//!
+//! The statistics are `f32`, on a device of half precision too, or `f64`: where that is the device's
+//! float type or the type of the tensor given to [`ScalerConfig::fit`](crate::ScalerConfig::fit), and where
+//! [`UnfittedScaler::fitted`](crate::UnfittedScaler::fitted) is asked for it. Inputs are scaled in the wider
+//! of their type and the statistics', `f32` at least, and come back as they were. `f32` has seven digits:
+//! numbers whose offset exceeds their spread a million times over need `f64` from the data on.
+//!
+//! Burn loads records in the type in which they were saved; on a device that has no `f64`, load those of an
+//! `f64` fit with `DTypePolicy::CastToModule`.
 //!
 //! # Differences
 //!
@@ -91,9 +102,10 @@
 //! - LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, section 4.3
 //! - scikit-learn, `sklearn.preprocessing`; Keras, `keras.layers.Normalization`
 
+use crate::constant::constant_beside;
 use crate::scaler_config::ScaleBy;
 use burn::module::{Module, RunningState};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use burn_tricks_core::accumulation_dtype;
 
 /// Shifts and scales inputs by statistics of the training data. Made by
@@ -108,10 +120,14 @@ pub struct InputScaler {
 }
 
 impl InputScaler {
-    pub(crate) fn new(pairs: &[(f64, f64)], by: ScaleBy, device: &Device) -> Self {
+    pub(crate) fn new(
+        pairs: &[(f64, f64)],
+        by: ScaleBy,
+        (device, dtype): (&Device, FloatDType),
+    ) -> Self {
         let statistic = |values: Vec<f64>| {
             let data = TensorData::new(values, [pairs.len()]);
-            RunningState::new(Tensor::from_data(data, device))
+            RunningState::new(Tensor::from_data(data, (device, DType::from(dtype))))
         };
         Self {
             shift: statistic(pairs.iter().map(|pair| pair.0).collect()),
@@ -127,8 +143,9 @@ impl InputScaler {
     /// If `input` has another number of features than the scaler.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let dtype = input.dtype();
-        let [shift, scale] = self.aligned(&input);
-        let input = input.cast(accumulation_dtype(dtype));
+        let wide = self.dtype_for(dtype);
+        let [shift, scale] = self.aligned(&input, wide);
+        let input = input.cast(wide);
         ((input - shift) / scale).cast(dtype)
     }
 
@@ -139,8 +156,9 @@ impl InputScaler {
     /// If `scaled` has another number of features than the scaler.
     pub fn inverse<const D: usize>(&self, scaled: Tensor<D>) -> Tensor<D> {
         let dtype = scaled.dtype();
-        let [shift, scale] = self.aligned(&scaled);
-        let scaled = scaled.cast(accumulation_dtype(dtype));
+        let wide = self.dtype_for(dtype);
+        let [shift, scale] = self.aligned(&scaled, wide);
+        let scaled = scaled.cast(wide);
         (scaled * scale + shift).cast(dtype)
     }
 
@@ -159,8 +177,16 @@ impl InputScaler {
         self.by
     }
 
-    /// Both statistics on the device of `input`, in the type to compute in, shaped to broadcast.
-    fn aligned<const D: usize>(&self, input: &Tensor<D>) -> [Tensor<D>; 2] {
+    /// The type to compute in.
+    fn dtype_for(&self, input: DType) -> FloatDType {
+        match self.scale.value().dtype() {
+            DType::F64 => FloatDType::F64,
+            _ => accumulation_dtype(input),
+        }
+    }
+
+    /// Both statistics beside `input`, shaped to broadcast.
+    fn aligned<const D: usize>(&self, input: &Tensor<D>, dtype: FloatDType) -> [Tensor<D>; 2] {
         let [features] = self.shift.value().dims();
         let mut shape = [1; D];
         if let ScaleBy::Axis(axis) = self.by {
@@ -171,26 +197,7 @@ impl InputScaler {
             );
             shape[axis] = features;
         }
-        let device = input.device().without_autodiff();
-        [&self.shift, &self.scale].map(|statistic| {
-            let value = statistic.value();
-            let value = match value.is_autodiff() {
-                true => value.inner(),
-                false => value,
-            };
-            let value = value
-                .to_device(&device)
-                .cast(accumulation_dtype(input.dtype()))
-                .reshape(shape);
-            if !input.is_autodiff() {
-                return value;
-            }
-            let value = Tensor::from_inner(value);
-            match input.gradient_checkpointing_strategy() {
-                // Tensors of different strategies do not mix.
-                Some(strategy) => value.with_gradient_checkpointing_strategy(strategy),
-                None => value,
-            }
-        })
+        [&self.shift, &self.scale]
+            .map(|statistic| constant_beside(statistic, dtype, input).reshape(shape))
     }
 }

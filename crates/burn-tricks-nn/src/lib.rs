@@ -3,6 +3,7 @@
 mod activation_gain;
 pub mod alpha_dropout;
 mod column;
+mod constant;
 mod conv_unit;
 mod draw_weights;
 pub mod drop_connect;

@@ -4,8 +4,8 @@ use crate::input_scaler::InputScaler;
 use crate::scaler_error::ScalerError;
 use crate::unfitted_scaler::UnfittedScaler;
 use burn::config::Config;
-use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn::tensor::{DType, Device, Tensor};
+use burn_tricks_core::{ConfigError, accumulation_dtype};
 use serde::{Deserialize, Serialize};
 
 /// The statistics of a feature that become its shift and scale in `(x - shift) / scale`.
@@ -95,7 +95,8 @@ impl ScalerConfig {
             ));
         }
         let pairs = vec![(0.0, 1.0); features];
-        Ok(InputScaler::new(&pairs, self.by, device))
+        let dtype = accumulation_dtype(device.settings().float_dtype.into());
+        Ok(InputScaler::new(&pairs, self.by, (device, dtype)))
     }
 
     /// A fit that has seen nothing, to be streamed over the training data.
@@ -108,16 +109,20 @@ impl ScalerConfig {
         Ok(UnfittedScaler::new(self.clone()))
     }
 
-    /// The scaler of the whole training data at once, on its device.
+    /// The scaler of the whole training data at once, on its device; in `f64` if that is the type of the
+    /// data or of the device.
     ///
     /// # Errors
     ///
-    /// If the configuration means nothing or the data has no sample, no such axis, or a value that is
-    /// not finite.
+    /// If the configuration means nothing, or the data has no sample, no such axis, a value that is not
+    /// finite, or statistics that their type cannot hold.
     pub fn fit<const D: usize>(&self, train: &Tensor<D>) -> Result<InputScaler, ScalerError> {
         let mut fit = self.unfitted()?;
         fit.update(train)?;
-        fit.fitted(&train.device())
+        match train.dtype() {
+            DType::F64 => fit.fitted((&train.device(), DType::F64)),
+            _ => fit.fitted(&train.device()),
+        }
     }
 
     fn validated(&self) -> Result<(), ConfigError> {

@@ -1,5 +1,7 @@
 //! What can be wrong with the data that a scaler is fitted on.
 
+use crate::scaler_config::ScalerConfig;
+use burn::tensor::FloatDType;
 use burn_tricks_core::ConfigError;
 use std::fmt::Display;
 
@@ -11,6 +13,8 @@ pub enum ScalerError {
     Config(ConfigError),
     /// Nothing has been seen yet.
     Empty,
+    /// A batch is a single number, without an axis that counts samples.
+    Scalar,
     /// A batch has no such axis, or the axis is the first, which counts samples.
     Axis {
         /// The axis that the configuration names.
@@ -32,13 +36,25 @@ pub enum ScalerError {
         /// The value.
         value: f64,
     },
-    /// The span of a feature exceeds the largest `f32`.
-    TooWide {
+    /// The shift or the scale of a feature is too large for the type of the statistics, or the scale too
+    /// small to divide by.
+    Range {
         /// The feature, counted from 0.
         feature: usize,
+        /// What would be subtracted.
+        shift: f64,
+        /// What would be divided by.
+        scale: f64,
+        /// The type of the statistics.
+        dtype: FloatDType,
     },
     /// Two fits of different configurations cannot be merged.
-    Merge,
+    Merge {
+        /// The configuration of the one.
+        config: ScalerConfig,
+        /// The configuration of the other.
+        other: ScalerConfig,
+    },
 }
 
 impl Display for ScalerError {
@@ -46,6 +62,10 @@ impl Display for ScalerError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Empty => write!(f, "a scaler is fitted on at least one sample, got none"),
+            Self::Scalar => write!(
+                f,
+                "a batch must have a first axis, which counts samples, got a single number"
+            ),
             Self::Axis { axis, shape } => write!(
                 f,
                 "features lie along axis {axis}, which must be one of a batch after its first, \
@@ -57,10 +77,20 @@ impl Display for ScalerError {
             Self::NonFinite { feature, value } => {
                 write!(f, "feature {feature} must be finite, got {value}")
             }
-            Self::TooWide { feature } => {
-                write!(f, "feature {feature} spans more than f32 can hold")
-            }
-            Self::Merge => write!(f, "fits of different configurations cannot be merged"),
+            Self::Range {
+                feature,
+                shift,
+                scale,
+                dtype,
+            } => write!(
+                f,
+                "the statistics of feature {feature} must be numbers that {dtype:?} can hold and divide \
+                 by, got shift {shift:e} and scale {scale:e}"
+            ),
+            Self::Merge { config, other } => write!(
+                f,
+                "fits to be merged must have one configuration, got {config:?} and {other:?}"
+            ),
         }
     }
 }

@@ -48,16 +48,17 @@
 //! size, not both, and an approximate median would be another scaler at each cut. Each batch is read
 //! from its device.
 //!
-//! Measured (`examples/10_input_scaling`, an unoptimised build on one of two shared x86-64 cores, bytes
-//! counted at the allocator): 10,000,000 rows of 8 features in batches of 1,000 leave 0 bytes behind and
-//! take at most 96 kB on the way, a batch of 8,000 numbers once more as `f64`; 43 s, of which 38 s
-//! fitting.
+//! Measured (`examples/10_input_scaling`, on one of two shared x86-64 cores, bytes counted at the
+//! allocator): 10,000,000 rows of 8 features in batches of 1,000 leave 0 bytes behind and take at most
+//! 96 kB on the way, a batch of 8,000 numbers once more as `f64`. That takes about a second optimised, and
+//! 43 s unoptimised.
 
 use crate::column::Column;
 use crate::input_scaler::InputScaler;
 use crate::scaler_config::{ScaleBy, ScalerConfig};
 use crate::scaler_error::ScalerError;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, FloatDType, Tensor, TensorCreationOptions, TensorData};
+use burn_tricks_core::accumulation_dtype;
 
 /// A scaler that sees training data. Made by [`ScalerConfig::unfitted`], becomes an [`InputScaler`] by
 /// [`fitted`](Self::fitted).
@@ -82,8 +83,8 @@ impl UnfittedScaler {
     ///
     /// # Errors
     ///
-    /// If the batch has no such axis, another number of features than the last one, or a value that is
-    /// not finite. The fit is then as it was.
+    /// If the batch has no axis at all or not the one configured, another number of features than the last
+    /// one, or a value that is not finite. The fit is then as it was.
     pub fn update<const D: usize>(&mut self, batch: &Tensor<D>) -> Result<(), ScalerError> {
         #[allow(clippy::disallowed_methods)] // fitting precedes training
         self.update_data(&batch.to_data())
@@ -96,6 +97,9 @@ impl UnfittedScaler {
     /// As there.
     pub fn update_data(&mut self, batch: &TensorData) -> Result<(), ScalerError> {
         let shape: Vec<usize> = batch.shape().to_vec();
+        let Some(&samples) = shape.first() else {
+            return Err(ScalerError::Scalar);
+        };
         let (features, inner) = match self.config.by {
             ScaleBy::Whole => (1, shape.iter().skip(1).product::<usize>()),
             ScaleBy::Axis(axis) if axis < shape.len() => {
@@ -124,7 +128,7 @@ impl UnfittedScaler {
             self.columns[run % features].extend(values);
         }
         if !values.is_empty() {
-            self.samples += shape[0] as u64;
+            self.samples += samples as u64;
         }
         Ok(())
     }
@@ -136,7 +140,10 @@ impl UnfittedScaler {
     /// If the two have different configurations or numbers of features. The fit is then as it was.
     pub fn merge(&mut self, other: &Self) -> Result<(), ScalerError> {
         if self.config != other.config {
-            return Err(ScalerError::Merge);
+            return Err(ScalerError::Merge {
+                config: self.config.clone(),
+                other: other.config.clone(),
+            });
         }
         if other.columns.is_empty() {
             return Ok(());
@@ -162,25 +169,47 @@ impl UnfittedScaler {
         self.samples
     }
 
-    /// The scaler of what has been seen, on `device`.
+    /// The scaler of what has been seen, on a device; in `f64` for `(&device, DType::F64)` and where that
+    /// is the device's float type, in `f32` otherwise.
     ///
     /// # Errors
     ///
-    /// If nothing has been seen, or a feature spans more than `f32` can hold.
-    pub fn fitted(self, device: &Device) -> Result<InputScaler, ScalerError> {
+    /// If nothing has been seen, or that type cannot hold the shift and the scale of a feature.
+    pub fn fitted(
+        self,
+        options: impl Into<TensorCreationOptions>,
+    ) -> Result<InputScaler, ScalerError> {
+        let TensorCreationOptions { device, dtype } = options.into();
+        let dtype = dtype.unwrap_or_else(|| device.settings().float_dtype.into());
+        let dtype = accumulation_dtype(dtype);
         if self.samples == 0 || self.columns.is_empty() {
             return Err(ScalerError::Empty);
         }
         let mut pairs = Vec::with_capacity(self.columns.len());
         for (feature, column) in self.columns.into_iter().enumerate() {
             let (shift, scale) = column.shift_and_scale(self.config.kind);
-            if !(shift as f32).is_finite() || !(scale as f32).is_finite() {
-                return Err(ScalerError::TooWide { feature });
+            if !holds(dtype, shift, scale) {
+                return Err(ScalerError::Range {
+                    feature,
+                    shift,
+                    scale,
+                    dtype,
+                });
             }
             pairs.push((shift, scale));
         }
-        Ok(InputScaler::new(&pairs, self.config.by, device))
+        Ok(InputScaler::new(&pairs, self.config.by, (&device, dtype)))
     }
+}
+
+/// Whether both are finite in `dtype`, and the scale a number to divide by: a device may take one below
+/// the smallest normal number for zero.
+fn holds(dtype: FloatDType, shift: f64, scale: f64) -> bool {
+    let (largest, smallest) = match dtype {
+        FloatDType::F64 => (f64::MAX, f64::MIN_POSITIVE),
+        _ => (f64::from(f32::MAX), f64::from(f32::MIN_POSITIVE)),
+    };
+    shift.abs() <= largest && (smallest..=largest).contains(&scale)
 }
 
 fn to_f64(data: &TensorData) -> Vec<f64> {
