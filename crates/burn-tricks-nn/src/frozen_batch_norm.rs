@@ -25,7 +25,7 @@
 //! assert!((y - x).abs().max().into_scalar::<f32>() < 1e-4);
 //! ```
 //!
-//! As a layer of its own, which nothing can train or thaw:
+//! As a layer of its own, which nothing can train or thaw, of Burn's batch norm or this crate's:
 //!
 //! ```
 //! use burn::nn::BatchNormConfig;
@@ -48,17 +48,20 @@
 //!
 //! [`FrozenBatchNorm`] has the fields of `BatchNorm`, and each loads the other's record. All four are
 //! running statistics in Burn's sense: recorded and moved, never trained, and `unfreeze()` does not
-//! reach them.
+//! reach them. To load a record into, make it of a new layer. It serves inputs of any float type and any
+//! strategy of gradient checkpointing.
 //!
 //! # Cost
 //!
-//! Less than batch norm in training: the batch's statistics are not computed.
+//! Less than batch norm in training: the batch's statistics are not computed. Inputs of half precision are
+//! normalised in `f32` and come back as they were.
 //!
 //! # Differences
 //!
 //! [`FrozenBatchNorm`] is torchvision's `FrozenBatchNorm2d`, for every rank, with ε = 1e-5 from the layer
 //! it is made of. Keras's `trainable = False` is [`freeze_batch_norms`] with [`Affine::Fixed`]. In PyTorch
-//! `norm.eval()` keeps γ and β trainable, [`Affine::Trainable`], and the next `model.train()` undoes it.
+//! `norm.eval()` leaves γ and β as trainable as they are, [`Affine::Trainable`], and the next `model.train()`
+//! undoes it.
 //!
 //! # Suggested values
 //!
@@ -69,17 +72,21 @@
 //! - Ren, He, Girshick, Sun, *Faster R-CNN*, 2015, <https://arxiv.org/abs/1506.01497>, whose code froze it
 //! - torchvision, `torchvision.ops.FrozenBatchNorm2d`
 
+use crate::constant::constant_beside;
+use crate::{GhostBatchNorm, TorchBatchNorm};
 use burn::module::{Flag, Module, ModuleMapper, Param, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn::tensor::module::batch_norm;
+use burn_tricks_core::accumulation_dtype;
 
 /// What becomes of scale and shift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Affine {
-    /// They are trained on.
+    /// They are trained on, unless they are frozen: this thaws nothing, not even what
+    /// [`Fixed`](Affine::Fixed) froze before (`unfreeze_group` does).
     Trainable,
-    /// They stay what they are.
+    /// They are frozen.
     Fixed,
 }
 
@@ -130,7 +137,8 @@ impl ModuleMapper for Freeze {
     }
 }
 
-/// Batch norm with nothing to train. Made from a [`BatchNorm`].
+/// Batch norm with nothing to train. Made from a [`BatchNorm`], a [`TorchBatchNorm`] or a
+/// [`GhostBatchNorm`].
 #[derive(Module, Debug)]
 pub struct FrozenBatchNorm {
     /// Scale γ.
@@ -164,8 +172,22 @@ impl From<&BatchNorm> for FrozenBatchNorm {
     }
 }
 
+impl From<&TorchBatchNorm> for FrozenBatchNorm {
+    /// As from Burn's layer.
+    fn from(norm: &TorchBatchNorm) -> Self {
+        Self::from(&BatchNorm::from(norm.clone()))
+    }
+}
+
+impl From<&GhostBatchNorm> for FrozenBatchNorm {
+    /// As from Burn's layer.
+    fn from(norm: &GhostBatchNorm) -> Self {
+        Self::from(&norm.burn())
+    }
+}
+
 impl FrozenBatchNorm {
-    /// The normalised input.
+    /// The normalised input, in its type.
     ///
     /// # Shapes
     ///
@@ -176,14 +198,15 @@ impl FrozenBatchNorm {
     ///
     /// If the input has rank 1, or another number of channels.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let device = input.device();
+        let dtype = input.dtype();
+        let wide = accumulation_dtype(dtype);
         let [gamma, beta, mean, variance] = [
             &self.gamma,
             &self.beta,
             &self.running_mean,
             &self.running_var,
         ]
-        .map(|state| state.value().to_device(&device));
-        batch_norm(input, gamma, beta, mean, variance, self.epsilon)
+        .map(|state| constant_beside(state, wide, &input));
+        batch_norm(input.cast(wide), gamma, beta, mean, variance, self.epsilon).cast(dtype)
     }
 }

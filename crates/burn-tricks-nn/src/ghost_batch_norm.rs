@@ -38,7 +38,7 @@
 //! - Each part updates the running statistics in turn, as in the paper and in Composer: with k parts a
 //!   step weighs them like a momentum of 1 − (1 − m)^k.
 //! - Composer cuts as `torch.chunk` does, which can leave a last part of a single sample; here the sizes
-//!   differ by at most one: 10 samples at size 4 are 4, 3 and 3.
+//!   differ by at most one: 10 samples at size 4 are 3, 3 and 4.
 //! - Composer wraps PyTorch's batch norm, so its running variance is unbiased: [`RunningVariance`].
 //!
 //! # Suggested values
@@ -166,7 +166,15 @@ impl GhostBatchNorm {
 
     /// Batch norm as a whole, on these parameters and statistics.
     fn norm<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let norm = BatchNorm {
+        match self.variance {
+            RunningVariance::Biased => self.burn().forward(input),
+            RunningVariance::Unbiased => TorchBatchNorm::from(self.burn()).forward(input),
+        }
+    }
+
+    /// Burn's layer, with these parameters and statistics.
+    pub(crate) fn burn(&self) -> BatchNorm {
+        BatchNorm {
             gamma: self.gamma.clone(),
             beta: self.beta.clone(),
             training: self.training.clone(),
@@ -174,10 +182,6 @@ impl GhostBatchNorm {
             running_var: self.running_var.clone(),
             momentum: self.momentum,
             epsilon: self.epsilon,
-        };
-        match self.variance {
-            RunningVariance::Biased => norm.forward(input),
-            RunningVariance::Unbiased => TorchBatchNorm::from(norm).forward(input),
         }
     }
 }

@@ -136,6 +136,21 @@ impl From<BatchNorm> for TorchBatchNorm {
     }
 }
 
+impl From<TorchBatchNorm> for BatchNorm {
+    /// With the parameters and statistics of `norm`, shared as its clones share them.
+    fn from(norm: TorchBatchNorm) -> Self {
+        Self {
+            gamma: norm.gamma,
+            beta: norm.beta,
+            training: norm.training,
+            running_mean: norm.running_mean,
+            running_var: norm.running_var,
+            momentum: norm.momentum,
+            epsilon: norm.epsilon,
+        }
+    }
+}
+
 impl TorchBatchNorm {
     /// The normalised input.
     ///
