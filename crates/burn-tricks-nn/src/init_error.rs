@@ -21,6 +21,16 @@ pub enum InitError {
         /// The distribution.
         init: WeightInit,
     },
+    /// A parameter is reparameterized: what is written there is not what the layer computes with.
+    Reparameterized {
+        /// The path of the parameter.
+        path: String,
+    },
+    /// A path leads to a parameter, where a layer is asked for.
+    NotALayer {
+        /// The path.
+        path: String,
+    },
     /// The output of a layer does not vary, or is not finite: no factor makes its variance 1.
     Output {
         /// The path of the layer.
@@ -35,8 +45,28 @@ impl Display for InitError {
         match self {
             Self::NoSuchPath { path } => write!(f, "the module has no weight at `{path}`"),
             Self::Unfit { path, shape, init } => {
-                write!(f, "`{path}` of shape {shape:?} cannot be drawn by {init:?}")
+                let reason = match (shape.len(), init) {
+                    (0 | 1, WeightInit::Orthogonal { .. }) => {
+                        "a matrix has two dimensions and more"
+                    }
+                    (0 | 1, _) => "it has fewer than two dimensions, and so no fans",
+                    _ => "an embedding's rows are looked up, which sums nothing: it has no fans",
+                };
+                write!(
+                    f,
+                    "`{path}` of shape {shape:?} cannot be drawn by {init:?}: {reason}"
+                )
             }
+            Self::Reparameterized { path } => write!(
+                f,
+                "`{path}` must have no reparameterization (initialise before attaching, or materialize \
+                 first)"
+            ),
+            Self::NotALayer { path } => write!(
+                f,
+                "`{path}` is a parameter, give the path of the layer that holds it (`{}`)",
+                path.rsplit_once('.').map_or("", |(layer, _)| layer)
+            ),
             Self::Output { path, variance } => write!(
                 f,
                 "the output of `{path}` must have a positive and finite variance, got {variance}"

@@ -1,5 +1,6 @@
 //! The weights that a reparameterization is to be attached to, found before anything is changed.
 
+use crate::init_error::InitError;
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::Tensor;
 use burn_tricks_core::{ConfigError, PathTracker, UnitAxis};
@@ -21,15 +22,8 @@ pub(crate) fn layer_weights<M: Module>(
     model: &M,
     group: &ParamGroup,
 ) -> Result<LayerWeights, ConfigError> {
-    let mut find = Find {
-        group,
-        at: PathTracker::default(),
-        containers: Vec::new(),
-        weights: HashMap::new(),
-        occupied: None,
-    };
-    model.visit(&mut find);
-    if let Some(path) = find.occupied {
+    let find = find(model, group);
+    if let Some(path) = find.occupied.into_iter().next() {
         let requirement = "have no reparameterization yet (materialize it first)";
         return Err(ConfigError::new("model", requirement, path));
     }
@@ -40,12 +34,49 @@ pub(crate) fn layer_weights<M: Module>(
     Ok(find.weights)
 }
 
+/// The parameters of `model` that are reparameterized, by path.
+pub(crate) fn reparameterized<M: Module>(model: &M) -> Vec<String> {
+    let occupied = find(model, &ParamGroup::all()).occupied.into_iter();
+    let param = |path: String| path.rsplit_once('.').map(|(param, _)| param.to_owned());
+    occupied.filter_map(param).collect()
+}
+
+/// An error if `path` leads to one of the `reparameterized`, or into its reparameterization.
+pub(crate) fn refuse_reparameterized(
+    reparameterized: &[String],
+    path: &str,
+) -> Result<(), InitError> {
+    let below = |param: &&String| {
+        path.strip_prefix(*param)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    match reparameterized.iter().find(below) {
+        Some(param) => Err(InitError::Reparameterized {
+            path: param.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn find<'a, M: Module>(model: &M, group: &'a ParamGroup) -> Find<'a> {
+    let mut find = Find {
+        group,
+        at: PathTracker::default(),
+        containers: Vec::new(),
+        weights: HashMap::new(),
+        occupied: Vec::new(),
+    };
+    model.visit(&mut find);
+    find
+}
+
 struct Find<'a> {
     group: &'a ParamGroup,
     at: PathTracker,
     containers: Vec<String>,
     weights: LayerWeights,
-    occupied: Option<String>,
+    /// Where reparameterizations stand: each at the path of its parameter, and its name.
+    occupied: Vec<String>,
 }
 
 impl ModuleVisitor for Find<'_> {
@@ -63,7 +94,7 @@ impl ModuleVisitor for Find<'_> {
         self.at.enter(name);
         self.containers.push(container_type.to_owned());
         if container_type == "Reparameterization" {
-            self.occupied.get_or_insert_with(|| self.at.path());
+            self.occupied.push(self.at.path());
         }
     }
 

@@ -33,7 +33,7 @@
 //!
 //! # Where it stands
 //!
-//! After an initialisation by [`InitWeightsConfig`](crate::InitWeightsConfig), orthogonal in the paper,
+//! Before anything is attached to the weights, and after an initialisation by [`InitWeightsConfig`](crate::InitWeightsConfig), orthogonal in the paper,
 //! with zero biases; before training. The layers in the order of the forward pass; give the output
 //! before the activation. Dropout is off: the closure sees the model without autodiff.
 //!
@@ -54,6 +54,7 @@
 //! - Mishkin & Matas, *All you need is a good init*, 2016, <https://arxiv.org/abs/1511.06422>
 
 use crate::init_error::InitError;
+use crate::layer_weights::{refuse_reparameterized, reparameterized};
 use crate::rewrite::{Rewrite, Site, rewrite};
 use burn::config::Config;
 use burn::module::Module;
@@ -114,27 +115,31 @@ pub struct LsuvLayer {
 }
 
 impl Lsuv {
-    /// Scales the weight of each of the `layers`, given by the paths of the modules that hold a
-    /// `weight`. `output(model, path)` returns the output of that layer for a batch of training data.
+    /// Scales the weight of each of the `layers`, given by the paths of the modules that hold a `weight`;
+    /// `""` is the model itself. `output(model, path)` returns the output of that layer for a batch of
+    /// training data.
     ///
     /// # Errors
     ///
-    /// If a layer has no weight of its own, or its output has no variance.
+    /// If a layer has no weight of its own or a reparameterized one, or its output has no variance.
     pub fn apply<M: Module, const D: usize>(
         &self,
         model: &M,
         layers: &[&str],
         mut output: impl FnMut(&M, &str) -> Tensor<D>,
     ) -> Result<LsuvOutcome<M>, InitError> {
-        let places = params(model);
-        let weight = |layer: &&str| format!("{layer}.weight");
-        if let Some(layer) = layers
-            .iter()
-            .find(|layer| !places.iter().any(|param| param.path == weight(layer)))
-        {
-            return Err(InitError::NoSuchPath {
-                path: weight(layer),
-            });
+        let (places, reparameterized) = (params(model), reparameterized(model));
+        let is_param = |path: &str| places.iter().any(|param| param.path == path);
+        for layer in layers {
+            let path = weight(layer);
+            if is_param(layer) {
+                let path = (*layer).to_owned();
+                return Err(InitError::NotALayer { path });
+            }
+            if !is_param(&path) {
+                return Err(InitError::NoSuchPath { path });
+            }
+            refuse_reparameterized(&reparameterized, &path)?;
         }
         let mut scaled = model.clone();
         let mut report = Vec::with_capacity(layers.len());
@@ -167,6 +172,14 @@ impl Lsuv {
             model: scaled,
             layers: report,
         })
+    }
+}
+
+/// The path of the weight of a layer.
+fn weight(layer: &str) -> String {
+    match layer {
+        "" => "weight".to_owned(),
+        layer => format!("{layer}.weight"),
     }
 }
 

@@ -36,7 +36,7 @@ pub enum WeightInit {
         /// The number.
         value: f64,
     },
-    /// Uniform in `[low, high)`.
+    /// Uniform in `[low, high)`, an interval that `f32` can measure.
     Uniform {
         /// The smallest value.
         low: f64,
@@ -141,10 +141,12 @@ impl WeightInit {
             Self::Uniform { low, high } => {
                 ConfigError::finite("low", low)?;
                 ConfigError::finite("high", high)?;
-                match low < high {
-                    true => Ok(()),
-                    false => Err(ConfigError::new("low", "be less than `high`", (low, high))),
-                }
+                let requirement = match low < high {
+                    true if high - low <= f64::from(f32::MAX) => return Ok(()),
+                    true => "be less than `high` by no more than the largest `f32`",
+                    false => "be less than `high`",
+                };
+                Err(ConfigError::new("low", requirement, (low, high)))
             }
             Self::Normal { std } => ConfigError::positive("std", std).map(drop),
             Self::TruncatedNormal { std, bound } => {
