@@ -8,6 +8,11 @@ use burn::tensor::Tensor;
 /// `[out, in]` and shows it transposed), convolutions `[out, in / groups, kernel...]`, transposed
 /// convolutions `[in, out / groups, kernel...]`, and embeddings one row per word.
 ///
+/// A shape does not tell the groups of a convolution. Of a grouped transposed convolution the second axis
+/// has only the outputs of one group: each of its units stands for one output of every group, and their
+/// [fans](Self::fans) are too large. Whoever gives it first weights names their spread:
+/// `Normal { std: (2.0 / n as f64).sqrt() }` for He, where n is `in / groups` times the kernel's places.
+///
 /// ```
 /// use burn_tricks_core::UnitAxis;
 ///
@@ -71,10 +76,12 @@ impl UnitAxis {
 
     /// The fans of a weight of this `shape`; `None` for an embedding.
     ///
-    /// A shape does not tell the groups of a convolution: as in PyTorch, `fan_in` is right for grouped
-    /// convolutions and `fan_out` is too large by the number of groups. The stride of a transposed
-    /// convolution, which lets only 1/stride of the kernel's places meet an output, does not count either.
-    /// (PyTorch and Keras have the two fans of a transposed convolution the other way round.)
+    /// A shape does not tell the groups of a convolution. Of a grouped one, `fan_in` is right, as in
+    /// PyTorch, and `fan_out` too large by the number of groups; of a grouped transposed one, `fan_out` is
+    /// right and `fan_in` too large. The stride of a transposed convolution, which lets only 1/stride of the
+    /// kernel's places meet an output, does not count either. (PyTorch and Keras have the two fans of a
+    /// transposed convolution the other way round, so that what they call `fan_in` is right for a depthwise
+    /// one: as many channels out as in, each a group.)
     ///
     /// # Panics
     ///
@@ -103,7 +110,10 @@ impl UnitAxis {
 mod tests {
     use super::*;
     use burn::module::{Module, ModuleVisitor, Param};
-    use burn::nn::conv::{Conv1dConfig, Conv2dConfig, ConvTranspose2dConfig};
+    use burn::nn::conv::{
+        Conv1dConfig, Conv2dConfig, ConvTranspose1dConfig, ConvTranspose2dConfig,
+        ConvTranspose3dConfig,
+    };
     use burn::nn::{EmbeddingConfig, LinearConfig, LinearLayout};
     use burn::tensor::Device;
 
@@ -140,6 +150,12 @@ mod tests {
                 .with_groups(2)
                 .init(&device),
             ConvTranspose2dConfig::new([4, 6], [3, 2]).init(&device),
+            // Each output sums 2 · 6 numbers, and there are 6: a shape of [4, 3, 3, 2] tells neither.
+            ConvTranspose2dConfig::new([4, 6], [3, 2])
+                .with_groups(2)
+                .init(&device),
+            ConvTranspose1dConfig::new([4, 6], 3).init(&device),
+            ConvTranspose3dConfig::new([4, 6], [3, 2, 1]).init(&device),
             EmbeddingConfig::new(10, 3).init(&device),
         )
             .visit(&mut find);
@@ -148,6 +164,9 @@ mod tests {
             (3, fans(5, 3)),
             (7, fans(6, 21)),
             (6, fans(12, 36)),
+            (6, fans(24, 36)),
+            (3, fans(24, 18)),
+            (6, fans(12, 18)),
             (6, fans(24, 36)),
             (10, None),
         ];

@@ -21,6 +21,8 @@ use burn_tricks_core::force_init;
 
 /// What `build` returns after `device` was seeded, with every lazy parameter drawn.
 ///
+/// Linear layers in column layout [load no record afterwards](crate#column-layout).
+///
 /// The same seed gives the same weights on one backend, not on two: each has its own generator. It is
 /// one for the whole process: other threads must not draw meanwhile.
 pub fn seeded<M: Module>(device: &Device, seed: u64, build: impl FnOnce() -> M) -> M {

@@ -34,7 +34,7 @@
 //!
 //! - **Records.** `fc.weight` holds the weight before the division; `fc.weight.spectral_norm.u` and `.v`
 //!   are new. They are running statistics: recorded and moved with the model, never trained, and shared
-//!   by its clones, as those of batch norm are.
+//!   by its clones, as those of batch norm are. In [column layout](crate#column-layout) no record loads.
 //! - **LoRA** and other reparameterizations: one for each parameter; see [`WeightNorm`](crate::WeightNorm).
 //!
 //! # Cost

@@ -49,11 +49,12 @@
 //! # Where it stands
 //!
 //! Attached once, after the initial weights are set or loaded and before the optimizer's first step. A
-//! unit is an output of the layer: [`UnitAxis`] knows Burn's layers.
+//! unit is an output of the layer: [`UnitAxis`] knows Burn's layers. Of a grouped transposed convolution it
+//! is one output of every group.
 //!
 //! - **Records.** Under `fc.weight` a record now holds v, and `fc.weight.weight_norm.g` is new. A record
 //!   of the plain model belongs in the plain model, before attaching; a plain record of a normalised
-//!   model is that of `model.valid().materialize()`.
+//!   model is that of `model.valid().materialize()`. In [column layout](crate#column-layout) neither loads.
 //! - **LoRA.** Burn keeps one reparameterization for each parameter. Attaching to a model with LoRA is an
 //!   error here; Burn's own `apply_lora` on a model with weight norm freezes its parameters and drops
 //!   the adapters without a word. Materialize first.
