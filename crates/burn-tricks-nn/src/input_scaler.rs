@@ -93,9 +93,9 @@
 //!
 //! # Suggested values
 //!
-//! Standard for measurements, min-max to `[0, 1]` for pixels, robust where a few
-//! values are far off and most are not the same.
-//! LeCun et al. scale each input to mean 0 and equal variance.
+//! Standard for measurements, min-max to `[0, 1]` for pixels, robust where a few values are far off and
+//! most are not the same: on images with dark edges it was [worse than no
+//! scaling](crate#what-unscaled-inputs-cost). LeCun et al. scale each input to mean 0 and equal variance.
 //!
 //! # References
 //!
