@@ -248,7 +248,7 @@ fn an_orthogonal_weight_is_orthogonal_at_any_rank() {
             assert_orthogonal(back.weight.val(), gain, name);
         }
         // Uniform among all orthogonal matrices: each sign of an entry in half of them. Of 200 fair
-        // coins, fewer than 60 or more than 140 show heads with a probability of 2e-8.
+        // coins, fewer than 60 or more than 140 show heads with a probability of 6.3e-9.
         let square = LinearConfig::new(3, 3).init(&device);
         let heads = (0..200).filter(|seed| {
             values(init(&square, WeightInit::ORTHOGONAL, *seed).weight.val())[0] > 0.0

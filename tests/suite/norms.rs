@@ -397,6 +397,122 @@ fn freezing_the_batch_norms_of_a_model_leaves_the_rest() {
 }
 
 #[test]
+fn a_ghost_is_batch_norm_on_its_parts_with_its_own_settings() {
+    for (name, device) in training_devices() {
+        let (epsilon, momentum) = (0.3, 0.37);
+        let ghost = |variance| {
+            let config = GhostBatchNormConfig::new(3, 2).with_variance(variance);
+            let config = config.with_epsilon(epsilon).with_momentum(momentum);
+            config.init(&device).unwrap()
+        };
+        let torch = TorchBatchNormConfig::new(3)
+            .with_epsilon(epsilon)
+            .with_momentum(momentum)
+            .init(&device)
+            .unwrap();
+        let burn = BatchNormConfig::new(3)
+            .with_epsilon(epsilon)
+            .with_momentum(momentum)
+            .init(&device);
+        let x = grid([6, 3], 0.3, 2.0, (&device, DType::F32));
+        let in_parts = |norm: &dyn Fn(Tensor<2>) -> Tensor<2>| -> Vec<f64> {
+            let parts = (0..3).map(|part| norm(x.clone().narrow(0, 2 * part, 2)));
+            parts.flat_map(values).collect()
+        };
+        let (unbiased, biased) = (
+            ghost(RunningVariance::Unbiased),
+            ghost(RunningVariance::Biased),
+        );
+        let expected = in_parts(&|part| torch.forward(part));
+        assert_eq!(values(unbiased.forward(x.clone())), expected, "{name}");
+        let expected = in_parts(&|part| burn.forward(part));
+        assert_eq!(values(biased.forward(x.clone())), expected, "{name}");
+        assert_eq!(unbiased.statistics(), torch.statistics(), "{name}");
+        assert_eq!(biased.statistics(), burn.statistics(), "{name}");
+        let x = x.inner();
+        let expected = values(torch.valid().forward(x.clone()));
+        assert_eq!(values(unbiased.valid().forward(x)), expected, "{name}");
+    }
+}
+
+#[test]
+fn every_batch_norm_is_frozen_with_its_epsilon() {
+    for (name, device) in training_devices() {
+        let burn = BatchNormConfig::new(3).with_epsilon(0.3).init(&device);
+        let torch = TorchBatchNormConfig::new(3).with_epsilon(0.4);
+        let torch = torch.init(&device).unwrap();
+        let ghost = GhostBatchNormConfig::new(3, 2).with_epsilon(0.5);
+        let ghost = ghost.init(&device).unwrap();
+        let x = grid([6, 3], 0.3, 2.0, (&device, DType::F32));
+        burn.forward(x.clone());
+        torch.forward(x.clone());
+        ghost.forward(x.clone()); // all pending, and to be folded in
+        for (frozen, epsilon, expected) in [
+            (
+                FrozenBatchNorm::from(&burn),
+                0.3,
+                burn.valid().run(x.clone().inner()),
+            ),
+            (
+                FrozenBatchNorm::from(&torch),
+                0.4,
+                torch.valid().run(x.clone().inner()),
+            ),
+            (
+                FrozenBatchNorm::from(&ghost),
+                0.5,
+                ghost.valid().run(x.clone().inner()),
+            ),
+        ] {
+            assert_eq!(frozen.epsilon, epsilon, "{name}");
+            assert_eq!(
+                values(frozen.forward(x.clone())),
+                values(expected),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_batch_norm_of_a_model_is_found_and_frozen() {
+    for (name, device) in training_devices() {
+        let model = || {
+            (
+                BatchNormConfig::new(3).init(&device),
+                TorchBatchNormConfig::new(3).init(&device).unwrap(),
+                GhostBatchNormConfig::new(3, 2).init(&device).unwrap(),
+            )
+        };
+        type All = (BatchNorm, TorchBatchNorm, GhostBatchNorm);
+        let trainable = |(burn, torch, ghost): &All| {
+            [&burn.gamma, &torch.gamma, &ghost.gamma].map(|gamma| gamma.is_require_grad())
+        };
+        let after_a_batch = |(burn, torch, ghost): &All| {
+            let x = grid([6, 3], 0.3, 2.0, (&device, DType::F32));
+            burn.forward(x.clone());
+            torch.forward(x.clone());
+            ghost.forward(x);
+            [burn.statistics(), torch.statistics(), ghost.statistics()]
+        };
+        let still = || (vec![0.0; 3], vec![1.0; 3]);
+        for learns in after_a_batch(&model()) {
+            assert_ne!(learns, still(), "{name}");
+        }
+        for (affine, trains) in [(Affine::Trainable, true), (Affine::Fixed, false)] {
+            let frozen = freeze_batch_norms(model(), affine);
+            for statistics in after_a_batch(&frozen) {
+                assert_eq!(statistics, still(), "{name} {affine:?}");
+            }
+            assert_eq!(trainable(&frozen), [trains; 3], "{name} {affine:?}");
+            // `Trainable` thaws nothing.
+            let again = freeze_batch_norms(frozen, Affine::Trainable);
+            assert_eq!(trainable(&again), [trains; 3], "{name} {affine:?}");
+        }
+    }
+}
+
+#[test]
 fn configs_go_through_json_and_refuse_nonsense() {
     assert_json(&TorchBatchNormConfig::new(3).with_momentum(0.25));
     assert_json(&GhostBatchNormConfig::new(3, 2).with_variance(RunningVariance::Biased));

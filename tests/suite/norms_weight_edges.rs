@@ -1,0 +1,133 @@
+//! Reparameterizations of weights: their first state, units without spread, half precision.
+
+use crate::devices::training_devices;
+use crate::models::{dtypes, values};
+use crate::norms::{assert_near, cast, grid};
+use burn::module::{Module, Param, Reparameterization};
+use burn::nn::conv::{ConvTranspose1dConfig, ConvTranspose3dConfig};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{DType, Device, Tensor};
+use burn_tricks::nn::{
+    Deviation, SpectralNormConfig, WeightNorm, WeightNormConfig, WeightStandardization,
+    WeightStandardizationConfig,
+};
+
+/// A layer of this weight, `[in, out]`.
+fn layer(weight: Tensor<2>) -> Linear {
+    let [inputs, outputs] = weight.dims();
+    let mut layer = LinearConfig::new(inputs, outputs)
+        .with_bias(false)
+        .init(&weight.device());
+    layer = cast(layer, weight.dtype());
+    layer.weight = layer.weight.map(|_| match weight.is_autodiff() {
+        true => weight.detach().require_grad(),
+        false => weight,
+    });
+    layer
+}
+
+#[test]
+fn a_unit_of_a_transposed_convolution_is_an_output_at_every_rank() {
+    let device = Device::flex();
+    let count = |norm: &Param<Tensor<1>>| norm.dims()[0];
+    let one = ConvTranspose1dConfig::new([2, 5], 3).init(&device);
+    let one = WeightNormConfig::new().attach(one).unwrap();
+    let norm: &WeightNorm = one.weight.reparameterization().unwrap();
+    assert_eq!(count(&norm.g), 5);
+    let three = ConvTranspose3dConfig::new([2, 7], [3, 1, 2]).init(&device);
+    let three = WeightNormConfig::new().attach(three).unwrap();
+    let norm: &WeightNorm = three.weight.reparameterization().unwrap();
+    assert_eq!(count(&norm.g), 7);
+}
+
+/// A weight whose singular values are 2, 1.6 and 0.1: turned by angles that no start is at right ones to.
+fn known(device: &Device) -> Tensor<2> {
+    let turn = |angle: f64| {
+        let (s, c) = angle.sin_cos();
+        let (t, d) = (0.7 * angle).sin_cos();
+        let [a, b] = [
+            [[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]],
+            [[1.0, 0.0, 0.0], [0.0, d, -t], [0.0, t, d]],
+        ]
+        .map(|matrix| Tensor::<2>::from_data(matrix, device));
+        a.matmul(b)
+    };
+    let values =
+        Tensor::<2>::from_data([[2.0, 0.0, 0.0], [0.0, 1.6, 0.0], [0.0, 0.0, 0.1]], device);
+    turn(0.6).matmul(values).matmul(turn(1.1))
+}
+
+#[test]
+fn spectral_norm_knows_the_largest_singular_value_when_attached() {
+    for (name, device) in training_devices() {
+        let plain = layer(known(&device));
+        let model = SpectralNormConfig::new().attach(plain.clone()).unwrap();
+        let expected: Vec<f64> = values(plain.weight.val()).iter().map(|w| w / 2.0).collect();
+        // Fifteen rounds: (1.6 / 2)^30 = 0.1 % of the second vector are left, and σ errs by its square.
+        assert_near(&values(model.valid().weight.val()), &expected, 1e-4, name);
+    }
+}
+
+#[test]
+fn a_unit_without_spread_is_zero_and_has_a_gradient() {
+    for (name, device) in training_devices() {
+        let weight = Tensor::<2>::from_data([[0.5, 1.0], [0.5, -2.0], [0.5, 0.3]], &device);
+        for deviation in [
+            Deviation::Population,
+            Deviation::PopulationPlus,
+            Deviation::SamplePlus,
+        ] {
+            let config = WeightStandardizationConfig::new().with_deviation(deviation);
+            let model = config.attach(layer(weight.clone())).unwrap();
+            let norm: &WeightStandardization = model.weight.reparameterization().unwrap();
+            let w = weight.clone().require_grad();
+            let standard = norm.apply(w.clone());
+            let what = format!("{name} {deviation:?}");
+            let units = values(standard.clone().transpose());
+            assert_eq!(units[..3], [0.0; 3], "{what}");
+            assert!(
+                units[3..].iter().all(|w| w.abs() > 0.1),
+                "{what}: {units:?}"
+            );
+            let k = grid([3, 2], 0.9, 1.0, (&device, DType::F32));
+            let grads = (standard * k).sum().backward();
+            let gradient = values(w.grad(&grads).unwrap());
+            assert!(
+                gradient.iter().all(|x| x.is_finite()),
+                "{what}: {gradient:?}"
+            );
+        }
+    }
+}
+
+/// Weights of a thousand, whose squares are beyond f16.
+#[test]
+fn statistics_of_half_precision_weights_are_taken_in_single() {
+    for (name, device) in training_devices() {
+        for dtype in dtypes(&device) {
+            let large = grid([4, 3], 0.7, 1000.0, (&device, dtype));
+            let single = layer(large.clone().cast(burn::tensor::FloatDType::F32));
+            let standard = WeightStandardizationConfig::new();
+            let weight = |model: Linear| values(model.valid().weight.val());
+            let what = format!("{name} {dtype:?}");
+            let tolerance = match dtype {
+                DType::F16 => 1e-3,
+                DType::BF16 => 8e-3,
+                _ => 1e-6,
+            };
+            for config in [
+                standard.clone(),
+                standard.with_deviation(Deviation::SamplePlus),
+            ] {
+                let expected = weight(config.attach(single.clone()).unwrap());
+                let got = weight(config.attach(layer(large.clone())).unwrap());
+                assert_near(&got, &expected, tolerance, &what);
+            }
+            let config = SpectralNormConfig::new();
+            let expected = weight(config.attach(single.clone()).unwrap());
+            let got = weight(config.attach(layer(large.clone())).unwrap());
+            // Its vectors are kept in the type of the weight.
+            assert_near(&got, &expected, 4.0 * tolerance, &what);
+        }
+    }
+}
