@@ -216,28 +216,18 @@ fn robust_is_the_median_and_the_percentiles_that_were_asked_for() {
     }
 }
 
-/// The inverse of a half-precision target is taken in f32: 60,050 is no f16, but its sum is rounded once.
+/// 1000.3 - 100 · 10 in half precision, which has no 1000.3, is 0.5 (f16) or 0.
 #[test]
-fn the_inverse_rounds_once() {
+fn the_inverse_is_not_taken_in_half_precision() {
     for (name, device) in devices() {
-        let scaler = fit(&ScalerConfig::standard(), [1990.0, 2010.0])
+        let scaler = fit(&ScalerConfig::standard(), [990.3, 1010.3])
             .fitted(&device)
             .unwrap();
         for dtype in crate::models::dtypes(&device) {
-            let scaled = Tensor::<2>::from_data([[0.3], [-77.7], [1.1]], (&device, dtype));
-            let exact: Vec<f64> = values(scaled.clone())
-                .iter()
-                .map(|x| x * 10.0 + 2000.0)
-                .collect();
-            let expected = Tensor::<1>::from_data(exact.as_slice(), (&device, dtype));
+            let scaled = Tensor::<2>::from_data([[-100.0]], (&device, dtype));
             let got = scaler.inverse(scaled);
             assert_eq!(got.dtype(), dtype, "{name}");
-            match dtype {
-                DType::F16 | DType::BF16 => {
-                    assert_eq!(values(got), values(expected), "{name} {dtype:?}")
-                }
-                _ => assert_close(&values(got), &exact, 1e-7, name),
-            }
+            assert_close(&values(got), &[0.3], 5e-3, &format!("{name} {dtype:?}"));
         }
     }
 }
