@@ -70,13 +70,13 @@ fn inferred<M: Forward<2> + Module>(layer: &M, device: &Device) -> Vec<f64> {
 fn travels<M: Forward<2> + Module>(make: impl Fn() -> M, home: &Device, to: &Device, what: &str) {
     let expected = inferred(&make(), home);
     let moved = make().fork(to);
-    assert_eq!(moved.devices(), [to.clone()], "{what}: on its way");
+    assert!(moved.devices().iter().all(|at| at == to), "{what}: gone");
     assert_near(&inferred(&moved, to), &expected, 1e-5, what);
     let leaf = input(to).require_grad();
     let grads = moved.forward(leaf.clone()).square().sum().backward();
     assert!(leaf.grad(&grads).is_some(), "{what}: it trains there");
     let back = make().fork(to).fork(home);
-    assert_eq!(back.devices(), [home.clone()], "{what}: back");
+    assert!(back.devices().iter().all(|at| at == home), "{what}: back");
     assert_near(&inferred(&back, home), &expected, 1e-5, what);
 
     // Running statistics are shared by clones, and go along: those of the original too.
