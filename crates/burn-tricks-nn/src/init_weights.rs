@@ -49,9 +49,9 @@
 //!
 //! Weights of two dimensions and more, by the layout of their layer ([`UnitAxis`]): the fans of Burn's
 //! linear layers are right in both of their layouts. A grouped transposed convolution is drawn too narrow,
-//! by the root of its groups: give it a rule with [`WeightInit::Normal`] (see [`UnitAxis`]). Biases (vectors of this name) become zero, which
-//! Burn gives the weight's initialiser. Norms' scales and shifts, embeddings and running statistics stay,
-//! unless a rule names them, which running statistics cannot be.
+//! by the root of its groups: give it a rule with [`WeightInit::Normal`] (see [`UnitAxis`]). Biases
+//! (vectors of this name) become zero, which Burn gives the weight's initialiser. Norms' scales and shifts,
+//! embeddings and running statistics stay, unless a rule names them, which running statistics cannot be.
 //!
 //! # Where it stands
 //!

@@ -11,9 +11,9 @@
 //! ```
 //!
 //! A feature that does not vary, or by less than 1e-38, has scale 1 in the data's units (its span, under
-//! min-max): nothing is divided by zero. Under robust that is a feature whose two percentiles are one number, as they are where
-//! one number makes up half of the values and more, in the middle of them (three quarters at either end):
-//! whatever the rest, it stays in its own units.
+//! min-max): nothing is divided by zero. Under robust that is a feature whose two percentiles are one
+//! number, as they are where one number makes up half of the values and more, in the middle of them (three
+//! quarters at either end): whatever the rest, it stays in its own units.
 //!
 //! # Example
 //!

@@ -51,7 +51,7 @@
 //! Measured (`examples/10_input_scaling`, on one of two shared x86-64 cores, bytes counted at the
 //! allocator): 10,000,000 rows of 8 features in batches of 1,000 leave 0 bytes behind and take at most
 //! 96 kB on the way, a batch of 8,000 numbers once more as `f64`. That takes about a second optimised, and
-//! 43 s unoptimised.
+//! half a minute unoptimised.
 
 use crate::column::Column;
 use crate::input_scaler::InputScaler;
