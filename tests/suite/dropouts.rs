@@ -2,16 +2,15 @@
 
 use crate::devices::{devices, training_devices};
 use crate::models::{alone, dtypes, values};
-use crate::norms::{assert_json, assert_near, assert_refused, cast, grid, recorded};
+use crate::norms::{assert_json, assert_near, assert_refused, grid, recorded};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::module::{Flag, Module, Param};
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::selu;
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use burn_tricks::nn::{
-    AlphaDropout, AlphaDropoutConfig, DepthSchedule, DropConnect, DropConnectConfig, DropPath,
-    DropPathConfig, DropPathScale, DropPathUnit, GaussianDropout, GaussianDropoutConfig,
-    SpatialDropout, SpatialDropoutConfig,
+    AlphaDropout, AlphaDropoutConfig, DepthSchedule, DropConnect, DropPath, DropPathConfig,
+    DropPathScale, DropPathUnit, GaussianDropout, GaussianDropoutConfig, SpatialDropout,
+    SpatialDropoutConfig,
 };
 
 /// One of the layers.
@@ -156,7 +155,7 @@ fn gradients_are_those_of_finite_differences() {
 /// With n independent factors a mean is within 5 standard errors of its expectation but for a
 /// probability of 6e-7; a variance is, by its fourth moment, likewise. Seeds are fixed: what passes once
 /// passes always.
-fn assert_moments(draws: &[f64], mean: f64, variance: f64, fourth: f64, what: &str) {
+pub(crate) fn assert_moments(draws: &[f64], mean: f64, variance: f64, fourth: f64, what: &str) {
     let n = draws.len() as f64;
     let got = draws.iter().sum::<f64>() / n;
     let error = 5.0 * (variance / n).sqrt();
@@ -173,7 +172,7 @@ fn assert_moments(draws: &[f64], mean: f64, variance: f64, fourth: f64, what: &s
 }
 
 /// Central moments of the factor 0 or 1 / (1 − p) of inverted dropout.
-fn inverted(p: f64) -> (f64, f64) {
+pub(crate) fn inverted(p: f64) -> (f64, f64) {
     let (low, high) = (1.0, p / (1.0 - p));
     (p / (1.0 - p), p * low + (1.0 - p) * high.powi(4))
 }
@@ -328,67 +327,6 @@ fn depths_are_those_of_timm_and_of_the_paper() {
             .probs(read(&case["settings"]["max"]), depth)
             .unwrap();
         assert_close(&probs, &numbers(&case["values"]["probs"]), 1e-12, which);
-    }
-}
-
-fn linear(device: &Device) -> Linear {
-    LinearConfig::new(200, 100).init(device)
-}
-
-#[test]
-fn drop_connect_drops_weights_in_training_only() {
-    let _alone = alone();
-    for (name, device) in training_devices() {
-        device.seed(4);
-        let plain = linear(&device);
-        let (weight, bias) = (
-            values(plain.weight.val()),
-            values(plain.bias.as_ref().unwrap().val()),
-        );
-        let p = 0.3;
-        let model = DropConnectConfig::new(p).attach(plain).unwrap();
-        let factors = |model: &Linear| -> Vec<f64> {
-            let dropped = values(model.weight.val());
-            dropped.iter().zip(&weight).map(|(y, w)| y / w).collect()
-        };
-        let first = factors(&model);
-        let (variance, fourth) = inverted(p);
-        assert_moments(&first, 1.0, variance, fourth, name);
-        assert_ne!(factors(&model), first, "{name}: drawn anew at every use");
-        let kept_bias = values(model.bias.as_ref().unwrap().val());
-        assert_eq!(kept_bias, bias, "{name}: the bias is spared");
-        for still in [model.valid(), model.clone().freeze()] {
-            assert_eq!(values(still.weight.val()), weight, "{name}");
-        }
-        assert_ne!(values(model.valid().train().weight.val()), weight, "{name}");
-        device.seed(9);
-        let seeded = factors(&model);
-        device.seed(9);
-        assert_eq!(factors(&model), seeded, "{name}");
-
-        // The gradient is the mask, and only what was kept gets one.
-        device.seed(9);
-        let grads = model.weight.val().sum().backward();
-        let gradient = values(model.weight.base().grad(&grads).unwrap());
-        assert_near(&gradient, &seeded, 1e-5, name);
-        let neutral = DropConnectConfig::new(0.0).attach(linear(&device)).unwrap();
-        assert_eq!(
-            values(neutral.weight.val()),
-            values(neutral.weight.base()),
-            "{name}"
-        );
-    }
-}
-
-#[test]
-fn drop_connect_keeps_the_type_of_the_weight() {
-    let _alone = alone();
-    for (name, device) in training_devices() {
-        for dtype in dtypes(&device) {
-            let model = DropConnectConfig::new(0.5).attach(linear(&device)).unwrap();
-            let model = cast(model, dtype);
-            assert_eq!(model.weight.val().dtype(), dtype, "{name}");
-        }
     }
 }
 

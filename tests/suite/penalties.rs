@@ -1,25 +1,22 @@
-//! Penalties in the loss, and constraints after the step, against Keras, on the axis of each layer.
+//! Penalties in the loss, against Keras and scikit-learn; refusals of penalties and constraints.
 
-use crate::devices::{devices, training_devices};
+use crate::devices::training_devices;
 use crate::models::{Net, alone, dtypes, values};
 use crate::norms::{assert_gradient, assert_json, assert_near, assert_refused, grid, precise};
 use crate::oracle::{case, numbers, read};
-use burn::module::{Lora, Module, Param, ParamGroup, ParamId};
-use burn::nn::conv::{Conv2dConfig, ConvTranspose2dConfig};
-use burn::nn::{EmbeddingConfig, Linear, LinearConfig, LinearLayout};
-use burn::optim::{GradientsParams, SgdConfig};
+use burn::module::{Module, Param, ParamGroup, ParamId};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::nn::{
     MaxNorm, MaxNormConfig, Penalty, PenaltyConfig, Spare, UnitNorm, UnitNormConfig,
 };
 
 #[derive(Module, Debug)]
-struct Weight<const D: usize> {
-    weight: Param<Tensor<D>>,
+pub(crate) struct Weight<const D: usize> {
+    pub(crate) weight: Param<Tensor<D>>,
 }
 
 impl<const D: usize> Weight<D> {
-    fn new(weight: Tensor<D>) -> Self {
+    pub(crate) fn new(weight: Tensor<D>) -> Self {
         let grad = weight.is_autodiff();
         let weight = weight.detach().set_require_grad(grad);
         Self {
@@ -70,7 +67,7 @@ fn penalties_are_those_of_keras_and_scikit_learn() {
 
         let expected = case("penalties", "elastic_net");
         let setting = |field: &str| read(&expected["settings"][field]);
-        let config = PenaltyConfig::elastic_net(setting("alpha"), setting("l1_ratio"));
+        let config = PenaltyConfig::elastic_net(setting("alpha"), setting("l1_ratio")).unwrap();
         let value = values(config.init().unwrap().of(&model));
         assert_near(
             &value,
@@ -108,7 +105,15 @@ fn without_weight_the_loss_is_untouched() {
         assert_eq!(number(penalty.of(&model)), 0.0, "{name}");
         let penalty = PenaltyConfig::new().with_l2(0.1).init().unwrap();
         let sum = number(loss.clone()) + number(penalty.of(&model));
-        assert_near(&values(penalty.add_to(loss, &model)), &[sum], 1e-6, name);
+        let penalised = penalty.add_to(loss.clone(), &model);
+        assert_near(&values(penalised), &[sum], 1e-6, name);
+        // Of a plain loss autodiff stays away only if the model has none.
+        let plain = |model: &Weight<2>| penalty.add_to(loss.clone().inner(), model).is_autodiff();
+        assert_eq!(
+            [plain(&model), plain(&model.valid())],
+            [true, false],
+            "{name}"
+        );
     }
 }
 
@@ -187,181 +192,6 @@ fn sums_of_half_precision_do_not_overflow() {
 }
 
 #[test]
-fn constraints_are_those_of_keras_on_the_axis_of_each_layer() {
-    for (name, device) in devices() {
-        let options = (&device, DType::F32);
-        let mut dense = LinearConfig::new(3, 4).init(&device);
-        dense.weight = dense.weight.map(|_| grid([3, 4], 0.7, 2.0, options));
-        let mut filters = Conv2dConfig::new([2, 4], [3, 3]).init(&device);
-        filters.weight = filters
-            .weight
-            .map(|_| grid([4, 2, 3, 3], 0.7, 2.0, options));
-        let expected = |which: &str| numbers(&case("constraints", which)["values"]["weight"]);
-        let max = |which: &str| {
-            let max_norm = read(&case("constraints", which)["settings"]["max_norm"]);
-            MaxNormConfig::new(max_norm).init().unwrap()
-        };
-        let unit = UnitNormConfig::new().init().unwrap();
-        let near =
-            |weight: Vec<f64>, which: &str| assert_near(&weight, &expected(which), 1e-6, which);
-        let cut = max("max_norm_dense").apply(dense.clone());
-        near(values(cut.weight.val()), "max_norm_dense");
-        assert_ne!(
-            values(cut.weight.val()),
-            values(dense.weight.val()),
-            "{name}"
-        );
-        assert_eq!(cut.weight.id, dense.weight.id, "{name}");
-        let bias = |model: &Linear| values(model.bias.as_ref().unwrap().val());
-        assert_eq!(bias(&cut), bias(&dense), "{name}");
-        near(
-            values(max("max_norm_filters").apply(filters.clone()).weight.val()),
-            "max_norm_filters",
-        );
-        near(values(unit.apply(dense).weight.val()), "unit_norm_dense");
-        near(
-            values(unit.apply(filters).weight.val()),
-            "unit_norm_filters",
-        );
-    }
-}
-
-#[test]
-fn every_layer_has_its_own_axis() {
-    let _alone = alone();
-    for (name, device) in devices() {
-        let unit = UnitNormConfig::new().with_length(2.0).init().unwrap();
-        let lengths =
-            |weight: Tensor<2>, dim: usize| values(weight.square().sum_dim(1 - dim).sqrt());
-        let is_two =
-            |lengths: Vec<f64>| assert_near(&lengths, &vec![2.0; lengths.len()], 1e-6, name);
-        for layout in [LinearLayout::Row, LinearLayout::Col] {
-            let model = unit.apply(LinearConfig::new(5, 3).with_layout(layout).init(&device));
-            assert_eq!(lengths(model.weight.val(), 1).len(), 3);
-            is_two(lengths(model.weight.val(), 1));
-        }
-        let model = unit.apply(EmbeddingConfig::new(7, 3).init(&device));
-        is_two(lengths(model.weight.val(), 0));
-        let model = unit.apply(ConvTranspose2dConfig::new([4, 6], [3, 2]).init(&device));
-        let weight = model.weight.val().swap_dims(0, 1).reshape([6, 24]);
-        is_two(lengths(weight, 0));
-    }
-}
-
-#[test]
-fn neutral_settings_and_zero_units_change_no_bit() {
-    for (name, device) in training_devices() {
-        for dtype in dtypes(&device) {
-            let mut numbers = values(grid([3, 4], 0.7, 2.0, (&device, dtype)));
-            for row in 0..3 {
-                numbers[row * 4 + 1] = 0.0;
-            }
-            let weight =
-                Tensor::<1>::from_data(numbers.as_slice(), (&device, dtype)).reshape([3, 4]);
-            let model = Weight::<2>::new(weight);
-            let before = values(model.weight.val());
-            let neutral = MaxNormConfig::new(f64::MAX).init().unwrap();
-            let same = neutral.apply(model.clone());
-            assert_eq!(values(same.weight.val()), before, "{name} {dtype:?}");
-            assert_eq!(same.weight.val().dtype(), dtype, "{name}");
-            let inside = MaxNormConfig::new(100.0).init().unwrap();
-            assert_eq!(
-                values(inside.apply(model.clone()).weight.val()),
-                before,
-                "{name}"
-            );
-            let unit = values(
-                UnitNormConfig::new()
-                    .init()
-                    .unwrap()
-                    .apply(model)
-                    .weight
-                    .val(),
-            );
-            assert!(
-                [1, 5, 9].iter().all(|i| unit[*i] == 0.0),
-                "{name} {dtype:?}: {unit:?}"
-            );
-            assert!(
-                unit.iter().all(|w| w.is_finite()),
-                "{name} {dtype:?}: {unit:?}"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_constrained_model_trains_on() {
-    let _alone = alone();
-    let plain = |device: &Device| device.clone().autodiff();
-    for (name, device) in devices() {
-        // With checkpointing, a leaf of the default strategy would panic in the next pass.
-        for device in [plain(&device), plain(&device).gradient_checkpointing()] {
-            let constraint = MaxNormConfig::new(0.5).init().unwrap();
-            let mut optim = SgdConfig::new().init();
-            let mut model = Net::new(0.3, &device);
-            let x = grid([6, 4], 0.3, 2.0, (&device, DType::F32));
-            let mut statistics = Vec::new();
-            for _ in 0..3 {
-                let loss = (model.forward(x.clone()) - 3.0).square().mean();
-                let grads = GradientsParams::from_grads(loss.backward(), &model);
-                assert!(grads.get::<2>(model.first.weight.id).is_some(), "{name}");
-                model = optim.step(0.5, model, grads);
-                statistics = values(model.norm.running_mean.value_sync());
-                model = constraint.apply(model);
-            }
-            let lengths =
-                |weight: &Param<Tensor<2>>| values(weight.val().square().sum_dim(0).sqrt());
-            let lengths = [lengths(&model.first.weight), lengths(&model.last.weight)].concat();
-            assert!(
-                lengths.iter().all(|length| *length < 0.5 + 1e-6),
-                "{name}: {lengths:?}"
-            );
-            assert!(model.first.weight.is_require_grad(), "{name}");
-            assert!(model.dropout.training.is_enabled(), "{name}");
-            assert_eq!(
-                values(model.norm.running_mean.value_sync()),
-                statistics,
-                "{name}"
-            );
-            assert!(model.norm.gamma.val().is_require_grad(), "{name}");
-        }
-    }
-}
-
-#[test]
-fn frozen_weights_groups_and_adapters_are_left_alone() {
-    let _alone = alone();
-    let device = Device::flex().autodiff();
-    let constraint = |group| MaxNormConfig::new(0.1).with_group(group).init().unwrap();
-    let model =
-        Net::new(0.0, &device).set_require_grad_group(ParamGroup::from_path("first.weight"), false);
-    let (first, last) = (
-        values(model.first.weight.val()),
-        values(model.last.weight.val()),
-    );
-    let group = ParamGroup::from_regex("^last").expect("a pattern");
-    let cut = constraint(ParamGroup::all()).apply(model.clone());
-    assert_eq!(values(cut.first.weight.val()), first, "frozen");
-    assert!(!cut.first.weight.is_require_grad());
-    assert_ne!(values(cut.last.weight.val()), last);
-    let model = model.valid().train().set_require_grad(true);
-    let cut = constraint(group).apply(model);
-    assert_eq!(values(cut.first.weight.val()), first, "not of the group");
-
-    let lora = LinearConfig::new(4, 3)
-        .init(&device)
-        .apply_lora(Lora::new(2, 4.0));
-    let before = values(lora.weight.adapter().unwrap().a.val());
-    let cut = constraint(ParamGroup::all()).apply(lora);
-    assert_eq!(
-        values(cut.weight.adapter().unwrap().a.val()),
-        before,
-        "no units of the layer"
-    );
-}
-
-#[test]
 fn configs_go_through_json_and_refuse_nonsense() {
     let group = || ParamGroup::from_regex("^head\\.").expect("a pattern");
     assert_json(
@@ -376,6 +206,8 @@ fn configs_go_through_json_and_refuse_nonsense() {
         let got = format!("{bad:?}");
         assert_refused(PenaltyConfig::new().with_l1(bad).init(), "l1", &got);
         assert_refused(PenaltyConfig::new().with_l2(bad).init(), "l2", &got);
+        assert_refused(PenaltyConfig::elastic_net(bad, 0.5), "alpha", &got);
+        assert_refused(PenaltyConfig::elastic_net(1.0, bad), "l1_ratio", &got);
         assert_refused(MaxNormConfig::new(bad).init(), "max_norm", &got);
         assert_refused(
             UnitNormConfig::new().with_length(bad).init(),
@@ -384,6 +216,10 @@ fn configs_go_through_json_and_refuse_nonsense() {
         );
     }
     assert_refused(MaxNormConfig::new(0.0).init(), "max_norm", "0.0");
+    assert_refused(PenaltyConfig::elastic_net(1.0, 1.5), "l1_ratio", "1.5");
+    for end in [0.0, 1.0] {
+        assert!(PenaltyConfig::elastic_net(0.0, end).is_ok());
+    }
     fn check<T: Send + Sync + Clone>() {}
     check::<(Penalty, MaxNorm, UnitNorm)>();
 }

@@ -32,7 +32,8 @@
 //! ([`UnitAxis`](crate::UnitAxis)). Vectors such as biases and the gains of norms have no
 //! units; frozen weights stay as they are on an autodiff device, where they can be told.
 //! Where a reparameterization is attached, the stored weight is cut, which for weight norm has no effect
-//! on the function.
+//! on the function. A group that matches nothing changes nothing: [`MaxNorm::paths`] lists what it matches.
+//! What the units of a grouped transposed convolution are: [`UnitAxis`](crate::UnitAxis).
 //!
 //! # Cost
 //!
@@ -42,7 +43,10 @@
 //!
 //! Keras's `MaxNorm` divides by ‖w‖ + 1e-7 and takes the axis as an argument, 0 by default: right for
 //! its dense weights `[in, out]`, wrong for its convolutions (`[0, 1, 2]` is needed). Here the bound is
-//! exact and the axis is the layer's. Norms of half precision are taken in `f32`.
+//! exact and the axis is the layer's.
+//!
+//! Squares are summed in `f32`, of half precision too (in `f64` of `f64` weights): that holds for lengths up to
+//! 1e19 and bounds from 1e-15 on. Longer units, whose squares leave the type, become zeros.
 //!
 //! # Suggested values
 //!
@@ -55,7 +59,7 @@
 //!   section 5.1, <https://jmlr.org/papers/v15/srivastava14a.html>
 //! - Keras, `keras.constraints.MaxNorm`
 
-use crate::unit_constraint::{UnitScale, rescale};
+use crate::unit_constraint::{self, UnitScale, rescale};
 use burn::config::Config;
 use burn::module::{Module, ParamGroup};
 use burn_tricks_core::ConfigError;
@@ -95,5 +99,9 @@ impl MaxNorm {
     pub fn apply<M: Module>(&self, model: M) -> M {
         let scale = UnitScale::AtMost(self.config.max_norm);
         rescale(model, scale, &self.config.group)
+    }
+    /// The paths of the weights whose units are bounded, to see whether a pattern means what it should.
+    pub fn paths<M: Module>(&self, model: &M) -> Vec<String> {
+        unit_constraint::paths(model, &self.config.group)
     }
 }

@@ -35,7 +35,7 @@
 //! let head = ParamGroup::from_regex(r"^head\.").expect("a regular expression");
 //! let sparse_head = PenaltyConfig::new().with_l1(1e-4).with_group(head.clone()).init()?;
 //! let body = ParamGroup::all().exclude(head);
-//! let ridge_body = PenaltyConfig::elastic_net(1e-3, 0.0).with_group(body).init()?;
+//! let ridge_body = PenaltyConfig::elastic_net(1e-3, 0.0)?.with_group(body).init()?;
 //! # let _ = (sparse_head, ridge_body);
 //! # Ok(())
 //! # }
@@ -107,10 +107,18 @@ pub struct PenaltyConfig {
 impl PenaltyConfig {
     /// scikit-learn's elastic net, `α r Σ |w| + ½ α (1 − r) Σ w²`: its penalty, for a loss that is
     /// scikit-learn's, half the mean squared error.
-    pub fn elastic_net(alpha: f64, l1_ratio: f64) -> Self {
-        Self::new()
+    ///
+    /// # Errors
+    ///
+    /// If `alpha` is negative or not finite, or if `l1_ratio` does not lie in [0, 1].
+    pub fn elastic_net(alpha: f64, l1_ratio: f64) -> Result<Self, ConfigError> {
+        ConfigError::non_negative("alpha", alpha)?;
+        if !(0.0..=1.0).contains(&l1_ratio) {
+            return Err(ConfigError::new("l1_ratio", "lie in [0, 1]", l1_ratio));
+        }
+        Ok(Self::new()
             .with_l1(alpha * l1_ratio)
-            .with_l2(0.5 * alpha * (1.0 - l1_ratio))
+            .with_l2(0.5 * alpha * (1.0 - l1_ratio)))
     }
 
     /// The penalty.
@@ -157,6 +165,8 @@ impl Penalty {
 
     /// `loss` plus Ω of `model`, in the type and on the device of `loss`. With λ₁ = λ₂ = 0 it is `loss`
     /// itself.
+    ///
+    /// With autodiff if either has it: for a plain validation loss, give the model's `valid()`.
     pub fn add_to<M: Module>(&self, loss: Tensor<1>, model: &M) -> Tensor<1> {
         if self.config.l1 == 0.0 && self.config.l2 == 0.0 {
             return loss;

@@ -1,6 +1,6 @@
 //! Rescaling the units of the weights of a live model: what the constraints share.
 
-use burn::module::{Module, ModuleMapper, Param, ParamGroup};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::Tensor;
 use burn_tricks_core::{PathTracker, UnitAxis, accumulation_dtype};
 
@@ -31,44 +31,100 @@ impl UnitScale {
 pub(crate) fn rescale<M: Module>(model: M, scale: UnitScale, group: &ParamGroup) -> M {
     model.map(&mut Rescale {
         scale,
-        group,
-        at: PathTracker::default(),
-        containers: Vec::new(),
+        at: Place::new(group),
     })
 }
 
-struct Rescale<'a> {
-    scale: UnitScale,
+/// The paths of the weights that [`rescale`] rescales.
+pub(crate) fn paths<M: Module>(model: &M, group: &ParamGroup) -> Vec<String> {
+    let mut list = List {
+        at: Place::new(group),
+        paths: Vec::new(),
+    };
+    model.visit(&mut list);
+    list.paths
+}
+
+/// A place in a model, and which weights count.
+struct Place<'a> {
     group: &'a ParamGroup,
-    at: PathTracker,
+    path: PathTracker,
     containers: Vec<String>,
 }
 
-impl Rescale<'_> {
-    fn units(&self, rank: usize) -> Option<UnitAxis> {
+impl<'a> Place<'a> {
+    fn new(group: &'a ParamGroup) -> Self {
+        Self {
+            group,
+            path: PathTracker::default(),
+            containers: Vec::new(),
+        }
+    }
+
+    /// The units of the weight `param` here, if it counts.
+    fn units<const D: usize>(&self, param: &Param<Tensor<D>>) -> Option<UnitAxis> {
         let is_inner = |container: &String| container == "Reparameterization";
         if self.containers.iter().any(is_inner) {
             return None;
         }
-        UnitAxis::of(self.containers.last()?, rank)
+        let units = UnitAxis::of(self.containers.last()?, D)?;
+        let is_chosen = self.group.matches(&param.id, Some(&self.path.path()));
+        is_chosen.then_some(units)
     }
+
+    fn enter(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name);
+        self.containers.push(container_type.to_owned());
+    }
+
+    fn exit(&mut self) {
+        self.path.exit();
+        self.containers.pop();
+    }
+}
+
+fn is_frozen<const D: usize>(weight: &Tensor<D>) -> bool {
+    weight.is_autodiff() && !weight.is_require_grad()
+}
+
+struct List<'a> {
+    at: Place<'a>,
+    paths: Vec<String>,
+}
+
+impl ModuleVisitor for List<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.at.units(param).is_some() && !is_frozen(&param.val()) {
+            self.paths.push(self.at.path.path());
+        }
+    }
+
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.at.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.at.exit();
+    }
+}
+
+struct Rescale<'a> {
+    scale: UnitScale,
+    at: Place<'a>,
 }
 
 impl ModuleMapper for Rescale<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(units) = self.units(D) else {
+        let Some(units) = self.at.units(&param) else {
             return param;
         };
         let id = param.id;
-        if !self.group.matches(&id, Some(&self.at.path())) {
-            return param;
-        }
         param.map(|weight| {
+            if is_frozen(&weight) {
+                return weight;
+            }
             if !weight.is_autodiff() {
                 return rescaled(weight, units, self.scale);
-            }
-            if !weight.is_require_grad() {
-                return weight;
             }
             // A parameter has to be a leaf, and what autodiff knows about it goes with the tensor.
             let strategy = weight.gradient_checkpointing_strategy();
@@ -86,13 +142,11 @@ impl ModuleMapper for Rescale<'_> {
     }
 
     fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.at.enter(name);
-        self.containers.push(container_type.to_owned());
+        self.at.enter(name, container_type);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
         self.at.exit();
-        self.containers.pop();
     }
 }
 

@@ -26,7 +26,9 @@
 //!
 //! # Where it stands
 //!
-//! As [`MaxNorm`](crate::MaxNorm): after the step, on the units of each layer, trained weights only.
+//! As [`MaxNorm`](crate::MaxNorm): after the step, on the units of each layer, trained weights only. A group
+//! that matches nothing changes nothing: [`UnitNorm::paths`] lists what it matches. What the units of a grouped
+//! transposed convolution are: [`UnitAxis`](crate::UnitAxis).
 //!
 //! # Cost
 //!
@@ -37,6 +39,9 @@
 //! Keras's `UnitNorm` divides by ‖w‖ + 1e-7, along axis 0 by default. Here the length is 1 to rounding,
 //! and a unit of zeros, which has no direction, stays zero.
 //!
+//! Squares are summed in `f32`, of half precision too (in `f64` of `f64` weights): that holds for lengths from
+//! 1e-15 to 1e19. Beyond, a square leaves the type: shorter units may stay as zeros do, longer ones become zeros.
+//!
 //! # Suggested values
 //!
 //! `length` other than 1 only where the layer's scale means something, as the temperature of a cosine
@@ -46,7 +51,7 @@
 //!
 //! - Keras, `keras.constraints.UnitNorm`
 
-use crate::unit_constraint::{UnitScale, rescale};
+use crate::unit_constraint::{self, UnitScale, rescale};
 use burn::config::Config;
 use burn::module::{Module, ParamGroup};
 use burn_tricks_core::ConfigError;
@@ -87,5 +92,9 @@ impl UnitNorm {
     pub fn apply<M: Module>(&self, model: M) -> M {
         let scale = UnitScale::To(self.config.length);
         rescale(model, scale, &self.config.group)
+    }
+    /// The paths of the weights whose units are rescaled, to see whether a pattern means what it should.
+    pub fn paths<M: Module>(&self, model: &M) -> Vec<String> {
+        unit_constraint::paths(model, &self.config.group)
     }
 }
