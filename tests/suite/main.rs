@@ -31,6 +31,7 @@ mod norms;
 mod norms_lives;
 mod norms_weight;
 mod norms_weight_edges;
+mod one_channel;
 mod oracle;
 mod penalties;
 mod recalibration;
