@@ -67,6 +67,28 @@ fn mean_and_deviation_are_those_of_the_masks() {
 }
 
 #[test]
+fn the_deviation_divides_by_the_number_of_samples() {
+    let _alone = alone();
+    let weights: Vec<f64> = (1..=40).map(f64::from).collect();
+    for (name, device) in devices() {
+        let model = Weighted::new(&weights, 0.25, &device);
+        let x = Tensor::<1>::ones([40], &device);
+        let mc = McDropoutConfig::new(2).init(&model).unwrap();
+        let predict = |model: &Weighted| model.forward(Tensor::from_inner(x.clone()));
+        device.seed(4);
+        let samples: Vec<f64> = mc.samples(predict).into_iter().flat_map(values).collect();
+        let [a, b] = samples[..] else {
+            panic!("{name}: {samples:?}");
+        };
+        assert_ne!(a, b, "{name}");
+        device.seed(4);
+        let (mean, deviation) = mc.moments(predict);
+        assert_near(&values(mean), &[(a + b) / 2.0], 1e-6, name);
+        assert_near(&values(deviation), &[(a - b).abs() / 2.0], 1e-5, name);
+    }
+}
+
+#[test]
 fn only_dropout_moves() {
     let _alone = alone();
     for (name, device) in training_devices() {
@@ -158,9 +180,42 @@ fn layers_are_told_by_the_names_of_their_types() {
     let mc = McDropoutConfig::new(1).init(&drop).unwrap();
     assert_ne!(values(mc.model().weight.val()), values(drop.weight.val()));
     let spectral = SpectralNormConfig::new().attach(linear()).unwrap();
-    let mc = McDropoutConfig::new(1).init(&spectral).unwrap();
-    let weight = || values(mc.model().weight.val());
+    let dropout = DropoutConfig::new(0.5).init();
+    let mc = McDropoutConfig::new(1).init(&(spectral, dropout)).unwrap();
+    let weight = || values(mc.model().0.weight.val());
     assert_eq!(weight(), weight());
+}
+
+#[test]
+fn a_model_that_cannot_draw_and_a_name_that_is_not_met_are_refused() {
+    let _alone = alone();
+    let device = Device::flex();
+    let norm = TorchBatchNormConfig::new(2).init(&device).unwrap();
+    let mc = McDropoutConfig::new(3);
+    assert_refused(mc.init(&norm), "model", r#"{"TorchBatchNorm"}"#);
+    assert_refused(
+        mc.init(&LinearConfig::new(2, 2).init(&device)),
+        "model",
+        "{}",
+    );
+    let own = Own {
+        training: Param::from_bool(true),
+    };
+    let layers = |names: &[&str]| {
+        let names = names.iter().map(|name| name.to_string());
+        mc.clone().with_layers(names.collect())
+    };
+    assert!(layers(&["Own"]).init(&own).is_ok());
+    // Beside dropout, too: the rest would be taken for all.
+    let model = (own, DropoutConfig::new(0.5).init());
+    assert!(layers(&["Own", "Dropout"]).init(&model).is_ok());
+    for typo in ["Owm", "Tuple", "DropPath"] {
+        assert_refused(
+            layers(&["Own", typo]).init(&model),
+            "layers",
+            &format!("{typo:?}"),
+        );
+    }
 }
 
 #[test]

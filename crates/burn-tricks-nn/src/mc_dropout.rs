@@ -51,7 +51,8 @@
 //! - Inputs have to be lifted as well, with `Tensor::from_inner`. Outputs come back without autodiff.
 //! - The layers that draw are Burn's `Dropout` and `GaussianNoise` and this crate's `DropPath`,
 //!   `SpatialDropout`, `AlphaDropout`, `GaussianDropout` and `DropConnect`. A layer of your own with a
-//!   flag is added by the name of its type: `with_layers`. Burn's attention and transformer layers hold
+//!   flag is added by the name of its type: `with_layers`; a name that is not met is an error, as is a
+//!   model in which nothing draws. Burn's attention and transformer layers hold
 //!   a `Dropout`, which is found like any other.
 //! - Dropout that you froze draws here, too. A layer whose dropout does not ask a flag cannot be held
 //!   still or switched on.
@@ -59,7 +60,8 @@
 //!
 //! # Cost
 //!
-//! T forward passes. No gradients are computed; the model's tensors are shared, not copied.
+//! T forward passes, and the memory of all T outputs until the last ([`McDropout::moments`] too). No gradients
+//! are computed; the model's tensors are shared, not copied.
 //!
 //! # Differences
 //!
@@ -79,6 +81,7 @@ use burn::config::Config;
 use burn::module::{Flag, Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use burn_tricks_core::ConfigError;
+use std::collections::BTreeSet;
 
 /// Layers that draw at random while their flag is set.
 const STOCHASTIC: [&str; 7] = [
@@ -106,17 +109,27 @@ impl McDropoutConfig {
     ///
     /// # Errors
     ///
-    /// If `samples` is 0.
+    /// If `samples` is 0, if the model has no layer that draws (its predictions would all be the same, and
+    /// look perfectly sure), or if no layer with a flag has a name that is in `layers`.
     pub fn init<M: Module>(&self, model: &M) -> Result<McDropout<M>, ConfigError> {
         let samples = ConfigError::at_least_one("samples", self.samples)?;
         let mut arm = Arm {
             layers: &self.layers,
             containers: Vec::new(),
+            flagged: BTreeSet::new(),
+            draws: false,
         };
-        Ok(McDropout {
-            model: model.valid().train().no_grad().map(&mut arm),
-            samples,
-        })
+        let model = model.valid().train().no_grad().map(&mut arm);
+        let is_met = |layer: &&String| arm.flagged.contains(*layer);
+        if let Some(unmet) = self.layers.iter().find(|layer| !is_met(layer)) {
+            let requirement = "name types of layers with a flag that the model has";
+            return Err(ConfigError::new("layers", requirement, unmet));
+        }
+        if !arm.draws {
+            let requirement = "have a layer that draws, such as dropout";
+            return Err(ConfigError::new("model", requirement, arm.flagged));
+        }
+        Ok(McDropout { model, samples })
     }
 }
 
@@ -164,6 +177,9 @@ impl<M: Module> McDropout<M> {
 struct Arm<'a> {
     layers: &'a [String],
     containers: Vec<String>,
+    /// The types of the layers with a flag.
+    flagged: BTreeSet<String>,
+    draws: bool,
 }
 
 impl ModuleMapper for Arm<'_> {
@@ -171,6 +187,8 @@ impl ModuleMapper for Arm<'_> {
         let container = self.containers.last().map_or("", String::as_str);
         let name = container.rsplit(':').next().unwrap_or(container);
         let draws = STOCHASTIC.contains(&name) || self.layers.iter().any(|layer| layer == name);
+        self.flagged.insert(name.to_owned());
+        self.draws |= draws;
         flag.with_value(draws)
     }
 
