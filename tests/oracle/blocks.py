@@ -119,12 +119,17 @@ def inception_block(batch_norm):
     return entry("GoogLeNet's block with its 5x5", {"batch_norm": batch_norm}, weights, x, y)
 
 
-def res_net(version, batch_norm, scale):
-    weights, x = Weights(), signal(2, 1, 8, 8)
+TWO_STAGES = [(2, 1), (2, 1), (3, 2), (3, 1)]
+THREE_STAGES = [(2, 1), (3, 2), (4, 2)]
+
+
+def res_net(version, batch_norm, scale, stages=TWO_STAGES, images=(2, 1, 8, 8)):
+    """`stages`: the width and the stride of each block."""
+    weights, x = Weights(), signal(*images)
     norm = {"V1": "behind", "V2": "front"}[version] if batch_norm else None
     stem, _ = weights.unit("stem", 1, 2, 3, "behind" if batch_norm and version == "V1" else None)
     blocks, inputs = [], 2
-    for at, (width, stride) in enumerate([(2, 1), (2, 1), (3, 2), (3, 1)]):
+    for at, (width, stride) in enumerate(stages):
         path = f"blocks.{at}"
         first = weights.unit(f"{path}.branch.first", inputs, width, 3, norm, stride)
         second = weights.unit(f"{path}.branch.second", width, width, 3, norm)
@@ -135,8 +140,8 @@ def res_net(version, batch_norm, scale):
         alpha = weights.take(f"{path}.scale.gamma", (1 if scale == "ReZero" else width,)) if scale else torch.ones(1)
         blocks.append((first, second, project, alpha.reshape(1, -1, 1, 1)))
         inputs = width
-    last = weights.norm("last_norm", 3) if batch_norm and version == "V2" else lambda x: x
-    output = weights.linear("output", 3, 4)
+    last = weights.norm("last_norm", inputs) if batch_norm and version == "V2" else lambda x: x
+    output = weights.linear("output", inputs, 4)
 
     y = F.relu(stem(x)) if version == "V1" else stem(x)
     for first, second, project, alpha in blocks:
@@ -146,11 +151,14 @@ def res_net(version, batch_norm, scale):
     y = F.relu(last(y)) if version == "V2" else y
     y = F.linear(y.mean(dim=(2, 3)), *output)
     settings = {"version": version, "batch_norm": batch_norm, "scale": scale}
-    return entry("He et al., two stages of two blocks, widths 2 and 3", settings, weights, x, y)
+    rule = "He et al., two stages of two blocks, widths 2 and 3"
+    if stages is THREE_STAGES:
+        rule = "He et al., three stages of one block, widths 2, 3 and 4"
+    return entry(rule, settings, weights, x, y)
 
 
-def inception(batch_norm):
-    weights, x = Weights(), signal(2, 1, 7, 6)
+def inception(batch_norm, images=(2, 1, 7, 6)):
+    weights, x = Weights(), signal(*images)
     norm = "behind" if batch_norm else None
     stem, _ = weights.unit("stem", 1, 8, 3, norm)
     first = inception_branches(weights, "stages.0.0.", 8, 4, [6, 8], [1, 2], 2, norm)
@@ -160,6 +168,13 @@ def inception(batch_norm):
     y = second(F.max_pool2d(y, 3, stride=2, padding=1))
     y = F.linear(y.mean(dim=(2, 3)), *output)
     return entry("two stages of one block, width 4", {"batch_norm": batch_norm}, weights, x, y)
+
+
+def inception_28x28():
+    """A larger image, through the weights of the case `batch_norm`."""
+    case = inception(True, (1, 1, 28, 28))
+    case["weights"] = {}
+    return case
 
 
 def main():
@@ -180,8 +195,11 @@ def main():
             "v2": res_net("V2", True, None),
             "v1_re_zero_without_norm": res_net("V1", False, "ReZero"),
             "v2_layer_scale": res_net("V2", True, "LayerScale"),
+            "v1_28x28": res_net("V1", True, None, THREE_STAGES, (1, 1, 28, 28)),
         },
-        "inception": {"plain": inception(False), "batch_norm": inception(True)},
+        "inception": {
+            "plain": inception(False), "batch_norm": inception(True), "batch_norm_28x28": inception_28x28(),
+        },
     }
     TARGET.write_text(render(plain({"versions": versions(), **groups})) + "\n", encoding="utf-8")
     print(f"{TARGET.name}: " + ", ".join(f"{len(cases)} {group}" for group, cases in groups.items()))

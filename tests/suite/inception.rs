@@ -51,14 +51,26 @@ fn a_network_is_that_of_pytorch() {
             let model = with_weights(config.init(&device).unwrap(), &case["weights"]);
             let output = model.forward(images(case, [2, 1, 7, 6], &device));
             assert_output(case, output, &format!("{name}: {case_name}"));
+            if batch_norm {
+                // The same weights on a larger image.
+                let case = crate::oracle::case("inception", "batch_norm_28x28");
+                let output = model.forward(images(case, [1, 1, 28, 28], &device));
+                assert_output(case, output, &format!("{name}: 28×28"));
+            }
         }
     }
+    let model = InceptionConfig::for_28x28(1, 10);
+    let model = model.init(&Device::flex()).unwrap();
+    let images = Tensor::<4>::ones([2, 1, 28, 28], &Device::flex());
+    assert_eq!(model.forward(images).dims(), [2, 10]);
 }
 
 #[test]
 fn the_block_of_googlenet_has_its_proportions() {
     let paper = InceptionBlockConfig::new(192, 64, [96, 128], [16, 32], 32);
     assert_eq!(InceptionBlockConfig::google_net(192, 64), paper);
+    let rounded_up = InceptionBlockConfig::new(7, 5, [8, 10], [2, 3], 3);
+    assert_eq!(InceptionBlockConfig::google_net(7, 5), rounded_up);
     for (one, w) in [(8, 8.0), (64, 64.0)] {
         let block = InceptionBlockConfig::google_net(4 * one, one);
         assert_eq!(block.outputs(), 4 * one);

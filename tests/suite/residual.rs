@@ -4,7 +4,6 @@ use crate::devices::devices;
 use crate::models::{Noise, alone, tensor, values};
 use crate::oracle::{assert_close, case, numbers, read};
 use crate::weights_by_path::{Floats, floats, with_floats, with_weights};
-use burn::module::Module;
 use burn::nn::activation::ActivationConfig;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu};
@@ -149,12 +148,20 @@ fn residual_networks_are_those_of_pytorch() {
             "v2_layer_scale",
             v2.with_scale(BranchScale::LayerScale(0.5)),
         ),
+        (
+            "v1_28x28",
+            ResNetConfig::for_28x28(1, 4).with_widths(vec![2, 3, 4]),
+        ),
     ];
     for (name, device) in devices() {
         for (case_name, config) in &cases {
             let case = case("res_net", case_name);
             let model = with_weights(config.init(&device).unwrap(), &case["weights"]);
-            let images = input(case, [2, 1, 8, 8], &device);
+            let shape = match *case_name {
+                "v1_28x28" => [1, 1, 28, 28],
+                _ => [2, 1, 8, 8],
+            };
+            let images = input(case, shape, &device);
             assert_output(case, model.forward(images), &format!("{name}: {case_name}"));
         }
     }
@@ -227,34 +234,93 @@ fn a_branch_of_one_feature_is_not_spread_over_the_input() {
     block.unwrap().forward(Tensor::<2>::ones([2, 4], &device));
 }
 
+/// Fails unless the variance of what was drawn is within five standard errors of `expected`.
+fn assert_variance(values: &[f64], expected: f64, what: &str) {
+    let n = values.len() as f64;
+    let ratio = values.iter().map(|w| w * w).sum::<f64>() / n / expected;
+    assert!(
+        (ratio - 1.0).abs() < 5.0 * (2.0 / n).sqrt(),
+        "{what}: {ratio}"
+    );
+}
+
 #[test]
 fn weights_start_as_the_docs_say() {
     let _alone = alone();
     let device = Device::flex();
     device.seed(5);
-    let config = ResNetConfig::new(3, 10).with_widths(vec![64]);
+    let config = ResNetConfig::new(3, 10).with_widths(vec![32, 64]);
     let model = config.with_batch_norm(false).init(&device).unwrap();
+    let mut drawn = 0;
     for Floats { path, values, .. } in floats(&model) {
         if path.ends_with("conv.bias") {
             assert!(values.iter().all(|value| *value == 0.0), "{path}");
         }
-        if path.ends_with("branch.first.conv.weight") {
-            let n = values.len() as f64;
-            let variance = values.iter().map(|w| w * w).sum::<f64>() / n;
-            let expected = 2.0 / (64.0 * 9.0);
-            // A standard error of √(2/n) = 0.0074: five of them.
-            assert!((variance / expected - 1.0).abs() < 0.037, "{variance}");
+        // One keeps the channels, one makes 64 of 32: then fan-in and fan-out differ.
+        for (block, outputs) in [(0, 32.0), (1, 64.0)] {
+            if path == format!("blocks.{block}.branch.first.conv.weight") {
+                assert_variance(&values, 2.0 / (outputs * 9.0), &path);
+                drawn += 1;
+            }
         }
     }
-    assert_eq!(
-        ResNetConfig::for_8x8(1, 10)
-            .init(&device)
-            .unwrap()
-            .num_params()
-            - 2 * (16 + 2 * 16 + 3 * 32),
-        19_706,
-        "weights, without running statistics, as the docs count them"
-    );
+    assert_eq!(drawn, 2);
+
+    let (inputs, outputs) = (400, 100);
+    let projection = ResidualConfig::new().with_shortcut(Shortcut::Linear { inputs, outputs });
+    let block = projection.init(Relu::new(), &device).unwrap();
+    let [Floats { path, values, .. }] = &floats(&block)[..] else {
+        panic!("one weight");
+    };
+    assert_variance(values, 1.0 / 400.0, path); // it keeps the variance
+}
+
+#[test]
+fn networks_are_as_large_as_the_docs_say() {
+    let _alone = alone();
+    for (config, weights) in [
+        (ResNetConfig::for_8x8(1, 10), 19_706),
+        (ResNetConfig::for_28x28(1, 10), 77_754),
+    ] {
+        let floats = floats(&config.init(&Device::flex()).unwrap());
+        let trained = floats
+            .iter()
+            .filter(|floats| !floats.path.contains("running_"));
+        assert_eq!(
+            trained.map(|floats| floats.values.len()).sum::<usize>(),
+            weights
+        );
+    }
+}
+
+#[test]
+fn a_stride_needs_a_projection_though_the_widths_are_equal() {
+    let _alone = alone();
+    let device = Device::flex();
+    let config = small_res_net().with_widths(vec![4, 4]).with_blocks(1);
+    let model = config.init(&device).unwrap();
+    let images = Tensor::<4>::ones([2, 1, 8, 8], &device);
+    assert_eq!(model.forward(images).dims(), [2, 4]);
+    let projected = |block: &str| {
+        let path = format!("blocks.{block}.shortcut.Conv.conv.weight");
+        floats(&model).iter().any(|floats| floats.path == path)
+    };
+    assert_eq!(["0", "1"].map(projected), [false, true]);
+}
+
+#[test]
+fn factors_start_where_the_papers_have_them() {
+    let device = Device::flex();
+    let initial = |config: LayerScaleConfig| {
+        let gamma = config.init(&device).unwrap().gamma.val();
+        values(gamma.cast(DType::F64))
+    };
+    let rounded = |initial: f64| vec![f64::from(initial as f32); 2];
+    assert_eq!(initial(LayerScaleConfig::new(2)), rounded(1e-5), "timm");
+    for (depth, expected) in [(1, 0.1), (18, 0.1), (19, 1e-5), (24, 1e-5), (25, 1e-6)] {
+        let cait = LayerScaleConfig::cait(2, depth);
+        assert_eq!(initial(cait), rounded(expected), "depth {depth}");
+    }
 }
 
 #[test]
