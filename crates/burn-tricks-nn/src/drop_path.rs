@@ -36,7 +36,8 @@
 //! is set, as Burn's own `Dropout`; elsewhere it returns its input.
 //!
 //! Masks are drawn from the generator of the input's device: after `device.seed(s)` the same calls in
-//! the same order draw the same masks. A generator can be seeded but not read, so a run that must be
+//! the same order draw the same masks. A process has one for each backend: a second thread that draws,
+//! as a data loader may, changes the masks. A generator can be seeded but not read, so a run that must be
 //! resumable seeds it anew at each epoch, with a number made of the run's seed and the epoch.
 //!
 //! # Cost
