@@ -231,6 +231,8 @@ mod tests {
             (Init::OverSqrtN, 1.0 / 8.0),
             (Init::Uniform, 0.1 / 12f64.sqrt()),
             (Init::Xavier, 1.0 / 8.0),
+            (Init::He, (2.0_f64 / 64.0).sqrt()),
+            (Init::Orthogonal, 1.0 / 8.0),
         ] {
             let config = MlpConfig {
                 init,

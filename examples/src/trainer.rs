@@ -270,6 +270,9 @@ fn score(model: &Ensemble<Mlp>, samples: &Samples, device: &Device) -> Score {
 }
 
 #[cfg(test)]
+mod recipe_tests;
+
+#[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use crate::averaging::Averaging;
@@ -303,7 +306,7 @@ pub(crate) mod tests {
     }
 
     /// The weights at the start and after an epoch.
-    fn first_epoch(setup: &Setup, seed: u64, train: &Samples) -> [Vec<Vec<f64>>; 2] {
+    pub(super) fn first_epoch(setup: &Setup, seed: u64, train: &Samples) -> [Vec<Vec<f64>>; 2] {
         let run = Run::of_batches(10, train.len(), BATCH_SIZE, 1).unwrap();
         let device = Device::flex();
         let mut trainer = Trainer::new(setup, seed, train.features, run, &device).unwrap();
@@ -312,12 +315,12 @@ pub(crate) mod tests {
         [start, weights(&trainer)]
     }
 
-    fn setup(name: &str) -> Setup {
+    pub(super) fn setup(name: &str) -> Setup {
         recipes::find(name).unwrap().setup()
     }
 
     /// A seventh of the training part, in batches of which the last is smaller.
-    fn samples() -> Samples {
+    pub(super) fn samples() -> Samples {
         let mut train = Source::digits().split(1).scaled().train;
         let count = 5 * BATCH_SIZE - 7;
         train.pixels.truncate(count * train.features);
