@@ -47,8 +47,8 @@
 //! GoogLeNet has 9 blocks behind 7×7 and 3×3 convolutions with poolings, local response norms, and two more
 //! outputs halfway for the training alone. For images of 28×28 pixels those have nothing to do.
 //!
-//! On wgpu the width has to be 8 at least: with 4 a convolution has one output channel, for which Burn's
-//! gradients are wrong there ([`inception_block`](crate::inception_block)).
+//! On wgpu the width has to be 8 at least: with 4 a convolution has one output channel, for which Burn can get
+//! gradients wrong there ([`inception_block`](crate::inception_block)).
 //!
 //! # Suggested values
 //!

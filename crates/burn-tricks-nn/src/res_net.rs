@@ -52,7 +52,7 @@
 //!   batch as its running statistic, PyTorch's the unbiased one.
 //! - A pre-activated network (`V2`) ends with a norm and a ReLU before the mean, as the paper has it. Its
 //!   projections take the block's input as it is; Keras's the activated one.
-//! - On wgpu a width of 1 has wrong gradients in Burn ([`inception_block`](crate::inception_block)).
+//! - On wgpu Burn gets gradients wrong with a width of 1 ([`inception_block`](crate::inception_block)).
 //!
 //! # Suggested values
 //!

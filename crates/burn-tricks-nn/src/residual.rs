@@ -73,7 +73,7 @@
 //!   input itself, as here.
 //! - After an activation (`Post`) a block with γ = 0 is the identity only for what the activation keeps:
 //!   with ReLU, inputs of at least 0.
-//! - On wgpu a [`Shortcut::Conv`] to one channel has wrong gradients in Burn
+//! - On wgpu Burn gets gradients wrong with a [`Shortcut::Conv`] to one channel
 //!   ([`inception_block`](crate::inception_block)).
 //!
 //! # Suggested values
