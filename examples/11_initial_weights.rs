@@ -8,7 +8,6 @@ use burn::tensor::Distribution;
 use burn::tensor::activation::{relu, tanh};
 use burn_tricks::nn::{InitWeightsConfig, LsuvConfig, WeightInit};
 
-const WIDTH: usize = 256;
 const LAYERS: usize = 20;
 
 /// Root mean square, in `f64`: 16²⁰ has no square in `f32`.
@@ -18,36 +17,38 @@ fn size(tensor: Tensor<2>) -> f64 {
     (squares / values.len() as f64).sqrt()
 }
 
-fn layers(device: &Device) -> Vec<Linear> {
-    (0..LAYERS)
-        .map(|_| LinearConfig::new(WIDTH, WIDTH).init(device))
-        .collect()
+/// A layer between each two widths.
+fn layers(widths: &[usize], device: &Device) -> Vec<Linear> {
+    let layer = |ends: &[usize]| LinearConfig::new(ends[0], ends[1]).init(device);
+    widths.windows(2).map(layer).collect()
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex().autodiff();
     device.seed(1);
-    let normal = || Tensor::<2>::random([64, WIDTH], Distribution::Normal(0.0, 1.0), &device);
-    let (input, slope) = (normal().require_grad(), normal());
+    let normal = |width| Tensor::<2>::random([64, width], Distribution::Normal(0.0, 1.0), &device);
     let linear = |signal: Tensor<2>| signal;
 
     // n products of independent numbers of variance 1 sum to variance n: deviation √n, not n.
-    println!("one linear layer of n inputs, N(0, 1) weights: deviation of the output");
+    println!("one linear layer of n inputs, N(0, 1) weights: the output's deviation is √n, not n");
     for inputs in [16, 64, 256, 1024] {
         let layer = LinearConfig::new(inputs, 256).init(&device);
         let layer = InitWeightsConfig::new(WeightInit::STANDARD_NORMAL)
             .init()?
             .apply(&layer)?;
-        let signal = Tensor::<2>::random([64, inputs], Distribution::Normal(0.0, 1.0), &device);
         println!(
             "  n = {inputs:4}: {:6.2}   √n = {:6.2}",
-            size(layer.forward(signal)),
+            size(layer.forward(normal(inputs))),
             (inputs as f64).sqrt()
         );
     }
 
+    // Of two sizes, so that a layer's inputs and outputs are not of one number.
+    let widths: Vec<usize> = (0..=LAYERS).map(|at| [256, 64][at % 2]).collect();
+    let (input, slope) = (normal(256).require_grad(), normal(256));
     println!(
-        "\n{LAYERS} layers of {WIDTH}: root mean square after 1, 5 and {LAYERS}, and of the gradient at the input"
+        "\n{LAYERS} layers, 256 to 64 and back in turn: root mean square after 1, 2 and {LAYERS}, and of the \
+         gradient at the input"
     );
     type Activation = fn(Tensor<2>) -> Tensor<2>;
     let cases: [(&str, WeightInit, Activation); 8] = [
@@ -64,12 +65,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let layers = InitWeightsConfig::new(weights)
             .with_seed(Some(2))
             .init()?
-            .apply(&layers(&device))?;
+            .apply(&layers(&widths, &device))?;
         let mut signal = input.clone();
         let mut line = String::new();
         for (at, layer) in layers.iter().enumerate() {
             signal = activation(layer.forward(signal));
-            if [1, 5, LAYERS].contains(&(at + 1)) {
+            if [1, 2, LAYERS].contains(&(at + 1)) {
                 line += &format!("{:10.2e}", size(signal.clone()));
             }
         }
@@ -79,7 +80,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     println!("\nLSUV on orthogonal weights, inputs of deviation 20: variances before tanh");
-    let data = normal().inner() * 20.0;
+    let data = normal(256).inner() * 20.0;
     let run = |layers: &Vec<Linear>, path: &str| {
         let last: usize = path.parse().expect("layers are numbered");
         let first = layers[0].forward(data.clone());
@@ -89,7 +90,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let start = InitWeightsConfig::new(WeightInit::ORTHOGONAL)
         .init()?
-        .apply(&layers(&device.without_autodiff()))?;
+        .apply(&layers(&[256; LAYERS + 1], &device.without_autodiff()))?;
     let outcome = LsuvConfig::new()
         .init()?
         .apply(&start, &["0", "1", "2", "3"], run)?;

@@ -35,7 +35,7 @@ struct Options {
     /// Epochs per run [default: 100; with --quick 15].
     #[arg(long, value_name = "N")]
     epochs: Option<NonZeroUsize>,
-    /// A first impression, in under 40 seconds on two cores.
+    /// A first impression, in under half a minute on two cores.
     #[arg(long)]
     quick: bool,
     /// The backend to run on.
