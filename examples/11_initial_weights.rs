@@ -43,41 +43,55 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         );
     }
 
-    // Of two sizes, so that a layer's inputs and outputs are not of one number.
-    let widths: Vec<usize> = (0..=LAYERS).map(|at| [256, 64][at % 2]).collect();
-    let (input, slope) = (normal(256).require_grad(), normal(256));
-    println!(
-        "\n{LAYERS} layers, 256 to 64 and back in turn: root mean square after 1, 2 and {LAYERS}, and of the \
-         gradient at the input"
-    );
     type Activation = fn(Tensor<2>) -> Tensor<2>;
-    let cases: [(&str, WeightInit, Activation); 8] = [
+    let show = |widths: &[usize], cases: &[(&str, WeightInit, Activation)]| {
+        let input = normal(widths[0]).require_grad();
+        let slope = normal(widths[LAYERS]);
+        for (name, weights, activation) in cases {
+            let layers = InitWeightsConfig::new(*weights)
+                .with_seed(Some(2))
+                .init()?
+                .apply(&layers(widths, &device))?;
+            let mut signal = input.clone();
+            let mut line = String::new();
+            for (at, layer) in layers.iter().enumerate() {
+                signal = activation(layer.forward(signal));
+                if [1, LAYERS].contains(&(at + 1)) {
+                    line += &format!("{:10.2e}", size(signal.clone()));
+                }
+            }
+            let grads = (signal * slope.clone()).sum().backward();
+            let gradient = size(input.grad(&grads).expect("the input asked for it"));
+            println!("  {name:20}{line}   gradient {gradient:9.2e}");
+        }
+        Ok::<(), Box<dyn std::error::Error>>(())
+    };
+    println!(
+        "\n{LAYERS} layers of 256: root mean square after 1 and {LAYERS}, and of the gradient at the input"
+    );
+    let linear_cases: [(&str, WeightInit, Activation); 5] = [
         ("N(0, 1), linear", WeightInit::STANDARD_NORMAL, linear),
         ("N(0, 1/n), linear", WeightInit::InverseFanIn, linear),
         ("N(0, 1/√n), linear", WeightInit::LECUN_NORMAL, linear),
         ("Xavier, linear", WeightInit::XAVIER_NORMAL, linear),
         ("orthogonal, linear", WeightInit::ORTHOGONAL, linear),
-        ("Xavier, tanh", WeightInit::XAVIER_NORMAL, tanh),
-        ("Xavier, ReLU", WeightInit::XAVIER_NORMAL, relu),
-        ("He, ReLU", WeightInit::HE_NORMAL, relu),
     ];
-    for (name, weights, activation) in cases {
-        let layers = InitWeightsConfig::new(weights)
-            .with_seed(Some(2))
-            .init()?
-            .apply(&layers(&widths, &device))?;
-        let mut signal = input.clone();
-        let mut line = String::new();
-        for (at, layer) in layers.iter().enumerate() {
-            signal = activation(layer.forward(signal));
-            if [1, 2, LAYERS].contains(&(at + 1)) {
-                line += &format!("{:10.2e}", size(signal.clone()));
-            }
-        }
-        let grads = (signal * slope.clone()).sum().backward();
-        let gradient = size(input.grad(&grads).expect("the input asked for it"));
-        println!("  {name:20}{line}   gradient {gradient:9.2e}");
-    }
+    let equal = [256; LAYERS + 1];
+    show(&equal, &linear_cases)?;
+    show(
+        &equal,
+        &[
+            ("Xavier, tanh", WeightInit::XAVIER_NORMAL, tanh),
+            ("Xavier, ReLU", WeightInit::XAVIER_NORMAL, relu),
+            ("He, ReLU", WeightInit::HE_NORMAL, relu),
+        ],
+    )?;
+    // Between equal widths Xavier is 1/√n. Here each layer is narrower than the one before.
+    let narrowing: Vec<usize> = (0..=LAYERS)
+        .map(|at| (512.0 * 0.0625f64.powf(at as f64 / LAYERS as f64)).round() as usize)
+        .collect();
+    println!("\nthe same of widths from 512 down to 32");
+    show(&narrowing, &linear_cases[2..4])?;
 
     println!("\nLSUV on orthogonal weights, inputs of deviation 20: variances before tanh");
     let data = normal(256).inner() * 20.0;
