@@ -27,7 +27,7 @@
 //! | for the same weights as without an interruption | else |
 //! | --- | --- |
 //! | an [`EpochLoader`](crate::epoch_loader) for training | another order of samples, another dropout |
-//! | Burn's file metric logger (the default) | the in-memory one has no value after it, and the run ends with [`MissingMetric`] |
+//! | Burn's file metric logger (the default) | the in-memory one has no value after it, and the run ends with [`MissingMetric`](crate::MissingMetric) |
 //! | `BURN_DEVICE`, or our optimizers, with several backends compiled in | Burn's optimizers reload on the default device |
 //!
 //! At most the epoch that was interrupted is trained again. Nothing tells a changed program from the one that
