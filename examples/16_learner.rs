@@ -39,7 +39,7 @@ struct Options {
     /// Where checkpoints and metrics are written, and gone on from.
     #[arg(long, value_name = "DIR", default_value = "target/learner")]
     directory: PathBuf,
-    /// Delete what is there, and begin anew.
+    /// Delete the checkpoints and metrics that are there, and begin anew.
     #[arg(long)]
     fresh: bool,
     /// Lines instead of the dashboard.
@@ -137,8 +137,15 @@ fn checksum<M: Module>(model: &M) -> u32 {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
-    if options.fresh && options.directory.exists() {
-        std::fs::remove_dir_all(&options.directory)?;
+    if options.fresh {
+        for folder in ["checkpoint", "train", "valid"] {
+            match std::fs::remove_dir_all(options.directory.join(folder)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error.into());
+                }
+                _ => (),
+            }
+        }
     }
     let source = match &options.data {
         Some(folder) => idx::read_folder(folder)?,

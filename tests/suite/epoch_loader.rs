@@ -185,6 +185,21 @@ fn slices_share_the_samples_among_them() {
 }
 
 #[test]
+fn slices_are_not_shuffled_alike() {
+    let clock = EpochClock::new();
+    clock.set(1);
+    let loader = loader(&config(1, 0), &clock);
+    let order = |slice: &Loader, first: usize| -> Vec<usize> {
+        let all = epoch(slice).concat();
+        all.into_iter().map(|sample| sample - first).collect()
+    };
+    let (low, high) = (loader.slice(0, 10), loader.slice(10, 20));
+    assert_ne!(order(&low, 0), order(&high, 10));
+    let (inner, same) = (high.slice(0, 5), loader.slice(10, 15));
+    assert_eq!(order(&inner, 10), order(&same, 10), "a slice of a slice");
+}
+
+#[test]
 fn progress_is_complete_at_the_end_and_not_before() {
     for workers in WORKERS {
         let clock = EpochClock::new();

@@ -2,19 +2,27 @@
 
 use crate::models::alone;
 use crate::session::{Counter, counting, everything, files, learner, patience, sets, tear, weight};
-use crate::tricked::numbers;
+use crate::tricked::{numbers, shown};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
-use burn::module::Module;
-use burn::optim::LearningRate;
-use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
+use burn::module::{Module, Param};
+use burn::optim::{LearningRate, SgdConfig};
+use burn::tensor::{Device, Tensor};
+use burn::train::logger::{
+    EvaluationProgressLogger, FileMetricLogger, MetricLogger as _, TrainingProgressLogger,
+};
 use burn::train::metric::LossMetric;
 use burn::train::metric::MetricDefinition;
+use burn::train::metric::store::Split;
 use burn::train::renderer::{
     EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
     MetricsRendererTraining,
 };
-use burn::train::{Interrupter, LearnerSummary, TrainingError};
+use burn::train::{
+    InferenceStep, Interrupter, Learner, LearnerSummary, RegressionOutput, TrainOutput, TrainStep,
+    TrainingError,
+};
 use burn_tricks::prelude::*;
+use burn_tricks::schedule::ReduceOnPlateau;
 use burn_tricks::stop::Any;
 use burn_tricks::train::{Ended, Finished, SessionError, StateError};
 use std::path::{Path, PathBuf};
@@ -374,4 +382,74 @@ fn the_renderer_is_left_to_whoever_asks_for_it() {
     let session = counting(folder.path()).num_epochs(1).session();
     let finished = session.keep_renderer().launch(learner((), 1.0)).unwrap();
     assert!(finished.renderer.is_some());
+}
+
+#[test]
+fn a_metric_that_two_things_look_at_is_registered_once() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let config = PlateauConfig::new(Goal::Minimize);
+    let plateau = SharedPlateau::new(ReduceOnPlateau::new(1.0, &config).unwrap());
+    let training = counting(folder.path()).num_epochs(1);
+    let (session, _) = training
+        .session()
+        .reduce_on_plateau(LossMetric::new(), &plateau)
+        .stop_early(LossMetric::new(), patience(2));
+    drop(session.launch(learner((), plateau.clone())).unwrap());
+    let logged = FileMetricLogger::new(folder.path()).read_numeric("Loss", 1, &Split::Valid);
+    assert_eq!(logged.unwrap().len(), 2, "one batch, and the epoch");
+}
+
+/// With a layer more than a [`Counter`].
+#[derive(Module, Debug)]
+struct Larger {
+    weight: Param<Tensor<2>>,
+}
+
+impl TrainStep for Larger {
+    type Input = ();
+    type Output = RegressionOutput;
+
+    fn step(&self, (): ()) -> TrainOutput<RegressionOutput> {
+        let loss = self.weight.val().sum();
+        TrainOutput::new(self, loss.backward(), shown(loss))
+    }
+}
+
+impl InferenceStep for Larger {
+    type Input = ();
+    type Output = RegressionOutput;
+
+    fn step(&self, (): ()) -> RegressionOutput {
+        shown(self.weight.val().sum())
+    }
+}
+
+#[test]
+fn another_model_than_was_saved_is_an_error() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).num_epochs(1).session();
+    let session = session.resumable(folder.path(), 2).unwrap();
+    drop(session.launch(learner((), 1.0)).unwrap());
+    let before = files(folder.path());
+    let weight = Tensor::zeros([2, 3], &Device::flex().autodiff());
+    let weight = Param::from_tensor(weight);
+    let larger = Larger { weight }.with_tricks(());
+    let session = counting(folder.path()).num_epochs(2).session();
+    let session = session.resumable(folder.path(), 2).unwrap();
+    let error = session
+        .launch(Learner::new(larger, SgdConfig::new().init(), 1.0))
+        .unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            SessionError::State {
+                epoch: 1,
+                error: StateError::Record(_)
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(files(folder.path()), before);
 }

@@ -5,8 +5,8 @@ use crate::tricked::{Batch, numbers, train_loader, training};
 use burn::lr_scheduler::LrScheduler as _;
 use burn::module::Module as _;
 use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::Device;
-use burn::train::{Learner, TrainStep as _};
+use burn::tensor::{Device, Tensor};
+use burn::train::{InferenceStep, Learner, TrainStep};
 use burn_tricks::nn::WeightNormConfig;
 use burn_tricks::prelude::*;
 
@@ -38,7 +38,7 @@ fn by_hand(
         clock.set(epoch);
         for batch in loader.iter() {
             let batch: Batch = batch.unwrap();
-            let grads = before(&model, model.step(batch).grads);
+            let grads = before(&model, TrainStep::step(&model, batch).grads);
             model = optim.step(schedule.step(), model, grads);
             after(&model);
         }
@@ -163,4 +163,20 @@ fn a_materialised_model_is_that_of_the_tricked_one() {
         numbers(&normed.valid().materialize())
     );
     assert_ne!(numbers(materialised.model()), numbers(&normed));
+}
+
+#[test]
+fn the_average_is_validated_where_the_model_is() {
+    let _alone = alone();
+    let ema = EmaConfig::new(0.5).init(&net()).unwrap();
+    #[allow(deprecated)] // its users still exist
+    let elsewhere = Device::ndarray();
+    let moved = net()
+        .with_tricks((ema,))
+        .to_device(&elsewhere.clone().autodiff());
+    let valid = moved.valid();
+    let input = Tensor::<2>::zeros([1, 4], &elsewhere);
+    let target = Tensor::<2>::zeros([1, 3], &elsewhere);
+    let output = InferenceStep::step(&valid, Batch { input, target });
+    assert_eq!(output.loss.device(), elsewhere);
 }

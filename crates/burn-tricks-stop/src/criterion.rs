@@ -74,7 +74,8 @@ impl From<f64> for Observation {
 
 /// Says after each check whether to stop.
 pub trait StopCriterion {
-    /// What a resumed run needs. It survives JSON.
+    /// What a resumed run needs. It survives JSON (to the last bit with the feature `float_roundtrip` of
+    /// `serde_json`).
     type State: Clone + Serialize + DeserializeOwned;
 
     /// The run begins, or goes on: whoever drives the training calls it before the first step. For clocks;

@@ -105,18 +105,7 @@ impl EpochEnd {
             }
         }
         inner.clock.set(epoch + 1);
-        // Burn shows the reason, and tells it in its result.
-        let reason = match (&inner.missing, inner.stopped) {
-            (Some(missing), _) => missing.to_string(),
-            (None, Some(reason)) => {
-                let best = inner.hooks.iter().find_map(|hook| hook.best_epoch());
-                let best = best.map(|best| format!("; epoch {best} was the best"));
-                format!("epoch {epoch}: {reason}{}", best.unwrap_or_default())
-            }
-            (None, None) => return false,
-        };
-        inner.interrupter.stop(Some(&reason));
-        true
+        inner.stopped.is_some() || inner.missing.is_some()
     }
 
     /// What of an error or an interruption the interrupter knows now or knew when it was noted before.

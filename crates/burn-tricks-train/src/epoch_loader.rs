@@ -152,12 +152,17 @@ impl<I, O> Clone for EpochLoader<I, O> {
 }
 
 impl<I, O> EpochLoader<I, O> {
-    /// The generator of a pass: of its order, and of the seed of the device.
-    fn generator(&self) -> ChaCha8Rng {
+    /// The epoch of the pass that begins.
+    fn next_pass(&self) -> u64 {
         let pass = self.passes.fetch_add(1, SeqCst) + 1;
-        let epoch = self.clock.get().unwrap_or(pass);
+        self.clock.get().unwrap_or(pass) as u64
+    }
+
+    /// The generator of an epoch, for the samples from `first` on: slices, which several devices have,
+    /// are not shuffled alike.
+    fn generator(&self, epoch: u64, first: usize) -> ChaCha8Rng {
         let mut generator = ChaCha8Rng::seed_from_u64(self.config.seed);
-        generator.set_stream(epoch as u64);
+        generator.set_stream(epoch ^ (first as u64).rotate_right(32));
         generator
     }
 
@@ -179,11 +184,14 @@ impl<I, O> EpochLoader<I, O> {
 
 impl<I: Send + Sync + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<I, O> {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<O> + 'a> {
-        let mut generator = self.generator();
-        let device_seed = generator.next_u64();
+        let epoch = self.next_pass();
+        let device_seed = self.generator(epoch, 0).next_u64();
         if self.config.reseed_device {
             self.device.seed(device_seed);
         }
+        let first = self.indices.first().copied().unwrap_or(0);
+        let mut generator = self.generator(epoch, first);
+        generator.next_u64(); // of the whole, the device's seed
         let batches = self.batches(generator);
         let progress = Progress::new(0, self.indices.len(), Some("items".to_owned()));
         match self.config.workers {

@@ -7,11 +7,10 @@ use crate::trick::load_part;
 use crate::tricked::lock;
 use crate::{MissingMetric, SessionError, Trick, Tricked};
 use burn::module::Module;
-use burn::store::ModuleRecord;
 use burn::train::TrainingError;
 use burn::train::renderer::MetricsRenderer;
 use burn_tricks_stop::StopReason;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::sync::Arc;
 
 /// How a training ended.
@@ -30,7 +29,8 @@ pub enum Ended {
         reason: Option<String>,
     },
     /// An error ended it: of a data loader, of writing a checkpoint. What was trained up to then is in the
-    /// result.
+    /// result. (Burn's dashboard has Burn forget a failure to write the last epoch's files of other
+    /// checkpointers than a session's.)
     Failed(Arc<TrainingError>),
 }
 
@@ -70,7 +70,7 @@ impl Display for Ended {
         match self {
             Self::LastEpoch => write!(f, "ran to its last epoch"),
             Self::Stopped(reason) => write!(f, "stopped: {reason}"),
-            Self::MissingMetric(missing) => missing.fmt(f),
+            Self::MissingMetric(missing) => write!(f, "{missing}"),
             Self::Interrupted { reason: None } => write!(f, "interrupted"),
             Self::Interrupted {
                 reason: Some(reason),
@@ -81,7 +81,6 @@ impl Display for Ended {
 }
 
 /// A training that is over, in whatever way: look at [`ended`](Self::ended).
-#[allow(missing_debug_implementations)] // Burn's renderer has none
 #[non_exhaustive]
 #[must_use = "`ended` may be an error"]
 pub struct Finished<M, H> {
@@ -93,13 +92,25 @@ pub struct Finished<M, H> {
     pub renderer: Option<Box<dyn MetricsRenderer>>,
     /// The last epoch that ended.
     pub last_epoch: Option<usize>,
-    /// The best epoch, if a criterion watched a metric.
+    /// The best epoch, if a criterion watched a metric; of several, the first.
     pub best_epoch: Option<usize>,
     /// The epoch after which it went on; none if it began.
     pub resumed_after: Option<usize>,
     /// Checkpoints that were passed over because they were not complete, and what was wrong with them.
     pub incomplete: Vec<(usize, String)>,
     pub(crate) best: Best,
+}
+
+impl<M, H> Debug for Finished<M, H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Finished")
+            .field("ended", &self.ended)
+            .field("last_epoch", &self.last_epoch)
+            .field("best_epoch", &self.best_epoch)
+            .field("resumed_after", &self.resumed_after)
+            .field("incomplete", &self.incomplete)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where the best model is.
@@ -116,7 +127,8 @@ impl<M: Module, H: Trick<M>> Finished<M, H> {
         self.model.clone().into_validated()
     }
 
-    /// The best epoch's model as it was validated; without a best epoch the last. To predict with.
+    /// The best epoch's model as it was validated; without a best epoch, which a criterion that looks at a
+    /// metric has, the last. To predict with.
     ///
     /// # Errors
     ///
@@ -129,11 +141,10 @@ impl<M: Module, H: Trick<M>> Finished<M, H> {
         let (record, state) = match &self.best {
             Best::NotKept => return Err(SessionError::NotKept { epoch }),
             Best::InMemory(best) => best.of(epoch).ok_or(SessionError::NotKept { epoch })?,
-            Best::InFiles(files) => {
-                let state = files.read(epoch).map_err(unread)?;
-                let record = ModuleRecord::load(files.model(epoch));
-                (record.map_err(|error| unread(error.to_string()))?, state)
-            }
+            Best::InFiles(files) => (
+                files.model(epoch)?.map_err(unread)?,
+                files.state(epoch)?.map_err(unread)?,
+            ),
         };
         // The model of `valid` has running statistics of its own: a record is loaded in place.
         let model = self.model.valid().try_load_record(record);
@@ -155,7 +166,7 @@ impl<M: Module, H: Trick<M>> Finished<M, H> {
 /// How and when it ended, and which epoch was the best, in a line.
 impl<M, H> Display for Finished<M, H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.ended.fmt(f)?;
+        write!(f, "{}", self.ended)?;
         if let Some(last) = self.last_epoch {
             write!(f, "; epoch {last} was the last")?;
         }

@@ -7,11 +7,14 @@
 
 use crate::SessionError;
 use crate::epoch_end::Witness;
+use burn::store::ModuleRecord;
 use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// What a state begins with: this, and the version of what follows.
 const MAGIC: &[u8] = b"burn-tricks state ";
@@ -33,7 +36,11 @@ pub(crate) struct RunState {
 
 /// The folder of checkpoints.
 #[derive(Debug, Clone)]
-pub(crate) struct RunFiles(PathBuf);
+pub(crate) struct RunFiles {
+    folder: PathBuf,
+    /// Whether a file could not be written: then none is deleted any more.
+    failed: Arc<AtomicBool>,
+}
 
 /// What there is to resume from.
 #[derive(Debug)]
@@ -50,23 +57,22 @@ impl RunFiles {
     pub(crate) fn new(directory: &Path) -> std::io::Result<Self> {
         let folder = directory.join("checkpoint");
         std::fs::create_dir_all(&folder)?;
-        Ok(Self(folder))
-    }
-
-    pub(crate) fn model(&self, epoch: usize) -> PathBuf {
-        self.record("model", epoch)
+        Ok(Self {
+            folder,
+            failed: Arc::default(),
+        })
     }
 
     fn record(&self, name: &str, epoch: usize) -> PathBuf {
-        self.0.join(format!("{name}-{epoch}.bpk"))
+        self.folder.join(format!("{name}-{epoch}.bpk"))
     }
 
     fn checksum(&self, name: &str, epoch: usize) -> PathBuf {
-        self.0.join(format!("{name}-{epoch}.crc32"))
+        self.folder.join(format!("{name}-{epoch}.crc32"))
     }
 
     fn state_file(&self, epoch: usize) -> PathBuf {
-        self.0.join(format!("tricks-{epoch}.state"))
+        self.folder.join(format!("tricks-{epoch}.state"))
     }
 
     /// The checkpointer of one of Burn's files.
@@ -80,14 +86,26 @@ impl RunFiles {
 
     /// Writes a file so that there is either all of it, on the disk, or nothing.
     fn put(&self, path: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .tempfile_in(&self.0)?;
+        let written = self.try_put(path, parts);
+        if written.is_err() {
+            self.failed.store(true, SeqCst);
+        }
+        written
+    }
+
+    fn try_put(&self, path: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(UNFINISHED);
+        #[cfg(unix)] // as other files, less what the process's mask takes away
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(&self.folder)?;
         for part in parts {
             file.write_all(part)?;
         }
         file.as_file().sync_all()?;
         file.persist(path)?;
+        #[cfg(unix)] // the new name, too
+        std::fs::File::open(&self.folder)?.sync_all()?;
         Ok(())
     }
 
@@ -99,32 +117,52 @@ impl RunFiles {
         self.put(&path, &[MAGIC, VERSION, &sum, &payload])
     }
 
-    /// The state of an epoch, whole or why not.
-    pub(crate) fn read(&self, epoch: usize) -> Result<RunState, String> {
+    /// The state of an epoch, whole or what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// If the file is there and cannot be read, or is of another version.
+    pub(crate) fn state(&self, epoch: usize) -> Result<Result<RunState, String>, SessionError> {
         let path = self.state_file(epoch);
-        let name = path.display();
-        let bytes = std::fs::read(&path).map_err(|error| format!("{name}: {error}"))?;
-        let damaged = || format!("{name} is damaged or not a state of burn-tricks");
-        let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
-        let rest = rest.strip_prefix(VERSION).ok_or_else(damaged)?;
-        let (sum, payload) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
-        if u32::from_le_bytes(*sum) != crc32fast::hash(payload) {
-            return Err(damaged());
-        }
-        let state: RunState =
-            postcard::from_bytes(payload).map_err(|error| format!("{name}: {error}"))?;
-        match state.epoch == epoch {
-            true => Ok(state),
-            false => Err(format!("{name} is that of epoch {}", state.epoch)),
-        }
+        let bytes = match whole(&path)? {
+            Ok(bytes) => bytes,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let damaged = || {
+            format!(
+                "{} is damaged or not a state of burn-tricks",
+                path.display()
+            )
+        };
+        let Some(rest) = bytes.strip_prefix(MAGIC) else {
+            return Ok(Err(damaged()));
+        };
+        let Some(rest) = rest.strip_prefix(VERSION) else {
+            let line = rest.iter().position(|byte| *byte == b'\n');
+            let version = line.map(|end| String::from_utf8_lossy(&rest[..end]).into_owned());
+            return match version {
+                Some(got) => Err(SessionError::Version { path, got }),
+                None => Ok(Err(damaged())),
+            };
+        };
+        Ok(RunState::unpacked(rest, epoch).ok_or_else(damaged))
+    }
+
+    /// The model of an epoch, whole or what is wrong with it.
+    pub(crate) fn model(&self, epoch: usize) -> Result<Result<ModuleRecord, String>, SessionError> {
+        Ok(self.check("model", epoch)?.and_then(|()| {
+            let path = self.record("model", epoch);
+            let failed = |error| format!("{}: {error}", path.display());
+            ModuleRecord::load(&path).map_err(failed)
+        }))
     }
 
     /// Looks through all sets.
     ///
     /// # Errors
     ///
-    /// If a state is of another version, or if there are sets of several epochs and none is complete:
-    /// to begin anew would be to overwrite them.
+    /// If a file cannot be read, if a state is of another version, or if there are sets of several epochs
+    /// and none is complete: to begin anew would be to overwrite them.
     pub(crate) fn find(&self) -> Result<Found, SessionError> {
         let mut found = Found {
             newest: None,
@@ -132,8 +170,12 @@ impl RunFiles {
             incomplete: Vec::new(),
         };
         for epoch in self.sets()?.into_keys() {
-            self.check_version(epoch)?;
-            match self.check(epoch) {
+            let mut set = self.state(epoch)?;
+            for name in RECORDS {
+                let record = self.check(name, epoch)?;
+                set = set.and_then(|state| record.map(|()| state));
+            }
+            match set {
                 Ok(state) => {
                     found.complete.push(epoch);
                     found.newest = Some(state);
@@ -144,21 +186,21 @@ impl RunFiles {
         match (&found.newest, found.incomplete.last()) {
             // After the first epoch there is always a complete set, unless something else harmed it.
             (None, Some((epoch, _))) if *epoch > 1 => Err(SessionError::NoneComplete {
-                folder: self.0.clone(),
+                folder: self.folder.clone(),
                 incomplete: found.incomplete,
             }),
             _ => Ok(found),
         }
     }
 
-    /// Deletes what is left of sets that are not complete: a new file of theirs must not meet an old one.
+    /// Deletes what is left of the sets after the newest complete one: a new file of theirs must not meet an
+    /// old one.
     pub(crate) fn clean(&self, found: &Found) -> std::io::Result<()> {
-        for (epoch, files) in self.sets()? {
-            if !found.complete.contains(&epoch) {
-                files.into_iter().try_for_each(remove)?;
-            }
+        let newest = found.newest.as_ref().map_or(0, |state| state.epoch);
+        for (_, files) in self.sets()?.split_off(&(newest + 1)) {
+            files.into_iter().try_for_each(remove)?;
         }
-        for entry in std::fs::read_dir(&self.0)? {
+        for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
                 remove(entry.path())?;
@@ -170,7 +212,7 @@ impl RunFiles {
     /// The files of each epoch of which there is one.
     fn sets(&self) -> std::io::Result<BTreeMap<usize, Vec<PathBuf>>> {
         let mut sets: BTreeMap<usize, Vec<PathBuf>> = BTreeMap::new();
-        for entry in std::fs::read_dir(&self.0)? {
+        for entry in std::fs::read_dir(&self.folder)? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str());
             let Some((stem, ending)) = name.and_then(|name| name.split_once('.')) else {
@@ -194,34 +236,40 @@ impl RunFiles {
         Ok(sets)
     }
 
-    fn check_version(&self, epoch: usize) -> Result<(), SessionError> {
-        let path = self.state_file(epoch);
-        let bytes = std::fs::read(&path).unwrap_or_default();
-        let version = bytes.strip_prefix(MAGIC).unwrap_or(VERSION);
-        let version = version.split(|byte| *byte == b'\n').next();
-        match version.and_then(|version| std::str::from_utf8(version).ok()) {
-            Some(version) if !version.is_empty() && version != "1" => Err(SessionError::Version {
-                path,
-                got: version.to_owned(),
+    /// Whether one of Burn's files of a set has its checksum, or what is wrong with it.
+    fn check(&self, name: &str, epoch: usize) -> std::io::Result<Result<(), String>> {
+        let path = self.record(name, epoch);
+        let sum = whole(&self.checksum(name, epoch))?;
+        let bytes = whole(&path)?;
+        Ok(
+            sum.and_then(|sum| match sum == crc32fast::hash(&bytes?).to_le_bytes() {
+                true => Ok(()),
+                false => Err(format!("{} is damaged", path.display())),
             }),
-            _ => Ok(()),
-        }
+        )
     }
+}
 
-    /// The state of a set, if it is complete.
-    fn check(&self, epoch: usize) -> Result<RunState, String> {
-        let state = self.read(epoch)?;
-        for name in RECORDS {
-            let read = |path: PathBuf| {
-                std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
-            };
-            let sum = read(self.checksum(name, epoch))?;
-            let path = self.record(name, epoch);
-            if sum != crc32fast::hash(&read(path.clone())?).to_le_bytes() {
-                return Err(format!("{} is damaged", path.display()));
-            }
+impl RunState {
+    /// From what follows the version.
+    fn unpacked(bytes: &[u8], epoch: usize) -> Option<Self> {
+        let (sum, payload) = bytes.split_first_chunk::<4>()?;
+        if u32::from_le_bytes(*sum) != crc32fast::hash(payload) {
+            return None;
         }
-        Ok(state)
+        let state: Self = postcard::from_bytes(payload).ok()?;
+        (state.epoch == epoch).then_some(state)
+    }
+}
+
+/// All of a file, or that it is not there. Any other error is one of reading.
+fn whole(path: &Path) -> std::io::Result<Result<Vec<u8>, String>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Ok(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Err(format!("{} is not there", path.display())))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -262,8 +310,11 @@ impl<R: Checkpoint> Checkpointer<R> for RecordFile {
     }
 
     /// With the model goes the state. Not before: until Burn has written its files of the epoch before,
-    /// this may be the only complete set.
+    /// this may be the only complete set, and it is if one of them could not be written.
     fn delete(&self, epoch: usize) -> Result<(), CheckpointerError> {
+        if self.files.failed.load(SeqCst) {
+            return Ok(());
+        }
         let mut files = vec![
             self.files.record(self.name, epoch),
             self.files.checksum(self.name, epoch),
@@ -325,7 +376,7 @@ mod tests {
     }
 
     fn names(files: &RunFiles) -> Vec<String> {
-        let entries = std::fs::read_dir(&files.0).unwrap();
+        let entries = std::fs::read_dir(&files.folder).unwrap();
         let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
         let mut names: Vec<_> = entries
             .map(|entry| name(entry).into_string().unwrap())
@@ -348,12 +399,12 @@ mod tests {
 
         std::fs::remove_file(files.checksum("scheduler", 15)).unwrap();
         flip(&files.record("optim", 14));
-        tear(&files.model(13));
+        tear(&files.record("model", 13));
         std::fs::remove_file(files.record("optim", 12)).unwrap();
         tear(&files.state_file(11));
         std::fs::write(files.record("scheduler", 10), b"").unwrap();
-        std::fs::write(files.0.join("notes-2024.txt"), b"not ours").unwrap();
-        std::fs::write(files.0.join(format!("{UNFINISHED}x")), b"").unwrap();
+        std::fs::write(files.folder.join("notes-2024.txt"), b"not ours").unwrap();
+        std::fs::write(files.folder.join(format!("{UNFINISHED}x")), b"").unwrap();
         let found = files.find().unwrap();
         assert_eq!(found.newest, Some(state(9)));
         assert_eq!(found.complete, [1, 2, 9]);
@@ -365,10 +416,18 @@ mod tests {
         files.clean(&found).unwrap();
         let found = files.find().unwrap();
         assert_eq!((found.complete, found.incomplete), (vec![1, 2, 9], vec![]));
+        // An older one is left alone: its model may be the best, and whole.
+        std::fs::remove_file(files.record("optim", 2)).unwrap();
+        let found = files.find().unwrap();
+        files.clean(&found).unwrap();
+        assert_eq!(files.find().unwrap().incomplete.len(), 1);
+        assert!(files.model(2).unwrap().is_ok() && files.state(2).unwrap().is_ok());
+        write_set(&files, 2);
         let names = names(&files);
         assert_eq!(names.len(), 3 * 7 + 1, "{names:?}");
         assert!(names.contains(&"notes-2024.txt".to_owned()));
-        ModuleRecord::load(files.model(9)).unwrap();
+        assert!(files.model(9).unwrap().is_ok());
+        assert!(files.model(10).unwrap().is_err(), "it is deleted");
     }
 
     #[test]
@@ -377,7 +436,7 @@ mod tests {
         let files = RunFiles::new(directory.path()).unwrap();
         // A first epoch that was not saved whole is trained again.
         write_set(&files, 1);
-        tear(&files.model(1));
+        tear(&files.record("model", 1));
         let found = files.find().unwrap();
         assert!(found.newest.is_none());
         assert_eq!(found.incomplete.len(), 1);
@@ -408,13 +467,51 @@ mod tests {
     fn a_flipped_bit_and_a_renamed_file_are_noticed() {
         let directory = tempfile::tempdir().unwrap();
         let files = RunFiles::new(directory.path()).unwrap();
-        files.write(&state(3)).unwrap();
-        assert_eq!(files.read(3), Ok(state(3)));
+        write_set(&files, 3);
+        assert_eq!(files.state(3).unwrap(), Ok(state(3)));
         let path = files.state_file(3);
         std::fs::copy(&path, files.state_file(4)).unwrap();
-        assert!(files.read(4).unwrap_err().contains("epoch 3"));
+        assert!(files.state(4).unwrap().unwrap_err().contains("is damaged"));
         flip(&path);
-        assert!(files.read(3).unwrap_err().contains("is damaged"));
+        assert!(files.state(3).unwrap().unwrap_err().contains("is damaged"));
+        flip(&files.record("model", 3));
+        assert!(files.model(3).unwrap().is_err());
+        assert!(
+            files
+                .state(5)
+                .unwrap()
+                .unwrap_err()
+                .contains("is not there")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_incomplete() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = RunFiles::new(directory.path()).unwrap();
+        write_set(&files, 1);
+        write_set(&files, 2);
+        // A folder in its place is there and cannot be read, by whatever user.
+        let path = files.record("optim", 2);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(matches!(files.find(), Err(SessionError::Io(_))));
+    }
+
+    #[test]
+    fn nothing_is_deleted_after_a_file_could_not_be_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = RunFiles::new(directory.path()).unwrap();
+        write_set(&files, 1);
+        let blocked = files.record("optim", 2);
+        std::fs::create_dir_all(blocked.join("not empty")).unwrap();
+        let record = AdamConfig::new().init().to_record();
+        assert!(files.checkpointer("optim").save(2, record).is_err());
+        for name in RECORDS {
+            Checkpointer::<ModuleRecord>::delete(&files.checkpointer(name), 1).unwrap();
+        }
+        std::fs::remove_dir_all(blocked).unwrap();
+        assert_eq!(files.find().unwrap().complete, [1]);
     }
 
     #[test]

@@ -10,33 +10,39 @@
 //! # Where it stands
 //!
 //! Last: set everything else on the `SupervisedTraining` before. It takes the training's early-stopping
-//! strategy, and, when [`resumable`](Session::resumable), its checkpointers and their strategy.
+//! strategy, and, when [`resumable`](Session::resumable) or told to [`keep_best`](Session::keep_best), its
+//! checkpointers and their strategy. [`launch`](Session::launch) closes Burn's dashboard when the training is
+//! over, so that what is printed then is seen; [`keep_renderer`](Session::keep_renderer) leaves it open.
 //!
 //! # Resuming
 //!
 //! After each epoch a resumable session writes Burn's checkpoint (model, optimizer, schedule) and beside it
 //! one file with the state of the tricks and of what watches the epochs, all of one moment.
 //! [`launch`](Session::launch) goes on after the newest complete set in its directory, if there is one: the
-//! program to resume a run is the program that started it. A run that had stopped stays stopped. One that
-//! ran to its last epoch goes on if it is given more.
+//! program to resume a run is the program that started it. A run that had stopped stays stopped: train on
+//! from its best model, in another directory. One that ran to its last epoch goes on if it is given more.
 //!
-//! A set is complete when its four files have the checksums they were written with. What is left of sets
-//! that are not is reported and deleted; if no set is complete and more than the first epoch would be lost,
-//! nothing is touched and `launch` is an error.
+//! A set is complete when its four files have the checksums they were written with. Sets that are not are
+//! reported, and what is left of those after the one that is gone on with is deleted; if no set is complete and
+//! more than the first epoch would be lost, nothing is touched and `launch` is an error. One process at a time
+//! may use a directory, and Burn's `checkpoint(epoch)` is the session's to call.
 //!
 //! | for the same weights as without an interruption | else |
 //! | --- | --- |
-//! | an [`EpochLoader`](crate::epoch_loader) for training | another order of samples, another dropout |
+//! | an [`EpochLoader`](crate::epoch_loader) for training, and its clock [`with_clock`](Session::with_clock) | another order of samples, another dropout |
 //! | Burn's file metric logger (the default) | the in-memory one has no value after it, and the run ends with [`MissingMetric`](crate::MissingMetric) |
 //! | `BURN_DEVICE`, or our optimizers, with several backends compiled in | Burn's optimizers reload on the default device |
 //!
-//! At most the epoch that was interrupted is trained again. Nothing tells a changed program from the one that
+//! The epoch that was interrupted is trained again, and the one before it if its files were still being written.
+//! Nothing tells a changed program from the one that
 //! started the run, unless a state does not fit: another batch size, seed or rate is gone on with.
 //!
 //! # Cost
 //!
 //! Of a resumable session: the state is copied to the host after each epoch, and its file is written
-//! before the next one. The other files are written meanwhile. Resuming reads every set once.
+//! before the next one. The other files are written meanwhile, each from a copy in memory. Resuming reads
+//! every set. Of one that keeps the best model: a copy of model and optimizer state in host memory at each
+//! improvement, of which the model's stays.
 
 use crate::best_in_memory::{BestInMemory, NotKept, SaveTheBest};
 use crate::epoch_end::{EpochEnd, Witness};
@@ -51,7 +57,7 @@ use burn::lr_scheduler::LrScheduler;
 use burn::module::Module;
 use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
 use burn::train::metric::store::EventStoreClient;
-use burn::train::metric::{Adaptor, Metric, Numeric};
+use burn::train::metric::{Adaptor, Metric, MetricName, Numeric};
 use burn::train::{InferenceStep, Interrupter, Learner, LearnerModel, SupervisedTraining};
 use burn_tricks_stop::StopCriterion;
 use std::path::Path;
@@ -75,6 +81,7 @@ where
             interrupter: self.interrupter(),
             training: self,
             end,
+            metrics: Vec::new(),
             keep: Keep::Nothing,
             keep_renderer: false,
         }
@@ -97,6 +104,8 @@ where
     training: SupervisedTraining<Tricked<M, H>>,
     interrupter: Interrupter,
     end: EpochEnd,
+    /// The metrics that it registered.
+    metrics: Vec<MetricName>,
     keep: Keep,
     keep_renderer: bool,
 }
@@ -109,7 +118,7 @@ where
 {
     /// Registers `metric` for the validation split, and stops the training when `stop` says so of the
     /// epoch's mean of it. The handle tells afterwards, or meanwhile, what was seen.
-    pub fn stop_early<Me, C>(mut self, metric: Me, stop: C) -> (Self, StopHandle<C>)
+    pub fn stop_early<Me, C>(self, metric: Me, stop: C) -> (Self, StopHandle<C>)
     where
         Me: Metric + Numeric + 'static,
         C: StopCriterion + Clone + Send + 'static,
@@ -117,13 +126,12 @@ where
     {
         let handle = StopHandle::new(&metric, stop);
         self.end.add(handle.clone());
-        self.training = self.training.metric_valid_numeric(metric);
-        (self, handle)
+        (self.registered(metric), handle)
     }
 
     /// Registers `metric` for the validation split, and tells the plateau the epoch's mean of it. The
     /// `Learner` is to be given a clone of `plateau` as its schedule.
-    pub fn reduce_on_plateau<Me, S>(mut self, metric: Me, plateau: &SharedPlateau<S>) -> Self
+    pub fn reduce_on_plateau<Me, S>(self, metric: Me, plateau: &SharedPlateau<S>) -> Self
     where
         Me: Metric + Numeric + 'static,
         S: LrScheduler + Clone + 'static,
@@ -133,7 +141,19 @@ where
             metric: metric.name(),
             plateau: plateau.clone(),
         });
-        self.training = self.training.metric_valid_numeric(metric);
+        self.registered(metric)
+    }
+
+    /// Registers a metric for validation, once: Burn would log one of two of a name twice.
+    fn registered<Me>(mut self, metric: Me) -> Self
+    where
+        Me: Metric + Numeric + 'static,
+        <Tricked<M, H> as InferenceStep>::Output: Adaptor<Me::Input>,
+    {
+        if !self.metrics.contains(&metric.name()) {
+            self.metrics.push(metric.name());
+            self.training = self.training.metric_valid_numeric(metric);
+        }
         self
     }
 
@@ -143,8 +163,9 @@ where
         self
     }
 
-    /// Keeps the model of the best epoch in host memory, for [`Finished::best_model`]. A resumable session
-    /// has it in its files anyway.
+    /// Keeps the model of the best epoch in host memory, for [`Finished::best_model`]. Which is the best, a
+    /// criterion of [`stop_early`](Self::stop_early) says that looks at a metric. A resumable session has it
+    /// in its files anyway.
     pub fn keep_best(mut self) -> Self {
         if let Keep::Nothing = self.keep {
             self.keep = Keep::Best;
@@ -182,9 +203,9 @@ where
     ///
     /// # Errors
     ///
-    /// If the checkpoints cannot be read, their state is not one of this session and these tricks or is
-    /// of another version, or none is complete and there are several. The run has not begun then. An error
-    /// that ends the run, of a data loader or of writing a checkpoint say, is in [`Finished::ended`].
+    /// If the checkpoints cannot be read, their state is not one of this session, these tricks and this model
+    /// or is of another version, or none is complete and there are several. The run has not begun then. An
+    /// error that ends the run, of a data loader or of writing a checkpoint say, is in [`Finished::ended`].
     pub fn launch(self, learner: Learner<Tricked<M, H>>) -> Result<Finished<M, H>, SessionError> {
         let Self {
             mut training,
@@ -192,6 +213,7 @@ where
             end,
             keep,
             keep_renderer,
+            metrics: _,
         } = self;
         let tricks = learner.model().shared_tricks();
         let witness = Witness(end.clone());
@@ -221,6 +243,11 @@ where
                 if let Some(state) = &found.newest {
                     let epoch = state.epoch;
                     let unfit = |error| SessionError::State { epoch, error };
+                    // Burn would panic where it loads a model that does not fit.
+                    let unread = |reason| SessionError::Unread { epoch, reason };
+                    let record = files.model(epoch)?.map_err(unread)?;
+                    let fits = learner.model().valid().try_load_record(record);
+                    fits.map_err(|error| unfit(error.into()))?;
                     load_part(&mut *lock(&tricks), state.tricks.clone()).map_err(unfit)?;
                     end.load_states(state.hooks.clone()).map_err(unfit)?;
                     resumed_after = Some(epoch);

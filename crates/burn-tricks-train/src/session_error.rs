@@ -30,14 +30,14 @@ pub enum SessionError {
         /// The version of its format. This crate writes and reads 1.
         got: String,
     },
-    /// A saved state is not one of this session and these tricks.
+    /// What was saved is not of this session, these tricks or this model.
     State {
         /// The epoch.
         epoch: usize,
         /// What is wrong.
         error: StateError,
     },
-    /// The best epoch's checkpoint cannot be read.
+    /// A checkpoint cannot be read.
     Unread {
         /// The epoch.
         epoch: usize,

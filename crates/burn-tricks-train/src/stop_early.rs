@@ -34,7 +34,7 @@
 //!
 //! # Differences
 //!
-//! Burn's `MetricEarlyStoppingStrategy` goes on without a word when its metric was not registered, and
+//! Burn's `MetricEarlyStoppingStrategy` goes on, with a warning in the log, when its metric was not registered, and
 //! Burn's result is the last model.
 
 use crate::StopHandle;

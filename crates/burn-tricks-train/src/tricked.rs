@@ -30,7 +30,7 @@
 //!
 //! The tricks see what the optimizer sees: gradients accumulated and summed over devices. Under
 //! `MultiDeviceOptim::OptimSharded` the gradients are first gathered on the device of the model's first
-//! parameter if a trick looks at them.
+//! parameter if a trick looks at them, and stepped there: see [`several_devices`](crate::several_devices).
 //!
 //! # Differences
 //!
