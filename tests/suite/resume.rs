@@ -396,7 +396,7 @@ fn criterion<C: StopCriterion + 'static>(
                 Some(StopReason::CheckLimit { .. }) => 5.0,
                 Some(StopReason::All { .. }) => 6.0,
                 Some(StopReason::BaselineNotBeaten { .. }) => 7.0,
-                Some(reason) => unreachable!("not in these cases: {reason}"),
+                Some(reason) => panic!("no case stops for {reason}"),
             };
             vec![
                 verdict.check as f64,

@@ -127,7 +127,7 @@ where
         .with_application_logger(None)
 }
 
-const EPOCHS: usize = 3;
+pub(crate) const EPOCHS: usize = 3;
 
 /// Every number of a module: weights and running statistics.
 pub(crate) fn numbers<M: Module>(module: &M) -> Vec<f64> {
@@ -152,7 +152,7 @@ fn ema<M: Module>(decay: f64, model: &M) -> Ema<M> {
     EmaConfig::new(decay).init(model).unwrap()
 }
 
-fn schedule() -> ExponentialDecay {
+pub(crate) fn schedule() -> ExponentialDecay {
     ExponentialDecayConfig::new(0.05)
         .with_gamma(0.9)
         .with_steps_per_epoch(3)

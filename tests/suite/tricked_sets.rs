@@ -1,7 +1,7 @@
 //! Any set of tricks does in the `Learner` what it does in a loop by hand.
 
 use crate::models::{Net, alone};
-use crate::tricked::{Batch, numbers, train_loader, training};
+use crate::tricked::{Batch, EPOCHS, numbers, schedule, train_loader, training};
 use burn::lr_scheduler::LrScheduler as _;
 use burn::module::Module as _;
 use burn::optim::{AdamConfig, GradientsParams};
@@ -10,18 +10,8 @@ use burn::train::{InferenceStep, Learner, TrainStep};
 use burn_tricks::nn::WeightNormConfig;
 use burn_tricks::prelude::*;
 
-const EPOCHS: usize = 3;
-
 fn net() -> Net {
     Net::seeded(1, &Device::flex().autodiff())
-}
-
-fn schedule() -> ExponentialDecay {
-    ExponentialDecayConfig::new(0.05)
-        .with_gamma(0.9)
-        .with_steps_per_epoch(3)
-        .init()
-        .unwrap()
 }
 
 /// Trains in a loop. The weights at the end.
@@ -50,7 +40,7 @@ fn by_hand(
 fn learned<H: Trick<Net> + Clone + 'static>(net: Net, tricks: H) -> (Vec<f64>, H) {
     let folder = tempfile::tempdir().unwrap();
     let clock = EpochClock::new();
-    let training = training(folder.path(), &clock).num_epochs(EPOCHS);
+    let training = training(folder.path(), &clock);
     let learner = Learner::new(
         net.with_tricks(tricks),
         AdamConfig::new().init(),

@@ -9,6 +9,7 @@ mod finished;
 pub mod from_keras_and_lightning {}
 pub mod grad_norm;
 pub mod plateau;
+mod record_file;
 mod retention;
 mod run_files;
 pub mod session;

@@ -1,0 +1,66 @@
+//! One of Burn's files of a set of checkpoints: the checkpointer that Burn writes, loads and deletes it by.
+
+use crate::epoch_end::Witness;
+use crate::run_files::{RunFiles, remove};
+use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
+
+/// Writes and deletes one of Burn's files of a set.
+pub(crate) struct RecordFile {
+    files: RunFiles,
+    name: &'static str,
+    _witness: Option<Witness>,
+}
+
+impl RecordFile {
+    pub(crate) fn new(files: RunFiles, name: &'static str) -> Self {
+        Self {
+            files,
+            name,
+            _witness: None,
+        }
+    }
+
+    /// With one who notes what became of the last file, which is written while the training ends.
+    pub(crate) fn with_witness(mut self, witness: &Witness) -> Self {
+        self._witness = Some(witness.clone());
+        self
+    }
+}
+
+impl<R: Checkpoint> Checkpointer<R> for RecordFile {
+    fn save(&self, epoch: usize, record: R) -> Result<(), CheckpointerError> {
+        let bytes = record
+            .checkpoint_into_bytes()
+            .map_err(CheckpointerError::Record)?;
+        let sum = crc32fast::hash(&bytes).to_le_bytes();
+        let record = self.files.record(self.name, epoch);
+        let checksum = self.files.checksum(self.name, epoch);
+        self.files
+            .put(&record, &[&bytes])
+            .and_then(|()| self.files.put(&checksum, &[&sum]))
+            .map_err(CheckpointerError::IOError)
+    }
+
+    /// With the model goes the state. Not before: until Burn has written its files of the epoch before,
+    /// this may be the only complete set, and it is if one of them could not be written.
+    fn delete(&self, epoch: usize) -> Result<(), CheckpointerError> {
+        if self.files.has_failed() {
+            return Ok(());
+        }
+        let mut files = vec![
+            self.files.record(self.name, epoch),
+            self.files.checksum(self.name, epoch),
+        ];
+        if self.name == "model" {
+            files.push(self.files.state_file(epoch));
+        }
+        files
+            .into_iter()
+            .try_for_each(remove)
+            .map_err(CheckpointerError::IOError)
+    }
+
+    fn restore(&self, epoch: usize) -> Result<R, CheckpointerError> {
+        R::load(self.files.record(self.name, epoch))
+    }
+}
