@@ -6,6 +6,7 @@ use burn::tensor::Device;
 ///
 /// Where there is no Vulkan (or Metal) adapter, `wgpu` is left out, and the suite says so once.
 pub(crate) fn devices() -> Vec<(&'static str, Device)> {
+    #[allow(unused_mut)] // without other backends
     let mut devices = vec![("flex", Device::flex())];
     #[cfg(feature = "ndarray")]
     #[allow(deprecated)] // Burn retires it; its users still exist.

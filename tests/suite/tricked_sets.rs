@@ -5,8 +5,8 @@ use crate::tricked::{Batch, EPOCHS, numbers, schedule, train_loader, training};
 use burn::lr_scheduler::LrScheduler as _;
 use burn::module::Module as _;
 use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::{Device, Tensor};
-use burn::train::{InferenceStep, Learner, TrainStep};
+use burn::tensor::Device;
+use burn::train::{Learner, TrainStep};
 use burn_tricks::nn::WeightNormConfig;
 use burn_tricks::prelude::*;
 
@@ -156,7 +156,10 @@ fn a_materialised_model_is_that_of_the_tricked_one() {
 }
 
 #[test]
+#[cfg(feature = "ndarray")]
 fn the_average_is_validated_where_the_model_is() {
+    use burn::tensor::Tensor;
+    use burn::train::InferenceStep;
     let _alone = alone();
     let ema = EmaConfig::new(0.5).init(&net()).unwrap();
     #[allow(deprecated)] // its users still exist
