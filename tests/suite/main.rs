@@ -47,6 +47,7 @@ mod session_best;
 mod snapshot;
 mod snapshot_ensemble;
 mod stacking;
+mod stopping_best;
 mod stopping_criteria;
 mod stopping_noise;
 mod stopping_presets;

@@ -73,9 +73,23 @@ fn follows(name: &str, config: &EarlyStoppingConfig, case: &Value) {
         read::<Vec<bool>>(&case["improved"]),
         "{name}: improved"
     );
-    let best = stopped.best_check.map(|check| check - 1);
-    assert_eq!(best, read(&case["best_index"]), "{name}: best");
-    assert_eq!(stopped.best, read(&case["best_value"]), "{name}: best");
+    // What the libraries call the best is the last improvement by more than `min_delta`.
+    let last = improved.iter().rposition(|improved| *improved);
+    assert_eq!(last, read(&case["best_index"]), "{name}: best");
+    let value = last.map(|check| numbers(&case["vals"])[check]);
+    assert_eq!(value, read(&case["best_value"]), "{name}: best");
+    // Ours is strictly better than that, if it is another.
+    let better = verdicts.iter().rposition(|verdict| verdict.is_best);
+    assert_eq!(better.map(|check| check + 1), stopped.best_check, "{name}");
+    assert!(
+        better >= last,
+        "{name}: an improvement is the best when it comes"
+    );
+    if let (Some(value), Some(best)) = (value, stopped.best)
+        && better > last
+    {
+        assert!(config.goal.is_better(best, value), "{name}");
+    }
 }
 
 #[test]

@@ -25,6 +25,11 @@ impl Goal {
         }
     }
 
+    /// Whether `value` is the best after `best`, the best so far: finite, and strictly better or the first.
+    pub fn is_new_best(self, value: f64, best: Option<f64>) -> bool {
+        value.is_finite() && best.is_none_or(|best| self.is_better(value, best))
+    }
+
     /// By how much `value` is better than `than`: negative when it is worse.
     fn gain(self, value: f64, than: f64) -> f64 {
         match self {
@@ -70,7 +75,8 @@ pub struct Improvement {
 }
 
 impl Improvement {
-    /// Whether `value` improves on `best`.
+    /// Whether `value` improves on `best`, the value that was the last to do so. (What is better by less
+    /// may still be the best value of all: [`Goal::is_new_best`].)
     ///
     /// A value that is not finite never does; the first finite one always does.
     ///

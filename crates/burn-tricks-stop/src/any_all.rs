@@ -5,8 +5,11 @@
 //! All: stop if each of them asks at this check
 //! ```
 //!
-//! Each criterion is told of each check, whatever the others say. Whether a check is the best, and the
-//! best value, are what the *first* criterion says: put the one that watches the metric there.
+//! Each criterion is told of each check, whatever the others say. Which check is the best, whether it is an
+//! improvement, and the checks waited, are what the first criterion says that looks at the metric, wherever
+//! it stands: limits of time and of checks do not. Where another criterion finds at the same check that the
+//! metric diverged, that check is not the best. If none looks at the metric, no check is known to be the best:
+//! [`Verdict::best`] is none, and [`BestWeights`](crate::BestWeights) keeps nothing.
 //!
 //! `All` wants the reasons together, at one check: what one of them asked for earlier does not count
 //! later. With a least time or a least number of checks this is what one expects of it. If patience was
@@ -19,9 +22,9 @@
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let patience = EarlyStoppingConfig::new(Goal::Minimize).init()?;
-//! let mut stop = Any::new((patience, TimeLimitConfig::new(3600.0).init()?))?;
+//! let mut stop = Any::new((TimeLimitConfig::new(3600.0).init()?, patience))?;
 //! let verdict = stop.observe(0.7);
-//! assert!(verdict.improved && !verdict.should_stop());
+//! assert!(verdict.is_best && !verdict.should_stop());
 //! # Ok(())
 //! # }
 //! ```
@@ -54,7 +57,7 @@
 //!
 //! # Cost
 //!
-//! A list of verdicts per check.
+//! A list of verdicts per check. The state is those of the criteria, the best value and its check.
 //!
 //! # Differences
 //!
@@ -71,6 +74,37 @@
 
 use crate::{Criteria, Observation, StopCriterion, StopReason, Verdict, criteria::checked};
 use burn_tricks_core::ConfigError;
+use serde::{Deserialize, Serialize};
+
+/// The part of [`Any`] or [`All`] that a resumed run needs, of states `S` of their criteria.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeveralState<S> {
+    criteria: S,
+    /// The best value and its check.
+    best: Option<(f64, usize)>,
+}
+
+/// What several criteria say of the metric together: as the one at place `watching`, but for a best that
+/// another of them says is a divergence. `best` is the best value so far, and becomes it.
+fn together(
+    verdicts: &[Verdict],
+    watching: Option<usize>,
+    value: f64,
+    best: &mut Option<(f64, usize)>,
+) -> Verdict {
+    let verdict = verdicts[watching.unwrap_or(0)];
+    let diverged = |verdict: &Verdict| verdict.stop.is_some_and(StopReason::is_divergence);
+    let is_best = verdict.is_best && !verdicts.iter().any(diverged);
+    if is_best {
+        *best = Some((value, verdict.check));
+    }
+    Verdict {
+        is_best,
+        best: best.map(|(best, _)| best),
+        best_check: best.map(|(_, check)| check),
+        ..verdict
+    }
+}
 
 macro_rules! several {
     ($(#[$doc:meta])* $name:ident: $stop:expr) => {
@@ -78,6 +112,7 @@ macro_rules! several {
         #[derive(Debug, Clone, PartialEq)]
         pub struct $name<T> {
             criteria: T,
+            best: Option<(f64, usize)>,
         }
 
         impl<T: Criteria> $name<T> {
@@ -87,7 +122,10 @@ macro_rules! several {
             ///
             /// If the vector is empty.
             pub fn new(criteria: T) -> Result<Self, ConfigError> {
-                checked(criteria).map(|criteria| Self { criteria })
+                checked(criteria).map(|criteria| Self {
+                    criteria,
+                    best: None,
+                })
             }
 
             /// The criteria.
@@ -97,28 +135,38 @@ macro_rules! several {
         }
 
         impl<T: Criteria> StopCriterion for $name<T> {
-            type State = T::States;
+            type State = SeveralState<T::States>;
 
             fn start(&mut self) {
                 self.criteria.start_each();
             }
 
+            fn watches_metric(&self) -> bool {
+                self.criteria.first_watching().is_some()
+            }
+
             fn observe(&mut self, observation: impl Into<Observation>) -> Verdict {
-                let verdicts = self.criteria.observe_each(observation.into());
+                let observation = observation.into();
+                let verdicts = self.criteria.observe_each(observation);
+                let watching = self.criteria.first_watching();
                 let stop: fn(&[Verdict]) -> Option<StopReason> = $stop;
                 Verdict {
                     stop: stop(&verdicts),
-                    ..verdicts[0]
+                    ..together(&verdicts, watching, observation.value, &mut self.best)
                 }
             }
 
-            fn state(&self) -> T::States {
-                self.criteria.states()
+            fn state(&self) -> Self::State {
+                SeveralState {
+                    criteria: self.criteria.states(),
+                    best: self.best,
+                }
             }
 
-            fn with_state(self, state: T::States) -> Self {
+            fn with_state(self, state: Self::State) -> Self {
                 Self {
-                    criteria: self.criteria.with_states(state),
+                    criteria: self.criteria.with_states(state.criteria),
+                    best: state.best,
                 }
             }
 

@@ -1,8 +1,13 @@
 //! Keeps the best model of a run, and gives it back.
 //!
 //! ```text
-//! at a check that improves:   best ← snapshot of the model
+//! at a check that is the best so far:   best ← snapshot of the model
 //! ```
+//!
+//! The best is the best value, by however little ([`Verdict::is_best`]): patience and its `min_delta` play
+//! no part. No criterion takes a value that is not finite, is beyond its divergence limit or falls into its
+//! warm-up for the best, and one that looks at no metric knows of no best: then nothing is kept, and
+//! [`model`](BestWeights::model) is none.
 //!
 //! The [`Snapshot`] holds weights and running statistics. A `clone()` would not do: clones of a batch
 //! norm share their running statistics, so that a kept clone would go on changing with the training.
@@ -72,8 +77,9 @@
 //!
 //! # Differences
 //!
-//! Keras's `restore_best_weights` gives back the weights of a NaN first epoch; Burn's result is the last
-//! model, and its checkpoints are files.
+//! Keras's `restore_best_weights` gives back the weights of the last improvement by more than `min_delta`,
+//! which need not be the best, and of a NaN first epoch; its and Lightning's `ModelCheckpoint` keep the
+//! best value, as here. Burn's result is the last model, and its checkpoints are files.
 //!
 //! # Suggested values
 //!
@@ -133,7 +139,7 @@ impl<M: Module, S> BestWeights<M, S> {
     /// Keeps the model and what is beside it, a clone of the optimizer, say, if the verdict says that it
     /// is the best; otherwise does not call `model_and_beside`.
     pub fn keep_with(&mut self, verdict: &Verdict, model_and_beside: impl FnOnce() -> (M, S)) {
-        if verdict.improved {
+        if verdict.is_best {
             let (model, beside) = model_and_beside();
             self.hold(&model, verdict.check, beside);
         }

@@ -29,7 +29,7 @@
 //!
 //! # Where it stands
 //!
-//! After validation, beside a criterion that looks at the metric.
+//! After validation, beside a criterion that looks at the metric: alone it knows of no best check.
 //!
 //! # Cost
 //!
@@ -89,6 +89,10 @@ pub struct CheckLimit {
 
 impl StopCriterion for CheckLimit {
     type State = CheckLimitState;
+
+    fn watches_metric(&self) -> bool {
+        false
+    }
 
     fn observe(&mut self, _observation: impl Into<Observation>) -> Verdict {
         self.state.checks += 1;

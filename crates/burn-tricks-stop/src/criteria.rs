@@ -12,6 +12,9 @@ pub trait Criteria: sealed::Sealed {
     /// [`StopCriterion::start`] of each.
     fn start_each(&mut self);
 
+    /// The place of the first that [watches the metric](StopCriterion::watches_metric), from 0.
+    fn first_watching(&self) -> Option<usize>;
+
     /// What each says of the next check, in their order. Every one is told, whatever the others say.
     fn observe_each(&mut self, observation: Observation) -> Vec<Verdict>;
 
@@ -45,6 +48,10 @@ impl<C: StopCriterion> Criteria for Vec<C> {
 
     fn start_each(&mut self) {
         self.iter_mut().for_each(StopCriterion::start);
+    }
+
+    fn first_watching(&self) -> Option<usize> {
+        self.iter().position(StopCriterion::watches_metric)
     }
 
     fn observe_each(&mut self, observation: Observation) -> Vec<Verdict> {
@@ -86,6 +93,11 @@ macro_rules! criteria_of_a_tuple {
 
             fn start_each(&mut self) {
                 $(self.$index.start();)+
+            }
+
+            fn first_watching(&self) -> Option<usize> {
+                let watching = [$(self.$index.watches_metric()),+];
+                watching.iter().position(|watches| *watches)
             }
 
             fn observe_each(&mut self, observation: Observation) -> Vec<Verdict> {

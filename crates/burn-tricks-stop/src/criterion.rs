@@ -82,6 +82,10 @@ pub trait StopCriterion {
     /// default: nothing.
     fn start(&mut self) {}
 
+    /// Whether the verdicts depend on the metric, so that they can say which check is the best. A limit of
+    /// time or of checks has `false`. It does not change during a run.
+    fn watches_metric(&self) -> bool;
+
     /// Takes the metric of the next check. It may be called again after a verdict to stop.
     fn observe(&mut self, observation: impl Into<Observation>) -> Verdict;
 
@@ -93,7 +97,8 @@ pub trait StopCriterion {
     where
         Self: Sized;
 
-    /// Begins to count patience anew; the best value and what else was seen stay. For a run that goes
+    /// Begins to count patience anew; the best value, the value that improvements are measured against and
+    /// what else was seen stay. For a run that goes
     /// on from its best weights: [`RollBack`](crate::RollBack) calls it.
     fn reset_waiting(&mut self);
 }

@@ -6,15 +6,18 @@
 //! ```text
 //! x is NaN or infinite            as the policy says: stop, count as no improvement, or ignore
 //! check ≤ warmup_checks           nothing else is looked at
-//! x improves on the best          best ← x
+//! x is better than the best       best ← x, the check whose weights are to be kept
+//! x improves on the reference r   r ← x
 //! ... and on the baseline         waited ← 0;  else waited ← waited + 1
 //! x is finite, reaches the target stop: TargetReached
 //! x beyond the divergence limit   stop: Diverged
 //! waited ≥ patience               stop: NoImprovement, or BaselineNotBeaten if that is so
 //! ```
 //!
-//! Improvement means better by *more than* `min_delta`, in units of the metric or as a fraction of
-//! `|best|`. A value that is not finite, or beyond the divergence limit, is never the best.
+//! The best is the best value seen, by however little. An *improvement* is for patience alone: better by
+//! *more than* `min_delta`, in units of the metric or as a fraction of `|r|`, than the reference, which is
+//! the last value that was an improvement, or the first that counts. So several small steps in a row add
+//! up to an improvement. A value that is not finite, or beyond the divergence limit, is neither.
 //!
 //! # Example
 //!
@@ -29,6 +32,24 @@
 //! let verdict = stop.observe(0.65);
 //! assert_eq!(verdict.stop, Some(StopReason::NoImprovement { checks: 2 }));
 //! assert_eq!((verdict.best, verdict.best_check), (Some(0.6), Some(2)));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With a least improvement: 0.495 uses up patience, and is the best all the same.
+//!
+//! ```
+//! use burn_tricks_stop::{EarlyStoppingConfig, Goal, MinDelta, StopReason};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let config = EarlyStoppingConfig::new(Goal::Minimize).with_patience(2);
+//! let mut stop = config.with_min_delta(MinDelta::Absolute(0.01)).init()?;
+//! stop.observe(0.500);
+//! let verdict = stop.observe(0.495);
+//! assert!(verdict.is_best && !verdict.improved);
+//! let verdict = stop.observe(0.7);
+//! assert_eq!(verdict.stop, Some(StopReason::NoImprovement { checks: 2 }));
+//! assert_eq!(verdict.best_check, Some(2));
 //! # Ok(())
 //! # }
 //! ```
@@ -81,7 +102,12 @@
 //!
 //! - `patience` counts checks, and stops at that many in a row without improvement, as Lightning does
 //!   and Keras for 1 and above; in both 0 means the same as 1, and here it is refused.
-//! - What else Keras and Lightning count otherwise, [`Counting`] has.
+//! - What else Keras and Lightning count otherwise, [`Counting`] has. It decides when to stop, never which
+//!   check is the best.
+//! - Keras's `EarlyStopping(restore_best_weights=True)` gives back the weights of the last improvement by
+//!   more than `min_delta`, here those of check 1 in the example with a least improvement. Its
+//!   `ModelCheckpoint(save_best_only=True)` and Lightning's `ModelCheckpoint` know no `min_delta` and keep
+//!   the best value, as here.
 //! - Keras takes a NaN or an infinity at the first epoch for the best value, a NaN for ever, and gives
 //!   back its weights. No counting repeats that.
 //! - Lightning's best score misses a value that reaches the threshold. Here that is the best, whatever
@@ -154,7 +180,8 @@ pub struct EarlyStoppingConfig {
     /// of improvement.
     #[config(default = 3)]
     pub patience: usize,
-    /// How much better counts as an improvement. Default: anything strictly better.
+    /// How much better than the last improvement counts as an improvement, for patience. The best check is
+    /// the strictly best one, whatever this is. Default: anything strictly better.
     #[config(default = "MinDelta::Absolute(0.0)")]
     pub min_delta: MinDelta,
     /// Checks at the start whose values are looked at only for being finite: they neither count
@@ -241,7 +268,10 @@ impl EarlyStoppingConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EarlyStoppingState {
     checks: usize,
+    /// The best value and its check.
     best: Option<(f64, usize)>,
+    /// The value of the last improvement, which the next one is measured against.
+    reference: Option<f64>,
     waited: usize,
 }
 
@@ -261,25 +291,29 @@ impl EarlyStopping {
         self.state.checks += 1;
         let finite = value.is_finite();
         if !finite && self.config.non_finite == NonFiniteMetric::Stop {
-            return self.verdict(false, Some(StopReason::NonFinite));
+            return self.verdict(false, false, Some(StopReason::NonFinite));
         }
         let skipped = !finite && self.config.non_finite == NonFiniteMetric::Ignore;
         if skipped || self.state.checks <= self.config.warmup_checks {
-            return self.verdict(false, None);
+            return self.verdict(false, false, None);
         }
         let extreme = self.extreme(value);
         let diverged = matches!(extreme, Some(StopReason::Diverged { .. }));
         let best = self.state.best.map(|(best, _)| best);
-        let improved = !diverged && self.rule().improves(value, best);
-        if improved {
+        let is_best = !diverged && self.config.goal.is_new_best(value, best);
+        if is_best {
             self.state.best = Some((value, self.state.checks));
+        }
+        let improved = !diverged && self.rule().improves(value, self.state.reference);
+        if improved {
+            self.state.reference = Some(value);
         }
         if extreme.is_none() || self.config.counting != Counting::Lightning {
             let progress = improved && self.beats_baseline(value);
             self.state.waited = if progress { 0 } else { self.state.waited + 1 };
         }
         let stop = extreme.or_else(|| self.out_of_patience(improved));
-        self.verdict(improved, stop)
+        self.verdict(is_best, improved, stop)
     }
 
     /// What to save with a checkpoint.
@@ -293,7 +327,7 @@ impl EarlyStopping {
         self
     }
 
-    /// Begins to count patience anew, from the same best value: for a run that goes on from its best
+    /// Begins to count patience anew, from the same best value and reference: for a run that goes on from its best
     /// weights, see [`RollBack`](crate::RollBack).
     pub fn reset_waiting(&mut self) {
         self.state.waited = 0;
@@ -350,9 +384,10 @@ impl EarlyStopping {
         })
     }
 
-    fn verdict(&self, improved: bool, stop: Option<StopReason>) -> Verdict {
+    fn verdict(&self, is_best: bool, improved: bool, stop: Option<StopReason>) -> Verdict {
         Verdict {
             check: self.state.checks,
+            is_best,
             improved,
             best: self.state.best.map(|(best, _)| best),
             best_check: self.state.best.map(|(_, check)| check),
@@ -364,6 +399,10 @@ impl EarlyStopping {
 
 impl StopCriterion for EarlyStopping {
     type State = EarlyStoppingState;
+
+    fn watches_metric(&self) -> bool {
+        true
+    }
 
     /// Looks at the value alone.
     fn observe(&mut self, observation: impl Into<Observation>) -> Verdict {

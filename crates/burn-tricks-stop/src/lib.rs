@@ -11,7 +11,7 @@ pub mod roll_back;
 pub mod time_limit;
 pub mod verdict;
 
-pub use any_all::{All, Any};
+pub use any_all::{All, Any, SeveralState};
 pub use best_weights::BestWeights;
 pub use burn_tricks_core::{Goal, MinDelta};
 pub use check_limit::{CheckLimit, CheckLimitConfig, CheckLimitState};

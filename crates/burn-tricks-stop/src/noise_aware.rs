@@ -1,12 +1,12 @@
 //! Patience for a noisy metric: a change within the metric's own standard error decides nothing.
 //!
-//! Of a check's value `x` with standard error `s`, against the best value `b` with `s_b`:
+//! Of a check's value `x` with standard error `s`, against the value `r` of the last improvement with `s_r`:
 //!
 //! ```text
-//! gain  = b − x  (minimise),  x − b  (maximise)
-//! noise = z √(s² + s_b²)                 z standard errors of a difference of two independent values
+//! gain  = r − x  (minimise),  x − r  (maximise)
+//! noise = z √(s² + s_r²)                 z standard errors of a difference of two independent values
 //!
-//! gain > noise              improvement:  b, s_b ← x, s;  waited ← 0, undecided ← 0
+//! gain > noise              improvement:  r, s_r ← x, s;  waited ← 0, undecided ← 0
 //! −noise < gain ≤ noise     undecided:    undecided ← undecided + 1;  waited stays
 //! gain ≤ −noise             worse:        waited ← waited + 1
 //!
@@ -16,9 +16,13 @@
 //!
 //! An undecided check neither uses up patience nor gives it back, so that `waited` counts the checks
 //! since the last improvement that were worse than chance explains, in a row or not. Nor is it the new
-//! best: if each lucky value became it, the best would soon be the luckiest of many and better than the
+//! `r`: if each lucky value became it, `r` would soon be the luckiest of many and better than the
 //! model, and a slow improvement would never be seen. Instead it adds up, until it shows against an
-//! old best. Of models that cannot be told apart the earliest is kept.
+//! old `r`.
+//!
+//! Which check is the best is another question, and the noise plays no part in it: the best is the best
+//! value seen, [`Verdict::is_best`], and [`BestWeights`](crate::BestWeights) keeps its weights. Of models
+//! that cannot be told apart it is the likeliest, though its value flatters it.
 //!
 //! # Example
 //!
@@ -31,11 +35,14 @@
 //! let noisy = |loss: f64| Observation::from(loss).with_standard_error(0.1);
 //! assert!(stop.observe(noisy(1.0)).improved);
 //! for loss in [1.05, 0.9, 1.1, 0.95, 1.1, 1.13] {
-//!     assert!(!stop.observe(noisy(loss)).should_stop()); // all within 0.141 of 1.0
+//!     let verdict = stop.observe(noisy(loss));
+//!     assert!(!verdict.improved && !verdict.should_stop()); // all within 0.141 of 1.0
+//!     assert_eq!(verdict.is_best, loss == 0.9);
 //! }
 //! assert_eq!((stop.undecided(), stop.observe(noisy(1.2)).waited), (6, 1));
 //! let verdict = stop.observe(noisy(1.3));
 //! assert_eq!(verdict.stop, Some(StopReason::NoImprovement { checks: 2 }));
+//! assert_eq!((verdict.best, verdict.best_check), (Some(0.9), Some(3)));
 //! # Ok(())
 //! # }
 //! ```
@@ -97,7 +104,8 @@
 //! # References
 //!
 //! - Breiman, Friedman, Olshen, Stone, *Classification and Regression Trees*, 1984, section 3.4.3: of
-//!   models within one standard error of the best, the simplest
+//!   models within one standard error of the best, the simplest. To keep the earliest of models that cannot
+//!   be told apart, keep where [`Verdict::improved`] instead
 
 use crate::{NonFiniteMetric, Observation, StopCriterion, StopReason, Verdict};
 use burn::config::Config;
@@ -150,16 +158,18 @@ impl NoiseAwareConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NoiseAwareState {
     checks: usize,
-    best: Option<Best>,
+    /// The best value and its check.
+    best: Option<(f64, usize)>,
+    reference: Option<Reference>,
     waited: usize,
     undecided: usize,
 }
 
+/// The last improvement, which changes are measured against.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Best {
+struct Reference {
     value: f64,
     standard_error: f64,
-    check: usize,
 }
 
 /// Watches a noisy metric. Made by [`NoiseAwareConfig::init`].
@@ -182,15 +192,15 @@ impl NoiseAware {
     }
 
     fn change(&self, value: f64, standard_error: f64) -> Change {
-        let Some(best) = self.state.best else {
+        let Some(reference) = self.state.reference else {
             return Change::Improvement;
         };
         let gain = match self.config.goal {
-            Goal::Minimize => best.value - value,
-            Goal::Maximize => value - best.value,
+            Goal::Minimize => reference.value - value,
+            Goal::Maximize => value - reference.value,
         };
-        // √(s² + s_b²), without a square that overflows.
-        let noise = self.config.standard_errors * standard_error.hypot(best.standard_error);
+        // √(s² + s_r²), without a square that overflows.
+        let noise = self.config.standard_errors * standard_error.hypot(reference.standard_error);
         if gain > noise {
             Change::Improvement
         } else if gain > -noise {
@@ -200,12 +210,13 @@ impl NoiseAware {
         }
     }
 
-    fn verdict(&self, improved: bool, stop: Option<StopReason>) -> Verdict {
+    fn verdict(&self, is_best: bool, improved: bool, stop: Option<StopReason>) -> Verdict {
         Verdict {
             check: self.state.checks,
+            is_best,
             improved,
-            best: self.state.best.map(|best| best.value),
-            best_check: self.state.best.map(|best| best.check),
+            best: self.state.best.map(|(best, _)| best),
+            best_check: self.state.best.map(|(_, check)| check),
             waited: self.state.waited,
             stop,
         }
@@ -214,6 +225,10 @@ impl NoiseAware {
 
 impl StopCriterion for NoiseAware {
     type State = NoiseAwareState;
+
+    fn watches_metric(&self) -> bool {
+        true
+    }
 
     fn observe(&mut self, observation: impl Into<Observation>) -> Verdict {
         let Observation {
@@ -226,10 +241,17 @@ impl StopCriterion for NoiseAware {
         self.state.checks += 1;
         let change = match self.config.non_finite {
             _ if value.is_finite() => self.change(value, standard_error),
-            NonFiniteMetric::Stop => return self.verdict(false, Some(StopReason::NonFinite)),
-            NonFiniteMetric::Ignore => return self.verdict(false, None),
+            NonFiniteMetric::Stop => {
+                return self.verdict(false, false, Some(StopReason::NonFinite));
+            }
+            NonFiniteMetric::Ignore => return self.verdict(false, false, None),
             NonFiniteMetric::CountAsNoImprovement => Change::Worse,
         };
+        let best = self.state.best.map(|(best, _)| best);
+        let is_best = self.config.goal.is_new_best(value, best);
+        if is_best {
+            self.state.best = Some((value, self.state.checks));
+        }
         let NoiseAwareConfig {
             patience,
             max_undecided,
@@ -237,29 +259,29 @@ impl StopCriterion for NoiseAware {
         } = self.config;
         match change {
             Change::Improvement => {
-                self.state = NoiseAwareState {
-                    checks: self.state.checks,
-                    best: Some(Best {
-                        value,
-                        standard_error,
-                        check: self.state.checks,
-                    }),
-                    waited: 0,
-                    undecided: 0,
-                };
-                self.verdict(true, None)
+                self.state.reference = Some(Reference {
+                    value,
+                    standard_error,
+                });
+                self.state.waited = 0;
+                self.state.undecided = 0;
+                self.verdict(is_best, true, None)
             }
             Change::Undecided => {
                 self.state.undecided += 1;
                 let checks = self.state.undecided;
                 let tired = max_undecided.is_some_and(|limit| checks >= limit);
-                self.verdict(false, tired.then_some(StopReason::Undecided { checks }))
+                self.verdict(
+                    is_best,
+                    false,
+                    tired.then_some(StopReason::Undecided { checks }),
+                )
             }
             Change::Worse => {
                 self.state.waited += 1;
                 let checks = self.state.waited;
                 let stop = (checks >= patience).then_some(StopReason::NoImprovement { checks });
-                self.verdict(false, stop)
+                self.verdict(is_best, false, stop)
             }
         }
     }

@@ -7,7 +7,7 @@
 //!     done ← done + 1
 //!     model, and what was kept with it ← those of the best check
 //!     learning rate ← factor^done · the rate of the recipe      (the caller's closure)
-//!     patience counts anew, from the same best value
+//!     patience counts anew, and what counts as an improvement stays as it was
 //! otherwise: the verdict stands
 //! ```
 //!

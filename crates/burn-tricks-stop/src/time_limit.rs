@@ -43,8 +43,8 @@
 //!
 //! # Where it stands
 //!
-//! After validation, in [`Any`](crate::Any) behind the criterion that looks at the metric. In
-//! [`All`](crate::All) it is a least time.
+//! After validation, in [`Any`](crate::Any) with a criterion that looks at the metric: alone it knows of no
+//! best check. In [`All`](crate::All) it is a least time.
 //!
 //! # Cost
 //!
@@ -152,6 +152,10 @@ impl StopCriterion for TimeLimit {
         if self.started.is_none() {
             self.started = Some((self.clock)());
         }
+    }
+
+    fn watches_metric(&self) -> bool {
+        false
     }
 
     fn observe(&mut self, _observation: impl Into<Observation>) -> Verdict {

@@ -86,14 +86,39 @@ impl Display for StopReason {
 }
 
 /// What one check showed.
+///
+/// Two questions have two answers. [`is_best`](Self::is_best): is this the best value so far, by however
+/// little, so that its weights are to be kept? [`improved`](Self::improved): is it enough of an
+/// improvement for patience to begin anew?
+///
+/// ```
+/// use burn_tricks_stop::{EarlyStoppingConfig, Goal, MinDelta};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let config = EarlyStoppingConfig::new(Goal::Minimize).with_min_delta(MinDelta::Absolute(0.01));
+/// let mut stop = config.init()?;
+/// stop.observe(0.500);
+/// let verdict = stop.observe(0.495);
+/// assert!(verdict.is_best && !verdict.improved);
+/// assert_eq!((verdict.best, verdict.waited), (Some(0.495), 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Verdict {
     /// The number of this check, from 1.
     pub check: usize,
-    /// Whether this check is the best so far.
+    /// Whether the value of this check is strictly better than every one before it that counted, or the
+    /// first that counts: its weights are the ones to keep. A value does not count that is NaN, infinite
+    /// or beyond the divergence limit, or that falls into a warm-up.
+    pub is_best: bool,
+    /// Whether this check is enough of an improvement for patience: of
+    /// [`EarlyStopping`](crate::EarlyStopping) by more than `min_delta`, of
+    /// [`NoiseAware`](crate::NoiseAware) by more than the noise.
     pub improved: bool,
-    /// The best value so far; none before the first that counts.
+    /// The best value so far, that of the last check that was [`is_best`](Self::is_best); none before the
+    /// first that counts, and always none if no criterion looks at the metric.
     pub best: Option<f64>,
     /// The check of the best value.
     pub best_check: Option<usize>,
@@ -109,10 +134,11 @@ impl Verdict {
         self.stop.is_some()
     }
 
-    /// Of a criterion that looks at no metric.
-    pub(crate) fn without_metric(check: usize, stop: Option<StopReason>) -> Self {
+    /// Of a criterion that looks at no metric, which knows of no best.
+    pub fn without_metric(check: usize, stop: Option<StopReason>) -> Self {
         Self {
             check,
+            is_best: false,
             improved: false,
             best: None,
             best_check: None,

@@ -7,6 +7,7 @@
 use crate::stop_early::MissingMetric;
 use crate::tricked::lock;
 use crate::{EpochClock, StateError};
+use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{EarlyStoppingStrategy, Interrupter, Interruption, TrainingError};
 use burn_tricks_stop::StopReason;
@@ -26,6 +27,11 @@ pub(crate) trait EpochHook: Send {
 
     /// Why the run was stopped, now or before it was saved.
     fn stopped(&self) -> Option<StopReason> {
+        None
+    }
+
+    /// The metric by which the hook tells which epoch is the best, if it does.
+    fn watched(&self) -> Option<MetricName> {
         None
     }
 
@@ -132,11 +138,16 @@ impl EpochEnd {
         lock(&self.0).last
     }
 
+    /// The metric by which the best epoch is told: that of the first hook that tells it, even before that
+    /// hook knows of a best one. Two hooks may not take turns.
+    pub(crate) fn watched(&self) -> Option<MetricName> {
+        lock(&self.0).hooks.iter().find_map(|hook| hook.watched())
+    }
+
     pub(crate) fn best_epoch(&self) -> Option<usize> {
-        lock(&self.0)
-            .hooks
-            .iter()
-            .find_map(|hook| hook.best_epoch())
+        let inner = lock(&self.0);
+        let mut hooks = inner.hooks.iter();
+        hooks.find(|hook| hook.watched().is_some())?.best_epoch()
     }
 
     /// The states of all hooks, in their order.

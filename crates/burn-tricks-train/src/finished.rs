@@ -8,6 +8,7 @@ use crate::tricked::lock;
 use crate::{MissingMetric, SessionError, Trick, Tricked};
 use burn::module::Module;
 use burn::train::TrainingError;
+use burn::train::metric::MetricName;
 use burn::train::renderer::MetricsRenderer;
 use burn_tricks_stop::StopReason;
 use std::fmt::{Debug, Display};
@@ -92,13 +93,17 @@ pub struct Finished<M, H> {
     pub renderer: Option<Box<dyn MetricsRenderer>>,
     /// The last epoch that ended.
     pub last_epoch: Option<usize>,
-    /// The best epoch, if a criterion watched a metric; of several, the first.
+    /// The best epoch, as the first criterion of [`stop_early`](crate::Session::stop_early) says that looks
+    /// at its metric. None if it is not known: no criterion looks at a metric, or no epoch counted, see
+    /// `Verdict::is_best`.
     pub best_epoch: Option<usize>,
     /// The epoch after which it went on; none if it began.
     pub resumed_after: Option<usize>,
     /// Checkpoints that were passed over because they were not complete, and what was wrong with them.
     pub incomplete: Vec<(usize, String)>,
     pub(crate) best: Best,
+    /// The metric by which the best epoch was to be told.
+    pub(crate) watched: Option<MetricName>,
 }
 
 impl<M, H> Debug for Finished<M, H> {
@@ -127,16 +132,16 @@ impl<M: Module, H: Trick<M>> Finished<M, H> {
         self.model.clone().into_validated()
     }
 
-    /// The best epoch's model as it was validated; without a best epoch, which a criterion that looks at a
-    /// metric has, the last. To predict with.
+    /// The best epoch's model as it was validated. To predict with.
     ///
     /// # Errors
     ///
-    /// If the session kept no models, or the checkpoint of the epoch cannot be read.
+    /// If the best epoch is not known ([`SessionError::BestUnknown`]; [`last_model`](Self::last_model) is
+    /// there nevertheless), the session kept no models, or the checkpoint of the epoch cannot be read.
     pub fn best_model(&self) -> Result<M, SessionError> {
-        let Some(epoch) = self.best_epoch else {
-            return Ok(self.last_model());
-        };
+        let epoch = self.best_epoch.ok_or_else(|| SessionError::BestUnknown {
+            metric: self.watched.as_ref().map(|name| name.to_string()),
+        })?;
         let unread = |reason: String| SessionError::Unread { epoch, reason };
         let (record, state) = match &self.best {
             Best::NotKept => return Err(SessionError::NotKept { epoch }),

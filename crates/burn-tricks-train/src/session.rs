@@ -281,6 +281,7 @@ where
             renderer: keep_renderer.then_some(learning.renderer),
             last_epoch: end.last_epoch(),
             best_epoch: end.best_epoch(),
+            watched: end.watched(),
             resumed_after,
             incomplete,
             best,

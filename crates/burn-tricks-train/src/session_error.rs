@@ -44,6 +44,13 @@ pub enum SessionError {
         /// What is wrong.
         reason: String,
     },
+    /// Which epoch was the best is not known.
+    BestUnknown {
+        /// The metric that was watched for it, of which no epoch had a value that counted: that was finite,
+        /// after the warm-up and within the divergence limit. None if no criterion of the session looks at
+        /// a metric.
+        metric: Option<String>,
+    },
     /// The model of the best epoch was not kept: the session was neither `resumable` nor told to
     /// `keep_best`.
     NotKept {
@@ -78,6 +85,18 @@ impl Display for SessionError {
                     "the checkpoint of epoch {epoch} cannot be read: {reason}"
                 )
             }
+            Self::BestUnknown { metric: None } => write!(
+                f,
+                "which epoch was the best is not known: no `stop_early` with a criterion that looks at its \
+                 metric, as `EarlyStopping` does (`last_model` is the last one)"
+            ),
+            Self::BestUnknown {
+                metric: Some(metric),
+            } => write!(
+                f,
+                "which epoch was the best is not known: none had a value of `{metric}` that counted, finite, \
+                 after the warm-up and within the divergence limit (`last_model` is the last one)"
+            ),
             Self::NotKept { epoch } => write!(
                 f,
                 "the model of epoch {epoch}, the best, was not kept: the session needs `resumable` or \

@@ -37,7 +37,7 @@ struct Watch<C> {
     stop: C,
     /// The last epoch observed, and what came of it.
     last: Option<(usize, Result<Verdict, MissingMetric>)>,
-    /// The last epoch that improved.
+    /// The last epoch that was the best.
     best_epoch: Option<usize>,
     /// Why a run before this one was stopped.
     stopped_before: Option<StopReason>,
@@ -80,7 +80,8 @@ impl<C: StopCriterion> StopHandle<C> {
             .transpose()
     }
 
-    /// The epoch of the best check, in a training that was resumed too.
+    /// The epoch of the best check, in a training that was resumed too. None if it is not known: if the
+    /// criterion looks at no metric, or if no epoch counted so far (see `Verdict::is_best`).
     pub fn best_epoch(&self) -> Option<usize> {
         lock(&self.watch).best_epoch
     }
@@ -106,7 +107,7 @@ impl<C: StopCriterion> StopHandle<C> {
             return verdict.clone();
         }
         let verdict = value_of(&self.metric, epoch, store).map(|value| watch.stop.observe(value));
-        if verdict.as_ref().is_ok_and(|verdict| verdict.improved) {
+        if verdict.as_ref().is_ok_and(|verdict| verdict.is_best) {
             watch.best_epoch = Some(epoch);
         }
         watch.last = Some((epoch, verdict.clone()));
@@ -156,6 +157,11 @@ impl<C: StopCriterion + Clone + Send> EpochHook for StopHandle<C> {
             Some((_, verdict)) => verdict.as_ref().ok()?.stop,
             None => watch.stopped_before,
         }
+    }
+
+    fn watched(&self) -> Option<MetricName> {
+        let watches = lock(&self.watch).stop.watches_metric();
+        watches.then(|| self.metric.clone())
     }
 
     fn best_epoch(&self) -> Option<usize> {

@@ -1,0 +1,312 @@
+//! Which check is the best is one question, and whether patience begins anew is another.
+
+use crate::models::{Noise, alone};
+use crate::session::{counting, learner, patience, weight};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::Device;
+use burn::train::metric::LossMetric;
+use burn_tricks::prelude::*;
+use burn_tricks::stop::{
+    All, Any, CheckLimit, Counting, MinDelta, StopCriterion, TimeLimit, Verdict,
+};
+use burn_tricks::train::{Finished, SessionError};
+
+fn by(min_delta: f64) -> EarlyStoppingConfig {
+    EarlyStoppingConfig::new(Goal::Minimize).with_min_delta(MinDelta::Absolute(min_delta))
+}
+
+fn observe(stop: &mut impl StopCriterion, values: &[f64]) -> Vec<Verdict> {
+    values.iter().map(|value| stop.observe(*value)).collect()
+}
+
+fn is_best(verdicts: &[Verdict]) -> Vec<bool> {
+    verdicts.iter().map(|verdict| verdict.is_best).collect()
+}
+
+fn model() -> Linear {
+    LinearConfig::new(2, 1).init(&Device::flex().autodiff())
+}
+
+#[test]
+fn an_improvement_by_less_than_min_delta_is_the_best_and_uses_up_patience() {
+    let losses = [0.500, 0.495, 0.7];
+    for counting in [Counting::Documented, Counting::Keras, Counting::Lightning] {
+        let config = by(0.01).with_patience(2).with_counting(counting);
+        let verdicts = observe(&mut config.init().unwrap(), &losses);
+        assert_eq!(is_best(&verdicts), [true, true, false], "{counting:?}");
+        let improved: Vec<_> = verdicts.iter().map(|verdict| verdict.improved).collect();
+        assert_eq!(improved, [true, false, false], "{counting:?}");
+        let last = verdicts[2];
+        assert_eq!((last.best, last.best_check), (Some(0.495), Some(2)));
+        assert_eq!(last.waited, 2);
+        assert!(last.should_stop());
+    }
+}
+
+#[test]
+fn small_steps_add_up_to_an_improvement() {
+    // Against the last best each is too small, against the last improvement the third is enough.
+    let verdicts = observe(&mut by(0.01).init().unwrap(), &[0.5, 0.495, 0.491, 0.489]);
+    let waited: Vec<_> = verdicts.iter().map(|verdict| verdict.waited).collect();
+    assert_eq!(waited, [0, 1, 2, 0]);
+    assert_eq!(is_best(&verdicts), [true; 4]);
+}
+
+#[test]
+fn the_kept_weights_are_those_of_the_best_check() {
+    let model = model();
+    let mut stop = by(0.01).init().unwrap();
+    let mut best = BestWeights::new();
+    for loss in [0.500, 0.495, 0.7] {
+        best.keep(&stop.observe(loss), || model.clone());
+    }
+    assert_eq!(best.check(), Some(2));
+}
+
+#[test]
+fn a_run_that_diverges_goes_back_to_the_best_check() {
+    let model = model();
+    let mut stop = by(0.01).with_divergence_limit(Some(0.6)).init().unwrap();
+    let (mut best, mut back) = (BestWeights::new(), RollBackConfig::new(1).init().unwrap());
+    let mut restarts = Vec::new();
+    for loss in [0.500, 0.495, 0.7] {
+        let verdict = stop.observe(loss);
+        best.keep(&verdict, || model.clone());
+        let restart = back.on(&verdict, &best, &model, &mut stop, |_| ());
+        restarts.push(restart.map(|restart| restart.check));
+    }
+    assert_eq!(restarts, [None, None, Some(2)]);
+    // What counts as an improvement is what it was: 0.495 is none on 0.5, and 0.489 is.
+    assert!(!stop.observe(0.495).improved);
+    assert!(stop.observe(0.489).improved);
+}
+
+/// The best of what counts, once more in plain words.
+#[test]
+fn the_best_is_the_best_value_that_counts() {
+    for seed in 0..60 {
+        let values: Vec<f64> = (Noise(seed).take(40).into_iter().enumerate())
+            .map(|(i, value)| match (seed + i as u64) % 13 {
+                0 => f64::NAN,
+                5 => f64::INFINITY,
+                9 => f64::NEG_INFINITY,
+                _ => (10.0 * value).round() / 10.0,
+            })
+            .collect();
+        let goal = [Goal::Minimize, Goal::Maximize][(seed % 2) as usize];
+        let limit = (seed % 3 == 0).then_some(match goal {
+            Goal::Minimize => 0.4,
+            Goal::Maximize => -0.4,
+        });
+        let warmup = (seed % 4) as usize;
+        let config = EarlyStoppingConfig::new(goal)
+            .with_patience(usize::MAX)
+            .with_min_delta(MinDelta::Absolute(0.25))
+            .with_warmup_checks(warmup)
+            .with_divergence_limit(limit)
+            .with_baseline((seed % 5 == 0).then_some(0.1))
+            .with_target((seed % 7 == 0 && limit.is_none()).then_some(0.3))
+            .with_non_finite(match seed % 3 {
+                0 => NonFiniteMetric::CountAsNoImprovement,
+                1 => NonFiniteMetric::Ignore,
+                _ => NonFiniteMetric::Stop,
+            });
+        let mut stop = config.init().unwrap();
+        let mut best: Option<(f64, usize)> = None;
+        for (i, value) in values.iter().enumerate() {
+            let verdict = stop.observe(*value);
+            let better = |than: f64| match goal {
+                Goal::Minimize => *value < than,
+                Goal::Maximize => *value > than,
+            };
+            let within = limit.is_none_or(|limit| better(limit) || *value == limit);
+            let counts = value.is_finite() && within && i >= warmup;
+            let is_best = counts && best.is_none_or(|(best, _)| better(best));
+            if is_best {
+                best = Some((*value, i + 1));
+            }
+            assert_eq!(verdict.is_best, is_best, "{seed}, check {i}: {value}");
+            let told = verdict.best.zip(verdict.best_check);
+            assert_eq!(told, best, "{seed}, check {i}: {value}");
+            // No improvement of plain patience that is not the best, too.
+            assert!(verdict.is_best || !verdict.improved, "{seed}, check {i}");
+        }
+    }
+}
+
+#[test]
+fn within_the_noise_the_best_value_is_kept_and_the_reference_stays() {
+    let config = NoiseAwareConfig::new(Goal::Minimize).with_standard_errors(1.0);
+    let mut stop = config.init().unwrap();
+    let mut look = |value: f64, error: f64| {
+        let verdict = stop.observe(Observation::from(value).with_standard_error(error));
+        (verdict.is_best, verdict.improved, verdict.best_check)
+    };
+    assert_eq!(look(1.0, 0.1), (true, true, Some(1)));
+    assert_eq!(look(0.95, 0.1), (true, false, Some(2)));
+    assert_eq!(look(0.97, 0.1), (false, false, Some(2)));
+    // 0.13 from the best, and 0.18 from the last improvement: the noise is 0.141.
+    assert_eq!(look(0.82, 0.1), (true, true, Some(4)));
+    // Luck of a check that knows little; then one that is surely an improvement, and not the best.
+    assert_eq!(look(0.5, 9.0), (true, false, Some(5)));
+    assert_eq!(look(0.6, 0.0), (false, true, Some(5)));
+    for bad in [f64::NAN, f64::NEG_INFINITY] {
+        assert_eq!(look(bad, 0.1), (false, false, Some(5)));
+    }
+}
+
+fn limit(checks: usize) -> CheckLimit {
+    CheckLimitConfig::new(checks).init().unwrap()
+}
+
+fn time() -> TimeLimit {
+    TimeLimitConfig::new(f64::MAX).init().unwrap()
+}
+
+/// What `stop` says is the best at each check of these losses.
+fn bests(mut stop: impl StopCriterion) -> Vec<bool> {
+    assert!(stop.watches_metric());
+    let verdicts = observe(&mut stop, &[0.5, 0.4, 0.45, 0.3]);
+    assert_eq!(
+        (verdicts[3].best, verdicts[3].best_check),
+        (Some(0.3), Some(4))
+    );
+    assert_eq!(verdicts[2].waited, 1);
+    is_best(&verdicts)
+}
+
+#[test]
+fn the_best_is_known_wherever_the_criterion_stands_that_looks_at_the_metric() {
+    let expected = [true, true, false, true];
+    let patience = || patience(3);
+    assert_eq!(bests(Any::new((patience(), time())).unwrap()), expected);
+    assert_eq!(bests(Any::new((time(), patience())).unwrap()), expected);
+    assert_eq!(bests(All::new((limit(9), patience())).unwrap()), expected);
+    let limits = Any::new((time(), limit(9))).unwrap();
+    assert!(!limits.watches_metric());
+    let last = Any::new((
+        limits,
+        limit(8),
+        time(),
+        All::new((limit(2), patience())).unwrap(),
+    ));
+    assert_eq!(bests(last.unwrap()), expected);
+}
+
+#[test]
+fn limits_alone_know_of_no_best() {
+    let model = model();
+    let mut best = BestWeights::new();
+    let mut stop = Any::new((time(), limit(9))).unwrap();
+    for loss in [0.5, 0.4] {
+        let verdict = stop.observe(loss);
+        assert_eq!((verdict.best, verdict.best_check), (None, None));
+        best.keep(&verdict, || model.clone());
+    }
+    assert!(best.model().is_none() && best.check().is_none());
+}
+
+#[test]
+fn what_one_criterion_calls_diverged_is_no_best_of_several() {
+    let noise = NoiseAwareConfig::new(Goal::Minimize).init().unwrap();
+    let diverges = by(0.0).with_divergence_limit(Some(10.0)).init().unwrap();
+    let mut any = Any::new((noise, diverges)).unwrap();
+    let mut told = Vec::new();
+    for value in [12.0, 11.0, 9.0, 9.5] {
+        // Saved and loaded in between, too.
+        let json = serde_json::to_vec(&any.state()).unwrap();
+        any = any.with_state(serde_json::from_slice(&json).unwrap());
+        let verdict = any.observe(value);
+        told.push((verdict.is_best, verdict.best_check));
+    }
+    let expected = [
+        (false, None),
+        (false, None),
+        (true, Some(3)),
+        (false, Some(3)),
+    ];
+    assert_eq!(told, expected);
+}
+
+/// A run of a [`Counter`](crate::session::Counter), whose losses are 2, 1, 0, 1, ..., that keeps its best.
+fn run<C>(epochs: usize, criterion: C) -> Finished<crate::session::Counter, ()>
+where
+    C: StopCriterion + Clone + Send + 'static,
+{
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).num_epochs(epochs).session();
+    let (session, _) = session.stop_early(LossMetric::new(), criterion);
+    session.keep_best().launch(learner((), 1.0)).unwrap()
+}
+
+#[test]
+fn a_session_keeps_the_best_epoch_whatever_min_delta_says() {
+    let _alone = alone();
+    // Losses of 2, 1, 0, 1, 2: none improves by more than 5, and the third is the best.
+    let finished = run(9, by(5.0).with_patience(4).init().unwrap());
+    assert_eq!(
+        (finished.last_epoch, finished.best_epoch),
+        (Some(5), Some(3))
+    );
+    assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
+}
+
+#[test]
+fn a_session_has_its_best_from_whichever_criterion_looks_at_the_metric() {
+    let _alone = alone();
+    let finished = run(9, Any::new((time(), patience(2))).unwrap());
+    assert_eq!(finished.best_epoch, Some(3));
+    assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
+    // Of two calls of `stop_early` too.
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).num_epochs(4).session();
+    let (session, of_time) = session.stop_early(LossMetric::new(), time());
+    let (session, _) = session.stop_early(LossMetric::new(), patience(2));
+    let finished = session.keep_best().launch(learner((), 1.0)).unwrap();
+    assert_eq!(of_time.best_epoch(), None);
+    assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
+}
+
+#[test]
+fn two_criteria_do_not_take_turns_with_the_best() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).num_epochs(3).session();
+    // The first that looks at a metric has seen nothing that counts when the run ends.
+    let late = by(0.0).with_warmup_checks(7).init().unwrap();
+    let (session, _) = session.stop_early(LossMetric::new(), late);
+    let (session, second) = session.stop_early(LossMetric::new(), patience(2));
+    let finished = session.keep_best().launch(learner((), 1.0)).unwrap();
+    assert_eq!((finished.best_epoch, second.best_epoch()), (None, Some(3)));
+}
+
+#[test]
+fn a_best_that_is_not_known_is_an_error_that_says_why() {
+    let _alone = alone();
+    let unknown = |finished: &Finished<crate::session::Counter, ()>| {
+        assert_eq!(finished.best_epoch, None);
+        assert!(weight(&finished.last_model()) > 0.0, "the last is there");
+        match finished.best_model() {
+            Err(error @ SessionError::BestUnknown { .. }) => error.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    // No criterion, and one that looks at no metric.
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).num_epochs(2).session();
+    let error = unknown(&session.keep_best().launch(learner((), 1.0)).unwrap());
+    assert!(error.contains("no `stop_early`"), "{error}");
+    let error = unknown(&run(2, Any::new((time(), limit(9))).unwrap()));
+    assert!(error.contains("no `stop_early`"), "{error}");
+    // One that has seen nothing that counts.
+    let error = unknown(&run(2, by(0.0).with_warmup_checks(2).init().unwrap()));
+    assert!(
+        error.contains("`Loss`") && error.contains("warm-up"),
+        "{error}"
+    );
+    let error = unknown(&run(
+        1,
+        by(0.0).with_divergence_limit(Some(1.0)).init().unwrap(),
+    ));
+    assert!(error.contains("`Loss`"), "{error}");
+}
