@@ -456,8 +456,9 @@ impl Trick<Own> for Spy {
         scaled(model, grads, 2.0)
     }
 
-    fn after(&mut self, model: &Own) {
+    fn after(&mut self, model: Own) -> Own {
         self.tell(format!("{} after {}", self.name, model.value()));
+        model
     }
 }
 
@@ -512,6 +513,35 @@ fn the_users_own_optimize_is_respected_and_tricks_run_in_order() {
     let model = model.optimize_multi(&mut optim, 1.0.into(), grads);
     assert_eq!(model.model().value(), 1000.0 - 7.0);
     assert_eq!(logged(&log), ["a after 993"], "not gathered for it");
+}
+
+/// A constraint: no weight is larger than this.
+#[derive(Debug)]
+struct AtMost(f64);
+
+impl Trick<Own> for AtMost {
+    fn after(&mut self, model: Own) -> Own {
+        let excess = (model.value() - self.0).max(0.0);
+        model.plus(-excess)
+    }
+}
+
+#[test]
+fn what_a_trick_gives_back_is_trained_on_and_seen_by_the_next() {
+    let log = Log::default();
+    let tricks: Vec<Box<dyn Trick<Own>>> = vec![
+        Box::new((AtMost(5.0), Spy::new("spy", &log))),
+        Box::new((AtMost(5.0),)),
+        Box::new(AtMost(5.0)),
+    ];
+    for trick in tricks {
+        let model = Own::new().with_tricks(trick);
+        let mut optim = SgdConfig::new().init();
+        let TrainOutput { grads, .. } = TrainStep::step(&model, 3.0);
+        let model = model.optimize(&mut optim, 1.0.into(), grads);
+        assert_eq!(model.model().value(), 5.0);
+    }
+    assert_eq!(logged(&log), ["spy before 3", "spy after 5"]);
 }
 
 #[test]
@@ -654,8 +684,9 @@ fn clones_share_the_tricks_and_the_parts_come_back() {
 struct Counts(u64);
 
 impl<M: Module> Trick<M> for Counts {
-    fn after(&mut self, _model: &M) {
+    fn after(&mut self, model: M) -> M {
         self.0 += 1;
+        model
     }
 
     fn state(&self) -> Option<Vec<u8>> {
@@ -707,7 +738,7 @@ fn with_state() -> Vec<(&'static str, MakeTricks)> {
 fn take_steps(tricks: &mut Tricks, steps: std::ops::Range<usize>) {
     for step in steps {
         let value = (step as f64 * 1.7).sin();
-        tricks.after(&Own::new().plus(value));
+        tricks.after(Own::new().plus(value));
     }
 }
 

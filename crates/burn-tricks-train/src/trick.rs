@@ -23,8 +23,9 @@
 //! struct CountSteps(u64);
 //!
 //! impl<M: Module> Trick<M> for CountSteps {
-//!     fn after(&mut self, _model: &M) {
+//!     fn after(&mut self, model: M) -> M {
 //!         self.0 += 1;
+//!         model
 //!     }
 //!
 //!     fn state(&self) -> Option<Vec<u8>> {
@@ -61,8 +62,14 @@ pub trait Trick<M: Module>: Debug + Send {
         grads
     }
 
-    /// Takes the weights after the optimizer's step. Default: nothing.
-    fn after(&mut self, _model: &M) {}
+    /// Sees the model after the optimizer's step, and gives it back: as it is, or changed, as a constraint
+    /// does. What it gives back is trained on, and is what the tricks behind it see. Default: as it is.
+    ///
+    /// A changed weight must still be a leaf of autodiff, with its id and its checkpointing strategy; a trick
+    /// that only looks, such as an average, keeps no clone of the model, or the next step cannot write in place.
+    fn after(&mut self, model: M) -> M {
+        model
+    }
 
     /// The model to validate with, if not the one that is trained. Default: none.
     fn validated(&self, _model: &M) -> Option<M> {
@@ -109,8 +116,9 @@ impl<M: Module> Trick<M> for NormalizeGrad {
 macro_rules! average_is_a_trick {
     ($average:ident) => {
         impl<M: Module + ModuleDisplay> Trick<M> for $average<M> {
-            fn after(&mut self, model: &M) {
-                self.update(model);
+            fn after(&mut self, model: M) -> M {
+                self.update(&model);
+                model
             }
 
             fn validated(&self, _model: &M) -> Option<M> {
@@ -135,8 +143,9 @@ average_is_a_trick!(Swa);
 average_is_a_trick!(Lawa);
 
 impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
-    fn after(&mut self, model: &M) {
-        self.update(model);
+    fn after(&mut self, model: M) -> M {
+        self.update(&model);
+        model
     }
 
     fn state(&self) -> Option<Vec<u8>> {
@@ -164,8 +173,8 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
         (**self).before(model, grads)
     }
 
-    fn after(&mut self, model: &M) {
-        (**self).after(model);
+    fn after(&mut self, model: M) -> M {
+        (**self).after(model)
     }
 
     fn validated(&self, model: &M) -> Option<M> {
@@ -198,8 +207,9 @@ macro_rules! tuple_of_tricks {
                 grads
             }
 
-            fn after(&mut self, model: &M) {
-                $(self.$index.after(model);)+
+            fn after(&mut self, model: M) -> M {
+                $(let model = self.$index.after(model);)+
+                model
             }
 
             fn validated(&self, model: &M) -> Option<M> {

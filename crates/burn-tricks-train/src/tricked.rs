@@ -1,7 +1,7 @@
 //! A model with tricks around its optimizer step, for Burn's `Learner`.
 //!
 //! `model.with_tricks((clip, ema))` is a module that trains as `model` does, with the tricks in each
-//! step: those on gradients before the optimizer, averages after it. The model's own
+//! step: those on gradients before the optimizer, constraints and averages after it. The model's own
 //! `TrainStep::optimize` is respected.
 //!
 //! # Example
@@ -250,7 +250,7 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
     fn stepped(self, step: impl FnOnce(M, &mut H) -> M) -> Self {
         let mut tricks = lock(&self.tricks);
         let model = step(self.model, &mut tricks);
-        tricks.after(&model);
+        let model = tricks.after(model);
         drop(tricks);
         Self {
             model,

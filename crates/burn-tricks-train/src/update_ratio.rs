@@ -63,14 +63,14 @@ impl<M: Module> Trick<M> for UpdateRatio {
         grads
     }
 
-    fn after(&mut self, model: &M) {
-        let Some(before) = self.before.take() else {
-            return;
-        };
-        let update = blend_all(trainable(model), 1.0, before.clone(), -1.0);
-        if let (Some(update), Some(weights)) = (norm(&update), norm(&before)) {
-            self.watched.push(update / weights);
+    fn after(&mut self, model: M) -> M {
+        if let Some(before) = self.before.take() {
+            let update = blend_all(trainable(&model), 1.0, before.clone(), -1.0);
+            if let (Some(update), Some(weights)) = (norm(&update), norm(&before)) {
+                self.watched.push(update / weights);
+            }
         }
+        model
     }
 }
 
