@@ -5,6 +5,7 @@ mod averages_laws;
 mod backends;
 mod best_weights;
 mod clip_grad_norm;
+mod configs;
 mod constraints;
 mod deep_networks;
 mod devices;

@@ -97,15 +97,15 @@
 
 use crate::recorded::Kind;
 use crate::running::{Live, Running, Sampling};
-use burn::config::Config;
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{Buffers, ConfigError, Difference};
+use burn_tricks_core::{Buffers, Config, ConfigError, Difference};
 use serde::{Deserialize, Serialize};
 
 /// How small the decay is at first, so that the weights at the start are soon forgotten. `n` counts
 /// updates from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum EmaWarmup {
     /// `dₙ = d`: the weights at construction fade like all others.
     None,

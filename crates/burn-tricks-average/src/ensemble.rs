@@ -90,10 +90,9 @@
 //!   deep ensembles*, 2017, <https://arxiv.org/abs/1612.01474>
 
 use crate::EnsembleError;
-use burn::config::Config;
 use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::tensor::{Device, Int, Tensor, activation::softmax};
-use burn_tricks_core::{ConfigError, Difference, PlaceKind, force_init, params, places};
+use burn_tricks_core::{Config, ConfigError, Difference, PlaceKind, force_init, params, places};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 

@@ -54,10 +54,9 @@
 
 use crate::recorded::{Kind, read_members, record_members};
 use crate::running::Sampling;
-use burn::config::Config;
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{Buffers, ConfigError, Difference, Snapshot};
+use burn_tricks_core::{Buffers, Config, ConfigError, Difference, Snapshot};
 use std::collections::VecDeque;
 
 /// Configuration of [`Lawa`].

@@ -80,9 +80,8 @@
 
 use crate::norm_statistics::{NormStatistics, Read, with_training_norms};
 use crate::recalibration_error::RecalibrationError;
-use burn::config::Config;
 use burn::module::Module;
-use burn_tricks_core::Snapshot;
+use burn_tricks_core::{Config, Snapshot};
 use serde::{Deserialize, Serialize};
 
 /// How the statistics of the batches become one.

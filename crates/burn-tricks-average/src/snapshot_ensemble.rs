@@ -63,11 +63,10 @@
 
 use crate::recorded::{Kind, read_members, record_members};
 use crate::{Ensemble, EnsembleConfig, EnsembleError};
-use burn::config::Config;
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{Bool, Int, Tensor};
-use burn_tricks_core::{ConfigError, Snapshot};
+use burn_tricks_core::{Config, ConfigError, Snapshot};
 use std::collections::VecDeque;
 
 /// Configuration of [`SnapshotEnsemble`].

@@ -52,9 +52,8 @@
 //!   without increasing inference time*, 2022, <https://arxiv.org/abs/2203.05482>
 
 use crate::AverageError;
-use burn::config::Config;
 use burn::module::Module;
-use burn_tricks_core::{Buffers, Goal, Snapshot};
+use burn_tricks_core::{Buffers, Config, Goal, Snapshot};
 use serde::{Deserialize, Serialize};
 
 /// The mean of all models, running statistics included, to predict with.

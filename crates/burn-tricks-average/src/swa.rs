@@ -62,10 +62,9 @@
 
 use crate::recorded::Kind;
 use crate::running::{Live, Running, Sampling};
-use burn::config::Config;
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{Buffers, ConfigError, Difference};
+use burn_tricks_core::{Buffers, Config, ConfigError, Difference};
 
 /// Configuration of [`Swa`].
 #[derive(Config, Debug, PartialEq)]

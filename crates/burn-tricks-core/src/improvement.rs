@@ -67,6 +67,7 @@ impl MinDelta {
 
 /// The rule that says whether a value improves on the best one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Improvement {
     /// Which way the metric should go.
     pub goal: Goal,

@@ -11,6 +11,7 @@ mod values;
 mod walk;
 mod weights;
 
+pub use burn_tricks_derive::Config;
 pub use burn_tricks_kernels::accumulation_dtype;
 pub use config_error::ConfigError;
 pub use improvement::{Goal, Improvement, MinDelta};

@@ -89,11 +89,10 @@
 
 use crate::norm::{Norm, ScaledNorm};
 use crate::rescale::{NonFinite, NormScope, rescale};
-use burn::config::Config;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
 /// What becomes of a gradient above the threshold.

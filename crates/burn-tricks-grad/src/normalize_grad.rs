@@ -80,11 +80,10 @@
 
 use crate::norm::{Norm, ScaledNorm};
 use crate::rescale::{NonFinite, NormScope, rescale};
-use burn::config::Config;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`NormalizeGrad`].
 #[derive(Config, Debug, PartialEq)]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// An activation, for its [`gain`](Self::gain).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Activation {
     /// None, or a softmax over the logits.

@@ -49,10 +49,9 @@
 //!
 //! - Klambauer et al., *Self-normalizing neural networks*, 2017, <https://arxiv.org/abs/1706.02515>
 
-use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::{Distribution, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// −λα of SELU.
 const SATURATED: f64 = -1.758_099_340_847_376_6;

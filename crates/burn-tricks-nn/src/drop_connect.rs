@@ -58,10 +58,9 @@
 //! - fastai, `WeightDropout`
 
 use crate::layer_weights::{LayerWeights, layer_weights};
-use burn::config::Config;
 use burn::module::{Flag, Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::{Distribution, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`DropConnect`].
 #[derive(Config, Debug)]

@@ -65,10 +65,9 @@
 //! - Touvron et al., *Going deeper with image transformers*, 2021, <https://arxiv.org/abs/2103.17239>
 //! - timm, `timm.layers.DropPath`; torchvision, `torchvision.ops.StochasticDepth`
 
-use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::{Distribution, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
 /// When the scaling that keeps the mean happens.

@@ -45,10 +45,9 @@
 //! - Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, 2014,
 //!   section 10, <https://jmlr.org/papers/v15/srivastava14a.html>
 
-use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::{Distribution, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`GaussianDropout`].
 #[derive(Config, Debug, PartialEq)]

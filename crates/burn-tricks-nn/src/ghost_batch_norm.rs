@@ -53,11 +53,10 @@
 //! - Composer, `composer.algorithms.GhostBatchNorm`
 
 use crate::{TorchBatchNorm, TorchBatchNormConfig};
-use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
 /// Which variance of a batch the running variance follows.

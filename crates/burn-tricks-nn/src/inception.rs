@@ -61,12 +61,11 @@
 use crate::conv_unit::{ConvUnit, Kernel, NormAt};
 use crate::res_net::channel_means;
 use crate::{Forward, InceptionBlock, InceptionBlockConfig};
-use burn::config::Config;
 use burn::module::Module;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`Inception`].
 #[derive(Config, Debug, PartialEq)]

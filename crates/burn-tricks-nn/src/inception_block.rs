@@ -74,12 +74,11 @@
 
 use crate::Forward;
 use crate::conv_unit::{ConvUnit, Kernel, NormAt};
-use burn::config::Config;
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`InceptionBlock`]. Numbers of channels.
 #[derive(Config, Debug, PartialEq)]

@@ -92,10 +92,9 @@ use crate::init_error::InitError;
 use crate::layer_weights::{refuse_reparameterized, reparameterized};
 use crate::rewrite::{Rewrite, Site, rewrite};
 use crate::weight_init::WeightInit;
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn_tricks_core::{ConfigError, UnitAxis, force_init, params};
+use burn_tricks_core::{Config, ConfigError, UnitAxis, force_init, params};
 use serde::{Deserialize, Serialize};
 
 /// What becomes of biases.
@@ -118,6 +117,7 @@ pub enum Others {
 
 /// A distribution for a part of a module.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct InitRule {
     /// The path of the part, as records name it: `blocks.*.second`, where `*` is one part of a path.
     pub path: String,

@@ -60,10 +60,9 @@
 //! - Bachlechner et al., *ReZero is all you need*, 2020, <https://arxiv.org/abs/2003.04887>
 
 use crate::Forward;
-use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`LayerScale`].
 #[derive(Config, Debug, PartialEq)]

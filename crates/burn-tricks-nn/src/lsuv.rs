@@ -56,10 +56,9 @@
 use crate::init_error::InitError;
 use crate::layer_weights::{refuse_reparameterized, reparameterized};
 use crate::rewrite::{Rewrite, Site, rewrite};
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn_tricks_core::{ConfigError, params};
+use burn_tricks_core::{Config, ConfigError, params};
 
 /// Configuration of [`Lsuv`].
 #[derive(Config, Debug, PartialEq)]

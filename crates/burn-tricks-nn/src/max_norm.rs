@@ -60,9 +60,8 @@
 //! - Keras, `keras.constraints.MaxNorm`
 
 use crate::unit_constraint::{self, UnitScale, rescale};
-use burn::config::Config;
 use burn::module::{Module, ParamGroup};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`MaxNorm`].
 #[derive(Config, Debug)]

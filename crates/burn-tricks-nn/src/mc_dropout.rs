@@ -77,10 +77,9 @@
 //!
 //! - Gal, Ghahramani, *Dropout as a Bayesian approximation*, 2016, <https://arxiv.org/abs/1506.02142>
 
-use burn::config::Config;
 use burn::module::{Flag, Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use std::collections::BTreeSet;
 
 /// Layers that draw at random while their flag is set.

@@ -72,10 +72,9 @@
 //! - Zou, Hastie, *Regularization and variable selection via the elastic net*, 2005
 //! - Keras, `keras.regularizers.L1L2`; scikit-learn, `sklearn.linear_model.ElasticNet`
 
-use burn::config::Config;
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{ConfigError, PathTracker, accumulation_dtype};
+use burn_tricks_core::{Config, ConfigError, PathTracker, accumulation_dtype};
 use serde::{Deserialize, Serialize};
 
 /// What of the group is not penalised.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the input of a residual block reaches its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Shortcut {
     /// As it is: the block keeps the shape.
     Identity,

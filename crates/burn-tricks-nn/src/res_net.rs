@@ -67,11 +67,10 @@
 
 use crate::conv_unit::{ConvUnit, Kernel, NormAt};
 use crate::{Forward, LayerScaleConfig, Placement, Residual, ResidualConfig, Shortcut};
-use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::relu};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
 /// The order of norm, activation and convolution in a residual block.

@@ -88,11 +88,10 @@
 
 use crate::projection::Projection;
 use crate::{Forward, LayerScale, LayerScaleConfig, Shortcut};
-use burn::config::Config;
 use burn::module::{Module, ModuleDisplay};
 use burn::nn::activation::{Activation, ActivationConfig};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
 /// Where the activation of a residual block stands.

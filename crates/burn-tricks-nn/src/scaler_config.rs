@@ -3,13 +3,13 @@
 use crate::input_scaler::InputScaler;
 use crate::scaler_error::ScalerError;
 use crate::unfitted_scaler::UnfittedScaler;
-use burn::config::Config;
 use burn::tensor::{DType, Device, Tensor};
-use burn_tricks_core::{ConfigError, accumulation_dtype};
+use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 use serde::{Deserialize, Serialize};
 
 /// The statistics of a feature that become its shift and scale in `(x - shift) / scale`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum ScalerKind {
     /// Mean and standard deviation (of the population: divided by n). scikit-learn's `StandardScaler`,
     /// Keras's `Normalization`.

@@ -47,10 +47,9 @@
 //! - Tompson et al., *Efficient object localization using convolutional networks*, 2015,
 //!   <https://arxiv.org/abs/1411.4280>
 
-use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::{Distribution, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`SpatialDropout`].
 #[derive(Config, Debug, PartialEq)]

@@ -59,12 +59,11 @@
 //! - PyTorch, `torch.nn.utils.parametrizations.spectral_norm`
 
 use crate::layer_weights::{LayerWeights, layer_weights};
-use burn::config::Config;
 use burn::module::{
     Flag, Module, Param, ParamGroup, Reparameterization, Reparameterizer, RunningState,
 };
 use burn::tensor::{Tensor, TensorData};
-use burn_tricks_core::{ConfigError, UnitAxis, accumulation_dtype};
+use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
 
 /// Rounds of power iteration when attached.
 const FIRST_ITERATIONS: usize = 15;

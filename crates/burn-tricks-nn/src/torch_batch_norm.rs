@@ -58,12 +58,11 @@
 //!   has n / (n − 1)
 //! - PyTorch, `torch.nn.BatchNorm2d`
 
-use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`TorchBatchNorm`].
 #[derive(Config, Debug, PartialEq)]

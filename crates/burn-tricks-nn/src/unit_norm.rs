@@ -52,9 +52,8 @@
 //! - Keras, `keras.constraints.UnitNorm`
 
 use crate::unit_constraint::{self, UnitScale, rescale};
-use burn::config::Config;
 use burn::module::{Module, ParamGroup};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`UnitNorm`].
 #[derive(Config, Debug)]

@@ -29,6 +29,7 @@ pub enum Draw {
 
 /// A distribution of first weights. `n_in` and `n_out` are a layer's [fans](Fans).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub enum WeightInit {
     /// The same number everywhere.

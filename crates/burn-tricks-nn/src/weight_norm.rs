@@ -84,10 +84,9 @@
 //! - <https://github.com/tracel-ai/burn/issues/2738>, the request for it in Burn
 
 use crate::layer_weights::{LayerWeights, layer_weights};
-use burn::config::Config;
 use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::{Shape, Tensor};
-use burn_tricks_core::{ConfigError, UnitAxis, accumulation_dtype};
+use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
 
 /// Configuration of [`WeightNorm`].
 #[derive(Config, Debug)]

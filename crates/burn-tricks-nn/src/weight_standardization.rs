@@ -53,10 +53,9 @@
 //! - timm, `timm.layers.StdConv2d`; Composer, `composer.algorithms.WeightStandardization`
 
 use crate::layer_weights::{LayerWeights, layer_weights};
-use burn::config::Config;
 use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::Tensor;
-use burn_tricks_core::{ConfigError, UnitAxis, accumulation_dtype};
+use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
 use serde::{Deserialize, Serialize};
 
 /// What the centred weights of a unit of n inputs are divided by.

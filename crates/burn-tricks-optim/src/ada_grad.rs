@@ -69,14 +69,13 @@
 
 use crate::held::Held;
 use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
-use burn::config::Config;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{
     LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource, join_path,
 };
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{AdaGradStep, Step};
 
 /// Configuration of [`AdaGrad`]: Burn's options and defaults, and three of ours.

@@ -81,12 +81,11 @@
 
 use crate::moments::{AdamState, Moments};
 use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
-use burn::config::Config;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`Adam`]: Burn's options and defaults, and two of ours.
 #[derive(Config, Debug)]

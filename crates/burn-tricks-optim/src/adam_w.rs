@@ -72,11 +72,10 @@
 
 use crate::moments::{AdamState, Moments};
 use crate::weight_decay::DecayScope;
-use burn::config::Config;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::Decay;
 
 /// Configuration of [`AdamW`]: Burn's options and defaults, and one of ours.

@@ -100,10 +100,9 @@
 use crate::NormalizedGradientState;
 use crate::held::Held;
 use crate::weight_decay::{DecayScope, WeightDecay};
-use burn::config::Config;
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{Mean, NormMemory, NormalizedStep, Step, UpdateMemory};
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +117,7 @@ pub enum Scope {
 
 /// How long the norm remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Memory {
     /// Not at all: the current gradient's norm.
     None,
@@ -132,6 +132,7 @@ pub enum Memory {
 
 /// What the momentum is a memory of.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Momentum {
     /// No momentum.
     None,

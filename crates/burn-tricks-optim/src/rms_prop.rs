@@ -75,14 +75,13 @@
 
 use crate::held::Held;
 use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
-use burn::config::Config;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{
     LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource, join_path,
 };
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{Decay, RmsPropStep, Step};
 
 /// Configuration of [`RmsProp`]: Burn's options and defaults, and two of ours.

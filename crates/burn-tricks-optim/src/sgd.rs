@@ -79,7 +79,6 @@
 
 use crate::held::Held;
 use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
-use burn::config::Config;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
@@ -87,7 +86,7 @@ use burn::optim::{
     LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource, join_path,
 };
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{MomentumStep, SgdStep, Step, UpdateMomentumStep};
 use serde::{Deserialize, Serialize};
 

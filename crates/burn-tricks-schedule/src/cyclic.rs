@@ -59,13 +59,13 @@
 //! - Garipov et al., *Fast geometric ensembling*, 2018, <https://arxiv.org/abs/1802.10026>
 
 use crate::curve::steps_along_its_curve;
-use burn::config::Config;
 use burn::optim::LearningRate;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
 /// How high the triangles are.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum CyclicMode {
     /// All alike.
     Triangular,

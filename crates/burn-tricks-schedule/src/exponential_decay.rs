@@ -69,13 +69,13 @@
 //! - Tan, Le, *EfficientNet*, 2019, <https://arxiv.org/abs/1905.11946>
 
 use crate::curve::steps_along_its_curve;
-use burn::config::Config;
 use burn::optim::LearningRate;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
 /// What t counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum DecayUnit {
     /// Optimizer steps: the rate falls at each.
     Steps,

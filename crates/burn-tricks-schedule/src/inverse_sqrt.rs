@@ -65,9 +65,8 @@
 //! - Raffel et al., *T5*, 2020, <https://arxiv.org/abs/1910.10683>
 
 use crate::curve::steps_along_its_curve;
-use burn::config::Config;
 use burn::optim::LearningRate;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`InverseSqrt`].
 #[derive(Config, Debug, PartialEq)]

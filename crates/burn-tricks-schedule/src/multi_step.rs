@@ -56,9 +56,8 @@
 //! - PyTorch, `MultiStepLR`
 
 use crate::curve::steps_along_its_curve;
-use burn::config::Config;
 use burn::optim::LearningRate;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`MultiStep`].
 #[derive(Config, Debug, PartialEq)]

@@ -69,8 +69,7 @@
 //! - PyTorch, `ReduceLROnPlateau`, issue 38622; Keras, `callbacks.ReduceLROnPlateau`
 //! - optax, `contrib.reduce_on_plateau`, pull request 1767
 
-use burn::config::Config;
-use burn_tricks_core::{ConfigError, Goal, Improvement, MinDelta};
+use burn_tricks_core::{Config, ConfigError, Goal, Improvement, MinDelta};
 use serde::{Deserialize, Serialize};
 
 /// How many checks in a row without improvement are borne.

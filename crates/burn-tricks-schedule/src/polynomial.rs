@@ -52,9 +52,8 @@
 //!   <https://arxiv.org/abs/1708.03888>
 
 use crate::curve::steps_along_its_curve;
-use burn::config::Config;
 use burn::optim::LearningRate;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`Polynomial`].
 #[derive(Config, Debug, PartialEq)]

@@ -61,6 +61,7 @@ pub struct Run {
 
 /// A run as it was written down.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Unchecked {
     epochs: usize,
     steps_per_epoch: usize,

@@ -71,10 +71,9 @@
 //!   <https://arxiv.org/abs/1910.04209>
 
 use crate::{Anneal, Curve};
-use burn::config::Config;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
 /// Where a warm-up starts.

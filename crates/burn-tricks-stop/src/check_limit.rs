@@ -49,8 +49,7 @@
 //! - Lightning, `Trainer(min_epochs, max_epochs)`
 
 use crate::{Observation, StopCriterion, StopReason, Verdict};
-use burn::config::Config;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of [`CheckLimit`].

@@ -129,8 +129,7 @@
 //! - Keras, `callbacks.EarlyStopping`; Lightning, `EarlyStopping`
 
 use crate::{Observation, StopCriterion, StopReason, Verdict};
-use burn::config::Config;
-use burn_tricks_core::{ConfigError, Goal, Improvement, MinDelta};
+use burn_tricks_core::{Config, ConfigError, Goal, Improvement, MinDelta};
 use serde::{Deserialize, Serialize};
 
 /// What to do about a metric that is NaN or infinite.

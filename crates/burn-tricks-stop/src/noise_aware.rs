@@ -108,8 +108,7 @@
 //!   be told apart, keep where [`Verdict::improved`] instead
 
 use crate::{NonFiniteMetric, Observation, StopCriterion, StopReason, Verdict};
-use burn::config::Config;
-use burn_tricks_core::{ConfigError, Goal};
+use burn_tricks_core::{Config, ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of [`NoiseAware`].

@@ -112,9 +112,8 @@
 //! - keras #8332, <https://github.com/keras-team/keras/issues/8332>
 
 use crate::{BestWeights, StopCriterion, StopReason, Verdict};
-use burn::config::Config;
 use burn::module::Module;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of [`RollBack`].

@@ -64,8 +64,7 @@
 //! - Lightning, `callbacks.Timer`
 
 use crate::{Observation, StopCriterion, StopReason, Verdict};
-use burn::config::Config;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -62,12 +62,11 @@
 //! worker panics where its batch is asked for.
 
 use crate::EpochClock;
-use burn::config::Config;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::{Dataset, DatasetError};
 use burn::tensor::Device;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{Config, ConfigError};
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

@@ -1,0 +1,242 @@
+#![doc = include_str!("../README.md")]
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Ident, Lit, Type};
+
+/// A configuration as Burn's `derive(Config)` makes it, but when it is read, a missing field has its
+/// default and an unknown field is an error.
+///
+/// `#[config(default = …)]` gives a field its default: an expression, in a string unless it is a literal. An
+/// `Option` without one defaults to `None`. Every other field is required, and an argument of `new`.
+///
+/// The crate that uses it must depend on `burn`. The struct cannot be generic.
+#[proc_macro_derive(Config, attributes(config))]
+pub fn derive_config(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let item = syn::parse_macro_input!(item as DeriveInput);
+    Config::parse(item)
+        .map(|config| config.expand())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+struct Config {
+    name: Ident,
+    /// The required ones first, as Burn writes them.
+    fields: Vec<Field>,
+}
+
+struct Field {
+    name: Ident,
+    ty: Type,
+    docs: Vec<Attribute>,
+    /// `None`: required.
+    default: Option<Expr>,
+}
+
+impl Config {
+    fn parse(item: DeriveInput) -> syn::Result<Self> {
+        let Data::Struct(syn::DataStruct {
+            fields: Fields::Named(fields),
+            ..
+        }) = item.data
+        else {
+            let message = "a configuration must be a struct with named fields";
+            return Err(syn::Error::new_spanned(item.ident, message));
+        };
+        if !item.generics.params.is_empty() {
+            let message = "a configuration cannot be generic";
+            return Err(syn::Error::new_spanned(item.generics, message));
+        }
+        let fields = fields.named.into_iter().map(Field::parse);
+        let mut fields: Vec<_> = fields.collect::<syn::Result<_>>()?;
+        fields.sort_by_key(|(order, _)| *order);
+        Ok(Self {
+            name: item.ident,
+            fields: fields.into_iter().map(|(_, field)| field).collect(),
+        })
+    }
+
+    fn expand(&self) -> TokenStream {
+        let name = &self.name;
+        let new = self.new_fn();
+        let setters = self.fields.iter().filter_map(Field::setter);
+        let serde = self.serde();
+        let fields: Vec<_> = self.fields.iter().map(|field| &field.name).collect();
+        quote! {
+            impl #name {
+                #new
+                #(#setters)*
+            }
+
+            #[automatically_derived]
+            impl ::core::clone::Clone for #name {
+                fn clone(&self) -> Self {
+                    Self { #(#fields: ::core::clone::Clone::clone(&self.#fields)),* }
+                }
+            }
+
+            #[automatically_derived]
+            impl ::core::fmt::Display for #name {
+                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    f.write_str(&::burn::config::config_to_json(self))
+                }
+            }
+
+            #[automatically_derived]
+            impl ::burn::config::Config for #name {}
+
+            #serde
+        }
+    }
+
+    fn new_fn(&self) -> TokenStream {
+        let (names, types): (Vec<_>, Vec<_>) = self
+            .fields
+            .iter()
+            .filter(|field| field.default.is_none())
+            .map(|field| (&field.name, &field.ty))
+            .unzip();
+        let docs = self.fields.iter().map(Field::docs_in_new);
+        let values = self.fields.iter().map(|Field { name, default, .. }| {
+            let value = default.as_ref().map(|default| quote!(: #default));
+            quote!(#name #value)
+        });
+        quote! {
+            /// The configuration with these required fields, and every other at its default.
+            ///
+            #(#docs)*
+            #[allow(clippy::too_many_arguments)]
+            pub fn new(#(#names: #types),*) -> Self {
+                Self { #(#values),* }
+            }
+        }
+    }
+
+    /// Serde's own derives, on a twin of the struct to which attributes can still be added.
+    fn serde(&self) -> TokenStream {
+        let name = &self.name;
+        let remote = name.to_string();
+        let twin = format_ident!("{name}Serde");
+        let (fields, defaults): (Vec<_>, Vec<_>) = self.fields.iter().map(Field::serde).unzip();
+        quote! {
+            const _: () = {
+                #(#defaults)*
+
+                #[derive(::burn::serde::Serialize, ::burn::serde::Deserialize)]
+                #[serde(crate = "::burn::serde", remote = #remote, deny_unknown_fields)]
+                struct #twin { #(#fields),* }
+
+                impl ::burn::serde::Serialize for #name {
+                    fn serialize<S: ::burn::serde::Serializer>(
+                        &self,
+                        serializer: S,
+                    ) -> ::core::result::Result<S::Ok, S::Error> {
+                        #twin::serialize(self, serializer)
+                    }
+                }
+
+                impl<'de> ::burn::serde::Deserialize<'de> for #name {
+                    fn deserialize<D: ::burn::serde::Deserializer<'de>>(
+                        deserializer: D,
+                    ) -> ::core::result::Result<Self, D::Error> {
+                        #twin::deserialize(deserializer)
+                    }
+                }
+            };
+        }
+    }
+}
+
+impl Field {
+    /// The field, and when Burn writes it: first what is required, then each `Option` without a default of
+    /// its own, then those with one.
+    fn parse(field: syn::Field) -> syn::Result<(u8, Self)> {
+        let (configs, others): (Vec<_>, Vec<_>) = field
+            .attrs
+            .into_iter()
+            .partition(|attribute| attribute.path().is_ident("config"));
+        let written = configs.iter().map(default).next().transpose()?;
+        let (order, default) = match written {
+            Some(default) => (2, Some(default)),
+            None if is_option(&field.ty) => (1, Some(syn::parse_quote!(None))),
+            None => (0, None),
+        };
+        let docs = others.into_iter().filter(|a| a.path().is_ident("doc"));
+        let field = Self {
+            name: field.ident.expect("the fields are named"),
+            ty: field.ty,
+            docs: docs.collect(),
+            default,
+        };
+        Ok((order, field))
+    }
+
+    /// What Burn's derive says of a default.
+    fn default_doc(&self) -> Option<String> {
+        let default = self.default.as_ref()?;
+        Some(format!("- Defaults to `{}`", default.to_token_stream()))
+    }
+
+    fn docs_in_new(&self) -> TokenStream {
+        let docs = &self.docs;
+        let title = format!("###### `{}`\n\n", self.name);
+        let default = self.default_doc().into_iter();
+        quote!(#[doc = #title] #(#docs)* #(#[doc = #default])*)
+    }
+
+    fn setter(&self) -> Option<TokenStream> {
+        let default = self.default_doc()?;
+        let Self { name, ty, docs, .. } = self;
+        let setter = format_ident!("with_{name}");
+        let title = format!("Sets [`{name}`](Self::{name}).\n\n");
+        Some(quote! {
+            #[doc = #title]
+            #(#docs)*
+            #[doc = #default]
+            pub fn #setter(mut self, #name: #ty) -> Self {
+                self.#name = #name;
+                self
+            }
+        })
+    }
+
+    /// The field of the twin, and the function that gives its default.
+    fn serde(&self) -> (TokenStream, Option<TokenStream>) {
+        let Self { name, ty, .. } = self;
+        let Some(default) = &self.default else {
+            return (quote!(#name: #ty), None);
+        };
+        let function = format_ident!("default_{name}");
+        let path = function.to_string();
+        (
+            quote!(#[serde(default = #path)] #name: #ty),
+            Some(quote!(fn #function() -> #ty { #default })),
+        )
+    }
+}
+
+/// The expression of `#[config(default = …)]`: a literal, or what is in a string.
+fn default(attribute: &Attribute) -> syn::Result<Expr> {
+    let mut default = None;
+    attribute.parse_nested_meta(|meta| {
+        if !meta.path.is_ident("default") {
+            return Err(meta.error("expected `default = …`"));
+        }
+        default = Some(match meta.value()?.parse()? {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(expression),
+                ..
+            }) => expression.parse()?,
+            expression => expression,
+        });
+        Ok(())
+    })?;
+    default.ok_or_else(|| syn::Error::new_spanned(attribute, "expected `default = …`"))
+}
+
+fn is_option(ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    let last = path.path.segments.last();
+    last.is_some_and(|segment| segment.ident == "Option")
+}

@@ -1,0 +1,590 @@
+//! Every configuration as people write it by hand: what is missing has its default, what is unknown is an
+//! error, and what is written is what Burn's own derive would write.
+
+use burn::config::Config;
+use burn_tricks::average::*;
+use burn_tricks::grad::*;
+use burn_tricks::nn::*;
+use burn_tricks::optim::*;
+use burn_tricks::schedule::*;
+use burn_tricks::stop::*;
+use burn_tricks::train::EpochLoaderConfig;
+use burn_tricks::{Goal, Improvement};
+use serde_json::{Map, Value, from_str, from_value, json, to_string, to_value};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+type Fields = Map<String, Value>;
+
+/// A configuration under the laws of all.
+struct Row {
+    name: &'static str,
+    /// As `new` makes it.
+    new: Fields,
+    /// The arguments of `new`.
+    required: &'static [&'static str],
+    /// With no value as in `new`, as Burn's derive writes it.
+    full: &'static str,
+    /// Fields that hold a type of Burn's, which reads by Burn's rules.
+    of_burn: &'static [&'static str],
+    /// Reads, and writes what was read.
+    read: fn(&str) -> Result<String, String>,
+}
+
+fn row<C: Config>(new: C, required: &'static [&str], full: &'static str) -> Row {
+    Row {
+        name: std::any::type_name::<C>().rsplit("::").next().unwrap(),
+        new: fields(to_value(new).unwrap()),
+        required,
+        full,
+        of_burn: &[],
+        read: |text| match C::load_binary(text.as_bytes()) {
+            Ok(config) => Ok(to_string(&config).unwrap()),
+            Err(error) => Err(error.to_string()),
+        },
+    }
+}
+
+fn fields(value: Value) -> Fields {
+    let Value::Object(fields) = value else {
+        panic!("{value} is no object")
+    };
+    fields
+}
+
+impl Row {
+    fn of_burn(self, of_burn: &'static [&'static str]) -> Self {
+        Self { of_burn, ..self }
+    }
+
+    fn full(&self) -> Fields {
+        fields(from_str(self.full).unwrap())
+    }
+
+    fn read(&self, given: &Fields) -> Result<Fields, String> {
+        let written = (self.read)(&to_string(given).unwrap())?;
+        Ok(fields(from_str(&written).unwrap()))
+    }
+
+    /// The error of reading what must not be read.
+    fn refusal(&self, given: &Fields) -> String {
+        match self.read(given) {
+            Ok(read) => panic!("{} accepts {given:?} as {read:?}", self.name),
+            Err(error) => error,
+        }
+    }
+
+    /// The required fields, and one more.
+    fn least_with(&self, more: Option<(&String, &Value)>) -> (Fields, Fields) {
+        let required = self.required.iter();
+        let mut given: Fields = required
+            .map(|&key| (key.into(), self.new[key].clone()))
+            .collect();
+        let mut expected = self.new.clone();
+        if let Some((key, value)) = more {
+            given.insert(key.clone(), value.clone());
+            expected.insert(key.clone(), value.clone());
+        }
+        (given, expected)
+    }
+
+    fn the_table_is_complete(&self) {
+        let Self { name, new, .. } = self;
+        let full = self.full();
+        assert!(new.keys().eq(full.keys()), "{name} has the fields {new:?}");
+        for (key, value) in &full {
+            assert_ne!(*value, new[key], "{name}: `{key}` is as in `new`");
+        }
+    }
+
+    fn missing_means_default(&self) {
+        let full = self.full();
+        for more in std::iter::once(None).chain(full.iter().map(Some)) {
+            let (given, expected) = self.least_with(more);
+            let read = self.read(&given);
+            assert_eq!(read, Ok(expected), "{}: {given:?}", self.name);
+        }
+    }
+
+    fn a_required_field_is_missed(&self) {
+        for &key in self.required {
+            let mut given = self.full();
+            given.remove(key);
+            let error = self.refusal(&given);
+            let expected = format!("missing field `{key}`");
+            assert!(error.contains(&expected), "{}: {error}", self.name);
+        }
+    }
+
+    fn an_unknown_field_is_refused(&self) {
+        let mut given = self.full();
+        given.insert("no_such_field".into(), json!(1));
+        let error = self.refusal(&given);
+        assert!(error.contains("unknown field `no_such_field`"), "{error}");
+        for key in self.new.keys() {
+            let quoted = format!("`{key}`");
+            assert!(error.contains(&quoted), "{}: {error}", self.name);
+        }
+        for (key, value) in self.full() {
+            if self.of_burn.contains(&key.as_str()) {
+                continue;
+            }
+            for damaged in with_an_unknown_field(&value) {
+                let mut given = self.full();
+                given.insert(key.clone(), damaged);
+                self.refusal(&given);
+            }
+        }
+    }
+
+    fn what_is_written_is_unchanged(&self) {
+        let written = (self.read)(self.full);
+        assert_eq!(written, Ok(self.full.into()), "{}", self.name);
+    }
+}
+
+/// `value`, once for each object in it, with one field too many in that object.
+fn with_an_unknown_field(value: &Value) -> Vec<Value> {
+    let mut all = Vec::new();
+    match value {
+        Value::Object(fields) => {
+            let mut more = fields.clone();
+            more.insert("no_such_field".into(), json!(1));
+            all.push(more.into());
+            for (key, inner) in fields {
+                for damaged in with_an_unknown_field(inner) {
+                    let mut fields = fields.clone();
+                    fields.insert(key.clone(), damaged);
+                    all.push(fields.into());
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (at, inner) in items.iter().enumerate() {
+                for damaged in with_an_unknown_field(inner) {
+                    let mut items = items.clone();
+                    items[at] = damaged;
+                    all.push(items.into());
+                }
+            }
+        }
+        _ => {}
+    }
+    all
+}
+
+fn averages() -> Vec<Row> {
+    vec![
+        row(
+            EmaConfig::new(0.999),
+            &["decay"],
+            r#"{"decay":0.9,"warmup":{"Timm":{"gamma":1.0,"power":0.75}},"update_every":2,"start_after":3,"buffers":"Copy"}"#,
+        ),
+        row(
+            SwaConfig::new(10),
+            &["update_every"],
+            r#"{"update_every":2,"start_after":3,"buffers":"Copy"}"#,
+        ),
+        row(
+            LawaConfig::new(5, 10),
+            &["last", "update_every"],
+            r#"{"last":3,"update_every":2,"start_after":4,"buffers":"Copy"}"#,
+        ),
+        row(
+            GreedySoupConfig::new(Goal::Maximize),
+            &["goal"],
+            r#"{"goal":"Minimize","ties":"Skip"}"#,
+        ),
+        row(
+            EnsembleConfig::new(),
+            &[],
+            r#"{"combine":"MajorityVote","weights":[0.5,2.0]}"#,
+        ),
+        row(SnapshotEnsembleConfig::new(3), &["last"], r#"{"last":5}"#),
+        row(
+            RecalibrationConfig::new(),
+            &[],
+            r#"{"rule":"Cumulative","variance":"Unbiased"}"#,
+        ),
+    ]
+}
+
+fn gradients() -> Vec<Row> {
+    vec![
+        row(
+            ClipGradNormConfig::new(1.0),
+            &["max_norm"],
+            r#"{"max_norm":2.0,"mode":"Unit","norm":{"Lp":3.0},"scope":"Tensor","non_finite":"ZeroGradient","epsilon":0.5}"#,
+        ),
+        row(
+            NormalizeGradConfig::new(),
+            &[],
+            r#"{"norm":"L1","scope":"Tensor","non_finite":"ZeroGradient","epsilon":0.5}"#,
+        ),
+    ]
+}
+
+fn optimizers() -> Vec<Row> {
+    vec![
+        row(
+            NormalizedGradientConfig::new(),
+            &[],
+            r#"{"scope":"Tensor","memory":{"Decay":{"beta":0.5}},"momentum":{"OfUpdate":{"mu":0.5}},"bias_correction":true,"epsilon":{"InsideRoot":0.5},"initial_accumulator":0.5,"weight_decay":{"Decoupled":0.5},"decay_scope":"Matrices"}"#,
+        ),
+        row(
+            SgdConfig::new(),
+            &[],
+            r#"{"weight_decay":{"penalty":0.5},"momentum":{"momentum":0.5,"dampening":0.25,"nesterov":true},"gradient_clipping":{"Norm":2.0},"decay_mode":"Decoupled","decay_scope":"Matrices","momentum_form":"OfUpdate"}"#,
+        )
+        .of_burn(&["weight_decay", "momentum", "gradient_clipping"]),
+        row(
+            AdaGradConfig::new(),
+            &[],
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"lr_decay":0.5,"epsilon":0.25,"initial_accumulator":0.5,"decay_mode":"Decoupled","decay_scope":"Matrices"}"#,
+        )
+        .of_burn(&["weight_decay", "grad_clipping"]),
+        row(
+            RmsPropConfig::new(),
+            &[],
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Value":2.0},"alpha":0.5,"momentum":0.5,"epsilon":0.25,"centered":true,"decay_mode":"Decoupled","decay_scope":"Matrices"}"#,
+        )
+        .of_burn(&["weight_decay", "grad_clipping"]),
+        row(
+            AdamConfig::new(),
+            &[],
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"amsgrad":true,"decay_mode":"Decoupled","decay_scope":"Matrices"}"#,
+        )
+        .of_burn(&["weight_decay", "grad_clipping"]),
+        row(
+            AdamWConfig::new(),
+            &[],
+            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"weight_decay":0.5,"cautious_weight_decay":true,"decay_scope":"Matrices","amsgrad":true}"#,
+        )
+        .of_burn(&["grad_clipping"]),
+    ]
+}
+
+fn schedules() -> Vec<Row> {
+    vec![
+        row(
+            CosineConfig::new(0.1, 10),
+            &["initial_lr", "steps"],
+            r#"{"initial_lr":0.5,"steps":20,"min_lr":0.25}"#,
+        ),
+        row(
+            CosineRestartsConfig::new(0.1, 10),
+            &["initial_lr", "period"],
+            r#"{"initial_lr":0.5,"period":20,"multiplier":2,"min_lr":0.25,"peak_decay":0.5}"#,
+        ),
+        row(
+            CyclicConfig::new(0.1, 1.0, 10),
+            &["base_lr", "max_lr", "steps_up"],
+            r#"{"base_lr":0.5,"max_lr":2.0,"steps_up":20,"steps_down":5,"mode":{"ExpRange":{"gamma":0.5}}}"#,
+        ),
+        row(
+            ExponentialDecayConfig::new(0.1),
+            &["initial_lr"],
+            r#"{"initial_lr":0.5,"gamma":0.75,"unit":{"Epochs":{"steps":5}},"floor":0.25}"#,
+        ),
+        row(
+            InverseSqrtConfig::new(0.1),
+            &["initial_lr"],
+            r#"{"initial_lr":0.5,"timescale":7}"#,
+        ),
+        row(
+            LinearConfig::new(0.1, 0.01, 10),
+            &["initial_lr", "final_lr", "steps"],
+            r#"{"initial_lr":0.5,"final_lr":0.25,"steps":20}"#,
+        ),
+        row(
+            MultiStepConfig::new(0.1, vec![10]),
+            &["initial_lr", "milestones"],
+            r#"{"initial_lr":0.5,"milestones":[2,3],"gamma":0.5}"#,
+        ),
+        row(
+            OneCycleConfig::new(0.1, 10),
+            &["max_lr", "steps"],
+            r#"{"max_lr":0.5,"steps":20,"peak":"Optax","rise":0.5,"back_at":0.75,"anneal":"Linear","div_factor":10.0,"final_div_factor":100.0}"#,
+        ),
+        row(
+            PlateauConfig::new(Goal::Minimize),
+            &["goal"],
+            r#"{"goal":"Maximize","factor":0.5,"patience":{"Exceeded":3},"min_delta":{"Absolute":0.5},"cooldown":2,"min_scale":0.25,"floor":0.125}"#,
+        ),
+        row(
+            PolynomialConfig::new(0.1, 10),
+            &["initial_lr", "steps"],
+            r#"{"initial_lr":0.5,"steps":20,"power":2.0,"final_lr":0.25}"#,
+        ),
+        row(
+            WarmupConfig::new(10),
+            &["steps"],
+            r#"{"steps":20,"start":{"Rate":0.5},"shape":"Cosine","mode":"Over"}"#,
+        ),
+        row(
+            WarmupStableDecayConfig::new(0.1, 10, 2),
+            &["peak_lr", "steps", "decay_steps"],
+            r#"{"peak_lr":0.5,"steps":20,"decay_steps":3,"warmup_steps":4,"final_lr":0.25,"shape":"Cosine"}"#,
+        ),
+    ]
+}
+
+fn stopping() -> Vec<Row> {
+    vec![
+        row(
+            EarlyStoppingConfig::new(Goal::Minimize),
+            &["goal"],
+            r#"{"goal":"Maximize","patience":5,"min_delta":{"Relative":0.5},"warmup_checks":2,"baseline":0.5,"target":0.75,"divergence_limit":0.25,"non_finite":"Ignore","counting":"Keras"}"#,
+        ),
+        row(
+            NoiseAwareConfig::new(Goal::Minimize),
+            &["goal"],
+            r#"{"goal":"Maximize","patience":5,"standard_errors":1.0,"max_undecided":7,"non_finite":"Ignore"}"#,
+        ),
+        row(
+            TimeLimitConfig::new(60.0),
+            &["seconds"],
+            r#"{"seconds":5.0}"#,
+        ),
+        row(CheckLimitConfig::new(10), &["checks"], r#"{"checks":5}"#),
+        row(
+            RollBackConfig::new(2),
+            &["times"],
+            r#"{"times":3,"lr_factor":0.25}"#,
+        ),
+        row(
+            EpochLoaderConfig::new(32, 1),
+            &["batch_size", "seed"],
+            r#"{"batch_size":8,"seed":7,"shuffle":false,"workers":2,"reseed_device":false}"#,
+        ),
+    ]
+}
+
+fn modules() -> Vec<Row> {
+    const GROUP: &[&str] = &["group"];
+    vec![
+        row(AlphaDropoutConfig::new(0.5), &["prob"], r#"{"prob":0.25}"#),
+        row(
+            DropConnectConfig::new(0.5),
+            &["prob"],
+            r#"{"prob":0.25,"group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
+            DropPathConfig::new(0.5),
+            &["prob"],
+            r#"{"prob":0.25,"scale":"Inference","unit":"Batch"}"#,
+        ),
+        row(
+            GaussianDropoutConfig::new(0.5),
+            &["prob"],
+            r#"{"prob":0.25}"#,
+        ),
+        row(
+            GhostBatchNormConfig::new(8, 4),
+            &["num_features", "ghost_size"],
+            r#"{"num_features":6,"ghost_size":3,"epsilon":0.5,"momentum":0.25,"variance":"Biased"}"#,
+        ),
+        row(
+            InceptionBlockConfig::new(8, 4, [4, 4], [4, 4], 4),
+            &["channels", "one", "three", "five", "pool"],
+            r#"{"channels":6,"one":1,"three":[2,3],"five":[4,5],"pool":6,"batch_norm":false}"#,
+        ),
+        row(
+            InceptionConfig::new(1, 10),
+            &["channels", "classes"],
+            r#"{"channels":3,"classes":5,"width":4,"stages":2,"blocks":3,"batch_norm":false,"dropout":0.5}"#,
+        ),
+        row(
+            InitWeightsConfig::new(WeightInit::InverseFanIn),
+            &["weights"],
+            r#"{"weights":{"Normal":{"std":0.5}},"biases":"Keep","others":"Keep","rules":[{"path":"head","weights":{"Constant":{"value":0.0}}}],"seed":7}"#,
+        ),
+        row(
+            LayerScaleConfig::new(8),
+            &["channels"],
+            r#"{"channels":6,"initial":0.5,"axis":2}"#,
+        ),
+        row(
+            LsuvConfig::new(),
+            &[],
+            r#"{"tolerance":0.5,"max_iterations":3}"#,
+        ),
+        row(
+            MaxNormConfig::new(2.0),
+            &["max_norm"],
+            r#"{"max_norm":3.0,"group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
+            McDropoutConfig::new(10),
+            &["samples"],
+            r#"{"samples":5,"layers":["dropout"]}"#,
+        ),
+        row(
+            PenaltyConfig::new(),
+            &[],
+            r#"{"l1":0.5,"l2":0.25,"spare":"Nothing","group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
+            ResNetConfig::new(1, 10),
+            &["channels", "classes"],
+            r#"{"channels":3,"classes":5,"widths":[4,8],"blocks":2,"version":"V2","batch_norm":false,"scale":{"LayerScale":0.5}}"#,
+        ),
+        row(
+            ResidualConfig::new(),
+            &[],
+            r#"{"placement":"Pre","activation":{"LeakyRelu":{"negative_slope":0.5}},"shortcut":{"Conv":{"channels":[2,4],"stride":2,"batch_norm":true}},"scale":{"channels":4,"initial":0.5,"axis":2}}"#,
+        )
+        .of_burn(&["activation"]),
+        row(
+            ScalerConfig::new(ScalerKind::Standard),
+            &["kind"],
+            r#"{"kind":{"MinMax":{"low":0.0,"high":2.0}},"by":"Whole"}"#,
+        ),
+        row(
+            SpatialDropoutConfig::new(0.5),
+            &["prob"],
+            r#"{"prob":0.25}"#,
+        ),
+        row(
+            SpectralNormConfig::new(),
+            &[],
+            r#"{"iterations":3,"group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
+            TorchBatchNormConfig::new(8),
+            &["num_features"],
+            r#"{"num_features":6,"epsilon":0.5,"momentum":0.25}"#,
+        ),
+        row(
+            UnitNormConfig::new(),
+            &[],
+            r#"{"length":2.0,"group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
+            WeightNormConfig::new(),
+            &[],
+            r#"{"group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
+            WeightStandardizationConfig::new(),
+            &[],
+            r#"{"epsilon":0.5,"deviation":"SamplePlus","group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+    ]
+}
+
+fn table() -> Vec<Row> {
+    [
+        averages(),
+        gradients(),
+        optimizers(),
+        schedules(),
+        stopping(),
+        modules(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+#[test]
+fn the_table_has_every_configuration_of_the_workspace() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+    let mut written = BTreeSet::new();
+    for entry in std::fs::read_dir(crates).unwrap() {
+        configurations_in(&entry.unwrap().path().join("src"), &mut written);
+    }
+    let tested: BTreeSet<String> = table().iter().map(|row| row.name.into()).collect();
+    assert_eq!(tested, written);
+    table().iter().for_each(Row::the_table_is_complete);
+}
+
+/// The names of all types that derive `Config`.
+fn configurations_in(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            configurations_in(&path, names);
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut derives = false;
+        for line in text.lines() {
+            derives |= line.starts_with("#[derive(") && line.contains("Config");
+            let Some(item) = line.strip_prefix("pub struct ").filter(|_| derives) else {
+                continue;
+            };
+            let name = item.split(|c: char| !c.is_alphanumeric()).next();
+            names.insert(name.unwrap().into());
+            derives = false;
+        }
+    }
+}
+
+#[test]
+fn a_field_that_is_missing_has_its_default() {
+    table().iter().for_each(Row::missing_means_default);
+}
+
+#[test]
+fn a_required_field_that_is_missing_is_named() {
+    table().iter().for_each(Row::a_required_field_is_missed);
+}
+
+#[test]
+fn an_unknown_field_is_an_error_that_lists_the_right_ones() {
+    table().iter().for_each(Row::an_unknown_field_is_refused);
+    from_str::<Improvement>(r#"{"goal":"Minimize","min_delta":{"Absolute":0.0},"min":1}"#)
+        .expect_err("a field too many");
+    from_str::<Run>(r#"{"epochs":1,"steps_per_epoch":1,"steps":1}"#).expect_err("a field too many");
+}
+
+#[test]
+fn what_is_written_is_what_burn_writes() {
+    table().iter().for_each(Row::what_is_written_is_unchanged);
+}
+
+#[test]
+fn a_file_written_by_hand_is_loaded_or_says_what_is_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ema.json");
+
+    std::fs::write(&file, r#"{"decay": 0.999}"#).unwrap();
+    assert_eq!(EmaConfig::load(&file).unwrap(), EmaConfig::new(0.999));
+
+    let misspelt = r#"{"decay": 0.999, "update_evry": 5}"#;
+    std::fs::write(&file, misspelt).unwrap();
+    let error = EmaConfig::load(&file).unwrap_err().to_string();
+    let expected = "unknown field `update_evry`, expected one of `decay`, `warmup`, `update_every`, \
+                    `start_after`, `buffers`";
+    assert!(error.contains(expected), "{error}");
+}
+
+/// Every variant with named fields.
+#[test]
+fn a_variant_refuses_a_field_it_does_not_have() {
+    fn refused<T: serde::de::DeserializeOwned + std::fmt::Debug>(text: &str) {
+        let mut value: Value = from_str(text).unwrap();
+        from_value::<T>(value.clone()).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let (_, inside) = value.as_object_mut().unwrap().iter_mut().next().unwrap();
+        inside["no_such_field"] = json!(1);
+        let error = from_value::<T>(value).expect_err(text).to_string();
+        assert!(error.contains("unknown field `no_such_field`"), "{error}");
+    }
+    refused::<EmaWarmup>(r#"{"Timm":{"gamma":1.0,"power":0.75}}"#);
+    refused::<Memory>(r#"{"Decay":{"beta":0.5}}"#);
+    refused::<Momentum>(r#"{"OfGradient":{"beta":0.5}}"#);
+    refused::<CyclicMode>(r#"{"ExpRange":{"gamma":0.5}}"#);
+    refused::<DecayUnit>(r#"{"SmoothEpochs":{"steps":5}}"#);
+    refused::<WeightInit>(r#"{"Orthogonal":{"gain":1.0}}"#);
+    refused::<Activation>(r#"{"LeakyRelu":{"slope":0.5}}"#);
+    refused::<Shortcut>(r#"{"Linear":{"inputs":2,"outputs":3}}"#);
+    refused::<ScalerKind>(r#"{"Robust":{"lower":0.25,"upper":0.75}}"#);
+}
