@@ -131,22 +131,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     report.step("AdamW", adam_w);
     report.step("AMSGrad", AmsGradStep(adam));
     let mean = |beta| Mean::new(beta, true, 3);
-    let family = NormalizedStep {
-        lr,
-        norm: NormMemory::Decay(mean(0.999)),
-        update: UpdateMemory::OfGradient(mean(0.9)),
-        epsilon_inside: 0.0,
-        epsilon_outside: epsilon,
-        initial,
-        decay,
-    };
-    report.step::<_, 2>("the family's Adam", family);
     let sign = NormalizedStep {
-        norm: NormMemory::None,
-        update: UpdateMemory::None,
-        ..family
+        epsilon_outside: epsilon,
+        ..NormalizedStep::new(lr, decay)
     };
-    report.step::<_, 0>("the family's sign SGD", sign);
+    let norm = NormMemory::Decay {
+        mean: mean(0.999),
+        initial,
+    };
+    let family = sign
+        .with_norm(norm)
+        .with_update(UpdateMemory::OfGradient(mean(0.9)));
+    report.step("the family's Adam", family);
+    report.step("the family's sign SGD", sign);
 
     let y = report.random();
     let mut x = Some(report.random());

@@ -12,6 +12,7 @@ use burn_tricks::kernels::{
     blend, blend_all, descend, scale, scale_or_zero, sum_of_squares,
 };
 use burn_tricks::kernels::{blend::blend_twin, descend::descend_twin};
+use std::fmt::Debug;
 
 /// Around a register of 4, 8 or 16 numbers, a block of 1,024 and a share of a thread of 65,536.
 const SIZES: [usize; 13] = [
@@ -261,10 +262,7 @@ fn every_step_is_its_twin_in_every_rank() {
 /// The family: what the norm and the update remember decides how many numbers the state has.
 #[test]
 fn the_family_is_its_twin() {
-    fn check<const S: usize>(step: NormalizedStep, device: &Device)
-    where
-        NormalizedStep: Step<S>,
-    {
+    fn check<R: Step<S> + Debug, const S: usize>(step: R, device: &Device) {
         for dtype in dtypes(device) {
             let what = format!("{step:?}");
             check_step::<_, S, 2>(&what, step, [3, 11], dtype, Held::Alone, device);
@@ -274,35 +272,24 @@ fn the_family_is_its_twin() {
     for (_, device) in devices() {
         let mean = Mean::new(0.9, true, 2);
         for (epsilon_inside, epsilon_outside) in [(0.0, 0.0), (1e-6, 0.0), (0.0, 1e-6)] {
-            let step = NormalizedStep {
-                lr: 0.01,
-                norm: NormMemory::None,
-                update: UpdateMemory::None,
+            let sign = NormalizedStep {
                 epsilon_inside,
                 epsilon_outside,
-                initial: 0.1,
-                decay: Decay::Decoupled(0.01),
+                ..NormalizedStep::new(0.01, Decay::Decoupled(0.01))
             };
-            let norm = |norm| NormalizedStep { norm, ..step };
-            check::<0>(step, &device);
-            check::<1>(norm(NormMemory::Sum), &device);
-            check::<1>(norm(NormMemory::Decay(mean)), &device);
-            for update in [UpdateMemory::OfGradient(mean), UpdateMemory::OfUpdate(0.9)] {
-                check::<1>(NormalizedStep { update, ..step }, &device);
-                check::<2>(
-                    NormalizedStep {
-                        update,
-                        ..norm(NormMemory::Sum)
-                    },
-                    &device,
-                );
-                check::<2>(
-                    NormalizedStep {
-                        update,
-                        ..norm(NormMemory::Decay(mean))
-                    },
-                    &device,
-                );
+            check(sign, &device);
+            let initial = 0.1;
+            let sum = NormMemory::Sum { initial };
+            let norms = [sum, NormMemory::Decay { mean, initial }];
+            let updates = [UpdateMemory::OfGradient(mean), UpdateMemory::OfUpdate(0.9)];
+            for norm in norms {
+                check(sign.with_norm(norm), &device);
+            }
+            for update in updates {
+                check(sign.with_update(update), &device);
+                for norm in norms {
+                    check(sign.with_norm(norm).with_update(update), &device);
+                }
             }
         }
     }

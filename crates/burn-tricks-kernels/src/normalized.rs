@@ -30,32 +30,51 @@ impl Mean {
     fn next_twin<const D: usize>(self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
         old * self.beta + new * (1.0 - self.beta)
     }
+
+    fn corrected<const D: usize>(self, mean: Tensor<D>) -> Tensor<D> {
+        match self.correction {
+            1.0 => mean,
+            correction => mean / correction,
+        }
+    }
 }
 
-/// What the norm of an element remembers.
+/// What the norm of an element remembers. With [`NormalizedStep`]'s `norm` left `()` it remembers
+/// nothing, and is the magnitude of what is divided.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum NormMemory {
-    /// Nothing: it is the magnitude of what is divided.
-    None,
     /// The sum of squares.
-    Sum,
+    Sum {
+        /// What the sum is before the first step.
+        initial: f64,
+    },
     /// A decaying mean of squares.
-    Decay(Mean),
+    Decay {
+        /// The mean.
+        mean: Mean,
+        /// What it is before the first step.
+        initial: f64,
+    },
 }
 
-/// What the update remembers.
+impl NormMemory {
+    fn initial(self) -> f64 {
+        match self {
+            Self::Sum { initial } | Self::Decay { initial, .. } => initial,
+        }
+    }
+}
+
+/// What the update remembers. With [`NormalizedStep`]'s `update` left `()` it remembers nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum UpdateMemory {
-    /// Nothing.
-    None,
     /// A decaying mean of gradients, which is then divided.
     OfGradient(Mean),
     /// A decaying sum of the quotients, with this share of the old one.
     OfUpdate(f64),
 }
 
-/// The family's step where every element has its own norm. State: `v` unless the norm remembers
-/// nothing, then `m` (or `u`) unless the update remembers nothing: `S` in all.
+/// The family's step where every element has its own norm.
 ///
 /// ```text
 /// v ← v + g²  |  β v + (1 − β) g²
@@ -64,38 +83,171 @@ pub enum UpdateMemory {
 /// u ← μ u' + u
 /// w ← w − η u
 /// ```
+///
+/// The state follows from the types of `norm` and `update`, so that no other can be asked for: `v` if
+/// `norm` is a [`NormMemory`], then `m` (or `u`) if `update` is an [`UpdateMemory`].
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_kernels::{Decay, NormMemory, NormalizedStep, Step};
+///
+/// let device = Device::flex();
+/// let (weight, grad) = (Tensor::<1>::ones([3], &device), Tensor::<1>::ones([3], &device));
+/// let sign_sgd = NormalizedStep::new(0.1, Decay::None);
+/// let (weight, []) = sign_sgd.apply(weight, grad.clone(), None);
+///
+/// let ada_grad = sign_sgd.with_norm(NormMemory::Sum { initial: 0.0 });
+/// let (weight, [v]) = ada_grad.apply(weight, grad, None);
+/// # let _ = (weight, v);
+/// ```
+///
+/// A norm that remembers and no state for it do not compile:
+///
+/// ```compile_fail,E0277
+/// # use burn::tensor::{Device, Tensor};
+/// # use burn_tricks_kernels::{Decay, NormMemory, NormalizedStep, Step};
+/// # let device = Device::flex();
+/// # let (weight, grad) = (Tensor::<1>::ones([3], &device), Tensor::<1>::ones([3], &device));
+/// let ada_grad = NormalizedStep::new(0.1, Decay::None).with_norm(NormMemory::Sum { initial: 0.0 });
+/// let (weight, []) = Step::<0>::apply(ada_grad, weight, grad, None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NormalizedStep {
+pub struct NormalizedStep<N = (), U = ()> {
     /// η
     pub lr: f64,
-    /// What the norm remembers.
-    pub norm: NormMemory,
-    /// What the update remembers.
-    pub update: UpdateMemory,
+    /// What the norm remembers: a [`NormMemory`], or `()`.
+    pub norm: N,
+    /// What the update remembers: an [`UpdateMemory`], or `()`.
+    pub update: U,
     /// ε under the root.
     pub epsilon_inside: f64,
     /// ε beside it.
     pub epsilon_outside: f64,
-    /// What `v` is before the first step.
-    pub initial: f64,
     /// Weight decay.
     pub decay: Decay,
 }
 
 impl NormalizedStep {
+    /// Sign SGD: nothing is remembered, and ε is 0.
+    pub fn new(lr: f64, decay: Decay) -> Self {
+        Self {
+            lr,
+            norm: (),
+            update: (),
+            epsilon_inside: 0.0,
+            epsilon_outside: 0.0,
+            decay,
+        }
+    }
+}
+
+impl<N, U> NormalizedStep<N, U> {
+    /// The same with this memory of the norm.
+    pub fn with_norm(self, norm: NormMemory) -> NormalizedStep<NormMemory, U> {
+        NormalizedStep {
+            lr: self.lr,
+            norm,
+            update: self.update,
+            epsilon_inside: self.epsilon_inside,
+            epsilon_outside: self.epsilon_outside,
+            decay: self.decay,
+        }
+    }
+
+    /// The same with this memory of the update.
+    pub fn with_update(self, update: UpdateMemory) -> NormalizedStep<N, UpdateMemory> {
+        NormalizedStep {
+            lr: self.lr,
+            norm: self.norm,
+            update,
+            epsilon_inside: self.epsilon_inside,
+            epsilon_outside: self.epsilon_outside,
+            decay: self.decay,
+        }
+    }
+
+    /// The new weight; `norm` and `update` are what is remembered, and its number.
     #[inline(always)]
-    fn remembers_norm(self) -> bool {
-        !matches!(self.norm, NormMemory::None)
+    fn new_weight<T: Real>(
+        &self,
+        weight: T,
+        grad: T,
+        norm: Option<(NormMemory, &mut T)>,
+        update: Option<(UpdateMemory, &mut T)>,
+    ) -> T {
+        let grad = self.decay.of_grad(grad, weight);
+        let (mean, momentum) = match update {
+            Some((UpdateMemory::OfGradient(mean), m)) => {
+                *m = mean.next(*m, grad);
+                (*m / mean.correction, None)
+            }
+            Some((UpdateMemory::OfUpdate(share), last)) => (grad, Some((share, last))),
+            None => (grad, None),
+        };
+        let mut update = match norm {
+            Some((NormMemory::Sum { .. }, v)) => {
+                *v = *v + grad * grad;
+                self.quotient(mean, *v)
+            }
+            Some((NormMemory::Decay { mean: memory, .. }, v)) => {
+                *v = memory.next(*v, grad * grad);
+                self.quotient(mean, *v / memory.correction)
+            }
+            // Without squaring the large or the small.
+            None if self.epsilon_inside == 0.0 => divide(mean, mean.abs() + self.epsilon_outside),
+            None => self.quotient(mean, mean * mean),
+        };
+        if let Some((share, last)) = momentum {
+            update = *last * share + update;
+            *last = update;
+        }
+        self.decay.of_weight(weight, mean) - update * self.lr
+    }
+
+    /// [`new_weight`](Self::new_weight) for tensors.
+    fn new_weights<const D: usize>(
+        &self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        norm: Option<(NormMemory, &mut Tensor<D>)>,
+        update: Option<(UpdateMemory, &mut Tensor<D>)>,
+    ) -> Tensor<D> {
+        let grad = self.decay.of_grads(grad, &weight);
+        let (mean, momentum) = match update {
+            Some((UpdateMemory::OfGradient(mean), m)) => {
+                *m = mean.next_twin(m.clone(), grad.clone());
+                (mean.corrected(m.clone()), None)
+            }
+            Some((UpdateMemory::OfUpdate(share), last)) => (grad.clone(), Some((share, last))),
+            None => (grad.clone(), None),
+        };
+        let mut update = match norm {
+            Some((NormMemory::Sum { .. }, v)) => {
+                *v = v.clone() + grad.square();
+                self.quotients(mean.clone(), v.clone())
+            }
+            Some((NormMemory::Decay { mean: memory, .. }, v)) => {
+                *v = memory.next_twin(v.clone(), grad.square());
+                self.quotients(mean.clone(), memory.corrected(v.clone()))
+            }
+            None if self.epsilon_inside == 0.0 => self.over(mean.clone(), mean.clone().abs()),
+            None => self.quotients(mean.clone(), mean.clone().square()),
+        };
+        if let Some((share, last)) = momentum {
+            update = last.clone() * share + update;
+            *last = update.clone();
+        }
+        self.decay.of_weights(weight, &mean) - update * self.lr
     }
 
     /// `m̂ / divisor`, from the squared norm.
     #[inline(always)]
-    fn quotient<T: Real>(self, mean: T, squares: T) -> T {
+    fn quotient<T: Real>(&self, mean: T, squares: T) -> T {
         let divisor = (squares + self.epsilon_inside).sqrt() + self.epsilon_outside;
         divide(mean, divisor)
     }
 
-    fn quotients<const D: usize>(self, mean: Tensor<D>, squares: Tensor<D>) -> Tensor<D> {
+    fn quotients<const D: usize>(&self, mean: Tensor<D>, squares: Tensor<D>) -> Tensor<D> {
         let squares = match self.epsilon_inside {
             0.0 => squares,
             epsilon => squares + epsilon,
@@ -104,7 +256,7 @@ impl NormalizedStep {
     }
 
     /// `m̂ / (norm + ε)`
-    fn over<const D: usize>(self, mean: Tensor<D>, norm: Tensor<D>) -> Tensor<D> {
+    fn over<const D: usize>(&self, mean: Tensor<D>, norm: Tensor<D>) -> Tensor<D> {
         let divisor = match self.epsilon_outside {
             0.0 => norm,
             epsilon => norm + epsilon,
@@ -119,86 +271,82 @@ fn divide<T: Real>(numerator: T, divisor: T) -> T {
     divisor.if_zero(divisor.of(0.0), numerator / divisor)
 }
 
-impl<const S: usize> Step<S> for NormalizedStep {
+impl Step<0> for NormalizedStep {
     #[inline(always)]
-    fn element<T: Real>(self, weight: T, grad: T, mut state: [T; S]) -> (T, [T; S]) {
-        let grad = self.decay.of_grad(grad, weight);
-        let last = S.wrapping_sub(1); // of the update's memory, which stands behind the norm's
-        let mean = match self.update {
-            UpdateMemory::OfGradient(mean) if S > 0 => {
-                state[last] = mean.next(state[last], grad);
-                state[last] / mean.correction
-            }
-            _ => grad,
-        };
-        let mut update = match self.norm {
-            NormMemory::Sum if S > 0 => {
-                state[0] = state[0] + grad * grad;
-                self.quotient(mean, state[0])
-            }
-            NormMemory::Decay(memory) if S > 0 => {
-                state[0] = memory.next(state[0], grad * grad);
-                self.quotient(mean, state[0] / memory.correction)
-            }
-            // Without squaring the large or the small.
-            _ if self.epsilon_inside == 0.0 => divide(mean, mean.abs() + self.epsilon_outside),
-            _ => self.quotient(mean, mean * mean),
-        };
-        if let UpdateMemory::OfUpdate(share) = self.update
-            && S > 0
-        {
-            update = state[last] * share + update;
-            state[last] = update;
-        }
-        let weight = self.decay.of_weight(weight, mean);
-        (weight - update * self.lr, state)
+    fn element<T: Real>(self, weight: T, grad: T, _state: [T; 0]) -> (T, [T; 0]) {
+        (self.new_weight(weight, grad, None, None), [])
     }
 
     fn twin<const D: usize>(
         self,
         weight: Tensor<D>,
         grad: Tensor<D>,
-        mut state: [Tensor<D>; S],
-    ) -> (Tensor<D>, [Tensor<D>; S]) {
-        let grad = self.decay.of_grads(grad, &weight);
-        let last = S.wrapping_sub(1);
-        let mean = match self.update {
-            UpdateMemory::OfGradient(mean) => {
-                state[last] = mean.next_twin(state[last].clone(), grad.clone());
-                match mean.correction {
-                    1.0 => state[last].clone(),
-                    correction => state[last].clone() / correction,
-                }
-            }
-            _ => grad.clone(),
-        };
-        let mut update = match self.norm {
-            NormMemory::Sum => {
-                state[0] = state[0].clone() + grad.square();
-                self.quotients(mean.clone(), state[0].clone())
-            }
-            NormMemory::Decay(memory) => {
-                state[0] = memory.next_twin(state[0].clone(), grad.square());
-                self.quotients(mean.clone(), state[0].clone() / memory.correction)
-            }
-            NormMemory::None if self.epsilon_inside == 0.0 => {
-                self.over(mean.clone(), mean.clone().abs())
-            }
-            NormMemory::None => self.quotients(mean.clone(), mean.clone().square()),
-        };
-        if let UpdateMemory::OfUpdate(share) = self.update {
-            update = state[last].clone() * share + update;
-            state[last] = update.clone();
-        }
-        let weight = self.decay.of_weights(weight, &mean);
-        (weight - update * self.lr, state)
+        _state: [Tensor<D>; 0],
+    ) -> (Tensor<D>, [Tensor<D>; 0]) {
+        (self.new_weights(weight, grad, None, None), [])
+    }
+}
+
+impl Step<1> for NormalizedStep<NormMemory> {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [mut v]: [T; 1]) -> (T, [T; 1]) {
+        let weight = self.new_weight(weight, grad, Some((self.norm, &mut v)), None);
+        (weight, [v])
     }
 
-    fn initial(self) -> [f64; S] {
-        let mut initial = [0.0; S];
-        if self.remembers_norm() && S > 0 {
-            initial[0] = self.initial;
-        }
-        initial
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [mut v]: [Tensor<D>; 1],
+    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        let weight = self.new_weights(weight, grad, Some((self.norm, &mut v)), None);
+        (weight, [v])
+    }
+
+    fn initial(self) -> [f64; 1] {
+        [self.norm.initial()]
+    }
+}
+
+impl Step<1> for NormalizedStep<(), UpdateMemory> {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [mut m]: [T; 1]) -> (T, [T; 1]) {
+        let weight = self.new_weight(weight, grad, None, Some((self.update, &mut m)));
+        (weight, [m])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [mut m]: [Tensor<D>; 1],
+    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        let weight = self.new_weights(weight, grad, None, Some((self.update, &mut m)));
+        (weight, [m])
+    }
+}
+
+impl Step<2> for NormalizedStep<NormMemory, UpdateMemory> {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [mut v, mut m]: [T; 2]) -> (T, [T; 2]) {
+        let (norm, update) = ((self.norm, &mut v), (self.update, &mut m));
+        let weight = self.new_weight(weight, grad, Some(norm), Some(update));
+        (weight, [v, m])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [mut v, mut m]: [Tensor<D>; 2],
+    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        let (norm, update) = ((self.norm, &mut v), (self.update, &mut m));
+        let weight = self.new_weights(weight, grad, Some(norm), Some(update));
+        (weight, [v, m])
+    }
+
+    fn initial(self) -> [f64; 2] {
+        [self.norm.initial(), 0.0]
     }
 }

@@ -334,43 +334,44 @@ impl NormalizedGradient {
             Epsilon::OutsideRoot(epsilon) => (0.0, epsilon),
         };
         let step = NormalizedStep {
-            lr,
-            norm: match config.memory {
-                Memory::None => NormMemory::None,
-                Memory::Sum => NormMemory::Sum,
-                Memory::Decay { beta } => NormMemory::Decay(self.mean(beta, time)),
-            },
-            update: match config.momentum {
-                Momentum::None => UpdateMemory::None,
-                Momentum::OfGradient { beta } => UpdateMemory::OfGradient(self.mean(beta, time)),
-                Momentum::OfUpdate { mu } => UpdateMemory::OfUpdate(mu),
-            },
             epsilon_inside,
             epsilon_outside,
-            initial: config.initial_accumulator,
-            decay: config.weight_decay.at(lr, config.decay_scope, D),
+            ..NormalizedStep::new(lr, config.weight_decay.at(lr, config.decay_scope, D))
+        };
+        let initial = config.initial_accumulator;
+        let norm = match config.memory {
+            Memory::None => None,
+            Memory::Sum => Some(NormMemory::Sum { initial }),
+            Memory::Decay { beta } => Some(NormMemory::Decay {
+                mean: self.mean(beta, time),
+                initial,
+            }),
+        };
+        let update = match config.momentum {
+            Momentum::None => None,
+            Momentum::OfGradient { beta } => Some(UpdateMemory::OfGradient(self.mean(beta, time))),
+            Momentum::OfUpdate { mu } => Some(UpdateMemory::OfUpdate(mu)),
         };
         let accumulator = state.accumulator.map(|held| held.beside(&weight));
         let momentum = state.momentum.map(|held| held.beside(&weight));
-        let norm_remembers = config.memory != Memory::None;
-        let update_remembers = config.momentum != Momentum::None;
-        let (weight, accumulator, momentum) = match (norm_remembers, update_remembers) {
-            (false, false) => {
+        let (weight, accumulator, momentum) = match (norm, update) {
+            (None, None) => {
                 let (weight, []) = step.apply(weight, grad, None);
                 return (weight, None);
             }
-            (true, false) => {
+            (Some(norm), None) => {
                 let old = accumulator.map(|v| [v]);
-                let (weight, [v]) = step.apply(weight, grad, old);
+                let (weight, [v]) = step.with_norm(norm).apply(weight, grad, old);
                 (weight, Some(v), None)
             }
-            (false, true) => {
+            (None, Some(update)) => {
                 let old = momentum.map(|m| [m]);
-                let (weight, [m]) = step.apply(weight, grad, old);
+                let (weight, [m]) = step.with_update(update).apply(weight, grad, old);
                 (weight, None, Some(m))
             }
-            (true, true) => {
+            (Some(norm), Some(update)) => {
                 let old = accumulator.zip(momentum).map(|(v, m)| [v, m]);
+                let step = step.with_norm(norm).with_update(update);
                 let (weight, [v, m]) = step.apply(weight, grad, old);
                 (weight, Some(v), Some(m))
             }
