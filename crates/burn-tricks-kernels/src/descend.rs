@@ -9,6 +9,10 @@ use burn::tensor::Tensor;
 ///
 /// With `d` the norm of a gradient, `a = 1` and `b = −η` this is normalised gradient descent: one
 /// pass on the CPU backend, as [`blend`](crate::blend()), and nothing read from another device.
+///
+/// # Panics
+///
+/// If `x` and `y` are not of one shape.
 pub fn descend<const D: usize>(
     x: Tensor<D>,
     a: f64,
@@ -34,6 +38,11 @@ pub fn descend_twin<const D: usize>(
     divisor: &Tensor<1>,
 ) -> Tensor<D> {
     let (dtype, shape) = (x.dtype(), x.dims());
+    assert_eq!(
+        shape,
+        y.dims(),
+        "x (left) and y (right) must have one shape"
+    );
     if shape.contains(&0) {
         return x;
     }

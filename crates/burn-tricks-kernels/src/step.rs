@@ -43,10 +43,11 @@
 use crate::rank::with_rank;
 use crate::{Real, accumulation_dtype};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
-use burn::tensor::Tensor;
+use burn::tensor::{Shape, Tensor};
 
 /// The numbers of one step, and what they do to a weight. `S` is how many numbers are remembered per
-/// weight: 0 for plain SGD, 2 for Adam.
+/// weight: 0 for plain SGD, 2 for Adam. A type is a step for one `S` only; where its settings decide what is
+/// remembered, they are in the type, as those of [`NormalizedStep`](crate::NormalizedStep).
 pub trait Step<const S: usize>: Copy + Send + Sync {
     /// The new weight and state of one element.
     ///
@@ -73,6 +74,10 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
     /// `weight` and `grad` have one shape, type and device and no autodiff, as a Burn `Optimizer`
     /// gets them. The state is of the same shape, in `f32` for half-precision weights; `None` before
     /// the first step. A tensor without elements stays as it is.
+    ///
+    /// # Panics
+    ///
+    /// If weight, gradient and state are not all of one shape: nothing is broadcast.
     fn apply<const D: usize>(
         self,
         weight: Tensor<D>,
@@ -93,6 +98,10 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
     }
 
     /// Takes the step with the twin, whatever the backend: the reference for tests and benchmarks.
+    ///
+    /// # Panics
+    ///
+    /// As [`apply`](Self::apply).
     fn apply_twin<const D: usize>(
         self,
         weight: Tensor<D>,
@@ -100,6 +109,8 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         state: Option<[Tensor<D>; S]>,
     ) -> (Tensor<D>, [Tensor<D>; S]) {
         let state = state.unwrap_or_else(|| initial_state(self, &weight));
+        let shapes = state.each_ref().map(|state| state.shape());
+        assert_one_shape(weight.shape(), grad.shape(), shapes);
         on_twin(self, weight, grad, state)
     }
 }
@@ -115,6 +126,20 @@ fn initial_state<R: Step<S>, const S: usize, const D: usize>(
     })
 }
 
+/// A state of another shape would be broadcast by the twin, silently, and refused by the kernel.
+fn assert_one_shape(weight: Shape, grad: Shape, state: impl IntoIterator<Item = Shape>) {
+    assert_eq!(
+        weight, grad,
+        "the weight (left) and its gradient (right) must have one shape"
+    );
+    for (number, state) in state.into_iter().enumerate() {
+        assert_eq!(
+            weight, state,
+            "the weight (left) and tensor {number} of its state (right) must have one shape"
+        );
+    }
+}
+
 /// [`Step::apply`] for tensors of any rank.
 pub(crate) fn apply_to<R: Step<S>, const S: usize>(
     step: R,
@@ -122,6 +147,8 @@ pub(crate) fn apply_to<R: Step<S>, const S: usize>(
     grad: DispatchTensor,
     state: [DispatchTensor; S],
 ) -> (DispatchTensor, [DispatchTensor; S]) {
+    let shapes = state.each_ref().map(|state| state.shape());
+    assert_one_shape(weight.shape(), grad.shape(), shapes);
     #[cfg(feature = "flex")]
     let (weight, grad, state) = match crate::flex::update(step, weight, grad, state) {
         Ok(done) => return done,

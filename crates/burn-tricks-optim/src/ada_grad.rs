@@ -170,7 +170,10 @@ impl Optimizer for AdaGrad {
         grad: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let time = state.as_ref().map_or(0, |state| state.time) + 1;
+        let time = state
+            .as_ref()
+            .map_or(0, |state| state.time)
+            .saturating_add(1);
         let lr = lr / (1.0 + (time - 1) as f64 * self.lr_decay);
         let step = AdaGradStep {
             lr,
@@ -178,7 +181,7 @@ impl Optimizer for AdaGrad {
             initial: self.initial,
             decay: self.weight_decay.at(lr, self.decay_scope, D),
         };
-        let sum = state.map(|state| [state.sum.beside(&tensor)]);
+        let sum = state.map(|state| [state.sum.beside(&tensor, "sum")]);
         let (tensor, [sum]) = step.apply(tensor, grad, sum);
         let sum = sum.into();
         (tensor, Some(AdaGradState { time, sum }))

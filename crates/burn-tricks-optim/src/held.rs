@@ -15,27 +15,59 @@ pub(crate) enum Held<const D: usize> {
     Host(TensorData),
 }
 
+/// `Optimizer::step` knows no path.
+const ANOTHERS: &str = "it is the state of another parameter or model (`ModuleOptimizerExt::try_load_record` \
+                        finds this when a record is loaded, and names the parameter)";
+
 impl<const D: usize> Held<D> {
     pub(crate) fn moved_to(self, device: &Device) -> Self {
-        Self::Device(match self {
+        Self::Device(self.on(device))
+    }
+
+    fn on(self, device: &Device) -> Tensor<D> {
+        match self {
             Self::Device(tensor) => tensor.to_device(device),
             Self::Host(data) => {
+                let shape = data.shape();
+                assert_eq!(
+                    shape.rank(),
+                    D,
+                    "the optimizer's state was recorded with the shape {shape:?}, and its parameter has \
+                     {D} dimensions: {ANOTHERS}"
+                );
                 // In the type that was recorded, not in the device's default.
                 let dtype = data.dtype();
                 Tensor::from_data(data, (device, dtype))
             }
-        })
+        }
     }
 
-    /// The tensor, where `weight` is, in the type in which a state for `weight` is kept.
-    pub(crate) fn beside(self, weight: &Tensor<D>) -> Tensor<D> {
+    /// The tensor, where `weight` is, in the type in which a state for `weight` is kept. `field` is its
+    /// name in the record.
+    ///
+    /// # Panics
+    ///
+    /// If it does not have the shape of `weight`.
+    pub(crate) fn beside(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
+        self.of_shape(weight.dims(), weight, field)
+    }
+
+    /// As [`beside`](Self::beside), of one element.
+    pub(crate) fn one_beside(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
+        self.of_shape([1; D], weight, field)
+    }
+
+    fn of_shape(self, expected: [usize; D], weight: &Tensor<D>, field: &str) -> Tensor<D> {
         let tensor = match self {
             Self::Device(tensor) => tensor,
-            Self::Host(data) => {
-                let dtype = data.dtype();
-                Tensor::from_data(data, (&weight.device(), dtype))
-            }
+            host => host.on(&weight.device()),
         };
+        let (got, shape) = (tensor.dims(), weight.dims());
+        assert_eq!(
+            got, expected,
+            "the optimizer's state does not fit its parameter: `{field}` has the shape {got:?} and must \
+             have {expected:?} for a parameter of {shape:?}: {ANOTHERS}"
+        );
         tensor.cast(accumulation_dtype(weight.dtype()))
     }
 

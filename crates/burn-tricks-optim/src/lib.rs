@@ -9,6 +9,8 @@ mod moments;
 pub mod normalized_gradient;
 mod normalized_gradient_state;
 mod normalized_tensor;
+pub mod optimizer_record;
+mod optimizer_record_error;
 pub mod rms_prop;
 pub mod sgd;
 pub mod weight_decay;
@@ -21,6 +23,10 @@ pub use normalized_gradient::{
     Epsilon, Memory, Momentum, NormalizedGradient, NormalizedGradientConfig, Scope,
 };
 pub use normalized_gradient_state::NormalizedGradientState;
+pub use optimizer_record::{
+    ModuleOptimizerExt, check_optimizer_record, check_optimizer_record_file,
+};
+pub use optimizer_record_error::OptimizerRecordError;
 pub use rms_prop::{RmsProp, RmsPropConfig, RmsPropState};
 pub use sgd::{MomentumForm, Sgd, SgdConfig, SgdState};
 pub use weight_decay::{DecayMode, DecayScope, WeightDecay};

@@ -82,15 +82,24 @@ impl Moments {
         grad: Tensor<D>,
         state: Option<AdamState<D>>,
     ) -> (Tensor<D>, Option<AdamState<D>>) {
-        let time = state.as_ref().map_or(0, |state| state.time) + 1;
+        let time = state
+            .as_ref()
+            .map_or(0, |state| state.time)
+            .saturating_add(1);
         let betas = (self.beta_1, self.beta_2);
         let step = AdamStep::new(lr, betas, self.epsilon, decay, time);
         let moments = state.map(|state| {
             let (m, v) = (
-                state.moment_1.beside(&weight),
-                state.moment_2.beside(&weight),
+                state.moment_1.beside(&weight, "moment_1"),
+                state.moment_2.beside(&weight, "moment_2"),
             );
-            (m, v, state.max_moment_2.map(|max| max.beside(&weight)))
+            (
+                m,
+                v,
+                state
+                    .max_moment_2
+                    .map(|max| max.beside(&weight, "max_moment_2")),
+            )
         });
         let (weight, m, v, max) = if self.amsgrad {
             // A run that only now turns to AMSGrad has seen no maximum: it starts with this step's.

@@ -328,7 +328,7 @@ impl NormalizedGradient {
         state: NormalizedGradientState<D>,
     ) -> (Tensor<D>, Option<NormalizedGradientState<D>>) {
         let config = &self.config;
-        let time = state.time + 1;
+        let time = state.time.saturating_add(1);
         let (epsilon_inside, epsilon_outside) = match config.epsilon {
             Epsilon::InsideRoot(epsilon) => (epsilon, 0.0),
             Epsilon::OutsideRoot(epsilon) => (0.0, epsilon),
@@ -352,8 +352,10 @@ impl NormalizedGradient {
             Momentum::OfGradient { beta } => Some(UpdateMemory::OfGradient(self.mean(beta, time))),
             Momentum::OfUpdate { mu } => Some(UpdateMemory::OfUpdate(mu)),
         };
-        let accumulator = state.accumulator.map(|held| held.beside(&weight));
-        let momentum = state.momentum.map(|held| held.beside(&weight));
+        let accumulator = state
+            .accumulator
+            .map(|held| held.beside(&weight, "accumulator"));
+        let momentum = state.momentum.map(|held| held.beside(&weight, "momentum"));
         let (weight, accumulator, momentum) = match (norm, update) {
             (None, None) => {
                 let (weight, []) = step.apply(weight, grad, None);

@@ -17,7 +17,7 @@ impl NormalizedGradient {
         mut state: NormalizedGradientState<D>,
     ) -> (Tensor<D>, Option<NormalizedGradientState<D>>) {
         let config = &self.config;
-        state.time += 1;
+        state.time = state.time.saturating_add(1);
         let decay = config.weight_decay.at(lr, config.decay_scope, D);
         let grad = match decay {
             Decay::Coupled(_) => {
@@ -26,8 +26,14 @@ impl NormalizedGradient {
             }
             _ => grad,
         };
-        let mut old_momentum = state.momentum.take().map(|held| held.beside(&weight));
-        let old_squares = state.accumulator.take().map(|held| held.beside(&weight));
+        let mut old_momentum = state
+            .momentum
+            .take()
+            .map(|held| held.beside(&weight, "momentum"));
+        let old_squares = state
+            .accumulator
+            .take()
+            .map(|held| held.one_beside(&weight, "accumulator"));
         let squares = match config.memory {
             Memory::None => None,
             Memory::Sum | Memory::Decay { .. } => {

@@ -200,14 +200,16 @@ impl Optimizer for RmsProp {
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let decay = self.weight_decay.at(lr, self.decay_scope, D);
         // What a record lacks, because it was made with other settings, starts at 0.
-        let or_zero = |held: Option<Held<D>>, like: &Tensor<D>| match held {
-            Some(held) => held.beside(&weight),
+        let or_zero = |held: Option<Held<D>>, field, like: &Tensor<D>| match held {
+            Some(held) => held.beside(&weight, field),
             None => like.zeros_like(),
         };
         let state = state.map(|state| {
-            let v = state.square_avg.beside(&weight);
-            let mean = self.centered.then(|| or_zero(state.grad_avg, &v));
-            let last = (self.momentum > 0.0).then(|| or_zero(state.momentum, &v));
+            let v = state.square_avg.beside(&weight, "square_avg");
+            let mean = self
+                .centered
+                .then(|| or_zero(state.grad_avg, "grad_avg", &v));
+            let last = (self.momentum > 0.0).then(|| or_zero(state.momentum, "buf", &v));
             (v, mean, last)
         });
         let (weight, v, mean, last) = match (self.centered, self.momentum > 0.0) {

@@ -241,7 +241,10 @@ impl Optimizer for Sgd {
         match self.form {
             MomentumForm::OfGradient => {
                 state.update = None; // of another form, if the run began with it
-                let old = state.velocity.take().map(|old| [old.beside(&tensor)]);
+                let old = state
+                    .velocity
+                    .take()
+                    .map(|old| [old.beside(&tensor, "velocity")]);
                 let step = MomentumStep {
                     lr,
                     momentum,
@@ -256,7 +259,10 @@ impl Optimizer for Sgd {
             }
             MomentumForm::OfUpdate => {
                 state.velocity = None;
-                let old = state.update.take().map(|old| [old.beside(&tensor)]);
+                let old = state
+                    .update
+                    .take()
+                    .map(|old| [old.beside(&tensor, "update")]);
                 let step = UpdateMomentumStep {
                     lr,
                     momentum,

@@ -1,0 +1,382 @@
+//! Loading an optimizer's record for a model, with every mismatch an error.
+//!
+//! Burn's `ModuleOptimizer::load_record` knows no model. A state of another shape than its parameter is
+//! found in the next step, where it broadcasts silently or panics without naming the parameter; a state
+//! that belongs to no parameter, or that this optimizer cannot read, is dropped silently; a damaged record
+//! can panic. Here the record is checked against the model first:
+//!
+//! | found | error |
+//! | --- | --- |
+//! | bytes that are no record, or a damaged one | [`Unreadable`](OptimizerRecordError::Unreadable) |
+//! | a state of another shape, rank or element type than its parameter's | [`Mismatch`](OptimizerRecordError::Mismatch): the path and both shapes |
+//! | a state that belongs to no parameter | [`UnknownParameters`](OptimizerRecordError::UnknownParameters), with the parameters that have none |
+//! | a state that this optimizer cannot read | [`NotRestored`](OptimizerRecordError::NotRestored) |
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{GradientsParams, ModuleOptimizer};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_optim::{AdamConfig, ModuleOptimizerExt as _};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim: ModuleOptimizer = AdamConfig::new().init()?;
+//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let model = optim.step(1e-2, model, grads);
+//!
+//! let record = optim.to_record();
+//! let resumed = AdamConfig::new().init()?.try_load_record(&model, record)?;
+//!
+//! let other = LinearConfig::new(4, 2).init(&device); // the weights of another run
+//! let error = AdamConfig::new().init()?.try_load_record(&other, resumed.to_record());
+//! assert!(error.unwrap_err().to_string().contains("no parameter of the model"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Load the model's record first: it gives the parameters their identities back, by which the states are
+//! found.
+//!
+//! # What is checked
+//!
+//! The shapes of the states of this crate's and of Burn's optimizers. Those of other optimizers may be of
+//! any shape; of them only the rank that Burn records is checked. Damage that changes numbers and nothing
+//! else cannot be seen here: keep a checksum. A parameter without a state is no error, for a frozen or
+//! unused one has none; [`check_optimizer_record`] lists those that there are.
+//!
+//! # Cost
+//!
+//! The record is held in memory once more while it is loaded.
+
+use crate::optimizer_record_error::{Names, OptimizerRecordError};
+use burn::module::Module;
+use burn::optim::{ModuleOptimizer, OptimizerRecord};
+use burn::tensor::{Bytes, DType};
+use burn_pack::{Reader, Tensor as Recorded};
+use burn_tricks_core::{ParamInfo, params};
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+/// Loading a record for a model. See the [module documentation](self).
+pub trait ModuleOptimizerExt: Sized {
+    /// This optimizer with the state of `record`, which must be one of `model`. Never panics.
+    ///
+    /// # Errors
+    ///
+    /// If the record does not fit the model or this optimizer.
+    fn try_load_record<M: Module>(
+        self,
+        model: &M,
+        record: OptimizerRecord,
+    ) -> Result<Self, OptimizerRecordError>;
+
+    /// As [`try_load_record`](Self::try_load_record), from what `ModuleOptimizer::into_bytes` gave.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are no record, or one that does not fit the model or this optimizer.
+    fn try_from_bytes<M: Module>(
+        self,
+        model: &M,
+        bytes: Bytes,
+    ) -> Result<Self, OptimizerRecordError>;
+
+    /// As [`try_load_record`](Self::try_load_record), from what `ModuleOptimizer::save` wrote. The file is
+    /// read whole, and no longer needed afterwards.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, holds no record, or one that does not fit the model or this optimizer.
+    fn try_load<M: Module>(
+        self,
+        model: &M,
+        path: impl AsRef<Path>,
+    ) -> Result<Self, OptimizerRecordError>;
+}
+
+impl ModuleOptimizerExt for ModuleOptimizer {
+    fn try_load_record<M: Module>(
+        self,
+        model: &M,
+        record: OptimizerRecord,
+    ) -> Result<Self, OptimizerRecordError> {
+        let bytes = guarded(|| {
+            record
+                .into_bytes()
+                .map_err(OptimizerRecordError::unreadable)
+        })?;
+        self.try_from_bytes(model, bytes)
+    }
+
+    fn try_from_bytes<M: Module>(
+        self,
+        model: &M,
+        bytes: Bytes,
+    ) -> Result<Self, OptimizerRecordError> {
+        guarded(|| {
+            let bytes = bytes.shared();
+            check_optimizer_record(model, bytes.clone())?;
+            let record = OptimizerRecord::from_bytes(bytes.clone())
+                .map_err(OptimizerRecordError::unreadable)?;
+            let recorded = record.len();
+            let optim = self.load_record(record);
+            let loaded = optim.to_record();
+            // As many tensors as were recorded: all states were read.
+            if recorded == 0 || loaded.len() != recorded {
+                let loaded = loaded
+                    .into_bytes()
+                    .map_err(OptimizerRecordError::unreadable)?;
+                all_restored(model, &entries(bytes)?, &entries(loaded)?)?;
+            }
+            Ok(optim)
+        })
+    }
+
+    fn try_load<M: Module>(
+        self,
+        model: &M,
+        path: impl AsRef<Path>,
+    ) -> Result<Self, OptimizerRecordError> {
+        let bytes = std::fs::read(as_saved(path.as_ref())).map_err(|error| {
+            OptimizerRecordError::unreadable(format!("`{}`: {error}", path.as_ref().display()))
+        })?;
+        self.try_from_bytes(model, Bytes::from_bytes_vec(bytes))
+    }
+}
+
+/// Checks a record (what `ModuleOptimizer::into_bytes` gave) against a model, without an optimizer, and
+/// gives the paths of the parameters that it holds no state for: frozen ones, those that never had a
+/// gradient, and all of them after plain SGD. Never panics.
+///
+/// # Errors
+///
+/// As [`ModuleOptimizerExt::try_from_bytes`], but for
+/// [`NotRestored`](OptimizerRecordError::NotRestored), which only the optimizer can tell.
+pub fn check_optimizer_record<M: Module>(
+    model: &M,
+    bytes: Bytes,
+) -> Result<Vec<String>, OptimizerRecordError> {
+    guarded(|| check(model, &entries(bytes)?))
+}
+
+/// As [`check_optimizer_record`], for a file (what `ModuleOptimizer::save` wrote, or a `Learner`'s
+/// `optim-3.bpk`). Its numbers are not read.
+///
+/// # Errors
+///
+/// As [`check_optimizer_record`], and if the file cannot be read.
+pub fn check_optimizer_record_file<M: Module>(
+    model: &M,
+    path: impl AsRef<Path>,
+) -> Result<Vec<String>, OptimizerRecordError> {
+    guarded(|| {
+        let path = as_saved(path.as_ref());
+        let reader = Reader::from_file(&path).map_err(|error| {
+            OptimizerRecordError::unreadable(format!("`{}`: {error}", path.display()))
+        })?;
+        check(model, &entries_of(reader)?)
+    })
+}
+
+/// What Burn writes to when it is told to save to `path`.
+fn as_saved(path: &Path) -> PathBuf {
+    match path.extension() {
+        None if !path.exists() => path.with_extension(burn_pack::EXTENSION),
+        _ => path.to_owned(),
+    }
+}
+
+/// A state that Burn or another crate reads may panic on what this one does not know of.
+fn guarded<T>(
+    read: impl FnOnce() -> Result<T, OptimizerRecordError>,
+) -> Result<T, OptimizerRecordError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let reason = message(&*panic).unwrap_or("reading it panicked");
+        Err(OptimizerRecordError::unreadable(reason))
+    })
+}
+
+fn message(panic: &dyn Any) -> Option<&str> {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+}
+
+/// What a record holds for one parameter.
+#[derive(Default)]
+struct Entry {
+    /// The path that the parameter had.
+    path: Option<String>,
+    rank: Option<u64>,
+    /// Without the parameter's number.
+    fields: BTreeSet<String>,
+    tensors: Vec<Recorded>,
+}
+
+/// By the numbers of the parameters.
+type Entries = BTreeMap<u64, Entry>;
+
+fn entries(bytes: Bytes) -> Result<Entries, OptimizerRecordError> {
+    entries_of(Reader::from_bytes(bytes).map_err(OptimizerRecordError::unreadable)?)
+}
+
+fn entries_of(reader: Reader) -> Result<Entries, OptimizerRecordError> {
+    let mut entries = Entries::new();
+    for (name, value) in reader.scalars() {
+        let (id, field) = of_parameter(name)?;
+        let entry = entries.entry(id).or_default();
+        if field == "__rank" {
+            let rank = u64::try_from(*value);
+            entry.rank = Some(rank.map_err(|error| damaged(name, error))?);
+        }
+        entry.fields.insert(field.to_owned());
+    }
+    for (name, path) in reader.metadata() {
+        let id = name.parse().map_err(|error| damaged(name, error))?;
+        entries.entry(id).or_default().path = Some(path.clone());
+    }
+    for tensor in reader
+        .into_tensors()
+        .map_err(OptimizerRecordError::unreadable)?
+    {
+        let (id, field) = of_parameter(&tensor.name)?;
+        if tensor.param_id != Some(id) {
+            return Err(damaged(&tensor.name, "it is of another parameter"));
+        }
+        let entry = entries.entry(id).or_default();
+        entry.fields.insert(field.to_owned());
+        entry.tensors.push(tensor);
+    }
+    Ok(entries)
+}
+
+/// The number of the parameter and the field, of `"17.momentum.moment_1"`.
+fn of_parameter(name: &str) -> Result<(u64, &str), OptimizerRecordError> {
+    name.split_once('.')
+        .and_then(|(id, field)| Some((id.parse().ok()?, field)))
+        .ok_or_else(|| damaged(name, "it names no parameter"))
+}
+
+fn damaged(name: &str, reason: impl std::fmt::Display) -> OptimizerRecordError {
+    OptimizerRecordError::unreadable(format!("the entry `{name}`: {reason}"))
+}
+
+fn check<M: Module>(model: &M, entries: &Entries) -> Result<Vec<String>, OptimizerRecordError> {
+    let params = by_id(model);
+    let without_state: Names = params
+        .values()
+        .filter(|param| !entries.contains_key(&param.id.val()))
+        .map(|param| param.path.clone())
+        .collect();
+    let unknown: Names = entries
+        .iter()
+        .filter(|(id, _)| !params.contains_key(id))
+        .map(|(id, entry)| match &entry.path {
+            Some(path) => path.clone(),
+            None => format!("parameter {id}"),
+        })
+        .collect();
+    if !unknown.is_empty() {
+        return Err(OptimizerRecordError::UnknownParameters {
+            unknown,
+            without_state,
+        });
+    }
+    for (id, entry) in entries {
+        fits(&params[id], entry)?;
+    }
+    Ok(without_state)
+}
+
+/// A tied parameter goes by its first path.
+fn by_id<M: Module>(model: &M) -> BTreeMap<u64, ParamInfo> {
+    let mut by_id = BTreeMap::new();
+    for param in params(model) {
+        by_id.entry(param.id.val()).or_insert(param);
+    }
+    by_id
+}
+
+/// Whether every tensor of the state goes with the parameter.
+fn fits(param: &ParamInfo, entry: &Entry) -> Result<(), OptimizerRecordError> {
+    let mismatch = |field: &str, recorded: String| OptimizerRecordError::Mismatch {
+        path: param.path.clone(),
+        field: field.to_owned(),
+        recorded,
+        expected: format!("{:?}", param.shape),
+    };
+    let rank = param.shape.len();
+    if let Some(recorded) = entry.rank.filter(|recorded| *recorded != rank as u64) {
+        return Err(mismatch("__rank", format!("{recorded} dimensions")));
+    }
+    for tensor in &entry.tensors {
+        let (_, field) = of_parameter(&tensor.name)?;
+        let (shape, dtype) = (tensor.shape.to_vec(), tensor.dtype);
+        let known = accepted_shapes(field, &param.shape);
+        let float = matches!(dtype, DType::F16 | DType::BF16 | DType::F32 | DType::F64);
+        let right = match known {
+            Some(_) if !float => {
+                return Err(mismatch(field, format!("{shape:?} of {dtype:?}")));
+            }
+            Some(accepted) => accepted.contains(&shape),
+            // Burn takes the rank from a tensor where it is not recorded.
+            None => entry.rank.is_some() || shape.len() == rank,
+        };
+        if !right {
+            return Err(mismatch(field, format!("{shape:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// The shapes that this field of a state has in the optimizers of this crate and of Burn; `None` where
+/// neither has such a field.
+fn accepted_shapes(field: &str, shape: &[usize]) -> Option<Vec<Vec<usize>>> {
+    let whole = shape.to_vec();
+    let one_along = |from_the_end: usize| {
+        let mut reduced = shape.to_vec();
+        if let Some(at) = shape.len().checked_sub(from_the_end) {
+            reduced[at] = 1;
+        }
+        reduced
+    };
+    let name = field.rsplit('.').next().unwrap_or(field);
+    Some(match name {
+        "velocity" | "update" | "moment_1" | "moment_2" | "max_moment_2" | "sum" | "square_avg"
+        | "grad_avg" | "avg" | "buf" | "momentum" | "exp_avg" | "exp_avg_sq" | "exp_avg_diff"
+        | "neg_pre_grad" => vec![whole],
+        // One norm for the whole tensor, or one for each element.
+        "accumulator" => vec![whole, vec![1; shape.len()]],
+        // Adafactor's rows and columns.
+        "second_moment" if shape.len() < 2 => vec![whole],
+        "second_moment" => vec![one_along(1)],
+        "column_second_moment" => vec![one_along(2)],
+        _ => return None,
+    })
+}
+
+/// That the optimizer, which drops silently what it cannot read, has read everything.
+fn all_restored<M: Module>(
+    model: &M,
+    recorded: &Entries,
+    loaded: &Entries,
+) -> Result<(), OptimizerRecordError> {
+    let params = by_id(model);
+    let paths: Names = recorded
+        .iter()
+        .filter(|(id, entry)| match loaded.get(id) {
+            Some(loaded) => !entry.fields.is_subset(&loaded.fields),
+            None => true,
+        })
+        .filter_map(|(id, _)| params.get(id).map(|param| param.path.clone()))
+        .collect();
+    match paths.is_empty() {
+        true => Ok(()),
+        false => Err(OptimizerRecordError::NotRestored { paths }),
+    }
+}

@@ -1,0 +1,105 @@
+//! Why an optimizer's record was not loaded.
+
+use std::fmt::{self, Display};
+
+/// Why an optimizer's record does not fit a model, or is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OptimizerRecordError {
+    /// It is no optimizer's record, a damaged one, or not to be had.
+    Unreadable {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A state does not have the shape (or the rank, or a float type) that its parameter asks for.
+    Mismatch {
+        /// The parameter's path in the model.
+        path: String,
+        /// Which part of its state.
+        field: String,
+        /// What was recorded: `[1, 2]`.
+        recorded: String,
+        /// The parameter's shape: `[2, 2]`.
+        expected: String,
+    },
+    /// There are states that belong to no parameter of the model: the model is another one, or its own
+    /// record has not been loaded yet.
+    UnknownParameters {
+        /// The paths that the parameters had, or their numbers.
+        unknown: Vec<String>,
+        /// The parameters of the model that there is no state for.
+        without_state: Vec<String>,
+    },
+    /// The optimizer cannot read these states: they are another optimizer's, or damaged.
+    NotRestored {
+        /// The paths of their parameters.
+        paths: Vec<String>,
+    },
+}
+
+pub(crate) type Names = Vec<String>;
+
+impl OptimizerRecordError {
+    pub(crate) fn unreadable(reason: impl Display) -> Self {
+        let reason = reason.to_string();
+        Self::Unreadable { reason }
+    }
+}
+
+impl Display for OptimizerRecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { reason } => {
+                write!(f, "the optimizer's record cannot be read: {reason}")
+            }
+            Self::Mismatch {
+                path,
+                field,
+                recorded,
+                expected,
+            } => write!(
+                f,
+                "the optimizer's state does not fit the parameter `{path}`: its `{field}` was recorded \
+                 as {recorded}, and the parameter is {expected}"
+            ),
+            Self::UnknownParameters {
+                unknown,
+                without_state,
+            } => {
+                write!(
+                    f,
+                    "the optimizer's record holds states of no parameter of the model: {}",
+                    listed(unknown)
+                )?;
+                if !without_state.is_empty() {
+                    let without = listed(without_state);
+                    write!(f, "; the model has no state for {without}")?;
+                }
+                f.write_str(" (has the model's own record been loaded first?)")
+            }
+            Self::NotRestored { paths } => write!(
+                f,
+                "this optimizer cannot read the recorded state of {}: it is another optimizer's, or \
+                 damaged",
+                listed(paths)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for OptimizerRecordError {}
+
+/// The first few.
+fn listed(names: &[String]) -> String {
+    const FEW: usize = 5;
+    let few: Vec<_> = names
+        .iter()
+        .take(FEW)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = match names.len().saturating_sub(FEW) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    few.join(", ") + &more
+}

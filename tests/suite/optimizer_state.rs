@@ -1,0 +1,405 @@
+//! An optimizer's state that is not its parameter's: an error that names path and shapes where it is
+//! loaded, a panic that names the shapes in the step, never a broadcast; and damage never panics.
+
+use crate::models::Noise;
+use burn::module::{Module, Param, ParamId};
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{
+    AdafactorConfig, AdanConfig, GradientsParams, LambConfig, LionConfig, ModuleOptimizer,
+    MuonConfig, OptimizerRecord,
+};
+use burn::tensor::{Bytes, Device, Tensor};
+use burn_tricks::optim::{
+    AdaGradConfig, AdamConfig, AdamWConfig, Memory, ModuleOptimizerExt as _, Momentum,
+    NormalizedGradientConfig, OptimizerRecordError, RmsPropConfig, Scope, SgdConfig,
+    check_optimizer_record, check_optimizer_record_file,
+};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+#[derive(Module, Debug)]
+struct Layer {
+    weight: Param<Tensor<2>>,
+    bias: Param<Tensor<1>>,
+}
+
+#[derive(Module, Debug)]
+struct Model {
+    layer: Layer,
+}
+
+/// Parameters of the identities 7 and 8.
+fn model(shape: [usize; 2]) -> Model {
+    let device = Device::flex().autodiff();
+    let numbers = Noise(5).take(shape[0] * shape[1]);
+    let weight = Tensor::<1>::from_floats(numbers.as_slice(), &device).reshape(shape);
+    let bias = Tensor::<1>::ones([shape[1]], &device);
+    Model {
+        layer: Layer {
+            weight: Param::initialized(ParamId::from(7), weight.require_grad()),
+            bias: Param::initialized(ParamId::from(8), bias.require_grad()),
+        },
+    }
+}
+
+fn grads(model: &Model) -> GradientsParams {
+    let layer = &model.layer;
+    let loss = layer.weight.val().square().sum() + layer.bias.val().square().sum();
+    GradientsParams::from_grads(loss.backward(), model)
+}
+
+fn stepped(mut optim: ModuleOptimizer, shape: [usize; 2]) -> (ModuleOptimizer, Model) {
+    let mut model = model(shape);
+    for _ in 0..2 {
+        let grads = grads(&model);
+        model = optim.step(0.01, model, grads);
+    }
+    (optim, model)
+}
+
+fn weight(model: &Model) -> Vec<f32> {
+    model.layer.weight.val().into_data().try_to_vec().unwrap()
+}
+
+type Make = fn() -> ModuleOptimizer;
+
+/// Those of this library that have a state.
+fn ours() -> Vec<(&'static str, Make)> {
+    fn family(scope: Scope) -> NormalizedGradientConfig {
+        NormalizedGradientConfig::new()
+            .with_scope(scope)
+            .with_memory(Memory::Decay { beta: 0.9 })
+            .with_momentum(Momentum::OfGradient { beta: 0.9 })
+            .with_bias_correction(true)
+    }
+    vec![
+        ("momentum", || {
+            SgdConfig::torch().with_momentum_factor(0.9).init().unwrap()
+        }),
+        ("lesson", || SgdConfig::lesson().init().unwrap()),
+        ("adagrad", || AdaGradConfig::new().init().unwrap()),
+        ("rmsprop", || {
+            RmsPropConfig::new().with_centered(true).init().unwrap()
+        }),
+        ("adam", || AdamConfig::new().init().unwrap()),
+        ("amsgrad", || {
+            AdamConfig::new().with_amsgrad(true).init().unwrap()
+        }),
+        ("adamw", || AdamWConfig::new().init().unwrap()),
+        ("family", || family(Scope::Element).init().unwrap()),
+        ("family of tensors", || {
+            family(Scope::Tensor).init().unwrap()
+        }),
+    ]
+}
+
+fn burns() -> Vec<(&'static str, Make)> {
+    vec![
+        ("sgd of Burn", || {
+            let momentum = Some(MomentumConfig::new());
+            burn::optim::SgdConfig::new().with_momentum(momentum).init()
+        }),
+        ("adagrad of Burn", || {
+            burn::optim::AdaGradConfig::new().init()
+        }),
+        ("rmsprop of Burn", || {
+            burn::optim::RmsPropConfig::new().init()
+        }),
+        ("adam of Burn", || burn::optim::AdamConfig::new().init()),
+        ("adamw of Burn", || burn::optim::AdamWConfig::new().init()),
+        ("lion", || LionConfig::new().init()),
+        ("lamb", || LambConfig::new().init()),
+        ("adan", || AdanConfig::new().init()),
+    ]
+}
+
+fn text_of_panic(work: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(work)).expect_err("it must panic");
+    let text = panic.downcast_ref::<String>().cloned();
+    text.unwrap_or_else(|| (*panic.downcast_ref::<&str>().unwrap()).to_owned())
+}
+
+#[test]
+fn a_state_of_another_shape_is_named_where_it_is_loaded() {
+    for (name, make) in ours().into_iter().chain(burns()) {
+        if name == "family of tensors" {
+            continue; // a norm per tensor: its momentum is looked at below
+        }
+        for (recorded, now) in [([1, 2], [2, 2]), ([2, 2], [2, 3]), ([2, 3], [3, 2])] {
+            let (optim, _) = stepped(make(), recorded);
+            let error = make()
+                .try_load_record(&model(now), optim.to_record())
+                .map(|_| ())
+                .expect_err(name);
+            let OptimizerRecordError::Mismatch { .. } = error else {
+                panic!("{name}: {error:?}")
+            };
+            let text = error.to_string();
+            for part in [
+                "`layer.weight`".to_owned(),
+                format!("{recorded:?}"),
+                format!("{now:?}"),
+            ] {
+                assert!(text.contains(&part), "{name}: `{text}` lacks {part}");
+            }
+        }
+    }
+}
+
+#[test]
+fn in_the_step_it_is_a_panic_with_both_shapes_and_never_a_broadcast() {
+    for (name, make) in ours() {
+        for (recorded, now) in [([1, 2], [2, 2]), ([2, 2], [2, 3])] {
+            let (optim, _) = stepped(make(), recorded);
+            let mut other = make().load_record(optim.to_record());
+            let text = text_of_panic(|| {
+                let model = model(now);
+                let grads = grads(&model);
+                other.step(0.01, model, grads);
+            });
+            for shape in [format!("{recorded:?}"), format!("{now:?}")] {
+                assert!(text.contains(&shape), "{name}: `{text}` lacks {shape}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_norm_per_element_is_none_per_tensor() {
+    let make = |scope| {
+        let config = NormalizedGradientConfig::new().with_memory(Memory::Sum);
+        config.with_scope(scope).init().unwrap()
+    };
+    for (from, to, shape) in [
+        (Scope::Tensor, Scope::Element, "[1, 1]"),
+        (Scope::Element, Scope::Tensor, "[2, 2]"),
+    ] {
+        let (optim, trained) = stepped(make(from), [2, 2]);
+        let again = make(from).try_load_record(&trained, optim.to_record());
+        assert!(again.is_ok(), "{from:?} again");
+        let mut other = make(to).load_record(optim.to_record());
+        let text = text_of_panic(|| {
+            let grads = grads(&trained);
+            other.step(0.01, trained, grads);
+        });
+        assert!(
+            text.contains(shape) && text.contains("accumulator"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_step_broadcasts_no_gradient_either() {
+    use burn_tricks::kernels::{Decay, SgdStep, Step, blend, descend};
+    let device = Device::flex();
+    let (x, row) = (
+        Tensor::<2>::ones([2, 2], &device),
+        Tensor::<2>::ones([1, 2], &device),
+    );
+    let decay = Decay::None;
+    let step = SgdStep { lr: 0.1, decay };
+    let one = Tensor::<1>::ones([1], &device);
+    for work in [
+        &(|| drop(step.apply(x.clone(), row.clone(), None))) as &dyn Fn(),
+        &|| drop(step.apply_twin(x.clone(), row.clone(), None)),
+        &|| drop(blend(x.clone(), 0.5, row.clone(), 0.5)),
+        &|| drop(descend(x.clone(), 1.0, row.clone(), 0.5, &one)),
+    ] {
+        let text = text_of_panic(work);
+        assert!(text.contains("must have one shape"), "{text}");
+    }
+}
+
+#[test]
+fn a_record_of_the_same_model_goes_on_to_the_bit() {
+    for (name, make) in ours().into_iter().chain(burns()) {
+        let (mut optim, trained) = stepped(make(), [3, 2]);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("optim");
+        optim.save(&file).unwrap();
+        assert_eq!(
+            check_optimizer_record_file(&trained, &file),
+            Ok(vec![]),
+            "{name}"
+        );
+        let bytes = optim.into_bytes().unwrap();
+        let mut loaded = [
+            make().try_load_record(&trained, optim.to_record()).unwrap(),
+            make().try_from_bytes(&trained, bytes).unwrap(),
+            make().try_load(&trained, &file).unwrap(),
+        ];
+        drop(folder); // nothing is read from it any more
+        let next = optim.step(0.01, trained.clone(), grads(&trained));
+        for loaded in &mut loaded {
+            let again = loaded.step(0.01, trained.clone(), grads(&trained));
+            assert_eq!(weight(&again), weight(&next), "{name}");
+        }
+    }
+}
+
+/// Factored moments and orthogonalised momenta.
+#[test]
+fn shapes_that_are_meant_to_differ_are_accepted() {
+    let (optim, trained) = stepped(AdafactorConfig::new().init(), [3, 2]);
+    let loaded = AdafactorConfig::new().init();
+    assert!(loaded.try_load_record(&trained, optim.to_record()).is_ok());
+
+    let matrix = |shape| {
+        let model = model(shape);
+        let mut optim: ModuleOptimizer = MuonConfig::new().init();
+        let mut grads = GradientsParams::new();
+        grads.register(model.layer.weight.id, model.layer.weight.val().inner());
+        let model = optim.step(0.01, model, grads);
+        (optim, model)
+    };
+    let (optim, trained) = matrix([3, 2]);
+    let muon = || MuonConfig::new().init();
+    assert!(muon().try_load_record(&trained, optim.to_record()).is_ok());
+    let without = check_optimizer_record(&trained, optim.into_bytes().unwrap());
+    assert_eq!(without, Ok(vec!["layer.bias".to_owned()]));
+    let error = muon().try_load_record(&model([3, 3]), optim.to_record());
+    assert!(
+        error
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
+            .contains("[3, 3]")
+    );
+}
+
+#[test]
+fn a_state_of_no_parameter_is_named_with_the_parameters_without_one() {
+    for (name, make) in ours().into_iter().chain(burns()) {
+        let (optim, _) = stepped(make(), [2, 2]);
+        let mut other = model([2, 2]);
+        other.layer.bias.id = ParamId::from(9);
+        let error = make().try_load_record(&other, optim.to_record());
+        assert_eq!(
+            error.map(|_| ()),
+            Err(OptimizerRecordError::UnknownParameters {
+                unknown: vec!["layer.bias".to_owned()],
+                without_state: vec!["layer.bias".to_owned()],
+            }),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_state_that_the_optimizer_cannot_read_is_no_silent_restart() {
+    let momentum = || SgdConfig::torch().with_momentum_factor(0.9).init().unwrap();
+    let adam = || AdamConfig::new().init().unwrap();
+    let family = || NormalizedGradientConfig::adam().init().unwrap();
+    let (of_adam, trained) = stepped(adam(), [2, 2]);
+    let (of_momentum, _) = stepped(momentum(), [2, 2]);
+    for (record, into) in [
+        (of_adam.to_record(), momentum()),
+        (of_adam.to_record(), family()),
+        (of_momentum.to_record(), adam()),
+        (
+            of_momentum.to_record(),
+            burn::optim::AdamConfig::new().init(),
+        ),
+    ] {
+        let error = into.try_load_record(&trained, record).map(|_| ());
+        let paths = vec!["layer.weight".to_owned(), "layer.bias".to_owned()];
+        assert_eq!(error, Err(OptimizerRecordError::NotRestored { paths }));
+    }
+    // Burn's Adam, and one that begins to keep a maximum.
+    let (of_burns, _) = stepped(burn::optim::AdamConfig::new().init(), [2, 2]);
+    let amsgrad = AdamConfig::new().with_amsgrad(true).init().unwrap();
+    assert!(
+        amsgrad
+            .try_load_record(&trained, of_burns.to_record())
+            .is_ok()
+    );
+    // Nothing was to be remembered.
+    let (of_sgd, _) = stepped(SgdConfig::torch().init().unwrap(), [2, 2]);
+    assert!(adam().try_load_record(&trained, of_sgd.to_record()).is_ok());
+}
+
+#[test]
+fn a_parameter_of_another_rank_is_an_error() {
+    let (optim, _) = stepped(AdamConfig::new().init().unwrap(), [2, 2]);
+    let mut other = model([2, 2]);
+    other.layer.bias.id = ParamId::from(7);
+    other.layer.weight.id = ParamId::from(8);
+    let error = AdamConfig::new()
+        .init()
+        .unwrap()
+        .try_load_record(&other, optim.to_record());
+    let text = error.map(|_| ()).unwrap_err().to_string();
+    assert!(
+        text.contains("2 dimensions") && text.contains("[2]"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_file_that_is_gone_is_an_error() {
+    let (optim, trained) = stepped(AdamConfig::new().init().unwrap(), [2, 2]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("optim.bpk");
+    optim.save(&file).unwrap();
+    let lazy = OptimizerRecord::load(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let adam = || AdamConfig::new().init().unwrap();
+    let unreadable = |result: Result<ModuleOptimizer, _>| {
+        let error = result.map(|_| ()).unwrap_err();
+        assert!(
+            matches!(error, OptimizerRecordError::Unreadable { .. }),
+            "{error}"
+        );
+    };
+    unreadable(adam().try_load_record(&trained, lazy));
+    unreadable(adam().try_load(&trained, &file));
+    assert!(check_optimizer_record_file(&trained, &file).is_err());
+}
+
+/// Bytes changed, cut off or doubled anywhere: an error, or a record of the right shapes, with which the
+/// next step is taken; never a panic.
+#[test]
+fn damage_never_panics() {
+    let mut noise = Noise(2026);
+    let mut draw = |below: usize| ((noise.next() + 1.0) / 2.0 * below as f64) as usize;
+    let all = || ours().into_iter().chain(burns());
+    let (mut errors, mut loads) = (0, 0);
+    for (name, make) in all() {
+        let (optim, trained) = stepped(make(), [2, 2]);
+        let whole = optim.into_bytes().unwrap().to_vec();
+        // The names and shapes stand in front of the numbers.
+        let front = whole.len().min(900);
+        for trial in 0..240 {
+            let mut bytes = whole.clone();
+            match trial % 6 {
+                0 => bytes.truncate(draw(whole.len())),
+                1 => {
+                    let at = draw(front);
+                    bytes.remove(at);
+                }
+                2 => {
+                    let (from, to) = (draw(front), draw(front));
+                    bytes[to] = bytes[from];
+                }
+                _ => {
+                    let at = draw(front);
+                    bytes[at] ^= 1 << draw(8);
+                }
+            }
+            let bytes = Bytes::from_bytes_vec(bytes);
+            let checked = check_optimizer_record(&trained, bytes.clone());
+            match make().try_from_bytes(&trained, bytes) {
+                Ok(mut loaded) => {
+                    assert!(checked.is_ok(), "{name}, trial {trial}");
+                    loaded.step(0.01, trained.clone(), grads(&trained));
+                    loads += 1;
+                }
+                Err(error) => {
+                    assert!(!error.to_string().is_empty());
+                    errors += 1;
+                }
+            }
+        }
+    }
+    assert!(errors > 2000, "{errors} errors, {loads} loads");
+}
