@@ -266,11 +266,7 @@ fn wrappers() -> Result<Vec<Panel>, Box<dyn Error>> {
             "then InverseSqrt: the Transformer's",
             noam.with_warmup(warmup.clone().with_start(start))?,
         ),
-        Panel::wrapper(
-            "Warmup",
-            "then Burn's cosine",
-            BaseRate::from(of_burn).with_warmup(warmup)?,
-        ),
+        Panel::wrapper("Warmup", "then Burn's cosine", of_burn.with_warmup(warmup)?),
         Panel::wrapper(
             "PerEpoch",
             "Cosine of 20 epochs",

@@ -285,7 +285,7 @@ fn schedules() -> Vec<Case> {
         }),
         ("Burn's cosine behind a warm-up", || {
             let cosine = CosineAnnealingLrSchedulerConfig::new(1.0, 6);
-            let cosine = BaseRate::from(cosine.init().unwrap());
+            let cosine = BaseRate::new(cosine.init().unwrap()).unwrap();
             Box::new(cosine.with_warmup(WarmupConfig::new(3)).unwrap())
         }),
     ];

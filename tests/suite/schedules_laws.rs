@@ -2,13 +2,11 @@
 
 use crate::oracle::assert_close;
 use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
-use burn::lr_scheduler::exponential::ExponentialLrSchedulerConfig;
-use burn::lr_scheduler::linear::LinearLrSchedulerConfig;
-use burn::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
-use burn::module::ParamGroup;
 use burn_tricks::Goal;
 use burn_tricks::schedule::*;
+use burn_tricks::train::SharedPlateau;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -118,10 +116,8 @@ fn cosine() -> Cosine {
 }
 
 fn of_burn() -> BaseRate {
-    CosineAnnealingLrSchedulerConfig::new(0.7, 9)
-        .init()
-        .unwrap()
-        .into()
+    let cosine = CosineAnnealingLrSchedulerConfig::new(0.7, 9);
+    BaseRate::new(cosine.init().unwrap()).unwrap()
 }
 
 fn plateau() -> PlateauConfig {
@@ -138,13 +134,6 @@ fn wrapped() -> Vec<(&'static str, Box<dyn LrScheduler>)> {
         .then(5, of_burn())
         .unwrap()
         .then(12, cosine())
-        .unwrap();
-    let groups = ModuleLrSchedulerConfig::new(LinearLrSchedulerConfig::new(0.9, 0.1, 7).into())
-        .with_group(
-            ParamGroup::from_predicate("head"),
-            ExponentialLrSchedulerConfig::new(0.5, 0.9),
-        )
-        .init()
         .unwrap();
     vec![
         (
@@ -164,7 +153,13 @@ fn wrapped() -> Vec<(&'static str, Box<dyn LrScheduler>)> {
         ),
         ("sequence", Box::new(sequence.clone())),
         ("of burn", Box::new(of_burn())),
-        ("of burn, groups", Box::new(BaseRate::from(groups))),
+        ("boxed", Box::new(sequence.clone().boxed())),
+        (
+            "shared plateau",
+            Box::new(SharedPlateau::new(
+                cosine().reduced_on_plateau(&plateau()).unwrap(),
+            )),
+        ),
         (
             "warm-up of burn",
             Box::new(of_burn().with_warmup(warmup.clone()).unwrap()),
@@ -219,6 +214,22 @@ fn a_saved_schedule_goes_on_where_it_was_at_every_step() {
             let mut second = fresh.clone();
             second.load_record(through_bytes(first.to_record()));
             assert_eq!(rates(&*second, STEPS - at), whole[at..], "{name}, {at}");
+        }
+    }
+}
+
+/// A wrapper looks ahead with a clone.
+#[test]
+fn a_clone_that_is_stepped_leaves_the_schedule_where_it_is() {
+    for (name, mut schedule) in everything() {
+        for _ in 0..3 {
+            let expected = rates(&*schedule, STEPS);
+            let mut clone = schedule.clone();
+            for _ in 0..5 {
+                clone.step();
+            }
+            assert_eq!(rates(&*schedule, STEPS), expected, "{name}");
+            schedule.step();
         }
     }
 }
@@ -309,6 +320,9 @@ fn wrappers_of_curves_are_curves() {
     );
     same(cosine().per_epoch(3).unwrap().with_warmup(warmup).unwrap());
     same(cosine().at_least(0.4).unwrap().at_most(0.6).unwrap());
+    let wave = CyclicConfig::new(0.1, 1.0, 3).init().unwrap();
+    let phases = cosine().then(5, wave).unwrap().then(5, cosine()).unwrap();
+    same(phases.then(17, cosine()).unwrap());
 }
 
 /// Neutral settings give the plain schedule, bit for bit.
@@ -332,10 +346,10 @@ fn neutral_wrappers_change_no_bit() {
             Box::new(plain.clone().per_epoch(1).unwrap()),
             Box::new(plain.clone().at_least(0.0).unwrap()),
             Box::new(plain.clone().at_most(f64::MAX).unwrap()),
-            Box::new(Sequence::new(plain.clone())),
+            Box::new(plain.clone().boxed()),
             Box::new(plain.clone().then(usize::MAX, 9.0).unwrap()),
             Box::new(9.0.then(0, plain.clone()).unwrap()),
-            Box::new(BaseRate::from(ModuleLrScheduler::new(plain.clone()))),
+            Box::new(BaseRate::new(ModuleLrScheduler::new(plain.clone())).unwrap()),
             Box::new(plateau),
         ];
         for (number, schedule) in neutral.iter().enumerate() {
@@ -479,7 +493,7 @@ fn everything_is_a_value() {
     value::<PerEpoch<Cosine>>();
     value::<Floor<Cosine>>();
     value::<Ceiling<Cosine>>();
-    value::<ReduceOnPlateau<Sequence>>();
+    value::<ReduceOnPlateau<Sequence<Boxed, f64>>>();
     value::<Plateau>();
 }
 

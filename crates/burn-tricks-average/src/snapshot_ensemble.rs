@@ -18,8 +18,8 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let model = Classifier { layer: LinearConfig::new(4, 3).init(&Device::flex().autodiff()) };
-//! // Steps; with a schedule: after the step for which `CosineRestarts::is_cycle_end` or
-//! // `Cyclic::is_trough` is true, the one with the lowest rate.
+//! // Steps. With a schedule of `burn-tricks-schedule`: after the step for which `Cycles::is_trough` of the
+//! // whole schedule, its warm-up included, is true, the one with the lowest rate.
 //! let cycle = 100;
 //! let mut snapshots = SnapshotEnsembleConfig::new(3).init(&model)?;
 //! for step in 0..500 {

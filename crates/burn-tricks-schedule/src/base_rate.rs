@@ -1,24 +1,48 @@
 //! Burn's own schedules, for the wrappers of this crate.
 //!
 //! Burn's configurations give a `ModuleLrScheduler`, which is no `LrScheduler` itself: it has a rate per
-//! group of parameters. [`BaseRate`] steps it and gives the rate of its base group, that of every parameter
-//! no other group names.
-//!
-//! **The other groups are lost**: they are stepped and saved, but a wrapper has one rate to give, and Burn
-//! lets nobody scale a rate per group. For groups with wrapped schedules wrap each schedule, and give
-//! the results to `ModuleLrScheduler::with_group`.
+//! group of parameters. [`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt) has the wrappers as its methods,
+//! and `BaseRate` is what they wrap: it steps the scheduler and gives the rate of its base group, that of
+//! every parameter no other group names.
 //!
 //! # Example
 //!
 //! ```
 //! use burn::lr_scheduler::LrScheduler;
 //! use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
-//! use burn_tricks_schedule::{BaseRate, LrSchedulerExt, WarmupConfig};
+//! use burn_tricks_schedule::{LrSchedulerExt, ModuleLrSchedulerExt, WarmupConfig};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let cosine = CosineAnnealingLrSchedulerConfig::new(0.5, 100).init()?;
-//! let mut schedule = BaseRate::from(cosine).with_warmup(WarmupConfig::new(2))?;
-//! assert_eq!([schedule.step(), schedule.step(), schedule.step()], [0.0, 0.25, 0.5]);
+//! let mut schedule = cosine.with_warmup(WarmupConfig::new(2))?.at_least(1e-3)?;
+//! assert_eq!([schedule.step(), schedule.step(), schedule.step()], [0.001, 0.25, 0.5]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Groups of parameters
+//!
+//! A wrapper has one rate to give: a group's own rate would be lost, and its parameters would get the base
+//! rate. (Burn keeps what is in a `ModuleLrScheduler` to itself, and lets nobody scale the rate of a group.)
+//! So a scheduler with groups is refused. Wrap the schedule of each group, and then make the groups:
+//!
+//! ```
+//! use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
+//! use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+//! use burn::module::ParamGroup;
+//! use burn_tricks_schedule::{ModuleLrSchedulerExt, WarmupConfig};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let warm = |rate| -> Result<_, Box<dyn std::error::Error>> {
+//!     let cosine = CosineAnnealingLrSchedulerConfig::new(rate, 100).init()?;
+//!     Ok(cosine.with_warmup(WarmupConfig::new(10))?)
+//! };
+//! let head = ParamGroup::from_predicate("head");
+//! let schedule = ModuleLrScheduler::new(warm(0.01)?).with_group(head.clone(), warm(0.1)?);
+//!
+//! let groups = CosineAnnealingLrSchedulerConfig::new(0.01, 100).init()?.with_group(head, 0.1);
+//! let error = groups.with_warmup(WarmupConfig::new(10)).unwrap_err();
+//! assert_eq!(error.field, "groups");
 //! # Ok(())
 //! # }
 //! ```
@@ -34,18 +58,59 @@
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::module::ParamGroup;
 use burn::optim::LearningRate;
+use burn_tricks_core::ConfigError;
 
-/// The rate of a `ModuleLrScheduler`'s base group. Made by `BaseRate::from`.
+/// The rate of a `ModuleLrScheduler`'s base group. Made by [`BaseRate::new`].
 #[derive(Clone)]
 pub struct BaseRate {
     inner: ModuleLrScheduler,
 }
 
-impl From<ModuleLrScheduler> for BaseRate {
-    fn from(inner: ModuleLrScheduler) -> Self {
-        Self { inner }
+impl BaseRate {
+    /// The base rate of `inner`, which must be its only one.
+    ///
+    /// # Errors
+    ///
+    /// If `inner` has groups of parameters with schedules of their own, see the
+    /// [module documentation](self).
+    pub fn new(inner: ModuleLrScheduler) -> Result<Self, ConfigError> {
+        if has_groups(&inner) {
+            return Err(ConfigError::new(
+                "groups",
+                "be none in a `ModuleLrScheduler` to wrap, since a wrapper has one rate for all parameters \
+                 (wrap each schedule, then make the groups with `ModuleLrScheduler::with_group`)",
+                "at least one",
+            ));
+        }
+        Ok(Self { inner })
     }
+}
+
+/// Whether a scheduler has a group besides its base. Burn does not tell, but it records each group under its
+/// number, the base as 0: without a group, one that is added is number 1.
+fn has_groups(scheduler: &ModuleLrScheduler) -> bool {
+    const ADDED: &str = "added";
+
+    #[derive(Clone)]
+    struct Added;
+
+    impl LrScheduler for Added {
+        fn step(&mut self) -> LearningRate {
+            0.0
+        }
+
+        fn to_record(&self) -> LrSchedulerRecord {
+            LrSchedulerRecord::new().with_scalar(ADDED, 1_u64)
+        }
+
+        fn load_record(&mut self, _record: LrSchedulerRecord) {}
+    }
+
+    let with_one_more = scheduler.clone().with_group(ParamGroup::all(), Added);
+    let first_group = with_one_more.to_record().record("1");
+    first_group.scalar::<u64>(ADDED).is_none()
 }
 
 impl std::fmt::Debug for BaseRate {

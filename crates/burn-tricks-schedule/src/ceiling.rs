@@ -52,6 +52,7 @@
 //! - Smith, *Cyclical learning rates*, 2017, <https://arxiv.org/abs/1506.01186> (the range test)
 
 use crate::Curve;
+use crate::cycles::cycles_of_inner;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
@@ -99,6 +100,8 @@ impl<S: Curve> Curve for Ceiling<S> {
         self.bounded(self.inner.at(step))
     }
 }
+
+cycles_of_inner!(Ceiling);
 
 impl<S: LrScheduler + Clone + 'static> LrScheduler for Ceiling<S> {
     fn step(&mut self) -> LearningRate {

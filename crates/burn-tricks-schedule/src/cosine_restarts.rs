@@ -35,7 +35,7 @@
 //! # Where it stands
 //!
 //! It gives the `lr` of `ModuleOptimizer::step`. [`CosineRestarts::is_cycle_end`] says after which
-//! steps a snapshot is worth keeping.
+//! steps a snapshot is worth keeping; behind a warm-up or in another wrapper, ask that ([`Cycles`]).
 //!
 //! # Cost
 //!
@@ -48,7 +48,8 @@
 //! - Keras's `t_mul` and timm's `cycle_mul` may be fractions; here m is a whole number, as in PyTorch, so
 //!   that the cycles have whole lengths. Keras's `m_mul` is our d; timm's `cycle_decay` shrinks η₀ itself,
 //!   and with it may pass below η_min.
-//! - optax's `sgdr_schedule` lists the cycles one by one, each with a warm-up: [`Sequence`](crate::Sequence).
+//! - optax's `sgdr_schedule` lists the cycles one by one, each with a warm-up: a
+//!   [`Sequence`](crate::Sequence), made in a loop with [`Boxed`](crate::Boxed).
 //!
 //! # Suggested values
 //!
@@ -59,8 +60,8 @@
 //! - Loshchilov, Hutter, *SGDR*, 2017, <https://arxiv.org/abs/1608.03983>
 //! - Huang et al., *Snapshot ensembles*, 2017, <https://arxiv.org/abs/1704.00109>
 
-use crate::Anneal;
 use crate::curve::steps_along_its_curve;
+use crate::{Anneal, Cycles};
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 
@@ -169,6 +170,12 @@ impl CosineRestarts {
             length,
             passed,
         }
+    }
+}
+
+impl Cycles for CosineRestarts {
+    fn is_cycle_end(&self, step: u64) -> bool {
+        Self::is_cycle_end(self, step)
     }
 }
 

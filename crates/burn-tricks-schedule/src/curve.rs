@@ -24,6 +24,13 @@ pub trait Curve {
     fn at(&self, step: u64) -> LearningRate;
 }
 
+/// Burn's constant schedule.
+impl Curve for LearningRate {
+    fn at(&self, _step: u64) -> LearningRate {
+        *self
+    }
+}
+
 /// Makes a schedule, a struct with `at(&self, u64)` and a count `steps: u64`, a [`Curve`] and one of
 /// Burn's schedulers.
 macro_rules! steps_along_its_curve {

@@ -37,7 +37,8 @@
 //!
 //! # Where it stands
 //!
-//! It gives the `lr` of `ModuleOptimizer::step`.
+//! It gives the `lr` of `ModuleOptimizer::step`. [`Cyclic::is_trough`] says after which steps a snapshot is
+//! worth keeping; behind a warm-up or in another wrapper, ask that ([`Cycles`]).
 //!
 //! # Cost
 //!
@@ -58,6 +59,7 @@
 //! - Smith, *Cyclical learning rates*, 2017, <https://arxiv.org/abs/1506.01186>
 //! - Garipov et al., *Fast geometric ensembling*, 2018, <https://arxiv.org/abs/1802.10026>
 
+use crate::Cycles;
 use crate::curve::steps_along_its_curve;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
@@ -180,6 +182,16 @@ impl Cyclic {
         let up = self.config.steps_up;
         let down = self.config.steps_down.unwrap_or(up);
         (up as u64, down as u64)
+    }
+}
+
+impl Cycles for Cyclic {
+    fn is_cycle_end(&self, step: u64) -> bool {
+        Self::is_cycle_end(self, step)
+    }
+
+    fn is_trough(&self, step: u64) -> bool {
+        Self::is_trough(self, step)
     }
 }
 

@@ -1,15 +1,17 @@
-//! The wrappers as methods of every `LrScheduler`.
+//! The wrappers as methods of every `LrScheduler`, and of what Burn's configurations give.
 //!
 //! A chain reads from the inside out. Orders that differ: a warm-up before `per_epoch` counts epochs, after
 //! it steps; `at_least` after a warm-up lifts the warm-up, before it not.
 
-use crate::{Ceiling, Floor, PerEpoch, PlateauConfig, ReduceOnPlateau, Sequence};
+use crate::{BaseRate, Boxed, Ceiling, Floor, PerEpoch, PlateauConfig, ReduceOnPlateau, Sequence};
 use crate::{Warmup, WarmupConfig};
 use burn::lr_scheduler::LrScheduler;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// The wrappers as methods of every `LrScheduler`, Burn's constant (an `f64`) included.
+/// The wrappers as methods of every `LrScheduler`, Burn's constant (an `f64`) included. What the `init()` of
+/// Burn's own configurations gives has them from [`ModuleLrSchedulerExt`].
 ///
 /// ```
 /// use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, WarmupConfig};
@@ -29,13 +31,14 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
         config.init(self)
     }
 
-    /// Followed by `next` from step `milestone` on: see [`Sequence::then`].
-    fn then(
+    /// Followed by `next` from step `milestone` on: see [`Sequence::new`]. A sequence's own
+    /// [`then`](Sequence::then) refuses a milestone before its last one; there is no error here.
+    fn then<N: LrScheduler + Clone + 'static>(
         self,
         milestone: usize,
-        next: impl LrScheduler + 'static,
-    ) -> Result<Sequence, ConfigError> {
-        Sequence::new(self).then(milestone, next)
+        next: N,
+    ) -> Result<Sequence<Self, N>, ConfigError> {
+        Ok(Sequence::new(self, milestone, next))
     }
 
     /// Stepped once per epoch: see [`PerEpoch::new`].
@@ -60,6 +63,83 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
     ) -> Result<ReduceOnPlateau<Self>, ConfigError> {
         ReduceOnPlateau::new(self, config)
     }
+
+    /// Of one type, whatever schedule it is: see [`Boxed::new`].
+    fn boxed(self) -> Boxed {
+        Boxed::new(self)
+    }
 }
 
 impl<S: LrScheduler + Clone + 'static> LrSchedulerExt for S {}
+
+/// The wrappers as methods of Burn's `ModuleLrScheduler`, which the `init()` of Burn's own configurations gives.
+/// They wrap its [`BaseRate`]; the result is an `LrScheduler`, with [`LrSchedulerExt`]'s methods for the next
+/// wrapper.
+///
+/// Each is an error where the scheduler has groups of parameters, whose rates a wrapper cannot reach: see
+/// [`base_rate`](crate::base_rate#groups-of-parameters). The other errors are those of the wrapper.
+///
+/// ```
+/// use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
+/// use burn_tricks_schedule::{LrSchedulerExt, ModuleLrSchedulerExt, WarmupConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let schedule = CosineAnnealingLrSchedulerConfig::new(0.1, 9_500)
+///     .init()?
+///     .with_warmup(WarmupConfig::new(500))?
+///     .then(10_000, 1e-4)?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait ModuleLrSchedulerExt: Sized {
+    /// Its base rate, as an `LrScheduler`: see [`BaseRate::new`].
+    fn base_rate(self) -> Result<BaseRate, ConfigError>;
+
+    /// Behind a warm-up: see [`WarmupConfig::init`].
+    fn with_warmup(self, config: WarmupConfig) -> Result<Warmup<BaseRate>, ConfigError> {
+        self.base_rate()?.with_warmup(config)
+    }
+
+    /// Followed by `next` from step `milestone` on: see [`Sequence::new`].
+    fn then<N: LrScheduler + Clone + 'static>(
+        self,
+        milestone: usize,
+        next: N,
+    ) -> Result<Sequence<BaseRate, N>, ConfigError> {
+        self.base_rate()?.then(milestone, next)
+    }
+
+    /// Stepped once per epoch: see [`PerEpoch::new`].
+    fn per_epoch(self, steps_per_epoch: usize) -> Result<PerEpoch<BaseRate>, ConfigError> {
+        self.base_rate()?.per_epoch(steps_per_epoch)
+    }
+
+    /// Never below `floor`: see [`Floor::new`].
+    fn at_least(self, floor: LearningRate) -> Result<Floor<BaseRate>, ConfigError> {
+        self.base_rate()?.at_least(floor)
+    }
+
+    /// Never above `ceiling`: see [`Ceiling::new`].
+    fn at_most(self, ceiling: LearningRate) -> Result<Ceiling<BaseRate>, ConfigError> {
+        self.base_rate()?.at_most(ceiling)
+    }
+
+    /// Reduced when a metric stops improving: see [`ReduceOnPlateau::new`].
+    fn reduced_on_plateau(
+        self,
+        config: &PlateauConfig,
+    ) -> Result<ReduceOnPlateau<BaseRate>, ConfigError> {
+        self.base_rate()?.reduced_on_plateau(config)
+    }
+
+    /// Of one type, whatever schedule it is: see [`Boxed::new`].
+    fn boxed(self) -> Result<Boxed, ConfigError> {
+        self.base_rate().map(Boxed::new)
+    }
+}
+
+impl ModuleLrSchedulerExt for ModuleLrScheduler {
+    fn base_rate(self) -> Result<BaseRate, ConfigError> {
+        BaseRate::new(self)
+    }
+}

@@ -52,6 +52,7 @@
 //! - optax, `exponential_decay` (`end_value`)
 
 use crate::Curve;
+use crate::cycles::cycles_of_inner;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
@@ -95,6 +96,8 @@ impl<S: Curve> Curve for Floor<S> {
         self.bounded(self.inner.at(step))
     }
 }
+
+cycles_of_inner!(Floor);
 
 impl<S: LrScheduler + Clone + 'static> LrScheduler for Floor<S> {
     fn step(&mut self) -> LearningRate {

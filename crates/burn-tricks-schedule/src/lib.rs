@@ -3,10 +3,12 @@
 
 pub mod anneal;
 pub mod base_rate;
+pub mod boxed;
 pub mod ceiling;
 pub mod cosine;
 pub mod cosine_restarts;
 pub mod curve;
+pub mod cycles;
 pub mod cyclic;
 pub mod exponential_decay;
 pub mod ext;
@@ -26,14 +28,16 @@ pub mod warmup_stable_decay;
 
 pub use anneal::Anneal;
 pub use base_rate::BaseRate;
+pub use boxed::Boxed;
 pub use burn_tricks_core::{Goal, MinDelta};
 pub use ceiling::Ceiling;
 pub use cosine::{Cosine, CosineConfig};
 pub use cosine_restarts::{CosineRestarts, CosineRestartsConfig};
 pub use curve::Curve;
+pub use cycles::Cycles;
 pub use cyclic::{Cyclic, CyclicConfig, CyclicMode};
 pub use exponential_decay::{DecayUnit, ExponentialDecay, ExponentialDecayConfig};
-pub use ext::LrSchedulerExt;
+pub use ext::{LrSchedulerExt, ModuleLrSchedulerExt};
 pub use floor::Floor;
 pub use inverse_sqrt::{InverseSqrt, InverseSqrtConfig};
 pub use linear::{Linear, LinearConfig};

@@ -62,8 +62,8 @@
 //! - Smith, Topin, *Super-convergence*, 2018, <https://arxiv.org/abs/1708.07120>
 //! - PyTorch, `OneCycleLR`; optax, `cosine_onecycle_schedule`, `linear_onecycle_schedule`
 
-use crate::Anneal;
 use crate::curve::steps_along_its_curve;
+use crate::{Anneal, Cycles};
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
@@ -219,6 +219,13 @@ impl OneCycle {
         } else {
             phase(first, last, back, end)
         }
+    }
+}
+
+/// Its one cycle ends with the run, at the lowest rate.
+impl Cycles for OneCycle {
+    fn is_cycle_end(&self, step: u64) -> bool {
+        step.checked_add(1) == Some(self.config.steps as u64)
     }
 }
 

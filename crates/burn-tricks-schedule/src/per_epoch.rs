@@ -59,7 +59,7 @@
 //!
 //! - timm, `scheduler.Scheduler`
 
-use crate::Curve;
+use crate::{Curve, Cycles};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
@@ -105,6 +105,26 @@ impl<S> PerEpoch<S> {
 impl<S: Curve> Curve for PerEpoch<S> {
     fn at(&self, step: u64) -> LearningRate {
         self.inner.at(step / self.steps_per_epoch)
+    }
+}
+
+impl<S> PerEpoch<S> {
+    /// The epoch whose last step is `step`, if it is one.
+    fn epoch_ended_by(&self, step: u64) -> Option<u64> {
+        let last = self.steps_per_epoch - 1;
+        (step % self.steps_per_epoch == last).then_some(step / self.steps_per_epoch)
+    }
+}
+
+impl<S: Cycles> Cycles for PerEpoch<S> {
+    fn is_cycle_end(&self, step: u64) -> bool {
+        let epoch = self.epoch_ended_by(step);
+        epoch.is_some_and(|epoch| self.inner.is_cycle_end(epoch))
+    }
+
+    fn is_trough(&self, step: u64) -> bool {
+        let epoch = self.epoch_ended_by(step);
+        epoch.is_some_and(|epoch| self.inner.is_trough(epoch))
     }
 }
 

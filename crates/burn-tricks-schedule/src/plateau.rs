@@ -4,10 +4,13 @@
 //! rules for the value x of a check, in this order:
 //!
 //! ```text
-//! x improves on the best     best ← x, bad ← 0;  else bad ← bad + 1
+//! x improves on r            r ← x, bad ← 0;  else bad ← bad + 1
 //! cooldown left              cooldown ← cooldown − 1, bad ← 0
 //! bad has used up patience   scale ← max(scale · factor, min_scale), bad ← 0, cooldown begins
 //! ```
+//!
+//! The reference r, which PyTorch and Keras call the best, is the last value that was better than the r before
+//! it by more than `min_delta`.
 //!
 //! [`ReduceOnPlateau`](crate::ReduceOnPlateau) multiplies any schedule by the scale.
 //!
@@ -101,7 +104,7 @@ pub struct PlateauConfig {
     /// Checks in a row without improvement. Default: at the tenth.
     #[config(default = "Patience::Reached(10)")]
     pub patience: Patience,
-    /// How much better counts as an improvement. Default: by more than 10⁻⁴ of |best|.
+    /// How much better than the last improvement counts as one. Default: by more than 10⁻⁴ of its size.
     #[config(default = "MinDelta::Relative(1e-4)")]
     pub min_delta: MinDelta,
     /// Checks after a reduction that are not counted against patience. Default: 0.
@@ -162,7 +165,8 @@ impl PlateauConfig {
 /// The part of [`Plateau`] that a resumed run needs. Every number in it is finite, so it survives JSON.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlateauState {
-    /// The best value so far; none before the first finite one.
+    /// The last value that improved by more than `min_delta`, or the first finite one; none before that.
+    /// The best value of all may be better by less.
     pub best: Option<f64>,
     /// Checks in a row without improvement that count.
     pub bad: usize,

@@ -62,6 +62,7 @@
 //!
 //! - PyTorch, `ReduceLROnPlateau`; Keras, `callbacks.ReduceLROnPlateau`
 
+use crate::cycles::cycles_of_inner;
 use crate::plateau::{Plateau, PlateauConfig, PlateauState};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
@@ -98,6 +99,11 @@ impl<S> ReduceOnPlateau<S> {
         &self.plateau
     }
 
+    /// What has been observed, to change: for whoever observes the metric elsewhere.
+    pub fn plateau_mut(&mut self) -> &mut Plateau {
+        &mut self.plateau
+    }
+
     /// The wrapped schedule.
     pub fn inner(&self) -> &S {
         &self.inner
@@ -108,6 +114,8 @@ impl<S> ReduceOnPlateau<S> {
         &mut self.inner
     }
 }
+
+cycles_of_inner!(ReduceOnPlateau);
 
 impl<S: LrScheduler + Clone + 'static> LrScheduler for ReduceOnPlateau<S> {
     fn step(&mut self) -> LearningRate {

@@ -40,12 +40,27 @@
 //!
 //! # Where it stands
 //!
-//! It holds any `LrScheduler`s, and is one itself. Inside [`PerEpoch`](crate::PerEpoch) its milestones
-//! are epochs.
+//! It holds two `LrScheduler`s, and is one itself: three phases are a sequence of a sequence and a schedule.
+//! Inside [`PerEpoch`](crate::PerEpoch) its milestones are epochs.
+//!
+//! A number of phases that is known at run time only is made in a loop, of [`Boxed`](crate::Boxed):
+//!
+//! ```
+//! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, WarmupConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let cycle = |peak| CosineConfig::new(peak, 90).init()?.with_warmup(WarmupConfig::new(10));
+//! let mut schedule = cycle(1.0)?.boxed();
+//! for number in 1..5 {
+//!     schedule = schedule.then(100 * number, cycle(0.5_f64.powi(number as i32))?)?.boxed();
+//! }
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Cost
 //!
-//! A binary search per step. Its state is the number of steps taken, and the states of all phases.
+//! A comparison per step and phase. Its state is the number of steps taken, and the states of both phases.
 //!
 //! # Differences
 //!
@@ -64,45 +79,47 @@
 //!
 //! - PyTorch, `SequentialLR`, issues 67586, 162591, 185872; optax, `join_schedules`
 
+use crate::{Curve, Cycles};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// Schedules one after the other. Made by [`Sequence::new`] and [`Sequence::then`].
-#[derive(Clone)]
-pub struct Sequence {
-    phases: Vec<Box<dyn LrScheduler>>,
-    /// Where the phases after the first begin.
-    milestones: Vec<u64>,
+/// One schedule, and another one after it. Made by [`Sequence::new`] and [`Sequence::then`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sequence<A, B> {
+    first: A,
+    next: B,
+    /// Where `next` begins.
+    milestone: u64,
     /// Steps taken.
     steps: u64,
 }
 
-impl Sequence {
-    /// A sequence of one schedule, before its first step.
-    pub fn new(first: impl LrScheduler + 'static) -> Self {
+impl<A, B> Sequence<A, B> {
+    /// `first`, and from step `milestone` on `next`, before its first step. Steps count from 0 at the start
+    /// of the sequence. A milestone of 0 leaves `first` no step.
+    pub fn new(first: A, milestone: usize, next: B) -> Self {
         Self {
-            phases: vec![Box::new(first)],
-            milestones: Vec::new(),
+            first,
+            next,
+            milestone: milestone as u64,
             steps: 0,
         }
     }
 
-    /// The sequence with `next` in charge from step `milestone` on, counted from 0 at the start of the
-    /// sequence. A milestone equal to the one before leaves the phase between them no step.
+    /// The sequence with `next` in charge from step `milestone` on. A milestone equal to the one before leaves
+    /// the phase between them no step.
     ///
     /// # Errors
     ///
     /// If the milestone is before the last one.
-    pub fn then(
-        mut self,
+    pub fn then<C: LrScheduler + Clone + 'static>(
+        self,
         milestone: usize,
-        next: impl LrScheduler + 'static,
-    ) -> Result<Self, ConfigError> {
-        let milestone = milestone as u64;
-        if let Some(&last) = self.milestones.last()
-            && milestone < last
-        {
+        next: C,
+    ) -> Result<Sequence<Self, C>, ConfigError> {
+        let last = self.milestone;
+        if (milestone as u64) < last {
             let requirement = "not be before the milestone in front of it";
             return Err(ConfigError::new(
                 "milestone",
@@ -110,42 +127,79 @@ impl Sequence {
                 (milestone, last),
             ));
         }
-        self.milestones.push(milestone);
-        self.phases.push(Box::new(next));
-        Ok(self)
+        Ok(Sequence::new(self, milestone, next))
     }
 
-    /// The phase, counted from 0, that gives the rate of the next step.
-    pub fn phase(&self) -> usize {
-        self.milestones
-            .partition_point(|&milestone| milestone <= self.steps)
+    /// The schedule up to the milestone: of three phases, the sequence of the first two.
+    pub fn first(&self) -> &A {
+        &self.first
+    }
+
+    /// The schedule up to the milestone, to change.
+    pub fn first_mut(&mut self) -> &mut A {
+        &mut self.first
+    }
+
+    /// The schedule from the milestone on.
+    pub fn next(&self) -> &B {
+        &self.next
+    }
+
+    /// The schedule from the milestone on, to change.
+    pub fn next_mut(&mut self) -> &mut B {
+        &mut self.next
+    }
+
+    /// Whether the schedule from the milestone on gives the rate of the next step.
+    pub fn is_in_next(&self) -> bool {
+        self.steps >= self.milestone
     }
 }
 
-/// Boxed schedules cannot be printed: their number stands for them.
-impl std::fmt::Debug for Sequence {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sequence")
-            .field("phases", &self.phases.len())
-            .field("milestones", &self.milestones)
-            .field("steps", &self.steps)
-            .finish()
+impl<A: Curve, B: Curve> Curve for Sequence<A, B> {
+    fn at(&self, step: u64) -> LearningRate {
+        match step.checked_sub(self.milestone) {
+            Some(step) => self.next.at(step),
+            None => self.first.at(step),
+        }
     }
 }
 
-impl LrScheduler for Sequence {
+impl<A: Cycles, B: Cycles> Cycles for Sequence<A, B> {
+    fn is_cycle_end(&self, step: u64) -> bool {
+        match step.checked_sub(self.milestone) {
+            Some(step) => self.next.is_cycle_end(step),
+            None => self.first.is_cycle_end(step),
+        }
+    }
+
+    fn is_trough(&self, step: u64) -> bool {
+        match step.checked_sub(self.milestone) {
+            Some(step) => self.next.is_trough(step),
+            None => self.first.is_trough(step),
+        }
+    }
+}
+
+impl<A, B> LrScheduler for Sequence<A, B>
+where
+    A: LrScheduler + Clone + 'static,
+    B: LrScheduler + Clone + 'static,
+{
     fn step(&mut self) -> LearningRate {
-        let phase = self.phase();
+        let in_next = self.is_in_next();
         self.steps = self.steps.saturating_add(1);
-        self.phases[phase].step()
+        match in_next {
+            true => self.next.step(),
+            false => self.first.step(),
+        }
     }
 
     fn to_record(&self) -> LrSchedulerRecord {
-        let mut record = LrSchedulerRecord::new().with_scalar("steps", self.steps);
-        for (number, phase) in self.phases.iter().enumerate() {
-            record = record.with_record(&number.to_string(), phase.to_record());
-        }
-        record
+        LrSchedulerRecord::new()
+            .with_scalar("steps", self.steps)
+            .with_record("first", self.first.to_record())
+            .with_record("next", self.next.to_record())
     }
 
     /// Goes on where the recorded sequence was. What the record lacks stays as it is.
@@ -153,8 +207,7 @@ impl LrScheduler for Sequence {
         if let Some(steps) = record.scalar("steps") {
             self.steps = steps;
         }
-        for (number, phase) in self.phases.iter_mut().enumerate() {
-            phase.load_record(record.record(&number.to_string()));
-        }
+        self.first.load_record(record.record("first"));
+        self.next.load_record(record.record("next"));
     }
 }

@@ -43,14 +43,16 @@
 //!
 //! # Where it stands
 //!
-//! Around any `LrScheduler`, Burn's included ([`BaseRate`](crate::BaseRate)). Outside
+//! Around any `LrScheduler`, and around what Burn's `init()` gives
+//! ([`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt)). Outside
 //! [`PerEpoch`](crate::PerEpoch) it counts steps, inside epochs. A plateau outside it is not warmed up
 //! again; a floor outside it lifts the warm-up too.
 //!
 //! # Cost
 //!
-//! During the warm-up a clone of the wrapped schedule per step. Its state is the number of steps taken and
-//! the wrapped schedule's.
+//! During the warm-up a clone of the wrapped schedule per step, with which it looks ahead: the clone must
+//! not share its place with the schedule, as a counter behind an `Arc` would. Its state is the number of steps
+//! taken and the wrapped schedule's.
 //!
 //! # Differences
 //!
@@ -70,7 +72,7 @@
 //! - Ma, Yarats, *On the adequacy of untuned warmup for adaptive optimization*, 2021,
 //!   <https://arxiv.org/abs/1910.04209>
 
-use crate::{Anneal, Curve};
+use crate::{Anneal, Curve, Cycles};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
@@ -167,13 +169,34 @@ impl<S> Warmup<S> {
 
 impl<S: Curve> Curve for Warmup<S> {
     fn at(&self, step: u64) -> LearningRate {
-        let warmup = self.config.steps as u64;
-        match (step < warmup, self.config.mode) {
-            (true, WarmupMode::Before) => self.config.rise(step, self.inner.at(0)),
-            (true, WarmupMode::Over) => self.config.rise(step, self.inner.at(step)),
-            (false, WarmupMode::Before) => self.inner.at(step - warmup),
-            (false, WarmupMode::Over) => self.inner.at(step),
+        let rate = self.inner.at(self.inner_step(step).unwrap_or(0));
+        if step < self.config.steps as u64 {
+            self.config.rise(step, rate)
+        } else {
+            rate
         }
+    }
+}
+
+impl<S> Warmup<S> {
+    /// The step of the wrapped schedule at step `step`, if it has begun.
+    fn inner_step(&self, step: u64) -> Option<u64> {
+        match self.config.mode {
+            WarmupMode::Before => step.checked_sub(self.config.steps as u64),
+            WarmupMode::Over => Some(step),
+        }
+    }
+}
+
+impl<S: Cycles> Cycles for Warmup<S> {
+    fn is_cycle_end(&self, step: u64) -> bool {
+        let step = self.inner_step(step);
+        step.is_some_and(|step| self.inner.is_cycle_end(step))
+    }
+
+    fn is_trough(&self, step: u64) -> bool {
+        let step = self.inner_step(step);
+        step.is_some_and(|step| self.inner.is_trough(step))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A learning rate reduced on a plateau of a validation metric, in Burn's `Learner`.
 //!
-//! The `Learner` takes the schedule, the [`Session`](crate::Session) tells it the metric: both hold one
-//! [`SharedPlateau`]. Its state is in Burn's checkpoint of the schedule.
+//! The `Learner` takes the schedule, the [`Session`](crate::Session) tells it the metric: both hold a clone of
+//! one [`SharedPlateau`]. Its state is in Burn's checkpoint of the schedule.
 //!
 //! # Example
 //!
@@ -22,6 +22,23 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Behind a warm-up. The session is given `plateau` itself:
+//!
+//! ```
+//! use burn::lr_scheduler::LrScheduler;
+//! use burn_tricks_core::Goal;
+//! use burn_tricks_schedule::{LrSchedulerExt as _, PlateauConfig, WarmupConfig};
+//! use burn_tricks_train::SharedPlateau;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let plateau = SharedPlateau::new(0.1.reduced_on_plateau(&PlateauConfig::new(Goal::Minimize))?);
+//! let mut schedule = plateau.clone().with_warmup(WarmupConfig::new(2))?;
+//! // `Learner::new(model, optim, schedule)`, `session.reduce_on_plateau(LossMetric::new(), &plateau)`
+//! assert_eq!([schedule.step(), schedule.step(), schedule.step()], [0.0, 0.05, 0.1]);
+//! # Ok(())
+//! # }
+//! ```
 
 use crate::StateError;
 use crate::epoch_end::EpochHook;
@@ -32,51 +49,81 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
-use burn_tricks_schedule::ReduceOnPlateau;
+use burn_tricks_schedule::{Cycles, Plateau, ReduceOnPlateau};
 use burn_tricks_stop::StopReason;
 use std::sync::{Arc, Mutex};
 
-/// A schedule that is stepped in one place and told of a metric in another. Clones are one schedule.
+/// A schedule that is stepped in one place and told of a metric in another.
+///
+/// Clones share what has been observed, and so the scale. The wrapped schedule is not shared: each clone is
+/// at a step of its own, as any schedule's clone is, so that a wrapper may look ahead with a clone, and two
+/// groups of parameters may have one each.
 #[derive(Debug)]
-pub struct SharedPlateau<S>(Arc<Mutex<ReduceOnPlateau<S>>>);
+pub struct SharedPlateau<S> {
+    /// Its plateau is that of `observed`, as it was when last looked at.
+    schedule: ReduceOnPlateau<S>,
+    observed: Arc<Mutex<Plateau>>,
+}
 
-impl<S> Clone for SharedPlateau<S> {
+impl<S: Clone> Clone for SharedPlateau<S> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self {
+            schedule: self.schedule.clone(),
+            observed: self.observed.clone(),
+        }
     }
 }
 
 impl<S> SharedPlateau<S> {
     /// Of a schedule that is reduced on a plateau.
     pub fn new(schedule: ReduceOnPlateau<S>) -> Self {
-        Self(Arc::new(Mutex::new(schedule)))
+        Self {
+            observed: Arc::new(Mutex::new(schedule.plateau().clone())),
+            schedule,
+        }
     }
 
     /// What the reductions so far come to.
-    pub fn scale(&self) -> f64
-    where
-        S: Clone,
-    {
-        lock(&self.0).plateau().scale()
+    pub fn scale(&self) -> f64 {
+        lock(&self.observed).scale()
     }
 
     /// Takes the metric of the next check, and says whether the scale has just become smaller.
     pub fn observe(&self, value: f64) -> bool {
-        lock(&self.0).observe(value)
+        lock(&self.observed).observe(value)
     }
 }
 
 impl<S: LrScheduler + Clone + 'static> LrScheduler for SharedPlateau<S> {
     fn step(&mut self) -> LearningRate {
-        lock(&self.0).step()
+        *self.schedule.plateau_mut() = lock(&self.observed).clone();
+        self.schedule.step()
     }
 
     fn to_record(&self) -> LrSchedulerRecord {
-        lock(&self.0).to_record()
+        let mut schedule = self.schedule.clone();
+        *schedule.plateau_mut() = lock(&self.observed).clone();
+        schedule.to_record()
     }
 
+    /// Goes on where the recorded schedule was; every clone has the recorded scale then.
     fn load_record(&mut self, record: LrSchedulerRecord) {
-        lock(&self.0).load_record(record);
+        // A record of another kind of schedule leaves the plateau as it is: as it is now.
+        let mut observed = lock(&self.observed);
+        *self.schedule.plateau_mut() = observed.clone();
+        self.schedule.load_record(record);
+        *observed = self.schedule.plateau().clone();
+    }
+}
+
+/// Those of the wrapped schedule.
+impl<S: Cycles> Cycles for SharedPlateau<S> {
+    fn is_cycle_end(&self, step: u64) -> bool {
+        self.schedule.is_cycle_end(step)
+    }
+
+    fn is_trough(&self, step: u64) -> bool {
+        self.schedule.is_trough(step)
     }
 }
 

@@ -37,11 +37,11 @@ pub mod prelude {
         NormalizedGradientConfig, Scope,
     };
     pub use burn_tricks_schedule::{
-        Anneal, BaseRate, CosineConfig, CosineRestartsConfig, Curve as _, CyclicConfig, CyclicMode,
-        DecayShape, DecayUnit, ExponentialDecay, ExponentialDecayConfig, InverseSqrtConfig,
-        LrSchedulerExt as _, MultiStepConfig, OneCycleConfig, Patience, Peak, PlateauConfig,
-        PolynomialConfig, Run, Sequence, WarmupConfig, WarmupMode, WarmupStableDecayConfig,
-        WarmupStart,
+        Anneal, BaseRate, Boxed, CosineConfig, CosineRestartsConfig, Curve as _, Cycles as _,
+        CyclicConfig, CyclicMode, DecayShape, DecayUnit, ExponentialDecay, ExponentialDecayConfig,
+        InverseSqrtConfig, LrSchedulerExt as _, ModuleLrSchedulerExt as _, MultiStepConfig,
+        OneCycleConfig, Patience, Peak, PlateauConfig, PolynomialConfig, Run, Sequence,
+        WarmupConfig, WarmupMode, WarmupStableDecayConfig, WarmupStart,
     };
     pub use burn_tricks_stop::{
         BestWeights, CheckLimitConfig, EarlyStopping, EarlyStoppingConfig, NoiseAwareConfig,
