@@ -239,6 +239,12 @@ impl<M: Module> Ema<M> {
             .unwrap_or_else(|difference| panic!("{difference}"));
     }
 
+    /// Begins anew with the weights of `model`, as [`EmaConfig::init`] would: what was averaged, and the
+    /// steps counted, are forgotten.
+    pub fn restart(&mut self, model: &M) {
+        self.average = Running::new(model);
+    }
+
     /// The averaged model, to predict with: no gradients, dropout off.
     ///
     /// During the first `start_after` steps these are the weights of the last `update`. Then the

@@ -86,6 +86,13 @@ impl<M: Module> EmaSet<M> {
         }
     }
 
+    /// Begins anew with the weights of `model`, as [`Ema::restart`].
+    pub fn restart(&mut self, model: &M) {
+        for ema in &mut self.emas {
+            ema.restart(model);
+        }
+    }
+
     /// The averages, in the order of their configurations.
     pub fn iter(&self) -> std::slice::Iter<'_, Ema<M>> {
         self.emas.iter()

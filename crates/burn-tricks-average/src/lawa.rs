@@ -125,6 +125,13 @@ impl<M: Module> Lawa<M> {
         self.updates += u64::from(counts);
     }
 
+    /// Begins anew with the weights of `model`, as [`LawaConfig::init`] would: what was sampled, and the
+    /// steps counted, are forgotten.
+    pub fn restart(&mut self, model: &M) {
+        self.samples = [Snapshot::of(model)].into();
+        (self.steps, self.updates) = (0, 0);
+    }
+
     fn sample(&mut self, model: &M) -> Result<(), Difference> {
         let newest = self.samples.back().expect("there is always one");
         let mut sample = newest.clone();

@@ -127,6 +127,12 @@ impl<M: Module> Swa<M> {
             .unwrap_or_else(|difference| panic!("{difference}"));
     }
 
+    /// Begins anew with the weights of `model`, as [`SwaConfig::init`] would: what was averaged, and the
+    /// steps counted, are forgotten.
+    pub fn restart(&mut self, model: &M) {
+        self.average = Running::new(model);
+    }
+
     /// The mean of the samples, to predict with: no gradients, dropout off. Until the average
     /// [has started](Self::has_started) these are the weights of the last `update`.
     ///

@@ -87,7 +87,8 @@ impl Display for Ended {
 pub struct Finished<M, H> {
     /// How it ended.
     pub ended: Ended,
-    /// The last model, tricks around it, to predict with.
+    /// The last model, tricks around it, to predict with and to save: it shows the weights that were
+    /// validated. [`Tricked::model`] has the trained ones.
     pub model: Tricked<M, H>,
     /// Burn's renderer, if the session was told to [`keep_renderer`](crate::Session::keep_renderer).
     pub renderer: Option<Box<dyn MetricsRenderer>>,
@@ -162,7 +163,7 @@ impl<M: Module, H: Trick<M>> Finished<M, H> {
         };
         let now = lock(&tricks).state();
         let then = load(state.tricks);
-        let best = model.into_validated();
+        let best = model.into_validated_now();
         load(now)?;
         then.map(|()| best)
     }

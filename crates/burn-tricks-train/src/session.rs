@@ -251,6 +251,7 @@ where
                     load_part(&mut *lock(&tricks), state.tricks.clone()).map_err(unfit)?;
                     end.load_states(state.hooks.clone()).map_err(unfit)?;
                     resumed_after = Some(epoch);
+                    learner.model().resume_with_next_record();
                     training = training.checkpoint(epoch);
                 }
                 files.clean(&found)?;

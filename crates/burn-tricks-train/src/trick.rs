@@ -76,6 +76,10 @@ pub trait Trick<M: Module>: Debug + Send {
         None
     }
 
+    /// Begins anew with `model`, whose weights have just been loaded without the state that this trick had
+    /// then: an average forgets what it averaged. Default: nothing.
+    fn restart(&mut self, _model: &M) {}
+
     /// What a resumed run needs, of a trick that implements [`load_state`](Self::load_state) too. Waits for
     /// the device. Default: nothing.
     fn state(&self) -> Option<Vec<u8>> {
@@ -125,6 +129,10 @@ macro_rules! average_is_a_trick {
                 Some(self.model())
             }
 
+            fn restart(&mut self, model: &M) {
+                $average::restart(self, model);
+            }
+
             fn state(&self) -> Option<Vec<u8>> {
                 Some(record_bytes(stringify!($average), self.to_record()))
             }
@@ -146,6 +154,10 @@ impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
     fn after(&mut self, model: M) -> M {
         self.update(&model);
         model
+    }
+
+    fn restart(&mut self, model: &M) {
+        EmaSet::restart(self, model);
     }
 
     fn state(&self) -> Option<Vec<u8>> {
@@ -179,6 +191,10 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
 
     fn validated(&self, model: &M) -> Option<M> {
         (**self).validated(model)
+    }
+
+    fn restart(&mut self, model: &M) {
+        (**self).restart(model);
     }
 
     fn state(&self) -> Option<Vec<u8>> {
@@ -215,6 +231,10 @@ macro_rules! tuple_of_tricks {
             fn validated(&self, model: &M) -> Option<M> {
                 let all = [$(self.$index.validated(model)),+];
                 all.into_iter().flatten().next_back()
+            }
+
+            fn restart(&mut self, model: &M) {
+                $(self.$index.restart(model);)+
             }
 
             fn state(&self) -> Option<Vec<u8>> {

@@ -12,12 +12,33 @@
 //!
 //! Between the model and the `Learner`. Paths, parameter groups and records are those of the plain
 //! model: a checkpoint of either loads into the other. What the tricks remember is no part of the
-//! model's record; [`Session`](crate::Session) saves it beside. An average is made of the weights that a model
-//! has then: load a record first, and make the average and the tricked model of what was loaded.
+//! model's record; [`Session`](crate::Session) saves it in a file of its own.
 //!
-//! Validation uses the model that [`Trick::validated`] gives, an average of weights if there is one, so
-//! that metrics, early stopping and the best checkpoint speak of it;
-//! [`validated_as_trained`](Tricked::validated_as_trained) turns this off.
+//! # Two sets of weights
+//!
+//! With an average among the tricks there are two: the trained weights, and those to predict with, which
+//! [`Trick::validated`] gives. Which of them a value of this type shows depends on its mode.
+//!
+//! | | in training | after `valid()`: in validation, and what Burn's `launch` returns |
+//! | --- | --- | --- |
+//! | `InferenceStep`, hence metrics, early stopping, Burn's evaluator | the trained weights | the average |
+//! | `into_record`, `save_file`, `visit`, `num_params` | the trained weights | the average |
+//! | [`model`](Tricked::model), [`into_trained`](Tricked::into_trained), `train()` | the trained weights | the trained weights |
+//! | [`into_validated`](Tricked::into_validated) | the average | the average |
+//!
+//! So `result.model.into_record().save(..)`, as in Burn's guide, saves the weights that were validated, and
+//! `result.model.into_trained().into_record()` the trained ones. Burn's checkpoints during the training hold
+//! the trained weights, from which a resumed training goes on. `map`, `to_device` and `fork` act on both
+//! sets. A value of `valid()` is a snapshot: later steps do not change it.
+//! [`validated_as_trained`](Tricked::validated_as_trained) validates with the trained weights.
+//!
+//! # Loading weights
+//!
+//! Loading a record into a model in training (`load_record`, `load_file`, Burn's
+//! `SupervisedTraining::checkpoint`) restarts the tricks ([`Trick::restart`]): averages begin anew with the
+//! loaded weights, since the record does not hold the old ones. To resume with the average as it was, use a
+//! [`Session`](crate::Session). Loading into a value of `valid()` replaces what that value shows, and leaves
+//! the tricks alone.
 //!
 //! # Cost
 //!
@@ -41,9 +62,11 @@ use crate::Trick;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
+use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use std::fmt::{Debug, Display};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// `with_tricks` for every model.
@@ -60,18 +83,58 @@ impl<M: Module> TrickedExt for M {}
 #[derive(Debug)]
 pub struct Tricked<M, H> {
     model: M,
+    mode: Mode<M>,
     tricks: Arc<Mutex<H>>,
-    /// In validation, the model to use, if not the one that is trained.
-    validated: Option<M>,
+    /// Whether the next record to be loaded is of the moment of which the tricks' state is.
+    resuming: Arc<AtomicBool>,
     validate_averages: bool,
+}
+
+/// What `valid()` and `train()` change.
+#[derive(Debug, Clone)]
+enum Mode<M> {
+    Training,
+    /// With the model to validate with, if it is not the one that is trained.
+    Validation(Option<M>),
 }
 
 impl<M: Clone, H> Clone for Tricked<M, H> {
     fn clone(&self) -> Self {
+        self.with(self.model.clone(), self.mode.clone())
+    }
+}
+
+impl<M, H> Tricked<M, H> {
+    /// The same run with another model.
+    fn with(&self, model: M, mode: Mode<M>) -> Self {
         Self {
-            model: self.model.clone(),
+            model,
+            mode,
             tricks: self.tricks.clone(),
-            validated: self.validated.clone(),
+            resuming: self.resuming.clone(),
+            validate_averages: self.validate_averages,
+        }
+    }
+
+    /// The weights that records, visitors and predictions see.
+    fn shown(&self) -> &M {
+        match &self.mode {
+            Mode::Validation(Some(average)) => average,
+            _ => &self.model,
+        }
+    }
+
+    fn map_models(self, mut work: impl FnMut(M) -> M) -> Self {
+        // What is shown comes first, as in `visit`.
+        let mode = match self.mode {
+            Mode::Training => Mode::Training,
+            Mode::Validation(average) => Mode::Validation(average.map(&mut work)),
+        };
+        Self {
+            model: work(self.model),
+            mode,
+            tricks: self.tricks,
+            resuming: self.resuming,
             validate_averages: self.validate_averages,
         }
     }
@@ -82,8 +145,9 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
     pub fn new(model: M, tricks: H) -> Self {
         Self {
             model,
+            mode: Mode::Training,
             tricks: Arc::new(Mutex::new(tricks)),
-            validated: None,
+            resuming: Arc::default(),
             validate_averages: true,
         }
     }
@@ -94,9 +158,14 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         self
     }
 
-    /// The model, as it is trained.
+    /// The model as it is trained, in either mode.
     pub fn model(&self) -> &M {
         &self.model
+    }
+
+    /// The model as it is trained, in either mode.
+    pub fn into_trained(self) -> M {
+        self.model
     }
 
     /// The tricks, of this model and all its clones. While the guard is held, steps and validation wait: do
@@ -113,31 +182,28 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
     /// The model as it is validated: the average, if a trick has one, else the trained weights. To
     /// predict with.
     pub fn into_validated(self) -> M {
-        let valid = self.valid();
-        valid.validated.unwrap_or(valid.model)
+        let Self { model, mode, .. } = self.valid();
+        match mode {
+            Mode::Validation(Some(average)) => average,
+            _ => model,
+        }
+    }
+
+    /// As [`into_validated`](Self::into_validated), with what the tricks hold now: a value in validation
+    /// has been a snapshot since `valid()`.
+    pub(crate) fn into_validated_now(mut self) -> M {
+        self.mode = Mode::Training;
+        self.into_validated()
     }
 
     pub(crate) fn shared_tricks(&self) -> Arc<Mutex<H>> {
         self.tricks.clone()
     }
 
-    /// The same with another model.
-    fn around(&self, model: M) -> Self {
-        Self {
-            model,
-            tricks: self.tricks.clone(),
-            validated: None,
-            validate_averages: self.validate_averages,
-        }
-    }
-
-    fn map_models(self, work: impl Fn(M) -> M) -> Self {
-        Self {
-            model: work(self.model),
-            tricks: self.tricks,
-            validated: self.validated.map(&work),
-            validate_averages: self.validate_averages,
-        }
+    /// Says that the state of the tricks is that of the next record to be loaded into this model or a clone
+    /// of it, in training: they are not restarted.
+    pub(crate) fn resume_with_next_record(&self) {
+        self.resuming.store(true, SeqCst);
     }
 }
 
@@ -156,23 +222,22 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
 
     fn train(self) -> Self {
         let model = self.model.clone().train();
-        self.around(model)
+        self.with(model, Mode::Training)
     }
 
     fn valid(&self) -> Self {
         let model = self.model.valid();
-        let mut validated = None;
-        if self.validate_averages {
-            validated = lock(&self.tricks).validated(&self.model);
-        }
+        let average = match &self.mode {
+            Mode::Validation(average) => average.as_ref().map(Module::valid),
+            Mode::Training if self.validate_averages => lock(&self.tricks).validated(&self.model),
+            Mode::Training => None,
+        };
         // An average may be where the model was at its last step.
-        if let Some(device) = model.devices().first() {
-            validated = validated.map(|average| average.to_device(device));
-        }
-        Self {
-            validated,
-            ..self.around(model)
-        }
+        let average = match model.devices().first() {
+            Some(device) => average.map(|average| average.to_device(device)),
+            None => average,
+        };
+        self.with(model, Mode::Validation(average))
     }
 
     fn materialize(self) -> Self {
@@ -180,22 +245,22 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
     }
 
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        self.model.visit(visitor);
+        self.shown().visit(visitor);
     }
 
     fn map<Mapper: ModuleMapper>(self, mapper: &mut Mapper) -> Self {
-        let Self {
-            model,
-            tricks,
-            validated,
-            validate_averages,
-        } = self;
-        Self {
-            model: model.map(mapper),
-            tricks,
-            validated,
-            validate_averages,
+        self.map_models(|model| model.map(mapper))
+    }
+
+    fn try_load_record(self, record: ModuleRecord) -> Result<Self, RecordError> {
+        let model = self.model.clone().try_load_record(record)?;
+        if let Mode::Validation(_) = self.mode {
+            return Ok(self.with(model, Mode::Validation(None)));
         }
+        if !self.resuming.swap(false, SeqCst) {
+            lock(&self.tricks).restart(&model);
+        }
+        Ok(self.with(model, Mode::Training))
     }
 }
 
@@ -254,8 +319,9 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         drop(tricks);
         Self {
             model,
+            mode: Mode::Training,
             tricks: self.tricks,
-            validated: None,
+            resuming: self.resuming,
             validate_averages: self.validate_averages,
         }
     }
@@ -266,7 +332,7 @@ impl<M: InferenceStep + Module, H: Trick<M>> InferenceStep for Tricked<M, H> {
     type Output = M::Output;
 
     fn step(&self, item: M::Input) -> M::Output {
-        InferenceStep::step(self.validated.as_ref().unwrap_or(&self.model), item)
+        InferenceStep::step(self.shown(), item)
     }
 }
 
