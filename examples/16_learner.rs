@@ -12,13 +12,15 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::AdamConfig;
 use burn::prelude::*;
-use burn::train::metric::{AccuracyMetric, LearningRateMetric, LossMetric};
+use burn::train::metric::{AccuracyMetric, LearningRateMetric};
 use burn::train::{
     ClassificationOutput, InferenceStep, Learner, SupervisedTraining, TrainOutput, TrainStep,
 };
 use burn_tricks::prelude::*;
 use burn_tricks::stop::Any;
-use burn_tricks::train::{EpochClock, EpochLoaderConfig, GradNorm, SharedPlateau, UpdateRatio};
+use burn_tricks::train::{
+    EpochClock, EpochLoaderConfig, GradNorm, SampleLossMetric, SharedPlateau, UpdateRatio,
+};
 use burn_tricks_examples::data::{Samples, Source};
 use burn_tricks_examples::idx;
 use burn_tricks_examples::mlp::{HiddenNorm, Mlp, MlpConfig};
@@ -190,7 +192,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut training = SupervisedTraining::new(&options.directory, train, valid)
         .metrics((AccuracyMetric::new(),))
-        .metric_train_numeric(LossMetric::new())
+        .metric_train_numeric(SampleLossMetric::new())
         .metric_train_numeric(LearningRateMetric::new())
         .metric_train_numeric(grad_norm_metric)
         .metric_train_numeric(update_ratio_metric)
@@ -202,8 +204,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (session, _) = training
         .session()
         .with_clock(&clock)
-        .reduce_on_plateau(LossMetric::new(), &plateau)
-        .stop_early(LossMetric::new(), stop);
+        .reduce_on_plateau(SampleLossMetric::new(), &plateau)
+        .stop_early(SampleLossMetric::new(), stop);
     let learner = Learner::new(model, AdamConfig::new().init(), plateau.clone());
     let finished = session.resumable(&options.directory, 2)?.launch(learner)?;
 

@@ -134,7 +134,7 @@ fn every_average_restarts() {
     let (old, new) = (Net::seeded(1, &flex()), Net::seeded(2, &flex()));
     let restarted = |mut tricks: Box<dyn Trick<Net>>| {
         for seed in 3..6 {
-            tricks.after(&Net::seeded(seed, &flex()));
+            let _ = tricks.after(Net::seeded(seed, &flex()));
         }
         tricks.restart(&new);
         numbers(&tricks.validated(&new).unwrap())
@@ -147,7 +147,7 @@ fn every_average_restarts() {
     let lawa = LawaConfig::new(2, 1).init(&old).unwrap();
     assert_eq!(restarted(Box::new(((), (Box::new(lawa),)))), expected);
     let mut set = EmaSet::of(vec![ema.clone(), ema]);
-    Trick::after(&mut set, &Net::seeded(3, &flex()));
+    let _ = Trick::after(&mut set, Net::seeded(3, &flex()));
     Trick::restart(&mut set, &new);
     for ema in set.iter() {
         assert_eq!(numbers(&ema.model()), expected);

@@ -42,12 +42,70 @@
 //! # Where it stands
 //!
 //! In `SupervisedTraining::new`, with the clock that the session is given
-//! ([`with_clock`](crate::Session::with_clock)). While nobody sets the clock, each pass through the loader
-//! counts as the next epoch: the orders are those of a run from its beginning, but not those of a resumed one.
+//! ([`with_clock`](crate::Session::with_clock)), or in a hand-written loop that sets the clock itself. While
+//! nobody sets the clock, each pass through the loader counts as the next epoch: the orders are those of a run
+//! from its beginning, but not those of a resumed one.
 //!
-//! At the start of each epoch it also seeds the device with a number made of the seed and the epoch
-//! ([`EpochLoaderConfig::reseed_device`]), so that dropout draws what it drew before the run was
-//! interrupted. Burn's generator is one per backend and process: one training at a time.
+//! At the start of each epoch it also seeds the device with a number made of the seed, the epoch and, of a
+//! slice, its first sample ([`EpochLoaderConfig::reseed_device`]), so that dropout draws what it drew before
+//! the run was interrupted, and slices do not draw alike. Burn's generator is one per backend and process: one
+//! training at a time.
+//!
+//! `num_items`, the progress and the last accumulation of Burn's `Learner` count the samples of an epoch: with
+//! [`drop_last`](EpochLoaderConfig::drop_last), those that are kept. The steps of a run are
+//! `Run::of_batches(epochs, loader.num_items(), batch_size, accumulate)`.
+//!
+//! # Augmentation
+//!
+//! Burn's `Mapper` and `Batcher` get neither the epoch nor the index of a sample. What they draw from
+//! `rand::rng()`, from a generator of their own or, with workers, from the device's is drawn otherwise when the
+//! run is resumed. [`init_seeded`](EpochLoaderConfig::init_seeded) gives the batcher each sample with a seed:
+//!
+//! ```
+//! use burn::data::dataloader::{DataLoader, batcher::Batcher};
+//! use burn::data::dataset::InMemDataset;
+//! use burn::tensor::Device;
+//! use burn_tricks_train::{EpochClock, EpochLoaderConfig, epoch_loader::Seeded};
+//! use rand::{RngExt as _, SeedableRng as _};
+//! use rand_chacha::ChaCha8Rng;
+//!
+//! struct Jittered;
+//!
+//! impl Batcher<Seeded<f32>, Vec<f32>> for Jittered {
+//!     fn batch(&self, items: Vec<Seeded<f32>>, _device: &Device) -> Vec<f32> {
+//!         let jittered = items.into_iter().map(|Seeded { item, seed }| {
+//!             let mut generator = ChaCha8Rng::seed_from_u64(seed);
+//!             item + generator.random_range(-0.1..0.1)
+//!         });
+//!         jittered.collect()
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let clock = EpochClock::new();
+//! let dataset = InMemDataset::new(vec![1.0, 2.0, 3.0]);
+//! let loader = EpochLoaderConfig::new(2, 42)
+//!     .with_workers(2)
+//!     .init_seeded(dataset, Jittered, &Device::flex(), &clock)?;
+//! clock.set(7); // whatever was drawn in epochs 1 to 6, by this process or another
+//! let epoch = || -> Vec<Vec<f32>> { loader.iter().map(|batch| batch.unwrap()).collect() };
+//! assert_eq!(epoch(), epoch());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | of Burn's data loading | resumes exactly |
+//! | --- | --- |
+//! | `DataLoaderBuilder` with `shuffle` | no: its generator moves on from epoch to epoch and is not saved |
+//! | `SamplerDataset`, with or without `with_seed` | no: it draws anew at each `get`, in the order of the calls |
+//! | `MapperDataset`, a `Batcher`, with `rand::rng()` or a generator of their own | no: see above |
+//! | a `Batcher` that draws from the device (`Tensor::random`) | without workers, on a device that is seeded at each epoch |
+//! | `ShuffledDataset`, `SelectionDataset` with a seed | yes: one order, drawn when it is made; without a seed, no |
+//! | `PartialDataset`, `ComposedDataset`, `WindowsDataset`, `MapperDataset` that draws nothing | yes |
+//! | `InMemoryMetricLogger` | no: it has no value of an epoch before the interruption |
+//!
+//! In place of a `SamplerDataset`, sample with replacement in the batcher: of a dataset of numbers `0..n`, take
+//! sample `seed % n`.
 //!
 //! # Cost
 //!
@@ -57,11 +115,12 @@
 //! # Differences
 //!
 //! PyTorch's `DistributedSampler` has a `set_epoch` that must not be forgotten; its `DataLoader` keeps the
-//! order of batches with any number of workers, as here. Batches drawn by a batcher from the device's
-//! generator (random augmentation) come out as drawn only without workers. A batcher that panics in a
-//! worker panics where its batch is asked for.
+//! order of batches with any number of workers, as here, and its `drop_last` is this one. PyTorch seeds the
+//! workers, so that what augmentation draws depends on their number; here it is seeded per sample. A batcher
+//! that panics in a worker panics where its batch is asked for.
 
 use crate::EpochClock;
+use crate::epoch_batches::{Ahead, Here};
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::{Dataset, DatasetError};
@@ -71,9 +130,8 @@ use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
 
 /// Configuration of an epoch-seeded loader.
 #[derive(Config, Debug, PartialEq, Eq)]
@@ -85,6 +143,11 @@ pub struct EpochLoaderConfig {
     /// Whether samples are shuffled. Default: yes.
     #[config(default = true)]
     pub shuffle: bool,
+    /// Whether the last batch of an epoch is left out if it is short: batch norm cannot train on a batch of
+    /// one sample. Shuffled, other samples are left out in each epoch; else always the last of the dataset.
+    /// Default: no.
+    #[config(default = false)]
+    pub drop_last: bool,
     /// Threads that make batches ahead. Default: 0, batches are made where they are asked for.
     #[config(default = 0)]
     pub workers: usize,
@@ -93,12 +156,23 @@ pub struct EpochLoaderConfig {
     pub reseed_device: bool,
 }
 
+/// A sample, and what random augmentation of it is to be seeded with. See
+/// [`EpochLoaderConfig::init_seeded`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seeded<I> {
+    /// The sample.
+    pub item: I,
+    /// A number made of the loader's seed, the epoch and the sample's index in the dataset, and of nothing
+    /// else: not of the batch, the slice, the worker or what was drawn before.
+    pub seed: u64,
+}
+
 impl EpochLoaderConfig {
     /// The loader of `dataset`. Its batches are made on `device`, until Burn moves it.
     ///
     /// # Errors
     ///
-    /// If `batch_size` is 0.
+    /// If `batch_size` is 0, or if with `drop_last` there are fewer samples than one batch takes.
     pub fn init<I, O>(
         &self,
         dataset: impl Dataset<I> + 'static,
@@ -110,23 +184,87 @@ impl EpochLoaderConfig {
         I: Send + Sync + 'static,
         O: Send + 'static,
     {
+        let samples = dataset.len();
+        let get = move |index, _epoch| dataset.get(index);
+        self.loader(samples, get, batcher, device, clock)
+    }
+
+    /// As [`init`](Self::init), with a seed for each sample and epoch: for random augmentation that is the
+    /// same when the run is resumed, with any number of workers. See [Augmentation](self#augmentation).
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init).
+    pub fn init_seeded<I, O>(
+        &self,
+        dataset: impl Dataset<I> + 'static,
+        batcher: impl Batcher<Seeded<I>, O> + 'static,
+        device: &Device,
+        clock: &EpochClock,
+    ) -> Result<Arc<dyn DataLoader<O>>, ConfigError>
+    where
+        I: Send + Sync + 'static,
+        O: Send + 'static,
+    {
+        let samples = dataset.len();
+        let loader_seed = self.seed;
+        let get = move |index, epoch| {
+            let seed = item_seed(loader_seed, epoch, index);
+            Ok(Seeded {
+                item: dataset.get(index)?,
+                seed,
+            })
+        };
+        self.loader(samples, get, batcher, device, clock)
+    }
+
+    fn loader<I, O>(
+        &self,
+        samples: usize,
+        get: impl Fn(usize, u64) -> Result<I, DatasetError> + Send + Sync + 'static,
+        batcher: impl Batcher<I, O> + 'static,
+        device: &Device,
+        clock: &EpochClock,
+    ) -> Result<Arc<dyn DataLoader<O>>, ConfigError>
+    where
+        I: Send + Sync + 'static,
+        O: Send + 'static,
+    {
         ConfigError::at_least_one("batch_size", self.batch_size)?;
-        let indices = (0..dataset.len()).collect();
+        if self.drop_last && samples < self.batch_size {
+            let requirement =
+                "be at most the number of samples with `drop_last`, or no batch is left";
+            let got = format_args!("{} of {samples} samples", self.batch_size);
+            return Err(ConfigError::new("batch_size", requirement, got));
+        }
         Ok(Arc::new(EpochLoader {
             config: self.clone(),
-            dataset: Arc::new(dataset),
+            get: Arc::new(get),
             batcher: Arc::new(batcher),
             device: device.clone(),
             clock: clock.clone(),
             passes: AtomicUsize::new(0),
-            indices,
+            indices: (0..samples).collect(),
         }))
     }
 }
 
-struct EpochLoader<I, O> {
+/// The seed of the sample at `index` in an epoch: a place in ChaCha's key stream, which can be reached without
+/// what comes before.
+fn item_seed(loader_seed: u64, epoch: u64, index: usize) -> u64 {
+    // Not the generator of the orders, which has the same stream.
+    let mut generator = ChaCha8Rng::seed_from_u64(!loader_seed);
+    generator.set_stream(epoch);
+    generator.set_word_pos(2 * index as u128);
+    generator.next_u64()
+}
+
+/// The sample of an index, in an epoch.
+type Get<I> = dyn Fn(usize, u64) -> Result<I, DatasetError> + Send + Sync;
+
+pub(crate) struct EpochLoader<I, O> {
     config: EpochLoaderConfig,
-    dataset: Arc<dyn Dataset<I>>,
+    get: Arc<Get<I>>,
     batcher: Arc<dyn Batcher<I, O>>,
     device: Device,
     clock: EpochClock,
@@ -140,7 +278,7 @@ impl<I, O> Clone for EpochLoader<I, O> {
     fn clone(&self) -> Self {
         Self {
             config: self.config.clone(),
-            dataset: self.dataset.clone(),
+            get: self.get.clone(),
             batcher: self.batcher.clone(),
             device: self.device.clone(),
             clock: self.clock.clone(),
@@ -157,12 +295,22 @@ impl<I, O> EpochLoader<I, O> {
         self.clock.get().unwrap_or(pass) as u64
     }
 
-    /// The generator of an epoch, for the samples from `first` on: slices, which several devices have,
-    /// are not shuffled alike.
-    fn generator(&self, epoch: u64, first: usize) -> ChaCha8Rng {
+    /// The generator of an epoch, for the samples from the first on that this loader has: slices, which
+    /// several devices have, neither shuffle nor draw alike.
+    fn generator(&self, epoch: u64) -> ChaCha8Rng {
+        let first = self.indices.first().copied().unwrap_or(0);
         let mut generator = ChaCha8Rng::seed_from_u64(self.config.seed);
         generator.set_stream(epoch ^ (first as u64).rotate_right(32));
         generator
+    }
+
+    /// Samples in an epoch.
+    fn kept(&self) -> usize {
+        let samples = self.indices.len();
+        match self.config.drop_last {
+            true => samples - samples % self.config.batch_size,
+            false => samples,
+        }
     }
 
     fn batches(&self, mut generator: ChaCha8Rng) -> Vec<Vec<usize>> {
@@ -170,12 +318,13 @@ impl<I, O> EpochLoader<I, O> {
         if self.config.shuffle {
             order.shuffle(&mut generator);
         }
+        order.truncate(self.kept());
         let batches = order.chunks(self.config.batch_size);
         batches.map(<[usize]>::to_vec).collect()
     }
 
-    fn make(&self, indices: &[usize]) -> Result<O, DatasetError> {
-        let items = indices.iter().map(|index| self.dataset.get(*index));
+    pub(crate) fn make(&self, indices: &[usize], epoch: u64) -> Result<O, DatasetError> {
+        let items = indices.iter().map(|index| (self.get)(*index, epoch));
         let items: Vec<I> = items.collect::<Result<_, _>>()?;
         Ok(self.batcher.batch(items, &self.device))
     }
@@ -184,27 +333,26 @@ impl<I, O> EpochLoader<I, O> {
 impl<I: Send + Sync + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<I, O> {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<O> + 'a> {
         let epoch = self.next_pass();
-        let device_seed = self.generator(epoch, 0).next_u64();
+        let mut generator = self.generator(epoch);
+        let device_seed = generator.next_u64();
         if self.config.reseed_device {
             self.device.seed(device_seed);
         }
-        let first = self.indices.first().copied().unwrap_or(0);
-        let mut generator = self.generator(epoch, first);
-        generator.next_u64(); // of the whole, the device's seed
         let batches = self.batches(generator);
-        let progress = Progress::new(0, self.indices.len(), Some("items".to_owned()));
+        let progress = Progress::new(0, self.kept(), Some("items".to_owned()));
         match self.config.workers {
             0 => Box::new(Here {
                 loader: self,
+                epoch,
                 batches: batches.into_iter(),
                 progress,
             }),
-            workers => Box::new(Ahead::new(self, batches, workers, progress)),
+            workers => Box::new(Ahead::new(self, epoch, batches, workers, progress)),
         }
     }
 
     fn num_items(&self) -> usize {
-        self.indices.len()
+        self.kept()
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<O>> {
@@ -215,108 +363,13 @@ impl<I: Send + Sync + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<O>> {
-        let end = end.min(self.indices.len());
+        let samples = self.indices.len();
+        // Burn divides `num_items` among the slices. Whoever has the last has the samples that an epoch of the
+        // whole leaves out, which would else be in no epoch of any.
+        let end = if end >= self.kept() { samples } else { end };
         Arc::new(Self {
             indices: self.indices[start.min(end)..end].to_vec(),
             ..self.clone()
         })
-    }
-}
-
-/// Batches made when they are asked for.
-struct Here<'a, I, O> {
-    loader: &'a EpochLoader<I, O>,
-    batches: std::vec::IntoIter<Vec<usize>>,
-    progress: Progress,
-}
-
-impl<I, O> Iterator for Here<'_, I, O> {
-    type Item = Result<O, DatasetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let indices = self.batches.next()?;
-        self.progress.items_processed += indices.len();
-        Some(self.loader.make(&indices))
-    }
-}
-
-impl<I, O> DataLoaderIterator<O> for Here<'_, I, O> {
-    fn progress(&self) -> Progress {
-        self.progress.clone()
-    }
-}
-
-/// A batch, and how many samples it has.
-type Made<O> = (Result<O, DatasetError>, usize);
-
-/// Batches made by threads: worker w of n makes the batches w, w + n, ..., and they are taken in turn.
-struct Ahead<O> {
-    workers: Vec<Worker<O>>,
-    next: usize,
-    left: usize,
-    progress: Progress,
-}
-
-struct Worker<O> {
-    receiver: mpsc::Receiver<Made<O>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl<O: Send + 'static> Ahead<O> {
-    fn new<I: Send + Sync + 'static>(
-        loader: &EpochLoader<I, O>,
-        batches: Vec<Vec<usize>>,
-        workers: usize,
-        progress: Progress,
-    ) -> Self {
-        let workers = workers.min(batches.len());
-        let worker = |at: usize| {
-            let (sender, receiver) = mpsc::sync_channel(2);
-            let mine: Vec<_> = batches.iter().skip(at).step_by(workers).cloned().collect();
-            let loader = loader.clone();
-            let thread = std::thread::spawn(move || {
-                for indices in mine {
-                    // Nobody listens any more when the epoch was broken off.
-                    if sender.send((loader.make(&indices), indices.len())).is_err() {
-                        return;
-                    }
-                }
-            });
-            Worker {
-                receiver,
-                thread: Some(thread),
-            }
-        };
-        Self {
-            workers: (0..workers).map(worker).collect(),
-            next: 0,
-            left: batches.len(),
-            progress,
-        }
-    }
-}
-
-impl<O> Iterator for Ahead<O> {
-    type Item = Result<O, DatasetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let worker = &mut self.workers[self.next];
-        let Ok((batch, samples)) = worker.receiver.recv() else {
-            // It owes a batch and is gone: the batcher panicked, and so does whoever asked for it.
-            match worker.thread.take().map(JoinHandle::join) {
-                Some(Err(panic)) => std::panic::resume_unwind(panic),
-                _ => unreachable!("a worker makes all its batches or panics"),
-            }
-        };
-        self.next = (self.next + 1) % self.workers.len();
-        self.progress.items_processed += samples;
-        Some(batch)
-    }
-}
-
-impl<O> DataLoaderIterator<O> for Ahead<O> {
-    fn progress(&self) -> Progress {
-        self.progress.clone()
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod best_in_memory;
+mod epoch_batches;
 pub mod epoch_clock;
 mod epoch_end;
 pub mod epoch_loader;
@@ -12,6 +13,7 @@ pub mod plateau;
 mod record_file;
 mod retention;
 mod run_files;
+pub mod sample_loss;
 pub mod session;
 mod session_error;
 #[doc = include_str!("several_devices.md")]
@@ -25,10 +27,11 @@ pub mod update_ratio;
 mod watched;
 
 pub use epoch_clock::EpochClock;
-pub use epoch_loader::EpochLoaderConfig;
+pub use epoch_loader::{EpochLoaderConfig, Seeded};
 pub use finished::{Ended, Finished};
 pub use grad_norm::{GradNorm, GradNormMetric};
 pub use plateau::SharedPlateau;
+pub use sample_loss::SampleLossMetric;
 pub use session::{Session, SessionExt};
 pub use session_error::SessionError;
 pub use state_error::StateError;

@@ -16,7 +16,7 @@
 //!     .init()?
 //!     .reduced_on_plateau(&PlateauConfig::new(Goal::Minimize))?;
 //! let plateau = SharedPlateau::new(schedule);
-//! // `Learner::new(model, optim, plateau.clone())`, `session.reduce_on_plateau(LossMetric::new(), &plateau)`
+//! // `Learner::new(model, optim, plateau.clone())`, `session.reduce_on_plateau(SampleLossMetric::new(), &plateau)`
 //! assert_eq!(plateau.scale(), 1.0);
 //! assert_eq!(plateau.clone().step(), 0.1);
 //! # Ok(())

@@ -6,15 +6,15 @@
 //! # Example
 //!
 //! ```
-//! use burn::train::metric::{Adaptor, LossInput, LossMetric};
+//! use burn::train::metric::{Adaptor, LossInput};
 //! use burn::train::{InferenceStep, LearnerModel, SupervisedTraining};
 //! use burn_tricks_stop::{EarlyStoppingConfig, Goal};
-//! use burn_tricks_train::SupervisedTrainingExt as _;
+//! use burn_tricks_train::{SampleLossMetric, SupervisedTrainingExt as _};
 //!
 //! # fn stopped<M: LearnerModel>(training: SupervisedTraining<M>) -> Result<(), burn_tricks_core::ConfigError>
 //! # where <M as InferenceStep>::Output: Adaptor<LossInput> {
 //! let stop = EarlyStoppingConfig::new(Goal::Minimize).with_patience(5).init()?;
-//! let (training, handle) = training.stop_early(LossMetric::new(), stop);
+//! let (training, handle) = training.stop_early(SampleLossMetric::new(), stop);
 //! // let result = training.launch(learner);
 //! if let Some(epoch) = handle.best_epoch() {
 //!     println!("epoch {epoch} was the best");

@@ -50,8 +50,8 @@ pub mod prelude {
     };
     #[cfg(feature = "train")]
     pub use burn_tricks_train::{
-        Ended, EpochClock, EpochLoaderConfig, GradNorm, SessionExt as _, SharedPlateau,
-        SupervisedTrainingExt as _, Trick, Tricked, TrickedExt as _, UpdateRatio,
+        Ended, EpochClock, EpochLoaderConfig, GradNorm, SampleLossMetric, SessionExt as _,
+        SharedPlateau, SupervisedTrainingExt as _, Trick, Tricked, TrickedExt as _, UpdateRatio,
     };
 }
 

@@ -1,0 +1,108 @@
+//! Going through the batches of an epoch: made where they are asked for, or ahead by threads.
+
+use crate::epoch_loader::EpochLoader;
+use burn::data::dataloader::{DataLoaderIterator, Progress};
+use burn::data::dataset::DatasetError;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+/// Batches made when they are asked for.
+pub(crate) struct Here<'a, I, O> {
+    pub(crate) loader: &'a EpochLoader<I, O>,
+    pub(crate) epoch: u64,
+    pub(crate) batches: std::vec::IntoIter<Vec<usize>>,
+    pub(crate) progress: Progress,
+}
+
+impl<I, O> Iterator for Here<'_, I, O> {
+    type Item = Result<O, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let indices = self.batches.next()?;
+        self.progress.items_processed += indices.len();
+        Some(self.loader.make(&indices, self.epoch))
+    }
+}
+
+impl<I, O> DataLoaderIterator<O> for Here<'_, I, O> {
+    fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+}
+
+/// A batch, and how many samples it has.
+type Made<O> = (Result<O, DatasetError>, usize);
+
+/// Batches made by threads: worker w of n makes the batches w, w + n, ..., and they are taken in turn.
+pub(crate) struct Ahead<O> {
+    workers: Vec<Worker<O>>,
+    next: usize,
+    left: usize,
+    progress: Progress,
+}
+
+struct Worker<O> {
+    receiver: mpsc::Receiver<Made<O>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<O: Send + 'static> Ahead<O> {
+    pub(crate) fn new<I: Send + Sync + 'static>(
+        loader: &EpochLoader<I, O>,
+        epoch: u64,
+        batches: Vec<Vec<usize>>,
+        workers: usize,
+        progress: Progress,
+    ) -> Self {
+        let workers = workers.min(batches.len());
+        let worker = |at: usize| {
+            let (sender, receiver) = mpsc::sync_channel(2);
+            let mine: Vec<_> = batches.iter().skip(at).step_by(workers).cloned().collect();
+            let loader = loader.clone();
+            let thread = std::thread::spawn(move || {
+                for indices in mine {
+                    // Nobody listens any more when the epoch was broken off.
+                    let batch = loader.make(&indices, epoch);
+                    if sender.send((batch, indices.len())).is_err() {
+                        return;
+                    }
+                }
+            });
+            Worker {
+                receiver,
+                thread: Some(thread),
+            }
+        };
+        Self {
+            workers: (0..workers).map(worker).collect(),
+            next: 0,
+            left: batches.len(),
+            progress,
+        }
+    }
+}
+
+impl<O> Iterator for Ahead<O> {
+    type Item = Result<O, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let worker = &mut self.workers[self.next];
+        let Ok((batch, samples)) = worker.receiver.recv() else {
+            // It owes a batch and is gone: the batcher panicked, and so does whoever asked for it.
+            match worker.thread.take().map(JoinHandle::join) {
+                Some(Err(panic)) => std::panic::resume_unwind(panic),
+                _ => unreachable!("a worker makes all its batches or panics"),
+            }
+        };
+        self.next = (self.next + 1) % self.workers.len();
+        self.progress.items_processed += samples;
+        Some(batch)
+    }
+}
+
+impl<O> DataLoaderIterator<O> for Ahead<O> {
+    fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+}
