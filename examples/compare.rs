@@ -1,7 +1,7 @@
 //! Trains the same network without and with each trick, and says what each trick did.
 //!
 //! `cargo run --release --example compare` compares all of them on handwritten digits, on the CPU;
-//! `-- --help` tells the rest.
+//! `-- --help` tells the rest. If a run fails, the others are reported, and the exit status is not 0.
 
 use burn_tricks_compare::{Comparison, Job, Runner, worker_command};
 use burn_tricks_examples::data::Source;
@@ -44,10 +44,14 @@ struct Options {
     /// Processes at a time [default: one per core; on a GPU 1]. The results do not depend on it.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// Stop at the first run that fails. Without it the others go on; the runs that finished are reported
+    /// either way.
+    #[arg(long)]
+    fail_fast: bool,
     /// A folder with MNIST's four IDX files, gzipped or not, instead of the digits.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Write the runs and the summary of each variant there.
+    /// Write the runs, finished and failed, and the summary of each variant there.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// A worker's task, as JSON: this program starts itself with it.
@@ -166,7 +170,10 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
         (None, true) => NonZeroUsize::MIN,
         (None, false) => available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
-    let runs = Runner::new(parallel).with_progress(true).run(jobs)?;
+    let runs = Runner::new(parallel)
+        .with_fail_fast(options.fail_fast)
+        .with_progress(true)
+        .run(jobs);
     let described = |recipe: &&Recipe| burn_tricks_compare::Recipe {
         name: recipe.name.to_owned(),
         baseline: recipe.baseline.map(str::to_owned),
@@ -179,7 +186,19 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
         let json = serde_json::to_string_pretty(&comparison)?;
         std::fs::write(path, json).map_err(|error| cannot_write(path, &error))?;
     }
-    Ok(())
+    let (failed, finished) = (&comparison.failed, comparison.runs.len());
+    if failed.is_empty() {
+        return Ok(());
+    }
+    for run in failed {
+        eprintln!("{run}");
+    }
+    Err(format!(
+        "{} of {} runs failed",
+        failed.len(),
+        finished + failed.len()
+    )
+    .into())
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> String {

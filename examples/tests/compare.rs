@@ -1,6 +1,6 @@
 //! The `compare` example, as a user runs it.
 
-use burn_tricks_compare::{Comparison, RunResult};
+use burn_tricks_compare::{Comparison, RunResult, Verdict};
 use burn_tricks_examples::recipes::RECIPES;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -127,4 +127,61 @@ fn a_report_that_cannot_be_written_fails_before_the_runs() {
         "{error}"
     );
     assert_eq!(text(&output.stdout), "", "no table");
+}
+
+/// The runs of the others are kept when the system kills a worker, as it does when memory runs out.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_worker_is_a_failed_run_among_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let options = "--only clip --seeds 2 --epochs 2 --jobs 1 --json";
+    let mut command = Command::new(program());
+    command.args(options.split(' ')).arg(&path);
+    command.stdout(std::process::Stdio::piped());
+    command.stderr(std::process::Stdio::piped());
+    let running = command.spawn().unwrap();
+    let worker = loop {
+        if let Some(worker) = child_of(running.id()) {
+            break worker;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    };
+    let killed = Command::new("kill").args(["-9", &worker]).status();
+    assert!(killed.unwrap().success());
+
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(error.contains("error: 1 of 4 runs failed"), "{error}");
+    let reason = "the worker ended with signal: 9 (SIGKILL)";
+    assert!(error.contains(reason), "{error}");
+    let table = text(&output.stdout);
+
+    let report = std::fs::read_to_string(path).unwrap();
+    let comparison: Comparison = serde_json::from_str(&report).unwrap();
+    assert_eq!(comparison.runs.len(), 3);
+    let failed = &comparison.failed[..];
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].reason, reason);
+    let line = format!("- {}, seed {}: {reason}", failed[0].variant, failed[0].seed);
+    assert!(table.contains(&line), "{table}");
+    assert_eq!(comparison.variants[1].verdict, Some(Verdict::Incomplete));
+}
+
+/// The number of a process that `parent` has started.
+#[cfg(target_os = "linux")]
+fn child_of(parent: u32) -> Option<String> {
+    for entry in std::fs::read_dir("/proc").unwrap() {
+        let entry = entry.unwrap();
+        // The parent's number is the second field behind the name, which is in parentheses.
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
+        let behind = stat.rsplit(')').next().unwrap_or_default();
+        if behind.split_whitespace().nth(1) == Some(&parent.to_string()) {
+            return entry.file_name().into_string().ok();
+        }
+    }
+    None
 }

@@ -1,6 +1,10 @@
 //! The results that a worker was asked for, as they come in.
 
-use crate::{run::RunResult, run_error::RunErrorKind};
+use crate::{
+    failure::Failure,
+    run::RunResult,
+    runs::{FailedRun, Runs},
+};
 
 /// The results that a worker was asked for, as they come in.
 #[derive(Debug)]
@@ -8,55 +12,71 @@ pub(crate) struct Expected {
     label: String,
     /// In the order asked for, whatever the order they come in.
     results: Vec<(u64, Option<RunResult>)>,
+    /// Index of the result that came last.
+    last: Option<usize>,
 }
 
 impl Expected {
-    pub(crate) fn new(label: &str, seeds: &[u64]) -> Self {
+    pub(crate) fn new(label: String, seeds: &[u64]) -> Self {
         Self {
-            label: label.to_owned(),
+            label,
             results: seeds.iter().map(|&seed| (seed, None)).collect(),
+            last: None,
         }
     }
 
     /// Takes a line of the worker's standard output; whether it was a result.
-    pub(crate) fn take(&mut self, line: &str) -> Result<bool, RunErrorKind> {
+    pub(crate) fn take(&mut self, line: &str) -> Result<bool, Failure> {
         let Some(run) = RunResult::from_line(line) else {
             return Ok(false);
         };
-        let run = run.map_err(|error| RunErrorKind::UnreadableResult {
+        let run = run.map_err(|error| Failure::UnreadableResult {
             line: line.to_owned(),
             error,
         })?;
-        let slot = self
-            .results
-            .iter_mut()
-            .find(|(seed, result)| *seed == run.seed && result.is_none())
-            .filter(|_| run.variant == self.label);
-        match slot {
-            Some((_, result)) => {
-                *result = Some(run);
-                Ok(true)
-            }
-            None => Err(RunErrorKind::UnexpectedResult {
-                variant: run.variant,
-                seed: run.seed,
-            }),
+        let is_asked_for = run.variant == self.label;
+        let mut slots = self.results.iter_mut();
+        let slot =
+            slots.position(|(seed, result)| is_asked_for && *seed == run.seed && result.is_none());
+        if let Some(index) = slot {
+            self.results[index].1 = Some(run);
+            self.last = Some(index);
+            return Ok(true);
         }
+        // Of two results of one run, neither is to be trusted.
+        for (seed, result) in &mut self.results {
+            if is_asked_for && *seed == run.seed {
+                *result = None;
+            }
+        }
+        Err(Failure::UnexpectedResult {
+            variant: run.variant,
+            seed: run.seed,
+        })
     }
 
-    /// All results, once the worker has ended.
-    pub(crate) fn finish(self) -> Result<Vec<RunResult>, RunErrorKind> {
-        let missing = |(seed, result): &(u64, Option<_>)| result.is_none().then_some(*seed);
-        let missing: Vec<u64> = self.results.iter().filter_map(missing).collect();
-        if missing.is_empty() {
-            Ok(self
-                .results
-                .into_iter()
-                .filter_map(|(_, run)| run)
-                .collect())
-        } else {
-            Err(RunErrorKind::MissingResults(missing))
+    /// The runs, once the worker has ended or failed. A failure is that of the runs without a result,
+    /// or, if there are none, of the run whose result came last.
+    pub(crate) fn finish(mut self, outcome: Result<(), Failure>, stderr: &str) -> Runs {
+        let is_complete = self.results.iter().all(|(_, result)| result.is_some());
+        let is_at_fault = !matches!(outcome, Ok(()) | Err(Failure::Stopped));
+        if let Some(last) = self.last.filter(|_| is_complete && is_at_fault) {
+            self.results[last].1 = None;
         }
+        let reason = outcome.err().unwrap_or(Failure::NoResult).to_string();
+        let mut runs = Runs::default();
+        for (seed, result) in self.results {
+            match result {
+                Some(result) => runs.finished.push(result),
+                None => runs.failed.push(FailedRun {
+                    variant: self.label.clone(),
+                    seed,
+                    reason: reason.clone(),
+                    stderr: stderr.to_owned(),
+                }),
+            }
+        }
+        runs
     }
 }
 
@@ -68,34 +88,75 @@ mod tests {
         RunResult::sample(variant, seed, 0.9).to_line().unwrap()
     }
 
-    #[test]
-    fn results_are_returned_in_the_order_asked_for() {
-        let mut expected = Expected::new("ema", &[3, 1]);
-        assert!(expected.take(&line("ema", 1)).unwrap());
-        assert!(!expected.take("epoch 1").unwrap());
-        assert!(expected.take(&line("ema", 3)).unwrap());
-        let seeds: Vec<u64> = expected.finish().unwrap().iter().map(|r| r.seed).collect();
-        assert_eq!(seeds, [3, 1]);
+    fn expected(seeds: &[u64]) -> Expected {
+        Expected::new("ema".to_owned(), seeds)
+    }
+
+    /// The seeds that finished, and those that failed.
+    fn seeds(runs: &Runs) -> (Vec<u64>, Vec<u64>) {
+        (
+            runs.finished.iter().map(|run| run.seed).collect(),
+            runs.failed.iter().map(|run| run.seed).collect(),
+        )
     }
 
     #[test]
-    fn only_what_was_asked_for_is_taken_and_only_once() {
-        let mut expected = Expected::new("ema", &[3, 1]);
+    fn results_are_returned_in_the_order_asked_for() {
+        let mut expected = expected(&[3, 1]);
+        assert!(expected.take(&line("ema", 1)).unwrap());
+        assert!(!expected.take("epoch 1").unwrap());
+        assert!(expected.take(&line("ema", 3)).unwrap());
+        let runs = expected.finish(Ok(()), "a warning");
+        assert_eq!(seeds(&runs), (vec![3, 1], vec![]));
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_taken() {
+        let mut expected = expected(&[3, 1]);
         expected.take(&line("ema", 1)).unwrap();
-        for (variant, seed) in [("ema", 1), ("ema", 2), ("sgd", 3)] {
-            let error = expected.take(&line(variant, seed)).unwrap_err();
+        for (variant, seed) in [("ema", 2), ("sgd", 3)] {
+            let failure = expected.take(&line(variant, seed)).unwrap_err();
             let quoted = format!("{variant:?} with seed {seed}");
-            assert!(error.to_string().contains(&quoted), "{error}");
+            assert!(failure.to_string().contains(&quoted), "{failure}");
         }
-        let error = expected.finish().unwrap_err();
-        assert_eq!(error.to_string(), "gave no result for seed 3");
+        let runs = expected.finish(Ok(()), "the end");
+        assert_eq!(seeds(&runs), (vec![1], vec![3]));
+        assert_eq!(runs.failed[0].reason, "the worker ended without a result");
+        assert_eq!(runs.failed[0].stderr, "the end");
+    }
+
+    #[test]
+    fn of_two_results_of_one_run_neither_is_kept() {
+        let mut expected = expected(&[3, 1]);
+        for seed in [3, 1] {
+            expected.take(&line("ema", seed)).unwrap();
+        }
+        let failure = expected.take(&line("ema", 3)).unwrap_err();
+        let runs = expected.finish(Err(failure), "");
+        assert_eq!(seeds(&runs), (vec![1], vec![3]));
+    }
+
+    #[test]
+    fn a_failure_behind_the_last_result_is_that_of_the_last_run() {
+        for (failure, fails) in [
+            (Failure::Wait(std::io::Error::other("gone")), true),
+            (Failure::Stopped, false),
+        ] {
+            let mut expected = expected(&[3, 1, 2]);
+            for seed in [3, 2, 1] {
+                expected.take(&line("ema", seed)).unwrap();
+            }
+            let runs = expected.finish(Err(failure), "");
+            let failed = if fails { vec![1] } else { vec![] };
+            assert_eq!(seeds(&runs).1, failed);
+        }
     }
 
     #[test]
     fn an_unreadable_result_is_quoted() {
-        let error = Expected::new("ema", &[1])
+        let failure = expected(&[1])
             .take("burn-tricks-run {\"variant\":7}")
             .unwrap_err();
-        assert!(error.to_string().contains(r#"{\"variant\":7}"#), "{error}");
+        assert!(failure.to_string().contains(r#"{\"variant\":7}"#));
     }
 }

@@ -16,6 +16,8 @@ const ROUNDING: f64 = 1e-12;
 /// A paired comparison; see [`paired`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Paired {
+    /// Number of pairs.
+    pub pairs: usize,
     /// Mean difference with its 95 % interval.
     pub difference: Interval,
     /// Two-sided p-value of the paired t-test.
@@ -44,6 +46,7 @@ pub fn paired(a: &[f64], b: &[f64]) -> Paired {
     let difference = Interval::confidence_95(&differences);
     if difference.mean.is_nan() {
         return Paired {
+            pairs: a.len(),
             difference,
             t_p: f64::NAN,
             sign_flip_p: f64::NAN,
@@ -70,6 +73,7 @@ pub fn paired(a: &[f64], b: &[f64]) -> Paired {
         1.0
     };
     Paired {
+        pairs: a.len(),
         difference,
         t_p,
         sign_flip_p,

@@ -7,6 +7,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::runs::FailedRun;
+
 /// Counts finished runs, and names the jobs that are running.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -47,6 +49,11 @@ impl Progress {
 
     pub(crate) fn run_finished(&self) {
         self.bar.inc(1);
+    }
+
+    /// Shows a failure above the bar. The bar counts the runs that finished.
+    pub(crate) fn run_failed(&self, run: &FailedRun) {
+        self.bar.println(run.to_string());
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<String>)) {

@@ -4,19 +4,23 @@ use std::{
     env, io,
     num::NonZeroUsize,
     process::Command,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
 };
 
 use crate::{
     expected::Expected,
+    failure::Failure,
     progress::Progress,
-    run::RunResult,
-    run_error::{RunError, RunErrorKind},
+    runs::Runs,
     worker::{Event, Worker},
 };
 
-/// A worker process to run, and the results it is to print with [`RunResult::emit`].
+/// A worker process to run, and the results it is to print with
+/// [`RunResult::emit`](crate::RunResult::emit).
 #[derive(Debug)]
 pub struct Job {
     /// The variant whose runs it makes.
@@ -29,12 +33,13 @@ pub struct Job {
 
 /// Runs jobs in worker processes, some at a time.
 ///
-/// A worker prints one line on standard output for each run, with [`RunResult::emit`]. What else
-/// it prints there is ignored; of its standard error the last lines are kept for a [`RunError`].
-/// Its standard input is empty.
+/// A worker prints one line on standard output for each run, with
+/// [`RunResult::emit`](crate::RunResult::emit). What else it prints there is ignored; of its standard
+/// error the last lines are kept for a [`FailedRun`](crate::FailedRun). Its standard input is empty.
 #[derive(Debug, Clone)]
 pub struct Runner {
     parallel: NonZeroUsize,
+    fail_fast: bool,
     progress: bool,
 }
 
@@ -43,43 +48,53 @@ impl Runner {
     pub fn new(parallel: NonZeroUsize) -> Self {
         Self {
             parallel,
+            fail_fast: false,
             progress: false,
         }
     }
 
-    /// Whether to show a progress bar on standard error while it is a terminal. The default is
-    /// not to.
+    /// Whether to stop at the first failure: no further jobs are started then, and the workers still
+    /// running are killed. Processes that a worker started itself are not killed. The default is to
+    /// run the other jobs to their end, because they do not depend on the one that failed.
+    pub fn with_fail_fast(mut self, fail_fast: bool) -> Self {
+        self.fail_fast = fail_fast;
+        self
+    }
+
+    /// Whether to show a progress bar, and failures as they happen, on standard error while it is a
+    /// terminal. The default is not to.
     pub fn with_progress(mut self, progress: bool) -> Self {
         self.progress = progress;
         self
     }
 
-    /// Runs all jobs and returns their results, ordered by job and then by seed as given, whatever
-    /// the order in which they finished.
+    /// Runs all jobs, and returns what became of every run that they were asked for. Both the finished
+    /// and the failed ones are ordered by job and then by seed as given, whatever the order in which
+    /// they ended.
     ///
-    /// # Errors
+    /// A job fails if its worker cannot be started, ends with a failure or without a result for each
+    /// seed, or prints a result that cannot be read or was not asked for; in the last two cases the
+    /// worker is killed. The runs of the job whose results it had printed before are kept, and the
+    /// others have failed. If none were left, the one whose result came last has failed, since its
+    /// worker did not end well; if it printed two results for one run, that run has.
     ///
-    /// If a worker cannot be started, fails, or does not print exactly the results it was asked
-    /// for. No further jobs are started then, the workers still running are killed, and the first
-    /// error is returned. Processes that a worker started itself are not killed.
-    pub fn run(&self, jobs: Vec<Job>) -> Result<Vec<RunResult>, RunError> {
+    /// A job of one seed loses one run if it fails, a job of several may lose more.
+    pub fn run(&self, jobs: Vec<Job>) -> Runs {
         let runs = jobs.iter().map(|job| job.seeds.len()).sum();
         let progress = Progress::new(runs, self.progress);
         let threads = self.parallel.get().min(jobs.len());
         let queue = Mutex::new(jobs.into_iter().enumerate());
-        let results = Mutex::new(Vec::new());
-        let first_error = OnceLock::new();
-        let stopped = || first_error.get().is_some();
+        let ended = Mutex::new(Vec::new());
+        let any_failed = AtomicBool::new(false);
+        let stopped = || self.fail_fast && any_failed.load(Relaxed);
 
         let work_off_the_queue = || {
-            while !stopped()
-                && let Some((index, job)) = next(&queue)
-            {
-                match work(job, &progress, &stopped) {
-                    Ok(runs) => lock(&results).push((index, runs)),
-                    // An error that is not the first is dropped.
-                    Err(error) => drop(first_error.set(error)),
+            while let Some((index, job)) = next(&queue) {
+                let runs = work(job, &progress, &stopped);
+                if !runs.failed.is_empty() {
+                    any_failed.store(true, Relaxed);
                 }
+                lock(&ended).push((index, runs));
             }
         };
         thread::scope(|scope| {
@@ -88,57 +103,62 @@ impl Runner {
             }
         });
 
-        if let Some(error) = first_error.into_inner() {
-            return Err(error);
+        let mut ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+        ended.sort_by_key(|(index, _)| *index);
+        let mut all = Runs::default();
+        for (_, runs) in ended {
+            all.finished.extend(runs.finished);
+            all.failed.extend(runs.failed);
         }
-        let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        results.sort_by_key(|(index, _)| *index);
-        Ok(results.into_iter().flat_map(|(_, runs)| runs).collect())
+        all
     }
 }
 
-/// Runs one job. If stopped, the results are not complete.
-fn work(
-    job: Job,
-    progress: &Progress,
-    stopped: &dyn Fn() -> bool,
-) -> Result<Vec<RunResult>, RunError> {
+/// Runs one job.
+fn work(job: Job, progress: &Progress, stopped: &dyn Fn() -> bool) -> Runs {
     let Job {
         label,
         seeds,
         command,
     } = job;
+    let mut expected = Expected::new(label.clone(), &seeds);
+    if stopped() {
+        return expected.finish(Err(Failure::Stopped), "");
+    }
     let _running = progress.start(&label);
-    let mut expected = Expected::new(&label, &seeds);
-    let failure = |kind, status, stderr| RunError {
-        label: label.clone(),
-        seeds: seeds.clone(),
-        kind,
-        status,
-        stderr,
+    let runs = match Worker::start(command) {
+        Ok(mut worker) => {
+            let outcome = watch(&mut worker, &mut expected, progress, stopped);
+            expected.finish(outcome, &worker.stderr_tail())
+        }
+        Err(error) => expected.finish(Err(Failure::Start(error)), ""),
     };
+    if !stopped() {
+        runs.failed.iter().for_each(|run| progress.run_failed(run));
+    }
+    runs
+}
 
-    let mut worker = Worker::start(command)
-        .map_err(|error| failure(RunErrorKind::Start(error), None, String::new()))?;
-    let (outcome, status) = loop {
-        if stopped() {
-            return Ok(Vec::new());
-        }
-        match worker.next() {
-            Ok(Event::Idle) => {}
-            Ok(Event::Line(line)) => match expected.take(&line) {
-                Ok(true) => progress.run_finished(),
-                Ok(false) => {}
-                Err(kind) => break (Err(kind), None),
-            },
-            Ok(Event::Ended(status)) if status.success() => {
-                break (expected.finish(), Some(status));
+/// Takes what the worker prints until it ends, fails or is to stop.
+fn watch(
+    worker: &mut Worker,
+    expected: &mut Expected,
+    progress: &Progress,
+    stopped: &dyn Fn() -> bool,
+) -> Result<(), Failure> {
+    while !stopped() {
+        match worker.next().map_err(Failure::Wait)? {
+            Event::Idle => {}
+            Event::Line(line) => {
+                if expected.take(&line)? {
+                    progress.run_finished();
+                }
             }
-            Ok(Event::Ended(status)) => break (Err(RunErrorKind::Failed), Some(status)),
-            Err(error) => break (Err(RunErrorKind::Wait(error)), None),
+            Event::Ended(status) if status.success() => return Ok(()),
+            Event::Ended(status) => return Err(Failure::Ended(status)),
         }
-    };
-    outcome.map_err(|kind| failure(kind, status, worker.stderr_tail()))
+    }
+    Err(Failure::Stopped)
 }
 
 /// The next of the items; a function, so that the lock is released before the item is used.

@@ -1,6 +1,6 @@
 //! The summary of a comparison, variant by variant.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use crate::{
     error::CompareError,
     paired::{Paired, paired},
     run::RunResult,
+    runs::{FailedRun, Runs},
     stats::{Interval, mean},
     verdict::{Difference, Verdict},
 };
@@ -30,11 +31,13 @@ pub struct Recipe {
 pub struct Comparison {
     /// One summary for each recipe, in the order of the recipes.
     pub variants: Vec<VariantSummary>,
-    /// Every run, in the order of the recipes and of the seeds.
+    /// Every run that finished, in the order of the recipes and of the seeds.
     pub runs: Vec<RunResult>,
+    /// Every run that failed, in the same order.
+    pub failed: Vec<FailedRun>,
 }
 
-/// The runs of one variant, summarised over its seeds.
+/// The runs of one variant, summarised over the seeds with which they finished.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VariantSummary {
     /// Name of the variant.
@@ -43,8 +46,10 @@ pub struct VariantSummary {
     pub baseline: Option<String>,
     /// A few words on what it does.
     pub about: String,
-    /// Number of seeds.
+    /// Number of seeds with which a run finished.
     pub seeds: usize,
+    /// Number of seeds with which a run failed.
+    pub failed: usize,
     /// Accuracy on the test set, from 0 to 1.
     pub test_accuracy: Interval,
     /// Loss on the test set.
@@ -76,27 +81,32 @@ pub struct EpochsTo90 {
 impl Comparison {
     /// Compares each variant with its baseline, paired by seed.
     ///
+    /// Where a run failed, its pair is left out of the difference, and the verdict is
+    /// [`Verdict::Incomplete`].
+    ///
     /// # Errors
     ///
     /// - Two recipes have the same name, or a recipe's baseline is not the name of another.
     /// - A run is of no recipe's variant, or two are of the same variant and seed.
-    /// - A variant and its baseline do not have runs for the same seeds, or a variant has none.
-    pub fn new(recipes: &[Recipe], mut runs: Vec<RunResult>) -> Result<Self, CompareError> {
+    /// - A variant and its baseline do not have runs, finished or failed, for the same seeds, or a
+    ///   variant has none.
+    pub fn new(recipes: &[Recipe], runs: impl Into<Runs>) -> Result<Self, CompareError> {
+        let Runs {
+            finished: mut runs,
+            mut failed,
+        } = runs.into();
         check_recipes(recipes)?;
-        sort_runs(recipes, &mut runs)?;
-        let by_variant: HashMap<&str, &[RunResult]> = runs
-            .chunk_by(|a, b| a.variant == b.variant)
-            .map(|runs| (runs[0].variant.as_str(), runs))
-            .collect();
-        let runs_of = |name: &str| by_variant.get(name).copied().unwrap_or_default();
+        sort_runs(recipes, &mut runs, &mut failed)?;
+        let arms = arms(&runs, &failed);
+        let arm = |name: &str| arms.get(name).copied().unwrap_or_default();
 
         let mut comparisons = Vec::with_capacity(recipes.len());
         for Recipe { name, baseline, .. } in recipes {
             let comparison = match baseline {
-                Some(baseline) => Some(pair((name, runs_of(name)), (baseline, runs_of(baseline)))?),
+                Some(baseline) => Some(pair((name, arm(name)), (baseline, arm(baseline)))?),
                 None => None,
             };
-            if runs_of(name).is_empty() {
+            if arm(name).seeds().is_empty() {
                 let variant = name.clone();
                 return Err(CompareError::NoRuns { variant });
             }
@@ -107,19 +117,23 @@ impl Comparison {
             .iter()
             .zip(Difference::corrected(&comparisons))
             .map(|(recipe, difference)| {
-                let baseline = recipe.baseline.as_deref().map(runs_of);
-                VariantSummary::new(recipe, runs_of(&recipe.name), baseline, difference)
+                let baseline = recipe.baseline.as_deref().map(arm);
+                VariantSummary::new(recipe, arm(&recipe.name), baseline, difference)
             })
             .collect();
-        Ok(Self { variants, runs })
+        Ok(Self {
+            variants,
+            runs,
+            failed,
+        })
     }
 }
 
 impl VariantSummary {
     fn new(
         recipe: &Recipe,
-        runs: &[RunResult],
-        baseline: Option<&[RunResult]>,
+        Arm { runs, failed }: Arm<'_>,
+        baseline: Option<Arm<'_>>,
         difference: Option<Difference>,
     ) -> Self {
         let interval = |value: fn(&RunResult) -> f64| Interval::confidence_95(&each(runs, value));
@@ -133,6 +147,7 @@ impl VariantSummary {
             baseline: recipe.baseline.clone(),
             about: recipe.about.clone(),
             seeds: runs.len(),
+            failed: failed.len(),
             test_accuracy: interval(|run| run.test_accuracy),
             test_loss: interval(|run| run.test_loss),
             epochs_to_90: EpochsTo90 {
@@ -142,10 +157,10 @@ impl VariantSummary {
             gap: interval(|run| run.gap),
             seconds_per_epoch: interval(|run| run.seconds_per_epoch),
             time_ratio: baseline
-                .map(|baseline| time(runs) / time(baseline))
+                .map(|baseline| time(runs) / time(baseline.runs))
                 .filter(|ratio| ratio.is_finite()),
             difference,
-            verdict: difference.map(|difference| Verdict::new(&difference, runs.len())),
+            verdict: difference.map(|d| Verdict::new(&d, runs.len() + failed.len())),
         }
     }
 }
@@ -176,53 +191,87 @@ fn check_recipes(recipes: &[Recipe]) -> Result<(), CompareError> {
 }
 
 /// Sorts the runs by recipe, then seed.
-fn sort_runs(recipes: &[Recipe], runs: &mut [RunResult]) -> Result<(), CompareError> {
+fn sort_runs(
+    recipes: &[Recipe],
+    finished: &mut [RunResult],
+    failed: &mut [FailedRun],
+) -> Result<(), CompareError> {
     let names = recipes.iter().map(|recipe| recipe.name.as_str());
     let position: HashMap<&str, usize> = names.zip(0..).collect();
-    if let Some(run) = runs
-        .iter()
-        .find(|run| !position.contains_key(&*run.variant))
-    {
-        return Err(CompareError::UnknownVariant {
-            variant: run.variant.clone(),
-            seed: run.seed,
-        });
-    }
-    runs.sort_by_key(|run| (position[&*run.variant], run.seed));
-    for pair in runs.windows(2) {
-        if (&pair[0].variant, pair[0].seed) == (&pair[1].variant, pair[1].seed) {
-            return Err(CompareError::DuplicateRun {
-                variant: pair[0].variant.clone(),
-                seed: pair[0].seed,
-            });
+    let mut seen = HashSet::new();
+    let of_finished = finished.iter().map(|run| (&run.variant, run.seed));
+    let of_failed = failed.iter().map(|run| (&run.variant, run.seed));
+    for (variant, seed) in of_finished.chain(of_failed) {
+        if !position.contains_key(variant.as_str()) {
+            let variant = variant.clone();
+            return Err(CompareError::UnknownVariant { variant, seed });
+        }
+        if !seen.insert((variant, seed)) {
+            let variant = variant.clone();
+            return Err(CompareError::DuplicateRun { variant, seed });
         }
     }
+    finished.sort_by_key(|run| (position[&*run.variant], run.seed));
+    failed.sort_by_key(|run| (position[&*run.variant], run.seed));
     Ok(())
 }
 
-/// Pairs the runs of a variant and of its baseline by seed. Both must be sorted.
+/// The runs of one variant, sorted by seed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Arm<'a> {
+    runs: &'a [RunResult],
+    failed: &'a [FailedRun],
+}
+
+impl Arm<'_> {
+    /// The seeds of all runs, finished or failed.
+    fn seeds(&self) -> BTreeSet<u64> {
+        let finished = self.runs.iter().map(|run| run.seed);
+        finished
+            .chain(self.failed.iter().map(|run| run.seed))
+            .collect()
+    }
+
+    /// The accuracies of the runs that finished, by seed.
+    fn accuracies(&self) -> HashMap<u64, f64> {
+        let accuracy = |run: &RunResult| (run.seed, run.test_accuracy);
+        self.runs.iter().map(accuracy).collect()
+    }
+}
+
+/// The arms by variant. The runs must be sorted.
+fn arms<'a>(runs: &'a [RunResult], failed: &'a [FailedRun]) -> HashMap<&'a str, Arm<'a>> {
+    let mut arms: HashMap<&str, Arm<'_>> = HashMap::new();
+    for runs in runs.chunk_by(|a, b| a.variant == b.variant) {
+        arms.entry(&runs[0].variant).or_default().runs = runs;
+    }
+    for failed in failed.chunk_by(|a, b| a.variant == b.variant) {
+        arms.entry(&failed[0].variant).or_default().failed = failed;
+    }
+    arms
+}
+
+/// Compares a variant with its baseline over the seeds with which both finished.
 fn pair(
-    (name, runs): (&str, &[RunResult]),
-    (baseline, baseline_runs): (&str, &[RunResult]),
+    (name, arm): (&str, Arm<'_>),
+    (baseline, baseline_arm): (&str, Arm<'_>),
 ) -> Result<Paired, CompareError> {
-    let lacks = |runs: &[RunResult], other: &[RunResult]| {
-        let seeds: HashSet<u64> = runs.iter().map(|run| run.seed).collect();
-        other
-            .iter()
-            .map(|run| run.seed)
-            .find(|seed| !seeds.contains(seed))
-    };
-    let missing = |variant: &str, seed, paired_with: &str| CompareError::MissingRun {
+    let (seeds, baseline_seeds) = (arm.seeds(), baseline_arm.seeds());
+    let missing = |variant: &str, seed: u64, paired_with: &str| CompareError::MissingRun {
         variant: variant.to_owned(),
         seed,
         paired_with: paired_with.to_owned(),
     };
-    if let Some(seed) = lacks(runs, baseline_runs) {
+    if let Some(&seed) = baseline_seeds.difference(&seeds).next() {
         return Err(missing(name, seed, baseline));
     }
-    if let Some(seed) = lacks(baseline_runs, runs) {
+    if let Some(&seed) = seeds.difference(&baseline_seeds).next() {
         return Err(missing(baseline, seed, name));
     }
-    let accuracy = |runs| each(runs, |run| run.test_accuracy);
-    Ok(paired(&accuracy(runs), &accuracy(baseline_runs)))
+    let (of_variant, of_baseline) = (arm.accuracies(), baseline_arm.accuracies());
+    let pairs = seeds
+        .iter()
+        .filter_map(|seed| Some((of_variant.get(seed)?, of_baseline.get(seed)?)));
+    let (a, b): (Vec<f64>, Vec<f64>) = pairs.unzip();
+    Ok(paired(&a, &b))
 }

@@ -33,6 +33,8 @@ impl Comparison {
     /// - `vs NAME` stands below a difference from another baseline than the first one.
     /// - `3.2 (4/6)` epochs: the mean over 4 of 6 seeds, the others never reached 90 %.
     /// - Where there is no baseline, the time of an epoch is in seconds.
+    /// - `1 of 6 failed` stands below a variant that lacks runs, `5 of 6 pairs` below a difference that
+    ///   does. The failed runs are listed at the end, each with its reason.
     pub fn table(&self) -> String {
         let first_baseline = self
             .variants
@@ -48,7 +50,8 @@ impl Comparison {
         for column in table.column_iter_mut().skip(5) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        format!("{}\n{}\n", table.trim_fmt(), self.footer())
+        let (footer, failed) = (self.footer(), self.list_of_failed());
+        format!("{}\n{footer}\n{failed}", table.trim_fmt())
     }
 
     fn footer(&self) -> String {
@@ -69,14 +72,39 @@ impl Comparison {
         }
         footer
     }
+
+    /// One line for each run that failed, empty if none did.
+    fn list_of_failed(&self) -> String {
+        let mut list = match self.failed.len() {
+            0 => return String::new(),
+            1 => "1 run failed:\n".to_owned(),
+            failed => format!("{failed} runs failed:\n"),
+        };
+        for run in &self.failed {
+            list += &format!("- {}, seed {}: {}\n", run.variant, run.seed, run.reason);
+        }
+        list += "Means are over the other runs, differences over the other pairs. A variant without all of its \
+                 pairs\nis incomplete and gets no verdict: whether a run fails may depend on how good it is.\n";
+        list
+    }
 }
 
 fn row(variant: &VariantSummary, first_baseline: Option<&str>) -> [String; HEADER.len()] {
     let percent = |value: f64| fixed(100.0 * value, 1);
+    let seeds = variant.seeds + variant.failed;
+    let mut name = variant.name.clone();
+    if variant.failed > 0 {
+        name += &format!("\n{} of {seeds} failed", variant.failed);
+    }
     let (difference, time) = match &variant.baseline {
         None => ("–".to_owned(), duration(variant.seconds_per_epoch.mean)),
         Some(baseline) => {
             let mut difference = variant.difference.as_ref().map_or_else(String::new, points);
+            if let Some(Difference { pairs, .. }) = variant.difference
+                && pairs < seeds
+            {
+                difference += &format!("\n{pairs} of {seeds} pairs");
+            }
             if first_baseline != Some(baseline) {
                 difference += &format!("\nvs {baseline}");
             }
@@ -85,7 +113,7 @@ fn row(variant: &VariantSummary, first_baseline: Option<&str>) -> [String; HEADE
     };
     let verdict = variant.verdict.map(|verdict| verdict.to_string());
     [
-        variant.name.clone(),
+        name,
         interval(&variant.test_accuracy, percent),
         interval(&variant.test_loss, |value| fixed(value, 3)),
         difference,
@@ -129,6 +157,7 @@ fn interval(interval: &Interval, number: impl Fn(f64) -> String) -> String {
 fn epochs(epochs: &EpochsTo90, seeds: usize) -> String {
     let mean = fixed(epochs.epochs.mean, 1);
     match epochs.reached {
+        _ if seeds == 0 => "n/a".to_owned(),
         0 => "never".to_owned(),
         reached if reached < seeds => format!("{mean} ({reached}/{seeds})"),
         _ => mean,
@@ -188,7 +217,8 @@ mod tests {
             let runs = recipes
                 .iter()
                 .map(|recipe| RunResult::sample(&recipe.name, 1, 0.9));
-            Comparison::new(&recipes, runs.collect()).unwrap().footer()
+            let runs: Vec<RunResult> = runs.collect();
+            Comparison::new(&recipes, runs).unwrap().footer()
         };
         assert!(!footer(0).contains("comparison"));
         assert!(footer(1).contains("over 1 comparison,"));

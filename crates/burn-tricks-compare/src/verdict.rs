@@ -22,7 +22,9 @@ pub const MIN_SEEDS: usize = 6;
 /// As a share, like the accuracy itself: 0.01 is one percentage point.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
-    /// Mean over the seeds.
+    /// Number of seeds with which both runs finished.
+    pub pairs: usize,
+    /// Mean over these seeds.
     #[serde(with = "crate::float")]
     pub mean: f64,
     /// Lower end of the 95 % interval, not corrected for the number of variants.
@@ -48,6 +50,7 @@ impl Difference {
         let p: Vec<f64> = comparisons.iter().flatten().map(|one| one.t_p).collect();
         let mut p_holm = holm(&p).into_iter();
         let mut correct = |one: &Paired| Self {
+            pairs: one.pairs,
             mean: one.difference.mean,
             low: one.difference.low,
             high: one.difference.high,
@@ -64,7 +67,7 @@ impl Difference {
 
 /// What the comparison of a variant with its baseline shows.
 ///
-/// In JSON, and displayed, it is `helps`, `hurts` or `no difference shown`.
+/// In JSON, and displayed, it is `helps`, `hurts`, `no difference shown` or `incomplete`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Verdict {
     /// The variant has the higher test accuracy.
@@ -76,17 +79,24 @@ pub enum Verdict {
     /// Neither is shown. This is not a sign that the two are equal.
     #[serde(rename = "no difference shown")]
     NoDifferenceShown,
+    /// Runs are missing: with some seeds the variant or its baseline failed. Why a run fails can have
+    /// to do with what it would have measured, so the others do not stand for all.
+    #[serde(rename = "incomplete")]
+    Incomplete,
 }
 
 impl Verdict {
-    /// The verdict on a difference over that many seeds: its sign, if there are at least
-    /// [`MIN_SEEDS`] and [`p_holm`](Difference::p_holm) is at most [`ALPHA`].
+    /// The verdict on a difference, of which that many seeds were asked for: its sign, if there are at
+    /// least [`MIN_SEEDS`] and [`p_holm`](Difference::p_holm) is at most [`ALPHA`]; none if there
+    /// are fewer [`pairs`](Difference::pairs) than seeds.
     ///
     /// It can differ from what [`low`](Difference::low) and [`high`](Difference::high) suggest:
     /// they are the plain interval, the verdict is corrected for the number of variants.
     pub fn new(difference: &Difference, seeds: usize) -> Self {
         let shown = seeds >= MIN_SEEDS && difference.p_holm <= ALPHA;
-        if shown && difference.mean > 0.0 {
+        if difference.pairs < seeds {
+            Self::Incomplete
+        } else if shown && difference.mean > 0.0 {
             Self::Helps
         } else if shown && difference.mean < 0.0 {
             Self::Hurts
@@ -102,6 +112,7 @@ impl fmt::Display for Verdict {
             Self::Helps => "helps",
             Self::Hurts => "hurts",
             Self::NoDifferenceShown => "no difference shown",
+            Self::Incomplete => "incomplete",
         })
     }
 }
@@ -112,6 +123,7 @@ mod tests {
 
     fn difference(mean: f64, p_holm: f64) -> Difference {
         Difference {
+            pairs: 6,
             mean,
             low: f64::NAN,
             high: f64::NAN,
@@ -140,11 +152,20 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_that_is_missing_leaves_no_verdict() {
+        for sure in [0.5, -0.5, f64::NAN] {
+            let verdict = Verdict::new(&difference(sure, 1e-9), 7);
+            assert_eq!(verdict, Verdict::Incomplete);
+        }
+    }
+
+    #[test]
     fn json_and_display_are_the_same_words() {
         for (verdict, words) in [
             (Verdict::Helps, "helps"),
             (Verdict::Hurts, "hurts"),
             (Verdict::NoDifferenceShown, "no difference shown"),
+            (Verdict::Incomplete, "incomplete"),
         ] {
             assert_eq!(verdict.to_string(), words);
             let json = serde_json::to_string(&verdict).unwrap();

@@ -1,7 +1,8 @@
 //! From runs to verdicts. All numbers are made up.
 
 use burn_tricks_compare::{
-    CompareError, Comparison, Recipe, RunResult, VariantSummary, Verdict, holm, paired,
+    CompareError, Comparison, FailedRun, Recipe, RunResult, Runs, VariantSummary, Verdict, holm,
+    paired,
 };
 
 const PLAIN: [f64; 8] = [0.905, 0.903, 0.909, 0.911, 0.908, 0.902, 0.907, 0.910];
@@ -130,6 +131,99 @@ fn five_seeds_show_nothing() {
     assert_eq!(verdict(6), Verdict::Helps);
 }
 
+/// [`three`], but the runs of these variants and seeds failed.
+fn three_without(failed: &[(&str, u64)]) -> (Vec<Recipe>, Runs) {
+    let (recipes, mut finished) = three();
+    finished.retain(|run| !failed.contains(&(&*run.variant, run.seed)));
+    let failed = failed.iter().map(|&(variant, seed)| FailedRun {
+        variant: variant.to_owned(),
+        seed,
+        reason: "the worker ended with exit status: 101".to_owned(),
+        stderr: "out of memory".to_owned(),
+    });
+    let failed = failed.collect();
+    (recipes, Runs { finished, failed })
+}
+
+#[test]
+fn a_variant_of_which_a_run_failed_is_incomplete_over_the_pairs_that_are_left() {
+    let (recipes, runs) = three_without(&[("better", 2)]);
+    let comparison = Comparison::new(&recipes, runs).unwrap();
+    let without = |values: [f64; 8]| [&values[..2], &values[3..]].concat();
+
+    let better = summary(&comparison, "better");
+    assert_eq!((better.seeds, better.failed), (7, 1));
+    let expected = paired(&without(BETTER), &without(PLAIN));
+    let difference = better.difference.unwrap();
+    assert_eq!(difference.pairs, 7);
+    assert_eq!(difference.mean, expected.difference.mean);
+    assert_eq!(difference.p, expected.t_p);
+    // Its p-value would show it, and counts among those that are corrected.
+    assert!(difference.p_holm < 0.05);
+    assert_eq!(difference.p_holm, holm(&[expected.t_p, 1.0])[0]);
+    assert_eq!(better.verdict, Some(Verdict::Incomplete));
+
+    let whole = Comparison::new(&recipes, three().1).unwrap();
+    assert_eq!(summary(&comparison, "plain"), summary(&whole, "plain"));
+    let alike = summary(&comparison, "alike");
+    assert_eq!((alike.seeds, alike.failed), (8, 0));
+    assert_eq!(alike.verdict, Some(Verdict::NoDifferenceShown));
+    assert_eq!(comparison.runs.len(), 23);
+    assert_eq!(comparison.failed.len(), 1);
+}
+
+#[test]
+fn all_variants_of_a_baseline_of_which_a_run_failed_are_incomplete() {
+    let (recipes, runs) = three_without(&[("plain", 0), ("better", 0), ("better", 7)]);
+    let comparison = Comparison::new(&recipes, runs).unwrap();
+    for (name, pairs, failed) in [("better", 6, 2), ("alike", 7, 0)] {
+        let variant = summary(&comparison, name);
+        assert_eq!(variant.difference.unwrap().pairs, pairs);
+        assert_eq!(variant.failed, failed);
+        assert_eq!(variant.verdict, Some(Verdict::Incomplete));
+    }
+    assert_eq!(summary(&comparison, "plain").verdict, None);
+}
+
+#[test]
+fn a_variant_of_which_every_run_failed_is_still_there() {
+    let all: Vec<_> = (0..8).map(|seed| ("better", seed)).collect();
+    let (recipes, runs) = three_without(&all);
+    let comparison = Comparison::new(&recipes, runs).unwrap();
+    let better = summary(&comparison, "better");
+    assert_eq!((better.seeds, better.failed), (0, 8));
+    assert!(better.test_accuracy.mean.is_nan());
+    assert_eq!(better.difference.unwrap().pairs, 0);
+    assert_eq!(better.verdict, Some(Verdict::Incomplete));
+    assert_eq!(summary(&comparison, "alike").difference.unwrap().pairs, 8);
+
+    let json = serde_json::to_string(&comparison).unwrap();
+    let read: Comparison = serde_json::from_str(&json).unwrap();
+    assert_eq!(read.failed, comparison.failed);
+    assert_eq!(serde_json::to_string(&read).unwrap(), json);
+}
+
+#[test]
+fn a_run_that_is_neither_finished_nor_failed_is_missing() {
+    let error = |change: fn(&mut Runs)| {
+        let (recipes, mut runs) = three_without(&[("better", 2)]);
+        change(&mut runs);
+        Comparison::new(&recipes, runs).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error(|runs| runs.failed.clear()),
+        r#""better" has no run with seed 2, but "plain", with which it is paired, has one"#
+    );
+    assert_eq!(
+        error(|runs| runs.failed[0].seed = 3),
+        r#""better" has two runs with seed 3"#
+    );
+    assert_eq!(
+        error(|runs| runs.failed[0].variant.push('!')),
+        r#"the run with seed 2 is of "better!", which no recipe describes"#
+    );
+}
+
 #[test]
 fn the_order_of_the_runs_does_not_matter() {
     let (recipes, runs) = three();
@@ -211,7 +305,7 @@ fn what_is_finite_survives_json_exactly() {
 
 #[test]
 fn recipes_that_do_not_fit_together_are_refused() {
-    let error = |recipes: &[Recipe]| Comparison::new(recipes, Vec::new()).unwrap_err();
+    let error = |recipes: &[Recipe]| Comparison::new(recipes, Runs::default()).unwrap_err();
     assert_eq!(
         error(&[recipe("plain", None), recipe("plain", None)]).to_string(),
         r#"two recipes are named "plain""#

@@ -1,6 +1,6 @@
 //! The printed table. All numbers are made up.
 
-use burn_tricks_compare::{Comparison, Recipe, RunResult};
+use burn_tricks_compare::{Comparison, FailedRun, Recipe, RunResult, Runs};
 
 fn run(variant: &str, seed: u64, test_accuracy: f64) -> RunResult {
     RunResult {
@@ -15,6 +15,12 @@ fn run(variant: &str, seed: u64, test_accuracy: f64) -> RunResult {
 }
 
 fn comparison(change: impl FnOnce(&mut Vec<RunResult>)) -> Comparison {
+    let (recipes, mut runs) = recipes_and_runs();
+    change(&mut runs);
+    Comparison::new(&recipes, runs).unwrap()
+}
+
+fn recipes_and_runs() -> ([Recipe; 4], Vec<RunResult>) {
     let recipes = [
         ("sgd", None),
         ("label-smoothing", Some("sgd")),
@@ -34,8 +40,7 @@ fn comparison(change: impl FnOnce(&mut Vec<RunResult>)) -> Comparison {
         runs.push(run("sgd-cosine", seed, 0.96 + 0.5 * noise));
         runs.push(run("cosine-warm-up", seed, 0.96 - noise));
     }
-    change(&mut runs);
-    Comparison::new(&recipes, runs).unwrap()
+    (recipes, runs)
 }
 
 /// What is expected of [`comparison`], with its rules cut short.
@@ -53,6 +58,36 @@ const WHOLE: &str = "\
 ──
 Means over 6 seeds, with 95 % intervals from Student's t. Differences are paired by seed.
 Verdict: paired t-test, p at most 0.05 after Holm's correction over 3 comparisons, from 6 seeds up.
+";
+
+/// As [`WHOLE`], where runs failed.
+const INCOMPLETE: &str = "\
+──
+ variant           test accuracy, %    test loss              difference from        verdict       epochs     gap,   time/epoch,
+                   [95 % interval]     [95 % interval]        baseline, points                    to 90 %   points    × baseline
+                                                              [95 % interval]
+──
+ sgd               95.0 [94.6, 95.4]   0.300 [0.300, 0.300]   –                      –                3.5      2.1      500.0 ms
+ label-smoothing   n/a                 n/a                    n/a                    incomplete       n/a      n/a           n/a
+ 6 of 6 failed                                                0 of 6 pairs
+ sgd-cosine        96.0 [95.7, 96.2]   0.300 [0.300, 0.300]   +1.03 [+0.79, +1.27]   incomplete       3.6      2.1          1.50
+ 1 of 6 failed                                                5 of 6 pairs
+ cosine-warm-up    96.0 [95.6, 96.4]   0.300 [0.300, 0.300]   +0.09 [-0.63, +0.81]   incomplete       3.5      2.1          1.00
+                                                              5 of 6 pairs
+                                                              vs sgd-cosine
+──
+Means over 0 to 6 seeds, with 95 % intervals from Student's t. Differences are paired by seed.
+Verdict: paired t-test, p at most 0.05 after Holm's correction over 3 comparisons, from 6 seeds up.
+7 runs failed:
+- label-smoothing, seed 0: the worker ended with signal: 9 (SIGKILL)
+- label-smoothing, seed 1: the worker ended with signal: 9 (SIGKILL)
+- label-smoothing, seed 2: the worker ended with signal: 9 (SIGKILL)
+- label-smoothing, seed 3: the worker ended with signal: 9 (SIGKILL)
+- label-smoothing, seed 4: the worker ended with signal: 9 (SIGKILL)
+- label-smoothing, seed 5: the worker ended with signal: 9 (SIGKILL)
+- sgd-cosine, seed 4: the worker ended with signal: 9 (SIGKILL)
+Means are over the other runs, differences over the other pairs. A variant without all of its pairs
+is incomplete and gets no verdict: whether a run fails may depend on how good it is.
 ";
 
 /// The line of the row of a variant.
@@ -116,4 +151,26 @@ fn one_seed_has_no_interval() {
         "{table}"
     );
     assert!(table.contains("Means over 1 seed,"), "{table}");
+}
+
+#[test]
+fn what_failed_is_listed_and_left_out_visibly() {
+    let (recipes, mut finished) = recipes_and_runs();
+    let failed = finished.extract_if(.., |run| {
+        (&*run.variant, run.seed) == ("sgd-cosine", 4) || run.variant == "label-smoothing"
+    });
+    let failed = failed.map(|run| FailedRun {
+        variant: run.variant,
+        seed: run.seed,
+        reason: "the worker ended with signal: 9 (SIGKILL)".to_owned(),
+        stderr: "not for the table".to_owned(),
+    });
+    let failed = failed.collect();
+    let comparison = Comparison::new(&recipes, Runs { finished, failed }).unwrap();
+    let table = comparison.table();
+    assert_eq!(
+        table.replace(&"─".repeat(129), "──"),
+        INCOMPLETE,
+        "\n{table}"
+    );
 }

@@ -2,39 +2,55 @@
 
 use std::{fs, process::Command, time::Instant};
 
-use burn_tricks_compare::{RUN_PREFIX, RunError, RunErrorKind};
+use burn_tricks_compare::{FailedRun, RUN_PREFIX, Runs};
 
-use crate::{PROMPTLY, job, print, run};
+use crate::{PROMPTLY, job, print, run, runner};
 
-/// Runs one job beside one that would sleep for a minute, and returns how it failed.
-fn failure(script: &str) -> RunError {
+/// Runs a job of two seeds that fails among others that do not, and returns what became of it.
+fn failing(script: &str) -> Runs {
     let start = Instant::now();
-    let error = run(
-        2,
-        vec![
-            job("sleeper", &[0], "exec sleep 60"),
-            job("ema", &[3, 1], script),
-        ],
-    )
-    .unwrap_err();
+    let jobs = vec![
+        job("sgd", &[0], &print("sgd", 0)),
+        job("ema", &[3, 1], script),
+        job("sgd", &[1], &print("sgd", 1)),
+    ];
+    let mut runs = run(1, jobs);
     assert!(start.elapsed() < PROMPTLY, "took {:?}", start.elapsed());
-    assert_eq!(error.label, "ema");
-    assert_eq!(error.seeds, [3, 1]);
-    error
+    let others: Vec<_> = runs
+        .finished
+        .extract_if(.., |run| run.variant == "sgd")
+        .map(|run| run.seed)
+        .collect();
+    assert_eq!(others, [0, 1], "the other jobs are run");
+    assert!(runs.failed.iter().all(|run| run.variant == "ema"));
+    runs
+}
+
+/// The seeds that finished, and those that failed.
+fn seeds(runs: &Runs) -> (Vec<u64>, Vec<u64>) {
+    (
+        runs.finished.iter().map(|run| run.seed).collect(),
+        runs.failed.iter().map(|run| run.seed).collect(),
+    )
 }
 
 #[test]
-fn a_failure_is_told_with_the_end_of_standard_error() {
+fn the_finished_runs_of_a_worker_that_fails_are_kept() {
     let script = print("ema", 3) + "for i in $(seq 100 130); do echo \"line $i\" >&2; done; exit 3";
-    let error = failure(&script);
-    assert!(matches!(error.kind, RunErrorKind::Failed));
-    assert_eq!(error.status.unwrap().code(), Some(3));
+    let runs = failing(&script);
+    assert_eq!(seeds(&runs), (vec![3], vec![1]));
     let tail: Vec<String> = (111..=130).map(|i| format!("line {i}")).collect();
-    assert_eq!(error.stderr, tail.join("\n"));
+    let expected = FailedRun {
+        variant: "ema".to_owned(),
+        seed: 1,
+        reason: "the worker ended with exit status: 3".to_owned(),
+        stderr: tail.join("\n"),
+    };
+    assert_eq!(runs.failed, [expected]);
     assert_eq!(
-        error.to_string(),
+        runs.failed[0].to_string(),
         format!(
-            "the worker for \"ema\", seeds 3, 1, failed (exit status: 3)\n\
+            "\"ema\" failed with seed 1: the worker ended with exit status: 3\n\
              its standard error ended with:\n{}",
             tail.join("\n")
         )
@@ -43,63 +59,70 @@ fn a_failure_is_told_with_the_end_of_standard_error() {
 
 #[test]
 fn what_is_kept_of_standard_error_is_bounded() {
-    let lines = failure("yes junk | head -c 1000000 >&2; exit 4");
-    assert_eq!(lines.stderr.lines().count(), 20);
-    let one_line = failure("head -c 1000000 /dev/zero | tr '\\0' 'x' >&2; exit 4");
-    assert_eq!(one_line.stderr, "x".repeat(500));
+    let lines = failing("yes junk | head -c 1000000 >&2; exit 4");
+    assert_eq!(seeds(&lines), (vec![], vec![3, 1]));
+    assert_eq!(lines.failed[0].stderr.lines().count(), 20);
+    let one_line = failing("head -c 1000000 /dev/zero | tr '\\0' 'x' >&2; exit 4");
+    assert_eq!(one_line.failed[1].stderr, "x".repeat(500));
 }
 
 #[test]
-fn a_killed_worker_is_a_failure() {
-    let error = failure("kill -9 $$");
-    assert!(matches!(error.kind, RunErrorKind::Failed));
-    assert!(error.to_string().contains("signal: 9"), "{error}");
+fn a_killed_worker_has_failed() {
+    let runs = failing("kill -9 $$");
+    assert!(runs.failed[0].reason.contains("signal: 9"), "{runs:?}");
 }
 
 #[test]
-fn a_missing_result_is_an_error() {
-    let error = failure(&print("ema", 3));
-    assert!(matches!(&error.kind, RunErrorKind::MissingResults(seeds) if *seeds == [1]));
-    let message = "\"ema\", seeds 3, 1, gave no result for seed 1 (exit status: 0)";
-    assert!(error.to_string().contains(message), "{error}");
+fn a_worker_that_fails_behind_its_last_result_has_failed_in_the_last_run() {
+    let runs = failing(&(print("ema", 1) + &print("ema", 3) + "exit 5"));
+    assert_eq!(seeds(&runs), (vec![1], vec![3]));
+    assert!(runs.failed[0].reason.contains("exit status: 5"), "{runs:?}");
 }
 
 #[test]
-fn another_seed_or_variant_is_an_error_at_once() {
+fn a_missing_result_is_a_failure() {
+    let runs = failing(&print("ema", 3));
+    assert_eq!(seeds(&runs), (vec![3], vec![1]));
+    assert_eq!(runs.failed[0].reason, "the worker ended without a result");
+}
+
+#[test]
+fn another_seed_or_variant_is_a_failure_at_once() {
     for (variant, seed) in [("ema", 2), ("sgd", 3)] {
-        let error = failure(&(print(variant, seed) + "exec sleep 60"));
-        assert!(error.status.is_none());
+        let runs = failing(&(print(variant, seed) + "exec sleep 60"));
+        assert_eq!(seeds(&runs), (vec![], vec![3, 1]));
+        let reason = &runs.failed[0].reason;
         let message = format!("not asked for, of {variant:?} with seed {seed}");
-        assert!(error.to_string().contains(&message), "{error}");
+        assert!(reason.contains(&message), "{reason}");
     }
-    let twice = failure(&(print("ema", 3) + &print("ema", 3) + "exec sleep 60"));
-    assert!(matches!(
-        twice.kind,
-        RunErrorKind::UnexpectedResult { seed: 3, .. }
-    ));
+    let twice = failing(&(print("ema", 3) + &print("ema", 3) + "exec sleep 60"));
+    assert_eq!(seeds(&twice), (vec![], vec![3, 1]));
 }
 
 #[test]
-fn an_unreadable_result_is_an_error_at_once() {
-    let error = failure(&format!("echo '{RUN_PREFIX}not json'\nexec sleep 60"));
-    assert!(matches!(error.kind, RunErrorKind::UnreadableResult { .. }));
-    assert!(error.to_string().contains("not json"), "{error}");
-}
-
-#[test]
-fn a_worker_that_cannot_be_started_is_an_error() {
-    let mut absent = job("ema", &[3], "");
-    absent.command = Command::new("/no/such/program");
-    let error = run(1, vec![absent]).unwrap_err();
-    assert!(matches!(error.kind, RunErrorKind::Start(_)));
+fn an_unreadable_result_is_a_failure_at_once() {
+    let script = format!("echo '{RUN_PREFIX}not json'\nexec sleep 60");
+    let runs = failing(&(print("ema", 3) + &script));
+    assert_eq!(seeds(&runs), (vec![3], vec![1]));
+    let reason = &runs.failed[0].reason;
     assert!(
-        error.to_string().contains("could not be started"),
-        "{error}"
+        reason.contains("cannot be read") && reason.contains("not json"),
+        "{reason}"
     );
 }
 
 #[test]
-fn no_more_jobs_are_started_after_a_failure() {
+fn a_worker_that_cannot_be_started_has_failed() {
+    let mut absent = job("ema", &[3], "");
+    absent.command = Command::new("/no/such/program");
+    let runs = run(1, vec![absent, job("sgd", &[0], &print("sgd", 0))]);
+    assert_eq!(seeds(&runs), (vec![0], vec![3]));
+    let reason = &runs.failed[0].reason;
+    assert!(reason.contains("could not be started"), "{reason}");
+}
+
+#[test]
+fn failing_fast_starts_no_more_jobs_and_keeps_what_has_finished() {
     let folder = tempfile::tempdir().unwrap();
     let mut later = job(
         "later",
@@ -107,12 +130,31 @@ fn no_more_jobs_are_started_after_a_failure() {
         &("touch started\n".to_owned() + &print("later", 0)),
     );
     later.command.current_dir(folder.path());
-    run(1, vec![job("ema", &[0], "exit 1"), later]).unwrap_err();
+    let jobs = vec![
+        job("sgd", &[0], &print("sgd", 0)),
+        job("ema", &[0], "exit 1"),
+        later,
+    ];
+    let runs = runner(1).with_fail_fast(true).run(jobs);
     assert!(!folder.path().join("started").exists());
+    assert_eq!(runs.finished.len(), 1);
+    assert_eq!(runs.finished[0].variant, "sgd");
+    let failed: Vec<_> = runs
+        .failed
+        .iter()
+        .map(|run| (&*run.variant, &*run.reason))
+        .collect();
+    assert_eq!(
+        failed,
+        [
+            ("ema", "the worker ended with exit status: 1"),
+            ("later", "not finished, because another run had failed"),
+        ]
+    );
 }
 
 #[test]
-fn the_workers_still_running_are_killed() {
+fn failing_fast_kills_the_workers_still_running() {
     // The sleeper replaces its shell, so it has the number that the shell has written.
     let folder = tempfile::tempdir().unwrap();
     let mut sleeper = job(
@@ -128,9 +170,15 @@ fn the_workers_still_running_are_killed() {
     );
     ema.command.current_dir(folder.path());
     let start = Instant::now();
-    let error = run(2, vec![sleeper, ema]).unwrap_err();
-    assert_eq!(error.label, "ema");
+    let runs = runner(2).with_fail_fast(true).run(vec![sleeper, ema]);
     assert!(start.elapsed() < PROMPTLY, "took {:?}", start.elapsed());
+    let order: Vec<_> = runs.failed.iter().map(|run| &*run.variant).collect();
+    assert_eq!(order, ["sleeper", "ema"]);
+    assert!(
+        runs.failed[0].reason.contains("not finished"),
+        "{:?}",
+        runs.failed
+    );
 
     let number = fs::read_to_string(folder.path().join("number")).unwrap();
     let mut probe = Command::new("sh");

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn_tricks_compare::{Job, RUN_PREFIX, RunError, RunResult, Runner, worker_command};
+use burn_tricks_compare::{Job, RUN_PREFIX, RunResult, Runner, Runs, worker_command};
 
 /// Far below what the sleeping workers would take, far above what a busy machine adds.
 const PROMPTLY: Duration = Duration::from_secs(15);
@@ -46,8 +46,19 @@ fn print(variant: &str, seed: u64) -> String {
     )
 }
 
-fn run(parallel: usize, jobs: Vec<Job>) -> Result<Vec<RunResult>, RunError> {
-    Runner::new(NonZeroUsize::new(parallel).unwrap()).run(jobs)
+fn runner(parallel: usize) -> Runner {
+    Runner::new(NonZeroUsize::new(parallel).unwrap())
+}
+
+fn run(parallel: usize, jobs: Vec<Job>) -> Runs {
+    runner(parallel).run(jobs)
+}
+
+/// The runs of jobs of which none fails.
+fn finished(parallel: usize, jobs: Vec<Job>) -> Vec<RunResult> {
+    let runs = run(parallel, jobs);
+    assert_eq!(runs.failed, []);
+    runs.finished
 }
 
 #[test]
@@ -66,7 +77,7 @@ fn results_come_in_the_order_of_the_jobs_and_seeds() {
         ]
     };
     for parallel in [1, 2, 8] {
-        let runs = run(parallel, jobs()).unwrap();
+        let runs = finished(parallel, jobs());
         let order: Vec<_> = runs.iter().map(|run| (&*run.variant, run.seed)).collect();
         assert_eq!(order, [("sgd", 7), ("sgd", 1), ("ema", 2), ("sgd", 0)]);
         assert!(runs.iter().all(|run| run.test_loss.is_nan()));
@@ -94,7 +105,7 @@ fn this_executable_can_be_the_worker() {
         seeds: vec![3, 4],
         command,
     };
-    let runs = run(1, vec![worker]).unwrap();
+    let runs = finished(1, vec![worker]);
     assert_eq!(runs.len(), 2);
     assert_eq!((runs[1].seed, runs[1].test_accuracy), (4, 0.9));
 }
@@ -109,10 +120,7 @@ fn workers_run_at_once() {
         job.command.current_dir(folder.path());
         job
     };
-    assert_eq!(
-        run(2, vec![meet("a", "b"), meet("b", "a")]).unwrap().len(),
-        2
-    );
+    assert_eq!(finished(2, vec![meet("a", "b"), meet("b", "a")]).len(), 2);
 }
 
 #[test]
@@ -128,13 +136,13 @@ fn no_more_than_allowed_run_at_once() {
         job.command.current_dir(folder.path());
         job
     };
-    assert_eq!(run(1, (0..4).map(alone).collect()).unwrap().len(), 4);
+    assert_eq!(finished(1, (0..4).map(alone).collect()).len(), 4);
 }
 
 #[test]
 fn nothing_to_do_gives_no_results() {
-    assert_eq!(run(3, Vec::new()).unwrap(), []);
-    assert_eq!(run(3, vec![job("a", &[], "true")]).unwrap(), []);
+    assert_eq!(finished(3, Vec::new()), []);
+    assert_eq!(finished(3, vec![job("a", &[], "true")]), []);
 }
 
 #[test]
@@ -144,17 +152,17 @@ fn much_output_and_junk_block_nothing() {
                   yes junk | head -c 1000000 >&2\n\
                   printf '\\377\\376 not UTF-8\\n'\n\
                   read line && exit 5\n";
-    let runs = run(
+    let runs = finished(
         1,
         vec![job("ema", &[3], &(script.to_owned() + &print("ema", 3)))],
     );
-    assert_eq!(runs.unwrap().len(), 1);
+    assert_eq!(runs.len(), 1);
 }
 
 #[test]
 fn a_process_left_behind_by_a_worker_is_not_waited_for() {
     let start = Instant::now();
-    let runs = run(
+    let runs = finished(
         1,
         vec![job(
             "ema",
@@ -162,15 +170,19 @@ fn a_process_left_behind_by_a_worker_is_not_waited_for() {
             &("sleep 30 &\n".to_owned() + &print("ema", 3)),
         )],
     );
-    assert_eq!(runs.unwrap().len(), 1);
+    assert_eq!(runs.len(), 1);
     assert!(start.elapsed() < PROMPTLY, "took {:?}", start.elapsed());
 }
 
 #[test]
 fn a_progress_bar_changes_no_result() {
-    let runner = Runner::new(NonZeroUsize::MIN).with_progress(true);
-    let runs = runner
-        .run(vec![job("ema", &[3], &print("ema", 3))])
-        .unwrap();
-    assert_eq!(runs.len(), 1);
+    let jobs = || {
+        vec![
+            job("ema", &[3], &print("ema", 3)),
+            job("sgd", &[1], "exit 1"),
+        ]
+    };
+    let shown = runner(1).with_progress(true).run(jobs());
+    assert_eq!(shown.finished.len(), 1);
+    assert_eq!(shown.failed, run(1, jobs()).failed);
 }
