@@ -240,7 +240,7 @@ fn patience_counts_anew_and_the_best_stays() {
 }
 
 #[test]
-fn any_shows_a_divergence_and_all_hides_it() {
+fn a_divergence_shows_through_any_and_all() {
     let _alone = alone();
     let model: Linear = LinearConfig::new(2, 2).init(&device());
     let limit = |checks| CheckLimitConfig::new(checks).init().unwrap();
@@ -249,13 +249,21 @@ fn any_shows_a_divergence_and_all_hides_it() {
         let mut back = RollBackConfig::new(1).init().unwrap();
         best.keep(&criterion.observe(1.0), || model.clone());
         let verdict = criterion.observe(f64::NAN);
-        assert!(verdict.should_stop());
+        assert_eq!(verdict.divergence, Some(StopReason::NonFinite));
         back.on(&verdict, &best, model, &mut criterion, |_| ())
             .is_some()
     }
     assert!(goes_back(Any::new((stop(), limit(2))).unwrap(), &model));
     assert!(!goes_back(Any::new((limit(2), stop())).unwrap(), &model));
-    assert!(!goes_back(All::new((stop(), limit(2))).unwrap(), &model));
+    // Whether the least number of checks is reached or not.
+    for least in [2, 9] {
+        assert!(goes_back(All::new((stop(), limit(least))).unwrap(), &model));
+        assert!(goes_back(All::new((limit(least), stop())).unwrap(), &model));
+    }
+    let nested = || All::new((stop(), limit(9))).unwrap();
+    assert!(goes_back(Any::new((limit(8), nested())).unwrap(), &model));
+    let ends = Any::new((limit(2), nested())).unwrap();
+    assert!(!goes_back(ends, &model), "the run is at its end");
 }
 
 #[test]

@@ -228,6 +228,22 @@ fn what_one_criterion_calls_diverged_is_no_best_of_several() {
     assert_eq!(told, expected);
 }
 
+#[test]
+fn nor_what_a_criterion_within_another_one_calls_diverged() {
+    let noise = NoiseAwareConfig::new(Goal::Minimize).init().unwrap();
+    let diverges = by(0.0).with_divergence_limit(Some(10.0)).init().unwrap();
+    let late = All::new((diverges, limit(4))).unwrap();
+    let verdicts = observe(
+        &mut Any::new((noise, late)).unwrap(),
+        &[12.0, 9.0, 9.5, 11.0],
+    );
+    let diverged = StopReason::Diverged { limit: 10.0 };
+    let stops: Vec<_> = verdicts.iter().map(|verdict| verdict.stop).collect();
+    assert_eq!(stops, [None, None, None, Some(diverged)]);
+    assert_eq!(is_best(&verdicts), [false, true, false, false]);
+    assert_eq!(verdicts[0].divergence, Some(diverged));
+}
+
 /// A run of a [`Counter`](crate::session::Counter), whose losses are 2, 1, 0, 1, ..., that keeps its best.
 fn run<C>(epochs: usize, criterion: C) -> Finished<crate::session::Counter, ()>
 where

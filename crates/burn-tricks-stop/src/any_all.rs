@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Any: stop, for the first reason in the order of the criteria, if one of them asks at this check
-//! All: stop if each of them asks at this check
+//! All: stop if each of them asks at this check; the reason is a divergence, if one of them saw it
 //! ```
 //!
 //! Each criterion is told of each check, whatever the others say. Which check is the best, whether it is an
@@ -51,9 +51,9 @@
 //!
 //! Wherever a criterion does. They nest.
 //!
-//! [`RollBack`](crate::RollBack) looks for a divergence in the reason. In `Any` the criterion that
-//! watches for it should come before the limits, whose reason would hide it if both came at once. `All`
-//! hides it always: put the divergence limit beside `All`, not into it.
+//! A divergence that one of the criteria sees is in [`Verdict::divergence`], even where `All` goes on, and so
+//! [`RollBack`](crate::RollBack) sees it. Where `Any` is asked to stop by a limit and for a divergence at one
+//! check, the order decides: with the limit first the run ends, with the divergence first it may go back.
 //!
 //! # Cost
 //!
@@ -93,8 +93,8 @@ fn together(
     best: &mut Option<(f64, usize)>,
 ) -> Verdict {
     let verdict = verdicts[watching.unwrap_or(0)];
-    let diverged = |verdict: &Verdict| verdict.stop.is_some_and(StopReason::is_divergence);
-    let is_best = verdict.is_best && !verdicts.iter().any(diverged);
+    let divergence = verdicts.iter().find_map(|verdict| verdict.divergence);
+    let is_best = verdict.is_best && divergence.is_none();
     if is_best {
         *best = Some((value, verdict.check));
     }
@@ -102,6 +102,7 @@ fn together(
         is_best,
         best: best.map(|(best, _)| best),
         best_check: best.map(|(_, check)| check),
+        divergence,
         ..verdict
     }
 }
@@ -186,11 +187,12 @@ several! {
     /// Stops when each of several criteria does, at the same check.
     All: |verdicts| match verdicts {
         [alone] => alone.stop,
-        several => several
-            .iter()
-            .all(Verdict::should_stop)
-            .then_some(StopReason::All {
+        several if several.iter().all(Verdict::should_stop) => {
+            let divergence = several.iter().find_map(|verdict| verdict.divergence);
+            Some(divergence.unwrap_or(StopReason::All {
                 criteria: several.len(),
-            }),
+            }))
+        }
+        _ => None,
     }
 }

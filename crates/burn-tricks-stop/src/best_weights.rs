@@ -36,8 +36,9 @@
 //! # }
 //! ```
 //!
-//! With the optimizer as it was at that check. Anything else that is a value may go with it, several
-//! as a tuple: a schedule, an average of weights.
+//! With the optimizer as it was at that check. Anything else whose clone is independent of it may go with
+//! it, several as a tuple: a schedule, an average of weights. (Clones of `burn-tricks-train`'s
+//! `SharedPlateau` share what was observed: keep its record.)
 //!
 //! ```
 //! use burn::nn::{Linear, LinearConfig};

@@ -217,6 +217,7 @@ impl NoiseAware {
             best: self.state.best.map(|(best, _)| best),
             best_check: self.state.best.map(|(_, check)| check),
             waited: self.state.waited,
+            divergence: stop.filter(|reason| reason.is_divergence()),
             stop,
         }
     }

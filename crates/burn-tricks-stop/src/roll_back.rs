@@ -1,6 +1,7 @@
 //! Goes back to the best weights when the training diverges, and on with a smaller learning rate.
 //!
-//! At a check whose reason to stop is that the metric diverged or is not finite:
+//! At a check at which a criterion sees that the metric diverged or is not finite
+//! ([`Verdict::divergence`]), unless there is another reason to stop:
 //!
 //! ```text
 //! done < times and a best model is kept:
@@ -83,8 +84,8 @@
 //!
 //! After the best weights are kept, before the verdict is obeyed. A criterion must tell of divergence:
 //! [`EarlyStopping`](crate::EarlyStopping) with a divergence limit, or with
-//! [`NonFiniteMetric::Stop`](crate::NonFiniteMetric::Stop), its default. Within
-//! [`All`](crate::All) it does not show.
+//! [`NonFiniteMetric::Stop`](crate::NonFiniteMetric::Stop), its default, also within
+//! [`Any`](crate::Any) and [`All`](crate::All).
 //!
 //! The closure is given the scale of the whole run, not of this restart: a schedule's value times the
 //! scale is the rate. Schedules, averages of weights and generators of random numbers go on from where
@@ -177,9 +178,12 @@ pub struct RollBack {
 }
 
 impl RollBack {
-    /// What to go on from after this verdict, if the training diverged, it may go back once more, and
-    /// `best` holds a model: `model`, which diverged, with the best weights and statistics. Then `apply` was given the new scale of the learning rate, and `stop`, the
-    /// criterion of the verdict, counts its patience anew. Otherwise nothing has happened.
+    /// What to go on from after this verdict: `model`, which diverged, with the weights and statistics that
+    /// `best` holds, and what was kept beside them. `apply` is given the new scale of the learning rate, and
+    /// `stop`, the criterion of the verdict, counts its patience anew.
+    ///
+    /// None, and nothing is done, if the training did not diverge, there is another reason to stop, the run
+    /// has gone back as often as it may, or `best` holds no model.
     ///
     /// # Panics
     ///
@@ -192,8 +196,9 @@ impl RollBack {
         stop: &mut impl StopCriterion,
         apply: impl FnOnce(f64),
     ) -> Option<Restart<M, S>> {
-        let reason = verdict.stop.filter(|reason| reason.is_divergence())?;
-        if self.state.done >= self.config.times {
+        let reason = verdict.divergence?;
+        let over = verdict.stop.is_some_and(|stop| !stop.is_divergence());
+        if over || self.state.done >= self.config.times {
             return None;
         }
         let check = best.check()?;

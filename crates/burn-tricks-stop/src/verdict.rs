@@ -47,7 +47,7 @@ pub enum StopReason {
         /// The limit.
         checks: usize,
     },
-    /// Each of several criteria asks to stop, see [`All`](crate::All).
+    /// Each of several criteria asks to stop, and none for a divergence, see [`All`](crate::All).
     All {
         /// How many they are.
         criteria: usize,
@@ -124,6 +124,10 @@ pub struct Verdict {
     pub best_check: Option<usize>,
     /// Checks without improvement that count against patience.
     pub waited: usize,
+    /// The divergence that a criterion saw at this check, [`StopReason::Diverged`] or
+    /// [`StopReason::NonFinite`], even where [`stop`](Self::stop) is none or another reason because several
+    /// criteria decide together.
+    pub divergence: Option<StopReason>,
     /// Why to stop; none to go on.
     pub stop: Option<StopReason>,
 }
@@ -143,6 +147,7 @@ impl Verdict {
             best: None,
             best_check: None,
             waited: 0,
+            divergence: None,
             stop,
         }
     }

@@ -57,7 +57,8 @@ use std::sync::{Arc, Mutex};
 ///
 /// Clones share what has been observed, and so the scale. The wrapped schedule is not shared: each clone is
 /// at a step of its own, as any schedule's clone is, so that a wrapper may look ahead with a clone, and two
-/// groups of parameters may have one each.
+/// groups of parameters may have one each. To go back to what was observed earlier, keep the record: a clone
+/// does not.
 #[derive(Debug)]
 pub struct SharedPlateau<S> {
     /// Its plateau is that of `observed`, as it was when last looked at.
