@@ -24,6 +24,7 @@ mod initialisation_edges;
 mod input_scaling;
 mod kernels;
 mod learner;
+mod loop_checkpoint;
 mod models;
 mod multi_device;
 mod normalize_grad;

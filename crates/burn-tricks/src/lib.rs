@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub use burn_tricks_average as average;
+pub use burn_tricks_checkpoint as checkpoint;
 pub use burn_tricks_grad as grad;
 pub use burn_tricks_kernels as kernels;
 pub use burn_tricks_nn as nn;
@@ -21,6 +22,7 @@ pub mod prelude {
         GreedySoupConfig, Lawa, LawaConfig, Predict, RecalibrationConfig, SnapshotEnsemble,
         SnapshotEnsembleConfig, Swa, SwaConfig, average_checkpoints, uniform_soup,
     };
+    pub use burn_tricks_checkpoint::{CheckpointError, Checkpoints};
     pub use burn_tricks_core::{Buffers, ConfigError, Goal, MinDelta, Snapshot, force_init};
     pub use burn_tricks_grad::{
         ClipGradNorm, ClipGradNormConfig, ClipMode, GradientsExt as _, NonFinite, Norm, NormScope,

@@ -1,0 +1,157 @@
+//! Why a checkpoint cannot be written or read.
+
+use crate::part::Kind;
+use std::fmt::Display;
+use std::path::PathBuf;
+
+/// Why a checkpoint cannot be written or read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// No checkpoint was to be kept.
+    Keep {
+        /// How many.
+        got: usize,
+    },
+    /// The folder, or a file in it, cannot be made, read, written or removed. The error names it.
+    Io(std::io::Error),
+    /// There are checkpoints, and each is damaged.
+    NoneComplete {
+        /// Where they are.
+        folder: PathBuf,
+        /// Their steps, and what is wrong with each.
+        damaged: Vec<(usize, String)>,
+    },
+    /// The file was written by another version of this crate.
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version of its format. This crate writes and reads 1.
+        got: String,
+    },
+    /// The folder has a complete checkpoint of the step that was to be saved, or of a later one: another run's,
+    /// or this one's, which was not resumed.
+    NotAfter {
+        /// The folder.
+        folder: PathBuf,
+        /// The step that was to be saved.
+        step: usize,
+        /// The newest complete one.
+        newest: usize,
+    },
+    /// Two parts of a checkpoint have one name.
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// A part cannot be written down.
+    Unwritable {
+        /// The name of the part.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The checkpoint has no part of that name.
+    NoPart {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// The names that there are.
+        has: Vec<String>,
+    },
+    /// The part of that name is something else.
+    OtherKind {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// What was asked for.
+        wanted: Kind,
+        /// What it is.
+        got: Kind,
+    },
+    /// The part does not fit what it is loaded into: another architecture, another struct.
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// The name of the part.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Display for CheckpointError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Keep { got } => write!(f, "`keep` must be at least 1, got {got}"),
+            Self::Io(error) => write!(f, "checkpoint: {error}"),
+            Self::NoneComplete { folder, damaged } => {
+                write!(
+                    f,
+                    "none of the checkpoints in {} is complete (",
+                    folder.display()
+                )?;
+                for (at, (step, problem)) in damaged.iter().enumerate() {
+                    let and = if at > 0 { "; " } else { "" };
+                    write!(f, "{and}step {step}: {problem}")?;
+                }
+                write!(f, "): move them away to begin anew")
+            }
+            Self::Version { path, got } => write!(
+                f,
+                "{} is a checkpoint of version {got}, and this is a program of version 1",
+                path.display()
+            ),
+            Self::NotAfter {
+                folder,
+                step,
+                newest,
+            } => write!(
+                f,
+                "the checkpoint of step {step} cannot be saved: {} has one of step {newest}; resume from it \
+                 with `newest`, or use another folder",
+                folder.display()
+            ),
+            Self::SameName { name } => write!(f, "two parts of a checkpoint are named `{name}`"),
+            Self::Unwritable { name, reason } => {
+                write!(f, "`{name}` cannot be saved in a checkpoint: {reason}")
+            }
+            Self::NoPart { path, name, has } => write!(
+                f,
+                "{} has no `{name}`, only `{}`",
+                path.display(),
+                has.join("`, `")
+            ),
+            Self::OtherKind {
+                path,
+                name,
+                wanted,
+                got,
+            } => write!(
+                f,
+                "`{name}` in {} is {got}, and {wanted} was asked for",
+                path.display()
+            ),
+            Self::Unfit { path, name, reason } => {
+                write!(f, "`{name}` in {} does not fit: {reason}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for CheckpointError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<std::io::Error> for CheckpointError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}

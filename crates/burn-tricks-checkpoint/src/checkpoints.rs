@@ -1,0 +1,205 @@
+//! The folder of a run's checkpoints.
+
+use crate::part::Entry;
+use crate::{CheckpointError, Saved, Step, file};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What a file begins with: this, and the version of what follows.
+const MAGIC: &[u8] = b"burn-tricks checkpoint ";
+const VERSION: &[u8] = b"1\n";
+
+/// The checkpoints of a run, one file for each step that was saved. See the [crate documentation](crate).
+#[derive(Debug)]
+pub struct Checkpoints {
+    folder: PathBuf,
+    keep: usize,
+    /// What is known of the files.
+    known: Option<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// The newest complete one.
+    newest: Option<usize>,
+    /// Newer ones that are damaged.
+    damaged: Vec<usize>,
+}
+
+impl Checkpoints {
+    /// The checkpoints in `folder`, which is made if it is not there. The newest `keep` are kept: with 1, a
+    /// file that is damaged by something else than this program leaves nothing to resume from.
+    ///
+    /// # Errors
+    ///
+    /// If `keep` is 0, or if the folder cannot be made or read.
+    pub fn open(folder: impl AsRef<Path>, keep: usize) -> Result<Self, CheckpointError> {
+        if keep == 0 {
+            return Err(CheckpointError::Keep { got: keep });
+        }
+        let folder = folder.as_ref().to_owned();
+        let named = |error| file::named(&folder, &error);
+        std::fs::create_dir_all(&folder).map_err(named)?;
+        file::remove_unfinished(&folder).map_err(named)?;
+        Ok(Self {
+            folder,
+            keep,
+            known: None,
+        })
+    }
+
+    /// The newest complete checkpoint, if there is one. Damaged ones are passed over
+    /// ([`Saved::passed_over`]) and stay where they are until their step is saved again.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read or is of another version, or if there are checkpoints and each is damaged: to
+    /// begin anew would be to overwrite them.
+    pub fn newest(&mut self) -> Result<Option<Saved>, CheckpointError> {
+        let mut damaged = Vec::new();
+        for (step, path) in files(&self.folder)?.into_iter().rev() {
+            match read(step, &path)? {
+                Ok((entries, parts)) => {
+                    self.known = Some(Known {
+                        newest: Some(step),
+                        damaged: damaged.iter().map(|(step, _)| *step).collect(),
+                    });
+                    return Ok(Some(Saved::new(step, path, entries, parts, damaged)));
+                }
+                Err(problem) => damaged.push((step, problem)),
+            }
+        }
+        if !damaged.is_empty() {
+            damaged.reverse();
+            let folder = self.folder.clone();
+            return Err(CheckpointError::NoneComplete { folder, damaged });
+        }
+        self.known = Some(Known {
+            newest: None,
+            damaged: Vec::new(),
+        });
+        Ok(None)
+    }
+
+    /// The checkpoint of `step`, to be filled and [saved](Step::save). Steps are epochs or optimizer steps, as
+    /// you like, and go upwards.
+    pub fn step(&mut self, step: usize) -> Step<'_> {
+        Step {
+            checkpoints: self,
+            step,
+            entries: Vec::new(),
+            parts: Vec::new(),
+            failed: None,
+        }
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        step: usize,
+        entries: &[Entry],
+        parts: &[Vec<u8>],
+    ) -> Result<(), CheckpointError> {
+        if self.known.is_none() {
+            self.newest()?;
+        }
+        let known = self.known.as_mut().expect("it was just looked for");
+        if let Some(newest) = known.newest
+            && step <= newest
+        {
+            return Err(CheckpointError::NotAfter {
+                folder: self.folder.clone(),
+                step,
+                newest,
+            });
+        }
+        let table = serde_json::to_vec(&(step, entries)).expect("names and numbers survive JSON");
+        let length = (table.len() as u64).to_le_bytes();
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(VERSION);
+        let body = || {
+            [&length[..], &table]
+                .into_iter()
+                .chain(parts.iter().map(Vec::as_slice))
+        };
+        body().for_each(|bytes| sum.update(bytes));
+        let sum = sum.finalize().to_le_bytes();
+        let all: Vec<&[u8]> = [MAGIC, VERSION, &sum].into_iter().chain(body()).collect();
+
+        let path = self.folder.join(format!("step-{step}.checkpoint"));
+        file::write(&path, &all).map_err(|error| file::named(&path, &error))?;
+        known.newest = Some(step);
+        let (damaged, whole): (Vec<_>, Vec<_>) = (files(&self.folder)?.into_iter())
+            .filter(|(before, _)| *before < step)
+            .partition(|(before, _)| known.damaged.contains(before));
+        let outdated = whole.into_iter().rev().skip(self.keep - 1);
+        for (_, path) in damaged.into_iter().chain(outdated) {
+            file::remove(&path).map_err(|error| file::named(&path, &error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The file of each step that has one.
+fn files(folder: &Path) -> Result<BTreeMap<usize, PathBuf>, CheckpointError> {
+    let named = |error| file::named(folder, &error);
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).map_err(named)? {
+        let name = entry.map_err(named)?.file_name();
+        let step = name.to_str().and_then(|name| {
+            let name = name.strip_prefix("step-")?;
+            name.strip_suffix(".checkpoint")?.parse().ok()
+        });
+        if let Some(step) = step {
+            files.insert(step, folder.join(name));
+        }
+    }
+    Ok(files)
+}
+
+type Contents = (Vec<Entry>, Vec<Vec<u8>>);
+
+/// A checkpoint, whole or what is wrong with it.
+fn read(step: usize, path: &Path) -> Result<Result<Contents, String>, CheckpointError> {
+    let bytes = file::read(path).map_err(|error| file::named(path, &error))?;
+    let Some(bytes) = bytes else {
+        return Ok(Err(format!("{} is not there", path.display())));
+    };
+    let damaged = || format!("{} is damaged or not a checkpoint", path.display());
+    let Some(rest) = bytes.strip_prefix(MAGIC) else {
+        return Ok(Err(damaged()));
+    };
+    let Some((version, body)) = checked(rest) else {
+        return Ok(Err(damaged()));
+    };
+    if version != VERSION {
+        let got = String::from_utf8_lossy(version).trim_end().to_owned();
+        let path = path.to_owned();
+        return Err(CheckpointError::Version { path, got });
+    }
+    Ok(unpacked(body, step).ok_or_else(damaged))
+}
+
+/// The version, a line, and what follows its checksum, if that is the sum of both.
+fn checked(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = bytes.iter().position(|byte| *byte == b'\n')?;
+    let (version, rest) = bytes.split_at(line + 1);
+    let (expected, body) = rest.split_first_chunk::<4>()?;
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(version);
+    sum.update(body);
+    (u32::from_le_bytes(*expected) == sum.finalize()).then_some((version, body))
+}
+
+/// From what follows the checksum.
+fn unpacked(body: &[u8], step: usize) -> Option<Contents> {
+    let (length, rest) = body.split_first_chunk::<8>()?;
+    let (table, mut rest) = rest.split_at_checked(u64::from_le_bytes(*length).try_into().ok()?)?;
+    let (saved, entries): (usize, Vec<Entry>) = serde_json::from_slice(table).ok()?;
+    let mut parts = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        let (part, after) = rest.split_at_checked(entry.bytes.try_into().ok()?)?;
+        parts.push(part.to_vec());
+        rest = after;
+    }
+    (saved == step && rest.is_empty()).then_some((entries, parts))
+}

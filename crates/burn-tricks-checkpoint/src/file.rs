@@ -1,0 +1,93 @@
+//! Files that are whole or not there.
+//!
+//! ```
+//! use burn_tricks_checkpoint::file;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("numbers");
+//! assert_eq!(file::read(&path)?, None);
+//! file::write(&path, &[b"one, ", b"two"])?; // killed anywhere in here, there is all of it or nothing
+//! assert_eq!(file::read(&path)?.unwrap(), b"one, two");
+//! file::remove(&path)?;
+//! file::remove(&path)?; // it is gone: nothing to do
+//! # Ok(())
+//! # }
+//! ```
+
+use std::io::{Error, ErrorKind, Result, Write as _};
+use std::path::Path;
+
+/// What files are called while they are written.
+const UNFINISHED: &str = ".unfinished-";
+
+/// Writes `parts`, one after the other, to `path`: under another name first, synchronised with the disk and
+/// then renamed, which replaces a file that is there. The folder must exist.
+///
+/// # Errors
+///
+/// If the file cannot be written or renamed, on a full disk say. What was at `path` before is still there.
+pub fn write(path: &Path, parts: &[&[u8]]) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
+    #[cfg(unix)] // as other files, less what the process's mask takes away
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    for part in parts {
+        file.write_all(part)?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    #[cfg(unix)] // the new name, too
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+/// All of a file; `None` if there is none.
+///
+/// # Errors
+///
+/// Any other failure to read it.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    unless_missing(std::fs::read(path).map(Some))
+}
+
+/// Removes a file, if there is one.
+///
+/// # Errors
+///
+/// If it is there and cannot be removed.
+pub fn remove(path: &Path) -> Result<()> {
+    unless_missing(std::fs::remove_file(path))
+}
+
+/// Removes what [`write()`] left in `folder` when its process was killed. Not while another writes there.
+///
+/// # Errors
+///
+/// If the folder cannot be read, or a file in it cannot be removed.
+pub fn remove_unfinished(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn unless_missing<T: Default>(result: Result<T>) -> Result<T> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(T::default()),
+        result => result,
+    }
+}
+
+/// An error with the name of its file.
+pub(crate) fn named(path: &Path, error: &Error) -> Error {
+    Error::new(error.kind(), format!("{}: {error}", path.display()))
+}

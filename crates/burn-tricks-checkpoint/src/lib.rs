@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+mod checkpoint_error;
+mod checkpoints;
+pub mod file;
+mod part;
+mod saved;
+mod step;
+
+pub use checkpoint_error::CheckpointError;
+pub use checkpoints::Checkpoints;
+pub use part::{Kind, Record};
+pub use saved::Saved;
+pub use step::Step;

@@ -1,0 +1,163 @@
+//! What a checkpoint gives back.
+
+use crate::part::{Entry, Kind};
+use crate::{CheckpointError, Record};
+use burn::lr_scheduler::LrScheduler;
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::tensor::Bytes;
+use serde::de::DeserializeOwned;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+/// A complete checkpoint, in memory. Made by [`Checkpoints::newest`](crate::Checkpoints::newest).
+#[derive(Debug)]
+pub struct Saved {
+    step: usize,
+    path: PathBuf,
+    entries: Vec<Entry>,
+    parts: Vec<Vec<u8>>,
+    /// Which parts nobody has asked for.
+    unread: RefCell<Vec<bool>>,
+    passed_over: Vec<(usize, String)>,
+}
+
+impl Saved {
+    pub(crate) fn new(
+        step: usize,
+        path: PathBuf,
+        entries: Vec<Entry>,
+        parts: Vec<Vec<u8>>,
+        passed_over: Vec<(usize, String)>,
+    ) -> Self {
+        Self {
+            step,
+            path,
+            unread: RefCell::new(vec![true; entries.len()]),
+            entries,
+            parts,
+            passed_over,
+        }
+    }
+
+    /// The step after which it was saved: the loop resumes with the next one.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Newer checkpoints that were damaged, the newest first, and what is wrong with each.
+    pub fn passed_over(&self) -> &[(usize, String)] {
+        &self.passed_over
+    }
+
+    /// The names of the parts that have not been asked for. After everything was loaded, whatever is left is
+    /// something that the program saved and no longer has.
+    pub fn unread(&self) -> Vec<&str> {
+        let unread = self.unread.borrow();
+        let names = self.entries.iter().map(|entry| entry.name.as_str());
+        let unread = names.zip(unread.iter()).filter(|(_, unread)| **unread);
+        unread.map(|(name, _)| name).collect()
+    }
+
+    /// `module` with the weights, running statistics and parameter ids that were saved. Its clones share
+    /// running statistics with it, as always in Burn.
+    ///
+    /// # Errors
+    ///
+    /// If there is no module of that name, or if its record does not fit this one.
+    pub fn module<M: Module>(&self, name: &str, module: M) -> Result<M, CheckpointError> {
+        let record = self.record(name)?;
+        // What a batch did to running statistics, and Burn keeps apart, would overwrite what is loaded.
+        let _ = module.valid();
+        module
+            .try_load_record(record)
+            .map_err(|error| self.unfit(name, error.to_string()))
+    }
+
+    /// `optimizer` with the moments and counters that were saved. It must be configured as the saved one was:
+    /// Burn does not record an optimizer's kind or settings. With several backends compiled in, Burn loads the
+    /// state to the default device first, which `BURN_DEVICE` names.
+    ///
+    /// # Errors
+    ///
+    /// If there is no optimizer of that name.
+    pub fn optimizer(
+        &self,
+        name: &str,
+        optimizer: ModuleOptimizer,
+    ) -> Result<ModuleOptimizer, CheckpointError> {
+        Ok(optimizer.load_record(self.record(name)?))
+    }
+
+    /// `schedule`, where the saved one stood.
+    ///
+    /// # Errors
+    ///
+    /// If there is no schedule of that name.
+    pub fn schedule<S: LrScheduler>(
+        &self,
+        name: &str,
+        mut schedule: S,
+    ) -> Result<S, CheckpointError> {
+        schedule.load_record(self.record(name)?);
+        Ok(schedule)
+    }
+
+    /// One of Burn's records, to be loaded by what it is a record of: `ema.load_record(saved.record("ema")?)`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no record of that name and kind, or if Burn cannot read it.
+    pub fn record<R: Record>(&self, name: &str) -> Result<R, CheckpointError> {
+        let bytes = self.part(name, R::KIND)?.to_vec();
+        R::decode(Bytes::from_bytes_vec(bytes)).map_err(|error| self.unfit(name, error.to_string()))
+    }
+
+    /// A value: `stop.with_state(saved.state("stop")?)`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no state of that name, or if it is not one of this type.
+    pub fn state<T: DeserializeOwned>(&self, name: &str) -> Result<T, CheckpointError> {
+        let bytes = self.part(name, Kind::State)?;
+        serde_json::from_slice(bytes).map_err(|error| self.unfit(name, error.to_string()))
+    }
+
+    fn part(&self, name: &str, wanted: Kind) -> Result<&[u8], CheckpointError> {
+        let Some(at) = self.entries.iter().position(|entry| entry.name == name) else {
+            return Err(CheckpointError::NoPart {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                has: self
+                    .entries
+                    .iter()
+                    .map(|entry| entry.name.clone())
+                    .collect(),
+            });
+        };
+        let got = self.entries[at].kind;
+        if got != wanted {
+            return Err(CheckpointError::OtherKind {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                wanted,
+                got,
+            });
+        }
+        self.unread.borrow_mut()[at] = false;
+        Ok(&self.parts[at])
+    }
+
+    fn unfit(&self, name: &str, reason: String) -> CheckpointError {
+        CheckpointError::Unfit {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            reason,
+        }
+    }
+}

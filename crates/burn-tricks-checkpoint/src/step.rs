@@ -1,0 +1,98 @@
+//! What is put into the checkpoint of a step.
+
+use crate::checkpoints::Checkpoints;
+use crate::part::{Entry, Kind};
+use crate::{CheckpointError, Record};
+use burn::lr_scheduler::LrScheduler;
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use serde::Serialize;
+
+/// The checkpoint of a step, part by part. Made by [`Checkpoints::step`]; written by [`save`](Self::save).
+///
+/// Every part has a name of its own, by which [`Saved`](crate::Saved) gives it back.
+#[derive(Debug)]
+#[must_use = "nothing is written until `save`"]
+pub struct Step<'a> {
+    pub(crate) checkpoints: &'a mut Checkpoints,
+    pub(crate) step: usize,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) parts: Vec<Vec<u8>>,
+    /// The first error.
+    pub(crate) failed: Option<CheckpointError>,
+}
+
+impl Step<'_> {
+    /// A model with its weights and running statistics. Waits for the device.
+    pub fn module<M: Module>(self, name: &str, module: &M) -> Self {
+        // Burn keeps what the last batch did to running statistics apart until somebody asks.
+        let _ = module.valid();
+        self.record(name, module.clone().into_record())
+    }
+
+    /// An optimizer with its moments and counters. Waits for the device.
+    pub fn optimizer(self, name: &str, optimizer: &ModuleOptimizer) -> Self {
+        self.record(name, optimizer.to_record())
+    }
+
+    /// A schedule, where it stands.
+    pub fn schedule(self, name: &str, schedule: &impl LrScheduler) -> Self {
+        self.record(name, schedule.to_record())
+    }
+
+    /// One of Burn's records: of an average of weights (`ema.to_record()`), of a `ModuleLrScheduler`
+    /// (`schedule.to_record()`).
+    pub fn record<R: Record>(self, name: &str, record: R) -> Self {
+        let bytes = record.encode().map(|bytes| bytes.to_vec());
+        self.part(name, R::KIND, bytes.map_err(|error| error.to_string()))
+    }
+
+    /// A serialisable value: the state of a criterion (`stop.state()`), a number, a struct of your own. It is
+    /// written as JSON, to the last bit of every number; JSON has no NaN and no infinity, which come back as
+    /// `None` of an `Option` or not at all.
+    pub fn state<T: Serialize + ?Sized>(self, name: &str, state: &T) -> Self {
+        let bytes = serde_json::to_vec(state).map_err(|error| error.to_string());
+        self.part(name, Kind::State, bytes)
+    }
+
+    fn part(mut self, name: &str, kind: Kind, bytes: Result<Vec<u8>, String>) -> Self {
+        let taken = self.entries.iter().any(|entry| entry.name == name);
+        let name = name.to_owned();
+        match bytes {
+            _ if taken => {
+                self.failed
+                    .get_or_insert(CheckpointError::SameName { name });
+            }
+            Ok(part) => {
+                let bytes = part.len() as u64;
+                self.entries.push(Entry { name, kind, bytes });
+                self.parts.push(part);
+            }
+            Err(reason) => {
+                let unwritable = CheckpointError::Unwritable { name, reason };
+                self.failed.get_or_insert(unwritable);
+            }
+        }
+        self
+    }
+
+    /// Writes the file, and then deletes those that are not to be kept.
+    ///
+    /// # Errors
+    ///
+    /// If two parts have one name, a part cannot be written down, the folder has a complete checkpoint of this
+    /// step or a later one, or the disk fails. The checkpoints before are still there.
+    pub fn save(self) -> Result<(), CheckpointError> {
+        let Self {
+            checkpoints,
+            step,
+            entries,
+            parts,
+            failed,
+        } = self;
+        match failed {
+            Some(error) => Err(error),
+            None => checkpoints.write(step, &entries, &parts),
+        }
+    }
+}
