@@ -22,20 +22,22 @@
 //!
 //! # What each says
 //!
-//! | | cycle ends | troughs |
+//! | schedule | a cycle ends | a trough is |
 //! | --- | --- | --- |
-//! | [`CosineRestarts`](crate::CosineRestarts) | the last step before a restart | the same |
-//! | [`Cyclic`](crate::Cyclic) | the last step before the base | where the rate is lowest |
-//! | [`OneCycle`](crate::OneCycle) | the last step of the run | the same |
-//! | every other schedule | none | none |
-//! | [`Warmup`](crate::Warmup) | the wrapped schedule's; none of a schedule that waits | so, too |
-//! | [`PerEpoch`] | the last step of an epoch that ends a cycle | the last step of an epoch that is one |
-//! | [`Sequence`](crate::Sequence) | those of each phase that come before the next one begins | so, too |
-//! | [`Floor`](crate::Floor), [`Ceiling`](crate::Ceiling), [`ReduceOnPlateau`](crate::ReduceOnPlateau) | the wrapped schedule's | the wrapped schedule's |
+//! | [`CosineRestarts`](crate::CosineRestarts) | at the last step before a restart | the end of a cycle |
+//! | [`Cyclic`](crate::Cyclic) | at the last step before the base | a step at the lower of the two rates, but the first of all |
+//! | [`OneCycle`](crate::OneCycle) | at the last step of the run | the end of the cycle |
+//! | every other schedule | never | never |
 //!
-//! A cycle that a milestone of a sequence cuts off has no end. What has been observed on a plateau plays no
-//! part. [`BaseRate`](crate::BaseRate) and [`Boxed`](crate::Boxed) cannot be asked: what is in them does not
-//! say.
+//! A wrapper gives the answers of the schedule that it wraps:
+//!
+//! | wrapper | |
+//! | --- | --- |
+//! | [`Floor`](crate::Floor), [`Ceiling`](crate::Ceiling), [`ReduceOnPlateau`](crate::ReduceOnPlateau) | at the same steps, whatever becomes of the rate |
+//! | [`Warmup`](crate::Warmup) | later by the warm-up; at the same steps with [`WarmupMode::Over`](crate::WarmupMode::Over) |
+//! | [`PerEpoch`] | at the last step of the epoch |
+//! | [`Sequence`](crate::Sequence) | of each phase while it is in charge; a cycle that is cut off by the next phase has no end |
+//! | [`BaseRate`](crate::BaseRate), [`Boxed`](crate::Boxed) | cannot be asked: what is in them does not say |
 //!
 //! [`PerEpoch`]: crate::PerEpoch
 

@@ -24,7 +24,8 @@
 //! use burn_tricks_schedule::{ExponentialDecayConfig, LrSchedulerExt};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let schedule = ExponentialDecayConfig::new(0.1).init()?.at_least(1e-5)?;
+//! let decay = ExponentialDecayConfig::new(0.1).with_steps_per_epoch(391);
+//! let schedule = decay.init()?.at_least(1e-5)?;
 //! # Ok(())
 //! # }
 //! ```
