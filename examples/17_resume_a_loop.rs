@@ -95,7 +95,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut checkpoints = Checkpoints::open(&folder, 2)?;
     if let Some(saved) = checkpoints.newest()? {
         model = saved.module("model", model)?;
-        optim = saved.optimizer("optimizer", optim)?;
+        optim = saved.optimizer("optimizer", optim, &model)?;
         schedule = saved.schedule("schedule", schedule)?;
         ema = ema.load_record(saved.record("ema")?)?;
         stop = stop.with_state(saved.state("stop")?);
@@ -115,7 +115,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             break; // perhaps before it was killed
         }
         // What dropout draws, and the order of the samples, depend on the seed and the epoch alone.
-        device.seed(SEED + epoch as u64);
+        device.seed((SEED << 32) + epoch as u64);
         for batch in split.train.batches(BATCH, SEED, epoch) {
             let (images, labels) = split.train.batch(&batch, &device);
             let loss = loss.forward(model.predict(images), labels);

@@ -51,7 +51,7 @@ fn train(folder: &Path, after_each: impl Fn()) -> (Outcome, Option<usize>) {
     let mut checkpoints = Checkpoints::open(folder, 2).unwrap();
     if let Some(saved) = checkpoints.newest().unwrap() {
         model = saved.module("model", model).unwrap();
-        optim = saved.optimizer("optimizer", optim).unwrap();
+        optim = saved.optimizer("optimizer", optim, &model).unwrap();
         schedule = saved.schedule("schedule", schedule).unwrap();
         ema = ema.load_record(saved.record("ema").unwrap()).unwrap();
         (stop, stopped) = {
@@ -395,7 +395,7 @@ fn parts_that_are_not_there_or_do_not_fit_are_errors_that_name_them() {
     let missing = text(saved.record::<ModuleRecord>("ema").unwrap_err());
     let has = "has no `ema`, only `model`, `optimizer`, `loss`, `schedule`";
     assert!(missing.ends_with(has), "{missing}");
-    let error = saved.optimizer("schedule", sgd).err().unwrap();
+    let error = saved.optimizer("schedule", sgd, &pair()).err().unwrap();
     assert!(matches!(
         error,
         CheckpointError::OtherKind {
@@ -457,4 +457,41 @@ fn running_statistics_are_those_of_the_last_batch() {
     let _: GradientsParams = TrainStep::step(&model, batch).grads;
     let model = loaded(folder.path()).module("net", model).unwrap();
     assert_eq!(numbers(&model.valid()), now);
+}
+
+#[test]
+fn an_optimizer_of_another_kind_or_another_model_is_refused_by_name() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let device = Device::flex().autodiff();
+    let mut optim = AdamConfig::new().init();
+    let step = |model: Net, optim: &mut burn::optim::ModuleOptimizer| {
+        device.seed(5);
+        let batch: Batch = Samples.batch((0..4).collect(), &device);
+        let output = TrainStep::step(&model, batch);
+        optim.step(0.1, model, output.grads)
+    };
+    let model = step(Net::seeded(1, &device), &mut optim);
+    let mut checkpoints = opened(folder.path());
+    let saving = checkpoints.step(1).optimizer("optimizer", &optim);
+    saving.module("net", &model).save().unwrap();
+
+    let saved = loaded(folder.path());
+    let refused = |optim, model: &Net| {
+        let loaded = saved.optimizer("optimizer", optim, model);
+        let error = loaded.err().unwrap().to_string();
+        assert!(error.starts_with("`optimizer` in "), "{error}");
+        error
+    };
+    let momentum = burn::optim::momentum::MomentumConfig::new();
+    let momentum = SgdConfig::new().with_momentum(Some(momentum)).init();
+    assert!(refused(momentum, &model).contains("first.weight"));
+    let other = Net::seeded(2, &device);
+    assert!(refused(AdamConfig::new().init(), &other).contains("last.bias"));
+    // Of the model that was loaded before, it is right.
+    let model = saved.module("net", other).unwrap();
+    let loaded = saved.optimizer("optimizer", AdamConfig::new().init(), &model);
+    let resumed = step(model, &mut loaded.unwrap());
+    let whole = saved.module("net", Net::seeded(3, &device)).unwrap();
+    assert_eq!(numbers(&resumed), numbers(&step(whole, &mut optim)));
 }

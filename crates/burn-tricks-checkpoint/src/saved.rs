@@ -6,6 +6,7 @@ use burn::lr_scheduler::LrScheduler;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Bytes;
+use burn_tricks_optim::ModuleOptimizerExt as _;
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -79,19 +80,27 @@ impl Saved {
             .map_err(|error| self.unfit(name, error.to_string()))
     }
 
-    /// `optimizer` with the moments and counters that were saved. It must be configured as the saved one was:
-    /// Burn does not record an optimizer's kind or settings. With several backends compiled in, Burn loads the
-    /// state to the default device first, which `BURN_DEVICE` names.
+    /// `optimizer` with the moments and counters that were saved. `module` is the model that it steps, loaded
+    /// before: its parameters are compared with those of the record. Of an optimizer that steps two modules,
+    /// a tuple of both, or `optimizer.load_record(saved.record(name)?)`, which compares nothing.
+    ///
+    /// The settings of an optimizer are not recorded: give it those that it had. With several backends compiled
+    /// in, Burn's optimizers load their state to the default device first, which `BURN_DEVICE` names.
     ///
     /// # Errors
     ///
-    /// If there is no optimizer of that name.
-    pub fn optimizer(
+    /// If there is no optimizer of that name, or if its state is of another kind of optimizer, of other
+    /// parameters or of other shapes: the error names the parameters.
+    pub fn optimizer<M: Module>(
         &self,
         name: &str,
         optimizer: ModuleOptimizer,
+        module: &M,
     ) -> Result<ModuleOptimizer, CheckpointError> {
-        Ok(optimizer.load_record(self.record(name)?))
+        let bytes = self.part(name, Kind::Optimizer)?.to_vec();
+        optimizer
+            .try_from_bytes(module, Bytes::from_bytes_vec(bytes))
+            .map_err(|error| self.unfit(name, error.to_string()))
     }
 
     /// `schedule`, where the saved one stood.

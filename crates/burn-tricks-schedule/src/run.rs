@@ -100,7 +100,8 @@ impl Run {
 
     /// A run over `samples` samples in batches of `batch_size`, with one optimizer step after each
     /// `accumulate` batches (1 without accumulation). The last batch of an epoch may be short, and so
-    /// may its last accumulation: both count, as they do in Burn's data loader and `Learner`.
+    /// may its last accumulation: both count, as they do in Burn's data loader and `Learner`. With a loader that
+    /// leaves a short last batch out, `samples` are those that it keeps (its `num_items`).
     ///
     /// # Errors
     ///

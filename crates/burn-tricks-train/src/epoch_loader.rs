@@ -102,7 +102,6 @@
 //! | a `Batcher` that draws from the device (`Tensor::random`) | without workers, on a device that is seeded at each epoch |
 //! | `ShuffledDataset`, `SelectionDataset` with a seed | yes: one order, drawn when it is made; without a seed, no |
 //! | `PartialDataset`, `ComposedDataset`, `WindowsDataset`, `MapperDataset` that draws nothing | yes |
-//! | `InMemoryMetricLogger` | no: it has no value of an epoch before the interruption |
 //!
 //! In place of a `SamplerDataset`, sample with replacement in the batcher: of a dataset of numbers `0..n`, take
 //! sample `seed % n`.

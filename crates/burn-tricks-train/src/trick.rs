@@ -1,44 +1,110 @@
-//! What is done to the gradients before the optimizer's step, and to the weights after it.
+//! What is done to the gradients before the optimizer's step, and to the model after it.
 //!
-//! A [`Trick`] is told of every optimizer step. [`Tricked`](crate::Tricked) puts tricks around a model;
-//! a tuple of tricks is a trick, and so is a `Box<dyn Trick<M>>`.
+//! [`Tricked`](crate::Tricked) calls a [`Trick`] at every optimizer step of Burn's `Learner`. A tuple of tricks
+//! is a trick, and so is a `Box<dyn Trick<M>>`.
 //!
-//! | trick | before the step | after it | validated with |
+//! | trick | before the step | after it | to validate with |
 //! | --- | --- | --- | --- |
 //! | [`ClipGradNorm`], [`NormalizeGrad`] | changes the gradients | | |
 //! | [`Ema`], [`Swa`], [`Lawa`] | | updates the average | the average |
 //! | [`EmaSet`] | | updates the averages | |
-//! | [`GradNorm`](crate::GradNorm), [`UpdateRatio`](crate::UpdateRatio) | measure | measure | |
+//! | [`GradNorm`](crate::GradNorm) | measures the gradients | | |
+//! | [`UpdateRatio`](crate::UpdateRatio) | notes the weights | measures how far they moved | |
 //!
 //! # Example
 //!
-//! A trick of one's own: noise that shrinks with the steps.
+//! A trick of one's own: Gaussian noise on the gradients, whose variance shrinks with the steps as
+//! `scale / (1 + step)^0.55` (Neelakantan et al., 2015).
 //!
 //! ```
-//! use burn::module::Module;
+//! use burn::module::{Module, ModuleVisitor, Param};
 //! use burn::optim::GradientsParams;
-//! use burn_tricks_train::Trick;
+//! use burn::tensor::{Distribution, Tensor};
+//! use burn_tricks_train::{StateError, Trick};
 //!
-//! #[derive(Debug, Default)]
-//! struct CountSteps(u64);
+//! #[derive(Debug)]
+//! struct GradientNoise {
+//!     scale: f64,
+//!     step: u64,
+//! }
 //!
-//! impl<M: Module> Trick<M> for CountSteps {
-//!     fn after(&mut self, model: M) -> M {
-//!         self.0 += 1;
-//!         model
+//! impl<M: Module> Trick<M> for GradientNoise {
+//!     fn sees_gradients(&self) -> bool {
+//!         true
 //!     }
 //!
+//!     fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+//!         let variance = self.scale / (1.0 + self.step as f64).powf(0.55);
+//!         self.step += 1;
+//!         let mut noisy = Noisy { grads, deviation: variance.sqrt() };
+//!         model.visit(&mut noisy);
+//!         noisy.grads
+//!     }
+//!
+//!     fn restart(&mut self, _model: &M) {
+//!         self.step = 0;
+//!     }
+//!
+//!     // With these two, a resumed run goes on with the noise of its step.
 //!     fn state(&self) -> Option<Vec<u8>> {
-//!         Some(self.0.to_le_bytes().to_vec())
+//!         Some(self.step.to_le_bytes().to_vec())
 //!     }
 //!
-//!     fn load_state(&mut self, state: &[u8]) -> Result<(), burn_tricks_train::StateError> {
+//!     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
 //!         let bytes = state.try_into().map_err(|_| "eight bytes were expected")?;
-//!         self.0 = u64::from_le_bytes(bytes);
+//!         self.step = u64::from_le_bytes(bytes);
 //!         Ok(())
 //!     }
 //! }
+//!
+//! struct Noisy {
+//!     grads: GradientsParams,
+//!     deviation: f64,
+//! }
+//!
+//! impl ModuleVisitor for Noisy {
+//!     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+//!         if let Some(grad) = self.grads.remove::<D>(param.id) {
+//!             let noise = grad.random_like(Distribution::Normal(0.0, self.deviation));
+//!             self.grads.register(param.id, grad + noise);
+//!         }
+//!     }
+//! }
+//! # use burn::nn::LinearConfig;
+//! # use burn::tensor::Device;
+//! # use burn_tricks_train::TrickedExt as _;
+//! # let model = LinearConfig::new(2, 1).init(&Device::flex().autodiff());
+//! # let loss = model.forward(Tensor::<2>::ones([1, 2], &Device::flex().autodiff())).sum();
+//! # let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! # let before = grads.get::<2>(model.weight.id).unwrap().into_data();
+//! # let mut noise = GradientNoise { scale: 0.01, step: 0 };
+//! # let grads = noise.before(&model, grads);
+//! # assert_ne!(grads.get::<2>(model.weight.id).unwrap().into_data(), before);
+//! # assert_eq!(noise.step, 1);
+//!
+//! // `model.with_tricks((GradientNoise { scale: 0.01, step: 0 }, clip))`
+//! # let _ = model.with_tricks((noise, ()));
 //! ```
+//!
+//! # Order
+//!
+//! The tricks of a tuple run from left to right, before the step and after it: `(grad_norm, clip, ema)` measures
+//! the norm before it is clipped. Each sees what the one before it gave back. Of several that have a model to
+//! validate with, the last gives it.
+//!
+//! # When a method is called
+//!
+//! | | by |
+//! | --- | --- |
+//! | [`before`](Trick::before), [`after`](Trick::after) | `TrainStep::optimize` and `optimize_multi` of the tricked model: once per optimizer step, after accumulated gradients have been summed |
+//! | [`validated`](Trick::validated) | `valid()` of the tricked model: Burn calls it before each validation and at the end of the training |
+//! | [`restart`](Trick::restart) | loading a record into the tricked model, except by a [`Session`](crate::Session) that resumes |
+//! | [`state`](Trick::state), [`load_state`](Trick::load_state) | a session that is resumable or keeps the best model: the one after each epoch, the other at `launch` and for `best_model` |
+//!
+//! # Cost
+//!
+//! That of what it does. A trick must not read numbers from the device in `before` and `after`: the step would
+//! wait for it.
 
 use crate::StateError;
 use burn::module::{Module, ModuleDisplay};
