@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
+pub mod batch_statistics;
 mod config_error;
 mod improvement;
 mod place;

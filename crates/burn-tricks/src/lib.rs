@@ -12,7 +12,8 @@ pub use burn_tricks_stop as stop;
 pub use burn_tricks_train as train;
 
 pub use burn_tricks_core::{
-    Buffers, Config, ConfigError, Difference, Goal, Improvement, MinDelta, Snapshot, force_init,
+    Buffers, Config, ConfigError, Difference, Goal, Improvement, MinDelta, Snapshot,
+    batch_statistics, force_init,
 };
 
 /// What a training loop needs: our traits, unnamed, and our types, none of which has a name of Burn's.

@@ -1,0 +1,155 @@
+//! The statistics of a batch, from the layer that computed them to whoever measures a model.
+//!
+//! Batch norm mixes the mean and the variance of each batch into its running statistics by a rule of its
+//! own. What it mixed in does not show in the result: not its share, not by what the variance was divided,
+//! not into how many parts the batch was cut. A layer that calls [`report`] in its forward pass says it;
+//! `RecalibrationConfig` of `burn-tricks-average` [collects](collect) it.
+//!
+//! A layer of your own, whose running statistics may follow any rule:
+//!
+//! ```
+//! use burn::module::{Flag, Module, Param, RunningState};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_core::batch_statistics::{self, BatchStatistics};
+//!
+//! #[derive(Module, Debug)]
+//! struct Centre {
+//!     training: Param<Flag>,
+//!     running_mean: RunningState<Tensor<1>>,
+//!     running_var: RunningState<Tensor<1>>,
+//! }
+//!
+//! impl Centre {
+//!     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+//!         if !input.device().is_autodiff() || !self.training.is_enabled() {
+//!             return input - self.running_mean.value().unsqueeze();
+//!         }
+//!         let (variance, mean) = input.clone().var_mean_bias(0);
+//!         batch_statistics::report(|| BatchStatistics {
+//!             layer: self.training.id,
+//!             mean: mean.clone().squeeze_dim(0),
+//!             variance: variance.squeeze_dim(0),
+//!             count: input.dims()[0],
+//!         });
+//!         input - mean // and whatever becomes of the running statistics
+//!     }
+//! }
+//!
+//! let device = Device::flex().autodiff();
+//! let layer = Centre {
+//!     training: Param::from_bool(true),
+//!     running_mean: RunningState::new(Tensor::zeros([1], &device)),
+//!     running_var: RunningState::new(Tensor::ones([1], &device)),
+//! };
+//! let batch = Tensor::from_floats([[1.0], [3.0]], &device);
+//! let (_output, reports) = batch_statistics::collect(|| layer.forward(batch));
+//! assert_eq!(reports[0].layer, layer.training.id);
+//! assert_eq!(reports[0].count, 2);
+//! ```
+//!
+//! # Cost
+//!
+//! Without a collector, a look at a variable of the thread. A collector sees the layers that run on its own
+//! thread.
+
+use burn::module::ParamId;
+use burn::tensor::Tensor;
+use std::cell::RefCell;
+
+/// What a layer saw of one batch, or of a part of it.
+#[derive(Debug, Clone)]
+pub struct BatchStatistics {
+    /// The id of the layer's `training` flag, by which the layer is known.
+    pub layer: ParamId,
+    /// The mean of each channel.
+    pub mean: Tensor<1>,
+    /// The variance of each channel, divided by `count`.
+    pub variance: Tensor<1>,
+    /// How many values each channel has: samples times places.
+    pub count: usize,
+}
+
+thread_local! {
+    static COLLECTOR: RefCell<Option<Vec<BatchStatistics>>> = const { RefCell::new(None) };
+}
+
+/// Hands `statistics` to whoever [collects](collect) them on this thread. If nobody does, they are not
+/// computed.
+pub fn report(statistics: impl FnOnce() -> BatchStatistics) {
+    if is_collected() {
+        let statistics = statistics();
+        COLLECTOR.with_borrow_mut(|reports| reports.get_or_insert_default().push(statistics));
+    }
+}
+
+/// Whether statistics are collected on this thread.
+pub fn is_collected() -> bool {
+    COLLECTOR.with_borrow(Option::is_some)
+}
+
+/// What `run` returns, and what layers reported on this thread while it ran, in their order.
+pub fn collect<R>(run: impl FnOnce() -> R) -> (R, Vec<BatchStatistics>) {
+    /// Puts the outer collector back, also when `run` panics.
+    struct Restore(Option<Vec<BatchStatistics>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            COLLECTOR.set(self.0.take());
+        }
+    }
+    let _outer = Restore(COLLECTOR.replace(Some(Vec::new())));
+    let result = run();
+    (result, COLLECTOR.take().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn statistics(count: usize) -> BatchStatistics {
+        let device = Device::flex();
+        BatchStatistics {
+            layer: ParamId::from(1),
+            mean: Tensor::zeros([1], &device),
+            variance: Tensor::ones([1], &device),
+            count,
+        }
+    }
+
+    fn counts(reports: &[BatchStatistics]) -> Vec<usize> {
+        reports.iter().map(|report| report.count).collect()
+    }
+
+    #[test]
+    fn reports_reach_the_innermost_collector_in_order() {
+        let (inner, outer) = collect(|| {
+            report(|| statistics(1));
+            let ((), inner) = collect(|| report(|| statistics(2)));
+            report(|| statistics(3));
+            inner
+        });
+        assert_eq!(counts(&inner), [2]);
+        assert_eq!(counts(&outer), [1, 3]);
+    }
+
+    #[test]
+    fn without_a_collector_nothing_is_computed() {
+        report(|| unreachable!("nobody asked"));
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            collect(|| panic!("in the forward pass"))
+        }));
+        assert!(panicked.is_err());
+        assert!(!is_collected());
+    }
+
+    #[test]
+    fn other_threads_are_not_heard() {
+        let ((), reports) = collect(|| {
+            std::thread::spawn(|| report(|| statistics(1)))
+                .join()
+                .unwrap();
+        });
+        assert!(reports.is_empty());
+    }
+}
