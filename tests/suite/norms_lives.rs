@@ -21,7 +21,7 @@ fn input(device: &Device) -> Tensor<2> {
 fn norms(device: &Device) -> (BatchNorm, TorchBatchNorm, GhostBatchNorm, FrozenBatchNorm) {
     let burn = BatchNormConfig::new(3).init(device);
     let torch = TorchBatchNormConfig::new(3).init(device).unwrap();
-    let ghost = GhostBatchNormConfig::new(3, 2).init(device).unwrap();
+    let ghost = GhostBatchNormConfig::new(3, 3).init(device).unwrap();
     burn.forward(input(device));
     torch.forward(input(device));
     ghost.forward(input(device));

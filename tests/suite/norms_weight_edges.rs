@@ -1,11 +1,11 @@
 //! Reparameterizations of weights: their first state, units without spread, half precision.
 
 use crate::devices::training_devices;
-use crate::models::{dtypes, values};
-use crate::norms::{assert_near, cast, grid};
-use burn::module::{Module, Param, Reparameterization};
-use burn::nn::conv::{ConvTranspose1dConfig, ConvTranspose3dConfig};
-use burn::nn::{Linear, LinearConfig};
+use crate::models::{alone, dtypes, values};
+use crate::norms::{assert_near, assert_refused, cast, grid};
+use burn::module::{Module, Param, ParamGroup, Reparameterization};
+use burn::nn::conv::{Conv2dConfig, ConvTranspose1dConfig, ConvTranspose3dConfig};
+use burn::nn::{EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::nn::{
     Deviation, SpectralNormConfig, WeightNorm, WeightNormConfig, WeightStandardization,
@@ -98,6 +98,71 @@ fn a_unit_without_spread_is_zero_and_has_a_gradient() {
             );
         }
     }
+}
+
+/// One input is its own mean, and two are ±1 whatever they are: neither could learn.
+#[test]
+fn units_of_one_or_two_inputs_are_refused_by_their_path() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let linear = |inputs| LinearConfig::new(inputs, 4).init(&device);
+    let conv = |channels: usize, kernel| {
+        let config = Conv2dConfig::new([channels, channels], [kernel, 1]);
+        config.with_groups(channels).init(&device)
+    };
+    let standard = WeightStandardizationConfig::new;
+    let model = || {
+        let (one, two) = (linear(1), linear(2));
+        (
+            vec![one, two],
+            [conv(2, 1), conv(2, 2)],
+            EmbeddingConfig::new(5, 1).init(&device),
+        )
+    };
+    for (path, got) in [
+        ("0.0.weight", "[1, 4]"),
+        ("0.1.weight", "[2, 4]"),
+        ("1.0.weight", "[2, 1, 1, 1]"),
+        ("1.1.weight", "[2, 1, 2, 1]"),
+        ("2.weight", "[5, 1]"),
+    ] {
+        let config = standard().with_group(ParamGroup::from_path(path));
+        assert_refused(
+            config.attach(model()),
+            "group",
+            &format!("{:?}", format!("{path} {got}")),
+        );
+        assert!(WeightNormConfig::new().attach(model()).is_ok());
+    }
+    // Of a grouped transposed convolution a unit is one output of every group.
+    let transposed = ConvTranspose1dConfig::new([2, 2], 1)
+        .with_groups(2)
+        .init(&device);
+    let result = standard().attach(transposed);
+    assert_refused(result, "group", r#""weight [2, 1, 1]""#);
+
+    // Left out, they stay as they are, and the rest is standardised.
+    let mixed = (linear(1), linear(3), conv(3, 1), conv(3, 3));
+    let group = ParamGroup::all().exclude(ParamGroup::from_paths(vec!["0.weight", "2.weight"]));
+    let attached = standard().with_group(group).attach(mixed.clone()).unwrap();
+    assert_eq!(
+        values(attached.0.weight.val()),
+        values(mixed.0.weight.val())
+    );
+    assert_ne!(
+        values(attached.1.weight.val()),
+        values(mixed.1.weight.val())
+    );
+    assert_ne!(
+        values(attached.3.weight.val()),
+        values(mixed.3.weight.val())
+    );
+    let error = standard()
+        .attach(mixed)
+        .map(|_| ())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("at least 3 inputs"), "{error}");
 }
 
 /// Weights of a thousand, whose squares are beyond f16.

@@ -27,7 +27,10 @@ fn statistics(norm: &BatchNorm) -> (Vec<f64>, Vec<f64>) {
 #[test]
 fn every_rule_agrees_with_its_oracle() {
     for (name, config) in [
-        ("torch", RecalibrationConfig::torch()),
+        (
+            "torch",
+            RecalibrationConfig::torch().with_variance(BatchVariance::UnbiasedPerSample),
+        ),
         (
             "cumulative_biased",
             RecalibrationConfig::new().with_rule(BatchRule::Cumulative),
@@ -35,7 +38,7 @@ fn every_rule_agrees_with_its_oracle() {
         ("pooled", RecalibrationConfig::new()),
         (
             "pooled_unbiased",
-            RecalibrationConfig::new().with_variance(BatchVariance::Unbiased),
+            RecalibrationConfig::new().with_variance(BatchVariance::UnbiasedPerSample),
         ),
     ] {
         let case = case("recalibration", name);
@@ -256,15 +259,13 @@ fn what_cannot_be_measured_is_an_error() {
             "{error}"
         );
     }
-    let unbiased = config.clone().with_variance(BatchVariance::Unbiased);
-    assert_eq!(
-        run(&unbiased, &[1.0], &device),
-        RecalibrationError::OneSample
-    );
-    assert_eq!(
-        run(&RecalibrationConfig::torch(), &[1.0], &device),
-        RecalibrationError::OneSample
-    );
+    let per_sample = BatchVariance::UnbiasedPerSample;
+    for config in [config, RecalibrationConfig::torch()] {
+        let config = config.with_variance(per_sample);
+        let layer = "0".to_owned();
+        let error = RecalibrationError::OneValue { layer };
+        assert_eq!(run(&config, &[1.0], &device), error);
+    }
     assert!(not_reached.to_string().contains("`0`"));
 }
 
@@ -306,7 +307,7 @@ fn half_precision_statistics_have_the_precision_of_their_type() {
     let error = run(DType::BF16, 0.001).map(|_| ()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the momentum of the batch norm that is the model itself cannot be told from 0 in BF16, the \
+        "the momentum of the norm that is the model itself cannot be told from 0 in BF16, the \
          type of its statistics"
     );
 }
@@ -330,7 +331,7 @@ fn a_batch_that_a_layer_does_not_see_is_named() {
         let (layer, batch) = (String::new(), unseen);
         assert_eq!(error, RecalibrationError::NotReached { layer, batch });
         let text = error.to_string();
-        assert!(text.starts_with("the batch norm that is the model itself did not look at batch"));
+        assert!(text.starts_with("the norm that is the model itself did not look at batch"));
     }
 }
 

@@ -8,13 +8,17 @@ pub mod ema_set;
 pub mod ensemble;
 mod ensemble_error;
 pub mod lawa;
-mod norm_statistics;
+mod momentum;
+mod norm_layers;
+mod norm_probe;
 pub mod recalibrate;
 mod recalibration_error;
 mod recorded;
 mod running;
+mod running_statistics;
 pub mod snapshot_ensemble;
 pub mod soup;
+mod statistics;
 pub mod swa;
 pub mod uncertainty;
 

@@ -38,33 +38,59 @@
 //! # }
 //! ```
 //!
+//! # Which layers
+//!
+//! Those that hold running statistics named `running_mean` and `running_var`. A running statistic does not
+//! show what it was made of, so the statistics of a batch come from:
+//!
+//! | layer | source |
+//! | --- | --- |
+//! | this library's `TorchBatchNorm` and `GhostBatchNorm` | the layer reports them, with the number of values |
+//! | Burn's `BatchNorm`, recognised by its name and fields | its running statistics, after a check that they follow Burn's rule |
+//! | a layer of your own | the layer reports them, with [`batch_statistics::report`](burn_tricks_core::batch_statistics::report) |
+//! | any other layer | none: [`RecalibrationError::UnknownLayer`] names its path |
+//!
+//! A `FrozenBatchNorm` and the layers that `group` leaves out keep their statistics, and normalise with them
+//! during the measurement.
+//!
+//! Several reports of one layer for one batch (of the parts of a ghost batch norm, or because the forward pass
+//! uses the layer twice) are pooled and count as one batch. Burn's layer does not report, and used twice in one
+//! forward pass it is an error: its running statistics are then a mixture of both.
+//!
+//! The momentum of Burn's layer is measured. The first batch that has samples goes through the model three
+//! times, with running statistics of 0, of a very large number and of its negative; a layer that does not mix
+//! the same share of the batch into every channel each time is refused. The momentum is taken to be the
+//! shortest decimal number that agrees with the measurement in the element type of the statistics. The result
+//! has the precision of that type: three digits in `f16`, two to three in `bf16`, where a momentum below 0.002
+//! (`f16`: 0.00025) is an error, and one that is no short decimal number costs another digit. Cast the
+//! model to `f32` to measure it better.
+//!
+//! Two assumptions about Burn's layer cannot be checked: that no other type with the same name and fields
+//! divides the variance by another number, and that `forward` runs each layer on one thread.
+//!
 //! # Where it stands
 //!
 //! After [SWA](crate::swa), a [soup](crate::soup) or an average of checkpoints; before validation. Use
-//! training data, scaled and augmented as in training.
+//! training data, scaled and augmented as in training, in batches of the size of training: each batch norm
+//! normalises with its batch, and the layers behind it see the result. A batch of one value per channel
+//! counts too; the layers of this library pass it on normalised with their running statistics, Burn's
+//! passes on β.
 //!
 //! # Cost
 //!
-//! One forward pass per batch, one more for the first, and no gradients. The statistics are read to the
-//! host after each batch and pooled there in `f64`.
+//! One forward pass per batch, two more for the first if there are layers of Burn's, and no gradients. The
+//! statistics are read to the host after each batch and pooled there in `f64`.
 //!
 //! # Differences
 //!
 //! - PyTorch's `update_bn` is [`BatchRule::Cumulative`] with [`BatchVariance::Unbiased`], and runs dropout
 //!   and everything else in training mode. Here only batch norm is in training mode.
-//! - Burn's running variance is the biased one (divided by n), so ours is by default.
+//! - Burn's running variance is the biased one (divided by n), so ours is by default, whatever the layer
+//!   keeps in training.
 //! - Lightning trains one more epoch; Composer goes on training.
 //!
-//! A layer is recognised by statistics named `running_mean` and `running_var` side by side. Pooling
-//! weighs batches by their samples, which is exact where samples have one size. How much of its batch a
-//! layer mixes into its statistics (`momentum`) cannot be read from a module: it is measured on the
-//! first batch that has a sample, and taken for the shortest decimal number that the measurement may be
-//! in the type of the statistics. They have the precision of that type: three digits in `f16`, two to
-//! three in `bf16`, where a momentum below 0.002 (`f16`: 0.00025) is an error, and one that is no short
-//! decimal number costs another digit. Cast the model to `f32` to measure it better.
-//!
-//! A layer that is used twice in one forward pass mixes both batches, and its momentum with them; that
-//! does not show, and its statistics are then neither batch's. Give each use a layer of its own.
+//! Pooling weighs batches by the values that a layer reports, and for Burn's layer by their samples, which is
+//! exact where samples have one size.
 //!
 //! # Suggested values
 //!
@@ -78,11 +104,15 @@
 //! - Chan, Golub, LeVeque, *Algorithms for computing the sample variance*, 1983, for the pooling
 //! - PyTorch, `torch.optim.swa_utils.update_bn`
 
-use crate::norm_statistics::{NormStatistics, Read, with_training_norms};
+use crate::norm_layers::norm_layers;
+use crate::norm_probe::NormProbe;
 use crate::recalibration_error::RecalibrationError;
-use burn::module::Module;
+use crate::running_statistics::{MEAN, VARIANCE, join, write};
+use crate::statistics::Statistics;
+use burn::module::{Module, ParamGroup};
 use burn_tricks_core::{Config, Snapshot};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How the statistics of the batches become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,15 +128,18 @@ pub enum BatchRule {
 pub enum BatchVariance {
     /// By their number n, as Burn's batch norm does.
     Biased,
-    /// By n − 1, with n the number of samples (of all for [`BatchRule::Pooled`], of a batch for
-    /// [`BatchRule::Cumulative`]), as PyTorch's does. Right for layers that see one value
-    /// per sample and channel, after a linear layer; after a convolution n is larger, and the
-    /// difference to the biased one smaller than this makes it.
+    /// By n − 1, as PyTorch's does, with n the number of values per channel (of all batches for
+    /// [`BatchRule::Pooled`], of one for [`BatchRule::Cumulative`]). For layers that report it; Burn's
+    /// batch norm does not, and is an error.
     Unbiased,
+    /// As [`Unbiased`](Self::Unbiased), with the number of samples for n where a layer does not report one.
+    /// Right for layers that see one value per sample and channel, after a linear layer. After a
+    /// convolution n is larger, and this makes the variance too large.
+    UnbiasedPerSample,
 }
 
 /// Configuration of the recalibration.
-#[derive(Config, Debug, PartialEq)]
+#[derive(Config, Debug)]
 pub struct RecalibrationConfig {
     /// How the batches become one. Default: [`BatchRule::Pooled`].
     #[config(default = "BatchRule::Pooled")]
@@ -114,10 +147,14 @@ pub struct RecalibrationConfig {
     /// By what to divide. Default: [`BatchVariance::Biased`].
     #[config(default = "BatchVariance::Biased")]
     pub variance: BatchVariance,
+    /// Which layers, by the path or the id of their `running_mean`; the others keep their statistics, and
+    /// predict with them. Default: all.
+    #[config(default = "ParamGroup::all()")]
+    pub group: ParamGroup,
 }
 
 impl RecalibrationConfig {
-    /// PyTorch's numbers, for layers that see one value per sample and channel.
+    /// PyTorch's numbers.
     pub fn torch() -> Self {
         Self::new()
             .with_rule(BatchRule::Cumulative)
@@ -127,51 +164,79 @@ impl RecalibrationConfig {
     /// `model` with statistics measured on `batches`, to predict with. `model` itself stays as it is;
     /// without batch norm it comes back as it is.
     ///
-    /// `forward` sends a batch through the model it is given, each layer once, and returns the number of
-    /// samples in it. A batch without samples does not count.
+    /// `forward` sends a batch through the model it is given, and returns the number of samples in it. A
+    /// batch without samples does not count.
     /// The input must be on an autodiff device, as in training: elsewhere batch norm does not look at
-    /// its batch.
+    /// its batch. It must be one without gradient checkpointing, which Burn does not let meet the copy of
+    /// `model` that is measured.
     ///
     /// # Errors
     ///
-    /// If there is no sample, if an unbiased variance is asked for of one sample, if a layer did
-    /// not look at a batch, if its momentum cannot be told from 0, or if a statistic is not finite.
+    /// If there is no sample; if a layer did not look at a batch, or what it looked at cannot be known; if
+    /// an unbiased variance is asked for of one value; if a statistic is not finite; if `group` matches no
+    /// layer of a model that has some.
     pub fn run<M: Module, B: Clone>(
         &self,
         model: &M,
         batches: impl IntoIterator<Item = B>,
         mut forward: impl FnMut(&M, B) -> usize,
     ) -> Result<M, RecalibrationError> {
-        let mut norms = NormStatistics::of(model);
-        if norms.is_empty() {
+        let layers = norm_layers(model, &self.group)?;
+        if layers.is_empty() {
             return Ok(model.valid());
         }
-        let original = Snapshot::of(model);
-        let mut probe = with_training_norms(model);
-        let mut samples = 0;
-        let mut has_momenta = false;
-        for (at, batch) in batches.into_iter().enumerate() {
-            let again = (!has_momenta).then(|| batch.clone());
-            probe = norms.prepare(probe);
-            let count = forward(&probe, batch);
-            // Also of a batch without samples: what it leaves must not come into the next.
-            let after = Read::of(&probe);
-            if count == 0 {
-                continue;
-            }
-            norms.check_reached(&after, at)?;
-            if let Some(batch) = again {
-                probe = norms.prepare_to_measure_momentum(probe);
-                forward(&probe, batch);
-                norms.measure_momentum(&Read::of(&probe))?;
-                has_momenta = true;
-            }
-            norms.add(&after, count, self.rule, self.variance)?;
-            samples += count;
+        if self.variance == BatchVariance::Unbiased
+            && let Some(layer) = layers.iter().find(|layer| !layer.may_report())
+        {
+            let layer = layer.path.clone();
+            return Err(RecalibrationError::UnknownCount { layer });
         }
-        if samples == 0 {
+        let original = Snapshot::of(model);
+        let mut probe = NormProbe::of(model, layers);
+        let mut totals = BTreeMap::<String, Statistics>::new();
+        for (at, batch) in batches.into_iter().enumerate() {
+            for (layer, of_batch) in probe.show(at, batch, &mut forward)? {
+                if let Some(got) = of_batch.non_finite() {
+                    return Err(RecalibrationError::NonFinite { layer, got });
+                }
+                let total = totals.entry(layer.clone()).or_default();
+                match self.rule {
+                    BatchRule::Pooled => total.pool(&of_batch),
+                    BatchRule::Cumulative => total.average(&self.variance.of(of_batch, &layer)?),
+                }
+            }
+        }
+        if totals.is_empty() {
             return Err(RecalibrationError::NoSamples);
         }
-        norms.write_into(original.model(), self.rule, self.variance)
+        let mut values = BTreeMap::new();
+        for (layer, total) in totals {
+            let total = match self.rule {
+                BatchRule::Pooled => self.variance.of(total, &layer)?,
+                BatchRule::Cumulative => total,
+            };
+            values.insert(join(&layer, MEAN), total.mean);
+            values.insert(join(&layer, VARIANCE), total.variance);
+        }
+        Ok(write(original.model(), |path, _| values.get(path).cloned()))
+    }
+}
+
+impl BatchVariance {
+    /// `statistics`, whose variance is divided by its n, with this variance.
+    fn of(self, mut statistics: Statistics, layer: &str) -> Result<Statistics, RecalibrationError> {
+        let n = statistics.weight;
+        match self {
+            Self::Biased => {}
+            _ if n < 2.0 => {
+                let layer = layer.to_owned();
+                return Err(RecalibrationError::OneValue { layer });
+            }
+            _ => {
+                let variances = statistics.variance.iter_mut();
+                variances.for_each(|variance| *variance *= n / (n - 1.0));
+            }
+        }
+        Ok(statistics)
     }
 }

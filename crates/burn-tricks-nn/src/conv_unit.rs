@@ -1,5 +1,6 @@
 //! A convolution with its norm and its activation, in the two orders that residual networks know.
 
+use crate::few_values::burns_batch_norm;
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
@@ -78,7 +79,7 @@ impl ConvUnit {
 
     fn normalise(&self, signal: Tensor<4>) -> Tensor<4> {
         match &self.norm {
-            Some(norm) => norm.forward(signal),
+            Some(norm) => burns_batch_norm(norm, signal),
             None => signal,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! training    the batch is cut into ⌈N / size⌉ parts; batch norm on each, with its own mean and variance
+//!             (fewer, larger parts where a channel would have less than three values in one)
 //! inference   batch norm with the running statistics
 //! ```
 //!
@@ -29,6 +30,15 @@
 //! other's. `ghost_size` of at least the batch is plain batch norm, bit for bit. Running statistics are
 //! shared by clones, and the last update is folded in by the next forward pass or by `valid()`.
 //!
+//! # Few values
+//!
+//! One value per channel is normalised to β, and two to β ± γ, whatever they are, and neither passes a
+//! gradient. So no part has fewer than three values per channel (samples times places): the batch is cut
+//! into fewer parts, which then have more than `ghost_size` samples. After a linear layer that concerns a
+//! `ghost_size` of 1 or 2, and a batch that cannot be cut evenly (3 samples at size 2 stay whole, 4 at size
+//! 3 too); on maps of 2×2 and more a part may be a single sample. A whole batch of one value per channel
+//! panics in training, as in [`TorchBatchNorm`](crate::torch_batch_norm#few-values).
+//!
 //! # Cost
 //!
 //! As batch norm, in ⌈N / size⌉ calls and one concatenation.
@@ -52,6 +62,7 @@
 //!   <https://arxiv.org/abs/1906.03548>
 //! - Composer, `composer.algorithms.GhostBatchNorm`
 
+use crate::few_values::{LEAST_VALUES, values_per_channel};
 use crate::{TorchBatchNorm, TorchBatchNormConfig};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
 use burn::nn::BatchNorm;
@@ -73,7 +84,8 @@ pub enum RunningVariance {
 pub struct GhostBatchNormConfig {
     /// Channels, at least 1.
     pub num_features: usize,
-    /// The most samples in a part, at least 1.
+    /// The most samples in a part, at least 1; more where a channel would have less than three values in
+    /// a part.
     pub ghost_size: usize,
     /// ε, greater than 0. Default: 1e-5.
     #[config(default = 1e-5)]
@@ -131,7 +143,7 @@ pub struct GhostBatchNorm {
     pub momentum: f64,
     /// ε.
     pub epsilon: f64,
-    /// The most samples in a part.
+    /// The most samples in a part that has three values per channel.
     pub ghost_size: usize,
     /// Which variance the running variance follows.
     #[module(skip)]
@@ -148,27 +160,30 @@ impl GhostBatchNorm {
     ///
     /// # Panics
     ///
-    /// If the input has rank 1, or another number of channels.
+    /// If the input has rank 1, or another number of channels; in training, if it has one value per channel.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let samples = input.dims()[0];
-        let parts = samples.div_ceil(self.ghost_size.max(1));
+        let norm = TorchBatchNorm::from(self.burn());
+        let parts = self.parts(&input);
         if parts <= 1 || !input.device().is_autodiff() || !self.training.is_enabled() {
-            return self.norm(input);
+            return norm.forward_with(input, self.variance);
         }
+        let samples = input.dims()[0];
         let bound = |part: usize| part * samples / parts;
         let outputs = (0..parts)
             .map(|part| (bound(part), bound(part + 1)))
-            .map(|(start, end)| self.norm(input.clone().narrow(0, start, end - start)))
+            .map(|(start, end)| input.clone().narrow(0, start, end - start))
+            .map(|part| norm.forward_with(part, self.variance))
             .collect();
         Tensor::cat(outputs, 0)
     }
 
-    /// Batch norm as a whole, on these parameters and statistics.
-    fn norm<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        match self.variance {
-            RunningVariance::Biased => self.burn().forward(input),
-            RunningVariance::Unbiased => TorchBatchNorm::from(self.burn()).forward(input),
-        }
+    /// Into how many parts to cut.
+    fn parts<const D: usize>(&self, input: &Tensor<D>) -> usize {
+        let samples = input.dims()[0];
+        let places = values_per_channel(input) / samples.max(1);
+        let fewest = LEAST_VALUES.div_ceil(places.max(1)); // samples in a part
+        let wanted = samples.div_ceil(self.ghost_size.max(1));
+        wanted.min(samples / fewest)
     }
 
     /// Burn's layer, with these parameters and statistics.

@@ -170,7 +170,8 @@ impl Inception {
     ///
     /// # Panics
     ///
-    /// If the images have another number of channels.
+    /// If the images have another number of channels; in training with batch norm, if the maps in front of one
+    /// have a single value per channel (one image, at 1×1).
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let mut signal = self.stem.post(images);
         for (stage, blocks) in self.stages.iter().enumerate() {

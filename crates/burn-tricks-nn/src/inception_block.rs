@@ -174,7 +174,8 @@ impl InceptionBlock {
     ///
     /// # Panics
     ///
-    /// If the input has another number of channels.
+    /// If the input has another number of channels; in training with batch norm, if it has a single value per
+    /// channel (one image, at 1×1).
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let one = self.one.post(input.clone());
         let three = self.three.post(self.three_reduce.post(input.clone()));

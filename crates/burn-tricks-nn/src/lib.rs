@@ -8,6 +8,7 @@ mod conv_unit;
 mod draw_weights;
 pub mod drop_connect;
 pub mod drop_path;
+mod few_values;
 pub mod forward;
 pub mod frozen_batch_norm;
 pub mod gaussian_dropout;

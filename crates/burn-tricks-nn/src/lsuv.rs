@@ -120,7 +120,8 @@ impl Lsuv {
     ///
     /// # Errors
     ///
-    /// If a layer has no weight of its own or a reparameterized one, or its output has no variance.
+    /// If a layer has no weight of its own or a reparameterized one, or its output has no variance, as that of
+    /// one unit for one sample.
     pub fn apply<M: Module, const D: usize>(
         &self,
         model: &M,

@@ -66,6 +66,7 @@
 //! - He et al., *Identity mappings in deep residual networks*, 2016, <https://arxiv.org/abs/1603.05027>
 
 use crate::conv_unit::{ConvUnit, Kernel, NormAt};
+use crate::few_values::burns_batch_norm;
 use crate::{Forward, LayerScaleConfig, Placement, Residual, ResidualConfig, Shortcut};
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
@@ -264,13 +265,17 @@ impl ResNet {
     ///
     /// # Panics
     ///
-    /// If the images have another number of channels.
+    /// If the images have another number of channels; in training with batch norm, if the maps in front of one
+    /// have a single value per channel (one image, at 1×1).
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let signal = match self.version {
             ResNetVersion::V1 => self.blocks.forward(self.stem.post(images)),
             ResNetVersion::V2 => {
                 let signal = self.blocks.forward(self.stem.linear(images));
-                relu(self.last_norm.forward(signal))
+                relu(match &self.last_norm {
+                    Some(norm) => burns_batch_norm(norm, signal),
+                    None => signal,
+                })
             }
         };
         self.output.forward(channel_means(signal))

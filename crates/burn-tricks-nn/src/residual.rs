@@ -188,7 +188,8 @@ impl<M: Module + ModuleDisplay> Residual<M> {
     ///
     /// # Panics
     ///
-    /// If shortcut and branch give different shapes, or if one of them does not take the input.
+    /// If shortcut and branch give different shapes, or if one of them does not take the input; in training with
+    /// batch norm in the shortcut, if that has a single value per channel (one image, at 1×1).
     pub fn forward_with<const D: usize>(
         &self,
         input: Tensor<D>,

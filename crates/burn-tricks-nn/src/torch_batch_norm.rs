@@ -33,6 +33,16 @@
 //! Running statistics are shared by clones, and the update of the last forward pass is folded in by the
 //! next one or by `valid()`: record `model.valid()`.
 //!
+//! # Few values
+//!
+//! In training, a channel with one value in its batch (one sample after a linear layer, or one map of 1×1)
+//! has no spread: the output would be β whatever the input, and no gradient would pass. The layer panics,
+//! as PyTorch raises an error: leave a last batch of one sample out (`drop_last`), take larger batches, use
+//! [`freeze_batch_norms`](crate::freeze_batch_norms) for batches of one image, and predict with
+//! `model.valid()`. Two values become β ± γ whatever they are, and pass no gradient either; from three values
+//! on, the output depends on the input. A batch without samples comes back as it is and changes no
+//! statistics.
+//!
 //! # Cost
 //!
 //! As Burn's `BatchNorm`.
@@ -42,11 +52,10 @@
 //! - Burn and Keras keep the population variance, PyTorch the sample variance. At n = 32 they are 3 %
 //!   apart, at n = 2 a factor of 2: it matters for fully connected layers, small batches and ported
 //!   training recipes.
-//! - With n = 1 PyTorch raises an error. Here, as in Burn, y = β; the running variance stays as it is,
-//!   since one number has no sample variance.
+//! - With n = 1 Burn and Keras return β.
 //! - `momentum` is the weight of the new value, as in Burn and PyTorch; Keras's is one minus it.
 //!   PyTorch's `momentum=None`, the mean over all batches, is not here: `recalibrate` of
-//!   `burn-tricks-average` measures statistics anew.
+//!   `burn-tricks-average` measures statistics anew. There, batches of one value count too.
 //!
 //! # Suggested values
 //!
@@ -58,10 +67,13 @@
 //!   has n / (n − 1)
 //! - PyTorch, `torch.nn.BatchNorm2d`
 
+use crate::RunningVariance;
+use crate::few_values::{refuse_one_value, values_per_channel};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
+use burn_tricks_core::batch_statistics::{self, BatchStatistics};
 use burn_tricks_core::{Config, ConfigError};
 
 /// Configuration of [`TorchBatchNorm`].
@@ -160,23 +172,71 @@ impl TorchBatchNorm {
     ///
     /// # Panics
     ///
-    /// If the input has rank 1, or another number of channels.
+    /// If the input has rank 1, or another number of channels; in training, if it has one value per channel.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        self.forward_with(input, RunningVariance::Unbiased)
+    }
+
+    /// The normalised input; the running variance follows the `variance` of the batch.
+    pub(crate) fn forward_with<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        variance: RunningVariance,
+    ) -> Tensor<D> {
+        if !input.device().is_autodiff() || !self.training.is_enabled() {
+            return self.infer(input);
+        }
+        match values_per_channel(&input) {
+            0 => input,
+            1 => self.measure_one(input),
+            n => self.normalise(input, n, variance),
+        }
+    }
+
+    fn infer<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let device = input.device();
-        if !device.is_autodiff() || !self.training.is_enabled() {
-            let mean = self.running_mean.value().to_device(&device);
-            let variance = self.running_var.value().to_device(&device);
-            let (gamma, beta) = (self.gamma.val(), self.beta.val());
-            return batch_norm(input, gamma, beta, mean, variance, self.epsilon);
-        }
-        let n = input.shape().num_elements() / input.dims()[1].max(1);
+        let mean = self.running_mean.value().to_device(&device);
+        let variance = self.running_var.value().to_device(&device);
+        let (gamma, beta) = (self.gamma.val(), self.beta.val());
+        batch_norm(input, gamma, beta, mean, variance, self.epsilon)
+    }
+
+    /// Of n values per channel, two at least.
+    fn normalise<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        n: usize,
+        variance: RunningVariance,
+    ) -> Tensor<D> {
         let batch = batch_norm_train(input, self.gamma.val(), self.beta.val(), self.epsilon);
+        self.report(batch.mean.clone(), batch.variance.clone(), n);
         self.follow(&self.running_mean, batch.mean);
-        if n > 1 {
-            let correction = n as f64 / (n - 1) as f64;
-            self.follow(&self.running_var, batch.variance.mul_scalar(correction));
-        }
+        let variance = match variance {
+            RunningVariance::Biased => batch.variance,
+            RunningVariance::Unbiased => {
+                let correction = n as f64 / (n - 1) as f64;
+                batch.variance.mul_scalar(correction)
+            }
+        };
+        self.follow(&self.running_var, variance);
         batch.output
+    }
+
+    /// One value per channel: of use to whoever measures statistics, but not to train on.
+    fn measure_one<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        refuse_one_value(&input);
+        let mean = input.clone().reshape([input.dims()[1]]);
+        self.report(mean.clone(), mean.zeros_like(), 1);
+        self.infer(input)
+    }
+
+    fn report(&self, mean: Tensor<1>, variance: Tensor<1>, count: usize) {
+        batch_statistics::report(|| BatchStatistics {
+            layer: self.training.id,
+            mean: mean.detach(),
+            variance: variance.detach(),
+            count,
+        });
     }
 
     /// `state ← (1 − m) state + m batch`

@@ -37,7 +37,8 @@
 //! # Differences
 //!
 //! Keras's `UnitNorm` divides by ‖w‖ + 1e-7, along axis 0 by default. Here the length is 1 to rounding,
-//! and a unit of zeros, which has no direction, stays zero.
+//! and a unit of zeros, which has no direction, stays zero. A unit of one input has two directions only: its
+//! weight is ±`length` and keeps its sign until a step takes it through 0, so leave such layers out of `group`.
 //!
 //! Squares are summed in `f32`, of half precision too (in `f64` of `f64` weights): that holds for lengths from
 //! 1e-15 to 1e19. Beyond, a square leaves the type: shorter units may stay as zeros do, longer ones become zeros.

@@ -69,7 +69,8 @@
 //!
 //! PyTorch's `parametrizations.weight_norm` with its default `dim=0` has the same units, its linear
 //! weights being `[out, in]`. There a unit whose weights are all zero is NaN; here it is zero, and stays
-//! zero since it has no direction to learn: give it other initial weights. Norms of half precision
+//! zero since it has no direction to learn: give it other initial weights. Of a unit of one input only g is
+//! learned, since v is its sign. Norms of half precision
 //! weights are taken in `f32`; g has the type of the weight.
 //!
 //! # Suggested values

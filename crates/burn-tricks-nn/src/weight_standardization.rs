@@ -28,6 +28,11 @@
 //! On convolutions that a normalisation follows, which takes away the change of scale: choose them with
 //! `group`, and leave the last layer out. Attached once, as [`WeightNorm`](crate::WeightNorm).
 //!
+//! A unit of one input (of a `Linear(1, n)`, a depthwise 1×1 convolution, an embedding of one column) has no
+//! spread: its standardised weight would be 0 whatever is learned. Of two inputs the weights would be ±1,
+//! with no gradient. Both are refused by the path of the weight; to have all others:
+//! `ParamGroup::all().exclude(ParamGroup::from_path("depthwise.weight"))`.
+//!
 //! - **Records** hold w under its old path, and nothing more: those of the plain model and of this one
 //!   load into each other. (The plain model then computes with w itself.)
 //! - **LoRA** and other reparameterizations: one for each parameter; see [`WeightNorm`](crate::WeightNorm).
@@ -52,10 +57,11 @@
 //!   standardization*, 2019, <https://arxiv.org/abs/1903.10520>
 //! - timm, `timm.layers.StdConv2d`; Composer, `composer.algorithms.WeightStandardization`
 
+use crate::few_values::LEAST_VALUES;
 use crate::layer_weights::{LayerWeights, layer_weights};
 use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
+use burn_tricks_core::{Config, ConfigError, ParamInfo, UnitAxis, accumulation_dtype, params};
 use serde::{Deserialize, Serialize};
 
 /// What the centred weights of a unit of n inputs are divided by.
@@ -78,7 +84,8 @@ pub struct WeightStandardizationConfig {
     /// Default: the population's, ε inside the root.
     #[config(default = "Deviation::Population")]
     pub deviation: Deviation,
-    /// Which weights, by path or id; of those only the ones with at least two dimensions. Default: all.
+    /// Which weights, by path or id; of those only the ones with at least two dimensions, whose units must have
+    /// three inputs or more. Default: all.
     #[config(default = "ParamGroup::all()")]
     pub group: ParamGroup,
 }
@@ -88,11 +95,12 @@ impl WeightStandardizationConfig {
     ///
     /// # Errors
     ///
-    /// If `epsilon` is not greater than 0, the group matches no weight, or a parameter of `model` is
-    /// reparameterized already.
+    /// If `epsilon` is not greater than 0, the group matches no weight or one whose units have fewer than three
+    /// inputs, or a parameter of `model` is reparameterized already.
     pub fn attach<M: Module>(&self, model: M) -> Result<M, ConfigError> {
         let epsilon = ConfigError::positive("epsilon", self.epsilon)?;
         let weights = layer_weights(&model, &self.group)?;
+        refuse_few_inputs(&model, &weights)?;
         Ok(model.apply_reparameterization(Attach {
             weights,
             epsilon,
@@ -136,6 +144,25 @@ impl Reparameterization for WeightStandardization {
             Deviation::SamplePlus => root(squares.div_scalar((n - 1.0).max(1.0))),
         };
         (centred / denominator).cast(dtype)
+    }
+}
+
+/// An error if a unit has one input or two: less the mean and divided by the spread these are 0 and ±1,
+/// whatever they were.
+fn refuse_few_inputs<M: Module>(model: &M, weights: &LayerWeights) -> Result<(), ConfigError> {
+    let inputs = |param: &ParamInfo| {
+        let units = weights.get(&param.path)?;
+        Some(param.shape.iter().product::<usize>() / param.shape[units.axis()].max(1))
+    };
+    let has_few = |param: &ParamInfo| inputs(param).is_some_and(|inputs| inputs < LEAST_VALUES);
+    match params(model).into_iter().find(has_few) {
+        Some(ParamInfo { path, shape, .. }) => {
+            let requirement = "match weights whose units have at least 3 inputs only (1 would be \
+                               standardised to 0 and 2 to ±1, whatever is learned)";
+            let got = format!("{path} {shape:?}");
+            Err(ConfigError::new("group", requirement, got))
+        }
+        None => Ok(()),
     }
 }
 

@@ -1,0 +1,125 @@
+//! How much of a batch Burn's batch norm mixes into its running statistics: its momentum m, a plain number
+//! that no walk through a module reaches.
+//!
+//! A running statistic r becomes `(1 − m) r + m s`, with s the batch's. From 0 that is `m s`, which is there
+//! already; from r and from −r, far beyond s, half the difference is `(1 − m) r`, and half the sum is `m s`
+//! again. A layer for which one of these does not hold, in any channel of either statistic, follows another
+//! rule, and is refused.
+
+use crate::recalibration_error::RecalibrationError;
+use crate::running_statistics::{MEAN, RunningStatistics, VARIANCE};
+use burn::tensor::DType;
+
+/// The momentum of a layer, given what 0, [`far`] and its negative became.
+pub(crate) fn momentum(
+    layer: &str,
+    zero: &RunningStatistics,
+    above: &RunningStatistics,
+    below: &RunningStatistics,
+) -> Result<f64, RecalibrationError> {
+    let dtype = zero.dtype(layer);
+    let in_far = |statistics: &RunningStatistics| -> Vec<f64> {
+        let values = [MEAN, VARIANCE].map(|name| statistics.values(layer, name));
+        (values.concat().iter())
+            .map(|value| value / far(dtype))
+            .collect()
+    };
+    let [zero, above, below] = [zero, above, below].map(in_far);
+    let all = [&zero, &above, &below].into_iter().flatten();
+    if let Some(got) = all.copied().find(|value| !value.is_finite()) {
+        let layer = layer.to_owned();
+        return Err(RecalibrationError::NonFinite { layer, got });
+    }
+    let near = |a: f64, b: f64| (a - b).abs() <= precision(dtype);
+    let kept = above.first().zip(below.first());
+    let kept = kept.map_or(1.0, |(above, below)| (above - below) / 2.0);
+    let follows = |at| {
+        let (above, below) = (above[at], below[at]);
+        near((above - below) / 2.0, kept) && near((above + below) / 2.0, zero[at])
+    };
+    let is_share = (0.0..=1.0).contains(&kept) || near(kept, kept.clamp(0.0, 1.0));
+    if !is_share || !(0..zero.len()).all(follows) {
+        let layer = layer.to_owned();
+        return Err(RecalibrationError::UnknownRule { layer });
+    }
+    let kept = rounded(kept.clamp(0.0, 1.0), dtype);
+    if kept == 1.0 {
+        let layer = layer.to_owned();
+        return Err(RecalibrationError::NoMomentum { layer, dtype });
+    }
+    // As the layer multiplies by it, in its type.
+    Ok(rounded(1.0 - shortest_decimal(kept, dtype), dtype))
+}
+
+/// A power of two beside which no statistic shows, and which the type holds. In `f16` large ones do show.
+pub(crate) fn far(dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => 2f64.powi(15),
+        _ => 2f64.powi(100),
+    }
+}
+
+/// `value`, a number of type `dtype` in [0, 1], as the decimal number it was: the shortest one, of six
+/// digits at most, that rounds to it in that type.
+fn shortest_decimal(value: f64, dtype: DType) -> f64 {
+    let mut decimals = (1..=6).map(|digits| format!("{value:.digits$}").parse().unwrap_or(value));
+    let same = |decimal: &f64| rounded(*decimal, dtype) == rounded(value, dtype);
+    decimals.find(same).unwrap_or(value)
+}
+
+/// `value`, in [0, 1], to the nearest number of the type, ties to even.
+fn rounded(value: f64, dtype: DType) -> f64 {
+    // The exponent below which numbers lie evenly.
+    let least = match dtype {
+        DType::BF16 => -126,
+        DType::F16 => -14,
+        DType::F64 => return value,
+        _ => return f64::from(value as f32),
+    };
+    let exponent = (value.log2().floor() as i32).max(least);
+    let spacing = 2f64.powi(exponent) * precision(dtype);
+    (value / spacing).round_ties_even() * spacing
+}
+
+/// The distance from 1 to the next number of the type.
+fn precision(dtype: DType) -> f64 {
+    match dtype {
+        DType::BF16 => 2f64.powi(-7),
+        DType::F16 => 2f64.powi(-10),
+        DType::F64 => f64::EPSILON,
+        _ => f64::from(f32::EPSILON),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_momentum_is_recovered_from_its_complement() {
+        for (dtype, momenta) in [
+            (DType::F64, &[0.1, 0.01, 0.001, 0.0003, 0.5, 0.9, 1.0][..]),
+            (DType::F32, &[0.1, 0.01, 0.001, 0.0003, 0.5, 0.9, 1.0]),
+            (DType::F16, &[0.1, 0.01, 0.003, 0.001, 0.5, 0.9, 1.0]),
+            (DType::BF16, &[0.1, 0.01, 0.03, 0.05, 0.5, 0.9, 1.0]),
+        ] {
+            for momentum in momenta {
+                let kept = rounded(1.0 - momentum, dtype);
+                let recovered = 1.0 - shortest_decimal(kept, dtype);
+                assert!(
+                    (recovered - momentum).abs() < 1e-12,
+                    "{momentum} in {dtype:?}: {recovered}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_round_as_in_their_types() {
+        assert_eq!(rounded(0.9, DType::BF16), 0.8984375);
+        assert_eq!(rounded(0.999, DType::BF16), 1.0);
+        assert_eq!(rounded(0.999, DType::F16), 0.9990234375);
+        assert_eq!(rounded(2f64.powi(-24) * 1.4, DType::F16), 2f64.powi(-24));
+        assert_eq!(rounded(0.1, DType::F32), f64::from(0.1f32));
+    }
+}

@@ -1,0 +1,142 @@
+//! The layers of a module that keep running statistics, and what is known of them.
+
+use crate::recalibration_error::RecalibrationError;
+use crate::running_statistics::{MEAN, VARIANCE, join, last, parent};
+use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::tensor::Tensor;
+use burn_tricks_core::{PathTracker, PlaceKind, places};
+use std::collections::BTreeMap;
+
+/// Burn's layer, and what it consists of.
+const BURNS: &str = "BatchNorm";
+const BURNS_FIELDS: [&str; 5] = ["beta", "gamma", MEAN, VARIANCE, "training"];
+/// Layers that report the statistics of their batches.
+const REPORTING: [&str; 2] = ["TorchBatchNorm", "GhostBatchNorm"];
+/// The layer that nothing can train or thaw, and that has no flag.
+const FROZEN: &str = "FrozenBatchNorm";
+const FLAG: &str = "training";
+
+/// How the statistics of a batch are had from a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// From what it left in its running statistics: of Burn's batch norm, whose rule is known.
+    Left,
+    /// From its [reports](burn_tricks_core::batch_statistics).
+    Reports,
+    /// From its reports, if it makes any: nothing is known of the layer.
+    Unknown,
+}
+
+/// A layer with running statistics.
+#[derive(Debug, Clone)]
+pub(crate) struct NormLayer {
+    pub(crate) path: String,
+    /// The name of its type.
+    pub(crate) name: String,
+    pub(crate) source: Source,
+}
+
+impl NormLayer {
+    /// Whether its statistics are told by reports, or may be.
+    pub(crate) fn may_report(&self) -> bool {
+        self.source != Source::Left
+    }
+}
+
+/// The layers of `model` that are to be measured.
+///
+/// # Errors
+///
+/// If the model has some, and `group` matches none of them.
+pub(crate) fn norm_layers<M: Module>(
+    model: &M,
+    group: &ParamGroup,
+) -> Result<Vec<NormLayer>, RecalibrationError> {
+    let buffers: Vec<String> = (places(model).into_iter())
+        .filter(|place| place.kind == PlaceKind::Buffer)
+        .map(|place| place.path)
+        .collect();
+    let keeps = |layer: &str, statistic| buffers.contains(&join(layer, statistic));
+    let mut walk = Walk::default();
+    model.visit(&mut walk);
+    let mut norms = walk.modules;
+    norms.retain(|path, found| keeps(path, MEAN) && keeps(path, VARIANCE) && !found.is_frozen());
+    let had_some = !norms.is_empty();
+    norms.retain(|path, found| {
+        let id = found.mean.expect("a running mean is visited");
+        group.matches(&id, Some(&join(path, MEAN)))
+    });
+    if had_some && norms.is_empty() {
+        return Err(RecalibrationError::NoLayer);
+    }
+    let layer = |(path, found): (String, Found)| NormLayer {
+        path,
+        source: found.source(),
+        name: found.name,
+    };
+    Ok(norms.into_iter().map(layer).collect())
+}
+
+/// A module on the walk: its type, the values that it holds itself, and the id of its running mean.
+#[derive(Default)]
+struct Found {
+    name: String,
+    fields: Vec<String>,
+    mean: Option<ParamId>,
+}
+
+impl Found {
+    fn source(&self) -> Source {
+        let mut fields: Vec<&str> = self.fields.iter().map(String::as_str).collect();
+        fields.sort_unstable();
+        match self.name.as_str() {
+            BURNS if fields == BURNS_FIELDS => Source::Left,
+            name if REPORTING.contains(&name) => Source::Reports,
+            _ => Source::Unknown,
+        }
+    }
+
+    fn is_frozen(&self) -> bool {
+        self.name == FROZEN && !self.fields.iter().any(|field| field == FLAG)
+    }
+}
+
+#[derive(Default)]
+struct Walk {
+    at: PathTracker,
+    containers: Vec<String>,
+    modules: BTreeMap<String, Found>,
+}
+
+impl Walk {
+    fn add(&mut self, id: ParamId) {
+        let path = self.at.path();
+        let container = self.containers.last().map_or("", String::as_str);
+        let found = self.modules.entry(parent(&path).to_owned()).or_default();
+        found.name = container.rsplit(':').next().unwrap_or("").to_owned();
+        found.fields.push(last(&path).to_owned());
+        if last(&path) == MEAN {
+            found.mean = Some(id);
+        }
+    }
+}
+
+impl ModuleVisitor for Walk {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.add(param.id);
+    }
+
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        self.add(flag.id);
+    }
+
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.at.enter(name);
+        self.containers.push(container_type.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.at.exit();
+        self.containers.pop();
+    }
+}

@@ -1,0 +1,38 @@
+//! Batch norm of few values per channel.
+//!
+//! One value is its own mean, and normalised it is 0; two are ±1 whatever they are. Both pass no gradient.
+
+use burn::nn::BatchNorm;
+use burn::tensor::Tensor;
+use burn_tricks_core::batch_statistics;
+
+/// Values per channel from which on the normalised ones depend on more than their order.
+pub(crate) const LEAST_VALUES: usize = 3;
+
+/// Samples times places.
+pub(crate) fn values_per_channel<const D: usize>(input: &Tensor<D>) -> usize {
+    input.shape().num_elements() / input.dims()[1].max(1)
+}
+
+/// Panics if `input` has one value per channel, unless somebody collects statistics, who can use it.
+pub(crate) fn refuse_one_value<const D: usize>(input: &Tensor<D>) {
+    let dims = input.dims();
+    assert!(
+        values_per_channel(input) != 1 || batch_statistics::is_collected(),
+        "batch norm in training needs at least 2 values per channel, got 1 (input {dims:?}): its output \
+         would not depend on the input; leave a last batch of one sample out, take larger batches or \
+         `freeze_batch_norms`, and predict with `model.valid()`"
+    );
+}
+
+/// Burn's layer, which would return β for one value per channel.
+///
+/// # Panics
+///
+/// If there is one, in training.
+pub(crate) fn burns_batch_norm<const D: usize>(norm: &BatchNorm, input: Tensor<D>) -> Tensor<D> {
+    if input.device().is_autodiff() && norm.training.is_enabled() {
+        refuse_one_value(&input);
+    }
+    norm.forward(input)
+}
