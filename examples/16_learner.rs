@@ -1,5 +1,5 @@
-//! Burn's `Learner` with every trick on, one line each: it can be killed at any time and goes on when it is
-//! started again.
+//! Burn's `Learner` with every trick on, one line each: it can be killed at any time and is resumed when it
+//! is started again.
 //!
 //!     cargo run --release --features dashboard --example 16_learner
 //!
@@ -38,12 +38,16 @@ struct Options {
     /// A folder with MNIST's four IDX files, gzipped or not, instead of the digits.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where checkpoints and metrics are written, and gone on from.
+    /// Where checkpoints and metrics are written, and resumed from.
     #[arg(long, value_name = "DIR", default_value = "target/learner")]
     directory: PathBuf,
     /// Delete the checkpoints and metrics that are there, and begin anew.
     #[arg(long)]
     fresh: bool,
+    /// A part of the run that may be another one than its checkpoint was written with, as the error that
+    /// refuses to resume it names it: `first learning rates` for more epochs, say.
+    #[arg(long, value_name = "NAME")]
+    accept: Vec<String>,
     /// Lines instead of the dashboard.
     #[arg(long)]
     plain: bool,
@@ -166,7 +170,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     force_init(&model);
 
-    // The order of samples and what dropout draws depend on the seed and the epoch alone.
+    // The order of samples and what dropout draws depend on the seed and the epoch alone, by a clock that
+    // the session moves on.
     let clock = EpochClock::new();
     let loader = EpochLoaderConfig::new(32, 42).with_workers(2);
     let run = Run::of_batches(options.epochs, split.train.len(), 32, 2)?;
@@ -190,33 +195,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let stop = Any::new((patience.init()?, TimeLimitConfig::new(3600.0).init()?))?;
     let model = model.with_tricks((grad_norm, clip, update_ratio, ema));
 
-    let mut training = SupervisedTraining::new(&options.directory, train, valid)
-        .metrics((AccuracyMetric::new(),))
-        .metric_train_numeric(SampleLossMetric::new())
-        .metric_train_numeric(LearningRateMetric::new())
-        .metric_train_numeric(grad_norm_metric)
-        .metric_train_numeric(update_ratio_metric)
-        .grads_accumulation(2)
+    let optimizer = AdamConfig::new();
+    let accumulation = 2;
+    let mut training = SupervisedTraining::new(&options.directory, train.clone(), valid)
+        .grads_accumulation(accumulation)
         .num_epochs(options.epochs);
     if options.plain || cfg!(not(feature = "dashboard")) {
         training = training.renderer(Box::new(PlainRenderer::default()));
     }
     let (session, _) = training
-        .session()
-        .with_clock(&clock)
+        .session_with(&train)
+        .metrics((AccuracyMetric::new(), SampleLossMetric::new()))
+        .metric_train_numeric(LearningRateMetric::new())
+        .metric_train_numeric(grad_norm_metric)
+        .metric_train_numeric(update_ratio_metric)
         .reduce_on_plateau(SampleLossMetric::new(), &plateau)
         .stop_early(SampleLossMetric::new(), stop);
-    let learner = Learner::new(model, AdamConfig::new().init(), plateau.clone());
-    let finished = session.resumable(&options.directory, 2)?.launch(learner)?;
+    let session = session
+        .resumable(&options.directory, 2)?
+        .declare("optimizer", &optimizer)? // what the session cannot see
+        .declare("accumulation", &accumulation)?
+        .accept_changes(options.accept);
+    let learner = Learner::new(model, optimizer.init(), plateau.clone());
+    let finished = session.launch(learner)?; // a run that failed is an error
 
     for (epoch, problem) in &finished.incomplete {
         println!("the checkpoint of epoch {epoch} was passed over: {problem}");
     }
-    if let Some(epoch) = finished.resumed_after {
-        println!("went on after epoch {epoch}");
-    }
-    if finished.ended.error().is_some() {
-        return Err(finished.ended.to_string().into());
+    for change in &finished.accepted {
+        println!("resumed otherwise than recorded: {change}");
     }
     println!("{finished}");
     println!("the plateau's factor is {}", plateau.scale());

@@ -297,7 +297,8 @@ fn an_epoch_that_is_broken_off_does_not_hang() {
                 iter.next().unwrap().unwrap();
             }
             drop(iter);
-            assert_eq!(epoch(&loader).concat().len(), SAMPLES, "another goes on");
+            let whole: Loader = loader;
+            assert_eq!(epoch(&whole).concat().len(), SAMPLES, "another goes on");
         }
     }
     // The threads end, and give back what they hold.

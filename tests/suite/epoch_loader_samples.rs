@@ -47,7 +47,10 @@ fn dropping(workers: usize, clock: &EpochClock) -> Loader<usize> {
         .unwrap()
 }
 
-fn epoch<T>(loader: &Loader<T>) -> Vec<Vec<T>> {
+fn epoch<T, L>(loader: &Arc<L>) -> Vec<Vec<T>>
+where
+    L: DataLoader<Vec<T>> + ?Sized,
+{
     loader.iter().map(Result::unwrap).collect()
 }
 
@@ -194,7 +197,7 @@ fn slices_do_not_draw_alike() {
     let device = Device::flex();
     let clock = EpochClock::new();
     clock.set(3);
-    let loader = config(0)
+    let loader: Loader<usize> = config(0)
         .with_reseed_device(true)
         .init(data(SAMPLES), Same, &device, &clock)
         .unwrap();
@@ -219,7 +222,7 @@ fn slices_do_not_draw_alike() {
 #[test]
 fn each_sample_has_a_seed_of_its_epoch() {
     let clock = EpochClock::new();
-    let seeded = |seed: u64, workers: usize| {
+    let seeded = |seed: u64, workers: usize| -> Loader<Seeded<usize>> {
         EpochLoaderConfig::new(4, seed)
             .with_workers(workers)
             .with_reseed_device(false)
@@ -246,7 +249,7 @@ fn each_sample_has_a_seed_of_its_epoch() {
             assert_eq!(seed, expected[&sample]);
         }
         let unshuffled = EpochLoaderConfig::new(3, 5).with_shuffle(false);
-        let unshuffled = unshuffled
+        let unshuffled: Loader<Seeded<usize>> = unshuffled
             .init_seeded(data(SAMPLES), Same, &Device::flex(), &clock)
             .unwrap();
         assert_eq!(seeds(&unshuffled), expected);

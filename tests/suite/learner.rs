@@ -134,7 +134,7 @@ fn the_best_weights_come_back() {
         .session()
         .stop_early(LossMetric::new(), patience_of_2());
     let learner = Learner::new(model, SgdConfig::new().init(), 1.0);
-    let finished = session.keep_best().launch(learner).unwrap();
+    let finished = session.launch(learner).unwrap();
     let last = finished.last_model();
     assert_eq!(values(last.weight.val()), [5.0]);
     let before = state(&last);

@@ -53,6 +53,7 @@ mod schedules_of_burn;
 mod schedules_plateau;
 mod session;
 mod session_best;
+mod session_changes;
 mod shared_plateau;
 mod snapshot;
 mod snapshot_ensemble;

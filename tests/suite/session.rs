@@ -111,7 +111,7 @@ fn plateau() -> SharedPlateau<f64> {
 fn a_stopped_run_says_why_and_when_and_which_was_the_best() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path()).session();
+    let session = counting(folder.path()).session().without_clock();
     let (session, stop) = session.stop_early(LossMetric::new(), patience(2));
     assert_eq!(stop.verdict(), Ok(None));
     let finished = session.launch(learner((), 1.0)).unwrap();
@@ -146,7 +146,10 @@ fn a_stopped_run_says_why_and_when_and_which_was_the_best() {
 fn a_run_that_was_not_stopped_says_nothing() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path()).num_epochs(4).session();
+    let session = counting(folder.path())
+        .num_epochs(4)
+        .session()
+        .without_clock();
     let (session, _) = session.stop_early(LossMetric::new(), patience(2));
     let finished = session.launch(learner((), 1.0)).unwrap();
     assert!(matches!(finished.ended, Ended::LastEpoch));
@@ -160,6 +163,12 @@ fn a_run_that_was_not_stopped_says_nothing() {
         (finished.last_epoch, finished.best_epoch),
         (Some(4), Some(3))
     );
+    assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
+    // Unless it is told not to keep it.
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).num_epochs(4).session();
+    let (session, _) = session.stop_early(LossMetric::new(), patience(2));
+    let finished = session.without_best().launch(learner((), 1.0)).unwrap();
     let error = finished.best_model().unwrap_err();
     assert!(
         matches!(error, SessionError::NotKept { epoch: 3 }),
@@ -174,7 +183,7 @@ fn any_of_several_criteria_stops_it() {
         let folder = tempfile::tempdir().unwrap();
         let limit = CheckLimitConfig::new(limit).init().unwrap();
         let any = Any::new((patience(2), limit)).unwrap();
-        let session = counting(folder.path()).session();
+        let session = counting(folder.path()).session().without_clock();
         let (session, stop) = session.stop_early(LossMetric::new(), any);
         let finished = session.launch(learner((), 1.0)).unwrap();
         let reason = finished.ended.stop_reason();
@@ -190,7 +199,10 @@ fn a_plateau_reduces_the_rate_of_the_run() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let plateau = plateau();
-    let session = counting(folder.path()).num_epochs(7).session();
+    let session = counting(folder.path())
+        .num_epochs(7)
+        .session()
+        .without_clock();
     let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
     let finished = session.launch(learner((), plateau.clone())).unwrap();
     // 2, 1, 0, 1, 2: the fifth is the second without improvement.
@@ -239,16 +251,28 @@ fn a_session_whose_metric_logger_knows_nothing_ends_with_the_name_of_the_metric(
         let training = training.with_metric_logger(InMemoryMetricLogger::new());
         let (session, _) = training
             .session()
+            .without_clock()
             .stop_early(LossMetric::new(), patience(9));
         let session = session.resumable(folder.path(), 2).unwrap();
-        session.launch(learner((), 1.0)).unwrap()
+        session.launch(learner((), 1.0))
     };
-    drop(run(2));
+    drop(run(2).unwrap());
     // Burn's logger in memory counts epochs from the resumed one, and is asked for the third.
-    let finished = run(9);
+    let error = run(9).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("the training failed after epoch 3: {}", error.cause)
+    );
+    let finished = error.partial.unwrap();
     assert_eq!(finished.last_epoch, Some(3));
-    let Ended::MissingMetric(missing) = finished.ended else {
-        panic!("{}", finished.ended);
+    assert!(matches!(finished.ended, Ended::Failed));
+    assert_eq!(
+        weight(&finished.last_model()),
+        3.0,
+        "what was trained is there"
+    );
+    let SessionError::MissingMetric(missing) = error.cause else {
+        panic!("{}", error.cause);
     };
     assert_eq!((missing.metric.as_str(), missing.epoch), ("Loss", 3));
     assert!(
@@ -393,7 +417,7 @@ pub(crate) fn tear(path: &Path) {
 
 /// A session on the loss with a given set of things, of one epoch more than was saved.
 fn fresh(folder: &Path) -> Session<Counter, ()> {
-    counting(folder).num_epochs(1).session()
+    counting(folder).num_epochs(1).session().without_clock()
 }
 
 #[test]
@@ -402,7 +426,7 @@ fn other_tricks_or_hooks_than_were_saved_are_an_error() {
     let average = || EmaConfig::new(0.5).init(&Counter::new()).unwrap();
     let clip = || ClipGradNormConfig::new(0.5).init().unwrap();
     fn launch<H: Trick<Counter> + 'static>(folder: &Path, tricks: H) -> Result<(), String> {
-        let session = counting(folder).num_epochs(1).session();
+        let session = counting(folder).num_epochs(1).session().without_clock();
         let session = session.resumable(folder, 2).unwrap();
         let finished = session.launch(learner(tricks, 1.0));
         finished.map(drop).map_err(|error| error.to_string())
@@ -412,16 +436,19 @@ fn other_tricks_or_hooks_than_were_saved_are_an_error() {
     launch(folder.path(), (clip(), average())).unwrap();
     let error = launch(folder.path(), (clip(),)).unwrap_err();
     assert!(error.contains("epoch 1"), "{error}");
+    let recorded = "trick 1: recorded ClipGradNorm";
+    let absent = "trick 2: recorded EmaConfig";
     assert!(
-        error.contains("that of 2 tricks, and there are 1"),
+        error.contains(recorded) || error.contains(absent),
         "{error}"
     );
+    assert!(error.contains(", now absent"), "{error}");
     assert!(launch(folder.path(), (average(), clip())).is_err());
     assert!(launch(folder.path(), average()).is_err());
     let folder = tempfile::tempdir().unwrap();
     launch(folder.path(), clip()).unwrap();
     let error = launch(folder.path(), average()).unwrap_err();
-    assert!(error.contains("no state was saved"), "{error}");
+    assert!(error.contains("now EmaConfig"), "{error}");
 
     // What watches the epochs: the number of things, their order, the metric, the kind of criterion.
     type Make = fn(&Path, &SharedPlateau<f64>) -> Session<Counter, ()>;
@@ -446,20 +473,12 @@ fn other_tricks_or_hooks_than_were_saved_are_an_error() {
         finished.map(drop).map_err(|error| error.to_string())
     };
     for (saved, resumed, text) in [
-        (stop, none, "saved with 1 things to do"),
-        (none, stop, "saved with 0 things to do"),
-        (
-            stop,
-            reduce,
-            "a state was saved where there is a plateau now",
-        ),
-        (reduce, stop, "nothing was saved for the stopping"),
-        (stop, other, "does not fit"),
-        (
-            stop,
-            renamed,
-            "stopping on `Loss`, and has stopping on `Other`",
-        ),
+        (stop, none, "criterion on `Loss`: recorded EarlyStopping"),
+        (none, stop, "criterion on `Loss`: not recorded"),
+        (stop, reduce, "plateau on `Loss`: not recorded"),
+        (reduce, stop, "plateau on `Loss`: recorded Plateau"),
+        (stop, other, "now Any"),
+        (stop, renamed, "criterion on `Other`: not recorded"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         launch(folder.path(), saved).unwrap();
@@ -565,7 +584,10 @@ pub(crate) fn sets(epochs: &[usize]) -> BTreeSet<String> {
 fn the_last_sets_and_the_best_one_are_left() {
     let _alone = alone();
     let run = |folder: &Path, epochs, keep| {
-        let session = counting(folder).num_epochs(epochs).session();
+        let session = counting(folder)
+            .num_epochs(epochs)
+            .session()
+            .without_clock();
         let (session, _) = session.stop_early(LossMetric::new(), patience(99));
         let session = session.resumable(folder, keep).unwrap();
         session.launch(learner((), 1.0)).unwrap()
@@ -620,10 +642,13 @@ fn there_is_a_complete_set_at_any_moment() {
         folder: folder.path().to_owned(),
         seen: Arc::default(),
     };
-    let session = counting(folder.path()).num_epochs(6).session();
+    let session = counting(folder.path())
+        .num_epochs(6)
+        .session()
+        .without_clock();
     let session = session.resumable(folder.path(), 2).unwrap();
     let finished = session.launch(learner((), looks.clone())).unwrap();
-    assert!(finished.ended.error().is_none());
+    assert!(matches!(finished.ended, Ended::LastEpoch));
     let seen = looks.seen.lock().unwrap();
     assert_eq!(seen.len(), 6);
     for (saved, seen) in seen.iter().enumerate().skip(2) {

@@ -42,6 +42,7 @@ fn the_best_model_is_the_one_that_was_validated() {
         let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
         let (session, stop) = counting(folder.path())
             .session()
+            .without_clock()
             .stop_early(LossMetric::new(), patience(2));
         let session = session.resumable(folder.path(), 2).unwrap();
         (session.launch(learner((ema, ()), 1.0)).unwrap(), stop)
@@ -84,24 +85,27 @@ fn in_memory_too() {
     let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
     let (session, _) = counting(folder.path())
         .session()
+        .without_clock()
         .stop_early(LossMetric::new(), patience(2));
-    let finished = session.keep_best().launch(learner((ema,), 1.0)).unwrap();
+    let finished = session.launch(learner((ema,), 1.0)).unwrap();
     assert_eq!(finished.best_epoch, Some(4));
     let model = finished.best_model().unwrap();
     crate::oracle::assert_close(&[weight(&model)], &[average(4)], 1e-6, "the best");
     let last = finished.last_model();
     crate::oracle::assert_close(&[weight(&last)], &[average(6)], 1e-6, "the last");
     assert!(!folder.path().join("checkpoint").exists(), "no file");
-    // A resumable session has the best in its files, whatever the order of the calls.
-    for keep_first in [true, false] {
+    // A resumable session has the best in its files anyway.
+    for without in [true, false] {
         let folder = tempfile::tempdir().unwrap();
         let (session, _) = counting(folder.path())
             .session()
+            .without_clock()
             .stop_early(LossMetric::new(), patience(2));
-        let session = match keep_first {
-            true => session.keep_best().resumable(folder.path(), 2).unwrap(),
-            false => session.resumable(folder.path(), 2).unwrap().keep_best(),
+        let session = match without {
+            true => session.without_best().resumable(folder.path(), 2),
+            false => session.resumable(folder.path(), 2),
         };
+        let session = session.unwrap();
         let finished = session.launch(learner((), 1.0)).unwrap();
         assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
         assert_eq!(files(folder.path()), sets(&[3, 4, 5]));
@@ -157,17 +161,22 @@ fn a_checkpoint_that_cannot_be_written_ends_the_run_with_the_error() {
             move_away(&gone);
         }
     };
-    let session = counting(folder.path()).session();
+    let session = counting(folder.path()).session().without_clock();
     let session = session.resumable(folder.path(), 2).unwrap();
-    let finished = session
+    let error = session
         .launch(learner((), When(remove, Arc::default())))
-        .unwrap();
+        .unwrap_err();
     assert!(
-        matches!(finished.ended.error(), Some(TrainingError::Checkpoint(_))),
-        "{}",
-        finished.ended
+        matches!(&error.cause, SessionError::Training(error) if matches!(**error, TrainingError::Checkpoint(_))),
+        "{error}"
     );
-    assert!(finished.ended.to_string().starts_with("failed: "));
+    assert!(
+        error
+            .to_string()
+            .starts_with("the training failed after epoch ")
+    );
+    let finished = error.partial.unwrap();
+    assert!(matches!(finished.ended, Ended::Failed));
     assert!(finished.last_epoch.unwrap() < 6);
     assert!(weight(&finished.last_model()) >= 3.0, "nothing is lost");
 }
@@ -177,7 +186,10 @@ fn nothing_is_overwritten_that_cannot_be_read() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let run = |epochs| {
-        let session = counting(folder.path()).num_epochs(epochs).session();
+        let session = counting(folder.path())
+            .num_epochs(epochs)
+            .session()
+            .without_clock();
         let session = session.resumable(folder.path(), 2).unwrap();
         session.launch(learner((), 1.0))
     };
@@ -187,7 +199,7 @@ fn nothing_is_overwritten_that_cannot_be_read() {
     for epoch in [2, 3] {
         tear(&checkpoints.join(format!("tricks-{epoch}.state")));
     }
-    let error = run(4).err().unwrap();
+    let error = run(4).err().unwrap().cause;
     assert!(
         matches!(&error, SessionError::NoneComplete { incomplete, .. } if incomplete.len() == 2),
         "{error}"
@@ -196,8 +208,12 @@ fn nothing_is_overwritten_that_cannot_be_read() {
     // What is left of an epoch that was not saved whole is no part of a later set.
     let folder = tempfile::tempdir().unwrap();
     let run = |epochs, rate| {
-        let session = counting(folder.path()).num_epochs(epochs).session();
+        let session = counting(folder.path())
+            .num_epochs(epochs)
+            .session()
+            .without_clock();
         let session = session.resumable(folder.path(), 2).unwrap();
+        let session = session.accept_changes(["first learning rates"]);
         session.launch(learner((), rate)).unwrap()
     };
     drop(run(3, 1.0));
@@ -236,7 +252,10 @@ fn a_limit_of_time_counts_from_the_launch_and_over_interruptions() {
             .unwrap();
         let training = counting(folder).num_epochs(epochs);
         let criteria = Any::new((patience(99), limit)).unwrap();
-        let (session, _) = training.session().stop_early(LossMetric::new(), criteria);
+        let (session, _) = training
+            .session()
+            .without_clock()
+            .stop_early(LossMetric::new(), criteria);
         hours.fetch_add(1000, Relaxed); // the program was not running
         let session = session.resumable(folder, 2).unwrap();
         session.launch(learner((), Slow(hours.clone()))).unwrap()
@@ -267,9 +286,10 @@ impl<M: Module> Trick<M> for Forgets {
 fn a_state_that_no_trick_takes_is_an_error() {
     let _alone = alone();
     fn launch<H: Trick<Counter> + 'static>(folder: &Path, tricks: H) -> Result<(), SessionError> {
-        let session = counting(folder).num_epochs(1).session();
+        let session = counting(folder).num_epochs(1).session().without_clock();
         let session = session.resumable(folder, 2).unwrap();
-        session.launch(learner(tricks, 1.0)).map(drop)
+        session.launch(learner(tricks, 1.0))?;
+        Ok(())
     }
     let folder = tempfile::tempdir().unwrap();
     launch(folder.path(), (Forgets,)).unwrap();
@@ -357,9 +377,16 @@ fn what_ended_a_run_is_known_when_the_dashboard_has_forgotten_it() {
             false if saved == at => move_away(&gone),
             _ => (),
         };
-        let session = training.session().resumable(folder, 2).unwrap();
+        let session = training
+            .session()
+            .without_clock()
+            .resumable(folder, 2)
+            .unwrap();
         let schedule = When(work, Arc::default());
-        session.launch(learner((), schedule)).unwrap().ended
+        match session.launch(learner((), schedule)) {
+            Ok(finished) => finished.ended,
+            Err(error) => error.partial.unwrap().ended,
+        }
     };
     let folder = tempfile::tempdir().unwrap();
     let ended = launch(folder.path(), 2, true);
@@ -371,7 +398,7 @@ fn what_ended_a_run_is_known_when_the_dashboard_has_forgotten_it() {
     for at in [2, 3] {
         let folder = tempfile::tempdir().unwrap();
         let ended = launch(folder.path(), at, false);
-        assert!(matches!(ended, Ended::Failed(_)), "{ended}");
+        assert!(matches!(ended, Ended::Failed), "{ended}");
     }
 }
 
@@ -379,7 +406,10 @@ fn what_ended_a_run_is_known_when_the_dashboard_has_forgotten_it() {
 fn the_renderer_is_left_to_whoever_asks_for_it() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path()).num_epochs(1).session();
+    let session = counting(folder.path())
+        .num_epochs(1)
+        .session()
+        .without_clock();
     let finished = session.keep_renderer().launch(learner((), 1.0)).unwrap();
     assert!(finished.renderer.is_some());
 }
@@ -393,6 +423,7 @@ fn a_metric_that_two_things_look_at_is_registered_once() {
     let training = counting(folder.path()).num_epochs(1);
     let (session, _) = training
         .session()
+        .without_clock()
         .reduce_on_plateau(LossMetric::new(), &plateau)
         .stop_early(LossMetric::new(), patience(2));
     drop(session.launch(learner((), plateau.clone())).unwrap());
@@ -429,18 +460,25 @@ impl InferenceStep for Larger {
 fn another_model_than_was_saved_is_an_error() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path()).num_epochs(1).session();
+    let session = counting(folder.path())
+        .num_epochs(1)
+        .session()
+        .without_clock();
     let session = session.resumable(folder.path(), 2).unwrap();
     drop(session.launch(learner((), 1.0)).unwrap());
     let before = files(folder.path());
     let weight = Tensor::zeros([2, 3], &Device::flex().autodiff());
     let weight = Param::from_tensor(weight);
     let larger = Larger { weight }.with_tricks(());
-    let session = counting(folder.path()).num_epochs(2).session();
+    let session = counting(folder.path())
+        .num_epochs(2)
+        .session()
+        .without_clock();
     let session = session.resumable(folder.path(), 2).unwrap();
     let error = session
         .launch(Learner::new(larger, SgdConfig::new().init(), 1.0))
-        .unwrap_err();
+        .unwrap_err()
+        .cause;
     assert!(
         matches!(
             &error,

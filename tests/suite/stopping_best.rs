@@ -247,12 +247,12 @@ fn nor_what_a_criterion_within_another_one_calls_diverged() {
 /// A run of a [`Counter`](crate::session::Counter), whose losses are 2, 1, 0, 1, ..., that keeps its best.
 fn run<C>(epochs: usize, criterion: C) -> Finished<crate::session::Counter, ()>
 where
-    C: StopCriterion + Clone + Send + 'static,
+    C: StopCriterion + Clone + std::fmt::Debug + Send + 'static,
 {
     let folder = tempfile::tempdir().unwrap();
     let session = counting(folder.path()).num_epochs(epochs).session();
     let (session, _) = session.stop_early(LossMetric::new(), criterion);
-    session.keep_best().launch(learner((), 1.0)).unwrap()
+    session.launch(learner((), 1.0)).unwrap()
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn a_session_has_its_best_from_whichever_criterion_looks_at_the_metric() {
     let session = counting(folder.path()).num_epochs(4).session();
     let (session, of_time) = session.stop_early(LossMetric::new(), time());
     let (session, _) = session.stop_early(LossMetric::new(), patience(2));
-    let finished = session.keep_best().launch(learner((), 1.0)).unwrap();
+    let finished = session.launch(learner((), 1.0)).unwrap();
     assert_eq!(of_time.best_epoch(), None);
     assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
 }
@@ -292,7 +292,7 @@ fn two_criteria_do_not_take_turns_with_the_best() {
     let late = by(0.0).with_warmup_checks(7).init().unwrap();
     let (session, _) = session.stop_early(LossMetric::new(), late);
     let (session, second) = session.stop_early(LossMetric::new(), patience(2));
-    let finished = session.keep_best().launch(learner((), 1.0)).unwrap();
+    let finished = session.launch(learner((), 1.0)).unwrap();
     assert_eq!((finished.best_epoch, second.best_epoch()), (None, Some(3)));
 }
 
@@ -310,7 +310,7 @@ fn a_best_that_is_not_known_is_an_error_that_says_why() {
     // No criterion, and one that looks at no metric.
     let folder = tempfile::tempdir().unwrap();
     let session = counting(folder.path()).num_epochs(2).session();
-    let error = unknown(&session.keep_best().launch(learner((), 1.0)).unwrap());
+    let error = unknown(&session.launch(learner((), 1.0)).unwrap());
     assert!(error.contains("no `stop_early`"), "{error}");
     let error = unknown(&run(2, Any::new((time(), limit(9))).unwrap()));
     assert!(error.contains("no `stop_early`"), "{error}");

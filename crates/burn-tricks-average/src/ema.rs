@@ -216,6 +216,11 @@ pub struct Ema<M: Module> {
 }
 
 impl<M: Module> Ema<M> {
+    /// The configuration that it was made with.
+    pub fn config(&self) -> &EmaConfig {
+        &self.config
+    }
+
     /// Takes the weights after an optimizer step.
     ///
     /// # Panics

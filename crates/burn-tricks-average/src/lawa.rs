@@ -110,6 +110,11 @@ pub struct Lawa<M: Module> {
 }
 
 impl<M: Module> Lawa<M> {
+    /// The configuration that it was made with.
+    pub fn config(&self) -> &LawaConfig {
+        &self.config
+    }
+
     /// Takes the weights after an optimizer step; samples them if it is time.
     ///
     /// # Panics

@@ -110,6 +110,11 @@ pub struct Swa<M: Module> {
 }
 
 impl<M: Module> Swa<M> {
+    /// The configuration that it was made with.
+    pub fn config(&self) -> &SwaConfig {
+        &self.config
+    }
+
     /// Takes the weights after an optimizer step; samples them if it is time.
     ///
     /// # Panics

@@ -1,7 +1,8 @@
 //! Which epoch it is.
 
-use std::sync::Arc;
+use crate::tricked::lock;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 
 /// The number of the present epoch, from 1, shared by whoever needs to know: the loader that orders the
 /// samples, a schedule. A [`Session`](crate::Session) moves it on, in the training's own thread, after
@@ -17,7 +18,15 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 /// assert_eq!(seen_by_the_loader.epoch(), 2);
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct EpochClock(Arc<AtomicUsize>); // 0: nobody has set it
+pub struct EpochClock(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// 0: nobody has set it.
+    epoch: AtomicUsize,
+    /// What the loaders are that were made with this clock, for a session to record.
+    loaders: Mutex<Vec<String>>,
+}
 
 impl EpochClock {
     /// At the first epoch.
@@ -32,14 +41,24 @@ impl EpochClock {
 
     /// Moves it. Epochs count from 1, as which 0 is taken.
     pub fn set(&self, epoch: usize) {
-        self.0.store(epoch.max(1), SeqCst);
+        self.0.epoch.store(epoch.max(1), SeqCst);
     }
 
     /// The present epoch, if anybody has set it.
     pub(crate) fn get(&self) -> Option<usize> {
-        match self.0.load(SeqCst) {
+        match self.0.epoch.load(SeqCst) {
             0 => None,
             epoch => Some(epoch),
         }
+    }
+
+    /// A loader was made with this clock.
+    pub(crate) fn add_loader(&self, description: String) {
+        lock(&self.0.loaders).push(description);
+    }
+
+    /// The loaders that were made with this clock, oldest first.
+    pub(crate) fn loaders(&self) -> Vec<String> {
+        lock(&self.0.loaders).clone()
     }
 }

@@ -4,6 +4,7 @@
 //! A session's hooks run once per epoch, at whichever question comes first, so that a checkpoint sees
 //! what they did.
 
+use crate::setup::Setup;
 use crate::stop_early::MissingMetric;
 use crate::tricked::lock;
 use crate::{EpochClock, StateError};
@@ -11,10 +12,17 @@ use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{EarlyStoppingStrategy, Interrupter, Interruption, TrainingError};
 use burn_tricks_stop::StopReason;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// Something that is done at the end of each epoch.
 pub(crate) trait EpochHook: Send {
+    /// By which its state and its description are recorded.
+    fn name(&self) -> String;
+
+    /// What it is, at the beginning of a run.
+    fn describe(&self) -> String;
+
     /// The run begins, or goes on.
     fn start(&mut self) {}
 
@@ -45,7 +53,10 @@ pub(crate) trait EpochHook: Send {
         None
     }
 
-    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError>;
+    /// Goes on where the saved state was, of a hook that has one.
+    fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
+        Ok(())
+    }
 }
 
 /// All hooks of a run.
@@ -54,7 +65,11 @@ pub(crate) struct EpochEnd(Arc<Mutex<Inner>>);
 
 struct Inner {
     hooks: Vec<Box<dyn EpochHook>>,
-    clock: EpochClock,
+    clock: Clock,
+    /// Called after an epoch that is the best so far.
+    at_best: Option<Box<dyn FnMut(usize) + Send>>,
+    /// Called after the first epoch.
+    after_first: Option<Box<dyn FnOnce(usize) + Send>>,
     interrupter: Interrupter,
     /// The last epoch that ended.
     last: Option<usize>,
@@ -64,11 +79,21 @@ struct Inner {
     interrupted: Option<Interruption>,
 }
 
+/// By what the order of samples knows the epoch.
+pub(crate) enum Clock {
+    /// Nobody has said.
+    Unknown,
+    NotNeeded,
+    Shared(EpochClock),
+}
+
 impl EpochEnd {
     pub(crate) fn new(interrupter: Interrupter) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             hooks: Vec::new(),
-            clock: EpochClock::new(),
+            clock: Clock::Unknown,
+            at_best: None,
+            after_first: None,
             interrupter,
             last: None,
             stopped: None,
@@ -82,15 +107,41 @@ impl EpochEnd {
         lock(&self.0).hooks.push(Box::new(hook));
     }
 
-    pub(crate) fn set_clock(&self, clock: EpochClock) {
+    pub(crate) fn set_clock(&self, clock: Clock) {
         lock(&self.0).clock = clock;
+    }
+
+    /// Whether it has been said what the order of samples needs.
+    pub(crate) fn knows_clock(&self) -> bool {
+        !matches!(lock(&self.0).clock, Clock::Unknown)
+    }
+
+    /// Has `work` done after each epoch that is the best so far.
+    pub(crate) fn at_best(&self, work: impl FnMut(usize) + Send + 'static) {
+        lock(&self.0).at_best = Some(Box::new(work));
+    }
+
+    /// Has `work` done after the first epoch that is trained.
+    pub(crate) fn after_first(&self, work: impl FnOnce(usize) + Send + 'static) {
+        lock(&self.0).after_first = Some(Box::new(work));
+    }
+
+    /// The hooks and the loaders, as they are recorded.
+    pub(crate) fn describe(&self, setup: &mut Setup) {
+        let inner = lock(&self.0);
+        if let Clock::Shared(clock) = &inner.clock {
+            setup.number("epoch loader", clock.loaders());
+        }
+        for (name, hook) in inner.names().into_iter().zip(&inner.hooks) {
+            setup.set(name, hook.describe());
+        }
     }
 
     /// The run goes on after `epoch`, 0 if it begins.
     pub(crate) fn start_after(&self, epoch: usize) {
         let mut inner = lock(&self.0);
         inner.hooks.iter_mut().for_each(|hook| hook.start());
-        inner.clock.set(epoch + 1);
+        inner.set_epoch(epoch + 1);
         inner.last = (epoch > 0).then_some(epoch);
         inner.stopped = inner.hooks.iter().find_map(|hook| hook.stopped());
     }
@@ -110,7 +161,15 @@ impl EpochEnd {
                 }
             }
         }
-        inner.clock.set(epoch + 1);
+        inner.set_epoch(epoch + 1);
+        if let Some(work) = inner.after_first.take() {
+            work(epoch);
+        }
+        if inner.best_epoch() == Some(epoch)
+            && let Some(work) = &mut inner.at_best
+        {
+            work(epoch);
+        }
         inner.stopped.is_some() || inner.missing.is_some()
     }
 
@@ -145,44 +204,67 @@ impl EpochEnd {
     }
 
     pub(crate) fn best_epoch(&self) -> Option<usize> {
-        let inner = lock(&self.0);
-        let mut hooks = inner.hooks.iter();
-        hooks.find(|hook| hook.watched().is_some())?.best_epoch()
+        lock(&self.0).best_epoch()
     }
 
-    /// The states of all hooks, in their order.
-    pub(crate) fn states(&self) -> Vec<Option<Vec<u8>>> {
-        lock(&self.0)
-            .hooks
-            .iter()
-            .map(|hook| hook.state())
+    /// The states of the hooks that have one, by name.
+    pub(crate) fn states(&self) -> BTreeMap<String, Vec<u8>> {
+        let inner = lock(&self.0);
+        let states = inner.hooks.iter().map(|hook| hook.state());
+        let states = inner.names().into_iter().zip(states);
+        states
+            .filter_map(|(name, state)| Some((name, state?)))
             .collect()
     }
 
-    pub(crate) fn load_states(&self, states: Vec<Option<Vec<u8>>>) -> Result<(), StateError> {
-        let hooks = &mut lock(&self.0).hooks;
-        if hooks.len() != states.len() {
-            return Err(format!(
-                "the run was saved with {} things to do after an epoch (stopping, plateaus), and has {}",
-                states.len(),
-                hooks.len()
-            )
-            .into());
-        }
-        for (hook, state) in hooks.iter_mut().zip(states) {
-            match state {
-                Some(state) => hook.load_state(&state)?,
-                None if hook.state().is_some() => {
-                    return Err(
-                        "nothing was saved for the stopping of this run: are stopping and \
-                                plateau in another order?"
-                            .into(),
-                    );
-                }
-                None => {}
+    /// Loads them. A hook whose name `may_be_new` begins anew if there is no state that fits.
+    pub(crate) fn load_states(
+        &self,
+        states: &BTreeMap<String, Vec<u8>>,
+        may_be_new: impl Fn(&str) -> bool,
+    ) -> Result<(), StateError> {
+        let inner = &mut *lock(&self.0);
+        for (name, hook) in inner.names().into_iter().zip(&mut inner.hooks) {
+            let loaded = match states.get(&name) {
+                Some(state) => hook.load_state(state),
+                None if hook.state().is_some() => Err("nothing was saved for it".into()),
+                None => Ok(()),
+            };
+            match loaded {
+                Err(_) if may_be_new(&name) => (),
+                Err(StateError::Unfit(reason)) => return Err(format!("{name}: {reason}").into()),
+                loaded => loaded?,
             }
         }
         Ok(())
+    }
+}
+
+impl Inner {
+    /// The hooks' names, each once.
+    fn names(&self) -> Vec<String> {
+        let mut times = BTreeMap::new();
+        let names = self.hooks.iter().map(|hook| hook.name());
+        let name = |name: String| {
+            let times: &mut usize = times.entry(name.clone()).or_default();
+            *times += 1;
+            match times {
+                1 => name,
+                _ => format!("{name} ({times})"),
+            }
+        };
+        names.map(name).collect()
+    }
+
+    fn set_epoch(&self, epoch: usize) {
+        if let Clock::Shared(clock) = &self.clock {
+            clock.set(epoch);
+        }
+    }
+
+    fn best_epoch(&self) -> Option<usize> {
+        let mut hooks = self.hooks.iter();
+        hooks.find(|hook| hook.watched().is_some())?.best_epoch()
     }
 }
 

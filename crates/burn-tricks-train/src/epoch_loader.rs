@@ -41,10 +41,11 @@
 //!
 //! # Where it stands
 //!
-//! In `SupervisedTraining::new`, with the clock that the session is given
-//! ([`with_clock`](crate::Session::with_clock)), or in a hand-written loop that sets the clock itself. While
-//! nobody sets the clock, each pass through the loader counts as the next epoch: the orders are those of a run
-//! from its beginning, but not those of a resumed one.
+//! In `SupervisedTraining::new`, whose session is made with the training's loader, and so with its clock:
+//! [`session_with(&loader)`](crate::SessionExt::session_with). Several loaders may share a clock. While
+//! nobody sets the clock, each pass through the loader counts as the next epoch: the orders are those of a
+//! run from its beginning, but not those of a resumed one, which is why a resumable session without a clock
+//! does not begin. A hand-written loop sets the clock itself.
 //!
 //! At the start of each epoch it also seeds the device with a number made of the seed, the epoch and, of a
 //! slice, its first sample ([`EpochLoaderConfig::reseed_device`]), so that dropout draws what it drew before
@@ -178,7 +179,7 @@ impl EpochLoaderConfig {
         batcher: impl Batcher<I, O> + 'static,
         device: &Device,
         clock: &EpochClock,
-    ) -> Result<Arc<dyn DataLoader<O>>, ConfigError>
+    ) -> Result<Arc<EpochLoader<I, O>>, ConfigError>
     where
         I: Send + Sync + 'static,
         O: Send + 'static,
@@ -200,7 +201,7 @@ impl EpochLoaderConfig {
         batcher: impl Batcher<Seeded<I>, O> + 'static,
         device: &Device,
         clock: &EpochClock,
-    ) -> Result<Arc<dyn DataLoader<O>>, ConfigError>
+    ) -> Result<Arc<EpochLoader<Seeded<I>, O>>, ConfigError>
     where
         I: Send + Sync + 'static,
         O: Send + 'static,
@@ -224,7 +225,7 @@ impl EpochLoaderConfig {
         batcher: impl Batcher<I, O> + 'static,
         device: &Device,
         clock: &EpochClock,
-    ) -> Result<Arc<dyn DataLoader<O>>, ConfigError>
+    ) -> Result<Arc<EpochLoader<I, O>>, ConfigError>
     where
         I: Send + Sync + 'static,
         O: Send + 'static,
@@ -236,6 +237,7 @@ impl EpochLoaderConfig {
             let got = format_args!("{} of {samples} samples", self.batch_size);
             return Err(ConfigError::new("batch_size", requirement, got));
         }
+        clock.add_loader(self.description(samples));
         Ok(Arc::new(EpochLoader {
             config: self.clone(),
             get: Arc::new(get),
@@ -245,6 +247,16 @@ impl EpochLoaderConfig {
             passes: AtomicUsize::new(0),
             indices: (0..samples).collect(),
         }))
+    }
+
+    /// What the batches depend on besides the samples themselves, as JSON.
+    fn description(&self, items: usize) -> String {
+        let mut fields = serde_json::json!(self);
+        if let Some(fields) = fields.as_object_mut() {
+            fields.remove("workers"); // any number of them makes the same batches
+            fields.insert("items".to_owned(), items.into());
+        }
+        fields.to_string()
     }
 }
 
@@ -261,7 +273,9 @@ fn item_seed(loader_seed: u64, epoch: u64, index: usize) -> u64 {
 /// The sample of an index, in an epoch.
 type Get<I> = dyn Fn(usize, u64) -> Result<I, DatasetError> + Send + Sync;
 
-pub(crate) struct EpochLoader<I, O> {
+/// A loader made by [`EpochLoaderConfig::init`] or [`init_seeded`](EpochLoaderConfig::init_seeded), for Burn's
+/// training or a loop of one's own.
+pub struct EpochLoader<I, O> {
     config: EpochLoaderConfig,
     get: Arc<Get<I>>,
     batcher: Arc<dyn Batcher<I, O>>,
@@ -271,6 +285,16 @@ pub(crate) struct EpochLoader<I, O> {
     passes: AtomicUsize,
     /// The samples that this loader has, before shuffling.
     indices: Vec<usize>,
+}
+
+impl<I, O> Debug for EpochLoader<I, O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EpochLoader")
+            .field("config", &self.config)
+            .field("clock", &self.clock)
+            .field("items", &self.indices.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<I, O> Clone for EpochLoader<I, O> {
@@ -288,6 +312,11 @@ impl<I, O> Clone for EpochLoader<I, O> {
 }
 
 impl<I, O> EpochLoader<I, O> {
+    /// The clock by which it orders its samples.
+    pub fn clock(&self) -> &EpochClock {
+        &self.clock
+    }
+
     /// The epoch of the pass that begins.
     fn next_pass(&self) -> u64 {
         let pass = self.passes.fetch_add(1, SeqCst) + 1;

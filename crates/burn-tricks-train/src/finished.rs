@@ -1,18 +1,16 @@
 //! What a session returns.
 
-use crate::best_in_memory::BestInMemory;
 use crate::epoch_end::EpochEnd;
 use crate::run_files::RunFiles;
 use crate::trick::load_part;
 use crate::tricked::lock;
-use crate::{MissingMetric, SessionError, Trick, Tricked};
+use crate::{Change, SessionError, Trick, Tricked};
 use burn::module::Module;
-use burn::train::TrainingError;
 use burn::train::metric::MetricName;
 use burn::train::renderer::MetricsRenderer;
 use burn_tricks_stop::StopReason;
 use std::fmt::{Debug, Display};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// How a training ended.
 #[derive(Debug, Clone)]
@@ -22,30 +20,28 @@ pub enum Ended {
     LastEpoch,
     /// A criterion stopped it.
     Stopped(StopReason),
-    /// A metric that was to be watched had no value.
-    MissingMetric(MissingMetric),
     /// Somebody interrupted it, at the dashboard say.
     Interrupted {
         /// The reason given.
         reason: Option<String>,
     },
-    /// An error ended it: of a data loader, of writing a checkpoint. What was trained up to then is in the
-    /// result. (Burn's dashboard has Burn forget a failure to write the last epoch's files of other
-    /// checkpointers than a session's.)
-    Failed(Arc<TrainingError>),
+    /// It failed. Only what a [`LaunchError`](crate::LaunchError) has kept of a run ended so.
+    Failed,
 }
 
 impl Ended {
-    pub(crate) fn of(end: &EpochEnd) -> Self {
+    /// How a training ended, and why it failed if it did.
+    pub(crate) fn of(end: &EpochEnd) -> (Self, Option<SessionError>) {
         let (error, interruption) = end.noted();
         match (error, end.missing(), end.stopped(), interruption) {
-            (Some(error), ..) => Self::Failed(error),
-            (_, Some(missing), ..) => Self::MissingMetric(missing),
-            (_, _, Some(reason), _) => Self::Stopped(reason),
-            (_, _, _, Some(interruption)) => Self::Interrupted {
-                reason: interruption.reason,
-            },
-            _ => Self::LastEpoch,
+            (Some(error), ..) => (Self::Failed, Some(SessionError::Training(error))),
+            (_, Some(missing), ..) => (Self::Failed, Some(SessionError::MissingMetric(missing))),
+            (_, _, Some(reason), _) => (Self::Stopped(reason), None),
+            (_, _, _, Some(interruption)) => {
+                let reason = interruption.reason;
+                (Self::Interrupted { reason }, None)
+            }
+            _ => (Self::LastEpoch, None),
         }
     }
 
@@ -56,14 +52,6 @@ impl Ended {
             _ => None,
         }
     }
-
-    /// The error that ended it, if one did.
-    pub fn error(&self) -> Option<&TrainingError> {
-        match self {
-            Self::Failed(error) => Some(error),
-            _ => None,
-        }
-    }
 }
 
 impl Display for Ended {
@@ -71,19 +59,18 @@ impl Display for Ended {
         match self {
             Self::LastEpoch => write!(f, "ran to its last epoch"),
             Self::Stopped(reason) => write!(f, "stopped: {reason}"),
-            Self::MissingMetric(missing) => write!(f, "{missing}"),
             Self::Interrupted { reason: None } => write!(f, "interrupted"),
             Self::Interrupted {
                 reason: Some(reason),
             } => write!(f, "interrupted: {reason}"),
-            Self::Failed(error) => write!(f, "failed: {error}"),
+            Self::Failed => write!(f, "failed"),
         }
     }
 }
 
-/// A training that is over, in whatever way: look at [`ended`](Self::ended).
+/// A training that came to its end, or was stopped; in a [`LaunchError`](crate::LaunchError), what there is
+/// of one that failed.
 #[non_exhaustive]
-#[must_use = "`ended` may be an error"]
 pub struct Finished<M, H> {
     /// How it ended.
     pub ended: Ended,
@@ -102,7 +89,14 @@ pub struct Finished<M, H> {
     pub resumed_after: Option<usize>,
     /// Checkpoints that were passed over because they were not complete, and what was wrong with them.
     pub incomplete: Vec<(usize, String)>,
-    pub(crate) best: Best,
+    /// What the run is made of otherwise than its checkpoint was, as the session was told to
+    /// [accept](crate::Session::accept_changes).
+    pub accepted: Vec<Change>,
+    /// Metrics of which the log has every value twice: the session registered them, and so did the
+    /// `SupervisedTraining` that it was made from. [`Session::metrics`](crate::Session::metrics) registers
+    /// each once. Seen by resumable sessions alone, and in Burn's log in their directory.
+    pub logged_twice: Vec<String>,
+    pub(crate) best: Best<M>,
     /// The metric by which the best epoch was to be told.
     pub(crate) watched: Option<MetricName>,
 }
@@ -115,17 +109,21 @@ impl<M, H> Debug for Finished<M, H> {
             .field("best_epoch", &self.best_epoch)
             .field("resumed_after", &self.resumed_after)
             .field("incomplete", &self.incomplete)
+            .field("accepted", &self.accepted)
+            .field("logged_twice", &self.logged_twice)
             .finish_non_exhaustive()
     }
 }
 
 /// Where the best model is.
-#[derive(Debug)]
-pub(crate) enum Best {
+pub(crate) enum Best<M> {
     NotKept,
-    InMemory(BestInMemory),
+    InMemory(BestInMemory<M>),
     InFiles(RunFiles),
 }
+
+/// The best epoch so far, and its model as it was validated.
+pub(crate) type BestInMemory<M> = Arc<Mutex<Option<(usize, M)>>>;
 
 impl<M: Module, H: Trick<M>> Finished<M, H> {
     /// The last model as it was validated: the average, if there is one. To predict with.
@@ -146,9 +144,15 @@ impl<M: Module, H: Trick<M>> Finished<M, H> {
         let unread = |reason: String| SessionError::Unread { epoch, reason };
         let (record, state) = match &self.best {
             Best::NotKept => return Err(SessionError::NotKept { epoch }),
-            Best::InMemory(best) => best.of(epoch).ok_or(SessionError::NotKept { epoch })?,
+            Best::InMemory(best) => {
+                return match &*lock(best) {
+                    // With running statistics of its own.
+                    Some((at, model)) if *at == epoch => Ok(model.valid()),
+                    _ => Err(SessionError::NotKept { epoch }),
+                };
+            }
             Best::InFiles(files) => (
-                files.model(epoch)?.map_err(unread)?,
+                files.load("model", epoch)?.map_err(unread)?,
                 files.state(epoch)?.map_err(unread)?,
             ),
         };
@@ -176,9 +180,12 @@ impl<M, H> Display for Finished<M, H> {
         if let Some(last) = self.last_epoch {
             write!(f, "; epoch {last} was the last")?;
         }
-        match self.best_epoch {
-            Some(best) => write!(f, ", epoch {best} the best"),
-            None => Ok(()),
+        if let Some(best) = self.best_epoch {
+            write!(f, ", epoch {best} the best")?;
         }
+        for metric in &self.logged_twice {
+            write!(f, "; `{metric}` was registered twice")?;
+        }
+        Ok(())
     }
 }

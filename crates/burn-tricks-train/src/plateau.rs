@@ -40,7 +40,6 @@
 //! # }
 //! ```
 
-use crate::StateError;
 use crate::epoch_end::EpochHook;
 use crate::stop_early::MissingMetric;
 use crate::stop_handle::value_of;
@@ -135,6 +134,14 @@ pub(crate) struct Watching<S> {
 }
 
 impl<S: Send> EpochHook for Watching<S> {
+    fn name(&self) -> String {
+        format!("plateau on `{}`", self.metric)
+    }
+
+    fn describe(&self) -> String {
+        format!("{:?}", lock(&self.plateau.observed))
+    }
+
     fn end_of_epoch(
         &mut self,
         epoch: usize,
@@ -143,11 +150,5 @@ impl<S: Send> EpochHook for Watching<S> {
         let value = value_of(&self.metric, epoch, store)?;
         self.plateau.observe(value);
         Ok(None)
-    }
-
-    fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
-        // Its own is in the schedule's record.
-        Err("a state was saved where there is a plateau now: are stopping and plateau in another order?"
-            .into())
     }
 }

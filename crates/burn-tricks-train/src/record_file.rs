@@ -61,6 +61,9 @@ impl<R: Checkpoint> Checkpointer<R> for RecordFile {
     }
 
     fn restore(&self, epoch: usize) -> Result<R, CheckpointerError> {
-        R::load(self.files.record(self.name, epoch))
+        let record = self.files.load(self.name, epoch);
+        record
+            .map_err(CheckpointerError::IOError)?
+            .map_err(CheckpointerError::Unknown)
     }
 }

@@ -7,7 +7,9 @@
 
 use crate::SessionError;
 use crate::record_file::RecordFile;
-use burn::store::ModuleRecord;
+use crate::setup::Setup;
+use burn::tensor::Bytes;
+use burn::train::checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -17,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// What a state begins with: this, and the version of what follows.
 const MAGIC: &[u8] = b"burn-tricks state ";
-const VERSION: &[u8] = b"1\n";
+const VERSION: &[u8] = b"2\n";
 
 /// Burn's part of a set.
 const RECORDS: [&str; 3] = ["model", "optim", "scheduler"];
@@ -29,13 +31,18 @@ const UNFINISHED: &str = ".unfinished-";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunState {
     pub(crate) epoch: usize,
+    /// What the run is made of.
+    pub(crate) setup: Setup,
     pub(crate) tricks: Option<Vec<u8>>,
-    pub(crate) hooks: Vec<Option<Vec<u8>>>,
+    /// By the names of the hooks.
+    pub(crate) hooks: BTreeMap<String, Vec<u8>>,
 }
 
 /// The folder of checkpoints.
 #[derive(Debug, Clone)]
 pub(crate) struct RunFiles {
+    /// The run's, in which Burn's log is by default.
+    directory: PathBuf,
     folder: PathBuf,
     /// Whether a file could not be written: then none is deleted any more.
     failed: Arc<AtomicBool>,
@@ -57,9 +64,18 @@ impl RunFiles {
         let folder = directory.join("checkpoint");
         std::fs::create_dir_all(&folder)?;
         Ok(Self {
+            directory: directory.to_owned(),
             folder,
             failed: Arc::default(),
         })
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(crate) fn record(&self, name: &str, epoch: usize) -> PathBuf {
@@ -148,13 +164,20 @@ impl RunFiles {
         Ok(RunState::unpacked(rest, epoch).ok_or_else(damaged))
     }
 
-    /// The model of an epoch, whole or what is wrong with it.
-    pub(crate) fn model(&self, epoch: usize) -> Result<Result<ModuleRecord, String>, SessionError> {
-        Ok(self.check("model", epoch)?.and_then(|()| {
-            let path = self.record("model", epoch);
-            let failed = |error| format!("{}: {error}", path.display());
-            ModuleRecord::load(&path).map_err(failed)
-        }))
+    /// One of Burn's records of an epoch, whole or what is wrong with it. It is read from the bytes whose
+    /// checksum was right: one that Burn reads from the file, it reads when it uses it.
+    pub(crate) fn load<R: Checkpoint>(
+        &self,
+        name: &str,
+        epoch: usize,
+    ) -> std::io::Result<Result<R, String>> {
+        let bytes = match self.whole_record(name, epoch)? {
+            Ok(bytes) => bytes,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let record = R::checkpoint_from_bytes(Bytes::from_bytes_vec(bytes));
+        let path = self.record(name, epoch);
+        Ok(record.map_err(|error| format!("{}: {error}", path.display())))
     }
 
     /// Looks through all sets.
@@ -172,8 +195,8 @@ impl RunFiles {
         for epoch in self.sets()?.into_keys() {
             let mut set = self.state(epoch)?;
             for name in RECORDS {
-                let record = self.check(name, epoch)?;
-                set = set.and_then(|state| record.map(|()| state));
+                let record = self.whole_record(name, epoch)?;
+                set = set.and_then(|state| record.map(|_| state));
             }
             match set {
                 Ok(state) => {
@@ -236,17 +259,18 @@ impl RunFiles {
         Ok(sets)
     }
 
-    /// Whether one of Burn's files of a set has its checksum, or what is wrong with it.
-    fn check(&self, name: &str, epoch: usize) -> std::io::Result<Result<(), String>> {
+    /// One of Burn's files of a set, if it has its checksum, or what is wrong with it.
+    fn whole_record(&self, name: &str, epoch: usize) -> std::io::Result<Result<Vec<u8>, String>> {
         let path = self.record(name, epoch);
         let sum = whole(&self.checksum(name, epoch))?;
         let bytes = whole(&path)?;
-        Ok(
-            sum.and_then(|sum| match sum == crc32fast::hash(&bytes?).to_le_bytes() {
-                true => Ok(()),
+        Ok(sum.and_then(|sum| {
+            let bytes = bytes?;
+            match sum == crc32fast::hash(&bytes).to_le_bytes() {
+                true => Ok(bytes),
                 false => Err(format!("{} is damaged", path.display())),
-            }),
-        )
+            }
+        }))
     }
 }
 

@@ -1,10 +1,12 @@
-//! Why a session cannot begin, or cannot give back a model.
+//! Why a session cannot begin, failed, or cannot give back a model.
 
-use crate::StateError;
+use crate::{Change, MissingMetric, StateError};
+use burn::train::TrainingError;
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-/// Why a session cannot begin, or cannot give back a model.
+/// Why a session cannot begin, failed, or cannot give back a model.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -13,6 +15,31 @@ pub enum SessionError {
         /// How many.
         got: usize,
     },
+    /// What was given to [`declare`](crate::Session::declare) cannot be written as JSON.
+    Declared {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The session is resumable, and was told neither by what [clock](crate::Session::with_clock) its loader
+    /// orders the samples nor that it [needs none](crate::Session::without_clock). A resumed run would see
+    /// the order of its first epoch again.
+    NoClock,
+    /// The run is made of something else than it was when its checkpoint was written, and
+    /// [`accept_changes`](crate::Session::accept_changes) does not name it.
+    Changed {
+        /// The epoch of the checkpoint.
+        epoch: usize,
+        /// Each difference that is not accepted.
+        changes: Vec<Change>,
+    },
+    /// The training ended with an error: of a data loader, of a metric, of writing a checkpoint. (Burn's
+    /// dashboard has Burn forget a failure to write the last epoch's files of other checkpointers than a
+    /// session's.)
+    Training(Arc<TrainingError>),
+    /// A metric that was to be watched had no value.
+    MissingMetric(MissingMetric),
     /// The directory of the checkpoints cannot be made, read or written.
     Io(std::io::Error),
     /// There are checkpoints of several epochs, and none can be resumed from. They may be another
@@ -27,7 +54,7 @@ pub enum SessionError {
     Version {
         /// The file.
         path: PathBuf,
-        /// The version of its format. This crate writes and reads 1.
+        /// The version of its format. This crate writes and reads 2.
         got: String,
     },
     /// What was saved is not of this session, these tricks or this model.
@@ -51,8 +78,8 @@ pub enum SessionError {
         /// a metric.
         metric: Option<String>,
     },
-    /// The model of the best epoch was not kept: the session was neither `resumable` nor told to
-    /// `keep_best`.
+    /// The model of the best epoch was not kept: the session was told so
+    /// ([`without_best`](crate::Session::without_best)).
     NotKept {
         /// The epoch.
         epoch: usize,
@@ -63,6 +90,32 @@ impl Display for SessionError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Keep { got } => write!(f, "`keep` must be at least 2, got {got}"),
+            Self::Declared { name, reason } => {
+                write!(f, "`{name}` was declared and cannot be recorded: {reason}")
+            }
+            Self::NoClock => write!(
+                f,
+                "a resumable session needs the clock of its epoch loader, or its order of samples would \
+                 begin anew when it is resumed: make it with `training.session_with(&loader)`, or tell it \
+                 `with_clock(&clock)`, or `without_clock()` if the loader needs none"
+            ),
+            Self::Changed { epoch, changes } => {
+                write!(
+                    f,
+                    "the checkpoint of epoch {epoch} is of a run made otherwise ("
+                )?;
+                for (at, change) in changes.iter().enumerate() {
+                    let and = if at > 0 { "; " } else { "" };
+                    write!(f, "{and}{change}")?;
+                }
+                let names: Vec<_> = changes.iter().map(|change| &change.name).collect();
+                write!(
+                    f,
+                    "): undo it, or `accept_changes({names:?})`, or begin in another directory"
+                )
+            }
+            Self::Training(error) => write!(f, "{error}"),
+            Self::MissingMetric(missing) => write!(f, "{missing}"),
             Self::Io(error) => write!(f, "the checkpoints of the run: {error}"),
             Self::NoneComplete { folder, incomplete } => {
                 let folder = folder.display();
@@ -75,7 +128,7 @@ impl Display for SessionError {
             }
             Self::Version { path, got } => write!(
                 f,
-                "{} is a state of version {got}, and this is a program of version 1",
+                "{} is a state of version {got}, and this program reads version 2",
                 path.display()
             ),
             Self::State { epoch, error } => write!(f, "the checkpoint of epoch {epoch}: {error}"),
@@ -99,8 +152,7 @@ impl Display for SessionError {
             ),
             Self::NotKept { epoch } => write!(
                 f,
-                "the model of epoch {epoch}, the best, was not kept: the session needs `resumable` or \
-                 `keep_best`"
+                "the model of epoch {epoch}, the best, was not kept: the session was made with `without_best`"
             ),
         }
     }
@@ -111,6 +163,7 @@ impl std::error::Error for SessionError {
         match self {
             Self::Io(error) => Some(error),
             Self::State { error, .. } => Some(error),
+            Self::MissingMetric(missing) => Some(missing),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use burn::train::metric::{Metric, MetricName};
 use burn_tricks_stop::{EarlyStopping, StopCriterion, StopReason, Verdict};
 use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 /// What a criterion saw of a training: its metric, and the verdict on each epoch.
@@ -46,7 +47,6 @@ struct Watch<C> {
 /// The part of a [`StopHandle`] that a resumed run needs.
 #[derive(Serialize, Deserialize)]
 struct WatchState<S> {
-    metric: String,
     stop: S,
     best_epoch: Option<usize>,
     stopped: Option<StopReason>,
@@ -138,7 +138,15 @@ impl<C: StopCriterion + Send> EarlyStoppingStrategy for StopHandle<C> {
     }
 }
 
-impl<C: StopCriterion + Clone + Send> EpochHook for StopHandle<C> {
+impl<C: StopCriterion + Clone + Debug + Send> EpochHook for StopHandle<C> {
+    fn name(&self) -> String {
+        format!("criterion on `{}`", self.metric)
+    }
+
+    fn describe(&self) -> String {
+        format!("{:?}", lock(&self.watch).stop)
+    }
+
     fn start(&mut self) {
         lock(&self.watch).stop.start();
     }
@@ -172,7 +180,6 @@ impl<C: StopCriterion + Clone + Send> EpochHook for StopHandle<C> {
         let stopped = self.stopped();
         let watch = lock(&self.watch);
         let state = WatchState {
-            metric: self.metric.to_string(),
             stop: watch.stop.state(),
             best_epoch: watch.best_epoch,
             stopped,
@@ -182,13 +189,6 @@ impl<C: StopCriterion + Clone + Send> EpochHook for StopHandle<C> {
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         let state: WatchState<C::State> = serde_json::from_slice(state)?;
-        if state.metric != *self.metric {
-            return Err(format!(
-                "the run was saved with stopping on `{}`, and has stopping on `{}`",
-                state.metric, self.metric
-            )
-            .into());
-        }
         let mut watch = lock(&self.watch);
         watch.stop = watch.stop.clone().with_state(state.stop);
         watch.best_epoch = state.best_epoch;

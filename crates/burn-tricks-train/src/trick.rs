@@ -146,6 +146,13 @@ pub trait Trick<M: Module>: Debug + Send {
     /// then: an average forgets what it averaged. Default: nothing.
     fn restart(&mut self, _model: &M) {}
 
+    /// What this trick is and how it is configured, one text for each trick if it is several. A resumed
+    /// [`Session`](crate::Session) refuses another description than was recorded, so it may not depend on
+    /// what the trick has seen. Default: the name of the type.
+    fn describe(&self) -> Vec<String> {
+        vec![std::any::type_name::<Self>().to_owned()]
+    }
+
     /// What a resumed run needs, of a trick that implements [`load_state`](Self::load_state) too. Waits for
     /// the device. Default: nothing.
     fn state(&self) -> Option<Vec<u8>> {
@@ -170,6 +177,10 @@ impl<M: Module> Trick<M> for ClipGradNorm {
     fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
         self.apply(model, grads)
     }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
 }
 
 impl<M: Module> Trick<M> for NormalizeGrad {
@@ -179,6 +190,10 @@ impl<M: Module> Trick<M> for NormalizeGrad {
 
     fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
         self.apply(model, grads)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
     }
 }
 
@@ -197,6 +212,10 @@ macro_rules! average_is_a_trick {
 
             fn restart(&mut self, model: &M) {
                 $average::restart(self, model);
+            }
+
+            fn describe(&self) -> Vec<String> {
+                vec![format!("{:?}", self.config())]
             }
 
             fn state(&self) -> Option<Vec<u8>> {
@@ -224,6 +243,11 @@ impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
 
     fn restart(&mut self, model: &M) {
         EmaSet::restart(self, model);
+    }
+
+    fn describe(&self) -> Vec<String> {
+        let emas: Vec<_> = self.iter().map(Ema::config).collect();
+        vec![format!("EmaSet {emas:?}")]
     }
 
     fn state(&self) -> Option<Vec<u8>> {
@@ -261,6 +285,10 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
 
     fn restart(&mut self, model: &M) {
         (**self).restart(model);
+    }
+
+    fn describe(&self) -> Vec<String> {
+        (**self).describe()
     }
 
     fn state(&self) -> Option<Vec<u8>> {
@@ -301,6 +329,10 @@ macro_rules! tuple_of_tricks {
 
             fn restart(&mut self, model: &M) {
                 $(self.$index.restart(model);)+
+            }
+
+            fn describe(&self) -> Vec<String> {
+                [$(self.$index.describe()),+].concat()
             }
 
             fn state(&self) -> Option<Vec<u8>> {

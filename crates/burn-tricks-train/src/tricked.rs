@@ -59,6 +59,7 @@
 //! another value.
 
 use crate::Trick;
+use crate::sight::Sight;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
@@ -87,6 +88,7 @@ pub struct Tricked<M, H> {
     tricks: Arc<Mutex<H>>,
     /// Whether the next record to be loaded is of the moment of which the tricks' state is.
     resuming: Arc<AtomicBool>,
+    sight: Sight<M>,
     validate_averages: bool,
 }
 
@@ -112,6 +114,7 @@ impl<M, H> Tricked<M, H> {
             mode,
             tricks: self.tricks.clone(),
             resuming: self.resuming.clone(),
+            sight: self.sight.clone(),
             validate_averages: self.validate_averages,
         }
     }
@@ -135,6 +138,7 @@ impl<M, H> Tricked<M, H> {
             mode,
             tricks: self.tricks,
             resuming: self.resuming,
+            sight: self.sight,
             validate_averages: self.validate_averages,
         }
     }
@@ -148,6 +152,7 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
             mode: Mode::Training,
             tricks: Arc::new(Mutex::new(tricks)),
             resuming: Arc::default(),
+            sight: Sight::default(),
             validate_averages: true,
         }
     }
@@ -196,6 +201,10 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         self.into_validated()
     }
 
+    pub(crate) fn sight(&self) -> Sight<M> {
+        self.sight.clone()
+    }
+
     pub(crate) fn shared_tricks(&self) -> Arc<Mutex<H>> {
         self.tricks.clone()
     }
@@ -237,6 +246,7 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
             Some(device) => average.map(|average| average.to_device(device)),
             None => average,
         };
+        (self.sight).validates(|| average.as_ref().unwrap_or(&model).clone());
         self.with(model, Mode::Validation(average))
     }
 
@@ -284,6 +294,9 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
         lr_module: ModuleLearningRate,
         grads: GradientsParams,
     ) -> Self {
+        if self.sight.takes(optim) {
+            return self;
+        }
         self.stepped(|model, tricks| {
             let grads = tricks.before(&model, grads);
             model.optimize(optim, lr_module, grads)
@@ -322,6 +335,7 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
             mode: Mode::Training,
             tricks: self.tricks,
             resuming: self.resuming,
+            sight: self.sight,
             validate_averages: self.validate_averages,
         }
     }

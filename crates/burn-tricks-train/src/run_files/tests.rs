@@ -10,8 +10,9 @@ use burn::train::checkpoint::Checkpointer;
 fn state(epoch: usize) -> RunState {
     RunState {
         epoch,
+        setup: Setup::default(),
         tricks: Some(vec![1, 2, 3]),
-        hooks: vec![None, Some(vec![4])],
+        hooks: [("criterion".to_owned(), vec![4])].into(),
     }
 }
 
@@ -85,13 +86,18 @@ fn the_newest_complete_set_is_found_among_harmed_ones() {
     let found = files.find().unwrap();
     files.clean(&found).unwrap();
     assert_eq!(files.find().unwrap().incomplete.len(), 1);
-    assert!(files.model(2).unwrap().is_ok() && files.state(2).unwrap().is_ok());
+    assert!(
+        files.load::<ModuleRecord>("model", 2).unwrap().is_ok() && files.state(2).unwrap().is_ok()
+    );
     write_set(&files, 2);
     let names = names(&files);
     assert_eq!(names.len(), 3 * 7 + 1, "{names:?}");
     assert!(names.contains(&"notes-2024.txt".to_owned()));
-    assert!(files.model(9).unwrap().is_ok());
-    assert!(files.model(10).unwrap().is_err(), "it is deleted");
+    assert!(files.load::<ModuleRecord>("model", 9).unwrap().is_ok());
+    assert!(
+        files.load::<ModuleRecord>("model", 10).unwrap().is_err(),
+        "it is deleted"
+    );
 }
 
 #[test]
@@ -139,7 +145,7 @@ fn a_flipped_bit_and_a_renamed_file_are_noticed() {
     flip(&path);
     assert!(files.state(3).unwrap().unwrap_err().contains("is damaged"));
     flip(&files.record("model", 3));
-    assert!(files.model(3).unwrap().is_err());
+    assert!(files.load::<ModuleRecord>("model", 3).unwrap().is_err());
     assert!(
         files
             .state(5)

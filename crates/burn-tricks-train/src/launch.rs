@@ -1,0 +1,230 @@
+//! A session is launched: from its newest complete checkpoint, if it has one.
+
+use crate::epoch_end::{EpochEnd, Witness};
+use crate::finished::{Best, BestInMemory, Ended, Finished};
+use crate::records_on_trial::check_records;
+use crate::retention::Retention;
+use crate::run_files::{Found, RunFiles, RunState};
+use crate::session_metrics::logged_twice;
+use crate::setup::Setup;
+use crate::sight::first_rates;
+use crate::trick::load_part;
+use crate::tricked::lock;
+use crate::{Change, LaunchError, Session, SessionError, Trick, Tricked};
+use burn::module::Module;
+use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
+use burn::train::metric::store::EventStoreClient;
+use burn::train::{Interrupter, Learner, LearnerModel};
+use std::sync::{Arc, Mutex};
+
+impl<M, H> Session<M, H>
+where
+    M: Module,
+    H: Trick<M> + 'static,
+    Tricked<M, H>: LearnerModel,
+{
+    /// Trains, from the newest complete checkpoint if the session is resumable and there is one, and then
+    /// says so on the standard error.
+    ///
+    /// # Errors
+    ///
+    /// A run that failed is an error, with what was trained until then in [`LaunchError::partial`]: an error
+    /// of a data loader or of writing a checkpoint ended it, or a metric that was to be watched had no value.
+    ///
+    /// A run does not begin if a resumable session was told of no clock, if a checkpoint cannot be read, is of
+    /// another version, or of a run that was made otherwise, or if none is complete and there are several.
+    pub fn launch(
+        self,
+        learner: Learner<Tricked<M, H>>,
+    ) -> Result<Finished<M, H>, LaunchError<M, H>> {
+        let plan = match &self.files {
+            Some((files, keep)) => Some(self.plan(files.clone(), *keep, &learner)?),
+            None => None,
+        };
+        let Self {
+            mut training,
+            interrupter,
+            end,
+            metrics,
+            keep_best,
+            keep_renderer,
+            ..
+        } = self;
+        let sight = learner.model().sight();
+        let witness = Witness(end.clone());
+        let (mut resumed_after, mut incomplete, mut accepted) = (None, Vec::new(), Vec::new());
+        let twice: Arc<Mutex<Vec<String>>> = Arc::default();
+        let best = match plan {
+            None if keep_best && end.watched().is_some() => {
+                let best = BestInMemory::default();
+                sight.keep(true);
+                end.at_best({
+                    let (sight, best) = (sight.clone(), best.clone());
+                    move |epoch| {
+                        if let Some(model) = sight.validated() {
+                            *lock(&best) = Some((epoch, model));
+                        }
+                    }
+                });
+                Best::InMemory(best)
+            }
+            None => Best::NotKept,
+            Some(plan) => {
+                let files = plan.files;
+                if let Some(epoch) = plan.resumes_after {
+                    learner.model().resume_with_next_record();
+                    training = training.checkpoint(epoch);
+                    eprintln!(
+                        "resuming in {} after epoch {epoch}",
+                        files.folder().display()
+                    );
+                }
+                resumed_after = plan.resumes_after;
+                incomplete = plan.found.incomplete;
+                accepted = plan.accepted;
+                let tricks = learner.model().shared_tricks();
+                let log = files.directory().to_owned();
+                training = training
+                    .with_custom_checkpointers(
+                        files.checkpointer("model").with_witness(&witness),
+                        files.checkpointer("optim").with_witness(&witness),
+                        files.checkpointer("scheduler").with_witness(&witness),
+                    )
+                    .with_checkpointing_strategy(EveryEpoch {
+                        end: end.clone(),
+                        setup: plan.setup,
+                        tricks: Box::new(move || lock(&tricks).state()),
+                        interrupter,
+                        files: files.clone(),
+                        sets: Retention::new(plan.keep, plan.found.complete, end.best_epoch()),
+                    });
+                end.after_first({
+                    let twice = twice.clone();
+                    move |epoch| *lock(&twice) = logged_twice(&log, epoch, &metrics)
+                });
+                Best::InFiles(files)
+            }
+        };
+        end.start_after(resumed_after.unwrap_or(0));
+        if let (Some(epoch), Some(_)) = (resumed_after, end.stopped()) {
+            training = training.num_epochs(epoch); // it had stopped
+        }
+        let learning = training.early_stopping(witness).launch(learner);
+        sight.keep(false);
+        let (ended, failure) = Ended::of(&end);
+        let finished = Finished {
+            ended,
+            model: learning.model,
+            renderer: keep_renderer.then_some(learning.renderer),
+            last_epoch: end.last_epoch(),
+            best_epoch: end.best_epoch(),
+            watched: end.watched(),
+            resumed_after,
+            incomplete,
+            accepted,
+            logged_twice: lock(&twice).clone(),
+            best,
+        };
+        match failure {
+            None => Ok(finished),
+            Some(cause) => Err(LaunchError {
+                cause,
+                partial: Some(Box::new(finished)),
+            }),
+        }
+    }
+
+    /// Looks at what there is to resume from, and loads what Burn does not.
+    fn plan(
+        &self,
+        files: RunFiles,
+        keep: usize,
+        learner: &Learner<Tricked<M, H>>,
+    ) -> Result<Plan, SessionError> {
+        let end = &self.end;
+        if !end.knows_clock() {
+            return Err(SessionError::NoClock);
+        }
+        let tricks = learner.model().shared_tricks();
+        let mut setup = self.declared.clone();
+        end.describe(&mut setup);
+        setup.number("trick", lock(&tricks).describe());
+        setup.set(
+            "first learning rates",
+            format!("{:?}", first_rates(learner)),
+        );
+
+        let found = files.find()?;
+        let mut accepted = Vec::new();
+        if let Some(state) = &found.newest {
+            let epoch = state.epoch;
+            let mut changes = state.setup.changes_to(&setup);
+            changes.extend(check_records(&files, epoch, learner)?);
+            let named = |name: &str| self.accepted.contains(name);
+            let refused: Vec<Change>;
+            (accepted, refused) = changes.into_iter().partition(|change| named(&change.name));
+            if !refused.is_empty() {
+                let changes = refused;
+                return Err(SessionError::Changed { epoch, changes });
+            }
+            let unfit = |error| SessionError::State { epoch, error };
+            load_part(&mut *lock(&tricks), state.tricks.clone()).map_err(unfit)?;
+            end.load_states(&state.hooks, named).map_err(unfit)?;
+        }
+        files.clean(&found)?;
+        Ok(Plan {
+            files,
+            keep,
+            resumes_after: found.newest.as_ref().map(|state| state.epoch),
+            setup,
+            found,
+            accepted,
+        })
+    }
+}
+
+/// How a resumable session is launched.
+struct Plan {
+    files: RunFiles,
+    keep: usize,
+    resumes_after: Option<usize>,
+    setup: Setup,
+    found: Found,
+    accepted: Vec<Change>,
+}
+
+/// Saves after every epoch, and deletes what is not to be kept.
+struct EveryEpoch {
+    end: EpochEnd,
+    setup: Setup,
+    tricks: Box<dyn Fn() -> Option<Vec<u8>> + Send>,
+    interrupter: Interrupter,
+    files: RunFiles,
+    sets: Retention,
+}
+
+impl CheckpointingStrategy for EveryEpoch {
+    fn checkpointing(
+        &mut self,
+        epoch: usize,
+        store: &EventStoreClient,
+    ) -> Vec<CheckpointingAction> {
+        // Before the model is saved. What stops the run is part of its state.
+        self.end.end_of_epoch(epoch, store);
+        let state = RunState {
+            epoch,
+            setup: self.setup.clone(),
+            tricks: (self.tricks)(),
+            hooks: self.end.states(),
+        };
+        if let Err(error) = self.files.write(&state) {
+            self.interrupter.fail(CheckpointerError::IOError(error));
+            return Vec::new();
+        }
+        // First save: Burn takes the next action when it has written the files of the epoch before.
+        let mut actions = vec![CheckpointingAction::Save];
+        let outdated = self.sets.outdated_by(epoch, self.end.best_epoch());
+        actions.extend(outdated.into_iter().map(CheckpointingAction::Delete));
+        actions
+    }
+}

@@ -1,0 +1,82 @@
+//! Why a launch failed.
+
+use crate::{Finished, SessionError};
+use std::fmt::{Debug, Display};
+
+/// Why [`Session::launch`](crate::Session::launch) failed, and what was trained until then.
+///
+/// Who needs only the cause converts it, with `?` in a function that returns a [`SessionError`].
+///
+/// ```
+/// # use burn_tricks_train::{Finished, LaunchError, SessionError, Trick};
+/// # use burn::module::Module;
+/// fn rescued<M: Module, H: Trick<M>>(
+///     launched: Result<Finished<M, H>, LaunchError<M, H>>,
+/// ) -> Result<M, SessionError> {
+///     match launched {
+///         Ok(finished) => finished.best_model(),
+///         Err(LaunchError { cause: SessionError::MissingMetric(_), partial: Some(partial), .. }) => {
+///             Ok(partial.last_model())
+///         }
+///         Err(error) => Err(error.into()),
+///     }
+/// }
+/// ```
+#[non_exhaustive]
+pub struct LaunchError<M, H> {
+    /// Why it failed.
+    pub cause: SessionError,
+    /// What was trained until the failure; none if the training had not begun.
+    pub partial: Option<Box<Finished<M, H>>>,
+}
+
+impl<M, H> Debug for LaunchError<M, H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LaunchError")
+            .field("cause", &self.cause)
+            .field("partial", &self.partial)
+            .finish()
+    }
+}
+
+impl<M, H> Display for LaunchError<M, H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.partial {
+            None => write!(f, "the training did not begin: {}", self.cause),
+            Some(partial) => {
+                write!(f, "the training failed")?;
+                if let Some(epoch) = partial.last_epoch {
+                    write!(f, " after epoch {epoch}")?;
+                }
+                write!(f, ": {}", self.cause)
+            }
+        }
+    }
+}
+
+impl<M, H> std::error::Error for LaunchError<M, H> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.source() // its text is part of this one's
+    }
+}
+
+impl<M, H> From<SessionError> for LaunchError<M, H> {
+    fn from(cause: SessionError) -> Self {
+        Self {
+            cause,
+            partial: None,
+        }
+    }
+}
+
+impl<M, H> From<std::io::Error> for LaunchError<M, H> {
+    fn from(error: std::io::Error) -> Self {
+        SessionError::from(error).into()
+    }
+}
+
+impl<M, H> From<LaunchError<M, H>> for SessionError {
+    fn from(error: LaunchError<M, H>) -> Self {
+        error.cause
+    }
+}

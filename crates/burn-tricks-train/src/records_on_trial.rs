@@ -1,0 +1,121 @@
+//! Burn's records of a checkpoint, loaded on trial.
+//!
+//! Where Burn loads them itself, in the launch of a training, it panics if one does not fit, or drops
+//! silently what does not.
+
+use crate::run_files::RunFiles;
+use crate::sight::optimizer_of;
+use crate::{Change, SessionError, Trick, Tricked};
+use burn::lr_scheduler::LrSchedulerRecord;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};
+use burn::store::RecordError;
+use burn::tensor::{Bytes, Tensor};
+use burn::train::{Learner, LearnerModel};
+use burn_pack::Reader;
+use burn_tricks_optim::check_optimizer_record;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Checks that model, schedule and optimizer take their records of `epoch`. Whether the optimizer keeps
+/// another state than the one that was saved.
+pub(crate) fn check_records<M, H>(
+    files: &RunFiles,
+    epoch: usize,
+    learner: &Learner<Tricked<M, H>>,
+) -> Result<Option<Change>, SessionError>
+where
+    M: Module,
+    H: Trick<M>,
+    Tricked<M, H>: LearnerModel,
+{
+    let unread = |reason| SessionError::Unread { epoch, reason };
+    let record = files.load("model", epoch)?.map_err(unread)?;
+    // In place: the model of `valid` has running statistics of its own.
+    let loaded = learner.model().model().valid().try_load_record(record);
+    let loaded = loaded.map_err(|error| SessionError::State {
+        epoch,
+        error: error.into(),
+    })?;
+
+    let record: LrSchedulerRecord = files.load("scheduler", epoch)?.map_err(unread)?;
+    let mut copy = learner.clone();
+    caught(|| copy.load_scheduler(record))
+        .map_err(|panic| unread(format!("the schedule does not take its record: {panic}")))?;
+
+    let record: OptimizerRecord = files.load("optim", epoch)?.map_err(unread)?;
+    let bytes = record
+        .into_bytes()
+        .map_err(|error| unread(error.to_string()))?
+        .shared();
+    check_optimizer_record(&loaded, bytes.clone()).map_err(|error| unread(error.to_string()))?;
+    let (optimizer, model) = (optimizer_of(learner), learner.model());
+    let layouts = || {
+        let recorded = layout(bytes.clone())?;
+        let present = match recorded.as_str() {
+            // Also an optimizer that has a state takes none.
+            STATELESS => stepped(optimizer, model.model()),
+            _ => optimizer.load_record(OptimizerRecord::from_bytes(bytes)?),
+        };
+        Ok((recorded, layout(present.into_bytes()?)?))
+    };
+    let (recorded, present) = caught(layouts)
+        .and_then(|layouts: Result<_, RecordError>| layouts.map_err(|error| error.to_string()))
+        .map_err(|error| unread(format!("the optimizer does not take its record: {error}")))?;
+    Ok((recorded != present).then(|| Change {
+        name: "optimizer state".to_owned(),
+        recorded: Some(recorded),
+        present: Some(present),
+    }))
+}
+
+const STATELESS: &str = "none";
+
+/// What an optimizer's record holds: the names of tensors and numbers, and of how many parameters.
+fn layout(record: Bytes) -> Result<String, RecordError> {
+    let pack = Reader::from_bytes(record)?;
+    let scalars = pack.scalars().keys().map(String::as_str);
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    // `<parameter>.<name>`
+    for name in pack.tensor_names().into_iter().chain(scalars) {
+        let name = name.split_once('.').map_or(name, |(_, name)| name);
+        *times.entry(name).or_default() += 1;
+    }
+    times.remove("__rank"); // Burn's own, also of optimizers that have no state
+    let parts = times
+        .iter()
+        .map(|(name, times)| format!("{name} × {times}"));
+    let parts: Vec<_> = parts.collect();
+    Ok(match parts.is_empty() {
+        true => STATELESS.to_owned(),
+        false => parts.join(", "),
+    })
+}
+
+/// The optimizer after a step of no gradient, which a clone of `model` takes.
+fn stepped<M: Module>(mut optimizer: ModuleOptimizer, model: &M) -> ModuleOptimizer {
+    struct Zeros(GradientsParams);
+
+    impl ModuleVisitor for Zeros {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let weight = param.val();
+            if weight.is_require_grad() {
+                self.0.register(param.id, weight.inner().zeros_like());
+            }
+        }
+    }
+
+    let mut zeros = Zeros(GradientsParams::new());
+    model.visit(&mut zeros);
+    optimizer.step(0.0, model.clone(), zeros.0);
+    optimizer
+}
+
+/// What `work` gives, or what it panicked with.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        text.unwrap_or("a panic").to_owned()
+    })
+}

@@ -1,0 +1,109 @@
+//! What a session sees of its learner.
+//!
+//! Burn's `Learner` gives away neither its optimizer nor the model that was validated, but it hands both to
+//! methods of its model: the optimizer to `TrainStep::optimize`, and `Module::valid` makes the model to
+//! validate. A [`Tricked`] model shows them to the session here.
+
+use crate::tricked::lock;
+use crate::{Trick, Tricked};
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::module::Module;
+use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer};
+use burn::train::{Learner, LearnerModel};
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+/// How many rates of a schedule are looked at.
+const RATES: usize = 8;
+
+/// Shared by a tricked model, its clones, and the session that trains it.
+pub(crate) struct Sight<M>(Arc<Mutex<Seen<M>>>);
+
+struct Seen<M> {
+    /// Whether the next step is only to show its optimizer.
+    asked: bool,
+    optimizer: Option<ModuleOptimizer>,
+    /// Whether the model that is validated is kept.
+    keeps: bool,
+    /// The model that was validated last.
+    validated: Option<M>,
+}
+
+impl<M> Default for Sight<M> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Seen {
+            asked: false,
+            optimizer: None,
+            keeps: false,
+            validated: None,
+        })))
+    }
+}
+
+impl<M> Clone for Sight<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<M> Debug for Sight<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sight")
+    }
+}
+
+impl<M> Sight<M> {
+    /// Shows the optimizer of a step. Whether that was all that was wanted of the step.
+    pub(crate) fn takes(&self, optim: &ModuleOptimizer) -> bool {
+        let mut seen = lock(&self.0);
+        let asked = std::mem::take(&mut seen.asked);
+        if asked {
+            seen.optimizer = Some(optim.clone());
+        }
+        asked
+    }
+
+    /// Shows the model that is about to be validated.
+    pub(crate) fn validates(&self, model: impl FnOnce() -> M) {
+        let mut seen = lock(&self.0);
+        if seen.keeps {
+            seen.validated = Some(model());
+        }
+    }
+
+    /// Begins or ceases to keep the model that is validated.
+    pub(crate) fn keep(&self, keeps: bool) {
+        let mut seen = lock(&self.0);
+        seen.keeps = keeps;
+        seen.validated = None;
+    }
+
+    /// The model that was validated last, if it is kept.
+    pub(crate) fn validated(&self) -> Option<M> {
+        lock(&self.0).validated.take()
+    }
+}
+
+/// The optimizer of a learner, as it is. Nothing is trained.
+pub(crate) fn optimizer_of<M, H>(learner: &Learner<Tricked<M, H>>) -> ModuleOptimizer
+where
+    M: Module,
+    H: Trick<M>,
+    Tricked<M, H>: LearnerModel,
+{
+    let sight = learner.model().sight();
+    lock(&sight.0).asked = true;
+    learner.clone().optimizer_step(GradientsParams::new());
+    let optimizer = lock(&sight.0).optimizer.take();
+    optimizer.expect("a step of a tricked model shows its optimizer")
+}
+
+/// The first base rates of a learner's schedule, of which a clone is stepped.
+pub(crate) fn first_rates<M: LearnerModel>(learner: &Learner<M>) -> Vec<LearningRate> {
+    let mut learner = learner.clone();
+    let rate = |_| {
+        learner.lr_step();
+        ModuleLearningRate::base(&learner.lr_current())
+    };
+    (0..RATES).map(rate).collect()
+}

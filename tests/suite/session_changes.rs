@@ -1,0 +1,369 @@
+//! What a resumed session must know of its run: the clock of the loader, and what the run is made of. And
+//! metrics, which are registered once.
+
+use crate::models::alone;
+use crate::session::{Counter, counting, learner, patience, weight};
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataset::InMemDataset;
+use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
+use burn::tensor::Device;
+use burn::train::logger::{FileMetricLogger, MetricLogger as _};
+use burn::train::metric::store::Split;
+use burn::train::metric::{IterationSpeedMetric, LearningRateMetric, LossMetric};
+use burn::train::{Learner, SupervisedTraining};
+use burn_tricks::prelude::*;
+use burn_tricks::train::{
+    EpochClock, EpochLoader, EpochLoaderConfig, Finished, LaunchError, SessionError, Tricked,
+};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// Notes the epoch at which each batch is made.
+struct Notes(EpochClock, Arc<Mutex<Vec<usize>>>);
+
+impl Batcher<(), ()> for Notes {
+    fn batch(&self, _items: Vec<()>, _device: &Device) {
+        self.1.lock().unwrap().push(self.0.epoch());
+    }
+}
+
+type Loader = Arc<EpochLoader<(), ()>>;
+
+/// A loader of two samples, and the epochs of its batches.
+fn loader(config: &EpochLoaderConfig) -> (Loader, Arc<Mutex<Vec<usize>>>) {
+    let (clock, seen) = (EpochClock::new(), Arc::default());
+    let notes = Notes(clock.clone(), Arc::clone(&seen));
+    let data = InMemDataset::new(vec![(); 2]);
+    let device = Device::flex().autodiff();
+    (config.init(data, notes, &device, &clock).unwrap(), seen)
+}
+
+fn training<H: Trick<Counter> + 'static>(
+    folder: &Path,
+    train: Loader,
+    epochs: usize,
+) -> SupervisedTraining<Tricked<Counter, H>> {
+    let (valid, _) = loader(&EpochLoaderConfig::new(2, 0));
+    SupervisedTraining::new(folder, train, valid)
+        .num_epochs(epochs)
+        .with_application_logger(None)
+}
+
+#[test]
+fn a_resumed_session_made_from_a_loader_begins_at_its_epoch() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    for (epochs, expected) in [(2, vec![1, 2]), (4, vec![3, 4])] {
+        let (train, seen) = loader(&EpochLoaderConfig::new(2, 1));
+        let training = training(folder.path(), train.clone(), epochs);
+        let session = training.session_with(&train).resumable(folder.path(), 2);
+        drop(session.unwrap().launch(learner((), 1.0)).unwrap());
+        assert_eq!(*seen.lock().unwrap(), expected);
+        assert_eq!(train.clock().epoch(), epochs + 1);
+    }
+}
+
+#[test]
+fn a_resumable_session_without_a_clock_does_not_begin() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).session();
+    let session = session.resumable(folder.path(), 2).unwrap();
+    let error = session.launch(learner((), 1.0)).unwrap_err();
+    assert!(matches!(error.cause, SessionError::NoClock), "{error}");
+    assert!(error.partial.is_none());
+    let text = error.to_string();
+    assert!(text.starts_with("the training did not begin: "), "{text}");
+    assert!(text.contains("session_with(&loader)") && text.contains("without_clock()"));
+    // One that says that it needs none does, and so does one that cannot be resumed.
+    let session = counting(folder.path()).num_epochs(1).session();
+    let session = session.resumable(folder.path(), 2).unwrap().without_clock();
+    drop(session.launch(learner((), 1.0)).unwrap());
+    let session = counting(folder.path()).num_epochs(1).session();
+    drop(session.launch(learner((), 1.0)).unwrap());
+}
+
+/// What a run is made of.
+#[derive(Clone)]
+struct Parts {
+    loader: EpochLoaderConfig,
+    patience: usize,
+    rate: f64,
+    decay: f64,
+    optimizer: ModuleOptimizer,
+    declared: Option<f64>,
+    accept: Vec<&'static str>,
+    epochs: usize,
+}
+
+impl Parts {
+    fn new() -> Self {
+        Self {
+            loader: EpochLoaderConfig::new(1, 1),
+            patience: 9,
+            rate: 1.0,
+            decay: 0.5,
+            optimizer: SgdConfig::new().init(),
+            declared: Some(0.1),
+            accept: Vec::new(),
+            epochs: 1,
+        }
+    }
+
+    fn launch(
+        self,
+        folder: &Path,
+    ) -> Result<Finished<Counter, Ema<Counter>>, LaunchError<Counter, Ema<Counter>>> {
+        let (train, _) = loader(&self.loader);
+        let (session, _) = training(folder, train.clone(), self.epochs)
+            .session_with(&train)
+            .stop_early(LossMetric::new(), patience(self.patience));
+        let mut session = session.resumable(folder, 2)?.accept_changes(self.accept);
+        if let Some(declared) = self.declared {
+            session = session.declare("weight decay", &declared)?;
+        }
+        let ema = EmaConfig::new(self.decay).init(&Counter::new()).unwrap();
+        let model = Counter::new().with_tricks(ema);
+        session.launch(Learner::new(model, self.optimizer, self.rate))
+    }
+}
+
+type Change = fn(&mut Parts);
+
+#[test]
+fn each_difference_from_the_recorded_run_is_refused_by_name() {
+    let _alone = alone();
+    let changes: [(Change, &str); 9] = [
+        (
+            |parts| parts.loader.batch_size = 2,
+            "epoch loader 1: `batch_size` recorded 1, now 2",
+        ),
+        (
+            |parts| parts.loader.seed = 8,
+            "epoch loader 1: `seed` recorded 1, now 8",
+        ),
+        (
+            |parts| parts.patience = 3,
+            "criterion on `Loss`: recorded EarlyStopping",
+        ),
+        (
+            |parts| parts.rate = 0.5,
+            "first learning rates: recorded [1.0, 1.0,",
+        ),
+        (|parts| parts.decay = 0.9, "trick 1: recorded EmaConfig"),
+        (
+            |parts| parts.declared = Some(0.2),
+            "weight decay: recorded 0.1, now 0.2",
+        ),
+        (
+            |parts| parts.declared = None,
+            "weight decay: recorded 0.1, now absent",
+        ),
+        (
+            |parts| parts.optimizer = AdamConfig::new().init(),
+            "optimizer state: recorded none, now momentum.moment_1 × 1, momentum.moment_2 × 1",
+        ),
+        (
+            |parts| {
+                parts.rate = 0.25;
+                parts.loader.shuffle = false;
+            },
+            "epoch loader 1: `shuffle` recorded true, now false; first learning rates",
+        ),
+    ];
+    for (change, text) in changes {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Parts::new().launch(folder.path()).unwrap());
+        let before = crate::session::files(folder.path());
+        let mut parts = Parts::new();
+        parts.epochs = 2;
+        change(&mut parts);
+        let error = parts.clone().launch(folder.path()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(text), "{error}");
+        assert!(error.contains("epoch 1"), "{error}");
+        assert!(error.contains("accept_changes"), "{error}");
+        assert_eq!(crate::session::files(folder.path()), before, "untouched");
+        // The same run goes on.
+        let finished = Parts {
+            epochs: 2,
+            ..Parts::new()
+        }
+        .launch(folder.path());
+        let finished = finished.unwrap();
+        assert_eq!(
+            (finished.resumed_after, finished.accepted.len()),
+            (Some(1), 0)
+        );
+    }
+}
+
+#[test]
+fn an_optimizer_of_another_state_is_told_from_the_one_that_saved() {
+    let _alone = alone();
+    use burn_tricks::optim;
+    type Make = fn() -> ModuleOptimizer;
+    let optimizers: [(&str, Make); 5] = [
+        ("none", || SgdConfig::new().init()),
+        ("none", || optim::SgdConfig::new().init().unwrap()),
+        ("two moments", || AdamConfig::new().init()),
+        ("two moments", || AdamWConfig::new().init()),
+        ("a sum", || optim::AdaGradConfig::new().init().unwrap()),
+    ];
+    for (saved, optimizer) in optimizers {
+        for (present, other) in optimizers {
+            let folder = tempfile::tempdir().unwrap();
+            let parts = |optimizer: Make, epochs| Parts {
+                optimizer: optimizer(),
+                epochs,
+                ..Parts::new()
+            };
+            drop(parts(optimizer, 1).launch(folder.path()).unwrap());
+            let resumed = parts(other, 2).launch(folder.path());
+            assert_eq!(resumed.is_ok(), saved == present, "{saved}, {present}");
+        }
+    }
+}
+
+#[test]
+fn a_change_that_is_accepted_is_resumed_with_and_recorded() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    drop(Parts::new().launch(folder.path()).unwrap());
+    let changed = |epochs, accept: &[&'static str]| Parts {
+        rate: 0.5,
+        optimizer: AdamConfig::new().init(),
+        patience: 4,
+        accept: accept.to_vec(),
+        epochs,
+        ..Parts::new()
+    };
+    let some = changed(2, &["first learning rates", "optimizer state"]);
+    let error = some.launch(folder.path()).unwrap_err();
+    let SessionError::Changed { epoch: 1, changes } = &error.cause else {
+        panic!("{error}");
+    };
+    let names: Vec<_> = changes.iter().map(|change| change.name.as_str()).collect();
+    assert_eq!(names, ["criterion on `Loss`"]);
+    let all = [
+        "first learning rates",
+        "optimizer state",
+        "criterion on `Loss`",
+    ];
+    let finished = changed(2, &all).launch(folder.path()).unwrap();
+    assert_eq!(finished.resumed_after, Some(1));
+    assert_eq!(finished.accepted.len(), 3);
+    // Two steps of 1, and two of a half: what Adam's is at first, of a constant gradient.
+    crate::oracle::assert_close(
+        &[weight(finished.model.model())],
+        &[3.0],
+        1e-5,
+        "the weight",
+    );
+    let finished = changed(3, &[]).launch(folder.path()).unwrap();
+    assert_eq!(
+        (finished.resumed_after, finished.accepted.len()),
+        (Some(2), 0)
+    );
+}
+
+#[test]
+fn what_does_not_matter_is_no_change() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    drop(Parts::new().launch(folder.path()).unwrap());
+    let mut parts = Parts::new();
+    (parts.loader.workers, parts.epochs) = (2, 2);
+    let finished = parts.launch(folder.path()).unwrap();
+    assert_eq!(finished.resumed_after, Some(1));
+}
+
+#[test]
+fn a_schedule_is_where_it_was_before_it_was_looked_at() {
+    let _alone = alone();
+    let run = |folder: &Path, epochs: usize| {
+        let config = PlateauConfig::new(Goal::Minimize).with_patience(Patience::Reached(99));
+        let schedule = ExponentialDecayConfig::new(1.0).with_gamma(0.5);
+        let schedule = schedule.with_steps_per_epoch(1).init().unwrap();
+        let plateau = SharedPlateau::new(schedule.reduced_on_plateau(&config).unwrap());
+        let session = counting(folder)
+            .num_epochs(epochs)
+            .session()
+            .without_clock();
+        let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
+        let session = session.resumable(folder, 2).unwrap();
+        let finished = session.launch(learner((), plateau)).unwrap();
+        weight(finished.model.model())
+    };
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(folder.path(), 3), 1.75, "1 + 1/2 + 1/4");
+    assert_eq!(run(folder.path(), 5), 1.9375, "+ 1/8 + 1/16");
+}
+
+#[test]
+fn what_cannot_be_declared_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting::<Tricked<Counter, ()>>(folder.path()).session();
+    let part = std::collections::BTreeMap::from([(vec![1], 2)]);
+    let error = session.declare("map", &part).err().unwrap();
+    assert!(matches!(&error, SessionError::Declared { name, .. } if name == "map"));
+    assert!(error.to_string().contains("`map`"), "{error}");
+}
+
+/// How often the metric was logged of an epoch with one batch, and the epoch.
+fn logged(folder: &Path, metric: &str, split: &Split) -> usize {
+    let mut log = FileMetricLogger::new(folder);
+    log.read_numeric(metric, 1, split).unwrap().len()
+}
+
+#[test]
+fn a_metric_is_registered_once_whoever_asks() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path())
+        .num_epochs(1)
+        .session()
+        .without_clock();
+    let (session, _) = session
+        .metrics((LossMetric::new(), IterationSpeedMetric::new()))
+        .stop_early(LossMetric::new(), patience(2));
+    let session = session
+        .metrics((LossMetric::new(),))
+        .metric_train_numeric(LossMetric::new())
+        .metric_train_numeric(LearningRateMetric::new());
+    let session = session.resumable(folder.path(), 2).unwrap();
+    let finished = session.launch(learner((), 1.0)).unwrap();
+    for split in [Split::Train, Split::Valid] {
+        assert_eq!(
+            logged(folder.path(), "Loss", &split),
+            2,
+            "a batch, the epoch"
+        );
+        assert_eq!(logged(folder.path(), "Iteration Speed", &split), 2);
+    }
+    assert_eq!(logged(folder.path(), "Learning Rate", &Split::Train), 2);
+    assert!(finished.logged_twice.is_empty());
+}
+
+#[test]
+fn a_metric_that_the_training_has_too_is_reported() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let training = counting(folder.path()).num_epochs(2);
+    let training = training.metric_valid_numeric(LossMetric::new());
+    let session = training.session().without_clock();
+    let (session, _) = session.stop_early(LossMetric::new(), patience(2));
+    let session = session.metrics((IterationSpeedMetric::new(),));
+    let session = session.resumable(folder.path(), 2).unwrap();
+    let finished = session.launch(learner((), 1.0)).unwrap();
+    assert_eq!(finished.logged_twice, ["Loss"]);
+    let text = finished.to_string();
+    assert!(text.ends_with("; `Loss` was registered twice"), "{text}");
+}
+
+/// An error of a launch goes where errors go.
+#[test]
+fn an_error_of_a_launch_can_be_passed_on() {
+    fn all<T: std::error::Error + Send + Sync + 'static>() {}
+    all::<LaunchError<Counter, Ema<Counter>>>();
+}
