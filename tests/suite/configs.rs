@@ -229,36 +229,36 @@ fn optimizers() -> Vec<Row> {
         row(
             NormalizedGradientConfig::new(),
             &[],
-            r#"{"scope":"Tensor","memory":{"Decay":{"beta":0.5}},"momentum":{"OfUpdate":{"mu":0.5}},"bias_correction":true,"epsilon":{"InsideRoot":0.5},"initial_accumulator":0.5,"weight_decay":{"Decoupled":0.5},"decay_scope":"Matrices"}"#,
+            r#"{"scope":"Tensor","memory":{"Decay":{"beta":0.5}},"momentum":{"OfUpdate":{"mu":0.5}},"bias_correction":true,"epsilon":{"InsideRoot":0.5},"initial_accumulator":0.5,"weight_decay":{"Decoupled":0.5},"decay_scope":"Matrices","skip_marked":true}"#,
         ),
         row(
             SgdConfig::new(),
             &[],
-            r#"{"weight_decay":{"penalty":0.5},"momentum":{"momentum":0.5,"dampening":0.25,"nesterov":true},"gradient_clipping":{"Norm":2.0},"decay_mode":"Decoupled","decay_scope":"Matrices","momentum_form":"OfUpdate"}"#,
+            r#"{"weight_decay":{"penalty":0.5},"momentum":{"momentum":0.5,"dampening":0.25,"nesterov":true},"gradient_clipping":{"Norm":2.0},"decay_mode":"Decoupled","decay_scope":"Matrices","momentum_form":"OfUpdate","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "momentum", "gradient_clipping"]),
         row(
             AdaGradConfig::new(),
             &[],
-            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"lr_decay":0.5,"epsilon":0.25,"initial_accumulator":0.5,"decay_mode":"Decoupled","decay_scope":"Matrices"}"#,
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"lr_decay":0.5,"epsilon":0.25,"initial_accumulator":0.5,"decay_mode":"Decoupled","decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "grad_clipping"]),
         row(
             RmsPropConfig::new(),
             &[],
-            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Value":2.0},"alpha":0.5,"momentum":0.5,"epsilon":0.25,"centered":true,"decay_mode":"Decoupled","decay_scope":"Matrices"}"#,
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Value":2.0},"alpha":0.5,"momentum":0.5,"epsilon":0.25,"centered":true,"decay_mode":"Decoupled","decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "grad_clipping"]),
         row(
             AdamConfig::new(),
             &[],
-            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"amsgrad":true,"decay_mode":"Decoupled","decay_scope":"Matrices"}"#,
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"amsgrad":true,"decay_mode":"Decoupled","decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "grad_clipping"]),
         row(
             AdamWConfig::new(),
             &[],
-            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"weight_decay":0.5,"cautious_weight_decay":true,"decay_scope":"Matrices","amsgrad":true}"#,
+            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"weight_decay":0.5,"cautious_weight_decay":true,"decay_scope":"Matrices","amsgrad":true,"skip_marked":true}"#,
         )
         .of_burn(&["grad_clipping"]),
     ]

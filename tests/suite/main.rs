@@ -55,6 +55,7 @@ mod session;
 mod session_best;
 mod session_changes;
 mod shared_plateau;
+mod skipped_steps;
 mod snapshot;
 mod snapshot_ensemble;
 mod stacking;

@@ -7,6 +7,7 @@ pub mod finite_check;
 pub mod norm;
 pub mod normalize_grad;
 mod rescale;
+pub mod step_guard;
 
 pub use clip_grad_norm::{ClipGradNorm, ClipGradNormConfig, ClipMode};
 pub use ext::GradientsExt;
@@ -14,3 +15,4 @@ pub use finite_check::{NonFiniteGradients, check_finite};
 pub use norm::{Norm, global_norm};
 pub use normalize_grad::{NormalizeGrad, NormalizeGradConfig};
 pub use rescale::{NonFinite, NormScope};
+pub use step_guard::{StepGuard, mark_non_finite};

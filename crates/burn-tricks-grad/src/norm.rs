@@ -48,15 +48,28 @@ pub fn global_norm<M: Module>(
     grads: &GradientsParams,
     norm: Norm,
 ) -> Option<Tensor<1>> {
+    let list = gathered(module, grads);
+    let sum = ScaledSum::of(&list, norm)?;
+    Some(sum.into_norm(norm).value(list.accumulation_dtype()))
+}
+
+/// Of every gradient that `grads` holds for a parameter of `module`.
+pub(crate) fn gathered_sum<M: Module>(
+    module: &M,
+    grads: &GradientsParams,
+    norm: Norm,
+) -> Option<ScaledSum> {
+    ScaledSum::of(&gathered(module, grads), norm)
+}
+
+fn gathered<M: Module>(module: &M, grads: &GradientsParams) -> TensorList {
     let mut collect = Collect {
         grads,
         seen: HashSet::new(),
         list: TensorList::new(),
     };
     module.visit(&mut collect);
-    let list = collect.list;
-    let sum = ScaledSum::of(&list, norm)?;
-    Some(sum.into_norm(norm).value(list.accumulation_dtype()))
+    collect.list
 }
 
 struct Collect<'a> {

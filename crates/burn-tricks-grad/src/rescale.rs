@@ -4,8 +4,8 @@
 use crate::norm::{Norm, ScaledNorm, ScaledSum};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::{FloatDType, Tensor};
-use burn_tricks_kernels::{TensorList, scale, scale_or_zero};
+use burn::tensor::{Bool, FloatDType, Tensor};
+use burn_tricks_kernels::{TensorList, scale, scale_or_nan, scale_or_zero};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -18,18 +18,21 @@ pub enum NormScope {
     Tensor,
 }
 
-/// What happens when a gradient holds an infinity or a NaN.
-///
-/// Neither setting skips the step. An optimizer with momentum, Adam among them, moves on a zero
-/// gradient too, on the strength of the gradients before it, and weight decay decays. To *see* a
-/// bad gradient use [`check_finite`](crate::check_finite), which reads the device.
+/// What happens when a gradient holds an infinity or a NaN. To *see* which does, use
+/// [`check_finite`](crate::check_finite), which reads the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NonFinite {
     /// The arithmetic decides, as in PyTorch: a NaN makes every gradient in the norm's scope NaN;
     /// an infinity becomes a NaN and zeroes the others.
     Propagate,
-    /// Every gradient in the norm's scope becomes zero.
+    /// Every gradient in the norm's scope becomes zero. The step is taken all the same: momentum, Adam
+    /// among them, moves on the strength of the gradients before, weight decay decays, and the step counts.
     ZeroGradient,
+    /// Every number of every gradient of the module becomes NaN, whatever the norm's scope. That is the mark
+    /// at which an optimizer of `burn-tricks-optim` with `skip_marked` skips the step: weights, state and step
+    /// count stay as they are. **Any other optimizer makes the weights NaN**: for it see
+    /// [`StepGuard`](crate::StepGuard).
+    SkipStep,
 }
 
 /// From a norm to the factor by which its gradients are multiplied.
@@ -68,15 +71,39 @@ pub(crate) fn rescale<M: Module>(
             }
         },
         NormScope::Tensor => {
-            let mut parts = Vec::new();
-            list = list.map_each(|grad| match ScaledSum::of(&grad, norm) {
-                None => grad,
-                Some(sum) => {
-                    parts.push(sum.clone());
-                    multiplied(grad, &sum.into_norm(norm), factor, non_finite)
+            let mut sums: Vec<Option<ScaledSum>> = Vec::new();
+            match non_finite {
+                // One that is not finite marks them all.
+                NonFinite::SkipStep => {
+                    list = list.map_each(|grad| {
+                        sums.push(ScaledSum::of(&grad, norm));
+                        grad
+                    });
+                    let parts = sums.iter().flatten().cloned().collect();
+                    let total = ScaledSum::of_parts(parts, norm).map(|sum| sum.into_norm(norm));
+                    let bad = total.as_ref().map(ScaledNorm::is_bad);
+                    let mut sums = sums.into_iter();
+                    list = list.map_each(|grad| match (sums.next().flatten(), &bad) {
+                        (Some(sum), Some(bad)) => {
+                            let factor = bounded(factor(&sum.into_norm(norm)), &grad);
+                            marked(grad, factor, bad)
+                        }
+                        _ => grad,
+                    });
+                    total
                 }
-            });
-            ScaledSum::of_parts(parts, norm).map(|sum| sum.into_norm(norm))
+                _ => {
+                    list = list.map_each(|grad| match ScaledSum::of(&grad, norm) {
+                        None => grad,
+                        Some(sum) => {
+                            sums.push(Some(sum.clone()));
+                            multiplied(grad, &sum.into_norm(norm), factor, non_finite)
+                        }
+                    });
+                    let parts = sums.into_iter().flatten().collect();
+                    ScaledSum::of_parts(parts, norm).map(|sum| sum.into_norm(norm))
+                }
+            }
         }
     };
     let mut give = Give { grads, ids, list };
@@ -90,18 +117,28 @@ fn multiplied(
     factor: Factor<'_>,
     non_finite: NonFinite,
 ) -> TensorList {
-    // What no type of the gradients can hold would make a NaN of their zeros. NaN itself stays.
+    let factor = bounded(factor(norm), &grads);
+    match non_finite {
+        NonFinite::Propagate => scale(grads, &factor),
+        NonFinite::ZeroGradient => scale_or_zero(grads, &factor.mask_fill(norm.is_bad(), 0.0)),
+        NonFinite::SkipStep => marked(grads, factor, &norm.is_bad()),
+    }
+}
+
+/// What no type of the gradients can hold would make a NaN of their zeros. NaN itself stays.
+fn bounded(factor: Tensor<1>, grads: &TensorList) -> Tensor<1> {
     let largest = match grads.narrowest_dtype() {
         FloatDType::F64 => f64::MAX,
         _ => f64::from(f32::MAX),
     };
-    let factor = factor(norm);
     let beyond = factor.clone().greater_elem(largest);
-    let factor = factor.mask_fill(beyond, largest);
-    match non_finite {
-        NonFinite::Propagate => scale(grads, &factor),
-        NonFinite::ZeroGradient => scale_or_zero(grads, &factor.mask_fill(norm.is_bad(), 0.0)),
-    }
+    factor.mask_fill(beyond, largest)
+}
+
+/// Multiplied by the factor, or all NaN where a gradient, of these or others, is bad.
+pub(crate) fn marked(grads: TensorList, factor: Tensor<1>, bad: &Tensor<1, Bool>) -> TensorList {
+    let bad = bad.clone().to_device(&factor.device());
+    scale_or_nan(grads, &factor.mask_fill(bad, f64::NAN))
 }
 
 /// Takes the gradients out, in the module's order.

@@ -1,6 +1,6 @@
 //! AdaGrad.
 
-use crate::{Decay, Real, Step};
+use crate::{Decay, Number, Real, Step, StepCount, TimedStep};
 use burn::tensor::Tensor;
 
 /// AdaGrad. State: `s`.
@@ -45,5 +45,49 @@ impl Step<1> for AdaGradStep {
 
     fn initial(self) -> [f64; 1] {
         [self.initial]
+    }
+}
+
+/// [`AdaGradStep`] with a rate that falls: `η / (1 + (t − 1) δ)`, and decoupled decay with it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimedAdaGrad {
+    /// The step with its first rates.
+    pub first: AdaGradStep,
+    /// δ
+    pub lr_decay: f64,
+}
+
+impl TimedStep<1> for TimedAdaGrad {
+    type At = AdaGradStep;
+
+    fn at(self, time: u64) -> AdaGradStep {
+        let slowdown = 1.0 + (time - 1) as f64 * self.lr_decay;
+        AdaGradStep {
+            lr: self.first.lr / slowdown,
+            decay: match self.first.decay {
+                Decay::Decoupled(rate) => Decay::Decoupled(rate / slowdown),
+                Decay::Cautious(rate) => Decay::Cautious(rate / slowdown),
+                decay => decay,
+            },
+            ..self.first
+        }
+    }
+
+    fn twin_at<const D: usize>(
+        self,
+        time: &StepCount,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [sum]: [Tensor<D>; 1],
+    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        let slowdown: Number = time.slowdown(self.lr_decay);
+        let AdaGradStep {
+            lr, epsilon, decay, ..
+        } = self.first;
+        let grad = decay.of_grads(grad, &weight);
+        let pull = weight.clone() - decay.of_weights(weight.clone(), &grad);
+        let sum = sum + grad.clone().square();
+        let update = grad / (sum.clone().sqrt() + epsilon) * lr;
+        (weight - slowdown.under(update + pull), [sum])
     }
 }

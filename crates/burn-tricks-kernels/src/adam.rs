@@ -1,6 +1,7 @@
 //! Adam and AdamW, with and without AMSGrad.
 
-use crate::{Decay, Real, Step};
+use crate::step_count::bias_correction;
+use crate::{Decay, Number, Real, Step, StepCount, TimedStep};
 use burn::tensor::Tensor;
 
 /// Adam. State: `m`, `v`.
@@ -33,12 +34,11 @@ impl AdamStep {
         decay: Decay,
         time: u64,
     ) -> Self {
-        let time = time as f64;
-        let root = (1.0 - beta_2.powf(time)).sqrt();
+        let root = bias_correction(beta_2, time).sqrt();
         Self {
             beta_1,
             beta_2,
-            rate: lr * root / (1.0 - beta_1.powf(time)),
+            rate: lr * root / bias_correction(beta_1, time),
             epsilon: epsilon * root,
             decay,
         }
@@ -77,8 +77,8 @@ impl AdamStep {
         m: &Tensor<D>,
         v: Tensor<D>,
     ) -> Tensor<D> {
-        let update = m.clone() * self.rate / (v.sqrt() + self.epsilon);
-        self.decay.of_weights(weight, m) - update
+        let numbers = (Number::Known(self.rate), Number::Known(self.epsilon));
+        new_weight(weight, m, v, &numbers, self.decay)
     }
 }
 
@@ -125,5 +125,99 @@ impl Step<3> for AmsGradStep {
         let (m, v) = self.0.moments_twin(grad, m, v);
         let max = max.max_pair(v.clone());
         (self.0.weight_twin(weight, &m, max.clone()), [m, v, max])
+    }
+}
+
+/// `rate` and `epsilon` as [`AdamStep`] has them.
+fn new_weight<const D: usize>(
+    weight: Tensor<D>,
+    m: &Tensor<D>,
+    v: Tensor<D>,
+    (rate, epsilon): &(Number, Number),
+    decay: Decay,
+) -> Tensor<D> {
+    let update = rate.times(m.clone()) / epsilon.plus(v.sqrt());
+    decay.of_weights(weight, m) - update
+}
+
+/// [`AdamStep`] at any time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimedAdam {
+    /// η
+    pub lr: f64,
+    /// β₁ and β₂
+    pub betas: (f64, f64),
+    /// ε
+    pub epsilon: f64,
+    /// Weight decay.
+    pub decay: Decay,
+}
+
+impl TimedAdam {
+    /// `η c₂ / (1 − β₁ᵗ)` and `ε c₂`.
+    fn numbers(self, time: &StepCount) -> (Number, Number) {
+        let (beta_1, beta_2) = self.betas;
+        match (time.bias_correction(beta_1), time.bias_correction(beta_2)) {
+            (Number::OnDevice(c_1), Number::OnDevice(c_2)) => {
+                let root = c_2.sqrt();
+                let rate = root.clone() * self.lr / c_1;
+                (
+                    Number::OnDevice(rate),
+                    Number::OnDevice(root * self.epsilon),
+                )
+            }
+            _ => {
+                let step = self.at(time.read());
+                (Number::Known(step.rate), Number::Known(step.epsilon))
+            }
+        }
+    }
+}
+
+impl TimedStep<2> for TimedAdam {
+    type At = AdamStep;
+
+    fn at(self, time: u64) -> AdamStep {
+        AdamStep::new(self.lr, self.betas, self.epsilon, self.decay, time)
+    }
+
+    fn twin_at<const D: usize>(
+        self,
+        time: &StepCount,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [m, v]: [Tensor<D>; 2],
+    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        let grad = self.decay.of_grads(grad, &weight);
+        let (m, v) = self.at(1).moments_twin(grad, m, v);
+        let weight = new_weight(weight, &m, v.clone(), &self.numbers(time), self.decay);
+        (weight, [m, v])
+    }
+}
+
+/// [`AmsGradStep`] at any time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimedAmsGrad(pub TimedAdam);
+
+impl TimedStep<3> for TimedAmsGrad {
+    type At = AmsGradStep;
+
+    fn at(self, time: u64) -> AmsGradStep {
+        AmsGradStep(self.0.at(time))
+    }
+
+    fn twin_at<const D: usize>(
+        self,
+        time: &StepCount,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [m, v, max]: [Tensor<D>; 3],
+    ) -> (Tensor<D>, [Tensor<D>; 3]) {
+        let Self(adam) = self;
+        let grad = adam.decay.of_grads(grad, &weight);
+        let (m, v) = adam.at(1).moments_twin(grad, m, v);
+        let max = max.max_pair(v.clone());
+        let weight = new_weight(weight, &m, max.clone(), &adam.numbers(time), adam.decay);
+        (weight, [m, v, max])
     }
 }

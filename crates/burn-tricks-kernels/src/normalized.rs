@@ -1,6 +1,7 @@
 //! The normalised-gradient family with a norm per element.
 
-use crate::{Decay, Real, Step};
+use crate::step_count;
+use crate::{Decay, Number, Real, Step, StepCount, TimedStep};
 use burn::tensor::Tensor;
 
 /// A decaying mean, `β old + (1 − β) new`, and what it is divided by: `1 − βᵗ`, or 1.
@@ -16,7 +17,7 @@ impl Mean {
     /// At step `time`, which counts from 1, with bias correction or without.
     pub fn new(beta: f64, bias_correction: bool, time: u64) -> Self {
         let correction = match bias_correction {
-            true => 1.0 - beta.powf(time as f64),
+            true => step_count::bias_correction(beta, time),
             false => 1.0,
         };
         Self { beta, correction }
@@ -29,13 +30,6 @@ impl Mean {
 
     fn next_twin<const D: usize>(self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
         old * self.beta + new * (1.0 - self.beta)
-    }
-
-    fn corrected<const D: usize>(self, mean: Tensor<D>) -> Tensor<D> {
-        match self.correction {
-            1.0 => mean,
-            correction => mean / correction,
-        }
     }
 }
 
@@ -204,11 +198,12 @@ impl<N, U> NormalizedStep<N, U> {
         self.decay.of_weight(weight, mean) - update * self.lr
     }
 
-    /// [`new_weight`](Self::new_weight) for tensors.
+    /// [`new_weight`](Self::new_weight) for tensors, with bias corrections that the device may know alone.
     fn new_weights<const D: usize>(
         &self,
         weight: Tensor<D>,
         grad: Tensor<D>,
+        correction: &Correction<'_>,
         norm: Option<(NormMemory, &mut Tensor<D>)>,
         update: Option<(UpdateMemory, &mut Tensor<D>)>,
     ) -> Tensor<D> {
@@ -216,7 +211,7 @@ impl<N, U> NormalizedStep<N, U> {
         let (mean, momentum) = match update {
             Some((UpdateMemory::OfGradient(mean), m)) => {
                 *m = mean.next_twin(m.clone(), grad.clone());
-                (mean.corrected(m.clone()), None)
+                (correction.of(mean).under(m.clone()), None)
             }
             Some((UpdateMemory::OfUpdate(share), last)) => (grad.clone(), Some((share, last))),
             None => (grad.clone(), None),
@@ -228,7 +223,7 @@ impl<N, U> NormalizedStep<N, U> {
             }
             Some((NormMemory::Decay { mean: memory, .. }, v)) => {
                 *v = memory.next_twin(v.clone(), grad.square());
-                self.quotients(mean.clone(), memory.corrected(v.clone()))
+                self.quotients(mean.clone(), correction.of(memory).under(v.clone()))
             }
             None if self.epsilon_inside == 0.0 => self.over(mean.clone(), mean.clone().abs()),
             None => self.quotients(mean.clone(), mean.clone().square()),
@@ -266,87 +261,134 @@ impl<N, U> NormalizedStep<N, U> {
     }
 }
 
+/// From where the bias corrections come.
+enum Correction<'a> {
+    /// The step's own.
+    Own,
+    /// From the time.
+    At(&'a StepCount),
+}
+
+impl Correction<'_> {
+    fn of(&self, mean: Mean) -> Number {
+        match self {
+            Self::At(time) if mean.correction != 1.0 => time.bias_correction(mean.beta),
+            _ => Number::Known(mean.correction),
+        }
+    }
+}
+
 #[inline(always)]
 fn divide<T: Real>(numerator: T, divisor: T) -> T {
     divisor.if_zero(divisor.of(0.0), numerator / divisor)
 }
 
-impl Step<0> for NormalizedStep {
-    #[inline(always)]
-    fn element<T: Real>(self, weight: T, grad: T, _state: [T; 0]) -> (T, [T; 0]) {
-        (self.new_weight(weight, grad, None, None), [])
-    }
+/// [`NormalizedStep`] at any time: of the step that is given, the bias corrections are those of its time 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimedNormalized<N = (), U = ()>(pub NormalizedStep<N, U>);
 
-    fn twin<const D: usize>(
-        self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        _state: [Tensor<D>; 0],
-    ) -> (Tensor<D>, [Tensor<D>; 0]) {
-        (self.new_weights(weight, grad, None, None), [])
+/// A memory with the bias correction of another time.
+trait AtTime: Copy {
+    fn at(self, time: u64) -> Self;
+}
+
+impl AtTime for () {
+    fn at(self, _time: u64) -> Self {}
+}
+
+impl AtTime for Mean {
+    fn at(self, time: u64) -> Self {
+        Self::new(self.beta, self.correction != 1.0, time)
     }
 }
 
-impl Step<1> for NormalizedStep<NormMemory> {
-    #[inline(always)]
-    fn element<T: Real>(self, weight: T, grad: T, [mut v]: [T; 1]) -> (T, [T; 1]) {
-        let weight = self.new_weight(weight, grad, Some((self.norm, &mut v)), None);
-        (weight, [v])
-    }
-
-    fn twin<const D: usize>(
-        self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [mut v]: [Tensor<D>; 1],
-    ) -> (Tensor<D>, [Tensor<D>; 1]) {
-        let weight = self.new_weights(weight, grad, Some((self.norm, &mut v)), None);
-        (weight, [v])
-    }
-
-    fn initial(self) -> [f64; 1] {
-        [self.norm.initial()]
+impl AtTime for NormMemory {
+    fn at(self, time: u64) -> Self {
+        match self {
+            Self::Decay { mean, initial } => Self::Decay {
+                mean: mean.at(time),
+                initial,
+            },
+            sum => sum,
+        }
     }
 }
 
-impl Step<1> for NormalizedStep<(), UpdateMemory> {
-    #[inline(always)]
-    fn element<T: Real>(self, weight: T, grad: T, [mut m]: [T; 1]) -> (T, [T; 1]) {
-        let weight = self.new_weight(weight, grad, None, Some((self.update, &mut m)));
-        (weight, [m])
-    }
-
-    fn twin<const D: usize>(
-        self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [mut m]: [Tensor<D>; 1],
-    ) -> (Tensor<D>, [Tensor<D>; 1]) {
-        let weight = self.new_weights(weight, grad, None, Some((self.update, &mut m)));
-        (weight, [m])
+impl AtTime for UpdateMemory {
+    fn at(self, time: u64) -> Self {
+        match self {
+            Self::OfGradient(mean) => Self::OfGradient(mean.at(time)),
+            sum => sum,
+        }
     }
 }
 
-impl Step<2> for NormalizedStep<NormMemory, UpdateMemory> {
-    #[inline(always)]
-    fn element<T: Real>(self, weight: T, grad: T, [mut v, mut m]: [T; 2]) -> (T, [T; 2]) {
-        let (norm, update) = ((self.norm, &mut v), (self.update, &mut m));
-        let weight = self.new_weight(weight, grad, Some(norm), Some(update));
-        (weight, [v, m])
-    }
+/// For each pair of memories: how many numbers they remember, the numbers' names, and which memory has which.
+macro_rules! steps {
+    ($($N:ty, $U:ty, $count:literal, [$($slot:ident),*],
+       $step:ident => $norm:expr, $update:expr, $initial:expr;)*) => {$(
+        impl Step<$count> for NormalizedStep<$N, $U> {
+            #[inline(always)]
+            fn element<T: Real>(
+                self,
+                weight: T,
+                grad: T,
+                [$(mut $slot),*]: [T; $count],
+            ) -> (T, [T; $count]) {
+                let $step = self;
+                let weight = $step.new_weight(weight, grad, $norm, $update);
+                (weight, [$($slot),*])
+            }
 
-    fn twin<const D: usize>(
-        self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [mut v, mut m]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
-        let (norm, update) = ((self.norm, &mut v), (self.update, &mut m));
-        let weight = self.new_weights(weight, grad, Some(norm), Some(update));
-        (weight, [v, m])
-    }
+            fn twin<const D: usize>(
+                self,
+                weight: Tensor<D>,
+                grad: Tensor<D>,
+                [$(mut $slot),*]: [Tensor<D>; $count],
+            ) -> (Tensor<D>, [Tensor<D>; $count]) {
+                let $step = self;
+                let own = Correction::Own;
+                let weight = $step.new_weights(weight, grad, &own, $norm, $update);
+                (weight, [$($slot),*])
+            }
 
-    fn initial(self) -> [f64; 2] {
-        [self.norm.initial(), 0.0]
-    }
+            fn initial(self) -> [f64; $count] {
+                let $step = self;
+                let _ = $step;
+                $initial
+            }
+        }
+
+        impl TimedStep<$count> for TimedNormalized<$N, $U> {
+            type At = NormalizedStep<$N, $U>;
+
+            fn at(self, time: u64) -> Self::At {
+                NormalizedStep {
+                    norm: self.0.norm.at(time),
+                    update: self.0.update.at(time),
+                    ..self.0
+                }
+            }
+
+            fn twin_at<const D: usize>(
+                self,
+                time: &StepCount,
+                weight: Tensor<D>,
+                grad: Tensor<D>,
+                [$(mut $slot),*]: [Tensor<D>; $count],
+            ) -> (Tensor<D>, [Tensor<D>; $count]) {
+                let $step = self.0;
+                let at = Correction::At(time);
+                let weight = $step.new_weights(weight, grad, &at, $norm, $update);
+                (weight, [$($slot),*])
+            }
+        }
+    )*};
+}
+steps! {
+    (), (), 0, [], step => None, None, [];
+    NormMemory, (), 1, [v], step => Some((step.norm, &mut v)), None, [step.norm.initial()];
+    (), UpdateMemory, 1, [m], step => None, Some((step.update, &mut m)), [0.0];
+    NormMemory, UpdateMemory, 2, [v, m],
+        step => Some((step.norm, &mut v)), Some((step.update, &mut m)), [step.norm.initial(), 0.0];
 }

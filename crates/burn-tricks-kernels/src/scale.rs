@@ -10,22 +10,30 @@ use burn::tensor::Tensor;
 /// One pass on the CPU backend, in place where nobody else holds the buffer; and none at all, not
 /// one write, if the factor is 1 there. Nothing is read from another device.
 pub fn scale(tensors: TensorList, factor: &Tensor<1>) -> TensorList {
-    scaled(tensors, factor, AtZero::Multiply)
+    scaled(tensors, factor, Special::None)
 }
 
 /// As [`scale`], and a factor of 0 makes everything 0, where a product would leave a NaN a NaN.
 pub fn scale_or_zero(tensors: TensorList, factor: &Tensor<1>) -> TensorList {
-    scaled(tensors, factor, AtZero::Erase)
+    scaled(tensors, factor, Special::ZeroErases)
 }
 
-/// What a factor of 0 does.
+/// As [`scale`], and a factor of NaN makes everything NaN, on devices too whose products hide one.
+pub fn scale_or_nan(tensors: TensorList, factor: &Tensor<1>) -> TensorList {
+    scaled(tensors, factor, Special::NanMarks)
+}
+
+/// A factor that does more than to multiply.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum AtZero {
-    Multiply,
-    Erase,
+pub(crate) enum Special {
+    None,
+    /// 0 makes everything 0.
+    ZeroErases,
+    /// NaN makes everything NaN.
+    NanMarks,
 }
 
-fn scaled(tensors: TensorList, factor: &Tensor<1>, at_zero: AtZero) -> TensorList {
+fn scaled(tensors: TensorList, factor: &Tensor<1>, special: Special) -> TensorList {
     #[cfg(feature = "flex")]
     let tensors = {
         let known = crate::flex::scalar(&factor.clone().into_dispatch());
@@ -33,35 +41,40 @@ fn scaled(tensors: TensorList, factor: &Tensor<1>, at_zero: AtZero) -> TensorLis
             Some(1.0) => return tensors,
             Some(factor) => {
                 return TensorList::map_all(tensors.0.into(), move |tensor| {
-                    crate::flex::scale(tensor, factor, at_zero)
+                    crate::flex::scale(tensor, factor, special)
                 });
             }
             None => tensors,
         }
     };
-    TensorList::map_all(tensors.0.into(), |tensor| twin(tensor, factor, at_zero))
+    TensorList::map_all(tensors.0.into(), |tensor| twin(tensor, factor, special))
 }
 
-fn twin(tensor: DispatchTensor, factor: &Tensor<1>, at_zero: AtZero) -> DispatchTensor {
+fn twin(tensor: DispatchTensor, factor: &Tensor<1>, special: Special) -> DispatchTensor {
     with_rank!(tensor.rank(), D => {
-        scale_twin_at(Tensor::<D>::from_dispatch(tensor), factor, at_zero).into_dispatch()
+        scale_twin_at(Tensor::<D>::from_dispatch(tensor), factor, special).into_dispatch()
     })
 }
 
 /// [`scale`] of one tensor with tensor operations alone: the specification.
 pub fn scale_twin<const D: usize>(tensor: Tensor<D>, factor: &Tensor<1>) -> Tensor<D> {
-    scale_twin_at(tensor, factor, AtZero::Multiply)
+    scale_twin_at(tensor, factor, Special::None)
 }
 
 /// [`scale_or_zero`] of one tensor with tensor operations alone: the specification.
 pub fn scale_or_zero_twin<const D: usize>(tensor: Tensor<D>, factor: &Tensor<1>) -> Tensor<D> {
-    scale_twin_at(tensor, factor, AtZero::Erase)
+    scale_twin_at(tensor, factor, Special::ZeroErases)
+}
+
+/// [`scale_or_nan`] of one tensor with tensor operations alone: the specification.
+pub fn scale_or_nan_twin<const D: usize>(tensor: Tensor<D>, factor: &Tensor<1>) -> Tensor<D> {
+    scale_twin_at(tensor, factor, Special::NanMarks)
 }
 
 fn scale_twin_at<const D: usize>(
     tensor: Tensor<D>,
     factor: &Tensor<1>,
-    at_zero: AtZero,
+    special: Special,
 ) -> Tensor<D> {
     let (device, dtype, shape) = (tensor.device(), tensor.dtype(), tensor.dims());
     if shape.contains(&0) {
@@ -71,11 +84,10 @@ fn scale_twin_at<const D: usize>(
     // In the precision of the factor, which half precision could not hold.
     let factor = factor.clone().to_device(&device).cast(wide);
     let product = (tensor.cast(wide) * factor.clone().unsqueeze()).cast(dtype);
-    match at_zero {
-        AtZero::Multiply => product,
-        AtZero::Erase => {
-            let zero = factor.equal_elem(0.0).unsqueeze::<D>();
-            product.mask_fill(zero.expand(shape), 0.0)
-        }
-    }
+    let (here, value) = match special {
+        Special::None => return product,
+        Special::ZeroErases => (factor.equal_elem(0.0), 0.0),
+        Special::NanMarks => (factor.is_nan(), f64::NAN),
+    };
+    product.mask_fill(here.unsqueeze::<D>().expand(shape), value)
 }

@@ -1,6 +1,6 @@
 //! Stochastic gradient descent, plain and with two kinds of momentum.
 
-use crate::{Decay, Real, Step};
+use crate::{Decay, Real, Step, StepCount, TimedStep};
 use burn::tensor::Tensor;
 
 /// Plain SGD.
@@ -101,6 +101,35 @@ impl Step<1> for MomentumStep {
         };
         let weight = self.decay.of_weights(weight, &velocity);
         (weight - update * self.lr, [velocity])
+    }
+}
+
+/// [`MomentumStep`] of a run that may have skipped its first steps: `first` follows from the time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimedMomentum(pub MomentumStep);
+
+impl TimedStep<1> for TimedMomentum {
+    type At = MomentumStep;
+
+    fn at(self, time: u64) -> MomentumStep {
+        MomentumStep {
+            first: time <= 1,
+            ..self.0
+        }
+    }
+
+    fn twin_at<const D: usize>(
+        self,
+        time: &StepCount,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: [Tensor<D>; 1],
+    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        let first = self.at(1).twin(weight.clone(), grad.clone(), state.clone());
+        let later = self.at(2).twin(weight, grad, state);
+        let ([v_1], [v]) = (first.1, later.1);
+        let is_first = time.is_first();
+        (is_first.choose(first.0, later.0), [is_first.choose(v_1, v)])
     }
 }
 

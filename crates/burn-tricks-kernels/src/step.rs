@@ -41,7 +41,7 @@
 //! ```
 
 use crate::rank::with_rank;
-use crate::{Real, accumulation_dtype};
+use crate::{Real, Skip, StepCount, accumulation_dtype};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{Shape, Tensor};
 
@@ -97,6 +97,33 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         )
     }
 
+    /// As [`apply`](Self::apply), but where the step is to be skipped weight and state stay as they are, to
+    /// the bit.
+    ///
+    /// # Panics
+    ///
+    /// As [`apply`](Self::apply).
+    fn apply_unless<const D: usize>(
+        self,
+        skip: &Skip,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<[Tensor<D>; S]>,
+    ) -> (Tensor<D>, [Tensor<D>; S]) {
+        match skip {
+            Skip::Known(false) => self.apply(weight, grad, state),
+            Skip::Known(true) => {
+                let state = state.unwrap_or_else(|| initial_state(self, &weight));
+                (weight, state)
+            }
+            Skip::OnDevice(_) => {
+                let state = state.unwrap_or_else(|| initial_state(self, &weight));
+                let new = self.apply(weight.clone(), grad, Some(state.clone()));
+                choose(skip, (weight, state), new)
+            }
+        }
+    }
+
     /// Takes the step with the twin, whatever the backend: the reference for tests and benchmarks.
     ///
     /// # Panics
@@ -113,6 +140,72 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         assert_one_shape(weight.shape(), grad.shape(), shapes);
         on_twin(self, weight, grad, state)
     }
+}
+
+/// A step whose numbers depend on how many steps were taken before it, as Adam's bias correction does.
+///
+/// The host knows that number unless the device has skipped steps unseen. [`at`](Self::at) gives the step
+/// where it knows, and [`twin_at`](Self::twin_at) takes it where it does not.
+pub trait TimedStep<const S: usize>: Copy + Send + Sync {
+    /// The step at a known time.
+    type At: Step<S>;
+
+    /// The step number `time`, which counts from 1.
+    fn at(self, time: u64) -> Self::At;
+
+    /// [`Step::twin`] of the step number `time`, which may be on the device.
+    fn twin_at<const D: usize>(
+        self,
+        time: &StepCount,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: [Tensor<D>; S],
+    ) -> (Tensor<D>, [Tensor<D>; S]);
+
+    /// Takes the step number `time`, as [`Step::apply_unless`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Step::apply`].
+    fn apply_unless<const D: usize>(
+        self,
+        skip: &Skip,
+        time: &StepCount,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<[Tensor<D>; S]>,
+    ) -> (Tensor<D>, [Tensor<D>; S]) {
+        if let Some(time) = time.known() {
+            return self.at(time).apply_unless(skip, weight, grad, state);
+        }
+        let state = state.unwrap_or_else(|| initial_state(self.at(1), &weight));
+        if let Skip::Known(true) = skip {
+            return (weight, state);
+        }
+        let shapes = state.each_ref().map(|state| state.shape());
+        assert_one_shape(weight.shape(), grad.shape(), shapes);
+        let old = (weight.clone(), state.clone());
+        let new = in_wide(weight, grad, state, |weight, grad, state| {
+            self.twin_at(time, weight, grad, state)
+        });
+        choose(skip, old, new)
+    }
+}
+
+/// A weight and its state.
+type Stepped<const D: usize, const S: usize> = (Tensor<D>, [Tensor<D>; S]);
+
+fn choose<const D: usize, const S: usize>(
+    skip: &Skip,
+    (old_weight, old): Stepped<D, S>,
+    (new_weight, new): Stepped<D, S>,
+) -> Stepped<D, S> {
+    let mut old = old.into_iter();
+    let state = new.map(|new| match old.next() {
+        Some(old) => skip.choose(old, new),
+        None => new,
+    });
+    (skip.choose(old_weight, new_weight), state)
 }
 
 fn initial_state<R: Step<S>, const S: usize, const D: usize>(
@@ -171,11 +264,23 @@ fn on_twin<R: Step<S>, const S: usize, const D: usize>(
     grad: Tensor<D>,
     state: [Tensor<D>; S],
 ) -> (Tensor<D>, [Tensor<D>; S]) {
+    in_wide(weight, grad, state, |weight, grad, state| {
+        step.twin(weight, grad, state)
+    })
+}
+
+/// A step of half-precision weights is taken in `f32`; that of a tensor without elements is none.
+fn in_wide<const D: usize, const S: usize>(
+    weight: Tensor<D>,
+    grad: Tensor<D>,
+    state: [Tensor<D>; S],
+    twin: impl FnOnce(Tensor<D>, Tensor<D>, [Tensor<D>; S]) -> Stepped<D, S>,
+) -> Stepped<D, S> {
     if weight.dims().contains(&0) {
         return (weight, state);
     }
     let dtype = weight.dtype();
     let wide = accumulation_dtype(dtype);
-    let (weight, state) = step.twin(weight.cast(wide), grad.cast(wide), state);
+    let (weight, state) = twin(weight.cast(wide), grad.cast(wide), state);
     (weight.cast(dtype), state)
 }

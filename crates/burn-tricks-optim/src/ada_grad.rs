@@ -43,6 +43,8 @@
 //!
 //! The optimizer, at the end of the stack: clip before it.
 //!
+//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//!
 //! # Cost
 //!
 //! One tensor of the parameter's size, and on the CPU backend one pass: 20 bytes per `f32` weight.
@@ -68,6 +70,7 @@
 //!   <https://jmlr.org/papers/v12/duchi11a.html>
 
 use crate::held::Held;
+use crate::skipped_steps;
 use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
@@ -76,7 +79,7 @@ use burn::optim::{
 };
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError};
-use burn_tricks_kernels::{AdaGradStep, Step};
+use burn_tricks_kernels::{AdaGradStep, Skip, StepCount, TimedAdaGrad, TimedStep};
 
 /// Configuration of [`AdaGrad`]: Burn's options and defaults, and three of ours.
 #[derive(Config, Debug)]
@@ -99,6 +102,11 @@ pub struct AdaGradConfig {
     /// Which weights decay. Default: [`DecayScope::Every`], as in Burn.
     #[config(default = "DecayScope::Every")]
     pub decay_scope: DecayScope,
+    /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
+    /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
+    /// [`skipped_steps`](crate::skipped_steps). Default: no.
+    #[config(default = false)]
+    pub skip_marked: bool,
     /// Burn's clipping, tensor by tensor. Default: none.
     pub grad_clipping: Option<GradientClippingConfig>,
 }
@@ -126,6 +134,7 @@ impl AdaGradConfig {
             initial: ConfigError::non_negative("initial_accumulator", self.initial_accumulator)?,
             weight_decay: WeightDecay::new(self.decay_mode, penalty).validated()?,
             decay_scope: self.decay_scope,
+            skip_marked: self.skip_marked,
         })
     }
 
@@ -150,13 +159,14 @@ pub struct AdaGrad {
     initial: f64,
     weight_decay: WeightDecay,
     decay_scope: DecayScope,
+    skip_marked: bool,
 }
 
 /// The state of [`AdaGrad`] for one parameter, in the layout of Burn's own record: `lr_decay.time`
 /// and `lr_decay.sum`.
 #[derive(Debug, Clone)]
 pub struct AdaGradState<const D: usize> {
-    time: u64,
+    time: StepCount,
     sum: Held<D>,
 }
 
@@ -170,26 +180,33 @@ impl Optimizer for AdaGrad {
         grad: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let time = state
-            .as_ref()
-            .map_or(0, |state| state.time)
-            .saturating_add(1);
-        let lr = lr / (1.0 + (time - 1) as f64 * self.lr_decay);
-        let step = AdaGradStep {
-            lr,
-            epsilon: self.epsilon,
-            initial: self.initial,
-            decay: self.weight_decay.at(lr, self.decay_scope, D),
+        let skip = skipped_steps::look(self.skip_marked, &grad);
+        if let Skip::Known(true) = skip {
+            return (tensor, state);
+        }
+        let time = state.as_ref().map(|state| state.time.clone());
+        let time = time.unwrap_or(StepCount::new(0)).begun();
+        let step = TimedAdaGrad {
+            first: AdaGradStep {
+                lr,
+                epsilon: self.epsilon,
+                initial: self.initial,
+                decay: self.weight_decay.at(lr, self.decay_scope, D),
+            },
+            lr_decay: self.lr_decay,
         };
         let sum = state.map(|state| [state.sum.beside(&tensor, "sum")]);
-        let (tensor, [sum]) = step.apply(tensor, grad, sum);
-        let sum = sum.into();
-        (tensor, Some(AdaGradState { time, sum }))
+        let (tensor, [sum]) = step.apply_unless(&skip, &time, tensor, grad, sum);
+        let state = AdaGradState {
+            time: time.ended(&skip),
+            sum: sum.into(),
+        };
+        (tensor, Some(state))
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
         AdaGradState {
-            time: state.time,
+            time: state.time.moved_to(device),
             sum: state.sum.moved_to(device),
         }
     }
@@ -198,14 +215,14 @@ impl Optimizer for AdaGrad {
 impl<const D: usize> RecordState for AdaGradState<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
         let prefix = join_path(prefix, "lr_decay");
-        out.push_scalar(&prefix, "time", self.time.into());
+        out.push_scalar(&prefix, "time", self.time.read().into());
         self.sum.write(&prefix, "sum", out);
     }
 
     fn state_unflatten(prefix: &str, source: &mut StateSource, _default: &Device) -> Option<Self> {
         let prefix = join_path(prefix, "lr_decay");
         Some(Self {
-            time: u64::try_from(source.take_scalar(&prefix, "time")?).ok()?,
+            time: StepCount::new(u64::try_from(source.take_scalar(&prefix, "time")?).ok()?),
             sum: Held::read(&prefix, "sum", source)?,
         })
     }

@@ -51,6 +51,8 @@
 //! The optimizer, at the end of the stack: clip before it. A gradient clipping given in the
 //! configuration is Burn's, tensor by tensor, and works in [`init`](AdamConfig::init) only.
 //!
+//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//!
 //! # Cost
 //!
 //! Two tensors of the parameter's size (three with AMSGrad), and on the CPU backend one pass:
@@ -80,12 +82,14 @@
 //!   <https://openreview.net/forum?id=ryQu7f-RZ> (AMSGrad)
 
 use crate::moments::{AdamState, Moments};
+use crate::skipped_steps;
 use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_kernels::Skip;
 
 /// Configuration of [`Adam`]: Burn's options and defaults, and two of ours.
 #[derive(Config, Debug)]
@@ -110,6 +114,11 @@ pub struct AdamConfig {
     /// Which weights decay. Default: [`DecayScope::Every`], as in Burn.
     #[config(default = "DecayScope::Every")]
     pub decay_scope: DecayScope,
+    /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
+    /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
+    /// [`skipped_steps`](crate::skipped_steps). Default: no.
+    #[config(default = false)]
+    pub skip_marked: bool,
     /// Burn's clipping, tensor by tensor. Default: none.
     pub grad_clipping: Option<GradientClippingConfig>,
 }
@@ -135,6 +144,7 @@ impl AdamConfig {
             moments: Moments::new(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)?,
             weight_decay: WeightDecay::new(self.decay_mode, penalty).validated()?,
             decay_scope: self.decay_scope,
+            skip_marked: self.skip_marked,
         })
     }
 
@@ -157,6 +167,7 @@ pub struct Adam {
     moments: Moments,
     weight_decay: WeightDecay,
     decay_scope: DecayScope,
+    skip_marked: bool,
 }
 
 impl Optimizer for Adam {
@@ -169,8 +180,12 @@ impl Optimizer for Adam {
         grad: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let skip = skipped_steps::look(self.skip_marked, &grad);
+        if let Skip::Known(true) = skip {
+            return (tensor, state);
+        }
         let decay = self.weight_decay.at(lr, self.decay_scope, D);
-        self.moments.step(lr, decay, tensor, grad, state)
+        self.moments.step(lr, decay, &skip, tensor, grad, state)
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {

@@ -49,6 +49,8 @@
 //!
 //! The optimizer, at the end of the stack: clip before it.
 //!
+//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//!
 //! # Cost
 //!
 //! As [`Adam`](crate::adam): the decay costs no pass of its own.
@@ -71,12 +73,13 @@
 //! - Chen et al., *Cautious weight decay*, 2025, <https://arxiv.org/abs/2510.12402>
 
 use crate::moments::{AdamState, Moments};
+use crate::skipped_steps;
 use crate::weight_decay::DecayScope;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError};
-use burn_tricks_kernels::Decay;
+use burn_tricks_kernels::{Decay, Skip};
 
 /// Configuration of [`AdamW`]: Burn's options and defaults, and one of ours.
 #[derive(Config, Debug)]
@@ -102,6 +105,11 @@ pub struct AdamWConfig {
     /// Whether to divide by the largest mean square so far. Default: no.
     #[config(default = false)]
     pub amsgrad: bool,
+    /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
+    /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
+    /// [`skipped_steps`](crate::skipped_steps). Default: no.
+    #[config(default = false)]
+    pub skip_marked: bool,
     /// Burn's clipping, tensor by tensor. Default: none.
     pub grad_clipping: Option<GradientClippingConfig>,
 }
@@ -124,6 +132,7 @@ impl AdamWConfig {
             weight_decay: ConfigError::non_negative("weight_decay", self.weight_decay)?,
             cautious: self.cautious_weight_decay,
             decay_scope: self.decay_scope,
+            skip_marked: self.skip_marked,
         })
     }
 
@@ -147,6 +156,7 @@ pub struct AdamW {
     weight_decay: f64,
     cautious: bool,
     decay_scope: DecayScope,
+    skip_marked: bool,
 }
 
 impl Optimizer for AdamW {
@@ -159,6 +169,10 @@ impl Optimizer for AdamW {
         grad: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let skip = skipped_steps::look(self.skip_marked, &grad);
+        if let Skip::Known(true) = skip {
+            return (tensor, state);
+        }
         let spared = self.decay_scope == DecayScope::Matrices && D < 2;
         let decay = match lr * self.weight_decay {
             _ if spared => Decay::None,
@@ -166,7 +180,7 @@ impl Optimizer for AdamW {
             rate if self.cautious => Decay::Cautious(rate),
             rate => Decay::Decoupled(rate),
         };
-        self.moments.step(lr, decay, tensor, grad, state)
+        self.moments.step(lr, decay, &skip, tensor, grad, state)
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {

@@ -13,6 +13,7 @@ pub mod optimizer_record;
 mod optimizer_record_error;
 pub mod rms_prop;
 pub mod sgd;
+pub mod skipped_steps;
 pub mod weight_decay;
 
 pub use ada_grad::{AdaGrad, AdaGradConfig, AdaGradState};

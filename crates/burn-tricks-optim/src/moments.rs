@@ -4,14 +4,14 @@ use crate::held::Held;
 use burn::optim::{RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::ConfigError;
-use burn_tricks_kernels::{AdamStep, AmsGradStep, Decay, Step};
+use burn_tricks_kernels::{Decay, Skip, StepCount, TimedAdam, TimedAmsGrad, TimedStep};
 
 /// The state of [`Adam`](crate::Adam) and [`AdamW`](crate::AdamW) for one parameter, in the layout of
 /// Burn's own record: `momentum.time`, `momentum.moment_1`, `momentum.moment_2` and, for AMSGrad,
 /// `momentum.max_moment_2`.
 #[derive(Debug, Clone)]
 pub struct AdamState<const D: usize> {
-    time: u64,
+    time: StepCount,
     moment_1: Held<D>,
     moment_2: Held<D>,
     max_moment_2: Option<Held<D>>,
@@ -20,7 +20,7 @@ pub struct AdamState<const D: usize> {
 impl<const D: usize> AdamState<D> {
     pub(crate) fn moved_to(self, device: &Device) -> Self {
         Self {
-            time: self.time,
+            time: self.time.moved_to(device),
             moment_1: self.moment_1.moved_to(device),
             moment_2: self.moment_2.moved_to(device),
             max_moment_2: self.max_moment_2.map(|max| max.moved_to(device)),
@@ -31,7 +31,7 @@ impl<const D: usize> AdamState<D> {
 impl<const D: usize> RecordState for AdamState<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
         let prefix = join_path(prefix, "momentum");
-        out.push_scalar(&prefix, "time", self.time.into());
+        out.push_scalar(&prefix, "time", self.time.read().into());
         self.moment_1.write(&prefix, "moment_1", out);
         self.moment_2.write(&prefix, "moment_2", out);
         if let Some(max) = &self.max_moment_2 {
@@ -42,7 +42,7 @@ impl<const D: usize> RecordState for AdamState<D> {
     fn state_unflatten(prefix: &str, source: &mut StateSource, _default: &Device) -> Option<Self> {
         let prefix = join_path(prefix, "momentum");
         Some(Self {
-            time: u64::try_from(source.take_scalar(&prefix, "time")?).ok()?,
+            time: StepCount::new(u64::try_from(source.take_scalar(&prefix, "time")?).ok()?),
             moment_1: Held::read(&prefix, "moment_1", source)?,
             moment_2: Held::read(&prefix, "moment_2", source)?,
             max_moment_2: Held::read(&prefix, "max_moment_2", source),
@@ -74,32 +74,33 @@ impl Moments {
         })
     }
 
+    /// `skip` is not known to hold.
     pub(crate) fn step<const D: usize>(
         self,
         lr: f64,
         decay: Decay,
+        skip: &Skip,
         weight: Tensor<D>,
         grad: Tensor<D>,
         state: Option<AdamState<D>>,
     ) -> (Tensor<D>, Option<AdamState<D>>) {
-        let time = state
-            .as_ref()
-            .map_or(0, |state| state.time)
-            .saturating_add(1);
-        let betas = (self.beta_1, self.beta_2);
-        let step = AdamStep::new(lr, betas, self.epsilon, decay, time);
+        let time = state.as_ref().map(|state| state.time.clone());
+        let time = time.unwrap_or(StepCount::new(0)).begun();
+        let step = TimedAdam {
+            lr,
+            betas: (self.beta_1, self.beta_2),
+            epsilon: self.epsilon,
+            decay,
+        };
         let moments = state.map(|state| {
             let (m, v) = (
                 state.moment_1.beside(&weight, "moment_1"),
                 state.moment_2.beside(&weight, "moment_2"),
             );
-            (
-                m,
-                v,
-                state
-                    .max_moment_2
-                    .map(|max| max.beside(&weight, "max_moment_2")),
-            )
+            let max = state
+                .max_moment_2
+                .map(|max| max.beside(&weight, "max_moment_2"));
+            (m, v, max)
         });
         let (weight, m, v, max) = if self.amsgrad {
             // A run that only now turns to AMSGrad has seen no maximum: it starts with this step's.
@@ -107,15 +108,16 @@ impl Moments {
                 let max = max.unwrap_or_else(|| v.zeros_like());
                 [m, v, max]
             });
-            let (weight, [m, v, max]) = AmsGradStep(step).apply(weight, grad, moments);
+            let step = TimedAmsGrad(step);
+            let (weight, [m, v, max]) = step.apply_unless(skip, &time, weight, grad, moments);
             (weight, m, v, Some(max))
         } else {
             let moments = moments.map(|(m, v, _)| [m, v]);
-            let (weight, [m, v]) = step.apply(weight, grad, moments);
+            let (weight, [m, v]) = step.apply_unless(skip, &time, weight, grad, moments);
             (weight, m, v, None)
         };
         let state = AdamState {
-            time,
+            time: time.ended(skip),
             moment_1: m.into(),
             moment_2: v.into(),
             max_moment_2: max.map(Held::from),

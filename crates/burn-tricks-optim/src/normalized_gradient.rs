@@ -67,6 +67,8 @@
 //! It is the optimizer at the end of the stack. Rescaling the whole gradient before it (clipping) does
 //! nothing to the corners without memory, since they divide by the norm.
 //!
+//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//!
 //! # Cost
 //!
 //! One tensor of the parameter's size for the memory of [`Scope::Element`] (one number for
@@ -99,11 +101,15 @@
 
 use crate::NormalizedGradientState;
 use crate::held::Held;
+use crate::skipped_steps;
 use crate::weight_decay::{DecayScope, WeightDecay};
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError};
-use burn_tricks_kernels::{Mean, NormMemory, NormalizedStep, Step, UpdateMemory};
+use burn_tricks_kernels::{
+    Mean, NormMemory, NormalizedStep, Skip, Step, StepCount, TimedNormalized, TimedStep,
+    UpdateMemory,
+};
 use serde::{Deserialize, Serialize};
 
 /// Over which numbers the norm is taken.
@@ -185,6 +191,11 @@ pub struct NormalizedGradientConfig {
     /// Which weights the decay pulls. Default: [`DecayScope::Every`].
     #[config(default = "DecayScope::Every")]
     pub decay_scope: DecayScope,
+    /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
+    /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
+    /// [`skipped_steps`](crate::skipped_steps). Default: no.
+    #[config(default = false)]
+    pub skip_marked: bool,
 }
 
 impl NormalizedGradientConfig {
@@ -302,14 +313,18 @@ impl Optimizer for NormalizedGradient {
         if tensor.dims().contains(&0) {
             return (tensor, state);
         }
+        let skip = skipped_steps::look(self.config.skip_marked, &grad);
+        if let Skip::Known(true) = skip {
+            return (tensor, state);
+        }
         let state = state.unwrap_or(NormalizedGradientState {
-            time: 0,
+            time: StepCount::new(0),
             accumulator: None,
             momentum: None,
         });
         match self.config.scope {
-            Scope::Element => self.step_of_elements(lr, tensor, grad, state),
-            Scope::Tensor => self.step_of_tensor(lr, tensor, grad, state),
+            Scope::Element => self.step_of_elements(lr, &skip, tensor, grad, state),
+            Scope::Tensor => self.step_of_tensor(lr, &skip, tensor, grad, state),
         }
     }
 
@@ -323,12 +338,13 @@ impl NormalizedGradient {
     fn step_of_elements<const D: usize>(
         &self,
         lr: f64,
+        skip: &Skip,
         weight: Tensor<D>,
         grad: Tensor<D>,
         state: NormalizedGradientState<D>,
     ) -> (Tensor<D>, Option<NormalizedGradientState<D>>) {
         let config = &self.config;
-        let time = state.time.saturating_add(1);
+        let time = state.time.begun();
         let (epsilon_inside, epsilon_outside) = match config.epsilon {
             Epsilon::InsideRoot(epsilon) => (epsilon, 0.0),
             Epsilon::OutsideRoot(epsilon) => (0.0, epsilon),
@@ -343,13 +359,13 @@ impl NormalizedGradient {
             Memory::None => None,
             Memory::Sum => Some(NormMemory::Sum { initial }),
             Memory::Decay { beta } => Some(NormMemory::Decay {
-                mean: self.mean(beta, time),
+                mean: self.mean(beta),
                 initial,
             }),
         };
         let update = match config.momentum {
             Momentum::None => None,
-            Momentum::OfGradient { beta } => Some(UpdateMemory::OfGradient(self.mean(beta, time))),
+            Momentum::OfGradient { beta } => Some(UpdateMemory::OfGradient(self.mean(beta))),
             Momentum::OfUpdate { mu } => Some(UpdateMemory::OfUpdate(mu)),
         };
         let accumulator = state
@@ -358,35 +374,38 @@ impl NormalizedGradient {
         let momentum = state.momentum.map(|held| held.beside(&weight, "momentum"));
         let (weight, accumulator, momentum) = match (norm, update) {
             (None, None) => {
-                let (weight, []) = step.apply(weight, grad, None);
+                let (weight, []) = step.apply_unless(skip, weight, grad, None);
                 return (weight, None);
             }
             (Some(norm), None) => {
                 let old = accumulator.map(|v| [v]);
-                let (weight, [v]) = step.with_norm(norm).apply(weight, grad, old);
+                let step = TimedNormalized(step.with_norm(norm));
+                let (weight, [v]) = step.apply_unless(skip, &time, weight, grad, old);
                 (weight, Some(v), None)
             }
             (None, Some(update)) => {
                 let old = momentum.map(|m| [m]);
-                let (weight, [m]) = step.with_update(update).apply(weight, grad, old);
+                let step = TimedNormalized(step.with_update(update));
+                let (weight, [m]) = step.apply_unless(skip, &time, weight, grad, old);
                 (weight, None, Some(m))
             }
             (Some(norm), Some(update)) => {
                 let old = accumulator.zip(momentum).map(|(v, m)| [v, m]);
-                let step = step.with_norm(norm).with_update(update);
-                let (weight, [v, m]) = step.apply(weight, grad, old);
+                let step = TimedNormalized(step.with_norm(norm).with_update(update));
+                let (weight, [v, m]) = step.apply_unless(skip, &time, weight, grad, old);
                 (weight, Some(v), Some(m))
             }
         };
         let state = NormalizedGradientState {
-            time,
+            time: time.ended(skip),
             accumulator: accumulator.map(Held::from),
             momentum: momentum.map(Held::from),
         };
         (weight, Some(state))
     }
 
-    pub(crate) fn mean(&self, beta: f64, time: u64) -> Mean {
-        Mean::new(beta, self.config.bias_correction, time)
+    /// As it is at the first step.
+    fn mean(&self, beta: f64) -> Mean {
+        Mean::new(beta, self.config.bias_correction, 1)
     }
 }

@@ -3,6 +3,7 @@
 use crate::held::Held;
 use burn::optim::{RecordState, StateSink, StateSource};
 use burn::tensor::Device;
+use burn_tricks_kernels::StepCount;
 
 /// The state of [`NormalizedGradient`](crate::NormalizedGradient) for one parameter.
 ///
@@ -11,7 +12,7 @@ use burn::tensor::Device;
 #[derive(Debug, Clone)]
 pub struct NormalizedGradientState<const D: usize> {
     /// The number of steps taken.
-    pub(crate) time: u64,
+    pub(crate) time: StepCount,
     /// The squared norms, summed or averaged: the parameter's shape for `Scope::Element`, one
     /// element (`[1, 1, ..]`) for `Scope::Tensor`.
     pub(crate) accumulator: Option<Held<D>>,
@@ -22,7 +23,7 @@ pub struct NormalizedGradientState<const D: usize> {
 impl<const D: usize> NormalizedGradientState<D> {
     pub(crate) fn moved_to(self, device: &Device) -> Self {
         Self {
-            time: self.time,
+            time: self.time.moved_to(device),
             accumulator: self.accumulator.map(|held| held.moved_to(device)),
             momentum: self.momentum.map(|held| held.moved_to(device)),
         }
@@ -31,7 +32,7 @@ impl<const D: usize> NormalizedGradientState<D> {
 
 impl<const D: usize> RecordState for NormalizedGradientState<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        out.push_scalar(prefix, "time", self.time.into());
+        out.push_scalar(prefix, "time", self.time.read().into());
         if let Some(accumulator) = &self.accumulator {
             accumulator.write(prefix, "accumulator", out);
         }
@@ -42,7 +43,7 @@ impl<const D: usize> RecordState for NormalizedGradientState<D> {
 
     fn state_unflatten(prefix: &str, source: &mut StateSource, _default: &Device) -> Option<Self> {
         Some(Self {
-            time: u64::try_from(source.take_scalar(prefix, "time")?).ok()?,
+            time: StepCount::new(u64::try_from(source.take_scalar(prefix, "time")?).ok()?),
             accumulator: Held::read(prefix, "accumulator", source),
             momentum: Held::read(prefix, "momentum", source),
         })

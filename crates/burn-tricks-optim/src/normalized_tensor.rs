@@ -5,19 +5,22 @@ use crate::normalized_gradient::{Epsilon, Memory, Momentum, NormalizedGradient};
 use crate::normalized_gradient_state::NormalizedGradientState;
 use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::accumulation_dtype;
-use burn_tricks_kernels::{Decay, SumOfSquares, TensorList, blend, descend, sum_of_squares};
+use burn_tricks_kernels::{
+    Decay, Number, Skip, StepCount, SumOfSquares, TensorList, blend, descend, sum_of_squares,
+};
 
 impl NormalizedGradient {
     /// All elements together: the norm is a number on the device, and takes a read of its own.
     pub(crate) fn step_of_tensor<const D: usize>(
         &self,
         lr: f64,
+        skip: &Skip,
         weight: Tensor<D>,
         grad: Tensor<D>,
-        mut state: NormalizedGradientState<D>,
+        state: NormalizedGradientState<D>,
     ) -> (Tensor<D>, Option<NormalizedGradientState<D>>) {
         let config = &self.config;
-        state.time = state.time.saturating_add(1);
+        let time = state.time.begun();
         let decay = config.weight_decay.at(lr, config.decay_scope, D);
         let grad = match decay {
             Decay::Coupled(_) => {
@@ -26,61 +29,100 @@ impl NormalizedGradient {
             }
             _ => grad,
         };
-        let mut old_momentum = state
-            .momentum
-            .take()
-            .map(|held| held.beside(&weight, "momentum"));
-        let old_squares = state
-            .accumulator
-            .take()
-            .map(|held| held.one_beside(&weight, "accumulator"));
-        let squares = match config.memory {
-            Memory::None => None,
-            Memory::Sum | Memory::Decay { .. } => {
-                let now = self.squared_norm(&grad, &weight);
-                let old = old_squares.unwrap_or_else(|| now.full_like(config.initial_accumulator));
-                Some(match config.memory {
-                    Memory::Decay { beta } => old * beta + now * (1.0 - beta),
-                    _ => old + now,
-                })
-            }
+        let mut old_momentum = match (config.momentum, state.momentum) {
+            (Momentum::None, _) => None,
+            (_, Some(held)) => Some(held.beside(&weight, "momentum")),
+            (_, None) => Some(wide_zeros(&weight)),
         };
-        state.accumulator = squares.clone().map(Held::from);
+        let old_squares = match (config.memory, state.accumulator) {
+            (Memory::None, _) => None,
+            (_, Some(held)) => Some(held.one_beside(&weight, "accumulator")),
+            (_, None) => Some(self.first_squares(&weight)),
+        };
+        // A buffer that is held twice is not changed in place.
+        let may_skip = matches!(skip, Skip::OnDevice(_));
+        let before = may_skip.then(|| (weight.clone(), old_squares.clone(), old_momentum.clone()));
+        let squares = old_squares.map(|old| {
+            let now = self.squared_norm(&grad, &weight);
+            match config.memory {
+                Memory::Decay { beta } => old * beta + now * (1.0 - beta),
+                _ => old + now,
+            }
+        });
 
         // What is divided, and by what it must be divided besides: the bias correction.
-        let (direction, correction) = match config.momentum {
-            Momentum::OfGradient { beta } => {
-                let mean = self.mean(beta, state.time);
-                let old = old_momentum.take().unwrap_or_else(|| wide_zeros(&weight));
+        let (direction, correction) = match (config.momentum, old_momentum.take()) {
+            (Momentum::OfGradient { beta }, Some(old)) => {
                 let direction = blend(old, beta, grad, 1.0 - beta);
-                state.momentum = Some(direction.clone().into());
-                (direction, mean.correction)
+                (direction, self.correction(beta, &time))
             }
-            _ => (grad, 1.0),
+            (_, old) => {
+                old_momentum = old;
+                (grad, Number::Known(1.0))
+            }
         };
-        let divisor = match (config.memory, squares) {
+        let divisor = match (config.memory, &squares) {
             (Memory::Decay { beta }, Some(squares)) => {
-                let mean = self.mean(beta, state.time);
-                self.divisor_of_squares(squares.reshape([1]) / mean.correction)
+                let correction = self.correction(beta, &time);
+                self.divisor_of_squares(correction.under(squares.clone().reshape([1])))
             }
-            (_, Some(squares)) => self.divisor_of_squares(squares.reshape([1])),
-            (_, None) => self.divisor_of_norm(own_norm(&direction), correction),
+            (_, Some(squares)) => self.divisor_of_squares(squares.clone().reshape([1])),
+            (_, None) => self.divisor_of_norm(correction.under(own_norm(&direction))),
         };
         let keep = match decay {
             Decay::Decoupled(rate) => 1.0 - rate,
             _ => 1.0,
         };
-        let weight = match config.momentum {
-            Momentum::OfUpdate { mu } => {
-                let old = old_momentum.unwrap_or_else(|| wide_zeros(&weight));
+        let (weight, momentum) = match (config.momentum, old_momentum) {
+            (Momentum::OfUpdate { mu }, Some(old)) => {
                 let update = descend(old, mu, direction, 1.0, &divisor);
-                state.momentum = Some(update.clone().into());
-                blend(weight, keep, update, -lr)
+                let weight = blend(weight, keep, update.clone(), -lr);
+                (weight, Some(update))
             }
-            _ => descend(weight, keep, direction, -lr / correction, &divisor),
+            (momentum, _) => {
+                let (rate, divisor) = match &correction {
+                    Number::Known(correction) => (lr / correction, divisor),
+                    on_device => (lr, on_device.times(divisor)),
+                };
+                let kept = (momentum != Momentum::None).then(|| direction.clone());
+                (descend(weight, keep, direction, -rate, &divisor), kept)
+            }
         };
-        let stateless = state.accumulator.is_none() && state.momentum.is_none();
-        (weight, (!stateless).then_some(state))
+
+        let (weight, squares, momentum) = match before {
+            None => (weight, squares, momentum),
+            Some((old_weight, old_squares, old_momentum)) => {
+                let choose = |(old, new)| skip.choose(old, new);
+                (
+                    skip.choose(old_weight, weight),
+                    old_squares.zip(squares).map(choose),
+                    old_momentum.zip(momentum).map(choose),
+                )
+            }
+        };
+        if squares.is_none() && momentum.is_none() {
+            return (weight, None);
+        }
+        let state = NormalizedGradientState {
+            time: time.ended(skip),
+            accumulator: squares.map(Held::from),
+            momentum: momentum.map(Held::from),
+        };
+        (weight, Some(state))
+    }
+
+    fn correction(&self, beta: f64, time: &StepCount) -> Number {
+        match self.config.bias_correction {
+            true => time.bias_correction(beta),
+            false => Number::Known(1.0),
+        }
+    }
+
+    /// The memory before the first step, of shape `[1, 1, ..]`.
+    fn first_squares<const D: usize>(&self, weight: &Tensor<D>) -> Tensor<D> {
+        let dtype: FloatDType = accumulation_dtype(weight.dtype());
+        let options = (&weight.device(), dtype.into());
+        Tensor::full([1; D], self.config.initial_accumulator, options)
     }
 
     /// `‖g‖²`, of shape `[1, 1, ..]`, in the type of the state.
@@ -98,9 +140,8 @@ impl NormalizedGradient {
         }
     }
 
-    /// `‖m̂‖ + ε` or `√(‖m̂‖² + ε)`, from `‖m‖` and the bias correction `‖m‖ / ‖m̂‖`.
-    fn divisor_of_norm(&self, norm: Tensor<1>, correction: f64) -> Tensor<1> {
-        let norm = norm / correction;
+    /// `‖m̂‖ + ε` or `√(‖m̂‖² + ε)`
+    fn divisor_of_norm(&self, norm: Tensor<1>) -> Tensor<1> {
         match self.config.epsilon {
             Epsilon::OutsideRoot(epsilon) => norm + epsilon,
             Epsilon::InsideRoot(0.0) => norm,

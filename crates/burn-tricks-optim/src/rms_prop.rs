@@ -46,6 +46,8 @@
 //!
 //! The optimizer, at the end of the stack: clip before it.
 //!
+//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//!
 //! # Cost
 //!
 //! One tensor of the parameter's size, one more if centred, one more with momentum; on the CPU
@@ -74,6 +76,7 @@
 //!   <https://arxiv.org/abs/1308.0850> (centred)
 
 use crate::held::Held;
+use crate::skipped_steps;
 use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
@@ -82,7 +85,7 @@ use burn::optim::{
 };
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError};
-use burn_tricks_kernels::{Decay, RmsPropStep, Step};
+use burn_tricks_kernels::{Decay, RmsPropStep, Skip, Step};
 
 /// Configuration of [`RmsProp`]: Burn's options and defaults, and two of ours.
 #[derive(Config, Debug)]
@@ -107,6 +110,11 @@ pub struct RmsPropConfig {
     /// Which weights decay. Default: [`DecayScope::Every`], as in Burn.
     #[config(default = "DecayScope::Every")]
     pub decay_scope: DecayScope,
+    /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
+    /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
+    /// [`skipped_steps`](crate::skipped_steps). Default: no.
+    #[config(default = false)]
+    pub skip_marked: bool,
     /// Burn's clipping, tensor by tensor. Default: none.
     pub grad_clipping: Option<GradientClippingConfig>,
 }
@@ -135,6 +143,7 @@ impl RmsPropConfig {
             centered: self.centered,
             weight_decay: WeightDecay::new(self.decay_mode, penalty).validated()?,
             decay_scope: self.decay_scope,
+            skip_marked: self.skip_marked,
         })
     }
 
@@ -160,6 +169,7 @@ pub struct RmsProp {
     centered: bool,
     weight_decay: WeightDecay,
     decay_scope: DecayScope,
+    skip_marked: bool,
 }
 
 /// The state of [`RmsProp`] for one parameter, in the layout of Burn's own record:
@@ -198,6 +208,10 @@ impl Optimizer for RmsProp {
         grad: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let skip = skipped_steps::look(self.skip_marked, &grad);
+        if let Skip::Known(true) = skip {
+            return (weight, state);
+        }
         let decay = self.weight_decay.at(lr, self.decay_scope, D);
         // What a record lacks, because it was made with other settings, starts at 0.
         let or_zero = |held: Option<Held<D>>, field, like: &Tensor<D>| match held {
@@ -217,28 +231,28 @@ impl Optimizer for RmsProp {
                 let state = state.map(|(v, ..)| [v]);
                 let (weight, [v]) = self
                     .numbers::<false, false>(lr, decay)
-                    .apply(weight, grad, state);
+                    .apply_unless(&skip, weight, grad, state);
                 (weight, v, None, None)
             }
             (false, true) => {
                 let state = state.and_then(|(v, _, last)| Some([v, last?]));
                 let (weight, [v, last]) = self
                     .numbers::<false, true>(lr, decay)
-                    .apply(weight, grad, state);
+                    .apply_unless(&skip, weight, grad, state);
                 (weight, v, None, Some(last))
             }
             (true, false) => {
                 let state = state.and_then(|(v, mean, _)| Some([v, mean?]));
                 let (weight, [v, mean]) = self
                     .numbers::<true, false>(lr, decay)
-                    .apply(weight, grad, state);
+                    .apply_unless(&skip, weight, grad, state);
                 (weight, v, Some(mean), None)
             }
             (true, true) => {
                 let state = state.and_then(|(v, mean, last)| Some([v, mean?, last?]));
                 let (weight, [v, mean, last]) = self
                     .numbers::<true, true>(lr, decay)
-                    .apply(weight, grad, state);
+                    .apply_unless(&skip, weight, grad, state);
                 (weight, v, Some(mean), Some(last))
             }
         };

@@ -53,6 +53,8 @@
 //!
 //! The optimizer, at the end of the stack: clip or normalise before it.
 //!
+//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//!
 //! # Cost
 //!
 //! No state without momentum, one tensor of the parameter's size with it. On the CPU backend one
@@ -78,6 +80,7 @@
 //! - The teaching text "Deep Learning Training Tricks" (`v ← γ v − η ∇`, `w ← w + v`)
 
 use crate::held::Held;
+use crate::skipped_steps;
 use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
@@ -87,7 +90,9 @@ use burn::optim::{
 };
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError};
-use burn_tricks_kernels::{MomentumStep, SgdStep, Step, UpdateMomentumStep};
+use burn_tricks_kernels::{
+    MomentumStep, SgdStep, Skip, Step, StepCount, TimedMomentum, TimedStep, UpdateMomentumStep,
+};
 use serde::{Deserialize, Serialize};
 
 /// What the momentum sums up.
@@ -115,6 +120,11 @@ pub struct SgdConfig {
     /// What the momentum sums up. Default: [`MomentumForm::OfGradient`], as in Burn.
     #[config(default = "MomentumForm::OfGradient")]
     pub momentum_form: MomentumForm,
+    /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
+    /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
+    /// [`skipped_steps`](crate::skipped_steps). Default: no.
+    #[config(default = false)]
+    pub skip_marked: bool,
     /// Burn's clipping, tensor by tensor. Default: none.
     pub gradient_clipping: Option<GradientClippingConfig>,
 }
@@ -175,6 +185,7 @@ impl SgdConfig {
             form: self.momentum_form,
             weight_decay: WeightDecay::new(self.decay_mode, penalty).validated()?,
             decay_scope: self.decay_scope,
+            skip_marked: self.skip_marked,
         })
     }
 
@@ -206,6 +217,7 @@ pub struct Sgd {
     form: MomentumForm,
     weight_decay: WeightDecay,
     decay_scope: DecayScope,
+    skip_marked: bool,
 }
 
 /// The state of [`Sgd`] for one parameter, in the layout of Burn's own record: `momentum.velocity`
@@ -214,6 +226,18 @@ pub struct Sgd {
 pub struct SgdState<const D: usize> {
     velocity: Option<Held<D>>,
     update: Option<Held<D>>,
+    /// Where the device may have skipped all steps so far: the first that is taken is not dampened.
+    unsure: Option<StepCount>,
+}
+
+impl<const D: usize> Default for SgdState<D> {
+    fn default() -> Self {
+        Self {
+            velocity: None,
+            update: None,
+            unsure: None,
+        }
+    }
 }
 
 impl Optimizer for Sgd {
@@ -229,47 +253,52 @@ impl Optimizer for Sgd {
         let Self {
             momentum, nesterov, ..
         } = *self;
+        let skip = skipped_steps::look(self.skip_marked, &grad);
+        if let Skip::Known(true) = skip {
+            return (tensor, state);
+        }
         let decay = self.weight_decay.at(lr, self.decay_scope, D);
         if momentum == 0.0 {
-            let (tensor, []) = SgdStep { lr, decay }.apply(tensor, grad, None);
+            let step = SgdStep { lr, decay };
+            let (tensor, []) = step.apply_unless(&skip, tensor, grad, None);
             return (tensor, None);
         }
-        let mut state = state.unwrap_or(SgdState {
-            velocity: None,
-            update: None,
-        });
+        let mut state = state.unwrap_or_default();
         match self.form {
             MomentumForm::OfGradient => {
                 state.update = None; // of another form, if the run began with it
-                let old = state
-                    .velocity
-                    .take()
-                    .map(|old| [old.beside(&tensor, "velocity")]);
-                let step = MomentumStep {
+                let old = state.velocity.take();
+                let old = old.map(|old| [old.beside(&tensor, "velocity")]);
+                // Only whether it is the first matters.
+                let taken = StepCount::new(u64::from(old.is_some()));
+                let time = state.unsure.take().unwrap_or(taken).begun();
+                let step = TimedMomentum(MomentumStep {
                     lr,
                     momentum,
                     dampening: self.dampening,
                     nesterov,
-                    first: old.is_none(),
+                    first: false,
                     decay,
-                };
-                let (tensor, [velocity]) = step.apply(tensor, grad, old);
+                });
+                let is_first = time.is_first();
+                let (tensor, [velocity]) = step.apply_unless(&skip, &time, tensor, grad, old);
                 state.velocity = Some(velocity.into());
+                if !matches!(is_first, Skip::Known(false)) {
+                    state.unsure = Some(time.ended(&skip)).filter(|time| time.known().is_none());
+                }
                 (tensor, Some(state))
             }
             MomentumForm::OfUpdate => {
                 state.velocity = None;
-                let old = state
-                    .update
-                    .take()
-                    .map(|old| [old.beside(&tensor, "update")]);
+                let old = state.update.take();
+                let old = old.map(|old| [old.beside(&tensor, "update")]);
                 let step = UpdateMomentumStep {
                     lr,
                     momentum,
                     nesterov,
                     decay,
                 };
-                let (tensor, [update]) = step.apply(tensor, grad, old);
+                let (tensor, [update]) = step.apply_unless(&skip, tensor, grad, old);
                 state.update = Some(update.into());
                 (tensor, Some(state))
             }
@@ -280,6 +309,7 @@ impl Optimizer for Sgd {
         SgdState {
             velocity: state.velocity.map(|held| held.moved_to(device)),
             update: state.update.map(|held| held.moved_to(device)),
+            unsure: state.unsure.map(|time| time.moved_to(device)),
         }
     }
 }
@@ -287,7 +317,8 @@ impl Optimizer for Sgd {
 impl<const D: usize> RecordState for SgdState<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
         let prefix = join_path(prefix, "momentum");
-        if let Some(velocity) = &self.velocity {
+        let begun = self.unsure.as_ref().is_none_or(|time| time.read() > 0);
+        if let Some(velocity) = self.velocity.as_ref().filter(|_| begun) {
             velocity.write(&prefix, "velocity", out);
         }
         if let Some(update) = &self.update {
@@ -300,6 +331,7 @@ impl<const D: usize> RecordState for SgdState<D> {
         Some(Self {
             velocity: Held::read(&prefix, "velocity", source),
             update: Held::read(&prefix, "update", source),
+            unsure: None,
         })
     }
 }

@@ -34,6 +34,7 @@
 //! | wrapper | |
 //! | --- | --- |
 //! | [`Floor`](crate::Floor), [`Ceiling`](crate::Ceiling), [`ReduceOnPlateau`](crate::ReduceOnPlateau) | at the same steps, whatever becomes of the rate |
+//! | [`RepeatSkipped`](crate::RepeatSkipped) | at the same steps, of those that were taken |
 //! | [`Warmup`](crate::Warmup) | later by the warm-up; at the same steps with [`WarmupMode::Over`](crate::WarmupMode::Over) |
 //! | [`PerEpoch`] | at the last step of the epoch |
 //! | [`Sequence`](crate::Sequence) | of each phase while it is in charge; a cycle that is cut off by the next phase has no end |

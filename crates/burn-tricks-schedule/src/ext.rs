@@ -3,12 +3,15 @@
 //! A chain reads from the inside out. Orders that differ: a warm-up before `per_epoch` counts epochs, after
 //! it steps; `at_least` after a warm-up lifts the warm-up, before it not.
 
-use crate::{BaseRate, Boxed, Ceiling, Floor, PerEpoch, PlateauConfig, ReduceOnPlateau, Sequence};
+use crate::{
+    BaseRate, Boxed, Ceiling, Floor, PerEpoch, PlateauConfig, ReduceOnPlateau, RepeatSkipped,
+    Sequence,
+};
 use crate::{Warmup, WarmupConfig};
 use burn::lr_scheduler::LrScheduler;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::LearningRate;
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{ConfigError, SkipCount};
 
 /// The wrappers as methods of every `LrScheduler`, Burn's constant (an `f64`) included. What the `init()` of
 /// Burn's own configurations gives has them from [`ModuleLrSchedulerExt`].
@@ -67,6 +70,11 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
     /// Of one type, whatever schedule it is: see [`Boxed::new`].
     fn boxed(self) -> Boxed {
         Boxed::new(self)
+    }
+
+    /// The last rate again after a skipped step: see [`RepeatSkipped::new`].
+    fn repeating_skipped(self, skips: SkipCount) -> RepeatSkipped<Self> {
+        RepeatSkipped::new(self, skips)
     }
 }
 

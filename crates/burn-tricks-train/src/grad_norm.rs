@@ -22,7 +22,8 @@
 //! # Where it stands
 //!
 //! Among the tricks: before a clipper for the norm that there was, after it for the norm that is left. For
-//! both, give them names: [`GradNorm::named`].
+//! both, give them names: [`GradNorm::named`]. Behind a [`StepGuard`](burn_tricks_grad::StepGuard) it does not
+//! measure the steps that were skipped, whose norm is no number and would be the epoch's mean.
 //!
 //! # Cost
 //!

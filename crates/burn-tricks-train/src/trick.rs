@@ -6,6 +6,7 @@
 //! | trick | before the step | after it | to validate with |
 //! | --- | --- | --- | --- |
 //! | [`ClipGradNorm`], [`NormalizeGrad`] | changes the gradients | | |
+//! | [`StepGuard`] | skips a step that has a gradient that is not finite | | |
 //! | [`Ema`], [`Swa`], [`Lawa`] | | updates the average | the average |
 //! | [`EmaSet`] | | updates the averages | |
 //! | [`GradNorm`](crate::GradNorm) | measures the gradients | | |
@@ -112,7 +113,7 @@ use burn::optim::GradientsParams;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use burn_tricks_average::{Ema, EmaSet, Lawa, Swa};
-use burn_tricks_grad::{ClipGradNorm, NormalizeGrad};
+use burn_tricks_grad::{ClipGradNorm, NormalizeGrad, StepGuard};
 use std::fmt::Debug;
 
 /// Something to do at every optimizer step. See the [module documentation](self).
@@ -124,6 +125,9 @@ pub trait Trick<M: Module>: Debug + Send {
     }
 
     /// The gradients for the optimizer, accumulated and summed over devices. Default: as they are.
+    ///
+    /// With none at all, where there were some, the step is skipped: the optimizer leaves everything as it is,
+    /// and [`after`](Self::after) is not called.
     fn before(&mut self, _model: &M, grads: GradientsParams) -> GradientsParams {
         grads
     }
@@ -194,6 +198,27 @@ impl<M: Module> Trick<M> for NormalizeGrad {
 
     fn describe(&self) -> Vec<String> {
         vec![format!("{self:?}")]
+    }
+}
+
+/// A skipped step reaches neither the optimizer nor what the tricks do after it.
+impl<M: Module> Trick<M> for StepGuard {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        self.admit(model, grads).unwrap_or_default()
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        let state = StepGuard::state(self);
+        Some(postcard::to_allocvec(&state).expect("numbers can be written to memory"))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        StepGuard::load_state(self, postcard::from_bytes(state)?);
+        Ok(())
     }
 }
 

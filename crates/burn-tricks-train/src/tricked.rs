@@ -298,8 +298,12 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
             return self;
         }
         self.stepped(|model, tricks| {
+            let some = !grads.is_empty();
             let grads = tricks.before(&model, grads);
-            model.optimize(optim, lr_module, grads)
+            match some && grads.is_empty() {
+                true => (model, Step::Skipped),
+                false => (model.optimize(optim, lr_module, grads), Step::Taken),
+            }
         })
     }
 
@@ -311,24 +315,37 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
     ) -> Self {
         self.stepped(|model, tricks| {
             if !tricks.sees_gradients() {
-                return model.optimize_multi(optim, lr_module, grads);
+                return (model.optimize_multi(optim, lr_module, grads), Step::Taken);
             }
-            let grads = tricks.before(&model, gathered(&model, grads));
+            let grads = gathered(&model, grads);
+            let some = !grads.is_empty();
+            let grads = tricks.before(&model, grads);
+            if some && grads.is_empty() {
+                return (model, Step::Skipped);
+            }
             let devices = model.devices();
             let main = devices.first().cloned().unwrap_or_default();
             let grads = MultiGradientsParams {
                 grads: vec![(grads, main.without_autodiff())],
             };
-            model.optimize_multi(optim, lr_module, grads)
+            (model.optimize_multi(optim, lr_module, grads), Step::Taken)
         })
     }
 }
 
+/// Whether a trick has let the gradients through.
+enum Step {
+    Taken,
+    Skipped,
+}
+
 impl<M: Module, H: Trick<M>> Tricked<M, H> {
-    fn stepped(self, step: impl FnOnce(M, &mut H) -> M) -> Self {
+    fn stepped(self, step: impl FnOnce(M, &mut H) -> (M, Step)) -> Self {
         let mut tricks = lock(&self.tricks);
-        let model = step(self.model, &mut tricks);
-        let model = tricks.after(model);
+        let model = match step(self.model, &mut tricks) {
+            (model, Step::Taken) => tricks.after(model),
+            (model, Step::Skipped) => model,
+        };
         drop(tricks);
         Self {
             model,

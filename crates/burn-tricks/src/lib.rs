@@ -27,7 +27,7 @@ pub mod prelude {
     pub use burn_tricks_core::{Buffers, ConfigError, Goal, MinDelta, Snapshot, force_init};
     pub use burn_tricks_grad::{
         ClipGradNorm, ClipGradNormConfig, ClipMode, GradientsExt as _, NonFinite, Norm, NormScope,
-        NormalizeGrad, NormalizeGradConfig,
+        NormalizeGrad, NormalizeGradConfig, StepGuard,
     };
     pub use burn_tricks_nn::{
         DropPathConfig, Forward as _, InceptionBlockConfig, InitWeightsConfig, InputScaler,
@@ -36,8 +36,8 @@ pub mod prelude {
         WeightNormConfig, WeightStandardizationConfig, seeded,
     };
     pub use burn_tricks_optim::{
-        DecayMode, DecayScope, Epsilon, Memory, MomentumForm, NormalizedGradient,
-        NormalizedGradientConfig, Scope,
+        DecayMode, DecayScope, Epsilon, Memory, ModuleOptimizerExt as _, MomentumForm,
+        NormalizedGradient, NormalizedGradientConfig, Scope,
     };
     pub use burn_tricks_schedule::{
         Anneal, BaseRate, Boxed, CosineConfig, CosineRestartsConfig, Curve as _, Cycles as _,

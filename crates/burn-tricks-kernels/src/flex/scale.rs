@@ -4,7 +4,7 @@ use super::door::{close, dense, from_numbers, open};
 use super::stored::Stored;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
-use crate::scale::AtZero;
+use crate::scale::Special;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::DType;
 use half::{bf16, f16};
@@ -12,31 +12,31 @@ use pulp::{Arch, Scalar, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// `factor · x`. The tensor must be one of this backend.
-pub(crate) fn scale(tensor: DispatchTensor, factor: f64, at_zero: AtZero) -> DispatchTensor {
+pub(crate) fn scale(tensor: DispatchTensor, factor: f64, special: Special) -> DispatchTensor {
     let tensor = open(tensor);
     close(match tensor.dtype() {
-        DType::F16 => scaled::<f16>(tensor, factor, at_zero),
-        DType::BF16 => scaled::<bf16>(tensor, factor, at_zero),
-        DType::F64 => scaled::<f64>(tensor, factor, at_zero),
-        _ => scaled::<f32>(tensor, factor, at_zero),
+        DType::F16 => scaled::<f16>(tensor, factor, special),
+        DType::BF16 => scaled::<bf16>(tensor, factor, special),
+        DType::F64 => scaled::<f64>(tensor, factor, special),
+        _ => scaled::<f32>(tensor, factor, special),
     })
 }
 
-fn scaled<E: Stored>(tensor: FlexTensor, factor: f64, at_zero: AtZero) -> FlexTensor {
+fn scaled<E: Stored>(tensor: FlexTensor, factor: f64, special: Special) -> FlexTensor {
     let mut tensor = dense(tensor);
     let factor = E::Wide::of(factor);
     if let Some(numbers) = tensor.try_storage_mut::<E>() {
-        multiply_all(numbers, factor, at_zero);
+        multiply_all(numbers, factor, special);
         return tensor;
     }
     let shape = tensor.shape();
     let mut new = tensor.storage::<E>().to_vec();
-    multiply_all(&mut new, factor, at_zero);
+    multiply_all(&mut new, factor, special);
     from_numbers(new, shape)
 }
 
-fn multiply_all<E: Stored>(numbers: &mut [E], factor: E::Wide, at_zero: AtZero) {
-    if at_zero == AtZero::Erase && factor.to_f64() == 0.0 {
+fn multiply_all<E: Stored>(numbers: &mut [E], factor: E::Wide, special: Special) {
+    if special == Special::ZeroErases && factor.to_f64() == 0.0 {
         return numbers.fill(E::zeroed());
     }
     numbers.par_chunks_mut(GRAIN).for_each(|numbers| {

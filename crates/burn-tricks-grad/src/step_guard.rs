@@ -1,0 +1,175 @@
+//! Skipping a step that has a gradient with an infinity or a NaN.
+//!
+//! A step that must not happen moves nothing: not the weights, not the optimizer's moments, not its step
+//! count, not the schedule, not a weight average. Two ways:
+//!
+//! | | [`NonFinite::SkipStep`](crate::NonFinite::SkipStep), [`mark_non_finite`] | [`StepGuard`] |
+//! | --- | --- | --- |
+//! | optimizers | those of `burn-tricks-optim`, with `skip_marked` | any |
+//! | reads the device | never | one number per step |
+//! | weights, moments, step count | stay | stay |
+//! | schedule, weight average, your counters | go on: the host does not know | stay: you are told |
+//!
+//! # Example
+//!
+//! ```
+//! use burn::lr_scheduler::LrScheduler as _;
+//! use burn::module::Module;
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{AdamConfig, GradientsParams};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_grad::StepGuard;
+//!
+//! let device = Device::flex().autodiff();
+//! let mut model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim = AdamConfig::new().init(); // Burn's, or any other
+//! let mut schedule = 1e-3; // a constant rate
+//! let mut guard = StepGuard::new();
+//!
+//! for size in [1.0, f32::INFINITY, 2.0] {
+//!     let input = Tensor::<2>::full([8, 4], size, &device);
+//!     let loss = model.forward(input).square().mean();
+//!     let grads = GradientsParams::from_grads(loss.backward(), &model);
+//!     let Some(grads) = guard.admit(&model, grads) else {
+//!         assert!(guard.skipped_in_a_row() < 10, "the training has diverged");
+//!         continue; // no step: the schedule keeps its rate, and the average is not updated
+//!     };
+//!     model = optim.step(schedule.step(), model, grads);
+//!     // ema.update(&model);
+//! }
+//! assert_eq!((guard.taken(), guard.skipped()), (2, 1));
+//! ```
+//!
+//! Marked on the device, for an optimizer of `burn-tricks-optim` with `skip_marked`, without clipping anything:
+//!
+//! ```
+//! # use burn::nn::LinearConfig;
+//! # use burn::optim::GradientsParams;
+//! # use burn::tensor::{Device, Tensor};
+//! use burn_tricks_grad::mark_non_finite;
+//!
+//! # let device = Device::flex().autodiff();
+//! # let model = LinearConfig::new(4, 2).init(&device);
+//! # let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//! # let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let grads = mark_non_finite(&model, grads);
+//! # let _ = grads;
+//! ```
+//!
+//! # Where it stands
+//!
+//! After accumulating and unscaling, before everything that changes gradients. With gradient accumulation, check
+//! the sum: the whole window is skipped, and the accumulator starts anew as it does after a step. (A micro-batch
+//! may be left out instead, if it is checked before it is added; the mean is then over those that were kept.)
+//!
+//! What the forward pass has done is not undone: a bad batch is in the running statistics of a batch norm.
+//!
+//! In a `Learner`, a `StepGuard` is a trick: `model.with_tricks((guard, clip, ema))`. A skipped step reaches neither
+//! the optimizer nor the tricks' second half. The `Learner` asks its schedule for a rate before it knows: give it
+//! `schedule.repeating_skipped(guard.skips())` of `burn-tricks-schedule`, which repeats the last rate after a
+//! skipped step.
+//!
+//! # Cost
+//!
+//! One read of the gradients, and one number read from the device per step.
+//!
+//! # Differences
+//!
+//! PyTorch's `GradScaler.step` skips the optimizer alone, and PyTorch's schedulers go on (it warns at the first
+//! step only). optax's `apply_if_finite` lets the bad gradient through after `max_consecutive_errors`; here
+//! [`skipped_in_a_row`](StepGuard::skipped_in_a_row) tells, and the program decides.
+//!
+//! # References
+//!
+//! - PyTorch, `torch.amp.GradScaler`; optax, `apply_if_finite`
+
+use crate::norm::{Norm, gathered_sum};
+use crate::rescale::{NonFinite, NormScope, rescale};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn_tricks_core::SkipCount;
+
+/// Tells which steps to skip, for any optimizer, and counts them. Reads the device once per step.
+#[derive(Debug, Clone, Default)]
+pub struct StepGuard {
+    taken: u64,
+    in_a_row: u64,
+    skips: SkipCount,
+}
+
+impl StepGuard {
+    /// Nothing counted yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The gradients, if every gradient of `module` is finite, and none if one is not: then no step is to be
+    /// taken. Waits for the device.
+    pub fn admit<M: Module>(
+        &mut self,
+        module: &M,
+        grads: GradientsParams,
+    ) -> Option<GradientsParams> {
+        if is_finite(module, &grads) {
+            self.taken += 1;
+            self.in_a_row = 0;
+            return Some(grads);
+        }
+        self.in_a_row += 1;
+        self.skips.add();
+        None
+    }
+
+    /// How many steps were taken.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// How many steps were skipped.
+    pub fn skipped(&self) -> u64 {
+        self.skips.get()
+    }
+
+    /// How many steps were skipped since the last that was taken.
+    pub fn skipped_in_a_row(&self) -> u64 {
+        self.in_a_row
+    }
+
+    /// The count of skipped steps as a handle, for a schedule that is stepped by somebody else. Clones of this
+    /// guard share it.
+    pub fn skips(&self) -> SkipCount {
+        self.skips.clone()
+    }
+
+    /// What a resumed run needs: steps taken, skipped, and skipped in a row.
+    pub fn state(&self) -> [u64; 3] {
+        [self.taken, self.skipped(), self.in_a_row]
+    }
+
+    /// Continues from what [`state`](Self::state) gave. Whoever holds [`skips`](Self::skips) sees it.
+    pub fn load_state(&mut self, [taken, skipped, in_a_row]: [u64; 3]) {
+        self.taken = taken;
+        self.in_a_row = in_a_row;
+        self.skips.set(skipped);
+    }
+}
+
+fn is_finite<M: Module>(module: &M, grads: &GradientsParams) -> bool {
+    let Some(sum) = gathered_sum(module, grads, Norm::L2) else {
+        return true; // no numbers
+    };
+    let bad = sum.into_norm(Norm::L2).is_bad();
+    #[allow(clippy::disallowed_methods)] // the one documented read
+    let bad = bad.into_data();
+    !bad.iter::<bool>().any(|bad| bad)
+}
+
+/// Makes every number of every gradient of `module` NaN if one of them is not finite, and changes nothing
+/// otherwise: the mark at which an optimizer of `burn-tricks-optim` with `skip_marked` skips the step. Nothing
+/// is read from the device. A clipper or normaliser does the same in its own pass, with
+/// [`NonFinite::SkipStep`].
+pub fn mark_non_finite<M: Module>(module: &M, grads: GradientsParams) -> GradientsParams {
+    let unchanged = &|norm: &crate::norm::ScaledNorm| norm.scale.ones_like();
+    let (norm, scope) = (Norm::L2, NormScope::Model);
+    rescale(module, grads, norm, scope, NonFinite::SkipStep, unchanged).0
+}

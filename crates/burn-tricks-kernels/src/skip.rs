@@ -1,0 +1,63 @@
+//! Steps that are not taken.
+//!
+//! A gradient can be marked to say that its step must not be taken: the transforms of `burn-tricks-grad` with
+//! `NonFinite::SkipStep` make *every* number of *every* gradient of a model NaN where one was infinite or NaN.
+//! An optimizer that is told to looks for the mark ([`Skip::marked`]) and keeps weight, state and step count
+//! as they are, to the bit: [`Step::apply_unless`](crate::Step::apply_unless).
+//!
+//! Nothing waits for the device. On the CPU backend the mark is looked at where it lies in memory, and a
+//! marked step costs nothing. Elsewhere the step is taken and the device chooses between old and new, which a
+//! backend that fuses operations makes part of the step; the host does not learn of it, and so the number of
+//! steps taken is on the device too: [`StepCount`](crate::StepCount).
+
+use burn::tensor::{Bool, Tensor};
+
+/// Whether a step is to be skipped.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // one per step, never in a list
+pub enum Skip {
+    /// The host knows.
+    Known(bool),
+    /// Only the device does: a tensor of one element.
+    OnDevice(Tensor<1, Bool>),
+}
+
+impl Skip {
+    /// The step is taken.
+    pub const NO: Self = Self::Known(false);
+
+    /// Whether the gradient bears the mark: its first number and its last are NaN. Two numbers are looked at,
+    /// not all: a NaN somewhere else is no mark, and shows in the weights.
+    pub fn marked<const D: usize>(grad: &Tensor<D>) -> Self {
+        let dims = grad.dims();
+        if dims.contains(&0) {
+            return Self::NO;
+        }
+        let first = grad.clone().slice(dims.map(|_| 0..1)).reshape([1]);
+        let last = grad.clone().slice(dims.map(|n| n - 1..n)).reshape([1]);
+        #[cfg(feature = "flex")]
+        {
+            let dtype = crate::accumulation_dtype(grad.dtype());
+            let known = |number: &Tensor<1>| {
+                crate::flex::scalar(&number.clone().cast(dtype).into_dispatch())
+            };
+            if let (Some(first), Some(last)) = (known(&first), known(&last)) {
+                return Self::Known(first.is_nan() && last.is_nan());
+            }
+        }
+        Self::OnDevice(first.is_nan().bool_and(last.is_nan()))
+    }
+
+    /// `old` where the step is skipped, else `new`.
+    pub fn choose<const D: usize>(&self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Known(true) => old,
+            Self::Known(false) => new,
+            Self::OnDevice(skip) => {
+                let skip = skip.clone().to_device(&new.device()).unsqueeze::<D>();
+                let shape = new.dims();
+                new.mask_where(skip.expand(shape), old)
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! How many steps were taken, where the device may have skipped some.
+
+use crate::{Number, Skip};
+use burn::tensor::{Device, FloatDType, Tensor};
+
+/// The number of steps taken: those that the host asked for, less those that the device skipped without the
+/// host's knowledge.
+#[derive(Debug, Clone)]
+pub struct StepCount {
+    asked: u64,
+    /// Of one element, `f32`; none before the first step that may have been skipped.
+    skipped: Option<Tensor<1>>,
+}
+
+impl StepCount {
+    /// `taken` steps, as a record has it.
+    pub fn new(taken: u64) -> Self {
+        Self {
+            asked: taken,
+            skipped: None,
+        }
+    }
+
+    /// With the step that begins now. Adam's `t` of this step, which counts from 1.
+    pub fn begun(mut self) -> Self {
+        self.asked = self.asked.saturating_add(1);
+        self
+    }
+
+    /// Without that step again where it is skipped.
+    pub fn ended(mut self, skip: &Skip) -> Self {
+        match skip {
+            Skip::Known(false) => {}
+            Skip::Known(true) => self.asked = self.asked.saturating_sub(1),
+            Skip::OnDevice(skip) => {
+                let now = skip.clone().float().cast(FloatDType::F32);
+                self.skipped = Some(match self.skipped {
+                    Some(skipped) => skipped + now,
+                    None => now,
+                });
+            }
+        }
+        self
+    }
+
+    /// The number, where the host knows it.
+    pub fn known(&self) -> Option<u64> {
+        match self.skipped {
+            None => Some(self.asked),
+            Some(_) => None,
+        }
+    }
+
+    /// The number. For records: it may wait for the device.
+    pub fn read(&self) -> u64 {
+        let skipped = self.skipped.as_ref().map_or(0.0, |skipped| {
+            #[allow(clippy::disallowed_methods)] // what this method is for, off the step path
+            let skipped = skipped.clone().into_data();
+            skipped.iter::<f64>().next().unwrap_or(0.0)
+        });
+        // A whole number: a count.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let skipped = skipped as u64;
+        self.asked.saturating_sub(skipped)
+    }
+
+    /// The same on another device.
+    pub fn moved_to(self, device: &Device) -> Self {
+        Self {
+            asked: self.asked,
+            skipped: self.skipped.map(|skipped| skipped.to_device(device)),
+        }
+    }
+
+    /// Whether this is the first step; to be asked after [`begun`](Self::begun).
+    pub fn is_first(&self) -> Skip {
+        match &self.skipped {
+            None => Skip::Known(self.asked <= 1),
+            Some(skipped) => Skip::OnDevice(time(self.asked, skipped).lower_elem(1.5)),
+        }
+    }
+
+    /// `1 + (t − 1) δ`, by which a learning rate that decays so is divided.
+    pub fn slowdown(&self, delta: f64) -> Number {
+        match &self.skipped {
+            None => Number::Known(1.0 + (self.asked - 1) as f64 * delta),
+            Some(skipped) => Number::OnDevice((time(self.asked, skipped) - 1.0) * delta + 1.0),
+        }
+    }
+
+    /// `1 − βᵗ`: what a decaying mean that started at 0 is divided by.
+    pub fn bias_correction(&self, beta: f64) -> Number {
+        match &self.skipped {
+            None => Number::Known(bias_correction(beta, self.asked)),
+            Some(skipped) => Number::OnDevice(one_minus_exp(time(self.asked, skipped) * beta.ln())),
+        }
+    }
+}
+
+pub(crate) fn bias_correction(beta: f64, time: u64) -> f64 {
+    1.0 - beta.powf(time as f64)
+}
+
+/// In `f64` where the device has it.
+fn time(asked: u64, skipped: &Tensor<1>) -> Tensor<1> {
+    let wide = match skipped.device().supports_dtype(FloatDType::F64) {
+        true => FloatDType::F64,
+        false => FloatDType::F32,
+    };
+    skipped.clone().cast(wide).neg() + asked as f64
+}
+
+/// `1 − eˣ` for x ≤ 0, to the precision of the type where x is small too.
+fn one_minus_exp(x: Tensor<1>) -> Tensor<1> {
+    // At the rate β = 0 this is ln 0, and 1 is right.
+    let x = x.clamp_min(-100.0);
+    let far = x.clone().exp().neg() + 1.0;
+    // Near 0 the difference would lose its digits: the Padé approximant [3/3], within 1e-8 up to 0.3.
+    let square = x.clone().square();
+    let odd = x.clone() * (square.clone() / 60.0 + 1.0);
+    let below = x.clone() * (square.clone() / 120.0 + 0.5);
+    let near = odd.neg() / (square / 10.0 + 1.0 - below);
+    far.mask_where(x.greater_elem(-0.3), near)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on_device(asked: u64, skips: u64) -> StepCount {
+        let device = Device::flex();
+        let skip = Skip::OnDevice(Tensor::<1>::ones([1], &device).equal_elem(1.0));
+        (0..skips).fold(StepCount::new(asked), |count, _| count.ended(&skip))
+    }
+
+    fn value(number: Number) -> f64 {
+        match number {
+            Number::Known(number) => number,
+            Number::OnDevice(number) =>
+            {
+                #[allow(clippy::disallowed_methods)]
+                number.into_data().iter::<f64>().next().unwrap()
+            }
+        }
+    }
+
+    #[test]
+    fn the_device_counts_what_it_skipped() {
+        let device = Device::flex();
+        let mark =
+            |skip: f64| Skip::OnDevice(Tensor::<1>::from_floats([skip], &device).equal_elem(1.0));
+        let count = StepCount::new(3).begun().ended(&mark(1.0));
+        assert_eq!((count.known(), count.read()), (None, 3));
+        let count = count.begun().ended(&mark(0.0));
+        assert_eq!(count.read(), 4);
+        let count = StepCount::new(3).begun().ended(&Skip::Known(true));
+        assert_eq!(count.known(), Some(3));
+        let count = count.begun().ended(&Skip::Known(false));
+        assert_eq!((count.known(), count.read()), (Some(4), 4));
+    }
+
+    #[test]
+    fn corrections_on_the_device_are_those_of_the_host() {
+        for beta in [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999] {
+            for taken in [1, 2, 3, 10, 100, 1_000, 30_000, 1_000_000] {
+                let host = value(StepCount::new(taken).bias_correction(beta));
+                let device = value(on_device(taken + 2, 2).bias_correction(beta));
+                assert!(
+                    (host - device).abs() <= 2e-8 * host,
+                    "β = {beta}, t = {taken}: {host} and {device}"
+                );
+            }
+        }
+        assert_eq!(value(on_device(5, 2).slowdown(0.5)), 2.0);
+        assert_eq!(value(StepCount::new(3).slowdown(0.5)), 2.0);
+    }
+
+    /// What devices without `f64` have.
+    #[test]
+    fn in_f32_too() {
+        for x in [
+            -1e-4_f32, -1e-3, -0.01, -0.1, -0.29, -0.31, -1.0, -20.0, -1e6,
+        ] {
+            let device = Device::flex();
+            let got = value(Number::OnDevice(one_minus_exp(Tensor::from_floats(
+                [x],
+                &device,
+            ))));
+            let right = -f64::from(x).exp_m1();
+            assert!(
+                (got - right).abs() <= 3e-7 * right,
+                "{x}: {got} and {right}"
+            );
+        }
+    }
+}
