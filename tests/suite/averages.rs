@@ -146,7 +146,10 @@ fn a_half_precision_average_moves() {
             let case = case("ema_stall", name);
             assert_eq!(read::<f64>(&case["held_in_its_type"]), 1.0, "the bug");
             let at = |value: f64| Pair::new(&[value], &[value], dtype, &device);
-            let mut ema = EmaConfig::new(read(&case["decay"])).init(&at(1.0)).unwrap();
+            let mut ema = EmaConfig::new(read(&case["decay"]))
+                .with_warmup(EmaWarmup::None)
+                .init(&at(1.0))
+                .unwrap();
             for _ in 0..read(&case["steps"]) {
                 ema.update(&at(2.0));
             }
@@ -160,7 +163,10 @@ fn a_half_precision_average_moves() {
 #[test]
 fn updates_come_every_nth_step_after_the_start() {
     let device = Device::flex();
-    let config = EmaConfig::new(0.5).with_update_every(2).with_start_after(3);
+    let config = EmaConfig::new(0.5)
+        .with_warmup(EmaWarmup::None)
+        .with_update_every(2)
+        .with_start_after(3);
     let mut ema = config.init(&pair(0.0, &device)).unwrap();
     let mut trace = Vec::new();
     for step in 1..=7 {
@@ -363,6 +369,7 @@ fn statistics_of_batch_norm_are_averaged_or_copied() {
     let run = |buffers| {
         let model = start.valid().train();
         let mut ema = EmaConfig::new(0.75)
+            .with_warmup(EmaWarmup::None)
             .with_buffers(buffers)
             .init(&model)
             .unwrap();
@@ -596,6 +603,7 @@ fn configurations_survive_json_and_averages_are_values() {
 fn an_average_follows_its_model_to_another_device() {
     for (name, device) in devices() {
         let mut ema = EmaConfig::new(0.5)
+            .with_warmup(EmaWarmup::None)
             .init(&pair(1.0, &Device::flex()))
             .unwrap();
         ema.update(&pair(3.0, &device));

@@ -59,7 +59,9 @@ fn statistics_are_averaged_or_copied_by_every_average_in_every_type() {
         for buffers in [Buffers::Average, Buffers::Copy] {
             for start in [0, 1, 2] {
                 let first = net(1.0, dtype);
-                let ema = EmaConfig::new(0.5).with_buffers(buffers);
+                let ema = EmaConfig::new(0.5)
+                    .with_warmup(EmaWarmup::None)
+                    .with_buffers(buffers);
                 let mut ema = ema.with_start_after(start).init(&first).unwrap();
                 let swa = SwaConfig::new(1).with_buffers(buffers);
                 let mut swa = swa.with_start_after(start).init(&first).unwrap();
@@ -103,7 +105,9 @@ fn statistics_are_averaged_or_copied_by_every_average_in_every_type() {
 
 #[test]
 fn a_half_precision_average_moves_after_a_late_start_too() {
-    let config = EmaConfig::new(0.999).with_start_after(2);
+    let config = EmaConfig::new(0.999)
+        .with_warmup(EmaWarmup::None)
+        .with_start_after(2);
     let mut ema = config.init(&pair(1.0, DType::BF16)).unwrap();
     for _ in 0..2 {
         ema.update(&pair(1.0, DType::BF16));
@@ -171,7 +175,10 @@ fn an_average_follows_the_types_of_its_model() {
         }
     }
     // Held in f32 still, when the model goes down to bf16 in the middle of a run.
-    let mut ema = EmaConfig::new(0.999).init(&pair(1.0, F32)).unwrap();
+    let mut ema = EmaConfig::new(0.999)
+        .with_warmup(EmaWarmup::None)
+        .init(&pair(1.0, F32))
+        .unwrap();
     ema.update(&pair(1.0, F32));
     for _ in 0..1000 {
         ema.update(&pair(2.0, BF16));
@@ -184,6 +191,7 @@ fn an_average_follows_the_types_of_its_model() {
 fn integers_follow_the_device_too() {
     for (name, device) in crate::devices::devices() {
         let mut ema = EmaConfig::new(0.5)
+            .with_warmup(EmaWarmup::None)
             .init(&Mixed::new(1.0, 1, false, &Device::flex()))
             .unwrap();
         ema.update(&Mixed::new(3.0, 2, true, &device));

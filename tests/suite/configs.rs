@@ -355,7 +355,7 @@ fn stopping() -> Vec<Row> {
         row(
             EpochLoaderConfig::new(32, 1),
             &["batch_size", "seed"],
-            r#"{"batch_size":8,"seed":7,"shuffle":false,"workers":2,"reseed_device":false}"#,
+            r#"{"batch_size":8,"seed":7,"shuffle":false,"drop_last":true,"workers":2,"reseed_device":false}"#,
         ),
     ]
 }

@@ -14,6 +14,7 @@ mod dropouts;
 mod dropouts_connect;
 mod dropouts_mc;
 mod early_stopping;
+mod ema_default;
 mod ensemble;
 mod epoch_loader;
 mod epoch_loader_samples;

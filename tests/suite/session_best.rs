@@ -39,7 +39,10 @@ fn the_best_model_is_the_one_that_was_validated() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let run = || {
-        let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
+        let ema = EmaConfig::new(0.5)
+            .with_warmup(EmaWarmup::None)
+            .init(&Counter::new())
+            .unwrap();
         let (session, stop) = counting(folder.path())
             .session()
             .without_clock()
@@ -82,7 +85,10 @@ fn the_best_model_is_the_one_that_was_validated() {
 fn in_memory_too() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
+    let ema = EmaConfig::new(0.5)
+        .with_warmup(EmaWarmup::None)
+        .init(&Counter::new())
+        .unwrap();
     let (session, _) = counting(folder.path())
         .session()
         .without_clock()
@@ -300,7 +306,10 @@ fn a_state_that_no_trick_takes_is_an_error() {
     ));
     // An average is not dropped without a word, whatever takes its place.
     let folder = tempfile::tempdir().unwrap();
-    let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
+    let ema = EmaConfig::new(0.5)
+        .with_warmup(EmaWarmup::None)
+        .init(&Counter::new())
+        .unwrap();
     launch(folder.path(), (ema,)).unwrap();
     assert!(launch(folder.path(), ((),)).is_err());
     assert!(launch(folder.path(), (UpdateRatio::new().0,)).is_err());

@@ -31,7 +31,10 @@ fn flex() -> Device {
 fn model(seed: u64) -> Model {
     let net = Net::seeded(seed, &flex());
     let clip = ClipGradNormConfig::new(0.5).init().unwrap();
-    let ema = EmaConfig::new(0.9).init(&net).unwrap();
+    let ema = EmaConfig::new(0.9)
+        .with_warmup(EmaWarmup::None)
+        .init(&net)
+        .unwrap();
     net.with_tricks((clip, ema))
 }
 

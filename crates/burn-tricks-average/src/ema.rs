@@ -29,8 +29,22 @@
 //! # }
 //! ```
 //!
-//! Half of the past forgotten in 1000 steps, looked at every tenth, warmed up, after the first epoch;
-//! saved and gone on with:
+//! A decay that fits the length of the run:
+//!
+//! ```
+//! use burn_tricks_average::EmaConfig;
+//! use burn_tricks_core::Run;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let run = Run::of_batches(30, 50_000, 128, 1)?;
+//! assert_eq!(run.steps(), 11_730);
+//! assert!((EmaConfig::for_run(&run).decay - 0.99915).abs() < 1e-5);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Half of the past forgotten in 1000 steps, updated every tenth step, with timm's warm-up, after the
+//! first epoch; saved and resumed:
 //!
 //! ```
 //! use burn::nn::LinearConfig;
@@ -73,7 +87,7 @@
 //! - `d` is a decay per *update*, as in PyTorch, Lightning, Keras and timm; a half-life is in optimizer
 //!   steps, as Composer's is in its units of time, whatever `update_every` is.
 //! - PyTorch's `AveragedModel` copies the weights at its first update: [`EmaWarmup::FirstUpdateCopies`].
-//!   timm's begins with the weights at construction, as here by default, unless it is told the step;
+//!   timm's begins with the weights at construction, [`EmaWarmup::None`], unless it is told the step;
 //!   then it copies first too. optax's `ema(debias=True)` begins with zeros and divides:
 //!   [`EmaWarmup::BiasCorrected`] gives the same numbers.
 //! - All of them average in the type of the weights: with `bf16` weights and `d = 0.999` the average
@@ -84,8 +98,37 @@
 //!
 //! # Suggested values
 //!
-//! `d` 0.999 for thousands of steps, 0.9999 for hundreds of thousands (timm's default), with a warm-up
-//! when the run is short. About the last `1 / (1 − d)` updates count.
+//! [`EmaConfig::for_run`] where the length of the run is known. Otherwise a `d` of 0.999 for thousands of
+//! steps and 0.9999 for hundreds of thousands (timm's default). Once it has warmed up, about the last
+//! `1 / (1 − d)` updates count.
+//!
+//! The warm-up decides how good the average is early on, and in a run that is short for `d`. Two layers
+//! of 64 units on the digits, plain SGD at a constant rate of 0.5, 34 steps per epoch, means over six seeds;
+//! the accuracy on the validation set, in %, of the average with `d` = 0.999:
+//!
+//! ```text
+//! epochs                    1      2      5     20     50    100
+//! the weights themselves  45.3   66.1   93.6   98.0   98.0   98.0
+//! None                     9.6   15.2   54.6   96.1   98.1   98.0
+//! FirstUpdateCopies       13.1   16.1   46.1   96.2   98.1   98.0
+//! BiasCorrected           71.2   77.8   91.8   97.3   98.1   98.0
+//! Timm, p = 3/4           72.6   80.6   94.0   98.0   97.9   98.0
+//! Timm, p = 2/3           72.7   82.0   94.5   98.2   97.9   97.9
+//! TensorFlow              67.7   82.8   95.0   98.2   97.9   98.0
+//! for_run(epochs)         64.5   83.1   95.1   98.2   97.9   98.0
+//! ```
+//!
+//! Without a warm-up the average of a short run is worse than the weights by tens of points, although
+//! nothing is wrong with the training. With TensorFlow's, the default, it is better than the weights up to
+//! the 20th epoch, and has the lowest loss of all; at the end of the long run all are alike. At a rate of
+//! 0.1 the order of the warm-ups is the same. `cargo run --release --example ema_warmups` prints this table
+//! with the losses, in a minute.
+//!
+//! The reason: where `n` updates have been made, `(1 + n) / (10 + n)` averages about the last tenth of
+//! them, whatever `n` is. That is one of Karras' power functions, of relative width 0.09, in the range that
+//! they found best; and the length of an average that a longer run needs grows with the run.
+//! Bias correction forgets only the weights at construction: as long as `n` is small against `1 / (1 − d)`,
+//! all that came after them count alike.
 //!
 //! # References
 //!
@@ -93,13 +136,15 @@
 //!   <https://doi.org/10.1137/0330046>
 //! - Morales-Brotons, Vogels, Hendrikx, *Exponential moving average of weights in deep learning:
 //!   dynamics and benefits*, 2024, <https://arxiv.org/abs/2411.18704>
-//! - PyTorch, `torch.optim.swa_utils.AveragedModel`; timm, `ModelEmaV3`
+//! - Karras et al., *Analyzing and improving the training dynamics of diffusion models*, 2024, section 3,
+//!   <https://arxiv.org/abs/2312.02696>
+//! - PyTorch, `torch.optim.swa_utils.AveragedModel`; timm, `ModelEmaV3`; diffusers, `EMAModel`
 
 use crate::recorded::Kind;
 use crate::running::{Live, Running, Sampling};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{Buffers, Config, ConfigError, Difference};
+use burn_tricks_core::{Buffers, Config, ConfigError, Difference, Run};
 use serde::{Deserialize, Serialize};
 
 /// How small the decay is at first, so that the weights at the start are soon forgotten. `n` counts
@@ -107,13 +152,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum EmaWarmup {
-    /// `dₙ = d`: the weights at construction fade like all others.
+    /// `dₙ = d`: the weights at construction fade like all others. A run of fewer than a few times
+    /// `1 / (1 − d)` updates ends before they have faded.
     None,
     /// `d₀ = 0`, then `d`: PyTorch's `AveragedModel`.
     FirstUpdateCopies,
-    /// `min(d, (1 + n) / (10 + n))`: TensorFlow's `ExponentialMovingAverage(num_updates)`.
+    /// `min(d, (1 + n) / (10 + n))`: about the last tenth of the updates so far count. TensorFlow's
+    /// `ExponentialMovingAverage(num_updates)`; the default of torch-ema and of diffusers' `EMAModel`.
     TensorFlow,
-    /// `min(d, 1 − (1 + n/γ)^−p)`: timm's `use_warmup`, and that of diffusers.
+    /// `min(d, 1 − (1 + n/γ)^−p)`: timm's `use_warmup`, and diffusers' `use_ema_warmup`.
     Timm {
         /// γ > 0. timm: 1.
         gamma: f64,
@@ -149,8 +196,8 @@ impl EmaWarmup {
 pub struct EmaConfig {
     /// d in `[0, 1)`, per update. With 0 the average is the weights.
     pub decay: f64,
-    /// How it begins. Default: [`EmaWarmup::None`].
-    #[config(default = "EmaWarmup::None")]
+    /// How it begins. Default: [`EmaWarmup::TensorFlow`].
+    #[config(default = "EmaWarmup::TensorFlow")]
     pub warmup: EmaWarmup,
     /// Optimizer steps from one update to the next, at least 1. Default: 1.
     #[config(default = 1)]
@@ -179,6 +226,13 @@ impl EmaConfig {
             return Err(ConfigError::new("half_life", requirement, steps));
         }
         Ok(Self::new(decay).with_update_every(update_every))
+    }
+
+    /// The average for a run of that length: the last tenth of its steps count, with the decay
+    /// `1 − 10 / steps`, updated every step. Up to 10 steps, the average is the weights.
+    pub fn for_run(run: &Run) -> Self {
+        // No run is so long that nothing may be forgotten.
+        Self::new((1.0 - 10.0 / run.steps() as f64).clamp(0.0, 1.0 - f64::EPSILON))
     }
 
     /// The average, before the first step: it is the weights of `model`.

@@ -1,7 +1,7 @@
 //! The length of a training run, in optimizer steps.
 //!
-//! Every length in this crate is a number of optimizer steps, because that is when Burn asks a
-//! scheduler. [`Run`] turns epochs, and fractions of the whole run, into steps:
+//! Schedules and averages count in optimizer steps. [`Run`] turns epochs, and fractions of the whole run,
+//! into steps:
 //!
 //! ```text
 //! steps per epoch = ⌈⌈samples / batch size⌉ / batches accumulated⌉
@@ -10,30 +10,14 @@
 //!
 //! # Example
 //!
-//! Three epochs of warm-up, then a cosine over the rest:
-//!
 //! ```
-//! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, Run, WarmupConfig};
+//! use burn_tricks_core::Run;
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let run = Run::of_batches(30, 1437, 32, 1)?;
 //! assert_eq!((run.steps_per_epoch(), run.steps()), (45, 1350));
-//! let warmup = run.epochs(3);
-//! let schedule = CosineConfig::new(0.1, run.steps() - warmup)
-//!     .init()?
-//!     .with_warmup(WarmupConfig::new(warmup))?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A decay over the last fifth:
-//!
-//! ```
-//! use burn_tricks_schedule::{Run, WarmupStableDecayConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let run = Run::new(10, 500)?;
-//! let schedule = WarmupStableDecayConfig::new(0.1, run.steps(), run.fraction(0.2)?).init()?;
+//! assert_eq!(run.epochs(3), 135); // of warm-up
+//! assert_eq!(run.fraction(0.2)?, 270); // of decay
 //! # Ok(())
 //! # }
 //! ```
@@ -48,7 +32,7 @@
 //!   here the numbers are plain and can be printed before the run.
 //! - PyTorch's one-cycle takes `epochs` and `steps_per_epoch` itself; its other schedules take steps.
 
-use burn_tricks_core::ConfigError;
+use crate::ConfigError;
 use serde::{Deserialize, Serialize};
 
 /// A run of whole epochs, all of the same number of optimizer steps.
