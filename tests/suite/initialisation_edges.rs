@@ -90,7 +90,7 @@ fn reparameterized_weights_are_refused() {
         let plain = LinearConfig::new(4, 3).init(&device);
         for (which, layer) in reparameterized(&plain) {
             let what = format!("{name} {which}");
-            let model = vec![plain.clone(), layer];
+            let model = vec![LinearConfig::new(4, 3).init(&device), layer];
             let refused = |error: InitError| {
                 let path = "1.weight".to_owned();
                 assert_eq!(error, InitError::Reparameterized { path }, "{what}");

@@ -67,7 +67,7 @@ use burn::module::{Module, ModuleDisplay, ModuleMapper, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{Bool, Int, Tensor};
 use burn_tricks_core::{Config, ConfigError, Snapshot};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// Configuration of [`SnapshotEnsemble`].
 #[derive(Config, Debug, PartialEq)]
@@ -145,7 +145,7 @@ impl<M: Module + ModuleDisplay> SnapshotEnsemble<M> {
         let members = self.members.iter();
         config.init(
             members
-                .map(|member| member.model().map(&mut NewIds))
+                .map(|member| member.model().map(&mut NewIds::default()))
                 .collect(),
         )
     }
@@ -174,11 +174,19 @@ impl<M: Module + ModuleDisplay> SnapshotEnsemble<M> {
 }
 
 /// Parameter ids of its own for each member. Running statistics keep theirs: no optimizer reaches them.
-struct NewIds;
+/// What was one parameter at several places is so again.
+#[derive(Default)]
+struct NewIds(HashMap<ParamId, ParamId>);
+
+impl NewIds {
+    fn of(&mut self, id: ParamId) -> ParamId {
+        *self.0.entry(id).or_default()
+    }
+}
 
 impl ModuleMapper for NewIds {
     fn map_float<const D: usize>(&mut self, mut param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.id = ParamId::new();
+        param.id = self.of(param.id);
         param
     }
 
@@ -186,7 +194,7 @@ impl ModuleMapper for NewIds {
         &mut self,
         mut param: Param<Tensor<D, Int>>,
     ) -> Param<Tensor<D, Int>> {
-        param.id = ParamId::new();
+        param.id = self.of(param.id);
         param
     }
 
@@ -194,7 +202,7 @@ impl ModuleMapper for NewIds {
         &mut self,
         mut param: Param<Tensor<D, Bool>>,
     ) -> Param<Tensor<D, Bool>> {
-        param.id = ParamId::new();
+        param.id = self.of(param.id);
         param
     }
 }

@@ -1,5 +1,6 @@
 //! Putting values into a live module: everything but the values stays.
 
+use crate::tied::tie_where_equal;
 use crate::values::Values;
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, DType, Device, GradientCheckpointingStrategy, Int, Tensor};
@@ -14,7 +15,9 @@ pub(crate) fn with_values<M: Module>(model: &M, values: Values) -> M {
         true => model.valid().train(),
         false => model.valid(),
     };
-    fresh.map(&mut Restorer { values, context })
+    let restored = fresh.map(&mut Restorer { values, context });
+    // Each place is a leaf of its own now: those of a tied parameter have to be one again.
+    tie_where_equal(restored)
 }
 
 /// What the tensors and flags of a live module are, apart from their values.
@@ -25,7 +28,9 @@ struct Context {
     flags: VecDeque<bool>,
 }
 
-struct FloatContext {
+/// What a float tensor of a live module is, apart from its values.
+#[derive(Debug, PartialEq)]
+pub(crate) struct FloatContext {
     device: Device,
     dtype: DType,
     autodiff: bool,
@@ -35,7 +40,7 @@ struct FloatContext {
 }
 
 impl FloatContext {
-    fn of<const D: usize>(value: &Tensor<D>) -> Self {
+    pub(crate) fn of<const D: usize>(value: &Tensor<D>) -> Self {
         let autodiff = value.is_autodiff();
         Self {
             device: value.device().without_autodiff(),
@@ -47,7 +52,8 @@ impl FloatContext {
         }
     }
 
-    fn give<const D: usize>(self, value: Tensor<D>, id: ParamId) -> Tensor<D> {
+    /// `value`, which autodiff does not track, as a leaf of this kind: the parameter `id`.
+    pub(crate) fn give<const D: usize>(self, value: Tensor<D>, id: ParamId) -> Tensor<D> {
         let value = value.to_device(&self.device).cast(self.dtype);
         if !self.autodiff {
             return value;

@@ -39,7 +39,7 @@ pub struct ParamInfo {
 }
 
 /// Every float parameter of `module` (running statistics included), in the module's own order.
-/// Lazy parameters are initialised.
+/// Lazy parameters are initialised. A tied parameter is listed at each of its places, with one id.
 pub fn params<M: Module>(module: &M) -> Vec<ParamInfo> {
     let mut list = List::default();
     module.visit(&mut list);

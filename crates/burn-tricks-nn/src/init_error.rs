@@ -21,6 +21,19 @@ pub enum InitError {
         /// The distribution.
         init: WeightInit,
     },
+    /// A path leads only to parameters that are not drawn unless a rule gives their own path or that of
+    /// the module that holds them.
+    NothingToDraw {
+        /// The path; empty for the whole module.
+        path: String,
+    },
+    /// Two layers that are to be scaled hold one weight.
+    Tied {
+        /// The path of the weight of the first.
+        path: String,
+        /// Its path in the second.
+        other: String,
+    },
     /// A parameter is reparameterized: what is written there is not what the layer computes with.
     Reparameterized {
         /// The path of the parameter.
@@ -31,7 +44,8 @@ pub enum InitError {
         /// The path.
         path: String,
     },
-    /// The output of a layer does not vary, or is not finite: no factor makes its variance 1.
+    /// The output of a layer does not vary by more than rounding, or is not finite: no factor makes its
+    /// variance 1.
     Output {
         /// The path of the layer.
         path: String,
@@ -57,6 +71,22 @@ impl Display for InitError {
                     "`{path}` of shape {shape:?} cannot be drawn by {init:?}: {reason}"
                 )
             }
+            Self::NothingToDraw { path } => {
+                let whose = match path.as_str() {
+                    "" => "the module".to_owned(),
+                    path => format!("what is at `{path}`"),
+                };
+                write!(
+                    f,
+                    "{whose} has no weight of Burn's linear layers, convolutions or embeddings to draw; \
+                     give other parameters a rule with their own path or that of the module that holds \
+                     them"
+                )
+            }
+            Self::Tied { path, other } => write!(
+                f,
+                "`{path}` and `{other}` are one tied weight, which can be scaled for one layer only"
+            ),
             Self::Reparameterized { path } => write!(
                 f,
                 "`{path}` must have no reparameterization (initialise before attaching, or materialize \
@@ -69,7 +99,8 @@ impl Display for InitError {
             ),
             Self::Output { path, variance } => write!(
                 f,
-                "the output of `{path}` must have a positive and finite variance, got {variance}"
+                "the output of `{path}` must vary by more than rounding and be finite, got a variance of \
+                 {variance:e}"
             ),
         }
     }

@@ -28,7 +28,7 @@
 //! # }
 //! ```
 //!
-//! Other distributions by path. A rule is for everything at and below its path; `*` stands for one part
+//! Other distributions by path. A rule is for the layers at and below its path; `*` stands for one part
 //! of it, and the last rule that fits counts. Here the last layer of each residual block starts at zero,
 //! so that each block starts as the identity:
 //!
@@ -47,11 +47,20 @@
 //!
 //! # What is drawn
 //!
-//! Weights of two dimensions and more, by the layout of their layer ([`UnitAxis`]): the fans of Burn's
-//! linear layers are right in both of their layouts. A grouped transposed convolution is drawn too narrow,
-//! by the root of its groups: give it a rule with [`WeightInit::Normal`] (see [`UnitAxis`]). Biases
-//! (vectors of this name) become zero, which Burn gives the weight's initialiser. Norms' scales and shifts,
-//! embeddings and running statistics stay, unless a rule names them, which running statistics cannot be.
+//! | parameters | without a rule | with a rule |
+//! | --- | --- | --- |
+//! | weights of Burn's linear layers and convolutions, those inside attention and recurrent cells too | drawn | drawn |
+//! | weights of embeddings, which have no fans | drawn, if one distribution is right for any shape: constant, uniform, normal, truncated normal | drawn |
+//! | biases of these layers | zero, as [`biases`](InitWeightsConfig::biases) says | the same; drawn by a rule with the bias's own path |
+//! | biases of the gates of recurrent cells, such as a forget gate's 1, and of your own modules | stay | drawn by a rule with the bias's own path |
+//! | everything else: scales and shifts of norms, factors of residual blocks, position embeddings, other parameters of your own modules | stay | drawn by a rule with the path of the parameter or of the module that holds it |
+//! | running statistics | stay | stay |
+//!
+//! [`InitWeights::paths`] lists what would change. The layout of the layer ([`UnitAxis`]) gives the fans:
+//! those of Burn's linear layers are right in both of their layouts. A grouped transposed convolution is
+//! drawn too narrow, by the root of its groups: give it a rule with [`WeightInit::Normal`] (see
+//! [`UnitAxis`]). A [tied](crate::tied_weights) parameter is drawn once, for the layer it stands in first;
+//! a rule may give any of its paths.
 //!
 //! # Where it stands
 //!
@@ -69,7 +78,8 @@
 //! # Differences
 //!
 //! Burn's `Initializer` is chosen while a module is made; it swaps the fans of column-major linear
-//! layers, and its `Orthogonal` panics at the bias. PyTorch swaps the fans of transposed convolutions.
+//! layers, and its `Orthogonal` panics at the bias. PyTorch's functions take one tensor each and leave it
+//! to their user to find the weights of layers; it swaps the fans of transposed convolutions.
 //! The numbers of the scaled distributions are PyTorch's and Keras's.
 //!
 //! # Suggested values
@@ -97,7 +107,8 @@ use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, UnitAxis, force_init, params};
 use serde::{Deserialize, Serialize};
 
-/// What becomes of biases.
+/// What becomes of the biases of linear layers and convolutions. Those of the gates of recurrent cells
+/// stay in either case, unless a rule gives their own path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Biases {
     /// They become zero.
@@ -109,7 +120,7 @@ pub enum Biases {
 /// What becomes of parameters that no rule names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Others {
-    /// Weights are drawn, biases zeroed.
+    /// Weights of layers are drawn, their biases zeroed.
     Draw,
     /// They stay.
     Keep,
@@ -121,7 +132,8 @@ pub enum Others {
 pub struct InitRule {
     /// The path of the part, as records name it: `blocks.*.second`, where `*` is one part of a path.
     pub path: String,
-    /// The distribution of its weights.
+    /// The distribution of the weights of its layers; where it is the path of a parameter or of the module
+    /// that holds it, of any parameter.
     pub weights: WeightInit,
 }
 
@@ -146,7 +158,8 @@ pub struct InitWeightsConfig {
 }
 
 impl InitWeightsConfig {
-    /// Adds a rule: `weights` for everything at and below `path`.
+    /// Adds a rule: `weights` for the layers at and below `path`, and for whatever parameter has this path
+    /// or is held by the module of this path.
     pub fn with_rule(mut self, path: &str, weights: WeightInit) -> Self {
         let path = path.to_owned();
         self.rules.push(InitRule { path, weights });
@@ -190,103 +203,204 @@ impl InitWeights {
     ///
     /// # Errors
     ///
-    /// If a rule fits nothing, a distribution needs fans or dimensions that its parameter does not have, or
-    /// a parameter that would change is reparameterized.
+    /// If a rule fits nothing, there is nothing to draw, a distribution needs fans or dimensions that its
+    /// parameter does not have, or a parameter that would change is reparameterized.
     pub fn apply<M: Module>(&self, model: &M) -> Result<M, InitError> {
         // Draws what is lazy first: what follows the seed is ours alone.
         force_init(model);
-        let params = params(model);
-        let fits = |rule: &&InitRule| !params.iter().any(|param| is_below(&rule.path, &param.path));
-        if let Some(rule) = self.config.rules.iter().find(fits) {
-            return Err(InitError::NoSuchPath {
-                path: rule.path.clone(),
-            });
-        }
         if let Some(seed) = self.config.seed {
             for device in model.devices() {
                 device.seed(seed);
             }
         }
+        let (model, _) = self.run(model, false)?;
+        Ok(model)
+    }
+
+    /// The paths of the parameters that [`apply`](Self::apply) would give new values, to see whether the
+    /// rules mean what they should. Of a tied parameter the first.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn paths<M: Module>(&self, model: &M) -> Result<Vec<String>, InitError> {
+        let (_, changed) = self.run(model, true)?;
+        Ok(changed)
+    }
+
+    /// The new model, and the paths of what is new. In a rehearsal nothing is drawn.
+    fn run<M: Module>(&self, model: &M, is_rehearsal: bool) -> Result<(M, Vec<String>), InitError> {
+        let rules = &self.config.rules;
         let mut drawing = Drawing {
             config: &self.config,
             reparameterized: reparameterized(model),
+            is_rehearsal,
+            is_used: vec![false; rules.len()],
+            changed: Vec::new(),
             error: None,
         };
-        let model = rewrite(model, &mut drawing);
-        drawing.error.map_or(Ok(model), Err)
+        let drawn = rewrite(model, &mut drawing);
+        let unused = rules.iter().zip(drawing.is_used).find(|(_, used)| !used);
+        if let Some((InitRule { path, .. }, _)) = unused {
+            let path = path.clone();
+            let is_there = params(model)
+                .iter()
+                .any(|param| is_below(&path, &param.path));
+            return Err(match is_there {
+                true => InitError::NothingToDraw { path },
+                false => InitError::NoSuchPath { path },
+            });
+        }
+        if let Some(error) = drawing.error {
+            return Err(error);
+        }
+        if drawing.changed.is_empty() {
+            let path = String::new();
+            return Err(InitError::NothingToDraw { path });
+        }
+        Ok((drawn, drawing.changed))
     }
 }
 
 /// Whether `path` lies at or below `rule`, part by part.
 fn is_below(rule: &str, path: &str) -> bool {
+    levels_below(rule, path).is_some()
+}
+
+/// By how many parts `path` lies below `rule`, 0 at it; `None` elsewhere.
+fn levels_below(rule: &str, path: &str) -> Option<usize> {
     let mut parts = path.split('.');
-    rule.split('.').all(|expected| {
+    let fits = rule.split('.').all(|expected| {
         parts
             .next()
             .is_some_and(|part| expected == "*" || expected == part)
-    })
+    });
+    fits.then(|| parts.count())
+}
+
+/// What a parameter is to the layer that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The weight of a linear layer or a convolution.
+    Weight,
+    /// The weight of an embedding.
+    Rows,
+    /// The bias of a linear layer or a convolution, which only shifts its outputs.
+    Bias,
+    /// A bias whose value means something, as that of a gate may, or of which nothing is known.
+    OtherBias,
+    /// Neither.
+    Other,
+}
+
+/// Burn's layers that multiply by a weight.
+const LAYERS: [&str; 8] = [
+    "Linear",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "DeformConv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+];
+
+impl Role {
+    fn of(site: &Site<'_>) -> Self {
+        let layer = site.container().strip_prefix("Struct:").unwrap_or("");
+        let is_layer = LAYERS.contains(&layer);
+        let mut containers = site.containers.iter();
+        let is_gate = containers.any(|at| at == "Struct:GateController");
+        match site.field() {
+            "weight" if is_layer => Self::Weight,
+            "weight" if layer == "Embedding" => Self::Rows,
+            "bias" if is_layer && !is_gate => Self::Bias,
+            "bias" => Self::OtherBias,
+            _ => Self::Other,
+        }
+    }
 }
 
 struct Drawing<'a> {
     config: &'a InitWeightsConfig,
     reparameterized: Vec<String>,
+    is_rehearsal: bool,
+    /// Of each rule, whether it fits a parameter.
+    is_used: Vec<bool>,
+    /// The paths of what is new.
+    changed: Vec<String>,
     error: Option<InitError>,
 }
 
 impl Drawing<'_> {
+    /// How the parameter at `site` is drawn; `None` if it stays.
+    fn init_of(&mut self, site: &Site<'_>) -> Option<WeightInit> {
+        let role = Role::of(site);
+        let (mut fitting, mut is_below_one) = (None, false);
+        for (rule, is_used) in self.config.rules.iter().zip(&mut self.is_used) {
+            let places = site.paths.iter();
+            let Some(levels) = places
+                .filter_map(|path| levels_below(&rule.path, path))
+                .min()
+            else {
+                continue;
+            };
+            is_below_one = true;
+            // The rule of a layer is for its weight; only the bias's own path is for the bias.
+            let fits = match role {
+                Role::Weight | Role::Rows => true,
+                Role::Bias | Role::OtherBias => levels == 0,
+                Role::Other => levels <= 1,
+            };
+            if fits {
+                fitting = Some(rule.weights);
+                *is_used = true;
+            }
+        }
+        if fitting.is_some() {
+            return fitting;
+        }
+        let is_asked_for = is_below_one || self.config.others == Others::Draw;
+        let init = match role {
+            Role::Weight => Some(self.config.weights),
+            Role::Rows => Some(self.config.weights).filter(|init| init.fits_any_shape()),
+            Role::Bias => (self.config.biases == Biases::Zero).then_some(WeightInit::ZEROS),
+            Role::OtherBias | Role::Other => None,
+        };
+        init.filter(|_| is_asked_for)
+    }
+
     fn try_draw<const D: usize>(
-        &self,
+        &mut self,
         site: &Site<'_>,
         old: &Tensor<D>,
     ) -> Result<Option<Tensor<D>>, InitError> {
-        let rule = self
-            .config
-            .rules
-            .iter()
-            .rfind(|rule| is_below(&rule.path, site.path));
-        if rule.is_none() && self.config.others == Others::Keep {
+        let Some(init) = self.init_of(site) else {
             return Ok(None);
-        }
-        // The rule of a layer is for its weight; only the bias's own path is for the bias.
-        let own =
-            rule.is_some_and(|rule| rule.path.split('.').count() == site.path.split('.').count());
-        if D == 1 && site.path.rsplit('.').next() == Some("bias") && !own {
-            return Ok(match self.config.biases {
-                Biases::Zero => Some(old.zeros_like()),
-                Biases::Keep => None,
-            });
-        }
-        let unit = UnitAxis::of(site.container, D);
-        let init = match (rule, unit) {
-            (Some(rule), _) => rule.weights,
-            (None, None | Some(UnitAxis::Rows)) => return Ok(None),
-            (None, Some(_)) => self.config.weights,
         };
         let shape = old.dims();
-        let fans = unit.and_then(|unit| unit.fans(&shape));
+        let fans = UnitAxis::of(site.container(), D).and_then(|unit| unit.fans(&shape));
         let lacks_rank = matches!(init, WeightInit::Orthogonal { .. }) && D < 2;
         if lacks_rank || (init.needs_fans() && fans.is_none()) {
             return Err(InitError::Unfit {
-                path: site.path.to_owned(),
+                path: site.path().to_owned(),
                 shape: shape.to_vec(),
                 init,
             });
         }
-        Ok(Some(draw(init, shape, fans, &old.device())))
+        for path in site.paths {
+            refuse_reparameterized(&self.reparameterized, path)?;
+        }
+        self.changed.push(site.path().to_owned());
+        Ok((!self.is_rehearsal).then(|| draw(init, shape, fans, &old.device())))
     }
 }
 
 impl Rewrite for Drawing<'_> {
     fn rewrite<const D: usize>(&mut self, site: Site<'_>, old: &Tensor<D>) -> Option<Tensor<D>> {
-        if self.error.is_some() {
-            return None;
-        }
-        let drawn = self.try_draw(&site, old).and_then(|new| match new {
-            Some(_) => refuse_reparameterized(&self.reparameterized, site.path).map(|()| new),
-            None => Ok(None),
-        });
+        let drawn = self.try_draw(&site, old);
         drawn.unwrap_or_else(|error| {
-            self.error = Some(error);
+            self.error.get_or_insert(error);
             None
         })
     }

@@ -33,8 +33,8 @@
 //!
 //! # Where it stands
 //!
-//! Before anything is attached to the weights, and after an initialisation by [`InitWeightsConfig`](crate::InitWeightsConfig), orthogonal in the paper,
-//! with zero biases; before training. The layers in the order of the forward pass; give the output
+//! Before anything is attached to the weights, and after an initialisation by
+//! [`InitWeightsConfig`](crate::InitWeightsConfig), orthogonal in the paper, with zero biases; before training. The layers in the order of the forward pass; give the output
 //! before the activation. Dropout is off: the closure sees the model without autodiff.
 //!
 //! # Cost
@@ -43,7 +43,9 @@
 //!
 //! # Differences
 //!
-//! The paper's algorithm; the variance is that of all outputs together, as in its reference code.
+//! The paper's algorithm. An output that varies by no more than rounding is refused, where the paper
+//! divides by its spread. A [tied](crate::tied_weights) weight is divided once, at all its places, and can
+//! be that of one of the layers only. The variance is that of all outputs together, as in its reference code.
 //!
 //! # Suggested values
 //!
@@ -56,9 +58,10 @@
 use crate::init_error::InitError;
 use crate::layer_weights::{refuse_reparameterized, reparameterized};
 use crate::rewrite::{Rewrite, Site, rewrite};
-use burn::module::Module;
+use burn::module::{Module, ParamId};
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError, params};
+use burn_tricks_core::{Config, ConfigError, epsilon, is_rounding, params};
+use std::collections::HashMap;
 
 /// Configuration of [`Lsuv`].
 #[derive(Config, Debug, PartialEq)]
@@ -120,8 +123,9 @@ impl Lsuv {
     ///
     /// # Errors
     ///
-    /// If a layer has no weight of its own or a reparameterized one, or its output has no variance, as that of
-    /// one unit for one sample.
+    /// If a layer has no weight of its own or a reparameterized one, if two of the layers share a tied
+    /// weight, or if the output of a layer has no variance beyond rounding, as that of one unit for one
+    /// sample.
     pub fn apply<M: Module, const D: usize>(
         &self,
         model: &M,
@@ -130,6 +134,7 @@ impl Lsuv {
     ) -> Result<LsuvOutcome<M>, InitError> {
         let (places, reparameterized) = (params(model), reparameterized(model));
         let is_param = |path: &str| places.iter().any(|param| param.path == path);
+        let mut scaled_by: HashMap<ParamId, &str> = HashMap::new();
         for layer in layers {
             let path = weight(layer);
             if is_param(layer) {
@@ -139,15 +144,31 @@ impl Lsuv {
             if !is_param(&path) {
                 return Err(InitError::NoSuchPath { path });
             }
-            refuse_reparameterized(&reparameterized, &path)?;
+            let id = places
+                .iter()
+                .find(|param| param.path == path)
+                .map(|param| param.id);
+            for place in places.iter().filter(|param| Some(param.id) == id) {
+                refuse_reparameterized(&reparameterized, &place.path)?;
+            }
+            if let Some(id) = id
+                && let Some(first) = scaled_by.insert(id, layer)
+                && first != *layer
+            {
+                let (path, other) = (weight(first), path);
+                return Err(InitError::Tied { path, other });
+            }
         }
         let mut scaled = model.clone();
         let mut report = Vec::with_capacity(layers.len());
         for layer in layers {
             let mut iterations = 0;
             let variance = loop {
-                let variance = variance(output(&scaled.valid(), layer));
-                if !(variance.is_finite() && variance > 0.0) {
+                let Spread {
+                    variance,
+                    is_rounding,
+                } = Spread::of(output(&scaled.valid(), layer));
+                if is_rounding || !variance.is_finite() {
                     let path = (*layer).to_owned();
                     return Err(InitError::Output { path, variance });
                 }
@@ -183,13 +204,26 @@ fn weight(layer: &str) -> String {
     }
 }
 
-/// Of all values together, on the host in `f64`.
-fn variance<const D: usize>(output: Tensor<D>) -> f64 {
-    #[allow(clippy::disallowed_methods)] // before training
-    let values: Vec<f64> = output.into_data().iter::<f64>().collect();
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let squares = values.iter().map(|value| (value - mean).powi(2));
-    squares.sum::<f64>() / values.len() as f64
+/// Of all values of an output together, on the host in `f64`.
+struct Spread {
+    variance: f64,
+    /// Whether it is no more than the rounding of the values: of an output that does not vary.
+    is_rounding: bool,
+}
+
+impl Spread {
+    fn of<const D: usize>(output: Tensor<D>) -> Self {
+        let epsilon = epsilon(output.dtype());
+        #[allow(clippy::disallowed_methods)] // before training
+        let values: Vec<f64> = output.into_data().iter::<f64>().collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let squares = values.iter().map(|value| (value - mean).powi(2));
+        let variance = squares.sum::<f64>() / values.len() as f64;
+        Self {
+            variance,
+            is_rounding: is_rounding(variance.sqrt(), mean, epsilon),
+        }
+    }
 }
 
 struct Divide {
@@ -199,6 +233,6 @@ struct Divide {
 
 impl Rewrite for Divide {
     fn rewrite<const D: usize>(&mut self, site: Site<'_>, old: &Tensor<D>) -> Option<Tensor<D>> {
-        (site.path == self.path).then(|| old.clone() / self.by)
+        (site.paths.contains(&self.path)).then(|| old.clone() / self.by)
     }
 }

@@ -33,6 +33,7 @@
 //! units; frozen weights stay as they are on an autodiff device, where they can be told.
 //! Where a reparameterization is attached, the stored weight is cut, which for weight norm has no effect
 //! on the function. A group that matches nothing changes nothing: [`MaxNorm::paths`] lists what it matches.
+//! A [tied](crate::tied_weights) weight is cut once, and all its places get the value of the first.
 //! What the units of a grouped transposed convolution are: [`UnitAxis`](crate::UnitAxis).
 //!
 //! # Cost

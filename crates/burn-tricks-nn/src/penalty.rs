@@ -48,6 +48,8 @@
 //! is in `burn-tricks-optim`. With accumulated gradients that are summed, add it once, or a share of it
 //! to each part.
 //!
+//! A [tied](crate::tied_weights) parameter counts once, however many places it stands in.
+//!
 //! Only what is trained counts: frozen parameters and running statistics are left out, and by default so
 //! is everything of one dimension, biases and the gains of norms: [`Spare`]. Of a reparameterized
 //! parameter the parts are penalised that are stored and trained: v of weight norm (where the penalty has
@@ -72,10 +74,11 @@
 //! - Zou, Hastie, *Regularization and variable selection via the elastic net*, 2005
 //! - Keras, `keras.regularizers.L1L2`; scikit-learn, `sklearn.linear_model.ElasticNet`
 
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError, PathTracker, accumulation_dtype};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// What of the group is not penalised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,7 +177,8 @@ impl Penalty {
         loss + penalty
     }
 
-    /// The paths of the parameters that count, to see whether a pattern means what it should.
+    /// The paths of the parameters that count, to see whether a pattern means what it should. Of a tied
+    /// parameter the first that the group matches.
     pub fn paths<M: Module>(&self, model: &M) -> Vec<String> {
         self.walk(&model.valid().train()).paths
     }
@@ -183,6 +187,7 @@ impl Penalty {
         let mut walk = Walk {
             config: &self.config,
             at: PathTracker::default(),
+            seen: HashSet::new(),
             paths: Vec::new(),
             sum: None,
         };
@@ -194,6 +199,8 @@ impl Penalty {
 struct Walk<'a> {
     config: &'a PenaltyConfig,
     at: PathTracker,
+    /// A tied parameter is visited at each of its places and counts once.
+    seen: HashSet<ParamId>,
     paths: Vec<String>,
     sum: Option<Tensor<1>>,
 }
@@ -207,7 +214,7 @@ impl ModuleVisitor for Walk<'_> {
             return;
         }
         let w = param.val();
-        if !w.is_require_grad() {
+        if !w.is_require_grad() || !self.seen.insert(param.id) {
             return;
         }
         self.paths.push(path);

@@ -1,8 +1,9 @@
 //! Rescaling the units of the weights of a live model: what the constraints share.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
-use burn_tricks_core::{PathTracker, UnitAxis, accumulation_dtype};
+use burn_tricks_core::{PathTracker, UnitAxis, accumulation_dtype, tie};
+use std::collections::HashMap;
 
 /// What a unit's weights are multiplied by, given the length of each unit.
 #[derive(Debug, Clone, Copy)]
@@ -27,22 +28,16 @@ impl UnitScale {
 /// `model`, the units of whose trained weights are rescaled.
 ///
 /// Frozen weights stay as they are where it can be told, which is on an autodiff device. What is inside
-/// a reparameterization, such as a factor of LoRA, has no units of the layer and stays too.
+/// a reparameterization, such as a factor of LoRA, has no units of the layer and stays too. A tied weight
+/// is rescaled if the group matches one of its places, and all of them get the value of the first.
 pub(crate) fn rescale<M: Module>(model: M, scale: UnitScale, group: &ParamGroup) -> M {
-    model.map(&mut Rescale {
-        scale,
-        at: Place::new(group),
-    })
+    let units = List::of(&model, group).units;
+    tie(model.map(&mut Rescale { scale, units }))
 }
 
-/// The paths of the weights that [`rescale`] rescales.
+/// The paths of the weights that [`rescale`] rescales; of a tied one, the first that the group matches.
 pub(crate) fn paths<M: Module>(model: &M, group: &ParamGroup) -> Vec<String> {
-    let mut list = List {
-        at: Place::new(group),
-        paths: Vec::new(),
-    };
-    model.visit(&mut list);
-    list.paths
+    List::of(model, group).paths
 }
 
 /// A place in a model, and which weights count.
@@ -87,14 +82,32 @@ fn is_frozen<const D: usize>(weight: &Tensor<D>) -> bool {
     weight.is_autodiff() && !weight.is_require_grad()
 }
 
+/// The weights that are rescaled.
 struct List<'a> {
     at: Place<'a>,
+    units: HashMap<ParamId, UnitAxis>,
     paths: Vec<String>,
+}
+
+impl<'a> List<'a> {
+    fn of<M: Module>(model: &M, group: &'a ParamGroup) -> Self {
+        let mut list = Self {
+            at: Place::new(group),
+            units: HashMap::new(),
+            paths: Vec::new(),
+        };
+        model.visit(&mut list);
+        list
+    }
 }
 
 impl ModuleVisitor for List<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.at.units(param).is_some() && !is_frozen(&param.val()) {
+        if let Some(units) = self.at.units(param)
+            && !is_frozen(&param.val())
+            && !self.units.contains_key(&param.id)
+        {
+            self.units.insert(param.id, units);
             self.paths.push(self.at.path.path());
         }
     }
@@ -108,17 +121,17 @@ impl ModuleVisitor for List<'_> {
     }
 }
 
-struct Rescale<'a> {
+struct Rescale {
     scale: UnitScale,
-    at: Place<'a>,
+    units: HashMap<ParamId, UnitAxis>,
 }
 
-impl ModuleMapper for Rescale<'_> {
+impl ModuleMapper for Rescale {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(units) = self.at.units(&param) else {
+        let id = param.id;
+        let Some(units) = self.units.get(&id).copied() else {
             return param;
         };
-        let id = param.id;
         param.map(|weight| {
             if is_frozen(&weight) {
                 return weight;
@@ -139,14 +152,6 @@ impl ModuleMapper for Rescale<'_> {
                 false => leaf,
             }
         })
-    }
-
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.at.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.at.exit();
     }
 }
 

@@ -136,6 +136,17 @@ impl WeightInit {
         matches!(self, Self::InverseFanIn | Self::Scaled { .. })
     }
 
+    /// Whether it says the same of each number of a parameter, whatever its shape.
+    pub(crate) fn fits_any_shape(self) -> bool {
+        matches!(
+            self,
+            Self::Constant { .. }
+                | Self::Uniform { .. }
+                | Self::Normal { .. }
+                | Self::TruncatedNormal { .. }
+        )
+    }
+
     pub(crate) fn validated(self) -> Result<(), ConfigError> {
         match self {
             Self::Constant { value } => ConfigError::finite("value", value).map(drop),

@@ -85,9 +85,10 @@
 //! - <https://github.com/tracel-ai/burn/issues/2738>, the request for it in Burn
 
 use crate::layer_weights::{LayerWeights, layer_weights};
-use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
+use burn::module::{Module, Param, ParamGroup, ParamId, Reparameterization, Reparameterizer};
 use burn::tensor::{Shape, Tensor};
 use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
+use std::collections::HashMap;
 
 /// Configuration of [`WeightNorm`].
 #[derive(Config, Debug)]
@@ -99,14 +100,18 @@ pub struct WeightNormConfig {
 
 impl WeightNormConfig {
     /// `model` with weight norm on its weights. It computes what it computed before, bit for bit unless
-    /// g is rounded to half precision.
+    /// g is rounded to half precision. The places of a [tied](crate::tied_weights) weight get one g, which
+    /// is tied too.
     ///
     /// # Errors
     ///
     /// If the group matches no weight, or a parameter of `model` is reparameterized already.
     pub fn attach<M: Module>(&self, model: M) -> Result<M, ConfigError> {
         let weights = layer_weights(&model, &self.group)?;
-        Ok(model.apply_reparameterization(Attach(weights)))
+        Ok(model.apply_reparameterization(Attach {
+            weights,
+            attached: HashMap::new(),
+        }))
     }
 }
 
@@ -141,7 +146,10 @@ fn norms<const D: usize>(units: UnitAxis, v: Tensor<D>) -> Tensor<D> {
     squares.mask_fill(is_zero, 1.0).sqrt()
 }
 
-struct Attach(LayerWeights);
+struct Attach {
+    weights: LayerWeights,
+    attached: HashMap<ParamId, WeightNorm>,
+}
 
 impl Reparameterizer for Attach {
     type Reparam = WeightNorm;
@@ -151,9 +159,13 @@ impl Reparameterizer for Attach {
         path: &str,
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<WeightNorm>) {
-        let Some(units) = self.0.get(path).copied() else {
+        let Some(units) = self.weights.get(path).copied() else {
             return (param, None);
         };
+        if let Some(attached) = self.attached.get(&param.id) {
+            let norm = attached.clone();
+            return (param, Some(norm));
+        }
         let v = param.base();
         let dtype = v.dtype();
         let wide = v.clone().detach().cast(accumulation_dtype(dtype));
@@ -164,6 +176,8 @@ impl Reparameterizer for Attach {
         if v.is_autodiff() && !v.is_require_grad() {
             g = g.set_require_grad(false); // with the frozen weight it belongs to
         }
-        (param, Some(WeightNorm { g, units }))
+        let norm = WeightNorm { g, units };
+        self.attached.insert(param.id, norm.clone());
+        (param, Some(norm))
     }
 }

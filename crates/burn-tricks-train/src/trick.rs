@@ -7,10 +7,14 @@
 //! | --- | --- | --- | --- |
 //! | [`ClipGradNorm`], [`NormalizeGrad`] | changes the gradients | | |
 //! | [`StepGuard`] | skips a step that has a gradient that is not finite | | |
+//! | [`TiedWeights`] | | gives all places of a parameter one value | |
+//! | [`MaxNorm`], [`UnitNorm`] | | rescale the weights | |
 //! | [`Ema`], [`Swa`], [`Lawa`] | | updates the average | the average |
 //! | [`EmaSet`] | | updates the averages | |
 //! | [`GradNorm`](crate::GradNorm) | measures the gradients | | |
 //! | [`UpdateRatio`](crate::UpdateRatio) | notes the weights | measures how far they moved | |
+//!
+//! In a tuple each trick sees what those before it gave back: ties before constraints before averages.
 //!
 //! # Example
 //!
@@ -114,6 +118,7 @@ use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use burn_tricks_average::{Ema, EmaSet, Lawa, Swa};
 use burn_tricks_grad::{ClipGradNorm, NormalizeGrad, StepGuard};
+use burn_tricks_nn::{MaxNorm, TiedWeights, UnitNorm};
 use std::fmt::Debug;
 
 /// Something to do at every optimizer step. See the [module documentation](self).
@@ -138,6 +143,13 @@ pub trait Trick<M: Module>: Debug + Send {
     /// A changed weight must still be a leaf of autodiff, with its id and its checkpointing strategy; a trick
     /// that only looks, such as an average, keeps no clone of the model, or the next step cannot write in place.
     fn after(&mut self, model: M) -> M {
+        model
+    }
+
+    /// Sees a model that Burn has rebuilt, and gives it back: copied to a device, switched to training, or
+    /// loaded. Each place of it then holds a new tensor, so that a tied parameter is a leaf of autodiff at
+    /// each of its places. Default: as it is.
+    fn rebuilt(&self, model: M) -> M {
         model
     }
 
@@ -219,6 +231,40 @@ impl<M: Module> Trick<M> for StepGuard {
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         StepGuard::load_state(self, postcard::from_bytes(state)?);
         Ok(())
+    }
+}
+
+impl<M: Module> Trick<M> for TiedWeights {
+    fn after(&mut self, model: M) -> M {
+        self.apply(model)
+    }
+
+    fn rebuilt(&self, model: M) -> M {
+        self.apply(model)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
+
+impl<M: Module> Trick<M> for MaxNorm {
+    fn after(&mut self, model: M) -> M {
+        self.apply(model)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
+
+impl<M: Module> Trick<M> for UnitNorm {
+    fn after(&mut self, model: M) -> M {
+        self.apply(model)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
     }
 }
 
@@ -304,6 +350,10 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
         (**self).after(model)
     }
 
+    fn rebuilt(&self, model: M) -> M {
+        (**self).rebuilt(model)
+    }
+
     fn validated(&self, model: &M) -> Option<M> {
         (**self).validated(model)
     }
@@ -344,6 +394,11 @@ macro_rules! tuple_of_tricks {
 
             fn after(&mut self, model: M) -> M {
                 $(let model = self.$index.after(model);)+
+                model
+            }
+
+            fn rebuilt(&self, model: M) -> M {
+                $(let model = self.$index.rebuilt(model);)+
                 model
             }
 

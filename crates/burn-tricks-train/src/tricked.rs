@@ -173,8 +173,8 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         self.model
     }
 
-    /// The tricks, of this model and all its clones. While the guard is held, steps and validation wait: do
-    /// not call `valid()` or train in the same expression.
+    /// The tricks, of this model and all its clones. While the guard is held, steps and everything that
+    /// copies, moves, maps or switches a model wait: do not call `valid()` or train in the same expression.
     pub fn tricks(&self) -> MutexGuard<'_, H> {
         lock(&self.tricks)
     }
@@ -214,6 +214,15 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
     pub(crate) fn resume_with_next_record(&self) {
         self.resuming.store(true, SeqCst);
     }
+
+    /// Burn has given each place of the model a new tensor.
+    fn rebuilt(self) -> Self {
+        let Mode::Training = self.mode else {
+            return self;
+        };
+        let model = lock(&self.tricks).rebuilt(self.model);
+        Self { model, ..self }
+    }
 }
 
 impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
@@ -222,16 +231,16 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
     }
 
     fn fork(self, device: &Device) -> Self {
-        self.map_models(|model| model.fork(device))
+        self.map_models(|model| model.fork(device)).rebuilt()
     }
 
     fn to_device(self, device: &Device) -> Self {
-        self.map_models(|model| model.to_device(device))
+        self.map_models(|model| model.to_device(device)).rebuilt()
     }
 
     fn train(self) -> Self {
         let model = self.model.clone().train();
-        self.with(model, Mode::Training)
+        self.with(model, Mode::Training).rebuilt()
     }
 
     fn valid(&self) -> Self {
@@ -259,7 +268,7 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
     }
 
     fn map<Mapper: ModuleMapper>(self, mapper: &mut Mapper) -> Self {
-        self.map_models(|model| model.map(mapper))
+        self.map_models(|model| model.map(mapper)).rebuilt()
     }
 
     fn try_load_record(self, record: ModuleRecord) -> Result<Self, RecordError> {
@@ -267,10 +276,11 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
         if let Mode::Validation(_) = self.mode {
             return Ok(self.with(model, Mode::Validation(None)));
         }
-        if !self.resuming.swap(false, SeqCst) {
-            lock(&self.tricks).restart(&model);
+        let loaded = self.with(model, Mode::Training).rebuilt();
+        if !loaded.resuming.swap(false, SeqCst) {
+            lock(&loaded.tricks).restart(&loaded.model);
         }
-        Ok(self.with(model, Mode::Training))
+        Ok(loaded)
     }
 }
 

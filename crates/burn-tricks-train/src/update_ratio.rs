@@ -31,10 +31,11 @@
 
 use crate::Trick;
 use crate::watched::{Watched, watched_metric};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_kernels::{TensorList, blend_all, sum_of_squares};
+use std::collections::HashSet;
 
 /// Measures the ratio of the update to the weights at each optimizer step.
 #[derive(Debug)]
@@ -76,19 +77,24 @@ impl<M: Module> Trick<M> for UpdateRatio {
 
 /// The weights that are trained, detached. Running statistics and frozen weights are left out.
 fn trainable<M: Module>(model: &M) -> TensorList {
-    struct List(TensorList);
+    #[derive(Default)]
+    struct List {
+        tensors: TensorList,
+        /// A tied parameter is visited at each of its places and counts once.
+        seen: HashSet<ParamId>,
+    }
 
     impl ModuleVisitor for List {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if param.is_require_grad() {
-                self.0.push(param.val().inner());
+            if param.is_require_grad() && self.seen.insert(param.id) {
+                self.tensors.push(param.val().inner());
             }
         }
     }
 
-    let mut list = List(TensorList::new());
+    let mut list = List::default();
     model.visit(&mut list);
-    list.0
+    list.tensors
 }
 
 fn norm(tensors: &TensorList) -> Option<Tensor<1>> {

@@ -32,8 +32,8 @@ pub mod prelude {
     pub use burn_tricks_nn::{
         DropPathConfig, Forward as _, InceptionBlockConfig, InitWeightsConfig, InputScaler,
         LayerScaleConfig, LsuvConfig, MaxNormConfig, PenaltyConfig, ResNetConfig, ResidualConfig,
-        ScaleBy, ScalerConfig, SpectralNormConfig, UnfittedScaler, UnitNormConfig, WeightInit,
-        WeightNormConfig, WeightStandardizationConfig, seeded,
+        ScaleBy, ScalerConfig, SpectralNormConfig, TiedWeights, UnfittedScaler, UnitNormConfig,
+        WeightInit, WeightNormConfig, WeightStandardizationConfig, seeded,
     };
     pub use burn_tricks_optim::{
         DecayMode, DecayScope, Epsilon, Memory, ModuleOptimizerExt as _, MomentumForm,

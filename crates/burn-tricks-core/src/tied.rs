@@ -1,0 +1,262 @@
+//! Parameters that stand in several places of a module.
+//!
+//! Places that hold one [`ParamId`] hold one parameter: those of a cloned layer, or of a decoder that
+//! was given the encoder's weight. Burn keeps a tensor at each place, and an optimizer's step gives the
+//! new value to the first of them alone.
+
+use crate::restore::FloatContext;
+use crate::{ParamInfo, PlaceKind, params, places};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::Tensor;
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
+
+/// The float parameters of `module` that stand in several places: the paths of each, in the module's own
+/// order. The running statistics of cloned layers are no parameters and are left out.
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_core::tied_paths;
+///
+/// let layer = LinearConfig::new(2, 2).with_bias(false).init(&Device::flex());
+/// let other = LinearConfig::new(2, 2).with_bias(false).init(&Device::flex());
+/// let model = vec![layer.clone(), other, layer];
+/// assert_eq!(tied_paths(&model), [["0.weight", "2.weight"]]);
+/// ```
+pub fn tied_paths<M: Module>(module: &M) -> Vec<Vec<String>> {
+    let tied = tied_ids(module);
+    let mut groups: Vec<(ParamId, Vec<String>)> = Vec::new();
+    for ParamInfo { id, path, .. } in params(module) {
+        match groups.iter_mut().find(|(group, _)| *group == id) {
+            Some((_, paths)) => paths.push(path),
+            None if tied.contains(&id) => groups.push((id, vec![path])),
+            None => {}
+        }
+    }
+    groups.into_iter().map(|(_, paths)| paths).collect()
+}
+
+/// `model` with the value of the first place of each tied parameter at all its places, which share one
+/// leaf of autodiff from then on. A model without tied parameters comes back as it is.
+///
+/// The shared leaf is what makes gradients right: Burn keeps one gradient for each parameter id, and of
+/// places with leaves of their own the last place's gradient replaces the others'. Devices, gradient
+/// requirements and ids stay. Costs a walk over the module, and no copy.
+pub fn tie<M: Module>(model: M) -> M {
+    tie_if(model, |_| true)
+}
+
+/// [`tie`] where it changes no value: places that hold other numbers than the first keep them. Reads the
+/// places of tied parameters from their device.
+pub(crate) fn tie_where_equal<M: Module>(model: M) -> M {
+    tie_if(model, |equal| equal())
+}
+
+fn tie_if<M: Module>(model: M, is_tied: fn(&dyn Fn() -> bool) -> bool) -> M {
+    let tied = tied_ids(&model);
+    if tied.is_empty() {
+        return model;
+    }
+    model.map(&mut Tie {
+        tied,
+        first: HashMap::new(),
+        is_tied,
+    })
+}
+
+/// The ids that stand in several places, without those of running statistics.
+fn tied_ids<M: Module>(module: &M) -> HashSet<ParamId> {
+    let mut floats = Floats::default();
+    module.visit(&mut floats);
+    let mut seen = HashSet::new();
+    let again = floats.ids.iter().filter(|id| !seen.insert(**id));
+    let mut tied: HashSet<ParamId> = again.copied().collect();
+    if !tied.is_empty() && floats.has_untracked {
+        let kinds = places(module).into_iter().map(|place| place.kind);
+        let kinds = kinds.filter(|kind| matches!(kind, PlaceKind::Weight | PlaceKind::Buffer));
+        for (id, kind) in floats.ids.iter().zip(kinds) {
+            if kind == PlaceKind::Buffer {
+                tied.remove(id);
+            }
+        }
+    }
+    tied
+}
+
+/// The float tensors of a module, in its own order.
+#[derive(Default)]
+struct Floats {
+    ids: Vec<ParamId>,
+    /// Whether there is one that autodiff does not track: frozen, or a running statistic.
+    has_untracked: bool,
+}
+
+impl ModuleVisitor for Floats {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.ids.push(param.id);
+        self.has_untracked |= !param.is_require_grad();
+    }
+}
+
+struct Tie {
+    tied: HashSet<ParamId>,
+    /// The tensor at the first place of each.
+    first: HashMap<ParamId, Box<dyn Any>>,
+    /// Given a way to compare a place's numbers with the first's: whether it takes them on.
+    is_tied: fn(&dyn Fn() -> bool) -> bool,
+}
+
+impl ModuleMapper for Tie {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let id = param.id;
+        if !self.tied.contains(&id) {
+            return param;
+        }
+        let Some(first) = self.first.get(&id) else {
+            self.first.insert(id, Box::new(param.val()));
+            return param;
+        };
+        let own = param.val();
+        let Some(first) = first
+            .downcast_ref::<Tensor<D>>()
+            .filter(|first| first.dims() == own.dims())
+            .filter(|first| (self.is_tied)(&|| equal(first, &own)))
+        else {
+            return param;
+        };
+        let shared = match FloatContext::of(&own) == FloatContext::of(first) {
+            true => first.clone(),
+            // On another device, or frozen there: a leaf of its own.
+            false => FloatContext::of(&own).give(first.clone().without_autodiff(), id),
+        };
+        param.map(|_| shared)
+    }
+}
+
+/// Whether two tensors hold the same numbers. Waits for the device.
+fn equal<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> bool {
+    let (a, b) = (a.clone().without_autodiff(), b.clone().without_autodiff());
+    let b = b.to_device(&a.device()).cast(a.dtype());
+    #[allow(clippy::disallowed_methods)] // where a model is restored, off the step path
+    let equal = a.equal(b).all().into_data();
+    equal.iter::<bool>().all(|equal| equal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::force_init;
+    use burn::nn::{BatchNormConfig, Linear, LinearConfig};
+    use burn::optim::{GradientsParams, SgdConfig};
+    use burn::tensor::Device;
+
+    fn layer() -> Linear {
+        let config = LinearConfig::new(2, 2).with_bias(false);
+        let layer = config.init(&Device::flex().autodiff());
+        force_init(&layer);
+        layer
+    }
+
+    /// Of both layers, one after the other.
+    fn loss(model: &[Linear]) -> Tensor<1> {
+        let input = Tensor::<2>::ones([1, 2], &Device::flex().autodiff());
+        let output = model
+            .iter()
+            .fold(input, |signal, layer| layer.forward(signal));
+        output.square().sum()
+    }
+
+    #[allow(clippy::disallowed_methods)] // not on the step path
+    fn numbers(tensor: Tensor<2>) -> Vec<f32> {
+        tensor.into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn after_a_step_the_places_are_one_and_their_gradient_is_the_sum() {
+        let layer = layer();
+        let mut model = vec![layer.clone(), layer];
+        let mut optim = SgdConfig::new().init();
+        for _ in 0..3 {
+            let grads = GradientsParams::from_grads(loss(&model).backward(), &model);
+            model = optim.step(0.01, model, grads);
+            assert_ne!(
+                numbers(model[0].weight.val()),
+                numbers(model[1].weight.val()),
+                "Burn steps the first place"
+            );
+            model = tie(model);
+            assert_eq!(
+                numbers(model[0].weight.val()),
+                numbers(model[1].weight.val())
+            );
+            let tied = GradientsParams::from_grads(loss(&model).backward(), &model);
+            // The same weights as two parameters.
+            let apart = [0, 1].map(|at| {
+                let weight = model[at].weight.val().detach().require_grad();
+                Linear {
+                    weight: Param::initialized(ParamId::new(), weight),
+                    bias: None,
+                }
+            });
+            let apart = apart.to_vec();
+            let grads = GradientsParams::from_grads(loss(&apart).backward(), &apart);
+            let of = |at: usize| grads.get::<2>(apart[at].weight.id).unwrap();
+            assert_eq!(
+                numbers(tied.get(model[0].weight.id).unwrap()),
+                numbers(of(0) + of(1))
+            );
+        }
+    }
+
+    #[test]
+    fn statistics_of_cloned_norms_are_no_parameters() {
+        for device in [Device::flex(), Device::flex().autodiff()] {
+            let norm = BatchNormConfig::new(2).init(&device);
+            let model = vec![norm.clone(), norm];
+            assert_eq!(
+                tied_paths(&model),
+                [["0.gamma", "1.gamma"], ["0.beta", "1.beta"]]
+            );
+        }
+    }
+
+    #[test]
+    fn a_place_keeps_its_gradient_requirement() {
+        let layer = layer();
+        let model = tie(vec![layer.clone(), layer.clone().freeze(), layer]);
+        let tracked = |at: usize| model[at].weight.is_require_grad();
+        assert_eq!([tracked(0), tracked(1), tracked(2)], [true, false, true]);
+    }
+
+    #[test]
+    fn other_numbers_stay_where_only_equal_places_are_tied() {
+        let layer = layer();
+        let other = Linear {
+            weight: layer
+                .weight
+                .clone()
+                .map(|weight| (weight.inner() + 1.0).autodiff().require_grad()),
+            bias: None,
+        };
+        let model = vec![layer.clone(), other, layer.fork(&Device::flex().autodiff())];
+        let before: Vec<_> = model
+            .iter()
+            .map(|layer| numbers(layer.weight.val()))
+            .collect();
+        let model = tie_where_equal(model);
+        let after: Vec<_> = model
+            .iter()
+            .map(|layer| numbers(layer.weight.val()))
+            .collect();
+        assert_eq!(before, after);
+        // The first and the last share a leaf: the gradient is that of both uses.
+        let shared = vec![model[0].clone(), model[2].clone()];
+        let grads = loss(&shared).backward();
+        let both = shared[0].weight.val().grad(&grads).unwrap();
+        assert_eq!(
+            numbers(shared[1].weight.val().grad(&grads).unwrap()),
+            numbers(both)
+        );
+    }
+}
