@@ -204,8 +204,9 @@ fn averages() -> Vec<Row> {
         row(
             RecalibrationConfig::new(),
             &[],
-            r#"{"rule":"Cumulative","variance":"Unbiased"}"#,
-        ),
+            r#"{"rule":"Cumulative","variance":"Unbiased","group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(&["group"]),
     ]
 }
 
