@@ -7,7 +7,7 @@ use burn::module::{Module, ModuleDisplay, ModuleMapper, ModuleVisitor, Param, Pa
 use burn::nn::LinearConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
-use burn::tensor::{DType, Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_tricks::average::{
     Buffers, Ema, EmaConfig, EmaSet, EmaWarmup, EnsembleConfig, GreedySoupConfig, Lawa, LawaConfig,
     SnapshotEnsemble, SnapshotEnsembleConfig, Swa, SwaConfig, average_checkpoints, uniform_soup,
@@ -407,12 +407,69 @@ fn a_snapshot_ensemble_lets_go_of_the_first_weights() {
 struct Forged<M: Module + ModuleDisplay> {
     members: Vec<M>,
     counters: Param<Tensor<1, Int>>,
+    checksum: Param<Tensor<1, Int>>,
 }
 
-fn forged<M: Module + ModuleDisplay>(members: Vec<M>, numbers: &[i32]) -> ModuleRecord {
-    let counters = Tensor::from_data(numbers, (&Device::flex(), DType::I32));
-    let counters = Param::initialized(ParamId::new(), counters);
-    Forged { members, counters }.into_record()
+/// CRC-32, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    let bit = |crc: u32, _| (crc >> 1) ^ (0xedb8_8320 & 0u32.wrapping_sub(crc & 1));
+    let byte = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), bit);
+    !bytes.iter().fold(!0, byte)
+}
+
+/// What the checksum of a record is of: each entry, in the order of the names.
+#[derive(Default)]
+struct Entries {
+    path: Vec<String>,
+    entries: std::collections::BTreeMap<String, Vec<u8>>,
+}
+
+impl Entries {
+    fn add(&mut self, data: TensorData) {
+        let name = self.path.join(".");
+        let head = format!("{name} {:?} {:?} ", data.dtype(), data.shape());
+        let entry = [head.as_bytes(), data.as_bytes()].concat();
+        self.entries.insert(name, entry);
+    }
+}
+
+impl ModuleVisitor for Entries {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.add(param.val().into_data());
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.add(param.val().into_data());
+    }
+}
+
+fn forged<M: Module + ModuleDisplay>(members: Vec<M>, counters: &[i32]) -> ModuleRecord {
+    let numbers = |numbers: &[i32]| {
+        let numbers = Tensor::from_data(numbers, (&Device::flex(), DType::I32));
+        Param::initialized(ParamId::new(), numbers)
+    };
+    let forged = Forged {
+        members,
+        counters: numbers(counters),
+        checksum: numbers(&[0, 0]),
+    };
+    let mut entries = Entries::default();
+    forged.visit(&mut entries);
+    entries.entries.remove("checksum");
+    let sum = crc32(&entries.entries.into_values().collect::<Vec<_>>().concat());
+    Forged {
+        checksum: numbers(&[(sum >> 16) as i32, (sum & 0xffff) as i32]),
+        ..forged
+    }
+    .into_record()
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod best_weights;
 mod clip_grad_norm;
 mod configs;
 mod constraints;
+mod damaged_records;
 mod deep_networks;
 mod devices;
 mod drop_ins;

@@ -1,22 +1,30 @@
-//! Modules and counters as one of Burn's records.
+//! Modules and counters as one of Burn's records, with a checksum: Burn's format has none, and half of all
+//! random damages to one of its files load silently.
 
 use burn::module::{Module, ModuleDisplay, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn_pack::Reader;
 use burn_tricks_core::Snapshot;
 
-/// What is recorded: `members.0...`, `counters`.
+/// What is recorded: `members.0...`, `counters`, `checksum`.
 #[derive(Module, Debug)]
 struct Recorded<M: Module + ModuleDisplay> {
     members: Vec<M>,
     counters: Param<Tensor<1, Int>>,
+    /// The upper and the lower 16 bits of a CRC-32 of all the others.
+    checksum: Param<Tensor<1, Int>>,
 }
 
-/// The counters alone, which say how many members there are.
+/// The numbers alone: the counters say how many members there are.
 #[derive(Module, Debug)]
-struct Counters {
+struct Numbers {
     counters: Param<Tensor<1, Int>>,
+    checksum: Param<Tensor<1, Int>>,
 }
+
+/// The name of the checksum, in a record.
+const CHECKSUM: &str = "checksum";
 
 /// A counter is two numbers of 31 bits: `i32` is the integer that every backend has.
 const HALF: u64 = 1 << 31;
@@ -48,8 +56,18 @@ pub(crate) fn record_members<M: Module + ModuleDisplay>(
         .chain(counters)
         .flat_map(|counter| [(counter / HALF % HALF) as i32, (counter % HALF) as i32])
         .collect();
-    let counters = counters_of(numbers, &device);
-    Recorded { members, counters }.into_record()
+    let recorded = Recorded {
+        members,
+        counters: numbers_of(numbers, &device),
+        checksum: numbers_of(vec![0; 2], &device),
+    };
+    let sum = checksum(recorded.clone().into_record()).expect("a record can be read back");
+    let halves = vec![(sum >> 16) as i32, (sum & 0xffff) as i32];
+    Recorded {
+        checksum: numbers_of(halves, &device),
+        ..recorded
+    }
+    .into_record()
 }
 
 /// The members and `count` counters of a record of this kind, the members as snapshots like `like`.
@@ -61,13 +79,23 @@ pub(crate) fn read_members<M: Module + ModuleDisplay>(
 ) -> Result<Members<M>, RecordError> {
     let template = like.held_model();
     let device = device_of(Some(&template));
-    let counters = counters_of(vec![0; 2 * (2 + count)], &device);
-    let numbers = Counters {
+    let counters = numbers_of(vec![0; 2 * (2 + count)], &device);
+    let halves = numbers_of(vec![0; 2], &device);
+    let numbers = Numbers {
         counters: counters.clone(),
+        checksum: halves.clone(),
     }
     .try_load_record(record.clone().allow_unused(true))?;
     #[allow(clippy::disallowed_methods)] // records are read off the step path
-    let numbers: Vec<i64> = numbers.counters.val().into_data().iter::<i64>().collect();
+    let read = |numbers: &Param<Tensor<1, Int>>| -> Vec<i64> {
+        numbers.val().into_data().iter::<i64>().collect()
+    };
+    let (numbers, recorded) = (read(&numbers.counters), read(&numbers.checksum));
+    let sum = checksum(record.clone())?;
+    if recorded != [i64::from(sum >> 16), i64::from(sum & 0xffff)] {
+        let text = "the record is damaged: its checksum is another one".to_owned();
+        return Err(RecordError::Validation(text));
+    }
     if let Some(damaged) = (numbers.iter()).find(|number| !(0..HALF as i64).contains(*number)) {
         let text = format!("the record's counters are damaged: one is {damaged}");
         return Err(RecordError::Validation(text));
@@ -83,10 +111,10 @@ pub(crate) fn read_members<M: Module + ModuleDisplay>(
     let members = read.next().unwrap_or_default();
     // Before room is made for them: a damaged number may ask for more than there is memory.
     let each = like.places().len() as u64;
-    let tensors = members.checked_mul(each).and_then(|all| all.checked_add(1));
+    let tensors = members.checked_mul(each).and_then(|all| all.checked_add(2));
     if tensors != Some(record.len() as u64) || each == 0 && members > 1 {
         return Err(RecordError::Validation(format!(
-            "{members} members of {each} tensors and the counters are not the {} tensors of the record",
+            "{members} members of {each} tensors, counters and checksum are not the {} tensors of the record",
             record.len()
         )));
     }
@@ -95,6 +123,7 @@ pub(crate) fn read_members<M: Module + ModuleDisplay>(
         // `valid`, not `clone`: each with running statistics of its own.
         members: (0..members).map(|_| template.valid()).collect(),
         counters,
+        checksum: halves,
     }
     .try_load_record(record)?;
     let snapshot = |member: &M| {
@@ -108,7 +137,23 @@ pub(crate) fn read_members<M: Module + ModuleDisplay>(
     })
 }
 
-fn counters_of(numbers: Vec<i32>, device: &Device) -> Param<Tensor<1, Int>> {
+/// A checksum of all of a record, but for the checksum in it.
+fn checksum(record: ModuleRecord) -> Result<u32, RecordError> {
+    let tensors = Reader::from_bytes(record.into_bytes()?)?.into_tensors()?;
+    let parts = tensors.into_iter().map(|tensor| tensor.into_parts());
+    let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
+    parts.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    let mut sum = crc32fast::Hasher::new();
+    for (name, dtype, shape, _, bytes) in parts {
+        if name != CHECKSUM {
+            sum.update(format!("{name} {dtype:?} {shape:?} ").as_bytes());
+            sum.update(&bytes);
+        }
+    }
+    Ok(sum.finalize())
+}
+
+fn numbers_of(numbers: Vec<i32>, device: &Device) -> Param<Tensor<1, Int>> {
     let shape = [numbers.len()];
     let data = TensorData::new(numbers, shape);
     Param::initialized(
