@@ -38,9 +38,8 @@ impl Checkpoints {
             return Err(CheckpointError::Keep { got: keep });
         }
         let folder = folder.as_ref().to_owned();
-        let named = |error| file::named(&folder, &error);
-        std::fs::create_dir_all(&folder).map_err(named)?;
-        file::remove_unfinished(&folder).map_err(named)?;
+        std::fs::create_dir_all(&folder).map_err(|error| file::named(&folder, &error))?;
+        file::remove_unfinished(&folder)?;
         Ok(Self {
             folder,
             keep,
@@ -49,7 +48,7 @@ impl Checkpoints {
     }
 
     /// The newest complete checkpoint, if there is one. Damaged ones are passed over
-    /// ([`Saved::passed_over`]) and stay where they are until their step is saved again.
+    /// ([`Saved::passed_over`]) and stay where they are until their step or a later one is saved.
     ///
     /// # Errors
     ///
@@ -126,14 +125,15 @@ impl Checkpoints {
         let all: Vec<&[u8]> = [MAGIC, VERSION, &sum].into_iter().chain(body()).collect();
 
         let path = self.folder.join(format!("step-{step}.checkpoint"));
-        file::write(&path, &all).map_err(|error| file::named(&path, &error))?;
+        file::write(&path, &all)?;
         known.newest = Some(step);
+        known.damaged.retain(|damaged| *damaged != step);
         let (damaged, whole): (Vec<_>, Vec<_>) = (files(&self.folder)?.into_iter())
             .filter(|(before, _)| *before < step)
             .partition(|(before, _)| known.damaged.contains(before));
         let outdated = whole.into_iter().rev().skip(self.keep - 1);
         for (_, path) in damaged.into_iter().chain(outdated) {
-            file::remove(&path).map_err(|error| file::named(&path, &error))?;
+            file::remove(&path)?;
         }
         Ok(())
     }
@@ -141,27 +141,21 @@ impl Checkpoints {
 
 /// The file of each step that has one.
 fn files(folder: &Path) -> Result<BTreeMap<usize, PathBuf>, CheckpointError> {
-    let named = |error| file::named(folder, &error);
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).map_err(named)? {
-        let name = entry.map_err(named)?.file_name();
-        let step = name.to_str().and_then(|name| {
-            let name = name.strip_prefix("step-")?;
-            name.strip_suffix(".checkpoint")?.parse().ok()
-        });
-        if let Some(step) = step {
-            files.insert(step, folder.join(name));
-        }
-    }
-    Ok(files)
+    let step = |path: &PathBuf| {
+        let name = path.file_name()?.to_str()?.strip_prefix("step-")?;
+        name.strip_suffix(".checkpoint")?.parse().ok()
+    };
+    let paths = file::contents(folder)?.into_iter();
+    Ok(paths
+        .filter_map(|path| Some((step(&path)?, path)))
+        .collect())
 }
 
 type Contents = (Vec<Entry>, Vec<Vec<u8>>);
 
 /// A checkpoint, whole or what is wrong with it.
 fn read(step: usize, path: &Path) -> Result<Result<Contents, String>, CheckpointError> {
-    let bytes = file::read(path).map_err(|error| file::named(path, &error))?;
-    let Some(bytes) = bytes else {
+    let Some(bytes) = file::read(path)? else {
         return Ok(Err(format!("{} is not there", path.display())));
     };
     let damaged = || format!("{} is damaged or not a checkpoint", path.display());

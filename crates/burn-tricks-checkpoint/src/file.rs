@@ -1,4 +1,4 @@
-//! Files that are whole or not there.
+//! Files that are whole or not there. Every error names its file.
 //!
 //! ```
 //! use burn_tricks_checkpoint::file;
@@ -16,7 +16,7 @@
 //! ```
 
 use std::io::{Error, ErrorKind, Result, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What files are called while they are written.
 const UNFINISHED: &str = ".unfinished-";
@@ -28,6 +28,10 @@ const UNFINISHED: &str = ".unfinished-";
 ///
 /// If the file cannot be written or renamed, on a full disk say. What was at `path` before is still there.
 pub fn write(path: &Path, parts: &[&[u8]]) -> Result<()> {
+    try_write(path, parts).map_err(|error| named(path, &error))
+}
+
+fn try_write(path: &Path, parts: &[&[u8]]) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -53,7 +57,7 @@ pub fn write(path: &Path, parts: &[&[u8]]) -> Result<()> {
 ///
 /// Any other failure to read it.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    unless_missing(std::fs::read(path).map(Some))
+    unless_missing(path, std::fs::read(path).map(Some))
 }
 
 /// Removes a file, if there is one.
@@ -62,7 +66,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 ///
 /// If it is there and cannot be removed.
 pub fn remove(path: &Path) -> Result<()> {
-    unless_missing(std::fs::remove_file(path))
+    unless_missing(path, std::fs::remove_file(path))
 }
 
 /// Removes what [`write()`] left in `folder` when its process was killed. Not while another writes there.
@@ -71,19 +75,28 @@ pub fn remove(path: &Path) -> Result<()> {
 ///
 /// If the folder cannot be read, or a file in it cannot be removed.
 pub fn remove_unfinished(folder: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-            remove(&entry.path())?;
+    for path in contents(folder)? {
+        let name = path.file_name().unwrap_or_default();
+        if name.to_string_lossy().starts_with(UNFINISHED) {
+            remove(&path)?;
         }
     }
     Ok(())
 }
 
-fn unless_missing<T: Default>(result: Result<T>) -> Result<T> {
+/// The paths in a folder.
+pub(crate) fn contents(folder: &Path) -> Result<Vec<PathBuf>> {
+    let paths = std::fs::read_dir(folder).and_then(|entries| {
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        paths.collect()
+    });
+    paths.map_err(|error| named(folder, &error))
+}
+
+fn unless_missing<T: Default>(path: &Path, result: Result<T>) -> Result<T> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(T::default()),
-        result => result,
+        result => result.map_err(|error| named(path, &error)),
     }
 }
 

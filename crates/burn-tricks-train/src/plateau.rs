@@ -34,7 +34,7 @@
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let plateau = SharedPlateau::new(0.1.reduced_on_plateau(&PlateauConfig::new(Goal::Minimize))?);
 //! let mut schedule = plateau.clone().with_warmup(WarmupConfig::new(2))?;
-//! // `Learner::new(model, optim, schedule)`, `session.reduce_on_plateau(LossMetric::new(), &plateau)`
+//! // `Learner::new(model, optim, schedule)`, `session.reduce_on_plateau(SampleLossMetric::new(), &plateau)`
 //! assert_eq!([schedule.step(), schedule.step(), schedule.step()], [0.0, 0.05, 0.1]);
 //! # Ok(())
 //! # }

@@ -1,8 +1,9 @@
 //! One of Burn's files of a set of checkpoints: the checkpointer that Burn writes, loads and deletes it by.
 
 use crate::epoch_end::Witness;
-use crate::run_files::{RunFiles, remove};
+use crate::run_files::RunFiles;
 use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
+use burn_tricks_checkpoint::file;
 
 /// Writes and deletes one of Burn's files of a set.
 pub(crate) struct RecordFile {
@@ -55,8 +56,8 @@ impl<R: Checkpoint> Checkpointer<R> for RecordFile {
             files.push(self.files.state_file(epoch));
         }
         files
-            .into_iter()
-            .try_for_each(remove)
+            .iter()
+            .try_for_each(|path| file::remove(path))
             .map_err(CheckpointerError::IOError)
     }
 

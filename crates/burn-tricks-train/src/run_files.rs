@@ -10,9 +10,9 @@ use crate::record_file::RecordFile;
 use crate::setup::Setup;
 use burn::tensor::Bytes;
 use burn::train::checkpoint::Checkpoint;
+use burn_tricks_checkpoint::file;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -23,9 +23,6 @@ const VERSION: &[u8] = b"2\n";
 
 /// Burn's part of a set.
 const RECORDS: [&str; 3] = ["model", "optim", "scheduler"];
-
-/// What files are called while they are written.
-const UNFINISHED: &str = ".unfinished-";
 
 /// What Burn's checkpoint does not hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,27 +99,11 @@ impl RunFiles {
 
     /// Writes a file so that there is either all of it, on the disk, or nothing.
     pub(crate) fn put(&self, path: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
-        let written = self.try_put(path, parts);
+        let written = file::write(path, parts);
         if written.is_err() {
             self.failed.store(true, SeqCst);
         }
         written
-    }
-
-    fn try_put(&self, path: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(UNFINISHED);
-        #[cfg(unix)] // as other files, less what the process's mask takes away
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(&self.folder)?;
-        for part in parts {
-            file.write_all(part)?;
-        }
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        #[cfg(unix)] // the new name, too
-        std::fs::File::open(&self.folder)?.sync_all()?;
-        Ok(())
     }
 
     /// Writes the state.
@@ -221,15 +202,9 @@ impl RunFiles {
     pub(crate) fn clean(&self, found: &Found) -> std::io::Result<()> {
         let newest = found.newest.as_ref().map_or(0, |state| state.epoch);
         for (_, files) in self.sets()?.split_off(&(newest + 1)) {
-            files.into_iter().try_for_each(remove)?;
+            files.iter().try_for_each(|path| file::remove(path))?;
         }
-        for entry in std::fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-                remove(entry.path())?;
-            }
-        }
-        Ok(())
+        file::remove_unfinished(&self.folder)
     }
 
     /// The files of each epoch of which there is one.
@@ -288,20 +263,8 @@ impl RunState {
 
 /// All of a file, or that it is not there. Any other error is one of reading.
 fn whole(path: &Path) -> std::io::Result<Result<Vec<u8>, String>> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Ok(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Ok(Err(format!("{} is not there", path.display())))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-pub(crate) fn remove(path: PathBuf) -> std::io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    let missing = || format!("{} is not there", path.display());
+    Ok(file::read(path)?.ok_or_else(missing))
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ fn the_newest_complete_set_is_found_among_harmed_ones() {
     tear(&files.state_file(11));
     std::fs::write(files.record("scheduler", 10), b"").unwrap();
     std::fs::write(files.folder.join("notes-2024.txt"), b"not ours").unwrap();
-    std::fs::write(files.folder.join(format!("{UNFINISHED}x")), b"").unwrap();
+    std::fs::write(files.folder.join(".unfinished-x"), b"").unwrap();
     let found = files.find().unwrap();
     assert_eq!(found.newest, Some(state(9)));
     assert_eq!(found.complete, [1, 2, 9]);
