@@ -204,6 +204,24 @@ fn a_variant_of_which_every_run_failed_is_still_there() {
 }
 
 #[test]
+fn a_report_is_completed_by_running_the_failed_seeds_again() {
+    let (recipes, runs) = three_without(&[("better", 2), ("plain", 5)]);
+    let report = serde_json::to_string(&Comparison::new(&recipes, runs).unwrap()).unwrap();
+
+    let read: Comparison = serde_json::from_str(&report).unwrap();
+    let again = read.failed.iter().map(|failed| match &*failed.variant {
+        "better" => run("better", failed.seed, BETTER[failed.seed as usize]),
+        _ => run("plain", failed.seed, PLAIN[failed.seed as usize]),
+    });
+    let all: Vec<RunResult> = again.chain(read.runs).collect();
+    let (_, never_failed) = three();
+    assert_eq!(
+        Comparison::new(&recipes, all).unwrap(),
+        Comparison::new(&recipes, never_failed).unwrap()
+    );
+}
+
+#[test]
 fn a_run_that_is_neither_finished_nor_failed_is_missing() {
     let error = |change: fn(&mut Runs)| {
         let (recipes, mut runs) = three_without(&[("better", 2)]);

@@ -240,3 +240,78 @@ fn is_option(ty: &Type) -> bool {
     let last = path.path.segments.last();
     last.is_some_and(|segment| segment.ident == "Option")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(item: DeriveInput) -> String {
+        let config = Config::parse(item);
+        config.err().expect("no configuration").to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_a_configuration_says_why() {
+        let not_a_struct = "a configuration must be a struct with named fields";
+        assert_eq!(
+            error(syn::parse_quote!(
+                enum Mode {
+                    On,
+                }
+            )),
+            not_a_struct
+        );
+        assert_eq!(
+            error(syn::parse_quote!(
+                struct Rate(f64);
+            )),
+            not_a_struct
+        );
+        let generic = error(syn::parse_quote!(
+            struct Of<T> {
+                value: T,
+            }
+        ));
+        assert_eq!(generic, "a configuration cannot be generic");
+    }
+
+    #[test]
+    fn a_default_that_is_none_says_what_is_expected() {
+        let misspelt = error(syn::parse_quote!(
+            struct Rate {
+                #[config(defalt = 1.0)]
+                rate: f64,
+            }
+        ));
+        assert_eq!(misspelt, "expected `default = …`");
+        let empty = error(syn::parse_quote!(
+            struct Rate {
+                #[config()]
+                rate: f64,
+            }
+        ));
+        assert_eq!(empty, "expected `default = …`");
+    }
+
+    #[test]
+    fn the_order_is_that_of_burn() {
+        let item = syn::parse_quote! {
+            struct Config {
+                #[config(default = -1.5)]
+                a: f64,
+                b: Option<f64>,
+                c: usize,
+                #[config(default = "Vec::new()")]
+                d: Vec<u8>,
+            }
+        };
+        let fields = Config::parse(item).map(|config| config.fields).unwrap();
+        let names: Vec<_> = fields.iter().map(|field| field.name.to_string()).collect();
+        assert_eq!(names, ["c", "b", "a", "d"]);
+        let default = |at: usize| fields[at].default.to_token_stream().to_string();
+        assert_eq!(
+            [0, 1, 2, 3].map(default),
+            ["", "None", "- 1.5", "Vec :: new ()"]
+        );
+    }
+}
