@@ -4,10 +4,10 @@
 #![allow(missing_docs)] // what criterion's macros make
 
 use burn::tensor::{Device, Distribution, Tensor};
-use burn_tricks_kernels::blend::blend_twin;
+use burn_tricks_kernels::lerp::lerp_twin;
 use burn_tricks_kernels::sum_of_squares::sum_of_squares_twin;
 use burn_tricks_kernels::{
-    AdaGradStep, AdamStep, Decay, MomentumStep, RmsPropStep, SgdStep, Step, TensorList, blend,
+    AdaGradStep, AdamStep, Decay, MomentumStep, RmsPropStep, SgdStep, Step, TensorList, lerp,
     scale, sum_of_squares,
 };
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -108,12 +108,12 @@ fn lists(criterion: &mut Criterion) {
         });
         group.throughput(Throughput::Bytes(12 * size as u64));
         let live = random(size);
-        group.bench_function(BenchmarkId::new("blend", size), |bench| {
-            let run = |mean| black_box(blend(mean, 0.999, live.clone(), 0.001));
+        group.bench_function(BenchmarkId::new("lerp", size), |bench| {
+            let run = |mean| black_box(lerp(mean, live.clone(), 0.001));
             bench.iter_batched(|| random(size), run, BatchSize::LargeInput);
         });
-        group.bench_function(BenchmarkId::new("blend, twin", size), |bench| {
-            let run = |mean| black_box(blend_twin(mean, 0.999, live.clone(), 0.001));
+        group.bench_function(BenchmarkId::new("lerp, twin", size), |bench| {
+            let run = |mean| black_box(lerp_twin(mean, live.clone(), 0.001));
             bench.iter_batched(|| random(size), run, BatchSize::LargeInput);
         });
     }

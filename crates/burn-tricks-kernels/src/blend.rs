@@ -1,4 +1,4 @@
-//! Weighted sums: the one operation of every weight average.
+//! Weighted sums of two tensors.
 
 use crate::step::apply_to;
 use crate::{Real, Step, TensorList};
@@ -8,17 +8,18 @@ use burn::tensor::Tensor;
 /// `a x + b y`, in the type of `x`, calculated in `f32` (`f64` for `f64`).
 ///
 /// One pass on the CPU backend, in the buffer of `x` if nobody else holds it: read both, write one.
-/// `y` is not changed. An exponential moving average is `blend(mean, β, weight, 1 − β)`.
+/// `y` is not changed. Where `a + b` is to be 1, take [`lerp`](crate::lerp()): the two are rounded to the
+/// type of `x` each on its own.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use burn_tricks_kernels::blend;
 ///
 /// let device = Device::flex();
-/// let mean = Tensor::<1>::from_floats([1.0, 2.0], &device);
-/// let weight = Tensor::<1>::from_floats([3.0, 0.0], &device);
-/// let mean = blend(mean, 0.5, weight, 0.5);
-/// assert_eq!(mean.into_data().to_vec::<f32>().unwrap(), [2.0, 1.0]);
+/// let old = Tensor::<1>::from_floats([1.0, 2.0], &device);
+/// let new = Tensor::<1>::from_floats([3.0, 0.5], &device);
+/// let sum = blend(old, 0.5, new, 2.0);
+/// assert_eq!(sum.into_data().to_vec::<f32>().unwrap(), [6.5, 2.0]);
 /// ```
 pub fn blend<const D: usize>(x: Tensor<D>, a: f64, y: Tensor<D>, b: f64) -> Tensor<D> {
     BlendStep { a, b }.apply(x, y, Some([])).0

@@ -8,6 +8,7 @@ pub mod decay;
 pub mod descend;
 #[cfg(feature = "flex")]
 mod flex;
+pub mod lerp;
 pub mod normalized;
 mod number;
 mod precision;
@@ -27,6 +28,7 @@ pub use adam::{AdamStep, AmsGradStep, TimedAdam, TimedAmsGrad};
 pub use blend::{blend, blend_all};
 pub use decay::Decay;
 pub use descend::descend;
+pub use lerp::{lerp, lerp_all};
 pub use normalized::{Mean, NormMemory, NormalizedStep, TimedNormalized, UpdateMemory};
 pub use number::Number;
 pub use precision::accumulation_dtype;

@@ -6,7 +6,8 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 ///
 /// [`Step::element`](crate::Step::element) is written once, for any of them. As with Burn's tensors,
 /// `x * 0.5` multiplies by a constant, which is rounded to the type first. There are no branches on
-/// values: [`if_zero`](Real::if_zero) and [`if_negative`](Real::if_negative) choose.
+/// values: [`if_zero`](Real::if_zero), [`if_equal`](Real::if_equal) and [`if_negative`](Real::if_negative)
+/// choose.
 pub trait Real:
     Copy
     + Add<Output = Self>
@@ -32,6 +33,9 @@ pub trait Real:
 
     /// `then` where this number is 0, else `otherwise`.
     fn if_zero(self, then: Self, otherwise: Self) -> Self;
+
+    /// `then` where this number equals `other`, else `otherwise`.
+    fn if_equal(self, other: Self, then: Self, otherwise: Self) -> Self;
 
     /// `then` where this number is less than 0, else `otherwise`.
     fn if_negative(self, then: Self, otherwise: Self) -> Self;

@@ -113,6 +113,13 @@ macro_rules! vector {
                 }
 
                 #[inline(always)]
+                fn if_equal(self, other: Self, then: Self, otherwise: Self) -> Self {
+                    let Self { simd, raw } = self;
+                    let equal = simd.[<equal_ $type s>](raw, other.raw);
+                    Self { simd, raw: simd.[<select_ $type s>](equal, then.raw, otherwise.raw) }
+                }
+
+                #[inline(always)]
                 fn if_negative(self, then: Self, otherwise: Self) -> Self {
                     let Self { simd, raw } = self;
                     let negative = simd.[<less_than_ $type s>](raw, self.of(0.0).raw);
