@@ -10,7 +10,7 @@ use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Tensor};
 use burn_tricks::average::{EmaConfig, EmaSet, average_checkpoints, uniform_soup};
-use burn_tricks::kernels::blend;
+use burn_tricks::kernels::lerp;
 use burn_tricks::optim::SgdConfig;
 use burn_tricks_examples::bench::{in_turn, timed};
 use clap::Parser;
@@ -174,8 +174,8 @@ fn time_of_updates(
         .collect();
     type Mean = fn(Tensor<1>, Tensor<1>) -> Tensor<1>;
     let by_hand: [(&str, Mean); 2] = [
-        ("the blends alone", |mean, weight| {
-            blend(mean, 0.999, weight, 0.001)
+        ("the kernels alone", |mean, weight| {
+            lerp(mean, weight, 0.001)
         }),
         // As one writes it in Burn.
         ("tensor operations", |mean, weight| {

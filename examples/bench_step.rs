@@ -8,7 +8,7 @@ use burn::optim::{self as burns, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn_tricks::average::Predict;
 use burn_tricks::grad::{ClipGradNorm, ClipGradNormConfig};
-use burn_tricks::kernels::{TensorList, blend_all};
+use burn_tricks::kernels::{TensorList, lerp_all};
 use burn_tricks::optim as ours;
 use burn_tricks_examples::bench::{Row, Weights, in_turn, live_weights, one_by_one, timed, triad};
 use burn_tricks_examples::bench_pairs::{FAMILY, PAIRS, Pair, burns_name};
@@ -163,7 +163,7 @@ impl Bench {
         let (mut ours_mean, mut burns_mean) = (fresh(), Some(kept.clone()));
         let ours = || {
             let mean = ours_mean.take().expect("given back below");
-            let blended = || blend_all(mean, 0.999, live_weights(weights), 0.001);
+            let blended = || lerp_all(mean, live_weights(weights), 0.001);
             let (mean, time) = timed(device, blended);
             ours_mean = Some(mean);
             time
@@ -204,7 +204,7 @@ impl Bench {
                     };
                     let after = optim.step(1e-3, before, grads);
                     let new_mean = match average {
-                        true => blend_all(old_mean, 0.999, live_weights(&after), 0.001),
+                        true => lerp_all(old_mean, live_weights(&after), 0.001),
                         false => old_mean,
                     };
                     (after, new_mean)
@@ -283,7 +283,7 @@ impl Arm {
             }
             let model = self.optim.step(1e-4, model, grads);
             if let Some((_, mean)) = &mut self.tricks {
-                *mean = blend_all(std::mem::take(mean), 0.999, live_weights(&model), 0.001);
+                *mean = lerp_all(std::mem::take(mean), live_weights(&model), 0.001);
             }
             model
         });

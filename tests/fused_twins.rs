@@ -4,7 +4,7 @@
 //! tests, `wgpu` and `fusion`; on Mesa's software Vulkan a matter of a minute.
 
 use burn::tensor::{Device, Distribution, Tensor};
-use burn_tricks::kernels::blend::blend_twin;
+use burn_tricks::kernels::lerp::lerp_twin;
 use burn_tricks::kernels::scale::scale_twin;
 use burn_tricks::kernels::sum_of_squares::sum_of_squares_twin;
 use burn_tricks::kernels::{
@@ -148,9 +148,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let y = report.random();
     let mut x = Some(report.random());
     let time = milliseconds(&report.device, || {
-        x = x.take().map(|x| blend_twin(x, 0.999, y.clone(), 0.001));
+        x = x.take().map(|x| lerp_twin(x, y.clone(), 0.001));
     });
-    report.line("blend", 3, time);
+    report.line("lerp", 3, time);
     let factor = Tensor::from_floats([0.999], &report.device);
     let time = milliseconds(&report.device, || {
         x = x.take().map(|x| scale_twin(x, &factor));

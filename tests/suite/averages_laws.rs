@@ -123,7 +123,7 @@ fn a_half_precision_average_moves_after_a_late_start_too() {
 fn a_copied_statistic_is_held_as_the_others_are() {
     let _alone = alone();
     let mut snapshot = Snapshot::of(&net(1.0, DType::BF16)).widened();
-    (snapshot.blend(0.5, &net(2.0, DType::BF16), 0.5, Buffers::Copy)).unwrap();
+    (snapshot.lerp(&net(2.0, DType::BF16), 0.5, Buffers::Copy)).unwrap();
     assert_eq!(
         snapshot.held_model().norm.running_mean.value().dtype(),
         DType::F32
@@ -619,11 +619,7 @@ fn what_is_put_into_a_snapshot_is_compared_with_it() {
     let mut snapshot = Snapshot::of(&layers(3));
     let seen = Snapshot::of(&layers(4)).look_at(&layers(4)).unwrap();
     assert!(snapshot.replace_weights(&seen).is_err());
-    assert!(
-        snapshot
-            .blend_weights(0.5, &seen, 0.5, Buffers::Copy)
-            .is_err()
-    );
+    assert!(snapshot.lerp_weights(&seen, 0.5, Buffers::Copy).is_err());
 }
 
 #[test]

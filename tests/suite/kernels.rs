@@ -9,9 +9,9 @@ use burn_tricks::kernels::sum_of_squares::{SumOfSquares, sum_of_squares_twin};
 use burn_tricks::kernels::{
     AdaGradStep, AdamStep, AmsGradStep, Decay, Mean, MomentumStep, NormMemory, NormalizedStep,
     RmsPropStep, SgdStep, Step, TensorList, UpdateMemory, UpdateMomentumStep, accumulation_dtype,
-    blend, blend_all, descend, scale, scale_or_zero, sum_of_squares,
+    blend, blend_all, descend, lerp, lerp_all, scale, scale_or_zero, sum_of_squares,
 };
-use burn_tricks::kernels::{blend::blend_twin, descend::descend_twin};
+use burn_tricks::kernels::{blend::blend_twin, descend::descend_twin, lerp::lerp_twin};
 use std::fmt::Debug;
 
 /// Around a register of 4, 8 or 16 numbers, a block of 1,024 and a share of a thread of 65,536.
@@ -362,6 +362,11 @@ fn layouts_do_not_matter() {
             let expected = blend_twin(x.clone(), 0.9, y.clone(), 0.1);
             assert_eq!(values(blend(x, 0.9, y, 0.1)), values(expected), "{view}");
         }
+        for (view, x) in views(6, dtype, &device) {
+            let y = random([19, 67], 7, dtype, &device);
+            let expected = lerp_twin(x.clone(), y.clone(), 0.1);
+            assert_eq!(values(lerp(x, y, 0.1)), values(expected), "{view}");
+        }
     }
 }
 
@@ -418,7 +423,32 @@ fn blend_and_scale_are_their_twins_to_the_bit() {
 }
 
 #[test]
-fn a_mean_in_f32_of_half_precision_weights_is_blended_in_f32() {
+fn lerp_is_its_twin_to_the_bit() {
+    for (name, device) in devices() {
+        for dtype in dtypes(&device) {
+            for size in SIZES {
+                if name != "flex" && size > 1025 {
+                    continue;
+                }
+                for b in [0.001, 0.3, 0.5, 0.9, 1.0] {
+                    let what = format!("{name}, {dtype:?}, {size}, {b}");
+                    let x = || random([size], 1, dtype, &device);
+                    let y = || random([size], 2, dtype, &device);
+                    let expected = values(lerp_twin(x(), y(), b));
+                    assert_eq!(values(lerp(x(), y(), b)), expected, "{what}");
+                    let held = x();
+                    assert_eq!(values(lerp(held.clone(), y(), b)), expected, "{what}");
+                    assert_eq!(values(held), values(x()), "{what}: somebody's numbers");
+                    let all = lerp_all(x().into(), y().into(), b).pop::<1>().unwrap();
+                    assert_eq!(values(all), expected, "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mean_in_f32_of_half_precision_weights_moves_in_f32() {
     let device = Device::flex();
     for dtype in [DType::F16, DType::BF16] {
         let mean = random([40], 1, DType::F32, &device);
@@ -426,9 +456,9 @@ fn a_mean_in_f32_of_half_precision_weights_is_blended_in_f32() {
         let expected: Vec<f64> = values(mean.clone())
             .iter()
             .zip(values(weight.clone()))
-            .map(|(m, w)| f64::from(*m as f32 * 0.999_f32 + w as f32 * 0.001_f32))
+            .map(|(m, w)| f64::from(*m as f32 + (w as f32 - *m as f32) * 0.001_f32))
             .collect();
-        let mean = blend(mean, 0.999, weight, 0.001);
+        let mean = lerp(mean, weight, 0.001);
         assert_eq!(mean.dtype(), DType::F32);
         assert_eq!(values(mean), expected);
     }

@@ -1,6 +1,8 @@
 //! Oracles, twins, laws, edges, stacking, resume and backends, over every enabled backend.
 
 mod averages;
+mod averages_constant;
+mod averages_derived;
 mod averages_laws;
 mod backends;
 mod best_weights;

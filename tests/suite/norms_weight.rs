@@ -150,15 +150,14 @@ fn weight_norm_is_pytorchs_on_the_units_of_each_layer() {
 
 fn start_at_cosines(norm: &SpectralNorm) {
     for state in [&norm.u, &norm.v] {
-        let old = state.value_sync();
+        let old = state.value();
         let values: Vec<f64> = (1..=old.dims()[0]).map(|i| (i as f64).cos()).collect();
         let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
         let values: Vec<f64> = values.iter().map(|x| x / norm).collect();
-        state.update(Tensor::from_data(
+        state.set(Tensor::from_data(
             values.as_slice(),
             (&old.device(), old.dtype()),
         ));
-        state.value_sync();
     }
 }
 

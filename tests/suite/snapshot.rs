@@ -248,7 +248,7 @@ fn another_architecture_is_refused_and_named() {
             error.to_string(),
             format!("the architectures differ: {message}")
         );
-        assert!(snapshot.blend(0.5, &other, 0.5, Buffers::Average).is_err());
+        assert!(snapshot.lerp(&other, 0.5, Buffers::Average).is_err());
         assert!(snapshot.replace(&other).is_err());
     }
     assert_eq!(snapshot.places().len(), 4, "and is whole");
@@ -286,14 +286,10 @@ fn a_blend_is_a_weighted_sum_and_copies_what_is_no_number() {
     for (name, device) in training_devices() {
         let mut snapshot = Snapshot::of(&Mixed::new(1.0, 3, false, &device));
         let other = Mixed::new(5.0, 7, true, &device);
-        snapshot
-            .blend(0.75, &other, 0.25, Buffers::Average)
-            .unwrap();
+        snapshot.lerp(&other, 0.25, Buffers::Average).unwrap();
         assert_eq!(snapshot.model().read(), (2.0, 7, true), "{name}");
         let third = Snapshot::of(&Mixed::new(-2.0, 9, false, &device));
-        snapshot
-            .blend_with(0.5, &third, 0.5, Buffers::Average)
-            .unwrap();
+        snapshot.lerp_with(&third, 0.5, Buffers::Average).unwrap();
         assert_eq!(snapshot.model().read(), (0.0, 9, false), "{name}");
         assert_eq!(other.read(), (5.0, 7, true), "{name}: untouched");
         let restored = snapshot.restore(&other).unwrap();
@@ -313,7 +309,7 @@ fn running_statistics_are_averaged_or_copied() {
         assert_ne!(after, mean_of(&fresh), "{name}");
         let blended = |buffers| {
             let mut snapshot = Snapshot::of(&fresh);
-            snapshot.blend(0.5, &model, 0.5, buffers).unwrap();
+            snapshot.lerp(&model, 0.5, buffers).unwrap();
             mean_of(&snapshot.model())
         };
         assert_eq!(blended(Buffers::Copy), after, "{name}");

@@ -78,9 +78,9 @@ pub fn average_checkpoints<M: Module, P: AsRef<Path>>(
         };
         let record = ModuleRecord::load(path).map_err(failed)?;
         model = model.try_load_record(record).map_err(failed)?;
-        let n = count as f64;
+        let share = 1.0 / (count + 1) as f64;
         match &mut mean {
-            Some(mean) => mean.blend(n / (n + 1.0), &model, 1.0 / (n + 1.0), Buffers::Average),
+            Some(mean) => mean.lerp(&model, share, Buffers::Average),
             None => {
                 mean = Some(Snapshot::of(&model).widened());
                 Ok(())

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! with `dₙ = d`, or smaller while it warms up ([`EmaWarmup`]). The trained weights are not touched; the
-//! average is another value, to validate with and to ship.
+//! average is another value, to validate with and to ship. It is calculated as `ŵ + (1 − dₙ) (w − ŵ)`: with
+//! two shares rounded apart, an `f32` average of constant weights would drift.
 //!
 //! # Example
 //!
@@ -75,6 +76,8 @@
 //! After the optimizer's step, once per step. Validate, stop and keep the best with
 //! [`model`](Ema::model), train with the model itself. Running statistics of batch norm are averaged too
 //! unless [`Buffers::Copy`] is asked for; where they matter, [`recalibrate`](crate::recalibrate) them.
+//! State that follows from the weights ([`Derived`](crate::Derived), as the vectors of spectral norm) is
+//! calculated anew from the averaged weights when the model is handed out.
 //!
 //! # Cost
 //!
@@ -92,7 +95,8 @@
 //!   [`EmaWarmup::BiasCorrected`] gives the same numbers.
 //! - All of them average in the type of the weights: with `bf16` weights and `d = 0.999` the average
 //!   never moves. Here it is held in `f32`.
-//! - PyTorch averages integers if told to average buffers. Here they are copied.
+//! - PyTorch averages integers if told to average buffers, and the vectors of spectral norm as if they were
+//!   weights. Here integers are copied, and the vectors follow the averaged weights.
 //! - Lightning and Keras swap the average into the model and out again, and leave it there in some
 //!   cases. Here there is no swap.
 //!
@@ -345,8 +349,10 @@ impl<M: Module> Ema<M> {
         &self.average
     }
 
-    pub(crate) fn average_mut(&mut self) -> &mut Running<M> {
-        &mut self.average
+    /// To load a record into, and the shares of the old average that updates keep.
+    pub(crate) fn average_mut(&mut self) -> (&mut Running<M>, impl Fn(u64) -> f64 + use<M>) {
+        let EmaConfig { decay, warmup, .. } = self.config;
+        (&mut self.average, move |n| warmup.decay(decay, n))
     }
 
     /// The share of the old average that the next update keeps.
@@ -370,7 +376,7 @@ impl<M: Module + ModuleDisplay> Ema<M> {
     /// Burn's, if the record is not that of an EMA of such a model.
     pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
         let like = self.average.like();
-        Running::load_record(Kind::Ema, [&mut self.average].into_iter(), &like, record)?;
+        Running::load_record(Kind::Ema, [self.average_mut()].into_iter(), &like, record)?;
         Ok(self)
     }
 }

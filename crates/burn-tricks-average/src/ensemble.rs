@@ -237,22 +237,51 @@ impl<M: Module + ModuleDisplay + Predict> Ensemble<M> {
 impl<M: Module + ModuleDisplay + Predict> Predict for Ensemble<M> {
     type Input = M::Input;
 
-    /// What [`Combine`] says, of shape `[batch, classes]`.
+    /// What [`Combine`] says, of shape `[batch, classes]`. A member of weight 0 is not asked.
     fn predict(&self, input: M::Input) -> Tensor<2> {
-        self.members
-            .iter()
-            .zip(&self.weights)
-            .map(|(member, weight)| {
-                let output = member.predict(input.clone());
-                let output = match self.combine {
-                    Combine::MeanProbabilities => softmax(output, 1),
-                    Combine::MeanLogits => output,
-                    Combine::MajorityVote => vote(output),
-                };
-                output * *weight
-            })
-            .reduce(|sum, output| sum + output)
-            .expect("an ensemble has at least one member")
+        let members = self.members.iter().zip(&self.weights);
+        let mut outputs = members
+            .filter(|(_, weight)| **weight > 0.0)
+            .map(|(member, weight)| (member.predict(input.clone()), *weight));
+        match self.combine {
+            Combine::MeanProbabilities => mean(outputs.map(|(z, weight)| (softmax(z, 1), weight))),
+            Combine::MeanLogits => mean(outputs),
+            Combine::MajorityVote => {
+                let (first, weight) = outputs.next().expect("one weight is positive");
+                let votes = outputs.fold(vote(first) * weight, |sum, (scores, weight)| {
+                    sum + vote(scores) * weight
+                });
+                votes.clone() / votes.sum_dim(1)
+            }
+        }
+    }
+}
+
+/// The weighted mean, which moves from output to output by the share of the weight so far: what all
+/// members agree on stays as it is, to the bit. A weighted sum does not: ten times 0.1 in `f32` is more
+/// than 1.
+fn mean(outputs: impl Iterator<Item = (Tensor<2>, f64)>) -> Tensor<2> {
+    let mut total = 0.0;
+    let mean = outputs.fold(None, |mean, (output, weight)| {
+        total += weight;
+        Some(match mean {
+            None => output,
+            Some(mean) => towards(mean, output, weight / total),
+        })
+    });
+    mean.expect("one weight is positive")
+}
+
+/// `mean + share (output − mean)`, with the gradient of a mean. An infinity that both hold (a masked class) stays.
+fn towards(mean: Tensor<2>, output: Tensor<2>, share: f64) -> Tensor<2> {
+    let masked = output
+        .clone()
+        .is_inf()
+        .bool_and(mean.clone().equal(output.clone()));
+    let way = (output.clone() - mean.clone()).mask_fill(masked, 0.0);
+    match share < 0.5 {
+        true => mean + way * share,
+        false => output - way * (1.0 - share),
     }
 }
 
@@ -284,9 +313,9 @@ fn check_distinct<M: Module>(members: &[M]) -> Result<(), EnsembleError> {
     let mut owners: HashMap<ParamId, usize> = HashMap::new();
     for (second, module) in members.iter().enumerate() {
         let kinds = places(module).into_iter().map(|place| place.kind);
-        let floats = kinds.filter(|kind| matches!(kind, PlaceKind::Weight | PlaceKind::Buffer));
+        let floats = kinds.filter(|kind| kind.is_float());
         for (param, kind) in params(module).into_iter().zip(floats) {
-            if kind == PlaceKind::Buffer {
+            if kind != PlaceKind::Weight {
                 continue;
             }
             let first = *owners.entry(param.id).or_insert(second);

@@ -172,9 +172,8 @@ impl<M: Module> Lawa<M> {
         let mut samples = self.samples.iter();
         let first = samples.next().expect("there is always one");
         let mut mean = first.clone().widened();
-        for (n, sample) in (1..).zip(samples) {
-            let n = f64::from(n);
-            mean.blend_with(n / (n + 1.0), sample, 1.0 / (n + 1.0), self.config.buffers)
+        for (n, sample) in (2..).zip(samples) {
+            mean.lerp_with(sample, 1.0 / f64::from(n), self.config.buffers)
                 .expect("checked when it was sampled");
         }
         mean

@@ -23,7 +23,7 @@ pub mod swa;
 pub mod uncertainty;
 
 pub use average_error::AverageError;
-pub use burn_tricks_core::{Buffers, Difference};
+pub use burn_tricks_core::{Buffers, Derived, Difference};
 pub use checkpoint_files::average_checkpoints;
 pub use ema::{Ema, EmaConfig, EmaWarmup};
 pub use ema_set::EmaSet;

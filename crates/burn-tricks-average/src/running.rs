@@ -93,8 +93,7 @@ impl<M: Module> Running<M> {
             }
             share if counts => {
                 let weights = live.seen_by(&self.mean)?;
-                self.mean
-                    .blend_weights(share, weights, 1.0 - share, buffers)?;
+                self.mean.lerp_weights(weights, 1.0 - share, buffers)?;
             }
             _ => {}
         }
@@ -134,10 +133,10 @@ impl<M: Module + ModuleDisplay> Running<M> {
         record_members(kind, means.collect(), &counters.collect::<Vec<_>>())
     }
 
-    /// As many as were recorded together, in their order.
+    /// As many as were recorded together, in their order, each with the shares that its updates keep.
     pub(crate) fn load_record<'a>(
         kind: Kind,
-        averages: impl ExactSizeIterator<Item = &'a mut Self>,
+        averages: impl ExactSizeIterator<Item = (&'a mut Self, impl Fn(u64) -> f64)>,
         like: &Snapshot<M>,
         record: ModuleRecord,
     ) -> Result<(), RecordError>
@@ -153,9 +152,17 @@ impl<M: Module + ModuleDisplay> Running<M> {
             )));
         }
         let counters = recorded.counters.chunks(2);
-        for ((average, mean), counters) in averages.zip(recorded.members).zip(counters) {
-            average.mean = mean;
+        for (((average, keep), mean), counters) in averages.zip(recorded.members).zip(counters) {
             (average.steps, average.updates) = (counters[0], counters[1]);
+            // An update that keeps nothing of what was before leaves the weights of one model.
+            let is_mean = average
+                .updates
+                .checked_sub(1)
+                .is_some_and(|n| keep(n) > 0.0);
+            average.mean = match is_mean {
+                true => mean.as_mean(),
+                false => mean,
+            };
         }
         Ok(())
     }

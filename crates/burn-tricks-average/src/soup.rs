@@ -77,8 +77,8 @@ fn stir<M: Module>(
     ingredient: &M,
     model: usize,
 ) -> Result<(), AverageError> {
-    let n = count as f64;
-    soup.blend(n / (n + 1.0), ingredient, 1.0 / (n + 1.0), Buffers::Average)
+    let share = 1.0 / (count + 1) as f64;
+    soup.lerp(ingredient, share, Buffers::Average)
         .map_err(|difference| AverageError::DifferentArchitecture { model, difference })
 }
 

@@ -1,7 +1,7 @@
 //! Stochastic weight averaging: the plain mean of the weights along the end of the training.
 //!
 //! ```text
-//! w̄ ← n/(n + 1) w̄ + 1/(n + 1) w     at the sampled steps n = 0, 1, 2, ...
+//! w̄ ← w̄ + 1/(n + 1) (w − w̄)     at the sampled steps n = 0, 1, 2, ...
 //! ```
 //!
 //! With a learning rate that stays high or cycles, the weights wander around a wide minimum, and their
@@ -102,6 +102,11 @@ impl SwaConfig {
     }
 }
 
+/// The share of the mean of n samples in the mean of n + 1.
+fn keep(n: u64) -> f64 {
+    n as f64 / (n as f64 + 1.0)
+}
+
 /// The mean of sampled weights. Made by [`SwaConfig::init`].
 #[derive(Debug, Clone)]
 pub struct Swa<M: Module> {
@@ -121,13 +126,12 @@ impl<M: Module> Swa<M> {
     ///
     /// If `model` has another architecture than the one that the average was made for.
     pub fn update(&mut self, model: &M) {
-        let share = |n| n as f64 / (n as f64 + 1.0);
         self.average
             .update(
                 &mut Live::new(model),
                 self.config.sampling(),
                 self.config.buffers,
-                share,
+                keep,
             )
             .unwrap_or_else(|difference| panic!("{difference}"));
     }
@@ -186,7 +190,8 @@ impl<M: Module + ModuleDisplay> Swa<M> {
     /// Burn's, if the record is not that of an SWA of such a model.
     pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
         let like = self.average.like();
-        Running::load_record(Kind::Swa, [&mut self.average].into_iter(), &like, record)?;
+        let average = [(&mut self.average, keep)];
+        Running::load_record(Kind::Swa, average.into_iter(), &like, record)?;
         Ok(self)
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod batch_statistics;
 mod config_error;
+pub mod derived;
 mod improvement;
 mod place;
 mod restore;
@@ -19,6 +20,7 @@ mod weights;
 pub use burn_tricks_derive::Config;
 pub use burn_tricks_kernels::accumulation_dtype;
 pub use config_error::ConfigError;
+pub use derived::Derived;
 pub use improvement::{Goal, Improvement, MinDelta};
 pub use place::{Difference, Place, PlaceKind, places};
 pub use rounding::{epsilon, is_rounding};

@@ -1,6 +1,7 @@
 //! What a module holds, place by place, and where two modules differ.
 
 use crate::PathTracker;
+use crate::derived::announces;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
 use std::fmt::Display;
@@ -13,6 +14,8 @@ pub enum PlaceKind {
     /// A float value that no optimizer can reach: a running statistic
     /// ([`RunningState`](burn::module::RunningState)).
     Buffer,
+    /// A float value that follows from the weights and is never averaged: [`Derived`](crate::Derived).
+    Derived,
     /// Integers.
     Int,
     /// Booleans.
@@ -84,6 +87,13 @@ impl Display for Difference {
 
 impl std::error::Error for Difference {}
 
+impl PlaceKind {
+    /// Whether it is a float tensor: everything but integers and booleans.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Weight | Self::Buffer | Self::Derived)
+    }
+}
+
 impl Difference {
     /// Between places that must agree in path, kind, shape and element type.
     pub fn between(expected: &[Place], got: &[Place]) -> Option<Self> {
@@ -119,6 +129,8 @@ impl Difference {
 #[derive(Default)]
 struct List {
     at: PathTracker,
+    /// Whether the next float is derived.
+    derived: bool,
     places: Vec<Place>,
 }
 
@@ -136,9 +148,10 @@ impl List {
 impl ModuleVisitor for List {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let value = param.val();
-        let kind = match value.is_require_grad() {
-            true => PlaceKind::Weight,
-            false => PlaceKind::Buffer,
+        let kind = match (std::mem::take(&mut self.derived), value.is_require_grad()) {
+            (true, _) => PlaceKind::Derived,
+            (false, true) => PlaceKind::Weight,
+            (false, false) => PlaceKind::Buffer,
         };
         self.add(kind, value.dims().to_vec(), value.dtype());
     }
@@ -153,7 +166,8 @@ impl ModuleVisitor for List {
         self.add(PlaceKind::Bool, value.dims().to_vec(), value.dtype());
     }
 
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.derived |= announces(container_type);
         self.at.enter(name);
     }
 

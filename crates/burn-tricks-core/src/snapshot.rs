@@ -27,23 +27,32 @@
 //! # }
 //! ```
 //!
+//! # The mean of several
+//!
+//! [`lerp`](Snapshot::lerp) moves a snapshot towards another module by a share of the way: a moving average
+//! with a constant share, the plain mean of n modules with shares 1/2, 1/3, ..., 1/n. What does not change
+//! from module to module stays as it is, to the bit. State that follows from the weights instead of being
+//! one ([`Derived`](crate::Derived)) is not averaged, but calculated anew where the snapshot is handed out.
+//!
 //! # Cost
 //!
 //! [`Snapshot::of`] copies nothing: the tensors are shared until one side changes them. A module that
 //! is trained on therefore costs one copy of its weights, and its next optimizer step cannot write in
 //! place.
 
+use crate::derived::{stale_floats, with_stale};
 use crate::restore::with_values;
 use crate::values::Values;
 use crate::{Difference, Place, PlaceKind, Weights, accumulation_dtype, places};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
-use burn_tricks_kernels::blend;
+use burn_tricks_kernels::lerp;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What becomes of running statistics when modules are averaged.
+/// What becomes of running statistics when modules are averaged. State that follows from the weights is not
+/// among them, and never averaged: [`Derived`](crate::Derived).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Buffers {
     /// Averaged like the weights.
@@ -55,11 +64,13 @@ pub enum Buffers {
 /// The values of a module at one moment. See the [module documentation](self).
 #[derive(Debug)]
 pub struct Snapshot<M> {
-    /// Always there, but for the time of a blend.
+    /// Always there, but for the time of a `lerp`.
     model: Option<M>,
     places: Arc<[Place]>,
     /// Whether halves are held in `f32`.
     wide: bool,
+    /// Whether it is the mean of several modules, to which no derived state of theirs belongs.
+    mean: bool,
 }
 
 impl<M: Module> Clone for Snapshot<M> {
@@ -68,6 +79,7 @@ impl<M: Module> Clone for Snapshot<M> {
             model: Some(self.held().valid()),
             places: self.places.clone(),
             wide: self.wide,
+            mean: self.mean,
         }
     }
 }
@@ -79,6 +91,7 @@ impl<M: Module> Snapshot<M> {
             model: Some(model.valid()),
             places: places(model).into(),
             wide: false,
+            mean: false,
         }
     }
 
@@ -86,7 +99,7 @@ impl<M: Module> Snapshot<M> {
     /// `Module::train` makes it one to train on.
     pub fn model(&self) -> M {
         let mut dtypes = Cast(self.float_dtypes());
-        self.held().valid().map(&mut dtypes)
+        self.settled().map(&mut dtypes)
     }
 
     /// `model` with the values of this snapshot.
@@ -100,11 +113,14 @@ impl<M: Module> Snapshot<M> {
     /// If the two differ in a path, a kind or a shape: the first such place.
     pub fn restore(&self, model: &M) -> Result<M, Difference> {
         self.check(model)?;
-        Ok(with_values(model, Values::of(self.held())))
+        let settled = self.settled();
+        let restored = with_values(model, Values::of(&settled));
+        Ok(with_stale(restored, stale_floats(&settled)))
     }
 
-    /// `a` times this snapshot plus `b` times `model`: weights, and running statistics if `buffers`
-    /// says so. Integers and booleans are copied from `model`.
+    /// Moves this snapshot towards `model` by `share` of the way, in `[0, 1]`: weights, and running
+    /// statistics if `buffers` says so. Integers, booleans and [`Derived`](crate::Derived) state are copied
+    /// from `model`; the latter is stale where the mean is handed out.
     ///
     /// One pass over memory on the CPU backend, in place, and nothing is read from the device. Where
     /// `model` is on another device now, or has other element types, the snapshot follows it.
@@ -113,9 +129,9 @@ impl<M: Module> Snapshot<M> {
     ///
     /// If the two differ in a path, a kind or a shape: the first such place. The snapshot is then as
     /// it was.
-    pub fn blend(&mut self, a: f64, model: &M, b: f64, buffers: Buffers) -> Result<(), Difference> {
+    pub fn lerp(&mut self, model: &M, share: f64, buffers: Buffers) -> Result<(), Difference> {
         let weights = self.look_at(model)?;
-        self.blend_weights(a, &weights, b, buffers)
+        self.lerp_weights(&weights, share, buffers)
     }
 
     /// Lets go of its values and takes those of `model`, its element types too. For each step: without
@@ -139,21 +155,20 @@ impl<M: Module> Snapshot<M> {
         Weights::of(model, &self.places)
     }
 
-    /// [`blend`](Self::blend) with what was [seen](Self::look_at) of a model.
+    /// [`lerp`](Self::lerp) with what was [seen](Self::look_at) of a model.
     ///
     /// # Errors
     ///
     /// As there.
-    pub fn blend_weights(
+    pub fn lerp_weights(
         &mut self,
-        a: f64,
         weights: &Weights<M>,
-        b: f64,
+        share: f64,
         buffers: Buffers,
     ) -> Result<(), Difference> {
         weights.check(&self.places)?;
         self.follow(weights.values.dtypes());
-        self.blend_values(a, weights.values.clone(), b, buffers);
+        self.lerp_values(weights.values.clone(), share, buffers);
         Ok(())
     }
 
@@ -167,19 +182,19 @@ impl<M: Module> Snapshot<M> {
         self.follow(weights.values.dtypes());
         let mut held = Cast(self.held_dtypes());
         self.model = Some(weights.model.valid().map(&mut held));
+        self.mean = false;
         Ok(())
     }
 
-    /// [`blend`](Self::blend) with another snapshot.
+    /// [`lerp`](Self::lerp) with another snapshot.
     ///
     /// # Errors
     ///
     /// As there.
-    pub fn blend_with(
+    pub fn lerp_with(
         &mut self,
-        a: f64,
         other: &Self,
-        b: f64,
+        share: f64,
         buffers: Buffers,
     ) -> Result<(), Difference> {
         if let Some(difference) = Difference::apart_from_dtype(&self.places, &other.places) {
@@ -187,7 +202,7 @@ impl<M: Module> Snapshot<M> {
         }
         let dtypes: Vec<_> = other.places.iter().map(|place| place.dtype).collect();
         self.follow(&dtypes);
-        self.blend_values(a, Values::of(other.held()), b, buffers);
+        self.lerp_values(Values::of(other.held()), share, buffers);
         Ok(())
     }
 
@@ -223,7 +238,14 @@ impl<M: Module> Snapshot<M> {
             model: Some(model.valid()),
             places: self.places.clone(),
             wide: self.wide,
+            mean: false,
         })
+    }
+
+    /// The same values, said to be the mean of several modules, as those read from a record may be: what
+    /// follows from the weights is calculated anew where they are handed out.
+    pub fn as_mean(self) -> Self {
+        Self { mean: true, ..self }
     }
 
     /// Whether `model` has the paths, kinds and shapes of this snapshot.
@@ -239,16 +261,31 @@ impl<M: Module> Snapshot<M> {
         self.model.as_ref().expect("a snapshot holds a module")
     }
 
-    fn blend_values(&mut self, a: f64, values: Values, b: f64, buffers: Buffers) {
-        let mut blender = Blender {
-            a,
-            b,
+    /// The module as it is held, to hand out: every derived state of a mean is stale, or was calculated
+    /// from the mean already by the reparameterization that it belongs to.
+    fn settled(&self) -> M {
+        let model = self.held().valid();
+        let is_derived = |place: &Place| place.kind == PlaceKind::Derived;
+        if !(self.mean && self.places.iter().any(is_derived)) {
+            return model;
+        }
+        let floats = self.places.iter().filter(|place| place.kind.is_float());
+        let model = with_stale(model, floats.map(is_derived).collect());
+        // To materialize is to use every reparameterization once. The clone shares the states.
+        let _materialized = model.clone().materialize();
+        model
+    }
+
+    fn lerp_values(&mut self, values: Values, share: f64, buffers: Buffers) {
+        let mut lerp = Lerp {
+            share,
             buffers,
             values,
             places: self.places.iter(),
             wide: self.wide,
         };
-        self.model = self.model.take().map(|model| model.map(&mut blender));
+        self.model = self.model.take().map(|model| model.map(&mut lerp));
+        self.mean = true;
     }
 
     /// Takes on the element types of a model, which may have been cast since the last look at it.
@@ -271,8 +308,7 @@ impl<M: Module> Snapshot<M> {
     }
 
     fn float_dtypes(&self) -> VecDeque<DType> {
-        let is_float = |place: &&Place| matches!(place.kind, PlaceKind::Weight | PlaceKind::Buffer);
-        let floats = self.places.iter().filter(is_float);
+        let floats = self.places.iter().filter(|place| place.kind.is_float());
         floats.map(|place| place.dtype).collect()
     }
 }
@@ -295,33 +331,33 @@ fn held_dtype(dtype: DType, wide: bool) -> DType {
     }
 }
 
-struct Blender<'a> {
-    a: f64,
-    b: f64,
+struct Lerp<'a> {
+    share: f64,
     buffers: Buffers,
     values: Values,
     places: std::slice::Iter<'a, Place>,
     wide: bool,
 }
 
-impl Blender<'_> {
+impl Lerp<'_> {
     fn next_place(&mut self) -> &Place {
         self.places.next().expect("a place for each tensor")
     }
 }
 
-impl ModuleMapper for Blender<'_> {
+impl ModuleMapper for Lerp<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let &Place { kind, dtype, .. } = self.next_place();
         let dtype = held_dtype(dtype, self.wide);
-        let copied = kind == PlaceKind::Buffer && self.buffers == Buffers::Copy;
-        let new = self.values.float::<D>();
-        param.map(|held| {
-            let held = held.to_device(&new.device()).cast(dtype);
-            match copied {
-                true => new.cast(dtype),
-                false => blend(held, self.a, new, self.b),
-            }
+        let copied = match kind {
+            PlaceKind::Derived => true,
+            PlaceKind::Buffer => self.buffers == Buffers::Copy,
+            _ => false,
+        };
+        let new = self.values.float::<D>().cast(dtype);
+        param.map(|held| match copied {
+            true => new,
+            false => lerp(held.to_device(&new.device()).cast(dtype), new, self.share),
         })
     }
 

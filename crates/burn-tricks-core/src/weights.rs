@@ -69,14 +69,14 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// A float is a weight or a running statistic, which the walk cannot tell apart.
+    /// Floats of every kind are one here: the walk cannot tell a weight from a running statistic.
     fn next(&mut self, kind: PlaceKind, dims: &[usize]) {
         let Some((place, rest)) = self.rest.split_first() else {
             self.same = false;
             return;
         };
         let expected = match place.kind {
-            PlaceKind::Buffer => PlaceKind::Weight,
+            kind if kind.is_float() => PlaceKind::Weight,
             kind => kind,
         };
         self.same &= kind == expected && place.shape == dims && place.path == self.path;

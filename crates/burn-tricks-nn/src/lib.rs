@@ -44,7 +44,7 @@ pub mod weight_standardization;
 
 pub use activation_gain::Activation;
 pub use alpha_dropout::{AlphaDropout, AlphaDropoutConfig};
-pub use burn_tricks_core::{ConfigError, Fans, UnitAxis};
+pub use burn_tricks_core::{ConfigError, Derived, Fans, UnitAxis};
 pub use drop_connect::{DropConnect, DropConnectConfig};
 pub use drop_path::{DepthSchedule, DropPath, DropPathConfig, DropPathScale, DropPathUnit};
 pub use forward::Forward;

@@ -46,7 +46,7 @@ pub(crate) trait Rewrite {
 pub(crate) fn rewrite<M: Module>(model: &M, rule: &mut impl Rewrite) -> M {
     let buffers = burn_tricks_core::places(model)
         .into_iter()
-        .filter(|place| place.kind == PlaceKind::Buffer)
+        .filter(|place| place.kind != PlaceKind::Weight)
         .map(|place| place.path)
         .collect();
     let mut paths: HashMap<ParamId, Vec<String>> = HashMap::new();

@@ -12,7 +12,7 @@ pub use burn_tricks_stop as stop;
 pub use burn_tricks_train as train;
 
 pub use burn_tricks_core::{
-    Buffers, Config, ConfigError, Difference, Goal, Improvement, MinDelta, Run, Snapshot,
+    Buffers, Config, ConfigError, Derived, Difference, Goal, Improvement, MinDelta, Run, Snapshot,
     batch_statistics, force_init,
 };
 

@@ -1,0 +1,263 @@
+//! State that follows from other weights of its module, and therefore is no weight itself.
+//!
+//! The leading singular vectors of a weight, an inverse, an orthogonal factor, a sign: kept in the module
+//! because they are costly to find, or because every step goes on from the last one. The mean of such
+//! states is not the state of the mean weights: the mean of two unit vectors is shorter than 1, that of u
+//! and −u is 0. A field of type [`Derived`] says so to everything here that averages models. In an average
+//! it is *stale*, and the module calculates it anew from the averaged weights.
+//!
+//! # Example
+//!
+//! A layer that divides its weight by the length of the weight, and calculates the length once:
+//!
+//! ```
+//! use burn::module::{Module, Param};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_core::{Buffers, Derived, Snapshot};
+//!
+//! #[derive(Module, Debug)]
+//! struct UnitLinear {
+//!     weight: Param<Tensor<2>>,
+//!     length: Derived<1>,
+//! }
+//!
+//! impl UnitLinear {
+//!     fn new(weight: Tensor<2>) -> Self {
+//!         let length = Derived::new(Self::length_of(&weight));
+//!         let weight = Param::from_tensor(weight);
+//!         Self { weight, length }
+//!     }
+//!
+//!     fn length_of(weight: &Tensor<2>) -> Tensor<1> {
+//!         weight.clone().square().sum().sqrt()
+//!     }
+//!
+//!     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+//!         let weight = self.weight.val();
+//!         if self.length.is_stale() {
+//!             self.length.set(Self::length_of(&weight));
+//!         }
+//!         input.matmul(weight) / self.length.value().reshape([1, 1])
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), burn_tricks_core::Difference> {
+//! let device = Device::flex();
+//! let layer = |weight: [[f32; 1]; 2]| UnitLinear::new(Tensor::from_data(weight, &device));
+//! let mut average = Snapshot::of(&layer([[6.0], [0.0]]));
+//! average.lerp(&layer([[0.0], [8.0]]), 0.5, Buffers::Average)?;
+//!
+//! let model = average.model(); // weight [3, 4]: its length is 5, and the mean of the lengths 7
+//! assert!(model.length.is_stale());
+//! let output = model.forward(Tensor::from_data([[1.0, 0.0]], &device));
+//! assert_eq!(output.into_scalar::<f32>(), 0.6);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Reparameterization`](burn::module::Reparameterization) does the same in its `apply`. It need not
+//! wait for its first use: an average lets every reparameterization that has such state calculate it before
+//! the model is handed out. Any other module calculates it at its first use; in a record made before that
+//! it is NaN.
+//!
+//! # What is not stale
+//!
+//! The state of one model, kept in a [`Snapshot`](crate::Snapshot) and restored, or loaded from a record:
+//! it belongs to the weights beside it, and goes on from there, to the bit.
+
+use burn::module::{
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+    Param, ParamId,
+};
+use burn::tensor::{Device, Tensor};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A tensor that a module calculates from its other weights. See the [module documentation](self).
+///
+/// As Burn's `RunningState` it is recorded and moved with its module, shared by the module's clones until
+/// [`valid`](Module::valid) or [`train`](Module::train), and never trained. Unlike a `RunningState` it is
+/// replaced at once when it is set, whatever thread sets it, and never averaged.
+#[derive(Clone, Debug)]
+pub struct Derived<const D: usize> {
+    id: ParamId,
+    state: Arc<Mutex<State<D>>>,
+}
+
+#[derive(Clone, Debug)]
+struct State<const D: usize> {
+    value: Tensor<D>,
+    stale: bool,
+}
+
+impl<const D: usize> Derived<D> {
+    /// Of this value, which belongs to the present weights.
+    pub fn new(value: Tensor<D>) -> Self {
+        let stale = false;
+        Self::with(ParamId::new(), State { value, stale })
+    }
+
+    fn with(id: ParamId, state: State<D>) -> Self {
+        let state = Arc::new(Mutex::new(state));
+        Self { id, state }
+    }
+
+    /// The value. If it [is stale](Self::is_stale), that of one of the models in the average.
+    pub fn value(&self) -> Tensor<D> {
+        self.state().value.clone()
+    }
+
+    /// Whether the weights are an average that this value does not belong to.
+    pub fn is_stale(&self) -> bool {
+        self.state().stale
+    }
+
+    /// Replaces the value, without its gradient, by one that belongs to the present weights.
+    pub fn set(&self, value: Tensor<D>) {
+        let value = value.detach();
+        *self.state() = State {
+            value,
+            stale: false,
+        };
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<D>> {
+        // A thread that panicked has not left half a value behind.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mark(&self) -> &'static str {
+        match self.is_stale() {
+            true => STALE,
+            false => KNOWN,
+        }
+    }
+}
+
+/// What a [`Derived`] says to visitors and mappers before its tensor: it enters and leaves an empty module
+/// of this type, which changes no path.
+const KNOWN: &str = "burn_tricks::Derived";
+const STALE: &str = "burn_tricks::Derived, stale";
+
+/// Whether entering a module of this type means that the next float is a [`Derived`] state.
+pub(crate) fn announces(container_type: &str) -> bool {
+    container_type == KNOWN || container_type == STALE
+}
+
+impl<const D: usize> Module for Derived<D> {
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        let mark = self.mark();
+        visitor.enter_module("derived", mark);
+        visitor.exit_module("derived", mark);
+        let value = match mark {
+            STALE => self.value().full_like(f64::NAN),
+            _ => self.value(),
+        };
+        visitor.visit_float(&Param::initialized(self.id, value));
+    }
+
+    /// A mapper that gives a tensor without elements back makes the state stale.
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        let old = self.value();
+        let may_be_stale = old.shape().num_elements() > 0;
+        let (_, new, _) = (mapper.map_float(Param::initialized(self.id, old))).consume();
+        let mut state = self.state();
+        match may_be_stale && new.shape().num_elements() == 0 {
+            true => state.stale = true,
+            false => state.value = new.set_require_grad(false),
+        }
+        drop(state);
+        self
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        let mut state = self.state();
+        state.value = state.value.clone().to_device(device);
+        drop(state);
+        self
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        self.to_device(device)
+    }
+
+    fn collect_devices(&self, mut devices: Devices) -> Devices {
+        let device = self.value().device();
+        if !devices.contains(&device) {
+            devices.push(device);
+        }
+        devices
+    }
+
+    fn materialize(self) -> Self {
+        self
+    }
+
+    fn valid(&self) -> Self {
+        let State { value, stale } = self.state().clone();
+        let value = value.without_autodiff();
+        Self::with(self.id, State { value, stale })
+    }
+
+    fn train(self) -> Self {
+        let State { value, stale } = self.state().clone();
+        let value = Tensor::from_inner(value);
+        Self::with(self.id, State { value, stale })
+    }
+}
+
+impl<const D: usize> std::fmt::Display for Derived<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Derived(id={})", self.id)
+    }
+}
+
+impl<const D: usize> ModuleDisplayDefault for Derived<D> {
+    fn content(&self, content: Content) -> Option<Content> {
+        content.add_formatted(&"Derived".to_owned()).optional()
+    }
+}
+
+impl<const D: usize> ModuleDisplay for Derived<D> {}
+
+/// Which of the floats of a module are stale, in the module's order.
+pub(crate) fn stale_floats<M: Module>(model: &M) -> VecDeque<bool> {
+    let mut look = Look::default();
+    model.visit(&mut look);
+    look.floats
+}
+
+#[derive(Default)]
+struct Look {
+    stale: bool,
+    floats: VecDeque<bool>,
+}
+
+impl ModuleVisitor for Look {
+    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
+        self.floats.push_back(std::mem::take(&mut self.stale));
+    }
+
+    fn enter_module(&mut self, _name: &str, container_type: &str) {
+        self.stale |= container_type == STALE;
+    }
+}
+
+/// `model` with these of its floats stale; they are [`Derived`] states.
+pub(crate) fn with_stale<M: Module>(model: M, floats: VecDeque<bool>) -> M {
+    model.map(&mut Forget(floats))
+}
+
+struct Forget(VecDeque<bool>);
+
+impl ModuleMapper for Forget {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.0.pop_front() {
+            Some(true) => {
+                let nothing = Tensor::empty([0; D], &param.lazy_device());
+                Param::initialized(param.id, nothing)
+            }
+            _ => param,
+        }
+    }
+}
