@@ -192,8 +192,8 @@ fn both_members_of_an_ensemble_have_a_gradient_where_they_agree() {
 /// Weights around ±0.3 that wander, the same in f32 and f64.
 fn wandering(step: usize) -> Vec<f64> {
     let at = |i: usize| {
+        let sign = if i & 1 == 0 { 0.3 } else { -0.3 };
         let (i, step) = (i as f64, step as f64);
-        let sign = if i as u64 % 2 == 0 { 0.3 } else { -0.3 };
         f64::from((sign + 0.05 * (step * 0.37 + i * 1.7).sin()) as f32)
     };
     (0..16).map(at).collect()
