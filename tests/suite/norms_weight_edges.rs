@@ -2,10 +2,11 @@
 
 use crate::devices::training_devices;
 use crate::models::{alone, dtypes, values};
-use crate::norms::{assert_near, assert_refused, cast, grid};
+use crate::norms::{assert_near, assert_refused, grid};
 use burn::module::{Module, Param, ParamGroup, Reparameterization};
 use burn::nn::conv::{Conv2dConfig, ConvTranspose1dConfig, ConvTranspose3dConfig};
 use burn::nn::{EmbeddingConfig, Linear, LinearConfig};
+use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::nn::{
     Deviation, SpectralNormConfig, WeightNorm, WeightNormConfig, WeightStandardization,
@@ -14,20 +15,19 @@ use burn_tricks::nn::{
 
 /// A layer of this weight, `[in, out]`.
 fn layer(weight: Tensor<2>) -> Linear {
-    let [inputs, outputs] = weight.dims();
-    let mut layer = LinearConfig::new(inputs, outputs)
-        .with_bias(false)
-        .init(&weight.device());
-    layer = cast(layer, weight.dtype());
-    layer.weight = layer.weight.map(|_| match weight.is_autodiff() {
+    let weight = match weight.is_autodiff() {
         true => weight.detach().require_grad(),
         false => weight,
-    });
-    layer
+    };
+    Linear {
+        weight: Param::from_tensor(weight), // nothing is drawn
+        bias: None,
+    }
 }
 
 #[test]
 fn a_unit_of_a_transposed_convolution_is_an_output_at_every_rank() {
+    let _alone = alone();
     let device = Device::flex();
     let count = |norm: &Param<Tensor<1>>| norm.dims()[0];
     let one = ConvTranspose1dConfig::new([2, 5], 3).init(&device);
@@ -95,6 +95,71 @@ fn a_unit_without_spread_is_zero_and_has_a_gradient() {
                 gradient.iter().all(|x| x.is_finite()),
                 "{what}: {gradient:?}"
             );
+        }
+    }
+}
+
+/// As the last layer of a residual block, which starts from zero weights.
+#[test]
+fn a_unit_of_zeros_can_be_trained_with_weight_norm() {
+    let mut devices = training_devices();
+    devices.push((
+        "checkpointing",
+        Device::flex().autodiff().gradient_checkpointing(),
+    ));
+    for (name, device) in devices {
+        for dtype in dtypes(&device) {
+            let some = [[0.5, 0.0, 1.0], [-0.5, 0.0, 2.0]];
+            for weight in [some, [[0.0; 3]; 2]] {
+                let what = format!("{name} {dtype:?} {weight:?}");
+                let plain = layer(Tensor::<2>::from_data(weight, (&device, dtype)));
+                let id = plain.weight.id;
+                let mut model = WeightNormConfig::new().attach(plain.clone()).unwrap();
+                assert_eq!(model.weight.id, id, "{what}");
+                let before = values(plain.weight.val());
+                assert_near(&values(model.weight.val()), &before, 1e-2, &what);
+                let mut optim = SgdConfig::new().init();
+                let x = Tensor::<2>::from_data([[1.0, 2.0], [-1.0, 3.0]], (&device, dtype));
+                let y = Tensor::<2>::from_data([[1.0, -3.0, 2.0]; 2], (&device, dtype));
+                for _ in 0..3 {
+                    let loss = (model.forward(x.clone()) - y.clone()).square().sum();
+                    let grads = GradientsParams::from_grads(loss.backward(), &model);
+                    model = optim.step(0.01, model, grads);
+                }
+                let norm: &WeightNorm = model.weight.reparameterization().unwrap();
+                let g = values(norm.g.val());
+                assert!(g.iter().all(|g| g.abs() > 1e-3), "{what}: {g:?}");
+                let after = values(model.weight.val());
+                let moved = after.iter().zip(&before).all(|(a, b)| (a - b).abs() > 1e-4);
+                assert!(moved, "{what}: {after:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tied_unit_of_zeros_has_one_direction_and_one_length() {
+    for (name, device) in training_devices() {
+        let zeros = || Tensor::<2>::zeros([3, 3], &device);
+        let first = layer(zeros());
+        let model = vec![first.clone(), first];
+        let both = WeightNormConfig::new().attach(model.clone()).unwrap();
+        let stored = |layer: &Linear| values(layer.weight.base());
+        assert_eq!(stored(&both[0]), stored(&both[1]), "{name}");
+        assert!(stored(&both[0]).iter().all(|v| v.abs() > 0.1), "{name}");
+        for layer in &both {
+            let norm: &WeightNorm = layer.weight.reparameterization().unwrap();
+            assert_eq!(values(norm.g.val()), [0.0; 3], "{name}");
+            assert_eq!(values(layer.weight.val()), [0.0; 9], "{name}");
+        }
+        // Where one of its places is left out, the zeros stay what they are there.
+        let group = ParamGroup::from_path("1.weight");
+        let one = WeightNormConfig::new()
+            .with_group(group)
+            .attach(model)
+            .unwrap();
+        for layer in &one {
+            assert_eq!(values(layer.weight.val()), [0.0; 9], "{name}");
         }
     }
 }

@@ -68,10 +68,10 @@
 //! # Differences
 //!
 //! PyTorch's `parametrizations.weight_norm` with its default `dim=0` has the same units, its linear
-//! weights being `[out, in]`. There a unit whose weights are all zero is NaN; here it is zero, and stays
-//! zero since it has no direction to learn: give it other initial weights. Of a unit of one input only g is
-//! learned, since v is its sign. Norms of half precision
-//! weights are taken in `f32`; g has the type of the weight.
+//! weights being `[out, in]`. There a unit whose weights are all zero is NaN. Here it is zero too, and can be
+//! trained, as the last layer of a residual block is: when attached, its v becomes some direction, the same for
+//! all such units, and its g becomes 0. Of a unit of one input only g is learned, since v/‖v‖ is a sign. Norms
+//! of half-precision weights are taken in `f32`; g has the type of the weight.
 //!
 //! # Suggested values
 //!
@@ -85,8 +85,9 @@
 //! - <https://github.com/tracel-ai/burn/issues/2738>, the request for it in Burn
 
 use crate::layer_weights::{LayerWeights, layer_weights};
+use crate::rewrite::{Rewrite, Site, rewrite};
 use burn::module::{Module, Param, ParamGroup, ParamId, Reparameterization, Reparameterizer};
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::{Shape, Tensor, TensorData};
 use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
 use std::collections::HashMap;
 
@@ -108,8 +109,16 @@ impl WeightNormConfig {
     /// If the group matches no weight, or a parameter of `model` is reparameterized already.
     pub fn attach<M: Module>(&self, model: M) -> Result<M, ConfigError> {
         let weights = layer_weights(&model, &self.group)?;
+        let mut directions = GiveDirections {
+            weights: &weights,
+            zeros: HashMap::new(),
+        };
+        let directed = rewrite(&model, &mut directions);
+        let zeros = directions.zeros;
+        let model = if zeros.is_empty() { model } else { directed };
         Ok(model.apply_reparameterization(Attach {
             weights,
+            zeros,
             attached: HashMap::new(),
         }))
     }
@@ -146,8 +155,47 @@ fn norms<const D: usize>(units: UnitAxis, v: Tensor<D>) -> Tensor<D> {
     squares.mask_fill(is_zero, 1.0).sqrt()
 }
 
+/// Gives units of zeros a direction: without one neither v nor g has a gradient, for ever.
+struct GiveDirections<'a> {
+    weights: &'a LayerWeights,
+    /// The weights that have such units, by path: 0 for each of them, 1 for the others.
+    zeros: HashMap<String, Vec<f64>>,
+}
+
+impl Rewrite for GiveDirections<'_> {
+    fn rewrite<const D: usize>(&mut self, site: Site<'_>, old: &Tensor<D>) -> Option<Tensor<D>> {
+        // Zeros that also stand where there is no weight norm are to stay zeros there.
+        let has_norm = |path: &String| self.weights.contains_key(path);
+        if !site.paths.iter().all(has_norm) {
+            return None;
+        }
+        let units = self.weights[site.path()];
+        let wide = old.clone().cast(accumulation_dtype(old.dtype()));
+        let is_zero = units.sum_per_unit(wide.abs()).equal_elem(0);
+        #[allow(clippy::disallowed_methods)] // before training
+        let flags: Vec<bool> = is_zero.clone().into_data().iter().collect();
+        if !flags.contains(&true) {
+            return None;
+        }
+        let kept = flags.iter().map(|is_zero| f64::from(u8::from(!is_zero)));
+        self.zeros.insert(site.path().to_owned(), kept.collect());
+        let mut of_unit = old.dims();
+        of_unit[units.axis()] = 1;
+        let count: usize = of_unit.iter().product();
+        // No pattern that inputs might be orthogonal to, at length 1.
+        let values: Vec<f64> = (1..=count).map(|i| (i as f64).cos()).collect();
+        let length = values.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let values = values.iter().map(|value| value / length).collect();
+        let options = (&old.device(), old.dtype());
+        let direction = Tensor::<D>::from_data(TensorData::new(values, of_unit), options);
+        let (is_zero, direction) = (is_zero.expand(old.dims()), direction.expand(old.dims()));
+        Some(old.clone().mask_where(is_zero, direction))
+    }
+}
+
 struct Attach {
     weights: LayerWeights,
+    zeros: HashMap<String, Vec<f64>>,
     attached: HashMap<ParamId, WeightNorm>,
 }
 
@@ -168,11 +216,12 @@ impl Reparameterizer for Attach {
         }
         let v = param.base();
         let dtype = v.dtype();
-        let wide = v.clone().detach().cast(accumulation_dtype(dtype));
-        let is_zero = units.sum_per_unit(wide.clone().abs()).equal_elem(0);
-        let norms = norms(units, wide).mask_fill(is_zero, 0.0);
-        let g = norms.reshape([v.dims()[units.axis()]]).cast(dtype).detach();
-        let mut g = Param::from_tensor(g);
+        let lengths = norms(units, v.clone().detach().cast(accumulation_dtype(dtype)));
+        let mut g = lengths.reshape([v.dims()[units.axis()]]).cast(dtype);
+        if let Some(kept) = self.zeros.get(path) {
+            g = g * Tensor::from_data(kept.as_slice(), (&v.device(), dtype));
+        }
+        let mut g = Param::from_tensor(g.detach());
         if v.is_autodiff() && !v.is_require_grad() {
             g = g.set_require_grad(false); // with the frozen weight it belongs to
         }
