@@ -5,7 +5,8 @@ use crate::models::alone;
 use crate::session::{Counter, counting, learner, patience, weight};
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
-use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::optim::{AdamConfig, AdamWConfig, LearningRate, ModuleOptimizer, SgdConfig};
 use burn::tensor::Device;
 use burn::train::logger::{FileMetricLogger, MetricLogger as _};
 use burn::train::metric::store::Split;
@@ -359,6 +360,55 @@ fn a_metric_that_the_training_has_too_is_reported() {
     assert_eq!(finished.logged_twice, ["Loss"]);
     let text = finished.to_string();
     assert!(text.ends_with("; `Loss` was registered twice"), "{text}");
+}
+
+/// A rate of 1, that trains in the same directory in its first step.
+#[derive(Clone)]
+struct Twice(std::path::PathBuf, Arc<Mutex<Option<SessionError>>>);
+
+impl LrScheduler for Twice {
+    fn step(&mut self) -> LearningRate {
+        let mut error = self.1.lock().unwrap();
+        if error.is_none() && self.0.join("checkpoint.lock").exists() {
+            let session = counting(&self.0).num_epochs(1).session().without_clock();
+            let session = session.resumable(&self.0, 2).unwrap();
+            *error = session
+                .launch(learner((), 1.0))
+                .err()
+                .map(|error| error.cause);
+        }
+        1.0
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        LrSchedulerRecord::new()
+    }
+
+    fn load_record(&mut self, _record: LrSchedulerRecord) {}
+}
+
+#[test]
+fn a_second_session_in_a_directory_is_refused_while_the_first_trains() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let error = Arc::default();
+    for epochs in [1, 2] {
+        let session = counting(folder.path()).num_epochs(epochs).session();
+        let session = session.without_clock().resumable(folder.path(), 2).unwrap();
+        let schedule = Twice(folder.path().to_owned(), Arc::clone(&error));
+        let finished = session.launch(learner((), schedule)).unwrap();
+        assert_eq!(
+            finished.last_epoch,
+            Some(epochs),
+            "and afterwards it is free"
+        );
+    }
+    let error = error.lock().unwrap().take().unwrap();
+    let this = std::process::id();
+    assert!(
+        matches!(&error, SessionError::InUse { process: Some(id), .. } if *id == this),
+        "{error}"
+    );
 }
 
 /// An error of a launch goes where errors go.

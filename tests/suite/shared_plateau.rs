@@ -131,6 +131,7 @@ fn a_session_reduces_it_behind_a_warm_up_and_resumes_there() {
         let plateau = SharedPlateau::new(1.0.reduced_on_plateau(&halved()).unwrap());
         let schedule = plateau.clone().with_warmup(WarmupConfig::new(2)).unwrap();
         let session = counting(folder).num_epochs(epochs).session();
+        let session = session.without_clock();
         let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
         let session = session.resumable(folder, 2).unwrap();
         let finished = session.launch(learner((), schedule)).unwrap();

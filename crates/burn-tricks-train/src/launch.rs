@@ -5,6 +5,7 @@ use crate::finished::{Best, BestInMemory, Ended, Finished};
 use crate::records_on_trial::check_records;
 use crate::retention::Retention;
 use crate::run_files::{Found, RunFiles, RunState};
+use crate::run_lock::RunLock;
 use crate::session_metrics::logged_twice;
 use crate::setup::Setup;
 use crate::sight::first_rates;
@@ -31,8 +32,9 @@ where
     /// A run that failed is an error, with what was trained until then in [`LaunchError::partial`]: an error
     /// of a data loader or of writing a checkpoint ended it, or a metric that was to be watched had no value.
     ///
-    /// A run does not begin if a resumable session was told of no clock, if a checkpoint cannot be read, is of
-    /// another version, or of a run that was made otherwise, or if none is complete and there are several.
+    /// A run does not begin if a resumable session was told of no clock, if another process trains in its
+    /// directory, if a checkpoint cannot be read, is of another version, or of a run that was made otherwise, or
+    /// if none is complete and there are several.
     pub fn launch(
         self,
         learner: Learner<Tricked<M, H>>,
@@ -52,6 +54,8 @@ where
         } = self;
         let sight = learner.model().sight();
         let witness = Witness(end.clone());
+        // Until the training is over.
+        let mut _lock = None;
         let (mut resumed_after, mut incomplete, mut accepted) = (None, Vec::new(), Vec::new());
         let twice: Arc<Mutex<Vec<String>>> = Arc::default();
         let best = match plan {
@@ -71,6 +75,7 @@ where
             None => Best::NotKept,
             Some(plan) => {
                 let files = plan.files;
+                _lock = Some(plan.lock);
                 if let Some(epoch) = plan.resumes_after {
                     learner.model().resume_with_next_record();
                     training = training.checkpoint(epoch);
@@ -154,6 +159,7 @@ where
             format!("{:?}", first_rates(learner)),
         );
 
+        let held = RunLock::take(&files.lock_file())?;
         let found = files.find()?;
         let mut accepted = Vec::new();
         if let Some(state) = &found.newest {
@@ -174,6 +180,7 @@ where
         files.clean(&found)?;
         Ok(Plan {
             files,
+            lock: held,
             keep,
             resumes_after: found.newest.as_ref().map(|state| state.epoch),
             setup,
@@ -186,6 +193,7 @@ where
 /// How a resumable session is launched.
 struct Plan {
     files: RunFiles,
+    lock: RunLock,
     keep: usize,
     resumes_after: Option<usize>,
     setup: Setup,

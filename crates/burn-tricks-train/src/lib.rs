@@ -15,6 +15,7 @@ mod record_file;
 mod records_on_trial;
 mod retention;
 mod run_files;
+mod run_lock;
 pub mod sample_loss;
 pub mod session;
 mod session_error;

@@ -71,6 +71,11 @@ impl RunFiles {
         &self.directory
     }
 
+    /// What the process that trains has locked.
+    pub(crate) fn lock_file(&self) -> PathBuf {
+        self.directory.join("checkpoint.lock")
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

@@ -36,7 +36,8 @@
 //! A set is complete when its four files have the checksums they were written with. Sets that are not are
 //! reported, and what is left of those after the one that is resumed from is deleted; if no set is complete and
 //! more than the first epoch would be lost, nothing is touched and `launch` is an error. One process at a time
-//! may use a directory, and Burn's `checkpoint(epoch)` is the session's to call.
+//! trains in a directory: a second one is refused ([`SessionError::InUse`]). Burn's `checkpoint(epoch)` is
+//! the session's to call.
 //!
 //! | for the same weights as without an interruption | else |
 //! | --- | --- |

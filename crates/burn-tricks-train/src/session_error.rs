@@ -42,6 +42,13 @@ pub enum SessionError {
     MissingMetric(MissingMetric),
     /// The directory of the checkpoints cannot be made, read or written.
     Io(std::io::Error),
+    /// Another process, or another session of this one, trains in the directory.
+    InUse {
+        /// The file that it has locked. It may be there without being locked.
+        lock: PathBuf,
+        /// Its id, if that can be read.
+        process: Option<u32>,
+    },
     /// There are checkpoints of several epochs, and none can be resumed from. They may be another
     /// program's: a session would overwrite them.
     NoneComplete {
@@ -117,6 +124,13 @@ impl Display for SessionError {
             Self::Training(error) => write!(f, "{error}"),
             Self::MissingMetric(missing) => write!(f, "{missing}"),
             Self::Io(error) => write!(f, "the checkpoints of the run: {error}"),
+            Self::InUse { lock, process } => {
+                let lock = lock.display();
+                match process {
+                    Some(id) => write!(f, "process {id} trains there: it has locked {lock}"),
+                    None => write!(f, "another process trains there: it has locked {lock}"),
+                }
+            }
             Self::NoneComplete { folder, incomplete } => {
                 let folder = folder.display();
                 write!(f, "none of the checkpoints in {folder} is complete (")?;
