@@ -54,13 +54,13 @@ impl Averaging {
 }
 
 impl Average {
-    /// Takes the weights after a step; `is_cycle_end` says whether the learning rate ended a cycle.
-    pub fn update(&mut self, model: &Mlp, is_cycle_end: bool) {
+    /// Takes the weights after a step; `is_trough` says whether the learning rate was the lowest of a cycle.
+    pub fn update(&mut self, model: &Mlp, is_trough: bool) {
         match self {
             Self::None => {}
             Self::Ema(ema) => ema.update(model),
             Self::Swa(swa) => swa.update(model),
-            Self::Snapshots(snapshots) if is_cycle_end => snapshots.collect(model),
+            Self::Snapshots(snapshots) if is_trough => snapshots.collect(model),
             Self::Snapshots(_) => {}
         }
     }

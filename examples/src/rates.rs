@@ -3,9 +3,21 @@
 use burn::lr_scheduler::LrScheduler;
 use burn_tricks::ConfigError;
 use burn_tricks::schedule::{
-    CosineConfig, CosineRestartsConfig, ExponentialDecayConfig, LrSchedulerExt as _,
+    CosineConfig, CosineRestartsConfig, Cycles, ExponentialDecayConfig, LrSchedulerExt as _,
     OneCycleConfig, Run, WarmupConfig,
 };
+
+/// A schedule that can be asked where its cycles end.
+pub trait Schedule: LrScheduler + Cycles {
+    /// A copy that goes on from the same step.
+    fn copy(&self) -> Box<dyn Schedule>;
+}
+
+impl<S: LrScheduler + Cycles + Clone + 'static> Schedule for S {
+    fn copy(&self) -> Box<dyn Schedule> {
+        Box::new(self.clone())
+    }
+}
 
 /// How the learning rate moves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,11 +40,7 @@ impl Rate {
     /// # Errors
     ///
     /// If the run is too short for it.
-    pub fn schedule(
-        self,
-        learning_rate: f64,
-        run: &Run,
-    ) -> Result<Box<dyn LrScheduler>, ConfigError> {
+    pub fn schedule(self, learning_rate: f64, run: &Run) -> Result<Box<dyn Schedule>, ConfigError> {
         Ok(match self {
             Self::Exponential(gamma) => Box::new(
                 ExponentialDecayConfig::new(learning_rate)
@@ -46,24 +54,9 @@ impl Rate {
             Self::Cosine => Box::new(CosineConfig::new(learning_rate, run.steps()).init()?),
             Self::OneCycle => Box::new(OneCycleConfig::torch(learning_rate, run.steps()).init()?),
             Self::Restarts(cycles) => {
-                let period = Self::period(cycles, run);
+                let period = (run.steps() / cycles).max(1);
                 Box::new(CosineRestartsConfig::new(learning_rate, period).init()?)
             }
         })
-    }
-
-    /// Whether step `step` of the run, from 0, is the last of a cycle.
-    pub fn is_cycle_end(self, step: usize, run: &Run) -> bool {
-        match self {
-            Self::Restarts(cycles) => {
-                let schedule = CosineRestartsConfig::new(1.0, Self::period(cycles, run)).init();
-                schedule.is_ok_and(|schedule| schedule.is_cycle_end(step as u64))
-            }
-            _ => false,
-        }
-    }
-
-    fn period(cycles: usize, run: &Run) -> usize {
-        (run.steps() / cycles).max(1)
     }
 }

@@ -3,9 +3,9 @@
 use crate::averaging::Average;
 use crate::data::{Samples, Source};
 use crate::mlp::{Mlp, MlpConfig};
+use crate::rates::Schedule;
 use crate::recipes::{Recipe, Setup};
 use crate::score::Score;
-use burn::lr_scheduler::LrScheduler;
 use burn::module::Module;
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -110,7 +110,7 @@ struct Trainer {
     members: Vec<Member>,
     setup: Setup,
     run: Run,
-    schedule: Box<dyn LrScheduler>,
+    schedule: Box<dyn Schedule>,
     steps: usize,
     clip: Option<ClipGradNorm>,
     normalize: Option<NormalizeGrad>,
@@ -186,9 +186,9 @@ impl Trainer {
         if self.steps >= self.run.steps() / 2 {
             self.part();
         }
-        let (schedule, steps) = (self.schedule.clone(), self.steps);
+        let (schedule, steps) = (self.schedule.copy(), self.steps);
         for member in &mut self.members {
-            (self.schedule, self.steps) = (schedule.clone(), steps);
+            (self.schedule, self.steps) = (schedule.copy(), steps);
             for batch in train.batches(self.setup.batch_size, member.seed, epoch) {
                 let (images, labels) = train.batch(&batch, &self.device);
                 let loss = self.loss.forward(member.model.predict(images), labels);
@@ -206,8 +206,8 @@ impl Trainer {
                 if let Some(max_norm) = &self.max_norm {
                     member.model = max_norm.apply(member.model.clone());
                 }
-                let is_cycle_end = self.setup.rate.is_cycle_end(self.steps, &self.run);
-                member.average.update(&member.model, is_cycle_end);
+                let is_trough = self.schedule.is_trough(self.steps as u64);
+                member.average.update(&member.model, is_trough);
                 self.steps += 1;
             }
         }

@@ -40,7 +40,7 @@ pub mod prelude {
         NormalizedGradient, NormalizedGradientConfig, Scope,
     };
     pub use burn_tricks_schedule::{
-        Anneal, BaseRate, Boxed, CosineConfig, CosineRestartsConfig, Curve as _, Cycles as _,
+        Anneal, BaseRate, CosineConfig, CosineRestartsConfig, Curve as _, Cycles as _,
         CyclicConfig, CyclicMode, DecayShape, DecayUnit, ExponentialDecay, ExponentialDecayConfig,
         InverseSqrtConfig, LrSchedulerExt as _, ModuleLrSchedulerExt as _, MultiStepConfig,
         OneCycleConfig, Patience, Peak, PlateauConfig, PolynomialConfig, Run, Sequence,
