@@ -140,11 +140,12 @@ fn a_killed_worker_is_a_failed_run_among_the_others() {
     command.args(options.split(' ')).arg(&path);
     command.stdout(std::process::Stdio::piped());
     command.stderr(std::process::Stdio::piped());
-    let running = command.spawn().unwrap();
+    let mut running = command.spawn().unwrap();
     let worker = loop {
         if let Some(worker) = child_of(running.id()) {
             break worker;
         }
+        assert_eq!(running.try_wait().unwrap(), None, "it has a worker");
         std::thread::sleep(std::time::Duration::from_millis(1));
     };
     let killed = Command::new("kill").args(["-9", &worker]).status();

@@ -1,15 +1,13 @@
 //! Every configuration as people write it by hand: what is missing has its default, what is unknown is an
 //! error, and what is written is what Burn's own derive would write.
 
+use crate::configs_table::table;
 use burn::config::Config;
-use burn_tricks::average::*;
-use burn_tricks::grad::*;
-use burn_tricks::nn::*;
-use burn_tricks::optim::*;
-use burn_tricks::schedule::*;
-use burn_tricks::stop::*;
-use burn_tricks::train::EpochLoaderConfig;
-use burn_tricks::{Goal, Improvement};
+use burn_tricks::average::{EmaConfig, EmaWarmup};
+use burn_tricks::nn::{Activation, ScalerKind, Shortcut, WeightInit};
+use burn_tricks::optim::{Memory, Momentum};
+use burn_tricks::schedule::{CyclicMode, DecayUnit};
+use burn_tricks::{Improvement, Run};
 use serde_json::{Map, Value, from_str, from_value, json, to_string, to_value};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +15,7 @@ use std::path::Path;
 type Fields = Map<String, Value>;
 
 /// A configuration under the laws of all.
-struct Row {
+pub(crate) struct Row {
     name: &'static str,
     /// As `new` makes it.
     new: Fields,
@@ -31,7 +29,7 @@ struct Row {
     read: fn(&str) -> Result<String, String>,
 }
 
-fn row<C: Config>(new: C, required: &'static [&str], full: &'static str) -> Row {
+pub(crate) fn row<C: Config>(new: C, required: &'static [&str], full: &'static str) -> Row {
     Row {
         name: std::any::type_name::<C>().rsplit("::").next().unwrap(),
         new: fields(to_value(new).unwrap()),
@@ -53,7 +51,7 @@ fn fields(value: Value) -> Fields {
 }
 
 impl Row {
-    fn of_burn(self, of_burn: &'static [&'static str]) -> Self {
+    pub(crate) fn of_burn(self, of_burn: &'static [&'static str]) -> Self {
         Self { of_burn, ..self }
     }
 
@@ -173,359 +171,91 @@ fn with_an_unknown_field(value: &Value) -> Vec<Value> {
     all
 }
 
-fn averages() -> Vec<Row> {
-    vec![
-        row(
-            EmaConfig::new(0.999),
-            &["decay"],
-            r#"{"decay":0.9,"warmup":{"Timm":{"gamma":1.0,"power":0.75}},"update_every":2,"start_after":3,"buffers":"Copy"}"#,
-        ),
-        row(
-            SwaConfig::new(10),
-            &["update_every"],
-            r#"{"update_every":2,"start_after":3,"buffers":"Copy"}"#,
-        ),
-        row(
-            LawaConfig::new(5, 10),
-            &["last", "update_every"],
-            r#"{"last":3,"update_every":2,"start_after":4,"buffers":"Copy"}"#,
-        ),
-        row(
-            GreedySoupConfig::new(Goal::Maximize),
-            &["goal"],
-            r#"{"goal":"Minimize","ties":"Skip"}"#,
-        ),
-        row(
-            EnsembleConfig::new(),
-            &[],
-            r#"{"combine":"MajorityVote","weights":[0.5,2.0]}"#,
-        ),
-        row(SnapshotEnsembleConfig::new(3), &["last"], r#"{"last":5}"#),
-        row(
-            RecalibrationConfig::new(),
-            &[],
-            r#"{"rule":"Cumulative","variance":"Unbiased","group":{"matcher":"All","excludes":"All"}}"#,
-        )
-        .of_burn(&["group"]),
-    ]
-}
-
-fn gradients() -> Vec<Row> {
-    vec![
-        row(
-            ClipGradNormConfig::new(1.0),
-            &["max_norm"],
-            r#"{"max_norm":2.0,"mode":"Unit","norm":{"Lp":3.0},"scope":"Tensor","non_finite":"ZeroGradient","epsilon":0.5}"#,
-        ),
-        row(
-            NormalizeGradConfig::new(),
-            &[],
-            r#"{"norm":"L1","scope":"Tensor","non_finite":"ZeroGradient","epsilon":0.5}"#,
-        ),
-    ]
-}
-
-fn optimizers() -> Vec<Row> {
-    vec![
-        row(
-            NormalizedGradientConfig::new(),
-            &[],
-            r#"{"scope":"Tensor","memory":{"Decay":{"beta":0.5}},"momentum":{"OfUpdate":{"mu":0.5}},"bias_correction":true,"epsilon":{"InsideRoot":0.5},"initial_accumulator":0.5,"weight_decay":{"Decoupled":0.5},"decay_scope":"Matrices","skip_marked":true}"#,
-        ),
-        row(
-            SgdConfig::new(),
-            &[],
-            r#"{"weight_decay":{"penalty":0.5},"momentum":{"momentum":0.5,"dampening":0.25,"nesterov":true},"gradient_clipping":{"Norm":2.0},"decay_mode":"Decoupled","decay_scope":"Matrices","momentum_form":"OfUpdate","skip_marked":true}"#,
-        )
-        .of_burn(&["weight_decay", "momentum", "gradient_clipping"]),
-        row(
-            AdaGradConfig::new(),
-            &[],
-            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"lr_decay":0.5,"epsilon":0.25,"initial_accumulator":0.5,"decay_mode":"Decoupled","decay_scope":"Matrices","skip_marked":true}"#,
-        )
-        .of_burn(&["weight_decay", "grad_clipping"]),
-        row(
-            RmsPropConfig::new(),
-            &[],
-            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Value":2.0},"alpha":0.5,"momentum":0.5,"epsilon":0.25,"centered":true,"decay_mode":"Decoupled","decay_scope":"Matrices","skip_marked":true}"#,
-        )
-        .of_burn(&["weight_decay", "grad_clipping"]),
-        row(
-            AdamConfig::new(),
-            &[],
-            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"amsgrad":true,"decay_mode":"Decoupled","decay_scope":"Matrices","skip_marked":true}"#,
-        )
-        .of_burn(&["weight_decay", "grad_clipping"]),
-        row(
-            AdamWConfig::new(),
-            &[],
-            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"weight_decay":0.5,"cautious_weight_decay":true,"decay_scope":"Matrices","amsgrad":true,"skip_marked":true}"#,
-        )
-        .of_burn(&["grad_clipping"]),
-    ]
-}
-
-fn schedules() -> Vec<Row> {
-    vec![
-        row(
-            CosineConfig::new(0.1, 10),
-            &["initial_lr", "steps"],
-            r#"{"initial_lr":0.5,"steps":20,"min_lr":0.25}"#,
-        ),
-        row(
-            CosineRestartsConfig::new(0.1, 10),
-            &["initial_lr", "period"],
-            r#"{"initial_lr":0.5,"period":20,"multiplier":2,"min_lr":0.25,"peak_decay":0.5}"#,
-        ),
-        row(
-            CyclicConfig::new(0.1, 1.0, 10),
-            &["base_lr", "max_lr", "steps_up"],
-            r#"{"base_lr":0.5,"max_lr":2.0,"steps_up":20,"steps_down":5,"mode":{"ExpRange":{"gamma":0.5}}}"#,
-        ),
-        row(
-            ExponentialDecayConfig::new(0.1),
-            &["initial_lr"],
-            r#"{"initial_lr":0.5,"gamma":0.75,"unit":{"Epochs":{"steps":5}},"floor":0.25}"#,
-        ),
-        row(
-            InverseSqrtConfig::new(0.1),
-            &["initial_lr"],
-            r#"{"initial_lr":0.5,"timescale":7}"#,
-        ),
-        row(
-            LinearConfig::new(0.1, 0.01, 10),
-            &["initial_lr", "final_lr", "steps"],
-            r#"{"initial_lr":0.5,"final_lr":0.25,"steps":20}"#,
-        ),
-        row(
-            MultiStepConfig::new(0.1, vec![10]),
-            &["initial_lr", "milestones"],
-            r#"{"initial_lr":0.5,"milestones":[2,3],"gamma":0.5}"#,
-        ),
-        row(
-            OneCycleConfig::new(0.1, 10),
-            &["max_lr", "steps"],
-            r#"{"max_lr":0.5,"steps":20,"peak":"Optax","rise":0.5,"back_at":0.75,"anneal":"Linear","div_factor":10.0,"final_div_factor":100.0}"#,
-        ),
-        row(
-            PlateauConfig::new(Goal::Minimize),
-            &["goal"],
-            r#"{"goal":"Maximize","factor":0.5,"patience":{"Exceeded":3},"min_delta":{"Absolute":0.5},"cooldown":2,"min_scale":0.25,"floor":0.125}"#,
-        ),
-        row(
-            PolynomialConfig::new(0.1, 10),
-            &["initial_lr", "steps"],
-            r#"{"initial_lr":0.5,"steps":20,"power":2.0,"final_lr":0.25}"#,
-        ),
-        row(
-            WarmupConfig::new(10),
-            &["steps"],
-            r#"{"steps":20,"start":{"Rate":0.5},"shape":"Cosine","mode":"Over"}"#,
-        ),
-        row(
-            WarmupStableDecayConfig::new(0.1, 10, 2),
-            &["peak_lr", "steps", "decay_steps"],
-            r#"{"peak_lr":0.5,"steps":20,"decay_steps":3,"warmup_steps":4,"final_lr":0.25,"shape":"Cosine"}"#,
-        ),
-    ]
-}
-
-fn stopping() -> Vec<Row> {
-    vec![
-        row(
-            EarlyStoppingConfig::new(Goal::Minimize),
-            &["goal"],
-            r#"{"goal":"Maximize","patience":5,"min_delta":{"Relative":0.5},"warmup_checks":2,"baseline":0.5,"target":0.75,"divergence_limit":0.25,"non_finite":"Ignore","counting":"Keras"}"#,
-        ),
-        row(
-            NoiseAwareConfig::new(Goal::Minimize),
-            &["goal"],
-            r#"{"goal":"Maximize","patience":5,"standard_errors":1.0,"max_undecided":7,"non_finite":"Ignore"}"#,
-        ),
-        row(
-            TimeLimitConfig::new(60.0),
-            &["seconds"],
-            r#"{"seconds":5.0}"#,
-        ),
-        row(CheckLimitConfig::new(10), &["checks"], r#"{"checks":5}"#),
-        row(
-            RollBackConfig::new(2),
-            &["times"],
-            r#"{"times":3,"lr_factor":0.25}"#,
-        ),
-        row(
-            EpochLoaderConfig::new(32, 1),
-            &["batch_size", "seed"],
-            r#"{"batch_size":8,"seed":7,"shuffle":false,"drop_last":true,"workers":2,"reseed_device":false}"#,
-        ),
-    ]
-}
-
-fn modules() -> Vec<Row> {
-    const GROUP: &[&str] = &["group"];
-    vec![
-        row(AlphaDropoutConfig::new(0.5), &["prob"], r#"{"prob":0.25}"#),
-        row(
-            DropConnectConfig::new(0.5),
-            &["prob"],
-            r#"{"prob":0.25,"group":{"matcher":"All","excludes":"All"}}"#,
-        )
-        .of_burn(GROUP),
-        row(
-            DropPathConfig::new(0.5),
-            &["prob"],
-            r#"{"prob":0.25,"scale":"Inference","unit":"Batch"}"#,
-        ),
-        row(
-            GaussianDropoutConfig::new(0.5),
-            &["prob"],
-            r#"{"prob":0.25}"#,
-        ),
-        row(
-            GhostBatchNormConfig::new(8, 4),
-            &["num_features", "ghost_size"],
-            r#"{"num_features":6,"ghost_size":3,"epsilon":0.5,"momentum":0.25,"variance":"Biased"}"#,
-        ),
-        row(
-            InceptionBlockConfig::new(8, 4, [4, 4], [4, 4], 4),
-            &["channels", "one", "three", "five", "pool"],
-            r#"{"channels":6,"one":1,"three":[2,3],"five":[4,5],"pool":6,"batch_norm":false}"#,
-        ),
-        row(
-            InceptionConfig::new(1, 10),
-            &["channels", "classes"],
-            r#"{"channels":3,"classes":5,"width":4,"stages":2,"blocks":3,"batch_norm":false,"dropout":0.5}"#,
-        ),
-        row(
-            InitWeightsConfig::new(WeightInit::InverseFanIn),
-            &["weights"],
-            r#"{"weights":{"Normal":{"std":0.5}},"biases":"Keep","others":"Keep","rules":[{"path":"head","weights":{"Constant":{"value":0.0}}}],"seed":7}"#,
-        ),
-        row(
-            LayerScaleConfig::new(8),
-            &["channels"],
-            r#"{"channels":6,"initial":0.5,"axis":2}"#,
-        ),
-        row(
-            LsuvConfig::new(),
-            &[],
-            r#"{"tolerance":0.5,"max_iterations":3}"#,
-        ),
-        row(
-            MaxNormConfig::new(2.0),
-            &["max_norm"],
-            r#"{"max_norm":3.0,"group":{"matcher":"All","excludes":"All"}}"#,
-        )
-        .of_burn(GROUP),
-        row(
-            McDropoutConfig::new(10),
-            &["samples"],
-            r#"{"samples":5,"layers":["dropout"]}"#,
-        ),
-        row(
-            PenaltyConfig::new(),
-            &[],
-            r#"{"l1":0.5,"l2":0.25,"spare":"Nothing","group":{"matcher":"All","excludes":"All"}}"#,
-        )
-        .of_burn(GROUP),
-        row(
-            ResNetConfig::new(1, 10),
-            &["channels", "classes"],
-            r#"{"channels":3,"classes":5,"widths":[4,8],"blocks":2,"version":"V2","batch_norm":false,"scale":{"LayerScale":0.5}}"#,
-        ),
-        row(
-            ResidualConfig::new(),
-            &[],
-            r#"{"placement":"Pre","activation":{"LeakyRelu":{"negative_slope":0.5}},"shortcut":{"Conv":{"channels":[2,4],"stride":2,"batch_norm":true}},"scale":{"channels":4,"initial":0.5,"axis":2}}"#,
-        )
-        .of_burn(&["activation"]),
-        row(
-            ScalerConfig::new(ScalerKind::Standard),
-            &["kind"],
-            r#"{"kind":{"MinMax":{"low":0.0,"high":2.0}},"by":"Whole"}"#,
-        ),
-        row(
-            SpatialDropoutConfig::new(0.5),
-            &["prob"],
-            r#"{"prob":0.25}"#,
-        ),
-        row(
-            SpectralNormConfig::new(),
-            &[],
-            r#"{"iterations":3,"group":{"matcher":"All","excludes":"All"}}"#,
-        )
-        .of_burn(GROUP),
-        row(
-            TorchBatchNormConfig::new(8),
-            &["num_features"],
-            r#"{"num_features":6,"epsilon":0.5,"momentum":0.25}"#,
-        ),
-        row(
-            UnitNormConfig::new(),
-            &[],
-            r#"{"length":2.0,"group":{"matcher":"All","excludes":"All"}}"#,
-        )
-        .of_burn(GROUP),
-        row(
-            WeightNormConfig::new(),
-            &[],
-            r#"{"group":{"matcher":"All","excludes":"All"}}"#,
-        )
-        .of_burn(GROUP),
-        row(
-            WeightStandardizationConfig::new(),
-            &[],
-            r#"{"epsilon":0.5,"deviation":"SamplePlus","group":{"matcher":"All","excludes":"All"}}"#,
-        )
-        .of_burn(GROUP),
-    ]
-}
-
-fn table() -> Vec<Row> {
-    [
-        averages(),
-        gradients(),
-        optimizers(),
-        schedules(),
-        stopping(),
-        modules(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
 #[test]
 fn the_table_has_every_configuration_of_the_workspace() {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
-    let mut written = BTreeSet::new();
-    for entry in std::fs::read_dir(crates).unwrap() {
-        configurations_in(&entry.unwrap().path().join("src"), &mut written);
-    }
+    let sources = sources();
+    let written = sources.iter().flat_map(|text| configurations_in(text));
+    let written: BTreeSet<String> = written.collect();
     let tested: BTreeSet<String> = table().iter().map(|row| row.name.into()).collect();
     assert_eq!(tested, written);
     table().iter().for_each(Row::the_table_is_complete);
 }
 
-/// The names of all types that derive `Config`.
-fn configurations_in(folder: &Path, names: &mut BTreeSet<String>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            configurations_in(&path, names);
+/// The names of the types that derive `Config` in a source text.
+fn configurations_in(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut derives = false;
+    for line in text.lines() {
+        derives |= line.starts_with("#[derive(") && line.contains("Config");
+        let Some(item) = line.strip_prefix("pub struct ").filter(|_| derives) else {
             continue;
+        };
+        let name = item.split(|c: char| !c.is_alphanumeric()).next();
+        names.push(name.unwrap().into());
+        derives = false;
+    }
+    names
+}
+
+/// All source texts of the workspace's crates, without their unit tests.
+fn sources() -> Vec<String> {
+    fn read(folder: &Path, texts: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => read(&path, texts),
+                false => {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let program = text.split("#[cfg(test)]").next().unwrap();
+                    texts.push(program.to_owned());
+                }
+            }
         }
-        let text = std::fs::read_to_string(&path).unwrap();
-        let mut derives = false;
-        for line in text.lines() {
-            derives |= line.starts_with("#[derive(") && line.contains("Config");
-            let Some(item) = line.strip_prefix("pub struct ").filter(|_| derives) else {
-                continue;
-            };
-            let name = item.split(|c: char| !c.is_alphanumeric()).next();
-            names.insert(name.unwrap().into());
-            derives = false;
+    }
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(crates).unwrap() {
+        read(&entry.unwrap().path().join("src"), &mut texts);
+    }
+    texts
+}
+
+#[test]
+fn the_docs_of_a_field_state_its_default() {
+    let mut stated = 0;
+    for text in sources() {
+        let mut docs = String::new();
+        for line in text.lines().map(str::trim) {
+            if let Some(doc) = line.strip_prefix("/// ") {
+                docs = docs + doc + " ";
+            } else if let Some(default) = line.strip_prefix("#[config(default = ") {
+                let default = default.trim_end_matches(")]");
+                let is_right = states(&docs, default);
+                assert!(is_right, "the default is {default}, the docs say: {docs}");
+                stated += 1;
+            } else {
+                docs.clear();
+            }
         }
+    }
+    assert!(stated > 100, "{stated} defaults were found");
+}
+
+/// Whether the docs state the default: a number or a boolean as it is, anything else in their own words.
+fn states(docs: &str, default: &str) -> bool {
+    let Some((_, stated)) = docs.rsplit_once("Default: ") else {
+        return false;
+    };
+    let number = |text: &str| {
+        let end = text.find(|c: char| !"0123456789.e-".contains(c));
+        let text = &text[..end.unwrap_or(text.len())];
+        text.trim_end_matches('.').parse::<f64>().ok()
+    };
+    match default {
+        "true" => stated.starts_with("yes"),
+        "false" => stated.starts_with("no"),
+        _ if number(default).is_some() => number(stated) == number(default),
+        _ => true,
     }
 }
 

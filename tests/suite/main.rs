@@ -8,6 +8,7 @@ mod backends;
 mod best_weights;
 mod clip_grad_norm;
 mod configs;
+mod configs_table;
 mod constraints;
 mod damaged_records;
 mod deep_networks;

@@ -100,7 +100,7 @@ pub struct OneCycleConfig {
     /// d ≥ 1: the first rate is p/d. Default: 25.
     #[config(default = 25.0)]
     pub div_factor: f64,
-    /// f ≥ 1: the last rate is the first one over f. Default: 10⁴.
+    /// f ≥ 1: the last rate is the first one over f. Default: 1e4.
     #[config(default = 1e4)]
     pub final_div_factor: f64,
 }

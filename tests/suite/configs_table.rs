@@ -1,0 +1,333 @@
+//! Every configuration of the workspace, for `configs`.
+
+use crate::configs::{Row, row};
+use burn_tricks::Goal;
+use burn_tricks::average::*;
+use burn_tricks::grad::*;
+use burn_tricks::nn::*;
+use burn_tricks::optim::*;
+use burn_tricks::schedule::*;
+use burn_tricks::stop::*;
+use burn_tricks::train::EpochLoaderConfig;
+
+fn averages() -> Vec<Row> {
+    vec![
+        row(
+            EmaConfig::new(0.999),
+            &["decay"],
+            r#"{"decay":0.9,"warmup":{"Timm":{"gamma":1.0,"power":0.75}},"update_every":2,"start_after":3,"buffers":"Copy"}"#,
+        ),
+        row(
+            SwaConfig::new(10),
+            &["update_every"],
+            r#"{"update_every":2,"start_after":3,"buffers":"Copy"}"#,
+        ),
+        row(
+            LawaConfig::new(5, 10),
+            &["last", "update_every"],
+            r#"{"last":3,"update_every":2,"start_after":4,"buffers":"Copy"}"#,
+        ),
+        row(
+            GreedySoupConfig::new(Goal::Maximize),
+            &["goal"],
+            r#"{"goal":"Minimize","ties":"Skip"}"#,
+        ),
+        row(
+            EnsembleConfig::new(),
+            &[],
+            r#"{"combine":"MajorityVote","weights":[0.5,2.0]}"#,
+        ),
+        row(SnapshotEnsembleConfig::new(3), &["last"], r#"{"last":5}"#),
+        row(
+            RecalibrationConfig::new(),
+            &[],
+            r#"{"rule":"Cumulative","variance":"Unbiased","group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(&["group"]),
+    ]
+}
+
+fn gradients() -> Vec<Row> {
+    vec![
+        row(
+            ClipGradNormConfig::new(1.0),
+            &["max_norm"],
+            r#"{"max_norm":2.0,"mode":"Unit","norm":{"Lp":3.0},"scope":"Tensor","non_finite":"ZeroGradient","epsilon":0.5}"#,
+        ),
+        row(
+            NormalizeGradConfig::new(),
+            &[],
+            r#"{"norm":"L1","scope":"Tensor","non_finite":"ZeroGradient","epsilon":0.5}"#,
+        ),
+    ]
+}
+
+fn optimizers() -> Vec<Row> {
+    vec![
+        row(
+            NormalizedGradientConfig::new(),
+            &[],
+            r#"{"scope":"Tensor","memory":{"Decay":{"beta":0.5}},"momentum":{"OfUpdate":{"mu":0.5}},"bias_correction":true,"epsilon":{"InsideRoot":0.5},"initial_accumulator":0.5,"weight_decay":{"Decoupled":0.5},"decay_scope":"Matrices","skip_marked":true}"#,
+        ),
+        row(
+            SgdConfig::new(),
+            &[],
+            r#"{"weight_decay":{"penalty":0.5},"momentum":{"momentum":0.5,"dampening":0.25,"nesterov":true},"gradient_clipping":{"Norm":2.0},"decay_mode":"Decoupled","decay_scope":"Matrices","momentum_form":"OfUpdate","skip_marked":true}"#,
+        )
+        .of_burn(&["weight_decay", "momentum", "gradient_clipping"]),
+        row(
+            AdaGradConfig::new(),
+            &[],
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"lr_decay":0.5,"epsilon":0.25,"initial_accumulator":0.5,"decay_mode":"Decoupled","decay_scope":"Matrices","skip_marked":true}"#,
+        )
+        .of_burn(&["weight_decay", "grad_clipping"]),
+        row(
+            RmsPropConfig::new(),
+            &[],
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Value":2.0},"alpha":0.5,"momentum":0.5,"epsilon":0.25,"centered":true,"decay_mode":"Decoupled","decay_scope":"Matrices","skip_marked":true}"#,
+        )
+        .of_burn(&["weight_decay", "grad_clipping"]),
+        row(
+            AdamConfig::new(),
+            &[],
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"amsgrad":true,"decay_mode":"Decoupled","decay_scope":"Matrices","skip_marked":true}"#,
+        )
+        .of_burn(&["weight_decay", "grad_clipping"]),
+        row(
+            AdamWConfig::new(),
+            &[],
+            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"weight_decay":0.5,"cautious_weight_decay":true,"decay_scope":"Matrices","amsgrad":true,"skip_marked":true}"#,
+        )
+        .of_burn(&["grad_clipping"]),
+    ]
+}
+
+fn schedules() -> Vec<Row> {
+    vec![
+        row(
+            CosineConfig::new(0.1, 10),
+            &["initial_lr", "steps"],
+            r#"{"initial_lr":0.5,"steps":20,"min_lr":0.25}"#,
+        ),
+        row(
+            CosineRestartsConfig::new(0.1, 10),
+            &["initial_lr", "period"],
+            r#"{"initial_lr":0.5,"period":20,"multiplier":2,"min_lr":0.25,"peak_decay":0.5}"#,
+        ),
+        row(
+            CyclicConfig::new(0.1, 1.0, 10),
+            &["base_lr", "max_lr", "steps_up"],
+            r#"{"base_lr":0.5,"max_lr":2.0,"steps_up":20,"steps_down":5,"mode":{"ExpRange":{"gamma":0.5}}}"#,
+        ),
+        row(
+            ExponentialDecayConfig::new(0.1),
+            &["initial_lr"],
+            r#"{"initial_lr":0.5,"gamma":0.75,"unit":{"Epochs":{"steps":5}},"floor":0.25}"#,
+        ),
+        row(
+            InverseSqrtConfig::new(0.1),
+            &["initial_lr"],
+            r#"{"initial_lr":0.5,"timescale":7}"#,
+        ),
+        row(
+            LinearConfig::new(0.1, 0.01, 10),
+            &["initial_lr", "final_lr", "steps"],
+            r#"{"initial_lr":0.5,"final_lr":0.25,"steps":20}"#,
+        ),
+        row(
+            MultiStepConfig::new(0.1, vec![10]),
+            &["initial_lr", "milestones"],
+            r#"{"initial_lr":0.5,"milestones":[2,3],"gamma":0.5}"#,
+        ),
+        row(
+            OneCycleConfig::new(0.1, 10),
+            &["max_lr", "steps"],
+            r#"{"max_lr":0.5,"steps":20,"peak":"Optax","rise":0.5,"back_at":0.75,"anneal":"Linear","div_factor":10.0,"final_div_factor":100.0}"#,
+        ),
+        row(
+            PlateauConfig::new(Goal::Minimize),
+            &["goal"],
+            r#"{"goal":"Maximize","factor":0.5,"patience":{"Exceeded":3},"min_delta":{"Absolute":0.5},"cooldown":2,"min_scale":0.25,"floor":0.125}"#,
+        ),
+        row(
+            PolynomialConfig::new(0.1, 10),
+            &["initial_lr", "steps"],
+            r#"{"initial_lr":0.5,"steps":20,"power":2.0,"final_lr":0.25}"#,
+        ),
+        row(
+            WarmupConfig::new(10),
+            &["steps"],
+            r#"{"steps":20,"start":{"Rate":0.5},"shape":"Cosine","mode":"Over"}"#,
+        ),
+        row(
+            WarmupStableDecayConfig::new(0.1, 10, 2),
+            &["peak_lr", "steps", "decay_steps"],
+            r#"{"peak_lr":0.5,"steps":20,"decay_steps":3,"warmup_steps":4,"final_lr":0.25,"shape":"Cosine"}"#,
+        ),
+    ]
+}
+
+fn stopping() -> Vec<Row> {
+    vec![
+        row(
+            EarlyStoppingConfig::new(Goal::Minimize),
+            &["goal"],
+            r#"{"goal":"Maximize","patience":5,"min_delta":{"Relative":0.5},"warmup_checks":2,"baseline":0.5,"target":0.75,"divergence_limit":0.25,"non_finite":"Ignore","counting":"Keras"}"#,
+        ),
+        row(
+            NoiseAwareConfig::new(Goal::Minimize),
+            &["goal"],
+            r#"{"goal":"Maximize","patience":5,"standard_errors":1.0,"max_undecided":7,"non_finite":"Ignore"}"#,
+        ),
+        row(
+            TimeLimitConfig::new(60.0),
+            &["seconds"],
+            r#"{"seconds":5.0}"#,
+        ),
+        row(CheckLimitConfig::new(10), &["checks"], r#"{"checks":5}"#),
+        row(
+            RollBackConfig::new(2),
+            &["times"],
+            r#"{"times":3,"lr_factor":0.25}"#,
+        ),
+        row(
+            EpochLoaderConfig::new(32, 1),
+            &["batch_size", "seed"],
+            r#"{"batch_size":8,"seed":7,"shuffle":false,"drop_last":true,"workers":2,"reseed_device":false}"#,
+        ),
+    ]
+}
+
+fn modules() -> Vec<Row> {
+    const GROUP: &[&str] = &["group"];
+    vec![
+        row(AlphaDropoutConfig::new(0.5), &["prob"], r#"{"prob":0.25}"#),
+        row(
+            DropConnectConfig::new(0.5),
+            &["prob"],
+            r#"{"prob":0.25,"group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
+            DropPathConfig::new(0.5),
+            &["prob"],
+            r#"{"prob":0.25,"scale":"Inference","unit":"Batch"}"#,
+        ),
+        row(
+            GaussianDropoutConfig::new(0.5),
+            &["prob"],
+            r#"{"prob":0.25}"#,
+        ),
+        row(
+            GhostBatchNormConfig::new(8, 4),
+            &["num_features", "ghost_size"],
+            r#"{"num_features":6,"ghost_size":3,"epsilon":0.5,"momentum":0.25,"variance":"Biased"}"#,
+        ),
+        row(
+            InceptionBlockConfig::new(8, 4, [4, 4], [4, 4], 4),
+            &["channels", "one", "three", "five", "pool"],
+            r#"{"channels":6,"one":1,"three":[2,3],"five":[4,5],"pool":6,"batch_norm":false}"#,
+        ),
+        row(
+            InceptionConfig::new(1, 10),
+            &["channels", "classes"],
+            r#"{"channels":3,"classes":5,"width":4,"stages":2,"blocks":3,"batch_norm":false,"dropout":0.5}"#,
+        ),
+        row(
+            InitWeightsConfig::new(WeightInit::InverseFanIn),
+            &["weights"],
+            r#"{"weights":{"Normal":{"std":0.5}},"biases":"Keep","others":"Keep","rules":[{"path":"head","weights":{"Constant":{"value":0.0}}}],"seed":7}"#,
+        ),
+        row(
+            LayerScaleConfig::new(8),
+            &["channels"],
+            r#"{"channels":6,"initial":0.5,"axis":2}"#,
+        ),
+        row(
+            LsuvConfig::new(),
+            &[],
+            r#"{"tolerance":0.5,"max_iterations":3}"#,
+        ),
+        row(
+            MaxNormConfig::new(2.0),
+            &["max_norm"],
+            r#"{"max_norm":3.0,"group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
+            McDropoutConfig::new(10),
+            &["samples"],
+            r#"{"samples":5,"layers":["dropout"]}"#,
+        ),
+        row(
+            PenaltyConfig::new(),
+            &[],
+            r#"{"l1":0.5,"l2":0.25,"spare":"Nothing","group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
+            ResNetConfig::new(1, 10),
+            &["channels", "classes"],
+            r#"{"channels":3,"classes":5,"widths":[4,8],"blocks":2,"version":"V2","batch_norm":false,"scale":{"LayerScale":0.5}}"#,
+        ),
+        row(
+            ResidualConfig::new(),
+            &[],
+            r#"{"placement":"Pre","activation":{"LeakyRelu":{"negative_slope":0.5}},"shortcut":{"Conv":{"channels":[2,4],"stride":2,"batch_norm":true}},"scale":{"channels":4,"initial":0.5,"axis":2}}"#,
+        )
+        .of_burn(&["activation"]),
+        row(
+            ScalerConfig::new(ScalerKind::Standard),
+            &["kind"],
+            r#"{"kind":{"MinMax":{"low":0.0,"high":2.0}},"by":"Whole"}"#,
+        ),
+        row(
+            SpatialDropoutConfig::new(0.5),
+            &["prob"],
+            r#"{"prob":0.25}"#,
+        ),
+        row(
+            SpectralNormConfig::new(),
+            &[],
+            r#"{"iterations":3,"group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
+            TorchBatchNormConfig::new(8),
+            &["num_features"],
+            r#"{"num_features":6,"epsilon":0.5,"momentum":0.25}"#,
+        ),
+        row(
+            UnitNormConfig::new(),
+            &[],
+            r#"{"length":2.0,"group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
+            WeightNormConfig::new(),
+            &[],
+            r#"{"group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
+            WeightStandardizationConfig::new(),
+            &[],
+            r#"{"epsilon":0.5,"deviation":"SamplePlus","group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+    ]
+}
+
+pub(crate) fn table() -> Vec<Row> {
+    [
+        averages(),
+        gradients(),
+        optimizers(),
+        schedules(),
+        stopping(),
+        modules(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
