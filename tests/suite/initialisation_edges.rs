@@ -325,3 +325,28 @@ fn lsuv_runs_the_model_as_in_inference() {
         assert_eq!(outcome.layers[0].variance, variance, "{name}");
     }
 }
+
+/// One number that was computed in two ways, and not a signal of 1.5e-8.
+#[test]
+fn lsuv_refuses_an_output_that_varies_by_rounding() {
+    let _alone = alone();
+    let device = Device::flex();
+    let layer = LinearConfig::new(2, 2).init(&device);
+    let output = |x: f32| {
+        let pair = [x, x.next_up()];
+        LsuvConfig::new()
+            .init()
+            .unwrap()
+            .apply(&layer, &[""], |_, _| {
+                Tensor::<1>::from_floats(pair, &device)
+            })
+    };
+    for x in [0.3, -7.0, 1e6] {
+        let error = output(x).unwrap_err();
+        let text = "must vary by more than rounding and be finite, got a variance of";
+        assert!(error.to_string().contains(text), "{error}");
+    }
+    // As small, and around 0.
+    let small = output(0.0).unwrap();
+    assert!(small.layers[0].iterations > 0);
+}

@@ -272,29 +272,34 @@ fn mean(outputs: impl Iterator<Item = (Tensor<2>, f64)>) -> Tensor<2> {
     mean.expect("one weight is positive")
 }
 
-/// `mean + share (output − mean)`, with the gradient of a mean. An infinity that both hold (a masked class) stays.
+/// `mean + share (output − mean)`, with the gradient of a mean. An infinity that one holds (a masked class) is in the mean.
 fn towards(mean: Tensor<2>, output: Tensor<2>, share: f64) -> Tensor<2> {
     let masked = output
         .clone()
         .is_inf()
         .bool_and(mean.clone().equal(output.clone()));
     let way = (output.clone() - mean.clone()).mask_fill(masked, 0.0);
-    match share < 0.5 {
-        true => mean + way * share,
-        false => output - way * (1.0 - share),
-    }
+    let moved = match share < 0.5 {
+        true => mean.clone() + way * share,
+        false => output.clone() - way * (1.0 - share),
+    };
+    // From an infinity that one of them holds there is no way.
+    let summed = mean * (1.0 - share) + output * share;
+    moved.clone().mask_where(moved.is_nan(), summed)
 }
 
-/// 1 at the highest score of each row, 0 elsewhere.
+/// 1 at the highest score of each row, 0 elsewhere; NaN in a row with a NaN, which has none.
 fn vote(scores: Tensor<2>) -> Tensor<2> {
     let [batch, classes] = scores.dims();
     let dtype = scores.dtype();
     let device = scores.device();
+    let is_bad = scores.clone().is_nan().any_dim(1).expand([batch, classes]);
     let choice = scores.argmax(1).expand([batch, classes]);
     let class = Tensor::<1, Int>::arange(0..classes as i64, &device)
         .unsqueeze::<2>()
         .expand([batch, classes]);
-    class.equal(choice).float().cast(dtype)
+    let votes = class.equal(choice).float().cast(dtype);
+    votes.mask_fill(is_bad, f64::NAN)
 }
 
 fn check_architecture<M: Module>(members: &[M]) -> Result<(), EnsembleError> {

@@ -35,6 +35,14 @@
 //! At validation, on the output of [`Combine::MeanProbabilities`](crate::Combine) or on the softmax of
 //! logits.
 //!
+//! # What is no probability
+//!
+//! Probabilities lie in [0, 1] and sum to 1 in each row, up to rounding: 0.001, and 8 ε of their type where
+//! that is more (0.008 for `f16`, 0.06 for `bf16`). What lies beyond an end by no more than that is moved to
+//! it: of ten saturated members the mean may be 1.0000001. If one row is anything else, logits or NaN, or if
+//! a class is none of the columns, then the result is NaN: nothing waits for the device, so that there can
+//! be no error. Numbers are computed in `f32` at least, and the results are of that type.
+//!
 //! # Cost
 //!
 //! A few passes over `[batch, classes]`, on the device; the results are tensors of one number, read when
@@ -47,6 +55,8 @@
 //! - The Brier score is the sum over classes, in [0, 2], as Brier wrote it; scikit-learn's for two
 //!   classes is half of it.
 //! - A confidence on an edge belongs to the bin below it, as in Guo et al. and torchmetrics.
+//! - torchmetrics applies a softmax by itself to what does not lie in [0, 1], and scikit-learn scales rows
+//!   to a sum of 1. Here neither is guessed.
 //!
 //! # Suggested values
 //!
@@ -60,34 +70,11 @@
 //! - Fort, Hu, Lakshminarayanan, *Deep ensembles: a loss landscape perspective*, 2019,
 //!   <https://arxiv.org/abs/1912.02757>, for disagreement
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
+use burn_tricks_core::{accumulation_dtype, epsilon};
 
-/// The mean of −ln p of the true classes: one number.
-///
-/// # Shapes
-///
-/// `probabilities` `[batch, classes]`, `classes` `[batch]`.
-pub fn negative_log_likelihood(probabilities: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {
-    of_true_class(probabilities, classes).log().neg().mean()
-}
-
-/// The mean squared distance to the true classes: one number in [0, 2].
-///
-/// # Shapes
-///
-/// `probabilities` `[batch, classes]`, `classes` `[batch]`.
-pub fn brier_score(probabilities: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {
-    // Σ_c (p_c − 1[c = y])² = Σ_c p_c² − 2 p_y + 1
-    let squares = probabilities
-        .clone()
-        .square()
-        .sum_dim(1)
-        .squeeze_dim::<1>(1);
-    let p = of_true_class(probabilities, classes);
-    (squares - p * 2.0 + 1.0).mean()
-}
-
-/// How far confidence and accuracy lie apart: one number in [0, 1].
+/// The mean of −ln p of the true classes: one number. NaN for what is [no
+/// probability](self#what-is-no-probability).
 ///
 /// # Shapes
 ///
@@ -95,19 +82,54 @@ pub fn brier_score(probabilities: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<
 ///
 /// # Panics
 ///
-/// If `bins` is 0.
+/// If there is no sample or no class, or the two are of different numbers of samples.
+pub fn negative_log_likelihood(probabilities: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {
+    let Checked { p, classes, is_bad } = Checked::new(probabilities, classes);
+    let likelihood = of_true_class(p, classes).log().neg().mean();
+    likelihood.mask_fill(is_bad, f64::NAN)
+}
+
+/// The mean squared distance to the true classes: one number in [0, 2]. NaN for what is [no
+/// probability](self#what-is-no-probability).
+///
+/// # Shapes
+///
+/// `probabilities` `[batch, classes]`, `classes` `[batch]`.
+///
+/// # Panics
+///
+/// If there is no sample or no class, or the two are of different numbers of samples.
+pub fn brier_score(probabilities: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {
+    let Checked { p, classes, is_bad } = Checked::new(probabilities, classes);
+    // Σ_c (p_c − 1[c = y])² = Σ_c p_c² − 2 p_y + 1
+    let squares = p.clone().square().sum_dim(1).squeeze_dim::<1>(1);
+    let score = (squares - of_true_class(p, classes) * 2.0 + 1.0).mean();
+    score.mask_fill(is_bad, f64::NAN)
+}
+
+/// How far confidence and accuracy lie apart: one number in [0, 1]. NaN for what is [no
+/// probability](self#what-is-no-probability).
+///
+/// # Shapes
+///
+/// `probabilities` `[batch, classes]`, `classes` `[batch]`.
+///
+/// # Panics
+///
+/// If `bins` is 0, if there is no sample or no class, or the two are of different numbers of samples.
 pub fn expected_calibration_error(
     probabilities: Tensor<2>,
     classes: Tensor<1, Int>,
     bins: usize,
 ) -> Tensor<1> {
     assert!(bins > 0, "`bins` must be at least 1, got 0");
-    let (confidence, choice) = probabilities.max_dim_with_indices(1);
+    let Checked { p, classes, is_bad } = Checked::new(probabilities, classes);
+    let (confidence, choice) = p.max_dim_with_indices(1);
     let confidence = confidence.squeeze_dim::<1>(1);
     let [samples] = confidence.dims();
     let right = choice.squeeze_dim::<1>(1).equal(classes).float();
     let gap = right.cast(confidence.dtype()) - confidence.clone();
-    (0..bins)
+    let error = (0..bins)
         .map(|bin| {
             let edge = |bin: usize| bin as f64 / bins as f64;
             let above = confidence.clone().greater_elem(edge(bin));
@@ -116,12 +138,12 @@ pub fn expected_calibration_error(
             gap.clone().mask_fill(outside, 0.0).sum().abs()
         })
         .reduce(|sum, bin| sum + bin)
-        .expect("there is a bin")
-        / samples as f64
+        .expect("there is a bin");
+    (error / samples as f64).mask_fill(is_bad, f64::NAN)
 }
 
 /// The share of samples that two members classify differently, the mean over all pairs: one number in
-/// [0, 1]. Of a single member 0.
+/// [0, 1]. Of a single member 0. NaN if a score is.
 ///
 /// # Shapes
 ///
@@ -129,22 +151,82 @@ pub fn expected_calibration_error(
 ///
 /// # Panics
 ///
-/// If there is no member.
+/// If there is no member, no sample or no class, or if two members have different shapes.
 pub fn disagreement(members: &[Tensor<2>]) -> Tensor<1> {
+    let first = members.first().expect("`members` must not be empty");
+    assert_not_empty(first);
+    for (at, member) in members.iter().enumerate() {
+        assert_eq!(
+            member.dims(),
+            first.dims(),
+            "member {at} and the first must score the same samples and classes"
+        );
+    }
     let choices: Vec<_> = (members.iter())
         .map(|scores| scores.clone().argmax(1))
         .collect();
-    let first = members.first().expect("`members` must not be empty");
-    let mut sum = Tensor::zeros([1], (&first.device(), first.dtype()));
+    let is_nan = |scores: &Tensor<2>| scores.clone().is_nan().any();
+    let is_bad = (members.iter().map(is_nan))
+        .reduce(Tensor::bool_or)
+        .expect("there is a member");
+    let dtype = accumulation_dtype(first.dtype());
+    let mut sum = Tensor::zeros([1], (&first.device(), dtype.into()));
     let mut pairs = 0usize;
     for (at, a) in choices.iter().enumerate() {
         for b in &choices[at + 1..] {
             let differ = a.clone().not_equal(b.clone()).float();
-            sum = sum + differ.cast(first.dtype()).mean();
+            sum = sum + differ.cast(dtype).mean();
             pairs += 1;
         }
     }
-    sum / pairs.max(1) as f64
+    (sum / pairs.max(1) as f64).mask_fill(is_bad, f64::NAN)
+}
+
+/// Probabilities that were looked at, without waiting for the device.
+struct Checked {
+    /// In [0, 1], in `f32` at least.
+    p: Tensor<2>,
+    /// One of the columns for each sample.
+    classes: Tensor<1, Int>,
+    /// Whether one row was no distribution, or one class none of the columns.
+    is_bad: Tensor<1, Bool>,
+}
+
+impl Checked {
+    fn new(probabilities: Tensor<2>, classes: Tensor<1, Int>) -> Self {
+        assert_not_empty(&probabilities);
+        let ([samples, columns], [labels]) = (probabilities.dims(), classes.dims());
+        assert_eq!(
+            samples, labels,
+            "`probabilities` and `classes` must be of as many samples"
+        );
+        let tolerance = (8.0 * epsilon(probabilities.dtype())).max(1e-3);
+        let wide = accumulation_dtype(probabilities.dtype());
+        let p = probabilities.cast(wide);
+        // Said as what is right, which no NaN is.
+        let sums = p.clone().sum_dim(1);
+        let is_whole = (sums - 1.0).abs().lower_equal_elem(tolerance).all();
+        let is_positive = p.clone().greater_equal_elem(-tolerance).all();
+        let is_column = (classes.clone().greater_equal_elem(0))
+            .bool_and(classes.clone().lower_elem(columns as i64))
+            .all();
+        Self {
+            p: p.clamp(0.0, 1.0),
+            classes: classes.clamp(0, columns as i64 - 1),
+            is_bad: is_whole
+                .bool_and(is_positive)
+                .bool_and(is_column)
+                .bool_not(),
+        }
+    }
+}
+
+fn assert_not_empty(scores: &Tensor<2>) {
+    let dims = scores.dims();
+    assert!(
+        dims.iter().all(|size| *size > 0),
+        "there must be a sample and a class, got a shape of {dims:?}"
+    );
 }
 
 fn of_true_class(probabilities: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {

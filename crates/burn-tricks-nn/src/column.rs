@@ -1,6 +1,7 @@
 //! What is remembered of one feature while a scaler is fitted, on the host in `f64`.
 
 use crate::scaler_config::ScalerKind;
+use burn_tricks_core::is_rounding;
 
 /// The running statistics of one feature.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,33 +88,46 @@ impl Column {
         }
     }
 
-    /// The shift and the scale of `(x - shift) / scale`. A feature that does not vary has scale 1 (its
-    /// span under min-max, as in scikit-learn).
-    pub(crate) fn shift_and_scale(self, kind: ScalerKind) -> (f64, f64) {
+    /// The shift and the scale of `(x - shift) / scale`. A feature that does not vary, by more than the
+    /// rounding of values of a type with this `epsilon`, has scale 1 (its span under min-max, as in
+    /// scikit-learn).
+    pub(crate) fn shift_and_scale(self, kind: ScalerKind, epsilon: f64) -> (f64, f64) {
         match (self, kind) {
             (Self::Moments { count, mean, m2 }, ScalerKind::Standard) => {
-                (mean, one_if_constant((m2 / count as f64).sqrt()))
+                let count = count as f64;
+                // Each of the sums was rounded, too, in f64 (scikit-learn's bound, (n ε mean)²).
+                let epsilon = epsilon.max(count * f64::EPSILON / 8.0);
+                let deviation = (m2 / count).sqrt();
+                (mean, one_if_constant(deviation, mean, epsilon))
             }
             (Self::Range { low, high }, ScalerKind::MinMax { low: a, high: b }) => {
-                let scale = one_if_constant(high - low) / (b - a);
+                let largest = high.abs().max(low.abs());
+                let scale = one_if_constant(high - low, largest, epsilon) / (b - a);
                 (low - a * scale, scale)
             }
             (Self::Range { low, high }, ScalerKind::MaxAbs) => {
-                (0.0, one_if_constant(high.abs().max(low.abs())))
+                // A size, of which rounding is a part: there is nothing to compare it with.
+                (
+                    0.0,
+                    one_if_constant(high.abs().max(low.abs()), 0.0, epsilon),
+                )
             }
             (Self::Values(mut values), ScalerKind::Robust { lower, upper }) => {
                 values.sort_unstable_by(f64::total_cmp);
-                let spread = percentile(&values, upper) - percentile(&values, lower);
-                (percentile(&values, 50.0), one_if_constant(spread))
+                let [low, middle, high] =
+                    [lower, 50.0, upper].map(|percent| percentile(&values, percent));
+                let largest = high.abs().max(low.abs());
+                (middle, one_if_constant(high - low, largest, epsilon))
             }
             _ => unreachable!("a column is of its configuration's kind"),
         }
     }
 }
 
-/// `spread`, or 1 where it is zero or so small that `f32` could not divide by it.
-fn one_if_constant(spread: f64) -> f64 {
-    match spread < f64::from(f32::MIN_POSITIVE) {
+/// The `spread` of numbers of this `size`, or 1 where it is no more than their rounding, or so small that
+/// `f32` could not divide by it.
+fn one_if_constant(spread: f64, size: f64, epsilon: f64) -> f64 {
+    match is_rounding(spread, size, epsilon) || spread < f64::from(f32::MIN_POSITIVE) {
         true => 1.0,
         false => spread,
     }

@@ -10,10 +10,13 @@
 //! robust     shift = median                        scale = 75th - 25th percentile
 //! ```
 //!
-//! A feature that does not vary, or by less than 1e-38, has scale 1 in the data's units (its span, under
-//! min-max): nothing is divided by zero. Under robust that is a feature whose two percentiles are one
-//! number, as they are where one number makes up half of the values and more, in the middle of them (three
-//! quarters at either end): whatever the rest, it stays in its own units.
+//! A feature that does not vary has scale 1 in the data's units (its span, under min-max): nothing is
+//! divided by zero, nor by the rounding of one number that was computed in two ways. It does not vary if
+//! its spread is at most 8 ε of its size, with ε of the coarsest type of the data (1e-6 of the mean for
+//! `f32`, 2e-15 for `f64`; for n samples under standard, at least n times 2e-16), or less than 1e-38. Under
+//! robust it is the distance of the two percentiles that counts: they are one number where one number makes
+//! up half of the values and more, in the middle of them (three quarters at either end), and whatever the
+//! rest, such a feature stays in its own units.
 //!
 //! # Example
 //!
@@ -68,8 +71,12 @@
 //! The statistics are Burn's running states: in the model's record, moved with it, without gradients,
 //! unknown to every optimizer and its weight decay, and still so after `unfreeze`. As with every
 //! running state of Burn, clones share them: `clone().to_device(other)` moves those of the original too
-//! (`forward` moves them to its input then). A record has the statistics, not the axis: load it into a
-//! scaler of the same configuration.
+//! (`forward` moves them to its input then).
+//!
+//! A record has the statistics and their axis: `axis`, a tensor of as many integers as the axis has before
+//! it, none for [`ScaleBy::Whole`]. A scaler of another axis refuses it: "scaler.axis: shape mismatch,
+//! expected Shape { dims: [2] } but record has Shape { dims: [1] }" names axis 2 and axis 1. Of the [kind](crate::ScalerKind) a record needs to
+//! know nothing: it is in the shift and the scale.
 //!
 //! # Cost
 //!
@@ -81,14 +88,17 @@
 //! float type or the type of the tensor given to [`ScalerConfig::fit`](crate::ScalerConfig::fit), and where
 //! [`UnfittedScaler::fitted`](crate::UnfittedScaler::fitted) is asked for it. Inputs are scaled in the wider
 //! of their type and the statistics', `f32` at least, and come back as they were. `f32` has seven digits:
-//! numbers whose offset exceeds their spread a million times over need `f64` from the data on.
+//! numbers whose offset exceeds their spread a million times over need `f64` from the data on, and are
+//! taken for constant otherwise.
 //!
 //! Burn loads records in the type in which they were saved; on a device that has no `f64`, load those of an
 //! `f64` fit with `DTypePolicy::CastToModule`.
 //!
 //! # Differences
 //!
-//! scikit-learn's scalers give the same numbers; they skip NaN while they fit, which is refused here.
+//! scikit-learn's scalers give the same numbers; they skip NaN while they fit, which is refused here. They
+//! know rounding of `f64` only, under standard scaling (`n ε var + (n ε mean)²`), and otherwise a spread
+//! below 10 ε: with them the rounding of `f32` data is a spread, and a genuine one of 1e-16 around 0 is none.
 //! Keras's `Normalization` divides by max(standard deviation, 1e-7) instead of 1 for constant features.
 //!
 //! # Suggested values
@@ -104,8 +114,8 @@
 
 use crate::constant::constant_beside;
 use crate::scaler_config::ScaleBy;
-use burn::module::{Module, RunningState};
-use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use burn::module::{Module, Param, ParamId, RunningState};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use burn_tricks_core::accumulation_dtype;
 
 /// Shifts and scales inputs by statistics of the training data. Made by
@@ -115,6 +125,8 @@ use burn_tricks_core::accumulation_dtype;
 pub struct InputScaler {
     shift: RunningState<Tensor<1>>,
     scale: RunningState<Tensor<1>>,
+    /// Tells `by` in a record, by its length: Burn compares shapes when it loads one.
+    axis: Param<Tensor<1, Int>>,
     #[module(skip)]
     by: ScaleBy,
 }
@@ -129,7 +141,12 @@ impl InputScaler {
             let data = TensorData::new(values, [pairs.len()]);
             RunningState::new(Tensor::from_data(data, (device, DType::from(dtype))))
         };
+        let axis = match by {
+            ScaleBy::Axis(axis) => axis,
+            ScaleBy::Whole => 0,
+        };
         Self {
+            axis: Param::initialized(ParamId::new(), Tensor::zeros([axis], device)),
             shift: statistic(pairs.iter().map(|pair| pair.0).collect()),
             scale: statistic(pairs.iter().map(|pair| pair.1).collect()),
             by,

@@ -60,7 +60,7 @@
 //!
 //! # Cost
 //!
-//! T forward passes, and the memory of all T outputs until the last ([`McDropout::moments`] too). No gradients
+//! T forward passes, and the memory of all T outputs; of four outputs for [`McDropout::moments`]. No gradients
 //! are computed; the model's tensors are shared, not copied.
 //!
 //! # Differences
@@ -79,7 +79,7 @@
 
 use burn::module::{Flag, Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 use std::collections::BTreeSet;
 
 /// Layers that draw at random while their flag is set.
@@ -158,18 +158,21 @@ impl<M: Module> McDropout<M> {
         &self,
         predict: impl Fn(&M) -> Tensor<D>,
     ) -> (Tensor<D>, Tensor<D>) {
-        let samples = self.samples(predict);
-        let count = samples.len() as f64;
-        let mean_of = |tensors: Vec<Tensor<D>>| {
-            let sum = tensors.into_iter().reduce(|sum, tensor| sum + tensor);
-            sum.expect("at least one sample").div_scalar(count)
-        };
-        let mean = mean_of(samples.clone());
-        let squares = samples
-            .into_iter()
-            .map(|sample| (sample - mean.clone()).square());
-        let deviation = mean_of(squares.collect()).sqrt();
-        (mean, deviation)
+        let sample = || predict(&self.model).without_autodiff();
+        let first = sample();
+        let dtype = first.dtype();
+        let mut mean = first.cast(accumulation_dtype(dtype));
+        // Welford's sum of squares. Passes that agree to the bit have their mean to the bit, and no spread:
+        // a sum of them, divided, would be rounded.
+        let mut squares = mean.zeros_like();
+        for count in 2..=self.samples {
+            let sample = sample().cast(mean.dtype());
+            let before = sample.clone() - mean.clone();
+            mean = mean + before.clone() / count as f64;
+            squares = squares + before * (sample - mean.clone());
+        }
+        let deviation = (squares / self.samples as f64).sqrt();
+        (mean.cast(dtype), deviation.cast(dtype))
     }
 }
 

@@ -79,7 +79,7 @@ impl ScalerConfig {
     }
 
     /// A scaler that does nothing yet, with room for the statistics of a record: one pair for each of
-    /// `features`, which [`ScaleBy::Whole`] needs to be 1.
+    /// `features`, which [`ScaleBy::Whole`] needs to be 1. A record of another axis is refused.
     ///
     /// # Errors
     ///

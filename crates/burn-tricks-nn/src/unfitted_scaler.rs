@@ -58,7 +58,7 @@ use crate::input_scaler::InputScaler;
 use crate::scaler_config::{ScaleBy, ScalerConfig};
 use crate::scaler_error::ScalerError;
 use burn::tensor::{DType, FloatDType, Tensor, TensorCreationOptions, TensorData};
-use burn_tricks_core::accumulation_dtype;
+use burn_tricks_core::{accumulation_dtype, epsilon};
 
 /// A scaler that sees training data. Made by [`ScalerConfig::unfitted`], becomes an [`InputScaler`] by
 /// [`fitted`](Self::fitted).
@@ -68,6 +68,8 @@ pub struct UnfittedScaler {
     /// One for each feature, once a batch has told how many there are.
     columns: Vec<Column>,
     samples: u64,
+    /// The coarsest of the batches' types: the rounding of its numbers is no spread.
+    epsilon: f64,
 }
 
 impl UnfittedScaler {
@@ -76,6 +78,7 @@ impl UnfittedScaler {
             config,
             columns: Vec::new(),
             samples: 0,
+            epsilon: 0.0,
         }
     }
 
@@ -129,6 +132,7 @@ impl UnfittedScaler {
         }
         if !values.is_empty() {
             self.samples += samples as u64;
+            self.epsilon = self.epsilon.max(epsilon(batch.dtype()));
         }
         Ok(())
     }
@@ -161,6 +165,7 @@ impl UnfittedScaler {
             column.merge(other);
         }
         self.samples += other.samples;
+        self.epsilon = self.epsilon.max(other.epsilon);
         Ok(())
     }
 
@@ -187,7 +192,7 @@ impl UnfittedScaler {
         }
         let mut pairs = Vec::with_capacity(self.columns.len());
         for (feature, column) in self.columns.into_iter().enumerate() {
-            let (shift, scale) = column.shift_and_scale(self.config.kind);
+            let (shift, scale) = column.shift_and_scale(self.config.kind, self.epsilon);
             if !holds(dtype, shift, scale) {
                 return Err(ScalerError::Range {
                     feature,
