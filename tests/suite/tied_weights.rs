@@ -7,7 +7,7 @@ use crate::tricked::{Batch, EPOCHS, numbers, schedule, shown, train_loader, trai
 use burn::data::dataloader::Progress;
 use burn::lr_scheduler::LrScheduler as _;
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param, ParamGroup};
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::{BatchNormConfig, Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Distribution, Tensor, activation::tanh};
 use burn::train::metric::{Metric as _, MetricMetadata, Numeric as _};
@@ -395,6 +395,21 @@ fn weight_norm_gives_tied_weights_one_length() {
     let (once, _) = by_hand(once, |model| model);
     assert_eq!(numbers(&tied.layer), numbers(&tied.again));
     assert_eq!(numbers(&tied.once()), numbers(&once));
+}
+
+#[test]
+fn what_follows_from_the_weights_is_no_parameter() {
+    let _alone = alone();
+    let device = flex();
+    let layer = LinearConfig::new(3, 3).init(&device);
+    let layer = SpectralNormConfig::new().attach(layer).unwrap();
+    let norm = BatchNormConfig::new(3).init(&device);
+    let model = (layer.clone(), norm.clone(), norm.clone());
+    let norms = [["1.gamma", "2.gamma"], ["1.beta", "2.beta"]];
+    assert_eq!(TiedWeights.paths(&model), norms);
+    assert_eq!(TiedWeights.paths(&model.valid()), norms);
+    let layers = [["0.weight", "1.weight"], ["0.bias", "1.bias"]];
+    assert_eq!(TiedWeights.paths(&vec![layer.clone(), layer]), layers);
 }
 
 #[test]

@@ -272,7 +272,8 @@ fn mean(outputs: impl Iterator<Item = (Tensor<2>, f64)>) -> Tensor<2> {
     mean.expect("one weight is positive")
 }
 
-/// `mean + share (output − mean)`, with the gradient of a mean. An infinity that one holds (a masked class) is in the mean.
+/// `mean + share (output − mean)`, with the gradient of a mean. An infinity that one holds (a masked class) is
+/// in the mean.
 fn towards(mean: Tensor<2>, output: Tensor<2>, share: f64) -> Tensor<2> {
     let masked = output
         .clone()

@@ -12,7 +12,8 @@ use std::any::Any;
 use std::collections::{HashMap, HashSet};
 
 /// The float parameters of `module` that stand in several places: the paths of each, in the module's own
-/// order. The running statistics of cloned layers are no parameters and are left out.
+/// order. The running statistics of cloned layers, and what is [derived](crate::Derived) from their weights,
+/// are no parameters and are left out.
 ///
 /// ```
 /// use burn::nn::LinearConfig;
@@ -65,7 +66,7 @@ fn tie_if<M: Module>(model: M, is_tied: fn(&dyn Fn() -> bool) -> bool) -> M {
     })
 }
 
-/// The ids that stand in several places, without those of running statistics.
+/// The ids that stand in several places, without those of running statistics and derived values.
 fn tied_ids<M: Module>(module: &M) -> HashSet<ParamId> {
     let mut floats = Floats::default();
     module.visit(&mut floats);
@@ -74,9 +75,9 @@ fn tied_ids<M: Module>(module: &M) -> HashSet<ParamId> {
     let mut tied: HashSet<ParamId> = again.copied().collect();
     if !tied.is_empty() && floats.has_untracked {
         let kinds = places(module).into_iter().map(|place| place.kind);
-        let kinds = kinds.filter(|kind| matches!(kind, PlaceKind::Weight | PlaceKind::Buffer));
+        let kinds = kinds.filter(|kind| kind.is_float());
         for (id, kind) in floats.ids.iter().zip(kinds) {
-            if kind == PlaceKind::Buffer {
+            if kind != PlaceKind::Weight {
                 tied.remove(id);
             }
         }
