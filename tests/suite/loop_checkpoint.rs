@@ -232,7 +232,7 @@ fn loaded(folder: &Path) -> Saved {
 fn steps(folder: &Path) -> Vec<String> {
     let files = std::fs::read_dir(folder).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.collect();
+    let mut names: Vec<_> = names.filter(|name| name != "lock").collect();
     names.sort();
     names
 }
@@ -275,11 +275,32 @@ fn a_run_that_was_not_resumed_does_not_write_among_anothers_checkpoints() {
     }
     save(folder.path(), 8).unwrap();
     let mut checkpoints = opened(folder.path());
-    checkpoints.newest().unwrap().unwrap();
     assert!(checkpoints.step(8).save().is_err());
     checkpoints.step(9).save().unwrap();
     assert!(checkpoints.step(9).save().is_err(), "twice");
     assert_eq!(loaded(folder.path()).step(), 9);
+}
+
+#[test]
+fn one_process_at_a_time_saves_and_all_may_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = opened(folder.path());
+    let mut second = opened(folder.path());
+    first.step(1).save().unwrap();
+    assert_eq!(second.newest().unwrap().unwrap().step(), 1);
+    std::fs::write(folder.path().join(".unfinished-x"), "of the first").unwrap();
+    let error = second.step(2).save().unwrap_err();
+    assert!(matches!(error, CheckpointError::InUse { .. }));
+    let this = format!("process {} saves checkpoints in ", std::process::id());
+    assert!(error.to_string().starts_with(&this), "{error}");
+    assert!(folder.path().join(".unfinished-x").exists());
+    first.step(2).save().unwrap();
+    drop(first);
+    // What the first did meanwhile is seen.
+    let error = second.step(2).save().unwrap_err();
+    assert!(matches!(error, CheckpointError::NotAfter { newest: 2, .. }));
+    second.step(3).save().unwrap();
+    assert_eq!(loaded(folder.path()).step(), 3);
 }
 
 #[test]
@@ -333,16 +354,15 @@ fn any_damage_is_found_and_the_checkpoint_before_is_taken() {
 
     // It is saved again, and then counts again.
     let mut checkpoints = opened(folder);
-    checkpoints.newest().unwrap();
     checkpoints.step(2).save().unwrap();
     assert_eq!(loaded(folder).step(), 2);
     checkpoints.step(3).save().unwrap();
     assert_eq!(steps(folder), ["step-2.checkpoint", "step-3.checkpoint"]);
 
     // One that stays damaged is not kept in place of a complete one.
+    drop(checkpoints);
     std::fs::write(folder.join("step-3.checkpoint"), "torn").unwrap();
     let mut checkpoints = opened(folder);
-    checkpoints.newest().unwrap();
     checkpoints.step(4).save().unwrap();
     assert_eq!(steps(folder), ["step-2.checkpoint", "step-4.checkpoint"]);
 }

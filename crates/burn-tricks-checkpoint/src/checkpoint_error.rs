@@ -39,6 +39,13 @@ pub enum CheckpointError {
         /// The newest complete one.
         newest: usize,
     },
+    /// Another process saves in this folder, or other [`Checkpoints`](crate::Checkpoints) of this one.
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+        /// The process's id, if it can be read.
+        process: Option<u32>,
+    },
     /// Two parts of a checkpoint have one name.
     SameName {
         /// The name.
@@ -114,6 +121,13 @@ impl Display for CheckpointError {
                  with `newest`, or use another folder",
                 folder.display()
             ),
+            Self::InUse { folder, process } => {
+                let folder = folder.display();
+                match process {
+                    Some(process) => write!(f, "process {process} saves checkpoints in {folder}"),
+                    None => write!(f, "another process saves checkpoints in {folder}"),
+                }
+            }
             Self::SameName { name } => write!(f, "two parts of a checkpoint are named `{name}`"),
             Self::Unwritable { name, reason } => {
                 write!(f, "`{name}` cannot be saved in a checkpoint: {reason}")

@@ -1,5 +1,6 @@
 //! The folder of a run's checkpoints.
 
+use crate::lock::Lock;
 use crate::part::Entry;
 use crate::{CheckpointError, Saved, Step, file};
 use std::collections::BTreeMap;
@@ -14,15 +15,16 @@ const VERSION: &[u8] = b"1\n";
 pub struct Checkpoints {
     folder: PathBuf,
     keep: usize,
-    /// What is known of the files.
-    known: Option<Known>,
+    /// Taken when the first is saved. From then on the files are as this value left them.
+    writing: Option<Writing>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct Writing {
+    _lock: Lock,
     /// The newest complete one.
     newest: Option<usize>,
-    /// Newer ones that are damaged.
+    /// Those that are damaged.
     damaged: Vec<usize>,
 }
 
@@ -32,18 +34,17 @@ impl Checkpoints {
     ///
     /// # Errors
     ///
-    /// If `keep` is 0, or if the folder cannot be made or read.
+    /// If `keep` is 0, or if the folder cannot be made.
     pub fn open(folder: impl AsRef<Path>, keep: usize) -> Result<Self, CheckpointError> {
         if keep == 0 {
             return Err(CheckpointError::Keep { got: keep });
         }
         let folder = folder.as_ref().to_owned();
         std::fs::create_dir_all(&folder).map_err(|error| file::named(&folder, &error))?;
-        file::remove_unfinished(&folder)?;
         Ok(Self {
             folder,
             keep,
-            known: None,
+            writing: None,
         })
     }
 
@@ -54,15 +55,11 @@ impl Checkpoints {
     ///
     /// If a file cannot be read or is of another version, or if there are checkpoints and each is damaged: to
     /// begin anew would be to overwrite them.
-    pub fn newest(&mut self) -> Result<Option<Saved>, CheckpointError> {
+    pub fn newest(&self) -> Result<Option<Saved>, CheckpointError> {
         let mut damaged = Vec::new();
         for (step, path) in files(&self.folder)?.into_iter().rev() {
             match read(step, &path)? {
                 Ok((entries, parts)) => {
-                    self.known = Some(Known {
-                        newest: Some(step),
-                        damaged: damaged.iter().map(|(step, _)| *step).collect(),
-                    });
                     return Ok(Some(Saved::new(step, path, entries, parts, damaged)));
                 }
                 Err(problem) => damaged.push((step, problem)),
@@ -73,11 +70,20 @@ impl Checkpoints {
             let folder = self.folder.clone();
             return Err(CheckpointError::NoneComplete { folder, damaged });
         }
-        self.known = Some(Known {
-            newest: None,
-            damaged: Vec::new(),
-        });
         Ok(None)
+    }
+
+    /// Begins to write: alone, and with what there is now.
+    fn begin(&self) -> Result<Writing, CheckpointError> {
+        let lock = Lock::take(&self.folder)?;
+        file::remove_unfinished(&self.folder)?;
+        let newest = self.newest()?;
+        let damaged = newest.iter().flat_map(|saved| saved.passed_over());
+        Ok(Writing {
+            _lock: lock,
+            damaged: damaged.map(|(step, _)| *step).collect(),
+            newest: newest.as_ref().map(Saved::step),
+        })
     }
 
     /// The checkpoint of `step`, to be filled and [saved](Step::save). Steps are epochs or optimizer steps, as
@@ -98,11 +104,11 @@ impl Checkpoints {
         entries: &[Entry],
         parts: &[Vec<u8>],
     ) -> Result<(), CheckpointError> {
-        if self.known.is_none() {
-            self.newest()?;
+        if self.writing.is_none() {
+            self.writing = Some(self.begin()?);
         }
-        let known = self.known.as_mut().expect("it was just looked for");
-        if let Some(newest) = known.newest
+        let writing = self.writing.as_mut().expect("it was just begun");
+        if let Some(newest) = writing.newest
             && step <= newest
         {
             return Err(CheckpointError::NotAfter {
@@ -126,11 +132,11 @@ impl Checkpoints {
 
         let path = self.folder.join(format!("step-{step}.checkpoint"));
         file::write(&path, &all)?;
-        known.newest = Some(step);
-        known.damaged.retain(|damaged| *damaged != step);
+        writing.newest = Some(step);
+        writing.damaged.retain(|damaged| *damaged != step);
         let (damaged, whole): (Vec<_>, Vec<_>) = (files(&self.folder)?.into_iter())
             .filter(|(before, _)| *before < step)
-            .partition(|(before, _)| known.damaged.contains(before));
+            .partition(|(before, _)| writing.damaged.contains(before));
         let outdated = whole.into_iter().rev().skip(self.keep - 1);
         for (_, path) in damaged.into_iter().chain(outdated) {
             file::remove(&path)?;

@@ -3,6 +3,7 @@
 mod checkpoint_error;
 mod checkpoints;
 pub mod file;
+mod lock;
 mod part;
 mod saved;
 mod step;

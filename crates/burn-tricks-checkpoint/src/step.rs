@@ -81,7 +81,7 @@ impl Step<'_> {
     /// # Errors
     ///
     /// If two parts have one name, a part cannot be written down, the folder has a complete checkpoint of this
-    /// step or a later one, or the disk fails. The checkpoints before are still there.
+    /// step or a later one, another process saves there, or the disk fails. The checkpoints before are still there.
     pub fn save(self) -> Result<(), CheckpointError> {
         let Self {
             checkpoints,

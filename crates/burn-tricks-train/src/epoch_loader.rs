@@ -1,9 +1,9 @@
 //! A data loader whose order is a function of the seed and the epoch.
 //!
-//! Burn's loaders shuffle with a generator that lives and moves on: a run that is resumed shuffles as the
-//! first epochs did, and with several workers batches come in the order in which workers finish. Here
-//! epoch e has one order, whoever asks, however often, after however many restarts, with any number of
-//! workers.
+//! Burn's loaders shuffle with a generator that moves on from epoch to epoch and cannot be saved: a resumed
+//! run shuffles as the first epochs did. With several workers, their batches come in the order in which the
+//! workers finish. Here each epoch has one order, however often it is asked for, after any number of restarts
+//! and with any number of workers.
 //!
 //! # Example
 //!
@@ -104,8 +104,8 @@
 //! | `ShuffledDataset`, `SelectionDataset` with a seed | yes: one order, drawn when it is made; without a seed, no |
 //! | `PartialDataset`, `ComposedDataset`, `WindowsDataset`, `MapperDataset` that draws nothing | yes |
 //!
-//! In place of a `SamplerDataset`, sample with replacement in the batcher: of a dataset of numbers `0..n`, take
-//! sample `seed % n`.
+//! In place of a `SamplerDataset`, draw in the batcher: of a dataset of the numbers `0..n`, take the sample
+//! `seed % n` in place of each.
 //!
 //! # Cost
 //!

@@ -453,7 +453,7 @@ fn bytes_to_parts(bytes: &[u8], count: usize) -> Result<Vec<Option<Vec<u8>>>, St
 }
 
 /// The state of one trick, if it has one. A trick that has one and gets none is another than was saved,
-/// and would begin again without a word.
+/// and would silently begin again.
 pub(crate) fn load_part<M: Module, T: Trick<M>>(
     trick: &mut T,
     state: Option<Vec<u8>>,
