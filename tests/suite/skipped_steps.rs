@@ -3,13 +3,13 @@
 
 use crate::devices::{devices, training_devices};
 use crate::models::{Net, Noise, Pair, alone, dtypes, tensor, values};
-use crate::tricked::{Batch, numbers};
-use burn::lr_scheduler::LrScheduler;
+use crate::tricked::{Batch, numbers, training};
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer, RecordState, StateSink};
 use burn::tensor::{DType, Device, Tensor};
-use burn::train::TrainStep;
+use burn::train::{Learner, TrainStep};
 use burn_tricks::grad::mark_non_finite;
 use burn_tricks::kernels::scale::scale_or_nan_twin;
 use burn_tricks::kernels::{TensorList, scale_or_nan};
@@ -17,7 +17,8 @@ use burn_tricks::optim::{
     AdaGradConfig, AdamConfig, AdamWConfig, Momentum, RmsPropConfig, SgdConfig, WeightDecay,
 };
 use burn_tricks::prelude::*;
-use burn_tricks::schedule::SkipCount;
+use burn_tricks::schedule::{LinearConfig, SkipCount};
+use std::sync::{Arc, Mutex};
 
 const GOOD: bool = true;
 const BAD: bool = false;
@@ -543,4 +544,74 @@ fn poisoned(net: &Net, mut grads: GradientsParams) -> GradientsParams {
     let nan = Tensor::full([1, 1], f32::NAN, &grad.device());
     grads.register(id, grad.slice_assign([0..1, 0..1], nan));
     grads
+}
+
+/// Makes the gradients of some optimizer steps NaN, as an overflow would.
+#[derive(Debug)]
+struct Poison {
+    step: u64,
+    at: &'static [u64],
+}
+
+impl Trick<Net> for Poison {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before(&mut self, net: &Net, grads: GradientsParams) -> GradientsParams {
+        self.step += 1;
+        match self.at.contains(&self.step) {
+            true => poisoned(net, grads),
+            false => grads,
+        }
+    }
+}
+
+/// What rates Burn's `Learner` got.
+#[derive(Debug, Clone)]
+struct Heard<S>(S, Arc<Mutex<Vec<f64>>>);
+
+impl<S: LrScheduler + Clone + 'static> LrScheduler for Heard<S> {
+    fn step(&mut self) -> f64 {
+        let rate = self.0.step();
+        self.1.lock().unwrap().push(rate);
+        rate
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        self.0.to_record()
+    }
+
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        self.0.load_record(record);
+    }
+}
+
+/// Nine steps in Burn's `Learner` with Burn's optimizer; the third, fourth and eighth have a NaN.
+#[test]
+fn the_learner_trains_on_after_skipped_steps() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let net = Net::seeded(3, &Device::flex().autodiff());
+    let ema = EmaConfig::new(0.5).init(&net).unwrap();
+    let guard = StepGuard::new();
+    let schedule = LinearConfig::new(1.0, 0.0, 8).init().unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let schedule = Heard(schedule.repeating_skipped(guard.skips()), heard.clone());
+    let at = &[3, 4, 8];
+    let model = net.with_tricks((Poison { step: 0, at }, guard, ema));
+    let optim = burn::optim::SgdConfig::new().init();
+    let clock = EpochClock::new();
+    let learner = Learner::new(model, optim, schedule);
+    let result = training(folder.path(), &clock).launch(learner);
+    let tricks = result.model.tricks();
+    assert_eq!((tricks.1.taken(), tricks.1.skipped()), (6, 3));
+    let average = tricks.2.model();
+    assert!(numbers(&average).iter().all(|w| w.is_finite()));
+    drop(tricks);
+    assert!(numbers(result.model.model()).iter().all(|w| w.is_finite()));
+    assert_eq!(
+        *heard.lock().unwrap(),
+        [1.0, 0.875, 0.75, 0.75, 0.75, 0.625, 0.5, 0.375, 0.375]
+    );
 }

@@ -9,7 +9,7 @@ use burn::tensor::{Device, FloatDType, Tensor};
 pub struct StepCount {
     asked: u64,
     /// Of one element, `f32`; none before the first step that may have been skipped.
-    skipped: Option<Tensor<1>>,
+    skipped: Option<Box<Tensor<1>>>, // seldom there, and large
 }
 
 impl StepCount {
@@ -34,10 +34,10 @@ impl StepCount {
             Skip::Known(true) => self.asked = self.asked.saturating_sub(1),
             Skip::OnDevice(skip) => {
                 let now = skip.clone().float().cast(FloatDType::F32);
-                self.skipped = Some(match self.skipped {
-                    Some(skipped) => skipped + now,
+                self.skipped = Some(Box::new(match self.skipped {
+                    Some(skipped) => *skipped + now,
                     None => now,
-                });
+                }));
             }
         }
         self
@@ -55,7 +55,7 @@ impl StepCount {
     pub fn read(&self) -> u64 {
         let skipped = self.skipped.as_ref().map_or(0.0, |skipped| {
             #[allow(clippy::disallowed_methods)] // what this method is for, off the step path
-            let skipped = skipped.clone().into_data();
+            let skipped = Tensor::clone(skipped).into_data();
             skipped.iter::<f64>().next().unwrap_or(0.0)
         });
         // A whole number: a count.
@@ -68,7 +68,9 @@ impl StepCount {
     pub fn moved_to(self, device: &Device) -> Self {
         Self {
             asked: self.asked,
-            skipped: self.skipped.map(|skipped| skipped.to_device(device)),
+            skipped: self
+                .skipped
+                .map(|skipped| Box::new(skipped.to_device(device))),
         }
     }
 
