@@ -303,6 +303,29 @@ fn burns_records_load_here_and_ours_load_there() {
     }
 }
 
+/// Ours have options that Burn's lack, which then have their defaults; Burn's ignore them.
+#[test]
+fn configurations_in_json_load_both_ways() {
+    macro_rules! both_ways {
+        ($($config:ident),*) => {$(
+            let theirs = serde_json::to_string(&burn::optim::$config::new()).unwrap();
+            let ours: burn_tricks::optim::$config = serde_json::from_str(&theirs).unwrap();
+            let ours = serde_json::to_string(&ours).unwrap();
+            let new = serde_json::to_string(&burn_tricks::optim::$config::new()).unwrap();
+            assert_eq!(ours, new, "the defaults are Burn's");
+            let back: burn::optim::$config = serde_json::from_str(&ours).unwrap();
+            assert_eq!(serde_json::to_string(&back).unwrap(), theirs);
+        )*};
+    }
+    both_ways!(
+        SgdConfig,
+        AdaGradConfig,
+        RmsPropConfig,
+        AdamConfig,
+        AdamWConfig
+    );
+}
+
 #[test]
 fn the_records_have_the_same_names() {
     let device = Device::flex().autodiff();

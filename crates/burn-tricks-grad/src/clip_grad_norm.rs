@@ -40,7 +40,8 @@
 //! # }
 //! ```
 //!
-//! The lesson's rule, tensor by tensor, with bad gradients turned into zeros:
+//! The rule of the teaching text, tensor by tensor, where a gradient that is not finite skips the step of an
+//! optimizer with `skip_marked` ([`step_guard`](crate::step_guard)):
 //!
 //! ```
 //! use burn_tricks_grad::{ClipGradNormConfig, ClipMode, NonFinite, Norm, NormScope};
@@ -49,7 +50,7 @@
 //!     .with_mode(ClipMode::Unit)
 //!     .with_norm(Norm::L2)
 //!     .with_scope(NormScope::Tensor)
-//!     .with_non_finite(NonFinite::ZeroGradient)
+//!     .with_non_finite(NonFinite::SkipStep)
 //!     .init()?;
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```

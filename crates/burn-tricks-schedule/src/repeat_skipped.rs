@@ -26,7 +26,8 @@
 //!
 //! # Where it stands
 //!
-//! Outermost: what stands around it counts a repeated rate as a step of its own.
+//! Outermost: what stands around it counts a repeated rate as a step of its own. A `PerEpoch` inside it counts
+//! the steps that were taken, so that its epochs end later than the loader's by as many steps as were skipped.
 //!
 //! # Cost
 //!
