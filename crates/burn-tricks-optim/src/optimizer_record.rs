@@ -268,39 +268,42 @@ fn damaged(name: &str, reason: impl std::fmt::Display) -> OptimizerRecordError {
 }
 
 fn check<M: Module>(model: &M, entries: &Entries) -> Result<Vec<String>, OptimizerRecordError> {
-    let params = by_id(model);
+    let params = untied(model);
+    let ids: BTreeSet<u64> = params.iter().map(|param| param.id.val()).collect();
     let without_state: Names = params
-        .values()
+        .iter()
         .filter(|param| !entries.contains_key(&param.id.val()))
         .map(|param| param.path.clone())
         .collect();
-    let unknown: Names = entries
+    let mut unknown: Names = entries
         .iter()
-        .filter(|(id, _)| !params.contains_key(id))
+        .filter(|(id, _)| !ids.contains(id))
         .map(|(id, entry)| match &entry.path {
             Some(path) => path.clone(),
             None => format!("parameter {id}"),
         })
         .collect();
     if !unknown.is_empty() {
+        unknown.sort();
         return Err(OptimizerRecordError::UnknownParameters {
             unknown,
             without_state,
         });
     }
-    for (id, entry) in entries {
-        fits(&params[id], entry)?;
+    for param in &params {
+        if let Some(entry) = entries.get(&param.id.val()) {
+            fits(param, entry)?;
+        }
     }
     Ok(without_state)
 }
 
-/// A tied parameter goes by its first path.
-fn by_id<M: Module>(model: &M) -> BTreeMap<u64, ParamInfo> {
-    let mut by_id = BTreeMap::new();
-    for param in params(model) {
-        by_id.entry(param.id.val()).or_insert(param);
-    }
-    by_id
+/// In the module's order; a tied parameter once, by its first path.
+fn untied<M: Module>(model: &M) -> Vec<ParamInfo> {
+    let mut seen = BTreeSet::new();
+    let mut all = params(model);
+    all.retain(|param| seen.insert(param.id.val()));
+    all
 }
 
 /// Whether every tensor of the state goes with the parameter.
@@ -313,7 +316,7 @@ fn fits(param: &ParamInfo, entry: &Entry) -> Result<(), OptimizerRecordError> {
     };
     let rank = param.shape.len();
     if let Some(recorded) = entry.rank.filter(|recorded| *recorded != rank as u64) {
-        return Err(mismatch("__rank", format!("{recorded} dimensions")));
+        return Err(mismatch("rank", recorded.to_string()));
     }
     for tensor in &entry.tensors {
         let (_, field) = of_parameter(&tensor.name)?;
@@ -367,14 +370,17 @@ fn all_restored<M: Module>(
     recorded: &Entries,
     loaded: &Entries,
 ) -> Result<(), OptimizerRecordError> {
-    let params = by_id(model);
-    let paths: Names = recorded
-        .iter()
-        .filter(|(id, entry)| match loaded.get(id) {
-            Some(loaded) => !entry.fields.is_subset(&loaded.fields),
-            None => true,
+    let paths: Names = untied(model)
+        .into_iter()
+        .filter(|param| {
+            let id = param.id.val();
+            let loaded = loaded.get(&id).map(|entry| &entry.fields);
+            recorded.get(&id).is_some_and(|recorded| match loaded {
+                Some(loaded) => !recorded.fields.is_subset(loaded),
+                None => true,
+            })
         })
-        .filter_map(|(id, _)| params.get(id).map(|param| param.path.clone()))
+        .map(|param| param.path)
         .collect();
     match paths.is_empty() {
         true => Ok(()),
