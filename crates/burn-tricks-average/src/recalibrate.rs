@@ -1,15 +1,15 @@
 //! Batch-norm statistics for a model whose weights were averaged.
 //!
 //! The statistics of averaged weights are not the average of the statistics: they have to be measured,
-//! by sending data through the model. For each batch-norm layer, over batches b of nᵦ samples with mean
-//! μᵦ and variance σᵦ²:
+//! by sending data through the model. For each batch-norm layer and channel, over batches b of nᵦ values with
+//! mean μᵦ and variance σᵦ²:
 //!
 //! ```text
 //! Pooled       μ = Σ nᵦ μᵦ / Σ nᵦ      σ² = Σ nᵦ (σᵦ² + (μᵦ − μ)²) / Σ nᵦ
 //! Cumulative   μ = mean of μᵦ          σ² = mean of σᵦ²
 //! ```
 //!
-//! The first is the mean and variance of all samples as if they were one batch. The second counts a
+//! The first is the mean and variance of all values as if they were one batch. The second counts a
 //! small last batch as much as a full one and leaves out how far the batches lie apart.
 //!
 //! # Example
@@ -65,6 +65,9 @@
 //! (`f16`: 0.00025) is an error, and one that is no short decimal number costs another digit. Cast the
 //! model to `f32` to measure it better.
 //!
+//! Burn's layer does not tell nᵦ either. Pooling takes the number of samples in its place, which gives the same
+//! result if all samples have as many values.
+//!
 //! Two assumptions about Burn's layer cannot be checked: that no other type with the same name and fields
 //! divides the variance by another number, and that `forward` runs each layer on one thread.
 //!
@@ -88,9 +91,6 @@
 //! - Burn's running variance is the biased one (divided by n), so ours is by default, whatever the layer
 //!   keeps in training.
 //! - Lightning trains one more epoch; Composer goes on training.
-//!
-//! Pooling weighs batches by the values that a layer reports, and for Burn's layer by their samples, which is
-//! exact where samples have one size.
 //!
 //! # Suggested values
 //!
@@ -117,7 +117,7 @@ use std::collections::BTreeMap;
 /// How the statistics of the batches become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BatchRule {
-    /// As if all samples were one batch.
+    /// As if all values were one batch.
     Pooled,
     /// The mean over batches, each counted once: PyTorch's `update_bn`.
     Cumulative,

@@ -1,11 +1,11 @@
 //! The statistics of a batch, from the layer that computed them to whoever measures a model.
 //!
 //! Batch norm mixes the mean and the variance of each batch into its running statistics by a rule of its
-//! own. What it mixed in does not show in the result: not its share, not by what the variance was divided,
-//! not into how many parts the batch was cut. A layer that calls [`report`] in its forward pass says it;
-//! `RecalibrationConfig` of `burn-tricks-average` [collects](collect) it.
+//! own. The result shows neither the share of the batch, nor by what its variance was divided, nor into how
+//! many parts the batch was cut. A layer that calls [`report`] in its forward pass passes the statistics of
+//! the batch on, and `RecalibrationConfig` of `burn-tricks-average` [collects](collect) them.
 //!
-//! A layer of your own, whose running statistics may follow any rule:
+//! A layer of your own that reports; what it does with its running statistics does not matter:
 //!
 //! ```
 //! use burn::module::{Flag, Module, Param, RunningState};
@@ -49,8 +49,8 @@
 //!
 //! # Cost
 //!
-//! Without a collector, a look at a variable of the thread. A collector sees the layers that run on its own
-//! thread.
+//! While nobody collects, [`report`] reads one variable of the thread and does nothing else. A collector
+//! receives the reports of its own thread only.
 
 use burn::module::ParamId;
 use burn::tensor::Tensor;

@@ -41,15 +41,16 @@
 //!
 //! # Where it stands
 //!
-//! [`freeze_batch_norms`] after the pretrained record is loaded, and before the optimizer's first step. It
-//! finds Burn's `BatchNorm` and this crate's, and leaves all other flags alone; Burn's own
-//! `freeze_group` does the same for layers that you name. `unfreeze()` of the model undoes it. It also
-//! folds in an update that a training step has left pending.
+//! Call [`freeze_batch_norms`] after the pretrained record is loaded, and before the optimizer's first step. It
+//! finds Burn's `BatchNorm` and this crate's layers by the names of their types, and leaves all other flags
+//! alone. A batch norm of your own is not among them: freeze it with Burn's `freeze_group`, by its path.
+//! `unfreeze()` of the model undoes both. An update that a training step left pending is folded into the
+//! statistics first.
 //!
 //! [`FrozenBatchNorm`] has the fields of `BatchNorm`, and each loads the other's record. All four are
 //! running statistics in Burn's sense: recorded and moved, never trained, and `unfreeze()` does not
-//! reach them. To load a record into, make it of a new layer. It serves inputs of any float type and any
-//! strategy of gradient checkpointing.
+//! reach them. To load a record, make a frozen layer from a new `BatchNorm` and load the record into it. Inputs
+//! may have any float type, and come from devices with or without gradient checkpointing.
 //!
 //! # Cost
 //!

@@ -32,12 +32,16 @@
 //!
 //! # Few values
 //!
-//! One value per channel is normalised to β, and two to β ± γ, whatever they are, and neither passes a
-//! gradient. So no part has fewer than three values per channel (samples times places): the batch is cut
-//! into fewer parts, which then have more than `ghost_size` samples. After a linear layer that concerns a
-//! `ghost_size` of 1 or 2, and a batch that cannot be cut evenly (3 samples at size 2 stay whole, 4 at size
-//! 3 too); on maps of 2×2 and more a part may be a single sample. A whole batch of one value per channel
-//! panics in training, as in [`TorchBatchNorm`](crate::torch_batch_norm#few-values).
+//! If a channel has one value in a part, that value is normalised to β; if it has two, they are normalised to
+//! β + γ and β − γ, whatever they are. Neither passes a gradient. So every part has at least three values per
+//! channel (samples times places): where ⌈N / size⌉ parts would have fewer, the batch is cut into fewer parts,
+//! which then have more than `ghost_size` samples.
+//!
+//! - After a linear layer, a `ghost_size` of 1 or 2 gives parts of three samples or more. Parts of size 3 can
+//!   grow too: 4 samples stay whole, since two parts of 2 would be too small.
+//! - On maps of 2×2 and more, a part may be a single sample.
+//! - A whole batch of two values per channel is normalised to β ± γ, and one of a single value panics in
+//!   training, as in [`TorchBatchNorm`](crate::torch_batch_norm#few-values).
 //!
 //! # Cost
 //!
@@ -45,8 +49,8 @@
 //!
 //! # Differences
 //!
-//! - Each part updates the running statistics in turn, as in the paper and in Composer: with k parts a
-//!   step weighs them like a momentum of 1 − (1 − m)^k.
+//! - Each part updates the running statistics in turn, as in the paper and in Composer: a step with k parts
+//!   moves them as far as one part would with a momentum of 1 − (1 − m)^k.
 //! - Composer cuts as `torch.chunk` does, which can leave a last part of a single sample; here the sizes
 //!   differ by at most one: 10 samples at size 4 are 3, 3 and 4.
 //! - Composer wraps PyTorch's batch norm, so its running variance is unbiased: [`RunningVariance`].

@@ -133,7 +133,7 @@ impl LayerScale {
         let [channels] = gamma.dims();
         let mut shape = [1; D];
         if channels > 1 {
-            // One that the input has once would be spread over the factors without a word.
+            // One that the input has once would be spread over the factors silently.
             let size = input.dims().get(self.axis).copied();
             assert_eq!(
                 size,

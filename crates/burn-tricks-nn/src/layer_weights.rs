@@ -17,7 +17,7 @@ pub(crate) type LayerWeights = HashMap<String, UnitAxis>;
 /// # Errors
 ///
 /// If there are none, as after a mistake in a pattern, or if a parameter is reparameterized already:
-/// Burn keeps one for each parameter, and would drop the new one without a word.
+/// Burn keeps one for each parameter, and would drop the new one silently.
 pub(crate) fn layer_weights<M: Module>(
     model: &M,
     group: &ParamGroup,

@@ -35,13 +35,16 @@
 //!
 //! # Few values
 //!
-//! In training, a channel with one value in its batch (one sample after a linear layer, or one map of 1×1)
-//! has no spread: the output would be β whatever the input, and no gradient would pass. The layer panics,
-//! as PyTorch raises an error: leave a last batch of one sample out (`drop_last`), take larger batches, use
-//! [`freeze_batch_norms`](crate::freeze_batch_norms) for batches of one image, and predict with
-//! `model.valid()`. Two values become β ± γ whatever they are, and pass no gradient either; from three values
-//! on, the output depends on the input. A batch without samples comes back as it is and changes no
-//! statistics.
+//! What becomes of a batch in training, by the number n of values per channel:
+//!
+//! - n = 1 (one sample after a linear layer, or one map of 1×1): the output would be β whatever the input, and
+//!   no gradient would pass. The layer panics, where PyTorch raises an error. Leave out a last batch of one
+//!   sample (`drop_last` of a data loader), take larger batches, or keep the statistics of a pretrained model
+//!   with [`freeze_batch_norms`](crate::freeze_batch_norms). To predict, use `model.valid()`, which takes any
+//!   batch.
+//! - n = 2: the outputs are β + γ and β − γ, whatever the values are, and no gradient passes. PyTorch allows it,
+//!   and so does this layer.
+//! - n = 0: the input comes back as it is, and the running statistics stay.
 //!
 //! # Cost
 //!

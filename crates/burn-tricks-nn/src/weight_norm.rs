@@ -57,7 +57,7 @@
 //!   model is that of `model.valid().materialize()`. In [column layout](crate#column-layout) neither loads.
 //! - **LoRA.** Burn keeps one reparameterization for each parameter. Attaching to a model with LoRA is an
 //!   error here; Burn's own `apply_lora` on a model with weight norm freezes its parameters and drops
-//!   the adapters without a word. Materialize first.
+//!   the adapters silently. Materialize first.
 //! - **Weight decay** on v changes nothing but the speed of its direction; on g it is what decay on w
 //!   was. g has one dimension, and recipes that spare those do not decay it.
 //!
@@ -69,8 +69,8 @@
 //!
 //! PyTorch's `parametrizations.weight_norm` with its default `dim=0` has the same units, its linear
 //! weights being `[out, in]`. There a unit whose weights are all zero is NaN. Here it is zero too, and can be
-//! trained, as the last layer of a residual block is: when attached, its v becomes some direction, the same for
-//! all such units, and its g becomes 0. Of a unit of one input only g is learned, since v/‖v‖ is a sign. Norms
+//! trained, which a last layer of zeros in a residual block needs: `attach` sets its v to a fixed direction, the
+//! same for all such units, and its g to 0. Of a unit of one input only g is learned, since v/‖v‖ is a sign. Norms
 //! of half-precision weights are taken in `f32`; g has the type of the weight.
 //!
 //! # Suggested values

@@ -29,8 +29,9 @@
 //! `group`, and leave the last layer out. Attached once, as [`WeightNorm`](crate::WeightNorm).
 //!
 //! A unit of one input (of a `Linear(1, n)`, a depthwise 1×1 convolution, an embedding of one column) has no
-//! spread: its standardised weight would be 0 whatever is learned. Of two inputs the weights would be ±1,
-//! with no gradient. Both are refused by the path of the weight; to have all others:
+//! spread: its standardised weight would be 0 whatever is learned. The two weights of a unit of two inputs
+//! would be 1 and −1, with no gradient. `attach` refuses such weights and names the path of the first. To
+//! standardise all others, set the group to
 //! `ParamGroup::all().exclude(ParamGroup::from_path("depthwise.weight"))`.
 //!
 //! - **Records** hold w under its old path, and nothing more: those of the plain model and of this one
