@@ -8,6 +8,7 @@ use burn::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedul
 use burn::module::{ParamGroup, ParamId};
 use burn_tricks::ConfigError;
 use burn_tricks::prelude::*;
+use burn_tricks::schedule::SkipCount;
 
 /// What `init()` of a configuration of Burn's gives.
 fn linear() -> ModuleLrScheduler {
@@ -51,6 +52,14 @@ fn every_wrapper_is_a_method_of_it() {
     reduced.observe(1.0);
     close(&rates(reduced, 2), &[0.5, 0.4]);
     close(&rates(linear().boxed().unwrap(), 2), &[1.0, 0.8]);
+    let skips = SkipCount::new();
+    let mut repeating = linear().repeating_skipped(skips.clone()).unwrap();
+    let first = repeating.step();
+    skips.add();
+    close(
+        &[first, repeating.step(), repeating.step()],
+        &[1.0, 1.0, 0.8],
+    );
     // Wrappers of wrappers are this library's.
     let both = linear().with_warmup(WarmupConfig::new(2)).unwrap();
     close(&rates(both.at_least(0.3).unwrap(), 3), &[0.3, 0.5, 1.0]);
@@ -69,6 +78,7 @@ fn refusals(scheduler: impl Fn() -> ModuleLrScheduler) -> Vec<ConfigError> {
         scheduler().at_most(0.1).err(),
         scheduler().reduced_on_plateau(&plateau).err(),
         scheduler().boxed().err(),
+        scheduler().repeating_skipped(SkipCount::new()).err(),
         BaseRate::new(scheduler()).err(),
     ];
     errors

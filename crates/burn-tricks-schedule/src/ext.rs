@@ -144,6 +144,11 @@ pub trait ModuleLrSchedulerExt: Sized {
     fn boxed(self) -> Result<Boxed, ConfigError> {
         self.base_rate().map(Boxed::new)
     }
+
+    /// The last rate again after a skipped step: see [`RepeatSkipped::new`].
+    fn repeating_skipped(self, skips: SkipCount) -> Result<RepeatSkipped<BaseRate>, ConfigError> {
+        Ok(self.base_rate()?.repeating_skipped(skips))
+    }
 }
 
 impl ModuleLrSchedulerExt for ModuleLrScheduler {
