@@ -44,8 +44,8 @@ struct Options {
     /// Delete the checkpoints and metrics that are there, and begin anew.
     #[arg(long)]
     fresh: bool,
-    /// A part of the run that may be another one than its checkpoint was written with, as the error that
-    /// refuses to resume it names it: `first learning rates` for more epochs, say.
+    /// A part of the configuration that may differ from the checkpoint's, by the name in the error:
+    /// `first learning rates` for more epochs, say.
     #[arg(long, value_name = "NAME")]
     accept: Vec<String>,
     /// Lines instead of the dashboard.
@@ -223,7 +223,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("the checkpoint of epoch {epoch} was passed over: {problem}");
     }
     for change in &finished.accepted {
-        println!("resumed otherwise than recorded: {change}");
+        println!("accepted a change: {change}");
     }
     println!("{finished}");
     println!("the plateau's factor is {}", plateau.scale());

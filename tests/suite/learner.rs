@@ -241,6 +241,9 @@ fn a_missing_metric_ends_the_run_with_an_error() {
     let error = stop.verdict().unwrap_err();
     assert_eq!((error.metric.as_str(), error.epoch), ("Loss", 5));
     assert!(error.to_string().contains("`Loss` has no value"), "{error}");
+    // And it does not look like one that came to its end.
+    let reason = result.interrupted.unwrap().reason.unwrap();
+    assert_eq!(reason, error.to_string());
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 /// The number of the present epoch, from 1, shared by whoever needs to know: the loader that orders the
 /// samples, a schedule. A [`Session`](crate::Session) moves it on, in the training's own thread, after
-/// each epoch's validation; in a resumed run it begins at the epoch that comes next.
+/// each epoch's validation; in a resumed run it begins at the epoch that comes next. One clock belongs to one
+/// run: the session records the loaders that were made with it.
 ///
 /// ```
 /// use burn_tricks_train::EpochClock;

@@ -89,12 +89,12 @@ pub struct Finished<M, H> {
     pub resumed_after: Option<usize>,
     /// Checkpoints that were passed over because they were not complete, and what was wrong with them.
     pub incomplete: Vec<(usize, String)>,
-    /// What the run is made of otherwise than its checkpoint was, as the session was told to
-    /// [accept](crate::Session::accept_changes).
+    /// Differences from the configuration that the checkpoint was written with, which the session was told
+    /// to [accept](crate::Session::accept_changes).
     pub accepted: Vec<Change>,
-    /// Metrics of which the log has every value twice: the session registered them, and so did the
+    /// Metrics of which the log has every value twice, because the session registered them and so did the
     /// `SupervisedTraining` that it was made from. [`Session::metrics`](crate::Session::metrics) registers
-    /// each once. Seen by resumable sessions alone, and in Burn's log in their directory.
+    /// each once. Only a resumable session finds them, in Burn's log in its directory, after the first epoch.
     pub logged_twice: Vec<String>,
     pub(crate) best: Best<M>,
     /// The metric by which the best epoch was to be told.

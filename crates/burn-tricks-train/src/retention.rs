@@ -7,7 +7,7 @@ pub(crate) struct Retention {
     /// The epochs whose files there are, oldest first.
     saved: Vec<usize>,
     /// The best epoch before the last one. Until all files of the last are written, a run that is killed
-    /// goes on from the one before, and knows no other best.
+    /// resumes from the one before, and knows no other best.
     best_before: Option<usize>,
 }
 

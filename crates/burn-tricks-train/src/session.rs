@@ -5,6 +5,41 @@
 //!
 //! # Example
 //!
+//! ```
+//! # use burn::module::Module;
+//! use burn::optim::AdamConfig;
+//! # use burn::train::metric::{Adaptor, LossInput};
+//! # use burn::train::{InferenceStep, Learner, LearnerModel, SupervisedTraining};
+//! # use burn_tricks_stop::EarlyStopping;
+//! use burn_tricks_train::{SampleLossMetric, SessionExt as _};
+//! # use burn_tricks_train::{EpochLoader, SessionError, Trick, Tricked};
+//!
+//! # fn best<M, H, I, O>(
+//! #     training: SupervisedTraining<Tricked<M, H>>,
+//! #     train: &EpochLoader<I, O>,
+//! #     patience: EarlyStopping,
+//! #     learner: Learner<Tricked<M, H>>,
+//! # ) -> Result<M, SessionError>
+//! # where
+//! #     M: Module,
+//! #     H: Trick<M> + 'static,
+//! #     Tricked<M, H>: LearnerModel,
+//! #     <Tricked<M, H> as InferenceStep>::Output: Adaptor<LossInput>,
+//! # {
+//! // `training`: Burn's, of a model with tricks; `train`: its epoch loader
+//! let (session, stop) = training
+//!     .session_with(&train)
+//!     .resumable("runs/one", 2)?
+//!     .declare("optimizer", &AdamConfig::new())?
+//!     .stop_early(SampleLossMetric::new(), patience);
+//! let finished = session.launch(learner)?;
+//! println!("{finished}"); // stopped: no improvement in 5 checks; epoch 17 was the last, epoch 12 the best
+//! let best = finished.best_model()?;
+//! # let _ = stop;
+//! # Ok(best)
+//! # }
+//! ```
+//!
 //! See the [crate documentation](crate) for a whole program.
 //!
 //! # Where it stands
@@ -49,9 +84,9 @@
 //!
 //! # A changed program
 //!
-//! A checkpoint records what its run was made of. A run that is resumed otherwise is refused, with each
-//! difference by its name and both values ([`SessionError::Changed`]), unless
-//! [`accept_changes`](Session::accept_changes) names it.
+//! A checkpoint records the configuration of its run. A program that would resume it with another
+//! configuration is refused, with each difference by its name and both values ([`SessionError::Changed`]),
+//! unless [`accept_changes`](Session::accept_changes) names it.
 //!
 //! | recorded | as |
 //! | --- | --- |
@@ -59,12 +94,12 @@
 //! | criteria and plateaus, the metric they watch, their configuration (as their `Debug` shows it) | ``criterion on `Loss` ``, ``plateau on `Loss` `` |
 //! | the tricks, in their order, with what [`describe`](crate::Trick::describe) says of each | `trick 1`, ... |
 //! | the first eight base rates of the schedule, for which a clone of it is stepped | `first learning rates` |
-//! | whether the optimizer takes the saved state: tells SGD from Adam, not Adam from AdamW | `optimizer state` |
+//! | what the optimizer keeps of each parameter: tells SGD from Adam, not Adam from AdamW | `optimizer state` |
 //! | what is [declared](Session::declare): any configuration | its name |
 //!
 //! The rest cannot be seen, since Burn keeps its optimizer, data loaders, accumulation of gradients and
-//! metrics private: declare their configurations. That the model takes the saved weights is checked too, and
-//! not to be accepted.
+//! metrics private: declare their configurations. A model that does not take the saved weights, or an optimizer's
+//! state whose shapes are not the model's, is always an error.
 //!
 //! # Cost
 //!
@@ -241,9 +276,9 @@ where
         new
     }
 
-    /// Records a part of the run that a session cannot see, with each checkpoint: the configuration of the
-    /// optimizer, say, which Burn keeps private. A run that is resumed with another one is refused, or with
-    /// none. A second declaration of a name takes the place of the first.
+    /// Records with each checkpoint a part of the configuration that a session cannot see: that of the
+    /// optimizer, say, which Burn keeps private. A program that would resume the run with another value of
+    /// it, or without it, is refused. A second declaration of a name replaces the first.
     ///
     /// # Errors
     ///
@@ -257,9 +292,9 @@ where
         Ok(self)
     }
 
-    /// Resumes a run although parts of it are not what its checkpoint was written with: those that are
-    /// named here, as [`SessionError::Changed`] names them. What is left of the state of a criterion that was
-    /// exchanged or of an optimizer is used as far as it fits. Later checkpoints record what there is now.
+    /// Resumes a run although these parts of its configuration have changed, named as
+    /// [`SessionError::Changed`] names them. A criterion whose saved state does not fit begins anew; of an
+    /// optimizer's state, what fits is used. Later checkpoints record the configuration that there is now.
     pub fn accept_changes<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.accepted.extend(names.into_iter().map(Into::into));
         self

@@ -26,8 +26,8 @@ pub enum SessionError {
     /// orders the samples nor that it [needs none](crate::Session::without_clock). A resumed run would see
     /// the order of its first epoch again.
     NoClock,
-    /// The run is made of something else than it was when its checkpoint was written, and
-    /// [`accept_changes`](crate::Session::accept_changes) does not name it.
+    /// The configuration is not the one that the checkpoint was written with, and
+    /// [`accept_changes`](crate::Session::accept_changes) does not name all differences.
     Changed {
         /// The epoch of the checkpoint.
         epoch: usize,
@@ -109,7 +109,7 @@ impl Display for SessionError {
             Self::Changed { epoch, changes } => {
                 write!(
                     f,
-                    "the checkpoint of epoch {epoch} is of a run made otherwise ("
+                    "the checkpoint of epoch {epoch} was written with another configuration ("
                 )?;
                 for (at, change) in changes.iter().enumerate() {
                     let and = if at > 0 { "; " } else { "" };

@@ -1,11 +1,11 @@
-//! What a run is made of, recorded with each checkpoint and compared when the run is resumed.
+//! The configuration of a run, recorded with each checkpoint and compared when the run is resumed.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-/// A part of a run that is not what the checkpoint was written with.
+/// A part of the configuration that is not what the checkpoint was written with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {

@@ -1,9 +1,9 @@
-//! Why a saved state cannot be gone on with.
+//! Why a saved state cannot be resumed from.
 
 use burn::store::RecordError;
 use std::fmt::Display;
 
-/// Why a saved state cannot be gone on with.
+/// Why a saved state cannot be resumed from.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StateError {

@@ -1,7 +1,8 @@
 //! Early stopping in Burn's `Learner`, of a model without tricks.
 //!
-//! A [`Session`](crate::Session) does it too, and keeps the best model, resumes, and takes models with
-//! tricks. The metric and the stopping are registered by one call, so that neither can be forgotten.
+//! A [`Session`](crate::Session) does it too, and keeps the best model, resumes, takes models with tricks, and
+//! makes a training that failed an error. The metric and the stopping are registered by one call, so that
+//! neither can be forgotten; a metric that is registered with `metrics` as well is logged twice.
 //!
 //! # Example
 //!
@@ -15,7 +16,7 @@
 //! # where <M as InferenceStep>::Output: Adaptor<LossInput> {
 //! let stop = EarlyStoppingConfig::new(Goal::Minimize).with_patience(5).init()?;
 //! let (training, handle) = training.stop_early(SampleLossMetric::new(), stop);
-//! // let result = training.launch(learner);
+//! // let result = training.launch(learner); // see `result.error` and `result.interrupted`
 //! if let Some(epoch) = handle.best_epoch() {
 //!     println!("epoch {epoch} was the best");
 //! }
@@ -26,7 +27,8 @@
 //! # Where it stands
 //!
 //! Burn asks, after each epoch's validation, first what to checkpoint and then whether to stop. Both
-//! questions are answered from one observation per epoch.
+//! questions are answered from one observation per epoch. If the metric has no value, the training ends, and
+//! Burn's result is `interrupted` with a reason that names the metric ([`MissingMetric`]).
 //!
 //! # Cost
 //!
@@ -38,8 +40,11 @@
 //! Burn's result is the last model.
 
 use crate::StopHandle;
+use burn::train::metric::store::EventStoreClient;
 use burn::train::metric::{Adaptor, Metric, Numeric};
-use burn::train::{InferenceStep, LearnerModel, SupervisedTraining};
+use burn::train::{
+    EarlyStoppingStrategy, InferenceStep, Interrupter, LearnerModel, SupervisedTraining,
+};
 use burn_tricks_stop::StopCriterion;
 use std::fmt::Display;
 
@@ -68,10 +73,29 @@ impl<M: LearnerModel> SupervisedTrainingExt<M> for SupervisedTraining<M> {
     {
         stop.start();
         let handle = StopHandle::new(&metric, stop);
-        let training = self
-            .metric_valid_numeric(metric)
-            .early_stopping(handle.clone());
+        let strategy = Stops {
+            handle: handle.clone(),
+            interrupter: self.interrupter(),
+        };
+        let training = self.metric_valid_numeric(metric).early_stopping(strategy);
         (training, handle)
+    }
+}
+
+/// A handle whose missing metric is to be seen in Burn's result.
+#[derive(Clone)]
+struct Stops<C> {
+    handle: StopHandle<C>,
+    interrupter: Interrupter,
+}
+
+impl<C: StopCriterion + Send> EarlyStoppingStrategy for Stops<C> {
+    fn should_stop(&mut self, epoch: usize, store: &EventStoreClient) -> bool {
+        let stop = self.handle.should_stop(epoch, store);
+        if let Err(missing) = self.handle.verdict() {
+            self.interrupter.stop(Some(&missing.to_string()));
+        }
+        stop
     }
 }
 
