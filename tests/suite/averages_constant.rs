@@ -213,7 +213,8 @@ fn no_average_is_further_from_f64_than_a_lerp() {
     let model = |step| Weights::of(&wandering(step), DType::F32, &device);
     let decays = [0.9, 0.999, 0.9999];
     let mut emas: Vec<Ema<Weights>> = decays
-        .map(|decay| EmaConfig::new(decay).init(&model(0)).unwrap())
+        .map(|decay| EmaConfig::new(decay).with_warmup(EmaWarmup::None))
+        .map(|config| config.init(&model(0)).unwrap())
         .into();
     let mut swa = SwaConfig::new(1).init(&model(0)).unwrap();
     let mut exact = vec![wandering(0); 4];

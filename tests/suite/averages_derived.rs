@@ -81,7 +81,9 @@ fn assert_normalized(model: &Linear, tolerance: f64, what: &str) {
 fn averages([a, b]: [Linear; 2]) -> Vec<(&'static str, Linear)> {
     let mut all = Vec::new();
     for buffers in [Buffers::Average, Buffers::Copy] {
-        let config = EmaConfig::new(0.5).with_buffers(buffers);
+        let config = EmaConfig::new(0.5)
+            .with_warmup(EmaWarmup::None)
+            .with_buffers(buffers);
         let mut ema = config.init(&a).unwrap();
         ema.update(&b);
         all.push(("EMA", ema.model()));
@@ -284,7 +286,10 @@ fn a_module_of_ones_own_calculates_its_state_at_its_first_use() {
     for (name, device) in training_devices() {
         let a = UnitLinear::new([[6.0], [0.0]], &device);
         let b = UnitLinear::new([[0.0], [8.0]], &device);
-        let mut ema = EmaConfig::new(0.5).init(&a).unwrap();
+        let mut ema = EmaConfig::new(0.5)
+            .with_warmup(EmaWarmup::None)
+            .init(&a)
+            .unwrap();
         ema.update(&b);
         for model in [ema.model(), ema.restore_into(&b).unwrap()] {
             assert!(model.length.is_stale(), "{name}");
