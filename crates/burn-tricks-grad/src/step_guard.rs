@@ -3,7 +3,7 @@
 //! A step that must not happen moves nothing: not the weights, not the optimizer's moments, not its step
 //! count, not the schedule, not a weight average. Two ways:
 //!
-//! | | [`NonFinite::SkipStep`](crate::NonFinite::SkipStep), [`mark_non_finite`] | [`StepGuard`] |
+//! | | [`NonFinite::SkipStep`], [`mark_non_finite`] | [`StepGuard`] |
 //! | --- | --- | --- |
 //! | optimizers | those of `burn-tricks-optim`, with `skip_marked` | any |
 //! | reads the device | never | one number per step |

@@ -67,7 +67,7 @@
 //! It is the optimizer at the end of the stack. Rescaling the whole gradient before it (clipping) does
 //! nothing to the corners without memory, since they divide by the norm.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`].
 //!
 //! # Cost
 //!
@@ -193,7 +193,7 @@ pub struct NormalizedGradientConfig {
     pub decay_scope: DecayScope,
     /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
     /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
-    /// [`skipped_steps`](crate::skipped_steps). Default: no.
+    /// [`skipped_steps`]. Default: no.
     #[config(default = false)]
     pub skip_marked: bool,
 }

@@ -46,7 +46,7 @@
 //!
 //! The optimizer, at the end of the stack: clip before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`].
 //!
 //! # Cost
 //!
@@ -112,7 +112,7 @@ pub struct RmsPropConfig {
     pub decay_scope: DecayScope,
     /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
     /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
-    /// [`skipped_steps`](crate::skipped_steps). Default: no.
+    /// [`skipped_steps`]. Default: no.
     #[config(default = false)]
     pub skip_marked: bool,
     /// Burn's clipping, tensor by tensor. Default: none.
