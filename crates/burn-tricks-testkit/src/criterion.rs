@@ -1,0 +1,154 @@
+//! What every stopping criterion owes.
+
+use crate::report::Report;
+use std::fmt::Debug;
+
+/// What a criterion says of one check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// This check is the best so far.
+    pub best: bool,
+    /// Training should stop.
+    pub stop: bool,
+}
+
+/// The laws of a criterion that watches a metric which should fall:
+///
+/// - it repeats itself;
+/// - a check that it calls the best is finite and below every value that it called the best before;
+/// - it resumes after every check, if [`saved`](Self::saved) says how.
+///
+/// ```
+/// use burn_tricks_testkit::{CriterionLaws, Decision};
+///
+/// /// Stops at the first value that is no better than the best.
+/// let init = || f64::INFINITY;
+/// let observe = |least: &mut f64, value: f64| {
+///     let best = value.is_finite() && value < *least;
+///     if best {
+///         *least = value;
+///     }
+///     Decision { best, stop: !best }
+/// };
+/// CriterionLaws::new("impatient", init, observe).check().assert();
+/// ```
+pub struct CriterionLaws<C> {
+    name: String,
+    init: Box<dyn Fn() -> C>,
+    observe: Box<dyn Fn(&mut C, f64) -> Decision>,
+    reload: Option<Box<dyn Fn(C) -> C>>,
+}
+
+impl<C> Debug for CriterionLaws<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CriterionLaws")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs that go well, badly, up and down, and out of the numbers.
+fn runs() -> Vec<Vec<f64>> {
+    vec![
+        vec![0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2],
+        vec![0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
+        vec![0.5, 0.495, 0.7, 0.49, 0.6, 0.489, 0.6, 0.6],
+        vec![0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5],
+        vec![
+            f64::NAN,
+            0.5,
+            f64::NAN,
+            0.4,
+            f64::INFINITY,
+            0.3,
+            f64::NEG_INFINITY,
+            0.2,
+        ],
+        vec![1e300, -1e300, 0.0, -0.0, 1e-300, 5.0, 4.0, 3.0],
+    ]
+}
+
+impl<C> CriterionLaws<C> {
+    /// Of the criterion that `init` makes and `observe` shows the metric of each check, lower being better.
+    pub fn new(
+        name: impl Into<String>,
+        init: impl Fn() -> C + 'static,
+        observe: impl Fn(&mut C, f64) -> Decision + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            init: Box::new(init),
+            observe: Box::new(observe),
+            reload: None,
+        }
+    }
+
+    /// `reload` saves the criterion, and loads what was saved into one that was made anew.
+    pub fn saved(mut self, reload: impl Fn(C) -> C + 'static) -> Self {
+        self.reload = Some(Box::new(reload));
+        self
+    }
+
+    /// Checks the laws.
+    pub fn check(&self) -> Report {
+        let mut report = Report::new(&self.name);
+        report.check("repeats itself", || {
+            let differ = runs()
+                .into_iter()
+                .find(|run| self.run(run, None) != self.run(run, None));
+            differ.map_or(Ok(()), |run| Err(format!("{run:?} is judged in two ways")))
+        });
+        report.check(
+            "calls the best what is better than all it called the best before",
+            || runs().iter().try_for_each(|run| self.best(run)),
+        );
+        if self.reload.is_some() {
+            report.check("resumes after every check", || {
+                runs().iter().try_for_each(|run| self.resumes(run))
+            });
+        }
+        report
+    }
+
+    fn run(&self, values: &[f64], reloaded_at: Option<usize>) -> Vec<Decision> {
+        let mut criterion = (self.init)();
+        let mut decisions = Vec::new();
+        for (at, value) in values.iter().enumerate() {
+            if let (Some(reload), true) = (&self.reload, reloaded_at == Some(at)) {
+                criterion = reload(criterion);
+            }
+            decisions.push((self.observe)(&mut criterion, *value));
+        }
+        decisions
+    }
+
+    fn best(&self, values: &[f64]) -> Result<(), String> {
+        let mut least = f64::INFINITY;
+        for (at, decision) in self.run(values, None).into_iter().enumerate() {
+            let value = values[at];
+            if !decision.best {
+                continue;
+            }
+            if !(value.is_finite() && value < least) {
+                return Err(format!(
+                    "value {at} of {values:?} is called the best, after {least}"
+                ));
+            }
+            least = value;
+        }
+        Ok(())
+    }
+
+    fn resumes(&self, values: &[f64]) -> Result<(), String> {
+        let whole = self.run(values, None);
+        (0..values.len()).try_for_each(|at| {
+            let resumed = self.run(values, Some(at));
+            match resumed == whole {
+                true => Ok(()),
+                false => Err(format!(
+                    "{values:?} resumed after {at} checks: {resumed:?} instead of {whole:?}"
+                )),
+            }
+        })
+    }
+}

@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod average;
+mod criterion;
+mod optimizer;
+mod report;
+mod schedule;
+mod trick;
+mod weights;
+
+pub use average::AverageLaws;
+pub use criterion::{CriterionLaws, Decision};
+pub use optimizer::OptimizerLaws;
+pub use report::{Broken, Report};
+pub use schedule::ScheduleLaws;
+pub use trick::TrickLaws;
+pub use weights::Weights;

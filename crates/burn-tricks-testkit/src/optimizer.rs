@@ -1,0 +1,249 @@
+//! What every optimizer owes.
+
+use crate::report::{Report, same};
+use crate::weights::{Noise, Weights, dtypes, read, tensor};
+use burn::module::ParamGroup;
+use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer, SgdConfig};
+use burn::tensor::{DType, Device, Tensor};
+
+/// Steps of a run that is saved and resumed at each of them.
+const STEPS: u64 = 6;
+
+/// The laws of an [`Optimizer`]:
+///
+/// - it keeps shape, element type and device of tensors of rank 1 to 4, in every float type of the device;
+/// - it repeats itself to the last bit;
+/// - it resumes after every step to the last bit, from the bytes of its record;
+/// - a clone goes its own way;
+/// - it leaves parameters without a gradient alone;
+/// - it can be the optimizer of a parameter group;
+/// - it stays finite where gradients are zero;
+/// - it moves its state to a device;
+/// - it finds the minimum of a parabola, if [`descends`](Self::descends) says with which rate;
+/// - it equals another optimizer, if [`equals`](Self::equals) names one: for a wrapper with neutral settings.
+///
+/// ```
+/// use burn::optim::SgdConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_testkit::OptimizerLaws;
+///
+/// OptimizerLaws::new("SGD", || SgdConfig::new().build(), &Device::flex())
+///     .descends(0.05, 200)
+///     .check()
+///     .assert();
+/// ```
+#[derive(Debug)]
+pub struct OptimizerLaws<F> {
+    name: String,
+    build: F,
+    device: Device,
+    descends: Option<(f64, u32)>,
+    equals: Vec<(String, Vec<f64>)>,
+}
+
+impl<O: Optimizer, F: Fn() -> O> OptimizerLaws<F> {
+    /// Of the optimizer that `build` makes, on `device`, which is given without autodiff.
+    pub fn new(name: impl Into<String>, build: F, device: &Device) -> Self {
+        Self {
+            name: name.into(),
+            build,
+            device: device.clone().without_autodiff(),
+            descends: None,
+            equals: Vec::new(),
+        }
+    }
+
+    /// With a learning rate that falls linearly from `lr` to 0 over `steps` steps, the optimizer takes
+    /// `Σ wᵢ²` of weights in (-1, 1) to a hundredth of its first value or less.
+    pub fn descends(mut self, lr: f64, steps: u32) -> Self {
+        self.descends = Some((lr, steps));
+        self
+    }
+
+    /// The optimizer takes the same steps as `other`, to the last bit.
+    pub fn equals<P: Optimizer>(mut self, name: impl Into<String>, other: impl Fn() -> P) -> Self {
+        let numbers = self.run(|| ModuleOptimizer::from(other()), None);
+        self.equals.push((name.into(), numbers));
+        self
+    }
+
+    /// Checks the laws.
+    pub fn check(&self) -> Report {
+        let mut report = Report::new(&self.name);
+        report.check("keeps shape, element type and device", || self.keeps_kind());
+        report.check("repeats itself", || {
+            same("a second run", &self.whole(), &self.whole())
+        });
+        report.check("resumes after every step", || self.resumes());
+        report.check("goes its own way as a clone", || self.clones());
+        report.check("leaves parameters without a gradient alone", || {
+            self.leaves_others_alone()
+        });
+        report.check("can be the optimizer of a group", || self.in_a_group());
+        report.check("stays finite where gradients are zero", || self.at_zero());
+        report.check("moves its state to a device", || self.moves());
+        if let Some((lr, steps)) = self.descends {
+            report.check("finds the minimum of a parabola", || {
+                self.parabola(lr, steps)
+            });
+        }
+        if !self.equals.is_empty() {
+            report.check("equals the optimizers named", || {
+                let whole = self.whole();
+                let mut others = self.equals.iter();
+                others.try_for_each(|(name, numbers)| same(name, &whole, numbers))
+            });
+        }
+        report
+    }
+
+    fn optim(&self) -> ModuleOptimizer {
+        ModuleOptimizer::from((self.build)())
+    }
+
+    fn weights(&self) -> Weights {
+        Weights::new(1, DType::F32, &self.device.clone().autodiff())
+    }
+
+    /// The numbers after six steps; saved to bytes and read back before step `at`.
+    fn run(&self, make: impl Fn() -> ModuleOptimizer, at: Option<u64>) -> Vec<f64> {
+        let (mut optim, mut weights) = (make(), self.weights());
+        for step in 0..STEPS {
+            if at == Some(step) {
+                let bytes = optim.into_bytes().expect("its state can be written");
+                optim = make().from_bytes(bytes).expect("its state can be read");
+            }
+            let grads = weights.grads(step);
+            weights = optim.step(0.1, weights, grads);
+        }
+        weights.numbers()
+    }
+
+    fn whole(&self) -> Vec<f64> {
+        self.run(|| self.optim(), None)
+    }
+
+    fn resumes(&self) -> Result<(), String> {
+        let whole = self.whole();
+        (0..STEPS).try_for_each(|at| {
+            let resumed = self.run(|| self.optim(), Some(at));
+            same(&format!("resumed after {at} steps"), &resumed, &whole)
+        })
+    }
+
+    fn clones(&self) -> Result<(), String> {
+        let (mut optim, mut weights) = (self.optim(), self.weights());
+        for step in 0..STEPS {
+            // The clone is led astray; the original must not notice.
+            let mut clone = optim.clone();
+            let astray = self.weights().shifted(1.0);
+            let grads = astray.grads(step + 100);
+            let _ = clone.step(0.1, astray, grads);
+            let grads = weights.grads(step);
+            weights = optim.step(0.1, weights, grads);
+        }
+        same("beside a clone", &weights.numbers(), &self.whole())
+    }
+
+    fn leaves_others_alone(&self) -> Result<(), String> {
+        let (mut optim, mut weights) = (self.optim(), self.weights());
+        let before = read(weights.matrix.val());
+        for step in 0..STEPS {
+            let mut all = weights.grads(step);
+            let mut grads = GradientsParams::new();
+            let grad = all.remove::<1>(weights.vector.id).expect("registered");
+            grads.register(weights.vector.id, grad);
+            weights = optim.step(0.1, weights, grads);
+        }
+        same("the matrix", &read(weights.matrix.val()), &before)
+    }
+
+    fn in_a_group(&self) -> Result<(), String> {
+        let mut weights = self.weights();
+        let group = ParamGroup::from_ids(vec![weights.matrix.id]);
+        let sgd = ModuleOptimizer::from(SgdConfig::new().build());
+        let mut grouped = sgd.with_group(group, (self.build)(), None);
+        for step in 0..STEPS {
+            let grads = weights.grads(step);
+            weights = grouped.step(0.1, weights, grads);
+        }
+        let sgd = self.run(|| ModuleOptimizer::from(SgdConfig::new().build()), None);
+        let (numbers, whole) = (weights.numbers(), self.whole());
+        same("the vector, which SGD steps", &numbers[..3], &sgd[..3])?;
+        same("the matrix, in its group", &numbers[3..9], &whole[3..9])
+    }
+
+    fn at_zero(&self) -> Result<(), String> {
+        for dtype in dtypes(&self.device) {
+            let zeros = || Tensor::<2>::zeros([2, 2], (&self.device, dtype));
+            let (mut weight, mut state) = (zeros(), None);
+            for _ in 0..3 {
+                (weight, state) = (self.build)().step(0.1, weight, zeros(), state);
+            }
+            let numbers = read(weight);
+            if !numbers.iter().all(|number| number.is_finite()) {
+                return Err(format!("zeros in {dtype:?} became {numbers:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn keeps_kind(&self) -> Result<(), String> {
+        for dtype in dtypes(&self.device) {
+            self.keeps([3], dtype)?;
+            self.keeps([2, 3], dtype)?;
+            self.keeps([2, 1, 3], dtype)?;
+            self.keeps([2, 1, 3, 2], dtype)?;
+        }
+        Ok(())
+    }
+
+    fn keeps<const D: usize>(&self, shape: [usize; D], dtype: DType) -> Result<(), String> {
+        let optim = (self.build)();
+        let mut noise = Noise(3);
+        let (mut weight, mut state) = (tensor(&mut noise, shape, dtype, &self.device), None);
+        for _ in 0..3 {
+            let grad: Tensor<D> = tensor(&mut noise, shape, dtype, &self.device);
+            (weight, state) = optim.step(0.1, weight, grad, state);
+        }
+        let got = (weight.dims(), weight.dtype(), weight.device());
+        match got == (shape, dtype, self.device.clone()) {
+            true => Ok(()),
+            false => Err(format!("{shape:?} in {dtype:?} became {got:?}")),
+        }
+    }
+
+    fn moves(&self) -> Result<(), String> {
+        let run = |moved: bool| {
+            let optim = (self.build)();
+            let mut noise = Noise(4);
+            let mut draw = || tensor::<2>(&mut noise, [2, 3], DType::F32, &self.device);
+            let (weight, mut state) = optim.step(0.1, draw(), draw(), None);
+            if moved {
+                state = state.map(|state| O::to_device(state, &self.device));
+            }
+            read(optim.step(0.1, weight, draw(), state).0)
+        };
+        same("moved to its own device", &run(true), &run(false))
+    }
+
+    fn parabola(&self, lr: f64, steps: u32) -> Result<(), String> {
+        let loss = |weights: &Weights| {
+            weights.vector.val().square().sum() + weights.matrix.val().square().sum()
+        };
+        let (mut optim, mut weights) = (self.optim(), self.weights());
+        let first = read(loss(&weights))[0];
+        for step in 0..steps {
+            let grads = GradientsParams::from_grads(loss(&weights).backward(), &weights);
+            let lr = lr * (1.0 - f64::from(step) / f64::from(steps));
+            weights = optim.step(lr, weights, grads);
+        }
+        let last = read(loss(&weights))[0];
+        match last <= first / 100.0 {
+            true => Ok(()),
+            false => Err(format!(
+                "from {first} it came to {last} in {steps} steps from rate {lr}"
+            )),
+        }
+    }
+}

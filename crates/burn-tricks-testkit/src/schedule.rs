@@ -1,0 +1,104 @@
+//! What every learning-rate schedule owes.
+
+use crate::report::{Report, same};
+use burn::lr_scheduler::LrScheduler;
+
+/// The laws of an [`LrScheduler`]:
+///
+/// - it repeats itself to the last bit;
+/// - its rates are finite and not negative;
+/// - it resumes after every step to the last bit, from its record;
+/// - being recorded does not move it;
+/// - a clone goes its own way, unless the schedule is said to be [`shared`](Self::shared).
+///
+/// ```
+/// use burn::lr_scheduler::constant::ConstantLr;
+/// use burn_tricks_testkit::ScheduleLaws;
+///
+/// ScheduleLaws::new("constant", || Box::new(ConstantLr::new(0.1))).check().assert();
+/// ```
+#[derive(Debug)]
+pub struct ScheduleLaws<F> {
+    name: String,
+    init: F,
+    steps: usize,
+    shared: bool,
+}
+
+impl<F: Fn() -> Box<dyn LrScheduler>> ScheduleLaws<F> {
+    /// Of the schedule that `init` makes, over 40 steps.
+    pub fn new(name: impl Into<String>, init: F) -> Self {
+        Self {
+            name: name.into(),
+            init,
+            steps: 40,
+            shared: false,
+        }
+    }
+
+    /// Over so many steps: beyond the end of the schedule and every cycle of it.
+    pub fn over(mut self, steps: usize) -> Self {
+        self.steps = steps;
+        self
+    }
+
+    /// Clones share one state by purpose.
+    pub fn shared(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
+    /// Checks the laws.
+    pub fn check(&self) -> Report {
+        let mut report = Report::new(&self.name);
+        let whole = || self.rates(&mut *(self.init)(), self.steps);
+        report.check("repeats itself", || {
+            same("a second run", &whole(), &whole())
+        });
+        report.check("gives rates that are finite and not negative", || {
+            let rates = whole();
+            let wrong = rates
+                .iter()
+                .position(|rate| !(rate.is_finite() && *rate >= 0.0));
+            wrong.map_or(Ok(()), |at| {
+                Err(format!("the rate of step {at} is {}", rates[at]))
+            })
+        });
+        report.check("resumes after every step", || {
+            let whole = whole();
+            (0..=self.steps).try_for_each(|at| {
+                let mut first = (self.init)();
+                let mut rates = self.rates(&mut *first, at);
+                let mut second = (self.init)();
+                second.load_record(first.to_record());
+                rates.extend(self.rates(&mut *second, self.steps - at));
+                same(&format!("resumed after {at} steps"), &rates, &whole)
+            })
+        });
+        report.check("is not moved by being recorded", || {
+            let mut schedule = (self.init)();
+            let recorded = |_| {
+                let _ = schedule.to_record();
+                schedule.step()
+            };
+            let rates: Vec<f64> = (0..self.steps).map(recorded).collect();
+            same("recorded before every step", &rates, &whole())
+        });
+        if !self.shared {
+            report.check("goes its own way as a clone", || {
+                let mut schedule = (self.init)();
+                let beside = |_| {
+                    schedule.clone_box().step();
+                    schedule.step()
+                };
+                let rates: Vec<f64> = (0..self.steps).map(beside).collect();
+                same("with a clone that steps", &rates, &whole())
+            });
+        }
+        report
+    }
+
+    fn rates(&self, schedule: &mut dyn LrScheduler, count: usize) -> Vec<f64> {
+        (0..count).map(|_| schedule.step()).collect()
+    }
+}

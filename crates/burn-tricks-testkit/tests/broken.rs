@@ -1,0 +1,318 @@
+//! Each law notices what breaks it.
+
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::module::{Module, Param, ParamId};
+use burn::optim::{
+    GradientsParams, LearningRate, Optimizer, RecordState, SgdConfig, StateSink, StateSource,
+};
+use burn::tensor::{DType, Device, Tensor};
+use burn_tricks_testkit::{
+    AverageLaws, CriterionLaws, Decision, OptimizerLaws, Report, ScheduleLaws, TrickLaws, Weights,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// The laws that do not hold.
+fn broken(report: &Report) -> Vec<&'static str> {
+    report.broken().iter().map(|broken| broken.law).collect()
+}
+
+/// Plain SGD with one fault.
+#[derive(Debug, Clone)]
+struct Faulty(Fault, Arc<AtomicUsize>);
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    None,
+    OtherType,
+    ForgetsItsState,
+    SharesItsState,
+    DividesByTheNorm,
+    Climbs,
+    LosesItsStateOnMoving,
+    AlwaysFirst,
+}
+
+#[derive(Debug, Clone)]
+struct Sum<const D: usize>(Tensor<D>, Fault);
+
+impl<const D: usize> RecordState for Sum<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        let forgets = self.1 == Fault::ForgetsItsState;
+        let kept = if forgets {
+            self.0.zeros_like()
+        } else {
+            self.0.clone()
+        };
+        out.push_tensor(prefix, "sum", kept.into_data());
+        out.push_scalar(prefix, "fault", (self.1 as u64).into());
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        let sum = source.take_tensor(prefix, "sum")?;
+        let dtype = sum.dtype();
+        let fault = u64::try_from(source.take_scalar(prefix, "fault")?).ok()?;
+        let fault = match fault {
+            fault if fault == Fault::ForgetsItsState as u64 => Fault::ForgetsItsState,
+            _ => Fault::None,
+        };
+        Some(Self(Tensor::from_data(sum, (device, dtype)), fault))
+    }
+}
+
+impl Optimizer for Faulty {
+    type State<const D: usize> = Sum<D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        tensor: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<Sum<D>>,
+    ) -> (Tensor<D>, Option<Sum<D>>) {
+        let steps = self.1.fetch_add(1, Relaxed);
+        let sum = match state {
+            Some(Sum(sum, _)) if self.0 != Fault::AlwaysFirst => sum + grad,
+            _ => grad,
+        };
+        let step = match self.0 {
+            Fault::DividesByTheNorm => sum.clone() / sum.clone().square().sum().sqrt().unsqueeze(),
+            Fault::Climbs => -sum.clone(),
+            Fault::SharesItsState => sum.clone().mul_scalar(1.0 / (1.0 + steps as f64)),
+            _ => sum.clone(),
+        };
+        let mut tensor = tensor - step.mul_scalar(lr);
+        if self.0 == Fault::OtherType {
+            tensor = tensor.cast(DType::F64);
+        }
+        (tensor, Some(Sum(sum, self.0)))
+    }
+
+    fn to_device<const D: usize>(Sum(sum, fault): Sum<D>, device: &Device) -> Sum<D> {
+        let sum = sum.to_device(device);
+        match fault {
+            Fault::LosesItsStateOnMoving => Sum(sum.zeros_like(), fault),
+            _ => Sum(sum, fault),
+        }
+    }
+}
+
+fn of_optimizer(fault: Fault) -> Report {
+    let counter = Arc::new(AtomicUsize::new(0));
+    let build = move || Faulty(fault, counter.clone());
+    // A sum of gradients swings about the minimum: it is not asked to find it, unless it climbs.
+    let laws = OptimizerLaws::new("faulty", build, &Device::flex());
+    match fault {
+        Fault::Climbs => laws.descends(0.05, 100).check(),
+        _ => laws.check(),
+    }
+}
+
+#[test]
+fn each_fault_of_an_optimizer_breaks_its_law() {
+    assert_eq!(broken(&of_optimizer(Fault::None)), [""; 0]);
+    for (fault, law) in [
+        (Fault::OtherType, "keeps shape, element type and device"),
+        (Fault::ForgetsItsState, "resumes after every step"),
+        (Fault::SharesItsState, "goes its own way as a clone"),
+        (Fault::SharesItsState, "repeats itself"),
+        (
+            Fault::DividesByTheNorm,
+            "stays finite where gradients are zero",
+        ),
+        (Fault::Climbs, "finds the minimum of a parabola"),
+        (Fault::LosesItsStateOnMoving, "moves its state to a device"),
+    ] {
+        let report = of_optimizer(fault);
+        assert!(broken(&report).contains(&law), "{fault:?}: {report}");
+    }
+    let report = OptimizerLaws::new("neutral", || SgdConfig::new().build(), &Device::flex());
+    let other = || Faulty(Fault::None, Arc::default());
+    let report = report.equals("a sum of gradients", other).check();
+    assert_eq!(broken(&report), ["equals the optimizers named"]);
+    let same = OptimizerLaws::new("neutral", || SgdConfig::new().build(), &Device::flex());
+    let first_steps_only = || Faulty(Fault::AlwaysFirst, Arc::default());
+    same.equals("SGD by hand", first_steps_only)
+        .check()
+        .assert();
+}
+
+#[test]
+#[should_panic(
+    expected = "faulty: 1 of 8 laws do not hold\n- faulty resumes after every step: no,"
+)]
+fn a_broken_law_is_told() {
+    of_optimizer(Fault::ForgetsItsState).assert();
+}
+
+/// Halves with each step.
+#[derive(Debug, Clone)]
+struct Halving {
+    lr: Arc<AtomicUsize>,
+    shared: bool,
+    recorded: bool,
+    sign: f64,
+}
+
+impl Halving {
+    fn new(shared: bool, recorded: bool, sign: f64) -> Box<dyn LrScheduler> {
+        let lr = Arc::new(AtomicUsize::new(0));
+        Box::new(Self {
+            lr,
+            shared,
+            recorded,
+            sign,
+        })
+    }
+}
+
+impl LrScheduler for Halving {
+    fn step(&mut self) -> f64 {
+        if !self.shared {
+            self.lr = Arc::new(AtomicUsize::new(self.lr.load(Relaxed)));
+        }
+        self.sign * 0.5f64.powi(self.lr.fetch_add(1, Relaxed) as i32)
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        let steps = if self.recorded {
+            self.lr.load(Relaxed)
+        } else {
+            0
+        };
+        LrSchedulerRecord::new().with_scalar("steps", steps as u64)
+    }
+
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        self.lr = Arc::new(AtomicUsize::new(
+            record.scalar::<u64>("steps").unwrap() as usize
+        ));
+    }
+}
+
+#[test]
+fn each_fault_of_a_schedule_breaks_its_law() {
+    ScheduleLaws::new("halving", || Halving::new(false, true, 1.0))
+        .check()
+        .assert();
+    let shared = ScheduleLaws::new("shared", || Halving::new(true, true, 1.0));
+    assert_eq!(broken(&shared.check()), ["goes its own way as a clone"]);
+    shared.shared().check().assert();
+    let forgets = ScheduleLaws::new("forgets", || Halving::new(false, false, 1.0)).over(9);
+    assert_eq!(broken(&forgets.check()), ["resumes after every step"]);
+    let negative = ScheduleLaws::new("negative", || Halving::new(false, true, -1.0));
+    let law = "gives rates that are finite and not negative";
+    assert_eq!(broken(&negative.check()), [law]);
+}
+
+/// An exponential average in the form that drifts, or with another fault.
+fn of_average(fault: &'static str) -> Report {
+    let init = move |model: &Weights| match fault {
+        "tape" => model.clone(),
+        _ => model.valid(),
+    };
+    let update = move |average: &mut Weights, model: &Weights| {
+        let model = if fault == "tape" {
+            model.clone()
+        } else {
+            model.valid()
+        };
+        let (a, b) = (0.9f32, 1.0f32 - 0.9f32);
+        let blend = |x: Tensor<1>, y: Tensor<1>| match fault {
+            "drifts" => x.mul_scalar(a) + y.mul_scalar(b + 1e-6),
+            "beyond" => y.clone() + (y - x).mul_scalar(0.5),
+            _ => x.clone() + (y - x).mul_scalar(b),
+        };
+        let vector = blend(average.vector.val(), model.vector.val());
+        average.vector = Param::initialized(ParamId::new(), vector);
+        average.matrix = model.matrix;
+        average.frozen = model.frozen;
+    };
+    let laws = AverageLaws::new("average", init, update, Weights::clone, &Device::flex());
+    laws.saved(move |average, first| {
+        if fault == "forgets" {
+            first.valid()
+        } else {
+            average
+        }
+    })
+    .check()
+}
+
+#[test]
+fn each_fault_of_an_average_breaks_its_law() {
+    assert_eq!(broken(&of_average("none")), [""; 0]);
+    for (fault, law) in [
+        ("drifts", "leaves weights that do not change as they are"),
+        ("beyond", "lies between the weights it saw"),
+        ("tape", "gives a model that is a value"),
+        ("forgets", "resumes after every update"),
+    ] {
+        let report = of_average(fault);
+        assert!(broken(&report).contains(&law), "{fault}: {report}");
+    }
+}
+
+#[test]
+fn each_fault_of_a_criterion_breaks_its_law() {
+    let laws = |nan_is_best: bool, forgets: bool| {
+        let observe = move |least: &mut f64, value: f64| {
+            let best = value < *least && value.is_finite() || nan_is_best && value.is_nan();
+            if best {
+                *least = value;
+            }
+            Decision { best, stop: !best }
+        };
+        let laws = CriterionLaws::new("least", || f64::INFINITY, observe);
+        let reload = move |least| if forgets { f64::INFINITY } else { least };
+        broken(&laws.saved(reload).check())
+    };
+    assert_eq!(laws(false, false), [""; 0]);
+    let best = "calls the best what is better than all it called the best before";
+    assert!(laws(true, false).contains(&best));
+    assert_eq!(laws(false, true), ["resumes after every check"]);
+}
+
+#[test]
+fn each_fault_of_a_trick_breaks_its_law() {
+    let laws = |fault: &'static str| {
+        let before = move |_: &mut u64, model: &Weights, mut grads: GradientsParams| {
+            if fault == "loses" {
+                let _ = grads.remove::<1>(model.vector.id);
+            }
+            grads
+        };
+        let after = move |steps: &mut u64, mut model: Weights| {
+            *steps += 1;
+            match fault {
+                "freezes" => model.vector = model.vector.set_require_grad(false),
+                "renames" => {
+                    let (_, value, mapper) = model.vector.consume();
+                    model.vector = Param::from_mapped_value(ParamId::new(), value, mapper);
+                }
+                _ if *steps % 2 == 0 => model = model.shifted(0.5),
+                _ => {}
+            }
+            model
+        };
+        let laws = TrickLaws::new("trick", || 0, before, after, &Device::flex());
+        broken(
+            &laws
+                .saved(move |steps| if fault == "forgets" { 0 } else { steps })
+                .check(),
+        )
+    };
+    assert_eq!(laws("none"), [""; 0]);
+    assert_eq!(laws("forgets"), ["resumes after every step"]);
+    assert_eq!(laws("loses"), ["neither adds nor loses a gradient"]);
+    assert_eq!(laws("renames"), ["keeps ids and modes of the parameters"]);
+    let frozen = laws("freezes");
+    assert!(
+        frozen.contains(&"keeps ids and modes of the parameters"),
+        "{frozen:?}"
+    );
+    assert!(
+        frozen.contains(&"gives back a model that can be trained on"),
+        "{frozen:?}"
+    );
+}
