@@ -29,6 +29,7 @@ mod initialisation_edges;
 mod initialisation_roles;
 mod input_scaling;
 mod kernels;
+mod laws;
 mod learner;
 mod loop_checkpoint;
 mod models;

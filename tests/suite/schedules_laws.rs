@@ -189,7 +189,7 @@ fn wrapped() -> Vec<(&'static str, Box<dyn LrScheduler>)> {
     ]
 }
 
-fn everything() -> Vec<(&'static str, Box<dyn LrScheduler>)> {
+pub(crate) fn everything() -> Vec<(&'static str, Box<dyn LrScheduler>)> {
     let mut all = wrapped();
     for (name, curve) in curves() {
         all.push((name, curve.clone_box()));

@@ -1,13 +1,13 @@
 //! What every learning-rate schedule owes.
 
 use crate::report::{Report, same};
-use burn::lr_scheduler::LrScheduler;
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 
 /// The laws of an [`LrScheduler`]:
 ///
 /// - it repeats itself to the last bit;
 /// - its rates are finite and not negative;
-/// - it resumes after every step to the last bit, from its record;
+/// - it resumes after every step to the last bit, from the bytes of its record;
 /// - being recorded does not move it;
 /// - a clone goes its own way, unless the schedule is said to be [`shared`](Self::shared).
 ///
@@ -70,7 +70,7 @@ impl<F: Fn() -> Box<dyn LrScheduler>> ScheduleLaws<F> {
                 let mut first = (self.init)();
                 let mut rates = self.rates(&mut *first, at);
                 let mut second = (self.init)();
-                second.load_record(first.to_record());
+                second.load_record(through_bytes(first.to_record())?);
                 rates.extend(self.rates(&mut *second, self.steps - at));
                 same(&format!("resumed after {at} steps"), &rates, &whole)
             })
@@ -101,4 +101,12 @@ impl<F: Fn() -> Box<dyn LrScheduler>> ScheduleLaws<F> {
     fn rates(&self, schedule: &mut dyn LrScheduler, count: usize) -> Vec<f64> {
         (0..count).map(|_| schedule.step()).collect()
     }
+}
+
+fn through_bytes(record: LrSchedulerRecord) -> Result<LrSchedulerRecord, String> {
+    let bytes = record
+        .into_bytes()
+        .map_err(|error| format!("its record cannot be written: {error}"))?;
+    LrSchedulerRecord::from_bytes(bytes)
+        .map_err(|error| format!("its record cannot be read: {error}"))
 }

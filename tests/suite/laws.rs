@@ -1,0 +1,311 @@
+//! The published laws, over every optimizer, schedule, average, criterion and trick: one line for each.
+
+use crate::devices::devices;
+use crate::schedules_laws::everything;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{GradientsParams, Optimizer};
+use burn::store::ModuleRecord;
+use burn::tensor::Device;
+use burn_tricks::ConfigError;
+use burn_tricks::optim::{
+    AdaGradConfig, AdamConfig, AdamWConfig, DecayMode, Momentum, RmsPropConfig, SgdConfig,
+};
+use burn_tricks::prelude::*;
+use burn_tricks::stop::{All, Any, StopCriterion};
+use burn_tricks_testkit::{
+    AverageLaws, CriterionLaws, Decision, OptimizerLaws, ScheduleLaws, TrickLaws, Weights,
+};
+
+/// The laws of one optimizer. With `lr`, falling to 0 over 300 steps, it is to find a minimum; not on a
+/// software renderer, which takes some 15 ms for a step.
+fn optimizer<O: Optimizer>(
+    name: &str,
+    lr: f64,
+    build: impl Fn() -> Result<O, ConfigError>,
+    on: &(&'static str, Device),
+) {
+    let name = format!("{name} on {}", on.0);
+    let laws = OptimizerLaws::new(name, || build().expect("a valid configuration"), &on.1);
+    match on.0 {
+        "wgpu" => laws.check().assert(),
+        _ => laws.descends(lr, 300).check().assert(),
+    }
+}
+
+#[test]
+fn every_optimizer_keeps_the_laws() {
+    use NormalizedGradientConfig as Family;
+    let decay = || Some(WeightDecayConfig { penalty: 0.01 });
+    for on in &devices() {
+        optimizer("SGD", 0.1, || SgdConfig::new().build(), on);
+        optimizer(
+            "SGD, momentum",
+            0.1,
+            || SgdConfig::torch().with_momentum_factor(0.9).build(),
+            on,
+        );
+        optimizer(
+            "SGD, the lesson's momentum",
+            0.1,
+            || SgdConfig::lesson().with_momentum_factor(0.9).build(),
+            on,
+        );
+        optimizer(
+            "SGD, decay",
+            0.1,
+            || SgdConfig::new().with_weight_decay(decay()).build(),
+            on,
+        );
+        optimizer("AdaGrad", 0.5, || AdaGradConfig::new().build(), on);
+        optimizer(
+            "AdaGrad, decoupled",
+            0.5,
+            || {
+                AdaGradConfig::new()
+                    .with_weight_decay(decay())
+                    .with_decay_mode(DecayMode::Decoupled)
+                    .build()
+            },
+            on,
+        );
+        optimizer("RMSProp", 0.05, || RmsPropConfig::new().build(), on);
+        optimizer(
+            "RMSProp, centred",
+            0.05,
+            || RmsPropConfig::torch().with_centered(true).build(),
+            on,
+        );
+        optimizer("Adam", 0.05, || AdamConfig::new().build(), on);
+        optimizer(
+            "Adam, AMSGrad",
+            0.05,
+            || AdamConfig::torch().with_amsgrad(true).build(),
+            on,
+        );
+        optimizer(
+            "Adam, skipping",
+            0.05,
+            || AdamConfig::new().with_skip_marked(true).build(),
+            on,
+        );
+        optimizer("AdamW", 0.05, || AdamWConfig::new().build(), on);
+        optimizer(
+            "AdamW, cautious",
+            0.05,
+            || {
+                AdamWConfig::torch()
+                    .with_cautious_weight_decay(true)
+                    .build()
+            },
+            on,
+        );
+        optimizer("normalised gradient", 0.05, || Family::new().build(), on);
+        optimizer("AdaGrad-Norm", 0.5, || Family::adagrad_norm().build(), on);
+        optimizer("Adam of the family", 0.05, || Family::adam().build(), on);
+        optimizer(
+            "normalised, element, momentum",
+            0.05,
+            || {
+                Family::new()
+                    .with_scope(Scope::Element)
+                    .with_momentum(Momentum::OfUpdate { mu: 0.5 })
+                    .build()
+            },
+            on,
+        );
+    }
+}
+
+#[test]
+fn every_schedule_keeps_the_laws() {
+    for (name, schedule) in everything() {
+        let laws = ScheduleLaws::new(name, || schedule.clone());
+        laws.check().assert();
+    }
+}
+
+/// A record as a file holds it.
+fn through_bytes(record: ModuleRecord) -> ModuleRecord {
+    ModuleRecord::from_bytes(record.into_bytes().expect("it can be written"))
+        .expect("it can be read")
+}
+
+/// An average with the methods that all of them have.
+macro_rules! average {
+    ($name:literal, $on:expr, $config:expr) => {{
+        let (name, device) = $on;
+        AverageLaws::new(
+            format!("{} on {name}", $name),
+            |model| $config.init(model).expect("a valid configuration"),
+            |average, model| average.update(model),
+            |average| average.model(),
+            device,
+        )
+        .saved(|average, first| {
+            let anew = $config.init(first).expect("a valid configuration");
+            anew.load_record(through_bytes(average.to_record()))
+                .expect("its own record")
+        })
+        .check()
+        .assert();
+    }};
+}
+
+#[test]
+fn every_average_keeps_the_laws() {
+    for (name, device) in &devices() {
+        let on = (name, device);
+        average!("EMA", on, EmaConfig::new(0.9));
+        average!(
+            "EMA without a warm-up",
+            on,
+            EmaConfig::new(0.999).with_warmup(EmaWarmup::None)
+        );
+        average!(
+            "EMA, bias-corrected",
+            on,
+            EmaConfig::new(0.99).with_warmup(EmaWarmup::BiasCorrected)
+        );
+        average!(
+            "EMA, every second step, late",
+            on,
+            EmaConfig::new(0.9).with_update_every(2).with_start_after(2)
+        );
+        average!("SWA", on, SwaConfig::new(1));
+        average!(
+            "SWA, every third step, late",
+            on,
+            SwaConfig::new(3).with_start_after(1)
+        );
+        average!("LAWA", on, LawaConfig::new(3, 1));
+        average!("LAWA, every second step", on, LawaConfig::new(2, 2));
+    }
+}
+
+/// The laws of one criterion, which is saved as JSON.
+fn criterion<C: StopCriterion + 'static>(name: &str, init: impl Fn() -> C + Clone + 'static) {
+    let anew = init.clone();
+    let observe = |stop: &mut C, value: f64| {
+        let verdict = stop.observe(value);
+        Decision {
+            best: verdict.is_best,
+            stop: verdict.should_stop(),
+        }
+    };
+    let reload = move |stop: C| {
+        let state = serde_json::to_string(&stop.state()).expect("it can be written");
+        anew().with_state(serde_json::from_str(&state).expect("it can be read"))
+    };
+    CriterionLaws::new(name, init, observe)
+        .saved(reload)
+        .check()
+        .assert();
+}
+
+#[test]
+fn every_criterion_keeps_the_laws() {
+    let patience = || EarlyStoppingConfig::new(Goal::Minimize).with_patience(2);
+    let noise = || {
+        NoiseAwareConfig::new(Goal::Minimize)
+            .with_patience(2)
+            .init()
+            .unwrap()
+    };
+    let limit = || CheckLimitConfig::new(4).init().unwrap();
+    let time = || TimeLimitConfig::new(1e9).init().unwrap();
+    criterion("patience", move || patience().init().unwrap());
+    criterion("patience, least improvement", move || {
+        patience()
+            .with_min_delta(MinDelta::Absolute(0.01))
+            .init()
+            .unwrap()
+    });
+    criterion("patience, NaN counted", move || {
+        patience()
+            .with_non_finite(NonFiniteMetric::CountAsNoImprovement)
+            .init()
+            .unwrap()
+    });
+    criterion("Keras", || {
+        EarlyStoppingConfig::keras(Goal::Minimize).init().unwrap()
+    });
+    criterion("Lightning", || {
+        EarlyStoppingConfig::lightning(Goal::Minimize)
+            .init()
+            .unwrap()
+    });
+    criterion("noise-aware", noise);
+    criterion("check limit", limit);
+    criterion("time limit", time);
+    criterion("any", move || {
+        Any::new((time(), limit(), patience().init().unwrap())).unwrap()
+    });
+    criterion("all", move || {
+        All::new((limit(), patience().init().unwrap())).unwrap()
+    });
+    criterion("any of all", move || {
+        Any::new((
+            All::new((limit(), noise())).unwrap(),
+            patience().init().unwrap(),
+        ))
+        .unwrap()
+    });
+}
+
+/// The laws of one trick, made for the model that the laws are checked on.
+fn trick<T: Trick<Weights> + 'static>(
+    name: &str,
+    on: &(&'static str, Device),
+    init: impl Fn(&Weights) -> T + Clone + 'static,
+) {
+    let first = Weights::new(1, burn::tensor::DType::F32, &on.1.clone().autodiff());
+    let (make, anew) = (init.clone(), init);
+    let like = first.clone();
+    let before =
+        |trick: &mut T, model: &Weights, grads: GradientsParams| trick.before(model, grads);
+    let after = |trick: &mut T, model: Weights| trick.after(model);
+    let reload = move |trick: T| {
+        let mut loaded = anew(&like);
+        if let Some(state) = trick.state() {
+            loaded.load_state(&state).expect("its own state");
+        }
+        loaded
+    };
+    let name = format!("{name} on {}", on.0);
+    TrickLaws::new(name, move || make(&first), before, after, &on.1)
+        .saved(reload)
+        .check()
+        .assert();
+}
+
+#[test]
+fn every_trick_keeps_the_laws() {
+    for on in &devices() {
+        trick("nothing", on, |_| ());
+        trick("clipping", on, |_| {
+            ClipGradNormConfig::new(0.1).init().unwrap()
+        });
+        trick("normalised", on, |_| {
+            NormalizeGradConfig::new().init().unwrap()
+        });
+        trick("guard", on, |_| StepGuard::new());
+        trick("tied weights", on, |_| TiedWeights);
+        trick("max-norm", on, |_| MaxNormConfig::new(0.5).init().unwrap());
+        trick("unit norm", on, |_| UnitNormConfig::new().init().unwrap());
+        trick("EMA", on, |model| EmaConfig::new(0.9).init(model).unwrap());
+        trick("SWA", on, |model| SwaConfig::new(2).init(model).unwrap());
+        trick("LAWA", on, |model| {
+            LawaConfig::new(2, 1).init(model).unwrap()
+        });
+        trick("gradient norm", on, |_| GradNorm::new().0);
+        trick("update ratio", on, |_| UpdateRatio::new().0);
+        trick("boxed", on, |model| -> Box<dyn Trick<Weights>> {
+            Box::new(EmaConfig::new(0.9).init(model).unwrap())
+        });
+        trick("three", on, |model| {
+            let clip = ClipGradNormConfig::new(0.1).init().unwrap();
+            let max_norm = MaxNormConfig::new(0.5).init().unwrap();
+            (clip, max_norm, EmaConfig::new(0.9).init(model).unwrap())
+        });
+    }
+}
