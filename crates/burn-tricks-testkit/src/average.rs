@@ -36,11 +36,14 @@ const UPDATES: usize = 7;
 pub struct AverageLaws<A> {
     name: String,
     init: Box<dyn Fn(&Weights) -> A>,
-    update: Box<dyn Fn(&mut A, &Weights)>,
+    update: Update<A>,
     model: Box<dyn Fn(&A) -> Weights>,
-    reload: Option<Box<dyn Fn(A, &Weights) -> A>>,
+    reload: Option<Reload<A>>,
     device: Device,
 }
+
+type Update<A> = Box<dyn Fn(&mut A, &Weights)>;
+type Reload<A> = Box<dyn Fn(A, &Weights) -> A>;
 
 impl<A> Debug for AverageLaws<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -35,9 +35,11 @@ pub struct Decision {
 pub struct CriterionLaws<C> {
     name: String,
     init: Box<dyn Fn() -> C>,
-    observe: Box<dyn Fn(&mut C, f64) -> Decision>,
+    observe: Observe<C>,
     reload: Option<Box<dyn Fn(C) -> C>>,
 }
+
+type Observe<C> = Box<dyn Fn(&mut C, f64) -> Decision>;
 
 impl<C> Debug for CriterionLaws<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

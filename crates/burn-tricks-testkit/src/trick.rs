@@ -29,13 +29,14 @@ const STEPS: u64 = 6;
 pub struct TrickLaws<T> {
     name: String,
     init: Box<dyn Fn() -> T>,
-    before: Box<Before<T>>,
-    after: Box<dyn Fn(&mut T, Weights) -> Weights>,
+    before: Before<T>,
+    after: After<T>,
     reload: Option<Box<dyn Fn(T) -> T>>,
     device: Device,
 }
 
-type Before<T> = dyn Fn(&mut T, &Weights, GradientsParams) -> GradientsParams;
+type Before<T> = Box<dyn Fn(&mut T, &Weights, GradientsParams) -> GradientsParams>;
+type After<T> = Box<dyn Fn(&mut T, Weights) -> Weights>;
 
 impl<T> Debug for TrickLaws<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
