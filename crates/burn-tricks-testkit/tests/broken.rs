@@ -155,7 +155,7 @@ struct Halving {
 }
 
 impl Halving {
-    fn new(shared: bool, recorded: bool, sign: f64) -> Box<dyn LrScheduler> {
+    fn boxed(shared: bool, recorded: bool, sign: f64) -> Box<dyn LrScheduler> {
         let lr = Arc::new(AtomicUsize::new(0));
         Box::new(Self {
             lr,
@@ -192,15 +192,15 @@ impl LrScheduler for Halving {
 
 #[test]
 fn each_fault_of_a_schedule_breaks_its_law() {
-    ScheduleLaws::new("halving", || Halving::new(false, true, 1.0))
+    ScheduleLaws::new("halving", || Halving::boxed(false, true, 1.0))
         .check()
         .assert();
-    let shared = ScheduleLaws::new("shared", || Halving::new(true, true, 1.0));
+    let shared = ScheduleLaws::new("shared", || Halving::boxed(true, true, 1.0));
     assert_eq!(broken(&shared.check()), ["goes its own way as a clone"]);
     shared.shared().check().assert();
-    let forgets = ScheduleLaws::new("forgets", || Halving::new(false, false, 1.0)).over(9);
+    let forgets = ScheduleLaws::new("forgets", || Halving::boxed(false, false, 1.0)).over(9);
     assert_eq!(broken(&forgets.check()), ["resumes after every step"]);
-    let negative = ScheduleLaws::new("negative", || Halving::new(false, true, -1.0));
+    let negative = ScheduleLaws::new("negative", || Halving::boxed(false, true, -1.0));
     let law = "gives rates that are finite and not negative";
     assert_eq!(broken(&negative.check()), [law]);
 }
@@ -290,7 +290,7 @@ fn each_fault_of_a_trick_breaks_its_law() {
                     let (_, value, mapper) = model.vector.consume();
                     model.vector = Param::from_mapped_value(ParamId::new(), value, mapper);
                 }
-                _ if *steps % 2 == 0 => model = model.shifted(0.5),
+                _ if steps.is_multiple_of(2) => model = model.shifted(0.5),
                 _ => {}
             }
             model
