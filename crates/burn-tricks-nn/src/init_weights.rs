@@ -18,7 +18,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let device = Device::flex();
-//! let layers = vec![LinearConfig::new(8, 8).init(&device); 3];
+//! let layers: Vec<_> = (0..3).map(|_| LinearConfig::new(8, 8).init(&device)).collect();
 //! let layers = InitWeightsConfig::new(WeightInit::HE_NORMAL)
 //!     .with_seed(Some(7))
 //!     .init()?
@@ -60,7 +60,8 @@
 //! those of Burn's linear layers are right in both of their layouts. A grouped transposed convolution is
 //! drawn too narrow, by the root of its groups: give it a rule with [`WeightInit::Normal`] (see
 //! [`UnitAxis`]). A [tied](crate::tied_weights) parameter is drawn once, for the layer it stands in first;
-//! a rule may give any of its paths.
+//! a rule may give any of its paths. Clones of one layer are tied: `vec![layer; 3]` stays three times the
+//! same weights, as it is for Burn's optimizers.
 //!
 //! # Where it stands
 //!

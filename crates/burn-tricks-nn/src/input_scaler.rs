@@ -10,13 +10,7 @@
 //! robust     shift = median                        scale = 75th - 25th percentile
 //! ```
 //!
-//! A feature that does not vary has scale 1 in the data's units (its span, under min-max): nothing is
-//! divided by zero, nor by the rounding of one number that was computed in two ways. It does not vary if
-//! its spread is at most 8 ε of its size, with ε of the coarsest type of the data (1e-6 of the mean for
-//! `f32`, 2e-15 for `f64`; for n samples under standard, at least n times 2e-16), or less than 1e-38. Under
-//! robust it is the distance of the two percentiles that counts: they are one number where one number makes
-//! up half of the values and more, in the middle of them (three quarters at either end), and whatever the
-//! rest, such a feature stays in its own units.
+//! A feature that does [not vary](#features-that-do-not-vary) is only shifted.
 //!
 //! # Example
 //!
@@ -61,6 +55,23 @@
 //! # }
 //! ```
 //!
+//! # Features that do not vary
+//!
+//! They keep their units: their scale is 1 (under min-max, the span of the target range is 1 unit). Nothing
+//! is divided by zero, nor by rounding: 0.3 and 0.1 + 0.2 are one number, 6e-17 apart, and dividing by that
+//! would make noise as large as a signal. A feature does not vary if its spread (the scale of the table
+//! above) is
+//!
+//! - at most 8 ε times its size, the mean under standard scaling and otherwise the largest magnitude, with ε
+//!   of the coarsest type of the data: a millionth of the size for `f32`, 2e-15 of it for `f64`;
+//! - under standard scaling of n samples, at most n times 2e-16 of the mean, the rounding of the sums;
+//! - or less than 1e-38.
+//!
+//! Around 0 a spread of 1e-12 is a spread. Max-abs divides by a size, which no rounding can pretend: only the
+//! last applies. Under robust the two percentiles are one number where one number makes up half of the
+//! values and more, in the middle of them (three quarters at either end): whatever the rest, such a feature
+//! keeps its units.
+//!
 //! # Where it stands
 //!
 //! Before everything else, fitted on the training part of the data alone. Fitting is a type of its own
@@ -73,10 +84,11 @@
 //! running state of Burn, clones share them: `clone().to_device(other)` moves those of the original too
 //! (`forward` moves them to its input then).
 //!
-//! A record has the statistics and their axis: `axis`, a tensor of as many integers as the axis has before
-//! it, none for [`ScaleBy::Whole`]. A scaler of another axis refuses it: "scaler.axis: shape mismatch,
-//! expected Shape { dims: [2] } but record has Shape { dims: [1] }" names axis 2 and axis 1. Of the [kind](crate::ScalerKind) a record needs to
-//! know nothing: it is in the shift and the scale.
+//! A record knows the axis that the statistics belong to, and a scaler of another axis refuses it. Burn
+//! compares shapes when it loads a record, so the axis is recorded as one: `axis` is a tensor of one element
+//! for axis 1, of two for axis 2, and of none for [`ScaleBy::Whole`]. "scaler.axis: shape mismatch, expected
+//! Shape { dims: [2] } but record has Shape { dims: [1] }" is a record of axis 1 for a scaler of axis 2. The
+//! [kind](crate::ScalerKind) of scaling is not recorded: the shift and the scale say all of it.
 //!
 //! # Cost
 //!

@@ -33,9 +33,10 @@
 //!
 //! # Where it stands
 //!
-//! Before anything is attached to the weights, and after an initialisation by
-//! [`InitWeightsConfig`](crate::InitWeightsConfig), orthogonal in the paper, with zero biases; before training. The layers in the order of the forward pass; give the output
-//! before the activation. Dropout is off: the closure sees the model without autodiff.
+//! Before anything is attached to the weights and before training, after an initialisation by
+//! [`InitWeightsConfig`](crate::InitWeightsConfig), orthogonal in the paper, with zero biases. The layers are
+//! given in the order of the forward pass, and the closure returns a layer's output before its activation.
+//! Dropout is off: the closure sees the model without autodiff.
 //!
 //! # Cost
 //!
@@ -43,9 +44,10 @@
 //!
 //! # Differences
 //!
-//! The paper's algorithm. An output that varies by no more than rounding is refused, where the paper
-//! divides by its spread. A [tied](crate::tied_weights) weight is divided once, at all its places, and can
-//! be that of one of the layers only. The variance is that of all outputs together, as in its reference code.
+//! The paper's algorithm, with the variance of all outputs together, as in its reference code. An output that
+//! varies by no more than rounding is refused, where the paper divides by its spread. A
+//! [tied](crate::tied_weights) weight is divided at all its places, and is an error where two of the layers
+//! hold it.
 //!
 //! # Suggested values
 //!

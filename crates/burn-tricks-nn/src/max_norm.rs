@@ -26,7 +26,8 @@
 //!
 //! # Where it stands
 //!
-//! After the optimizer's step, before an average of weights is told. Optimizer states are not touched.
+//! After the optimizer's step, before an average of weights is told. In a `Learner` it is a trick:
+//! `model.with_tricks((max_norm, ema))`. Optimizer states are not touched.
 //! A unit is an output of the layer, whatever axis that is: the columns of Burn's linear weights
 //! `[in, out]`, the filters of convolutions, the rows of embeddings
 //! ([`UnitAxis`](crate::UnitAxis)). Vectors such as biases and the gains of norms have no

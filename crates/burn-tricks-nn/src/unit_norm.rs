@@ -26,7 +26,7 @@
 //!
 //! # Where it stands
 //!
-//! As [`MaxNorm`](crate::MaxNorm): after the step, on the units of each layer, trained weights only. A group
+//! As [`MaxNorm`](crate::MaxNorm): after the step, in a `Learner` as a trick, on the units of each layer, trained weights only. A group
 //! that matches nothing changes nothing: [`UnitNorm::paths`] lists what it matches. What the units of a grouped
 //! transposed convolution are: [`UnitAxis`](crate::UnitAxis).
 //!
