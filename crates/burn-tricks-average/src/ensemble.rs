@@ -6,7 +6,8 @@
 //! p = Σₖ wₖ onehot(argmax zₖ)   Combine::MajorityVote
 //! ```
 //!
-//! with `zₖ` the output of member k and weights `wₖ` of sum 1, equal unless given. The errors of models
+//! with `zₖ` the output of member k and weights `wₖ` of sum 1, equal unless given. What all members agree on
+//! stays as it is, to the bit. The errors of models
 //! trained from different weights differ; their mean has less variance than any of them.
 //!
 //! # Example
@@ -70,7 +71,7 @@
 //!
 //! # Cost
 //!
-//! K models to train, to keep and to run. One output is held at a time beside the running sum.
+//! K models to train, to keep and to run. One output is held at a time beside the running mean.
 //!
 //! # Differences
 //!

@@ -49,8 +49,8 @@
 //! # Cost
 //!
 //! Two vectors for each weight; three products of the weight with a vector at every use in training. To
-//! attach it, and to hand out an average, takes two products a round, 100 rounds for a random 64×64 weight
-//! and 450 for 1024×1024, and reads σ from the device every 50 rounds.
+//! attach it, and to hand out an average, takes two products a round, 100 to 150 rounds for a random 64×64
+//! weight and 300 to 450 for 1024×1024, and reads σ from the device every 50 rounds.
 //!
 //! # Differences
 //!
