@@ -170,16 +170,17 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
         (None, true) => NonZeroUsize::MIN,
         (None, false) => available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
-    let runs = Runner::new(parallel)
-        .with_fail_fast(options.fail_fast)
-        .with_progress(true)
-        .run(jobs);
     let described = |recipe: &&Recipe| burn_tricks_compare::Recipe {
         name: recipe.name.to_owned(),
         baseline: recipe.baseline.map(str::to_owned),
         about: recipe.about.to_owned(),
     };
     let recipes: Vec<_> = recipes.iter().map(described).collect();
+    Comparison::check(&recipes, &jobs)?;
+    let runs = Runner::new(parallel)
+        .with_fail_fast(options.fail_fast)
+        .with_progress(true)
+        .run(jobs);
     let comparison = Comparison::new(&recipes, runs)?;
     print!("{}", comparison.table());
     if let Some(path) = &options.json {

@@ -8,6 +8,7 @@ use crate::{
     error::CompareError,
     paired::{Paired, paired},
     run::RunResult,
+    runner::Job,
     runs::{FailedRun, Runs},
     stats::{Interval, mean},
     verdict::{Difference, Verdict},
@@ -79,10 +80,33 @@ pub struct EpochsTo90 {
 }
 
 impl Comparison {
+    /// Whether the runs of `jobs` can be compared, asked before they are run: then [`new`](Self::new) takes
+    /// what [`Runner::run`](crate::Runner::run) makes of them, whichever of them fail.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`new`](Self::new).
+    pub fn check(recipes: &[Recipe], jobs: &[Job]) -> Result<(), CompareError> {
+        // Each run ends as finished or failed: if all fail, there is a comparison too.
+        let mut runs = Runs::default();
+        for Job { label, seeds, .. } in jobs {
+            runs.failed.extend(seeds.iter().map(|&seed| FailedRun {
+                variant: label.clone(),
+                seed,
+                reason: String::new(),
+                stderr: String::new(),
+            }));
+        }
+        Self::new(recipes, runs).map(drop)
+    }
+
     /// Compares each variant with its baseline, paired by seed.
     ///
     /// Where a run failed, its pair is left out of the difference, and the verdict is
     /// [`Verdict::Incomplete`].
+    ///
+    /// None of the errors comes from a run that failed. [`check`](Self::check) finds them before the runs, which
+    /// are lost to an error here.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command, time::Instant};
 
-use burn_tricks_compare::{FailedRun, RUN_PREFIX, Runs};
+use burn_tricks_compare::{Comparison, FailedRun, RUN_PREFIX, Recipe, Runs};
 
 use crate::{PROMPTLY, job, print, run, runner};
 
@@ -184,4 +184,36 @@ fn failing_fast_kills_the_workers_still_running() {
     let mut probe = Command::new("sh");
     probe.args(["-c", &format!("kill -0 {} 2> /dev/null", number.trim())]);
     assert!(!probe.status().unwrap().success(), "the sleeper still runs");
+}
+
+/// Some of it fails: what was checked before can be compared all the same.
+#[test]
+fn what_cannot_be_compared_is_known_before_the_runs() {
+    let recipe = |name: &str, baseline: Option<&str>| Recipe {
+        name: name.to_owned(),
+        baseline: baseline.map(str::to_owned),
+        about: String::new(),
+    };
+    let jobs = |labels: [&str; 2], seeds: [&[u64]; 2]| {
+        let scripts = [print(labels[0], 1), "exit 3".to_owned()];
+        let of = |at: usize| job(labels[at], seeds[at], &scripts[at]);
+        vec![of(0), of(1)]
+    };
+    let recipes = [recipe("sgd", None), recipe("ema", Some("sgd"))];
+    let good = || jobs(["sgd", "ema"], [&[1, 2], &[1, 2]]);
+    assert_eq!(Comparison::check(&recipes, &good()), Ok(()));
+    let comparison = Comparison::new(&recipes, run(2, good())).unwrap();
+    assert_eq!((comparison.runs.len(), comparison.failed.len()), (1, 3));
+
+    let misspelt = [recipe("sgd", None), recipe("ema", Some("sdg"))];
+    for (recipes, jobs) in [
+        (&misspelt, good()),
+        (&recipes, jobs(["sgd", "emma"], [&[1], &[1]])),
+        (&recipes, jobs(["sgd", "ema"], [&[1, 1], &[1]])),
+        (&recipes, jobs(["sgd", "ema"], [&[1, 2], &[1]])),
+        (&recipes, jobs(["sgd", "ema"], [&[], &[]])),
+    ] {
+        let error = Comparison::check(recipes, &jobs).unwrap_err();
+        assert_eq!(Comparison::new(recipes, run(2, jobs)), Err(error));
+    }
 }
