@@ -217,13 +217,13 @@ fn what_one_criterion_calls_diverged_is_no_best_of_several() {
         let json = serde_json::to_vec(&any.state()).unwrap();
         any = any.with_state(serde_json::from_slice(&json).unwrap());
         let verdict = any.observe(value);
-        told.push((verdict.is_best, verdict.best_check));
+        told.push((verdict.is_best, verdict.improved, verdict.best_check));
     }
     let expected = [
-        (false, None),
-        (false, None),
-        (true, Some(3)),
-        (false, Some(3)),
+        (false, false, None),
+        (false, false, None),
+        (true, true, Some(3)),
+        (false, false, Some(3)),
     ];
     assert_eq!(told, expected);
 }

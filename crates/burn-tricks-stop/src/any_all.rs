@@ -8,7 +8,7 @@
 //! Each criterion is told of each check, whatever the others say. Which check is the best, whether it is an
 //! improvement, and the checks waited, are what the first criterion says that looks at the metric, wherever
 //! it stands: limits of time and of checks do not. Where another criterion finds at the same check that the
-//! metric diverged, that check is not the best. If none looks at the metric, no check is known to be the best:
+//! metric diverged, that check is neither the best nor an improvement. If none looks at the metric, no check is known to be the best:
 //! [`Verdict::best`] is none, and [`BestWeights`](crate::BestWeights) keeps nothing.
 //!
 //! `All` wants the reasons together, at one check: what one of them asked for earlier does not count
@@ -84,8 +84,8 @@ pub struct SeveralState<S> {
     best: Option<(f64, usize)>,
 }
 
-/// What several criteria say of the metric together: as the one at place `watching`, but for a best that
-/// another of them says is a divergence. `best` is the best value so far, and becomes it.
+/// What several criteria say of the metric together: as the one at place `watching`, but for a best or an
+/// improvement that another of them says is a divergence. `best` is the best value so far, and becomes it.
 fn together(
     verdicts: &[Verdict],
     watching: Option<usize>,
@@ -100,6 +100,7 @@ fn together(
     }
     Verdict {
         is_best,
+        improved: verdict.improved && divergence.is_none(),
         best: best.map(|(best, _)| best),
         best_check: best.map(|(_, check)| check),
         divergence,
