@@ -8,6 +8,7 @@ use burn::module::{ParamGroup, ParamId};
 use burn::train::metric::LossMetric;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{Cosine, ReduceOnPlateau};
+use burn_tricks::train::SessionError;
 
 fn halved() -> PlateauConfig {
     PlateauConfig::new(Goal::Minimize)
@@ -151,4 +152,27 @@ fn a_session_reduces_it_behind_a_warm_up_and_resumes_there() {
         (4.0, 0.25),
         "killed after each epoch"
     );
+}
+
+#[test]
+fn a_launch_that_is_refused_leaves_it_alone() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let launch = |batch_size: usize| {
+        let plateau = SharedPlateau::new(1.0.reduced_on_plateau(&halved()).unwrap());
+        let session = counting(folder.path()).num_epochs(6).session();
+        let session = session.without_clock();
+        let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
+        let session = session.declare("batch size", &batch_size).unwrap();
+        let session = session.resumable(folder.path(), 2).unwrap();
+        let launched = session.launch(learner((), plateau.clone()));
+        (launched.err().map(|error| error.cause), plateau.scale())
+    };
+    let (error, reduced) = launch(32);
+    assert!(error.is_none() && reduced < 1.0);
+    // The program that is refused may begin in another directory, with the schedule that it has.
+    let (error, scale) = launch(64);
+    assert!(matches!(error, Some(SessionError::Changed { .. })));
+    assert_eq!(scale, 1.0);
+    assert_eq!(launch(32).1, reduced, "what is resumed is loaded");
 }

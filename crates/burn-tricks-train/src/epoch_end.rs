@@ -53,6 +53,11 @@ pub(crate) trait EpochHook: Send {
         None
     }
 
+    /// Takes back what is told from now on to what it watches: for records that are loaded on trial.
+    fn undo(&self) -> Box<dyn FnOnce()> {
+        Box::new(|| ())
+    }
+
     /// Goes on where the saved state was, of a hook that has one.
     fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
         Ok(())
@@ -205,6 +210,13 @@ impl EpochEnd {
 
     pub(crate) fn best_epoch(&self) -> Option<usize> {
         lock(&self.0).best_epoch()
+    }
+
+    /// [`EpochHook::undo`] of each.
+    pub(crate) fn undo(&self) -> impl FnOnce() + use<> {
+        let hooks = &lock(&self.0).hooks;
+        let all: Vec<_> = hooks.iter().map(|hook| hook.undo()).collect();
+        || all.into_iter().for_each(|undo| undo())
     }
 
     /// The states of the hooks that have one, by name.

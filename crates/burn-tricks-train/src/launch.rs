@@ -165,7 +165,11 @@ where
         if let Some(state) = &found.newest {
             let epoch = state.epoch;
             let mut changes = state.setup.changes_to(&setup);
-            changes.extend(check_records(&files, epoch, learner)?);
+            // A schedule may share what it is told with whoever made it: a `SharedPlateau` does.
+            let undo = end.undo();
+            let checked = check_records(&files, epoch, learner);
+            undo();
+            changes.extend(checked?);
             let named = |name: &str| self.accepted.contains(name);
             let refused: Vec<Change>;
             (accepted, refused) = changes.into_iter().partition(|change| named(&change.name));

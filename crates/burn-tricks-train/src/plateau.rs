@@ -134,6 +134,12 @@ pub(crate) struct Watching<S> {
 }
 
 impl<S: Send> EpochHook for Watching<S> {
+    fn undo(&self) -> Box<dyn FnOnce()> {
+        let observed = self.plateau.observed.clone();
+        let before = lock(&observed).clone();
+        Box::new(move || *lock(&observed) = before)
+    }
+
     fn name(&self) -> String {
         format!("plateau on `{}`", self.metric)
     }
