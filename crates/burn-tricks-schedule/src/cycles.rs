@@ -37,7 +37,6 @@
 //! | [`RepeatSkipped`](crate::RepeatSkipped) | at the same steps, of those that were taken |
 //! | [`Warmup`](crate::Warmup) | later by the warm-up; at the same steps with [`WarmupMode::Over`](crate::WarmupMode::Over) |
 //! | [`PerEpoch`] | at the last step of the epoch |
-//! | [`RepeatSkipped`](crate::RepeatSkipped) | at the same steps, counting those that were taken |
 //! | [`Sequence`](crate::Sequence) | of each phase while it is in charge; a cycle that is cut off by the next phase has no end |
 //! | [`BaseRate`](crate::BaseRate), [`Boxed`](crate::Boxed) | cannot be asked: what is in them does not say |
 //!

@@ -35,7 +35,8 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
     }
 
     /// Followed by `next` from step `milestone` on: see [`Sequence::new`]. A sequence's own
-    /// [`then`](Sequence::then) refuses a milestone before its last one; there is no error here.
+    /// [`then`](Sequence::then) refuses a milestone before its last one; there is no error here. As `next`,
+    /// one of Burn's own is `config.init()?.base_rate()?`.
     fn then<N: LrScheduler + Clone + 'static>(
         self,
         milestone: usize,
@@ -108,7 +109,8 @@ pub trait ModuleLrSchedulerExt: Sized {
         self.base_rate()?.with_warmup(config)
     }
 
-    /// Followed by `next` from step `milestone` on: see [`Sequence::new`].
+    /// Followed by `next` from step `milestone` on: see [`Sequence::new`]. As `next`, another of Burn's own is
+    /// `config.init()?.base_rate()?`.
     fn then<N: LrScheduler + Clone + 'static>(
         self,
         milestone: usize,
