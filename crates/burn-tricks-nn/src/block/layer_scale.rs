@@ -1,0 +1,154 @@
+//! LayerScale and ReZero: learned factors in front of a residual branch, which start near zero or at it.
+//!
+//! ```text
+//! y = γ ⊙ x     one γ per channel (LayerScale)
+//! y = α x       one α in all, at first 0 (ReZero)
+//! ```
+//!
+//! A block `x + γ ⊙ F(x)` with γ ≈ 0 passes its input on, however deep the stack, and takes in its branch
+//! as far as that helps.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::LayerScaleConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex();
+//! let scale = LayerScaleConfig::new(3).with_initial(0.5).init(&device)?;
+//! let y = scale.forward(Tensor::<2>::ones([4, 3], &device));
+//! assert_eq!(y.sum().into_scalar::<f32>(), 6.0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! For images, `[batch, channels, height, width]`, as here; for sequences, `[batch, position, features]`,
+//! the channels are on axis 2:
+//!
+//! ```
+//! use burn_tricks_nn::LayerScaleConfig;
+//!
+//! let images = LayerScaleConfig::cait(64, 24);
+//! let sequences = LayerScaleConfig::cait(512, 24).with_axis(2);
+//! let re_zero = LayerScaleConfig::re_zero();
+//! ```
+//!
+//! # Where it stands
+//!
+//! Last in a residual branch: [`ResidualConfig`](crate::ResidualConfig) puts it there. Leave γ out of weight
+//! decay, which pulls it to 0.
+//!
+//! # Cost
+//!
+//! One number per channel; one multiplication of the activations.
+//!
+//! # Differences
+//!
+//! With α = 0 no gradient reaches the branch in the first step, only α: the branch starts to learn with
+//! the second. The ReZero paper has it so. timm's `LayerScale` and torchvision's `CNBlock` have the channels
+//! last and before the image, respectively: here the axis is given.
+//!
+//! # Suggested values
+//!
+//! Touvron et al. start γ at 0.1 for up to 18 blocks, at 1e-5 for up to 24 and at 1e-6 beyond
+//! ([`LayerScaleConfig::cait`]); timm at 1e-5, the default here; ConvNeXt at 1e-6.
+//!
+//! # References
+//!
+//! - Touvron et al., *Going deeper with image transformers*, 2021, <https://arxiv.org/abs/2103.17239>
+//! - Bachlechner et al., *ReZero is all you need*, 2020, <https://arxiv.org/abs/2003.04887>
+
+use crate::block::forward::Forward;
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::{Device, Tensor};
+use burn_tricks_core::{Config, ConfigError};
+
+/// Configuration of [`LayerScale`].
+#[derive(Config, Debug, PartialEq)]
+pub struct LayerScaleConfig {
+    /// The number of factors: the size of the channel axis, or 1 for one factor in all.
+    pub channels: usize,
+    /// What each factor is at first, a finite number. With 1 nothing is scaled. Default: 1e-5.
+    #[config(default = 1e-5)]
+    pub initial: f64,
+    /// The axis of the channels. Default: 1, right for `[batch, features]` and
+    /// `[batch, channels, height, width]`.
+    #[config(default = 1)]
+    pub axis: usize,
+}
+
+impl LayerScaleConfig {
+    /// ReZero: one factor, at first 0.
+    pub fn re_zero() -> Self {
+        Self::new(1).with_initial(0.0)
+    }
+
+    /// The start of Touvron et al. for a network of `depth` residual blocks.
+    pub fn cait(channels: usize, depth: usize) -> Self {
+        Self::new(channels).with_initial(match depth {
+            ..=18 => 0.1,
+            19..=24 => 1e-5,
+            _ => 1e-6,
+        })
+    }
+
+    /// The module.
+    ///
+    /// # Errors
+    ///
+    /// If there is no channel, or if the first value is not finite.
+    pub fn init(&self, device: &Device) -> Result<LayerScale, ConfigError> {
+        self.check()?;
+        let value = self.initial;
+        Ok(LayerScale {
+            gamma: Initializer::Constant { value }.init([self.channels], device),
+            axis: self.axis,
+        })
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::at_least_one("channels", self.channels)?;
+        ConfigError::finite("initial", self.initial)?;
+        Ok(())
+    }
+}
+
+/// Multiplies each channel by a learned factor. Made by [`LayerScaleConfig`].
+#[derive(Module, Debug)]
+pub struct LayerScale {
+    /// The factors: γ, `[channels]`.
+    pub gamma: Param<Tensor<1>>,
+    axis: usize,
+}
+
+impl LayerScale {
+    /// `γ ⊙ input`, of the input's shape.
+    ///
+    /// # Panics
+    ///
+    /// If there are several factors and the channel axis is not there or not of their number.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let gamma = self.gamma.val();
+        let [channels] = gamma.dims();
+        let mut shape = [1; D];
+        if channels > 1 {
+            // One that the input has once would be spread over the factors silently.
+            let size = input.dims().get(self.axis).copied();
+            assert_eq!(
+                size,
+                Some(channels),
+                "axis {} of the input must have one channel per factor",
+                self.axis
+            );
+            shape[self.axis] = channels;
+        }
+        input * gamma.reshape(shape)
+    }
+}
+
+impl<const D: usize> Forward<D> for LayerScale {
+    fn forward(&self, input: Tensor<D>) -> Tensor<D> {
+        self.forward(input)
+    }
+}

@@ -1,0 +1,291 @@
+//! A small residual network for small images: the one of He et al. for CIFAR.
+//!
+//! A 3×3 convolution; stages of residual blocks of two 3×3 convolutions each, whose first block, from the
+//! second stage on, halves height and width; the mean of each channel; a linear layer. With S stages of n
+//! blocks that makes 2·S·n + 2 layers with weights.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::ResNetConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex();
+//! let model = ResNetConfig::for_8x8(1, 10).init(&device)?;
+//! let digits = Tensor::<4>::zeros([5, 1, 8, 8], &device);
+//! assert_eq!(model.forward(digits).dims(), [5, 10]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Twenty layers, pre-activated, and no norm but ReZero:
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use burn_tricks_nn::{BranchScale, ResNetConfig, ResNetVersion};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let model = ResNetConfig::for_28x28(1, 10)
+//!     .with_blocks(3)
+//!     .with_version(ResNetVersion::V2)
+//!     .with_batch_norm(false)
+//!     .with_scale(BranchScale::ReZero)
+//!     .init(&Device::flex())?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! A model for a cross-entropy loss: it gives logits. It takes images of any size, with pixels scaled.
+//!
+//! # Cost
+//!
+//! 19,706 weights `for_8x8(1, 10)`, and 77,754 `for_28x28(1, 10)`.
+//!
+//! # Differences
+//!
+//! - He et al. change shapes by padding with zero channels in their network for CIFAR, and by projections in
+//!   that for ImageNet: here by projections.
+//! - Convolutions start as in torchvision, N(0, √(2/fan_out)). Burn's batch norm keeps the biased variance of a
+//!   batch as its running statistic, PyTorch's the unbiased one.
+//! - A pre-activated network (`V2`) ends with a norm and a ReLU before the mean, as the paper has it. Its
+//!   projections take the block's input as it is; Keras's the activated one.
+//! - On wgpu Burn gets gradients wrong with a width of 1 ([`inception_block`](crate::block::inception_block)).
+//!
+//! # Suggested values
+//!
+//! The paper's widths are 16, 32, 64 with 3 to 18 blocks a stage; a batch of 128, SGD with momentum 0.9, weight
+//! decay 1e-4, learning rate 0.1.
+//!
+//! # References
+//!
+//! - He et al., *Deep residual learning for image recognition*, 2016, section 4.2,
+//!   <https://arxiv.org/abs/1512.03385>
+//! - He et al., *Identity mappings in deep residual networks*, 2016, <https://arxiv.org/abs/1603.05027>
+
+use crate::block::conv_unit::{ConvUnit, Kernel, NormAt};
+use crate::block::forward::Forward;
+use crate::block::layer_scale::LayerScaleConfig;
+use crate::block::projection::Shortcut;
+use crate::block::residual::{Placement, Residual, ResidualConfig};
+use crate::norm::few_values::burns_batch_norm;
+use burn::module::Module;
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, activation::relu};
+use burn_tricks_core::{Config, ConfigError};
+use serde::{Deserialize, Serialize};
+
+/// The order of norm, activation and convolution in a residual block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResNetVersion {
+    /// Convolution, norm, ReLU, convolution, norm; the sum; ReLU (He et al. 2016).
+    V1,
+    /// Norm, ReLU, convolution, norm, ReLU, convolution; the sum (He et al. 2016b).
+    V2,
+}
+
+/// The factor of each block's branch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum BranchScale {
+    /// None.
+    One,
+    /// One learned number, at first 0.
+    ReZero,
+    /// One learned number per channel, at first this one.
+    LayerScale(f64),
+}
+
+/// Configuration of [`ResNet`].
+#[derive(Config, Debug, PartialEq)]
+pub struct ResNetConfig {
+    /// Channels of an image: 1 for grey, 3 for colours.
+    pub channels: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Channels of each stage. Default: 16, 32, 64.
+    #[config(default = "vec![16, 32, 64]")]
+    pub widths: Vec<usize>,
+    /// Blocks of each stage. Default: 1.
+    #[config(default = 1)]
+    pub blocks: usize,
+    /// The order inside a block. Default: [`ResNetVersion::V1`].
+    #[config(default = "ResNetVersion::V1")]
+    pub version: ResNetVersion,
+    /// Whether there is a batch norm at each convolution. Default: yes.
+    #[config(default = true)]
+    pub batch_norm: bool,
+    /// The factor of each branch. Default: [`BranchScale::One`].
+    #[config(default = "BranchScale::One")]
+    pub scale: BranchScale,
+}
+
+impl ResNetConfig {
+    /// For images of 8×8 pixels: two stages, of 16 and 32 channels; 6 layers.
+    pub fn for_8x8(channels: usize, classes: usize) -> Self {
+        Self::new(channels, classes).with_widths(vec![16, 32])
+    }
+
+    /// For images of 28×28 pixels: three stages, of 16, 32 and 64 channels; 8 layers.
+    pub fn for_28x28(channels: usize, classes: usize) -> Self {
+        Self::new(channels, classes)
+    }
+
+    /// The network, with lazy weights.
+    ///
+    /// # Errors
+    ///
+    /// If a size is 0, if there is no stage, or if the first value of a factor is not finite.
+    pub fn init(&self, device: &Device) -> Result<ResNet, ConfigError> {
+        ConfigError::at_least_one("channels", self.channels)?;
+        ConfigError::at_least_one("classes", self.classes)?;
+        ConfigError::at_least_one("blocks", self.blocks)?;
+        if self.widths.is_empty() || self.widths.contains(&0) {
+            let requirement = "be one number of at least 1 per stage";
+            return Err(ConfigError::new("widths", requirement, &self.widths));
+        }
+        if let BranchScale::LayerScale(initial) = self.scale {
+            ConfigError::finite("scale", initial)?;
+        }
+        // In front of pre-activated blocks there is no norm: the first one has its own.
+        let stem_norm = match self.version {
+            ResNetVersion::V1 => self.batch_norm.then_some(NormAt::Behind),
+            ResNetVersion::V2 => None,
+        };
+        let stem = Kernel {
+            channels: [self.channels, self.widths[0]],
+            size: 3,
+            stride: 1,
+        };
+        let mut blocks = Vec::new();
+        let mut inputs = self.widths[0];
+        for (stage, width) in self.widths.iter().copied().enumerate() {
+            for block in 0..self.blocks {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                blocks.push(self.block([inputs, width], stride, device)?);
+                inputs = width;
+            }
+        }
+        let last_norm = self.version == ResNetVersion::V2 && self.batch_norm;
+        Ok(ResNet {
+            stem: ConvUnit::new(stem, stem_norm, device),
+            blocks,
+            last_norm: last_norm.then(|| BatchNormConfig::new(inputs).init(device)),
+            output: LinearConfig::new(inputs, self.classes).init(device),
+            version: self.version,
+        })
+    }
+
+    fn block(
+        &self,
+        channels: [usize; 2],
+        stride: usize,
+        device: &Device,
+    ) -> Result<Residual<BasicBlock>, ConfigError> {
+        let [inputs, outputs] = channels;
+        let norm = self.batch_norm.then_some(match self.version {
+            ResNetVersion::V1 => NormAt::Behind,
+            ResNetVersion::V2 => NormAt::Front,
+        });
+        let conv = |inputs, stride| {
+            let kernel = Kernel {
+                channels: [inputs, outputs],
+                size: 3,
+                stride,
+            };
+            ConvUnit::new(kernel, norm, device)
+        };
+        let branch = BasicBlock {
+            first: conv(inputs, stride),
+            second: conv(outputs, 1),
+            version: self.version,
+        };
+        let shortcut = if inputs == outputs && stride == 1 {
+            Shortcut::Identity
+        } else {
+            Shortcut::Conv {
+                channels,
+                stride,
+                // A pre-activated network normalises in front of what it normalises for.
+                batch_norm: self.batch_norm && self.version == ResNetVersion::V1,
+            }
+        };
+        let scale = match self.scale {
+            BranchScale::One => None,
+            BranchScale::ReZero => Some(LayerScaleConfig::re_zero()),
+            BranchScale::LayerScale(initial) => {
+                Some(LayerScaleConfig::new(outputs).with_initial(initial))
+            }
+        };
+        ResidualConfig::new()
+            .with_placement(match self.version {
+                ResNetVersion::V1 => Placement::Post,
+                ResNetVersion::V2 => Placement::None,
+            })
+            .with_shortcut(shortcut)
+            .with_scale(scale)
+            .init(branch, device)
+    }
+}
+
+/// Two 3×3 convolutions: what a block of [`ResNet`] adds to its input.
+#[derive(Module, Debug)]
+struct BasicBlock {
+    first: ConvUnit,
+    second: ConvUnit,
+    #[module(skip)]
+    version: ResNetVersion,
+}
+
+impl Forward<4> for BasicBlock {
+    fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        match self.version {
+            ResNetVersion::V1 => self.second.linear(self.first.post(input)),
+            ResNetVersion::V2 => self.second.pre(self.first.pre(input)),
+        }
+    }
+}
+
+/// A residual network for images. Made by [`ResNetConfig`].
+#[derive(Module, Debug)]
+pub struct ResNet {
+    stem: ConvUnit,
+    blocks: Vec<Residual<BasicBlock>>,
+    last_norm: Option<BatchNorm>,
+    output: Linear,
+    #[module(skip)]
+    version: ResNetVersion,
+}
+
+impl ResNet {
+    /// Images to logits.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[batch, channels, height, width]`
+    /// - output: `[batch, classes]`
+    ///
+    /// # Panics
+    ///
+    /// If the images have another number of channels; in training with batch norm, if the maps in front of one
+    /// have a single value per channel (one image, at 1×1).
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let signal = match self.version {
+            ResNetVersion::V1 => self.blocks.forward(self.stem.post(images)),
+            ResNetVersion::V2 => {
+                let signal = self.blocks.forward(self.stem.linear(images));
+                relu(match &self.last_norm {
+                    Some(norm) => burns_batch_norm(norm, signal),
+                    None => signal,
+                })
+            }
+        };
+        self.output.forward(channel_means(signal))
+    }
+}
+
+/// The mean of each channel: `[batch, channels, height, width]` to `[batch, channels]`.
+pub(crate) fn channel_means(signal: Tensor<4>) -> Tensor<2> {
+    signal.flatten::<3>(2, 3).mean_dim(2).squeeze_dim(2)
+}

@@ -1,0 +1,100 @@
+//! Unit norm: after every step, the weights of each unit are brought to length 1.
+//!
+//! ```text
+//! w ← w / ‖w‖     for each unit
+//! ```
+//!
+//! Only directions are learned: for the prototypes of a cosine classifier, or a dictionary's atoms.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::module::ParamGroup;
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_nn::UnitNormConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let constraint = UnitNormConfig::new().init()?;
+//! let head = LinearConfig::new(16, 10).with_bias(false).init(&Device::flex().autodiff());
+//! let head = constraint.apply(head); // once before training, and after each step
+//! let lengths = head.weight.val().square().sum_dim(0).sqrt();
+//! assert!((lengths - 1.0).abs().max().into_scalar::<f32>() < 1e-6);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! As [`MaxNorm`](crate::MaxNorm): after the step, in a `Learner` as a trick, on the units of each layer, trained weights only. A group
+//! that matches nothing changes nothing: [`UnitNorm::paths`] lists what it matches. What the units of a grouped
+//! transposed convolution are: [`UnitAxis`](crate::UnitAxis).
+//!
+//! # Cost
+//!
+//! Two passes over the weights, out of place.
+//!
+//! # Differences
+//!
+//! Keras's `UnitNorm` divides by ‖w‖ + 1e-7, along axis 0 by default. Here the length is 1 to rounding,
+//! and a unit of zeros, which has no direction, stays zero. A unit of one input has two directions only: its
+//! weight is ±`length` and keeps its sign until a step takes it through 0, so leave such layers out of `group`.
+//!
+//! Squares are summed in `f32`, of half precision too (in `f64` of `f64` weights): that holds for lengths from
+//! 1e-15 to 1e19. Beyond, a square leaves the type: shorter units may stay as zeros do, longer ones become zeros.
+//!
+//! # Suggested values
+//!
+//! `length` other than 1 only where the layer's scale means something, as the temperature of a cosine
+//! classifier does.
+//!
+//! # References
+//!
+//! - Keras, `keras.constraints.UnitNorm`
+
+use crate::constraint::unit_constraint::{self, UnitScale, rescale};
+use burn::module::{Module, ParamGroup};
+use burn_tricks_core::{Config, ConfigError};
+
+/// Configuration of [`UnitNorm`].
+#[derive(Config, Debug)]
+pub struct UnitNormConfig {
+    /// The length of every unit's weights, greater than 0. Default: 1.
+    #[config(default = 1.0)]
+    pub length: f64,
+    /// Which weights, by path or id. Default: all.
+    #[config(default = "ParamGroup::all()")]
+    pub group: ParamGroup,
+}
+
+impl UnitNormConfig {
+    /// The constraint.
+    ///
+    /// # Errors
+    ///
+    /// If `length` is not finite and greater than 0.
+    pub fn init(&self) -> Result<UnitNorm, ConfigError> {
+        ConfigError::positive("length", self.length)?;
+        Ok(UnitNorm {
+            config: self.clone(),
+        })
+    }
+}
+
+/// Brings units to one length. Made by [`UnitNormConfig::init`].
+#[derive(Debug, Clone)]
+pub struct UnitNorm {
+    config: UnitNormConfig,
+}
+
+impl UnitNorm {
+    /// `model`, with units of that length.
+    pub fn apply<M: Module>(&self, model: M) -> M {
+        let scale = UnitScale::To(self.config.length);
+        rescale(model, scale, &self.config.group)
+    }
+    /// The paths of the weights whose units are rescaled, to see whether a pattern means what it should.
+    pub fn paths<M: Module>(&self, model: &M) -> Vec<String> {
+        unit_constraint::paths(model, &self.config.group)
+    }
+}

@@ -1,0 +1,131 @@
+//! DropConnect: during training weights are dropped, not activations.
+//!
+//! ```text
+//! ŵ = w m / (1 − p)     m ~ Bernoulli(1 − p), one for each weight, new at every use
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::module::{Module, ParamGroup};
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_nn::DropConnectConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(8, 4).init(&device);
+//! let model = DropConnectConfig::new(0.5).attach(model)?;
+//! assert_ne!(model.weight.val().into_data(), model.weight.val().into_data()); // drawn anew
+//! assert_eq!(model.valid().weight.val().into_data(), model.weight.base().into_data());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! On the weights that `group` chooses; biases are spared. Attached once, as
+//! [`WeightNorm`](crate::WeightNorm). It drops where the weight is on an autodiff device and the
+//! `training` flag is set: `valid()` and `freeze()` end it. Masks come from the generator of the weight's
+//! device: see [`DropPath`](crate::DropPath) for what a seed gives.
+//!
+//! - **Records** hold w under its old path, and nothing more: those of the plain model and of this one
+//!   load into each other.
+//! - **LoRA** and other reparameterizations: one for each parameter; see [`WeightNorm`](crate::WeightNorm).
+//! - **Recurrent layers** use their weights at every time step, and so draw a mask at each. AWD-LSTM draws
+//!   one for the whole sequence.
+//! - `materialize()` of a model in training keeps one draw for good: call it after `valid()`.
+//!
+//! # Cost
+//!
+//! A mask of the size of the weight, and two passes, at every use. All samples of a batch share it.
+//!
+//! # Differences
+//!
+//! The paper draws a mask for each sample and approximates inference by a Gaussian; here, as in fastai's
+//! `WeightDropout`, a mask serves the batch, weights are scaled in training, and inference uses w.
+//!
+//! # Suggested values
+//!
+//! p = 0.5 for fully connected layers (Wan et al., Merity et al.).
+//!
+//! # References
+//!
+//! - Wan, Zeiler, Zhang, LeCun, Fergus, *Regularization of neural networks using DropConnect*, 2013,
+//!   <https://proceedings.mlr.press/v28/wan13.html>
+//! - Merity, Keskar, Socher, *Regularizing and optimizing LSTM language models*, 2017,
+//!   <https://arxiv.org/abs/1708.02182>
+//! - fastai, `WeightDropout`
+
+use crate::init::layer_weights::{LayerWeights, layer_weights};
+use burn::module::{Flag, Module, Param, ParamGroup, Reparameterization, Reparameterizer};
+use burn::tensor::{Distribution, Tensor};
+use burn_tricks_core::{Config, ConfigError};
+
+/// Configuration of [`DropConnect`].
+#[derive(Config, Debug)]
+pub struct DropConnectConfig {
+    /// Probability p of dropping a weight, in [0, 1). 0 is the plain layer.
+    pub prob: f64,
+    /// Which weights, by path or id; of those only the ones with at least two dimensions. Default: all.
+    #[config(default = "ParamGroup::all()")]
+    pub group: ParamGroup,
+}
+
+impl DropConnectConfig {
+    /// `model`, whose weights are dropped in training.
+    ///
+    /// # Errors
+    ///
+    /// If `prob` does not lie in [0, 1), the group matches no weight, or a parameter of `model` is
+    /// reparameterized already.
+    pub fn attach<M: Module>(&self, model: M) -> Result<M, ConfigError> {
+        let prob = ConfigError::decay_rate("prob", self.prob)?;
+        let weights = layer_weights(&model, &self.group)?;
+        Ok(model.apply_reparameterization(Attach { weights, prob }))
+    }
+}
+
+/// Drops weights. Attached by [`DropConnectConfig::attach`]; to be found with
+/// [`Param::reparameterization`].
+#[derive(Module, Debug)]
+pub struct DropConnect {
+    /// Probability of dropping a weight.
+    pub prob: f64,
+    /// Whether to drop, on an autodiff device.
+    pub training: Param<Flag>,
+}
+
+impl Reparameterization for DropConnect {
+    const NAME: &'static str = "drop_connect";
+
+    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        if !self.training.is_enabled() || !base.device().is_autodiff() || self.prob == 0.0 {
+            return base;
+        }
+        let keep = 1.0 - self.prob;
+        let mask = base.random_like(Distribution::Bernoulli(keep));
+        base * mask.div_scalar(keep)
+    }
+}
+
+struct Attach {
+    weights: LayerWeights,
+    prob: f64,
+}
+
+impl Reparameterizer for Attach {
+    type Reparam = DropConnect;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<DropConnect>) {
+        let reparameterization = self.weights.contains_key(path).then(|| DropConnect {
+            prob: self.prob,
+            training: Param::from_bool(true),
+        });
+        (param, reparameterization)
+    }
+}

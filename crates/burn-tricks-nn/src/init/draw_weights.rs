@@ -1,0 +1,107 @@
+//! Drawing weights from the generator of a device.
+
+use crate::init::weight_init::{Draw, WeightInit};
+use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
+use burn_tricks_core::Fans;
+
+/// The share of a standard deviation that a normal distribution keeps when it is cut off at two.
+const TRUNCATED_AT_TWO: f64 = 0.879_625_661_034_239_8;
+
+/// Weights of this shape. `fans` are there if `init` needs them, and the rank is 2 or more for an
+/// orthogonal matrix.
+pub(crate) fn draw<const D: usize>(
+    init: WeightInit,
+    shape: [usize; D],
+    fans: Option<Fans>,
+    device: &Device,
+) -> Tensor<D> {
+    let std = || {
+        let fans = fans.expect("checked before");
+        init.std(fans).expect("a scaled distribution has one")
+    };
+    let random = |distribution| Tensor::random(shape, distribution, device);
+    match init {
+        WeightInit::Constant { value } => Tensor::full(shape, value, device),
+        WeightInit::Uniform { low, high } => random(Distribution::Uniform(low, high)),
+        WeightInit::Normal { std } => random(Distribution::Normal(0.0, std)),
+        WeightInit::TruncatedNormal { std, bound } => truncated(shape, std, bound, device),
+        WeightInit::InverseFanIn => random(Distribution::Normal(0.0, std())),
+        WeightInit::Scaled { draw, .. } => match draw {
+            Draw::Normal => random(Distribution::Normal(0.0, std())),
+            Draw::Uniform => {
+                let bound = 3f64.sqrt() * std();
+                random(Distribution::Uniform(-bound, bound))
+            }
+            Draw::TruncatedNormal => truncated(shape, std() / TRUNCATED_AT_TWO, 2.0, device),
+        },
+        WeightInit::Orthogonal { gain } => orthogonal(shape, gain, device),
+    }
+}
+
+/// Standard normal numbers, on the host.
+fn normal(count: usize, device: &Device) -> Vec<f64> {
+    let drawn = Tensor::<1>::random([count], Distribution::Normal(0.0, 1.0), device);
+    #[allow(clippy::disallowed_methods)] // before training
+    drawn.into_data().iter::<f64>().collect()
+}
+
+fn on_device<const D: usize>(values: Vec<f64>, shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), (device, DType::F32))
+}
+
+/// What lies outside is drawn again.
+fn truncated<const D: usize>(
+    shape: [usize; D],
+    std: f64,
+    bound: f64,
+    device: &Device,
+) -> Tensor<D> {
+    let count = shape.iter().product();
+    let mut values = Vec::with_capacity(count);
+    while values.len() < count {
+        let drawn = normal((count - values.len()).max(64), device);
+        let inside = drawn.into_iter().filter(|value| value.abs() <= bound);
+        values.extend(inside.take(count - values.len()).map(|value| value * std));
+    }
+    on_device(values, shape, device)
+}
+
+/// The orthogonal factor of a normal matrix, by Gram and Schmidt: its triangular factor has a positive
+/// diagonal, which makes the result uniform among all orthogonal matrices (Mezzadri).
+fn orthogonal<const D: usize>(shape: [usize; D], gain: f64, device: &Device) -> Tensor<D> {
+    let rows = shape[0];
+    let columns: usize = shape[1..].iter().product();
+    let (count, length) = (rows.min(columns), rows.max(columns));
+    let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
+    while vectors.len() < count {
+        let drawn = normal((count - vectors.len()) * length, device);
+        for mut vector in drawn.chunks(length).map(<[_]>::to_vec) {
+            let before = norm(&vector);
+            for earlier in &vectors {
+                let along: f64 = earlier.iter().zip(&vector).map(|(a, b)| a * b).sum();
+                for (value, direction) in vector.iter_mut().zip(earlier) {
+                    *value -= along * direction;
+                }
+            }
+            let left = norm(&vector);
+            // So close to the others that f64 has lost the direction: the next one, then.
+            if left > 1e-6 * before {
+                vector.iter_mut().for_each(|value| *value /= left);
+                vectors.push(vector);
+            }
+        }
+    }
+    let at = |row: usize, column: usize| match rows <= columns {
+        true => vectors[row][column],
+        false => vectors[column][row],
+    };
+    let values = (0..rows)
+        .flat_map(|row| (0..columns).map(move |column| (row, column)))
+        .map(|(row, column)| gain * at(row, column))
+        .collect();
+    on_device(values, shape, device)
+}
+
+fn norm(vector: &[f64]) -> f64 {
+    vector.iter().map(|value| value * value).sum::<f64>().sqrt()
+}

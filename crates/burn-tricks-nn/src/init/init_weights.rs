@@ -1,0 +1,408 @@
+//! First weights for a module that exists: any model, whole or by path, whatever made it.
+//!
+//! ```text
+//! LeCun    std = 1/√n_in                     keeps the signal's size: linear layers, SELU
+//! Xavier   std = √(2/(n_in + n_out))         a compromise between signal and gradient: tanh
+//! He       std = √(2/n_in)                   keeps it through ReLU
+//! ```
+//!
+//! The sum of n products of independent inputs and weights, of variances 1 and s², has variance n s²:
+//! N(0, 1) weights let a signal grow √n-fold in each layer.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_nn::{InitWeightsConfig, WeightInit};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Device::flex();
+//! let layers: Vec<_> = (0..3).map(|_| LinearConfig::new(8, 8).init(&device)).collect();
+//! let layers = InitWeightsConfig::new(WeightInit::HE_NORMAL)
+//!     .with_seed(Some(7))
+//!     .init()?
+//!     .apply(&layers)?;
+//! assert_eq!(layers[0].bias.as_ref().unwrap().val().sum().into_scalar::<f32>(), 0.0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Other distributions by path. A rule is for the layers at and below its path; `*` stands for one part
+//! of it, and the last rule that fits counts. Here the last layer of each residual block starts at zero,
+//! so that each block starts as the identity:
+//!
+//! ```
+//! use burn_tricks_nn::{InitWeightsConfig, WeightInit};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let init = InitWeightsConfig::new(WeightInit::HE_NORMAL)
+//!     .with_rule("output", WeightInit::XAVIER_UNIFORM)
+//!     .with_zero("blocks.*.second")
+//!     .init()?;
+//! # let _ = init;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is drawn
+//!
+//! | parameters | without a rule | with a rule |
+//! | --- | --- | --- |
+//! | weights of Burn's linear layers and convolutions, those inside attention and recurrent cells too | drawn | drawn |
+//! | weights of embeddings, which have no fans | drawn, if one distribution is right for any shape: constant, uniform, normal, truncated normal | drawn |
+//! | biases of these layers | zero, as [`biases`](InitWeightsConfig::biases) says | the same; drawn by a rule with the bias's own path |
+//! | biases of the gates of recurrent cells, such as a forget gate's 1, and of your own modules | stay | drawn by a rule with the bias's own path |
+//! | everything else: scales and shifts of norms, factors of residual blocks, position embeddings, other parameters of your own modules | stay | drawn by a rule with the path of the parameter or of the module that holds it |
+//! | running statistics | stay | stay |
+//!
+//! [`InitWeights::paths`] lists what would change. The layout of the layer ([`UnitAxis`]) gives the fans:
+//! those of Burn's linear layers are right in both of their layouts. A grouped transposed convolution is
+//! drawn too narrow, by the root of its groups: give it a rule with [`WeightInit::Normal`] (see
+//! [`UnitAxis`]). A [tied](crate::constraint::tied_weights) parameter is drawn once, for the layer it stands in first;
+//! a rule may give any of its paths. Clones of one layer are tied: `vec![layer; 3]` stays three times the
+//! same weights, as it is for Burn's optimizers.
+//!
+//! # Where it stands
+//!
+//! After the model is made, before anything is [attached](crate#one-reparameterization-for-each-parameter)
+//! to its weights (a reparameterized parameter is refused) and before its optimizer takes a step.
+//! Parameter ids, devices, element types, trainability and training flags stay. Together with pretrained
+//! parts: rules with the paths of the new parts, and [`others`](InitWeightsConfig::others) as
+//! `Others::Keep`. Linear layers in column layout [load no record afterwards](crate#column-layout).
+//!
+//! # Cost
+//!
+//! One draw of each weight. An orthogonal matrix of m rows of length n ≥ m takes about 2 m² n operations
+//! in `f64` on the host: at 1,000 × 1,000 a second or two optimised, and twenty unoptimised.
+//!
+//! # Differences
+//!
+//! Burn's `Initializer` is chosen while a module is made; it swaps the fans of column-major linear
+//! layers, and its `Orthogonal` panics at the bias. PyTorch's functions take one tensor each and leave it
+//! to their user to find the weights of layers; it swaps the fans of transposed convolutions.
+//! The numbers of the scaled distributions are PyTorch's and Keras's.
+//!
+//! # Suggested values
+//!
+//! He with ReLU, Xavier with tanh, LeCun with SELU; gain 1 for the output layer. Zero for the last layer
+//! of each residual block (Goyal et al.: the scale of its last batch norm).
+//!
+//! # References
+//!
+//! - LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, section 4.6
+//! - Glorot & Bengio, *Understanding the difficulty of training deep feedforward neural networks*, 2010
+//! - He et al., *Delving deep into rectifiers*, 2015, <https://arxiv.org/abs/1502.01852>
+//! - Saxe et al., *Exact solutions to the nonlinear dynamics of learning in deep linear neural networks*,
+//!   2013, <https://arxiv.org/abs/1312.6120>
+//! - Goyal et al., *Accurate, large minibatch SGD*, 2017, <https://arxiv.org/abs/1706.02677>
+//! - Mezzadri, *How to generate random matrices from the classical compact groups*, 2006
+
+use crate::init::draw_weights::draw;
+use crate::init::init_error::InitError;
+use crate::init::layer_weights::{refuse_reparameterized, reparameterized};
+use crate::init::replace_parameters::{Rewrite, Site, rewrite};
+use crate::init::weight_init::WeightInit;
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn_tricks_core::{Config, ConfigError, UnitAxis, force_init, params};
+use serde::{Deserialize, Serialize};
+
+/// What becomes of the biases of linear layers and convolutions. Those of the gates of recurrent cells
+/// stay in either case, unless a rule gives their own path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Biases {
+    /// They become zero.
+    Zero,
+    /// They stay.
+    Keep,
+}
+
+/// What becomes of parameters that no rule names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Others {
+    /// Weights of layers are drawn, their biases zeroed.
+    Draw,
+    /// They stay.
+    Keep,
+}
+
+/// A distribution for a part of a module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InitRule {
+    /// The path of the part, as records name it: `blocks.*.second`, where `*` is one part of a path.
+    pub path: String,
+    /// The distribution of the weights of its layers; where it is the path of a parameter or of the module
+    /// that holds it, of any parameter.
+    pub weights: WeightInit,
+}
+
+/// Configuration of [`InitWeights`].
+#[derive(Config, Debug, PartialEq)]
+pub struct InitWeightsConfig {
+    /// The distribution of all weights that no rule names.
+    pub weights: WeightInit,
+    /// What becomes of biases. Default: zero.
+    #[config(default = "Biases::Zero")]
+    pub biases: Biases,
+    /// What becomes of parameters that no rule names. Default: drawn.
+    #[config(default = "Others::Draw")]
+    pub others: Others,
+    /// Distributions by path; the last that fits counts. Default: none.
+    #[config(default = "Vec::new()")]
+    pub rules: Vec<InitRule>,
+    /// The seed given to the device before the first weight is drawn, after whatever was lazy. Default:
+    /// none, the generator goes on from where it is.
+    #[config(default = "None")]
+    pub seed: Option<u64>,
+}
+
+impl InitWeightsConfig {
+    /// Adds a rule: `weights` for the layers at and below `path`, and for whatever parameter has this path
+    /// or is held by the module of this path.
+    pub fn with_rule(mut self, path: &str, weights: WeightInit) -> Self {
+        let path = path.to_owned();
+        self.rules.push(InitRule { path, weights });
+        self
+    }
+
+    /// Adds a rule of zeros: for the last layer of each residual block, or the scale (`gamma`) of its
+    /// last norm.
+    pub fn with_zero(self, path: &str) -> Self {
+        self.with_rule(path, WeightInit::ZEROS)
+    }
+
+    /// The initialiser.
+    ///
+    /// # Errors
+    ///
+    /// If a distribution means nothing or a path is empty.
+    pub fn init(&self) -> Result<InitWeights, ConfigError> {
+        self.weights.validated()?;
+        for rule in &self.rules {
+            rule.weights.validated()?;
+            if rule.path.is_empty() {
+                return Err(ConfigError::new("path", "name a part", &rule.path));
+            }
+        }
+        Ok(InitWeights {
+            config: self.clone(),
+        })
+    }
+}
+
+/// Gives first weights to modules. Made by [`InitWeightsConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct InitWeights {
+    config: InitWeightsConfig,
+}
+
+impl InitWeights {
+    /// `model` with new weights, drawn in the module's own order from the generator of its device.
+    /// `model` itself keeps its values.
+    ///
+    /// # Errors
+    ///
+    /// If a rule fits nothing, there is nothing to draw, a distribution needs fans or dimensions that its
+    /// parameter does not have, or a parameter that would change is reparameterized.
+    pub fn apply<M: Module>(&self, model: &M) -> Result<M, InitError> {
+        // Draws what is lazy first: what follows the seed is ours alone.
+        force_init(model);
+        if let Some(seed) = self.config.seed {
+            for device in model.devices() {
+                device.seed(seed);
+            }
+        }
+        let (model, _) = self.run(model, false)?;
+        Ok(model)
+    }
+
+    /// The paths of the parameters that [`apply`](Self::apply) would give new values, to see whether the
+    /// rules mean what they should. Of a tied parameter the first.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn paths<M: Module>(&self, model: &M) -> Result<Vec<String>, InitError> {
+        let (_, changed) = self.run(model, true)?;
+        Ok(changed)
+    }
+
+    /// The new model, and the paths of what is new. In a rehearsal nothing is drawn.
+    fn run<M: Module>(&self, model: &M, is_rehearsal: bool) -> Result<(M, Vec<String>), InitError> {
+        let rules = &self.config.rules;
+        let mut drawing = Drawing {
+            config: &self.config,
+            reparameterized: reparameterized(model),
+            is_rehearsal,
+            is_used: vec![false; rules.len()],
+            changed: Vec::new(),
+            error: None,
+        };
+        let drawn = rewrite(model, &mut drawing);
+        let unused = rules.iter().zip(drawing.is_used).find(|(_, used)| !used);
+        if let Some((InitRule { path, .. }, _)) = unused {
+            let path = path.clone();
+            let is_there = params(model)
+                .iter()
+                .any(|param| is_below(&path, &param.path));
+            return Err(match is_there {
+                true => InitError::NothingToDraw { path },
+                false => InitError::NoSuchPath { path },
+            });
+        }
+        if let Some(error) = drawing.error {
+            return Err(error);
+        }
+        if drawing.changed.is_empty() {
+            let path = String::new();
+            return Err(InitError::NothingToDraw { path });
+        }
+        Ok((drawn, drawing.changed))
+    }
+}
+
+/// Whether `path` lies at or below `rule`, part by part.
+fn is_below(rule: &str, path: &str) -> bool {
+    levels_below(rule, path).is_some()
+}
+
+/// By how many parts `path` lies below `rule`, 0 at it; `None` elsewhere.
+fn levels_below(rule: &str, path: &str) -> Option<usize> {
+    let mut parts = path.split('.');
+    let fits = rule.split('.').all(|expected| {
+        parts
+            .next()
+            .is_some_and(|part| expected == "*" || expected == part)
+    });
+    fits.then(|| parts.count())
+}
+
+/// What a parameter is to the layer that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The weight of a linear layer or a convolution.
+    Weight,
+    /// The weight of an embedding.
+    Rows,
+    /// The bias of a linear layer or a convolution, which only shifts its outputs.
+    Bias,
+    /// A bias whose value means something, as that of a gate may, or of which nothing is known.
+    OtherBias,
+    /// Neither.
+    Other,
+}
+
+/// Burn's layers that multiply by a weight.
+const LAYERS: [&str; 8] = [
+    "Linear",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "DeformConv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+];
+
+impl Role {
+    fn of(site: &Site<'_>) -> Self {
+        let layer = site.container().strip_prefix("Struct:").unwrap_or("");
+        let is_layer = LAYERS.contains(&layer);
+        let mut containers = site.containers.iter();
+        let is_gate = containers.any(|at| at == "Struct:GateController");
+        match site.field() {
+            "weight" if is_layer => Self::Weight,
+            "weight" if layer == "Embedding" => Self::Rows,
+            "bias" if is_layer && !is_gate => Self::Bias,
+            "bias" => Self::OtherBias,
+            _ => Self::Other,
+        }
+    }
+}
+
+struct Drawing<'a> {
+    config: &'a InitWeightsConfig,
+    reparameterized: Vec<String>,
+    is_rehearsal: bool,
+    /// Of each rule, whether it fits a parameter.
+    is_used: Vec<bool>,
+    /// The paths of what is new.
+    changed: Vec<String>,
+    error: Option<InitError>,
+}
+
+impl Drawing<'_> {
+    /// How the parameter at `site` is drawn; `None` if it stays.
+    fn init_of(&mut self, site: &Site<'_>) -> Option<WeightInit> {
+        let role = Role::of(site);
+        let (mut fitting, mut is_below_one) = (None, false);
+        for (rule, is_used) in self.config.rules.iter().zip(&mut self.is_used) {
+            let places = site.paths.iter();
+            let Some(levels) = places
+                .filter_map(|path| levels_below(&rule.path, path))
+                .min()
+            else {
+                continue;
+            };
+            is_below_one = true;
+            // The rule of a layer is for its weight; only the bias's own path is for the bias.
+            let fits = match role {
+                Role::Weight | Role::Rows => true,
+                Role::Bias | Role::OtherBias => levels == 0,
+                Role::Other => levels <= 1,
+            };
+            if fits {
+                fitting = Some(rule.weights);
+                *is_used = true;
+            }
+        }
+        if fitting.is_some() {
+            return fitting;
+        }
+        let is_asked_for = is_below_one || self.config.others == Others::Draw;
+        let init = match role {
+            Role::Weight => Some(self.config.weights),
+            Role::Rows => Some(self.config.weights).filter(|init| init.fits_any_shape()),
+            Role::Bias => (self.config.biases == Biases::Zero).then_some(WeightInit::ZEROS),
+            Role::OtherBias | Role::Other => None,
+        };
+        init.filter(|_| is_asked_for)
+    }
+
+    fn try_draw<const D: usize>(
+        &mut self,
+        site: &Site<'_>,
+        old: &Tensor<D>,
+    ) -> Result<Option<Tensor<D>>, InitError> {
+        let Some(init) = self.init_of(site) else {
+            return Ok(None);
+        };
+        let shape = old.dims();
+        let fans = UnitAxis::of(site.container(), D).and_then(|unit| unit.fans(&shape));
+        let lacks_rank = matches!(init, WeightInit::Orthogonal { .. }) && D < 2;
+        if lacks_rank || (init.needs_fans() && fans.is_none()) {
+            return Err(InitError::Unfit {
+                path: site.path().to_owned(),
+                shape: shape.to_vec(),
+                init,
+            });
+        }
+        for path in site.paths {
+            refuse_reparameterized(&self.reparameterized, path)?;
+        }
+        self.changed.push(site.path().to_owned());
+        Ok((!self.is_rehearsal).then(|| draw(init, shape, fans, &old.device())))
+    }
+}
+
+impl Rewrite for Drawing<'_> {
+    fn rewrite<const D: usize>(&mut self, site: Site<'_>, old: &Tensor<D>) -> Option<Tensor<D>> {
+        let drawn = self.try_draw(&site, old);
+        drawn.unwrap_or_else(|error| {
+            self.error.get_or_insert(error);
+            None
+        })
+    }
+}

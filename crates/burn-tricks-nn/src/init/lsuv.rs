@@ -1,0 +1,240 @@
+//! Layer-sequential unit-variance initialisation: real data tells how wide the weights must be.
+//!
+//! ```text
+//! for each layer, from the first to the last:
+//!     until |Var(output) - 1| < tolerance, at most max_iterations times:
+//!         W ← W / √Var(output)
+//! ```
+//!
+//! # Example
+//!
+//! The caller's closure runs the model up to a layer: it knows the forward pass, which a visitor does not.
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::{Device, Distribution, Tensor, activation::tanh};
+//! use burn_tricks_nn::LsuvConfig;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Device::flex();
+//! let layers = vec![LinearConfig::new(16, 16).init(&device), LinearConfig::new(16, 4).init(&device)];
+//! let batch = Tensor::<2>::random([256, 16], Distribution::Normal(0.0, 1.0), &device);
+//! let outcome = LsuvConfig::new().init()?.apply(&layers, &["0", "1"], |layers, path| {
+//!     let first = layers[0].forward(batch.clone());
+//!     match path {
+//!         "0" => first,
+//!         _ => layers[1].forward(tanh(first)),
+//!     }
+//! })?;
+//! assert!(outcome.layers.iter().all(|layer| (layer.variance - 1.0).abs() < 0.1));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Before anything is attached to the weights and before training, after an initialisation by
+//! [`InitWeightsConfig`](crate::InitWeightsConfig), orthogonal in the paper, with zero biases. The layers are
+//! given in the order of the forward pass, and the closure returns a layer's output before its activation.
+//! Dropout is off: the closure sees the model without autodiff.
+//!
+//! # Cost
+//!
+//! One or two forward passes over a batch for each layer, each read from the device.
+//!
+//! # Differences
+//!
+//! The paper's algorithm, with the variance of all outputs together, as in its reference code. An output that
+//! varies by no more than rounding is refused, where the paper divides by its spread. A
+//! [tied](crate::constraint::tied_weights) weight is divided at all its places, and is an error where two of the layers
+//! hold it.
+//!
+//! # Suggested values
+//!
+//! A tolerance of 0.1 and 10 iterations (Mishkin & Matas).
+//!
+//! # References
+//!
+//! - Mishkin & Matas, *All you need is a good init*, 2016, <https://arxiv.org/abs/1511.06422>
+
+use crate::init::init_error::InitError;
+use crate::init::layer_weights::{refuse_reparameterized, reparameterized};
+use crate::init::replace_parameters::{Rewrite, Site, rewrite};
+use burn::module::{Module, ParamId};
+use burn::tensor::Tensor;
+use burn_tricks_core::{Config, ConfigError, epsilon, is_rounding, params};
+use std::collections::HashMap;
+
+/// Configuration of [`Lsuv`].
+#[derive(Config, Debug, PartialEq)]
+pub struct LsuvConfig {
+    /// How far from 1 the variance of an output may be, above 0. Default: 0.1.
+    #[config(default = 0.1)]
+    pub tolerance: f64,
+    /// How often the weights of a layer are divided, at least once. Default: 10.
+    #[config(default = 10)]
+    pub max_iterations: usize,
+}
+
+impl LsuvConfig {
+    /// The initialiser.
+    ///
+    /// # Errors
+    ///
+    /// If `tolerance` is not a positive number or `max_iterations` is 0.
+    pub fn init(&self) -> Result<Lsuv, ConfigError> {
+        ConfigError::positive("tolerance", self.tolerance)?;
+        ConfigError::at_least_one("max_iterations", self.max_iterations)?;
+        Ok(Lsuv {
+            config: self.clone(),
+        })
+    }
+}
+
+/// Divides the weights of each layer by the spread of its output. Made by [`LsuvConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lsuv {
+    config: LsuvConfig,
+}
+
+/// What [`Lsuv::apply`] returns.
+#[derive(Debug, Clone)]
+pub struct LsuvOutcome<M> {
+    /// The model with its new weights.
+    pub model: M,
+    /// The layers, in the order in which they were given.
+    pub layers: Vec<LsuvLayer>,
+}
+
+/// What became of one layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LsuvLayer {
+    /// Its path.
+    pub path: String,
+    /// How often its weight was divided.
+    pub iterations: usize,
+    /// The variance of its output at the end, which is not within the tolerance if the iterations ran
+    /// out.
+    pub variance: f64,
+}
+
+impl Lsuv {
+    /// Scales the weight of each of the `layers`, given by the paths of the modules that hold a `weight`;
+    /// `""` is the model itself. `output(model, path)` returns the output of that layer for a batch of
+    /// training data.
+    ///
+    /// # Errors
+    ///
+    /// If a layer has no weight of its own or a reparameterized one, if two of the layers share a tied
+    /// weight, or if the output of a layer has no variance beyond rounding, as that of one unit for one
+    /// sample.
+    pub fn apply<M: Module, const D: usize>(
+        &self,
+        model: &M,
+        layers: &[&str],
+        mut output: impl FnMut(&M, &str) -> Tensor<D>,
+    ) -> Result<LsuvOutcome<M>, InitError> {
+        let (places, reparameterized) = (params(model), reparameterized(model));
+        let is_param = |path: &str| places.iter().any(|param| param.path == path);
+        let mut scaled_by: HashMap<ParamId, &str> = HashMap::new();
+        for layer in layers {
+            let path = weight(layer);
+            if is_param(layer) {
+                let path = (*layer).to_owned();
+                return Err(InitError::NotALayer { path });
+            }
+            if !is_param(&path) {
+                return Err(InitError::NoSuchPath { path });
+            }
+            let id = places
+                .iter()
+                .find(|param| param.path == path)
+                .map(|param| param.id);
+            for place in places.iter().filter(|param| Some(param.id) == id) {
+                refuse_reparameterized(&reparameterized, &place.path)?;
+            }
+            if let Some(id) = id
+                && let Some(first) = scaled_by.insert(id, layer)
+                && first != *layer
+            {
+                let (path, other) = (weight(first), path);
+                return Err(InitError::Tied { path, other });
+            }
+        }
+        let mut scaled = model.clone();
+        let mut report = Vec::with_capacity(layers.len());
+        for layer in layers {
+            let mut iterations = 0;
+            let variance = loop {
+                let Spread {
+                    variance,
+                    is_rounding,
+                } = Spread::of(output(&scaled.valid(), layer));
+                if is_rounding || !variance.is_finite() {
+                    let path = (*layer).to_owned();
+                    return Err(InitError::Output { path, variance });
+                }
+                let close = (variance - 1.0).abs() < self.config.tolerance;
+                if close || iterations == self.config.max_iterations {
+                    break variance;
+                }
+                let mut divide = Divide {
+                    path: weight(layer),
+                    by: variance.sqrt(),
+                };
+                scaled = rewrite(&scaled, &mut divide);
+                iterations += 1;
+            };
+            report.push(LsuvLayer {
+                path: (*layer).to_owned(),
+                iterations,
+                variance,
+            });
+        }
+        Ok(LsuvOutcome {
+            model: scaled,
+            layers: report,
+        })
+    }
+}
+
+/// The path of the weight of a layer.
+fn weight(layer: &str) -> String {
+    match layer {
+        "" => "weight".to_owned(),
+        layer => format!("{layer}.weight"),
+    }
+}
+
+/// Of all values of an output together, on the host in `f64`.
+struct Spread {
+    variance: f64,
+    /// Whether it is no more than the rounding of the values: of an output that does not vary.
+    is_rounding: bool,
+}
+
+impl Spread {
+    fn of<const D: usize>(output: Tensor<D>) -> Self {
+        let epsilon = epsilon(output.dtype());
+        #[allow(clippy::disallowed_methods)] // before training
+        let values: Vec<f64> = output.into_data().iter::<f64>().collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let squares = values.iter().map(|value| (value - mean).powi(2));
+        let variance = squares.sum::<f64>() / values.len() as f64;
+        Self {
+            variance,
+            is_rounding: is_rounding(variance.sqrt(), mean, epsilon),
+        }
+    }
+}
+
+struct Divide {
+    path: String,
+    by: f64,
+}
+
+impl Rewrite for Divide {
+    fn rewrite<const D: usize>(&mut self, site: Site<'_>, old: &Tensor<D>) -> Option<Tensor<D>> {
+        (site.paths.contains(&self.path)).then(|| old.clone() / self.by)
+    }
+}

@@ -1,0 +1,185 @@
+//! Distributions of first weights.
+
+use crate::init::activation_gain::Activation;
+use burn_tricks_core::{ConfigError, Fans};
+use serde::{Deserialize, Serialize};
+
+/// Which number of connections decides the spread of the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fan {
+    /// The inputs of a unit: the signal keeps its size on the way forward.
+    In,
+    /// The units that an input reaches: the gradient keeps its size on the way back.
+    Out,
+    /// The mean of both: a compromise.
+    Mean,
+}
+
+/// The shape of a distribution whose standard deviation is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Draw {
+    /// Normal.
+    Normal,
+    /// Uniform in ±√3 standard deviations.
+    Uniform,
+    /// Normal, cut off at two standard deviations and widened by 1/0.8796 so that the standard deviation
+    /// is the one that was asked for (Keras, JAX, timm).
+    TruncatedNormal,
+}
+
+/// A distribution of first weights. `n_in` and `n_out` are a layer's [fans](Fans).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub enum WeightInit {
+    /// The same number everywhere.
+    Constant {
+        /// The number.
+        value: f64,
+    },
+    /// Uniform in `[low, high)`, an interval that `f32` can measure.
+    Uniform {
+        /// The smallest value.
+        low: f64,
+        /// The end of the interval.
+        high: f64,
+    },
+    /// N(0, std).
+    Normal {
+        /// The standard deviation.
+        std: f64,
+    },
+    /// N(0, std) without what lies farther out than `bound`. The result is narrower than `std`: by
+    /// 0.8796 for a bound of 2.
+    TruncatedNormal {
+        /// The standard deviation before truncation.
+        std: f64,
+        /// Where it is cut off on both sides, in standard deviations, at least 0.1. PyTorch's
+        /// `trunc_normal_` has it in units of the weights.
+        bound: f64,
+    },
+    /// N(0, 1/n_in), a standard deviation of 1/n_in: too narrow for a deep network, whose signal
+    /// shrinks by √n_in in each layer.
+    InverseFanIn,
+    /// A standard deviation of gain/√fan.
+    Scaled {
+        /// The factor on the standard deviation.
+        gain: f64,
+        /// Which fan.
+        fan: Fan,
+        /// The shape of the distribution.
+        draw: Draw,
+    },
+    /// `gain` times a matrix whose rows (or columns, if there are more rows) are orthogonal and of
+    /// length 1: the weight with all axes but the first made one, at any rank from 2.
+    Orthogonal {
+        /// The factor, and every singular value of the result.
+        gain: f64,
+    },
+}
+
+impl WeightInit {
+    /// Zeros.
+    pub const ZEROS: Self = Self::Constant { value: 0.0 };
+
+    /// N(0, 1). The signal grows √n_in-fold in each layer.
+    pub const STANDARD_NORMAL: Self = Self::Normal { std: 1.0 };
+
+    /// N(0, 1/√n_in) (LeCun): keeps the size of the signal before a linear layer or SELU.
+    pub const LECUN_NORMAL: Self = scaled(1.0, Fan::In, Draw::Normal);
+
+    /// Uniform with a standard deviation of 1/√n_in (LeCun).
+    pub const LECUN_UNIFORM: Self = scaled(1.0, Fan::In, Draw::Uniform);
+
+    /// N(0, √(2/(n_in + n_out))) (Xavier, Glorot): for tanh, the logistic function and linear layers.
+    pub const XAVIER_NORMAL: Self = scaled(1.0, Fan::Mean, Draw::Normal);
+
+    /// Uniform in ±√(6/(n_in + n_out)) (Xavier, Glorot).
+    pub const XAVIER_UNIFORM: Self = scaled(1.0, Fan::Mean, Draw::Uniform);
+
+    /// N(0, √(2/n_in)) (He, Kaiming): for ReLU.
+    pub const HE_NORMAL: Self = scaled(std::f64::consts::SQRT_2, Fan::In, Draw::Normal);
+
+    /// Uniform in ±√(6/n_in) (He, Kaiming): for ReLU.
+    pub const HE_UNIFORM: Self = scaled(std::f64::consts::SQRT_2, Fan::In, Draw::Uniform);
+
+    /// An orthogonal matrix.
+    pub const ORTHOGONAL: Self = Self::Orthogonal { gain: 1.0 };
+
+    /// A standard deviation of gain/√fan, with the gain of the activation that follows.
+    pub fn for_activation(activation: Activation, fan: Fan, draw: Draw) -> Self {
+        scaled(activation.gain(), fan, draw)
+    }
+
+    /// The standard deviation of the weights of a layer with these fans; of the entries, for an
+    /// orthogonal matrix only by its size, hence `None`.
+    pub fn std(self, fans: Fans) -> Option<f64> {
+        match self {
+            Self::Constant { .. } => Some(0.0),
+            Self::Uniform { low, high } => Some((high - low) / 12f64.sqrt()),
+            Self::Normal { std } => Some(std),
+            Self::TruncatedNormal { .. } | Self::Orthogonal { .. } => None,
+            Self::InverseFanIn => Some(1.0 / fans.fan_in as f64),
+            Self::Scaled { gain, fan, .. } => {
+                let fan = match fan {
+                    Fan::In => fans.fan_in as f64,
+                    Fan::Out => fans.fan_out as f64,
+                    Fan::Mean => (fans.fan_in + fans.fan_out) as f64 / 2.0,
+                };
+                Some(gain / fan.sqrt())
+            }
+        }
+    }
+
+    /// Whether it depends on a layer's fans.
+    pub(crate) fn needs_fans(self) -> bool {
+        matches!(self, Self::InverseFanIn | Self::Scaled { .. })
+    }
+
+    /// Whether it says the same of each number of a parameter, whatever its shape.
+    pub(crate) fn fits_any_shape(self) -> bool {
+        matches!(
+            self,
+            Self::Constant { .. }
+                | Self::Uniform { .. }
+                | Self::Normal { .. }
+                | Self::TruncatedNormal { .. }
+        )
+    }
+
+    pub(crate) fn validated(self) -> Result<(), ConfigError> {
+        match self {
+            Self::Constant { value } => ConfigError::finite("value", value).map(drop),
+            Self::Uniform { low, high } => {
+                ConfigError::finite("low", low)?;
+                ConfigError::finite("high", high)?;
+                let requirement = match low < high {
+                    true if high - low <= f64::from(f32::MAX) => return Ok(()),
+                    true => "be less than `high` by no more than the largest `f32`",
+                    false => "be less than `high`",
+                };
+                Err(ConfigError::new("low", requirement, (low, high)))
+            }
+            Self::Normal { std } => ConfigError::positive("std", std).map(drop),
+            Self::TruncatedNormal { std, bound } => {
+                ConfigError::positive("std", std)?;
+                match bound.is_finite() && bound >= 0.1 {
+                    true => Ok(()),
+                    false => Err(ConfigError::new(
+                        "bound",
+                        "be a finite number of at least 0.1",
+                        bound,
+                    )),
+                }
+            }
+            Self::InverseFanIn => Ok(()),
+            Self::Scaled { gain, .. } | Self::Orthogonal { gain } => {
+                ConfigError::positive("gain", gain).map(drop)
+            }
+        }
+    }
+}
+
+const fn scaled(gain: f64, fan: Fan, draw: Draw) -> WeightInit {
+    WeightInit::Scaled { gain, fan, draw }
+}

@@ -1,0 +1,214 @@
+//! Frozen batch norm: statistics, scale and shift stay what they are.
+//!
+//! ```text
+//! y = γ (x − μ) / √(σ² + ε) + β     in training too
+//! ```
+//!
+//! When a pretrained network is tuned with batches of one or two images, their statistics are too noisy to
+//! normalise with, and spoil the running ones.
+//!
+//! # Example
+//!
+//! In a model as it is, by the layers' flags:
+//!
+//! ```
+//! use burn::module::Module;
+//! use burn::nn::BatchNormConfig;
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::{Affine, freeze_batch_norms};
+//!
+//! let device = Device::flex().autodiff();
+//! let backbone = vec![BatchNormConfig::new(3).init(&device)]; // any module
+//! let backbone = freeze_batch_norms(backbone, Affine::Trainable);
+//! let x = Tensor::<2>::from_floats([[1.0, 2.0, 3.0]], &device);
+//! let y = backbone[0].forward(x.clone()); // mean 0 and variance 1, as the layer was made with
+//! assert!((y - x).abs().max().into_scalar::<f32>() < 1e-4);
+//! ```
+//!
+//! As a layer of its own, which nothing can train or thaw, of Burn's batch norm or this crate's:
+//!
+//! ```
+//! use burn::nn::BatchNormConfig;
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::FrozenBatchNorm;
+//!
+//! let device = Device::flex().autodiff();
+//! let norm = BatchNormConfig::new(3).init(&device);
+//! let frozen = FrozenBatchNorm::from(&norm);
+//! let output = frozen.forward(Tensor::<4>::ones([2, 3, 5, 5], &device));
+//! # let _ = output;
+//! ```
+//!
+//! # Where it stands
+//!
+//! Call [`freeze_batch_norms`] after the pretrained record is loaded, and before the optimizer's first step. It
+//! finds Burn's `BatchNorm` and this crate's layers by the names of their types, and leaves all other flags
+//! alone. A batch norm of your own is not among them: freeze it with Burn's `freeze_group`, by its path.
+//! `unfreeze()` of the model undoes both. An update that a training step left pending is folded into the
+//! statistics first.
+//!
+//! [`FrozenBatchNorm`] has the fields of `BatchNorm`, and each loads the other's record. All four are
+//! running statistics in Burn's sense: recorded and moved, never trained, and `unfreeze()` does not
+//! reach them. To load a record, make a frozen layer from a new `BatchNorm` and load the record into it. Inputs
+//! may have any float type, and come from devices with or without gradient checkpointing.
+//!
+//! # Cost
+//!
+//! Less than batch norm in training: the batch's statistics are not computed. Inputs of half precision are
+//! normalised in `f32` and come back as they were.
+//!
+//! # Differences
+//!
+//! [`FrozenBatchNorm`] is torchvision's `FrozenBatchNorm2d`, for every rank, with ε = 1e-5 from the layer
+//! it is made of. Keras's `trainable = False` is [`freeze_batch_norms`] with [`Affine::Fixed`]. In PyTorch
+//! `norm.eval()` leaves γ and β as trainable as they are, [`Affine::Trainable`], and the next `model.train()`
+//! undoes it.
+//!
+//! # Suggested values
+//!
+//! [`Affine::Fixed`] for detection from a pretrained backbone, as in torchvision.
+//!
+//! # References
+//!
+//! - Ren, He, Girshick, Sun, *Faster R-CNN*, 2015, <https://arxiv.org/abs/1506.01497>, whose code froze it
+//! - torchvision, `torchvision.ops.FrozenBatchNorm2d`
+
+use crate::fixed_statistics::constant_beside;
+use crate::norm::ghost_batch_norm::GhostBatchNorm;
+use crate::norm::torch_batch_norm::TorchBatchNorm;
+use burn::module::{Flag, Module, ModuleMapper, Param, RunningState};
+use burn::nn::BatchNorm;
+use burn::tensor::Tensor;
+use burn::tensor::module::batch_norm;
+use burn_tricks_core::accumulation_dtype;
+
+/// What becomes of scale and shift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Affine {
+    /// They are trained on, unless they are frozen: this thaws nothing, not even what
+    /// [`Fixed`](Affine::Fixed) froze before (`unfreeze_group` does).
+    Trainable,
+    /// They are frozen.
+    Fixed,
+}
+
+/// Layers whose running statistics are held still.
+const BATCH_NORMS: [&str; 3] = ["BatchNorm", "TorchBatchNorm", "GhostBatchNorm"];
+
+/// Whether a walk whose innermost container is `container` stands in a layer of batch norm.
+pub(crate) fn is_batch_norm(container: Option<&String>) -> bool {
+    let name = container.and_then(|container| container.rsplit(':').next());
+    name.is_some_and(|name| BATCH_NORMS.contains(&name))
+}
+
+/// `model`, all of whose batch norms normalise with the running statistics they have, and leave them.
+pub fn freeze_batch_norms<M: Module>(model: M, affine: Affine) -> M {
+    let _ = model.valid(); // folds pending updates into the statistics, which inference reads as they are
+    model.map(&mut Freeze {
+        affine,
+        containers: Vec::new(),
+    })
+}
+
+struct Freeze {
+    affine: Affine,
+    containers: Vec<String>,
+}
+
+impl ModuleMapper for Freeze {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.affine {
+            Affine::Fixed if is_batch_norm(self.containers.last()) => param.set_require_grad(false),
+            _ => param,
+        }
+    }
+
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        match is_batch_norm(self.containers.last()) {
+            true => flag.with_value(false),
+            false => flag,
+        }
+    }
+
+    fn enter_module(&mut self, _name: &str, container_type: &str) {
+        self.containers.push(container_type.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.containers.pop();
+    }
+}
+
+/// Batch norm with nothing to train. Made from a [`BatchNorm`], a [`TorchBatchNorm`] or a
+/// [`GhostBatchNorm`].
+#[derive(Module, Debug)]
+pub struct FrozenBatchNorm {
+    /// Scale γ.
+    pub gamma: RunningState<Tensor<1>>,
+    /// Shift β.
+    pub beta: RunningState<Tensor<1>>,
+    /// Mean μ.
+    pub running_mean: RunningState<Tensor<1>>,
+    /// Variance σ².
+    pub running_var: RunningState<Tensor<1>>,
+    /// ε.
+    pub epsilon: f64,
+}
+
+impl From<&BatchNorm> for FrozenBatchNorm {
+    /// The layer as it is now; what becomes of `norm` later does not reach it.
+    fn from(norm: &BatchNorm) -> Self {
+        let gamma = norm.gamma.val();
+        // `valid` and `train` fold pending updates in and give statistics of its own.
+        let copy = match gamma.is_autodiff() {
+            true => norm.valid().train(),
+            false => norm.valid(),
+        };
+        Self {
+            gamma: RunningState::with_id(norm.gamma.id, copy.gamma.val().set_require_grad(false)),
+            beta: RunningState::with_id(norm.beta.id, copy.beta.val().set_require_grad(false)),
+            running_mean: copy.running_mean,
+            running_var: copy.running_var,
+            epsilon: norm.epsilon,
+        }
+    }
+}
+
+impl From<&TorchBatchNorm> for FrozenBatchNorm {
+    /// As from Burn's layer.
+    fn from(norm: &TorchBatchNorm) -> Self {
+        Self::from(&BatchNorm::from(norm.clone()))
+    }
+}
+
+impl From<&GhostBatchNorm> for FrozenBatchNorm {
+    /// As from Burn's layer.
+    fn from(norm: &GhostBatchNorm) -> Self {
+        Self::from(&norm.burn())
+    }
+}
+
+impl FrozenBatchNorm {
+    /// The normalised input, in its type.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[samples, channels, ...]`
+    /// - output: the same
+    ///
+    /// # Panics
+    ///
+    /// If the input has rank 1, or another number of channels.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let dtype = input.dtype();
+        let wide = accumulation_dtype(dtype);
+        let [gamma, beta, mean, variance] = [
+            &self.gamma,
+            &self.beta,
+            &self.running_mean,
+            &self.running_var,
+        ]
+        .map(|state| constant_beside(state, wide, &input));
+        batch_norm(input.cast(wide), gamma, beta, mean, variance, self.epsilon).cast(dtype)
+    }
+}

@@ -1,0 +1,271 @@
+//! Batch norm whose running variance is PyTorch's.
+//!
+//! ```text
+//! training    y = γ (x − μ_B) / √(σ²_B + ε) + β            σ²_B = Σ(x − μ_B)² / n, of the batch
+//!             μ ← (1 − m) μ + m μ_B
+//!             σ² ← (1 − m) σ² + m σ²_B n / (n − 1)         Burn's BatchNorm: without n / (n − 1)
+//! inference   y = γ (x − μ) / √(σ² + ε) + β
+//! ```
+//!
+//! n counts the numbers that a channel has in the batch: samples times places.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::TorchBatchNormConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let norm = TorchBatchNormConfig::new(1).init(&device)?;
+//! norm.forward(Tensor::<2>::from_floats([[1.0], [3.0], [5.0]], &device));
+//! let variance: f32 = norm.running_var.value_sync().into_scalar();
+//! assert!((variance - (0.9 + 0.1 * 4.0)).abs() < 1e-6); // 8 / 2, where Burn has 8 / 3
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! In place of Burn's `BatchNorm`: fields, paths and records are the same, and each loads the other's.
+//! Training behaviour needs an autodiff device and the `training` flag.
+//!
+//! Running statistics are shared by clones, and the update of the last forward pass is folded in by the
+//! next one or by `valid()`: record `model.valid()`.
+//!
+//! # Few values
+//!
+//! What becomes of a batch in training, by the number n of values per channel:
+//!
+//! - n = 1 (one sample after a linear layer, or one map of 1×1): the output would be β whatever the input, and
+//!   no gradient would pass. The layer panics, where PyTorch raises an error. Leave out a last batch of one
+//!   sample (`drop_last` of a data loader), take larger batches, or keep the statistics of a pretrained model
+//!   with [`freeze_batch_norms`](crate::freeze_batch_norms). To predict, use `model.valid()`, which takes any
+//!   batch.
+//! - n = 2: the outputs are β + γ and β − γ, whatever the values are, and no gradient passes. PyTorch allows it,
+//!   and so does this layer.
+//! - n = 0: the input comes back as it is, and the running statistics stay.
+//!
+//! # Cost
+//!
+//! As Burn's `BatchNorm`.
+//!
+//! # Differences
+//!
+//! - Burn and Keras keep the population variance, PyTorch the sample variance. At n = 32 they are 3 %
+//!   apart, at n = 2 a factor of 2: it matters for fully connected layers, small batches and ported
+//!   training recipes.
+//! - With n = 1 Burn and Keras return β.
+//! - `momentum` is the weight of the new value, as in Burn and PyTorch; Keras's is one minus it.
+//!   PyTorch's `momentum=None`, the mean over all batches, is not here: `recalibrate` of
+//!   `burn-tricks-average` measures statistics anew. There, batches of one value count too.
+//!
+//! # Suggested values
+//!
+//! PyTorch's defaults, which are ours: momentum 0.1, ε 1e-5.
+//!
+//! # References
+//!
+//! - Ioffe, Szegedy, *Batch normalization*, 2015, <https://arxiv.org/abs/1502.03167>, algorithm 2, which
+//!   has n / (n − 1)
+//! - PyTorch, `torch.nn.BatchNorm2d`
+
+use crate::norm::few_values::{refuse_one_value, values_per_channel};
+use crate::norm::ghost_batch_norm::RunningVariance;
+use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
+use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::tensor::module::{batch_norm, batch_norm_train};
+use burn::tensor::{Device, Tensor};
+use burn_tricks_core::batch_statistics::{self, BatchStatistics};
+use burn_tricks_core::{Config, ConfigError};
+
+/// Configuration of [`TorchBatchNorm`].
+#[derive(Config, Debug, PartialEq)]
+pub struct TorchBatchNormConfig {
+    /// Channels, at least 1.
+    pub num_features: usize,
+    /// ε, greater than 0. Default: 1e-5.
+    #[config(default = 1e-5)]
+    pub epsilon: f64,
+    /// The weight of a batch in the running statistics, in [0, 1]. Default: 0.1.
+    #[config(default = 0.1)]
+    pub momentum: f64,
+}
+
+impl TorchBatchNormConfig {
+    /// The layer, with γ = 1, β = 0, mean 0 and variance 1.
+    ///
+    /// # Errors
+    ///
+    /// If a value lies outside its range.
+    pub fn init(&self, device: &Device) -> Result<TorchBatchNorm, ConfigError> {
+        Ok(TorchBatchNorm::from(self.burn()?.init(device)))
+    }
+
+    /// The same values as Burn's configuration, which would panic outside of their ranges.
+    pub(crate) fn burn(&self) -> Result<BatchNormConfig, ConfigError> {
+        ConfigError::at_least_one("num_features", self.num_features)?;
+        ConfigError::positive("epsilon", self.epsilon)?;
+        if !(0.0..=1.0).contains(&self.momentum) {
+            return Err(ConfigError::new("momentum", "lie in [0, 1]", self.momentum));
+        }
+        Ok(BatchNormConfig::new(self.num_features)
+            .with_epsilon(self.epsilon)
+            .with_momentum(self.momentum))
+    }
+}
+
+/// Batch norm in PyTorch's convention. Made by [`TorchBatchNormConfig::init`], or from Burn's layer.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct TorchBatchNorm {
+    /// Scale γ.
+    pub gamma: Param<Tensor<1>>,
+    /// Shift β.
+    pub beta: Param<Tensor<1>>,
+    /// Whether to behave as during training, on an autodiff device.
+    pub training: Param<Flag>,
+    /// Running mean.
+    pub running_mean: RunningState<Tensor<1>>,
+    /// Running variance: of a sample, not of a population.
+    pub running_var: RunningState<Tensor<1>>,
+    /// The weight of a batch in the running statistics.
+    pub momentum: f64,
+    /// ε.
+    pub epsilon: f64,
+}
+
+impl From<BatchNorm> for TorchBatchNorm {
+    /// With the parameters and statistics of `norm`, shared as its clones share them.
+    fn from(norm: BatchNorm) -> Self {
+        Self {
+            gamma: norm.gamma,
+            beta: norm.beta,
+            training: norm.training,
+            running_mean: norm.running_mean,
+            running_var: norm.running_var,
+            momentum: norm.momentum,
+            epsilon: norm.epsilon,
+        }
+    }
+}
+
+impl From<TorchBatchNorm> for BatchNorm {
+    /// With the parameters and statistics of `norm`, shared as its clones share them.
+    fn from(norm: TorchBatchNorm) -> Self {
+        Self {
+            gamma: norm.gamma,
+            beta: norm.beta,
+            training: norm.training,
+            running_mean: norm.running_mean,
+            running_var: norm.running_var,
+            momentum: norm.momentum,
+            epsilon: norm.epsilon,
+        }
+    }
+}
+
+impl TorchBatchNorm {
+    /// The normalised input.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[samples, channels, ...]`
+    /// - output: the same
+    ///
+    /// # Panics
+    ///
+    /// If the input has rank 1, or another number of channels; in training, if it has one value per channel.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        self.forward_with(input, RunningVariance::Unbiased)
+    }
+
+    /// The normalised input; the running variance follows the `variance` of the batch.
+    pub(crate) fn forward_with<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        variance: RunningVariance,
+    ) -> Tensor<D> {
+        if !input.device().is_autodiff() || !self.training.is_enabled() {
+            return self.infer(input);
+        }
+        match values_per_channel(&input) {
+            0 => input,
+            1 => self.measure_one(input),
+            n => self.normalise(input, n, variance),
+        }
+    }
+
+    fn infer<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let device = input.device();
+        let mean = self.running_mean.value().to_device(&device);
+        let variance = self.running_var.value().to_device(&device);
+        let (gamma, beta) = (self.gamma.val(), self.beta.val());
+        batch_norm(input, gamma, beta, mean, variance, self.epsilon)
+    }
+
+    /// Of n values per channel, two at least.
+    fn normalise<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        n: usize,
+        variance: RunningVariance,
+    ) -> Tensor<D> {
+        let batch = batch_norm_train(input, self.gamma.val(), self.beta.val(), self.epsilon);
+        self.report(batch.mean.clone(), batch.variance.clone(), n);
+        self.follow(&self.running_mean, batch.mean);
+        let variance = match variance {
+            RunningVariance::Biased => batch.variance,
+            RunningVariance::Unbiased => {
+                let correction = n as f64 / (n - 1) as f64;
+                batch.variance.mul_scalar(correction)
+            }
+        };
+        self.follow(&self.running_var, variance);
+        batch.output
+    }
+
+    /// One value per channel: of use to whoever measures statistics, but not to train on.
+    fn measure_one<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        refuse_one_value(&input);
+        let mean = input.clone().reshape([input.dims()[1]]);
+        self.report(mean.clone(), mean.zeros_like(), 1);
+        self.infer(input)
+    }
+
+    fn report(&self, mean: Tensor<1>, variance: Tensor<1>, count: usize) {
+        batch_statistics::report(|| BatchStatistics {
+            layer: self.training.id,
+            mean: mean.detach(),
+            variance: variance.detach(),
+            count,
+        });
+    }
+
+    /// `state ← (1 − m) state + m batch`
+    fn follow(&self, state: &RunningState<Tensor<1>>, batch: Tensor<1>) {
+        let old = state.value_sync().to_device(&batch.device());
+        let batch = batch.detach().mul_scalar(self.momentum);
+        state.update((old.mul_scalar(1.0 - self.momentum) + batch).detach());
+    }
+}
+
+impl ModuleDisplay for TorchBatchNorm {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let [num_features] = self.beta.shape().dims();
+        let content = content
+            .add("num_features", &num_features)
+            .add("momentum", &self.momentum)
+            .add("epsilon", &self.epsilon);
+        match self.training.is_enabled() {
+            true => content.optional(),
+            false => content.add("training", &self.training).optional(),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Spectral normalisation: a layer's weight is divided by its largest singular value.
+//!
+//! ```text
+//! w = W / σ     σ = uᵀ W v     the weight as a matrix [units, the rest]
+//! u ← W v / ‖W v‖,  v ← Wᵀ u / ‖Wᵀ u‖     at every use in training
+//! ```
+//!
+//! The layer's Lipschitz constant (for the Euclidean norm, for a linear layer) becomes 1. Weights change
+//! little from step to step, so one round of power iteration a step keeps u and v the leading singular
+//! vectors. The gradient passes through σ, with u and v held constant.
+//!
+//! When it is attached, and in an average of models, the iteration begins from fixed vectors and goes on
+//! until 50 rounds raise σ by less than a millionth, or for 1000 rounds. σ is then within a millionth of
+//! the largest singular value for random weights up to 1024×1024; where the two largest agree to one part
+//! in a thousand, it may lie between them. It is never above the largest but for rounding.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::SpectralNormConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let critic = vec![LinearConfig::new(8, 16).init(&device), LinearConfig::new(16, 1).init(&device)];
+//! let critic = SpectralNormConfig::new().attach(critic)?;
+//! let score = critic[1].forward(critic[0].forward(Tensor::<2>::ones([2, 8], &device)));
+//! # let _ = score;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Attached once, as [`WeightNorm`](crate::WeightNorm). The iteration runs where the weight is on an
+//! autodiff device and the `training` flag is set; after `valid()` or `freeze()` u and v stand still.
+//! Every use iterates: a recurrent layer does so at every time step, as in PyTorch without `cached()`.
+//!
+//! - **Records.** `fc.weight` holds the weight before the division; `fc.weight.spectral_norm.u` and `.v`
+//!   are new. They are recorded and moved with the model, never trained, and shared by its clones, as the
+//!   running statistics of batch norm are. In [column layout](crate#column-layout) no record loads.
+//! - **Averages of weights.** The mean of unit vectors is no unit vector. u and v are
+//!   [`Derived`] state: every average of burn-tricks (moving averages, soups, averaged
+//!   files) averages the weights and finds the vectors of the mean anew, so that its largest singular
+//!   value is 1 too. A snapshot of one model, the best weights say, keeps its vectors to the bit.
+//! - **LoRA** and other reparameterizations: one for each parameter; see [`WeightNorm`](crate::WeightNorm).
+//!
+//! # Cost
+//!
+//! Two vectors for each weight; three products of the weight with a vector at every use in training. To
+//! attach it, and to hand out an average, takes two products a round, 100 to 150 rounds for a random 64×64
+//! weight and 300 to 450 for 1024×1024, and reads σ from the device every 50 rounds.
+//!
+//! # Differences
+//!
+//! Use by use the numbers are those of PyTorch's `parametrizations.spectral_norm`. Its first vectors are
+//! random and iterated 15 times, which leaves σ several percent too small for a random 256×256 weight;
+//! here they are fixed, so that attaching draws no random numbers, and iterated to the end. PyTorch's
+//! `AveragedModel` with `use_buffers=True` averages u and v as if they were weights.
+//! A weight of zeros is NaN there, and its vectors stay zero for ever; here it is left as it is, and the
+//! vectors wait. Keras's `SpectralNormalization` changes the stored kernel itself.
+//!
+//! # Suggested values
+//!
+//! One iteration (Miyato et al.). For the discriminator of a GAN, on every layer.
+//!
+//! # References
+//!
+//! - Miyato, Kataoka, Koyama, Yoshida, *Spectral normalization for generative adversarial networks*,
+//!   2018, <https://arxiv.org/abs/1802.05957>
+//! - PyTorch, `torch.nn.utils.parametrizations.spectral_norm`
+
+use crate::init::layer_weights::{LayerWeights, layer_weights};
+use burn::module::{Flag, Module, Param, ParamGroup, Reparameterization, Reparameterizer};
+use burn::tensor::{Tensor, TensorData};
+use burn_tricks_core::{Config, ConfigError, Derived, UnitAxis, accumulation_dtype};
+
+/// The most rounds of power iteration from the fixed vectors.
+const MOST_ROUNDS: usize = 1000;
+/// Rounds from one look at σ to the next.
+const ROUNDS_PER_LOOK: usize = 50;
+/// The iteration ends when σ grows by less than this share of it from one look to the next.
+const TOLERANCE: f64 = 1e-6;
+
+/// Configuration of [`SpectralNorm`].
+#[derive(Config, Debug)]
+pub struct SpectralNormConfig {
+    /// Rounds of power iteration at every use in training, at least 1. Default: 1.
+    #[config(default = 1)]
+    pub iterations: usize,
+    /// Which weights, by path or id; of those only the ones with at least two dimensions. Default: all.
+    #[config(default = "ParamGroup::all()")]
+    pub group: ParamGroup,
+}
+
+impl SpectralNormConfig {
+    /// `model` with spectral norm on its weights.
+    ///
+    /// # Errors
+    ///
+    /// If `iterations` is 0, the group matches no weight, or a parameter of `model` is reparameterized
+    /// already.
+    pub fn attach<M: Module>(&self, model: M) -> Result<M, ConfigError> {
+        let iterations = ConfigError::at_least_one("iterations", self.iterations)?;
+        let weights = layer_weights(&model, &self.group)?;
+        Ok(model.apply_reparameterization(Attach {
+            weights,
+            iterations,
+        }))
+    }
+}
+
+/// The leading singular vectors of a weight. Attached by [`SpectralNormConfig::attach`]; to be found
+/// with [`Param::reparameterization`].
+#[derive(Module, Debug)]
+pub struct SpectralNorm {
+    /// The left vector: a number for each unit.
+    pub u: Derived<1>,
+    /// The right vector.
+    pub v: Derived<1>,
+    /// Whether the vectors follow the weight, on an autodiff device.
+    pub training: Param<Flag>,
+    iterations: usize,
+    #[module(skip)]
+    units: UnitAxis,
+}
+
+impl SpectralNorm {
+    /// Follows a weight that has changed a little.
+    fn follow(&self, matrix: &Tensor<2>) {
+        let pair = (column(&self.u, matrix), column(&self.v, matrix));
+        self.keep(power_iteration(matrix, pair, self.iterations));
+    }
+
+    /// Finds the vectors of a weight from nothing.
+    fn find(&self, matrix: &Tensor<2>) {
+        let [rows, columns] = matrix.dims();
+        let mut pair = (start(rows, matrix), start(columns, matrix));
+        let mut last = f64::NEG_INFINITY;
+        for _ in 0..MOST_ROUNDS / ROUNDS_PER_LOOK {
+            pair = power_iteration(matrix, pair, ROUNDS_PER_LOOK);
+            let (u, v) = pair.clone();
+            let sigma: f64 = sigma(matrix, u, v).into_scalar();
+            let grows = sigma - last > TOLERANCE * sigma;
+            if !grows {
+                break; // a NaN does not either
+            }
+            last = sigma;
+        }
+        self.keep(pair);
+    }
+
+    /// In the types of the state that was there.
+    fn keep(&self, (u, v): (Tensor<2>, Tensor<2>)) {
+        for (state, vector) in [(&self.u, u), (&self.v, v)] {
+            let dtype = state.value().dtype();
+            state.set(vector.squeeze_dim::<1>(1).cast(dtype));
+        }
+    }
+}
+
+impl Reparameterization for SpectralNorm {
+    const NAME: &'static str = "spectral_norm";
+
+    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        let dtype = base.dtype();
+        let matrix = matrix(self.units, base.clone());
+        if self.u.is_stale() || self.v.is_stale() {
+            self.find(&matrix.clone().detach());
+        } else if base.device().is_autodiff() && self.training.is_enabled() {
+            self.follow(&matrix.clone().detach());
+        }
+        let (u, v) = (column(&self.u, &matrix), column(&self.v, &matrix));
+        let sigma = sigma(&matrix, u, v).reshape([1; D]);
+        let is_zero = sigma.clone().equal_elem(0);
+        let wide = base.cast(accumulation_dtype(dtype)) / sigma.mask_fill(is_zero, 1.0);
+        wide.cast(dtype)
+    }
+}
+
+/// The weight as `[units, the rest]`, in the precision that sums are made in.
+fn matrix<const D: usize>(units: UnitAxis, weight: Tensor<D>) -> Tensor<2> {
+    let dtype = accumulation_dtype(weight.dtype());
+    let weight = weight.cast(dtype).swap_dims(0, units.axis());
+    let rows = weight.dims()[0];
+    weight.reshape([rows as isize, -1])
+}
+
+/// A column of length 1, without a pattern that a weight might be orthogonal to.
+fn start(count: usize, matrix: &Tensor<2>) -> Tensor<2> {
+    let values: Vec<f64> = (1..=count).map(|i| (i as f64).cos()).collect();
+    let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
+    let values: Vec<f64> = values.iter().map(|value| value / norm).collect();
+    let vector = TensorData::from(values.as_slice());
+    Tensor::<1>::from_data(vector, (&matrix.device(), matrix.dtype())).unsqueeze_dim(1)
+}
+
+/// The vector as a column, in the precision and on the device of `matrix`.
+fn column(vector: &Derived<1>, matrix: &Tensor<2>) -> Tensor<2> {
+    let vector = vector.value().to_device(&matrix.device());
+    vector.cast(matrix.dtype()).unsqueeze_dim(1)
+}
+
+/// Some rounds; a vector that becomes 0 stays as it was.
+fn power_iteration(
+    matrix: &Tensor<2>,
+    (mut u, mut v): (Tensor<2>, Tensor<2>),
+    rounds: usize,
+) -> (Tensor<2>, Tensor<2>) {
+    for _ in 0..rounds {
+        u = normalized(matrix.clone().matmul(v.clone()), u);
+        v = normalized(matrix.clone().transpose().matmul(u.clone()), v);
+    }
+    (u, v)
+}
+
+/// `uᵀ W v`
+fn sigma(matrix: &Tensor<2>, u: Tensor<2>, v: Tensor<2>) -> Tensor<2> {
+    u.transpose().matmul(matrix.clone().matmul(v))
+}
+
+/// `vector` at length 1; `old` where `vector` is zero and has no direction.
+fn normalized(vector: Tensor<2>, old: Tensor<2>) -> Tensor<2> {
+    let norm = vector.clone().square().sum_dim(0).sqrt();
+    let is_zero = norm.clone().equal_elem(0);
+    let unit = vector / norm.mask_fill(is_zero.clone(), 1.0);
+    unit.mask_where(is_zero.expand(old.dims()), old)
+}
+
+struct Attach {
+    weights: LayerWeights,
+    iterations: usize,
+}
+
+impl Reparameterizer for Attach {
+    type Reparam = SpectralNorm;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<SpectralNorm>) {
+        let Some(units) = self.weights.get(path).copied() else {
+            return (param, None);
+        };
+        let weight = param.base().detach();
+        let dtype = weight.dtype();
+        let matrix = matrix(units, weight);
+        let [u, v] = matrix.dims().map(|count| {
+            let vector = start(count, &matrix).squeeze_dim::<1>(1);
+            Derived::new(vector.cast(dtype))
+        });
+        let norm = SpectralNorm {
+            u,
+            v,
+            training: Param::from_bool(true),
+            iterations: self.iterations,
+            units,
+        };
+        norm.find(&matrix);
+        (param, Some(norm))
+    }
+}

@@ -1,0 +1,232 @@
+//! Weight normalisation: the length and the direction of every unit's weights are learned apart.
+//!
+//! ```text
+//! w = g v / ‖v‖     for each unit: v its weights as stored, g a number of its own
+//! ```
+//!
+//! The gradient of v is orthogonal to v, so that ‖v‖ only grows, and a large ‖v‖ makes the direction
+//! change slowly: a step size of its own for each unit.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::module::{Module, ParamGroup};
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_nn::WeightNormConfig;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(8, 4).init(&device); // any module, unmodified
+//! let input = Tensor::<2>::ones([2, 8], &device);
+//! let before = model.forward(input.clone()).into_data();
+//!
+//! let model = WeightNormConfig::new().attach(model)?;
+//! assert_eq!(model.forward(input).into_data(), before); // the same function, other parameters
+//! assert_eq!(model.num_params(), 8 * 4 + 4 + 4);
+//!
+//! let plain = model.valid().materialize(); // a plain layer again, with the weights it has now
+//! assert_eq!(plain.num_params(), 8 * 4 + 4);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Some layers only:
+//!
+//! ```
+//! # use burn::{module::ParamGroup, nn::LinearConfig, tensor::Device};
+//! # use burn_tricks_nn::WeightNormConfig;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let device = Device::flex();
+//! let model = vec![LinearConfig::new(8, 8).init(&device), LinearConfig::new(8, 1).init(&device)];
+//! let group = ParamGroup::from_regex(r"^0\.").expect("a regular expression");
+//! let model = WeightNormConfig::new().with_group(group).attach(model)?;
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! Attached once, after the initial weights are set or loaded and before the optimizer's first step. A
+//! unit is an output of the layer: [`UnitAxis`] knows Burn's layers. Of a grouped transposed convolution it
+//! is one output of every group.
+//!
+//! - **Records.** Under `fc.weight` a record now holds v, and `fc.weight.weight_norm.g` is new. A record
+//!   of the plain model belongs in the plain model, before attaching; a plain record of a normalised
+//!   model is that of `model.valid().materialize()`. In [column layout](crate#column-layout) neither loads.
+//! - **LoRA.** Burn keeps one reparameterization for each parameter. Attaching to a model with LoRA is an
+//!   error here; Burn's own `apply_lora` on a model with weight norm freezes its parameters and drops
+//!   the adapters silently. Materialize first.
+//! - **Weight decay** on v changes nothing but the speed of its direction; on g it is what decay on w
+//!   was. g has one dimension, and recipes that spare those do not decay it.
+//!
+//! # Cost
+//!
+//! A number for each unit and three passes over the weight at every use. Nothing after materialization.
+//!
+//! # Differences
+//!
+//! PyTorch's `parametrizations.weight_norm` with its default `dim=0` has the same units, its linear
+//! weights being `[out, in]`. There a unit whose weights are all zero is NaN. Here it is zero too, and can be
+//! trained, which a last layer of zeros in a residual block needs: `attach` sets its v to a fixed direction, the
+//! same for all such units, and its g to 0. Of a unit of one input only g is learned, since v/‖v‖ is a sign. Norms
+//! of half-precision weights are taken in `f32`; g has the type of the weight.
+//!
+//! # Suggested values
+//!
+//! There are none to choose. Salimans & Kingma set g and the biases from a first batch of data so that
+//! the activations have mean 0 and variance 1.
+//!
+//! # References
+//!
+//! - Salimans, Kingma, *Weight normalization: a simple reparameterization to accelerate training of deep
+//!   neural networks*, 2016, <https://arxiv.org/abs/1602.07868>
+//! - <https://github.com/tracel-ai/burn/issues/2738>, the request for it in Burn
+
+use crate::init::layer_weights::{LayerWeights, layer_weights};
+use crate::init::replace_parameters::{Rewrite, Site, rewrite};
+use burn::module::{Module, Param, ParamGroup, ParamId, Reparameterization, Reparameterizer};
+use burn::tensor::{Shape, Tensor, TensorData};
+use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
+use std::collections::HashMap;
+
+/// Configuration of [`WeightNorm`].
+#[derive(Config, Debug)]
+pub struct WeightNormConfig {
+    /// Which weights, by path or id; of those only the ones with at least two dimensions. Default: all.
+    #[config(default = "ParamGroup::all()")]
+    pub group: ParamGroup,
+}
+
+impl WeightNormConfig {
+    /// `model` with weight norm on its weights. It computes what it computed before, bit for bit unless
+    /// g is rounded to half precision. The places of a [tied](crate::constraint::tied_weights) weight get one g, which
+    /// is tied too.
+    ///
+    /// # Errors
+    ///
+    /// If the group matches no weight, or a parameter of `model` is reparameterized already.
+    pub fn attach<M: Module>(&self, model: M) -> Result<M, ConfigError> {
+        let weights = layer_weights(&model, &self.group)?;
+        let mut directions = GiveDirections {
+            weights: &weights,
+            zeros: HashMap::new(),
+        };
+        let directed = rewrite(&model, &mut directions);
+        let zeros = directions.zeros;
+        let model = if zeros.is_empty() { model } else { directed };
+        Ok(model.apply_reparameterization(Attach {
+            weights,
+            zeros,
+            attached: HashMap::new(),
+        }))
+    }
+}
+
+/// The lengths of the units of a weight. Attached by [`WeightNormConfig::attach`]; to be found with
+/// [`Param::reparameterization`].
+#[derive(Module, Debug)]
+pub struct WeightNorm {
+    /// The length of each unit's weights.
+    pub g: Param<Tensor<1>>,
+    #[module(skip)]
+    units: UnitAxis,
+}
+
+impl Reparameterization for WeightNorm {
+    const NAME: &'static str = "weight_norm";
+
+    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        let dtype = base.dtype();
+        let v = base.cast(accumulation_dtype(dtype));
+        let g = self.g.val().cast(accumulation_dtype(dtype));
+        let mut shape = [1; D];
+        shape[self.units.axis()] = g.dims()[0];
+        let ratio = g.reshape(Shape::from(shape)) / norms(self.units, v.clone());
+        (v * ratio).cast(dtype)
+    }
+}
+
+/// The length of each unit; 1 for a unit of zeros, whose length has no gradient and no reciprocal.
+fn norms<const D: usize>(units: UnitAxis, v: Tensor<D>) -> Tensor<D> {
+    let squares = units.sum_per_unit(v.square());
+    let is_zero = squares.clone().equal_elem(0);
+    squares.mask_fill(is_zero, 1.0).sqrt()
+}
+
+/// Gives units of zeros a direction: without one neither v nor g has a gradient, for ever.
+struct GiveDirections<'a> {
+    weights: &'a LayerWeights,
+    /// The weights that have such units, by path: 0 for each of them, 1 for the others.
+    zeros: HashMap<String, Vec<f64>>,
+}
+
+impl Rewrite for GiveDirections<'_> {
+    fn rewrite<const D: usize>(&mut self, site: Site<'_>, old: &Tensor<D>) -> Option<Tensor<D>> {
+        // Zeros that also stand where there is no weight norm are to stay zeros there.
+        let has_norm = |path: &String| self.weights.contains_key(path);
+        if !site.paths.iter().all(has_norm) {
+            return None;
+        }
+        let units = self.weights[site.path()];
+        let wide = old.clone().cast(accumulation_dtype(old.dtype()));
+        let is_zero = units.sum_per_unit(wide.abs()).equal_elem(0);
+        #[allow(clippy::disallowed_methods)] // before training
+        let flags: Vec<bool> = is_zero.clone().into_data().iter().collect();
+        if !flags.contains(&true) {
+            return None;
+        }
+        let kept = flags.iter().map(|is_zero| f64::from(u8::from(!is_zero)));
+        self.zeros.insert(site.path().to_owned(), kept.collect());
+        let mut of_unit = old.dims();
+        of_unit[units.axis()] = 1;
+        let count: usize = of_unit.iter().product();
+        // No pattern that inputs might be orthogonal to, at length 1.
+        let values: Vec<f64> = (1..=count).map(|i| (i as f64).cos()).collect();
+        let length = values.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let values = values.iter().map(|value| value / length).collect();
+        let options = (&old.device(), old.dtype());
+        let direction = Tensor::<D>::from_data(TensorData::new(values, of_unit), options);
+        let (is_zero, direction) = (is_zero.expand(old.dims()), direction.expand(old.dims()));
+        Some(old.clone().mask_where(is_zero, direction))
+    }
+}
+
+struct Attach {
+    weights: LayerWeights,
+    zeros: HashMap<String, Vec<f64>>,
+    attached: HashMap<ParamId, WeightNorm>,
+}
+
+impl Reparameterizer for Attach {
+    type Reparam = WeightNorm;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<WeightNorm>) {
+        let Some(units) = self.weights.get(path).copied() else {
+            return (param, None);
+        };
+        if let Some(attached) = self.attached.get(&param.id) {
+            let norm = attached.clone();
+            return (param, Some(norm));
+        }
+        let v = param.base();
+        let dtype = v.dtype();
+        let lengths = norms(units, v.clone().detach().cast(accumulation_dtype(dtype)));
+        let mut g = lengths.reshape([v.dims()[units.axis()]]).cast(dtype);
+        if let Some(kept) = self.zeros.get(path) {
+            g = g * Tensor::from_data(kept.as_slice(), (&v.device(), dtype));
+        }
+        let mut g = Param::from_tensor(g.detach());
+        if v.is_autodiff() && !v.is_require_grad() {
+            g = g.set_require_grad(false); // with the frozen weight it belongs to
+        }
+        let norm = WeightNorm { g, units };
+        self.attached.insert(param.id, norm.clone());
+        (param, Some(norm))
+    }
+}

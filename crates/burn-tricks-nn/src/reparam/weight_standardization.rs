@@ -1,0 +1,191 @@
+//! Weight standardisation: the weights of every unit are used with mean 0 and variance 1.
+//!
+//! ```text
+//! ŵ = (w − μ) / √(σ² + ε)     for each unit: μ, σ² over its inputs
+//! ```
+//!
+//! In front of group norm it gives what batch norm gives, at batches of one or two images.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::module::Module;
+//! use burn::nn::conv::Conv2dConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_nn::WeightStandardizationConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let model = Conv2dConfig::new([3, 8], [3, 3]).init(&Device::flex().autodiff());
+//! let count = model.num_params();
+//! let model = WeightStandardizationConfig::new().attach(model)?;
+//! assert_eq!(model.num_params(), count); // nothing new to learn or to record
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it stands
+//!
+//! On convolutions that a normalisation follows, which takes away the change of scale: choose them with
+//! `group`, and leave the last layer out. Attached once, as [`WeightNorm`](crate::WeightNorm).
+//!
+//! A unit of one input (of a `Linear(1, n)`, a depthwise 1×1 convolution, an embedding of one column) has no
+//! spread: its standardised weight would be 0 whatever is learned. The two weights of a unit of two inputs
+//! would be 1 and −1, with no gradient. `attach` refuses such weights and names the path of the first. To
+//! standardise all others, set the group to
+//! `ParamGroup::all().exclude(ParamGroup::from_path("depthwise.weight"))`.
+//!
+//! - **Records** hold w under its old path, and nothing more: those of the plain model and of this one
+//!   load into each other. (The plain model then computes with w itself.)
+//! - **LoRA** and other reparameterizations: one for each parameter; see [`WeightNorm`](crate::WeightNorm).
+//!
+//! # Cost
+//!
+//! No tensors; about six passes over the weight at every use. Nothing after materialization.
+//!
+//! # Differences
+//!
+//! Three codes, three denominators, and [`Deviation`] has them all: timm's `StdConv2d` (the default here)
+//! has ε inside the root of the population variance; Composer adds it to the population deviation; the
+//! code of the paper's authors adds it to the sample deviation. timm's ε is 1e-6, the others' 1e-5.
+//!
+//! # Suggested values
+//!
+//! With group norm of 32 groups, at any batch size (Qiao et al.).
+//!
+//! # References
+//!
+//! - Qiao, Wang, Liu, Shen, Yuille, *Micro-batch training with batch-channel normalization and weight
+//!   standardization*, 2019, <https://arxiv.org/abs/1903.10520>
+//! - timm, `timm.layers.StdConv2d`; Composer, `composer.algorithms.WeightStandardization`
+
+use crate::init::layer_weights::{LayerWeights, layer_weights};
+use crate::norm::few_values::LEAST_VALUES;
+use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
+use burn::tensor::Tensor;
+use burn_tricks_core::{Config, ConfigError, ParamInfo, UnitAxis, accumulation_dtype, params};
+use serde::{Deserialize, Serialize};
+
+/// What the centred weights of a unit of n inputs are divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Deviation {
+    /// `√(Σ(w − μ)²/n + ε)`: timm.
+    Population,
+    /// `√(Σ(w − μ)²/n) + ε`: Composer.
+    PopulationPlus,
+    /// `√(Σ(w − μ)²/(n − 1)) + ε`: the code of the paper's authors.
+    SamplePlus,
+}
+
+/// Configuration of [`WeightStandardization`].
+#[derive(Config, Debug)]
+pub struct WeightStandardizationConfig {
+    /// ε, greater than 0. Default: 1e-5.
+    #[config(default = 1e-5)]
+    pub epsilon: f64,
+    /// Default: the population's, ε inside the root.
+    #[config(default = "Deviation::Population")]
+    pub deviation: Deviation,
+    /// Which weights, by path or id; of those only the ones with at least two dimensions, whose units must have
+    /// three inputs or more. Default: all.
+    #[config(default = "ParamGroup::all()")]
+    pub group: ParamGroup,
+}
+
+impl WeightStandardizationConfig {
+    /// `model` with standardised weights. They are others than before: train from there.
+    ///
+    /// # Errors
+    ///
+    /// If `epsilon` is not greater than 0, the group matches no weight or one whose units have fewer than three
+    /// inputs, or a parameter of `model` is reparameterized already.
+    pub fn attach<M: Module>(&self, model: M) -> Result<M, ConfigError> {
+        let epsilon = ConfigError::positive("epsilon", self.epsilon)?;
+        let weights = layer_weights(&model, &self.group)?;
+        refuse_few_inputs(&model, &weights)?;
+        Ok(model.apply_reparameterization(Attach {
+            weights,
+            epsilon,
+            deviation: self.deviation,
+        }))
+    }
+}
+
+/// Standardises the units of a weight. Attached by [`WeightStandardizationConfig::attach`].
+#[derive(Module, Debug)]
+pub struct WeightStandardization {
+    epsilon: f64,
+    #[module(skip)]
+    deviation: Deviation,
+    #[module(skip)]
+    units: UnitAxis,
+}
+
+impl Reparameterization for WeightStandardization {
+    const NAME: &'static str = "weight_standardization";
+
+    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        let dtype = base.dtype();
+        let w = base.cast(accumulation_dtype(dtype));
+        let dims = w.dims();
+        let n = (dims.iter().product::<usize>() / dims[self.units.axis()]) as f64;
+        let mean = self.units.sum_per_unit(w.clone()).div_scalar(n);
+        let centred = w - mean;
+        let squares = self.units.sum_per_unit(centred.clone().square());
+        let root = |variance: Tensor<D>| {
+            // The root of an exact zero has no gradient; what it divides is zero, whatever it is.
+            let is_zero = variance.clone().equal_elem(0);
+            variance
+                .mask_fill(is_zero, 1.0)
+                .sqrt()
+                .add_scalar(self.epsilon)
+        };
+        let denominator = match self.deviation {
+            Deviation::Population => squares.div_scalar(n).add_scalar(self.epsilon).sqrt(),
+            Deviation::PopulationPlus => root(squares.div_scalar(n)),
+            Deviation::SamplePlus => root(squares.div_scalar((n - 1.0).max(1.0))),
+        };
+        (centred / denominator).cast(dtype)
+    }
+}
+
+/// An error if a unit has one input or two: less the mean and divided by the spread these are 0 and ±1,
+/// whatever they were.
+fn refuse_few_inputs<M: Module>(model: &M, weights: &LayerWeights) -> Result<(), ConfigError> {
+    let inputs = |param: &ParamInfo| {
+        let units = weights.get(&param.path)?;
+        Some(param.shape.iter().product::<usize>() / param.shape[units.axis()].max(1))
+    };
+    let has_few = |param: &ParamInfo| inputs(param).is_some_and(|inputs| inputs < LEAST_VALUES);
+    match params(model).into_iter().find(has_few) {
+        Some(ParamInfo { path, shape, .. }) => {
+            let requirement = "match weights whose units have at least 3 inputs only (1 would be \
+                               standardised to 0 and 2 to ±1, whatever is learned)";
+            let got = format!("{path} {shape:?}");
+            Err(ConfigError::new("group", requirement, got))
+        }
+        None => Ok(()),
+    }
+}
+
+struct Attach {
+    weights: LayerWeights,
+    epsilon: f64,
+    deviation: Deviation,
+}
+
+impl Reparameterizer for Attach {
+    type Reparam = WeightStandardization;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<WeightStandardization>) {
+        let reparameterization = self.weights.get(path).map(|&units| WeightStandardization {
+            epsilon: self.epsilon,
+            deviation: self.deviation,
+            units,
+        });
+        (param, reparameterization)
+    }
+}

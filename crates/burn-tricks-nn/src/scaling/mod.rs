@@ -1,0 +1,7 @@
+//! Scaling of inputs: statistics fitted to training data, applied as a layer and inverted.
+
+pub(crate) mod column_summary;
+pub mod input_scaler;
+pub(crate) mod scaler_config;
+pub(crate) mod scaler_error;
+pub mod unfitted_scaler;

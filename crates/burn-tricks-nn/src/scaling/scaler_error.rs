@@ -1,0 +1,104 @@
+//! What can be wrong with the data that a scaler is fitted on.
+
+use crate::scaling::scaler_config::ScalerConfig;
+use burn::tensor::FloatDType;
+use burn_tricks_core::ConfigError;
+use std::fmt::Display;
+
+/// Data that no scaler can be fitted on, or a configuration that means nothing.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum ScalerError {
+    /// The configuration is outside its range.
+    Config(ConfigError),
+    /// Nothing has been seen yet.
+    Empty,
+    /// A batch is a single number, without an axis that counts samples.
+    Scalar,
+    /// A batch has no such axis, or the axis is the first, which counts samples.
+    Axis {
+        /// The axis that the configuration names.
+        axis: usize,
+        /// The dimensions of the batch.
+        shape: Vec<usize>,
+    },
+    /// A batch has another number of features than the one before it.
+    Features {
+        /// The number so far.
+        expected: usize,
+        /// The number in the batch.
+        got: usize,
+    },
+    /// A value is NaN or infinite. Nothing of its batch has been counted.
+    NonFinite {
+        /// The feature it belongs to, counted from 0.
+        feature: usize,
+        /// The value.
+        value: f64,
+    },
+    /// The shift or the scale of a feature is too large for the type of the statistics, or the scale too
+    /// small to divide by.
+    Range {
+        /// The feature, counted from 0.
+        feature: usize,
+        /// What would be subtracted.
+        shift: f64,
+        /// What would be divided by.
+        scale: f64,
+        /// The type of the statistics.
+        dtype: FloatDType,
+    },
+    /// Two fits of different configurations cannot be merged.
+    Merge {
+        /// The configuration of the one.
+        config: ScalerConfig,
+        /// The configuration of the other.
+        other: ScalerConfig,
+    },
+}
+
+impl Display for ScalerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Empty => write!(f, "a scaler is fitted on at least one sample, got none"),
+            Self::Scalar => write!(
+                f,
+                "a batch must have a first axis, which counts samples, got a single number"
+            ),
+            Self::Axis { axis, shape } => write!(
+                f,
+                "features lie along axis {axis}, which must be one of a batch after its first, \
+                 got a batch of {shape:?}"
+            ),
+            Self::Features { expected, got } => {
+                write!(f, "the batches so far have {expected} features, got {got}")
+            }
+            Self::NonFinite { feature, value } => {
+                write!(f, "feature {feature} must be finite, got {value}")
+            }
+            Self::Range {
+                feature,
+                shift,
+                scale,
+                dtype,
+            } => write!(
+                f,
+                "the statistics of feature {feature} must be numbers that {dtype:?} can hold and divide \
+                 by, got shift {shift:e} and scale {scale:e}"
+            ),
+            Self::Merge { config, other } => write!(
+                f,
+                "fits to be merged must have one configuration, got {config:?} and {other:?}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ScalerError {}
+
+impl From<ConfigError> for ScalerError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
