@@ -87,7 +87,7 @@
 //! A record knows the axis that the statistics belong to, and a scaler of another axis refuses it. Burn
 //! compares shapes when it loads a record, so the axis is recorded as one: `axis` is a tensor of one element
 //! for axis 1, of two for axis 2, and of none for [`ScaleBy::Whole`]. "scaler.axis: shape mismatch, expected
-//! Shape { dims: [2] } but record has Shape { dims: [1] }" is a record of axis 1 for a scaler of axis 2. The
+//! Shape { dims: \[2\] } but record has Shape { dims: \[1\] }" is a record of axis 1 for a scaler of axis 2. The
 //! [kind](crate::ScalerKind) of scaling is not recorded: the shift and the scale say all of it.
 //!
 //! # Cost
