@@ -1,51 +1,30 @@
 #![doc = include_str!("../README.md")]
 
-mod epoch_batches;
-pub mod epoch_clock;
-mod epoch_end;
-pub mod epoch_loader;
-mod finished;
+pub mod data;
 #[doc = include_str!("from_keras_and_lightning.md")]
 pub mod from_keras_and_lightning {}
-pub mod grad_norm;
-mod launch;
-mod launch_error;
+pub mod metric;
 pub mod plateau;
-mod record_file;
-mod records_on_trial;
-mod retention;
-mod run_files;
-mod run_lock;
-pub mod sample_loss;
 pub mod session;
-mod session_error;
-mod session_metrics;
 #[doc = include_str!("several_devices.md")]
 pub mod several_devices {}
-mod setup;
-mod sight;
-mod state_error;
-pub mod stop_early;
-mod stop_handle;
+pub mod stop;
 pub mod trick;
-pub mod tricked;
-pub mod update_ratio;
-mod watched;
 
-pub use epoch_clock::EpochClock;
-pub use epoch_loader::{EpochLoader, EpochLoaderConfig, Seeded};
-pub use finished::{Ended, Finished};
-pub use grad_norm::{GradNorm, GradNormMetric};
-pub use launch_error::LaunchError;
+pub use data::epoch_clock::EpochClock;
+pub use data::epoch_loader::{EpochLoader, EpochLoaderConfig, Seeded};
+pub use metric::grad_norm::{GradNorm, GradNormMetric};
+pub use metric::sample_loss::SampleLossMetric;
+pub use metric::update_ratio::{UpdateRatio, UpdateRatioMetric};
 pub use plateau::SharedPlateau;
-pub use sample_loss::SampleLossMetric;
+pub use session::finished::{Ended, Finished};
+pub use session::launch_error::LaunchError;
+pub use session::run_description::Change;
+pub use session::session_error::SessionError;
+pub use session::session_metrics::SessionMetrics;
 pub use session::{Session, SessionExt};
-pub use session_error::SessionError;
-pub use session_metrics::SessionMetrics;
-pub use setup::Change;
-pub use state_error::StateError;
-pub use stop_early::{MissingMetric, SupervisedTrainingExt};
-pub use stop_handle::StopHandle;
+pub use stop::stop_early::{MissingMetric, SupervisedTrainingExt};
+pub use stop::stop_handle::StopHandle;
 pub use trick::Trick;
-pub use tricked::{Tricked, TrickedExt};
-pub use update_ratio::{UpdateRatio, UpdateRatioMetric};
+pub use trick::state_error::StateError;
+pub use trick::tricked::{Tricked, TrickedExt};

@@ -1,7 +1,7 @@
 //! One of Burn's files of a set of checkpoints: the checkpointer that Burn writes, loads and deletes it by.
 
-use crate::epoch_end::Witness;
-use crate::run_files::RunFiles;
+use crate::session::epoch_end::Witness;
+use crate::session::run_files::RunFiles;
 use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
 use burn_tricks_checkpoint::file;
 

@@ -76,7 +76,7 @@
 //!
 //! | for the same weights as without an interruption | else |
 //! | --- | --- |
-//! | an [`EpochLoader`](crate::epoch_loader) for training, and a session made [with it](SessionExt::session_with) | another order of samples, another dropout |
+//! | an [`EpochLoader`](crate::data::epoch_loader) for training, and a session made [with it](SessionExt::session_with) | another order of samples, another dropout |
 //! | Burn's file metric logger (the default) | the in-memory one has no value after it, and the run ends with [`MissingMetric`](crate::MissingMetric) |
 //! | `BURN_DEVICE`, or our optimizers, with several backends compiled in | Burn's optimizers reload on the default device |
 //!
@@ -108,12 +108,32 @@
 //! every set, and holds model and optimizer state twice while it looks whether they fit. Of any other with a
 //! criterion: a copy of the validated model on its device, until a better one comes.
 
-use crate::epoch_end::{Clock, EpochEnd};
+pub(crate) mod checkpoint_retention;
+pub(crate) mod epoch_end;
+pub(crate) mod finished;
+pub(crate) mod launch;
+pub(crate) mod launch_error;
+pub(crate) mod learner_view;
+pub(crate) mod record_file;
+pub(crate) mod records_on_trial;
+pub(crate) mod run_description;
+pub(crate) mod run_files;
+pub(crate) mod run_lock;
+pub(crate) mod session_error;
+pub(crate) mod session_metrics;
+
+use crate::data::epoch_clock::EpochClock;
+use crate::data::epoch_loader::EpochLoader;
+use crate::plateau::SharedPlateau;
 use crate::plateau::Watching;
-use crate::run_files::RunFiles;
-use crate::session_metrics::SessionMetrics;
-use crate::setup::Setup;
-use crate::{EpochClock, EpochLoader, SessionError, SharedPlateau, StopHandle, Trick, Tricked};
+use crate::session::epoch_end::{Clock, EpochEnd};
+use crate::session::run_description::Setup;
+use crate::session::run_files::RunFiles;
+use crate::session::session_error::SessionError;
+use crate::session::session_metrics::SessionMetrics;
+use crate::stop::stop_handle::StopHandle;
+use crate::trick::Trick;
+use crate::trick::tricked::Tricked;
 use burn::lr_scheduler::LrScheduler;
 use burn::module::Module;
 use burn::train::metric::store::Split;

@@ -3,9 +3,12 @@
 //! Where Burn loads them itself, in the launch of a training, it panics if one does not fit, or drops
 //! silently what does not.
 
-use crate::run_files::RunFiles;
-use crate::sight::optimizer_of;
-use crate::{Change, SessionError, Trick, Tricked};
+use crate::session::learner_view::optimizer_of;
+use crate::session::run_description::Change;
+use crate::session::run_files::RunFiles;
+use crate::session::session_error::SessionError;
+use crate::trick::Trick;
+use crate::trick::tricked::Tricked;
 use burn::lr_scheduler::LrSchedulerRecord;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};

@@ -1,6 +1,7 @@
 //! Why a launch failed.
 
-use crate::{Finished, SessionError};
+use crate::session::finished::Finished;
+use crate::session::session_error::SessionError;
 use std::fmt::{Debug, Display};
 
 /// Why [`Session::launch`](crate::Session::launch) failed, and what was trained until then.

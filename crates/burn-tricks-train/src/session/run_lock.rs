@@ -3,7 +3,7 @@
 //! The operating system holds the lock, and gives it up when the process ends, in whatever way: what a killed
 //! process leaves behind is a file with a number in it, and no lock.
 
-use crate::SessionError;
+use crate::session::session_error::SessionError;
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::Path;

@@ -1,17 +1,22 @@
 //! A session is launched: from its newest complete checkpoint, if it has one.
 
-use crate::epoch_end::{EpochEnd, Witness};
-use crate::finished::{Best, BestInMemory, Ended, Finished};
-use crate::records_on_trial::check_records;
-use crate::retention::Retention;
-use crate::run_files::{Found, RunFiles, RunState};
-use crate::run_lock::RunLock;
-use crate::session_metrics::logged_twice;
-use crate::setup::Setup;
-use crate::sight::first_rates;
+use crate::session::Session;
+use crate::session::checkpoint_retention::Retention;
+use crate::session::epoch_end::{EpochEnd, Witness};
+use crate::session::finished::{Best, BestInMemory, Ended, Finished};
+use crate::session::launch_error::LaunchError;
+use crate::session::learner_view::first_rates;
+use crate::session::records_on_trial::check_records;
+use crate::session::run_description::Change;
+use crate::session::run_description::Setup;
+use crate::session::run_files::{Found, RunFiles, RunState};
+use crate::session::run_lock::RunLock;
+use crate::session::session_error::SessionError;
+use crate::session::session_metrics::logged_twice;
+use crate::trick::Trick;
 use crate::trick::load_part;
-use crate::tricked::lock;
-use crate::{Change, LaunchError, Session, SessionError, Trick, Tricked};
+use crate::trick::tricked::Tricked;
+use crate::trick::tricked::lock;
 use burn::module::Module;
 use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
 use burn::train::metric::store::EventStoreClient;

@@ -1,6 +1,6 @@
 //! Numbers that a trick measures on the device and a metric shows.
 
-use crate::tricked::lock;
+use crate::trick::tricked::lock;
 use burn::tensor::{Tensor, TensorReadError};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -41,13 +41,13 @@ macro_rules! watched_metric {
         #[derive(Clone)]
         pub struct $metric {
             name: burn::train::metric::MetricName,
-            watched: $crate::watched::Watched,
+            watched: $crate::metric::queued_numbers::Watched,
             last: Option<f64>,
             state: burn::train::metric::state::NumericMetricState,
         }
 
         impl $metric {
-            fn of(watched: &$crate::watched::Watched, name: &str) -> Self {
+            fn of(watched: &$crate::metric::queued_numbers::Watched, name: &str) -> Self {
                 Self {
                     name: std::sync::Arc::new(name.to_owned()),
                     watched: watched.clone(),

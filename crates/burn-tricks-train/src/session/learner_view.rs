@@ -4,8 +4,9 @@
 //! methods of its model: the optimizer to `TrainStep::optimize`, and `Module::valid` makes the model to
 //! validate. A [`Tricked`] model shows them to the session here.
 
-use crate::tricked::lock;
-use crate::{Trick, Tricked};
+use crate::trick::Trick;
+use crate::trick::tricked::Tricked;
+use crate::trick::tricked::lock;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer};

@@ -58,8 +58,8 @@
 //! Lightning and Keras swap averaged weights into the model for validation. Here the validated model is
 //! another value.
 
-use crate::Trick;
-use crate::sight::Sight;
+use crate::session::learner_view::Sight;
+use crate::trick::Trick;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};

@@ -1,6 +1,8 @@
 //! Metrics that a session registers, each name once for each split.
 
-use crate::{Session, Trick, Tricked};
+use crate::session::Session;
+use crate::trick::Trick;
+use crate::trick::tricked::Tricked;
 use burn::module::Module;
 use burn::train::logger::{FileMetricLogger, MetricLogger as _};
 use burn::train::metric::store::Split;

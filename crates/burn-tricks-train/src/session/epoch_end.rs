@@ -4,10 +4,11 @@
 //! A session's hooks run once per epoch, at whichever question comes first, so that a checkpoint sees
 //! what they did.
 
-use crate::setup::Setup;
-use crate::stop_early::MissingMetric;
-use crate::tricked::lock;
-use crate::{EpochClock, StateError};
+use crate::data::epoch_clock::EpochClock;
+use crate::session::run_description::Setup;
+use crate::stop::stop_early::MissingMetric;
+use crate::trick::state_error::StateError;
+use crate::trick::tricked::lock;
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{EarlyStoppingStrategy, Interrupter, Interruption, TrainingError};

@@ -111,7 +111,10 @@
 //! That of what it does. A trick must not read numbers from the device in `before` and `after`: the step would
 //! wait for it.
 
-use crate::StateError;
+pub(crate) mod state_error;
+pub mod tricked;
+
+use crate::trick::state_error::StateError;
 use burn::module::{Module, ModuleDisplay};
 use burn::optim::GradientsParams;
 use burn::store::ModuleRecord;

@@ -1,6 +1,6 @@
 //! Going through the batches of an epoch: made where they are asked for, or ahead by threads.
 
-use crate::epoch_loader::EpochLoader;
+use crate::data::epoch_loader::EpochLoader;
 use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use std::sync::mpsc;

@@ -30,8 +30,8 @@
 //! The norm, one read of all gradients; one number read from the device per step, on the thread of the
 //! metrics.
 
-use crate::Trick;
-use crate::watched::{Watched, watched_metric};
+use crate::metric::queued_numbers::{Watched, watched_metric};
+use crate::trick::Trick;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_grad::{GradientsExt as _, Norm};

@@ -39,7 +39,7 @@
 //! Burn's `MetricEarlyStoppingStrategy` goes on, with a warning in the log, when its metric was not registered, and
 //! Burn's result is the last model.
 
-use crate::StopHandle;
+use crate::stop::stop_handle::StopHandle;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::metric::{Adaptor, Metric, Numeric};
 use burn::train::{

@@ -119,8 +119,8 @@
 //! workers, so that what augmentation draws depends on their number; here it is seeded per sample. A batcher
 //! that panics in a worker panics where its batch is asked for.
 
-use crate::EpochClock;
-use crate::epoch_batches::{Ahead, Here};
+use crate::data::epoch_batches::{Ahead, Here};
+use crate::data::epoch_clock::EpochClock;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::{Dataset, DatasetError};

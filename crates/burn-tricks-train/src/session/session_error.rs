@@ -1,6 +1,8 @@
 //! Why a session cannot begin, failed, or cannot give back a model.
 
-use crate::{Change, MissingMetric, StateError};
+use crate::session::run_description::Change;
+use crate::stop::stop_early::MissingMetric;
+use crate::trick::state_error::StateError;
 use burn::train::TrainingError;
 use std::fmt::Display;
 use std::path::PathBuf;

@@ -1,10 +1,13 @@
 //! What a session returns.
 
-use crate::epoch_end::EpochEnd;
-use crate::run_files::RunFiles;
+use crate::session::epoch_end::EpochEnd;
+use crate::session::run_description::Change;
+use crate::session::run_files::RunFiles;
+use crate::session::session_error::SessionError;
+use crate::trick::Trick;
 use crate::trick::load_part;
-use crate::tricked::lock;
-use crate::{Change, SessionError, Trick, Tricked};
+use crate::trick::tricked::Tricked;
+use crate::trick::tricked::lock;
 use burn::module::Module;
 use burn::train::metric::MetricName;
 use burn::train::renderer::MetricsRenderer;

@@ -29,8 +29,8 @@
 //!
 //! - Karpathy, *CS231n*, "Ratio of weights:updates", <https://cs231n.github.io/neural-networks-3/>
 
-use crate::Trick;
-use crate::watched::{Watched, watched_metric};
+use crate::metric::queued_numbers::{Watched, watched_metric};
+use crate::trick::Trick;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;

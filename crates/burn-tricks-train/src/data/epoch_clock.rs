@@ -1,6 +1,6 @@
 //! Which epoch it is.
 
-use crate::tricked::lock;
+use crate::trick::tricked::lock;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 

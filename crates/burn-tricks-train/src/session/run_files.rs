@@ -5,9 +5,9 @@
 //! the epochs. Burn writes each of its three on a thread of its own. A set is complete when all four are
 //! there and have the checksums they were written with.
 
-use crate::SessionError;
-use crate::record_file::RecordFile;
-use crate::setup::Setup;
+use crate::session::record_file::RecordFile;
+use crate::session::run_description::Setup;
+use crate::session::session_error::SessionError;
 use burn::tensor::Bytes;
 use burn::train::checkpoint::Checkpoint;
 use burn_tricks_checkpoint::file;
