@@ -27,7 +27,7 @@
 //! # Where it stands
 //!
 //! After the training. It is the uniform [soup](crate::soup) of the files, and the [LAWA](crate::lawa)
-//! of a run's last ones; [`recalibrate`](crate::recalibrate) batch norm afterwards.
+//! of a run's last ones; [`recalibrate`](crate::recalibration) batch norm afterwards.
 //!
 //! # Cost
 //!
@@ -49,7 +49,7 @@
 //! - Vaswani et al., *Attention is all you need*, 2017, section 6.1, <https://arxiv.org/abs/1706.03762>
 //! - fairseq, `scripts/average_checkpoints.py`
 
-use crate::AverageError;
+use crate::average_error::AverageError;
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn_tricks_core::{Buffers, Snapshot};

@@ -75,7 +75,7 @@
 //!
 //! After the optimizer's step, once per step. Validate, stop and keep the best with
 //! [`model`](Ema::model), train with the model itself. Running statistics of batch norm are averaged too
-//! unless [`Buffers::Copy`] is asked for; where they matter, [`recalibrate`](crate::recalibrate) them.
+//! unless [`Buffers::Copy`] is asked for; where they matter, [`recalibrate`](crate::recalibration) them.
 //! State that follows from the weights ([`Derived`](crate::Derived), as the vectors of spectral norm) is
 //! calculated anew from the averaged weights when the model is handed out.
 //!

@@ -43,9 +43,9 @@
 //! - Karras et al., *Analyzing and improving the training dynamics of diffusion models*, 2024,
 //!   <https://arxiv.org/abs/2312.02696>, on how much the best decay depends on everything else
 
+use crate::ema::{Ema, EmaConfig};
 use crate::recorded::Kind;
 use crate::running::{Live, Running};
-use crate::{Ema, EmaConfig};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
 use burn_tricks_core::ConfigError;

@@ -30,7 +30,7 @@
 //! # Where it stands
 //!
 //! After the trainings. Score on validation data: the choice of ingredients is fitted to them.
-//! [`recalibrate`](crate::recalibrate) batch norm afterwards, or inside the score.
+//! [`recalibrate`](crate::recalibration) batch norm afterwards, or inside the score.
 //!
 //! # Cost
 //!
@@ -51,7 +51,7 @@
 //! - Wortsman et al., *Model soups: averaging weights of multiple fine-tuned models improves accuracy
 //!   without increasing inference time*, 2022, <https://arxiv.org/abs/2203.05482>
 
-use crate::AverageError;
+use crate::average_error::AverageError;
 use burn::module::Module;
 use burn_tricks_core::{Buffers, Config, Goal, Snapshot};
 use serde::{Deserialize, Serialize};

@@ -36,7 +36,7 @@
 //!
 //! After the optimizer's step. The learning rate is the schedule's business: hold or cycle it from the
 //! step that `start_after` names, e.g. a cosine from the initial rate to the SWA rate, held at its end,
-//! of `burn-tricks-schedule`. Afterwards [`recalibrate`](crate::recalibrate) batch norm: the statistics
+//! of `burn-tricks-schedule`. Afterwards [`recalibrate`](crate::recalibration) batch norm: the statistics
 //! of the mean weights are not the mean of the statistics.
 //!
 //! # Cost

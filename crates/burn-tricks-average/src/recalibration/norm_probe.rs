@@ -8,11 +8,13 @@
 //! statistic stays pending until the next, one that is no longer −0 without its pending update has looked
 //! at two.
 
-use crate::momentum::{far, momentum};
-use crate::norm_layers::{NormLayer, Source};
-use crate::recalibration_error::RecalibrationError;
-use crate::running_statistics::{MEAN, RunningStatistics, VARIANCE, last, parent, write};
-use crate::statistics::Statistics;
+use crate::recalibration::norm_layers::{NormLayer, Source};
+use crate::recalibration::norm_momentum::{far, momentum};
+use crate::recalibration::pooled_statistics::Statistics;
+use crate::recalibration::recalibration_error::RecalibrationError;
+use crate::recalibration::running_statistics::{
+    MEAN, RunningStatistics, VARIANCE, last, parent, write,
+};
 use burn::module::{Flag, Module, ModuleMapper, Param, ParamId};
 use burn::tensor::DType;
 use burn_tricks_core::PathTracker;

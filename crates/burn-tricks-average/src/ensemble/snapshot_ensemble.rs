@@ -61,8 +61,9 @@
 //! - Garipov et al., *Loss surfaces, mode connectivity, and fast ensembling of DNNs*, 2018,
 //!   <https://arxiv.org/abs/1802.10026>, for shorter cycles
 
+use crate::ensemble::ensemble_error::EnsembleError;
+use crate::ensemble::{Ensemble, EnsembleConfig};
 use crate::recorded::{Kind, read_members, record_members};
-use crate::{Ensemble, EnsembleConfig, EnsembleError};
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{Bool, Int, Tensor};

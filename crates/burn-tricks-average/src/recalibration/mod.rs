@@ -104,11 +104,18 @@
 //! - Chan, Golub, LeVeque, *Algorithms for computing the sample variance*, 1983, for the pooling
 //! - PyTorch, `torch.optim.swa_utils.update_bn`
 
-use crate::norm_layers::norm_layers;
-use crate::norm_probe::NormProbe;
-use crate::recalibration_error::RecalibrationError;
-use crate::running_statistics::{MEAN, VARIANCE, join, write};
-use crate::statistics::Statistics;
+pub(crate) mod norm_layers;
+pub(crate) mod norm_momentum;
+pub(crate) mod norm_probe;
+pub(crate) mod pooled_statistics;
+pub(crate) mod recalibration_error;
+pub(crate) mod running_statistics;
+
+use crate::recalibration::norm_layers::norm_layers;
+use crate::recalibration::norm_probe::NormProbe;
+use crate::recalibration::pooled_statistics::Statistics;
+use crate::recalibration::recalibration_error::RecalibrationError;
+use crate::recalibration::running_statistics::{MEAN, VARIANCE, join, write};
 use burn::module::{Module, ParamGroup};
 use burn_tricks_core::{Config, Snapshot};
 use serde::{Deserialize, Serialize};

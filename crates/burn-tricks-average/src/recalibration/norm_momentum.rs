@@ -6,8 +6,8 @@
 //! again. A layer for which one of these does not hold, in any channel of either statistic, follows another
 //! rule, and is refused.
 
-use crate::recalibration_error::RecalibrationError;
-use crate::running_statistics::{MEAN, RunningStatistics, VARIANCE};
+use crate::recalibration::recalibration_error::RecalibrationError;
+use crate::recalibration::running_statistics::{MEAN, RunningStatistics, VARIANCE};
 use burn::tensor::DType;
 
 /// The momentum of a layer, given what 0, [`far`] and its negative became.

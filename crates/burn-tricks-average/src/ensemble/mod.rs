@@ -90,7 +90,11 @@
 //! - Lakshminarayanan, Pritzel, Blundell, *Simple and scalable predictive uncertainty estimation using
 //!   deep ensembles*, 2017, <https://arxiv.org/abs/1612.01474>
 
-use crate::EnsembleError;
+pub(crate) mod ensemble_error;
+pub mod snapshot_ensemble;
+pub mod uncertainty;
+
+use crate::ensemble::ensemble_error::EnsembleError;
 use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::tensor::{Device, Int, Tensor, activation::softmax};
 use burn_tricks_core::{Config, ConfigError, Difference, PlaceKind, force_init, params, places};

@@ -1,7 +1,7 @@
 //! The layers of a module that keep running statistics, and what is known of them.
 
-use crate::recalibration_error::RecalibrationError;
-use crate::running_statistics::{MEAN, VARIANCE, join, last, parent};
+use crate::recalibration::recalibration_error::RecalibrationError;
+use crate::recalibration::running_statistics::{MEAN, VARIANCE, join, last, parent};
 use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
 use burn_tricks_core::{PathTracker, PlaceKind, places};
