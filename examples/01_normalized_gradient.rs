@@ -1,7 +1,7 @@
 //! The normalised gradient: steps whose length does not depend on the gradient's.
 //!
 //! Trains on digits whose loss is multiplied by ever smaller numbers. Plain SGD slows down with the
-//! gradient; the lesson's rule `w ← w − η g/‖g‖` does not notice.
+//! gradient; normalised gradient descent `w ← w − η g/‖g‖` does not notice.
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};

@@ -52,6 +52,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     train(&ClipGradNormConfig::new(1.0))?;
     print!("tensor by tensor        ");
     train(&ClipGradNormConfig::new(1.0).with_scope(NormScope::Tensor))?;
-    print!("the lesson's, above 2   ");
+    print!("to unit norm, above 2   ");
     train(&ClipGradNormConfig::lesson(2.0))
 }

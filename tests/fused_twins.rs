@@ -89,7 +89,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     report.step("SGD, momentum", sum);
     report.step(
-        "SGD, the lesson's",
+        "SGD, momentum of updates",
         UpdateMomentumStep {
             lr,
             momentum,

@@ -210,12 +210,12 @@ pub const RECIPES: &[Recipe] = &[
     }),
     from_baseline(
         "normalized-model",
-        "the lesson's rule: the whole gradient over its norm",
+        "normalised gradient descent: the whole gradient over its norm",
         |setup| setup.normalize = true,
     ),
     from_baseline(
         "normalized-tensor",
-        "the lesson's rule, tensor by tensor",
+        "normalised gradient descent, tensor by tensor",
         |setup| setup.optimizer = || NormalizedGradientConfig::lesson().init(),
     ),
     from_baseline("adagrad", "AdaGrad, learning rate 0.01", |setup| {
@@ -362,7 +362,7 @@ pub const RECIPES: &[Recipe] = &[
     Recipe {
         name: "deep-normalized",
         baseline: Some("deep-unstable"),
-        about: "the lesson's rule: the whole gradient over its norm",
+        about: "normalised gradient descent: the whole gradient over its norm",
         change: |setup| setup.normalize = true,
     },
 ];

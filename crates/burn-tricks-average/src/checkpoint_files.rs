@@ -24,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After the training. It is the uniform [soup](crate::soup) of the files, and the [LAWA](crate::lawa)
 //! of a run's last ones; [`recalibrate`](crate::recalibration) batch norm afterwards.

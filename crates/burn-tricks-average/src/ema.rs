@@ -71,7 +71,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After the optimizer's step, once per step. Validate, stop and keep the best with
 //! [`model`](Ema::model), train with the model itself. Running statistics of batch norm are averaged too

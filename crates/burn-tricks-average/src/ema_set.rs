@@ -19,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Where one [`Ema`] would stand.
 //!

@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After the optimizer's step.
 //!

@@ -12,7 +12,7 @@ use crate::recorded::{Kind, read_members, record_members};
 pub(crate) struct Sampling {
     /// Steps at the start that do not count.
     pub(crate) start_after: usize,
-    /// Of the steps after that, every so-manieth counts.
+    /// After that, one step in this many counts.
     pub(crate) every: usize,
 }
 

@@ -27,7 +27,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After the trainings. Score on validation data: the choice of ingredients is fitted to them.
 //! [`recalibrate`](crate::recalibration) batch norm afterwards, or inside the score.

@@ -32,7 +32,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After the optimizer's step. The learning rate is the schedule's business: hold or cycle it from the
 //! step that `start_after` names, e.g. a cosine from the initial rate to the SWA rate, held at its end,

@@ -22,7 +22,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Before any configuration that counts steps. It is plain numbers and holds no state.
 //!

@@ -55,7 +55,7 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After gradients have been accumulated and unscaled, before the optimizer. Clipping each
 //! micro-batch, or clipping before a sum, bounds something else.
@@ -79,7 +79,7 @@
 //! # Suggested values
 //!
 //! θ = 1 for transformers (Hugging Face's and Megatron's default), 0.25 to 10 for recurrent networks
-//! (Pascanu et al.; the lesson says 1 or 10). Look at the norms of a healthy run first and clip
+//! (Pascanu et al.). Look at the norms of a healthy run first and clip
 //! above most of them.
 //!
 //! # References
@@ -101,7 +101,7 @@ use serde::{Deserialize, Serialize};
 pub enum ClipMode {
     /// It is scaled to the norm θ (PyTorch, optax).
     Rescale,
-    /// It is divided by its norm, which becomes 1 whatever θ is (the lesson).
+    /// It is divided by its norm, which becomes 1 whatever θ is.
     Unit,
 }
 
@@ -133,7 +133,7 @@ impl ClipGradNormConfig {
         Self::new(max_norm).with_epsilon(1e-6)
     }
 
-    /// The lesson's rule: above θ, divide by the norm.
+    /// The rule of the teaching text "Deep Learning Training Tricks": above θ, divide by the norm, which becomes 1.
     pub fn lesson(max_norm: f64) -> Self {
         Self::new(max_norm).with_mode(ClipMode::Unit)
     }

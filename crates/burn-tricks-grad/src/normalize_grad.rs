@@ -1,13 +1,13 @@
 //! The normalised gradient over the whole model.
 //!
 //! Only the direction of the gradient is used, its length is thrown away; in front of plain SGD
-//! this is the lesson's own rule, normalised gradient descent:
+//! this is normalised gradient descent:
 //!
 //! ```text
 //! g ← g / (‖g‖ + ε)        w ← w − η g
 //! ```
 //!
-//! The lesson calls it Adagrad. What the field calls AdaGrad divides each weight's gradient by the
+//! Some teaching texts call it Adagrad. What the field calls AdaGrad divides each weight's gradient by the
 //! root of that weight's own summed squares: `burn_tricks_optim::NormalizedGradientConfig` has
 //! both, and everything between them that needs one tensor at a time. Here is the rest: the norm
 //! over every gradient of the model. A zero gradient gives a zero update, with ε = 0 too.
@@ -49,7 +49,7 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Last before the optimizer. Clipping behind it does nothing unless θ < 1; clipping in front of it
 //! does nothing at all.

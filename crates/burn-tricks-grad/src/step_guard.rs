@@ -56,7 +56,7 @@
 //! # let _ = grads;
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After accumulating and unscaling, before everything that changes gradients. With gradient accumulation, check
 //! the sum: the whole window is skipped, and the accumulator starts anew as it does after a step. (A micro-batch

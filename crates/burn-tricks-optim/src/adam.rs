@@ -46,7 +46,7 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! The optimizer, at the end of the stack: clip before it. A gradient clipping given in the
 //! configuration is Burn's, tensor by tensor, and works in [`init`](AdamConfig::init) only.

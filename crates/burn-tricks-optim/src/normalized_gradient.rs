@@ -6,8 +6,8 @@
 //! | norm over | [`Memory::None`] | [`Memory::Sum`] | [`Memory::Decay`] |
 //! | --- | --- | --- | --- |
 //! | each element ([`Scope::Element`]) | sign SGD | AdaGrad | RMSProp |
-//! | each tensor ([`Scope::Tensor`]) | the lesson's rule, layer by layer | AdaGrad-Norm | layer-wise RMSProp |
-//! | the whole model | the lesson's rule: `burn_tricks_grad::NormalizeGrad` before plain SGD | | |
+//! | each tensor ([`Scope::Tensor`]) | normalised gradient descent, layer by layer | AdaGrad-Norm | layer-wise RMSProp |
+//! | the whole model | normalised gradient descent: `burn_tricks_grad::NormalizeGrad` before plain SGD | | |
 //!
 //! With [`Momentum::OfGradient`] and bias correction the element/decay corner is Adam.
 //!
@@ -62,7 +62,7 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! It is the optimizer at the end of the stack. Rescaling the whole gradient before it (clipping) does
 //! nothing to the corners without memory, since they divide by the norm.
@@ -227,7 +227,7 @@ impl NormalizedGradientConfig {
             .with_bias_correction(true)
     }
 
-    /// The lesson's rule, layer by layer: `w ← w − η g/‖g‖` with the norm over each tensor. For the
+    /// Normalised gradient descent, layer by layer: `w ← w − η g/‖g‖` with the norm over each tensor. For the
     /// norm over the whole model put `burn_tricks_grad::NormalizeGrad` in front of plain SGD.
     pub fn lesson() -> Self {
         Self::new().with_scope(Scope::Tensor)

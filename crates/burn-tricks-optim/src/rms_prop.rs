@@ -42,7 +42,7 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! The optimizer, at the end of the stack: clip before it.
 //!

@@ -34,7 +34,7 @@
 //! # }
 //! ```
 //!
-//! The lesson's momentum, with decoupled decay of the weight matrices:
+//! Momentum of updates (the teaching text's), with decoupled decay of the weight matrices:
 //!
 //! ```
 //! use burn::optim::decay::WeightDecayConfig;
@@ -49,7 +49,7 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! The optimizer, at the end of the stack: clip or normalise before it.
 //!
@@ -65,7 +65,7 @@
 //! - Burn's `MomentumConfig` dampens by 0.1 unless told otherwise, and [`new`](SgdConfig::new) is
 //!   Burn's; PyTorch, optax and Keras do not dampen: [`torch`](SgdConfig::torch),
 //!   [`lesson`](SgdConfig::lesson).
-//! - Keras's momentum is the lesson's, and so is its Nesterov: `w + γ v − η g`.
+//! - Keras's momentum is that of updates, and so is its Nesterov: `w + γ v − η g`.
 //! - PyTorch refuses Nesterov with dampening; Burn and [`MomentumForm::OfGradient`] allow it.
 //! - A factor of 0 is plain SGD and keeps no state, as in PyTorch; Burn's still dampens then.
 //!
@@ -100,7 +100,7 @@ use serde::{Deserialize, Serialize};
 pub enum MomentumForm {
     /// Gradients, to which the current η is applied (PyTorch, Burn, optax).
     OfGradient,
-    /// Updates, each with the η that it was made with (the lesson, Keras).
+    /// Updates, each with the η that it was made with, as in Keras.
     OfUpdate,
 }
 

@@ -19,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Anywhere. What a schedule can be asked besides its next rate ([`Curve`](crate::Curve),
 //! [`Cycles`](crate::Cycles), `observe`) is to be asked before it is boxed.

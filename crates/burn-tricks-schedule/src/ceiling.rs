@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Around any `LrScheduler`: what is inside it is bounded, what is outside it is not. A plateau has a
 //! floor of its own, which never lifts the wrapped rate.

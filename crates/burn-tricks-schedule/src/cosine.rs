@@ -31,7 +31,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! It gives the `lr` of `ModuleOptimizer::step`, often behind a [`Warmup`](crate::Warmup) and with
 //! what the warm-up leaves of the run as T.

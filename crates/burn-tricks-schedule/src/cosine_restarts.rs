@@ -32,7 +32,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! It gives the `lr` of `ModuleOptimizer::step`. [`CosineRestarts::is_cycle_end`] says after which
 //! steps a snapshot is worth keeping; behind a warm-up or in another wrapper, ask that ([`Cycles`]).

@@ -35,7 +35,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! It gives the `lr` of `ModuleOptimizer::step`. [`Cyclic::is_trough`] says after which steps a snapshot is
 //! worth keeping; behind a warm-up or in another wrapper, ask that ([`Cycles`]).

@@ -43,7 +43,7 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! It gives the `lr` of `ModuleOptimizer::step`, or the third argument of Burn's `Learner::new`. With
 //! accumulated gradients one step is one optimizer step, not one batch.

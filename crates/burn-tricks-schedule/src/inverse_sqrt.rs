@@ -41,7 +41,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! It gives the `lr` of `ModuleOptimizer::step`, nearly always behind a [`Warmup`](crate::Warmup).
 //!

@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! It gives the `lr` of `ModuleOptimizer::step`. For a rise in front of another schedule see
 //! [`Warmup`](crate::Warmup).

@@ -31,7 +31,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! It gives the `lr` of `ModuleOptimizer::step`. Inside [`PerEpoch`](crate::PerEpoch) the milestones
 //! are epochs.

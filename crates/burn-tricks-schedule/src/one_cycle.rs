@@ -38,7 +38,7 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! It gives the `lr` of `ModuleOptimizer::step`, for a run of exactly T steps.
 //!

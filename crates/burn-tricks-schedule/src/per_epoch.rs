@@ -39,7 +39,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Around any `LrScheduler`. A plateau inside it changes the rate at the next epoch; outside, at once.
 //!

@@ -42,7 +42,7 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After validation, where early stopping stands too. A wait shorter than early stopping's patience, else
 //! the run ends before the first reduction.

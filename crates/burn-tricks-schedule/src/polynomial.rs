@@ -27,7 +27,7 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! It gives the `lr` of `ModuleOptimizer::step`.
 //!

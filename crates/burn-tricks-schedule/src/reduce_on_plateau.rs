@@ -38,7 +38,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Outermost, so that `observe` is at hand; inside a wrapper it is reached through `inner_mut`. Inside
 //! [`PerEpoch`](crate::PerEpoch) a reduction waits for the next epoch.

@@ -1,7 +1,7 @@
 //! A schedule that repeats its last rate after a skipped step.
 //!
 //! A step that is skipped, because a gradient was not finite, should not use up a step of the schedule. In a
-//! loop of one's own the schedule is simply not stepped. Burn's `Learner` asks its schedule for a rate before
+//! hand-written loop the schedule is simply not stepped. Burn's `Learner` asks its schedule for a rate before
 //! the gradients are known; this wrapper, told by a [`SkipCount`] that a step was skipped, gives the next step
 //! the same rate again.
 //!
@@ -24,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Outermost: what stands around it counts a repeated rate as a step of its own. A `PerEpoch` inside it counts
 //! the steps that were taken, so that its epochs end later than the loader's by as many steps as were skipped.

@@ -38,7 +38,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! It holds two `LrScheduler`s, and is one itself: three phases are a sequence of a sequence and a schedule.
 //! Inside [`PerEpoch`](crate::PerEpoch) its milestones are epochs.

@@ -41,7 +41,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Around any `LrScheduler`, and around what Burn's `init()` gives
 //! ([`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt)). Outside

@@ -58,7 +58,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Beside early stopping, after each check. With an average of weights, keep the average: it is what was
 //! checked.

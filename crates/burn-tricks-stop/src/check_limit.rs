@@ -27,7 +27,7 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After validation, beside a criterion that looks at the metric: alone it knows of no best check.
 //!

@@ -89,7 +89,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After validation. [`BestWeights`](crate::BestWeights) keeps the model of the best check. In Burn's
 //! `Learner` the adapter of `burn-tricks-train` calls it.

@@ -63,7 +63,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! In place of [`EarlyStopping`](crate::EarlyStopping), or with it in [`Any`](crate::Any), where the
 //! latter has a target and a divergence limit and a patience of `usize::MAX`.

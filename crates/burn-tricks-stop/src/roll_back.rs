@@ -80,7 +80,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After the best weights are kept, before the verdict is obeyed. A criterion must tell of divergence:
 //! [`EarlyStopping`](crate::EarlyStopping) with a divergence limit, or with

@@ -24,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! With a clock of one's own, here one that moves on by a minute whenever it is read:
+//! With another clock, here one that advances by a minute whenever it is read:
 //!
 //! ```
 //! use burn_tricks_stop::{StopCriterion, TimeLimitConfig};
@@ -41,7 +41,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After validation, in [`Any`](crate::Any) with a criterion that looks at the metric: alone it knows of no
 //! best check. In [`All`](crate::All) it is a least time.

@@ -65,7 +65,7 @@
 //! # Ok::<(), burn_tricks_average::EnsembleError>(())
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After training. Each member can be an average of weights or the best weights of its own run.
 //!

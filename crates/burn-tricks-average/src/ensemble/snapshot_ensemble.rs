@@ -34,7 +34,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After the optimizer's step that took the last rate of a cycle. The members are those of an
 //! [`Ensemble`](crate::ensemble).

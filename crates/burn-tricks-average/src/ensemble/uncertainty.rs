@@ -30,7 +30,7 @@
 //! assert!((ece - 0.35).abs() < 1e-6); // (|1 − 0.9| + |0 − 0.6|) / 2
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! At validation, on the output of [`Combine::MeanProbabilities`](crate::Combine) or on the softmax of
 //! logits.

@@ -71,7 +71,7 @@
 //! Two assumptions about Burn's layer cannot be checked: that no other type with the same name and fields
 //! divides the variance by another number, and that `forward` runs each layer on one thread.
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After [SWA](crate::swa), a [soup](crate::soup) or an average of checkpoints; before validation. Use
 //! training data, scaled and augmented as in training, in batches of the size of training: each batch norm

@@ -44,7 +44,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Between poolings, one or a few after the other, in a network for images.
 //!
@@ -59,7 +59,7 @@
 //!   keep (pytorch/vision#906). Here it is 5×5.
 //! - On wgpu (measured on software Vulkan, without autotune) Burn 0.22.1 gets the weights' gradient of a
 //!   convolution with one output channel wrong in most places, with a batch norm and without, by up to several
-//!   times the largest and without a word; its other backends agree. There each part needs two channels:
+//!   times the largest, and report no error; its other backends agree. There each part needs two channels:
 //!   `one` ≥ 8 in [`google_net`](InceptionBlockConfig::google_net).
 //! - The paper of 2015 has no batch norm; torchvision has, with ε = 1e-3. Here Burn's ε = 1e-5.
 //!

@@ -34,7 +34,7 @@
 //! let re_zero = LayerScaleConfig::re_zero();
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Last in a residual branch: [`ResidualConfig`](crate::ResidualConfig) puts it there. Leave γ out of weight
 //! decay, which pulls it to 0.

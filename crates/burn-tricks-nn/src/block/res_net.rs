@@ -36,7 +36,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! A model for a cross-entropy loss: it gives logits. It takes images of any size, with pixels scaled.
 //!

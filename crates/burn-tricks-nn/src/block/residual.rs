@@ -56,7 +56,7 @@
 //!
 //! A branch that is no [`Forward`] goes in by a closure: `block.forward_with(x, |branch, x| ...)`.
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Around each layer or pair of layers of a deep network. Inside the branch: norm, dropout, stochastic
 //! depth. Leave γ out of weight decay.

@@ -24,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After the optimizer's step, before an average of weights is told. In a `Learner` it is a trick:
 //! `model.with_tricks((max_norm, ema))`. Optimizer states are not touched.

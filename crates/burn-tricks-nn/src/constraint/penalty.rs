@@ -41,7 +41,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! In the loss, before `backward`: an adaptive optimizer divides the penalty's gradient by what it divides
 //! the others by, and a clip counts it. Weight decay that does not pass through the optimizer's moments

@@ -31,7 +31,7 @@
 //! assert_eq!(first, second);
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Directly after the optimizer's step, before constraints and averages. In a `Learner` it is a trick:
 //! `model.with_tricks((TiedWeights, ema))`.

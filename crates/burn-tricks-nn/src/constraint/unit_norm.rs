@@ -24,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! As [`MaxNorm`](crate::MaxNorm): after the step, in a `Learner` as a trick, on the units of each layer, trained weights only. A group
 //! that matches nothing changes nothing: [`UnitNorm::paths`] lists what it matches. What the units of a grouped

@@ -26,7 +26,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After SELU, with LeCun-normal weights. It acts on an autodiff device while its `training` flag is
 //! set; elsewhere it returns its input. Masks come from the generator of the input's device: see

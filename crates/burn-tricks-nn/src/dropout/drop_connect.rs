@@ -22,7 +22,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! On the weights that `group` chooses; biases are spared. Attached once, as
 //! [`WeightNorm`](crate::WeightNorm). It drops where the weight is on an autodiff device and the

@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Last in a residual branch, before the sum. It acts on an autodiff device while its `training` flag
 //! is set, as Burn's own `Dropout`; elsewhere it returns its input.

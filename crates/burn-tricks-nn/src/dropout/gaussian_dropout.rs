@@ -22,7 +22,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Where dropout stands: after an activation. It acts on an autodiff device while its `training` flag
 //! is set; elsewhere it returns its input. Noise comes from the generator of the input's device: see

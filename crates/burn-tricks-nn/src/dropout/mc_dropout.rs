@@ -41,7 +41,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! On a trained model, in place of `valid()`. Burn's dropout does nothing off an autodiff device, so the
 //! model that the closure gets is lifted onto one: no parameter requires a gradient, the flags of dropout

@@ -22,7 +22,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After the activation of a convolution. It acts on an autodiff device while its `training` flag is
 //! set; elsewhere it returns its input. Masks come from the generator of the input's device: see

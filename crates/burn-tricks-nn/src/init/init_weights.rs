@@ -63,7 +63,7 @@
 //! a rule may give any of its paths. Clones of one layer are tied: `vec![layer; 3]` stays three times the
 //! same weights, as it is for Burn's optimizers.
 //!
-//! # Where it stands
+//! # Order
 //!
 //! After the model is made, before anything is [attached](crate#one-reparameterization-for-each-parameter)
 //! to its weights (a reparameterized parameter is refused) and before its optimizer takes a step.

@@ -31,7 +31,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Before anything is attached to the weights and before training, after an initialisation by
 //! [`InitWeightsConfig`](crate::InitWeightsConfig), orthogonal in the paper, with zero biases. The layers are

@@ -39,7 +39,7 @@
 //! # let _ = output;
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Call [`freeze_batch_norms`] after the pretrained record is loaded, and before the optimizer's first step. It
 //! finds Burn's `BatchNorm` and this crate's layers by the names of their types, and leaves all other flags

@@ -24,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! In place of batch norm: fields, paths and records are those of Burn's `BatchNorm`, and each loads the
 //! other's. `ghost_size` of at least the batch is plain batch norm, bit for bit. Running statistics are

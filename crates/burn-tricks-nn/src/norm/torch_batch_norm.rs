@@ -25,7 +25,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! In place of Burn's `BatchNorm`: fields, paths and records are the same, and each loads the other's.
 //! Training behaviour needs an autodiff device and the `training` flag.

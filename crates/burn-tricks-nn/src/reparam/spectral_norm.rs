@@ -31,7 +31,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Attached once, as [`WeightNorm`](crate::WeightNorm). The iteration runs where the weight is on an
 //! autodiff device and the `training` flag is set; after `valid()` or `freeze()` u and v stand still.

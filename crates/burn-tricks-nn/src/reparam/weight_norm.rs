@@ -46,7 +46,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Attached once, after the initial weights are set or loaded and before the optimizer's first step. A
 //! unit is an output of the layer: [`UnitAxis`] knows Burn's layers. Of a grouped transposed convolution it

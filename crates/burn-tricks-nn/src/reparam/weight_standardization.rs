@@ -23,7 +23,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! On convolutions that a normalisation follows, which takes away the change of scale: choose them with
 //! `group`, and leave the last layer out. Attached once, as [`WeightNorm`](crate::WeightNorm).

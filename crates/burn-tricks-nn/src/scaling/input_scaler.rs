@@ -72,7 +72,7 @@
 //! values and more, in the middle of them (three quarters at either end): whatever the rest, such a feature
 //! keeps its units.
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Before everything else, fitted on the training part of the data alone. Fitting is a type of its own
 //! ([`UnfittedScaler`](crate::UnfittedScaler)): a scaler has no method that looks at data. `inverse`

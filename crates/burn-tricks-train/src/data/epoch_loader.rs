@@ -39,7 +39,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! In `SupervisedTraining::new`, whose session is made with the training's loader, and so with its clock:
 //! [`session_with(&loader)`](crate::SessionExt::session_with). Several loaders may share a clock. While
@@ -274,7 +274,7 @@ fn item_seed(loader_seed: u64, epoch: u64, index: usize) -> u64 {
 type Get<I> = dyn Fn(usize, u64) -> Result<I, DatasetError> + Send + Sync;
 
 /// A loader made by [`EpochLoaderConfig::init`] or [`init_seeded`](EpochLoaderConfig::init_seeded), for Burn's
-/// training or a loop of one's own.
+/// training or a hand-written loop.
 pub struct EpochLoader<I, O> {
     config: EpochLoaderConfig,
     get: Arc<Get<I>>,

@@ -19,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Among the tricks: before a clipper for the norm that there was, after it for the norm that is left. For
 //! both, give them names: [`GradNorm::named`]. Behind a [`StepGuard`](burn_tricks_grad::StepGuard) it does not

@@ -25,7 +25,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! In place of `LossMetric`, in training, validation and Burn's evaluator, for every output that has a
 //! `LossInput`. Its name is `LossMetric`'s, "Loss", so that Burn's checkpointing and dashboard find it: register

@@ -16,7 +16,7 @@
 //! # let _ = (update_ratio, metric);
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Among the tricks, anywhere.
 //!

@@ -42,7 +42,7 @@
 //!
 //! See the [crate documentation](crate) for a whole program.
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Last: set everything else on the `SupervisedTraining` before, except metrics that the session has too:
 //! [`metrics`](Session::metrics) registers each once, where Burn would log one of two of a name twice. A
@@ -153,7 +153,7 @@ where
     /// This training, and what happens between its epochs.
     fn session(self) -> Session<M, H>;
 
-    /// The same, with the clock of the training's epoch loader: a run that is resumed goes on with the order
+    /// The same, with the clock of the training's epoch loader: a run that is resumed continues with the order
     /// of samples of the epoch that comes next.
     fn session_with<I, O>(self, loader: &EpochLoader<I, O>) -> Session<M, H> {
         self.session().with_clock(loader.clock())

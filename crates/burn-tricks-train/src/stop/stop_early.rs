@@ -24,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Burn asks, after each epoch's validation, first what to checkpoint and then whether to stop. Both
 //! questions are answered from one observation per epoch. If the metric has no value, the training ends, and

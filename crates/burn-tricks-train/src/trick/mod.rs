@@ -18,7 +18,7 @@
 //!
 //! # Example
 //!
-//! A trick of one's own: Gaussian noise on the gradients, whose variance shrinks with the steps as
+//! A custom trick: Gaussian noise on the gradients, whose variance shrinks with the steps as
 //! `scale / (1 + step)^0.55` (Neelakantan et al., 2015).
 //!
 //! ```
@@ -50,7 +50,7 @@
 //!         self.step = 0;
 //!     }
 //!
-//!     // With these two, a resumed run goes on with the noise of its step.
+//!     // With these two, a resumed run continues with the noise of its step.
 //!     fn state(&self) -> Option<Vec<u8>> {
 //!         Some(self.step.to_le_bytes().to_vec())
 //!     }

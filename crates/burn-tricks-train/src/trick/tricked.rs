@@ -8,7 +8,7 @@
 //!
 //! See the [crate documentation](crate) for a whole program.
 //!
-//! # Where it stands
+//! # Order
 //!
 //! Between the model and the `Learner`. Paths, parameter groups and records are those of the plain
 //! model: a checkpoint of either loads into the other. What the tricks remember is no part of the
