@@ -162,7 +162,7 @@ fn layers_are_told_by_the_names_of_their_types() {
             training: Param::from_bool(true),
         },
     };
-    let config = McDropoutConfig::new(1);
+    let config = McDropoutConfig::new(2);
     let flags = |config: McDropoutConfig| {
         let mc = config.init(&model).unwrap();
         let Mixed { path, norm, own } = mc.model();
@@ -177,11 +177,11 @@ fn layers_are_told_by_the_names_of_their_types() {
     // Inside a reparameterization as well: weights drop, singular vectors stand still.
     let linear = || LinearConfig::new(4, 3).init(&device);
     let drop = DropConnectConfig::new(0.5).attach(linear()).unwrap();
-    let mc = McDropoutConfig::new(1).init(&drop).unwrap();
+    let mc = McDropoutConfig::new(2).init(&drop).unwrap();
     assert_ne!(values(mc.model().weight.val()), values(drop.weight.val()));
     let spectral = SpectralNormConfig::new().attach(linear()).unwrap();
     let dropout = DropoutConfig::new(0.5).init();
-    let mc = McDropoutConfig::new(1).init(&(spectral, dropout)).unwrap();
+    let mc = McDropoutConfig::new(2).init(&(spectral, dropout)).unwrap();
     let weight = || values(mc.model().0.weight.val());
     assert_eq!(weight(), weight());
 }
@@ -219,10 +219,12 @@ fn a_model_that_cannot_draw_and_a_name_that_is_not_met_are_refused() {
 }
 
 #[test]
-fn config_goes_through_json_and_refuses_no_sample() {
+fn config_goes_through_json_and_refuses_fewer_than_two_samples() {
     assert_json(&McDropoutConfig::new(5).with_layers(vec!["Mine".into()]));
     let model = DropoutConfig::new(0.5).init();
     assert_refused(McDropoutConfig::new(0).init(&model), "samples", "0");
+    // Its deviation would be 0, as of a model that is perfectly sure.
+    assert_refused(McDropoutConfig::new(1).init(&model), "samples", "1");
     fn check<T: Send + Sync + Clone>() {}
     check::<McDropout<Net>>();
 }

@@ -125,6 +125,27 @@ fn every_sample_is_in_some_slice() {
 }
 
 #[test]
+fn a_device_with_fewer_samples_than_a_batch_is_refused() {
+    let split = |devices: usize| {
+        let loader = dropping(0, &EpochClock::new());
+        split_dataloader(loader, &vec![Device::flex(); devices])
+    };
+    // 23 samples, of which batches of 4 keep 20: 4 for each, and 7 for the last.
+    for slice in split(5) {
+        assert_eq!(slice.num_items(), 4);
+    }
+    let panic = std::panic::catch_unwind(|| split(6)).err().unwrap();
+    let text = panic.downcast_ref::<String>().unwrap();
+    assert!(
+        text.starts_with("a slice of 3 samples has no batch of 4"),
+        "{text}"
+    );
+    // A device without samples loses none.
+    let empty = dropping(0, &EpochClock::new()).slice(0, 0);
+    assert_eq!(empty.num_items(), 0);
+}
+
+#[test]
 fn fewer_samples_than_a_batch_are_refused() {
     let config = config(0).with_drop_last(true);
     let error = match config.init(data(3), Same, &Device::flex(), &EpochClock::new()) {

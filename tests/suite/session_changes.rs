@@ -10,11 +10,15 @@ use burn::optim::{AdamConfig, AdamWConfig, LearningRate, ModuleOptimizer, SgdCon
 use burn::tensor::Device;
 use burn::train::logger::{FileMetricLogger, MetricLogger as _};
 use burn::train::metric::store::Split;
-use burn::train::metric::{IterationSpeedMetric, LearningRateMetric, LossMetric};
+use burn::train::metric::{
+    IterationSpeedMetric, LearningRateMetric, LossInput, LossMetric, Metric, Numeric,
+};
 use burn::train::{Learner, SupervisedTraining};
 use burn_tricks::prelude::*;
+use burn_tricks::schedule::ReduceOnPlateau;
 use burn_tricks::train::{
-    EpochClock, EpochLoader, EpochLoaderConfig, Finished, LaunchError, SessionError, Tricked,
+    EpochClock, EpochLoader, EpochLoaderConfig, Finished, LaunchError, SampleLossMetric,
+    SessionError, SharedPlateau, Tricked,
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -348,18 +352,62 @@ fn a_metric_is_registered_once_whoever_asks() {
 
 #[test]
 fn a_metric_that_the_training_has_too_is_reported() {
+    fn reported(metric: impl Metric<Input = LossInput> + Numeric + 'static) {
+        let folder = tempfile::tempdir().unwrap();
+        let training = counting(folder.path()).num_epochs(2);
+        let training = training.metric_valid_numeric(LossMetric::new());
+        let session = training.session().without_clock();
+        let (session, _) = session.stop_early(metric, patience(2));
+        let session = session.metrics((IterationSpeedMetric::new(),));
+        let session = session.resumable(folder.path(), 2).unwrap();
+        let finished = session.launch(learner((), 1.0)).unwrap();
+        assert_eq!(finished.logged_twice, ["Loss"]);
+        let text = finished.to_string();
+        assert!(text.ends_with("; `Loss` was registered twice"), "{text}");
+    }
+
+    let _alone = alone();
+    reported(LossMetric::new());
+    reported(SampleLossMetric::new());
+}
+
+#[test]
+fn two_metrics_of_one_name_are_an_error() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let training = counting(folder.path()).num_epochs(2);
-    let training = training.metric_valid_numeric(LossMetric::new());
-    let session = training.session().without_clock();
-    let (session, _) = session.stop_early(LossMetric::new(), patience(2));
-    let session = session.metrics((IterationSpeedMetric::new(),));
-    let session = session.resumable(folder.path(), 2).unwrap();
-    let finished = session.launch(learner((), 1.0)).unwrap();
-    assert_eq!(finished.logged_twice, ["Loss"]);
-    let text = finished.to_string();
-    assert!(text.ends_with("; `Loss` was registered twice"), "{text}");
+    let session = || counting(folder.path()).session();
+    let config = PlateauConfig::new(Goal::Minimize);
+    let plateau = SharedPlateau::new(ReduceOnPlateau::new(1.0, &config).unwrap());
+    // The criterion would watch the mean over batches.
+    let (stopped, _) =
+        (session().metrics((LossMetric::new(),))).stop_early(SampleLossMetric::new(), patience(2));
+    let (reduced, _) = session().stop_early(SampleLossMetric::new(), patience(2));
+    let sessions = [
+        stopped,
+        reduced.reduce_on_plateau(LossMetric::new(), &plateau),
+        session().metrics((LossMetric::new(), SampleLossMetric::new())),
+        session()
+            .metric_train_numeric(LossMetric::new())
+            .metric_train_numeric(SampleLossMetric::new()),
+    ];
+    for (at, session) in sessions.into_iter().enumerate() {
+        let error = session.launch(learner((), 1.0)).err().unwrap();
+        assert!(error.partial.is_none(), "session {at} has begun");
+        let SessionError::SameMetricName { name, .. } = &error.cause else {
+            panic!("session {at}: {error}");
+        };
+        assert_eq!(name, "Loss");
+        let text = error.to_string();
+        for metric in ["::LossMetric", "::SampleLossMetric", "`Loss`"] {
+            assert!(text.contains(metric), "{text}");
+        }
+    }
+    // For another split each is alone.
+    let training = counting(folder.path()).num_epochs(1);
+    let session = (training.session())
+        .metric_train_numeric(LossMetric::new())
+        .metric_valid_numeric(SampleLossMetric::new());
+    session.launch(learner((), 1.0)).unwrap();
 }
 
 /// A rate of 1, that trains in the same directory in its first step.

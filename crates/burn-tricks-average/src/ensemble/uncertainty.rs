@@ -101,9 +101,13 @@ pub fn negative_log_likelihood(probabilities: Tensor<2>, classes: Tensor<1, Int>
 /// If there is no sample or no class, or the two are of different numbers of samples.
 pub fn brier_score(probabilities: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {
     let Checked { p, classes, is_bad } = Checked::new(probabilities, classes);
-    // Σ_c (p_c − 1[c = y])² = Σ_c p_c² − 2 p_y + 1
-    let squares = p.clone().square().sum_dim(1).squeeze_dim::<1>(1);
-    let score = (squares - of_true_class(p, classes) * 2.0 + 1.0).mean();
+    let [samples, columns] = p.dims();
+    let column = Tensor::<1, Int>::arange(0..columns as i64, &p.device()).unsqueeze::<2>();
+    let column = column.expand([samples, columns]);
+    let is_true = column.equal(classes.unsqueeze_dim::<2>(1).expand([samples, columns]));
+    // Each difference by itself: in Σ p² − 2 p_y + 1 a good score would be lost to rounding.
+    let distance = (p.clone() - 1.0).mask_where(is_true.bool_not(), p);
+    let score = distance.square().sum_dim(1).mean();
     score.mask_fill(is_bad, f64::NAN)
 }
 
@@ -143,7 +147,7 @@ pub fn expected_calibration_error(
 }
 
 /// The share of samples that two members classify differently, the mean over all pairs: one number in
-/// [0, 1]. Of a single member 0. NaN if a score is.
+/// [0, 1]. NaN if a score is, and of a single member, which has nobody to disagree with.
 ///
 /// # Shapes
 ///
@@ -179,7 +183,8 @@ pub fn disagreement(members: &[Tensor<2>]) -> Tensor<1> {
             pairs += 1;
         }
     }
-    (sum / pairs.max(1) as f64).mask_fill(is_bad, f64::NAN)
+    // Without a pair 0 / 0.
+    (sum / pairs as f64).mask_fill(is_bad, f64::NAN)
 }
 
 /// Probabilities that were looked at, without waiting for the device.

@@ -96,7 +96,7 @@ const STOCHASTIC: [&str; 7] = [
 /// Configuration of [`McDropout`].
 #[derive(Config, Debug, PartialEq)]
 pub struct McDropoutConfig {
-    /// Forward passes, at least 1.
+    /// Forward passes, at least 2: one alone has no spread.
     pub samples: usize,
     /// Names of further types whose flags are to be set. Default: none.
     #[config(default = "Vec::new()")]
@@ -108,10 +108,15 @@ impl McDropoutConfig {
     ///
     /// # Errors
     ///
-    /// If `samples` is 0, if the model has no layer that draws (its predictions would all be the same, and
+    /// If `samples` is less than 2, if the model has no layer that draws (its predictions would all be the same, and
     /// look perfectly sure), or if no layer with a flag has a name that is in `layers`.
     pub fn init<M: Module>(&self, model: &M) -> Result<McDropout<M>, ConfigError> {
-        let samples = ConfigError::at_least_one("samples", self.samples)?;
+        let samples = self.samples;
+        if samples < 2 {
+            let requirement =
+                "be at least 2 (one pass has no spread, which would look perfectly sure)";
+            return Err(ConfigError::new("samples", requirement, samples));
+        }
         let mut arm = Arm {
             layers: &self.layers,
             containers: Vec::new(),

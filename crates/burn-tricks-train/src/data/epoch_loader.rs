@@ -145,7 +145,8 @@ pub struct EpochLoaderConfig {
     pub shuffle: bool,
     /// Whether the last batch of an epoch is left out if it is short: batch norm cannot train on a batch of
     /// one sample. Shuffled, other samples are left out in each epoch; else always the last of the dataset.
-    /// Default: no.
+    /// Each device has batches of its own: one whose samples are fewer than a batch would train on none of
+    /// them, and the training does not begin (`slice` panics). Default: no.
     #[config(default = false)]
     pub drop_last: bool,
     /// Threads that make batches ahead. Default: 0, batches are made where they are asked for.
@@ -395,9 +396,17 @@ impl<I: Send + Sync + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<
         // Burn divides `num_items` among the slices. Whoever has the last has the samples that an epoch of the
         // whole leaves out, which would else be in no epoch of any.
         let end = if end >= self.kept() { samples } else { end };
-        Arc::new(Self {
+        let slice = Self {
             indices: self.indices[start.min(end)..end].to_vec(),
             ..self.clone()
-        })
+        };
+        let left = slice.indices.len();
+        assert!(
+            slice.kept() > 0 || left == 0,
+            "a slice of {left} samples has no batch of {}, and `drop_last` leaves out shorter ones: \
+             make `batch_size` smaller, it is that of each device",
+            self.config.batch_size
+        );
+        Arc::new(slice)
     }
 }

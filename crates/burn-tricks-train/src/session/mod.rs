@@ -130,14 +130,14 @@ use crate::session::epoch_end::{Clock, EpochEnd};
 use crate::session::run_description::Setup;
 use crate::session::run_files::RunFiles;
 use crate::session::session_error::SessionError;
-use crate::session::session_metrics::SessionMetrics;
+use crate::session::session_metrics::{Registered, SessionMetrics};
 use crate::stop::stop_handle::StopHandle;
 use crate::trick::Trick;
 use crate::trick::tricked::Tricked;
 use burn::lr_scheduler::LrScheduler;
 use burn::module::Module;
 use burn::train::metric::store::Split;
-use burn::train::metric::{Adaptor, Metric, MetricName, Numeric};
+use burn::train::metric::{Adaptor, Metric, Numeric};
 use burn::train::{InferenceStep, Interrupter, LearnerModel, SupervisedTraining, TrainStep};
 use burn_tricks_stop::StopCriterion;
 use serde::Serialize;
@@ -171,6 +171,7 @@ where
             training: self,
             end,
             metrics: Vec::new(),
+            clash: None,
             declared: Setup::default(),
             accepted: BTreeSet::new(),
             files: None,
@@ -191,7 +192,9 @@ where
     pub(crate) interrupter: Interrupter,
     pub(crate) end: EpochEnd,
     /// The metrics that it registered.
-    pub(crate) metrics: Vec<(Split, MetricName)>,
+    pub(crate) metrics: Vec<Registered>,
+    /// Two metrics of one name.
+    pub(crate) clash: Option<SessionError>,
     pub(crate) declared: Setup,
     /// The names of changes that are accepted.
     pub(crate) accepted: BTreeSet<String>,
@@ -256,44 +259,52 @@ where
 
     /// Registers a tuple of numeric metrics for training and validation, each name once: one that
     /// [`stop_early`](Self::stop_early) or [`reduce_on_plateau`](Self::reduce_on_plateau) has registered is
-    /// not registered again. What is registered with the `SupervisedTraining` itself cannot be seen here, and
-    /// would be logged twice.
+    /// not registered again. Two metrics of one name that are not of one type, Burn's `LossMetric` and
+    /// [`SampleLossMetric`](crate::SampleLossMetric) say, are an error of [`launch`](Self::launch). What is
+    /// registered with the `SupervisedTraining` itself cannot be seen here, and would be logged twice.
     pub fn metrics<Ms: SessionMetrics<M, H>>(self, metrics: Ms) -> Self {
         metrics.register(self)
     }
 
-    /// Registers a numeric metric for training, unless one of its name is registered.
+    /// Registers a numeric metric for training, unless one of its name is registered: see
+    /// [`metrics`](Self::metrics).
     pub fn metric_train_numeric<Me>(mut self, metric: Me) -> Self
     where
         Me: Metric + Numeric + 'static,
         <Tricked<M, H> as TrainStep>::Output: Adaptor<Me::Input>,
     {
-        if self.is_new(Split::Train, metric.name()) {
+        if self.is_new(Split::Train, &metric) {
             self.training = self.training.metric_train_numeric(metric);
         }
         self
     }
 
-    /// Registers a numeric metric for validation, unless one of its name is registered.
+    /// Registers a numeric metric for validation, unless one of its name is registered: see
+    /// [`metrics`](Self::metrics).
     pub fn metric_valid_numeric<Me>(mut self, metric: Me) -> Self
     where
         Me: Metric + Numeric + 'static,
         <Tricked<M, H> as InferenceStep>::Output: Adaptor<Me::Input>,
     {
-        if self.is_new(Split::Valid, metric.name()) {
+        if self.is_new(Split::Valid, &metric) {
             self.training = self.training.metric_valid_numeric(metric);
         }
         self
     }
 
-    /// Notes a metric; whether it was not noted before.
-    fn is_new(&mut self, split: Split, metric: MetricName) -> bool {
-        let metric = (split, metric);
-        let new = !self.metrics.contains(&metric);
-        if new {
+    /// Notes a metric; whether none of its name was noted before.
+    fn is_new<Me: Metric>(&mut self, split: Split, metric: &Me) -> bool {
+        let metric = Registered::new(split, metric);
+        let same_name = (self.metrics.iter()).find(|other| other.names_the_same(&metric));
+        let Some(registered) = same_name else {
             self.metrics.push(metric);
+            return true;
+        };
+        if registered.metric != metric.metric {
+            let error = registered.clashes_with(&metric);
+            self.clash.get_or_insert(error);
         }
-        new
+        false
     }
 
     /// Records with each checkpoint a part of the configuration that a session cannot see: that of the

@@ -24,6 +24,16 @@ pub enum SessionError {
         /// Why not.
         reason: String,
     },
+    /// Two metrics of different types have one name, under which Burn logs both: a criterion or a plateau
+    /// might watch the other one.
+    SameMetricName {
+        /// The name.
+        name: String,
+        /// The type of the one that was registered first.
+        first: &'static str,
+        /// The type of the other.
+        second: &'static str,
+    },
     /// The session is resumable, and was told neither by what [clock](crate::Session::with_clock) its loader
     /// orders the samples nor that it [needs none](crate::Session::without_clock). A resumed run would see
     /// the order of its first epoch again.
@@ -102,6 +112,14 @@ impl Display for SessionError {
             Self::Declared { name, reason } => {
                 write!(f, "`{name}` was declared and cannot be recorded: {reason}")
             }
+            Self::SameMetricName {
+                name,
+                first,
+                second,
+            } => write!(
+                f,
+                "two metrics have the name `{name}`, {first} and {second}: register one of them"
+            ),
             Self::NoClock => write!(
                 f,
                 "a resumable session needs the clock of its epoch loader, or its order of samples would \

@@ -1,6 +1,7 @@
 //! Metrics that a session registers, each name once for each split.
 
 use crate::session::Session;
+use crate::session::session_error::SessionError;
 use crate::trick::Trick;
 use crate::trick::tricked::Tricked;
 use burn::module::Module;
@@ -51,16 +52,50 @@ tuple_of_metrics!(A, B, C, D);
 tuple_of_metrics!(A, B, C, D, E);
 tuple_of_metrics!(A, B, C, D, E, F);
 
+/// A metric that a session registered.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    split: Split,
+    name: MetricName,
+    /// Its type.
+    pub(crate) metric: &'static str,
+}
+
+impl Registered {
+    pub(crate) fn new<Me: Metric>(split: Split, metric: &Me) -> Self {
+        Self {
+            split,
+            name: metric.name(),
+            metric: std::any::type_name::<Me>(),
+        }
+    }
+
+    /// Whether Burn would log both under one name.
+    pub(crate) fn names_the_same(&self, other: &Self) -> bool {
+        self.split == other.split && self.name == other.name
+    }
+
+    /// Why `other` cannot be registered as well.
+    pub(crate) fn clashes_with(&self, other: &Self) -> SessionError {
+        SessionError::SameMetricName {
+            name: self.name.to_string(),
+            first: self.metric,
+            second: other.metric,
+        }
+    }
+}
+
 /// Which of the metrics Burn's log in `directory` has twice for an epoch: a metric that is registered once
 /// ends an epoch with one value.
-pub(crate) fn logged_twice(
-    directory: &Path,
-    epoch: usize,
-    metrics: &[(Split, MetricName)],
-) -> Vec<String> {
+pub(crate) fn logged_twice(directory: &Path, epoch: usize, metrics: &[Registered]) -> Vec<String> {
     let mut log = FileMetricLogger::new(directory);
     let mut twice = Vec::new();
-    for (split, metric) in metrics {
+    for Registered {
+        split,
+        name: metric,
+        ..
+    } in metrics
+    {
         let values = log.read_numeric(metric, epoch, split).unwrap_or_default();
         let ends = values
             .iter()
