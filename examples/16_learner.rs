@@ -45,7 +45,7 @@ struct Options {
     #[arg(long)]
     fresh: bool,
     /// A part of the configuration that may differ from the checkpoint's, by the name in the error:
-    /// `first learning rates` for more epochs, say.
+    /// `learning rates` for more epochs, say.
     #[arg(long, value_name = "NAME")]
     accept: Vec<String>,
     /// Lines instead of the dashboard.

@@ -79,7 +79,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let loss = CrossEntropyLossConfig::new().init(&device);
 
     // All that a step depends on, besides the number of its epoch.
-    let mut optim = AdamConfig::new().init();
+    let adam = AdamConfig::new();
+    let mut optim = adam.init();
     let mut schedule = CosineConfig::new(3e-3, run.steps())
         .init()?
         .with_warmup(WarmupConfig::new(run.fraction(0.05)?))?;
@@ -94,6 +95,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut checkpoints = Checkpoints::open(&folder, 2)?;
     if let Some(saved) = checkpoints.newest()? {
+        saved.unchanged("configuration", &(&adam, options.epochs, BATCH))?;
         model = saved.module("model", model)?;
         optim = saved.optimizer("optimizer", optim, &model)?;
         schedule = saved.schedule("schedule", schedule)?;
@@ -131,6 +133,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
         let mut step = checkpoints
             .step(epoch)
+            .state("configuration", &(&adam, options.epochs, BATCH))
             .module("model", &model)
             .optimizer("optimizer", &optim)
             .schedule("schedule", &schedule)

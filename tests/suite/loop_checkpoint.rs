@@ -525,3 +525,61 @@ fn an_optimizer_of_another_kind_or_another_model_is_refused_by_name() {
     let whole = saved.module("net", Net::seeded(3, &device)).unwrap();
     assert_eq!(numbers(&resumed), numbers(&step(whole, &mut optim)));
 }
+
+#[test]
+fn a_schedule_of_another_kind_does_not_begin_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let cosine = || CosineConfig::new(0.1, 100).init().unwrap();
+    let mut schedule = cosine();
+    for _ in 0..50 {
+        schedule.step();
+    }
+    let mut checkpoints = opened(folder.path());
+    let saving = checkpoints.step(1).schedule("schedule", &schedule);
+    saving.schedule("constant", &0.1).save().unwrap();
+    let saved = loaded(folder.path());
+    assert_eq!(
+        saved.schedule("schedule", cosine()).unwrap().step(),
+        schedule.step()
+    );
+    assert_eq!(saved.schedule("constant", 0.2).unwrap().step(), 0.2);
+    let warmed = || cosine().with_warmup(WarmupConfig::new(5)).unwrap();
+    for error in [
+        saved.schedule("schedule", warmed()).unwrap_err(),
+        saved.schedule("schedule", 0.1).unwrap_err(),
+        saved.schedule("constant", cosine()).unwrap_err(),
+    ] {
+        assert!(matches!(error, CheckpointError::Unfit { .. }), "{error}");
+        assert!(error.to_string().contains("another kind of schedule"));
+    }
+}
+
+#[test]
+fn a_changed_configuration_is_refused_with_each_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = burn_tricks::optim::AdamConfig::new();
+    let mut checkpoints = opened(folder.path());
+    checkpoints
+        .step(1)
+        .state("optimizer", &config)
+        .state("rate", &0.1_f32)
+        .save()
+        .unwrap();
+    let saved = loaded(folder.path());
+    saved.unchanged("optimizer", &config).unwrap();
+    saved.unchanged("rate", &0.1_f32).unwrap();
+    assert!(saved.unread().is_empty());
+    let error = saved.unchanged("optimizer", &config.with_beta_1(0.8).with_amsgrad(true));
+    let error = error.unwrap_err();
+    let CheckpointError::Changed { change, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(
+        change.to_string(),
+        "optimizer: `amsgrad` recorded false, now true, `beta_1` recorded 0.9, now 0.8"
+    );
+    let text = error.to_string();
+    assert!(text.contains("step-1.checkpoint") && text.contains(&change.to_string()));
+    let error = saved.unchanged("batch size", &32).unwrap_err();
+    assert!(matches!(error, CheckpointError::NoPart { .. }), "{error}");
+}

@@ -219,7 +219,7 @@ fn nothing_is_overwritten_that_cannot_be_read() {
             .session()
             .without_clock();
         let session = session.resumable(folder.path(), 2).unwrap();
-        let session = session.accept_changes(["first learning rates"]);
+        let session = session.accept_changes(["learning rates"]);
         session.launch(learner((), rate)).unwrap()
     };
     drop(run(3, 1.0));

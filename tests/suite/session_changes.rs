@@ -153,7 +153,7 @@ fn each_difference_from_the_recorded_run_is_refused_by_name() {
         ),
         (
             |parts| parts.rate = 0.5,
-            "first learning rates: recorded [1.0, 1.0,",
+            "learning rates: `step 1` recorded 1.0, now 0.5, `step 1024` recorded 1.0, now 0.5",
         ),
         (|parts| parts.decay = 0.9, "trick 1: recorded EmaConfig"),
         (
@@ -173,7 +173,7 @@ fn each_difference_from_the_recorded_run_is_refused_by_name() {
                 parts.rate = 0.25;
                 parts.loader.shuffle = false;
             },
-            "epoch loader 1: `shuffle` recorded true, now false; first learning rates",
+            "epoch loader 1: `shuffle` recorded true, now false; learning rates",
         ),
     ];
     for (change, text) in changes {
@@ -200,6 +200,47 @@ fn each_difference_from_the_recorded_run_is_refused_by_name() {
             (finished.resumed_after, finished.accepted.len()),
             (Some(1), 0)
         );
+    }
+}
+
+/// The first steps of a warm-up tell little of what comes after it.
+#[test]
+fn a_schedule_that_differs_only_later_is_a_change() {
+    let _alone = alone();
+    let launch = |folder: &Path, epochs, steps| {
+        let cosine = CosineConfig::new(0.1, steps).init().unwrap();
+        let schedule = cosine.with_warmup(WarmupConfig::new(20)).unwrap();
+        let session = counting(folder).num_epochs(epochs);
+        let session = session.session().without_clock().resumable(folder, 2);
+        session.unwrap().launch(learner((), schedule))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    drop(launch(folder.path(), 1, 1000).unwrap());
+    let error = launch(folder.path(), 2, 500).unwrap_err().to_string();
+    assert!(
+        error.contains("learning rates: `step 128` recorded"),
+        "{error}"
+    );
+    assert!(!error.contains("`step 16`"), "{error}");
+    let finished = launch(folder.path(), 2, 1000).unwrap();
+    assert_eq!(finished.resumed_after, Some(1));
+}
+
+#[test]
+fn what_the_session_records_itself_cannot_be_declared() {
+    let _alone = alone();
+    for name in ["learning rates", "optimizer state", "trick 1"] {
+        let folder = tempfile::tempdir().unwrap();
+        let session = counting(folder.path()).session().without_clock();
+        let session = session.resumable(folder.path(), 2).unwrap();
+        let session = session.declare(name, &1).unwrap();
+        let clip = ClipGradNormConfig::new(1.0).init().unwrap();
+        let error = session.launch(learner(clip, 1.0)).unwrap_err();
+        assert!(
+            matches!(&error.cause, SessionError::Declared { name: got, .. } if got == name),
+            "{error}"
+        );
+        assert!(error.to_string().contains(name), "{error}");
     }
 }
 
@@ -243,18 +284,14 @@ fn a_change_that_is_accepted_is_resumed_with_and_recorded() {
         epochs,
         ..Parts::new()
     };
-    let some = changed(2, &["first learning rates", "optimizer state"]);
+    let some = changed(2, &["learning rates", "optimizer state"]);
     let error = some.launch(folder.path()).unwrap_err();
     let SessionError::Changed { epoch: 1, changes } = &error.cause else {
         panic!("{error}");
     };
     let names: Vec<_> = changes.iter().map(|change| change.name.as_str()).collect();
     assert_eq!(names, ["criterion on `Loss`"]);
-    let all = [
-        "first learning rates",
-        "optimizer state",
-        "criterion on `Loss`",
-    ];
+    let all = ["learning rates", "optimizer state", "criterion on `Loss`"];
     let finished = changed(2, &all).launch(folder.path()).unwrap();
     assert_eq!(finished.resumed_after, Some(1));
     assert_eq!(finished.accepted.len(), 3);
@@ -408,6 +445,24 @@ fn two_metrics_of_one_name_are_an_error() {
         .metric_train_numeric(LossMetric::new())
         .metric_valid_numeric(SampleLossMetric::new());
     session.launch(learner((), 1.0)).unwrap();
+}
+
+/// Nothing but the report asks for their values.
+#[test]
+fn so_are_metrics_that_nothing_watches() {
+    let _alone = alone();
+    for _ in 0..4 {
+        let folder = tempfile::tempdir().unwrap();
+        let training = counting(folder.path()).num_epochs(1);
+        let training = training
+            .metric_valid_numeric(LossMetric::new())
+            .metric_train_numeric(IterationSpeedMetric::new());
+        let session = training.session().without_clock();
+        let session = session.metrics((LossMetric::new(), IterationSpeedMetric::new()));
+        let session = session.resumable(folder.path(), 2).unwrap();
+        let finished = session.launch(learner((), 1.0)).unwrap();
+        assert_eq!(finished.logged_twice, ["Loss", "Iteration Speed"]);
+    }
 }
 
 /// A rate of 1, that trains in the same directory in its first step.

@@ -1,5 +1,6 @@
 //! Why a checkpoint cannot be written or read.
 
+use crate::Change;
 use crate::part::Kind;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -66,6 +67,13 @@ pub enum CheckpointError {
         name: String,
         /// The names that there are.
         has: Vec<String>,
+    },
+    /// A configuration is not the one that the checkpoint was written with.
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The difference.
+        change: Change,
     },
     /// The part of that name is something else.
     OtherKind {
@@ -137,6 +145,11 @@ impl Display for CheckpointError {
                 "{} has no `{name}`, only `{}`",
                 path.display(),
                 has.join("`, `")
+            ),
+            Self::Changed { path, change } => write!(
+                f,
+                "{} was written with another configuration ({change}): undo it, or begin in another folder",
+                path.display()
             ),
             Self::OtherKind {
                 path,

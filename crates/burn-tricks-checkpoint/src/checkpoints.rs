@@ -75,7 +75,11 @@ impl Checkpoints {
 
     /// Begins to write: alone, and with what there is now.
     fn begin(&self) -> Result<Writing, CheckpointError> {
-        let lock = Lock::take(&self.folder)?;
+        let lock = Lock::take(&self.folder.join("lock"))?;
+        let lock = lock.map_err(|holder| CheckpointError::InUse {
+            folder: self.folder.clone(),
+            process: holder.process,
+        })?;
         file::remove_unfinished(&self.folder)?;
         let newest = self.newest()?;
         let damaged = newest.iter().flat_map(|saved| saved.passed_over());

@@ -1,13 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod change;
 mod checkpoint_error;
 mod checkpoints;
 pub mod file;
-mod lock;
+pub mod lock;
 mod part;
 mod saved;
 mod step;
 
+pub use change::Change;
 pub use checkpoint_error::CheckpointError;
 pub use checkpoints::Checkpoints;
 pub use part::{Kind, Record};

@@ -1,13 +1,15 @@
 //! What a checkpoint gives back.
 
 use crate::part::{Entry, Kind};
-use crate::{CheckpointError, Record};
-use burn::lr_scheduler::LrScheduler;
+use crate::{Change, CheckpointError, Record};
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Bytes;
 use burn_tricks_optim::ModuleOptimizerExt as _;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
@@ -103,18 +105,58 @@ impl Saved {
             .map_err(|error| self.unfit(name, error.to_string()))
     }
 
-    /// `schedule`, where the saved one stood.
+    /// `schedule`, where the saved one stood. Its settings are not recorded: give it those that it had, or see
+    /// [`unchanged`](Self::unchanged).
     ///
     /// # Errors
     ///
-    /// If there is no schedule of that name.
+    /// If there is no schedule of that name, or if its record is not one of this kind of schedule with these
+    /// wrappers, which would begin anew, silently. `schedule.load_record(saved.record(name)?)` compares nothing.
     pub fn schedule<S: LrScheduler>(
         &self,
         name: &str,
         mut schedule: S,
     ) -> Result<S, CheckpointError> {
-        schedule.load_record(self.record(name)?);
-        Ok(schedule)
+        let unfit = |reason: String| self.unfit(name, reason);
+        let recorded: LrSchedulerRecord = self.record(name)?;
+        schedule.load_record(recorded.clone());
+        let bytes = |record: LrSchedulerRecord| {
+            let bytes = record.into_bytes();
+            bytes.map_err(|error| unfit(error.to_string()))
+        };
+        match *bytes(schedule.to_record())? == *bytes(recorded)? {
+            true => Ok(schedule),
+            false => Err(unfit("it is of another kind of schedule".to_owned())),
+        }
+    }
+
+    /// That a configuration saved with [`Step::state`](crate::Step::state) is `present`, which has the type
+    /// that was saved: what the records do not hold, as the settings of the optimizer and the schedule, the size
+    /// of a batch, the seed.
+    ///
+    /// # Errors
+    ///
+    /// If it is another one: the error names each field that differs, with both values. If there is no state of
+    /// that name, or if `present` cannot be written as JSON.
+    pub fn unchanged<T: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        present: &T,
+    ) -> Result<(), CheckpointError> {
+        let recorded = self.part(name, Kind::State)?;
+        // By way of the text, as what was recorded: an `f32` is a longer number without.
+        let present = serde_json::to_vec(present);
+        let value = |json: &[u8]| serde_json::from_slice::<Value>(json);
+        let both = present.and_then(|present| Ok((value(recorded)?, value(&present)?)));
+        let (recorded, present) = both.map_err(|error| self.unfit(name, error.to_string()))?;
+        if recorded == present {
+            return Ok(());
+        }
+        let (recorded, present) = (recorded.to_string(), present.to_string());
+        Err(CheckpointError::Changed {
+            path: self.path.clone(),
+            change: Change::new(name, Some(recorded), Some(present)),
+        })
     }
 
     /// One of Burn's records, to be loaded by what it is a record of: `ema.load_record(saved.record("ema")?)`.

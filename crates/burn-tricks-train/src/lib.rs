@@ -11,6 +11,7 @@ pub mod several_devices {}
 pub mod stop;
 pub mod trick;
 
+pub use burn_tricks_checkpoint::Change;
 pub use data::epoch_clock::EpochClock;
 pub use data::epoch_loader::{EpochLoader, EpochLoaderConfig, Seeded};
 pub use metric::grad_norm::{GradNorm, GradNormMetric};
@@ -19,7 +20,6 @@ pub use metric::update_ratio::{UpdateRatio, UpdateRatioMetric};
 pub use plateau::SharedPlateau;
 pub use session::finished::{Ended, Finished};
 pub use session::launch_error::LaunchError;
-pub use session::run_description::Change;
 pub use session::session_error::SessionError;
 pub use session::session_metrics::SessionMetrics;
 pub use session::{Session, SessionExt};

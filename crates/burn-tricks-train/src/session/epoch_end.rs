@@ -75,7 +75,7 @@ struct Inner {
     /// Called after an epoch that is the best so far.
     at_best: Option<Box<dyn FnMut(usize) + Send>>,
     /// Called after the first epoch.
-    after_first: Option<Box<dyn FnOnce(usize) + Send>>,
+    after_first: Option<Box<AfterFirst>>,
     interrupter: Interrupter,
     /// The last epoch that ended.
     last: Option<usize>,
@@ -84,6 +84,9 @@ struct Inner {
     failed: Option<Arc<TrainingError>>,
     interrupted: Option<Interruption>,
 }
+
+/// Given the epoch and its metrics.
+type AfterFirst = dyn FnOnce(usize, &EventStoreClient) + Send;
 
 /// By what the order of samples knows the epoch.
 pub(crate) enum Clock {
@@ -128,7 +131,7 @@ impl EpochEnd {
     }
 
     /// Has `work` done after the first epoch that is trained.
-    pub(crate) fn after_first(&self, work: impl FnOnce(usize) + Send + 'static) {
+    pub(crate) fn after_first(&self, work: impl FnOnce(usize, &EventStoreClient) + Send + 'static) {
         lock(&self.0).after_first = Some(Box::new(work));
     }
 
@@ -169,7 +172,7 @@ impl EpochEnd {
         }
         inner.set_epoch(epoch + 1);
         if let Some(work) = inner.after_first.take() {
-            work(epoch);
+            work(epoch, store);
         }
         if inner.best_epoch() == Some(epoch)
             && let Some(work) = &mut inner.at_best

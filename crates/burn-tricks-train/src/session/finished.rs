@@ -1,7 +1,6 @@
 //! What a session returns.
 
 use crate::session::epoch_end::EpochEnd;
-use crate::session::run_description::Change;
 use crate::session::run_files::RunFiles;
 use crate::session::session_error::SessionError;
 use crate::trick::Trick;
@@ -11,6 +10,7 @@ use crate::trick::tricked::lock;
 use burn::module::Module;
 use burn::train::metric::MetricName;
 use burn::train::renderer::MetricsRenderer;
+use burn_tricks_checkpoint::Change;
 use burn_tricks_stop::StopReason;
 use std::fmt::{Debug, Display};
 use std::sync::{Arc, Mutex};

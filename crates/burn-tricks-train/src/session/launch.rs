@@ -5,12 +5,10 @@ use crate::session::checkpoint_retention::Retention;
 use crate::session::epoch_end::{EpochEnd, Witness};
 use crate::session::finished::{Best, BestInMemory, Ended, Finished};
 use crate::session::launch_error::LaunchError;
-use crate::session::learner_view::first_rates;
+use crate::session::learner_view::rates;
 use crate::session::records_on_trial::check_records;
-use crate::session::run_description::Change;
 use crate::session::run_description::Setup;
 use crate::session::run_files::{Found, RunFiles, RunState};
-use crate::session::run_lock::RunLock;
 use crate::session::session_error::SessionError;
 use crate::session::session_metrics::logged_twice;
 use crate::trick::Trick;
@@ -21,6 +19,8 @@ use burn::module::Module;
 use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{Interrupter, Learner, LearnerModel};
+use burn_tricks_checkpoint::Change;
+use burn_tricks_checkpoint::lock::Lock;
 use std::sync::{Arc, Mutex};
 
 impl<M, H> Session<M, H>
@@ -113,7 +113,7 @@ where
                     });
                 end.after_first({
                     let twice = twice.clone();
-                    move |epoch| *lock(&twice) = logged_twice(&log, epoch, &metrics)
+                    move |epoch, store| *lock(&twice) = logged_twice(&log, epoch, &metrics, store)
                 });
                 Best::InFiles(files)
             }
@@ -159,15 +159,18 @@ where
             return Err(SessionError::NoClock);
         }
         let tricks = learner.model().shared_tricks();
-        let mut setup = self.declared.clone();
+        let mut setup = Setup::default();
         end.describe(&mut setup);
         setup.number("trick", lock(&tricks).describe());
-        setup.set(
-            "first learning rates",
-            format!("{:?}", first_rates(learner)),
-        );
+        setup.set("learning rates", rates(learner));
+        self.declared.apart_from(&setup)?;
+        setup.extend(&self.declared);
 
-        let held = RunLock::take(&files.lock_file())?;
+        let file = files.lock_file();
+        let held = Lock::take(&file)?.map_err(|holder| SessionError::InUse {
+            lock: file,
+            process: holder.process,
+        })?;
         let found = files.find()?;
         let mut accepted = Vec::new();
         if let Some(state) = &found.newest {
@@ -205,7 +208,7 @@ where
 /// How a resumable session is launched.
 struct Plan {
     files: RunFiles,
-    lock: RunLock,
+    lock: Lock,
     keep: usize,
     resumes_after: Option<usize>,
     setup: Setup,

@@ -9,13 +9,13 @@ use crate::trick::tricked::Tricked;
 use crate::trick::tricked::lock;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
-use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::train::{Learner, LearnerModel};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-/// How many rates of a schedule are looked at.
-const RATES: usize = 8;
+/// How far a schedule is looked at.
+const LAST_STEP: u32 = 1 << 16;
 
 /// Shared by a tricked model, its clones, and the session that trains it.
 pub(crate) struct Sight<M>(Arc<Mutex<Seen<M>>>);
@@ -99,12 +99,16 @@ where
     optimizer.expect("a step of a tricked model shows its optimizer")
 }
 
-/// The first base rates of a learner's schedule, of which a clone is stepped.
-pub(crate) fn first_rates<M: LearnerModel>(learner: &Learner<M>) -> Vec<LearningRate> {
+/// The base rates of a learner's schedule at the steps 1, 2, 4 and so on, as JSON. A clone of it is stepped.
+pub(crate) fn rates<M: LearnerModel>(learner: &Learner<M>) -> String {
     let mut learner = learner.clone();
-    let rate = |_| {
+    let mut rates = serde_json::Map::new();
+    for step in 1..=LAST_STEP {
         learner.lr_step();
-        ModuleLearningRate::base(&learner.lr_current())
-    };
-    (0..RATES).map(rate).collect()
+        if step.is_power_of_two() {
+            let rate = ModuleLearningRate::base(&learner.lr_current());
+            rates.insert(format!("step {step}"), rate.into());
+        }
+    }
+    serde_json::Value::Object(rates).to_string()
 }

@@ -93,7 +93,7 @@
 //! | epoch loaders made with the session's clock: batch size, seed, shuffling, number of samples | `epoch loader 1`, ... |
 //! | criteria and plateaus, the metric they watch, their configuration (as their `Debug` shows it) | ``criterion on `Loss` ``, ``plateau on `Loss` `` |
 //! | the tricks, in their order, with what [`describe`](crate::Trick::describe) says of each | `trick 1`, ... |
-//! | the first eight base rates of the schedule, for which a clone of it is stepped | `first learning rates` |
+//! | the base rates of the schedule at the steps 1, 2, 4 to 65,536, for which a clone of it is stepped | `learning rates` |
 //! | what the optimizer keeps of each parameter: tells SGD from Adam, not Adam from AdamW | `optimizer state` |
 //! | what is [declared](Session::declare): any configuration | its name |
 //!
@@ -118,7 +118,6 @@ pub(crate) mod record_file;
 pub(crate) mod records_on_trial;
 pub(crate) mod run_description;
 pub(crate) mod run_files;
-pub(crate) mod run_lock;
 pub(crate) mod session_error;
 pub(crate) mod session_metrics;
 
@@ -314,6 +313,8 @@ where
     /// # Errors
     ///
     /// If `part` cannot be written as JSON. (JSON has no infinity and no NaN: they are recorded as `null`.)
+    /// A `name` that the session gives to something that it records itself is an error of
+    /// [`launch`](Self::launch).
     pub fn declare(mut self, name: &str, part: &impl Serialize) -> Result<Self, SessionError> {
         let part = serde_json::to_string(part).map_err(|error| SessionError::Declared {
             name: name.to_owned(),

@@ -4,7 +4,7 @@
 //! silently what does not.
 
 use crate::session::learner_view::optimizer_of;
-use crate::session::run_description::Change;
+use crate::session::run_description::OPTIMIZER_STATE;
 use crate::session::run_files::RunFiles;
 use crate::session::session_error::SessionError;
 use crate::trick::Trick;
@@ -16,6 +16,7 @@ use burn::store::RecordError;
 use burn::tensor::{Bytes, Tensor};
 use burn::train::{Learner, LearnerModel};
 use burn_pack::Reader;
+use burn_tricks_checkpoint::Change;
 use burn_tricks_optim::check_optimizer_record;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,11 +66,7 @@ where
     let (recorded, present) = caught(layouts)
         .and_then(|layouts: Result<_, RecordError>| layouts.map_err(|error| error.to_string()))
         .map_err(|error| unread(format!("the optimizer does not take its record: {error}")))?;
-    Ok((recorded != present).then(|| Change {
-        name: "optimizer state".to_owned(),
-        recorded: Some(recorded),
-        present: Some(present),
-    }))
+    Ok((recorded != present).then(|| Change::new(OPTIMIZER_STATE, Some(recorded), Some(present))))
 }
 
 const STATELESS: &str = "none";

@@ -1,63 +1,12 @@
 //! The configuration of a run, recorded with each checkpoint and compared when the run is resumed.
 
+use crate::session::session_error::SessionError;
+use burn_tricks_checkpoint::Change;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 
-/// A part of the configuration that is not what the checkpoint was written with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Change {
-    /// The part: a name given to [`declare`](crate::Session::declare), or one that the session gives to
-    /// what it sees, such as `epoch loader 1`, ``criterion on `Loss` `` or `trick 2`.
-    pub name: String,
-    /// What the checkpoint was written with; none if it had no such part.
-    pub recorded: Option<String>,
-    /// What there is now; none if there is no such part.
-    pub present: Option<String>,
-}
-
-impl Display for Change {
-    /// Of two JSON objects, only the fields that differ.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: ", self.name)?;
-        match (&self.recorded, &self.present) {
-            (Some(recorded), None) => write!(f, "recorded {recorded}, now absent"),
-            (None, Some(present)) => write!(f, "not recorded, now {present}"),
-            (None, None) => write!(f, "not recorded, now absent"),
-            (Some(recorded), Some(present)) => {
-                let fields = differing_fields(recorded, present);
-                if fields.is_empty() {
-                    return write!(f, "recorded {recorded}, now {present}");
-                }
-                for (at, (field, recorded, present)) in fields.iter().enumerate() {
-                    let and = if at > 0 { ", " } else { "" };
-                    write!(f, "{and}`{field}` recorded {recorded}, now {present}")?;
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-/// The fields in which two texts differ that are JSON objects.
-fn differing_fields(recorded: &str, present: &str) -> Vec<(String, String, String)> {
-    let object = |text: &str| match serde_json::from_str(text) {
-        Ok(Value::Object(fields)) => Some(fields),
-        _ => None,
-    };
-    let (Some(recorded), Some(present)) = (object(recorded), object(present)) else {
-        return Vec::new();
-    };
-    let names: BTreeSet<&String> = recorded.keys().chain(present.keys()).collect();
-    let shown = |value: Option<&Value>| value.map_or("absent".to_owned(), Value::to_string);
-    let field = |name: &String| {
-        let (recorded, present) = (recorded.get(name), present.get(name));
-        (recorded != present).then(|| (name.clone(), shown(recorded), shown(present)))
-    };
-    names.into_iter().filter_map(field).collect()
-}
+/// What the optimizer keeps: compared, not recorded here.
+pub(crate) const OPTIMIZER_STATE: &str = "optimizer state";
 
 /// The parts of a run by their names, each as a text that is another one if the part is another one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -76,16 +25,33 @@ impl Setup {
         }
     }
 
+    /// Adds all parts of another.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        let parts = other.0.iter();
+        self.0
+            .extend(parts.map(|(name, part)| (name.clone(), part.clone())));
+    }
+
+    /// That what is declared has no name under which the session records something of its own.
+    pub(crate) fn apart_from(&self, seen: &Self) -> Result<(), SessionError> {
+        let taken = |name: &&String| seen.0.contains_key(*name) || *name == OPTIMIZER_STATE;
+        match self.0.keys().find(taken) {
+            None => Ok(()),
+            Some(name) => Err(SessionError::Declared {
+                name: name.clone(),
+                reason:
+                    "the session records something of this name itself: declare it under another"
+                        .to_owned(),
+            }),
+        }
+    }
+
     /// In what `present` differs from this one, which was recorded.
     pub(crate) fn changes_to(&self, present: &Self) -> Vec<Change> {
         let names: BTreeSet<&String> = self.0.keys().chain(present.0.keys()).collect();
         let change = |name: &String| {
             let (recorded, present) = (self.0.get(name), present.0.get(name));
-            (recorded != present).then(|| Change {
-                name: name.clone(),
-                recorded: recorded.cloned(),
-                present: present.cloned(),
-            })
+            (recorded != present).then(|| Change::new(name, recorded.cloned(), present.cloned()))
         };
         names.into_iter().filter_map(change).collect()
     }

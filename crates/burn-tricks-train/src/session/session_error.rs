@@ -1,9 +1,9 @@
 //! Why a session cannot begin, failed, or cannot give back a model.
 
-use crate::session::run_description::Change;
 use crate::stop::stop_early::MissingMetric;
 use crate::trick::state_error::StateError;
 use burn::train::TrainingError;
+use burn_tricks_checkpoint::Change;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub enum SessionError {
         /// How many.
         got: usize,
     },
-    /// What was given to [`declare`](crate::Session::declare) cannot be written as JSON.
+    /// What was given to [`declare`](crate::Session::declare) cannot be written as JSON, or under this name.
     Declared {
         /// Its name.
         name: String,

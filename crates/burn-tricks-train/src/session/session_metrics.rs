@@ -6,7 +6,7 @@ use crate::trick::Trick;
 use crate::trick::tricked::Tricked;
 use burn::module::Module;
 use burn::train::logger::{FileMetricLogger, MetricLogger as _};
-use burn::train::metric::store::Split;
+use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use burn::train::metric::{Adaptor, Metric, MetricName, Numeric, NumericEntry};
 use burn::train::{InferenceStep, LearnerModel, TrainStep};
 use std::path::Path;
@@ -87,7 +87,12 @@ impl Registered {
 
 /// Which of the metrics Burn's log in `directory` has twice for an epoch: a metric that is registered once
 /// ends an epoch with one value.
-pub(crate) fn logged_twice(directory: &Path, epoch: usize, metrics: &[Registered]) -> Vec<String> {
+pub(crate) fn logged_twice(
+    directory: &Path,
+    epoch: usize,
+    metrics: &[Registered],
+    store: &EventStoreClient,
+) -> Vec<String> {
     let mut log = FileMetricLogger::new(directory);
     let mut twice = Vec::new();
     for Registered {
@@ -96,6 +101,8 @@ pub(crate) fn logged_twice(directory: &Path, epoch: usize, metrics: &[Registered
         ..
     } in metrics
     {
+        // Burn's store and its log write on threads of their own: an answer comes after all that was logged.
+        store.find_metric(metric, epoch, Aggregate::Mean, split);
         let values = log.read_numeric(metric, epoch, split).unwrap_or_default();
         let ends = values
             .iter()
