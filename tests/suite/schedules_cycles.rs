@@ -60,6 +60,8 @@ fn every_wrapper_answers() {
     let reduced = restarts(4).reduced_on_plateau(&plateau()).unwrap();
     assert_eq!(ends(&reduced, 12), plain);
     assert_eq!(ends(&SharedPlateau::new(reduced), 12), plain);
+    let repeating = restarts(4).repeating_skipped(SkipCount::new());
+    assert_eq!(ends(&repeating, 12), plain);
     // And the other question.
     let plain = [5, 10];
     assert_eq!(troughs(&wave(), 12), plain);
@@ -68,6 +70,10 @@ fn every_wrapper_answers() {
     let reduced = wave().reduced_on_plateau(&plateau()).unwrap();
     assert_eq!(troughs(&reduced, 12), plain);
     assert_eq!(troughs(&SharedPlateau::new(reduced), 12), plain);
+    assert_eq!(
+        troughs(&wave().repeating_skipped(SkipCount::new()), 12),
+        plain
+    );
 }
 
 #[test]
