@@ -16,6 +16,8 @@ pub struct Decision {
 ///
 /// - it repeats itself;
 /// - a check that it calls the best is finite and below every value that it called the best before;
+/// - of eight values that fall it calls the last the best, after whatever warm-up; one that looks at
+///   [no metric](Self::without_metric) calls no check the best;
 /// - it resumes after every check, if [`saved`](Self::saved) says how.
 ///
 /// ```
@@ -37,6 +39,7 @@ pub struct CriterionLaws<C> {
     init: Box<dyn Fn() -> C>,
     observe: Observe<C>,
     reload: Option<Box<dyn Fn(C) -> C>>,
+    watches_metric: bool,
 }
 
 type Observe<C> = Box<dyn Fn(&mut C, f64) -> Decision>;
@@ -82,7 +85,14 @@ impl<C> CriterionLaws<C> {
             init: Box::new(init),
             observe: Box::new(observe),
             reload: None,
+            watches_metric: true,
         }
+    }
+
+    /// It looks at no metric, as a limit of time does, and so knows of no best check.
+    pub fn without_metric(mut self) -> Self {
+        self.watches_metric = false;
+        self
     }
 
     /// `reload` saves the criterion, and loads what was saved into one that was made anew.
@@ -104,6 +114,23 @@ impl<C> CriterionLaws<C> {
             "calls the best what is better than all it called the best before",
             || runs().iter().try_for_each(|run| self.best(run)),
         );
+        match self.watches_metric {
+            true => report.check("calls the last of values that fall the best", || {
+                let falling = &runs()[0];
+                let last = self.run(falling, None).pop();
+                match last.is_some_and(|decision| decision.best) {
+                    true => Ok(()),
+                    false => Err(format!("the last of {falling:?} is not")),
+                }
+            }),
+            false => report.check("knows of no best check", || {
+                let told = |run: &Vec<f64>| self.run(run, None).iter().any(|check| check.best);
+                let told = runs().into_iter().find(told);
+                told.map_or(Ok(()), |run| {
+                    Err(format!("it calls one of {run:?} the best"))
+                })
+            }),
+        }
         if self.reload.is_some() {
             report.check("resumes after every check", || {
                 runs().iter().try_for_each(|run| self.resumes(run))

@@ -255,22 +255,37 @@ fn each_fault_of_an_average_breaks_its_law() {
 
 #[test]
 fn each_fault_of_a_criterion_breaks_its_law() {
-    let laws = |nan_is_best: bool, forgets: bool| {
+    let laws = |fault: &'static str| {
         let observe = move |least: &mut f64, value: f64| {
-            let best = value < *least && value.is_finite() || nan_is_best && value.is_nan();
+            let best = value < *least && value.is_finite() || fault == "nan" && value.is_nan();
             if best {
                 *least = value;
             }
-            Decision { best, stop: !best }
+            let told = fault != "no best";
+            Decision {
+                best: best && told,
+                stop: !best,
+            }
         };
         let laws = CriterionLaws::new("least", || f64::INFINITY, observe);
-        let reload = move |least| if forgets { f64::INFINITY } else { least };
-        broken(&laws.saved(reload).check())
+        let forgets = fault == "forgets";
+        laws.saved(move |least| if forgets { f64::INFINITY } else { least })
     };
-    assert_eq!(laws(false, false), [""; 0]);
     let best = "calls the best what is better than all it called the best before";
-    assert!(laws(true, false).contains(&best));
-    assert_eq!(laws(false, true), ["resumes after every check"]);
+    assert_eq!(broken(&laws("none").check()), [""; 0]);
+    assert!(broken(&laws("nan").check()).contains(&best));
+    assert_eq!(
+        broken(&laws("forgets").check()),
+        ["resumes after every check"]
+    );
+    assert_eq!(
+        broken(&laws("no best").check()),
+        ["calls the last of values that fall the best"]
+    );
+    // A limit, and what is said to be one.
+    let limit = |fault| broken(&laws(fault).without_metric().check());
+    assert_eq!(limit("no best"), [""; 0]);
+    assert_eq!(limit("none"), ["knows of no best check"]);
 }
 
 #[test]
