@@ -47,11 +47,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         best.keep(&verdict, || model.clone());
         if let Some(reason) = verdict.stop {
             println!("stopped after epoch {epoch}: {reason}");
-            println!(
-                "best validation loss {:.3}, check {:?}",
-                verdict.best.unwrap(),
-                verdict.best_check.unwrap()
-            );
+            if let (Some(loss), Some(check)) = (verdict.best, verdict.best_check) {
+                println!("best validation loss {loss:.3}, check {check}");
+            }
             let last = score(&model.valid(), &split.test);
             println!(
                 "test loss when it stopped    {:.3}, accuracy {:.1} %",

@@ -54,7 +54,8 @@ pub(crate) trait EpochHook: Send {
         None
     }
 
-    /// Takes back what is told from now on to what it watches: for records that are loaded on trial.
+    /// What puts back, when it is called, the state that the hook shares with a schedule now. A record that
+    /// is loaded on trial changes it.
     fn undo(&self) -> Box<dyn FnOnce()> {
         Box::new(|| ())
     }
