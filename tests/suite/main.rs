@@ -43,6 +43,7 @@ mod norms_lives;
 mod norms_weight;
 mod norms_weight_edges;
 mod one_channel;
+mod optimizer_moments;
 mod optimizer_state;
 mod oracle;
 mod penalties;

@@ -1,5 +1,6 @@
 //! Adam and AdamW, with and without AMSGrad.
 
+use crate::lerp::{towards, towards_twin};
 use crate::step_count::bias_correction;
 use crate::{Decay, Number, Real, Step, StepCount, TimedStep};
 use burn::tensor::Tensor;
@@ -48,8 +49,8 @@ impl AdamStep {
     #[inline(always)]
     fn moments<T: Real>(self, grad: T, m: T, v: T) -> (T, T) {
         (
-            m * self.beta_1 + grad * (1.0 - self.beta_1),
-            v * self.beta_2 + grad * grad * (1.0 - self.beta_2),
+            towards(m, grad, 1.0 - self.beta_1),
+            towards(v, grad * grad, 1.0 - self.beta_2),
         )
     }
 
@@ -66,8 +67,8 @@ impl AdamStep {
         v: Tensor<D>,
     ) -> (Tensor<D>, Tensor<D>) {
         (
-            m * self.beta_1 + grad.clone() * (1.0 - self.beta_1),
-            v * self.beta_2 + grad.square() * (1.0 - self.beta_2),
+            towards_twin(m, grad.clone(), 1.0 - self.beta_1),
+            towards_twin(v, grad.square(), 1.0 - self.beta_2),
         )
     }
 

@@ -9,7 +9,8 @@
 //! Not `(1 − b) x + b y`: the two shares are rounded to the type of the numbers, each on its own, and add
 //! up to 1 no more. In `f32` the mean of a thousand equal numbers is then 1.3e-5 of them off (`b` = 0.001),
 //! and the error grows with `1 / b`. Here equal numbers stay as they are, to the bit and infinities
-//! included, and the result never lies outside `x` and `y`. PyTorch's `torch.lerp` is the first two lines.
+//! included, and while `y − x` is finite, the result never lies outside `x` and `y`. PyTorch's `torch.lerp` is
+//! the first two lines.
 
 use crate::step::apply_to;
 use crate::{Real, Step, TensorList};
@@ -63,11 +64,7 @@ struct LerpStep {
 impl Step<0> for LerpStep {
     #[inline(always)]
     fn element<T: Real>(self, x: T, y: T, _state: [T; 0]) -> (T, [T; 0]) {
-        let moved = match self.b < 0.5 {
-            true => x + (y - x) * self.b,
-            false => y - (y - x) * (1.0 - self.b),
-        };
-        (x.if_equal(y, x, moved), [])
+        (x.if_equal(y, x, towards(x, y, self.b)), [])
     }
 
     fn twin<const D: usize>(
@@ -77,11 +74,25 @@ impl Step<0> for LerpStep {
         _state: [Tensor<D>; 0],
     ) -> (Tensor<D>, [Tensor<D>; 0]) {
         let equal = x.clone().equal(y.clone());
-        let way = y.clone() - x.clone();
-        let moved = match self.b < 0.5 {
-            true => x.clone() + way * self.b,
-            false => y - way * (1.0 - self.b),
-        };
+        let moved = towards_twin(x.clone(), y, self.b);
         (moved.mask_where(equal, x), [])
+    }
+}
+
+/// The first two lines alone, for the moments of optimizers: `β m + (1 − β) g` is `towards(m, g, 1 − β)`.
+#[inline(always)]
+pub(crate) fn towards<T: Real>(x: T, y: T, b: f64) -> T {
+    match b < 0.5 {
+        true => x + (y - x) * b,
+        false => y - (y - x) * (1.0 - b),
+    }
+}
+
+/// [`towards`] with tensor operations.
+pub(crate) fn towards_twin<const D: usize>(x: Tensor<D>, y: Tensor<D>, b: f64) -> Tensor<D> {
+    let way = y.clone() - x.clone();
+    match b < 0.5 {
+        true => x + way * b,
+        false => y - way * (1.0 - b),
     }
 }

@@ -1,5 +1,6 @@
 //! The normalised-gradient family with a norm per element.
 
+use crate::lerp::{towards, towards_twin};
 use crate::step_count;
 use crate::{Decay, Number, Real, Step, StepCount, TimedStep};
 use burn::tensor::Tensor;
@@ -25,11 +26,11 @@ impl Mean {
 
     #[inline(always)]
     fn next<T: Real>(self, old: T, new: T) -> T {
-        old * self.beta + new * (1.0 - self.beta)
+        towards(old, new, 1.0 - self.beta)
     }
 
     fn next_twin<const D: usize>(self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
-        old * self.beta + new * (1.0 - self.beta)
+        towards_twin(old, new, 1.0 - self.beta)
     }
 }
 

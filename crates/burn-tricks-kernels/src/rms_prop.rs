@@ -1,5 +1,6 @@
 //! RMSProp: plain, centred, with momentum, or both.
 
+use crate::lerp::{towards, towards_twin};
 use crate::{Decay, Real, Step};
 use burn::tensor::Tensor;
 
@@ -33,7 +34,7 @@ impl<const CENTERED: bool, const MOMENTUM: bool> RmsPropStep<CENTERED, MOMENTUM>
     /// `α old + (1 − α) new`
     #[inline(always)]
     fn mean<T: Real>(self, old: T, new: T) -> T {
-        old * self.alpha + new * (1.0 - self.alpha)
+        towards(old, new, 1.0 - self.alpha)
     }
 
     #[inline(always)]
@@ -47,7 +48,7 @@ impl<const CENTERED: bool, const MOMENTUM: bool> RmsPropStep<CENTERED, MOMENTUM>
     }
 
     fn means<const D: usize>(self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
-        old * self.alpha + new * (1.0 - self.alpha)
+        towards_twin(old, new, 1.0 - self.alpha)
     }
 
     fn updates<const D: usize>(self, grad: Tensor<D>, variance: Tensor<D>) -> Tensor<D> {

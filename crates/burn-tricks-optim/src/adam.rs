@@ -65,7 +65,7 @@
 //!   1e-8, 1e-8 and 1e-7. [`torch`](AdamConfig::torch) is PyTorch's.
 //! - Burn computes `1 − β₂` and the bias correction in `f32`, where `1 − 0.999` is off by 1.3e-5;
 //!   here, as in PyTorch, they are in `f64`. The weights agree within 1e-6 of their size, the distance
-//!   moved in a step within 4e-6; the recorded second moments differ by that 1.3e-5.
+//!   moved in a step within 4e-6; the recorded second moments of the first steps differ by that 1.3e-5.
 //! - The moments of `f16` and `bf16` weights are kept in `f32`. A record of Burn's for such weights
 //!   loads here; ours does not fit Burn's optimizer, which would mix the types.
 //! - A reloaded state goes straight to the parameter's device, not through `Device::default()`.

@@ -6,7 +6,7 @@ use crate::normalized_gradient_state::NormalizedGradientState;
 use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::accumulation_dtype;
 use burn_tricks_kernels::{
-    Decay, Number, Skip, StepCount, SumOfSquares, TensorList, blend, descend, sum_of_squares,
+    Decay, Number, Skip, StepCount, SumOfSquares, TensorList, blend, descend, lerp, sum_of_squares,
 };
 
 impl NormalizedGradient {
@@ -45,7 +45,7 @@ impl NormalizedGradient {
         let squares = old_squares.map(|old| {
             let now = self.squared_norm(&grad, &weight);
             match config.memory {
-                Memory::Decay { beta } => old * beta + now * (1.0 - beta),
+                Memory::Decay { beta } => lerp(old, now, 1.0 - beta),
                 _ => old + now,
             }
         });
@@ -53,7 +53,7 @@ impl NormalizedGradient {
         // What is divided, and by what it must be divided besides: the bias correction.
         let (direction, correction) = match (config.momentum, old_momentum.take()) {
             (Momentum::OfGradient { beta }, Some(old)) => {
-                let direction = blend(old, beta, grad, 1.0 - beta);
+                let direction = lerp(old, grad, 1.0 - beta);
                 (direction, self.correction(beta, &time))
             }
             (_, old) => {

@@ -1,0 +1,69 @@
+//! The moments of optimizers are means: in `f32` they stay as near to `f64` after thousands of steps as a
+//! mean whose two shares add up to 1.
+
+use crate::devices::devices;
+use crate::models::{Noise, values};
+use burn::tensor::{Device, Tensor};
+use burn_tricks::kernels::{
+    AdamStep, Decay, Mean, NormMemory, NormalizedStep, RmsPropStep, Step, UpdateMemory,
+};
+
+const BETA: f64 = 0.999;
+const STEPS: usize = 6000;
+const WEIGHTS: usize = 32;
+
+/// Each number of the step's state is a mean of such a power of the gradient.
+fn assert_near<S: Step<N>, const N: usize>(
+    name: &str,
+    device: &Device,
+    step: impl Fn(u64) -> S,
+    power: [i32; N],
+) {
+    let mut noise = Noise(3);
+    let mut exact = vec![vec![0.0; WEIGHTS]; N];
+    let mut weight = Tensor::<1>::zeros([WEIGHTS], device);
+    let mut state = None;
+    for time in 1..=STEPS {
+        // Between 0.5 and 1.5, as `f32` has them.
+        let grad = noise.take(WEIGHTS).into_iter();
+        let grad: Vec<f64> = grad.map(|x| f64::from((1.0 + 0.5 * x) as f32)).collect();
+        for (means, power) in exact.iter_mut().zip(power) {
+            for (mean, grad) in means.iter_mut().zip(&grad) {
+                *mean += (grad.powi(power) - *mean) * (1.0 - BETA);
+            }
+        }
+        let grad = Tensor::from_floats(grad.as_slice(), device);
+        let (next, of_step) = step(time as u64).apply(weight, grad, state);
+        (weight, state) = (next, Some(of_step));
+    }
+    for (k, (got, exact)) in state.unwrap().into_iter().zip(exact).enumerate() {
+        for (got, exact) in values(got).into_iter().zip(exact) {
+            let error = (got - exact).abs() / exact;
+            // A β and a 1 − β that are rounded apart give 1.3e-5.
+            assert!(error < 5e-6, "{name}, state {k}: {got}, expected {exact}");
+        }
+    }
+}
+
+#[test]
+fn moments_are_means_whose_shares_add_up_to_one() {
+    for (name, device) in devices() {
+        let adam = |time| AdamStep::new(1e-3, (BETA, BETA), 1e-8, Decay::None, time);
+        assert_near(&format!("{name} Adam"), &device, adam, [1, 2]);
+        let rms_prop = |_| RmsPropStep::<true, false> {
+            lr: 1e-3,
+            alpha: BETA,
+            epsilon: 1e-8,
+            momentum: 0.0,
+            decay: Decay::None,
+        };
+        assert_near(&format!("{name} RMSProp"), &device, rms_prop, [2, 1]);
+        let normalized = |time| {
+            let mean = Mean::new(BETA, true, time);
+            NormalizedStep::new(1e-3, Decay::None)
+                .with_norm(NormMemory::Decay { mean, initial: 0.0 })
+                .with_update(UpdateMemory::OfGradient(mean))
+        };
+        assert_near(&format!("{name} normalised"), &device, normalized, [2, 1]);
+    }
+}
