@@ -81,6 +81,7 @@ pub fn run(
 
     let model = match best.model() {
         Some(model) => model,
+        // There is no early stopping; or no loss was a number, and the last model's is not one either.
         None => trainer.predictor(&split.valid)?,
     };
     let train = score(&model, &split.train, device);
@@ -137,7 +138,7 @@ impl Trainer {
             drop_path: setup.drop_path,
             ..MlpConfig::new(inputs)
         };
-        // Far apart, so that no member of one seed is a member of the next.
+        // Far apart, so that no member of one seed has the batches of a member of the next.
         let first_seed = seed.wrapping_mul(1000);
         let models = EnsembleConfig::new()
             .build(setup.members, first_seed, &device, |device| {

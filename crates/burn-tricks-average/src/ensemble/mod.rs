@@ -122,6 +122,10 @@ pub enum Combine {
     MajorityVote,
 }
 
+/// From the seed of a member to that of the next: 2⁶⁴ over the golden ratio, of which no small multiple is
+/// near another.
+const SEEDS_APART: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// Configuration of [`Ensemble`].
 #[derive(Config, Debug, PartialEq)]
 pub struct EnsembleConfig {
@@ -157,9 +161,10 @@ impl EnsembleConfig {
 
     /// The ensemble of `count` models made by `model`, each from weights of its own.
     ///
-    /// Before member k is made the device is seeded with `seed + k`, and its weights are drawn at once:
-    /// Burn would otherwise draw them at their first use, and the same for every clone. The device's
-    /// random generator may be shared by the whole process.
+    /// Before member k is made the device is seeded, and its weights are drawn at once: Burn would otherwise
+    /// draw them at their first use, and the same for every clone. Member 0 has `seed` itself, the others
+    /// seeds that are far from it, so that ensembles of the seeds 1 and 2 have no member in common. The
+    /// device's random generator may be shared by the whole process.
     ///
     /// # Errors
     ///
@@ -173,7 +178,7 @@ impl EnsembleConfig {
     ) -> Result<Ensemble<M>, EnsembleError> {
         let members = (0..count as u64)
             .map(|member| {
-                device.seed(seed.wrapping_add(member));
+                device.seed(seed.wrapping_add(member.wrapping_mul(SEEDS_APART)));
                 let model = model(device);
                 force_init(&model);
                 model
