@@ -10,7 +10,7 @@
 //! vectors. The gradient passes through σ, with u and v held constant.
 //!
 //! When it is attached, and in an average of models, the iteration begins from fixed vectors and goes on
-//! until 50 rounds raise σ by less than a millionth, or for 1000 rounds. σ is then within a millionth of
+//! until 50 rounds raise σ by less than a millionth, or for 1000 rounds. σ is then within two millionths of
 //! the largest singular value for random weights up to 1024×1024; where the two largest agree to one part
 //! in a thousand, it may lie between them. It is never above the largest but for rounding.
 //!
@@ -49,8 +49,8 @@
 //! # Cost
 //!
 //! Two vectors for each weight; three products of the weight with a vector at every use in training. To
-//! attach it, and to hand out an average, takes two products a round, 100 to 150 rounds for a random 64×64
-//! weight and 300 to 450 for 1024×1024, and reads σ from the device every 50 rounds.
+//! attach it, and to hand out an average, takes two products a round, 100 to 200 rounds for a random 64×64
+//! weight and 300 to 800 for 1024×1024, and reads σ from the device every 50 rounds.
 //!
 //! # Differences
 //!
