@@ -3,7 +3,7 @@
 //! `cargo run --release --example compare` compares all of them on handwritten digits, on the CPU;
 //! `-- --help` tells the rest. If a run fails, the others are reported, and the exit status is not 0.
 
-use burn_tricks_compare::{Comparison, Job, Runner, worker_command};
+use burn_tricks::compare::{Comparison, Job, Runner, worker_command};
 use burn_tricks_examples::data::Source;
 use burn_tricks_examples::device::Backend;
 use burn_tricks_examples::recipes::{self, RECIPES, Recipe};
@@ -170,7 +170,7 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
         (None, true) => NonZeroUsize::MIN,
         (None, false) => available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
-    let described = |recipe: &&Recipe| burn_tricks_compare::Recipe {
+    let described = |recipe: &&Recipe| burn_tricks::compare::Recipe {
         name: recipe.name.to_owned(),
         baseline: recipe.baseline.map(str::to_owned),
         about: recipe.about.to_owned(),

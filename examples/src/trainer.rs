@@ -10,11 +10,11 @@ use burn::module::Module;
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
+use burn_tricks::compare::RunResult;
 use burn_tricks::grad::{ClipGradNorm, NormalizeGrad};
 use burn_tricks::nn::{MaxNorm, MaxNormConfig, WeightNormConfig};
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::Run;
-use burn_tricks_compare::RunResult;
 use std::error::Error;
 use std::time::{Duration, Instant};
 

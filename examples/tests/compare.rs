@@ -1,6 +1,6 @@
 //! The `compare` example, as a user runs it.
 
-use burn_tricks_compare::{Comparison, RunResult, Verdict};
+use burn_tricks::compare::{Comparison, RunResult, Verdict};
 use burn_tricks_examples::recipes::RECIPES;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

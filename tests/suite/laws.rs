@@ -309,3 +309,71 @@ fn every_trick_keeps_the_laws() {
         });
     }
 }
+
+#[test]
+fn optional_tricks_and_lists_are_tricks() {
+    for on in &devices() {
+        trick("there", on, |model| {
+            Some(EmaConfig::new(0.9).init(model).unwrap())
+        });
+        trick("not there", on, |_| None::<StepGuard>);
+        trick("a list", on, |model| -> Vec<Box<dyn Trick<Weights>>> {
+            vec![
+                Box::new(ClipGradNormConfig::new(0.1).init().unwrap()),
+                Box::new(MaxNormConfig::new(0.5).init().unwrap()),
+                Box::new(EmaConfig::new(0.9).init(model).unwrap()),
+            ]
+        });
+    }
+    let model = Weights::new(1, burn::tensor::DType::F32, &Device::flex().autodiff());
+    let clip = || ClipGradNormConfig::new(0.1).init().unwrap();
+    let plain = |decay| EmaConfig::new(decay).with_warmup(EmaWarmup::None);
+    let ema = |decay| plain(decay).init(&model).unwrap();
+    // A list does what a tuple does, in the same order.
+    type Boxed = Box<dyn Trick<Weights>>;
+    let mut tuple = (
+        clip(),
+        ema(0.5),
+        None::<StepGuard>,
+        ema(0.9),
+        (),
+        clip(),
+        (),
+        (),
+    );
+    let mut list: Vec<Boxed> = vec![Box::new(clip()), Box::new(ema(0.5)), Box::new(ema(0.9))];
+    assert!(Trick::<Weights>::sees_gradients(&tuple) && list.sees_gradients());
+    for seed in 0..3 {
+        let (one, other) = (model.grads(seed), model.grads(seed));
+        let one = tuple.before(&model, one).get::<1>(model.vector.id).unwrap();
+        let other = list
+            .before(&model, other)
+            .get::<1>(model.vector.id)
+            .unwrap();
+        assert_eq!(one.into_data(), other.into_data());
+        let moved = model.clone().shifted(seed as f64);
+        let (one, other) = (tuple.after(moved.clone()), list.after(moved));
+        assert_eq!(one.numbers(), other.numbers());
+    }
+    // The last that has a model to validate with gives it.
+    let (one, other) = (
+        tuple.validated(&model).unwrap(),
+        list.validated(&model).unwrap(),
+    );
+    assert_eq!(one.numbers(), other.numbers());
+    assert_ne!(one.numbers(), list[1].validated(&model).unwrap().numbers());
+    // A state that belongs to nothing, or to another number of tricks, is an error.
+    let state = Trick::<Weights>::state(&Some(ema(0.5))).unwrap();
+    let error = Trick::<Weights>::load_state(&mut None::<Ema<Weights>>, &state).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the saved state does not fit: the state is that of a trick that is not there now"
+    );
+    let state = list.state().unwrap();
+    list.pop();
+    let error = list.load_state(&state).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the saved state does not fit: the state is that of 3 tricks, and there are 2"
+    );
+}

@@ -4,7 +4,7 @@ use crate::session::epoch_end::EpochEnd;
 use crate::session::run_files::RunFiles;
 use crate::session::session_error::SessionError;
 use crate::trick::Trick;
-use crate::trick::load_part;
+use crate::trick::combined::load_part;
 use crate::trick::tricked::Tricked;
 use crate::trick::tricked::lock;
 use burn::module::Module;

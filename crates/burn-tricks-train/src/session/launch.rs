@@ -12,7 +12,7 @@ use crate::session::run_files::{Found, RunFiles, RunState};
 use crate::session::session_error::SessionError;
 use crate::session::session_metrics::logged_twice;
 use crate::trick::Trick;
-use crate::trick::load_part;
+use crate::trick::combined::load_part;
 use crate::trick::tricked::Tricked;
 use crate::trick::tricked::lock;
 use burn::module::Module;

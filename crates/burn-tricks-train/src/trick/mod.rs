@@ -1,7 +1,7 @@
 //! What is done to the gradients before the optimizer's step, and to the model after it.
 //!
 //! [`Tricked`](crate::Tricked) calls a [`Trick`] at every optimizer step of Burn's `Learner`. A tuple of tricks
-//! is a trick, and so is a `Box<dyn Trick<M>>`.
+//! is a trick, and so are an `Option`, a `Box<dyn Trick<M>>` and a `Vec` of tricks.
 //!
 //! | trick | before the step | after it | to validate with |
 //! | --- | --- | --- | --- |
@@ -110,18 +110,26 @@
 //!
 //! That of what it does. A trick must not read numbers from the device in `before` and `after`: the step would
 //! wait for it.
+//!
+//! [`ClipGradNorm`]: burn_tricks_grad::ClipGradNorm
+//! [`NormalizeGrad`]: burn_tricks_grad::NormalizeGrad
+//! [`StepGuard`]: burn_tricks_grad::StepGuard
+//! [`MaxNorm`]: burn_tricks_nn::MaxNorm
+//! [`TiedWeights`]: burn_tricks_nn::TiedWeights
+//! [`UnitNorm`]: burn_tricks_nn::UnitNorm
+//! [`Ema`]: burn_tricks_average::Ema
+//! [`EmaSet`]: burn_tricks_average::EmaSet
+//! [`Lawa`]: burn_tricks_average::Lawa
+//! [`Swa`]: burn_tricks_average::Swa
 
+pub(crate) mod combined;
+mod library_tricks;
 pub(crate) mod state_error;
 pub mod tricked;
 
 use crate::trick::state_error::StateError;
-use burn::module::{Module, ModuleDisplay};
+use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::store::ModuleRecord;
-use burn::tensor::Bytes;
-use burn_tricks_average::{Ema, EmaSet, Lawa, Swa};
-use burn_tricks_grad::{ClipGradNorm, NormalizeGrad, StepGuard};
-use burn_tricks_nn::{MaxNorm, TiedWeights, UnitNorm};
 use std::fmt::Debug;
 
 /// Something to do at every optimizer step. See the [module documentation](self).
@@ -186,301 +194,4 @@ pub trait Trick<M: Module>: Debug + Send {
     fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
         Err("this trick has no state".into())
     }
-}
-
-impl<M: Module> Trick<M> for ClipGradNorm {
-    fn sees_gradients(&self) -> bool {
-        true
-    }
-
-    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        self.apply(model, grads)
-    }
-
-    fn describe(&self) -> Vec<String> {
-        vec![format!("{self:?}")]
-    }
-}
-
-impl<M: Module> Trick<M> for NormalizeGrad {
-    fn sees_gradients(&self) -> bool {
-        true
-    }
-
-    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        self.apply(model, grads)
-    }
-
-    fn describe(&self) -> Vec<String> {
-        vec![format!("{self:?}")]
-    }
-}
-
-/// A skipped step reaches neither the optimizer nor what the tricks do after it.
-impl<M: Module> Trick<M> for StepGuard {
-    fn sees_gradients(&self) -> bool {
-        true
-    }
-
-    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        self.admit(model, grads).unwrap_or_default()
-    }
-
-    fn state(&self) -> Option<Vec<u8>> {
-        let state = StepGuard::state(self);
-        Some(postcard::to_allocvec(&state).expect("numbers can be written to memory"))
-    }
-
-    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        StepGuard::load_state(self, postcard::from_bytes(state)?);
-        Ok(())
-    }
-}
-
-impl<M: Module> Trick<M> for TiedWeights {
-    fn after(&mut self, model: M) -> M {
-        self.apply(model)
-    }
-
-    fn rebuilt(&self, model: M) -> M {
-        self.apply(model)
-    }
-
-    fn describe(&self) -> Vec<String> {
-        vec![format!("{self:?}")]
-    }
-}
-
-impl<M: Module> Trick<M> for MaxNorm {
-    fn after(&mut self, model: M) -> M {
-        self.apply(model)
-    }
-
-    fn describe(&self) -> Vec<String> {
-        vec![format!("{self:?}")]
-    }
-}
-
-impl<M: Module> Trick<M> for UnitNorm {
-    fn after(&mut self, model: M) -> M {
-        self.apply(model)
-    }
-
-    fn describe(&self) -> Vec<String> {
-        vec![format!("{self:?}")]
-    }
-}
-
-/// An average of weights, told of each step and recorded as Burn records modules.
-macro_rules! average_is_a_trick {
-    ($average:ident) => {
-        impl<M: Module + ModuleDisplay> Trick<M> for $average<M> {
-            fn after(&mut self, model: M) -> M {
-                self.update(&model);
-                model
-            }
-
-            fn validated(&self, _model: &M) -> Option<M> {
-                Some(self.model())
-            }
-
-            fn restart(&mut self, model: &M) {
-                $average::restart(self, model);
-            }
-
-            fn describe(&self) -> Vec<String> {
-                vec![format!("{:?}", self.config())]
-            }
-
-            fn state(&self) -> Option<Vec<u8>> {
-                Some(record_bytes(stringify!($average), self.to_record()))
-            }
-
-            fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-                let record = record_of(stringify!($average), state)?;
-                *self = self.clone().load_record(record)?;
-                Ok(())
-            }
-        }
-    };
-}
-
-average_is_a_trick!(Ema);
-average_is_a_trick!(Swa);
-average_is_a_trick!(Lawa);
-
-impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
-    fn after(&mut self, model: M) -> M {
-        self.update(&model);
-        model
-    }
-
-    fn restart(&mut self, model: &M) {
-        EmaSet::restart(self, model);
-    }
-
-    fn describe(&self) -> Vec<String> {
-        let emas: Vec<_> = self.iter().map(Ema::config).collect();
-        vec![format!("EmaSet {emas:?}")]
-    }
-
-    fn state(&self) -> Option<Vec<u8>> {
-        let states: Vec<_> = self.iter().map(Trick::state).collect();
-        Some(parts_to_bytes(&states))
-    }
-
-    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let mut emas = self.clone().into_inner();
-        let states = bytes_to_parts(state, emas.len())?;
-        for (ema, state) in emas.iter_mut().zip(states) {
-            load_part(ema, state)?;
-        }
-        *self = Self::of(emas);
-        Ok(())
-    }
-}
-
-impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
-    fn sees_gradients(&self) -> bool {
-        (**self).sees_gradients()
-    }
-
-    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        (**self).before(model, grads)
-    }
-
-    fn after(&mut self, model: M) -> M {
-        (**self).after(model)
-    }
-
-    fn rebuilt(&self, model: M) -> M {
-        (**self).rebuilt(model)
-    }
-
-    fn validated(&self, model: &M) -> Option<M> {
-        (**self).validated(model)
-    }
-
-    fn restart(&mut self, model: &M) {
-        (**self).restart(model);
-    }
-
-    fn describe(&self) -> Vec<String> {
-        (**self).describe()
-    }
-
-    fn state(&self) -> Option<Vec<u8>> {
-        (**self).state()
-    }
-
-    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        (**self).load_state(state)
-    }
-}
-
-/// Nothing to do: for a model that a session only watches.
-impl<M: Module> Trick<M> for () {}
-
-/// Tricks one after the other, in both halves of a step. The last that has a model to validate with
-/// gives it.
-macro_rules! tuple_of_tricks {
-    ($($trick:ident $index:tt),+) => {
-        impl<M: Module, $($trick: Trick<M>),+> Trick<M> for ($($trick,)+) {
-            fn sees_gradients(&self) -> bool {
-                false $(|| self.$index.sees_gradients())+
-            }
-
-            fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-                $(let grads = self.$index.before(model, grads);)+
-                grads
-            }
-
-            fn after(&mut self, model: M) -> M {
-                $(let model = self.$index.after(model);)+
-                model
-            }
-
-            fn rebuilt(&self, model: M) -> M {
-                $(let model = self.$index.rebuilt(model);)+
-                model
-            }
-
-            fn validated(&self, model: &M) -> Option<M> {
-                let all = [$(self.$index.validated(model)),+];
-                all.into_iter().flatten().next_back()
-            }
-
-            fn restart(&mut self, model: &M) {
-                $(self.$index.restart(model);)+
-            }
-
-            fn describe(&self) -> Vec<String> {
-                [$(self.$index.describe()),+].concat()
-            }
-
-            fn state(&self) -> Option<Vec<u8>> {
-                Some(parts_to_bytes(&[$(self.$index.state()),+]))
-            }
-
-            fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-                let mut parts = bytes_to_parts(state, [$($index),+].len())?.into_iter();
-                $(load_part(&mut self.$index, parts.next().flatten())?;)+
-                Ok(())
-            }
-        }
-    };
-}
-
-tuple_of_tricks!(A 0);
-tuple_of_tricks!(A 0, B 1);
-tuple_of_tricks!(A 0, B 1, C 2);
-tuple_of_tricks!(A 0, B 1, C 2, D 3);
-tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4);
-tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5);
-
-/// The states of several tricks as one.
-fn parts_to_bytes(parts: &[Option<Vec<u8>>]) -> Vec<u8> {
-    postcard::to_allocvec(parts).expect("bytes can be written to memory")
-}
-
-fn bytes_to_parts(bytes: &[u8], count: usize) -> Result<Vec<Option<Vec<u8>>>, StateError> {
-    let parts: Vec<Option<Vec<u8>>> = postcard::from_bytes(bytes)?;
-    match parts.len() == count {
-        true => Ok(parts),
-        false => Err(format!(
-            "the state is that of {} tricks, and there are {count}",
-            parts.len()
-        )
-        .into()),
-    }
-}
-
-/// The state of one trick, if it has one. A trick that has one and gets none is another than was saved,
-/// and would silently begin again.
-pub(crate) fn load_part<M: Module, T: Trick<M>>(
-    trick: &mut T,
-    state: Option<Vec<u8>>,
-) -> Result<(), StateError> {
-    match state {
-        Some(state) => trick.load_state(&state),
-        None if trick.state().is_some() => Err("no state was saved for this trick".into()),
-        None => Ok(()),
-    }
-}
-
-/// A record, behind the name of its average: the records of all averages look alike.
-fn record_bytes(name: &str, record: ModuleRecord) -> Vec<u8> {
-    let record = record
-        .into_bytes()
-        .expect("a record can be written to memory");
-    [name.as_bytes(), b"\n", &*record].concat()
-}
-
-fn record_of(name: &str, bytes: &[u8]) -> Result<ModuleRecord, StateError> {
-    let rest = bytes.strip_prefix(name.as_bytes());
-    let record = rest.and_then(|rest| rest.strip_prefix(b"\n"));
-    let record = record.ok_or_else(|| format!("it is not the state of `{name}`"))?;
-    Ok(ModuleRecord::from_bytes(Bytes::from_bytes_vec(
-        record.to_vec(),
-    ))?)
 }

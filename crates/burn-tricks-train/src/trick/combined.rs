@@ -1,0 +1,238 @@
+//! Several tricks as one: boxed, optional, in a vector, in a tuple.
+
+use super::Trick;
+use super::state_error::StateError;
+use burn::module::Module;
+use burn::optim::GradientsParams;
+
+impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
+    fn sees_gradients(&self) -> bool {
+        (**self).sees_gradients()
+    }
+
+    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        (**self).before(model, grads)
+    }
+
+    fn after(&mut self, model: M) -> M {
+        (**self).after(model)
+    }
+
+    fn rebuilt(&self, model: M) -> M {
+        (**self).rebuilt(model)
+    }
+
+    fn validated(&self, model: &M) -> Option<M> {
+        (**self).validated(model)
+    }
+
+    fn restart(&mut self, model: &M) {
+        (**self).restart(model);
+    }
+
+    fn describe(&self) -> Vec<String> {
+        (**self).describe()
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        (**self).state()
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        (**self).load_state(state)
+    }
+}
+
+/// A trick that is there or not, as a setting of the run says. `None` does nothing.
+impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
+    fn sees_gradients(&self) -> bool {
+        self.as_ref().is_some_and(Trick::sees_gradients)
+    }
+
+    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        match self {
+            Some(trick) => trick.before(model, grads),
+            None => grads,
+        }
+    }
+
+    fn after(&mut self, model: M) -> M {
+        match self {
+            Some(trick) => trick.after(model),
+            None => model,
+        }
+    }
+
+    fn rebuilt(&self, model: M) -> M {
+        match self {
+            Some(trick) => trick.rebuilt(model),
+            None => model,
+        }
+    }
+
+    fn validated(&self, model: &M) -> Option<M> {
+        self.as_ref().and_then(|trick| trick.validated(model))
+    }
+
+    fn restart(&mut self, model: &M) {
+        if let Some(trick) = self {
+            trick.restart(model);
+        }
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.as_ref().map(Trick::describe).unwrap_or_default()
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        self.as_ref().and_then(Trick::state)
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        match self {
+            Some(trick) => trick.load_state(state),
+            None => Err("the state is that of a trick that is not there now".into()),
+        }
+    }
+}
+
+/// Tricks whose number is known at run time only, such as a `Vec<Box<dyn Trick<M>>>`, one after the other as
+/// in a tuple.
+impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
+    fn sees_gradients(&self) -> bool {
+        self.iter().any(Trick::sees_gradients)
+    }
+
+    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        self.iter_mut()
+            .fold(grads, |grads, trick| trick.before(model, grads))
+    }
+
+    fn after(&mut self, model: M) -> M {
+        self.iter_mut()
+            .fold(model, |model, trick| trick.after(model))
+    }
+
+    fn rebuilt(&self, model: M) -> M {
+        self.iter().fold(model, |model, trick| trick.rebuilt(model))
+    }
+
+    fn validated(&self, model: &M) -> Option<M> {
+        let mut last_first = self.iter().rev();
+        last_first.find_map(|trick| trick.validated(model))
+    }
+
+    fn restart(&mut self, model: &M) {
+        self.iter_mut().for_each(|trick| trick.restart(model));
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.iter().flat_map(Trick::describe).collect()
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        let states: Vec<_> = self.iter().map(Trick::state).collect();
+        Some(parts_to_bytes(&states))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let states = bytes_to_parts(state, self.len())?;
+        let mut each = self.iter_mut().zip(states);
+        each.try_for_each(|(trick, state)| load_part(trick, state))
+    }
+}
+
+/// Nothing to do: for a model that a session only watches.
+impl<M: Module> Trick<M> for () {}
+
+/// Tricks one after the other, in both halves of a step. The last that has a model to validate with
+/// gives it.
+macro_rules! tuple_of_tricks {
+    ($($trick:ident $index:tt),+) => {
+        impl<M: Module, $($trick: Trick<M>),+> Trick<M> for ($($trick,)+) {
+            fn sees_gradients(&self) -> bool {
+                false $(|| self.$index.sees_gradients())+
+            }
+
+            fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+                $(let grads = self.$index.before(model, grads);)+
+                grads
+            }
+
+            fn after(&mut self, model: M) -> M {
+                $(let model = self.$index.after(model);)+
+                model
+            }
+
+            fn rebuilt(&self, model: M) -> M {
+                $(let model = self.$index.rebuilt(model);)+
+                model
+            }
+
+            fn validated(&self, model: &M) -> Option<M> {
+                let all = [$(self.$index.validated(model)),+];
+                all.into_iter().flatten().next_back()
+            }
+
+            fn restart(&mut self, model: &M) {
+                $(self.$index.restart(model);)+
+            }
+
+            fn describe(&self) -> Vec<String> {
+                [$(self.$index.describe()),+].concat()
+            }
+
+            fn state(&self) -> Option<Vec<u8>> {
+                Some(parts_to_bytes(&[$(self.$index.state()),+]))
+            }
+
+            fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+                let mut parts = bytes_to_parts(state, [$($index),+].len())?.into_iter();
+                $(load_part(&mut self.$index, parts.next().flatten())?;)+
+                Ok(())
+            }
+        }
+    };
+}
+
+tuple_of_tricks!(A 0);
+tuple_of_tricks!(A 0, B 1);
+tuple_of_tricks!(A 0, B 1, C 2);
+tuple_of_tricks!(A 0, B 1, C 2, D 3);
+tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4);
+tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5);
+tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+
+/// The states of several tricks as one.
+pub(super) fn parts_to_bytes(parts: &[Option<Vec<u8>>]) -> Vec<u8> {
+    postcard::to_allocvec(parts).expect("bytes can be written to memory")
+}
+
+pub(super) fn bytes_to_parts(
+    bytes: &[u8],
+    count: usize,
+) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+    let parts: Vec<Option<Vec<u8>>> = postcard::from_bytes(bytes)?;
+    match parts.len() == count {
+        true => Ok(parts),
+        false => Err(format!(
+            "the state is that of {} tricks, and there are {count}",
+            parts.len()
+        )
+        .into()),
+    }
+}
+
+/// The state of one trick, if it has one. A trick that has one and gets none is another than was saved,
+/// and would silently begin again.
+pub(crate) fn load_part<M: Module, T: Trick<M>>(
+    trick: &mut T,
+    state: Option<Vec<u8>>,
+) -> Result<(), StateError> {
+    match state {
+        Some(state) => trick.load_state(&state),
+        None if trick.state().is_some() => Err("no state was saved for this trick".into()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,181 @@
+//! The tricks of this library in Burn's `Learner`.
+
+use super::Trick;
+use super::combined::{bytes_to_parts, load_part, parts_to_bytes};
+use super::state_error::StateError;
+use burn::module::{Module, ModuleDisplay};
+use burn::optim::GradientsParams;
+use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
+use burn_tricks_average::{Ema, EmaSet, Lawa, Swa};
+use burn_tricks_grad::{ClipGradNorm, NormalizeGrad, StepGuard};
+use burn_tricks_nn::{MaxNorm, TiedWeights, UnitNorm};
+
+impl<M: Module> Trick<M> for ClipGradNorm {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        self.apply(model, grads)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
+
+impl<M: Module> Trick<M> for NormalizeGrad {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        self.apply(model, grads)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
+
+/// A skipped step reaches neither the optimizer nor what the tricks do after it.
+impl<M: Module> Trick<M> for StepGuard {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        self.admit(model, grads).unwrap_or_default()
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        let state = StepGuard::state(self);
+        Some(postcard::to_allocvec(&state).expect("numbers can be written to memory"))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        StepGuard::load_state(self, postcard::from_bytes(state)?);
+        Ok(())
+    }
+}
+
+impl<M: Module> Trick<M> for TiedWeights {
+    fn after(&mut self, model: M) -> M {
+        self.apply(model)
+    }
+
+    fn rebuilt(&self, model: M) -> M {
+        self.apply(model)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
+
+impl<M: Module> Trick<M> for MaxNorm {
+    fn after(&mut self, model: M) -> M {
+        self.apply(model)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
+
+impl<M: Module> Trick<M> for UnitNorm {
+    fn after(&mut self, model: M) -> M {
+        self.apply(model)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
+
+/// An average of weights, told of each step and recorded as Burn records modules.
+macro_rules! average_is_a_trick {
+    ($average:ident) => {
+        impl<M: Module + ModuleDisplay> Trick<M> for $average<M> {
+            fn after(&mut self, model: M) -> M {
+                self.update(&model);
+                model
+            }
+
+            fn validated(&self, _model: &M) -> Option<M> {
+                Some(self.model())
+            }
+
+            fn restart(&mut self, model: &M) {
+                $average::restart(self, model);
+            }
+
+            fn describe(&self) -> Vec<String> {
+                vec![format!("{:?}", self.config())]
+            }
+
+            fn state(&self) -> Option<Vec<u8>> {
+                Some(record_bytes(stringify!($average), self.to_record()))
+            }
+
+            fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+                let record = record_of(stringify!($average), state)?;
+                *self = self.clone().load_record(record)?;
+                Ok(())
+            }
+        }
+    };
+}
+
+average_is_a_trick!(Ema);
+average_is_a_trick!(Swa);
+average_is_a_trick!(Lawa);
+
+impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
+    fn after(&mut self, model: M) -> M {
+        self.update(&model);
+        model
+    }
+
+    fn restart(&mut self, model: &M) {
+        EmaSet::restart(self, model);
+    }
+
+    fn describe(&self) -> Vec<String> {
+        let emas: Vec<_> = self.iter().map(Ema::config).collect();
+        vec![format!("EmaSet {emas:?}")]
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        let states: Vec<_> = self.iter().map(Trick::state).collect();
+        Some(parts_to_bytes(&states))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let mut emas = self.clone().into_inner();
+        let states = bytes_to_parts(state, emas.len())?;
+        for (ema, state) in emas.iter_mut().zip(states) {
+            load_part(ema, state)?;
+        }
+        *self = Self::of(emas);
+        Ok(())
+    }
+}
+
+/// A record, behind the name of its average: the records of all averages look alike.
+fn record_bytes(name: &str, record: ModuleRecord) -> Vec<u8> {
+    let record = record
+        .into_bytes()
+        .expect("a record can be written to memory");
+    [name.as_bytes(), b"\n", &*record].concat()
+}
+
+fn record_of(name: &str, bytes: &[u8]) -> Result<ModuleRecord, StateError> {
+    let rest = bytes.strip_prefix(name.as_bytes());
+    let record = rest.and_then(|rest| rest.strip_prefix(b"\n"));
+    let record = record.ok_or_else(|| format!("it is not the state of `{name}`"))?;
+    Ok(ModuleRecord::from_bytes(Bytes::from_bytes_vec(
+        record.to_vec(),
+    ))?)
+}
