@@ -211,11 +211,23 @@ fn a_rule_for_a_part_is_one_for_its_layers() {
     let rule = he()
         .with_others(Others::Keep)
         .with_rule("0", WeightInit::Normal { std: 0.02 });
+    // Not what stands beside the layers, as `position` does.
     let mut expected = vec!["0.words.weight".to_owned()];
-    // Held by the module of the rule's path.
-    expected.push("0.position".to_owned());
     expected.extend(layers().iter().map(|path| format!("0.{path}")));
     assert_eq!(rule.init().unwrap().paths(&model).unwrap(), expected);
+    // By a star, too: one of the parts that it stands for has layers.
+    let star = he()
+        .with_others(Others::Keep)
+        .with_rule("*", WeightInit::Normal { std: 0.02 });
+    assert_eq!(star.init().unwrap().paths(&model).unwrap(), expected);
+    // A module without layers is meant itself.
+    let scale = he()
+        .with_others(Others::Keep)
+        .with_rule("0.scale", WeightInit::Normal { std: 0.02 });
+    assert_eq!(
+        scale.init().unwrap().paths(&model).unwrap(),
+        ["0.scale.gamma"]
+    );
 }
 
 #[test]

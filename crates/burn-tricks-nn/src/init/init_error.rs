@@ -79,8 +79,7 @@ impl Display for InitError {
                 write!(
                     f,
                     "{whose} has no weight of Burn's linear layers, convolutions or embeddings to draw; \
-                     give other parameters a rule with their own path or that of the module that holds \
-                     them"
+                     give other parameters a rule with their own path"
                 )
             }
             Self::Tied { path, other } => write!(

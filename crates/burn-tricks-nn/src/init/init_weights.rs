@@ -53,7 +53,7 @@
 //! | weights of embeddings, which have no fans | drawn, if one distribution is right for any shape: constant, uniform, normal, truncated normal | drawn |
 //! | biases of these layers | zero, as [`biases`](InitWeightsConfig::biases) says | the same; drawn by a rule with the bias's own path |
 //! | biases of the gates of recurrent cells, such as a forget gate's 1, and of your own modules | stay | drawn by a rule with the bias's own path |
-//! | everything else: scales and shifts of norms, factors of residual blocks, position embeddings, other parameters of your own modules | stay | drawn by a rule with the path of the parameter or of the module that holds it |
+//! | everything else: scales and shifts of norms, factors of residual blocks, position embeddings, other parameters of your own modules | stay | drawn by a rule with the parameter's own path, or with that of the module that holds it if no layer of the first two rows is in there |
 //! | running statistics | stay | stay |
 //!
 //! [`InitWeights::paths`] lists what would change. The layout of the layer ([`UnitAxis`]) gives the fans:
@@ -101,6 +101,7 @@
 use crate::init::draw_weights::draw;
 use crate::init::init_error::InitError;
 use crate::init::layer_weights::{refuse_reparameterized, reparameterized};
+use crate::init::parameter_role::{Role, weight_paths};
 use crate::init::replace_parameters::{Rewrite, Site, rewrite};
 use crate::init::weight_init::WeightInit;
 use burn::module::Module;
@@ -133,8 +134,8 @@ pub enum Others {
 pub struct InitRule {
     /// The path of the part, as records name it: `blocks.*.second`, where `*` is one part of a path.
     pub path: String,
-    /// The distribution of the weights of its layers; where it is the path of a parameter or of the module
-    /// that holds it, of any parameter.
+    /// The distribution of the weights of its layers. If it has none, of the parameters that it holds itself;
+    /// if it is a parameter, of that.
     pub weights: WeightInit,
 }
 
@@ -159,8 +160,8 @@ pub struct InitWeightsConfig {
 }
 
 impl InitWeightsConfig {
-    /// Adds a rule: `weights` for the layers at and below `path`, and for whatever parameter has this path
-    /// or is held by the module of this path.
+    /// Adds a rule: `weights` for the layers at and below `path`; if there are none, for the parameters that
+    /// the module of this path holds itself, those of a norm say; or for the parameter of this path.
     pub fn with_rule(mut self, path: &str, weights: WeightInit) -> Self {
         let path = path.to_owned();
         self.rules.push(InitRule { path, weights });
@@ -232,10 +233,13 @@ impl InitWeights {
     /// The new model, and the paths of what is new. In a rehearsal nothing is drawn.
     fn run<M: Module>(&self, model: &M, is_rehearsal: bool) -> Result<(M, Vec<String>), InitError> {
         let rules = &self.config.rules;
+        let weights = weight_paths(model);
+        let has_layers = |rule: &str| weights.iter().any(|weight| is_below(rule, weight));
         let mut drawing = Drawing {
             config: &self.config,
             reparameterized: reparameterized(model),
             is_rehearsal,
+            has_layers: (rules.iter().map(|rule| has_layers(&rule.path))).collect(),
             is_used: vec![false; rules.len()],
             changed: Vec::new(),
             error: None,
@@ -279,53 +283,12 @@ fn levels_below(rule: &str, path: &str) -> Option<usize> {
     fits.then(|| parts.count())
 }
 
-/// What a parameter is to the layer that holds it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// The weight of a linear layer or a convolution.
-    Weight,
-    /// The weight of an embedding.
-    Rows,
-    /// The bias of a linear layer or a convolution, which only shifts its outputs.
-    Bias,
-    /// A bias whose value means something, as that of a gate may, or of which nothing is known.
-    OtherBias,
-    /// Neither.
-    Other,
-}
-
-/// Burn's layers that multiply by a weight.
-const LAYERS: [&str; 8] = [
-    "Linear",
-    "Conv1d",
-    "Conv2d",
-    "Conv3d",
-    "DeformConv2d",
-    "ConvTranspose1d",
-    "ConvTranspose2d",
-    "ConvTranspose3d",
-];
-
-impl Role {
-    fn of(site: &Site<'_>) -> Self {
-        let layer = site.container().strip_prefix("Struct:").unwrap_or("");
-        let is_layer = LAYERS.contains(&layer);
-        let mut containers = site.containers.iter();
-        let is_gate = containers.any(|at| at == "Struct:GateController");
-        match site.field() {
-            "weight" if is_layer => Self::Weight,
-            "weight" if layer == "Embedding" => Self::Rows,
-            "bias" if is_layer && !is_gate => Self::Bias,
-            "bias" => Self::OtherBias,
-            _ => Self::Other,
-        }
-    }
-}
-
 struct Drawing<'a> {
     config: &'a InitWeightsConfig,
     reparameterized: Vec<String>,
     is_rehearsal: bool,
+    /// Of each rule, whether it is one for layers.
+    has_layers: Vec<bool>,
     /// Of each rule, whether it fits a parameter.
     is_used: Vec<bool>,
     /// The paths of what is new.
@@ -336,9 +299,10 @@ struct Drawing<'a> {
 impl Drawing<'_> {
     /// How the parameter at `site` is drawn; `None` if it stays.
     fn init_of(&mut self, site: &Site<'_>) -> Option<WeightInit> {
-        let role = Role::of(site);
+        let role = Role::of(site.containers, site.field());
         let (mut fitting, mut is_below_one) = (None, false);
-        for (rule, is_used) in self.config.rules.iter().zip(&mut self.is_used) {
+        let rules = self.config.rules.iter().zip(&self.has_layers);
+        for ((rule, has_layers), is_used) in rules.zip(&mut self.is_used) {
             let places = site.paths.iter();
             let Some(levels) = places
                 .filter_map(|path| levels_below(&rule.path, path))
@@ -347,11 +311,11 @@ impl Drawing<'_> {
                 continue;
             };
             is_below_one = true;
-            // The rule of a layer is for its weight; only the bias's own path is for the bias.
+            // The rule of a part with layers is for their weights; only the own path of anything else is for it.
             let fits = match role {
                 Role::Weight | Role::Rows => true,
                 Role::Bias | Role::OtherBias => levels == 0,
-                Role::Other => levels <= 1,
+                Role::Other => levels == 0 || (levels == 1 && !has_layers),
             };
             if fits {
                 fitting = Some(rule.weights);

@@ -6,6 +6,7 @@ pub(crate) mod init_error;
 pub mod init_weights;
 pub(crate) mod layer_weights;
 pub mod lsuv;
+pub(crate) mod parameter_role;
 pub(crate) mod replace_parameters;
 pub mod seeded;
 pub mod weight_init;
