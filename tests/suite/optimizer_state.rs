@@ -351,6 +351,20 @@ fn a_parameter_of_another_rank_is_an_error() {
     }
 }
 
+/// A record's head names the type of each tensor.
+#[test]
+fn a_state_of_whole_numbers_is_an_error() {
+    let (optim, trained) = stepped(AdamConfig::new().init().unwrap(), [2, 2]);
+    let mut bytes = optim.into_bytes().unwrap().to_vec();
+    let at = bytes.windows(3).position(|name| name == b"F32").unwrap();
+    bytes[at] = b'I';
+    let error = check_optimizer_record(&trained, Bytes::from_bytes_vec(bytes)).unwrap_err();
+    assert!(
+        matches!(&error, OptimizerRecordError::Mismatch { recorded, .. } if recorded.ends_with("of I32")),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_file_that_is_gone_is_an_error() {
     let (optim, trained) = stepped(AdamConfig::new().init().unwrap(), [2, 2]);

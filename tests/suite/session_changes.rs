@@ -226,6 +226,42 @@ fn a_schedule_that_differs_only_later_is_a_change() {
     assert_eq!(finished.resumed_after, Some(1));
 }
 
+/// A schedule that panics where it is loaded.
+#[derive(Clone)]
+struct Unloadable;
+
+impl LrScheduler for Unloadable {
+    fn step(&mut self) -> LearningRate {
+        1.0
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        LrSchedulerRecord::new()
+    }
+
+    fn load_record(&mut self, _record: LrSchedulerRecord) {
+        panic!("there is no step in it")
+    }
+}
+
+#[test]
+fn a_record_that_a_schedule_does_not_take_is_an_error_before_the_training() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let launch = |epochs| {
+        let session = counting(folder.path()).num_epochs(epochs).session();
+        let session = session.without_clock().resumable(folder.path(), 2);
+        session.unwrap().launch(learner((), Unloadable))
+    };
+    drop(launch(1).unwrap());
+    let error = launch(2).unwrap_err();
+    assert!(
+        matches!(&error.cause, SessionError::Unread { epoch: 1, reason } if reason.contains("no step in it")),
+        "{error}"
+    );
+    assert!(error.partial.is_none());
+}
+
 #[test]
 fn what_the_session_records_itself_cannot_be_declared() {
     let _alone = alone();

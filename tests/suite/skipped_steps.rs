@@ -470,6 +470,19 @@ fn the_schedule_repeats_the_rate_of_a_skipped_step_and_resumes() {
     assert_eq!(skips.get(), 3);
 }
 
+/// Whoever skips may do it several times between two rates: each is one step.
+#[test]
+fn several_skips_before_the_next_rate_repeat_it_once() {
+    let skips = SkipCount::new();
+    let schedule = LinearConfig::new(1.0, 0.0, 4).init().unwrap();
+    let mut schedule = schedule.repeating_skipped(skips.clone());
+    let mut rates = vec![schedule.step()];
+    skips.add();
+    skips.add();
+    rates.extend([schedule.step(), schedule.step(), schedule.step()]);
+    assert_eq!(rates, [1.0, 1.0, 0.75, 0.5]);
+}
+
 #[test]
 fn a_schedule_takes_up_the_record_of_a_run_without_skips() {
     let mut plain = CosineConfig::new(1.0, 8).init().unwrap();

@@ -37,9 +37,9 @@ where
     /// A run that failed is an error, with what was trained until then in [`LaunchError::partial`]: an error
     /// of a data loader or of writing a checkpoint ended it, or a metric that was to be watched had no value.
     ///
-    /// A run does not begin if two metrics of different types have one name, if a resumable session was told of no clock, if another process trains in its
-    /// directory, if a checkpoint cannot be read, is of another version, or of a run that was made otherwise, or
-    /// if none is complete and there are several.
+    /// A run does not begin if two metrics of different types have one name, if a resumable session was told of
+    /// no clock, if another process trains in its directory, if a checkpoint cannot be read, is of another
+    /// version or of another configuration, or if there are several checkpoints and none is complete.
     pub fn launch(
         mut self,
         learner: Learner<Tricked<M, H>>,

@@ -327,6 +327,10 @@ where
     /// Resumes a run although these parts of its configuration have changed, named as
     /// [`SessionError::Changed`] names them. A criterion whose saved state does not fit begins anew; of an
     /// optimizer's state, what fits is used. Later checkpoints record the configuration that there is now.
+    ///
+    /// The settings of a trick may change, but not which tricks there are: the saved state of all of them must
+    /// fit, or `launch` is an error ([`SessionError::State`]), whatever is named here. The best model of an epoch
+    /// before the change could not be given back otherwise.
     pub fn accept_changes<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.accepted.extend(names.into_iter().map(Into::into));
         self
