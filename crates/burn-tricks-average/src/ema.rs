@@ -124,7 +124,7 @@
 //!
 //! Without a warm-up the average of a short run is worse than the weights by tens of points, although
 //! nothing is wrong with the training. With TensorFlow's, the default, it is better than the weights up to
-//! the 20th epoch, and has the lowest loss of all; at the end of the long run all are alike. At a rate of
+//! the 20th epoch, and has the lowest loss of all warm-ups; at the end of the long run all are alike. At a rate of
 //! 0.1 the order of the warm-ups is the same. `cargo run --release --example ema_warmups` prints this table
 //! with the losses, in a minute.
 //!

@@ -58,7 +58,7 @@
 //! A [`Reparameterization`](burn::module::Reparameterization) does the same in its `apply`. It need not
 //! wait for its first use: an average lets every reparameterization that has such state calculate it before
 //! the model is handed out. Any other module calculates it at its first use; in a record made before that
-//! it is NaN.
+//! it is NaN, so predict with such a model once before you save it.
 //!
 //! # What is not stale
 //!
