@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod guide;
+
 pub use burn_tricks_average as average;
 pub use burn_tricks_checkpoint as checkpoint;
 #[cfg(feature = "compare")]

@@ -1,0 +1,69 @@
+//! The guide: how to choose, combine, run and write training tricks. Its programs are compiled and run as
+//! tests.
+//!
+//! | page | what it answers |
+//! | --- | --- |
+//! | [`first_run`] | what a first program looks like |
+//! | [`which_trick`] | which trick helps when: does not learn, unstable, overfits, too slow, not reproducible |
+//! | [`choosing`] | which optimizer, which schedule, which average of the weights |
+//! | [`order_of_a_step`] | in which order the tricks of a step are applied |
+//! | `learner` (feature `train`) | how tricks are used in Burn's `Learner` |
+//! | [`saving`] | how to save, resume, and train on several devices |
+//! | [`from_other_libraries`] | what is what in PyTorch, Keras, Lightning and optax |
+//! | [`backends`] | which backend, and what differs on a GPU |
+//! | [`writing`] | how to write an optimizer, a schedule or a trick, and check it |
+//! | [`glossary`] | what ten words mean |
+//! | [`tricks`] | everything there is, with its type and its crate |
+
+// The names that the pages link to.
+#[cfg(doc)]
+use crate::{
+    Config,
+    average::{Ema, EmaConfig, RecalibrationConfig, expected_calibration_error},
+    nn::SpatialDropoutConfig,
+    optim::{AdaGradConfig, AdamWConfig, RmsPropConfig, SgdConfig},
+    prelude::*,
+    schedule::{Curve, Cycles, LrSchedulerExt},
+    stop::StopCriterion,
+};
+#[cfg(doc)]
+use crate::{grad::GradientsExt, nn::McDropoutConfig, optim::ModuleOptimizerExt};
+#[cfg(all(doc, feature = "train"))]
+use crate::train::{Finished, Session, SessionExt, TrickedExt};
+
+#[doc = include_str!("guide/first_run.md")]
+pub mod first_run {}
+
+#[doc = include_str!("guide/which_trick.md")]
+pub mod which_trick {}
+
+#[doc = include_str!("guide/choosing.md")]
+pub mod choosing {}
+
+#[doc = include_str!("guide/order_of_a_step.md")]
+pub mod order_of_a_step {}
+
+#[cfg(feature = "train")]
+#[doc = include_str!("guide/learner.md")]
+pub mod learner {}
+
+#[doc = include_str!("guide/saving.md")]
+#[cfg_attr(feature = "train", doc = include_str!("guide/saving_in_the_learner.md"))]
+pub mod saving {}
+
+#[doc = include_str!("guide/from_other_libraries.md")]
+#[cfg_attr(feature = "train", doc = include_str!("guide/from_lightning.md"))]
+pub mod from_other_libraries {}
+
+#[doc = include_str!("guide/backends.md")]
+pub mod backends {}
+
+#[doc = include_str!("guide/writing.md")]
+#[cfg_attr(feature = "train", doc = include_str!("guide/writing_for_the_learner.md"))]
+pub mod writing {}
+
+#[doc = include_str!("guide/glossary.md")]
+pub mod glossary {}
+
+#[doc = include_str!("guide/tricks.md")]
+pub mod tricks {}
