@@ -16,6 +16,8 @@
 //! | [`tricks`] | everything there is, with its type and its crate |
 
 // The names that the pages link to.
+#[cfg(all(doc, feature = "train"))]
+use crate::train::{Finished, Session, SessionExt, TrickedExt};
 #[cfg(doc)]
 use crate::{
     Config,
@@ -28,8 +30,6 @@ use crate::{
 };
 #[cfg(doc)]
 use crate::{grad::GradientsExt, nn::McDropoutConfig, optim::ModuleOptimizerExt};
-#[cfg(all(doc, feature = "train"))]
-use crate::train::{Finished, Session, SessionExt, TrickedExt};
 
 #[doc = include_str!("guide/first_run.md")]
 pub mod first_run {}
