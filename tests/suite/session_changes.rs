@@ -226,6 +226,43 @@ fn a_schedule_that_differs_only_later_is_a_change() {
     assert_eq!(finished.resumed_after, Some(1));
 }
 
+/// A schedule that has three rates: the last digits of the first are those of another machine.
+#[derive(Clone)]
+struct Three(u32, f64);
+
+impl LrScheduler for Three {
+    fn step(&mut self) -> LearningRate {
+        self.0 += 1;
+        assert!(self.0 <= 3, "a schedule that has ended");
+        self.1
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        LrSchedulerRecord::new().with_scalar("step", self.0)
+    }
+
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        self.0 = record.scalar("step").unwrap();
+    }
+}
+
+#[test]
+fn a_schedule_is_looked_at_no_further_than_it_goes_nor_too_closely() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let launch = |epochs, rate| {
+        let session = counting(folder.path()).num_epochs(epochs).session();
+        let session = session.without_clock().resumable(folder.path(), 2);
+        session.unwrap().launch(learner((), Three(0, rate)))
+    };
+    drop(launch(1, 0.1).unwrap());
+    drop(launch(2, 0.1 + 1e-16).unwrap());
+    let error = launch(3, 0.1 + 1e-10).unwrap_err();
+    assert!(error.to_string().contains("learning rates"), "{error}");
+    let finished = launch(3, 0.1).unwrap();
+    assert_eq!(finished.last_epoch, Some(3));
+}
+
 /// A schedule that panics where it is loaded.
 #[derive(Clone)]
 struct Unloadable;

@@ -4,6 +4,7 @@
 //! methods of its model: the optimizer to `TrainStep::optimize`, and `Module::valid` makes the model to
 //! validate. A [`Tricked`] model shows them to the session here.
 
+use crate::session::records_on_trial::caught;
 use crate::trick::Trick;
 use crate::trick::tricked::Tricked;
 use crate::trick::tricked::lock;
@@ -104,10 +105,14 @@ pub(crate) fn rates<M: LearnerModel>(learner: &Learner<M>) -> String {
     let mut learner = learner.clone();
     let mut rates = serde_json::Map::new();
     for step in 1..=LAST_STEP {
-        learner.lr_step();
+        if caught(|| learner.lr_step()).is_err() {
+            break; // it ends here, and the run before
+        }
         if step.is_power_of_two() {
             let rate = ModuleLearningRate::base(&learner.lr_current());
-            rates.insert(format!("step {step}"), rate.into());
+            // On another machine the last digit may be another one.
+            let rounded = format!("{rate:.11e}").parse();
+            rates.insert(format!("step {step}"), rounded.unwrap_or(rate).into());
         }
     }
     serde_json::Value::Object(rates).to_string()

@@ -93,7 +93,7 @@
 //! | epoch loaders made with the session's clock: batch size, seed, shuffling, number of samples | `epoch loader 1`, ... |
 //! | criteria and plateaus, the metric they watch, their configuration (as their `Debug` shows it) | ``criterion on `Loss` ``, ``plateau on `Loss` `` |
 //! | the tricks, in their order, with what [`describe`](crate::Trick::describe) says of each | `trick 1`, ... |
-//! | the base rates of the schedule at the steps 1, 2, 4 to 65,536, for which a clone of it is stepped | `learning rates` |
+//! | the base rates of the schedule at the steps 1, 2, 4 to 65,536, to 12 digits, for which a clone of it is stepped | `learning rates` |
 //! | what the optimizer keeps of each parameter: tells SGD from Adam, not Adam from AdamW | `optimizer state` |
 //! | what is [declared](Session::declare): any configuration | its name |
 //!

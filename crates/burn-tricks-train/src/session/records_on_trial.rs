@@ -112,7 +112,7 @@ fn stepped<M: Module>(mut optimizer: ModuleOptimizer, model: &M) -> ModuleOptimi
 }
 
 /// What `work` gives, or what it panicked with.
-fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
