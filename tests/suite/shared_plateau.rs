@@ -7,7 +7,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::{ParamGroup, ParamId};
 use burn::train::metric::LossMetric;
 use burn_tricks::prelude::*;
-use burn_tricks::schedule::{Cosine, ReduceOnPlateau};
+use burn_tricks::schedule::{Boxed, Cosine, ReduceOnPlateau};
 use burn_tricks::train::SessionError;
 
 fn halved() -> PlateauConfig {
@@ -175,4 +175,30 @@ fn a_launch_that_is_refused_leaves_it_alone() {
     assert!(matches!(error, Some(SessionError::Changed { .. })));
     assert_eq!(scale, 1.0);
     assert_eq!(launch(32).1, reduced, "what is resumed is loaded");
+}
+
+#[test]
+fn a_plateau_that_is_not_in_the_learners_schedule_is_an_error() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let launch = |schedule: &dyn Fn(&SharedPlateau<Cosine>) -> Boxed| {
+        let plateau = SharedPlateau::new(cosine());
+        let schedule = schedule(&plateau);
+        let session = counting(folder.path()).num_epochs(1).session();
+        let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
+        let launched = session.launch(learner((), schedule));
+        launched.err().map(|error| error.to_string())
+    };
+    let error = launch(&|_| cosine().boxed()).unwrap();
+    assert!(
+        error.contains("`Loss`") && error.contains("`plateau.clone()`"),
+        "{error}"
+    );
+    assert!(launch(&|_| SharedPlateau::new(cosine()).boxed()).is_some());
+    assert_eq!(launch(&|plateau| plateau.clone().boxed()), None);
+    let warm = |plateau: &SharedPlateau<Cosine>| {
+        let warm = plateau.clone().with_warmup(WarmupConfig::new(3)).unwrap();
+        0.5.then(7, warm.per_epoch(2).unwrap()).unwrap().boxed()
+    };
+    assert_eq!(launch(&warm), None);
 }

@@ -134,6 +134,11 @@ pub(crate) struct Watching<S> {
 }
 
 impl<S: Send> EpochHook for Watching<S> {
+    fn holders(&self) -> Option<(MetricName, usize)> {
+        let holders = Arc::strong_count(&self.plateau.observed);
+        Some((self.metric.clone(), holders))
+    }
+
     fn undo(&self) -> Box<dyn FnOnce()> {
         let observed = self.plateau.observed.clone();
         let before = lock(&observed).clone();

@@ -54,6 +54,12 @@ pub(crate) trait EpochHook: Send {
         None
     }
 
+    /// Of a hook that shares something with the schedule of the learner: the metric that it looks at, and how
+    /// many hold the shared thing.
+    fn holders(&self) -> Option<(MetricName, usize)> {
+        None
+    }
+
     /// What puts back, when it is called, the state that the hook shares with a schedule now. A record that
     /// is loaded on trial changes it.
     fn undo(&self) -> Box<dyn FnOnce()> {
@@ -215,6 +221,12 @@ impl EpochEnd {
 
     pub(crate) fn best_epoch(&self) -> Option<usize> {
         lock(&self.0).best_epoch()
+    }
+
+    /// [`EpochHook::holders`] of those that share something.
+    pub(crate) fn holders(&self) -> Vec<(MetricName, usize)> {
+        let hooks = &lock(&self.0).hooks;
+        hooks.iter().filter_map(|hook| hook.holders()).collect()
     }
 
     /// [`EpochHook::undo`] of each.

@@ -5,7 +5,7 @@ use crate::session::checkpoint_retention::Retention;
 use crate::session::epoch_end::{EpochEnd, Witness};
 use crate::session::finished::{Best, BestInMemory, Ended, Finished};
 use crate::session::launch_error::LaunchError;
-use crate::session::learner_view::rates;
+use crate::session::learner_view::{rates, unshared};
 use crate::session::records_on_trial::check_records;
 use crate::session::run_description::Setup;
 use crate::session::run_files::{Found, RunFiles, RunState};
@@ -37,15 +37,20 @@ where
     /// A run that failed is an error, with what was trained until then in [`LaunchError::partial`]: an error
     /// of a data loader or of writing a checkpoint ended it, or a metric that was to be watched had no value.
     ///
-    /// A run does not begin if two metrics of different types have one name, if a resumable session was told of
-    /// no clock, if another process trains in its directory, if a checkpoint cannot be read, is of another
-    /// version or of another configuration, or if there are several checkpoints and none is complete.
+    /// A run does not begin if two metrics of different types have one name, if the learner's schedule is no clone
+    /// of a plateau that the session was given, if a resumable session was told of no clock, if another process
+    /// trains in its directory, if a checkpoint cannot be read, is of another version or of another
+    /// configuration, or if there are several checkpoints and none is complete.
     pub fn launch(
         mut self,
         learner: Learner<Tricked<M, H>>,
     ) -> Result<Finished<M, H>, LaunchError<M, H>> {
         if let Some(clash) = self.clash.take() {
             return Err(clash.into());
+        }
+        if let Some(metric) = unshared(&self.end, &learner) {
+            let metric = metric.to_string();
+            return Err(SessionError::PlateauNotScheduled { metric }.into());
         }
         let plan = match &self.files {
             Some((files, keep)) => Some(self.plan(files.clone(), *keep, &learner)?),

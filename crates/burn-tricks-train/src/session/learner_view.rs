@@ -4,6 +4,7 @@
 //! methods of its model: the optimizer to `TrainStep::optimize`, and `Module::valid` makes the model to
 //! validate. A [`Tricked`] model shows them to the session here.
 
+use crate::session::epoch_end::EpochEnd;
 use crate::session::records_on_trial::caught;
 use crate::trick::Trick;
 use crate::trick::tricked::Tricked;
@@ -11,6 +12,7 @@ use crate::trick::tricked::lock;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::train::metric::MetricName;
 use burn::train::{Learner, LearnerModel};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -116,4 +118,18 @@ pub(crate) fn rates<M: LearnerModel>(learner: &Learner<M>) -> String {
         }
     }
     serde_json::Value::Object(rates).to_string()
+}
+
+/// The metric of a hook that shares something with no schedule of this learner, if there is one.
+pub(crate) fn unshared<M: LearnerModel>(
+    end: &EpochEnd,
+    learner: &Learner<M>,
+) -> Option<MetricName> {
+    let before = end.holders();
+    // A copy of the learner has a copy of its schedule, which holds what the schedule holds.
+    let copy = (!before.is_empty()).then(|| learner.clone());
+    let now = end.holders();
+    drop(copy);
+    let mut both = before.into_iter().zip(now);
+    both.find_map(|((metric, before), (_, now))| (now <= before).then_some(metric))
 }

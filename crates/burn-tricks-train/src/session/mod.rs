@@ -242,7 +242,8 @@ where
     }
 
     /// Registers `metric` for the validation split, and tells the plateau the epoch's mean of it. The
-    /// `Learner` is to be given a clone of `plateau` as its schedule.
+    /// `Learner` is to be given a clone of `plateau` as its schedule, or a wrapper around one; else
+    /// [`launch`](Self::launch) is an error.
     pub fn reduce_on_plateau<Me, S>(self, metric: Me, plateau: &SharedPlateau<S>) -> Self
     where
         Me: Metric + Numeric + 'static,

@@ -46,6 +46,12 @@ pub enum SessionError {
         /// Each difference that is not accepted.
         changes: Vec<Change>,
     },
+    /// The schedule of the learner holds no clone of the plateau that
+    /// [`reduce_on_plateau`](crate::Session::reduce_on_plateau) was given: its rate would never be reduced.
+    PlateauNotScheduled {
+        /// The metric that the plateau is told.
+        metric: String,
+    },
     /// The training ended with an error: of a data loader, of a metric, of writing a checkpoint. (Burn's
     /// dashboard has Burn forget a failure to write the last epoch's files of other checkpointers than a
     /// session's.)
@@ -141,6 +147,11 @@ impl Display for SessionError {
                     "): undo it, or `accept_changes({names:?})`, or begin in another directory"
                 )
             }
+            Self::PlateauNotScheduled { metric } => write!(
+                f,
+                "the learner's schedule is not the one that `reduce_on_plateau` was given for `{metric}`, and \
+                 would never be reduced: give the learner `plateau.clone()`, or a wrapper around that"
+            ),
             Self::Training(error) => write!(f, "{error}"),
             Self::MissingMetric(missing) => write!(f, "{missing}"),
             Self::Io(error) => write!(f, "the checkpoints of the run: {error}"),
