@@ -204,11 +204,12 @@ fn sources() -> Vec<String> {
             let path = entry.unwrap().path();
             match path.is_dir() {
                 true => read(&path, texts),
-                false => {
+                false if path.extension().is_some_and(|kind| kind == "rs") => {
                     let text = std::fs::read_to_string(&path).unwrap();
                     let program = text.split("#[cfg(test)]").next().unwrap();
                     texts.push(program.to_owned());
                 }
+                false => {} // a page of documentation
             }
         }
     }
