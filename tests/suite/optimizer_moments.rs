@@ -3,10 +3,12 @@
 
 use crate::devices::devices;
 use crate::models::{Noise, values};
+use burn::optim::Optimizer;
 use burn::tensor::{Device, Tensor};
 use burn_tricks::kernels::{
     AdamStep, Decay, Mean, NormMemory, NormalizedStep, RmsPropStep, Step, UpdateMemory,
 };
+use burn_tricks::optim::{Epsilon, Memory, Momentum, NormalizedGradientConfig, Scope};
 
 const BETA: f64 = 0.999;
 const STEPS: usize = 6000;
@@ -65,5 +67,52 @@ fn moments_are_means_whose_shares_add_up_to_one() {
                 .with_update(UpdateMemory::OfGradient(mean))
         };
         assert_near(&format!("{name} normalised"), &device, normalized, [2, 1]);
+    }
+}
+
+/// Of a whole tensor: seen in what the last step moves, which is `m / √v` or `g / √v`.
+#[test]
+fn the_means_of_a_whole_tensor_are_too() {
+    for (name, device) in devices() {
+        for momentum in [Momentum::None, Momentum::OfGradient { beta: BETA }] {
+            let optim = NormalizedGradientConfig::new()
+                .with_scope(Scope::Tensor)
+                .with_memory(Memory::Decay { beta: BETA })
+                .with_momentum(momentum)
+                .with_epsilon(Epsilon::OutsideRoot(0.0));
+            let optim = optim.build().unwrap();
+            let mut noise = Noise(3);
+            let (mut exact_m, mut exact_v) = ([0.0; 4], 0.0);
+            let (mut moved, mut expected) = (Vec::new(), [0.0; 4]);
+            let mut state = None;
+            for _ in 0..STEPS {
+                let grad: Vec<f32> = noise
+                    .take(4)
+                    .iter()
+                    .map(|x| (1.0 + 0.5 * x) as f32)
+                    .collect();
+                let square: f64 = grad.iter().map(|g| f64::from(*g).powi(2)).sum();
+                exact_v += (square - exact_v) * (1.0 - BETA);
+                for ((m, expected), grad) in exact_m.iter_mut().zip(&mut expected).zip(&grad) {
+                    *m += (f64::from(*grad) - *m) * (1.0 - BETA);
+                    *expected = -match momentum {
+                        Momentum::None => f64::from(*grad),
+                        _ => *m,
+                    } / exact_v.sqrt();
+                }
+                let weight = Tensor::<1>::zeros([4], &device);
+                let grad = Tensor::from_floats(grad.as_slice(), &device);
+                let (weight, next) = optim.step(1.0, weight, grad, state);
+                (moved, state) = (values(weight), next);
+            }
+            for (got, expected) in moved.iter().zip(expected) {
+                let error = (got / expected - 1.0).abs();
+                // A β and a 1 − β that are rounded apart give 6.5e-6.
+                assert!(
+                    error < 3e-6,
+                    "{name} {momentum:?}: {got}, expected {expected}"
+                );
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Not `(1 − b) x + b y`: the two shares are rounded to the type of the numbers, each on its own, and add
-//! up to 1 no more. In `f32` the mean of a thousand equal numbers is then 1.3e-5 of them off (`b` = 0.001),
+//! up to 1 no more. In `f32` the mean of 10,000 equal numbers is then 1.3e-5 of them off (`b` = 0.001),
 //! and the error grows with `1 / b`. Here equal numbers stay as they are, to the bit and infinities
 //! included, and while `y − x` is finite, the result never lies outside `x` and `y`. PyTorch's `torch.lerp` is
 //! the first two lines.
