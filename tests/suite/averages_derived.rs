@@ -328,6 +328,17 @@ fn spectral_norm_is_one_as_soon_as_it_is_attached() {
             assert_normalized(&model, 2e-5, &format!("{rows}x{columns} {seed}"));
         }
     }
+    // Weights whose squares `f32` does not hold, in training too.
+    for scale in [1e-30, 1e-20, 1e19, 1e30] {
+        for device in [Device::flex(), Device::flex().autodiff()] {
+            let weight = Tensor::<2>::from_data([[2.0, 0.0], [0.0, 1.0]], &device) * scale;
+            let model = SpectralNormConfig::new().attach(plain(weight)).unwrap();
+            let got = values(model.weight.val());
+            for (got, expected) in got.into_iter().zip([1.0, 0.0, 0.0, 0.5]) {
+                assert!((got - expected).abs() < 1e-5, "{scale:e}: {got}");
+            }
+        }
+    }
     // Singular values that nearly agree, none at all, and none that is finite.
     let near = plain(Tensor::from_data([[1.0, 0.0], [0.0, 0.9999]], &device));
     let near = SpectralNormConfig::new().attach(near).unwrap();

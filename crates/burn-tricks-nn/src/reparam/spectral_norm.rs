@@ -135,6 +135,10 @@ impl SpectralNorm {
 
     /// Finds the vectors of a weight from nothing.
     fn find(&self, matrix: &Tensor<2>) {
+        // The vectors of every multiple are the same, and those of numbers around 1 have squares.
+        let largest = matrix.clone().abs().max().reshape([1, 1]);
+        let is_zero = largest.clone().equal_elem(0);
+        let matrix = &(matrix.clone() / largest.mask_fill(is_zero, 1.0));
         let [rows, columns] = matrix.dims();
         let mut pair = (start(rows, matrix), start(columns, matrix));
         let mut last = f64::NEG_INFINITY;
@@ -202,7 +206,7 @@ fn column(vector: &Derived<1>, matrix: &Tensor<2>) -> Tensor<2> {
     vector.cast(matrix.dtype()).unsqueeze_dim(1)
 }
 
-/// Some rounds; a vector that becomes 0 stays as it was.
+/// Some rounds; a vector that becomes 0, or whose length overflows, stays as it was.
 fn power_iteration(
     matrix: &Tensor<2>,
     (mut u, mut v): (Tensor<2>, Tensor<2>),
@@ -220,12 +224,12 @@ fn sigma(matrix: &Tensor<2>, u: Tensor<2>, v: Tensor<2>) -> Tensor<2> {
     u.transpose().matmul(matrix.clone().matmul(v))
 }
 
-/// `vector` at length 1; `old` where `vector` is zero and has no direction.
+/// `vector` at length 1; `old` where the length is 0 or infinite.
 fn normalized(vector: Tensor<2>, old: Tensor<2>) -> Tensor<2> {
     let norm = vector.clone().square().sum_dim(0).sqrt();
-    let is_zero = norm.clone().equal_elem(0);
-    let unit = vector / norm.mask_fill(is_zero.clone(), 1.0);
-    unit.mask_where(is_zero.expand(old.dims()), old)
+    let is_none = norm.clone().equal_elem(0).bool_or(norm.clone().is_inf());
+    let unit = vector / norm.mask_fill(is_none.clone(), 1.0);
+    unit.mask_where(is_none.expand(old.dims()), old)
 }
 
 struct Attach {
