@@ -3,6 +3,7 @@
 
 use crate::devices::{devices, training_devices};
 use crate::models::{Net, Noise, Pair, alone, dtypes, tensor, values};
+use crate::session::{Counter, counting, learner, weight};
 use crate::tricked::{Batch, numbers, training};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::decay::WeightDecayConfig;
@@ -18,6 +19,8 @@ use burn_tricks::optim::{
 };
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{LinearConfig, SkipCount};
+use burn_tricks::train::StateError;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 const GOOD: bool = true;
@@ -627,4 +630,64 @@ fn the_learner_trains_on_after_skipped_steps() {
         *heard.lock().unwrap(),
         [1.0, 0.875, 0.75, 0.75, 0.75, 0.625, 0.5, 0.375, 0.375]
     );
+}
+
+/// Makes the gradients of some steps NaN, whichever process takes them.
+#[derive(Debug)]
+struct Overflows {
+    step: u64,
+    at: &'static [u64],
+}
+
+impl Trick<Counter> for Overflows {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before(&mut self, model: &Counter, mut grads: GradientsParams) -> GradientsParams {
+        self.step += 1;
+        if self.at.contains(&self.step) {
+            let grad = grads.remove::<1>(model.weight.id).unwrap();
+            grads.register(model.weight.id, grad * f32::NAN);
+        }
+        grads
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(self.step.to_le_bytes().to_vec())
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let bytes = state.try_into().map_err(|_| "eight bytes were expected")?;
+        self.step = u64::from_le_bytes(bytes);
+        Ok(())
+    }
+}
+
+/// One step in each of eight epochs; the second, third and sixth are skipped. Interrupted after each.
+#[test]
+fn a_session_resumes_between_skipped_steps() {
+    let _alone = alone();
+    let run = |folder: &Path, epochs| {
+        let guard = StepGuard::new();
+        let schedule = LinearConfig::new(1.0, 0.0, 8).init().unwrap();
+        let schedule = schedule.repeating_skipped(guard.skips());
+        let at = &[2, 3, 6];
+        let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
+        let tricks = (Overflows { step: 0, at }, guard, ema);
+        let session = counting(folder).num_epochs(epochs).session();
+        let session = session.without_clock().resumable(folder, 2).unwrap();
+        let finished = session.launch(learner(tricks, schedule)).unwrap();
+        let state = finished.model.tricks().1.state();
+        let average = weight(&finished.last_model());
+        (weight(finished.model.model()), average, state)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let whole = run(folder.path(), 8);
+    // The five rates from 1 down that were used, each once.
+    assert_eq!(whole.0, 1.0 + 0.875 + 0.75 + 0.625 + 0.5);
+    assert_eq!(whole.2, [5, 3, 0]);
+    let folder = tempfile::tempdir().unwrap();
+    let resumed = (1..=8).map(|epochs| run(folder.path(), epochs)).last();
+    assert_eq!(resumed, Some(whole));
 }
