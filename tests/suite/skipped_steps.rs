@@ -688,6 +688,8 @@ fn a_session_resumes_between_skipped_steps() {
     assert_eq!(whole.0, 1.0 + 0.875 + 0.75 + 0.625 + 0.5);
     assert_eq!(whole.2, [5, 3, 0]);
     let folder = tempfile::tempdir().unwrap();
-    let resumed = (1..=8).map(|epochs| run(folder.path(), epochs)).last();
-    assert_eq!(resumed, Some(whole));
+    for epochs in 1..8 {
+        run(folder.path(), epochs);
+    }
+    assert_eq!(run(folder.path(), 8), whole);
 }
