@@ -6,6 +6,7 @@ use crate::session::{Counter, counting, learner, patience, weight};
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::module::Module as _;
 use burn::optim::{AdamConfig, AdamWConfig, LearningRate, ModuleOptimizer, SgdConfig};
 use burn::tensor::Device;
 use burn::train::logger::{FileMetricLogger, MetricLogger as _};
@@ -391,6 +392,25 @@ fn what_does_not_matter_is_no_change() {
     (parts.loader.workers, parts.epochs) = (2, 2);
     let finished = parts.launch(folder.path()).unwrap();
     assert_eq!(finished.resumed_after, Some(1));
+}
+
+#[test]
+fn weights_loaded_after_a_resumed_session_restart_the_average() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    drop(Parts::new().launch(folder.path()).unwrap());
+    let mut parts = Parts::new();
+    parts.epochs = 2;
+    let finished = parts.launch(folder.path()).unwrap();
+    assert_eq!(finished.resumed_after, Some(1));
+    let steps = |model: &Tricked<Counter, Ema<Counter>>| model.tricks().steps();
+    let model = finished.model.train();
+    assert!(
+        steps(&model) > 0,
+        "what the session loaded restarted nothing"
+    );
+    let loaded = model.load_record(Counter::new().into_record());
+    assert_eq!(steps(&loaded), 0);
 }
 
 #[test]

@@ -62,8 +62,10 @@
 //! would make noise as large as a signal. A feature does not vary if its spread (the scale of the table
 //! above) is
 //!
-//! - at most 8 ε times its size, the mean under standard scaling and otherwise the largest magnitude, with ε
-//!   of the coarsest type of the data: a millionth of the size for `f32`, 2e-15 of it for `f64`;
+//! - at most 8 ε times its size (of the mean under standard scaling, of the largest magnitude under min-max,
+//!   of the larger of the two percentiles under robust), with ε of the coarsest type of the data: 2e-15 of the
+//!   size for `f64`, a millionth for `f32`, 0.8 % for `f16` and 6 % for `bf16`, so fit before data is cast to
+//!   half precision;
 //! - under standard scaling of n samples, at most n times 2e-16 of the mean, the rounding of the sums;
 //! - or less than 1e-38.
 //!
