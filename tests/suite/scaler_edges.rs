@@ -69,6 +69,21 @@ fn one_number_computed_in_two_ways_is_constant() {
 }
 
 #[test]
+fn the_rounding_of_sums_grows_with_the_samples() {
+    let (low, high) = (1.0, 1.0 + 100.0 * f64::EPSILON);
+    let of = |pairs: usize| {
+        scale(
+            &ScalerConfig::standard(),
+            &[low, high].repeat(pairs),
+            DType::F64,
+        )
+    };
+    let deviation = of(2) / f64::EPSILON;
+    assert!((deviation - 50.0).abs() < 1.0, "{deviation} units");
+    assert_eq!(of(500), 1.0, "1000 units are 1000 roundings");
+}
+
+#[test]
 fn a_genuine_spread_is_none_of_rounding() {
     for (kind, config) in kinds() {
         let around_zero = [1e-12, -1e-12, 1e-12, -1e-12];
