@@ -66,7 +66,7 @@
 //! use burn::data::dataloader::{DataLoader, batcher::Batcher};
 //! use burn::data::dataset::InMemDataset;
 //! use burn::tensor::Device;
-//! use burn_tricks_train::{EpochClock, EpochLoaderConfig, epoch_loader::Seeded};
+//! use burn_tricks_train::{EpochClock, EpochLoaderConfig, Seeded};
 //! use rand::{RngExt as _, SeedableRng as _};
 //! use rand_chacha::ChaCha8Rng;
 //!
