@@ -4,17 +4,30 @@ use burn::tensor::Device;
 
 /// Every backend compiled in and present, by name, without autodiff.
 ///
-/// Where there is no Vulkan (or Metal) adapter, `wgpu` is left out, and the suite says so once.
+/// Where there is no Vulkan (or Metal) adapter, `wgpu` is left out, and the suite says so once. The environment
+/// variable `TEST_BACKENDS` chooses some of them, `TEST_BACKENDS=flex,wgpu` say.
 pub(crate) fn devices() -> Vec<(&'static str, Device)> {
-    #[allow(unused_mut)] // without other backends
-    let mut devices = vec![("flex", Device::flex())];
+    let chosen = std::env::var("TEST_BACKENDS").unwrap_or_else(|_| "flex,ndarray,wgpu".to_owned());
+    let is_chosen = |name: &str| chosen.split(',').any(|one| one == name);
+    let mut devices = Vec::new();
+    if is_chosen("flex") {
+        devices.push(("flex", Device::flex()));
+    }
     #[cfg(feature = "ndarray")]
     #[allow(deprecated)] // Burn retires it; its users still exist.
-    devices.push(("ndarray", Device::ndarray()));
+    if is_chosen("ndarray") {
+        devices.push(("ndarray", Device::ndarray()));
+    }
     #[cfg(feature = "wgpu")]
-    if let Some(device) = wgpu() {
+    if is_chosen("wgpu")
+        && let Some(device) = wgpu()
+    {
         devices.push(("wgpu", device));
     }
+    assert!(
+        !devices.is_empty(),
+        "TEST_BACKENDS={chosen} names no backend of this build"
+    );
     devices
 }
 

@@ -122,12 +122,10 @@ fn halves_are_measured_in_single_precision() {
             let p = table([[0.75, 0.25]], (&device, dtype)).repeat_dim(0, 70_000);
             let of = vec![1; 70_000];
             let expected = [-(0.25f64.ln()), 2.0 * 0.75 * 0.75, 0.75];
-            assert_close(
-                &measures(&p, &of),
-                &expected,
-                1e-5,
-                &format!("{name} {dtype:?}"),
-            );
+            // Burn's `ndarray` adds the 70,000 numbers of a mean one after the other.
+            let tolerance = if name == "ndarray" { 2e-4 } else { 1e-5 };
+            let what = format!("{name} {dtype:?}");
+            assert_close(&measures(&p, &of), &expected, tolerance, &what);
         }
     }
 }

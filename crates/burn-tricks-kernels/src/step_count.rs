@@ -1,7 +1,7 @@
 //! How many steps were taken, where the device may have skipped some.
 
 use crate::{Number, Skip};
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
 
 /// The number of steps taken: those that the host asked for, less those that the device skipped without the
 /// host's knowledge.
@@ -116,13 +116,22 @@ fn time(asked: u64, skipped: &Tensor<1>) -> Tensor<1> {
 fn one_minus_exp(x: Tensor<1>) -> Tensor<1> {
     // At the rate β = 0 this is ln 0, and 1 is right.
     let x = x.clamp_min(-100.0);
+    if x.dtype() == DType::F64 {
+        // Without `exp`, which GPUs do not have in `f64` and then give wrong numbers for: from x/2⁹, with
+        // 1 − e²ˣ = s (2 − s) of s = 1 − eˣ.
+        let s = one_minus_exp_near_zero(x / 512.0);
+        return (0..9).fold(s, |s, _| s.clone() * (s.neg() + 2.0));
+    }
     let far = x.clone().exp().neg() + 1.0;
-    // Near 0 the difference would lose its digits: the Padé approximant [3/3], within 1e-8 up to 0.3.
+    far.mask_where(x.clone().greater_elem(-0.3), one_minus_exp_near_zero(x))
+}
+
+/// The Padé approximant [3/3], within 1e-8 up to 0.3, where the difference would lose its digits.
+fn one_minus_exp_near_zero(x: Tensor<1>) -> Tensor<1> {
     let square = x.clone().square();
     let odd = x.clone() * (square.clone() / 60.0 + 1.0);
-    let below = x.clone() * (square.clone() / 120.0 + 0.5);
-    let near = odd.neg() / (square / 10.0 + 1.0 - below);
-    far.mask_where(x.greater_elem(-0.3), near)
+    let below = x * (square.clone() / 120.0 + 0.5);
+    odd.neg() / (square / 10.0 + 1.0 - below)
 }
 
 #[cfg(test)]
