@@ -183,7 +183,9 @@ pub fn disagreement(members: &[Tensor<2>]) -> Tensor<1> {
             pairs += 1;
         }
     }
-    // Without a pair 0 / 0.
+    if pairs == 0 {
+        return sum.full_like(f64::NAN); // not 0 / 0, which is no NaN on every backend
+    }
     (sum / pairs as f64).mask_fill(is_bad, f64::NAN)
 }
 
