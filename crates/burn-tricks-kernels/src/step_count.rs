@@ -126,7 +126,7 @@ fn one_minus_exp(x: Tensor<1>) -> Tensor<1> {
     far.mask_where(x.clone().greater_elem(-0.3), one_minus_exp_near_zero(x))
 }
 
-/// The Padé approximant [3/3], within 1e-8 up to 0.3, where the difference would lose its digits.
+/// The Padé approximant of the orders 3 and 3, within 1e-8 up to 0.3, where the difference would lose its digits.
 fn one_minus_exp_near_zero(x: Tensor<1>) -> Tensor<1> {
     let square = x.clone().square();
     let odd = x.clone() * (square.clone() / 60.0 + 1.0);
