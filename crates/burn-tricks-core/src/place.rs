@@ -25,7 +25,7 @@ pub enum PlaceKind {
 /// A tensor of a module, without its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Where it stands, as Burn's records name it: `encoder.layers.0.weight`.
+    /// The path of the value, as Burn's records name it: `encoder.layers.0.weight`.
     pub path: String,
     /// What it is.
     pub kind: PlaceKind,

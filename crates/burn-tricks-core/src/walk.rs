@@ -28,7 +28,7 @@ impl PathTracker {
 /// What is known of a float parameter without reading its values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParamInfo {
-    /// Where it stands in the module.
+    /// The path of the parameter in the module, such as `encoder.layers.0.weight`.
     pub path: String,
     /// Its identity, under which gradients and optimizer states are kept.
     pub id: ParamId,
