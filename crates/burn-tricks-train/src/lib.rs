@@ -3,6 +3,7 @@
 pub mod data;
 #[doc = include_str!("from_keras_and_lightning.md")]
 pub mod from_keras_and_lightning {}
+mod lock;
 pub mod metric;
 pub mod plateau;
 pub mod session;

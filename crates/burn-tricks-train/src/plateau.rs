@@ -40,10 +40,10 @@
 //! # }
 //! ```
 
+use crate::lock::lock;
 use crate::session::epoch_end::EpochHook;
 use crate::stop::stop_early::MissingMetric;
 use crate::stop::stop_handle::value_of;
-use crate::trick::tricked::lock;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn::train::metric::MetricName;

@@ -1,30 +1,28 @@
 //! Going through the batches of an epoch: made where they are asked for, or ahead by threads.
 
-use crate::data::epoch_loader::EpochLoader;
 use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-/// Batches made when they are asked for.
-pub(crate) struct Here<'a, I, O> {
-    pub(crate) loader: &'a EpochLoader<I, O>,
-    pub(crate) epoch: u64,
+/// Batches made when they are asked for, by `make`, which is given the indices of a batch.
+pub(crate) struct Here<F> {
+    pub(crate) make: F,
     pub(crate) batches: std::vec::IntoIter<Vec<usize>>,
     pub(crate) progress: Progress,
 }
 
-impl<I, O> Iterator for Here<'_, I, O> {
+impl<O, F: FnMut(&[usize]) -> Result<O, DatasetError>> Iterator for Here<F> {
     type Item = Result<O, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let indices = self.batches.next()?;
         self.progress.items_processed += indices.len();
-        Some(self.loader.make(&indices, self.epoch))
+        Some((self.make)(&indices))
     }
 }
 
-impl<I, O> DataLoaderIterator<O> for Here<'_, I, O> {
+impl<O, F: FnMut(&[usize]) -> Result<O, DatasetError>> DataLoaderIterator<O> for Here<F> {
     fn progress(&self) -> Progress {
         self.progress.clone()
     }
@@ -47,9 +45,8 @@ struct Worker<O> {
 }
 
 impl<O: Send + 'static> Ahead<O> {
-    pub(crate) fn new<I: Send + Sync + 'static>(
-        loader: &EpochLoader<I, O>,
-        epoch: u64,
+    pub(crate) fn new(
+        make: impl Fn(&[usize]) -> Result<O, DatasetError> + Clone + Send + 'static,
         batches: Vec<Vec<usize>>,
         workers: usize,
         progress: Progress,
@@ -58,11 +55,11 @@ impl<O: Send + 'static> Ahead<O> {
         let worker = |at: usize| {
             let (sender, receiver) = mpsc::sync_channel(2);
             let mine: Vec<_> = batches.iter().skip(at).step_by(workers).cloned().collect();
-            let loader = loader.clone();
+            let make = make.clone();
             let thread = std::thread::spawn(move || {
                 for indices in mine {
                     // Nobody listens any more when the epoch was broken off.
-                    let batch = loader.make(&indices, epoch);
+                    let batch = make(&indices);
                     if sender.send((batch, indices.len())).is_err() {
                         return;
                     }

@@ -1,6 +1,6 @@
 //! Which epoch it is.
 
-use crate::trick::tricked::lock;
+use crate::lock::lock;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 

@@ -352,7 +352,7 @@ impl<I, O> EpochLoader<I, O> {
         batches.map(<[usize]>::to_vec).collect()
     }
 
-    pub(crate) fn make(&self, indices: &[usize], epoch: u64) -> Result<O, DatasetError> {
+    fn make(&self, indices: &[usize], epoch: u64) -> Result<O, DatasetError> {
         let items = indices.iter().map(|index| (self.get)(*index, epoch));
         let items: Vec<I> = items.collect::<Result<_, _>>()?;
         Ok(self.batcher.batch(items, &self.device))
@@ -371,12 +371,15 @@ impl<I: Send + Sync + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<
         let progress = Progress::new(0, self.kept(), Some("items".to_owned()));
         match self.config.workers {
             0 => Box::new(Here {
-                loader: self,
-                epoch,
+                make: move |indices: &[usize]| self.make(indices, epoch),
                 batches: batches.into_iter(),
                 progress,
             }),
-            workers => Box::new(Ahead::new(self, epoch, batches, workers, progress)),
+            workers => {
+                let loader = Arc::new(self.clone());
+                let make = move |indices: &[usize]| loader.make(indices, epoch);
+                Box::new(Ahead::new(make, batches, workers, progress))
+            }
         }
     }
 

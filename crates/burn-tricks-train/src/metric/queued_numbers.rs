@@ -1,6 +1,6 @@
 //! Numbers that a trick measures on the device and a metric shows.
 
-use crate::trick::tricked::lock;
+use crate::lock::lock;
 use burn::tensor::{Tensor, TensorReadError};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -5,10 +5,10 @@
 //! what they did.
 
 use crate::data::epoch_clock::EpochClock;
+use crate::lock::lock;
 use crate::session::run_description::Setup;
 use crate::stop::stop_early::MissingMetric;
 use crate::trick::state_error::StateError;
-use crate::trick::tricked::lock;
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{EarlyStoppingStrategy, Interrupter, Interruption, TrainingError};

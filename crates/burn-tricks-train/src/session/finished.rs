@@ -1,12 +1,12 @@
 //! What a session returns.
 
+use crate::lock::lock;
 use crate::session::epoch_end::EpochEnd;
 use crate::session::run_files::RunFiles;
 use crate::session::session_error::SessionError;
 use crate::trick::Trick;
 use crate::trick::combined::load_part;
 use crate::trick::tricked::Tricked;
-use crate::trick::tricked::lock;
 use burn::module::Module;
 use burn::train::metric::MetricName;
 use burn::train::renderer::MetricsRenderer;

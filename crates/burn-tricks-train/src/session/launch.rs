@@ -1,5 +1,6 @@
 //! A session is launched: from its newest complete checkpoint, if it has one.
 
+use crate::lock::lock;
 use crate::session::Session;
 use crate::session::checkpoint_retention::Retention;
 use crate::session::epoch_end::{EpochEnd, Witness};
@@ -14,7 +15,6 @@ use crate::session::session_metrics::logged_twice;
 use crate::trick::Trick;
 use crate::trick::combined::load_part;
 use crate::trick::tricked::Tricked;
-use crate::trick::tricked::lock;
 use burn::module::Module;
 use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
 use burn::train::metric::store::EventStoreClient;

@@ -8,85 +8,14 @@ use crate::session::epoch_end::EpochEnd;
 use crate::session::records_on_trial::caught;
 use crate::trick::Trick;
 use crate::trick::tricked::Tricked;
-use crate::trick::tricked::lock;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::train::metric::MetricName;
 use burn::train::{Learner, LearnerModel};
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
 
 /// How far a schedule is looked at.
 const LAST_STEP: u32 = 1 << 16;
-
-/// Shared by a tricked model, its clones, and the session that trains it.
-pub(crate) struct Sight<M>(Arc<Mutex<Seen<M>>>);
-
-struct Seen<M> {
-    /// Whether the next step is only to show its optimizer.
-    asked: bool,
-    optimizer: Option<ModuleOptimizer>,
-    /// Whether the model that is validated is kept.
-    keeps: bool,
-    /// The model that was validated last.
-    validated: Option<M>,
-}
-
-impl<M> Default for Sight<M> {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Seen {
-            asked: false,
-            optimizer: None,
-            keeps: false,
-            validated: None,
-        })))
-    }
-}
-
-impl<M> Clone for Sight<M> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<M> Debug for Sight<M> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sight")
-    }
-}
-
-impl<M> Sight<M> {
-    /// Shows the optimizer of a step. Whether that was all that was wanted of the step.
-    pub(crate) fn takes(&self, optim: &ModuleOptimizer) -> bool {
-        let mut seen = lock(&self.0);
-        let asked = std::mem::take(&mut seen.asked);
-        if asked {
-            seen.optimizer = Some(optim.clone());
-        }
-        asked
-    }
-
-    /// Shows the model that is about to be validated.
-    pub(crate) fn validates(&self, model: impl FnOnce() -> M) {
-        let mut seen = lock(&self.0);
-        if seen.keeps {
-            seen.validated = Some(model());
-        }
-    }
-
-    /// Begins or ceases to keep the model that is validated.
-    pub(crate) fn keep(&self, keeps: bool) {
-        let mut seen = lock(&self.0);
-        seen.keeps = keeps;
-        seen.validated = None;
-    }
-
-    /// The model that was validated last, if it is kept.
-    pub(crate) fn validated(&self) -> Option<M> {
-        lock(&self.0).validated.take()
-    }
-}
 
 /// The optimizer of a learner, as it is. Nothing is trained.
 pub(crate) fn optimizer_of<M, H>(learner: &Learner<Tricked<M, H>>) -> ModuleOptimizer
@@ -96,9 +25,9 @@ where
     Tricked<M, H>: LearnerModel,
 {
     let sight = learner.model().sight();
-    lock(&sight.0).asked = true;
+    sight.ask();
     learner.clone().optimizer_step(GradientsParams::new());
-    let optimizer = lock(&sight.0).optimizer.take();
+    let optimizer = sight.optimizer();
     optimizer.expect("a step of a tricked model shows its optimizer")
 }
 

@@ -1,9 +1,9 @@
 //! A criterion that watches a metric of a training, shared by whoever asks.
 
+use crate::lock::lock;
 use crate::session::epoch_end::EpochHook;
 use crate::stop::stop_early::MissingMetric;
 use crate::trick::state_error::StateError;
-use crate::trick::tricked::lock;
 use burn::train::EarlyStoppingStrategy;
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use burn::train::metric::{Metric, MetricName};

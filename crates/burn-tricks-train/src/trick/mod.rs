@@ -124,6 +124,7 @@
 
 pub(crate) mod combined;
 mod library_tricks;
+pub(crate) mod sight;
 pub(crate) mod state_error;
 pub mod tricked;
 

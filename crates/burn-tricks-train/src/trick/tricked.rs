@@ -58,8 +58,9 @@
 //! Lightning and Keras swap averaged weights into the model for validation. Here the validated model is
 //! another value.
 
-use crate::session::learner_view::Sight;
+use crate::lock::lock;
 use crate::trick::Trick;
+use crate::trick::sight::Sight;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
@@ -68,7 +69,7 @@ use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use std::fmt::{Debug, Display};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// `with_tricks` for every model.
 pub trait TrickedExt: Module {
@@ -405,9 +406,4 @@ fn gathered<M: Module>(model: &M, grads: MultiGradientsParams) -> GradientsParam
     };
     model.visit(&mut gather);
     gather.to
-}
-
-/// The data is whole after every statement that holds the lock, so a panic elsewhere does not spoil it.
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

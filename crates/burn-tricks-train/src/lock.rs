@@ -1,0 +1,8 @@
+//! Taking a lock that a panic elsewhere does not spoil.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The data is whole after every statement that holds the lock, so a panic elsewhere does not spoil it.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,88 @@
+//! What a tricked model shows of a run.
+//!
+//! Burn's `Learner` gives away neither its optimizer nor the model that was validated, but it hands both to
+//! methods of its model: the optimizer to `TrainStep::optimize`, and `Module::valid` makes the model to
+//! validate.
+
+use crate::lock::lock;
+use burn::optim::ModuleOptimizer;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+/// Shared by a tricked model, its clones, and the session that trains it.
+pub(crate) struct Sight<M>(Arc<Mutex<Seen<M>>>);
+
+struct Seen<M> {
+    /// Whether the next step is only to show its optimizer.
+    asked: bool,
+    optimizer: Option<ModuleOptimizer>,
+    /// Whether the model that is validated is kept.
+    keeps: bool,
+    /// The model that was validated last.
+    validated: Option<M>,
+}
+
+impl<M> Default for Sight<M> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Seen {
+            asked: false,
+            optimizer: None,
+            keeps: false,
+            validated: None,
+        })))
+    }
+}
+
+impl<M> Clone for Sight<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<M> Debug for Sight<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sight")
+    }
+}
+
+impl<M> Sight<M> {
+    /// Has the next step show its optimizer, and do nothing else.
+    pub(crate) fn ask(&self) {
+        lock(&self.0).asked = true;
+    }
+
+    /// The optimizer of the step that was asked.
+    pub(crate) fn optimizer(&self) -> Option<ModuleOptimizer> {
+        lock(&self.0).optimizer.take()
+    }
+
+    /// Shows the optimizer of a step. Whether that was all that was wanted of the step.
+    pub(crate) fn takes(&self, optim: &ModuleOptimizer) -> bool {
+        let mut seen = lock(&self.0);
+        let asked = std::mem::take(&mut seen.asked);
+        if asked {
+            seen.optimizer = Some(optim.clone());
+        }
+        asked
+    }
+
+    /// Shows the model that is about to be validated.
+    pub(crate) fn validates(&self, model: impl FnOnce() -> M) {
+        let mut seen = lock(&self.0);
+        if seen.keeps {
+            seen.validated = Some(model());
+        }
+    }
+
+    /// Begins or ceases to keep the model that is validated.
+    pub(crate) fn keep(&self, keeps: bool) {
+        let mut seen = lock(&self.0);
+        seen.keeps = keeps;
+        seen.validated = None;
+    }
+
+    /// The model that was validated last, if it is kept.
+    pub(crate) fn validated(&self) -> Option<M> {
+        lock(&self.0).validated.take()
+    }
+}
