@@ -43,11 +43,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         if stopped.is_some() {
             continue; // A real program would break; this one shows what would have come.
         }
-        let verdict = stop.observe(score(&model.valid(), &split.valid).loss);
-        best.keep(&verdict, || model.clone());
-        if let Some(reason) = verdict.stop {
+        let decision = stop.observe(score(&model.valid(), &split.valid).loss);
+        best.keep(&decision, || model.clone());
+        if let Some(reason) = decision.stop {
             println!("stopped after epoch {epoch}: {reason}");
-            if let (Some(loss), Some(check)) = (verdict.best, verdict.best_check) {
+            if let (Some(loss), Some(check)) = (decision.best, decision.best_check) {
                 println!("best validation loss {loss:.3}, check {check}");
             }
             let last = score(&model.valid(), &split.test);

@@ -3,7 +3,7 @@
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
-use burn_tricks::optim::DecayScope;
+use burn_tricks::optim::WeightDecayScope;
 use burn_tricks::prelude::*;
 use burn_tricks_examples::{data::Source, mlp::MlpConfig, score::Score};
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ fn main() -> Result<(), ConfigError> {
     train("ours", burn_tricks::optim::AdamWConfig::new().init()?);
     let spared = burn_tricks::optim::AdamWConfig::new()
         .with_weight_decay(0.1)
-        .with_decay_scope(DecayScope::Matrices);
+        .with_weight_decay_scope(WeightDecayScope::Matrices);
     train("ours, biases spared", spared.init()?);
     Ok(())
 }

@@ -174,7 +174,7 @@ fn schedules() -> Result<Vec<Panel>, Box<dyn Error>> {
         Panel::schedule(
             "Linear",
             "to 0.1 in 80 %, held",
-            LinearConfig::new(1.0, 0.1, 800).init()?,
+            LinearRampConfig::new(1.0, 0.1, 800).init()?,
         ),
         Panel::schedule(
             "Polynomial",
@@ -223,7 +223,7 @@ fn schedules() -> Result<Vec<Panel>, Box<dyn Error>> {
         Panel::schedule(
             "WarmupStableDecay",
             "1 − √p",
-            stable.with_shape(DecayShape::OneMinusSqrt).init()?,
+            stable.with_shape(LrDecayShape::OneMinusSqrt).init()?,
         ),
     ])
 }
@@ -236,7 +236,7 @@ fn wrappers() -> Result<Vec<Panel>, Box<dyn Error>> {
     let of_burn = CosineAnnealingLrSchedulerConfig::new(1.0, STEPS - 150).init()?;
     let noam = InverseSqrtConfig::new(1.0).with_timescale(150).init()?;
     let over = warmup.clone().with_mode(WarmupMode::Over);
-    let sequence = LinearConfig::new(0.2, 1.0, 200)
+    let sequence = LinearRampConfig::new(0.2, 1.0, 200)
         .init()?
         .then(300, cosine(400)?)?
         .then(

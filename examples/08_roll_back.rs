@@ -45,8 +45,8 @@ fn train(split: &Split, times: usize) -> Result<Score, Box<dyn std::error::Error
     let mut back = RollBackConfig::new(times).init()?;
 
     // The untrained model is the first to go back to.
-    let verdict = stop.observe(score(&model.valid(), &split.valid).loss);
-    best.keep_with(&verdict, || (model.clone(), optim.clone()));
+    let decision = stop.observe(score(&model.valid(), &split.valid).loss);
+    best.keep_with(&decision, || (model.clone(), optim.clone()));
     for epoch in 1..=EPOCHS {
         for batch in split.train.batches(32, 1, epoch) {
             let (images, labels) = split.train.batch(&batch, &device);
@@ -55,9 +55,9 @@ fn train(split: &Split, times: usize) -> Result<Score, Box<dyn std::error::Error
             model = optim.step(rate, model, grads);
         }
         let validation = score(&model.valid(), &split.valid).loss;
-        let verdict = stop.observe(validation);
-        best.keep_with(&verdict, || (model.clone(), optim.clone()));
-        let restart = back.on(&verdict, &best, &model, &mut stop, |scale| {
+        let decision = stop.observe(validation);
+        best.keep_with(&decision, || (model.clone(), optim.clone()));
+        let restart = back.on(&decision, &best, &model, &mut stop, |scale| {
             rate = LEARNING_RATE * scale;
         });
         if let Some(restart) = restart {
@@ -66,7 +66,7 @@ fn train(split: &Split, times: usize) -> Result<Score, Box<dyn std::error::Error
                 restart.reason, restart.check
             );
             (model, optim) = (restart.model, restart.beside);
-        } else if let Some(reason) = verdict.stop {
+        } else if let Some(reason) = decision.stop {
             println!("epoch {epoch}: validation loss {validation:.3}, {reason}");
             break;
         }

@@ -192,7 +192,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let plateau = PlateauConfig::new(Goal::Minimize).with_patience(Patience::Reached(3));
     let plateau = SharedPlateau::new(schedule.reduced_on_plateau(&plateau)?);
     let patience = EarlyStoppingConfig::new(Goal::Minimize).with_patience(6);
-    let stop = Any::new((patience.init()?, TimeLimitConfig::new(3600.0).init()?))?;
+    let stop = Any::init((patience.init()?, TimeLimitConfig::new(3600.0).init()?))?;
     let model = model.with_tricks((grad_norm, clip, update_ratio, ema));
 
     let optimizer = AdamConfig::new();

@@ -127,9 +127,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         let validation = score(&ema.model(), &split.valid).loss;
         losses.push(validation);
-        let verdict = stop.observe(validation);
-        best.keep(&verdict, || ema.model());
-        stopped = verdict.stop;
+        let decision = stop.observe(validation);
+        best.keep(&decision, || ema.model());
+        stopped = decision.stop;
 
         let mut step = checkpoints
             .step(epoch)

@@ -202,7 +202,7 @@ fn time_of_updates(
         );
     }
 
-    let mut set = EmaSet::new(&[0.99, 0.999, 0.9999].map(EmaConfig::new), &model)?;
+    let mut set = EmaSet::init(&[0.99, 0.999, 0.9999].map(EmaConfig::new), &model)?;
     let (three, one) = in_turn(
         rounds,
         || timed(device, || set.update(&model)).1,

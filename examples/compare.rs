@@ -181,7 +181,7 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
         .with_fail_fast(options.fail_fast)
         .with_progress(true)
         .run(jobs);
-    let comparison = Comparison::new(&recipes, runs)?;
+    let comparison = Comparison::init(&recipes, runs)?;
     print!("{}", comparison.table());
     if let Some(path) = &options.json {
         let json = serde_json::to_string_pretty(&comparison)?;

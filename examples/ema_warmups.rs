@@ -44,7 +44,7 @@ fn averages(decay: f64, steps_per_epoch: usize) -> Result<Vec<(String, EmaConfig
         .map(|(name, warmup)| (name.to_owned(), EmaConfig::new(decay).with_warmup(warmup)))
         .into();
     for epochs in EPOCHS {
-        let run = Run::new(epochs, steps_per_epoch)?;
+        let run = Run::init(epochs, steps_per_epoch)?;
         all.push((format!("for_run({epochs})"), EmaConfig::for_run(&run)));
     }
     Ok(all)
@@ -64,7 +64,7 @@ fn train(
     let mut optim = SgdConfig::new().init();
     let loss = CrossEntropyLossConfig::new().init(&device);
     let configs: Vec<_> = averages.iter().map(|(_, config)| config.clone()).collect();
-    let mut emas = EmaSet::new(&configs, &model)?;
+    let mut emas = EmaSet::init(&configs, &model)?;
 
     let mut scores = Vec::new();
     for epoch in 1..=EPOCHS[EPOCHS.len() - 1] {

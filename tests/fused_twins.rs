@@ -8,8 +8,8 @@ use burn_tricks::kernels::lerp::lerp_twin;
 use burn_tricks::kernels::scale::scale_twin;
 use burn_tricks::kernels::sum_of_squares::sum_of_squares_twin;
 use burn_tricks::kernels::{
-    AdaGradStep, AdamStep, AmsGradStep, Decay, Mean, MomentumStep, NormMemory, NormalizedStep,
-    RmsPropStep, SgdStep, Step, TensorList, UpdateMemory, UpdateMomentumStep,
+    AdaGradStep, AdamStep, AmsGradStep, Mean, MomentumStep, NormMemory, NormalizedStep,
+    RmsPropStep, SgdStep, Step, TensorList, UpdateMemory, UpdateMomentumStep, WeightDecayTerm,
 };
 use std::time::Instant;
 
@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = Report { device };
     report.line("one elementwise pass", 2, report.pass());
 
-    let (lr, decay) = (1e-3, Decay::None);
+    let (lr, decay) = (1e-3, WeightDecayTerm::None);
     report.step("SGD", SgdStep { lr, decay });
     let (momentum, dampening, nesterov, first) = (0.9, 0.1, false, false);
     let sum = MomentumStep {
@@ -127,7 +127,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     report.step("RMSProp, centred, momentum", both);
     let adam = AdamStep::new(lr, (0.9, 0.999), epsilon, decay, 3);
     report.step("Adam", adam);
-    let adam_w = AdamStep::new(lr, (0.9, 0.999), epsilon, Decay::Decoupled(1e-5), 3);
+    let adam_w = AdamStep::new(
+        lr,
+        (0.9, 0.999),
+        epsilon,
+        WeightDecayTerm::Decoupled(1e-5),
+        3,
+    );
     report.step("AdamW", adam_w);
     report.step("AMSGrad", AmsGradStep(adam));
     let mean = |beta| Mean::new(beta, true, 3);

@@ -71,9 +71,9 @@ pub fn run(
             epochs_to_90 = Some(epochs_run);
         }
         if let Some(stop) = &mut stop {
-            let verdict = stop.observe(valid.loss);
-            best.keep(&verdict, || predictor);
-            if verdict.should_stop() {
+            let decision = stop.observe(valid.loss);
+            best.keep(&decision, || predictor);
+            if decision.should_stop() {
                 break;
             }
         }
@@ -333,7 +333,7 @@ pub(crate) mod tests {
     fn recipes_that_keep_the_network_start_from_the_same_weights() {
         let _alone = alone();
         let start = |setup: &Setup, seed| {
-            let run = Run::new(10, 34).unwrap();
+            let run = Run::init(10, 34).unwrap();
             let trainer = Trainer::new(setup, seed, 64, run, &Device::flex()).unwrap();
             weights(&trainer)
         };

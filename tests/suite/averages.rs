@@ -238,7 +238,7 @@ fn several_averages_in_one_pass_are_each_its_own() {
     let device = Device::flex().autodiff();
     let configs: Vec<_> = [0.5, 0.9].map(EmaConfig::new).into();
     let mut model = Net::new(0.0, &device);
-    let mut set = EmaSet::new(&configs, &model).unwrap();
+    let mut set = EmaSet::init(&configs, &model).unwrap();
     let mut single: Vec<_> = configs
         .iter()
         .map(|config| config.init(&model).unwrap())
@@ -254,7 +254,7 @@ fn several_averages_in_one_pass_are_each_its_own() {
     }
     assert_eq!(set.into_inner().len(), 2);
     assert_eq!(
-        EmaSet::new(&[EmaConfig::new(1.0)], &model)
+        EmaSet::init(&[EmaConfig::new(1.0)], &model)
             .unwrap_err()
             .field,
         "decay"

@@ -71,7 +71,7 @@ fn constant_weights_stay_to_the_bit_in_every_average() {
                     check(&ema.restore_into(&model).unwrap(), "restored EMA");
                 }
             }
-            let mut set = EmaSet::new(&[0.9, 0.99].map(EmaConfig::new), &model).unwrap();
+            let mut set = EmaSet::init(&[0.9, 0.99].map(EmaConfig::new), &model).unwrap();
             let mut swa = SwaConfig::new(1).init(&model).unwrap();
             let mut lawa = LawaConfig::new(11, 1).init(&model).unwrap();
             for _ in 0..200 {
@@ -90,7 +90,7 @@ fn constant_weights_stay_to_the_bit_in_every_average() {
             let greedy = greedy.cook(&models, |_| 1.0).unwrap();
             assert_eq!(greedy.ingredients.len(), 7);
             check(&greedy.model, "greedy soup");
-            let mut snapshot = Snapshot::of(&model);
+            let mut snapshot = Snapshot::new(&model);
             for share in [0.0, 0.3, 0.7, 1.0] {
                 snapshot.lerp(&model, share, Buffers::Average).unwrap();
                 check(&snapshot.model(), "snapshot");

@@ -220,9 +220,9 @@ fn the_state_of_one_model_is_kept_to_the_bit() {
     };
     let odd = layer([[2.0, 0.0], [0.0, 1.0]], [0.6, 0.8], &device);
     let expected = vectors(&odd);
-    assert_eq!(vectors(&Snapshot::of(&odd).model()), expected);
-    assert_eq!(vectors(&Snapshot::of(&odd).restore(&a).unwrap()), expected);
-    let mut replaced = Snapshot::of(&a);
+    assert_eq!(vectors(&Snapshot::new(&odd).model()), expected);
+    assert_eq!(vectors(&Snapshot::new(&odd).restore(&a).unwrap()), expected);
+    let mut replaced = Snapshot::new(&a);
     replaced.lerp(&b, 0.5, Buffers::Average).unwrap();
     replaced.replace(&odd).unwrap();
     assert_eq!(vectors(&replaced.model()), expected);
@@ -251,7 +251,7 @@ fn the_state_of_one_model_is_kept_to_the_bit() {
     members.collect(&odd);
     let ensemble = members.into_ensemble(&EnsembleConfig::new()).unwrap();
     assert_eq!(vectors(&ensemble.members()[0]), expected);
-    let snapshot = Snapshot::of(&odd);
+    let snapshot = Snapshot::new(&odd);
     let places = snapshot.places().iter();
     let kinds: Vec<_> = places.map(|place| format!("{:?}", place.kind)).collect();
     assert_eq!(kinds, ["Weight", "Derived", "Derived"]);
@@ -293,7 +293,7 @@ fn a_module_of_ones_own_calculates_its_state_at_its_first_use() {
         ema.update(&b);
         for model in [ema.model(), ema.restore_into(&b).unwrap()] {
             assert!(model.length.is_stale(), "{name}");
-            let again = Snapshot::of(&model).restore(&a).unwrap();
+            let again = Snapshot::new(&model).restore(&a).unwrap();
             assert!(again.valid().train().length.is_stale(), "{name}");
             for model in [model, again] {
                 // What it is not yet is not recorded as if it were.
@@ -304,7 +304,7 @@ fn a_module_of_ones_own_calculates_its_state_at_its_first_use() {
                     assert!((got - expected).abs() < 1e-6, "{name}: {got}");
                 }
                 assert_eq!(values(model.length.value()), [5.0], "{name}");
-                let again = Snapshot::of(&model).restore(&a).unwrap();
+                let again = Snapshot::new(&model).restore(&a).unwrap();
                 assert_eq!(values(again.length.value()), [5.0], "{name}");
                 let recorded = b.valid().load_record(model.into_record());
                 assert_eq!(values(recorded.length.value()), [5.0], "{name}");

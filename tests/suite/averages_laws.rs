@@ -122,7 +122,7 @@ fn a_half_precision_average_moves_after_a_late_start_too() {
 #[test]
 fn a_copied_statistic_is_held_as_the_others_are() {
     let _alone = alone();
-    let mut snapshot = Snapshot::of(&net(1.0, DType::BF16)).widened();
+    let mut snapshot = Snapshot::new(&net(1.0, DType::BF16)).widened();
     (snapshot.lerp(&net(2.0, DType::BF16), 0.5, Buffers::Copy)).unwrap();
     assert_eq!(
         snapshot.held_model().norm.running_mean.value().dtype(),
@@ -205,7 +205,7 @@ fn integers_follow_the_device_too() {
             continue; // Burn cannot bring the CPU's booleans there
         }
         let live = Mixed::new(3.0, 2, true, &device);
-        let restored = Snapshot::of(&Mixed::new(5.0, 7, false, &Device::flex())).restore(&live);
+        let restored = Snapshot::new(&Mixed::new(5.0, 7, false, &Device::flex())).restore(&live);
         let restored = restored.unwrap();
         assert_eq!(restored.devices(), [device], "{name}: restored");
         assert_eq!(restored.read(), (5.0, 7, false), "{name}: restored");
@@ -374,7 +374,7 @@ fn a_set_looks_through_its_model_once_per_step() {
                     .with_start_after(at / 2)
             })
             .collect();
-        let mut set = EmaSet::new(&configs, &model).unwrap();
+        let mut set = EmaSet::init(&configs, &model).unwrap();
         for step in 1..=6 {
             model.1.store(0, Relaxed);
             set.update(&model);
@@ -518,7 +518,7 @@ fn a_record_of_another_average_is_refused() {
     let swa = || SwaConfig::new(1).init(&model).unwrap();
     let lawa = || LawaConfig::new(2, 1).init(&model).unwrap();
     let members = || SnapshotEnsembleConfig::new(2).init(&model).unwrap();
-    let set = || EmaSet::of(vec![ema()]);
+    let set = || EmaSet::from(vec![ema()]);
     let records = || {
         let mut members = members();
         members.collect(&model);
@@ -541,7 +541,7 @@ fn a_record_of_another_average_is_refused() {
         let expected: [bool; 5] = std::array::from_fn(|own| own == at);
         assert_eq!(accepted, expected, "record {at}");
     }
-    let two = EmaSet::of(vec![ema(), ema()]);
+    let two = EmaSet::from(vec![ema(), ema()]);
     assert!(two.clone().load_record(set().to_record()).is_err());
     assert!(set().load_record(two.to_record()).is_err());
 }
@@ -612,12 +612,12 @@ fn members_get_ids_of_their_own_in_all_places() {
 #[test]
 fn what_is_put_into_a_snapshot_is_compared_with_it() {
     let layers = |width| vec![LinearConfig::new(2, width).init(&Device::flex())];
-    let error = Snapshot::of(&layers(3))
+    let error = Snapshot::new(&layers(3))
         .with_held_model(&layers(4))
         .unwrap_err();
     assert!(error.to_string().contains("`0.weight` [2, 4]"), "{error}");
-    let mut snapshot = Snapshot::of(&layers(3));
-    let seen = Snapshot::of(&layers(4)).look_at(&layers(4)).unwrap();
+    let mut snapshot = Snapshot::new(&layers(3));
+    let seen = Snapshot::new(&layers(4)).look_at(&layers(4)).unwrap();
     assert!(snapshot.replace_weights(&seen).is_err());
     assert!(snapshot.lerp_weights(&seen, 0.5, Buffers::Copy).is_err());
 }

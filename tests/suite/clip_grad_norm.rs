@@ -7,7 +7,7 @@ use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::grad::{
-    ClipGradNorm, ClipGradNormConfig, ClipMode, GradientsExt as _, NonFinite, Norm, NormScope,
+    ClipGradNorm, ClipGradNormConfig, ClipMode, GradientsExt as _, NonFinite, NormKind, NormScope,
     check_finite, global_norm,
 };
 
@@ -48,11 +48,19 @@ fn check(name: &str, config: ClipGradNormConfig, relative: f64) {
 fn agrees_with_pytorch_in_every_norm() {
     let torch = ClipGradNormConfig::torch;
     check("torch_l2_max1", torch(1.0), 1e-6);
-    check("torch_l1_max1", torch(1.0).with_norm(Norm::L1), 1e-6);
-    check("torch_linf_max1", torch(1.0).with_norm(Norm::LInf), 1e-6);
+    check("torch_l1_max1", torch(1.0).with_norm(NormKind::L1), 1e-6);
+    check(
+        "torch_linf_max1",
+        torch(1.0).with_norm(NormKind::LInf),
+        1e-6,
+    );
     check("torch_l2_max10_noop", torch(10.0), 1e-6);
     // Powers in f32 are good to a few units in the last place.
-    check("torch_l3_max1", torch(1.0).with_norm(Norm::Lp(3.0)), 3e-6);
+    check(
+        "torch_l3_max1",
+        torch(1.0).with_norm(NormKind::Lp(3.0)),
+        3e-6,
+    );
 }
 
 #[test]
@@ -175,7 +183,12 @@ fn an_infinity_or_a_nan_propagates_as_in_pytorch() {
 fn zero_gradient_erases_what_the_norm_covers() {
     for (name, device) in devices() {
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            for norm in [Norm::L1, Norm::L2, Norm::LInf, Norm::Lp(4.0)] {
+            for norm in [
+                NormKind::L1,
+                NormKind::L2,
+                NormKind::LInf,
+                NormKind::Lp(4.0),
+            ] {
                 let config = clip(1.0)
                     .with_norm(norm)
                     .with_non_finite(NonFinite::ZeroGradient);
@@ -273,7 +286,7 @@ fn every_rank_counts_and_a_tied_parameter_counts_once() {
         grads.register(model.two.id, model.two.val());
         grads.register(model.three.id, model.three.val());
         grads.register(model.four.id, model.four.val());
-        let norm = global_norm(&model, &grads, Norm::L2).unwrap();
+        let norm = global_norm(&model, &grads, NormKind::L2).unwrap();
         assert_close(&values(norm), &[4.0], 1e-6, name); // √(2 + 6 + 4 + 4)
         let grads = grads.clip_norm(&model, &clip(1.0).init().unwrap());
         let expect = |values: Vec<f64>, shape: Vec<usize>, dims: &[usize]| {
@@ -293,7 +306,7 @@ fn every_rank_counts_and_a_tied_parameter_counts_once() {
 
 /// The algorithm once more, in plain f64.
 fn twin(config: &ClipGradNormConfig, tensors: &mut [Vec<f64>]) {
-    fn norm(norm: Norm, values: &[f64]) -> f64 {
+    fn norm(norm: NormKind, values: &[f64]) -> f64 {
         let sum = |p: f64| {
             values
                 .iter()
@@ -302,10 +315,10 @@ fn twin(config: &ClipGradNormConfig, tensors: &mut [Vec<f64>]) {
                 .powf(1.0 / p)
         };
         match norm {
-            Norm::L1 => sum(1.0),
-            Norm::L2 => sum(2.0),
-            Norm::Lp(p) => sum(p),
-            Norm::LInf => values.iter().fold(0.0, |m, v| v.abs().max(m)),
+            NormKind::L1 => sum(1.0),
+            NormKind::L2 => sum(2.0),
+            NormKind::Lp(p) => sum(p),
+            NormKind::LInf => values.iter().fold(0.0, |m, v| v.abs().max(m)),
         }
     }
     let clip_one = |tensor: &mut [Vec<f64>]| {
@@ -323,6 +336,7 @@ fn twin(config: &ClipGradNormConfig, tensors: &mut [Vec<f64>]) {
     match config.scope {
         NormScope::Model => clip_one(tensors),
         NormScope::Tensor => tensors.chunks_mut(1).for_each(clip_one),
+        NormScope::Element => unreachable!("refused"),
     }
 }
 
@@ -334,7 +348,14 @@ fn equals_its_twin_on_random_gradients() {
             let config = clip(10f64.powf(noise.next()))
                 .with_mode([ClipMode::Rescale, ClipMode::Unit][step % 2])
                 .with_scope([NormScope::Model, NormScope::Tensor][step / 2 % 2])
-                .with_norm([Norm::L1, Norm::L2, Norm::LInf, Norm::Lp(2.5)][step / 4 % 4])
+                .with_norm(
+                    [
+                        NormKind::L1,
+                        NormKind::L2,
+                        NormKind::LInf,
+                        NormKind::Lp(2.5),
+                    ][step / 4 % 4],
+                )
                 .with_epsilon([0.0, 1e-2][step / 16 % 2]);
             let mut expected = [noise.take(5), noise.take(4)];
             let (a, b, _) = apply(
@@ -373,9 +394,16 @@ fn a_meaningless_configuration_is_refused() {
         assert_eq!(error.field, "max_norm");
         assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
     }
+    let element = clip(1.0).with_scope(NormScope::Element).init().unwrap_err();
+    assert_eq!(element.field, "scope");
+    assert!(element.to_string().ends_with("got Element"), "{element}");
     for p in [0.5, f64::NAN, f64::INFINITY] {
         assert_eq!(
-            clip(1.0).with_norm(Norm::Lp(p)).init().unwrap_err().field,
+            clip(1.0)
+                .with_norm(NormKind::Lp(p))
+                .init()
+                .unwrap_err()
+                .field,
             "norm"
         );
     }
@@ -389,7 +417,7 @@ fn a_meaningless_configuration_is_refused() {
 fn the_configuration_survives_json() {
     let config = clip(f64::MAX)
         .with_mode(ClipMode::Unit)
-        .with_norm(Norm::Lp(3.0))
+        .with_norm(NormKind::Lp(3.0))
         .with_scope(NormScope::Tensor)
         .with_non_finite(NonFinite::ZeroGradient)
         .with_epsilon(1e-6);

@@ -4,9 +4,9 @@
 use crate::configs_table::table;
 use burn::config::Config;
 use burn_tricks::average::{EmaConfig, EmaWarmup};
-use burn_tricks::nn::{Activation, ScalerKind, Shortcut, WeightInit};
-use burn_tricks::optim::{Memory, Momentum};
-use burn_tricks::schedule::{CyclicMode, DecayUnit};
+use burn_tricks::nn::{Nonlinearity, ScalerKind, Shortcut, WeightInit};
+use burn_tricks::optim::{Memory, MomentumMemory};
+use burn_tricks::schedule::{CyclicMode, LrDecayUnit};
 use burn_tricks::{Improvement, Run};
 use serde_json::{Map, Value, from_str, from_value, json, to_string, to_value};
 use std::collections::BTreeSet;
@@ -312,11 +312,11 @@ fn a_variant_refuses_a_field_it_does_not_have() {
     }
     refused::<EmaWarmup>(r#"{"Timm":{"gamma":1.0,"power":0.75}}"#);
     refused::<Memory>(r#"{"Decay":{"beta":0.5}}"#);
-    refused::<Momentum>(r#"{"OfGradient":{"beta":0.5}}"#);
+    refused::<MomentumMemory>(r#"{"OfGradient":{"beta":0.5}}"#);
     refused::<CyclicMode>(r#"{"ExpRange":{"gamma":0.5}}"#);
-    refused::<DecayUnit>(r#"{"SmoothEpochs":{"steps":5}}"#);
+    refused::<LrDecayUnit>(r#"{"SmoothEpochs":{"steps":5}}"#);
     refused::<WeightInit>(r#"{"Orthogonal":{"gain":1.0}}"#);
-    refused::<Activation>(r#"{"LeakyRelu":{"slope":0.5}}"#);
+    refused::<Nonlinearity>(r#"{"LeakyRelu":{"slope":0.5}}"#);
     refused::<Shortcut>(r#"{"Linear":{"inputs":2,"outputs":3}}"#);
     refused::<ScalerKind>(r#"{"Robust":{"lower":0.25,"upper":0.75}}"#);
 }

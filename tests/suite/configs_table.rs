@@ -67,36 +67,36 @@ fn optimizers() -> Vec<Row> {
         row(
             NormalizedGradientConfig::new(),
             &[],
-            r#"{"scope":"Tensor","memory":{"Decay":{"beta":0.5}},"momentum":{"OfUpdate":{"mu":0.5}},"bias_correction":true,"epsilon":{"InsideRoot":0.5},"initial_accumulator":0.5,"weight_decay":{"Decoupled":0.5},"decay_scope":"Matrices","skip_marked":true}"#,
+            r#"{"scope":"Tensor","memory":{"Decay":{"beta":0.5}},"momentum":{"OfUpdate":{"mu":0.5}},"bias_correction":true,"epsilon":{"InsideRoot":0.5},"initial_accumulator":0.5,"weight_decay":{"Decoupled":0.5},"weight_decay_scope":"Matrices","skip_marked":true}"#,
         ),
         row(
             SgdConfig::new(),
             &[],
-            r#"{"weight_decay":{"penalty":0.5},"momentum":{"momentum":0.5,"dampening":0.25,"nesterov":true},"gradient_clipping":{"Norm":2.0},"decay_mode":"Decoupled","decay_scope":"Matrices","momentum_form":"OfUpdate","skip_marked":true}"#,
+            r#"{"weight_decay":{"penalty":0.5},"momentum":{"momentum":0.5,"dampening":0.25,"nesterov":true},"gradient_clipping":{"Norm":2.0},"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","momentum_form":"OfUpdate","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "momentum", "gradient_clipping"]),
         row(
             AdaGradConfig::new(),
             &[],
-            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"lr_decay":0.5,"epsilon":0.25,"initial_accumulator":0.5,"decay_mode":"Decoupled","decay_scope":"Matrices","skip_marked":true}"#,
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"lr_decay":0.5,"epsilon":0.25,"initial_accumulator":0.5,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "grad_clipping"]),
         row(
             RmsPropConfig::new(),
             &[],
-            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Value":2.0},"alpha":0.5,"momentum":0.5,"epsilon":0.25,"centered":true,"decay_mode":"Decoupled","decay_scope":"Matrices","skip_marked":true}"#,
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Value":2.0},"alpha":0.5,"momentum":0.5,"epsilon":0.25,"centered":true,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "grad_clipping"]),
         row(
             AdamConfig::new(),
             &[],
-            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"amsgrad":true,"decay_mode":"Decoupled","decay_scope":"Matrices","skip_marked":true}"#,
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"amsgrad":true,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "grad_clipping"]),
         row(
             AdamWConfig::new(),
             &[],
-            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"weight_decay":0.5,"cautious_weight_decay":true,"decay_scope":"Matrices","amsgrad":true,"skip_marked":true}"#,
+            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"weight_decay":0.5,"cautious_weight_decay":true,"weight_decay_scope":"Matrices","amsgrad":true,"skip_marked":true}"#,
         )
         .of_burn(&["grad_clipping"]),
     ]
@@ -130,7 +130,7 @@ fn schedules() -> Vec<Row> {
             r#"{"initial_lr":0.5,"timescale":7}"#,
         ),
         row(
-            LinearConfig::new(0.1, 0.01, 10),
+            LinearRampConfig::new(0.1, 0.01, 10),
             &["initial_lr", "final_lr", "steps"],
             r#"{"initial_lr":0.5,"final_lr":0.25,"steps":20}"#,
         ),
@@ -262,7 +262,7 @@ fn modules() -> Vec<Row> {
         row(
             PenaltyConfig::new(),
             &[],
-            r#"{"l1":0.5,"l2":0.25,"spare":"Nothing","group":{"matcher":"All","excludes":"All"}}"#,
+            r#"{"l1":0.5,"l2":0.25,"scope":"Every","group":{"matcher":"All","excludes":"All"}}"#,
         )
         .of_burn(GROUP),
         row(

@@ -114,7 +114,7 @@ fn a_damaged_average_is_refused() {
     check!("Ema", EmaConfig::new(0.5).init(&start));
     check!("Swa", SwaConfig::new(1).init(&start));
     check!("Lawa", LawaConfig::new(1, 2).init(&start));
-    let set = || EmaSet::new(&[EmaConfig::new(0.5), EmaConfig::new(0.9)], &start).unwrap();
+    let set = || EmaSet::init(&[EmaConfig::new(0.5), EmaConfig::new(0.9)], &start).unwrap();
     let bytes = set().to_record().into_bytes().unwrap();
     let load = |bytes| {
         let loaded = set().load_record(record(bytes)?).map_err(text)?;
@@ -184,7 +184,7 @@ fn a_damaged_record_of_burn_is_an_error_or_is_read_and_never_panics() {
 
     let criterion = || {
         let limit = CheckLimitConfig::new(9).init().unwrap();
-        Any::new((patience(2), limit)).unwrap()
+        Any::init((patience(2), limit)).unwrap()
     };
     let mut one = criterion();
     one.observe(0.5);

@@ -12,8 +12,8 @@ use burn::optim::{
 };
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::optim::{
-    AdaGradConfig, AdamConfig, AdamWConfig, DecayMode, DecayScope, MomentumForm, RmsPropConfig,
-    SgdConfig,
+    AdaGradConfig, AdamConfig, AdamWConfig, MomentumForm, RmsPropConfig, SgdConfig,
+    WeightDecayMode, WeightDecayScope,
 };
 use tempfile::TempDir;
 
@@ -114,7 +114,7 @@ fn adam_is_pytorchs() {
     check("adam_weight_decay", &decay.build().unwrap());
     let decoupled = AdamConfig::torch()
         .with_weight_decay(penalty(0.01))
-        .with_decay_mode(DecayMode::Decoupled);
+        .with_weight_decay_mode(WeightDecayMode::Decoupled);
     check("adamw_weight_decay", &decoupled.build().unwrap());
     check("adamw_weight_decay", &AdamWConfig::torch().build().unwrap());
     let amsgrad = AdamConfig::torch().with_beta_2(0.5).with_amsgrad(true);
@@ -592,20 +592,20 @@ fn decay_spares_vectors_where_it_is_told_to() {
         let decayed = |scope| {
             let sgd = SgdConfig::new()
                 .with_weight_decay(penalty(0.5))
-                .with_decay_mode(DecayMode::Decoupled)
-                .with_decay_scope(scope);
+                .with_weight_decay_mode(WeightDecayMode::Decoupled)
+                .with_weight_decay_scope(scope);
             let ada_grad = AdaGradConfig::new()
                 .with_weight_decay(penalty(0.5))
-                .with_decay_scope(scope);
+                .with_weight_decay_scope(scope);
             let rms_prop = RmsPropConfig::new()
                 .with_weight_decay(penalty(0.5))
-                .with_decay_scope(scope);
+                .with_weight_decay_scope(scope);
             let adam = AdamConfig::new()
                 .with_weight_decay(penalty(0.5))
-                .with_decay_scope(scope);
+                .with_weight_decay_scope(scope);
             let adam_w = AdamWConfig::new()
                 .with_weight_decay(0.5)
-                .with_decay_scope(scope);
+                .with_weight_decay_scope(scope);
             [
                 moves(&sgd.build().unwrap(), &vector, &matrix),
                 moves(&ada_grad.build().unwrap(), &vector, &matrix),
@@ -614,8 +614,8 @@ fn decay_spares_vectors_where_it_is_told_to() {
                 moves(&adam_w.build().unwrap(), &vector, &matrix),
             ]
         };
-        assert_eq!(decayed(DecayScope::Every), [(true, true); 5]);
-        assert_eq!(decayed(DecayScope::Matrices), [(false, true); 5]);
+        assert_eq!(decayed(WeightDecayScope::Every), [(true, true); 5]);
+        assert_eq!(decayed(WeightDecayScope::Matrices), [(false, true); 5]);
     }
     /// Whether a zero gradient moves the weights.
     fn moves<O: Optimizer>(optim: &O, vector: &Tensor<1>, matrix: &Tensor<2>) -> (bool, bool) {
@@ -637,27 +637,27 @@ fn decoupled_decay_is_eta_lambda_in_all_of_them() {
         let kept = (1.0 - 0.1 * 0.5_f64).powi(2);
         assert_close(&values(after), &[2.0 * kept, -kept], 1e-6, what);
     }
-    let (rate, mode) = (penalty(0.5), DecayMode::Decoupled);
+    let (rate, mode) = (penalty(0.5), WeightDecayMode::Decoupled);
     let sgd = SgdConfig::torch()
         .with_weight_decay(rate.clone())
-        .with_decay_mode(mode);
+        .with_weight_decay_mode(mode);
     check(&sgd.build().unwrap(), "SGD");
     check(&sgd.with_momentum_factor(0.9).build().unwrap(), "momentum");
     let lesson = SgdConfig::lesson()
         .with_weight_decay(rate.clone())
-        .with_decay_mode(mode);
+        .with_weight_decay_mode(mode);
     check(&lesson.build().unwrap(), "the lesson's momentum");
     let ada_grad = AdaGradConfig::new()
         .with_weight_decay(rate.clone())
-        .with_decay_mode(mode);
+        .with_weight_decay_mode(mode);
     check(&ada_grad.build().unwrap(), "AdaGrad");
     let rms_prop = RmsPropConfig::new()
         .with_weight_decay(rate.clone())
-        .with_decay_mode(mode);
+        .with_weight_decay_mode(mode);
     check(&rms_prop.build().unwrap(), "RMSProp");
     let adam = AdamConfig::new()
         .with_weight_decay(rate)
-        .with_decay_mode(mode);
+        .with_weight_decay_mode(mode);
     check(&adam.build().unwrap(), "Adam");
     check(
         &AdamWConfig::new().with_weight_decay(0.5).build().unwrap(),
@@ -839,7 +839,7 @@ fn bad_settings_are_refused_with_their_values() {
 fn configurations_survive_json() {
     let config = SgdConfig::lesson()
         .with_weight_decay(penalty(0.25))
-        .with_decay_scope(DecayScope::Matrices);
+        .with_weight_decay_scope(WeightDecayScope::Matrices);
     let json = serde_json::to_string(&config).unwrap();
     let back: SgdConfig = serde_json::from_str(&json).unwrap();
     assert_eq!(back.build().unwrap(), config.build().unwrap());

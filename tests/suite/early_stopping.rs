@@ -2,29 +2,29 @@
 
 use crate::oracle::{case, numbers, read};
 use burn_tricks::stop::{
-    EarlyStopping, EarlyStoppingConfig, EarlyStoppingState, Goal, MinDelta, NonFiniteMetric,
-    StopReason, Verdict,
+    Decision, EarlyStopping, EarlyStoppingConfig, EarlyStoppingState, Goal, MinDelta,
+    NonFiniteMetric, StopReason,
 };
 
 fn minimize() -> EarlyStoppingConfig {
     EarlyStoppingConfig::new(Goal::Minimize)
 }
 
-/// The verdicts up to the one that stops.
-fn observe(config: &EarlyStoppingConfig, values: &[f64]) -> Vec<Verdict> {
+/// The decisions up to the one that stops.
+fn observe(config: &EarlyStoppingConfig, values: &[f64]) -> Vec<Decision> {
     let mut stop = config.init().unwrap();
-    let mut verdicts = Vec::new();
+    let mut decisions = Vec::new();
     for value in values {
-        let verdict = stop.observe(*value);
-        verdicts.push(verdict);
-        if verdict.should_stop() {
+        let decision = stop.observe(*value);
+        decisions.push(decision);
+        if decision.should_stop() {
             break;
         }
     }
-    verdicts
+    decisions
 }
 
-fn last(config: &EarlyStoppingConfig, values: &[f64]) -> Verdict {
+fn last(config: &EarlyStoppingConfig, values: &[f64]) -> Decision {
     *observe(config, values).last().unwrap()
 }
 
@@ -47,8 +47,8 @@ fn follows_keras_traces() {
             .with_min_delta(MinDelta::Absolute(read(&settings["min_delta"])))
             .with_warmup_checks(read(&settings["start_from_epoch"]))
             .with_non_finite(NonFiniteMetric::CountAsNoImprovement);
-        let verdict = last(&config, &numbers(&case["vals"]));
-        let stopped = verdict.should_stop().then_some(verdict.check - 1);
+        let decision = last(&config, &numbers(&case["vals"]));
+        let stopped = decision.should_stop().then_some(decision.check - 1);
         assert_eq!(
             stopped,
             read::<Option<usize>>(&case["stop_index"]),
@@ -56,8 +56,8 @@ fn follows_keras_traces() {
         );
         // What Keras calls the best is the last improvement by more than `min_delta`.
         let values = numbers(&case["vals"]);
-        let verdicts = observe(&config, &values);
-        let improved = verdicts.iter().rposition(|verdict| verdict.improved);
+        let decisions = observe(&config, &values);
+        let improved = decisions.iter().rposition(|decision| decision.improved);
         assert_eq!(improved, read(&case["best_index"]), "{name}");
         let value = improved.map(|check| values[check]);
         assert_eq!(value, read(&case["best_value"]), "{name}");
@@ -66,18 +66,18 @@ fn follows_keras_traces() {
 
 #[test]
 fn patience_counts_checks_in_a_row() {
-    let verdicts = observe(
+    let decisions = observe(
         &minimize().with_patience(2),
         &[1.0, 1.1, 0.9, 1.0, 1.0, 0.1],
     );
-    let waited: Vec<_> = verdicts.iter().map(|verdict| verdict.waited).collect();
+    let waited: Vec<_> = decisions.iter().map(|decision| decision.waited).collect();
     assert_eq!(waited, [0, 1, 0, 1, 2]);
     assert_eq!(
-        verdicts[4].stop,
+        decisions[4].stop,
         Some(StopReason::NoImprovement { checks: 2 })
     );
     assert_eq!(
-        (verdicts[4].best, verdicts[4].best_check),
+        (decisions[4].best, decisions[4].best_check),
         (Some(0.9), Some(3))
     );
     let never = minimize().with_patience(usize::MAX);
@@ -93,16 +93,16 @@ fn a_nan_is_never_best() {
         NonFiniteMetric::Ignore,
     ] {
         // Keras gives back the weights of the NaN.
-        let verdict = last(&config.clone().with_non_finite(policy), &nan_first);
+        let decision = last(&config.clone().with_non_finite(policy), &nan_first);
         assert_eq!(
-            (verdict.stop, verdict.best_check),
+            (decision.stop, decision.best_check),
             (None, Some(5)),
             "{policy:?}"
         );
     }
-    let verdict = last(&config, &nan_first);
+    let decision = last(&config, &nan_first);
     assert_eq!(
-        (verdict.stop, verdict.best),
+        (decision.stop, decision.best),
         (Some(StopReason::NonFinite), None)
     );
 }
@@ -140,12 +140,12 @@ fn min_delta_is_right_for_negative_metrics() {
 #[test]
 fn the_target_stops_and_is_the_best() {
     let config = EarlyStoppingConfig::new(Goal::Maximize).with_target(Some(0.9));
-    let verdict = last(&config, &[0.5, 0.9, 1.0]);
+    let decision = last(&config, &[0.5, 0.9, 1.0]);
     assert_eq!(
-        verdict.stop,
+        decision.stop,
         Some(StopReason::TargetReached { target: 0.9 })
     );
-    assert_eq!((verdict.check, verdict.best_check), (2, Some(2)));
+    assert_eq!((decision.check, decision.best_check), (2, Some(2)));
 }
 
 #[test]
@@ -160,13 +160,17 @@ fn an_infinity_does_not_reach_the_target() {
             .with_target(Some(target))
             .with_divergence_limit(Some(limit))
             .with_non_finite(NonFiniteMetric::CountAsNoImprovement);
-        let verdict = last(&config, &[start, infinity, infinity, target]);
+        let decision = last(&config, &[start, infinity, infinity, target]);
         assert_eq!(
-            verdict.stop,
+            decision.stop,
             Some(StopReason::NoImprovement { checks: 2 }),
             "{goal:?}"
         );
-        assert_eq!((verdict.check, verdict.best), (3, Some(start)), "{goal:?}");
+        assert_eq!(
+            (decision.check, decision.best),
+            (3, Some(start)),
+            "{goal:?}"
+        );
         let diverged = last(&config, &[-infinity]).stop;
         assert_eq!(diverged, Some(StopReason::Diverged { limit }), "{goal:?}");
     }
@@ -177,9 +181,9 @@ fn divergence_stops_at_once() {
     let config = minimize()
         .with_patience(9)
         .with_divergence_limit(Some(10.0));
-    let verdict = last(&config, &[3.0, 10.0, 10.1, 1.0]);
-    assert_eq!(verdict.stop, Some(StopReason::Diverged { limit: 10.0 }));
-    assert_eq!((verdict.check, verdict.best_check), (3, Some(1)));
+    let decision = last(&config, &[3.0, 10.0, 10.1, 1.0]);
+    assert_eq!(decision.stop, Some(StopReason::Diverged { limit: 10.0 }));
+    assert_eq!((decision.check, decision.best_check), (3, Some(1)));
 }
 
 #[test]
@@ -189,8 +193,8 @@ fn warm_up_looks_only_for_what_is_not_finite() {
         .with_warmup_checks(2)
         .with_target(Some(0.0))
         .with_divergence_limit(Some(100.0));
-    let verdict = last(&config, &[-1.0, 1e9, 5.0, 4.0]);
-    assert_eq!((verdict.stop, verdict.best_check), (None, Some(4)));
+    let decision = last(&config, &[-1.0, 1e9, 5.0, 4.0]);
+    assert_eq!((decision.stop, decision.best_check), (None, Some(4)));
     assert_eq!(
         last(&config, &[1.0, f64::NAN]).stop,
         Some(StopReason::NonFinite)

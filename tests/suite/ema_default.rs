@@ -58,7 +58,7 @@ fn the_default_ends_with_the_decay_it_was_given() {
 #[test]
 fn an_average_for_a_run_is_of_its_last_tenth() {
     for steps in [50, 500, 5000] {
-        let run = Run::new(1, steps).unwrap();
+        let run = Run::init(1, steps).unwrap();
         let config = EmaConfig::for_run(&run);
         assert_eq!(config.warmup, EmaWarmup::TensorFlow);
         assert!((config.decay - (1.0 - 10.0 / steps as f64)).abs() < 1e-12);
@@ -72,11 +72,11 @@ fn an_average_for_a_run_is_of_its_last_tenth() {
 #[test]
 fn an_average_for_a_run_of_a_few_steps_is_the_weights() {
     for steps in [1, 2, 10] {
-        let config = EmaConfig::for_run(&Run::new(steps, 1).unwrap());
+        let config = EmaConfig::for_run(&Run::init(steps, 1).unwrap());
         assert_eq!(config.decay, 0.0);
         assert_eq!(average(&config, steps, |step| step as f64), steps as f64);
     }
-    let config = EmaConfig::for_run(&Run::new(usize::MAX, 1).unwrap());
+    let config = EmaConfig::for_run(&Run::init(usize::MAX, 1).unwrap());
     let device = Device::flex();
     let model = Pair::new(&[0.0], &[0.0], DType::F32, &device);
     assert!(config.init(&model).is_ok(), "{config}");

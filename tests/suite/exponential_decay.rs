@@ -3,7 +3,7 @@
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
-use burn_tricks::schedule::{DecayUnit, ExponentialDecay, ExponentialDecayConfig};
+use burn_tricks::schedule::{ExponentialDecay, ExponentialDecayConfig, LrDecayUnit};
 
 fn rates(config: &ExponentialDecayConfig, count: usize) -> Vec<f64> {
     let mut schedule = config.init().unwrap();
@@ -13,9 +13,9 @@ fn rates(config: &ExponentialDecayConfig, count: usize) -> Vec<f64> {
 fn every_config() -> Vec<ExponentialDecayConfig> {
     let mut configs = Vec::new();
     for unit in [
-        DecayUnit::Steps,
-        DecayUnit::Epochs { steps: 3 },
-        DecayUnit::SmoothEpochs { steps: 3 },
+        LrDecayUnit::Steps,
+        LrDecayUnit::Epochs { steps: 3 },
+        LrDecayUnit::SmoothEpochs { steps: 3 },
     ] {
         for floor in [None, Some(0.0), Some(0.35)] {
             let config = ExponentialDecayConfig::new(0.7).with_gamma(0.5);
@@ -47,9 +47,9 @@ fn agrees_with_optax_in_stairs_and_smoothly() {
         let settings = &case["settings"];
         let steps = read(&settings["transition_steps"]);
         let unit = if read(&settings["staircase"]) {
-            DecayUnit::Epochs { steps }
+            LrDecayUnit::Epochs { steps }
         } else {
-            DecayUnit::SmoothEpochs { steps }
+            LrDecayUnit::SmoothEpochs { steps }
         };
         let config = ExponentialDecayConfig::new(read(&settings["init_value"]))
             .with_gamma(read(&settings["decay_rate"]))
@@ -62,7 +62,7 @@ fn agrees_with_optax_in_stairs_and_smoothly() {
 #[test]
 fn the_first_value_is_the_initial_one_exactly() {
     for initial in [1e-300, 1.0 / 3.0, 0.1, 1.0, 7.3, f64::MAX] {
-        for unit in [DecayUnit::Steps, DecayUnit::SmoothEpochs { steps: 7 }] {
+        for unit in [LrDecayUnit::Steps, LrDecayUnit::SmoothEpochs { steps: 7 }] {
             let config = ExponentialDecayConfig::new(initial).with_unit(unit);
             assert_eq!(rates(&config, 1), [initial]);
         }

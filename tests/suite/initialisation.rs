@@ -13,8 +13,8 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::{DType, Device, Distribution, FloatDType, Tensor, activation::tanh};
 use burn_tricks::nn::{
-    Activation, Biases, Draw, Fan, Fans, InitError, InitWeights, InitWeightsConfig, Lsuv,
-    LsuvConfig, Others, UnitAxis, WeightInit, seeded,
+    Biases, Draw, Fan, Fans, InitError, InitWeights, InitWeightsConfig, Lsuv, LsuvConfig,
+    Nonlinearity, Others, UnitAxis, WeightInit, seeded,
 };
 
 fn init<M: Module>(model: &M, weights: WeightInit, seed: u64) -> M {
@@ -51,8 +51,8 @@ fn assert_moments(values: &[f64], std: f64, excess_kurtosis: f64, what: &str) {
 #[test]
 fn the_spread_is_that_of_pytorch_and_keras() {
     use WeightInit as W;
-    let leaky = Activation::LeakyRelu { slope: 0.2 };
-    let tanh = W::for_activation(Activation::Tanh, Fan::Mean, Draw::Uniform);
+    let leaky = Nonlinearity::LeakyRelu { slope: 0.2 };
+    let tanh = W::for_nonlinearity(Nonlinearity::Tanh, Fan::Mean, Draw::Uniform);
     let torch = [
         ("xavier_uniform", W::XAVIER_UNIFORM),
         ("xavier_normal", W::XAVIER_NORMAL),
@@ -61,19 +61,19 @@ fn the_spread_is_that_of_pytorch_and_keras() {
         ("he_normal", W::HE_NORMAL),
         (
             "he_normal_fan_out",
-            W::for_activation(Activation::Relu, Fan::Out, Draw::Normal),
+            W::for_nonlinearity(Nonlinearity::Relu, Fan::Out, Draw::Normal),
         ),
         (
             "he_normal_leaky",
-            W::for_activation(leaky, Fan::In, Draw::Normal),
+            W::for_nonlinearity(leaky, Fan::In, Draw::Normal),
         ),
         ("lecun_normal", W::LECUN_NORMAL),
         ("lecun_uniform", W::LECUN_UNIFORM),
     ];
     let keras = [
-        ("he_truncated", Activation::Relu, Fan::In),
-        ("lecun_truncated", Activation::Linear, Fan::In),
-        ("xavier_truncated", Activation::Linear, Fan::Mean),
+        ("he_truncated", Nonlinearity::Relu, Fan::In),
+        ("lecun_truncated", Nonlinearity::Linear, Fan::In),
+        ("xavier_truncated", Nonlinearity::Linear, Fan::Mean),
     ];
     for (name, container) in [
         ("linear", "Struct:Linear"),
@@ -89,7 +89,7 @@ fn the_spread_is_that_of_pytorch_and_keras() {
             "linear" => vec![inputs, outputs],
             _ => [vec![outputs, inputs], kernel].concat(),
         };
-        let unit = UnitAxis::of(container, shape.len()).unwrap();
+        let unit = UnitAxis::for_weight(container, shape.len()).unwrap();
         let fans = unit.fans(&shape).unwrap();
         let expected: [usize; 2] = read(&case["fans"]);
         assert_eq!([fans.fan_in, fans.fan_out], expected, "{name}");
@@ -103,7 +103,7 @@ fn the_spread_is_that_of_pytorch_and_keras() {
             assert_close(&[got], &[read(expected)], 1e-12, &format!("{name} {init}"));
         }
         for (init, activation, fan) in keras {
-            let weights = W::for_activation(activation, fan, Draw::TruncatedNormal);
+            let weights = W::for_nonlinearity(activation, fan, Draw::TruncatedNormal);
             let asked: f64 = read(&case["keras"][init]["std_before_truncation"]);
             // Keras knows the factor to 16 digits.
             let got = weights.std(fans).unwrap() / 0.879_625_661_034_239_8;
@@ -116,12 +116,12 @@ fn the_spread_is_that_of_pytorch_and_keras() {
 fn the_gains_are_pytorchs() {
     let case = case("init_tables", "gains");
     for (name, activation) in [
-        ("linear", Activation::Linear),
-        ("sigmoid", Activation::Sigmoid),
-        ("tanh", Activation::Tanh),
-        ("relu", Activation::Relu),
-        ("selu", Activation::Selu),
-        ("leaky_relu_0.2", Activation::LeakyRelu { slope: 0.2 }),
+        ("linear", Nonlinearity::Linear),
+        ("sigmoid", Nonlinearity::Sigmoid),
+        ("tanh", Nonlinearity::Tanh),
+        ("relu", Nonlinearity::Relu),
+        ("selu", Nonlinearity::Selu),
+        ("leaky_relu_0.2", Nonlinearity::LeakyRelu { slope: 0.2 }),
     ] {
         assert_close(&[activation.gain()], &[read(&case[name])], 1e-15, name);
     }
@@ -140,7 +140,8 @@ fn what_is_drawn_has_the_spread_and_the_bounds_asked_for() {
         fan_in: 400,
         fan_out: 300,
     };
-    let truncated = WeightInit::for_activation(Activation::Linear, Fan::In, Draw::TruncatedNormal);
+    let truncated =
+        WeightInit::for_nonlinearity(Nonlinearity::Linear, Fan::In, Draw::TruncatedNormal);
     let cases = [
         (WeightInit::STANDARD_NORMAL, NORMAL, f64::MAX),
         (WeightInit::InverseFanIn, NORMAL, f64::MAX),
@@ -473,8 +474,8 @@ fn what_fits_nothing_is_refused() {
 
 #[test]
 fn configurations_survive_json() {
-    let config = InitWeightsConfig::new(WeightInit::for_activation(
-        Activation::LeakyRelu { slope: 0.1 },
+    let config = InitWeightsConfig::new(WeightInit::for_nonlinearity(
+        Nonlinearity::LeakyRelu { slope: 0.1 },
         Fan::Out,
         Draw::TruncatedNormal,
     ))

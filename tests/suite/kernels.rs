@@ -7,9 +7,10 @@ use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::scale::{scale_or_zero_twin, scale_twin};
 use burn_tricks::kernels::sum_of_squares::{SumOfSquares, sum_of_squares_twin};
 use burn_tricks::kernels::{
-    AdaGradStep, AdamStep, AmsGradStep, Decay, Mean, MomentumStep, NormMemory, NormalizedStep,
-    RmsPropStep, SgdStep, Step, TensorList, UpdateMemory, UpdateMomentumStep, accumulation_dtype,
-    blend, blend_all, descend, lerp, lerp_all, scale, scale_or_zero, sum_of_squares,
+    AdaGradStep, AdamStep, AmsGradStep, Mean, MomentumStep, NormMemory, NormalizedStep,
+    RmsPropStep, SgdStep, Step, TensorList, UpdateMemory, UpdateMomentumStep, WeightDecayTerm,
+    accumulation_dtype, blend, blend_all, descend, lerp, lerp_all, scale, scale_or_zero,
+    sum_of_squares,
 };
 use burn_tricks::kernels::{blend::blend_twin, descend::descend_twin, lerp::lerp_twin};
 use std::fmt::Debug;
@@ -130,10 +131,10 @@ macro_rules! every_step {
     ($check:ident) => {
         let lr = 0.01;
         for decay in [
-            Decay::None,
-            Decay::Coupled(0.1),
-            Decay::Decoupled(0.05),
-            Decay::Cautious(0.05),
+            WeightDecayTerm::None,
+            WeightDecayTerm::Coupled(0.1),
+            WeightDecayTerm::Decoupled(0.05),
+            WeightDecayTerm::Cautious(0.05),
         ] {
             $check!("SGD", SgdStep { lr, decay });
             for (nesterov, first) in [(false, true), (false, false), (true, false)] {
@@ -231,10 +232,11 @@ fn every_step_is_its_twin_at_every_size() {
     for size in SIZES {
         for held in [Held::Alone, Held::Weight, Held::Both] {
             for dtype in [DType::F32, DType::BF16] {
-                let adam = AdamStep::new(0.01, (0.9, 0.99), 1e-8, Decay::Decoupled(0.01), 2);
+                let adam =
+                    AdamStep::new(0.01, (0.9, 0.99), 1e-8, WeightDecayTerm::Decoupled(0.01), 2);
                 check_step("Adam", adam, [size], dtype, held, &device);
                 check_step("AMSGrad", AmsGradStep(adam), [size], dtype, held, &device);
-                let decay = Decay::None;
+                let decay = WeightDecayTerm::None;
                 check_step(
                     "SGD",
                     SgdStep { lr: 0.1, decay },
@@ -251,7 +253,7 @@ fn every_step_is_its_twin_at_every_size() {
 #[test]
 fn every_step_is_its_twin_in_every_rank() {
     for (_, device) in devices() {
-        let step = AdamStep::new(0.01, (0.9, 0.99), 1e-8, Decay::None, 2);
+        let step = AdamStep::new(0.01, (0.9, 0.99), 1e-8, WeightDecayTerm::None, 2);
         check_step("Adam", step, [6], DType::F32, Held::Alone, &device);
         check_step("Adam", step, [2, 3], DType::F32, Held::Alone, &device);
         check_step("Adam", step, [2, 3, 2], DType::F32, Held::Alone, &device);
@@ -275,7 +277,7 @@ fn the_family_is_its_twin() {
             let sign = NormalizedStep {
                 epsilon_inside,
                 epsilon_outside,
-                ..NormalizedStep::new(0.01, Decay::Decoupled(0.01))
+                ..NormalizedStep::new(0.01, WeightDecayTerm::Decoupled(0.01))
             };
             check(sign, &device);
             let initial = 0.1;
@@ -321,7 +323,7 @@ fn views(seed: u64, dtype: DType, device: &Device) -> Vec<(&'static str, Tensor<
 fn layouts_do_not_matter() {
     let device = Device::flex();
     for dtype in dtypes(&device) {
-        let step = AdamStep::new(0.01, (0.9, 0.99), 1e-8, Decay::None, 2);
+        let step = AdamStep::new(0.01, (0.9, 0.99), 1e-8, WeightDecayTerm::None, 2);
         let m = random([19, 67], 3, wide(dtype), &device);
         let v = random([19, 67], 4, wide(dtype), &device).abs();
         let expected = step.apply_twin(
@@ -519,7 +521,7 @@ fn shares_buffer<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> bool {
 #[test]
 fn a_step_is_in_place_and_in_the_gradients_buffer_where_the_weight_is_held() {
     let device = Device::flex();
-    let adam = AdamStep::new(0.01, (0.9, 0.99), 1e-8, Decay::None, 2);
+    let adam = AdamStep::new(0.01, (0.9, 0.99), 1e-8, WeightDecayTerm::None, 2);
     for dtype in [DType::F32, DType::F64, DType::F16, DType::BF16] {
         let new = |seed| random([3000], seed, dtype, &device);
         let state = || Some([1, 2].map(|seed| random([3000], seed, wide(dtype), &device).abs()));
@@ -607,7 +609,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
             .unwrap();
         pool.install(|| {
             let device = Device::flex();
-            let adam = AdamStep::new(0.01, (0.9, 0.99), 1e-8, Decay::Coupled(0.1), 1);
+            let adam = AdamStep::new(0.01, (0.9, 0.99), 1e-8, WeightDecayTerm::Coupled(0.1), 1);
             let new = |seed| random([300_001], seed, DType::F32, &device);
             let (weight, [m, v]) = adam.apply(new(1), new(2), None);
             let mut list = TensorList::new();

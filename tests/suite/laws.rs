@@ -8,7 +8,8 @@ use burn::store::ModuleRecord;
 use burn::tensor::Device;
 use burn_tricks::ConfigError;
 use burn_tricks::optim::{
-    AdaGradConfig, AdamConfig, AdamWConfig, DecayMode, Momentum, RmsPropConfig, SgdConfig,
+    AdaGradConfig, AdamConfig, AdamWConfig, MomentumMemory, RmsPropConfig, SgdConfig,
+    WeightDecayMode,
 };
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{All, Any, StopCriterion};
@@ -63,7 +64,7 @@ fn every_optimizer_keeps_the_laws() {
             || {
                 AdaGradConfig::new()
                     .with_weight_decay(decay())
-                    .with_decay_mode(DecayMode::Decoupled)
+                    .with_weight_decay_mode(WeightDecayMode::Decoupled)
                     .build()
             },
             on,
@@ -107,8 +108,8 @@ fn every_optimizer_keeps_the_laws() {
             0.05,
             || {
                 Family::new()
-                    .with_scope(Scope::Element)
-                    .with_momentum(Momentum::OfUpdate { mu: 0.5 })
+                    .with_scope(NormScope::Element)
+                    .with_momentum(MomentumMemory::OfUpdate { mu: 0.5 })
                     .build()
             },
             on,
@@ -186,10 +187,10 @@ fn every_average_keeps_the_laws() {
 fn criterion<C: StopCriterion + 'static>(name: &str, init: impl Fn() -> C + Clone + 'static) {
     let anew = init.clone();
     let observe = |stop: &mut C, value: f64| {
-        let verdict = stop.observe(value);
+        let decision = stop.observe(value);
         Decision {
-            best: verdict.is_best,
-            stop: verdict.should_stop(),
+            best: decision.is_best,
+            stop: decision.should_stop(),
         }
     };
     let reload = move |stop: C| {
@@ -238,14 +239,14 @@ fn every_criterion_keeps_the_laws() {
     criterion("check limit", limit);
     criterion("time limit", time);
     criterion("any", move || {
-        Any::new((time(), limit(), patience().init().unwrap())).unwrap()
+        Any::init((time(), limit(), patience().init().unwrap())).unwrap()
     });
     criterion("all", move || {
-        All::new((limit(), patience().init().unwrap())).unwrap()
+        All::init((limit(), patience().init().unwrap())).unwrap()
     });
     criterion("any of all", move || {
-        Any::new((
-            All::new((limit(), noise())).unwrap(),
+        Any::init((
+            All::init((limit(), noise())).unwrap(),
             patience().init().unwrap(),
         ))
         .unwrap()

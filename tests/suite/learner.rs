@@ -111,14 +111,14 @@ fn it_stops_the_run_and_says_why() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (training, stop) = training(&folder, 2).stop_early(LossMetric::new(), patience_of_2());
-    assert_eq!(stop.verdict(), Ok(None));
+    assert_eq!(stop.decision(), Ok(None));
     let result = training.launch(learner());
     // 4, 1, 0, 1, 4: the third is the best, the fifth the second without improvement.
     assert_eq!(values(result.model.weight.val()), [5.0]);
-    let verdict = stop.verdict().unwrap().unwrap();
-    assert_eq!(verdict.stop, Some(StopReason::NoImprovement { checks: 2 }));
-    assert_eq!((verdict.check, verdict.best_check), (5, Some(3)));
-    assert_eq!(verdict.best, Some(0.0));
+    let decision = stop.decision().unwrap().unwrap();
+    assert_eq!(decision.stop, Some(StopReason::NoImprovement { checks: 2 }));
+    assert_eq!((decision.check, decision.best_check), (5, Some(3)));
+    assert_eq!(decision.best, Some(0.0));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn the_best_weights_come_back() {
     let mean = (1..3).fold(0.0, |mean, weight| 0.9 * mean + 0.1 * f64::from(weight));
     let kept = values(model.norm.running_mean.value());
     crate::oracle::assert_close(&kept, &[mean], 1e-6, "running mean");
-    assert_eq!(stop.verdict().unwrap().unwrap().best_check, Some(3));
+    assert_eq!(stop.decision().unwrap().unwrap().best_check, Some(3));
     // It predicts, and is ready to train on.
     assert!(!model.weight.is_require_grad());
     assert!(model.train().weight.is_require_grad());
@@ -220,8 +220,8 @@ fn a_resumed_run_stops_where_the_whole_one_does() {
         .stop_early(LossMetric::new(), restored);
     let result = resumed.launch(learner());
     assert_eq!(values(result.model.weight.val()), [5.0]);
-    let verdict = stop.verdict().unwrap().unwrap();
-    assert_eq!((verdict.check, verdict.best_check), (5, Some(3)));
+    let decision = stop.decision().unwrap().unwrap();
+    assert_eq!((decision.check, decision.best_check), (5, Some(3)));
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn a_missing_metric_ends_the_run_with_an_error() {
         .stop_early(LossMetric::new(), patience_of_2());
     let result = resumed.launch(learner());
     assert_eq!(values(result.model.weight.val()), [5.0], "one epoch");
-    let error = stop.verdict().unwrap_err();
+    let error = stop.decision().unwrap_err();
     assert_eq!((error.metric.as_str(), error.epoch), ("Loss", 5));
     assert!(error.to_string().contains("`Loss` has no value"), "{error}");
     // And it does not look like one that came to its end.
@@ -252,12 +252,12 @@ fn a_validation_without_data_ends_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let (training, stop) = training(&folder, 0).stop_early(LossMetric::new(), patience_of_2());
     let result = training.launch(learner());
-    let verdict = stop.verdict().unwrap().unwrap();
+    let decision = stop.decision().unwrap().unwrap();
     assert_eq!(
-        verdict.stop,
+        decision.stop,
         Some(StopReason::NonFinite),
         "a mean of nothing"
     );
-    assert_eq!((verdict.check, verdict.best), (1, None));
+    assert_eq!((decision.check, decision.best), (1, None));
     assert_eq!(values(result.model.weight.val()), [1.0]);
 }

@@ -10,7 +10,7 @@ use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::{DType, Device};
 use burn::train::{InferenceStep, TrainStep};
-use burn_tricks::checkpoint::{CheckpointError, Checkpoints, Kind, Saved};
+use burn_tricks::checkpoint::{CheckpointError, Checkpoints, RecordKind, Saved};
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{Any, StopReason};
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ fn train(folder: &Path, after_each: impl Fn()) -> (Outcome, Option<usize>) {
     let mut ema = EmaConfig::new(0.9).init(&model).unwrap();
     let patience = EarlyStoppingConfig::new(Goal::Minimize).with_patience(8);
     let limit = CheckLimitConfig::new(EPOCHS - 1).init().unwrap();
-    let mut stop = Any::new((patience.init().unwrap(), limit)).unwrap();
+    let mut stop = Any::init((patience.init().unwrap(), limit)).unwrap();
     let mut best = BestWeights::new();
     let mut losses: Vec<f64> = Vec::new();
     let (mut stopped, mut first, mut resumed) = (None, 1, None);
@@ -421,8 +421,8 @@ fn parts_that_are_not_there_or_do_not_fit_are_errors_that_name_them() {
     assert!(matches!(
         error,
         CheckpointError::OtherKind {
-            wanted: Kind::Optimizer,
-            got: Kind::Schedule,
+            wanted: RecordKind::Optimizer,
+            got: RecordKind::Schedule,
             ..
         }
     ));

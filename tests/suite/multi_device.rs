@@ -15,7 +15,7 @@ use burn::train::{
 };
 use burn_tricks::optim;
 use burn_tricks::prelude::*;
-use burn_tricks::train::{Ended, EpochClock, EpochLoaderConfig, Tricked};
+use burn_tricks::train::{EpochClock, EpochLoaderConfig, Outcome, Tricked};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Without batch norm, whose statistics each device would have of its own, and without dropout.
@@ -110,7 +110,7 @@ fn run(
     };
     let learner = Learner::new(small.with_tricks((clip, ema)), optim, 0.05);
     let finished = session.launch(learner).unwrap();
-    assert!(matches!(finished.ended, Ended::LastEpoch));
+    assert!(matches!(finished.outcome, Outcome::LastEpoch));
     let model = finished.model;
     [numbers(model.model()), numbers(&model.into_validated())]
 }

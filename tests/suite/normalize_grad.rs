@@ -5,7 +5,7 @@ use crate::models::{Pair, values};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::optim::SgdConfig;
 use burn::tensor::DType;
-use burn_tricks::grad::{NonFinite, Norm, NormScope, NormalizeGrad, NormalizeGradConfig};
+use burn_tricks::grad::{NonFinite, NormKind, NormScope, NormalizeGrad, NormalizeGradConfig};
 
 fn normalize() -> NormalizeGrad {
     NormalizeGradConfig::new().init().unwrap()
@@ -81,7 +81,7 @@ fn the_scope_the_norm_and_epsilon_are_obeyed() {
 
         let grads = pair.grads(&[3.0, 4.0], &[0.0, -10.0]);
         let largest = NormalizeGradConfig::new()
-            .with_norm(Norm::LInf)
+            .with_norm(NormKind::LInf)
             .with_epsilon(10.0);
         let (a, b) = pair.read_grads(&largest.init().unwrap().apply(&pair, grads));
         assert_close(&a, &[0.15, 0.2], 1e-6, name);
@@ -106,14 +106,20 @@ fn a_bad_gradient_propagates_or_becomes_zero() {
 fn a_meaningless_configuration_is_refused() {
     let epsilon = NormalizeGradConfig::new().with_epsilon(f64::NAN).init();
     assert_eq!(epsilon.unwrap_err().field, "epsilon");
-    let p = NormalizeGradConfig::new().with_norm(Norm::Lp(0.0)).init();
+    let p = NormalizeGradConfig::new()
+        .with_norm(NormKind::Lp(0.0))
+        .init();
     assert_eq!(p.unwrap_err().field, "norm");
+    let element = NormalizeGradConfig::new()
+        .with_scope(NormScope::Element)
+        .init();
+    assert_eq!(element.unwrap_err().field, "scope");
 }
 
 #[test]
 fn the_configuration_survives_json() {
     let config = NormalizeGradConfig::new()
-        .with_norm(Norm::L1)
+        .with_norm(NormKind::L1)
         .with_scope(NormScope::Tensor)
         .with_non_finite(NonFinite::ZeroGradient)
         .with_epsilon(0.5);

@@ -7,7 +7,9 @@ use burn::optim::{
     AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer, Optimizer, RmsPropConfig,
 };
 use burn::tensor::{DType, Device, Tensor};
-use burn_tricks::optim::{Epsilon, Memory, Momentum, NormalizedGradientConfig, Scope, WeightDecay};
+use burn_tricks::optim::{
+    Epsilon, Memory, MomentumMemory, NormScope, NormalizedGradientConfig, WeightDecayRule,
+};
 
 fn config() -> NormalizedGradientConfig {
     NormalizedGradientConfig::new()
@@ -69,7 +71,7 @@ fn element_none_is_sign_sgd() {
 fn element_none_with_momentum_is_signum() {
     check(
         "signum",
-        config().with_momentum(Momentum::OfGradient { beta: 0.9 }),
+        config().with_momentum(MomentumMemory::OfGradient { beta: 0.9 }),
     );
 }
 
@@ -91,7 +93,7 @@ fn element_decay_is_rmsprop() {
     check("rmsprop", rms_prop.clone());
     check(
         "rmsprop_momentum",
-        rms_prop.with_momentum(Momentum::OfUpdate { mu: 0.9 }),
+        rms_prop.with_momentum(MomentumMemory::OfUpdate { mu: 0.9 }),
     );
 }
 
@@ -101,11 +103,12 @@ fn element_decay_with_momentum_and_correction_is_adam() {
     check("adam", adam.clone());
     check(
         "adam_weight_decay",
-        adam.clone().with_weight_decay(WeightDecay::Coupled(0.01)),
+        adam.clone()
+            .with_weight_decay(WeightDecayRule::Coupled(0.01)),
     );
     check(
         "adamw_weight_decay",
-        adam.with_weight_decay(WeightDecay::Decoupled(0.01)),
+        adam.with_weight_decay(WeightDecayRule::Decoupled(0.01)),
     );
 }
 
@@ -114,7 +117,7 @@ fn tensor_none_is_the_lessons_rule_for_a_layer() {
     check("normalized_gradient", NormalizedGradientConfig::lesson());
     check(
         "normalized_momentum",
-        NormalizedGradientConfig::lesson().with_momentum(Momentum::OfGradient { beta: 0.9 }),
+        NormalizedGradientConfig::lesson().with_momentum(MomentumMemory::OfGradient { beta: 0.9 }),
     );
 }
 
@@ -130,7 +133,7 @@ fn tensor_sum_is_adagrad_norm() {
 
 #[test]
 fn tensor_decay_is_layer_wise_rmsprop() {
-    let layer_wise = NormalizedGradientConfig::rms_prop(0.9).with_scope(Scope::Tensor);
+    let layer_wise = NormalizedGradientConfig::rms_prop(0.9).with_scope(NormScope::Tensor);
     check("layer_wise_rmsprop", layer_wise.clone());
     check(
         "layer_wise_rmsprop_bias_corrected",
@@ -207,7 +210,7 @@ fn the_corners_equal_burns_own() {
         .with_memory(Memory::Decay {
             beta: beta_2.into(),
         })
-        .with_momentum(Momentum::OfGradient {
+        .with_momentum(MomentumMemory::OfGradient {
             beta: beta_1.into(),
         })
         .with_bias_correction(true);
@@ -232,8 +235,9 @@ fn twin(
     let mut v = vec![config.initial_accumulator; n];
     let (mut m, mut last) = (vec![0.0; n], vec![0.0; n]);
     let squared_norm = |x: &[f64]| match config.scope {
-        Scope::Element => x.iter().map(|x| x * x).collect::<Vec<_>>(),
-        Scope::Tensor => vec![x.iter().map(|x| x * x).sum(); n],
+        NormScope::Element => x.iter().map(|x| x * x).collect::<Vec<_>>(),
+        NormScope::Tensor => vec![x.iter().map(|x| x * x).sum(); n],
+        NormScope::Model => unreachable!("refused"),
     };
     let mut out = Vec::new();
     for (t, g) in grads.iter().enumerate() {
@@ -245,11 +249,11 @@ fn twin(
             }
         };
         let mut g = g.clone();
-        if let WeightDecay::Coupled(rate) = config.weight_decay {
+        if let WeightDecayRule::Coupled(rate) = config.weight_decay {
             g.iter_mut().zip(&w).for_each(|(g, w)| *g += rate * w);
         }
         let mut mean = g.clone();
-        if let Momentum::OfGradient { beta } = config.momentum {
+        if let MomentumMemory::OfGradient { beta } = config.momentum {
             for i in 0..n {
                 m[i] = beta * m[i] + (1.0 - beta) * g[i];
                 mean[i] = m[i] / correct(beta);
@@ -280,11 +284,11 @@ fn twin(
             } else {
                 mean[i] / divisor
             };
-            if let Momentum::OfUpdate { mu } = config.momentum {
+            if let MomentumMemory::OfUpdate { mu } = config.momentum {
                 update += mu * last[i];
                 last[i] = update;
             }
-            if let WeightDecay::Decoupled(rate) = config.weight_decay {
+            if let WeightDecayRule::Decoupled(rate) = config.weight_decay {
                 w[i] *= 1.0 - lr * rate;
             }
             w[i] -= lr * update;
@@ -297,19 +301,19 @@ fn twin(
 /// Every combination that a configuration allows.
 pub(crate) fn every_config() -> Vec<NormalizedGradientConfig> {
     let mut configs = Vec::new();
-    for scope in [Scope::Element, Scope::Tensor] {
+    for scope in [NormScope::Element, NormScope::Tensor] {
         for memory in [Memory::None, Memory::Sum, Memory::Decay { beta: 0.9 }] {
             for momentum in [
-                Momentum::None,
-                Momentum::OfGradient { beta: 0.8 },
-                Momentum::OfUpdate { mu: 0.5 },
+                MomentumMemory::None,
+                MomentumMemory::OfGradient { beta: 0.8 },
+                MomentumMemory::OfUpdate { mu: 0.5 },
             ] {
                 for correct in [false, true] {
                     for epsilon in [outside(0.0), outside(1e-2), Epsilon::InsideRoot(1e-2)] {
                         for decay in [
-                            WeightDecay::None,
-                            WeightDecay::Coupled(0.1),
-                            WeightDecay::Decoupled(0.1),
+                            WeightDecayRule::None,
+                            WeightDecayRule::Coupled(0.1),
+                            WeightDecayRule::Decoupled(0.1),
                         ] {
                             configs.push(
                                 config()
@@ -361,7 +365,7 @@ fn corners_equal_their_twins_on_every_device() {
             NormalizedGradientConfig::lesson(),
             NormalizedGradientConfig::adagrad_norm(),
             NormalizedGradientConfig::adagrad(),
-            NormalizedGradientConfig::adam().with_weight_decay(WeightDecay::Decoupled(0.1)),
+            NormalizedGradientConfig::adam().with_weight_decay(WeightDecayRule::Decoupled(0.1)),
         ] {
             let actual = run(&config, &start, &grads, |_| 0.01, DType::F32, &device);
             let expected = twin(&config, &start, &grads, 0.01);
@@ -376,7 +380,7 @@ fn corners_equal_their_twins_on_every_device() {
 fn a_zero_norm_gives_a_zero_update() {
     for (name, device) in devices() {
         for config in every_config() {
-            if config.weight_decay != WeightDecay::None {
+            if config.weight_decay != WeightDecayRule::None {
                 continue;
             }
             let zeros = vec![vec![0.0; 2]; 3];
@@ -469,7 +473,7 @@ fn no_gradient_no_step() {
     let device = Device::flex().autodiff();
     let pair = Pair::new(&[1.0], &[2.0], DType::F32, &device);
     let mut optim = NormalizedGradientConfig::adam()
-        .with_weight_decay(WeightDecay::Decoupled(0.5))
+        .with_weight_decay(WeightDecayRule::Decoupled(0.5))
         .init()
         .unwrap();
     let mut grads = GradientsParams::new();
@@ -486,14 +490,15 @@ fn no_gradient_no_step() {
 #[test]
 fn a_meaningless_configuration_is_refused() {
     let field = |config: NormalizedGradientConfig| config.build().unwrap_err().field;
+    assert_eq!(field(config().with_scope(NormScope::Model)), "scope");
     for beta in [1.0, -0.1, f64::NAN] {
         assert_eq!(
             field(config().with_memory(Memory::Decay { beta })),
             "memory.beta"
         );
-        let momentum = Momentum::OfGradient { beta };
+        let momentum = MomentumMemory::OfGradient { beta };
         assert_eq!(field(config().with_momentum(momentum)), "momentum.beta");
-        let momentum = Momentum::OfUpdate { mu: beta };
+        let momentum = MomentumMemory::OfUpdate { mu: beta };
         assert_eq!(field(config().with_momentum(momentum)), "momentum.mu");
     }
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
@@ -502,7 +507,7 @@ fn a_meaningless_configuration_is_refused() {
             field(config().with_epsilon(Epsilon::InsideRoot(bad))),
             "epsilon"
         );
-        let decay = WeightDecay::Coupled(bad);
+        let decay = WeightDecayRule::Coupled(bad);
         assert_eq!(field(config().with_weight_decay(decay)), "weight_decay");
         let initial = config()
             .with_memory(Memory::Sum)

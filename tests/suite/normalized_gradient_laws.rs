@@ -7,15 +7,19 @@ use burn::module::{Param, ParamGroup};
 use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer, SgdConfig};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use burn_tricks::optim::{
-    Memory, Momentum, NormalizedGradient, NormalizedGradientConfig, Scope, WeightDecay,
+    Memory, MomentumMemory, NormScope, NormalizedGradient, NormalizedGradientConfig,
+    WeightDecayRule,
 };
 
 /// One configuration per corner, where all would take too long.
 fn corners() -> Vec<NormalizedGradientConfig> {
     let mut corners = Vec::new();
-    for scope in [Scope::Element, Scope::Tensor] {
+    for scope in [NormScope::Element, NormScope::Tensor] {
         for memory in [Memory::None, Memory::Sum, Memory::Decay { beta: 0.9 }] {
-            for momentum in [Momentum::None, Momentum::OfGradient { beta: 0.9 }] {
+            for momentum in [
+                MomentumMemory::None,
+                MomentumMemory::OfGradient { beta: 0.9 },
+            ] {
                 corners.push(
                     NormalizedGradientConfig::new()
                         .with_scope(scope)
@@ -215,10 +219,10 @@ fn the_state_moves_to_a_device() {
 fn without_memory_there_is_no_state() {
     let device = Device::flex();
     let ones = || Tensor::<1>::ones([2], &device);
-    for scope in [Scope::Element, Scope::Tensor] {
+    for scope in [NormScope::Element, NormScope::Tensor] {
         let bare = NormalizedGradientConfig::new()
             .with_scope(scope)
-            .with_weight_decay(WeightDecay::Decoupled(0.1));
+            .with_weight_decay(WeightDecayRule::Decoupled(0.1));
         assert!(
             bare.build()
                 .unwrap()

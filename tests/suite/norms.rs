@@ -10,7 +10,7 @@ use burn::store::ModuleRecord;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::ConfigError;
 use burn_tricks::nn::{
-    Affine, FrozenBatchNorm, GhostBatchNorm, GhostBatchNormConfig, RunningVariance, TorchBatchNorm,
+    Affine, BatchVariance, FrozenBatchNorm, GhostBatchNorm, GhostBatchNormConfig, TorchBatchNorm,
     TorchBatchNormConfig, freeze_batch_norms,
 };
 use serde_json::Value;
@@ -237,19 +237,19 @@ fn a_ghost_as_large_as_the_batch_is_plain_batch_norm_bit_for_bit() {
             let config = GhostBatchNormConfig::new(3, 6).with_variance(variance);
             config.init(&device).unwrap()
         };
-        let (biased, unbiased) = (
-            ghost(RunningVariance::Biased),
-            ghost(RunningVariance::Unbiased),
-        );
+        let (biased, unbiased) = (ghost(BatchVariance::Biased), ghost(BatchVariance::Unbiased));
+        let per_sample = ghost(BatchVariance::UnbiasedPerSample);
         for i in 0..3 {
             let x = grid([6, 3, 2], 0.3 + f64::from(i), 2.0, (&device, DType::F32));
             let y = values(burn.forward(x.clone()));
             assert_eq!(values(biased.forward(x.clone())), y, "{name}");
             assert_eq!(values(unbiased.forward(x.clone())), y, "{name}");
+            assert_eq!(values(per_sample.forward(x.clone())), y, "{name}");
             assert_eq!(values(torch.forward(x)), y, "{name}");
         }
         assert_eq!(biased.statistics(), burn.statistics(), "{name}");
         assert_eq!(unbiased.statistics(), torch.statistics(), "{name}");
+        assert_eq!(per_sample.statistics(), torch.statistics(), "{name}");
         assert_ne!(torch.statistics().1, burn.statistics().1, "{name}");
     }
 }
@@ -409,10 +409,7 @@ fn a_ghost_is_batch_norm_on_its_parts_with_its_own_settings() {
             let parts = (0..3).map(|part| norm(x.clone().narrow(0, 3 * part, 3)));
             parts.flat_map(values).collect()
         };
-        let (unbiased, biased) = (
-            ghost(RunningVariance::Unbiased),
-            ghost(RunningVariance::Biased),
-        );
+        let (unbiased, biased) = (ghost(BatchVariance::Unbiased), ghost(BatchVariance::Biased));
         let expected = in_parts(&|part| torch.forward(part));
         assert_eq!(values(unbiased.forward(x.clone())), expected, "{name}");
         let expected = in_parts(&|part| burn.forward(part));
@@ -505,7 +502,7 @@ fn every_batch_norm_of_a_model_is_found_and_frozen() {
 #[test]
 fn configs_go_through_json_and_refuse_nonsense() {
     assert_json(&TorchBatchNormConfig::new(3).with_momentum(0.25));
-    assert_json(&GhostBatchNormConfig::new(3, 2).with_variance(RunningVariance::Biased));
+    assert_json(&GhostBatchNormConfig::new(3, 2).with_variance(BatchVariance::Biased));
     let device = Device::flex();
     let torch = TorchBatchNormConfig::new(3);
     assert_refused(

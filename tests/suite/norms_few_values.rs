@@ -6,7 +6,7 @@ use crate::norms::{assert_near, grid};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use burn_tricks::nn::{
-    Affine, GhostBatchNorm, GhostBatchNormConfig, ResNetConfig, ResNetVersion, RunningVariance,
+    Affine, BatchVariance, GhostBatchNorm, GhostBatchNormConfig, ResNetConfig, ResNetVersion,
     TorchBatchNorm, TorchBatchNormConfig, freeze_batch_norms,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -102,7 +102,7 @@ fn a_single_value_in_training_panics_with_the_reason() {
         let point = || Tensor::<3>::full([1, 1, 1], 3.0, &device);
         let norm = torch(&device);
         says(&|| values(norm.forward(point())));
-        for variance in [RunningVariance::Biased, RunningVariance::Unbiased] {
+        for variance in [BatchVariance::Biased, BatchVariance::Unbiased] {
             let config = GhostBatchNormConfig::new(1, 1).with_variance(variance);
             let norm = config.init(&device).unwrap();
             says(&|| values(norm.forward(point())));

@@ -6,9 +6,9 @@ use crate::models::{Noise, values};
 use burn::optim::Optimizer;
 use burn::tensor::{Device, Tensor};
 use burn_tricks::kernels::{
-    AdamStep, Decay, Mean, NormMemory, NormalizedStep, RmsPropStep, Step, UpdateMemory,
+    AdamStep, Mean, NormMemory, NormalizedStep, RmsPropStep, Step, UpdateMemory, WeightDecayTerm,
 };
-use burn_tricks::optim::{Epsilon, Memory, Momentum, NormalizedGradientConfig, Scope};
+use burn_tricks::optim::{Epsilon, Memory, MomentumMemory, NormScope, NormalizedGradientConfig};
 
 const BETA: f64 = 0.999;
 const STEPS: usize = 6000;
@@ -50,19 +50,19 @@ fn assert_near<S: Step<N>, const N: usize>(
 #[test]
 fn moments_are_means_whose_shares_add_up_to_one() {
     for (name, device) in devices() {
-        let adam = |time| AdamStep::new(1e-3, (BETA, BETA), 1e-8, Decay::None, time);
+        let adam = |time| AdamStep::new(1e-3, (BETA, BETA), 1e-8, WeightDecayTerm::None, time);
         assert_near(&format!("{name} Adam"), &device, adam, [1, 2]);
         let rms_prop = |_| RmsPropStep::<true, false> {
             lr: 1e-3,
             alpha: BETA,
             epsilon: 1e-8,
             momentum: 0.0,
-            decay: Decay::None,
+            decay: WeightDecayTerm::None,
         };
         assert_near(&format!("{name} RMSProp"), &device, rms_prop, [2, 1]);
         let normalized = |time| {
             let mean = Mean::new(BETA, true, time);
-            NormalizedStep::new(1e-3, Decay::None)
+            NormalizedStep::new(1e-3, WeightDecayTerm::None)
                 .with_norm(NormMemory::Decay { mean, initial: 0.0 })
                 .with_update(UpdateMemory::OfGradient(mean))
         };
@@ -74,9 +74,12 @@ fn moments_are_means_whose_shares_add_up_to_one() {
 #[test]
 fn the_means_of_a_whole_tensor_are_too() {
     for (name, device) in devices() {
-        for momentum in [Momentum::None, Momentum::OfGradient { beta: BETA }] {
+        for momentum in [
+            MomentumMemory::None,
+            MomentumMemory::OfGradient { beta: BETA },
+        ] {
             let optim = NormalizedGradientConfig::new()
-                .with_scope(Scope::Tensor)
+                .with_scope(NormScope::Tensor)
                 .with_memory(Memory::Decay { beta: BETA })
                 .with_momentum(momentum)
                 .with_epsilon(Epsilon::OutsideRoot(0.0));
@@ -96,7 +99,7 @@ fn the_means_of_a_whole_tensor_are_too() {
                 for ((m, expected), grad) in exact_m.iter_mut().zip(&mut expected).zip(&grad) {
                     *m += (f64::from(*grad) - *m) * (1.0 - BETA);
                     *expected = -match momentum {
-                        Momentum::None => f64::from(*grad),
+                        MomentumMemory::None => f64::from(*grad),
                         _ => *m,
                     } / exact_v.sqrt();
                 }

@@ -10,8 +10,8 @@ use burn::optim::{
 };
 use burn::tensor::{Bytes, Device, Tensor};
 use burn_tricks::optim::{
-    AdaGradConfig, AdamConfig, AdamWConfig, Memory, ModuleOptimizerExt as _, Momentum,
-    NormalizedGradientConfig, OptimizerRecordError, RmsPropConfig, Scope, SgdConfig,
+    AdaGradConfig, AdamConfig, AdamWConfig, Memory, ModuleOptimizerExt as _, MomentumMemory,
+    NormScope, NormalizedGradientConfig, OptimizerRecordError, RmsPropConfig, SgdConfig,
     check_optimizer_record, check_optimizer_record_file,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -64,11 +64,11 @@ type Make = fn() -> ModuleOptimizer;
 
 /// Those of this library that have a state.
 fn ours() -> Vec<(&'static str, Make)> {
-    fn family(scope: Scope) -> NormalizedGradientConfig {
+    fn family(scope: NormScope) -> NormalizedGradientConfig {
         NormalizedGradientConfig::new()
             .with_scope(scope)
             .with_memory(Memory::Decay { beta: 0.9 })
-            .with_momentum(Momentum::OfGradient { beta: 0.9 })
+            .with_momentum(MomentumMemory::OfGradient { beta: 0.9 })
             .with_bias_correction(true)
     }
     vec![
@@ -85,9 +85,9 @@ fn ours() -> Vec<(&'static str, Make)> {
             AdamConfig::new().with_amsgrad(true).init().unwrap()
         }),
         ("adamw", || AdamWConfig::new().init().unwrap()),
-        ("family", || family(Scope::Element).init().unwrap()),
+        ("family", || family(NormScope::Element).init().unwrap()),
         ("family of tensors", || {
-            family(Scope::Tensor).init().unwrap()
+            family(NormScope::Tensor).init().unwrap()
         }),
     ]
 }
@@ -170,8 +170,8 @@ fn a_norm_per_element_is_none_per_tensor() {
         config.with_scope(scope).init().unwrap()
     };
     for (from, to, shape) in [
-        (Scope::Tensor, Scope::Element, "[1, 1]"),
-        (Scope::Element, Scope::Tensor, "[2, 2]"),
+        (NormScope::Tensor, NormScope::Element, "[1, 1]"),
+        (NormScope::Element, NormScope::Tensor, "[2, 2]"),
     ] {
         let (optim, trained) = stepped(make(from), [2, 2]);
         let again = make(from).try_load_record(&trained, optim.to_record());
@@ -190,13 +190,13 @@ fn a_norm_per_element_is_none_per_tensor() {
 
 #[test]
 fn a_step_broadcasts_no_gradient_either() {
-    use burn_tricks::kernels::{Decay, SgdStep, Step, blend, descend};
+    use burn_tricks::kernels::{SgdStep, Step, WeightDecayTerm, blend, descend};
     let device = Device::flex();
     let (x, row) = (
         Tensor::<2>::ones([2, 2], &device),
         Tensor::<2>::ones([1, 2], &device),
     );
-    let decay = Decay::None;
+    let decay = WeightDecayTerm::None;
     let step = SgdStep { lr: 0.1, decay };
     let one = Tensor::<1>::ones([1], &device);
     for work in [

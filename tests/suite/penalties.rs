@@ -7,7 +7,7 @@ use crate::oracle::{case, numbers, read};
 use burn::module::{Module, Param, ParamGroup, ParamId};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::nn::{
-    MaxNorm, MaxNormConfig, Penalty, PenaltyConfig, Spare, UnitNorm, UnitNormConfig,
+    MaxNorm, MaxNormConfig, Penalty, PenaltyConfig, UnitNorm, UnitNormConfig, WeightDecayScope,
 };
 
 #[derive(Module, Debug)]
@@ -47,7 +47,7 @@ fn penalties_are_those_of_keras_and_scikit_learn() {
             .with_l1(setting("l1"))
             .with_l2(setting("l2"));
         let penalty = config.init().unwrap();
-        let value = penalty.of(&model);
+        let value = penalty.forward(&model);
         // Keras computes in f32.
         assert_near(
             &values(value.clone()),
@@ -68,7 +68,7 @@ fn penalties_are_those_of_keras_and_scikit_learn() {
         let expected = case("penalties", "elastic_net");
         let setting = |field: &str| read(&expected["settings"][field]);
         let config = PenaltyConfig::elastic_net(setting("alpha"), setting("l1_ratio")).unwrap();
-        let value = values(config.init().unwrap().of(&model));
+        let value = values(config.init().unwrap().forward(&model));
         assert_near(
             &value,
             &numbers(&expected["values"]["value"]),
@@ -85,10 +85,10 @@ fn gradients_are_those_of_finite_differences() {
         let penalty = config.init().unwrap();
         let f = |w: Tensor<2>| match w.is_require_grad() {
             // The leaf of the test itself is the parameter.
-            true => penalty.of(&Weight {
+            true => penalty.forward(&Weight {
                 weight: Param::initialized(ParamId::new(), w),
             }),
-            false => penalty.of(&Weight::new(w)),
+            false => penalty.forward(&Weight::new(w)),
         };
         assert_gradient(f, [3, 4], &device, name);
     }
@@ -102,9 +102,9 @@ fn without_weight_the_loss_is_untouched() {
         let penalty = PenaltyConfig::new().init().unwrap();
         let same = penalty.add_to(loss.clone(), &model);
         assert_eq!(values(same), values(loss.clone()), "{name}");
-        assert_eq!(number(penalty.of(&model)), 0.0, "{name}");
+        assert_eq!(number(penalty.forward(&model)), 0.0, "{name}");
         let penalty = PenaltyConfig::new().with_l2(0.1).init().unwrap();
-        let sum = number(loss.clone()) + number(penalty.of(&model));
+        let sum = number(loss.clone()) + number(penalty.forward(&model));
         let penalised = penalty.add_to(loss.clone(), &model);
         assert_near(&values(penalised), &[sum], 1e-6, name);
         // Of a plain loss autodiff stays away only if the model has none.
@@ -132,7 +132,7 @@ fn what_counts_is_trained_and_no_vector() {
             ["first.weight", "last.weight"],
             "{name}"
         );
-        let everything = all.clone().with_spare(Spare::Nothing);
+        let everything = all.clone().with_scope(WeightDecayScope::Every);
         let vectors = [
             "first.weight",
             "first.bias",
@@ -148,12 +148,17 @@ fn what_counts_is_trained_and_no_vector() {
         );
         let squares = |param: &Param<Tensor<2>>| number(param.val().square().sum());
         let sum = squares(&model.first.weight) + squares(&model.last.weight);
-        assert_near(&values(penalty(all.clone()).of(&model)), &[sum], 1e-6, name);
+        assert_near(
+            &values(penalty(all.clone()).forward(&model)),
+            &[sum],
+            1e-6,
+            name,
+        );
         // For the log: the same number without autodiff, and none of the statistics in it either.
         for config in [all.clone(), everything] {
             let (training, valid) = (
-                penalty(config.clone()).of(&model),
-                penalty(config).of(&model.valid()),
+                penalty(config.clone()).forward(&model),
+                penalty(config).forward(&model.valid()),
             );
             assert!(!valid.is_autodiff(), "{name}");
             assert_near(&values(valid), &values(training), 1e-6, name);
@@ -164,9 +169,13 @@ fn what_counts_is_trained_and_no_vector() {
         let frozen = model
             .clone()
             .set_require_grad_group(ParamGroup::from_path("last.weight"), false);
-        assert_eq!(number(penalty(last).of(&frozen)), 0.0, "{name}: frozen");
+        assert_eq!(
+            number(penalty(last).forward(&frozen)),
+            0.0,
+            "{name}: frozen"
+        );
         let nothing = all.with_group(ParamGroup::from_predicate("no such path"));
-        assert_eq!(number(penalty(nothing).of(&model)), 0.0, "{name}");
+        assert_eq!(number(penalty(nothing).forward(&model)), 0.0, "{name}");
     }
 }
 
@@ -176,7 +185,7 @@ fn sums_of_half_precision_do_not_overflow() {
         for dtype in dtypes(&device) {
             let model = Weight::new(Tensor::<2>::full([30, 30], 300.0, (&device, dtype)));
             let penalty = PenaltyConfig::new().with_l2(1e-7).init().unwrap();
-            let value = number(penalty.of(&model));
+            let value = number(penalty.forward(&model));
             assert!(
                 (value - 900.0 * 9e4 * 1e-7).abs() < 0.05,
                 "{name} {dtype:?}: {value}"
@@ -197,7 +206,7 @@ fn configs_go_through_json_and_refuse_nonsense() {
     assert_json(
         &PenaltyConfig::new()
             .with_l1(0.5)
-            .with_spare(Spare::Nothing)
+            .with_scope(WeightDecayScope::Every)
             .with_group(group()),
     );
     assert_json(&MaxNormConfig::new(f64::MAX).with_group(group()));

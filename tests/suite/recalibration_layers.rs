@@ -13,8 +13,7 @@ use burn_tricks::average::{
 };
 use burn_tricks::batch_statistics::{self, BatchStatistics};
 use burn_tricks::nn::{
-    Forward, FrozenBatchNorm, GhostBatchNormConfig, RunningVariance, TorchBatchNorm,
-    TorchBatchNormConfig,
+    Forward, FrozenBatchNorm, GhostBatchNormConfig, TorchBatchNorm, TorchBatchNormConfig,
 };
 
 const UNBIASED: BatchVariance = BatchVariance::Unbiased;
@@ -96,7 +95,7 @@ fn ghost_batch_norm_is_measured_over_its_parts() {
     let rising: Vec<f64> = (1..=12).map(|i| f64::from(i * i)).collect();
     let (first, second) = rising.split_at(9);
     for (name, device) in training_devices() {
-        for variance in [RunningVariance::Biased, RunningVariance::Unbiased] {
+        for variance in [BatchVariance::Biased, BatchVariance::Unbiased] {
             for ghost_size in [1, 2, 3, 4, 100] {
                 let ghost = GhostBatchNormConfig::new(1, ghost_size).with_variance(variance);
                 let ghost = ghost.init(&device).unwrap();

@@ -14,7 +14,7 @@ use burn_tricks::average::{
 };
 use burn_tricks::schedule::{
     BaseRate, CosineConfig, CosineRestartsConfig, CyclicConfig, ExponentialDecayConfig,
-    InverseSqrtConfig, LinearConfig, LrSchedulerExt as _, MultiStepConfig, OneCycleConfig,
+    InverseSqrtConfig, LinearRampConfig, LrSchedulerExt as _, MultiStepConfig, OneCycleConfig,
     Patience, PlateauConfig, PolynomialConfig, WarmupConfig, WarmupMode, WarmupStableDecayConfig,
 };
 use burn_tricks::stop::{
@@ -179,7 +179,7 @@ fn averages() -> Vec<Case> {
                 let config = EmaConfig::new(decay).with_update_every(every);
                 config.with_warmup(EmaWarmup::BiasCorrected)
             });
-            EmaSet::new(&configs, &weights(99)).unwrap()
+            EmaSet::init(&configs, &weights(99)).unwrap()
         },
         |set, at| {
             set.update(&weights(at));
@@ -227,7 +227,7 @@ fn schedules() -> Vec<Case> {
             Box::new(config.init().unwrap())
         }),
         ("linear", || {
-            Box::new(LinearConfig::new(1.0, 0.1, 8).init().unwrap())
+            Box::new(LinearRampConfig::new(1.0, 0.1, 8).init().unwrap())
         }),
         ("multi-step", || {
             Box::new(MultiStepConfig::new(1.0, vec![2, 5]).init().unwrap())
@@ -275,7 +275,7 @@ fn schedules() -> Vec<Case> {
             Box::new(cosine.per_epoch(3).unwrap())
         }),
         ("sequence", || {
-            let linear = LinearConfig::new(0.1, 1.0, 3).init().unwrap();
+            let linear = LinearRampConfig::new(0.1, 1.0, 3).init().unwrap();
             let cosine = CosineConfig::new(1.0, 4).init().unwrap();
             Box::new(linear.then(4, cosine).unwrap().then(9, 0.05).unwrap())
         }),
@@ -285,7 +285,7 @@ fn schedules() -> Vec<Case> {
         }),
         ("Burn's cosine behind a warm-up", || {
             let cosine = CosineAnnealingLrSchedulerConfig::new(1.0, 6);
-            let cosine = BaseRate::new(cosine.init().unwrap()).unwrap();
+            let cosine = BaseRate::init(cosine.init().unwrap()).unwrap();
             Box::new(cosine.with_warmup(WarmupConfig::new(3)).unwrap())
         }),
     ];
@@ -386,8 +386,8 @@ fn criterion<C: StopCriterion + 'static>(
         make,
         |stop, at| {
             let metric = Observation::from(METRIC[at]).with_standard_error(0.2);
-            let verdict = stop.observe(metric);
-            let reason = match verdict.stop {
+            let decision = stop.observe(metric);
+            let reason = match decision.stop {
                 None => 0.0,
                 Some(StopReason::NoImprovement { .. }) => 1.0,
                 Some(StopReason::Diverged { .. }) => 2.0,
@@ -399,9 +399,9 @@ fn criterion<C: StopCriterion + 'static>(
                 Some(reason) => panic!("no case stops for {reason}"),
             };
             vec![
-                verdict.check as f64,
-                verdict.best.unwrap_or(0.0),
-                verdict.waited as f64,
+                decision.check as f64,
+                decision.best.unwrap_or(0.0),
+                decision.waited as f64,
                 reason,
             ]
         },
@@ -432,9 +432,9 @@ fn time_limit() -> Case {
         |(stop, seconds), at| {
             stop.start();
             seconds.fetch_add(1, Relaxed);
-            let verdict = stop.observe(METRIC[at]);
+            let decision = stop.observe(METRIC[at]);
             vec![
-                f64::from(u8::from(verdict.should_stop())),
+                f64::from(u8::from(decision.should_stop())),
                 stop.seconds_spent(),
             ]
         },
@@ -467,10 +467,10 @@ fn kept_and_rolled_back() -> Case {
         "best weights and roll-back",
         make,
         |(stop, best, back), at| {
-            let verdict = stop.observe(METRIC[at]);
-            best.keep_with(&verdict, || (weights(at), at as f64));
+            let decision = stop.observe(METRIC[at]);
+            best.keep_with(&decision, || (weights(at), at as f64));
             let mut told = 0.0;
-            let restart = back.on(&verdict, best, &weights(at), stop, |scale| told = scale);
+            let restart = back.on(&decision, best, &weights(at), stop, |scale| told = scale);
             let mut seen = vec![told, back.lr_scale(), back.done() as f64];
             if let Some(restart) = restart {
                 seen.extend([restart.beside, restart.check as f64]);
@@ -541,16 +541,16 @@ fn criteria() -> Vec<Case> {
         criterion("check limit", checks),
         time_limit(),
         criterion("any", move || {
-            Any::new((early_stopping(), checks())).unwrap()
+            Any::init((early_stopping(), checks())).unwrap()
         }),
         criterion("any of all and any", move || {
-            let all = All::new((early_stopping(), checks())).unwrap();
-            let any = Any::new(vec![noise_aware(), noise_aware()]).unwrap();
-            Any::new((keras(), all, any)).unwrap()
+            let all = All::init((early_stopping(), checks())).unwrap();
+            let any = Any::init(vec![noise_aware(), noise_aware()]).unwrap();
+            Any::init((keras(), all, any)).unwrap()
         }),
         kept_and_rolled_back(),
         criterion("all", move || {
-            All::new((early_stopping(), checks(), noise_aware())).unwrap()
+            All::init((early_stopping(), checks(), noise_aware())).unwrap()
         }),
     ]
 }

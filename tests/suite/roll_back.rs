@@ -58,10 +58,10 @@ impl Run {
         let loss = (self.model.forward(inputs) - targets).square().mean();
         let value = values(loss.clone().unsqueeze::<1>())[0];
         self.losses.push(value);
-        let verdict = self.stop.observe(value);
+        let decision = self.stop.observe(value);
         self.best
-            .keep_with(&verdict, || (self.model.clone(), self.optim.clone()));
-        let restart = (self.back).on(&verdict, &self.best, &self.model, &mut self.stop, |_| ());
+            .keep_with(&decision, || (self.model.clone(), self.optim.clone()));
+        let restart = (self.back).on(&decision, &self.best, &self.model, &mut self.stop, |_| ());
         if let Some(Restart { model, beside, .. }) = restart {
             (self.model, self.optim) = (model, beside);
             return true;
@@ -69,7 +69,7 @@ impl Run {
         let rate = self.base * self.back.lr_scale();
         let grads = GradientsParams::from_grads(loss.backward(), &self.model);
         self.model = self.optim.step(rate, self.model.clone(), grads);
-        !verdict.should_stop()
+        !decision.should_stop()
     }
 
     fn weights(&self) -> Vec<f64> {
@@ -181,14 +181,14 @@ fn script(times: usize, factor: f64, losses: &[f64]) -> (Vec<Option<usize>>, Vec
     let restarts = losses
         .iter()
         .map(|loss| {
-            let verdict = stop.observe(*loss);
-            best.keep(&verdict, || model.clone());
-            let restart = back.on(&verdict, &best, &model, &mut stop, |scale| {
+            let decision = stop.observe(*loss);
+            best.keep(&decision, || model.clone());
+            let restart = back.on(&decision, &best, &model, &mut stop, |scale| {
                 scales.push(scale)
             });
             restart.map(|restart| {
-                assert_eq!(Some(restart.reason), verdict.stop);
-                assert_eq!(Some(restart.check), verdict.best_check);
+                assert_eq!(Some(restart.reason), decision.stop);
+                assert_eq!(Some(restart.check), decision.best_check);
                 assert_eq!(restart.lr_scale, *scales.last().unwrap());
                 restart.time
             })
@@ -227,14 +227,14 @@ fn patience_counts_anew_and_the_best_stays() {
     for loss in [1.0, 2.0, 2.0] {
         best.keep(&stop.observe(loss), || model.clone());
     }
-    let verdict = stop.observe(f64::NAN);
+    let decision = stop.observe(f64::NAN);
     assert!(
-        back.on(&verdict, &best, &model, &mut stop, |_| ())
+        back.on(&decision, &best, &model, &mut stop, |_| ())
             .is_some()
     );
-    let verdict = stop.observe(2.0);
+    let decision = stop.observe(2.0);
     assert_eq!(
-        (verdict.waited, verdict.best, verdict.stop),
+        (decision.waited, decision.best, decision.stop),
         (1, Some(1.0), None)
     );
 }
@@ -248,21 +248,27 @@ fn a_divergence_shows_through_any_and_all() {
         let mut best = BestWeights::new();
         let mut back = RollBackConfig::new(1).init().unwrap();
         best.keep(&criterion.observe(1.0), || model.clone());
-        let verdict = criterion.observe(f64::NAN);
-        assert_eq!(verdict.divergence, Some(StopReason::NonFinite));
-        back.on(&verdict, &best, model, &mut criterion, |_| ())
+        let decision = criterion.observe(f64::NAN);
+        assert_eq!(decision.divergence, Some(StopReason::NonFinite));
+        back.on(&decision, &best, model, &mut criterion, |_| ())
             .is_some()
     }
-    assert!(goes_back(Any::new((stop(), limit(2))).unwrap(), &model));
-    assert!(!goes_back(Any::new((limit(2), stop())).unwrap(), &model));
+    assert!(goes_back(Any::init((stop(), limit(2))).unwrap(), &model));
+    assert!(!goes_back(Any::init((limit(2), stop())).unwrap(), &model));
     // Whether the least number of checks is reached or not.
     for least in [2, 9] {
-        assert!(goes_back(All::new((stop(), limit(least))).unwrap(), &model));
-        assert!(goes_back(All::new((limit(least), stop())).unwrap(), &model));
+        assert!(goes_back(
+            All::init((stop(), limit(least))).unwrap(),
+            &model
+        ));
+        assert!(goes_back(
+            All::init((limit(least), stop())).unwrap(),
+            &model
+        ));
     }
-    let nested = || All::new((stop(), limit(9))).unwrap();
-    assert!(goes_back(Any::new((limit(8), nested())).unwrap(), &model));
-    let ends = Any::new((limit(2), nested())).unwrap();
+    let nested = || All::init((stop(), limit(9))).unwrap();
+    assert!(goes_back(Any::init((limit(8), nested())).unwrap(), &model));
+    let ends = Any::init((limit(2), nested())).unwrap();
     assert!(!goes_back(ends, &model), "the run is at its end");
 }
 
@@ -290,8 +296,10 @@ fn the_returned_model_trains_and_its_optimizer_is_the_one_of_the_best_check() {
         "it moved on"
     );
     let mut back = RollBackConfig::new(1).init().unwrap();
-    let verdict = stop.observe(f64::NAN);
-    let restart = back.on(&verdict, &best, &model, &mut stop, |_| ()).unwrap();
+    let decision = stop.observe(f64::NAN);
+    let restart = back
+        .on(&decision, &best, &model, &mut stop, |_| ())
+        .unwrap();
     assert_eq!(restart.reason, StopReason::NonFinite);
     let momenta = OptimizerRecord::from_bytes(kept.clone()).unwrap().len();
     assert!(momenta > 0, "there is a state");
@@ -324,9 +332,11 @@ fn a_run_goes_on_where_the_live_model_is() {
     best.keep(&stop.observe(1.0), || model.clone());
     let kept = values(model.last.weight.val());
     model = step(model);
-    let verdict = stop.observe(f64::NAN);
+    let decision = stop.observe(f64::NAN);
     let mut back = RollBackConfig::new(1).init().unwrap();
-    let restart = back.on(&verdict, &best, &model, &mut stop, |_| ()).unwrap();
+    let restart = back
+        .on(&decision, &best, &model, &mut stop, |_| ())
+        .unwrap();
     assert_eq!(values(restart.model.last.weight.val()), kept);
     assert!(
         !restart.model.first.weight.is_require_grad(),
@@ -343,9 +353,9 @@ fn a_kept_model_of_another_architecture_panics() {
     let layers = |width| -> Vec<Linear> { vec![LinearConfig::new(2, width).init(&Device::flex())] };
     let (mut stop, mut best) = (stop(), BestWeights::new());
     best.keep(&stop.observe(1.0), || layers(3));
-    let verdict = stop.observe(f64::NAN);
+    let decision = stop.observe(f64::NAN);
     let mut back = RollBackConfig::new(1).init().unwrap();
-    back.on(&verdict, &best, &layers(4), &mut stop, |_| ());
+    back.on(&decision, &best, &layers(4), &mut stop, |_| ());
 }
 
 /// Records are written in the order of a hash map.

@@ -32,7 +32,7 @@ fn multi_step_polynomial_linear_and_cosine_agree() {
         .with_final_lr(0.2);
     agrees(keras.init().unwrap(), "keras_poly", 1e-6);
 
-    let line = |from, to| LinearConfig::new(from, to, 5).init().unwrap();
+    let line = |from, to| LinearRampConfig::new(from, to, 5).init().unwrap();
     agrees(line(0.1, 1.0), "torch_linear", 1e-12);
     agrees(line(1.0, 0.1), "torch_swalr_linear", 1e-12);
     let cosine = CosineConfig::new(1.0, 5).with_min_lr(0.1).init().unwrap();
@@ -153,9 +153,9 @@ fn cyclic_agrees() {
 #[test]
 fn warmup_stable_decay_agrees() {
     for (shape, name) in [
-        (DecayShape::Linear, "wsd_linear"),
-        (DecayShape::OneMinusSqrt, "wsd_sqrt"),
-        (DecayShape::Cosine, "wsd_cosine"),
+        (LrDecayShape::Linear, "wsd_linear"),
+        (LrDecayShape::OneMinusSqrt, "wsd_sqrt"),
+        (LrDecayShape::Cosine, "wsd_cosine"),
     ] {
         let config = WarmupStableDecayConfig::new(1.0, 10, 4)
             .with_warmup_steps(2)
@@ -201,7 +201,7 @@ fn a_warm_up_over_multiplies_what_runs_underneath() {
 
 #[test]
 fn sequences_agree_with_pytorch_and_optax() {
-    let rise = |steps| LinearConfig::new(0.1, 1.0, steps).init().unwrap();
+    let rise = |steps| LinearRampConfig::new(0.1, 1.0, steps).init().unwrap();
     let fall = CosineConfig::new(1.0, 5).init().unwrap();
     let sequence = rise(5).then(5, fall.clone()).unwrap();
     agrees(sequence, "torch_sequence", 1e-12);
@@ -233,7 +233,7 @@ fn the_first_rate_of_a_sequence_is_that_of_its_first_phase() {
 /// PyTorch issue 185872: a milestone at 0 gave the first schedule's rate, and all later ones were wrong.
 #[test]
 fn a_phase_without_steps_is_skipped_and_the_next_begins_at_its_own_start() {
-    let line = || LinearConfig::new(1.0, 0.0, 4).init().unwrap();
+    let line = || LinearRampConfig::new(1.0, 0.0, 4).init().unwrap();
     let expected = rates(line(), 6);
     let sequence = 7.0.then(0, line()).unwrap();
     assert_eq!(rates(sequence, 6), expected);
@@ -250,11 +250,11 @@ fn a_run_counts_steps() {
     let accumulated = Run::of_batches(3, 100, 32, 3).unwrap();
     assert_eq!((accumulated.steps_per_epoch(), accumulated.steps()), (2, 6));
     assert_eq!(accumulated.epochs(2), 4);
-    let run = Run::new(1, 100).unwrap();
+    let run = Run::init(1, 100).unwrap();
     for percent in 0..=100 {
         assert_eq!(run.fraction(percent as f64 / 100.0), Ok(percent));
     }
-    let ten = Run::new(2, 5).unwrap();
+    let ten = Run::init(2, 5).unwrap();
     for (fraction, steps) in [(0.04, 0), (0.05, 1), (0.149, 1), (0.999, 10)] {
         assert_eq!(ten.fraction(fraction), Ok(steps), "{fraction} of ten steps");
     }
@@ -262,9 +262,9 @@ fn a_run_counts_steps() {
         assert_eq!(run.fraction(bad).unwrap_err().field, "fraction");
     }
     let field = |run: Result<Run, burn_tricks::ConfigError>| run.unwrap_err().field;
-    assert_eq!(field(Run::new(0, 1)), "epochs");
-    assert_eq!(field(Run::new(1, 0)), "steps_per_epoch");
-    assert_eq!(field(Run::new(usize::MAX, 2)), "epochs");
+    assert_eq!(field(Run::init(0, 1)), "epochs");
+    assert_eq!(field(Run::init(1, 0)), "steps_per_epoch");
+    assert_eq!(field(Run::init(usize::MAX, 2)), "epochs");
     assert_eq!(field(Run::of_batches(1, 0, 1, 1)), "samples");
     assert_eq!(field(Run::of_batches(1, 1, 0, 1)), "batch_size");
     assert_eq!(field(Run::of_batches(1, 1, 1, 0)), "accumulate");
@@ -284,5 +284,5 @@ fn a_run_that_is_none_is_refused_when_read_too() {
         assert!(error.contains(field), "{error}");
     }
     let run: Run = serde_json::from_str(r#"{"epochs":2,"steps_per_epoch":3}"#).unwrap();
-    assert_eq!(run, Run::new(2, 3).unwrap());
+    assert_eq!(run, Run::init(2, 3).unwrap());
 }

@@ -93,7 +93,7 @@ fn in_epochs_they_end_with_the_last_step_of_an_epoch() {
 
 #[test]
 fn in_a_sequence_each_phase_has_its_own() {
-    let rise = LinearConfig::new(0.1, 1.0, 10).init().unwrap();
+    let rise = LinearRampConfig::new(0.1, 1.0, 10).init().unwrap();
     let schedule = rise.then(10, restarts(18)).unwrap();
     assert_eq!(ends(&schedule, 50), [27, 45]);
     // A cycle that is cut off has no end: of the first phase only 3 and 7 are.
@@ -109,7 +109,7 @@ fn in_a_sequence_each_phase_has_its_own() {
 
 #[test]
 fn a_schedule_without_cycles_has_no_end_and_one_cycle_has_one() {
-    let linear = LinearConfig::new(1.0, 0.1, 9).init().unwrap();
+    let linear = LinearRampConfig::new(1.0, 0.1, 9).init().unwrap();
     let cosine = CosineConfig::new(1.0, 9).init().unwrap();
     let none: [&dyn Cycles; 3] = [&linear, &cosine, &0.1];
     for schedule in none {

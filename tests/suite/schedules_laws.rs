@@ -34,7 +34,7 @@ fn curves() -> Vec<(&'static str, Box<dyn Closed>)> {
         ),
         (
             "linear",
-            Box::new(LinearConfig::new(0.7, 0.1, 9).init().unwrap()),
+            Box::new(LinearRampConfig::new(0.7, 0.1, 9).init().unwrap()),
         ),
         (
             "multi-step",
@@ -117,7 +117,7 @@ fn cosine() -> Cosine {
 
 fn of_burn() -> BaseRate {
     let cosine = CosineAnnealingLrSchedulerConfig::new(0.7, 9);
-    BaseRate::new(cosine.init().unwrap()).unwrap()
+    BaseRate::init(cosine.init().unwrap()).unwrap()
 }
 
 fn plateau() -> PlateauConfig {
@@ -349,7 +349,7 @@ fn neutral_wrappers_change_no_bit() {
             Box::new(plain.clone().boxed()),
             Box::new(plain.clone().then(usize::MAX, 9.0).unwrap()),
             Box::new(9.0.then(0, plain.clone()).unwrap()),
-            Box::new(BaseRate::new(ModuleLrScheduler::new(plain.clone())).unwrap()),
+            Box::new(BaseRate::init(ModuleLrScheduler::new(plain.clone())).unwrap()),
             Box::new(plateau),
         ];
         for (number, schedule) in neutral.iter().enumerate() {
@@ -367,7 +367,7 @@ fn neutral_wrappers_change_no_bit() {
 #[test]
 fn neutral_schedules_are_constant() {
     let constant: Vec<Box<dyn LrScheduler>> = vec![
-        Box::new(LinearConfig::new(0.3, 0.3, 5).init().unwrap()),
+        Box::new(LinearRampConfig::new(0.3, 0.3, 5).init().unwrap()),
         Box::new(MultiStepConfig::new(0.3, vec![]).init().unwrap()),
         Box::new(
             MultiStepConfig::new(0.3, vec![2])
@@ -401,7 +401,7 @@ fn long_runs_are_exact_and_finite() {
     use std::f64::consts::PI;
     let far = 10_000_000_u64;
     let t = far as f64;
-    let line = LinearConfig::new(1.0, 0.0, 40_000_000).init().unwrap();
+    let line = LinearRampConfig::new(1.0, 0.0, 40_000_000).init().unwrap();
     let poly = PolynomialConfig::new(1.0, 40_000_000)
         .with_power(0.9)
         .init()
@@ -480,7 +480,7 @@ fn a_floor_does_not_hide_a_nan() {
 #[test]
 fn everything_is_a_value() {
     fn value<T: Clone + Send + Sync + Debug + 'static>() {}
-    value::<Linear>();
+    value::<LinearRamp>();
     value::<MultiStep>();
     value::<Polynomial>();
     value::<InverseSqrt>();
@@ -503,7 +503,7 @@ fn configurations_survive_json() {
         let json = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<T>(&json).unwrap(), config);
     }
-    round(LinearConfig::new(0.1, 0.2, 3));
+    round(LinearRampConfig::new(0.1, 0.2, 3));
     round(MultiStepConfig::new(0.1, vec![1, 5]).with_gamma(0.3));
     round(
         PolynomialConfig::new(0.1, 3)
@@ -519,14 +519,14 @@ fn configurations_survive_json() {
     );
     round(OneCycleConfig::optax_linear(0.1, 30));
     round(CyclicConfig::new(0.1, 0.2, 3).with_mode(CyclicMode::ExpRange { gamma: 0.9 }));
-    round(WarmupStableDecayConfig::new(0.1, 30, 3).with_shape(DecayShape::OneMinusSqrt));
+    round(WarmupStableDecayConfig::new(0.1, 30, 3).with_shape(LrDecayShape::OneMinusSqrt));
     round(
         WarmupConfig::new(3)
             .with_start(WarmupStart::Rate(1e-6))
             .with_mode(WarmupMode::Over),
     );
     round(PlateauConfig::torch(Goal::Maximize).with_floor(f64::MAX));
-    round(Run::new(3, 4).unwrap());
+    round(Run::init(3, 4).unwrap());
 }
 
 #[test]
@@ -557,8 +557,8 @@ fn nonsense_is_refused_by_the_name_of_its_field() {
     }
     for bad in [-0.1, f64::NAN, f64::INFINITY] {
         refused! {
-            LinearConfig::new(bad, 0.1, 3) => "initial_lr",
-            LinearConfig::new(0.1, bad, 3) => "final_lr",
+            LinearRampConfig::new(bad, 0.1, 3) => "initial_lr",
+            LinearRampConfig::new(0.1, bad, 3) => "final_lr",
             PolynomialConfig::new(0.1, 3).with_final_lr(bad) => "final_lr",
             CosineConfig::new(0.1, 3).with_min_lr(bad) => "min_lr",
             CosineRestartsConfig::new(0.1, 3).with_min_lr(bad) => "min_lr",
@@ -579,7 +579,7 @@ fn nonsense_is_refused_by_the_name_of_its_field() {
         assert_eq!(0.1.at_most(bad).unwrap_err().field, "ceiling");
     }
     refused! {
-        LinearConfig::new(0.1, 0.2, 0) => "steps",
+        LinearRampConfig::new(0.1, 0.2, 0) => "steps",
         PolynomialConfig::new(0.1, 0) => "steps",
         CosineConfig::new(0.1, 0) => "steps",
         CosineConfig::new(0.1, 3).with_min_lr(0.2) => "min_lr",
@@ -613,7 +613,7 @@ fn steps_that_cannot_be_counted_further_stay_at_the_end() {
     let mut sequence = 0.1.then(5, 0.2).unwrap();
     sequence.load_record(record());
     assert_eq!(rates(&sequence, 3), [0.2; 3]);
-    let mut epochs = LinearConfig::new(1.0, 0.1, 9)
+    let mut epochs = LinearRampConfig::new(1.0, 0.1, 9)
         .init()
         .unwrap()
         .per_epoch(2)

@@ -79,7 +79,7 @@ fn refusals(scheduler: impl Fn() -> ModuleLrScheduler) -> Vec<ConfigError> {
         scheduler().reduced_on_plateau(&plateau).err(),
         scheduler().boxed().err(),
         scheduler().repeating_skipped(SkipCount::new()).err(),
-        BaseRate::new(scheduler()).err(),
+        BaseRate::init(scheduler()).err(),
     ];
     errors
         .into_iter()
@@ -115,8 +115,8 @@ fn a_groups_own_rate_is_not_dropped_silently() {
             );
         }
     }
-    assert!(BaseRate::new(ModuleLrScheduler::new(0.3)).is_ok());
-    assert!(BaseRate::new(linear()).is_ok());
+    assert!(BaseRate::init(ModuleLrScheduler::new(0.3)).is_ok());
+    assert!(BaseRate::init(linear()).is_ok());
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn what_is_not_finite_is_never_the_best() {
 
 #[test]
 fn it_multiplies_a_schedule_and_its_floor_never_lifts_one() {
-    let line = LinearConfig::new(1.0, 0.0, 4).init().unwrap();
+    let line = LinearRampConfig::new(1.0, 0.0, 4).init().unwrap();
     let config = PlateauConfig::new(Goal::Minimize)
         .with_patience(Patience::Reached(1))
         .with_factor(0.5)

@@ -17,7 +17,8 @@ use burn_tricks::prelude::*;
 use burn_tricks::schedule::ReduceOnPlateau;
 use burn_tricks::stop::{Any, EarlyStopping, StopCriterion};
 use burn_tricks::train::{
-    Ended, EpochClock, Finished, Session, SessionError, SharedPlateau, StopHandle, Trick, Tricked,
+    EpochClock, Outcome, Session, SessionError, SessionResult, SharedPlateau, StopHandle, Trick,
+    Tricked,
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -104,7 +105,7 @@ fn plateau() -> SharedPlateau<f64> {
     let config = PlateauConfig::new(Goal::Minimize)
         .with_factor(0.5)
         .with_patience(Patience::Reached(2));
-    SharedPlateau::new(ReduceOnPlateau::new(1.0, &config).unwrap())
+    SharedPlateau::new(ReduceOnPlateau::init(1.0, &config).unwrap())
 }
 
 #[test]
@@ -113,14 +114,14 @@ fn a_stopped_run_says_why_and_when_and_which_was_the_best() {
     let folder = tempfile::tempdir().unwrap();
     let session = counting(folder.path()).session().without_clock();
     let (session, stop) = session.stop_early(LossMetric::new(), patience(2));
-    assert_eq!(stop.verdict(), Ok(None));
+    assert_eq!(stop.decision(), Ok(None));
     let finished = session.launch(learner((), 1.0)).unwrap();
     assert_eq!(
-        finished.ended.stop_reason(),
+        finished.outcome.stop_reason(),
         Some(StopReason::NoImprovement { checks: 2 })
     );
     assert_eq!(
-        finished.ended.to_string(),
+        finished.outcome.to_string(),
         "stopped: no improvement in 2 checks"
     );
     assert_eq!(
@@ -134,7 +135,7 @@ fn a_stopped_run_says_why_and_when_and_which_was_the_best() {
         "stopped: no improvement in 2 checks; epoch 5 was the last, epoch 3 the best"
     );
     assert_eq!(stop.best_epoch(), Some(3));
-    assert_eq!(stop.verdict().unwrap().unwrap().best_check, Some(3));
+    assert_eq!(stop.decision().unwrap().unwrap().best_check, Some(3));
     assert_eq!(weight(&finished.last_model()), 5.0);
     assert!(
         !folder.path().join("checkpoint").exists(),
@@ -152,8 +153,8 @@ fn a_run_that_was_not_stopped_says_nothing() {
         .without_clock();
     let (session, _) = session.stop_early(LossMetric::new(), patience(2));
     let finished = session.launch(learner((), 1.0)).unwrap();
-    assert!(matches!(finished.ended, Ended::LastEpoch));
-    assert_eq!(finished.ended.to_string(), "ran to its last epoch");
+    assert!(matches!(finished.outcome, Outcome::LastEpoch));
+    assert_eq!(finished.outcome.to_string(), "ran to its last epoch");
     assert_eq!(
         finished.to_string(),
         "ran to its last epoch; epoch 4 was the last, epoch 3 the best"
@@ -182,12 +183,12 @@ fn any_of_several_criteria_stops_it() {
     let run = |limit| {
         let folder = tempfile::tempdir().unwrap();
         let limit = CheckLimitConfig::new(limit).init().unwrap();
-        let any = Any::new((patience(2), limit)).unwrap();
+        let any = Any::init((patience(2), limit)).unwrap();
         let session = counting(folder.path()).session().without_clock();
         let (session, stop) = session.stop_early(LossMetric::new(), any);
         let finished = session.launch(learner((), 1.0)).unwrap();
-        let reason = finished.ended.stop_reason();
-        assert_eq!(stop.verdict().unwrap().unwrap().stop, reason);
+        let reason = finished.outcome.stop_reason();
+        assert_eq!(stop.decision().unwrap().unwrap().stop, reason);
         (reason.unwrap(), finished.last_epoch)
     };
     assert_eq!(run(4), (StopReason::CheckLimit { checks: 4 }, Some(4)));
@@ -221,7 +222,7 @@ fn two_things_that_watch_see_each_epoch_once() {
     let session = session.resumable(folder.path(), 2).unwrap();
     let finished = session.launch(learner((), plateau.clone())).unwrap();
     // Checkpoints are asked for before stopping, and neither asks a second time.
-    assert_eq!(stop.verdict().unwrap().unwrap().check, 6);
+    assert_eq!(stop.decision().unwrap().unwrap().check, 6);
     assert_eq!((finished.last_epoch, clock.epoch()), (Some(6), 7));
     assert_eq!(plateau.scale(), 0.5);
 }
@@ -234,7 +235,7 @@ fn a_bare_strategy_on_a_metric_that_is_not_there_ends_the_run() {
     let training = counting(folder.path()).early_stopping(stop.clone());
     let result = training.launch(learner((), 1.0));
     assert_eq!(weight(result.model.model()), 1.0, "after one epoch");
-    let error = stop.verdict().unwrap_err();
+    let error = stop.decision().unwrap_err();
     assert_eq!((error.metric.as_str(), error.epoch), ("Accuracy", 1));
     assert!(
         error.to_string().contains("`Accuracy` has no value"),
@@ -265,7 +266,7 @@ fn a_session_whose_metric_logger_knows_nothing_ends_with_the_name_of_the_metric(
     );
     let finished = error.partial.unwrap();
     assert_eq!(finished.last_epoch, Some(3));
-    assert!(matches!(finished.ended, Ended::Failed));
+    assert!(matches!(finished.outcome, Outcome::Failed));
     assert_eq!(
         weight(&finished.last_model()),
         3.0,
@@ -301,7 +302,7 @@ pub(crate) fn everything(
     folder: &Path,
     epochs: usize,
     patience: usize,
-) -> (Ran, Finished<Net, Tricks>) {
+) -> (Ran, SessionResult<Net, Tricks>) {
     let device = Device::flex().autodiff();
     let net = Net::seeded(1, &device);
     let clip = ClipGradNormConfig::new(0.5).init().unwrap();
@@ -313,7 +314,7 @@ pub(crate) fn everything(
         .with_factor(0.7)
         .with_min_delta(MinDelta::Absolute(10.0)) // nothing counts as better
         .with_patience(Patience::Reached(2));
-    let plateau = SharedPlateau::new(ReduceOnPlateau::new(schedule, &watch).unwrap());
+    let plateau = SharedPlateau::new(ReduceOnPlateau::init(schedule, &watch).unwrap());
     // Of a loss that falls the first is the best.
     let stop = EarlyStoppingConfig::new(Goal::Maximize)
         .with_min_delta(MinDelta::Absolute(10.0))
@@ -326,7 +327,7 @@ pub(crate) fn everything(
         .grads_accumulation(2);
     let session = training.session().with_clock(&clock);
     let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
-    let (session, stop) = session.stop_early(LossMetric::new(), Any::new((stop, limit)).unwrap());
+    let (session, stop) = session.stop_early(LossMetric::new(), Any::init((stop, limit)).unwrap());
     let session = session.resumable(folder, 2).unwrap();
     device.seed(99); // another process would not be where this one is
     let model = net.with_tricks((clip, ema));
@@ -340,7 +341,7 @@ pub(crate) fn everything(
         stop: serde_json::to_string(&stop.criterion().state()).unwrap(),
         last_epoch: finished.last_epoch,
         best_epoch: finished.best_epoch,
-        stopped: finished.ended.stop_reason(),
+        stopped: finished.outcome.stop_reason(),
     };
     (ran, finished)
 }
@@ -458,7 +459,7 @@ fn other_tricks_or_hooks_than_were_saved_are_an_error() {
     let none: Make = |folder, _| fresh(folder);
     let other: Make = |folder, _| {
         let limit = CheckLimitConfig::new(4).init().unwrap();
-        let any = Any::new((patience(2), limit)).unwrap();
+        let any = Any::init((patience(2), limit)).unwrap();
         fresh(folder).stop_early(LossMetric::new(), any).0
     };
     let renamed: Make = |folder, _| {
@@ -648,7 +649,7 @@ fn there_is_a_complete_set_at_any_moment() {
         .without_clock();
     let session = session.resumable(folder.path(), 2).unwrap();
     let finished = session.launch(learner((), looks.clone())).unwrap();
-    assert!(matches!(finished.ended, Ended::LastEpoch));
+    assert!(matches!(finished.outcome, Outcome::LastEpoch));
     let seen = looks.seen.lock().unwrap();
     assert_eq!(seen.len(), 6);
     for (saved, seen) in seen.iter().enumerate().skip(2) {

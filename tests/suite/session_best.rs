@@ -24,7 +24,7 @@ use burn::train::{
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::ReduceOnPlateau;
 use burn_tricks::stop::Any;
-use burn_tricks::train::{Ended, Finished, SessionError, StateError};
+use burn_tricks::train::{Outcome, SessionError, SessionResult, StateError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -56,7 +56,7 @@ fn the_best_model_is_the_one_that_was_validated() {
         (finished.best_epoch, finished.last_epoch),
         (Some(4), Some(6))
     );
-    let best = stop.verdict().unwrap().unwrap().best.unwrap();
+    let best = stop.decision().unwrap().unwrap().best.unwrap();
     crate::oracle::assert_close(&[best], &[average(4) - 3.0], 1e-6, "observed");
     for _twice in 0..2 {
         let model = finished.best_model().unwrap();
@@ -182,7 +182,7 @@ fn a_checkpoint_that_cannot_be_written_ends_the_run_with_the_error() {
             .starts_with("the training failed after epoch ")
     );
     let finished = error.partial.unwrap();
-    assert!(matches!(finished.ended, Ended::Failed));
+    assert!(matches!(finished.outcome, Outcome::Failed));
     assert!(finished.last_epoch.unwrap() < 6);
     assert!(weight(&finished.last_model()) >= 3.0, "nothing is lost");
 }
@@ -257,7 +257,7 @@ fn a_limit_of_time_counts_from_the_launch_and_over_interruptions() {
             .init_with_clock(move || read.load(Relaxed) as f64)
             .unwrap();
         let training = counting(folder).num_epochs(epochs);
-        let criteria = Any::new((patience(99), limit)).unwrap();
+        let criteria = Any::init((patience(99), limit)).unwrap();
         let (session, _) = training
             .session()
             .without_clock()
@@ -266,12 +266,15 @@ fn a_limit_of_time_counts_from_the_launch_and_over_interruptions() {
         let session = session.resumable(folder, 2).unwrap();
         session.launch(learner((), Slow(hours.clone()))).unwrap()
     };
-    let stopped = |finished: &Finished<Counter, ()>| {
-        matches!(finished.ended, Ended::Stopped(StopReason::TimeLimit { .. }))
+    let stopped = |finished: &SessionResult<Counter, ()>| {
+        matches!(
+            finished.outcome,
+            Outcome::Stopped(StopReason::TimeLimit { .. })
+        )
     };
     let folder = tempfile::tempdir().unwrap();
     let finished = run(folder.path(), 20);
-    assert!(stopped(&finished), "{}", finished.ended);
+    assert!(stopped(&finished), "{}", finished.outcome);
     assert_eq!(finished.last_epoch, Some(3), "after 1, 2 and 3 hours");
     let folder = tempfile::tempdir().unwrap();
     let last = (1..9).find(|epochs| stopped(&run(folder.path(), *epochs)));
@@ -393,21 +396,21 @@ fn what_ended_a_run_is_known_when_the_dashboard_has_forgotten_it() {
             .unwrap();
         let schedule = When(work, Arc::default());
         match session.launch(learner((), schedule)) {
-            Ok(finished) => finished.ended,
-            Err(error) => error.partial.unwrap().ended,
+            Ok(finished) => finished.outcome,
+            Err(error) => error.partial.unwrap().outcome,
         }
     };
     let folder = tempfile::tempdir().unwrap();
     let ended = launch(folder.path(), 2, true);
     assert!(
-        matches!(&ended, Ended::Interrupted { reason: Some(reason) } if reason == "enough"),
+        matches!(&ended, Outcome::Interrupted { reason: Some(reason) } if reason == "enough"),
         "{ended}"
     );
     // The file of the last epoch is written when the training is over.
     for at in [2, 3] {
         let folder = tempfile::tempdir().unwrap();
         let ended = launch(folder.path(), at, false);
-        assert!(matches!(ended, Ended::Failed), "{ended}");
+        assert!(matches!(ended, Outcome::Failed), "{ended}");
     }
 }
 
@@ -428,7 +431,7 @@ fn a_metric_that_two_things_look_at_is_registered_once() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let config = PlateauConfig::new(Goal::Minimize);
-    let plateau = SharedPlateau::new(ReduceOnPlateau::new(1.0, &config).unwrap());
+    let plateau = SharedPlateau::new(ReduceOnPlateau::init(1.0, &config).unwrap());
     let training = counting(folder.path()).num_epochs(1);
     let (session, _) = training
         .session()

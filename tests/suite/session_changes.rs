@@ -18,8 +18,8 @@ use burn::train::{Learner, SupervisedTraining};
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::ReduceOnPlateau;
 use burn_tricks::train::{
-    EpochClock, EpochLoader, EpochLoaderConfig, Finished, LaunchError, SampleLossMetric,
-    SessionError, SharedPlateau, Tricked,
+    EpochClock, EpochLoader, EpochLoaderConfig, LaunchError, SampleLossMetric, SessionError,
+    SessionResult, SharedPlateau, Tricked,
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -119,7 +119,7 @@ impl Parts {
     fn launch(
         self,
         folder: &Path,
-    ) -> Result<Finished<Counter, Ema<Counter>>, LaunchError<Counter, Ema<Counter>>> {
+    ) -> Result<SessionResult<Counter, Ema<Counter>>, LaunchError<Counter, Ema<Counter>>> {
         let (train, _) = loader(&self.loader);
         let (session, _) = training(folder, train.clone(), self.epochs)
             .session_with(&train)
@@ -507,7 +507,7 @@ fn two_metrics_of_one_name_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let session = || counting(folder.path()).session();
     let config = PlateauConfig::new(Goal::Minimize);
-    let plateau = SharedPlateau::new(ReduceOnPlateau::new(1.0, &config).unwrap());
+    let plateau = SharedPlateau::new(ReduceOnPlateau::init(1.0, &config).unwrap());
     // The criterion would watch the mean over batches.
     let (stopped, _) =
         (session().metrics((LossMetric::new(),))).stop_early(SampleLossMetric::new(), patience(2));

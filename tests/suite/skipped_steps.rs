@@ -15,10 +15,11 @@ use burn_tricks::grad::mark_non_finite;
 use burn_tricks::kernels::scale::scale_or_nan_twin;
 use burn_tricks::kernels::{TensorList, scale_or_nan};
 use burn_tricks::optim::{
-    AdaGradConfig, AdamConfig, AdamWConfig, Momentum, RmsPropConfig, SgdConfig, WeightDecay,
+    AdaGradConfig, AdamConfig, AdamWConfig, MomentumMemory, RmsPropConfig, SgdConfig,
+    WeightDecayRule,
 };
 use burn_tricks::prelude::*;
-use burn_tricks::schedule::{LinearConfig, SkipCount};
+use burn_tricks::schedule::{LinearRampConfig, SkipCount};
 use burn_tricks::train::StateError;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -126,7 +127,7 @@ fn every_optimizer(check: &impl Check) {
     check.check("sgd", sgd().build().unwrap());
     let decayed = sgd().with_weight_decay(penalty());
     check.check("sgd, decay", decayed.build().unwrap());
-    let decoupled = decayed.with_decay_mode(DecayMode::Decoupled);
+    let decoupled = decayed.with_weight_decay_mode(WeightDecayMode::Decoupled);
     check.check("sgd, decoupled", decoupled.build().unwrap());
     let momentum = sgd().with_momentum_factor(0.9);
     check.check("momentum", momentum.build().unwrap());
@@ -142,7 +143,7 @@ fn every_optimizer(check: &impl Check) {
     check.check("adagrad, slowed", slowed.build().unwrap());
     let decayed = slowed
         .with_weight_decay(penalty())
-        .with_decay_mode(DecayMode::Decoupled);
+        .with_weight_decay_mode(WeightDecayMode::Decoupled);
     check.check("adagrad, decoupled", decayed.build().unwrap());
 
     for centered in [false, true] {
@@ -173,22 +174,26 @@ fn every_optimizer(check: &impl Check) {
     }
 
     let decay = Memory::Decay { beta: 0.9 };
-    let of_gradient = Momentum::OfGradient { beta: 0.8 };
-    for scope in [Scope::Element, Scope::Tensor] {
+    let of_gradient = MomentumMemory::OfGradient { beta: 0.8 };
+    for scope in [NormScope::Element, NormScope::Tensor] {
         for memory in [Memory::None, Memory::Sum, decay] {
-            for momentum in [Momentum::None, of_gradient, Momentum::OfUpdate { mu: 0.7 }] {
+            for momentum in [
+                MomentumMemory::None,
+                of_gradient,
+                MomentumMemory::OfUpdate { mu: 0.7 },
+            ] {
                 let corrected = memory == decay || momentum == of_gradient;
                 let family = NormalizedGradientConfig::new()
                     .with_scope(scope)
                     .with_memory(memory)
                     .with_momentum(momentum)
                     .with_bias_correction(corrected)
-                    .with_weight_decay(WeightDecay::Decoupled(0.1))
+                    .with_weight_decay(WeightDecayRule::Decoupled(0.1))
                     .with_skip_marked(true);
                 let name = format!("{scope:?}, {memory:?}, {momentum:?}");
                 check.check(&name, family.build().unwrap());
                 let coupled = family
-                    .with_weight_decay(WeightDecay::Coupled(0.1))
+                    .with_weight_decay(WeightDecayRule::Coupled(0.1))
                     .with_epsilon(Epsilon::OutsideRoot(1e-3));
                 check.check(&name, coupled.build().unwrap());
             }
@@ -477,7 +482,7 @@ fn the_schedule_repeats_the_rate_of_a_skipped_step_and_resumes() {
 #[test]
 fn several_skips_before_the_next_rate_repeat_it_once() {
     let skips = SkipCount::new();
-    let schedule = LinearConfig::new(1.0, 0.0, 4).init().unwrap();
+    let schedule = LinearRampConfig::new(1.0, 0.0, 4).init().unwrap();
     let mut schedule = schedule.repeating_skipped(skips.clone());
     let mut rates = vec![schedule.step()];
     skips.add();
@@ -611,7 +616,7 @@ fn the_learner_trains_on_after_skipped_steps() {
     let net = Net::seeded(3, &Device::flex().autodiff());
     let ema = EmaConfig::new(0.5).init(&net).unwrap();
     let guard = StepGuard::new();
-    let schedule = LinearConfig::new(1.0, 0.0, 8).init().unwrap();
+    let schedule = LinearRampConfig::new(1.0, 0.0, 8).init().unwrap();
     let heard = Arc::new(Mutex::new(Vec::new()));
     let schedule = Heard(schedule.repeating_skipped(guard.skips()), heard.clone());
     let at = &[3, 4, 8];
@@ -670,7 +675,7 @@ fn a_session_resumes_between_skipped_steps() {
     let _alone = alone();
     let run = |folder: &Path, epochs| {
         let guard = StepGuard::new();
-        let schedule = LinearConfig::new(1.0, 0.0, 8).init().unwrap();
+        let schedule = LinearRampConfig::new(1.0, 0.0, 8).init().unwrap();
         let schedule = schedule.repeating_skipped(guard.skips());
         let at = &[2, 3, 6];
         let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();

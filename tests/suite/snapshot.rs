@@ -70,7 +70,7 @@ fn a_clone_is_no_snapshot() {
     let device = Device::flex().autodiff();
     let mut optim = AdamConfig::new().init();
     let model = train(Net::new(0.0, &device), &mut optim, &device);
-    let (clone, snapshot) = (model.clone(), Snapshot::of(&model));
+    let (clone, snapshot) = (model.clone(), Snapshot::new(&model));
     let before = mean_of(&snapshot.model());
     let model = train(model, &mut optim, &device);
     let _ = model.valid();
@@ -89,7 +89,7 @@ fn it_stays_as_it_was_and_copies_of_it_do() {
     for (name, device) in training_devices() {
         let mut optim = AdamConfig::new().init();
         let mut model = train(Net::new(0.3, &device), &mut optim, &device);
-        let snapshot = Snapshot::of(&model);
+        let snapshot = Snapshot::new(&model);
         let copy = snapshot.clone();
         let before = everything(&snapshot.model());
         assert_eq!(before, everything(&model.valid()), "{name}: all of it");
@@ -110,7 +110,7 @@ fn restoring_leaves_the_live_model_and_its_clones_alone() {
     for (name, device) in training_devices() {
         let mut optim = AdamConfig::new().init();
         let mut model = train(Net::new(0.0, &device), &mut optim, &device);
-        let snapshot = Snapshot::of(&model);
+        let snapshot = Snapshot::new(&model);
         let before = everything(&snapshot.model());
         for _ in 0..3 {
             model = train(model, &mut optim, &device);
@@ -133,7 +133,7 @@ fn a_pending_update_does_not_come_through() {
     let device = Device::flex().autodiff();
     let mut optim = AdamConfig::new().init();
     let model = train(Net::new(0.0, &device), &mut optim, &device);
-    let snapshot = Snapshot::of(&model);
+    let snapshot = Snapshot::new(&model);
     let before = mean_of(&snapshot.model());
 
     // The trap: a forward pass leaves an update that overwrites what is loaded after it.
@@ -165,7 +165,7 @@ fn what_the_live_model_is_stays() {
         )
     };
 
-    let restored = Snapshot::of(&other).restore(&model).unwrap();
+    let restored = Snapshot::new(&other).restore(&model).unwrap();
     assert_eq!(everything(&restored), everything(&other));
     assert_eq!(ids(&restored), ids(&model), "the optimizer's state fits");
     assert!(!restored.first.weight.is_require_grad(), "frozen");
@@ -184,7 +184,7 @@ fn what_the_live_model_is_stays() {
         values(other.last.weight.val())
     );
 
-    let predicting = Snapshot::of(&model).restore(&other.valid()).unwrap();
+    let predicting = Snapshot::new(&model).restore(&other.valid()).unwrap();
     assert!(!predicting.first.weight.val().is_autodiff());
     assert!(!predicting.dropout.training.is_enabled(), "still predicts");
 }
@@ -196,7 +196,7 @@ fn a_flag_that_was_switched_by_a_mapper_stays_switched() {
     let mut model = Net::new(0.5, &device);
     // Off for now, although `train()` would switch it on.
     model.dropout.training = model.dropout.training.map(|flag| flag.with(false));
-    let restored = Snapshot::of(&model).restore(&model).unwrap();
+    let restored = Snapshot::new(&model).restore(&model).unwrap();
     assert!(!restored.dropout.training.is_enabled());
     assert!(restored.valid().train().dropout.training.is_enabled());
 }
@@ -207,14 +207,14 @@ fn it_crosses_devices_and_element_types() {
     for (name, device) in devices() {
         let source = Net::new(0.0, &Device::flex());
         let target = Net::new(0.0, &device.clone().autodiff());
-        let restored = Snapshot::of(&source).restore(&target).unwrap();
+        let restored = Snapshot::new(&source).restore(&target).unwrap();
         assert_eq!(everything(&restored), everything(&source), "{name}");
         assert_eq!(restored.devices(), [device], "{name}");
     }
     let device = Device::flex();
     let half = |value| crate::models::Pair::new(&[value], &[value], DType::BF16, &device);
     let full = crate::models::Pair::new(&[1.001], &[2.0], DType::F32, &device);
-    let restored = Snapshot::of(&full).restore(&half(0.0)).unwrap();
+    let restored = Snapshot::new(&full).restore(&half(0.0)).unwrap();
     assert_eq!(restored.a.val().dtype(), DType::BF16);
     assert_eq!(restored.values(), (vec![1.0], vec![2.0]), "rounded");
 }
@@ -228,7 +228,7 @@ fn another_architecture_is_refused_and_named() {
             .map(|pair| LinearConfig::new(pair[0], pair[1]).init(&device))
             .collect()
     };
-    let mut snapshot = Snapshot::of(&layers(&[2, 3, 4]));
+    let mut snapshot = Snapshot::new(&layers(&[2, 3, 4]));
     for (other, message) in [
         (
             layers(&[2, 3, 5]),
@@ -276,7 +276,7 @@ fn equal_shapes_under_other_paths_are_another_architecture() {
         kernel: Param::from_tensor(Tensor::zeros([2, 3], &device)),
         bias: Param::from_tensor(Tensor::zeros([3], &device)),
     });
-    let error = Snapshot::of(&left).restore(&right).unwrap_err();
+    let error = Snapshot::new(&left).restore(&right).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("Left") && text.contains("kernel"), "{text}");
 }
@@ -284,11 +284,11 @@ fn equal_shapes_under_other_paths_are_another_architecture() {
 #[test]
 fn a_blend_is_a_weighted_sum_and_copies_what_is_no_number() {
     for (name, device) in training_devices() {
-        let mut snapshot = Snapshot::of(&Mixed::new(1.0, 3, false, &device));
+        let mut snapshot = Snapshot::new(&Mixed::new(1.0, 3, false, &device));
         let other = Mixed::new(5.0, 7, true, &device);
         snapshot.lerp(&other, 0.25, Buffers::Average).unwrap();
         assert_eq!(snapshot.model().read(), (2.0, 7, true), "{name}");
-        let third = Snapshot::of(&Mixed::new(-2.0, 9, false, &device));
+        let third = Snapshot::new(&Mixed::new(-2.0, 9, false, &device));
         snapshot.lerp_with(&third, 0.5, Buffers::Average).unwrap();
         assert_eq!(snapshot.model().read(), (0.0, 9, false), "{name}");
         assert_eq!(other.read(), (5.0, 7, true), "{name}: untouched");
@@ -308,7 +308,7 @@ fn running_statistics_are_averaged_or_copied() {
         let after = mean_of(&model.valid());
         assert_ne!(after, mean_of(&fresh), "{name}");
         let blended = |buffers| {
-            let mut snapshot = Snapshot::of(&fresh);
+            let mut snapshot = Snapshot::new(&fresh);
             snapshot.lerp(&model, 0.5, buffers).unwrap();
             mean_of(&snapshot.model())
         };
@@ -323,7 +323,7 @@ fn half_precision_is_held_wide_and_given_back_as_it_was() {
     for (name, device) in devices() {
         for dtype in crate::models::dtypes(&device) {
             let model = crate::models::Pair::new(&[1.5], &[-2.5], dtype, &device);
-            let snapshot = Snapshot::of(&model).widened();
+            let snapshot = Snapshot::new(&model).widened();
             let wide = match dtype {
                 DType::F64 => DType::F64,
                 _ => DType::F32,

@@ -7,20 +7,20 @@ use burn::tensor::Device;
 use burn::train::metric::LossMetric;
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{
-    All, Any, CheckLimit, Counting, MinDelta, StopCriterion, TimeLimit, Verdict,
+    All, Any, CheckLimit, Counting, Decision, MinDelta, StopCriterion, TimeLimit,
 };
-use burn_tricks::train::{Finished, SessionError};
+use burn_tricks::train::{SessionError, SessionResult};
 
 fn by(min_delta: f64) -> EarlyStoppingConfig {
     EarlyStoppingConfig::new(Goal::Minimize).with_min_delta(MinDelta::Absolute(min_delta))
 }
 
-fn observe(stop: &mut impl StopCriterion, values: &[f64]) -> Vec<Verdict> {
+fn observe(stop: &mut impl StopCriterion, values: &[f64]) -> Vec<Decision> {
     values.iter().map(|value| stop.observe(*value)).collect()
 }
 
-fn is_best(verdicts: &[Verdict]) -> Vec<bool> {
-    verdicts.iter().map(|verdict| verdict.is_best).collect()
+fn is_best(decisions: &[Decision]) -> Vec<bool> {
+    decisions.iter().map(|decision| decision.is_best).collect()
 }
 
 fn model() -> Linear {
@@ -32,11 +32,11 @@ fn an_improvement_by_less_than_min_delta_is_the_best_and_uses_up_patience() {
     let losses = [0.500, 0.495, 0.7];
     for counting in [Counting::Documented, Counting::Keras, Counting::Lightning] {
         let config = by(0.01).with_patience(2).with_counting(counting);
-        let verdicts = observe(&mut config.init().unwrap(), &losses);
-        assert_eq!(is_best(&verdicts), [true, true, false], "{counting:?}");
-        let improved: Vec<_> = verdicts.iter().map(|verdict| verdict.improved).collect();
+        let decisions = observe(&mut config.init().unwrap(), &losses);
+        assert_eq!(is_best(&decisions), [true, true, false], "{counting:?}");
+        let improved: Vec<_> = decisions.iter().map(|decision| decision.improved).collect();
         assert_eq!(improved, [true, false, false], "{counting:?}");
-        let last = verdicts[2];
+        let last = decisions[2];
         assert_eq!((last.best, last.best_check), (Some(0.495), Some(2)));
         assert_eq!(last.waited, 2);
         assert!(last.should_stop());
@@ -46,10 +46,10 @@ fn an_improvement_by_less_than_min_delta_is_the_best_and_uses_up_patience() {
 #[test]
 fn small_steps_add_up_to_an_improvement() {
     // Against the last best each is too small, against the last improvement the third is enough.
-    let verdicts = observe(&mut by(0.01).init().unwrap(), &[0.5, 0.495, 0.491, 0.489]);
-    let waited: Vec<_> = verdicts.iter().map(|verdict| verdict.waited).collect();
+    let decisions = observe(&mut by(0.01).init().unwrap(), &[0.5, 0.495, 0.491, 0.489]);
+    let waited: Vec<_> = decisions.iter().map(|decision| decision.waited).collect();
     assert_eq!(waited, [0, 1, 2, 0]);
-    assert_eq!(is_best(&verdicts), [true; 4]);
+    assert_eq!(is_best(&decisions), [true; 4]);
 }
 
 #[test]
@@ -70,9 +70,9 @@ fn a_run_that_diverges_goes_back_to_the_best_check() {
     let (mut best, mut back) = (BestWeights::new(), RollBackConfig::new(1).init().unwrap());
     let mut restarts = Vec::new();
     for loss in [0.500, 0.495, 0.7] {
-        let verdict = stop.observe(loss);
-        best.keep(&verdict, || model.clone());
-        let restart = back.on(&verdict, &best, &model, &mut stop, |_| ());
+        let decision = stop.observe(loss);
+        best.keep(&decision, || model.clone());
+        let restart = back.on(&decision, &best, &model, &mut stop, |_| ());
         restarts.push(restart.map(|restart| restart.check));
     }
     assert_eq!(restarts, [None, None, Some(2)]);
@@ -114,7 +114,7 @@ fn the_best_is_the_best_value_that_counts() {
         let mut stop = config.init().unwrap();
         let mut best: Option<(f64, usize)> = None;
         for (i, value) in values.iter().enumerate() {
-            let verdict = stop.observe(*value);
+            let decision = stop.observe(*value);
             let better = |than: f64| match goal {
                 Goal::Minimize => *value < than,
                 Goal::Maximize => *value > than,
@@ -125,11 +125,11 @@ fn the_best_is_the_best_value_that_counts() {
             if is_best {
                 best = Some((*value, i + 1));
             }
-            assert_eq!(verdict.is_best, is_best, "{seed}, check {i}: {value}");
-            let told = verdict.best.zip(verdict.best_check);
+            assert_eq!(decision.is_best, is_best, "{seed}, check {i}: {value}");
+            let told = decision.best.zip(decision.best_check);
             assert_eq!(told, best, "{seed}, check {i}: {value}");
             // No improvement of plain patience that is not the best, too.
-            assert!(verdict.is_best || !verdict.improved, "{seed}, check {i}");
+            assert!(decision.is_best || !decision.improved, "{seed}, check {i}");
         }
     }
 }
@@ -139,8 +139,8 @@ fn within_the_noise_the_best_value_is_kept_and_the_reference_stays() {
     let config = NoiseAwareConfig::new(Goal::Minimize).with_standard_errors(1.0);
     let mut stop = config.init().unwrap();
     let mut look = |value: f64, error: f64| {
-        let verdict = stop.observe(Observation::from(value).with_standard_error(error));
-        (verdict.is_best, verdict.improved, verdict.best_check)
+        let decision = stop.observe(Observation::from(value).with_standard_error(error));
+        (decision.is_best, decision.improved, decision.best_check)
     };
     assert_eq!(look(1.0, 0.1), (true, true, Some(1)));
     assert_eq!(look(0.95, 0.1), (true, false, Some(2)));
@@ -166,29 +166,29 @@ fn time() -> TimeLimit {
 /// What `stop` says is the best at each check of these losses.
 fn bests(mut stop: impl StopCriterion) -> Vec<bool> {
     assert!(stop.watches_metric());
-    let verdicts = observe(&mut stop, &[0.5, 0.4, 0.45, 0.3]);
+    let decisions = observe(&mut stop, &[0.5, 0.4, 0.45, 0.3]);
     assert_eq!(
-        (verdicts[3].best, verdicts[3].best_check),
+        (decisions[3].best, decisions[3].best_check),
         (Some(0.3), Some(4))
     );
-    assert_eq!(verdicts[2].waited, 1);
-    is_best(&verdicts)
+    assert_eq!(decisions[2].waited, 1);
+    is_best(&decisions)
 }
 
 #[test]
 fn the_best_is_known_wherever_the_criterion_stands_that_looks_at_the_metric() {
     let expected = [true, true, false, true];
     let patience = || patience(3);
-    assert_eq!(bests(Any::new((patience(), time())).unwrap()), expected);
-    assert_eq!(bests(Any::new((time(), patience())).unwrap()), expected);
-    assert_eq!(bests(All::new((limit(9), patience())).unwrap()), expected);
-    let limits = Any::new((time(), limit(9))).unwrap();
+    assert_eq!(bests(Any::init((patience(), time())).unwrap()), expected);
+    assert_eq!(bests(Any::init((time(), patience())).unwrap()), expected);
+    assert_eq!(bests(All::init((limit(9), patience())).unwrap()), expected);
+    let limits = Any::init((time(), limit(9))).unwrap();
     assert!(!limits.watches_metric());
-    let last = Any::new((
+    let last = Any::init((
         limits,
         limit(8),
         time(),
-        All::new((limit(2), patience())).unwrap(),
+        All::init((limit(2), patience())).unwrap(),
     ));
     assert_eq!(bests(last.unwrap()), expected);
 }
@@ -197,11 +197,11 @@ fn the_best_is_known_wherever_the_criterion_stands_that_looks_at_the_metric() {
 fn limits_alone_know_of_no_best() {
     let model = model();
     let mut best = BestWeights::new();
-    let mut stop = Any::new((time(), limit(9))).unwrap();
+    let mut stop = Any::init((time(), limit(9))).unwrap();
     for loss in [0.5, 0.4] {
-        let verdict = stop.observe(loss);
-        assert_eq!((verdict.best, verdict.best_check), (None, None));
-        best.keep(&verdict, || model.clone());
+        let decision = stop.observe(loss);
+        assert_eq!((decision.best, decision.best_check), (None, None));
+        best.keep(&decision, || model.clone());
     }
     assert!(best.model().is_none() && best.check().is_none());
 }
@@ -210,14 +210,14 @@ fn limits_alone_know_of_no_best() {
 fn what_one_criterion_calls_diverged_is_no_best_of_several() {
     let noise = NoiseAwareConfig::new(Goal::Minimize).init().unwrap();
     let diverges = by(0.0).with_divergence_limit(Some(10.0)).init().unwrap();
-    let mut any = Any::new((noise, diverges)).unwrap();
+    let mut any = Any::init((noise, diverges)).unwrap();
     let mut told = Vec::new();
     for value in [12.0, 11.0, 9.0, 9.5] {
         // Saved and loaded in between, too.
         let json = serde_json::to_vec(&any.state()).unwrap();
         any = any.with_state(serde_json::from_slice(&json).unwrap());
-        let verdict = any.observe(value);
-        told.push((verdict.is_best, verdict.improved, verdict.best_check));
+        let decision = any.observe(value);
+        told.push((decision.is_best, decision.improved, decision.best_check));
     }
     let expected = [
         (false, false, None),
@@ -232,20 +232,20 @@ fn what_one_criterion_calls_diverged_is_no_best_of_several() {
 fn nor_what_a_criterion_within_another_one_calls_diverged() {
     let noise = NoiseAwareConfig::new(Goal::Minimize).init().unwrap();
     let diverges = by(0.0).with_divergence_limit(Some(10.0)).init().unwrap();
-    let late = All::new((diverges, limit(4))).unwrap();
-    let verdicts = observe(
-        &mut Any::new((noise, late)).unwrap(),
+    let late = All::init((diverges, limit(4))).unwrap();
+    let decisions = observe(
+        &mut Any::init((noise, late)).unwrap(),
         &[12.0, 9.0, 9.5, 11.0],
     );
     let diverged = StopReason::Diverged { limit: 10.0 };
-    let stops: Vec<_> = verdicts.iter().map(|verdict| verdict.stop).collect();
+    let stops: Vec<_> = decisions.iter().map(|decision| decision.stop).collect();
     assert_eq!(stops, [None, None, None, Some(diverged)]);
-    assert_eq!(is_best(&verdicts), [false, true, false, false]);
-    assert_eq!(verdicts[0].divergence, Some(diverged));
+    assert_eq!(is_best(&decisions), [false, true, false, false]);
+    assert_eq!(decisions[0].divergence, Some(diverged));
 }
 
 /// A run of a [`Counter`](crate::session::Counter), whose losses are 2, 1, 0, 1, ..., that keeps its best.
-fn run<C>(epochs: usize, criterion: C) -> Finished<crate::session::Counter, ()>
+fn run<C>(epochs: usize, criterion: C) -> SessionResult<crate::session::Counter, ()>
 where
     C: StopCriterion + Clone + std::fmt::Debug + Send + 'static,
 {
@@ -270,7 +270,7 @@ fn a_session_keeps_the_best_epoch_whatever_min_delta_says() {
 #[test]
 fn a_session_has_its_best_from_whichever_criterion_looks_at_the_metric() {
     let _alone = alone();
-    let finished = run(9, Any::new((time(), patience(2))).unwrap());
+    let finished = run(9, Any::init((time(), patience(2))).unwrap());
     assert_eq!(finished.best_epoch, Some(3));
     assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
     // Of two calls of `stop_early` too.
@@ -299,7 +299,7 @@ fn two_criteria_do_not_take_turns_with_the_best() {
 #[test]
 fn a_best_that_is_not_known_is_an_error_that_says_why() {
     let _alone = alone();
-    let unknown = |finished: &Finished<crate::session::Counter, ()>| {
+    let unknown = |finished: &SessionResult<crate::session::Counter, ()>| {
         assert_eq!(finished.best_epoch, None);
         assert!(weight(&finished.last_model()) > 0.0, "the last is there");
         match finished.best_model() {
@@ -312,7 +312,7 @@ fn a_best_that_is_not_known_is_an_error_that_says_why() {
     let session = counting(folder.path()).num_epochs(2).session();
     let error = unknown(&session.launch(learner((), 1.0)).unwrap());
     assert!(error.contains("no `stop_early`"), "{error}");
-    let error = unknown(&run(2, Any::new((time(), limit(9))).unwrap()));
+    let error = unknown(&run(2, Any::init((time(), limit(9))).unwrap()));
     assert!(error.contains("no `stop_early`"), "{error}");
     // One that has seen nothing that counts.
     let error = unknown(&run(2, by(0.0).with_warmup_checks(2).init().unwrap()));

@@ -2,9 +2,9 @@
 
 use crate::models::Noise;
 use burn_tricks::stop::{
-    All, Any, CheckLimit, CheckLimitConfig, EarlyStopping, EarlyStoppingConfig, Goal, NoiseAware,
-    NoiseAwareConfig, NonFiniteMetric, Observation, StopCriterion, StopReason, TimeLimit,
-    TimeLimitConfig, Verdict,
+    All, Any, CheckLimit, CheckLimitConfig, Decision, EarlyStopping, EarlyStoppingConfig, Goal,
+    NoiseAware, NoiseAwareConfig, NonFiniteMetric, Observation, StopCriterion, StopReason,
+    TimeLimit, TimeLimitConfig,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,10 +71,10 @@ fn the_time_limit_counts_from_the_first_check_or_from_the_start() {
     clock.set(109);
     assert_eq!(limit.observe(1.0).stop, None);
     clock.set(110);
-    let verdict = limit.observe(1.0);
-    assert_eq!((verdict.stop, verdict.check), (reason, 3));
+    let decision = limit.observe(1.0);
+    assert_eq!((decision.stop, decision.check), (reason, 3));
     assert_eq!(
-        (verdict.is_best, verdict.best, verdict.waited),
+        (decision.is_best, decision.best, decision.waited),
         (false, None, 0)
     );
 
@@ -103,9 +103,9 @@ fn a_resumed_run_has_the_rest_of_the_time() {
     clock.set(1_000_003);
     assert_eq!(resumed.observe(1.0).stop, None);
     clock.set(1_000_004);
-    let verdict = resumed.observe(1.0);
-    assert_eq!(verdict.check, 3);
-    assert_eq!(verdict.stop, Some(StopReason::TimeLimit { seconds: 10.0 }));
+    let decision = resumed.observe(1.0);
+    assert_eq!(decision.check, 3);
+    assert_eq!(decision.stop, Some(StopReason::TimeLimit { seconds: 10.0 }));
     // A clock that runs already runs on from the saved time.
     let mut running = clock.limit(10.0);
     running.start();
@@ -134,7 +134,7 @@ fn the_system_clock_runs() {
 #[test]
 fn any_stops_for_the_first_reason_in_order() {
     let falls = [5.0, 4.0, 3.0, 2.0];
-    let any = Any::new((patience(1), checks(3))).unwrap();
+    let any = Any::init((patience(1), checks(3))).unwrap();
     let limit = StopReason::CheckLimit { checks: 3 };
     assert_eq!(first(any.clone(), &falls), Some((3, limit)));
     let tired = StopReason::NoImprovement { checks: 1 };
@@ -144,14 +144,14 @@ fn any_stops_for_the_first_reason_in_order() {
         Some((3, tired)),
         "both: the first"
     );
-    let turned = Any::new((checks(3), patience(1))).unwrap();
+    let turned = Any::init((checks(3), patience(1))).unwrap();
     assert_eq!(first(turned, &[2.0, 1.0, 3.0]), Some((3, limit)));
 }
 
 #[test]
 fn all_stops_when_all_ask_at_one_check() {
     // Patience is used up at check 2; the metric improves; at check 4, the least number, it still does.
-    let all = All::new((patience(1), checks(4))).unwrap();
+    let all = All::init((patience(1), checks(4))).unwrap();
     let reason = StopReason::All { criteria: 2 };
     assert_eq!(first(all.clone(), &[3.0, 4.0, 2.0, 1.0, 0.5]), None);
     assert_eq!(
@@ -161,7 +161,7 @@ fn all_stops_when_all_ask_at_one_check() {
     // Used up, and not made good.
     assert_eq!(first(all, &[3.0, 4.0, 4.0, 4.0]), Some((4, reason)));
     let clock = Clock::default();
-    let mut all = All::new((patience(1), clock.limit(60.0))).unwrap();
+    let mut all = All::init((patience(1), clock.limit(60.0))).unwrap();
     all.observe(1.0);
     assert!(!all.observe(2.0).should_stop(), "too early");
     clock.set(60);
@@ -172,16 +172,16 @@ fn all_stops_when_all_ask_at_one_check() {
 fn the_first_criterion_tells_of_the_metric() {
     for values in [[3.0, 2.0, 2.5, 1.0], [1.0, 2.0, 3.0, 4.0]] {
         let mut alone = patience(9);
-        let mut any = Any::new((patience(9), checks(99), patience(1))).unwrap();
-        let mut all = All::new((patience(9), checks(99))).unwrap();
+        let mut any = Any::init((patience(9), checks(99), patience(1))).unwrap();
+        let mut all = All::init((patience(9), checks(99))).unwrap();
         for value in values {
-            let verdict = alone.observe(value);
+            let decision = alone.observe(value);
             for other in [any.observe(value), all.observe(value)] {
-                let metric = |mut verdict: Verdict| {
-                    verdict.stop = None;
-                    verdict
+                let metric = |mut decision: Decision| {
+                    decision.stop = None;
+                    decision
                 };
-                assert_eq!(metric(other), metric(verdict));
+                assert_eq!(metric(other), metric(decision));
             }
         }
     }
@@ -190,7 +190,7 @@ fn the_first_criterion_tells_of_the_metric() {
 #[test]
 fn every_member_sees_every_check() {
     // The second member has seen the checks at which the first asked to stop.
-    let mut any = Any::new((patience(1), checks(4))).unwrap();
+    let mut any = Any::init((patience(1), checks(4))).unwrap();
     for value in [1.0, 2.0, 2.0] {
         any.observe(value);
     }
@@ -200,7 +200,7 @@ fn every_member_sees_every_check() {
     );
     // And what is needed for a comparison reaches it.
     let noise_aware = NoiseAwareConfig::new(Goal::Minimize).with_patience(1);
-    let mut any = Any::new((patience(9), noise_aware.init().unwrap())).unwrap();
+    let mut any = Any::init((patience(9), noise_aware.init().unwrap())).unwrap();
     for value in [1.0, 1.1] {
         let observation = Observation::from(value).with_standard_error(0.2);
         assert!(!any.observe(observation).should_stop());
@@ -209,10 +209,10 @@ fn every_member_sees_every_check() {
 
 #[test]
 fn they_nest_and_count_to_four() {
-    let nested = Any::new((
-        All::new((patience(1), checks(3))).unwrap(),
+    let nested = Any::init((
+        All::init((patience(1), checks(3))).unwrap(),
         checks(9),
-        Any::new(vec![checks(7), checks(6)]).unwrap(),
+        Any::init(vec![checks(7), checks(6)]).unwrap(),
         checks(8),
     ))
     .unwrap();
@@ -223,7 +223,7 @@ fn they_nest_and_count_to_four() {
     );
     let all = StopReason::All { criteria: 2 };
     assert_eq!(first(nested, &[1.0, 2.0, 2.0]), Some((3, all)));
-    let three = All::new((patience(1), checks(1), checks(2))).unwrap();
+    let three = All::init((patience(1), checks(1), checks(2))).unwrap();
     assert_eq!(
         first(three, &[1.0, 2.0]),
         Some((2, StopReason::All { criteria: 3 }))
@@ -236,16 +236,16 @@ fn one_of_one_is_the_bare_criterion() {
     let bare =
         |value: &mut EarlyStopping| values.iter().map(|v| value.observe(*v)).collect::<Vec<_>>();
     let expected = bare(&mut patience(3));
-    assert!(expected.iter().any(Verdict::should_stop));
-    let mut any = Any::new(vec![patience(3)]).unwrap();
-    let mut all = All::new(vec![patience(3)]).unwrap();
-    let mut neutral = Any::new((
+    assert!(expected.iter().any(Decision::should_stop));
+    let mut any = Any::init(vec![patience(3)]).unwrap();
+    let mut all = All::init(vec![patience(3)]).unwrap();
+    let mut neutral = Any::init((
         patience(3),
         checks(usize::MAX),
         TimeLimitConfig::new(f64::MAX).init().unwrap(),
     ))
     .unwrap();
-    let mut least_one = All::new((patience(3), checks(1))).unwrap();
+    let mut least_one = All::init((patience(3), checks(1))).unwrap();
     for (value, expected) in values.iter().zip(expected) {
         assert_eq!(any.observe(*value), expected);
         assert_eq!(all.observe(*value), expected);
@@ -271,7 +271,7 @@ fn resumes<C: StopCriterion>(name: &str, new: impl Fn() -> C) {
     let mut whole = new();
     let expected: Vec<_> = observations.iter().map(|o| whole.observe(*o)).collect();
     assert!(
-        expected.iter().any(Verdict::should_stop),
+        expected.iter().any(Decision::should_stop),
         "{name}: it stops somewhere"
     );
     for at in 0..observations.len() {
@@ -304,29 +304,29 @@ fn every_criterion_goes_on_where_it_was_saved() {
     resumes("noise aware", noise_aware);
     resumes("checks", || checks(7));
     resumes("any", || {
-        Any::new((patience(4), checks(9), clock.limit(1.0))).unwrap()
+        Any::init((patience(4), checks(9), clock.limit(1.0))).unwrap()
     });
     resumes("all", || {
-        All::new((patience(1), noise_aware(), checks(5))).unwrap()
+        All::init((patience(1), noise_aware(), checks(5))).unwrap()
     });
     resumes("any of many", || {
-        Any::new(vec![patience(5), patience(3)]).unwrap()
+        Any::init(vec![patience(5), patience(3)]).unwrap()
     });
     resumes("nested", || {
-        let inner = All::new((patience(1), checks(6))).unwrap();
-        Any::new((inner, checks(20), patience(7), noise_aware())).unwrap()
+        let inner = All::init((patience(1), checks(6))).unwrap();
+        Any::init((inner, checks(20), patience(7), noise_aware())).unwrap()
     });
 }
 
 #[test]
 fn a_state_of_other_members_does_not_panic() {
-    let mut saved = Any::new(vec![checks(5), checks(5)]).unwrap();
+    let mut saved = Any::init(vec![checks(5), checks(5)]).unwrap();
     saved.observe(1.0);
     let two = saved.state();
-    let three = Any::new(vec![checks(2), checks(9), checks(9)]).unwrap();
+    let three = Any::init(vec![checks(2), checks(9), checks(9)]).unwrap();
     let mut three = three.with_state(two.clone());
     assert!(three.observe(1.0).should_stop(), "the first went on from 1");
-    let mut one = Any::new(vec![checks(2)]).unwrap().with_state(two);
+    let mut one = Any::init(vec![checks(2)]).unwrap().with_state(two);
     assert!(one.observe(1.0).should_stop());
 }
 
@@ -335,24 +335,24 @@ fn forgets_waiting<C: StopCriterion>(name: &str, mut criterion: C) {
     let waited: Vec<_> = [1.0, 2.0].map(|v| criterion.observe(v).waited).into();
     assert_eq!(waited, [0, 1], "{name}");
     criterion.reset_waiting();
-    let verdict = criterion.observe(2.0);
-    assert_eq!((verdict.waited, verdict.best), (1, Some(1.0)), "{name}");
+    let decision = criterion.observe(2.0);
+    assert_eq!((decision.waited, decision.best), (1, Some(1.0)), "{name}");
 }
 
 #[test]
 fn waiting_can_be_forgotten() {
     forgets_waiting("patience", patience(5));
     forgets_waiting("noise aware", noise_aware());
-    forgets_waiting("any", Any::new((patience(5), checks(9))).unwrap());
-    forgets_waiting("all", All::new(vec![patience(5)]).unwrap());
+    forgets_waiting("any", Any::init((patience(5), checks(9))).unwrap());
+    forgets_waiting("all", All::init(vec![patience(5)]).unwrap());
     // What is spent stays spent, of limits.
-    let mut limits = Any::new((checks(3), checks(9))).unwrap();
+    let mut limits = Any::init((checks(3), checks(9))).unwrap();
     limits.observe(1.0);
     limits.observe(1.0);
     limits.reset_waiting();
     assert!(limits.observe(1.0).should_stop());
     // Not only of the first member.
-    let mut any = Any::new((patience(9), patience(2))).unwrap();
+    let mut any = Any::init((patience(9), patience(2))).unwrap();
     any.observe(1.0);
     any.observe(2.0);
     any.reset_waiting();
@@ -388,11 +388,11 @@ fn meaningless_settings_are_refused_and_quoted() {
     assert_eq!(quoted(error), ("checks", "0".into()));
     let none: Vec<CheckLimit> = Vec::new();
     assert_eq!(
-        quoted(Any::new(none.clone()).unwrap_err()),
+        quoted(Any::init(none.clone()).unwrap_err()),
         ("criteria", "0".into())
     );
     assert_eq!(
-        quoted(All::new(none).unwrap_err()),
+        quoted(All::init(none).unwrap_err()),
         ("criteria", "0".into())
     );
 }
@@ -445,8 +445,8 @@ fn they_are_values_and_say_themselves() {
 fn several_criteria_start_together() {
     let clock = Clock::default();
     let reason = Some(StopReason::TimeLimit { seconds: 9.0 });
-    let mut any = Any::new((patience(5), clock.limit(9.0))).unwrap();
-    let mut all = All::new(vec![clock.limit(9.0), clock.limit(9.0)]).unwrap();
+    let mut any = Any::init((patience(5), clock.limit(9.0))).unwrap();
+    let mut all = All::init(vec![clock.limit(9.0), clock.limit(9.0)]).unwrap();
     any.start();
     all.start();
     clock.set(9);

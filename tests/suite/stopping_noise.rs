@@ -30,13 +30,13 @@ fn within_the_noise_nothing_is_decided() {
         (94.9, true, 0, 0, false),
     ];
     for (i, (value, improved, waited, undecided, stops)) in script.into_iter().enumerate() {
-        let verdict = stop.observe(noisy(value, 4.0));
-        let seen = (verdict.improved, verdict.waited, stop.undecided());
+        let decision = stop.observe(noisy(value, 4.0));
+        let seen = (decision.improved, decision.waited, stop.undecided());
         assert_eq!(seen, (improved, waited, undecided), "{i}");
-        assert_eq!(verdict.should_stop(), stops, "{i}");
+        assert_eq!(decision.should_stop(), stops, "{i}");
     }
-    let verdict = stop.observe(noisy(94.9, 4.0));
-    assert_eq!((verdict.best, verdict.best_check), (Some(94.9), Some(8)));
+    let decision = stop.observe(noisy(94.9, 4.0));
+    assert_eq!((decision.best, decision.best_check), (Some(94.9), Some(8)));
 }
 
 #[test]
@@ -47,8 +47,8 @@ fn a_plateau_within_the_noise_goes_on_unless_limited() {
     let first_stop = |config: NoiseAwareConfig| {
         let mut stop = config.init().unwrap();
         plateau.iter().find_map(|o| {
-            let verdict = stop.observe(*o);
-            verdict.stop.map(|reason| (verdict.check, reason))
+            let decision = stop.observe(*o);
+            decision.stop.map(|reason| (decision.check, reason))
         })
     };
     assert_eq!(first_stop(config().with_patience(1)), None);

@@ -2,7 +2,7 @@
 
 use crate::oracle::{case, numbers, read};
 use burn_tricks::stop::{
-    Counting, EarlyStoppingConfig, Goal, MinDelta, NonFiniteMetric, StopReason, Verdict,
+    Counting, Decision, EarlyStoppingConfig, Goal, MinDelta, NonFiniteMetric, StopReason,
 };
 use serde_json::Value;
 
@@ -33,8 +33,8 @@ fn lightning(settings: &Value) -> EarlyStoppingConfig {
     }
 }
 
-/// The verdicts on the values that the library looked at.
-fn verdicts(config: &EarlyStoppingConfig, case: &Value) -> Vec<Verdict> {
+/// The decisions on the values that the library looked at.
+fn decisions(config: &EarlyStoppingConfig, case: &Value) -> Vec<Decision> {
     let looked_at = read::<Vec<usize>>(&case["waited"]).len();
     let mut stop = config.init().unwrap();
     let values = numbers(&case["vals"]);
@@ -44,30 +44,30 @@ fn verdicts(config: &EarlyStoppingConfig, case: &Value) -> Vec<Verdict> {
         .collect()
 }
 
-fn stop_index(verdicts: &[Verdict]) -> Option<usize> {
-    verdicts.iter().position(Verdict::should_stop)
+fn stop_index(decisions: &[Decision]) -> Option<usize> {
+    decisions.iter().position(Decision::should_stop)
 }
 
 /// Count, improvements, stop and best of a case are the library's.
 fn follows(name: &str, config: &EarlyStoppingConfig, case: &Value) {
-    let verdicts = verdicts(config, case);
-    let waited: Vec<_> = verdicts.iter().map(|verdict| verdict.waited).collect();
+    let decisions = decisions(config, case);
+    let waited: Vec<_> = decisions.iter().map(|decision| decision.waited).collect();
     assert_eq!(
         waited,
         read::<Vec<usize>>(&case["waited"]),
         "{name}: waited"
     );
     assert_eq!(
-        stop_index(&verdicts),
+        stop_index(&decisions),
         read(&case["stop_index"]),
         "{name}: stop"
     );
     // Lightning's best score misses what reaches the threshold, see below.
-    let stopped = verdicts.last().unwrap();
+    let stopped = decisions.last().unwrap();
     if matches!(stopped.stop, Some(StopReason::TargetReached { .. })) {
         return;
     }
-    let improved: Vec<_> = verdicts.iter().map(|verdict| verdict.improved).collect();
+    let improved: Vec<_> = decisions.iter().map(|decision| decision.improved).collect();
     assert_eq!(
         improved,
         read::<Vec<bool>>(&case["improved"]),
@@ -79,7 +79,7 @@ fn follows(name: &str, config: &EarlyStoppingConfig, case: &Value) {
     let value = last.map(|check| numbers(&case["vals"])[check]);
     assert_eq!(value, read(&case["best_value"]), "{name}: best");
     // Ours is strictly better than that, if it is another.
-    let better = verdicts.iter().rposition(|verdict| verdict.is_best);
+    let better = decisions.iter().rposition(|decision| decision.is_best);
     assert_eq!(better.map(|check| check + 1), stopped.best_check, "{name}");
     assert!(
         better >= last,
@@ -135,9 +135,9 @@ fn the_lightning_preset_counts_as_lightning() {
         let case = case("lightning_stopping", name);
         let config = lightning(&case["settings"]);
         follows(name, &config, case);
-        let reason = verdicts(&config, case)
+        let reason = decisions(&config, case)
             .last()
-            .and_then(|verdict| verdict.stop);
+            .and_then(|decision| decision.stop);
         let expected = match case["reason"].as_str().unwrap() {
             "NOT_STOPPED" => reason.is_none(),
             "NON_FINITE_METRIC" => matches!(reason, Some(StopReason::NonFinite)),
@@ -192,7 +192,7 @@ fn what_reaches_the_threshold_is_the_best() {
         "0.91, and not 0.9, which is not better"
     );
     assert_eq!(read::<f64>(&case["best_value"]), 0.9, "the bug is there");
-    let last = *verdicts(&lightning(&case["settings"]), case)
+    let last = *decisions(&lightning(&case["settings"]), case)
         .last()
         .unwrap();
     assert_eq!((last.best, last.improved), (Some(0.91), true));
@@ -203,16 +203,16 @@ fn what_reaches_the_threshold_is_the_best() {
 fn our_baseline_is_the_documented_one() {
     let case = case("keras_stopping", "baseline_never");
     let config = keras(&case["settings"]).with_counting(Counting::Documented);
-    let verdicts = verdicts(&config, case);
-    assert_eq!(stop_index(&verdicts), Some(1));
+    let decisions = decisions(&config, case);
+    assert_eq!(stop_index(&decisions), Some(1));
     assert_eq!(
-        verdicts[1].stop,
+        decisions[1].stop,
         Some(StopReason::BaselineNotBeaten {
             baseline: 0.5,
             checks: 2
         })
     );
-    assert!(verdicts[1].improved, "its weights are worth keeping");
+    assert!(decisions[1].improved, "its weights are worth keeping");
     // Once it is beaten, it plays no part.
     let mut beaten = config.init().unwrap();
     let reasons: Vec<_> = [1.0, 0.4, 0.45, 0.42]
@@ -254,9 +254,9 @@ fn a_diverged_value_is_never_the_best() {
     let config = EarlyStoppingConfig::new(Goal::Minimize).with_divergence_limit(Some(10.0));
     for counting in [Counting::Documented, Counting::Keras, Counting::Lightning] {
         let mut stop = config.clone().with_counting(counting).init().unwrap();
-        let verdict = stop.observe(12.0);
-        assert_eq!(verdict.stop, Some(StopReason::Diverged { limit: 10.0 }));
-        assert_eq!((verdict.improved, verdict.best), (false, None));
+        let decision = stop.observe(12.0);
+        assert_eq!(decision.stop, Some(StopReason::Diverged { limit: 10.0 }));
+        assert_eq!((decision.improved, decision.best), (false, None));
     }
 }
 

@@ -237,13 +237,13 @@ fn penalties_count_a_tied_parameter_once() {
         .unwrap();
     let pair = vec![once.layer.clone(), once.layer];
     let of = |config: PenaltyConfig| config.init().unwrap();
-    let number = |penalty: &Penalty| values(penalty.of(&pair))[0];
+    let number = |penalty: &Penalty| values(penalty.forward(&pair))[0];
     let l2 = of(PenaltyConfig::new().with_l2(1.0));
     assert_eq!(number(&l2), 4.0);
     assert_eq!(number(&of(PenaltyConfig::new().with_l1(1.0))), 4.0);
-    assert_eq!(values(l2.of(&pair.valid())), [4.0]);
+    assert_eq!(values(l2.forward(&pair.valid())), [4.0]);
     assert_eq!(l2.paths(&pair), ["0.weight"]);
-    let grads = GradientsParams::from_grads(l2.of(&pair).backward(), &pair);
+    let grads = GradientsParams::from_grads(l2.forward(&pair).backward(), &pair);
     assert_eq!(values(grads.get::<2>(pair[0].weight.id).unwrap()), [2.0; 4]);
     // A group may name either place.
     let group = ParamGroup::from_regex("^1").unwrap();
@@ -286,14 +286,14 @@ fn a_restored_model_is_tied_again_and_no_number_is_changed() {
     let tied = Once::new(&flex()).tied();
     let input = Tensor::<2>::random([3, 4], Distribution::Default, &flex());
     let expected = gradient(&tied, &input);
-    let restored = Snapshot::of(&tied).restore(&tied).unwrap();
+    let restored = Snapshot::new(&tied).restore(&tied).unwrap();
     assert_eq!(gradient(&restored, &input), expected);
     // Of places that differ both keep their values, as they were validated.
     let apart = Tied {
         again: Once::new(&flex()).layer.map(&mut Plus),
         ..tied.clone()
     };
-    let restored = Snapshot::of(&apart).restore(&tied).unwrap();
+    let restored = Snapshot::new(&apart).restore(&tied).unwrap();
     assert_eq!(numbers(&restored), numbers(&apart));
 }
 

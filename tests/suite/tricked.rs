@@ -595,7 +595,7 @@ fn validation_uses_the_average() {
         let (average, trained) = (model.tricks().1.model(), model.model().valid());
         assert_ne!(loss(&average), loss(&trained));
         let validated = model.into_validated();
-        let seen = stop.verdict().unwrap().unwrap().best.unwrap();
+        let seen = stop.decision().unwrap().unwrap().best.unwrap();
         assert_eq!(loss(&validated), seen);
         (seen, loss(&average), loss(&trained))
     };
@@ -646,7 +646,7 @@ fn the_last_trick_with_a_model_gives_the_validated_one() {
     let boxed: Box<dyn Trick<Own>> = Box::new(average(7.0));
     assert_eq!(of(Box::new((average(5.0), boxed))), 7.0);
     // A set of averages has none that is the one.
-    let set = EmaSet::new(&[EmaConfig::new(0.5)], &first).unwrap();
+    let set = EmaSet::init(&[EmaConfig::new(0.5)], &first).unwrap();
     assert_eq!(of(Box::new(set)), 1.0);
 }
 
@@ -720,7 +720,7 @@ fn with_state() -> Vec<(&'static str, MakeTricks)> {
         }),
         ("EmaSet", || {
             let configs = [EmaConfig::new(0.5), EmaConfig::new(0.9)];
-            Box::new(EmaSet::new(&configs, &Own::new()).unwrap())
+            Box::new(EmaSet::init(&configs, &Own::new()).unwrap())
         }),
         ("own", || Box::new(Counts(0))),
         ("1", || Box::new((warm(),))),
@@ -796,7 +796,7 @@ fn a_state_of_other_tricks_is_refused() {
     refused(Box::new(swa), Box::new(average()), "not the state of `Swa`");
     let set = |count| {
         let configs = vec![EmaConfig::new(0.5); count];
-        Box::new(EmaSet::new(&configs, &Own::new()).unwrap())
+        Box::new(EmaSet::init(&configs, &Own::new()).unwrap())
     };
     refused(set(2), set(3), "3 tricks, and there are 2");
     refused(Box::new(Counts(0)), Box::new(average()), "eight bytes");

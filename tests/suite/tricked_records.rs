@@ -149,7 +149,7 @@ fn every_average_restarts() {
     assert_eq!(restarted(Box::new(swa)), expected);
     let lawa = LawaConfig::new(2, 1).init(&old).unwrap();
     assert_eq!(restarted(Box::new(((), (Box::new(lawa),)))), expected);
-    let mut set = EmaSet::of(vec![ema.clone(), ema]);
+    let mut set = EmaSet::from(vec![ema.clone(), ema]);
     let _ = Trick::after(&mut set, Net::seeded(3, &flex()));
     Trick::restart(&mut set, &new);
     for ema in set.iter() {

@@ -63,7 +63,7 @@ fn averages() {
     let lawa = || LawaConfig::new(3, 2).init(&net()).unwrap();
     let ema = || EmaConfig::new(0.8).init(&net()).unwrap();
     let configs = [EmaConfig::new(0.5), EmaConfig::new(0.9)];
-    let set = || EmaSet::new(&configs, &net()).unwrap();
+    let set = || EmaSet::init(&configs, &net()).unwrap();
     let (mut a, mut b, mut c, mut d) = (swa(), lawa(), ema(), set());
     let trained = by_hand(net(), same, |net| {
         a.update(net);
@@ -112,9 +112,9 @@ fn the_state_of_a_set_of_averages_is_theirs() {
     let _alone = alone();
     let configs = [EmaConfig::new(0.5), EmaConfig::new(0.9)];
     let start = net();
-    let mut set = EmaSet::new(&configs, &start).unwrap();
+    let mut set = EmaSet::init(&configs, &start).unwrap();
     by_hand(start.clone(), same, |net| set.update(net));
-    let mut other = EmaSet::new(&configs, &start).unwrap();
+    let mut other = EmaSet::init(&configs, &start).unwrap();
     let models = |set: &EmaSet<Net>| set.iter().map(|ema| numbers(&ema.model())).collect();
     let expected: Vec<_> = models(&set);
     let begun: Vec<_> = models(&other);

@@ -1,7 +1,7 @@
 //! Why models cannot be averaged.
 
 use burn::store::RecordError;
-use burn_tricks_core::Difference;
+use burn_tricks_core::Mismatch;
 use std::fmt::Display;
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub enum AverageError {
         /// The model.
         model: usize,
         /// Where it differs.
-        difference: Difference,
+        mismatch: Mismatch,
     },
     /// No model has a finite score.
     NoFiniteScore {
@@ -36,8 +36,8 @@ impl Display for AverageError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Empty => write!(f, "an average needs at least one model, got none"),
-            Self::DifferentArchitecture { model, difference } => {
-                write!(f, "model {model} and model 0: {difference}")
+            Self::DifferentArchitecture { model, mismatch } => {
+                write!(f, "model {model} and model 0: {mismatch}")
             }
             Self::NoFiniteScore { scores } => {
                 write!(
@@ -54,7 +54,7 @@ impl Display for AverageError {
 impl std::error::Error for AverageError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::DifferentArchitecture { difference, .. } => Some(difference),
+            Self::DifferentArchitecture { mismatch, .. } => Some(mismatch),
             Self::File { error, .. } => Some(error),
             _ => None,
         }

@@ -82,19 +82,19 @@ pub fn average_checkpoints<M: Module, P: AsRef<Path>>(
         match &mut mean {
             Some(mean) => mean.lerp(&model, share, Buffers::Average),
             None => {
-                mean = Some(Snapshot::of(&model).widened());
+                mean = Some(Snapshot::new(&model).widened());
                 Ok(())
             }
         }
-        .map_err(|difference| AverageError::DifferentArchitecture {
+        .map_err(|mismatch| AverageError::DifferentArchitecture {
             model: count,
-            difference,
+            mismatch,
         })?;
     }
     let mean = mean.ok_or(AverageError::Empty)?;
     mean.restore(&model)
-        .map_err(|difference| AverageError::DifferentArchitecture {
+        .map_err(|mismatch| AverageError::DifferentArchitecture {
             model: files.len() - 1,
-            difference,
+            mismatch,
         })
 }

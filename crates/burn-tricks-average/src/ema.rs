@@ -148,7 +148,7 @@ use crate::recorded::Kind;
 use crate::running::{Live, Running, Sampling};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{Buffers, Config, ConfigError, Difference, Run};
+use burn_tricks_core::{Buffers, Config, ConfigError, Mismatch, Run};
 use serde::{Deserialize, Serialize};
 
 /// How small the decay is at first, so that the weights at the start are soon forgotten. `n` counts
@@ -299,7 +299,7 @@ impl<M: Module> Ema<M> {
         let share = |n| warmup.decay(decay, n);
         self.average
             .update(live, self.config.sampling(), buffers, share)
-            .unwrap_or_else(|difference| panic!("{difference}"));
+            .unwrap_or_else(|mismatch| panic!("{mismatch}"));
     }
 
     /// Begins anew with the weights of `model`, as [`EmaConfig::init`] would: what was averaged, and the
@@ -325,7 +325,7 @@ impl<M: Module> Ema<M> {
     /// # Errors
     ///
     /// If the two differ in a path, a kind or a shape: the first such place.
-    pub fn restore_into(&self, model: &M) -> Result<M, Difference> {
+    pub fn restore_into(&self, model: &M) -> Result<M, Mismatch> {
         self.average.restore_into(model)
     }
 

@@ -10,7 +10,7 @@
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
 //! let configs = [0.99, 0.999, 0.9999].map(EmaConfig::new);
-//! let mut emas = EmaSet::new(&configs, &model)?;
+//! let mut emas = EmaSet::init(&configs, &model)?;
 //! emas.update(&model); // after each optimizer step
 //! for ema in emas.iter() {
 //!     let _validate = ema.model();
@@ -56,22 +56,24 @@ pub struct EmaSet<M: Module> {
     emas: Vec<Ema<M>>,
 }
 
+impl<M: Module> From<Vec<Ema<M>>> for EmaSet<M> {
+    /// The set of averages that were made or loaded one by one.
+    fn from(emas: Vec<Ema<M>>) -> Self {
+        Self { emas }
+    }
+}
+
 impl<M: Module> EmaSet<M> {
     /// An average for each configuration, before the first step.
     ///
     /// # Errors
     ///
     /// As [`EmaConfig::init`], for the first configuration that is refused.
-    pub fn new(configs: &[EmaConfig], model: &M) -> Result<Self, ConfigError> {
+    pub fn init(configs: &[EmaConfig], model: &M) -> Result<Self, ConfigError> {
         let emas = configs.iter().map(|config| config.init(model));
         Ok(Self {
             emas: emas.collect::<Result<_, _>>()?,
         })
-    }
-
-    /// Of averages made or loaded one by one.
-    pub fn of(emas: Vec<Ema<M>>) -> Self {
-        Self { emas }
     }
 
     /// Takes the weights after an optimizer step.

@@ -56,7 +56,7 @@ use crate::recorded::{Kind, read_members, record_members};
 use crate::running::Sampling;
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{Buffers, Config, ConfigError, Difference, Snapshot};
+use burn_tricks_core::{Buffers, Config, ConfigError, Mismatch, Snapshot};
 use std::collections::VecDeque;
 
 /// Configuration of [`Lawa`].
@@ -85,7 +85,7 @@ impl LawaConfig {
         self.sampling().validated()?;
         Ok(Lawa {
             config: self.clone(),
-            samples: [Snapshot::of(model)].into(),
+            samples: [Snapshot::new(model)].into(),
             steps: 0,
             updates: 0,
         })
@@ -125,7 +125,7 @@ impl<M: Module> Lawa<M> {
         let counts = self.config.sampling().counts(self.steps);
         if counts || self.updates == 0 {
             self.sample(model)
-                .unwrap_or_else(|difference| panic!("{difference}"));
+                .unwrap_or_else(|mismatch| panic!("{mismatch}"));
         }
         self.updates += u64::from(counts);
     }
@@ -133,11 +133,11 @@ impl<M: Module> Lawa<M> {
     /// Begins anew with the weights of `model`, as [`LawaConfig::init`] would: what was sampled, and the
     /// steps counted, are forgotten.
     pub fn restart(&mut self, model: &M) {
-        self.samples = [Snapshot::of(model)].into();
+        self.samples = [Snapshot::new(model)].into();
         (self.steps, self.updates) = (0, 0);
     }
 
-    fn sample(&mut self, model: &M) -> Result<(), Difference> {
+    fn sample(&mut self, model: &M) -> Result<(), Mismatch> {
         let newest = self.samples.back().expect("there is always one");
         let mut sample = newest.clone();
         sample.replace(model)?;
@@ -164,7 +164,7 @@ impl<M: Module> Lawa<M> {
     /// # Errors
     ///
     /// If the two differ in a path, a kind or a shape: the first such place.
-    pub fn restore_into(&self, model: &M) -> Result<M, Difference> {
+    pub fn restore_into(&self, model: &M) -> Result<M, Mismatch> {
         self.mean().restore(model)
     }
 

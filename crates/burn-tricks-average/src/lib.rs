@@ -14,7 +14,7 @@ pub mod soup;
 pub mod swa;
 
 pub use average_error::AverageError;
-pub use burn_tricks_core::{Buffers, Derived, Difference};
+pub use burn_tricks_core::{BatchVariance, Buffers, ConfigError, Derived, Mismatch};
 pub use checkpoint_files::average_checkpoints;
 pub use ema::{Ema, EmaConfig, EmaWarmup};
 pub use ema_set::EmaSet;
@@ -26,6 +26,6 @@ pub use ensemble::uncertainty::{
 pub use ensemble::{Combine, Ensemble, EnsembleConfig, Predict};
 pub use lawa::{Lawa, LawaConfig};
 pub use recalibration::recalibration_error::RecalibrationError;
-pub use recalibration::{BatchRule, BatchVariance, RecalibrationConfig};
+pub use recalibration::{BatchRule, RecalibrationConfig};
 pub use soup::{GreedySoup, GreedySoupConfig, Ties, uniform_soup};
 pub use swa::{Swa, SwaConfig};

@@ -128,7 +128,7 @@ pub(crate) fn read_members<M: Module + ModuleDisplay>(
     .try_load_record(record)?;
     let snapshot = |member: &M| {
         like.with_held_model(member)
-            .map_err(|difference| RecordError::Validation(difference.to_string()))
+            .map_err(|mismatch| RecordError::Validation(mismatch.to_string()))
     };
     let members = recorded.members.iter().map(snapshot);
     Ok(Members {

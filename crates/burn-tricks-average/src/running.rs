@@ -3,7 +3,7 @@
 
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{Buffers, ConfigError, Difference, Snapshot, Weights};
+use burn_tricks_core::{Buffers, ConfigError, Mismatch, Snapshot, Weights};
 
 use crate::recorded::{Kind, read_members, record_members};
 
@@ -45,7 +45,7 @@ impl<'a, M: Module> Live<'a, M> {
         Self { model, weights }
     }
 
-    fn seen_by(&mut self, mean: &Snapshot<M>) -> Result<&Weights<M>, Difference> {
+    fn seen_by(&mut self, mean: &Snapshot<M>) -> Result<&Weights<M>, Mismatch> {
         let weights = match self.weights.take() {
             Some(weights) => weights,
             None => mean.look_at(self.model)?,
@@ -65,7 +65,7 @@ pub(crate) struct Running<M: Module> {
 impl<M: Module> Running<M> {
     pub(crate) fn new(model: &M) -> Self {
         Self {
-            mean: Snapshot::of(model).widened(),
+            mean: Snapshot::new(model).widened(),
             steps: 0,
             updates: 0,
         }
@@ -79,7 +79,7 @@ impl<M: Module> Running<M> {
         sampling: Sampling,
         buffers: Buffers,
         keep: impl FnOnce(u64) -> f64,
-    ) -> Result<(), Difference> {
+    ) -> Result<(), Mismatch> {
         let step = self.steps + 1;
         let counts = sampling.counts(step);
         match keep(self.updates) {
@@ -106,7 +106,7 @@ impl<M: Module> Running<M> {
         self.mean.model()
     }
 
-    pub(crate) fn restore_into(&self, model: &M) -> Result<M, Difference> {
+    pub(crate) fn restore_into(&self, model: &M) -> Result<M, Mismatch> {
         self.mean.restore(model)
     }
 

@@ -63,7 +63,7 @@ use serde::{Deserialize, Serialize};
 /// If there is no model, or one has another architecture than the first.
 pub fn uniform_soup<M: Module>(models: &[M]) -> Result<M, AverageError> {
     let (first, rest) = models.split_first().ok_or(AverageError::Empty)?;
-    let mut soup = Snapshot::of(first).widened();
+    let mut soup = Snapshot::new(first).widened();
     for (model, ingredient) in (1..).zip(rest) {
         stir(&mut soup, model, ingredient, model)?;
     }
@@ -79,7 +79,7 @@ fn stir<M: Module>(
 ) -> Result<(), AverageError> {
     let share = 1.0 / (count + 1) as f64;
     soup.lerp(ingredient, share, Buffers::Average)
-        .map_err(|difference| AverageError::DifferentArchitecture { model, difference })
+        .map_err(|mismatch| AverageError::DifferentArchitecture { model, mismatch })
 }
 
 /// What to do with a model that leaves the score of the soup as it is.
@@ -141,7 +141,7 @@ impl GreedySoupConfig {
             let scores = scores.iter().map(f64::to_string).collect();
             return Err(AverageError::NoFiniteScore { scores });
         };
-        let mut soup = Snapshot::of(&models[best]).widened();
+        let mut soup = Snapshot::new(&models[best]).widened();
         let mut ingredients = vec![best];
         let mut best_score = scores[best];
         for &model in others {

@@ -64,7 +64,7 @@ use crate::recorded::Kind;
 use crate::running::{Live, Running, Sampling};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{Buffers, Config, ConfigError, Difference};
+use burn_tricks_core::{Buffers, Config, ConfigError, Mismatch};
 
 /// Configuration of [`Swa`].
 #[derive(Config, Debug, PartialEq)]
@@ -133,7 +133,7 @@ impl<M: Module> Swa<M> {
                 self.config.buffers,
                 keep,
             )
-            .unwrap_or_else(|difference| panic!("{difference}"));
+            .unwrap_or_else(|mismatch| panic!("{mismatch}"));
     }
 
     /// Begins anew with the weights of `model`, as [`SwaConfig::init`] would: what was averaged, and the
@@ -157,7 +157,7 @@ impl<M: Module> Swa<M> {
     /// # Errors
     ///
     /// If the two differ in a path, a kind or a shape: the first such place.
-    pub fn restore_into(&self, model: &M) -> Result<M, Difference> {
+    pub fn restore_into(&self, model: &M) -> Result<M, Mismatch> {
         self.average.restore_into(model)
     }
 

@@ -1,7 +1,7 @@
 //! Why a checkpoint cannot be written or read.
 
 use crate::Change;
-use crate::part::Kind;
+use crate::part::RecordKind;
 use std::fmt::Display;
 use std::path::PathBuf;
 
@@ -82,9 +82,9 @@ pub enum CheckpointError {
         /// The name.
         name: String,
         /// What was asked for.
-        wanted: Kind,
+        wanted: RecordKind,
         /// What it is.
-        got: Kind,
+        got: RecordKind,
     },
     /// The part does not fit what it is loaded into: another architecture, another struct.
     Unfit {

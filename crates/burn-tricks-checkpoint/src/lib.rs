@@ -12,6 +12,6 @@ mod step;
 pub use change::Change;
 pub use checkpoint_error::CheckpointError;
 pub use checkpoints::Checkpoints;
-pub use part::{Kind, Record};
+pub use part::{Record, RecordKind};
 pub use saved::Saved;
 pub use step::Step;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// One of Burn's records: `ModuleRecord`, `OptimizerRecord` or `LrSchedulerRecord`.
 pub trait Record: Sized + sealed::Sealed {
     /// What it is a record of.
-    const KIND: Kind;
+    const KIND: RecordKind;
 
     #[doc(hidden)]
     fn encode(self) -> Result<Bytes, RecordError>;
@@ -26,7 +26,7 @@ mod sealed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Kind {
+pub enum RecordKind {
     /// A `ModuleRecord`: of a model or an average of weights.
     Module,
     /// An `OptimizerRecord`.
@@ -37,7 +37,7 @@ pub enum Kind {
     State,
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for RecordKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Module => "a record of a module",
@@ -53,7 +53,7 @@ macro_rules! record {
         impl sealed::Sealed for $record {}
 
         impl Record for $record {
-            const KIND: Kind = Kind::$kind;
+            const KIND: RecordKind = RecordKind::$kind;
 
             fn encode(self) -> Result<Bytes, RecordError> {
                 self.into_bytes()
@@ -74,6 +74,6 @@ record!(LrSchedulerRecord, Schedule);
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) name: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: RecordKind,
     pub(crate) bytes: u64,
 }

@@ -1,6 +1,6 @@
 //! What a checkpoint gives back.
 
-use crate::part::{Entry, Kind};
+use crate::part::{Entry, RecordKind};
 use crate::{Change, CheckpointError, Record};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::Module;
@@ -99,7 +99,7 @@ impl Saved {
         optimizer: ModuleOptimizer,
         module: &M,
     ) -> Result<ModuleOptimizer, CheckpointError> {
-        let bytes = self.part(name, Kind::Optimizer)?.to_vec();
+        let bytes = self.part(name, RecordKind::Optimizer)?.to_vec();
         optimizer
             .try_from_bytes(module, Bytes::from_bytes_vec(bytes))
             .map_err(|error| self.unfit(name, error.to_string()))
@@ -143,7 +143,7 @@ impl Saved {
         name: &str,
         present: &T,
     ) -> Result<(), CheckpointError> {
-        let recorded = self.part(name, Kind::State)?;
+        let recorded = self.part(name, RecordKind::State)?;
         // By way of the text, as what was recorded: an `f32` is a longer number without.
         let present = serde_json::to_vec(present);
         let value = |json: &[u8]| serde_json::from_slice::<Value>(json);
@@ -175,11 +175,11 @@ impl Saved {
     ///
     /// If there is no state of that name, or if it is not one of this type.
     pub fn state<T: DeserializeOwned>(&self, name: &str) -> Result<T, CheckpointError> {
-        let bytes = self.part(name, Kind::State)?;
+        let bytes = self.part(name, RecordKind::State)?;
         serde_json::from_slice(bytes).map_err(|error| self.unfit(name, error.to_string()))
     }
 
-    fn part(&self, name: &str, wanted: Kind) -> Result<&[u8], CheckpointError> {
+    fn part(&self, name: &str, wanted: RecordKind) -> Result<&[u8], CheckpointError> {
         let Some(at) = self.entries.iter().position(|entry| entry.name == name) else {
             return Err(CheckpointError::NoPart {
                 path: self.path.clone(),

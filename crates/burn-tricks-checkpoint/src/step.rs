@@ -1,7 +1,7 @@
 //! What is put into the checkpoint of a step.
 
 use crate::checkpoints::Checkpoints;
-use crate::part::{Entry, Kind};
+use crate::part::{Entry, RecordKind};
 use crate::{CheckpointError, Record};
 use burn::lr_scheduler::LrScheduler;
 use burn::module::Module;
@@ -52,10 +52,10 @@ impl Step<'_> {
     /// `None` of an `Option` or not at all.
     pub fn state<T: Serialize + ?Sized>(self, name: &str, state: &T) -> Self {
         let bytes = serde_json::to_vec(state).map_err(|error| error.to_string());
-        self.part(name, Kind::State, bytes)
+        self.part(name, RecordKind::State, bytes)
     }
 
-    fn part(mut self, name: &str, kind: Kind, bytes: Result<Vec<u8>, String>) -> Self {
+    fn part(mut self, name: &str, kind: RecordKind, bytes: Result<Vec<u8>, String>) -> Self {
         let taken = self.entries.iter().any(|entry| entry.name == name);
         let name = name.to_owned();
         match bytes {

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-/// Why runs cannot be compared; see [`Comparison::new`](crate::Comparison::new).
+/// Why runs cannot be compared; see [`Comparison::init`](crate::Comparison::init).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CompareError {

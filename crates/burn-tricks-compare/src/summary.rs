@@ -97,7 +97,7 @@ impl Comparison {
                 stderr: String::new(),
             }));
         }
-        Self::new(recipes, runs).map(drop)
+        Self::init(recipes, runs).map(drop)
     }
 
     /// Compares each variant with its baseline, paired by seed.
@@ -114,7 +114,7 @@ impl Comparison {
     /// - A run is of no recipe's variant, or two are of the same variant and seed.
     /// - A variant and its baseline do not have runs, finished or failed, for the same seeds, or a
     ///   variant has none.
-    pub fn new(recipes: &[Recipe], runs: impl Into<Runs>) -> Result<Self, CompareError> {
+    pub fn init(recipes: &[Recipe], runs: impl Into<Runs>) -> Result<Self, CompareError> {
         let Runs {
             finished: mut runs,
             mut failed,

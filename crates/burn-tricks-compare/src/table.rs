@@ -218,7 +218,7 @@ mod tests {
                 .iter()
                 .map(|recipe| RunResult::sample(&recipe.name, 1, 0.9));
             let runs: Vec<RunResult> = runs.collect();
-            Comparison::new(&recipes, runs).unwrap().footer()
+            Comparison::init(&recipes, runs).unwrap().footer()
         };
         assert!(!footer(0).contains("comparison"));
         assert!(footer(1).contains("over 1 comparison,"));

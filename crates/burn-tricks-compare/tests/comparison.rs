@@ -59,7 +59,7 @@ fn summary<'a>(comparison: &'a Comparison, name: &str) -> &'a VariantSummary {
 #[test]
 fn each_variant_is_compared_with_its_baseline() {
     let (recipes, runs) = three();
-    let comparison = Comparison::new(&recipes, runs).unwrap();
+    let comparison = Comparison::init(&recipes, runs).unwrap();
 
     let plain = summary(&comparison, "plain");
     assert_eq!((plain.difference, plain.verdict), (None, None));
@@ -89,7 +89,7 @@ fn each_variant_is_compared_with_its_baseline() {
 fn the_sign_of_the_difference_is_that_of_variant_minus_baseline() {
     let recipes = [recipe("better", None), recipe("plain", Some("better"))];
     let runs = [runs("plain", &PLAIN), runs("better", &BETTER)].concat();
-    let comparison = Comparison::new(&recipes, runs).unwrap();
+    let comparison = Comparison::init(&recipes, runs).unwrap();
     let plain = summary(&comparison, "plain");
     assert!(plain.difference.unwrap().mean < 0.0);
     assert_eq!(plain.verdict, Some(Verdict::Hurts));
@@ -106,7 +106,7 @@ fn the_verdict_is_corrected_for_the_number_of_variants() {
             all.extend(runs(&name, &ALIKE));
             recipes.push(recipe(&name, Some("plain")));
         }
-        let comparison = Comparison::new(&recipes, all).unwrap();
+        let comparison = Comparison::init(&recipes, all).unwrap();
         let better = summary(&comparison, "better");
         assert!(better.difference.unwrap().low > 0.0);
         better.verdict.unwrap()
@@ -124,7 +124,7 @@ fn five_seeds_show_nothing() {
             runs("plain", &PLAIN[..seeds]),
             runs("better", &better[..seeds]),
         ];
-        let comparison = Comparison::new(&recipes, runs.concat()).unwrap();
+        let comparison = Comparison::init(&recipes, runs.concat()).unwrap();
         summary(&comparison, "better").verdict.unwrap()
     };
     assert_eq!(verdict(5), Verdict::NoDifferenceShown);
@@ -148,7 +148,7 @@ fn three_without(failed: &[(&str, u64)]) -> (Vec<Recipe>, Runs) {
 #[test]
 fn a_variant_of_which_a_run_failed_is_incomplete_over_the_pairs_that_are_left() {
     let (recipes, runs) = three_without(&[("better", 2)]);
-    let comparison = Comparison::new(&recipes, runs).unwrap();
+    let comparison = Comparison::init(&recipes, runs).unwrap();
     let without = |values: [f64; 8]| [&values[..2], &values[3..]].concat();
 
     let better = summary(&comparison, "better");
@@ -163,7 +163,7 @@ fn a_variant_of_which_a_run_failed_is_incomplete_over_the_pairs_that_are_left() 
     assert_eq!(difference.p_holm, holm(&[expected.t_p, 1.0])[0]);
     assert_eq!(better.verdict, Some(Verdict::Incomplete));
 
-    let whole = Comparison::new(&recipes, three().1).unwrap();
+    let whole = Comparison::init(&recipes, three().1).unwrap();
     assert_eq!(summary(&comparison, "plain"), summary(&whole, "plain"));
     let alike = summary(&comparison, "alike");
     assert_eq!((alike.seeds, alike.failed), (8, 0));
@@ -175,7 +175,7 @@ fn a_variant_of_which_a_run_failed_is_incomplete_over_the_pairs_that_are_left() 
 #[test]
 fn all_variants_of_a_baseline_of_which_a_run_failed_are_incomplete() {
     let (recipes, runs) = three_without(&[("plain", 0), ("better", 0), ("better", 7)]);
-    let comparison = Comparison::new(&recipes, runs).unwrap();
+    let comparison = Comparison::init(&recipes, runs).unwrap();
     for (name, pairs, failed) in [("better", 6, 2), ("alike", 7, 0)] {
         let variant = summary(&comparison, name);
         assert_eq!(variant.difference.unwrap().pairs, pairs);
@@ -189,7 +189,7 @@ fn all_variants_of_a_baseline_of_which_a_run_failed_are_incomplete() {
 fn a_variant_of_which_every_run_failed_is_still_there() {
     let all: Vec<_> = (0..8).map(|seed| ("better", seed)).collect();
     let (recipes, runs) = three_without(&all);
-    let comparison = Comparison::new(&recipes, runs).unwrap();
+    let comparison = Comparison::init(&recipes, runs).unwrap();
     let better = summary(&comparison, "better");
     assert_eq!((better.seeds, better.failed), (0, 8));
     assert!(better.test_accuracy.mean.is_nan());
@@ -206,7 +206,7 @@ fn a_variant_of_which_every_run_failed_is_still_there() {
 #[test]
 fn a_report_is_completed_by_running_the_failed_seeds_again() {
     let (recipes, runs) = three_without(&[("better", 2), ("plain", 5)]);
-    let report = serde_json::to_string(&Comparison::new(&recipes, runs).unwrap()).unwrap();
+    let report = serde_json::to_string(&Comparison::init(&recipes, runs).unwrap()).unwrap();
 
     let read: Comparison = serde_json::from_str(&report).unwrap();
     let again = read.failed.iter().map(|failed| match &*failed.variant {
@@ -216,8 +216,8 @@ fn a_report_is_completed_by_running_the_failed_seeds_again() {
     let all: Vec<RunResult> = again.chain(read.runs).collect();
     let (_, never_failed) = three();
     assert_eq!(
-        Comparison::new(&recipes, all).unwrap(),
-        Comparison::new(&recipes, never_failed).unwrap()
+        Comparison::init(&recipes, all).unwrap(),
+        Comparison::init(&recipes, never_failed).unwrap()
     );
 }
 
@@ -226,7 +226,7 @@ fn a_run_that_is_neither_finished_nor_failed_is_missing() {
     let error = |change: fn(&mut Runs)| {
         let (recipes, mut runs) = three_without(&[("better", 2)]);
         change(&mut runs);
-        Comparison::new(&recipes, runs).unwrap_err().to_string()
+        Comparison::init(&recipes, runs).unwrap_err().to_string()
     };
     assert_eq!(
         error(|runs| runs.failed.clear()),
@@ -245,12 +245,12 @@ fn a_run_that_is_neither_finished_nor_failed_is_missing() {
 #[test]
 fn the_order_of_the_runs_does_not_matter() {
     let (recipes, runs) = three();
-    let expected = Comparison::new(&recipes, runs.clone()).unwrap();
+    let expected = Comparison::init(&recipes, runs.clone()).unwrap();
     let mut shuffled = runs;
     shuffled.reverse();
     shuffled.swap(3, 17);
     shuffled.rotate_left(5);
-    let comparison = Comparison::new(&recipes, shuffled).unwrap();
+    let comparison = Comparison::init(&recipes, shuffled).unwrap();
     assert_eq!(comparison, expected);
     let order: Vec<_> = comparison
         .runs
@@ -268,12 +268,12 @@ fn epochs_to_90_are_counted_over_the_seeds_that_reached_it() {
     let mut runs = runs("plain", &PLAIN[..3]);
     runs[0].epochs_to_90 = None;
     runs[1].epochs_to_90 = Some(7);
-    let comparison = Comparison::new(&[recipe("plain", None)], runs.clone()).unwrap();
+    let comparison = Comparison::init(&[recipe("plain", None)], runs.clone()).unwrap();
     let epochs = comparison.variants[0].epochs_to_90;
     assert_eq!((epochs.epochs.mean, epochs.reached), (5.5, 2));
 
     runs.iter_mut().for_each(|run| run.epochs_to_90 = None);
-    let comparison = Comparison::new(&[recipe("plain", None)], runs).unwrap();
+    let comparison = Comparison::init(&[recipe("plain", None)], runs).unwrap();
     let epochs = comparison.variants[0].epochs_to_90;
     assert!(epochs.epochs.mean.is_nan());
     assert_eq!(epochs.reached, 0);
@@ -286,7 +286,7 @@ fn time_is_a_ratio_to_the_baseline() {
         run.seconds_per_epoch = 3.0;
     }
     runs[16].seconds_per_epoch = f64::NAN;
-    let comparison = Comparison::new(&recipes, runs).unwrap();
+    let comparison = Comparison::init(&recipes, runs).unwrap();
     assert_eq!(summary(&comparison, "better").time_ratio, Some(2.0));
     assert_eq!(summary(&comparison, "alike").time_ratio, None);
 }
@@ -296,7 +296,7 @@ fn a_diverged_comparison_survives_json() {
     let (recipes, mut runs) = three();
     runs[8].test_loss = f64::INFINITY;
     runs[16].test_accuracy = f64::NAN;
-    let comparison = Comparison::new(&recipes, runs).unwrap();
+    let comparison = Comparison::init(&recipes, runs).unwrap();
     let json = serde_json::to_string_pretty(&comparison).unwrap();
     let read: Comparison = serde_json::from_str(&json).unwrap();
 
@@ -313,7 +313,7 @@ fn a_diverged_comparison_survives_json() {
 #[test]
 fn what_is_finite_survives_json_exactly() {
     let (recipes, runs) = three();
-    let comparison = Comparison::new(&recipes, runs).unwrap();
+    let comparison = Comparison::init(&recipes, runs).unwrap();
     let json = serde_json::to_string(&comparison).unwrap();
     assert_eq!(
         serde_json::from_str::<Comparison>(&json).unwrap(),
@@ -323,7 +323,7 @@ fn what_is_finite_survives_json_exactly() {
 
 #[test]
 fn recipes_that_do_not_fit_together_are_refused() {
-    let error = |recipes: &[Recipe]| Comparison::new(recipes, Runs::default()).unwrap_err();
+    let error = |recipes: &[Recipe]| Comparison::init(recipes, Runs::default()).unwrap_err();
     assert_eq!(
         error(&[recipe("plain", None), recipe("plain", None)]).to_string(),
         r#"two recipes are named "plain""#
@@ -341,7 +341,7 @@ fn runs_that_do_not_fit_the_recipes_are_refused() {
     let error = |change: fn(&mut Vec<RunResult>)| {
         let (recipes, mut runs) = three();
         change(&mut runs);
-        Comparison::new(&recipes, runs).unwrap_err().to_string()
+        Comparison::init(&recipes, runs).unwrap_err().to_string()
     };
     assert_eq!(
         error(|runs| runs.push(run("beter", 3, 0.9))),

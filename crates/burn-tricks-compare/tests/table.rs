@@ -17,7 +17,7 @@ fn run(variant: &str, seed: u64, test_accuracy: f64) -> RunResult {
 fn comparison(change: impl FnOnce(&mut Vec<RunResult>)) -> Comparison {
     let (recipes, mut runs) = recipes_and_runs();
     change(&mut runs);
-    Comparison::new(&recipes, runs).unwrap()
+    Comparison::init(&recipes, runs).unwrap()
 }
 
 fn recipes_and_runs() -> ([Recipe; 4], Vec<RunResult>) {
@@ -166,7 +166,7 @@ fn what_failed_is_listed_and_left_out_visibly() {
         stderr: "not for the table".to_owned(),
     });
     let failed = failed.collect();
-    let comparison = Comparison::new(&recipes, Runs { finished, failed }).unwrap();
+    let comparison = Comparison::init(&recipes, Runs { finished, failed }).unwrap();
     let table = comparison.table();
     assert_eq!(
         table.replace(&"─".repeat(129), "──"),

@@ -41,10 +41,10 @@
 //!     }
 //! }
 //!
-//! # fn main() -> Result<(), burn_tricks_core::Difference> {
+//! # fn main() -> Result<(), burn_tricks_core::Mismatch> {
 //! let device = Device::flex();
 //! let layer = |weight: [[f32; 1]; 2]| UnitLinear::new(Tensor::from_data(weight, &device));
-//! let mut average = Snapshot::of(&layer([[6.0], [0.0]]));
+//! let mut average = Snapshot::new(&layer([[6.0], [0.0]]));
 //! average.lerp(&layer([[0.0], [8.0]]), 0.5, Buffers::Average)?;
 //!
 //! let model = average.model(); // weight [3, 4]: its length is 5, and the mean of the lengths 7

@@ -68,14 +68,14 @@ pub fn places<M: Module>(module: &M) -> Vec<Place> {
 
 /// Two modules that do not match: the first place where they differ, and what each has there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
+pub struct Mismatch {
     /// What the first module has, in words.
     pub expected: String,
     /// What the second has.
     pub got: String,
 }
 
-impl Display for Difference {
+impl Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { expected, got } = self;
         write!(
@@ -85,7 +85,7 @@ impl Display for Difference {
     }
 }
 
-impl std::error::Error for Difference {}
+impl std::error::Error for Mismatch {}
 
 impl PlaceKind {
     /// Whether it is a float tensor: everything but integers and booleans.
@@ -94,7 +94,7 @@ impl PlaceKind {
     }
 }
 
-impl Difference {
+impl Mismatch {
     /// Between places that must agree in path, kind, shape and element type.
     pub fn between(expected: &[Place], got: &[Place]) -> Option<Self> {
         Self::first(expected, got, |a, b| a == b)
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_difference_is_named() {
+    fn the_first_mismatch_is_named() {
         let device = Device::flex();
         let two = vec![LinearConfig::new(2, 3).init(&device); 2];
         let wide = vec![
@@ -205,13 +205,13 @@ mod tests {
             LinearConfig::new(3, 4).init(&device),
             two[1].clone(),
         ];
-        let difference = Difference::between(&places(&two), &places(&wide)).unwrap();
+        let mismatch = Mismatch::between(&places(&two), &places(&wide)).unwrap();
         assert_eq!(
-            difference.to_string(),
+            mismatch.to_string(),
             "the architectures differ: expected `1.weight` [2, 3] F32, got `1.weight` [3, 4] F32"
         );
-        let difference = Difference::between(&places(&two), &places(&two[..1].to_vec())).unwrap();
-        assert_eq!(difference.got, "no further parameter");
-        assert_eq!(Difference::between(&places(&two), &places(&two)), None);
+        let mismatch = Mismatch::between(&places(&two), &places(&two[..1].to_vec())).unwrap();
+        assert_eq!(mismatch.got, "no further parameter");
+        assert_eq!(Mismatch::between(&places(&two), &places(&two)), None);
     }
 }

@@ -55,7 +55,7 @@ impl TryFrom<Unchecked> for Run {
     type Error = ConfigError;
 
     fn try_from(run: Unchecked) -> Result<Self, ConfigError> {
-        Self::new(run.epochs, run.steps_per_epoch)
+        Self::init(run.epochs, run.steps_per_epoch)
     }
 }
 
@@ -65,7 +65,7 @@ impl Run {
     /// # Errors
     ///
     /// If either is 0, or their product is too large for a `usize`.
-    pub fn new(epochs: usize, steps_per_epoch: usize) -> Result<Self, ConfigError> {
+    pub fn init(epochs: usize, steps_per_epoch: usize) -> Result<Self, ConfigError> {
         ConfigError::at_least_one("epochs", epochs)?;
         ConfigError::at_least_one("steps_per_epoch", steps_per_epoch)?;
         if epochs.checked_mul(steps_per_epoch).is_none() {
@@ -99,7 +99,7 @@ impl Run {
         ConfigError::at_least_one("samples", samples)?;
         ConfigError::at_least_one("batch_size", batch_size)?;
         ConfigError::at_least_one("accumulate", accumulate)?;
-        Self::new(epochs, samples.div_ceil(batch_size).div_ceil(accumulate))
+        Self::init(epochs, samples.div_ceil(batch_size).div_ceil(accumulate))
     }
 
     /// Optimizer steps in the whole run.

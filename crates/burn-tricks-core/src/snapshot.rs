@@ -12,10 +12,10 @@
 //! use burn::tensor::{Device, Tensor};
 //! use burn_tricks_core::Snapshot;
 //!
-//! # fn main() -> Result<(), burn_tricks_core::Difference> {
+//! # fn main() -> Result<(), burn_tricks_core::Mismatch> {
 //! let device = Device::flex().autodiff();
 //! let model: BatchNorm = BatchNormConfig::new(2).init(&device);
-//! let start = Snapshot::of(&model);
+//! let start = Snapshot::new(&model);
 //!
 //! model.forward(Tensor::<2>::full([4, 2], 10.0, &device)); // moves the running mean
 //!
@@ -36,14 +36,14 @@
 //!
 //! # Cost
 //!
-//! [`Snapshot::of`] copies nothing: the tensors are shared until one side changes them. A module that
+//! [`Snapshot::new`] copies nothing: the tensors are shared until one side changes them. A module that
 //! is trained on therefore costs one copy of its weights, and its next optimizer step cannot write in
 //! place.
 
 use crate::derived::{stale_floats, with_stale};
 use crate::restore::with_values;
 use crate::values::Values;
-use crate::{Difference, Place, PlaceKind, Weights, accumulation_dtype, places};
+use crate::{Mismatch, Place, PlaceKind, Weights, accumulation_dtype, places};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
 use burn_tricks_kernels::lerp;
@@ -86,7 +86,7 @@ impl<M: Module> Clone for Snapshot<M> {
 
 impl<M: Module> Snapshot<M> {
     /// Of `model` as it is now, its pending statistics included. A lazy parameter is initialised.
-    pub fn of(model: &M) -> Self {
+    pub fn new(model: &M) -> Self {
         Self {
             model: Some(model.valid()),
             places: places(model).into(),
@@ -111,7 +111,7 @@ impl<M: Module> Snapshot<M> {
     /// # Errors
     ///
     /// If the two differ in a path, a kind or a shape: the first such place.
-    pub fn restore(&self, model: &M) -> Result<M, Difference> {
+    pub fn restore(&self, model: &M) -> Result<M, Mismatch> {
         self.check(model)?;
         let settled = self.settled();
         let restored = with_values(model, Values::of(&settled));
@@ -129,7 +129,7 @@ impl<M: Module> Snapshot<M> {
     ///
     /// If the two differ in a path, a kind or a shape: the first such place. The snapshot is then as
     /// it was.
-    pub fn lerp(&mut self, model: &M, share: f64, buffers: Buffers) -> Result<(), Difference> {
+    pub fn lerp(&mut self, model: &M, share: f64, buffers: Buffers) -> Result<(), Mismatch> {
         let weights = self.look_at(model)?;
         self.lerp_weights(&weights, share, buffers)
     }
@@ -141,7 +141,7 @@ impl<M: Module> Snapshot<M> {
     ///
     /// If the two differ in a path, a kind or a shape: the first such place. The snapshot is then as
     /// it was.
-    pub fn replace(&mut self, model: &M) -> Result<(), Difference> {
+    pub fn replace(&mut self, model: &M) -> Result<(), Mismatch> {
         let weights = self.look_at(model)?;
         self.replace_weights(&weights)
     }
@@ -151,7 +151,7 @@ impl<M: Module> Snapshot<M> {
     /// # Errors
     ///
     /// If the two differ in a path, a kind or a shape: the first such place.
-    pub fn look_at(&self, model: &M) -> Result<Weights<M>, Difference> {
+    pub fn look_at(&self, model: &M) -> Result<Weights<M>, Mismatch> {
         Weights::of(model, &self.places)
     }
 
@@ -165,7 +165,7 @@ impl<M: Module> Snapshot<M> {
         weights: &Weights<M>,
         share: f64,
         buffers: Buffers,
-    ) -> Result<(), Difference> {
+    ) -> Result<(), Mismatch> {
         weights.check(&self.places)?;
         self.follow(weights.values.dtypes());
         self.lerp_values(weights.values.clone(), share, buffers);
@@ -177,7 +177,7 @@ impl<M: Module> Snapshot<M> {
     /// # Errors
     ///
     /// As there.
-    pub fn replace_weights(&mut self, weights: &Weights<M>) -> Result<(), Difference> {
+    pub fn replace_weights(&mut self, weights: &Weights<M>) -> Result<(), Mismatch> {
         weights.check(&self.places)?;
         self.follow(weights.values.dtypes());
         let mut held = Cast(self.held_dtypes());
@@ -196,9 +196,9 @@ impl<M: Module> Snapshot<M> {
         other: &Self,
         share: f64,
         buffers: Buffers,
-    ) -> Result<(), Difference> {
-        if let Some(difference) = Difference::apart_from_dtype(&self.places, &other.places) {
-            return Err(difference);
+    ) -> Result<(), Mismatch> {
+        if let Some(mismatch) = Mismatch::apart_from_dtype(&self.places, &other.places) {
+            return Err(mismatch);
         }
         let dtypes: Vec<_> = other.places.iter().map(|place| place.dtype).collect();
         self.follow(&dtypes);
@@ -232,7 +232,7 @@ impl<M: Module> Snapshot<M> {
     /// # Errors
     ///
     /// If the two differ in a path, a kind or a shape: the first such place.
-    pub fn with_held_model(&self, model: &M) -> Result<Self, Difference> {
+    pub fn with_held_model(&self, model: &M) -> Result<Self, Mismatch> {
         self.check(model)?;
         Ok(Self {
             model: Some(model.valid()),
@@ -253,7 +253,7 @@ impl<M: Module> Snapshot<M> {
     /// # Errors
     ///
     /// If it has not: the first place that differs.
-    pub fn check(&self, model: &M) -> Result<(), Difference> {
+    pub fn check(&self, model: &M) -> Result<(), Mismatch> {
         self.look_at(model).map(|_| ())
     }
 

@@ -16,11 +16,11 @@ use burn::tensor::Tensor;
 /// ```
 /// use burn_tricks_core::UnitAxis;
 ///
-/// let linear = UnitAxis::of("Struct:Linear", 2).unwrap();
+/// let linear = UnitAxis::for_weight("Struct:Linear", 2).unwrap();
 /// assert_eq!(linear.axis(), 1);
 /// assert_eq!(linear.fans(&[8, 4]).unwrap().fan_in, 8);
 ///
-/// let convolution = UnitAxis::of("Struct:Conv2d", 4).unwrap();
+/// let convolution = UnitAxis::for_weight("Struct:Conv2d", 4).unwrap();
 /// assert_eq!(convolution.axis(), 0);
 /// assert_eq!(convolution.fans(&[16, 3, 3, 3]).unwrap().fan_in, 27);
 /// ```
@@ -52,7 +52,7 @@ impl UnitAxis {
     ///
     /// The weight of a module that Burn does not have is taken for a linear one at rank 2 and for a
     /// convolution's from rank 3 on. Vectors have no units to tell apart: `None`.
-    pub fn of(container: &str, rank: usize) -> Option<Self> {
+    pub fn for_weight(container: &str, rank: usize) -> Option<Self> {
         if rank < 2 {
             return None;
         }
@@ -125,7 +125,7 @@ mod tests {
 
     impl ModuleVisitor for Find {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(unit) = UnitAxis::of(&self.container, D) {
+            if let Some(unit) = UnitAxis::for_weight(&self.container, D) {
                 let shape = param.val().dims();
                 self.found.push((shape[unit.axis()], unit.fans(&shape)));
             }
@@ -190,8 +190,14 @@ mod tests {
 
     #[test]
     fn an_unknown_layer_goes_by_its_rank() {
-        assert_eq!(UnitAxis::of("Struct:Mine", 1), None);
-        assert_eq!(UnitAxis::of("Struct:Mine", 2), Some(UnitAxis::InOut));
-        assert_eq!(UnitAxis::of("Struct:Mine", 3), Some(UnitAxis::OutIn));
+        assert_eq!(UnitAxis::for_weight("Struct:Mine", 1), None);
+        assert_eq!(
+            UnitAxis::for_weight("Struct:Mine", 2),
+            Some(UnitAxis::InOut)
+        );
+        assert_eq!(
+            UnitAxis::for_weight("Struct:Mine", 3),
+            Some(UnitAxis::OutIn)
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What a model holds at one moment, seen in one walk and handed to several snapshots.
 
 use crate::values::Values;
-use crate::{Difference, Place, PlaceKind, places};
+use crate::{Mismatch, Place, PlaceKind, places};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl<M> std::fmt::Debug for Weights<M> {
 impl<M: Module> Weights<M> {
     /// Of `model`, if it has these places, element types apart. Builds no list of its own: for every
     /// step.
-    pub(crate) fn of(model: &M, expected: &Arc<[Place]>) -> Result<Self, Difference> {
+    pub(crate) fn of(model: &M, expected: &Arc<[Place]>) -> Result<Self, Mismatch> {
         let model = model.valid();
         let mut look = Look {
             path: String::new(),
@@ -40,8 +40,8 @@ impl<M: Module> Weights<M> {
         model.visit(&mut look);
         let same = look.same && look.rest.is_empty();
         let values = look.values;
-        if !same && let Some(difference) = Difference::apart_from_dtype(expected, &places(&model)) {
-            return Err(difference);
+        if !same && let Some(mismatch) = Mismatch::apart_from_dtype(expected, &places(&model)) {
+            return Err(mismatch);
         }
         Ok(Self {
             model,
@@ -51,11 +51,11 @@ impl<M: Module> Weights<M> {
     }
 
     /// Whether these are places of a snapshot too.
-    pub(crate) fn check(&self, expected: &Arc<[Place]>) -> Result<(), Difference> {
+    pub(crate) fn check(&self, expected: &Arc<[Place]>) -> Result<(), Mismatch> {
         if Arc::ptr_eq(expected, &self.places) {
             return Ok(());
         }
-        Difference::apart_from_dtype(expected, &self.places).map_or(Ok(()), Err)
+        Mismatch::apart_from_dtype(expected, &self.places).map_or(Ok(()), Err)
     }
 }
 

@@ -44,11 +44,11 @@
 //! optimizer with `skip_marked` ([`step_guard`](crate::step_guard)):
 //!
 //! ```
-//! use burn_tricks_grad::{ClipGradNormConfig, ClipMode, NonFinite, Norm, NormScope};
+//! use burn_tricks_grad::{ClipGradNormConfig, ClipMode, NonFinite, NormKind, NormScope};
 //!
 //! let clip = ClipGradNormConfig::new(10.0)
 //!     .with_mode(ClipMode::Unit)
-//!     .with_norm(Norm::L2)
+//!     .with_norm(NormKind::L2)
 //!     .with_scope(NormScope::Tensor)
 //!     .with_non_finite(NonFinite::SkipStep)
 //!     .init()?;
@@ -88,12 +88,12 @@
 //!   <https://arxiv.org/abs/1211.5063>
 //! - PyTorch, `torch.nn.utils.clip_grad_norm_`; optax, `clip_by_global_norm`
 
-use crate::norm::{Norm, ScaledNorm};
-use crate::rescale::{NonFinite, NormScope, rescale};
+use crate::norm::{NormKind, ScaledNorm};
+use crate::rescale::{NonFinite, check_scope, rescale};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, NormScope};
 use serde::{Deserialize, Serialize};
 
 /// What becomes of a gradient above the threshold.
@@ -113,9 +113,9 @@ pub struct ClipGradNormConfig {
     /// What becomes of a gradient above the threshold. Default: [`ClipMode::Rescale`].
     #[config(default = "ClipMode::Rescale")]
     pub mode: ClipMode,
-    /// Which norm. Default: [`Norm::L2`].
-    #[config(default = "Norm::L2")]
-    pub norm: Norm,
+    /// Which norm. Default: [`NormKind::L2`].
+    #[config(default = "NormKind::L2")]
+    pub norm: NormKind,
     /// Over which numbers. Default: [`NormScope::Model`].
     #[config(default = "NormScope::Model")]
     pub scope: NormScope,
@@ -142,12 +142,14 @@ impl ClipGradNormConfig {
     ///
     /// # Errors
     ///
-    /// If θ is not finite and positive, ε negative or not finite, or the `p` of [`Norm::Lp`] not a
-    /// finite number of at least 1.
+    /// If θ is not finite and positive, ε negative or not finite, or the `p` of [`NormKind::Lp`] not a
+    /// finite number of at least 1; if the scope is
+    /// [`NormScope::Element`].
     pub fn init(&self) -> Result<ClipGradNorm, ConfigError> {
         ConfigError::positive("max_norm", self.max_norm)?;
         ConfigError::non_negative("epsilon", self.epsilon)?;
         self.norm.validated()?;
+        check_scope(self.scope)?;
         Ok(ClipGradNorm {
             config: self.clone(),
         })

@@ -1,6 +1,6 @@
 //! The tricks of this crate as methods of Burn's gradients.
 
-use crate::{ClipGradNorm, NonFiniteGradients, Norm, NormalizeGrad, check_finite, global_norm};
+use crate::{ClipGradNorm, NonFiniteGradients, NormKind, NormalizeGrad, check_finite, global_norm};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 /// use burn::nn::LinearConfig;
 /// use burn::optim::GradientsParams;
 /// use burn::tensor::{Device, Tensor};
-/// use burn_tricks_grad::{ClipGradNormConfig, GradientsExt as _, Norm};
+/// use burn_tricks_grad::{ClipGradNormConfig, GradientsExt as _, NormKind};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let device = Device::flex().autodiff();
@@ -21,7 +21,7 @@ use burn::tensor::Tensor;
 ///
 /// let grads = GradientsParams::from_grads(loss.backward(), &model).clip_norm(&model, &clip);
 /// grads.check_finite(&model)?;
-/// assert!(grads.global_norm(&model, Norm::L2).is_some());
+/// assert!(grads.global_norm(&model, NormKind::L2).is_some());
 /// # Ok(())
 /// # }
 /// ```
@@ -33,7 +33,7 @@ pub trait GradientsExt: Sized {
     fn normalize<M: Module>(self, module: &M, normalize: &NormalizeGrad) -> Self;
 
     /// The norm of all gradients together, on the device: [`global_norm`].
-    fn global_norm<M: Module>(&self, module: &M, norm: Norm) -> Option<Tensor<1>>;
+    fn global_norm<M: Module>(&self, module: &M, norm: NormKind) -> Option<Tensor<1>>;
 
     /// Names the parameters whose gradients are not finite; waits for the device:
     /// [`check_finite`].
@@ -49,7 +49,7 @@ impl GradientsExt for GradientsParams {
         normalize.apply(module, self)
     }
 
-    fn global_norm<M: Module>(&self, module: &M, norm: Norm) -> Option<Tensor<1>> {
+    fn global_norm<M: Module>(&self, module: &M, norm: NormKind) -> Option<Tensor<1>> {
         global_norm(module, self, norm)
     }
 

@@ -9,10 +9,11 @@ pub mod normalize_grad;
 mod rescale;
 pub mod step_guard;
 
+pub use burn_tricks_core::{ConfigError, NormScope};
 pub use clip_grad_norm::{ClipGradNorm, ClipGradNormConfig, ClipMode};
 pub use ext::GradientsExt;
 pub use finite_check::{NonFiniteGradients, check_finite};
-pub use norm::{Norm, global_norm};
+pub use norm::{NormKind, global_norm};
 pub use normalize_grad::{NormalizeGrad, NormalizeGradConfig};
-pub use rescale::{NonFinite, NormScope};
+pub use rescale::NonFinite;
 pub use step_guard::{StepGuard, mark_non_finite};

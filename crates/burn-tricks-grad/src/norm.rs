@@ -16,7 +16,7 @@ use std::collections::HashSet;
 
 /// Which norm.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum Norm {
+pub enum NormKind {
     /// The sum of magnitudes.
     L1,
     /// The Euclidean norm.
@@ -27,12 +27,12 @@ pub enum Norm {
     Lp(f64),
 }
 
-impl Norm {
+impl NormKind {
     pub(crate) fn validated(self) -> Result<Self, ConfigError> {
         match self {
             Self::Lp(p) if !(p.is_finite() && p >= 1.0) => Err(ConfigError::new(
                 "norm",
-                "have a finite p of at least 1 (for the largest magnitude use `Norm::LInf`)",
+                "have a finite p of at least 1 (for the largest magnitude use `NormKind::LInf`)",
                 self,
             )),
             norm => Ok(norm),
@@ -46,7 +46,7 @@ impl Norm {
 pub fn global_norm<M: Module>(
     module: &M,
     grads: &GradientsParams,
-    norm: Norm,
+    norm: NormKind,
 ) -> Option<Tensor<1>> {
     let list = gathered(module, grads);
     let sum = ScaledSum::of(&list, norm)?;
@@ -57,7 +57,7 @@ pub fn global_norm<M: Module>(
 pub(crate) fn gathered_sum<M: Module>(
     module: &M,
     grads: &GradientsParams,
-    norm: Norm,
+    norm: NormKind,
 ) -> Option<ScaledSum> {
     ScaledSum::of(&gathered(module, grads), norm)
 }
@@ -89,7 +89,7 @@ impl ModuleVisitor for Collect<'_> {
     }
 }
 
-/// `sum = Σ |gᵢ/scale|^p` of some tensors (the largest `|gᵢ/scale|` for [`Norm::LInf`]); each field
+/// `sum = Σ |gᵢ/scale|^p` of some tensors (the largest `|gᵢ/scale|` for [`NormKind::LInf`]); each field
 /// holds one element. `sum` is finite if and only if every gradient was.
 #[derive(Clone)]
 pub(crate) struct ScaledSum {
@@ -99,8 +99,8 @@ pub(crate) struct ScaledSum {
 
 impl ScaledSum {
     /// Of all tensors together; `None` when they have no elements.
-    pub(crate) fn of(grads: &TensorList, norm: Norm) -> Option<Self> {
-        if norm == Norm::L2 {
+    pub(crate) fn of(grads: &TensorList, norm: NormKind) -> Option<Self> {
+        if norm == NormKind::L2 {
             return sum_of_squares(grads).map(|SumOfSquares { scale, sum }| Self { scale, sum });
         }
         let parts = grads
@@ -109,7 +109,7 @@ impl ScaledSum {
         Self::of_parts(parts.collect(), norm)
     }
 
-    fn of_one(grad: Tensor<1>, norm: Norm) -> Option<Self> {
+    fn of_one(grad: Tensor<1>, norm: NormKind) -> Option<Self> {
         if grad.dims() == [0] {
             return None;
         }
@@ -123,21 +123,21 @@ impl ScaledSum {
             .clamp_min(smallest_normal(grad.dtype()));
         let scaled = grad / scale.clone();
         let sum = match norm {
-            Norm::L1 => scaled.clone().abs().sum(),
-            Norm::L2 => scaled.clone().square().sum(),
-            Norm::Lp(p) => scaled.clone().abs().powf_scalar(p).sum(),
-            Norm::LInf => scaled.clone().max_abs(),
+            NormKind::L1 => scaled.clone().abs().sum(),
+            NormKind::L2 => scaled.clone().square().sum(),
+            NormKind::Lp(p) => scaled.clone().abs().powf_scalar(p).sum(),
+            NormKind::LInf => scaled.clone().max_abs(),
         };
         // Not every backend's powers and maxima show a NaN.
         let sum = match norm {
-            Norm::L1 | Norm::L2 => sum,
-            Norm::Lp(_) | Norm::LInf => sum.mask_fill(scaled.is_nan().any(), f64::NAN),
+            NormKind::L1 | NormKind::L2 => sum,
+            NormKind::Lp(_) | NormKind::LInf => sum.mask_fill(scaled.is_nan().any(), f64::NAN),
         };
         Some(Self { scale, sum })
     }
 
     /// Over all parts; `None` when there is none.
-    pub(crate) fn of_parts(parts: Vec<Self>, norm: Norm) -> Option<Self> {
+    pub(crate) fn of_parts(parts: Vec<Self>, norm: NormKind) -> Option<Self> {
         let device = parts.first()?.sum.device();
         let has_f64 = parts.iter().any(|part| part.sum.dtype() == DType::F64);
         let dtype = if has_f64 {
@@ -155,16 +155,16 @@ impl ScaledSum {
         let relative = scales / scale.clone();
         let nan = sums.clone().is_nan().any();
         let sum = match norm {
-            Norm::L1 => (sums * relative).sum(),
-            Norm::L2 => (sums * relative.square()).sum(),
-            Norm::Lp(p) => (sums * relative.powf_scalar(p)).sum(),
-            Norm::LInf => (sums * relative).max(),
+            NormKind::L1 => (sums * relative).sum(),
+            NormKind::L2 => (sums * relative.square()).sum(),
+            NormKind::Lp(p) => (sums * relative.powf_scalar(p)).sum(),
+            NormKind::LInf => (sums * relative).max(),
         }
         .mask_fill(nan, f64::NAN);
         Some(Self { scale, sum })
     }
 
-    pub(crate) fn into_norm(self, norm: Norm) -> ScaledNorm {
+    pub(crate) fn into_norm(self, norm: NormKind) -> ScaledNorm {
         ScaledNorm {
             scale: self.scale,
             root: root(self.sum, norm),
@@ -203,12 +203,12 @@ impl ScaledNorm {
     }
 }
 
-fn root(sum: Tensor<1>, norm: Norm) -> Tensor<1> {
+fn root(sum: Tensor<1>, norm: NormKind) -> Tensor<1> {
     let nan = sum.clone().is_nan();
     match norm {
-        Norm::L1 | Norm::LInf => sum,
-        Norm::L2 => sum.sqrt(),
-        Norm::Lp(p) => sum.powf_scalar(1.0 / p).mask_fill(nan, f64::NAN),
+        NormKind::L1 | NormKind::LInf => sum,
+        NormKind::L2 => sum.sqrt(),
+        NormKind::Lp(p) => sum.powf_scalar(1.0 / p).mask_fill(nan, f64::NAN),
     }
 }
 

@@ -18,7 +18,7 @@
 //! use burn::nn::LinearConfig;
 //! use burn::optim::{GradientsParams, SgdConfig};
 //! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::{NormalizeGradConfig, Norm, global_norm};
+//! use burn_tricks_grad::{NormalizeGradConfig, NormKind, global_norm};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let device = Device::flex().autodiff();
@@ -28,7 +28,7 @@
 //!
 //! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
 //! let grads = normalize.apply(&model, GradientsParams::from_grads(loss.backward(), &model));
-//! let norm: f32 = global_norm(&model, &grads, Norm::L2).unwrap().into_scalar();
+//! let norm: f32 = global_norm(&model, &grads, NormKind::L2).unwrap().into_scalar();
 //! assert!((norm - 1.0).abs() < 1e-6);
 //! let model = optim.step(0.1, model, grads); // a step of length 0.1
 //! # let _ = model;
@@ -39,10 +39,10 @@
 //! Configured:
 //!
 //! ```
-//! use burn_tricks_grad::{NonFinite, Norm, NormalizeGradConfig};
+//! use burn_tricks_grad::{NonFinite, NormKind, NormalizeGradConfig};
 //!
 //! let normalize = NormalizeGradConfig::new()
-//!     .with_norm(Norm::LInf)
+//!     .with_norm(NormKind::LInf)
 //!     .with_epsilon(1e-6)
 //!     .with_non_finite(NonFinite::ZeroGradient)
 //!     .init()?;
@@ -78,19 +78,19 @@
 //!   <https://arxiv.org/abs/1507.02030>
 //! - optax, `normalize_by_update_norm`
 
-use crate::norm::{Norm, ScaledNorm};
-use crate::rescale::{NonFinite, NormScope, rescale};
+use crate::norm::{NormKind, ScaledNorm};
+use crate::rescale::{NonFinite, check_scope, rescale};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, NormScope};
 
 /// Configuration of [`NormalizeGrad`].
 #[derive(Config, Debug, PartialEq)]
 pub struct NormalizeGradConfig {
-    /// Which norm. Default: [`Norm::L2`].
-    #[config(default = "Norm::L2")]
-    pub norm: Norm,
+    /// Which norm. Default: [`NormKind::L2`].
+    #[config(default = "NormKind::L2")]
+    pub norm: NormKind,
     /// Over which numbers. Default: [`NormScope::Model`].
     #[config(default = "NormScope::Model")]
     pub scope: NormScope,
@@ -107,10 +107,12 @@ impl NormalizeGradConfig {
     ///
     /// # Errors
     ///
-    /// If ε is negative or not finite, or the `p` of [`Norm::Lp`] not a finite number of at least 1.
+    /// If ε is negative or not finite, or the `p` of [`NormKind::Lp`] not a finite number of at least 1; if the scope is
+    /// [`NormScope::Element`].
     pub fn init(&self) -> Result<NormalizeGrad, ConfigError> {
         ConfigError::non_negative("epsilon", self.epsilon)?;
         self.norm.validated()?;
+        check_scope(self.scope)?;
         Ok(NormalizeGrad {
             config: self.clone(),
         })

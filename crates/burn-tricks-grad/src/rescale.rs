@@ -1,22 +1,14 @@
 //! What clipping and normalising share: measure every gradient, then multiply every gradient by a
 //! factor that depends on the norm, all on the device.
 
-use crate::norm::{Norm, ScaledNorm, ScaledSum};
+use crate::norm::{NormKind, ScaledNorm, ScaledSum};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, FloatDType, Tensor};
+use burn_tricks_core::{ConfigError, NormScope};
 use burn_tricks_kernels::{TensorList, scale, scale_or_nan, scale_or_zero};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-
-/// Over which numbers a norm is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NormScope {
-    /// Over every gradient of the module together: the direction of the whole gradient is kept.
-    Model,
-    /// Over each parameter's gradient by itself, as Burn's own clipping does.
-    Tensor,
-}
 
 /// What happens when a gradient holds an infinity or a NaN. To *see* which does, use
 /// [`check_finite`](crate::check_finite), which reads the device.
@@ -35,6 +27,19 @@ pub enum NonFinite {
     SkipStep,
 }
 
+/// That gradients can be rescaled over `scope`.
+pub(crate) fn check_scope(scope: NormScope) -> Result<(), ConfigError> {
+    match scope {
+        NormScope::Model | NormScope::Tensor => Ok(()),
+        NormScope::Element => Err(ConfigError::new(
+            "scope",
+            "be `Model` or `Tensor` (for single elements there are Burn's `GradientClippingConfig::Value` and \
+             `NormalizedGradientConfig`)",
+            scope,
+        )),
+    }
+}
+
 /// From a norm to the factor by which its gradients are multiplied.
 pub(crate) type Factor<'a> = &'a dyn Fn(&ScaledNorm) -> Tensor<1>;
 
@@ -44,7 +49,7 @@ pub(crate) type Factor<'a> = &'a dyn Fn(&ScaledNorm) -> Tensor<1>;
 pub(crate) fn rescale<M: Module>(
     module: &M,
     grads: GradientsParams,
-    norm: Norm,
+    norm: NormKind,
     scope: NormScope,
     non_finite: NonFinite,
     factor: Factor<'_>,
@@ -70,7 +75,8 @@ pub(crate) fn rescale<M: Module>(
                 Some(total)
             }
         },
-        NormScope::Tensor => {
+        // `Element` is refused by the configurations.
+        NormScope::Tensor | NormScope::Element => {
             let mut sums: Vec<Option<ScaledSum>> = Vec::new();
             match non_finite {
                 // One that is not finite marks them all.

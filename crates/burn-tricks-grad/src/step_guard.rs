@@ -83,11 +83,11 @@
 //!
 //! - PyTorch, `torch.amp.GradScaler`; optax, `apply_if_finite`
 
-use crate::norm::{Norm, gathered_sum};
-use crate::rescale::{NonFinite, NormScope, rescale};
+use crate::norm::{NormKind, gathered_sum};
+use crate::rescale::{NonFinite, rescale};
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn_tricks_core::SkipCount;
+use burn_tricks_core::{NormScope, SkipCount};
 
 /// Tells which steps to skip, for any optimizer, and counts them. Reads the device once per step.
 #[derive(Debug, Clone, Default)]
@@ -155,10 +155,10 @@ impl StepGuard {
 }
 
 fn is_finite<M: Module>(module: &M, grads: &GradientsParams) -> bool {
-    let Some(sum) = gathered_sum(module, grads, Norm::L2) else {
+    let Some(sum) = gathered_sum(module, grads, NormKind::L2) else {
         return true; // no numbers
     };
-    let bad = sum.into_norm(Norm::L2).is_bad();
+    let bad = sum.into_norm(NormKind::L2).is_bad();
     #[allow(clippy::disallowed_methods)] // the one documented read
     let bad = bad.into_data();
     !bad.iter::<bool>().any(|bad| bad)
@@ -170,6 +170,6 @@ fn is_finite<M: Module>(module: &M, grads: &GradientsParams) -> bool {
 /// [`NonFinite::SkipStep`].
 pub fn mark_non_finite<M: Module>(module: &M, grads: GradientsParams) -> GradientsParams {
     let unchanged = &|norm: &crate::norm::ScaledNorm| norm.scale.ones_like();
-    let (norm, scope) = (Norm::L2, NormScope::Model);
+    let (norm, scope) = (NormKind::L2, NormScope::Model);
     rescale(module, grads, norm, scope, NonFinite::SkipStep, unchanged).0
 }

@@ -7,8 +7,8 @@ use burn::tensor::{Device, Distribution, Tensor};
 use burn_tricks_kernels::lerp::lerp_twin;
 use burn_tricks_kernels::sum_of_squares::sum_of_squares_twin;
 use burn_tricks_kernels::{
-    AdaGradStep, AdamStep, Decay, MomentumStep, RmsPropStep, SgdStep, Step, TensorList, lerp,
-    scale, sum_of_squares,
+    AdaGradStep, AdamStep, MomentumStep, RmsPropStep, SgdStep, Step, TensorList, WeightDecayTerm,
+    lerp, scale, sum_of_squares,
 };
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -44,7 +44,7 @@ fn step<R: Step<S>, const S: usize>(criterion: &mut Criterion, name: &str, step:
 }
 
 fn steps(criterion: &mut Criterion) {
-    let (lr, decay) = (1e-3, Decay::None);
+    let (lr, decay) = (1e-3, WeightDecayTerm::None);
     step(criterion, "sgd", SgdStep { lr, decay });
     let momentum = MomentumStep {
         lr,

@@ -1,6 +1,6 @@
 //! AdaGrad.
 
-use crate::{Decay, Number, Real, Step, StepCount, TimedStep};
+use crate::{Number, Real, Step, StepCount, TimedStep, WeightDecayTerm};
 use burn::tensor::Tensor;
 
 /// AdaGrad. State: `s`.
@@ -18,7 +18,7 @@ pub struct AdaGradStep {
     /// What `s` is before the first step.
     pub initial: f64,
     /// Weight decay.
-    pub decay: Decay,
+    pub decay: WeightDecayTerm,
 }
 
 impl Step<1> for AdaGradStep {
@@ -65,8 +65,8 @@ impl TimedStep<1> for TimedAdaGrad {
         AdaGradStep {
             lr: self.first.lr / slowdown,
             decay: match self.first.decay {
-                Decay::Decoupled(rate) => Decay::Decoupled(rate / slowdown),
-                Decay::Cautious(rate) => Decay::Cautious(rate / slowdown),
+                WeightDecayTerm::Decoupled(rate) => WeightDecayTerm::Decoupled(rate / slowdown),
+                WeightDecayTerm::Cautious(rate) => WeightDecayTerm::Cautious(rate / slowdown),
                 decay => decay,
             },
             ..self.first

@@ -2,7 +2,7 @@
 
 use crate::lerp::{towards, towards_twin};
 use crate::step_count::bias_correction;
-use crate::{Decay, Number, Real, Step, StepCount, TimedStep};
+use crate::{Number, Real, Step, StepCount, TimedStep, WeightDecayTerm};
 use burn::tensor::Tensor;
 
 /// Adam. State: `m`, `v`.
@@ -23,7 +23,7 @@ pub struct AdamStep {
     rate: f64,
     /// ε c₂
     epsilon: f64,
-    decay: Decay,
+    decay: WeightDecayTerm,
 }
 
 impl AdamStep {
@@ -32,7 +32,7 @@ impl AdamStep {
         lr: f64,
         (beta_1, beta_2): (f64, f64),
         epsilon: f64,
-        decay: Decay,
+        decay: WeightDecayTerm,
         time: u64,
     ) -> Self {
         let root = bias_correction(beta_2, time).sqrt();
@@ -135,7 +135,7 @@ fn new_weight<const D: usize>(
     m: &Tensor<D>,
     v: Tensor<D>,
     (rate, epsilon): &(Number, Number),
-    decay: Decay,
+    decay: WeightDecayTerm,
 ) -> Tensor<D> {
     let update = rate.times(m.clone()) / epsilon.plus(v.sqrt());
     decay.of_weights(weight, m) - update
@@ -151,7 +151,7 @@ pub struct TimedAdam {
     /// ε
     pub epsilon: f64,
     /// Weight decay.
-    pub decay: Decay,
+    pub decay: WeightDecayTerm,
 }
 
 impl TimedAdam {

@@ -4,7 +4,6 @@
 pub mod ada_grad;
 pub mod adam;
 pub mod blend;
-pub mod decay;
 pub mod descend;
 #[cfg(feature = "flex")]
 mod flex;
@@ -22,11 +21,11 @@ pub mod step;
 mod step_count;
 pub mod sum_of_squares;
 mod tensor_list;
+pub mod weight_decay_term;
 
 pub use ada_grad::{AdaGradStep, TimedAdaGrad};
 pub use adam::{AdamStep, AmsGradStep, TimedAdam, TimedAmsGrad};
 pub use blend::{blend, blend_all};
-pub use decay::Decay;
 pub use descend::descend;
 pub use lerp::{lerp, lerp_all};
 pub use normalized::{Mean, NormMemory, NormalizedStep, TimedNormalized, UpdateMemory};
@@ -41,3 +40,4 @@ pub use step::{Step, TimedStep};
 pub use step_count::StepCount;
 pub use sum_of_squares::{SumOfSquares, sum_of_squares};
 pub use tensor_list::TensorList;
+pub use weight_decay_term::WeightDecayTerm;

@@ -2,7 +2,7 @@
 
 use crate::lerp::{towards, towards_twin};
 use crate::step_count;
-use crate::{Decay, Number, Real, Step, StepCount, TimedStep};
+use crate::{Number, Real, Step, StepCount, TimedStep, WeightDecayTerm};
 use burn::tensor::Tensor;
 
 /// A decaying mean, `β old + (1 − β) new`, and what it is divided by: `1 − βᵗ`, or 1.
@@ -84,11 +84,11 @@ pub enum UpdateMemory {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use burn_tricks_kernels::{Decay, NormMemory, NormalizedStep, Step};
+/// use burn_tricks_kernels::{WeightDecayTerm, NormMemory, NormalizedStep, Step};
 ///
 /// let device = Device::flex();
 /// let (weight, grad) = (Tensor::<1>::ones([3], &device), Tensor::<1>::ones([3], &device));
-/// let sign_sgd = NormalizedStep::new(0.1, Decay::None);
+/// let sign_sgd = NormalizedStep::new(0.1, WeightDecayTerm::None);
 /// let (weight, []) = sign_sgd.apply(weight, grad.clone(), None);
 ///
 /// let ada_grad = sign_sgd.with_norm(NormMemory::Sum { initial: 0.0 });
@@ -100,10 +100,10 @@ pub enum UpdateMemory {
 ///
 /// ```compile_fail,E0277
 /// # use burn::tensor::{Device, Tensor};
-/// # use burn_tricks_kernels::{Decay, NormMemory, NormalizedStep, Step};
+/// # use burn_tricks_kernels::{WeightDecayTerm, NormMemory, NormalizedStep, Step};
 /// # let device = Device::flex();
 /// # let (weight, grad) = (Tensor::<1>::ones([3], &device), Tensor::<1>::ones([3], &device));
-/// let ada_grad = NormalizedStep::new(0.1, Decay::None).with_norm(NormMemory::Sum { initial: 0.0 });
+/// let ada_grad = NormalizedStep::new(0.1, WeightDecayTerm::None).with_norm(NormMemory::Sum { initial: 0.0 });
 /// let (weight, []) = Step::<0>::apply(ada_grad, weight, grad, None);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -119,12 +119,12 @@ pub struct NormalizedStep<N = (), U = ()> {
     /// ε beside it.
     pub epsilon_outside: f64,
     /// Weight decay.
-    pub decay: Decay,
+    pub decay: WeightDecayTerm,
 }
 
 impl NormalizedStep {
     /// Sign SGD: nothing is remembered, and ε is 0.
-    pub fn new(lr: f64, decay: Decay) -> Self {
+    pub fn new(lr: f64, decay: WeightDecayTerm) -> Self {
         Self {
             lr,
             norm: (),

@@ -1,7 +1,7 @@
 //! RMSProp: plain, centred, with momentum, or both.
 
 use crate::lerp::{towards, towards_twin};
-use crate::{Decay, Real, Step};
+use crate::{Real, Step, WeightDecayTerm};
 use burn::tensor::Tensor;
 
 /// RMSProp. State: `v`, then `ḡ` if centred, then `b` with momentum; the const parameters say which.
@@ -27,7 +27,7 @@ pub struct RmsPropStep<const CENTERED: bool, const MOMENTUM: bool> {
     /// μ
     pub momentum: f64,
     /// Weight decay.
-    pub decay: Decay,
+    pub decay: WeightDecayTerm,
 }
 
 impl<const CENTERED: bool, const MOMENTUM: bool> RmsPropStep<CENTERED, MOMENTUM> {

@@ -1,6 +1,6 @@
 //! Stochastic gradient descent, plain and with two kinds of momentum.
 
-use crate::{Decay, Real, Step, StepCount, TimedStep};
+use crate::{Real, Step, StepCount, TimedStep, WeightDecayTerm};
 use burn::tensor::Tensor;
 
 /// Plain SGD.
@@ -13,7 +13,7 @@ pub struct SgdStep {
     /// η
     pub lr: f64,
     /// Weight decay.
-    pub decay: Decay,
+    pub decay: WeightDecayTerm,
 }
 
 impl Step<0> for SgdStep {
@@ -55,7 +55,7 @@ pub struct MomentumStep {
     /// Whether this is the first step, at which nothing is dampened.
     pub first: bool,
     /// Weight decay.
-    pub decay: Decay,
+    pub decay: WeightDecayTerm,
 }
 
 impl MomentumStep {
@@ -152,7 +152,7 @@ pub struct UpdateMomentumStep {
     /// Whether to look ahead: `w ← w + γ v − η g`, Keras's Nesterov.
     pub nesterov: bool,
     /// Weight decay.
-    pub decay: Decay,
+    pub decay: WeightDecayTerm,
 }
 
 impl Step<1> for UpdateMomentumStep {
@@ -182,7 +182,7 @@ impl Step<1> for UpdateMomentumStep {
             update.clone()
         };
         let weight = match self.decay {
-            Decay::Cautious(_) => self.decay.of_weights(weight, &update.clone().neg()),
+            WeightDecayTerm::Cautious(_) => self.decay.of_weights(weight, &update.clone().neg()),
             decay => decay.of_weights(weight, &update),
         };
         (weight + step, [update])

@@ -71,14 +71,14 @@
 
 use crate::held::Held;
 use crate::skipped_steps;
-use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
+use crate::weight_decay::{WeightDecayMode, WeightDecayRule};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{
     LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource, join_path,
 };
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, WeightDecayScope};
 use burn_tricks_kernels::{AdaGradStep, Skip, StepCount, TimedAdaGrad, TimedStep};
 
 /// Configuration of [`AdaGrad`]: Burn's options and defaults, and three of ours.
@@ -95,13 +95,13 @@ pub struct AdaGradConfig {
     pub initial_accumulator: f64,
     /// Weight decay, with λ ≥ 0. Default: none.
     pub weight_decay: Option<WeightDecayConfig>,
-    /// Where the decay enters. Default: [`DecayMode::Coupled`], as in Burn. Decoupled, it is `ηₜ λ`:
+    /// Where the decay enters. Default: [`WeightDecayMode::Coupled`], as in Burn. Decoupled, it is `ηₜ λ`:
     /// it falls with `lr_decay`.
-    #[config(default = "DecayMode::Coupled")]
-    pub decay_mode: DecayMode,
-    /// Which weights decay. Default: [`DecayScope::Every`], as in Burn.
-    #[config(default = "DecayScope::Every")]
-    pub decay_scope: DecayScope,
+    #[config(default = "WeightDecayMode::Coupled")]
+    pub weight_decay_mode: WeightDecayMode,
+    /// Which weights decay. Default: [`WeightDecayScope::Every`], as in Burn.
+    #[config(default = "WeightDecayScope::Every")]
+    pub weight_decay_scope: WeightDecayScope,
     /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
     /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
     /// [`skipped_steps`]. Default: no.
@@ -132,8 +132,8 @@ impl AdaGradConfig {
             lr_decay: ConfigError::non_negative("lr_decay", self.lr_decay)?,
             epsilon: ConfigError::positive("epsilon", self.epsilon)?,
             initial: ConfigError::non_negative("initial_accumulator", self.initial_accumulator)?,
-            weight_decay: WeightDecay::new(self.decay_mode, penalty).validated()?,
-            decay_scope: self.decay_scope,
+            weight_decay: WeightDecayRule::new(self.weight_decay_mode, penalty).validated()?,
+            weight_decay_scope: self.weight_decay_scope,
             skip_marked: self.skip_marked,
         })
     }
@@ -157,8 +157,8 @@ pub struct AdaGrad {
     lr_decay: f64,
     epsilon: f64,
     initial: f64,
-    weight_decay: WeightDecay,
-    decay_scope: DecayScope,
+    weight_decay: WeightDecayRule,
+    weight_decay_scope: WeightDecayScope,
     skip_marked: bool,
 }
 
@@ -191,7 +191,7 @@ impl Optimizer for AdaGrad {
                 lr,
                 epsilon: self.epsilon,
                 initial: self.initial,
-                decay: self.weight_decay.at(lr, self.decay_scope, D),
+                decay: self.weight_decay.at(lr, self.weight_decay_scope, D),
             },
             lr_decay: self.lr_decay,
         };

@@ -36,12 +36,12 @@
 //!
 //! ```
 //! use burn::optim::decay::WeightDecayConfig;
-//! use burn_tricks_optim::{AdamConfig, DecayScope};
+//! use burn_tricks_optim::{AdamConfig, WeightDecayScope};
 //!
 //! let optim = AdamConfig::torch()
 //!     .with_amsgrad(true)
 //!     .with_weight_decay(Some(WeightDecayConfig::new(1e-4)))
-//!     .with_decay_scope(DecayScope::Matrices)
+//!     .with_weight_decay_scope(WeightDecayScope::Matrices)
 //!     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
@@ -83,12 +83,12 @@
 
 use crate::moments::{AdamState, Moments};
 use crate::skipped_steps;
-use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
+use crate::weight_decay::{WeightDecayMode, WeightDecayRule};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, WeightDecayScope};
 use burn_tricks_kernels::Skip;
 
 /// Configuration of [`Adam`]: Burn's options and defaults, and two of ours.
@@ -108,12 +108,12 @@ pub struct AdamConfig {
     pub amsgrad: bool,
     /// Weight decay, with λ ≥ 0. Default: none.
     pub weight_decay: Option<WeightDecayConfig>,
-    /// Where the decay enters. Default: [`DecayMode::Coupled`], as in Burn.
-    #[config(default = "DecayMode::Coupled")]
-    pub decay_mode: DecayMode,
-    /// Which weights decay. Default: [`DecayScope::Every`], as in Burn.
-    #[config(default = "DecayScope::Every")]
-    pub decay_scope: DecayScope,
+    /// Where the decay enters. Default: [`WeightDecayMode::Coupled`], as in Burn.
+    #[config(default = "WeightDecayMode::Coupled")]
+    pub weight_decay_mode: WeightDecayMode,
+    /// Which weights decay. Default: [`WeightDecayScope::Every`], as in Burn.
+    #[config(default = "WeightDecayScope::Every")]
+    pub weight_decay_scope: WeightDecayScope,
     /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
     /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
     /// [`skipped_steps`]. Default: no.
@@ -142,8 +142,8 @@ impl AdamConfig {
             .map_or(0.0, |decay| decay.penalty.into());
         Ok(Adam {
             moments: Moments::new(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)?,
-            weight_decay: WeightDecay::new(self.decay_mode, penalty).validated()?,
-            decay_scope: self.decay_scope,
+            weight_decay: WeightDecayRule::new(self.weight_decay_mode, penalty).validated()?,
+            weight_decay_scope: self.weight_decay_scope,
             skip_marked: self.skip_marked,
         })
     }
@@ -165,8 +165,8 @@ impl AdamConfig {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adam {
     moments: Moments,
-    weight_decay: WeightDecay,
-    decay_scope: DecayScope,
+    weight_decay: WeightDecayRule,
+    weight_decay_scope: WeightDecayScope,
     skip_marked: bool,
 }
 
@@ -184,7 +184,7 @@ impl Optimizer for Adam {
         if let Skip::Known(true) = skip {
             return (tensor, state);
         }
-        let decay = self.weight_decay.at(lr, self.decay_scope, D);
+        let decay = self.weight_decay.at(lr, self.weight_decay_scope, D);
         self.moments.step(lr, decay, &skip, tensor, grad, state)
     }
 

@@ -35,12 +35,12 @@
 //! As large language models are trained, with biases and norms spared:
 //!
 //! ```
-//! use burn_tricks_optim::{AdamWConfig, DecayScope};
+//! use burn_tricks_optim::{AdamWConfig, WeightDecayScope};
 //!
 //! let optim = AdamWConfig::torch()
 //!     .with_beta_2(0.95)
 //!     .with_weight_decay(0.1)
-//!     .with_decay_scope(DecayScope::Matrices)
+//!     .with_weight_decay_scope(WeightDecayScope::Matrices)
 //!     .init()?;
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
@@ -74,12 +74,11 @@
 
 use crate::moments::{AdamState, Moments};
 use crate::skipped_steps;
-use crate::weight_decay::DecayScope;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError};
-use burn_tricks_kernels::{Decay, Skip};
+use burn_tricks_core::{Config, ConfigError, WeightDecayScope};
+use burn_tricks_kernels::{Skip, WeightDecayTerm};
 
 /// Configuration of [`AdamW`]: Burn's options and defaults, and one of ours.
 #[derive(Config, Debug)]
@@ -99,9 +98,9 @@ pub struct AdamWConfig {
     /// Whether to decay only where weight and mean gradient have one sign. Default: no.
     #[config(default = false)]
     pub cautious_weight_decay: bool,
-    /// Which weights decay. Default: [`DecayScope::Every`], as in Burn.
-    #[config(default = "DecayScope::Every")]
-    pub decay_scope: DecayScope,
+    /// Which weights decay. Default: [`WeightDecayScope::Every`], as in Burn.
+    #[config(default = "WeightDecayScope::Every")]
+    pub weight_decay_scope: WeightDecayScope,
     /// Whether to divide by the largest mean square so far. Default: no.
     #[config(default = false)]
     pub amsgrad: bool,
@@ -131,7 +130,7 @@ impl AdamWConfig {
             moments: Moments::new(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)?,
             weight_decay: ConfigError::non_negative("weight_decay", self.weight_decay)?,
             cautious: self.cautious_weight_decay,
-            decay_scope: self.decay_scope,
+            weight_decay_scope: self.weight_decay_scope,
             skip_marked: self.skip_marked,
         })
     }
@@ -155,7 +154,7 @@ pub struct AdamW {
     moments: Moments,
     weight_decay: f64,
     cautious: bool,
-    decay_scope: DecayScope,
+    weight_decay_scope: WeightDecayScope,
     skip_marked: bool,
 }
 
@@ -173,12 +172,12 @@ impl Optimizer for AdamW {
         if let Skip::Known(true) = skip {
             return (tensor, state);
         }
-        let spared = self.decay_scope == DecayScope::Matrices && D < 2;
+        let spared = !self.weight_decay_scope.includes(D);
         let decay = match lr * self.weight_decay {
-            _ if spared => Decay::None,
-            0.0 => Decay::None,
-            rate if self.cautious => Decay::Cautious(rate),
-            rate => Decay::Decoupled(rate),
+            _ if spared => WeightDecayTerm::None,
+            0.0 => WeightDecayTerm::None,
+            rate if self.cautious => WeightDecayTerm::Cautious(rate),
+            rate => WeightDecayTerm::Decoupled(rate),
         };
         self.moments.step(lr, decay, &skip, tensor, grad, state)
     }

@@ -19,9 +19,10 @@ pub mod weight_decay;
 pub use ada_grad::{AdaGrad, AdaGradConfig, AdaGradState};
 pub use adam::{Adam, AdamConfig};
 pub use adam_w::{AdamW, AdamWConfig};
+pub use burn_tricks_core::{ConfigError, NormScope, WeightDecayScope};
 pub use moments::AdamState;
 pub use normalized_gradient::{
-    Epsilon, Memory, Momentum, NormalizedGradient, NormalizedGradientConfig, Scope,
+    Epsilon, Memory, MomentumMemory, NormalizedGradient, NormalizedGradientConfig,
 };
 pub use normalized_gradient_state::NormalizedGradientState;
 pub use optimizer_record::{
@@ -30,7 +31,7 @@ pub use optimizer_record::{
 pub use optimizer_record_error::OptimizerRecordError;
 pub use rms_prop::{RmsProp, RmsPropConfig, RmsPropState};
 pub use sgd::{MomentumForm, Sgd, SgdConfig, SgdState};
-pub use weight_decay::{DecayMode, DecayScope, WeightDecay};
+pub use weight_decay::{WeightDecayMode, WeightDecayRule};
 
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::{ModuleOptimizer, Optimizer};

@@ -4,7 +4,7 @@ use crate::held::Held;
 use burn::optim::{RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::ConfigError;
-use burn_tricks_kernels::{Decay, Skip, StepCount, TimedAdam, TimedAmsGrad, TimedStep};
+use burn_tricks_kernels::{Skip, StepCount, TimedAdam, TimedAmsGrad, TimedStep, WeightDecayTerm};
 
 /// The state of [`Adam`](crate::Adam) and [`AdamW`](crate::AdamW) for one parameter, in the layout of
 /// Burn's own record: `momentum.time`, `momentum.moment_1`, `momentum.moment_2` and, for AMSGrad,
@@ -78,7 +78,7 @@ impl Moments {
     pub(crate) fn step<const D: usize>(
         self,
         lr: f64,
-        decay: Decay,
+        decay: WeightDecayTerm,
         skip: &Skip,
         weight: Tensor<D>,
         grad: Tensor<D>,

@@ -5,11 +5,11 @@
 //!
 //! | norm over | [`Memory::None`] | [`Memory::Sum`] | [`Memory::Decay`] |
 //! | --- | --- | --- | --- |
-//! | each element ([`Scope::Element`]) | sign SGD | AdaGrad | RMSProp |
-//! | each tensor ([`Scope::Tensor`]) | normalised gradient descent, layer by layer | AdaGrad-Norm | layer-wise RMSProp |
+//! | each element ([`NormScope::Element`]) | sign SGD | AdaGrad | RMSProp |
+//! | each tensor ([`NormScope::Tensor`]) | normalised gradient descent, layer by layer | AdaGrad-Norm | layer-wise RMSProp |
 //! | the whole model | normalised gradient descent: `burn_tricks_grad::NormalizeGrad` before plain SGD | | |
 //!
-//! With [`Momentum::OfGradient`] and bias correction the element/decay corner is Adam.
+//! With [`MomentumMemory::OfGradient`] and bias correction the element/decay corner is Adam.
 //!
 //! ```text
 //! g ← g + λ w                                     coupled weight decay
@@ -30,13 +30,13 @@
 //! use burn::nn::LinearConfig;
 //! use burn::optim::{GradientsParams, ModuleOptimizer};
 //! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::{NormalizedGradientConfig, Scope};
+//! use burn_tricks_optim::{NormalizedGradientConfig, NormScope};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let device = Device::flex().autodiff();
 //! let model = LinearConfig::new(4, 2).init(&device);
 //! let mut optim: ModuleOptimizer = NormalizedGradientConfig::new()
-//!     .with_scope(Scope::Tensor)
+//!     .with_scope(NormScope::Tensor)
 //!     .init()?;
 //!
 //! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
@@ -50,14 +50,14 @@
 //! AdaGrad that forgets, with decoupled decay:
 //!
 //! ```
-//! use burn_tricks_optim::{Epsilon, Memory, Momentum, NormalizedGradientConfig, WeightDecay};
+//! use burn_tricks_optim::{Epsilon, Memory, MomentumMemory, NormalizedGradientConfig, WeightDecayRule};
 //!
 //! let optim = NormalizedGradientConfig::new()
 //!     .with_memory(Memory::Decay { beta: 0.99 })
 //!     .with_bias_correction(true)
-//!     .with_momentum(Momentum::OfUpdate { mu: 0.9 })
+//!     .with_momentum(MomentumMemory::OfUpdate { mu: 0.9 })
 //!     .with_epsilon(Epsilon::OutsideRoot(1e-8))
-//!     .with_weight_decay(WeightDecay::Decoupled(1e-2))
+//!     .with_weight_decay(WeightDecayRule::Decoupled(1e-2))
 //!     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
@@ -71,8 +71,8 @@
 //!
 //! # Cost
 //!
-//! One tensor of the parameter's size for the memory of [`Scope::Element`] (one number for
-//! [`Scope::Tensor`]), one more with momentum, none for the corners without either.
+//! One tensor of the parameter's size for the memory of [`NormScope::Element`] (one number for
+//! [`NormScope::Tensor`]), one more with momentum, none for the corners without either.
 //!
 //! # Differences
 //!
@@ -102,24 +102,15 @@
 use crate::NormalizedGradientState;
 use crate::held::Held;
 use crate::skipped_steps;
-use crate::weight_decay::{DecayScope, WeightDecay};
+use crate::weight_decay::WeightDecayRule;
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, NormScope, WeightDecayScope};
 use burn_tricks_kernels::{
     Mean, NormMemory, NormalizedStep, Skip, Step, StepCount, TimedNormalized, TimedStep,
     UpdateMemory,
 };
 use serde::{Deserialize, Serialize};
-
-/// Over which numbers the norm is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Scope {
-    /// Each element by itself: its magnitude.
-    Element,
-    /// All elements of a parameter together: their Euclidean norm.
-    Tensor,
-}
 
 /// How long the norm remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -139,7 +130,7 @@ pub enum Memory {
 /// What the momentum is a memory of.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub enum Momentum {
+pub enum MomentumMemory {
     /// No momentum.
     None,
     /// A decaying mean of gradients, normalised after averaging, as in Adam.
@@ -166,15 +157,15 @@ pub enum Epsilon {
 /// Configuration of [`NormalizedGradient`]. The default is sign SGD: every element, no memory.
 #[derive(Config, Debug, PartialEq)]
 pub struct NormalizedGradientConfig {
-    /// Over which numbers the norm is taken. Default: [`Scope::Element`].
-    #[config(default = "Scope::Element")]
-    pub scope: Scope,
+    /// Over which numbers the norm is taken. Default: [`NormScope::Element`].
+    #[config(default = "NormScope::Element")]
+    pub scope: NormScope,
     /// How long the norm remembers. Default: [`Memory::None`].
     #[config(default = "Memory::None")]
     pub memory: Memory,
-    /// What the momentum is a memory of. Default: [`Momentum::None`].
-    #[config(default = "Momentum::None")]
-    pub momentum: Momentum,
+    /// What the momentum is a memory of. Default: [`MomentumMemory::None`].
+    #[config(default = "MomentumMemory::None")]
+    pub momentum: MomentumMemory,
     /// Whether decaying means, which start at zero, are divided by `1 − βᵗ`. Default: no.
     #[config(default = false)]
     pub bias_correction: bool,
@@ -186,11 +177,11 @@ pub struct NormalizedGradientConfig {
     #[config(default = 0.0)]
     pub initial_accumulator: f64,
     /// A pull towards zero. Default: none.
-    #[config(default = "WeightDecay::None")]
-    pub weight_decay: WeightDecay,
-    /// Which weights the decay pulls. Default: [`DecayScope::Every`].
-    #[config(default = "DecayScope::Every")]
-    pub decay_scope: DecayScope,
+    #[config(default = "WeightDecayRule::None")]
+    pub weight_decay: WeightDecayRule,
+    /// Which weights the decay pulls. Default: [`WeightDecayScope::Every`].
+    #[config(default = "WeightDecayScope::Every")]
+    pub weight_decay_scope: WeightDecayScope,
     /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
     /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
     /// [`skipped_steps`]. Default: no.
@@ -209,7 +200,7 @@ impl NormalizedGradientConfig {
     /// AdaGrad-Norm: one accumulated norm per parameter tensor.
     pub fn adagrad_norm() -> Self {
         Self::new()
-            .with_scope(Scope::Tensor)
+            .with_scope(NormScope::Tensor)
             .with_memory(Memory::Sum)
     }
 
@@ -223,24 +214,32 @@ impl NormalizedGradientConfig {
     /// Adam with the paper's β₁ = 0.9, β₂ = 0.999 and ε = 1e-8.
     pub fn adam() -> Self {
         Self::rms_prop(0.999)
-            .with_momentum(Momentum::OfGradient { beta: 0.9 })
+            .with_momentum(MomentumMemory::OfGradient { beta: 0.9 })
             .with_bias_correction(true)
     }
 
     /// Normalised gradient descent, layer by layer: `w ← w − η g/‖g‖` with the norm over each tensor. For the
     /// norm over the whole model put `burn_tricks_grad::NormalizeGrad` in front of plain SGD.
     pub fn lesson() -> Self {
-        Self::new().with_scope(Scope::Tensor)
+        Self::new().with_scope(NormScope::Tensor)
     }
 
     /// The optimizer of one parameter, for combinators and `ModuleOptimizer::with_group`.
     ///
     /// # Errors
     ///
-    /// If a decay rate lies outside `[0, 1)`; if ε, a weight decay or the initial accumulator is
+    /// If the scope is [`NormScope::Model`]; if a decay rate lies outside `[0, 1)`; if ε, a weight decay or the initial accumulator is
     /// negative or not finite; if an initial accumulator is given without a memory or together with
     /// bias correction; if bias correction is asked for where no mean decays.
     pub fn build(&self) -> Result<NormalizedGradient, ConfigError> {
+        if self.scope == NormScope::Model {
+            return Err(ConfigError::new(
+                "scope",
+                "be `Tensor` or `Element`, since an optimizer sees one parameter at a time (over the whole \
+                 model, divide with `NormalizeGradConfig` before the step)",
+                self.scope,
+            ));
+        }
         let memory_decays = if let Memory::Decay { beta } = self.memory {
             ConfigError::decay_rate("memory.beta", beta)?;
             true
@@ -248,12 +247,12 @@ impl NormalizedGradientConfig {
             false
         };
         let momentum_decays = match self.momentum {
-            Momentum::None => false,
-            Momentum::OfGradient { beta } => {
+            MomentumMemory::None => false,
+            MomentumMemory::OfGradient { beta } => {
                 ConfigError::decay_rate("momentum.beta", beta)?;
                 true
             }
-            Momentum::OfUpdate { mu } => {
+            MomentumMemory::OfUpdate { mu } => {
                 ConfigError::decay_rate("momentum.mu", mu)?;
                 false
             }
@@ -323,8 +322,11 @@ impl Optimizer for NormalizedGradient {
             momentum: None,
         });
         match self.config.scope {
-            Scope::Element => self.step_of_elements(lr, &skip, tensor, grad, state),
-            Scope::Tensor => self.step_of_tensor(lr, &skip, tensor, grad, state),
+            NormScope::Element => self.step_of_elements(lr, &skip, tensor, grad, state),
+            // `Model` is refused by `build`.
+            NormScope::Tensor | NormScope::Model => {
+                self.step_of_tensor(lr, &skip, tensor, grad, state)
+            }
         }
     }
 
@@ -352,7 +354,7 @@ impl NormalizedGradient {
         let step = NormalizedStep {
             epsilon_inside,
             epsilon_outside,
-            ..NormalizedStep::new(lr, config.weight_decay.at(lr, config.decay_scope, D))
+            ..NormalizedStep::new(lr, config.weight_decay.at(lr, config.weight_decay_scope, D))
         };
         let initial = config.initial_accumulator;
         let norm = match config.memory {
@@ -364,9 +366,9 @@ impl NormalizedGradient {
             }),
         };
         let update = match config.momentum {
-            Momentum::None => None,
-            Momentum::OfGradient { beta } => Some(UpdateMemory::OfGradient(self.mean(beta))),
-            Momentum::OfUpdate { mu } => Some(UpdateMemory::OfUpdate(mu)),
+            MomentumMemory::None => None,
+            MomentumMemory::OfGradient { beta } => Some(UpdateMemory::OfGradient(self.mean(beta))),
+            MomentumMemory::OfUpdate { mu } => Some(UpdateMemory::OfUpdate(mu)),
         };
         let accumulator = state
             .accumulator

@@ -13,8 +13,8 @@ use burn_tricks_kernels::StepCount;
 pub struct NormalizedGradientState<const D: usize> {
     /// The number of steps taken.
     pub(crate) time: StepCount,
-    /// The squared norms, summed or averaged: the parameter's shape for `Scope::Element`, one
-    /// element (`[1, 1, ..]`) for `Scope::Tensor`.
+    /// The squared norms, summed or averaged: the parameter's shape for `NormScope::Element`, one
+    /// element (`[1, 1, ..]`) for `NormScope::Tensor`.
     pub(crate) accumulator: Option<Held<D>>,
     /// The mean gradient or the running update.
     pub(crate) momentum: Option<Held<D>>,

@@ -1,12 +1,13 @@
 //! The normalised-gradient step where all elements of a tensor share a norm.
 
 use crate::held::Held;
-use crate::normalized_gradient::{Epsilon, Memory, Momentum, NormalizedGradient};
+use crate::normalized_gradient::{Epsilon, Memory, MomentumMemory, NormalizedGradient};
 use crate::normalized_gradient_state::NormalizedGradientState;
 use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::accumulation_dtype;
 use burn_tricks_kernels::{
-    Decay, Number, Skip, StepCount, SumOfSquares, TensorList, blend, descend, lerp, sum_of_squares,
+    Number, Skip, StepCount, SumOfSquares, TensorList, WeightDecayTerm, blend, descend, lerp,
+    sum_of_squares,
 };
 
 impl NormalizedGradient {
@@ -21,16 +22,16 @@ impl NormalizedGradient {
     ) -> (Tensor<D>, Option<NormalizedGradientState<D>>) {
         let config = &self.config;
         let time = state.time.begun();
-        let decay = config.weight_decay.at(lr, config.decay_scope, D);
+        let decay = config.weight_decay.at(lr, config.weight_decay_scope, D);
         let grad = match decay {
-            Decay::Coupled(_) => {
+            WeightDecayTerm::Coupled(_) => {
                 let wide = accumulation_dtype(weight.dtype());
                 decay.of_grads(grad.cast(wide), &weight.clone().cast(wide))
             }
             _ => grad,
         };
         let mut old_momentum = match (config.momentum, state.momentum) {
-            (Momentum::None, _) => None,
+            (MomentumMemory::None, _) => None,
             (_, Some(held)) => Some(held.beside(&weight, "momentum")),
             (_, None) => Some(wide_zeros(&weight)),
         };
@@ -52,7 +53,7 @@ impl NormalizedGradient {
 
         // What is divided, and by what it must be divided besides: the bias correction.
         let (direction, correction) = match (config.momentum, old_momentum.take()) {
-            (Momentum::OfGradient { beta }, Some(old)) => {
+            (MomentumMemory::OfGradient { beta }, Some(old)) => {
                 let direction = lerp(old, grad, 1.0 - beta);
                 (direction, self.correction(beta, &time))
             }
@@ -70,11 +71,11 @@ impl NormalizedGradient {
             (_, None) => self.divisor_of_norm(correction.under(own_norm(&direction))),
         };
         let keep = match decay {
-            Decay::Decoupled(rate) => 1.0 - rate,
+            WeightDecayTerm::Decoupled(rate) => 1.0 - rate,
             _ => 1.0,
         };
         let (weight, momentum) = match (config.momentum, old_momentum) {
-            (Momentum::OfUpdate { mu }, Some(old)) => {
+            (MomentumMemory::OfUpdate { mu }, Some(old)) => {
                 let update = descend(old, mu, direction, 1.0, &divisor);
                 let weight = blend(weight, keep, update.clone(), -lr);
                 (weight, Some(update))
@@ -84,7 +85,7 @@ impl NormalizedGradient {
                     Number::Known(correction) => (lr / correction, divisor),
                     on_device => (lr, on_device.times(divisor)),
                 };
-                let kept = (momentum != Momentum::None).then(|| direction.clone());
+                let kept = (momentum != MomentumMemory::None).then(|| direction.clone());
                 (descend(weight, keep, direction, -rate, &divisor), kept)
             }
         };

@@ -77,15 +77,15 @@
 
 use crate::held::Held;
 use crate::skipped_steps;
-use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
+use crate::weight_decay::{WeightDecayMode, WeightDecayRule};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{
     LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource, join_path,
 };
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError};
-use burn_tricks_kernels::{Decay, RmsPropStep, Skip, Step};
+use burn_tricks_core::{Config, ConfigError, WeightDecayScope};
+use burn_tricks_kernels::{RmsPropStep, Skip, Step, WeightDecayTerm};
 
 /// Configuration of [`RmsProp`]: Burn's options and defaults, and two of ours.
 #[derive(Config, Debug)]
@@ -104,12 +104,12 @@ pub struct RmsPropConfig {
     pub centered: bool,
     /// Weight decay, with λ ≥ 0. Default: none.
     pub weight_decay: Option<WeightDecayConfig>,
-    /// Where the decay enters. Default: [`DecayMode::Coupled`], as in Burn.
-    #[config(default = "DecayMode::Coupled")]
-    pub decay_mode: DecayMode,
-    /// Which weights decay. Default: [`DecayScope::Every`], as in Burn.
-    #[config(default = "DecayScope::Every")]
-    pub decay_scope: DecayScope,
+    /// Where the decay enters. Default: [`WeightDecayMode::Coupled`], as in Burn.
+    #[config(default = "WeightDecayMode::Coupled")]
+    pub weight_decay_mode: WeightDecayMode,
+    /// Which weights decay. Default: [`WeightDecayScope::Every`], as in Burn.
+    #[config(default = "WeightDecayScope::Every")]
+    pub weight_decay_scope: WeightDecayScope,
     /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
     /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
     /// [`skipped_steps`]. Default: no.
@@ -141,8 +141,8 @@ impl RmsPropConfig {
             momentum: ConfigError::decay_rate("momentum", self.momentum)?,
             epsilon: ConfigError::positive("epsilon", self.epsilon)?,
             centered: self.centered,
-            weight_decay: WeightDecay::new(self.decay_mode, penalty).validated()?,
-            decay_scope: self.decay_scope,
+            weight_decay: WeightDecayRule::new(self.weight_decay_mode, penalty).validated()?,
+            weight_decay_scope: self.weight_decay_scope,
             skip_marked: self.skip_marked,
         })
     }
@@ -167,8 +167,8 @@ pub struct RmsProp {
     momentum: f64,
     epsilon: f64,
     centered: bool,
-    weight_decay: WeightDecay,
-    decay_scope: DecayScope,
+    weight_decay: WeightDecayRule,
+    weight_decay_scope: WeightDecayScope,
     skip_marked: bool,
 }
 
@@ -186,7 +186,7 @@ impl RmsProp {
     fn numbers<const CENTERED: bool, const MOMENTUM: bool>(
         &self,
         lr: f64,
-        decay: Decay,
+        decay: WeightDecayTerm,
     ) -> RmsPropStep<CENTERED, MOMENTUM> {
         RmsPropStep {
             lr,
@@ -212,7 +212,7 @@ impl Optimizer for RmsProp {
         if let Skip::Known(true) = skip {
             return (weight, state);
         }
-        let decay = self.weight_decay.at(lr, self.decay_scope, D);
+        let decay = self.weight_decay.at(lr, self.weight_decay_scope, D);
         // What a record lacks, because it was made with other settings, starts at 0.
         let or_zero = |held: Option<Held<D>>, field, like: &Tensor<D>| match held {
             Some(held) => held.beside(&weight, field),

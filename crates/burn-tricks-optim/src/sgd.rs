@@ -38,13 +38,13 @@
 //!
 //! ```
 //! use burn::optim::decay::WeightDecayConfig;
-//! use burn_tricks_optim::{DecayMode, DecayScope, SgdConfig};
+//! use burn_tricks_optim::{WeightDecayMode, WeightDecayScope, SgdConfig};
 //!
 //! let optim = SgdConfig::lesson()
 //!     .with_momentum_factor(0.5)
 //!     .with_weight_decay(Some(WeightDecayConfig::new(1e-3)))
-//!     .with_decay_mode(DecayMode::Decoupled)
-//!     .with_decay_scope(DecayScope::Matrices)
+//!     .with_weight_decay_mode(WeightDecayMode::Decoupled)
+//!     .with_weight_decay_scope(WeightDecayScope::Matrices)
 //!     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
@@ -81,7 +81,7 @@
 
 use crate::held::Held;
 use crate::skipped_steps;
-use crate::weight_decay::{DecayMode, DecayScope, WeightDecay};
+use crate::weight_decay::{WeightDecayMode, WeightDecayRule};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
@@ -89,7 +89,7 @@ use burn::optim::{
     LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource, join_path,
 };
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, WeightDecayScope};
 use burn_tricks_kernels::{
     MomentumStep, SgdStep, Skip, Step, StepCount, TimedMomentum, TimedStep, UpdateMomentumStep,
 };
@@ -109,12 +109,12 @@ pub enum MomentumForm {
 pub struct SgdConfig {
     /// Weight decay, with λ ≥ 0. Default: none.
     pub weight_decay: Option<WeightDecayConfig>,
-    /// Where the decay enters. Default: [`DecayMode::Coupled`], as in Burn.
-    #[config(default = "DecayMode::Coupled")]
-    pub decay_mode: DecayMode,
-    /// Which weights decay. Default: [`DecayScope::Every`], as in Burn.
-    #[config(default = "DecayScope::Every")]
-    pub decay_scope: DecayScope,
+    /// Where the decay enters. Default: [`WeightDecayMode::Coupled`], as in Burn.
+    #[config(default = "WeightDecayMode::Coupled")]
+    pub weight_decay_mode: WeightDecayMode,
+    /// Which weights decay. Default: [`WeightDecayScope::Every`], as in Burn.
+    #[config(default = "WeightDecayScope::Every")]
+    pub weight_decay_scope: WeightDecayScope,
     /// Momentum, with a factor in `[0, 1]`. Default: none. Burn's `MomentumConfig::new()` dampens.
     pub momentum: Option<MomentumConfig>,
     /// What the momentum sums up. Default: [`MomentumForm::OfGradient`], as in Burn.
@@ -183,8 +183,8 @@ impl SgdConfig {
             dampening: momentum.dampening,
             nesterov: momentum.nesterov,
             form: self.momentum_form,
-            weight_decay: WeightDecay::new(self.decay_mode, penalty).validated()?,
-            decay_scope: self.decay_scope,
+            weight_decay: WeightDecayRule::new(self.weight_decay_mode, penalty).validated()?,
+            weight_decay_scope: self.weight_decay_scope,
             skip_marked: self.skip_marked,
         })
     }
@@ -215,8 +215,8 @@ pub struct Sgd {
     dampening: f64,
     nesterov: bool,
     form: MomentumForm,
-    weight_decay: WeightDecay,
-    decay_scope: DecayScope,
+    weight_decay: WeightDecayRule,
+    weight_decay_scope: WeightDecayScope,
     skip_marked: bool,
 }
 
@@ -257,7 +257,7 @@ impl Optimizer for Sgd {
         if let Skip::Known(true) = skip {
             return (tensor, state);
         }
-        let decay = self.weight_decay.at(lr, self.decay_scope, D);
+        let decay = self.weight_decay.at(lr, self.weight_decay_scope, D);
         if momentum == 0.0 {
             let step = SgdStep { lr, decay };
             let (tensor, []) = step.apply_unless(&skip, tensor, grad, None);

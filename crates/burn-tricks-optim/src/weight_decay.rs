@@ -8,22 +8,22 @@
 //!
 //! Biases and the gains of normalisation layers are usually left out (timm, nanoGPT): they are few,
 //! do not overfit, and a gain pulled to 0 switches its layer off. Burn keeps them as vectors, so that
-//! [`DecayScope::Matrices`] finds them by their rank.
+//! [`WeightDecayScope::Matrices`] finds them by their rank.
 //!
 //! ```
-//! use burn_tricks_optim::{AdamWConfig, DecayScope};
+//! use burn_tricks_optim::{AdamWConfig, WeightDecayScope};
 //!
-//! let optim = AdamWConfig::torch().with_decay_scope(DecayScope::Matrices).init()?;
+//! let optim = AdamWConfig::torch().with_weight_decay_scope(WeightDecayScope::Matrices).init()?;
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 
-use burn_tricks_core::ConfigError;
-use burn_tricks_kernels::Decay;
+use burn_tricks_core::{ConfigError, WeightDecayScope};
+use burn_tricks_kernels::WeightDecayTerm;
 use serde::{Deserialize, Serialize};
 
 /// A pull of every weight towards zero, with a rate λ ≥ 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum WeightDecay {
+pub enum WeightDecayRule {
     /// No decay.
     None,
     /// `g ← g + λ w` before everything else, as an L2 penalty `λ/2 ‖w‖²` on the loss would do: the
@@ -35,29 +35,19 @@ pub enum WeightDecay {
 
 /// Where the decay enters a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DecayMode {
+pub enum WeightDecayMode {
     /// In the gradient: `g ← g + λ w`.
     Coupled,
     /// Beside the step: `w ← w − η λ w`.
     Decoupled,
 }
 
-/// Which weights decay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DecayScope {
-    /// All that have a gradient, as in Burn and PyTorch.
-    Every,
-    /// Those of two dimensions or more: not biases, nor the gains and offsets of normalisation
-    /// layers.
-    Matrices,
-}
-
-impl WeightDecay {
-    pub(crate) fn new(mode: DecayMode, rate: f64) -> Self {
+impl WeightDecayRule {
+    pub(crate) fn new(mode: WeightDecayMode, rate: f64) -> Self {
         match mode {
             _ if rate == 0.0 => Self::None,
-            DecayMode::Coupled => Self::Coupled(rate),
-            DecayMode::Decoupled => Self::Decoupled(rate),
+            WeightDecayMode::Coupled => Self::Coupled(rate),
+            WeightDecayMode::Decoupled => Self::Decoupled(rate),
         }
     }
 
@@ -69,14 +59,14 @@ impl WeightDecay {
     }
 
     /// For one step with learning rate `lr` of a weight of `rank` dimensions.
-    pub(crate) fn at(self, lr: f64, scope: DecayScope, rank: usize) -> Decay {
-        if scope == DecayScope::Matrices && rank < 2 {
-            return Decay::None;
+    pub(crate) fn at(self, lr: f64, scope: WeightDecayScope, rank: usize) -> WeightDecayTerm {
+        if !scope.includes(rank) {
+            return WeightDecayTerm::None;
         }
         match self {
-            Self::Coupled(rate) if rate > 0.0 => Decay::Coupled(rate),
-            Self::Decoupled(rate) if rate > 0.0 => Decay::Decoupled(lr * rate),
-            _ => Decay::None,
+            Self::Coupled(rate) if rate > 0.0 => WeightDecayTerm::Coupled(rate),
+            Self::Decoupled(rate) if rate > 0.0 => WeightDecayTerm::Decoupled(lr * rate),
+            _ => WeightDecayTerm::None,
         }
     }
 }

@@ -62,7 +62,7 @@ use burn::module::ParamGroup;
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// The rate of a `ModuleLrScheduler`'s base group. Made by [`BaseRate::new`].
+/// The rate of a `ModuleLrScheduler`'s base group. Made by [`BaseRate::init`].
 #[derive(Clone)]
 pub struct BaseRate {
     inner: ModuleLrScheduler,
@@ -75,7 +75,7 @@ impl BaseRate {
     ///
     /// If `inner` has groups of parameters with schedules of their own, see the
     /// [module documentation](self).
-    pub fn new(inner: ModuleLrScheduler) -> Result<Self, ConfigError> {
+    pub fn init(inner: ModuleLrScheduler) -> Result<Self, ConfigError> {
         if has_groups(&inner) {
             return Err(ConfigError::new(
                 "groups",

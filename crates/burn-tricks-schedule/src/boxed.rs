@@ -6,13 +6,13 @@
 //! # Example
 //!
 //! ```
-//! use burn_tricks_schedule::{Boxed, CosineConfig, LinearConfig, LrSchedulerExt, WarmupConfig};
+//! use burn_tricks_schedule::{Boxed, CosineConfig, LinearRampConfig, LrSchedulerExt, WarmupConfig};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! # let name = "cosine";
 //! let schedule: Boxed = match name {
 //!     "cosine" => CosineConfig::new(0.1, 900).init()?.boxed(),
-//!     _ => LinearConfig::new(0.1, 0.0, 900).init()?.boxed(),
+//!     _ => LinearRampConfig::new(0.1, 0.0, 900).init()?.boxed(),
 //! };
 //! let schedule = schedule.with_warmup(WarmupConfig::new(100))?;
 //! # Ok(())

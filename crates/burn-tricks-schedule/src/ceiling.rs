@@ -8,10 +8,10 @@
 //!
 //! ```
 //! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::{LinearConfig, LrSchedulerExt};
+//! use burn_tricks_schedule::{LinearRampConfig, LrSchedulerExt};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = LinearConfig::new(1.0, 0.0, 4).init()?.at_most(0.5)?;
+//! let mut schedule = LinearRampConfig::new(1.0, 0.0, 4).init()?.at_most(0.5)?;
 //! let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
 //! assert_eq!(rates, [0.5, 0.5, 0.5, 0.25, 0.0]);
 //! # Ok(())
@@ -57,7 +57,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A schedule with a largest rate. Made by [`Ceiling::new`].
+/// A schedule with a largest rate. Made by [`Ceiling::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ceiling<S> {
     inner: S,
@@ -70,7 +70,7 @@ impl<S> Ceiling<S> {
     /// # Errors
     ///
     /// If `ceiling` is negative or not finite.
-    pub fn new(inner: S, ceiling: LearningRate) -> Result<Self, ConfigError> {
+    pub fn init(inner: S, ceiling: LearningRate) -> Result<Self, ConfigError> {
         ConfigError::non_negative("ceiling", ceiling)?;
         Ok(Self { inner, ceiling })
     }

@@ -25,7 +25,7 @@
 //! use burn_tricks_schedule::{CosineConfig, Run};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let run = Run::new(20, 150)?;
+//! let run = Run::init(20, 150)?;
 //! let schedule = CosineConfig::new(0.1, run.fraction(0.9)?).with_min_lr(0.001).init()?;
 //! # Ok(())
 //! # }

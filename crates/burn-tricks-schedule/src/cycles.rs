@@ -43,7 +43,7 @@
 //! [`PerEpoch`]: crate::PerEpoch
 
 use crate::{
-    Cosine, ExponentialDecay, InverseSqrt, Linear, MultiStep, Polynomial, WarmupStableDecay,
+    Cosine, ExponentialDecay, InverseSqrt, LinearRamp, MultiStep, Polynomial, WarmupStableDecay,
 };
 use burn::lr_scheduler::constant::ConstantLr;
 
@@ -82,7 +82,7 @@ without_cycles!(
     Cosine,
     ExponentialDecay,
     InverseSqrt,
-    Linear,
+    LinearRamp,
     MultiStep,
     Polynomial,
     WarmupStableDecay,

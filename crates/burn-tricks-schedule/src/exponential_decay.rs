@@ -33,11 +33,11 @@
 //! A fall by half every 1000 steps, smoothly, never below 1e-5:
 //!
 //! ```
-//! use burn_tricks_schedule::{DecayUnit, ExponentialDecayConfig};
+//! use burn_tricks_schedule::{LrDecayUnit, ExponentialDecayConfig};
 //!
 //! let schedule = ExponentialDecayConfig::new(1e-2)
 //!     .with_gamma(0.5)
-//!     .with_unit(DecayUnit::SmoothEpochs { steps: 1000 })
+//!     .with_unit(LrDecayUnit::SmoothEpochs { steps: 1000 })
 //!     .with_floor(Some(1e-5))
 //!     .init()?;
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
@@ -57,7 +57,7 @@
 //! - Burn's `ExponentialLrScheduler` decays per step only, refuses η₀ > 1, multiplies step by step and
 //!   starts from η₀/γ, so that its first value is η₀ up to rounding.
 //! - PyTorch's `ExponentialLR` decays whenever its `step` is called, by convention once per epoch:
-//!   [`DecayUnit::Epochs`].
+//!   [`LrDecayUnit::Epochs`].
 //! - optax's `exponential_decay` is smooth unless `staircase=True`; its `end_value` is our floor.
 //!
 //! # Suggested values
@@ -77,7 +77,7 @@ use serde::{Deserialize, Serialize};
 /// What t counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub enum DecayUnit {
+pub enum LrDecayUnit {
     /// Optimizer steps: the rate falls at each.
     Steps,
     /// Whole epochs: the rate falls from one epoch to the next and is constant in between.
@@ -100,20 +100,20 @@ pub struct ExponentialDecayConfig {
     /// γ in `(0, 1]`, the factor per unit of time. Default: 0.98, a choice for epochs.
     #[config(default = 0.98)]
     pub gamma: f64,
-    /// What t counts. Default: [`DecayUnit::Steps`].
-    #[config(default = "DecayUnit::Steps")]
-    pub unit: DecayUnit,
+    /// What t counts. Default: [`LrDecayUnit::Steps`].
+    #[config(default = "LrDecayUnit::Steps")]
+    pub unit: LrDecayUnit,
     /// The smallest rate, in `[0, η₀]`. Default: none.
     #[config(default = "None")]
     pub floor: Option<f64>,
 }
 
 impl ExponentialDecayConfig {
-    /// Decays once per epoch of `steps` optimizer steps: [`DecayUnit::Epochs`].
+    /// Decays once per epoch of `steps` optimizer steps: [`LrDecayUnit::Epochs`].
     ///
     /// For `n` batches and gradients accumulated over `k` of them, `steps` is `n.div_ceil(k)`.
     pub fn with_steps_per_epoch(self, steps: usize) -> Self {
-        self.with_unit(DecayUnit::Epochs { steps })
+        self.with_unit(LrDecayUnit::Epochs { steps })
     }
 
     /// The schedule, before its first step.
@@ -128,8 +128,8 @@ impl ExponentialDecayConfig {
             return Err(ConfigError::new("gamma", "lie in (0, 1]", self.gamma));
         }
         match self.unit {
-            DecayUnit::Steps => {}
-            DecayUnit::Epochs { steps } | DecayUnit::SmoothEpochs { steps } => {
+            LrDecayUnit::Steps => {}
+            LrDecayUnit::Epochs { steps } | LrDecayUnit::SmoothEpochs { steps } => {
                 ConfigError::at_least_one("steps_per_epoch", steps)?;
             }
         }
@@ -157,9 +157,9 @@ impl ExponentialDecay {
     /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
     pub fn at(&self, step: u64) -> LearningRate {
         let t = match self.config.unit {
-            DecayUnit::Steps => step as f64,
-            DecayUnit::Epochs { steps } => (step / steps as u64) as f64,
-            DecayUnit::SmoothEpochs { steps } => step as f64 / steps as f64,
+            LrDecayUnit::Steps => step as f64,
+            LrDecayUnit::Epochs { steps } => (step / steps as u64) as f64,
+            LrDecayUnit::SmoothEpochs { steps } => step as f64 / steps as f64,
         };
         let rate = self.config.initial_lr * self.config.gamma.powf(t);
         rate.max(self.config.floor.unwrap_or(0.0))

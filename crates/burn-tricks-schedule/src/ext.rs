@@ -45,27 +45,27 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
         Ok(Sequence::new(self, milestone, next))
     }
 
-    /// Stepped once per epoch: see [`PerEpoch::new`].
+    /// Stepped once per epoch: see [`PerEpoch::init`].
     fn per_epoch(self, steps_per_epoch: usize) -> Result<PerEpoch<Self>, ConfigError> {
-        PerEpoch::new(self, steps_per_epoch)
+        PerEpoch::init(self, steps_per_epoch)
     }
 
-    /// Never below `floor`: see [`Floor::new`].
+    /// Never below `floor`: see [`Floor::init`].
     fn at_least(self, floor: LearningRate) -> Result<Floor<Self>, ConfigError> {
-        Floor::new(self, floor)
+        Floor::init(self, floor)
     }
 
-    /// Never above `ceiling`: see [`Ceiling::new`].
+    /// Never above `ceiling`: see [`Ceiling::init`].
     fn at_most(self, ceiling: LearningRate) -> Result<Ceiling<Self>, ConfigError> {
-        Ceiling::new(self, ceiling)
+        Ceiling::init(self, ceiling)
     }
 
-    /// Reduced when a metric stops improving: see [`ReduceOnPlateau::new`].
+    /// Reduced when a metric stops improving: see [`ReduceOnPlateau::init`].
     fn reduced_on_plateau(
         self,
         config: &PlateauConfig,
     ) -> Result<ReduceOnPlateau<Self>, ConfigError> {
-        ReduceOnPlateau::new(self, config)
+        ReduceOnPlateau::init(self, config)
     }
 
     /// Of one type, whatever schedule it is: see [`Boxed::new`].
@@ -101,7 +101,7 @@ impl<S: LrScheduler + Clone + 'static> LrSchedulerExt for S {}
 /// # }
 /// ```
 pub trait ModuleLrSchedulerExt: Sized {
-    /// Its base rate, as an `LrScheduler`: see [`BaseRate::new`].
+    /// Its base rate, as an `LrScheduler`: see [`BaseRate::init`].
     fn base_rate(self) -> Result<BaseRate, ConfigError>;
 
     /// Behind a warm-up: see [`WarmupConfig::init`].
@@ -119,22 +119,22 @@ pub trait ModuleLrSchedulerExt: Sized {
         self.base_rate()?.then(milestone, next)
     }
 
-    /// Stepped once per epoch: see [`PerEpoch::new`].
+    /// Stepped once per epoch: see [`PerEpoch::init`].
     fn per_epoch(self, steps_per_epoch: usize) -> Result<PerEpoch<BaseRate>, ConfigError> {
         self.base_rate()?.per_epoch(steps_per_epoch)
     }
 
-    /// Never below `floor`: see [`Floor::new`].
+    /// Never below `floor`: see [`Floor::init`].
     fn at_least(self, floor: LearningRate) -> Result<Floor<BaseRate>, ConfigError> {
         self.base_rate()?.at_least(floor)
     }
 
-    /// Never above `ceiling`: see [`Ceiling::new`].
+    /// Never above `ceiling`: see [`Ceiling::init`].
     fn at_most(self, ceiling: LearningRate) -> Result<Ceiling<BaseRate>, ConfigError> {
         self.base_rate()?.at_most(ceiling)
     }
 
-    /// Reduced when a metric stops improving: see [`ReduceOnPlateau::new`].
+    /// Reduced when a metric stops improving: see [`ReduceOnPlateau::init`].
     fn reduced_on_plateau(
         self,
         config: &PlateauConfig,
@@ -155,6 +155,6 @@ pub trait ModuleLrSchedulerExt: Sized {
 
 impl ModuleLrSchedulerExt for ModuleLrScheduler {
     fn base_rate(self) -> Result<BaseRate, ConfigError> {
-        BaseRate::new(self)
+        BaseRate::init(self)
     }
 }

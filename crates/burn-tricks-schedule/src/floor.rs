@@ -8,10 +8,10 @@
 //!
 //! ```
 //! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::{LinearConfig, LrSchedulerExt};
+//! use burn_tricks_schedule::{LinearRampConfig, LrSchedulerExt};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = LinearConfig::new(1.0, 0.0, 4).init()?.at_least(0.5)?;
+//! let mut schedule = LinearRampConfig::new(1.0, 0.0, 4).init()?.at_least(0.5)?;
 //! let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
 //! assert_eq!(rates, [1.0, 0.75, 0.5, 0.5, 0.5]);
 //! # Ok(())
@@ -58,7 +58,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A schedule with a smallest rate. Made by [`Floor::new`].
+/// A schedule with a smallest rate. Made by [`Floor::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Floor<S> {
     inner: S,
@@ -71,7 +71,7 @@ impl<S> Floor<S> {
     /// # Errors
     ///
     /// If `floor` is negative or not finite.
-    pub fn new(inner: S, floor: LearningRate) -> Result<Self, ConfigError> {
+    pub fn init(inner: S, floor: LearningRate) -> Result<Self, ConfigError> {
         ConfigError::non_negative("floor", floor)?;
         Ok(Self { inner, floor })
     }

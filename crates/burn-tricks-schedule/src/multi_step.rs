@@ -24,7 +24,7 @@
 //! use burn_tricks_schedule::{MultiStepConfig, Run};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let run = Run::new(200, 391)?;
+//! let run = Run::init(200, 391)?;
 //! let milestones = vec![run.fraction(0.5)?, run.fraction(0.75)?];
 //! let schedule = MultiStepConfig::new(0.1, milestones).init()?;
 //! # Ok(())

@@ -64,7 +64,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A schedule that is stepped once per epoch. Made by [`PerEpoch::new`].
+/// A schedule that is stepped once per epoch. Made by [`PerEpoch::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct PerEpoch<S> {
     inner: S,
@@ -81,7 +81,7 @@ impl<S> PerEpoch<S> {
     /// # Errors
     ///
     /// If `steps_per_epoch` is 0.
-    pub fn new(inner: S, steps_per_epoch: usize) -> Result<Self, ConfigError> {
+    pub fn init(inner: S, steps_per_epoch: usize) -> Result<Self, ConfigError> {
         ConfigError::at_least_one("steps_per_epoch", steps_per_epoch)?;
         Ok(Self {
             inner,

@@ -42,7 +42,7 @@
 //!
 //! # Suggested values
 //!
-//! p = 0.9 (DeepLab, Chen et al.); p = 1 is [`Linear`](crate::Linear) to the last rounding, p = 2 with
+//! p = 0.9 (DeepLab, Chen et al.); p = 1 is [`LinearRamp`](crate::LinearRamp) to the last rounding, p = 2 with
 //! LARS for large batches (You et al.).
 //!
 //! # References

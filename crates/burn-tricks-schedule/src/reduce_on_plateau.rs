@@ -68,7 +68,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A schedule times the scale of a [`Plateau`]. Made by [`ReduceOnPlateau::new`].
+/// A schedule times the scale of a [`Plateau`]. Made by [`ReduceOnPlateau::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReduceOnPlateau<S> {
     inner: S,
@@ -81,7 +81,7 @@ impl<S> ReduceOnPlateau<S> {
     /// # Errors
     ///
     /// As [`PlateauConfig::init`].
-    pub fn new(inner: S, config: &PlateauConfig) -> Result<Self, ConfigError> {
+    pub fn init(inner: S, config: &PlateauConfig) -> Result<Self, ConfigError> {
         Ok(Self {
             inner,
             plateau: config.init()?,

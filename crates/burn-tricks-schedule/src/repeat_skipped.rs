@@ -10,11 +10,11 @@
 //! ```
 //! use burn::lr_scheduler::LrScheduler;
 //! use burn_tricks_core::SkipCount;
-//! use burn_tricks_schedule::{LinearConfig, LrSchedulerExt};
+//! use burn_tricks_schedule::{LinearRampConfig, LrSchedulerExt};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let skips = SkipCount::new(); // `StepGuard::skips` of burn-tricks-grad gives one
-//! let mut schedule = LinearConfig::new(1.0, 0.0, 4).init()?.repeating_skipped(skips.clone());
+//! let mut schedule = LinearRampConfig::new(1.0, 0.0, 4).init()?.repeating_skipped(skips.clone());
 //! assert_eq!(schedule.step(), 1.0);
 //! assert_eq!(schedule.step(), 0.75);
 //! skips.add(); // that step was not taken

@@ -11,10 +11,10 @@
 //!
 //! ```
 //! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::{CosineConfig, LinearConfig, LrSchedulerExt};
+//! use burn_tricks_schedule::{CosineConfig, LinearRampConfig, LrSchedulerExt};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = LinearConfig::new(0.5, 1.0, 2)
+//! let mut schedule = LinearRampConfig::new(0.5, 1.0, 2)
 //!     .init()?
 //!     .then(2, CosineConfig::new(1.0, 2).init()?)?
 //!     .then(4, 0.25)?; // a number is Burn's constant schedule
@@ -31,7 +31,7 @@
 //! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, Run};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let run = Run::new(20, 100)?;
+//! let run = Run::init(20, 100)?;
 //! let flat = run.fraction(0.75)?;
 //! let schedule = 0.1.then(flat, CosineConfig::new(0.1, run.steps() - flat).init()?)?;
 //! # Ok(())

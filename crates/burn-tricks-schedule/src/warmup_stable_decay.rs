@@ -29,13 +29,13 @@
 //! A fifth of the run along 1 − √p, after a warm-up of 1 %:
 //!
 //! ```
-//! use burn_tricks_schedule::{DecayShape, Run, WarmupStableDecayConfig};
+//! use burn_tricks_schedule::{LrDecayShape, Run, WarmupStableDecayConfig};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let run = Run::new(10, 1000)?;
+//! let run = Run::init(10, 1000)?;
 //! let schedule = WarmupStableDecayConfig::new(1e-3, run.steps(), run.fraction(0.2)?)
 //!     .with_warmup_steps(run.fraction(0.01)?)
-//!     .with_shape(DecayShape::OneMinusSqrt)
+//!     .with_shape(LrDecayShape::OneMinusSqrt)
 //!     .init()?;
 //! # Ok(())
 //! # }
@@ -74,7 +74,7 @@ use serde::{Deserialize, Serialize};
 
 /// The way down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DecayShape {
+pub enum LrDecayShape {
     /// A straight line.
     Linear,
     /// Half a cosine.
@@ -98,9 +98,9 @@ pub struct WarmupStableDecayConfig {
     /// η₁ in `[0, η]`, the rate of step T and of all after it. Default: 0.
     #[config(default = 0.0)]
     pub final_lr: f64,
-    /// The way down. Default: [`DecayShape::Linear`].
-    #[config(default = "DecayShape::Linear")]
-    pub shape: DecayShape,
+    /// The way down. Default: [`LrDecayShape::Linear`].
+    #[config(default = "LrDecayShape::Linear")]
+    pub shape: LrDecayShape,
 }
 
 impl WarmupStableDecayConfig {
@@ -151,9 +151,9 @@ impl WarmupStableDecay {
         }
         let p = (step - decay_start) as f64 / config.decay_steps as f64;
         let (anneal, p) = match config.shape {
-            DecayShape::Linear => (Anneal::Linear, p),
-            DecayShape::Cosine => (Anneal::Cosine, p),
-            DecayShape::OneMinusSqrt => (Anneal::Linear, p.sqrt()),
+            LrDecayShape::Linear => (Anneal::Linear, p),
+            LrDecayShape::Cosine => (Anneal::Cosine, p),
+            LrDecayShape::OneMinusSqrt => (Anneal::Linear, p.sqrt()),
         };
         anneal.between(config.peak_lr, config.final_lr, p)
     }

@@ -9,7 +9,7 @@
 //! improvement, and the checks waited, are what the first criterion says that looks at the metric, wherever
 //! it stands: limits of time and of checks do not. Where another criterion finds at the same check that the
 //! metric diverged, that check is neither the best nor an improvement. If none looks at the metric, no check is known to be the best:
-//! [`Verdict::best`] is none, and [`BestWeights`](crate::BestWeights) keeps nothing.
+//! [`Decision::best`] is none, and [`BestWeights`](crate::BestWeights) keeps nothing.
 //!
 //! `All` wants the reasons together, at one check: what one of them asked for earlier does not count
 //! later. With a least time or a least number of checks this is what one expects of it. If patience was
@@ -22,9 +22,9 @@
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let patience = EarlyStoppingConfig::new(Goal::Minimize).init()?;
-//! let mut stop = Any::new((TimeLimitConfig::new(3600.0).init()?, patience))?;
-//! let verdict = stop.observe(0.7);
-//! assert!(verdict.is_best && !verdict.should_stop());
+//! let mut stop = Any::init((TimeLimitConfig::new(3600.0).init()?, patience))?;
+//! let decision = stop.observe(0.7);
+//! assert!(decision.is_best && !decision.should_stop());
 //! # Ok(())
 //! # }
 //! ```
@@ -37,8 +37,8 @@
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let patience = EarlyStoppingConfig::new(Goal::Minimize).with_patience(1).init()?;
-//! let patience = All::new((patience, CheckLimitConfig::new(4).init()?))?;
-//! let mut stop = Any::new((patience, CheckLimitConfig::new(6).init()?))?;
+//! let patience = All::init((patience, CheckLimitConfig::new(4).init()?))?;
+//! let mut stop = Any::init((patience, CheckLimitConfig::new(6).init()?))?;
 //! for loss in [3.0, 4.0, 2.0, 1.0, 0.5] {
 //!     assert!(!stop.observe(loss).should_stop()); // the second would have been one too many
 //! }
@@ -51,17 +51,17 @@
 //!
 //! Wherever a criterion does. They nest.
 //!
-//! A divergence that one of the criteria sees is in [`Verdict::divergence`], even where `All` goes on, and so
+//! A divergence that one of the criteria sees is in [`Decision::divergence`], even where `All` goes on, and so
 //! [`RollBack`](crate::RollBack) sees it. Where `Any` is asked to stop by a limit and for a divergence at one
 //! check, the order decides: with the limit first the run ends, with the divergence first it may go back.
 //!
 //! # Cost
 //!
-//! A list of verdicts per check. The state is those of the criteria, the best value and its check.
+//! A list of decisions per check. The state is those of the criteria, the best value and its check.
 //!
 //! # Differences
 //!
-//! In Keras and Lightning each callback may stop the training: that is `Any`, without one verdict that
+//! In Keras and Lightning each callback may stop the training: that is `Any`, without one decision that
 //! tells of all. Burn takes one strategy.
 //!
 //! # Suggested values
@@ -72,7 +72,7 @@
 //!
 //! - Lightning, `Trainer(min_epochs, max_time)`: `All` and `Any` with fixed members
 
-use crate::{Criteria, Observation, StopCriterion, StopReason, Verdict, criteria::checked};
+use crate::{Criteria, Decision, Observation, StopCriterion, StopReason, criteria::checked};
 use burn_tricks_core::ConfigError;
 use serde::{Deserialize, Serialize};
 
@@ -87,24 +87,24 @@ pub struct SeveralState<S> {
 /// What several criteria say of the metric together: as the one at place `watching`, but for a best or an
 /// improvement that another of them says is a divergence. `best` is the best value so far, and becomes it.
 fn together(
-    verdicts: &[Verdict],
+    decisions: &[Decision],
     watching: Option<usize>,
     value: f64,
     best: &mut Option<(f64, usize)>,
-) -> Verdict {
-    let verdict = verdicts[watching.unwrap_or(0)];
-    let divergence = verdicts.iter().find_map(|verdict| verdict.divergence);
-    let is_best = verdict.is_best && divergence.is_none();
+) -> Decision {
+    let decision = decisions[watching.unwrap_or(0)];
+    let divergence = decisions.iter().find_map(|decision| decision.divergence);
+    let is_best = decision.is_best && divergence.is_none();
     if is_best {
-        *best = Some((value, verdict.check));
+        *best = Some((value, decision.check));
     }
-    Verdict {
+    Decision {
         is_best,
-        improved: verdict.improved && divergence.is_none(),
+        improved: decision.improved && divergence.is_none(),
         best: best.map(|(best, _)| best),
         best_check: best.map(|(_, check)| check),
         divergence,
-        ..verdict
+        ..decision
     }
 }
 
@@ -123,7 +123,7 @@ macro_rules! several {
             /// # Errors
             ///
             /// If the vector is empty.
-            pub fn new(criteria: T) -> Result<Self, ConfigError> {
+            pub fn init(criteria: T) -> Result<Self, ConfigError> {
                 checked(criteria).map(|criteria| Self {
                     criteria,
                     best: None,
@@ -147,14 +147,14 @@ macro_rules! several {
                 self.criteria.first_watching().is_some()
             }
 
-            fn observe(&mut self, observation: impl Into<Observation>) -> Verdict {
+            fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
                 let observation = observation.into();
-                let verdicts = self.criteria.observe_each(observation);
+                let decisions = self.criteria.observe_each(observation);
                 let watching = self.criteria.first_watching();
-                let stop: fn(&[Verdict]) -> Option<StopReason> = $stop;
-                Verdict {
-                    stop: stop(&verdicts),
-                    ..together(&verdicts, watching, observation.value, &mut self.best)
+                let stop: fn(&[Decision]) -> Option<StopReason> = $stop;
+                Decision {
+                    stop: stop(&decisions),
+                    ..together(&decisions, watching, observation.value, &mut self.best)
                 }
             }
 
@@ -181,15 +181,15 @@ macro_rules! several {
 
 several! {
     /// Stops when one of several criteria does.
-    Any: |verdicts| verdicts.iter().find_map(|verdict| verdict.stop)
+    Any: |decisions| decisions.iter().find_map(|decision| decision.stop)
 }
 
 several! {
     /// Stops when each of several criteria does, at the same check.
-    All: |verdicts| match verdicts {
+    All: |decisions| match decisions {
         [alone] => alone.stop,
-        several if several.iter().all(Verdict::should_stop) => {
-            let divergence = several.iter().find_map(|verdict| verdict.divergence);
+        several if several.iter().all(Decision::should_stop) => {
+            let divergence = several.iter().find_map(|decision| decision.divergence);
             Some(divergence.unwrap_or(StopReason::All {
                 criteria: several.len(),
             }))

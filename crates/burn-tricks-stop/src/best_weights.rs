@@ -4,7 +4,7 @@
 //! at a check that is the best so far:   best ← snapshot of the model
 //! ```
 //!
-//! The best is the best value, by however little ([`Verdict::is_best`]): patience and its `min_delta` play
+//! The best is the best value, by however little ([`Decision::is_best`]): patience and its `min_delta` play
 //! no part. No criterion takes a value that is not finite, is beyond its divergence limit or falls into its
 //! warm-up for the best, and one that looks at no metric knows of no best: then nothing is kept, and
 //! [`model`](BestWeights::model) is none.
@@ -25,8 +25,8 @@
 //! let mut best = BestWeights::new();
 //! for loss in [0.5, 0.4, 0.45] {
 //!     // ... train for an epoch, validate ...
-//!     let verdict = stop.observe(loss);
-//!     best.keep(&verdict, || model.clone());
+//!     let decision = stop.observe(loss);
+//!     best.keep(&decision, || model.clone());
 //! }
 //! assert_eq!(best.check(), Some(2));
 //! let model = best.restore().expect("at least one check was finite"); // to train on
@@ -94,9 +94,9 @@
 //!   <https://www.deeplearningbook.org/contents/regularization.html>
 //! - Keras, `callbacks.EarlyStopping(restore_best_weights=True)`; Lightning, `ModelCheckpoint`
 
-use crate::Verdict;
+use crate::Decision;
 use burn::module::Module;
-use burn_tricks_core::{Difference, Snapshot};
+use burn_tricks_core::{Mismatch, Snapshot};
 
 /// The model of the best check so far, and beside it what else is to come back, of type `S`.
 #[derive(Debug)]
@@ -125,9 +125,9 @@ impl<M: Module, S: Clone> Clone for BestWeights<M, S> {
 }
 
 impl<M: Module> BestWeights<M> {
-    /// Keeps `model()` if the verdict says that it is the best; otherwise does not call it.
-    pub fn keep(&mut self, verdict: &Verdict, model: impl FnOnce() -> M) {
-        self.keep_with(verdict, || (model(), ()));
+    /// Keeps `model()` if the decision says that it is the best; otherwise does not call it.
+    pub fn keep(&mut self, decision: &Decision, model: impl FnOnce() -> M) {
+        self.keep_with(decision, || (model(), ()));
     }
 }
 
@@ -137,12 +137,12 @@ impl<M: Module, S> BestWeights<M, S> {
         Self::default()
     }
 
-    /// Keeps the model and what is beside it, a clone of the optimizer, say, if the verdict says that it
+    /// Keeps the model and what is beside it, a clone of the optimizer, say, if the decision says that it
     /// is the best; otherwise does not call `model_and_beside`.
-    pub fn keep_with(&mut self, verdict: &Verdict, model_and_beside: impl FnOnce() -> (M, S)) {
-        if verdict.is_best {
+    pub fn keep_with(&mut self, decision: &Decision, model_and_beside: impl FnOnce() -> (M, S)) {
+        if decision.is_best {
             let (model, beside) = model_and_beside();
-            self.hold(&model, verdict.check, beside);
+            self.hold(&model, decision.check, beside);
         }
     }
 
@@ -155,7 +155,7 @@ impl<M: Module, S> BestWeights<M, S> {
     }
 
     fn hold(&mut self, model: &M, check: usize, beside: S) {
-        self.best = Some((Snapshot::of(model), check));
+        self.best = Some((Snapshot::new(model), check));
         self.beside = Some(beside);
     }
 
@@ -182,7 +182,7 @@ impl<M: Module, S> BestWeights<M, S> {
     /// # Errors
     ///
     /// If the two differ in a path, a kind or a shape: the first such place.
-    pub fn restore_into(&self, model: &M) -> Result<Option<M>, Difference> {
+    pub fn restore_into(&self, model: &M) -> Result<Option<M>, Mismatch> {
         let best = self.best.as_ref();
         best.map(|(best, _)| best.restore(model)).transpose()
     }

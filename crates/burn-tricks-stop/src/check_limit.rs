@@ -23,7 +23,7 @@
 //! use burn_tricks_stop::{All, CheckLimitConfig, EarlyStoppingConfig, Goal};
 //!
 //! let stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
-//! let stop = All::new((stop, CheckLimitConfig::new(10).init()?))?;
+//! let stop = All::init((stop, CheckLimitConfig::new(10).init()?))?;
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
@@ -48,7 +48,7 @@
 //!
 //! - Lightning, `Trainer(min_epochs, max_epochs)`
 
-use crate::{Observation, StopCriterion, StopReason, Verdict};
+use crate::{Decision, Observation, StopCriterion, StopReason};
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
@@ -93,11 +93,11 @@ impl StopCriterion for CheckLimit {
         false
     }
 
-    fn observe(&mut self, _observation: impl Into<Observation>) -> Verdict {
+    fn observe(&mut self, _observation: impl Into<Observation>) -> Decision {
         self.state.checks += 1;
         let checks = self.limit;
         let stop = (self.state.checks >= checks).then_some(StopReason::CheckLimit { checks });
-        Verdict::without_metric(self.state.checks, stop)
+        Decision::without_metric(self.state.checks, stop)
     }
 
     fn state(&self) -> CheckLimitState {

@@ -1,6 +1,6 @@
 //! Several criteria as one value: what [`Any`](crate::Any) and [`All`](crate::All) are made of.
 
-use crate::{Observation, StopCriterion, Verdict};
+use crate::{Decision, Observation, StopCriterion};
 use burn_tricks_core::ConfigError;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -16,7 +16,7 @@ pub trait Criteria: sealed::Sealed {
     fn first_watching(&self) -> Option<usize>;
 
     /// What each says of the next check, in their order. Every one is told, whatever the others say.
-    fn observe_each(&mut self, observation: Observation) -> Vec<Verdict>;
+    fn observe_each(&mut self, observation: Observation) -> Vec<Decision>;
 
     /// What to save with a checkpoint.
     fn states(&self) -> Self::States;
@@ -54,7 +54,7 @@ impl<C: StopCriterion> Criteria for Vec<C> {
         self.iter().position(StopCriterion::watches_metric)
     }
 
-    fn observe_each(&mut self, observation: Observation) -> Vec<Verdict> {
+    fn observe_each(&mut self, observation: Observation) -> Vec<Decision> {
         self.iter_mut()
             .map(|criterion| criterion.observe(observation))
             .collect()
@@ -100,7 +100,7 @@ macro_rules! criteria_of_a_tuple {
                 watching.iter().position(|watches| *watches)
             }
 
-            fn observe_each(&mut self, observation: Observation) -> Vec<Verdict> {
+            fn observe_each(&mut self, observation: Observation) -> Vec<Decision> {
                 vec![$(self.$index.observe(observation)),+]
             }
 

@@ -1,7 +1,7 @@
 //! The trait of everything that says when to stop, and what it is told.
 //!
 //! A criterion is told of each check of the model by an [`Observation`], a metric with or without its
-//! standard error, and answers with a [`Verdict`]. [`EarlyStopping`](crate::EarlyStopping),
+//! standard error, and answers with a [`Decision`]. [`EarlyStopping`](crate::EarlyStopping),
 //! [`NoiseAware`](crate::NoiseAware), [`TimeLimit`](crate::TimeLimit) and
 //! [`CheckLimit`](crate::CheckLimit) are criteria, and so are [`Any`](crate::Any) and
 //! [`All`](crate::All) of several.
@@ -10,8 +10,8 @@
 //! use burn_tricks_stop::{EarlyStoppingConfig, Goal, Observation, StopCriterion};
 //!
 //! fn first_stop(mut criterion: impl StopCriterion, values: &[f64]) -> Option<usize> {
-//!     let mut verdicts = values.iter().map(|value| criterion.observe(*value));
-//!     verdicts.find(|verdict| verdict.should_stop()).map(|verdict| verdict.check)
+//!     let mut decisions = values.iter().map(|value| criterion.observe(*value));
+//!     decisions.find(|decision| decision.should_stop()).map(|decision| decision.check)
 //! }
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
@@ -27,7 +27,7 @@
 //! # }
 //! ```
 
-use crate::Verdict;
+use crate::Decision;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The metric of one check.
@@ -82,12 +82,12 @@ pub trait StopCriterion {
     /// default: nothing.
     fn start(&mut self) {}
 
-    /// Whether the verdicts depend on the metric, so that they can say which check is the best. A limit of
+    /// Whether the decisions depend on the metric, so that they can say which check is the best. A limit of
     /// time or of checks has `false`. It does not change during a run.
     fn watches_metric(&self) -> bool;
 
-    /// Takes the metric of the next check. It may be called again after a verdict to stop.
-    fn observe(&mut self, observation: impl Into<Observation>) -> Verdict;
+    /// Takes the metric of the next check. It may be called again after a decision to stop.
+    fn observe(&mut self, observation: impl Into<Observation>) -> Decision;
 
     /// What to save with a checkpoint.
     fn state(&self) -> Self::State;

@@ -1,7 +1,7 @@
 //! Early stopping: end the training when the validation metric has stopped improving.
 //!
 //! Pure logic over numbers. After each check of the model, tell it the metric; it answers with a
-//! [`Verdict`]. The rules, in this order, for the value `x` of a check:
+//! [`Decision`]. The rules, in this order, for the value `x` of a check:
 //!
 //! ```text
 //! x is NaN or infinite            as the policy says: stop, count as no improvement, or ignore
@@ -29,9 +29,9 @@
 //! for loss in [1.0, 0.6, 0.7] {
 //!     assert!(!stop.observe(loss).should_stop());
 //! }
-//! let verdict = stop.observe(0.65);
-//! assert_eq!(verdict.stop, Some(StopReason::NoImprovement { checks: 2 }));
-//! assert_eq!((verdict.best, verdict.best_check), (Some(0.6), Some(2)));
+//! let decision = stop.observe(0.65);
+//! assert_eq!(decision.stop, Some(StopReason::NoImprovement { checks: 2 }));
+//! assert_eq!((decision.best, decision.best_check), (Some(0.6), Some(2)));
 //! # Ok(())
 //! # }
 //! ```
@@ -45,11 +45,11 @@
 //! let config = EarlyStoppingConfig::new(Goal::Minimize).with_patience(2);
 //! let mut stop = config.with_min_delta(MinDelta::Absolute(0.01)).init()?;
 //! stop.observe(0.500);
-//! let verdict = stop.observe(0.495);
-//! assert!(verdict.is_best && !verdict.improved);
-//! let verdict = stop.observe(0.7);
-//! assert_eq!(verdict.stop, Some(StopReason::NoImprovement { checks: 2 }));
-//! assert_eq!(verdict.best_check, Some(2));
+//! let decision = stop.observe(0.495);
+//! assert!(decision.is_best && !decision.improved);
+//! let decision = stop.observe(0.7);
+//! assert_eq!(decision.stop, Some(StopReason::NoImprovement { checks: 2 }));
+//! assert_eq!(decision.best_check, Some(2));
 //! # Ok(())
 //! # }
 //! ```
@@ -128,7 +128,7 @@
 //! - Prechelt, *Early stopping — but when?*, 1998, <https://doi.org/10.1007/3-540-49430-8_3>
 //! - Keras, `callbacks.EarlyStopping`; Lightning, `EarlyStopping`
 
-use crate::{Observation, StopCriterion, StopReason, Verdict};
+use crate::{Decision, Observation, StopCriterion, StopReason};
 use burn_tricks_core::{Config, ConfigError, Goal, Improvement, MinDelta};
 use serde::{Deserialize, Serialize};
 
@@ -284,17 +284,17 @@ pub struct EarlyStopping {
 impl EarlyStopping {
     /// Takes the metric of the next check.
     ///
-    /// After a verdict to stop it may be called again: the run that goes on is judged by the same
+    /// After a decision to stop it may be called again: the run that goes on is judged by the same
     /// rules.
-    pub fn observe(&mut self, value: f64) -> Verdict {
+    pub fn observe(&mut self, value: f64) -> Decision {
         self.state.checks += 1;
         let finite = value.is_finite();
         if !finite && self.config.non_finite == NonFiniteMetric::Stop {
-            return self.verdict(false, false, Some(StopReason::NonFinite));
+            return self.decision(false, false, Some(StopReason::NonFinite));
         }
         let skipped = !finite && self.config.non_finite == NonFiniteMetric::Ignore;
         if skipped || self.state.checks <= self.config.warmup_checks {
-            return self.verdict(false, false, None);
+            return self.decision(false, false, None);
         }
         let extreme = self.extreme(value);
         let diverged = matches!(extreme, Some(StopReason::Diverged { .. }));
@@ -312,7 +312,7 @@ impl EarlyStopping {
             self.state.waited = if progress { 0 } else { self.state.waited + 1 };
         }
         let stop = extreme.or_else(|| self.out_of_patience(improved));
-        self.verdict(is_best, improved, stop)
+        self.decision(is_best, improved, stop)
     }
 
     /// What to save with a checkpoint.
@@ -383,8 +383,8 @@ impl EarlyStopping {
         })
     }
 
-    fn verdict(&self, is_best: bool, improved: bool, stop: Option<StopReason>) -> Verdict {
-        Verdict {
+    fn decision(&self, is_best: bool, improved: bool, stop: Option<StopReason>) -> Decision {
+        Decision {
             check: self.state.checks,
             is_best,
             improved,
@@ -405,7 +405,7 @@ impl StopCriterion for EarlyStopping {
     }
 
     /// Looks at the value alone.
-    fn observe(&mut self, observation: impl Into<Observation>) -> Verdict {
+    fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
         Self::observe(self, observation.into().value)
     }
 

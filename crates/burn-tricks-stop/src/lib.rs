@@ -5,22 +5,22 @@ pub mod best_weights;
 pub mod check_limit;
 pub mod criteria;
 pub mod criterion;
+pub mod decision;
 pub mod early_stopping;
 pub mod noise_aware;
 pub mod roll_back;
 pub mod time_limit;
-pub mod verdict;
 
 pub use any_all::{All, Any, SeveralState};
 pub use best_weights::BestWeights;
-pub use burn_tricks_core::{Goal, MinDelta};
+pub use burn_tricks_core::{ConfigError, Goal, MinDelta, Mismatch};
 pub use check_limit::{CheckLimit, CheckLimitConfig, CheckLimitState};
 pub use criteria::Criteria;
 pub use criterion::{Observation, StopCriterion};
+pub use decision::{Decision, StopReason};
 pub use early_stopping::{
     Counting, EarlyStopping, EarlyStoppingConfig, EarlyStoppingState, NonFiniteMetric,
 };
 pub use noise_aware::{NoiseAware, NoiseAwareConfig, NoiseAwareState};
 pub use roll_back::{Restart, RollBack, RollBackConfig, RollBackState};
 pub use time_limit::{TimeLimit, TimeLimitConfig, TimeLimitState};
-pub use verdict::{StopReason, Verdict};

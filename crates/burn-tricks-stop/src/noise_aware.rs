@@ -21,7 +21,7 @@
 //! old `r`.
 //!
 //! Which check is the best is another question, and the noise plays no part in it: the best is the best
-//! value seen, [`Verdict::is_best`], and [`BestWeights`](crate::BestWeights) keeps its weights. Of models
+//! value seen, [`Decision::is_best`], and [`BestWeights`](crate::BestWeights) keeps its weights. Of models
 //! that cannot be told apart it is the likeliest, though its value flatters it.
 //!
 //! # Example
@@ -35,14 +35,14 @@
 //! let noisy = |loss: f64| Observation::from(loss).with_standard_error(0.1);
 //! assert!(stop.observe(noisy(1.0)).improved);
 //! for loss in [1.05, 0.9, 1.1, 0.95, 1.1, 1.13] {
-//!     let verdict = stop.observe(noisy(loss));
-//!     assert!(!verdict.improved && !verdict.should_stop()); // all within 0.141 of 1.0
-//!     assert_eq!(verdict.is_best, loss == 0.9);
+//!     let decision = stop.observe(noisy(loss));
+//!     assert!(!decision.improved && !decision.should_stop()); // all within 0.141 of 1.0
+//!     assert_eq!(decision.is_best, loss == 0.9);
 //! }
 //! assert_eq!((stop.undecided(), stop.observe(noisy(1.2)).waited), (6, 1));
-//! let verdict = stop.observe(noisy(1.3));
-//! assert_eq!(verdict.stop, Some(StopReason::NoImprovement { checks: 2 }));
-//! assert_eq!((verdict.best, verdict.best_check), (Some(0.9), Some(3)));
+//! let decision = stop.observe(noisy(1.3));
+//! assert_eq!(decision.stop, Some(StopReason::NoImprovement { checks: 2 }));
+//! assert_eq!((decision.best, decision.best_check), (Some(0.9), Some(3)));
 //! # Ok(())
 //! # }
 //! ```
@@ -105,9 +105,9 @@
 //!
 //! - Breiman, Friedman, Olshen, Stone, *Classification and Regression Trees*, 1984, section 3.4.3: of
 //!   models within one standard error of the best, the simplest. To keep the earliest of models that cannot
-//!   be told apart, keep where [`Verdict::improved`] instead
+//!   be told apart, keep where [`Decision::improved`] instead
 
-use crate::{NonFiniteMetric, Observation, StopCriterion, StopReason, Verdict};
+use crate::{Decision, NonFiniteMetric, Observation, StopCriterion, StopReason};
 use burn_tricks_core::{Config, ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 
@@ -209,8 +209,8 @@ impl NoiseAware {
         }
     }
 
-    fn verdict(&self, is_best: bool, improved: bool, stop: Option<StopReason>) -> Verdict {
-        Verdict {
+    fn decision(&self, is_best: bool, improved: bool, stop: Option<StopReason>) -> Decision {
+        Decision {
             check: self.state.checks,
             is_best,
             improved,
@@ -230,7 +230,7 @@ impl StopCriterion for NoiseAware {
         true
     }
 
-    fn observe(&mut self, observation: impl Into<Observation>) -> Verdict {
+    fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
         let Observation {
             value,
             standard_error,
@@ -242,9 +242,9 @@ impl StopCriterion for NoiseAware {
         let change = match self.config.non_finite {
             _ if value.is_finite() => self.change(value, standard_error),
             NonFiniteMetric::Stop => {
-                return self.verdict(false, false, Some(StopReason::NonFinite));
+                return self.decision(false, false, Some(StopReason::NonFinite));
             }
-            NonFiniteMetric::Ignore => return self.verdict(false, false, None),
+            NonFiniteMetric::Ignore => return self.decision(false, false, None),
             NonFiniteMetric::CountAsNoImprovement => Change::Worse,
         };
         let best = self.state.best.map(|(best, _)| best);
@@ -265,13 +265,13 @@ impl StopCriterion for NoiseAware {
                 });
                 self.state.waited = 0;
                 self.state.undecided = 0;
-                self.verdict(is_best, true, None)
+                self.decision(is_best, true, None)
             }
             Change::Undecided => {
                 self.state.undecided += 1;
                 let checks = self.state.undecided;
                 let tired = max_undecided.is_some_and(|limit| checks >= limit);
-                self.verdict(
+                self.decision(
                     is_best,
                     false,
                     tired.then_some(StopReason::Undecided { checks }),
@@ -281,7 +281,7 @@ impl StopCriterion for NoiseAware {
                 self.state.waited += 1;
                 let checks = self.state.waited;
                 let stop = (checks >= patience).then_some(StopReason::NoImprovement { checks });
-                self.verdict(is_best, false, stop)
+                self.decision(is_best, false, stop)
             }
         }
     }

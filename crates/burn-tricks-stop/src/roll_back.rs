@@ -1,7 +1,7 @@
 //! Goes back to the best weights when the training diverges, and on with a smaller learning rate.
 //!
 //! At a check at which a criterion sees that the metric diverged or is not finite
-//! ([`Verdict::divergence`]), unless there is another reason to stop:
+//! ([`Decision::divergence`]), unless there is another reason to stop:
 //!
 //! ```text
 //! done < times and a best model is kept:
@@ -9,7 +9,7 @@
 //!     model, and what was kept with it ← those of the best check
 //!     learning rate ← factor^done · the rate of the recipe      (the caller's closure)
 //!     patience counts anew, and what counts as an improvement stays as it was
-//! otherwise: the verdict stands
+//! otherwise: the decision stands
 //! ```
 //!
 //! # Example
@@ -33,9 +33,9 @@
 //! let mut back = RollBackConfig::new(8).init()?;
 //! for _ in 0..60 {
 //!     let loss = error(&model);
-//!     let verdict = stop.observe(loss.clone().into_scalar::<f64>());
-//!     best.keep_with(&verdict, || (model.clone(), optim.clone()));
-//!     let restart = back.on(&verdict, &best, &model, &mut stop, |scale| rate = scale);
+//!     let decision = stop.observe(loss.clone().into_scalar::<f64>());
+//!     best.keep_with(&decision, || (model.clone(), optim.clone()));
+//!     let restart = back.on(&decision, &best, &model, &mut stop, |scale| rate = scale);
 //!     if let Some(restart) = restart {
 //!         (model, optim) = (restart.model, restart.beside);
 //!         continue;
@@ -65,12 +65,12 @@
 //! let mut best = BestWeights::new();
 //! let mut back = RollBackConfig::new(2).with_lr_factor(0.1).init()?;
 //! for loss in [0.4, f64::NAN] {
-//!     let verdict = stop.observe(loss);
-//!     best.keep(&verdict, || model.clone());
-//!     if let Some(restart) = back.on(&verdict, &best, &model, &mut stop, |by| scale = by) {
+//!     let decision = stop.observe(loss);
+//!     best.keep(&decision, || model.clone());
+//!     if let Some(restart) = back.on(&decision, &best, &model, &mut stop, |by| scale = by) {
 //!         model = restart.model;
 //!         optim = AdamConfig::new().init();
-//!     } else if verdict.should_stop() {
+//!     } else if decision.should_stop() {
 //!         break;
 //!     }
 //! }
@@ -82,7 +82,7 @@
 //!
 //! # Order
 //!
-//! After the best weights are kept, before the verdict is obeyed. A criterion must tell of divergence:
+//! After the best weights are kept, before the decision is obeyed. A criterion must tell of divergence:
 //! [`EarlyStopping`](crate::EarlyStopping) with a divergence limit, or with
 //! [`NonFiniteMetric::Stop`](crate::NonFiniteMetric::Stop), its default, also within
 //! [`Any`](crate::Any) and [`All`](crate::All).
@@ -112,7 +112,7 @@
 //!
 //! - keras #8332, <https://github.com/keras-team/keras/issues/8332>
 
-use crate::{BestWeights, StopCriterion, StopReason, Verdict};
+use crate::{BestWeights, Decision, StopCriterion, StopReason};
 use burn::module::Module;
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
@@ -178,9 +178,9 @@ pub struct RollBack {
 }
 
 impl RollBack {
-    /// What to go on from after this verdict: `model`, which diverged, with the weights and statistics that
+    /// What to go on from after this decision: `model`, which diverged, with the weights and statistics that
     /// `best` holds, and what was kept beside them. `apply` is given the new scale of the learning rate, and
-    /// `stop`, the criterion of the verdict, counts its patience anew.
+    /// `stop`, the criterion of the decision, counts its patience anew.
     ///
     /// None, and nothing is done, if the training did not diverge, there is another reason to stop, the run
     /// has gone back as often as it may, or `best` holds no model.
@@ -190,21 +190,20 @@ impl RollBack {
     /// If the kept model has another architecture than `model`.
     pub fn on<M: Module, S: Clone>(
         &mut self,
-        verdict: &Verdict,
+        decision: &Decision,
         best: &BestWeights<M, S>,
         model: &M,
         stop: &mut impl StopCriterion,
         apply: impl FnOnce(f64),
     ) -> Option<Restart<M, S>> {
-        let reason = verdict.divergence?;
-        let over = verdict.stop.is_some_and(|stop| !stop.is_divergence());
+        let reason = decision.divergence?;
+        let over = decision.stop.is_some_and(|stop| !stop.is_divergence());
         if over || self.state.done >= self.config.times {
             return None;
         }
         let check = best.check()?;
         let beside = best.beside()?.clone();
-        let model =
-            (best.restore_into(model)).unwrap_or_else(|difference| panic!("{difference}"))?;
+        let model = (best.restore_into(model)).unwrap_or_else(|mismatch| panic!("{mismatch}"))?;
         self.state.done += 1;
         stop.reset_waiting();
         let lr_scale = self.lr_scale();

@@ -17,7 +17,7 @@
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
-//! let mut stop = Any::new((stop, TimeLimitConfig::new(3600.0).init()?))?;
+//! let mut stop = Any::init((stop, TimeLimitConfig::new(3600.0).init()?))?;
 //! stop.start(); // before the first epoch
 //! assert!(!stop.observe(0.5).should_stop());
 //! # Ok(())
@@ -63,7 +63,7 @@
 //!
 //! - Lightning, `callbacks.Timer`
 
-use crate::{Observation, StopCriterion, StopReason, Verdict};
+use crate::{Decision, Observation, StopCriterion, StopReason};
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -157,12 +157,12 @@ impl StopCriterion for TimeLimit {
         false
     }
 
-    fn observe(&mut self, _observation: impl Into<Observation>) -> Verdict {
+    fn observe(&mut self, _observation: impl Into<Observation>) -> Decision {
         self.start();
         self.state.checks += 1;
         let seconds = self.limit;
         let stop = (self.seconds_spent() >= seconds).then_some(StopReason::TimeLimit { seconds });
-        Verdict::without_metric(self.state.checks, stop)
+        Decision::without_metric(self.state.checks, stop)
     }
 
     fn state(&self) -> TimeLimitState {

@@ -13,16 +13,17 @@ pub mod stop;
 pub mod trick;
 
 pub use burn_tricks_checkpoint::Change;
+pub use burn_tricks_core::ConfigError;
 pub use data::epoch_clock::EpochClock;
 pub use data::epoch_loader::{EpochLoader, EpochLoaderConfig, Seeded};
 pub use metric::grad_norm::{GradNorm, GradNormMetric};
 pub use metric::sample_loss::SampleLossMetric;
 pub use metric::update_ratio::{UpdateRatio, UpdateRatioMetric};
 pub use plateau::SharedPlateau;
-pub use session::finished::{Ended, Finished};
 pub use session::launch_error::LaunchError;
 pub use session::session_error::SessionError;
 pub use session::session_metrics::SessionMetrics;
+pub use session::session_result::{Outcome, SessionResult};
 pub use session::{Session, SessionExt};
 pub use stop::stop_early::{MissingMetric, SupervisedTrainingExt};
 pub use stop::stop_handle::StopHandle;

@@ -17,7 +17,7 @@
 
 // The names that the pages link to.
 #[cfg(all(doc, feature = "train"))]
-use crate::train::{Finished, Session, SessionExt, TrickedExt};
+use crate::train::{Session, SessionExt, SessionResult, TrickedExt};
 #[cfg(doc)]
 use crate::{
     Config,

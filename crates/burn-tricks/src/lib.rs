@@ -16,7 +16,7 @@ pub use burn_tricks_stop as stop;
 pub use burn_tricks_train as train;
 
 pub use burn_tricks_core::{
-    Buffers, Config, ConfigError, Derived, Difference, Goal, Improvement, MinDelta, Run, Snapshot,
+    Buffers, Config, ConfigError, Derived, Goal, Improvement, MinDelta, Mismatch, Run, Snapshot,
     batch_statistics, force_init,
 };
 
@@ -30,8 +30,8 @@ pub mod prelude {
     pub use burn_tricks_checkpoint::{CheckpointError, Checkpoints};
     pub use burn_tricks_core::{Buffers, ConfigError, Goal, MinDelta, Snapshot, force_init};
     pub use burn_tricks_grad::{
-        ClipGradNorm, ClipGradNormConfig, ClipMode, GradientsExt as _, NonFinite, Norm, NormScope,
-        NormalizeGrad, NormalizeGradConfig, StepGuard,
+        ClipGradNorm, ClipGradNormConfig, ClipMode, GradientsExt as _, NonFinite, NormKind,
+        NormScope, NormalizeGrad, NormalizeGradConfig, StepGuard,
     };
     pub use burn_tricks_nn::{
         DropPathConfig, Forward as _, InceptionBlockConfig, InitWeightsConfig, InputScaler,
@@ -40,24 +40,24 @@ pub mod prelude {
         WeightInit, WeightNormConfig, WeightStandardizationConfig, seeded,
     };
     pub use burn_tricks_optim::{
-        DecayMode, DecayScope, Epsilon, Memory, ModuleOptimizerExt as _, MomentumForm,
-        NormalizedGradient, NormalizedGradientConfig, Scope,
+        Epsilon, Memory, ModuleOptimizerExt as _, MomentumForm, NormalizedGradient,
+        NormalizedGradientConfig, WeightDecayMode, WeightDecayScope,
     };
     pub use burn_tricks_schedule::{
         Anneal, BaseRate, CosineConfig, CosineRestartsConfig, Curve as _, Cycles as _,
-        CyclicConfig, CyclicMode, DecayShape, DecayUnit, ExponentialDecay, ExponentialDecayConfig,
-        InverseSqrtConfig, LrSchedulerExt as _, ModuleLrSchedulerExt as _, MultiStepConfig,
+        CyclicConfig, CyclicMode, ExponentialDecay, ExponentialDecayConfig, InverseSqrtConfig,
+        LrDecayShape, LrDecayUnit, LrSchedulerExt as _, ModuleLrSchedulerExt as _, MultiStepConfig,
         OneCycleConfig, Patience, Peak, PlateauConfig, PolynomialConfig, Run, Sequence,
         WarmupConfig, WarmupMode, WarmupStableDecayConfig, WarmupStart,
     };
     pub use burn_tricks_stop::{
-        BestWeights, CheckLimitConfig, EarlyStopping, EarlyStoppingConfig, NoiseAwareConfig,
-        NonFiniteMetric, Observation, RollBack, RollBackConfig, StopCriterion as _, StopReason,
-        TimeLimitConfig, Verdict,
+        BestWeights, CheckLimitConfig, Decision, EarlyStopping, EarlyStoppingConfig,
+        NoiseAwareConfig, NonFiniteMetric, Observation, RollBack, RollBackConfig,
+        StopCriterion as _, StopReason, TimeLimitConfig,
     };
     #[cfg(feature = "train")]
     pub use burn_tricks_train::{
-        Ended, EpochClock, EpochLoaderConfig, GradNorm, SampleLossMetric, SessionExt as _,
+        EpochClock, EpochLoaderConfig, GradNorm, Outcome, SampleLossMetric, SessionExt as _,
         SharedPlateau, SupervisedTrainingExt as _, Trick, Tricked, TrickedExt as _, UpdateRatio,
     };
 }

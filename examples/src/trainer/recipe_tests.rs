@@ -335,7 +335,7 @@ fn a_training_has_what_its_row_says() {
     let _alone = alone();
     for recipe in RECIPES {
         let setup = recipe.setup();
-        let run = Run::new(20, 34).unwrap();
+        let run = Run::init(20, 34).unwrap();
         let trainer = Trainer::new(&setup, 3, 64, run, &Device::flex()).unwrap();
         assert_eq!(
             Parts::of(&trainer),
@@ -360,7 +360,7 @@ fn a_training_has_what_its_row_says() {
         &setup("deep-drop-path"),
         3,
         64,
-        Run::new(1, 1).unwrap(),
+        Run::init(1, 1).unwrap(),
         &Device::flex(),
     );
     let text = drop_path.unwrap().members[0].model.to_string();

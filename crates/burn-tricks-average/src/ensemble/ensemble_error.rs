@@ -1,6 +1,6 @@
 //! Why members cannot be one ensemble.
 
-use burn_tricks_core::{ConfigError, Difference};
+use burn_tricks_core::{ConfigError, Mismatch};
 use std::fmt::Display;
 
 /// Why members cannot be one ensemble. Members count from 0.
@@ -24,7 +24,7 @@ pub enum EnsembleError {
         /// The member.
         member: usize,
         /// Where it differs.
-        difference: Difference,
+        mismatch: Mismatch,
     },
     /// The weights are not one number of at least 0 per member, with a positive sum.
     Weights(ConfigError),
@@ -43,8 +43,8 @@ impl Display for EnsembleError {
                 "members {first} and {second} share the parameter `{path}`: is one a clone of the \
                  other?"
             ),
-            Self::DifferentArchitecture { member, difference } => {
-                write!(f, "member {member} and member 0: {difference}")
+            Self::DifferentArchitecture { member, mismatch } => {
+                write!(f, "member {member} and member 0: {mismatch}")
             }
             Self::Weights(error) => write!(f, "{error}"),
         }
@@ -55,7 +55,7 @@ impl std::error::Error for EnsembleError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Weights(error) => Some(error),
-            Self::DifferentArchitecture { difference, .. } => Some(difference),
+            Self::DifferentArchitecture { mismatch, .. } => Some(mismatch),
             _ => None,
         }
     }

@@ -97,7 +97,7 @@ pub mod uncertainty;
 use crate::ensemble::ensemble_error::EnsembleError;
 use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::tensor::{Device, Int, Tensor, activation::softmax};
-use burn_tricks_core::{Config, ConfigError, Difference, PlaceKind, force_init, params, places};
+use burn_tricks_core::{Config, ConfigError, Mismatch, PlaceKind, force_init, params, places};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -317,8 +317,8 @@ fn check_architecture<M: Module>(members: &[M]) -> Result<(), EnsembleError> {
     let (first, rest) = members.split_first().ok_or(EnsembleError::Empty)?;
     let expected = places(first);
     for (member, module) in (1..).zip(rest) {
-        if let Some(difference) = Difference::between(&expected, &places(module)) {
-            return Err(EnsembleError::DifferentArchitecture { member, difference });
+        if let Some(mismatch) = Mismatch::between(&expected, &places(module)) {
+            return Err(EnsembleError::DifferentArchitecture { member, mismatch });
         }
     }
     Ok(())

@@ -87,7 +87,7 @@ impl SnapshotEnsembleConfig {
         ConfigError::at_least_one("last", self.last)?;
         Ok(SnapshotEnsemble {
             last: self.last,
-            like: Snapshot::of(model),
+            like: Snapshot::new(model),
             members: VecDeque::new(),
             collected: 0,
         })
@@ -111,7 +111,7 @@ impl<M: Module> SnapshotEnsemble<M> {
     ///
     /// If `model` has another architecture than the one that the collection was made for.
     pub fn collect(&mut self, model: &M) {
-        (self.like.replace(model)).unwrap_or_else(|difference| panic!("{difference}"));
+        (self.like.replace(model)).unwrap_or_else(|mismatch| panic!("{mismatch}"));
         let member = self.like.clone();
         if self.members.len() == self.last {
             self.members.pop_front();

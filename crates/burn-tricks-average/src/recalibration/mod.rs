@@ -117,7 +117,7 @@ use crate::recalibration::pooled_statistics::Statistics;
 use crate::recalibration::recalibration_error::RecalibrationError;
 use crate::recalibration::running_statistics::{MEAN, VARIANCE, join, write};
 use burn::module::{Module, ParamGroup};
-use burn_tricks_core::{Config, Snapshot};
+use burn_tricks_core::{BatchVariance, Config, Snapshot};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -128,21 +128,6 @@ pub enum BatchRule {
     Pooled,
     /// The mean over batches, each counted once: PyTorch's `update_bn`.
     Cumulative,
-}
-
-/// By what the sum of squared deviations is divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BatchVariance {
-    /// By their number n, as Burn's batch norm does.
-    Biased,
-    /// By n − 1, as PyTorch's does, with n the number of values per channel (of all batches for
-    /// [`BatchRule::Pooled`], of one for [`BatchRule::Cumulative`]). For layers that report it; Burn's
-    /// batch norm does not, and is an error.
-    Unbiased,
-    /// As [`Unbiased`](Self::Unbiased), with the number of samples for n where a layer does not report one.
-    /// Right for layers that see one value per sample and channel, after a linear layer. After a
-    /// convolution n is larger, and this makes the variance too large.
-    UnbiasedPerSample,
 }
 
 /// Configuration of the recalibration.
@@ -198,7 +183,7 @@ impl RecalibrationConfig {
             let layer = layer.path.clone();
             return Err(RecalibrationError::UnknownCount { layer });
         }
-        let original = Snapshot::of(model);
+        let original = Snapshot::new(model);
         let mut probe = NormProbe::of(model, layers);
         let mut totals = BTreeMap::<String, Statistics>::new();
         for (at, batch) in batches.into_iter().enumerate() {
@@ -209,7 +194,9 @@ impl RecalibrationConfig {
                 let total = totals.entry(layer.clone()).or_default();
                 match self.rule {
                     BatchRule::Pooled => total.pool(&of_batch),
-                    BatchRule::Cumulative => total.average(&self.variance.of(of_batch, &layer)?),
+                    BatchRule::Cumulative => {
+                        total.average(&with_variance(self.variance, of_batch, &layer)?)
+                    }
                 }
             }
         }
@@ -219,7 +206,7 @@ impl RecalibrationConfig {
         let mut values = BTreeMap::new();
         for (layer, total) in totals {
             let total = match self.rule {
-                BatchRule::Pooled => self.variance.of(total, &layer)?,
+                BatchRule::Pooled => with_variance(self.variance, total, &layer)?,
                 BatchRule::Cumulative => total,
             };
             values.insert(join(&layer, MEAN), total.mean);
@@ -229,21 +216,23 @@ impl RecalibrationConfig {
     }
 }
 
-impl BatchVariance {
-    /// `statistics`, whose variance is divided by its n, with this variance.
-    fn of(self, mut statistics: Statistics, layer: &str) -> Result<Statistics, RecalibrationError> {
-        let n = statistics.weight;
-        match self {
-            Self::Biased => {}
-            _ if n < 2.0 => {
-                let layer = layer.to_owned();
-                return Err(RecalibrationError::OneValue { layer });
-            }
-            _ => {
-                let variances = statistics.variance.iter_mut();
-                variances.for_each(|variance| *variance *= n / (n - 1.0));
-            }
+/// `statistics` of `layer`, whose variance is divided by its n, with the variance that is asked for.
+fn with_variance(
+    variance: BatchVariance,
+    mut statistics: Statistics,
+    layer: &str,
+) -> Result<Statistics, RecalibrationError> {
+    let n = statistics.weight;
+    match variance {
+        BatchVariance::Biased => {}
+        _ if n < 2.0 => {
+            let layer = layer.to_owned();
+            return Err(RecalibrationError::OneValue { layer });
         }
-        Ok(statistics)
+        _ => {
+            let variances = statistics.variance.iter_mut();
+            variances.for_each(|variance| *variance *= n / (n - 1.0));
+        }
     }
+    Ok(statistics)
 }

@@ -202,7 +202,7 @@ fn what_cannot_be_compared_is_known_before_the_runs() {
     let recipes = [recipe("sgd", None), recipe("ema", Some("sgd"))];
     let good = || jobs(["sgd", "ema"], [&[1, 2], &[1, 2]]);
     assert_eq!(Comparison::check(&recipes, &good()), Ok(()));
-    let comparison = Comparison::new(&recipes, run(2, good())).unwrap();
+    let comparison = Comparison::init(&recipes, run(2, good())).unwrap();
     assert_eq!((comparison.runs.len(), comparison.failed.len()), (1, 3));
 
     let misspelt = [recipe("sgd", None), recipe("ema", Some("sdg"))];
@@ -214,6 +214,6 @@ fn what_cannot_be_compared_is_known_before_the_runs() {
         (&recipes, jobs(["sgd", "ema"], [&[], &[]])),
     ] {
         let error = Comparison::check(recipes, &jobs).unwrap_err();
-        assert_eq!(Comparison::new(recipes, run(2, jobs)), Err(error));
+        assert_eq!(Comparison::init(recipes, run(2, jobs)), Err(error));
     }
 }

@@ -51,7 +51,7 @@
 //! A [tied](crate::constraint::tied_weights) parameter counts once, however many places it stands in.
 //!
 //! Only what is trained counts: frozen parameters and running statistics are left out, and by default so
-//! is everything of one dimension, biases and the gains of norms: [`Spare`]. Of a reparameterized
+//! is everything of one dimension, biases and the gains of norms: [`WeightDecayScope`]. Of a reparameterized
 //! parameter the parts are penalised that are stored and trained: v of weight norm (where the penalty has
 //! no effect on the function), the factors of LoRA.
 //!
@@ -76,18 +76,8 @@
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError, PathTracker, accumulation_dtype};
-use serde::{Deserialize, Serialize};
+use burn_tricks_core::{Config, ConfigError, PathTracker, WeightDecayScope, accumulation_dtype};
 use std::collections::HashSet;
-
-/// What of the group is not penalised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Spare {
-    /// Everything of one dimension: biases, gains and shifts of norms.
-    Vectors,
-    /// Nothing.
-    Nothing,
-}
 
 /// Configuration of [`Penalty`].
 #[derive(Config, Debug)]
@@ -98,9 +88,9 @@ pub struct PenaltyConfig {
     /// λ₂, the weight of `Σ w²`, at least 0. Default: 0.
     #[config(default = 0.0)]
     pub l2: f64,
-    /// Default: vectors.
-    #[config(default = "Spare::Vectors")]
-    pub spare: Spare,
+    /// Which weights of the group are penalised. Default: [`WeightDecayScope::Matrices`].
+    #[config(default = "WeightDecayScope::Matrices")]
+    pub scope: WeightDecayScope,
     /// Which parameters, by path or id. Default: all.
     #[config(default = "ParamGroup::all()")]
     pub group: ParamGroup,
@@ -148,7 +138,7 @@ impl Penalty {
     /// are none.
     ///
     /// Of a model without autodiff it is the same number, for a log.
-    pub fn of<M: Module>(&self, model: &M) -> Tensor<1> {
+    pub fn forward<M: Module>(&self, model: &M) -> Tensor<1> {
         let devices = model.devices();
         let walk = match devices.iter().any(Device::is_autodiff) {
             true => self.walk(model),
@@ -173,7 +163,10 @@ impl Penalty {
         if self.config.l1 == 0.0 && self.config.l2 == 0.0 {
             return loss;
         }
-        let penalty = self.of(model).to_device(&loss.device()).cast(loss.dtype());
+        let penalty = self
+            .forward(model)
+            .to_device(&loss.device())
+            .cast(loss.dtype());
         loss + penalty
     }
 
@@ -209,7 +202,7 @@ impl ModuleVisitor for Walk<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.at.path();
         let PenaltyConfig { l1, l2, .. } = *self.config;
-        let is_spared = self.config.spare == Spare::Vectors && D < 2;
+        let is_spared = !self.config.scope.includes(D);
         if is_spared || !self.config.group.matches(&param.id, Some(&path)) {
             return;
         }

@@ -62,7 +62,7 @@ impl<'a> Place<'a> {
         if self.containers.iter().any(is_inner) {
             return None;
         }
-        let units = UnitAxis::of(self.containers.last()?, D)?;
+        let units = UnitAxis::for_weight(self.containers.last()?, D)?;
         let is_chosen = self.group.matches(&param.id, Some(&self.path.path()));
         is_chosen.then_some(units)
     }

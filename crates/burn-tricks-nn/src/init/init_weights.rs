@@ -344,7 +344,7 @@ impl Drawing<'_> {
             return Ok(None);
         };
         let shape = old.dims();
-        let fans = UnitAxis::of(site.container(), D).and_then(|unit| unit.fans(&shape));
+        let fans = UnitAxis::for_weight(site.container(), D).and_then(|unit| unit.fans(&shape));
         let lacks_rank = matches!(init, WeightInit::Orthogonal { .. }) && D < 2;
         if lacks_rank || (init.needs_fans() && fans.is_none()) {
             return Err(InitError::Unfit {

@@ -83,7 +83,7 @@ impl ModuleVisitor for Find<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.at.path();
         let container = self.containers.last().map_or("", String::as_str);
-        if let Some(units) = UnitAxis::of(container, D)
+        if let Some(units) = UnitAxis::for_weight(container, D)
             && self.group.matches(&param.id, Some(&path))
         {
             self.weights.insert(path, units);

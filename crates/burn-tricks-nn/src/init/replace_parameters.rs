@@ -61,7 +61,7 @@ pub(crate) fn rewrite<M: Module>(model: &M, rule: &mut impl Rewrite) -> M {
         at: PathTracker::default(),
         containers: Vec::new(),
     }));
-    Snapshot::of(&rewritten)
+    Snapshot::new(&rewritten)
         .restore(model)
         .expect("a rewritten module has the places of its original")
 }

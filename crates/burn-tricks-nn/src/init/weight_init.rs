@@ -1,6 +1,6 @@
 //! Distributions of first weights.
 
-use crate::init::activation_gain::Activation;
+use crate::init::nonlinearity::Nonlinearity;
 use burn_tricks_core::{ConfigError, Fans};
 use serde::{Deserialize, Serialize};
 
@@ -107,8 +107,8 @@ impl WeightInit {
     pub const ORTHOGONAL: Self = Self::Orthogonal { gain: 1.0 };
 
     /// A standard deviation of gain/√fan, with the gain of the activation that follows.
-    pub fn for_activation(activation: Activation, fan: Fan, draw: Draw) -> Self {
-        scaled(activation.gain(), fan, draw)
+    pub fn for_nonlinearity(nonlinearity: Nonlinearity, fan: Fan, draw: Draw) -> Self {
+        scaled(nonlinearity.gain(), fan, draw)
     }
 
     /// The standard deviation of the weights of a layer with these fans; of the entries, for an

@@ -53,7 +53,7 @@
 //!   moves them as far as one part would with a momentum of 1 − (1 − m)^k.
 //! - Composer cuts as `torch.chunk` does, which can leave a last part of a single sample; here the sizes
 //!   differ by at most one: 10 samples at size 4 are 3, 3 and 4.
-//! - Composer wraps PyTorch's batch norm, so its running variance is unbiased: [`RunningVariance`].
+//! - Composer wraps PyTorch's batch norm, so its running variance is unbiased: [`BatchVariance`].
 //!
 //! # Suggested values
 //!
@@ -71,17 +71,7 @@ use crate::norm::torch_batch_norm::{TorchBatchNorm, TorchBatchNormConfig};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError};
-use serde::{Deserialize, Serialize};
-
-/// Which variance of a batch the running variance follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RunningVariance {
-    /// Of the sample, divided by n − 1: PyTorch.
-    Unbiased,
-    /// Of the population, divided by n: Burn, Keras.
-    Biased,
-}
+use burn_tricks_core::{BatchVariance, Config, ConfigError};
 
 /// Configuration of [`GhostBatchNorm`].
 #[derive(Config, Debug, PartialEq)]
@@ -97,9 +87,10 @@ pub struct GhostBatchNormConfig {
     /// The weight of a part in the running statistics, in [0, 1]. Default: 0.1.
     #[config(default = 0.1)]
     pub momentum: f64,
-    /// Default: unbiased. The parts are small, and inference normalises with what they leave.
-    #[config(default = "RunningVariance::Unbiased")]
-    pub variance: RunningVariance,
+    /// Which variance of a part the running variance follows. Default: [`BatchVariance::Unbiased`]: the parts
+    /// are small, and inference normalises with what they leave.
+    #[config(default = "BatchVariance::Unbiased")]
+    pub variance: BatchVariance,
 }
 
 impl GhostBatchNormConfig {
@@ -151,7 +142,7 @@ pub struct GhostBatchNorm {
     pub ghost_size: usize,
     /// Which variance the running variance follows.
     #[module(skip)]
-    pub variance: RunningVariance,
+    pub variance: BatchVariance,
 }
 
 impl GhostBatchNorm {

@@ -71,13 +71,12 @@
 //! - PyTorch, `torch.nn.BatchNorm2d`
 
 use crate::norm::few_values::{refuse_one_value, values_per_channel};
-use crate::norm::ghost_batch_norm::RunningVariance;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::batch_statistics::{self, BatchStatistics};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{BatchVariance, Config, ConfigError};
 
 /// Configuration of [`TorchBatchNorm`].
 #[derive(Config, Debug, PartialEq)]
@@ -177,14 +176,14 @@ impl TorchBatchNorm {
     ///
     /// If the input has rank 1, or another number of channels; in training, if it has one value per channel.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        self.forward_with(input, RunningVariance::Unbiased)
+        self.forward_with(input, BatchVariance::Unbiased)
     }
 
     /// The normalised input; the running variance follows the `variance` of the batch.
     pub(crate) fn forward_with<const D: usize>(
         &self,
         input: Tensor<D>,
-        variance: RunningVariance,
+        variance: BatchVariance,
     ) -> Tensor<D> {
         if !input.device().is_autodiff() || !self.training.is_enabled() {
             return self.infer(input);
@@ -209,14 +208,14 @@ impl TorchBatchNorm {
         &self,
         input: Tensor<D>,
         n: usize,
-        variance: RunningVariance,
+        variance: BatchVariance,
     ) -> Tensor<D> {
         let batch = batch_norm_train(input, self.gamma.val(), self.beta.val(), self.epsilon);
         self.report(batch.mean.clone(), batch.variance.clone(), n);
         self.follow(&self.running_mean, batch.mean);
         let variance = match variance {
-            RunningVariance::Biased => batch.variance,
-            RunningVariance::Unbiased => {
+            BatchVariance::Biased => batch.variance,
+            BatchVariance::Unbiased | BatchVariance::UnbiasedPerSample => {
                 let correction = n as f64 / (n - 1) as f64;
                 batch.variance.mul_scalar(correction)
             }

@@ -34,7 +34,7 @@ use crate::metric::queued_numbers::{Watched, watched_metric};
 use crate::trick::Trick;
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn_tricks_grad::{GradientsExt as _, Norm};
+use burn_tricks_grad::{GradientsExt as _, NormKind};
 
 /// Measures the Euclidean norm over all gradients at each optimizer step.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ impl<M: Module> Trick<M> for GradNorm {
     }
 
     fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        if let Some(norm) = grads.global_norm(model, Norm::L2) {
+        if let Some(norm) = grads.global_norm(model, NormKind::L2) {
             self.watched.push(norm);
         }
         grads

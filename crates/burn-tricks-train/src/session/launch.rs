@@ -4,7 +4,6 @@ use crate::lock::lock;
 use crate::session::Session;
 use crate::session::checkpoint_retention::Retention;
 use crate::session::epoch_end::{EpochEnd, Witness};
-use crate::session::finished::{Best, BestInMemory, Ended, Finished};
 use crate::session::launch_error::LaunchError;
 use crate::session::learner_view::{rates, unshared};
 use crate::session::records_on_trial::check_records;
@@ -12,6 +11,7 @@ use crate::session::run_description::Setup;
 use crate::session::run_files::{Found, RunFiles, RunState};
 use crate::session::session_error::SessionError;
 use crate::session::session_metrics::logged_twice;
+use crate::session::session_result::{Best, BestInMemory, Outcome, SessionResult};
 use crate::trick::Trick;
 use crate::trick::combined::load_part;
 use crate::trick::tricked::Tricked;
@@ -44,7 +44,7 @@ where
     pub fn launch(
         mut self,
         learner: Learner<Tricked<M, H>>,
-    ) -> Result<Finished<M, H>, LaunchError<M, H>> {
+    ) -> Result<SessionResult<M, H>, LaunchError<M, H>> {
         if let Some(clash) = self.clash.take() {
             return Err(clash.into());
         }
@@ -129,9 +129,9 @@ where
         }
         let learning = training.early_stopping(witness).launch(learner);
         sight.keep(false);
-        let (ended, failure) = Ended::of(&end);
-        let finished = Finished {
-            ended,
+        let (outcome, failure) = Outcome::of(&end);
+        let finished = SessionResult {
+            outcome,
             model: learning.model,
             renderer: keep_renderer.then_some(learning.renderer),
             last_epoch: end.last_epoch(),

@@ -1,7 +1,7 @@
 //! Why a launch failed.
 
-use crate::session::finished::Finished;
 use crate::session::session_error::SessionError;
+use crate::session::session_result::SessionResult;
 use std::fmt::{Debug, Display};
 
 /// Why [`Session::launch`](crate::Session::launch) failed, and what was trained until then.
@@ -9,10 +9,10 @@ use std::fmt::{Debug, Display};
 /// Who needs only the cause converts it, with `?` in a function that returns a [`SessionError`].
 ///
 /// ```
-/// # use burn_tricks_train::{Finished, LaunchError, SessionError, Trick};
+/// # use burn_tricks_train::{SessionResult, LaunchError, SessionError, Trick};
 /// # use burn::module::Module;
 /// fn rescued<M: Module, H: Trick<M>>(
-///     launched: Result<Finished<M, H>, LaunchError<M, H>>,
+///     launched: Result<SessionResult<M, H>, LaunchError<M, H>>,
 /// ) -> Result<M, SessionError> {
 ///     match launched {
 ///         Ok(finished) => finished.best_model(),
@@ -28,7 +28,7 @@ pub struct LaunchError<M, H> {
     /// Why it failed.
     pub cause: SessionError,
     /// What was trained until the failure; none if the training had not begun.
-    pub partial: Option<Box<Finished<M, H>>>,
+    pub partial: Option<Box<SessionResult<M, H>>>,
 }
 
 impl<M, H> Debug for LaunchError<M, H> {

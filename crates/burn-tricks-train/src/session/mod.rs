@@ -53,7 +53,7 @@
 //! # What it gives back
 //!
 //! A training that failed is an error of `launch`, and the [`LaunchError`](crate::LaunchError) holds what was
-//! trained until then. A [`Finished`](crate::Finished) one came to its last epoch, was stopped by a criterion,
+//! trained until then. A [`SessionResult`](crate::SessionResult) one came to its last epoch, was stopped by a criterion,
 //! or was interrupted by somebody.
 //!
 //! The model of the best epoch, as it was validated, is kept if a criterion of
@@ -110,7 +110,6 @@
 
 pub(crate) mod checkpoint_retention;
 pub(crate) mod epoch_end;
-pub(crate) mod finished;
 pub(crate) mod launch;
 pub(crate) mod launch_error;
 pub(crate) mod learner_view;
@@ -120,6 +119,7 @@ pub(crate) mod run_description;
 pub(crate) mod run_files;
 pub(crate) mod session_error;
 pub(crate) mod session_metrics;
+pub(crate) mod session_result;
 
 use crate::data::epoch_clock::EpochClock;
 use crate::data::epoch_loader::EpochLoader;
@@ -344,7 +344,7 @@ where
         self
     }
 
-    /// Leaves Burn's renderer to [`Finished::renderer`](crate::Finished::renderer), for an evaluation say.
+    /// Leaves Burn's renderer to [`SessionResult::renderer`](crate::SessionResult::renderer), for an evaluation say.
     /// Else [`launch`](Self::launch) closes it. While the dashboard is open, it hides what is printed.
     pub fn keep_renderer(mut self) -> Self {
         self.keep_renderer = true;

@@ -92,7 +92,7 @@ struct Stops<C> {
 impl<C: StopCriterion + Send> EarlyStoppingStrategy for Stops<C> {
     fn should_stop(&mut self, epoch: usize, store: &EventStoreClient) -> bool {
         let stop = self.handle.should_stop(epoch, store);
-        if let Err(missing) = self.handle.verdict() {
+        if let Err(missing) = self.handle.decision() {
             self.interrupter.stop(Some(&missing.to_string()));
         }
         stop

@@ -7,16 +7,16 @@ use crate::trick::state_error::StateError;
 use burn::train::EarlyStoppingStrategy;
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use burn::train::metric::{Metric, MetricName};
-use burn_tricks_stop::{EarlyStopping, StopCriterion, StopReason, Verdict};
+use burn_tricks_stop::{Decision, EarlyStopping, StopCriterion, StopReason};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-/// What a criterion saw of a training: its metric, and the verdict on each epoch.
+/// What a criterion saw of a training: its metric, and the decision on each epoch.
 ///
 /// It is one of Burn's early-stopping strategies. On its own, registered with
 /// `SupervisedTraining::early_stopping`, it does not see to it that its metric is: without, the run ends
-/// after its first epoch, and [`verdict`](Self::verdict) is an error that names the metric. In a directory
+/// after its first epoch, and [`decision`](Self::decision) is an error that names the metric. In a directory
 /// that an earlier run logged that metric to, Burn's file logger gives it the values of that run.
 #[derive(Debug)]
 pub struct StopHandle<C = EarlyStopping> {
@@ -37,7 +37,7 @@ impl<C> Clone for StopHandle<C> {
 struct Watch<C> {
     stop: C,
     /// The last epoch observed, and what came of it.
-    last: Option<(usize, Result<Verdict, MissingMetric>)>,
+    last: Option<(usize, Result<Decision, MissingMetric>)>,
     /// The last epoch that was the best.
     best_epoch: Option<usize>,
     /// Why a run before this one was stopped.
@@ -66,22 +66,22 @@ impl<C: StopCriterion> StopHandle<C> {
         }
     }
 
-    /// The verdict on the last epoch: its reason to stop, if it was one, the best value and the check
+    /// The decision on the last epoch: its reason to stop, if it was one, the best value and the check
     /// that had it (the epoch, in a training that was not resumed). `None` before the first.
     ///
     /// # Errors
     ///
     /// If the metric had no value, which ends the training.
-    pub fn verdict(&self) -> Result<Option<Verdict>, MissingMetric> {
+    pub fn decision(&self) -> Result<Option<Decision>, MissingMetric> {
         lock(&self.watch)
             .last
             .clone()
-            .map(|(_, verdict)| verdict)
+            .map(|(_, decision)| decision)
             .transpose()
     }
 
     /// The epoch of the best check, in a training that was resumed too. None if it is not known: if the
-    /// criterion looks at no metric, or if no epoch counted so far (see `Verdict::is_best`).
+    /// criterion looks at no metric, or if no epoch counted so far (see `Decision::is_best`).
     pub fn best_epoch(&self) -> Option<usize> {
         lock(&self.watch).best_epoch
     }
@@ -99,19 +99,19 @@ impl<C: StopCriterion> StopHandle<C> {
         &self,
         epoch: usize,
         store: &EventStoreClient,
-    ) -> Result<Verdict, MissingMetric> {
+    ) -> Result<Decision, MissingMetric> {
         let mut watch = lock(&self.watch);
-        if let Some((last, verdict)) = &watch.last
+        if let Some((last, decision)) = &watch.last
             && *last == epoch
         {
-            return verdict.clone();
+            return decision.clone();
         }
-        let verdict = value_of(&self.metric, epoch, store).map(|value| watch.stop.observe(value));
-        if verdict.as_ref().is_ok_and(|verdict| verdict.is_best) {
+        let decision = value_of(&self.metric, epoch, store).map(|value| watch.stop.observe(value));
+        if decision.as_ref().is_ok_and(|decision| decision.is_best) {
             watch.best_epoch = Some(epoch);
         }
-        watch.last = Some((epoch, verdict.clone()));
-        verdict
+        watch.last = Some((epoch, decision.clone()));
+        decision
     }
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn value_of(
 impl<C: StopCriterion + Send> EarlyStoppingStrategy for StopHandle<C> {
     fn should_stop(&mut self, epoch: usize, store: &EventStoreClient) -> bool {
         match self.observe(epoch, store) {
-            Ok(verdict) => verdict.should_stop(),
+            Ok(decision) => decision.should_stop(),
             Err(_) => true,
         }
     }
@@ -162,7 +162,7 @@ impl<C: StopCriterion + Clone + Debug + Send> EpochHook for StopHandle<C> {
     fn stopped(&self) -> Option<StopReason> {
         let watch = lock(&self.watch);
         match &watch.last {
-            Some((_, verdict)) => verdict.as_ref().ok()?.stop,
+            Some((_, decision)) => decision.as_ref().ok()?.stop,
             None => watch.stopped_before,
         }
     }

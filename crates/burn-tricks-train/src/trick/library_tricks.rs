@@ -158,7 +158,7 @@ impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
         for (ema, state) in emas.iter_mut().zip(states) {
             load_part(ema, state)?;
         }
-        *self = Self::of(emas);
+        *self = Self::from(emas);
         Ok(())
     }
 }

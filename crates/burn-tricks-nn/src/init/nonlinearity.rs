@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub enum Activation {
+pub enum Nonlinearity {
     /// None, or a softmax over the logits.
     Linear,
     /// The logistic function.
@@ -24,7 +24,7 @@ pub enum Activation {
     Selu,
 }
 
-impl Activation {
+impl Nonlinearity {
     /// The factor on the standard deviation of the weights, from PyTorch's `calculate_gain`: 1 for a
     /// linear layer and the logistic function, 5/3 for tanh, √2 for ReLU, √(2/(1 + slope²)) for leaky
     /// ReLU, 3/4 for SELU.
@@ -33,9 +33,9 @@ impl Activation {
     /// 3/4 a SELU network does not keep variance 1 by itself, for which its authors have gain 1.
     ///
     /// ```
-    /// use burn_tricks_nn::Activation;
+    /// use burn_tricks_nn::Nonlinearity;
     ///
-    /// assert_eq!(Activation::Relu.gain(), 2f64.sqrt());
+    /// assert_eq!(Nonlinearity::Relu.gain(), 2f64.sqrt());
     /// ```
     pub fn gain(self) -> f64 {
         match self {

@@ -8,10 +8,10 @@
 //!
 //! ```
 //! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::LinearConfig;
+//! use burn_tricks_schedule::LinearRampConfig;
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = LinearConfig::new(1.0, 0.0, 4).init()?;
+//! let mut schedule = LinearRampConfig::new(1.0, 0.0, 4).init()?;
 //! let rates: Vec<f64> = (0..6).map(|_| schedule.step()).collect();
 //! assert_eq!(rates, [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]);
 //! # Ok(())
@@ -21,10 +21,10 @@
 //! Down to the constant rate of weight averaging, over ten epochs of 100 steps:
 //!
 //! ```
-//! use burn_tricks_schedule::{LinearConfig, Run};
+//! use burn_tricks_schedule::{LinearRampConfig, Run};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let schedule = LinearConfig::new(0.1, 0.05, Run::new(30, 100)?.epochs(10)).init()?;
+//! let schedule = LinearRampConfig::new(0.1, 0.05, Run::init(30, 100)?.epochs(10)).init()?;
 //! # Ok(())
 //! # }
 //! ```
@@ -58,9 +58,9 @@ use crate::curve::steps_along_its_curve;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`Linear`].
+/// Configuration of [`LinearRamp`].
 #[derive(Config, Debug, PartialEq)]
-pub struct LinearConfig {
+pub struct LinearRampConfig {
     /// η₀ ≥ 0, the rate of the first step.
     pub initial_lr: f64,
     /// η₁ ≥ 0, the rate of step T and of all after it. It may be the larger one.
@@ -69,35 +69,35 @@ pub struct LinearConfig {
     pub steps: usize,
 }
 
-impl LinearConfig {
+impl LinearRampConfig {
     /// The schedule, before its first step.
     ///
     /// # Errors
     ///
     /// If a rate is negative or not finite, or `steps` is 0.
-    pub fn init(&self) -> Result<Linear, ConfigError> {
+    pub fn init(&self) -> Result<LinearRamp, ConfigError> {
         ConfigError::non_negative("initial_lr", self.initial_lr)?;
         ConfigError::non_negative("final_lr", self.final_lr)?;
         ConfigError::at_least_one("steps", self.steps)?;
-        Ok(Linear {
+        Ok(LinearRamp {
             config: self.clone(),
             steps: 0,
         })
     }
 }
 
-/// A straight line, then constant. Made by [`LinearConfig::init`].
+/// A straight line, then constant. Made by [`LinearRampConfig::init`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Linear {
-    config: LinearConfig,
+pub struct LinearRamp {
+    config: LinearRampConfig,
     /// Steps taken.
     steps: u64,
 }
 
-impl Linear {
+impl LinearRamp {
     /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
     pub fn at(&self, step: u64) -> LearningRate {
-        let LinearConfig {
+        let LinearRampConfig {
             initial_lr,
             final_lr,
             steps,
@@ -106,4 +106,4 @@ impl Linear {
     }
 }
 
-steps_along_its_curve!(Linear);
+steps_along_its_curve!(LinearRamp);

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 /// How a training ended.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Ended {
+pub enum Outcome {
     /// After the last of its epochs.
     LastEpoch,
     /// A criterion stopped it.
@@ -32,7 +32,7 @@ pub enum Ended {
     Failed,
 }
 
-impl Ended {
+impl Outcome {
     /// How a training ended, and why it failed if it did.
     pub(crate) fn of(end: &EpochEnd) -> (Self, Option<SessionError>) {
         let (error, interruption) = end.noted();
@@ -57,7 +57,7 @@ impl Ended {
     }
 }
 
-impl Display for Ended {
+impl Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::LastEpoch => write!(f, "ran to its last epoch"),
@@ -74,9 +74,9 @@ impl Display for Ended {
 /// A training that came to its end, or was stopped; in a [`LaunchError`](crate::LaunchError), what there is
 /// of one that failed.
 #[non_exhaustive]
-pub struct Finished<M, H> {
+pub struct SessionResult<M, H> {
     /// How it ended.
-    pub ended: Ended,
+    pub outcome: Outcome,
     /// The last model, tricks around it, to predict with and to save: it shows the weights that were
     /// validated. [`Tricked::model`] has the trained ones.
     pub model: Tricked<M, H>,
@@ -86,7 +86,7 @@ pub struct Finished<M, H> {
     pub last_epoch: Option<usize>,
     /// The best epoch, as the first criterion of [`stop_early`](crate::Session::stop_early) says that looks
     /// at its metric. None if it is not known: no criterion looks at a metric, or no epoch counted, see
-    /// `Verdict::is_best`.
+    /// `Decision::is_best`.
     pub best_epoch: Option<usize>,
     /// The epoch after which it went on; none if it began.
     pub resumed_after: Option<usize>,
@@ -104,10 +104,10 @@ pub struct Finished<M, H> {
     pub(crate) watched: Option<MetricName>,
 }
 
-impl<M, H> Debug for Finished<M, H> {
+impl<M, H> Debug for SessionResult<M, H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Finished")
-            .field("ended", &self.ended)
+        f.debug_struct("SessionResult")
+            .field("outcome", &self.outcome)
             .field("last_epoch", &self.last_epoch)
             .field("best_epoch", &self.best_epoch)
             .field("resumed_after", &self.resumed_after)
@@ -128,7 +128,7 @@ pub(crate) enum Best<M> {
 /// The best epoch so far, and its model as it was validated.
 pub(crate) type BestInMemory<M> = Arc<Mutex<Option<(usize, M)>>>;
 
-impl<M: Module, H: Trick<M>> Finished<M, H> {
+impl<M: Module, H: Trick<M>> SessionResult<M, H> {
     /// The last model as it was validated: the average, if there is one. To predict with.
     pub fn last_model(&self) -> M {
         self.model.clone().into_validated()
@@ -177,9 +177,9 @@ impl<M: Module, H: Trick<M>> Finished<M, H> {
 }
 
 /// How and when it ended, and which epoch was the best, in a line.
-impl<M, H> Display for Finished<M, H> {
+impl<M, H> Display for SessionResult<M, H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.ended)?;
+        write!(f, "{}", self.outcome)?;
         if let Some(last) = self.last_epoch {
             write!(f, "; epoch {last} was the last")?;
         }

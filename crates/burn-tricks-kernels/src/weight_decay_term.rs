@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 /// Weight decay as a part of a [`Step`](crate::Step), at the cost of no extra pass.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Decay {
+pub enum WeightDecayTerm {
     /// None.
     None,
     /// `g ← g + λ w`, before everything else: the gradient of an L2 penalty. Holds λ.
@@ -17,7 +17,7 @@ pub enum Decay {
     Cautious(f64),
 }
 
-impl Decay {
+impl WeightDecayTerm {
     /// The gradient with the coupled part.
     #[inline(always)]
     pub fn of_grad<T: Real>(self, grad: T, weight: T) -> T {

@@ -98,15 +98,15 @@ impl Display for StopReason {
 /// let config = EarlyStoppingConfig::new(Goal::Minimize).with_min_delta(MinDelta::Absolute(0.01));
 /// let mut stop = config.init()?;
 /// stop.observe(0.500);
-/// let verdict = stop.observe(0.495);
-/// assert!(verdict.is_best && !verdict.improved);
-/// assert_eq!((verdict.best, verdict.waited), (Some(0.495), 1));
+/// let decision = stop.observe(0.495);
+/// assert!(decision.is_best && !decision.improved);
+/// assert_eq!((decision.best, decision.waited), (Some(0.495), 1));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub struct Verdict {
+pub struct Decision {
     /// The number of this check, from 1.
     pub check: usize,
     /// Whether the value of this check is strictly better than every one before it that counted, or the
@@ -132,7 +132,7 @@ pub struct Verdict {
     pub stop: Option<StopReason>,
 }
 
-impl Verdict {
+impl Decision {
     /// Whether training should stop.
     pub fn should_stop(&self) -> bool {
         self.stop.is_some()
