@@ -90,6 +90,7 @@
 
 use crate::norm::{NormKind, ScaledNorm};
 use crate::rescale::{NonFinite, check_scope, rescale};
+use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -197,5 +198,15 @@ impl ClipGradNorm {
         };
         // A mask and not a minimum, which on some devices would hide a NaN.
         factor.mask_fill(to_threshold.greater_equal_elem(1.0), 1.0)
+    }
+}
+
+impl GradientTransform for ClipGradNorm {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        Self::apply(self, model, grads)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
     }
 }

@@ -8,6 +8,7 @@ pub mod norm;
 pub mod normalize_grad;
 mod rescale;
 pub mod step_guard;
+pub mod transform;
 
 pub use burn_tricks_core::{ConfigError, NormScope};
 pub use clip_grad_norm::{ClipGradNorm, ClipGradNormConfig, ClipMode};
@@ -17,3 +18,4 @@ pub use norm::{NormKind, global_norm};
 pub use normalize_grad::{NormalizeGrad, NormalizeGradConfig};
 pub use rescale::NonFinite;
 pub use step_guard::{StepGuard, mark_non_finite};
+pub use transform::{GradientTransform, Identity, Then};

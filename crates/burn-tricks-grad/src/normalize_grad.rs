@@ -80,6 +80,7 @@
 
 use crate::norm::{NormKind, ScaledNorm};
 use crate::rescale::{NonFinite, check_scope, rescale};
+use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -157,5 +158,15 @@ impl NormalizeGrad {
                 norm.under(1.0, epsilon).mask_fill(zero, 0.0)
             },
         )
+    }
+}
+
+impl GradientTransform for NormalizeGrad {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        Self::apply(self, model, grads)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
     }
 }

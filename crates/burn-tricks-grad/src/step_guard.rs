@@ -85,9 +85,10 @@
 
 use crate::norm::{NormKind, gathered_sum};
 use crate::rescale::{NonFinite, rescale};
+use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn_tricks_core::{NormScope, SkipCount};
+use burn_tricks_core::{NormScope, SkipCount, StateError, state_from_bytes, state_to_bytes};
 
 /// Tells which steps to skip, for any optimizer, and counts them. Reads the device once per step.
 #[derive(Debug, Clone, Default)]
@@ -151,6 +152,22 @@ impl StepGuard {
         self.taken = taken;
         self.in_a_row = in_a_row;
         self.skips.set(skipped);
+    }
+}
+
+/// A skipped step has no gradients.
+impl GradientTransform for StepGuard {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        self.admit(model, grads).unwrap_or_default()
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(state_to_bytes(&Self::state(self)))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        Self::load_state(self, state_from_bytes(state)?);
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ pub mod stop;
 pub mod trick;
 
 pub use burn_tricks_checkpoint::Change;
-pub use burn_tricks_core::ConfigError;
+pub use burn_tricks_core::{ConfigError, StateError};
 pub use data::epoch_clock::EpochClock;
 pub use data::epoch_loader::{EpochLoader, EpochLoaderConfig, Seeded};
 pub use metric::grad_norm::{GradNorm, GradNormMetric};
@@ -28,5 +28,5 @@ pub use session::{Session, SessionExt};
 pub use stop::stop_early::{MissingMetric, SupervisedTrainingExt};
 pub use stop::stop_handle::StopHandle;
 pub use trick::Trick;
-pub use trick::state_error::StateError;
+pub use trick::gradient_transforms::AsTrick;
 pub use trick::tricked::{Tricked, TrickedExt};

@@ -1,9 +1,9 @@
 //! Why a session cannot begin, failed, or cannot give back a model.
 
 use crate::stop::stop_early::MissingMetric;
-use crate::trick::state_error::StateError;
 use burn::train::TrainingError;
 use burn_tricks_checkpoint::Change;
+use burn_tricks_core::StateError;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -3,10 +3,10 @@
 use crate::lock::lock;
 use crate::session::epoch_end::EpochHook;
 use crate::stop::stop_early::MissingMetric;
-use crate::trick::state_error::StateError;
 use burn::train::EarlyStoppingStrategy;
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use burn::train::metric::{Metric, MetricName};
+use burn_tricks_core::StateError;
 use burn_tricks_stop::{Decision, EarlyStopping, StopCriterion, StopReason};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -188,7 +188,8 @@ impl<C: StopCriterion + Clone + Debug + Send> EpochHook for StopHandle<C> {
     }
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let state: WatchState<C::State> = serde_json::from_slice(state)?;
+        let state: WatchState<C::State> =
+            serde_json::from_slice(state).map_err(|error| error.to_string())?;
         let mut watch = lock(&self.watch);
         watch.stop = watch.stop.clone().with_state(state.stop);
         watch.best_epoch = state.best_epoch;

@@ -1,9 +1,12 @@
 //! Several tricks as one: boxed, optional, in a vector, in a tuple.
 
 use super::Trick;
-use super::state_error::StateError;
 use burn::module::Module;
 use burn::optim::GradientsParams;
+use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
+
+/// What an error about a saved state calls its parts.
+pub(super) const TRICKS: &str = "tricks";
 
 impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
     fn sees_gradients(&self) -> bool {
@@ -136,7 +139,7 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
     }
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let states = bytes_to_parts(state, self.len())?;
+        let states = bytes_to_parts(state, self.len(), TRICKS)?;
         let mut each = self.iter_mut().zip(states);
         each.try_for_each(|(trick, state)| load_part(trick, state))
     }
@@ -187,7 +190,7 @@ macro_rules! tuple_of_tricks {
             }
 
             fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-                let mut parts = bytes_to_parts(state, [$($index),+].len())?.into_iter();
+                let mut parts = bytes_to_parts(state, [$($index),+].len(), TRICKS)?.into_iter();
                 $(load_part(&mut self.$index, parts.next().flatten())?;)+
                 Ok(())
             }
@@ -203,26 +206,6 @@ tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4);
 tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5);
 tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
-
-/// The states of several tricks as one.
-pub(super) fn parts_to_bytes(parts: &[Option<Vec<u8>>]) -> Vec<u8> {
-    postcard::to_allocvec(parts).expect("bytes can be written to memory")
-}
-
-pub(super) fn bytes_to_parts(
-    bytes: &[u8],
-    count: usize,
-) -> Result<Vec<Option<Vec<u8>>>, StateError> {
-    let parts: Vec<Option<Vec<u8>>> = postcard::from_bytes(bytes)?;
-    match parts.len() == count {
-        true => Ok(parts),
-        false => Err(format!(
-            "the state is that of {} tricks, and there are {count}",
-            parts.len()
-        )
-        .into()),
-    }
-}
 
 /// The state of one trick, if it has one. A trick that has one and gets none is another than was saved,
 /// and would silently begin again.

@@ -1,64 +1,13 @@
 //! The tricks of this library in Burn's `Learner`.
 
 use super::Trick;
-use super::combined::{bytes_to_parts, load_part, parts_to_bytes};
-use super::state_error::StateError;
+use super::combined::{TRICKS, load_part};
 use burn::module::{Module, ModuleDisplay};
-use burn::optim::GradientsParams;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use burn_tricks_average::{Ema, EmaSet, Lawa, Swa};
-use burn_tricks_grad::{ClipGradNorm, NormalizeGrad, StepGuard};
+use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
 use burn_tricks_nn::{MaxNorm, TiedWeights, UnitNorm};
-
-impl<M: Module> Trick<M> for ClipGradNorm {
-    fn sees_gradients(&self) -> bool {
-        true
-    }
-
-    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        self.apply(model, grads)
-    }
-
-    fn describe(&self) -> Vec<String> {
-        vec![format!("{self:?}")]
-    }
-}
-
-impl<M: Module> Trick<M> for NormalizeGrad {
-    fn sees_gradients(&self) -> bool {
-        true
-    }
-
-    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        self.apply(model, grads)
-    }
-
-    fn describe(&self) -> Vec<String> {
-        vec![format!("{self:?}")]
-    }
-}
-
-/// A skipped step reaches neither the optimizer nor what the tricks do after it.
-impl<M: Module> Trick<M> for StepGuard {
-    fn sees_gradients(&self) -> bool {
-        true
-    }
-
-    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        self.admit(model, grads).unwrap_or_default()
-    }
-
-    fn state(&self) -> Option<Vec<u8>> {
-        let state = StepGuard::state(self);
-        Some(postcard::to_allocvec(&state).expect("numbers can be written to memory"))
-    }
-
-    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        StepGuard::load_state(self, postcard::from_bytes(state)?);
-        Ok(())
-    }
-}
 
 impl<M: Module> Trick<M> for TiedWeights {
     fn after(&mut self, model: M) -> M {
@@ -154,7 +103,7 @@ impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         let mut emas = self.clone().into_inner();
-        let states = bytes_to_parts(state, emas.len())?;
+        let states = bytes_to_parts(state, emas.len(), TRICKS)?;
         for (ema, state) in emas.iter_mut().zip(states) {
             load_part(ema, state)?;
         }

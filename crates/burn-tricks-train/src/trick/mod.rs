@@ -123,14 +123,14 @@
 //! [`Swa`]: burn_tricks_average::Swa
 
 pub(crate) mod combined;
+pub(crate) mod gradient_transforms;
 mod library_tricks;
 pub(crate) mod sight;
-pub(crate) mod state_error;
 pub mod tricked;
 
-use crate::trick::state_error::StateError;
 use burn::module::Module;
 use burn::optim::GradientsParams;
+use burn_tricks_core::StateError;
 use std::fmt::Debug;
 
 /// Something to do at every optimizer step. See the [module documentation](self).

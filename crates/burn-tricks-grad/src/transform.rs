@@ -1,0 +1,303 @@
+//! What every transform of this crate is, and how several become one.
+//!
+//! A [`GradientTransform`] takes the gradients between `backward` and the optimizer's step and gives gradients
+//! back. Transforms compose: `a.then(b)`, tuples, `Option` (a setting that is off) and `Vec` are transforms.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{GradientsParams, SgdConfig};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_grad::{ClipGradNormConfig, GradientTransform as _, StepGuard};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let mut model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim = SgdConfig::new().init();
+//! let mut transform = StepGuard::new().then(ClipGradNormConfig::new(1.0).init()?);
+//!
+//! for size in [1.0, f32::NAN, 2.0] {
+//!     let loss = model.forward(Tensor::<2>::full([8, 4], size, &device)).square().mean();
+//!     let grads = GradientsParams::from_grads(loss.backward(), &model);
+//!     let grads = transform.apply(&model, grads);
+//!     if grads.is_empty() {
+//!         continue; // the guard has skipped the step
+//!     }
+//!     model = optim.step(0.1, model, grads);
+//! }
+//! assert_eq!(transform.first().skipped(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One of your own: the gradients' signs.
+//!
+//! ```
+//! use burn::module::{Module, ModuleVisitor, Param};
+//! use burn::optim::GradientsParams;
+//! use burn::tensor::Tensor;
+//! use burn_tricks_grad::GradientTransform;
+//!
+//! #[derive(Debug)]
+//! struct Sign;
+//!
+//! impl GradientTransform for Sign {
+//!     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+//!         let mut signs = Signs(grads, GradientsParams::new());
+//!         model.visit(&mut signs);
+//!         signs.1
+//!     }
+//! }
+//!
+//! struct Signs(GradientsParams, GradientsParams);
+//!
+//! impl ModuleVisitor for Signs {
+//!     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+//!         // Taken out, a tied parameter's gradient is changed once, not at each of its places.
+//!         if let Some(grad) = self.0.remove::<D>(param.id) {
+//!             self.1.register(param.id, grad.sign());
+//!         }
+//!     }
+//! }
+//! # let _ = Sign.then(Sign);
+//! ```
+//!
+//! # Order
+//!
+//! accumulate → unscale → check for numbers that are not finite → centralise → clip → noise → normalise →
+//! optimizer.
+//!
+//! # In a `Learner`
+//!
+//! Every transform of this crate is a `Trick` of `burn-tricks-train`, and `AsTrick` makes one of yours:
+//! `model.with_tricks((clip.then(noise), ema))`.
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
+use std::fmt::Debug;
+
+/// From gradients to gradients, between `backward` and the optimizer's step. See the [module](self).
+pub trait GradientTransform: Debug + Send {
+    /// The changed gradients of the parameters of `model`, each with the type, shape and device that it had.
+    /// Gradients of parameters that `model` does not have stay as they are.
+    ///
+    /// No gradients at all, where there were some, mean that no step is to be taken.
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams;
+
+    /// What this transform is and how it is configured, one text for each if it is several. It may not depend
+    /// on what the transform has seen: a resumed session compares it. Default: the name of the type.
+    fn describe(&self) -> Vec<String> {
+        vec![std::any::type_name::<Self>().to_owned()]
+    }
+
+    /// Begins anew, as for weights that were loaded without a state. Default: nothing.
+    fn restart(&mut self) {}
+
+    /// What a resumed run needs, of a transform that implements [`load_state`](Self::load_state) too. Waits for
+    /// the device. Default: nothing.
+    fn state(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Continues from the saved state.
+    ///
+    /// # Errors
+    ///
+    /// If the state is not one of this transform. Default: always.
+    fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
+        Err("this transform has no state".into())
+    }
+
+    /// This transform, and `next` on what it gives back. When this one skips a step, `next` does not see it.
+    fn then<T: GradientTransform>(self, next: T) -> Then<Self, T>
+    where
+        Self: Sized,
+    {
+        Then {
+            first: self,
+            second: next,
+        }
+    }
+}
+
+/// The gradients as they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Identity;
+
+impl GradientTransform for Identity {
+    fn apply<M: Module>(&mut self, _model: &M, grads: GradientsParams) -> GradientsParams {
+        grads
+    }
+}
+
+/// Two transforms, one after the other. Made by [`GradientTransform::then`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Then<A, B> {
+    first: A,
+    second: B,
+}
+
+impl<A, B> Then<A, B> {
+    /// The first.
+    pub fn first(&self) -> &A {
+        &self.first
+    }
+
+    /// The second.
+    pub fn second(&self) -> &B {
+        &self.second
+    }
+}
+
+impl<A: GradientTransform, B: GradientTransform> GradientTransform for Then<A, B> {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        let grads = unless_skipped(&mut self.first, model, grads);
+        unless_skipped(&mut self.second, model, grads)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        [self.first.describe(), self.second.describe()].concat()
+    }
+
+    fn restart(&mut self) {
+        self.first.restart();
+        self.second.restart();
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(parts_to_bytes(&[self.first.state(), self.second.state()]))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let mut parts = bytes_to_parts(state, 2, TRANSFORMS)?.into_iter();
+        load_part(&mut self.first, parts.next().flatten())?;
+        load_part(&mut self.second, parts.next().flatten())
+    }
+}
+
+/// A transform that is there or not, as a setting says. `None` changes nothing.
+impl<T: GradientTransform> GradientTransform for Option<T> {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        match self {
+            Some(transform) => transform.apply(model, grads),
+            None => grads,
+        }
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.as_ref()
+            .map(GradientTransform::describe)
+            .unwrap_or_default()
+    }
+
+    fn restart(&mut self) {
+        self.iter_mut().for_each(GradientTransform::restart);
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        self.as_ref().and_then(GradientTransform::state)
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        match self {
+            Some(transform) => transform.load_state(state),
+            None => Err("the state is that of a transform that is not there now".into()),
+        }
+    }
+}
+
+/// Transforms of one type whose number is known at run time only, one after the other.
+impl<T: GradientTransform> GradientTransform for Vec<T> {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        self.iter_mut().fold(grads, |grads, transform| {
+            unless_skipped(transform, model, grads)
+        })
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.iter().flat_map(GradientTransform::describe).collect()
+    }
+
+    fn restart(&mut self) {
+        self.iter_mut().for_each(GradientTransform::restart);
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        let states: Vec<_> = self.iter().map(GradientTransform::state).collect();
+        Some(parts_to_bytes(&states))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let states = bytes_to_parts(state, self.len(), TRANSFORMS)?;
+        let mut each = self.iter_mut().zip(states);
+        each.try_for_each(|(transform, state)| load_part(transform, state))
+    }
+}
+
+macro_rules! tuple_of_transforms {
+    ($($transform:ident $index:tt),+) => {
+        impl<$($transform: GradientTransform),+> GradientTransform for ($($transform,)+) {
+            fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+                $(let grads = unless_skipped(&mut self.$index, model, grads);)+
+                grads
+            }
+
+            fn describe(&self) -> Vec<String> {
+                [$(self.$index.describe()),+].concat()
+            }
+
+            fn restart(&mut self) {
+                $(self.$index.restart();)+
+            }
+
+            fn state(&self) -> Option<Vec<u8>> {
+                Some(parts_to_bytes(&[$(self.$index.state()),+]))
+            }
+
+            fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+                let count = [$($index),+].len();
+                let mut parts = bytes_to_parts(state, count, TRANSFORMS)?.into_iter();
+                $(load_part(&mut self.$index, parts.next().flatten())?;)+
+                Ok(())
+            }
+        }
+    };
+}
+
+tuple_of_transforms!(A 0);
+tuple_of_transforms!(A 0, B 1);
+tuple_of_transforms!(A 0, B 1, C 2);
+tuple_of_transforms!(A 0, B 1, C 2, D 3);
+tuple_of_transforms!(A 0, B 1, C 2, D 3, E 4);
+tuple_of_transforms!(A 0, B 1, C 2, D 3, E 4, F 5);
+
+/// What an error about a saved state calls its parts.
+pub(crate) const TRANSFORMS: &str = "transforms";
+
+/// What one transform of several makes of the gradients. There are none after a skipped step, which the
+/// transforms behind it do not see: noise, say, is drawn for steps that are taken.
+fn unless_skipped<T: GradientTransform, M: Module>(
+    transform: &mut T,
+    model: &M,
+    grads: GradientsParams,
+) -> GradientsParams {
+    match grads.is_empty() {
+        true => grads,
+        false => transform.apply(model, grads),
+    }
+}
+
+/// The state of one transform of several. One that has a state and gets none is another than was saved, and
+/// would silently begin again.
+pub(crate) fn load_part<T: GradientTransform>(
+    transform: &mut T,
+    state: Option<Vec<u8>>,
+) -> Result<(), StateError> {
+    match state {
+        Some(state) => transform.load_state(&state),
+        None if transform.state().is_some() => Err("no state was saved for this transform".into()),
+        None => Ok(()),
+    }
+}

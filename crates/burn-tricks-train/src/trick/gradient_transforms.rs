@@ -1,0 +1,61 @@
+//! Gradient transforms as tricks.
+//!
+//! One rule, written out type by type: a blanket `impl<M, T: GradientTransform> Trick<M> for T` would forbid every
+//! other `Trick` of a type that is not of this crate (averages, constraints, `Option`, `Box`, tuples), since
+//! their crates might make it a transform one day. A transform of yours joins through [`AsTrick`].
+
+use super::Trick;
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn_tricks_core::StateError;
+use burn_tricks_grad::{ClipGradNorm, GradientTransform, Identity, NormalizeGrad, StepGuard, Then};
+
+/// Your own [`GradientTransform`] as a [`Trick`]: `model.with_tricks((AsTrick(mine), ema))`. Those of this
+/// library need it not.
+#[derive(Debug, Clone)]
+pub struct AsTrick<T>(
+    /// The transform.
+    pub T,
+);
+
+macro_rules! transform_is_a_trick {
+    ($transform:ty $(where $($part:ident),+)?; $this:ident => $inner:expr) => {
+        impl<M: Module, $($($part: GradientTransform),+)?> Trick<M> for $transform {
+            fn sees_gradients(&self) -> bool {
+                true
+            }
+
+            fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+                let $this = self;
+                GradientTransform::apply(&mut $inner, model, grads)
+            }
+
+            fn restart(&mut self, _model: &M) {
+                let $this = self;
+                GradientTransform::restart(&mut $inner);
+            }
+
+            fn describe(&self) -> Vec<String> {
+                let $this = self;
+                GradientTransform::describe(&$inner)
+            }
+
+            fn state(&self) -> Option<Vec<u8>> {
+                let $this = self;
+                GradientTransform::state(&$inner)
+            }
+
+            fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+                let $this = self;
+                GradientTransform::load_state(&mut $inner, state)
+            }
+        }
+    };
+}
+
+transform_is_a_trick!(ClipGradNorm; this => *this);
+transform_is_a_trick!(Identity; this => *this);
+transform_is_a_trick!(NormalizeGrad; this => *this);
+transform_is_a_trick!(StepGuard; this => *this);
+transform_is_a_trick!(Then<A, B> where A, B; this => *this);
+transform_is_a_trick!(AsTrick<T> where T; this => this.0);
