@@ -30,7 +30,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let split = Source::digits().split(1).scaled();
     let config = MlpConfig::new(split.train.features);
 
-    let untrained = EnsembleConfig::new().build(5, 42, &device, |device| config.init(device))?;
+    let untrained =
+        EnsembleConfig::new().init_seeded(5, 42, &device, |device| config.init(device))?;
     let members: Vec<Mlp> = untrained
         .into_members()
         .into_iter()

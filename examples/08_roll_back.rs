@@ -65,7 +65,7 @@ fn train(split: &Split, times: usize) -> Result<Score, Box<dyn std::error::Error
                 "epoch {epoch}: validation loss {validation:.3}, {}; back to check {}, rate {rate}",
                 restart.reason, restart.check
             );
-            (model, optim) = (restart.model, restart.beside);
+            (model, optim) = (restart.model, restart.extra);
         } else if let Some(reason) = decision.stop {
             println!("epoch {epoch}: validation loss {validation:.3}, {reason}");
             break;

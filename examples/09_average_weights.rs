@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     test("SWA of 15 epochs, statistics averaged", &swa.model());
     let batches = split.train.batches(BATCH, 1, 0);
-    let measured = RecalibrationConfig::new().run(&swa.model(), batches, |model, batch| {
+    let measured = RecalibrationConfig::new().apply(&swa.model(), batches, |model, batch| {
         let (images, _) = split.train.batch(&batch, &device);
         model.predict(images);
         batch.len()

@@ -141,7 +141,7 @@ impl Trainer {
         // Far apart, so that no member of one seed has the batches of a member of the next.
         let first_seed = seed.wrapping_mul(1000);
         let models = EnsembleConfig::new()
-            .build(setup.members, first_seed, &device, |device| {
+            .init_seeded(setup.members, first_seed, &device, |device| {
                 config.init(device)
             })?
             .into_members();
@@ -246,7 +246,7 @@ impl Trainer {
             };
             models = vec![
                 GreedySoupConfig::new(Goal::Minimize)
-                    .cook(&models, loss)?
+                    .select(&models, loss)?
                     .model,
             ];
         }

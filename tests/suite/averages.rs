@@ -409,7 +409,7 @@ fn a_uniform_soup_is_the_mean_and_a_greedy_one_takes_what_helps() {
     // Distance to 1.6: from 2 (0.4) over (2, 1) = 1.5 (0.1) to (2, 1, 6) = 3 (1.4).
     let distance = |model: &Pair| (value(model) - 1.6).abs();
     let soup = GreedySoupConfig::new(Goal::Minimize)
-        .cook(&models, distance)
+        .select(&models, distance)
         .unwrap();
     assert_eq!(soup.ingredients, [1, 0]);
     assert_close(
@@ -419,7 +419,7 @@ fn a_uniform_soup_is_the_mean_and_a_greedy_one_takes_what_helps() {
         "greedy",
     );
     let soup = GreedySoupConfig::new(Goal::Maximize)
-        .cook(&models, |model| -distance(model))
+        .select(&models, |model| -distance(model))
         .unwrap();
     assert_eq!(soup.ingredients, [1, 0], "a negative score to maximise");
 }
@@ -428,12 +428,12 @@ fn a_uniform_soup_is_the_mean_and_a_greedy_one_takes_what_helps() {
 fn ties_are_the_papers_or_the_scripts() {
     let device = Device::flex();
     let models: Vec<Pair> = [1.0, 2.0].iter().map(|at| pair(*at, &device)).collect();
-    let cook = |ties| {
+    let select = |ties| {
         let config = GreedySoupConfig::new(Goal::Maximize).with_ties(ties);
-        config.cook(&models, |_| 0.5).unwrap().ingredients
+        config.select(&models, |_| 0.5).unwrap().ingredients
     };
-    assert_eq!(cook(Ties::Keep), [0, 1]);
-    assert_eq!(cook(Ties::Skip), [0]);
+    assert_eq!(select(Ties::Keep), [0, 1]);
+    assert_eq!(select(Ties::Skip), [0]);
 }
 
 #[test]
@@ -448,19 +448,19 @@ fn a_soup_leaves_out_what_has_no_score() {
         2.0 => f64::NAN,
         value => value,
     };
-    let soup = config.cook(&models, nan_for_2).unwrap();
+    let soup = config.select(&models, nan_for_2).unwrap();
     assert_eq!(
         soup.ingredients,
         [2],
         "the mean of 3 and 1 is 2, which has no score"
     );
-    let error = config.cook(&models, |_| f64::NAN).unwrap_err();
+    let error = config.select(&models, |_| f64::NAN).unwrap_err();
     assert_eq!(
         error.to_string(),
         "a soup needs a model with a finite score, got NaN, NaN, NaN"
     );
     assert_eq!(
-        config.cook::<Pair>(&[], |_| 0.0).unwrap_err(),
+        config.select::<Pair>(&[], |_| 0.0).unwrap_err(),
         AverageError::Empty
     );
     assert_eq!(uniform_soup::<Pair>(&[]).unwrap_err(), AverageError::Empty);

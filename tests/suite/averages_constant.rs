@@ -87,7 +87,7 @@ fn constant_weights_stay_to_the_bit_in_every_average() {
             let models = vec![model.clone(); 7];
             check(&uniform_soup(&models).unwrap(), "uniform soup");
             let greedy = GreedySoupConfig::new(Goal::Maximize);
-            let greedy = greedy.cook(&models, |_| 1.0).unwrap();
+            let greedy = greedy.select(&models, |_| 1.0).unwrap();
             assert_eq!(greedy.ingredients.len(), 7);
             check(&greedy.model, "greedy soup");
             let mut snapshot = Snapshot::new(&model);

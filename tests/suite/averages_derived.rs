@@ -113,7 +113,7 @@ fn averages([a, b]: [Linear; 2]) -> Vec<(&'static str, Linear)> {
     let models = [a.clone(), b.clone()];
     all.push(("uniform soup", uniform_soup(&models).unwrap()));
     let greedy = GreedySoupConfig::new(Goal::Maximize);
-    let greedy = greedy.cook(&models, |_| 1.0).unwrap();
+    let greedy = greedy.select(&models, |_| 1.0).unwrap();
     all.push(("greedy soup", greedy.model));
     let directory = tempfile::tempdir().unwrap();
     let files = ["a.bpk", "b.bpk"].map(|file| directory.path().join(file));

@@ -225,7 +225,7 @@ fn soups_and_files_average_statistics() {
         })
         .collect();
     let greedy = GreedySoupConfig::new(Goal::Maximize)
-        .cook(&models, |_| 0.5)
+        .select(&models, |_| 0.5)
         .unwrap();
     assert_eq!(greedy.ingredients.len(), 2);
     for (name, soup) in [
@@ -245,7 +245,7 @@ fn means_of_many_halves_are_taken_in_f32() {
     let value = |at: usize| if at == 0 { 1.0 } else { 2.0 };
     let models: Vec<_> = (0..300).map(|at| pair(value(at), DType::BF16)).collect();
     let greedy = GreedySoupConfig::new(Goal::Maximize)
-        .cook(&models, |_| 0.5)
+        .select(&models, |_| 0.5)
         .unwrap();
     assert_eq!(greedy.ingredients.len(), 300);
     let mut lawa = LawaConfig::new(300, 1).init(&models[0]).unwrap();

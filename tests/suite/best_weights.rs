@@ -225,17 +225,17 @@ fn whatever_is_a_value_is_kept_beside_the_model() {
     let device = Device::flex().autodiff();
     let model = Net::new(0.0, &device);
     let (mut stop, mut best) = (stop(), BestWeights::new());
-    assert!(best.restore_with().is_none() && best.beside().is_none());
+    assert!(best.restore_with().is_none() && best.extra().is_none());
     for (epoch, loss) in [(1, 0.9), (2, 0.4), (3, 0.5)] {
         best.keep_with(&stop.observe(loss), || (model.clone(), (epoch, "schedule")));
     }
-    assert_eq!(best.beside(), Some(&(2, "schedule")));
+    assert_eq!(best.extra(), Some(&(2, "schedule")));
     // In another run.
     let kept = best.model().unwrap();
     let resumed = BestWeights::new().with_kept(&kept, 2, (2, "schedule"));
     assert_eq!(
-        (resumed.check(), resumed.beside()),
-        (best.check(), best.beside())
+        (resumed.check(), resumed.extra()),
+        (best.check(), best.extra())
     );
     let (restored, _) = resumed.restore_with().unwrap();
     assert!(restored.first.weight.is_require_grad());

@@ -48,7 +48,7 @@ fn every_rule_agrees_with_its_oracle() {
                 let norm = BatchNormConfig::new(2).with_momentum(momentum);
                 let model = norm.init(&device);
                 let measured = config
-                    .run(&model, &batches, |model, batch| {
+                    .apply(&model, &batches, |model, batch| {
                         model.forward(on(&device, batch));
                         batch.len()
                     })
@@ -109,7 +109,7 @@ fn one_batch_gives_its_own_statistics_in_every_layer() {
     for (name, device) in training_devices() {
         let model = Deep::new(&device);
         let measured = RecalibrationConfig::new()
-            .run(&model, [images(6, &device)], |model, batch| {
+            .apply(&model, [images(6, &device)], |model, batch| {
                 model.forward(batch);
                 6
             })
@@ -144,7 +144,7 @@ fn batches_pool_to_the_statistics_of_all_samples() {
                 all.clone().narrow(0, at - size, *size)
             })
             .collect();
-        let measured = RecalibrationConfig::new().run(&model, batches, |model, batch| {
+        let measured = RecalibrationConfig::new().apply(&model, batches, |model, batch| {
             let samples = batch.dims()[0];
             model.forward(batch);
             samples
@@ -170,7 +170,7 @@ fn the_model_given_and_its_clones_stay_as_they_are() {
     let input = Tensor::<2>::ones([8, 4], &device) * 3.0;
     let mut seen = Vec::new();
     let measured = RecalibrationConfig::new()
-        .run(&model, [input.clone(), input.clone()], |model, batch| {
+        .apply(&model, [input.clone(), input.clone()], |model, batch| {
             seen.push(values(model.forward(batch)));
             8
         })
@@ -195,7 +195,7 @@ fn a_frozen_model_is_measured_too() {
     let device = Device::flex().autodiff();
     let group = ParamGroup::from_regex(".*").unwrap();
     let model = BatchNormConfig::new(1).init(&device).freeze_group(group);
-    let measured = RecalibrationConfig::new().run(&model, [[1.0, 3.0]], |model, batch| {
+    let measured = RecalibrationConfig::new().apply(&model, [[1.0, 3.0]], |model, batch| {
         let batch = Tensor::<1>::from_floats(batch, &device).reshape([2, 1]);
         model.forward(batch);
         2
@@ -208,7 +208,7 @@ fn without_batch_norm_the_model_comes_back() {
     let _alone = alone();
     let device = Device::flex().autodiff();
     let model: Linear = LinearConfig::new(2, 2).init(&device);
-    let measured = RecalibrationConfig::new().run(&model, [()], |_, ()| unreachable!("no need"));
+    let measured = RecalibrationConfig::new().apply(&model, [()], |_, ()| unreachable!("no need"));
     assert_eq!(
         values(measured.unwrap().weight.val()),
         values(model.weight.val())
@@ -221,7 +221,7 @@ fn what_cannot_be_measured_is_an_error() {
     let model = vec![BatchNormConfig::new(1).init(&device)];
     let config = RecalibrationConfig::new();
     let run = |config: &RecalibrationConfig, batch: &[f32], device: &Device| {
-        let result = config.run(&model, [batch], |model, batch| {
+        let result = config.apply(&model, [batch], |model, batch| {
             let rows = Tensor::<1>::from_floats(batch, device).reshape([batch.len(), 1]);
             if !batch.is_empty() {
                 model[0].forward(rows);
@@ -231,12 +231,12 @@ fn what_cannot_be_measured_is_an_error() {
         result.map(|_| ()).unwrap_err()
     };
     let nobody: [f32; 0] = [];
-    let none = config.run(&model, [&nobody; 0], |_, _| 1);
+    let none = config.apply(&model, [&nobody; 0], |_, _| 1);
     assert_eq!(none.map(|_| ()).unwrap_err(), RecalibrationError::NoSamples);
     assert_eq!(run(&config, &[], &device), RecalibrationError::NoSamples);
     let layer = "0".to_owned();
     let not_reached = RecalibrationError::NotReached { layer, batch: 0 };
-    let elsewhere = config.run(&model, [()], |model, ()| {
+    let elsewhere = config.apply(&model, [()], |model, ()| {
         // Not the model that is given, or not in training mode.
         model[0]
             .valid()
@@ -245,7 +245,7 @@ fn what_cannot_be_measured_is_an_error() {
     });
     assert_eq!(elsewhere.map(|_| ()).unwrap_err(), not_reached);
     let still = vec![BatchNormConfig::new(1).with_momentum(0.0).init(&device)];
-    let result = config.run(&still, [()], |model, ()| {
+    let result = config.apply(&still, [()], |model, ()| {
         model[0].forward(Tensor::<2>::ones([4, 1], &device));
         4
     });
@@ -285,7 +285,7 @@ fn half_precision_statistics_have_the_precision_of_their_type() {
     let run = |dtype: DType, momentum: f64| {
         let norm = BatchNormConfig::new(2).with_momentum(momentum);
         let model = norm.init(&Device::flex()).map(&mut CastTo(dtype)).train();
-        RecalibrationConfig::new().run(&model, &batches, |model, batch| {
+        RecalibrationConfig::new().apply(&model, &batches, |model, batch| {
             let rows = on(&Device::flex(), batch).cast(dtype);
             model.forward(Tensor::<2>::from_inner(rows));
             batch.len()
@@ -319,7 +319,7 @@ fn a_batch_that_a_layer_does_not_see_is_named() {
     let tens = |samples: usize| Tensor::<2>::full([samples, 1], 10.0, &Device::flex());
     for unseen in [0, 1, 2] {
         // Off the autodiff device, the layer uses its statistics and does not learn any.
-        let result = RecalibrationConfig::new().run(&model, [0, 1, 2], |model, at| {
+        let result = RecalibrationConfig::new().apply(&model, [0, 1, 2], |model, at| {
             let input = match at == unseen {
                 true => tens(4),
                 false => Tensor::from_inner(tens(4)),
@@ -340,7 +340,7 @@ fn a_batch_without_samples_does_not_count_wherever_it_stands() {
     let device = Device::flex().autodiff();
     let model: BatchNorm = BatchNormConfig::new(1).init(&device);
     let run = |batches: &[&[f32]], sees_empty: bool| {
-        let measured = RecalibrationConfig::new().run(&model, batches, |model, batch| {
+        let measured = RecalibrationConfig::new().apply(&model, batches, |model, batch| {
             let rows = Tensor::<1>::from_floats(*batch, &device).reshape([batch.len(), 1]);
             match batch.is_empty() {
                 false => drop(model.forward(rows)),
@@ -374,7 +374,7 @@ fn inputs_that_are_all_zero_are_a_batch_like_any_other() {
             let model: BatchNorm = norm.init(&device);
             for zero in [0.0, -0.0] {
                 let measured =
-                    RecalibrationConfig::new().run(&model, [zero, zero], |model, zero| {
+                    RecalibrationConfig::new().apply(&model, [zero, zero], |model, zero| {
                         model.forward(Tensor::<2>::full([4, 2], zero, &device));
                         4
                     });

@@ -27,7 +27,7 @@ fn run<M: Module>(
     device: &Device,
     forward: impl Fn(&M, Tensor<2>),
 ) -> Result<M, Error> {
-    config.run(model, batches, |model, batch| {
+    config.apply(model, batches, |model, batch| {
         let rows = Tensor::<1>::from_data(*batch, (device, DType::F32));
         forward(model, rows.reshape([batch.len(), 1]));
         batch.len()
@@ -167,7 +167,7 @@ fn values_are_counted_and_not_samples() {
                 model.norm.forward(model.conv.forward(batch));
                 samples
             };
-            let measured = config.run(&model, batches.clone(), forward).unwrap().norm;
+            let measured = config.apply(&model, batches.clone(), forward).unwrap().norm;
             let got = statistics(&measured.running_mean, &measured.running_var);
             assert_near(&got, &expected, 1e-5, &format!("{name} {config:?}"));
         };
@@ -190,7 +190,7 @@ fn burns_layer_does_not_tell_how_many_values_it_sees() {
         RecalibrationConfig::torch(),
         RecalibrationConfig::new().with_variance(UNBIASED),
     ] {
-        let result = config.run(&model, [()], |_, ()| unreachable!("known before"));
+        let result = config.apply(&model, [()], |_, ()| unreachable!("known before"));
         let layer = "0".to_owned();
         let error = result.map(|_| ()).unwrap_err();
         assert_eq!(error, Error::UnknownCount { layer });
@@ -313,7 +313,7 @@ fn a_layer_that_is_not_known_is_refused_by_its_path() {
                 model.1[0].forward(pairs(&device));
                 2
             };
-            let result = RecalibrationConfig::new().run(&model, [()], forward);
+            let result = RecalibrationConfig::new().apply(&model, [()], forward);
             let error = result.map(|_| ()).unwrap_err();
             let (layer, what) = ("1.0".to_owned(), "MyNorm".to_owned());
             let expected = Error::UnknownLayer { layer, name: what };
@@ -327,7 +327,7 @@ fn a_layer_that_is_not_known_is_refused_by_its_path() {
             // Left out, it keeps what it has, and the rest is measured.
             let group = ParamGroup::all().exclude(ParamGroup::from_predicate("1.0."));
             let config = RecalibrationConfig::new().with_group(group);
-            let measured = config.run(&model, [()], forward).unwrap();
+            let measured = config.apply(&model, [()], forward).unwrap();
             let got = statistics(&measured.0.running_mean, &measured.0.running_var);
             assert_near(&got, &[2.0, -1.0, 1.0, 9.0], 1e-6, name);
             let left = &measured.1[0];
@@ -336,7 +336,7 @@ fn a_layer_that_is_not_known_is_refused_by_its_path() {
 
             let nothing = ParamGroup::from_path("elsewhere");
             let config = RecalibrationConfig::new().with_group(nothing);
-            let error = config.run(&model, [()], forward).map(|_| ()).unwrap_err();
+            let error = config.apply(&model, [()], forward).map(|_| ()).unwrap_err();
             assert_eq!(error, Error::NoLayer, "{name}");
         }
     }
@@ -348,7 +348,7 @@ fn burns_rule_is_proved_and_not_taken_from_a_name() {
     for (name, device) in training_devices() {
         let run = |rule| {
             let model = vec![own::BatchNorm::new(rule, 2, &device)];
-            RecalibrationConfig::new().run(&model, [(), ()], |model, ()| {
+            RecalibrationConfig::new().apply(&model, [(), ()], |model, ()| {
                 model[0].forward(pairs(&device));
                 2
             })
@@ -376,7 +376,7 @@ fn a_layer_of_ones_own_that_reports_is_measured() {
         let model = vec![own::MyNorm::new(own::Rule::Reported, 2, &device)];
         let wide = Tensor::from_floats([[6.0, 5.0]], &device);
         let batches = [pairs(&device), wide];
-        let measured = RecalibrationConfig::new().run(&model, batches, |model, batch| {
+        let measured = RecalibrationConfig::new().apply(&model, batches, |model, batch| {
             let samples = batch.dims()[0];
             model[0].forward(batch);
             samples
@@ -392,7 +392,7 @@ fn a_layer_of_ones_own_that_reports_is_measured() {
 fn a_report_of_other_channels_is_an_error() {
     let device = Device::flex().autodiff();
     let model = vec![own::MyNorm::new(own::Rule::Reported, 2, &device)];
-    let result = RecalibrationConfig::new().run(&model, [()], |model, ()| {
+    let result = RecalibrationConfig::new().apply(&model, [()], |model, ()| {
         let one = |value| Tensor::<1>::full([1], value, &device);
         batch_statistics::report(|| BatchStatistics {
             layer: model[0].training.id,
@@ -437,7 +437,7 @@ fn a_layer_used_twice_is_counted_twice_or_refused() {
             let norm = norm.init(&device);
             let seen = std::cell::Cell::new(0);
             // Once sent for each batch, and twice more for the first.
-            let result = config.run(&norm, batches, |norm, batch| {
+            let result = config.apply(&norm, batches, |norm, batch| {
                 let rows = Tensor::<1>::from_data(*batch, (&device, DType::F32));
                 let [one, other] = twice(rows.reshape([batch.len(), 1]));
                 norm.forward(one);
@@ -485,7 +485,7 @@ fn a_reporting_layer_that_does_not_see_a_batch_is_named() {
     let device = Device::flex().autodiff();
     let norm = TorchBatchNormConfig::new(1).init(&device).unwrap();
     for unseen in [0, 1] {
-        let result = RecalibrationConfig::new().run(&norm, [0, 1], |norm, at| {
+        let result = RecalibrationConfig::new().apply(&norm, [0, 1], |norm, at| {
             let batch = Tensor::<2>::ones([4, 1], &Device::flex());
             norm.forward(match at == unseen {
                 true => batch,
@@ -541,7 +541,7 @@ fn layers_of_every_kind_are_measured_together() {
         let model = crate::norms::cast(model, dtype);
         let batch = grid([9, 2], 0.7, 2.0, (&device, dtype));
         let measured = RecalibrationConfig::new()
-            .run(&model, [batch.clone()], |model, batch| {
+            .apply(&model, [batch.clone()], |model, batch| {
                 model.forward(batch);
                 9
             })

@@ -451,7 +451,7 @@ fn time_limit() -> Case {
     )
 }
 
-/// The best weights, with a number beside them, and the way back to them.
+/// The best weights, with a number as extra state, and the way back to them.
 fn kept_and_rolled_back() -> Case {
     type State = (EarlyStopping, BestWeights<Pair, f64>, RollBack);
     let make = || -> State {
@@ -473,14 +473,14 @@ fn kept_and_rolled_back() -> Case {
             let restart = back.on(&decision, best, &weights(at), stop, |scale| told = scale);
             let mut seen = vec![told, back.lr_scale(), back.done() as f64];
             if let Some(restart) = restart {
-                seen.extend([restart.beside, restart.check as f64]);
+                seen.extend([restart.extra, restart.check as f64]);
                 seen.extend(restart.model.values().0);
             }
             seen
         },
         |(stop, best, back), file| {
             write_json(
-                &(stop.state(), back.state(), best.check(), best.beside()),
+                &(stop.state(), back.state(), best.check(), best.extra()),
                 file,
             );
             if let Some(model) = best.model() {
@@ -488,11 +488,11 @@ fn kept_and_rolled_back() -> Case {
             }
         },
         |(stop, mut best, back), file| {
-            let (stopped, done, check, beside) = read_json(file);
+            let (stopped, done, check, extra) = read_json(file);
             let check: Option<usize> = check;
-            if let (Some(check), Some(beside)) = (check, beside) {
+            if let (Some(check), Some(extra)) = (check, extra) {
                 let model = weights(99).load_file(file.with_extension("bpk"));
-                best = best.with_kept(&model, check, beside);
+                best = best.with_kept(&model, check, extra);
             }
             (stop.with_state(stopped), best, back.with_state(done))
         },

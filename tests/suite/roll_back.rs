@@ -62,8 +62,8 @@ impl Run {
         self.best
             .keep_with(&decision, || (self.model.clone(), self.optim.clone()));
         let restart = (self.back).on(&decision, &self.best, &self.model, &mut self.stop, |_| ());
-        if let Some(Restart { model, beside, .. }) = restart {
-            (self.model, self.optim) = (model, beside);
+        if let Some(Restart { model, extra, .. }) = restart {
+            (self.model, self.optim) = (model, extra);
             return true;
         }
         let rate = self.base * self.back.lr_scale();
@@ -93,8 +93,8 @@ impl Run {
         let back = serde_json::to_vec(self.back.state()).unwrap();
         run.back = run.back.with_state(serde_json::from_slice(&back).unwrap());
         if let (Some(best), Some(check)) = (self.best.model(), self.best.check()) {
-            let beside = optim(self.best.beside().unwrap());
-            run.best = run.best.with_kept(&model(&best), check, beside);
+            let extra = optim(self.best.extra().unwrap());
+            run.best = run.best.with_kept(&model(&best), check, extra);
         }
         run
     }
@@ -303,13 +303,13 @@ fn the_returned_model_trains_and_its_optimizer_is_the_one_of_the_best_check() {
     assert_eq!(restart.reason, StopReason::NonFinite);
     let momenta = OptimizerRecord::from_bytes(kept.clone()).unwrap().len();
     assert!(momenta > 0, "there is a state");
-    assert_eq!(sorted(&restart.beside.into_bytes().unwrap()), sorted(&kept));
+    assert_eq!(sorted(&restart.extra.into_bytes().unwrap()), sorted(&kept));
     let ones = Tensor::<2>::ones([64, 64], &device);
     let dropped = values(restart.model.dropout.forward(ones));
     assert!(dropped.contains(&0.0), "dropout drops");
     assert!(restart.model.first.weight.is_require_grad());
     let statistics = values(restart.model.norm.running_mean.value());
-    let mut optim = restart.beside;
+    let mut optim = restart.extra;
     let trained = train(restart.model, &mut optim);
     let after = values(trained.valid().norm.running_mean.value());
     assert_ne!(after, statistics, "running statistics learn");

@@ -21,7 +21,7 @@
 //! # let accuracy = |_: &Linear| 0.9;
 //! let soup = uniform_soup(&models)?;
 //!
-//! let soup = GreedySoupConfig::new(Goal::Maximize).cook(&models, accuracy)?;
+//! let soup = GreedySoupConfig::new(Goal::Maximize).select(&models, accuracy)?;
 //! println!("models {:?} score {}", soup.ingredients, soup.score);
 //! # Ok(())
 //! # }
@@ -118,7 +118,7 @@ impl GreedySoupConfig {
     /// # Errors
     ///
     /// If there is no model, one has another architecture than the first, or no score is finite.
-    pub fn cook<M: Module>(
+    pub fn select<M: Module>(
         &self,
         models: &[M],
         mut score: impl FnMut(&M) -> f64,

@@ -98,19 +98,20 @@ use crate::Decision;
 use burn::module::Module;
 use burn_tricks_core::{Mismatch, Snapshot};
 
-/// The model of the best check so far, and beside it what else is to come back, of type `S`.
+/// The model of the best check so far, with extra state of type `S` that is to come back with it: the
+/// optimizer, say.
 #[derive(Debug)]
 pub struct BestWeights<M, S = ()> {
     best: Option<(Snapshot<M>, usize)>,
     /// There is one whenever there is a best model.
-    beside: Option<S>,
+    extra: Option<S>,
 }
 
 impl<M, S> Default for BestWeights<M, S> {
     fn default() -> Self {
         Self {
             best: None,
-            beside: None,
+            extra: None,
         }
     }
 }
@@ -119,7 +120,7 @@ impl<M: Module, S: Clone> Clone for BestWeights<M, S> {
     fn clone(&self) -> Self {
         Self {
             best: self.best.clone(),
-            beside: self.beside.clone(),
+            extra: self.extra.clone(),
         }
     }
 }
@@ -137,26 +138,26 @@ impl<M: Module, S> BestWeights<M, S> {
         Self::default()
     }
 
-    /// Keeps the model and what is beside it, a clone of the optimizer, say, if the decision says that it
-    /// is the best; otherwise does not call `model_and_beside`.
-    pub fn keep_with(&mut self, decision: &Decision, model_and_beside: impl FnOnce() -> (M, S)) {
+    /// Keeps the model with extra state, a clone of the optimizer, say, if the decision says that it is the
+    /// best; otherwise does not call `model_and_extra`.
+    pub fn keep_with(&mut self, decision: &Decision, model_and_extra: impl FnOnce() -> (M, S)) {
         if decision.is_best {
-            let (model, beside) = model_and_beside();
-            self.hold(&model, decision.check, beside);
+            let (model, extra) = model_and_extra();
+            self.hold(&model, decision.check, extra);
         }
     }
 
     /// Holds what a run before this one kept: the [`model`](Self::model), saved and loaded as any model
-    /// is, its [`check`](Self::check), and what was beside it, `()` if nothing was. The state of the
+    /// is, its [`check`](Self::check), and its extra state, `()` if it has none. The state of the
     /// stopping criterion is to be loaded with it.
-    pub fn with_kept(mut self, model: &M, check: usize, beside: S) -> Self {
-        self.hold(model, check, beside);
+    pub fn with_kept(mut self, model: &M, check: usize, extra: S) -> Self {
+        self.hold(model, check, extra);
         self
     }
 
-    fn hold(&mut self, model: &M, check: usize, beside: S) {
+    fn hold(&mut self, model: &M, check: usize, extra: S) {
         self.best = Some((Snapshot::new(model), check));
-        self.beside = Some(beside);
+        self.extra = Some(extra);
     }
 
     /// The check whose model is kept; none before the first that counts.
@@ -187,16 +188,16 @@ impl<M: Module, S> BestWeights<M, S> {
         best.map(|(best, _)| best.restore(model)).transpose()
     }
 
-    /// As [`restore`](Self::restore), with what was kept beside the model.
+    /// As [`restore`](Self::restore), with the extra state that was kept with the model.
     pub fn restore_with(&self) -> Option<(M, S)>
     where
         S: Clone,
     {
-        self.restore().zip(self.beside.clone())
+        self.restore().zip(self.extra.clone())
     }
 
-    /// What was kept beside the model.
-    pub fn beside(&self) -> Option<&S> {
-        self.beside.as_ref()
+    /// The extra state that was kept with the model.
+    pub fn extra(&self) -> Option<&S> {
+        self.extra.as_ref()
     }
 }

@@ -37,7 +37,7 @@
 //!     best.keep_with(&decision, || (model.clone(), optim.clone()));
 //!     let restart = back.on(&decision, &best, &model, &mut stop, |scale| rate = scale);
 //!     if let Some(restart) = restart {
-//!         (model, optim) = (restart.model, restart.beside);
+//!         (model, optim) = (restart.model, restart.extra);
 //!         continue;
 //!     }
 //!     let grads = GradientsParams::from_grads(loss.backward(), &model);
@@ -89,7 +89,7 @@
 //!
 //! The closure is given the scale of the whole run, not of this restart: a schedule's value times the
 //! scale is the rate. Schedules, averages of weights and generators of random numbers go on from where
-//! they are, unless they are kept beside the model, see
+//! they are, unless they are kept with the model as extra state, see
 //! [`BestWeights::keep_with`]. A non-finite average must be: it never
 //! recovers.
 //!
@@ -158,8 +158,8 @@ pub struct Restart<M, S = ()> {
     /// The model with the best weights, to train on: its devices, gradient requirements, training flags,
     /// gradient-checkpointing strategy and parameter ids are those of the model that diverged.
     pub model: M,
-    /// What was kept beside it: the optimizer, say.
-    pub beside: S,
+    /// The extra state that was kept with it: the optimizer, say.
+    pub extra: S,
     /// The check that it is from.
     pub check: usize,
     /// Which restart this is, from 1.
@@ -179,7 +179,7 @@ pub struct RollBack {
 
 impl RollBack {
     /// What to go on from after this decision: `model`, which diverged, with the weights and statistics that
-    /// `best` holds, and what was kept beside them. `apply` is given the new scale of the learning rate, and
+    /// `best` holds, and the extra state that was kept with them. `apply` is given the new scale of the learning rate, and
     /// `stop`, the criterion of the decision, counts its patience anew.
     ///
     /// None, and nothing is done, if the training did not diverge, there is another reason to stop, the run
@@ -202,7 +202,7 @@ impl RollBack {
             return None;
         }
         let check = best.check()?;
-        let beside = best.beside()?.clone();
+        let extra = best.extra()?.clone();
         let model = (best.restore_into(model)).unwrap_or_else(|mismatch| panic!("{mismatch}"))?;
         self.state.done += 1;
         stop.reset_waiting();
@@ -210,7 +210,7 @@ impl RollBack {
         apply(lr_scale);
         Some(Restart {
             model,
-            beside,
+            extra,
             check,
             time: self.state.done,
             lr_scale,

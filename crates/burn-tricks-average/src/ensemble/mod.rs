@@ -33,7 +33,7 @@
 //!
 //! # fn main() -> Result<(), burn_tricks_average::EnsembleError> {
 //! let device = Device::flex();
-//! let ensemble = EnsembleConfig::new().build(5, 42, &device, |device| Classifier {
+//! let ensemble = EnsembleConfig::new().init_seeded(5, 42, &device, |device| Classifier {
 //!     layer: LinearConfig::new(64, 10).init(device),
 //! })?;
 //! // Train each: `for member in ensemble.into_members() { .. }`, then `EnsembleConfig::new().init(trained)`.
@@ -169,7 +169,7 @@ impl EnsembleConfig {
     /// # Errors
     ///
     /// As [`init`](Self::init). A `model` that returns clones of one model is an error.
-    pub fn build<M: Module + ModuleDisplay>(
+    pub fn init_seeded<M: Module + ModuleDisplay>(
         &self,
         count: usize,
         seed: u64,

@@ -24,7 +24,7 @@
 //! let average: BatchNorm = BatchNormConfig::new(1).init(&device); // e.g. `swa.model()`
 //! let batches = [vec![1.0, 3.0], vec![5.0, 7.0, 9.0]];
 //!
-//! let model = RecalibrationConfig::new().run(&average, batches, |model, batch| {
+//! let model = RecalibrationConfig::new().apply(&average, batches, |model, batch| {
 //!     let samples = batch.len();
 //!     let batch = Tensor::<1>::from_floats(batch.as_slice(), &device);
 //!     model.forward(batch.reshape([samples, 1]));
@@ -167,7 +167,7 @@ impl RecalibrationConfig {
     /// If there is no sample; if a layer did not look at a batch, or what it looked at cannot be known; if
     /// an unbiased variance is asked for of one value; if a statistic is not finite; if `group` matches no
     /// layer of a model that has some.
-    pub fn run<M: Module, B: Clone>(
+    pub fn apply<M: Module, B: Clone>(
         &self,
         model: &M,
         batches: impl IntoIterator<Item = B>,
