@@ -3,7 +3,7 @@
 
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{Buffers, ConfigError, Mismatch, Snapshot, Weights};
+use burn_tricks_core::{Buffers, ConfigError, Mismatch, SharedWeights, Snapshot};
 
 use crate::recorded::{Kind, read_members, record_members};
 
@@ -36,7 +36,7 @@ impl Sampling {
 /// A model after a step, looked through at the first average that takes its weights, for all of them.
 pub(crate) struct Live<'a, M> {
     model: &'a M,
-    weights: Option<Weights<M>>,
+    weights: Option<SharedWeights<M>>,
 }
 
 impl<'a, M: Module> Live<'a, M> {
@@ -45,7 +45,7 @@ impl<'a, M: Module> Live<'a, M> {
         Self { model, weights }
     }
 
-    fn seen_by(&mut self, mean: &Snapshot<M>) -> Result<&Weights<M>, Mismatch> {
+    fn seen_by(&mut self, mean: &Snapshot<M>) -> Result<&SharedWeights<M>, Mismatch> {
         let weights = match self.weights.take() {
             Some(weights) => weights,
             None => mean.look_at(self.model)?,

@@ -70,7 +70,6 @@ use burn::module::{
     Param, ParamId,
 };
 use burn::tensor::{Device, Tensor};
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A tensor that a module calculates from its other weights. See the [module documentation](self).
@@ -126,32 +125,49 @@ impl<const D: usize> Derived<D> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn mark(&self) -> &'static str {
-        match self.is_stale() {
-            true => STALE,
-            false => KNOWN,
+    fn announcement(&self) -> Announcement {
+        if self.is_stale() {
+            Announcement::Stale
+        } else {
+            Announcement::Known
         }
     }
 }
 
 /// What a [`Derived`] says to visitors and mappers before its tensor: it enters and leaves an empty module
-/// of this type, which changes no path.
-const KNOWN: &str = "burn_tricks::Derived";
-const STALE: &str = "burn_tricks::Derived, stale";
+/// of one of these types, which changes no path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Announcement {
+    /// The value belongs to the weights.
+    Known,
+    /// It does not.
+    Stale,
+}
 
-/// Whether entering a module of this type means that the next float is a [`Derived`] state.
-pub(crate) fn announces(container_type: &str) -> bool {
-    container_type == KNOWN || container_type == STALE
+impl Announcement {
+    const ALL: [Self; 2] = [Self::Known, Self::Stale];
+
+    /// What entering a module of this type says of the next float.
+    pub(crate) fn of(container_type: &str) -> Option<Self> {
+        (Self::ALL.into_iter()).find(|announcement| announcement.container_type() == container_type)
+    }
+
+    fn container_type(self) -> &'static str {
+        match self {
+            Self::Known => "burn_tricks::Derived",
+            Self::Stale => "burn_tricks::Derived, stale",
+        }
+    }
 }
 
 impl<const D: usize> Module for Derived<D> {
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        let mark = self.mark();
-        visitor.enter_module("derived", mark);
-        visitor.exit_module("derived", mark);
-        let value = match mark {
-            STALE => self.value().full_like(f64::NAN),
-            _ => self.value(),
+        let announcement = self.announcement();
+        visitor.enter_module("derived", announcement.container_type());
+        visitor.exit_module("derived", announcement.container_type());
+        let value = match announcement {
+            Announcement::Stale => self.value().full_like(f64::NAN),
+            Announcement::Known => self.value(),
         };
         visitor.visit_float(&Param::initialized(self.id, value));
     }
@@ -162,9 +178,10 @@ impl<const D: usize> Module for Derived<D> {
         let may_be_stale = old.shape().num_elements() > 0;
         let (_, new, _) = (mapper.map_float(Param::initialized(self.id, old))).consume();
         let mut state = self.state();
-        match may_be_stale && new.shape().num_elements() == 0 {
-            true => state.stale = true,
-            false => state.value = new.set_require_grad(false),
+        if may_be_stale && new.shape().num_elements() == 0 {
+            state.stale = true;
+        } else {
+            state.value = new.set_require_grad(false);
         }
         drop(state);
         self
@@ -219,45 +236,3 @@ impl<const D: usize> ModuleDisplayDefault for Derived<D> {
 }
 
 impl<const D: usize> ModuleDisplay for Derived<D> {}
-
-/// Which of the floats of a module are stale, in the module's order.
-pub(crate) fn stale_floats<M: Module>(model: &M) -> VecDeque<bool> {
-    let mut look = Look::default();
-    model.visit(&mut look);
-    look.floats
-}
-
-#[derive(Default)]
-struct Look {
-    stale: bool,
-    floats: VecDeque<bool>,
-}
-
-impl ModuleVisitor for Look {
-    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
-        self.floats.push_back(std::mem::take(&mut self.stale));
-    }
-
-    fn enter_module(&mut self, _name: &str, container_type: &str) {
-        self.stale |= container_type == STALE;
-    }
-}
-
-/// `model` with these of its floats stale; they are [`Derived`] states.
-pub(crate) fn with_stale<M: Module>(model: M, floats: VecDeque<bool>) -> M {
-    model.map(&mut Forget(floats))
-}
-
-struct Forget(VecDeque<bool>);
-
-impl ModuleMapper for Forget {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.0.pop_front() {
-            Some(true) => {
-                let nothing = Tensor::empty([0; D], &param.lazy_device());
-                Param::initialized(param.id, nothing)
-            }
-            _ => param,
-        }
-    }
-}

@@ -1,8 +1,7 @@
 //! What a module holds, place by place, and where two modules differ.
 
-use crate::PathTracker;
-use crate::derived::announces;
-use burn::module::{Module, ModuleVisitor, Param};
+use crate::walk::{Location, Visitor, visit};
+use burn::module::{Module, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
 use std::fmt::Display;
 
@@ -56,14 +55,11 @@ impl Display for Place {
 /// assert_eq!((places[2].path.as_str(), places[2].kind), ("running_mean", PlaceKind::Buffer));
 /// ```
 pub fn places<M: Module>(module: &M) -> Vec<Place> {
-    let mut list = List::default();
     // A running statistic refuses to become trainable; every parameter obeys, frozen or not.
-    module
-        .valid()
-        .train()
-        .set_require_grad(true)
-        .visit(&mut list);
-    list.places
+    let trainable = module.valid().train().set_require_grad(true);
+    let mut list = List(Vec::new());
+    visit(&trainable, &mut list);
+    list.0
 }
 
 /// Two modules that do not match: the first place where they differ, and what each has there.
@@ -126,18 +122,13 @@ impl Mismatch {
     }
 }
 
-#[derive(Default)]
-struct List {
-    at: PathTracker,
-    /// Whether the next float is derived.
-    derived: bool,
-    places: Vec<Place>,
-}
+struct List(Vec<Place>);
 
 impl List {
-    fn add(&mut self, kind: PlaceKind, shape: Vec<usize>, dtype: DType) {
-        self.places.push(Place {
-            path: self.at.path(),
+    fn add(&mut self, at: &Location, kind: PlaceKind, shape: Vec<usize>, dtype: DType) {
+        let path = at.path().to_owned();
+        self.0.push(Place {
+            path,
             kind,
             shape,
             dtype,
@@ -145,34 +136,27 @@ impl List {
     }
 }
 
-impl ModuleVisitor for List {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl Visitor for List {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
         let value = param.val();
-        let kind = match (std::mem::take(&mut self.derived), value.is_require_grad()) {
-            (true, _) => PlaceKind::Derived,
-            (false, true) => PlaceKind::Weight,
-            (false, false) => PlaceKind::Buffer,
+        let kind = if at.is_derived() {
+            PlaceKind::Derived
+        } else if value.is_require_grad() {
+            PlaceKind::Weight
+        } else {
+            PlaceKind::Buffer
         };
-        self.add(kind, value.dims().to_vec(), value.dtype());
+        self.add(at, kind, value.dims().to_vec(), value.dtype());
     }
 
-    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+    fn int<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D, Int>>) {
         let value = param.val();
-        self.add(PlaceKind::Int, value.dims().to_vec(), value.dtype());
+        self.add(at, PlaceKind::Int, value.dims().to_vec(), value.dtype());
     }
 
-    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+    fn bool<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D, Bool>>) {
         let value = param.val();
-        self.add(PlaceKind::Bool, value.dims().to_vec(), value.dtype());
-    }
-
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.derived |= announces(container_type);
-        self.at.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.at.exit();
+        self.add(at, PlaceKind::Bool, value.dims().to_vec(), value.dtype());
     }
 }
 

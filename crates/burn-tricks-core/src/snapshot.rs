@@ -40,13 +40,14 @@
 //! is trained on therefore costs one copy of its weights, and its next optimizer step cannot write in
 //! place.
 
-use crate::derived::{stale_floats, with_stale};
+use crate::module_tensors::ModuleTensors;
+use crate::place::{Mismatch, Place, PlaceKind, places};
 use crate::restore::with_values;
-use crate::values::Values;
-use crate::{Mismatch, Place, PlaceKind, Weights, accumulation_dtype, places};
+use crate::shared_weights::SharedWeights;
+use crate::stale::{stale_floats, with_stale};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
-use burn_tricks_kernels::lerp;
+use burn_tricks_kernels::{accumulation_dtype, lerp};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -114,7 +115,7 @@ impl<M: Module> Snapshot<M> {
     pub fn restore(&self, model: &M) -> Result<M, Mismatch> {
         self.check(model)?;
         let settled = self.settled();
-        let restored = with_values(model, Values::of(&settled));
+        let restored = with_values(model, ModuleTensors::of(&settled));
         Ok(with_stale(restored, stale_floats(&settled)))
     }
 
@@ -151,8 +152,8 @@ impl<M: Module> Snapshot<M> {
     /// # Errors
     ///
     /// If the two differ in a path, a kind or a shape: the first such place.
-    pub fn look_at(&self, model: &M) -> Result<Weights<M>, Mismatch> {
-        Weights::of(model, &self.places)
+    pub fn look_at(&self, model: &M) -> Result<SharedWeights<M>, Mismatch> {
+        SharedWeights::of(model, &self.places)
     }
 
     /// [`lerp`](Self::lerp) with what was [seen](Self::look_at) of a model.
@@ -162,7 +163,7 @@ impl<M: Module> Snapshot<M> {
     /// As there.
     pub fn lerp_weights(
         &mut self,
-        weights: &Weights<M>,
+        weights: &SharedWeights<M>,
         share: f64,
         buffers: Buffers,
     ) -> Result<(), Mismatch> {
@@ -177,7 +178,7 @@ impl<M: Module> Snapshot<M> {
     /// # Errors
     ///
     /// As there.
-    pub fn replace_weights(&mut self, weights: &Weights<M>) -> Result<(), Mismatch> {
+    pub fn replace_weights(&mut self, weights: &SharedWeights<M>) -> Result<(), Mismatch> {
         weights.check(&self.places)?;
         self.follow(weights.values.dtypes());
         let mut held = Cast(self.held_dtypes());
@@ -202,7 +203,7 @@ impl<M: Module> Snapshot<M> {
         }
         let dtypes: Vec<_> = other.places.iter().map(|place| place.dtype).collect();
         self.follow(&dtypes);
-        self.lerp_values(Values::of(other.held()), share, buffers);
+        self.lerp_values(ModuleTensors::of(other.held()), share, buffers);
         Ok(())
     }
 
@@ -276,7 +277,7 @@ impl<M: Module> Snapshot<M> {
         model
     }
 
-    fn lerp_values(&mut self, values: Values, share: f64, buffers: Buffers) {
+    fn lerp_values(&mut self, values: ModuleTensors, share: f64, buffers: Buffers) {
         let mut lerp = Lerp {
             share,
             buffers,
@@ -325,16 +326,17 @@ impl ModuleMapper for Cast {
 
 /// In which type a float of type `dtype` is held.
 fn held_dtype(dtype: DType, wide: bool) -> DType {
-    match wide {
-        true => accumulation_dtype(dtype).into(),
-        false => dtype,
+    if wide {
+        accumulation_dtype(dtype).into()
+    } else {
+        dtype
     }
 }
 
 struct Lerp<'a> {
     share: f64,
     buffers: Buffers,
-    values: Values,
+    values: ModuleTensors,
     places: std::slice::Iter<'a, Place>,
     wide: bool,
 }
@@ -355,9 +357,12 @@ impl ModuleMapper for Lerp<'_> {
             _ => false,
         };
         let new = self.values.float::<D>().cast(dtype);
-        param.map(|held| match copied {
-            true => new,
-            false => lerp(held.to_device(&new.device()).cast(dtype), new, self.share),
+        param.map(|held| {
+            if copied {
+                new
+            } else {
+                lerp(held.to_device(&new.device()).cast(dtype), new, self.share)
+            }
         })
     }
 

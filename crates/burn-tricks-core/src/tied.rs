@@ -4,9 +4,11 @@
 //! was given the encoder's weight. Burn keeps a tensor at each place, and an optimizer's step gives the
 //! new value to the first of them alone.
 
-use crate::restore::FloatContext;
-use crate::{ParamInfo, PlaceKind, params, places};
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use crate::leaf::Leaf;
+use crate::params::{ParamInfo, params};
+use crate::place::{PlaceKind, places};
+use crate::walk::visit_floats;
+use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::Tensor;
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
@@ -68,36 +70,26 @@ fn tie_if<M: Module>(model: M, is_tied: fn(&dyn Fn() -> bool) -> bool) -> M {
 
 /// The ids that stand in several places, without those of running statistics and derived values.
 fn tied_ids<M: Module>(module: &M) -> HashSet<ParamId> {
-    let mut floats = Floats::default();
-    module.visit(&mut floats);
+    let mut ids = Vec::new();
+    // Frozen, or a running statistic.
+    let mut has_untracked = false;
+    visit_floats(module, |_, param| {
+        ids.push(param.id());
+        has_untracked |= !param.is_require_grad();
+    });
     let mut seen = HashSet::new();
-    let again = floats.ids.iter().filter(|id| !seen.insert(**id));
+    let again = ids.iter().filter(|id| !seen.insert(**id));
     let mut tied: HashSet<ParamId> = again.copied().collect();
-    if !tied.is_empty() && floats.has_untracked {
+    if !tied.is_empty() && has_untracked {
         let kinds = places(module).into_iter().map(|place| place.kind);
         let kinds = kinds.filter(|kind| kind.is_float());
-        for (id, kind) in floats.ids.iter().zip(kinds) {
+        for (id, kind) in ids.iter().zip(kinds) {
             if kind != PlaceKind::Weight {
                 tied.remove(id);
             }
         }
     }
     tied
-}
-
-/// The float tensors of a module, in its own order.
-#[derive(Default)]
-struct Floats {
-    ids: Vec<ParamId>,
-    /// Whether there is one that autodiff does not track: frozen, or a running statistic.
-    has_untracked: bool,
-}
-
-impl ModuleVisitor for Floats {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.ids.push(param.id);
-        self.has_untracked |= !param.is_require_grad();
-    }
 }
 
 struct Tie {
@@ -126,10 +118,12 @@ impl ModuleMapper for Tie {
         else {
             return param;
         };
-        let shared = match FloatContext::of(&own) == FloatContext::of(first) {
-            true => first.clone(),
+        let leaf = Leaf::of(&own);
+        let shared = if leaf == Leaf::of(first) {
+            first.clone()
+        } else {
             // On another device, or frozen there: a leaf of its own.
-            false => FloatContext::of(&own).give(first.clone().without_autodiff(), id),
+            leaf.with_value(first.clone().without_autodiff(), id)
         };
         param.map(|_| shared)
     }

@@ -109,7 +109,8 @@ impl UnitAxis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::module::{Module, ModuleVisitor, Param};
+    use crate::walk::{Location, Visitor, visit};
+    use burn::module::Param;
     use burn::nn::conv::{
         Conv1dConfig, Conv2dConfig, ConvTranspose1dConfig, ConvTranspose2dConfig,
         ConvTranspose3dConfig,
@@ -117,22 +118,14 @@ mod tests {
     use burn::nn::{EmbeddingConfig, LinearConfig, LinearLayout};
     use burn::tensor::Device;
 
-    #[derive(Default)]
-    struct Find {
-        container: String,
-        found: Vec<(usize, Option<Fans>)>,
-    }
+    struct Find(Vec<(usize, Option<Fans>)>);
 
-    impl ModuleVisitor for Find {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(unit) = UnitAxis::for_weight(&self.container, D) {
+    impl Visitor for Find {
+        fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+            if let Some(unit) = UnitAxis::for_weight(at.container(), D) {
                 let shape = param.val().dims();
-                self.found.push((shape[unit.axis()], unit.fans(&shape)));
+                self.0.push((shape[unit.axis()], unit.fans(&shape)));
             }
-        }
-
-        fn enter_module(&mut self, _name: &str, container_type: &str) {
-            self.container = container_type.to_owned();
         }
     }
 
@@ -140,9 +133,9 @@ mod tests {
     fn burns_layers_have_the_units_they_were_made_with() {
         let device = Device::flex();
         let fans = |fan_in, fan_out| Some(Fans { fan_in, fan_out });
-        let mut find = Find::default();
+        let mut find = Find(Vec::new());
         let column = LinearConfig::new(5, 3).with_layout(LinearLayout::Col);
-        (
+        let layers = (
             LinearConfig::new(5, 3).init(&device),
             column.init(&device),
             Conv1dConfig::new(2, 7, 3).init(&device),
@@ -157,8 +150,8 @@ mod tests {
             ConvTranspose1dConfig::new([4, 6], 3).init(&device),
             ConvTranspose3dConfig::new([4, 6], [3, 2, 1]).init(&device),
             EmbeddingConfig::new(10, 3).init(&device),
-        )
-            .visit(&mut find);
+        );
+        visit(&layers, &mut find);
         let expected = [
             (3, fans(5, 3)),
             (3, fans(5, 3)),
@@ -170,7 +163,7 @@ mod tests {
             (6, fans(24, 36)),
             (10, None),
         ];
-        assert_eq!(find.found, expected);
+        assert_eq!(find.0, expected);
     }
 
     #[test]

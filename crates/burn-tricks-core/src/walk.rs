@@ -1,70 +1,266 @@
-//! Walking the parameters of a module.
+//! One walk through a module, which says of every value where it stands.
+//!
+//! Burn's `ModuleVisitor` and `ModuleMapper` are told when they enter and leave a module, and whoever
+//! needs the path of a parameter or the layer that holds it has to keep account of that. [`visit`] and
+//! [`map`] do so, and hand a [`Location`] to a [`Visitor`] or a [`Mapper`]; for the two simplest cases a
+//! closure will do: [`visit_floats`], which sees no values, and [`map_flags`].
+//!
+//! # Example
+//!
+//! The weights of all linear layers, by path:
+//!
+//! ```
+//! use burn::nn::{BatchNormConfig, LinearConfig};
+//! use burn::tensor::Device;
+//! use burn_tricks_core::walk::visit_floats;
+//!
+//! let device = Device::flex();
+//! let model = (LinearConfig::new(2, 3).init(&device), BatchNormConfig::new(3).init(&device));
+//! let mut paths = Vec::new();
+//! visit_floats(&model, |at, _param| {
+//!     if at.container() == "Struct:Linear" && at.field() == "weight" {
+//!         paths.push(at.path().to_owned());
+//!     }
+//! });
+//! assert_eq!(paths, ["0.weight"]);
+//! ```
+//!
+//! # Cost
+//!
+//! The names of the modules are appended to two buffers that the whole walk shares: no allocation for
+//! each parameter. A walk that only needs values, such as one over gradients by id, is better off with
+//! Burn's own traits.
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Bool, DType, Int, Tensor};
+use crate::derived::Announcement;
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Bool, Int, Tensor};
 
-/// Follows a walk through a module and names the place it is at, as Burn's records do:
-/// `encoder.layers.0.weight`. For use inside a [`ModuleVisitor`] or `ModuleMapper`.
-#[derive(Debug, Clone, Default)]
-pub struct PathTracker(Vec<String>);
+/// Where a walk through a module is: the path of a value, and the types of the modules that it stands in.
+#[derive(Debug, Default)]
+pub struct Location {
+    path: Names,
+    containers: Names,
+    /// What the next float is said to be.
+    announced: Option<Announcement>,
+}
 
-impl PathTracker {
-    /// To be called from `enter_module`.
-    pub fn enter(&mut self, name: &str) {
-        self.0.push(name.to_owned());
+/// Names one after the other in one buffer.
+#[derive(Debug, Default)]
+struct Names {
+    text: String,
+    /// Where each name begins.
+    starts: Vec<usize>,
+}
+
+impl Names {
+    fn push(&mut self, separator: &str, name: &str) {
+        if !self.text.is_empty() {
+            self.text.push_str(separator);
+        }
+        self.starts.push(self.text.len());
+        self.text.push_str(name);
     }
 
-    /// To be called from `exit_module`.
-    pub fn exit(&mut self) {
-        self.0.pop();
+    fn pop(&mut self, separator: &str) {
+        let start = self.starts.pop().unwrap_or_default();
+        self.text.truncate(start.saturating_sub(separator.len()));
     }
 
-    /// The path of the current place.
-    pub fn path(&self) -> String {
-        self.0.join(".")
+    fn last(&self) -> &str {
+        self.starts.last().map_or("", |start| &self.text[*start..])
     }
 }
 
-/// What is known of a float parameter without reading its values.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ParamInfo {
-    /// The path of the parameter in the module, such as `encoder.layers.0.weight`.
-    pub path: String,
+impl Location {
+    /// The path of the value, as Burn's records name it: `encoder.layers.0.weight`.
+    pub fn path(&self) -> &str {
+        &self.path.text
+    }
+
+    /// The last part of the path: the name of the field that holds the value.
+    pub fn field(&self) -> &str {
+        self.path.last()
+    }
+
+    /// The type of the module that holds the value, as Burn names it: `Struct:Linear`, `Vec`.
+    pub fn container(&self) -> &str {
+        self.containers.last()
+    }
+
+    /// The name of that type without its kind: `Linear`.
+    pub fn layer(&self) -> &str {
+        let container = self.container();
+        container.rsplit(':').next().unwrap_or(container)
+    }
+
+    /// Whether the value stands in a module of this type, directly or further out.
+    pub fn is_inside(&self, container: &str) -> bool {
+        let Names { text, starts } = &self.containers;
+        let ends = starts.iter().skip(1).copied().chain([text.len()]);
+        (starts.iter().zip(ends)).any(|(start, end)| text[*start..end] == *container)
+    }
+
+    /// Whether the next float is a [`Derived`](crate::Derived) state.
+    pub fn is_derived(&self) -> bool {
+        self.announced.is_some()
+    }
+
+    /// Whether the next float is a [`Derived`](crate::Derived) state that belongs to other weights.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.announced == Some(Announcement::Stale)
+    }
+
+    fn enter(&mut self, name: &str, container: &str) {
+        self.path.push(".", name);
+        self.containers.push("", container);
+        self.announced = Announcement::of(container).or(self.announced);
+    }
+
+    fn exit(&mut self) {
+        self.path.pop(".");
+        self.containers.pop("");
+    }
+}
+
+/// Looks at the values of a module. Burn's `ModuleVisitor`, told where each of them stands.
+pub trait Visitor {
+    /// Looks at a float tensor: a parameter, a running statistic, a [`Derived`](crate::Derived) state.
+    fn float<const D: usize>(&mut self, _at: &Location, _param: &Param<Tensor<D>>) {}
+
+    /// Looks at a tensor of integers.
+    fn int<const D: usize>(&mut self, _at: &Location, _param: &Param<Tensor<D, Int>>) {}
+
+    /// Looks at a tensor of booleans.
+    fn bool<const D: usize>(&mut self, _at: &Location, _param: &Param<Tensor<D, Bool>>) {}
+
+    /// Looks at a flag, such as the one that says whether dropout drops.
+    fn flag(&mut self, _at: &Location, _flag: &Param<Flag>) {}
+
+    /// Has entered a module, which may hold no value.
+    fn enter(&mut self, _at: &Location) {}
+}
+
+/// Changes the values of a module. Burn's `ModuleMapper`, told where each of them stands; integers and
+/// booleans stay.
+pub trait Mapper {
+    /// Changes a float tensor.
+    fn float<const D: usize>(
+        &mut self,
+        _at: &Location,
+        param: Param<Tensor<D>>,
+    ) -> Param<Tensor<D>> {
+        param
+    }
+
+    /// Changes a flag.
+    fn flag(&mut self, _at: &Location, flag: Param<Flag>) -> Param<Flag> {
+        flag
+    }
+}
+
+/// What can be told of a float parameter of any rank without a look at its numbers.
+pub trait AnyFloat {
     /// Its identity, under which gradients and optimizer states are kept.
-    pub id: ParamId,
-    /// Its dimensions.
-    pub shape: Vec<usize>,
-    /// Its element type.
-    pub dtype: DType,
+    fn id(&self) -> ParamId;
+
+    /// How many dimensions it has.
+    fn rank(&self) -> usize;
+
+    /// Whether it requires a gradient, as trained ones on an autodiff device do. Initialises a lazy parameter.
+    fn is_require_grad(&self) -> bool;
+
+    /// Whether it is on an autodiff device and requires no gradient. Initialises a lazy parameter.
+    fn is_frozen(&self) -> bool;
 }
 
-/// Every float parameter of `module` (running statistics included), in the module's own order.
-/// Lazy parameters are initialised. A tied parameter is listed at each of its places, with one id.
-pub fn params<M: Module>(module: &M) -> Vec<ParamInfo> {
-    let mut list = List::default();
-    module.visit(&mut list);
-    list.params
-}
-
-#[derive(Default)]
-struct List {
-    at: PathTracker,
-    params: Vec<ParamInfo>,
-}
-
-impl ModuleVisitor for List {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let value = param.val();
-        self.params.push(ParamInfo {
-            path: self.at.path(),
-            id: param.id,
-            shape: value.dims().to_vec(),
-            dtype: value.dtype(),
-        });
+impl<const D: usize> AnyFloat for Param<Tensor<D>> {
+    fn id(&self) -> ParamId {
+        self.id
     }
 
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.at.enter(name);
+    fn rank(&self) -> usize {
+        D
+    }
+
+    fn is_require_grad(&self) -> bool {
+        self.val().is_require_grad()
+    }
+
+    fn is_frozen(&self) -> bool {
+        let value = self.val();
+        value.is_autodiff() && !value.is_require_grad()
+    }
+}
+
+/// Shows every value of `module` to `visitor`, in the module's own order. A tied parameter is shown at
+/// each of its places.
+pub fn visit<M: Module>(module: &M, visitor: &mut impl Visitor) {
+    let at = Location::default();
+    module.visit(&mut Walk { at, on: visitor });
+}
+
+/// Shows every float parameter of `module`, running statistics included, in the module's own order.
+pub fn visit_floats<M: Module>(module: &M, look: impl FnMut(&Location, &dyn AnyFloat)) {
+    struct Floats<F>(F);
+
+    impl<F: FnMut(&Location, &dyn AnyFloat)> Visitor for Floats<F> {
+        fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+            (self.0)(at, param);
+        }
+    }
+
+    visit(module, &mut Floats(look));
+}
+
+/// `module` with the values that `mapper` gives for its own.
+pub fn map<M: Module>(module: M, mapper: &mut impl Mapper) -> M {
+    let at = Location::default();
+    module.map(&mut Walk { at, on: mapper })
+}
+
+/// `module` with other flags.
+pub fn map_flags<M: Module>(
+    module: M,
+    change: impl FnMut(&Location, Param<Flag>) -> Param<Flag>,
+) -> M {
+    struct Flags<F>(F);
+
+    impl<F: FnMut(&Location, Param<Flag>) -> Param<Flag>> Mapper for Flags<F> {
+        fn flag(&mut self, at: &Location, flag: Param<Flag>) -> Param<Flag> {
+            (self.0)(at, flag)
+        }
+    }
+
+    map(module, &mut Flags(change))
+}
+
+/// A walk of Burn's on behalf of a [`Visitor`] or a [`Mapper`].
+struct Walk<'a, T> {
+    at: Location,
+    on: &'a mut T,
+}
+
+impl<V: Visitor> ModuleVisitor for Walk<'_, V> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.on.float(&self.at, param);
+        self.at.announced = None;
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.on.int(&self.at, param);
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.on.bool(&self.at, param);
+    }
+
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        self.on.flag(&self.at, flag);
+    }
+
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.at.enter(name, container_type);
+        self.on.enter(&self.at);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
@@ -72,68 +268,99 @@ impl ModuleVisitor for List {
     }
 }
 
-/// Initialises every lazy parameter of `module` now, in the module's own order.
-///
-/// Burn draws a parameter's first values when it is first used, so a seed set before `init` has
-/// lost its meaning by then, and clones of an uninitialised module become the same weights. Call
-/// this straight after seeding the device and building the module.
-pub fn force_init<M: Module>(module: &M) {
-    module.visit(&mut Force);
-}
-
-struct Force;
-
-impl ModuleVisitor for Force {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        param.val();
+impl<V: Mapper> ModuleMapper for Walk<'_, V> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let param = self.on.float(&self.at, param);
+        self.at.announced = None;
+        param
     }
 
-    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        param.val();
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        self.on.flag(&self.at, flag)
     }
 
-    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        param.val();
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.at.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.at.exit();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::nn::{BatchNormConfig, LinearConfig};
+    use crate::Derived;
+    use burn::nn::{BatchNorm, BatchNormConfig, DropoutConfig, Linear, LinearConfig};
     use burn::tensor::Device;
 
-    #[test]
-    fn params_are_named_as_in_records() {
+    #[derive(Module, Debug)]
+    struct Net {
+        layers: Vec<Linear>,
+        length: Derived<1>,
+        norm: BatchNorm,
+    }
+
+    fn net() -> Net {
         let device = Device::flex();
-        let module = (
-            vec![LinearConfig::new(2, 3).init(&device)],
-            BatchNormConfig::new(3).init(&device),
-        );
-        let params = params(&module);
-        let paths: Vec<_> = params.iter().map(|p| p.path.as_str()).collect();
-        assert_eq!(
-            paths,
-            [
-                "0.0.weight",
-                "0.0.bias",
-                "1.gamma",
-                "1.beta",
-                "1.running_mean",
-                "1.running_var"
-            ]
-        );
-        assert_eq!(params[0].shape, [2, 3]);
-        assert_eq!(params[0].dtype, DType::F32);
+        Net {
+            layers: vec![LinearConfig::new(2, 3).with_bias(false).init(&device)],
+            length: Derived::new(Tensor::ones([1], &device)),
+            norm: BatchNormConfig::new(3).init(&device),
+        }
     }
 
     #[test]
-    fn force_init_leaves_nothing_lazy() {
-        let device = Device::flex();
-        let layer = LinearConfig::new(2, 3).init(&device);
-        assert!(!layer.weight.is_initialized(), "Burn is lazy here");
-        force_init(&layer);
-        assert!(layer.weight.is_initialized());
-        assert!(layer.bias.unwrap().is_initialized());
+    fn a_value_knows_its_field_its_layer_and_what_that_stands_in() {
+        let mut seen = Vec::new();
+        visit_floats(&net(), |at, param| {
+            let is_listed = at.is_inside("Vec") && at.is_inside("Struct:Net");
+            seen.push(format!(
+                "{} {} {} {is_listed} {} {}",
+                at.path(),
+                at.field(),
+                at.layer(),
+                at.is_derived(),
+                param.rank()
+            ));
+        });
+        assert_eq!(
+            seen,
+            [
+                "layers.0.weight weight Linear true false 2",
+                "length length Net false true 1",
+                "norm.gamma gamma BatchNorm false false 1",
+                "norm.beta beta BatchNorm false false 1",
+                "norm.running_mean running_mean BatchNorm false false 1",
+                "norm.running_var running_var BatchNorm false false 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_model_that_is_one_layer_has_paths_without_a_dot() {
+        let layer = LinearConfig::new(2, 3).init(&Device::flex());
+        let mut paths = Vec::new();
+        visit_floats(&layer, |at, _| paths.push(at.path().to_owned()));
+        assert_eq!(paths, ["weight", "bias"]);
+    }
+
+    #[test]
+    fn a_look_that_asks_for_no_value_initialises_none() {
+        let layer = LinearConfig::new(2, 3).init(&Device::flex());
+        visit_floats(&layer, |_, param| assert!(param.rank() > 0));
+        assert!(!layer.weight.is_initialized());
+    }
+
+    #[test]
+    fn flags_are_mapped_where_they_stand() {
+        let model = (DropoutConfig::new(0.5).init(), net());
+        let (dropout, net) = map_flags(model, |at, flag| {
+            let is_set = at.path() == "1.norm.training";
+            flag.with_value(is_set)
+        });
+        assert!(!dropout.training.is_enabled());
+        assert!(net.norm.training.is_enabled());
     }
 }

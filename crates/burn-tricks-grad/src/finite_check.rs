@@ -1,9 +1,9 @@
 //! Which gradients are not finite? The one function here that reads the device.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, FloatDType, Tensor};
-use burn_tricks_core::PathTracker;
+use burn_tricks_core::walk::{Location, Visitor, visit};
 use std::collections::HashSet;
 use std::fmt::Display;
 
@@ -41,13 +41,12 @@ pub fn check_finite<M: Module>(
 ) -> Result<(), NonFiniteGradients> {
     let mut check = Check {
         grads,
-        at: PathTracker::default(),
         seen: HashSet::new(),
         paths: Vec::new(),
         finite: Vec::new(),
         device: None,
     };
-    module.visit(&mut check);
+    visit(module, &mut check);
     if check.finite.is_empty() {
         return Ok(());
     }
@@ -67,7 +66,6 @@ pub fn check_finite<M: Module>(
 
 struct Check<'a> {
     grads: &'a GradientsParams,
-    at: PathTracker,
     seen: HashSet<burn::module::ParamId>,
     paths: Vec<String>,
     /// One per path, of one element: 1 where every element is finite.
@@ -75,14 +73,14 @@ struct Check<'a> {
     device: Option<Device>,
 }
 
-impl ModuleVisitor for Check<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl Visitor for Check<'_> {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
         if !self.seen.insert(param.id) {
             return;
         }
         if let Some(grad) = self.grads.get::<D>(param.id) {
             let device = self.device.get_or_insert_with(|| grad.device());
-            self.paths.push(self.at.path());
+            self.paths.push(at.path().to_owned());
             self.finite.push(
                 grad.is_finite()
                     .all()
@@ -91,13 +89,5 @@ impl ModuleVisitor for Check<'_> {
                     .to_device(device),
             );
         }
-    }
-
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.at.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.at.exit();
     }
 }

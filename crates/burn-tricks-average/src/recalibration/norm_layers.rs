@@ -1,10 +1,11 @@
 //! The layers of a module that keep running statistics, and what is known of them.
 
 use crate::recalibration::recalibration_error::RecalibrationError;
-use crate::recalibration::running_statistics::{MEAN, VARIANCE, join, last, parent};
-use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
+use crate::recalibration::running_statistics::{MEAN, VARIANCE, join, parent};
+use burn::module::{Flag, Module, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
-use burn_tricks_core::{PathTracker, PlaceKind, places};
+use burn_tricks_core::walk::{Location, Visitor, visit};
+use burn_tricks_core::{PlaceKind, places};
 use std::collections::BTreeMap;
 
 /// Burn's layer, and what it consists of.
@@ -58,8 +59,8 @@ pub(crate) fn norm_layers<M: Module>(
         .collect();
     let keeps = |layer: &str, statistic| buffers.contains(&join(layer, statistic));
     let mut walk = Walk::default();
-    model.visit(&mut walk);
-    let mut norms = walk.modules;
+    visit(model, &mut walk);
+    let mut norms = walk.0;
     norms.retain(|path, found| keeps(path, MEAN) && keeps(path, VARIANCE) && !found.is_frozen());
     let had_some = !norms.is_empty();
     norms.retain(|path, found| {
@@ -102,41 +103,25 @@ impl Found {
 }
 
 #[derive(Default)]
-struct Walk {
-    at: PathTracker,
-    containers: Vec<String>,
-    modules: BTreeMap<String, Found>,
-}
+struct Walk(BTreeMap<String, Found>);
 
 impl Walk {
-    fn add(&mut self, id: ParamId) {
-        let path = self.at.path();
-        let container = self.containers.last().map_or("", String::as_str);
-        let found = self.modules.entry(parent(&path).to_owned()).or_default();
-        found.name = container.rsplit(':').next().unwrap_or("").to_owned();
-        found.fields.push(last(&path).to_owned());
-        if last(&path) == MEAN {
+    fn add(&mut self, at: &Location, id: ParamId) {
+        let found = self.0.entry(parent(at.path()).to_owned()).or_default();
+        found.name = at.layer().to_owned();
+        found.fields.push(at.field().to_owned());
+        if at.field() == MEAN {
             found.mean = Some(id);
         }
     }
 }
 
-impl ModuleVisitor for Walk {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.add(param.id);
+impl Visitor for Walk {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+        self.add(at, param.id);
     }
 
-    fn visit_flag(&mut self, flag: &Param<Flag>) {
-        self.add(flag.id);
-    }
-
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.at.enter(name);
-        self.containers.push(container_type.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.at.exit();
-        self.containers.pop();
+    fn flag(&mut self, at: &Location, flag: &Param<Flag>) {
+        self.add(at, flag.id);
     }
 }

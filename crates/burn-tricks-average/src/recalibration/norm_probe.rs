@@ -15,10 +15,10 @@ use crate::recalibration::recalibration_error::RecalibrationError;
 use crate::recalibration::running_statistics::{
     MEAN, RunningStatistics, VARIANCE, last, parent, write,
 };
-use burn::module::{Flag, Module, ModuleMapper, Param, ParamId};
+use burn::module::{Module, ParamId};
 use burn::tensor::DType;
-use burn_tricks_core::PathTracker;
 use burn_tricks_core::batch_statistics::{BatchStatistics, collect};
+use burn_tricks_core::walk::map_flags;
 use std::collections::BTreeMap;
 
 /// What the layers have shown of a batch, by path.
@@ -38,16 +38,22 @@ pub(crate) struct NormProbe<M> {
 
 impl<M: Module> NormProbe<M> {
     pub(crate) fn of(model: &M, layers: Vec<NormLayer>) -> Self {
-        let mut flags = Flags {
-            at: PathTracker::default(),
-            layers: &layers,
-            found: BTreeMap::new(),
-        };
+        let mut flags = BTreeMap::new();
         let copy = model.valid().train().set_require_grad(false);
-        let model = copy.map(&mut flags);
+        let model = map_flags(copy, |at, flag| {
+            let path = parent(at.path());
+            let is_measured = layers.iter().any(|layer| layer.path == path);
+            let mut flag = flag.with_value(is_measured);
+            if is_measured {
+                // Members of an ensemble may share their ids.
+                flag.id = ParamId::new();
+                flags.insert(flag.id, path.to_owned());
+            }
+            flag
+        });
         Self {
             model,
-            flags: flags.found,
+            flags,
             layers,
             momenta: None,
         }
@@ -183,34 +189,5 @@ fn check(
             Ok(())
         }
         _ => Ok(()),
-    }
-}
-
-struct Flags<'a> {
-    at: PathTracker,
-    layers: &'a [NormLayer],
-    found: BTreeMap<ParamId, String>,
-}
-
-impl ModuleMapper for Flags<'_> {
-    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
-        let path = self.at.path();
-        let is_its = |layer: &NormLayer| layer.path == parent(&path);
-        let is_measured = self.layers.iter().any(is_its);
-        let mut flag = flag.with_value(is_measured);
-        if is_measured {
-            // Members of an ensemble may share their ids.
-            flag.id = ParamId::new();
-            self.found.insert(flag.id, parent(&path).to_owned());
-        }
-        flag
-    }
-
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.at.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.at.exit();
     }
 }

@@ -1,8 +1,8 @@
 //! Reading and writing the running statistics of a module by path.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor, TensorData};
-use burn_tricks_core::PathTracker;
+use burn_tricks_core::walk::{Location, Mapper, Visitor, map, visit};
 use std::collections::BTreeMap;
 
 pub(crate) const MEAN: &str = "running_mean";
@@ -11,7 +11,6 @@ pub(crate) const VARIANCE: &str = "running_var";
 /// The running statistics of a module, on the host.
 #[derive(Debug, Default)]
 pub(crate) struct RunningStatistics {
-    at: PathTracker,
     values: BTreeMap<String, (Vec<f64>, DType)>,
 }
 
@@ -24,7 +23,7 @@ impl RunningStatistics {
     /// Without the last update on each thread, which stays pending until the next.
     pub(crate) fn without_pending<M: Module>(module: &M) -> Self {
         let mut read = Self::default();
-        module.visit(&mut read);
+        visit(module, &mut read);
         read
     }
 
@@ -37,44 +36,35 @@ impl RunningStatistics {
     }
 }
 
-impl ModuleVisitor for RunningStatistics {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let path = self.at.path();
-        if [MEAN, VARIANCE].contains(&last(&path)) {
+impl Visitor for RunningStatistics {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+        if [MEAN, VARIANCE].contains(&at.field()) {
             #[allow(clippy::disallowed_methods)] // off the step path
             let data = param.val().into_data();
             let dtype = data.dtype();
+            let path = at.path().to_owned();
             self.values.insert(path, (data.iter().collect(), dtype));
         }
-    }
-
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.at.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.at.exit();
     }
 }
 
 /// `module` with other floats where `value` gives some for a path and an element type: one number for all,
 /// or one each.
 pub(crate) fn write<M: Module>(module: M, value: impl Fn(&str, DType) -> Option<Vec<f64>>) -> M {
-    let at = PathTracker::default();
-    module.map(&mut Write { at, value })
+    map(module, &mut Write(value))
 }
 
-struct Write<F> {
-    at: PathTracker,
-    value: F,
-}
+struct Write<F>(F);
 
-impl<F: Fn(&str, DType) -> Option<Vec<f64>>> ModuleMapper for Write<F> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.at.path();
+impl<F: Fn(&str, DType) -> Option<Vec<f64>>> Mapper for Write<F> {
+    fn float<const D: usize>(
+        &mut self,
+        at: &Location,
+        param: Param<Tensor<D>>,
+    ) -> Param<Tensor<D>> {
         param.map(|held| {
             let (device, dtype) = (held.device(), held.dtype());
-            let Some(mut values) = (self.value)(&path, dtype) else {
+            let Some(mut values) = (self.0)(at.path(), dtype) else {
                 return held;
             };
             if let [value] = values[..] {
@@ -83,14 +73,6 @@ impl<F: Fn(&str, DType) -> Option<Vec<f64>>> ModuleMapper for Write<F> {
             // As data: a kernel that fills a tensor may know only one zero.
             Tensor::from_data(TensorData::new(values, held.shape()), (&device, dtype))
         })
-    }
-
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.at.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.at.exit();
     }
 }
 

@@ -74,9 +74,10 @@
 //! - Zou, Hastie, *Regularization and variable selection via the elastic net*, 2005
 //! - Keras, `keras.regularizers.L1L2`; scikit-learn, `sklearn.linear_model.ElasticNet`
 
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::module::{Module, Param, ParamGroup, ParamId};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError, PathTracker, WeightDecayScope, accumulation_dtype};
+use burn_tricks_core::walk::{Location, Visitor, visit};
+use burn_tricks_core::{Config, ConfigError, WeightDecayScope, accumulation_dtype};
 use std::collections::HashSet;
 
 /// Configuration of [`Penalty`].
@@ -179,38 +180,35 @@ impl Penalty {
     fn walk<M: Module>(&self, model: &M) -> Walk<'_> {
         let mut walk = Walk {
             config: &self.config,
-            at: PathTracker::default(),
             seen: HashSet::new(),
             paths: Vec::new(),
             sum: None,
         };
-        model.visit(&mut walk);
+        visit(model, &mut walk);
         walk
     }
 }
 
 struct Walk<'a> {
     config: &'a PenaltyConfig,
-    at: PathTracker,
     /// A tied parameter is visited at each of its places and counts once.
     seen: HashSet<ParamId>,
     paths: Vec<String>,
     sum: Option<Tensor<1>>,
 }
 
-impl ModuleVisitor for Walk<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let path = self.at.path();
+impl Visitor for Walk<'_> {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
         let PenaltyConfig { l1, l2, .. } = *self.config;
         let is_spared = !self.config.scope.includes(D);
-        if is_spared || !self.config.group.matches(&param.id, Some(&path)) {
+        if is_spared || !self.config.group.matches(&param.id, Some(at.path())) {
             return;
         }
         let w = param.val();
         if !w.is_require_grad() || !self.seen.insert(param.id) {
             return;
         }
-        self.paths.push(path);
+        self.paths.push(at.path().to_owned());
         let w = w.clone().cast(accumulation_dtype(w.dtype()));
         if l1 > 0.0 {
             self.add(w.clone().abs().sum().mul_scalar(l1));
@@ -218,14 +216,6 @@ impl ModuleVisitor for Walk<'_> {
         if l2 > 0.0 {
             self.add(w.square().sum().mul_scalar(l2));
         }
-    }
-
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.at.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.at.exit();
     }
 }
 

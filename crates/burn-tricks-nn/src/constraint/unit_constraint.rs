@@ -1,8 +1,9 @@
 //! Rescaling the units of the weights of a live model: what the constraints share.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::module::{Module, ModuleMapper, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
-use burn_tricks_core::{PathTracker, UnitAxis, accumulation_dtype, tie};
+use burn_tricks_core::walk::{AnyFloat, visit_floats};
+use burn_tricks_core::{Leaf, UnitAxis, accumulation_dtype, tie};
 use std::collections::HashMap;
 
 /// What a unit's weights are multiplied by, given the length of each unit.
@@ -31,94 +32,34 @@ impl UnitScale {
 /// a reparameterization, such as a factor of LoRA, has no units of the layer and stays too. A tied weight
 /// is rescaled if the group matches one of its places, and all of them get the value of the first.
 pub(crate) fn rescale<M: Module>(model: M, scale: UnitScale, group: &ParamGroup) -> M {
-    let units = List::of(&model, group).units;
+    let units = constrained(&model, group).0;
     tie(model.map(&mut Rescale { scale, units }))
 }
 
 /// The paths of the weights that [`rescale`] rescales; of a tied one, the first that the group matches.
 pub(crate) fn paths<M: Module>(model: &M, group: &ParamGroup) -> Vec<String> {
-    List::of(model, group).paths
+    constrained(model, group).1
 }
 
-/// A place in a model, and which weights count.
-struct Place<'a> {
-    group: &'a ParamGroup,
-    path: PathTracker,
-    containers: Vec<String>,
-}
-
-impl<'a> Place<'a> {
-    fn new(group: &'a ParamGroup) -> Self {
-        Self {
-            group,
-            path: PathTracker::default(),
-            containers: Vec::new(),
-        }
-    }
-
-    /// The units of the weight `param` here, if it counts.
-    fn units<const D: usize>(&self, param: &Param<Tensor<D>>) -> Option<UnitAxis> {
-        let is_inner = |container: &String| container == "Reparameterization";
-        if self.containers.iter().any(is_inner) {
-            return None;
-        }
-        let units = UnitAxis::for_weight(self.containers.last()?, D)?;
-        let is_chosen = self.group.matches(&param.id, Some(&self.path.path()));
-        is_chosen.then_some(units)
-    }
-
-    fn enter(&mut self, name: &str, container_type: &str) {
-        self.path.enter(name);
-        self.containers.push(container_type.to_owned());
-    }
-
-    fn exit(&mut self) {
-        self.path.exit();
-        self.containers.pop();
-    }
-}
-
-fn is_frozen<const D: usize>(weight: &Tensor<D>) -> bool {
-    weight.is_autodiff() && !weight.is_require_grad()
-}
-
-/// The weights that are rescaled.
-struct List<'a> {
-    at: Place<'a>,
-    units: HashMap<ParamId, UnitAxis>,
-    paths: Vec<String>,
-}
-
-impl<'a> List<'a> {
-    fn of<M: Module>(model: &M, group: &'a ParamGroup) -> Self {
-        let mut list = Self {
-            at: Place::new(group),
-            units: HashMap::new(),
-            paths: Vec::new(),
-        };
-        model.visit(&mut list);
-        list
-    }
-}
-
-impl ModuleVisitor for List<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(units) = self.at.units(param)
-            && !is_frozen(&param.val())
-            && !self.units.contains_key(&param.id)
+/// The weights of `model` that are rescaled: their units, and their paths.
+fn constrained<M: Module>(
+    model: &M,
+    group: &ParamGroup,
+) -> (HashMap<ParamId, UnitAxis>, Vec<String>) {
+    let (mut units, mut paths) = (HashMap::new(), Vec::new());
+    visit_floats(model, |at, param| {
+        let id = param.id();
+        if let Some(axis) = UnitAxis::for_weight(at.container(), param.rank())
+            && !at.is_inside("Reparameterization")
+            && group.matches(&id, Some(at.path()))
+            && !param.is_frozen()
+            && !units.contains_key(&id)
         {
-            self.units.insert(param.id, units);
-            self.paths.push(self.at.path.path());
+            units.insert(id, axis);
+            paths.push(at.path().to_owned());
         }
-    }
-
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.at.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.at.exit();
-    }
+    });
+    (units, paths)
 }
 
 struct Rescale {
@@ -132,25 +73,12 @@ impl ModuleMapper for Rescale {
         let Some(units) = self.units.get(&id).copied() else {
             return param;
         };
+        if param.is_frozen() {
+            return param;
+        }
         param.map(|weight| {
-            if is_frozen(&weight) {
-                return weight;
-            }
-            if !weight.is_autodiff() {
-                return rescaled(weight, units, self.scale);
-            }
-            // A parameter has to be a leaf, and what autodiff knows about it goes with the tensor.
-            let strategy = weight.gradient_checkpointing_strategy();
-            let is_distributed = weight.is_distributed();
-            let mut leaf = Tensor::from_inner(rescaled(weight.inner(), units, self.scale));
-            if let Some(strategy) = strategy {
-                leaf = leaf.with_gradient_checkpointing_strategy(strategy);
-            }
-            leaf = leaf.require_grad();
-            match is_distributed {
-                true => leaf.set_distributed(id),
-                false => leaf,
-            }
+            let leaf = Leaf::of(&weight);
+            leaf.with_value(rescaled(weight.without_autodiff(), units, self.scale), id)
         })
     }
 }

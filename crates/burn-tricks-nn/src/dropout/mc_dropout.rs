@@ -77,8 +77,9 @@
 //!
 //! - Gal, Ghahramani, *Dropout as a Bayesian approximation*, 2016, <https://arxiv.org/abs/1506.02142>
 
-use burn::module::{Flag, Module, ModuleMapper, Param};
+use burn::module::Module;
 use burn::tensor::Tensor;
+use burn_tricks_core::walk::map_flags;
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 use std::collections::BTreeSet;
 
@@ -117,21 +118,23 @@ impl McDropoutConfig {
                 "be at least 2 (one pass has no spread, which would look perfectly sure)";
             return Err(ConfigError::new("samples", requirement, samples));
         }
-        let mut arm = Arm {
-            layers: &self.layers,
-            containers: Vec::new(),
-            flagged: BTreeSet::new(),
-            draws: false,
-        };
-        let model = model.valid().train().no_grad().map(&mut arm);
-        let is_met = |layer: &&String| arm.flagged.contains(*layer);
+        // The types of the layers with a flag, and whether one of them draws.
+        let (mut flagged, mut some_draw) = (BTreeSet::new(), false);
+        let model = map_flags(model.valid().train().no_grad(), |at, flag| {
+            let layer = at.layer();
+            let draws = STOCHASTIC.contains(&layer) || self.layers.iter().any(|name| name == layer);
+            flagged.insert(layer.to_owned());
+            some_draw |= draws;
+            flag.with_value(draws)
+        });
+        let is_met = |layer: &&String| flagged.contains(*layer);
         if let Some(unmet) = self.layers.iter().find(|layer| !is_met(layer)) {
             let requirement = "name types of layers with a flag that the model has";
             return Err(ConfigError::new("layers", requirement, unmet));
         }
-        if !arm.draws {
+        if !some_draw {
             let requirement = "have a layer that draws, such as dropout";
-            return Err(ConfigError::new("model", requirement, arm.flagged));
+            return Err(ConfigError::new("model", requirement, flagged));
         }
         Ok(McDropout { model, samples })
     }
@@ -178,32 +181,5 @@ impl<M: Module> McDropout<M> {
         }
         let deviation = (squares / self.samples as f64).sqrt();
         (mean.cast(dtype), deviation.cast(dtype))
-    }
-}
-
-struct Arm<'a> {
-    layers: &'a [String],
-    containers: Vec<String>,
-    /// The types of the layers with a flag.
-    flagged: BTreeSet<String>,
-    draws: bool,
-}
-
-impl ModuleMapper for Arm<'_> {
-    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
-        let container = self.containers.last().map_or("", String::as_str);
-        let name = container.rsplit(':').next().unwrap_or(container);
-        let draws = STOCHASTIC.contains(&name) || self.layers.iter().any(|layer| layer == name);
-        self.flagged.insert(name.to_owned());
-        self.draws |= draws;
-        flag.with_value(draws)
-    }
-
-    fn enter_module(&mut self, _name: &str, container_type: &str) {
-        self.containers.push(container_type.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.containers.pop();
     }
 }

@@ -102,10 +102,11 @@ use crate::init::draw_weights::draw;
 use crate::init::init_error::InitError;
 use crate::init::layer_weights::{refuse_reparameterized, reparameterized};
 use crate::init::parameter_role::{Role, weight_paths};
-use crate::init::replace_parameters::{Rewrite, Site, rewrite};
+use crate::init::replace_parameters::{Rewrite, rewrite};
 use crate::init::weight_init::WeightInit;
 use burn::module::Module;
 use burn::tensor::Tensor;
+use burn_tricks_core::walk::Location;
 use burn_tricks_core::{Config, ConfigError, UnitAxis, force_init, params};
 use serde::{Deserialize, Serialize};
 
@@ -251,9 +252,10 @@ impl InitWeights {
             let is_there = params(model)
                 .iter()
                 .any(|param| is_below(&path, &param.path));
-            return Err(match is_there {
-                true => InitError::NothingToDraw { path },
-                false => InitError::NoSuchPath { path },
+            return Err(if is_there {
+                InitError::NothingToDraw { path }
+            } else {
+                InitError::NoSuchPath { path }
             });
         }
         if let Some(error) = drawing.error {
@@ -297,13 +299,13 @@ struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
-    /// How the parameter at `site` is drawn; `None` if it stays.
-    fn init_of(&mut self, site: &Site<'_>) -> Option<WeightInit> {
-        let role = Role::of(site.containers, site.field());
+    /// How the parameter here is drawn; `None` if it stays.
+    fn init_of(&mut self, at: &Location, paths: &[String]) -> Option<WeightInit> {
+        let role = Role::of(at);
         let (mut fitting, mut is_below_one) = (None, false);
         let rules = self.config.rules.iter().zip(&self.has_layers);
         for ((rule, has_layers), is_used) in rules.zip(&mut self.is_used) {
-            let places = site.paths.iter();
+            let places = paths.iter();
             let Some(levels) = places
                 .filter_map(|path| levels_below(&rule.path, path))
                 .min()
@@ -337,33 +339,39 @@ impl Drawing<'_> {
 
     fn try_draw<const D: usize>(
         &mut self,
-        site: &Site<'_>,
+        at: &Location,
+        paths: &[String],
         old: &Tensor<D>,
     ) -> Result<Option<Tensor<D>>, InitError> {
-        let Some(init) = self.init_of(site) else {
+        let Some(init) = self.init_of(at, paths) else {
             return Ok(None);
         };
         let shape = old.dims();
-        let fans = UnitAxis::for_weight(site.container(), D).and_then(|unit| unit.fans(&shape));
+        let fans = UnitAxis::for_weight(at.container(), D).and_then(|unit| unit.fans(&shape));
         let lacks_rank = matches!(init, WeightInit::Orthogonal { .. }) && D < 2;
         if lacks_rank || (init.needs_fans() && fans.is_none()) {
             return Err(InitError::Unfit {
-                path: site.path().to_owned(),
+                path: at.path().to_owned(),
                 shape: shape.to_vec(),
                 init,
             });
         }
-        for path in site.paths {
+        for path in paths {
             refuse_reparameterized(&self.reparameterized, path)?;
         }
-        self.changed.push(site.path().to_owned());
+        self.changed.push(at.path().to_owned());
         Ok((!self.is_rehearsal).then(|| draw(init, shape, fans, &old.device())))
     }
 }
 
 impl Rewrite for Drawing<'_> {
-    fn rewrite<const D: usize>(&mut self, site: Site<'_>, old: &Tensor<D>) -> Option<Tensor<D>> {
-        let drawn = self.try_draw(&site, old);
+    fn rewrite<const D: usize>(
+        &mut self,
+        at: &Location,
+        paths: &[String],
+        old: &Tensor<D>,
+    ) -> Option<Tensor<D>> {
+        let drawn = self.try_draw(at, paths, old);
         drawn.unwrap_or_else(|error| {
             self.error.get_or_insert(error);
             None

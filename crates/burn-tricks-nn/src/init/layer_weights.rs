@@ -1,9 +1,10 @@
 //! The weights that a reparameterization is to be attached to, found before anything is changed.
 
 use crate::init::init_error::InitError;
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::Tensor;
-use burn_tricks_core::{ConfigError, PathTracker, UnitAxis};
+use burn_tricks_core::walk::{Location, Visitor, visit};
+use burn_tricks_core::{ConfigError, UnitAxis};
 use std::collections::HashMap;
 
 /// The layouts of the weights, by path.
@@ -61,45 +62,32 @@ pub(crate) fn refuse_reparameterized(
 fn find<'a, M: Module>(model: &M, group: &'a ParamGroup) -> Find<'a> {
     let mut find = Find {
         group,
-        at: PathTracker::default(),
-        containers: Vec::new(),
         weights: HashMap::new(),
         occupied: Vec::new(),
     };
-    model.visit(&mut find);
+    visit(model, &mut find);
     find
 }
 
 struct Find<'a> {
     group: &'a ParamGroup,
-    at: PathTracker,
-    containers: Vec<String>,
     weights: LayerWeights,
     /// Where reparameterizations stand: each at the path of its parameter, and its name.
     occupied: Vec<String>,
 }
 
-impl ModuleVisitor for Find<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let path = self.at.path();
-        let container = self.containers.last().map_or("", String::as_str);
-        if let Some(units) = UnitAxis::for_weight(container, D)
-            && self.group.matches(&param.id, Some(&path))
+impl Visitor for Find<'_> {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+        if let Some(units) = UnitAxis::for_weight(at.container(), D)
+            && self.group.matches(&param.id, Some(at.path()))
         {
-            self.weights.insert(path, units);
+            self.weights.insert(at.path().to_owned(), units);
         }
     }
 
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.at.enter(name);
-        self.containers.push(container_type.to_owned());
-        if container_type == "Reparameterization" {
-            self.occupied.push(self.at.path());
+    fn enter(&mut self, at: &Location) {
+        if at.container() == "Reparameterization" {
+            self.occupied.push(at.path().to_owned());
         }
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.at.exit();
-        self.containers.pop();
     }
 }

@@ -59,9 +59,10 @@
 
 use crate::init::init_error::InitError;
 use crate::init::layer_weights::{refuse_reparameterized, reparameterized};
-use crate::init::replace_parameters::{Rewrite, Site, rewrite};
+use crate::init::replace_parameters::{Rewrite, rewrite};
 use burn::module::{Module, ParamId};
 use burn::tensor::Tensor;
+use burn_tricks_core::walk::Location;
 use burn_tricks_core::{Config, ConfigError, epsilon, is_rounding, params};
 use std::collections::HashMap;
 
@@ -234,7 +235,12 @@ struct Divide {
 }
 
 impl Rewrite for Divide {
-    fn rewrite<const D: usize>(&mut self, site: Site<'_>, old: &Tensor<D>) -> Option<Tensor<D>> {
-        (site.paths.contains(&self.path)).then(|| old.clone() / self.by)
+    fn rewrite<const D: usize>(
+        &mut self,
+        _at: &Location,
+        paths: &[String],
+        old: &Tensor<D>,
+    ) -> Option<Tensor<D>> {
+        (paths.contains(&self.path)).then(|| old.clone() / self.by)
     }
 }

@@ -1,8 +1,7 @@
 //! What a parameter is to the layer that holds it.
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::Tensor;
-use burn_tricks_core::PathTracker;
+use burn::module::Module;
+use burn_tricks_core::walk::{Location, visit_floats};
 
 /// What a parameter is to the layer that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +31,12 @@ const LAYERS: [&str; 8] = [
 ];
 
 impl Role {
-    /// That of `field` in the innermost of the modules of types `containers`.
-    pub(crate) fn of(containers: &[String], field: &str) -> Self {
-        let container = containers.last().map_or("", String::as_str);
-        let layer = container.strip_prefix("Struct:").unwrap_or("");
+    /// That of the parameter here.
+    pub(crate) fn of(at: &Location) -> Self {
+        let layer = at.container().strip_prefix("Struct:").unwrap_or("");
         let is_layer = LAYERS.contains(&layer);
-        let is_gate = containers.iter().any(|at| at == "Struct:GateController");
-        match field {
+        let is_gate = at.is_inside("Struct:GateController");
+        match at.field() {
             "weight" if is_layer => Self::Weight,
             "weight" if layer == "Embedding" => Self::Rows,
             "bias" if is_layer && !is_gate => Self::Bias,
@@ -50,34 +48,11 @@ impl Role {
 
 /// The paths of the weights of `model`'s linear layers, convolutions and embeddings.
 pub(crate) fn weight_paths<M: Module>(model: &M) -> Vec<String> {
-    let mut weights = Weights::default();
-    model.visit(&mut weights);
-    weights.paths
-}
-
-#[derive(Default)]
-struct Weights {
-    at: PathTracker,
-    containers: Vec<String>,
-    paths: Vec<String>,
-}
-
-impl ModuleVisitor for Weights {
-    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
-        let path = self.at.path();
-        let field = path.rsplit('.').next().unwrap_or(&path);
-        if let Role::Weight | Role::Rows = Role::of(&self.containers, field) {
-            self.paths.push(path);
+    let mut paths = Vec::new();
+    visit_floats(model, |at, _param| {
+        if let Role::Weight | Role::Rows = Role::of(at) {
+            paths.push(at.path().to_owned());
         }
-    }
-
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.at.enter(name);
-        self.containers.push(container_type.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.at.exit();
-        self.containers.pop();
-    }
+    });
+    paths
 }

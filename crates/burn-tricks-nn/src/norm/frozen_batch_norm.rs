@@ -76,11 +76,12 @@
 use crate::fixed_statistics::constant_beside;
 use crate::norm::ghost_batch_norm::GhostBatchNorm;
 use crate::norm::torch_batch_norm::TorchBatchNorm;
-use burn::module::{Flag, Module, ModuleMapper, Param, RunningState};
+use burn::module::{Flag, Module, Param, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn::tensor::module::batch_norm;
 use burn_tricks_core::accumulation_dtype;
+use burn_tricks_core::walk::{Location, Mapper, map};
 
 /// What becomes of scale and shift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,47 +96,38 @@ pub enum Affine {
 /// Layers whose running statistics are held still.
 const BATCH_NORMS: [&str; 3] = ["BatchNorm", "TorchBatchNorm", "GhostBatchNorm"];
 
-/// Whether a walk whose innermost container is `container` stands in a layer of batch norm.
-pub(crate) fn is_batch_norm(container: Option<&String>) -> bool {
-    let name = container.and_then(|container| container.rsplit(':').next());
-    name.is_some_and(|name| BATCH_NORMS.contains(&name))
+/// Whether a walk is in a layer of batch norm.
+pub(crate) fn is_batch_norm(at: &Location) -> bool {
+    BATCH_NORMS.contains(&at.layer())
 }
 
 /// `model`, all of whose batch norms normalise with the running statistics they have, and leave them.
 pub fn freeze_batch_norms<M: Module>(model: M, affine: Affine) -> M {
     let _ = model.valid(); // folds pending updates into the statistics, which inference reads as they are
-    model.map(&mut Freeze {
-        affine,
-        containers: Vec::new(),
-    })
+    map(model, &mut Freeze(affine))
 }
 
-struct Freeze {
-    affine: Affine,
-    containers: Vec<String>,
-}
+struct Freeze(Affine);
 
-impl ModuleMapper for Freeze {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.affine {
-            Affine::Fixed if is_batch_norm(self.containers.last()) => param.set_require_grad(false),
-            _ => param,
+impl Mapper for Freeze {
+    fn float<const D: usize>(
+        &mut self,
+        at: &Location,
+        param: Param<Tensor<D>>,
+    ) -> Param<Tensor<D>> {
+        if self.0 == Affine::Fixed && is_batch_norm(at) {
+            param.set_require_grad(false)
+        } else {
+            param
         }
     }
 
-    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
-        match is_batch_norm(self.containers.last()) {
-            true => flag.with_value(false),
-            false => flag,
+    fn flag(&mut self, at: &Location, flag: Param<Flag>) -> Param<Flag> {
+        if is_batch_norm(at) {
+            flag.with_value(false)
+        } else {
+            flag
         }
-    }
-
-    fn enter_module(&mut self, _name: &str, container_type: &str) {
-        self.containers.push(container_type.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.containers.pop();
     }
 }
 
@@ -160,10 +152,10 @@ impl From<&BatchNorm> for FrozenBatchNorm {
     fn from(norm: &BatchNorm) -> Self {
         let gamma = norm.gamma.val();
         // `valid` and `train` fold pending updates in and give statistics of its own.
-        let copy = match gamma.is_autodiff() {
-            true => norm.valid().train(),
-            false => norm.valid(),
-        };
+        let mut copy = norm.valid();
+        if gamma.is_autodiff() {
+            copy = copy.train();
+        }
         Self {
             gamma: RunningState::with_id(norm.gamma.id, copy.gamma.val().set_require_grad(false)),
             beta: RunningState::with_id(norm.beta.id, copy.beta.val().set_require_grad(false)),

@@ -85,9 +85,10 @@
 //! - <https://github.com/tracel-ai/burn/issues/2738>, the request for it in Burn
 
 use crate::init::layer_weights::{LayerWeights, layer_weights};
-use crate::init::replace_parameters::{Rewrite, Site, rewrite};
+use crate::init::replace_parameters::{Rewrite, rewrite};
 use burn::module::{Module, Param, ParamGroup, ParamId, Reparameterization, Reparameterizer};
 use burn::tensor::{Shape, Tensor, TensorData};
+use burn_tricks_core::walk::Location;
 use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
 use std::collections::HashMap;
 
@@ -163,13 +164,18 @@ struct GiveDirections<'a> {
 }
 
 impl Rewrite for GiveDirections<'_> {
-    fn rewrite<const D: usize>(&mut self, site: Site<'_>, old: &Tensor<D>) -> Option<Tensor<D>> {
+    fn rewrite<const D: usize>(
+        &mut self,
+        at: &Location,
+        paths: &[String],
+        old: &Tensor<D>,
+    ) -> Option<Tensor<D>> {
         // Zeros that also stand where there is no weight norm are to stay zeros there.
         let has_norm = |path: &String| self.weights.contains_key(path);
-        if !site.paths.iter().all(has_norm) {
+        if !paths.iter().all(has_norm) {
             return None;
         }
-        let units = self.weights[site.path()];
+        let units = self.weights[at.path()];
         let wide = old.clone().cast(accumulation_dtype(old.dtype()));
         let is_zero = units.sum_per_unit(wide.abs()).equal_elem(0);
         #[allow(clippy::disallowed_methods)] // before training
@@ -178,7 +184,7 @@ impl Rewrite for GiveDirections<'_> {
             return None;
         }
         let kept = flags.iter().map(|is_zero| f64::from(u8::from(!is_zero)));
-        self.zeros.insert(site.path().to_owned(), kept.collect());
+        self.zeros.insert(at.path().to_owned(), kept.collect());
         let mut of_unit = old.dims();
         of_unit[units.axis()] = 1;
         let count: usize = of_unit.iter().product();

@@ -1,7 +1,8 @@
 //! What a model holds at one moment, seen in one walk and handed to several snapshots.
 
-use crate::values::Values;
-use crate::{Mismatch, Place, PlaceKind, places};
+use crate::module_tensors::ModuleTensors;
+use crate::place::{Mismatch, Place, PlaceKind, places};
+use crate::walk::{Location, Visitor, visit};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor};
 use std::sync::Arc;
@@ -10,34 +11,32 @@ use std::sync::Arc;
 /// [`Snapshot::look_at`](crate::Snapshot::look_at); to be let go of before the next optimizer step,
 /// which could not write in place beside it.
 #[derive(Clone)]
-pub struct Weights<M> {
+pub struct SharedWeights<M> {
     pub(crate) model: M,
-    pub(crate) values: Values,
+    pub(crate) values: ModuleTensors,
     /// Those it was compared with.
     places: Arc<[Place]>,
 }
 
-impl<M> std::fmt::Debug for Weights<M> {
+impl<M> std::fmt::Debug for SharedWeights<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Weights")
+        f.debug_struct("SharedWeights")
             .field("places", &self.places)
             .finish_non_exhaustive()
     }
 }
 
-impl<M: Module> Weights<M> {
+impl<M: Module> SharedWeights<M> {
     /// Of `model`, if it has these places, element types apart. Builds no list of its own: for every
     /// step.
     pub(crate) fn of(model: &M, expected: &Arc<[Place]>) -> Result<Self, Mismatch> {
         let model = model.valid();
         let mut look = Look {
-            path: String::new(),
-            ends: Vec::new(),
             rest: expected,
             same: true,
-            values: Values::default(),
+            values: ModuleTensors::default(),
         };
-        model.visit(&mut look);
+        visit(&model, &mut look);
         let same = look.same && look.rest.is_empty();
         let values = look.values;
         if !same && let Some(mismatch) = Mismatch::apart_from_dtype(expected, &places(&model)) {
@@ -60,17 +59,14 @@ impl<M: Module> Weights<M> {
 }
 
 struct Look<'a> {
-    path: String,
-    /// How long the path was before each module that was entered.
-    ends: Vec<usize>,
     rest: &'a [Place],
     same: bool,
-    values: Values,
+    values: ModuleTensors,
 }
 
 impl Look<'_> {
     /// Floats of every kind are one here: the walk cannot tell a weight from a running statistic.
-    fn next(&mut self, kind: PlaceKind, dims: &[usize]) {
+    fn next(&mut self, at: &Location, kind: PlaceKind, dims: &[usize]) {
         let Some((place, rest)) = self.rest.split_first() else {
             self.same = false;
             return;
@@ -79,37 +75,24 @@ impl Look<'_> {
             kind if kind.is_float() => PlaceKind::Weight,
             kind => kind,
         };
-        self.same &= kind == expected && place.shape == dims && place.path == self.path;
+        self.same &= kind == expected && place.shape == dims && place.path == at.path();
         self.rest = rest;
     }
 }
 
-impl ModuleVisitor for Look<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.next(PlaceKind::Weight, &param.lazy_shape());
+impl Visitor for Look<'_> {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+        self.next(at, PlaceKind::Weight, &param.lazy_shape());
         self.values.visit_float(param);
     }
 
-    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        self.next(PlaceKind::Int, &param.lazy_shape());
+    fn int<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D, Int>>) {
+        self.next(at, PlaceKind::Int, &param.lazy_shape());
         self.values.visit_int(param);
     }
 
-    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        self.next(PlaceKind::Bool, &param.lazy_shape());
+    fn bool<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D, Bool>>) {
+        self.next(at, PlaceKind::Bool, &param.lazy_shape());
         self.values.visit_bool(param);
-    }
-
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.ends.push(self.path.len());
-        if !self.path.is_empty() {
-            self.path.push('.');
-        }
-        self.path.push_str(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        let end = self.ends.pop().unwrap_or_default();
-        self.path.truncate(end);
     }
 }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 /// The tensors of a module in order, without autodiff. A clone shares them.
 #[derive(Clone, Default)]
-pub(crate) struct Values {
+pub(crate) struct ModuleTensors {
     floats: TensorList,
     others: VecDeque<Arc<dyn Any + Send + Sync>>,
     /// Of all, in the order of the places.
     dtypes: Vec<DType>,
 }
 
-impl Values {
+impl ModuleTensors {
     /// Of a module that autodiff does not track.
     pub(crate) fn of<M: Module>(model: &M) -> Self {
         let mut values = Self::default();
@@ -41,7 +41,7 @@ impl Values {
     }
 }
 
-impl ModuleVisitor for Values {
+impl ModuleVisitor for ModuleTensors {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let value = param.val();
         self.dtypes.push(value.dtype());
