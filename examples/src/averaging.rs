@@ -70,7 +70,7 @@ impl Average {
     /// # Errors
     ///
     /// None that these models could cause.
-    pub fn models(&self, model: &Mlp) -> Result<Vec<Mlp>, EnsembleError> {
+    pub fn models(&self, model: &Mlp) -> Result<Vec<Mlp>, CombineError> {
         use burn::module::Module as _;
         Ok(match self {
             Self::None => vec![model.valid()],

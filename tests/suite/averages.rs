@@ -8,7 +8,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::average::{
-    AverageError, Buffers, Ema, EmaConfig, EmaSet, EmaWarmup, GreedySoupConfig, Lawa, LawaConfig,
+    Buffers, CombineError, Ema, EmaConfig, EmaSet, EmaWarmup, GreedySoupConfig, Lawa, LawaConfig,
     Swa, SwaConfig, Ties, average_checkpoints, uniform_soup,
 };
 use burn_tricks::{ConfigError, Goal};
@@ -461,9 +461,9 @@ fn a_soup_leaves_out_what_has_no_score() {
     );
     assert_eq!(
         config.select::<Pair>(&[], |_| 0.0).unwrap_err(),
-        AverageError::Empty
+        CombineError::Empty
     );
-    assert_eq!(uniform_soup::<Pair>(&[]).unwrap_err(), AverageError::Empty);
+    assert_eq!(uniform_soup::<Pair>(&[]).unwrap_err(), CombineError::Empty);
 }
 
 #[test]
@@ -541,7 +541,7 @@ fn a_file_that_cannot_be_averaged_is_named() {
     let none: [std::path::PathBuf; 0] = [];
     assert_eq!(
         average_checkpoints(pair(0.0, &device), &none).unwrap_err(),
-        AverageError::Empty
+        CombineError::Empty
     );
 }
 

@@ -6,7 +6,7 @@ use crate::oracle::{assert_close, case, numbers, read};
 use burn::module::{Module, Param};
 use burn::nn::LinearConfig;
 use burn::tensor::{Device, Tensor};
-use burn_tricks::average::{Combine, Ensemble, EnsembleConfig, EnsembleError, Predict};
+use burn_tricks::average::{Combine, CombineError, Ensemble, EnsembleConfig, Predict};
 
 /// A model that says the same to everything.
 #[derive(Module, Debug)]
@@ -183,14 +183,14 @@ fn clones_are_refused() {
         .init(vec![Net::new(0.0, &device), net.clone(), net.clone()])
         .unwrap_err();
     assert!(
-        matches!(&error, EnsembleError::SharedParameter { path, first: 1, second: 2 } if path == "first.weight")
+        matches!(&error, CombineError::SharedParameter { path, first: 1, second: 2 } if path == "first.weight")
     );
     assert_eq!(
         error.to_string(),
         "members 1 and 2 share the parameter `first.weight`: is one a clone of the other?"
     );
     let built = EnsembleConfig::new().init_seeded(2, 0, &device, |_| net.clone());
-    assert!(matches!(built, Err(EnsembleError::SharedParameter { .. })));
+    assert!(matches!(built, Err(CombineError::SharedParameter { .. })));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn other_shapes_are_refused() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "member 2 and member 0: the architectures differ: expected `weight` [2, 3] F32, got \
+        "model 2 and model 0: the architectures differ: expected `weight` [2, 3] F32, got \
          `weight` [2, 4] F32"
     );
     let error = EnsembleConfig::new()
@@ -219,7 +219,7 @@ fn other_shapes_are_refused() {
 fn no_members_or_bad_weights_are_refused() {
     let device = Device::flex();
     let empty = EnsembleConfig::new().init(Vec::<Net>::new());
-    assert!(matches!(empty, Err(EnsembleError::Empty)));
+    assert!(matches!(empty, Err(CombineError::Empty)));
     for bad in [
         vec![1.0],
         vec![1.0, -0.5],
@@ -232,7 +232,7 @@ fn no_members_or_bad_weights_are_refused() {
             .with_weights(Some(bad.clone()))
             .init(members)
             .unwrap_err();
-        assert!(matches!(error, EnsembleError::Weights(_)), "{bad:?}");
+        assert!(matches!(error, CombineError::Config(_)), "{bad:?}");
         assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
     }
 }

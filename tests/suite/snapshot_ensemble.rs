@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, activation::softmax};
 use burn_tricks::average::{
-    EnsembleConfig, EnsembleError, Predict, SnapshotEnsembleConfig, brier_score, disagreement,
+    CombineError, EnsembleConfig, Predict, SnapshotEnsembleConfig, brier_score, disagreement,
     expected_calibration_error, negative_log_likelihood,
 };
 
@@ -79,7 +79,7 @@ fn no_member_and_no_room_are_errors() {
     let snapshots = SnapshotEnsembleConfig::new(1).init(&model).unwrap();
     assert!(snapshots.is_empty());
     let result = snapshots.into_ensemble(&EnsembleConfig::new());
-    assert_eq!(result.map(|_| ()).unwrap_err(), EnsembleError::Empty);
+    assert_eq!(result.map(|_| ()).unwrap_err(), CombineError::Empty);
 }
 
 #[test]

@@ -49,7 +49,7 @@
 //! - Vaswani et al., *Attention is all you need*, 2017, section 6.1, <https://arxiv.org/abs/1706.03762>
 //! - fairseq, `scripts/average_checkpoints.py`
 
-use crate::average_error::AverageError;
+use crate::combine_error::CombineError;
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn_tricks_core::{Buffers, Snapshot};
@@ -68,11 +68,11 @@ use std::path::Path;
 pub fn average_checkpoints<M: Module, P: AsRef<Path>>(
     mut model: M,
     files: &[P],
-) -> Result<M, AverageError> {
+) -> Result<M, CombineError> {
     let mut mean: Option<Snapshot<M>> = None;
     for (count, path) in files.iter().enumerate() {
         let path = path.as_ref();
-        let failed = |error| AverageError::File {
+        let failed = |error| CombineError::File {
             path: path.to_owned(),
             error,
         };
@@ -86,14 +86,14 @@ pub fn average_checkpoints<M: Module, P: AsRef<Path>>(
                 Ok(())
             }
         }
-        .map_err(|mismatch| AverageError::DifferentArchitecture {
+        .map_err(|mismatch| CombineError::DifferentArchitecture {
             model: count,
             mismatch,
         })?;
     }
-    let mean = mean.ok_or(AverageError::Empty)?;
+    let mean = mean.ok_or(CombineError::Empty)?;
     mean.restore(&model)
-        .map_err(|mismatch| AverageError::DifferentArchitecture {
+        .map_err(|mismatch| CombineError::DifferentArchitecture {
             model: files.len() - 1,
             mismatch,
         })

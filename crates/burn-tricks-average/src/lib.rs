@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
-mod average_error;
 pub mod checkpoint_files;
+mod combine_error;
 pub mod ema;
 pub mod ema_set;
 pub mod ensemble;
@@ -13,12 +13,11 @@ mod running;
 pub mod soup;
 pub mod swa;
 
-pub use average_error::AverageError;
 pub use burn_tricks_core::{BatchVariance, Buffers, ConfigError, Derived, Mismatch};
 pub use checkpoint_files::average_checkpoints;
+pub use combine_error::CombineError;
 pub use ema::{Ema, EmaConfig, EmaWarmup};
 pub use ema_set::EmaSet;
-pub use ensemble::ensemble_error::EnsembleError;
 pub use ensemble::snapshot_ensemble::{SnapshotEnsemble, SnapshotEnsembleConfig};
 pub use ensemble::uncertainty::{
     brier_score, disagreement, expected_calibration_error, negative_log_likelihood,

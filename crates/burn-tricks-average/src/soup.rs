@@ -16,7 +16,7 @@
 //! use burn_tricks_average::{GreedySoupConfig, uniform_soup};
 //! use burn_tricks_core::Goal;
 //!
-//! # fn main() -> Result<(), burn_tricks_average::AverageError> {
+//! # fn main() -> Result<(), burn_tricks_average::CombineError> {
 //! # let models = vec![LinearConfig::new(2, 2).init(&Device::flex()); 3];
 //! # let accuracy = |_: &Linear| 0.9;
 //! let soup = uniform_soup(&models)?;
@@ -51,7 +51,7 @@
 //! - Wortsman et al., *Model soups: averaging weights of multiple fine-tuned models improves accuracy
 //!   without increasing inference time*, 2022, <https://arxiv.org/abs/2203.05482>
 
-use crate::average_error::AverageError;
+use crate::combine_error::CombineError;
 use burn::module::Module;
 use burn_tricks_core::{Buffers, Config, Goal, Snapshot};
 use serde::{Deserialize, Serialize};
@@ -61,8 +61,8 @@ use serde::{Deserialize, Serialize};
 /// # Errors
 ///
 /// If there is no model, or one has another architecture than the first.
-pub fn uniform_soup<M: Module>(models: &[M]) -> Result<M, AverageError> {
-    let (first, rest) = models.split_first().ok_or(AverageError::Empty)?;
+pub fn uniform_soup<M: Module>(models: &[M]) -> Result<M, CombineError> {
+    let (first, rest) = models.split_first().ok_or(CombineError::Empty)?;
     let mut soup = Snapshot::new(first).widened();
     for (model, ingredient) in (1..).zip(rest) {
         stir(&mut soup, model, ingredient, model)?;
@@ -76,10 +76,10 @@ fn stir<M: Module>(
     count: usize,
     ingredient: &M,
     model: usize,
-) -> Result<(), AverageError> {
+) -> Result<(), CombineError> {
     let share = 1.0 / (count + 1) as f64;
     soup.lerp(ingredient, share, Buffers::Average)
-        .map_err(|mismatch| AverageError::DifferentArchitecture { model, mismatch })
+        .map_err(|mismatch| CombineError::DifferentArchitecture { model, mismatch })
 }
 
 /// What to do with a model that leaves the score of the soup as it is.
@@ -122,9 +122,9 @@ impl GreedySoupConfig {
         &self,
         models: &[M],
         mut score: impl FnMut(&M) -> f64,
-    ) -> Result<GreedySoup<M>, AverageError> {
+    ) -> Result<GreedySoup<M>, CombineError> {
         if models.is_empty() {
-            return Err(AverageError::Empty);
+            return Err(CombineError::Empty);
         }
         let scores: Vec<f64> = models.iter().map(|model| score(&model.valid())).collect();
         let mut order: Vec<usize> = (0..models.len())
@@ -138,8 +138,7 @@ impl GreedySoupConfig {
             }
         });
         let Some((&best, others)) = order.split_first() else {
-            let scores = scores.iter().map(f64::to_string).collect();
-            return Err(AverageError::NoFiniteScore { scores });
+            return Err(CombineError::NoFiniteScore { scores });
         };
         let mut soup = Snapshot::new(&models[best]).widened();
         let mut ingredients = vec![best];

@@ -23,7 +23,7 @@ pub use burn_tricks_core::{
 /// What a training loop needs: our traits, unnamed, and our types, none of which has a name of Burn's.
 pub mod prelude {
     pub use burn_tricks_average::{
-        Combine, Ema, EmaConfig, EmaSet, EmaWarmup, Ensemble, EnsembleConfig, EnsembleError,
+        Combine, CombineError, Ema, EmaConfig, EmaSet, EmaWarmup, Ensemble, EnsembleConfig,
         GreedySoupConfig, Lawa, LawaConfig, Predict, RecalibrationConfig, SnapshotEnsemble,
         SnapshotEnsembleConfig, Swa, SwaConfig, average_checkpoints, uniform_soup,
     };

@@ -31,7 +31,7 @@
 //!     }
 //! }
 //!
-//! # fn main() -> Result<(), burn_tricks_average::EnsembleError> {
+//! # fn main() -> Result<(), burn_tricks_average::CombineError> {
 //! let device = Device::flex();
 //! let ensemble = EnsembleConfig::new().init_seeded(5, 42, &device, |device| Classifier {
 //!     layer: LinearConfig::new(64, 10).init(device),
@@ -62,7 +62,7 @@
 //!     .with_combine(Combine::MeanLogits)
 //!     .with_weights(Some(vec![2.0, 1.0])) // normalised to a sum of 1
 //!     .init(vec![strong, weak])?;
-//! # Ok::<(), burn_tricks_average::EnsembleError>(())
+//! # Ok::<(), burn_tricks_average::CombineError>(())
 //! ```
 //!
 //! # Order
@@ -90,11 +90,10 @@
 //! - Lakshminarayanan, Pritzel, Blundell, *Simple and scalable predictive uncertainty estimation using
 //!   deep ensembles*, 2017, <https://arxiv.org/abs/1612.01474>
 
-pub(crate) mod ensemble_error;
 pub mod snapshot_ensemble;
 pub mod uncertainty;
 
-use crate::ensemble::ensemble_error::EnsembleError;
+use crate::combine_error::CombineError;
 use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::tensor::{Device, Int, Tensor, activation::softmax};
 use burn_tricks_core::{Config, ConfigError, Mismatch, PlaceKind, force_init, params, places};
@@ -148,7 +147,7 @@ impl EnsembleConfig {
     pub fn init<M: Module + ModuleDisplay>(
         &self,
         members: Vec<M>,
-    ) -> Result<Ensemble<M>, EnsembleError> {
+    ) -> Result<Ensemble<M>, CombineError> {
         check_architecture(&members)?;
         check_distinct(&members)?;
         let weights = self.normalized_weights(members.len())?;
@@ -175,7 +174,7 @@ impl EnsembleConfig {
         seed: u64,
         device: &Device,
         mut model: impl FnMut(&Device) -> M,
-    ) -> Result<Ensemble<M>, EnsembleError> {
+    ) -> Result<Ensemble<M>, CombineError> {
         let members = (0..count as u64)
             .map(|member| {
                 device.seed(seed.wrapping_add(member.wrapping_mul(SEEDS_APART)));
@@ -187,7 +186,7 @@ impl EnsembleConfig {
         self.init(members)
     }
 
-    fn normalized_weights(&self, count: usize) -> Result<Vec<f64>, EnsembleError> {
+    fn normalized_weights(&self, count: usize) -> Result<Vec<f64>, CombineError> {
         let weights = match &self.weights {
             Some(weights) => weights.clone(),
             None => vec![1.0; count],
@@ -198,7 +197,7 @@ impl EnsembleConfig {
             && sum.is_finite()
             && sum > 0.0;
         if !valid {
-            return Err(EnsembleError::Weights(ConfigError::new(
+            return Err(CombineError::Config(ConfigError::new(
                 "weights",
                 "be one finite number of at least 0 per member, with a positive sum",
                 (weights, count),
@@ -313,19 +312,19 @@ fn vote(scores: Tensor<2>) -> Tensor<2> {
     votes.mask_fill(is_bad, f64::NAN)
 }
 
-fn check_architecture<M: Module>(members: &[M]) -> Result<(), EnsembleError> {
-    let (first, rest) = members.split_first().ok_or(EnsembleError::Empty)?;
+fn check_architecture<M: Module>(members: &[M]) -> Result<(), CombineError> {
+    let (first, rest) = members.split_first().ok_or(CombineError::Empty)?;
     let expected = places(first);
-    for (member, module) in (1..).zip(rest) {
+    for (model, module) in (1..).zip(rest) {
         if let Some(mismatch) = Mismatch::between(&expected, &places(module)) {
-            return Err(EnsembleError::DifferentArchitecture { member, mismatch });
+            return Err(CombineError::DifferentArchitecture { model, mismatch });
         }
     }
     Ok(())
 }
 
 /// Running statistics are left out: no optimizer reaches them, and their ids cannot be changed.
-fn check_distinct<M: Module>(members: &[M]) -> Result<(), EnsembleError> {
+fn check_distinct<M: Module>(members: &[M]) -> Result<(), CombineError> {
     let mut owners: HashMap<ParamId, usize> = HashMap::new();
     for (second, module) in members.iter().enumerate() {
         let kinds = places(module).into_iter().map(|place| place.kind);
@@ -336,7 +335,7 @@ fn check_distinct<M: Module>(members: &[M]) -> Result<(), EnsembleError> {
             }
             let first = *owners.entry(param.id).or_insert(second);
             if first != second {
-                return Err(EnsembleError::SharedParameter {
+                return Err(CombineError::SharedParameter {
                     path: param.path,
                     first,
                     second,

@@ -61,7 +61,7 @@
 //! - Garipov et al., *Loss surfaces, mode connectivity, and fast ensembling of DNNs*, 2018,
 //!   <https://arxiv.org/abs/1802.10026>, for shorter cycles
 
-use crate::ensemble::ensemble_error::EnsembleError;
+use crate::combine_error::CombineError;
 use crate::ensemble::{Ensemble, EnsembleConfig};
 use crate::recorded::{Kind, read_members, record_members};
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param, ParamId};
@@ -142,7 +142,7 @@ impl<M: Module + ModuleDisplay> SnapshotEnsemble<M> {
     /// # Errors
     ///
     /// As [`EnsembleConfig::init`]: if there is no member, or the weights do not fit their number.
-    pub fn into_ensemble(self, config: &EnsembleConfig) -> Result<Ensemble<M>, EnsembleError> {
+    pub fn into_ensemble(self, config: &EnsembleConfig) -> Result<Ensemble<M>, CombineError> {
         let members = self.members.iter();
         config.init(
             members
