@@ -1,6 +1,10 @@
 //! AdaGrad.
 
-use crate::{Number, Real, Step, StepCount, TimedStep, WeightDecayTerm};
+use crate::number::Number;
+use crate::real::Real;
+use crate::step::{Step, TimedStep};
+use crate::step_count::StepCount;
+use crate::weight_decay_term::WeightDecayTerm;
 use burn::tensor::Tensor;
 
 /// AdaGrad. State: `s`.

@@ -1,8 +1,11 @@
 //! Adam and AdamW, with and without AMSGrad.
 
 use crate::lerp::{towards, towards_twin};
-use crate::step_count::bias_correction;
-use crate::{Number, Real, Step, StepCount, TimedStep, WeightDecayTerm};
+use crate::number::Number;
+use crate::real::Real;
+use crate::step::{Step, TimedStep};
+use crate::step_count::{StepCount, bias_correction};
+use crate::weight_decay_term::WeightDecayTerm;
 use burn::tensor::Tensor;
 
 /// Adam. State: `m`, `v`.

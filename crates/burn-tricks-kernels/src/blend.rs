@@ -1,7 +1,8 @@
 //! Weighted sums of two tensors.
 
-use crate::step::apply_to;
-use crate::{Real, Step, TensorList};
+use crate::real::Real;
+use crate::step::{Step, apply_to};
+use crate::tensor_list::TensorList;
 use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
 

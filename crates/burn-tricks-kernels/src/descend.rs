@@ -1,8 +1,9 @@
 //! A step along a direction whose length is a number on the device.
 
-use crate::accumulation_dtype;
+use crate::precision::accumulation_dtype;
 #[cfg(feature = "flex")]
-use crate::{Real, Step, step::apply_to};
+use crate::real::Real;
+use crate::step::{Step, apply_to};
 use burn::tensor::Tensor;
 
 /// `a x + b y/d`, where `divisor` holds the one number `d`; 0 in place of `y/d` where `d` is 0.

@@ -12,8 +12,9 @@
 //! included, and while `y − x` is finite, the result never lies outside `x` and `y`. PyTorch's `torch.lerp` is
 //! the first two lines.
 
-use crate::step::apply_to;
-use crate::{Real, Step, TensorList};
+use crate::real::Real;
+use crate::step::{Step, apply_to};
+use crate::tensor_list::TensorList;
 use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
 
@@ -82,17 +83,19 @@ impl Step<0> for LerpStep {
 /// The first two lines alone, for the moments of optimizers: `β m + (1 − β) g` is `towards(m, g, 1 − β)`.
 #[inline(always)]
 pub(crate) fn towards<T: Real>(x: T, y: T, b: f64) -> T {
-    match b < 0.5 {
-        true => x + (y - x) * b,
-        false => y - (y - x) * (1.0 - b),
+    if b < 0.5 {
+        x + (y - x) * b
+    } else {
+        y - (y - x) * (1.0 - b)
     }
 }
 
 /// [`towards`] with tensor operations.
 pub(crate) fn towards_twin<const D: usize>(x: Tensor<D>, y: Tensor<D>, b: f64) -> Tensor<D> {
     let way = y.clone() - x.clone();
-    match b < 0.5 {
-        true => x + way * b,
-        false => y - way * (1.0 - b),
+    if b < 0.5 {
+        x + way * b
+    } else {
+        y - way * (1.0 - b)
     }
 }

@@ -6,6 +6,8 @@ pub mod adam;
 pub mod blend;
 pub mod descend;
 #[cfg(feature = "flex")]
+mod element_step;
+#[cfg(feature = "flex")]
 mod flex;
 pub mod lerp;
 pub mod normalized;
@@ -17,6 +19,7 @@ pub mod rms_prop;
 pub mod scale;
 pub mod sgd;
 pub mod skip;
+mod special_factor;
 pub mod step;
 mod step_count;
 pub mod sum_of_squares;

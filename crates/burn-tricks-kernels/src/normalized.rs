@@ -1,8 +1,12 @@
 //! The normalised-gradient family with a norm per element.
 
 use crate::lerp::{towards, towards_twin};
+use crate::number::Number;
+use crate::real::Real;
+use crate::step::{Step, TimedStep};
 use crate::step_count;
-use crate::{Number, Real, Step, StepCount, TimedStep, WeightDecayTerm};
+use crate::step_count::StepCount;
+use crate::weight_decay_term::WeightDecayTerm;
 use burn::tensor::Tensor;
 
 /// A decaying mean, `β old + (1 − β) new`, and what it is divided by: `1 − βᵗ`, or 1.
@@ -17,9 +21,10 @@ pub struct Mean {
 impl Mean {
     /// At step `time`, which counts from 1, with bias correction or without.
     pub fn new(beta: f64, bias_correction: bool, time: u64) -> Self {
-        let correction = match bias_correction {
-            true => step_count::bias_correction(beta, time),
-            false => 1.0,
+        let correction = if bias_correction {
+            step_count::bias_correction(beta, time)
+        } else {
+            1.0
         };
         Self { beta, correction }
     }

@@ -1,7 +1,9 @@
 //! RMSProp: plain, centred, with momentum, or both.
 
 use crate::lerp::{towards, towards_twin};
-use crate::{Real, Step, WeightDecayTerm};
+use crate::real::Real;
+use crate::step::Step;
+use crate::weight_decay_term::WeightDecayTerm;
 use burn::tensor::Tensor;
 
 /// RMSProp. State: `v`, then `ḡ` if centred, then `b` with momentum; the const parameters say which.

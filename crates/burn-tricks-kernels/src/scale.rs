@@ -1,7 +1,9 @@
 //! Multiplication by a number that lies on the device.
 
+use crate::precision::accumulation_dtype;
 use crate::rank::with_rank;
-use crate::{TensorList, accumulation_dtype};
+use crate::special_factor::SpecialFactor;
+use crate::tensor_list::TensorList;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::Tensor;
 
@@ -10,30 +12,20 @@ use burn::tensor::Tensor;
 /// One pass on the CPU backend, in place where nobody else holds the buffer; and none at all, not
 /// one write, if the factor is 1 there. Nothing is read from another device.
 pub fn scale(tensors: TensorList, factor: &Tensor<1>) -> TensorList {
-    scaled(tensors, factor, Special::None)
+    scaled(tensors, factor, SpecialFactor::None)
 }
 
 /// As [`scale`], and a factor of 0 makes everything 0, where a product would leave a NaN a NaN.
 pub fn scale_or_zero(tensors: TensorList, factor: &Tensor<1>) -> TensorList {
-    scaled(tensors, factor, Special::ZeroErases)
+    scaled(tensors, factor, SpecialFactor::ZeroErases)
 }
 
 /// As [`scale`], and a factor of NaN makes everything NaN, on devices too whose products hide one.
 pub fn scale_or_nan(tensors: TensorList, factor: &Tensor<1>) -> TensorList {
-    scaled(tensors, factor, Special::NanMarks)
+    scaled(tensors, factor, SpecialFactor::NanMarks)
 }
 
-/// A factor that does more than to multiply.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Special {
-    None,
-    /// 0 makes everything 0.
-    ZeroErases,
-    /// NaN makes everything NaN.
-    NanMarks,
-}
-
-fn scaled(tensors: TensorList, factor: &Tensor<1>, special: Special) -> TensorList {
+fn scaled(tensors: TensorList, factor: &Tensor<1>, special: SpecialFactor) -> TensorList {
     #[cfg(feature = "flex")]
     let tensors = {
         let known = crate::flex::scalar(&factor.clone().into_dispatch());
@@ -50,7 +42,7 @@ fn scaled(tensors: TensorList, factor: &Tensor<1>, special: Special) -> TensorLi
     TensorList::map_all(tensors.0.into(), |tensor| twin(tensor, factor, special))
 }
 
-fn twin(tensor: DispatchTensor, factor: &Tensor<1>, special: Special) -> DispatchTensor {
+fn twin(tensor: DispatchTensor, factor: &Tensor<1>, special: SpecialFactor) -> DispatchTensor {
     with_rank!(tensor.rank(), D => {
         scale_twin_at(Tensor::<D>::from_dispatch(tensor), factor, special).into_dispatch()
     })
@@ -58,23 +50,23 @@ fn twin(tensor: DispatchTensor, factor: &Tensor<1>, special: Special) -> Dispatc
 
 /// [`scale`] of one tensor with tensor operations alone: the specification.
 pub fn scale_twin<const D: usize>(tensor: Tensor<D>, factor: &Tensor<1>) -> Tensor<D> {
-    scale_twin_at(tensor, factor, Special::None)
+    scale_twin_at(tensor, factor, SpecialFactor::None)
 }
 
 /// [`scale_or_zero`] of one tensor with tensor operations alone: the specification.
 pub fn scale_or_zero_twin<const D: usize>(tensor: Tensor<D>, factor: &Tensor<1>) -> Tensor<D> {
-    scale_twin_at(tensor, factor, Special::ZeroErases)
+    scale_twin_at(tensor, factor, SpecialFactor::ZeroErases)
 }
 
 /// [`scale_or_nan`] of one tensor with tensor operations alone: the specification.
 pub fn scale_or_nan_twin<const D: usize>(tensor: Tensor<D>, factor: &Tensor<1>) -> Tensor<D> {
-    scale_twin_at(tensor, factor, Special::NanMarks)
+    scale_twin_at(tensor, factor, SpecialFactor::NanMarks)
 }
 
 fn scale_twin_at<const D: usize>(
     tensor: Tensor<D>,
     factor: &Tensor<1>,
-    special: Special,
+    special: SpecialFactor,
 ) -> Tensor<D> {
     let (device, dtype, shape) = (tensor.device(), tensor.dtype(), tensor.dims());
     if shape.contains(&0) {
@@ -85,9 +77,9 @@ fn scale_twin_at<const D: usize>(
     let factor = factor.clone().to_device(&device).cast(wide);
     let product = (tensor.cast(wide) * factor.clone().unsqueeze()).cast(dtype);
     let (here, value) = match special {
-        Special::None => return product,
-        Special::ZeroErases => (factor.equal_elem(0.0), 0.0),
-        Special::NanMarks => (factor.is_nan(), f64::NAN),
+        SpecialFactor::None => return product,
+        SpecialFactor::ZeroErases => (factor.equal_elem(0.0), 0.0),
+        SpecialFactor::NanMarks => (factor.is_nan(), f64::NAN),
     };
     product.mask_fill(here.unsqueeze::<D>().expand(shape), value)
 }

@@ -1,6 +1,9 @@
 //! Stochastic gradient descent, plain and with two kinds of momentum.
 
-use crate::{Real, Step, StepCount, TimedStep, WeightDecayTerm};
+use crate::real::Real;
+use crate::step::{Step, TimedStep};
+use crate::step_count::StepCount;
+use crate::weight_decay_term::WeightDecayTerm;
 use burn::tensor::Tensor;
 
 /// Plain SGD.

@@ -37,10 +37,7 @@ impl Skip {
         let last = grad.clone().slice(dims.map(|n| n - 1..n)).reshape([1]);
         #[cfg(feature = "flex")]
         {
-            let dtype = crate::accumulation_dtype(grad.dtype());
-            let known = |number: &Tensor<1>| {
-                crate::flex::scalar(&number.clone().cast(dtype).into_dispatch())
-            };
+            let known = |number: &Tensor<1>| crate::flex::scalar(&number.clone().into_dispatch());
             if let (Some(first), Some(last)) = (known(&first), known(&last)) {
                 return Self::Known(first.is_nan() && last.is_nan());
             }

@@ -40,8 +40,13 @@
 //! assert_eq!(weight.into_data().to_vec::<f32>().unwrap(), [0.5, 2.75, 3.0]);
 //! ```
 
+#[cfg(feature = "flex")]
+use crate::element_step::ElementStep;
+use crate::precision::accumulation_dtype;
 use crate::rank::with_rank;
-use crate::{Real, Skip, StepCount, accumulation_dtype};
+use crate::real::Real;
+use crate::skip::Skip;
+use crate::step_count::StepCount;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{Shape, Tensor};
 
@@ -233,6 +238,19 @@ fn assert_one_shape(weight: Shape, grad: Shape, state: impl IntoIterator<Item = 
     }
 }
 
+/// A [`Step`] as the loop over elements wants it.
+#[cfg(feature = "flex")]
+#[derive(Clone, Copy)]
+struct ElementOf<R>(R);
+
+#[cfg(feature = "flex")]
+impl<R: Step<S>, const S: usize> ElementStep<S> for ElementOf<R> {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, state: [T; S]) -> (T, [T; S]) {
+        self.0.element(weight, grad, state)
+    }
+}
+
 /// [`Step::apply`] for tensors of any rank.
 pub(crate) fn apply_to<R: Step<S>, const S: usize>(
     step: R,
@@ -243,7 +261,7 @@ pub(crate) fn apply_to<R: Step<S>, const S: usize>(
     let shapes = state.each_ref().map(|state| state.shape());
     assert_one_shape(weight.shape(), grad.shape(), shapes);
     #[cfg(feature = "flex")]
-    let (weight, grad, state) = match crate::flex::update(step, weight, grad, state) {
+    let (weight, grad, state) = match crate::flex::update(ElementOf(step), weight, grad, state) {
         Ok(done) => return done,
         Err(not_ours) => not_ours,
     };

@@ -1,6 +1,7 @@
 //! How many steps were taken, where the device may have skipped some.
 
-use crate::{Number, Skip};
+use crate::number::Number;
+use crate::skip::Skip;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 
 /// The number of steps taken: those that the host asked for, less those that the device skipped without the
@@ -105,9 +106,10 @@ pub(crate) fn bias_correction(beta: f64, time: u64) -> f64 {
 
 /// In `f64` where the device has it.
 fn time(asked: u64, skipped: &Tensor<1>) -> Tensor<1> {
-    let wide = match skipped.device().supports_dtype(FloatDType::F64) {
-        true => FloatDType::F64,
-        false => FloatDType::F32,
+    let wide = if skipped.device().supports_dtype(FloatDType::F64) {
+        FloatDType::F64
+    } else {
+        FloatDType::F32
     };
     skipped.clone().cast(wide).neg() + asked as f64
 }

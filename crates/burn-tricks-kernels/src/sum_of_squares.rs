@@ -1,7 +1,8 @@
 //! The sum of squares: what every Euclidean norm is the root of.
 
+use crate::precision::accumulation_dtype;
 use crate::rank::with_rank;
-use crate::{TensorList, accumulation_dtype};
+use crate::tensor_list::TensorList;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, FloatDType, Tensor};
 
@@ -25,7 +26,8 @@ pub struct SumOfSquares {
 pub fn sum_of_squares(tensors: &TensorList) -> Option<SumOfSquares> {
     #[cfg(feature = "flex")]
     if crate::flex::on_flex(&tensors.0) {
-        return crate::flex::sum_of_squares(&tensors.0);
+        let (scale, sum) = crate::flex::sum_of_squares(&tensors.0)?;
+        return Some(SumOfSquares { scale, sum });
     }
     sum_of_squares_twin(tensors)
 }

@@ -71,18 +71,20 @@ impl TensorList {
 
     /// The type in which to accumulate numbers of all tensors: `f64` if one of them is, else `f32`.
     pub fn accumulation_dtype(&self) -> FloatDType {
-        match self.0.iter().any(|tensor| tensor.dtype() == DType::F64) {
-            true => FloatDType::F64,
-            false => FloatDType::F32,
+        if self.0.iter().any(|tensor| tensor.dtype() == DType::F64) {
+            FloatDType::F64
+        } else {
+            FloatDType::F32
         }
     }
 
     /// The least of the types in which numbers of these tensors are accumulated: `f64` if all of
     /// them are, else `f32`.
     pub fn narrowest_dtype(&self) -> FloatDType {
-        match self.0.iter().all(|tensor| tensor.dtype() == DType::F64) {
-            true => FloatDType::F64,
-            false => FloatDType::F32,
+        if self.0.iter().all(|tensor| tensor.dtype() == DType::F64) {
+            FloatDType::F64
+        } else {
+            FloatDType::F32
         }
     }
 

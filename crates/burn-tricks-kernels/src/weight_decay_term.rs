@@ -1,6 +1,6 @@
 //! The pull of a weight towards zero, inside a step.
 
-use crate::Real;
+use crate::real::Real;
 use burn::tensor::Tensor;
 
 /// Weight decay as a part of a [`Step`](crate::Step), at the cost of no extra pass.

@@ -2,15 +2,15 @@
 //!
 //! Safe code throughout. A buffer is changed in place where nobody else holds it.
 
-mod door;
-mod lanes;
+mod buffer;
+mod element_type;
 mod scale;
-mod stored;
+mod step_loop;
 mod sum_of_squares;
 mod update;
 mod vector;
 
-pub(crate) use door::{on_flex, scalar};
+pub(crate) use buffer::{on_flex, scalar};
 pub(crate) use scale::scale;
 pub(crate) use sum_of_squares::sum_of_squares;
 pub(crate) use update::update;

@@ -1,28 +1,22 @@
 //! Multiplication by a number.
 
-use super::door::{close, dense, from_numbers, open};
-use super::stored::Stored;
+use super::buffer::{close, dense, from_numbers, open};
+use super::element_type::{Stored, with_element_type};
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
-use crate::scale::Special;
+use crate::special_factor::SpecialFactor;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
-use burn::tensor::DType;
-use half::{bf16, f16};
 use pulp::{Arch, Scalar, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// `factor · x`. The tensor must be one of this backend.
-pub(crate) fn scale(tensor: DispatchTensor, factor: f64, special: Special) -> DispatchTensor {
+pub(crate) fn scale(tensor: DispatchTensor, factor: f64, special: SpecialFactor) -> DispatchTensor {
     let tensor = open(tensor);
-    close(match tensor.dtype() {
-        DType::F16 => scaled::<f16>(tensor, factor, special),
-        DType::BF16 => scaled::<bf16>(tensor, factor, special),
-        DType::F64 => scaled::<f64>(tensor, factor, special),
-        _ => scaled::<f32>(tensor, factor, special),
-    })
+    let scaled = with_element_type!(tensor.dtype(), E => scaled::<E>(tensor, factor, special));
+    close(scaled)
 }
 
-fn scaled<E: Stored>(tensor: FlexTensor, factor: f64, special: Special) -> FlexTensor {
+fn scaled<E: Stored>(tensor: FlexTensor, factor: f64, special: SpecialFactor) -> FlexTensor {
     let mut tensor = dense(tensor);
     let factor = E::Wide::of(factor);
     if let Some(numbers) = tensor.try_storage_mut::<E>() {
@@ -35,8 +29,8 @@ fn scaled<E: Stored>(tensor: FlexTensor, factor: f64, special: Special) -> FlexT
     from_numbers(new, shape)
 }
 
-fn multiply_all<E: Stored>(numbers: &mut [E], factor: E::Wide, special: Special) {
-    if special == Special::ZeroErases && factor.to_f64() == 0.0 {
+fn multiply_all<E: Stored>(numbers: &mut [E], factor: E::Wide, special: SpecialFactor) {
+    if special == SpecialFactor::ZeroErases && factor.to_f64() == 0.0 {
         return numbers.fill(E::zeroed());
     }
     numbers.par_chunks_mut(GRAIN).for_each(|numbers| {

@@ -1,13 +1,11 @@
 //! The sum of squares in one read, in `f64`.
 
-use super::door::{look, numbers, tensor_of};
-use super::stored::Stored;
+use super::buffer::{look, numbers, tensor_of};
+use super::element_type::{Stored, with_element_type};
 use super::vector::Wide;
 use super::{GRAIN, is_little};
-use crate::sum_of_squares::SumOfSquares;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
-use burn::tensor::DType;
-use half::{bf16, f16};
+use burn::tensor::{DType, Tensor};
 use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -19,8 +17,9 @@ const STRETCH: usize = 1 << 14;
 /// Running sums side by side, added up at the end of a stretch.
 const LANES: usize = 16;
 
-/// All tensors must be of this backend.
-pub(crate) fn sum_of_squares(tensors: &VecDeque<DispatchTensor>) -> Option<SumOfSquares> {
+/// `scale` and `Σ (x/scale)²` as tensors; `None` when there is no number. All tensors must be of this
+/// backend.
+pub(crate) fn sum_of_squares(tensors: &VecDeque<DispatchTensor>) -> Option<(Tensor<1>, Tensor<1>)> {
     if tensors
         .iter()
         .all(|tensor| tensor.shape().num_elements() == 0)
@@ -38,22 +37,14 @@ pub(crate) fn sum_of_squares(tensors: &VecDeque<DispatchTensor>) -> Option<SumOf
             sum = total::<true>(tensors, scale);
         }
     }
-    Some(SumOfSquares {
-        scale: tensor_of(vec![scale]),
-        sum: tensor_of(vec![sum]),
-    })
+    Some((tensor_of(vec![scale]), tensor_of(vec![sum])))
 }
 
 /// `Σ (x/scale)²` over all numbers of all tensors; a scale of 1 is not divided by.
 fn total<const SCALED: bool>(tensors: &VecDeque<DispatchTensor>, scale: f64) -> f64 {
     let of_one = |tensor| {
         let tensor = look(tensor).expect("a tensor of this backend");
-        match tensor.dtype() {
-            DType::F16 => sum_of::<f16, SCALED>(&numbers(tensor), scale),
-            DType::BF16 => sum_of::<bf16, SCALED>(&numbers(tensor), scale),
-            DType::F64 => sum_of::<f64, SCALED>(&numbers(tensor), scale),
-            _ => sum_of::<f32, SCALED>(&numbers(tensor), scale),
-        }
+        with_element_type!(tensor.dtype(), E => sum_of::<E, SCALED>(&numbers(tensor), scale))
     };
     if is_little(tensors) {
         return tensors.iter().map(of_one).sum();
@@ -134,12 +125,7 @@ fn largest(tensors: &VecDeque<DispatchTensor>) -> f64 {
     }
     let each = tensors.iter().map(|tensor| {
         let tensor = look(tensor).expect("a tensor of this backend");
-        match tensor.dtype() {
-            DType::F16 => of(&numbers::<f16>(tensor)),
-            DType::BF16 => of(&numbers::<bf16>(tensor)),
-            DType::F64 => of(&numbers::<f64>(tensor)),
-            _ => of(&numbers::<f32>(tensor)),
-        }
+        with_element_type!(tensor.dtype(), E => of(&numbers::<E>(tensor)))
     });
     each.fold(0.0, f64::max)
 }

@@ -1,15 +1,15 @@
-//! One pass of a [`Step`] over a weight, its gradient and its state.
+//! One pass of a step over a weight, its gradient and its state.
 
-use super::door::{close, dense, from_numbers, look, on_flex, open};
-use super::lanes;
-use super::stored::Stored;
+use super::buffer::{close, dense, from_numbers, look, on_flex, open};
+use super::element_type::{Stored, with_element_type};
+use super::step_loop;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
-use crate::Step;
+use crate::element_step::ElementStep;
+use crate::precision::accumulation_dtype;
 use burn::backend::DispatchTensor;
 use burn::backend::TensorMetadata as _;
 use burn::tensor::DType;
-use half::{bf16, f16};
 
 /// The new weight and state.
 pub(crate) type Done<const S: usize> = (DispatchTensor, [DispatchTensor; S]);
@@ -18,7 +18,7 @@ pub(crate) type NotOurs<const S: usize> = (DispatchTensor, DispatchTensor, [Disp
 
 /// The new weight and state, or what came in if this is not the place for it.
 #[allow(clippy::result_large_err)]
-pub(crate) fn update<R: Step<S>, const S: usize>(
+pub(crate) fn update<R: ElementStep<S>, const S: usize>(
     step: R,
     weight: DispatchTensor,
     grad: DispatchTensor,
@@ -28,12 +28,9 @@ pub(crate) fn update<R: Step<S>, const S: usize>(
         return Err((weight, grad, state));
     }
     let (weight, grad, state) = (open(weight), open(grad), state.map(open));
-    let (weight, state) = match weight.dtype() {
-        DType::F16 => whole::<f16, R, S>(step, weight, grad, state),
-        DType::BF16 => whole::<bf16, R, S>(step, weight, grad, state),
-        DType::F64 => whole::<f64, R, S>(step, weight, grad, state),
-        _ => whole::<f32, R, S>(step, weight, grad, state),
-    };
+    let (weight, state) = with_element_type!(weight.dtype(), E => {
+        whole::<E, R, S>(step, weight, grad, state)
+    });
     Ok((close(weight), state.map(close)))
 }
 
@@ -42,10 +39,7 @@ fn is_ours(weight: &DispatchTensor, grad: &DispatchTensor, state: &[DispatchTens
     if !on_flex([weight, grad].into_iter().chain(state)) {
         return false;
     }
-    let wide = match weight.dtype() {
-        DType::F64 => DType::F64,
-        _ => DType::F32,
-    };
+    let wide: DType = accumulation_dtype(weight.dtype()).into();
     let fits = |tensor: &DispatchTensor, dtype| {
         look(tensor).is_some_and(|buffer| {
             buffer.dtype() == dtype
@@ -55,7 +49,7 @@ fn is_ours(weight: &DispatchTensor, grad: &DispatchTensor, state: &[DispatchTens
     fits(grad, weight.dtype()) && state.iter().all(|state| fits(state, wide))
 }
 
-fn whole<E: Stored, R: Step<S>, const S: usize>(
+fn whole<E: Stored, R: ElementStep<S>, const S: usize>(
     step: R,
     weight: FlexTensor,
     grad: FlexTensor,
@@ -130,7 +124,7 @@ impl<E> Weight<'_, E> {
 
 /// Halves the work until it is small. Every element is on its own, so the result does not depend on
 /// where it is cut.
-fn split<E: Stored, R: Step<S>, const S: usize>(
+fn split<E: Stored, R: ElementStep<S>, const S: usize>(
     step: R,
     weight: Weight<'_, E>,
     state: [&mut [E::Wide]; S],
@@ -159,7 +153,7 @@ fn cut<T, const S: usize>(state: [&mut [T]; S], at: usize) -> ([&mut [T]; S], [&
 /// Numbers that are copied or widened at a time; they stay in the nearest cache.
 const BLOCK: usize = 1024;
 
-fn straight<E: Stored, R: Step<S>, const S: usize>(
+fn straight<E: Stored, R: ElementStep<S>, const S: usize>(
     step: R,
     mut weight: Weight<'_, E>,
     state: [&mut [E::Wide]; S],
@@ -167,12 +161,12 @@ fn straight<E: Stored, R: Step<S>, const S: usize>(
     match &mut weight {
         Weight::InPlace(weight, grad) => {
             if let (Some(weight), Some(grad)) = (E::as_wide_mut(weight), E::as_wide(grad)) {
-                return lanes::run(step, weight, grad, state);
+                return step_loop::run(step, weight, grad, state);
             }
         }
         Weight::OverGrad(weight, grad) => {
             if let (Some(weight), Some(grad)) = (E::as_wide(weight), E::as_wide_mut(grad)) {
-                return lanes::run_over_grad(step, weight, grad, state);
+                return step_loop::run_over_grad(step, weight, grad, state);
             }
         }
         Weight::Apart(..) => {}
@@ -200,7 +194,7 @@ fn straight<E: Stored, R: Step<S>, const S: usize>(
         };
         let now;
         (now, rest) = cut(rest, end - start);
-        lanes::run(step, numbers, grad, now);
+        step_loop::run(step, numbers, grad, now);
         let to = match &mut weight {
             Weight::InPlace(to, _) | Weight::OverGrad(_, to) | Weight::Apart(_, _, to) => to,
         };

@@ -1,6 +1,6 @@
 //! Registers full of numbers, as [`Real`]s.
 
-use crate::Real;
+use crate::real::Real;
 use pulp::Simd;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 

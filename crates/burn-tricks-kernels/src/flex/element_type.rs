@@ -1,9 +1,32 @@
 //! The float types that tensors are stored in.
 
 use super::vector::Wide;
-use burn::tensor::Element;
+use burn::tensor::{DType, Element};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+
+/// Whether there are kernels for numbers of this type: those that [`with_element_type`] knows.
+pub(super) fn has_kernels(dtype: DType) -> bool {
+    matches!(dtype, DType::F16 | DType::BF16 | DType::F32 | DType::F64)
+}
+
+/// `with_element_type!(dtype, E => body)`: the body with the type `E` that a tensor of type `dtype` is stored
+/// in. A type without [kernels](has_kernels) panics.
+macro_rules! with_element_type {
+    ($dtype:expr, $e:ident => $body:expr) => {
+        with_element_type!(@ $dtype, $e, $body, F16: half::f16, BF16: half::bf16, F32: f32, F64: f64)
+    };
+    (@ $dtype:expr, $e:ident, $body:expr, $($name:ident: $type:ty),*) => {
+        match $dtype {
+            $(burn::tensor::DType::$name => {
+                type $e = $type;
+                $body
+            })*
+            other => panic!("no kernel calculates with numbers of type {other:?}"),
+        }
+    };
+}
+pub(super) use with_element_type;
 
 /// A type that weights are stored in, and how to calculate with it.
 pub(super) trait Stored: Element + bytemuck::Pod {

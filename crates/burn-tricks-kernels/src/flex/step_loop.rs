@@ -1,12 +1,12 @@
 //! The innermost loop, compiled for the processor that it runs on.
 
 use super::vector::Wide;
-use crate::Step;
+use crate::element_step::ElementStep;
 use pulp::{Arch, Scalar, Simd, WithSimd};
 use std::array::from_fn;
 
 /// Takes the step on every element, in the weight's own buffer. All slices are of one length.
-pub(super) fn run<T: Wide, R: Step<N>, const N: usize>(
+pub(super) fn run<T: Wide, R: ElementStep<N>, const N: usize>(
     step: R,
     weight: &mut [T],
     grad: &[T],
@@ -21,7 +21,7 @@ pub(super) fn run<T: Wide, R: Step<N>, const N: usize>(
 }
 
 /// As [`run`], with the new weight in the gradient's buffer.
-pub(super) fn run_over_grad<T: Wide, R: Step<N>, const N: usize>(
+pub(super) fn run_over_grad<T: Wide, R: ElementStep<N>, const N: usize>(
     step: R,
     weight: &[T],
     grad: &mut [T],
@@ -47,7 +47,7 @@ struct Run<'a, T, R, const N: usize, const OVER_GRAD: bool> {
 impl<T, R, const N: usize, const OVER_GRAD: bool> WithSimd for Run<'_, T, R, N, OVER_GRAD>
 where
     T: Wide,
-    R: Step<N>,
+    R: ElementStep<N>,
 {
     type Output = ();
 
@@ -61,7 +61,7 @@ where
 impl<'a, T, R, const N: usize, const OVER_GRAD: bool> Run<'a, T, R, N, OVER_GRAD>
 where
     T: Wide,
-    R: Step<N>,
+    R: ElementStep<N>,
 {
     /// Takes the step register by register, and gives back the numbers that do not fill one.
     #[inline(always)]
@@ -82,9 +82,10 @@ where
         let states = states.map(|state| &mut state[..count]);
         for i in 0..count {
             let (written, read) = (T::load(simd, writes[i]), T::load(simd, reads[i]));
-            let (weight, grad) = match OVER_GRAD {
-                true => (read, written),
-                false => (written, read),
+            let (weight, grad) = if OVER_GRAD {
+                (read, written)
+            } else {
+                (written, read)
             };
             let state = from_fn(|k| T::load(simd, states[k][i]));
             let (new, now) = step.element(weight, grad, state);

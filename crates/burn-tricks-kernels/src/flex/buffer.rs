@@ -1,11 +1,12 @@
 //! From a Burn tensor to the CPU backend's own, and back.
 
 use super::FlexTensor;
-use super::stored::Stored;
+use super::element_type::{Stored, has_kernels, with_element_type};
+use super::vector::Wide as _;
 use burn::backend::{
     BackendTensor, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind, Flex,
 };
-use burn::tensor::{DType, Shape, Tensor};
+use burn::tensor::{Shape, Tensor};
 
 /// The tensor's buffer.
 ///
@@ -41,24 +42,22 @@ pub(super) fn close(buffer: FlexTensor) -> DispatchTensor {
 pub(crate) fn on_flex<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>) -> bool {
     tensors
         .into_iter()
-        .all(|tensor| look(tensor).is_some_and(|buffer| is_known(buffer.dtype())))
-}
-
-fn is_known(dtype: DType) -> bool {
-    matches!(dtype, DType::F16 | DType::BF16 | DType::F32 | DType::F64)
+        .all(|tensor| look(tensor).is_some_and(|buffer| has_kernels(buffer.dtype())))
 }
 
 /// The one number of a tensor. Here it lies in memory, computed: nothing is waited for.
 pub(crate) fn scalar(tensor: &DispatchTensor) -> Option<f64> {
     let buffer = look(tensor)?;
-    if buffer.layout().num_elements() != 1 {
+    if buffer.layout().num_elements() != 1 || !has_kernels(buffer.dtype()) {
         return None;
     }
-    match buffer.dtype() {
-        DType::F64 => buffer.as_slice::<f64>()?.first().copied(),
-        DType::F32 => buffer.as_slice::<f32>()?.first().copied().map(f64::from),
-        _ => None,
-    }
+    Some(with_element_type!(buffer.dtype(), E => first_number::<E>(buffer)))
+}
+
+fn first_number<E: Stored>(buffer: &FlexTensor) -> f64 {
+    let mut wide = [E::Wide::ZERO];
+    E::load(&numbers::<E>(buffer)[..1], &mut wide);
+    wide[0].to_f64()
 }
 
 /// With all its numbers in order, from the first byte of its buffer to the last. A copy only if it

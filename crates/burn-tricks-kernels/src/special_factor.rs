@@ -1,0 +1,12 @@
+//! Factors that do more than to multiply.
+
+/// What a factor does besides multiplying.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum SpecialFactor {
+    /// Nothing.
+    None,
+    /// A factor of 0 makes everything 0.
+    ZeroErases,
+    /// A factor of NaN makes everything NaN.
+    NanMarks,
+}
