@@ -185,7 +185,7 @@ fn the_table_has_every_configuration_of_the_workspace() {
 fn configurations_in(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut derives = false;
-    for line in text.lines() {
+    for line in text.lines().map(str::trim) {
         derives |= line.starts_with("#[derive(") && line.contains("Config");
         let Some(item) = line.strip_prefix("pub struct ").filter(|_| derives) else {
             continue;

@@ -72,7 +72,7 @@ fn optimizers() -> Vec<Row> {
         row(
             SgdConfig::new(),
             &[],
-            r#"{"weight_decay":{"penalty":0.5},"momentum":{"momentum":0.5,"dampening":0.25,"nesterov":true},"gradient_clipping":{"Norm":2.0},"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","momentum_form":"OfUpdate","skip_marked":true}"#,
+            r#"{"weight_decay":{"penalty":0.5},"momentum":{"momentum":0.5,"dampening":0.25,"nesterov":true},"gradient_clipping":{"Norm":2.0},"momentum_form":"OfUpdate","weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "momentum", "gradient_clipping"]),
         row(
@@ -96,7 +96,7 @@ fn optimizers() -> Vec<Row> {
         row(
             AdamWConfig::new(),
             &[],
-            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"weight_decay":0.5,"cautious_weight_decay":true,"weight_decay_scope":"Matrices","amsgrad":true,"skip_marked":true}"#,
+            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"weight_decay":0.5,"cautious_weight_decay":true,"amsgrad":true,"weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["grad_clipping"]),
     ]

@@ -69,46 +69,26 @@
 //! - Duchi, Hazan, Singer, *Adaptive subgradient methods*, JMLR 2011,
 //!   <https://jmlr.org/papers/v12/duchi11a.html>
 
-use crate::held::Held;
-use crate::skipped_steps;
-use crate::weight_decay::{WeightDecayMode, WeightDecayRule};
-use burn::grad_clipping::GradientClippingConfig;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{
-    LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource, join_path,
-};
-use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError, WeightDecayScope};
-use burn_tricks_kernels::{AdaGradStep, Skip, StepCount, TimedAdaGrad, TimedStep};
+use crate::optimizer_config::optimizer_config;
+use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule_state::RuleState;
+use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_kernels::{AdaGradStep, TimedAdaGrad};
 
-/// Configuration of [`AdaGrad`]: Burn's options and defaults, and three of ours.
-#[derive(Config, Debug)]
-pub struct AdaGradConfig {
-    /// δ ≥ 0: the rate of step t is `η / (1 + (t − 1) δ)`. Default: 0.
-    #[config(default = 0.0)]
-    pub lr_decay: f64,
-    /// ε > 0, beside the root. Default: 1e-5, as in Burn.
-    #[config(default = 1e-5)]
-    pub epsilon: f64,
-    /// What the sum of squares starts from, ≥ 0. Default: 0, as in Burn.
-    #[config(default = 0.0)]
-    pub initial_accumulator: f64,
-    /// Weight decay, with λ ≥ 0. Default: none.
-    pub weight_decay: Option<WeightDecayConfig>,
-    /// Where the decay enters. Default: [`WeightDecayMode::Coupled`], as in Burn. Decoupled, it is `ηₜ λ`:
-    /// it falls with `lr_decay`.
-    #[config(default = "WeightDecayMode::Coupled")]
-    pub weight_decay_mode: WeightDecayMode,
-    /// Which weights decay. Default: [`WeightDecayScope::Every`], as in Burn.
-    #[config(default = "WeightDecayScope::Every")]
-    pub weight_decay_scope: WeightDecayScope,
-    /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
-    /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
-    /// [`skipped_steps`]. Default: no.
-    #[config(default = false)]
-    pub skip_marked: bool,
-    /// Burn's clipping, tensor by tensor. Default: none.
-    pub grad_clipping: Option<GradientClippingConfig>,
+optimizer_config! {
+    /// Configuration of [`AdaGrad`]: Burn's options and defaults, and three of ours.
+    #[derive(Config, Debug)]
+    pub struct AdaGradConfig for AdaGrad, decay: Burn, clipping: grad_clipping {
+        /// δ ≥ 0: the rate of step t is `η / (1 + (t − 1) δ)`. Default: 0.
+        #[config(default = 0.0)]
+        pub lr_decay: f64,
+        /// ε > 0, beside the root. Default: 1e-5, as in Burn.
+        #[config(default = 1e-5)]
+        pub epsilon: f64,
+        /// What the sum of squares starts from, ≥ 0. Default: 0, as in Burn.
+        #[config(default = 0.0)]
+        pub initial_accumulator: f64,
+    }
 }
 
 impl AdaGradConfig {
@@ -117,113 +97,44 @@ impl AdaGradConfig {
         Self::new().with_epsilon(1e-10)
     }
 
-    /// The optimizer of one parameter, for combinators and `ModuleOptimizer::with_group`.
-    ///
-    /// # Errors
-    ///
-    /// If ε is not finite and positive, or δ, the initial sum or the weight decay is negative or not
-    /// finite.
-    pub fn build(&self) -> Result<AdaGrad, ConfigError> {
-        let penalty = self
-            .weight_decay
-            .as_ref()
-            .map_or(0.0, |decay| decay.penalty.into());
-        Ok(AdaGrad {
+    fn rule(&self) -> Result<AdaGradRule, ConfigError> {
+        Ok(AdaGradRule {
             lr_decay: ConfigError::non_negative("lr_decay", self.lr_decay)?,
             epsilon: ConfigError::positive("epsilon", self.epsilon)?,
             initial: ConfigError::non_negative("initial_accumulator", self.initial_accumulator)?,
-            weight_decay: WeightDecayRule::new(self.weight_decay_mode, penalty).validated()?,
-            weight_decay_scope: self.weight_decay_scope,
-            skip_marked: self.skip_marked,
         })
-    }
-
-    /// The optimizer of a whole module.
-    ///
-    /// # Errors
-    ///
-    /// As [`build`](Self::build).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(crate::with_clipping(
-            self.build()?,
-            self.grad_clipping.as_ref(),
-        ))
     }
 }
 
 /// The AdaGrad optimizer. Made by [`AdaGradConfig::build`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct AdaGrad {
-    lr_decay: f64,
-    epsilon: f64,
-    initial: f64,
-    weight_decay: WeightDecayRule,
-    weight_decay_scope: WeightDecayScope,
-    skip_marked: bool,
-}
+pub type AdaGrad = RuleOptimizer<AdaGradRule>;
 
 /// The state of [`AdaGrad`] for one parameter, in the layout of Burn's own record: `lr_decay.time`
 /// and `lr_decay.sum`.
-#[derive(Debug, Clone)]
-pub struct AdaGradState<const D: usize> {
-    time: StepCount,
-    sum: Held<D>,
+pub type AdaGradState<const D: usize> = RuleState<AdaGradRule, D>;
+
+const SUM: StateField = StateField::required("lr_decay.sum");
+
+/// The rule of [`AdaGrad`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdaGradRule {
+    lr_decay: f64,
+    epsilon: f64,
+    initial: f64,
 }
 
-impl Optimizer for AdaGrad {
-    type State<const D: usize> = AdaGradState<D>;
+impl Rule for AdaGradRule {
+    const STATE: &'static [StateField] = &[SUM];
+    const STEP_COUNT: Option<&'static str> = Some("lr_decay.time");
 
-    fn step<const D: usize>(
-        &self,
-        lr: LearningRate,
-        tensor: Tensor<D>,
-        grad: Tensor<D>,
-        state: Option<Self::State<D>>,
-    ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let skip = skipped_steps::look(self.skip_marked, &grad);
-        if let Skip::Known(true) = skip {
-            return (tensor, state);
-        }
-        let time = state.as_ref().map(|state| state.time.clone());
-        let time = time.unwrap_or(StepCount::new(0)).begun();
-        let step = TimedAdaGrad {
-            first: AdaGradStep {
-                lr,
-                epsilon: self.epsilon,
-                initial: self.initial,
-                decay: self.weight_decay.at(lr, self.weight_decay_scope, D),
-            },
-            lr_decay: self.lr_decay,
+    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+        let first = AdaGradStep {
+            lr: pending.lr,
+            epsilon: self.epsilon,
+            initial: self.initial,
+            decay: pending.decay,
         };
-        let sum = state.map(|state| [state.sum.beside(&tensor, "sum")]);
-        let (tensor, [sum]) = step.apply_unless(&skip, &time, tensor, grad, sum);
-        let state = AdaGradState {
-            time: time.ended(&skip),
-            sum: sum.into(),
-        };
-        (tensor, Some(state))
-    }
-
-    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        AdaGradState {
-            time: state.time.moved_to(device),
-            sum: state.sum.moved_to(device),
-        }
-    }
-}
-
-impl<const D: usize> RecordState for AdaGradState<D> {
-    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        let prefix = join_path(prefix, "lr_decay");
-        out.push_scalar(&prefix, "time", self.time.read().into());
-        self.sum.write(&prefix, "sum", out);
-    }
-
-    fn state_unflatten(prefix: &str, source: &mut StateSource, _default: &Device) -> Option<Self> {
-        let prefix = join_path(prefix, "lr_decay");
-        Some(Self {
-            time: StepCount::new(u64::try_from(source.take_scalar(&prefix, "time")?).ok()?),
-            sum: Held::read(&prefix, "sum", source)?,
-        })
+        let lr_decay = self.lr_decay;
+        pending.take_timed(TimedAdaGrad { first, lr_decay }, [SUM])
     }
 }

@@ -81,46 +81,29 @@
 //! - Reddi, Kale, Kumar, *On the convergence of Adam and beyond*, 2018,
 //!   <https://openreview.net/forum?id=ryQu7f-RZ> (AMSGrad)
 
-use crate::moments::{AdamState, Moments};
-use crate::skipped_steps;
-use crate::weight_decay::{WeightDecayMode, WeightDecayRule};
-use burn::grad_clipping::GradientClippingConfig;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
-use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError, WeightDecayScope};
-use burn_tricks_kernels::Skip;
+use crate::optimizer_config::optimizer_config;
+use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule_state::RuleState;
+use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_kernels::{TimedAdam, TimedAmsGrad};
 
-/// Configuration of [`Adam`]: Burn's options and defaults, and two of ours.
-#[derive(Config, Debug)]
-pub struct AdamConfig {
-    /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.
-    #[config(default = 0.9)]
-    pub beta_1: f64,
-    /// β₂ in `[0, 1)`: the share of the old mean square. Default: 0.999.
-    #[config(default = 0.999)]
-    pub beta_2: f64,
-    /// ε > 0, beside the root. Default: 1e-5, as in Burn.
-    #[config(default = 1e-5)]
-    pub epsilon: f64,
-    /// Whether to divide by the largest mean square so far. Default: no.
-    #[config(default = false)]
-    pub amsgrad: bool,
-    /// Weight decay, with λ ≥ 0. Default: none.
-    pub weight_decay: Option<WeightDecayConfig>,
-    /// Where the decay enters. Default: [`WeightDecayMode::Coupled`], as in Burn.
-    #[config(default = "WeightDecayMode::Coupled")]
-    pub weight_decay_mode: WeightDecayMode,
-    /// Which weights decay. Default: [`WeightDecayScope::Every`], as in Burn.
-    #[config(default = "WeightDecayScope::Every")]
-    pub weight_decay_scope: WeightDecayScope,
-    /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
-    /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
-    /// [`skipped_steps`]. Default: no.
-    #[config(default = false)]
-    pub skip_marked: bool,
-    /// Burn's clipping, tensor by tensor. Default: none.
-    pub grad_clipping: Option<GradientClippingConfig>,
+optimizer_config! {
+    /// Configuration of [`Adam`]: Burn's options and defaults, and two of ours.
+    #[derive(Config, Debug)]
+    pub struct AdamConfig for Adam, decay: Burn, clipping: grad_clipping {
+        /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.
+        #[config(default = 0.9)]
+        pub beta_1: f64,
+        /// β₂ in `[0, 1)`: the share of the old mean square. Default: 0.999.
+        #[config(default = 0.999)]
+        pub beta_2: f64,
+        /// ε > 0, beside the root. Default: 1e-5, as in Burn.
+        #[config(default = 1e-5)]
+        pub epsilon: f64,
+        /// Whether to divide by the largest mean square so far. Default: no.
+        #[config(default = false)]
+        pub amsgrad: bool,
+    }
 }
 
 impl AdamConfig {
@@ -129,66 +112,64 @@ impl AdamConfig {
         Self::new().with_epsilon(1e-8)
     }
 
-    /// The optimizer of one parameter, for combinators and `ModuleOptimizer::with_group`.
-    ///
-    /// # Errors
-    ///
-    /// If β₁ or β₂ lies outside `[0, 1)`, ε is not finite and positive, or the weight decay is
-    /// negative or not finite.
-    pub fn build(&self) -> Result<Adam, ConfigError> {
-        let penalty = self
-            .weight_decay
-            .as_ref()
-            .map_or(0.0, |decay| decay.penalty.into());
-        Ok(Adam {
-            moments: Moments::new(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)?,
-            weight_decay: WeightDecayRule::new(self.weight_decay_mode, penalty).validated()?,
-            weight_decay_scope: self.weight_decay_scope,
-            skip_marked: self.skip_marked,
-        })
-    }
-
-    /// The optimizer of a whole module.
-    ///
-    /// # Errors
-    ///
-    /// As [`build`](Self::build).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(crate::with_clipping(
-            self.build()?,
-            self.grad_clipping.as_ref(),
-        ))
+    fn rule(&self) -> Result<AdamRule, ConfigError> {
+        AdamRule::new(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
     }
 }
 
 /// The Adam optimizer. Made by [`AdamConfig::build`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Adam {
-    moments: Moments,
-    weight_decay: WeightDecayRule,
-    weight_decay_scope: WeightDecayScope,
-    skip_marked: bool,
+pub type Adam = RuleOptimizer<AdamRule>;
+
+/// The state of [`Adam`] and [`AdamW`](crate::AdamW) for one parameter, in the layout of Burn's own record:
+/// `momentum.time`, `momentum.moment_1`, `momentum.moment_2` and, for AMSGrad, `momentum.max_moment_2`.
+pub type AdamState<const D: usize> = RuleState<AdamRule, D>;
+
+const MOMENT_1: StateField = StateField::required("momentum.moment_1");
+const MOMENT_2: StateField = StateField::required("momentum.moment_2");
+const MAX_MOMENT_2: StateField = StateField::optional("momentum.max_moment_2");
+
+/// The rule of [`Adam`] and [`AdamW`](crate::AdamW).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamRule {
+    betas: (f64, f64),
+    epsilon: f64,
+    amsgrad: bool,
 }
 
-impl Optimizer for Adam {
-    type State<const D: usize> = AdamState<D>;
-
-    fn step<const D: usize>(
-        &self,
-        lr: LearningRate,
-        tensor: Tensor<D>,
-        grad: Tensor<D>,
-        state: Option<Self::State<D>>,
-    ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let skip = skipped_steps::look(self.skip_marked, &grad);
-        if let Skip::Known(true) = skip {
-            return (tensor, state);
-        }
-        let decay = self.weight_decay.at(lr, self.weight_decay_scope, D);
-        self.moments.step(lr, decay, &skip, tensor, grad, state)
+impl AdamRule {
+    pub(crate) fn new(
+        beta_1: f64,
+        beta_2: f64,
+        epsilon: f64,
+        amsgrad: bool,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self {
+            betas: (
+                ConfigError::decay_rate("beta_1", beta_1)?,
+                ConfigError::decay_rate("beta_2", beta_2)?,
+            ),
+            epsilon: ConfigError::positive("epsilon", epsilon)?,
+            amsgrad,
+        })
     }
+}
 
-    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        state.moved_to(device)
+impl Rule for AdamRule {
+    const STATE: &'static [StateField] = &[MOMENT_1, MOMENT_2, MAX_MOMENT_2];
+    const STEP_COUNT: Option<&'static str> = Some("momentum.time");
+
+    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+        let step = TimedAdam {
+            lr: pending.lr,
+            betas: self.betas,
+            epsilon: self.epsilon,
+            decay: pending.decay,
+        };
+        if self.amsgrad {
+            // A run that only now turns to AMSGrad has seen no maximum: it starts with this step's.
+            pending.take_timed(TimedAmsGrad(step), [MOMENT_1, MOMENT_2, MAX_MOMENT_2])
+        } else {
+            pending.take_timed(step, [MOMENT_1, MOMENT_2])
+        }
     }
 }

@@ -72,45 +72,35 @@
 //!   <https://arxiv.org/abs/1711.05101>
 //! - Chen et al., *Cautious weight decay*, 2025, <https://arxiv.org/abs/2510.12402>
 
-use crate::moments::{AdamState, Moments};
-use crate::skipped_steps;
-use burn::grad_clipping::GradientClippingConfig;
-use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
-use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError, WeightDecayScope};
-use burn_tricks_kernels::{Skip, WeightDecayTerm};
+use crate::adam::AdamRule;
+use crate::optimizer_config::optimizer_config;
+use crate::rule::RuleOptimizer;
+use crate::weight_decay::{CheckedWeightDecay, WeightDecayRule};
+use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`AdamW`]: Burn's options and defaults, and one of ours.
-#[derive(Config, Debug)]
-pub struct AdamWConfig {
-    /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.
-    #[config(default = 0.9)]
-    pub beta_1: f64,
-    /// β₂ in `[0, 1)`: the share of the old mean square. Default: 0.999.
-    #[config(default = 0.999)]
-    pub beta_2: f64,
-    /// ε > 0, beside the root. Default: 1e-5, as in Burn.
-    #[config(default = 1e-5)]
-    pub epsilon: f64,
-    /// λ ≥ 0, per unit of learning rate. Default: 1e-4, as in Burn.
-    #[config(default = 1e-4)]
-    pub weight_decay: f64,
-    /// Whether to decay only where weight and mean gradient have one sign. Default: no.
-    #[config(default = false)]
-    pub cautious_weight_decay: bool,
-    /// Which weights decay. Default: [`WeightDecayScope::Every`], as in Burn.
-    #[config(default = "WeightDecayScope::Every")]
-    pub weight_decay_scope: WeightDecayScope,
-    /// Whether to divide by the largest mean square so far. Default: no.
-    #[config(default = false)]
-    pub amsgrad: bool,
-    /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
-    /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
-    /// [`skipped_steps`]. Default: no.
-    #[config(default = false)]
-    pub skip_marked: bool,
-    /// Burn's clipping, tensor by tensor. Default: none.
-    pub grad_clipping: Option<GradientClippingConfig>,
+optimizer_config! {
+    /// Configuration of [`AdamW`]: Burn's options and defaults, and one of ours.
+    #[derive(Config, Debug)]
+    pub struct AdamWConfig for AdamW, decay: Own, clipping: grad_clipping {
+        /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.
+        #[config(default = 0.9)]
+        pub beta_1: f64,
+        /// β₂ in `[0, 1)`: the share of the old mean square. Default: 0.999.
+        #[config(default = 0.999)]
+        pub beta_2: f64,
+        /// ε > 0, beside the root. Default: 1e-5, as in Burn.
+        #[config(default = 1e-5)]
+        pub epsilon: f64,
+        /// λ ≥ 0, per unit of learning rate. Default: 1e-4, as in Burn.
+        #[config(default = 1e-4)]
+        pub weight_decay: f64,
+        /// Whether to decay only where weight and mean gradient have one sign. Default: no.
+        #[config(default = false)]
+        pub cautious_weight_decay: bool,
+        /// Whether to divide by the largest mean square so far. Default: no.
+        #[config(default = false)]
+        pub amsgrad: bool,
+    }
 }
 
 impl AdamWConfig {
@@ -119,70 +109,18 @@ impl AdamWConfig {
         Self::new().with_epsilon(1e-8).with_weight_decay(1e-2)
     }
 
-    /// The optimizer of one parameter, for combinators and `ModuleOptimizer::with_group`.
-    ///
-    /// # Errors
-    ///
-    /// If β₁ or β₂ lies outside `[0, 1)`, ε is not finite and positive, or λ is negative or not
-    /// finite.
-    pub fn build(&self) -> Result<AdamW, ConfigError> {
-        Ok(AdamW {
-            moments: Moments::new(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)?,
-            weight_decay: ConfigError::non_negative("weight_decay", self.weight_decay)?,
-            cautious: self.cautious_weight_decay,
-            weight_decay_scope: self.weight_decay_scope,
-            skip_marked: self.skip_marked,
-        })
+    fn rule(&self) -> Result<AdamRule, ConfigError> {
+        AdamRule::new(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
     }
 
-    /// The optimizer of a whole module.
-    ///
-    /// # Errors
-    ///
-    /// As [`build`](Self::build).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(crate::with_clipping(
-            self.build()?,
-            self.grad_clipping.as_ref(),
-        ))
+    fn decay(&self) -> Result<CheckedWeightDecay, ConfigError> {
+        let decay = CheckedWeightDecay::new(
+            WeightDecayRule::Decoupled(self.weight_decay),
+            self.weight_decay_scope,
+        )?;
+        Ok(decay.cautious(self.cautious_weight_decay))
     }
 }
 
-/// The AdamW optimizer. Made by [`AdamWConfig::build`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct AdamW {
-    moments: Moments,
-    weight_decay: f64,
-    cautious: bool,
-    weight_decay_scope: WeightDecayScope,
-    skip_marked: bool,
-}
-
-impl Optimizer for AdamW {
-    type State<const D: usize> = AdamState<D>;
-
-    fn step<const D: usize>(
-        &self,
-        lr: LearningRate,
-        tensor: Tensor<D>,
-        grad: Tensor<D>,
-        state: Option<Self::State<D>>,
-    ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let skip = skipped_steps::look(self.skip_marked, &grad);
-        if let Skip::Known(true) = skip {
-            return (tensor, state);
-        }
-        let spared = !self.weight_decay_scope.includes(D);
-        let decay = match lr * self.weight_decay {
-            _ if spared => WeightDecayTerm::None,
-            0.0 => WeightDecayTerm::None,
-            rate if self.cautious => WeightDecayTerm::Cautious(rate),
-            rate => WeightDecayTerm::Decoupled(rate),
-        };
-        self.moments.step(lr, decay, &skip, tensor, grad, state)
-    }
-
-    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        state.moved_to(device)
-    }
-}
+/// The AdamW optimizer: the rule of Adam with decoupled weight decay. Made by [`AdamWConfig::build`].
+pub type AdamW = RuleOptimizer<AdamRule>;

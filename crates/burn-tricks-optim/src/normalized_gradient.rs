@@ -99,10 +99,10 @@
 //! - Cutkosky, Mehta, *Momentum improves normalized SGD*, 2020, <https://arxiv.org/abs/2002.03305>
 //! - Kingma, Ba, *Adam*, 2015, <https://arxiv.org/abs/1412.6980>
 
-use crate::NormalizedGradientState;
-use crate::held::Held;
+use crate::normalized_gradient_state::NormalizedGradientState;
 use crate::skipped_steps;
-use crate::weight_decay::WeightDecayRule;
+use crate::state_tensor::StateTensor;
+use crate::weight_decay::{CheckedWeightDecay, WeightDecayRule};
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError, NormScope, WeightDecayScope};
@@ -266,7 +266,7 @@ impl NormalizedGradientConfig {
         }
         let (Epsilon::OutsideRoot(epsilon) | Epsilon::InsideRoot(epsilon)) = self.epsilon;
         ConfigError::non_negative("epsilon", epsilon)?;
-        self.weight_decay.validated()?;
+        let decay = CheckedWeightDecay::new(self.weight_decay, self.weight_decay_scope)?;
         ConfigError::non_negative("initial_accumulator", self.initial_accumulator)?;
         if self.initial_accumulator > 0.0
             && (self.memory == Memory::None || (self.bias_correction && memory_decays))
@@ -279,6 +279,7 @@ impl NormalizedGradientConfig {
         }
         Ok(NormalizedGradient {
             config: self.clone(),
+            decay,
         })
     }
 
@@ -296,6 +297,7 @@ impl NormalizedGradientConfig {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NormalizedGradient {
     pub(crate) config: NormalizedGradientConfig,
+    pub(crate) decay: CheckedWeightDecay,
 }
 
 impl Optimizer for NormalizedGradient {
@@ -354,7 +356,7 @@ impl NormalizedGradient {
         let step = NormalizedStep {
             epsilon_inside,
             epsilon_outside,
-            ..NormalizedStep::new(lr, config.weight_decay.at(lr, config.weight_decay_scope, D))
+            ..NormalizedStep::new(lr, self.decay.at(lr, D))
         };
         let initial = config.initial_accumulator;
         let norm = match config.memory {
@@ -400,8 +402,8 @@ impl NormalizedGradient {
         };
         let state = NormalizedGradientState {
             time: time.ended(skip),
-            accumulator: accumulator.map(Held::from),
-            momentum: momentum.map(Held::from),
+            accumulator: accumulator.map(StateTensor::from),
+            momentum: momentum.map(StateTensor::from),
         };
         (weight, Some(state))
     }

@@ -1,6 +1,6 @@
 //! What the normalised-gradient optimizer remembers of one parameter, and how it is recorded.
 
-use crate::held::Held;
+use crate::state_tensor::StateTensor;
 use burn::optim::{RecordState, StateSink, StateSource};
 use burn::tensor::Device;
 use burn_tricks_kernels::StepCount;
@@ -15,9 +15,9 @@ pub struct NormalizedGradientState<const D: usize> {
     pub(crate) time: StepCount,
     /// The squared norms, summed or averaged: the parameter's shape for `NormScope::Element`, one
     /// element (`[1, 1, ..]`) for `NormScope::Tensor`.
-    pub(crate) accumulator: Option<Held<D>>,
+    pub(crate) accumulator: Option<StateTensor<D>>,
     /// The mean gradient or the running update.
-    pub(crate) momentum: Option<Held<D>>,
+    pub(crate) momentum: Option<StateTensor<D>>,
 }
 
 impl<const D: usize> NormalizedGradientState<D> {
@@ -44,8 +44,8 @@ impl<const D: usize> RecordState for NormalizedGradientState<D> {
     fn state_unflatten(prefix: &str, source: &mut StateSource, _default: &Device) -> Option<Self> {
         Some(Self {
             time: StepCount::new(u64::try_from(source.take_scalar(prefix, "time")?).ok()?),
-            accumulator: Held::read(prefix, "accumulator", source),
-            momentum: Held::read(prefix, "momentum", source),
+            accumulator: StateTensor::read(prefix, "accumulator", source),
+            momentum: StateTensor::read(prefix, "momentum", source),
         })
     }
 }

@@ -1,8 +1,8 @@
 //! The normalised-gradient step where all elements of a tensor share a norm.
 
-use crate::held::Held;
 use crate::normalized_gradient::{Epsilon, Memory, MomentumMemory, NormalizedGradient};
 use crate::normalized_gradient_state::NormalizedGradientState;
+use crate::state_tensor::StateTensor;
 use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::accumulation_dtype;
 use burn_tricks_kernels::{
@@ -22,7 +22,7 @@ impl NormalizedGradient {
     ) -> (Tensor<D>, Option<NormalizedGradientState<D>>) {
         let config = &self.config;
         let time = state.time.begun();
-        let decay = config.weight_decay.at(lr, config.weight_decay_scope, D);
+        let decay = self.decay.at(lr, D);
         let grad = match decay {
             WeightDecayTerm::Coupled(_) => {
                 let wide = accumulation_dtype(weight.dtype());
@@ -106,16 +106,17 @@ impl NormalizedGradient {
         }
         let state = NormalizedGradientState {
             time: time.ended(skip),
-            accumulator: squares.map(Held::from),
-            momentum: momentum.map(Held::from),
+            accumulator: squares.map(StateTensor::from),
+            momentum: momentum.map(StateTensor::from),
         };
         (weight, Some(state))
     }
 
     fn correction(&self, beta: f64, time: &StepCount) -> Number {
-        match self.config.bias_correction {
-            true => time.bias_correction(beta),
-            false => Number::Known(1.0),
+        if self.config.bias_correction {
+            time.bias_correction(beta)
+        } else {
+            Number::Known(1.0)
         }
     }
 

@@ -382,8 +382,8 @@ fn all_restored<M: Module>(
         })
         .map(|param| param.path)
         .collect();
-    match paths.is_empty() {
-        true => Ok(()),
-        false => Err(OptimizerRecordError::NotRestored { paths }),
+    if paths.is_empty() {
+        return Ok(());
     }
+    Err(OptimizerRecordError::NotRestored { paths })
 }

@@ -79,20 +79,12 @@
 //!   <https://proceedings.mlr.press/v28/sutskever13.html> (both forms; Nesterov)
 //! - The teaching text "Deep Learning Training Tricks" (`v ← γ v − η ∇`, `w ← w + v`)
 
-use crate::held::Held;
-use crate::skipped_steps;
-use crate::weight_decay::{WeightDecayMode, WeightDecayRule};
-use burn::grad_clipping::GradientClippingConfig;
-use burn::optim::decay::WeightDecayConfig;
+use crate::optimizer_config::optimizer_config;
+use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule_state::RuleState;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{
-    LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource, join_path,
-};
-use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{Config, ConfigError, WeightDecayScope};
-use burn_tricks_kernels::{
-    MomentumStep, SgdStep, Skip, Step, StepCount, TimedMomentum, TimedStep, UpdateMomentumStep,
-};
+use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_kernels::{MomentumStep, SgdStep, TimedMomentum, UpdateMomentumStep};
 use serde::{Deserialize, Serialize};
 
 /// What the momentum sums up.
@@ -104,29 +96,16 @@ pub enum MomentumForm {
     OfUpdate,
 }
 
-/// Configuration of [`Sgd`]: Burn's options and defaults, and three of ours.
-#[derive(Config, Debug)]
-pub struct SgdConfig {
-    /// Weight decay, with λ ≥ 0. Default: none.
-    pub weight_decay: Option<WeightDecayConfig>,
-    /// Where the decay enters. Default: [`WeightDecayMode::Coupled`], as in Burn.
-    #[config(default = "WeightDecayMode::Coupled")]
-    pub weight_decay_mode: WeightDecayMode,
-    /// Which weights decay. Default: [`WeightDecayScope::Every`], as in Burn.
-    #[config(default = "WeightDecayScope::Every")]
-    pub weight_decay_scope: WeightDecayScope,
-    /// Momentum, with a factor in `[0, 1]`. Default: none. Burn's `MomentumConfig::new()` dampens.
-    pub momentum: Option<MomentumConfig>,
-    /// What the momentum sums up. Default: [`MomentumForm::OfGradient`], as in Burn.
-    #[config(default = "MomentumForm::OfGradient")]
-    pub momentum_form: MomentumForm,
-    /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
-    /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
-    /// [`skipped_steps`]. Default: no.
-    #[config(default = false)]
-    pub skip_marked: bool,
-    /// Burn's clipping, tensor by tensor. Default: none.
-    pub gradient_clipping: Option<GradientClippingConfig>,
+optimizer_config! {
+    /// Configuration of [`Sgd`]: Burn's options and defaults, and three of ours.
+    #[derive(Config, Debug)]
+    pub struct SgdConfig for Sgd, decay: Burn, clipping: gradient_clipping {
+        /// Momentum, with a factor in `[0, 1]`. Default: none. Burn's `MomentumConfig::new()` dampens.
+        pub momentum: Option<MomentumConfig>,
+        /// What the momentum sums up. Default: [`MomentumForm::OfGradient`], as in Burn.
+        #[config(default = "MomentumForm::OfGradient")]
+        pub momentum_form: MomentumForm,
+    }
 }
 
 impl SgdConfig {
@@ -151,17 +130,7 @@ impl SgdConfig {
         self
     }
 
-    /// The optimizer of one parameter, for combinators and `ModuleOptimizer::with_group`.
-    ///
-    /// # Errors
-    ///
-    /// If the momentum factor lies outside `[0, 1]`, the dampening is not finite, or is not 0 with
-    /// [`MomentumForm::OfUpdate`], or the weight decay is negative or not finite.
-    pub fn build(&self) -> Result<Sgd, ConfigError> {
-        let penalty = self
-            .weight_decay
-            .as_ref()
-            .map_or(0.0, |decay| decay.penalty.into());
+    fn rule(&self) -> Result<SgdRule, ConfigError> {
         let momentum = self.momentum.clone().unwrap_or_else(|| undampened(0.0));
         if !(0.0..=1.0).contains(&momentum.momentum) {
             return Err(ConfigError::new(
@@ -178,27 +147,12 @@ impl SgdConfig {
                 momentum.dampening,
             ));
         }
-        Ok(Sgd {
+        Ok(SgdRule {
             momentum: momentum.momentum,
             dampening: momentum.dampening,
             nesterov: momentum.nesterov,
             form: self.momentum_form,
-            weight_decay: WeightDecayRule::new(self.weight_decay_mode, penalty).validated()?,
-            weight_decay_scope: self.weight_decay_scope,
-            skip_marked: self.skip_marked,
         })
-    }
-
-    /// The optimizer of a whole module.
-    ///
-    /// # Errors
-    ///
-    /// As [`build`](Self::build).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(crate::with_clipping(
-            self.build()?,
-            self.gradient_clipping.as_ref(),
-        ))
     }
 }
 
@@ -209,69 +163,37 @@ fn undampened(factor: f64) -> MomentumConfig {
 }
 
 /// The SGD optimizer. Made by [`SgdConfig::build`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sgd {
+pub type Sgd = RuleOptimizer<SgdRule>;
+
+/// The state of [`Sgd`] for one parameter, in the layout of Burn's own record: `momentum.velocity`
+/// for gradients. Updates, which Burn does not know, are `momentum.update`.
+pub type SgdState<const D: usize> = RuleState<SgdRule, D>;
+
+const VELOCITY: StateField = StateField::optional("momentum.velocity");
+const UPDATE: StateField = StateField::optional("momentum.update");
+
+/// The rule of [`Sgd`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SgdRule {
     momentum: f64,
     dampening: f64,
     nesterov: bool,
     form: MomentumForm,
-    weight_decay: WeightDecayRule,
-    weight_decay_scope: WeightDecayScope,
-    skip_marked: bool,
 }
 
-/// The state of [`Sgd`] for one parameter, in the layout of Burn's own record: `momentum.velocity`
-/// for gradients. Updates, which Burn does not know, are `momentum.update`.
-#[derive(Debug, Clone)]
-pub struct SgdState<const D: usize> {
-    velocity: Option<Held<D>>,
-    update: Option<Held<D>>,
-    /// Where the device may have skipped all steps so far: the first that is taken is not dampened.
-    unsure: Option<StepCount>,
-}
+impl Rule for SgdRule {
+    const STATE: &'static [StateField] = &[VELOCITY, UPDATE];
 
-impl<const D: usize> Default for SgdState<D> {
-    fn default() -> Self {
-        Self {
-            velocity: None,
-            update: None,
-            unsure: None,
-        }
-    }
-}
-
-impl Optimizer for Sgd {
-    type State<const D: usize> = SgdState<D>;
-
-    fn step<const D: usize>(
-        &self,
-        lr: LearningRate,
-        tensor: Tensor<D>,
-        grad: Tensor<D>,
-        state: Option<Self::State<D>>,
-    ) -> (Tensor<D>, Option<Self::State<D>>) {
+    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+        let (lr, decay) = (pending.lr, pending.decay);
         let Self {
             momentum, nesterov, ..
         } = *self;
-        let skip = skipped_steps::look(self.skip_marked, &grad);
-        if let Skip::Known(true) = skip {
-            return (tensor, state);
-        }
-        let decay = self.weight_decay.at(lr, self.weight_decay_scope, D);
         if momentum == 0.0 {
-            let step = SgdStep { lr, decay };
-            let (tensor, []) = step.apply_unless(&skip, tensor, grad, None);
-            return (tensor, None);
+            return pending.take(SgdStep { lr, decay }, []);
         }
-        let mut state = state.unwrap_or_default();
         match self.form {
             MomentumForm::OfGradient => {
-                state.update = None; // of another form, if the run began with it
-                let old = state.velocity.take();
-                let old = old.map(|old| [old.beside(&tensor, "velocity")]);
-                // Only whether it is the first matters.
-                let taken = StepCount::new(u64::from(old.is_some()));
-                let time = state.unsure.take().unwrap_or(taken).begun();
                 let step = TimedMomentum(MomentumStep {
                     lr,
                     momentum,
@@ -280,58 +202,23 @@ impl Optimizer for Sgd {
                     first: false,
                     decay,
                 });
-                let is_first = time.is_first();
-                let (tensor, [velocity]) = step.apply_unless(&skip, &time, tensor, grad, old);
-                state.velocity = Some(velocity.into());
-                if !matches!(is_first, Skip::Known(false)) {
-                    state.unsure = Some(time.ended(&skip)).filter(|time| time.known().is_none());
-                }
-                (tensor, Some(state))
+                // The first velocity is not dampened, even if the run began with another form.
+                let pending = if pending.remembers(VELOCITY) {
+                    pending
+                } else {
+                    pending.count_anew()
+                };
+                pending.take_timed(step, [VELOCITY])
             }
             MomentumForm::OfUpdate => {
-                state.velocity = None;
-                let old = state.update.take();
-                let old = old.map(|old| [old.beside(&tensor, "update")]);
                 let step = UpdateMomentumStep {
                     lr,
                     momentum,
                     nesterov,
                     decay,
                 };
-                let (tensor, [update]) = step.apply_unless(&skip, tensor, grad, old);
-                state.update = Some(update.into());
-                (tensor, Some(state))
+                pending.take(step, [UPDATE])
             }
         }
-    }
-
-    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        SgdState {
-            velocity: state.velocity.map(|held| held.moved_to(device)),
-            update: state.update.map(|held| held.moved_to(device)),
-            unsure: state.unsure.map(|time| time.moved_to(device)),
-        }
-    }
-}
-
-impl<const D: usize> RecordState for SgdState<D> {
-    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        let prefix = join_path(prefix, "momentum");
-        let begun = self.unsure.as_ref().is_none_or(|time| time.read() > 0);
-        if let Some(velocity) = self.velocity.as_ref().filter(|_| begun) {
-            velocity.write(&prefix, "velocity", out);
-        }
-        if let Some(update) = &self.update {
-            update.write(&prefix, "update", out);
-        }
-    }
-
-    fn state_unflatten(prefix: &str, source: &mut StateSource, _default: &Device) -> Option<Self> {
-        let prefix = join_path(prefix, "momentum");
-        Some(Self {
-            velocity: Held::read(&prefix, "velocity", source),
-            update: Held::read(&prefix, "update", source),
-            unsure: None,
-        })
     }
 }

@@ -70,8 +70,9 @@ use burn_tricks_kernels::Skip;
 
 /// Whether this step is skipped; never, if the optimizer does not look.
 pub(crate) fn look<const D: usize>(skip_marked: bool, grad: &Tensor<D>) -> Skip {
-    match skip_marked {
-        true => Skip::marked(grad),
-        false => Skip::NO,
+    if skip_marked {
+        Skip::marked(grad)
+    } else {
+        Skip::NO
     }
 }

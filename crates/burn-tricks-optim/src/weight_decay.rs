@@ -50,22 +50,54 @@ impl WeightDecayRule {
             WeightDecayMode::Decoupled => Self::Decoupled(rate),
         }
     }
+}
 
-    pub(crate) fn validated(self) -> Result<Self, ConfigError> {
-        if let Self::Coupled(rate) | Self::Decoupled(rate) = self {
+/// A weight decay that has been checked, and the weights that it is for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct CheckedWeightDecay {
+    decay: WeightDecayRule,
+    scope: WeightDecayScope,
+    /// Whether decoupled decay leaves out the weights that the step takes away from zero.
+    cautious: bool,
+}
+
+impl CheckedWeightDecay {
+    pub(crate) const NONE: Self = Self {
+        decay: WeightDecayRule::None,
+        scope: WeightDecayScope::Every,
+        cautious: false,
+    };
+
+    pub(crate) fn new(
+        decay: WeightDecayRule,
+        scope: WeightDecayScope,
+    ) -> Result<Self, ConfigError> {
+        if let WeightDecayRule::Coupled(rate) | WeightDecayRule::Decoupled(rate) = decay {
             ConfigError::non_negative("weight_decay", rate)?;
         }
-        Ok(self)
+        Ok(Self {
+            decay,
+            scope,
+            cautious: false,
+        })
+    }
+
+    pub(crate) fn cautious(mut self, cautious: bool) -> Self {
+        self.cautious = cautious;
+        self
     }
 
     /// For one step with learning rate `lr` of a weight of `rank` dimensions.
-    pub(crate) fn at(self, lr: f64, scope: WeightDecayScope, rank: usize) -> WeightDecayTerm {
-        if !scope.includes(rank) {
+    pub(crate) fn at(self, lr: f64, rank: usize) -> WeightDecayTerm {
+        if !self.scope.includes(rank) {
             return WeightDecayTerm::None;
         }
-        match self {
-            Self::Coupled(rate) if rate > 0.0 => WeightDecayTerm::Coupled(rate),
-            Self::Decoupled(rate) if rate > 0.0 => WeightDecayTerm::Decoupled(lr * rate),
+        match self.decay {
+            WeightDecayRule::Coupled(rate) if rate > 0.0 => WeightDecayTerm::Coupled(rate),
+            WeightDecayRule::Decoupled(rate) if rate > 0.0 && self.cautious => {
+                WeightDecayTerm::Cautious(lr * rate)
+            }
+            WeightDecayRule::Decoupled(rate) if rate > 0.0 => WeightDecayTerm::Decoupled(lr * rate),
             _ => WeightDecayTerm::None,
         }
     }

@@ -10,7 +10,7 @@ use burn_tricks_core::accumulation_dtype;
 /// backends may be a GPU that the run does not use, or that is not there. The data therefore stays
 /// on the host until `Optimizer::to_device` names the parameter's own device, before its next step.
 #[derive(Debug, Clone)]
-pub(crate) enum Held<const D: usize> {
+pub(crate) enum StateTensor<const D: usize> {
     Device(Tensor<D>),
     Host(TensorData),
 }
@@ -19,7 +19,7 @@ pub(crate) enum Held<const D: usize> {
 const ANOTHERS: &str = "it is the state of another parameter or model (`ModuleOptimizerExt::try_load_record` \
                         finds this when a record is loaded, and names the parameter)";
 
-impl<const D: usize> Held<D> {
+impl<const D: usize> StateTensor<D> {
     pub(crate) fn moved_to(self, device: &Device) -> Self {
         Self::Device(self.on(device))
     }
@@ -112,7 +112,7 @@ impl<const D: usize> Held<D> {
     }
 }
 
-impl<const D: usize> From<Tensor<D>> for Held<D> {
+impl<const D: usize> From<Tensor<D>> for StateTensor<D> {
     fn from(tensor: Tensor<D>) -> Self {
         Self::Device(tensor)
     }

@@ -1,0 +1,111 @@
+//! The fields and methods that every optimizer's configuration has.
+
+/// Defines the configuration `$config` of the optimizer `$optimizer`, a
+/// [`RuleOptimizer`](crate::rule::RuleOptimizer): to the fields that are written out come those of all. It then
+/// needs a method `rule(&self) -> Result<_, ConfigError>`, which checks its own fields.
+///
+/// After the name stands how the weight decay is configured: `Burn` (`Option<WeightDecayConfig>`, and coupled by
+/// default), `Coupled` or `Decoupled` (a number, 0 by default), or `Own` (a method
+/// `decay(&self) -> Result<CheckedWeightDecay, ConfigError>`); and what Burn calls the clipping.
+macro_rules! optimizer_config {
+    (
+        $(#[$docs:meta])*
+        pub struct $config:ident for $optimizer:ident, decay: Burn, clipping: $clipping:ident { $($fields:tt)* }
+    ) => {
+        optimizer_config! {
+            $(#[$docs])*
+            pub struct $config for $optimizer, decay: Own, clipping: $clipping {
+                /// Weight decay, with λ ≥ 0. Default: none.
+                pub weight_decay: Option<burn::optim::decay::WeightDecayConfig>,
+                $($fields)*
+                /// Where the decay enters a step. Default:
+                /// [`WeightDecayMode::Coupled`](crate::WeightDecayMode::Coupled), as in Burn.
+                #[config(default = "crate::weight_decay::WeightDecayMode::Coupled")]
+                pub weight_decay_mode: crate::weight_decay::WeightDecayMode,
+            }
+        }
+
+        impl $config {
+            fn decay(
+                &self,
+            ) -> Result<crate::weight_decay::CheckedWeightDecay, burn_tricks_core::ConfigError> {
+                let penalty = self.weight_decay.as_ref();
+                let rate = penalty.map_or(0.0, |decay| decay.penalty.into());
+                let decay = crate::weight_decay::WeightDecayRule::new(self.weight_decay_mode, rate);
+                crate::weight_decay::CheckedWeightDecay::new(decay, self.weight_decay_scope)
+            }
+        }
+    };
+    (
+        $(#[$docs:meta])*
+        pub struct $config:ident for $optimizer:ident, decay: Own, clipping: $clipping:ident { $($fields:tt)* }
+    ) => {
+        $(#[$docs])*
+        pub struct $config {
+            $($fields)*
+            /// Which weights decay. Default: [`WeightDecayScope::Every`](crate::WeightDecayScope::Every), as in Burn.
+            #[config(default = "burn_tricks_core::WeightDecayScope::Every")]
+            pub weight_decay_scope: burn_tricks_core::WeightDecayScope,
+            /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count
+            /// stay as they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of
+            /// `burn-tricks-grad`; see [`skipped_steps`](crate::skipped_steps). Default: no.
+            #[config(default = false)]
+            pub skip_marked: bool,
+            /// Burn's clipping, tensor by tensor, for the optimizer that `init` makes. Default: none.
+            pub $clipping: Option<burn::grad_clipping::GradientClippingConfig>,
+        }
+
+        impl $config {
+            /// The optimizer of one parameter, for wrappers and `ModuleOptimizer::with_group`.
+            ///
+            /// # Errors
+            ///
+            /// If a field has a value that its documentation excludes.
+            pub fn build(&self) -> Result<$optimizer, burn_tricks_core::ConfigError> {
+                Ok(crate::rule::RuleOptimizer::new(self.rule()?)
+                    .with_checked_weight_decay(self.decay()?)
+                    .with_skip_marked(self.skip_marked))
+            }
+
+            /// The optimizer of a whole module.
+            ///
+            /// # Errors
+            ///
+            /// As [`build`](Self::build).
+            pub fn init(&self) -> Result<burn::optim::ModuleOptimizer, burn_tricks_core::ConfigError> {
+                let optim = burn::optim::ModuleOptimizer::from(self.build()?);
+                Ok(match &self.$clipping {
+                    Some(clipping) => optim.with_grad_clipping(clipping.init()),
+                    None => optim,
+                })
+            }
+        }
+    };
+    (
+        $(#[$docs:meta])*
+        pub struct $config:ident for $optimizer:ident, decay: $mode:ident, clipping: $clipping:ident { $($fields:tt)* }
+    ) => {
+        optimizer_config! {
+            $(#[$docs])*
+            pub struct $config for $optimizer, decay: Own, clipping: $clipping {
+                $($fields)*
+                /// λ ≥ 0, the rate of weight decay. Default: 0, no decay.
+                #[config(default = 0.0)]
+                pub weight_decay: f64,
+                /// Where the decay enters a step. Default: as in the source of the optimizer.
+                #[config(default = crate::weight_decay::WeightDecayMode::$mode)]
+                pub weight_decay_mode: crate::weight_decay::WeightDecayMode,
+            }
+        }
+
+        impl $config {
+            fn decay(
+                &self,
+            ) -> Result<crate::weight_decay::CheckedWeightDecay, burn_tricks_core::ConfigError> {
+                let decay = crate::weight_decay::WeightDecayRule::new(self.weight_decay_mode, self.weight_decay);
+                crate::weight_decay::CheckedWeightDecay::new(decay, self.weight_decay_scope)
+            }
+        }
+    };
+}
+pub(crate) use optimizer_config;

@@ -1,0 +1,282 @@
+//! What every optimizer of the family does, written once, and the rule that makes each its own.
+//!
+//! [`RuleOptimizer`] is a Burn `Optimizer` around a [`Rule`]: it looks whether the step is skipped
+//! ([`skipped_steps`]), counts the steps, works out the weight decay of this parameter at this learning rate, keeps
+//! the state in the precision that sums need, moves it between devices, and records it. The rule has a few
+//! lines: the names of the tensors it remembers, and the arithmetic of a step, a
+//! [`Step`] of `burn-tricks-kernels` (one pass over memory on the CPU backend).
+//!
+//! # Example
+//!
+//! An optimizer of one's own: sign descent with a memory of the largest gradient.
+//!
+//! ```
+//! use burn::optim::ModuleOptimizer;
+//! use burn::tensor::Tensor;
+//! use burn_tricks_kernels::{WeightDecayTerm, Real, Step};
+//! use burn_tricks_optim::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+//! use burn_tricks_optim::{WeightDecayScope, WeightDecayRule};
+//!
+//! /// a ← max(a, |g|),   w ← w − η g / (a + 1)
+//! #[derive(Debug, Clone, Copy)]
+//! struct LargestStep {
+//!     lr: f64,
+//!     decay: WeightDecayTerm,
+//! }
+//!
+//! impl Step<1> for LargestStep {
+//!     #[inline(always)]
+//!     fn element<T: Real>(self, weight: T, grad: T, [largest]: [T; 1]) -> (T, [T; 1]) {
+//!         let grad = self.decay.of_grad(grad, weight);
+//!         let largest = largest.max(grad.abs());
+//!         let weight = self.decay.of_weight(weight, grad);
+//!         (weight - grad / (largest + 1.0) * self.lr, [largest])
+//!     }
+//!
+//!     fn twin<const D: usize>(
+//!         self,
+//!         weight: Tensor<D>,
+//!         grad: Tensor<D>,
+//!         [largest]: [Tensor<D>; 1],
+//!     ) -> (Tensor<D>, [Tensor<D>; 1]) {
+//!         let grad = self.decay.of_grads(grad, &weight);
+//!         let largest = largest.max_pair(grad.clone().abs());
+//!         let weight = self.decay.of_weights(weight, &grad);
+//!         (weight - grad / (largest.clone() + 1.0) * self.lr, [largest])
+//!     }
+//! }
+//!
+//! const LARGEST: StateField = StateField::required("largest");
+//!
+//! #[derive(Debug, Clone)]
+//! struct LargestRule;
+//!
+//! impl Rule for LargestRule {
+//!     const STATE: &'static [StateField] = &[LARGEST];
+//!
+//!     fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+//!         let (lr, decay) = (pending.lr, pending.decay);
+//!         pending.take(LargestStep { lr, decay }, [LARGEST])
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let optim = RuleOptimizer::new(LargestRule)
+//!     .with_weight_decay(WeightDecayRule::Decoupled(1e-2), WeightDecayScope::Matrices)?
+//!     .with_skip_marked(true);
+//! let optim = ModuleOptimizer::from(optim);
+//! # let _ = optim;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`skipped_steps`]: crate::skipped_steps
+
+use crate::rule_state::RuleState;
+pub use crate::rule_state::StateField;
+use crate::skipped_steps;
+use crate::weight_decay::{CheckedWeightDecay, WeightDecayRule};
+use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
+use burn::tensor::{Device, FloatDType, Tensor};
+use burn_tricks_core::{ConfigError, WeightDecayScope, accumulation_dtype};
+use burn_tricks_kernels::{Skip, Step, StepCount, TimedStep, WeightDecayTerm};
+use std::fmt::Debug;
+
+/// What one optimizer of the family does with a weight and its gradient.
+pub trait Rule: Debug + Clone + Send + Sync + 'static {
+    /// The tensors that are remembered of a parameter, whatever the settings.
+    const STATE: &'static [StateField];
+
+    /// Where a record has the number of steps taken. `None`, the default, where a record need not have it.
+    const STEP_COUNT: Option<&'static str> = None;
+
+    /// Takes the step, with [`PendingStep::take`] or [`PendingStep::take_timed`].
+    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D>;
+
+    /// Adds to a record what follows from the state, for others that read it. Nothing, by default.
+    fn record_derived<const D: usize>(_: &RuleState<Self, D>, _prefix: &str, _: &mut StateSink) {}
+}
+
+/// The new weight, and what is remembered of it.
+pub type TakenStep<R, const D: usize> = (Tensor<D>, Option<RuleState<R, D>>);
+
+/// A step that is to be taken on one parameter.
+#[derive(Debug)]
+pub struct PendingStep<R, const D: usize> {
+    /// η of this step.
+    pub lr: f64,
+    /// The weight decay of this parameter in this step, η in it where it is decoupled.
+    pub decay: WeightDecayTerm,
+    weight: Tensor<D>,
+    grad: Tensor<D>,
+    state: RuleState<R, D>,
+    steps: StepCount,
+    skip: Skip,
+}
+
+impl<R: Rule, const D: usize> PendingStep<R, D> {
+    /// Whether this tensor is remembered from the steps before.
+    pub fn remembers(&self, field: StateField) -> bool {
+        self.state.has(field)
+    }
+
+    /// Counts this step as the first.
+    pub fn count_anew(mut self) -> Self {
+        self.steps = StepCount::new(0).begun();
+        self
+    }
+
+    /// Takes the step; `fields` are the tensors of its state, in order. What is not remembered, because the
+    /// settings were others, starts as at the first step; what the step does not need is forgotten.
+    ///
+    /// # Panics
+    ///
+    /// If the state is that of a parameter of another shape.
+    pub fn take<const S: usize>(
+        self,
+        step: impl Step<S>,
+        fields: [StateField; S],
+    ) -> TakenStep<R, D> {
+        self.take_with(fields, step.initial(), |skip, _, weight, grad, state| {
+            step.apply_unless(skip, weight, grad, state)
+        })
+    }
+
+    /// As [`take`](Self::take), where the numbers of the step depend on how many were taken.
+    ///
+    /// # Panics
+    ///
+    /// As [`take`](Self::take).
+    pub fn take_timed<const S: usize>(
+        self,
+        step: impl TimedStep<S>,
+        fields: [StateField; S],
+    ) -> TakenStep<R, D> {
+        let initial = step.at(1).initial();
+        self.take_with(fields, initial, |skip, steps, weight, grad, state| {
+            step.apply_unless(skip, steps, weight, grad, state)
+        })
+    }
+
+    fn take_with<const S: usize>(
+        self,
+        fields: [StateField; S],
+        initial: [f64; S],
+        apply: impl FnOnce(
+            &Skip,
+            &StepCount,
+            Tensor<D>,
+            Tensor<D>,
+            Option<[Tensor<D>; S]>,
+        ) -> (Tensor<D>, [Tensor<D>; S]),
+    ) -> TakenStep<R, D> {
+        let (weight, mut state) = (self.weight, self.state);
+        let old = fields.map(|field| state.take(field, &weight));
+        let old = old.iter().any(Option::is_some).then(|| {
+            let mut initial = initial.into_iter();
+            old.map(|tensor| {
+                let value = initial.next().unwrap_or(0.0);
+                tensor.unwrap_or_else(|| full_wide(value, &weight))
+            })
+        });
+        let (weight, new) = apply(&self.skip, &self.steps, weight, self.grad, old);
+        if S == 0 && R::STEP_COUNT.is_none() {
+            return (weight, None);
+        }
+        let state = RuleState::new(self.steps.ended(&self.skip), fields, new);
+        (weight, Some(state))
+    }
+}
+
+/// In the type in which a state is kept.
+fn full_wide<const D: usize>(value: f64, weight: &Tensor<D>) -> Tensor<D> {
+    let dtype: FloatDType = accumulation_dtype(weight.dtype());
+    Tensor::full(weight.dims(), value, (&weight.device(), dtype.into()))
+}
+
+/// The optimizer of one parameter that follows a [`Rule`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleOptimizer<R> {
+    rule: R,
+    decay: CheckedWeightDecay,
+    skip_marked: bool,
+}
+
+impl<R: Rule> RuleOptimizer<R> {
+    /// Without weight decay; a marked gradient skips no step.
+    pub fn new(rule: R) -> Self {
+        Self {
+            rule,
+            decay: CheckedWeightDecay::NONE,
+            skip_marked: false,
+        }
+    }
+
+    /// Weight decay of the weights that `scope` names.
+    ///
+    /// # Errors
+    ///
+    /// If its rate is negative or not finite.
+    pub fn with_weight_decay(
+        self,
+        decay: WeightDecayRule,
+        scope: WeightDecayScope,
+    ) -> Result<Self, ConfigError> {
+        Ok(self.with_checked_weight_decay(CheckedWeightDecay::new(decay, scope)?))
+    }
+
+    pub(crate) fn with_checked_weight_decay(mut self, decay: CheckedWeightDecay) -> Self {
+        self.decay = decay;
+        self
+    }
+
+    /// Whether a gradient that is marked as non-finite skips the step: see
+    /// [`skipped_steps`](crate::skipped_steps).
+    pub fn with_skip_marked(mut self, skip_marked: bool) -> Self {
+        self.skip_marked = skip_marked;
+        self
+    }
+}
+
+impl<R: Rule> Optimizer for RuleOptimizer<R> {
+    type State<const D: usize> = RuleState<R, D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let skip = skipped_steps::look(self.skip_marked, &grad);
+        if let Skip::Known(true) = skip {
+            return (weight, state);
+        }
+        let state = state.unwrap_or_default();
+        self.rule.step(PendingStep {
+            lr,
+            decay: self.decay.at(lr, D),
+            weight,
+            grad,
+            steps: state.steps().begun(),
+            state,
+            skip,
+        })
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
+        state.moved_to(device)
+    }
+}
+
+impl<R: Rule, const D: usize> RecordState for RuleState<R, D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        if self.write(R::STEP_COUNT, prefix, out) {
+            R::record_derived(self, prefix, out);
+        }
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, _default: &Device) -> Option<Self> {
+        Self::read(R::STEP_COUNT, R::STATE, prefix, source)
+    }
+}
