@@ -3,6 +3,7 @@
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
+use burn_tricks::grad::NormScope;
 use burn_tricks::prelude::*;
 use burn_tricks_examples::{data::Source, mlp::MlpConfig, score::Score};
 

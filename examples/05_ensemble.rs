@@ -4,6 +4,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
 use burn::tensor::activation::softmax;
+use burn_tricks::average::Combine;
 use burn_tricks::prelude::*;
 use burn_tricks_examples::{
     data::{Source, Split},

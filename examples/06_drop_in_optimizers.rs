@@ -3,6 +3,7 @@
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
+use burn_tricks::ConfigError;
 use burn_tricks::optim::WeightDecayScope;
 use burn_tricks::prelude::*;
 use burn_tricks_examples::{data::Source, mlp::MlpConfig, score::Score};

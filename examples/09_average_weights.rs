@@ -5,7 +5,10 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
 use burn::tensor::activation::softmax;
-use burn_tricks::average::{disagreement, expected_calibration_error};
+use burn_tricks::average::{
+    LawaConfig, SnapshotEnsembleConfig, average_checkpoints, disagreement,
+    expected_calibration_error,
+};
 use burn_tricks::prelude::*;
 use burn_tricks_examples::{
     data::{Samples, Source},

@@ -17,7 +17,8 @@ use burn::train::{
     ClassificationOutput, InferenceStep, Learner, SupervisedTraining, TrainOutput, TrainStep,
 };
 use burn_tricks::prelude::*;
-use burn_tricks::stop::Any;
+use burn_tricks::schedule::Patience;
+use burn_tricks::stop::{Any, TimeLimitConfig};
 use burn_tricks::train::{
     EpochClock, EpochLoaderConfig, GradNorm, SampleLossMetric, SharedPlateau, UpdateRatio,
 };

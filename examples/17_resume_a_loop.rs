@@ -11,6 +11,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
 use burn_tricks::prelude::*;
+use burn_tricks::stop::StopReason;
 use burn_tricks_examples::{
     data::{Samples, Source},
     mlp::{HiddenNorm, Mlp, MlpConfig},

@@ -5,6 +5,8 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
 use burn::tensor::activation::softmax;
+use burn_tricks::ConfigError;
+use burn_tricks::average::{EmaSet, EmaWarmup};
 use burn_tricks::prelude::*;
 use burn_tricks_examples::data::{Samples, Source, Split};
 use burn_tricks_examples::mlp::{Mlp, MlpConfig};

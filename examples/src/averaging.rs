@@ -1,6 +1,8 @@
 //! What the recipes predict with: the weights as they are, or averages of them.
 
 use crate::mlp::Mlp;
+use burn_tricks::ConfigError;
+use burn_tricks::average::{CombineError, Ema, SnapshotEnsemble, SnapshotEnsembleConfig, Swa};
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::Run;
 

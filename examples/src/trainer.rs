@@ -10,6 +10,8 @@ use burn::module::Module;
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
+use burn_tricks::ConfigError;
+use burn_tricks::average::{Ensemble, GreedySoupConfig};
 use burn_tricks::compare::RunResult;
 use burn_tricks::grad::{ClipGradNorm, NormalizeGrad};
 use burn_tricks::nn::{MaxNorm, MaxNormConfig, WeightNormConfig};

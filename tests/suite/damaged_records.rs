@@ -15,7 +15,7 @@ use burn_tricks::average::{EmaSet, LawaConfig, SwaConfig};
 use burn_tricks::nn::{InputScaler, ScalerConfig};
 use burn_tricks::optim::ModuleOptimizerExt as _;
 use burn_tricks::prelude::*;
-use burn_tricks::stop::{Any, StopCriterion};
+use burn_tricks::stop::{Any, CheckLimitConfig, StopCriterion};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 

@@ -11,7 +11,7 @@ use burn::nn::{
     PRelu, PReluConfig,
 };
 use burn::tensor::{Device, Tensor};
-use burn_tricks::nn::{Biases, InitError, LayerScale, Others};
+use burn_tricks::nn::{Biases, InitError, LayerScale, LayerScaleConfig, Others, WeightInit};
 use burn_tricks::prelude::*;
 
 /// A network with every kind of parameter that is not to be drawn.

@@ -7,12 +7,19 @@ use burn::optim::{GradientsParams, Optimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
 use burn_tricks::ConfigError;
+use burn_tricks::MinDelta;
+use burn_tricks::average::{Ema, EmaWarmup, LawaConfig};
+use burn_tricks::grad::NormScope;
+use burn_tricks::nn::{TiedWeights, UnitNormConfig};
 use burn_tricks::optim::{
     AdaGradConfig, AdamConfig, AdamWConfig, MomentumMemory, RmsPropConfig, SgdConfig,
     WeightDecayMode,
 };
 use burn_tricks::prelude::*;
-use burn_tricks::stop::{All, Any, StopCriterion};
+use burn_tricks::stop::{
+    All, Any, CheckLimitConfig, NoiseAwareConfig, NonFiniteMetric, StopCriterion, TimeLimitConfig,
+};
+use burn_tricks::train::{GradNorm, UpdateRatio};
 use burn_tricks_testkit::{
     AverageLaws, CriterionLaws, Decision, OptimizerLaws, ScheduleLaws, TrickLaws, Weights,
 };

@@ -13,7 +13,7 @@ use burn::train::{
     InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
 };
 use burn_tricks::prelude::*;
-use burn_tricks::stop::EarlyStopping;
+use burn_tricks::stop::{EarlyStopping, StopReason};
 use std::sync::Arc;
 
 /// Its weight is the number of epochs trained, its validation loss `(weight − 3)²`, and the batch norm

@@ -13,6 +13,8 @@ use burn::train::{
     ExecutionStrategy, InferenceStep, Learner, MultiDeviceOptim, RegressionOutput,
     SupervisedTraining, TrainOutput, TrainStep, TrainingStrategy,
 };
+use burn_tricks::average::Ema;
+use burn_tricks::grad::ClipGradNorm;
 use burn_tricks::optim;
 use burn_tricks::prelude::*;
 use burn_tricks::train::{EpochClock, EpochLoaderConfig, Outcome, Tricked};

@@ -8,7 +8,7 @@ use burn::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedul
 use burn::module::{ParamGroup, ParamId};
 use burn_tricks::ConfigError;
 use burn_tricks::prelude::*;
-use burn_tricks::schedule::SkipCount;
+use burn_tricks::schedule::{BaseRate, Patience, SkipCount};
 
 /// What `init()` of a configuration of Burn's gives.
 fn linear() -> ModuleLrScheduler {

@@ -13,9 +13,12 @@ use burn::train::metric::{AccuracyMetric, LossMetric};
 use burn::train::{
     InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
 };
+use burn_tricks::MinDelta;
+use burn_tricks::average::Ema;
+use burn_tricks::grad::ClipGradNorm;
 use burn_tricks::prelude::*;
-use burn_tricks::schedule::ReduceOnPlateau;
-use burn_tricks::stop::{Any, EarlyStopping, StopCriterion};
+use burn_tricks::schedule::{Patience, ReduceOnPlateau};
+use burn_tricks::stop::{Any, CheckLimitConfig, EarlyStopping, StopCriterion, StopReason};
 use burn_tricks::train::{
     EpochClock, Outcome, Session, SessionError, SessionResult, SharedPlateau, StopHandle, Trick,
     Tricked,

@@ -21,10 +21,11 @@ use burn::train::{
     InferenceStep, Interrupter, Learner, LearnerSummary, RegressionOutput, TrainOutput, TrainStep,
     TrainingError,
 };
+use burn_tricks::average::EmaWarmup;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::ReduceOnPlateau;
-use burn_tricks::stop::Any;
-use burn_tricks::train::{Outcome, SessionError, SessionResult, StateError};
+use burn_tricks::stop::{Any, StopReason, TimeLimitConfig};
+use burn_tricks::train::{GradNorm, Outcome, SessionError, SessionResult, StateError, UpdateRatio};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};

@@ -15,8 +15,9 @@ use burn::train::metric::{
     IterationSpeedMetric, LearningRateMetric, LossInput, LossMetric, Metric, Numeric,
 };
 use burn::train::{Learner, SupervisedTraining};
+use burn_tricks::average::Ema;
 use burn_tricks::prelude::*;
-use burn_tricks::schedule::ReduceOnPlateau;
+use burn_tricks::schedule::{Patience, ReduceOnPlateau};
 use burn_tricks::train::{
     EpochClock, EpochLoader, EpochLoaderConfig, LaunchError, SampleLossMetric, SessionError,
     SessionResult, SharedPlateau, Tricked,

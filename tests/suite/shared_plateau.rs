@@ -7,7 +7,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::{ParamGroup, ParamId};
 use burn::train::metric::LossMetric;
 use burn_tricks::prelude::*;
-use burn_tricks::schedule::{Boxed, Cosine, ReduceOnPlateau};
+use burn_tricks::schedule::{Boxed, Cosine, Patience, ReduceOnPlateau};
 use burn_tricks::train::SessionError;
 
 fn halved() -> PlateauConfig {

@@ -11,12 +11,12 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer, RecordState, StateSink};
 use burn::tensor::{DType, Device, Tensor};
 use burn::train::{Learner, TrainStep};
-use burn_tricks::grad::mark_non_finite;
+use burn_tricks::grad::{ClipGradNorm, NonFinite, NormScope, NormalizeGrad, mark_non_finite};
 use burn_tricks::kernels::scale::scale_or_nan_twin;
 use burn_tricks::kernels::{TensorList, scale_or_nan};
 use burn_tricks::optim::{
-    AdaGradConfig, AdamConfig, AdamWConfig, MomentumMemory, RmsPropConfig, SgdConfig,
-    WeightDecayRule,
+    AdaGradConfig, AdamConfig, AdamWConfig, Epsilon, Memory, MomentumMemory, RmsPropConfig,
+    SgdConfig, WeightDecayMode, WeightDecayRule,
 };
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{LinearRampConfig, SkipCount};

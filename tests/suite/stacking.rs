@@ -6,6 +6,7 @@ use crate::oracle::assert_close;
 use burn::module::Module;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
+use burn_tricks::grad::{ClipGradNorm, NormScope};
 use burn_tricks::prelude::*;
 
 fn run(device: &Device, transform: impl Fn(&Pair, GradientsParams) -> GradientsParams) -> Vec<f64> {

@@ -7,7 +7,9 @@ use burn::tensor::Device;
 use burn::train::metric::LossMetric;
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{
-    All, Any, CheckLimit, Counting, Decision, MinDelta, StopCriterion, TimeLimit,
+    All, Any, CheckLimit, CheckLimitConfig, Counting, Decision, MinDelta, NoiseAwareConfig,
+    NonFiniteMetric, Observation, RollBackConfig, StopCriterion, StopReason, TimeLimit,
+    TimeLimitConfig,
 };
 use burn_tricks::train::{SessionError, SessionResult};
 

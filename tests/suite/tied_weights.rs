@@ -12,10 +12,14 @@ use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Distribution, Tensor, activation::tanh};
 use burn::train::metric::{Metric as _, MetricMetadata, Numeric as _};
 use burn::train::{InferenceStep, Learner, RegressionOutput, TrainOutput, TrainStep};
-use burn_tricks::average::Predict;
-use burn_tricks::nn::{InitError, Penalty, TiedWeights, WeightNorm};
+use burn_tricks::Snapshot;
+use burn_tricks::average::{Ema, Predict, SnapshotEnsembleConfig};
+use burn_tricks::grad::ClipGradNorm;
+use burn_tricks::nn::{
+    InitError, LsuvConfig, Penalty, SpectralNormConfig, TiedWeights, WeightInit, WeightNorm,
+};
 use burn_tricks::prelude::*;
-use burn_tricks::train::{EpochClock, Trick};
+use burn_tricks::train::{EpochClock, Trick, UpdateRatio};
 
 /// One layer, used twice.
 #[derive(Module, Debug)]

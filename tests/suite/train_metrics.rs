@@ -9,6 +9,7 @@ use burn::train::logger::{FileMetricLogger, MetricLogger as _};
 use burn::train::metric::NumericEntry;
 use burn::train::metric::store::Split;
 use burn::train::{Learner, TrainStep};
+use burn_tricks::grad::ClipGradNorm;
 use burn_tricks::prelude::*;
 use burn_tricks::train::{EpochClock, GradNorm, Trick, UpdateRatio};
 use std::path::Path;

@@ -15,8 +15,11 @@ use burn::train::{
     InferenceStep, Learner, LearnerModel, RegressionOutput, SupervisedTraining, TrainOutput,
     TrainStep,
 };
+use burn_tricks::average::{Ema, EmaSet, LawaConfig};
+use burn_tricks::grad::ClipGradNorm;
 use burn_tricks::optim;
 use burn_tricks::prelude::*;
+use burn_tricks::schedule::ExponentialDecay;
 use burn_tricks::train::{
     EpochClock, EpochLoaderConfig, GradNorm, StateError, Trick, Tricked, UpdateRatio,
 };

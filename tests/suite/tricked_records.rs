@@ -16,6 +16,8 @@ use burn::train::{
     EarlyStoppingStrategy, EvaluatorBuilder, InferenceStep, Learner, LearningResult, TrainOutput,
     TrainStep,
 };
+use burn_tricks::average::{Ema, EmaSet, EmaWarmup, LawaConfig};
+use burn_tricks::grad::ClipGradNorm;
 use burn_tricks::prelude::*;
 use burn_tricks::train::{EpochClock, Tricked};
 use std::path::Path;

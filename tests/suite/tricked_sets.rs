@@ -7,8 +7,10 @@ use burn::module::Module as _;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::Device;
 use burn::train::{Learner, TrainStep};
+use burn_tricks::average::{EmaSet, LawaConfig};
 use burn_tricks::nn::WeightNormConfig;
 use burn_tricks::prelude::*;
+use burn_tricks::train::GradNorm;
 
 fn net() -> Net {
     Net::seeded(1, &Device::flex().autodiff())

@@ -17,19 +17,9 @@
 
 // The names that the pages link to.
 #[cfg(all(doc, feature = "train"))]
-use crate::train::{Session, SessionExt, SessionResult, TrickedExt};
+use crate::train::*;
 #[cfg(doc)]
-use crate::{
-    Config,
-    average::{Ema, EmaConfig, RecalibrationConfig, expected_calibration_error},
-    nn::SpatialDropoutConfig,
-    optim::{AdaGradConfig, AdamWConfig, RmsPropConfig, SgdConfig},
-    prelude::*,
-    schedule::{Curve, Cycles, LrSchedulerExt},
-    stop::StopCriterion,
-};
-#[cfg(doc)]
-use crate::{grad::GradientsExt, nn::McDropoutConfig, optim::ModuleOptimizerExt};
+use crate::{average::*, checkpoint::*, grad::*, nn::*, optim::*, schedule::*, stop::*, *};
 
 #[doc = include_str!("guide/first_run.md")]
 pub mod first_run {}

@@ -20,45 +20,53 @@ pub use burn_tricks_core::{
     batch_statistics, force_init,
 };
 
-/// What a training loop needs: our traits, unnamed, and our types, none of which has a name of Burn's.
+/// Thirty names for a training loop and the `Learner`: `use burn_tricks::prelude::*;` beside
+/// `use burn::prelude::*;`.
+///
+/// | for | names |
+/// | --- | --- |
+/// | the first weights and the inputs | [`seeded`], [`force_init`], [`InitWeightsConfig`], [`ScalerConfig`] |
+/// | layers and weights | [`DropPathConfig`], [`WeightNormConfig`], [`MaxNormConfig`], [`PenaltyConfig`] |
+/// | gradients | [`ClipGradNormConfig`], [`NormalizeGradConfig`], [`StepGuard`] |
+/// | the optimizer | [`NormalizedGradientConfig`] |
+/// | the learning rate | [`WarmupConfig`], [`CosineConfig`], [`OneCycleConfig`], [`ExponentialDecayConfig`], [`PlateauConfig`], [`Run`] |
+/// | averages and ensembles | [`EmaConfig`], [`SwaConfig`], [`RecalibrationConfig`], [`EnsembleConfig`] |
+/// | stopping and saving | [`EarlyStoppingConfig`], [`BestWeights`], [`Goal`], [`Checkpoints`] |
+/// | the `Learner` (feature `train`) | `EpochLoaderConfig`, `EpochClock`, `SharedPlateau`, `Trick` |
+///
+/// The traits whose methods these types and Burn's optimizers and schedules have come along unnamed:
+/// `GradientsExt`, `GradientTransform`, `ModuleOptimizerExt`, `LrSchedulerExt`, `ModuleLrSchedulerExt`,
+/// `Curve`, `Cycles`, `StopCriterion`, `Forward`, `Predict`, and with the feature `train` `SessionExt`,
+/// `SupervisedTrainingExt` and `TrickedExt`. So does Burn's `LrScheduler`, for the `step` of a schedule.
+///
+/// Everything else is at its crate: `burn_tricks::average::LawaConfig`. No name here is one that Burn
+/// exports; our drop-ins for Burn's optimizers have Burn's names (`burn_tricks::optim::AdamWConfig`), and are
+/// therefore not here.
 pub mod prelude {
+    pub use burn::lr_scheduler::LrScheduler as _;
     pub use burn_tricks_average::{
-        Combine, CombineError, Ema, EmaConfig, EmaSet, EmaWarmup, Ensemble, EnsembleConfig,
-        GreedySoupConfig, Lawa, LawaConfig, Predict, RecalibrationConfig, SnapshotEnsemble,
-        SnapshotEnsembleConfig, Swa, SwaConfig, average_checkpoints, uniform_soup,
+        EmaConfig, EnsembleConfig, Predict as _, RecalibrationConfig, SwaConfig,
     };
-    pub use burn_tricks_checkpoint::{CheckpointError, Checkpoints};
-    pub use burn_tricks_core::{Buffers, ConfigError, Goal, MinDelta, Snapshot, force_init};
+    pub use burn_tricks_checkpoint::Checkpoints;
+    pub use burn_tricks_core::{Goal, Run, force_init};
     pub use burn_tricks_grad::{
-        ClipGradNorm, ClipGradNormConfig, ClipMode, GradientsExt as _, NonFinite, NormKind,
-        NormScope, NormalizeGrad, NormalizeGradConfig, StepGuard,
+        ClipGradNormConfig, GradientTransform as _, GradientsExt as _, NormalizeGradConfig,
+        StepGuard,
     };
     pub use burn_tricks_nn::{
-        DropPathConfig, Forward as _, InceptionBlockConfig, InitWeightsConfig, InputScaler,
-        LayerScaleConfig, LsuvConfig, MaxNormConfig, PenaltyConfig, ResNetConfig, ResidualConfig,
-        ScaleBy, ScalerConfig, SpectralNormConfig, TiedWeights, UnfittedScaler, UnitNormConfig,
-        WeightInit, WeightNormConfig, WeightStandardizationConfig, seeded,
+        DropPathConfig, Forward as _, InitWeightsConfig, MaxNormConfig, PenaltyConfig,
+        ScalerConfig, WeightNormConfig, seeded,
     };
-    pub use burn_tricks_optim::{
-        Epsilon, Memory, ModuleOptimizerExt as _, MomentumForm, NormalizedGradient,
-        NormalizedGradientConfig, WeightDecayMode, WeightDecayScope,
-    };
+    pub use burn_tricks_optim::{ModuleOptimizerExt as _, NormalizedGradientConfig};
     pub use burn_tricks_schedule::{
-        Anneal, BaseRate, CosineConfig, CosineRestartsConfig, Curve as _, Cycles as _,
-        CyclicConfig, CyclicMode, ExponentialDecay, ExponentialDecayConfig, InverseSqrtConfig,
-        LrDecayShape, LrDecayUnit, LrSchedulerExt as _, ModuleLrSchedulerExt as _, MultiStepConfig,
-        OneCycleConfig, Patience, Peak, PlateauConfig, PolynomialConfig, Run, Sequence,
-        WarmupConfig, WarmupMode, WarmupStableDecayConfig, WarmupStart,
+        CosineConfig, Curve as _, Cycles as _, ExponentialDecayConfig, LrSchedulerExt as _,
+        ModuleLrSchedulerExt as _, OneCycleConfig, PlateauConfig, WarmupConfig,
     };
-    pub use burn_tricks_stop::{
-        BestWeights, CheckLimitConfig, Decision, EarlyStopping, EarlyStoppingConfig,
-        NoiseAwareConfig, NonFiniteMetric, Observation, RollBack, RollBackConfig,
-        StopCriterion as _, StopReason, TimeLimitConfig,
-    };
+    pub use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, StopCriterion as _};
     #[cfg(feature = "train")]
     pub use burn_tricks_train::{
-        EpochClock, EpochLoaderConfig, GradNorm, Outcome, SampleLossMetric, SessionExt as _,
-        SharedPlateau, SupervisedTrainingExt as _, Trick, Tricked, TrickedExt as _, UpdateRatio,
+        EpochClock, EpochLoaderConfig, SessionExt as _, SharedPlateau, SupervisedTrainingExt as _,
+        Trick, TrickedExt as _,
     };
 }
 
