@@ -47,6 +47,7 @@ mod optimizer_moments;
 mod optimizer_state;
 mod oracle;
 mod penalties;
+mod prelude;
 mod recalibration;
 mod recalibration_layers;
 mod residual;
