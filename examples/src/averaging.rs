@@ -2,9 +2,12 @@
 
 use crate::mlp::Mlp;
 use burn_tricks::ConfigError;
-use burn_tricks::average::{CombineError, Ema, SnapshotEnsemble, SnapshotEnsembleConfig, Swa};
+use burn_tricks::average::{
+    Average, AverageRule, CombineError, SnapshotEnsemble, SnapshotEnsembleConfig,
+};
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::Run;
+use std::sync::Arc;
 
 /// Which average of weights a recipe predicts with.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,51 +22,46 @@ pub enum Averaging {
     Snapshots(usize),
 }
 
-/// An average in the making.
-#[derive(Debug)]
-pub enum Average {
-    /// None.
-    None,
-    /// An exponential moving average.
-    Ema(Box<Ema<Mlp>>),
-    /// A mean along the end of the run.
-    Swa(Box<Swa<Mlp>>),
-    /// Members of an ensemble.
-    Snapshots(Box<SnapshotEnsemble<Mlp>>),
+/// What is in the making for a model: an average of its weights, members of an ensemble, or neither.
+#[derive(Debug, Default)]
+pub struct Averages {
+    weights: Option<Average<Mlp, Arc<dyn AverageRule>>>,
+    members: Option<SnapshotEnsemble<Mlp>>,
 }
 
 impl Averaging {
-    /// The average of `model`, before its first step.
+    /// The averages of `model`, before its first step.
     ///
     /// # Errors
     ///
     /// If a setting means nothing.
-    pub fn init(self, model: &Mlp, run: &Run) -> Result<Average, ConfigError> {
-        Ok(match self {
-            Self::None => Average::None,
-            Self::Ema(decay) => Average::Ema(Box::new(EmaConfig::new(decay).init(model)?)),
+    pub fn init(self, model: &Mlp, run: &Run) -> Result<Averages, ConfigError> {
+        let mut averages = Averages::default();
+        let rule: Arc<dyn AverageRule> = match self {
+            Self::None => return Ok(averages),
+            Self::Ema(decay) => Arc::new(EmaConfig::new(decay)),
             Self::Swa(start) => {
                 let swa = SwaConfig::new(run.steps_per_epoch());
-                let swa = swa.with_start_after(run.fraction(start)?);
-                Average::Swa(Box::new(swa.init(model)?))
+                Arc::new(swa.with_start_after(run.fraction(start)?))
             }
             Self::Snapshots(last) => {
-                let snapshots = SnapshotEnsembleConfig::new(last).init(model)?;
-                Average::Snapshots(Box::new(snapshots))
+                averages.members = Some(SnapshotEnsembleConfig::new(last).init(model)?);
+                return Ok(averages);
             }
-        })
+        };
+        averages.weights = Some(Average::init(rule, model)?);
+        Ok(averages)
     }
 }
 
-impl Average {
+impl Averages {
     /// Takes the weights after a step; `is_trough` says whether the learning rate was the lowest of a cycle.
     pub fn update(&mut self, model: &Mlp, is_trough: bool) {
-        match self {
-            Self::None => {}
-            Self::Ema(ema) => ema.update(model),
-            Self::Swa(swa) => swa.update(model),
-            Self::Snapshots(snapshots) if is_trough => snapshots.collect(model),
-            Self::Snapshots(_) => {}
+        if let Some(average) = &mut self.weights {
+            average.update(model);
+        }
+        if let Some(members) = self.members.as_mut().filter(|_| is_trough) {
+            members.collect(model);
         }
     }
 
@@ -74,15 +72,16 @@ impl Average {
     /// None that these models could cause.
     pub fn models(&self, model: &Mlp) -> Result<Vec<Mlp>, CombineError> {
         use burn::module::Module as _;
-        Ok(match self {
-            Self::None => vec![model.valid()],
-            Self::Ema(ema) => vec![ema.model()],
-            Self::Swa(swa) => vec![swa.model()],
+        if let Some(average) = &self.weights {
+            return Ok(vec![average.model()]);
+        }
+        match &self.members {
+            Some(members) if !members.is_empty() => {
+                let ensemble = members.clone().into_ensemble(&EnsembleConfig::new())?;
+                Ok(ensemble.into_members())
+            }
             // Until the first cycle ends there is nothing but the model.
-            Self::Snapshots(snapshots) if snapshots.is_empty() => vec![model.valid()],
-            Self::Snapshots(snapshots) => (snapshots.as_ref().clone())
-                .into_ensemble(&EnsembleConfig::new())?
-                .into_members(),
-        })
+            _ => Ok(vec![model.valid()]),
+        }
     }
 }

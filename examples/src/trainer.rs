@@ -1,6 +1,6 @@
 //! Trains one recipe from one seed, by hand: all that `compare` measures happens here.
 
-use crate::averaging::Average;
+use crate::averaging::Averages;
 use crate::data::{Samples, Source};
 use crate::mlp::{Mlp, MlpConfig};
 use crate::rates::Schedule;
@@ -103,7 +103,7 @@ pub fn run(
 struct Member {
     model: Mlp,
     optim: ModuleOptimizer,
-    average: Average,
+    averages: Averages,
     /// Of the order of its batches.
     seed: u64,
 }
@@ -156,7 +156,7 @@ impl Trainer {
             };
             Ok(Member {
                 optim: (setup.optimizer)()?,
-                average: setup.averaging.init(&model, &run)?,
+                averages: setup.averaging.init(&model, &run)?,
                 seed: first_seed.wrapping_add(at),
                 model,
             })
@@ -210,7 +210,7 @@ impl Trainer {
                     member.model = max_norm.apply(member.model.clone());
                 }
                 let is_trough = self.schedule.is_trough(self.steps as u64);
-                member.average.update(&member.model, is_trough);
+                member.averages.update(&member.model, is_trough);
                 self.steps += 1;
             }
         }
@@ -226,7 +226,7 @@ impl Trainer {
                 // A copy of its own: clones share running statistics.
                 model: first.model.valid().train(),
                 optim: first.optim.clone(),
-                average: Average::None,
+                averages: Averages::default(),
                 seed: first.seed.wrapping_add(self.members.len() as u64),
             };
             self.members.push(part);
@@ -238,7 +238,7 @@ impl Trainer {
     fn predictor(&self, valid: &Samples) -> Result<Ensemble<Mlp>, Box<dyn Error>> {
         let mut models = Vec::new();
         for member in &self.members {
-            models.extend(member.average.models(&member.model)?);
+            models.extend(member.averages.models(&member.model)?);
         }
         if self.setup.soup > 1 {
             let device = self.device.clone().without_autodiff();

@@ -74,7 +74,7 @@
 //! # Order
 //!
 //! After the optimizer's step, once per step. Validate, stop and keep the best with
-//! [`model`](Ema::model), train with the model itself. Running statistics of batch norm are averaged too
+//! [`model`](crate::Average::model), train with the model itself. Running statistics of batch norm are averaged too
 //! unless [`Buffers::Copy`] is asked for; where they matter, [`recalibrate`](crate::recalibration) them.
 //! State that follows from the weights ([`Derived`](crate::Derived), as the vectors of spectral norm) is
 //! calculated anew from the averaged weights when the model is handed out.
@@ -144,11 +144,11 @@
 //!   <https://arxiv.org/abs/2312.02696>
 //! - PyTorch, `torch.optim.swa_utils.AveragedModel`; timm, `ModelEmaV3`; diffusers, `EMAModel`
 
-use crate::recorded::Kind;
-use crate::running::{Live, Running, Sampling};
-use burn::module::{Module, ModuleDisplay};
-use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{Buffers, Config, ConfigError, Mismatch, Run};
+use crate::average::Average;
+use crate::average_record::RecordKind;
+use crate::average_rule::{AverageRule, Sampling, Update};
+use burn::module::Module;
+use burn_tricks_core::{Buffers, Config, ConfigError, Run};
 use serde::{Deserialize, Serialize};
 
 /// How small the decay is at first, so that the weights at the start are soon forgotten. `n` counts
@@ -246,16 +246,17 @@ impl EmaConfig {
     /// If the decay is not in `[0, 1)`, `update_every` is 0, or a number of the warm-up not finite and
     /// positive.
     pub fn init<M: Module>(&self, model: &M) -> Result<Ema<M>, ConfigError> {
-        ConfigError::decay_rate("decay", self.decay)?;
-        self.sampling().validated()?;
-        if let EmaWarmup::Timm { gamma, power } = self.warmup {
-            ConfigError::positive("gamma", gamma)?;
-            ConfigError::positive("power", power)?;
-        }
-        Ok(Ema {
-            config: self.clone(),
-            average: Running::new(model),
-        })
+        Average::init(self.clone(), model)
+    }
+}
+
+impl AverageRule for EmaConfig {
+    fn kind(&self) -> RecordKind {
+        RecordKind::EMA
+    }
+
+    fn keep(&self, update: &Update, _memory: &mut [f64]) -> f64 {
+        self.warmup.decay(self.decay, update.number)
     }
 
     fn sampling(&self) -> Sampling {
@@ -264,119 +265,31 @@ impl EmaConfig {
             every: self.update_every,
         }
     }
+
+    fn buffers(&self) -> Buffers {
+        self.buffers
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::decay_rate("decay", self.decay)?;
+        if let EmaWarmup::Timm { gamma, power } = self.warmup {
+            ConfigError::positive("gamma", gamma)?;
+            ConfigError::positive("power", power)?;
+        }
+        Ok(())
+    }
 }
 
 /// The moving average. Made by [`EmaConfig::init`].
-#[derive(Debug, Clone)]
-pub struct Ema<M: Module> {
-    config: EmaConfig,
-    average: Running<M>,
-}
+///
+/// Before `start_after` its model is the live weights, and so it is until the first update if the first decay
+/// is 0.
+pub type Ema<M> = Average<M, EmaConfig>;
 
 impl<M: Module> Ema<M> {
-    /// The configuration that it was made with.
-    pub fn config(&self) -> &EmaConfig {
-        &self.config
-    }
-
-    /// Takes the weights after an optimizer step.
-    ///
-    /// # Panics
-    ///
-    /// If `model` has another architecture than the one that the average was made for.
-    pub fn update(&mut self, model: &M) {
-        self.update_from(&mut Live::new(model));
-    }
-
-    /// [`update`](Self::update) with a model that other averages look at too.
-    pub(crate) fn update_from(&mut self, live: &mut Live<'_, M>) {
-        let EmaConfig {
-            decay,
-            warmup,
-            buffers,
-            ..
-        } = self.config;
-        let share = |n| warmup.decay(decay, n);
-        self.average
-            .update(live, self.config.sampling(), buffers, share)
-            .unwrap_or_else(|mismatch| panic!("{mismatch}"));
-    }
-
-    /// Begins anew with the weights of `model`, as [`EmaConfig::init`] would: what was averaged, and the
-    /// steps counted, are forgotten.
-    pub fn restart(&mut self, model: &M) {
-        self.average = Running::new(model);
-    }
-
-    /// The averaged model, to predict with: no gradients, dropout off.
-    ///
-    /// During the first `start_after` steps these are the weights of the last `update`. Then the
-    /// average begins with them, or, if its first decay is 0, with those of its first update.
-    ///
-    /// To train on, [`restore_into`](Self::restore_into) a live model: `model().train()` has lost a
-    /// gradient-checkpointing strategy of the device, and Burn panics where it meets one.
-    pub fn model(&self) -> M {
-        self.average.model()
-    }
-
-    /// `model` with the average, to train on. Its devices, element types, gradient requirements, training
-    /// flags and parameter ids stay; `model` itself and its clones keep their values.
-    ///
-    /// # Errors
-    ///
-    /// If the two differ in a path, a kind or a shape: the first such place.
-    pub fn restore_into(&self, model: &M) -> Result<M, Mismatch> {
-        self.average.restore_into(model)
-    }
-
-    /// Whether there has been an update, at step `start_after + update_every`. Before that the model
-    /// is no average.
-    pub fn has_started(&self) -> bool {
-        self.average.updates() > 0
-    }
-
-    /// Optimizer steps seen.
-    pub fn steps(&self) -> u64 {
-        self.average.steps()
-    }
-
-    /// Of those, the ones that changed the average.
-    pub fn updates(&self) -> u64 {
-        self.average.updates()
-    }
-
-    pub(crate) fn average(&self) -> &Running<M> {
-        &self.average
-    }
-
-    /// To load a record into, and the shares of the old average that updates keep.
-    pub(crate) fn average_mut(&mut self) -> (&mut Running<M>, impl Fn(u64) -> f64 + use<M>) {
-        let EmaConfig { decay, warmup, .. } = self.config;
-        (&mut self.average, move |n| warmup.decay(decay, n))
-    }
-
     /// The share of the old average that the next update keeps.
     pub fn next_decay(&self) -> f64 {
-        self.config
-            .warmup
-            .decay(self.config.decay, self.average.updates())
-    }
-}
-
-impl<M: Module + ModuleDisplay> Ema<M> {
-    /// What to save with a checkpoint: the average and where it stands.
-    pub fn to_record(&self) -> ModuleRecord {
-        Running::to_record(Kind::Ema, [&self.average].into_iter())
-    }
-
-    /// Goes on where the recorded average was.
-    ///
-    /// # Errors
-    ///
-    /// Burn's, if the record is not that of an EMA of such a model.
-    pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
-        let like = self.average.like();
-        Running::load_record(Kind::Ema, [self.average_mut()].into_iter(), &like, record)?;
-        Ok(self)
+        let EmaConfig { decay, warmup, .. } = *self.config();
+        warmup.decay(decay, self.updates())
     }
 }

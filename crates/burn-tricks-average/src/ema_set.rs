@@ -43,9 +43,9 @@
 //! - Karras et al., *Analyzing and improving the training dynamics of diffusion models*, 2024,
 //!   <https://arxiv.org/abs/2312.02696>, on how much the best decay depends on everything else
 
+use crate::average::Live;
+use crate::average_record::{Members, RecordKind, read_members, record_members};
 use crate::ema::{Ema, EmaConfig};
-use crate::recorded::Kind;
-use crate::running::{Live, Running};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
 use burn_tricks_core::ConfigError;
@@ -80,15 +80,15 @@ impl<M: Module> EmaSet<M> {
     ///
     /// # Panics
     ///
-    /// As [`Ema::update`].
+    /// As [`Ema::update`](crate::Average::update).
     pub fn update(&mut self, model: &M) {
         let mut live = Live::new(model);
         for ema in &mut self.emas {
-            ema.update_from(&mut live);
+            ema.update_from(&mut live, 1.0);
         }
     }
 
-    /// Begins anew with the weights of `model`, as [`Ema::restart`].
+    /// Begins anew with the weights of `model`, as [`Ema::restart`](crate::Average::restart).
     pub fn restart(&mut self, model: &M) {
         for ema in &mut self.emas {
             ema.restart(model);
@@ -109,21 +109,34 @@ impl<M: Module> EmaSet<M> {
 impl<M: Module + ModuleDisplay> EmaSet<M> {
     /// What to save with a checkpoint: the averages and where they stand, in one record.
     pub fn to_record(&self) -> ModuleRecord {
-        Running::to_record(Kind::EmaSet, self.emas.iter().map(Ema::average))
+        let members = self.emas.iter().map(|ema| ema.newest().held_model());
+        let counters: Vec<u64> = self.emas.iter().flat_map(Ema::counters).collect();
+        record_members(RecordKind::EMA_SET, members.collect(), &counters)
     }
 
-    /// Goes on where the recorded averages were.
+    /// Resumes the recorded averages.
     ///
     /// # Errors
     ///
     /// Burn's, if the record is not that of as many averages of such a model.
     pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
-        let Some(like) = self.emas.first().map(|ema| ema.average().like()) else {
+        let Some(first) = self.emas.first() else {
             let text = "a set without averages has no record".to_owned();
             return Err(RecordError::Validation(text));
         };
-        let averages = self.emas.iter_mut().map(Ema::average_mut);
-        Running::load_record(Kind::EmaSet, averages, &like, record)?;
+        let (expected, each) = (self.emas.len(), first.counters().len());
+        let Members { members, counters } =
+            read_members(RecordKind::EMA_SET, first.newest(), each * expected, record)?;
+        if members.len() != expected {
+            return Err(RecordError::Validation(format!(
+                "the record holds {} averages, expected {expected}",
+                members.len(),
+            )));
+        }
+        let recorded = members.into_iter().zip(counters.chunks(each));
+        for (ema, (member, counters)) in self.emas.iter_mut().zip(recorded) {
+            ema.resume(vec![member], counters);
+        }
         Ok(self)
     }
 }

@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
+pub mod average;
+mod average_record;
+pub mod average_rule;
 pub mod checkpoint_files;
 mod combine_error;
 pub mod ema;
@@ -8,11 +11,12 @@ pub mod ema_set;
 pub mod ensemble;
 pub mod lawa;
 pub mod recalibration;
-mod recorded;
-mod running;
 pub mod soup;
 pub mod swa;
 
+pub use average::Average;
+pub use average_record::RecordKind;
+pub use average_rule::{AverageRule, Sampling, Update};
 pub use burn_tricks_core::{BatchVariance, Buffers, ConfigError, Derived, Mismatch};
 pub use checkpoint_files::average_checkpoints;
 pub use combine_error::CombineError;

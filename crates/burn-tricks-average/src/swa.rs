@@ -60,11 +60,11 @@
 //!   <https://arxiv.org/abs/1803.05407>
 //! - PyTorch, `torch.optim.swa_utils`
 
-use crate::recorded::Kind;
-use crate::running::{Live, Running, Sampling};
-use burn::module::{Module, ModuleDisplay};
-use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{Buffers, Config, ConfigError, Mismatch};
+use crate::average::Average;
+use crate::average_record::RecordKind;
+use crate::average_rule::{AverageRule, Sampling, Update};
+use burn::module::Module;
+use burn_tricks_core::{Buffers, Config, ConfigError};
 
 /// Configuration of [`Swa`].
 #[derive(Config, Debug, PartialEq)]
@@ -87,11 +87,19 @@ impl SwaConfig {
     ///
     /// If `update_every` is 0.
     pub fn init<M: Module>(&self, model: &M) -> Result<Swa<M>, ConfigError> {
-        self.sampling().validated()?;
-        Ok(Swa {
-            config: self.clone(),
-            average: Running::new(model),
-        })
+        Average::init(self.clone(), model)
+    }
+}
+
+impl AverageRule for SwaConfig {
+    fn kind(&self) -> RecordKind {
+        RecordKind::SWA
+    }
+
+    /// The share of the mean of n samples in the mean of n + 1.
+    fn keep(&self, update: &Update, _memory: &mut [f64]) -> f64 {
+        let n = update.number as f64;
+        n / (n + 1.0)
     }
 
     fn sampling(&self) -> Sampling {
@@ -100,98 +108,11 @@ impl SwaConfig {
             every: self.update_every,
         }
     }
-}
 
-/// The share of the mean of n samples in the mean of n + 1.
-fn keep(n: u64) -> f64 {
-    n as f64 / (n as f64 + 1.0)
+    fn buffers(&self) -> Buffers {
+        self.buffers
+    }
 }
 
 /// The mean of sampled weights. Made by [`SwaConfig::init`].
-#[derive(Debug, Clone)]
-pub struct Swa<M: Module> {
-    config: SwaConfig,
-    average: Running<M>,
-}
-
-impl<M: Module> Swa<M> {
-    /// The configuration that it was made with.
-    pub fn config(&self) -> &SwaConfig {
-        &self.config
-    }
-
-    /// Takes the weights after an optimizer step; samples them if it is time.
-    ///
-    /// # Panics
-    ///
-    /// If `model` has another architecture than the one that the average was made for.
-    pub fn update(&mut self, model: &M) {
-        self.average
-            .update(
-                &mut Live::new(model),
-                self.config.sampling(),
-                self.config.buffers,
-                keep,
-            )
-            .unwrap_or_else(|mismatch| panic!("{mismatch}"));
-    }
-
-    /// Begins anew with the weights of `model`, as [`SwaConfig::init`] would: what was averaged, and the
-    /// steps counted, are forgotten.
-    pub fn restart(&mut self, model: &M) {
-        self.average = Running::new(model);
-    }
-
-    /// The mean of the samples, to predict with: no gradients, dropout off. Until the average
-    /// [has started](Self::has_started) these are the weights of the last `update`.
-    ///
-    /// To train on, [`restore_into`](Self::restore_into) a live model: `model().train()` has lost a
-    /// gradient-checkpointing strategy of the device, and Burn panics where it meets one.
-    pub fn model(&self) -> M {
-        self.average.model()
-    }
-
-    /// `model` with the average, to train on. Its devices, element types, gradient requirements, training
-    /// flags and parameter ids stay; `model` itself and its clones keep their values.
-    ///
-    /// # Errors
-    ///
-    /// If the two differ in a path, a kind or a shape: the first such place.
-    pub fn restore_into(&self, model: &M) -> Result<M, Mismatch> {
-        self.average.restore_into(model)
-    }
-
-    /// Whether weights have been sampled.
-    pub fn has_started(&self) -> bool {
-        self.average.updates() > 0
-    }
-
-    /// Optimizer steps seen.
-    pub fn steps(&self) -> u64 {
-        self.average.steps()
-    }
-
-    /// Samples in the mean.
-    pub fn updates(&self) -> u64 {
-        self.average.updates()
-    }
-}
-
-impl<M: Module + ModuleDisplay> Swa<M> {
-    /// What to save with a checkpoint: the mean and where it stands.
-    pub fn to_record(&self) -> ModuleRecord {
-        Running::to_record(Kind::Swa, [&self.average].into_iter())
-    }
-
-    /// Goes on where the recorded average was.
-    ///
-    /// # Errors
-    ///
-    /// Burn's, if the record is not that of an SWA of such a model.
-    pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
-        let like = self.average.like();
-        let average = [(&mut self.average, keep)];
-        Running::load_record(Kind::Swa, average.into_iter(), &like, record)?;
-        Ok(self)
-    }
-}
+pub type Swa<M> = Average<M, SwaConfig>;

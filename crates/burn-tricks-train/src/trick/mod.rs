@@ -9,7 +9,7 @@
 //! | [`StepGuard`] | skips a step that has a gradient that is not finite | | |
 //! | [`TiedWeights`] | | gives all places of a parameter one value | |
 //! | [`MaxNorm`], [`UnitNorm`] | | rescale the weights | |
-//! | [`Ema`], [`Swa`], [`Lawa`] | | updates the average | the average |
+//! | [`Ema`], [`Swa`], [`Lawa`], any [`Average`] | | updates the average | the average |
 //! | [`EmaSet`] | | updates the averages | |
 //! | [`GradNorm`](crate::GradNorm) | measures the gradients | | |
 //! | [`UpdateRatio`](crate::UpdateRatio) | notes the weights | measures how far they moved | |
@@ -117,14 +117,16 @@
 //! [`MaxNorm`]: burn_tricks_nn::MaxNorm
 //! [`TiedWeights`]: burn_tricks_nn::TiedWeights
 //! [`UnitNorm`]: burn_tricks_nn::UnitNorm
+//! [`Average`]: burn_tricks_average::Average
 //! [`Ema`]: burn_tricks_average::Ema
 //! [`EmaSet`]: burn_tricks_average::EmaSet
 //! [`Lawa`]: burn_tricks_average::Lawa
 //! [`Swa`]: burn_tricks_average::Swa
 
+mod averages;
 pub(crate) mod combined;
+mod constraints;
 pub(crate) mod gradient_transforms;
-mod library_tricks;
 pub(crate) mod sight;
 pub mod tricked;
 

@@ -29,14 +29,29 @@ const CHECKSUM: &str = "checksum";
 /// A counter is two numbers of 31 bits: `i32` is the integer that every backend has.
 const HALF: u64 = 1 << 31;
 
-/// Of what a record is. The numbers are part of the format.
+/// Of what a record is: a number, which is part of the format, and a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Ema = 1,
-    Swa = 2,
-    Lawa = 3,
-    SnapshotEnsemble = 4,
-    EmaSet = 5,
+pub struct RecordKind {
+    number: u32,
+    name: &'static str,
+}
+
+impl RecordKind {
+    pub(crate) const EMA: Self = Self::new(1, "Ema");
+    pub(crate) const SWA: Self = Self::new(2, "Swa");
+    pub(crate) const LAWA: Self = Self::new(3, "Lawa");
+    pub(crate) const SNAPSHOT_ENSEMBLE: Self = Self::new(4, "SnapshotEnsemble");
+    pub(crate) const EMA_SET: Self = Self::new(5, "EmaSet");
+
+    /// A kind of your own, with a number from 1000 on: those below are this library's.
+    pub const fn new(number: u32, name: &'static str) -> Self {
+        Self { number, name }
+    }
+
+    /// The name.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
 }
 
 /// What was read.
@@ -46,12 +61,12 @@ pub(crate) struct Members<M> {
 }
 
 pub(crate) fn record_members<M: Module + ModuleDisplay>(
-    kind: Kind,
+    kind: RecordKind,
     members: Vec<M>,
     counters: &[u64],
 ) -> ModuleRecord {
     let device = device_of(members.first());
-    let numbers: Vec<i32> = [kind as u64, members.len() as u64]
+    let numbers: Vec<i32> = [u64::from(kind.number), members.len() as u64]
         .iter()
         .chain(counters)
         .flat_map(|counter| [(counter / HALF % HALF) as i32, (counter % HALF) as i32])
@@ -72,7 +87,7 @@ pub(crate) fn record_members<M: Module + ModuleDisplay>(
 
 /// The members and `count` counters of a record of this kind, the members as snapshots like `like`.
 pub(crate) fn read_members<M: Module + ModuleDisplay>(
-    kind: Kind,
+    kind: RecordKind,
     like: &Snapshot<M>,
     count: usize,
     record: ModuleRecord,
@@ -102,10 +117,10 @@ pub(crate) fn read_members<M: Module + ModuleDisplay>(
     }
     let mut read = (numbers.chunks(2)).map(|half| half[0] as u64 * HALF + half[1] as u64);
     let found = read.next().unwrap_or_default();
-    if found != kind as u64 {
+    if found != u64::from(kind.number) {
         return Err(RecordError::Validation(format!(
-            "the record is of kind {found}, expected {} ({kind:?})",
-            kind as u64
+            "the record is of kind {found}, expected {} ({})",
+            kind.number, kind.name
         )));
     }
     let members = read.next().unwrap_or_default();

@@ -1,85 +1,43 @@
-//! The tricks of this library in Burn's `Learner`.
+//! Averages of weights as tricks.
 
 use super::Trick;
 use super::combined::{TRICKS, load_part};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
-use burn_tricks_average::{Ema, EmaSet, Lawa, Swa};
+use burn_tricks_average::{Average, AverageRule, Ema, EmaSet};
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
-use burn_tricks_nn::{MaxNorm, TiedWeights, UnitNorm};
 
-impl<M: Module> Trick<M> for TiedWeights {
+/// An average of weights, by any rule, is told of each step and recorded as Burn records modules.
+impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for Average<M, R> {
     fn after(&mut self, model: M) -> M {
-        self.apply(model)
+        self.update(&model);
+        model
     }
 
-    fn rebuilt(&self, model: M) -> M {
-        self.apply(model)
+    fn validated(&self, _model: &M) -> Option<M> {
+        Some(self.model())
+    }
+
+    fn restart(&mut self, model: &M) {
+        Average::restart(self, model);
     }
 
     fn describe(&self) -> Vec<String> {
-        vec![format!("{self:?}")]
+        vec![format!("{:?}", self.config())]
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        let name = self.config().kind().name();
+        Some(record_bytes(name, self.to_record()))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let record = record_of(self.config().kind().name(), state)?;
+        *self = self.clone().load_record(record)?;
+        Ok(())
     }
 }
-
-impl<M: Module> Trick<M> for MaxNorm {
-    fn after(&mut self, model: M) -> M {
-        self.apply(model)
-    }
-
-    fn describe(&self) -> Vec<String> {
-        vec![format!("{self:?}")]
-    }
-}
-
-impl<M: Module> Trick<M> for UnitNorm {
-    fn after(&mut self, model: M) -> M {
-        self.apply(model)
-    }
-
-    fn describe(&self) -> Vec<String> {
-        vec![format!("{self:?}")]
-    }
-}
-
-/// An average of weights, told of each step and recorded as Burn records modules.
-macro_rules! average_is_a_trick {
-    ($average:ident) => {
-        impl<M: Module + ModuleDisplay> Trick<M> for $average<M> {
-            fn after(&mut self, model: M) -> M {
-                self.update(&model);
-                model
-            }
-
-            fn validated(&self, _model: &M) -> Option<M> {
-                Some(self.model())
-            }
-
-            fn restart(&mut self, model: &M) {
-                $average::restart(self, model);
-            }
-
-            fn describe(&self) -> Vec<String> {
-                vec![format!("{:?}", self.config())]
-            }
-
-            fn state(&self) -> Option<Vec<u8>> {
-                Some(record_bytes(stringify!($average), self.to_record()))
-            }
-
-            fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-                let record = record_of(stringify!($average), state)?;
-                *self = self.clone().load_record(record)?;
-                Ok(())
-            }
-        }
-    };
-}
-
-average_is_a_trick!(Ema);
-average_is_a_trick!(Swa);
-average_is_a_trick!(Lawa);
 
 impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
     fn after(&mut self, model: M) -> M {

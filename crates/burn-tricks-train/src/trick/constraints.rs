@@ -1,0 +1,39 @@
+//! Constraints of weights as tricks.
+
+use super::Trick;
+use burn::module::Module;
+use burn_tricks_nn::{MaxNorm, TiedWeights, UnitNorm};
+
+impl<M: Module> Trick<M> for TiedWeights {
+    fn after(&mut self, model: M) -> M {
+        self.apply(model)
+    }
+
+    fn rebuilt(&self, model: M) -> M {
+        self.apply(model)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
+
+impl<M: Module> Trick<M> for MaxNorm {
+    fn after(&mut self, model: M) -> M {
+        self.apply(model)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
+
+impl<M: Module> Trick<M> for UnitNorm {
+    fn after(&mut self, model: M) -> M {
+        self.apply(model)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
