@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 /// Imports each name from the scope that all globs share, and lists it.
 macro_rules! unambiguous {
     ($($name:ident),* $(,)?) => {
+        #[deny(ambiguous_glob_imports, ambiguous_glob_reexports)]
         #[allow(unused_imports, reason = "to resolve the names is the test")]
         mod with_all_of_burn {
             use burn::backend::*;
