@@ -47,6 +47,7 @@ mod one_channel;
 mod optimizer_moments;
 mod optimizer_state;
 mod oracle;
+mod paths;
 mod penalties;
 mod prelude;
 mod recalibration;

@@ -3,8 +3,8 @@
 
 pub mod clip_grad_norm;
 mod ext;
-pub mod finite_check;
-pub mod norm;
+mod finite_check;
+mod norm;
 pub mod normalize_grad;
 mod rescale;
 pub mod step_guard;

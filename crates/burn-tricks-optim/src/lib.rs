@@ -18,8 +18,8 @@ pub mod skipped_steps;
 mod state_tensor;
 pub mod weight_decay;
 
-pub use ada_grad::{AdaGrad, AdaGradConfig, AdaGradState};
-pub use adam::{Adam, AdamConfig, AdamState};
+pub use ada_grad::{AdaGrad, AdaGradConfig, AdaGradRule, AdaGradState};
+pub use adam::{Adam, AdamConfig, AdamRule, AdamState};
 pub use adam_w::{AdamW, AdamWConfig};
 pub use burn_tricks_core::{ConfigError, NormScope, WeightDecayScope};
 pub use normalized_gradient::{
@@ -30,8 +30,8 @@ pub use optimizer_record::{
     ModuleOptimizerExt, check_optimizer_record, check_optimizer_record_file,
 };
 pub use optimizer_record_error::OptimizerRecordError;
-pub use rms_prop::{RmsProp, RmsPropConfig, RmsPropState};
-pub use rule::{Rule, RuleOptimizer};
+pub use rms_prop::{RmsProp, RmsPropConfig, RmsPropRule, RmsPropState};
+pub use rule::{PendingStep, Rule, RuleOptimizer};
 pub use rule_state::RuleState;
-pub use sgd::{MomentumForm, Sgd, SgdConfig, SgdState};
+pub use sgd::{MomentumForm, Sgd, SgdConfig, SgdRule, SgdState};
 pub use weight_decay::{WeightDecayMode, WeightDecayRule};

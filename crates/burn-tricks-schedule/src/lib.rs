@@ -1,17 +1,17 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
-pub mod anneal;
+mod anneal;
 pub mod base_rate;
 pub mod boxed;
 pub mod ceiling;
 pub mod cosine;
 pub mod cosine_restarts;
-pub mod curve;
+mod curve;
 pub mod cycles;
 pub mod cyclic;
 pub mod exponential_decay;
-pub mod ext;
+mod ext;
 pub mod floor;
 pub mod inverse_sqrt;
 pub mod linear_ramp;

@@ -3,9 +3,9 @@
 pub mod any_all;
 pub mod best_weights;
 pub mod check_limit;
-pub mod criteria;
+mod criteria;
 pub mod criterion;
-pub mod decision;
+mod decision;
 pub mod early_stopping;
 pub mod noise_aware;
 pub mod roll_back;

@@ -9,4 +9,4 @@ pub(crate) mod nonlinearity;
 pub(crate) mod parameter_role;
 pub(crate) mod replace_parameters;
 pub mod seeded;
-pub mod weight_init;
+pub(crate) mod weight_init;

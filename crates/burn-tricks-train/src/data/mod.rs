@@ -1,5 +1,5 @@
 //! Data that a resumed run sees in the same order: the epoch loader and its clock.
 
 pub(crate) mod epoch_batches;
-pub mod epoch_clock;
+pub(crate) mod epoch_clock;
 pub mod epoch_loader;
