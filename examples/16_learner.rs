@@ -7,15 +7,13 @@
 //! `-- --data DIR` reads MNIST's four files, `-- --fresh` begins anew.
 
 use burn::data::dataloader::batcher::Batcher;
-use burn::data::dataset::{Dataset, DatasetError};
+use burn::data::dataset::InMemDataset;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::AdamConfig;
 use burn::prelude::*;
 use burn::train::metric::{AccuracyMetric, LearningRateMetric};
-use burn::train::{
-    ClassificationOutput, InferenceStep, Learner, SupervisedTraining, TrainOutput, TrainStep,
-};
+use burn::train::{ClassificationOutput, InferenceStep, Learner, TrainOutput, TrainStep};
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::Patience;
 use burn_tricks::stop::{Any, TimeLimitConfig};
@@ -42,7 +40,7 @@ struct Options {
     /// Where checkpoints and metrics are written, and resumed from.
     #[arg(long, value_name = "DIR", default_value = "target/learner")]
     directory: PathBuf,
-    /// Delete the checkpoints and metrics that are there, and begin anew.
+    /// Delete the directory if it is there, and begin anew.
     #[arg(long)]
     fresh: bool,
     /// A part of the configuration that may differ from the checkpoint's, by the name in the error:
@@ -60,106 +58,63 @@ struct Classifier {
     mlp: Mlp,
 }
 
-#[derive(Clone, Debug)]
-struct Batch {
-    images: Tensor<2>,
-    labels: Tensor<1, Int>,
-}
-
-impl Classifier {
-    fn classify(&self, batch: Batch) -> ClassificationOutput {
-        let logits = self.mlp.predict(batch.images);
-        let loss = CrossEntropyLossConfig::new().init(&logits.device());
-        let loss = loss.forward(logits.clone(), batch.labels.clone());
-        ClassificationOutput::new(loss, logits, batch.labels)
-    }
-}
-
 impl TrainStep for Classifier {
-    type Input = Batch;
+    type Input = (Tensor<2>, Tensor<1, Int>);
     type Output = ClassificationOutput;
 
-    fn step(&self, batch: Batch) -> TrainOutput<ClassificationOutput> {
-        let output = self.classify(batch);
+    fn step(&self, batch: Self::Input) -> TrainOutput<ClassificationOutput> {
+        let output = InferenceStep::step(self, batch);
         TrainOutput::new(self, output.loss.backward(), output)
     }
 }
 
 impl InferenceStep for Classifier {
-    type Input = Batch;
+    type Input = (Tensor<2>, Tensor<1, Int>);
     type Output = ClassificationOutput;
 
-    fn step(&self, batch: Batch) -> ClassificationOutput {
-        self.classify(batch)
+    fn step(&self, (images, labels): Self::Input) -> ClassificationOutput {
+        let logits = self.mlp.predict(images);
+        let loss = CrossEntropyLossConfig::new().init(&logits.device());
+        let loss = loss.forward(logits.clone(), labels.clone());
+        ClassificationOutput::new(loss, logits, labels)
     }
 }
 
-/// An image and its label.
-struct Images(Samples);
+/// Batches of the samples whose numbers it is given.
+struct Digits(Samples);
 
-impl Dataset<(Vec<f32>, u8)> for Images {
-    fn get(&self, index: usize) -> Result<(Vec<f32>, u8), DatasetError> {
-        let from = index * self.0.features;
-        let pixels = self.0.pixels[from..from + self.0.features].to_vec();
-        Ok((pixels, self.0.labels[index]))
-    }
-
-    fn len(&self) -> usize {
-        self.0.len()
+impl Batcher<usize, (Tensor<2>, Tensor<1, Int>)> for Digits {
+    fn batch(&self, indices: Vec<usize>, device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
+        self.0.batch(&indices, device)
     }
 }
 
-#[derive(Clone)]
-struct Batches;
+/// A number that is another one if any weight is: FNV-1a.
+struct Checksum(u32);
 
-impl Batcher<(Vec<f32>, u8), Batch> for Batches {
-    fn batch(&self, items: Vec<(Vec<f32>, u8)>, device: &Device) -> Batch {
-        let count = items.len();
-        let (pixels, labels): (Vec<_>, Vec<_>) = items.into_iter().unzip();
-        let labels: Vec<i32> = labels.into_iter().map(i32::from).collect();
-        let images = Tensor::<1>::from_floats(pixels.concat().as_slice(), device);
-        Batch {
-            images: images.reshape([count as i32, -1]),
-            labels: Tensor::from_ints(labels.as_slice(), device),
+impl ModuleVisitor for Checksum {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        for byte in param.val().into_data().as_bytes() {
+            self.0 = (self.0 ^ u32::from(*byte)).wrapping_mul(16_777_619);
         }
     }
 }
 
-/// A number that is another one if any weight is.
 fn checksum<M: Module>(model: &M) -> u32 {
-    struct Sum(u32);
-
-    impl ModuleVisitor for Sum {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            for byte in param.val().into_data().as_bytes() {
-                self.0 = (self.0 ^ u32::from(*byte)).wrapping_mul(16_777_619); // FNV-1a
-            }
-        }
-    }
-
-    let mut sum = Sum(2_166_136_261);
+    let mut sum = Checksum(2_166_136_261);
     model.visit(&mut sum);
     sum.0
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
-    if options.fresh {
-        for folder in ["checkpoint", "train", "valid"] {
-            match std::fs::remove_dir_all(options.directory.join(folder)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error.into());
-                }
-                _ => (),
-            }
-        }
+    if options.fresh && options.directory.exists() {
+        std::fs::remove_dir_all(&options.directory)?;
     }
-    let source = match &options.data {
-        Some(folder) => idx::read_folder(folder)?,
-        None => Source::digits(),
-    };
+    let source =
+        (options.data.as_deref()).map_or_else(|| Ok(Source::digits()), idx::read_folder)?;
     let split = source.split(1).scaled();
-    let device = Device::flex().autodiff();
+    let (device, samples) = (Device::flex().autodiff(), split.train.len());
     device.seed(1);
     let config = MlpConfig {
         norm: HiddenNorm::Batch,
@@ -174,51 +129,56 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The order of samples and what dropout draws depend on the seed and the epoch alone, by a clock that
     // the session moves on.
     let clock = EpochClock::new();
+    let numbers = |samples: &Samples| InMemDataset::new((0..samples.len()).collect::<Vec<usize>>());
     let loader = EpochLoaderConfig::new(32, 42).with_workers(2);
-    let run = Run::of_batches(options.epochs, split.train.len(), 32, 2)?;
-    let train = loader.init(Images(split.train), Batches, &device, &clock)?;
-    let valid = EpochLoaderConfig::new(256, 0)
+    let train = loader.init(numbers(&split.train), Digits(split.train), &device, &clock)?;
+    let loader = EpochLoaderConfig::new(256, 0)
         .with_shuffle(false)
-        .with_reseed_device(false)
-        .init(Images(split.valid), Batches, &Device::flex(), &clock)?;
+        .with_reseed_device(false);
+    let valid = loader.init(
+        numbers(&split.valid),
+        Digits(split.valid),
+        &Device::flex(),
+        &clock,
+    )?;
 
     // One line per trick.
-    let (grad_norm, grad_norm_metric) = GradNorm::new();
-    let (update_ratio, update_ratio_metric) = UpdateRatio::new();
+    let run = Run::of_batches(options.epochs, samples, 32, 2)?;
     let clip = ClipGradNormConfig::new(2.0).init()?;
     let ema = EmaConfig::from_half_life(50.0, 1)?.init(&model)?;
-    let schedule = CosineConfig::new(3e-3, run.steps())
+    let cosine = CosineConfig::new(3e-3, run.steps())
         .init()?
         .with_warmup(WarmupConfig::new(run.fraction(0.05)?))?;
     let plateau = PlateauConfig::new(Goal::Minimize).with_patience(Patience::Reached(3));
-    let plateau = SharedPlateau::new(schedule.reduced_on_plateau(&plateau)?);
-    let patience = EarlyStoppingConfig::new(Goal::Minimize).with_patience(6);
-    let stop = Any::init((patience.init()?, TimeLimitConfig::new(3600.0).init()?))?;
-    let model = model.with_tricks((grad_norm, clip, update_ratio, ema));
+    let schedule = cosine.with_shared_plateau(&plateau)?;
+    let patience = EarlyStoppingConfig::new(Goal::Minimize)
+        .with_patience(6)
+        .init()?;
+    let stop = Any::init((patience, TimeLimitConfig::new(3600.0).init()?))?;
+    let model = model.with_tricks((GradNorm::new(), clip, UpdateRatio::new(), ema));
 
-    let optimizer = AdamConfig::new();
-    let accumulation = 2;
-    let mut training = SupervisedTraining::new(&options.directory, train.clone(), valid)
-        .grads_accumulation(accumulation)
-        .num_epochs(options.epochs);
-    if options.plain || cfg!(not(feature = "dashboard")) {
-        training = training.renderer(Box::new(PlainRenderer::default()));
-    }
-    let (session, _) = training
-        .session_with(&train)
+    let (optimizer, accumulation) = (AdamConfig::new(), 2);
+    let finished = Session::new(&options.directory, train, valid)
+        .configure(|training| {
+            training
+                .num_epochs(options.epochs)
+                .grads_accumulation(accumulation)
+        })
+        .configure(
+            |training| match options.plain || cfg!(not(feature = "dashboard")) {
+                true => training.renderer(Box::new(PlainRenderer::default())),
+                false => training,
+            },
+        )
         .metrics((AccuracyMetric::new(), SampleLossMetric::new()))
         .metric_train_numeric(LearningRateMetric::new())
-        .metric_train_numeric(grad_norm_metric)
-        .metric_train_numeric(update_ratio_metric)
-        .reduce_on_plateau(SampleLossMetric::new(), &plateau)
-        .stop_early(SampleLossMetric::new(), stop);
-    let session = session
-        .resumable(&options.directory, 2)?
+        .reduce_on_plateau(SampleLossMetric::new(), &schedule)
+        .stop_early(SampleLossMetric::new(), stop)
+        .resumable(2)?
         .declare("optimizer", &optimizer)? // what the session cannot see
         .declare("accumulation", &accumulation)?
-        .accept_changes(options.accept);
-    let learner = Learner::new(model, optimizer.init(), plateau.clone());
-    let finished = session.launch(learner)?; // a run that failed is an error
+        .accept_changes(options.accept)
+        .launch(Learner::new(model, optimizer.init(), schedule))?; // a run that failed is an error
 
     for (epoch, problem) in &finished.incomplete {
         println!("the checkpoint of epoch {epoch} was passed over: {problem}");
@@ -227,17 +187,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("accepted a change: {change}");
     }
     println!("{finished}");
-    println!("the plateau's factor is {}", plateau.scale());
+    println!("the plateau's factor is {}", finished.plateaus[0].scale);
     println!("weights {:08x}", checksum(finished.model.model()));
     let best = finished.best_model()?;
     let (images, _) = split.test.all(&Device::flex());
     let probabilities = burn::tensor::activation::softmax(best.mlp.predict(images), 1);
-    let score = Score::of(probabilities, &split.test.labels);
+    let Score { accuracy, loss } = Score::of(probabilities, &split.test.labels);
+    let (accuracy, best) = (100.0 * accuracy, checksum(&best));
     println!(
-        "average weights of the best epoch {:08x}: test accuracy {:.1} %, loss {:.3}",
-        checksum(&best),
-        100.0 * score.accuracy,
-        score.loss
+        "average weights of the best epoch {best:08x}: test accuracy {accuracy:.1} %, loss {loss:.3}"
     );
     Ok(())
 }

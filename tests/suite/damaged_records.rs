@@ -203,12 +203,9 @@ type Resumed = (Option<usize>, usize, Vec<f64>);
 
 fn run(folder: &Path, epochs: usize) -> Result<Resumed, String> {
     let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
-    let session = counting(folder)
-        .num_epochs(epochs)
-        .session()
-        .without_clock();
-    let (session, _) = session.stop_early(LossMetric::new(), patience(9));
-    let session = session.resumable(folder, 2).unwrap();
+    let session = counting(folder).num_epochs(epochs).without_clock();
+    let session = session.stop_early(LossMetric::new(), patience(9));
+    let session = session.resumable(2).unwrap();
     let optimizer = AdamConfig::new().init();
     let learner = Learner::new(Counter::new().with_tricks((ema,)), optimizer, 1.0);
     let finished = session.launch(learner).map_err(text)?;

@@ -303,8 +303,8 @@ fn every_trick_keeps_the_laws() {
         trick("LAWA", on, |model| {
             LawaConfig::new(2, 1).init(model).unwrap()
         });
-        trick("gradient norm", on, |_| GradNorm::new().0);
-        trick("update ratio", on, |_| UpdateRatio::new().0);
+        trick("gradient norm", on, |_| GradNorm::new());
+        trick("update ratio", on, |_| UpdateRatio::new());
         trick("boxed", on, |model| -> Box<dyn Trick<Weights>> {
             Box::new(EmaConfig::new(0.9).init(model).unwrap())
         });

@@ -14,6 +14,7 @@ use burn::train::{
 };
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{EarlyStopping, StopReason};
+use burn_tricks::train::StopHandle;
 use std::sync::Arc;
 
 /// Its weight is the number of epochs trained, its validation loss `(weight − 3)²`, and the batch norm
@@ -110,7 +111,8 @@ fn patience_of_2() -> EarlyStopping {
 fn it_stops_the_run_and_says_why() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let (training, stop) = training(&folder, 2).stop_early(LossMetric::new(), patience_of_2());
+    let stop = StopHandle::new(patience_of_2());
+    let training = training(&folder, 2).stop_early(LossMetric::new(), &stop);
     assert_eq!(stop.decision(), Ok(None));
     let result = training.launch(learner());
     // 4, 1, 0, 1, 4: the third is the best, the fifth the second without improvement.
@@ -126,12 +128,11 @@ fn the_best_weights_come_back() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let model = Counter::new(&Device::flex().autodiff()).with_tricks(());
-    let training = SupervisedTraining::new(folder.path(), loader(1), loader(1))
-        .num_epochs(20)
-        .with_application_logger(None)
-        .with_metric_logger(InMemoryMetricLogger::new());
-    let (session, stop) = training
-        .session()
+    let session = Session::new(folder.path(), loader(1), loader(1))
+        .configure(|training| {
+            let training = training.num_epochs(20).with_application_logger(None);
+            training.with_metric_logger(InMemoryMetricLogger::new())
+        })
         .stop_early(LossMetric::new(), patience_of_2());
     let learner = Learner::new(model, SgdConfig::new().init(), 1.0);
     let finished = session.launch(learner).unwrap();
@@ -145,7 +146,14 @@ fn the_best_weights_come_back() {
     let mean = (1..3).fold(0.0, |mean, weight| 0.9 * mean + 0.1 * f64::from(weight));
     let kept = values(model.norm.running_mean.value());
     crate::oracle::assert_close(&kept, &[mean], 1e-6, "running mean");
-    assert_eq!(stop.decision().unwrap().unwrap().best_check, Some(3));
+    let [of_loss] = &finished.criteria[..] else {
+        panic!("{finished:?}")
+    };
+    assert_eq!(of_loss.decision.unwrap().best_check, Some(3));
+    assert_eq!(
+        (of_loss.best_epoch, of_loss.best_value),
+        (Some(3), Some(0.0))
+    );
     // It predicts, and is ready to train on.
     assert!(!model.weight.is_require_grad());
     assert!(model.train().weight.is_require_grad());
@@ -194,9 +202,9 @@ fn an_optimizer_and_a_schedule_of_ours_train_and_resume() {
 fn stopping_alone_leaves_checkpoints_as_they_are() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let (training, _) = training(&folder, 1)
+    let training = training(&folder, 1)
         .with_default_checkpointers()
-        .stop_early(LossMetric::new(), patience_of_2());
+        .stop_early(LossMetric::new(), &StopHandle::new(patience_of_2()));
     training.launch(learner());
     let checkpoints = std::fs::read_dir(folder.path().join("checkpoint")).unwrap();
     assert!(checkpoints.count() >= 3, "model, optimizer and scheduler");
@@ -206,18 +214,20 @@ fn stopping_alone_leaves_checkpoints_as_they_are() {
 fn a_resumed_run_stops_where_the_whole_one_does() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let (whole, stop) = training(&folder, 1)
+    let stop = StopHandle::new(patience_of_2());
+    let whole = training(&folder, 1)
         .num_epochs(4)
         .with_default_checkpointers()
-        .stop_early(LossMetric::new(), patience_of_2());
+        .stop_early(LossMetric::new(), &stop);
     whole.launch(learner());
     let state = serde_json::to_string(stop.criterion().state()).unwrap();
 
     let restored = patience_of_2().with_state(serde_json::from_str(&state).unwrap());
-    let (resumed, stop) = training(&folder, 1)
+    let stop = StopHandle::new(restored);
+    let resumed = training(&folder, 1)
         .checkpoint(4)
         .with_default_checkpointers()
-        .stop_early(LossMetric::new(), restored);
+        .stop_early(LossMetric::new(), &stop);
     let result = resumed.launch(learner());
     assert_eq!(values(result.model.weight.val()), [5.0]);
     let decision = stop.decision().unwrap().unwrap();
@@ -231,11 +241,12 @@ fn a_missing_metric_ends_the_run_with_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let whole = training(&folder, 1).num_epochs(4);
     whole.with_default_checkpointers().launch(learner());
-    let (resumed, stop) = training(&folder, 1)
+    let stop = StopHandle::new(patience_of_2());
+    let resumed = training(&folder, 1)
         .checkpoint(4)
         .with_default_checkpointers()
         .with_metric_logger(InMemoryMetricLogger::new())
-        .stop_early(LossMetric::new(), patience_of_2());
+        .stop_early(LossMetric::new(), &stop);
     let result = resumed.launch(learner());
     assert_eq!(values(result.model.weight.val()), [5.0], "one epoch");
     let error = stop.decision().unwrap_err();
@@ -250,7 +261,8 @@ fn a_missing_metric_ends_the_run_with_an_error() {
 fn a_validation_without_data_ends_the_run() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let (training, stop) = training(&folder, 0).stop_early(LossMetric::new(), patience_of_2());
+    let stop = StopHandle::new(patience_of_2());
+    let training = training(&folder, 0).stop_early(LossMetric::new(), &stop);
     let result = training.launch(learner());
     let decision = stop.decision().unwrap().unwrap();
     assert_eq!(

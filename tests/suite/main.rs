@@ -66,6 +66,7 @@ mod schedules_plateau;
 mod session;
 mod session_best;
 mod session_changes;
+mod session_criteria;
 mod shared_plateau;
 mod skipped_steps;
 mod snapshot;

@@ -102,10 +102,9 @@ fn run(
             .init(InMemDataset::new(order), Points, &Device::flex(), &clock)
             .unwrap()
     };
-    let training = SupervisedTraining::new(folder.path(), loader(order), loader(vec![0, 1]))
-        .num_epochs(3)
-        .with_application_logger(None);
-    let session = prepare(training).session().with_clock(&clock);
+    let session = Session::new(folder.path(), loader(order), loader(vec![0, 1]))
+        .configure(|training| training.num_epochs(3).with_application_logger(None))
+        .configure(prepare);
     let optim = match ours {
         true => optim::AdamConfig::new().init().unwrap(),
         false => AdamConfig::new().init(),

@@ -1,7 +1,7 @@
 //! Runs that stop and say why, that reduce their rate, and that are killed and gone on with.
 
 use crate::models::{Net, alone};
-use crate::tricked::{numbers, shown, training};
+use crate::tricked::{numbers, shown};
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -9,19 +9,17 @@ use burn::module::{Module, Param};
 use burn::optim::{AdamConfig, LearningRate, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use burn::train::logger::InMemoryMetricLogger;
-use burn::train::metric::{AccuracyMetric, LossMetric};
-use burn::train::{
-    InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
-};
+use burn::train::metric::LossMetric;
+use burn::train::metric::store::Split;
+use burn::train::{InferenceStep, Learner, RegressionOutput, TrainOutput, TrainStep};
 use burn_tricks::MinDelta;
 use burn_tricks::average::Ema;
 use burn_tricks::grad::ClipGradNorm;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{Patience, ReduceOnPlateau};
-use burn_tricks::stop::{Any, CheckLimitConfig, EarlyStopping, StopCriterion, StopReason};
+use burn_tricks::stop::{Any, CheckLimitConfig, EarlyStopping, StopReason};
 use burn_tricks::train::{
-    EpochClock, Outcome, Session, SessionError, SessionResult, SharedPlateau, StopHandle, Trick,
-    Tricked,
+    EpochClock, Outcome, Session, SessionError, SessionResult, SharedPlateau, Trick, Tricked,
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -67,7 +65,7 @@ impl Batcher<(), ()> for Nothing {
     fn batch(&self, _items: Vec<()>, _device: &Device) {}
 }
 
-fn once() -> Arc<dyn DataLoader<()>> {
+pub(crate) fn once() -> Arc<dyn DataLoader<()>> {
     DataLoaderBuilder::new(Nothing)
         .batch_size(1)
         .set_device(Device::flex())
@@ -75,13 +73,9 @@ fn once() -> Arc<dyn DataLoader<()>> {
 }
 
 /// Of at most 20 epochs with one step each.
-pub(crate) fn counting<M>(folder: &Path) -> SupervisedTraining<M>
-where
-    M: burn::train::LearnerModel + TrainStep<Input = ()> + InferenceStep<Input = ()>,
-{
-    SupervisedTraining::new(folder, once(), once())
-        .num_epochs(20)
-        .with_application_logger(None)
+pub(crate) fn counting<H: Trick<Counter> + 'static>(folder: &Path) -> Session<Counter, H> {
+    Session::new(folder, once(), once())
+        .configure(|training| training.num_epochs(20).with_application_logger(None))
 }
 
 pub(crate) fn learner<H: Trick<Counter> + 'static>(
@@ -115,9 +109,8 @@ fn plateau() -> SharedPlateau<f64> {
 fn a_stopped_run_says_why_and_when_and_which_was_the_best() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path()).session().without_clock();
-    let (session, stop) = session.stop_early(LossMetric::new(), patience(2));
-    assert_eq!(stop.decision(), Ok(None));
+    let session = counting(folder.path()).without_clock();
+    let session = session.stop_early(LossMetric::new(), patience(2));
     let finished = session.launch(learner((), 1.0)).unwrap();
     assert_eq!(
         finished.outcome.stop_reason(),
@@ -137,8 +130,16 @@ fn a_stopped_run_says_why_and_when_and_which_was_the_best() {
         finished.to_string(),
         "stopped: no improvement in 2 checks; epoch 5 was the last, epoch 3 the best"
     );
-    assert_eq!(stop.best_epoch(), Some(3));
-    assert_eq!(stop.decision().unwrap().unwrap().best_check, Some(3));
+    assert_eq!(finished.best_value, Some(0.0));
+    let [of_loss] = &finished.criteria[..] else {
+        panic!("{finished:?}")
+    };
+    assert_eq!((&*of_loss.metric, &of_loss.split), ("Loss", &Split::Valid));
+    assert_eq!(
+        (of_loss.best_epoch, of_loss.best_value),
+        (Some(3), Some(0.0))
+    );
+    assert_eq!(of_loss.decision.unwrap().best_check, Some(3));
     assert_eq!(weight(&finished.last_model()), 5.0);
     assert!(
         !folder.path().join("checkpoint").exists(),
@@ -150,11 +151,8 @@ fn a_stopped_run_says_why_and_when_and_which_was_the_best() {
 fn a_run_that_was_not_stopped_says_nothing() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path())
-        .num_epochs(4)
-        .session()
-        .without_clock();
-    let (session, _) = session.stop_early(LossMetric::new(), patience(2));
+    let session = counting(folder.path()).num_epochs(4).without_clock();
+    let session = session.stop_early(LossMetric::new(), patience(2));
     let finished = session.launch(learner((), 1.0)).unwrap();
     assert!(matches!(finished.outcome, Outcome::LastEpoch));
     assert_eq!(finished.outcome.to_string(), "ran to its last epoch");
@@ -170,8 +168,8 @@ fn a_run_that_was_not_stopped_says_nothing() {
     assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
     // Unless it is told not to keep it.
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path()).num_epochs(4).session();
-    let (session, _) = session.stop_early(LossMetric::new(), patience(2));
+    let session = counting(folder.path()).num_epochs(4);
+    let session = session.stop_early(LossMetric::new(), patience(2));
     let finished = session.without_best().launch(learner((), 1.0)).unwrap();
     let error = finished.best_model().unwrap_err();
     assert!(
@@ -187,11 +185,11 @@ fn any_of_several_criteria_stops_it() {
         let folder = tempfile::tempdir().unwrap();
         let limit = CheckLimitConfig::new(limit).init().unwrap();
         let any = Any::init((patience(2), limit)).unwrap();
-        let session = counting(folder.path()).session().without_clock();
-        let (session, stop) = session.stop_early(LossMetric::new(), any);
+        let session = counting(folder.path()).without_clock();
+        let session = session.stop_early(LossMetric::new(), any);
         let finished = session.launch(learner((), 1.0)).unwrap();
         let reason = finished.outcome.stop_reason();
-        assert_eq!(stop.decision().unwrap().unwrap().stop, reason);
+        assert_eq!(finished.criteria[0].decision.unwrap().stop, reason);
         (reason.unwrap(), finished.last_epoch)
     };
     assert_eq!(run(4), (StopReason::CheckLimit { checks: 4 }, Some(4)));
@@ -203,10 +201,7 @@ fn a_plateau_reduces_the_rate_of_the_run() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let plateau = plateau();
-    let session = counting(folder.path())
-        .num_epochs(7)
-        .session()
-        .without_clock();
+    let session = counting(folder.path()).num_epochs(7).without_clock();
     let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
     let finished = session.launch(learner((), plateau.clone())).unwrap();
     // 2, 1, 0, 1, 2: the fifth is the second without improvement.
@@ -219,31 +214,15 @@ fn two_things_that_watch_see_each_epoch_once() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (plateau, clock) = (plateau(), EpochClock::new());
-    let session = counting(folder.path()).session().with_clock(&clock);
+    let session = counting(folder.path()).with_clock(&clock);
     let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
-    let (session, stop) = session.stop_early(LossMetric::new(), patience(3));
-    let session = session.resumable(folder.path(), 2).unwrap();
+    let session = session.stop_early(LossMetric::new(), patience(3));
+    let session = session.resumable(2).unwrap();
     let finished = session.launch(learner((), plateau.clone())).unwrap();
     // Checkpoints are asked for before stopping, and neither asks a second time.
-    assert_eq!(stop.decision().unwrap().unwrap().check, 6);
+    assert_eq!(finished.criteria[0].decision.unwrap().check, 6);
     assert_eq!((finished.last_epoch, clock.epoch()), (Some(6), 7));
     assert_eq!(plateau.scale(), 0.5);
-}
-
-#[test]
-fn a_bare_strategy_on_a_metric_that_is_not_there_ends_the_run() {
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let stop = StopHandle::new(&AccuracyMetric::new(), patience(2));
-    let training = counting(folder.path()).early_stopping(stop.clone());
-    let result = training.launch(learner((), 1.0));
-    assert_eq!(weight(result.model.model()), 1.0, "after one epoch");
-    let error = stop.decision().unwrap_err();
-    assert_eq!((error.metric.as_str(), error.epoch), ("Accuracy", 1));
-    assert!(
-        error.to_string().contains("`Accuracy` has no value"),
-        "{error}"
-    );
 }
 
 #[test]
@@ -251,13 +230,12 @@ fn a_session_whose_metric_logger_knows_nothing_ends_with_the_name_of_the_metric(
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let run = |epochs| {
-        let training = counting(folder.path()).num_epochs(epochs);
-        let training = training.with_metric_logger(InMemoryMetricLogger::new());
-        let (session, _) = training
-            .session()
+        let session = counting(folder.path())
+            .num_epochs(epochs)
+            .configure(|training| training.with_metric_logger(InMemoryMetricLogger::new()))
             .without_clock()
             .stop_early(LossMetric::new(), patience(9));
-        let session = session.resumable(folder.path(), 2).unwrap();
+        let session = session.resumable(2).unwrap();
         session.launch(learner((), 1.0))
     };
     drop(run(2).unwrap());
@@ -325,13 +303,11 @@ pub(crate) fn everything(
         .init()
         .unwrap();
     let limit = CheckLimitConfig::new(50).init().unwrap();
-    let training = training(folder, &clock)
-        .num_epochs(epochs)
-        .grads_accumulation(2);
-    let session = training.session().with_clock(&clock);
+    let session = crate::tricked::session(folder, &clock)
+        .configure(|training| training.num_epochs(epochs).grads_accumulation(2));
     let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
-    let (session, stop) = session.stop_early(LossMetric::new(), Any::init((stop, limit)).unwrap());
-    let session = session.resumable(folder, 2).unwrap();
+    let session = session.stop_early(LossMetric::new(), Any::init((stop, limit)).unwrap());
+    let session = session.resumable(2).unwrap();
     device.seed(99); // another process would not be where this one is
     let model = net.with_tricks((clip, ema));
     let learner = Learner::new(model, AdamConfig::new().init(), plateau.clone());
@@ -341,7 +317,7 @@ pub(crate) fn everything(
         trained: numbers(model.model()),
         validated: numbers(&model.into_validated()),
         scale: plateau.scale(),
-        stop: serde_json::to_string(&stop.criterion().state()).unwrap(),
+        stop: format!("{:?}", finished.criteria),
         last_epoch: finished.last_epoch,
         best_epoch: finished.best_epoch,
         stopped: finished.outcome.stop_reason(),
@@ -421,7 +397,7 @@ pub(crate) fn tear(path: &Path) {
 
 /// A session on the loss with a given set of things, of one epoch more than was saved.
 fn fresh(folder: &Path) -> Session<Counter, ()> {
-    counting(folder).num_epochs(1).session().without_clock()
+    counting(folder).num_epochs(1).without_clock()
 }
 
 #[test]
@@ -430,8 +406,8 @@ fn other_tricks_or_hooks_than_were_saved_are_an_error() {
     let average = || EmaConfig::new(0.5).init(&Counter::new()).unwrap();
     let clip = || ClipGradNormConfig::new(0.5).init().unwrap();
     fn launch<H: Trick<Counter> + 'static>(folder: &Path, tricks: H) -> Result<(), String> {
-        let session = counting(folder).num_epochs(1).session().without_clock();
-        let session = session.resumable(folder, 2).unwrap();
+        let session = counting(folder).num_epochs(1).without_clock();
+        let session = session.resumable(2).unwrap();
         let finished = session.launch(learner(tricks, 1.0));
         finished.map(drop).map_err(|error| error.to_string())
     }
@@ -456,23 +432,19 @@ fn other_tricks_or_hooks_than_were_saved_are_an_error() {
 
     // What watches the epochs: the number of things, their order, the metric, the kind of criterion.
     type Make = fn(&Path, &SharedPlateau<f64>) -> Session<Counter, ()>;
-    let stop: Make = |folder, _| fresh(folder).stop_early(LossMetric::new(), patience(2)).0;
+    let stop: Make = |folder, _| fresh(folder).stop_early(LossMetric::new(), patience(2));
     let reduce: Make =
         |folder, plateau| fresh(folder).reduce_on_plateau(LossMetric::new(), plateau);
     let none: Make = |folder, _| fresh(folder);
     let other: Make = |folder, _| {
         let limit = CheckLimitConfig::new(4).init().unwrap();
         let any = Any::init((patience(2), limit)).unwrap();
-        fresh(folder).stop_early(LossMetric::new(), any).0
+        fresh(folder).stop_early(LossMetric::new(), any)
     };
-    let renamed: Make = |folder, _| {
-        let handle =
-            |session: Session<Counter, ()>| session.stop_early(Renamed::new(), patience(2)).0;
-        handle(fresh(folder))
-    };
+    let renamed: Make = |folder, _| fresh(folder).stop_early(Renamed::new(), patience(2));
     let launch = |folder: &Path, make: Make| -> Result<(), String> {
         let plateau = plateau();
-        let session = make(folder, &plateau).resumable(folder, 2).unwrap();
+        let session = make(folder, &plateau).resumable(2).unwrap();
         let finished = session.launch(learner((), plateau));
         finished.map(drop).map_err(|error| error.to_string())
     };
@@ -546,7 +518,7 @@ impl burn::train::metric::Numeric for Renamed {
 fn fewer_than_two_checkpoints_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for keep in [0, 1] {
-        let error = fresh(folder.path()).resumable(folder.path(), keep);
+        let error = fresh(folder.path()).resumable(keep);
         let error = error.err().unwrap();
         assert!(matches!(error, SessionError::Keep { got } if got == keep));
         assert_eq!(
@@ -556,7 +528,7 @@ fn fewer_than_two_checkpoints_are_refused() {
     }
     let file = folder.path().join("file");
     std::fs::write(&file, b"").unwrap();
-    let error = fresh(folder.path()).resumable(&file, 2).err().unwrap();
+    let error = fresh(folder.path()).resumable(2).err().unwrap();
     assert!(matches!(error, SessionError::Io(_)), "{error}");
 }
 
@@ -588,12 +560,9 @@ pub(crate) fn sets(epochs: &[usize]) -> BTreeSet<String> {
 fn the_last_sets_and_the_best_one_are_left() {
     let _alone = alone();
     let run = |folder: &Path, epochs, keep| {
-        let session = counting(folder)
-            .num_epochs(epochs)
-            .session()
-            .without_clock();
-        let (session, _) = session.stop_early(LossMetric::new(), patience(99));
-        let session = session.resumable(folder, keep).unwrap();
+        let session = counting(folder).num_epochs(epochs).without_clock();
+        let session = session.stop_early(LossMetric::new(), patience(99));
+        let session = session.resumable(keep).unwrap();
         session.launch(learner((), 1.0)).unwrap()
     };
     let folder = tempfile::tempdir().unwrap();
@@ -646,11 +615,8 @@ fn there_is_a_complete_set_at_any_moment() {
         folder: folder.path().to_owned(),
         seen: Arc::default(),
     };
-    let session = counting(folder.path())
-        .num_epochs(6)
-        .session()
-        .without_clock();
-    let session = session.resumable(folder.path(), 2).unwrap();
+    let session = counting(folder.path()).num_epochs(6).without_clock();
+    let session = session.resumable(2).unwrap();
     let finished = session.launch(learner((), looks.clone())).unwrap();
     assert!(matches!(finished.outcome, Outcome::LastEpoch));
     let seen = looks.seen.lock().unwrap();

@@ -1,7 +1,9 @@
 //! The best model of a session, and sessions that fail.
 
 use crate::models::alone;
-use crate::session::{Counter, counting, everything, files, learner, patience, sets, tear, weight};
+use crate::session::{
+    Counter, counting, everything, files, learner, once, patience, sets, tear, weight,
+};
 use crate::tricked::{numbers, shown};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::{Module, Param};
@@ -25,7 +27,7 @@ use burn_tricks::average::EmaWarmup;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::ReduceOnPlateau;
 use burn_tricks::stop::{Any, StopReason, TimeLimitConfig};
-use burn_tricks::train::{GradNorm, Outcome, SessionError, SessionResult, StateError, UpdateRatio};
+use burn_tricks::train::{GradNorm, Outcome, SessionError, SessionResult, SharedPlateau, StateError, UpdateRatio};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -44,20 +46,19 @@ fn the_best_model_is_the_one_that_was_validated() {
             .with_warmup(EmaWarmup::None)
             .init(&Counter::new())
             .unwrap();
-        let (session, stop) = counting(folder.path())
-            .session()
+        let session = counting(folder.path())
             .without_clock()
             .stop_early(LossMetric::new(), patience(2));
-        let session = session.resumable(folder.path(), 2).unwrap();
-        (session.launch(learner((ema, ()), 1.0)).unwrap(), stop)
+        let session = session.resumable(2).unwrap();
+        session.launch(learner((ema, ()), 1.0)).unwrap()
     };
     // The average is nearest to 3 after the fourth epoch.
-    let (finished, stop) = run();
+    let finished = run();
     assert_eq!(
         (finished.best_epoch, finished.last_epoch),
         (Some(4), Some(6))
     );
-    let best = stop.decision().unwrap().unwrap().best.unwrap();
+    let best = finished.best_value.unwrap();
     crate::oracle::assert_close(&[best], &[average(4) - 3.0], 1e-6, "observed");
     for _twice in 0..2 {
         let model = finished.best_model().unwrap();
@@ -69,7 +70,7 @@ fn the_best_model_is_the_one_that_was_validated() {
         crate::oracle::assert_close(&[weight(&last)], &[average(6)], 1e-6, "and its average");
     }
     // Also from a run that had ended before.
-    let (finished, _) = run();
+    let finished = run();
     assert_eq!(finished.best_epoch, Some(4));
     let model = finished.best_model().unwrap();
     crate::oracle::assert_close(&[weight(&model)], &[average(4)], 1e-6, "and again");
@@ -90,8 +91,7 @@ fn in_memory_too() {
         .with_warmup(EmaWarmup::None)
         .init(&Counter::new())
         .unwrap();
-    let (session, _) = counting(folder.path())
-        .session()
+    let session = counting(folder.path())
         .without_clock()
         .stop_early(LossMetric::new(), patience(2));
     let finished = session.launch(learner((ema,), 1.0)).unwrap();
@@ -104,13 +104,12 @@ fn in_memory_too() {
     // A resumable session has the best in its files anyway.
     for without in [true, false] {
         let folder = tempfile::tempdir().unwrap();
-        let (session, _) = counting(folder.path())
-            .session()
+        let session = counting(folder.path())
             .without_clock()
             .stop_early(LossMetric::new(), patience(2));
         let session = match without {
-            true => session.without_best().resumable(folder.path(), 2),
-            false => session.resumable(folder.path(), 2),
+            true => session.without_best().resumable(2),
+            false => session.resumable(2),
         };
         let session = session.unwrap();
         let finished = session.launch(learner((), 1.0)).unwrap();
@@ -168,8 +167,8 @@ fn a_checkpoint_that_cannot_be_written_ends_the_run_with_the_error() {
             move_away(&gone);
         }
     };
-    let session = counting(folder.path()).session().without_clock();
-    let session = session.resumable(folder.path(), 2).unwrap();
+    let session = counting(folder.path()).without_clock();
+    let session = session.resumable(2).unwrap();
     let error = session
         .launch(learner((), When(remove, Arc::default())))
         .unwrap_err();
@@ -193,11 +192,8 @@ fn nothing_is_overwritten_that_cannot_be_read() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let run = |epochs| {
-        let session = counting(folder.path())
-            .num_epochs(epochs)
-            .session()
-            .without_clock();
-        let session = session.resumable(folder.path(), 2).unwrap();
+        let session = counting(folder.path()).num_epochs(epochs).without_clock();
+        let session = session.resumable(2).unwrap();
         session.launch(learner((), 1.0))
     };
     drop(run(3).unwrap());
@@ -215,11 +211,8 @@ fn nothing_is_overwritten_that_cannot_be_read() {
     // What is left of an epoch that was not saved whole is no part of a later set.
     let folder = tempfile::tempdir().unwrap();
     let run = |epochs, rate| {
-        let session = counting(folder.path())
-            .num_epochs(epochs)
-            .session()
-            .without_clock();
-        let session = session.resumable(folder.path(), 2).unwrap();
+        let session = counting(folder.path()).num_epochs(epochs).without_clock();
+        let session = session.resumable(2).unwrap();
         let session = session.accept_changes(["learning rates"]);
         session.launch(learner((), rate)).unwrap()
     };
@@ -259,12 +252,11 @@ fn a_limit_of_time_counts_from_the_launch_and_over_interruptions() {
             .unwrap();
         let training = counting(folder).num_epochs(epochs);
         let criteria = Any::init((patience(99), limit)).unwrap();
-        let (session, _) = training
-            .session()
+        let session = training
             .without_clock()
             .stop_early(LossMetric::new(), criteria);
         hours.fetch_add(1000, Relaxed); // the program was not running
-        let session = session.resumable(folder, 2).unwrap();
+        let session = session.resumable(2).unwrap();
         session.launch(learner((), Slow(hours.clone()))).unwrap()
     };
     let stopped = |finished: &SessionResult<Counter, ()>| {
@@ -296,8 +288,8 @@ impl<M: Module> Trick<M> for Forgets {
 fn a_state_that_no_trick_takes_is_an_error() {
     let _alone = alone();
     fn launch<H: Trick<Counter> + 'static>(folder: &Path, tricks: H) -> Result<(), SessionError> {
-        let session = counting(folder).num_epochs(1).session().without_clock();
-        let session = session.resumable(folder, 2).unwrap();
+        let session = counting(folder).num_epochs(1).without_clock();
+        let session = session.resumable(2).unwrap();
         session.launch(learner(tricks, 1.0))?;
         Ok(())
     }
@@ -316,8 +308,8 @@ fn a_state_that_no_trick_takes_is_an_error() {
         .unwrap();
     launch(folder.path(), (ema,)).unwrap();
     assert!(launch(folder.path(), ((),)).is_err());
-    assert!(launch(folder.path(), (UpdateRatio::new().0,)).is_err());
-    assert!(launch(folder.path(), (GradNorm::new().0,)).is_err());
+    assert!(launch(folder.path(), (UpdateRatio::new(),)).is_err());
+    assert!(launch(folder.path(), (GradNorm::new(),)).is_err());
 }
 
 /// A renderer that does at the end what Burn's dashboard does: it has the interrupter forget.
@@ -383,18 +375,15 @@ fn what_ended_a_run_is_known_when_the_dashboard_has_forgotten_it() {
     let launch = |folder: &Path, at: usize, interrupted: bool| {
         let training = counting(folder).num_epochs(3);
         let interrupter = training.interrupter();
-        let training = training.renderer(Box::new(Forgetful(interrupter.clone())));
+        let renderer = Box::new(Forgetful(interrupter.clone()));
+        let training = training.configure(|training| training.renderer(renderer));
         let gone = folder.join("checkpoint");
         let work = move |saved| match interrupted {
             true if saved == at => interrupter.stop(Some("enough")),
             false if saved == at => move_away(&gone),
             _ => (),
         };
-        let session = training
-            .session()
-            .without_clock()
-            .resumable(folder, 2)
-            .unwrap();
+        let session = training.without_clock().resumable(2).unwrap();
         let schedule = When(work, Arc::default());
         match session.launch(learner((), schedule)) {
             Ok(finished) => finished.outcome,
@@ -419,10 +408,7 @@ fn what_ended_a_run_is_known_when_the_dashboard_has_forgotten_it() {
 fn the_renderer_is_left_to_whoever_asks_for_it() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path())
-        .num_epochs(1)
-        .session()
-        .without_clock();
+    let session = counting(folder.path()).num_epochs(1).without_clock();
     let finished = session.keep_renderer().launch(learner((), 1.0)).unwrap();
     assert!(finished.renderer.is_some());
 }
@@ -434,8 +420,7 @@ fn a_metric_that_two_things_look_at_is_registered_once() {
     let config = PlateauConfig::new(Goal::Minimize);
     let plateau = SharedPlateau::new(ReduceOnPlateau::init(1.0, &config).unwrap());
     let training = counting(folder.path()).num_epochs(1);
-    let (session, _) = training
-        .session()
+    let session = training
         .without_clock()
         .reduce_on_plateau(LossMetric::new(), &plateau)
         .stop_early(LossMetric::new(), patience(2));
@@ -473,21 +458,15 @@ impl InferenceStep for Larger {
 fn another_model_than_was_saved_is_an_error() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path())
-        .num_epochs(1)
-        .session()
-        .without_clock();
-    let session = session.resumable(folder.path(), 2).unwrap();
+    let session = counting(folder.path()).num_epochs(1).without_clock();
+    let session = session.resumable(2).unwrap();
     drop(session.launch(learner((), 1.0)).unwrap());
     let before = files(folder.path());
     let weight = Tensor::zeros([2, 3], &Device::flex().autodiff());
     let weight = Param::from_tensor(weight);
     let larger = Larger { weight }.with_tricks(());
-    let session = counting(folder.path())
-        .num_epochs(2)
-        .session()
-        .without_clock();
-    let session = session.resumable(folder.path(), 2).unwrap();
+    let session = Session::new(folder.path(), once(), once()).without_clock();
+    let session = session.num_epochs(2).resumable(2).unwrap();
     let error = session
         .launch(Learner::new(larger, SgdConfig::new().init(), 1.0))
         .unwrap_err()

@@ -9,12 +9,13 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::Module as _;
 use burn::optim::{AdamConfig, AdamWConfig, LearningRate, ModuleOptimizer, SgdConfig};
 use burn::tensor::Device;
+use burn::train::Learner;
 use burn::train::logger::{FileMetricLogger, MetricLogger as _};
 use burn::train::metric::store::Split;
 use burn::train::metric::{
     IterationSpeedMetric, LearningRateMetric, LossInput, LossMetric, Metric, Numeric,
 };
-use burn::train::{Learner, SupervisedTraining};
+use burn::train::Learner;
 use burn_tricks::average::Ema;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{Patience, ReduceOnPlateau};
@@ -49,11 +50,10 @@ fn training<H: Trick<Counter> + 'static>(
     folder: &Path,
     train: Loader,
     epochs: usize,
-) -> SupervisedTraining<Tricked<Counter, H>> {
+) -> Session<Counter, H> {
     let (valid, _) = loader(&EpochLoaderConfig::new(2, 0));
-    SupervisedTraining::new(folder, train, valid)
-        .num_epochs(epochs)
-        .with_application_logger(None)
+    Session::new(folder, train, valid)
+        .configure(|training| training.num_epochs(epochs).with_application_logger(None))
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_resumed_session_made_from_a_loader_begins_at_its_epoch() {
     for (epochs, expected) in [(2, vec![1, 2]), (4, vec![3, 4])] {
         let (train, seen) = loader(&EpochLoaderConfig::new(2, 1));
         let training = training(folder.path(), train.clone(), epochs);
-        let session = training.session_with(&train).resumable(folder.path(), 2);
+        let session = training.resumable(2);
         drop(session.unwrap().launch(learner((), 1.0)).unwrap());
         assert_eq!(*seen.lock().unwrap(), expected);
         assert_eq!(train.clock().epoch(), epochs + 1);
@@ -74,19 +74,19 @@ fn a_resumed_session_made_from_a_loader_begins_at_its_epoch() {
 fn a_resumable_session_without_a_clock_does_not_begin() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path()).session();
-    let session = session.resumable(folder.path(), 2).unwrap();
+    let session = counting(folder.path());
+    let session = session.resumable(2).unwrap();
     let error = session.launch(learner((), 1.0)).unwrap_err();
     assert!(matches!(error.cause, SessionError::NoClock), "{error}");
     assert!(error.partial.is_none());
     let text = error.to_string();
     assert!(text.starts_with("the training did not begin: "), "{text}");
-    assert!(text.contains("session_with(&loader)") && text.contains("without_clock()"));
+    assert!(text.contains("give it an `EpochLoader`") && text.contains("without_clock()"));
     // One that says that it needs none does, and so does one that cannot be resumed.
-    let session = counting(folder.path()).num_epochs(1).session();
-    let session = session.resumable(folder.path(), 2).unwrap().without_clock();
+    let session = counting(folder.path()).num_epochs(1);
+    let session = session.resumable(2).unwrap().without_clock();
     drop(session.launch(learner((), 1.0)).unwrap());
-    let session = counting(folder.path()).num_epochs(1).session();
+    let session = counting(folder.path()).num_epochs(1);
     drop(session.launch(learner((), 1.0)).unwrap());
 }
 
@@ -122,10 +122,9 @@ impl Parts {
         folder: &Path,
     ) -> Result<SessionResult<Counter, Ema<Counter>>, LaunchError<Counter, Ema<Counter>>> {
         let (train, _) = loader(&self.loader);
-        let (session, _) = training(folder, train.clone(), self.epochs)
-            .session_with(&train)
+        let session = training(folder, train.clone(), self.epochs)
             .stop_early(LossMetric::new(), patience(self.patience));
-        let mut session = session.resumable(folder, 2)?.accept_changes(self.accept);
+        let mut session = session.resumable(2)?.accept_changes(self.accept);
         if let Some(declared) = self.declared {
             session = session.declare("weight decay", &declared)?;
         }
@@ -213,7 +212,7 @@ fn a_schedule_that_differs_only_later_is_a_change() {
         let cosine = CosineConfig::new(0.1, steps).init().unwrap();
         let schedule = cosine.with_warmup(WarmupConfig::new(20)).unwrap();
         let session = counting(folder).num_epochs(epochs);
-        let session = session.session().without_clock().resumable(folder, 2);
+        let session = session.without_clock().resumable(2);
         session.unwrap().launch(learner((), schedule))
     };
     let folder = tempfile::tempdir().unwrap();
@@ -253,8 +252,8 @@ fn a_schedule_is_looked_at_no_further_than_it_goes_nor_too_closely() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let launch = |epochs, rate| {
-        let session = counting(folder.path()).num_epochs(epochs).session();
-        let session = session.without_clock().resumable(folder.path(), 2);
+        let session = counting(folder.path()).num_epochs(epochs);
+        let session = session.without_clock().resumable(2);
         session.unwrap().launch(learner((), Three(0, rate)))
     };
     drop(launch(1, 0.1).unwrap());
@@ -288,8 +287,8 @@ fn a_record_that_a_schedule_does_not_take_is_an_error_before_the_training() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let launch = |epochs| {
-        let session = counting(folder.path()).num_epochs(epochs).session();
-        let session = session.without_clock().resumable(folder.path(), 2);
+        let session = counting(folder.path()).num_epochs(epochs);
+        let session = session.without_clock().resumable(2);
         session.unwrap().launch(learner((), Unloadable))
     };
     drop(launch(1).unwrap());
@@ -306,8 +305,8 @@ fn what_the_session_records_itself_cannot_be_declared() {
     let _alone = alone();
     for name in ["learning rates", "optimizer state", "trick 1"] {
         let folder = tempfile::tempdir().unwrap();
-        let session = counting(folder.path()).session().without_clock();
-        let session = session.resumable(folder.path(), 2).unwrap();
+        let session = counting(folder.path()).without_clock();
+        let session = session.resumable(2).unwrap();
         let session = session.declare(name, &1).unwrap();
         let clip = ClipGradNormConfig::new(1.0).init().unwrap();
         let error = session.launch(learner(clip, 1.0)).unwrap_err();
@@ -422,12 +421,9 @@ fn a_schedule_is_where_it_was_before_it_was_looked_at() {
         let schedule = ExponentialDecayConfig::new(1.0).with_gamma(0.5);
         let schedule = schedule.with_steps_per_epoch(1).init().unwrap();
         let plateau = SharedPlateau::new(schedule.reduced_on_plateau(&config).unwrap());
-        let session = counting(folder)
-            .num_epochs(epochs)
-            .session()
-            .without_clock();
+        let session = counting(folder).num_epochs(epochs).without_clock();
         let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
-        let session = session.resumable(folder, 2).unwrap();
+        let session = session.resumable(2).unwrap();
         let finished = session.launch(learner((), plateau)).unwrap();
         weight(finished.model.model())
     };
@@ -439,7 +435,7 @@ fn a_schedule_is_where_it_was_before_it_was_looked_at() {
 #[test]
 fn what_cannot_be_declared_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let session = counting::<Tricked<Counter, ()>>(folder.path()).session();
+    let session = counting::<()>(folder.path());
     let part = std::collections::BTreeMap::from([(vec![1], 2)]);
     let error = session.declare("map", &part).err().unwrap();
     assert!(matches!(&error, SessionError::Declared { name, .. } if name == "map"));
@@ -456,18 +452,15 @@ fn logged(folder: &Path, metric: &str, split: &Split) -> usize {
 fn a_metric_is_registered_once_whoever_asks() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path())
-        .num_epochs(1)
-        .session()
-        .without_clock();
-    let (session, _) = session
+    let session = counting(folder.path()).num_epochs(1).without_clock();
+    let session = session
         .metrics((LossMetric::new(), IterationSpeedMetric::new()))
         .stop_early(LossMetric::new(), patience(2));
     let session = session
         .metrics((LossMetric::new(),))
         .metric_train_numeric(LossMetric::new())
         .metric_train_numeric(LearningRateMetric::new());
-    let session = session.resumable(folder.path(), 2).unwrap();
+    let session = session.resumable(2).unwrap();
     let finished = session.launch(learner((), 1.0)).unwrap();
     for split in [Split::Train, Split::Valid] {
         assert_eq!(
@@ -487,10 +480,10 @@ fn a_metric_that_the_training_has_too_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let training = counting(folder.path()).num_epochs(2);
         let training = training.metric_valid_numeric(LossMetric::new());
-        let session = training.session().without_clock();
-        let (session, _) = session.stop_early(metric, patience(2));
+        let session = training.without_clock();
+        let session = session.stop_early(metric, patience(2));
         let session = session.metrics((IterationSpeedMetric::new(),));
-        let session = session.resumable(folder.path(), 2).unwrap();
+        let session = session.resumable(2).unwrap();
         let finished = session.launch(learner((), 1.0)).unwrap();
         assert_eq!(finished.logged_twice, ["Loss"]);
         let text = finished.to_string();
@@ -506,13 +499,13 @@ fn a_metric_that_the_training_has_too_is_reported() {
 fn two_metrics_of_one_name_are_an_error() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let session = || counting(folder.path()).session();
+    let session = || counting(folder.path());
     let config = PlateauConfig::new(Goal::Minimize);
     let plateau = SharedPlateau::new(ReduceOnPlateau::init(1.0, &config).unwrap());
     // The criterion would watch the mean over batches.
-    let (stopped, _) =
+    let stopped =
         (session().metrics((LossMetric::new(),))).stop_early(SampleLossMetric::new(), patience(2));
-    let (reduced, _) = session().stop_early(SampleLossMetric::new(), patience(2));
+    let reduced = session().stop_early(SampleLossMetric::new(), patience(2));
     let sessions = [
         stopped,
         reduced.reduce_on_plateau(LossMetric::new(), &plateau),
@@ -535,7 +528,7 @@ fn two_metrics_of_one_name_are_an_error() {
     }
     // For another split each is alone.
     let training = counting(folder.path()).num_epochs(1);
-    let session = (training.session())
+    let session = (training)
         .metric_train_numeric(LossMetric::new())
         .metric_valid_numeric(SampleLossMetric::new());
     session.launch(learner((), 1.0)).unwrap();
@@ -547,13 +540,14 @@ fn so_are_metrics_that_nothing_watches() {
     let _alone = alone();
     for _ in 0..4 {
         let folder = tempfile::tempdir().unwrap();
-        let training = counting(folder.path()).num_epochs(1);
-        let training = training
-            .metric_valid_numeric(LossMetric::new())
-            .metric_train_numeric(IterationSpeedMetric::new());
-        let session = training.session().without_clock();
+        let session = counting(folder.path()).num_epochs(1).without_clock();
+        let session = session.configure(|training| {
+            training
+                .metric_valid_numeric(LossMetric::new())
+                .metric_train_numeric(IterationSpeedMetric::new())
+        });
         let session = session.metrics((LossMetric::new(), IterationSpeedMetric::new()));
-        let session = session.resumable(folder.path(), 2).unwrap();
+        let session = session.resumable(2).unwrap();
         let finished = session.launch(learner((), 1.0)).unwrap();
         assert_eq!(finished.logged_twice, ["Loss", "Iteration Speed"]);
     }
@@ -567,8 +561,8 @@ impl LrScheduler for Twice {
     fn step(&mut self) -> LearningRate {
         let mut error = self.1.lock().unwrap();
         if error.is_none() && self.0.join("checkpoint.lock").exists() {
-            let session = counting(&self.0).num_epochs(1).session().without_clock();
-            let session = session.resumable(&self.0, 2).unwrap();
+            let session = counting(&self.0).num_epochs(1).without_clock();
+            let session = session.resumable(2).unwrap();
             *error = session
                 .launch(learner((), 1.0))
                 .err()
@@ -590,8 +584,8 @@ fn a_second_session_in_a_directory_is_refused_while_the_first_trains() {
     let folder = tempfile::tempdir().unwrap();
     let error = Arc::default();
     for epochs in [1, 2] {
-        let session = counting(folder.path()).num_epochs(epochs).session();
-        let session = session.without_clock().resumable(folder.path(), 2).unwrap();
+        let session = counting(folder.path()).num_epochs(epochs);
+        let session = session.without_clock().resumable(2).unwrap();
         let schedule = Twice(folder.path().to_owned(), Arc::clone(&error));
         let finished = session.launch(learner((), schedule)).unwrap();
         assert_eq!(

@@ -8,7 +8,7 @@ use burn::module::{ParamGroup, ParamId};
 use burn::train::metric::LossMetric;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{Boxed, Cosine, Patience, ReduceOnPlateau};
-use burn_tricks::train::SessionError;
+use burn_tricks::train::{SessionError, SharedPlateau};
 
 fn halved() -> PlateauConfig {
     PlateauConfig::new(Goal::Minimize)
@@ -131,10 +131,10 @@ fn a_session_reduces_it_behind_a_warm_up_and_resumes_there() {
     let run = |folder: &std::path::Path, epochs| {
         let plateau = SharedPlateau::new(1.0.reduced_on_plateau(&halved()).unwrap());
         let schedule = plateau.clone().with_warmup(WarmupConfig::new(2)).unwrap();
-        let session = counting(folder).num_epochs(epochs).session();
+        let session = counting(folder).num_epochs(epochs);
         let session = session.without_clock();
         let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
-        let session = session.resumable(folder, 2).unwrap();
+        let session = session.resumable(2).unwrap();
         let finished = session.launch(learner((), schedule)).unwrap();
         (weight(&finished.last_model()), plateau.scale())
     };
@@ -160,11 +160,11 @@ fn a_launch_that_is_refused_leaves_it_alone() {
     let folder = tempfile::tempdir().unwrap();
     let launch = |batch_size: usize| {
         let plateau = SharedPlateau::new(1.0.reduced_on_plateau(&halved()).unwrap());
-        let session = counting(folder.path()).num_epochs(6).session();
+        let session = counting(folder.path()).num_epochs(6);
         let session = session.without_clock();
         let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
         let session = session.declare("batch size", &batch_size).unwrap();
-        let session = session.resumable(folder.path(), 2).unwrap();
+        let session = session.resumable(2).unwrap();
         let launched = session.launch(learner((), plateau.clone()));
         (launched.err().map(|error| error.cause), plateau.scale())
     };
@@ -184,7 +184,7 @@ fn a_plateau_that_is_not_in_the_learners_schedule_is_an_error() {
     let launch = |schedule: &dyn Fn(&SharedPlateau<Cosine>) -> Boxed| {
         let plateau = SharedPlateau::new(cosine());
         let schedule = schedule(&plateau);
-        let session = counting(folder.path()).num_epochs(1).session();
+        let session = counting(folder.path()).num_epochs(1);
         let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
         let launched = session.launch(learner((), schedule));
         launched.err().map(|error| error.to_string())

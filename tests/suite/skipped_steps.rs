@@ -680,8 +680,8 @@ fn a_session_resumes_between_skipped_steps() {
         let at = &[2, 3, 6];
         let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
         let tricks = (Overflows { step: 0, at }, guard, ema);
-        let session = counting(folder).num_epochs(epochs).session();
-        let session = session.without_clock().resumable(folder, 2).unwrap();
+        let session = counting(folder).num_epochs(epochs);
+        let session = session.without_clock().resumable(2).unwrap();
         let finished = session.launch(learner(tricks, schedule)).unwrap();
         let state = finished.model.tricks().1.state();
         let average = weight(&finished.last_model());

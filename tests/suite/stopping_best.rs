@@ -252,8 +252,8 @@ where
     C: StopCriterion + Clone + std::fmt::Debug + Send + 'static,
 {
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path()).num_epochs(epochs).session();
-    let (session, _) = session.stop_early(LossMetric::new(), criterion);
+    let session = counting(folder.path()).num_epochs(epochs);
+    let session = session.stop_early(LossMetric::new(), criterion);
     session.launch(learner((), 1.0)).unwrap()
 }
 
@@ -277,11 +277,11 @@ fn a_session_has_its_best_from_whichever_criterion_looks_at_the_metric() {
     assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
     // Of two calls of `stop_early` too.
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path()).num_epochs(4).session();
-    let (session, of_time) = session.stop_early(LossMetric::new(), time());
-    let (session, _) = session.stop_early(LossMetric::new(), patience(2));
+    let session = counting(folder.path()).num_epochs(4);
+    let session = session.stop_early(LossMetric::new(), time());
+    let session = session.stop_early(LossMetric::new(), patience(2));
     let finished = session.launch(learner((), 1.0)).unwrap();
-    assert_eq!(of_time.best_epoch(), None);
+    assert_eq!(finished.criteria[0].best_epoch, None);
     assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
 }
 
@@ -289,13 +289,16 @@ fn a_session_has_its_best_from_whichever_criterion_looks_at_the_metric() {
 fn two_criteria_do_not_take_turns_with_the_best() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path()).num_epochs(3).session();
+    let session = counting(folder.path()).num_epochs(3);
     // The first that looks at a metric has seen nothing that counts when the run ends.
     let late = by(0.0).with_warmup_checks(7).init().unwrap();
-    let (session, _) = session.stop_early(LossMetric::new(), late);
-    let (session, second) = session.stop_early(LossMetric::new(), patience(2));
+    let session = session.stop_early(LossMetric::new(), late);
+    let session = session.stop_early(LossMetric::new(), patience(2));
     let finished = session.launch(learner((), 1.0)).unwrap();
-    assert_eq!((finished.best_epoch, second.best_epoch()), (None, Some(3)));
+    assert_eq!(
+        (finished.best_epoch, finished.criteria[1].best_epoch),
+        (None, Some(3))
+    );
 }
 
 #[test]
@@ -311,7 +314,7 @@ fn a_best_that_is_not_known_is_an_error_that_says_why() {
     };
     // No criterion, and one that looks at no metric.
     let folder = tempfile::tempdir().unwrap();
-    let session = counting(folder.path()).num_epochs(2).session();
+    let session = counting(folder.path()).num_epochs(2);
     let error = unknown(&session.launch(learner((), 1.0)).unwrap());
     assert!(error.contains("no `stop_early`"), "{error}");
     let error = unknown(&run(2, Any::init((time(), limit(9))).unwrap()));

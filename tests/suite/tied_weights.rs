@@ -3,7 +3,7 @@
 
 use crate::models::{alone, values};
 use crate::oracle::assert_close;
-use crate::tricked::{Batch, EPOCHS, numbers, schedule, shown, train_loader, training};
+use crate::tricked::{Batch, EPOCHS, numbers, schedule, session, shown, train_loader};
 use burn::data::dataloader::Progress;
 use burn::lr_scheduler::LrScheduler as _;
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param, ParamGroup};
@@ -175,14 +175,13 @@ where
 {
     let folder = tempfile::tempdir().unwrap();
     let clock = EpochClock::new();
-    let training = training(folder.path(), &clock);
+    let session = session(folder.path(), &clock);
     let tricks = (clip(), constraint, ema(&model));
     let learner = Learner::new(
         model.with_tricks(tricks),
         AdamConfig::new().init(),
         schedule(),
     );
-    let session = training.session().with_clock(&clock);
     let model = session.launch(learner).unwrap().model;
     (model.model().clone(), model.into_validated())
 }
@@ -435,7 +434,8 @@ fn the_update_ratio_counts_a_tied_parameter_once() {
     let _alone = alone();
     let once = Once::new(&flex());
     let before = numbers(&once);
-    let (measure, mut metric) = UpdateRatio::new();
+    let measure = UpdateRatio::new();
+    let mut metric = measure.metric();
     let model = once.tied().with_tricks((TiedWeights, measure));
     let batches = train_loader(&EpochClock::new()).to_device(&flex());
     let batch = batches.iter().next().unwrap().unwrap();

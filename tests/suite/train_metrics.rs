@@ -1,7 +1,7 @@
 //! The numbers that tricks measure and Burn's dashboard shows.
 
 use crate::models::{Net, alone, values};
-use crate::tricked::{numbers, training};
+use crate::tricked::{numbers, session};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
@@ -40,20 +40,14 @@ fn logged(folder: &Path, metric: &str, epoch: usize) -> (Vec<f64>, f64) {
 fn run(folder: &Path, measured: bool, accumulation: Option<usize>) -> Vec<f64> {
     let net = Net::seeded(1, &Device::flex().autodiff());
     let clock = EpochClock::new();
-    let mut training = training(folder, &clock).num_epochs(2);
+    let mut session = session(folder, &clock).num_epochs(2);
     if let Some(accumulation) = accumulation {
-        training = training.grads_accumulation(accumulation);
+        session = session.configure(|training| training.grads_accumulation(accumulation));
     }
     let mut tricks: Box<dyn Trick<Net>> = Box::new(clip());
     if measured {
-        let (norm, norm_metric) = GradNorm::new();
-        let (ratio, ratio_metric) = UpdateRatio::new();
-        training = training
-            .metric_train_numeric(norm_metric)
-            .metric_train_numeric(ratio_metric);
-        tricks = Box::new((norm, clip(), ratio));
+        tricks = Box::new((GradNorm::new(), clip(), UpdateRatio::new()));
     }
-    let session = training.session().with_clock(&clock);
     let learner = Learner::new(net.with_tricks(tricks), SgdConfig::new().init(), RATE);
     numbers(session.launch(learner).unwrap().model.model())
 }
@@ -158,14 +152,9 @@ fn two_of_them_have_names() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let clock = EpochClock::new();
-    let (before, before_metric) = GradNorm::named("Before");
-    let (after, after_metric) = GradNorm::named("After");
-    let training = training(folder.path(), &clock)
-        .num_epochs(2)
-        .metric_train_numeric(before_metric)
-        .metric_train_numeric(after_metric);
+    let (before, after) = (GradNorm::named("Before"), GradNorm::named("After"));
+    let session = session(folder.path(), &clock).num_epochs(2);
     let net = Net::seeded(1, &Device::flex().autodiff());
-    let session = training.session().with_clock(&clock);
     let tricks = (before, clip(), after);
     let learner = Learner::new(net.with_tricks(tricks), SgdConfig::new().init(), RATE);
     drop(session.launch(learner).unwrap());

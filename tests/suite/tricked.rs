@@ -130,6 +130,17 @@ where
         .with_application_logger(None)
 }
 
+/// The same as a session.
+pub(crate) fn session<M, H>(folder: &Path, clock: &EpochClock) -> Session<M, H>
+where
+    M: Module,
+    H: Trick<M> + 'static,
+    Tricked<M, H>: LearnerModel + TrainStep<Input = Batch> + InferenceStep<Input = Batch>,
+{
+    Session::new(folder, train_loader(clock), valid_loader())
+        .configure(|training| training.num_epochs(EPOCHS).with_application_logger(None))
+}
+
 pub(crate) const EPOCHS: usize = 3;
 
 /// Every number of a module: weights and running statistics.
@@ -177,9 +188,8 @@ fn learned<H: Trick<Net> + 'static>(
     let net = Net::seeded(1, &flex());
     let tricks = tricks(&net);
     let clock = EpochClock::new();
-    let training = training(folder.path(), &clock);
+    let session = session(folder.path(), &clock);
     let learner = Learner::new(net.with_tricks(tricks), optim, schedule());
-    let session = training.session().with_clock(&clock);
     let model = session.launch(learner).unwrap().model;
     [numbers(model.model()), numbers(&model.into_validated())]
 }
@@ -586,11 +596,14 @@ fn validation_uses_the_average() {
             model = model.validated_as_trained();
         }
         let clock = EpochClock::new();
-        let training = training(folder.path(), &clock).num_epochs(1);
         let stop = EarlyStoppingConfig::new(Goal::Minimize).init().unwrap();
-        let (session, stop) = training.session().stop_early(LossMetric::new(), stop);
+        let session = session(folder.path(), &clock)
+            .num_epochs(1)
+            .stop_early(LossMetric::new(), stop);
         let learner = Learner::new(model, AdamConfig::new().init(), schedule());
-        let model = session.launch(learner).unwrap().model;
+        let finished = session.launch(learner).unwrap();
+        let seen = finished.best_value.unwrap();
+        let model = finished.model;
         let loss = |net: &Net| {
             let batch = Samples.batch((10..16).collect(), &Device::flex());
             values(net.loss(batch))[0]
@@ -598,7 +611,6 @@ fn validation_uses_the_average() {
         let (average, trained) = (model.tricks().1.model(), model.model().valid());
         assert_ne!(loss(&average), loss(&trained));
         let validated = model.into_validated();
-        let seen = stop.decision().unwrap().unwrap().best.unwrap();
         assert_eq!(loss(&validated), seen);
         (seen, loss(&average), loss(&trained))
     };
@@ -662,8 +674,8 @@ fn gradients_are_gathered_for_whoever_looks_before_the_step() {
     assert!(sees(Box::new(clip())));
     assert!(sees(Box::new((average(), (Counts(0), clip())))));
     assert!(sees(Box::new(NormalizeGradConfig::new().init().unwrap())));
-    assert!(sees(Box::new(GradNorm::new().0)));
-    let ratio = UpdateRatio::new().0;
+    assert!(sees(Box::new(GradNorm::new())));
+    let ratio = UpdateRatio::new();
     assert!(sees(Box::new(ratio)), "at the weights, without gradients");
 }
 
@@ -732,7 +744,7 @@ fn with_state() -> Vec<(&'static str, MakeTricks)> {
         ("4", || Box::new(((), warm(), clip(), Counts(0)))),
         ("5", || Box::new(((), warm(), clip(), Counts(0), warm()))),
         ("6", || {
-            let (norm, ratio) = (GradNorm::new().0, UpdateRatio::new().0);
+            let (norm, ratio) = (GradNorm::new(), UpdateRatio::new());
             Box::new((norm, warm(), clip(), Counts(0), (ratio, warm()), ()))
         }),
     ]

@@ -1,7 +1,7 @@
 //! Any set of tricks does in the `Learner` what it does in a loop by hand.
 
 use crate::models::{Net, alone};
-use crate::tricked::{Batch, EPOCHS, numbers, schedule, train_loader, training};
+use crate::tricked::{Batch, EPOCHS, numbers, schedule, session, train_loader};
 use burn::lr_scheduler::LrScheduler as _;
 use burn::module::Module as _;
 use burn::optim::{AdamConfig, GradientsParams};
@@ -42,13 +42,13 @@ fn by_hand(
 fn learned<H: Trick<Net> + Clone + 'static>(net: Net, tricks: H) -> (Vec<f64>, H) {
     let folder = tempfile::tempdir().unwrap();
     let clock = EpochClock::new();
-    let training = training(folder.path(), &clock);
+    let session = session(folder.path(), &clock);
     let learner = Learner::new(
         net.with_tricks(tricks),
         AdamConfig::new().init(),
         schedule(),
     );
-    let finished = training.session().with_clock(&clock).launch(learner);
+    let finished = session.launch(learner);
     let (model, tricks) = finished.unwrap().model.into_parts();
     let tricks = tricks.lock().unwrap().clone();
     (numbers(&model), tricks)
@@ -106,7 +106,7 @@ fn gradients() {
 fn measurements_change_nothing() {
     let _alone = alone();
     let plain = by_hand(net(), same, |_| ());
-    assert_eq!(learned(net(), GradNorm::new().0).0, plain);
+    assert_eq!(learned(net(), GradNorm::new()).0, plain);
 }
 
 #[test]

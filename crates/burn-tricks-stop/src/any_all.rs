@@ -73,7 +73,7 @@
 //! - Lightning, `Trainer(min_epochs, max_time)`: `All` and `Any` with fixed members
 
 use crate::{Criteria, Decision, Observation, StopCriterion, StopReason, criteria::checked};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 
 /// The part of [`Any`] or [`All`] that a resumed run needs, of states `S` of their criteria.
@@ -143,8 +143,12 @@ macro_rules! several {
                 self.criteria.start_each();
             }
 
-            fn watches_metric(&self) -> bool {
-                self.criteria.first_watching().is_some()
+            fn goal(&self) -> Option<Goal> {
+                self.criteria.first_goal()
+            }
+
+            fn best(&self) -> Option<f64> {
+                self.best.map(|(best, _)| best)
             }
 
             fn observe(&mut self, observation: impl Into<Observation>) -> Decision {

@@ -36,6 +36,8 @@
 //! # }
 //! ```
 //!
+//! [`StopWithBest`](crate::StopWithBest) is a criterion and this in one.
+//!
 //! With the optimizer as it was at that check. Anything else whose clone is independent of it may go with
 //! it, several as a tuple: a schedule, an average of weights. (Clones of `burn-tricks-train`'s
 //! `SharedPlateau` share what was observed: keep its record.)
@@ -155,7 +157,7 @@ impl<M: Module, S> BestWeights<M, S> {
         self
     }
 
-    fn hold(&mut self, model: &M, check: usize, extra: S) {
+    pub(crate) fn hold(&mut self, model: &M, check: usize, extra: S) {
         self.best = Some((Snapshot::new(model), check));
         self.extra = Some(extra);
     }

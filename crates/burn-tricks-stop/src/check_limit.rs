@@ -49,7 +49,7 @@
 //! - Lightning, `Trainer(min_epochs, max_epochs)`
 
 use crate::{Decision, Observation, StopCriterion, StopReason};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of [`CheckLimit`].
@@ -89,8 +89,12 @@ pub struct CheckLimit {
 impl StopCriterion for CheckLimit {
     type State = CheckLimitState;
 
-    fn watches_metric(&self) -> bool {
-        false
+    fn goal(&self) -> Option<Goal> {
+        None
+    }
+
+    fn best(&self) -> Option<f64> {
+        None
     }
 
     fn observe(&mut self, _observation: impl Into<Observation>) -> Decision {

@@ -1,7 +1,7 @@
 //! Several criteria as one value: what [`Any`](crate::Any) and [`All`](crate::All) are made of.
 
 use crate::{Decision, Observation, StopCriterion};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{ConfigError, Goal};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Tuples of two to four criteria, and vectors of criteria of one type. Not to be implemented elsewhere.
@@ -14,6 +14,9 @@ pub trait Criteria: sealed::Sealed {
 
     /// The place of the first that [watches the metric](StopCriterion::watches_metric), from 0.
     fn first_watching(&self) -> Option<usize>;
+
+    /// The goal of that one.
+    fn first_goal(&self) -> Option<Goal>;
 
     /// What each says of the next check, in their order. Every one is told, whatever the others say.
     fn observe_each(&mut self, observation: Observation) -> Vec<Decision>;
@@ -52,6 +55,10 @@ impl<C: StopCriterion> Criteria for Vec<C> {
 
     fn first_watching(&self) -> Option<usize> {
         self.iter().position(StopCriterion::watches_metric)
+    }
+
+    fn first_goal(&self) -> Option<Goal> {
+        self.iter().find_map(StopCriterion::goal)
     }
 
     fn observe_each(&mut self, observation: Observation) -> Vec<Decision> {
@@ -98,6 +105,10 @@ macro_rules! criteria_of_a_tuple {
             fn first_watching(&self) -> Option<usize> {
                 let watching = [$(self.$index.watches_metric()),+];
                 watching.iter().position(|watches| *watches)
+            }
+
+            fn first_goal(&self) -> Option<Goal> {
+                [$(self.$index.goal()),+].into_iter().flatten().next()
             }
 
             fn observe_each(&mut self, observation: Observation) -> Vec<Decision> {

@@ -28,6 +28,7 @@
 //! ```
 
 use crate::Decision;
+use burn_tricks_core::Goal;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The metric of one check.
@@ -72,6 +73,12 @@ impl From<f64> for Observation {
     }
 }
 
+impl From<f32> for Observation {
+    fn from(value: f32) -> Self {
+        f64::from(value).into()
+    }
+}
+
 /// Says after each check whether to stop.
 pub trait StopCriterion {
     /// What a resumed run needs. It survives JSON (to the last bit with the feature `float_roundtrip` of
@@ -82,9 +89,19 @@ pub trait StopCriterion {
     /// default: nothing.
     fn start(&mut self) {}
 
-    /// Whether the decisions depend on the metric, so that they can say which check is the best. A limit of
-    /// time or of checks has `false`. It does not change during a run.
-    fn watches_metric(&self) -> bool;
+    /// Which way the metric should go; none if the decisions do not depend on it, as those of a limit of time
+    /// or of checks do not. It does not change during a run.
+    fn goal(&self) -> Option<Goal>;
+
+    /// Whether the decisions depend on the metric, so that they can say which check is the best: whether there
+    /// is a [`goal`](Self::goal).
+    fn watches_metric(&self) -> bool {
+        self.goal().is_some()
+    }
+
+    /// The best value so far; none before the first that counts (see [`Decision::is_best`]), and of a criterion
+    /// that looks at no metric.
+    fn best(&self) -> Option<f64>;
 
     /// Takes the metric of the next check. It may be called again after a decision to stop.
     fn observe(&mut self, observation: impl Into<Observation>) -> Decision;

@@ -282,11 +282,17 @@ pub struct EarlyStopping {
 }
 
 impl EarlyStopping {
-    /// Takes the metric of the next check.
+    /// The best value so far; none before the first that counts.
+    pub fn best(&self) -> Option<f64> {
+        self.state.best.map(|(best, _)| best)
+    }
+
+    /// Takes the metric of the next check, an `f32` or `f64` say.
     ///
     /// After a decision to stop it may be called again: the run that goes on is judged by the same
     /// rules.
-    pub fn observe(&mut self, value: f64) -> Decision {
+    pub fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
+        let value = observation.into().value;
         self.state.checks += 1;
         let finite = value.is_finite();
         if !finite && self.config.non_finite == NonFiniteMetric::Stop {
@@ -400,13 +406,17 @@ impl EarlyStopping {
 impl StopCriterion for EarlyStopping {
     type State = EarlyStoppingState;
 
-    fn watches_metric(&self) -> bool {
-        true
+    fn goal(&self) -> Option<Goal> {
+        Some(self.config.goal)
+    }
+
+    fn best(&self) -> Option<f64> {
+        Self::best(self)
     }
 
     /// Looks at the value alone.
     fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
-        Self::observe(self, observation.into().value)
+        Self::observe(self, observation)
     }
 
     fn state(&self) -> EarlyStoppingState {

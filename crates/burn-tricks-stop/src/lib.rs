@@ -9,6 +9,7 @@ mod decision;
 pub mod early_stopping;
 pub mod noise_aware;
 pub mod roll_back;
+pub mod stop_with_best;
 pub mod time_limit;
 
 pub use any_all::{All, Any, SeveralState};
@@ -23,4 +24,5 @@ pub use early_stopping::{
 };
 pub use noise_aware::{NoiseAware, NoiseAwareConfig, NoiseAwareState};
 pub use roll_back::{Restart, RollBack, RollBackConfig, RollBackState};
+pub use stop_with_best::StopWithBest;
 pub use time_limit::{TimeLimit, TimeLimitConfig, TimeLimitState};

@@ -226,8 +226,12 @@ impl NoiseAware {
 impl StopCriterion for NoiseAware {
     type State = NoiseAwareState;
 
-    fn watches_metric(&self) -> bool {
-        true
+    fn goal(&self) -> Option<Goal> {
+        Some(self.config.goal)
+    }
+
+    fn best(&self) -> Option<f64> {
+        self.state.best.map(|(best, _)| best)
     }
 
     fn observe(&mut self, observation: impl Into<Observation>) -> Decision {

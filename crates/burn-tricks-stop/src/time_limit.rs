@@ -64,7 +64,7 @@
 //! - Lightning, `callbacks.Timer`
 
 use crate::{Decision, Observation, StopCriterion, StopReason};
-use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_core::{Config, ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -153,8 +153,12 @@ impl StopCriterion for TimeLimit {
         }
     }
 
-    fn watches_metric(&self) -> bool {
-        false
+    fn goal(&self) -> Option<Goal> {
+        None
+    }
+
+    fn best(&self) -> Option<f64> {
+        None
     }
 
     fn observe(&mut self, _observation: impl Into<Observation>) -> Decision {

@@ -1,56 +1,67 @@
 //! A learning rate reduced on a plateau of a validation metric, in Burn's `Learner`.
 //!
-//! The `Learner` takes the schedule, the [`Session`](crate::Session) tells it the metric: both hold a clone of
-//! one [`SharedPlateau`]. Its state is in Burn's checkpoint of the schedule.
+//! The `Learner` takes the schedule, the [`Session`](crate::Session) tells it the metric: both share what was
+//! observed. Its state is in Burn's checkpoint of the schedule.
 //!
 //! # Example
 //!
 //! ```
 //! use burn::lr_scheduler::LrScheduler;
 //! use burn_tricks_core::Goal;
-//! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt as _, PlateauConfig};
-//! use burn_tricks_train::SharedPlateau;
+//! use burn_tricks_schedule::{CosineConfig, PlateauConfig};
+//! use burn_tricks_train::SharedPlateauExt as _;
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let schedule = CosineConfig::new(0.1, 10_000)
-//!     .init()?
-//!     .reduced_on_plateau(&PlateauConfig::new(Goal::Minimize))?;
-//! let plateau = SharedPlateau::new(schedule);
-//! // `Learner::new(model, optim, plateau.clone())`, `session.reduce_on_plateau(SampleLossMetric::new(), &plateau)`
-//! assert_eq!(plateau.scale(), 1.0);
-//! assert_eq!(plateau.clone().step(), 0.1);
+//! let cosine = CosineConfig::new(0.1, 10_000).init()?;
+//! let mut schedule = cosine.with_shared_plateau(&PlateauConfig::new(Goal::Minimize))?;
+//! // `session.reduce_on_plateau(SampleLossMetric::new(), &schedule)`, `Learner::new(model, optim, schedule)`
+//! assert_eq!(schedule.scale(), 1.0);
+//! assert_eq!(schedule.step(), 0.1);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Behind a warm-up. The session is given `plateau` itself:
+//! Behind a warm-up the session is given the plateau, and the `Learner` what is around it:
 //!
 //! ```
 //! use burn::lr_scheduler::LrScheduler;
 //! use burn_tricks_core::Goal;
 //! use burn_tricks_schedule::{LrSchedulerExt as _, PlateauConfig, WarmupConfig};
-//! use burn_tricks_train::SharedPlateau;
+//! use burn_tricks_train::SharedPlateauExt as _;
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let plateau = SharedPlateau::new(0.1.reduced_on_plateau(&PlateauConfig::new(Goal::Minimize))?);
+//! let plateau = 0.1.with_shared_plateau(&PlateauConfig::new(Goal::Minimize))?;
 //! let mut schedule = plateau.clone().with_warmup(WarmupConfig::new(2))?;
-//! // `Learner::new(model, optim, schedule)`, `session.reduce_on_plateau(SampleLossMetric::new(), &plateau)`
+//! // `session.reduce_on_plateau(SampleLossMetric::new(), &plateau)`, `Learner::new(model, optim, schedule)`
 //! assert_eq!([schedule.step(), schedule.step(), schedule.step()], [0.0, 0.05, 0.1]);
 //! # Ok(())
 //! # }
 //! ```
 
 use crate::lock::lock;
-use crate::session::epoch_end::EpochHook;
-use crate::stop::stop_early::MissingMetric;
-use crate::stop::stop_handle::value_of;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
-use burn::train::metric::MetricName;
-use burn::train::metric::store::EventStoreClient;
-use burn_tricks_schedule::{Cycles, Plateau, ReduceOnPlateau};
-use burn_tricks_stop::StopReason;
+use burn_tricks_core::ConfigError;
+use burn_tricks_schedule::{Cycles, LrSchedulerExt as _, Plateau, PlateauConfig, ReduceOnPlateau};
 use std::sync::{Arc, Mutex};
+
+/// `with_shared_plateau` for every schedule.
+pub trait SharedPlateauExt: LrScheduler + Clone + Sized + 'static {
+    /// This schedule, reduced on a plateau of the metric that a
+    /// [`Session`](crate::Session::reduce_on_plateau) tells it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ReduceOnPlateau`]: if a value of `config` is not allowed.
+    fn with_shared_plateau(
+        self,
+        config: &PlateauConfig,
+    ) -> Result<SharedPlateau<Self>, ConfigError> {
+        Ok(SharedPlateau::new(self.reduced_on_plateau(config)?))
+    }
+}
+
+impl<S: LrScheduler + Clone + 'static> SharedPlateauExt for S {}
 
 /// A schedule that is stepped in one place and told of a metric in another.
 ///
@@ -81,6 +92,11 @@ impl<S> SharedPlateau<S> {
             observed: Arc::new(Mutex::new(schedule.plateau().clone())),
             schedule,
         }
+    }
+
+    /// The plateau as it has observed so far.
+    pub(crate) fn observed(&self) -> Arc<Mutex<Plateau>> {
+        self.observed.clone()
     }
 
     /// What the reductions so far come to.
@@ -124,42 +140,5 @@ impl<S: Cycles> Cycles for SharedPlateau<S> {
 
     fn is_trough(&self, step: u64) -> bool {
         self.schedule.is_trough(step)
-    }
-}
-
-/// Tells a plateau of a metric.
-pub(crate) struct Watching<S> {
-    pub(crate) metric: MetricName,
-    pub(crate) plateau: SharedPlateau<S>,
-}
-
-impl<S: Send> EpochHook for Watching<S> {
-    fn holders(&self) -> Option<(MetricName, usize)> {
-        let holders = Arc::strong_count(&self.plateau.observed);
-        Some((self.metric.clone(), holders))
-    }
-
-    fn undo(&self) -> Box<dyn FnOnce()> {
-        let observed = self.plateau.observed.clone();
-        let before = lock(&observed).clone();
-        Box::new(move || *lock(&observed) = before)
-    }
-
-    fn name(&self) -> String {
-        format!("plateau on `{}`", self.metric)
-    }
-
-    fn describe(&self) -> String {
-        format!("{:?}", lock(&self.plateau.observed))
-    }
-
-    fn end_of_epoch(
-        &mut self,
-        epoch: usize,
-        store: &EventStoreClient,
-    ) -> Result<Option<StopReason>, MissingMetric> {
-        let value = value_of(&self.metric, epoch, store)?;
-        self.plateau.observe(value);
-        Ok(None)
     }
 }

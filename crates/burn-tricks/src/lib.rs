@@ -32,11 +32,11 @@ pub use burn_tricks_core::{
 /// | the learning rate | [`WarmupConfig`], [`CosineConfig`], [`OneCycleConfig`], [`ExponentialDecayConfig`], [`PlateauConfig`], [`Run`] |
 /// | averages and ensembles | [`EmaConfig`], [`SwaConfig`], [`RecalibrationConfig`], [`EnsembleConfig`] |
 /// | stopping and saving | [`EarlyStoppingConfig`], [`BestWeights`], [`Goal`], [`Checkpoints`] |
-/// | the `Learner` (feature `train`) | `EpochLoaderConfig`, `EpochClock`, `SharedPlateau`, `Trick` |
+/// | the `Learner` (feature `train`) | `Session`, `EpochLoaderConfig`, `EpochClock`, `Trick` |
 ///
 /// The traits whose methods these types and Burn's optimizers and schedules have come along unnamed:
 /// `GradientsExt`, `GradientTransform`, `ModuleOptimizerExt`, `LrSchedulerExt`, `ModuleLrSchedulerExt`,
-/// `Curve`, `Cycles`, `StopCriterion`, `Forward`, `Predict`, and with the feature `train` `SessionExt`,
+/// `Curve`, `Cycles`, `StopCriterion`, `Forward`, `Predict`, and with the feature `train` `SharedPlateauExt`,
 /// `SupervisedTrainingExt` and `TrickedExt`. So does Burn's `LrScheduler`, for the `step` of a schedule.
 ///
 /// Everything else is at its crate: `burn_tricks::average::LawaConfig`. No name here is one that Burn
@@ -65,8 +65,8 @@ pub mod prelude {
     pub use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, StopCriterion as _};
     #[cfg(feature = "train")]
     pub use burn_tricks_train::{
-        EpochClock, EpochLoaderConfig, SessionExt as _, SharedPlateau, SupervisedTrainingExt as _,
-        Trick, TrickedExt as _,
+        EpochClock, EpochLoaderConfig, Session, SharedPlateauExt as _,
+        SupervisedTrainingExt as _, Trick, TrickedExt as _,
     };
 }
 

@@ -41,8 +41,8 @@
 //!
 //! # Order
 //!
-//! In `SupervisedTraining::new`, whose session is made with the training's loader, and so with its clock:
-//! [`session_with(&loader)`](crate::SessionExt::session_with). Several loaders may share a clock. While
+//! In [`Session::new`](crate::Session::new), which knows the clock of the training's loader, or in Burn's
+//! `SupervisedTraining::new`. Several loaders may share a clock. While
 //! nobody sets the clock, each pass through the loader counts as the next epoch: the orders are those of a
 //! run from its beginning, but not those of a resumed one, which is why a resumable session without a clock
 //! does not begin. A hand-written loop sets the clock itself.

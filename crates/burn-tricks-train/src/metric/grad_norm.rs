@@ -1,7 +1,8 @@
 //! The norm of the gradient, in Burn's dashboard.
 //!
-//! A trick that measures and changes nothing, and a metric that shows what it measured. The norm is queued
-//! on the device and read where metrics are read, not in the step.
+//! A trick that measures and changes nothing. A [`Session`](crate::Session) registers the metric that shows
+//! what it measured; without a session, register [`GradNorm::metric`] with Burn's `SupervisedTraining`. The
+//! norm is queued on the device and read where metrics are read, not in the step.
 //!
 //! # Example
 //!
@@ -10,11 +11,10 @@
 //! use burn_tricks_train::GradNorm;
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let (grad_norm, metric) = GradNorm::new();
 //! let clip = ClipGradNormConfig::new(1.0).init()?;
-//! // `model.with_tricks((grad_norm, clip))` measures before clipping;
-//! // `SupervisedTraining::metric_train_numeric(metric)` shows it.
-//! # let _ = (grad_norm, clip, metric);
+//! let tricks = (GradNorm::new(), clip); // measures before clipping
+//! // `model.with_tricks(tricks)`: a `Session` shows what they measure.
+//! # let _ = tricks;
 //! # Ok(())
 //! # }
 //! ```
@@ -30,8 +30,8 @@
 //! The norm, one read of all gradients; one number read from the device per step, on the thread of the
 //! metrics.
 
-use crate::metric::queued_numbers::{Watched, watched_metric};
 use crate::trick::Trick;
+use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_grad::{GradientsExt as _, NormKind};
@@ -39,20 +39,32 @@ use burn_tricks_grad::{GradientsExt as _, NormKind};
 /// Measures the Euclidean norm over all gradients at each optimizer step.
 #[derive(Debug, Clone)]
 pub struct GradNorm {
-    watched: Watched,
+    metric: TrickMetric,
 }
 
 impl GradNorm {
-    /// The trick, and the metric that shows what it measures.
-    pub fn new() -> (Self, GradNormMetric) {
+    /// The trick whose metric is named "Gradient Norm".
+    pub fn new() -> Self {
         Self::named("Gradient Norm")
     }
 
-    /// As [`new`](Self::new), with a name for the metric: two of one name would be one to Burn.
-    pub fn named(name: &str) -> (Self, GradNormMetric) {
-        let watched = Watched::default();
-        let metric = GradNormMetric::of(&watched, name);
-        (Self { watched }, metric)
+    /// The trick with a name for its metric: two of one name would be one to Burn.
+    pub fn named(name: &str) -> Self {
+        let description = "The Euclidean norm over all gradients of an optimizer step.";
+        Self {
+            metric: TrickMetric::new(name, description),
+        }
+    }
+
+    /// What it measures, as a metric of Burn's training split.
+    pub fn metric(&self) -> TrickMetric {
+        self.metric.clone()
+    }
+}
+
+impl Default for GradNorm {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -63,14 +75,12 @@ impl<M: Module> Trick<M> for GradNorm {
 
     fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
         if let Some(norm) = grads.global_norm(model, NormKind::L2) {
-            self.watched.push(norm);
+            self.metric.push(norm);
         }
         grads
     }
-}
 
-watched_metric!(
-    /// The norm of the gradient, as [`GradNorm`] measured it. Made with it.
-    GradNormMetric,
-    "The Euclidean norm over all gradients of an optimizer step."
-);
+    fn metrics(&self) -> Vec<TrickMetric> {
+        vec![self.metric()]
+    }
+}

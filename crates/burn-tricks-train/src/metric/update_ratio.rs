@@ -11,9 +11,9 @@
 //! ```
 //! use burn_tricks_train::UpdateRatio;
 //!
-//! let (update_ratio, metric) = UpdateRatio::new();
-//! // `model.with_tricks(update_ratio)`, `SupervisedTraining::metric_train_numeric(metric)`
-//! # let _ = (update_ratio, metric);
+//! let tricks = (UpdateRatio::new(),);
+//! // `model.with_tricks(tricks)`: a `Session` shows what they measure.
+//! # let _ = tricks;
 //! ```
 //!
 //! # Order
@@ -29,8 +29,8 @@
 //!
 //! - Karpathy, *CS231n*, "Ratio of weights:updates", <https://cs231n.github.io/neural-networks-3/>
 
-use crate::metric::queued_numbers::{Watched, watched_metric};
 use crate::trick::Trick;
+use crate::trick::trick_metric::TrickMetric;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -40,17 +40,29 @@ use std::collections::HashSet;
 /// Measures the ratio of the update to the weights at each optimizer step.
 #[derive(Debug)]
 pub struct UpdateRatio {
-    watched: Watched,
+    metric: TrickMetric,
     before: Option<TensorList>,
 }
 
 impl UpdateRatio {
-    /// The trick, and the metric that shows what it measures.
-    pub fn new() -> (Self, UpdateRatioMetric) {
-        let watched = Watched::default();
-        let metric = UpdateRatioMetric::of(&watched, "Update Ratio");
-        let before = None;
-        (Self { watched, before }, metric)
+    /// The trick whose metric is named "Update Ratio".
+    pub fn new() -> Self {
+        let description = "The norm of an optimizer step over the norm of the weights.";
+        Self {
+            metric: TrickMetric::new("Update Ratio", description),
+            before: None,
+        }
+    }
+
+    /// What it measures, as a metric of Burn's training split.
+    pub fn metric(&self) -> TrickMetric {
+        self.metric.clone()
+    }
+}
+
+impl Default for UpdateRatio {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -68,10 +80,14 @@ impl<M: Module> Trick<M> for UpdateRatio {
         if let Some(before) = self.before.take() {
             let update = blend_all(trainable(&model), 1.0, before.clone(), -1.0);
             if let (Some(update), Some(weights)) = (norm(&update), norm(&before)) {
-                self.watched.push(update / weights);
+                self.metric.push(update / weights);
             }
         }
         model
+    }
+
+    fn metrics(&self) -> Vec<TrickMetric> {
+        vec![self.metric()]
     }
 }
 
@@ -101,9 +117,3 @@ fn norm(tensors: &TensorList) -> Option<Tensor<1>> {
     let squares = sum_of_squares(tensors)?;
     Some(squares.sum.sqrt() * squares.scale)
 }
-
-watched_metric!(
-    /// The ratio of the update to the weights, as [`UpdateRatio`] measured it. Made with it.
-    UpdateRatioMetric,
-    "The norm of an optimizer step over the norm of the weights."
-);

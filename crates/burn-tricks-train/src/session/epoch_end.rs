@@ -6,71 +6,17 @@
 
 use crate::data::epoch_clock::EpochClock;
 use crate::lock::lock;
+use crate::metric::watched_metric::MissingMetric;
+use crate::session::epoch_hook::EpochHook;
+use crate::session::results::{CriterionResult, PlateauResult};
 use crate::session::run_description::Setup;
-use crate::stop::stop_early::MissingMetric;
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{EarlyStoppingStrategy, Interrupter, Interruption, TrainingError};
 use burn_tricks_core::StateError;
 use burn_tricks_stop::StopReason;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-
-/// Something that is done at the end of each epoch.
-pub(crate) trait EpochHook: Send {
-    /// By which its state and its description are recorded.
-    fn name(&self) -> String;
-
-    /// What it is, at the beginning of a run.
-    fn describe(&self) -> String;
-
-    /// The run begins, or goes on.
-    fn start(&mut self) {}
-
-    /// Looks at the epoch's metrics; says why to stop, if so.
-    fn end_of_epoch(
-        &mut self,
-        epoch: usize,
-        store: &EventStoreClient,
-    ) -> Result<Option<StopReason>, MissingMetric>;
-
-    /// Why the run was stopped, now or before it was saved.
-    fn stopped(&self) -> Option<StopReason> {
-        None
-    }
-
-    /// The metric by which the hook tells which epoch is the best, if it does.
-    fn watched(&self) -> Option<MetricName> {
-        None
-    }
-
-    /// The best epoch so far, if the hook knows of one.
-    fn best_epoch(&self) -> Option<usize> {
-        None
-    }
-
-    /// What a resumed run needs, if it is not in Burn's checkpoint.
-    fn state(&self) -> Option<Vec<u8>> {
-        None
-    }
-
-    /// Of a hook that shares something with the schedule of the learner: the metric that it looks at, and how
-    /// many hold the shared thing.
-    fn holders(&self) -> Option<(MetricName, usize)> {
-        None
-    }
-
-    /// What puts back, when it is called, the state that the hook shares with a schedule now. A record that
-    /// is loaded on trial changes it.
-    fn undo(&self) -> Box<dyn FnOnce()> {
-        Box::new(|| ())
-    }
-
-    /// Goes on where the saved state was, of a hook that has one.
-    fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
-        Ok(())
-    }
-}
 
 /// All hooks of a run.
 #[derive(Clone)]
@@ -153,6 +99,11 @@ impl EpochEnd {
         }
     }
 
+    /// Sets what Burn's training is interrupted by.
+    pub(crate) fn set_interrupter(&self, interrupter: Interrupter) {
+        lock(&self.0).interrupter = interrupter;
+    }
+
     /// The run goes on after `epoch`, 0 if it begins.
     pub(crate) fn start_after(&self, epoch: usize) {
         let mut inner = lock(&self.0);
@@ -221,6 +172,37 @@ impl EpochEnd {
 
     pub(crate) fn best_epoch(&self) -> Option<usize> {
         lock(&self.0).best_epoch()
+    }
+
+    /// What each criterion saw.
+    pub(crate) fn criteria(&self) -> Vec<CriterionResult> {
+        let hooks = &lock(&self.0).hooks;
+        hooks.iter().filter_map(|hook| hook.criterion()).collect()
+    }
+
+    /// What became of each plateau.
+    pub(crate) fn plateaus(&self) -> Vec<PlateauResult> {
+        let hooks = &lock(&self.0).hooks;
+        hooks.iter().filter_map(|hook| hook.plateau()).collect()
+    }
+
+    /// Lets the hooks of these names, which have changed since the run was saved, forget that they stopped it.
+    pub(crate) fn reconsider<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        let changed: BTreeSet<&str> = names.collect();
+        let inner = &mut *lock(&self.0);
+        for (name, hook) in inner.names().into_iter().zip(&mut inner.hooks) {
+            if changed.contains(&*name) {
+                hook.reconsider();
+            }
+        }
+    }
+
+    /// The value of the best epoch.
+    pub(crate) fn best_value(&self) -> Option<f64> {
+        let inner = lock(&self.0);
+        let mut hooks = inner.hooks.iter();
+        let tells = hooks.find(|hook| hook.watched().is_some())?;
+        tells.criterion()?.best_value
     }
 
     /// [`EpochHook::holders`] of those that share something.

@@ -1,16 +1,17 @@
 //! A session is launched: from its newest complete checkpoint, if it has one.
 
 use crate::lock::lock;
-use crate::session::Session;
+use crate::session::builder::Session;
 use crate::session::checkpoint_retention::Retention;
 use crate::session::epoch_end::{EpochEnd, Witness};
 use crate::session::launch_error::LaunchError;
 use crate::session::learner_view::{rates, unshared};
+use crate::session::record_file::RecordFile;
 use crate::session::records_on_trial::check_records;
+use crate::session::registered_metric::logged_twice;
 use crate::session::run_description::Setup;
 use crate::session::run_files::{Found, RunFiles, RunState};
 use crate::session::session_error::SessionError;
-use crate::session::session_metrics::logged_twice;
 use crate::session::session_result::{Best, BestInMemory, Outcome, SessionResult};
 use crate::trick::Trick;
 use crate::trick::combined::load_part;
@@ -45,6 +46,8 @@ where
         mut self,
         learner: Learner<Tricked<M, H>>,
     ) -> Result<SessionResult<M, H>, LaunchError<M, H>> {
+        let metrics = lock(&learner.model().shared_tricks()).metrics();
+        self = self.trick_metrics(metrics);
         if let Some(clash) = self.clash.take() {
             return Err(clash.into());
         }
@@ -58,7 +61,6 @@ where
         };
         let Self {
             mut training,
-            interrupter,
             end,
             metrics,
             keep_best,
@@ -102,11 +104,12 @@ where
                 accepted = plan.accepted;
                 let tricks = learner.model().shared_tricks();
                 let log = files.directory().to_owned();
+                let interrupter = training.interrupter();
                 training = training
                     .with_custom_checkpointers(
-                        files.checkpointer("model").with_witness(&witness),
-                        files.checkpointer("optim").with_witness(&witness),
-                        files.checkpointer("scheduler").with_witness(&witness),
+                        RecordFile::new(files.clone(), "model").with_witness(&witness),
+                        RecordFile::new(files.clone(), "optim").with_witness(&witness),
+                        RecordFile::new(files.clone(), "scheduler").with_witness(&witness),
                     )
                     .with_checkpointing_strategy(EveryEpoch {
                         end: end.clone(),
@@ -136,6 +139,9 @@ where
             renderer: keep_renderer.then_some(learning.renderer),
             last_epoch: end.last_epoch(),
             best_epoch: end.best_epoch(),
+            best_value: end.best_value(),
+            criteria: end.criteria(),
+            plateaus: end.plateaus(),
             watched: end.watched(),
             resumed_after,
             incomplete,
@@ -196,6 +202,7 @@ where
             let unfit = |error| SessionError::State { epoch, error };
             load_part(&mut *lock(&tricks), state.tricks.clone()).map_err(unfit)?;
             end.load_states(&state.hooks, named).map_err(unfit)?;
+            end.reconsider(accepted.iter().map(|change| &*change.name));
         }
         files.clean(&found)?;
         Ok(Plan {

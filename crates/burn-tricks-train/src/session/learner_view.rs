@@ -1,11 +1,6 @@
-//! What a session sees of its learner.
-//!
-//! Burn's `Learner` gives away neither its optimizer nor the model that was validated, but it hands both to
-//! methods of its model: the optimizer to `TrainStep::optimize`, and `Module::valid` makes the model to
-//! validate. A [`Tricked`] model shows them to the session here.
+//! What a session sees of its learner, whose fields Burn keeps private.
 
 use crate::session::epoch_end::EpochEnd;
-use crate::session::records_on_trial::caught;
 use crate::trick::Trick;
 use crate::trick::tricked::Tricked;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
@@ -13,6 +8,7 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::train::metric::MetricName;
 use burn::train::{Learner, LearnerModel};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How far a schedule is looked at.
 const LAST_STEP: u32 = 1 << 16;
@@ -47,6 +43,15 @@ pub(crate) fn rates<M: LearnerModel>(learner: &Learner<M>) -> String {
         }
     }
     serde_json::Value::Object(rates).to_string()
+}
+
+/// What `work` gives, or what it panicked with.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        text.unwrap_or("a panic").to_owned()
+    })
 }
 
 /// The metric of a hook that shares something with no schedule of this learner, if there is one.

@@ -3,7 +3,7 @@
 //! Where Burn loads them itself, in the launch of a training, it panics if one does not fit, or drops
 //! silently what does not.
 
-use crate::session::learner_view::optimizer_of;
+use crate::session::learner_view::{caught, optimizer_of};
 use crate::session::run_description::OPTIMIZER_STATE;
 use crate::session::run_files::RunFiles;
 use crate::session::session_error::SessionError;
@@ -19,7 +19,6 @@ use burn_pack::Reader;
 use burn_tricks_checkpoint::Change;
 use burn_tricks_optim::check_optimizer_record;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Checks that model, schedule and optimizer take their records of `epoch`. Whether the optimizer keeps
 /// another state than the one that was saved.
@@ -109,13 +108,4 @@ fn stepped<M: Module>(mut optimizer: ModuleOptimizer, model: &M) -> ModuleOptimi
     model.visit(&mut zeros);
     optimizer.step(0.0, model.clone(), zeros.0);
     optimizer
-}
-
-/// What `work` gives, or what it panicked with.
-pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        text.unwrap_or("a panic").to_owned()
-    })
 }

@@ -5,7 +5,6 @@
 //! the epochs. Burn writes each of its three on a thread of its own. A set is complete when all four are
 //! there and have the checksums they were written with.
 
-use crate::session::record_file::RecordFile;
 use crate::session::run_description::Setup;
 use crate::session::session_error::SessionError;
 use burn::tensor::Bytes;
@@ -19,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// What a state begins with: this, and the version of what follows.
 const MAGIC: &[u8] = b"burn-tricks state ";
-const VERSION: &[u8] = b"2\n";
+const VERSION: &[u8] = b"3\n";
 
 /// Burn's part of a set.
 const RECORDS: [&str; 3] = ["model", "optim", "scheduler"];
@@ -95,11 +94,6 @@ impl RunFiles {
     /// Whether a file could not be written.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(SeqCst)
-    }
-
-    /// The checkpointer of one of Burn's files.
-    pub(crate) fn checkpointer(&self, name: &'static str) -> RecordFile {
-        RecordFile::new(self.clone(), name)
     }
 
     /// Writes a file so that there is either all of it, on the disk, or nothing.

@@ -1,6 +1,6 @@
 //! Why a session cannot begin, failed, or cannot give back a model.
 
-use crate::stop::stop_early::MissingMetric;
+use crate::metric::watched_metric::MissingMetric;
 use burn::train::TrainingError;
 use burn_tricks_checkpoint::Change;
 use burn_tricks_core::StateError;
@@ -34,7 +34,7 @@ pub enum SessionError {
         /// The type of the other.
         second: &'static str,
     },
-    /// The session is resumable, and was told neither by what [clock](crate::Session::with_clock) its loader
+    /// The session is resumable, and knows neither by what [clock](crate::Session::with_clock) its loader
     /// orders the samples nor that it [needs none](crate::Session::without_clock). A resumed run would see
     /// the order of its first epoch again.
     NoClock,
@@ -79,7 +79,7 @@ pub enum SessionError {
     Version {
         /// The file.
         path: PathBuf,
-        /// The version of its format. This crate writes and reads 2.
+        /// The version of its format. This crate writes and reads 3.
         got: String,
     },
     /// What was saved is not of this session, these tricks or this model.
@@ -124,13 +124,14 @@ impl Display for SessionError {
                 second,
             } => write!(
                 f,
-                "two metrics have the name `{name}`, {first} and {second}: register one of them"
+                "two metrics have the name `{name}`, {first} and {second}: register one of them, or give one \
+                 another name"
             ),
             Self::NoClock => write!(
                 f,
                 "a resumable session needs the clock of its epoch loader, or its order of samples would \
-                 begin anew when it is resumed: make it with `training.session_with(&loader)`, or tell it \
-                 `with_clock(&clock)`, or `without_clock()` if the loader needs none"
+                 begin anew when it is resumed: give it an `EpochLoader`, or tell it `with_clock(&clock)`, or \
+                 `without_clock()` if the loader needs none"
             ),
             Self::Changed { epoch, changes } => {
                 write!(
@@ -150,7 +151,7 @@ impl Display for SessionError {
             Self::PlateauNotScheduled { metric } => write!(
                 f,
                 "the learner's schedule is not the one that `reduce_on_plateau` was given for `{metric}`, and \
-                 would never be reduced: give the learner `plateau.clone()`, or a wrapper around that"
+                 would never be reduced: give the learner the plateau, or a wrapper around it"
             ),
             Self::Training(error) => write!(f, "{error}"),
             Self::MissingMetric(missing) => write!(f, "{missing}"),
@@ -173,7 +174,7 @@ impl Display for SessionError {
             }
             Self::Version { path, got } => write!(
                 f,
-                "{} is a state of version {got}, and this program reads version 2",
+                "{} is a state of version {got}, and this program reads version 3",
                 path.display()
             ),
             Self::State { epoch, error } => write!(f, "the checkpoint of epoch {epoch}: {error}"),

@@ -1,15 +1,27 @@
-//! Metrics that a session registers, each name once for each split.
+//! Metrics that a session registers for both splits.
 
-use crate::session::Session;
-use crate::session::session_error::SessionError;
+use crate::session::builder::Session;
 use crate::trick::Trick;
 use crate::trick::tricked::Tricked;
 use burn::module::Module;
-use burn::train::logger::{FileMetricLogger, MetricLogger as _};
-use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
-use burn::train::metric::{Adaptor, Metric, MetricName, Numeric, NumericEntry};
+use burn::train::metric::{Adaptor, Metric, Numeric};
 use burn::train::{InferenceStep, LearnerModel, TrainStep};
-use std::path::Path;
+
+impl<M, H> Session<M, H>
+where
+    M: Module,
+    H: Trick<M> + 'static,
+    Tricked<M, H>: LearnerModel,
+{
+    /// Registers a tuple of numeric metrics for training and validation, each name once: one that
+    /// [`stop_early`](Self::stop_early) or [`reduce_on_plateau`](Self::reduce_on_plateau) has registered is
+    /// not registered again. Two metrics of one name that are not of one type, Burn's `LossMetric` and
+    /// [`SampleLossMetric`](crate::SampleLossMetric) say, are an error of [`launch`](Self::launch). What is
+    /// registered with the `SupervisedTraining` itself cannot be seen here, and would be logged twice.
+    pub fn metrics<Ms: SessionMetrics<M, H>>(self, metrics: Ms) -> Self {
+        metrics.register(self)
+    }
+}
 
 /// A tuple of up to six numeric metrics, for [`Session::metrics`].
 pub trait SessionMetrics<M, H>
@@ -51,65 +63,3 @@ tuple_of_metrics!(A, B, C);
 tuple_of_metrics!(A, B, C, D);
 tuple_of_metrics!(A, B, C, D, E);
 tuple_of_metrics!(A, B, C, D, E, F);
-
-/// A metric that a session registered.
-#[derive(Debug)]
-pub(crate) struct Registered {
-    split: Split,
-    name: MetricName,
-    /// Its type.
-    pub(crate) metric: &'static str,
-}
-
-impl Registered {
-    pub(crate) fn new<Me: Metric>(split: Split, metric: &Me) -> Self {
-        Self {
-            split,
-            name: metric.name(),
-            metric: std::any::type_name::<Me>(),
-        }
-    }
-
-    /// Whether Burn would log both under one name.
-    pub(crate) fn names_the_same(&self, other: &Self) -> bool {
-        self.split == other.split && self.name == other.name
-    }
-
-    /// Why `other` cannot be registered as well.
-    pub(crate) fn clashes_with(&self, other: &Self) -> SessionError {
-        SessionError::SameMetricName {
-            name: self.name.to_string(),
-            first: self.metric,
-            second: other.metric,
-        }
-    }
-}
-
-/// Which of the metrics Burn's log in `directory` has twice for an epoch: a metric that is registered once
-/// ends an epoch with one value.
-pub(crate) fn logged_twice(
-    directory: &Path,
-    epoch: usize,
-    metrics: &[Registered],
-    store: &EventStoreClient,
-) -> Vec<String> {
-    let mut log = FileMetricLogger::new(directory);
-    let mut twice = Vec::new();
-    for Registered {
-        split,
-        name: metric,
-        ..
-    } in metrics
-    {
-        // Burn's store and its log write on threads of their own: an answer comes after all that was logged.
-        store.find_metric(metric, epoch, Aggregate::Mean, split);
-        let values = log.read_numeric(metric, epoch, split).unwrap_or_default();
-        let ends = values
-            .iter()
-            .filter(|value| matches!(value, NumericEntry::Final(_)));
-        if ends.count() > 1 && !twice.contains(&**metric) {
-            twice.push(metric.to_string());
-        }
-    }
-    twice
-}

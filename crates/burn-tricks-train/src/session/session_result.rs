@@ -2,6 +2,7 @@
 
 use crate::lock::lock;
 use crate::session::epoch_end::EpochEnd;
+use crate::session::results::{CriterionResult, PlateauResult};
 use crate::session::run_files::RunFiles;
 use crate::session::session_error::SessionError;
 use crate::trick::Trick;
@@ -88,6 +89,13 @@ pub struct SessionResult<M, H> {
     /// at its metric. None if it is not known: no criterion looks at a metric, or no epoch counted, see
     /// `Decision::is_best`.
     pub best_epoch: Option<usize>,
+    /// The value of the best epoch, of the metric of the same criterion.
+    pub best_value: Option<f64>,
+    /// What each criterion of [`stop_early`](crate::Session::stop_early) saw, in the order of the calls.
+    pub criteria: Vec<CriterionResult>,
+    /// What became of each plateau of [`reduce_on_plateau`](crate::Session::reduce_on_plateau), in the order of
+    /// the calls.
+    pub plateaus: Vec<PlateauResult>,
     /// The epoch after which it went on; none if it began.
     pub resumed_after: Option<usize>,
     /// Checkpoints that were passed over because they were not complete, and what was wrong with them.
@@ -95,8 +103,8 @@ pub struct SessionResult<M, H> {
     /// Differences from the configuration that the checkpoint was written with, which the session was told
     /// to [accept](crate::Session::accept_changes).
     pub accepted: Vec<Change>,
-    /// Metrics of which the log has every value twice, because the session registered them and so did the
-    /// `SupervisedTraining` that it was made from. [`Session::metrics`](crate::Session::metrics) registers
+    /// Metrics of which the log has every value twice, because the session registered them and so did
+    /// [`configure`](crate::Session::configure) with Burn's training. [`Session::metrics`](crate::Session::metrics) registers
     /// each once. Only a resumable session finds them, in Burn's log in its directory, after the first epoch.
     pub logged_twice: Vec<String>,
     pub(crate) best: Best<M>,
@@ -110,6 +118,9 @@ impl<M, H> Debug for SessionResult<M, H> {
             .field("outcome", &self.outcome)
             .field("last_epoch", &self.last_epoch)
             .field("best_epoch", &self.best_epoch)
+            .field("best_value", &self.best_value)
+            .field("criteria", &self.criteria)
+            .field("plateaus", &self.plateaus)
             .field("resumed_after", &self.resumed_after)
             .field("incomplete", &self.incomplete)
             .field("accepted", &self.accepted)

@@ -1,35 +1,22 @@
-//! A criterion that watches a metric of a training, shared by whoever asks.
+//! A criterion that watches a training, shared by whoever asks.
 
 use crate::lock::lock;
-use crate::session::epoch_end::EpochHook;
-use crate::stop::stop_early::MissingMetric;
-use burn::train::EarlyStoppingStrategy;
-use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
-use burn::train::metric::{Metric, MetricName};
+use crate::metric::watched_metric::MissingMetric;
 use burn_tricks_core::StateError;
 use burn_tricks_stop::{Decision, EarlyStopping, StopCriterion, StopReason};
 use serde::{Deserialize, Serialize};
-use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-/// What a criterion saw of a training: its metric, and the decision on each epoch.
+/// A criterion, and its decision on each epoch of a training. Clones share both.
 ///
-/// It is one of Burn's early-stopping strategies. On its own, registered with
-/// `SupervisedTraining::early_stopping`, it does not see to it that its metric is: without, the run ends
-/// after its first epoch, and [`decision`](Self::decision) is an error that names the metric. In a directory
-/// that an earlier run logged that metric to, Burn's file logger gives it the values of that run.
+/// [`stop_early`](crate::SupervisedTrainingExt::stop_early) of a training without a session is given one by
+/// reference; it tells afterwards, or meanwhile, what was seen.
 #[derive(Debug)]
-pub struct StopHandle<C = EarlyStopping> {
-    metric: MetricName,
-    watch: Arc<Mutex<Watch<C>>>,
-}
+pub struct StopHandle<C = EarlyStopping>(Arc<Mutex<Watch<C>>>);
 
 impl<C> Clone for StopHandle<C> {
     fn clone(&self) -> Self {
-        Self {
-            metric: self.metric.clone(),
-            watch: self.watch.clone(),
-        }
+        Self(self.0.clone())
     }
 }
 
@@ -40,8 +27,8 @@ struct Watch<C> {
     last: Option<(usize, Result<Decision, MissingMetric>)>,
     /// The last epoch that was the best.
     best_epoch: Option<usize>,
-    /// Why a run before this one was stopped.
-    stopped_before: Option<StopReason>,
+    /// The last decision of the run that this one resumes.
+    before: Option<Decision>,
 }
 
 /// The part of a [`StopHandle`] that a resumed run needs.
@@ -49,41 +36,39 @@ struct Watch<C> {
 struct WatchState<S> {
     stop: S,
     best_epoch: Option<usize>,
-    stopped: Option<StopReason>,
+    last: Option<Decision>,
 }
 
 impl<C: StopCriterion> StopHandle<C> {
-    /// Watches the epoch's mean of `metric` in validation.
-    pub fn new(metric: &impl Metric, stop: C) -> Self {
-        Self {
-            metric: metric.name(),
-            watch: Arc::new(Mutex::new(Watch {
-                stop,
-                last: None,
-                best_epoch: None,
-                stopped_before: None,
-            })),
-        }
+    /// A criterion that has seen no epoch.
+    pub fn new(stop: C) -> Self {
+        Self(Arc::new(Mutex::new(Watch {
+            stop,
+            last: None,
+            best_epoch: None,
+            before: None,
+        })))
     }
 
     /// The decision on the last epoch: its reason to stop, if it was one, the best value and the check
-    /// that had it (the epoch, in a training that was not resumed). `None` before the first.
+    /// that had it (the epoch, in a training that was not resumed). A session that resumes a run knows that of
+    /// the run. `None` before the first.
     ///
     /// # Errors
     ///
     /// If the metric had no value, which ends the training.
     pub fn decision(&self) -> Result<Option<Decision>, MissingMetric> {
-        lock(&self.watch)
-            .last
-            .clone()
-            .map(|(_, decision)| decision)
-            .transpose()
+        let watch = lock(&self.0);
+        match &watch.last {
+            Some((_, decision)) => decision.clone().map(Some),
+            None => Ok(watch.before),
+        }
     }
 
     /// The epoch of the best check, in a training that was resumed too. None if it is not known: if the
     /// criterion looks at no metric, or if no epoch counted so far (see `Decision::is_best`).
     pub fn best_epoch(&self) -> Option<usize> {
-        lock(&self.watch).best_epoch
+        lock(&self.0).best_epoch
     }
 
     /// The criterion as it stands, whose state a resumed run needs.
@@ -91,109 +76,67 @@ impl<C: StopCriterion> StopHandle<C> {
     where
         C: Clone,
     {
-        lock(&self.watch).stop.clone()
+        lock(&self.0).stop.clone()
+    }
+
+    /// The run begins, or goes on.
+    pub(crate) fn start(&self) {
+        lock(&self.0).stop.start();
     }
 
     /// One observation per epoch, whoever asks and however often.
     pub(crate) fn observe(
         &self,
         epoch: usize,
-        store: &EventStoreClient,
+        value: impl FnOnce() -> Result<f64, MissingMetric>,
     ) -> Result<Decision, MissingMetric> {
-        let mut watch = lock(&self.watch);
+        let mut watch = lock(&self.0);
         if let Some((last, decision)) = &watch.last
             && *last == epoch
         {
             return decision.clone();
         }
-        let decision = value_of(&self.metric, epoch, store).map(|value| watch.stop.observe(value));
+        let decision = value().map(|value| watch.stop.observe(value));
         if decision.as_ref().is_ok_and(|decision| decision.is_best) {
             watch.best_epoch = Some(epoch);
         }
         watch.last = Some((epoch, decision.clone()));
         decision
     }
-}
 
-/// The mean of a metric over an epoch's validation.
-pub(crate) fn value_of(
-    metric: &MetricName,
-    epoch: usize,
-    store: &EventStoreClient,
-) -> Result<f64, MissingMetric> {
-    store
-        .find_metric(metric, epoch, Aggregate::Mean, &Split::Valid)
-        .ok_or_else(|| MissingMetric {
-            metric: metric.to_string(),
-            epoch,
-        })
-}
-
-impl<C: StopCriterion + Send> EarlyStoppingStrategy for StopHandle<C> {
-    fn should_stop(&mut self, epoch: usize, store: &EventStoreClient) -> bool {
-        match self.observe(epoch, store) {
-            Ok(decision) => decision.should_stop(),
-            Err(_) => true,
-        }
-    }
-}
-
-impl<C: StopCriterion + Clone + Debug + Send> EpochHook for StopHandle<C> {
-    fn name(&self) -> String {
-        format!("criterion on `{}`", self.metric)
+    /// Why it stopped the run, now or before the run was saved.
+    pub(crate) fn stopped(&self) -> Option<StopReason> {
+        self.decision().ok().flatten()?.stop
     }
 
-    fn describe(&self) -> String {
-        format!("{:?}", lock(&self.watch).stop)
-    }
-
-    fn start(&mut self) {
-        lock(&self.watch).stop.start();
-    }
-
-    fn end_of_epoch(
-        &mut self,
-        epoch: usize,
-        store: &EventStoreClient,
-    ) -> Result<Option<StopReason>, MissingMetric> {
-        Ok(self.observe(epoch, store)?.stop)
-    }
-
-    fn stopped(&self) -> Option<StopReason> {
-        let watch = lock(&self.watch);
-        match &watch.last {
-            Some((_, decision)) => decision.as_ref().ok()?.stop,
-            None => watch.stopped_before,
+    /// Forgets that it stopped the run before: it is another criterion now, which judges the next epoch.
+    pub(crate) fn reconsider(&self) {
+        if let Some(decision) = &mut lock(&self.0).before {
+            decision.stop = None;
         }
     }
 
-    fn watched(&self) -> Option<MetricName> {
-        let watches = lock(&self.watch).stop.watches_metric();
-        watches.then(|| self.metric.clone())
-    }
-
-    fn best_epoch(&self) -> Option<usize> {
-        lock(&self.watch).best_epoch
-    }
-
-    fn state(&self) -> Option<Vec<u8>> {
-        let stopped = self.stopped();
-        let watch = lock(&self.watch);
+    pub(crate) fn state(&self) -> Vec<u8> {
+        let last = self.decision().ok().flatten();
+        let watch = lock(&self.0);
         let state = WatchState {
             stop: watch.stop.state(),
             best_epoch: watch.best_epoch,
-            stopped,
+            last,
         };
-        Some(serde_json::to_vec(&state).expect("a criterion's state survives JSON"))
+        serde_json::to_vec(&state).expect("a criterion's state survives JSON")
     }
 
-    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+    pub(crate) fn load_state(&self, state: &[u8]) -> Result<(), StateError>
+    where
+        C: Clone,
+    {
         let state: WatchState<C::State> =
             serde_json::from_slice(state).map_err(|error| error.to_string())?;
-        let mut watch = lock(&self.watch);
+        let mut watch = lock(&self.0);
         watch.stop = watch.stop.clone().with_state(state.stop);
         watch.best_epoch = state.best_epoch;
-        watch.stopped_before = state.stopped;
+        watch.before = state.last;
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Several tricks as one: boxed, optional, in a vector, in a tuple.
 
 use super::Trick;
+use super::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
@@ -35,6 +36,10 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
 
     fn describe(&self) -> Vec<String> {
         (**self).describe()
+    }
+
+    fn metrics(&self) -> Vec<TrickMetric> {
+        (**self).metrics()
     }
 
     fn state(&self) -> Option<Vec<u8>> {
@@ -87,6 +92,10 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
         self.as_ref().map(Trick::describe).unwrap_or_default()
     }
 
+    fn metrics(&self) -> Vec<TrickMetric> {
+        self.as_ref().map(Trick::metrics).unwrap_or_default()
+    }
+
     fn state(&self) -> Option<Vec<u8>> {
         self.as_ref().and_then(Trick::state)
     }
@@ -131,6 +140,10 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
 
     fn describe(&self) -> Vec<String> {
         self.iter().flat_map(Trick::describe).collect()
+    }
+
+    fn metrics(&self) -> Vec<TrickMetric> {
+        self.iter().flat_map(Trick::metrics).collect()
     }
 
     fn state(&self) -> Option<Vec<u8>> {
@@ -183,6 +196,10 @@ macro_rules! tuple_of_tricks {
 
             fn describe(&self) -> Vec<String> {
                 [$(self.$index.describe()),+].concat()
+            }
+
+            fn metrics(&self) -> Vec<TrickMetric> {
+                [$(self.$index.metrics()),+].concat()
             }
 
             fn state(&self) -> Option<Vec<u8>> {

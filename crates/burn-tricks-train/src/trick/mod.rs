@@ -102,6 +102,7 @@
 //! | | by |
 //! | --- | --- |
 //! | [`before`](Trick::before), [`after`](Trick::after) | `TrainStep::optimize` and `optimize_multi` of the tricked model: once per optimizer step, after accumulated gradients have been summed |
+//! | [`metrics`](Trick::metrics) | a session at `launch` |
 //! | [`validated`](Trick::validated) | `valid()` of the tricked model: Burn calls it before each validation and at the end of the training |
 //! | [`restart`](Trick::restart) | loading a record into the tricked model, except by a [`Session`](crate::Session) that resumes |
 //! | [`state`](Trick::state), [`load_state`](Trick::load_state) | a session that is resumable or keeps the best model: the one after each epoch, the other at `launch` and for `best_model` |
@@ -128,8 +129,10 @@ pub(crate) mod combined;
 mod constraints;
 pub(crate) mod gradient_transforms;
 pub(crate) mod sight;
+pub(crate) mod trick_metric;
 pub mod tricked;
 
+use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::StateError;
@@ -181,6 +184,12 @@ pub trait Trick<M: Module>: Debug + Send {
     /// what the trick has seen. Default: the name of the type.
     fn describe(&self) -> Vec<String> {
         vec![std::any::type_name::<Self>().to_owned()]
+    }
+
+    /// What it measures at each step, as metrics of the training split, which a
+    /// [`Session`](crate::Session) registers. Default: none.
+    fn metrics(&self) -> Vec<TrickMetric> {
+        Vec::new()
     }
 
     /// What a resumed run needs, of a trick that implements [`load_state`](Self::load_state) too. Waits for

@@ -1,4 +1,5 @@
 use super::*;
+use crate::session::record_file::RecordFile;
 use burn::lr_scheduler::LrSchedulerRecord;
 use burn::module::Module;
 use burn::nn::LinearConfig;
@@ -16,14 +17,17 @@ fn state(epoch: usize) -> RunState {
     }
 }
 
+fn checkpointer(files: &RunFiles, name: &'static str) -> RecordFile {
+    RecordFile::new(files.clone(), name)
+}
+
 fn write_set(files: &RunFiles, epoch: usize) {
     let model = LinearConfig::new(2, 2).init(&Device::flex()).into_record();
-    files.checkpointer("model").save(epoch, model).unwrap();
+    checkpointer(files, "model").save(epoch, model).unwrap();
     let optim = AdamConfig::new().init().to_record();
-    files.checkpointer("optim").save(epoch, optim).unwrap();
+    checkpointer(files, "optim").save(epoch, optim).unwrap();
     let schedule = LrSchedulerRecord::new().with_scalar("steps", 3u64);
-    files
-        .checkpointer("scheduler")
+    checkpointer(files, "scheduler")
         .save(epoch, schedule)
         .unwrap();
     files.write(&state(epoch)).unwrap();
@@ -176,9 +180,9 @@ fn nothing_is_deleted_after_a_file_could_not_be_written() {
     let blocked = files.record("optim", 2);
     std::fs::create_dir_all(blocked.join("not empty")).unwrap();
     let record = AdamConfig::new().init().to_record();
-    assert!(files.checkpointer("optim").save(2, record).is_err());
+    assert!(checkpointer(&files, "optim").save(2, record).is_err());
     for name in RECORDS {
-        Checkpointer::<ModuleRecord>::delete(&files.checkpointer(name), 1).unwrap();
+        Checkpointer::<ModuleRecord>::delete(&checkpointer(&files, name), 1).unwrap();
     }
     std::fs::remove_dir_all(blocked).unwrap();
     assert_eq!(files.find().unwrap().complete, [1]);
@@ -191,7 +195,7 @@ fn the_state_goes_with_the_model() {
     write_set(&files, 1);
     for (name, left) in [("optim", 5), ("scheduler", 3), ("model", 0)] {
         for _twice in 0..2 {
-            Checkpointer::<ModuleRecord>::delete(&files.checkpointer(name), 1).unwrap();
+            Checkpointer::<ModuleRecord>::delete(&checkpointer(&files, name), 1).unwrap();
         }
         assert_eq!(names(&files).len(), left, "{name}");
     }

@@ -1,0 +1,88 @@
+//! A criterion and the model of its best check in one.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_stop::{EarlyStoppingConfig, Goal, StopWithBest};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+//! let mut stop = StopWithBest::new(EarlyStoppingConfig::new(Goal::Minimize).init()?);
+//! for loss in [0.5, 0.4, 0.45, 0.5, 0.6, 0.7] {
+//!     // ... train for an epoch, validate ...
+//!     if stop.observe(loss, &model).should_stop() {
+//!         break; // after 0.6: the third in a row without improvement
+//!     }
+//! }
+//! assert_eq!((stop.best(), stop.best_check()), (Some(0.4), Some(2)));
+//! let model = stop.best_model().expect("at least one check was finite");
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Order
+//!
+//! After validation. Where the optimizer is to come back as well, or the run to
+//! [roll back](crate::RollBack), take a criterion and [`BestWeights`].
+//!
+//! # Cost
+//!
+//! That of [`BestWeights`].
+
+use crate::{BestWeights, Decision, Observation, StopCriterion};
+use burn::module::Module;
+
+/// A criterion, and the model of its best check. See the [module documentation](self).
+#[derive(Debug)]
+pub struct StopWithBest<C, M> {
+    criterion: C,
+    kept: BestWeights<M>,
+}
+
+impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
+    /// `criterion` before its first check.
+    pub fn new(criterion: C) -> Self {
+        Self {
+            criterion,
+            kept: BestWeights::new(),
+        }
+    }
+
+    /// Takes the metric of the next check, and keeps `model` if it is the best so far.
+    pub fn observe(&mut self, observation: impl Into<Observation>, model: &M) -> Decision {
+        let decision = self.criterion.observe(observation);
+        if decision.is_best {
+            self.kept.hold(model, decision.check, ());
+        }
+        decision
+    }
+
+    /// The best value so far; none before the first that counts.
+    pub fn best(&self) -> Option<f64> {
+        self.criterion.best()
+    }
+
+    /// The check of the best value.
+    pub fn best_check(&self) -> Option<usize> {
+        self.kept.check()
+    }
+
+    /// The best model for prediction; none before the first check that counts. To train on it, call `train()`
+    /// on it, or see [`kept`](Self::kept).
+    pub fn best_model(&self) -> Option<M> {
+        self.kept.model()
+    }
+
+    /// The criterion, whose state is saved with a checkpoint.
+    pub fn criterion(&self) -> &C {
+        &self.criterion
+    }
+
+    /// The model of the best check, with everything that can be asked of it.
+    pub fn kept(&self) -> &BestWeights<M> {
+        &self.kept
+    }
+}

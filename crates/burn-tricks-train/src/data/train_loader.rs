@@ -1,0 +1,34 @@
+//! The data loaders that a session trains with.
+
+use crate::data::epoch_clock::EpochClock;
+use crate::data::epoch_loader::EpochLoader;
+use burn::data::dataloader::DataLoader;
+use std::sync::Arc;
+
+/// A data loader for the training split: an [`EpochLoader`], which tells the session its clock, or any of
+/// Burn's. Not to be implemented elsewhere.
+pub trait TrainLoader<B>: sealed::Sealed {
+    /// The loader as Burn takes it, and the clock that its order depends on, if it is known.
+    fn into_parts(self) -> (Arc<dyn DataLoader<B>>, Option<EpochClock>);
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+impl<I, O> sealed::Sealed for Arc<EpochLoader<I, O>> {}
+
+impl<I: Send + Sync + 'static, O: Send + 'static> TrainLoader<O> for Arc<EpochLoader<I, O>> {
+    fn into_parts(self) -> (Arc<dyn DataLoader<O>>, Option<EpochClock>) {
+        let clock = self.clock().clone();
+        (self, Some(clock))
+    }
+}
+
+impl<B> sealed::Sealed for Arc<dyn DataLoader<B>> {}
+
+impl<B> TrainLoader<B> for Arc<dyn DataLoader<B>> {
+    fn into_parts(self) -> (Arc<dyn DataLoader<B>>, Option<EpochClock>) {
+        (self, None)
+    }
+}

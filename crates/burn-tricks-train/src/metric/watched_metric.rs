@@ -1,0 +1,70 @@
+//! A metric that is looked at after each epoch.
+
+use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
+use burn::train::metric::{Metric, MetricName};
+use std::fmt::Display;
+
+/// A metric of one split, of which the mean over an epoch is looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct WatchedMetric {
+    pub(crate) name: MetricName,
+    pub(crate) split: Split,
+}
+
+impl WatchedMetric {
+    pub(crate) fn new(metric: &impl Metric, split: Split) -> Self {
+        Self {
+            name: metric.name(),
+            split,
+        }
+    }
+
+    /// Its mean over an epoch.
+    pub(crate) fn mean(
+        &self,
+        epoch: usize,
+        store: &EventStoreClient,
+    ) -> Result<f64, MissingMetric> {
+        store
+            .find_metric(&self.name, epoch, Aggregate::Mean, &self.split)
+            .ok_or_else(|| MissingMetric {
+                metric: self.name.to_string(),
+                epoch,
+            })
+    }
+}
+
+/// As in the errors of a session: `` `Loss` ``, `` `Loss` of the training split ``.
+impl Display for WatchedMetric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}`", self.name)?;
+        match self.split {
+            Split::Train => write!(f, " of the training split"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The metric to stop on had no value at the end of an epoch. Burn's `InMemoryMetricLogger` has none
+/// in a resumed run, its default file logger has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MissingMetric {
+    /// The metric.
+    pub metric: String,
+    /// The epoch, from 1.
+    pub epoch: usize,
+}
+
+impl Display for MissingMetric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the metric `{}` has no value for epoch {}: does the metric logger know the epochs before a \
+             resumed one?",
+            self.metric, self.epoch
+        )
+    }
+}
+
+impl std::error::Error for MissingMetric {}

@@ -1,0 +1,84 @@
+//! A criterion in a session.
+
+use crate::metric::watched_metric::{MissingMetric, WatchedMetric};
+use crate::session::epoch_hook::EpochHook;
+use crate::session::results::CriterionResult;
+use crate::stop::stop_handle::StopHandle;
+use burn::train::metric::MetricName;
+use burn::train::metric::store::EventStoreClient;
+use burn_tricks_core::StateError;
+use burn_tricks_stop::{StopCriterion, StopReason};
+use std::fmt::Debug;
+
+/// Tells a criterion of a metric.
+pub(crate) struct CriterionHook<C> {
+    metric: WatchedMetric,
+    handle: StopHandle<C>,
+}
+
+impl<C: StopCriterion> CriterionHook<C> {
+    pub(crate) fn new(metric: WatchedMetric, stop: C) -> Self {
+        Self {
+            metric,
+            handle: StopHandle::new(stop),
+        }
+    }
+}
+
+impl<C: StopCriterion + Clone + Debug + Send> EpochHook for CriterionHook<C> {
+    fn name(&self) -> String {
+        format!("criterion on {}", self.metric)
+    }
+
+    fn describe(&self) -> String {
+        format!("{:?}", self.handle.criterion())
+    }
+
+    fn start(&mut self) {
+        self.handle.start();
+    }
+
+    fn end_of_epoch(
+        &mut self,
+        epoch: usize,
+        store: &EventStoreClient,
+    ) -> Result<Option<StopReason>, MissingMetric> {
+        let value = || self.metric.mean(epoch, store);
+        Ok(self.handle.observe(epoch, value)?.stop)
+    }
+
+    fn stopped(&self) -> Option<StopReason> {
+        self.handle.stopped()
+    }
+
+    fn reconsider(&mut self) {
+        self.handle.reconsider();
+    }
+
+    fn criterion(&self) -> Option<CriterionResult> {
+        Some(CriterionResult {
+            metric: self.metric.name.to_string(),
+            split: self.metric.split.clone(),
+            decision: self.handle.decision().ok().flatten(),
+            best_epoch: self.handle.best_epoch(),
+            best_value: self.handle.criterion().best(),
+        })
+    }
+
+    fn watched(&self) -> Option<MetricName> {
+        let watches = self.handle.criterion().watches_metric();
+        watches.then(|| self.metric.name.clone())
+    }
+
+    fn best_epoch(&self) -> Option<usize> {
+        self.handle.best_epoch()
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(self.handle.state())
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.handle.load_state(state)
+    }
+}

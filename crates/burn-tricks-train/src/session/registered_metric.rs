@@ -1,0 +1,69 @@
+//! The metrics that a session has registered, each name once for each split.
+
+use crate::session::session_error::SessionError;
+use burn::train::logger::{FileMetricLogger, MetricLogger as _};
+use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
+use burn::train::metric::{Metric, MetricName, NumericEntry};
+use std::path::Path;
+
+/// A metric that a session registered.
+#[derive(Debug)]
+pub(crate) struct RegisteredMetric {
+    split: Split,
+    name: MetricName,
+    /// Its type.
+    pub(crate) metric: &'static str,
+}
+
+impl RegisteredMetric {
+    pub(crate) fn new<Me: Metric>(split: Split, metric: &Me) -> Self {
+        Self {
+            split,
+            name: metric.name(),
+            metric: std::any::type_name::<Me>(),
+        }
+    }
+
+    /// Whether Burn would log both under one name.
+    pub(crate) fn names_the_same(&self, other: &Self) -> bool {
+        self.split == other.split && self.name == other.name
+    }
+
+    /// Why `other` cannot be registered as well.
+    pub(crate) fn clashes_with(&self, other: &Self) -> SessionError {
+        SessionError::SameMetricName {
+            name: self.name.to_string(),
+            first: self.metric,
+            second: other.metric,
+        }
+    }
+}
+
+/// Which of the metrics Burn's log in `directory` has twice for an epoch: a metric that is registered once
+/// ends an epoch with one value.
+pub(crate) fn logged_twice(
+    directory: &Path,
+    epoch: usize,
+    metrics: &[RegisteredMetric],
+    store: &EventStoreClient,
+) -> Vec<String> {
+    let mut log = FileMetricLogger::new(directory);
+    let mut twice = Vec::new();
+    for RegisteredMetric {
+        split,
+        name: metric,
+        ..
+    } in metrics
+    {
+        // Burn's store and its log write on threads of their own: an answer comes after all that was logged.
+        store.find_metric(metric, epoch, Aggregate::Mean, split);
+        let values = log.read_numeric(metric, epoch, split).unwrap_or_default();
+        let ends = values
+            .iter()
+            .filter(|value| matches!(value, NumericEntry::Final(_)));
+        if ends.count() > 1 && !twice.contains(&**metric) {
+            twice.push(metric.to_string());
+        }
+    }
+    twice
+}

@@ -1,0 +1,155 @@
+//! Several criteria of a session, on either split; and one that is given more patience.
+
+use crate::models::alone;
+use crate::session::{Counter, counting, learner, patience, weight};
+use burn::optim::SgdConfig;
+use burn::train::Learner;
+use burn::train::metric::LossMetric;
+use burn::train::metric::store::Split;
+use burn_tricks::prelude::*;
+use burn_tricks::train::{LaunchError, SessionError, SessionResult};
+use std::path::Path;
+
+#[test]
+fn each_criterion_stops_and_the_first_tells_the_best_epoch() {
+    let _alone = alone();
+    // The losses are 2, 1, 0, 1, 2: to be made large, the first is the best, and patience is out at the third.
+    let large = || {
+        EarlyStoppingConfig::new(Goal::Maximize)
+            .with_patience(2)
+            .init()
+            .unwrap()
+    };
+    let small = || patience(9);
+    for (large_first, best) in [(true, 1), (false, 3)] {
+        let folder = tempfile::tempdir().unwrap();
+        let session = counting(folder.path());
+        let session = match large_first {
+            true => session
+                .stop_early(LossMetric::new(), large())
+                .stop_early(LossMetric::new(), small()),
+            false => session
+                .stop_early(LossMetric::new(), small())
+                .stop_early(LossMetric::new(), large()),
+        };
+        let finished = session.launch(learner((), 1.0)).unwrap();
+        assert_eq!(finished.last_epoch, Some(3), "the second stops it as well");
+        assert_eq!(finished.best_epoch, Some(best));
+        assert_eq!(weight(&finished.best_model().unwrap()), best as f64);
+        let of = |at: usize| &finished.criteria[at];
+        let (large, small) = match large_first {
+            true => (of(0), of(1)),
+            false => (of(1), of(0)),
+        };
+        assert_eq!((large.best_epoch, large.best_value), (Some(1), Some(2.0)));
+        assert_eq!((small.best_epoch, small.best_value), (Some(3), Some(0.0)));
+        let reason = StopReason::NoImprovement { checks: 2 };
+        assert_eq!(large.decision.unwrap().stop, Some(reason));
+        assert_eq!(small.decision.unwrap().stop, None);
+        assert_eq!(finished.best_value, of(0).best_value);
+    }
+}
+
+#[test]
+fn the_training_split_can_be_watched() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    // The training loss is minus the weight before the step: 0, -1, -2, -3.
+    let target = EarlyStoppingConfig::new(Goal::Minimize).with_target(Some(-3.0));
+    let session = counting(folder.path())
+        .stop_early(LossMetric::new(), patience(9))
+        .stop_early_on_train(LossMetric::new(), target.init().unwrap())
+        .without_clock()
+        .resumable(2)
+        .unwrap();
+    let finished = session.launch(learner((), 1.0)).unwrap();
+    let reached = StopReason::TargetReached { target: -3.0 };
+    assert_eq!(finished.outcome.stop_reason(), Some(reached));
+    assert_eq!(
+        (finished.last_epoch, finished.best_epoch),
+        (Some(4), Some(3))
+    );
+    let of_train = &finished.criteria[1];
+    assert_eq!(
+        (&*of_train.metric, &of_train.split),
+        ("Loss", &Split::Train)
+    );
+    assert_eq!(
+        (of_train.best_epoch, of_train.best_value),
+        (Some(4), Some(-3.0))
+    );
+    // A resumed run compares it as a part of its own.
+    let session = counting(folder.path())
+        .stop_early(LossMetric::new(), patience(9))
+        .without_clock()
+        .resumable(2)
+        .unwrap();
+    let error = session.launch(learner((), 1.0)).unwrap_err().to_string();
+    assert!(
+        error.contains("criterion on `Loss` of the training split"),
+        "{error}"
+    );
+}
+
+fn resumed(
+    folder: &Path,
+    checks: usize,
+    accept: &[&str],
+) -> Result<SessionResult<Counter, ()>, LaunchError<Counter, ()>> {
+    let session = counting(folder)
+        .stop_early(LossMetric::new(), patience(checks))
+        .without_clock()
+        .accept_changes(accept.iter().copied())
+        .resumable(2)?;
+    session.launch(learner((), 1.0))
+}
+
+#[test]
+fn a_stopped_run_goes_on_with_more_patience() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let criterion = "criterion on `Loss`";
+    let finished = resumed(folder.path(), 2, &[]).unwrap();
+    assert_eq!(finished.last_epoch, Some(5));
+    // As it was, it stays stopped, whatever is accepted.
+    let finished = resumed(folder.path(), 2, &[criterion]).unwrap();
+    assert_eq!(
+        (finished.last_epoch, finished.resumed_after),
+        (Some(5), Some(5))
+    );
+    let stopped = Some(StopReason::NoImprovement { checks: 2 });
+    assert_eq!(finished.outcome.stop_reason(), stopped);
+    assert_eq!(finished.criteria[0].decision.unwrap().stop, stopped);
+    // With more patience, which has to be accepted, it counts on.
+    let error = resumed(folder.path(), 4, &[]).unwrap_err();
+    assert!(
+        matches!(error.cause, SessionError::Changed { .. }),
+        "{error}"
+    );
+    let finished = resumed(folder.path(), 4, &[criterion]).unwrap();
+    assert_eq!(
+        (finished.last_epoch, finished.resumed_after),
+        (Some(7), Some(5))
+    );
+    assert_eq!(
+        finished.outcome.stop_reason(),
+        Some(StopReason::NoImprovement { checks: 4 })
+    );
+    assert_eq!(finished.best_epoch, Some(3));
+    assert_eq!(weight(&finished.best_model().unwrap()), 3.0);
+}
+
+#[test]
+fn two_tricks_that_bring_one_metric_are_an_error() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let launch = |tricks: (GradNorm, GradNorm)| {
+        let model = Counter::new().with_tricks(tricks);
+        let session = counting(folder.path()).num_epochs(1);
+        session.launch(Learner::new(model, SgdConfig::new().init(), 1.0))
+    };
+    let error = launch((GradNorm::new(), GradNorm::new())).unwrap_err();
+    assert!(error.partial.is_none());
+    assert!(error.to_string().contains("`Gradient Norm`"), "{error}");
+    assert!(launch((GradNorm::named("Before"), GradNorm::named("After"))).is_ok());
+}
