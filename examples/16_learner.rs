@@ -3,28 +3,20 @@
 //!
 //!     cargo run --release --features dashboard --example 16_learner
 //!
-//! shows Burn's dashboard in a terminal; without the feature, or with `-- --plain`, it prints lines.
-//! `-- --data DIR` reads MNIST's four files, `-- --fresh` begins anew.
+//! shows Burn's dashboard in a terminal; without the feature it prints lines. `-- --help` says what else.
 
-use burn::data::dataloader::batcher::Batcher;
-use burn::data::dataset::InMemDataset;
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::data::{dataloader::batcher::Batcher, dataset::InMemDataset};
+use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::AdamConfig;
 use burn::prelude::*;
 use burn::train::metric::{AccuracyMetric, LearningRateMetric};
 use burn::train::{ClassificationOutput, InferenceStep, Learner, TrainOutput, TrainStep};
-use burn_tricks::prelude::*;
-use burn_tricks::schedule::Patience;
-use burn_tricks::stop::{Any, TimeLimitConfig};
-use burn_tricks::train::{
-    EpochClock, EpochLoaderConfig, GradNorm, SampleLossMetric, SharedPlateau, UpdateRatio,
-};
+use burn_tricks::{prelude::*, schedule::Patience, stop::*, train::*};
 use burn_tricks_examples::data::{Samples, Source};
-use burn_tricks_examples::idx;
 use burn_tricks_examples::mlp::{HiddenNorm, Mlp, MlpConfig};
 use burn_tricks_examples::plain_renderer::PlainRenderer;
-use burn_tricks_examples::score::Score;
+use burn_tricks_examples::{checksum::checksum, idx, score::Score};
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -40,11 +32,10 @@ struct Options {
     /// Where checkpoints and metrics are written, and resumed from.
     #[arg(long, value_name = "DIR", default_value = "target/learner")]
     directory: PathBuf,
-    /// Delete the directory if it is there, and begin anew.
+    /// Delete the checkpoints and metrics that are there, and begin anew.
     #[arg(long)]
     fresh: bool,
-    /// A part of the configuration that may differ from the checkpoint's, by the name in the error:
-    /// `learning rates` for more epochs, say.
+    /// A change of the configuration to accept, by its name in the error: `learning rates`, say.
     #[arg(long, value_name = "NAME")]
     accept: Vec<String>,
     /// Lines instead of the dashboard.
@@ -89,87 +80,56 @@ impl Batcher<usize, (Tensor<2>, Tensor<1, Int>)> for Digits {
     }
 }
 
-/// A number that is another one if any weight is: FNV-1a.
-struct Checksum(u32);
-
-impl ModuleVisitor for Checksum {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        for byte in param.val().into_data().as_bytes() {
-            self.0 = (self.0 ^ u32::from(*byte)).wrapping_mul(16_777_619);
-        }
-    }
-}
-
-fn checksum<M: Module>(model: &M) -> u32 {
-    let mut sum = Checksum(2_166_136_261);
-    model.visit(&mut sum);
-    sum.0
-}
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
-    if options.fresh && options.directory.exists() {
-        std::fs::remove_dir_all(&options.directory)?;
+    for folder in ["checkpoint", "train", "valid"].map(|name| options.directory.join(name)) {
+        if options.fresh && folder.exists() {
+            std::fs::remove_dir_all(folder)?;
+        }
     }
-    let source =
-        (options.data.as_deref()).map_or_else(|| Ok(Source::digits()), idx::read_folder)?;
+    let source = options.data.as_deref();
+    let source = source.map_or_else(|| Ok(Source::digits()), idx::read_folder)?;
     let split = source.split(1).scaled();
-    let (device, samples) = (Device::flex().autodiff(), split.train.len());
+    let run = Run::of_batches(options.epochs, split.train.len(), 32, 2)?;
+    let (device, host) = (Device::flex().autodiff(), Device::flex());
     device.seed(1);
-    let config = MlpConfig {
-        norm: HiddenNorm::Batch,
-        dropout: 0.2,
-        ..MlpConfig::new(split.train.features)
-    };
-    let model = Classifier {
-        mlp: config.init(&device),
-    };
+    let mut config = MlpConfig::new(split.train.features);
+    (config.norm, config.dropout) = (HiddenNorm::Batch, 0.2);
+    let mlp = config.init(&device);
+    let model = Classifier { mlp };
     force_init(&model);
 
-    // The order of samples and what dropout draws depend on the seed and the epoch alone, by a clock that
-    // the session moves on.
+    // What is drawn depends on seed and epoch alone, by a clock that the session moves on.
     let clock = EpochClock::new();
-    let numbers = |samples: &Samples| InMemDataset::new((0..samples.len()).collect::<Vec<usize>>());
-    let loader = EpochLoaderConfig::new(32, 42).with_workers(2);
-    let train = loader.init(numbers(&split.train), Digits(split.train), &device, &clock)?;
-    let loader = EpochLoaderConfig::new(256, 0)
-        .with_shuffle(false)
-        .with_reseed_device(false);
-    let valid = loader.init(
-        numbers(&split.valid),
-        Digits(split.valid),
-        &Device::flex(),
-        &clock,
-    )?;
+    let loader = |config: EpochLoaderConfig, samples: Samples, device: &Device| {
+        let numbers = InMemDataset::new((0..samples.len()).collect());
+        config.init(numbers, Digits(samples), device, &clock)
+    };
+    let config = EpochLoaderConfig::new(32, 42).with_workers(2);
+    let train = loader(config, split.train, &device)?;
+    let config = EpochLoaderConfig::new(256, 0).with_shuffle(false);
+    let valid = loader(config.with_reseed_device(false), split.valid, &host)?;
 
     // One line per trick.
-    let run = Run::of_batches(options.epochs, samples, 32, 2)?;
     let clip = ClipGradNormConfig::new(2.0).init()?;
     let ema = EmaConfig::from_half_life(50.0, 1)?.init(&model)?;
-    let cosine = CosineConfig::new(3e-3, run.steps())
-        .init()?
-        .with_warmup(WarmupConfig::new(run.fraction(0.05)?))?;
+    let cosine = CosineConfig::new(3e-3, run.steps()).init()?;
+    let warmed_up = cosine.with_warmup(run.fraction(0.05)?)?;
     let plateau = PlateauConfig::new(Goal::Minimize).with_patience(Patience::Reached(3));
-    let schedule = cosine.with_shared_plateau(&plateau)?;
-    let patience = EarlyStoppingConfig::new(Goal::Minimize)
-        .with_patience(6)
-        .init()?;
-    let stop = Any::init((patience, TimeLimitConfig::new(3600.0).init()?))?;
+    let schedule = warmed_up.with_shared_plateau(&plateau)?;
+    let patience = EarlyStoppingConfig::new(Goal::Minimize).with_patience(6);
+    let stop = Any::init((patience.init()?, TimeLimitConfig::new(3600.0).init()?))?;
     let model = model.with_tricks((GradNorm::new(), clip, UpdateRatio::new(), ema));
 
     let (optimizer, accumulation) = (AdamConfig::new(), 2);
+    let plain = options.plain || cfg!(not(feature = "dashboard"));
     let finished = Session::new(&options.directory, train, valid)
-        .configure(|training| {
-            training
-                .num_epochs(options.epochs)
-                .grads_accumulation(accumulation)
+        .num_epochs(options.epochs)
+        .configure(|training| training.grads_accumulation(accumulation))
+        .configure(|training| match plain {
+            true => training.renderer(Box::new(PlainRenderer::default())),
+            false => training,
         })
-        .configure(
-            |training| match options.plain || cfg!(not(feature = "dashboard")) {
-                true => training.renderer(Box::new(PlainRenderer::default())),
-                false => training,
-            },
-        )
         .metrics((AccuracyMetric::new(), SampleLossMetric::new()))
         .metric_train_numeric(LearningRateMetric::new())
         .reduce_on_plateau(SampleLossMetric::new(), &schedule)
@@ -190,12 +150,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("the plateau's factor is {}", finished.plateaus[0].scale);
     println!("weights {:08x}", checksum(finished.model.model()));
     let best = finished.best_model()?;
-    let (images, _) = split.test.all(&Device::flex());
+    let (images, _) = split.test.all(&host);
     let probabilities = burn::tensor::activation::softmax(best.mlp.predict(images), 1);
-    let Score { accuracy, loss } = Score::of(probabilities, &split.test.labels);
-    let (accuracy, best) = (100.0 * accuracy, checksum(&best));
+    let score = Score::of(probabilities, &split.test.labels);
     println!(
-        "average weights of the best epoch {best:08x}: test accuracy {accuracy:.1} %, loss {loss:.3}"
+        "average weights of the best epoch {:08x}: test {score}",
+        checksum(&best)
     );
     Ok(())
 }

@@ -6,13 +6,13 @@
 //! `-- --fresh` begins anew.
 
 use burn::lr_scheduler::LrScheduler as _;
-use burn::module::{ModuleVisitor, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
 use burn_tricks::prelude::*;
 use burn_tricks::stop::StopReason;
 use burn_tricks_examples::{
+    checksum::checksum,
     data::{Samples, Source},
     mlp::{HiddenNorm, Mlp, MlpConfig},
     score::Score,
@@ -41,23 +41,6 @@ fn score(model: &Mlp, samples: &Samples) -> Score {
     let (images, _) = samples.all(&Device::flex());
     let probabilities = burn::tensor::activation::softmax(model.predict(images), 1);
     Score::of(probabilities, &samples.labels)
-}
-
-/// A number that is another one if any weight is.
-fn checksum<M: Module>(model: &M) -> u32 {
-    struct Sum(u32);
-
-    impl ModuleVisitor for Sum {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            for byte in param.val().into_data().as_bytes() {
-                self.0 = (self.0 ^ u32::from(*byte)).wrapping_mul(16_777_619); // FNV-1a
-            }
-        }
-    }
-
-    let mut sum = Sum(2_166_136_261);
-    model.visit(&mut sum);
-    sum.0
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -4,6 +4,7 @@
 pub mod averaging;
 pub mod bench;
 pub mod bench_pairs;
+pub mod checksum;
 pub mod data;
 pub mod device;
 pub mod idx;

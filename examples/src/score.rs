@@ -11,6 +11,18 @@ pub struct Score {
     pub loss: f64,
 }
 
+/// As in "accuracy 97.2 %, loss 0.067".
+impl std::fmt::Display for Score {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "accuracy {:.1} %, loss {:.3}",
+            100.0 * self.accuracy,
+            self.loss
+        )
+    }
+}
+
 impl Score {
     /// The score of `probabilities`, `[samples, classes]`, each row of sum 1. Reads the device.
     pub fn of(probabilities: Tensor<2>, labels: &[u8]) -> Self {

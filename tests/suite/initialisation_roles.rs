@@ -7,8 +7,8 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::attention::{MultiHeadAttention, MultiHeadAttentionConfig};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{
-    BatchNorm, BatchNormConfig, Embedding, EmbeddingConfig, Linear, LinearConfig, Lstm, LstmConfig,
-    PRelu, PReluConfig,
+    BatchNorm, BatchNormConfig, Embedding, EmbeddingConfig, GateController, GruConfig, Linear,
+    LinearConfig, Lstm, LstmConfig, PRelu, PReluConfig,
 };
 use burn::tensor::{Device, Tensor};
 use burn_tricks::nn::{Biases, InitError, LayerScale, LayerScaleConfig, Others, WeightInit};
@@ -263,4 +263,82 @@ fn a_model_without_layers_is_an_error_and_so_is_a_rule_for_none() {
         apply(&rule, &model).unwrap_err(),
         InitError::NoSuchPath { path: "2".into() }
     );
+}
+
+/// Whether the rows of a square matrix are orthogonal and of length 1.
+fn is_orthogonal(weight: Tensor<2>) -> bool {
+    let [rows, _] = weight.dims();
+    let products = weight.clone().matmul(weight.clone().transpose());
+    let identity = Tensor::eye(rows, &weight.device());
+    let differences = values(products - identity);
+    differences.iter().all(|difference| difference.abs() < 1e-5)
+}
+
+#[test]
+fn recurrent_weights_are_orthogonal_in_one_call_wherever_they_are() {
+    let _alone = alone();
+    for (_, device) in devices() {
+        let forget = |lstm: &Lstm| lstm.forget_gate.clone().unwrap();
+        let init = InitWeightsConfig::orthogonal_recurrent().init().unwrap();
+        let lstm = LstmConfig::new(3, 4, true).init(&device);
+        let gru = GruConfig::new(3, 4, true).init(&device);
+        let head = LinearConfig::new(4, 4).init(&device);
+        // At the top, and below other modules.
+        let alone = init.apply(&lstm).unwrap();
+        let (inner, head_after) = init
+            .apply(&(vec![(lstm.clone(), gru.clone())], head.clone()))
+            .unwrap();
+        let [(inner_lstm, inner_gru)] = &inner[..] else {
+            panic!("one")
+        };
+        assert!(!is_orthogonal(forget(&lstm).hidden_transform.weight.val()));
+        for lstm_after in [&alone, inner_lstm] {
+            for (gate, before) in [
+                (&lstm_after.input_gate, &lstm.input_gate),
+                (&forget(lstm_after), &forget(&lstm)),
+                (&lstm_after.output_gate, &lstm.output_gate),
+                (&lstm_after.cell_gate, &lstm.cell_gate),
+            ] {
+                assert!(is_orthogonal(gate.hidden_transform.weight.val()));
+                // Everything else stays.
+                let bias = |gate: &GateController| {
+                    values(gate.hidden_transform.bias.as_ref().unwrap().val())
+                };
+                assert_eq!(bias(gate), bias(before));
+                let input = |gate: &GateController| values(gate.input_transform.weight.val());
+                assert_eq!(input(gate), input(before));
+            }
+        }
+        for gate in [
+            &inner_gru.update_gate,
+            &inner_gru.reset_gate,
+            &inner_gru.new_gate,
+        ] {
+            assert!(is_orthogonal(gate.hidden_transform.weight.val()));
+        }
+        assert_eq!(values(head_after.weight.val()), values(head.weight.val()));
+        let error = init.apply(&head).unwrap_err();
+        assert!(matches!(error, InitError::NoSuchPath { .. }), "{error}");
+    }
+}
+
+#[test]
+fn two_stars_are_any_number_of_parts() {
+    let device = Device::flex();
+    let layer = || LinearConfig::new(2, 2).init(&device);
+    let model = (layer(), vec![(layer(), layer())]);
+    let paths = |path: &str| {
+        let init = InitWeightsConfig::new(WeightInit::ZEROS).with_others(Others::Keep);
+        let init = init
+            .with_biases(Biases::Keep)
+            .with_rule(path, WeightInit::ZEROS);
+        init.init().unwrap().paths(&model)
+    };
+    assert_eq!(
+        paths("**.0").unwrap(),
+        ["0.weight", "1.0.0.weight", "1.0.1.weight"]
+    );
+    assert_eq!(paths("**.1.weight").unwrap(), ["1.0.1.weight"]);
+    assert_eq!(paths("1.**.1").unwrap(), ["1.0.1.weight"]);
+    assert!(paths("**.2").is_err());
 }

@@ -14,6 +14,7 @@ use burn_tricks::checkpoint::{CheckpointError, Checkpoints, RecordKind, Saved};
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{Any, CheckLimitConfig, StopReason};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -582,4 +583,58 @@ fn a_changed_configuration_is_refused_with_each_field() {
     assert!(text.contains("step-1.checkpoint") && text.contains(&change.to_string()));
     let error = saved.unchanged("batch size", &32).unwrap_err();
     assert!(matches!(error, CheckpointError::NoPart { .. }), "{error}");
+}
+
+#[test]
+fn a_state_with_a_number_that_json_has_not_is_refused_by_its_name() {
+    #[derive(serde::Serialize)]
+    struct Seen {
+        values: BTreeMap<String, Vec<(u8, Option<f32>)>>,
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut checkpoints = opened(folder.path());
+    let seen = |number| Seen {
+        values: [("a".to_owned(), vec![(1, None), (2, Some(number))])].into(),
+    };
+    type Save<'a> = &'a dyn Fn(&mut Checkpoints) -> Result<(), CheckpointError>;
+    let saves: [(&str, Save<'_>); 3] = [
+        ("inf", &|checkpoints| {
+            checkpoints.step(1).state("best", &f64::INFINITY).save()
+        }),
+        ("NaN", &|checkpoints| {
+            checkpoints.step(1).state("best", &[0.0, f64::NAN]).save()
+        }),
+        ("-inf", &|checkpoints| {
+            checkpoints
+                .step(1)
+                .state("best", &seen(f32::NEG_INFINITY))
+                .save()
+        }),
+    ];
+    for (number, save) in saves {
+        let error = save(&mut checkpoints).unwrap_err();
+        assert!(
+            matches!(&error, CheckpointError::Unwritable { name, .. } if name == "best"),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains(&format!("holds {number},")),
+            "{error}"
+        );
+    }
+    let finite = (
+        seen(f32::MAX),
+        Some(f64::MIN_POSITIVE),
+        -0.0,
+        "text",
+        'c',
+        1u64 << 63,
+    );
+    checkpoints.step(1).state("best", &finite).save().unwrap();
+    assert!(
+        loaded(folder.path())
+            .state::<serde_json::Value>("best")
+            .is_ok()
+    );
 }

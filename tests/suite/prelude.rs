@@ -65,7 +65,7 @@ unambiguous!(
     RecalibrationConfig,
     Run,
     ScalerConfig,
-    SharedPlateau,
+    Session,
     StepGuard,
     SwaConfig,
     Trick,

@@ -213,3 +213,37 @@ fn a_record_of_another_axis_is_refused_and_both_are_named() {
         .unwrap_err();
     assert!(error.to_string().contains("scaler.axis"), "{error}");
 }
+
+#[test]
+fn samples_on_the_host_are_fitted_as_a_tensor_of_them() {
+    let rows = [
+        [1.0f32, -5.0, 3.0],
+        [2.0, 0.5, 3.0],
+        [4.0, 8.0, 3.0],
+        [8.0, 1.0, 3.0],
+    ];
+    for (_, device) in devices() {
+        let tensor = Tensor::<2>::from_data(rows, &device);
+        for (name, config) in kinds() {
+            let (of_samples, of_tensor) = (config.fit_samples(rows, &device), config.fit(&tensor));
+            let (of_samples, of_tensor) = (of_samples.unwrap(), of_tensor.unwrap());
+            assert_eq!(
+                values(of_samples.shift()),
+                values(of_tensor.shift()),
+                "{name}"
+            );
+            assert_eq!(
+                values(of_samples.scale()),
+                values(of_tensor.scale()),
+                "{name}"
+            );
+        }
+        let uneven = [vec![1.0], vec![1.0, 2.0]];
+        let error = ScalerConfig::standard()
+            .fit_samples(uneven, &device)
+            .unwrap_err();
+        assert!(error.to_string().contains('2'), "{error}");
+        let none: [Vec<f32>; 0] = [];
+        assert!(ScalerConfig::standard().fit_samples(none, &device).is_err());
+    }
+}

@@ -528,7 +528,7 @@ fn fewer_than_two_checkpoints_are_refused() {
     }
     let file = folder.path().join("file");
     std::fs::write(&file, b"").unwrap();
-    let error = fresh(folder.path()).resumable(2).err().unwrap();
+    let error = fresh(&file).resumable(2).err().unwrap();
     assert!(matches!(error, SessionError::Io(_)), "{error}");
 }
 

@@ -27,7 +27,9 @@ use burn_tricks::average::EmaWarmup;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::ReduceOnPlateau;
 use burn_tricks::stop::{Any, StopReason, TimeLimitConfig};
-use burn_tricks::train::{GradNorm, Outcome, SessionError, SessionResult, SharedPlateau, StateError, UpdateRatio};
+use burn_tricks::train::{
+    GradNorm, Outcome, SessionError, SessionResult, SharedPlateau, StateError, UpdateRatio,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};

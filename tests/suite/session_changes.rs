@@ -15,7 +15,6 @@ use burn::train::metric::store::Split;
 use burn::train::metric::{
     IterationSpeedMetric, LearningRateMetric, LossInput, LossMetric, Metric, Numeric,
 };
-use burn::train::Learner;
 use burn_tricks::average::Ema;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{Patience, ReduceOnPlateau};
@@ -478,9 +477,9 @@ fn a_metric_is_registered_once_whoever_asks() {
 fn a_metric_that_the_training_has_too_is_reported() {
     fn reported(metric: impl Metric<Input = LossInput> + Numeric + 'static) {
         let folder = tempfile::tempdir().unwrap();
-        let training = counting(folder.path()).num_epochs(2);
-        let training = training.metric_valid_numeric(LossMetric::new());
-        let session = training.without_clock();
+        let session = counting(folder.path()).num_epochs(2).without_clock();
+        let session =
+            session.configure(|training| training.metric_valid_numeric(LossMetric::new()));
         let session = session.stop_early(metric, patience(2));
         let session = session.metrics((IterationSpeedMetric::new(),));
         let session = session.resumable(2).unwrap();

@@ -7,7 +7,8 @@ use burn::train::Learner;
 use burn::train::metric::LossMetric;
 use burn::train::metric::store::Split;
 use burn_tricks::prelude::*;
-use burn_tricks::train::{LaunchError, SessionError, SessionResult};
+use burn_tricks::stop::StopReason;
+use burn_tricks::train::{GradNorm, LaunchError, SessionError, SessionResult};
 use std::path::Path;
 
 #[test]

@@ -1,15 +1,16 @@
 //! Which check is the best is one question, and whether patience begins anew is another.
 
 use crate::models::{Noise, alone};
-use crate::session::{counting, learner, patience, weight};
+use crate::session::{Counter, counting, learner, patience, weight};
+use burn::module::Param;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use burn::train::metric::LossMetric;
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{
     All, Any, CheckLimit, CheckLimitConfig, Counting, Decision, MinDelta, NoiseAwareConfig,
-    NonFiniteMetric, Observation, RollBackConfig, StopCriterion, StopReason, TimeLimit,
-    TimeLimitConfig,
+    NonFiniteMetric, Observation, RollBackConfig, StopCriterion, StopReason, StopWithBest,
+    TimeLimit, TimeLimitConfig,
 };
 use burn_tricks::train::{SessionError, SessionResult};
 
@@ -330,4 +331,50 @@ fn a_best_that_is_not_known_is_an_error_that_says_why() {
         by(0.0).with_divergence_limit(Some(1.0)).init().unwrap(),
     ));
     assert!(error.contains("`Loss`"), "{error}");
+}
+
+#[test]
+fn a_criterion_and_its_best_model_in_one() {
+    let device = Device::flex().autodiff();
+    let model = |weight: f32| {
+        let weight = Tensor::<1>::from_floats([weight], &device);
+        Counter {
+            weight: Param::from_tensor(weight),
+        }
+    };
+    let mut stop = StopWithBest::new(patience(2));
+    assert!(stop.best_model().is_none());
+    let mut stopped = None;
+    for (check, loss) in [3.0f32, 1.0, 2.0, f32::NAN].into_iter().enumerate() {
+        let decision = stop.observe(loss, &model(check as f32 + 1.0));
+        assert_eq!(stop.best(), decision.best);
+        stopped = decision.stop;
+    }
+    assert_eq!(stopped, Some(StopReason::NonFinite));
+    assert_eq!((stop.best(), stop.best_check()), (Some(1.0), Some(2)));
+    assert_eq!(weight(&stop.best_model().unwrap()), 2.0);
+    assert_eq!(stop.criterion().best(), Some(1.0));
+}
+
+#[test]
+fn every_criterion_tells_its_best_value_and_its_goal() {
+    let limit = || CheckLimitConfig::new(9).init().unwrap();
+    fn told(mut criterion: impl StopCriterion) -> (Option<Goal>, Option<f64>, Option<f64>) {
+        let before = criterion.best();
+        for value in [2.0, 1.0, 3.0] {
+            criterion.observe(value);
+        }
+        (criterion.goal(), before, criterion.best())
+    }
+    let least = (Some(Goal::Minimize), None, Some(1.0));
+    assert_eq!(told(patience(5)), least);
+    let noisy = NoiseAwareConfig::new(Goal::Minimize).init().unwrap();
+    assert_eq!(told(noisy), least);
+    let largest = EarlyStoppingConfig::new(Goal::Maximize).with_patience(5);
+    let largest = || largest.init().unwrap();
+    assert_eq!(told(largest()), (Some(Goal::Maximize), None, Some(3.0)));
+    assert_eq!(told(limit()), (None, None, None));
+    assert_eq!(told(time()), (None, None, None));
+    assert_eq!(told(Any::init((limit(), patience(5))).unwrap()), least);
+    assert_eq!(told(All::init(vec![patience(5)]).unwrap()), least);
 }

@@ -138,6 +138,7 @@ where
     Tricked<M, H>: LearnerModel + TrainStep<Input = Batch> + InferenceStep<Input = Batch>,
 {
     Session::new(folder, train_loader(clock), valid_loader())
+        .with_clock(clock)
         .configure(|training| training.num_epochs(EPOCHS).with_application_logger(None))
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 /// Why several models cannot be averaged, or be the members of an ensemble. Models count from 0.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum CombineError {
     /// There is no model.
@@ -71,6 +71,13 @@ impl Display for CombineError {
             }
             Self::File { path, error } => write!(f, "{}: {error}", path.display()),
         }
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for CombineError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

@@ -6,7 +6,6 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 /// Why a checkpoint cannot be written or read.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum CheckpointError {
     /// No checkpoint was to be kept.
@@ -165,6 +164,13 @@ impl Display for CheckpointError {
                 write!(f, "`{name}` in {} does not fit: {reason}", path.display())
             }
         }
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for CheckpointError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

@@ -4,6 +4,7 @@ mod change;
 mod checkpoint_error;
 mod checkpoints;
 pub mod file;
+mod finite_numbers;
 pub mod lock;
 mod part;
 mod saved;

@@ -1,6 +1,7 @@
 //! What is put into the checkpoint of a step.
 
 use crate::checkpoints::Checkpoints;
+use crate::finite_numbers::check_finite;
 use crate::part::{Entry, RecordKind};
 use crate::{CheckpointError, Record};
 use burn::lr_scheduler::LrScheduler;
@@ -48,10 +49,12 @@ impl Step<'_> {
     }
 
     /// A serialisable value: the state of a criterion (`stop.state()`), a number, a struct of your own. It is
-    /// written as JSON, to the last bit of every number; JSON has no NaN and no infinity, which come back as
-    /// `None` of an `Option` or not at all.
+    /// written as JSON, to the last bit of every number. JSON has no NaN and no infinity: a value that holds
+    /// one is an error of [`save`](Self::save), [`CheckpointError::Unwritable`].
     pub fn state<T: Serialize + ?Sized>(self, name: &str, state: &T) -> Self {
-        let bytes = serde_json::to_vec(state).map_err(|error| error.to_string());
+        let json = || serde_json::to_vec(state).map_err(|error| error.to_string());
+        let checked = check_finite(state).map_err(|error| error.to_string());
+        let bytes = checked.and_then(|()| json());
         self.part(name, RecordKind::State, bytes)
     }
 

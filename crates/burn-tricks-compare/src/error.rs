@@ -3,7 +3,7 @@
 use std::{error::Error, fmt};
 
 /// Why runs cannot be compared; see [`Comparison::init`](crate::Comparison::init).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CompareError {
     /// Two recipes have the same name.
@@ -74,6 +74,13 @@ impl fmt::Display for CompareError {
                  paired, has one"
             ),
         }
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for CompareError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

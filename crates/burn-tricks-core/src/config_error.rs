@@ -11,7 +11,7 @@ use std::fmt::{Debug, Display};
 /// let error = ConfigError::positive("max_norm", -1.0).unwrap_err();
 /// assert_eq!(error.to_string(), "`max_norm` must be a finite number greater than 0, got -1.0");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigError {
     /// The field, as its configuration names it.
@@ -81,6 +81,13 @@ impl Display for ConfigError {
             got,
         } = self;
         write!(f, "`{field}` must {requirement}, got {got}")
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

@@ -63,7 +63,7 @@ pub fn places<M: Module>(module: &M) -> Vec<Place> {
 }
 
 /// Two modules that do not match: the first place where they differ, and what each has there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Mismatch {
     /// What the first module has, in words.
     pub expected: String,
@@ -78,6 +78,13 @@ impl Display for Mismatch {
             f,
             "the architectures differ: expected {expected}, got {got}"
         )
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for Mismatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

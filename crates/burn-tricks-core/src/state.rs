@@ -6,7 +6,6 @@ use serde::de::DeserializeOwned;
 use std::fmt::Display;
 
 /// Why a saved state cannot be resumed from.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum StateError {
     /// It is not of the kind expected.
@@ -21,6 +20,13 @@ impl Display for StateError {
             Self::Unfit(reason) => write!(f, "the saved state does not fit: {reason}"),
             Self::Record(error) => write!(f, "the saved state does not fit: {error}"),
         }
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for StateError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

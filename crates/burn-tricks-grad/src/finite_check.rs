@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::fmt::Display;
 
 /// Parameters whose gradients hold an infinity or a NaN.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NonFiniteGradients {
     /// Their paths, in the module's own order; never empty.
@@ -22,6 +22,13 @@ impl Display for NonFiniteGradients {
             "gradients with infinite or NaN elements: `{}`",
             self.paths.join("`, `")
         )
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for NonFiniteGradients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 /// Why an optimizer's record does not fit a model, or is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptimizerRecordError {
     /// It is no optimizer's record, a damaged one, or not to be had.
@@ -84,6 +84,13 @@ impl Display for OptimizerRecordError {
                 listed(paths)
             ),
         }
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for OptimizerRecordError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

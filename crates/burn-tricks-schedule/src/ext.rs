@@ -17,21 +17,21 @@ use burn_tricks_core::{ConfigError, SkipCount};
 /// Burn's own configurations gives has them from [`ModuleLrSchedulerExt`].
 ///
 /// ```
-/// use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, WarmupConfig};
+/// use burn_tricks_schedule::{CosineConfig, LrSchedulerExt};
 ///
 /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 /// let schedule = CosineConfig::new(0.1, 9_500)
 ///     .init()?
 ///     .at_least(1e-4)?
-///     .with_warmup(WarmupConfig::new(500))?
+///     .with_warmup(500)?
 ///     .then(10_000, 1e-4)?;
 /// # Ok(())
 /// # }
 /// ```
 pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
-    /// Behind a warm-up: see [`WarmupConfig::init`].
-    fn with_warmup(self, config: WarmupConfig) -> Result<Warmup<Self>, ConfigError> {
-        config.init(self)
+    /// Behind a warm-up, of a number of steps or as a [`WarmupConfig`] says: see [`WarmupConfig::init`].
+    fn with_warmup(self, warmup: impl Into<WarmupConfig>) -> Result<Warmup<Self>, ConfigError> {
+        warmup.into().init(self)
     }
 
     /// Followed by `next` from step `milestone` on: see [`Sequence::new`]. A sequence's own
@@ -90,12 +90,12 @@ impl<S: LrScheduler + Clone + 'static> LrSchedulerExt for S {}
 ///
 /// ```
 /// use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
-/// use burn_tricks_schedule::{LrSchedulerExt, ModuleLrSchedulerExt, WarmupConfig};
+/// use burn_tricks_schedule::{LrSchedulerExt, ModuleLrSchedulerExt};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let schedule = CosineAnnealingLrSchedulerConfig::new(0.1, 9_500)
 ///     .init()?
-///     .with_warmup(WarmupConfig::new(500))?
+///     .with_warmup(500)?
 ///     .then(10_000, 1e-4)?;
 /// # Ok(())
 /// # }
@@ -104,9 +104,9 @@ pub trait ModuleLrSchedulerExt: Sized {
     /// Its base rate, as an `LrScheduler`: see [`BaseRate::init`].
     fn base_rate(self) -> Result<BaseRate, ConfigError>;
 
-    /// Behind a warm-up: see [`WarmupConfig::init`].
-    fn with_warmup(self, config: WarmupConfig) -> Result<Warmup<BaseRate>, ConfigError> {
-        self.base_rate()?.with_warmup(config)
+    /// Behind a warm-up, of a number of steps or as a [`WarmupConfig`] says: see [`WarmupConfig::init`].
+    fn with_warmup(self, warmup: impl Into<WarmupConfig>) -> Result<Warmup<BaseRate>, ConfigError> {
+        self.base_rate()?.with_warmup(warmup)
     }
 
     /// Followed by `next` from step `milestone` on: see [`Sequence::new`]. As `next`, another of Burn's own is

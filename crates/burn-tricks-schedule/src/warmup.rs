@@ -14,10 +14,10 @@
 //!
 //! ```
 //! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, WarmupConfig};
+//! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = CosineConfig::new(1.0, 100).init()?.with_warmup(WarmupConfig::new(4))?;
+//! let mut schedule = CosineConfig::new(1.0, 100).init()?.with_warmup(4)?;
 //! let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
 //! assert_eq!(rates, [0.0, 0.25, 0.5, 0.75, 1.0]);
 //! # Ok(())
@@ -110,6 +110,13 @@ pub struct WarmupConfig {
     /// What the wrapped schedule does meanwhile. Default: [`WarmupMode::Before`].
     #[config(default = "WarmupMode::Before")]
     pub mode: WarmupMode,
+}
+
+/// A warm-up of so many steps, from 0 along a line.
+impl From<usize> for WarmupConfig {
+    fn from(steps: usize) -> Self {
+        Self::new(steps)
+    }
 }
 
 impl WarmupConfig {

@@ -65,8 +65,8 @@ pub mod prelude {
     pub use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, StopCriterion as _};
     #[cfg(feature = "train")]
     pub use burn_tricks_train::{
-        EpochClock, EpochLoaderConfig, Session, SharedPlateauExt as _,
-        SupervisedTrainingExt as _, Trick, TrickedExt as _,
+        EpochClock, EpochLoaderConfig, Session, SharedPlateauExt as _, SupervisedTrainingExt as _,
+        Trick, TrickedExt as _,
     };
 }
 

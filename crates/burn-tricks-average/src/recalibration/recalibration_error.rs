@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 /// Why batch-norm statistics cannot be measured. Layers are named by their path, which is empty for a
 /// layer that is the model itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum RecalibrationError {
     /// There was no batch, or none with a sample.
@@ -147,6 +147,13 @@ fn named(layer: &str) -> String {
     match layer {
         "" => "the norm that is the model itself".to_owned(),
         layer => format!("the norm `{layer}`"),
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for RecalibrationError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

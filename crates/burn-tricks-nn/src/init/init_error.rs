@@ -4,7 +4,7 @@ use crate::init::weight_init::WeightInit;
 use std::fmt::Display;
 
 /// Why a module cannot be given first weights.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum InitError {
     /// Nothing stands at or below a path.
@@ -102,6 +102,13 @@ impl Display for InitError {
                  {variance:e}"
             ),
         }
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for InitError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

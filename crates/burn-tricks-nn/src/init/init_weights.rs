@@ -29,7 +29,7 @@
 //! ```
 //!
 //! Other distributions by path. A rule is for the layers at and below its path; `*` stands for one part
-//! of it, and the last rule that fits counts. Here the last layer of each residual block starts at zero,
+//! of it and `**` for any number of parts, and the last rule that fits counts. Here the last layer of each residual block starts at zero,
 //! so that each block starts as the identity:
 //!
 //! ```
@@ -41,6 +41,21 @@
 //!     .with_zero("blocks.*.second")
 //!     .init()?;
 //! # let _ = init;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Orthogonal recurrent weights (Saxe et al.), as Keras has them by default, in a model of any shape:
+//!
+//! ```
+//! use burn::nn::LstmConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_nn::InitWeightsConfig;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let lstm = LstmConfig::new(4, 8, true).init(&Device::flex());
+//! let lstm = InitWeightsConfig::orthogonal_recurrent().init()?.apply(&lstm)?;
+//! # let _ = lstm;
 //! # Ok(())
 //! # }
 //! ```
@@ -133,7 +148,8 @@ pub enum Others {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InitRule {
-    /// The path of the part, as records name it: `blocks.*.second`, where `*` is one part of a path.
+    /// The path of the part, as records name it: `blocks.*.second`, where `*` is one part of a path and `**`
+    /// any number of parts, none too.
     pub path: String,
     /// The distribution of the weights of its layers. If it has none, of the parameters that it holds itself;
     /// if it is a parameter, of that.
@@ -173,6 +189,17 @@ impl InitWeightsConfig {
     /// last norm.
     pub fn with_zero(self, path: &str) -> Self {
         self.with_rule(path, WeightInit::ZEROS)
+    }
+
+    /// Orthogonal matrices for the recurrent weights of Burn's `Lstm`, `BiLstm`, `Gru` and `Rnn`, wherever they
+    /// are in the module; everything else stays. In the gates of these layers the recurrent weights are
+    /// called `hidden_transform`.
+    pub fn orthogonal_recurrent() -> Self {
+        let orthogonal = WeightInit::ORTHOGONAL;
+        Self::new(orthogonal)
+            .with_biases(Biases::Keep)
+            .with_others(Others::Keep)
+            .with_rule("**.hidden_transform", orthogonal)
     }
 
     /// The initialiser.
@@ -276,13 +303,21 @@ fn is_below(rule: &str, path: &str) -> bool {
 
 /// By how many parts `path` lies below `rule`, 0 at it; `None` elsewhere.
 fn levels_below(rule: &str, path: &str) -> Option<usize> {
-    let mut parts = path.split('.');
-    let fits = rule.split('.').all(|expected| {
-        parts
-            .next()
-            .is_some_and(|part| expected == "*" || expected == part)
-    });
-    fits.then(|| parts.count())
+    fn levels(rule: &[&str], path: &[&str]) -> Option<usize> {
+        let Some((expected, rest)) = rule.split_first() else {
+            return Some(path.len());
+        };
+        if *expected == "**" {
+            let mut deepest_first = (0..=path.len()).rev();
+            return deepest_first.find_map(|skipped| levels(rest, &path[skipped..]));
+        }
+        let (part, below) = path.split_first()?;
+        let fits = *expected == "*" || expected == part;
+        fits.then(|| levels(rest, below))?
+    }
+
+    let parts = |path| str::split(path, '.').collect::<Vec<_>>();
+    levels(&parts(rule), &parts(path))
 }
 
 struct Drawing<'a> {

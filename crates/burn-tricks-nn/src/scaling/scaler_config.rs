@@ -3,7 +3,7 @@
 use crate::scaling::input_scaler::InputScaler;
 use crate::scaling::scaler_error::ScalerError;
 use crate::scaling::unfitted_scaler::UnfittedScaler;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorCreationOptions, TensorData};
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +123,39 @@ impl ScalerConfig {
             DType::F64 => fit.fitted((&train.device(), DType::F64)),
             _ => fit.fitted(&train.device()),
         }
+    }
+
+    /// The scaler of training data that is on the host, sample by sample: of a data set, say,
+    /// `fit_samples(data.iter().map(|item| item.features), &device)`. Each sample is a row of features.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`fit`](Self::fit), and if two samples have different numbers of features.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use burn_tricks_nn::ScalerConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_nn::ScalerError> {
+    /// let houses = [[3.0, 120.0], [5.0, 180.0]]; // rooms, square metres
+    /// let scaler = ScalerConfig::standard().fit_samples(houses, &Device::flex())?;
+    /// # let _ = scaler;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fit_samples<S: AsRef<[f32]>>(
+        &self,
+        samples: impl IntoIterator<Item = S>,
+        options: impl Into<TensorCreationOptions>,
+    ) -> Result<InputScaler, ScalerError> {
+        let mut fit = self.unfitted()?;
+        for sample in samples {
+            let features = sample.as_ref();
+            fit.update_data(&TensorData::new(features.to_vec(), [1, features.len()]))?;
+        }
+        fit.fitted(options)
     }
 
     fn validated(&self) -> Result<(), ConfigError> {

@@ -6,7 +6,7 @@ use burn_tricks_core::ConfigError;
 use std::fmt::Display;
 
 /// Data that no scaler can be fitted on, or a configuration that means nothing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ScalerError {
     /// The configuration is outside its range.
@@ -92,6 +92,13 @@ impl Display for ScalerError {
                 "fits to be merged must have one configuration, got {config:?} and {other:?}"
             ),
         }
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for ScalerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

@@ -47,7 +47,7 @@ impl Display for WatchedMetric {
 
 /// The metric to stop on had no value at the end of an epoch. Burn's `InMemoryMetricLogger` has none
 /// in a resumed run, its default file logger has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingMetric {
     /// The metric.
@@ -64,6 +64,13 @@ impl Display for MissingMetric {
              resumed one?",
             self.metric, self.epoch
         )
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for MissingMetric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

@@ -31,12 +31,10 @@ pub struct LaunchError<M, H> {
     pub partial: Option<Box<SessionResult<M, H>>>,
 }
 
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
 impl<M, H> Debug for LaunchError<M, H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LaunchError")
-            .field("cause", &self.cause)
-            .field("partial", &self.partial)
-            .finish()
+        Display::fmt(self, f)
     }
 }
 

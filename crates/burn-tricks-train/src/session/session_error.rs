@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why a session cannot begin, failed, or cannot give back a model.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum SessionError {
     /// Fewer than two checkpoints were to be kept.
@@ -201,6 +200,13 @@ impl Display for SessionError {
                 "the model of epoch {epoch}, the best, was not kept: the session was made with `without_best`"
             ),
         }
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for SessionError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 
