@@ -8,6 +8,7 @@
 //! | [`choosing`] | which optimizer, which schedule, which average of the weights |
 //! | [`order_of_a_step`] | in which order the tricks of a step are applied |
 //! | `learner` (feature `train`) | how tricks are used in Burn's `Learner` |
+//! | `how_much_code` (feature `train`) | how many lines a trick takes, in a loop and in the `Learner` |
 //! | [`saving`] | how to save, resume, and train on several devices |
 //! | [`from_other_libraries`] | what is what in PyTorch, Keras, Lightning and optax |
 //! | [`backends`] | which backend, and what differs on a GPU |
@@ -36,6 +37,10 @@ pub mod order_of_a_step {}
 #[cfg(feature = "train")]
 #[doc = include_str!("guide/learner.md")]
 pub mod learner {}
+
+#[cfg(feature = "train")]
+#[doc = include_str!("guide/how_much_code.md")]
+pub mod how_much_code {}
 
 #[doc = include_str!("guide/saving.md")]
 #[cfg_attr(feature = "train", doc = include_str!("guide/saving_in_the_learner.md"))]
