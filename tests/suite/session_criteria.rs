@@ -1,7 +1,7 @@
 //! Several criteria of a session, on either split; and one that is given more patience.
 
 use crate::models::alone;
-use crate::session::{Counter, counting, learner, patience, weight};
+use crate::session::{Counter, counting, files, learner, patience, sets, weight};
 use burn::optim::SgdConfig;
 use burn::train::Learner;
 use burn::train::metric::LossMetric;
@@ -153,4 +153,78 @@ fn two_tricks_that_bring_one_metric_are_an_error() {
     assert!(error.partial.is_none());
     assert!(error.to_string().contains("`Gradient Norm`"), "{error}");
     assert!(launch((GradNorm::named("Before"), GradNorm::named("After"))).is_ok());
+}
+
+#[test]
+fn the_best_checkpoints_are_kept_and_give_their_models_back() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    // The losses are 2, 1, 0, 1, 2, 3, ...: the best epochs are 3, 2 and 4.
+    let run = |epochs, best| {
+        let session = counting(folder.path())
+            .num_epochs(epochs)
+            .stop_early(LossMetric::new(), patience(99))
+            .without_clock()
+            .keep_best_checkpoints(best)
+            .unwrap()
+            .resumable(2)
+            .unwrap();
+        session.launch(learner((), 1.0)).unwrap()
+    };
+    drop(run(5, 3));
+    let finished = run(9, 3);
+    assert_eq!(finished.resumed_after, Some(5));
+    assert_eq!(finished.best_epochs, [3, 2, 4]);
+    let kept = [2, 3, 4, 8, 9];
+    assert_eq!(files(folder.path()), sets(&kept));
+    for epoch in kept {
+        assert_eq!(weight(&finished.model_of(epoch).unwrap()), epoch as f64);
+    }
+    let error = finished.model_of(6).unwrap_err();
+    assert!(
+        matches!(error, SessionError::Unread { epoch: 6, .. }),
+        "{error}"
+    );
+
+    let error = counting::<()>(folder.path())
+        .keep_best_checkpoints(0)
+        .err()
+        .unwrap();
+    let text = "`keep_best_checkpoints` must be at least 1, got 0";
+    assert_eq!(error.to_string(), text);
+    assert_eq!(format!("{error:?}"), text, "as `unwrap` prints it");
+
+    // Without files there is the best one.
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).num_epochs(4);
+    let session = session.stop_early(LossMetric::new(), patience(99));
+    let finished = session.launch(learner((), 1.0)).unwrap();
+    assert_eq!(finished.best_epochs, [3]);
+    assert_eq!(weight(&finished.model_of(3).unwrap()), 3.0);
+    assert!(matches!(
+        finished.model_of(4),
+        Err(SessionError::NotKept { epoch: 4 })
+    ));
+}
+
+#[test]
+fn epochs_of_a_warm_up_and_those_that_are_not_finite_have_no_rank() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let late = EarlyStoppingConfig::new(Goal::Maximize)
+        .with_patience(99)
+        .with_warmup_checks(2)
+        .init()
+        .unwrap();
+    // 2, 1 (both warm-up), 0, 1, 2: the largest of the last three first.
+    let session = counting(folder.path())
+        .num_epochs(5)
+        .stop_early(LossMetric::new(), late)
+        .without_clock()
+        .keep_best_checkpoints(9)
+        .unwrap()
+        .resumable(2)
+        .unwrap();
+    let finished = session.launch(learner((), 1.0)).unwrap();
+    assert_eq!(finished.best_epochs, [5, 4, 3]);
 }

@@ -47,6 +47,8 @@ where
     /// Where checkpoints are written, and how many are kept.
     pub(crate) files: Option<(RunFiles, usize)>,
     pub(crate) keep_best: bool,
+    /// How many checkpoints of the best epochs are kept.
+    pub(crate) best_checkpoints: usize,
     pub(crate) keep_renderer: bool,
 }
 
@@ -78,6 +80,7 @@ where
             accepted: BTreeSet::new(),
             files: None,
             keep_best: true,
+            best_checkpoints: 1,
             keep_renderer: false,
         }
     }
@@ -270,7 +273,8 @@ where
     }
 
     /// Writes checkpoints to the folder `checkpoint` of the session's directory after each epoch, and resumes
-    /// from them. The last `keep` are kept, and that of the best epoch.
+    /// from them. The last `keep` are kept, and that of the best epoch, or of
+    /// [several](Self::keep_best_checkpoints).
     ///
     /// # Errors
     ///
@@ -281,6 +285,21 @@ where
             return Err(SessionError::Keep { got: keep });
         }
         self.files = Some((RunFiles::new(&self.directory)?, keep));
+        Ok(self)
+    }
+
+    /// Keeps the checkpoints of the `count` best epochs of a [resumable](Self::resumable) session, as its first
+    /// criterion that looks at a metric ranks them: [`SessionResult::best_epochs`](crate::SessionResult::best_epochs)
+    /// and [`SessionResult::model_of`](crate::SessionResult::model_of) give them back. Default: 1.
+    ///
+    /// # Errors
+    ///
+    /// If `count` is 0.
+    pub fn keep_best_checkpoints(mut self, count: usize) -> Result<Self, SessionError> {
+        if count == 0 {
+            return Err(SessionError::KeepBest { got: count });
+        }
+        self.best_checkpoints = count;
         Ok(self)
     }
 }

@@ -6,13 +6,13 @@ pub(crate) struct Retention {
     keep: usize,
     /// The epochs whose files there are, oldest first.
     saved: Vec<usize>,
-    /// The best epoch before the last one. Until all files of the last are written, a run that is killed
+    /// The best epochs before the last one. Until all files of the last are written, a run that is killed
     /// resumes from the one before, and knows no other best.
-    best_before: Option<usize>,
+    best_before: Vec<usize>,
 }
 
 impl Retention {
-    pub(crate) fn new(keep: usize, saved: Vec<usize>, best: Option<usize>) -> Self {
+    pub(crate) fn new(keep: usize, saved: Vec<usize>, best: Vec<usize>) -> Self {
         Self {
             keep,
             saved,
@@ -20,13 +20,13 @@ impl Retention {
         }
     }
 
-    /// The epochs to delete when `epoch` is saved, with which `best` is the best.
-    pub(crate) fn outdated_by(&mut self, epoch: usize, best: Option<usize>) -> Vec<usize> {
+    /// The epochs to delete when `epoch` is saved, with which `best` are the best.
+    pub(crate) fn outdated_by(&mut self, epoch: usize, best: Vec<usize>) -> Vec<usize> {
         self.saved.retain(|saved| *saved != epoch);
         self.saved.push(epoch);
         let old = self.saved.len().saturating_sub(self.keep);
         let outdated: Vec<usize> = (self.saved[..old].iter().copied())
-            .filter(|epoch| Some(*epoch) != best && Some(*epoch) != self.best_before)
+            .filter(|epoch| !best.contains(epoch) && !self.best_before.contains(epoch))
             .collect();
         self.saved.retain(|epoch| !outdated.contains(epoch));
         self.best_before = best;
@@ -40,14 +40,25 @@ mod tests {
 
     #[test]
     fn the_last_ones_stay_and_the_best_until_a_better_one_is_whole() {
-        let mut sets = Retention::new(2, vec![1, 2], Some(1));
-        assert_eq!(sets.outdated_by(3, Some(1)), [2; 0]);
-        assert_eq!(sets.outdated_by(4, Some(1)), [2]);
+        let mut sets = Retention::new(2, vec![1, 2], vec![1]);
+        assert_eq!(sets.outdated_by(3, vec![1]), [2; 0]);
+        assert_eq!(sets.outdated_by(4, vec![1]), [2]);
         // The fifth is the best, and its files are not yet there.
-        assert_eq!(sets.outdated_by(5, Some(5)), [3]);
-        assert_eq!(sets.outdated_by(6, Some(5)), [1, 4]);
-        assert_eq!(sets.outdated_by(6, Some(5)), [6; 0], "trained again");
-        assert_eq!(sets.outdated_by(7, None), [6; 0]);
-        assert_eq!(sets.outdated_by(8, None), [5, 6]);
+        assert_eq!(sets.outdated_by(5, vec![5]), [3]);
+        assert_eq!(sets.outdated_by(6, vec![5]), [1, 4]);
+        assert_eq!(sets.outdated_by(6, vec![5]), [6; 0], "trained again");
+        assert_eq!(sets.outdated_by(7, vec![]), [6; 0]);
+        assert_eq!(sets.outdated_by(8, vec![]), [5, 6]);
+    }
+
+    #[test]
+    fn several_best_ones_stay() {
+        let mut sets = Retention::new(2, vec![1, 2, 3], vec![1, 2]);
+        assert_eq!(sets.outdated_by(4, vec![2, 1]), [0; 0]);
+        // The fifth takes the place of the first, which stays until the fifth is whole.
+        assert_eq!(sets.outdated_by(5, vec![5, 2]), [3]);
+        assert_eq!(sets.outdated_by(6, vec![5, 2]), [1, 4]);
+        assert_eq!(sets.outdated_by(7, vec![5, 2]), [0; 0]);
+        assert_eq!(sets.outdated_by(8, vec![5, 2]), [6]);
     }
 }

@@ -74,6 +74,10 @@ impl<C: StopCriterion + Clone + Debug + Send> EpochHook for CriterionHook<C> {
         self.handle.best_epoch()
     }
 
+    fn ranking(&self) -> Vec<usize> {
+        self.handle.ranking()
+    }
+
     fn state(&self) -> Option<Vec<u8>> {
         Some(self.handle.state())
     }

@@ -197,6 +197,16 @@ impl EpochEnd {
         }
     }
 
+    /// The `count` best epochs so far, the best first.
+    pub(crate) fn best_epochs(&self, count: usize) -> Vec<usize> {
+        let inner = lock(&self.0);
+        let mut hooks = inner.hooks.iter();
+        let tells = hooks.find(|hook| hook.watched().is_some());
+        let mut epochs = tells.map(|hook| hook.ranking()).unwrap_or_default();
+        epochs.truncate(count);
+        epochs
+    }
+
     /// The value of the best epoch.
     pub(crate) fn best_value(&self) -> Option<f64> {
         let inner = lock(&self.0);

@@ -53,6 +53,11 @@ pub(crate) trait EpochHook: Send {
         None
     }
 
+    /// The epochs that counted so far, the best first, if the hook ranks them.
+    fn ranking(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// What a resumed run needs, if it is not in Burn's checkpoint.
     fn state(&self) -> Option<Vec<u8>> {
         None

@@ -64,6 +64,7 @@ where
             end,
             metrics,
             keep_best,
+            best_checkpoints,
             keep_renderer,
             ..
         } = self;
@@ -117,7 +118,12 @@ where
                         tricks: Box::new(move || lock(&tricks).state()),
                         interrupter,
                         files: files.clone(),
-                        sets: Retention::new(plan.keep, plan.found.complete, end.best_epoch()),
+                        sets: Retention::new(
+                            plan.keep,
+                            plan.found.complete,
+                            end.best_epochs(best_checkpoints),
+                        ),
+                        best_checkpoints,
                     });
                 end.after_first({
                     let twice = twice.clone();
@@ -140,6 +146,7 @@ where
             last_epoch: end.last_epoch(),
             best_epoch: end.best_epoch(),
             best_value: end.best_value(),
+            best_epochs: end.best_epochs(best_checkpoints),
             criteria: end.criteria(),
             plateaus: end.plateaus(),
             watched: end.watched(),
@@ -236,6 +243,7 @@ struct EveryEpoch {
     interrupter: Interrupter,
     files: RunFiles,
     sets: Retention,
+    best_checkpoints: usize,
 }
 
 impl CheckpointingStrategy for EveryEpoch {
@@ -258,7 +266,8 @@ impl CheckpointingStrategy for EveryEpoch {
         }
         // First save: Burn takes the next action when it has written the files of the epoch before.
         let mut actions = vec![CheckpointingAction::Save];
-        let outdated = self.sets.outdated_by(epoch, self.end.best_epoch());
+        let best = self.end.best_epochs(self.best_checkpoints);
+        let outdated = self.sets.outdated_by(epoch, best);
         actions.extend(outdated.into_iter().map(CheckpointingAction::Delete));
         actions
     }

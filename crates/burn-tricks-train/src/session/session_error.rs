@@ -16,6 +16,11 @@ pub enum SessionError {
         /// How many.
         got: usize,
     },
+    /// No checkpoint of a best epoch was to be kept.
+    KeepBest {
+        /// How many.
+        got: usize,
+    },
     /// What was given to [`declare`](crate::Session::declare) cannot be written as JSON, or under this name.
     Declared {
         /// Its name.
@@ -102,8 +107,8 @@ pub enum SessionError {
         /// a metric.
         metric: Option<String>,
     },
-    /// The model of the best epoch was not kept: the session was told so
-    /// ([`without_best`](crate::Session::without_best)).
+    /// The model of an epoch was not kept: the session was told so
+    /// ([`without_best`](crate::Session::without_best)), or it is not resumable and the epoch not the best.
     NotKept {
         /// The epoch.
         epoch: usize,
@@ -114,6 +119,9 @@ impl Display for SessionError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Keep { got } => write!(f, "`keep` must be at least 2, got {got}"),
+            Self::KeepBest { got } => {
+                write!(f, "`keep_best_checkpoints` must be at least 1, got {got}")
+            }
             Self::Declared { name, reason } => {
                 write!(f, "`{name}` was declared and cannot be recorded: {reason}")
             }
@@ -197,7 +205,8 @@ impl Display for SessionError {
             ),
             Self::NotKept { epoch } => write!(
                 f,
-                "the model of epoch {epoch}, the best, was not kept: the session was made with `without_best`"
+                "the model of epoch {epoch} was not kept: a session that is not `resumable` keeps that of the \
+                 best epoch alone, and none if it was made with `without_best`"
             ),
         }
     }

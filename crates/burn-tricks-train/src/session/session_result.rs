@@ -91,6 +91,9 @@ pub struct SessionResult<M, H> {
     pub best_epoch: Option<usize>,
     /// The value of the best epoch, of the metric of the same criterion.
     pub best_value: Option<f64>,
+    /// The best epochs, the best first: as many as
+    /// [`keep_best_checkpoints`](crate::Session::keep_best_checkpoints) says, one by default.
+    pub best_epochs: Vec<usize>,
     /// What each criterion of [`stop_early`](crate::Session::stop_early) saw, in the order of the calls.
     pub criteria: Vec<CriterionResult>,
     /// What became of each plateau of [`reduce_on_plateau`](crate::Session::reduce_on_plateau), in the order of
@@ -119,6 +122,7 @@ impl<M, H> Debug for SessionResult<M, H> {
             .field("last_epoch", &self.last_epoch)
             .field("best_epoch", &self.best_epoch)
             .field("best_value", &self.best_value)
+            .field("best_epochs", &self.best_epochs)
             .field("criteria", &self.criteria)
             .field("plateaus", &self.plateaus)
             .field("resumed_after", &self.resumed_after)
@@ -155,6 +159,16 @@ impl<M: Module, H: Trick<M>> SessionResult<M, H> {
         let epoch = self.best_epoch.ok_or_else(|| SessionError::BestUnknown {
             metric: self.watched.as_ref().map(|name| name.to_string()),
         })?;
+        self.model_of(epoch)
+    }
+
+    /// The model of an epoch as it was validated, whose checkpoint is kept: one of the last, or of
+    /// [`best_epochs`](Self::best_epochs). To predict with, or to average with others.
+    ///
+    /// # Errors
+    ///
+    /// If the session kept no model of the epoch, or its checkpoint cannot be read.
+    pub fn model_of(&self, epoch: usize) -> Result<M, SessionError> {
         let unread = |reason: String| SessionError::Unread { epoch, reason };
         let (record, state) = match &self.best {
             Best::NotKept => return Err(SessionError::NotKept { epoch }),

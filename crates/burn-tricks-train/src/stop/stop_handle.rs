@@ -2,6 +2,7 @@
 
 use crate::lock::lock;
 use crate::metric::watched_metric::MissingMetric;
+use burn_tricks_core::Goal;
 use burn_tricks_core::StateError;
 use burn_tricks_stop::{Decision, EarlyStopping, StopCriterion, StopReason};
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,27 @@ struct Watch<C> {
     last: Option<(usize, Result<Decision, MissingMetric>)>,
     /// The last epoch that was the best.
     best_epoch: Option<usize>,
+    /// The epochs that counted, with their values, the best first.
+    ranking: Vec<(usize, f64)>,
     /// The last decision of the run that this one resumes.
     before: Option<Decision>,
+}
+
+impl<C: StopCriterion> Watch<C> {
+    /// Ranks an epoch whose value counts: that is finite, no divergence, and not of a warm-up, during which
+    /// there is no best.
+    fn rank(&mut self, epoch: usize, value: f64, decision: &Decision) {
+        let counts = decision.best.is_some() && decision.divergence.is_none();
+        let (Some(goal), true) = (self.stop.goal(), counts && value.is_finite()) else {
+            return;
+        };
+        let better = |other: f64| match goal {
+            Goal::Minimize => other <= value,
+            Goal::Maximize => other >= value,
+        };
+        let at = self.ranking.partition_point(|(_, other)| better(*other));
+        self.ranking.insert(at, (epoch, value));
+    }
 }
 
 /// The part of a [`StopHandle`] that a resumed run needs.
@@ -36,6 +56,7 @@ struct Watch<C> {
 struct WatchState<S> {
     stop: S,
     best_epoch: Option<usize>,
+    ranking: Vec<(usize, f64)>,
     last: Option<Decision>,
 }
 
@@ -46,6 +67,7 @@ impl<C: StopCriterion> StopHandle<C> {
             stop,
             last: None,
             best_epoch: None,
+            ranking: Vec::new(),
             before: None,
         })))
     }
@@ -79,6 +101,12 @@ impl<C: StopCriterion> StopHandle<C> {
         lock(&self.0).stop.clone()
     }
 
+    /// The epochs that counted, the best first; of equal ones the earliest.
+    pub(crate) fn ranking(&self) -> Vec<usize> {
+        let watch = lock(&self.0);
+        watch.ranking.iter().map(|(epoch, _)| *epoch).collect()
+    }
+
     /// The run begins, or goes on.
     pub(crate) fn start(&self) {
         lock(&self.0).stop.start();
@@ -96,7 +124,12 @@ impl<C: StopCriterion> StopHandle<C> {
         {
             return decision.clone();
         }
-        let decision = value().map(|value| watch.stop.observe(value));
+        let value = value();
+        let decision = value.map(|value| {
+            let decision = watch.stop.observe(value);
+            watch.rank(epoch, value, &decision);
+            decision
+        });
         if decision.as_ref().is_ok_and(|decision| decision.is_best) {
             watch.best_epoch = Some(epoch);
         }
@@ -122,6 +155,7 @@ impl<C: StopCriterion> StopHandle<C> {
         let state = WatchState {
             stop: watch.stop.state(),
             best_epoch: watch.best_epoch,
+            ranking: watch.ranking.clone(),
             last,
         };
         serde_json::to_vec(&state).expect("a criterion's state survives JSON")
@@ -136,6 +170,7 @@ impl<C: StopCriterion> StopHandle<C> {
         let mut watch = lock(&self.0);
         watch.stop = watch.stop.clone().with_state(state.stop);
         watch.best_epoch = state.best_epoch;
+        watch.ranking = state.ranking;
         watch.before = state.last;
         Ok(())
     }
