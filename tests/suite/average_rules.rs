@@ -6,6 +6,7 @@ use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor};
 use burn_tricks::average::{Average, AverageRule, LawaConfig, RecordKind, Update};
 use burn_tricks::prelude::*;
+use burn_tricks::train::StepContext;
 use std::sync::Arc;
 
 #[derive(Module, Debug)]
@@ -206,7 +207,11 @@ fn a_rule_of_ones_own_is_a_trick() {
     }
     let model = one(2.0, &Device::flex());
     let mut average = is_trick::<One, _>(Average::init(Keeps(0.5), &model).unwrap());
-    let _ = Trick::after(&mut average, one(4.0, &Device::flex()));
+    let _ = Trick::after(
+        &mut average,
+        one(4.0, &Device::flex()),
+        &StepContext::new(1, 0.1),
+    );
     let validated = Trick::validated(&average, &model).unwrap();
     assert_eq!(value(&validated), 3.0);
 }

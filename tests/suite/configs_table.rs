@@ -8,7 +8,7 @@ use burn_tricks::nn::*;
 use burn_tricks::optim::*;
 use burn_tricks::schedule::*;
 use burn_tricks::stop::*;
-use burn_tricks::train::EpochLoaderConfig;
+use burn_tricks::train::{EpochLoaderConfig, GradualUnfreezingConfig, SnapshotTrickConfig};
 
 fn averages() -> Vec<Row> {
     vec![
@@ -194,6 +194,16 @@ fn stopping() -> Vec<Row> {
             EpochLoaderConfig::new(32, 1),
             &["batch_size", "seed"],
             r#"{"batch_size":8,"seed":7,"shuffle":false,"drop_last":true,"workers":2,"reseed_device":false}"#,
+        ),
+        row(
+            GradualUnfreezingConfig::new(vec!["head".to_owned()]),
+            &["groups"],
+            r#"{"groups":["last","first"],"every_epochs":3}"#,
+        ),
+        row(
+            SnapshotTrickConfig::new(10, 3),
+            &["every_epochs", "last"],
+            r#"{"every_epochs":5,"last":2}"#,
         ),
     ]
 }

@@ -2,10 +2,12 @@
 
 use crate::devices::devices;
 use crate::schedules_laws::everything;
+use burn::module::Module;
+use burn::optim::Optimizer;
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{GradientsParams, Optimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
+use burn::train::metric::store::Split;
 use burn_tricks::ConfigError;
 use burn_tricks::MinDelta;
 use burn_tricks::average::{Average, AverageRule, Ema, EmaWarmup, LawaConfig};
@@ -19,9 +21,10 @@ use burn_tricks::prelude::*;
 use burn_tricks::stop::{
     All, Any, CheckLimitConfig, NoiseAwareConfig, NonFiniteMetric, StopCriterion, TimeLimitConfig,
 };
-use burn_tricks::train::{GradNorm, UpdateRatio};
+use burn_tricks::train::{EpochContext, GradNorm, StepContext, UpdateRatio};
 use burn_tricks_testkit::{
-    AverageLaws, CriterionLaws, Decision, OptimizerLaws, ScheduleLaws, TrickLaws, Weights,
+    AverageLaws, CriterionLaws, Decision, OptimizerLaws, ScheduleLaws, TrickLaws, TrickStep,
+    Weights,
 };
 
 /// The laws of one optimizer. With `lr`, falling to 0 over 300 steps, it is to find a minimum; not on a
@@ -267,9 +270,31 @@ fn trick<T: Trick<Weights> + 'static>(
     let first = Weights::new(1, burn::tensor::DType::F32, &on.1.clone().autodiff());
     let (make, anew) = (init.clone(), init);
     let like = first.clone();
-    let before =
-        |trick: &mut T, model: &Weights, grads: GradientsParams| trick.before(model, grads);
-    let after = |trick: &mut T, model: Weights| trick.after(model);
+    let context =
+        |step: &TrickStep| StepContext::new(step.step, step.lr).with_skipped(step.skipped);
+    let before = move |trick: &mut T, model: &Weights, grads, step: &TrickStep| {
+        trick.before(model, grads, &context(step))
+    };
+    let after = move |trick: &mut T, model, step: &TrickStep| trick.after(model, &context(step));
+    let begin = move |trick: &mut T, model: &Weights, optim: &mut _, step: &TrickStep| {
+        let mut context = context(step);
+        trick.begin(model, optim, &mut context);
+        context.lr()
+    };
+    // The losses of the three epochs: the second is the best, and after the third a roll-back goes back to it.
+    let epoch_end = |trick: &mut T, model: Weights, epoch: usize| {
+        let validated = model.valid();
+        let loss = [2.0, 1.0, f64::NAN][(epoch - 1) % 3];
+        let end = EpochContext::new(epoch, &validated).with_metric("Loss", Split::Valid, loss);
+        let mut end = end.with_metric("Loss Standard Error", Split::Valid, 0.1);
+        let model = trick
+            .epoch_end(model, &mut end)
+            .expect("it has its metrics");
+        if end.is_rolled_back() {
+            trick.rolled_back(&model);
+        }
+        model
+    };
     let reload = move |trick: T| {
         let mut loaded = anew(&like);
         if let Some(state) = trick.state() {
@@ -279,6 +304,9 @@ fn trick<T: Trick<Weights> + 'static>(
     };
     let name = format!("{name} on {}", on.0);
     TrickLaws::new(name, move || make(&first), before, after, &on.1)
+        .begin(begin)
+        .epoch_end(epoch_end)
+        .validated(|trick: &T, model| trick.validated(model))
         .saved(reload)
         .check()
         .assert();
@@ -350,15 +378,19 @@ fn optional_tricks_and_lists_are_tricks() {
     let mut list: Vec<Boxed> = vec![Box::new(clip()), Box::new(ema(0.5)), Box::new(ema(0.9))];
     assert!(Trick::<Weights>::sees_gradients(&tuple) && list.sees_gradients());
     for seed in 0..3 {
+        let step = StepContext::new(seed + 1, 0.1);
         let (one, other) = (model.grads(seed), model.grads(seed));
-        let one = tuple.before(&model, one).get::<1>(model.vector.id).unwrap();
+        let one = tuple
+            .before(&model, one, &step)
+            .get::<1>(model.vector.id)
+            .unwrap();
         let other = list
-            .before(&model, other)
+            .before(&model, other, &step)
             .get::<1>(model.vector.id)
             .unwrap();
         assert_eq!(one.into_data(), other.into_data());
         let moved = model.clone().shifted(seed as f64);
-        let (one, other) = (tuple.after(moved.clone()), list.after(moved));
+        let (one, other) = (tuple.after(moved.clone(), &step), list.after(moved, &step));
         assert_eq!(one.numbers(), other.numbers());
     }
     // The last that has a model to validate with gives it.

@@ -23,6 +23,7 @@ mod ema_default;
 mod ensemble;
 mod epoch_loader;
 mod epoch_loader_samples;
+mod epoch_tricks;
 mod exponential_decay;
 mod guide_lines;
 mod inception;

@@ -20,7 +20,7 @@ use burn_tricks::optim::{
 };
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{LinearRampConfig, SkipCount};
-use burn_tricks::train::StateError;
+use burn_tricks::train::StepContext;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -570,7 +570,6 @@ fn poisoned(net: &Net, mut grads: GradientsParams) -> GradientsParams {
 /// Makes the gradients of some optimizer steps NaN, as an overflow would.
 #[derive(Debug)]
 struct Poison {
-    step: u64,
     at: &'static [u64],
 }
 
@@ -579,9 +578,8 @@ impl Trick<Net> for Poison {
         true
     }
 
-    fn before(&mut self, net: &Net, grads: GradientsParams) -> GradientsParams {
-        self.step += 1;
-        match self.at.contains(&self.step) {
+    fn before(&mut self, net: &Net, grads: GradientsParams, step: &StepContext) -> GradientsParams {
+        match self.at.contains(&step.step()) {
             true => poisoned(net, grads),
             false => grads,
         }
@@ -620,7 +618,7 @@ fn the_learner_trains_on_after_skipped_steps() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let schedule = Heard(schedule.repeating_skipped(guard.skips()), heard.clone());
     let at = &[3, 4, 8];
-    let model = net.with_tricks((Poison { step: 0, at }, guard, ema));
+    let model = net.with_tricks((Poison { at }, guard, ema));
     let optim = burn::optim::SgdConfig::new().init();
     let clock = EpochClock::new();
     let learner = Learner::new(model, optim, schedule);
@@ -640,7 +638,6 @@ fn the_learner_trains_on_after_skipped_steps() {
 /// Makes the gradients of some steps NaN, whichever process takes them.
 #[derive(Debug)]
 struct Overflows {
-    step: u64,
     at: &'static [u64],
 }
 
@@ -649,23 +646,18 @@ impl Trick<Counter> for Overflows {
         true
     }
 
-    fn before(&mut self, model: &Counter, mut grads: GradientsParams) -> GradientsParams {
-        self.step += 1;
-        if self.at.contains(&self.step) {
+    fn before(
+        &mut self,
+        model: &Counter,
+        mut grads: GradientsParams,
+        step: &StepContext,
+    ) -> GradientsParams {
+        // The session counts the steps, also those of the runs before.
+        if self.at.contains(&step.step()) {
             let grad = grads.remove::<1>(model.weight.id).unwrap();
             grads.register(model.weight.id, grad * f32::NAN);
         }
         grads
-    }
-
-    fn state(&self) -> Option<Vec<u8>> {
-        Some(self.step.to_le_bytes().to_vec())
-    }
-
-    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let bytes = state.try_into().map_err(|_| "eight bytes were expected")?;
-        self.step = u64::from_le_bytes(bytes);
-        Ok(())
     }
 }
 
@@ -679,7 +671,7 @@ fn a_session_resumes_between_skipped_steps() {
         let schedule = schedule.repeating_skipped(guard.skips());
         let at = &[2, 3, 6];
         let ema = EmaConfig::new(0.5).init(&Counter::new()).unwrap();
-        let tricks = (Overflows { step: 0, at }, guard, ema);
+        let tricks = (Overflows { at }, guard, ema);
         let session = counting(folder).num_epochs(epochs);
         let session = session.without_clock().resumable(2).unwrap();
         let finished = session.launch(learner(tricks, schedule)).unwrap();

@@ -19,7 +19,7 @@ use burn::train::{
 use burn_tricks::average::{Ema, EmaSet, EmaWarmup, LawaConfig};
 use burn_tricks::grad::ClipGradNorm;
 use burn_tricks::prelude::*;
-use burn_tricks::train::{EpochClock, Tricked};
+use burn_tricks::train::{EpochClock, StepContext, Tricked};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -139,7 +139,7 @@ fn every_average_restarts() {
     let (old, new) = (Net::seeded(1, &flex()), Net::seeded(2, &flex()));
     let restarted = |mut tricks: Box<dyn Trick<Net>>| {
         for seed in 3..6 {
-            let _ = tricks.after(Net::seeded(seed, &flex()));
+            let _ = tricks.after(Net::seeded(seed, &flex()), &StepContext::new(1, 0.1));
         }
         tricks.restart(&new);
         numbers(&tricks.validated(&new).unwrap())
@@ -152,7 +152,7 @@ fn every_average_restarts() {
     let lawa = LawaConfig::new(2, 1).init(&old).unwrap();
     assert_eq!(restarted(Box::new(((), (Box::new(lawa),)))), expected);
     let mut set = EmaSet::from(vec![ema.clone(), ema]);
-    let _ = Trick::after(&mut set, Net::seeded(3, &flex()));
+    let _ = Trick::after(&mut set, Net::seeded(3, &flex()), &StepContext::new(1, 0.1));
     Trick::restart(&mut set, &new);
     for ema in set.iter() {
         assert_eq!(numbers(&ema.model()), expected);

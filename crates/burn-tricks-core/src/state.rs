@@ -12,6 +12,34 @@ pub enum StateError {
     Unfit(String),
     /// Burn cannot read the record in it.
     Record(RecordError),
+    /// It is the state of one of the tricks of a run.
+    OfTrick {
+        /// The number of the trick, from 1 among all of the run.
+        place: usize,
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        error: Box<StateError>,
+    },
+}
+
+impl StateError {
+    /// The same error, of a trick before which there are `before` others: of the trick `name`, if it is not
+    /// known yet which of several it was.
+    pub fn of_trick(self, before: usize, name: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::OfTrick { place, name, error } => Self::OfTrick {
+                place: before + place,
+                name,
+                error,
+            },
+            error => Self::OfTrick {
+                place: before + 1,
+                name: name(),
+                error: Box::new(error),
+            },
+        }
+    }
 }
 
 impl Display for StateError {
@@ -19,6 +47,7 @@ impl Display for StateError {
         match self {
             Self::Unfit(reason) => write!(f, "the saved state does not fit: {reason}"),
             Self::Record(error) => write!(f, "the saved state does not fit: {error}"),
+            Self::OfTrick { place, name, error } => write!(f, "trick {place} ({name}): {error}"),
         }
     }
 }
@@ -35,6 +64,7 @@ impl std::error::Error for StateError {
         match self {
             Self::Unfit(_) => None,
             Self::Record(error) => Some(error),
+            Self::OfTrick { error, .. } => Some(error),
         }
     }
 }

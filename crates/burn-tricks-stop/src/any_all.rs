@@ -151,6 +151,10 @@ macro_rules! several {
                 self.best.map(|(best, _)| best)
             }
 
+            fn needs_standard_error(&self) -> bool {
+                self.criteria.one_needs_standard_error()
+            }
+
             fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
                 let observation = observation.into();
                 let decisions = self.criteria.observe_each(observation);

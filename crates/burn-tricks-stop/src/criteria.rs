@@ -21,6 +21,9 @@ pub trait Criteria: sealed::Sealed {
     /// What each says of the next check, in their order. Every one is told, whatever the others say.
     fn observe_each(&mut self, observation: Observation) -> Vec<Decision>;
 
+    /// Whether one of them [needs a standard error](StopCriterion::needs_standard_error).
+    fn one_needs_standard_error(&self) -> bool;
+
     /// What to save with a checkpoint.
     fn states(&self) -> Self::States;
 
@@ -65,6 +68,10 @@ impl<C: StopCriterion> Criteria for Vec<C> {
         self.iter_mut()
             .map(|criterion| criterion.observe(observation))
             .collect()
+    }
+
+    fn one_needs_standard_error(&self) -> bool {
+        self.iter().any(StopCriterion::needs_standard_error)
     }
 
     fn states(&self) -> Self::States {
@@ -113,6 +120,10 @@ macro_rules! criteria_of_a_tuple {
 
             fn observe_each(&mut self, observation: Observation) -> Vec<Decision> {
                 vec![$(self.$index.observe(observation)),+]
+            }
+
+            fn one_needs_standard_error(&self) -> bool {
+                false $(|| self.$index.needs_standard_error())+
             }
 
             fn states(&self) -> Self::States {

@@ -103,6 +103,12 @@ pub trait StopCriterion {
     /// that looks at no metric.
     fn best(&self) -> Option<f64>;
 
+    /// Whether an observation without a standard error leaves the criterion without what it is for. Whoever
+    /// drives the training then refuses one. Default: no.
+    fn needs_standard_error(&self) -> bool {
+        false
+    }
+
     /// Takes the metric of the next check. It may be called again after a decision to stop.
     fn observe(&mut self, observation: impl Into<Observation>) -> Decision;
 

@@ -234,6 +234,11 @@ impl StopCriterion for NoiseAware {
         self.state.best.map(|(best, _)| best)
     }
 
+    /// Unless every value counts as exact.
+    fn needs_standard_error(&self) -> bool {
+        self.config.standard_errors > 0.0
+    }
+
     fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
         let Observation {
             value,

@@ -13,5 +13,5 @@ pub use criterion::{CriterionLaws, Decision};
 pub use optimizer::OptimizerLaws;
 pub use report::{Broken, Report};
 pub use schedule::ScheduleLaws;
-pub use trick::TrickLaws;
+pub use trick::{TrickLaws, TrickStep};
 pub use weights::Weights;

@@ -2,6 +2,7 @@
 
 use crate::Weights;
 use crate::report::{Report, same};
+use burn::module::ParamId;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Device};
 use std::fmt::Debug;
@@ -9,34 +10,60 @@ use std::fmt::Debug;
 /// Steps of a run that is saved and resumed at each of them.
 const STEPS: u64 = 6;
 
+/// Steps of an epoch of that run.
+const STEPS_PER_EPOCH: u64 = 2;
+
+/// The learning rate of each step.
+const LR: f64 = 0.1;
+
+/// The step in which a trick is called.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct TrickStep {
+    /// Its number, from 1.
+    pub step: u64,
+    /// The learning rate.
+    pub lr: f64,
+    /// Whether no gradient came through to the optimizer.
+    pub skipped: bool,
+}
+
 /// The laws of what changes gradients before an optimizer's step, or the model after it:
 ///
 /// - it repeats itself to the last bit;
 /// - ids, shapes and modes of the parameters stay: what was trained is trained, what was frozen is frozen;
 /// - the model that it gives back can be trained on;
 /// - no gradient appears that was not there, and none is lost;
+/// - a skipped step changes nothing: neither the model nor what comes after;
+/// - at the end of an epoch, of which [`epoch_end`](Self::epoch_end) tells, ids, shapes and modes stay too;
 /// - it resumes after every step to the last bit, if [`saved`](Self::saved) says how.
 ///
 /// ```
 /// use burn::optim::GradientsParams;
 /// use burn::tensor::Device;
-/// use burn_tricks_testkit::{TrickLaws, Weights};
+/// use burn_tricks_testkit::{TrickLaws, TrickStep, Weights};
 ///
-/// let before = |_: &mut (), _: &Weights, grads: GradientsParams| grads;
-/// let after = |_: &mut (), model: Weights| model;
+/// let before = |_: &mut (), _: &Weights, grads: GradientsParams, _: &TrickStep| grads;
+/// let after = |_: &mut (), model: Weights, _: &TrickStep| model;
 /// TrickLaws::new("nothing", || (), before, after, &Device::flex()).check().assert();
 /// ```
 pub struct TrickLaws<T> {
     name: String,
     init: Box<dyn Fn() -> T>,
+    begin: Begin<T>,
     before: Before<T>,
     after: After<T>,
+    epoch_end: EpochEnd<T>,
+    shown: Shown<T>,
     reload: Option<Box<dyn Fn(T) -> T>>,
     device: Device,
 }
 
-type Before<T> = Box<dyn Fn(&mut T, &Weights, GradientsParams) -> GradientsParams>;
-type After<T> = Box<dyn Fn(&mut T, Weights) -> Weights>;
+type Begin<T> = Box<dyn Fn(&mut T, &Weights, &mut ModuleOptimizer, &TrickStep) -> f64>;
+type Before<T> = Box<dyn Fn(&mut T, &Weights, GradientsParams, &TrickStep) -> GradientsParams>;
+type After<T> = Box<dyn Fn(&mut T, Weights, &TrickStep) -> Weights>;
+type EpochEnd<T> = Box<dyn Fn(&mut T, Weights, usize) -> Weights>;
+type Shown<T> = Box<dyn Fn(&T, &Weights) -> Option<Weights>>;
 
 impl<T> Debug for TrickLaws<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -53,18 +80,46 @@ impl<T> TrickLaws<T> {
     pub fn new(
         name: impl Into<String>,
         init: impl Fn() -> T + 'static,
-        before: impl Fn(&mut T, &Weights, GradientsParams) -> GradientsParams + 'static,
-        after: impl Fn(&mut T, Weights) -> Weights + 'static,
+        before: impl Fn(&mut T, &Weights, GradientsParams, &TrickStep) -> GradientsParams + 'static,
+        after: impl Fn(&mut T, Weights, &TrickStep) -> Weights + 'static,
         device: &Device,
     ) -> Self {
         Self {
             name: name.into(),
             init: Box::new(init),
+            begin: Box::new(|_, _, _, step| step.lr),
             before: Box::new(before),
             after: Box::new(after),
+            epoch_end: Box::new(|_, model, _| model),
+            shown: Box::new(|_, _| None),
             reload: None,
             device: device.clone().without_autodiff(),
         }
+    }
+
+    /// `begin` sees the model and the optimizer before each step, and gives back its learning rate.
+    pub fn begin(
+        mut self,
+        begin: impl Fn(&mut T, &Weights, &mut ModuleOptimizer, &TrickStep) -> f64 + 'static,
+    ) -> Self {
+        self.begin = Box::new(begin);
+        self
+    }
+
+    /// `epoch_end` sees the model at the end of an epoch, whose number it is given, and gives it back. An epoch
+    /// has two steps.
+    pub fn epoch_end(
+        mut self,
+        epoch_end: impl Fn(&mut T, Weights, usize) -> Weights + 'static,
+    ) -> Self {
+        self.epoch_end = Box::new(epoch_end);
+        self
+    }
+
+    /// `shown` is the model to validate with, an average say, if there is one. It is part of what is compared.
+    pub fn validated(mut self, shown: impl Fn(&T, &Weights) -> Option<Weights> + 'static) -> Self {
+        self.shown = Box::new(shown);
+        self
     }
 
     /// `reload` saves the state, and loads what was saved into one that was made anew.
@@ -77,18 +132,22 @@ impl<T> TrickLaws<T> {
     pub fn check(&self) -> Report {
         let mut report = Report::new(&self.name);
         report.check("repeats itself", || {
-            same("a second run", &self.run(None), &self.run(None))
+            same("a second run", &self.run(None, None), &self.run(None, None))
         });
         report.check("keeps ids and modes of the parameters", || self.keeps());
         report.check("gives back a model that can be trained on", || {
             self.trains_on()
         });
         report.check("neither adds nor loses a gradient", || self.gradients());
+        report.check("does nothing in a skipped step", || self.skips());
+        report.check("keeps ids and modes at the end of an epoch", || {
+            self.keeps_at_epoch_end()
+        });
         if self.reload.is_some() {
             report.check("resumes after every step", || {
-                let whole = self.run(None);
+                let whole = self.run(None, None);
                 (0..STEPS).try_for_each(|at| {
-                    let resumed = self.run(Some(at));
+                    let resumed = self.run(Some(at), None);
                     same(&format!("resumed after {at} steps"), &resumed, &whole)
                 })
             });
@@ -100,34 +159,107 @@ impl<T> TrickLaws<T> {
         Weights::new(1, DType::F32, &self.device.clone().autodiff())
     }
 
+    /// The step after `at` others.
     fn step(&self, trick: &mut T, optim: &mut ModuleOptimizer, model: Weights, at: u64) -> Weights {
-        let grads = (self.before)(trick, &model, model.grads(at));
-        (self.after)(trick, optim.step(0.1, model, grads))
+        let step = TrickStep {
+            step: at + 1,
+            lr: LR,
+            skipped: false,
+        };
+        let lr = (self.begin)(trick, &model, optim, &step);
+        let grads = (self.before)(trick, &model, model.grads(at), &step);
+        (self.after)(trick, optim.step(lr, model, grads), &step)
     }
 
-    fn run(&self, reloaded_at: Option<u64>) -> Vec<f64> {
+    /// A step whose gradients something has held back before they came to the trick.
+    fn skipped(
+        &self,
+        trick: &mut T,
+        optim: &mut ModuleOptimizer,
+        model: Weights,
+        at: u64,
+    ) -> Result<Weights, String> {
+        let step = TrickStep {
+            step: at + 1,
+            lr: LR,
+            skipped: false,
+        };
+        (self.begin)(trick, &model, optim, &step);
+        let grads = (self.before)(trick, &model, GradientsParams::new(), &step);
+        if !grads.is_empty() {
+            return Err(format!("it makes {} gradients of none", grads.len()));
+        }
+        let numbers = model.numbers();
+        let step = TrickStep {
+            skipped: true,
+            ..step
+        };
+        let model = (self.after)(trick, model, &step);
+        same("the model after a skipped step", &model.numbers(), &numbers)?;
+        Ok(model)
+    }
+
+    fn run(&self, reloaded_at: Option<u64>, skipped_at: Option<u64>) -> Vec<f64> {
+        self.try_run(reloaded_at, skipped_at).unwrap_or_default()
+    }
+
+    /// The numbers of the model, and of that to validate with. With a skipped step before the step after
+    /// `skipped_at` others.
+    fn try_run(
+        &self,
+        reloaded_at: Option<u64>,
+        skipped_at: Option<u64>,
+    ) -> Result<Vec<f64>, String> {
         let (mut trick, mut model) = ((self.init)(), self.weights());
         let mut optim = SgdConfig::new().init();
         for at in 0..STEPS {
             if let (Some(reload), true) = (&self.reload, reloaded_at == Some(at)) {
                 trick = reload(trick);
             }
+            if skipped_at == Some(at) {
+                model = self.skipped(&mut trick, &mut optim, model, at)?;
+            }
             model = self.step(&mut trick, &mut optim, model, at);
+            if (at + 1).is_multiple_of(STEPS_PER_EPOCH) {
+                let epoch = (at + 1) / STEPS_PER_EPOCH;
+                model = (self.epoch_end)(&mut trick, model, epoch as usize);
+            }
         }
-        model.numbers()
+        let mut numbers = model.numbers();
+        if let Some(shown) = (self.shown)(&trick, &model) {
+            numbers.extend(shown.numbers());
+        }
+        Ok(numbers)
+    }
+
+    fn skips(&self) -> Result<(), String> {
+        let whole = self.run(None, None);
+        (0..STEPS).try_for_each(|at| {
+            let skipped = self.try_run(None, Some(at))?;
+            same(&format!("a step skipped after {at}"), &skipped, &whole)
+        })
     }
 
     fn keeps(&self) -> Result<(), String> {
         let model = self.weights();
         let before = (model.ids(), model.trained());
         let model = self.step(&mut (self.init)(), &mut SgdConfig::new().init(), model, 0);
-        match (model.ids(), model.trained()) == before {
-            true => Ok(()),
-            false => Err(format!(
-                "{before:?} became {:?}",
-                (model.ids(), model.trained())
-            )),
+        unchanged(before, &model)
+    }
+
+    fn keeps_at_epoch_end(&self) -> Result<(), String> {
+        let (mut trick, mut optim) = ((self.init)(), SgdConfig::new().init());
+        let mut model = self.weights();
+        let before = (model.ids(), model.trained());
+        for epoch in 0..STEPS / STEPS_PER_EPOCH {
+            for at in 0..STEPS_PER_EPOCH {
+                let at = epoch * STEPS_PER_EPOCH + at;
+                model = self.step(&mut trick, &mut optim, model, at);
+            }
+            model = (self.epoch_end)(&mut trick, model, epoch as usize + 1);
+            unchanged(before, &model)?;
         }
+        Ok(())
     }
 
     fn trains_on(&self) -> Result<(), String> {
@@ -145,7 +277,12 @@ impl<T> TrickLaws<T> {
 
     fn gradients(&self) -> Result<(), String> {
         let model = self.weights();
-        let grads = (self.before)(&mut (self.init)(), &model, model.grads(0));
+        let step = TrickStep {
+            step: 1,
+            lr: LR,
+            skipped: false,
+        };
+        let grads = (self.before)(&mut (self.init)(), &model, model.grads(0), &step);
         let there = (
             grads.get::<1>(model.vector.id),
             grads.get::<2>(model.matrix.id),
@@ -155,4 +292,13 @@ impl<T> TrickLaws<T> {
             (count, _) => Err(format!("of the gradients of 2 parameters it makes {count}")),
         }
     }
+}
+
+/// Whether ids and modes are those of before.
+fn unchanged(before: ([ParamId; 3], [bool; 3]), model: &Weights) -> Result<(), String> {
+    let after = (model.ids(), model.trained());
+    if after != before {
+        return Err(format!("{before:?} became {after:?}"));
+    }
+    Ok(())
 }

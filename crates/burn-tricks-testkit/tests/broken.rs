@@ -7,7 +7,8 @@ use burn::optim::{
 };
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks_testkit::{
-    AverageLaws, CriterionLaws, Decision, OptimizerLaws, Report, ScheduleLaws, TrickLaws, Weights,
+    AverageLaws, CriterionLaws, Decision, OptimizerLaws, Report, ScheduleLaws, TrickLaws,
+    TrickStep, Weights,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -290,44 +291,73 @@ fn each_fault_of_a_criterion_breaks_its_law() {
 
 #[test]
 fn each_fault_of_a_trick_breaks_its_law() {
+    /// A trick that counts the steps that were taken, and remembers the epoch.
+    #[derive(Clone, Copy, Default)]
+    struct Counts {
+        steps: u64,
+        epoch: usize,
+    }
     let laws = |fault: &'static str| {
-        let before = move |_: &mut u64, model: &Weights, mut grads: GradientsParams| {
-            if fault == "loses" {
-                let _ = grads.remove::<1>(model.vector.id);
+        let before =
+            move |_: &mut Counts, model: &Weights, mut grads: GradientsParams, _: &TrickStep| {
+                if fault == "loses" {
+                    let _ = grads.remove::<1>(model.vector.id);
+                }
+                grads
+            };
+        let after = move |counts: &mut Counts, mut model: Weights, step: &TrickStep| {
+            match (step.skipped, fault) {
+                (true, "moves when skipped") => return model.shifted(0.5),
+                (true, "counts skipped steps") => counts.steps += 1,
+                (true, _) => return model,
+                (false, _) => counts.steps += 1,
             }
-            grads
-        };
-        let after = move |steps: &mut u64, mut model: Weights| {
-            *steps += 1;
             match fault {
                 "freezes" => model.vector = model.vector.set_require_grad(false),
-                "renames" => {
-                    let (_, value, mapper) = model.vector.consume();
-                    model.vector = Param::from_mapped_value(ParamId::new(), value, mapper);
-                }
-                _ if steps.is_multiple_of(2) => model = model.shifted(0.5),
+                "renames" => model.vector = renamed(model.vector),
                 _ => {}
             }
             model
         };
-        let laws = TrickLaws::new("trick", || 0, before, after, &Device::flex());
-        broken(
-            &laws
-                .saved(move |steps| if fault == "forgets" { 0 } else { steps })
-                .check(),
-        )
+        let epoch_end = move |counts: &mut Counts, mut model: Weights, epoch: usize| {
+            if fault == "renames at the end" {
+                model.vector = renamed(model.vector);
+            }
+            let last = std::mem::replace(&mut counts.epoch, epoch);
+            model.shifted(last as f64)
+        };
+        let shown =
+            |counts: &Counts, model: &Weights| Some(model.clone().shifted(counts.steps as f64));
+        let laws = TrickLaws::new("trick", Counts::default, before, after, &Device::flex());
+        let laws = laws.begin(|_, _, _, step| step.lr).epoch_end(epoch_end);
+        let reload = move |counts: Counts| match fault {
+            "forgets its steps" => Counts { steps: 0, ..counts },
+            "forgets its epoch" => Counts { epoch: 0, ..counts },
+            _ => counts,
+        };
+        broken(&laws.validated(shown).saved(reload).check())
     };
+    let skipping = "does nothing in a skipped step";
+    let at_the_end = "keeps ids and modes at the end of an epoch";
     assert_eq!(laws("none"), [""; 0]);
-    assert_eq!(laws("forgets"), ["resumes after every step"]);
+    assert_eq!(laws("forgets its steps"), ["resumes after every step"]);
+    assert_eq!(laws("forgets its epoch"), ["resumes after every step"]);
     assert_eq!(laws("loses"), ["neither adds nor loses a gradient"]);
-    assert_eq!(laws("renames"), ["keeps ids and modes of the parameters"]);
-    let frozen = laws("freezes");
-    assert!(
-        frozen.contains(&"keeps ids and modes of the parameters"),
-        "{frozen:?}"
-    );
-    assert!(
-        frozen.contains(&"gives back a model that can be trained on"),
-        "{frozen:?}"
-    );
+    assert_eq!(laws("counts skipped steps"), [skipping]);
+    assert_eq!(laws("moves when skipped"), [skipping]);
+    assert_eq!(laws("renames at the end"), [at_the_end]);
+    let kept = "keeps ids and modes of the parameters";
+    for (fault, also) in [
+        ("renames", at_the_end),
+        ("freezes", "gives back a model that can be trained on"),
+    ] {
+        let found = laws(fault);
+        assert!(found.contains(&kept) && found.contains(&also), "{found:?}");
+    }
+}
+
+/// The same parameter under another id.
+fn renamed(param: Param<Tensor<1>>) -> Param<Tensor<1>> {
+    let (_, value, mapper) = param.consume();
+    Param::from_mapped_value(ParamId::new(), value, mapper)
 }

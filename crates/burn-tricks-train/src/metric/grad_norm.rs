@@ -31,6 +31,7 @@
 //! metrics.
 
 use crate::trick::Trick;
+use crate::trick::step_context::StepContext;
 use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -73,7 +74,7 @@ impl<M: Module> Trick<M> for GradNorm {
         true
     }
 
-    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+    fn before(&mut self, model: &M, grads: GradientsParams, _: &StepContext) -> GradientsParams {
         if let Some(norm) = grads.global_norm(model, NormKind::L2) {
             self.metric.push(norm);
         }

@@ -30,9 +30,10 @@
 //! - Karpathy, *CS231n*, "Ratio of weights:updates", <https://cs231n.github.io/neural-networks-3/>
 
 use crate::trick::Trick;
+use crate::trick::step_context::StepContext;
 use crate::trick::trick_metric::TrickMetric;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::optim::GradientsParams;
+use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
 use burn_tricks_kernels::{TensorList, blend_all, sum_of_squares};
 use std::collections::HashSet;
@@ -67,17 +68,13 @@ impl Default for UpdateRatio {
 }
 
 impl<M: Module> Trick<M> for UpdateRatio {
-    fn sees_gradients(&self) -> bool {
-        true // not the gradients, but the weights before the step
-    }
-
-    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+    fn begin(&mut self, model: &M, _: &mut ModuleOptimizer, _: &mut StepContext) {
         self.before = Some(trainable(model));
-        grads
     }
 
-    fn after(&mut self, model: M) -> M {
-        if let Some(before) = self.before.take() {
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        let before = self.before.take();
+        if let Some(before) = before.filter(|_| !step.is_skipped()) {
             let update = blend_all(trainable(&model), 1.0, before.clone(), -1.0);
             if let (Some(update), Some(weights)) = (norm(&update), norm(&before)) {
                 self.metric.push(update / weights);

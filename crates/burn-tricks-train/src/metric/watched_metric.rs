@@ -1,8 +1,11 @@
 //! A metric that is looked at after each epoch.
 
+use crate::metric::standard_error::standard_error_name;
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use burn::train::metric::{Metric, MetricName};
+use burn_tricks_stop::Observation;
 use std::fmt::Display;
+use std::sync::Arc;
 
 /// A metric of one split, of which the mean over an epoch is looked at.
 #[derive(Debug, Clone)]
@@ -31,6 +34,24 @@ impl WatchedMetric {
                 metric: self.name.to_string(),
                 epoch,
             })
+    }
+
+    /// Its mean over an epoch, and the standard error of that if it is wanted.
+    pub(crate) fn observation(
+        &self,
+        epoch: usize,
+        store: &EventStoreClient,
+        with_error: bool,
+    ) -> Result<Observation, MissingMetric> {
+        let value = Observation::from(self.mean(epoch, store)?);
+        if !with_error {
+            return Ok(value);
+        }
+        let error = Self {
+            name: Arc::new(standard_error_name(&self.name)),
+            split: self.split.clone(),
+        };
+        Ok(value.with_standard_error(error.mean(epoch, store)?))
     }
 }
 

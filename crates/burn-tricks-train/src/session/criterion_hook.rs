@@ -43,7 +43,7 @@ impl<C: StopCriterion + Clone + Debug + Send> EpochHook for CriterionHook<C> {
         epoch: usize,
         store: &EventStoreClient,
     ) -> Result<Option<StopReason>, MissingMetric> {
-        let value = || self.metric.mean(epoch, store);
+        let value = |with_error| self.metric.observation(epoch, store, with_error);
         Ok(self.handle.observe(epoch, value)?.stop)
     }
 

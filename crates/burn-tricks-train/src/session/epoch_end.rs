@@ -10,6 +10,7 @@ use crate::metric::watched_metric::MissingMetric;
 use crate::session::epoch_hook::EpochHook;
 use crate::session::results::{CriterionResult, PlateauResult};
 use crate::session::run_description::Setup;
+use crate::trick::trick_error::TrickError;
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{EarlyStoppingStrategy, Interrupter, Interruption, TrainingError};
@@ -25,6 +26,11 @@ pub(crate) struct EpochEnd(Arc<Mutex<Inner>>);
 struct Inner {
     hooks: Vec<Box<dyn EpochHook>>,
     clock: Clock,
+    /// What the tricks do at the end of an epoch.
+    tricks: Option<Box<TricksEnd>>,
+    /// Why a trick ended the run, now or before it was saved.
+    stopped_by_trick: Option<StopReason>,
+    trick_failed: Option<Arc<TrickError>>,
     /// Called after an epoch that is the best so far.
     at_best: Option<Box<dyn FnMut(usize) + Send>>,
     /// Called after the first epoch.
@@ -41,6 +47,13 @@ struct Inner {
 /// Given the epoch and its metrics.
 type AfterFirst = dyn FnOnce(usize, &EventStoreClient) + Send;
 
+/// Given the epoch and its metrics: why to stop, if a trick says so.
+type TricksEnd =
+    dyn FnMut(usize, &EventStoreClient) -> Result<Option<StopReason>, TrickError> + Send;
+
+/// Under which the state of [`TricksEnd`] is recorded, among those of the hooks.
+const TRICKS: &str = "tricks";
+
 /// By what the order of samples knows the epoch.
 pub(crate) enum Clock {
     /// Nobody has said.
@@ -54,6 +67,9 @@ impl EpochEnd {
         Self(Arc::new(Mutex::new(Inner {
             hooks: Vec::new(),
             clock: Clock::Unknown,
+            tricks: None,
+            stopped_by_trick: None,
+            trick_failed: None,
             at_best: None,
             after_first: None,
             interrupter,
@@ -76,6 +92,21 @@ impl EpochEnd {
     /// Whether it has been said what the order of samples needs.
     pub(crate) fn knows_clock(&self) -> bool {
         !matches!(lock(&self.0).clock, Clock::Unknown)
+    }
+
+    /// Has the tricks do what they do at the end of an epoch, after the hooks.
+    pub(crate) fn set_tricks(
+        &self,
+        tricks: impl FnMut(usize, &EventStoreClient) -> Result<Option<StopReason>, TrickError>
+        + Send
+        + 'static,
+    ) {
+        lock(&self.0).tricks = Some(Box::new(tricks));
+    }
+
+    /// Why a trick failed, if one did.
+    pub(crate) fn trick_failed(&self) -> Option<Arc<TrickError>> {
+        lock(&self.0).trick_failed.clone()
     }
 
     /// Has `work` done after each epoch that is the best so far.
@@ -110,14 +141,15 @@ impl EpochEnd {
         inner.hooks.iter_mut().for_each(|hook| hook.start());
         inner.set_epoch(epoch + 1);
         inner.last = (epoch > 0).then_some(epoch);
-        inner.stopped = inner.hooks.iter().find_map(|hook| hook.stopped());
+        let stopped = inner.hooks.iter().find_map(|hook| hook.stopped());
+        inner.stopped = stopped.or(inner.stopped_by_trick);
     }
 
     /// Runs the hooks, once per epoch. Whether to stop.
     pub(crate) fn end_of_epoch(&self, epoch: usize, store: &EventStoreClient) -> bool {
         let inner = &mut *lock(&self.0);
         if inner.last == Some(epoch) {
-            return inner.stopped.is_some() || inner.missing.is_some();
+            return inner.is_over();
         }
         inner.last = Some(epoch);
         for hook in &mut inner.hooks {
@@ -128,6 +160,14 @@ impl EpochEnd {
                 }
             }
         }
+        match inner.tricks.as_mut().map(|tricks| tricks(epoch, store)) {
+            Some(Ok(reason)) => {
+                inner.stopped_by_trick = reason;
+                inner.stopped = inner.stopped.or(reason);
+            }
+            Some(Err(error)) => inner.trick_failed = Some(Arc::new(error)),
+            None => {}
+        }
         inner.set_epoch(epoch + 1);
         if let Some(work) = inner.after_first.take() {
             work(epoch, store);
@@ -137,7 +177,7 @@ impl EpochEnd {
         {
             work(epoch);
         }
-        inner.stopped.is_some() || inner.missing.is_some()
+        inner.is_over()
     }
 
     /// What of an error or an interruption the interrupter knows now or knew when it was noted before.
@@ -233,9 +273,12 @@ impl EpochEnd {
         let inner = lock(&self.0);
         let states = inner.hooks.iter().map(|hook| hook.state());
         let states = inner.names().into_iter().zip(states);
-        states
-            .filter_map(|(name, state)| Some((name, state?)))
-            .collect()
+        let states = states.filter_map(|(name, state)| Some((name, state?)));
+        let stopped = inner.stopped_by_trick.map(|reason| {
+            let state = serde_json::to_vec(&reason).expect("a reason survives JSON");
+            (TRICKS.to_owned(), state)
+        });
+        states.chain(stopped).collect()
     }
 
     /// Loads them. A hook whose name `may_be_new` begins anew if there is no state that fits.
@@ -245,6 +288,12 @@ impl EpochEnd {
         may_be_new: impl Fn(&str) -> bool,
     ) -> Result<(), StateError> {
         let inner = &mut *lock(&self.0);
+        let stopped = states
+            .get(TRICKS)
+            .map(|state| serde_json::from_slice(state));
+        inner.stopped_by_trick = stopped
+            .transpose()
+            .map_err(|error| StateError::from(error.to_string()))?;
         for (name, hook) in inner.names().into_iter().zip(&mut inner.hooks) {
             let loaded = match states.get(&name) {
                 Some(state) => hook.load_state(state),
@@ -262,6 +311,11 @@ impl EpochEnd {
 }
 
 impl Inner {
+    /// Whether no epoch comes after the last one.
+    fn is_over(&self) -> bool {
+        self.stopped.is_some() || self.missing.is_some() || self.trick_failed.is_some()
+    }
+
     /// The hooks' names, each once.
     fn names(&self) -> Vec<String> {
         let mut times = BTreeMap::new();

@@ -14,7 +14,6 @@ use crate::session::run_files::{Found, RunFiles, RunState};
 use crate::session::session_error::SessionError;
 use crate::session::session_result::{Best, BestInMemory, Outcome, SessionResult};
 use crate::trick::Trick;
-use crate::trick::combined::load_part;
 use crate::trick::tricked::Tricked;
 use burn::module::Module;
 use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
@@ -46,7 +45,7 @@ where
         mut self,
         learner: Learner<Tricked<M, H>>,
     ) -> Result<SessionResult<M, H>, LaunchError<M, H>> {
-        let metrics = lock(&learner.model().shared_tricks()).metrics();
+        let metrics = learner.model().tricks().metrics();
         self = self.trick_metrics(metrics);
         if let Some(clash) = self.clash.take() {
             return Err(clash.into());
@@ -69,6 +68,11 @@ where
             ..
         } = self;
         let sight = learner.model().sight();
+        sight.note(true);
+        end.set_tricks({
+            let (tricks, sight) = (learner.model().shared_tricks(), sight.clone());
+            move |epoch, store| tricks.epoch_end(&sight, epoch, store)
+        });
         let witness = Witness(end.clone());
         // Until the training is over.
         let mut _lock = None;
@@ -115,7 +119,7 @@ where
                     .with_checkpointing_strategy(EveryEpoch {
                         end: end.clone(),
                         setup: plan.setup,
-                        tricks: Box::new(move || lock(&tricks).state()),
+                        tricks: Box::new(move || tricks.state()),
                         interrupter,
                         files: files.clone(),
                         sets: Retention::new(
@@ -138,6 +142,7 @@ where
         }
         let learning = training.early_stopping(witness).launch(learner);
         sight.keep(false);
+        sight.note(false);
         let (outcome, failure) = Outcome::of(&end);
         let finished = SessionResult {
             outcome,
@@ -179,7 +184,7 @@ where
         let tricks = learner.model().shared_tricks();
         let mut setup = Setup::default();
         end.describe(&mut setup);
-        setup.number("trick", lock(&tricks).describe());
+        setup.number("trick", tricks.describe());
         setup.set("learning rates", rates(learner));
         self.declared.apart_from(&setup)?;
         setup.extend(&self.declared);
@@ -207,7 +212,7 @@ where
                 return Err(SessionError::Changed { epoch, changes });
             }
             let unfit = |error| SessionError::State { epoch, error };
-            load_part(&mut *lock(&tricks), state.tricks.clone()).map_err(unfit)?;
+            tricks.load_state(&state.tricks).map_err(unfit)?;
             end.load_states(&state.hooks, named).map_err(unfit)?;
             end.reconsider(accepted.iter().map(|change| &*change.name));
         }
@@ -239,7 +244,7 @@ struct Plan {
 struct EveryEpoch {
     end: EpochEnd,
     setup: Setup,
-    tricks: Box<dyn Fn() -> Option<Vec<u8>> + Send>,
+    tricks: Box<dyn Fn() -> Vec<u8> + Send>,
     interrupter: Interrupter,
     files: RunFiles,
     sets: Retention,
@@ -254,6 +259,9 @@ impl CheckpointingStrategy for EveryEpoch {
     ) -> Vec<CheckpointingAction> {
         // Before the model is saved. What stops the run is part of its state.
         self.end.end_of_epoch(epoch, store);
+        if self.end.trick_failed().is_some() {
+            return Vec::new(); // the model of this epoch is not what it was to be
+        }
         let state = RunState {
             epoch,
             setup: self.setup.clone(),

@@ -29,7 +29,8 @@ pub(crate) struct RunState {
     pub(crate) epoch: usize,
     /// What the run is made of.
     pub(crate) setup: Setup,
-    pub(crate) tricks: Option<Vec<u8>>,
+    /// The steps taken, and the state of the tricks.
+    pub(crate) tricks: Vec<u8>,
     /// By the names of the hooks.
     pub(crate) hooks: BTreeMap<String, Vec<u8>>,
 }

@@ -1,6 +1,7 @@
 //! Why a session cannot begin, failed, or cannot give back a model.
 
 use crate::metric::watched_metric::MissingMetric;
+use crate::trick::trick_error::TrickError;
 use burn::train::TrainingError;
 use burn_tricks_checkpoint::Change;
 use burn_tricks_core::StateError;
@@ -60,6 +61,8 @@ pub enum SessionError {
     /// dashboard has Burn forget a failure to write the last epoch's files of other checkpointers than a
     /// session's.)
     Training(Arc<TrainingError>),
+    /// A trick failed at the end of an epoch. The checkpoint of that epoch was not written.
+    Trick(Arc<TrickError>),
     /// A metric that was to be watched had no value.
     MissingMetric(MissingMetric),
     /// The directory of the checkpoints cannot be made, read or written.
@@ -161,6 +164,7 @@ impl Display for SessionError {
                  would never be reduced: give the learner the plateau, or a wrapper around it"
             ),
             Self::Training(error) => write!(f, "{error}"),
+            Self::Trick(error) => write!(f, "{error}"),
             Self::MissingMetric(missing) => write!(f, "{missing}"),
             Self::Io(error) => write!(f, "the checkpoints of the run: {error}"),
             Self::InUse { lock, process } => {
@@ -225,6 +229,7 @@ impl std::error::Error for SessionError {
             Self::Io(error) => Some(error),
             Self::State { error, .. } => Some(error),
             Self::MissingMetric(missing) => Some(missing),
+            Self::Trick(error) => Some(&**error),
             _ => None,
         }
     }

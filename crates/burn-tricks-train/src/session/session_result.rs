@@ -6,7 +6,6 @@ use crate::session::results::{CriterionResult, PlateauResult};
 use crate::session::run_files::RunFiles;
 use crate::session::session_error::SessionError;
 use crate::trick::Trick;
-use crate::trick::combined::load_part;
 use crate::trick::tricked::Tricked;
 use burn::module::Module;
 use burn::train::metric::MetricName;
@@ -37,6 +36,9 @@ impl Outcome {
     /// How a training ended, and why it failed if it did.
     pub(crate) fn of(end: &EpochEnd) -> (Self, Option<SessionError>) {
         let (error, interruption) = end.noted();
+        if let (None, Some(error)) = (&error, end.trick_failed()) {
+            return (Self::Failed, Some(SessionError::Trick(error)));
+        }
         match (error, end.missing(), end.stopped(), interruption) {
             (Some(error), ..) => (Self::Failed, Some(SessionError::Training(error))),
             (_, Some(missing), ..) => (Self::Failed, Some(SessionError::MissingMetric(missing))),
@@ -189,14 +191,14 @@ impl<M: Module, H: Trick<M>> SessionResult<M, H> {
         let model = model.map_err(|error| unread(error.to_string()))?;
         // The tricks lend themselves: they were in this state when the model was validated.
         let tricks = model.shared_tricks();
-        let load = |state| {
-            let loaded = load_part(&mut *lock(&tricks), state);
+        let load = |state: &[u8]| {
+            let loaded = tricks.load_state(state);
             loaded.map_err(|error| SessionError::State { epoch, error })
         };
-        let now = lock(&tricks).state();
-        let then = load(state.tricks);
+        let now = tricks.state();
+        let then = load(&state.tricks);
         let best = model.into_validated_now();
-        load(now)?;
+        load(&now)?;
         then.map(|()| best)
     }
 }

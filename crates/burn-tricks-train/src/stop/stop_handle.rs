@@ -4,7 +4,7 @@ use crate::lock::lock;
 use crate::metric::watched_metric::MissingMetric;
 use burn_tricks_core::Goal;
 use burn_tricks_core::StateError;
-use burn_tricks_stop::{Decision, EarlyStopping, StopCriterion, StopReason};
+use burn_tricks_stop::{Decision, EarlyStopping, Observation, StopCriterion, StopReason};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 
@@ -112,11 +112,12 @@ impl<C: StopCriterion> StopHandle<C> {
         lock(&self.0).stop.start();
     }
 
-    /// One observation per epoch, whoever asks and however often.
+    /// One observation per epoch, whoever asks and however often. `value` is told whether it needs a standard
+    /// error.
     pub(crate) fn observe(
         &self,
         epoch: usize,
-        value: impl FnOnce() -> Result<f64, MissingMetric>,
+        value: impl FnOnce(bool) -> Result<Observation, MissingMetric>,
     ) -> Result<Decision, MissingMetric> {
         let mut watch = lock(&self.0);
         if let Some((last, decision)) = &watch.last
@@ -124,10 +125,10 @@ impl<C: StopCriterion> StopHandle<C> {
         {
             return decision.clone();
         }
-        let value = value();
-        let decision = value.map(|value| {
-            let decision = watch.stop.observe(value);
-            watch.rank(epoch, value, &decision);
+        let observed = value(watch.stop.needs_standard_error());
+        let decision = observed.map(|observed| {
+            let decision = watch.stop.observe(observed);
+            watch.rank(epoch, observed.value, &decision);
             decision
         });
         if decision.as_ref().is_ok_and(|decision| decision.is_best) {

@@ -1,7 +1,8 @@
 //! Averages of weights as tricks.
 
-use super::Trick;
-use super::combined::{TRICKS, load_part};
+use crate::trick::Trick;
+use crate::trick::combined::{TRICKS, load_part};
+use crate::trick::step_context::StepContext;
 use burn::module::{Module, ModuleDisplay};
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
@@ -10,8 +11,10 @@ use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
 
 /// An average of weights, by any rule, is told of each step and recorded as Burn records modules.
 impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for Average<M, R> {
-    fn after(&mut self, model: M) -> M {
-        self.update(&model);
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        if !step.is_skipped() {
+            self.update(&model);
+        }
         model
     }
 
@@ -21,6 +24,14 @@ impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for Average<M, 
 
     fn restart(&mut self, model: &M) {
         Average::restart(self, model);
+    }
+
+    fn rolled_back(&mut self, model: &M) {
+        Average::restart(self, model);
+    }
+
+    fn name(&self) -> String {
+        self.config().kind().name().to_owned()
     }
 
     fn describe(&self) -> Vec<String> {
@@ -40,9 +51,15 @@ impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for Average<M, 
 }
 
 impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
-    fn after(&mut self, model: M) -> M {
-        self.update(&model);
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        if !step.is_skipped() {
+            self.update(&model);
+        }
         model
+    }
+
+    fn rolled_back(&mut self, model: &M) {
+        EmaSet::restart(self, model);
     }
 
     fn restart(&mut self, model: &M) {
@@ -71,14 +88,14 @@ impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
 }
 
 /// A record, behind the name of its average: the records of all averages look alike.
-fn record_bytes(name: &str, record: ModuleRecord) -> Vec<u8> {
+pub(super) fn record_bytes(name: &str, record: ModuleRecord) -> Vec<u8> {
     let record = record
         .into_bytes()
         .expect("a record can be written to memory");
     [name.as_bytes(), b"\n", &*record].concat()
 }
 
-fn record_of(name: &str, bytes: &[u8]) -> Result<ModuleRecord, StateError> {
+pub(super) fn record_of(name: &str, bytes: &[u8]) -> Result<ModuleRecord, StateError> {
     let rest = bytes.strip_prefix(name.as_bytes());
     let record = rest.and_then(|rest| rest.strip_prefix(b"\n"));
     let record = record.ok_or_else(|| format!("it is not the state of `{name}`"))?;

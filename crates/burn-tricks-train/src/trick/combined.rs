@@ -1,9 +1,12 @@
 //! Several tricks as one: boxed, optional, in a vector, in a tuple.
 
-use super::Trick;
-use super::trick_metric::TrickMetric;
+use crate::trick::Trick;
+use crate::trick::epoch_context::EpochContext;
+use crate::trick::step_context::StepContext;
+use crate::trick::trick_error::TrickError;
+use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
-use burn::optim::GradientsParams;
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
 
 /// What an error about a saved state calls its parts.
@@ -14,12 +17,24 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
         (**self).sees_gradients()
     }
 
-    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        (**self).before(model, grads)
+    fn begin(&mut self, model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
+        (**self).begin(model, optimizer, step);
     }
 
-    fn after(&mut self, model: M) -> M {
-        (**self).after(model)
+    fn before(&mut self, model: &M, grads: GradientsParams, step: &StepContext) -> GradientsParams {
+        (**self).before(model, grads, step)
+    }
+
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        (**self).after(model, step)
+    }
+
+    fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
+        (**self).epoch_end(model, epoch)
+    }
+
+    fn rolled_back(&mut self, model: &M) {
+        (**self).rolled_back(model);
     }
 
     fn rebuilt(&self, model: M) -> M {
@@ -32,6 +47,10 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
 
     fn restart(&mut self, model: &M) {
         (**self).restart(model);
+    }
+
+    fn name(&self) -> String {
+        (**self).name()
     }
 
     fn describe(&self) -> Vec<String> {
@@ -57,17 +76,36 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
         self.as_ref().is_some_and(Trick::sees_gradients)
     }
 
-    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+    fn begin(&mut self, model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
+        if let Some(trick) = self {
+            trick.begin(model, optimizer, step);
+        }
+    }
+
+    fn before(&mut self, model: &M, grads: GradientsParams, step: &StepContext) -> GradientsParams {
         match self {
-            Some(trick) => trick.before(model, grads),
+            Some(trick) => trick.before(model, grads, step),
             None => grads,
         }
     }
 
-    fn after(&mut self, model: M) -> M {
+    fn after(&mut self, model: M, step: &StepContext) -> M {
         match self {
-            Some(trick) => trick.after(model),
+            Some(trick) => trick.after(model, step),
             None => model,
+        }
+    }
+
+    fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
+        match self {
+            Some(trick) => trick.epoch_end(model, epoch),
+            None => Ok(model),
+        }
+    }
+
+    fn rolled_back(&mut self, model: &M) {
+        if let Some(trick) = self {
+            trick.rolled_back(model);
         }
     }
 
@@ -86,6 +124,10 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
         if let Some(trick) = self {
             trick.restart(model);
         }
+    }
+
+    fn name(&self) -> String {
+        self.as_ref().map_or("None".to_owned(), Trick::name)
     }
 
     fn describe(&self) -> Vec<String> {
@@ -115,14 +157,30 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
         self.iter().any(Trick::sees_gradients)
     }
 
-    fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+    fn begin(&mut self, model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
         self.iter_mut()
-            .fold(grads, |grads, trick| trick.before(model, grads))
+            .for_each(|trick| trick.begin(model, optimizer, step));
     }
 
-    fn after(&mut self, model: M) -> M {
+    fn before(&mut self, model: &M, grads: GradientsParams, step: &StepContext) -> GradientsParams {
         self.iter_mut()
-            .fold(model, |model, trick| trick.after(model))
+            .fold(grads, |grads, trick| trick.before(model, grads, step))
+    }
+
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        self.iter_mut()
+            .fold(model, |model, trick| trick.after(model, step))
+    }
+
+    fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
+        let mut before = 0;
+        self.iter_mut().try_fold(model, |model, trick| {
+            end_epoch(trick, model, epoch, &mut before)
+        })
+    }
+
+    fn rolled_back(&mut self, model: &M) {
+        self.iter_mut().for_each(|trick| trick.rolled_back(model));
     }
 
     fn rebuilt(&self, model: M) -> M {
@@ -154,7 +212,8 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         let states = bytes_to_parts(state, self.len(), TRICKS)?;
         let mut each = self.iter_mut().zip(states);
-        each.try_for_each(|(trick, state)| load_part(trick, state))
+        let mut before = 0;
+        each.try_for_each(|(trick, state)| load_place(trick, state, &mut before))
     }
 }
 
@@ -170,14 +229,42 @@ macro_rules! tuple_of_tricks {
                 false $(|| self.$index.sees_gradients())+
             }
 
-            fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-                $(let grads = self.$index.before(model, grads);)+
+            fn begin(
+                &mut self,
+                model: &M,
+                optimizer: &mut ModuleOptimizer,
+                step: &mut StepContext,
+            ) {
+                $(self.$index.begin(model, optimizer, step);)+
+            }
+
+            fn before(
+                &mut self,
+                model: &M,
+                grads: GradientsParams,
+                step: &StepContext,
+            ) -> GradientsParams {
+                $(let grads = self.$index.before(model, grads, step);)+
                 grads
             }
 
-            fn after(&mut self, model: M) -> M {
-                $(let model = self.$index.after(model);)+
+            fn after(&mut self, model: M, step: &StepContext) -> M {
+                $(let model = self.$index.after(model, step);)+
                 model
+            }
+
+            fn epoch_end(
+                &mut self,
+                model: M,
+                epoch: &mut EpochContext<'_, M>,
+            ) -> Result<M, TrickError> {
+                let mut before = 0;
+                $(let model = end_epoch(&mut self.$index, model, epoch, &mut before)?;)+
+                Ok(model)
+            }
+
+            fn rolled_back(&mut self, model: &M) {
+                $(self.$index.rolled_back(model);)+
             }
 
             fn rebuilt(&self, model: M) -> M {
@@ -208,7 +295,8 @@ macro_rules! tuple_of_tricks {
 
             fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
                 let mut parts = bytes_to_parts(state, [$($index),+].len(), TRICKS)?.into_iter();
-                $(load_part(&mut self.$index, parts.next().flatten())?;)+
+                let mut before = 0;
+                $(load_place(&mut self.$index, parts.next().flatten(), &mut before)?;)+
                 Ok(())
             }
         }
@@ -224,9 +312,33 @@ tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5);
 tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 tuple_of_tricks!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
 
+/// The end of an epoch for one of several tricks, with `before` tricks before it, which is moved on.
+fn end_epoch<M: Module, T: Trick<M>>(
+    trick: &mut T,
+    model: M,
+    epoch: &mut EpochContext<'_, M>,
+    before: &mut usize,
+) -> Result<M, TrickError> {
+    let at = *before;
+    *before += trick.describe().len();
+    let ended = trick.epoch_end(model, epoch);
+    ended.map_err(|error| error.of_trick(at, || trick.name()))
+}
+
+/// [`load_part`] of one of several tricks, with `before` tricks before it, which is moved on.
+fn load_place<M: Module, T: Trick<M>>(
+    trick: &mut T,
+    state: Option<Vec<u8>>,
+    before: &mut usize,
+) -> Result<(), StateError> {
+    let at = *before;
+    *before += trick.describe().len();
+    load_part(trick, state).map_err(|error| error.of_trick(at, || trick.name()))
+}
+
 /// The state of one trick, if it has one. A trick that has one and gets none is another than was saved,
 /// and would silently begin again.
-pub(crate) fn load_part<M: Module, T: Trick<M>>(
+pub(super) fn load_part<M: Module, T: Trick<M>>(
     trick: &mut T,
     state: Option<Vec<u8>>,
 ) -> Result<(), StateError> {

@@ -1,11 +1,15 @@
 //! Constraints of weights as tricks.
 
-use super::Trick;
+use crate::trick::Trick;
+use crate::trick::step_context::StepContext;
 use burn::module::Module;
 use burn_tricks_nn::{MaxNorm, TiedWeights, UnitNorm};
 
 impl<M: Module> Trick<M> for TiedWeights {
-    fn after(&mut self, model: M) -> M {
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        if step.is_skipped() {
+            return model;
+        }
         self.apply(model)
     }
 
@@ -19,7 +23,10 @@ impl<M: Module> Trick<M> for TiedWeights {
 }
 
 impl<M: Module> Trick<M> for MaxNorm {
-    fn after(&mut self, model: M) -> M {
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        if step.is_skipped() {
+            return model;
+        }
         self.apply(model)
     }
 
@@ -29,7 +36,10 @@ impl<M: Module> Trick<M> for MaxNorm {
 }
 
 impl<M: Module> Trick<M> for UnitNorm {
-    fn after(&mut self, model: M) -> M {
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        if step.is_skipped() {
+            return model;
+        }
         self.apply(model)
     }
 

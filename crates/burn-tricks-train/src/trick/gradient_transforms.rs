@@ -4,7 +4,8 @@
 //! other `Trick` of a type that is not of this crate (averages, constraints, `Option`, `Box`, tuples), since
 //! their crates might make it a transform one day. A transform of yours joins through [`AsTrick`].
 
-use super::Trick;
+use crate::trick::Trick;
+use crate::trick::step_context::StepContext;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::StateError;
@@ -25,7 +26,12 @@ macro_rules! transform_is_a_trick {
                 true
             }
 
-            fn before(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+            fn before(
+                &mut self,
+                model: &M,
+                grads: GradientsParams,
+                _: &StepContext,
+            ) -> GradientsParams {
                 let $this = self;
                 GradientTransform::apply(&mut $inner, model, grads)
             }

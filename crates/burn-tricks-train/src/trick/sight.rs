@@ -5,6 +5,7 @@
 //! validate.
 
 use crate::lock::lock;
+use crate::trick::trained::Trained;
 use burn::optim::ModuleOptimizer;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -16,6 +17,10 @@ struct Seen<M> {
     /// Whether the next step is only to show its optimizer.
     asked: bool,
     optimizer: Option<ModuleOptimizer>,
+    /// Whether the models of each validation are noted.
+    notes: bool,
+    /// The model that was trained when the last validation began, and the one that was validated.
+    noted: Option<(Trained<M>, M)>,
     /// Whether the model that is validated is kept.
     keeps: bool,
     /// The model that was validated last.
@@ -27,6 +32,8 @@ impl<M> Default for Sight<M> {
         Self(Arc::new(Mutex::new(Seen {
             asked: false,
             optimizer: None,
+            notes: false,
+            noted: None,
             keeps: false,
             validated: None,
         })))
@@ -66,12 +73,27 @@ impl<M> Sight<M> {
         asked
     }
 
-    /// Shows the model that is about to be validated.
-    pub(crate) fn validates(&self, model: impl FnOnce() -> M) {
+    /// Shows the model that is about to be validated, and the one that is trained.
+    pub(crate) fn validates(&self, trained: impl FnOnce() -> Trained<M>, model: impl Fn() -> M) {
         let mut seen = lock(&self.0);
         if seen.keeps {
             seen.validated = Some(model());
         }
+        if seen.notes {
+            seen.noted = Some((trained(), model()));
+        }
+    }
+
+    /// Begins or ceases to note the models of each validation, for the end of the epoch.
+    pub(crate) fn note(&self, notes: bool) {
+        let mut seen = lock(&self.0);
+        seen.notes = notes;
+        seen.noted = None;
+    }
+
+    /// The models of the last validation, if it was not asked for them yet.
+    pub(crate) fn noted(&self) -> Option<(Trained<M>, M)> {
+        lock(&self.0).noted.take()
     }
 
     /// Begins or ceases to keep the model that is validated.

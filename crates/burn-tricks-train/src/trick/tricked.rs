@@ -60,13 +60,18 @@
 
 use crate::lock::lock;
 use crate::trick::Trick;
+use crate::trick::gathered::gathered;
+use crate::trick::shared::SharedTricks;
 use crate::trick::sight::Sight;
+use crate::trick::step_context::StepContext;
+use crate::trick::trained::Trained;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor};
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::store::{ModuleRecord, RecordError};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
+use std::borrow::Cow;
 use std::fmt::{Debug, Display};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -84,9 +89,9 @@ impl<M: Module> TrickedExt for M {}
 /// A model with tricks around its optimizer step. See the [module documentation](self).
 #[derive(Debug)]
 pub struct Tricked<M, H> {
-    model: M,
+    model: Trained<M>,
     mode: Mode<M>,
-    tricks: Arc<Mutex<H>>,
+    tricks: SharedTricks<H>,
     /// Whether the next record to be loaded is of the moment of which the tricks' state is.
     resuming: Arc<AtomicBool>,
     sight: Sight<M>,
@@ -107,9 +112,9 @@ impl<M: Clone, H> Clone for Tricked<M, H> {
     }
 }
 
-impl<M, H> Tricked<M, H> {
+impl<M: Clone, H> Tricked<M, H> {
     /// The same run with another model.
-    fn with(&self, model: M, mode: Mode<M>) -> Self {
+    fn with(&self, model: Trained<M>, mode: Mode<M>) -> Self {
         Self {
             model,
             mode,
@@ -121,10 +126,10 @@ impl<M, H> Tricked<M, H> {
     }
 
     /// The weights that records, visitors and predictions see.
-    fn shown(&self) -> &M {
+    fn shown(&self) -> Cow<'_, M> {
         match &self.mode {
-            Mode::Validation(Some(average)) => average,
-            _ => &self.model,
+            Mode::Validation(Some(average)) => Cow::Borrowed(average),
+            _ => self.model.current(),
         }
     }
 
@@ -135,7 +140,7 @@ impl<M, H> Tricked<M, H> {
             Mode::Validation(average) => Mode::Validation(average.map(&mut work)),
         };
         Self {
-            model: work(self.model),
+            model: Trained::new(work(self.model.into_current())),
             mode,
             tricks: self.tricks,
             resuming: self.resuming,
@@ -149,9 +154,9 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
     /// `model` with `tricks` around its optimizer step.
     pub fn new(model: M, tricks: H) -> Self {
         Self {
-            model,
+            model: Trained::new(model),
             mode: Mode::Training,
-            tricks: Arc::new(Mutex::new(tricks)),
+            tricks: SharedTricks::new(tricks),
             resuming: Arc::default(),
             sight: Sight::default(),
             validate_averages: true,
@@ -164,25 +169,26 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         self
     }
 
-    /// The model as it is trained, in either mode.
+    /// The model as it is trained, in either mode. What a trick gave back at the end of an epoch is here after
+    /// the next step, and in what Burn's `launch` returns.
     pub fn model(&self) -> &M {
-        &self.model
+        self.model.model()
     }
 
     /// The model as it is trained, in either mode.
     pub fn into_trained(self) -> M {
-        self.model
+        self.model.into_current()
     }
 
     /// The tricks, of this model and all its clones. While the guard is held, steps and everything that
     /// copies, moves, maps or switches a model wait: do not call `valid()` or train in the same expression.
     pub fn tricks(&self) -> MutexGuard<'_, H> {
-        lock(&self.tricks)
+        lock(self.tricks.tricks())
     }
 
     /// The model as it is trained, and the tricks, which its clones still share.
     pub fn into_parts(self) -> (M, Arc<Mutex<H>>) {
-        (self.model, self.tricks)
+        (self.model.into_current(), self.tricks.tricks().clone())
     }
 
     /// The model as it is validated: the average, if a trick has one, else the trained weights. To
@@ -191,7 +197,7 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         let Self { model, mode, .. } = self.valid();
         match mode {
             Mode::Validation(Some(average)) => average,
-            _ => model,
+            _ => model.into_current(),
         }
     }
 
@@ -206,7 +212,7 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         self.sight.clone()
     }
 
-    pub(crate) fn shared_tricks(&self) -> Arc<Mutex<H>> {
+    pub(crate) fn shared_tricks(&self) -> SharedTricks<H> {
         self.tricks.clone()
     }
 
@@ -221,14 +227,17 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         let Mode::Training = self.mode else {
             return self;
         };
-        let model = lock(&self.tricks).rebuilt(self.model);
-        Self { model, ..self }
+        let model = lock(self.tricks.tricks()).rebuilt(self.model.into_current());
+        Self {
+            model: Trained::new(model),
+            ..self
+        }
     }
 }
 
 impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
     fn collect_devices(&self, devices: Vec<Device>) -> Vec<Device> {
-        self.model.collect_devices(devices)
+        self.model.model().collect_devices(devices)
     }
 
     fn fork(self, device: &Device) -> Self {
@@ -240,15 +249,18 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
     }
 
     fn train(self) -> Self {
-        let model = self.model.clone().train();
-        self.with(model, Mode::Training).rebuilt()
+        let model = self.model.current().into_owned().train();
+        self.with(Trained::new(model), Mode::Training).rebuilt()
     }
 
     fn valid(&self) -> Self {
-        let model = self.model.valid();
+        let trained = self.model.current();
+        let model = trained.valid();
         let average = match &self.mode {
             Mode::Validation(average) => average.as_ref().map(Module::valid),
-            Mode::Training if self.validate_averages => lock(&self.tricks).validated(&self.model),
+            Mode::Training if self.validate_averages => {
+                lock(self.tricks.tricks()).validated(&trained)
+            }
             Mode::Training => None,
         };
         // An average may be where the model was at its last step.
@@ -256,8 +268,11 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
             Some(device) => average.map(|average| average.to_device(device)),
             None => average,
         };
-        (self.sight).validates(|| average.as_ref().unwrap_or(&model).clone());
-        self.with(model, Mode::Validation(average))
+        if let Mode::Training = self.mode {
+            let shown = || average.as_ref().unwrap_or(&model).clone();
+            self.sight.validates(|| self.model.clone(), shown);
+        }
+        self.with(Trained::new(model), Mode::Validation(average))
     }
 
     fn materialize(self) -> Self {
@@ -273,13 +288,14 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
     }
 
     fn try_load_record(self, record: ModuleRecord) -> Result<Self, RecordError> {
-        let model = self.model.clone().try_load_record(record)?;
+        let model = self.model.current().into_owned();
+        let model = Trained::new(model.try_load_record(record)?);
         if let Mode::Validation(_) = self.mode {
             return Ok(self.with(model, Mode::Validation(None)));
         }
         let loaded = self.with(model, Mode::Training).rebuilt();
         if !loaded.resuming.swap(false, SeqCst) {
-            lock(&loaded.tricks).restart(&loaded.model);
+            loaded.tricks.restart(loaded.model.model());
         }
         Ok(loaded)
     }
@@ -287,7 +303,7 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
 
 impl<M: Display, H> Display for Tricked<M, H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.model.fmt(f)
+        self.model.model().fmt(f)
     }
 }
 
@@ -296,7 +312,7 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
     type Output = M::Output;
 
     fn step(&self, item: M::Input) -> TrainOutput<M::Output> {
-        TrainStep::step(&self.model, item)
+        TrainStep::step(&*self.model.current(), item)
     }
 
     fn optimize(
@@ -308,13 +324,14 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
         if self.sight.takes(optim) {
             return self;
         }
-        self.stepped(|model, tricks| {
+        self.stepped(optim, lr_module, |model, optim, tricks, step| {
             let some = !grads.is_empty();
-            let grads = tricks.before(&model, grads);
-            match some && grads.is_empty() {
-                true => (model, Step::Skipped),
-                false => (model.optimize(optim, lr_module, grads), Step::Taken),
+            let grads = tricks.before(&model, grads, step);
+            if some && grads.is_empty() {
+                return Step::Skipped(model);
             }
+            let rates = step.rates(&model);
+            Step::Taken(model.optimize(optim, rates, grads))
         })
     }
 
@@ -324,39 +341,49 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
         lr_module: ModuleLearningRate,
         grads: MultiGradientsParams,
     ) -> Self {
-        self.stepped(|model, tricks| {
+        self.stepped(optim, lr_module, |model, optim, tricks, step| {
+            let rates = step.rates(&model);
             if !tricks.sees_gradients() {
-                return (model.optimize_multi(optim, lr_module, grads), Step::Taken);
+                return Step::Taken(model.optimize_multi(optim, rates, grads));
             }
             let grads = gathered(&model, grads);
             let some = !grads.is_empty();
-            let grads = tricks.before(&model, grads);
+            let grads = tricks.before(&model, grads, step);
             if some && grads.is_empty() {
-                return (model, Step::Skipped);
+                return Step::Skipped(model);
             }
             let devices = model.devices();
             let main = devices.first().cloned().unwrap_or_default();
             let grads = MultiGradientsParams {
                 grads: vec![(grads, main.without_autodiff())],
             };
-            (model.optimize_multi(optim, lr_module, grads), Step::Taken)
+            Step::Taken(model.optimize_multi(optim, rates, grads))
         })
     }
 }
 
-/// Whether a trick has let the gradients through.
-enum Step {
-    Taken,
-    Skipped,
+/// Whether the tricks have let the gradients through to the optimizer.
+enum Step<M> {
+    Taken(M),
+    Skipped(M),
 }
 
 impl<M: Module, H: Trick<M>> Tricked<M, H> {
-    fn stepped(self, step: impl FnOnce(M, &mut H) -> (M, Step)) -> Self {
-        let mut tricks = lock(&self.tricks);
-        let model = match step(self.model, &mut tricks) {
-            (model, Step::Taken) => tricks.after(model),
-            (model, Step::Skipped) => model,
+    fn stepped(
+        self,
+        optim: &mut ModuleOptimizer,
+        rates: ModuleLearningRate,
+        take: impl FnOnce(M, &mut ModuleOptimizer, &mut H, &StepContext) -> Step<M>,
+    ) -> Self {
+        let mut step = StepContext::new(self.tricks.next_step(), rates);
+        let mut tricks = lock(self.tricks.tricks());
+        let model = self.model.into_current();
+        tricks.begin(&model, optim, &mut step);
+        let (model, step) = match take(model, optim, &mut tricks, &step) {
+            Step::Taken(model) => (model, step),
+            Step::Skipped(model) => (model, step.with_skipped(true)),
         };
+        let model = Trained::new(tricks.after(model, &step));
         drop(tricks);
         Self {
             model,
@@ -374,36 +401,6 @@ impl<M: InferenceStep + Module, H: Trick<M>> InferenceStep for Tricked<M, H> {
     type Output = M::Output;
 
     fn step(&self, item: M::Input) -> M::Output {
-        InferenceStep::step(self.shown(), item)
+        InferenceStep::step(&*self.shown(), item)
     }
-}
-
-/// The gradients of several devices, summed, where the model's first parameter is.
-fn gathered<M: Module>(model: &M, grads: MultiGradientsParams) -> GradientsParams {
-    struct Gather {
-        from: MultiGradientsParams,
-        to: GradientsParams,
-        device: Device,
-    }
-
-    impl ModuleVisitor for Gather {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some((grad, _)) = self.from.remove::<D>(param.id) {
-                self.to.register(param.id, grad.to_device(&self.device));
-            }
-        }
-    }
-
-    let devices = model.devices();
-    let mut gather = Gather {
-        from: grads,
-        to: GradientsParams::new(),
-        device: devices
-            .first()
-            .cloned()
-            .unwrap_or_default()
-            .without_autodiff(),
-    };
-    model.visit(&mut gather);
-    gather.to
 }

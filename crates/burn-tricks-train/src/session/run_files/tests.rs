@@ -12,7 +12,7 @@ fn state(epoch: usize) -> RunState {
     RunState {
         epoch,
         setup: Setup::default(),
-        tricks: Some(vec![1, 2, 3]),
+        tricks: vec![1, 2, 3],
         hooks: [("criterion".to_owned(), vec![4])].into(),
     }
 }

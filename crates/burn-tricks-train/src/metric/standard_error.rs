@@ -1,0 +1,213 @@
+//! The standard error of the mean of a metric over an epoch, in Burn's log and dashboard.
+//!
+//! ```text
+//! s = √( Σ nᵢ (xᵢ − x̄)² / (k − 1) / Σ nᵢ ),   x̄ = Σ nᵢ xᵢ / Σ nᵢ      over the batches i = 1, ..., k
+//! ```
+//!
+//! with the value xᵢ of a batch of nᵢ samples. A mean over n independent samples has the variance σ² / n, so that
+//! the differences of the batches tell σ. What a criterion does with it: [`NoiseAware`] takes a change within the
+//! error for none.
+//!
+//! # Example
+//!
+//! ```
+//! use burn_tricks_stop::{Goal, NoiseAwareConfig};
+//! use burn_tricks_train::{SampleLossMetric, StandardErrorMetric};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let error = StandardErrorMetric::new(SampleLossMetric::new());
+//! let stop = NoiseAwareConfig::new(Goal::Minimize).init()?;
+//! // `session.metrics((SampleLossMetric::new(), error)).stop_early(SampleLossMetric::new(), stop)`
+//! # let _ = (error, stop);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Order
+//!
+//! Registered for validation with the metric that it is about; criteria and tricks find it by its name, which is
+//! that of the metric and ``Standard Error``.
+//!
+//! An epoch of one batch has no known error, nor has one whose metric does not say how many samples its batches
+//! have: Burn's `LossMetric` takes each batch for one sample, which is right for batches of equal size.
+//!
+//! # Cost
+//!
+//! That of the metric, once more, on the thread of the metrics.
+//!
+//! # Suggested values
+//!
+//! Ten validation batches or more: with k batches the error is itself known to 1 / √(2 (k − 1)) of it only, a
+//! quarter at ten.
+//!
+//! [`NoiseAware`]: burn_tricks_stop::NoiseAware
+
+use burn::tensor::TensorReadError;
+use burn::train::metric::{
+    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
+    SerializedEntry, format_float,
+};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// The name of the metric that holds the standard error of the metric `name`, as
+/// [`StandardErrorMetric`] logs it.
+pub(crate) fn standard_error_name(name: &str) -> String {
+    format!("{name} Standard Error")
+}
+
+/// The standard error of the mean of a metric. See the [module documentation](self).
+#[derive(Clone)]
+pub struct StandardErrorMetric<Me> {
+    name: MetricName,
+    metric: Me,
+    batches: Batches,
+}
+
+impl<Me: Metric> StandardErrorMetric<Me> {
+    /// Of the mean of `metric`.
+    pub fn new(metric: Me) -> Self {
+        Self {
+            name: Arc::new(standard_error_name(&metric.name())),
+            metric,
+            batches: Batches::default(),
+        }
+    }
+}
+
+impl<Me> Debug for StandardErrorMetric<Me> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StandardErrorMetric")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Values of batches, updated as Welford's algorithm does.
+#[derive(Debug, Clone, Default)]
+struct Batches {
+    count: usize,
+    /// Σ nᵢ
+    samples: f64,
+    mean: f64,
+    /// Σ nᵢ (xᵢ − x̄)²
+    squares: f64,
+}
+
+impl Batches {
+    fn add(&mut self, value: f64, samples: f64) {
+        if samples <= 0.0 {
+            return;
+        }
+        self.count += 1;
+        self.samples += samples;
+        let off = value - self.mean;
+        self.mean += off * samples / self.samples;
+        self.squares += samples * off * (value - self.mean);
+    }
+
+    /// NaN for fewer than two batches.
+    fn error(&self) -> f64 {
+        match self.count {
+            0 | 1 => f64::NAN,
+            count => (self.squares / (count - 1) as f64 / self.samples).sqrt(),
+        }
+    }
+}
+
+impl<Me: Metric + Numeric> StandardErrorMetric<Me> {
+    fn entry(&self, entry: &NumericEntry) -> SerializedEntry {
+        let error = format_float(self.batches.error(), 3);
+        SerializedEntry::new(format!("epoch {error}"), entry.serialize())
+    }
+}
+
+impl<Me: Metric + Numeric> Metric for StandardErrorMetric<Me> {
+    type Input = Me::Input;
+
+    fn name(&self) -> MetricName {
+        self.name.clone()
+    }
+
+    fn description(&self) -> Option<String> {
+        let name = self.metric.name();
+        Some(format!(
+            "How far the mean of `{name}` over an epoch would typically lie from that of as many other samples."
+        ))
+    }
+
+    fn attributes(&self) -> MetricAttributes {
+        NumericAttributes {
+            unit: None,
+            higher_is_better: false,
+        }
+        .into()
+    }
+
+    fn update(
+        &mut self,
+        item: &Me::Input,
+        metadata: &MetricMetadata,
+    ) -> Result<SerializedEntry, TensorReadError> {
+        self.metric.update(item, metadata)?;
+        match self.metric.value() {
+            Some(NumericEntry::Aggregated {
+                aggregated_value,
+                count,
+            }) => self.batches.add(aggregated_value, count as f64),
+            Some(entry) => self.batches.add(entry.current(), 1.0),
+            None => {}
+        }
+        Ok(self.entry(&NumericEntry::Value(self.batches.error())))
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        Ok(self.entry(&self.final_value()))
+    }
+
+    fn clear(&mut self) {
+        self.metric.clear();
+        self.batches = Batches::default();
+    }
+}
+
+impl<Me: Metric + Numeric> Numeric for StandardErrorMetric<Me> {
+    fn value(&self) -> Option<NumericEntry> {
+        Some(NumericEntry::Value(self.batches.error()))
+    }
+
+    fn running_value(&self) -> Option<NumericEntry> {
+        self.value()
+    }
+
+    fn final_value(&self) -> NumericEntry {
+        NumericEntry::Final(self.batches.error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_tricks_stop::Observation;
+
+    #[test]
+    fn batches_of_one_sample_have_the_standard_error_of_the_samples() {
+        let samples = [0.2, 0.4, 0.6, 0.8, 3.0];
+        let mut batches = Batches::default();
+        samples.iter().for_each(|sample| batches.add(*sample, 1.0));
+        let exact = Observation::of_samples(&samples).standard_error.unwrap();
+        assert!((batches.error() - exact).abs() < 1e-12);
+        assert!((batches.mean - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn batches_are_weighted_by_their_samples() {
+        // Σ n = 6, x̄ = 2, Σ n (x − x̄)² = 4·1 + 2·4 = 12, over k − 1 = 1 and 6: 2.
+        let mut batches = Batches::default();
+        batches.add(1.0, 4.0);
+        assert!(batches.error().is_nan(), "one batch has no known error");
+        batches.add(4.0, 2.0);
+        batches.add(9.0, 0.0);
+        assert!((batches.error() - 2.0_f64.sqrt()).abs() < 1e-12);
+    }
+}

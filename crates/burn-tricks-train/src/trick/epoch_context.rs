@@ -1,0 +1,158 @@
+//! Which epoch has ended, and what was measured in it.
+
+use crate::metric::standard_error::standard_error_name;
+use crate::trick::trick_error::TrickError;
+use burn::train::metric::Metric;
+use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
+use burn_tricks_stop::{Observation, StopReason};
+use std::fmt::Debug;
+
+/// The end of an epoch, at which [`Trick::epoch_end`](crate::Trick::epoch_end) is called.
+///
+/// ```
+/// use burn::train::metric::store::Split;
+/// use burn_tricks_train::EpochContext;
+///
+/// # fn main() -> Result<(), burn_tricks_train::TrickError> {
+/// # let model = ();
+/// // To call a trick by hand: the third epoch, after which `model` was validated.
+/// let epoch = EpochContext::new(3, &model).with_metric("Loss", Split::Valid, 0.25);
+/// assert_eq!(epoch.metric("Loss", &Split::Valid)?, 0.25);
+/// let error = epoch.metric("Accuracy", &Split::Valid).unwrap_err();
+/// assert!(error.to_string().contains("`Accuracy`"));
+/// # Ok(())
+/// # }
+/// ```
+pub struct EpochContext<'a, M> {
+    epoch: usize,
+    validated: &'a M,
+    store: Option<&'a EventStoreClient>,
+    given: Vec<(String, Split, f64)>,
+    stop: Option<StopReason>,
+    rolled_back: bool,
+}
+
+impl<M> Debug for EpochContext<'_, M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EpochContext")
+            .field("epoch", &self.epoch)
+            .field("stop", &self.stop)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, M> EpochContext<'a, M> {
+    /// The end of the epoch with this number, counted from 1, after which `validated` was validated. It has no
+    /// metrics yet.
+    pub fn new(epoch: usize, validated: &'a M) -> Self {
+        Self {
+            epoch,
+            validated,
+            store: None,
+            given: Vec::new(),
+            stop: None,
+            rolled_back: false,
+        }
+    }
+
+    /// The mean of a metric over the epoch, for a trick that is called by hand.
+    pub fn with_metric(mut self, name: &str, split: Split, mean: f64) -> Self {
+        self.given.push((name.to_owned(), split, mean));
+        self
+    }
+
+    pub(crate) fn with_store(mut self, store: &'a EventStoreClient) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// The number of the epoch, from 1, in a resumed run too.
+    pub fn epoch(&self) -> usize {
+        self.epoch
+    }
+
+    /// The model as it was validated: the average, if a trick has one, else the trained weights. To predict
+    /// with.
+    pub fn validated(&self) -> &'a M {
+        self.validated
+    }
+
+    /// The mean of a metric over the epoch.
+    ///
+    /// # Errors
+    ///
+    /// If the metric has no value for that split: it was not registered.
+    pub fn metric(&self, name: &str, split: &Split) -> Result<f64, TrickError> {
+        self.find(name, split)
+            .ok_or_else(|| self.missing(name, split))
+    }
+
+    /// The standard error of the mean of a metric over the epoch.
+    ///
+    /// # Errors
+    ///
+    /// If it is not known: a [`StandardErrorMetric`](crate::StandardErrorMetric) of the metric was not
+    /// registered, or the epoch had fewer than two batches.
+    pub fn standard_error(&self, name: &str, split: &Split) -> Result<f64, TrickError> {
+        let name = standard_error_name(name);
+        let error = self.find(&name, split).filter(|error| error.is_finite());
+        error.ok_or_else(|| self.missing(&name, split))
+    }
+
+    /// The mean of `metric` in the validation of the epoch, for a criterion, with its standard error where
+    /// that is known.
+    ///
+    /// # Errors
+    ///
+    /// If the metric has no value: it was not registered.
+    pub fn observe(&self, metric: &str) -> Result<Observation, TrickError> {
+        let value = Observation::from(self.metric(metric, &Split::Valid)?);
+        Ok(match self.standard_error(metric, &Split::Valid) {
+            Ok(error) => value.with_standard_error(error),
+            Err(_) => value,
+        })
+    }
+
+    /// Ends the training with this epoch. The first reason counts.
+    pub fn stop(&mut self, reason: StopReason) {
+        self.stop.get_or_insert(reason);
+    }
+
+    /// Why a trick ends the training with this epoch, if one does.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.stop
+    }
+
+    /// Says that the model that this trick gives back has other weights than those that were trained: every
+    /// trick is then told by [`Trick::rolled_back`](crate::Trick::rolled_back), and averages begin anew.
+    pub fn roll_back(&mut self) {
+        self.rolled_back = true;
+    }
+
+    /// Whether a trick has called [`roll_back`](Self::roll_back).
+    pub fn is_rolled_back(&self) -> bool {
+        self.rolled_back
+    }
+
+    fn find(&self, name: &str, split: &Split) -> Option<f64> {
+        let mut given = self.given.iter().rev();
+        let given = given.find(|(other, at, _)| other == name && at == split);
+        given.map(|(_, _, mean)| *mean).or_else(|| {
+            self.store?
+                .find_metric(name, self.epoch, Aggregate::Mean, split)
+        })
+    }
+
+    fn missing(&self, name: &str, split: &Split) -> TrickError {
+        TrickError::from(format!(
+            "the metric `{name}` has no value for the split `{split}` of epoch {}: is it registered with the \
+             session's `metrics`?",
+            self.epoch
+        ))
+    }
+}
+
+/// The name of a metric, as a trick notes it.
+pub(crate) fn name_of(metric: &impl Metric) -> String {
+    metric.name().to_string()
+}

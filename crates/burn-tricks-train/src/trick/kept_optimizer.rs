@@ -1,0 +1,107 @@
+//! The state of an optimizer, kept at the end of an epoch and put back at the end of another.
+//!
+//! A trick meets the optimizer at a step only. Between the last step of an epoch and the first of the next one it
+//! does not change, so that what was wanted at the end of an epoch is done at the next step.
+
+use burn::optim::{ModuleOptimizer, OptimizerRecord};
+use burn::tensor::Bytes;
+use burn_tricks_core::{StateError, state_from_bytes, state_to_bytes};
+use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+
+/// Keeps an optimizer's state, and puts it back.
+#[derive(Default)]
+pub(crate) struct KeptOptimizer {
+    kept: Option<Kept>,
+    keep: bool,
+    put_back: bool,
+}
+
+enum Kept {
+    Optimizer(ModuleOptimizer),
+    /// Of a run that is resumed.
+    Record(Vec<u8>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    kept: Option<Vec<u8>>,
+    keep: bool,
+    put_back: bool,
+}
+
+impl Debug for KeptOptimizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeptOptimizer")
+            .field("keep", &self.keep)
+            .field("put_back", &self.put_back)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KeptOptimizer {
+    /// Has the state that the optimizer has now kept, which is done at the next step.
+    pub(crate) fn keep_at_next_step(&mut self) {
+        self.keep = true;
+    }
+
+    /// Has the kept state put back, at the next step.
+    pub(crate) fn put_back_at_next_step(&mut self) {
+        self.put_back = true;
+    }
+
+    /// A step begins, with this optimizer.
+    pub(crate) fn meet(&mut self, optimizer: &mut ModuleOptimizer) {
+        if std::mem::take(&mut self.keep) {
+            self.kept = Some(Kept::Optimizer(optimizer.clone()));
+        }
+        if !std::mem::take(&mut self.put_back) {
+            return;
+        }
+        match &self.kept {
+            Some(Kept::Optimizer(kept)) => *optimizer = kept.clone(),
+            Some(Kept::Record(bytes)) => {
+                let record = read(bytes).expect("it was read before");
+                *optimizer = optimizer.clone().load_record(record);
+            }
+            None => {}
+        }
+    }
+
+    /// What a resumed run needs. Waits for the device.
+    pub(crate) fn state(&self) -> Vec<u8> {
+        let state = State {
+            kept: self.kept.as_ref().map(|kept| match kept {
+                Kept::Optimizer(optimizer) => {
+                    let bytes = optimizer.to_record().into_bytes();
+                    bytes.expect("a record can be written to memory").to_vec()
+                }
+                Kept::Record(bytes) => bytes.clone(),
+            }),
+            keep: self.keep,
+            put_back: self.put_back,
+        };
+        state_to_bytes(&state)
+    }
+
+    pub(crate) fn with_state(state: &[u8]) -> Result<Self, StateError> {
+        let State {
+            kept,
+            keep,
+            put_back,
+        } = state_from_bytes(state)?;
+        if let Some(bytes) = &kept {
+            read(bytes)?;
+        }
+        Ok(Self {
+            kept: kept.map(Kept::Record),
+            keep,
+            put_back,
+        })
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<OptimizerRecord, StateError> {
+    let bytes = Bytes::from_bytes_vec(bytes.to_vec());
+    Ok(OptimizerRecord::from_bytes(bytes)?)
+}

@@ -1,0 +1,107 @@
+//! Saves the best model to a file, whenever an epoch is the best so far.
+//!
+//! ```text
+//! at the end of an epoch whose metric is better than any before:   file ← the validated model
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn_tricks_core::Goal;
+//! use burn_tricks_train::{SampleLossMetric, SaveBest};
+//!
+//! let save = SaveBest::new("best.bpk", &SampleLossMetric::new(), Goal::Minimize);
+//! // `model.with_tricks((clip, ema, save))`; later, in another program, `model.load_file("best.bpk")`
+//! # let _ = save;
+//! ```
+//!
+//! # Order
+//!
+//! Anywhere among the tricks. What is saved is the model as it was validated: the average, if a trick has one,
+//! since the metric is that of the average. The session must register the metric
+//! ([`Session::metrics`](crate::Session::metrics)), or the training ends with an error. A value that is not finite
+//! is never the best.
+//!
+//! The file is Burn's (`Module::save_file`). It is written under another name and then renamed, so that there is
+//! always a whole one at `path`, also if the process is killed meanwhile. A resumed run knows the best value so
+//! far; a run that begins anew replaces the file at its first epoch.
+//!
+//! # Cost
+//!
+//! At the end of an epoch that is the best, the weights are read from the device and written to the disk, before
+//! the next epoch begins.
+//!
+//! # Differences
+//!
+//! Keras's and Lightning's `ModelCheckpoint` save the trained weights unless told otherwise; of a model with an
+//! average these are not the ones that the metric judged. [`SessionResult::best_model`](crate::SessionResult::best_model)
+//! needs no file; this trick is for a file that other programs load, also while the training runs.
+//!
+//! # References
+//!
+//! - Keras, `callbacks.ModelCheckpoint(save_best_only=True)`; Lightning, `ModelCheckpoint`
+
+use crate::trick::Trick;
+use crate::trick::epoch_context::{EpochContext, name_of};
+use crate::trick::trick_error::TrickError;
+use burn::module::Module;
+use burn::train::metric::Metric;
+use burn::train::metric::store::Split;
+use burn_tricks_checkpoint::file;
+use burn_tricks_core::{Goal, StateError, state_from_bytes, state_to_bytes};
+use std::path::PathBuf;
+
+/// Saves the best model to a file. See the [module documentation](self).
+#[derive(Debug, Clone)]
+pub struct SaveBest {
+    path: PathBuf,
+    metric: String,
+    goal: Goal,
+    best: Option<f64>,
+}
+
+impl SaveBest {
+    /// To `path`, by the mean of `metric` in validation. The folder must exist.
+    pub fn new(path: impl Into<PathBuf>, metric: &impl Metric, goal: Goal) -> Self {
+        Self {
+            path: path.into(),
+            metric: name_of(metric),
+            goal,
+            best: None,
+        }
+    }
+
+    /// The value of the metric of the saved model; none if none was saved yet.
+    pub fn best(&self) -> Option<f64> {
+        self.best
+    }
+}
+
+impl<M: Module> Trick<M> for SaveBest {
+    fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
+        let value = epoch.metric(&self.metric, &Split::Valid)?;
+        if self.goal.is_new_best(value, self.best) {
+            let record = epoch.validated().clone().into_record().into_bytes()?;
+            file::write(&self.path, &[&record])?;
+            self.best = Some(value);
+        }
+        Ok(model)
+    }
+
+    fn restart(&mut self, _model: &M) {
+        self.best = None;
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("SaveBest by `{}`, {:?}", self.metric, self.goal)]
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(state_to_bytes(&self.best))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.best = state_from_bytes(state)?;
+        Ok(())
+    }
+}

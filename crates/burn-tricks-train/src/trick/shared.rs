@@ -1,0 +1,186 @@
+//! The tricks of a run, which the model, its clones and the session share.
+
+use crate::lock::lock;
+use crate::trick::Trick;
+use crate::trick::combined::load_part;
+use crate::trick::epoch_context::EpochContext;
+use crate::trick::sight::Sight;
+use crate::trick::trick_error::TrickError;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+use burn::train::metric::store::EventStoreClient;
+use burn_tricks_core::{StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_stop::StopReason;
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+/// The tricks of a run and how many optimizer steps it has taken.
+pub(crate) struct SharedTricks<H> {
+    tricks: Arc<Mutex<H>>,
+    steps: Arc<AtomicU64>,
+}
+
+impl<H> Clone for SharedTricks<H> {
+    fn clone(&self) -> Self {
+        Self {
+            tricks: self.tricks.clone(),
+            steps: self.steps.clone(),
+        }
+    }
+}
+
+impl<H: Debug> Debug for SharedTricks<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.tricks.fmt(f)
+    }
+}
+
+impl<H> SharedTricks<H> {
+    pub(crate) fn new(tricks: H) -> Self {
+        Self {
+            tricks: Arc::new(Mutex::new(tricks)),
+            steps: Arc::default(),
+        }
+    }
+
+    pub(crate) fn tricks(&self) -> &Arc<Mutex<H>> {
+        &self.tricks
+    }
+
+    /// The number of the step that begins.
+    pub(crate) fn next_step(&self) -> u64 {
+        self.steps.fetch_add(1, SeqCst) + 1
+    }
+
+    /// What each trick is.
+    pub(crate) fn describe<M: Module>(&self) -> Vec<String>
+    where
+        H: Trick<M>,
+    {
+        lock(&self.tricks).describe()
+    }
+
+    /// The tricks begin anew with `model`.
+    pub(crate) fn restart<M: Module>(&self, model: &M)
+    where
+        H: Trick<M>,
+    {
+        self.steps.store(0, SeqCst);
+        lock(&self.tricks).restart(model);
+    }
+
+    /// What a resumed run needs. Waits for the device.
+    pub(crate) fn state<M: Module>(&self) -> Vec<u8>
+    where
+        H: Trick<M>,
+    {
+        let state = (self.steps.load(SeqCst), lock(&self.tricks).state());
+        state_to_bytes(&state)
+    }
+
+    /// Resumes from a saved state.
+    pub(crate) fn load_state<M: Module>(&self, state: &[u8]) -> Result<(), StateError>
+    where
+        H: Trick<M>,
+    {
+        let (steps, state): (u64, Option<Vec<u8>>) = state_from_bytes(state)?;
+        let tricks = &mut *lock(&self.tricks);
+        load_part(tricks, state).map_err(|error| error.of_trick(0, || tricks.name()))?;
+        self.steps.store(steps, SeqCst);
+        Ok(())
+    }
+
+    /// The end of an epoch, of the model that `sight` shows. Why to stop, if a trick says so.
+    pub(crate) fn epoch_end<M: Module>(
+        &self,
+        sight: &Sight<M>,
+        epoch: usize,
+        store: &EventStoreClient,
+    ) -> Result<Option<StopReason>, TrickError>
+    where
+        H: Trick<M>,
+    {
+        let Some((trained, validated)) = sight.noted() else {
+            return Ok(None);
+        };
+        let before = trained.model().clone();
+        let mut context = EpochContext::new(epoch, &validated).with_store(store);
+        let tricks = &mut *lock(&self.tricks);
+        let model = tricks.epoch_end(trained.model().clone(), &mut context);
+        let model = model.map_err(|error| error.of_trick(0, || tricks.name()))?;
+        if is_distributed(&before) && has_changed(&before, &model) {
+            return Err(TrickError::from(
+                "a trick has changed the model at the end of an epoch, which only one of the workers of `ddp` \
+                 would see: train on a single device or with `multi`",
+            ));
+        }
+        if context.is_rolled_back() {
+            tricks.rolled_back(&model);
+        }
+        trained.replace(model);
+        Ok(context.stop_reason())
+    }
+}
+
+/// Whether the model is one of several workers', as Burn's `ddp` marks it.
+fn is_distributed<M: Module>(model: &M) -> bool {
+    struct Distributed(bool);
+
+    impl ModuleVisitor for Distributed {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let value = param.val();
+            self.0 |= value.is_autodiff() && value.is_distributed();
+        }
+    }
+
+    let mut distributed = Distributed(false);
+    model.visit(&mut distributed);
+    distributed.0
+}
+
+/// Whether two versions of a model differ in a weight or in what is trained. Reads both from the device.
+fn has_changed<M: Module>(before: &M, after: &M) -> bool {
+    #[derive(Default, PartialEq)]
+    struct Seen(Vec<(bool, TensorData)>);
+
+    impl ModuleVisitor for Seen {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0
+                .push((param.is_require_grad(), param.val().to_data()));
+        }
+    }
+
+    let [mut one, mut other] = [Seen::default(), Seen::default()];
+    before.visit(&mut one);
+    after.visit(&mut other);
+    one != other
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::module::ModuleMapper;
+    use burn::nn::LinearConfig;
+    use burn::tensor::Device;
+
+    struct Marked;
+
+    impl ModuleMapper for Marked {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let id = param.id;
+            param.map(|value| value.set_distributed(id))
+        }
+    }
+
+    #[test]
+    fn a_worker_of_ddp_is_known_and_so_is_a_changed_model() {
+        let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+        assert!(!is_distributed(&model));
+        assert!(is_distributed(&model.clone().map(&mut Marked)));
+        assert!(!has_changed(&model, &model.clone()));
+        assert!(has_changed(&model, &model.clone().no_grad()));
+        let other = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+        assert!(has_changed(&model, &other));
+    }
+}
