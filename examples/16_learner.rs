@@ -126,9 +126,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let finished = Session::new(&options.directory, train, valid)
         .num_epochs(options.epochs)
         .configure(|training| training.grads_accumulation(accumulation))
-        .configure(|training| match plain {
-            true => training.renderer(Box::new(PlainRenderer::default())),
-            false => training,
+        .configure(|training| {
+            if plain {
+                training.renderer(Box::new(PlainRenderer::default()))
+            } else {
+                training
+            }
         })
         .metrics((AccuracyMetric::new(), SampleLossMetric::new()))
         .metric_train_numeric(LearningRateMetric::new())

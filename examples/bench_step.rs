@@ -203,9 +203,10 @@ impl Bench {
                         None => grads,
                     };
                     let after = optim.step(1e-3, before, grads);
-                    let new_mean = match average {
-                        true => lerp_all(old_mean, live_weights(&after), 0.001),
-                        false => old_mean,
+                    let new_mean = if average {
+                        lerp_all(old_mean, live_weights(&after), 0.001)
+                    } else {
+                        old_mean
                     };
                     (after, new_mean)
                 });
@@ -307,13 +308,15 @@ fn steps_alone(options: &Options, count: usize, device: &Device) -> Result<(), B
         )
         .into());
     };
-    let mut optim = match options.burns {
-        true => (pair.burns)(),
-        false => (pair.ours)(),
+    let mut optim = if options.burns {
+        (pair.burns)()
+    } else {
+        (pair.ours)()
     };
-    let mut weights = match options.quick {
-        true => Weights::new(250, [64, 16], device),
-        false => Weights::new(1, [1024, 1024], device),
+    let mut weights = if options.quick {
+        Weights::new(250, [64, 16], device)
+    } else {
+        Weights::new(1, [1024, 1024], device)
     };
     let kept = vec![weights.like(device); weights.count()];
     for _ in 0..count {

@@ -150,9 +150,10 @@ impl Trainer {
         // From here on the generator draws dropout masks only.
         device.seed(first_seed);
         let member = |(at, model): (u64, Mlp)| -> Result<Member, ConfigError> {
-            let model = match setup.weight_norm {
-                true => WeightNormConfig::new().attach(model)?,
-                false => model,
+            let model = if setup.weight_norm {
+                WeightNormConfig::new().attach(model)?
+            } else {
+                model
             };
             Ok(Member {
                 optim: (setup.optimizer)()?,
@@ -169,9 +170,10 @@ impl Trainer {
                 Some(max_norm) => Some(ClipGradNormConfig::new(max_norm).init()?),
                 None => None,
             },
-            normalize: match setup.normalize {
-                true => Some(NormalizeGradConfig::new().init()?),
-                false => None,
+            normalize: if setup.normalize {
+                Some(NormalizeGradConfig::new().init()?)
+            } else {
+                None
             },
             max_norm: match setup.max_norm {
                 Some(max_norm) => Some(MaxNormConfig::new(max_norm).init()?),

@@ -4,7 +4,7 @@ use crate::devices::devices;
 use burn::module::{Module, Param};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor};
-use burn_tricks::average::{Average, AverageRule, LawaConfig, RecordKind, Update};
+use burn_tricks::average::{Average, AverageKind, AverageRule, LawaConfig, Update};
 use burn_tricks::prelude::*;
 use burn_tricks::train::StepContext;
 use std::sync::Arc;
@@ -29,8 +29,8 @@ fn value(model: &One) -> f64 {
 struct RateWeighted;
 
 impl AverageRule for RateWeighted {
-    fn kind(&self) -> RecordKind {
-        RecordKind::new(1000, "RateWeighted")
+    fn kind(&self) -> AverageKind {
+        AverageKind::new(1000, "RateWeighted")
     }
 
     fn memory(&self) -> usize {
@@ -89,8 +89,8 @@ struct ScheduleFree {
 }
 
 impl AverageRule for ScheduleFree {
-    fn kind(&self) -> RecordKind {
-        RecordKind::new(1001, "ScheduleFree")
+    fn kind(&self) -> AverageKind {
+        AverageKind::new(1001, "ScheduleFree")
     }
 
     /// The largest rate, and the sum of its squares over the steps.
@@ -174,8 +174,8 @@ fn a_rule_that_is_chosen_at_run_time_is_that_rule() {
 struct Keeps(f64);
 
 impl AverageRule for Keeps {
-    fn kind(&self) -> RecordKind {
-        RecordKind::new(1002, "Keeps")
+    fn kind(&self) -> AverageKind {
+        AverageKind::new(1002, "Keeps")
     }
 
     fn keep(&self, _update: &Update, _memory: &mut [f64]) -> f64 {

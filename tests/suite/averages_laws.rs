@@ -78,9 +78,10 @@ fn statistics_are_averaged_or_copied_by_every_average_in_every_type() {
                         [] => live,
                         samples => samples.iter().sum::<f64>() / samples.len() as f64,
                     };
-                    expected_ema = match step <= start {
-                        true => live,
-                        false => 0.5 * (expected_ema + live),
+                    expected_ema = if step <= start {
+                        live
+                    } else {
+                        0.5 * (expected_ema + live)
                     };
                     let latest = &sampled[sampled.len().saturating_sub(2)..];
                     for (name, got, weight) in [

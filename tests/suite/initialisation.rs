@@ -96,9 +96,10 @@ fn the_spread_is_that_of_pytorch_and_keras() {
         for (init, weights) in torch {
             let asked = &case["torch"][init];
             let std = weights.std(fans).unwrap();
-            let (got, expected) = match asked["std"].is_null() {
-                true => (3f64.sqrt() * std, &asked["bound"]),
-                false => (std, &asked["std"]),
+            let (got, expected) = if asked["std"].is_null() {
+                (3f64.sqrt() * std, &asked["bound"])
+            } else {
+                (std, &asked["std"])
             };
             assert_close(&[got], &[read(expected)], 1e-12, &format!("{name} {init}"));
         }
@@ -207,9 +208,12 @@ fn assert_orthogonal<const D: usize>(weight: Tensor<D>, gain: f64, what: &str) {
     let (rows, columns) = (dims[0], dims[1..].iter().product::<usize>());
     let flat = values(weight);
     let (count, length) = (rows.min(columns), rows.max(columns));
-    let at = |vector: usize, i: usize| match rows <= columns {
-        true => flat[vector * columns + i],
-        false => flat[i * columns + vector],
+    let at = |vector: usize, i: usize| {
+        if rows <= columns {
+            flat[vector * columns + i]
+        } else {
+            flat[i * columns + vector]
+        }
     };
     for a in 0..count {
         for b in 0..count {
@@ -572,9 +576,10 @@ fn lsuv_gives_every_layer_the_variance_of_its_data() {
         let layers = init(&stack(10, 32, &device), WeightInit::STANDARD_NORMAL, 16);
         let outputs = |layers: &Vec<Linear>, path: &str| {
             let last: usize = path.parse().unwrap();
-            let input = match layers[0].weight.val().is_autodiff() {
-                true => input.clone(),
-                false => input.clone().inner(),
+            let input = if layers[0].weight.val().is_autodiff() {
+                input.clone()
+            } else {
+                input.clone().inner()
             };
             layers[1..=last]
                 .iter()

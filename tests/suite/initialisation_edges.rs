@@ -307,9 +307,10 @@ fn lsuv_runs_the_model_as_in_inference() {
         let net = Net::new(0.9, &device);
         let output = |net: &Net, _: &str| {
             let training = net.first.weight.val().is_autodiff();
-            let input = match training {
-                true => Tensor::from_inner(input.clone()),
-                false => input.clone(),
+            let input = if training {
+                Tensor::from_inner(input.clone())
+            } else {
+                input.clone()
             };
             net.dropout.forward(net.first.forward(input))
         };

@@ -105,9 +105,10 @@ fn run(
     let session = Session::new(folder.path(), loader(order), loader(vec![0, 1]))
         .configure(|training| training.num_epochs(3).with_application_logger(None))
         .configure(prepare);
-    let optim = match ours {
-        true => optim::AdamConfig::new().init().unwrap(),
-        false => AdamConfig::new().init(),
+    let optim = if ours {
+        optim::AdamConfig::new().init().unwrap()
+    } else {
+        AdamConfig::new().init()
     };
     let learner = Learner::new(small.with_tricks((clip, ema)), optim, 0.05);
     let finished = session.launch(learner).unwrap();

@@ -164,9 +164,10 @@ fn in_a_module_each_tensor_has_its_own_norm() {
 fn equals_burns(ours: NormalizedGradientConfig, burns: impl Fn() -> ModuleOptimizer) {
     for (name, device) in training_devices() {
         // Burn corrects biases in f32; without f64 the roundings of 50 steps come between, too.
-        let (dtype, relative) = match device.supports_dtype(DType::F64) {
-            true => (DType::F64, 1e-6),
-            false => (DType::F32, 1e-4),
+        let (dtype, relative) = if device.supports_dtype(DType::F64) {
+            (DType::F64, 1e-6)
+        } else {
+            (DType::F32, 1e-4)
         };
         let mut noise = Noise(3);
         let (a, b) = (noise.take(20), noise.take(3));

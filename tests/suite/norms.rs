@@ -41,9 +41,10 @@ pub(crate) fn assert_near(actual: &[f64], expected: &[f64], relative: f64, what:
 /// `f64` on flex, for the oracle's numbers in full. Software Vulkan offers wgpu `f64` as well, and gets
 /// gradients wrong in it.
 pub(crate) fn precise(device: &Device) -> (DType, f64) {
-    match *device == Device::flex() {
-        true => (DType::F64, 1e-9),
-        false => (DType::F32, 3e-6),
+    if *device == Device::flex() {
+        (DType::F64, 1e-9)
+    } else {
+        (DType::F32, 3e-6)
     }
 }
 
@@ -152,12 +153,11 @@ fn with_affine<N: Norm>(norm: N, dtype: DType, device: &Device) -> N {
     struct Set(Vec<Tensor<1>>);
     impl ModuleMapper for Set {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            match self.0.is_empty() {
-                true => param,
-                false => {
-                    let value = self.0.remove(0);
-                    param.map(|old| value.reshape(old.shape()).detach().require_grad())
-                }
+            if self.0.is_empty() {
+                param
+            } else {
+                let value = self.0.remove(0);
+                param.map(|old| value.reshape(old.shape()).detach().require_grad())
             }
         }
     }

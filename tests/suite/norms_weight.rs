@@ -35,9 +35,12 @@ macro_rules! layer {
                 let turn: fn(Tensor<$rank>) -> Tensor<$rank> = $to_torch;
                 let mut layer = cast(make(device), dtype);
                 let weight = turn(grid($shape, 0.7, 2.0, (device, dtype)));
-                layer.weight = layer.weight.map(|_| match weight.is_autodiff() {
-                    true => weight.detach().require_grad(),
-                    false => weight,
+                layer.weight = layer.weight.map(|_| {
+                    if weight.is_autodiff() {
+                        weight.detach().require_grad()
+                    } else {
+                        weight
+                    }
                 });
                 layer
             }
@@ -468,11 +471,10 @@ impl IntoRecordWith for Linear {
         struct Put(Tensor<2>);
         impl burn::module::ModuleMapper for Put {
             fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                match D == 2 {
-                    true => {
-                        param.map(|old| self.0.clone().reshape(old.shape()).detach().require_grad())
-                    }
-                    false => param,
+                if D == 2 {
+                    param.map(|old| self.0.clone().reshape(old.shape()).detach().require_grad())
+                } else {
+                    param
                 }
             }
         }

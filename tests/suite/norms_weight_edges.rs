@@ -15,9 +15,10 @@ use burn_tricks::nn::{
 
 /// A layer of this weight, `[in, out]`.
 fn layer(weight: Tensor<2>) -> Linear {
-    let weight = match weight.is_autodiff() {
-        true => weight.detach().require_grad(),
-        false => weight,
+    let weight = if weight.is_autodiff() {
+        weight.detach().require_grad()
+    } else {
+        weight
     };
     Linear {
         weight: Param::from_tensor(weight), // nothing is drawn

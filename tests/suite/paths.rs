@@ -39,9 +39,10 @@ impl Module {
         let names = names.filter_map(|line| line.strip_suffix(';'));
         let files = names.map(|name| {
             let file = folder.join(format!("{name}.rs"));
-            match file.exists() {
-                true => file,
-                false => folder.join(name).join("mod.rs"),
+            if file.exists() {
+                file
+            } else {
+                folder.join(name).join("mod.rs")
             }
         });
         files.map(Self::read).collect()

@@ -320,9 +320,10 @@ fn a_batch_that_a_layer_does_not_see_is_named() {
     for unseen in [0, 1, 2] {
         // Off the autodiff device, the layer uses its statistics and does not learn any.
         let result = RecalibrationConfig::new().apply(&model, [0, 1, 2], |model, at| {
-            let input = match at == unseen {
-                true => tens(4),
-                false => Tensor::from_inner(tens(4)),
+            let input = if at == unseen {
+                tens(4)
+            } else {
+                Tensor::from_inner(tens(4))
             };
             model.forward(input);
             4

@@ -487,9 +487,10 @@ fn a_reporting_layer_that_does_not_see_a_batch_is_named() {
     for unseen in [0, 1] {
         let result = RecalibrationConfig::new().apply(&norm, [0, 1], |norm, at| {
             let batch = Tensor::<2>::ones([4, 1], &Device::flex());
-            norm.forward(match at == unseen {
-                true => batch,
-                false => Tensor::from_inner(batch),
+            norm.forward(if at == unseen {
+                batch
+            } else {
+                Tensor::from_inner(batch)
             });
             4
         });

@@ -109,9 +109,10 @@ fn in_memory_too() {
         let session = counting(folder.path())
             .without_clock()
             .stop_early(LossMetric::new(), patience(2));
-        let session = match without {
-            true => session.without_best().resumable(2),
-            false => session.resumable(2),
+        let session = if without {
+            session.without_best().resumable(2)
+        } else {
+            session.resumable(2)
         };
         let session = session.unwrap();
         let finished = session.launch(learner((), 1.0)).unwrap();

@@ -25,22 +25,24 @@ fn each_criterion_stops_and_the_first_tells_the_best_epoch() {
     for (large_first, best) in [(true, 1), (false, 3)] {
         let folder = tempfile::tempdir().unwrap();
         let session = counting(folder.path());
-        let session = match large_first {
-            true => session
+        let session = if large_first {
+            session
                 .stop_early(LossMetric::new(), large())
-                .stop_early(LossMetric::new(), small()),
-            false => session
                 .stop_early(LossMetric::new(), small())
-                .stop_early(LossMetric::new(), large()),
+        } else {
+            session
+                .stop_early(LossMetric::new(), small())
+                .stop_early(LossMetric::new(), large())
         };
         let finished = session.launch(learner((), 1.0)).unwrap();
         assert_eq!(finished.last_epoch, Some(3), "the second stops it as well");
         assert_eq!(finished.best_epoch, Some(best));
         assert_eq!(weight(&finished.best_model().unwrap()), best as f64);
         let of = |at: usize| &finished.criteria[at];
-        let (large, small) = match large_first {
-            true => (of(0), of(1)),
-            false => (of(1), of(0)),
+        let (large, small) = if large_first {
+            (of(0), of(1))
+        } else {
+            (of(1), of(0))
         };
         assert_eq!((large.best_epoch, large.best_value), (Some(1), Some(2.0)));
         assert_eq!((small.best_epoch, small.best_value), (Some(3), Some(0.0)));

@@ -524,9 +524,10 @@ fn a_guard_is_a_trick() {
                 device.seed(7);
                 let batch = Batch { input, target };
                 let out = TrainStep::step(&tricked, batch);
-                let grads = match size.is_finite() {
-                    true => out.grads,
-                    false => poisoned(tricked.model(), out.grads),
+                let grads = if size.is_finite() {
+                    out.grads
+                } else {
+                    poisoned(tricked.model(), out.grads)
                 };
                 tricked = tricked.optimize(&mut optim, 0.01.into(), grads);
             }
@@ -579,9 +580,10 @@ impl Trick<Net> for Poison {
     }
 
     fn before(&mut self, net: &Net, grads: GradientsParams, step: &StepContext) -> GradientsParams {
-        match self.at.contains(&step.step()) {
-            true => poisoned(net, grads),
-            false => grads,
+        if self.at.contains(&step.step()) {
+            poisoned(net, grads)
+        } else {
+            grads
         }
     }
 }

@@ -27,9 +27,10 @@ fn lightning(settings: &Value) -> EarlyStoppingConfig {
         .with_min_delta(MinDelta::Absolute(read(&settings["min_delta"])))
         .with_target(read(&settings["stopping_threshold"]))
         .with_divergence_limit(read(&settings["divergence_threshold"]));
-    match read(&settings["check_finite"]) {
-        true => config,
-        false => config.with_non_finite(NonFiniteMetric::CountAsNoImprovement),
+    if read(&settings["check_finite"]) {
+        config
+    } else {
+        config.with_non_finite(NonFiniteMetric::CountAsNoImprovement)
     }
 }
 

@@ -323,15 +323,14 @@ fn parameter_groups_are_those_of_the_plain_model() {
         let batch = Samples.batch((0..4).collect(), &flex());
         let TrainOutput { grads, .. } = TrainStep::step(&net, batch);
         let zero = scaled(&net, grads, 0.0);
-        match wrap {
-            false => net.optimize(&mut optim, 1.0.into(), zero),
-            true => {
-                let tricked = net.with_tricks(clip());
-                tricked
-                    .optimize(&mut optim, 1.0.into(), zero)
-                    .into_parts()
-                    .0
-            }
+        if wrap {
+            let tricked = net.with_tricks(clip());
+            tricked
+                .optimize(&mut optim, 1.0.into(), zero)
+                .into_parts()
+                .0
+        } else {
+            net.optimize(&mut optim, 1.0.into(), zero)
         }
     };
     let net = Net::seeded(1, &flex());

@@ -31,12 +31,12 @@ const HALF: u64 = 1 << 31;
 
 /// Of what a record is: a number, which is part of the format, and a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordKind {
+pub struct AverageKind {
     number: u32,
     name: &'static str,
 }
 
-impl RecordKind {
+impl AverageKind {
     pub(crate) const EMA: Self = Self::new(1, "Ema");
     pub(crate) const SWA: Self = Self::new(2, "Swa");
     pub(crate) const LAWA: Self = Self::new(3, "Lawa");
@@ -61,7 +61,7 @@ pub(crate) struct Members<M> {
 }
 
 pub(crate) fn record_members<M: Module + ModuleDisplay>(
-    kind: RecordKind,
+    kind: AverageKind,
     members: Vec<M>,
     counters: &[u64],
 ) -> ModuleRecord {
@@ -87,7 +87,7 @@ pub(crate) fn record_members<M: Module + ModuleDisplay>(
 
 /// The members and `count` counters of a record of this kind, the members as snapshots like `like`.
 pub(crate) fn read_members<M: Module + ModuleDisplay>(
-    kind: RecordKind,
+    kind: AverageKind,
     like: &Snapshot<M>,
     count: usize,
     record: ModuleRecord,

@@ -14,14 +14,14 @@
 //! ```
 //! use burn::nn::LinearConfig;
 //! use burn::tensor::Device;
-//! use burn_tricks_average::{Average, AverageRule, RecordKind, Update};
+//! use burn_tricks_average::{Average, AverageRule, AverageKind, Update};
 //!
 //! #[derive(Debug, Clone)]
 //! struct RateWeighted;
 //!
 //! impl AverageRule for RateWeighted {
-//!     fn kind(&self) -> RecordKind {
-//!         RecordKind::new(1000, "RateWeighted")
+//!     fn kind(&self) -> AverageKind {
+//!         AverageKind::new(1000, "RateWeighted")
 //!     }
 //!
 //!     fn memory(&self) -> usize {
@@ -48,7 +48,7 @@
 //! # }
 //! ```
 
-use crate::average_record::RecordKind;
+use crate::average_record::AverageKind;
 use burn_tricks_core::{Buffers, ConfigError};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ pub struct Update {
 /// How an average takes weights. See the [module documentation](self).
 pub trait AverageRule: Debug + Send + Sync {
     /// Whose records its averages load, and nobody else's.
-    fn kind(&self) -> RecordKind;
+    fn kind(&self) -> AverageKind;
 
     /// The share of itself, in [0, 1], that the average keeps in an update; the rest is the new weights'. With
     /// 0 it becomes the new weights.
@@ -140,7 +140,7 @@ pub trait AverageRule: Debug + Send + Sync {
 
 /// A rule chosen at run time: `Average<M, Arc<dyn AverageRule>>`.
 impl<R: AverageRule + ?Sized> AverageRule for Arc<R> {
-    fn kind(&self) -> RecordKind {
+    fn kind(&self) -> AverageKind {
         (**self).kind()
     }
 

@@ -145,7 +145,7 @@
 //! - PyTorch, `torch.optim.swa_utils.AveragedModel`; timm, `ModelEmaV3`; diffusers, `EMAModel`
 
 use crate::average::Average;
-use crate::average_record::RecordKind;
+use crate::average_record::AverageKind;
 use crate::average_rule::{AverageRule, Sampling, Update};
 use burn::module::Module;
 use burn_tricks_core::{Buffers, Config, ConfigError, Run};
@@ -251,8 +251,8 @@ impl EmaConfig {
 }
 
 impl AverageRule for EmaConfig {
-    fn kind(&self) -> RecordKind {
-        RecordKind::EMA
+    fn kind(&self) -> AverageKind {
+        AverageKind::EMA
     }
 
     fn keep(&self, update: &Update, _memory: &mut [f64]) -> f64 {

@@ -44,7 +44,7 @@
 //!   <https://arxiv.org/abs/2312.02696>, on how much the best decay depends on everything else
 
 use crate::average::Live;
-use crate::average_record::{Members, RecordKind, read_members, record_members};
+use crate::average_record::{AverageKind, Members, read_members, record_members};
 use crate::ema::{Ema, EmaConfig};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
@@ -111,7 +111,7 @@ impl<M: Module + ModuleDisplay> EmaSet<M> {
     pub fn to_record(&self) -> ModuleRecord {
         let members = self.emas.iter().map(|ema| ema.newest().held_model());
         let counters: Vec<u64> = self.emas.iter().flat_map(Ema::counters).collect();
-        record_members(RecordKind::EMA_SET, members.collect(), &counters)
+        record_members(AverageKind::EMA_SET, members.collect(), &counters)
     }
 
     /// Resumes the recorded averages.
@@ -125,8 +125,12 @@ impl<M: Module + ModuleDisplay> EmaSet<M> {
             return Err(RecordError::Validation(text));
         };
         let (expected, each) = (self.emas.len(), first.counters().len());
-        let Members { members, counters } =
-            read_members(RecordKind::EMA_SET, first.newest(), each * expected, record)?;
+        let Members { members, counters } = read_members(
+            AverageKind::EMA_SET,
+            first.newest(),
+            each * expected,
+            record,
+        )?;
         if members.len() != expected {
             return Err(RecordError::Validation(format!(
                 "the record holds {} averages, expected {expected}",

@@ -53,7 +53,7 @@
 //!   averaging*, 2022, <https://arxiv.org/abs/2209.14981>
 
 use crate::average::Average;
-use crate::average_record::RecordKind;
+use crate::average_record::AverageKind;
 use crate::average_rule::{AverageRule, Sampling, Update};
 use burn::module::Module;
 use burn_tricks_core::{Buffers, Config, ConfigError};
@@ -85,8 +85,8 @@ impl LawaConfig {
 }
 
 impl AverageRule for LawaConfig {
-    fn kind(&self) -> RecordKind {
-        RecordKind::LAWA
+    fn kind(&self) -> AverageKind {
+        AverageKind::LAWA
     }
 
     /// Not asked: the samples are held one by one, and count alike.

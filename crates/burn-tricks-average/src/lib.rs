@@ -15,7 +15,7 @@ pub mod soup;
 pub mod swa;
 
 pub use average::Average;
-pub use average_record::RecordKind;
+pub use average_record::AverageKind;
 pub use average_rule::{AverageRule, Sampling, Update};
 pub use burn_tricks_core::{BatchVariance, Buffers, ConfigError, Derived, Mismatch};
 pub use checkpoint_files::average_checkpoints;

@@ -61,7 +61,7 @@
 //! - PyTorch, `torch.optim.swa_utils`
 
 use crate::average::Average;
-use crate::average_record::RecordKind;
+use crate::average_record::AverageKind;
 use crate::average_rule::{AverageRule, Sampling, Update};
 use burn::module::Module;
 use burn_tricks_core::{Buffers, Config, ConfigError};
@@ -92,8 +92,8 @@ impl SwaConfig {
 }
 
 impl AverageRule for SwaConfig {
-    fn kind(&self) -> RecordKind {
-        RecordKind::SWA
+    fn kind(&self) -> AverageKind {
+        AverageKind::SWA
     }
 
     /// The share of the mean of n samples in the mean of n + 1.

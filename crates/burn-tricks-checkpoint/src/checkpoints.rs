@@ -59,10 +59,10 @@ impl Checkpoints {
         let mut damaged = Vec::new();
         for (step, path) in files(&self.folder)?.into_iter().rev() {
             match read(step, &path)? {
-                Ok((entries, parts)) => {
+                Found::Whole(entries, parts) => {
                     return Ok(Some(Saved::new(step, path, entries, parts, damaged)));
                 }
-                Err(problem) => damaged.push((step, problem)),
+                Found::Damaged(problem) => damaged.push((step, problem)),
             }
         }
         if !damaged.is_empty() {
@@ -161,26 +161,28 @@ fn files(folder: &Path) -> Result<BTreeMap<usize, PathBuf>, CheckpointError> {
         .collect())
 }
 
-type Contents = (Vec<Entry>, Vec<Vec<u8>>);
+/// What a file of a checkpoint turns out to be.
+enum Found {
+    /// A checkpoint: what its parts are, and the parts.
+    Whole(Vec<Entry>, Vec<Vec<u8>>),
+    /// None, and why.
+    Damaged(String),
+}
 
-/// A checkpoint, whole or what is wrong with it.
-fn read(step: usize, path: &Path) -> Result<Result<Contents, String>, CheckpointError> {
+fn read(step: usize, path: &Path) -> Result<Found, CheckpointError> {
     let Some(bytes) = file::read(path)? else {
-        return Ok(Err(format!("{} is not there", path.display())));
+        return Ok(Found::Damaged(format!("{} is not there", path.display())));
     };
-    let damaged = || format!("{} is damaged or not a checkpoint", path.display());
-    let Some(rest) = bytes.strip_prefix(MAGIC) else {
-        return Ok(Err(damaged()));
-    };
-    let Some((version, body)) = checked(rest) else {
-        return Ok(Err(damaged()));
+    let damaged = || Found::Damaged(format!("{} is damaged or not a checkpoint", path.display()));
+    let Some((version, body)) = bytes.strip_prefix(MAGIC).and_then(checked) else {
+        return Ok(damaged());
     };
     if version != VERSION {
         let got = String::from_utf8_lossy(version).trim_end().to_owned();
         let path = path.to_owned();
         return Err(CheckpointError::Version { path, got });
     }
-    Ok(unpacked(body, step).ok_or_else(damaged))
+    Ok(unpacked(body, step).unwrap_or_else(damaged))
 }
 
 /// The version, a line, and what follows its checksum, if that is the sum of both.
@@ -195,7 +197,7 @@ fn checked(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// From what follows the checksum.
-fn unpacked(body: &[u8], step: usize) -> Option<Contents> {
+fn unpacked(body: &[u8], step: usize) -> Option<Found> {
     let (length, rest) = body.split_first_chunk::<8>()?;
     let (table, mut rest) = rest.split_at_checked(u64::from_le_bytes(*length).try_into().ok()?)?;
     let (saved, entries): (usize, Vec<Entry>) = serde_json::from_slice(table).ok()?;
@@ -205,5 +207,5 @@ fn unpacked(body: &[u8], step: usize) -> Option<Contents> {
         parts.push(part.to_vec());
         rest = after;
     }
-    (saved == step && rest.is_empty()).then_some((entries, parts))
+    (saved == step && rest.is_empty()).then_some(Found::Whole(entries, parts))
 }

@@ -14,11 +14,12 @@ pub(crate) struct NotFinite(String);
 
 impl NotFinite {
     fn unless(finite: bool, number: impl Display) -> Result<(), Self> {
-        match finite {
-            true => Ok(()),
-            false => Err(Self(format!(
+        if finite {
+            Ok(())
+        } else {
+            Err(Self(format!(
                 "it holds {number}, which JSON has no number for: save an `Option` or a text"
-            ))),
+            )))
         }
     }
 }

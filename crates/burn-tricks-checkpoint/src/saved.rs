@@ -124,9 +124,10 @@ impl Saved {
             let bytes = record.into_bytes();
             bytes.map_err(|error| unfit(error.to_string()))
         };
-        match *bytes(schedule.to_record())? == *bytes(recorded)? {
-            true => Ok(schedule),
-            false => Err(unfit("it is of another kind of schedule".to_owned())),
+        if *bytes(schedule.to_record())? == *bytes(recorded)? {
+            Ok(schedule)
+        } else {
+            Err(unfit("it is of another kind of schedule".to_owned()))
         }
     }
 

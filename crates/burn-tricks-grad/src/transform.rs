@@ -283,9 +283,10 @@ fn unless_skipped<T: GradientTransform, M: Module>(
     model: &M,
     grads: GradientsParams,
 ) -> GradientsParams {
-    match grads.is_empty() {
-        true => grads,
-        false => transform.apply(model, grads),
+    if grads.is_empty() {
+        grads
+    } else {
+        transform.apply(model, grads)
     }
 }
 

@@ -12,9 +12,10 @@ pub(crate) fn constant_beside<const D: usize>(
     input: &Tensor<D>,
 ) -> Tensor<1> {
     let value = state.value();
-    let value = match value.is_autodiff() {
-        true => value.inner(),
-        false => value,
+    let value = if value.is_autodiff() {
+        value.inner()
+    } else {
+        value
     };
     let value = value
         .to_device(&input.device().without_autodiff())

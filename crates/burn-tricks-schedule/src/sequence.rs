@@ -189,9 +189,10 @@ where
     fn step(&mut self) -> LearningRate {
         let in_next = self.is_in_next();
         self.steps = self.steps.saturating_add(1);
-        match in_next {
-            true => self.next.step(),
-            false => self.first.step(),
+        if in_next {
+            self.next.step()
+        } else {
+            self.first.step()
         }
     }
 

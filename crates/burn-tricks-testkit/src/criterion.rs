@@ -114,22 +114,24 @@ impl<C> CriterionLaws<C> {
             "calls the best what is better than all it called the best before",
             || runs().iter().try_for_each(|run| self.best(run)),
         );
-        match self.watches_metric {
-            true => report.check("calls the last of values that fall the best", || {
+        if self.watches_metric {
+            report.check("calls the last of values that fall the best", || {
                 let falling = &runs()[0];
                 let last = self.run(falling, None).pop();
-                match last.is_some_and(|decision| decision.best) {
-                    true => Ok(()),
-                    false => Err(format!("the last of {falling:?} is not")),
+                if last.is_some_and(|decision| decision.best) {
+                    Ok(())
+                } else {
+                    Err(format!("the last of {falling:?} is not"))
                 }
-            }),
-            false => report.check("knows of no best check", || {
+            })
+        } else {
+            report.check("knows of no best check", || {
                 let told = |run: &Vec<f64>| self.run(run, None).iter().any(|check| check.best);
                 let told = runs().into_iter().find(told);
                 told.map_or(Ok(()), |run| {
                     Err(format!("it calls one of {run:?} the best"))
                 })
-            }),
+            })
         }
         if self.reload.is_some() {
             report.check("resumes after every check", || {
@@ -172,11 +174,12 @@ impl<C> CriterionLaws<C> {
         let whole = self.run(values, None);
         (0..values.len()).try_for_each(|at| {
             let resumed = self.run(values, Some(at));
-            match resumed == whole {
-                true => Ok(()),
-                false => Err(format!(
+            if resumed == whole {
+                Ok(())
+            } else {
+                Err(format!(
                     "{values:?} resumed after {at} checks: {resumed:?} instead of {whole:?}"
-                )),
+                ))
             }
         })
     }

@@ -207,9 +207,10 @@ impl<O: Optimizer, F: Fn() -> O> OptimizerLaws<F> {
             (weight, state) = optim.step(0.1, weight, grad, state);
         }
         let got = (weight.dims(), weight.dtype(), weight.device());
-        match got == (shape, dtype, self.device.clone()) {
-            true => Ok(()),
-            false => Err(format!("{shape:?} in {dtype:?} became {got:?}")),
+        if got == (shape, dtype, self.device.clone()) {
+            Ok(())
+        } else {
+            Err(format!("{shape:?} in {dtype:?} became {got:?}"))
         }
     }
 
@@ -239,11 +240,12 @@ impl<O: Optimizer, F: Fn() -> O> OptimizerLaws<F> {
             weights = optim.step(lr, weights, grads);
         }
         let last = read(loss(&weights))[0];
-        match last <= first / 100.0 {
-            true => Ok(()),
-            false => Err(format!(
+        if last <= first / 100.0 {
+            Ok(())
+        } else {
+            Err(format!(
                 "from {first} it came to {last} in {steps} steps from rate {lr}"
-            )),
+            ))
         }
     }
 }

@@ -96,8 +96,9 @@ fn said(panic: &(dyn std::any::Any + Send)) -> &str {
 /// Whether two runs gave the same numbers, to the last bit.
 pub(crate) fn same(what: &str, got: &[f64], expected: &[f64]) -> Result<(), String> {
     let bits = |values: &[f64]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-    match bits(got) == bits(expected) {
-        true => Ok(()),
-        false => Err(format!("{what}: {got:?} instead of {expected:?}")),
+    if bits(got) == bits(expected) {
+        Ok(())
+    } else {
+        Err(format!("{what}: {got:?} instead of {expected:?}"))
     }
 }

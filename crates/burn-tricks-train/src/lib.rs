@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![deny(clippy::disallowed_methods)]
 
 pub mod data;
 #[doc = include_str!("from_keras_and_lightning.md")]

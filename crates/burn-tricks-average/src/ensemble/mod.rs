@@ -289,9 +289,10 @@ fn towards(mean: Tensor<2>, output: Tensor<2>, share: f64) -> Tensor<2> {
         .is_inf()
         .bool_and(mean.clone().equal(output.clone()));
     let way = (output.clone() - mean.clone()).mask_fill(masked, 0.0);
-    let moved = match share < 0.5 {
-        true => mean.clone() + way * share,
-        false => output.clone() - way * (1.0 - share),
+    let moved = if share < 0.5 {
+        mean.clone() + way * share
+    } else {
+        output.clone() - way * (1.0 - share)
     };
     // From an infinity that one of them holds there is no way.
     let summed = mean * (1.0 - share) + output * share;

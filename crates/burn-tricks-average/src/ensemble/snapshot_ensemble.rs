@@ -61,7 +61,7 @@
 //! - Garipov et al., *Loss surfaces, mode connectivity, and fast ensembling of DNNs*, 2018,
 //!   <https://arxiv.org/abs/1802.10026>, for shorter cycles
 
-use crate::average_record::{RecordKind, read_members, record_members};
+use crate::average_record::{AverageKind, read_members, record_members};
 use crate::combine_error::CombineError;
 use crate::ensemble::{Ensemble, EnsembleConfig};
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param, ParamId};
@@ -154,7 +154,7 @@ impl<M: Module + ModuleDisplay> SnapshotEnsemble<M> {
     /// What to save with a checkpoint: the members.
     pub fn to_record(&self) -> ModuleRecord {
         let members = self.members.iter().map(Snapshot::held_model).collect();
-        record_members(RecordKind::SNAPSHOT_ENSEMBLE, members, &[self.collected])
+        record_members(AverageKind::SNAPSHOT_ENSEMBLE, members, &[self.collected])
     }
 
     /// Goes on where the recorded collection was. Of more members than `last`, the newest are kept.
@@ -163,7 +163,7 @@ impl<M: Module + ModuleDisplay> SnapshotEnsemble<M> {
     ///
     /// Burn's, if the record is not that of a collection of such models.
     pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
-        let recorded = read_members(RecordKind::SNAPSHOT_ENSEMBLE, &self.like, 1, record)?;
+        let recorded = read_members(AverageKind::SNAPSHOT_ENSEMBLE, &self.like, 1, record)?;
         let surplus = recorded.members.len().saturating_sub(self.last);
         self.members = recorded.members.into_iter().skip(surplus).collect();
         self.collected = recorded.counters[0];

@@ -141,18 +141,20 @@ impl Penalty {
     /// Of a model without autodiff it is the same number, for a log.
     pub fn forward<M: Module>(&self, model: &M) -> Tensor<1> {
         let devices = model.devices();
-        let walk = match devices.iter().any(Device::is_autodiff) {
-            true => self.walk(model),
+        let walk = if devices.iter().any(Device::is_autodiff) {
+            self.walk(model)
+        } else {
             // Which parameters are trained shows on an autodiff device only.
-            false => self.walk(&model.valid().train()),
+            self.walk(&model.valid().train())
         };
         let sum = walk.sum.unwrap_or_else(|| {
             let device = devices.first().cloned().unwrap_or_default();
             Tensor::zeros([1], &device)
         });
-        match devices.iter().any(Device::is_autodiff) {
-            true => sum,
-            false => sum.without_autodiff(),
+        if devices.iter().any(Device::is_autodiff) {
+            sum
+        } else {
+            sum.without_autodiff()
         }
     }
 

@@ -202,9 +202,10 @@ impl ModuleDisplay for DropPath {
             .add("prob", &self.prob)
             .add_debug_attribute("scale", &self.scale)
             .add_debug_attribute("unit", &self.unit);
-        match self.training.is_enabled() {
-            true => content.optional(),
-            false => content.add("training", &self.training).optional(),
+        if self.training.is_enabled() {
+            content.optional()
+        } else {
+            content.add("training", &self.training).optional()
         }
     }
 }

@@ -106,9 +106,10 @@ impl ModuleDisplay for GaussianDropout {
 
     fn custom_content(&self, content: Content) -> Option<Content> {
         let content = content.add("prob", &self.prob);
-        match self.training.is_enabled() {
-            true => content.optional(),
-            false => content.add("training", &self.training).optional(),
+        if self.training.is_enabled() {
+            content.optional()
+        } else {
+            content.add("training", &self.training).optional()
         }
     }
 }

@@ -91,9 +91,12 @@ fn orthogonal<const D: usize>(shape: [usize; D], gain: f64, device: &Device) -> 
             }
         }
     }
-    let at = |row: usize, column: usize| match rows <= columns {
-        true => vectors[row][column],
-        false => vectors[column][row],
+    let at = |row: usize, column: usize| {
+        if rows <= columns {
+            vectors[row][column]
+        } else {
+            vectors[column][row]
+        }
     };
     let values = (0..rows)
         .flat_map(|row| (0..columns).map(move |column| (row, column)))

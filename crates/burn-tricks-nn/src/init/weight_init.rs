@@ -163,13 +163,14 @@ impl WeightInit {
             Self::Normal { std } => ConfigError::positive("std", std).map(drop),
             Self::TruncatedNormal { std, bound } => {
                 ConfigError::positive("std", std)?;
-                match bound.is_finite() && bound >= 0.1 {
-                    true => Ok(()),
-                    false => Err(ConfigError::new(
+                if bound.is_finite() && bound >= 0.1 {
+                    Ok(())
+                } else {
+                    Err(ConfigError::new(
                         "bound",
                         "be a finite number of at least 0.1",
                         bound,
-                    )),
+                    ))
                 }
             }
             Self::InverseFanIn => Ok(()),

@@ -210,9 +210,10 @@ impl ModuleDisplay for GhostBatchNorm {
             .add("momentum", &self.momentum)
             .add("epsilon", &self.epsilon)
             .add_debug_attribute("variance", &self.variance);
-        match self.training.is_enabled() {
-            true => content.optional(),
-            false => content.add("training", &self.training).optional(),
+        if self.training.is_enabled() {
+            content.optional()
+        } else {
+            content.add("training", &self.training).optional()
         }
     }
 }

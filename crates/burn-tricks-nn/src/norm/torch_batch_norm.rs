@@ -262,9 +262,10 @@ impl ModuleDisplay for TorchBatchNorm {
             .add("num_features", &num_features)
             .add("momentum", &self.momentum)
             .add("epsilon", &self.epsilon);
-        match self.training.is_enabled() {
-            true => content.optional(),
-            false => content.add("training", &self.training).optional(),
+        if self.training.is_enabled() {
+            content.optional()
+        } else {
+            content.add("training", &self.training).optional()
         }
     }
 }

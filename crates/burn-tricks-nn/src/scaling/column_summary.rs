@@ -127,9 +127,10 @@ impl Column {
 /// The `spread` of numbers of this `size`, or 1 where it is no more than their rounding, or so small that
 /// `f32` could not divide by it.
 fn one_if_constant(spread: f64, size: f64, epsilon: f64) -> f64 {
-    match is_rounding(spread, size, epsilon) || spread < f64::from(f32::MIN_POSITIVE) {
-        true => 1.0,
-        false => spread,
+    if is_rounding(spread, size, epsilon) || spread < f64::from(f32::MIN_POSITIVE) {
+        1.0
+    } else {
+        spread
     }
 }
 

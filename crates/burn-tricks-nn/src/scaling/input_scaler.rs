@@ -127,10 +127,10 @@
 //! - scikit-learn, `sklearn.preprocessing`; Keras, `keras.layers.Normalization`
 
 use crate::fixed_statistics::constant_beside;
-use crate::scaling::scaler_config::ScaleBy;
+use crate::scaling::scaler_config::{ScaleBy, ScalerConfig};
 use burn::module::{Module, Param, ParamId, RunningState};
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
-use burn_tricks_core::accumulation_dtype;
+use burn_tricks_core::{ConfigError, accumulation_dtype};
 
 /// Shifts and scales inputs by statistics of the training data. Made by
 /// [`ScalerConfig::fit`](crate::ScalerConfig::fit), [`UnfittedScaler::fitted`](crate::UnfittedScaler::fitted)
@@ -145,7 +145,31 @@ pub struct InputScaler {
     by: ScaleBy,
 }
 
+impl ScalerConfig {
+    /// A scaler that does nothing yet, with room for the statistics of a record: one pair for each of
+    /// `features`, which [`ScaleBy::Whole`] needs to be 1. A record of another axis is refused.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration means nothing or `features` is 0.
+    pub fn init(&self, features: usize, device: &Device) -> Result<InputScaler, ConfigError> {
+        self.check()?;
+        ConfigError::at_least_one("features", features)?;
+        if self.by == ScaleBy::Whole && features != 1 {
+            return Err(ConfigError::new(
+                "features",
+                "be 1 for `ScaleBy::Whole`",
+                features,
+            ));
+        }
+        let pairs = vec![(0.0, 1.0); features];
+        let dtype = accumulation_dtype(device.settings().float_dtype.into());
+        Ok(InputScaler::new(&pairs, self.by, (device, dtype)))
+    }
+}
+
 impl InputScaler {
+    /// Of the shift and the scale of each feature.
     pub(crate) fn new(
         pairs: &[(f64, f64)],
         by: ScaleBy,

@@ -58,7 +58,7 @@ use crate::scaling::input_scaler::InputScaler;
 use crate::scaling::scaler_config::{ScaleBy, ScalerConfig};
 use crate::scaling::scaler_error::ScalerError;
 use burn::tensor::{DType, FloatDType, Tensor, TensorCreationOptions, TensorData};
-use burn_tricks_core::{accumulation_dtype, epsilon};
+use burn_tricks_core::{ConfigError, accumulation_dtype, epsilon};
 
 /// A scaler that sees training data. Made by [`ScalerConfig::unfitted`], becomes an [`InputScaler`] by
 /// [`fitted`](Self::fitted).
@@ -72,16 +72,73 @@ pub struct UnfittedScaler {
     epsilon: f64,
 }
 
-impl UnfittedScaler {
-    pub(crate) fn new(config: ScalerConfig) -> Self {
-        Self {
-            config,
+impl ScalerConfig {
+    /// A fit that has seen nothing, to be streamed over the training data.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration means nothing: a range or percentiles that do not ascend, or axis 0.
+    pub fn unfitted(&self) -> Result<UnfittedScaler, ConfigError> {
+        self.check()?;
+        Ok(UnfittedScaler {
+            config: self.clone(),
             columns: Vec::new(),
             samples: 0,
             epsilon: 0.0,
+        })
+    }
+
+    /// The scaler of the whole training data at once, on its device; in `f64` if that is the type of the
+    /// data or of the device.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration means nothing, or the data has no sample, no such axis, a value that is not
+    /// finite, or statistics that their type cannot hold.
+    pub fn fit<const D: usize>(&self, train: &Tensor<D>) -> Result<InputScaler, ScalerError> {
+        let mut fit = self.unfitted()?;
+        fit.update(train)?;
+        match train.dtype() {
+            DType::F64 => fit.fitted((&train.device(), DType::F64)),
+            _ => fit.fitted(&train.device()),
         }
     }
 
+    /// The scaler of training data that is on the host, sample by sample: of a data set, say,
+    /// `fit_samples(data.iter().map(|item| item.features), &device)`. Each sample is a row of features.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`fit`](Self::fit), and if two samples have different numbers of features.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use burn_tricks_nn::ScalerConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_nn::ScalerError> {
+    /// let houses = [[3.0, 120.0], [5.0, 180.0]]; // rooms, square metres
+    /// let scaler = ScalerConfig::standard().fit_samples(houses, &Device::flex())?;
+    /// # let _ = scaler;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fit_samples<S: AsRef<[f32]>>(
+        &self,
+        samples: impl IntoIterator<Item = S>,
+        options: impl Into<TensorCreationOptions>,
+    ) -> Result<InputScaler, ScalerError> {
+        let mut fit = self.unfitted()?;
+        for sample in samples {
+            let features = sample.as_ref();
+            fit.update_data(&TensorData::new(features.to_vec(), [1, features.len()]))?;
+        }
+        fit.fitted(options)
+    }
+}
+
+impl UnfittedScaler {
     /// Sees a batch of training data, of any size. Reads it from its device.
     ///
     /// # Errors

@@ -336,9 +336,10 @@ impl<I, O> EpochLoader<I, O> {
     /// Samples in an epoch.
     fn kept(&self) -> usize {
         let samples = self.indices.len();
-        match self.config.drop_last {
-            true => samples - samples % self.config.batch_size,
-            false => samples,
+        if self.config.drop_last {
+            samples - samples % self.config.batch_size
+        } else {
+            samples
         }
     }
 

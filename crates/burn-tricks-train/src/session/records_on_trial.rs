@@ -85,9 +85,10 @@ fn layout(record: Bytes) -> Result<String, RecordError> {
         .iter()
         .map(|(name, times)| format!("{name} × {times}"));
     let parts: Vec<_> = parts.collect();
-    Ok(match parts.is_empty() {
-        true => STATELESS.to_owned(),
-        false => parts.join(", "),
+    Ok(if parts.is_empty() {
+        STATELESS.to_owned()
+    } else {
+        parts.join(", ")
     })
 }
 

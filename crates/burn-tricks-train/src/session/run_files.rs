@@ -241,9 +241,10 @@ impl RunFiles {
         let bytes = whole(&path)?;
         Ok(sum.and_then(|sum| {
             let bytes = bytes?;
-            match sum == crc32fast::hash(&bytes).to_le_bytes() {
-                true => Ok(bytes),
-                false => Err(format!("{} is damaged", path.display())),
+            if sum == crc32fast::hash(&bytes).to_le_bytes() {
+                Ok(bytes)
+            } else {
+                Err(format!("{} is damaged", path.display()))
             }
         }))
     }

@@ -60,6 +60,7 @@ impl TrickMetric {
         let Some(number) = number else {
             return Ok(None);
         };
+        #[allow(clippy::disallowed_methods)] // on the thread of the metrics
         let data = number.try_into_data()?;
         Ok(data.iter::<f64>().next())
     }
