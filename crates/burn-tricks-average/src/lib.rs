@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
-pub mod average;
+mod average;
 mod average_record;
 pub mod average_rule;
 pub mod checkpoint_files;
