@@ -201,17 +201,17 @@ fn a_record_of_another_rule_is_refused_by_name() {
 }
 
 #[test]
-fn a_rule_of_ones_own_is_a_trick() {
+fn a_rule_of_ones_own_is_a_trick_and_is_told_the_rate() {
     fn is_trick<M: Module, T: Trick<M>>(trick: T) -> T {
         trick
     }
     let model = one(2.0, &Device::flex());
-    let mut average = is_trick::<One, _>(Average::init(Keeps(0.5), &model).unwrap());
-    let _ = Trick::after(
-        &mut average,
-        one(4.0, &Device::flex()),
-        &StepContext::new(1, 0.1),
-    );
+    let mut average = is_trick::<One, _>(Average::init(RateWeighted, &model).unwrap());
+    for (step, weight, rate) in [(1, 4.0, 0.1), (2, 8.0, 0.2), (3, -9.0, 0.4)] {
+        let step = StepContext::new(step, rate).with_skipped(step == 3);
+        let _ = Trick::after(&mut average, one(weight, &Device::flex()), &step);
+    }
     let validated = Trick::validated(&average, &model).unwrap();
-    assert_eq!(value(&validated), 3.0);
+    let mean = (4.0 * 0.01 + 8.0 * 0.04) / 0.05;
+    assert!((value(&validated) - mean).abs() < 1e-6, "{validated:?}");
 }

@@ -13,7 +13,7 @@ use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
 impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for Average<M, R> {
     fn after(&mut self, model: M, step: &StepContext) -> M {
         if !step.is_skipped() {
-            self.update(&model);
+            self.update_at(&model, step.lr());
         }
         model
     }
