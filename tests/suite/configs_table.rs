@@ -93,6 +93,19 @@ fn optimizers() -> Vec<Row> {
             r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"amsgrad":true,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "grad_clipping"]),
+        row(LookaheadConfig::new(5), &["k"], r#"{"k":3,"alpha":0.25,"reset_inner":true}"#),
+        row(
+            DecoupledWeightDecayConfig::new(0.1),
+            &["rate"],
+            r#"{"rate":0.5,"initial_lr":0.25,"scope":"Matrices","skip_marked":true}"#,
+        ),
+        row(CautiousConfig::new(), &[], r#"{"rescale":false}"#),
+        row(
+            TrustRatioConfig::new(),
+            &[],
+            r#"{"max_ratio":10.0,"coefficient":0.5,"epsilon":0.25,"vectors":false}"#,
+        ),
+        row(MasterWeightsConfig::new(), &[], r#"{"form":"Kahan"}"#),
         row(
             AdamWConfig::new(),
             &[],

@@ -1,4 +1,5 @@
-//! The published laws, over every optimizer, schedule, average, criterion and trick: one line for each.
+//! The published laws, over every schedule, average, criterion and trick: one line for each. Those of
+//! optimizers are in `laws_optimizers`.
 
 use crate::devices::devices;
 use crate::schedules_laws::everything;
@@ -8,124 +9,17 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
 use burn::train::metric::store::Split;
-use burn_tricks::ConfigError;
 use burn_tricks::MinDelta;
 use burn_tricks::average::{Average, AverageRule, Ema, EmaWarmup, LawaConfig};
-use burn_tricks::grad::NormScope;
 use burn_tricks::nn::{TiedWeights, UnitNormConfig};
-use burn_tricks::optim::{
-    AdaGradConfig, AdamConfig, AdamWConfig, MomentumMemory, RmsPropConfig, SgdConfig,
-    WeightDecayMode,
-};
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{
     All, Any, CheckLimitConfig, NoiseAwareConfig, NonFiniteMetric, StopCriterion, TimeLimitConfig,
 };
 use burn_tricks::train::{EpochContext, GradNorm, StepContext, UpdateRatio};
 use burn_tricks_testkit::{
-    AverageLaws, CriterionLaws, Decision, OptimizerLaws, ScheduleLaws, TrickLaws, TrickStep,
-    Weights,
+    AverageLaws, CriterionLaws, Decision, ScheduleLaws, TrickLaws, TrickStep, Weights,
 };
-
-/// The laws of one optimizer. With `lr`, falling to 0 over 300 steps, it is to find a minimum; not on a
-/// software renderer, which takes some 15 ms for a step.
-fn optimizer<O: Optimizer>(
-    name: &str,
-    lr: f64,
-    build: impl Fn() -> Result<O, ConfigError>,
-    on: &(&'static str, Device),
-) {
-    let name = format!("{name} on {}", on.0);
-    let laws = OptimizerLaws::new(name, || build().expect("a valid configuration"), &on.1);
-    match on.0 {
-        "wgpu" => laws.check().assert(),
-        _ => laws.descends(lr, 300).check().assert(),
-    }
-}
-
-#[test]
-fn every_optimizer_keeps_the_laws() {
-    use NormalizedGradientConfig as Family;
-    let decay = || Some(WeightDecayConfig { penalty: 0.01 });
-    for on in &devices() {
-        optimizer("SGD", 0.1, || SgdConfig::new().build(), on);
-        optimizer(
-            "SGD, momentum",
-            0.1,
-            || SgdConfig::torch().with_momentum_factor(0.9).build(),
-            on,
-        );
-        optimizer(
-            "SGD, the lesson's momentum",
-            0.1,
-            || SgdConfig::lesson().with_momentum_factor(0.9).build(),
-            on,
-        );
-        optimizer(
-            "SGD, decay",
-            0.1,
-            || SgdConfig::new().with_weight_decay(decay()).build(),
-            on,
-        );
-        optimizer("AdaGrad", 0.5, || AdaGradConfig::new().build(), on);
-        optimizer(
-            "AdaGrad, decoupled",
-            0.5,
-            || {
-                AdaGradConfig::new()
-                    .with_weight_decay(decay())
-                    .with_weight_decay_mode(WeightDecayMode::Decoupled)
-                    .build()
-            },
-            on,
-        );
-        optimizer("RMSProp", 0.05, || RmsPropConfig::new().build(), on);
-        optimizer(
-            "RMSProp, centred",
-            0.05,
-            || RmsPropConfig::torch().with_centered(true).build(),
-            on,
-        );
-        optimizer("Adam", 0.05, || AdamConfig::new().build(), on);
-        optimizer(
-            "Adam, AMSGrad",
-            0.05,
-            || AdamConfig::torch().with_amsgrad(true).build(),
-            on,
-        );
-        optimizer(
-            "Adam, skipping",
-            0.05,
-            || AdamConfig::new().with_skip_marked(true).build(),
-            on,
-        );
-        optimizer("AdamW", 0.05, || AdamWConfig::new().build(), on);
-        optimizer(
-            "AdamW, cautious",
-            0.05,
-            || {
-                AdamWConfig::torch()
-                    .with_cautious_weight_decay(true)
-                    .build()
-            },
-            on,
-        );
-        optimizer("normalised gradient", 0.05, || Family::new().build(), on);
-        optimizer("AdaGrad-Norm", 0.5, || Family::adagrad_norm().build(), on);
-        optimizer("Adam of the family", 0.05, || Family::adam().build(), on);
-        optimizer(
-            "normalised, element, momentum",
-            0.05,
-            || {
-                Family::new()
-                    .with_scope(NormScope::Element)
-                    .with_momentum(MomentumMemory::OfUpdate { mu: 0.5 })
-                    .build()
-            },
-            on,
-        );
-    }
-}
 
 #[test]
 fn every_schedule_keeps_the_laws() {

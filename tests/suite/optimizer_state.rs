@@ -11,8 +11,8 @@ use burn::optim::{
 use burn::tensor::{Bytes, Device, Tensor};
 use burn_tricks::optim::{
     AdaGradConfig, AdamConfig, AdamWConfig, Memory, ModuleOptimizerExt as _, MomentumMemory,
-    NormScope, NormalizedGradientConfig, OptimizerRecordError, RmsPropConfig, SgdConfig,
-    check_optimizer_record, check_optimizer_record_file,
+    NormScope, NormalizedGradientConfig, OptimizerExt as _, OptimizerRecordError, RmsPropConfig,
+    Scheduled, SgdConfig, check_optimizer_record, check_optimizer_record_file,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -85,6 +85,15 @@ fn ours() -> Vec<(&'static str, Make)> {
             AdamConfig::new().with_amsgrad(true).init().unwrap()
         }),
         ("adamw", || AdamWConfig::new().init().unwrap()),
+        ("lookahead", || {
+            let adam = AdamConfig::new().build().unwrap();
+            adam.lookahead(2, 0.5).unwrap().init()
+        }),
+        ("scheduled", || {
+            Scheduled::new(|_| AdamConfig::new().build())
+                .unwrap()
+                .init()
+        }),
         ("family", || family(NormScope::Element).init().unwrap()),
         ("family of tensors", || {
             family(NormScope::Tensor).init().unwrap()

@@ -4,28 +4,46 @@
 pub mod ada_grad;
 pub mod adam;
 pub mod adam_w;
+pub mod cautious;
+pub mod decoupled_weight_decay;
+pub mod lookahead;
+pub mod master_weights;
 pub mod normalized_gradient;
 mod normalized_gradient_state;
 mod normalized_tensor;
 mod optimizer_config;
+mod optimizer_ext;
 pub mod optimizer_record;
 mod optimizer_record_error;
 pub mod rms_prop;
 pub mod rule;
 mod rule_state;
+pub mod scheduled;
 pub mod sgd;
 pub mod skipped_steps;
 mod state_tensor;
+mod state_tensors;
+pub mod trust_ratio;
 pub mod weight_decay;
+pub mod wrapper;
 
 pub use ada_grad::{AdaGrad, AdaGradConfig, AdaGradRule, AdaGradState};
 pub use adam::{Adam, AdamConfig, AdamRule, AdamState};
 pub use adam_w::{AdamW, AdamWConfig};
 pub use burn_tricks_core::{ConfigError, NormScope, WeightDecayScope};
+pub use cautious::{Cautious, CautiousConfig, CautiousWrap};
+pub use decoupled_weight_decay::{
+    DecoupledWeightDecay, DecoupledWeightDecayConfig, DecoupledWeightDecayWrap,
+};
+pub use lookahead::{Lookahead, LookaheadConfig, LookaheadWrap};
+pub use master_weights::{
+    MasterWeights, MasterWeightsConfig, MasterWeightsForm, MasterWeightsWrap,
+};
 pub use normalized_gradient::{
     Epsilon, Memory, MomentumMemory, NormalizedGradient, NormalizedGradientConfig,
 };
 pub use normalized_gradient_state::NormalizedGradientState;
+pub use optimizer_ext::OptimizerExt;
 pub use optimizer_record::{
     ModuleOptimizerExt, check_optimizer_record, check_optimizer_record_file,
 };
@@ -33,5 +51,9 @@ pub use optimizer_record_error::OptimizerRecordError;
 pub use rms_prop::{RmsProp, RmsPropConfig, RmsPropRule, RmsPropState};
 pub use rule::{PendingStep, Rule, RuleOptimizer};
 pub use rule_state::RuleState;
+pub use scheduled::{Scheduled, ScheduledState};
 pub use sgd::{MomentumForm, Sgd, SgdConfig, SgdRule, SgdState};
+pub use state_tensors::StateField;
+pub use trust_ratio::{TrustRatio, TrustRatioConfig, TrustRatioWrap};
 pub use weight_decay::{WeightDecayMode, WeightDecayRule};
+pub use wrapper::{Wrap, WrappedStep, Wrapper, WrapperState};

@@ -73,8 +73,9 @@
 //! [`skipped_steps`]: crate::skipped_steps
 
 use crate::rule_state::RuleState;
-pub use crate::rule_state::StateField;
 use crate::skipped_steps;
+pub use crate::state_tensors::StateField;
+use crate::state_tensors::StateTensors;
 use crate::weight_decay::{CheckedWeightDecay, WeightDecayRule};
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, FloatDType, Tensor};
@@ -117,7 +118,7 @@ pub struct PendingStep<R, const D: usize> {
 impl<R: Rule, const D: usize> PendingStep<R, D> {
     /// Whether this tensor is remembered from the steps before.
     pub fn remembers(&self, field: StateField) -> bool {
-        self.state.has(field)
+        self.state.get(field).is_some()
     }
 
     /// Counts this step as the first.
@@ -183,7 +184,11 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
         if S == 0 && R::STEP_COUNT.is_none() {
             return (weight, None);
         }
-        let state = RuleState::new(self.steps.ended(&self.skip), fields, new);
+        let mut tensors = StateTensors::new();
+        for (field, tensor) in fields.into_iter().zip(new) {
+            tensors.put(field, tensor);
+        }
+        let state = RuleState::new(self.steps.ended(&self.skip), tensors);
         (weight, Some(state))
     }
 }

@@ -35,7 +35,8 @@ pub use burn_tricks_core::{
 /// | the `Learner` (feature `train`) | `Session`, `EpochLoaderConfig`, `EpochClock`, `Trick` |
 ///
 /// The traits whose methods these types and Burn's optimizers and schedules have come along unnamed:
-/// `GradientsExt`, `GradientTransform`, `ModuleOptimizerExt`, `LrSchedulerExt`, `ModuleLrSchedulerExt`,
+/// `GradientsExt`, `GradientTransform`, `ModuleOptimizerExt`,
+/// `OptimizerExt`, `LrSchedulerExt`, `ModuleLrSchedulerExt`,
 /// `Curve`, `Cycles`, `StopCriterion`, `Forward`, `Predict`, and with the feature `train` `SharedPlateauExt`,
 /// `SupervisedTrainingExt` and `TrickedExt`. So does Burn's `LrScheduler`, for the `step` of a schedule.
 ///
@@ -57,7 +58,9 @@ pub mod prelude {
         DropPathConfig, Forward as _, InitWeightsConfig, MaxNormConfig, PenaltyConfig,
         ScalerConfig, WeightNormConfig, seeded,
     };
-    pub use burn_tricks_optim::{ModuleOptimizerExt as _, NormalizedGradientConfig};
+    pub use burn_tricks_optim::{
+        ModuleOptimizerExt as _, NormalizedGradientConfig, OptimizerExt as _,
+    };
     pub use burn_tricks_schedule::{
         CosineConfig, Curve as _, Cycles as _, ExponentialDecayConfig, LrSchedulerExt as _,
         ModuleLrSchedulerExt as _, OneCycleConfig, PlateauConfig, WarmupConfig,

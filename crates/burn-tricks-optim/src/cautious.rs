@@ -1,0 +1,140 @@
+//! Cautious steps: only where the step goes down the gradient.
+//!
+//! Momentum can move a weight against its present gradient. Where the step of the inner optimizer does, it is left
+//! out, and the others grow so that the mean step stays (Liang et al., 2024).
+//!
+//! ```text
+//! u ← w − inner(w, g)
+//! m ← 1 where u g > 0, else 0
+//! w ← w − u m / max(mean(m), 10⁻³)
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::GradientsParams;
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_optim::{AdamConfig, OptimizerExt};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let adam = AdamConfig::torch().build()?;
+//! let mut optim = adam.cautious().decoupled_weight_decay(1e-2)?.init();
+//!
+//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let model = optim.step(1e-3, model, grads);
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without the factor:
+//!
+//! ```
+//! use burn_tricks_optim::{CautiousConfig, SgdConfig};
+//!
+//! let momentum = SgdConfig::torch().with_momentum_factor(0.9).build()?;
+//! let optim = CautiousConfig::new().with_rescale(false).build(momentum);
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Order
+//!
+//! Around an optimizer without decoupled decay, with
+//! [`decoupled_weight_decay`](crate::decoupled_weight_decay) around both, as in the authors' code: else the decay is
+//! a part of the step that is compared with the gradient. Around `f16` and `bf16` weights inside of
+//! [`master_weights`](crate::master_weights), since the step is taken to be the difference of two weights.
+//! Where every step goes down its gradient, as in plain SGD, it changes nothing.
+//!
+//! # Cost
+//!
+//! No state. Old weight and gradient are kept during the step. Tensor operations: some ten passes on a
+//! backend that does not fuse them, of which one reduces.
+//!
+//! # Differences
+//!
+//! - The authors multiply step and gradient; here their signs are compared, so that tiny numbers count too.
+//! - The step that is compared is the weights' difference, so that any optimizer can be wrapped. It is exact
+//!   to the rounding of the weights.
+//!
+//! # References
+//!
+//! - Liang et al., *Cautious optimizers: improving training with one line of code*, 2024,
+//!   <https://arxiv.org/abs/2411.16085>
+
+use crate::wrapper::{Wrap, WrappedStep, Wrapper};
+use burn::optim::{ModuleOptimizer, Optimizer};
+use burn::tensor::{FloatDType, Tensor};
+use burn_tricks_core::{Config, accumulation_dtype};
+
+/// Configuration of [`Cautious`].
+#[derive(Config, Debug)]
+pub struct CautiousConfig {
+    /// Whether the steps that are left grow by `1 / mean(m)`. Default: yes.
+    #[config(default = true)]
+    pub rescale: bool,
+}
+
+impl CautiousConfig {
+    /// `inner` with cautious steps, for other wrappers and `ModuleOptimizer::with_group`.
+    pub fn build<O: Optimizer>(&self, inner: O) -> Cautious<O> {
+        let rescale = self.rescale;
+        Wrapper::new(CautiousWrap { rescale }, inner)
+    }
+
+    /// The optimizer of a whole module.
+    pub fn init<O: Optimizer>(&self, inner: O) -> ModuleOptimizer {
+        ModuleOptimizer::from(self.build(inner))
+    }
+}
+
+/// An optimizer that steps only where it goes down the gradient. Made by [`CautiousConfig::build`] and
+/// [`OptimizerExt::cautious`](crate::OptimizerExt::cautious).
+pub type Cautious<O> = Wrapper<CautiousWrap, O>;
+
+/// The idea of [`Cautious`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct CautiousWrap {
+    rescale: bool,
+}
+
+/// The least that the mean of the mask is taken to be.
+const LEAST_SHARE: f64 = 1e-3;
+
+impl Wrap for CautiousWrap {
+    fn step<O: Optimizer, const D: usize>(
+        &self,
+        step: &mut WrappedStep<'_, O, D>,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+    ) -> Tensor<D> {
+        if weight.dims().contains(&0) {
+            return step.inner(weight, grad);
+        }
+        let new = step.inner(weight.clone(), grad.clone());
+        // Not "agrees": a NaN agrees with nothing, and must show in the weights.
+        let rose = new.clone().greater_equal(weight.clone());
+        let rose = rose.bool_and(grad.clone().greater_equal_elem(0.0));
+        let fell = new.clone().lower_equal(weight.clone());
+        let against = fell.bool_and(grad.lower_equal_elem(0.0)).bool_or(rose);
+        if !self.rescale {
+            return new.mask_where(against, weight);
+        }
+        // From the new weight, which stays as it is to the bit where the mean is 1.
+        let (dtype, wide) = (weight.dtype(), accumulation_dtype(weight.dtype()));
+        let share = against
+            .clone()
+            .bool_not()
+            .float()
+            .cast(FloatDType::F32)
+            .mean();
+        let more = share.clamp_min(LEAST_SHARE).recip() - 1.0;
+        let more = more.cast(wide).unsqueeze();
+        let way = new.clone().cast(wide) - weight.clone().cast(wide);
+        let rescaled = (new.cast(wide) + way * more).cast(dtype);
+        rescaled.mask_where(against, weight)
+    }
+}

@@ -1,0 +1,153 @@
+//! Decoupled weight decay around any optimizer.
+//!
+//! The weight is pulled towards zero beside the step of the inner optimizer, which does not see the pull
+//! (Loshchilov and Hutter, 2019).
+//!
+//! ```text
+//! w ← inner(w, g) − η λ w                    or  − (η / η₀) λ w  with `initial_lr` η₀
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::GradientsParams;
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_optim::OptimizerExt;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! // One of Burn's that has coupled decay only.
+//! let sgd = burn::optim::SgdConfig::new().build();
+//! let mut optim = sgd.decoupled_weight_decay(1e-2)?.init();
+//!
+//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let model = optim.step(1e-2, model, grads);
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Sparing biases and norms, with a rate that does not depend on the choice of η₀:
+//!
+//! ```
+//! use burn_tricks_optim::{AdamConfig, DecoupledWeightDecayConfig, WeightDecayScope};
+//!
+//! let optim = DecoupledWeightDecayConfig::new(1e-4)
+//!     .with_initial_lr(Some(1e-3))
+//!     .with_scope(WeightDecayScope::Matrices)
+//!     .build(AdamConfig::torch().build()?)?;
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Order
+//!
+//! Directly around the optimizer, so that what rescales or masks the step (trust ratio, cautious) does it to the
+//! decay too; outside of them, to leave it alone. λ = 0 changes nothing.
+//!
+//! # Cost
+//!
+//! No state. One pass (read the old and the new weight, write one), and the old weight is kept during the step.
+//! This crate's own optimizers do the same in their own pass, with `weight_decay_mode`.
+//!
+//! # Differences
+//!
+//! - PyTorch and Burn multiply the weight by `1 − η λ` before the step. Here the step is taken from the
+//!   undecayed weight. It is the same unless the inner optimizer looks at the weight.
+//! - With `initial_lr` it is the fully decoupled decay of the paper and of optimi's `decouple_lr`: λ is the share
+//!   that is lost per step at the first rate, whatever that rate is.
+//!
+//! # Suggested values
+//!
+//! λ = 0.01 to 0.1 per unit of learning rate; 1e-5 to 1e-4 with `initial_lr`.
+//!
+//! # References
+//!
+//! - Loshchilov, Hutter, *Decoupled weight decay regularization*, 2019, <https://arxiv.org/abs/1711.05101>
+
+use crate::skipped_steps;
+use crate::wrapper::{Wrap, WrappedStep, Wrapper};
+use burn::optim::{ModuleOptimizer, Optimizer};
+use burn::tensor::Tensor;
+use burn_tricks_core::{Config, ConfigError, WeightDecayScope};
+use burn_tricks_kernels::{Skip, blend};
+
+/// Configuration of [`DecoupledWeightDecay`].
+#[derive(Config, Debug)]
+pub struct DecoupledWeightDecayConfig {
+    /// λ ≥ 0: per unit of learning rate; the share lost per step at the rate `initial_lr`, if that is given.
+    pub rate: f64,
+    /// η₀ > 0, the first (or highest) learning rate, for a decay that does not depend on it. Default: none.
+    pub initial_lr: Option<f64>,
+    /// Which weights decay. Default: [`WeightDecayScope::Every`].
+    #[config(default = "WeightDecayScope::Every")]
+    pub scope: WeightDecayScope,
+    /// Whether a gradient that is marked as non-finite skips the decay. To be set where it is set in the inner
+    /// optimizer: see [`skipped_steps`]. Default: no.
+    #[config(default = false)]
+    pub skip_marked: bool,
+}
+
+impl DecoupledWeightDecayConfig {
+    /// `inner` with the decay, for other wrappers and `ModuleOptimizer::with_group`.
+    ///
+    /// # Errors
+    ///
+    /// If λ is negative or not finite, or η₀ is not finite and positive.
+    pub fn build<O: Optimizer>(&self, inner: O) -> Result<DecoupledWeightDecay<O>, ConfigError> {
+        let initial_lr = match self.initial_lr {
+            Some(lr) => ConfigError::positive("initial_lr", lr)?,
+            None => 1.0,
+        };
+        let wrap = DecoupledWeightDecayWrap {
+            rate: ConfigError::non_negative("rate", self.rate)? / initial_lr,
+            scope: self.scope,
+            skip_marked: self.skip_marked,
+        };
+        Ok(Wrapper::new(wrap, inner))
+    }
+
+    /// The optimizer of a whole module.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn init<O: Optimizer>(&self, inner: O) -> Result<ModuleOptimizer, ConfigError> {
+        Ok(ModuleOptimizer::from(self.build(inner)?))
+    }
+}
+
+/// An optimizer with decoupled weight decay. Made by [`DecoupledWeightDecayConfig::build`] and
+/// [`OptimizerExt::decoupled_weight_decay`](crate::OptimizerExt::decoupled_weight_decay).
+pub type DecoupledWeightDecay<O> = Wrapper<DecoupledWeightDecayWrap, O>;
+
+/// The idea of [`DecoupledWeightDecay`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecoupledWeightDecayWrap {
+    /// Per unit of learning rate.
+    rate: f64,
+    scope: WeightDecayScope,
+    skip_marked: bool,
+}
+
+impl Wrap for DecoupledWeightDecayWrap {
+    fn step<O: Optimizer, const D: usize>(
+        &self,
+        step: &mut WrappedStep<'_, O, D>,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+    ) -> Tensor<D> {
+        if self.rate == 0.0 || !self.scope.includes(D) {
+            return step.inner(weight, grad);
+        }
+        let skip = skipped_steps::look(self.skip_marked, &grad);
+        let new = step.inner(weight.clone(), grad);
+        if let Skip::Known(true) = skip {
+            return new;
+        }
+        let decayed = blend(new.clone(), 1.0, weight, -step.lr * self.rate);
+        skip.choose(new, decayed)
+    }
+}

@@ -1,0 +1,155 @@
+//! Master weights: an optimizer in `f32` for weights in half precision.
+//!
+//! A step is much smaller than a weight, and a half-precision weight has 8 (`bf16`) or 11 bits (`f16`): most of
+//! the steps are rounded away. So the optimizer works on `f32` weights, and the model gets them rounded
+//! (Micikevicius et al., 2018).
+//!
+//! ```text
+//! W ← inner(W, g),   w ← round(W)            MasterWeightsForm::F32: W is remembered
+//! W ← inner(w + c, g),   w ← round(W),   c ← round(W − w)      MasterWeightsForm::Kahan: c is
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::module::Module;
+//! use burn::nn::LinearConfig;
+//! use burn::optim::GradientsParams;
+//! use burn::tensor::{Device, FloatDType, Tensor};
+//! use burn_tricks_optim::{AdamWConfig, OptimizerExt};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device).cast(FloatDType::BF16);
+//! let mut optim = AdamWConfig::torch().build()?.master_weights().init();
+//!
+//! let input = Tensor::<2>::ones([8, 4], &device).cast(FloatDType::BF16);
+//! let loss = model.forward(input).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let model = optim.step(1e-3, model, grads);
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In half the memory, for `bf16`:
+//!
+//! ```
+//! use burn_tricks_optim::{AdamWConfig, MasterWeightsConfig, MasterWeightsForm};
+//!
+//! let optim = MasterWeightsConfig::new()
+//!     .with_form(MasterWeightsForm::Kahan)
+//!     .build(AdamWConfig::torch().build()?);
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Order
+//!
+//! The outermost wrapper: those inside see `f32` weights and gradients. Loss scaling and clipping come before, as
+//! always. `f32` and `f64` weights go to the inner optimizer as they are, and nothing is remembered.
+//!
+//! # Cost
+//!
+//! Four bytes per weight ([`F32`](MasterWeightsForm::F32)) or two ([`Kahan`](MasterWeightsForm::Kahan)) besides the
+//! inner state, and some five passes over the weight: casts, and a look whether somebody else has changed
+//! it.
+//!
+//! # Differences
+//!
+//! - Where a weight is not what the last step left, because a constraint or another record changed it, the master
+//!   takes it over, element by element. Others go on from the old master, and undo the change.
+//! - Kahan summation is known from additions of one step each; here `w + c` is the weight to twice the digits,
+//!   and any optimizer can step it. The 16 bits of two `bf16` are fewer than the 24 of an `f32`. An `f16`'s remainder
+//!   has few digits or none below 10⁻⁴: take [`F32`](MasterWeightsForm::F32) there.
+//!
+//! # References
+//!
+//! - Micikevicius et al., *Mixed precision training*, 2018, <https://arxiv.org/abs/1710.03740>
+//! - Zamirai et al., *Revisiting BFloat16 training*, 2020, <https://arxiv.org/abs/2010.06192> (Kahan)
+
+use crate::wrapper::{StateField, Wrap, WrappedStep, Wrapper};
+use burn::optim::{ModuleOptimizer, Optimizer};
+use burn::tensor::{DType, Tensor};
+use burn_tricks_core::{Config, accumulation_dtype};
+use serde::{Deserialize, Serialize};
+
+/// What is remembered of the digits that a half-precision weight has no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MasterWeightsForm {
+    /// The weight in `f32`.
+    F32,
+    /// The rounding error of the weight, in the weight's own type.
+    Kahan,
+}
+
+/// Configuration of [`MasterWeights`].
+#[derive(Config, Debug)]
+pub struct MasterWeightsConfig {
+    /// What is remembered. Default: [`MasterWeightsForm::F32`].
+    #[config(default = "MasterWeightsForm::F32")]
+    pub form: MasterWeightsForm,
+}
+
+impl MasterWeightsConfig {
+    /// `inner` on master weights, for `ModuleOptimizer::with_group`.
+    pub fn build<O: Optimizer>(&self, inner: O) -> MasterWeights<O> {
+        let form = self.form;
+        Wrapper::new(MasterWeightsWrap { form }, inner)
+    }
+
+    /// The optimizer of a whole module.
+    pub fn init<O: Optimizer>(&self, inner: O) -> ModuleOptimizer {
+        ModuleOptimizer::from(self.build(inner))
+    }
+}
+
+/// An optimizer that steps half-precision weights in `f32`. Made by [`MasterWeightsConfig::build`] and
+/// [`OptimizerExt::master_weights`](crate::OptimizerExt::master_weights). A record has the `f32` weight as `master`,
+/// or the rounding error as `compensation`.
+pub type MasterWeights<O> = Wrapper<MasterWeightsWrap, O>;
+
+/// The idea of [`MasterWeights`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct MasterWeightsWrap {
+    form: MasterWeightsForm,
+}
+
+const MASTER: StateField = StateField::optional("master");
+const COMPENSATION: StateField = StateField::optional("compensation");
+
+impl Wrap for MasterWeightsWrap {
+    const STATE: &'static [StateField] = &[MASTER, COMPENSATION];
+
+    fn step<O: Optimizer, const D: usize>(
+        &self,
+        step: &mut WrappedStep<'_, O, D>,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+    ) -> Tensor<D> {
+        let (dtype, wide) = (weight.dtype(), accumulation_dtype(weight.dtype()));
+        if DType::from(wide) == dtype {
+            return step.inner(weight, grad);
+        }
+        // Both, for a run whose settings have changed.
+        let (master, compensation) = (step.take(MASTER, &weight), step.take(COMPENSATION, &weight));
+        let plain = weight.clone().cast(wide);
+        let exact = match (master, compensation) {
+            (Some(master), _) => {
+                let unchanged = master.clone().cast(dtype).equal(weight);
+                plain.mask_where(unchanged, master)
+            }
+            (None, Some(compensation)) => plain + compensation,
+            (None, None) => plain,
+        };
+        let new = step.inner(exact, grad.cast(wide));
+        let rounded = new.clone().cast(dtype);
+        match self.form {
+            MasterWeightsForm::F32 => step.put(MASTER, new),
+            MasterWeightsForm::Kahan => {
+                let error = new - rounded.clone().cast(wide);
+                step.put(COMPENSATION, error.cast(dtype));
+            }
+        }
+        rounded
+    }
+}

@@ -1,0 +1,77 @@
+//! The wrappers as methods of every `Optimizer`.
+
+use crate::cautious::{Cautious, CautiousConfig};
+use crate::decoupled_weight_decay::{DecoupledWeightDecay, DecoupledWeightDecayConfig};
+use crate::lookahead::{Lookahead, LookaheadConfig};
+use crate::master_weights::{MasterWeights, MasterWeightsConfig};
+use crate::trust_ratio::{TrustRatio, TrustRatioWrap};
+use burn::optim::{ModuleOptimizer, Optimizer};
+use burn_tricks_core::ConfigError;
+
+/// The wrappers as methods of every Burn `Optimizer`: those that the `build()` of this crate's and of Burn's
+/// configurations gives, your own, and wrappers.
+///
+/// A chain reads from the inside out: the first wrapper is the closest to the optimizer. For the options of a
+/// wrapper, use its configuration's `build`.
+///
+/// ```
+/// use burn_tricks_optim::{AdamConfig, OptimizerExt, SgdConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// // LAMB for half-precision weights.
+/// let lamb = AdamConfig::torch()
+///     .build()?
+///     .decoupled_weight_decay(0.01)?
+///     .trust_ratio()
+///     .master_weights()
+///     .init();
+/// // One of Burn's, with slow weights.
+/// let optim = burn::optim::LionConfig::new().build().lookahead(6, 0.5)?.init();
+/// # let _ = (lamb, optim);
+/// # Ok(())
+/// # }
+/// ```
+pub trait OptimizerExt: Optimizer + Sized {
+    /// With slow weights, which move the share α of the way to the fast ones every `k` steps: see
+    /// [`lookahead`](crate::lookahead).
+    ///
+    /// # Errors
+    ///
+    /// If `k` is 0, or α lies outside `[0, 1]`.
+    fn lookahead(self, k: usize, alpha: f64) -> Result<Lookahead<Self>, ConfigError> {
+        LookaheadConfig::new(k).with_alpha(alpha).build(self)
+    }
+
+    /// With the weight decay `w ← w − η λ w` beside the step: see
+    /// [`decoupled_weight_decay`](crate::decoupled_weight_decay).
+    ///
+    /// # Errors
+    ///
+    /// If λ is negative or not finite.
+    fn decoupled_weight_decay(self, rate: f64) -> Result<DecoupledWeightDecay<Self>, ConfigError> {
+        DecoupledWeightDecayConfig::new(rate).build(self)
+    }
+
+    /// Only where the step has the sign of the gradient: see [`cautious`](crate::cautious).
+    fn cautious(self) -> Cautious<Self> {
+        CautiousConfig::new().build(self)
+    }
+
+    /// With each tensor's step in proportion to the norm of the tensor: see
+    /// [`trust_ratio`](crate::trust_ratio).
+    fn trust_ratio(self) -> TrustRatio<Self> {
+        TrustRatio::new(TrustRatioWrap::LAMB, self)
+    }
+
+    /// With an `f32` copy of `f16` and `bf16` weights: see [`master_weights`](crate::master_weights).
+    fn master_weights(self) -> MasterWeights<Self> {
+        MasterWeightsConfig::new().build(self)
+    }
+
+    /// The optimizer of a whole module.
+    fn init(self) -> ModuleOptimizer {
+        ModuleOptimizer::from(self)
+    }
+}
+
+impl<O: Optimizer> OptimizerExt for O {}

@@ -1,0 +1,99 @@
+//! The tensors of one parameter's state, by where a record has them.
+
+use crate::state_tensor::StateTensor;
+use burn::optim::{StateSink, StateSource};
+use burn::tensor::{Device, Tensor};
+
+/// A tensor of a state: where a record has it, relative to the parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateField {
+    path: &'static str,
+    required: bool,
+}
+
+impl StateField {
+    /// A tensor without which a record has no state.
+    pub const fn required(path: &'static str) -> Self {
+        Self {
+            path,
+            required: true,
+        }
+    }
+
+    /// A tensor that is there with some settings only.
+    pub const fn optional(path: &'static str) -> Self {
+        Self {
+            path,
+            required: false,
+        }
+    }
+
+    /// The last part of its path.
+    fn name(self) -> &'static str {
+        self.path.rsplit('.').next().unwrap_or(self.path)
+    }
+}
+
+/// Tensors of one parameter.
+#[derive(Debug, Clone)]
+pub(crate) struct StateTensors<const D: usize>(Vec<(StateField, StateTensor<D>)>);
+
+impl<const D: usize> StateTensors<D> {
+    pub(crate) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(crate) fn get(&self, field: StateField) -> Option<&StateTensor<D>> {
+        let mut all = self.0.iter();
+        all.find_map(|(there, tensor)| (*there == field).then_some(tensor))
+    }
+
+    /// Takes the tensor out, to where `weight` is, in the type in which a state for `weight` is kept.
+    ///
+    /// # Panics
+    ///
+    /// If it does not have the shape of `weight`.
+    pub(crate) fn take(&mut self, field: StateField, weight: &Tensor<D>) -> Option<Tensor<D>> {
+        let at = self.0.iter().position(|(there, _)| *there == field)?;
+        let (_, tensor) = self.0.swap_remove(at);
+        Some(tensor.beside(weight, field.name()))
+    }
+
+    /// Puts a tensor in, for a field that has none.
+    pub(crate) fn put(&mut self, field: StateField, tensor: Tensor<D>) {
+        self.0.push((field, tensor.into()));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn moved_to(self, device: &Device) -> Self {
+        let all = self.0.into_iter();
+        let moved = all.map(|(field, tensor)| (field, tensor.moved_to(device)));
+        Self(moved.collect())
+    }
+
+    pub(crate) fn write(&self, prefix: &str, out: &mut StateSink) {
+        for (field, tensor) in &self.0 {
+            tensor.write(prefix, field.path, out);
+        }
+    }
+
+    /// `None` if something required is missing.
+    pub(crate) fn read(
+        fields: &[StateField],
+        prefix: &str,
+        source: &mut StateSource,
+    ) -> Option<Self> {
+        let mut tensors = Vec::with_capacity(fields.len());
+        for field in fields {
+            match StateTensor::read(prefix, field.path, source) {
+                Some(tensor) => tensors.push((*field, tensor)),
+                None if field.required => return None,
+                None => {}
+            }
+        }
+        Some(Self(tensors))
+    }
+}

@@ -1,0 +1,196 @@
+//! Trust ratio: each tensor moves in proportion to its own norm.
+//!
+//! The step of the inner optimizer is rescaled, tensor by tensor, so that its length is a share of the length of
+//! the weights (You et al.: LARS, 2017, and LAMB, 2020), for training with large batches.
+//!
+//! ```text
+//! u ← (w − inner(w, g)) / η
+//! r ← κ ‖w‖ / (‖u‖ + ε)                      1 where ‖w‖ or ‖u‖ is 0; at most `max_ratio`
+//! w ← w − η r u
+//! ```
+//!
+//! Around AdamW it is LAMB; around plain SGD it is LARS without momentum. For LARS with momentum, which is added up
+//! after the rescaling, see [`lars`](crate::lars).
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::GradientsParams;
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_optim::{AdamWConfig, OptimizerExt};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let mut lamb = AdamWConfig::torch().build()?.trust_ratio().init();
+//!
+//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let model = lamb.step(1e-3, model, grads);
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Biases and norms left as they are, the ratio bounded:
+//!
+//! ```
+//! use burn_tricks_optim::{AdamWConfig, TrustRatioConfig};
+//!
+//! let optim = TrustRatioConfig::new()
+//!     .with_vectors(false)
+//!     .with_max_ratio(Some(10.0))
+//!     .build(AdamWConfig::torch().build()?)?;
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Order
+//!
+//! Around the optimizer with its decay; inside of [`lookahead`](crate::lookahead) and
+//! [`master_weights`](crate::master_weights). Clip before it: what rescales the whole gradient does
+//! nothing to a step whose length is given. Vectors without `vectors`, and weights that are all zero, step as the
+//! inner optimizer does.
+//!
+//! # Cost
+//!
+//! No state. The old weight is kept during the step; four passes more: the difference, two norms, the step. The
+//! ratio stays on the device.
+//!
+//! # Differences
+//!
+//! - κ = 1 and ε = 0, as in optax's `lamb`; 0.001 and 0 in its `lars`: [`lars`](TrustRatioConfig::lars).
+//! - Burn's LAMB has its own Adam; this one wraps any optimizer.
+//! - The step is the difference of two weights, exact to their rounding: use
+//!   [`master_weights`](crate::master_weights) around it for `f16` and `bf16`.
+//!
+//! # References
+//!
+//! - You, Gitman, Ginsburg, *Large batch training of convolutional networks*, 2017,
+//!   <https://arxiv.org/abs/1708.03888> (LARS)
+//! - You et al., *Large batch optimization for deep learning*, 2020, <https://arxiv.org/abs/1904.00962> (LAMB)
+
+use crate::wrapper::{Wrap, WrappedStep, Wrapper};
+use burn::optim::{ModuleOptimizer, Optimizer};
+use burn::tensor::{FloatDType, Tensor};
+use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
+use burn_tricks_kernels::{SumOfSquares, TensorList, blend, descend, sum_of_squares};
+
+/// Configuration of [`TrustRatio`].
+#[derive(Config, Debug)]
+pub struct TrustRatioConfig {
+    /// κ > 0: the share of its norm that a tensor moves by, per unit of learning rate. Default: 1, as in LAMB.
+    #[config(default = 1.0)]
+    pub coefficient: f64,
+    /// ε ≥ 0, beside the norm of the step. Default: 0.
+    #[config(default = 0.0)]
+    pub epsilon: f64,
+    /// The largest ratio, greater than 0. Default: none.
+    pub max_ratio: Option<f64>,
+    /// Whether vectors (biases, the gains and offsets of norms) are rescaled too. Default: yes, as in optax.
+    #[config(default = true)]
+    pub vectors: bool,
+}
+
+impl TrustRatioConfig {
+    /// optax's LARS: κ = 0.001.
+    pub fn lars() -> Self {
+        Self::new().with_coefficient(1e-3)
+    }
+
+    /// `inner` with the ratio, for other wrappers and `ModuleOptimizer::with_group`.
+    ///
+    /// # Errors
+    ///
+    /// If κ or the largest ratio is not finite and positive, or ε is negative or not finite.
+    pub fn build<O: Optimizer>(&self, inner: O) -> Result<TrustRatio<O>, ConfigError> {
+        let wrap = TrustRatioWrap {
+            coefficient: ConfigError::positive("coefficient", self.coefficient)?,
+            epsilon: ConfigError::non_negative("epsilon", self.epsilon)?,
+            max_ratio: match self.max_ratio {
+                Some(ratio) => ConfigError::positive("max_ratio", ratio)?,
+                None => f64::INFINITY,
+            },
+            vectors: self.vectors,
+        };
+        Ok(Wrapper::new(wrap, inner))
+    }
+
+    /// The optimizer of a whole module.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn init<O: Optimizer>(&self, inner: O) -> Result<ModuleOptimizer, ConfigError> {
+        Ok(ModuleOptimizer::from(self.build(inner)?))
+    }
+}
+
+/// An optimizer whose steps have a length in proportion to the weights'. Made by [`TrustRatioConfig::build`] and
+/// [`OptimizerExt::trust_ratio`](crate::OptimizerExt::trust_ratio).
+pub type TrustRatio<O> = Wrapper<TrustRatioWrap, O>;
+
+/// The idea of [`TrustRatio`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrustRatioWrap {
+    coefficient: f64,
+    epsilon: f64,
+    max_ratio: f64,
+    vectors: bool,
+}
+
+impl TrustRatioWrap {
+    /// The defaults.
+    pub(crate) const LAMB: Self = Self {
+        coefficient: 1.0,
+        epsilon: 0.0,
+        max_ratio: f64::INFINITY,
+        vectors: true,
+    };
+}
+
+impl Wrap for TrustRatioWrap {
+    fn step<O: Optimizer, const D: usize>(
+        &self,
+        step: &mut WrappedStep<'_, O, D>,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+    ) -> Tensor<D> {
+        if (D < 2 && !self.vectors) || step.lr == 0.0 || weight.dims().contains(&0) {
+            return step.inner(weight, grad);
+        }
+        let (dtype, wide) = (weight.dtype(), accumulation_dtype(weight.dtype()));
+        let new = step.inner(weight.clone(), grad).cast(wide);
+        let weight = weight.cast(wide);
+        let way = blend(new, 1.0, weight.clone(), -1.0);
+        let ratio = trust_ratio(
+            &weight,
+            &way,
+            step.lr * self.epsilon,
+            self.coefficient * step.lr,
+        )
+        .clamp_max(self.max_ratio);
+        descend(weight, 1.0, way, 1.0, &ratio.recip()).cast(dtype)
+    }
+}
+
+/// `coefficient ‖w‖ / (‖u‖ + epsilon)`, 1 where a norm is 0; of one element, on the device.
+pub(crate) fn trust_ratio<const D: usize>(
+    weight: &Tensor<D>,
+    update: &Tensor<D>,
+    epsilon: f64,
+    coefficient: f64,
+) -> Tensor<1> {
+    let (weights, updates) = (norm(weight), norm(update));
+    let none = weights.clone().equal_elem(0.0);
+    let none = updates.clone().equal_elem(0.0).bool_or(none);
+    (weights * coefficient / (updates + epsilon)).mask_fill(none, 1.0)
+}
+
+/// In `f64` where the kernel gives it, else in the type that sums are kept in.
+fn norm<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
+    match sum_of_squares(&TensorList::from(tensor.clone())) {
+        Some(SumOfSquares { scale, sum }) => sum.sqrt() * scale,
+        None => Tensor::zeros([1], (&tensor.device(), FloatDType::F32.into())),
+    }
+}

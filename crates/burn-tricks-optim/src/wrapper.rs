@@ -1,0 +1,247 @@
+//! What every wrapper around an optimizer does, written once, and the idea that makes each its own.
+//!
+//! A [`Wrapper`] is a Burn `Optimizer` around any other, of this library, of Burn or your own, another wrapper
+//! among them. It holds the inner optimizer's state inside its own, counts the steps, moves both between devices
+//! and records both, so that a run resumes to the bit wherever it was saved. A [`Wrap`] is the idea: what is
+//! done to weight and gradient before the inner step, and to the weight after it.
+//!
+//! [`OptimizerExt`](crate::OptimizerExt) has the wrappers of this crate as methods.
+//!
+//! # Example
+//!
+//! A wrapper of one's own, which never moves a weight by more than `most` in one step:
+//!
+//! ```
+//! use burn::optim::{ModuleOptimizer, Optimizer};
+//! use burn::tensor::Tensor;
+//! use burn_tricks_optim::AdamConfig;
+//! use burn_tricks_optim::wrapper::{Wrap, WrappedStep, Wrapper};
+//!
+//! #[derive(Debug, Clone)]
+//! struct Limited {
+//!     most: f64,
+//! }
+//!
+//! impl Wrap for Limited {
+//!     fn step<O: Optimizer, const D: usize>(
+//!         &self,
+//!         step: &mut WrappedStep<'_, O, D>,
+//!         weight: Tensor<D>,
+//!         grad: Tensor<D>,
+//!     ) -> Tensor<D> {
+//!         let new = step.inner(weight.clone(), grad);
+//!         weight.clone() + (new - weight).clamp(-self.most, self.most)
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let optim = Wrapper::new(Limited { most: 0.01 }, AdamConfig::new().build()?);
+//! let optim = ModuleOptimizer::from(optim);
+//! # let _ = optim;
+//! # Ok(())
+//! # }
+//! ```
+
+pub use crate::state_tensors::StateField;
+use crate::state_tensors::StateTensors;
+use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource, join_path};
+use burn::tensor::{Device, Tensor};
+use std::fmt::Debug;
+
+/// The idea of one wrapper.
+pub trait Wrap: Debug + Clone + Send + Sync + 'static {
+    /// The tensors that the wrapper itself remembers of a parameter;
+    /// [optional](StateField::optional) are those that not every parameter has. None, by default.
+    const STATE: &'static [StateField] = &[];
+
+    /// Whether the step depends on its [number](WrappedStep::number), which is recorded then. By default not.
+    const COUNTS: bool = false;
+
+    /// The new weight. Calls [`WrappedStep::inner`] once.
+    fn step<O: Optimizer, const D: usize>(
+        &self,
+        step: &mut WrappedStep<'_, O, D>,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+    ) -> Tensor<D>;
+}
+
+/// What a [`Wrap`] has for a step on one parameter.
+#[derive(Debug)]
+pub struct WrappedStep<'a, O: Optimizer, const D: usize> {
+    /// η of this step; what the inner optimizer gets, unless it is changed before.
+    pub lr: LearningRate,
+    number: u64,
+    optimizer: &'a O,
+    inner: Option<O::State<D>>,
+    tensors: StateTensors<D>,
+}
+
+impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
+    /// The number of this step, which counts from 1. Steps that the inner optimizer skips count too. Always 1 for
+    /// a [`Wrap`] that does not [count](Wrap::COUNTS).
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The inner optimizer's step.
+    pub fn inner(&mut self, weight: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
+        let (weight, state) = self
+            .optimizer
+            .step(self.lr, weight, grad, self.inner.take());
+        self.inner = state;
+        weight
+    }
+
+    /// Has the inner optimizer forget all it remembers of this parameter.
+    pub fn forget_inner(&mut self) {
+        self.inner = None;
+    }
+
+    /// Takes a tensor out of the state, to where `weight` is, in the type of `weight`, or in `f32` if that is
+    /// `f16` or `bf16`. `None` before it was [put](Self::put).
+    ///
+    /// # Panics
+    ///
+    /// If the state is that of a parameter of another shape.
+    pub fn take(&mut self, field: StateField, weight: &Tensor<D>) -> Option<Tensor<D>> {
+        self.tensors.take(field, weight)
+    }
+
+    /// Puts a tensor into the state, as it is.
+    pub fn put(&mut self, field: StateField, tensor: Tensor<D>) {
+        self.tensors.put(field, tensor);
+    }
+}
+
+/// An optimizer around another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wrapper<W, O> {
+    wrap: W,
+    inner: O,
+}
+
+impl<W: Wrap, O: Optimizer> Wrapper<W, O> {
+    /// `inner` with the idea `wrap`.
+    pub fn new(wrap: W, inner: O) -> Self {
+        Self { wrap, inner }
+    }
+
+    /// The inner optimizer.
+    pub fn inner(&self) -> &O {
+        &self.inner
+    }
+
+    /// The inner optimizer, without the wrapper.
+    pub fn into_inner(self) -> O {
+        self.inner
+    }
+}
+
+impl<W: Wrap, O: Optimizer> Optimizer for Wrapper<W, O> {
+    type State<const D: usize> = WrapperState<W, O::State<D>, D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let state = state.unwrap_or_else(WrapperState::empty);
+        let number = if W::COUNTS {
+            state.steps.saturating_add(1)
+        } else {
+            1
+        };
+        let mut step = WrappedStep {
+            lr,
+            number,
+            optimizer: &self.inner,
+            inner: state.inner,
+            tensors: state.tensors,
+        };
+        let weight = self.wrap.step(&mut step, weight, grad);
+        let state = WrapperState {
+            steps: number,
+            inner: step.inner,
+            tensors: step.tensors,
+            wrap: std::marker::PhantomData,
+        };
+        let remembers = W::COUNTS || state.inner.is_some() || !state.tensors.is_empty();
+        (weight, remembers.then_some(state))
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
+        WrapperState {
+            inner: state.inner.map(|inner| O::to_device(inner, device)),
+            tensors: state.tensors.moved_to(device),
+            ..state
+        }
+    }
+}
+
+/// The state of a [`Wrapper`] for one parameter: its own tensors, the number of steps as `steps` if the idea
+/// depends on it, and the state of the inner optimizer under `inner`.
+#[derive(Debug)]
+pub struct WrapperState<W, S, const D: usize> {
+    steps: u64,
+    inner: Option<S>,
+    tensors: StateTensors<D>,
+    wrap: std::marker::PhantomData<fn() -> W>,
+}
+
+impl<W, S, const D: usize> WrapperState<W, S, D> {
+    fn empty() -> Self {
+        Self {
+            steps: 0,
+            inner: None,
+            tensors: StateTensors::new(),
+            wrap: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<W, S: Clone, const D: usize> Clone for WrapperState<W, S, D> {
+    fn clone(&self) -> Self {
+        Self {
+            steps: self.steps,
+            inner: self.inner.clone(),
+            tensors: self.tensors.clone(),
+            wrap: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<W: Wrap, S: RecordState, const D: usize> RecordState for WrapperState<W, S, D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        if W::COUNTS {
+            out.push_scalar(prefix, "steps", self.steps.into());
+        }
+        self.tensors.write(prefix, out);
+        if let Some(inner) = &self.inner {
+            inner.state_flatten(&join_path(prefix, "inner"), out);
+        }
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        let steps = if W::COUNTS {
+            u64::try_from(source.take_scalar(prefix, "steps")?).ok()?
+        } else {
+            1
+        };
+        let tensors = StateTensors::read(W::STATE, prefix, source)?;
+        let path = join_path(prefix, "inner");
+        let inner = if source.has_under(&path) {
+            Some(S::state_unflatten(&path, source, device)?)
+        } else {
+            None
+        };
+        Some(Self {
+            steps,
+            inner,
+            tensors,
+            wrap: std::marker::PhantomData,
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! The published laws over every optimizer and every wrapper of one: one line for each.
+
+use crate::devices::devices;
+use burn::optim::Optimizer;
+use burn::optim::decay::WeightDecayConfig;
+use burn::tensor::Device;
+use burn_tricks::ConfigError;
+use burn_tricks::optim::{
+    AdaGradConfig, AdamConfig, AdamWConfig, CautiousConfig, DecoupledWeightDecayConfig,
+    LookaheadConfig, MasterWeightsConfig, MasterWeightsForm, MomentumMemory, NormScope,
+    OptimizerExt, RmsPropConfig, Scheduled, SgdConfig, TrustRatioConfig, WeightDecayMode,
+};
+use burn_tricks::prelude::*;
+use burn_tricks_testkit::OptimizerLaws;
+
+/// The laws of one optimizer. With `lr`, falling to 0 over 300 steps, it is to find a minimum; not on a
+/// software renderer, which takes some 15 ms for a step.
+fn optimizer<O: Optimizer>(
+    name: &str,
+    lr: f64,
+    build: impl Fn() -> Result<O, ConfigError>,
+    on: &(&'static str, Device),
+) {
+    let name = format!("{name} on {}", on.0);
+    let laws = OptimizerLaws::new(name, || build().expect("a valid configuration"), &on.1);
+    match on.0 {
+        "wgpu" => laws.check().assert(),
+        _ => laws.descends(lr, 300).check().assert(),
+    }
+}
+
+#[test]
+fn every_optimizer_keeps_the_laws() {
+    use NormalizedGradientConfig as Family;
+    let decay = || Some(WeightDecayConfig { penalty: 0.01 });
+    for on in &devices() {
+        optimizer("SGD", 0.1, || SgdConfig::new().build(), on);
+        optimizer(
+            "SGD, momentum",
+            0.1,
+            || SgdConfig::torch().with_momentum_factor(0.9).build(),
+            on,
+        );
+        optimizer(
+            "SGD, the lesson's momentum",
+            0.1,
+            || SgdConfig::lesson().with_momentum_factor(0.9).build(),
+            on,
+        );
+        optimizer(
+            "SGD, decay",
+            0.1,
+            || SgdConfig::new().with_weight_decay(decay()).build(),
+            on,
+        );
+        optimizer("AdaGrad", 0.5, || AdaGradConfig::new().build(), on);
+        optimizer(
+            "AdaGrad, decoupled",
+            0.5,
+            || {
+                AdaGradConfig::new()
+                    .with_weight_decay(decay())
+                    .with_weight_decay_mode(WeightDecayMode::Decoupled)
+                    .build()
+            },
+            on,
+        );
+        optimizer("RMSProp", 0.05, || RmsPropConfig::new().build(), on);
+        optimizer(
+            "RMSProp, centred",
+            0.05,
+            || RmsPropConfig::torch().with_centered(true).build(),
+            on,
+        );
+        optimizer("Adam", 0.05, || AdamConfig::new().build(), on);
+        optimizer(
+            "Adam, AMSGrad",
+            0.05,
+            || AdamConfig::torch().with_amsgrad(true).build(),
+            on,
+        );
+        optimizer(
+            "Adam, skipping",
+            0.05,
+            || AdamConfig::new().with_skip_marked(true).build(),
+            on,
+        );
+        optimizer("AdamW", 0.05, || AdamWConfig::new().build(), on);
+        optimizer(
+            "AdamW, cautious",
+            0.05,
+            || {
+                AdamWConfig::torch()
+                    .with_cautious_weight_decay(true)
+                    .build()
+            },
+            on,
+        );
+        optimizer("normalised gradient", 0.05, || Family::new().build(), on);
+        optimizer("AdaGrad-Norm", 0.5, || Family::adagrad_norm().build(), on);
+        optimizer("Adam of the family", 0.05, || Family::adam().build(), on);
+        optimizer(
+            "normalised, element, momentum",
+            0.05,
+            || {
+                Family::new()
+                    .with_scope(NormScope::Element)
+                    .with_momentum(MomentumMemory::OfUpdate { mu: 0.5 })
+                    .build()
+            },
+            on,
+        );
+    }
+}
+
+/// The laws of a wrapper, which with these settings takes the steps of `inner` to the last bit.
+fn neutral<O: Optimizer, I: Optimizer>(
+    name: &str,
+    build: impl Fn() -> Result<O, ConfigError>,
+    inner: impl Fn() -> Result<I, ConfigError>,
+    on: &(&'static str, Device),
+) {
+    let name = format!("{name} on {}", on.0);
+    let build = || build().expect("a valid configuration");
+    OptimizerLaws::new(name, build, &on.1)
+        .equals("the inner optimizer", || {
+            inner().expect("a valid configuration")
+        })
+        .check()
+        .assert();
+}
+
+fn momentum() -> Result<burn_tricks::optim::Sgd, ConfigError> {
+    SgdConfig::torch().with_momentum_factor(0.9).build()
+}
+
+fn adam() -> Result<burn_tricks::optim::Adam, ConfigError> {
+    AdamConfig::torch().build()
+}
+
+#[test]
+fn every_wrapper_keeps_the_laws() {
+    let burns = || burn::optim::AdamWConfig::new().build();
+    for on in &devices() {
+        optimizer("lookahead", 0.1, || momentum()?.lookahead(3, 0.5), on);
+        optimizer(
+            "lookahead of Burn's",
+            0.05,
+            || burns().lookahead(2, 0.8),
+            on,
+        );
+        let reset = || {
+            LookaheadConfig::new(3)
+                .with_reset_inner(true)
+                .build(adam()?)
+        };
+        optimizer("lookahead that forgets", 0.1, reset, on);
+        optimizer("decay", 0.1, || momentum()?.decoupled_weight_decay(0.1), on);
+        let decay = || DecoupledWeightDecayConfig::new(0.1).with_initial_lr(Some(0.5));
+        optimizer("fully decoupled", 0.05, || decay().build(adam()?), on);
+        optimizer("cautious", 0.05, || Ok(adam()?.cautious()), on);
+        optimizer("cautious Burn's", 0.05, || Ok(burns().cautious()), on);
+        let plain = || Ok(CautiousConfig::new().with_rescale(false).build(momentum()?));
+        optimizer("cautious, not rescaled", 0.1, plain, on);
+        optimizer("trust ratio", 0.05, || Ok(adam()?.trust_ratio()), on);
+        let matrices = || TrustRatioConfig::new().with_vectors(false).build(adam()?);
+        optimizer("trust ratio, matrices", 0.05, matrices, on);
+        optimizer("master weights", 0.05, || Ok(adam()?.master_weights()), on);
+        let kahan = || MasterWeightsConfig::new().with_form(MasterWeightsForm::Kahan);
+        optimizer("Kahan", 0.05, || Ok(kahan().build(adam()?)), on);
+        let scheduled = || {
+            Scheduled::new(|step| {
+                let factor = 0.9 - 0.5 / step as f64;
+                SgdConfig::torch().with_momentum_factor(factor).build()
+            })
+        };
+        optimizer("scheduled", 0.1, scheduled, on);
+        optimizer(
+            "scheduled lookahead",
+            0.1,
+            || scheduled()?.lookahead(4, 0.5),
+            on,
+        );
+        let stack = || {
+            let lamb = adam()?.decoupled_weight_decay(0.01)?.trust_ratio();
+            Ok(lamb.lookahead(2, 0.5)?.master_weights())
+        };
+        optimizer("a stack of four", 0.1, stack, on);
+    }
+}
+
+#[test]
+fn a_wrapper_with_neutral_settings_is_its_inner_optimizer() {
+    let burns = || burn::optim::AdamWConfig::new().build();
+    for on in &devices() {
+        neutral("lookahead", || adam()?.lookahead(2, 1.0), adam, on);
+        neutral(
+            "lookahead of Burn's",
+            || burns().lookahead(3, 1.0),
+            || Ok(burns()),
+            on,
+        );
+        neutral(
+            "no decay",
+            || momentum()?.decoupled_weight_decay(0.0),
+            momentum,
+            on,
+        );
+        let sgd = || SgdConfig::torch().build();
+        neutral("cautious SGD", || Ok(sgd()?.cautious()), sgd, on);
+        neutral("master weights", || Ok(adam()?.master_weights()), adam, on);
+        neutral("constant", || Scheduled::new(|_| adam()), adam, on);
+        let four = || {
+            let inner = Scheduled::new(|_| adam())?.decoupled_weight_decay(0.0)?;
+            Ok(inner.lookahead(2, 1.0)?.master_weights())
+        };
+        neutral("four", four, adam, on);
+        let nested = || adam()?.lookahead(2, 1.0)?.lookahead(3, 1.0);
+        neutral("nested lookahead", nested, adam, on);
+    }
+}
