@@ -4,8 +4,6 @@
 use crate::devices::devices;
 use crate::schedules_laws::everything;
 use burn::module::Module;
-use burn::optim::Optimizer;
-use burn::optim::decay::WeightDecayConfig;
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
 use burn::train::metric::store::Split;
