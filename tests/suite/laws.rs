@@ -12,9 +12,13 @@ use burn_tricks::average::{Average, AverageRule, Ema, EmaWarmup, LawaConfig};
 use burn_tricks::nn::{TiedWeights, UnitNormConfig};
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{
-    All, Any, CheckLimitConfig, NoiseAwareConfig, NonFiniteMetric, StopCriterion, TimeLimitConfig,
+    All, Any, CheckLimitConfig, NoiseAwareConfig, NonFiniteMetric, RollBackConfig, StopCriterion,
+    TimeLimitConfig,
 };
-use burn_tricks::train::{EpochContext, GradNorm, StepContext, UpdateRatio};
+use burn_tricks::train::{
+    EpochContext, GradNorm, GradualUnfreezingConfig, RollBackTrick, SampleLossMetric, SaveBest,
+    SnapshotTrickConfig, StepContext, UpdateRatio,
+};
 use burn_tricks_testkit::{
     AverageLaws, CriterionLaws, Decision, ScheduleLaws, TrickLaws, TrickStep, Weights,
 };
@@ -206,6 +210,7 @@ fn trick<T: Trick<Weights> + 'static>(
 
 #[test]
 fn every_trick_keeps_the_laws() {
+    let folder = tempfile::tempdir().unwrap();
     for on in &devices() {
         trick("nothing", on, |_| ());
         trick("clipping", on, |_| {
@@ -225,6 +230,23 @@ fn every_trick_keeps_the_laws() {
         });
         trick("gradient norm", on, |_| GradNorm::new());
         trick("update ratio", on, |_| UpdateRatio::new());
+        trick("roll-back", on, |_| {
+            let stop = EarlyStoppingConfig::new(Goal::Minimize).init().unwrap();
+            let config = RollBackConfig::new(2);
+            RollBackTrick::<Weights>::new(&SampleLossMetric::new(), stop, &config).unwrap()
+        });
+        trick("snapshots", on, |model| {
+            SnapshotTrickConfig::new(1, 2).init(model).unwrap()
+        });
+        trick("gradual unfreezing", on, |model| {
+            let groups = ["vector", "matrix"].map(String::from);
+            let config = GradualUnfreezingConfig::new(groups.to_vec());
+            config.init(model).unwrap()
+        });
+        let path = folder.path().join("best.bpk");
+        trick("the best in a file", on, move |_| {
+            SaveBest::new(&path, &SampleLossMetric::new(), Goal::Minimize)
+        });
         trick("boxed", on, |model| -> Box<dyn Trick<Weights>> {
             Box::new(EmaConfig::new(0.9).init(model).unwrap())
         });

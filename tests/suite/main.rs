@@ -24,6 +24,7 @@ mod ensemble;
 mod epoch_loader;
 mod epoch_loader_samples;
 mod epoch_tricks;
+mod epoch_tricks_library;
 mod exponential_decay;
 mod guide_lines;
 mod inception;
