@@ -59,6 +59,11 @@ fn gradients() -> Vec<Row> {
             &[],
             r#"{"norm":"L1","scope":"Tensor","non_finite":"ZeroGradient","epsilon":0.5}"#,
         ),
+        row(
+            SamConfig::new(0.05),
+            &["rho"],
+            r#"{"rho":0.5,"perturbation":{"AdaptiveWeights":{"eta":0.25}},"epsilon":0.125}"#,
+        ),
     ]
 }
 

@@ -9,6 +9,7 @@ use burn::tensor::Device;
 use burn::train::metric::store::Split;
 use burn_tricks::MinDelta;
 use burn_tricks::average::{Average, AverageRule, Ema, EmaWarmup, LawaConfig};
+use burn_tricks::grad::{Sam, SamConfig};
 use burn_tricks::nn::{TiedWeights, UnitNormConfig};
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{
@@ -255,6 +256,23 @@ fn every_trick_keeps_the_laws() {
             let max_norm = MaxNormConfig::new(0.5).init().unwrap();
             (clip, max_norm, EmaConfig::new(0.9).init(model).unwrap())
         });
+    }
+}
+
+#[test]
+fn gradients_of_two_passes_keep_the_laws_of_tricks() {
+    for (name, device) in &devices() {
+        let loss =
+            |model: &Weights| model.vector.val().exp().sum() + model.matrix.val().exp().sum();
+        for config in [SamConfig::new(0.0), SamConfig::new(0.1), SamConfig::asam()] {
+            let laws = format!("{config:?} on {name}");
+            let init = move || config.init().expect("a valid configuration");
+            let before =
+                move |sam: &mut Sam, model: &Weights, _, _: &_| sam.gradients(model, loss).0;
+            TrickLaws::new(laws, init, before, |_, model, _| model, device)
+                .check()
+                .assert();
+        }
     }
 }
 

@@ -73,6 +73,7 @@ mod session_best;
 mod session_changes;
 mod session_criteria;
 mod shared_plateau;
+mod sharpness_aware;
 mod skipped_steps;
 mod snapshot;
 mod snapshot_ensemble;

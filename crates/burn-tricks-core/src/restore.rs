@@ -9,6 +9,27 @@ use std::collections::VecDeque;
 
 /// `model` with other values, of the same places; `model` and its clones keep theirs.
 pub(crate) fn with_values<M: Module>(model: &M, values: ModuleTensors) -> M {
+    let (fresh, context) = fresh(model);
+    let restored = fresh.map(&mut Restorer { values, context });
+    // Each place is a leaf of its own now: those of a tied parameter have to be one again.
+    tie_where_equal(restored)
+}
+
+/// A copy of `model` to train on that shares nothing with it that a forward pass changes: its running
+/// statistics and [`Derived`](crate::Derived) states are its own, where those of a clone are the model's.
+///
+/// Values, ids, devices, element types, gradient requirements, the strategy of gradient checkpointing and
+/// training flags are those of `model`. Pending updates of its statistics are folded in, as its next forward
+/// pass would. No tensor is copied, and nothing is read from the device. Each place of a tied parameter is a
+/// leaf of its own: see [`tie`](crate::tie).
+pub fn independent_copy<M: Module>(model: &M) -> M {
+    let (fresh, context) = fresh(model);
+    fresh.map(&mut Copier(context))
+}
+
+/// `model` with running statistics of its own, whose leaves and flags are not what they were; and what they
+/// were.
+fn fresh<M: Module>(model: &M) -> (M, Context) {
     let mut context = Context::default();
     model.visit(&mut context);
     // `valid` and `train` are what gives running statistics of its own to a module.
@@ -16,9 +37,7 @@ pub(crate) fn with_values<M: Module>(model: &M, values: ModuleTensors) -> M {
     if context.floats.iter().any(Leaf::is_autodiff) {
         fresh = fresh.train();
     }
-    let restored = fresh.map(&mut Restorer { values, context });
-    // Each place is a leaf of its own now: those of a tied parameter have to be one again.
-    tie_where_equal(restored)
+    (fresh, context)
 }
 
 /// What the tensors and flags of a live module are, apart from their values.
@@ -27,6 +46,17 @@ struct Context {
     floats: VecDeque<Leaf>,
     devices: VecDeque<Device>,
     flags: VecDeque<bool>,
+}
+
+impl Context {
+    fn leaf(&mut self) -> Leaf {
+        self.floats.pop_front().expect("of the same module")
+    }
+
+    fn flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        let enabled = self.flags.pop_front().expect("of the same module");
+        flag.map(|flag| flag.with(enabled))
+    }
 }
 
 impl ModuleVisitor for Context {
@@ -63,7 +93,7 @@ impl Restorer {
 
 impl ModuleMapper for Restorer {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let leaf = self.context.floats.pop_front().expect("of the same module");
+        let leaf = self.context.leaf();
         let value = self.values.float();
         let id = param.id;
         param.map(|_| leaf.with_value(value, id))
@@ -83,7 +113,21 @@ impl ModuleMapper for Restorer {
     }
 
     fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
-        let enabled = self.context.flags.pop_front().expect("of the same module");
-        flag.map(|flag| flag.with(enabled))
+        self.context.flag(flag)
+    }
+}
+
+/// Makes leaves of a module's own values.
+struct Copier(Context);
+
+impl ModuleMapper for Copier {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let leaf = self.0.leaf();
+        let id = param.id;
+        param.map(|value| leaf.with_value(value.without_autodiff(), id))
+    }
+
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        self.0.flag(flag)
     }
 }

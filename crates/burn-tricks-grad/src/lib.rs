@@ -7,6 +7,7 @@ mod finite_check;
 mod norm;
 pub mod normalize_grad;
 mod rescale;
+pub mod sam;
 pub mod step_guard;
 pub mod transform;
 
@@ -17,5 +18,6 @@ pub use finite_check::{NonFiniteGradients, check_finite};
 pub use norm::{NormKind, global_norm};
 pub use normalize_grad::{NormalizeGrad, NormalizeGradConfig};
 pub use rescale::NonFinite;
+pub use sam::{Perturbation, Sam, SamConfig};
 pub use step_guard::{StepGuard, mark_non_finite};
 pub use transform::{GradientTransform, Identity, Then};

@@ -1,9 +1,10 @@
-//! What a parameter is to the layer that holds it.
+//! What an initialisation makes of the roles of parameters.
 
 use burn::module::Module;
+use burn_tricks_core::ParamRole;
 use burn_tricks_core::walk::{Location, visit_floats};
 
-/// What a parameter is to the layer that holds it.
+/// What a parameter is to an initialisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// The weight of a linear layer or a convolution.
@@ -18,29 +19,15 @@ pub(crate) enum Role {
     Other,
 }
 
-/// Burn's layers that multiply by a weight.
-const LAYERS: [&str; 8] = [
-    "Linear",
-    "Conv1d",
-    "Conv2d",
-    "Conv3d",
-    "DeformConv2d",
-    "ConvTranspose1d",
-    "ConvTranspose2d",
-    "ConvTranspose3d",
-];
-
 impl Role {
     /// That of the parameter here.
     pub(crate) fn of(at: &Location) -> Self {
-        let layer = at.container().strip_prefix("Struct:").unwrap_or("");
-        let is_layer = LAYERS.contains(&layer);
-        let is_gate = at.is_inside("Struct:GateController");
-        match at.field() {
-            "weight" if is_layer => Self::Weight,
-            "weight" if layer == "Embedding" => Self::Rows,
-            "bias" if is_layer && !is_gate => Self::Bias,
-            "bias" => Self::OtherBias,
+        match ParamRole::of(at) {
+            ParamRole::Weight => Self::Weight,
+            ParamRole::Embedding => Self::Rows,
+            ParamRole::Position if at.layer() == "Embedding" => Self::Rows,
+            ParamRole::Bias => Self::Bias,
+            ParamRole::OtherBias => Self::OtherBias,
             _ => Self::Other,
         }
     }

@@ -1,0 +1,233 @@
+//! Parameters of a model, named by paths.
+
+use crate::config_error::ConfigError;
+use crate::params::params;
+use burn::module::{Module, ParamGroup};
+use std::collections::BTreeSet;
+
+/// Some parameters of a model, by the paths of the parameters or of the modules that hold them: `head`,
+/// `encoder.layers.0`, `encoder.layers.*.bias`. A `*` stands for any one part of a path.
+///
+/// Paths stay when a record is loaded; parameter ids become those of the record.
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::Device;
+/// use burn_tricks_core::ParamPaths;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex();
+/// let model: Vec<Linear> = (0..3).map(|_| LinearConfig::new(2, 2).init(&device)).collect();
+/// let paths = ParamPaths::init(&model, "paths", &["0", "*.bias"])?;
+/// assert!(paths.contains("0.weight") && paths.contains("2.bias"));
+/// assert!(!paths.contains("2.weight"));
+/// let group = paths.group(); // for Burn's `with_group` and `freeze_group`
+///
+/// let error = ParamPaths::init(&model, "paths", &["0.wieght"]).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     r#"`paths` must name parameters of the model, or modules that hold some, got "0.wieght"; near names are "0.weight", "1.weight", "2.weight""#
+/// );
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParamPaths {
+    paths: Vec<String>,
+}
+
+impl ParamPaths {
+    /// Those at or below `paths` in `model`. `field` is what an error calls the list.
+    ///
+    /// # Errors
+    ///
+    /// If there is no float parameter of `model` at or below one of them: the error lists near names.
+    pub fn init<M: Module>(
+        model: &M,
+        field: &'static str,
+        paths: &[impl AsRef<str>],
+    ) -> Result<Self, ConfigError> {
+        let known: Vec<String> = params(model).into_iter().map(|param| param.path).collect();
+        let paths: Vec<String> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
+        let unknown = |path: &&String| !known.iter().any(|known| covers(path, known));
+        match paths.iter().find(unknown) {
+            None => Ok(Self { paths }),
+            Some(path) => Err(ConfigError {
+                got: format!("{path:?}{}", near_names(path, &known)),
+                ..ConfigError::new(
+                    field,
+                    "name parameters of the model, or modules that hold some",
+                    path,
+                )
+            }),
+        }
+    }
+
+    /// Whether the parameter at this path is one of them.
+    pub fn contains(&self, path: &str) -> bool {
+        self.paths.iter().any(|pattern| covers(pattern, path))
+    }
+
+    /// They as a group for Burn's optimizers, schedules and `freeze_group`. It is by path, and what it takes in
+    /// is found where it is used.
+    pub fn group(&self) -> ParamGroup {
+        let patterns: Vec<_> = self.paths.iter().map(|path| pattern(path)).collect();
+        if patterns.is_empty() {
+            // Of no patterns Burn makes a group of everything.
+            return ParamGroup::from_ids(Vec::new());
+        }
+        ParamGroup::from_regex(format!(r"^(?:{})(?:\.|$)", patterns.join("|")))
+            .expect("names are escaped")
+    }
+
+    /// The paths of `model` that these stand for: each without a `*` as it is, and one with a `*` as many times as
+    /// `model` has a name for it, in the model's own order.
+    pub fn expanded<M: Module>(&self, model: &M) -> Vec<String> {
+        let known = params(model);
+        let mut expanded: Vec<String> = Vec::new();
+        for path in &self.paths {
+            let depth = path.split('.').count();
+            let of_model = known.iter().filter(|known| covers(path, &known.path));
+            for param in of_model {
+                let parts: Vec<_> = param.path.split('.').take(depth).collect();
+                let name = parts.join(".");
+                if !expanded.contains(&name) {
+                    expanded.push(name);
+                }
+            }
+        }
+        expanded
+    }
+}
+
+/// Whether `path` is what `pattern` names, or below it.
+fn covers(pattern: &str, path: &str) -> bool {
+    let mut parts = path.split('.');
+    !pattern.is_empty()
+        && (pattern.split('.'))
+            .all(|name| parts.next().is_some_and(|part| name == "*" || name == part))
+}
+
+/// A path as a part of a regular expression.
+fn pattern(path: &str) -> String {
+    let mut pattern = String::new();
+    for (at, name) in path.split('.').enumerate() {
+        pattern += if at == 0 { "" } else { r"\." };
+        match name {
+            "*" => pattern += r"[^.]+",
+            name => name.chars().for_each(|letter| {
+                if letter.is_ascii_punctuation() && letter != '_' {
+                    pattern.push('\\');
+                }
+                pattern.push(letter);
+            }),
+        }
+    }
+    pattern
+}
+
+/// What of the model is most like `path`: at most three names, of parameters and of what holds them.
+fn near_names(path: &str, known: &[String]) -> String {
+    let ends = |path: &String| {
+        let dots = path.match_indices('.').map(|(at, _)| at);
+        dots.chain([path.len()]).collect::<Vec<_>>()
+    };
+    let names: BTreeSet<&str> = known
+        .iter()
+        .flat_map(|known| ends(known).into_iter().map(|end| &known[..end]))
+        .collect();
+    let mut names: Vec<_> = names
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(path, name), name))
+        .filter(|(distance, name)| *distance <= name.len().max(path.len()) / 2)
+        .collect();
+    names.sort();
+    let names: Vec<_> = names
+        .iter()
+        .take(3)
+        .map(|(_, name)| format!("{name:?}"))
+        .collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("; near names are {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::module::ParamId;
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Device;
+
+    fn model() -> (Vec<Linear>, Linear) {
+        let device = Device::flex();
+        let layer = || LinearConfig::new(2, 2).init(&device);
+        ((0..11).map(|_| layer()).collect(), layer())
+    }
+
+    #[test]
+    fn a_path_takes_in_what_is_below_it_and_no_longer_name() {
+        let paths = ParamPaths::init(&model(), "paths", &["0.1", "1.weight"]).unwrap();
+        for (path, is_in) in [
+            ("0.1.weight", true),
+            ("0.1.bias", true),
+            ("0.10.weight", false),
+            ("0.0.weight", false),
+            ("1.weight", true),
+            ("1.bias", false),
+            ("0", false),
+        ] {
+            assert_eq!(paths.contains(path), is_in, "{path}");
+            let matches = paths.group().matches(&ParamId::new(), Some(path));
+            assert_eq!(matches, is_in, "the group, {path}");
+        }
+    }
+
+    #[test]
+    fn a_star_is_one_part_of_a_path() {
+        let paths = ParamPaths::init(&model(), "paths", &["0.*.bias"]).unwrap();
+        for (path, is_in) in [
+            ("0.10.bias", true),
+            ("0.1.weight", false),
+            ("1.bias", false),
+        ] {
+            assert_eq!(paths.contains(path), is_in, "{path}");
+            let matches = paths.group().matches(&ParamId::new(), Some(path));
+            assert_eq!(matches, is_in, "the group, {path}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_names_in_the_order_of_the_model() {
+        let paths = ParamPaths::init(&model(), "paths", &["1", "0.*"]).unwrap();
+        let expected: Vec<_> = (0..11).map(|at| format!("0.{at}")).collect();
+        assert_eq!(
+            paths.expanded(&model()),
+            [vec!["1".to_owned()], expected].concat()
+        );
+    }
+
+    #[test]
+    fn no_path_at_all_is_no_parameter() {
+        let paths = ParamPaths::init(&model(), "paths", &[] as &[&str]).unwrap();
+        assert!(!paths.contains("0.1.weight"));
+        assert!(!paths.group().matches(&ParamId::new(), Some("0.1.weight")));
+    }
+
+    #[test]
+    fn a_name_that_is_nowhere_is_refused_with_near_ones() {
+        let refusal = |path: &str| {
+            let error = ParamPaths::init(&model(), "layers", &[path]).unwrap_err();
+            error.to_string()
+        };
+        let requirement =
+            "`layers` must name parameters of the model, or modules that hold some, got ";
+        assert_eq!(
+            refusal("1.wait"),
+            format!(r#"{requirement}"1.wait"; near names are "1.bias", "1.weight""#)
+        );
+        assert_eq!(refusal("decoder"), format!(r#"{requirement}"decoder""#));
+        assert_eq!(refusal(""), format!(r#"{requirement}"""#));
+    }
+}
