@@ -9,7 +9,7 @@ use burn_tricks::schedule::{
 
 /// A schedule that can be asked where its cycles end.
 pub trait Schedule: LrScheduler + Cycles {
-    /// A copy that goes on from the same step.
+    /// A copy at the same step.
     fn copy(&self) -> Box<dyn Schedule>;
 }
 

@@ -48,7 +48,7 @@ pub struct Setup {
     pub members: usize,
     /// Which average of weights predicts.
     pub averaging: Averaging,
-    /// The number of models that go on from the weights at half of the run, and whose weights are
+    /// The number of models that start from the weights at half of the run, and whose weights are
     /// then averaged, greedily by validation loss.
     pub soup: usize,
 }

@@ -1,4 +1,4 @@
-//! Every state, saved to a file at every phase of its cycle, goes on in a process that never saw it as
+//! Every state, saved to a file at every phase of its cycle, is resumed in a process that never saw it as
 //! if nothing had been.
 
 use crate::averages_laws::{net, weight_and_statistic};

@@ -1,4 +1,4 @@
-//! Runs that stop and say why, that reduce their rate, and that are killed and gone on with.
+//! Runs that stop and say why, that reduce their rate, and that are killed and resumed.
 
 use crate::models::{Net, alone};
 use crate::tricked::{numbers, shown};

@@ -303,7 +303,7 @@ fn a_state_that_no_trick_takes_is_an_error() {
         error.to_string(),
         "the checkpoint of epoch 1: trick 1 (Forgets): the saved state does not fit: this trick has no state"
     );
-    // An average is not dropped without a word, whatever takes its place.
+    // An average is not dropped silently, whatever takes its place.
     let folder = tempfile::tempdir().unwrap();
     let ema = EmaConfig::new(0.5)
         .with_warmup(EmaWarmup::None)

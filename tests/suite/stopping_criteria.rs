@@ -255,7 +255,7 @@ fn one_of_one_is_the_bare_criterion() {
     }
 }
 
-/// Saved, loaded and gone on with before every check, it is the run that was never interrupted.
+/// Saved, loaded and resumed before every check, it is the run that was never interrupted.
 fn resumes<C: StopCriterion>(name: &str, new: impl Fn() -> C) {
     let mut noise = Noise(11);
     let observations: Vec<_> = (0..24)

@@ -801,7 +801,7 @@ fn a_state_of_other_tricks_is_refused() {
     );
     refused(Box::new(clip()), Box::new(average()), "has no state");
     refused(Box::new((clip(),)), Box::new((average(),)), "has no state");
-    // Saved without an average, and resumed with one: it would begin again without a word.
+    // Saved without an average, and resumed with one: it would begin again silently.
     refused(
         Box::new((clip(), average())),
         Box::new((clip(), clip())),

@@ -212,7 +212,7 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         self.held.back().expect("it is never empty")
     }
 
-    /// What is recorded beside the weights: where it stands, and the halves of each number of its memory.
+    /// What is recorded with the weights: where it stands, and the halves of each number of its memory.
     pub(crate) fn counters(&self) -> Vec<u64> {
         let halves = |number: &f64| [number.to_bits() >> 32, number.to_bits() & 0xffff_ffff];
         [self.steps, self.updates]

@@ -1,18 +1,18 @@
 //! Why a checkpoint cannot be written or read.
 
-use crate::Change;
-use crate::part::RecordKind;
+use crate::change::Change;
+use crate::damage::Damage;
+use crate::part::PartKind;
+use crate::part_error::PartError;
+use burn_tricks_core::ConfigError;
 use std::fmt::Display;
 use std::path::PathBuf;
 
 /// Why a checkpoint cannot be written or read.
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// No checkpoint was to be kept.
-    Keep {
-        /// How many.
-        got: usize,
-    },
+    /// `keep` is 0: no checkpoint was to be kept.
+    Config(ConfigError),
     /// The folder, or a file in it, cannot be made, read, written or removed. The error names it.
     Io(std::io::Error),
     /// There are checkpoints, and each is damaged.
@@ -20,7 +20,7 @@ pub enum CheckpointError {
         /// Where they are.
         folder: PathBuf,
         /// Their steps, and what is wrong with each.
-        damaged: Vec<(usize, String)>,
+        damaged: Vec<(usize, Damage)>,
     },
     /// The file was written by another version of this crate.
     Version {
@@ -56,7 +56,7 @@ pub enum CheckpointError {
         /// The name of the part.
         name: String,
         /// What is wrong.
-        reason: String,
+        error: Box<PartError>,
     },
     /// The checkpoint has no part of that name.
     NoPart {
@@ -81,9 +81,9 @@ pub enum CheckpointError {
         /// The name.
         name: String,
         /// What was asked for.
-        wanted: RecordKind,
+        wanted: PartKind,
         /// What it is.
-        got: RecordKind,
+        got: PartKind,
     },
     /// The part does not fit what it is loaded into: another architecture, another struct.
     Unfit {
@@ -92,14 +92,14 @@ pub enum CheckpointError {
         /// The name of the part.
         name: String,
         /// What is wrong.
-        reason: String,
+        error: Box<PartError>,
     },
 }
 
 impl Display for CheckpointError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Keep { got } => write!(f, "`keep` must be at least 1, got {got}"),
+            Self::Config(error) => write!(f, "{error}"),
             Self::Io(error) => write!(f, "checkpoint: {error}"),
             Self::NoneComplete { folder, damaged } => {
                 write!(
@@ -136,8 +136,8 @@ impl Display for CheckpointError {
                 }
             }
             Self::SameName { name } => write!(f, "two parts of a checkpoint are named `{name}`"),
-            Self::Unwritable { name, reason } => {
-                write!(f, "`{name}` cannot be saved in a checkpoint: {reason}")
+            Self::Unwritable { name, error } => {
+                write!(f, "`{name}` cannot be saved in a checkpoint: {error}")
             }
             Self::NoPart { path, name, has } => write!(
                 f,
@@ -160,8 +160,8 @@ impl Display for CheckpointError {
                 "`{name}` in {} is {got}, and {wanted} was asked for",
                 path.display()
             ),
-            Self::Unfit { path, name, reason } => {
-                write!(f, "`{name}` in {} does not fit: {reason}", path.display())
+            Self::Unfit { path, name, error } => {
+                write!(f, "`{name}` in {} does not fit: {error}", path.display())
             }
         }
     }
@@ -177,9 +177,17 @@ impl std::fmt::Debug for CheckpointError {
 impl std::error::Error for CheckpointError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::Config(error) => Some(error),
             Self::Io(error) => Some(error),
+            Self::Unwritable { error, .. } | Self::Unfit { error, .. } => Some(&**error),
             _ => None,
         }
+    }
+}
+
+impl From<ConfigError> for CheckpointError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
     }
 }
 

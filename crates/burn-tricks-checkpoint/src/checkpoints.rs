@@ -1,8 +1,10 @@
 //! The folder of a run's checkpoints.
 
+use crate::damage::Damage;
 use crate::lock::Lock;
 use crate::part::Entry;
 use crate::{CheckpointError, Saved, Step, file};
+use burn_tricks_core::ConfigError;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -36,9 +38,7 @@ impl Checkpoints {
     ///
     /// If `keep` is 0, or if the folder cannot be made.
     pub fn open(folder: impl AsRef<Path>, keep: usize) -> Result<Self, CheckpointError> {
-        if keep == 0 {
-            return Err(CheckpointError::Keep { got: keep });
-        }
+        ConfigError::at_least_one("keep", keep)?;
         let folder = folder.as_ref().to_owned();
         std::fs::create_dir_all(&folder).map_err(|error| file::named(&folder, &error))?;
         Ok(Self {
@@ -166,14 +166,18 @@ enum Found {
     /// A checkpoint: what its parts are, and the parts.
     Whole(Vec<Entry>, Vec<Vec<u8>>),
     /// None, and why.
-    Damaged(String),
+    Damaged(Damage),
 }
 
 fn read(step: usize, path: &Path) -> Result<Found, CheckpointError> {
     let Some(bytes) = file::read(path)? else {
-        return Ok(Found::Damaged(format!("{} is not there", path.display())));
+        let path = path.to_owned();
+        return Ok(Found::Damaged(Damage::Missing { path }));
     };
-    let damaged = || Found::Damaged(format!("{} is damaged or not a checkpoint", path.display()));
+    let damaged = || {
+        let path = path.to_owned();
+        Found::Damaged(Damage::NotWhole { path })
+    };
     let Some((version, body)) = bytes.strip_prefix(MAGIC).and_then(checked) else {
         return Ok(damaged());
     };

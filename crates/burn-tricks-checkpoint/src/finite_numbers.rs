@@ -1,40 +1,18 @@
 //! Whether a value has a number that JSON cannot write: NaN or an infinity.
 
+use crate::part_error::PartError;
 use serde::ser::{self, Serialize};
-use std::fmt::Display;
 
 /// That every number in `value` is finite.
-pub(crate) fn check_finite<T: Serialize + ?Sized>(value: &T) -> Result<(), NotFinite> {
+pub(crate) fn check_finite<T: Serialize + ?Sized>(value: &T) -> Result<(), PartError> {
     value.serialize(Looking)
 }
 
-/// Why not.
-#[derive(Debug)]
-pub(crate) struct NotFinite(String);
-
-impl NotFinite {
-    fn unless(finite: bool, number: impl Display) -> Result<(), Self> {
-        if finite {
-            Ok(())
-        } else {
-            Err(Self(format!(
-                "it holds {number}, which JSON has no number for: save an `Option` or a text"
-            )))
-        }
-    }
-}
-
-impl Display for NotFinite {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NotFinite {}
-
-impl ser::Error for NotFinite {
-    fn custom<T: Display>(message: T) -> Self {
-        Self(message.to_string())
+fn finite(number: f64) -> Result<(), PartError> {
+    if number.is_finite() {
+        Ok(())
+    } else {
+        Err(PartError::NotFinite { number })
     }
 }
 
@@ -43,7 +21,7 @@ struct Looking;
 
 macro_rules! looks_away {
     ($($method:ident: $type:ty),+) => {
-        $(fn $method(self, _: $type) -> Result<(), NotFinite> {
+        $(fn $method(self, _: $type) -> Result<(), PartError> {
             Ok(())
         })+
     };
@@ -51,7 +29,7 @@ macro_rules! looks_away {
 
 impl ser::Serializer for Looking {
     type Ok = ();
-    type Error = NotFinite;
+    type Error = PartError;
     type SerializeSeq = Self;
     type SerializeTuple = Self;
     type SerializeTupleStruct = Self;
@@ -67,23 +45,23 @@ impl ser::Serializer for Looking {
         serialize_str: &str, serialize_bytes: &[u8], serialize_unit_struct: &'static str
     );
 
-    fn serialize_f32(self, number: f32) -> Result<(), NotFinite> {
-        NotFinite::unless(number.is_finite(), number)
+    fn serialize_f32(self, number: f32) -> Result<(), PartError> {
+        finite(number.into())
     }
 
-    fn serialize_f64(self, number: f64) -> Result<(), NotFinite> {
-        NotFinite::unless(number.is_finite(), number)
+    fn serialize_f64(self, number: f64) -> Result<(), PartError> {
+        finite(number)
     }
 
-    fn serialize_none(self) -> Result<(), NotFinite> {
+    fn serialize_none(self) -> Result<(), PartError> {
         Ok(())
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NotFinite> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), PartError> {
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<(), NotFinite> {
+    fn serialize_unit(self) -> Result<(), PartError> {
         Ok(())
     }
 
@@ -92,7 +70,7 @@ impl ser::Serializer for Looking {
         _name: &'static str,
         _index: u32,
         _variant: &'static str,
-    ) -> Result<(), NotFinite> {
+    ) -> Result<(), PartError> {
         Ok(())
     }
 
@@ -100,7 +78,7 @@ impl ser::Serializer for Looking {
         self,
         _name: &'static str,
         value: &T,
-    ) -> Result<(), NotFinite> {
+    ) -> Result<(), PartError> {
         value.serialize(self)
     }
 
@@ -110,19 +88,19 @@ impl ser::Serializer for Looking {
         _index: u32,
         _variant: &'static str,
         value: &T,
-    ) -> Result<(), NotFinite> {
+    ) -> Result<(), PartError> {
         value.serialize(self)
     }
 
-    fn serialize_seq(self, _length: Option<usize>) -> Result<Self, NotFinite> {
+    fn serialize_seq(self, _length: Option<usize>) -> Result<Self, PartError> {
         Ok(self)
     }
 
-    fn serialize_tuple(self, _length: usize) -> Result<Self, NotFinite> {
+    fn serialize_tuple(self, _length: usize) -> Result<Self, PartError> {
         Ok(self)
     }
 
-    fn serialize_tuple_struct(self, _name: &'static str, _: usize) -> Result<Self, NotFinite> {
+    fn serialize_tuple_struct(self, _name: &'static str, _: usize) -> Result<Self, PartError> {
         Ok(self)
     }
 
@@ -132,15 +110,15 @@ impl ser::Serializer for Looking {
         _index: u32,
         _variant: &'static str,
         _length: usize,
-    ) -> Result<Self, NotFinite> {
+    ) -> Result<Self, PartError> {
         Ok(self)
     }
 
-    fn serialize_map(self, _length: Option<usize>) -> Result<Self, NotFinite> {
+    fn serialize_map(self, _length: Option<usize>) -> Result<Self, PartError> {
         Ok(self)
     }
 
-    fn serialize_struct(self, _name: &'static str, _length: usize) -> Result<Self, NotFinite> {
+    fn serialize_struct(self, _name: &'static str, _length: usize) -> Result<Self, PartError> {
         Ok(self)
     }
 
@@ -150,7 +128,7 @@ impl ser::Serializer for Looking {
         _index: u32,
         _variant: &'static str,
         _length: usize,
-    ) -> Result<Self, NotFinite> {
+    ) -> Result<Self, PartError> {
         Ok(self)
     }
 }
@@ -160,17 +138,17 @@ macro_rules! looks_at_parts {
     ($($compound:ident: $method:ident($($key:ty)?)),+) => {
         $(impl ser::$compound for Looking {
             type Ok = ();
-            type Error = NotFinite;
+            type Error = PartError;
 
             fn $method<T: Serialize + ?Sized>(
                 &mut self,
                 $(_key: $key,)?
                 value: &T,
-            ) -> Result<(), NotFinite> {
+            ) -> Result<(), PartError> {
                 check_finite(value)
             }
 
-            fn end(self) -> Result<(), NotFinite> {
+            fn end(self) -> Result<(), PartError> {
                 Ok(())
             }
         })+
@@ -188,17 +166,17 @@ looks_at_parts!(
 
 impl ser::SerializeMap for Looking {
     type Ok = ();
-    type Error = NotFinite;
+    type Error = PartError;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), NotFinite> {
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), PartError> {
         check_finite(key)
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NotFinite> {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), PartError> {
         check_finite(value)
     }
 
-    fn end(self) -> Result<(), NotFinite> {
+    fn end(self) -> Result<(), PartError> {
         Ok(())
     }
 }

@@ -3,16 +3,21 @@
 mod change;
 mod checkpoint_error;
 mod checkpoints;
+mod damage;
 pub mod file;
 mod finite_numbers;
 pub mod lock;
 mod part;
+mod part_error;
 mod saved;
 mod step;
 
+pub use burn_tricks_core::ConfigError;
 pub use change::Change;
 pub use checkpoint_error::CheckpointError;
 pub use checkpoints::Checkpoints;
-pub use part::{Record, RecordKind};
+pub use damage::Damage;
+pub use part::{PartKind, Record};
+pub use part_error::PartError;
 pub use saved::Saved;
 pub use step::Step;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// One of Burn's records: `ModuleRecord`, `OptimizerRecord` or `LrSchedulerRecord`.
 pub trait Record: Sized + sealed::Sealed {
     /// What it is a record of.
-    const KIND: RecordKind;
+    const KIND: PartKind;
 
     #[doc(hidden)]
     fn encode(self) -> Result<Bytes, RecordError>;
@@ -26,7 +26,7 @@ mod sealed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum RecordKind {
+pub enum PartKind {
     /// A `ModuleRecord`: of a model or an average of weights.
     Module,
     /// An `OptimizerRecord`.
@@ -37,7 +37,7 @@ pub enum RecordKind {
     State,
 }
 
-impl std::fmt::Display for RecordKind {
+impl std::fmt::Display for PartKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Module => "a record of a module",
@@ -53,7 +53,7 @@ macro_rules! record {
         impl sealed::Sealed for $record {}
 
         impl Record for $record {
-            const KIND: RecordKind = RecordKind::$kind;
+            const KIND: PartKind = PartKind::$kind;
 
             fn encode(self) -> Result<Bytes, RecordError> {
                 self.into_bytes()
@@ -74,6 +74,6 @@ record!(LrSchedulerRecord, Schedule);
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) name: String,
-    pub(crate) kind: RecordKind,
+    pub(crate) kind: PartKind,
     pub(crate) bytes: u64,
 }

@@ -1,6 +1,8 @@
 //! What a checkpoint gives back.
 
-use crate::part::{Entry, RecordKind};
+use crate::damage::Damage;
+use crate::part::{Entry, PartKind};
+use crate::part_error::PartError;
 use crate::{Change, CheckpointError, Record};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::Module;
@@ -22,7 +24,7 @@ pub struct Saved {
     parts: Vec<Vec<u8>>,
     /// Which parts nobody has asked for.
     unread: RefCell<Vec<bool>>,
-    passed_over: Vec<(usize, String)>,
+    passed_over: Vec<(usize, Damage)>,
 }
 
 impl Saved {
@@ -31,7 +33,7 @@ impl Saved {
         path: PathBuf,
         entries: Vec<Entry>,
         parts: Vec<Vec<u8>>,
-        passed_over: Vec<(usize, String)>,
+        passed_over: Vec<(usize, Damage)>,
     ) -> Self {
         Self {
             step,
@@ -54,7 +56,7 @@ impl Saved {
     }
 
     /// Newer checkpoints that were damaged, the newest first, and what is wrong with each.
-    pub fn passed_over(&self) -> &[(usize, String)] {
+    pub fn passed_over(&self) -> &[(usize, Damage)] {
         &self.passed_over
     }
 
@@ -79,7 +81,7 @@ impl Saved {
         let _ = module.valid();
         module
             .try_load_record(record)
-            .map_err(|error| self.unfit(name, error.to_string()))
+            .map_err(|error| self.unfit(name, error))
     }
 
     /// `optimizer` with the moments and counters that were saved. `module` is the model that it steps, loaded
@@ -99,10 +101,10 @@ impl Saved {
         optimizer: ModuleOptimizer,
         module: &M,
     ) -> Result<ModuleOptimizer, CheckpointError> {
-        let bytes = self.part(name, RecordKind::Optimizer)?.to_vec();
+        let bytes = self.part(name, PartKind::Optimizer)?.to_vec();
         optimizer
             .try_from_bytes(module, Bytes::from_bytes_vec(bytes))
-            .map_err(|error| self.unfit(name, error.to_string()))
+            .map_err(|error| self.unfit(name, error))
     }
 
     /// `schedule`, where the saved one stood. Its settings are not recorded: give it those that it had, or see
@@ -117,17 +119,16 @@ impl Saved {
         name: &str,
         mut schedule: S,
     ) -> Result<S, CheckpointError> {
-        let unfit = |reason: String| self.unfit(name, reason);
         let recorded: LrSchedulerRecord = self.record(name)?;
         schedule.load_record(recorded.clone());
         let bytes = |record: LrSchedulerRecord| {
             let bytes = record.into_bytes();
-            bytes.map_err(|error| unfit(error.to_string()))
+            bytes.map_err(|error| self.unfit(name, error))
         };
         if *bytes(schedule.to_record())? == *bytes(recorded)? {
             Ok(schedule)
         } else {
-            Err(unfit("it is of another kind of schedule".to_owned()))
+            Err(self.unfit(name, PartError::OtherSchedule))
         }
     }
 
@@ -144,12 +145,12 @@ impl Saved {
         name: &str,
         present: &T,
     ) -> Result<(), CheckpointError> {
-        let recorded = self.part(name, RecordKind::State)?;
+        let recorded = self.part(name, PartKind::State)?;
         // By way of the text, as what was recorded: an `f32` is a longer number without.
         let present = serde_json::to_vec(present);
         let value = |json: &[u8]| serde_json::from_slice::<Value>(json);
         let both = present.and_then(|present| Ok((value(recorded)?, value(&present)?)));
-        let (recorded, present) = both.map_err(|error| self.unfit(name, error.to_string()))?;
+        let (recorded, present) = both.map_err(|error| self.unfit(name, error))?;
         if recorded == present {
             return Ok(());
         }
@@ -167,7 +168,7 @@ impl Saved {
     /// If there is no record of that name and kind, or if Burn cannot read it.
     pub fn record<R: Record>(&self, name: &str) -> Result<R, CheckpointError> {
         let bytes = self.part(name, R::KIND)?.to_vec();
-        R::decode(Bytes::from_bytes_vec(bytes)).map_err(|error| self.unfit(name, error.to_string()))
+        R::decode(Bytes::from_bytes_vec(bytes)).map_err(|error| self.unfit(name, error))
     }
 
     /// A value: `stop.with_state(saved.state("stop")?)`.
@@ -176,11 +177,11 @@ impl Saved {
     ///
     /// If there is no state of that name, or if it is not one of this type.
     pub fn state<T: DeserializeOwned>(&self, name: &str) -> Result<T, CheckpointError> {
-        let bytes = self.part(name, RecordKind::State)?;
-        serde_json::from_slice(bytes).map_err(|error| self.unfit(name, error.to_string()))
+        let bytes = self.part(name, PartKind::State)?;
+        serde_json::from_slice(bytes).map_err(|error| self.unfit(name, error))
     }
 
-    fn part(&self, name: &str, wanted: RecordKind) -> Result<&[u8], CheckpointError> {
+    fn part(&self, name: &str, wanted: PartKind) -> Result<&[u8], CheckpointError> {
         let Some(at) = self.entries.iter().position(|entry| entry.name == name) else {
             return Err(CheckpointError::NoPart {
                 path: self.path.clone(),
@@ -205,11 +206,11 @@ impl Saved {
         Ok(&self.parts[at])
     }
 
-    fn unfit(&self, name: &str, reason: String) -> CheckpointError {
+    fn unfit(&self, name: &str, error: impl Into<PartError>) -> CheckpointError {
         CheckpointError::Unfit {
             path: self.path.clone(),
             name: name.to_owned(),
-            reason,
+            error: Box::new(error.into()),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::checkpoints::Checkpoints;
 use crate::finite_numbers::check_finite;
-use crate::part::{Entry, RecordKind};
+use crate::part::{Entry, PartKind};
+use crate::part_error::PartError;
 use crate::{CheckpointError, Record};
 use burn::lr_scheduler::LrScheduler;
 use burn::module::Module;
@@ -45,20 +46,18 @@ impl Step<'_> {
     /// (`schedule.to_record()`).
     pub fn record<R: Record>(self, name: &str, record: R) -> Self {
         let bytes = record.encode().map(|bytes| bytes.to_vec());
-        self.part(name, R::KIND, bytes.map_err(|error| error.to_string()))
+        self.part(name, R::KIND, bytes.map_err(PartError::from))
     }
 
     /// A serialisable value: the state of a criterion (`stop.state()`), a number, a struct of your own. It is
     /// written as JSON, to the last bit of every number. JSON has no NaN and no infinity: a value that holds
     /// one is an error of [`save`](Self::save), [`CheckpointError::Unwritable`].
     pub fn state<T: Serialize + ?Sized>(self, name: &str, state: &T) -> Self {
-        let json = || serde_json::to_vec(state).map_err(|error| error.to_string());
-        let checked = check_finite(state).map_err(|error| error.to_string());
-        let bytes = checked.and_then(|()| json());
-        self.part(name, RecordKind::State, bytes)
+        let bytes = check_finite(state).and_then(|()| Ok(serde_json::to_vec(state)?));
+        self.part(name, PartKind::State, bytes)
     }
 
-    fn part(mut self, name: &str, kind: RecordKind, bytes: Result<Vec<u8>, String>) -> Self {
+    fn part(mut self, name: &str, kind: PartKind, bytes: Result<Vec<u8>, PartError>) -> Self {
         let taken = self.entries.iter().any(|entry| entry.name == name);
         let name = name.to_owned();
         match bytes {
@@ -71,8 +70,9 @@ impl Step<'_> {
                 self.entries.push(Entry { name, kind, bytes });
                 self.parts.push(part);
             }
-            Err(reason) => {
-                let unwritable = CheckpointError::Unwritable { name, reason };
+            Err(error) => {
+                let error = Box::new(error);
+                let unwritable = CheckpointError::Unwritable { name, error };
                 self.failed.get_or_insert(unwritable);
             }
         }

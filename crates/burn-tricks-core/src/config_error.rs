@@ -1,6 +1,8 @@
 //! The error of a configuration that cannot mean anything.
 
+use std::borrow::Cow;
 use std::fmt::{Debug, Display};
+use std::ops::{Bound, RangeBounds};
 
 /// A configuration value outside its range, found when the configuration is turned into the thing
 /// it configures (`init` or `build`), never later.
@@ -17,17 +19,21 @@ pub struct ConfigError {
     /// The field, as its configuration names it.
     pub field: &'static str,
     /// What the field must be, completing the sentence "the field must ...".
-    pub requirement: &'static str,
+    pub requirement: Cow<'static, str>,
     /// What it was.
     pub got: String,
 }
 
 impl ConfigError {
     /// The error for `field`, which must fulfil `requirement` and was `got`.
-    pub fn new(field: &'static str, requirement: &'static str, got: impl Debug) -> Self {
+    pub fn new(
+        field: &'static str,
+        requirement: impl Into<Cow<'static, str>>,
+        got: impl Debug,
+    ) -> Self {
         Self {
             field,
-            requirement,
+            requirement: requirement.into(),
             got: format!("{got:?}"),
         }
     }
@@ -48,12 +54,43 @@ impl ConfigError {
         Err(Self::new(field, "be a finite number of at least 0", value))
     }
 
-    /// `value` when it lies in `[0, 1)`, the range of decay rates. NaN is refused.
-    pub fn decay_rate(field: &'static str, value: f64) -> Result<f64, Self> {
-        if (0.0..1.0).contains(&value) {
+    /// `value` when it lies within `interval`. NaN is refused, and so is an infinity at an open end.
+    ///
+    /// ```
+    /// use burn_tricks_core::ConfigError;
+    ///
+    /// let error = ConfigError::within("prob", 1.0, 0.0..1.0).unwrap_err();
+    /// assert_eq!(error.to_string(), "`prob` must lie in [0, 1), got 1.0");
+    /// ```
+    pub fn within(
+        field: &'static str,
+        value: f64,
+        interval: impl RangeBounds<f64>,
+    ) -> Result<f64, Self> {
+        if interval.contains(&value) {
             return Ok(value);
         }
-        Err(Self::new(field, "lie in [0, 1)", value))
+        let low = match interval.start_bound() {
+            Bound::Included(low) => format!("[{low}"),
+            Bound::Excluded(low) => format!("({low}"),
+            Bound::Unbounded => "(-∞".to_owned(),
+        };
+        let high = match interval.end_bound() {
+            Bound::Included(high) => format!("{high}]"),
+            Bound::Excluded(high) => format!("{high})"),
+            Bound::Unbounded => "∞)".to_owned(),
+        };
+        Err(Self::new(field, format!("lie in {low}, {high}"), value))
+    }
+
+    /// `value` when it lies in `[0, 1)`, the range of the share that a decaying mean keeps. NaN is refused.
+    pub fn decay_rate(field: &'static str, value: f64) -> Result<f64, Self> {
+        Self::within(field, value, 0.0..1.0)
+    }
+
+    /// `value` when it lies in `(0, 1]`, the range of a factor that reduces. NaN is refused.
+    pub fn factor(field: &'static str, value: f64) -> Result<f64, Self> {
+        Self::within(field, value, (Bound::Excluded(0.0), Bound::Included(1.0)))
     }
 
     /// `value` when it is finite. NaN is refused.
@@ -108,6 +145,12 @@ mod tests {
         for bad in [-0.1, 1.0, f64::NAN] {
             assert!(ConfigError::decay_rate("x", bad).is_err(), "{bad}");
         }
+        for bad in [0.0, 1.1, f64::NAN, f64::NEG_INFINITY] {
+            assert!(ConfigError::factor("x", bad).is_err(), "{bad}");
+        }
+        for bad in [-0.1, 0.3, f64::NAN] {
+            assert!(ConfigError::within("x", bad, 0.0..=0.2).is_err(), "{bad}");
+        }
         assert!(ConfigError::finite("x", f64::NEG_INFINITY).is_err());
         assert!(ConfigError::at_least_one("x", 0).is_err());
     }
@@ -117,6 +160,8 @@ mod tests {
         assert_eq!(ConfigError::positive("x", f64::MAX), Ok(f64::MAX));
         assert_eq!(ConfigError::non_negative("x", 0.0), Ok(0.0));
         assert_eq!(ConfigError::decay_rate("x", 0.0), Ok(0.0));
+        assert_eq!(ConfigError::factor("x", 1.0), Ok(1.0));
+        assert_eq!(ConfigError::within("x", 0.2, 0.0..=0.2), Ok(0.2));
         assert_eq!(ConfigError::finite("x", -3.0), Ok(-3.0));
         assert_eq!(ConfigError::at_least_one("x", 1), Ok(1));
     }
@@ -125,5 +170,11 @@ mod tests {
     fn the_text_quotes_what_it_got() {
         let error = ConfigError::decay_rate("beta", f64::NAN).unwrap_err();
         assert_eq!(error.to_string(), "`beta` must lie in [0, 1), got NaN");
+        let error = ConfigError::factor("gamma", 0.0).unwrap_err();
+        assert_eq!(error.to_string(), "`gamma` must lie in (0, 1], got 0.0");
+        let error = ConfigError::within("min_lr", 0.3, 0.0..=0.1).unwrap_err();
+        assert_eq!(error.to_string(), "`min_lr` must lie in [0, 0.1], got 0.3");
+        let error = ConfigError::within("x", f64::NAN, ..).unwrap_err();
+        assert_eq!(error.to_string(), "`x` must lie in (-∞, ∞), got NaN");
     }
 }

@@ -1,7 +1,7 @@
 //! State that follows from other weights of its module, and therefore is no weight itself.
 //!
 //! The leading singular vectors of a weight, an inverse, an orthogonal factor, a sign: kept in the module
-//! because they are costly to find, or because every step goes on from the last one. The mean of such
+//! because they are costly to find, or because every step starts from the last one. The mean of such
 //! states is not the state of the mean weights: the mean of two unit vectors is shorter than 1, that of u
 //! and −u is 0. A field of type [`Derived`] says so to everything here that averages models. In an average
 //! it is *stale*, and the module calculates it anew from the averaged weights.
@@ -63,7 +63,7 @@
 //! # What is not stale
 //!
 //! The state of one model, kept in a [`Snapshot`](crate::Snapshot) and restored, or loaded from a record:
-//! it belongs to the weights beside it, and goes on from there, to the bit.
+//! it belongs to the weights that it was saved with, and its iteration resumes from there, to the bit.
 
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,

@@ -124,9 +124,7 @@ impl Run {
     ///
     /// If `fraction` is not in `[0, 1]`.
     pub fn fraction(&self, fraction: f64) -> Result<usize, ConfigError> {
-        if !(0.0..=1.0).contains(&fraction) {
-            return Err(ConfigError::new("fraction", "lie in [0, 1]", fraction));
-        }
+        ConfigError::within("fraction", fraction, 0.0..=1.0)?;
         Ok((self.steps() as f64 * fraction).round() as usize)
     }
 }

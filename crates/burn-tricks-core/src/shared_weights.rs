@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// The weights of a model, shared with it and not copied. Made by
 /// [`Snapshot::look_at`](crate::Snapshot::look_at); to be let go of before the next optimizer step,
-/// which could not write in place beside it.
+/// which could not write in place while it exists.
 #[derive(Clone)]
 pub struct SharedWeights<M> {
     pub(crate) model: M,

@@ -8,7 +8,7 @@
 //! | optimizers | those of `burn-tricks-optim`, with `skip_marked` | any |
 //! | reads the device | never | one number per step |
 //! | weights, moments, step count | stay | stay |
-//! | schedule, weight average, your counters | go on: the host does not know | stay: you are told |
+//! | schedule, weight average, your counters | advance: the host does not know | stay: you are told |
 //!
 //! # Example
 //!
@@ -75,7 +75,7 @@
 //!
 //! # Differences
 //!
-//! PyTorch's `GradScaler.step` skips the optimizer alone, and PyTorch's schedulers go on (it warns at the first
+//! PyTorch's `GradScaler.step` skips the optimizer alone, and PyTorch's schedulers advance (it warns at the first
 //! step only). optax's `apply_if_finite` lets the bad gradient through after `max_consecutive_errors`; here
 //! [`skipped_in_a_row`](StepGuard::skipped_in_a_row) tells, and the program decides.
 //!

@@ -10,7 +10,7 @@ pub enum WeightDecayTerm {
     None,
     /// `g ← g + λ w`, before everything else: the gradient of an L2 penalty. Holds λ.
     Coupled(f64),
-    /// `w ← w − ηλ w`, beside the step. Holds ηλ.
+    /// `w ← w − ηλ w`, apart from the gradient. Holds ηλ.
     Decoupled(f64),
     /// As decoupled, only where the weight and the step's direction have the same sign (cautious
     /// weight decay, <https://arxiv.org/abs/2510.12402>). Holds ηλ.

@@ -82,7 +82,7 @@ optimizer_config! {
         /// δ ≥ 0: the rate of step t is `η / (1 + (t − 1) δ)`. Default: 0.
         #[config(default = 0.0)]
         pub lr_decay: f64,
-        /// ε > 0, beside the root. Default: 1e-5, as in Burn.
+        /// ε > 0, added to the root. Default: 1e-5, as in Burn.
         #[config(default = 1e-5)]
         pub epsilon: f64,
         /// What the sum of squares starts from, ≥ 0. Default: 0, as in Burn.

@@ -97,7 +97,7 @@ optimizer_config! {
         /// β₂ in `[0, 1)`: the share of the old mean square. Default: 0.999.
         #[config(default = 0.999)]
         pub beta_2: f64,
-        /// ε > 0, beside the root. Default: 1e-5, as in Burn.
+        /// ε > 0, added to the root. Default: 1e-5, as in Burn.
         #[config(default = 1e-5)]
         pub epsilon: f64,
         /// Whether to divide by the largest mean square so far. Default: no.

@@ -173,7 +173,7 @@ pub struct NormalizedGradientConfig {
     #[config(default = "Epsilon::OutsideRoot(0.0)")]
     pub epsilon: Epsilon,
     /// The squared norm that the memory starts from. Default: 0. Needs a memory, and is refused
-    /// beside bias correction, which takes the memory to start at zero.
+    /// together with bias correction, which takes the memory to start at zero.
     #[config(default = 0.0)]
     pub initial_accumulator: f64,
     /// A pull towards zero. Default: none.

@@ -92,7 +92,7 @@ optimizer_config! {
         /// μ in `[0, 1)`; 0 is no momentum. Default: 0.9, as in Burn.
         #[config(default = 0.9)]
         pub momentum: f64,
-        /// ε > 0, beside the root. Default: 1e-5, as in Burn.
+        /// ε > 0, added to the root. Default: 1e-5, as in Burn.
         #[config(default = 1e-5)]
         pub epsilon: f64,
         /// Whether to divide by the deviation instead of the mean square. Default: no.

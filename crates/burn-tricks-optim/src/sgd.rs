@@ -1,7 +1,7 @@
 //! Stochastic gradient descent with momentum, in one pass.
 //!
 //! A drop-in for Burn's `SgdConfig`: the same options, the same results, the same record, faster on
-//! the CPU; and the teaching text's momentum beside it.
+//! the CPU; and, as an option, the teaching text's momentum.
 //!
 //! ```text
 //! g ← g + λ w                                                            coupled weight decay
@@ -132,13 +132,7 @@ impl SgdConfig {
 
     fn rule(&self) -> Result<SgdRule, ConfigError> {
         let momentum = self.momentum.clone().unwrap_or_else(|| undampened(0.0));
-        if !(0.0..=1.0).contains(&momentum.momentum) {
-            return Err(ConfigError::new(
-                "momentum.momentum",
-                "lie in [0, 1]",
-                momentum.momentum,
-            ));
-        }
+        ConfigError::within("momentum.momentum", momentum.momentum, 0.0..=1.0)?;
         ConfigError::finite("momentum.dampening", momentum.dampening)?;
         if self.momentum_form == MomentumForm::OfUpdate && momentum.dampening != 0.0 {
             return Err(ConfigError::new(

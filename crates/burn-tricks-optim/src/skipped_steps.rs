@@ -1,7 +1,7 @@
 //! Steps that are skipped on the device.
 //!
 //! A gradient with an infinity or a NaN must move nothing. Zeroed, it still does: momentum, Adam among them,
-//! goes on by the strength of the gradients before, weight decay decays, and the step counts. To find out
+//! still moves the weights along earlier gradients, weight decay decays, and the step counts. To find out
 //! before the step whether to take it, the host must wait for the device. Here it need not: `burn-tricks-grad`
 //! with `NonFinite::SkipStep` marks *every* gradient of the model where one is not finite, and an optimizer with
 //! `skip_marked` leaves a parameter with a marked gradient alone, to the bit: its weights, its state, and its
@@ -39,7 +39,7 @@
 //! `skip_marked` is not silent. With it and without the policy, a gradient that is NaN throughout is skipped by
 //! itself, while the other parameters are stepped; a NaN here and there shows in the weights.
 //!
-//! # What goes on
+//! # What still advances
 //!
 //! What the host counts, for it does not know of the skip: the schedule advances, and a weight average takes
 //! the unchanged weights once more. Where that matters, read once per step: `StepGuard` of `burn-tricks-grad`

@@ -29,7 +29,7 @@ pub enum WeightDecayRule {
     /// `g ← g + λ w` before everything else, as an L2 penalty `λ/2 ‖w‖²` on the loss would do: the
     /// norm divides it too.
     Coupled(f64),
-    /// `w ← w − η λ w` beside the step, as in AdamW.
+    /// `w ← w − η λ w` apart from the gradient, as in AdamW.
     Decoupled(f64),
 }
 
@@ -38,7 +38,7 @@ pub enum WeightDecayRule {
 pub enum WeightDecayMode {
     /// In the gradient: `g ← g + λ w`.
     Coupled,
-    /// Beside the step: `w ← w − η λ w`.
+    /// Apart from the gradient: `w ← w − η λ w`.
     Decoupled,
 }
 

@@ -83,10 +83,7 @@ impl CosineConfig {
     pub fn init(&self) -> Result<Cosine, ConfigError> {
         ConfigError::positive("initial_lr", self.initial_lr)?;
         ConfigError::at_least_one("steps", self.steps)?;
-        if !(0.0..=self.initial_lr).contains(&self.min_lr) {
-            let got = self.min_lr;
-            return Err(ConfigError::new("min_lr", "lie in [0, initial_lr]", got));
-        }
+        ConfigError::within("min_lr", self.min_lr, 0.0..=self.initial_lr)?;
         Ok(Cosine {
             config: self.clone(),
             steps: 0,

@@ -94,14 +94,8 @@ impl CosineRestartsConfig {
         ConfigError::positive("initial_lr", self.initial_lr)?;
         ConfigError::at_least_one("period", self.period)?;
         ConfigError::at_least_one("multiplier", self.multiplier)?;
-        if !(0.0..=self.initial_lr).contains(&self.min_lr) {
-            let got = self.min_lr;
-            return Err(ConfigError::new("min_lr", "lie in [0, initial_lr]", got));
-        }
-        if !(self.peak_decay > 0.0 && self.peak_decay <= 1.0) {
-            let got = self.peak_decay;
-            return Err(ConfigError::new("peak_decay", "lie in (0, 1]", got));
-        }
+        ConfigError::within("min_lr", self.min_lr, 0.0..=self.initial_lr)?;
+        ConfigError::factor("peak_decay", self.peak_decay)?;
         Ok(CosineRestarts {
             config: self.clone(),
             steps: 0,

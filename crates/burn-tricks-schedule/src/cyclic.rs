@@ -108,10 +108,8 @@ impl CyclicConfig {
         ConfigError::non_negative("max_lr", self.max_lr)?;
         ConfigError::at_least_one("steps_up", self.steps_up)?;
         ConfigError::at_least_one("steps_down", self.steps_down.unwrap_or(self.steps_up))?;
-        if let CyclicMode::ExpRange { gamma } = self.mode
-            && !(gamma > 0.0 && gamma <= 1.0)
-        {
-            return Err(ConfigError::new("gamma", "lie in (0, 1]", gamma));
+        if let CyclicMode::ExpRange { gamma } = self.mode {
+            ConfigError::factor("gamma", gamma)?;
         }
         Ok(Cyclic {
             config: self.clone(),

@@ -124,19 +124,15 @@ impl ExponentialDecayConfig {
     /// has no step.
     pub fn init(&self) -> Result<ExponentialDecay, ConfigError> {
         ConfigError::positive("initial_lr", self.initial_lr)?;
-        if !(self.gamma > 0.0 && self.gamma <= 1.0) {
-            return Err(ConfigError::new("gamma", "lie in (0, 1]", self.gamma));
-        }
+        ConfigError::factor("gamma", self.gamma)?;
         match self.unit {
             LrDecayUnit::Steps => {}
             LrDecayUnit::Epochs { steps } | LrDecayUnit::SmoothEpochs { steps } => {
                 ConfigError::at_least_one("steps_per_epoch", steps)?;
             }
         }
-        if let Some(floor) = self.floor
-            && !(0.0..=self.initial_lr).contains(&floor)
-        {
-            return Err(ConfigError::new("floor", "lie in [0, initial_lr]", floor));
+        if let Some(floor) = self.floor {
+            ConfigError::within("floor", floor, 0.0..=self.initial_lr)?;
         }
         Ok(ExponentialDecay {
             config: self.clone(),

@@ -80,9 +80,7 @@ impl MultiStepConfig {
     /// If η₀ is not finite and positive, γ not in `(0, 1]`, or the milestones do not increase from 1 on.
     pub fn init(&self) -> Result<MultiStep, ConfigError> {
         ConfigError::positive("initial_lr", self.initial_lr)?;
-        if !(self.gamma > 0.0 && self.gamma <= 1.0) {
-            return Err(ConfigError::new("gamma", "lie in (0, 1]", self.gamma));
-        }
+        ConfigError::factor("gamma", self.gamma)?;
         let increasing = self.milestones.is_sorted_by(|a, b| a < b);
         if !increasing || self.milestones.first() == Some(&0) {
             let requirement = "increase, from at least 1 on";

@@ -67,6 +67,7 @@ use crate::{Anneal, Cycles};
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
+use std::ops::Bound;
 
 /// Whose peak and whose end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,10 +142,9 @@ impl OneCycleConfig {
             }
         }
         for (field, value) in [("rise", Some(self.rise)), ("back_at", self.back_at)] {
-            if let Some(value) = value
-                && !(value > 0.0 && value < 1.0)
-            {
-                return Err(ConfigError::new(field, "lie in (0, 1)", value));
+            if let Some(value) = value {
+                let inside = (Bound::Excluded(0.0), Bound::Excluded(1.0));
+                ConfigError::within(field, value, inside)?;
             }
         }
         let ends = self.ends();

@@ -142,18 +142,13 @@ impl PlateauConfig {
     /// If the factor is not in `(0, 1]`, `min_delta` or the floor negative or not finite, `min_scale` not in
     /// `[0, 1]`, or the patience `Reached(0)`.
     pub fn init(&self) -> Result<Plateau, ConfigError> {
-        if !(self.factor > 0.0 && self.factor <= 1.0) {
-            return Err(ConfigError::new("factor", "lie in (0, 1]", self.factor));
-        }
+        ConfigError::factor("factor", self.factor)?;
         if self.patience == Patience::Reached(0) {
             let requirement = "bear at least one check (or be `Exceeded(0)`)";
             return Err(ConfigError::new("patience", requirement, self.patience));
         }
         self.min_delta.validated("min_delta")?;
-        if !(0.0..=1.0).contains(&self.min_scale) {
-            let got = self.min_scale;
-            return Err(ConfigError::new("min_scale", "lie in [0, 1]", got));
-        }
+        ConfigError::within("min_scale", self.min_scale, 0.0..=1.0)?;
         ConfigError::non_negative("floor", self.floor)?;
         Ok(Plateau {
             config: self.clone(),

@@ -80,10 +80,7 @@ impl PolynomialConfig {
         ConfigError::positive("initial_lr", self.initial_lr)?;
         ConfigError::at_least_one("steps", self.steps)?;
         ConfigError::positive("power", self.power)?;
-        if !(0.0..=self.initial_lr).contains(&self.final_lr) {
-            let got = self.final_lr;
-            return Err(ConfigError::new("final_lr", "lie in [0, initial_lr]", got));
-        }
+        ConfigError::within("final_lr", self.final_lr, 0.0..=self.initial_lr)?;
         Ok(Polynomial {
             config: self.clone(),
             steps: 0,

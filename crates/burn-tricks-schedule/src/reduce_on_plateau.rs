@@ -49,7 +49,7 @@
 //!
 //! # Differences
 //!
-//! - PyTorch's and Keras's write the optimizer's rate: a schedule beside them overwrites it, or is
+//! - PyTorch's and Keras's write the optimizer's rate: a schedule used with them overwrites it, or is
 //!   overwritten. Here the two multiply.
 //! - Their `min_lr` would lift a rate that a schedule has brought below it; the floor here only ends the
 //!   reductions. [`Floor`](crate::Floor) lifts.

@@ -36,7 +36,7 @@
 //!
 //! # Differences
 //!
-//! PyTorch's schedules go on where `GradScaler` has skipped a step.
+//! PyTorch's schedules advance where `GradScaler` has skipped a step.
 
 use crate::cycles::cycles_of_inner;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};

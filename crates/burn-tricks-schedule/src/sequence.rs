@@ -69,7 +69,7 @@
 //! - the first of them may begin at another's rate (#67586; #185872 with a milestone at 0). Here the
 //!   phases share nothing, and a phase of no steps is skipped;
 //! - a run resumed by `last_epoch` begins at a wrong rate (#162591). Here the record holds each phase.
-//! - A milestone after the end of a phase lets it go on, as optax's `join_schedules` does.
+//! - A milestone after the end of a phase lets it continue, as optax's `join_schedules` does.
 //!
 //! # Suggested values
 //!

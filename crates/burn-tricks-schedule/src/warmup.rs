@@ -127,14 +127,9 @@ impl WarmupConfig {
     /// If the start is a factor not in `[0, 1]`, or a rate that is negative or not finite.
     pub fn init<S: LrScheduler + Clone>(&self, inner: S) -> Result<Warmup<S>, ConfigError> {
         match self.start {
-            WarmupStart::Factor(factor) if !(0.0..=1.0).contains(&factor) => {
-                return Err(ConfigError::new("start", "lie in [0, 1]", factor));
-            }
-            WarmupStart::Factor(_) => {}
-            WarmupStart::Rate(rate) => {
-                ConfigError::non_negative("start", rate)?;
-            }
-        }
+            WarmupStart::Factor(factor) => ConfigError::within("start", factor, 0.0..=1.0)?,
+            WarmupStart::Rate(rate) => ConfigError::non_negative("start", rate)?,
+        };
         Ok(Warmup {
             inner,
             config: self.clone(),

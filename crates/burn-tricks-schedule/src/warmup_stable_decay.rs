@@ -10,7 +10,7 @@
 //! ```
 //!
 //! where s falls from 1 to 0: 1 − p, (1 + cos πp)/2 or 1 − √p. The plateau needs no end in advance: a run can
-//! go on from it, and decay later.
+//! be resumed from it, and decay later.
 //!
 //! # Example
 //!
@@ -113,10 +113,7 @@ impl WarmupStableDecayConfig {
     pub fn init(&self) -> Result<WarmupStableDecay, ConfigError> {
         ConfigError::positive("peak_lr", self.peak_lr)?;
         ConfigError::at_least_one("steps", self.steps)?;
-        if !(0.0..=self.peak_lr).contains(&self.final_lr) {
-            let got = self.final_lr;
-            return Err(ConfigError::new("final_lr", "lie in [0, peak_lr]", got));
-        }
+        ConfigError::within("final_lr", self.final_lr, 0.0..=self.peak_lr)?;
         let both = self.warmup_steps.checked_add(self.decay_steps);
         if both.is_none_or(|both| both > self.steps) {
             let requirement = "be at most `steps`, together with `warmup_steps`";

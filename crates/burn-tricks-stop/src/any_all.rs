@@ -13,7 +13,7 @@
 //!
 //! `All` wants the reasons together, at one check: what one of them asked for earlier does not count
 //! later. With a least time or a least number of checks this is what one expects of it. If patience was
-//! used up before, and the metric has improved since, the run goes on.
+//! used up before, and the metric has improved since, the run continues.
 //!
 //! # Example
 //!
@@ -51,7 +51,7 @@
 //!
 //! Wherever a criterion does. They nest.
 //!
-//! A divergence that one of the criteria sees is in [`Decision::divergence`], even where `All` goes on, and so
+//! A divergence that one of the criteria sees is in [`Decision::divergence`], even where `All` does not stop, and so
 //! [`RollBack`](crate::RollBack) sees it. Where `Any` is asked to stop by a limit and for a divergence at one
 //! check, the order decides: with the limit first the run ends, with the divergence first it may go back.
 //!

@@ -10,7 +10,7 @@
 //! [`model`](BestWeights::model) is none.
 //!
 //! The [`Snapshot`] holds weights and running statistics. A `clone()` would not do: clones of a batch
-//! norm share their running statistics, so that a kept clone would go on changing with the training.
+//! norm share their running statistics, so that a kept clone would keep changing with the training.
 //!
 //! # Example
 //!
@@ -62,7 +62,7 @@
 //!
 //! # Order
 //!
-//! Beside early stopping, after each check. With an average of weights, keep the average: it is what was
+//! Together with early stopping, after each check. With an average of weights, keep the average: it is what was
 //! checked.
 //!
 //! # Cost

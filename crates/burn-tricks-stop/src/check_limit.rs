@@ -29,7 +29,7 @@
 //!
 //! # Order
 //!
-//! After validation, beside a criterion that looks at the metric: alone it knows of no best check.
+//! After validation, together with a criterion that looks at the metric: alone it knows of no best check.
 //!
 //! # Cost
 //!

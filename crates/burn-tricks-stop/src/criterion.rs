@@ -85,7 +85,7 @@ pub trait StopCriterion {
     /// `serde_json`).
     type State: Clone + Serialize + DeserializeOwned;
 
-    /// The run begins, or goes on: whoever drives the training calls it before the first step. For clocks;
+    /// The run begins, or is resumed: whoever drives the training calls it before the first step. For clocks;
     /// default: nothing.
     fn start(&mut self) {}
 

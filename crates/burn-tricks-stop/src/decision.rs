@@ -128,7 +128,7 @@ pub struct Decision {
     /// [`StopReason::NonFinite`], even where [`stop`](Self::stop) is none or another reason because several
     /// criteria decide together.
     pub divergence: Option<StopReason>,
-    /// Why to stop; none to go on.
+    /// Why to stop; none to continue.
     pub stop: Option<StopReason>,
 }
 

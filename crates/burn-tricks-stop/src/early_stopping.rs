@@ -165,7 +165,7 @@ pub enum Counting {
     /// - patience 0 means 1;
     /// - the target must be bettered;
     /// - a value that betters the target or lies beyond the divergence limit leaves the count alone,
-    ///   which matters to a run that goes on nevertheless.
+    ///   which matters to a run that continues nevertheless.
     Lightning,
 }
 
@@ -289,7 +289,7 @@ impl EarlyStopping {
 
     /// Takes the metric of the next check, an `f32` or `f64` say.
     ///
-    /// After a decision to stop it may be called again: the run that goes on is judged by the same
+    /// After a decision to stop it may be called again: a run that continues is judged by the same
     /// rules.
     pub fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
         let value = observation.into().value;
@@ -332,7 +332,7 @@ impl EarlyStopping {
         self
     }
 
-    /// Begins to count patience anew, from the same best value and reference: for a run that goes on from its best
+    /// Begins to count patience anew, from the same best value and reference: for a run that resumes from its best
     /// weights, see [`RollBack`](crate::RollBack).
     pub fn reset_waiting(&mut self) {
         self.state.waited = 0;

@@ -88,7 +88,7 @@
 //! [`Any`](crate::Any) and [`All`](crate::All).
 //!
 //! The closure is given the scale of the whole run, not of this restart: a schedule's value times the
-//! scale is the rate. Schedules, averages of weights and generators of random numbers go on from where
+//! scale is the rate. Schedules, averages of weights and generators of random numbers continue from where
 //! they are, unless they are kept with the model as extra state, see
 //! [`BestWeights::keep_with`]. A non-finite average must be: it never
 //! recovers.
@@ -101,7 +101,7 @@
 //! # Differences
 //!
 //! Keras's users asked for it (keras #8332); it has `TerminateOnNaN`, which ends the run. Schedules "on
-//! plateau" cut the rate and go on from the diverged weights.
+//! plateau" cut the rate and keep training the diverged weights.
 //!
 //! # Suggested values
 //!
@@ -134,10 +134,7 @@ impl RollBackConfig {
     ///
     /// If `lr_factor` does not lie in (0, 1].
     pub fn init(&self) -> Result<RollBack, ConfigError> {
-        if !(self.lr_factor > 0.0 && self.lr_factor <= 1.0) {
-            let requirement = "lie in (0, 1]";
-            return Err(ConfigError::new("lr_factor", requirement, self.lr_factor));
-        }
+        ConfigError::factor("lr_factor", self.lr_factor)?;
         Ok(RollBack {
             config: self.clone(),
             state: RollBackState::default(),
@@ -151,7 +148,7 @@ pub struct RollBackState {
     done: usize,
 }
 
-/// What to go on from.
+/// What to resume training from.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Restart<M, S = ()> {
@@ -178,7 +175,7 @@ pub struct RollBack {
 }
 
 impl RollBack {
-    /// What to go on from after this decision: `model`, which diverged, with the weights and statistics that
+    /// What to resume training from after this decision: `model`, which diverged, with the weights and statistics that
     /// `best` holds, and the extra state that was kept with them. `apply` is given the new scale of the learning rate, and
     /// `stop`, the criterion of the decision, counts its patience anew.
     ///

@@ -114,7 +114,7 @@ pub struct TimeLimitState {
     seconds_spent: f64,
 }
 
-/// Watches the clock. Made by [`TimeLimitConfig::init`]. A clone goes on from the same start.
+/// Watches the clock. Made by [`TimeLimitConfig::init`]. A clone counts from the same start.
 #[derive(Clone)]
 pub struct TimeLimit {
     limit: f64,

@@ -20,7 +20,7 @@ pub use burn_tricks_core::{
     batch_statistics, force_init,
 };
 
-/// Thirty names for a training loop and the `Learner`: `use burn_tricks::prelude::*;` beside
+/// Thirty names for a training loop and the `Learner`: `use burn_tricks::prelude::*;` next to
 /// `use burn::prelude::*;`.
 ///
 /// | for | names |

@@ -71,7 +71,7 @@
 //!
 //! # Cost
 //!
-//! K models to train, to keep and to run. One output is held at a time beside the running mean.
+//! K models to train, to keep and to run. One output is held at a time in addition to the running mean.
 //!
 //! # Differences
 //!

@@ -114,7 +114,7 @@ impl InceptionConfig {
         ConfigError::at_least_one("classes", self.classes)?;
         ConfigError::at_least_one("stages", self.stages)?;
         ConfigError::at_least_one("blocks", self.blocks)?;
-        ConfigError::decay_rate("dropout", self.dropout)?;
+        ConfigError::within("dropout", self.dropout, 0.0..1.0)?;
         if self.width == 0 || !self.width.is_multiple_of(4) {
             let requirement = "be a multiple of 4, and not 0";
             return Err(ConfigError::new("width", requirement, self.width));

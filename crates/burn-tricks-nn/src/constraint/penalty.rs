@@ -106,9 +106,7 @@ impl PenaltyConfig {
     /// If `alpha` is negative or not finite, or if `l1_ratio` does not lie in [0, 1].
     pub fn elastic_net(alpha: f64, l1_ratio: f64) -> Result<Self, ConfigError> {
         ConfigError::non_negative("alpha", alpha)?;
-        if !(0.0..=1.0).contains(&l1_ratio) {
-            return Err(ConfigError::new("l1_ratio", "lie in [0, 1]", l1_ratio));
-        }
+        ConfigError::within("l1_ratio", l1_ratio, 0.0..=1.0)?;
         Ok(Self::new()
             .with_l1(alpha * l1_ratio)
             .with_l2(0.5 * alpha * (1.0 - l1_ratio)))

@@ -71,7 +71,7 @@ impl AlphaDropoutConfig {
     /// If `prob` does not lie in [0, 1).
     pub fn init(&self) -> Result<AlphaDropout, ConfigError> {
         Ok(AlphaDropout {
-            prob: ConfigError::decay_rate("prob", self.prob)?,
+            prob: ConfigError::within("prob", self.prob, 0.0..1.0)?,
             training: Param::from_bool(true),
         })
     }

@@ -80,7 +80,7 @@ impl DropConnectConfig {
     /// If `prob` does not lie in [0, 1), the group matches no weight, or a parameter of `model` is
     /// reparameterized already.
     pub fn attach<M: Module>(&self, model: M) -> Result<M, ConfigError> {
-        let prob = ConfigError::decay_rate("prob", self.prob)?;
+        let prob = ConfigError::within("prob", self.prob, 0.0..1.0)?;
         let weights = layer_weights(&model, &self.group)?;
         Ok(model.apply_reparameterization(Attach { weights, prob }))
     }

@@ -105,7 +105,7 @@ impl DepthSchedule {
     ///
     /// If `max` does not lie in [0, 1).
     pub fn probs(self, max: f64, depth: usize) -> Result<Vec<f64>, ConfigError> {
-        ConfigError::decay_rate("max", max)?;
+        ConfigError::within("max", max, 0.0..1.0)?;
         let share = |block: usize| match self {
             Self::FromZero => block as f64 / (depth.max(2) - 1) as f64,
             Self::FromShare => (block + 1) as f64 / depth as f64,
@@ -135,7 +135,7 @@ impl DropPathConfig {
     /// If `prob` does not lie in [0, 1).
     pub fn init(&self) -> Result<DropPath, ConfigError> {
         Ok(DropPath {
-            prob: ConfigError::decay_rate("prob", self.prob)?,
+            prob: ConfigError::within("prob", self.prob, 0.0..1.0)?,
             training: Param::from_bool(true),
             scale: self.scale,
             unit: self.unit,

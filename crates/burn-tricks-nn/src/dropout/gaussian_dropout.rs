@@ -64,7 +64,7 @@ impl GaussianDropoutConfig {
     /// If `prob` does not lie in [0, 1).
     pub fn init(&self) -> Result<GaussianDropout, ConfigError> {
         Ok(GaussianDropout {
-            prob: ConfigError::decay_rate("prob", self.prob)?,
+            prob: ConfigError::within("prob", self.prob, 0.0..1.0)?,
             training: Param::from_bool(true),
         })
     }

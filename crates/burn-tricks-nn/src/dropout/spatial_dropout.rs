@@ -66,7 +66,7 @@ impl SpatialDropoutConfig {
     /// If `prob` does not lie in [0, 1).
     pub fn init(&self) -> Result<SpatialDropout, ConfigError> {
         Ok(SpatialDropout {
-            prob: ConfigError::decay_rate("prob", self.prob)?,
+            prob: ConfigError::within("prob", self.prob, 0.0..1.0)?,
             training: Param::from_bool(true),
         })
     }

@@ -171,7 +171,7 @@ pub struct InitWeightsConfig {
     #[config(default = "Vec::new()")]
     pub rules: Vec<InitRule>,
     /// The seed given to the device before the first weight is drawn, after whatever was lazy. Default:
-    /// none, the generator goes on from where it is.
+    /// none, the generator continues from its present state.
     #[config(default = "None")]
     pub seed: Option<u64>,
 }

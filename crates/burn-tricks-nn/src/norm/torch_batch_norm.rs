@@ -105,9 +105,7 @@ impl TorchBatchNormConfig {
     pub(crate) fn burn(&self) -> Result<BatchNormConfig, ConfigError> {
         ConfigError::at_least_one("num_features", self.num_features)?;
         ConfigError::positive("epsilon", self.epsilon)?;
-        if !(0.0..=1.0).contains(&self.momentum) {
-            return Err(ConfigError::new("momentum", "lie in [0, 1]", self.momentum));
-        }
+        ConfigError::within("momentum", self.momentum, 0.0..=1.0)?;
         Ok(BatchNormConfig::new(self.num_features)
             .with_epsilon(self.epsilon)
             .with_momentum(self.momentum))

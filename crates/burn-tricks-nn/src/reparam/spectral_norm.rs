@@ -9,7 +9,7 @@
 //! little from step to step, so one round of power iteration a step keeps u and v the leading singular
 //! vectors. The gradient passes through σ, with u and v held constant.
 //!
-//! When it is attached, and in an average of models, the iteration begins from fixed vectors and goes on
+//! When it is attached, and in an average of models, the iteration begins from fixed vectors and is repeated
 //! until 50 rounds raise σ by less than a millionth, or for 1000 rounds. σ is then within two millionths of
 //! the largest singular value for random weights up to 1024×1024; where the two largest agree to one part
 //! in a thousand, it may lie between them. It is never above the largest but for rounding.

@@ -240,7 +240,7 @@ impl InputScaler {
         }
     }
 
-    /// Both statistics beside `input`, shaped to broadcast.
+    /// Both statistics on the device of `input`, shaped to broadcast.
     fn aligned<const D: usize>(&self, input: &Tensor<D>, dtype: FloatDType) -> [Tensor<D>; 2] {
         let [features] = self.shift.value().dims();
         let mut shape = [1; D];

@@ -38,7 +38,7 @@
 //!
 //! Statistics are gathered on the host in `f64`, value after value in the order of the stream (Welford,
 //! 1962): any cut of a stream into batches gives the same scaler, to the last bit.
-//! [`merge`](UnfittedScaler::merge) adds fits that ran beside each other (Chan, Golub & LeVeque, 1983):
+//! [`merge`](UnfittedScaler::merge) adds fits that ran in parallel (Chan, Golub & LeVeque, 1983):
 //! equal to one fit up to the rounding of `f64`, and exactly for minima and maxima.
 //!
 //! # Cost

@@ -31,7 +31,7 @@
 //! `LossInput`. Its name is `LossMetric`'s, "Loss", so that Burn's checkpointing and dashboard find it: register
 //! one of the two for a split.
 //!
-//! The number of samples is what the data loader's progress went on by. A loader whose progress stands still
+//! The number of samples is the advance of the data loader's progress. A loader whose progress stands still
 //! gives the mean over batches. A loss with one value per sample (a tensor of shape `[n]`, n > 1) counts them
 //! itself. Training on several devices (`multi`), the losses of one step share its samples evenly, which is
 //! right where the devices' batches are equal.

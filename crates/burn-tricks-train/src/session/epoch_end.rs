@@ -135,7 +135,7 @@ impl EpochEnd {
         lock(&self.0).interrupter = interrupter;
     }
 
-    /// The run goes on after `epoch`, 0 if it begins.
+    /// The run is resumed after `epoch`, 0 if it begins.
     pub(crate) fn start_after(&self, epoch: usize) {
         let mut inner = lock(&self.0);
         inner.hooks.iter_mut().for_each(|hook| hook.start());

@@ -15,7 +15,7 @@ pub(crate) trait EpochHook: Send {
     /// What it is, at the beginning of a run.
     fn describe(&self) -> String;
 
-    /// The run begins, or goes on.
+    /// The run begins, or is resumed.
     fn start(&mut self) {}
 
     /// Looks at the epoch's metrics; says why to stop, if so.
@@ -75,7 +75,7 @@ pub(crate) trait EpochHook: Send {
         Box::new(|| ())
     }
 
-    /// Goes on where the saved state was, of a hook that has one.
+    /// Resumes from the saved state, of a hook that has one.
     fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
         Ok(())
     }

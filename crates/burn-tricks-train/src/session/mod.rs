@@ -81,7 +81,7 @@
 //! program to resume a run is the program that started it. A run that had stopped stays stopped, unless the
 //! criterion that stopped it has changed, to more patience say, and the change is
 //! [accepted](crate::Session::accept_changes): then the new criterion judges the next epoch, with what the old one
-//! had seen. One that ran to its last epoch goes on if it is given more.
+//! had seen. One that ran to its last epoch is resumed if it is given more.
 //!
 //! A set is complete when its four files have the checksums they were written with. Sets that are not are
 //! reported, and what is left of those after the one that is resumed from is deleted; if no set is complete and

@@ -101,7 +101,7 @@ pub struct SessionResult<M, H> {
     /// What became of each plateau of [`reduce_on_plateau`](crate::Session::reduce_on_plateau), in the order of
     /// the calls.
     pub plateaus: Vec<PlateauResult>,
-    /// The epoch after which it went on; none if it began.
+    /// The epoch after which it was resumed; none if it began anew.
     pub resumed_after: Option<usize>,
     /// Checkpoints that were passed over because they were not complete, and what was wrong with them.
     pub incomplete: Vec<(usize, String)>,

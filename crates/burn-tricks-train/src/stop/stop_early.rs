@@ -37,7 +37,7 @@
 //!
 //! # Differences
 //!
-//! Burn's `MetricEarlyStoppingStrategy` goes on, with a warning in the log, when its metric was not registered, and
+//! Burn's `MetricEarlyStoppingStrategy` never stops, with a warning in the log, when its metric was not registered, and
 //! Burn's result is the last model.
 
 use crate::metric::watched_metric::WatchedMetric;

@@ -28,7 +28,7 @@
 //!
 //! So `result.model.into_record().save(..)`, as in Burn's guide, saves the weights that were validated, and
 //! `result.model.into_trained().into_record()` the trained ones. Burn's checkpoints during the training hold
-//! the trained weights, from which a resumed training goes on. `map`, `to_device` and `fork` act on both
+//! the trained weights, from which training is resumed. `map`, `to_device` and `fork` act on both
 //! sets. A value of `valid()` is a snapshot: later steps do not change it.
 //! [`validated_as_trained`](Tricked::validated_as_trained) validates with the trained weights.
 //!

@@ -1,0 +1,80 @@
+//! Why a part of a checkpoint cannot be written, or loaded.
+
+use burn::store::RecordError;
+use burn_tricks_optim::OptimizerRecordError;
+use std::fmt::Display;
+
+/// Why a part of a checkpoint cannot be written, or does not fit what it is loaded into.
+#[non_exhaustive]
+pub enum PartError {
+    /// Burn cannot write the record, or not load it: another architecture, say.
+    Record(RecordError),
+    /// The record is none of this optimizer for this model.
+    Optimizer(OptimizerRecordError),
+    /// The record is of another kind of schedule.
+    OtherSchedule,
+    /// A state holds a NaN or an infinity, which JSON cannot write.
+    NotFinite {
+        /// The number.
+        number: f64,
+    },
+    /// A state cannot be written as JSON, or read as what is asked for.
+    Json(serde_json::Error),
+}
+
+impl Display for PartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Record(error) => write!(f, "{error}"),
+            Self::Optimizer(error) => write!(f, "{error}"),
+            Self::OtherSchedule => write!(f, "it is of another kind of schedule"),
+            Self::NotFinite { number } => write!(
+                f,
+                "it holds {number}, which JSON has no number for: save an `Option` or a text"
+            ),
+            Self::Json(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for PartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for PartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Record(error) => Some(error),
+            Self::Optimizer(error) => Some(error),
+            Self::OtherSchedule | Self::NotFinite { .. } => None,
+            Self::Json(error) => Some(error),
+        }
+    }
+}
+
+impl From<RecordError> for PartError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl From<OptimizerRecordError> for PartError {
+    fn from(error: OptimizerRecordError) -> Self {
+        Self::Optimizer(error)
+    }
+}
+
+impl From<serde_json::Error> for PartError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl serde::ser::Error for PartError {
+    fn custom<T: Display>(message: T) -> Self {
+        Self::Json(serde::ser::Error::custom(message))
+    }
+}
