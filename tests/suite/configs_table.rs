@@ -231,6 +231,12 @@ fn modules() -> Vec<Row> {
     vec![
         row(AlphaDropoutConfig::new(0.5), &["prob"], r#"{"prob":0.25}"#),
         row(
+            ClampWeightsConfig::new(-1.0, 1.0),
+            &["min", "max"],
+            r#"{"min":-0.5,"max":0.25,"group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(GROUP),
+        row(
             DropConnectConfig::new(0.5),
             &["prob"],
             r#"{"prob":0.25,"group":{"matcher":"All","excludes":"All"}}"#,

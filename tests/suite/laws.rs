@@ -10,7 +10,7 @@ use burn::train::metric::store::Split;
 use burn_tricks::MinDelta;
 use burn_tricks::average::{Average, AverageRule, Ema, EmaWarmup, LawaConfig};
 use burn_tricks::grad::{Sam, SamConfig};
-use burn_tricks::nn::{TiedWeights, UnitNormConfig};
+use burn_tricks::nn::{ClampWeightsConfig, TiedWeights, UnitNormConfig};
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{
     All, Any, CheckLimitConfig, NoiseAwareConfig, NonFiniteMetric, RollBackConfig, StopCriterion,
@@ -231,6 +231,9 @@ fn every_trick_keeps_the_laws() {
         });
         trick("gradient norm", on, |_| GradNorm::new());
         trick("update ratio", on, |_| UpdateRatio::new());
+        trick("clamp", on, |_| {
+            ClampWeightsConfig::new(-0.5, 0.5).init().unwrap()
+        });
         trick("roll-back", on, |_| {
             let stop = EarlyStoppingConfig::new(Goal::Minimize).init().unwrap();
             let config = RollBackConfig::new(2);

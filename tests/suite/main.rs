@@ -11,6 +11,7 @@ mod clip_grad_norm;
 mod configs;
 mod configs_table;
 mod constraints;
+mod constraints_clamp;
 mod damaged_records;
 mod deep_networks;
 mod devices;

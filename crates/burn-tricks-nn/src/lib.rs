@@ -18,6 +18,7 @@ pub use block::projection::Shortcut;
 pub use block::res_net::{BranchScale, ResNet, ResNetConfig, ResNetVersion};
 pub use block::residual::{Placement, Residual, ResidualConfig};
 pub use burn_tricks_core::{BatchVariance, ConfigError, Derived, Fans, UnitAxis, WeightDecayScope};
+pub use constraint::clamp_weights::{ClampWeights, ClampWeightsConfig};
 pub use constraint::max_norm::{MaxNorm, MaxNormConfig};
 pub use constraint::penalty::{Penalty, PenaltyConfig};
 pub use constraint::tied_weights::TiedWeights;

@@ -1,5 +1,6 @@
 //! What keeps weights small or equal: penalties in the loss, and constraints after the step.
 
+pub mod clamp_weights;
 pub mod max_norm;
 pub mod penalty;
 pub mod tied_weights;

@@ -9,7 +9,7 @@
 //! | [`ClipGradNorm`], [`NormalizeGrad`] | changes the gradients | | |
 //! | [`StepGuard`] | skips a step that has a gradient that is not finite | | |
 //! | [`TiedWeights`] | | gives all places of a parameter one value | |
-//! | [`MaxNorm`], [`UnitNorm`] | | rescale the weights | |
+//! | [`MaxNorm`], [`UnitNorm`], [`ClampWeights`] | | change the weights | |
 //! | [`Ema`], [`Swa`], [`Lawa`], any [`Average`] | | updates the average | the average |
 //! | [`EmaSet`] | | updates the averages | |
 //! | [`GradNorm`](crate::GradNorm) | measures the gradients | | |
@@ -157,6 +157,7 @@
 //! [`ClipGradNorm`]: burn_tricks_grad::ClipGradNorm
 //! [`NormalizeGrad`]: burn_tricks_grad::NormalizeGrad
 //! [`StepGuard`]: burn_tricks_grad::StepGuard
+//! [`ClampWeights`]: burn_tricks_nn::ClampWeights
 //! [`MaxNorm`]: burn_tricks_nn::MaxNorm
 //! [`TiedWeights`]: burn_tricks_nn::TiedWeights
 //! [`UnitNorm`]: burn_tricks_nn::UnitNorm

@@ -1,0 +1,144 @@
+//! Weight clamp: after every step, each number of the weights is cut to an interval.
+//!
+//! ```text
+//! w ← min(max(w, min), max)     for each number of each weight
+//! ```
+//!
+//! It bounds what a step can do to a single weight: the critic of a Wasserstein GAN, weights that have to stay
+//! positive, weights that a fixed-point device is to hold.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_nn::ClampWeightsConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let clamp = ClampWeightsConfig::new(-0.01, 0.01).init()?;
+//! let mut critic = LinearConfig::new(4, 1).init(&Device::flex().autodiff());
+//! for _ in 0..3 {
+//!     // ... critic = optim.step(lr, critic, grads); ...
+//!     critic = clamp.apply(critic);
+//! }
+//! assert!(critic.weight.val().abs().max().into_scalar::<f32>() <= 0.01);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Order
+//!
+//! After the optimizer's step, before an average of weights is told. In a `Learner` it is a trick:
+//! `model.with_tricks((clamp, ema))`. Optimizer states are not touched.
+//!
+//! All trained float parameters are clamped, biases and the gains of norms too, unless `group` chooses some;
+//! [`ClampWeights::paths`] lists them. Running statistics are not trained and stay, as frozen weights do; both
+//! can be told on an autodiff device only, so on another one `group` has to leave them out. Where a
+//! reparameterization is attached, its stored factors are clamped. NaN stays NaN.
+//!
+//! # Cost
+//!
+//! One pass over the weights, out of place.
+//!
+//! # Differences
+//!
+//! PyTorch's users write `p.data.clamp_(-c, c)` in a loop over `parameters()`; Keras has `NonNeg`, which is
+//! `min = 0`, `max = f64::MAX`. `optax.keep_params_nonnegative` changes the update instead.
+//!
+//! # Suggested values
+//!
+//! ±0.01 for the critic of a Wasserstein GAN (Arjovsky et al.), who call it "a clearly terrible way to enforce a
+//! Lipschitz constraint": see [`SpectralNormConfig`](crate::SpectralNormConfig).
+//!
+//! # References
+//!
+//! - Arjovsky, Chintala, Bottou, *Wasserstein GAN*, 2017, algorithm 1, <https://arxiv.org/abs/1701.07875>
+
+use burn::module::{Module, ModuleMapper, Param, ParamGroup, ParamId};
+use burn::tensor::Tensor;
+use burn_tricks_core::walk::visit_floats;
+use burn_tricks_core::{Config, ConfigError, Leaf, tie};
+use std::collections::HashSet;
+
+/// Configuration of [`ClampWeights`].
+#[derive(Config, Debug)]
+pub struct ClampWeightsConfig {
+    /// The least value of a number of the weights.
+    pub min: f64,
+    /// The largest value of a number of the weights, not less than `min`.
+    pub max: f64,
+    /// Which weights, by path or id. Default: all.
+    #[config(default = "ParamGroup::all()")]
+    pub group: ParamGroup,
+}
+
+impl ClampWeightsConfig {
+    /// The constraint.
+    ///
+    /// # Errors
+    ///
+    /// If a bound is not finite, or if `max` is less than `min`.
+    pub fn init(&self) -> Result<ClampWeights, ConfigError> {
+        ConfigError::finite("min", self.min)?;
+        ConfigError::finite("max", self.max)?;
+        if self.max < self.min {
+            let got = format_args!("{} with `min` {}", self.max, self.min);
+            return Err(ConfigError::new("max", "be at least `min`", got));
+        }
+        Ok(ClampWeights {
+            config: self.clone(),
+        })
+    }
+}
+
+/// Cuts each number of the weights to an interval. Made by [`ClampWeightsConfig::init`].
+#[derive(Debug, Clone)]
+pub struct ClampWeights {
+    config: ClampWeightsConfig,
+}
+
+impl ClampWeights {
+    /// `model`, whose weights lie in the interval. A tied weight is clamped if the group matches one of its
+    /// places, and all of them get the value of the first.
+    pub fn apply<M: Module>(&self, model: M) -> M {
+        let ClampWeightsConfig { min, max, .. } = self.config;
+        let ids = self.clamped(&model).0;
+        tie(model.map(&mut Clamp { min, max, ids }))
+    }
+
+    /// The paths of the weights that are clamped, to see whether a pattern means what it should.
+    pub fn paths<M: Module>(&self, model: &M) -> Vec<String> {
+        self.clamped(model).1
+    }
+
+    /// The weights that are clamped, by id, and their paths.
+    fn clamped<M: Module>(&self, model: &M) -> (HashSet<ParamId>, Vec<String>) {
+        let (mut ids, mut paths) = (HashSet::new(), Vec::new());
+        visit_floats(model, |at, param| {
+            let is_chosen = self.config.group.matches(&param.id(), Some(at.path()));
+            if is_chosen && !param.is_frozen() && ids.insert(param.id()) {
+                paths.push(at.path().to_owned());
+            }
+        });
+        (ids, paths)
+    }
+}
+
+struct Clamp {
+    min: f64,
+    max: f64,
+    ids: HashSet<ParamId>,
+}
+
+impl ModuleMapper for Clamp {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let id = param.id;
+        if !self.ids.contains(&id) {
+            return param;
+        }
+        param.map(|weight| {
+            let leaf = Leaf::of(&weight);
+            leaf.with_value(weight.without_autodiff().clamp(self.min, self.max), id)
+        })
+    }
+}
