@@ -1,7 +1,7 @@
 //! The folder of a run's checkpoints.
 
 use crate::damage::Damage;
-use crate::lock::Lock;
+use crate::lock::{Lock, LockError};
 use crate::part::Entry;
 use crate::{CheckpointError, Saved, Step, file};
 use burn_tricks_core::ConfigError;
@@ -75,10 +75,12 @@ impl Checkpoints {
 
     /// Begins to write: alone, and with what there is now.
     fn begin(&self) -> Result<Writing, CheckpointError> {
-        let lock = Lock::take(&self.folder.join("lock"))?;
-        let lock = lock.map_err(|holder| CheckpointError::InUse {
-            folder: self.folder.clone(),
-            process: holder.process,
+        let lock = Lock::take(&self.folder.join("lock")).map_err(|error| match error {
+            LockError::Held { process } => CheckpointError::InUse {
+                folder: self.folder.clone(),
+                process,
+            },
+            LockError::File(error) => error.into(),
         })?;
         file::remove_unfinished(&self.folder)?;
         let newest = self.newest()?;

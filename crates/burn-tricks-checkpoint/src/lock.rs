@@ -6,21 +6,22 @@
 //! ```
 //! use burn_tricks_checkpoint::lock::Lock;
 //!
-//! # fn main() -> std::io::Result<()> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("lock");
-//! let lock = Lock::take(&path)?.expect("nobody has it");
-//! let holder = Lock::take(&path)?.unwrap_err();
-//! assert_eq!(holder.process, Some(std::process::id()));
+//! let lock = Lock::take(&path)?;
+//! let refused = Lock::take(&path).unwrap_err();
+//! assert!(refused.to_string().contains(&std::process::id().to_string()));
 //! drop(lock);
-//! assert!(Lock::take(&path)?.is_ok());
+//! assert!(Lock::take(&path).is_ok());
 //! # Ok(())
 //! # }
 //! ```
 
 use crate::file;
+use std::fmt::Display;
 use std::fs::{File, TryLockError};
-use std::io::{ErrorKind, Read as _, Result, Seek as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
 /// A locked file. It is unlocked when this is dropped, and stays where it is.
@@ -29,26 +30,51 @@ pub struct Lock {
     _file: File,
 }
 
-/// Who has locked a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Holder {
-    /// The process's id, if it can be read.
-    pub process: Option<u32>,
+/// Why a file is not locked.
+#[derive(Debug)]
+pub enum LockError {
+    /// Another process has locked it, or this one has.
+    Held {
+        /// The process's id, if it can be read.
+        process: Option<u32>,
+    },
+    /// It cannot be made, locked or written. The text names it.
+    File(io::Error),
+}
+
+impl Display for LockError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Held { process: Some(id) } => write!(f, "the file is locked by process {id}"),
+            Self::Held { process: None } => write!(f, "the file is locked by another process"),
+            Self::File(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LockError {}
+
+impl From<io::Error> for LockError {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
 }
 
 impl Lock {
-    /// Locks the file at `path`, which is made if it is not there, and writes this process's id into it; or says
-    /// who has locked it: another process, or this one. On a file system without locks, nobody is kept out.
+    /// Locks the file at `path`, which is made if it is not there, and writes this process's id into it. On a
+    /// file system without locks, nobody is kept out.
     ///
     /// # Errors
     ///
-    /// If the file cannot be made, locked or written.
-    pub fn take(path: &Path) -> Result<std::result::Result<Self, Holder>> {
-        Self::try_take(path).map_err(|error| file::named(path, &error))
+    /// If the file is locked already, or cannot be made, locked or written.
+    pub fn take(path: &Path) -> Result<Self, LockError> {
+        Self::try_take(path).map_err(|error| match error {
+            LockError::File(error) => file::named(path, &error).into(),
+            held => held,
+        })
     }
 
-    fn try_take(path: &Path) -> Result<std::result::Result<Self, Holder>> {
+    fn try_take(path: &Path) -> Result<Self, LockError> {
         let mut options = File::options();
         let mut file = options
             .read(true)
@@ -63,15 +89,15 @@ impl Lock {
                 // Where a lock forbids others to read, too, nobody knows who it is.
                 file.read_to_string(&mut holder).unwrap_or_default();
                 let process = holder.trim().parse().ok();
-                return Ok(Err(Holder { process }));
+                return Err(LockError::Held { process });
             }
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => (),
-            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         file.set_len(0)?;
         file.rewind()?;
         writeln!(file, "{}", std::process::id())?;
-        Ok(Ok(Self { _file: file }))
+        Ok(Self { _file: file })
     }
 }
 
@@ -84,11 +110,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         std::fs::write(&path, "4294967295\n").unwrap();
-        let held = Lock::take(&path).unwrap().unwrap();
-        let process = Some(std::process::id());
-        assert_eq!(Lock::take(&path).unwrap().unwrap_err(), Holder { process });
+        let held = Lock::take(&path).unwrap();
+        let by_us = format!("locked by process {}", std::process::id());
+        let refused = Lock::take(&path).unwrap_err().to_string();
+        assert!(refused.contains(&by_us), "{refused}");
         drop(held);
-        drop(Lock::take(&path).unwrap().unwrap());
+        drop(Lock::take(&path).unwrap());
         let nowhere = folder.path().join("none").join("lock");
         let error = Lock::take(&nowhere).unwrap_err().to_string();
         assert!(error.starts_with(&nowhere.display().to_string()), "{error}");

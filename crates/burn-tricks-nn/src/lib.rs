@@ -4,11 +4,11 @@
 pub mod block;
 pub mod constraint;
 pub mod dropout;
-mod fixed_statistics;
 pub mod init;
 pub mod norm;
 pub mod reparam;
 pub mod scaling;
+mod statistics_for_input;
 
 pub use block::forward::Forward;
 pub use block::inception::{Inception, InceptionConfig};

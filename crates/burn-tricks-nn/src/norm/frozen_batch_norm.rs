@@ -73,9 +73,9 @@
 //! - Ren, He, Girshick, Sun, *Faster R-CNN*, 2015, <https://arxiv.org/abs/1506.01497>, whose code froze it
 //! - torchvision, `torchvision.ops.FrozenBatchNorm2d`
 
-use crate::fixed_statistics::constant_beside;
 use crate::norm::ghost_batch_norm::GhostBatchNorm;
 use crate::norm::torch_batch_norm::TorchBatchNorm;
+use crate::statistics_for_input::constant_beside;
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;

@@ -126,8 +126,8 @@
 //! - LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, section 4.3
 //! - scikit-learn, `sklearn.preprocessing`; Keras, `keras.layers.Normalization`
 
-use crate::fixed_statistics::constant_beside;
 use crate::scaling::scaler_config::{ScaleBy, ScalerConfig};
+use crate::statistics_for_input::constant_beside;
 use burn::module::{Module, Param, ParamId, RunningState};
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use burn_tricks_core::{ConfigError, accumulation_dtype};

@@ -1,6 +1,6 @@
 //! Scaling of inputs: statistics fitted to training data, applied as a layer and inverted.
 
-pub(crate) mod column_summary;
+pub(crate) mod feature_statistics;
 pub mod input_scaler;
 pub(crate) mod scaler_config;
 pub(crate) mod scaler_error;

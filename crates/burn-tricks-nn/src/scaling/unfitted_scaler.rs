@@ -53,7 +53,7 @@
 //! 96 kB on the way, a batch of 8,000 numbers once more as `f64`. That takes about a second optimised, and
 //! half a minute unoptimised.
 
-use crate::scaling::column_summary::Column;
+use crate::scaling::feature_statistics::FeatureStatistics;
 use crate::scaling::input_scaler::InputScaler;
 use crate::scaling::scaler_config::{ScaleBy, ScalerConfig};
 use crate::scaling::scaler_error::ScalerError;
@@ -66,7 +66,7 @@ use burn_tricks_core::{ConfigError, accumulation_dtype, epsilon};
 pub struct UnfittedScaler {
     config: ScalerConfig,
     /// One for each feature, once a batch has told how many there are.
-    columns: Vec<Column>,
+    columns: Vec<FeatureStatistics>,
     samples: u64,
     /// The coarsest of the batches' types: the rounding of its numbers is no spread.
     epsilon: f64,
@@ -183,7 +183,8 @@ impl UnfittedScaler {
                 });
             }
         }
-        self.columns.resize(features, Column::new(self.config.kind));
+        self.columns
+            .resize(features, FeatureStatistics::new(self.config.kind));
         for (run, values) in runs() {
             self.columns[run % features].extend(values);
         }
@@ -210,7 +211,7 @@ impl UnfittedScaler {
             return Ok(());
         }
         if self.columns.is_empty() {
-            self.columns = vec![Column::new(self.config.kind); other.columns.len()];
+            self.columns = vec![FeatureStatistics::new(self.config.kind); other.columns.len()];
         }
         if self.columns.len() != other.columns.len() {
             return Err(ScalerError::Features {

@@ -20,7 +20,7 @@ use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, Checkpoint
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{Interrupter, Learner, LearnerModel};
 use burn_tricks_checkpoint::Change;
-use burn_tricks_checkpoint::lock::Lock;
+use burn_tricks_checkpoint::lock::{Lock, LockError};
 use std::sync::{Arc, Mutex};
 
 impl<M, H> Session<M, H>
@@ -190,9 +190,12 @@ where
         setup.extend(&self.declared);
 
         let file = files.lock_file();
-        let held = Lock::take(&file)?.map_err(|holder| SessionError::InUse {
-            lock: file,
-            process: holder.process,
+        let held = Lock::take(&file).map_err(|error| match error {
+            LockError::Held { process } => SessionError::InUse {
+                lock: file,
+                process,
+            },
+            LockError::File(error) => error.into(),
         })?;
         let found = files.find()?;
         let mut accepted = Vec::new();

@@ -5,7 +5,7 @@ use burn_tricks_core::is_rounding;
 
 /// The running statistics of one feature.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Column {
+pub(crate) enum FeatureStatistics {
     /// Count, mean, and the sum of squared deviations from the mean.
     Moments { count: u64, mean: f64, m2: f64 },
     /// The smallest and the largest value.
@@ -14,7 +14,7 @@ pub(crate) enum Column {
     Values(Vec<f64>),
 }
 
-impl Column {
+impl FeatureStatistics {
     pub(crate) fn new(kind: ScalerKind) -> Self {
         match kind {
             ScalerKind::Standard => Self::Moments {
