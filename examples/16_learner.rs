@@ -107,8 +107,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let config = EpochLoaderConfig::new(32, 42).with_workers(2);
     let train = loader(config, split.train, &device)?;
-    let config = EpochLoaderConfig::new(256, 0).with_shuffle(false);
-    let valid = loader(config.with_reseed_device(false), split.valid, &host)?;
+    let valid = loader(EpochLoaderConfig::in_order(256), split.valid, &host)?;
 
     // One line per trick.
     let clip = ClipGradNormConfig::new(2.0).init()?;

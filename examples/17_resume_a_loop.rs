@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut optim = adam.init();
     let mut schedule = CosineConfig::new(3e-3, run.steps())
         .init()?
-        .with_warmup(WarmupConfig::new(run.fraction(0.05)?))?;
+        .with_warmup(run.fraction(0.05)?)?;
     let mut ema = EmaConfig::from_half_life(50.0, 1)?.init(&model)?;
     let mut stop = EarlyStoppingConfig::new(Goal::Minimize)
         .with_patience(6)

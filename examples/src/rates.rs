@@ -48,9 +48,7 @@ impl Rate {
                     .with_steps_per_epoch(run.steps_per_epoch())
                     .init()?,
             ),
-            Self::Warmup(epochs) => {
-                Box::new(learning_rate.with_warmup(WarmupConfig::new(run.epochs(epochs)))?)
-            }
+            Self::Warmup(epochs) => Box::new(learning_rate.with_warmup(run.epochs(epochs))?),
             Self::Cosine => Box::new(CosineConfig::new(learning_rate, run.steps()).init()?),
             Self::OneCycle => Box::new(OneCycleConfig::torch(learning_rate, run.steps()).init()?),
             Self::Restarts(cycles) => {

@@ -83,8 +83,7 @@
 //! After the model is made, before anything is [attached](crate#one-reparameterization-for-each-parameter)
 //! to its weights (a reparameterized parameter is refused) and before its optimizer takes a step.
 //! Parameter ids, devices, element types, trainability and training flags stay. Together with pretrained
-//! parts: rules with the paths of the new parts, and [`others`](InitWeightsConfig::others) as
-//! `Others::Keep`. Linear layers in column layout [load no record afterwards](crate#column-layout).
+//! parts: [`InitWeightsConfig::only`], with the path of the new part. Linear layers in column layout [load no record afterwards](crate#column-layout).
 //!
 //! # Cost
 //!
@@ -195,11 +194,15 @@ impl InitWeightsConfig {
     /// are in the module; everything else stays. In the gates of these layers the recurrent weights are
     /// called `hidden_transform`.
     pub fn orthogonal_recurrent() -> Self {
-        let orthogonal = WeightInit::ORTHOGONAL;
-        Self::new(orthogonal)
-            .with_biases(Biases::Keep)
+        Self::only("**.hidden_transform", WeightInit::ORTHOGONAL).with_biases(Biases::Keep)
+    }
+
+    /// A distribution for the layers at and below `path` alone, whose biases become zero; everything else
+    /// stays. For a new head on a pretrained model, say.
+    pub fn only(path: &str, weights: WeightInit) -> Self {
+        Self::new(weights)
             .with_others(Others::Keep)
-            .with_rule("**.hidden_transform", orthogonal)
+            .with_rule(path, weights)
     }
 
     /// The initialiser.

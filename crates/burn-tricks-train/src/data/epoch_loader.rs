@@ -169,6 +169,13 @@ pub struct Seeded<I> {
 }
 
 impl EpochLoaderConfig {
+    /// For validation: every sample in the order of the dataset, and nothing seeded.
+    pub fn in_order(batch_size: usize) -> Self {
+        Self::new(batch_size, 0)
+            .with_shuffle(false)
+            .with_reseed_device(false)
+    }
+
     /// The loader of `dataset`. Its batches are made on `device`, until Burn moves it.
     ///
     /// # Errors
