@@ -5,8 +5,11 @@ use crate::data::epoch_loader::EpochLoader;
 use burn::data::dataloader::DataLoader;
 use std::sync::Arc;
 
-/// A data loader for the training split: an [`EpochLoader`], which tells the session its clock, or any of
-/// Burn's. Not to be implemented elsewhere.
+/// A data loader for the training split: an `Arc` of an [`EpochLoader`], which tells the session its clock, or
+/// any `Arc<dyn DataLoader>` of Burn's. Not to be implemented elsewhere.
+#[diagnostic::on_unimplemented(
+    note = "cast a loader of another type: `loader as Arc<dyn DataLoader<_>>`"
+)]
 pub trait TrainLoader<B>: sealed::Sealed {
     /// The loader as Burn takes it, and the clock that its order depends on, if it is known.
     fn into_parts(self) -> (Arc<dyn DataLoader<B>>, Option<EpochClock>);

@@ -86,7 +86,8 @@ where
     }
 
     /// Sets what Burn's training has for itself: the number of epochs, accumulated gradients, the renderer,
-    /// loggers, the devices.
+    /// loggers, the devices. An early-stopping strategy that is set here is replaced by the session's, and, if
+    /// it is [resumable](Self::resumable), so are checkpointers and their strategy.
     pub fn configure(
         mut self,
         settings: impl FnOnce(SupervisedTraining<Tricked<M, H>>) -> SupervisedTraining<Tricked<M, H>>,
@@ -247,8 +248,9 @@ where
     }
 
     /// Resumes a run although these parts of its configuration have changed, named as
-    /// [`SessionError::Changed`] names them. A criterion whose saved state does not fit begins anew; of an
-    /// optimizer's state, what fits is used. Later checkpoints record the configuration that there is now.
+    /// [`SessionError::Changed`] names them. A criterion whose saved state does not fit begins anew; one that had
+    /// stopped the run and has changed since judges the next epoch, so that a run goes on that is given more
+    /// patience. Of an optimizer's state, what fits is used. Later checkpoints record the configuration that there is now.
     ///
     /// The settings of a trick may change, but not which tricks there are: the saved state of all of them must
     /// fit, or `launch` is an error ([`SessionError::State`]), whatever is named here. The best model of an epoch
