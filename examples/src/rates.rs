@@ -4,7 +4,7 @@ use burn::lr_scheduler::LrScheduler;
 use burn_tricks::ConfigError;
 use burn_tricks::schedule::{
     CosineConfig, CosineRestartsConfig, Cycles, ExponentialDecayConfig, LrSchedulerExt as _,
-    OneCycleConfig, Run, WarmupConfig,
+    OneCycleConfig, Run,
 };
 
 /// A schedule that can be asked where its cycles end.
