@@ -60,6 +60,16 @@ fn gradients() -> Vec<Row> {
             r#"{"norm":"L1","scope":"Tensor","non_finite":"ZeroGradient","epsilon":0.5}"#,
         ),
         row(
+            FreezeConfig::at(["encoder"]),
+            &["paths"],
+            r#"{"paths":["head"]}"#,
+        ),
+        row(
+            PolyakStepConfig::new(),
+            &[],
+            r#"{"min_loss":0.5,"max_step":2.0,"epsilon":0.25,"never_uphill":true}"#,
+        ),
+        row(
             SamConfig::new(0.05),
             &["rho"],
             r#"{"rho":0.5,"perturbation":{"AdaptiveWeights":{"eta":0.25}},"epsilon":0.125}"#,
@@ -117,6 +127,11 @@ fn optimizers() -> Vec<Row> {
             r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"weight_decay":0.5,"cautious_weight_decay":true,"amsgrad":true,"weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["grad_clipping"]),
+        row(
+            SelectiveDecayConfig::new(),
+            &[],
+            r#"{"spared_roles":["Bias","Position"],"spare_vectors":false,"spared_paths":["head"]}"#,
+        ),
     ]
 }
 
@@ -146,6 +161,11 @@ fn schedules() -> Vec<Row> {
             InverseSqrtConfig::new(0.1),
             &["initial_lr"],
             r#"{"initial_lr":0.5,"timescale":7}"#,
+        ),
+        row(
+            LayerWiseLrConfig::over(0.5, ["embedding", "head"]),
+            &["factor", "layers"],
+            r#"{"factor":0.25,"layers":["blocks.*"]}"#,
         ),
         row(
             LinearRampConfig::new(0.1, 0.01, 10),

@@ -4,12 +4,13 @@
 use crate::devices::devices;
 use crate::schedules_laws::everything;
 use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
 use burn::train::metric::store::Split;
 use burn_tricks::MinDelta;
 use burn_tricks::average::{Average, AverageRule, Ema, EmaWarmup, LawaConfig};
-use burn_tricks::grad::{Sam, SamConfig};
+use burn_tricks::grad::{FreezeConfig, PolyakStep, PolyakStepConfig, Sam, SamConfig};
 use burn_tricks::nn::{ClampWeightsConfig, TiedWeights, UnitNormConfig};
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{
@@ -220,6 +221,10 @@ fn every_trick_keeps_the_laws() {
         trick("normalised", on, |_| {
             NormalizeGradConfig::new().init().unwrap()
         });
+        // Of a parameter that has no gradient to take away.
+        trick("frozen", on, |model| {
+            FreezeConfig::at(["frozen"]).init(model).unwrap()
+        });
         trick("guard", on, |_| StepGuard::new());
         trick("tied weights", on, |_| TiedWeights);
         trick("max-norm", on, |_| MaxNormConfig::new(0.5).init().unwrap());
@@ -270,12 +275,36 @@ fn gradients_of_two_passes_keep_the_laws_of_tricks() {
         for config in [SamConfig::new(0.0), SamConfig::new(0.1), SamConfig::asam()] {
             let laws = format!("{config:?} on {name}");
             let init = move || config.init().expect("a valid configuration");
-            let before =
-                move |sam: &mut Sam, model: &Weights, _, _: &_| sam.gradients(model, loss).0;
+            // It makes the gradients of a step that is taken.
+            let before = move |sam: &mut Sam, model: &Weights, grads: GradientsParams, _: &_| {
+                if grads.is_empty() {
+                    grads
+                } else {
+                    sam.gradients(model, loss).0
+                }
+            };
             TrickLaws::new(laws, init, before, |_, model, _| model, device)
                 .check()
                 .assert();
         }
+    }
+}
+
+#[test]
+fn polyak_s_step_keeps_the_laws_of_tricks() {
+    for (name, device) in &devices() {
+        let init = || {
+            PolyakStepConfig::new()
+                .init()
+                .expect("a valid configuration")
+        };
+        let before = |polyak: &mut PolyakStep, model: &Weights, grads: GradientsParams, _: &_| {
+            polyak.apply(model, grads, &model.vector.val().square().sum())
+        };
+        let name = format!("Polyak's step on {name}");
+        TrickLaws::new(name, init, before, |_, model, _| model, device)
+            .check()
+            .assert();
     }
 }
 

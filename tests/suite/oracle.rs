@@ -15,6 +15,7 @@ pub(crate) fn case(group: &str, name: &str) -> &'static Value {
             include_str!("../oracle/inputs.json"),
             include_str!("../oracle/norms.json"),
             include_str!("../oracle/optim.json"),
+            include_str!("../oracle/rate_free.json"),
             include_str!("../oracle/sam.json"),
             include_str!("../oracle/schedules.json"),
             include_str!("../oracle/stopping.json"),

@@ -147,6 +147,7 @@ fn wrapped() -> Vec<(&'static str, Box<dyn LrScheduler>)> {
         ("per epoch", Box::new(cosine().per_epoch(3).unwrap())),
         ("floor", Box::new(cosine().at_least(0.5).unwrap())),
         ("ceiling", Box::new(cosine().at_most(0.5).unwrap())),
+        ("scaled", Box::new(cosine().scaled(0.5).unwrap())),
         (
             "plateau",
             Box::new(cosine().reduced_on_plateau(&plateau()).unwrap()),
@@ -320,6 +321,7 @@ fn wrappers_of_curves_are_curves() {
     );
     same(cosine().per_epoch(3).unwrap().with_warmup(warmup).unwrap());
     same(cosine().at_least(0.4).unwrap().at_most(0.6).unwrap());
+    same(cosine().scaled(0.3).unwrap());
     let wave = CyclicConfig::new(0.1, 1.0, 3).init().unwrap();
     let phases = cosine().then(5, wave).unwrap().then(5, cosine()).unwrap();
     same(phases.then(17, cosine()).unwrap());
@@ -346,6 +348,7 @@ fn neutral_wrappers_change_no_bit() {
             Box::new(plain.clone().per_epoch(1).unwrap()),
             Box::new(plain.clone().at_least(0.0).unwrap()),
             Box::new(plain.clone().at_most(f64::MAX).unwrap()),
+            Box::new(plain.clone().scaled(1.0).unwrap()),
             Box::new(plain.clone().boxed()),
             Box::new(plain.clone().then(usize::MAX, 9.0).unwrap()),
             Box::new(9.0.then(0, plain.clone()).unwrap()),
@@ -576,6 +579,7 @@ fn nonsense_is_refused_by_the_name_of_its_field() {
         assert_eq!(field(WarmupStart::Factor(bad)), "start");
         assert_eq!(field(WarmupStart::Rate(bad)), "start");
         assert_eq!(0.1.at_least(bad).unwrap_err().field, "floor");
+        assert_eq!(0.1.scaled(bad).unwrap_err().field, "factor");
         assert_eq!(0.1.at_most(bad).unwrap_err().field, "ceiling");
     }
     refused! {

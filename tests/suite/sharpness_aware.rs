@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 
 /// The network of the oracle.
 #[derive(Module, Debug)]
-struct Small {
+pub(crate) struct Small {
     first: Linear,
     last: Linear,
 }
@@ -30,7 +30,7 @@ fn wave<const D: usize>(shape: [usize; D], phase: f64, dtype: DType, device: &De
 }
 
 impl Small {
-    fn new(dtype: DType, device: &Device) -> Self {
+    pub(crate) fn new(dtype: DType, device: &Device) -> Self {
         fn param<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
             Param::initialized(ParamId::new(), value.require_grad())
         }
@@ -44,14 +44,24 @@ impl Small {
         }
     }
 
-    fn loss(&self, step: usize, dtype: DType, device: &Device) -> Tensor<1> {
+    pub(crate) fn loss(&self, step: usize, dtype: DType, device: &Device) -> Tensor<1> {
         let input = wave([5, 4], step as f64 + 0.1, dtype, device);
         let target = wave([5, 2], step as f64 + 0.2, dtype, device);
         let output = self.last.forward(self.first.forward(input).tanh());
         (output - target).square().mean()
     }
 
-    fn numbers(&self) -> Vec<f64> {
+    /// Fails where a weight is further from `row` than `tolerance` times the largest weight, which is about 1: a
+    /// weight may pass through zero.
+    pub(crate) fn is_near(&self, row: &[f64], tolerance: f64, what: &str) {
+        let numbers = self.numbers();
+        assert_eq!(numbers.len(), row.len());
+        let off = numbers.iter().zip(row).map(|(a, b)| (a - b).abs());
+        let worst = off.fold(0.0, f64::max);
+        assert!(worst <= tolerance, "{what}: off by {worst:e}");
+    }
+
+    pub(crate) fn numbers(&self) -> Vec<f64> {
         let [first, last] = [&self.first, &self.last].map(|layer| {
             let bias = layer.bias.as_ref().unwrap().val();
             [values(layer.weight.val()), values(bias)].concat()
@@ -74,11 +84,7 @@ fn matches_the_oracle(name: &str, config: SamConfig) {
                 let (grads, _) = sam.gradients(&model, |model| model.loss(step, dtype, &device));
                 model = optim.step(0.1, model, grads);
                 let what = format!("{name}, step {step}, {dtype:?} on {backend}");
-                // Measured by the largest weight, which is about 1: a weight may pass through zero.
-                let numbers = model.numbers();
-                let off = numbers.iter().zip(row).map(|(a, b)| (a - b).abs());
-                let worst = off.fold(0.0, f64::max);
-                assert!(worst <= tolerance, "{what}: off by {worst:e}");
+                model.is_near(row, tolerance, &what);
             }
         }
     }

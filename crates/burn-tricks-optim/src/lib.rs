@@ -19,6 +19,7 @@ pub mod rms_prop;
 pub mod rule;
 mod rule_state;
 pub mod scheduled;
+pub mod selective_decay;
 pub mod sgd;
 pub mod skipped_steps;
 mod state_tensor;
@@ -30,7 +31,7 @@ pub mod wrapper;
 pub use ada_grad::{AdaGrad, AdaGradConfig, AdaGradRule, AdaGradState};
 pub use adam::{Adam, AdamConfig, AdamRule, AdamState};
 pub use adam_w::{AdamW, AdamWConfig};
-pub use burn_tricks_core::{ConfigError, NormScope, WeightDecayScope};
+pub use burn_tricks_core::{ConfigError, NormScope, ParamRole, WeightDecayScope};
 pub use cautious::{Cautious, CautiousConfig, CautiousWrap};
 pub use decoupled_weight_decay::{
     DecoupledWeightDecay, DecoupledWeightDecayConfig, DecoupledWeightDecayWrap,
@@ -52,6 +53,7 @@ pub use rms_prop::{RmsProp, RmsPropConfig, RmsPropRule, RmsPropState};
 pub use rule::{PendingStep, Rule, RuleOptimizer};
 pub use rule_state::RuleState;
 pub use scheduled::{Scheduled, ScheduledState};
+pub use selective_decay::{SelectiveDecay, SelectiveDecayConfig};
 pub use sgd::{MomentumForm, Sgd, SgdConfig, SgdRule, SgdState};
 pub use state_tensors::StateField;
 pub use trust_ratio::{TrustRatio, TrustRatioConfig, TrustRatioWrap};

@@ -5,7 +5,7 @@
 
 use crate::{
     BaseRate, Boxed, Ceiling, Floor, PerEpoch, PlateauConfig, ReduceOnPlateau, RepeatSkipped,
-    Sequence,
+    Scaled, Sequence,
 };
 use crate::{Warmup, WarmupConfig};
 use burn::lr_scheduler::LrScheduler;
@@ -58,6 +58,11 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
     /// Never above `ceiling`: see [`Ceiling::init`].
     fn at_most(self, ceiling: LearningRate) -> Result<Ceiling<Self>, ConfigError> {
         Ceiling::init(self, ceiling)
+    }
+
+    /// Times `factor`: see [`Scaled::init`].
+    fn scaled(self, factor: f64) -> Result<Scaled<Self>, ConfigError> {
+        Scaled::init(self, factor)
     }
 
     /// Reduced when a metric stops improving: see [`ReduceOnPlateau::init`].
@@ -132,6 +137,11 @@ pub trait ModuleLrSchedulerExt: Sized {
     /// Never above `ceiling`: see [`Ceiling::init`].
     fn at_most(self, ceiling: LearningRate) -> Result<Ceiling<BaseRate>, ConfigError> {
         self.base_rate()?.at_most(ceiling)
+    }
+
+    /// Times `factor`: see [`Scaled::init`].
+    fn scaled(self, factor: f64) -> Result<Scaled<BaseRate>, ConfigError> {
+        self.base_rate()?.scaled(factor)
     }
 
     /// Reduced when a metric stops improving: see [`ReduceOnPlateau::init`].

@@ -16,8 +16,8 @@ pub use burn_tricks_stop as stop;
 pub use burn_tricks_train as train;
 
 pub use burn_tricks_core::{
-    Buffers, Config, ConfigError, Derived, Goal, Improvement, MinDelta, Mismatch, Run, Snapshot,
-    batch_statistics, force_init,
+    Buffers, Config, ConfigError, Derived, Goal, Improvement, MinDelta, Mismatch, ParamPaths,
+    ParamRole, Run, Snapshot, batch_statistics, force_init,
 };
 
 /// Thirty names for a training loop and the `Learner`: `use burn_tricks::prelude::*;` next to

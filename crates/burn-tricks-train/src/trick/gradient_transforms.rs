@@ -9,7 +9,9 @@ use crate::trick::step_context::StepContext;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::StateError;
-use burn_tricks_grad::{ClipGradNorm, GradientTransform, Identity, NormalizeGrad, StepGuard, Then};
+use burn_tricks_grad::{
+    ClipGradNorm, Freeze, GradientTransform, Identity, NormalizeGrad, StepGuard, Then,
+};
 
 /// Your own [`GradientTransform`] as a [`Trick`]: `model.with_tricks((AsTrick(mine), ema))`. Those of this
 /// library need it not.
@@ -60,6 +62,7 @@ macro_rules! transform_is_a_trick {
 }
 
 transform_is_a_trick!(ClipGradNorm; this => *this);
+transform_is_a_trick!(Freeze; this => *this);
 transform_is_a_trick!(Identity; this => *this);
 transform_is_a_trick!(NormalizeGrad; this => *this);
 transform_is_a_trick!(StepGuard; this => *this);

@@ -7,6 +7,7 @@
 //! | trick | before the step | after it | to validate with |
 //! | --- | --- | --- | --- |
 //! | [`ClipGradNorm`], [`NormalizeGrad`] | changes the gradients | | |
+//! | [`Freeze`] | takes the gradients of a part of the model away | | |
 //! | [`StepGuard`] | skips a step that has a gradient that is not finite | | |
 //! | [`TiedWeights`] | | gives all places of a parameter one value | |
 //! | [`MaxNorm`], [`UnitNorm`], [`ClampWeights`] | | change the weights | |
@@ -155,6 +156,7 @@
 //! would wait for it. `epoch_end` may.
 //!
 //! [`ClipGradNorm`]: burn_tricks_grad::ClipGradNorm
+//! [`Freeze`]: burn_tricks_grad::Freeze
 //! [`NormalizeGrad`]: burn_tricks_grad::NormalizeGrad
 //! [`StepGuard`]: burn_tricks_grad::StepGuard
 //! [`ClampWeights`]: burn_tricks_nn::ClampWeights

@@ -1,0 +1,159 @@
+//! Freezing a part of a model by taking its gradients away.
+//!
+//! A parameter without a gradient is left alone by Burn's optimizers: no step, no weight decay, no state.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::{Linear, LinearConfig};
+//! use burn::optim::{AdamWConfig, GradientsParams};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_grad::FreezeConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let mut model: Vec<Linear> = (0..3).map(|_| LinearConfig::new(2, 2).init(&device)).collect();
+//! let mut optim = AdamWConfig::new().init();
+//! let freeze = FreezeConfig::at(["0", "1", "*.bias"]).init(&model)?;
+//!
+//! let output = (model.iter()).fold(Tensor::<2>::ones([4, 2], &device), |x, layer| layer.forward(x));
+//! let grads = GradientsParams::from_grads(output.square().mean().backward(), &model);
+//! let grads = freeze.apply(&model, grads);
+//! assert_eq!(grads.len(), 1); // that of `2.weight`
+//! model = optim.step(1e-3, model, grads);
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The same group with Burn's `freeze_group`, which saves the backward pass of what it freezes:
+//!
+//! ```
+//! use burn::module::Module;
+//! # use burn::nn::LinearConfig;
+//! # use burn::tensor::Device;
+//! # use burn_tricks_grad::FreezeConfig;
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! # let model = vec![LinearConfig::new(2, 2).init(&Device::flex().autodiff())];
+//! let group = FreezeConfig::at(["0"]).init(&model)?.group();
+//! let model = model.freeze_group(group);
+//! # assert!(!model[0].weight.is_require_grad());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Which of the two
+//!
+//! | | `Freeze` | Burn's `freeze_group` |
+//! | --- | --- | --- |
+//! | the backward pass through the frozen part | is made | ends at the first trained layer |
+//! | dropout and batch norm in it | as in training: the running statistics go on | off, on their kept statistics |
+//! | thawing | leave the transform out from some step on | `unfreeze_group`, between two steps |
+//! | saved with the model | no | no: apply it again after loading |
+//!
+//! # Paths
+//!
+//! Of parameters, or of the modules that hold them; a `*` stands for one part of a path. They are compared at each
+//! step, so that they hold for a model into which a record was loaded, where parameter ids are new. A path that
+//! fits nothing is an error with near names.
+//!
+//! # Order
+//!
+//! First, before a norm is taken: what is not trained does not count in it. If no gradient is left the step is
+//! skipped.
+//!
+//! # Cost
+//!
+//! A walk over the module with its paths. No state.
+//!
+//! # Differences
+//!
+//! PyTorch's `requires_grad_(False)` and Keras's `trainable = False` are Burn's `freeze_group`. optax's
+//! `set_to_zero` in a `multi_transform` leaves a gradient of zero, which weight decay behind it still follows.
+//!
+//! # Suggested values
+//!
+//! All but the head for the first epochs of a fine-tuning (Howard, Ruder: thaw one layer per epoch).
+//!
+//! # References
+//!
+//! - Howard, Ruder, *Universal language model fine-tuning for text classification*, 2018,
+//!   <https://arxiv.org/abs/1801.06146>
+
+use crate::transform::GradientTransform;
+use burn::module::{Module, Param, ParamGroup};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn_tricks_core::walk::{Location, Visitor, visit};
+use burn_tricks_core::{Config, ConfigError, ParamPaths};
+
+/// Configuration of [`Freeze`].
+#[derive(Config, Debug, PartialEq)]
+pub struct FreezeConfig {
+    /// The paths of parameters, or of the modules that hold them.
+    pub paths: Vec<String>,
+}
+
+impl FreezeConfig {
+    /// As `new`, from a list of texts.
+    pub fn at(paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::new(paths.into_iter().map(Into::into).collect())
+    }
+
+    /// The transform for models like `model`.
+    ///
+    /// # Errors
+    ///
+    /// If a path fits no parameter of `model`.
+    pub fn init<M: Module>(&self, model: &M) -> Result<Freeze, ConfigError> {
+        let paths = ParamPaths::init(model, "paths", &self.paths)?;
+        Ok(Freeze { paths })
+    }
+}
+
+/// Takes the gradients of some parameters away. Made by [`FreezeConfig::init`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freeze {
+    paths: ParamPaths,
+}
+
+impl Freeze {
+    /// The gradients without those of the frozen parameters of `module`. A tied parameter is frozen if one of its
+    /// places is.
+    pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
+        let mut removal = Removal {
+            paths: &self.paths,
+            grads,
+        };
+        visit(module, &mut removal);
+        removal.grads
+    }
+
+    /// The frozen parameters as a group, for Burn's `freeze_group`.
+    pub fn group(&self) -> ParamGroup {
+        self.paths.group()
+    }
+}
+
+struct Removal<'a> {
+    paths: &'a ParamPaths,
+    grads: GradientsParams,
+}
+
+impl Visitor for Removal<'_> {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+        if self.paths.contains(at.path()) {
+            self.grads.remove::<D>(param.id);
+        }
+    }
+}
+
+impl GradientTransform for Freeze {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        Self::apply(self, model, grads)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}

@@ -1,0 +1,180 @@
+//! Polyak's step size: as long a step as the loss is above its minimum.
+//!
+//! ```text
+//! g ← γ g      γ = min((L(w) − L*) / (‖g‖² + ε), γ_max)      the norm over all gradients of the model
+//! ```
+//!
+//! With plain SGD at a rate of 1 behind it, that is the stochastic Polyak step size: no learning rate has to be
+//! found. It needs the lowest value L* that the loss can have: 0 for a network that can fit all its samples. The
+//! optimizer's learning rate is a factor of the step, so a schedule still works.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::module::Module;
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{GradientsParams, SgdConfig};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_grad::PolyakStepConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let mut model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim = SgdConfig::new().init();
+//! let polyak = PolyakStepConfig::new().init()?;
+//!
+//! for _ in 0..3 {
+//!     let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//!     let grads = GradientsParams::from_grads(loss.backward(), &model);
+//!     let grads = polyak.apply(&model, grads, &loss);
+//!     model = optim.step(1.0, model, grads);
+//! }
+//! # let _ = model.num_params();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A loss that cannot fall below 0.3, and steps of which a gap below it makes none:
+//!
+//! ```
+//! use burn_tricks_grad::PolyakStepConfig;
+//!
+//! let polyak = PolyakStepConfig::new()
+//!     .with_min_loss(0.3)
+//!     .with_max_step(10.0)
+//!     .with_never_uphill(true)
+//!     .init()?;
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # In a `Learner`
+//!
+//! In the model's own `TrainStep::step`, which has the loss: keep the [`PolyakStep`] in a `#[module(skip)]` field and
+//! return `TrainOutput { grads, item }` with the gradients that it gives back, as [`sam`](crate::sam) shows. The
+//! `Learner`'s learning rate is then 1.
+//!
+//! # Order
+//!
+//! Directly after the backward pass. γ belongs to the gradient as the loss has it: what changes the gradient before it
+//! (clipping, noise) makes it another step. The loss includes the penalties that the gradient includes. Behind
+//! it plain SGD: an optimizer that divides gradients by their size (Adam) undoes it.
+//!
+//! # Cost
+//!
+//! That of clipping by norm: one read of the gradients, and one read and write. No state, and nothing is read from
+//! the device: the loss stays a tensor.
+//!
+//! # Differences
+//!
+//! - These are optax's `polyak_sgd` and its options; `never_uphill` is its variant `sps+`. Its `scaling` is the
+//!   optimizer's learning rate here, a factor of the step; in optax 0.2.8 a scaling of ½ doubles the step, since
+//!   the gradient is scaled before its norm is taken. optax takes no step where `‖g‖² + ε` is at most 2.2e-16 (1.2e-7
+//!   in `f32`); here there is none where the gradient is zero.
+//! - Loizou et al. divide the gap by a further c, ½ in their convex theory, and let γ_max grow smoothly
+//!   from step to step.
+//! - A loss or a gradient that is not finite makes every gradient NaN; [`StepGuard`](crate::StepGuard) behind this
+//!   skips the step.
+//!
+//! # Suggested values
+//!
+//! γ_max = 1 (optax); Loizou et al. have 1 for logistic regression and 10 for deep networks.
+//!
+//! # References
+//!
+//! - Polyak, *Introduction to optimization*, 1987
+//! - Loizou, Vaswani, Laradji, Lacoste-Julien, *Stochastic Polyak step-size for SGD*, 2021,
+//!   <https://arxiv.org/abs/2002.10542>
+//! - optax, `polyak_sgd`, `scale_by_polyak`
+
+use crate::norm::{NormKind, ScaledNorm};
+use crate::rescale::{NonFinite, rescale};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn_tricks_core::{Config, ConfigError, NormScope};
+
+/// Configuration of [`PolyakStep`].
+#[derive(Config, Debug, PartialEq)]
+pub struct PolyakStepConfig {
+    /// L*, the lowest value that the loss can have. Default: 0.
+    #[config(default = 0.0)]
+    pub min_loss: f64,
+    /// γ_max > 0, the longest step in units of the gradient. Default: 1.
+    #[config(default = 1.0)]
+    pub max_step: f64,
+    /// ε ≥ 0, added to the squared norm. Default: 0.
+    #[config(default = 0.0)]
+    pub epsilon: f64,
+    /// Whether a loss below L* makes no step, instead of one uphill. Default: no.
+    #[config(default = false)]
+    pub never_uphill: bool,
+}
+
+impl PolyakStepConfig {
+    /// The transform.
+    ///
+    /// # Errors
+    ///
+    /// If L* is not finite, γ_max not finite and positive, or ε negative or not finite.
+    pub fn init(&self) -> Result<PolyakStep, ConfigError> {
+        ConfigError::finite("min_loss", self.min_loss)?;
+        ConfigError::positive("max_step", self.max_step)?;
+        ConfigError::non_negative("epsilon", self.epsilon)?;
+        Ok(PolyakStep {
+            config: self.clone(),
+        })
+    }
+}
+
+/// Scales gradients to Polyak's step. Made by [`PolyakStepConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolyakStep {
+    config: PolyakStepConfig,
+}
+
+impl PolyakStep {
+    /// The gradients times γ. `loss` is the one that they are the gradients of, with or without autodiff; of several
+    /// numbers, their sum.
+    pub fn apply<M: Module>(
+        &self,
+        module: &M,
+        grads: GradientsParams,
+        loss: &Tensor<1>,
+    ) -> GradientsParams {
+        let loss = loss.clone().without_autodiff().sum();
+        let (norm, scope, non_finite) = (NormKind::L2, NormScope::Model, NonFinite::Propagate);
+        let factor = |norm: &ScaledNorm| self.factor(norm, &loss);
+        rescale(module, grads, norm, scope, non_finite, &factor).0
+    }
+
+    fn factor(&self, norm: &ScaledNorm, loss: &Tensor<1>) -> Tensor<1> {
+        let PolyakStepConfig {
+            min_loss,
+            max_step,
+            epsilon,
+            never_uphill,
+        } = self.config;
+        let device = norm.root.device();
+        let loss = loss.clone().to_device(&device).cast(norm.root.dtype());
+        let gap = loss.sub_scalar(min_loss);
+        let gap = if never_uphill {
+            let below = gap.clone().lower_elem(0.0);
+            gap.mask_fill(below, 0.0)
+        } else {
+            gap
+        };
+        let zero = norm.root.clone().equal_elem(0.0);
+        // (gap / ‖g‖) / ‖g‖, since the square may overflow where the norm does not.
+        let step = if epsilon == 0.0 {
+            let inverse = norm.under(1.0, 0.0);
+            gap * inverse.clone() * inverse
+        } else {
+            gap / (norm.scale.clone() * norm.root.clone())
+                .square()
+                .add_scalar(epsilon)
+        };
+        // A mask and not a minimum, which on some devices would hide a NaN.
+        let long = step.clone().greater_elem(max_step);
+        step.mask_fill(long, max_step).mask_fill(zero, 0.0)
+    }
+}

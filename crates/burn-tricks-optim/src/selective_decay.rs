@@ -1,0 +1,194 @@
+//! Weight decay of some parameters, by what each is to its layer.
+//!
+//! Biases, the gains and offsets of norms, embeddings and tables of positions usually do not decay: a gain pulled to
+//! 0 switches its layer off, a row of an embedding that is seldom used would fade. [`SelectiveDecay`] finds them in
+//! a model by the types of their layers, and gives a group of paths for an optimizer of their own.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::module::Module;
+//! use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+//! use burn::tensor::Device;
+//! use burn_tricks_optim::{AdamWConfig, SelectiveDecayConfig};
+//!
+//! #[derive(Module, Debug)]
+//! struct Net {
+//!     tokens: Embedding,
+//!     norm: LayerNorm,
+//!     head: Linear,
+//! }
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! # let device = Device::flex();
+//! # let model = Net {
+//! #     tokens: EmbeddingConfig::new(10, 4).init(&device),
+//! #     norm: LayerNormConfig::new(4).init(&device),
+//! #     head: LinearConfig::new(4, 2).init(&device),
+//! # };
+//! let decay = SelectiveDecayConfig::new().init(&model)?;
+//! assert_eq!(decay.decaying_paths(), ["head.weight"]);
+//! assert_eq!(decay.spared_paths(), ["tokens.weight", "norm.gamma", "norm.beta", "head.bias"]);
+//!
+//! let adam_w = AdamWConfig::torch().with_weight_decay(0.1);
+//! let spared = adam_w.clone().with_weight_decay(0.0).build()?;
+//! let optim = adam_w.init()?.with_group(decay.spared_group(), spared, None);
+//! # let _ = optim;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! timm's rule, and one parameter more:
+//!
+//! ```
+//! use burn_tricks_optim::SelectiveDecayConfig;
+//!
+//! let config = SelectiveDecayConfig::timm().sparing(["temperature"]);
+//! # let _ = config;
+//! ```
+//!
+//! # Order
+//!
+//! Where the optimizer is made. The group is by path: make it from the model that is trained, and give
+//! `with_group` the same clipping as the optimizer has, if it has any. Where a parameter is
+//! [tied](https://docs.rs/burn-tricks-nn), the path of its first place counts, since Burn steps that one.
+//!
+//! [`WeightDecayScope::Matrices`](crate::WeightDecayScope) needs no group, and tells by the number of dimensions
+//! alone: it spares biases and norms, and neither embeddings nor positions.
+//!
+//! # Cost
+//!
+//! None in a step of an optimizer with state; where there is none, Burn compares the paths at each step.
+//!
+//! # Differences
+//!
+//! | | spares |
+//! | --- | --- |
+//! | [`new`](SelectiveDecayConfig::new), minGPT | biases, norms, scales, embeddings, positions, other vectors |
+//! | [`timm`](SelectiveDecayConfig::timm) | as `new`, without embeddings of tokens |
+//! | [`nano_gpt`](SelectiveDecayConfig::nano_gpt) | everything of fewer than two dimensions |
+//! | [`hugging_face`](SelectiveDecayConfig::hugging_face) | biases and norms |
+//!
+//! timm and Hugging Face go by names, where this goes by layers. The roles: [`ParamRole`].
+//!
+//! # Suggested values
+//!
+//! `new` with λ = 0.1 for language models, `timm` with 0.05 for vision transformers.
+//!
+//! # References
+//!
+//! - Karpathy, minGPT, `configure_optimizers`; nanoGPT, `configure_optimizers`
+//! - timm, `optim.param_groups_weight_decay`; Hugging Face, `Trainer.get_decay_parameter_names`
+
+use burn::module::{Module, ParamGroup};
+use burn_tricks_core::walk::visit_floats;
+use burn_tricks_core::{Config, ConfigError, ParamPaths, ParamRole};
+use std::collections::HashSet;
+
+/// Configuration of [`SelectiveDecay`]; see the [module documentation](self).
+#[derive(Config, Debug, PartialEq)]
+pub struct SelectiveDecayConfig {
+    /// Which roles do not decay. Default: every one but [`ParamRole::Weight`] and [`ParamRole::Other`].
+    #[config(default = "every_role()")]
+    pub spared_roles: Vec<ParamRole>,
+    /// Whether nothing of fewer than two dimensions decays, whatever its role. Default: yes.
+    #[config(default = true)]
+    pub spare_vectors: bool,
+    /// Paths of parameters that do not decay, or of modules that hold them; a `*` stands for one part of a path.
+    /// Default: none.
+    #[config(default = "Vec::new()")]
+    pub spared_paths: Vec<String>,
+}
+
+fn every_role() -> Vec<ParamRole> {
+    use ParamRole::{Bias, Embedding, NormGain, NormOffset, OtherBias, Position, Scale};
+    vec![
+        Bias, OtherBias, NormGain, NormOffset, Scale, Embedding, Position,
+    ]
+}
+
+impl SelectiveDecayConfig {
+    /// timm's rule: as [`new`](Self::new), and embeddings of tokens decay.
+    pub fn timm() -> Self {
+        let mut roles = every_role();
+        roles.retain(|role| *role != ParamRole::Embedding);
+        Self::new().with_spared_roles(roles)
+    }
+
+    /// nanoGPT's rule: what has fewer than two dimensions does not decay.
+    pub fn nano_gpt() -> Self {
+        Self::new().with_spared_roles(Vec::new())
+    }
+
+    /// The rule of Hugging Face's `Trainer`: biases and norms do not decay.
+    pub fn hugging_face() -> Self {
+        use ParamRole::{Bias, NormGain, NormOffset, OtherBias};
+        let roles = vec![Bias, OtherBias, NormGain, NormOffset];
+        Self::new()
+            .with_spared_roles(roles)
+            .with_spare_vectors(false)
+    }
+
+    /// The same, and what is at or below these paths does not decay.
+    pub fn sparing(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.spared_paths.extend(paths.into_iter().map(Into::into));
+        self
+    }
+
+    /// Which parameters of `model` decay. Frozen parameters and running statistics are on neither list.
+    ///
+    /// # Errors
+    ///
+    /// If one of `spared_paths` fits no parameter of `model`: the error lists near names.
+    pub fn init<M: Module>(&self, model: &M) -> Result<SelectiveDecay, ConfigError> {
+        let spared = ParamPaths::init(model, "spared_paths", &self.spared_paths)?;
+        let mut decay = SelectiveDecay::default();
+        let mut seen = HashSet::new();
+        // Which parameters are trained shows on an autodiff device only.
+        visit_floats(&model.valid().train(), |at, param| {
+            // Burn steps the first place of a tied parameter.
+            if !param.is_require_grad() || !seen.insert(param.id()) {
+                return;
+            }
+            let is_spared = self.spared_roles.contains(&ParamRole::of(at))
+                || (self.spare_vectors && param.rank() < 2)
+                || spared.contains(at.path());
+            let list = if is_spared {
+                &mut decay.spared
+            } else {
+                &mut decay.decaying
+            };
+            list.push(at.path().to_owned());
+        });
+        Ok(decay)
+    }
+}
+
+/// Which parameters of a model decay. Made by [`SelectiveDecayConfig::init`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SelectiveDecay {
+    spared: Vec<String>,
+    decaying: Vec<String>,
+}
+
+impl SelectiveDecay {
+    /// Those that do not decay, for `ModuleOptimizer::with_group` with an optimizer without decay.
+    pub fn spared_group(&self) -> ParamGroup {
+        ParamGroup::from_paths(self.spared.clone())
+    }
+
+    /// Those that decay.
+    pub fn decaying_group(&self) -> ParamGroup {
+        ParamGroup::from_paths(self.decaying.clone())
+    }
+
+    /// The paths of those that do not decay, in the model's order.
+    pub fn spared_paths(&self) -> &[String] {
+        &self.spared
+    }
+
+    /// The paths of those that decay, in the model's order.
+    pub fn decaying_paths(&self) -> &[String] {
+        &self.decaying
+    }
+}
