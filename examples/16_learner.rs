@@ -155,9 +155,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (images, _) = split.test.all(&host);
     let probabilities = burn::tensor::activation::softmax(best.mlp.predict(images), 1);
     let score = Score::of(probabilities, &split.test.labels);
-    println!(
-        "average weights of the best epoch {:08x}: test {score}",
-        checksum(&best)
-    );
+    let sum = checksum(&best);
+    println!("average weights of the best epoch {sum:08x}: test {score}");
     Ok(())
 }

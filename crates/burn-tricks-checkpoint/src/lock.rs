@@ -31,7 +31,6 @@ pub struct Lock {
 }
 
 /// Why a file is not locked.
-#[derive(Debug)]
 pub enum LockError {
     /// Another process has locked it, or this one has.
     Held {
@@ -49,6 +48,13 @@ impl Display for LockError {
             Self::Held { process: None } => write!(f, "the file is locked by another process"),
             Self::File(error) => error.fmt(f),
         }
+    }
+}
+
+/// As it is displayed, so that `unwrap` and `main` print the sentence.
+impl std::fmt::Debug for LockError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Display::fmt(self, f)
     }
 }
 
