@@ -6,9 +6,9 @@ use std::fmt::Debug;
 /// What a criterion says of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// This check is the best so far.
+    /// Whether this check is the best so far.
     pub best: bool,
-    /// Training should stop.
+    /// Whether training should stop.
     pub stop: bool,
 }
 

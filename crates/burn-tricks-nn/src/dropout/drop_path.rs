@@ -119,10 +119,10 @@ impl DepthSchedule {
 pub struct DropPathConfig {
     /// Probability p of dropping, in [0, 1). 0 is the identity.
     pub prob: f64,
-    /// Default: during training.
+    /// When what is kept is scaled up. Default: [`DropPathScale::Training`].
     #[config(default = "DropPathScale::Training")]
     pub scale: DropPathScale,
-    /// Default: each sample.
+    /// What is dropped as a whole. Default: [`DropPathUnit::Sample`].
     #[config(default = "DropPathUnit::Sample")]
     pub unit: DropPathUnit,
 }

@@ -82,7 +82,8 @@ pub struct WeightStandardizationConfig {
     /// ε, greater than 0. Default: 1e-5.
     #[config(default = 1e-5)]
     pub epsilon: f64,
-    /// Default: the population's, ε inside the root.
+    /// Which standard deviation of a unit's weights divides them. Default: [`Deviation::Population`], with ε
+    /// inside the root.
     #[config(default = "Deviation::Population")]
     pub deviation: Deviation,
     /// Which weights, by path or id; of those only the ones with at least two dimensions, whose units must have
