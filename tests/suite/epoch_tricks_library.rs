@@ -161,7 +161,7 @@ fn a_run_that_diverges_goes_back_as_in_a_loop() {
 
     let tricks = |net: &Net| {
         let metric = SampleLossMetric::new();
-        let back = RollBackTrick::<Net>::new(&metric, patience(9), &RollBackConfig::new(2));
+        let back = RollBackTrick::<Net>::init(&metric, patience(9), &RollBackConfig::new(2));
         // The average stands before the roll-back, and begins anew all the same.
         (Diverges { at: 5 }, self::ema(net), back.unwrap())
     };
@@ -181,7 +181,8 @@ fn a_run_that_went_back_often_enough_ends() {
     let tricks = |times| {
         move |_: &Net| {
             let metric = SampleLossMetric::new();
-            let back = RollBackTrick::<Net>::new(&metric, patience(9), &RollBackConfig::new(times));
+            let back =
+                RollBackTrick::<Net>::init(&metric, patience(9), &RollBackConfig::new(times));
             (Diverges { at: 5 }, back.unwrap())
         }
     };
@@ -200,7 +201,7 @@ fn a_run_that_went_back_often_enough_ends() {
                 .with_min_delta(burn_tricks::MinDelta::Relative(0.99))
                 .init()
                 .unwrap();
-            let back = RollBackTrick::<Net>::new(&metric, stop, &RollBackConfig::new(1)).unwrap();
+            let back = RollBackTrick::<Net>::init(&metric, stop, &RollBackConfig::new(1)).unwrap();
             if goes_back {
                 back.on_no_improvement()
             } else {
@@ -222,7 +223,7 @@ fn a_run_that_went_back_often_enough_ends() {
     assert_eq!(later.model.tricks().done(), 1);
     let limit = burn_tricks::stop::CheckLimitConfig::new(3).init().unwrap();
     let error =
-        RollBackTrick::<Net, _>::new(&SampleLossMetric::new(), limit, &RollBackConfig::new(1))
+        RollBackTrick::<Net, _>::init(&SampleLossMetric::new(), limit, &RollBackConfig::new(1))
             .unwrap_err();
     assert!(error.to_string().contains("look at the metric"), "{error}");
 }

@@ -242,7 +242,7 @@ fn every_trick_keeps_the_laws() {
         trick("roll-back", on, |_| {
             let stop = EarlyStoppingConfig::new(Goal::Minimize).init().unwrap();
             let config = RollBackConfig::new(2);
-            RollBackTrick::<Weights>::new(&SampleLossMetric::new(), stop, &config).unwrap()
+            RollBackTrick::<Weights>::init(&SampleLossMetric::new(), stop, &config).unwrap()
         });
         trick("snapshots", on, |model| {
             SnapshotTrickConfig::new(1, 2).init(model).unwrap()

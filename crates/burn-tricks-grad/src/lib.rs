@@ -24,4 +24,4 @@ pub use polyak_step::{PolyakStep, PolyakStepConfig};
 pub use rescale::NonFinite;
 pub use sam::{Perturbation, Sam, SamConfig};
 pub use step_guard::{StepGuard, mark_non_finite};
-pub use transform::{GradientTransform, Identity, Then};
+pub use transform::{GradientTransform, NoTransform, Then};

@@ -124,9 +124,9 @@ pub trait GradientTransform: Debug + Send {
 
 /// The gradients as they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Identity;
+pub struct NoTransform;
 
-impl GradientTransform for Identity {
+impl GradientTransform for NoTransform {
     fn apply<M: Module>(&mut self, _model: &M, grads: GradientsParams) -> GradientsParams {
         grads
     }

@@ -17,7 +17,7 @@ pub use burn_tricks_checkpoint::Change;
 pub use burn_tricks_core::{ConfigError, StateError};
 pub use data::epoch_clock::EpochClock;
 pub use data::epoch_loader::{EpochLoader, EpochLoaderConfig, Seeded};
-pub use data::train_loader::TrainLoader;
+pub use data::session_loader::SessionLoader;
 pub use metric::grad_norm::GradNorm;
 pub use metric::sample_loss::SampleLossMetric;
 pub use metric::standard_error::StandardErrorMetric;

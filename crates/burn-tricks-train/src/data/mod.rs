@@ -3,4 +3,4 @@
 pub(crate) mod epoch_batches;
 pub(crate) mod epoch_clock;
 pub mod epoch_loader;
-pub(crate) mod train_loader;
+pub(crate) mod session_loader;

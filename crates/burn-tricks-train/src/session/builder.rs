@@ -1,7 +1,7 @@
 //! What a session is told before it is launched.
 
 use crate::data::epoch_clock::EpochClock;
-use crate::data::train_loader::TrainLoader;
+use crate::data::session_loader::SessionLoader;
 use crate::metric::watched_metric::WatchedMetric;
 use crate::plateau::SharedPlateau;
 use crate::session::criterion_hook::CriterionHook;
@@ -61,7 +61,7 @@ where
     /// that is resumed continues with the order of samples of the epoch that comes next.
     pub fn new(
         directory: impl AsRef<Path>,
-        train: impl TrainLoader<<Tricked<M, H> as TrainStep>::Input>,
+        train: impl SessionLoader<<Tricked<M, H> as TrainStep>::Input>,
         valid: Arc<dyn DataLoader<<Tricked<M, H> as InferenceStep>::Input>>,
     ) -> Self {
         let (train, clock) = train.into_parts();

@@ -10,7 +10,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::StateError;
 use burn_tricks_grad::{
-    ClipGradNorm, Freeze, GradientTransform, Identity, NormalizeGrad, StepGuard, Then,
+    ClipGradNorm, Freeze, GradientTransform, NoTransform, NormalizeGrad, StepGuard, Then,
 };
 
 /// Your own [`GradientTransform`] as a [`Trick`]: `model.with_tricks((AsTrick(mine), ema))`. Those of this
@@ -63,7 +63,7 @@ macro_rules! transform_is_a_trick {
 
 transform_is_a_trick!(ClipGradNorm; this => *this);
 transform_is_a_trick!(Freeze; this => *this);
-transform_is_a_trick!(Identity; this => *this);
+transform_is_a_trick!(NoTransform; this => *this);
 transform_is_a_trick!(NormalizeGrad; this => *this);
 transform_is_a_trick!(StepGuard; this => *this);
 transform_is_a_trick!(Then<A, B> where A, B; this => *this);

@@ -17,7 +17,7 @@
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let stop = EarlyStoppingConfig::new(Goal::Minimize).with_patience(5).init()?;
-//! let back = RollBackTrick::new(&SampleLossMetric::new(), stop, &RollBackConfig::new(2))?;
+//! let back = RollBackTrick::init(&SampleLossMetric::new(), stop, &RollBackConfig::new(2))?;
 //! // `model.with_tricks((clip, back, ema))`, in a session with `metrics((SampleLossMetric::new(),))`
 //! # let back: RollBackTrick<Linear> = back;
 //! # assert_eq!(back.done(), 0);
@@ -102,7 +102,7 @@ impl<M: Module, C: StopCriterion + Clone> RollBackTrick<M, C> {
     /// # Errors
     ///
     /// As [`RollBackConfig::init`], and if `stop` looks at no metric.
-    pub fn new(
+    pub fn init(
         metric: &impl Metric,
         stop: C,
         config: &RollBackConfig,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[diagnostic::on_unimplemented(
     note = "cast a loader of another type: `loader as Arc<dyn DataLoader<_>>`"
 )]
-pub trait TrainLoader<B>: sealed::Sealed {
+pub trait SessionLoader<B>: sealed::Sealed {
     /// The loader as Burn takes it, and the clock that its order depends on, if it is known.
     fn into_parts(self) -> (Arc<dyn DataLoader<B>>, Option<EpochClock>);
 }
@@ -21,7 +21,7 @@ mod sealed {
 
 impl<I, O> sealed::Sealed for Arc<EpochLoader<I, O>> {}
 
-impl<I: Send + Sync + 'static, O: Send + 'static> TrainLoader<O> for Arc<EpochLoader<I, O>> {
+impl<I: Send + Sync + 'static, O: Send + 'static> SessionLoader<O> for Arc<EpochLoader<I, O>> {
     fn into_parts(self) -> (Arc<dyn DataLoader<O>>, Option<EpochClock>) {
         let clock = self.clock().clone();
         (self, Some(clock))
@@ -30,7 +30,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> TrainLoader<O> for Arc<EpochLo
 
 impl<B> sealed::Sealed for Arc<dyn DataLoader<B>> {}
 
-impl<B> TrainLoader<B> for Arc<dyn DataLoader<B>> {
+impl<B> SessionLoader<B> for Arc<dyn DataLoader<B>> {
     fn into_parts(self) -> (Arc<dyn DataLoader<B>>, Option<EpochClock>) {
         (self, None)
     }
