@@ -1,6 +1,6 @@
 //! Decoupled weight decay around any optimizer.
 //!
-//! The weight is pulled towards zero beside the step of the inner optimizer, which does not see the pull
+//! The weight is pulled towards zero apart from the step of the inner optimizer, which does not see the pull
 //! (Loshchilov and Hutter, 2019).
 //!
 //! ```text

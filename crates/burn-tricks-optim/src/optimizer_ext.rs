@@ -42,7 +42,7 @@ pub trait OptimizerExt: Optimizer + Sized {
         LookaheadConfig::new(k).with_alpha(alpha).build(self)
     }
 
-    /// With the weight decay `w ← w − η λ w` beside the step: see
+    /// With the weight decay `w ← w − η λ w` apart from the gradient: see
     /// [`decoupled_weight_decay`](crate::decoupled_weight_decay).
     ///
     /// # Errors

@@ -82,7 +82,7 @@ pub struct TrustRatioConfig {
     /// κ > 0: the share of its norm that a tensor moves by, per unit of learning rate. Default: 1, as in LAMB.
     #[config(default = 1.0)]
     pub coefficient: f64,
-    /// ε ≥ 0, beside the norm of the step. Default: 0.
+    /// ε ≥ 0, added to the norm of the step. Default: 0.
     #[config(default = 0.0)]
     pub epsilon: f64,
     /// The largest ratio, greater than 0. Default: none.

@@ -346,15 +346,15 @@ impl Inner {
 /// Notes, when Burn lets go of it at the end of a training, why that ended: Burn's dashboard has the
 /// interrupter forget errors and interruptions before anybody can ask for them.
 #[derive(Clone)]
-pub(crate) struct Witness(pub(crate) EpochEnd);
+pub(crate) struct EndObserver(pub(crate) EpochEnd);
 
-impl Drop for Witness {
+impl Drop for EndObserver {
     fn drop(&mut self) {
         self.0.noted();
     }
 }
 
-impl EarlyStoppingStrategy for Witness {
+impl EarlyStoppingStrategy for EndObserver {
     fn should_stop(&mut self, epoch: usize, store: &EventStoreClient) -> bool {
         self.0.end_of_epoch(epoch, store)
     }

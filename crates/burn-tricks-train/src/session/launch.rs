@@ -3,7 +3,7 @@
 use crate::lock::lock;
 use crate::session::builder::Session;
 use crate::session::checkpoint_retention::Retention;
-use crate::session::epoch_end::{EpochEnd, Witness};
+use crate::session::epoch_end::{EndObserver, EpochEnd};
 use crate::session::launch_error::LaunchError;
 use crate::session::learner_view::{rates, unshared};
 use crate::session::record_file::RecordFile;
@@ -73,7 +73,7 @@ where
             let (tricks, sight) = (learner.model().shared_tricks(), sight.clone());
             move |epoch, store| tricks.epoch_end(&sight, epoch, store)
         });
-        let witness = Witness(end.clone());
+        let observer = EndObserver(end.clone());
         // Until the training is over.
         let mut _lock = None;
         let (mut resumed_after, mut incomplete, mut accepted) = (None, Vec::new(), Vec::new());
@@ -112,11 +112,11 @@ where
                 let interrupter = training.interrupter();
                 training = training
                     .with_custom_checkpointers(
-                        RecordFile::new(files.clone(), "model").with_witness(&witness),
-                        RecordFile::new(files.clone(), "optim").with_witness(&witness),
-                        RecordFile::new(files.clone(), "scheduler").with_witness(&witness),
+                        RecordFile::new(files.clone(), "model").with_observer(&observer),
+                        RecordFile::new(files.clone(), "optim").with_observer(&observer),
+                        RecordFile::new(files.clone(), "scheduler").with_observer(&observer),
                     )
-                    .with_checkpointing_strategy(EveryEpoch {
+                    .with_checkpointing_strategy(SaveEveryEpoch {
                         end: end.clone(),
                         setup: plan.setup,
                         tricks: Box::new(move || tricks.state()),
@@ -140,7 +140,7 @@ where
         if let (Some(epoch), Some(_)) = (resumed_after, end.stopped()) {
             training = training.num_epochs(epoch); // it had stopped
         }
-        let learning = training.early_stopping(witness).launch(learner);
+        let learning = training.early_stopping(observer).launch(learner);
         sight.keep(false);
         sight.note(false);
         let (outcome, failure) = Outcome::of(&end);
@@ -244,7 +244,7 @@ struct Plan {
 }
 
 /// Saves after every epoch, and deletes what is not to be kept.
-struct EveryEpoch {
+struct SaveEveryEpoch {
     end: EpochEnd,
     setup: Setup,
     tricks: Box<dyn Fn() -> Vec<u8> + Send>,
@@ -254,7 +254,7 @@ struct EveryEpoch {
     best_checkpoints: usize,
 }
 
-impl CheckpointingStrategy for EveryEpoch {
+impl CheckpointingStrategy for SaveEveryEpoch {
     fn checkpointing(
         &mut self,
         epoch: usize,

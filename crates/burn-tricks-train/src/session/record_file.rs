@@ -1,6 +1,6 @@
 //! One of Burn's files of a set of checkpoints: the checkpointer that Burn writes, loads and deletes it by.
 
-use crate::session::epoch_end::Witness;
+use crate::session::epoch_end::EndObserver;
 use crate::session::run_files::RunFiles;
 use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
 use burn_tricks_checkpoint::file;
@@ -9,7 +9,7 @@ use burn_tricks_checkpoint::file;
 pub(crate) struct RecordFile {
     files: RunFiles,
     name: &'static str,
-    _witness: Option<Witness>,
+    _observer: Option<EndObserver>,
 }
 
 impl RecordFile {
@@ -17,13 +17,13 @@ impl RecordFile {
         Self {
             files,
             name,
-            _witness: None,
+            _observer: None,
         }
     }
 
     /// With one who notes what became of the last file, which is written while the training ends.
-    pub(crate) fn with_witness(mut self, witness: &Witness) -> Self {
-        self._witness = Some(witness.clone());
+    pub(crate) fn with_observer(mut self, observer: &EndObserver) -> Self {
+        self._observer = Some(observer.clone());
         self
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 /// [`stop_early`](crate::SupervisedTrainingExt::stop_early) of a training without a session is given one by
 /// reference; it tells afterwards, or meanwhile, what was seen.
 #[derive(Debug)]
-pub struct StopHandle<C = EarlyStopping>(Arc<Mutex<Watch<C>>>);
+pub struct StopHandle<C = EarlyStopping>(Arc<Mutex<Progress<C>>>);
 
 impl<C> Clone for StopHandle<C> {
     fn clone(&self) -> Self {
@@ -21,8 +21,9 @@ impl<C> Clone for StopHandle<C> {
     }
 }
 
+/// A criterion, and how far the run that it watches is.
 #[derive(Debug)]
-struct Watch<C> {
+struct Progress<C> {
     stop: C,
     /// The last epoch observed, and what came of it.
     last: Option<(usize, Result<Decision, MissingMetric>)>,
@@ -34,7 +35,7 @@ struct Watch<C> {
     before: Option<Decision>,
 }
 
-impl<C: StopCriterion> Watch<C> {
+impl<C: StopCriterion> Progress<C> {
     /// Ranks an epoch whose value counts: that is finite, no divergence, and not of a warm-up, during which
     /// there is no best.
     fn rank(&mut self, epoch: usize, value: f64, decision: &Decision) {
@@ -53,7 +54,7 @@ impl<C: StopCriterion> Watch<C> {
 
 /// The part of a [`StopHandle`] that a resumed run needs.
 #[derive(Serialize, Deserialize)]
-struct WatchState<S> {
+struct SavedProgress<S> {
     stop: S,
     best_epoch: Option<usize>,
     ranking: Vec<(usize, f64)>,
@@ -63,7 +64,7 @@ struct WatchState<S> {
 impl<C: StopCriterion> StopHandle<C> {
     /// A criterion that has seen no epoch.
     pub fn new(stop: C) -> Self {
-        Self(Arc::new(Mutex::new(Watch {
+        Self(Arc::new(Mutex::new(Progress {
             stop,
             last: None,
             best_epoch: None,
@@ -153,7 +154,7 @@ impl<C: StopCriterion> StopHandle<C> {
     pub(crate) fn state(&self) -> Vec<u8> {
         let last = self.decision().ok().flatten();
         let watch = lock(&self.0);
-        let state = WatchState {
+        let state = SavedProgress {
             stop: watch.stop.state(),
             best_epoch: watch.best_epoch,
             ranking: watch.ranking.clone(),
@@ -166,7 +167,7 @@ impl<C: StopCriterion> StopHandle<C> {
     where
         C: Clone,
     {
-        let state: WatchState<C::State> =
+        let state: SavedProgress<C::State> =
             serde_json::from_slice(state).map_err(|error| error.to_string())?;
         let mut watch = lock(&self.0);
         watch.stop = watch.stop.clone().with_state(state.stop);
