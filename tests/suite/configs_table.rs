@@ -108,6 +108,48 @@ fn optimizers() -> Vec<Row> {
             r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"amsgrad":true,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "grad_clipping"]),
+        row(
+            NAdamConfig::new(),
+            &[],
+            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"momentum_decay":2.0,"weight_decay":0.5,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
+        )
+        .of_burn(&["grad_clipping"]),
+        row(
+            RAdamConfig::new(),
+            &[],
+            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"epsilon_form":"BesideCorrected","weight_decay":0.5,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
+        )
+        .of_burn(&["grad_clipping"]),
+        row(
+            AdamaxConfig::new(),
+            &[],
+            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"epsilon_form":"ToDivisor","weight_decay":0.5,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
+        )
+        .of_burn(&["grad_clipping"]),
+        row(
+            AdaDeltaConfig::new(),
+            &[],
+            r#"{"grad_clipping":{"Norm":2.0},"rho":0.5,"epsilon":0.25,"weight_decay":0.5,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
+        )
+        .of_burn(&["grad_clipping"]),
+        row(
+            SignumConfig::new(),
+            &[],
+            r#"{"grad_clipping":{"Norm":2.0},"momentum":0.5,"weight_decay":0.5,"weight_decay_mode":"Coupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
+        )
+        .of_burn(&["grad_clipping"]),
+        row(
+            AdaBeliefConfig::new(),
+            &[],
+            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"epsilon_inside":0.5,"weight_decay":0.5,"weight_decay_mode":"Coupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
+        )
+        .of_burn(&["grad_clipping"]),
+        row(
+            LarsConfig::new(),
+            &[],
+            r#"{"grad_clipping":{"Norm":2.0},"coefficient":0.5,"epsilon":0.25,"momentum":0.5,"momentum_form":"OfGradient","nesterov":true,"vectors":false,"weight_decay":0.5,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
+        )
+        .of_burn(&["grad_clipping"]),
         row(LookaheadConfig::new(5), &["k"], r#"{"k":3,"alpha":0.25,"reset_inner":true}"#),
         row(
             DecoupledWeightDecayConfig::new(0.1),

@@ -7,10 +7,10 @@ use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::scale::{scale_or_zero_twin, scale_twin};
 use burn_tricks::kernels::sum_of_squares::{SumOfSquares, sum_of_squares_twin};
 use burn_tricks::kernels::{
-    AdaGradStep, AdamStep, AmsGradStep, Mean, MomentumStep, NormMemory, NormalizedStep,
-    RmsPropStep, SgdStep, Step, TensorList, UpdateMemory, UpdateMomentumStep, WeightDecayTerm,
-    accumulation_dtype, blend, blend_all, descend, lerp, lerp_all, scale, scale_or_zero,
-    sum_of_squares,
+    AdaDeltaStep, AdaGradStep, AdamStep, AdamaxStep, AmsGradStep, Mean, MomentumStep, NormMemory,
+    NormalizedStep, RmsPropStep, SgdStep, Step, TensorList, TimedAdaBelief, TimedAdam, TimedNAdam,
+    TimedRAdam, TimedStep, UpdateMemory, UpdateMomentumStep, WeightDecayTerm, accumulation_dtype,
+    blend, blend_all, descend, lerp, lerp_all, scale, scale_or_zero, sum_of_squares,
 };
 use burn_tricks::kernels::{blend::blend_twin, descend::descend_twin, lerp::lerp_twin};
 use std::fmt::Debug;
@@ -170,6 +170,46 @@ macro_rules! every_step {
             let adam = AdamStep::new(lr, (0.9, 0.99), 1e-8, decay, 3);
             $check!("Adam", adam);
             $check!("AMSGrad", AmsGradStep(adam));
+            let timed = TimedAdam {
+                lr,
+                betas: (0.9, 0.99),
+                epsilon: 1e-8,
+                decay,
+            };
+            for momentum_decay in [None, Some(0.004)] {
+                let nadam = TimedNAdam {
+                    adam: timed,
+                    momentum_decay,
+                };
+                $check!("NAdam", nadam.at(3));
+            }
+            for time in [3, 30] {
+                let radam = TimedRAdam {
+                    adam: timed,
+                    epsilon_beside_corrected: time == 3,
+                };
+                $check!("RAdam", radam.at(time));
+            }
+            let adamax = AdamaxStep {
+                rate: lr,
+                betas: (0.9, 0.99),
+                epsilon_inside: 1e-8,
+                epsilon_outside: 1e-3,
+                decay,
+            };
+            $check!("Adamax", adamax);
+            let ada_delta = AdaDeltaStep {
+                lr,
+                rho: 0.9,
+                epsilon: 1e-3,
+                decay,
+            };
+            $check!("AdaDelta", ada_delta);
+            let belief = TimedAdaBelief {
+                adam: timed,
+                epsilon_inside: 1e-3,
+            };
+            $check!("AdaBelief", belief.at(3));
             let (alpha, epsilon, momentum) = (0.9, 1e-3, 0.9);
             let plain = RmsPropStep::<false, false> {
                 lr,

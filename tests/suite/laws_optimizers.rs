@@ -6,9 +6,11 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::tensor::Device;
 use burn_tricks::ConfigError;
 use burn_tricks::optim::{
-    AdaGradConfig, AdamConfig, AdamWConfig, CautiousConfig, DecoupledWeightDecayConfig,
-    LookaheadConfig, MasterWeightsConfig, MasterWeightsForm, MomentumMemory, NormScope,
-    OptimizerExt, RmsPropConfig, Scheduled, SgdConfig, TrustRatioConfig, WeightDecayMode,
+    AdaBeliefConfig, AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamWConfig, AdamaxConfig,
+    CautiousConfig, DecoupledWeightDecayConfig, LarsConfig, LookaheadConfig, MasterWeightsConfig,
+    MasterWeightsForm, MomentumForm, MomentumMemory, NAdamConfig, NormScope, OptimizerExt,
+    RAdamConfig, RmsPropConfig, Scheduled, SgdConfig, SignumConfig, TrustRatioConfig,
+    WeightDecayMode,
 };
 use burn_tricks::prelude::*;
 use burn_tricks_testkit::OptimizerLaws;
@@ -96,6 +98,27 @@ fn every_optimizer_keeps_the_laws() {
             },
             on,
         );
+        optimizer("NAdam", 0.05, || NAdamConfig::new().build(), on);
+        optimizer("NAdam of optax", 0.05, || NAdamConfig::optax().build(), on);
+        optimizer("RAdam", 0.05, || RAdamConfig::new().build(), on);
+        let short = || RAdamConfig::optax().with_beta_2(0.9);
+        optimizer("RAdam of optax", 0.05, || short().build(), on);
+        optimizer("Adamax", 0.05, || AdamaxConfig::new().build(), on);
+        optimizer(
+            "Adamax of Keras",
+            0.05,
+            || AdamaxConfig::keras().build(),
+            on,
+        );
+        // Its steps begin small, whatever the rate.
+        optimizer("AdaDelta", 10.0, || AdaDeltaConfig::new().build(), on);
+        optimizer("sign SGD", 0.05, || SignumConfig::sign_sgd().build(), on);
+        optimizer("Signum", 0.05, || SignumConfig::new().build(), on);
+        optimizer("AdaBelief", 0.05, || AdaBeliefConfig::new().build(), on);
+        let lars = || LarsConfig::new().with_coefficient(0.1);
+        optimizer("LARS", 0.5, || lars().build(), on);
+        let of_gradient = || lars().with_momentum_form(MomentumForm::OfGradient);
+        optimizer("LARS of timm", 0.5, || of_gradient().build(), on);
         optimizer("normalised gradient", 0.05, || Family::new().build(), on);
         optimizer("AdaGrad-Norm", 0.5, || Family::adagrad_norm().build(), on);
         optimizer("Adam of the family", 0.05, || Family::adam().build(), on);

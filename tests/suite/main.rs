@@ -39,6 +39,7 @@ mod laws_optimizers;
 mod learner;
 mod loop_checkpoint;
 mod models;
+mod more_optimizers;
 mod multi_device;
 mod normalize_grad;
 mod normalized_gradient;

@@ -15,8 +15,9 @@ use burn_tricks::grad::{ClipGradNorm, NonFinite, NormScope, NormalizeGrad, mark_
 use burn_tricks::kernels::scale::scale_or_nan_twin;
 use burn_tricks::kernels::{TensorList, scale_or_nan};
 use burn_tricks::optim::{
-    AdaGradConfig, AdamConfig, AdamWConfig, Epsilon, Memory, MomentumMemory, RmsPropConfig,
-    SgdConfig, WeightDecayMode, WeightDecayRule,
+    AdaBeliefConfig, AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamWConfig, AdamaxConfig, Epsilon,
+    LarsConfig, Memory, MomentumForm, MomentumMemory, NAdamConfig, RAdamConfig, RmsPropConfig,
+    SgdConfig, SignumConfig, WeightDecayMode, WeightDecayRule,
 };
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{LinearRampConfig, SkipCount};
@@ -171,6 +172,34 @@ fn every_optimizer(check: &impl Check) {
         check.check(&format!("adamw, {amsgrad}"), adam_w.build().unwrap());
         let cautious = adam_w.with_cautious_weight_decay(true);
         check.check(&format!("cautious, {amsgrad}"), cautious.build().unwrap());
+    }
+
+    for psi in [None, Some(0.0), Some(0.5)] {
+        let n_adam = NAdamConfig::new()
+            .with_skip_marked(true)
+            .with_momentum_decay(psi);
+        let name = format!("nadam, {psi:?}");
+        check.check(&name, n_adam.build().unwrap());
+    }
+    for beta_2 in [0.6, 0.8, 0.999] {
+        for config in [RAdamConfig::new(), RAdamConfig::optax()] {
+            let r_adam = config.with_skip_marked(true).with_beta_2(beta_2);
+            check.check(&format!("radam, {beta_2}"), r_adam.build().unwrap());
+        }
+    }
+    let adamax = AdamaxConfig::new().with_skip_marked(true);
+    check.check("adamax", adamax.build().unwrap());
+    let ada_delta = AdaDeltaConfig::new().with_skip_marked(true);
+    check.check("adadelta", ada_delta.build().unwrap());
+    let signum = SignumConfig::new().with_skip_marked(true);
+    check.check("signum", signum.build().unwrap());
+    let belief = AdaBeliefConfig::new().with_skip_marked(true);
+    check.check("adabelief", belief.with_epsilon(1e-3).build().unwrap());
+    for form in [MomentumForm::OfUpdate, MomentumForm::OfGradient] {
+        let lars = LarsConfig::new()
+            .with_skip_marked(true)
+            .with_momentum_form(form);
+        check.check(&format!("lars, {form:?}"), lars.build().unwrap());
     }
 
     let decay = Memory::Decay { beta: 0.9 };

@@ -26,7 +26,7 @@ pub struct AdamStep {
     rate: f64,
     /// ε c₂
     epsilon: f64,
-    decay: WeightDecayTerm,
+    pub(crate) decay: WeightDecayTerm,
 }
 
 impl AdamStep {
@@ -50,7 +50,7 @@ impl AdamStep {
 
     /// `m` and `v`.
     #[inline(always)]
-    fn moments<T: Real>(self, grad: T, m: T, v: T) -> (T, T) {
+    pub(crate) fn moments<T: Real>(self, grad: T, m: T, v: T) -> (T, T) {
         (
             towards(m, grad, 1.0 - self.beta_1),
             towards(v, grad * grad, 1.0 - self.beta_2),
@@ -58,12 +58,12 @@ impl AdamStep {
     }
 
     #[inline(always)]
-    fn weight<T: Real>(self, weight: T, m: T, v: T) -> T {
+    pub(crate) fn weight<T: Real>(self, weight: T, m: T, v: T) -> T {
         let update = m * self.rate / (v.sqrt() + self.epsilon);
         self.decay.of_weight(weight, m) - update
     }
 
-    fn moments_twin<const D: usize>(
+    pub(crate) fn moments_twin<const D: usize>(
         self,
         grad: Tensor<D>,
         m: Tensor<D>,
@@ -75,7 +75,7 @@ impl AdamStep {
         )
     }
 
-    fn weight_twin<const D: usize>(
+    pub(crate) fn weight_twin<const D: usize>(
         self,
         weight: Tensor<D>,
         m: &Tensor<D>,
@@ -133,7 +133,7 @@ impl Step<3> for AmsGradStep {
 }
 
 /// `rate` and `epsilon` as [`AdamStep`] has them.
-fn new_weight<const D: usize>(
+pub(crate) fn new_weight<const D: usize>(
     weight: Tensor<D>,
     m: &Tensor<D>,
     v: Tensor<D>,
@@ -159,7 +159,7 @@ pub struct TimedAdam {
 
 impl TimedAdam {
     /// `η c₂ / (1 − β₁ᵗ)` and `ε c₂`.
-    fn numbers(self, time: &StepCount) -> (Number, Number) {
+    pub(crate) fn numbers(self, time: &StepCount) -> (Number, Number) {
         let (beta_1, beta_2) = self.betas;
         match (time.bias_correction(beta_1), time.bias_correction(beta_2)) {
             (Number::OnDevice(c_1), Number::OnDevice(c_2)) => {

@@ -83,20 +83,33 @@ impl StepCount {
         }
     }
 
+    /// A number that follows from the count `t`: of the host where it knows `t`, else of the device, from a tensor
+    /// of one element, in `f64` where the device has that.
+    pub fn number(
+        &self,
+        known: impl FnOnce(u64) -> f64,
+        on_device: impl FnOnce(Tensor<1>) -> Tensor<1>,
+    ) -> Number {
+        match &self.skipped {
+            None => Number::Known(known(self.asked)),
+            Some(skipped) => Number::OnDevice(on_device(time(self.asked, skipped))),
+        }
+    }
+
     /// `1 + (t − 1) δ`, by which a learning rate that decays so is divided.
     pub fn slowdown(&self, delta: f64) -> Number {
-        match &self.skipped {
-            None => Number::Known(1.0 + (self.asked - 1) as f64 * delta),
-            Some(skipped) => Number::OnDevice((time(self.asked, skipped) - 1.0) * delta + 1.0),
-        }
+        self.number(
+            |t| 1.0 + (t - 1) as f64 * delta,
+            |t| (t - 1.0) * delta + 1.0,
+        )
     }
 
     /// `1 − βᵗ`: what a decaying mean that started at 0 is divided by.
     pub fn bias_correction(&self, beta: f64) -> Number {
-        match &self.skipped {
-            None => Number::Known(bias_correction(beta, self.asked)),
-            Some(skipped) => Number::OnDevice(one_minus_exp(time(self.asked, skipped) * beta.ln())),
-        }
+        self.number(
+            |t| bias_correction(beta, t),
+            |t| one_minus_exp(t * beta.ln()),
+        )
     }
 }
 
@@ -115,7 +128,7 @@ fn time(asked: u64, skipped: &Tensor<1>) -> Tensor<1> {
 }
 
 /// `1 − eˣ` for x ≤ 0, to the precision of the type where x is small too.
-fn one_minus_exp(x: Tensor<1>) -> Tensor<1> {
+pub(crate) fn one_minus_exp(x: Tensor<1>) -> Tensor<1> {
     // At the rate β = 0 this is ln 0, and 1 is right.
     let x = x.clamp_min(-100.0);
     if x.dtype() == DType::F64 {

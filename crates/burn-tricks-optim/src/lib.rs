@@ -1,13 +1,18 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
+pub mod ada_belief;
+pub mod ada_delta;
 pub mod ada_grad;
+pub mod ada_max;
 pub mod adam;
 pub mod adam_w;
 pub mod cautious;
 pub mod decoupled_weight_decay;
+pub mod lars;
 pub mod lookahead;
 pub mod master_weights;
+pub mod n_adam;
 pub mod normalized_gradient;
 mod normalized_gradient_state;
 mod normalized_tensor;
@@ -15,12 +20,14 @@ mod optimizer_config;
 mod optimizer_ext;
 pub mod optimizer_record;
 mod optimizer_record_error;
+pub mod r_adam;
 pub mod rms_prop;
 pub mod rule;
 mod rule_state;
 pub mod scheduled;
 pub mod selective_decay;
 pub mod sgd;
+pub mod signum;
 pub mod skipped_steps;
 mod state_tensor;
 mod state_tensors;
@@ -28,7 +35,10 @@ pub mod trust_ratio;
 pub mod weight_decay;
 pub mod wrapper;
 
+pub use ada_belief::{AdaBelief, AdaBeliefConfig, AdaBeliefRule};
+pub use ada_delta::{AdaDelta, AdaDeltaConfig, AdaDeltaRule};
 pub use ada_grad::{AdaGrad, AdaGradConfig, AdaGradRule, AdaGradState};
+pub use ada_max::{Adamax, AdamaxConfig, AdamaxEpsilon, AdamaxRule};
 pub use adam::{Adam, AdamConfig, AdamRule, AdamState};
 pub use adam_w::{AdamW, AdamWConfig};
 pub use burn_tricks_core::{ConfigError, NormScope, ParamRole, WeightDecayScope};
@@ -36,10 +46,12 @@ pub use cautious::{Cautious, CautiousConfig, CautiousWrap};
 pub use decoupled_weight_decay::{
     DecoupledWeightDecay, DecoupledWeightDecayConfig, DecoupledWeightDecayWrap,
 };
+pub use lars::{Lars, LarsConfig, LarsRule};
 pub use lookahead::{Lookahead, LookaheadConfig, LookaheadWrap};
 pub use master_weights::{
     MasterWeights, MasterWeightsConfig, MasterWeightsForm, MasterWeightsWrap,
 };
+pub use n_adam::{NAdam, NAdamConfig, NAdamRule};
 pub use normalized_gradient::{
     Epsilon, Memory, MomentumMemory, NormalizedGradient, NormalizedGradientConfig,
 };
@@ -49,12 +61,14 @@ pub use optimizer_record::{
     ModuleOptimizerExt, check_optimizer_record, check_optimizer_record_file,
 };
 pub use optimizer_record_error::OptimizerRecordError;
+pub use r_adam::{RAdam, RAdamConfig, RAdamEpsilon, RAdamRule};
 pub use rms_prop::{RmsProp, RmsPropConfig, RmsPropRule, RmsPropState};
 pub use rule::{PendingStep, Rule, RuleOptimizer};
 pub use rule_state::RuleState;
 pub use scheduled::{Scheduled, ScheduledState};
 pub use selective_decay::{SelectiveDecay, SelectiveDecayConfig};
 pub use sgd::{MomentumForm, Sgd, SgdConfig, SgdRule, SgdState};
+pub use signum::{Signum, SignumConfig, SignumRule};
 pub use state_tensors::StateField;
 pub use trust_ratio::{TrustRatio, TrustRatioConfig, TrustRatioWrap};
 pub use weight_decay::{WeightDecayMode, WeightDecayRule};

@@ -121,6 +121,17 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
         self.state.get(field).is_some()
     }
 
+    /// The weight before the step.
+    pub fn weight(&self) -> &Tensor<D> {
+        &self.weight
+    }
+
+    /// With another gradient, made of the weight and the gradient.
+    pub fn with_grad(mut self, change: impl FnOnce(&Tensor<D>, Tensor<D>) -> Tensor<D>) -> Self {
+        self.grad = change(&self.weight, self.grad);
+        self
+    }
+
     /// Counts this step as the first.
     pub fn count_anew(mut self) -> Self {
         self.steps = StepCount::new(0).begun();

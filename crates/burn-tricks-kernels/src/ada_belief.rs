@@ -1,0 +1,94 @@
+//! AdaBelief: Adam by how far the gradient is from its mean.
+
+use crate::adam::{AdamStep, TimedAdam, new_weight};
+use crate::lerp::{towards, towards_twin};
+use crate::real::Real;
+use crate::step::{Step, TimedStep};
+use crate::step_count::StepCount;
+use burn::tensor::Tensor;
+
+/// AdaBelief. State: `m`, `s`.
+///
+/// ```text
+/// m ← β₁ m + (1 − β₁) g
+/// s ← β₂ s + (1 − β₂) (g − m)² + ε'
+/// w ← w − η m̂ / (√ŝ + ε)           m̂ = m / (1 − β₁ᵗ),  ŝ = s / (1 − β₂ᵗ)
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdaBeliefStep {
+    adam: AdamStep,
+    betas: (f64, f64),
+    /// ε', which is added up in `s`.
+    epsilon_inside: f64,
+}
+
+impl AdaBeliefStep {
+    fn moments_twin<const D: usize>(
+        self,
+        grad: Tensor<D>,
+        m: Tensor<D>,
+        s: Tensor<D>,
+    ) -> (Tensor<D>, Tensor<D>) {
+        let m = towards_twin(m, grad.clone(), 1.0 - self.betas.0);
+        let surprise = (grad - m.clone()).square();
+        let s = towards_twin(s, surprise, 1.0 - self.betas.1) + self.epsilon_inside;
+        (m, s)
+    }
+}
+
+impl Step<2> for AdaBeliefStep {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [m, s]: [T; 2]) -> (T, [T; 2]) {
+        let grad = self.adam.decay.of_grad(grad, weight);
+        let m = towards(m, grad, 1.0 - self.betas.0);
+        let surprise = grad - m;
+        let s = towards(s, surprise * surprise, 1.0 - self.betas.1) + self.epsilon_inside;
+        (self.adam.weight(weight, m, s), [m, s])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [m, s]: [Tensor<D>; 2],
+    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        let grad = self.adam.decay.of_grads(grad, &weight);
+        let (m, s) = self.moments_twin(grad, m, s);
+        (self.adam.weight_twin(weight, &m, s.clone()), [m, s])
+    }
+}
+
+/// [`AdaBeliefStep`] at any time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimedAdaBelief {
+    /// η, β₁, β₂, ε and the decay.
+    pub adam: TimedAdam,
+    /// ε', which is added up in `s`.
+    pub epsilon_inside: f64,
+}
+
+impl TimedStep<2> for TimedAdaBelief {
+    type At = AdaBeliefStep;
+
+    fn at(self, time: u64) -> AdaBeliefStep {
+        AdaBeliefStep {
+            adam: self.adam.at(time),
+            betas: self.adam.betas,
+            epsilon_inside: self.epsilon_inside,
+        }
+    }
+
+    fn twin_at<const D: usize>(
+        self,
+        time: &StepCount,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [m, s]: [Tensor<D>; 2],
+    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        let adam = self.adam;
+        let grad = adam.decay.of_grads(grad, &weight);
+        let (m, s) = self.at(1).moments_twin(grad, m, s);
+        let weight = new_weight(weight, &m, s.clone(), &adam.numbers(time), adam.decay);
+        (weight, [m, s])
+    }
+}

@@ -1,0 +1,53 @@
+//! AdaDelta.
+
+use crate::lerp::{towards, towards_twin};
+use crate::real::Real;
+use crate::step::Step;
+use crate::weight_decay_term::WeightDecayTerm;
+use burn::tensor::Tensor;
+
+/// AdaDelta. State: `s`, `a`.
+///
+/// ```text
+/// s ← ρ s + (1 − ρ) g²
+/// d ← √(a + ε) / √(s + ε) g
+/// a ← ρ a + (1 − ρ) d²
+/// w ← w − η d
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdaDeltaStep {
+    /// η
+    pub lr: f64,
+    /// ρ
+    pub rho: f64,
+    /// ε
+    pub epsilon: f64,
+    /// Weight decay.
+    pub decay: WeightDecayTerm,
+}
+
+impl Step<2> for AdaDeltaStep {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [s, a]: [T; 2]) -> (T, [T; 2]) {
+        let grad = self.decay.of_grad(grad, weight);
+        let s = towards(s, grad * grad, 1.0 - self.rho);
+        let delta = (a + self.epsilon).sqrt() / (s + self.epsilon).sqrt() * grad;
+        let a = towards(a, delta * delta, 1.0 - self.rho);
+        let weight = self.decay.of_weight(weight, delta);
+        (weight - delta * self.lr, [s, a])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [s, a]: [Tensor<D>; 2],
+    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        let grad = self.decay.of_grads(grad, &weight);
+        let s = towards_twin(s, grad.clone().square(), 1.0 - self.rho);
+        let delta = (a.clone() + self.epsilon).sqrt() / (s.clone() + self.epsilon).sqrt() * grad;
+        let a = towards_twin(a, delta.clone().square(), 1.0 - self.rho);
+        let weight = self.decay.of_weights(weight, &delta);
+        (weight - delta * self.lr, [s, a])
+    }
+}

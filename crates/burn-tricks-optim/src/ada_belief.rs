@@ -1,0 +1,136 @@
+//! AdaBelief, in one pass: Adam by how far the gradient is from its mean.
+//!
+//! Where gradients are what their mean foretells, steps are large; where they surprise, small (Zhuang et al., 2020).
+//!
+//! ```text
+//! m ← β₁ m + (1 − β₁) g
+//! s ← β₂ s + (1 − β₂) (g − m)² + ε'
+//! w ← w − η λ w − η m̂ / (√ŝ + ε)             m̂ = m / (1 − β₁ᵗ),  ŝ = s / (1 − β₂ᵗ)
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{GradientsParams, ModuleOptimizer};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_optim::AdaBeliefConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim: ModuleOptimizer = AdaBeliefConfig::new().init()?;
+//!
+//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let model = optim.step(1e-3, model, grads);
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! As the authors train transformers and GANs on images, with decay that spares biases and norms:
+//!
+//! ```
+//! use burn_tricks_optim::{AdaBeliefConfig, WeightDecayScope};
+//!
+//! let optim = AdaBeliefConfig::new()
+//!     .with_weight_decay(1e-2)
+//!     .with_weight_decay_scope(WeightDecayScope::Matrices)
+//!     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Order
+//!
+//! The optimizer, at the end of the stack: clip before it.
+//!
+//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//!
+//! # Cost
+//!
+//! Two tensors of the parameter's size, and on the CPU backend one pass: 28 bytes per `f32` weight.
+//!
+//! # Differences
+//!
+//! - ε' is added to `s` at every step and stays in it, as in the authors' code and optax; in the paper's
+//!   algorithm too. ε and ε' are 1e-16 there and here. The authors use 1e-8 for images (in one version of
+//!   their code) and 1e-12 for language models.
+//! - The authors' `rectify` is not here: see [`r_adam`](crate::r_adam).
+//! - Decay is decoupled, as in the authors' code.
+//! - The state of `f16` and `bf16` weights is kept in `f32`.
+//!
+//! # References
+//!
+//! - Zhuang et al., *AdaBelief optimizer: adapting stepsizes by the belief in observed gradients*, 2020,
+//!   <https://arxiv.org/abs/2010.07468>
+
+use crate::optimizer_config::optimizer_config;
+use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_kernels::{TimedAdaBelief, TimedAdam};
+
+optimizer_config! {
+    /// Configuration of [`AdaBelief`]. The defaults are the authors' and optax's; its decay is decoupled.
+    #[derive(Config, Debug)]
+    pub struct AdaBeliefConfig for AdaBelief, decay: Decoupled, clipping: grad_clipping {
+        /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.
+        #[config(default = 0.9)]
+        pub beta_1: f64,
+        /// β₂ in `[0, 1)`: the share of the old mean surprise. Default: 0.999.
+        #[config(default = 0.999)]
+        pub beta_2: f64,
+        /// ε > 0, beside the root. Default: 1e-16.
+        #[config(default = 1e-16)]
+        pub epsilon: f64,
+        /// ε' ≥ 0, which is added up in the mean surprise. Default: 1e-16.
+        #[config(default = 1e-16)]
+        pub epsilon_inside: f64,
+    }
+}
+
+impl AdaBeliefConfig {
+    fn rule(&self) -> Result<AdaBeliefRule, ConfigError> {
+        Ok(AdaBeliefRule {
+            betas: (
+                ConfigError::decay_rate("beta_1", self.beta_1)?,
+                ConfigError::decay_rate("beta_2", self.beta_2)?,
+            ),
+            epsilon: ConfigError::positive("epsilon", self.epsilon)?,
+            epsilon_inside: ConfigError::non_negative("epsilon_inside", self.epsilon_inside)?,
+        })
+    }
+}
+
+/// The AdaBelief optimizer. Made by [`AdaBeliefConfig::build`]. A record has `time`, `moment_1`, and the mean surprise
+/// as `moment_2`.
+pub type AdaBelief = RuleOptimizer<AdaBeliefRule>;
+
+const MOMENT_1: StateField = StateField::required("moment_1");
+const MOMENT_2: StateField = StateField::required("moment_2");
+
+/// The rule of [`AdaBelief`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdaBeliefRule {
+    betas: (f64, f64),
+    epsilon: f64,
+    epsilon_inside: f64,
+}
+
+impl Rule for AdaBeliefRule {
+    const STATE: &'static [StateField] = &[MOMENT_1, MOMENT_2];
+    const STEP_COUNT: Option<&'static str> = Some("time");
+
+    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+        let step = TimedAdaBelief {
+            adam: TimedAdam {
+                lr: pending.lr,
+                betas: self.betas,
+                epsilon: self.epsilon,
+                decay: pending.decay,
+            },
+            epsilon_inside: self.epsilon_inside,
+        };
+        pending.take_timed(step, [MOMENT_1, MOMENT_2])
+    }
+}

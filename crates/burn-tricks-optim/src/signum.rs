@@ -1,0 +1,117 @@
+//! Signum, in one pass: the sign of the mean gradient.
+//!
+//! Every weight moves by η, up or down (Bernstein et al., 2018). Without momentum it is sign SGD.
+//!
+//! ```text
+//! m ← β m + (1 − β) g
+//! w ← w − η λ w − η sign(m)                  λ: decoupled weight decay
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{GradientsParams, ModuleOptimizer};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_optim::SignumConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim: ModuleOptimizer = SignumConfig::new().init()?;
+//!
+//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let model = optim.step(1e-3, model, grads);
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Sign SGD:
+//!
+//! ```
+//! use burn_tricks_optim::SignumConfig;
+//!
+//! let optim = SignumConfig::sign_sgd().build()?; // the bare `Optimizer`
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Order
+//!
+//! The optimizer, at the end of the stack: clip before it.
+//!
+//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! Rescaling the whole gradient does nothing without momentum, and little with it.
+//!
+//! # Cost
+//!
+//! One tensor of the parameter's size, none without momentum. On the CPU backend one pass: 20 bytes per `f32` weight,
+//! 12 without momentum.
+//!
+//! # Differences
+//!
+//! - The mean is a mean, `(1 − β) g`, as in the paper and optax, not a sum: the sign is the same.
+//! - The sign of 0 is 0, that of a NaN a NaN.
+//! - It is one corner of [`normalized_gradient`](crate::normalized_gradient), under its own name.
+//! - The momentum of `f16` and `bf16` weights is kept in `f32`.
+//!
+//! # Suggested values
+//!
+//! β = 0.9, and η a tenth of SGD's or less (the paper).
+//!
+//! # References
+//!
+//! - Bernstein et al., *signSGD: compressed optimisation for non-convex problems*, 2018,
+//!   <https://arxiv.org/abs/1802.04434>
+
+use crate::optimizer_config::optimizer_config;
+use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_kernels::{Mean, NormalizedStep, UpdateMemory};
+
+optimizer_config! {
+    /// Configuration of [`Signum`]. Its decay is decoupled.
+    #[derive(Config, Debug)]
+    pub struct SignumConfig for Signum, decay: Decoupled, clipping: grad_clipping {
+        /// β in `[0, 1)`: the share of the old mean gradient; 0 is sign SGD. Default: 0.9.
+        #[config(default = 0.9)]
+        pub momentum: f64,
+    }
+}
+
+impl SignumConfig {
+    /// Sign SGD: no momentum.
+    pub fn sign_sgd() -> Self {
+        Self::new().with_momentum(0.0)
+    }
+
+    fn rule(&self) -> Result<SignumRule, ConfigError> {
+        let momentum = ConfigError::decay_rate("momentum", self.momentum)?;
+        Ok(SignumRule { momentum })
+    }
+}
+
+/// The Signum optimizer. Made by [`SignumConfig::build`]. A record has `momentum`.
+pub type Signum = RuleOptimizer<SignumRule>;
+
+const MOMENTUM: StateField = StateField::optional("momentum");
+
+/// The rule of [`Signum`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SignumRule {
+    momentum: f64,
+}
+
+impl Rule for SignumRule {
+    const STATE: &'static [StateField] = &[MOMENTUM];
+
+    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+        let step = NormalizedStep::new(pending.lr, pending.decay);
+        if self.momentum == 0.0 {
+            return pending.take(step, []);
+        }
+        let mean = Mean::new(self.momentum, false, 1);
+        pending.take(step.with_update(UpdateMemory::OfGradient(mean)), [MOMENTUM])
+    }
+}

@@ -1,0 +1,206 @@
+//! The optimizers that Burn lacks: PyTorch's, optax's and Keras's numbers, step by step.
+
+use crate::devices::devices;
+use crate::models::{tensor, values};
+use crate::oracle::{assert_close, case, numbers, read};
+use burn::optim::Optimizer;
+use burn::tensor::{DType, Tensor};
+use burn_tricks::ConfigError;
+use burn_tricks::optim::{
+    AdaBeliefConfig, AdaDeltaConfig, AdamaxConfig, LarsConfig, MomentumForm, NAdamConfig,
+    RAdamConfig, SgdConfig, SignumConfig, WeightDecayMode,
+};
+
+/// The oracle's case, on every device, in f32.
+fn check<O: Optimizer>(name: &str, optim: Result<O, ConfigError>) {
+    let (case, optim) = (case("optimizers", name), optim.expect(name));
+    let lr = case["settings"]["lr"].as_f64().expect("a rate");
+    let grads: Vec<Vec<f64>> = read(&case["gradients"]);
+    let expected: Vec<Vec<f64>> = read(&case["weights"]);
+    for (device_name, device) in devices() {
+        let mut weight = tensor::<1>(&numbers(&case["start"]), DType::F32, &device);
+        let mut state = None;
+        for (step, grad) in grads.iter().enumerate() {
+            let grad = tensor(grad, DType::F32, &device);
+            (weight, state) = optim.step(lr, weight, grad, state);
+            let what = format!("{name}, step {step}, on {device_name}");
+            assert_close(&values(weight.clone()), &expected[step], 1e-6, &what);
+        }
+    }
+}
+
+#[test]
+fn n_adam_is_pytorchs_kerass_and_optaxs() {
+    check("nadam", NAdamConfig::new().build());
+    let decayed = NAdamConfig::new().with_weight_decay(0.01);
+    check("nadam_weight_decay", decayed.build());
+    let decoupled = decayed.with_weight_decay_mode(WeightDecayMode::Decoupled);
+    check("nadam_decoupled", decoupled.build());
+    let fast = NAdamConfig::new().with_beta_1(0.95).with_beta_2(0.9);
+    let fast = fast.with_momentum_decay(Some(2.0));
+    check("nadam_momentum_decay", fast.build());
+    check("nadam_keras", NAdamConfig::keras().build());
+    check(
+        "nadam_optax",
+        NAdamConfig::optax().with_beta_2(0.99).build(),
+    );
+}
+
+#[test]
+fn r_adam_is_pytorchs_and_optaxs() {
+    check("radam", RAdamConfig::new().build());
+    let short = |config: RAdamConfig| config.with_beta_2(0.95).with_epsilon(1e-3);
+    let decayed = short(RAdamConfig::new()).with_weight_decay(0.01);
+    check("radam_beta_2", decayed.build());
+    check("radam_optax", short(RAdamConfig::optax()).build());
+}
+
+#[test]
+fn adamax_is_pytorchs_kerass_and_optaxs() {
+    check("adamax", AdamaxConfig::new().build());
+    let short = |config: AdamaxConfig| config.with_beta_1(0.8).with_beta_2(0.5);
+    let decayed = short(AdamaxConfig::new()).with_weight_decay(0.01);
+    check("adamax_weight_decay", decayed.build());
+    check("adamax_optax", short(AdamaxConfig::new()).build());
+    let keras = short(AdamaxConfig::keras()).with_epsilon(1e-2);
+    check("adamax_keras", keras.build());
+}
+
+#[test]
+fn ada_delta_is_pytorchs_and_kerass() {
+    check("adadelta", AdaDeltaConfig::new().build());
+    let short = AdaDeltaConfig::new().with_rho(0.5).with_epsilon(1e-2);
+    let decayed = short.with_weight_decay(0.01);
+    check("adadelta_weight_decay", decayed.build());
+    check("adadelta_keras", AdaDeltaConfig::keras().build());
+    let paper = AdaDeltaConfig::paper();
+    assert_eq!((paper.rho, paper.epsilon), (0.95, 1e-6));
+}
+
+#[test]
+fn signum_is_optaxs() {
+    check("sign_descent", SignumConfig::sign_sgd().build());
+    check("signum_descent", SignumConfig::new().build());
+}
+
+#[test]
+fn ada_belief_is_optaxs() {
+    check("adabelief", AdaBeliefConfig::new().build());
+    let other = AdaBeliefConfig::new().with_beta_1(0.8).with_beta_2(0.9);
+    let other = other.with_epsilon(1e-2).with_epsilon_inside(1e-2);
+    check("adabelief_eps", other.build());
+}
+
+#[test]
+fn lars_is_optaxs() {
+    let decayed = LarsConfig::new()
+        .with_coefficient(0.1)
+        .with_weight_decay(0.01);
+    check("lars", decayed.build());
+    let nesterov = LarsConfig::new().with_coefficient(0.5).with_epsilon(0.1);
+    check("lars_nesterov", nesterov.with_nesterov(true).build());
+}
+
+/// At one rate the two forms of momentum are one; and a vector that is spared is stepped by momentum SGD.
+#[test]
+fn both_forms_of_lars_and_what_it_spares() {
+    for (name, device) in devices() {
+        let of = |numbers: &[f64]| tensor::<1>(numbers, DType::F32, &device);
+        let config = LarsConfig::new()
+            .with_coefficient(0.1)
+            .with_weight_decay(0.1);
+        let form = config.clone().with_momentum_form(MomentumForm::OfGradient);
+        let spared = config.clone().with_vectors(false).with_weight_decay(0.0);
+        let momentum = SgdConfig::lesson().build().unwrap();
+        let mut run: [Vec<f64>; 4] = std::array::from_fn(|_| vec![1.0, -2.0]);
+        fn walk<O: Optimizer>(
+            optim: &O,
+            grads: &[[f64; 2]],
+            of: &dyn Fn(&[f64]) -> Tensor<1>,
+        ) -> Vec<f64> {
+            let (mut weight, mut state) = (of(&[1.0, -2.0]), None);
+            for grad in grads {
+                (weight, state) = optim.step(0.1, weight, of(grad), state);
+            }
+            values(weight)
+        }
+        let grads = [[0.5, 0.25], [-0.5, 1.0], [0.1, 0.1]];
+        run[0] = walk(&config.build().unwrap(), &grads, &of);
+        run[1] = walk(&form.build().unwrap(), &grads, &of);
+        run[2] = walk(&spared.build().unwrap(), &grads, &of);
+        run[3] = walk(&momentum, &grads, &of);
+        assert_close(&run[1], &run[0], 1e-6, name);
+        assert_eq!(run[2], run[3], "{name}");
+        assert!((run[0][0] - run[3][0]).abs() > 1e-3, "{name}: {run:?}");
+    }
+}
+
+/// Never rectified with a short memory: momentum with bias correction.
+#[test]
+fn r_adam_with_a_short_memory_is_momentum() {
+    for (name, device) in devices() {
+        let of = |numbers: &[f64]| tensor::<1>(numbers, DType::F32, &device);
+        let optim = RAdamConfig::new().with_beta_2(0.6).build().unwrap();
+        let (mut weight, mut state) = (of(&[1.0]), None);
+        let (mut w, mut m) = (1.0, 0.0);
+        for (step, grad) in [1.0, -0.5, 2.0, 0.25, 1.0, 1.0].into_iter().enumerate() {
+            m = 0.9 * m + 0.1 * grad;
+            w -= 0.01 * m / (1.0 - 0.9_f64.powi(step as i32 + 1));
+            (weight, state) = optim.step(0.01, weight, of(&[grad]), state);
+            assert_close(&values(weight.clone()), &[w], 1e-6, name);
+        }
+    }
+}
+
+/// A sign that hides a NaN would train on with a broken model.
+#[test]
+fn the_sign_of_a_nan_is_a_nan_and_that_of_zero_zero() {
+    for (name, device) in devices() {
+        let of = |numbers: &[f64]| tensor::<1>(numbers, DType::F32, &device);
+        for config in [SignumConfig::new(), SignumConfig::sign_sgd()] {
+            let optim = config.build().unwrap();
+            let (weight, _) =
+                optim.step(0.5, of(&[1.0, 1.0, 1.0]), of(&[f64::NAN, 0.0, -3.0]), None);
+            let got = values(weight);
+            assert!(got[0].is_nan(), "{name}: {got:?}");
+            assert_eq!(got[1..], [1.0, 1.5], "{name}");
+        }
+    }
+}
+
+#[test]
+fn settings_that_mean_nothing_are_errors() {
+    fn field<O>(built: Result<O, ConfigError>) -> &'static str {
+        built.err().expect("an error").field
+    }
+    assert_eq!(field(NAdamConfig::new().with_beta_1(1.0).build()), "beta_1");
+    assert_eq!(
+        field(NAdamConfig::new().with_beta_2(-0.1).build()),
+        "beta_2"
+    );
+    let psi = NAdamConfig::new().with_momentum_decay(Some(-1.0));
+    assert_eq!(field(psi.build()), "momentum_decay");
+    assert_eq!(
+        field(RAdamConfig::new().with_epsilon(0.0).build()),
+        "epsilon"
+    );
+    assert_eq!(
+        field(AdamaxConfig::new().with_epsilon(f64::NAN).build()),
+        "epsilon"
+    );
+    assert_eq!(field(AdaDeltaConfig::new().with_rho(1.0).build()), "rho");
+    assert_eq!(
+        field(SignumConfig::new().with_momentum(1.0).build()),
+        "momentum"
+    );
+    let belief = AdaBeliefConfig::new().with_epsilon_inside(-1.0);
+    assert_eq!(field(belief.build()), "epsilon_inside");
+    assert_eq!(
+        field(LarsConfig::new().with_coefficient(0.0).build()),
+        "coefficient"
+    );
+    assert_eq!(
+        field(LarsConfig::new().with_weight_decay(-1.0).build()),
+        "weight_decay"
+    );
+}
