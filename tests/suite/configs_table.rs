@@ -55,6 +55,38 @@ fn gradients() -> Vec<Row> {
             r#"{"max_norm":2.0,"mode":"Unit","norm":{"Lp":3.0},"scope":"Tensor","non_finite":"ZeroGradient","epsilon":0.5}"#,
         ),
         row(
+            AgcConfig::new(),
+            &[],
+            r#"{"clip_factor":0.05,"epsilon":0.5,"group":{"matcher":"All","excludes":"All"}}"#,
+        )
+        .of_burn(&["group"]),
+        row(
+            AutoClipConfig::new(),
+            &[],
+            r#"{"percentile":50.0,"window":3,"norm":"L1","non_finite":"ZeroGradient"}"#,
+        ),
+        row(CentralizeGradConfig::new(), &[], r#"{"min_rank":3}"#),
+        row(
+            ClipGradValueConfig::new(1.0),
+            &["max_value"],
+            r#"{"max_value":2.0}"#,
+        ),
+        row(
+            GradAccumulatorConfig::new(4),
+            &["micro_batches"],
+            r#"{"micro_batches":2}"#,
+        ),
+        row(
+            GradNoiseConfig::new(0.01),
+            &["eta"],
+            r#"{"eta":0.3,"gamma":0.5,"seed":7}"#,
+        ),
+        row(
+            LossScalerConfig::new(),
+            &[],
+            r#"{"init_scale":256.0,"growth_factor":4.0,"backoff_factor":0.25,"growth_interval":10,"enabled":false}"#,
+        ),
+        row(
             NormalizeGradConfig::new(),
             &[],
             r#"{"norm":"L1","scope":"Tensor","non_finite":"ZeroGradient","epsilon":0.5}"#,

@@ -1,5 +1,5 @@
 //! The published laws, over every schedule, average, criterion and trick: one line for each. Those of
-//! optimizers are in `laws_optimizers`.
+//! optimizers are in `laws_optimizers`, those of gradient transforms in `laws_transforms`.
 
 use crate::devices::devices;
 use crate::schedules_laws::everything;
@@ -10,7 +10,10 @@ use burn::tensor::Device;
 use burn::train::metric::store::Split;
 use burn_tricks::MinDelta;
 use burn_tricks::average::{Average, AverageRule, Ema, EmaWarmup, LawaConfig};
-use burn_tricks::grad::{FreezeConfig, PolyakStep, PolyakStepConfig, Sam, SamConfig};
+use burn_tricks::grad::{
+    AgcConfig, AutoClipConfig, FreezeConfig, GradNoiseConfig, NoTransform, PolyakStep,
+    PolyakStepConfig, Sam, SamConfig,
+};
 use burn_tricks::nn::{ClampWeightsConfig, TiedWeights, UnitNormConfig};
 use burn_tricks::prelude::*;
 use burn_tricks::stop::{
@@ -18,8 +21,8 @@ use burn_tricks::stop::{
     TimeLimitConfig,
 };
 use burn_tricks::train::{
-    EpochContext, GradNorm, GradualUnfreezingConfig, RollBackTrick, SampleLossMetric, SaveBest,
-    SnapshotTrickConfig, StepContext, UpdateRatio,
+    AsTrick, EpochContext, GradNorm, GradualUnfreezingConfig, RollBackTrick, SampleLossMetric,
+    SaveBest, SnapshotTrickConfig, StepContext, UpdateRatio,
 };
 use burn_tricks_testkit::{
     AverageLaws, CriterionLaws, Decision, ScheduleLaws, TrickLaws, TrickStep, Weights,
@@ -226,6 +229,12 @@ fn every_trick_keeps_the_laws() {
             FreezeConfig::at(["frozen"]).init(model).unwrap()
         });
         trick("guard", on, |_| StepGuard::new());
+        trick("a chain of transforms", on, |_| {
+            let noise = GradNoiseConfig::new(0.01).init().unwrap();
+            AgcConfig::new().init().unwrap().then(noise)
+        });
+        trick("AutoClip", on, |_| AutoClipConfig::new().init().unwrap());
+        trick("a transform of one's own", on, |_| AsTrick(NoTransform));
         trick("tied weights", on, |_| TiedWeights);
         trick("max-norm", on, |_| MaxNormConfig::new(0.5).init().unwrap());
         trick("unit norm", on, |_| UnitNormConfig::new().init().unwrap());

@@ -61,6 +61,11 @@ impl Pair {
         (read(&self.a), read(&self.b))
     }
 
+    /// Of the first parameter alone.
+    pub(crate) fn read_grads_a(&self, grads: &GradientsParams) -> Vec<f64> {
+        values(grads.get::<1>(self.a.id).expect("a gradient"))
+    }
+
     pub(crate) fn values(&self) -> (Vec<f64>, Vec<f64>) {
         (values(self.a.val()), values(self.b.val()))
     }

@@ -185,7 +185,7 @@ impl ClipGradNorm {
             non_finite,
             ..
         } = self.config;
-        rescale(module, grads, norm, scope, non_finite, &|norm| {
+        rescale(module, grads, norm, scope, non_finite, &mut |norm| {
             self.factor(norm)
         })
     }

@@ -197,6 +197,12 @@ impl ScaledNorm {
         of_small.mask_where(scale.greater_elem(1.0), of_large)
     }
 
+    /// `numerator / norm` for a numerator on the device. Not to be asked where the norm is zero.
+    pub(crate) fn share(&self, numerator: Tensor<1>) -> Tensor<1> {
+        let numerator = numerator.cast(self.scale.dtype());
+        numerator / self.scale.clone() / self.root.clone()
+    }
+
     /// True where a gradient was infinite or NaN.
     pub(crate) fn is_bad(&self) -> Tensor<1, Bool> {
         self.root.clone().is_finite().bool_not()
@@ -221,7 +227,7 @@ fn representable(value: f64, dtype: DType) -> f64 {
     }
 }
 
-fn smallest_normal(dtype: DType) -> f64 {
+pub(crate) fn smallest_normal(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::MIN_POSITIVE,
         _ => f64::from(f32::MIN_POSITIVE),

@@ -153,7 +153,7 @@ impl NormalizeGrad {
             norm,
             scope,
             non_finite,
-            &|norm: &ScaledNorm| {
+            &mut |norm: &ScaledNorm| {
                 let zero = norm.root.clone().equal_elem(0.0);
                 norm.under(1.0, epsilon).mask_fill(zero, 0.0)
             },

@@ -143,8 +143,8 @@ impl PolyakStep {
     ) -> GradientsParams {
         let loss = loss.clone().without_autodiff().sum();
         let (norm, scope, non_finite) = (NormKind::L2, NormScope::Model, NonFinite::Propagate);
-        let factor = |norm: &ScaledNorm| self.factor(norm, &loss);
-        rescale(module, grads, norm, scope, non_finite, &factor).0
+        let mut factor = |norm: &ScaledNorm| self.factor(norm, &loss);
+        rescale(module, grads, norm, scope, non_finite, &mut factor).0
     }
 
     fn factor(&self, norm: &ScaledNorm, loss: &Tensor<1>) -> Tensor<1> {

@@ -4,7 +4,7 @@
 use crate::norm::{NormKind, ScaledNorm, ScaledSum};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::{Bool, FloatDType, Tensor};
+use burn::tensor::{Bool, DType, Device, FloatDType, Tensor};
 use burn_tricks_core::{ConfigError, NormScope};
 use burn_tricks_kernels::{TensorList, scale, scale_or_nan, scale_or_zero};
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub(crate) fn check_scope(scope: NormScope) -> Result<(), ConfigError> {
 }
 
 /// From a norm to the factor by which its gradients are multiplied.
-pub(crate) type Factor<'a> = &'a dyn Fn(&ScaledNorm) -> Tensor<1>;
+pub(crate) type Factor<'a> = &'a mut dyn FnMut(&ScaledNorm) -> Tensor<1>;
 
 /// Multiplies the gradients by `factor` of their norm, and gives the norm over the whole module
 /// before that (`None` without gradients). Gradients of parameters that `module` does not have are
@@ -58,12 +58,14 @@ pub(crate) fn rescale<M: Module>(
         grads,
         ids: HashSet::new(),
         list: TensorList::new(),
+        device: None,
     };
     module.visit(&mut take);
     let Take {
         grads,
         ids,
         mut list,
+        ..
     } = take;
     let dtype = list.accumulation_dtype();
     let total = match scope {
@@ -71,7 +73,7 @@ pub(crate) fn rescale<M: Module>(
             None => None,
             Some(sum) => {
                 let total = sum.into_norm(norm);
-                list = multiplied(list, &total, factor, non_finite);
+                list = multiplied(list, &total, &mut *factor, non_finite);
                 Some(total)
             }
         },
@@ -103,7 +105,7 @@ pub(crate) fn rescale<M: Module>(
                         None => grad,
                         Some(sum) => {
                             sums.push(Some(sum.clone()));
-                            multiplied(grad, &sum.into_norm(norm), factor, non_finite)
+                            multiplied(grad, &sum.into_norm(norm), &mut *factor, non_finite)
                         }
                     });
                     let parts = sums.into_iter().flatten().collect();
@@ -115,6 +117,33 @@ pub(crate) fn rescale<M: Module>(
     let mut give = Give { grads, ids, list };
     module.visit(&mut give);
     (give.grads, total.map(|total| total.value(dtype)))
+}
+
+/// The gradients times `factor`, which every type of theirs must hold in `f32` at least.
+pub(crate) fn scaled<M: Module>(
+    module: &M,
+    grads: GradientsParams,
+    factor: f64,
+) -> GradientsParams {
+    let mut take = Take {
+        grads,
+        ids: HashSet::new(),
+        list: TensorList::new(),
+        device: None,
+    };
+    module.visit(&mut take);
+    let Some(device) = take.device.clone() else {
+        return take.grads;
+    };
+    let dtype: DType = take.list.accumulation_dtype().into();
+    let factor = Tensor::from_data([factor], (&device, dtype));
+    let mut give = Give {
+        grads: take.grads,
+        ids: take.ids,
+        list: scale(take.list, &factor),
+    };
+    module.visit(&mut give);
+    give.grads
 }
 
 fn multiplied(
@@ -153,12 +182,15 @@ struct Take {
     /// A tied parameter is visited twice and counts once.
     ids: HashSet<ParamId>,
     list: TensorList,
+    /// Of the first.
+    device: Option<Device>,
 }
 
 impl ModuleVisitor for Take {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.remove::<D>(param.id) {
             self.ids.insert(param.id);
+            self.device.get_or_insert_with(|| grad.device());
             self.list.push(grad);
         }
     }

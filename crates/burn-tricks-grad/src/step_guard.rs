@@ -83,7 +83,8 @@
 //!
 //! - PyTorch, `torch.amp.GradScaler`; optax, `apply_if_finite`
 
-use crate::norm::{NormKind, gathered_sum};
+use crate::finite::is_finite;
+use crate::norm::NormKind;
 use crate::rescale::{NonFinite, rescale};
 use crate::transform::GradientTransform;
 use burn::module::Module;
@@ -171,22 +172,12 @@ impl GradientTransform for StepGuard {
     }
 }
 
-fn is_finite<M: Module>(module: &M, grads: &GradientsParams) -> bool {
-    let Some(sum) = gathered_sum(module, grads, NormKind::L2) else {
-        return true; // no numbers
-    };
-    let bad = sum.into_norm(NormKind::L2).is_bad();
-    #[allow(clippy::disallowed_methods)] // the one documented read
-    let bad = bad.into_data();
-    !bad.iter::<bool>().any(|bad| bad)
-}
-
 /// Makes every number of every gradient of `module` NaN if one of them is not finite, and changes nothing
 /// otherwise: the mark at which an optimizer of `burn-tricks-optim` with `skip_marked` skips the step. Nothing
 /// is read from the device. A clipper or normaliser does the same in its own pass, with
 /// [`NonFinite::SkipStep`].
 pub fn mark_non_finite<M: Module>(module: &M, grads: GradientsParams) -> GradientsParams {
-    let unchanged = &|norm: &crate::norm::ScaledNorm| norm.scale.ones_like();
+    let unchanged = &mut |norm: &crate::norm::ScaledNorm| norm.scale.ones_like();
     let (norm, scope) = (NormKind::L2, NormScope::Model);
     rescale(module, grads, norm, scope, NonFinite::SkipStep, unchanged).0
 }

@@ -5,6 +5,7 @@ mod criterion;
 mod optimizer;
 mod report;
 mod schedule;
+mod transform;
 mod trick;
 mod weights;
 
@@ -13,5 +14,6 @@ pub use criterion::{CriterionLaws, Decision};
 pub use optimizer::OptimizerLaws;
 pub use report::{Broken, Report};
 pub use schedule::ScheduleLaws;
+pub use transform::TransformLaws;
 pub use trick::{TrickLaws, TrickStep};
 pub use weights::Weights;

@@ -7,8 +7,8 @@ use burn::optim::{
 };
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks_testkit::{
-    AverageLaws, CriterionLaws, Decision, OptimizerLaws, Report, ScheduleLaws, TrickLaws,
-    TrickStep, Weights,
+    AverageLaws, CriterionLaws, Decision, OptimizerLaws, Report, ScheduleLaws, TransformLaws,
+    TrickLaws, TrickStep, Weights,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -360,4 +360,52 @@ fn each_fault_of_a_trick_breaks_its_law() {
 fn renamed(param: Param<Tensor<1>>) -> Param<Tensor<1>> {
     let (_, value, mapper) = param.consume();
     Param::from_mapped_value(ParamId::new(), value, mapper)
+}
+
+#[test]
+fn each_fault_of_a_transform_breaks_its_law() {
+    let laws = |fault: &'static str| {
+        let calls = AtomicUsize::new(0);
+        let apply = move |steps: &mut u64, model: &Vec<Weights>, mut grads: GradientsParams| {
+            *steps += 1;
+            let (first, places) = (&model[0], model.len());
+            let vector = grads.remove::<1>(first.vector.id).expect("it is there");
+            let call = calls.fetch_add(1, Relaxed) as f64;
+            let vector = match fault {
+                "loses" => return grads,
+                "another type" => vector.cast(DType::F64),
+                "another shape" => vector.repeat_dim(0, 2),
+                "a common stream" => vector + call,
+                "at each place" => vector * 2f64.powi(places as i32),
+                "neutral" => vector,
+                _ => vector * *steps as f64,
+            };
+            grads.register(first.vector.id, vector);
+            match fault {
+                "others" => GradientsParams::new(),
+                _ => grads,
+            }
+        };
+        let forgets = fault == "forgets";
+        let laws = TransformLaws::new("transform", || 0, apply, &Device::flex())
+            .saved(move |steps| if forgets { 0 } else { steps });
+        match fault {
+            "neutral" | "not neutral" => broken(&laws.neutral().check()),
+            _ => broken(&laws.check()),
+        }
+    };
+    assert_eq!(laws("none"), [""; 0]);
+    assert_eq!(laws("neutral"), [""; 0]);
+    assert_eq!(laws("not neutral"), ["changes nothing"]);
+    assert_eq!(laws("forgets"), ["resumes after every step"]);
+    assert_eq!(
+        laws("at each place"),
+        ["changes a tied parameter's gradient once"]
+    );
+    let shape = "keeps shape, element type and device";
+    assert_eq!(laws("another type"), [shape]);
+    assert!(laws("another shape").contains(&shape));
+    assert!(laws("a common stream").contains(&"repeats itself"));
+    assert!(laws("loses").contains(&"neither adds nor loses a gradient"));
+    assert!(laws("others").contains(&"leaves the gradients of other modules"));
 }

@@ -4,6 +4,7 @@
 
 mod buffer;
 mod element_type;
+mod normal;
 mod scale;
 mod step_loop;
 mod sum_of_squares;
@@ -11,6 +12,7 @@ mod update;
 mod vector;
 
 pub(crate) use buffer::{on_flex, scalar};
+pub(crate) use normal::add_normal;
 pub(crate) use scale::scale;
 pub(crate) use sum_of_squares::sum_of_squares;
 pub(crate) use update::update;

@@ -10,7 +10,8 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::StateError;
 use burn_tricks_grad::{
-    ClipGradNorm, Freeze, GradientTransform, NoTransform, NormalizeGrad, StepGuard, Then,
+    Agc, AutoClip, CentralizeGrad, ClipGradNorm, ClipGradValue, Freeze, GradNoise,
+    GradientTransform, LossScaler, NoTransform, NormalizeGrad, NormsByPath, Only, StepGuard, Then,
 };
 
 /// Your own [`GradientTransform`] as a [`Trick`]: `model.with_tricks((AsTrick(mine), ema))`. Those of this
@@ -61,10 +62,18 @@ macro_rules! transform_is_a_trick {
     };
 }
 
+transform_is_a_trick!(Agc; this => *this);
+transform_is_a_trick!(AutoClip; this => *this);
+transform_is_a_trick!(CentralizeGrad; this => *this);
 transform_is_a_trick!(ClipGradNorm; this => *this);
+transform_is_a_trick!(ClipGradValue; this => *this);
+transform_is_a_trick!(GradNoise; this => *this);
 transform_is_a_trick!(Freeze; this => *this);
 transform_is_a_trick!(NoTransform; this => *this);
+transform_is_a_trick!(LossScaler; this => *this);
 transform_is_a_trick!(NormalizeGrad; this => *this);
+transform_is_a_trick!(NormsByPath; this => *this);
+transform_is_a_trick!(Only<T> where T; this => *this);
 transform_is_a_trick!(StepGuard; this => *this);
 transform_is_a_trick!(Then<A, B> where A, B; this => *this);
 transform_is_a_trick!(AsTrick<T> where T; this => this.0);

@@ -1,0 +1,199 @@
+//! Adaptive gradient clipping (AGC): each unit's gradient is bounded by a share of that unit's weights.
+//!
+//! ```text
+//! gᵤ ← gᵤ · min(1, λ max(‖wᵤ‖, ε) / ‖gᵤ‖)
+//! ```
+//!
+//! `u` is an output unit: a column of Burn's `[in, out]` linear weights, a filter `[out, ...]` of a convolution, a
+//! row of an embedding. Biases, gains and what has no units count as one unit. ε lets weights of zeros move.
+//!
+//! # Example
+//!
+//! The recipe of the paper leaves the last layer out:
+//!
+//! ```
+//! use burn::module::{Module, ParamGroup};
+//! use burn::nn::{Linear, LinearConfig};
+//! use burn::optim::{GradientsParams, SgdConfig};
+//! use burn::tensor::{Device, Tensor, activation::relu};
+//! use burn_tricks_grad::{AgcConfig, ParamPaths};
+//!
+//! #[derive(Module, Debug)]
+//! struct Net {
+//!     body: Linear,
+//!     head: Linear,
+//! }
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let mut model = Net {
+//!     body: LinearConfig::new(4, 8).init(&device),
+//!     head: LinearConfig::new(8, 2).init(&device),
+//! };
+//! let mut optim = SgdConfig::new().init();
+//! let head = ParamPaths::init(&model, "head", &["head"])?.group();
+//! let agc = AgcConfig::new().with_group(ParamGroup::all().exclude(head)).init()?;
+//!
+//! let hidden = relu(model.body.forward(Tensor::<2>::ones([8, 4], &device)));
+//! let loss = model.head.forward(hidden).square().mean();
+//! let grads = agc.apply(&model, GradientsParams::from_grads(loss.backward(), &model));
+//! model = optim.step(0.1, model, grads);
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Order
+//!
+//! As for [`clip_grad_norm`](crate::clip_grad_norm): once, after accumulating and unscaling.
+//!
+//! # Cost
+//!
+//! No state. Tensor operations: the norms of gradients and weights (two reads of each where something fuses them,
+//! about four where nothing does), and a read and a write of the gradients. No value is read from a device.
+//!
+//! # Differences
+//!
+//! - timm takes rows of PyTorch's `[out, in]`, optax columns of `[in, out]`; both are the output units, and so are
+//!   those here. Of a transposed convolution, `[in, out, k, k]`, timm takes the inputs.
+//! - Composer has no ε: weights that begin at zero stay there.
+//! - Norms are safe from overflow, as in [`global_norm`](crate::global_norm). A NaN in a gradient stays where it is and leaves its
+//!   unit unclipped; an infinity makes a NaN of itself and zeros of its unit's other numbers. See
+//!   [`StepGuard`](crate::StepGuard).
+//!
+//! # Suggested values
+//!
+//! λ = 0.01 for NFNets with batches of 4096, 0.02 to 0.08 for smaller ones (Brock et al., section 4.1), without the
+//! last layer.
+//!
+//! # References
+//!
+//! - Brock, De, Smith, Simonyan, *High-performance large-scale image recognition without normalization*, 2021,
+//!   <https://arxiv.org/abs/2102.06171>
+//! - timm, `adaptive_clip_grad`; optax, `adaptive_grad_clip`
+
+use crate::each::{ChangeGradient, change_each, unit_axis};
+use crate::norm::smallest_normal;
+use crate::transform::GradientTransform;
+use burn::module::{Module, Param, ParamGroup};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn_tricks_core::walk::Location;
+use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
+
+/// Configuration of [`Agc`].
+#[derive(Config, Debug)]
+pub struct AgcConfig {
+    /// λ > 0, the longest gradient of a unit as a share of its weights' length. `f64::MAX` never clips.
+    /// Default: 0.01.
+    #[config(default = 0.01)]
+    pub clip_factor: f64,
+    /// ε > 0, what a unit's length is at least taken to be. Default: 1e-3.
+    #[config(default = 1e-3)]
+    pub epsilon: f64,
+    /// Which parameters, by path or id; a tied one by its first path. Default: all.
+    #[config(default = "ParamGroup::all()")]
+    pub group: ParamGroup,
+}
+
+impl AgcConfig {
+    /// The clipper.
+    ///
+    /// # Errors
+    ///
+    /// If λ or ε is not finite and positive.
+    pub fn init(&self) -> Result<Agc, ConfigError> {
+        ConfigError::positive("clip_factor", self.clip_factor)?;
+        ConfigError::positive("epsilon", self.epsilon)?;
+        Ok(Agc {
+            config: self.clone(),
+        })
+    }
+}
+
+/// Clips each unit's gradient by the length of its weights. Made by [`AgcConfig::init`].
+#[derive(Debug, Clone)]
+pub struct Agc {
+    config: AgcConfig,
+}
+
+impl Agc {
+    /// The clipped gradients. Those of parameters that `module` does not have are left alone.
+    pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
+        change_each(module, grads, &mut Clip(&self.config))
+    }
+}
+
+impl GradientTransform for Agc {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        Self::apply(self, model, grads)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
+
+struct Clip<'a>(&'a AgcConfig);
+
+impl ChangeGradient for Clip<'_> {
+    fn change<const D: usize>(
+        &mut self,
+        at: &Location,
+        _index: u64,
+        param: &Param<Tensor<D>>,
+        grad: Tensor<D>,
+    ) -> Tensor<D> {
+        let AgcConfig {
+            clip_factor,
+            epsilon,
+            group,
+        } = self.0;
+        if grad.dims().contains(&0) || !group.matches(&param.id, Some(at.path())) {
+            return grad;
+        }
+        let dtype = grad.dtype();
+        let wide = accumulation_dtype(dtype);
+        let units = unit_axis(at, D);
+        let weight = param.val().inner().to_device(&grad.device()).cast(wide);
+        let weight = UnitNorm::of(weight, units);
+        let grad = grad.cast(wide);
+        let norm = UnitNorm::of(grad.clone(), units);
+        let longest = (weight.scale * weight.root).clamp_min(*epsilon);
+        // One by one: the norm itself may overflow, and so may the factor, which is cut at 1.
+        let factor = longest * *clip_factor / norm.scale / norm.root;
+        let clips = factor.clone().lower_elem(1.0);
+        let factor = factor.mask_fill(clips.bool_not(), 1.0);
+        (grad * factor).cast(dtype)
+    }
+}
+
+/// The norm of each unit as the product `scale · root`, in tensors that broadcast against the weight.
+struct UnitNorm<const D: usize> {
+    scale: Tensor<D>,
+    root: Tensor<D>,
+}
+
+impl<const D: usize> UnitNorm<D> {
+    /// Of the whole tensor where there are no units.
+    fn of(tensor: Tensor<D>, units: Option<UnitAxis>) -> Self {
+        let kept = units.map(UnitAxis::axis);
+        let others: Vec<usize> = (0..D).filter(|dim| Some(*dim) != kept).collect();
+        let largest = others
+            .iter()
+            .fold(tensor.clone().abs(), |largest, dim| largest.max_dim(*dim));
+        // With an infinite or NaN element the scale is moot: the root shows it.
+        let moot = largest.clone().is_finite().bool_not();
+        let scale = largest
+            .mask_fill(moot, 1.0)
+            .clamp_min(smallest_normal(tensor.dtype()));
+        let squares = (tensor / scale.clone()).square();
+        let sum = others
+            .iter()
+            .fold(squares, |squares, dim| squares.sum_dim(*dim));
+        Self {
+            scale,
+            root: sum.sqrt(),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! AutoClip: clipping at a percentile of the norms so far, instead of at a number that somebody has to choose.
+//!
+//! ```text
+//! θₜ = the p-th percentile of ‖g₁‖, ..., ‖gₜ‖        of the last `window` of them
+//! g  ← g · min(1, θₜ / ‖g‖)
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{GradientsParams, SgdConfig};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_grad::AutoClipConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let mut model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim = SgdConfig::new().init();
+//! let mut clip = AutoClipConfig::new().with_percentile(50.0).init()?;
+//!
+//! for size in [1.0, 2.0, 1000.0, 1.5] {
+//!     let loss = model.forward(Tensor::<2>::full([8, 4], size, &device)).mean();
+//!     let grads = GradientsParams::from_grads(loss.backward(), &model);
+//!     let grads = clip.apply(&model, grads); // the third is cut to the length of the second
+//!     model = optim.step(0.1, model, grads);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Order
+//!
+//! As for [`clip_grad_norm`](crate::clip_grad_norm): once, after accumulating and unscaling.
+//!
+//! # Cost
+//!
+//! That of clipping by norm, `window` numbers on the device, and a selection of the k largest or smallest of them,
+//! k up to half the window. No value is read from a device.
+//!
+//! # State
+//!
+//! The norms of the window, in `f32`. A resumed run clips at the same thresholds.
+//!
+//! # Differences
+//!
+//! - The paper remembers every norm of the run; [`AutoClipConfig::paper`] remembers the last million.
+//! - The percentile is numpy's: it interpolates between two norms, and the present norm is among them, so that the
+//!   first step is not clipped.
+//! - A norm that is not finite is remembered as the largest number of `f32`: it lies above every percentile that
+//!   finite norms reach. What becomes of such a gradient, [`NonFinite`] says.
+//!
+//! # Suggested values
+//!
+//! The 10th percentile (the paper's best); that clips nine steps of ten, and mostly normalises them. The 90th cuts
+//! outliers only.
+//!
+//! # References
+//!
+//! - Seetharaman, Wichern, Pardo, Le Roux, *AutoClip: adaptive gradient clipping for source separation networks*,
+//!   2020, <https://arxiv.org/abs/2007.14469>
+
+use crate::norm::{NormKind, ScaledNorm};
+use crate::rescale::{NonFinite, rescale};
+use crate::transform::GradientTransform;
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Device, FloatDType, Tensor, s};
+use burn_tricks_core::{
+    Config, ConfigError, NormScope, StateError, state_from_bytes, state_to_bytes,
+};
+
+/// Configuration of [`AutoClip`].
+#[derive(Config, Debug, PartialEq)]
+pub struct AutoClipConfig {
+    /// p in per cent, above 0 and at most 100; 100 never clips. Default: 10.
+    #[config(default = 10.0)]
+    pub percentile: f64,
+    /// How many norms are remembered, in steps, at least 1. Default: 1000.
+    #[config(default = 1000)]
+    pub window: usize,
+    /// Which norm. Default: [`NormKind::L2`].
+    #[config(default = "NormKind::L2")]
+    pub norm: NormKind,
+    /// What happens to an infinity or a NaN. Default: [`NonFinite::Propagate`].
+    #[config(default = "NonFinite::Propagate")]
+    pub non_finite: NonFinite,
+}
+
+impl AutoClipConfig {
+    /// The paper's: the 10th percentile of all norms, up to a million of them.
+    pub fn paper() -> Self {
+        Self::new().with_window(1_000_000)
+    }
+
+    /// The clipper.
+    ///
+    /// # Errors
+    ///
+    /// If the percentile is not in `(0, 100]`, the window 0, or the `p` of [`NormKind::Lp`] not a finite number of
+    /// at least 1.
+    pub fn init(&self) -> Result<AutoClip, ConfigError> {
+        if !(self.percentile > 0.0 && self.percentile <= 100.0) {
+            return Err(ConfigError::new(
+                "percentile",
+                "lie in (0, 100]",
+                self.percentile,
+            ));
+        }
+        ConfigError::at_least_one("window", self.window)?;
+        self.norm.validated()?;
+        Ok(AutoClip {
+            config: self.clone(),
+            norms: Ring::default(),
+        })
+    }
+}
+
+/// Clips at a percentile of the norms so far. Made by [`AutoClipConfig::init`].
+#[derive(Debug, Clone)]
+pub struct AutoClip {
+    config: AutoClipConfig,
+    norms: Ring,
+}
+
+impl AutoClip {
+    /// The clipped gradients. Their norm is remembered.
+    ///
+    /// Gradients of parameters that `module` does not have count for nothing and are left alone.
+    pub fn apply<M: Module>(&mut self, module: &M, grads: GradientsParams) -> GradientsParams {
+        let AutoClipConfig {
+            percentile,
+            window,
+            norm,
+            non_finite,
+        } = self.config;
+        let ring = &mut self.norms;
+        let mut factor = |norm: &ScaledNorm| {
+            let dtype = FloatDType::F32;
+            let value = norm.clone().value(dtype);
+            let beyond = value.clone().is_finite().bool_not();
+            let value = value.mask_fill(beyond, f32::MAX);
+            ring.push(value.clone(), window);
+            let threshold = ring.percentile(percentile, &value.device());
+            let unclipped = value.lower_equal(threshold.clone());
+            norm.share(threshold).mask_fill(unclipped, 1.0)
+        };
+        rescale(
+            module,
+            grads,
+            norm,
+            NormScope::Model,
+            non_finite,
+            &mut factor,
+        )
+        .0
+    }
+
+    /// The threshold at the last step, as a tensor of one element; `None` before the first step.
+    pub fn threshold(&self) -> Option<Tensor<1>> {
+        let device = self.norms.values.as_ref()?.device();
+        Some(self.norms.percentile(self.config.percentile, &device))
+    }
+}
+
+impl GradientTransform for AutoClip {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        Self::apply(self, model, grads)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{:?}", self.config)]
+    }
+
+    fn restart(&mut self) {
+        self.norms = Ring::default();
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(state_to_bytes(&(self.norms.read(), self.norms.next)))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let (norms, next): (Vec<f32>, usize) = state_from_bytes(state)?;
+        let (count, window) = (norms.len(), self.config.window);
+        if count > window || next > count {
+            return Err(format!("it has {count} norms, and the window is {window}").into());
+        }
+        self.norms = Ring::loaded(norms, next);
+        Ok(())
+    }
+}
+
+/// The last norms, on the device.
+#[derive(Debug, Clone, Default)]
+struct Ring {
+    values: Option<Tensor<1>>,
+    /// Loaded, and not yet on the device of the gradients.
+    loaded: Vec<f32>,
+    /// Where the next norm goes, once the window is full.
+    next: usize,
+}
+
+impl Ring {
+    fn loaded(loaded: Vec<f32>, next: usize) -> Self {
+        Self {
+            values: None,
+            loaded,
+            next,
+        }
+    }
+
+    fn push(&mut self, norm: Tensor<1>, window: usize) {
+        let device = norm.device();
+        let loaded = std::mem::take(&mut self.loaded);
+        let values = match self.values.take() {
+            Some(values) => Some(values.to_device(&device)),
+            None if loaded.is_empty() => None,
+            None => Some(Tensor::from_data(loaded.as_slice(), (&device, DType::F32))),
+        };
+        self.values = Some(match values {
+            None => norm,
+            Some(values) if values.dims()[0] < window => Tensor::cat(vec![values, norm], 0),
+            Some(values) => {
+                let at = self.next;
+                self.next = (at + 1) % window;
+                values.slice_assign(s![at..at + 1], norm)
+            }
+        });
+    }
+
+    /// As numpy's `percentile` has it, with the fewest elements selected.
+    fn percentile(&self, percentile: f64, device: &Device) -> Tensor<1> {
+        let Some(values) = self.values.clone() else {
+            return Tensor::from_data([f32::MAX], (device, DType::F32));
+        };
+        let count = values.dims()[0];
+        let rank = percentile / 100.0 * (count - 1) as f64;
+        let (below, share) = (rank.floor() as usize, rank.fract());
+        let above = (below + 1).min(count - 1);
+        let (low, high) = match 2 * above > count {
+            true => (
+                largest(&values, count - below),
+                largest(&values, count - above),
+            ),
+            false => {
+                let negated = values.neg();
+                let smallest = |place| largest(&negated, place + 1).neg();
+                (smallest(below), smallest(above))
+            }
+        };
+        match share == 0.0 {
+            true => low,
+            false => low.clone() + (high - low) * share,
+        }
+    }
+
+    fn read(&self) -> Vec<f32> {
+        match &self.values {
+            None => self.loaded.clone(),
+            Some(values) => {
+                #[allow(clippy::disallowed_methods)] // a state is read off the step path
+                let values = values.to_data();
+                values.iter::<f32>().collect()
+            }
+        }
+    }
+}
+
+/// The k-th largest, whatever the order in which a backend gives them.
+fn largest(values: &Tensor<1>, k: usize) -> Tensor<1> {
+    values.clone().topk(k, 0).min()
+}

@@ -1,0 +1,142 @@
+//! Gradient centralisation: the gradient of each output unit's weights has mean 0.
+//!
+//! ```text
+//! gᵤ ← gᵤ − mean(gᵤ)      gᵤ: the gradient of the weights into unit u
+//! ```
+//!
+//! The update then never moves the mean of a unit's weights: a projection onto the hyperplane in which they lie.
+//! Vectors (biases, gains of norms) stay as they are.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::GradientsParams;
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_grad::CentralizeGradConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let centralize = CentralizeGradConfig::new().init()?;
+//!
+//! let input = Tensor::<2>::from_floats([[1.0, 2.0, 3.0, 4.0]], &device);
+//! let loss = model.forward(input).sum();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let grads = centralize.apply(&model, grads);
+//! let weight = grads.get::<2>(model.weight.id).unwrap(); // [in, out]: a column is a unit
+//! assert_eq!(weight.into_data().to_vec::<f32>().unwrap(), [-1.5, -1.5, -0.5, -0.5, 0.5, 0.5, 1.5, 1.5]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Convolutions only, as the paper's code has it as an option:
+//!
+//! ```
+//! # use burn_tricks_grad::CentralizeGradConfig;
+//! let centralize = CentralizeGradConfig::new().with_min_rank(3).init()?;
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Order
+//!
+//! After accumulating and unscaling, before clipping and noise.
+//!
+//! # Cost
+//!
+//! No state; a read of the gradients for the means, and a read and a write. No value is read from a device.
+//!
+//! # Differences
+//!
+//! The paper's code and optax's `centralize` take the mean over all axes but the first, which is the unit's in
+//! PyTorch's layout. Here the axis is the layer's own: the second of Burn's `[in, out]` linear weights and of
+//! transposed convolutions, the first of `[out, in, k, k]` convolutions; a row of an embedding is a unit.
+//!
+//! # Suggested values
+//!
+//! The paper uses it for all convolutions and linear layers, with the other settings of the run unchanged.
+//!
+//! # References
+//!
+//! - Yong, Huang, Hua, Zhang, *Gradient centralization*, 2020, <https://arxiv.org/abs/2004.01461>
+//! - optax, `centralize`
+
+use crate::each::{ChangeGradient, change_each, unit_axis};
+use crate::transform::GradientTransform;
+use burn::module::{Module, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn_tricks_core::walk::Location;
+use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
+
+/// Configuration of [`CentralizeGrad`].
+#[derive(Config, Debug, PartialEq)]
+pub struct CentralizeGradConfig {
+    /// Only weights of at least so many dimensions, at least 2; 3 means convolutions. Default: 2.
+    #[config(default = 2)]
+    pub min_rank: usize,
+}
+
+impl CentralizeGradConfig {
+    /// The transform.
+    ///
+    /// # Errors
+    ///
+    /// If `min_rank` is below 2: a vector has no units to tell apart.
+    pub fn init(&self) -> Result<CentralizeGrad, ConfigError> {
+        if self.min_rank < 2 {
+            return Err(ConfigError::new("min_rank", "be at least 2", self.min_rank));
+        }
+        Ok(CentralizeGrad {
+            config: self.clone(),
+        })
+    }
+}
+
+/// Subtracts from each unit's gradient its mean. Made by [`CentralizeGradConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct CentralizeGrad {
+    config: CentralizeGradConfig,
+}
+
+impl CentralizeGrad {
+    /// The centralised gradients. Those of parameters that `module` does not have are left alone.
+    pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
+        change_each(module, grads, &mut Centralize(self.config.min_rank))
+    }
+}
+
+impl GradientTransform for CentralizeGrad {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        Self::apply(self, model, grads)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
+
+/// From so many dimensions on.
+struct Centralize(usize);
+
+impl ChangeGradient for Centralize {
+    fn change<const D: usize>(
+        &mut self,
+        at: &Location,
+        _index: u64,
+        _param: &Param<Tensor<D>>,
+        grad: Tensor<D>,
+    ) -> Tensor<D> {
+        let (Some(units), false) = (unit_axis(at, D), grad.dims().contains(&0)) else {
+            return grad;
+        };
+        if D < self.0 {
+            return grad;
+        }
+        let dtype = grad.dtype();
+        let wide = grad.cast(accumulation_dtype(dtype));
+        let others: Vec<usize> = (0..D).filter(|dim| *dim != units.axis()).collect();
+        let mean = wide.clone().mean_dims(&others);
+        (wide - mean).cast(dtype)
+    }
+}

@@ -1,0 +1,127 @@
+//! Gradient clipping by value: every number on its own.
+//!
+//! ```text
+//! g ← min(max(g, −c), c)
+//! ```
+//!
+//! The whole gradient's direction turns where a number is cut; [`ClipGradNorm`](crate::ClipGradNorm) keeps it.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::GradientsParams;
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_grad::ClipGradValueConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let clip = ClipGradValueConfig::new(0.5).init()?;
+//!
+//! let loss = model.forward(Tensor::<2>::full([8, 4], 10.0, &device)).sum();
+//! let grads = clip.apply(&model, GradientsParams::from_grads(loss.backward(), &model));
+//! let largest: f32 = grads.get::<2>(model.weight.id).unwrap().max_abs().into_scalar();
+//! assert_eq!(largest, 0.5);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Order
+//!
+//! As for [`clip_grad_norm`](crate::clip_grad_norm): once, after accumulating and unscaling.
+//!
+//! # Cost
+//!
+//! No state; a read and a write of the gradients. No value is read from a device.
+//!
+//! # Differences
+//!
+//! None from PyTorch's `clip_grad_value_` and optax's `clip`: an infinity becomes c, a NaN stays. (Burn's
+//! `GradientClippingConfig::Value` leaves it to the backend whether a NaN does.) A c beyond the largest number of a
+//! gradient's type changes nothing.
+//!
+//! # Suggested values
+//!
+//! There is no general one: look at the largest gradients of a healthy run. Clipping by norm is the usual choice.
+//!
+//! # References
+//!
+//! - PyTorch, `torch.nn.utils.clip_grad_value_`; optax, `clip`
+
+use crate::each::{ChangeGradient, change_each};
+use crate::transform::GradientTransform;
+use burn::module::{Module, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Tensor};
+use burn_tricks_core::walk::Location;
+use burn_tricks_core::{Config, ConfigError};
+
+/// Configuration of [`ClipGradValue`].
+#[derive(Config, Debug, PartialEq)]
+pub struct ClipGradValueConfig {
+    /// c > 0, the largest magnitude of a number. `f64::MAX` never clips.
+    pub max_value: f64,
+}
+
+impl ClipGradValueConfig {
+    /// The clipper.
+    ///
+    /// # Errors
+    ///
+    /// If c is not finite and positive.
+    pub fn init(&self) -> Result<ClipGradValue, ConfigError> {
+        ConfigError::positive("max_value", self.max_value)?;
+        Ok(ClipGradValue {
+            config: self.clone(),
+        })
+    }
+}
+
+/// Clips every number of a gradient. Made by [`ClipGradValueConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClipGradValue {
+    config: ClipGradValueConfig,
+}
+
+impl ClipGradValue {
+    /// The clipped gradients. Those of parameters that `module` does not have are left alone.
+    pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
+        change_each(module, grads, &mut Clip(self.config.max_value))
+    }
+}
+
+impl GradientTransform for ClipGradValue {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        Self::apply(self, model, grads)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+}
+
+struct Clip(f64);
+
+impl ChangeGradient for Clip {
+    fn change<const D: usize>(
+        &mut self,
+        _at: &Location,
+        _index: u64,
+        _param: &Param<Tensor<D>>,
+        grad: Tensor<D>,
+    ) -> Tensor<D> {
+        let largest = match grad.dtype() {
+            DType::F64 => f64::MAX,
+            DType::F16 => 65_504.0,
+            DType::BF16 => 3.389_531_389_251_535_5e38,
+            _ => f64::from(f32::MAX),
+        };
+        if self.0 >= largest {
+            return grad;
+        }
+        // Not every backend's clamp lets a NaN be.
+        let nan = grad.clone().is_nan();
+        grad.clamp(-self.0, self.0).mask_fill(nan, f64::NAN)
+    }
+}

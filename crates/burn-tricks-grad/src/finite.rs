@@ -1,0 +1,16 @@
+//! Whether all gradients are finite, by one read.
+
+use crate::norm::{NormKind, gathered_sum};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+
+/// Whether every gradient of `module` is. Waits for the device.
+pub(crate) fn is_finite<M: Module>(module: &M, grads: &GradientsParams) -> bool {
+    let Some(sum) = gathered_sum(module, grads, NormKind::L2) else {
+        return true; // no numbers
+    };
+    let bad = sum.into_norm(NormKind::L2).is_bad();
+    #[allow(clippy::disallowed_methods)] // the one documented read
+    let bad = bad.into_data();
+    !bad.iter::<bool>().any(|bad| bad)
+}

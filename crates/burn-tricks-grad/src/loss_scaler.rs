@@ -1,0 +1,291 @@
+//! Dynamic loss scaling: training in `f16` without losing small gradients.
+//!
+//! ```text
+//! backward of s · loss        s: the scale, 2¹⁶ at first
+//! all gradients finite:       g ← g / s, the step is taken; after n such steps in a row s ← 2 s
+//! else:                       the step is skipped, s ← s / 2
+//! ```
+//!
+//! In `f16` a number below 6e-8 is 0 and one above 65,504 infinite. Multiplied by s, the gradients of activations
+//! stay inside while they are calculated. `bf16` and `f32` need none of this.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::{GradientsParams, SgdConfig};
+//! use burn::tensor::{DType, Device, Tensor};
+//! use burn_tricks_grad::LossScalerConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let mut model = LinearConfig::new(4, 2).init(&device); // in `f16` in the forward pass, say
+//! let mut optim = SgdConfig::new().init();
+//! let mut scaler = LossScalerConfig::new().init()?;
+//!
+//! for size in [1.0, f32::INFINITY, 2.0] {
+//!     let logits = model.forward(Tensor::<2>::full([8, 4], size, &device));
+//!     let loss = logits.cast(DType::F32).square().mean(); // the loss in `f32`
+//!     let grads = GradientsParams::from_grads(scaler.scale(loss).backward(), &model);
+//!     let Some(grads) = scaler.unscale(&model, grads) else {
+//!         continue; // no step, no schedule.step(), no ema.update()
+//!     };
+//!     model = optim.step(0.1, model, grads);
+//! }
+//! assert_eq!((scaler.loss_scale(), scaler.skipped()), (32_768.0, 1));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In a `Learner`: clones share one scale. Keep one in the model (`#[module(skip)]`), whose `TrainStep::step` calls
+//! `self.scaler.scale(loss)`, and put the other first among the tricks: `model.with_tricks((scaler, clip))`.
+//!
+//! # Order
+//!
+//! First: behind accumulation, before everything that looks at gradients. With gradient accumulation the scale
+//! changes at [`unscale`](LossScaler::unscale) alone, once per window, so that all micro-batches of a window have one
+//! scale.
+//!
+//! # Cost
+//!
+//! A read of the gradients, a read and a write, and one number read from the device per step. Nothing of it
+//! when it is [off](LossScalerConfig::enabled).
+//!
+//! # State
+//!
+//! The scale, and the counts of steps. A resumed run continues with them.
+//!
+//! # Differences
+//!
+//! - The rule and the defaults are those of PyTorch's `GradScaler`, whose `unscale_`, `step` and `update` are one
+//!   call here. It leaves schedules running when it skips; here you are told.
+//! - The gradients come back in the type that they have. Keep the weights in `f32` and cast them in the forward pass,
+//!   as example `20_loss_scaling` does: their gradients are in `f32` then. Of weights in `f16`, a gradient below 6e-8
+//!   is rounded to 0 after all when it is divided by s.
+//!
+//! # Suggested values
+//!
+//! The defaults.
+//!
+//! # References
+//!
+//! - Micikevicius et al., *Mixed precision training*, 2018, <https://arxiv.org/abs/1710.03740>
+//! - PyTorch, `torch.amp.GradScaler`
+
+use crate::finite::is_finite;
+use crate::rescale::scaled;
+use crate::transform::GradientTransform;
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Tensor};
+use burn_tricks_core::{
+    Config, ConfigError, SkipCount, StateError, state_from_bytes, state_to_bytes,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Configuration of [`LossScaler`].
+#[derive(Config, Debug, PartialEq)]
+pub struct LossScalerConfig {
+    /// s at first, greater than 0. Default: 65536.0.
+    #[config(default = 65536.0)]
+    pub init_scale: f32,
+    /// What s is multiplied by after `growth_interval` steps, greater than 1. Default: 2.
+    #[config(default = 2.0)]
+    pub growth_factor: f32,
+    /// What s is multiplied by after a skipped step, in (0, 1). Default: 0.5.
+    #[config(default = 0.5)]
+    pub backoff_factor: f32,
+    /// n, how many steps in a row must be taken before s grows, at least 1. Default: 2000.
+    #[config(default = 2000)]
+    pub growth_interval: u32,
+    /// Whether anything is done. Off, losses and gradients pass as they are, and nothing is read. Default: yes.
+    #[config(default = true)]
+    pub enabled: bool,
+}
+
+impl LossScalerConfig {
+    /// The scaler.
+    ///
+    /// # Errors
+    ///
+    /// If a number is outside the range that its field names.
+    pub fn init(&self) -> Result<LossScaler, ConfigError> {
+        ConfigError::positive("init_scale", f64::from(self.init_scale))?;
+        if !(self.growth_factor.is_finite() && self.growth_factor > 1.0) {
+            let must = "be a finite number greater than 1";
+            return Err(ConfigError::new("growth_factor", must, self.growth_factor));
+        }
+        if !(self.backoff_factor > 0.0 && self.backoff_factor < 1.0) {
+            let must = "lie in (0, 1)";
+            return Err(ConfigError::new(
+                "backoff_factor",
+                must,
+                self.backoff_factor,
+            ));
+        }
+        if self.growth_interval == 0 {
+            return Err(ConfigError::new(
+                "growth_interval",
+                "be at least 1",
+                self.growth_interval,
+            ));
+        }
+        Ok(LossScaler {
+            config: self.clone(),
+            state: Arc::new(Mutex::new(State::new(self.init_scale))),
+            skips: SkipCount::new(),
+        })
+    }
+}
+
+/// Scales losses and unscales gradients. Made by [`LossScalerConfig::init`]. Clones share the scale.
+#[derive(Debug, Clone)]
+pub struct LossScaler {
+    config: LossScalerConfig,
+    state: Arc<Mutex<State>>,
+    skips: SkipCount,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct State {
+    scale: f32,
+    /// Steps taken since the scale changed.
+    taken_in_a_row: u32,
+    skipped: u64,
+    skipped_in_a_row: u64,
+}
+
+impl State {
+    fn new(scale: f32) -> Self {
+        Self {
+            scale,
+            taken_in_a_row: 0,
+            skipped: 0,
+            skipped_in_a_row: 0,
+        }
+    }
+}
+
+impl LossScaler {
+    /// `loss · s`, to call `backward` on. `s` is the same until [`unscale`](Self::unscale).
+    ///
+    /// # Panics
+    ///
+    /// If `loss` is in `f16`, which has no 65,536: cast the logits to `f32` and calculate the loss in it.
+    pub fn scale<const D: usize>(&self, loss: Tensor<D>) -> Tensor<D> {
+        if !self.config.enabled {
+            return loss;
+        }
+        assert!(
+            loss.dtype() != DType::F16,
+            "a loss in f16 cannot be scaled by {}: cast the logits to f32 and calculate the loss in f32",
+            self.loss_scale(),
+        );
+        loss * self.loss_scale()
+    }
+
+    /// The gradients of the loss itself, from those of the scaled loss; `None` if one is not finite: then no step is
+    /// to be taken. Adapts the scale for the next step. Waits for the device.
+    pub fn unscale<M: Module>(
+        &mut self,
+        module: &M,
+        grads: GradientsParams,
+    ) -> Option<GradientsParams> {
+        if !self.config.enabled {
+            return Some(grads);
+        }
+        let used = self.loss_scale();
+        match is_finite(module, &grads) {
+            true => {
+                self.grow();
+                Some(scaled(module, grads, 1.0 / f64::from(used)))
+            }
+            false => {
+                self.back_off();
+                None
+            }
+        }
+    }
+
+    /// s, as the next loss is scaled; 1 when the scaler is off.
+    pub fn loss_scale(&self) -> f32 {
+        match self.config.enabled {
+            true => self.lock().scale,
+            false => 1.0,
+        }
+    }
+
+    /// How many steps were skipped.
+    pub fn skipped(&self) -> u64 {
+        self.lock().skipped
+    }
+
+    /// How many steps were skipped since the last that was taken. A few at the beginning are normal.
+    pub fn skipped_in_a_row(&self) -> u64 {
+        self.lock().skipped_in_a_row
+    }
+
+    /// The count of skipped steps as a handle, for a schedule that is stepped by somebody else.
+    pub fn skips(&self) -> SkipCount {
+        self.skips.clone()
+    }
+
+    fn grow(&self) {
+        let mut state = self.lock();
+        state.skipped_in_a_row = 0;
+        state.taken_in_a_row += 1;
+        if state.taken_in_a_row < self.config.growth_interval {
+            return;
+        }
+        state.taken_in_a_row = 0;
+        let grown = state.scale * self.config.growth_factor;
+        if grown.is_finite() {
+            state.scale = grown;
+        }
+    }
+
+    fn back_off(&self) {
+        let mut state = self.lock();
+        state.scale *= self.config.backoff_factor;
+        state.taken_in_a_row = 0;
+        state.skipped += 1;
+        state.skipped_in_a_row += 1;
+        self.skips.set(state.skipped);
+    }
+
+    /// The state is whole after every statement that holds the lock.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A skipped step has no gradients.
+impl GradientTransform for LossScaler {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        self.unscale(model, grads).unwrap_or_default()
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{:?}", self.config)]
+    }
+
+    fn restart(&mut self) {
+        *self.lock() = State::new(self.config.init_scale);
+        self.skips.set(0);
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(state_to_bytes(&*self.lock()))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let state: State = state_from_bytes(state)?;
+        if !(state.scale.is_finite() && state.scale >= 0.0) {
+            return Err(format!("its loss scale is {}", state.scale).into());
+        }
+        self.skips.set(state.skipped);
+        *self.lock() = state;
+        Ok(())
+    }
+}

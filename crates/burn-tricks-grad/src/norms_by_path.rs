@@ -1,0 +1,174 @@
+//! The norm of each parameter's gradient, by path: which layers learn, and which explode or vanish.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::GradientsParams;
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_grad::{GradientTransform as _, NormKind, NormsByPath, norms_by_path};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).sum();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//!
+//! let norms = norms_by_path(&model, &grads, NormKind::LInf).unwrap(); // queued on the device
+//! assert_eq!(norms.read(), [("weight".to_owned(), 8.0), ("bias".to_owned(), 8.0)]);
+//!
+//! // Measured at every step, read when it suits.
+//! let watch = NormsByPath::new(NormKind::LInf)?;
+//! let mut transform = watch.clone();
+//! let _grads = transform.apply(&model, grads);
+//! assert_eq!(watch.last().unwrap().read()[0].1, 8.0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Order
+//!
+//! Before clipping, to see what is clipped; behind it, to see what the optimizer gets.
+//!
+//! # Cost
+//!
+//! A read of the gradients; [`NormsByPath`] holds one number per parameter. [`PathNorms::read`] waits for the device,
+//! once for all.
+//!
+//! # Differences
+//!
+//! Lightning's `grad_norm` reads the device once per parameter.
+
+use crate::norm::{NormKind, ScaledSum};
+use crate::transform::GradientTransform;
+use burn::module::{Module, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::{FloatDType, Tensor};
+use burn_tricks_core::ConfigError;
+use burn_tricks_core::walk::{Location, Visitor, visit};
+use burn_tricks_kernels::TensorList;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The norms of gradients, by path, in the module's order.
+#[derive(Debug, Clone)]
+pub struct PathNorms {
+    paths: Vec<String>,
+    norms: Tensor<1>,
+}
+
+impl PathNorms {
+    /// The paths; a tied parameter stands at its first.
+    pub fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
+    /// The norms in the order of the paths, on the device of the first gradient, in `f32`, or in `f64` if a gradient
+    /// is.
+    pub fn norms(&self) -> Tensor<1> {
+        self.norms.clone()
+    }
+
+    /// Path and norm. Waits for the device.
+    pub fn read(&self) -> Vec<(String, f64)> {
+        #[allow(clippy::disallowed_methods)] // its purpose, off the step path
+        let norms = self.norms.to_data();
+        self.paths
+            .iter()
+            .cloned()
+            .zip(norms.iter::<f64>())
+            .collect()
+    }
+}
+
+/// The norm of each gradient that `grads` holds for a parameter of `module`; `None` when there is none with a
+/// number. Nothing is read from the device.
+pub fn norms_by_path<M: Module>(
+    module: &M,
+    grads: &GradientsParams,
+    norm: NormKind,
+) -> Option<PathNorms> {
+    let mut collect = Collect {
+        grads,
+        norm,
+        seen: HashSet::new(),
+        paths: Vec::new(),
+        norms: Vec::new(),
+    };
+    visit(module, &mut collect);
+    let device = collect.norms.first()?.device();
+    let is_f64 = |norm: &Tensor<1>| norm.dtype() == burn::tensor::DType::F64;
+    let dtype = match collect.norms.iter().any(is_f64) {
+        true => FloatDType::F64,
+        false => FloatDType::F32,
+    };
+    let here = |norm: Tensor<1>| norm.cast(dtype).to_device(&device);
+    Some(PathNorms {
+        paths: collect.paths,
+        norms: Tensor::cat(collect.norms.into_iter().map(here).collect(), 0),
+    })
+}
+
+struct Collect<'a> {
+    grads: &'a GradientsParams,
+    norm: NormKind,
+    seen: HashSet<ParamId>,
+    paths: Vec<String>,
+    norms: Vec<Tensor<1>>,
+}
+
+impl Visitor for Collect<'_> {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+        if self.seen.insert(param.id)
+            && let Some(grad) = self.grads.get::<D>(param.id)
+        {
+            let grad = TensorList::from(grad);
+            let Some(sum) = ScaledSum::of(&grad, self.norm) else {
+                return;
+            };
+            self.paths.push(at.path().to_owned());
+            let norm = sum.into_norm(self.norm).value(grad.accumulation_dtype());
+            self.norms.push(norm);
+        }
+    }
+}
+
+/// Measures the norm of each gradient at every step, and changes nothing. Clones are handles to one measurement:
+/// keep one, and put the other among the transforms, or among the tricks of a `Learner`.
+#[derive(Debug, Clone)]
+pub struct NormsByPath {
+    norm: NormKind,
+    last: Arc<Mutex<Option<PathNorms>>>,
+}
+
+impl NormsByPath {
+    /// Measures this norm.
+    ///
+    /// # Errors
+    ///
+    /// If the `p` of [`NormKind::Lp`] is not a finite number of at least 1.
+    pub fn new(norm: NormKind) -> Result<Self, ConfigError> {
+        Ok(Self {
+            norm: norm.validated()?,
+            last: Arc::default(),
+        })
+    }
+
+    /// Those of the last step; `None` before the first.
+    pub fn last(&self) -> Option<PathNorms> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
+    }
+}
+
+impl GradientTransform for NormsByPath {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        let norms = norms_by_path(model, &grads, self.norm);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = norms;
+        grads
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("NormsByPath {:?}", self.norm)]
+    }
+}

@@ -1,0 +1,127 @@
+//! A transform for some parameters: the others' gradients stay as they are, and do not count.
+//!
+//! # Example
+//!
+//! A threshold for each group, and no noise on the head:
+//!
+//! ```
+//! use burn::module::ParamGroup;
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_grad::{ClipGradNormConfig, GradNoiseConfig, GradientTransform as _, Only, ParamPaths};
+//!
+//! let clip = |max_norm| ClipGradNormConfig::new(max_norm).init();
+//! let model = (LinearConfig::new(4, 8).init(&Device::flex()), LinearConfig::new(8, 2).init(&Device::flex()));
+//! let group = |path| ParamPaths::init(&model, "group", &[path]).map(|paths| paths.group());
+//! let (encoder, head) = (group("0")?, group("1")?);
+//! let noise = GradNoiseConfig::new(0.01).init()?;
+//! let transform = Only::new(encoder, clip(1.0)?)
+//!     .then(Only::new(head.clone(), clip(0.1)?))
+//!     .then(Only::new(ParamGroup::all().exclude(head), noise));
+//! # let _ = transform;
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Order
+//!
+//! As that of the transform.
+//!
+//! # Cost
+//!
+//! That of the transform, and two walks through the module that touch no number.
+//!
+//! # Differences
+//!
+//! PyTorch is given the parameters of one group at a time, optax masks (`masked`). A tied parameter belongs to the
+//! group that its first path belongs to: there Burn's optimizers step it.
+
+use crate::each::merged;
+use crate::transform::GradientTransform;
+use burn::module::{Module, Param, ParamGroup};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn_tricks_core::StateError;
+use burn_tricks_core::walk::{Location, Visitor, visit};
+
+/// A transform of the gradients of some parameters. See the [module](self).
+#[derive(Debug, Clone)]
+pub struct Only<T> {
+    transform: T,
+    group: ParamGroup,
+}
+
+impl<T> Only<T> {
+    /// `transform` for the parameters of `group` alone, which [`ParamPaths`](burn_tricks_core::ParamPaths) makes of paths.
+    pub fn new(group: ParamGroup, transform: T) -> Self {
+        Self { transform, group }
+    }
+
+    /// The transform.
+    pub fn transform(&self) -> &T {
+        &self.transform
+    }
+}
+
+impl<T: GradientTransform> GradientTransform for Only<T> {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        let mut choose = Choose {
+            group: &self.group,
+            from: grads,
+            chosen: GradientsParams::new(),
+            others: GradientsParams::new(),
+        };
+        visit(model, &mut choose);
+        let Choose {
+            from,
+            chosen,
+            others,
+            ..
+        } = choose;
+        let others = merged(model, from, others);
+        if chosen.is_empty() {
+            return others;
+        }
+        let chosen = self.transform.apply(model, chosen);
+        match chosen.is_empty() {
+            true => chosen, // the step is skipped, for all
+            false => merged(model, others, chosen),
+        }
+    }
+
+    fn describe(&self) -> Vec<String> {
+        let inner = self.transform.describe().join(", ");
+        vec![format!("{inner}, only {:?}", self.group)]
+    }
+
+    fn restart(&mut self) {
+        self.transform.restart();
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        self.transform.state()
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.transform.load_state(state)
+    }
+}
+
+struct Choose<'a> {
+    group: &'a ParamGroup,
+    from: GradientsParams,
+    chosen: GradientsParams,
+    others: GradientsParams,
+}
+
+impl Visitor for Choose<'_> {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+        let Some(grad) = self.from.remove::<D>(param.id) else {
+            return;
+        };
+        let to = match self.group.matches(&param.id, Some(at.path())) {
+            true => &mut self.chosen,
+            false => &mut self.others,
+        };
+        to.register(param.id, grad);
+    }
+}

@@ -1,0 +1,204 @@
+//! What everything owes that changes gradients in front of an optimizer.
+
+use crate::Weights;
+use crate::report::{Report, same};
+use crate::weights::read;
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Device};
+use std::fmt::Debug;
+
+/// Steps of a run that is saved and resumed at each of them.
+const STEPS: u64 = 6;
+
+/// The laws of a transform of gradients. It is applied to a model that is a list of [`Weights`]:
+///
+/// - it repeats itself to the last bit;
+/// - no gradient appears that was not there, and none is lost;
+/// - each gradient keeps its shape, element type and device;
+/// - gradients of parameters that the model does not have stay as they are, to the last bit;
+/// - a tied parameter's gradient is changed once, as if the parameter stood at its first place alone;
+/// - it resumes after every step to the last bit, if [`saved`](Self::saved) says how;
+/// - it changes nothing, to the last bit, if it is [`neutral`](Self::neutral).
+///
+/// ```
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::Device;
+/// use burn_tricks_testkit::{TransformLaws, Weights};
+///
+/// let apply = |_: &mut (), _: &Vec<Weights>, grads: GradientsParams| grads;
+/// TransformLaws::new("nothing", || (), apply, &Device::flex()).neutral().check().assert();
+/// ```
+pub struct TransformLaws<T> {
+    name: String,
+    init: Box<dyn Fn() -> T>,
+    apply: Apply<T>,
+    reload: Option<Box<dyn Fn(T) -> T>>,
+    is_neutral: bool,
+    device: Device,
+}
+
+type Apply<T> = Box<dyn Fn(&mut T, &Vec<Weights>, GradientsParams) -> GradientsParams>;
+
+impl<T> Debug for TransformLaws<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TransformLaws")
+            .field("name", &self.name)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> TransformLaws<T> {
+    /// Of what `init` makes and `apply` does to the gradients of a model; on `device`, which is given without
+    /// autodiff.
+    pub fn new(
+        name: impl Into<String>,
+        init: impl Fn() -> T + 'static,
+        apply: impl Fn(&mut T, &Vec<Weights>, GradientsParams) -> GradientsParams + 'static,
+        device: &Device,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            init: Box::new(init),
+            apply: Box::new(apply),
+            reload: None,
+            is_neutral: false,
+            device: device.clone().without_autodiff(),
+        }
+    }
+
+    /// `reload` saves the state, and loads what was saved into one that was made anew.
+    pub fn saved(mut self, reload: impl Fn(T) -> T + 'static) -> Self {
+        self.reload = Some(Box::new(reload));
+        self
+    }
+
+    /// It is set so that it changes nothing.
+    pub fn neutral(mut self) -> Self {
+        self.is_neutral = true;
+        self
+    }
+
+    /// Checks the laws.
+    pub fn check(&self) -> Report {
+        let mut report = Report::new(&self.name);
+        report.check("repeats itself", || {
+            same("a second run", &self.run(None), &self.run(None))
+        });
+        report.check("neither adds nor loses a gradient", || {
+            self.each_type(|before, after| match after.len() {
+                2 => Ok(()),
+                count => Err(format!("of the gradients of {before:?} it makes {count}")),
+            })
+        });
+        report.check("keeps shape, element type and device", || {
+            self.each_type(|before, after| match before == after {
+                true => Ok(()),
+                false => Err(format!("{before:?} became {after:?}")),
+            })
+        });
+        report.check("leaves the gradients of other modules", || self.others());
+        report.check("changes a tied parameter's gradient once", || self.tied());
+        if self.reload.is_some() {
+            report.check("resumes after every step", || {
+                let whole = self.run(None);
+                (0..STEPS).try_for_each(|at| {
+                    let resumed = self.run(Some(at));
+                    same(&format!("resumed after {at} steps"), &resumed, &whole)
+                })
+            });
+        }
+        if self.is_neutral {
+            report.check("changes nothing", || {
+                let model = self.weights(1, DType::F32);
+                let given = (0..STEPS).flat_map(|at| numbers(&model, &model.grads(at)));
+                same("gradients", &self.run(None), &given.collect::<Vec<_>>())
+            });
+        }
+        report
+    }
+
+    fn weights(&self, seed: u64, dtype: DType) -> Weights {
+        Weights::new(seed, dtype, &self.device.clone().autodiff())
+    }
+
+    /// All gradients that it gives back in a run.
+    fn run(&self, reloaded_at: Option<u64>) -> Vec<f64> {
+        let (mut transform, mut model) = ((self.init)(), vec![self.weights(1, DType::F32)]);
+        let mut all = Vec::new();
+        for at in 0..STEPS {
+            if let (Some(reload), true) = (&self.reload, reloaded_at == Some(at)) {
+                transform = reload(transform);
+            }
+            let grads = model[0].grads(at);
+            let grads = (self.apply)(&mut transform, &model, grads);
+            all.extend(numbers(&model[0], &grads));
+            model = model
+                .into_iter()
+                .map(|weights| weights.shifted(0.125))
+                .collect();
+        }
+        all
+    }
+
+    /// Of the two gradients in each element type that the device calculates in, what they are.
+    fn each_type(
+        &self,
+        check: impl Fn(Vec<String>, Vec<String>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        crate::weights::dtypes(&self.device)
+            .into_iter()
+            .try_for_each(|dtype| {
+                let model = vec![self.weights(1, dtype)];
+                let grads = model[0].grads(0);
+                let before = kinds(&model[0], &grads);
+                let grads = (self.apply)(&mut (self.init)(), &model, grads);
+                check(before, kinds(&model[0], &grads))
+            })
+    }
+
+    fn others(&self) -> Result<(), String> {
+        let (model, other) = (
+            vec![self.weights(1, DType::F32)],
+            self.weights(2, DType::F32),
+        );
+        let given = numbers(&other, &other.grads(5));
+        let mut grads = model[0].grads(0);
+        let mut others = other.grads(5);
+        let moved = others.remove::<1>(other.vector.id);
+        grads.register(other.vector.id, moved.expect("it is there"));
+        let moved = others.remove::<2>(other.matrix.id);
+        grads.register(other.matrix.id, moved.expect("it is there"));
+        let grads = (self.apply)(&mut (self.init)(), &model, grads);
+        same("those of the other", &numbers(&other, &grads), &given)
+    }
+
+    fn tied(&self) -> Result<(), String> {
+        let weights = self.weights(1, DType::F32);
+        let (mut once, mut twice) = ((self.init)(), (self.init)());
+        let at_one = vec![weights.clone()];
+        let at_two = vec![weights.clone(), weights.clone()];
+        (0..3).try_for_each(|seed| {
+            let expected = (self.apply)(&mut once, &at_one, weights.grads(seed));
+            let got = (self.apply)(&mut twice, &at_two, weights.grads(seed));
+            let (got, expected) = (numbers(&weights, &got), numbers(&weights, &expected));
+            same("tied at two places", &got, &expected)
+        })
+    }
+}
+
+fn numbers(weights: &Weights, grads: &GradientsParams) -> Vec<f64> {
+    let vector = grads.get::<1>(weights.vector.id).map(read);
+    let matrix = grads.get::<2>(weights.matrix.id).map(read);
+    [vector, matrix].into_iter().flatten().flatten().collect()
+}
+
+fn kinds(weights: &Weights, grads: &GradientsParams) -> Vec<String> {
+    let vector = grads.get::<1>(weights.vector.id);
+    let vector =
+        vector.map(|grad| format!("{:?} {:?} {:?}", grad.dims(), grad.dtype(), grad.device()));
+    let matrix = grads.get::<2>(weights.matrix.id);
+    let matrix =
+        matrix.map(|grad| format!("{:?} {:?} {:?}", grad.dims(), grad.dtype(), grad.device()));
+    [vector, matrix].into_iter().flatten().collect()
+}

@@ -1,0 +1,88 @@
+//! Loss scaling: weights in `f32`, everything else in `f16`, where small gradients are zeros without it.
+
+use burn::module::{ModuleMapper, Param};
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::prelude::*;
+use burn::tensor::DType;
+use burn_tricks::grad::LossScalerConfig;
+use burn_tricks::prelude::*;
+use burn_tricks_examples::{data::Source, mlp::Mlp, mlp::MlpConfig, score::Score};
+
+/// The model in another type, whose gradients arrive at the parameters of the first: mixed precision.
+fn in_type(model: &Mlp, dtype: DType) -> Mlp {
+    struct Cast(DType);
+    impl ModuleMapper for Cast {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|value| value.cast(self.0))
+        }
+    }
+    model.clone().map(&mut Cast(dtype))
+}
+
+/// The share of the gradients that are exactly 0, in per cent.
+fn zeros(model: &Mlp, grads: &GradientsParams) -> f64 {
+    let (mut zero, mut all) = (0, 0);
+    struct Count<'a>(&'a GradientsParams, &'a mut usize, &'a mut usize);
+    impl burn::module::ModuleVisitor for Count<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let grad = self.0.get::<D>(param.id).expect("a gradient").into_data();
+            *self.1 += grad.iter::<f64>().filter(|x| *x == 0.0).count();
+            *self.2 += grad.iter::<f64>().count();
+        }
+    }
+    model.visit(&mut Count(grads, &mut zero, &mut all));
+    100.0 * zero as f64 / all as f64
+}
+
+fn train(dtype: DType, scaled: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let device = Device::flex().autodiff();
+    let split = Source::digits().split(1).scaled();
+    device.seed(1);
+    let mut model = MlpConfig::new(split.train.features).init(&device);
+    force_init(&model);
+    let mut optim = SgdConfig::new().init();
+    let loss = CrossEntropyLossConfig::new().init(&device);
+    let mut scaler = LossScalerConfig::new().with_enabled(scaled).init()?;
+    let mut share = 0.0;
+
+    // A small factor, as one of many terms of a loss has it; the learning rate makes up for it.
+    let (weight, lr) = (1e-5, 2e4);
+    for epoch in 1..=10 {
+        for batch in split.train.batches(32, 1, epoch) {
+            let (images, labels) = split.train.batch(&batch, &device);
+            let logits = in_type(&model, dtype)
+                .predict(images.cast(dtype))
+                .cast(DType::F32);
+            let loss = loss.forward(logits, labels) * weight;
+            let grads = GradientsParams::from_grads(scaler.scale(loss).backward(), &model);
+            share = zeros(&model, &grads);
+            if let Some(grads) = scaler.unscale(&model, grads) {
+                model = optim.step(lr, model, grads);
+            }
+        }
+    }
+    let (images, _) = split.test.all(&Device::flex());
+    let logits = in_type(&model.valid(), dtype)
+        .predict(images.cast(dtype))
+        .cast(DType::F32);
+    let probabilities = burn::tensor::activation::softmax(logits, 1);
+    let score = Score::of(probabilities, &split.test.labels);
+    println!(
+        "test accuracy {:5.1} %; gradients of 0 at the end: {share:4.1} %; scale {}, {} steps skipped",
+        100.0 * score.accuracy,
+        scaler.loss_scale(),
+        scaler.skipped(),
+    );
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("digits, 10 epochs of SGD");
+    print!("f32                  ");
+    train(DType::F32, false)?;
+    print!("f16                  ");
+    train(DType::F16, false)?;
+    print!("f16 with loss scale  ");
+    train(DType::F16, true)
+}

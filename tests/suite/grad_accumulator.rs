@@ -1,0 +1,166 @@
+//! Gradients of micro-batches are those of the large batch.
+
+use crate::devices::training_devices;
+use crate::models::{dtypes, tensor, values};
+use crate::oracle::{assert_close, case, numbers};
+use burn::module::{Module, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Device, Tensor};
+use burn_tricks::grad::{ClipGradNormConfig, GradAccumulator, GradAccumulatorConfig};
+
+#[derive(Module, Debug)]
+struct Model {
+    weight: Param<Tensor<2>>,
+    sometimes: Param<Tensor<1>>,
+}
+
+impl Model {
+    fn new(dtype: DType, device: &Device) -> Self {
+        let weight: Tensor<1> = tensor(
+            &numbers(&case("accumulation", "seven")["weight"]),
+            dtype,
+            device,
+        );
+        let weight = weight.reshape([3, 2]).set_require_grad(true);
+        let sometimes: Tensor<1> = tensor(&[2.0], dtype, device);
+        Self {
+            weight: Param::initialized(ParamId::new(), weight),
+            sometimes: Param::initialized(ParamId::new(), sometimes.set_require_grad(true)),
+        }
+    }
+
+    /// The mean loss over samples `from..to` of the case.
+    fn loss(&self, from: usize, to: usize) -> Tensor<1> {
+        let case = case("accumulation", "seven");
+        let value = self.weight.val();
+        let part = |name: &str, width: usize| -> Tensor<2> {
+            let part = &numbers(&case[name])[from * width..to * width];
+            let flat: Tensor<1> = tensor(part, value.dtype(), &value.device());
+            flat.reshape([to - from, width])
+        };
+        (part("inputs", 3).matmul(value.clone()) - part("targets", 2))
+            .square()
+            .mean()
+    }
+
+    fn read(&self, grads: &GradientsParams) -> Vec<f64> {
+        values(grads.get::<2>(self.weight.id).expect("a gradient"))
+    }
+}
+
+fn accumulator(micro_batches: usize) -> GradAccumulator {
+    GradAccumulatorConfig::new(micro_batches).init().unwrap()
+}
+
+/// Within `relative` of the largest gradient: gradients of single samples are larger than their mean, and cancel.
+fn assert_near(actual: &[f64], expected: &[f64], relative: f64, what: &str) {
+    let largest = expected.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+    let errors = actual.iter().zip(expected).map(|(a, e)| (a - e).abs());
+    let worst = errors.fold(0.0, |most: f64, error| most.max(error / largest));
+    assert!(
+        worst <= relative,
+        "{what}: {worst:e} off, {actual:?}, expected {expected:?}"
+    );
+}
+
+#[test]
+fn windows_of_any_cut_give_the_large_batchs_gradient() {
+    let expected = numbers(&case("accumulation", "seven")["grad"]);
+    for (name, device) in training_devices() {
+        for dtype in dtypes(&device) {
+            let model = Model::new(dtype, &device);
+            for cut in [
+                vec![0, 7],
+                vec![0, 3, 7],
+                vec![0, 2, 4, 6, 7],
+                (0..=7).collect(),
+            ] {
+                let mut accumulator = accumulator(cut.len() - 1);
+                let mut mean = None;
+                for (i, ends) in cut.windows(2).enumerate() {
+                    assert!(mean.is_none(), "{cut:?}: too early");
+                    assert_eq!(accumulator.samples(), cut[i]);
+                    let gradients = model.loss(ends[0], ends[1]).backward();
+                    mean = accumulator.add(&model, gradients, ends[1] - ends[0]);
+                }
+                let mean = mean.expect("a full window");
+                assert!(accumulator.is_empty());
+                let grad = mean.get::<2>(model.weight.id).unwrap();
+                assert_eq!(grad.dtype(), dtype);
+                let tolerance = match dtype {
+                    DType::F64 => 1e-15,
+                    DType::F32 => 3e-7,
+                    DType::F16 => 1e-3,
+                    _ => 1.5e-2, // of the inputs' rounding above all
+                };
+                let what = format!("{cut:?} in {dtype:?} on {name}");
+                assert_near(&model.read(&mean), &expected, tolerance, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_short_last_window_is_a_mean_too_and_clipping_acts_once() {
+    for (name, device) in training_devices() {
+        let model = Model::new(DType::F32, &device);
+        let mut accumulator = accumulator(2);
+        let clip = ClipGradNormConfig::new(0.01).init().unwrap();
+        let mut steps = Vec::new();
+        for (from, to) in [(0, 2), (2, 4), (4, 6), (6, 7)] {
+            let gradients = model.loss(from, to).backward();
+            let grads = accumulator.add(&model, gradients, to - from);
+            steps.extend(grads.map(|grads| model.read(&grads)));
+        }
+        let gradients = model.loss(0, 3).backward();
+        assert!(accumulator.add(&model, gradients, 3).is_none());
+        let last = accumulator.finish(&model).expect("a short window");
+        let of = |from, to| {
+            let grads = GradientsParams::from_grads(model.loss(from, to).backward(), &model);
+            model.read(&grads)
+        };
+        assert_near(&steps[0], &of(0, 4), 3e-7, name);
+        assert_near(&steps[1], &of(4, 7), 3e-7, name);
+        assert_eq!(steps.len(), 2);
+        assert_eq!(
+            model.read(&last),
+            of(0, 3),
+            "{name}: one micro-batch is not touched"
+        );
+        let clipped = model.read(&clip.apply(&model, last));
+        let norm = clipped.iter().map(|x| x * x).sum::<f64>().sqrt();
+        assert_close(&[norm], &[0.01], 1e-6, name);
+        assert!(accumulator.finish(&model).is_none(), "nothing is left");
+    }
+}
+
+#[test]
+fn a_parameter_without_a_gradient_has_none_or_a_zero_in_the_mean() {
+    for (name, device) in training_devices() {
+        let model = Model::new(DType::F32, &device);
+        let with = |factor: f64| (model.sometimes.val() * factor).sum() + model.loss(0, 1);
+        let mut accumulator = accumulator(4);
+        let none = accumulator.add(&model, model.loss(0, 1).backward(), 1);
+        assert!(none.is_none());
+        accumulator.add(&model, with(8.0).backward(), 1);
+        accumulator.add(&model, model.loss(0, 2).backward(), 2);
+        // No samples: no change, but a micro-batch of the window.
+        let mean = accumulator
+            .add(&model, with(1e9).backward(), 0)
+            .expect("full");
+        let grad = values(mean.get::<1>(model.sometimes.id).unwrap());
+        assert_close(&grad, &[2.0], 1e-6, name);
+        accumulator.add(&model, model.loss(0, 1).backward(), 1);
+        accumulator.clear();
+        assert!(accumulator.is_empty() && accumulator.samples() == 0);
+        let mean =
+            (0..4).filter_map(|i| accumulator.add(&model, model.loss(i, i + 1).backward(), 1));
+        let mean = mean.last().expect("full");
+        assert!(mean.get::<1>(model.sometimes.id).is_none(), "{name}");
+    }
+    let error = GradAccumulatorConfig::new(0)
+        .init()
+        .unwrap_err()
+        .to_string();
+    assert_eq!(error, "`micro_batches` must be at least 1, got 0");
+}

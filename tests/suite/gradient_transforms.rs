@@ -1,0 +1,543 @@
+//! Transforms of gradients against PyTorch, optax and timm, and how they compose.
+
+use crate::devices::devices;
+use crate::models::{Noise, Pair, dtypes, tensor, values};
+use crate::oracle::{assert_close, case, numbers, read};
+use burn::module::{Module, Param, ParamGroup, ParamId};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Device, Tensor};
+use burn_tricks::grad::{
+    AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradNormConfig, ClipGradValueConfig,
+    GradNoiseConfig, GradientTransform, NoTransform, NonFinite, NormKind, NormsByPath, Only,
+    ParamPaths, StepGuard, norms_by_path,
+};
+use burn_tricks::kernels::add_normal;
+use burn_tricks::kernels::normal::add_normal_twin;
+
+/// A layer of each layout.
+#[derive(Module, Debug)]
+struct Layers {
+    linear: Linear,
+    conv: Conv2d,
+    embedding: Embedding,
+    /// The linear layer's weight once more, under its id.
+    tied: Param<Tensor<2>>,
+}
+
+fn layers(device: &Device) -> Layers {
+    let param = |dims: &[usize], seed| -> Param<Tensor<2>> {
+        let numbers = Noise(seed).take(dims.iter().product());
+        let value: Tensor<1> = tensor(&numbers, DType::F32, device);
+        Param::initialized(ParamId::new(), value.reshape([dims[0], dims[1]]))
+    };
+    let mut linear = LinearConfig::new(4, 3).init(device);
+    linear.weight = param(&[4, 3], 1);
+    linear.bias = linear.bias.map(|bias| bias.map(|bias| bias.zeros_like()));
+    let mut conv = Conv2dConfig::new([2, 3], [2, 2])
+        .with_bias(false)
+        .init(device);
+    conv.weight = conv.weight.map(|weight| {
+        let numbers: Tensor<1> = tensor(&Noise(2).take(24), DType::F32, device);
+        numbers.reshape(weight.dims())
+    });
+    let mut embedding = EmbeddingConfig::new(5, 2).init(device);
+    embedding.weight = param(&[5, 2], 3);
+    let tied = linear.weight.clone();
+    Layers {
+        linear,
+        conv,
+        embedding,
+        tied,
+    }
+}
+
+/// A gradient for each parameter.
+fn grads(model: &Layers, size: f64) -> GradientsParams {
+    fn add<const D: usize>(
+        grads: &mut GradientsParams,
+        param: &Param<Tensor<D>>,
+        seed: u64,
+        size: f64,
+    ) {
+        let value = param.val();
+        let numbers = Noise(seed).take(value.dims().iter().product());
+        let grad: Tensor<1> = tensor(&numbers, DType::F32, &value.device());
+        grads.register(param.id, grad.reshape(value.dims()) * size);
+    }
+    let mut grads = GradientsParams::new();
+    add(&mut grads, &model.linear.weight, 11, size);
+    add(&mut grads, model.linear.bias.as_ref().unwrap(), 12, size);
+    add(&mut grads, &model.conv.weight, 13, size);
+    add(&mut grads, &model.embedding.weight, 14, size);
+    grads
+}
+
+fn group(model: &Layers, paths: &[&str]) -> ParamGroup {
+    ParamPaths::init(model, "group", paths).unwrap().group()
+}
+
+/// All gradients, in the module's order.
+fn all(model: &Layers, grads: &GradientsParams) -> Vec<Vec<f64>> {
+    vec![
+        values(grads.get::<2>(model.linear.weight.id).unwrap()),
+        values(
+            grads
+                .get::<1>(model.linear.bias.as_ref().unwrap().id)
+                .unwrap(),
+        ),
+        values(grads.get::<4>(model.conv.weight.id).unwrap()),
+        values(grads.get::<2>(model.embedding.weight.id).unwrap()),
+    ]
+}
+
+/// A case of the oracle, as a model of one linear or one convolutional layer.
+fn one<const D: usize>(
+    case: &serde_json::Value,
+    transform: &mut impl GradientTransform,
+    device: &Device,
+) -> Vec<f64> {
+    let shape: Vec<usize> = read(&case["shape"]);
+    let shape: [usize; D] = shape.try_into().expect("the case's rank");
+    let number = |field: &str| -> Tensor<D> {
+        let flat: Tensor<1> = tensor(&numbers(&case[field]), DType::F32, device);
+        flat.reshape(shape)
+    };
+    let weight = match case["weight"].is_null() {
+        true => number("grad"),
+        false => number("weight"),
+    };
+    let param = Param::initialized(ParamId::new(), weight);
+    let mut grads = GradientsParams::new();
+    grads.register(param.id, number("grad"));
+    // The rank tells the layout: what is not one of Burn's layers is linear at rank 2, a convolution above.
+    let grads = transform.apply(&vec![param.clone()], grads);
+    values(grads.get::<D>(param.id).unwrap())
+}
+
+#[test]
+fn agc_agrees_with_optax_and_timm_unit_by_unit() {
+    for (name, device) in devices() {
+        let mut agc = AgcConfig::new().with_clip_factor(0.1).init().unwrap();
+        let (linear, conv, bias) = (
+            case("agc", "linear"),
+            case("agc", "conv"),
+            case("agc", "bias"),
+        );
+        let got = one::<2>(linear, &mut agc, &device);
+        assert_close(
+            &got,
+            &numbers(&linear["clipped"]),
+            1e-6,
+            &format!("linear on {name}"),
+        );
+        let got = one::<4>(conv, &mut agc, &device);
+        assert_close(
+            &got,
+            &numbers(&conv["clipped"]),
+            1e-6,
+            &format!("conv on {name}"),
+        );
+        let got = one::<1>(bias, &mut agc, &device);
+        assert_close(
+            &got,
+            &numbers(&bias["clipped"]),
+            1e-6,
+            &format!("bias on {name}"),
+        );
+    }
+}
+
+#[test]
+fn agc_bounds_rows_of_embeddings_leaves_the_head_and_moves_zeros() {
+    for (name, device) in devices() {
+        let model = layers(&device);
+        let group = ParamGroup::all().exclude(group(&model, &["conv"]));
+        let agc = AgcConfig::new()
+            .with_clip_factor(0.5)
+            .with_group(group)
+            .init()
+            .unwrap();
+        let given = all(&model, &grads(&model, 100.0));
+        let got = all(&model, &agc.apply(&model, grads(&model, 100.0)));
+        assert_eq!(got[2], given[2], "{name}: the convolution is left out");
+        let length = |row: &[f64]| row.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let embedding = values(model.embedding.weight.val());
+        for (row, weight) in got[3].chunks(2).zip(embedding.chunks(2)) {
+            assert_close(&[length(row)], &[0.5 * length(weight)], 1e-5, name);
+        }
+        // The bias is zero: its gradient is as long as the floor allows.
+        assert_close(&[length(&got[1])], &[0.5e-3], 1e-5, name);
+    }
+}
+
+#[test]
+fn agc_keeps_the_direction_of_what_overflows_and_counts_in_f32() {
+    for (name, device) in devices() {
+        let mut agc = AgcConfig::new().with_clip_factor(1.0).init().unwrap();
+        for dtype in dtypes(&device) {
+            let size = match dtype {
+                DType::F16 => 3e4,
+                _ => 2e38,
+            };
+            let pair = Pair::new(&[3.0, 4.0], &[1.0], dtype, &device);
+            let grads = agc.apply(&pair, pair.grads(&[size, size], &[0.5]));
+            let (a, b) = pair.read_grads(&grads);
+            let expected = 5.0 / 2f64.sqrt();
+            let tolerance = if matches!(dtype, DType::F16 | DType::BF16) {
+                4e-3
+            } else {
+                1e-6
+            };
+            assert_close(
+                &a,
+                &[expected; 2],
+                tolerance,
+                &format!("{dtype:?} on {name}"),
+            );
+            assert_eq!(b, [0.5], "{dtype:?} on {name}");
+            GradientTransform::restart(&mut agc);
+        }
+    }
+}
+
+#[test]
+fn clipping_by_value_agrees_with_pytorch() {
+    let case = case("clip_value", "half");
+    for (name, device) in devices() {
+        let clip = ClipGradValueConfig::new(0.5).init().unwrap();
+        let (pair, grads) = Pair::with_grads(&numbers(&case["grad"]), &[0.5], DType::F32, &device);
+        let (a, b) = pair.read_grads(&clip.apply(&pair, grads));
+        assert_close(&a, &numbers(&case["clipped"]), 1e-7, name);
+        assert_eq!(b, [0.5]);
+        // Beyond the largest number of a type nothing is cut.
+        let clip = ClipGradValueConfig::new(7e4).init().unwrap();
+        for dtype in dtypes(&device) {
+            let (pair, grads) = Pair::with_grads(&[f64::INFINITY], &[1.0], dtype, &device);
+            let (a, _) = pair.read_grads(&clip.apply(&pair, grads));
+            let expected = match dtype {
+                DType::F16 => f64::INFINITY,
+                DType::BF16 => 70144.0,
+                _ => 7e4,
+            };
+            assert_eq!(a, [expected], "{dtype:?} on {name}");
+        }
+    }
+}
+
+#[test]
+fn centralisation_agrees_with_optax_in_every_layout() {
+    for (name, device) in devices() {
+        let mut centralize = CentralizeGradConfig::new().init().unwrap();
+        for (layer, got) in [
+            (
+                "linear",
+                one::<2>(case("centralize", "linear"), &mut centralize, &device),
+            ),
+            (
+                "conv",
+                one::<4>(case("centralize", "conv"), &mut centralize, &device),
+            ),
+        ] {
+            let expected = numbers(&case("centralize", layer)["centralized"]);
+            assert_close(&got, &expected, 1e-5, &format!("{layer} on {name}"));
+        }
+        let model = layers(&device);
+        let given = all(&model, &grads(&model, 1.0));
+        let got = all(&model, &centralize.apply(&model, grads(&model, 1.0)));
+        assert_eq!(got[1], given[1], "{name}: a bias has no units");
+        for row in got[3].chunks(2) {
+            assert!(
+                (row[0] + row[1]).abs() < 1e-6,
+                "{name}: a row of the embedding"
+            );
+        }
+        let of_convolutions = CentralizeGradConfig::new().with_min_rank(3).init().unwrap();
+        let got = all(&model, &of_convolutions.apply(&model, grads(&model, 1.0)));
+        assert_eq!((&got[0], &got[3]), (&given[0], &given[3]), "{name}");
+        assert_ne!(got[2], given[2], "{name}");
+    }
+}
+
+#[test]
+fn auto_clip_clips_at_numpys_percentile() {
+    for (device_name, device) in devices() {
+        for name in ["p10", "p50", "p90", "p35_of_5", "p100"] {
+            let case = case("auto_clip", name);
+            let settings = &case["settings"];
+            let config = AutoClipConfig::new()
+                .with_percentile(read(&settings["percentile"]))
+                .with_window(read(&settings["window"]));
+            let mut clip = config.init().unwrap();
+            let mut resumed = config.init().unwrap();
+            let mut thresholds = Vec::new();
+            let mut clipped = Vec::new();
+            for norm in numbers(&case["norms"]) {
+                let gradient = [norm * 0.6, norm * 0.8];
+                let (pair, grads) = Pair::with_grads(&gradient, &[0.0], DType::F32, &device);
+                let (a, _) = pair.read_grads(&clip.apply(&pair, grads));
+                clipped.push((a[0] * a[0] + a[1] * a[1]).sqrt());
+                thresholds.extend(values(clip.threshold().unwrap()));
+                // Saved and loaded after each step, it clips the same.
+                let grads = pair.grads(&gradient, &[0.0]);
+                assert_eq!(pair.read_grads(&resumed.apply(&pair, grads)).0, a, "{name}");
+                let state = GradientTransform::state(&resumed).unwrap();
+                resumed = config.init().unwrap();
+                resumed.load_state(&state).unwrap();
+            }
+            let what = format!("{name} on {device_name}");
+            assert_close(&thresholds, &numbers(&case["thresholds"]), 1e-6, &what);
+            assert_close(&clipped, &numbers(&case["clipped_norms"]), 1e-6, &what);
+        }
+    }
+}
+
+#[test]
+fn a_norm_that_is_not_finite_lies_above_the_percentile() {
+    for (name, device) in devices() {
+        let mut clip = AutoClipConfig::new()
+            .with_percentile(50.0)
+            .with_non_finite(NonFinite::ZeroGradient)
+            .init()
+            .unwrap();
+        let mut step = |number: f64| {
+            let (pair, grads) = Pair::with_grads(&[number], &[0.0], DType::F32, &device);
+            pair.read_grads(&clip.apply(&pair, grads)).0[0]
+        };
+        assert_eq!(step(f64::NAN), 0.0, "{name}");
+        assert_eq!(step(f64::INFINITY), 0.0, "{name}");
+        assert_eq!(step(2.0), 2.0, "{name}");
+        assert_eq!(step(1.0), 1.0, "{name}");
+        assert_eq!(
+            step(-4.0),
+            -4.0,
+            "{name}: the median of 1, 2, 4, and two that are not finite"
+        );
+        assert_close(&[step(1.0)], &[1.0], 1e-6, name);
+        assert_close(&[step(8.0)], &[4.0], 1e-6, name);
+    }
+    let mut small = AutoClipConfig::new().with_window(1).init().unwrap();
+    let state = {
+        let mut large = AutoClipConfig::new().init().unwrap();
+        for _ in 0..3 {
+            let (pair, grads) = Pair::with_grads(&[1.0], &[1.0], DType::F32, &Device::flex());
+            large.apply(&pair, grads);
+        }
+        GradientTransform::state(&large).unwrap()
+    };
+    let error = small.load_state(&state).unwrap_err().to_string();
+    assert!(
+        error.contains("it has 3 norms, and the window is 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn noise_has_its_variance_and_depends_on_seed_step_and_place() {
+    let case = case("grad_noise", "eta0.3");
+    let sigmas = numbers(&case["sigmas"]);
+    for (name, device) in devices() {
+        let zeros = vec![0.0; 20_000];
+        let (pair, _) = Pair::with_grads(&zeros, &zeros, DType::F32, &device);
+        let config = GradNoiseConfig::new(0.3).with_seed(5);
+        let mut noise = config.init().unwrap();
+        let draw = |noise: &mut burn_tricks::grad::GradNoise| {
+            pair.read_grads(&noise.apply(&pair, pair.grads(&zeros, &zeros)))
+        };
+        let mut first = Vec::new();
+        for sigma in &sigmas[..3] {
+            assert!((noise.sigma() - sigma).abs() < 1e-12);
+            let (a, b) = draw(&mut noise);
+            for drawn in [&a, &b] {
+                let count = drawn.len() as f64;
+                let mean = drawn.iter().sum::<f64>() / count;
+                let variance = drawn.iter().map(|x| x * x).sum::<f64>() / count;
+                let fourth = drawn.iter().map(|x| x.powi(4)).sum::<f64>() / count;
+                assert!(
+                    mean.abs() < 4.0 * sigma / count.sqrt(),
+                    "{name}: mean {mean}"
+                );
+                let deviation = (variance.sqrt() / sigma - 1.0).abs();
+                assert!(deviation < 4.0 / (2.0 * count).sqrt(), "{name}: {variance}");
+                assert!(
+                    (fourth / sigma.powi(4) - 3.0).abs() < 4.0 * (96.0 / count).sqrt(),
+                    "{name}"
+                );
+            }
+            let product: f64 = a.iter().zip(&b).map(|(x, y)| x * y).sum();
+            let correlation = product / 20_000.0 / sigma / sigma;
+            assert!(
+                correlation.abs() < 4.0 / 20_000f64.sqrt(),
+                "{name}: two parameters"
+            );
+            first.push(a);
+        }
+        let scaled = |step: usize| {
+            first[step]
+                .iter()
+                .map(|x| x / sigmas[step])
+                .collect::<Vec<_>>()
+        };
+        let (one, two) = (scaled(0), scaled(1));
+        let product: f64 = one.iter().zip(&two).map(|(x, y)| x * y).sum();
+        assert!(
+            (product / 20_000.0).abs() < 4.0 / 20_000f64.sqrt(),
+            "{name}: two steps"
+        );
+        // The same seed draws the same, another seed something else.
+        assert_eq!(draw(&mut config.init().unwrap()).0, first[0], "{name}");
+        let other = config.clone().with_seed(6);
+        assert_ne!(draw(&mut other.init().unwrap()).0, first[0], "{name}");
+        // Resumed after a step, it draws what the second would have drawn.
+        let mut saved = config.init().unwrap();
+        draw(&mut saved);
+        let mut resumed = config.init().unwrap();
+        resumed
+            .load_state(&GradientTransform::state(&saved).unwrap())
+            .unwrap();
+        assert_eq!(draw(&mut resumed).0, first[1], "{name}");
+        // No noise is no change.
+        let mut none = GradNoiseConfig::new(0.0).init().unwrap();
+        assert_eq!(draw(&mut none).0, zeros, "{name}");
+    }
+}
+
+#[test]
+fn noise_of_the_kernel_and_of_tensor_operations_agree() {
+    for (name, device) in devices() {
+        for dtype in dtypes(&device) {
+            for count in [0, 1, 2, 7, 200_001] {
+                let given: Tensor<1> = tensor(&vec![0.25; count], dtype, &device);
+                let kernel = values(add_normal(given.clone(), 0.5, 9));
+                let twin = values(add_normal_twin(given.clone(), 0.5, 9));
+                assert_eq!(kernel.len(), count);
+                let tolerance = match dtype {
+                    DType::F16 => 2e-3,
+                    DType::BF16 => 2e-2,
+                    _ => 2e-6,
+                };
+                for (a, b) in kernel.iter().zip(&twin) {
+                    let close = (a - b).abs() <= tolerance * b.abs().max(1.0);
+                    assert!(close, "{dtype:?} on {name}: {a} and {b}");
+                }
+                // What somebody else holds is not changed.
+                assert!(values(given).iter().all(|x| *x == 0.25));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_transform_of_some_parameters_leaves_the_others() {
+    for (name, device) in devices() {
+        let model = layers(&device);
+        let given = all(&model, &grads(&model, 1.0));
+        let clip = |max_norm| ClipGradNormConfig::new(max_norm).init().unwrap();
+        let mut groups = Only::new(group(&model, &["linear"]), clip(1.0))
+            .then(Only::new(group(&model, &["conv"]), clip(0.25)));
+        let got = all(&model, &groups.apply(&model, grads(&model, 1.0)));
+        let norm = |parts: &[&Vec<f64>]| {
+            let squares = parts.iter().flat_map(|part| part.iter()).map(|x| x * x);
+            squares.sum::<f64>().sqrt()
+        };
+        assert_close(&[norm(&[&got[0], &got[1]])], &[1.0], 1e-6, name);
+        assert_close(&[norm(&[&got[2]])], &[0.25], 1e-6, name);
+        assert_eq!(got[3], given[3], "{name}");
+        // A step that is skipped for a group is skipped for all.
+        let mut guard = Only::new(group(&model, &["conv"]), StepGuard::new());
+        let bad = grads(&model, f64::INFINITY);
+        assert!(guard.apply(&model, bad).is_empty(), "{name}");
+        let mut guard = Only::new(group(&model, &[]), StepGuard::new());
+        assert_eq!(
+            guard.apply(&model, grads(&model, f64::INFINITY)).len(),
+            4,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn norms_have_the_paths_of_records() {
+    for (name, device) in devices() {
+        let model = layers(&device);
+        let watch = NormsByPath::new(NormKind::L2).unwrap();
+        assert!(watch.last().is_none());
+        let mut transform = watch
+            .clone()
+            .then(ClipGradNormConfig::new(1e-3).init().unwrap());
+        let given = all(&model, &grads(&model, 2.0));
+        transform.apply(&model, grads(&model, 2.0));
+        let norms = watch.last().unwrap().read();
+        let paths: Vec<_> = norms.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "linear.weight",
+                "linear.bias",
+                "conv.weight",
+                "embedding.weight"
+            ]
+        );
+        let expected = given
+            .iter()
+            .map(|part| part.iter().map(|x| x * x).sum::<f64>().sqrt());
+        let got: Vec<_> = norms.iter().map(|(_, norm)| *norm).collect();
+        assert_close(&got, &expected.collect::<Vec<_>>(), 1e-6, name);
+        let none = norms_by_path(&model, &GradientsParams::new(), NormKind::L1);
+        assert!(none.is_none());
+    }
+    assert!(NormsByPath::new(NormKind::Lp(0.5)).is_err());
+}
+
+#[test]
+fn all_ways_to_compose_are_one_and_a_skip_ends_the_chain() {
+    let device = Device::flex();
+    let model = layers(&device);
+    let noise = || GradNoiseConfig::new(0.01).init().unwrap();
+    let clip = || ClipGradNormConfig::new(0.5).init().unwrap();
+    let mut chain = StepGuard::new().then(clip()).then(noise());
+    let mut tuple = (
+        StepGuard::new(),
+        NoTransform,
+        clip(),
+        None::<StepGuard>,
+        Some(noise()),
+    );
+    for size in [1.0, f64::NAN, 3.0] {
+        let one = chain.apply(&model, grads(&model, size));
+        let other = tuple.apply(&model, grads(&model, size));
+        assert_eq!(one.is_empty(), size.is_nan());
+        assert_eq!(other.is_empty(), size.is_nan());
+        if !one.is_empty() {
+            assert_eq!(all(&model, &one), all(&model, &other));
+        }
+    }
+    // The noise of the skipped step was not drawn.
+    let mut list = vec![noise(), noise()];
+    list.apply(&model, grads(&model, 1.0));
+    let state = GradientTransform::state(&chain).unwrap();
+    let mut again = StepGuard::new().then(clip()).then(noise());
+    again.load_state(&state).unwrap();
+    assert_eq!(again.second().sigma(), chain.second().sigma());
+    assert!((chain.second().sigma() - (0.01 / 3f64.powf(0.55)).sqrt()).abs() < 1e-12);
+    assert_eq!(again.first().first().skipped(), 1);
+    // A state of another chain is refused.
+    let state = list.state().unwrap();
+    let error = vec![noise()].load_state(&state).unwrap_err().to_string();
+    assert!(
+        error.contains("that of 2 transforms, and there are 1"),
+        "{error}"
+    );
+    let error = (noise(),)
+        .load_state(&vec![clip()].state().unwrap())
+        .unwrap_err();
+    assert!(error.to_string().contains("no state was saved"), "{error}");
+    let error = None::<StepGuard>.load_state(&[0]).unwrap_err().to_string();
+    assert!(error.contains("not there now"), "{error}");
+    assert!(NoTransform.load_state(&[]).is_err());
+    // Begun anew.
+    chain.restart();
+    assert_eq!(chain.second().sigma(), 0.1);
+    assert_eq!(chain.describe().len(), 3);
+}

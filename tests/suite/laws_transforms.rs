@@ -1,0 +1,133 @@
+//! The laws of gradient transforms: alone, in pairs, and in a stack of four; one line for each.
+
+use crate::devices::devices;
+use burn::module::ParamGroup;
+use burn::optim::GradientsParams;
+use burn::tensor::Device;
+use burn_tricks::grad::{
+    AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradValueConfig, GradNoiseConfig,
+    GradientTransform, LossScalerConfig, NoTransform, NormKind, NormsByPath, Only,
+};
+use burn_tricks::prelude::*;
+use burn_tricks_testkit::{TransformLaws, Weights};
+
+/// The laws of one gradient transform.
+fn transform<T: GradientTransform + 'static>(
+    name: &str,
+    on: &(&'static str, Device),
+    init: impl Fn() -> T + Clone + 'static,
+) -> TransformLaws<T> {
+    let anew = init.clone();
+    let apply = |transform: &mut T, model: &Vec<Weights>, grads: GradientsParams| {
+        transform.apply(model, grads)
+    };
+    let reload = move |transform: T| {
+        let mut loaded = anew();
+        if let Some(state) = transform.state() {
+            loaded.load_state(&state).expect("its own state");
+        }
+        loaded
+    };
+    TransformLaws::new(format!("{name} on {}", on.0), init, apply, &on.1).saved(reload)
+}
+
+#[test]
+fn every_gradient_transform_keeps_the_laws() {
+    let clip = |max_norm| ClipGradNormConfig::new(max_norm).init().unwrap();
+    let value = |max_value| ClipGradValueConfig::new(max_value).init().unwrap();
+    let agc = |factor| AgcConfig::new().with_clip_factor(factor).init().unwrap();
+    let noise = |eta| GradNoiseConfig::new(eta).init().unwrap();
+    let normalize = || NormalizeGradConfig::new().init().unwrap();
+    let centralize = || CentralizeGradConfig::new().init().unwrap();
+    let auto_clip = || AutoClipConfig::new().with_percentile(60.0).with_window(3);
+    let scaler = || {
+        LossScalerConfig::new()
+            .with_growth_interval(2)
+            .init()
+            .unwrap()
+    };
+    let norms = || NormsByPath::new(NormKind::L2).unwrap();
+    for on in &devices() {
+        let stack = move || {
+            StepGuard::new()
+                .then(centralize())
+                .then(agc(0.1))
+                .then(noise(0.01))
+        };
+        let group = move || Only::new(ParamGroup::from_path("0.matrix"), noise(0.01));
+        transform("clipping", on, move || clip(0.1))
+            .check()
+            .assert();
+        transform("clipping by value", on, move || value(0.2))
+            .check()
+            .assert();
+        transform("AGC", on, move || agc(0.1)).check().assert();
+        transform("AutoClip", on, move || auto_clip().init().unwrap())
+            .check()
+            .assert();
+        transform("centralised", on, centralize).check().assert();
+        transform("noise", on, move || noise(0.01)).check().assert();
+        transform("normalised", on, normalize).check().assert();
+        transform("loss scale", on, scaler).check().assert();
+        transform("a group", on, group).check().assert();
+        transform("two", on, move || (agc(0.1), noise(0.1)))
+            .check()
+            .assert();
+        transform("a list", on, move || vec![noise(0.1), noise(0.2)])
+            .check()
+            .assert();
+        transform("a stack of four", on, stack).check().assert();
+        // Set so that nothing changes, nothing does.
+        let off = || LossScalerConfig::new().with_enabled(false).init().unwrap();
+        let never = move || auto_clip().with_percentile(100.0).init().unwrap();
+        transform("identity", on, || NoTransform)
+            .neutral()
+            .check()
+            .assert();
+        transform("guard", on, StepGuard::new)
+            .neutral()
+            .check()
+            .assert();
+        transform("norms", on, norms).neutral().check().assert();
+        transform("not there", on, || None::<StepGuard>)
+            .neutral()
+            .check()
+            .assert();
+        transform("no clipping", on, move || clip(f64::MAX))
+            .neutral()
+            .check()
+            .assert();
+        transform("no clipping by value", on, move || value(f64::MAX))
+            .neutral()
+            .check()
+            .assert();
+        transform("no AGC", on, move || agc(f64::MAX))
+            .neutral()
+            .check()
+            .assert();
+        transform("never AutoClip", on, never)
+            .neutral()
+            .check()
+            .assert();
+        transform("no noise", on, move || noise(0.0))
+            .neutral()
+            .check()
+            .assert();
+        transform("no loss scale", on, off)
+            .neutral()
+            .check()
+            .assert();
+        transform("no parameter", on, move || {
+            Only::new(ParamGroup::from_ids(Vec::new()), normalize())
+        })
+        .neutral()
+        .check()
+        .assert();
+        transform("four that change nothing", on, move || {
+            (clip(f64::MAX), agc(f64::MAX), noise(0.0), off())
+        })
+        .neutral()
+        .check()
+        .assert();
+    }
+}

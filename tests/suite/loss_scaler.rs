@@ -1,0 +1,143 @@
+//! Dynamic loss scaling by PyTorch's rule.
+
+use crate::devices::{devices, training_devices};
+use crate::models::{Pair, tensor, values};
+use crate::oracle::{case, numbers, read};
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::{DType, Device, Tensor};
+use burn_tricks::grad::{GradientTransform, LossScalerConfig};
+
+fn config(case: &serde_json::Value) -> LossScalerConfig {
+    let settings = &case["settings"];
+    LossScalerConfig::new()
+        .with_init_scale(read::<f64>(&settings["init_scale"]) as f32)
+        .with_growth_interval(read(&settings["growth_interval"]))
+}
+
+#[test]
+fn the_scale_and_the_weights_are_pytorchs_step_by_step() {
+    for (device_name, device) in training_devices() {
+        for name in ["short", "to_the_top", "from_the_start"] {
+            let case = case("loss_scale", name);
+            let finite: Vec<bool> = read(&case["finite"]);
+            let (scales, weights) = (numbers(&case["scales"]), numbers(&case["weights"]));
+            // Uninterrupted, and resumed before each step.
+            for resumes in [false, true] {
+                let mut scaler = config(case).init().unwrap();
+                let mut optim = SgdConfig::new().init();
+                let mut model = Pair::new(&[0.0], &[0.0], DType::F32, &device);
+                for (i, is_finite) in finite.iter().enumerate() {
+                    if resumes {
+                        let state = GradientTransform::state(&scaler).unwrap();
+                        scaler = config(case).init().unwrap();
+                        scaler.load_state(&state).unwrap();
+                    }
+                    let factor = if *is_finite { 0.25 } else { f64::INFINITY };
+                    let loss = (model.a.val() * factor).sum();
+                    let grads = GradientsParams::from_grads(scaler.scale(loss).backward(), &model);
+                    if let Some(grads) = scaler.unscale(&model, grads) {
+                        model = optim.step(1.0, model, grads);
+                    }
+                    let what = format!("{name} on {device_name}, step {i}");
+                    assert_eq!(f64::from(scaler.loss_scale()), scales[i], "{what}");
+                    assert_eq!(values(model.a.val()), [weights[i]], "{what}");
+                }
+                let skipped = finite.iter().filter(|is_finite| !**is_finite).count() as u64;
+                assert_eq!(scaler.skipped(), skipped);
+                assert_eq!(scaler.skips().get(), skipped);
+            }
+        }
+    }
+}
+
+#[test]
+fn small_gradients_survive_the_backward_pass_in_f16() {
+    let device = Device::flex().autodiff();
+    let model = Pair::new(&[1.0; 8], &[0.0], DType::F16, &device);
+    // The gradient of each hidden number is 1e-8, which f16 rounds to 0; their sum over 4096 is not.
+    let loss = || {
+        let hidden = model.a.val().unsqueeze::<2>().repeat_dim(0, 4096);
+        hidden.cast(DType::F32).sum() * 1e-8
+    };
+    let plain = GradientsParams::from_grads(loss().backward(), &model);
+    assert_eq!(model.read_grads_a(&plain), [0.0; 8]);
+    let mut scaler = LossScalerConfig::new().init().unwrap();
+    let grads = GradientsParams::from_grads(scaler.scale(loss()).backward(), &model);
+    let grads = scaler.unscale(&model, grads).expect("finite");
+    for grad in model.read_grads_a(&grads) {
+        assert!((grad / 4.096e-5 - 1.0).abs() < 5e-3, "{grad}");
+    }
+}
+
+#[test]
+fn the_scale_is_constant_between_unscalings_and_clones_share_it() {
+    let device = Device::flex().autodiff();
+    let model = Pair::new(&[1.0], &[0.0], DType::F32, &device);
+    let mut scaler = LossScalerConfig::new()
+        .with_growth_interval(1)
+        .init()
+        .unwrap();
+    let of_the_model = scaler.clone();
+    let loss: Tensor<1> = tensor(&[1.0], DType::F32, &device);
+    for _ in 0..3 {
+        assert_eq!(values(of_the_model.scale(loss.clone())), [65536.0]);
+    }
+    let grads = |number: f64| model.grads(&[number], &[0.0]);
+    assert!(scaler.unscale(&model, grads(1.0)).is_some());
+    assert_eq!(values(of_the_model.scale(loss)), [131072.0]);
+    for expected in 1..4 {
+        assert!(scaler.unscale(&model, grads(f64::NAN)).is_none());
+        assert_eq!(of_the_model.skipped_in_a_row(), expected);
+    }
+    assert_eq!(of_the_model.loss_scale(), 16384.0);
+    scaler.restart();
+    assert_eq!(
+        (of_the_model.loss_scale(), of_the_model.skipped()),
+        (65536.0, 0)
+    );
+}
+
+#[test]
+fn switched_off_it_does_nothing() {
+    for (name, device) in devices() {
+        let mut scaler = LossScalerConfig::new().with_enabled(false).init().unwrap();
+        let (pair, grads) = Pair::with_grads(&[f64::NAN, 2.0], &[3.0], DType::F32, &device);
+        let (a, b) = pair.read_grads(&scaler.unscale(&pair, grads).expect("never skipped"));
+        assert!(a[0].is_nan() && a[1] == 2.0 && b == [3.0], "{name}");
+        assert_eq!((scaler.loss_scale(), scaler.skipped()), (1.0, 0));
+        let loss: Tensor<1> = tensor(&[0.5], DType::F16, &Device::flex());
+        assert_eq!(values(scaler.scale(loss)), [0.5]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "cast the logits to f32")]
+fn a_loss_in_f16_is_refused() {
+    let scaler = LossScalerConfig::new().init().unwrap();
+    let loss: Tensor<1> = tensor(&[0.5], DType::F16, &Device::flex());
+    scaler.scale(loss);
+}
+
+#[test]
+fn numbers_that_mean_nothing_are_refused() {
+    let text = |config: LossScalerConfig| config.init().unwrap_err().to_string();
+    let new = LossScalerConfig::new;
+    assert_eq!(
+        text(new().with_init_scale(0.0)),
+        "`init_scale` must be a finite number greater than 0, got 0.0"
+    );
+    assert_eq!(
+        text(new().with_growth_factor(1.0)),
+        "`growth_factor` must be a finite number greater than 1, got 1.0"
+    );
+    assert_eq!(
+        text(new().with_backoff_factor(1.0)),
+        "`backoff_factor` must lie in (0, 1), got 1.0"
+    );
+    assert_eq!(
+        text(new().with_growth_interval(0)),
+        "`growth_interval` must be at least 1, got 0"
+    );
+    let mut scaler = new().init().unwrap();
+    assert!(scaler.load_state(&[1, 2]).is_err());
+}
