@@ -102,6 +102,11 @@ fn gradients() -> Vec<Row> {
             r#"{"min_loss":0.5,"max_step":2.0,"epsilon":0.25,"never_uphill":true}"#,
         ),
         row(
+            ProdigyConfig::new(),
+            &[],
+            r#"{"beta_3":0.25,"growth_rate":1.5,"beta_1":0.5,"beta_2":0.75,"epsilon":0.125,"weight_decay":0.5,"bias_correction":true,"safeguard_warmup":true,"first_distance":0.5,"distance_factor":2.0}"#,
+        ),
+        row(
             SamConfig::new(0.05),
             &["rho"],
             r#"{"rho":0.5,"perturbation":{"AdaptiveWeights":{"eta":0.25}},"epsilon":0.125}"#,

@@ -12,7 +12,7 @@ use burn_tricks::MinDelta;
 use burn_tricks::average::{Average, AverageRule, Ema, EmaWarmup, LawaConfig};
 use burn_tricks::grad::{
     AgcConfig, AutoClipConfig, FreezeConfig, GradNoiseConfig, NoTransform, PolyakStep,
-    PolyakStepConfig, Sam, SamConfig,
+    PolyakStepConfig, ProdigyConfig, Sam, SamConfig,
 };
 use burn_tricks::nn::{ClampWeightsConfig, TiedWeights, UnitNormConfig};
 use burn_tricks::prelude::*;
@@ -227,6 +227,9 @@ fn every_trick_keeps_the_laws() {
         // Of a parameter that has no gradient to take away.
         trick("frozen", on, |model| {
             FreezeConfig::at(["frozen"]).init(model).unwrap()
+        });
+        trick("Prodigy's estimate", on, |model| {
+            ProdigyConfig::new().init(model).unwrap()
         });
         trick("guard", on, |_| StepGuard::new());
         trick("a chain of transforms", on, |_| {

@@ -63,6 +63,7 @@ mod paths;
 mod penalties;
 mod polyak_step;
 mod prelude;
+mod prodigy;
 mod recalibration;
 mod recalibration_layers;
 mod residual;

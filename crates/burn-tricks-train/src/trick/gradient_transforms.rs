@@ -11,7 +11,8 @@ use burn::optim::GradientsParams;
 use burn_tricks_core::StateError;
 use burn_tricks_grad::{
     Agc, AutoClip, CentralizeGrad, ClipGradNorm, ClipGradValue, Freeze, GradNoise,
-    GradientTransform, LossScaler, NoTransform, NormalizeGrad, NormsByPath, Only, StepGuard, Then,
+    GradientTransform, LossScaler, NoTransform, NormalizeGrad, NormsByPath, Only, Prodigy,
+    StepGuard, Then,
 };
 
 /// Your own [`GradientTransform`] as a [`Trick`]: `model.with_tricks((AsTrick(mine), ema))`. Those of this
@@ -74,6 +75,7 @@ transform_is_a_trick!(LossScaler; this => *this);
 transform_is_a_trick!(NormalizeGrad; this => *this);
 transform_is_a_trick!(NormsByPath; this => *this);
 transform_is_a_trick!(Only<T> where T; this => *this);
+transform_is_a_trick!(Prodigy; this => *this);
 transform_is_a_trick!(StepGuard; this => *this);
 transform_is_a_trick!(Then<A, B> where A, B; this => *this);
 transform_is_a_trick!(AsTrick<T> where T; this => this.0);

@@ -8,6 +8,7 @@
 //! | --- | --- | --- | --- |
 //! | [`ClipGradNorm`], [`NormalizeGrad`] | changes the gradients | | |
 //! | [`Freeze`] | takes the gradients of a part of the model away | | |
+//! | [`Prodigy`] | estimates the rate of its optimizer | | |
 //! | [`StepGuard`] | skips a step that has a gradient that is not finite | | |
 //! | [`TiedWeights`] | | gives all places of a parameter one value | |
 //! | [`MaxNorm`], [`UnitNorm`], [`ClampWeights`] | | change the weights | |
@@ -158,6 +159,7 @@
 //! [`ClipGradNorm`]: burn_tricks_grad::ClipGradNorm
 //! [`Freeze`]: burn_tricks_grad::Freeze
 //! [`NormalizeGrad`]: burn_tricks_grad::NormalizeGrad
+//! [`Prodigy`]: burn_tricks_grad::Prodigy
 //! [`StepGuard`]: burn_tricks_grad::StepGuard
 //! [`ClampWeights`]: burn_tricks_nn::ClampWeights
 //! [`MaxNorm`]: burn_tricks_nn::MaxNorm

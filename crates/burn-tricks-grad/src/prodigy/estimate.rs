@@ -1,0 +1,377 @@
+//! The estimate of the distance, shared by the transform that sees every gradient and the optimizer that knows the rate.
+
+use burn::module::{Module, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use burn_tricks_core::walk::{Location, Visitor, visit};
+use burn_tricks_core::{StateError, accumulation_dtype, state_from_bytes, state_to_bytes};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What the numbers of an estimate depend on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings {
+    pub(super) beta_1: f64,
+    pub(super) beta_2: f64,
+    pub(super) beta_3: f64,
+    pub(super) epsilon: f64,
+    pub(super) bias_correction: bool,
+    pub(super) safeguard_warmup: bool,
+    pub(super) first_distance: f64,
+    pub(super) distance_factor: f64,
+    pub(super) growth_rate: Option<f64>,
+}
+
+impl Settings {
+    /// By what the rate of the step after `taken` others is multiplied.
+    fn correction(&self, taken: u64) -> f64 {
+        if !self.bias_correction {
+            return 1.0;
+        }
+        let steps = (taken + 1) as f64;
+        (1.0 - self.beta_2.powf(steps)).sqrt() / (1.0 - self.beta_1.powf(steps))
+    }
+}
+
+/// An [`Estimate`] that several hold.
+#[derive(Clone)]
+pub(super) struct SharedEstimate(Arc<Mutex<Estimate>>);
+
+impl SharedEstimate {
+    pub(super) fn new(estimate: Estimate) -> Self {
+        Self(Arc::new(Mutex::new(estimate)))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Estimate> {
+        // Whoever panicked did so before it changed anything.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A parameter and its gradient, flat, at the beginning of a step.
+pub(super) struct Seen {
+    path: String,
+    weight: Tensor<1>,
+    grad: Tensor<1>,
+}
+
+/// What is remembered of a parameter, flat.
+struct Memory {
+    /// w₀.
+    first: Tensor<1>,
+    /// s.
+    sum: Tensor<1>,
+}
+
+/// d, the largest d that was found, and r; each of one element.
+#[derive(Clone)]
+struct Numbers {
+    distance: Tensor<1>,
+    largest: Tensor<1>,
+    numerator: Tensor<1>,
+}
+
+/// What all parameters have in common in one step.
+#[derive(Clone)]
+pub(super) struct StepNumbers {
+    /// η of the step.
+    pub(super) lr: f64,
+    /// How many steps were taken with it.
+    pub(super) taken: u64,
+    /// d.
+    pub(super) distance: Tensor<1>,
+    /// η d, with the correction; 0 where there never was a gradient.
+    pub(super) rate: Tensor<1>,
+    /// ε d'.
+    pub(super) epsilon: Tensor<1>,
+}
+
+pub(super) struct Estimate {
+    pub(super) settings: Settings,
+    /// How many numbers each parameter of the model has.
+    sizes: BTreeMap<String, usize>,
+    /// Where a state is loaded to; a parameter that is elsewhere gets its part there.
+    device: Device,
+    taken: u64,
+    numbers: Option<Numbers>,
+    memories: BTreeMap<String, Memory>,
+    /// The gradients of the step to come.
+    seen: Option<Vec<Seen>>,
+    /// The step that is being taken.
+    step: Option<StepNumbers>,
+}
+
+impl Estimate {
+    pub(super) fn new(settings: Settings, sizes: BTreeMap<String, usize>, device: Device) -> Self {
+        Self {
+            settings,
+            sizes,
+            device,
+            taken: 0,
+            numbers: None,
+            memories: BTreeMap::new(),
+            seen: None,
+            step: None,
+        }
+    }
+
+    pub(super) fn distance(&self) -> Option<Tensor<1>> {
+        self.numbers
+            .as_ref()
+            .map(|numbers| numbers.distance.clone())
+    }
+
+    pub(super) fn observe(&mut self, seen: Vec<Seen>) {
+        self.seen = Some(seen);
+    }
+
+    pub(super) fn restart(&mut self) {
+        let sizes = std::mem::take(&mut self.sizes);
+        *self = Self::new(self.settings, sizes, self.device.clone());
+    }
+
+    /// The step to come changes nothing.
+    pub(super) fn pass(&mut self) {
+        self.seen = None;
+    }
+
+    /// The numbers of the step of rate `lr` that is being taken, or of the last one if nothing was seen since.
+    pub(super) fn step(&mut self, lr: f64) -> Option<StepNumbers> {
+        if let Some(seen) = self.seen.take().filter(|seen| !seen.is_empty()) {
+            self.step = Some(self.stepped(lr, seen));
+        }
+        self.step.clone()
+    }
+
+    fn stepped(&mut self, lr: f64, seen: Vec<Seen>) -> StepNumbers {
+        let settings = self.settings;
+        let (device, dtype) = (seen[0].grad.device(), seen[0].grad.dtype());
+        let Numbers {
+            distance,
+            largest,
+            numerator,
+        } = self.numbers.take().unwrap_or_else(|| {
+            let d0 = || Tensor::full([1], settings.first_distance, (&device, dtype));
+            Numbers {
+                distance: d0(),
+                largest: d0(),
+                numerator: Tensor::zeros([1], (&device, dtype)),
+            }
+        });
+        let here = |number: Tensor<1>| number.to_device(&device).cast(dtype);
+        let [distance, largest, numerator] = [distance, largest, numerator].map(here);
+        let relative = distance.clone().div_scalar(settings.first_distance);
+        let rate = distance
+            .clone()
+            .mul_scalar(lr * settings.correction(self.taken));
+        let share = relative.clone()
+            * if settings.safeguard_warmup {
+                distance.clone()
+            } else {
+                rate.clone()
+            };
+
+        let (mut products, mut sizes) = (Vec::new(), Vec::new());
+        for Seen { path, weight, grad } in seen {
+            let (on, as_grad) = (grad.device(), grad.dtype());
+            let Memory { first, sum } = self.memories.remove(&path).unwrap_or_else(|| Memory {
+                first: weight.clone(),
+                sum: grad.zeros_like(),
+            });
+            let there = |tensor: Tensor<1>| tensor.to_device(&on).cast(as_grad);
+            let [first, sum] = [first, sum].map(there);
+            products.push(here((grad.clone() * (first.clone() - weight)).sum()));
+            let sum = sum.mul_scalar(settings.beta_3) + grad * there(share.clone());
+            sizes.push(here(sum.clone().abs().sum()));
+            self.memories.insert(path, Memory { first, sum });
+        }
+        let product = Tensor::cat(products, 0).sum();
+        let size = Tensor::cat(sizes, 0).sum();
+
+        let never = size.clone().equal_elem(0.0);
+        let moved =
+            numerator.clone().mul_scalar(settings.beta_3) + relative * rate.clone() * product;
+        let found = (moved.clone() / size).mul_scalar(settings.distance_factor);
+        let found = found.mask_where(never.clone(), distance.clone());
+        let numerator = moved.mask_where(never.clone(), numerator);
+        // At first the estimate itself grows, and not only its bound.
+        let is_first = distance.clone().equal_elem(settings.first_distance);
+        let grown = distance
+            .clone()
+            .mask_where(is_first, larger(distance.clone(), found.clone()));
+        let largest = larger(largest, found);
+        let next = match settings.growth_rate {
+            Some(growth) => smaller(largest.clone(), grown.mul_scalar(growth)),
+            None => largest.clone(),
+        };
+        self.numbers = Some(Numbers {
+            distance: next.clone(),
+            largest,
+            numerator,
+        });
+        self.taken += 1;
+        StepNumbers {
+            lr,
+            taken: self.taken,
+            distance,
+            rate: rate.mask_fill(never, 0.0),
+            epsilon: next.mul_scalar(settings.epsilon),
+        }
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let numbers = self.numbers.clone();
+        let state = State {
+            taken: self.taken,
+            numbers: numbers.map(|numbers| {
+                [numbers.distance, numbers.largest, numbers.numerator].map(Stored::of)
+            }),
+            memories: self
+                .memories
+                .iter()
+                .map(|(path, memory)| {
+                    let stored =
+                        [&memory.first, &memory.sum].map(|tensor| Stored::of(tensor.clone()));
+                    (path.clone(), stored)
+                })
+                .collect(),
+        };
+        state_to_bytes(&state)
+    }
+
+    pub(super) fn load_bytes(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let state: State = state_from_bytes(bytes)?;
+        for (path, stored) in &state.memories {
+            let Some(size) = self.sizes.get(path) else {
+                return Err(format!("the model has no parameter `{path}`").into());
+            };
+            for stored in stored {
+                let recorded = stored.len();
+                if recorded != *size {
+                    return Err(
+                        format!("`{path}` has {size} numbers, and the state {recorded}").into(),
+                    );
+                }
+            }
+        }
+        if state
+            .numbers
+            .as_ref()
+            .is_some_and(|numbers| numbers.iter().any(|n| n.len() != 1))
+        {
+            return Err("the estimate is not one number".into());
+        }
+        self.restart();
+        let device = self.device.clone();
+        self.taken = state.taken;
+        self.numbers = state.numbers.map(|numbers| {
+            let [distance, largest, numerator] = numbers.map(|number| number.tensor(&device));
+            Numbers {
+                distance,
+                largest,
+                numerator,
+            }
+        });
+        let memories = state.memories.into_iter().map(|(path, stored)| {
+            let [first, sum] = stored.map(|stored| stored.tensor(&device));
+            (path, Memory { first, sum })
+        });
+        self.memories = memories.collect();
+        Ok(())
+    }
+}
+
+/// The larger of two numbers; `b` if it is NaN.
+fn larger(a: Tensor<1>, b: Tensor<1>) -> Tensor<1> {
+    let keeps_a = b.clone().lower(a.clone());
+    b.mask_where(keeps_a, a)
+}
+
+/// The smaller of two numbers; `b` if one of them is NaN.
+fn smaller(a: Tensor<1>, b: Tensor<1>) -> Tensor<1> {
+    let keeps_a = a.clone().lower(b.clone());
+    b.mask_where(keeps_a, a)
+}
+
+/// What the state of an [`Estimate`] is as bytes.
+#[derive(Serialize, Deserialize)]
+struct State {
+    taken: u64,
+    /// d, the largest d, r.
+    numbers: Option<[Stored; 3]>,
+    /// w₀ and s, by path.
+    memories: Vec<(String, [Stored; 2])>,
+}
+
+/// A flat tensor on the host, in its own element type.
+#[derive(Serialize, Deserialize)]
+enum Stored {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+impl Stored {
+    /// Waits for the device.
+    #[allow(clippy::disallowed_methods)] // where a state is saved, off the step path
+    fn of(tensor: Tensor<1>) -> Self {
+        let data: TensorData = tensor.into_data();
+        match data.dtype() {
+            DType::F64 => Self::F64(data.iter().collect()),
+            // Halves are summed in `f32`.
+            _ => Self::F32(data.iter().collect()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::F32(numbers) => numbers.len(),
+            Self::F64(numbers) => numbers.len(),
+        }
+    }
+
+    fn tensor(self, device: &Device) -> Tensor<1> {
+        match self {
+            Self::F32(numbers) => Tensor::from_data(numbers.as_slice(), (device, DType::F32)),
+            Self::F64(numbers) => Tensor::from_data(numbers.as_slice(), (device, DType::F64)),
+        }
+    }
+}
+
+/// What a step sees of `model`: every parameter that has a gradient, a tied one at its first place.
+pub(super) fn gathered<M: Module>(model: &M, grads: &GradientsParams) -> Vec<Seen> {
+    let mut gather = Gather {
+        grads,
+        known: HashSet::new(),
+        seen: Vec::new(),
+    };
+    visit(model, &mut gather);
+    gather.seen
+}
+
+struct Gather<'a> {
+    grads: &'a GradientsParams,
+    known: HashSet<ParamId>,
+    seen: Vec<Seen>,
+}
+
+impl Visitor for Gather<'_> {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+        if let Some(grad) = self.grads.get::<D>(param.id)
+            && self.known.insert(param.id)
+            && grad.shape().num_elements() > 0
+        {
+            let weight = param.val().without_autodiff();
+            let dtype = accumulation_dtype(weight.dtype());
+            self.seen.push(Seen {
+                path: at.path().to_owned(),
+                weight: flat(weight, dtype),
+                grad: flat(grad, dtype),
+            });
+        }
+    }
+}
+
+fn flat<const D: usize>(tensor: Tensor<D>, dtype: FloatDType) -> Tensor<1> {
+    tensor.cast(dtype).reshape([-1])
+}

@@ -1,0 +1,288 @@
+//! Prodigy: its authors' numbers, resuming, and steps that its two parts do not share.
+
+use crate::devices::{devices, training_devices};
+use crate::models::{Net, Pair, alone, dtypes, values};
+use crate::oracle::{case, read};
+use crate::sharpness_aware::Small;
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};
+use burn::tensor::{Bytes, DType, Device, Tensor};
+use burn_tricks::grad::{GradientTransform as _, Prodigy, ProdigyConfig, StepGuard};
+use burn_tricks::prelude::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Within 1e-12 in `f64`. In `f32` the way from the first weights is a difference of nearly equal numbers, of which the
+/// rounding of the weights leaves few digits as long as d is small: within `relative` of d there, and of the weights
+/// within 1e-6, and what the largest step was times `relative`.
+fn matches_the_authors(name: &str, config: &ProdigyConfig, relative: f64) {
+    let case = case("prodigy", name);
+    let rates: Vec<f64> = read(&case["rates"]);
+    let rows: Vec<Vec<f64>> = read(&case["weights"]);
+    let distances: Vec<f64> = read(&case["d"]);
+    for (backend, device) in training_devices() {
+        for dtype in [DType::F64, DType::F32] {
+            if !device.supports_dtype(dtype) {
+                continue;
+            }
+            let mut model = Small::new(dtype, &device);
+            let mut prodigy = config.init(&model).unwrap();
+            let mut optim = prodigy.optimizer();
+            for (step, lr) in rates.iter().enumerate() {
+                let loss = model.loss(step % 4, dtype, &device);
+                let grads = GradientsParams::from_grads(loss.backward(), &model);
+                let grads = prodigy.apply(&model, grads);
+                model = optim.step(*lr, model, grads);
+                let what = format!("{name}, step {step}, {dtype:?} on {backend}");
+                let d = values(prodigy.distance().unwrap())[0];
+                let off = (d / distances[step] - 1.0).abs();
+                let (most, tolerance) = match dtype {
+                    DType::F64 => (1e-12, 1e-12),
+                    _ => (relative, 1e-6 + relative * distances[step] * step as f64),
+                };
+                assert!(off < most, "{what}: d is off by {off:e}");
+                model.is_near(&rows[step], tolerance, &what);
+            }
+        }
+    }
+}
+
+fn all_options() -> ProdigyConfig {
+    ProdigyConfig::new()
+        .with_beta_1(0.8)
+        .with_beta_2(0.99)
+        .with_beta_3(Some(0.98))
+        .with_epsilon(1e-4)
+        .with_weight_decay(0.05)
+        .with_bias_correction(true)
+        .with_safeguard_warmup(true)
+        .with_first_distance(1e-4)
+        .with_distance_factor(4.0)
+        .with_growth_rate(Some(1.5))
+}
+
+#[test]
+fn the_steps_are_those_of_the_authors_program() {
+    matches_the_authors("default", &ProdigyConfig::new(), 0.02);
+    let large = ProdigyConfig::new().with_first_distance(1e-2);
+    matches_the_authors("large_d0", &large, 1e-5);
+    matches_the_authors("all", &all_options(), 2e-3);
+}
+
+/// A step of `model`.
+fn stepped(model: Small, prodigy: &mut Prodigy, optim: &mut ModuleOptimizer, at: usize) -> Small {
+    let loss = model.loss(at, DType::F32, &Device::flex().autodiff());
+    let grads = GradientsParams::from_grads(loss.backward(), &model);
+    let grads = prodigy.apply(&model, grads);
+    optim.step(1.0, model, grads)
+}
+
+#[test]
+fn a_run_resumes_to_the_bit_after_every_step() {
+    let device = Device::flex().autodiff();
+    let config = ProdigyConfig::new()
+        .with_first_distance(1e-3)
+        .with_growth_rate(Some(1.5));
+    let start = Small::new(DType::F32, &device);
+    let whole = || {
+        let mut prodigy = config.init(&start).unwrap();
+        let mut optim = prodigy.optimizer();
+        (0..6).fold(start.clone(), |model, at| {
+            stepped(model, &mut prodigy, &mut optim, at)
+        })
+    };
+    for saved_at in 0..6 {
+        let (mut model, mut prodigy) = (start.clone(), config.init(&start).unwrap());
+        let mut optim = prodigy.optimizer();
+        for at in 0..6 {
+            if at == saved_at {
+                let state = prodigy.state();
+                let record = optim.to_record().into_bytes().unwrap();
+                // Of a model that was made anew, with other ids.
+                let weights = model.clone().into_record();
+                model = Small::new(DType::F32, &device).load_record(weights);
+                prodigy = config.init(&model).unwrap();
+                prodigy.load_state(&state).unwrap();
+                let record = Bytes::from_bytes_vec(record.to_vec());
+                let record = OptimizerRecord::from_bytes(record).unwrap();
+                optim = prodigy.optimizer();
+                optim = optim.load_record(record);
+            }
+            model = stepped(model, &mut prodigy, &mut optim, at);
+        }
+        assert_eq!(
+            model.numbers(),
+            whole().numbers(),
+            "saved before step {saved_at}"
+        );
+    }
+}
+
+#[test]
+fn a_state_of_another_model_is_refused() {
+    let device = Device::flex().autodiff();
+    let small = Small::new(DType::F32, &device);
+    let mut prodigy = ProdigyConfig::new().init(&small).unwrap();
+    let mut optim = prodigy.optimizer();
+    stepped(small, &mut prodigy, &mut optim, 0);
+    let state = prodigy.state();
+    let pair = Pair::new(&[0.0], &[0.0], DType::F32, &device);
+    let mut other = ProdigyConfig::new().init(&pair).unwrap();
+    let error = other.load_state(&state).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the saved state does not fit: the model has no parameter `first.bias`"
+    );
+    assert!(other.load_state(&state[..7]).is_err());
+    let longer = Pair::new(&[0.0, 1.0], &[0.0], DType::F32, &device);
+    let mut longer_prodigy = ProdigyConfig::new().init(&longer).unwrap();
+    let _ = longer_prodigy.apply(&longer, longer.grads(&[1.0, 2.0], &[1.0]));
+    let _ = longer_prodigy
+        .optimizer()
+        .step(1.0, longer.clone(), longer.grads(&[1.0, 2.0], &[1.0]));
+    let error = other.load_state(&longer_prodigy.state()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the saved state does not fit: `a` has 1 numbers, and the state 2"
+    );
+}
+
+fn panic_of(run: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(run)).unwrap_err();
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(other) => other.downcast::<&str>().unwrap().to_string(),
+    }
+}
+
+#[test]
+fn a_step_whose_gradients_were_not_seen_is_a_panic() {
+    let device = Device::flex().autodiff();
+    let pair = || Pair::new(&[1.0], &[1.0], DType::F32, &device);
+    let mut prodigy = ProdigyConfig::new().init(&pair()).unwrap();
+    let mut optim = prodigy.optimizer();
+    let model = pair();
+    let unseen = panic_of(|| {
+        optim.step(1.0, model.clone(), model.grads(&[1.0], &[1.0]));
+    });
+    assert!(
+        unseen.starts_with("Prodigy has not seen the gradients of this step"),
+        "{unseen}"
+    );
+    let grads = prodigy.apply(&model, model.grads(&[1.0], &[1.0]));
+    let model = optim.step(1.0, model, grads);
+    let again = panic_of(|| {
+        optim.step(1.0, model.clone(), model.grads(&[1.0], &[1.0]));
+    });
+    assert_eq!(again, unseen);
+}
+
+#[test]
+fn two_rates_in_one_step_are_a_panic() {
+    use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+    use burn::module::ParamGroup;
+    let device = Device::flex().autodiff();
+    let model = Pair::new(&[1.0], &[1.0], DType::F32, &device);
+    let mut prodigy = ProdigyConfig::new().init(&model).unwrap();
+    let mut optim = prodigy.optimizer();
+    let rates = ModuleLrScheduler::new(1.0)
+        .with_group(ParamGroup::from_path("b"), 0.5)
+        .step();
+    let grads = prodigy.apply(&model, model.grads(&[1.0], &[1.0]));
+    let text = panic_of(|| {
+        optim.step(rates, model.clone(), grads);
+    });
+    assert_eq!(
+        text,
+        "Prodigy needs one learning rate for all parameters, and has got 1 and 0.5 in one step"
+    );
+}
+
+#[test]
+fn a_rate_of_zero_and_a_gradient_of_zero_change_nothing() {
+    for (name, device) in training_devices() {
+        let start = Pair::new(&[1.0], &[-2.0], DType::F32, &device);
+        let config = ProdigyConfig::new()
+            .with_weight_decay(0.5)
+            .with_first_distance(0.1);
+        let mut prodigy = config.init(&start).unwrap();
+        let mut optim = prodigy.optimizer();
+        let mut model = start.clone();
+        for (lr, size) in [(0.0, 1.0), (1.0, 0.0), (1.0, 0.0), (0.0, 3.0)] {
+            let grads = prodigy.apply(&model, model.grads(&[size], &[size]));
+            model = optim.step(lr, model, grads);
+            assert_eq!(model.values(), start.values(), "{name}: {lr} {size}");
+        }
+        let grads = prodigy.apply(&model, model.grads(&[1.0], &[1.0]));
+        model = optim.step(1.0, model, grads);
+        assert!(model.a.val().is_require_grad());
+        assert_ne!(model.values(), start.values());
+        assert!(model.values().0[0].is_finite());
+    }
+}
+
+#[test]
+fn types_stay_and_parameters_without_a_gradient_too() {
+    for (name, device) in devices() {
+        for dtype in dtypes(&device) {
+            let device = device.clone().autodiff();
+            let model = Pair::new(&[1.0, 2.0], &[3.0], dtype, &device);
+            let config = ProdigyConfig::new()
+                .with_weight_decay(0.1)
+                .with_first_distance(0.1);
+            let mut prodigy = config.init(&model).unwrap();
+            let mut optim = prodigy.optimizer();
+            let mut grads = model.grads(&[0.5, -0.5], &[1.0]);
+            grads.remove::<1>(model.b.id);
+            let grads = prodigy.apply(&model, grads);
+            let moved = optim.step(1.0, model.clone(), grads);
+            assert_eq!(moved.a.val().dtype(), dtype, "{name}");
+            assert_ne!(moved.values().0, model.values().0, "{dtype:?} on {name}");
+            assert_eq!(moved.values().1, model.values().1);
+        }
+    }
+}
+
+#[test]
+fn it_trains_a_network_without_a_rate() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    device.seed(5);
+    let mut model = Net::new(0.0, &device);
+    let input = Tensor::<2>::random([64, 4], burn::tensor::Distribution::Default, &device);
+    let target = input.clone().slice([0..64, 0..3]) - input.clone().slice([0..64, 1..4]);
+    let loss = |model: &Net| {
+        (model.forward(input.clone()) - target.clone())
+            .square()
+            .mean()
+    };
+    let first = values(loss(&model))[0];
+    let mut chain = StepGuard::new().then(ProdigyConfig::new().init(&model).unwrap());
+    let mut optim = chain.second().optimizer();
+    for _ in 0..300 {
+        let grads = GradientsParams::from_grads(loss(&model).backward(), &model);
+        let grads = chain.apply(&model, grads);
+        model = optim.step(1.0, model, grads);
+    }
+    let last = values(loss(&model))[0];
+    assert!(last < 0.1 * first, "{first} became {last}");
+}
+
+#[test]
+fn what_means_nothing_is_refused() {
+    let pair = Pair::new(&[0.0], &[0.0], DType::F32, &Device::flex());
+    let field = |config: ProdigyConfig| config.init(&pair).unwrap_err().field;
+    let config = ProdigyConfig::new;
+    assert_eq!(field(config().with_beta_1(1.0)), "beta_1");
+    assert_eq!(field(config().with_beta_2(-0.1)), "beta_2");
+    assert_eq!(field(config().with_beta_3(Some(1.5))), "beta_3");
+    assert_eq!(field(config().with_epsilon(0.0)), "epsilon");
+    assert_eq!(field(config().with_weight_decay(-1.0)), "weight_decay");
+    assert_eq!(field(config().with_first_distance(0.0)), "first_distance");
+    assert_eq!(
+        field(config().with_distance_factor(f64::NAN)),
+        "distance_factor"
+    );
+    assert_eq!(field(config().with_growth_rate(Some(0.5))), "growth_rate");
+    let prodigy = config().init(&pair).unwrap();
+    assert!(prodigy.build().with_weight_decay(f64::INFINITY).is_err());
+}
