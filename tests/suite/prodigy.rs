@@ -8,7 +8,6 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, DType, Device, Tensor};
 use burn_tricks::grad::{GradientTransform as _, Prodigy, ProdigyConfig, StepGuard};
-use burn_tricks::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Within 1e-12 in `f64`. In `f32` the way from the first weights is a difference of nearly equal numbers, of which the
