@@ -37,6 +37,11 @@ fn averages() -> Vec<Row> {
             &[],
             r#"{"combine":"MajorityVote","weights":[0.5,2.0]}"#,
         ),
+        row(
+            ScheduleFreeAverageConfig::new(),
+            &[],
+            r#"{"beta":0.5,"step_power":1.0,"rate_power":0.5,"buffers":"Copy"}"#,
+        ),
         row(SnapshotEnsembleConfig::new(3), &["last"], r#"{"last":5}"#),
         row(
             RecalibrationConfig::new(),
@@ -192,6 +197,11 @@ fn optimizers() -> Vec<Row> {
             DecoupledWeightDecayConfig::new(0.1),
             &["rate"],
             r#"{"rate":0.5,"initial_lr":0.25,"scope":"Matrices","skip_marked":true}"#,
+        ),
+        row(
+            ScheduleFreeConfig::new(),
+            &[],
+            r#"{"beta":0.5,"step_power":1.0,"rate_power":0.5,"weight_decay":0.25,"weight_decay_scope":"Matrices","skip_marked":true}"#,
         ),
         row(CautiousConfig::new(), &[], r#"{"rescale":false}"#),
         row(

@@ -9,7 +9,9 @@ use burn::store::ModuleRecord;
 use burn::tensor::Device;
 use burn::train::metric::store::Split;
 use burn_tricks::MinDelta;
-use burn_tricks::average::{Average, AverageRule, Ema, EmaWarmup, LawaConfig};
+use burn_tricks::average::{
+    Average, AverageRule, Ema, EmaWarmup, LawaConfig, ScheduleFreeAverageConfig,
+};
 use burn_tricks::grad::{
     AgcConfig, AutoClipConfig, FreezeConfig, GradNoiseConfig, NoTransform, PolyakStep,
     PolyakStepConfig, ProdigyConfig, Sam, SamConfig,
@@ -81,6 +83,7 @@ fn every_average_keeps_the_laws() {
             on,
             EmaConfig::new(0.9).with_update_every(2).with_start_after(2),
         );
+        average("schedule-free", on, ScheduleFreeAverageConfig::new());
         average("SWA", on, SwaConfig::new(1));
         average(
             "SWA, every third step, late",

@@ -9,8 +9,8 @@ use burn_tricks::optim::{
     AdaBeliefConfig, AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamWConfig, AdamaxConfig,
     CautiousConfig, DecoupledWeightDecayConfig, LarsConfig, LookaheadConfig, MasterWeightsConfig,
     MasterWeightsForm, MomentumForm, MomentumMemory, NAdamConfig, NormScope, OptimizerExt,
-    RAdamConfig, RmsPropConfig, Scheduled, SgdConfig, SignumConfig, TrustRatioConfig,
-    WeightDecayMode,
+    RAdamConfig, RmsPropConfig, ScheduleFreeConfig, Scheduled, SgdConfig, SignumConfig,
+    TrustRatioConfig, WeightDecayMode,
 };
 use burn_tricks::prelude::*;
 use burn_tricks_testkit::OptimizerLaws;
@@ -157,6 +157,10 @@ fn momentum() -> Result<burn_tricks::optim::Sgd, ConfigError> {
     SgdConfig::torch().with_momentum_factor(0.9).build()
 }
 
+fn sgd() -> Result<burn_tricks::optim::Sgd, ConfigError> {
+    SgdConfig::torch().build()
+}
+
 fn adam() -> Result<burn_tricks::optim::Adam, ConfigError> {
     AdamConfig::torch().build()
 }
@@ -188,6 +192,12 @@ fn every_wrapper_keeps_the_laws() {
         optimizer("trust ratio", 0.05, || Ok(adam()?.trust_ratio()), on);
         let matrices = || TrustRatioConfig::new().with_vectors(false).build(adam()?);
         optimizer("trust ratio, matrices", 0.05, matrices, on);
+        optimizer("schedule-free", 0.2, || sgd()?.schedule_free(0.9), on);
+        let adam_w = || {
+            let config = ScheduleFreeConfig::new().with_weight_decay(0.01);
+            config.build(AdamConfig::torch().with_beta_1(0.0).build()?)
+        };
+        optimizer("schedule-free AdamW", 0.05, adam_w, on);
         optimizer("master weights", 0.05, || Ok(adam()?.master_weights()), on);
         let kahan = || MasterWeightsConfig::new().with_form(MasterWeightsForm::Kahan);
         optimizer("Kahan", 0.05, || Ok(kahan().build(adam()?)), on);
@@ -229,7 +239,12 @@ fn a_wrapper_with_neutral_settings_is_its_inner_optimizer() {
             momentum,
             on,
         );
-        let sgd = || SgdConfig::torch().build();
+        neutral(
+            "schedule-free, β = 0",
+            || adam()?.schedule_free(0.0),
+            adam,
+            on,
+        );
         neutral("cautious SGD", || Ok(sgd()?.cautious()), sgd, on);
         neutral("master weights", || Ok(adam()?.master_weights()), adam, on);
         neutral("constant", || Scheduled::init(|_| adam()), adam, on);

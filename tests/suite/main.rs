@@ -72,6 +72,7 @@ mod roll_back;
 mod sample_loss;
 mod scaler_edges;
 mod scaler_precision;
+mod schedule_free;
 mod schedules;
 mod schedules_cycles;
 mod schedules_laws;

@@ -42,6 +42,7 @@ impl AverageKind {
     pub(crate) const LAWA: Self = Self::new(3, "Lawa");
     pub(crate) const SNAPSHOT_ENSEMBLE: Self = Self::new(4, "SnapshotEnsemble");
     pub(crate) const EMA_SET: Self = Self::new(5, "EmaSet");
+    pub(crate) const SCHEDULE_FREE: Self = Self::new(6, "ScheduleFreeAverage");
 
     /// A kind of your own, with a number from 1000 on: those below are this library's.
     pub const fn new(number: u32, name: &'static str) -> Self {

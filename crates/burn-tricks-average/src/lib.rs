@@ -11,6 +11,7 @@ pub mod ema_set;
 pub mod ensemble;
 pub mod lawa;
 pub mod recalibration;
+pub mod schedule_free_average;
 pub mod soup;
 pub mod swa;
 
@@ -30,5 +31,6 @@ pub use ensemble::{Combine, Ensemble, EnsembleConfig, Predict};
 pub use lawa::{Lawa, LawaConfig};
 pub use recalibration::recalibration_error::RecalibrationError;
 pub use recalibration::{BatchRule, RecalibrationConfig};
+pub use schedule_free_average::{ScheduleFreeAverage, ScheduleFreeAverageConfig};
 pub use soup::{GreedySoup, GreedySoupConfig, Ties, uniform_soup};
 pub use swa::{Swa, SwaConfig};

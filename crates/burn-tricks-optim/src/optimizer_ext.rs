@@ -4,6 +4,7 @@ use crate::cautious::{Cautious, CautiousConfig};
 use crate::decoupled_weight_decay::{DecoupledWeightDecay, DecoupledWeightDecayConfig};
 use crate::lookahead::{Lookahead, LookaheadConfig};
 use crate::master_weights::{MasterWeights, MasterWeightsConfig};
+use crate::schedule_free::{ScheduleFree, ScheduleFreeConfig};
 use crate::trust_ratio::{TrustRatio, TrustRatioWrap};
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn_tricks_core::ConfigError;
@@ -61,6 +62,16 @@ pub trait OptimizerExt: Optimizer + Sized {
     /// [`trust_ratio`](crate::trust_ratio).
     fn trust_ratio(self) -> TrustRatio<Self> {
         TrustRatio::new(TrustRatioWrap::LAMB, self)
+    }
+
+    /// With gradients taken at the share β of the way from its weights to their average: see
+    /// [`schedule_free`](crate::schedule_free).
+    ///
+    /// # Errors
+    ///
+    /// If β lies outside `[0, 1)`.
+    fn schedule_free(self, beta: f64) -> Result<ScheduleFree<Self>, ConfigError> {
+        ScheduleFreeConfig::new().with_beta(beta).build(self)
     }
 
     /// With an `f32` copy of `f16` and `bf16` weights: see [`master_weights`](crate::master_weights).

@@ -353,7 +353,8 @@ fn accepted_shapes(field: &str, shape: &[usize]) -> Option<Vec<Vec<usize>>> {
     Some(match name {
         "velocity" | "update" | "moment_1" | "moment_2" | "max_moment_2" | "sum" | "square_avg"
         | "grad_avg" | "avg" | "buf" | "momentum" | "exp_avg" | "exp_avg_sq" | "exp_avg_diff"
-        | "neg_pre_grad" | "infinity_norm" | "delta_avg" | "slow" | "master" | "compensation" => {
+        | "neg_pre_grad" | "infinity_norm" | "delta_avg" | "slow" | "z" | "master"
+        | "compensation" => {
             vec![whole]
         }
         // One norm for the whole tensor, or one for each element.

@@ -57,6 +57,10 @@ pub trait Wrap: Debug + Clone + Send + Sync + 'static {
     /// Whether the step depends on its [number](WrappedStep::number), which is recorded then. By default not.
     const COUNTS: bool = false;
 
+    /// The numbers that the wrapper itself remembers of a parameter, by their names in a record; 0 before the first
+    /// step. None, by default.
+    const SCALARS: &'static [&'static str] = &[];
+
     /// The new weight. Calls [`WrappedStep::inner`] once.
     fn step<O: Optimizer, const D: usize>(
         &self,
@@ -75,6 +79,7 @@ pub struct WrappedStep<'a, O: Optimizer, const D: usize> {
     optimizer: &'a O,
     inner: Option<O::State<D>>,
     tensors: StateTensors<D>,
+    scalars: Vec<f64>,
 }
 
 impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
@@ -106,6 +111,11 @@ impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
     /// If the state is that of a parameter of another shape.
     pub fn take(&mut self, field: StateField, weight: &Tensor<D>) -> Option<Tensor<D>> {
         self.tensors.take(field, weight)
+    }
+
+    /// The numbers that are remembered, in the order of [`Wrap::SCALARS`]; to be read and written.
+    pub fn scalars(&mut self) -> &mut [f64] {
+        &mut self.scalars
     }
 
     /// Puts a tensor into the state, as it is.
@@ -160,15 +170,18 @@ impl<W: Wrap, O: Optimizer> Optimizer for Wrapper<W, O> {
             optimizer: &self.inner,
             inner: state.inner,
             tensors: state.tensors,
+            scalars: state.scalars,
         };
         let weight = self.wrap.step(&mut step, weight, grad);
         let state = WrapperState {
             steps: number,
             inner: step.inner,
             tensors: step.tensors,
+            scalars: step.scalars,
             wrap: std::marker::PhantomData,
         };
-        let remembers = W::COUNTS || state.inner.is_some() || !state.tensors.is_empty();
+        let counts = W::COUNTS || !W::SCALARS.is_empty();
+        let remembers = counts || state.inner.is_some() || !state.tensors.is_empty();
         (weight, remembers.then_some(state))
     }
 
@@ -181,22 +194,24 @@ impl<W: Wrap, O: Optimizer> Optimizer for Wrapper<W, O> {
     }
 }
 
-/// The state of a [`Wrapper`] for one parameter: its own tensors, the number of steps as `steps` if the idea
-/// depends on it, and the state of the inner optimizer under `inner`.
+/// The state of a [`Wrapper`] for one parameter: its own tensors and numbers, the number of steps as `steps` if the
+/// idea depends on it, and the state of the inner optimizer under `inner`.
 #[derive(Debug)]
 pub struct WrapperState<W, S, const D: usize> {
     steps: u64,
     inner: Option<S>,
     tensors: StateTensors<D>,
+    scalars: Vec<f64>,
     wrap: std::marker::PhantomData<fn() -> W>,
 }
 
-impl<W, S, const D: usize> WrapperState<W, S, D> {
+impl<W: Wrap, S, const D: usize> WrapperState<W, S, D> {
     fn empty() -> Self {
         Self {
             steps: 0,
             inner: None,
             tensors: StateTensors::new(),
+            scalars: vec![0.0; W::SCALARS.len()],
             wrap: std::marker::PhantomData,
         }
     }
@@ -208,6 +223,7 @@ impl<W, S: Clone, const D: usize> Clone for WrapperState<W, S, D> {
             steps: self.steps,
             inner: self.inner.clone(),
             tensors: self.tensors.clone(),
+            scalars: self.scalars.clone(),
             wrap: std::marker::PhantomData,
         }
     }
@@ -217,6 +233,9 @@ impl<W: Wrap, S: RecordState, const D: usize> RecordState for WrapperState<W, S,
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
         if W::COUNTS {
             out.push_scalar(prefix, "steps", self.steps.into());
+        }
+        for (name, scalar) in W::SCALARS.iter().zip(&self.scalars) {
+            out.push_scalar(prefix, name, (*scalar).into());
         }
         self.tensors.write(prefix, out);
         if let Some(inner) = &self.inner {
@@ -230,6 +249,10 @@ impl<W: Wrap, S: RecordState, const D: usize> RecordState for WrapperState<W, S,
         } else {
             1
         };
+        let mut scalars = Vec::with_capacity(W::SCALARS.len());
+        for name in W::SCALARS {
+            scalars.push(f64::try_from(source.take_scalar(prefix, name)?).ok()?);
+        }
         let tensors = StateTensors::read(W::STATE, prefix, source)?;
         let path = join_path(prefix, "inner");
         let inner = if source.has_under(&path) {
@@ -241,6 +264,7 @@ impl<W: Wrap, S: RecordState, const D: usize> RecordState for WrapperState<W, S,
             steps,
             inner,
             tensors,
+            scalars,
             wrap: std::marker::PhantomData,
         })
     }

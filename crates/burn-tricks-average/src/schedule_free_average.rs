@@ -1,0 +1,129 @@
+//! The average that schedule-free learning evaluates.
+//!
+//! The optimizer, `ScheduleFree` of `burn-tricks-optim`, trains `y = β x + (1 − β) z`, where `x` is the average of its
+//! weights `z`. This is `x`, from the weights `y` that the model has (Defazio et al., 2024).
+//!
+//! ```text
+//! c ← tʳ ηₘᵖ / Σ tʳ ηₘᵖ                      ηₘ the largest rate so far
+//! x ← x + c / (1 − β + c β) (y − x)
+//! ```
+//!
+//! The second line is `x ← (1 − c) x + c z` with `z = (y − β x) / (1 − β)` of the new `x` put in.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::tensor::Device;
+//! use burn_tricks_average::ScheduleFreeAverageConfig;
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+//! let mut average = ScheduleFreeAverageConfig::new().init(&model)?;
+//! for lr in [0.5, 1.0, 1.0] {
+//!     // ... model = optim.step(lr, model, grads), with a schedule-free optimizer ...
+//!     average.update_at(&model, lr);
+//! }
+//! let to_validate_with = average.model();
+//! # let _ = to_validate_with;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Order
+//!
+//! After every step of the optimizer, with the rate of the step; in Burn's `Learner` it is a trick, and is told.
+//! Afterwards [`recalibrate`](crate::recalibration) batch norm. With [`update`](crate::Average::update) all rates count
+//! as 1, which is right where the rate is constant.
+//!
+//! # Cost
+//!
+//! As [`Ema`](crate::ema): one copy of the weights, in `f32` for half precision, and a pass per step.
+//!
+//! # Differences
+//!
+//! - The authors' optimizer turns its parameters into `x` and back. Here both are there.
+//! - All parameters count together. The optimizer counts by parameter: where some have no gradient in some steps, it
+//!   weighs their steps otherwise.
+//!
+//! # Suggested values
+//!
+//! Those of the optimizer: β = 0.9, r = 0, p = 2.
+//!
+//! # References
+//!
+//! - Defazio et al., *The road less scheduled*, 2024, <https://arxiv.org/abs/2405.15682>
+//! - `schedulefree` 1.4.1
+
+use crate::average::Average;
+use crate::average_record::AverageKind;
+use crate::average_rule::{AverageRule, Update};
+use burn::module::Module;
+use burn_tricks_core::{Buffers, Config, ConfigError};
+
+/// Configuration of [`ScheduleFreeAverage`]: the numbers of the optimizer.
+#[derive(Config, Debug, PartialEq)]
+pub struct ScheduleFreeAverageConfig {
+    /// β in `[0, 1)`: where between its weights and this average the optimizer takes gradients. Default: 0.9.
+    #[config(default = 0.9)]
+    pub beta: f64,
+    /// r ≥ 0: late steps count by the power r of their number. Default: 0.
+    #[config(default = 0.0)]
+    pub step_power: f64,
+    /// p ≥ 0: steps count by the power p of the largest rate so far. Default: 2.
+    #[config(default = 2.0)]
+    pub rate_power: f64,
+    /// What becomes of running statistics. Default: averaged.
+    #[config(default = "Buffers::Average")]
+    pub buffers: Buffers,
+}
+
+impl ScheduleFreeAverageConfig {
+    /// The average, before the first step: it is the weights of `model`.
+    ///
+    /// # Errors
+    ///
+    /// If β lies outside `[0, 1)`, or a power is negative or not finite.
+    pub fn init<M: Module>(&self, model: &M) -> Result<ScheduleFreeAverage<M>, ConfigError> {
+        Average::init(self.clone(), model)
+    }
+}
+
+impl AverageRule for ScheduleFreeAverageConfig {
+    fn kind(&self) -> AverageKind {
+        AverageKind::SCHEDULE_FREE
+    }
+
+    /// The largest rate so far, and the sum of the weights.
+    fn memory(&self) -> usize {
+        2
+    }
+
+    fn keep(&self, update: &Update, memory: &mut [f64]) -> f64 {
+        memory[0] = memory[0].max(update.rate);
+        let step = update.number as f64 + 1.0;
+        let weight = step.powf(self.step_power) * memory[0].powf(self.rate_power);
+        memory[1] += weight;
+        if memory[1] <= 0.0 {
+            return 1.0; // no rate so far
+        }
+        let share = weight / memory[1];
+        let left = 1.0 - self.beta;
+        // 1 − c / (1 − β + c β)
+        left * (1.0 - share) / (left + share * self.beta)
+    }
+
+    fn buffers(&self) -> Buffers {
+        self.buffers
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::decay_rate("beta", self.beta)?;
+        ConfigError::non_negative("step_power", self.step_power)?;
+        ConfigError::non_negative("rate_power", self.rate_power)?;
+        Ok(())
+    }
+}
+
+/// The weights that schedule-free learning evaluates. Made by [`ScheduleFreeAverageConfig::init`].
+pub type ScheduleFreeAverage<M> = Average<M, ScheduleFreeAverageConfig>;

@@ -1,0 +1,220 @@
+//! Schedule-free learning: a constant rate and an average, instead of a schedule that falls.
+//!
+//! The inner optimizer steps the weights `z`. The gradient is taken at `y`, which lies between them and their
+//! average `x`, and `x` is what is evaluated (Defazio et al., 2024). No length of the run has to be known.
+//!
+//! ```text
+//! z' ← inner(z, g(y)) − η λ y
+//! c ← tʳ ηₘᵖ / Σ tʳ ηₘᵖ                      ηₘ the largest rate so far
+//! x ← (1 − c) x + c z'
+//! y ← β x + (1 − β) z'
+//! ```
+//!
+//! The model in training is `y`. `x` is a value of its own, `ScheduleFreeAverage` of `burn-tricks-average`, which is
+//! told each step's rate; nothing is swapped, and there is no mode to forget.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::optim::GradientsParams;
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tricks_optim::{OptimizerExt, SgdConfig};
+//!
+//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(4, 2).init(&device);
+//! let mut optim = SgdConfig::torch().build()?.schedule_free(0.9)?.init();
+//! // let mut average = ScheduleFreeAverageConfig::new().init(&model)?;
+//!
+//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! let model = optim.step(1.0, model, grads);
+//! // average.update_at(&model, 1.0);
+//! // ... validate average.model() ...
+//! # let _ = model;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Schedule-free AdamW is Adam without its first moment, and the decay of this wrapper:
+//!
+//! ```
+//! use burn_tricks_optim::{AdamConfig, ScheduleFreeConfig};
+//!
+//! let adam = AdamConfig::torch().with_beta_1(0.0).build()?;
+//! let optim = ScheduleFreeConfig::new().with_weight_decay(0.01).build(adam)?;
+//! # Ok::<(), burn_tricks_core::ConfigError>(())
+//! ```
+//!
+//! # Order
+//!
+//! Around an optimizer without momentum, which β takes the place of; inside of
+//! [`master_weights`](crate::master_weights), for `f16` and `bf16` weights. Take a constant rate behind a warm-up
+//! (`WarmupConfig` of `burn-tricks-schedule`); the schedule-free optimum is higher than that of a schedule that falls.
+//! Batch norm's statistics are those of `y`: recalibrate them (`RecalibrationConfig`) for `x`. β = 0 is the inner
+//! optimizer.
+//!
+//! # Cost
+//!
+//! One tensor of the parameter's size, in `f32` for half precision, and three passes besides the inner step; the
+//! average another copy of the weights and a pass. The inner optimizer is without momentum: in all it is what
+//! momentum and an average cost.
+//!
+//! # Differences
+//!
+//! - The authors' code finds `x` in the optimizer by turning a switch before each validation and back. Who forgets it
+//!   validates or saves the wrong weights. Here `x` is the average.
+//! - Their warm-up is in the optimizer; here it is a schedule, and the weights of the average follow it just so.
+//! - λ pulls at `y`, as in their code.
+//! - Every parameter counts its own steps, and records `lr_max`, `weight_sum` and `taken`.
+//! - A step that only the device knows to be skipped moves nothing, but counts in the weights of the average.
+//!
+//! # Suggested values
+//!
+//! SGD: β = 0.9, η = 1 to 10. AdamW: β = 0.9 (0.95 to 0.98 for long runs), η of 1 to 10 times AdamW's, β₂ = 0.999,
+//! a warm-up of 5 % (the authors).
+//!
+//! # References
+//!
+//! - Defazio et al., *The road less scheduled*, 2024, <https://arxiv.org/abs/2405.15682>
+//! - `schedulefree` 1.4.1
+
+use crate::skipped_steps;
+use crate::wrapper::{StateField, Wrap, WrappedStep, Wrapper};
+use burn::optim::{ModuleOptimizer, Optimizer};
+use burn::tensor::Tensor;
+use burn_tricks_core::{Config, ConfigError, WeightDecayScope, accumulation_dtype};
+use burn_tricks_kernels::{Skip, blend, lerp};
+
+/// Configuration of [`ScheduleFree`]. The numbers that an average has too must be the same there.
+#[derive(Config, Debug)]
+pub struct ScheduleFreeConfig {
+    /// β in `[0, 1)`: where between `z` and its average the gradient is taken. Default: 0.9.
+    #[config(default = 0.9)]
+    pub beta: f64,
+    /// r ≥ 0: late steps count by the power r of their number in the average. Default: 0.
+    #[config(default = 0.0)]
+    pub step_power: f64,
+    /// p ≥ 0: steps count by the power p of the largest rate so far in the average. Default: 2.
+    #[config(default = 2.0)]
+    pub rate_power: f64,
+    /// λ ≥ 0, per unit of learning rate. Default: 0.
+    #[config(default = 0.0)]
+    pub weight_decay: f64,
+    /// Which weights decay. Default: [`WeightDecayScope::Every`].
+    #[config(default = "WeightDecayScope::Every")]
+    pub weight_decay_scope: WeightDecayScope,
+    /// Whether a gradient that is marked as non-finite skips the step. To be set where it is set in the inner
+    /// optimizer: see [`skipped_steps`]. Default: no.
+    #[config(default = false)]
+    pub skip_marked: bool,
+}
+
+impl ScheduleFreeConfig {
+    /// `inner`, schedule-free, for other wrappers and `ModuleOptimizer::with_group`.
+    ///
+    /// # Errors
+    ///
+    /// If β lies outside `[0, 1)`, or another number is negative or not finite.
+    pub fn build<O: Optimizer>(&self, inner: O) -> Result<ScheduleFree<O>, ConfigError> {
+        let wrap = ScheduleFreeWrap {
+            beta: ConfigError::decay_rate("beta", self.beta)?,
+            step_power: ConfigError::non_negative("step_power", self.step_power)?,
+            rate_power: ConfigError::non_negative("rate_power", self.rate_power)?,
+            weight_decay: ConfigError::non_negative("weight_decay", self.weight_decay)?,
+            scope: self.weight_decay_scope,
+            skip_marked: self.skip_marked,
+        };
+        Ok(Wrapper::new(wrap, inner))
+    }
+
+    /// The optimizer of a whole module.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn init<O: Optimizer>(&self, inner: O) -> Result<ModuleOptimizer, ConfigError> {
+        Ok(ModuleOptimizer::from(self.build(inner)?))
+    }
+}
+
+/// An optimizer whose gradients are taken between its weights and their average. Made by
+/// [`ScheduleFreeConfig::build`] and [`OptimizerExt::schedule_free`](crate::OptimizerExt::schedule_free). A record has
+/// the inner optimizer's weights as `z`.
+pub type ScheduleFree<O> = Wrapper<ScheduleFreeWrap, O>;
+
+/// The idea of [`ScheduleFree`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScheduleFreeWrap {
+    beta: f64,
+    step_power: f64,
+    rate_power: f64,
+    weight_decay: f64,
+    scope: WeightDecayScope,
+    skip_marked: bool,
+}
+
+const Z: StateField = StateField::optional("z");
+
+impl ScheduleFreeWrap {
+    /// `c`, after a step with rate `lr`.
+    fn share(&self, lr: f64, scalars: &mut [f64]) -> f64 {
+        let [lr_max, weight_sum, taken] = scalars else {
+            return 1.0; // a wrapper has as many scalars as it names
+        };
+        *taken += 1.0;
+        *lr_max = lr_max.max(lr);
+        let weight = taken.powf(self.step_power) * lr_max.powf(self.rate_power);
+        *weight_sum += weight;
+        if *weight_sum > 0.0 {
+            weight / *weight_sum
+        } else {
+            0.0
+        }
+    }
+
+    fn decayed<const D: usize>(&self, z: Tensor<D>, y: Tensor<D>, lr: f64) -> Tensor<D> {
+        if self.weight_decay == 0.0 || !self.scope.includes(D) {
+            return z;
+        }
+        blend(z, 1.0, y, -lr * self.weight_decay)
+    }
+}
+
+impl Wrap for ScheduleFreeWrap {
+    const STATE: &'static [StateField] = &[Z];
+    const SCALARS: &'static [&'static str] = &["lr_max", "weight_sum", "taken"];
+
+    fn step<O: Optimizer, const D: usize>(
+        &self,
+        step: &mut WrappedStep<'_, O, D>,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+    ) -> Tensor<D> {
+        let skip = skipped_steps::look(self.skip_marked, &grad);
+        let old_z = step.take(Z, &weight);
+        if let Skip::Known(true) = skip {
+            if let Some(z) = old_z {
+                step.put(Z, z);
+            }
+            return weight;
+        }
+        let (dtype, wide) = (weight.dtype(), accumulation_dtype(weight.dtype()));
+        let y = weight.clone().cast(wide);
+        let z = old_z.unwrap_or_else(|| y.clone());
+        let lr = step.lr;
+        let moved = step.inner(z.clone(), grad.cast(wide));
+        let moved = skip.choose(z.clone(), self.decayed(moved, y.clone(), lr));
+        let share = self.share(lr, step.scalars());
+        if self.beta == 0.0 {
+            step.put(Z, moved.clone());
+            return moved.cast(dtype);
+        }
+        // y' = β x' + (1 − β) z', with x = (y − (1 − β) z) / β put in.
+        let way = blend(moved.clone(), 1.0, z.clone(), -1.0);
+        let next = blend(lerp(y, z, share), 1.0, way, 1.0 - self.beta * (1.0 - share));
+        step.put(Z, moved);
+        skip.choose(weight, next.cast(dtype))
+    }
+}

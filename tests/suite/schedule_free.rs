@@ -1,0 +1,162 @@
+//! Schedule-free learning: the two sets of weights of `schedulefree`, step by step.
+
+use crate::devices::training_devices;
+use crate::models::Pair;
+use crate::oracle::{assert_close, case, numbers, read};
+use burn::optim::{ModuleOptimizer, Optimizer};
+use burn::tensor::{DType, Device};
+use burn_tricks::ConfigError;
+use burn_tricks::average::{Average, AverageRule, ScheduleFreeAverageConfig};
+use burn_tricks::optim::{
+    AdamConfig, ModuleOptimizerExt as _, OptimizerExt as _, ScheduleFree, ScheduleFreeConfig,
+    SgdConfig,
+};
+
+/// Training and evaluation weights are the oracle's, on every device, in f32.
+fn check<O: Optimizer>(
+    name: &str,
+    optim: Result<ScheduleFree<O>, ConfigError>,
+    average: ScheduleFreeAverageConfig,
+) {
+    let (case, optim) = (case("wrappers", name), optim.expect(name));
+    let settings = &case["settings"];
+    let lr = settings["lr"].as_f64().expect("a rate");
+    let warmup = settings["warmup_steps"].as_f64().unwrap_or(1.0);
+    let grads: Vec<Vec<f64>> = read(&case["gradients"]);
+    let training: Vec<Vec<f64>> = read(&case["weights"]);
+    let evaluation: Vec<Vec<f64>> = read(&case["evaluation"]);
+    for (device_name, device) in training_devices() {
+        let mut model = Pair::new(&numbers(&case["start"]), &[0.0], DType::F32, &device);
+        let mut optim = optim.clone().init();
+        let mut average = average.init(&model).unwrap();
+        for (step, grad) in grads.iter().enumerate() {
+            let rate = lr * ((step + 1) as f64 / warmup).min(1.0);
+            let grads = model.grads(grad, &[0.0]);
+            model = optim.step(rate, model, grads);
+            average.update_at(&model, rate);
+            let what = format!("{name}, step {step}, on {device_name}");
+            assert_close(&model.values().0, &training[step], 1e-6, &what);
+            let evaluated = average.model().values().0;
+            assert_close(
+                &evaluated,
+                &evaluation[step],
+                1e-6,
+                &format!("{what}, average"),
+            );
+        }
+    }
+}
+
+fn sgd() -> burn_tricks::optim::Sgd {
+    SgdConfig::torch().build().unwrap()
+}
+
+fn adam(beta_2: f64) -> burn_tricks::optim::Adam {
+    let config = AdamConfig::torch().with_beta_1(0.0).with_beta_2(beta_2);
+    config.build().unwrap()
+}
+
+/// As the oracle's cases with a warm-up have it.
+fn powers(beta: f64) -> (ScheduleFreeConfig, ScheduleFreeAverageConfig) {
+    let optim = ScheduleFreeConfig::new()
+        .with_beta(beta)
+        .with_step_power(0.5)
+        .with_rate_power(1.0)
+        .with_weight_decay(0.05);
+    let average = ScheduleFreeAverageConfig::new()
+        .with_beta(beta)
+        .with_step_power(0.5)
+        .with_rate_power(1.0);
+    (optim, average)
+}
+
+#[test]
+fn around_sgd_it_is_schedulefrees() {
+    let average = ScheduleFreeAverageConfig::new();
+    check("schedule_free_sgd", sgd().schedule_free(0.9), average);
+    let (config, average) = powers(0.8);
+    check("schedule_free_sgd_warmup", config.build(sgd()), average);
+}
+
+#[test]
+fn around_adam_without_momentum_it_is_schedulefrees_adamw() {
+    let average = ScheduleFreeAverageConfig::new();
+    check(
+        "schedule_free_adamw",
+        adam(0.999).schedule_free(0.9),
+        average,
+    );
+    let (config, average) = powers(0.95);
+    check(
+        "schedule_free_adamw_warmup",
+        config.build(adam(0.9)),
+        average,
+    );
+}
+
+/// One step of both, at a rate that changes.
+fn step(
+    step: usize,
+    model: Pair,
+    optim: &mut ModuleOptimizer,
+    average: &mut Average<Pair, impl AverageRule>,
+) -> Pair {
+    let rate = 0.1 * (1 + step % 3) as f64;
+    let at = step as f64;
+    let grads = model.grads(&[at.sin(), at.cos()], &[0.5 * at.sin()]);
+    let model = optim.step(rate, model, grads);
+    average.update_at(&model, rate);
+    model
+}
+
+/// A run that is saved and resumed in the middle of a warm-up has the same two sets of weights, to the bit.
+#[test]
+fn both_sets_of_weights_resume_to_the_bit() {
+    let device = Device::flex().autodiff();
+    let (config, average) = powers(0.9);
+    let start = || Pair::new(&[1.0, -1.0], &[0.5], DType::F32, &device);
+    let make = || config.init(adam(0.99)).unwrap();
+    let (mut model, mut optim) = (start(), make());
+    let mut mean = average.init(&model).unwrap();
+    for at in 0..4 {
+        model = step(at, model, &mut optim, &mut mean);
+    }
+    let mut resumed = model.clone();
+    let mut other = make()
+        .try_from_bytes(&model, optim.into_bytes().unwrap())
+        .unwrap();
+    let mut other_mean = average.init(&start()).unwrap();
+    other_mean = other_mean.load_record(mean.to_record()).unwrap();
+    for at in 4..9 {
+        model = step(at, model, &mut optim, &mut mean);
+        resumed = step(at, resumed, &mut other, &mut other_mean);
+        assert_eq!(model.values(), resumed.values(), "step {at}");
+        assert_eq!(
+            mean.model().values(),
+            other_mean.model().values(),
+            "step {at}"
+        );
+    }
+    assert_ne!(mean.model().values(), model.values());
+}
+
+#[test]
+fn settings_that_mean_nothing_are_errors() {
+    let field = |config: ScheduleFreeConfig| config.build(sgd()).unwrap_err().field;
+    assert_eq!(field(ScheduleFreeConfig::new().with_beta(1.0)), "beta");
+    assert_eq!(
+        field(ScheduleFreeConfig::new().with_step_power(-1.0)),
+        "step_power"
+    );
+    assert_eq!(
+        field(ScheduleFreeConfig::new().with_rate_power(f64::NAN)),
+        "rate_power"
+    );
+    assert_eq!(
+        field(ScheduleFreeConfig::new().with_weight_decay(-1.0)),
+        "weight_decay"
+    );
+    let model = Pair::new(&[1.0], &[1.0], DType::F32, &Device::flex());
+    let average = ScheduleFreeAverageConfig::new().with_beta(1.0);
+    assert_eq!(average.init(&model).unwrap_err().field, "beta");
+}
