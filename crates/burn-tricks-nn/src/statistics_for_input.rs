@@ -1,4 +1,4 @@
-//! Statistics that a layer computes with and never trains, made to fit its input.
+//! Converts statistics that a layer uses but does not train to the device and type of its input.
 
 use burn::module::RunningState;
 use burn::tensor::{FloatDType, Tensor};

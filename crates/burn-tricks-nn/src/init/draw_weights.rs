@@ -7,7 +7,7 @@ use burn_tricks_core::Fans;
 /// The share of a standard deviation that a normal distribution keeps when it is cut off at two.
 const TRUNCATED_AT_TWO: f64 = 0.879_625_661_034_239_8;
 
-/// Weights of this shape. `fans` are there if `init` needs them, and the rank is 2 or more for an
+/// Draws weights of this shape. The caller gives `fans` if `init` needs them, and a rank of 2 or more for an
 /// orthogonal matrix.
 pub(crate) fn draw<const D: usize>(
     init: WeightInit,
@@ -49,7 +49,7 @@ fn on_device<const D: usize>(values: Vec<f64>, shape: [usize; D], device: &Devic
     Tensor::from_data(TensorData::new(values, shape), (device, DType::F32))
 }
 
-/// What lies outside is drawn again.
+/// Draws anew every number that lies outside.
 fn truncated<const D: usize>(
     shape: [usize; D],
     std: f64,

@@ -7,12 +7,12 @@ use std::fmt::Display;
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum InitError {
-    /// Nothing stands at or below a path.
+    /// The model has nothing at or below a path.
     NoSuchPath {
         /// The path.
         path: String,
     },
-    /// A distribution needs fans, or two dimensions, that a parameter does not have.
+    /// A distribution needs fans, or at least two dimensions, and a parameter has none.
     Unfit {
         /// The path of the parameter.
         path: String,
@@ -21,25 +21,25 @@ pub enum InitError {
         /// The distribution.
         init: WeightInit,
     },
-    /// A path leads only to parameters that are not drawn unless a rule gives their own path or that of
-    /// the module that holds them.
+    /// A path leads only to parameters that are drawn by their own path, or by that of the module that holds
+    /// them, and no rule gives it.
     NothingToDraw {
         /// The path; empty for the whole module.
         path: String,
     },
-    /// Two layers that are to be scaled hold one weight.
+    /// Two of the layers to be scaled share one weight.
     Tied {
         /// The path of the weight of the first.
         path: String,
         /// Its path in the second.
         other: String,
     },
-    /// A parameter is reparameterized: what is written there is not what the layer computes with.
+    /// A parameter is reparameterized: the layer does not compute with the stored weight itself.
     Reparameterized {
         /// The path of the parameter.
         path: String,
     },
-    /// A path leads to a parameter, where a layer is asked for.
+    /// A path leads to a parameter instead of a layer.
     NotALayer {
         /// The path.
         path: String,

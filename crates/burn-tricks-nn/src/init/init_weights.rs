@@ -1,4 +1,4 @@
-//! First weights for a module that exists: any model, whole or by path, whatever made it.
+//! New first weights for an existing module: for all layers of any model, or for those under a path.
 //!
 //! ```text
 //! LeCun    std = 1/√n_in                     keeps the signal's size: linear layers, SELU
@@ -28,9 +28,9 @@
 //! # }
 //! ```
 //!
-//! Other distributions by path. A rule is for the layers at and below its path; `*` stands for one part
-//! of it and `**` for any number of parts, and the last rule that fits counts. Here the last layer of each residual block starts at zero,
-//! so that each block starts as the identity:
+//! A rule gives the layers at and below its path another distribution. In a path, `*` stands for one part and
+//! `**` for any number of parts. If several rules fit a layer, the last one counts. Here the last layer of each
+//! residual block starts at zero, so that each block starts as the identity:
 //!
 //! ```
 //! use burn_tricks_nn::{InitWeightsConfig, WeightInit};
@@ -45,7 +45,8 @@
 //! # }
 //! ```
 //!
-//! Orthogonal recurrent weights (Saxe et al.), as Keras has them by default, in a model of any shape:
+//! Orthogonal recurrent weights (Saxe et al.), which are Keras's default, wherever recurrent layers are in a
+//! model:
 //!
 //! ```
 //! use burn::nn::LstmConfig;
@@ -71,19 +72,20 @@
 //! | everything else: scales and shifts of norms, factors of residual blocks, position embeddings, other parameters of your own modules | stay | drawn by a rule with the parameter's own path, or with that of the module that holds it if no layer of the first two rows is in there |
 //! | running statistics | stay | stay |
 //!
-//! [`InitWeights::paths`] lists what would change. The layout of the layer ([`UnitAxis`]) gives the fans:
-//! those of Burn's linear layers are right in both of their layouts. A grouped transposed convolution is
-//! drawn too narrow, by the root of its groups: give it a rule with [`WeightInit::Normal`] (see
-//! [`UnitAxis`]). A [tied](crate::constraint::tied_weights) parameter is drawn once, for the layer it stands in first;
-//! a rule may give any of its paths. Clones of one layer are tied: `vec![layer; 3]` stays three times the
-//! same weights, as it is for Burn's optimizers.
+//! [`InitWeights::paths`] lists the parameters that would change. The fans follow from the layout of the layer
+//! ([`UnitAxis`]), and are right for both layouts of Burn's linear layers. For a grouped transposed convolution
+//! the standard deviation is too small, by the root of the number of groups: give it a rule with
+//! [`WeightInit::Normal`] (see [`UnitAxis`]). A [tied](crate::constraint::tied_weights) parameter is drawn
+//! once, for the first layer that holds it; a rule may name any of its paths. Clones of one layer are tied:
+//! `vec![layer; 3]` remains three layers with the same weights, as it is for Burn's optimizers.
 //!
 //! # Order
 //!
-//! After the model is made, before anything is [attached](crate#one-reparameterization-for-each-parameter)
-//! to its weights (a reparameterized parameter is refused) and before its optimizer takes a step.
-//! Parameter ids, devices, element types, trainability and training flags stay. Together with pretrained
-//! parts: [`InitWeightsConfig::only`], with the path of the new part. Linear layers in column layout [load no record afterwards](crate#column-layout).
+//! Apply it after the model is made, before anything is
+//! [attached](crate#one-reparameterization-for-each-parameter) to its weights (a reparameterized parameter is
+//! an error) and before the optimizer's first step. Parameter ids, devices, element types, trainability and
+//! training flags stay. In a model with pretrained parts, use [`InitWeightsConfig::only`] with the path of the
+//! new part. Linear layers in column layout [load no record afterwards](crate#column-layout).
 //!
 //! # Cost
 //!
@@ -92,10 +94,10 @@
 //!
 //! # Differences
 //!
-//! Burn's `Initializer` is chosen while a module is made; it swaps the fans of column-major linear
-//! layers, and its `Orthogonal` panics at the bias. PyTorch's functions take one tensor each and leave it
-//! to their user to find the weights of layers; it swaps the fans of transposed convolutions.
-//! The numbers of the scaled distributions are PyTorch's and Keras's.
+//! Burn's `Initializer` is chosen while a module is made; it swaps the fans of column-major linear layers, and
+//! its `Orthogonal` panics at the bias. PyTorch's functions take one tensor each, so their user has to find the
+//! weights of the layers, and they swap the fans of transposed convolutions. The standard deviations and bounds
+//! of the scaled distributions are those of PyTorch and Keras.
 //!
 //! # Suggested values
 //!
@@ -124,8 +126,8 @@ use burn_tricks_core::walk::Location;
 use burn_tricks_core::{Config, ConfigError, UnitAxis, force_init, params};
 use serde::{Deserialize, Serialize};
 
-/// What becomes of the biases of linear layers and convolutions. Those of the gates of recurrent cells
-/// stay in either case, unless a rule gives their own path.
+/// What happens to the biases of linear layers and convolutions. Biases of the gates of recurrent cells stay in
+/// either case, unless a rule gives their own path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Biases {
     /// They become zero.
@@ -147,11 +149,11 @@ pub enum Others {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InitRule {
-    /// The path of the part, as records name it: `blocks.*.second`, where `*` is one part of a path and `**`
-    /// any number of parts, none too.
+    /// The path of the part, as in records: `blocks.*.second`, where `*` stands for one part of a path and `**`
+    /// for any number of parts, also for none.
     pub path: String,
-    /// The distribution of the weights of its layers. If it has none, of the parameters that it holds itself;
-    /// if it is a parameter, of that.
+    /// The distribution of the weights of its layers. If the part has no layers, it is the distribution of the
+    /// parameters that the part holds itself; if the part is a parameter, of that parameter.
     pub weights: WeightInit,
 }
 
@@ -160,24 +162,25 @@ pub struct InitRule {
 pub struct InitWeightsConfig {
     /// The distribution of all weights that no rule names.
     pub weights: WeightInit,
-    /// What becomes of biases. Default: zero.
+    /// What happens to biases. Default: they become zero.
     #[config(default = "Biases::Zero")]
     pub biases: Biases,
-    /// What becomes of parameters that no rule names. Default: drawn.
+    /// What happens to parameters that no rule names. Default: they are drawn.
     #[config(default = "Others::Draw")]
     pub others: Others,
-    /// Distributions by path; the last that fits counts. Default: none.
+    /// Distributions by path; the last rule that fits counts. Default: none.
     #[config(default = "Vec::new()")]
     pub rules: Vec<InitRule>,
-    /// The seed given to the device before the first weight is drawn, after whatever was lazy. Default:
-    /// none, the generator continues from its present state.
+    /// The seed given to the device before the first weight is drawn, and after lazy parameters have been
+    /// initialised. Default: none, the generator continues from its present state.
     #[config(default = "None")]
     pub seed: Option<u64>,
 }
 
 impl InitWeightsConfig {
-    /// Adds a rule: `weights` for the layers at and below `path`; if there are none, for the parameters that
-    /// the module of this path holds itself, those of a norm say; or for the parameter of this path.
+    /// Adds a rule: `weights` for the layers at and below `path`. If there are none, the rule is for the
+    /// parameters that the module at this path holds itself, for example those of a norm, or for the parameter
+    /// at this path.
     pub fn with_rule(mut self, path: &str, weights: WeightInit) -> Self {
         let path = path.to_owned();
         self.rules.push(InitRule { path, weights });
@@ -198,7 +201,7 @@ impl InitWeightsConfig {
     }
 
     /// A distribution for the layers at and below `path` alone, whose biases become zero; everything else
-    /// stays. For a new head on a pretrained model, say.
+    /// stays. This suits a new head on a pretrained model.
     pub fn only(path: &str, weights: WeightInit) -> Self {
         Self::new(weights)
             .with_others(Others::Keep)
@@ -209,7 +212,7 @@ impl InitWeightsConfig {
     ///
     /// # Errors
     ///
-    /// If a distribution means nothing or a path is empty.
+    /// If a distribution is invalid or a path is empty.
     pub fn init(&self) -> Result<InitWeights, ConfigError> {
         self.weights.validated()?;
         for rule in &self.rules {
@@ -236,7 +239,7 @@ impl InitWeights {
     ///
     /// # Errors
     ///
-    /// If a rule fits nothing, there is nothing to draw, a distribution needs fans or dimensions that its
+    /// If a rule fits no parameter, there is nothing to draw, a distribution needs fans or dimensions that its
     /// parameter does not have, or a parameter that would change is reparameterized.
     pub fn apply<M: Module>(&self, model: &M) -> Result<M, InitError> {
         // Draws what is lazy first: what follows the seed is ours alone.
@@ -250,8 +253,8 @@ impl InitWeights {
         Ok(model)
     }
 
-    /// The paths of the parameters that [`apply`](Self::apply) would give new values, to see whether the
-    /// rules mean what they should. Of a tied parameter the first.
+    /// The paths of the parameters that [`apply`](Self::apply) would give new values, to check that the rules
+    /// fit what they should. Of a tied parameter, the first path is listed.
     ///
     /// # Errors
     ///
@@ -261,7 +264,7 @@ impl InitWeights {
         Ok(changed)
     }
 
-    /// The new model, and the paths of what is new. In a rehearsal nothing is drawn.
+    /// The new model, and the paths of the new parameters. In a rehearsal nothing is drawn.
     fn run<M: Module>(&self, model: &M, is_rehearsal: bool) -> Result<(M, Vec<String>), InitError> {
         let rules = &self.config.rules;
         let weights = weight_paths(model);
@@ -304,7 +307,7 @@ fn is_below(rule: &str, path: &str) -> bool {
     levels_below(rule, path).is_some()
 }
 
-/// By how many parts `path` lies below `rule`, 0 at it; `None` elsewhere.
+/// How many parts `path` lies below `rule`, 0 if it is `rule` itself; `None` if it lies elsewhere.
 fn levels_below(rule: &str, path: &str) -> Option<usize> {
     fn levels(rule: &[&str], path: &[&str]) -> Option<usize> {
         let Some((expected, rest)) = rule.split_first() else {
@@ -327,11 +330,11 @@ struct Drawing<'a> {
     config: &'a InitWeightsConfig,
     reparameterized: Vec<String>,
     is_rehearsal: bool,
-    /// Of each rule, whether it is one for layers.
+    /// For each rule, whether it is one for layers.
     has_layers: Vec<bool>,
-    /// Of each rule, whether it fits a parameter.
+    /// For each rule, whether it fits a parameter.
     is_used: Vec<bool>,
-    /// The paths of what is new.
+    /// The paths of the new parameters.
     changed: Vec<String>,
     error: Option<InitError>,
 }

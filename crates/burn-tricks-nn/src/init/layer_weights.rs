@@ -10,10 +10,10 @@ use std::collections::HashMap;
 /// The layouts of the weights, by path.
 pub(crate) type LayerWeights = HashMap<String, UnitAxis>;
 
-/// The weights of `model` that have units, and that `group` matches.
+/// The weights of `model` that have units and are matched by `group`.
 ///
-/// Burn tells a reparameterizer the path of a parameter but not the layer it stands in, which is what
-/// the axis of its units depends on; hence this walk in front.
+/// The axis of a parameter's units depends on the layer that holds it. Burn tells a reparameterizer the path of
+/// a parameter but not that layer, so this function walks through the model beforehand.
 ///
 /// # Errors
 ///
@@ -72,7 +72,7 @@ fn find<'a, M: Module>(model: &M, group: &'a ParamGroup) -> Find<'a> {
 struct Find<'a> {
     group: &'a ParamGroup,
     weights: LayerWeights,
-    /// Where reparameterizations stand: each at the path of its parameter, and its name.
+    /// The reparameterizations found: for each, the path of its parameter and its name.
     occupied: Vec<String>,
 }
 

@@ -1,4 +1,5 @@
-//! Layer-sequential unit-variance initialisation: real data tells how wide the weights must be.
+//! Layer-sequential unit-variance initialisation: each layer's weights are scaled until its outputs on real
+//! data have variance 1.
 //!
 //! ```text
 //! for each layer, from the first to the last:
@@ -8,7 +9,7 @@
 //!
 //! # Example
 //!
-//! The caller's closure runs the model up to a layer: it knows the forward pass, which a visitor does not.
+//! The caller's closure runs the model up to a layer, since only the caller knows the forward pass.
 //!
 //! ```
 //! use burn::nn::LinearConfig;
@@ -33,21 +34,21 @@
 //!
 //! # Order
 //!
-//! Before anything is attached to the weights and before training, after an initialisation by
-//! [`InitWeightsConfig`](crate::InitWeightsConfig), orthogonal in the paper, with zero biases. The layers are
+//! Apply it after an initialisation by [`InitWeightsConfig`](crate::InitWeightsConfig) (orthogonal in the
+//! paper, with zero biases), before anything is attached to the weights and before training. The layers are
 //! given in the order of the forward pass, and the closure returns a layer's output before its activation.
 //! Dropout is off: the closure sees the model without autodiff.
 //!
 //! # Cost
 //!
-//! One or two forward passes over a batch for each layer, each read from the device.
+//! One or two forward passes over a batch for each layer; each output is read from the device.
 //!
 //! # Differences
 //!
-//! The paper's algorithm, with the variance of all outputs together, as in its reference code. An output that
-//! varies by no more than rounding is refused, where the paper divides by its spread. A
-//! [tied](crate::constraint::tied_weights) weight is divided at all its places, and is an error where two of the layers
-//! hold it.
+//! The algorithm is the paper's, with one variance over all outputs of a layer, as in its reference code. An
+//! output that varies by no more than rounding is an error here; the paper divides by its standard deviation. A
+//! [tied](crate::constraint::tied_weights) weight is divided at all its places; it is an error if two of the
+//! given layers hold it.
 //!
 //! # Suggested values
 //!
@@ -107,15 +108,15 @@ pub struct LsuvOutcome<M> {
     pub layers: Vec<LsuvLayer>,
 }
 
-/// What became of one layer.
+/// The result for one layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LsuvLayer {
     /// Its path.
     pub path: String,
     /// How often its weight was divided.
     pub iterations: usize,
-    /// The variance of its output at the end, which is not within the tolerance if the iterations ran
-    /// out.
+    /// The variance of its output at the end, which may lie outside the tolerance if `max_iterations` was
+    /// reached.
     pub variance: f64,
 }
 
@@ -126,9 +127,9 @@ impl Lsuv {
     ///
     /// # Errors
     ///
-    /// If a layer has no weight of its own or a reparameterized one, if two of the layers share a tied
-    /// weight, or if the output of a layer has no variance beyond rounding, as that of one unit for one
-    /// sample.
+    /// If a layer has no weight of its own or a reparameterized one, if two of the layers share a tied weight,
+    /// or if the output of a layer varies by no more than rounding, for example if it has one unit and the
+    /// batch has one sample.
     pub fn apply<M: Module, const D: usize>(
         &self,
         model: &M,

@@ -1,4 +1,5 @@
-//! By how much the weights before an activation make up for what it takes away.
+//! The gain of an activation: the factor by which the weights before it make up for the variance that it
+//! removes.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +30,8 @@ impl Nonlinearity {
     /// linear layer and the logistic function, 5/3 for tanh, √2 for ReLU, √(2/(1 + slope²)) for leaky
     /// ReLU, 3/4 for SELU.
     ///
-    /// ReLU's is exact for symmetric inputs (He et al.); tanh's and SELU's are conventions. With gain
-    /// 3/4 a SELU network does not keep variance 1 by itself, for which its authors have gain 1.
+    /// ReLU's gain is exact for symmetric inputs (He et al.); those of tanh and SELU are conventions. With gain
+    /// 3/4 a SELU network does not keep variance 1 by itself; its authors use gain 1 for that.
     ///
     /// ```
     /// use burn_tricks_nn::Nonlinearity;

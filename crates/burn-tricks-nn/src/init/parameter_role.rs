@@ -1,4 +1,4 @@
-//! What an initialisation makes of the roles of parameters.
+//! The roles of parameters that an initialisation distinguishes.
 
 use burn::module::Module;
 use burn_tricks_core::ParamRole;
@@ -13,14 +13,14 @@ pub(crate) enum Role {
     Rows,
     /// The bias of a linear layer or a convolution, which only shifts its outputs.
     Bias,
-    /// A bias whose value means something, as that of a gate may, or of which nothing is known.
+    /// A bias whose first value may matter, as that of a gate, or about which nothing is known.
     OtherBias,
     /// Neither.
     Other,
 }
 
 impl Role {
-    /// That of the parameter here.
+    /// The role of the parameter at this location.
     pub(crate) fn of(at: &Location) -> Self {
         match ParamRole::of(at) {
             ParamRole::Weight => Self::Weight,

@@ -18,9 +18,9 @@ pub(crate) trait Rewrite {
     ) -> Option<Tensor<D>>;
 }
 
-/// `model` with other weights. Ids, devices, element types, trainability and training flags stay, and
-/// running statistics, which no rule sees. Lazy parameters are initialised. A tied parameter is seen once,
-/// at its first place, and has the same value at all its places afterwards.
+/// `model` with other weights. Ids, devices, element types, trainability and training flags stay; so do running
+/// statistics, which no rule sees. Lazy parameters are initialised. A tied parameter is seen once, at its first
+/// place, and has the same value at all its places afterwards.
 pub(crate) fn rewrite<M: Module>(model: &M, rule: &mut impl Rewrite) -> M {
     let buffers = places(model)
         .into_iter()
@@ -46,7 +46,7 @@ pub(crate) fn rewrite<M: Module>(model: &M, rule: &mut impl Rewrite) -> M {
 struct Rewriter<'a, R> {
     rule: &'a mut R,
     buffers: HashSet<String>,
-    /// Of each parameter, all its places.
+    /// All places of each parameter.
     paths: HashMap<ParamId, Vec<String>>,
     seen: HashSet<ParamId>,
 }

@@ -1,8 +1,8 @@
-//! A seed that means the same weights every time.
+//! One seed gives the same first weights every time.
 //!
-//! Burn draws a parameter at its first use: after `device.seed(7)` and `config.init(&device)` no weight
-//! exists yet, and the values depend on what is drawn and which layer is used first. Here everything is
-//! drawn at once, in the module's own order.
+//! Burn draws a parameter at its first use: after `device.seed(7)` and `config.init(&device)` no weight exists
+//! yet, and the values depend on which other random numbers are drawn before, and on which layer is used first.
+//! [`seeded`](fn@seeded) draws all parameters at once, in the module's own order.
 //!
 //! ```
 //! use burn::nn::LinearConfig;
@@ -19,12 +19,12 @@ use burn::module::Module;
 use burn::tensor::Device;
 use burn_tricks_core::force_init;
 
-/// What `build` returns after `device` was seeded, with every lazy parameter drawn.
+/// Seeds `device`, calls `build`, and returns its module with every lazy parameter drawn.
 ///
 /// Linear layers in column layout [load no record afterwards](crate#column-layout).
 ///
-/// The same seed gives the same weights on one backend, not on two: each has its own generator. It is
-/// one for the whole process: other threads must not draw meanwhile.
+/// The same seed gives the same weights on one backend, but not on two backends, since each has its own
+/// generator. The whole process shares a backend's generator, so other threads must not draw meanwhile.
 pub fn seeded<M: Module>(device: &Device, seed: u64, build: impl FnOnce() -> M) -> M {
     device.seed(seed);
     let model = build();

@@ -4,7 +4,7 @@ use crate::init::nonlinearity::Nonlinearity;
 use burn_tricks_core::{ConfigError, Fans};
 use serde::{Deserialize, Serialize};
 
-/// Which number of connections decides the spread of the weights.
+/// Which number of connections determines the standard deviation of the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fan {
     /// The inputs of a unit: the signal keeps its size on the way forward.
@@ -22,8 +22,8 @@ pub enum Draw {
     Normal,
     /// Uniform in ±√3 standard deviations.
     Uniform,
-    /// Normal, cut off at two standard deviations and widened by 1/0.8796 so that the standard deviation
-    /// is the one that was asked for (Keras, JAX, timm).
+    /// Normal, cut off at two standard deviations and then widened by 1/0.8796, so that the result has the
+    /// given standard deviation (Keras, JAX, timm).
     TruncatedNormal,
 }
 
@@ -37,7 +37,7 @@ pub enum WeightInit {
         /// The number.
         value: f64,
     },
-    /// Uniform in `[low, high)`, an interval that `f32` can measure.
+    /// Uniform in `[low, high)`, whose length must be finite in `f32`.
     Uniform {
         /// The smallest value.
         low: f64,
@@ -49,13 +49,13 @@ pub enum WeightInit {
         /// The standard deviation.
         std: f64,
     },
-    /// N(0, std) without what lies farther out than `bound`. The result is narrower than `std`: by
-    /// 0.8796 for a bound of 2.
+    /// N(0, std) without the values beyond `bound` standard deviations. The result has a smaller standard
+    /// deviation than `std`: 0.8796 `std` for a bound of 2.
     TruncatedNormal {
         /// The standard deviation before truncation.
         std: f64,
-        /// Where it is cut off on both sides, in standard deviations, at least 0.1. PyTorch's
-        /// `trunc_normal_` has it in units of the weights.
+        /// Where it is cut off on both sides, in standard deviations, at least 0.1. PyTorch's `trunc_normal_`
+        /// takes its bounds in units of the weights.
         bound: f64,
     },
     /// N(0, 1/n_in), a standard deviation of 1/n_in: too narrow for a deep network, whose signal
@@ -70,8 +70,8 @@ pub enum WeightInit {
         /// The shape of the distribution.
         draw: Draw,
     },
-    /// `gain` times a matrix whose rows (or columns, if there are more rows) are orthogonal and of
-    /// length 1: the weight with all axes but the first made one, at any rank from 2.
+    /// `gain` times a matrix whose rows (or columns, if there are more rows than columns) are orthogonal and of
+    /// length 1. A weight of a rank above 2 is that matrix with all its axes but the first flattened into one.
     Orthogonal {
         /// The factor, and every singular value of the result.
         gain: f64,
@@ -111,8 +111,8 @@ impl WeightInit {
         scaled(nonlinearity.gain(), fan, draw)
     }
 
-    /// The standard deviation of the weights of a layer with these fans; of the entries, for an
-    /// orthogonal matrix only by its size, hence `None`.
+    /// The standard deviation of the weights of a layer with these fans. It is `None` for an orthogonal matrix,
+    /// whose entries have one that depends on the matrix's size.
     pub fn std(self, fans: Fans) -> Option<f64> {
         match self {
             Self::Constant { .. } => Some(0.0),
@@ -136,7 +136,7 @@ impl WeightInit {
         matches!(self, Self::InverseFanIn | Self::Scaled { .. })
     }
 
-    /// Whether it says the same of each number of a parameter, whatever its shape.
+    /// Whether each number of a parameter has the same distribution, whatever the parameter's shape.
     pub(crate) fn fits_any_shape(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! What is remembered of one feature while a scaler is fitted, on the host in `f64`.
+//! The statistics of one feature while a scaler is fitted, on the host in `f64`.
 
 use crate::scaling::scaler_config::ScalerKind;
 use burn_tricks_core::is_rounding;
@@ -10,7 +10,7 @@ pub(crate) enum FeatureStatistics {
     Moments { count: u64, mean: f64, m2: f64 },
     /// The smallest and the largest value.
     Range { low: f64, high: f64 },
-    /// Everything: quantiles over a stream have no exact form of constant size.
+    /// All values: exact quantiles of a stream need all of them.
     Values(Vec<f64>),
 }
 
@@ -88,9 +88,8 @@ impl FeatureStatistics {
         }
     }
 
-    /// The shift and the scale of `(x - shift) / scale`. A feature that does not vary, by more than the
-    /// rounding of values of a type with this `epsilon`, has scale 1 (its span under min-max, as in
-    /// scikit-learn).
+    /// The shift and the scale of `(x - shift) / scale`. A feature that varies by no more than the rounding of
+    /// values of a type with this `epsilon` has scale 1 (under min-max 1 / (high - low), as in scikit-learn).
     pub(crate) fn shift_and_scale(self, kind: ScalerKind, epsilon: f64) -> (f64, f64) {
         match (self, kind) {
             (Self::Moments { count, mean, m2 }, ScalerKind::Standard) => {

@@ -28,7 +28,7 @@
 //! # }
 //! ```
 //!
-//! As the first field of a model, images scaled per channel, to load a record into:
+//! A model that scales its images per channel, made in order to load a record into it:
 //!
 //! ```
 //! use burn::module::Module;
@@ -57,40 +57,41 @@
 //!
 //! # Features that do not vary
 //!
-//! They keep their units: their scale is 1 (under min-max, the span of the target range is 1 unit). Nothing
-//! is divided by zero, nor by rounding: 0.3 and 0.1 + 0.2 are one number, 6e-17 apart, and dividing by that
-//! would make noise as large as a signal. A feature does not vary if its spread (the scale of the table
-//! above) is
+//! A feature that does not vary keeps its units: its scale is 1 (under min-max it is 1 / (high - low), so that
+//! one unit of the feature spans the target range). So no value is divided by zero, nor by a difference that is
+//! only rounding: 0.3 and 0.1 + 0.2 differ by 6e-17, and division by that would turn rounding noise into a
+//! signal of size 1. A feature does not vary if its spread (the scale of the table above) is
 //!
-//! - at most 8 ε times its size (of the mean under standard scaling, of the largest magnitude under min-max,
-//!   of the larger of the two percentiles under robust), with ε of the coarsest type of the data: 2e-15 of the
-//!   size for `f64`, a millionth for `f32`, 0.8 % for `f16` and 6 % for `bf16`, so fit before data is cast to
-//!   half precision;
+//! - at most 8 ε times its size (the size is that of the mean under standard scaling, the largest magnitude
+//!   under min-max, the magnitude of the larger percentile under robust). ε belongs to the coarsest type of the
+//!   data: the limit is 2e-15 of the size for `f64`, a millionth for `f32`, 0.8 % for `f16` and 6 % for `bf16`,
+//!   so fit before data is cast to half precision;
 //! - under standard scaling of n samples, at most n times 2e-16 of the mean, the rounding of the sums;
 //! - or less than 1e-38.
 //!
-//! Around 0 a spread of 1e-12 is a spread. Max-abs divides by a size, which no rounding can pretend: only the
-//! last applies. Under robust the two percentiles are one number where one number makes up half of the
-//! values and more, in the middle of them (three quarters at either end): whatever the rest, such a feature
-//! keeps its units.
+//! So a feature with values around 0 varies even if its spread is 1e-12. Max-abs divides by a size and not by a
+//! difference, so only the last condition applies to it. Under robust, the two percentiles are equal where one
+//! number makes up at least half of the values and lies in the middle of them (three quarters, if it is the
+//! lowest or the highest number). Such a feature keeps its units, whatever its other values are.
 //!
 //! # Order
 //!
-//! Before everything else, fitted on the training part of the data alone. Fitting is a type of its own
-//! ([`UnfittedScaler`](crate::UnfittedScaler)): a scaler has no method that looks at data. `inverse`
-//! serves for targets, with a scaler of their own: train on `forward(target)`, report
+//! The scaler comes before all other layers, and is fitted on the training part of the data alone. A type of
+//! its own does the fitting ([`UnfittedScaler`](crate::UnfittedScaler)): a scaler has no method that learns
+//! from data. The targets of a regression get a second scaler: train on `forward(target)`, and report
 //! `inverse(prediction)`.
 //!
-//! The statistics are Burn's running states: in the model's record, moved with it, without gradients,
-//! unknown to every optimizer and its weight decay, and still so after `unfreeze`. As with every
+//! The statistics are running states of Burn: the model's record holds them, they move with the model, and they
+//! have no gradients. No optimizer and no weight decay changes them, not even after `unfreeze`. As with every
 //! running state of Burn, clones share them: `clone().to_device(other)` moves those of the original too
-//! (`forward` moves them to its input then).
+//! (`forward` then uses a copy on the device of its input).
 //!
-//! A record knows the axis that the statistics belong to, and a scaler of another axis refuses it. Burn
-//! compares shapes when it loads a record, so the axis is recorded as one: `axis` is a tensor of one element
-//! for axis 1, of two for axis 2, and of none for [`ScaleBy::Whole`]. "scaler.axis: shape mismatch, expected
-//! Shape { dims: \[2\] } but record has Shape { dims: \[1\] }" is a record of axis 1 for a scaler of axis 2. The
-//! [kind](crate::ScalerKind) of scaling is not recorded: the shift and the scale say all of it.
+//! A record holds the axis that the statistics belong to, and a scaler for another axis refuses the record.
+//! Burn compares shapes when it loads a record, so the axis is recorded as a shape: `axis` is a tensor of one
+//! element for axis 1, of two for axis 2, and of none for [`ScaleBy::Whole`]. "scaler.axis: shape mismatch,
+//! expected Shape { dims: \[2\] } but record has Shape { dims: \[1\] }" means that a record of axis 1 was
+//! loaded into a scaler of axis 2. The [kind](crate::ScalerKind) of scaling is not recorded: the shift and the
+//! scale are all that `forward` and `inverse` need.
 //!
 //! # Cost
 //!
@@ -98,27 +99,28 @@
 //!
 //! # Precision
 //!
-//! The statistics are `f32`, on a device of half precision too, or `f64`: where that is the device's
+//! The statistics are `f32`, also on a device of half precision. They are `f64` where that is the device's
 //! float type or the type of the tensor given to [`ScalerConfig::fit`](crate::ScalerConfig::fit), and where
-//! [`UnfittedScaler::fitted`](crate::UnfittedScaler::fitted) is asked for it. Inputs are scaled in the wider
-//! of their type and the statistics', `f32` at least, and come back as they were. `f32` has seven digits:
-//! numbers whose offset exceeds their spread a million times over need `f64` from the data on, and are
+//! [`UnfittedScaler::fitted`](crate::UnfittedScaler::fitted) is asked for `f64`. Inputs are scaled in the wider
+//! of their own type and that of the statistics, at least in `f32`, and returned in their own type. `f32` has
+//! seven digits: a feature whose mean is a million times its spread needs `f64`, in the data already, and is
 //! taken for constant otherwise.
 //!
-//! Burn loads records in the type in which they were saved; on a device that has no `f64`, load those of an
-//! `f64` fit with `DTypePolicy::CastToModule`.
+//! Burn loads records in the type in which they were saved; on a device without `f64`, load a record with `f64`
+//! statistics with `DTypePolicy::CastToModule`.
 //!
 //! # Differences
 //!
-//! scikit-learn's scalers give the same numbers; they skip NaN while they fit, which is refused here. They
-//! know rounding of `f64` only, under standard scaling (`n ε var + (n ε mean)²`), and otherwise a spread
-//! below 10 ε: with them the rounding of `f32` data is a spread, and a genuine one of 1e-16 around 0 is none.
-//! Keras's `Normalization` divides by max(standard deviation, 1e-7) instead of 1 for constant features.
+//! scikit-learn's scalers give the same numbers; they skip NaN while they fit, which is an error here. They
+//! take a feature for constant up to the rounding of `f64`, under standard scaling (`n ε var + (n ε mean)²`),
+//! and otherwise below a spread of 10 ε. So there a feature that varies only by the rounding of `f32` counts as
+//! varying, and one that truly varies by 1e-16 around 0 counts as constant. Keras's `Normalization` divides by
+//! max(standard deviation, 1e-7) instead of 1 for constant features.
 //!
 //! # Suggested values
 //!
-//! Standard for measurements, min-max to `[0, 1]` for pixels, robust where a few values are far off and
-//! most are not the same: on images with dark edges it was [worse than no
+//! Standard for measurements, min-max to `[0, 1]` for pixels, robust where a few values are outliers and most
+//! of the others differ: on images with dark edges robust scaling was [worse than no
 //! scaling](crate#what-unscaled-inputs-cost). LeCun et al. scale each input to mean 0 and equal variance.
 //!
 //! # References
@@ -139,19 +141,19 @@ use burn_tricks_core::{ConfigError, accumulation_dtype};
 pub struct InputScaler {
     shift: RunningState<Tensor<1>>,
     scale: RunningState<Tensor<1>>,
-    /// Tells `by` in a record, by its length: Burn compares shapes when it loads one.
+    /// Records `by` as its own length: Burn compares shapes when it loads a record.
     axis: Param<Tensor<1, Int>>,
     #[module(skip)]
     by: ScaleBy,
 }
 
 impl ScalerConfig {
-    /// A scaler that does nothing yet, with room for the statistics of a record: one pair for each of
-    /// `features`, which [`ScaleBy::Whole`] needs to be 1. A record of another axis is refused.
+    /// A scaler to load a record into; until then it is the identity. It has a shift and a scale for each of
+    /// `features`, which must be 1 with [`ScaleBy::Whole`]. Loading a record of another axis is an error.
     ///
     /// # Errors
     ///
-    /// If the configuration means nothing or `features` is 0.
+    /// If the configuration is invalid or `features` is 0.
     pub fn init(&self, features: usize, device: &Device) -> Result<InputScaler, ConfigError> {
         self.check()?;
         ConfigError::at_least_one("features", features)?;
@@ -169,7 +171,7 @@ impl ScalerConfig {
 }
 
 impl InputScaler {
-    /// Of the shift and the scale of each feature.
+    /// A scaler with this shift and this scale of each feature.
     pub(crate) fn new(
         pairs: &[(f64, f64)],
         by: ScaleBy,
@@ -204,7 +206,7 @@ impl InputScaler {
         ((input - shift) / scale).cast(dtype)
     }
 
-    /// `scaled * scale + shift`: what [`forward`](Self::forward) was given.
+    /// `scaled * scale + shift`: undoes [`forward`](Self::forward).
     ///
     /// # Panics
     ///
@@ -227,7 +229,7 @@ impl InputScaler {
         self.scale.value()
     }
 
-    /// Over what the statistics were taken.
+    /// Over which values each pair of statistics was taken.
     pub fn by(&self) -> ScaleBy {
         self.by
     }

@@ -1,4 +1,4 @@
-//! Which statistics scale the inputs, and over what they are taken.
+//! Which statistics scale the inputs, and which values share a statistic.
 
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,8 @@ pub enum ScalerKind {
     /// Mean and standard deviation (of the population: divided by n). scikit-learn's `StandardScaler`,
     /// Keras's `Normalization`.
     Standard,
-    /// What maps the smallest value to `low` and the largest to `high`. scikit-learn's `MinMaxScaler`.
+    /// The shift and scale that map the smallest value to `low` and the largest to `high`. scikit-learn's
+    /// `MinMaxScaler`.
     MinMax {
         /// Where the smallest value goes.
         low: f64,
@@ -28,12 +29,12 @@ pub enum ScalerKind {
     },
 }
 
-/// Over what one shift and one scale are taken.
+/// Which values share one shift and one scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScaleBy {
-    /// One pair for each index of an axis after the first, which counts samples: 1 for the features of
-    /// `[batch, features]` and for the channels of `[batch, channels, height, width]`, 2 for the
-    /// features of `[batch, time, features]`.
+    /// One pair for each index of this axis, which is not the first (that counts samples): axis 1 for the
+    /// features of `[batch, features]` and for the channels of `[batch, channels, height, width]`, axis 2 for
+    /// the features of `[batch, time, features]`.
     Axis(usize),
     /// One pair for everything, as for the pixels of grey images.
     Whole,
@@ -45,28 +46,28 @@ pub enum ScaleBy {
 pub struct ScalerConfig {
     /// Which statistics.
     pub kind: ScalerKind,
-    /// Over what they are taken. Default: per index of axis 1, a feature or a channel.
+    /// Which values share a statistic. Default: those with one index on axis 1, a feature or a channel.
     #[config(default = "ScaleBy::Axis(1)")]
     pub by: ScaleBy,
 }
 
 impl ScalerConfig {
-    /// To mean 0 and standard deviation 1.
+    /// Scales to mean 0 and standard deviation 1.
     pub fn standard() -> Self {
         Self::new(ScalerKind::Standard)
     }
 
-    /// To `[low, high]`: `[0, 1]` or `[-1, 1]`, usually.
+    /// Scales to `[low, high]`: usually `[0, 1]` or `[-1, 1]`.
     pub fn min_max(low: f64, high: f64) -> Self {
         Self::new(ScalerKind::MinMax { low, high })
     }
 
-    /// To `[-1, 1]`, with zero where it is.
+    /// Scales to `[-1, 1]`; 0 stays 0.
     pub fn max_abs() -> Self {
         Self::new(ScalerKind::MaxAbs)
     }
 
-    /// To median 0 and an interquartile range of 1.
+    /// Scales to median 0 and an interquartile range of 1.
     pub fn robust() -> Self {
         Self::new(ScalerKind::Robust {
             lower: 25.0,
@@ -74,7 +75,7 @@ impl ScalerConfig {
         })
     }
 
-    /// Whether the configuration means something.
+    /// Whether the configuration is valid.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         match self.kind {
             ScalerKind::MinMax { low, high } => {

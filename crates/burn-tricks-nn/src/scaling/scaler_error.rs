@@ -5,17 +5,17 @@ use burn::tensor::FloatDType;
 use burn_tricks_core::ConfigError;
 use std::fmt::Display;
 
-/// Data that no scaler can be fitted on, or a configuration that means nothing.
+/// Data that no scaler can be fitted on, or an invalid configuration.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ScalerError {
-    /// The configuration is outside its range.
+    /// A setting is outside its range.
     Config(ConfigError),
-    /// Nothing has been seen yet.
+    /// The fit has seen no data.
     Empty,
     /// A batch is a single number, without an axis that counts samples.
     Scalar,
-    /// A batch has no such axis, or the axis is the first, which counts samples.
+    /// The configured axis does not exist in the batch, or is the first, which counts samples.
     Axis {
         /// The axis that the configuration names.
         axis: usize,

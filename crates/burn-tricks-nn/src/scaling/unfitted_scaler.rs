@@ -1,5 +1,5 @@
-//! The fit of an [`InputScaler`] over data that comes in batches: it can see data but scales nothing;
-//! the scaler it becomes scales but can see nothing more.
+//! Fits an [`InputScaler`] to data that comes in batches. An `UnfittedScaler` learns from data but cannot
+//! scale; the scaler made from it scales but cannot learn from more data.
 //!
 //! # Example
 //!
@@ -20,7 +20,7 @@
 //! # }
 //! ```
 //!
-//! Test data after the fit does not compile:
+//! A program that gives test data to a finished fit does not compile:
 //!
 //! ```compile_fail,E0382
 //! # use burn::tensor::{Device, Tensor};
@@ -36,22 +36,21 @@
 //!
 //! # Exactness
 //!
-//! Statistics are gathered on the host in `f64`, value after value in the order of the stream (Welford,
-//! 1962): any cut of a stream into batches gives the same scaler, to the last bit.
-//! [`merge`](UnfittedScaler::merge) adds fits that ran in parallel (Chan, Golub & LeVeque, 1983):
-//! equal to one fit up to the rounding of `f64`, and exactly for minima and maxima.
+//! Statistics are gathered on the host in `f64`, value after value in the order of the stream (Welford, 1962):
+//! any cut of a stream into batches gives the same scaler, to the last bit. [`merge`](UnfittedScaler::merge)
+//! combines fits that ran in parallel (Chan, Golub & LeVeque, 1983). The result equals one fit up to the
+//! rounding of `f64`, and exactly for minima and maxima.
 //!
 //! # Cost
 //!
-//! Standard keeps three numbers per feature, min-max and max-abs two, whatever the length of the
-//! stream. Robust has to keep every value, 8 bytes each: quantiles of a stream are exact or of constant
-//! size, not both, and an approximate median would be another scaler at each cut. Each batch is read
-//! from its device.
+//! Standard keeps three numbers per feature, min-max and max-abs two, whatever the length of the stream. Robust
+//! has to keep every value, 8 bytes each: exact quantiles of a stream need all its values, and an approximate
+//! median would depend on how the stream is cut into batches. Each batch is read from its device.
 //!
-//! Measured (`examples/10_input_scaling`, on one of two shared x86-64 cores, bytes counted at the
-//! allocator): 10,000,000 rows of 8 features in batches of 1,000 leave 0 bytes behind and take at most
-//! 96 kB on the way, a batch of 8,000 numbers once more as `f64`. That takes about a second optimised, and
-//! half a minute unoptimised.
+//! Measured (`examples/10_input_scaling`, on one of two shared x86-64 cores, bytes counted at the allocator):
+//! 10,000,000 rows of 8 features in batches of 1,000 leave 0 bytes behind and take at most 96 kB on the way,
+//! which is mostly a copy of a batch, 8,000 numbers, as `f64`. The fit takes about a second in an optimised
+//! build, and half a minute in an unoptimised one.
 
 use crate::scaling::feature_statistics::FeatureStatistics;
 use crate::scaling::input_scaler::InputScaler;
@@ -60,24 +59,24 @@ use crate::scaling::scaler_error::ScalerError;
 use burn::tensor::{DType, FloatDType, Tensor, TensorCreationOptions, TensorData};
 use burn_tricks_core::{ConfigError, accumulation_dtype, epsilon};
 
-/// A scaler that sees training data. Made by [`ScalerConfig::unfitted`], becomes an [`InputScaler`] by
-/// [`fitted`](Self::fitted).
+/// A scaler that is being fitted to training data. [`ScalerConfig::unfitted`] makes it, and
+/// [`fitted`](Self::fitted) turns it into an [`InputScaler`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnfittedScaler {
     config: ScalerConfig,
     /// One for each feature, once a batch has told how many there are.
     columns: Vec<FeatureStatistics>,
     samples: u64,
-    /// The coarsest of the batches' types: the rounding of its numbers is no spread.
+    /// ε of the coarsest of the batches' types: a spread that is only its rounding does not count.
     epsilon: f64,
 }
 
 impl ScalerConfig {
-    /// A fit that has seen nothing, to be streamed over the training data.
+    /// A fit that has seen no data yet: give it the training data batch by batch.
     ///
     /// # Errors
     ///
-    /// If the configuration means nothing: a range or percentiles that do not ascend, or axis 0.
+    /// If the configuration is invalid: a range or percentiles that do not ascend, or axis 0.
     pub fn unfitted(&self) -> Result<UnfittedScaler, ConfigError> {
         self.check()?;
         Ok(UnfittedScaler {
@@ -88,13 +87,13 @@ impl ScalerConfig {
         })
     }
 
-    /// The scaler of the whole training data at once, on its device; in `f64` if that is the type of the
-    /// data or of the device.
+    /// The scaler fitted to all training data at once, on the data's device; its statistics are `f64` if that
+    /// is the type of the data or of the device.
     ///
     /// # Errors
     ///
-    /// If the configuration means nothing, or the data has no sample, no such axis, a value that is not
-    /// finite, or statistics that their type cannot hold.
+    /// If the configuration is invalid, or the data has no sample, no such axis, a value that is not finite, or
+    /// statistics that their type cannot hold.
     pub fn fit<const D: usize>(&self, train: &Tensor<D>) -> Result<InputScaler, ScalerError> {
         let mut fit = self.unfitted()?;
         fit.update(train)?;
@@ -104,7 +103,7 @@ impl ScalerConfig {
         }
     }
 
-    /// The scaler of training data that is on the host, sample by sample: of a data set, say,
+    /// The scaler fitted to training data on the host, sample by sample; for a data set,
     /// `fit_samples(data.iter().map(|item| item.features), &device)`. Each sample is a row of features.
     ///
     /// # Errors
@@ -139,7 +138,7 @@ impl ScalerConfig {
 }
 
 impl UnfittedScaler {
-    /// Sees a batch of training data, of any size. Reads it from its device.
+    /// Takes in a batch of training data, of any size. Reads it from its device.
     ///
     /// # Errors
     ///
@@ -195,7 +194,7 @@ impl UnfittedScaler {
         Ok(())
     }
 
-    /// Adds what another fit has seen, e.g. on another thread.
+    /// Adds the data that another fit has seen, for example on another thread.
     ///
     /// # Errors
     ///
@@ -227,13 +226,13 @@ impl UnfittedScaler {
         Ok(())
     }
 
-    /// Samples seen.
+    /// The number of samples seen.
     pub fn samples(&self) -> u64 {
         self.samples
     }
 
-    /// The scaler of what has been seen, on a device; in `f64` for `(&device, DType::F64)` and where that
-    /// is the device's float type, in `f32` otherwise.
+    /// The scaler fitted to the data seen so far, on a device. Its statistics are `f64` for `(&device,
+    /// DType::F64)` and where that is the device's float type, and `f32` otherwise.
     ///
     /// # Errors
     ///
