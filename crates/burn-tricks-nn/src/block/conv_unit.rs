@@ -1,4 +1,4 @@
-//! A convolution with its norm and its activation, in the two orders that residual networks know.
+//! A convolution with its norm and its activation, in the two orders that residual networks use.
 
 use crate::norm::few_values::burns_batch_norm;
 use burn::module::{Initializer, Module};
@@ -6,16 +6,16 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, activation::relu};
 
-/// What stands in front of what.
+/// Where the norm stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NormAt {
-    /// In front of the convolution: of its inputs.
+    /// In front of the convolution: it normalises the convolution's inputs.
     Front,
-    /// Behind the convolution: of its outputs.
+    /// Behind the convolution: it normalises the convolution's outputs.
     Behind,
 }
 
-/// A square convolution that keeps height and width, but for its stride.
+/// A square convolution that keeps height and width, except for its stride.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kernel {
     /// Channels in and out.

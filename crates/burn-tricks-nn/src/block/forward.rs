@@ -1,9 +1,10 @@
-//! One name for what every layer does, so that layers can be put into blocks.
+//! A common trait for the `forward` of layers, so that layers can be put into blocks.
 //!
-//! Burn's layers each have a `forward` of their own and share no trait for it. [`Forward<D>`](Forward) is
-//! that trait, for layers from a tensor of rank D to one of rank D. Burn's linear and convolution layers,
-//! norms, poolings, dropout and activations and this crate's layers have it, and so have compositions: a tuple of up to ten modules
-//! or a `Vec` runs them one after the other, `None` does nothing.
+//! Burn's layers each have a `forward` of their own and share no trait for it. [`Forward<D>`](Forward) is that
+//! trait, for layers from a tensor of rank D to one of rank D. Burn's linear and convolution layers, norms,
+//! poolings, dropout and activations implement it, and so do this crate's layers. Compositions implement it
+//! too: a tuple of up to ten modules or a `Vec` runs its modules one after the other, and `None` returns its
+//! input.
 //!
 //! ```
 //! use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, Relu};
@@ -66,7 +67,8 @@ use burn::tensor::Tensor;
 
 /// A layer from a tensor of rank D to one of rank D.
 pub trait Forward<const D: usize> {
-    /// The layer's output. Which shapes it takes and gives, and when it panics, is the layer's.
+    /// The layer's output. The layer's own documentation says which shapes it takes and returns, and when it
+    /// panics.
     fn forward(&self, input: Tensor<D>) -> Tensor<D>;
 }
 

@@ -1,7 +1,8 @@
 //! A small network of Inception blocks for small images.
 //!
-//! A 3×3 convolution; stages of [`InceptionBlock`]s, with a max pooling (3×3, stride 2) in front of each stage
-//! but the first, and twice the channels behind it; the mean of each channel; dropout; a linear layer.
+//! The network is a 3×3 convolution; stages of [`InceptionBlock`]s; the mean of each channel; dropout; a linear
+//! layer. A max pooling (3×3, stride 2) stands in front of each stage but the first, and each stage has twice
+//! the channels of the one before.
 //!
 //! # Example
 //!
@@ -44,8 +45,9 @@
 //!
 //! # Differences
 //!
-//! GoogLeNet has 9 blocks behind 7×7 and 3×3 convolutions with poolings, local response norms, and two more
-//! outputs halfway for the training alone. For images of 28×28 pixels those have nothing to do.
+//! GoogLeNet has 9 blocks behind 7×7 and 3×3 convolutions with poolings, local response norms, and two
+//! auxiliary classifiers that serve only the training. They are left out here, since images of 28×28 pixels do
+//! not need them.
 //!
 //! On wgpu the width has to be 8 at least: with 4 a convolution has one output channel, for which Burn can get
 //! gradients wrong there ([`inception_block`](crate::block::inception_block)).
@@ -73,16 +75,16 @@ use burn_tricks_core::{Config, ConfigError};
 pub struct InceptionConfig {
     /// Channels of an image: 1 for grey, 3 for colours.
     pub channels: usize,
-    /// Classes.
+    /// The number of classes.
     pub classes: usize,
-    /// Out of the 1×1 convolution of the first stage's blocks, a multiple of 4; they give 4 times as many
-    /// channels. Default: 8.
+    /// Output channels of the 1×1 convolution in the first stage's blocks, a multiple of 4; a block's output
+    /// has 4 times as many channels. Default: 8.
     #[config(default = 8)]
     pub width: usize,
-    /// Stages. Default: 3.
+    /// The number of stages. Default: 3.
     #[config(default = 3)]
     pub stages: usize,
-    /// Blocks of each stage. Default: 1.
+    /// The number of blocks in each stage. Default: 1.
     #[config(default = 1)]
     pub blocks: usize,
     /// Whether a batch norm follows each convolution. Default: yes.
@@ -162,7 +164,7 @@ pub struct Inception {
 }
 
 impl Inception {
-    /// Images to logits.
+    /// The logits of these images.
     ///
     /// # Shapes
     ///
@@ -171,8 +173,8 @@ impl Inception {
     ///
     /// # Panics
     ///
-    /// If the images have another number of channels; in training with batch norm, if the maps in front of one
-    /// have a single value per channel (one image, at 1×1).
+    /// If the images have another number of channels; in training with batch norm, if the feature maps in front
+    /// of one have a single value per channel (one image, at 1×1).
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let mut signal = self.stem.post(images);
         for (stage, blocks) in self.stages.iter().enumerate() {

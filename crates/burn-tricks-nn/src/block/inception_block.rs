@@ -1,4 +1,5 @@
-//! Inception block: several kernel sizes side by side, and the training chooses.
+//! Inception block: convolutions with several kernel sizes side by side, so that training decides how much each
+//! is used.
 //!
 //! ```text
 //!          ┌ 1×1 ──────────┐
@@ -9,7 +10,7 @@
 //! ```
 //!
 //! Each convolution is followed by a batch norm, unless that is turned off, and a ReLU; height and width stay
-//! as they are. The 1×1 convolutions in front make the wide ones cheap.
+//! as they are. The 1×1 convolutions in front of the 3×3 and 5×5 ones reduce their cost.
 //!
 //! # Example
 //!
@@ -46,27 +47,28 @@
 //!
 //! # Order
 //!
-//! Between poolings, one or a few after the other, in a network for images.
+//! One or several blocks follow each other between the poolings of a network for images.
 //!
 //! # Cost
 //!
 //! With w = `one`, the block of [`google_net`](InceptionBlockConfig::google_net) from 4w channels to 4w has
-//! 43.125 w² weights and its norms' 11.5 w; a 3×3 convolution between as many channels has 144 w².
+//! 43.125 w² weights, and its norms have 11.5 w; a 3×3 convolution between as many channels has 144 w².
 //!
 //! # Differences
 //!
 //! - torchvision's `googlenet` has a 3×3 convolution where the paper has the 5×5 one, a mistake that its weights
 //!   keep (pytorch/vision#906). Here it is 5×5.
-//! - On wgpu (measured on software Vulkan, without autotune) Burn 0.22.1 gets the weights' gradient of a
-//!   convolution with one output channel wrong in most places, with a batch norm and without, by up to several
-//!   times the largest, and report no error; its other backends agree. There each part needs two channels:
-//!   `one` ≥ 8 in [`google_net`](InceptionBlockConfig::google_net).
-//! - The paper of 2015 has no batch norm; torchvision has, with ε = 1e-3. Here Burn's ε = 1e-5.
+//! - On wgpu (measured on software Vulkan, without autotune) Burn 0.22.1 computes a wrong gradient for most
+//!   weights of a convolution with one output channel, with a batch norm and without. The error can be several
+//!   times the largest gradient, and Burn reports nothing; its other backends agree with each other. So on wgpu
+//!   each part of the block needs two channels: `one` ≥ 8 in [`google_net`](InceptionBlockConfig::google_net).
+//! - The paper of 2015 has no batch norm; torchvision has batch norm with ε = 1e-3. Here ε is Burn's 1e-5.
 //!
 //! # Suggested values
 //!
-//! Shares of the outputs as in GoogLeNet's first block, 2 : 4 : 1 : 1, with 1×1 convolutions of 3/4 of the 3×3's
-//! and of half of the 5×5's outputs: [`google_net`](InceptionBlockConfig::google_net).
+//! The proportions of GoogLeNet's first block, which [`google_net`](InceptionBlockConfig::google_net) gives.
+//! The four parts have output channels in the ratio 2 : 4 : 1 : 1. The 1×1 convolution in front of the 3×3 one
+//! has 3/4 of its output channels, the one in front of the 5×5 one half of them.
 //!
 //! # References
 //!
@@ -80,18 +82,18 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`InceptionBlock`]. Numbers of channels.
+/// Configuration of [`InceptionBlock`]: numbers of channels.
 #[derive(Config, Debug, PartialEq)]
 pub struct InceptionBlockConfig {
-    /// Of the input.
+    /// Channels of the input.
     pub channels: usize,
-    /// Out of the 1×1 convolution.
+    /// Output channels of the 1×1 convolution.
     pub one: usize,
-    /// Out of the 1×1 convolution in front of the 3×3 one, and out of that.
+    /// Output channels of the 1×1 convolution in front of the 3×3 one, and of the 3×3 convolution.
     pub three: [usize; 2],
-    /// Out of the 1×1 convolution in front of the 5×5 one, and out of that.
+    /// Output channels of the 1×1 convolution in front of the 5×5 one, and of the 5×5 convolution.
     pub five: [usize; 2],
-    /// Out of the 1×1 convolution behind the pooling.
+    /// Output channels of the 1×1 convolution behind the pooling.
     pub pool: usize,
     /// Whether a batch norm follows each convolution. Default: yes.
     #[config(default = true)]
@@ -99,8 +101,8 @@ pub struct InceptionBlockConfig {
 }
 
 impl InceptionBlockConfig {
-    /// The proportions of GoogLeNet's first block: 4·`one` channels out. `one` is a multiple of 4; between
-    /// multiples the parts are rounded up.
+    /// The proportions of GoogLeNet's first block, with 4·`one` output channels. `one` should be a multiple of
+    /// 4; otherwise the channels of the parts are rounded up.
     pub fn google_net(channels: usize, one: usize) -> Self {
         Self::new(
             channels,
@@ -111,7 +113,7 @@ impl InceptionBlockConfig {
         )
     }
 
-    /// Channels of the block's output.
+    /// The number of channels of the block's output.
     pub fn outputs(&self) -> usize {
         self.one + self.three[1] + self.five[1] + self.pool
     }

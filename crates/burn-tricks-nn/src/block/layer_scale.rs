@@ -1,12 +1,12 @@
-//! LayerScale and ReZero: learned factors in front of a residual branch, which start near zero or at it.
+//! LayerScale and ReZero: learned factors on the output of a residual branch, which start at or near zero.
 //!
 //! ```text
 //! y = γ ⊙ x     one γ per channel (LayerScale)
 //! y = α x       one α in all, at first 0 (ReZero)
 //! ```
 //!
-//! A block `x + γ ⊙ F(x)` with γ ≈ 0 passes its input on, however deep the stack, and takes in its branch
-//! as far as that helps.
+//! A block `x + γ ⊙ F(x)` with γ ≈ 0 starts close to the identity, so that a signal passes a stack of any
+//! depth. Training raises γ as far as the branch helps.
 //!
 //! # Example
 //!
@@ -23,8 +23,8 @@
 //! # }
 //! ```
 //!
-//! For images, `[batch, channels, height, width]`, as here; for sequences, `[batch, position, features]`,
-//! the channels are on axis 2:
+//! For images, `[batch, channels, height, width]`, the channels are on axis 1, which is the default; for
+//! sequences, `[batch, position, features]`, they are on axis 2:
 //!
 //! ```
 //! use burn_tricks_nn::LayerScaleConfig;
@@ -36,8 +36,8 @@
 //!
 //! # Order
 //!
-//! Last in a residual branch: [`ResidualConfig`](crate::ResidualConfig) puts it there. Leave γ out of weight
-//! decay, which pulls it to 0.
+//! The layer comes last in a residual branch: [`ResidualConfig`](crate::ResidualConfig) puts it there. Leave γ
+//! out of weight decay, which would shrink it to 0.
 //!
 //! # Cost
 //!
@@ -45,9 +45,9 @@
 //!
 //! # Differences
 //!
-//! With α = 0 no gradient reaches the branch in the first step, only α: the branch starts to learn with
-//! the second. The ReZero paper has it so. timm's `LayerScale` and torchvision's `CNBlock` have the channels
-//! last and before the image, respectively: here the axis is given.
+//! With α = 0, the first step has a gradient only for α and none for the branch: the branch starts to learn in
+//! the second step. This is so in the ReZero paper, too. timm's `LayerScale` has the channels on the last axis,
+//! torchvision's `CNBlock` on axis 1: here `axis` names it.
 //!
 //! # Suggested values
 //!
@@ -67,9 +67,9 @@ use burn_tricks_core::{Config, ConfigError};
 /// Configuration of [`LayerScale`].
 #[derive(Config, Debug, PartialEq)]
 pub struct LayerScaleConfig {
-    /// The number of factors: the size of the channel axis, or 1 for one factor in all.
+    /// The number of factors: the size of the channel axis, or 1 for a single factor.
     pub channels: usize,
-    /// What each factor is at first, a finite number. With 1 nothing is scaled. Default: 1e-5.
+    /// The initial value of each factor, a finite number. With 1 nothing is scaled at first. Default: 1e-5.
     #[config(default = 1e-5)]
     pub initial: f64,
     /// The axis of the channels. Default: 1, right for `[batch, features]` and
@@ -84,7 +84,7 @@ impl LayerScaleConfig {
         Self::new(1).with_initial(0.0)
     }
 
-    /// The start of Touvron et al. for a network of `depth` residual blocks.
+    /// The initial value of Touvron et al. for a network of `depth` residual blocks.
     pub fn cait(channels: usize, depth: usize) -> Self {
         Self::new(channels).with_initial(match depth {
             ..=18 => 0.1,
@@ -97,7 +97,7 @@ impl LayerScaleConfig {
     ///
     /// # Errors
     ///
-    /// If there is no channel, or if the first value is not finite.
+    /// If `channels` is 0, or if `initial` is not finite.
     pub fn init(&self, device: &Device) -> Result<LayerScale, ConfigError> {
         self.check()?;
         let value = self.initial;
@@ -127,7 +127,7 @@ impl LayerScale {
     ///
     /// # Panics
     ///
-    /// If there are several factors and the channel axis is not there or not of their number.
+    /// If there are several factors, and the input has no such channel axis or one of another size.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let gamma = self.gamma.val();
         let [channels] = gamma.dims();

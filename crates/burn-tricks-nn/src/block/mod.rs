@@ -1,4 +1,4 @@
-//! Blocks of layers and small networks made of them.
+//! Blocks of layers, and small networks made of such blocks.
 
 pub(crate) mod conv_unit;
 pub mod forward;

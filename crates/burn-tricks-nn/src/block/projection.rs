@@ -20,8 +20,8 @@ pub enum Shortcut {
         /// Features of its output.
         outputs: usize,
     },
-    /// Through a 1×1 convolution: `[batch, channels, height, width]`. On wgpu, two output channels at least:
-    /// see [`inception_block`](crate::block::inception_block).
+    /// Through a 1×1 convolution: `[batch, channels, height, width]`. On wgpu it needs at least two output
+    /// channels: see [`inception_block`](crate::block::inception_block).
     Conv {
         /// Channels of the block's input and of its output.
         channels: [usize; 2],

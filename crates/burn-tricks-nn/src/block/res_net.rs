@@ -1,8 +1,8 @@
-//! A small residual network for small images: the one of He et al. for CIFAR.
+//! A small residual network for small images: that of He et al. for CIFAR.
 //!
-//! A 3×3 convolution; stages of residual blocks of two 3×3 convolutions each, whose first block, from the
-//! second stage on, halves height and width; the mean of each channel; a linear layer. With S stages of n
-//! blocks that makes 2·S·n + 2 layers with weights.
+//! The network is a 3×3 convolution; stages of residual blocks of two 3×3 convolutions each; the mean of each
+//! channel; a linear layer. The first block of each stage but the first halves height and width. With S stages
+//! of n blocks the network has 2·S·n + 2 layers with weights.
 //!
 //! # Example
 //!
@@ -19,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! Twenty layers, pre-activated, and no norm but ReZero:
+//! Twenty layers, pre-activated, with ReZero in place of norms:
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -46,13 +46,14 @@
 //!
 //! # Differences
 //!
-//! - He et al. change shapes by padding with zero channels in their network for CIFAR, and by projections in
-//!   that for ImageNet: here by projections.
-//! - Convolutions start as in torchvision, N(0, √(2/fan_out)). Burn's batch norm keeps the biased variance of a
-//!   batch as its running statistic, PyTorch's the unbiased one.
+//! - Where shapes change, He et al. pad with zero channels in their network for CIFAR, and use projections in
+//!   that for ImageNet. This network uses projections.
+//! - The initial weights of convolutions are torchvision's, N(0, √(2/fan_out)). Burn's batch norm keeps the
+//!   biased variance of a batch as its running statistic, PyTorch's the unbiased one.
 //! - A pre-activated network (`V2`) ends with a norm and a ReLU before the mean, as the paper has it. Its
-//!   projections take the block's input as it is; Keras's the activated one.
-//! - On wgpu Burn gets gradients wrong with a width of 1 ([`inception_block`](crate::block::inception_block)).
+//!   projections take the block's input as it is; those of Keras take the activated input.
+//! - On wgpu Burn computes wrong gradients with a width of 1
+//!   ([`inception_block`](crate::block::inception_block)).
 //!
 //! # Suggested values
 //!
@@ -91,9 +92,9 @@ pub enum ResNetVersion {
 pub enum BranchScale {
     /// None.
     One,
-    /// One learned number, at first 0.
+    /// One learned number, initially 0.
     ReZero,
-    /// One learned number per channel, at first this one.
+    /// One learned number per channel, with this initial value.
     LayerScale(f64),
 }
 
@@ -102,18 +103,18 @@ pub enum BranchScale {
 pub struct ResNetConfig {
     /// Channels of an image: 1 for grey, 3 for colours.
     pub channels: usize,
-    /// Classes.
+    /// The number of classes.
     pub classes: usize,
     /// Channels of each stage. Default: 16, 32, 64.
     #[config(default = "vec![16, 32, 64]")]
     pub widths: Vec<usize>,
-    /// Blocks of each stage. Default: 1.
+    /// The number of blocks in each stage. Default: 1.
     #[config(default = 1)]
     pub blocks: usize,
     /// The order inside a block. Default: [`ResNetVersion::V1`].
     #[config(default = "ResNetVersion::V1")]
     pub version: ResNetVersion,
-    /// Whether there is a batch norm at each convolution. Default: yes.
+    /// Whether each convolution has a batch norm. Default: yes.
     #[config(default = true)]
     pub batch_norm: bool,
     /// The factor of each branch. Default: [`BranchScale::One`].
@@ -136,7 +137,7 @@ impl ResNetConfig {
     ///
     /// # Errors
     ///
-    /// If a size is 0, if there is no stage, or if the first value of a factor is not finite.
+    /// If a size is 0, if there is no stage, or if the initial value of a factor is not finite.
     pub fn init(&self, device: &Device) -> Result<ResNet, ConfigError> {
         ConfigError::at_least_one("channels", self.channels)?;
         ConfigError::at_least_one("classes", self.classes)?;
@@ -259,7 +260,7 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    /// Images to logits.
+    /// The logits of these images.
     ///
     /// # Shapes
     ///
@@ -268,8 +269,8 @@ impl ResNet {
     ///
     /// # Panics
     ///
-    /// If the images have another number of channels; in training with batch norm, if the maps in front of one
-    /// have a single value per channel (one image, at 1×1).
+    /// If the images have another number of channels; in training with batch norm, if the feature maps in front
+    /// of one have a single value per channel (one image, at 1×1).
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let signal = match self.version {
             ResNetVersion::V1 => self.blocks.forward(self.stem.post(images)),

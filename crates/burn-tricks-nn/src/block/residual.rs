@@ -6,9 +6,9 @@
 //! y = S(x) + γ ⊙ F(x)        Placement::None   ReZero, transformers
 //! ```
 //!
-//! with the branch F, any module; an activation a; a shortcut S, the identity or a projection where the
-//! shape changes; and an optional factor γ ([`LayerScale`]). The derivative of y by x is S′ plus what the
-//! branch adds, so that the gradient reaches the first block of a deep stack however small F′ is.
+//! F is the branch, any module; a an activation; S the shortcut, which is the identity, or a projection where
+//! the shape changes; γ an optional factor ([`LayerScale`]). The derivative of y by x is S′ plus that of the
+//! branch, so the gradient reaches the first block of a deep stack however small F′ is.
 //!
 //! # Example
 //!
@@ -27,7 +27,7 @@
 //! # }
 //! ```
 //!
-//! A block of images that doubles the channels and halves height and width:
+//! A block for images that doubles the channels and halves height and width:
 //!
 //! ```
 //! use burn::nn::{BatchNormConfig, PaddingConfig2d, Relu, conv::Conv2dConfig};
@@ -54,26 +54,27 @@
 //! # }
 //! ```
 //!
-//! A branch that is no [`Forward`] goes in by a closure: `block.forward_with(x, |branch, x| ...)`.
+//! If the branch does not implement [`Forward`], give its forward pass as a closure: `block.forward_with(x,
+//! |branch, x| ...)`.
 //!
 //! # Order
 //!
-//! Around each layer or pair of layers of a deep network. Inside the branch: norm, dropout, stochastic
-//! depth. Leave γ out of weight decay.
+//! Put a block around each layer or pair of layers of a deep network. Norms, dropout and stochastic depth
+//! belong inside the branch. Leave γ out of weight decay.
 //!
 //! # Cost
 //!
-//! One addition of activations, kept until backward; a projection where one is asked for.
+//! One addition of activations, which are kept until the backward pass; a projection if the shortcut has one.
 //!
 //! # Differences
 //!
-//! - Burn adds `[8, 1]` and `[8, 4]` by repeating the first; a block whose branch and shortcut differ in
-//!   shape panics instead.
-//! - Keras's `ResNetV2` gives a projection the normalised and activated input, and He et al. (2016b) the
-//!   input itself, as here.
-//! - After an activation (`Post`) a block with γ = 0 is the identity only for what the activation keeps:
-//!   with ReLU, inputs of at least 0.
-//! - On wgpu Burn gets gradients wrong with a [`Shortcut::Conv`] to one channel
+//! - Burn adds tensors of shapes `[8, 1]` and `[8, 4]` by broadcasting the first; a block whose branch and
+//!   shortcut differ in shape panics instead.
+//! - The projection of Keras's `ResNetV2` takes the normalised and activated input; that of He et al. (2016b)
+//!   takes the input itself, as here.
+//! - With the activation behind the sum (`Post`), a block with γ = 0 is the identity only for inputs that the
+//!   activation does not change: with ReLU, for inputs of at least 0.
+//! - On wgpu Burn computes wrong gradients with a [`Shortcut::Conv`] to one channel
 //!   ([`inception_block`](crate::block::inception_block)).
 //!
 //! # Suggested values
@@ -119,13 +120,13 @@ pub struct ResidualConfig {
     /// How the input reaches the sum. Default: [`Shortcut::Identity`].
     #[config(default = "Shortcut::Identity")]
     pub shortcut: Shortcut,
-    /// The factor of the branch. Default: none, which is a factor of 1 that is not learned.
+    /// The learned factor of the branch. Default: none, so the branch is added unscaled.
     #[config(default = "None")]
     pub scale: Option<LayerScaleConfig>,
 }
 
 impl ResidualConfig {
-    /// `x + α F(x)` with α = 0 at first (Bachlechner et al.).
+    /// `x + α F(x)` with α initially 0 (Bachlechner et al.).
     pub fn re_zero() -> Self {
         Self::new()
             .with_placement(Placement::None)
@@ -141,7 +142,7 @@ impl ResidualConfig {
     ///
     /// # Errors
     ///
-    /// If a size or the stride of the shortcut is 0, or if the factor is refused
+    /// If a size or the stride of the shortcut is 0, or if the configuration of the factor is invalid
     /// ([`LayerScaleConfig::init`]).
     pub fn init<M: Module + ModuleDisplay>(
         &self,
@@ -186,12 +187,13 @@ impl<M: Module + ModuleDisplay> Residual<M> {
         self.scale.as_ref()
     }
 
-    /// The block's output, with `forward` as F: for a branch that is no [`Forward`].
+    /// The block's output, with `forward` as F: for a branch that does not implement [`Forward`].
     ///
     /// # Panics
     ///
-    /// If shortcut and branch give different shapes, or if one of them does not take the input; in training with
-    /// batch norm in the shortcut, if that has a single value per channel (one image, at 1×1).
+    /// If shortcut and branch give different shapes, or if one of them does not take the input; in training
+    /// with batch norm in the shortcut, if the shortcut's output has a single value per channel (one image, at
+    /// 1×1).
     pub fn forward_with<const D: usize>(
         &self,
         input: Tensor<D>,
@@ -216,7 +218,7 @@ impl<M: Module + ModuleDisplay> Residual<M> {
         activate(shortcut + branch, Placement::Post)
     }
 
-    /// The block's output, of the branch's output shape.
+    /// The block's output, in the shape of the branch's output.
     ///
     /// # Panics
     ///

@@ -4,8 +4,8 @@
 //! w ← min(max(w, min), max)     for each number of each weight
 //! ```
 //!
-//! It bounds what a step can do to a single weight: the critic of a Wasserstein GAN, weights that have to stay
-//! positive, weights that a fixed-point device is to hold.
+//! It serves for the critic of a Wasserstein GAN, for weights that must not become negative, and for weights
+//! that must fit a fixed-point device.
 //!
 //! # Example
 //!
@@ -28,17 +28,17 @@
 //!
 //! # Order
 //!
-//! After the optimizer's step, before an average of weights is told. In a `Learner` it is a trick:
-//! `model.with_tricks((clamp, ema))`. Optimizer states are not touched.
+//! Apply it after the optimizer's step and before an average of weights is updated. In a `Learner` it is a
+//! trick: `model.with_tricks((clamp, ema))`. Optimizer states are not changed.
 //!
-//! All trained float parameters are clamped, biases and the gains of norms too, unless `group` chooses some;
-//! [`ClampWeights::paths`] lists them. Running statistics are not trained and stay, as frozen weights do; both
-//! can be told on an autodiff device only, so on another one `group` has to leave them out. Where a
-//! reparameterization is attached, its stored factors are clamped. NaN stays NaN.
+//! All trained float parameters that `group` matches are clamped, biases and the gains of norms too;
+//! [`ClampWeights::paths`] lists them. Running statistics and frozen weights stay. They can be recognised only
+//! on an autodiff device, so on another device `group` has to leave them out. Where a reparameterization is
+//! attached, its stored factors are clamped. NaN stays NaN.
 //!
 //! # Cost
 //!
-//! One pass over the weights, out of place.
+//! One pass over the weights, into new tensors.
 //!
 //! # Differences
 //!
@@ -63,9 +63,9 @@ use std::collections::HashSet;
 /// Configuration of [`ClampWeights`].
 #[derive(Config, Debug)]
 pub struct ClampWeightsConfig {
-    /// The least value of a number of the weights.
+    /// The smallest value that a weight may have.
     pub min: f64,
-    /// The largest value of a number of the weights, not less than `min`.
+    /// The largest value that a weight may have, not less than `min`.
     pub max: f64,
     /// Which weights, by path or id. Default: all.
     #[config(default = "ParamGroup::all()")]
@@ -98,15 +98,15 @@ pub struct ClampWeights {
 }
 
 impl ClampWeights {
-    /// `model`, whose weights lie in the interval. A tied weight is clamped if the group matches one of its
-    /// places, and all of them get the value of the first.
+    /// `model` with its weights clamped to the interval. A tied weight is clamped if the group matches one of
+    /// its places, and all of them get the value of the first.
     pub fn apply<M: Module>(&self, model: M) -> M {
         let ClampWeightsConfig { min, max, .. } = self.config;
         let ids = self.clamped(&model).0;
         tie(model.map(&mut Clamp { min, max, ids }))
     }
 
-    /// The paths of the weights that are clamped, to see whether a pattern means what it should.
+    /// The paths of the weights that are clamped, to check that a pattern matches what it should.
     pub fn paths<M: Module>(&self, model: &M) -> Vec<String> {
         self.clamped(model).1
     }

@@ -1,10 +1,11 @@
-//! Max-norm: after every step, a unit whose weights are longer than c is cut back to c.
+//! Max-norm: after every step, the weights of a unit whose norm exceeds c are scaled down to norm c.
 //!
 //! ```text
 //! w ← w min(1, c / ‖w‖)     for each unit: w the weights it sums its inputs with
 //! ```
 //!
-//! Weights cannot run away at high learning rates, while inside the ball nothing pulls on them.
+//! Weights cannot diverge at high learning rates, and as long as the norm is below c nothing pulls them towards
+//! 0.
 //!
 //! # Example
 //!
@@ -26,20 +27,21 @@
 //!
 //! # Order
 //!
-//! After the optimizer's step, before an average of weights is told. In a `Learner` it is a trick:
-//! `model.with_tricks((max_norm, ema))`. Optimizer states are not touched.
-//! A unit is an output of the layer, whatever axis that is: the columns of Burn's linear weights
-//! `[in, out]`, the filters of convolutions, the rows of embeddings
-//! ([`UnitAxis`](crate::UnitAxis)). Vectors such as biases and the gains of norms have no
-//! units; frozen weights stay as they are on an autodiff device, where they can be told.
-//! Where a reparameterization is attached, the stored weight is cut, which for weight norm has no effect
-//! on the function. A group that matches nothing changes nothing: [`MaxNorm::paths`] lists what it matches.
-//! A [tied](crate::constraint::tied_weights) weight is cut once, and all its places get the value of the first.
-//! What the units of a grouped transposed convolution are: [`UnitAxis`](crate::UnitAxis).
+//! Apply it after the optimizer's step and before an average of weights is updated. In a `Learner` it is a
+//! trick: `model.with_tricks((max_norm, ema))`. Optimizer states are not changed.
+//!
+//! A unit is an output of the layer, on whichever axis the layer has it: the columns of Burn's linear weights
+//! `[in, out]`, the filters of convolutions, the rows of embeddings ([`UnitAxis`](crate::UnitAxis)). Vectors
+//! such as biases and the gains of norms have no units; frozen weights stay as they are on an autodiff device,
+//! the only one on which they can be recognised. Where a reparameterization is attached, the stored weight is
+//! scaled down, which for weight norm has no effect on the function. A group that matches nothing changes
+//! nothing: [`MaxNorm::paths`] lists what it matches. A [tied](crate::constraint::tied_weights) weight is
+//! scaled down once, and all its places get the value of the first. [`UnitAxis`](crate::UnitAxis) says what the
+//! units of a grouped transposed convolution are.
 //!
 //! # Cost
 //!
-//! Two passes over the weights, out of place.
+//! Two passes over the weights, into new tensors.
 //!
 //! # Differences
 //!
@@ -47,8 +49,9 @@
 //! its dense weights `[in, out]`, wrong for its convolutions (`[0, 1, 2]` is needed). Here the bound is
 //! exact and the axis is the layer's.
 //!
-//! Squares are summed in `f32`, of half precision too (in `f64` of `f64` weights): that holds for lengths up to
-//! 1e19 and bounds from 1e-15 on. Longer units, whose squares leave the type, become zeros.
+//! Squares are summed in `f32`, also for half precision (in `f64` for `f64` weights). This is exact enough for
+//! norms up to 1e19 and bounds from 1e-15 on. Units with larger norms, whose squares overflow the type, become
+//! zeros.
 //!
 //! # Suggested values
 //!
@@ -68,7 +71,7 @@ use burn_tricks_core::{Config, ConfigError};
 /// Configuration of [`MaxNorm`].
 #[derive(Config, Debug)]
 pub struct MaxNormConfig {
-    /// c, the largest length of a unit's weights, greater than 0. `f64::MAX` changes nothing.
+    /// c, the largest norm of a unit's weights, greater than 0. With `f64::MAX` no weight changes.
     pub max_norm: f64,
     /// Which weights, by path or id. Default: all.
     #[config(default = "ParamGroup::all()")]
@@ -89,19 +92,19 @@ impl MaxNormConfig {
     }
 }
 
-/// Cuts long units back. Made by [`MaxNormConfig::init`].
+/// Scales down units with a large norm. Made by [`MaxNormConfig::init`].
 #[derive(Debug, Clone)]
 pub struct MaxNorm {
     config: MaxNormConfig,
 }
 
 impl MaxNorm {
-    /// `model`, inside the bound.
+    /// `model`, with the norm of every unit within the bound.
     pub fn apply<M: Module>(&self, model: M) -> M {
         let scale = UnitScale::AtMost(self.config.max_norm);
         rescale(model, scale, &self.config.group)
     }
-    /// The paths of the weights whose units are bounded, to see whether a pattern means what it should.
+    /// The paths of the weights whose units are bounded, to check that a pattern matches what it should.
     pub fn paths<M: Module>(&self, model: &M) -> Vec<String> {
         unit_constraint::paths(model, &self.config.group)
     }

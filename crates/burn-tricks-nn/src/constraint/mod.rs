@@ -1,4 +1,5 @@
-//! What keeps weights small or equal: penalties in the loss, and constraints after the step.
+//! Penalties in the loss that keep weights small, and constraints after the step that bound, fix or tie
+//! weights.
 
 pub mod clamp_weights;
 pub mod max_norm;

@@ -4,8 +4,8 @@
 //! Ω = λ₁ Σ |w| + λ₂ Σ w²     over the weights of the group
 //! ```
 //!
-//! The gradient of λ₁ |w| is λ₁ sign(w), 0 at 0, and pulls weights to exactly zero; that of λ₂ w² is
-//! 2 λ₂ w, and pulls in proportion.
+//! The gradient of λ₁ |w| is λ₁ sign(w), 0 at 0, and drives weights to exactly zero. That of λ₂ w² is 2 λ₂ w,
+//! and shrinks weights in proportion to their size.
 //!
 //! # Example
 //!
@@ -26,7 +26,7 @@
 //! # }
 //! ```
 //!
-//! Several groups are several penalties:
+//! For several groups, make several penalties:
 //!
 //! ```
 //! # use burn::module::ParamGroup;
@@ -43,17 +43,17 @@
 //!
 //! # Order
 //!
-//! In the loss, before `backward`: an adaptive optimizer divides the penalty's gradient by what it divides
-//! the others by, and a clip counts it. Weight decay that does not pass through the optimizer's moments
-//! is in `burn-tricks-optim`. With accumulated gradients that are summed, add it once, or a share of it
-//! to each part.
+//! The penalty is part of the loss, before `backward`. So an adaptive optimizer rescales its gradient together
+//! with that of the loss, and gradient clipping includes it. Weight decay that does not pass through the
+//! optimizer's moments is in `burn-tricks-optim`. If gradients are accumulated as a sum, add the penalty once,
+//! or a fraction of it to each part.
 //!
-//! A [tied](crate::constraint::tied_weights) parameter counts once, however many places it stands in.
+//! A [tied](crate::constraint::tied_weights) parameter counts once, however many places it has.
 //!
-//! Only what is trained counts: frozen parameters and running statistics are left out, and by default so
-//! is everything of one dimension, biases and the gains of norms: [`WeightDecayScope`]. Of a reparameterized
-//! parameter the parts are penalised that are stored and trained: v of weight norm (where the penalty has
-//! no effect on the function), the factors of LoRA.
+//! Only trained parameters count: frozen parameters and running statistics are left out. By default, so are
+//! parameters of one dimension, such as biases and the gains of norms ([`WeightDecayScope`]). Of a
+//! reparameterized parameter, the parts that are stored and trained are penalised: v of weight norm (where the
+//! penalty has no effect on the function), the factors of LoRA.
 //!
 //! # Cost
 //!
@@ -61,8 +61,8 @@
 //!
 //! # Differences
 //!
-//! λ₂ has no ½, as in Keras's `L2` (and `L1L2`): PyTorch's `weight_decay` λ on plain SGD is λ₂ = λ / 2.
-//! [`PenaltyConfig::elastic_net`] has scikit-learn's α and ratio, and its ½.
+//! The λ₂ term has no factor ½, as in Keras's `L2` (and `L1L2`): PyTorch's `weight_decay` λ on plain SGD is λ₂
+//! = λ / 2. [`PenaltyConfig::elastic_net`] takes scikit-learn's α and ratio, with scikit-learn's factor ½.
 //!
 //! # Suggested values
 //!
@@ -98,8 +98,8 @@ pub struct PenaltyConfig {
 }
 
 impl PenaltyConfig {
-    /// scikit-learn's elastic net, `α r Σ |w| + ½ α (1 − r) Σ w²`: its penalty, for a loss that is
-    /// scikit-learn's, half the mean squared error.
+    /// The penalty of scikit-learn's elastic net, `α r Σ |w| + ½ α (1 − r) Σ w²`. Use it with scikit-learn's
+    /// loss, which is half the mean squared error.
     ///
     /// # Errors
     ///
@@ -126,17 +126,17 @@ impl PenaltyConfig {
     }
 }
 
-/// The size of a model's weights. Made by [`PenaltyConfig::init`].
+/// A penalty on the size of a model's weights. Made by [`PenaltyConfig::init`].
 #[derive(Debug, Clone)]
 pub struct Penalty {
     config: PenaltyConfig,
 }
 
 impl Penalty {
-    /// Ω of `model`, in `f32` (of `f64` weights `f64`), on the device of the first of them. Zero if there
-    /// are none.
+    /// Ω of `model`, in `f32` (in `f64` for `f64` weights), on the device of the first penalised weight. Ω is
+    /// zero if there is none.
     ///
-    /// Of a model without autodiff it is the same number, for a log.
+    /// For a model without autodiff the number is the same, for logging.
     pub fn forward<M: Module>(&self, model: &M) -> Tensor<1> {
         let devices = model.devices();
         let walk = if devices.iter().any(Device::is_autodiff) {
@@ -159,7 +159,8 @@ impl Penalty {
     /// `loss` plus Ω of `model`, in the type and on the device of `loss`. With λ₁ = λ₂ = 0 it is `loss`
     /// itself.
     ///
-    /// With autodiff if either has it: for a plain validation loss, give the model's `valid()`.
+    /// The result is on an autodiff device if `loss` or `model` is: for a validation loss without autodiff,
+    /// give `model.valid()`.
     pub fn add_to<M: Module>(&self, loss: Tensor<1>, model: &M) -> Tensor<1> {
         if self.config.l1 == 0.0 && self.config.l2 == 0.0 {
             return loss;
@@ -171,8 +172,8 @@ impl Penalty {
         loss + penalty
     }
 
-    /// The paths of the parameters that count, to see whether a pattern means what it should. Of a tied
-    /// parameter the first that the group matches.
+    /// The paths of the parameters that count, to check that a pattern matches what it should. Of a tied
+    /// parameter, the first path that the group matches is listed.
     pub fn paths<M: Module>(&self, model: &M) -> Vec<String> {
         self.walk(&model.valid().train()).paths
     }

@@ -4,9 +4,10 @@
 //! w at the first place ← optimizer        w at every later place ← w at the first
 //! ```
 //!
-//! Places that hold one parameter id are one parameter: those of a cloned layer, or of a decoder that was
-//! given the encoder's weight. Burn's optimizer steps the first of them only: without this, the others
-//! keep the first weights, and every step after the first has a wrong gradient.
+//! Places of a model that hold the same parameter id are one tied parameter: the weights of a layer and its
+//! clone, or of an encoder and a decoder that share a weight. Burn's optimizer steps only the first place.
+//! Without this trick the other places keep their initial weights, and every step after the first has a wrong
+//! gradient.
 //!
 //! # Example
 //!
@@ -33,18 +34,18 @@
 //!
 //! # Order
 //!
-//! Directly after the optimizer's step, before constraints and averages. In a `Learner` it is a trick:
+//! Apply it directly after the optimizer's step, before constraints and averages. In a `Learner` it is a trick:
 //! `model.with_tricks((TiedWeights, ema))`.
 //!
-//! The places share one leaf of autodiff afterwards, as those of a fresh clone do. Burn's `fork`, `train`,
-//! `load_record` and `to_device` another device give each place a leaf of its own, and then Burn keeps the
-//! last place's gradient alone: apply this once more after them, before the next forward pass. (As a
-//! trick it does so by itself.)
+//! Afterwards the places share one autodiff leaf, as those of a fresh clone do. Burn's `fork`, `train`,
+//! `load_record`, and `to_device` to another device give each place a leaf of its own, and then Burn keeps only
+//! the gradient of the last place. So apply `TiedWeights` once more after them, before the next forward pass.
+//! (As a trick in a `Learner` it does so by itself.)
 //!
-//! What else goes by parameters in these crates takes a tied parameter for one: penalties, gradient norms
-//! and the update ratio count it once; max-norm, unit norm and [`InitWeights`](crate::InitWeights) give all
-//! its places one value; weight norm gives them one g. [`Snapshot::restore`](burn_tricks_core::Snapshot)
-//! ties places of equal numbers, and never changes a number.
+//! The other functions of these crates treat a tied parameter as one parameter: penalties, gradient norms and
+//! the update ratio count it once; max-norm, unit norm and [`InitWeights`](crate::InitWeights) give all its
+//! places one value; weight norm gives them one g. [`Snapshot::restore`](burn_tricks_core::Snapshot) ties
+//! places that hold equal numbers, and never changes a number.
 //!
 //! # Cost
 //!
@@ -63,7 +64,7 @@
 use burn::module::Module;
 use burn_tricks_core::{tie, tied_paths};
 
-/// Keeps the places of tied parameters equal. See the [module documentation](self).
+/// Keeps all places of each tied parameter equal. See the [module documentation](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TiedWeights;
 
@@ -74,7 +75,7 @@ impl TiedWeights {
         tie(model)
     }
 
-    /// The paths of each tied parameter, to see whether a model is tied as it should be.
+    /// The paths of each tied parameter, to check that a model is tied as it should be.
     pub fn paths<M: Module>(&self, model: &M) -> Vec<Vec<String>> {
         tied_paths(model)
     }

@@ -1,4 +1,4 @@
-//! Rescaling the units of the weights of a live model: what the constraints share.
+//! Rescaling the units of the weights of a model in training, which max-norm and unit norm share.
 
 use burn::module::{Module, ModuleMapper, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
@@ -6,12 +6,12 @@ use burn_tricks_core::walk::{AnyFloat, visit_floats};
 use burn_tricks_core::{Leaf, UnitAxis, accumulation_dtype, tie};
 use std::collections::HashMap;
 
-/// What a unit's weights are multiplied by, given the length of each unit.
+/// The length to which a unit's weights are rescaled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum UnitScale {
-    /// So that the length is at most this.
+    /// To a length of at most this.
     AtMost(f64),
-    /// So that the length is this; units of zeros stay.
+    /// To exactly this length; units of zeros stay.
     To(f64),
 }
 
@@ -28,9 +28,9 @@ impl UnitScale {
 
 /// `model`, the units of whose trained weights are rescaled.
 ///
-/// Frozen weights stay as they are where it can be told, which is on an autodiff device. What is inside
-/// a reparameterization, such as a factor of LoRA, has no units of the layer and stays too. A tied weight
-/// is rescaled if the group matches one of its places, and all of them get the value of the first.
+/// Frozen weights stay as they are on an autodiff device, the only one on which they can be recognised. The
+/// parts of a reparameterization, such as a factor of LoRA, do not have the units of the layer, and stay too. A
+/// tied weight is rescaled if the group matches one of its places, and all of them get the value of the first.
 pub(crate) fn rescale<M: Module>(model: M, scale: UnitScale, group: &ParamGroup) -> M {
     let units = constrained(&model, group).0;
     tie(model.map(&mut Rescale { scale, units }))

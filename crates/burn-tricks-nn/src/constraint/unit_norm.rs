@@ -1,4 +1,4 @@
-//! Unit norm: after every step, the weights of each unit are brought to length 1.
+//! Unit norm: after every step, the weights of each unit are rescaled to length 1.
 //!
 //! ```text
 //! w ← w / ‖w‖     for each unit
@@ -26,22 +26,24 @@
 //!
 //! # Order
 //!
-//! As [`MaxNorm`](crate::MaxNorm): after the step, in a `Learner` as a trick, on the units of each layer, trained weights only. A group
-//! that matches nothing changes nothing: [`UnitNorm::paths`] lists what it matches. What the units of a grouped
-//! transposed convolution are: [`UnitAxis`](crate::UnitAxis).
+//! Apply it like [`MaxNorm`](crate::MaxNorm): after the step, or in a `Learner` as a trick. It rescales the
+//! units of each layer's trained weights. A group that matches nothing changes nothing: [`UnitNorm::paths`]
+//! lists what it matches. [`UnitAxis`](crate::UnitAxis) says what the units of a grouped transposed convolution
+//! are.
 //!
 //! # Cost
 //!
-//! Two passes over the weights, out of place.
+//! Two passes over the weights, into new tensors.
 //!
 //! # Differences
 //!
-//! Keras's `UnitNorm` divides by ‖w‖ + 1e-7, along axis 0 by default. Here the length is 1 to rounding,
-//! and a unit of zeros, which has no direction, stays zero. A unit of one input has two directions only: its
-//! weight is ±`length` and keeps its sign until a step takes it through 0, so leave such layers out of `group`.
+//! Keras's `UnitNorm` divides by ‖w‖ + 1e-7, along axis 0 by default. Here the length is 1 to rounding, and a
+//! unit of zeros, which has no direction, stays zero. A unit with one input has only two directions: its weight
+//! is ±`length`, and keeps its sign until a step carries it across 0. So leave such layers out of `group`.
 //!
-//! Squares are summed in `f32`, of half precision too (in `f64` of `f64` weights): that holds for lengths from
-//! 1e-15 to 1e19. Beyond, a square leaves the type: shorter units may stay as zeros do, longer ones become zeros.
+//! Squares are summed in `f32`, also for half precision (in `f64` for `f64` weights). This is exact enough for
+//! lengths from 1e-15 to 1e19. Outside of these bounds squares underflow or overflow: shorter units may be
+//! treated as units of zeros and stay, longer units become zeros.
 //!
 //! # Suggested values
 //!
@@ -81,19 +83,19 @@ impl UnitNormConfig {
     }
 }
 
-/// Brings units to one length. Made by [`UnitNormConfig::init`].
+/// Rescales units to one length. Made by [`UnitNormConfig::init`].
 #[derive(Debug, Clone)]
 pub struct UnitNorm {
     config: UnitNormConfig,
 }
 
 impl UnitNorm {
-    /// `model`, with units of that length.
+    /// `model`, with every unit at the configured length.
     pub fn apply<M: Module>(&self, model: M) -> M {
         let scale = UnitScale::To(self.config.length);
         rescale(model, scale, &self.config.group)
     }
-    /// The paths of the weights whose units are rescaled, to see whether a pattern means what it should.
+    /// The paths of the weights whose units are rescaled, to check that a pattern matches what it should.
     pub fn paths<M: Module>(&self, model: &M) -> Vec<String> {
         unit_constraint::paths(model, &self.config.group)
     }

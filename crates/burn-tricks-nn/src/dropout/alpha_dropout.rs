@@ -6,9 +6,9 @@
 //! a = ((1 − p)(1 + p α′²))^(−1/2)   b = −a p α′
 //! ```
 //!
-//! Plain dropout sets to 0, which is no extreme value of SELU and changes the variance that
-//! self-normalising networks rely on. This sets to the saturated value α′, and then scales and shifts
-//! so that mean 0 and variance 1 stay.
+//! Plain dropout sets activations to 0, which changes the variance that self-normalising networks rely on.
+//! Alpha dropout sets them to SELU's saturated value α′, and then scales and shifts all activations so that
+//! mean 0 and variance 1 are kept.
 //!
 //! # Example
 //!
@@ -28,18 +28,18 @@
 //!
 //! # Order
 //!
-//! After SELU, with LeCun-normal weights. It acts on an autodiff device while its `training` flag is
-//! set; elsewhere it returns its input. Masks come from the generator of the input's device: see
+//! The layer comes after SELU, with LeCun-normal weights. It acts on an autodiff device while its `training`
+//! flag is set; elsewhere it returns its input. Masks come from the generator of the input's device: see
 //! [`DropPath`](crate::DropPath) for what a seed gives.
 //!
 //! # Cost
 //!
-//! A mask of the size of the input, and three passes.
+//! A mask of the size of the input, and three passes over it.
 //!
 //! # Differences
 //!
-//! The numbers are those of PyTorch's and Keras's `AlphaDropout`. PyTorch takes p = 1 too, which gives
-//! zeros; here p < 1.
+//! The numbers are those of PyTorch's and Keras's `AlphaDropout`. PyTorch also allows p = 1, which gives zeros;
+//! here p < 1.
 //!
 //! # Suggested values
 //!
@@ -77,7 +77,7 @@ impl AlphaDropoutConfig {
     }
 }
 
-/// Dropout for SELU. Made by [`AlphaDropoutConfig::init`].
+/// Dropout for SELU activations. Made by [`AlphaDropoutConfig::init`].
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct AlphaDropout {

@@ -24,17 +24,17 @@
 //!
 //! # Order
 //!
-//! On the weights that `group` chooses; biases are spared. Attached once, as
-//! [`WeightNorm`](crate::WeightNorm). It drops where the weight is on an autodiff device and the
-//! `training` flag is set: `valid()` and `freeze()` end it. Masks come from the generator of the weight's
-//! device: see [`DropPath`](crate::DropPath) for what a seed gives.
+//! Attach it to the weights that `group` chooses; biases are not dropped. Attach it once, like
+//! [`WeightNorm`](crate::WeightNorm): after the initial weights are set or loaded. It drops weights on an
+//! autodiff device while the `training` flag is set: `valid()` and `freeze()` switch it off. Masks come from
+//! the generator of the weight's device: see [`DropPath`](crate::DropPath) for what a seed gives.
 //!
-//! - **Records** hold w under its old path, and nothing more: those of the plain model and of this one
-//!   load into each other.
+//! - **Records** hold w under its old path, and nothing more: records of the plain model load into this one,
+//!   and the other way round.
 //! - **LoRA** and other reparameterizations: one for each parameter; see [`WeightNorm`](crate::WeightNorm).
-//! - **Recurrent layers** use their weights at every time step, and so draw a mask at each. AWD-LSTM draws
-//!   one for the whole sequence.
-//! - `materialize()` of a model in training keeps one draw for good: call it after `valid()`.
+//! - **Recurrent layers** use their weights at every time step, and so draw a mask at each time step. AWD-LSTM
+//!   draws one mask for the whole sequence.
+//! - `materialize()` of a model in training fixes the weights with one random mask: call it after `valid()`.
 //!
 //! # Cost
 //!
@@ -43,7 +43,7 @@
 //! # Differences
 //!
 //! The paper draws a mask for each sample and approximates inference by a Gaussian; here, as in fastai's
-//! `WeightDropout`, a mask serves the batch, weights are scaled in training, and inference uses w.
+//! `WeightDropout`, one mask serves the whole batch, weights are scaled up in training, and inference uses w.
 //!
 //! # Suggested values
 //!
@@ -67,7 +67,7 @@ use burn_tricks_core::{Config, ConfigError};
 pub struct DropConnectConfig {
     /// Probability p of dropping a weight, in [0, 1). 0 is the plain layer.
     pub prob: f64,
-    /// Which weights, by path or id; of those only the ones with at least two dimensions. Default: all.
+    /// Which weights, by path or id; only those with at least two dimensions count. Default: all.
     #[config(default = "ParamGroup::all()")]
     pub group: ParamGroup,
 }
@@ -86,8 +86,7 @@ impl DropConnectConfig {
     }
 }
 
-/// Drops weights. Attached by [`DropConnectConfig::attach`]; to be found with
-/// [`Param::reparameterization`].
+/// Drops weights. Attached by [`DropConnectConfig::attach`]; [`Param::reparameterization`] returns it.
 #[derive(Module, Debug)]
 pub struct DropConnect {
     /// Probability of dropping a weight.

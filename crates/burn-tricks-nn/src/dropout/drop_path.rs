@@ -32,30 +32,31 @@
 //!
 //! # Order
 //!
-//! Last in a residual branch, before the sum. It acts on an autodiff device while its `training` flag
-//! is set, as Burn's own `Dropout`; elsewhere it returns its input.
+//! The layer comes last in a residual branch, before the sum. It acts on an autodiff device while its
+//! `training` flag is set, like Burn's own `Dropout`; elsewhere it returns its input.
 //!
-//! Masks are drawn from the generator of the input's device: after `device.seed(s)` the same calls in
-//! the same order draw the same masks. A process has one for each backend: a second thread that draws,
-//! as a data loader may, changes the masks. A generator can be seeded but not read, so a run that must be
-//! resumable seeds it anew at each epoch, with a number made of the run's seed and the epoch.
+//! Masks are drawn from the generator of the input's device: after `device.seed(s)` the same calls in the same
+//! order draw the same masks. A process has one generator for each backend: if a second thread draws random
+//! numbers, as a data loader may, the masks change. A generator can be seeded, but its state cannot be read. So
+//! a run that must be resumable seeds it anew at each epoch, with a number that depends on the run's seed and
+//! the epoch.
 //!
 //! # Cost
 //!
-//! One number for each sample, and one pass over the branch. The branch is computed before it is
+//! One random number for each sample, and one pass over the branch. The branch is computed before it is
 //! dropped: no time is saved.
 //!
 //! # Differences
 //!
-//! - The scaling: timm (`scale_by_keep`) and torchvision divide by 1 − p during training; the paper and
-//!   Composer multiply by 1 − p at inference instead. [`DropPathScale`] has both.
-//! - The depth: timm's probabilities begin at 0 for the first block, those of the paper and of Composer
-//!   at p / depth. [`DepthSchedule`] has both.
+//! - Scaling: timm (`scale_by_keep`) and torchvision divide by 1 − p during training; the paper and Composer
+//!   multiply by 1 − p at inference instead. [`DropPathScale`] has both.
+//! - Probabilities by depth: timm's begin at 0 for the first block, those of the paper and of Composer at p /
+//!   depth. [`DepthSchedule`] has both.
 //! - torchvision's `mode="batch"`, one mask for all samples, is [`DropPathUnit::Batch`].
 //!
 //! # Suggested values
 //!
-//! A last block at 0.5 for ResNets of 110 layers (Huang et al.); 0.1 to 0.4, growing with the model's
+//! p = 0.5 in the last block for ResNets of 110 layers (Huang et al.); 0.1 to 0.4, growing with the model's
 //! size, for vision transformers (Touvron et al.).
 //!
 //! # References
@@ -70,19 +71,19 @@ use burn::tensor::{Distribution, Tensor};
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
-/// When the scaling that keeps the mean happens.
+/// Whether training or inference applies the scaling that keeps the mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DropPathScale {
-    /// What is kept in training is divided by 1 − p; inference is the identity: timm, torchvision.
+    /// In training, a branch that is kept is divided by 1 − p; inference is the identity: timm, torchvision.
     Training,
-    /// Training keeps or drops; inference multiplies by 1 − p: the paper, Composer.
+    /// In training, a branch is kept as it is or dropped; inference multiplies by 1 − p: the paper, Composer.
     Inference,
 }
 
 /// What is kept or dropped as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DropPathUnit {
-    /// Each sample, which is the first dimension, for itself.
+    /// Each sample on its own; samples are the first dimension.
     Sample,
     /// All samples of the batch at once.
     Batch,
@@ -93,13 +94,13 @@ pub enum DropPathUnit {
 pub enum DepthSchedule {
     /// `p l / (L − 1)` for l = 0, ..., L − 1: the first block is never dropped. timm.
     FromZero,
-    /// `p (l + 1) / L`: the first block has its share. The paper, Composer.
+    /// `p (l + 1) / L`: the first block is dropped with probability p / L. The paper, Composer.
     FromShare,
 }
 
 impl DepthSchedule {
-    /// The probabilities of the `depth` blocks of a network, from the first to the last, which has
-    /// `max`. A single block has 0 with [`FromZero`](Self::FromZero), as in timm.
+    /// The probabilities of the `depth` blocks of a network, from the first block to the last, whose
+    /// probability is `max`. A single block has probability 0 with [`FromZero`](Self::FromZero), as in timm.
     ///
     /// # Errors
     ///
@@ -119,7 +120,7 @@ impl DepthSchedule {
 pub struct DropPathConfig {
     /// Probability p of dropping, in [0, 1). 0 is the identity.
     pub prob: f64,
-    /// When what is kept is scaled up. Default: [`DropPathScale::Training`].
+    /// Whether training or inference applies the scaling. Default: [`DropPathScale::Training`].
     #[config(default = "DropPathScale::Training")]
     pub scale: DropPathScale,
     /// What is dropped as a whole. Default: [`DropPathUnit::Sample`].
@@ -151,7 +152,7 @@ pub struct DropPath {
     pub prob: f64,
     /// Whether to behave as during training, on an autodiff device.
     pub training: Param<Flag>,
-    /// When the scaling happens.
+    /// Whether training or inference applies the scaling.
     #[module(skip)]
     pub scale: DropPathScale,
     /// What is dropped as a whole.

@@ -4,8 +4,8 @@
 //! y = x ξ     ξ ~ N(1, p / (1 − p))     the second number is the variance
 //! ```
 //!
-//! Mean and variance of the factor are those of inverted dropout at rate p, whose factor is 0 or
-//! 1 / (1 − p); nothing is ever exactly zero.
+//! The factor has the mean and the variance of inverted dropout at rate p, whose factor is 0 or 1 / (1 − p). No
+//! activation becomes exactly zero.
 //!
 //! # Example
 //!
@@ -24,13 +24,13 @@
 //!
 //! # Order
 //!
-//! Where dropout stands: after an activation. It acts on an autodiff device while its `training` flag
-//! is set; elsewhere it returns its input. Noise comes from the generator of the input's device: see
-//! [`DropPath`](crate::DropPath) for what a seed gives.
+//! The layer takes the place of dropout, after an activation. It acts on an autodiff device while its
+//! `training` flag is set; elsewhere it returns its input. Noise comes from the generator of the input's
+//! device: see [`DropPath`](crate::DropPath) for what a seed gives.
 //!
 //! # Cost
 //!
-//! Normal noise of the size of the input, and one pass.
+//! Normal noise of the size of the input, and one pass over it.
 //!
 //! # Differences
 //!
@@ -38,7 +38,7 @@
 //!
 //! # Suggested values
 //!
-//! The rate that dropout would have, 0.1 to 0.5 (Srivastava et al.).
+//! The rate that you would give dropout, 0.1 to 0.5 (Srivastava et al.).
 //!
 //! # References
 //!
@@ -70,7 +70,7 @@ impl GaussianDropoutConfig {
     }
 }
 
-/// Multiplies by noise around 1. Made by [`GaussianDropoutConfig::init`].
+/// Multiplies its input by noise around 1. Made by [`GaussianDropoutConfig::init`].
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct GaussianDropout {

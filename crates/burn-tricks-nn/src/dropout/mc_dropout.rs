@@ -43,35 +43,36 @@
 //!
 //! # Order
 //!
-//! On a trained model, in place of `valid()`. Burn's dropout does nothing off an autodiff device, so the
-//! model that the closure gets is lifted onto one: no parameter requires a gradient, the flags of dropout
-//! layers are set, and all other flags are cleared, so that batch norm uses its running statistics and
-//! leaves them. The model given to `init` is not touched.
+//! Use it on a trained model, in place of `valid()`. Burn's dropout acts only on an autodiff device, so the
+//! model that the closure gets is moved to one: no parameter requires a gradient, the flags of dropout layers
+//! are set, and all other flags are cleared, so that batch norm uses its running statistics and does not update
+//! them. The model given to `init` is not changed.
 //!
-//! - Inputs have to be lifted as well, with `Tensor::from_inner`. Outputs come back without autodiff.
+//! - Inputs have to be moved to the autodiff device as well, with `Tensor::from_inner`. Outputs come back
+//!   without autodiff.
 //! - The layers that draw are Burn's `Dropout` and `GaussianNoise` and this crate's `DropPath`,
-//!   `SpatialDropout`, `AlphaDropout`, `GaussianDropout` and `DropConnect`. A layer of your own with a
-//!   flag is added by the name of its type: `with_layers`; a name that is not met is an error, as is a
-//!   model in which nothing draws. Burn's attention and transformer layers hold
-//!   a `Dropout`, which is found like any other.
-//! - Dropout that you froze draws here, too. A layer whose dropout does not ask a flag cannot be held
-//!   still or switched on.
+//!   `SpatialDropout`, `AlphaDropout`, `GaussianDropout` and `DropConnect`. Add a layer of your own that has a
+//!   flag by the name of its type, with `with_layers`. A name that the model does not contain is an error, as
+//!   is a model without a layer that draws. Burn's attention and transformer layers contain a `Dropout`, which
+//!   is found like any other.
+//! - Frozen dropout layers draw here, too. Dropout that does not depend on a flag can be switched neither on
+//!   nor off.
 //! - Masks come from the generator of the device: seed it to get the same samples.
 //!
 //! # Cost
 //!
-//! T forward passes, and the memory of all T outputs; of four outputs for [`McDropout::moments`]. No gradients
-//! are computed; the model's tensors are shared, not copied.
+//! T forward passes. [`McDropout::samples`] holds all T outputs in memory, [`McDropout::moments`] four. No
+//! gradients are computed; the model's tensors are shared, not copied.
 //!
 //! # Differences
 //!
-//! In PyTorch one switches the dropout layers to `train()` by hand, in Keras one passes `training=True`,
-//! which also makes batch norm normalise with the batch.
+//! In PyTorch one switches the dropout layers to `train()` by hand. In Keras one passes `training=True`, which
+//! also makes batch norm normalise with the batch.
 //!
 //! # Suggested values
 //!
-//! 10 to 100 passes (Gal & Ghahramani). Classes: let the closure end in a softmax, so that probabilities
-//! are averaged, not logits.
+//! 10 to 100 passes (Gal & Ghahramani). For classification, let the closure end in a softmax, so that
+//! probabilities are averaged, not logits.
 //!
 //! # References
 //!
@@ -97,20 +98,20 @@ const STOCHASTIC: [&str; 7] = [
 /// Configuration of [`McDropout`].
 #[derive(Config, Debug, PartialEq)]
 pub struct McDropoutConfig {
-    /// Forward passes, at least 2: one alone has no spread.
+    /// The number of forward passes, at least 2: a single one has no standard deviation.
     pub samples: usize,
-    /// Names of further types whose flags are to be set. Default: none.
+    /// Names of further types of layers whose flags are to be set. Default: none.
     #[config(default = "Vec::new()")]
     pub layers: Vec<String>,
 }
 
 impl McDropoutConfig {
-    /// A stochastic twin of `model`, trained or training, on any device.
+    /// A copy of `model` whose dropout is on. `model` may be in training or validation mode, on any device.
     ///
     /// # Errors
     ///
-    /// If `samples` is less than 2, if the model has no layer that draws (its predictions would all be the same, and
-    /// look perfectly sure), or if no layer with a flag has a name that is in `layers`.
+    /// If `samples` is less than 2, if the model has no layer that draws (all its predictions would be equal,
+    /// which would look like certainty), or if a name in `layers` is that of no layer with a flag.
     pub fn init<M: Module>(&self, model: &M) -> Result<McDropout<M>, ConfigError> {
         let samples = self.samples;
         if samples < 2 {

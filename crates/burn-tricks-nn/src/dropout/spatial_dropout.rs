@@ -4,8 +4,8 @@
 //! y[i, c, ...] = x[i, c, ...] m[i, c] / (1 − p)     m ~ Bernoulli(1 − p), one for each sample and channel
 //! ```
 //!
-//! Neighbouring pixels of a feature map say nearly the same, so a dropped pixel loses nothing and plain
-//! dropout in front of a convolution does little more than lower the learning rate.
+//! Neighbouring pixels of a feature map are strongly correlated. So dropping single pixels removes little
+//! information, and plain dropout in front of a convolution does little more than lower the learning rate.
 //!
 //! # Example
 //!
@@ -24,19 +24,19 @@
 //!
 //! # Order
 //!
-//! After the activation of a convolution. It acts on an autodiff device while its `training` flag is
-//! set; elsewhere it returns its input. Masks come from the generator of the input's device: see
+//! The layer comes after the activation of a convolution. It acts on an autodiff device while its `training`
+//! flag is set; elsewhere it returns its input. Masks come from the generator of the input's device: see
 //! [`DropPath`](crate::DropPath) for what a seed gives.
 //!
 //! # Cost
 //!
-//! One number for each sample and channel, and one pass.
+//! One random number for each sample and channel, and one pass over the input.
 //!
 //! # Differences
 //!
-//! The same as PyTorch's `Dropout1d`, `Dropout2d` and `Dropout3d` and Keras's `SpatialDropout*` with
-//! channels first, for every rank from 2 on (where PyTorch reads a rank less as an input without a
-//! batch). Channels are the second dimension, as everywhere in Burn.
+//! The same as PyTorch's `Dropout1d`, `Dropout2d` and `Dropout3d` and Keras's `SpatialDropout*` with channels
+//! first, for every rank from 2 on. (PyTorch takes an input with one dimension less for a single sample without
+//! a batch dimension.) Channels are the second dimension, as everywhere in Burn.
 //!
 //! # Suggested values
 //!

@@ -37,7 +37,7 @@ pub enum WeightInit {
         /// The number.
         value: f64,
     },
-    /// Uniform in `[low, high)`, whose length must be finite in `f32`.
+    /// Uniform in `[low, high)`, whose length is at most the largest `f32`.
     Uniform {
         /// The smallest value.
         low: f64,
@@ -111,8 +111,9 @@ impl WeightInit {
         scaled(nonlinearity.gain(), fan, draw)
     }
 
-    /// The standard deviation of the weights of a layer with these fans. It is `None` for an orthogonal matrix,
-    /// whose entries have one that depends on the matrix's size.
+    /// The standard deviation of the weights of a layer with these fans. It is `None` for
+    /// [`TruncatedNormal`](Self::TruncatedNormal), and for an orthogonal matrix, where it depends on the
+    /// matrix's size.
     pub fn std(self, fans: Fans) -> Option<f64> {
         match self {
             Self::Constant { .. } => Some(0.0),

@@ -1,20 +1,21 @@
 //! Batch norm of few values per channel.
 //!
-//! One value is its own mean, and normalised it is 0; two are ±1 whatever they are. Both pass no gradient.
+//! A single value equals its mean, so it is normalised to 0; two values are normalised to ±1 whatever they are.
+//! In both cases no gradient passes.
 
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn_tricks_core::batch_statistics;
 
-/// Values per channel from which on the normalised ones depend on more than their order.
+/// The fewest values per channel whose normalised values depend on more than their order.
 pub(crate) const LEAST_VALUES: usize = 3;
 
-/// Samples times places.
+/// Samples times positions.
 pub(crate) fn values_per_channel<const D: usize>(input: &Tensor<D>) -> usize {
     input.shape().num_elements() / input.dims()[1].max(1)
 }
 
-/// Panics if `input` has one value per channel, unless somebody collects statistics, who can use it.
+/// Panics if `input` has one value per channel, unless statistics are being collected, which can use it.
 pub(crate) fn refuse_one_value<const D: usize>(input: &Tensor<D>) {
     let dims = input.dims();
     assert!(
@@ -25,11 +26,11 @@ pub(crate) fn refuse_one_value<const D: usize>(input: &Tensor<D>) {
     );
 }
 
-/// Burn's layer, which would return β for one value per channel.
+/// Calls Burn's layer, which would return β for one value per channel.
 ///
 /// # Panics
 ///
-/// If there is one, in training.
+/// If there is one value per channel, in training.
 pub(crate) fn burns_batch_norm<const D: usize>(norm: &BatchNorm, input: Tensor<D>) -> Tensor<D> {
     if input.device().is_autodiff() && norm.training.is_enabled() {
         refuse_one_value(&input);

@@ -1,15 +1,15 @@
-//! Frozen batch norm: statistics, scale and shift stay what they are.
+//! Frozen batch norm: running statistics, scale and shift do not change.
 //!
 //! ```text
 //! y = γ (x − μ) / √(σ² + ε) + β     in training too
 //! ```
 //!
-//! When a pretrained network is tuned with batches of one or two images, their statistics are too noisy to
-//! normalise with, and spoil the running ones.
+//! When a pretrained network is fine-tuned with batches of one or two images, the statistics of such a batch
+//! are too noisy to normalise with, and they spoil the running statistics.
 //!
 //! # Example
 //!
-//! In a model as it is, by the layers' flags:
+//! In an existing model, by the flags of its layers:
 //!
 //! ```
 //! use burn::module::Module;
@@ -25,7 +25,7 @@
 //! assert!((y - x).abs().max().into_scalar::<f32>() < 1e-4);
 //! ```
 //!
-//! As a layer of its own, which nothing can train or thaw, of Burn's batch norm or this crate's:
+//! As a layer made from Burn's batch norm or this crate's, which cannot be trained or unfrozen:
 //!
 //! ```
 //! use burn::nn::BatchNormConfig;
@@ -43,26 +43,26 @@
 //!
 //! Call [`freeze_batch_norms`] after the pretrained record is loaded, and before the optimizer's first step. It
 //! finds Burn's `BatchNorm` and this crate's layers by the names of their types, and leaves all other flags
-//! alone. A batch norm of your own is not among them: freeze it with Burn's `freeze_group`, by its path.
-//! `unfreeze()` of the model undoes both. An update that a training step left pending is folded into the
-//! statistics first.
+//! alone. It does not find a batch norm of your own: freeze that with Burn's `freeze_group`, by its path.
+//! `unfreeze()` of the model undoes both. An update of the statistics that the last training step left pending
+//! is applied first.
 //!
-//! [`FrozenBatchNorm`] has the fields of `BatchNorm`, and each loads the other's record. All four are
-//! running statistics in Burn's sense: recorded and moved, never trained, and `unfreeze()` does not
-//! reach them. To load a record, make a frozen layer from a new `BatchNorm` and load the record into it. Inputs
-//! may have any float type, and come from devices with or without gradient checkpointing.
+//! [`FrozenBatchNorm`] has the fields of `BatchNorm`, and each loads the other's record. All four tensors are
+//! running states of Burn: recorded and moved with the model, never trained, and not changed by `unfreeze()`.
+//! To load a record, make a frozen layer from a new `BatchNorm` and load the record into it. Inputs may have
+//! any float type, and come from devices with or without gradient checkpointing.
 //!
 //! # Cost
 //!
 //! Less than batch norm in training: the batch's statistics are not computed. Inputs of half precision are
-//! normalised in `f32` and come back as they were.
+//! normalised in `f32`, and the output has the type of the input.
 //!
 //! # Differences
 //!
-//! [`FrozenBatchNorm`] is torchvision's `FrozenBatchNorm2d`, for every rank, with ε = 1e-5 from the layer
-//! it is made of. Keras's `trainable = False` is [`freeze_batch_norms`] with [`Affine::Fixed`]. In PyTorch
-//! `norm.eval()` leaves γ and β as trainable as they are, [`Affine::Trainable`], and the next `model.train()`
-//! undoes it.
+//! [`FrozenBatchNorm`] is torchvision's `FrozenBatchNorm2d`, for every rank. Its ε is that of the layer it is
+//! made from, by default 1e-5. Keras's `trainable = False` is [`freeze_batch_norms`] with [`Affine::Fixed`]. In
+//! PyTorch `norm.eval()` leaves γ and β as trainable as they are, [`Affine::Trainable`], and the next
+//! `model.train()` undoes it.
 //!
 //! # Suggested values
 //!
@@ -70,7 +70,8 @@
 //!
 //! # References
 //!
-//! - Ren, He, Girshick, Sun, *Faster R-CNN*, 2015, <https://arxiv.org/abs/1506.01497>, whose code froze it
+//! - Ren, He, Girshick, Sun, *Faster R-CNN*, 2015, <https://arxiv.org/abs/1506.01497>, whose code freezes batch
+//!   norm
 //! - torchvision, `torchvision.ops.FrozenBatchNorm2d`
 
 use crate::norm::ghost_batch_norm::GhostBatchNorm;
@@ -83,17 +84,17 @@ use burn::tensor::module::batch_norm;
 use burn_tricks_core::accumulation_dtype;
 use burn_tricks_core::walk::{Location, Mapper, map};
 
-/// What becomes of scale and shift.
+/// What happens to scale and shift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Affine {
-    /// They are trained on, unless they are frozen: this thaws nothing, not even what
-    /// [`Fixed`](Affine::Fixed) froze before (`unfreeze_group` does).
+    /// They continue to be trained, unless they are frozen already. This unfreezes nothing, not even what
+    /// [`Fixed`](Affine::Fixed) has frozen (use `unfreeze_group` for that).
     Trainable,
     /// They are frozen.
     Fixed,
 }
 
-/// Layers whose running statistics are held still.
+/// The layers whose running statistics are kept fixed.
 const BATCH_NORMS: [&str; 3] = ["BatchNorm", "TorchBatchNorm", "GhostBatchNorm"];
 
 /// Whether a walk is in a layer of batch norm.
@@ -101,7 +102,7 @@ pub(crate) fn is_batch_norm(at: &Location) -> bool {
     BATCH_NORMS.contains(&at.layer())
 }
 
-/// `model`, all of whose batch norms normalise with the running statistics they have, and leave them.
+/// `model`, whose batch norms all normalise with their present running statistics and do not update them.
 pub fn freeze_batch_norms<M: Module>(model: M, affine: Affine) -> M {
     let _ = model.valid(); // folds pending updates into the statistics, which inference reads as they are
     map(model, &mut Freeze(affine))
@@ -148,7 +149,7 @@ pub struct FrozenBatchNorm {
 }
 
 impl From<&BatchNorm> for FrozenBatchNorm {
-    /// The layer as it is now; what becomes of `norm` later does not reach it.
+    /// The layer with the present values of `norm`; later changes to `norm` do not affect it.
     fn from(norm: &BatchNorm) -> Self {
         let gamma = norm.gamma.val();
         // `valid` and `train` fold pending updates in and give statistics of its own.
@@ -181,7 +182,7 @@ impl From<&GhostBatchNorm> for FrozenBatchNorm {
 }
 
 impl FrozenBatchNorm {
-    /// The normalised input, in its type.
+    /// The normalised input, in the input's type.
     ///
     /// # Shapes
     ///

@@ -6,8 +6,8 @@
 //! inference   batch norm with the running statistics
 //! ```
 //!
-//! The statistics of a large batch have little noise, and the noise regularises: small ghost batches keep
-//! it while the hardware works on the large one.
+//! Noise in the batch statistics regularises, and a large batch has little of it. Small ghost batches keep the
+//! noise, while the hardware works on the large batch.
 //!
 //! # Example
 //!
@@ -26,9 +26,10 @@
 //!
 //! # Order
 //!
-//! In place of batch norm: fields, paths and records are those of Burn's `BatchNorm`, and each loads the
-//! other's. `ghost_size` of at least the batch is plain batch norm, bit for bit. Running statistics are
-//! shared by clones, and the last update is folded in by the next forward pass or by `valid()`.
+//! The layer takes the place of batch norm: its fields, paths and records are those of Burn's `BatchNorm`, and
+//! each loads the other's records. With a `ghost_size` of at least the batch size it is plain batch norm, bit
+//! for bit. Clones share the running statistics. The last update stays pending until the next forward pass or
+//! `valid()` applies it.
 //!
 //! # Few values
 //!
@@ -39,20 +40,20 @@
 //!
 //! - After a linear layer, a `ghost_size` of 1 or 2 gives parts of three samples or more. Parts of size 3 can
 //!   grow too: 4 samples stay whole, since two parts of 2 would be too small.
-//! - On maps of 2×2 and more, a part may be a single sample.
+//! - With feature maps of 2×2 or larger, a part may be a single sample.
 //! - A whole batch of two values per channel is normalised to β ± γ, and one of a single value panics in
 //!   training, as in [`TorchBatchNorm`](crate::norm::torch_batch_norm#few-values).
 //!
 //! # Cost
 //!
-//! As batch norm, in ⌈N / size⌉ calls and one concatenation.
+//! The cost of batch norm, in ⌈N / size⌉ calls, and one concatenation.
 //!
 //! # Differences
 //!
 //! - Each part updates the running statistics in turn, as in the paper and in Composer: a step with k parts
 //!   moves them as far as one part would with a momentum of 1 − (1 − m)^k.
-//! - Composer cuts as `torch.chunk` does, which can leave a last part of a single sample; here the sizes
-//!   differ by at most one: 10 samples at size 4 are 3, 3 and 4.
+//! - Composer cuts as `torch.chunk` does, which can leave a last part of a single sample; here the sizes differ
+//!   by at most one: with `ghost_size` 4, ten samples are cut into 3, 3 and 4.
 //! - Composer wraps PyTorch's batch norm, so its running variance is unbiased: [`BatchVariance`].
 //!
 //! # Suggested values
@@ -87,8 +88,8 @@ pub struct GhostBatchNormConfig {
     /// The weight of a part in the running statistics, in [0, 1]. Default: 0.1.
     #[config(default = 0.1)]
     pub momentum: f64,
-    /// Which variance of a part the running variance follows. Default: [`BatchVariance::Unbiased`]: the parts
-    /// are small, and inference normalises with what they leave.
+    /// Which variance of a part the running variance follows. Default: [`BatchVariance::Unbiased`], since the
+    /// parts are small and inference normalises with the running variance.
     #[config(default = "BatchVariance::Unbiased")]
     pub variance: BatchVariance,
 }
@@ -138,7 +139,7 @@ pub struct GhostBatchNorm {
     pub momentum: f64,
     /// ε.
     pub epsilon: f64,
-    /// The most samples in a part that has three values per channel.
+    /// The most samples in a part, unless a part needs more to have three values per channel.
     pub ghost_size: usize,
     /// Which variance the running variance follows.
     #[module(skip)]
@@ -172,7 +173,7 @@ impl GhostBatchNorm {
         Tensor::cat(outputs, 0)
     }
 
-    /// Into how many parts to cut.
+    /// The number of parts to cut the input into.
     fn parts<const D: usize>(&self, input: &Tensor<D>) -> usize {
         let samples = input.dims()[0];
         let places = values_per_channel(input) / samples.max(1);

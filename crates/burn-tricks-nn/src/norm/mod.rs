@@ -1,4 +1,4 @@
-//! Batch norms: over parts of a batch, with PyTorch's running variance, with statistics that stay.
+//! Batch norms: over parts of a batch, with PyTorch's running variance, with fixed statistics.
 
 pub(crate) mod few_values;
 pub mod frozen_batch_norm;

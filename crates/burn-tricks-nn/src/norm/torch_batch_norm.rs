@@ -7,7 +7,7 @@
 //! inference   y = γ (x − μ) / √(σ² + ε) + β
 //! ```
 //!
-//! n counts the numbers that a channel has in the batch: samples times places.
+//! n is the number of values that a channel has in the batch: samples times positions.
 //!
 //! # Example
 //!
@@ -27,15 +27,15 @@
 //!
 //! # Order
 //!
-//! In place of Burn's `BatchNorm`: fields, paths and records are the same, and each loads the other's.
-//! Training behaviour needs an autodiff device and the `training` flag.
+//! The layer takes the place of Burn's `BatchNorm`: fields, paths and records are the same, and each loads the
+//! other's records. It normalises with the batch only on an autodiff device with the `training` flag set.
 //!
-//! Running statistics are shared by clones, and the update of the last forward pass is folded in by the
-//! next one or by `valid()`: record `model.valid()`.
+//! Clones share the running statistics. The update of the last forward pass stays pending until the next one or
+//! `valid()` applies it: so save the record of `model.valid()`.
 //!
 //! # Few values
 //!
-//! What becomes of a batch in training, by the number n of values per channel:
+//! What the layer does with a batch in training depends on the number n of values per channel:
 //!
 //! - n = 1 (one sample after a linear layer, or one map of 1×1): the output would be β whatever the input, and
 //!   no gradient would pass. The layer panics, where PyTorch raises an error. Leave out a last batch of one
@@ -44,25 +44,25 @@
 //!   batch.
 //! - n = 2: the outputs are β + γ and β − γ, whatever the values are, and no gradient passes. PyTorch allows it,
 //!   and so does this layer.
-//! - n = 0: the input comes back as it is, and the running statistics stay.
+//! - n = 0: the output is the input, and the running statistics stay.
 //!
 //! # Cost
 //!
-//! As Burn's `BatchNorm`.
+//! The cost of Burn's `BatchNorm`.
 //!
 //! # Differences
 //!
-//! - Burn and Keras keep the population variance, PyTorch the sample variance. At n = 32 they are 3 %
-//!   apart, at n = 2 a factor of 2: it matters for fully connected layers, small batches and ported
+//! - Burn and Keras keep the population variance, PyTorch the sample variance. At n = 32 they differ by 3 %, at
+//!   n = 2 by a factor of 2. The difference matters for fully connected layers, small batches and ported
 //!   training recipes.
 //! - With n = 1 Burn and Keras return β.
-//! - `momentum` is the weight of the new value, as in Burn and PyTorch; Keras's is one minus it.
-//!   PyTorch's `momentum=None`, the mean over all batches, is not here: `recalibrate` of
-//!   `burn-tricks-average` measures statistics anew. There, batches of one value count too.
+//! - `momentum` is the weight of the new value, as in Burn and PyTorch; Keras's momentum is one minus that.
+//!   PyTorch's `momentum=None`, the mean over all batches, does not exist here: the recalibration of
+//!   `burn-tricks-average` measures the statistics anew. It accepts batches of one value per channel.
 //!
 //! # Suggested values
 //!
-//! PyTorch's defaults, which are ours: momentum 0.1, ε 1e-5.
+//! PyTorch's defaults, which are the defaults here too: momentum 0.1, ε 1e-5.
 //!
 //! # References
 //!
@@ -101,7 +101,7 @@ impl TorchBatchNormConfig {
         Ok(TorchBatchNorm::from(self.burn()?.init(device)))
     }
 
-    /// The same values as Burn's configuration, which would panic outside of their ranges.
+    /// The same settings as a configuration of Burn's, which would panic if a value lay outside its range.
     pub(crate) fn burn(&self) -> Result<BatchNormConfig, ConfigError> {
         ConfigError::at_least_one("num_features", self.num_features)?;
         ConfigError::positive("epsilon", self.epsilon)?;
@@ -124,7 +124,7 @@ pub struct TorchBatchNorm {
     pub training: Param<Flag>,
     /// Running mean.
     pub running_mean: RunningState<Tensor<1>>,
-    /// Running variance: of a sample, not of a population.
+    /// Running variance: the sample variance, not the population variance.
     pub running_var: RunningState<Tensor<1>>,
     /// The weight of a batch in the running statistics.
     pub momentum: f64,
@@ -177,7 +177,7 @@ impl TorchBatchNorm {
         self.forward_with(input, BatchVariance::Unbiased)
     }
 
-    /// The normalised input; the running variance follows the `variance` of the batch.
+    /// The normalised input. The running variance follows that variance of the batch which `variance` names.
     pub(crate) fn forward_with<const D: usize>(
         &self,
         input: Tensor<D>,
@@ -201,7 +201,7 @@ impl TorchBatchNorm {
         batch_norm(input, gamma, beta, mean, variance, self.epsilon)
     }
 
-    /// Of n values per channel, two at least.
+    /// For n values per channel, at least two.
     fn normalise<const D: usize>(
         &self,
         input: Tensor<D>,
@@ -222,7 +222,7 @@ impl TorchBatchNorm {
         batch.output
     }
 
-    /// One value per channel: of use to whoever measures statistics, but not to train on.
+    /// For one value per channel, which serves to measure statistics, but not to train.
     fn measure_one<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         refuse_one_value(&input);
         let mean = input.clone().reshape([input.dims()[1]]);

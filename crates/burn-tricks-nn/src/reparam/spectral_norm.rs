@@ -5,14 +5,15 @@
 //! u ← W v / ‖W v‖,  v ← Wᵀ u / ‖Wᵀ u‖     at every use in training
 //! ```
 //!
-//! The layer's Lipschitz constant (for the Euclidean norm, for a linear layer) becomes 1. Weights change
-//! little from step to step, so one round of power iteration a step keeps u and v the leading singular
+//! The layer's Lipschitz constant (for the Euclidean norm, for a linear layer) becomes 1. Weights change little
+//! from step to step, so one round of power iteration per step keeps u and v close to the leading singular
 //! vectors. The gradient passes through σ, with u and v held constant.
 //!
-//! When it is attached, and in an average of models, the iteration begins from fixed vectors and is repeated
-//! until 50 rounds raise σ by less than a millionth, or for 1000 rounds. σ is then within two millionths of
-//! the largest singular value for random weights up to 1024×1024; where the two largest agree to one part
-//! in a thousand, it may lie between them. It is never above the largest but for rounding.
+//! When spectral norm is attached, and in an average of models, the iteration begins from fixed vectors and
+//! runs until 50 rounds raise σ by less than a millionth, at most for 1000 rounds. σ is then within two
+//! millionths of the largest singular value for random weights up to 1024×1024; where the two largest agree to
+//! one part in a thousand, it may lie between them. Except for rounding, σ is never above the largest singular
+//! value.
 //!
 //! # Example
 //!
@@ -33,37 +34,40 @@
 //!
 //! # Order
 //!
-//! Attached once, as [`WeightNorm`](crate::WeightNorm). The iteration runs where the weight is on an
-//! autodiff device and the `training` flag is set; after `valid()` or `freeze()` u and v stand still.
-//! Every use iterates: a recurrent layer does so at every time step, as in PyTorch without `cached()`.
+//! Attach it once, like [`WeightNorm`](crate::WeightNorm): after the initial weights are set or loaded. The
+//! iteration runs where the weight is on an autodiff device and the `training` flag is set; after `valid()` or
+//! `freeze()` u and v do not change. Every use of the weight runs a round: a recurrent layer does so at every
+//! time step, as in PyTorch without `cached()`.
 //!
-//! - **Records.** `fc.weight` holds the weight before the division; `fc.weight.spectral_norm.u` and `.v`
-//!   are new. They are recorded and moved with the model, never trained, and shared by its clones, as the
-//!   running statistics of batch norm are. In [column layout](crate#column-layout) no record loads.
-//! - **Averages of weights.** The mean of unit vectors is no unit vector. u and v are
-//!   [`Derived`] state: every average of burn-tricks (moving averages, soups, averaged
-//!   files) averages the weights and finds the vectors of the mean anew, so that its largest singular
-//!   value is 1 too. A snapshot of one model, the best weights say, keeps its vectors to the bit.
+//! - **Records.** `fc.weight` holds the weight before the division; `fc.weight.spectral_norm.u` and `.v` are
+//!   new. They are recorded and moved with the model, never trained, and shared by its clones, as the running
+//!   statistics of batch norm are. A layer in [column layout](crate#column-layout) cannot load a record
+//!   afterwards.
+//! - **Averages of weights.** The mean of unit vectors is no unit vector. u and v are [`Derived`] state: every
+//!   average of burn-tricks (moving averages, soups, averaged files) averages the weights and computes the
+//!   vectors of the averaged weight anew, so that its largest singular value is 1 too. A snapshot of a single
+//!   model, for example of the best weights, keeps its vectors to the bit.
 //! - **LoRA** and other reparameterizations: one for each parameter; see [`WeightNorm`](crate::WeightNorm).
 //!
 //! # Cost
 //!
-//! Two vectors for each weight; three products of the weight with a vector at every use in training. To
-//! attach it, and to hand out an average, takes two products a round, 100 to 200 rounds for a random 64×64
-//! weight and 300 to 800 for 1024×1024, and reads σ from the device every 50 rounds.
+//! Two vectors for each weight; three products of the weight with a vector at every use in training. Attaching
+//! it, and handing out an average, takes two products per round, 100 to 200 rounds for a random 64×64 weight
+//! and 300 to 800 for 1024×1024, and reads σ from the device every 50 rounds.
 //!
 //! # Differences
 //!
-//! Use by use the numbers are those of PyTorch's `parametrizations.spectral_norm`. Its first vectors are
-//! random and iterated 15 times, which leaves σ several percent too small for a random 256×256 weight;
-//! here they are fixed, so that attaching draws no random numbers, and iterated to the end. PyTorch's
-//! `AveragedModel` with `use_buffers=True` averages u and v as if they were weights.
-//! A weight of zeros is NaN there, and its vectors stay zero for ever; here it is left as it is, and the
-//! vectors wait. Keras's `SpectralNormalization` changes the stored kernel itself.
+//! At every use, the update and the result are those of PyTorch's `parametrizations.spectral_norm`. PyTorch's
+//! first vectors are random and iterated 15 times, which leaves σ several percent too small for a random
+//! 256×256 weight. Here the first vectors are fixed, so that attaching draws no random numbers, and iterated
+//! until σ has converged. PyTorch's `AveragedModel` with `use_buffers=True` averages u and v as if they were
+//! weights. A weight of zeros becomes NaN in PyTorch, and its vectors stay zero for ever; here it stays zero,
+//! and the vectors stay as they are until it changes. Keras's `SpectralNormalization` changes the stored kernel
+//! itself.
 //!
 //! # Suggested values
 //!
-//! One iteration (Miyato et al.). For the discriminator of a GAN, on every layer.
+//! One iteration, on every layer of the discriminator of a GAN (Miyato et al.).
 //!
 //! # References
 //!
@@ -80,7 +84,7 @@ use burn_tricks_core::{Config, ConfigError, Derived, UnitAxis, accumulation_dtyp
 const MOST_ROUNDS: usize = 1000;
 /// Rounds from one look at σ to the next.
 const ROUNDS_PER_LOOK: usize = 50;
-/// The iteration ends when σ grows by less than this share of it from one look to the next.
+/// The iteration ends when σ grows by less than this fraction from one look to the next.
 const TOLERANCE: f64 = 1e-6;
 
 /// Configuration of [`SpectralNorm`].
@@ -89,7 +93,7 @@ pub struct SpectralNormConfig {
     /// Rounds of power iteration at every use in training, at least 1. Default: 1.
     #[config(default = 1)]
     pub iterations: usize,
-    /// Which weights, by path or id; of those only the ones with at least two dimensions. Default: all.
+    /// Which weights, by path or id; only those with at least two dimensions count. Default: all.
     #[config(default = "ParamGroup::all()")]
     pub group: ParamGroup,
 }
@@ -111,8 +115,8 @@ impl SpectralNormConfig {
     }
 }
 
-/// The leading singular vectors of a weight. Attached by [`SpectralNormConfig::attach`]; to be found
-/// with [`Param::reparameterization`].
+/// The leading singular vectors of a weight. Attached by [`SpectralNormConfig::attach`];
+/// [`Param::reparameterization`] returns it.
 #[derive(Module, Debug)]
 pub struct SpectralNorm {
     /// The left vector: a number for each unit.
@@ -127,13 +131,13 @@ pub struct SpectralNorm {
 }
 
 impl SpectralNorm {
-    /// Follows a weight that has changed a little.
+    /// Updates the vectors for a weight that has changed a little.
     fn follow(&self, matrix: &Tensor<2>) {
         let pair = (column(&self.u, matrix), column(&self.v, matrix));
         self.keep(power_iteration(matrix, pair, self.iterations));
     }
 
-    /// Finds the vectors of a weight from nothing.
+    /// Computes the vectors of a weight from fixed first vectors.
     fn find(&self, matrix: &Tensor<2>) {
         // The vectors of every multiple are the same, and those of numbers around 1 have squares.
         let largest = matrix.clone().abs().max().reshape([1, 1]);
@@ -156,7 +160,7 @@ impl SpectralNorm {
         self.keep(pair);
     }
 
-    /// In the types of the state that was there.
+    /// Stores the vectors in the types that they had.
     fn keep(&self, (u, v): (Tensor<2>, Tensor<2>)) {
         for (state, vector) in [(&self.u, u), (&self.v, v)] {
             let dtype = state.value().dtype();

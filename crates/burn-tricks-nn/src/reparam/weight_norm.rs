@@ -1,11 +1,11 @@
-//! Weight normalisation: the length and the direction of every unit's weights are learned apart.
+//! Weight normalisation: the length and the direction of every unit's weights are learned separately.
 //!
 //! ```text
 //! w = g v / ‖v‖     for each unit: v its weights as stored, g a number of its own
 //! ```
 //!
-//! The gradient of v is orthogonal to v, so that ‖v‖ only grows, and a large ‖v‖ makes the direction
-//! change slowly: a step size of its own for each unit.
+//! The gradient of v is orthogonal to v, so ‖v‖ only grows, and a large ‖v‖ makes the direction change slowly:
+//! each unit has its own effective step size.
 //!
 //! # Example
 //!
@@ -31,7 +31,7 @@
 //! # }
 //! ```
 //!
-//! Some layers only:
+//! On some layers only:
 //!
 //! ```
 //! # use burn::{module::ParamGroup, nn::LinearConfig, tensor::Device};
@@ -48,35 +48,37 @@
 //!
 //! # Order
 //!
-//! Attached once, after the initial weights are set or loaded and before the optimizer's first step. A
-//! unit is an output of the layer: [`UnitAxis`] knows Burn's layers. Of a grouped transposed convolution it
-//! is one output of every group.
+//! Attach it once, after the initial weights are set or loaded and before the optimizer's first step. A unit is
+//! an output of the layer; [`UnitAxis`] says on which axis. In a grouped transposed convolution, a unit is one
+//! output of every group.
 //!
-//! - **Records.** Under `fc.weight` a record now holds v, and `fc.weight.weight_norm.g` is new. A record
-//!   of the plain model belongs in the plain model, before attaching; a plain record of a normalised
-//!   model is that of `model.valid().materialize()`. In [column layout](crate#column-layout) neither loads.
+//! - **Records.** After attaching, a record holds v under `fc.weight`, and g under `fc.weight.weight_norm.g`.
+//!   Load a record of the plain model into the plain model, before attaching. To save a record of the plain
+//!   model, save `model.valid().materialize()`. A layer in [column layout](crate#column-layout) can load
+//!   neither once it is attached.
 //! - **LoRA.** Burn keeps one reparameterization for each parameter. Attaching to a model with LoRA is an
 //!   error here; Burn's own `apply_lora` on a model with weight norm freezes its parameters and drops
 //!   the adapters silently. Materialize first.
-//! - **Weight decay** on v changes nothing but the speed of its direction; on g it is what decay on w
-//!   was. g has one dimension, and recipes that spare those do not decay it.
+//! - **Weight decay** on v only changes how fast its direction moves; on g it has the effect that decay on w
+//!   had. g has one dimension, so recipes that exempt one-dimensional parameters do not decay it.
 //!
 //! # Cost
 //!
-//! A number for each unit and three passes over the weight at every use. Nothing after materialization.
+//! One number for each unit, and three passes over the weight at every use. After `materialize()` there is no
+//! cost.
 //!
 //! # Differences
 //!
-//! PyTorch's `parametrizations.weight_norm` with its default `dim=0` has the same units, its linear
-//! weights being `[out, in]`. There a unit whose weights are all zero is NaN. Here it is zero too, and can be
-//! trained, which a last layer of zeros in a residual block needs: `attach` sets its v to a fixed direction, the
-//! same for all such units, and its g to 0. Of a unit of one input only g is learned, since v/‖v‖ is a sign. Norms
-//! of half-precision weights are taken in `f32`; g has the type of the weight.
+//! PyTorch's `parametrizations.weight_norm` with its default `dim=0` has the same units, since its linear
+//! weights are `[out, in]`. A unit whose weights are all zero becomes NaN in PyTorch. Here such a unit stays
+//! zero and can be trained, as the zeroed last layer of a residual block must be: `attach` sets its v to a
+//! fixed direction, the same for all such units, and its g to 0. For a unit with one input only g is learned,
+//! since v/‖v‖ is a sign. Norms of half-precision weights are computed in `f32`; g has the type of the weight.
 //!
 //! # Suggested values
 //!
-//! There are none to choose. Salimans & Kingma set g and the biases from a first batch of data so that
-//! the activations have mean 0 and variance 1.
+//! There is no setting to choose. Salimans & Kingma set g and the biases from a first batch of data so that the
+//! activations have mean 0 and variance 1.
 //!
 //! # References
 //!
@@ -95,15 +97,15 @@ use std::collections::HashMap;
 /// Configuration of [`WeightNorm`].
 #[derive(Config, Debug)]
 pub struct WeightNormConfig {
-    /// Which weights, by path or id; of those only the ones with at least two dimensions. Default: all.
+    /// Which weights, by path or id; only those with at least two dimensions count. Default: all.
     #[config(default = "ParamGroup::all()")]
     pub group: ParamGroup,
 }
 
 impl WeightNormConfig {
-    /// `model` with weight norm on its weights. It computes what it computed before, bit for bit unless
-    /// g is rounded to half precision. The places of a [tied](crate::constraint::tied_weights) weight get one g, which
-    /// is tied too.
+    /// `model` with weight norm on its weights. Its outputs are the same as before, bit for bit unless g is
+    /// rounded to half precision. The places of a [tied](crate::constraint::tied_weights) weight get one g,
+    /// which is tied too.
     ///
     /// # Errors
     ///
@@ -125,8 +127,8 @@ impl WeightNormConfig {
     }
 }
 
-/// The lengths of the units of a weight. Attached by [`WeightNormConfig::attach`]; to be found with
-/// [`Param::reparameterization`].
+/// The lengths of the units of a weight. Attached by [`WeightNormConfig::attach`];
+/// [`Param::reparameterization`] returns it.
 #[derive(Module, Debug)]
 pub struct WeightNorm {
     /// The length of each unit's weights.
@@ -149,14 +151,14 @@ impl Reparameterization for WeightNorm {
     }
 }
 
-/// The length of each unit; 1 for a unit of zeros, whose length has no gradient and no reciprocal.
+/// The length of each unit; 1 for a unit of zeros, since the length 0 has no gradient and no reciprocal.
 fn norms<const D: usize>(units: UnitAxis, v: Tensor<D>) -> Tensor<D> {
     let squares = units.sum_per_unit(v.square());
     let is_zero = squares.clone().equal_elem(0);
     squares.mask_fill(is_zero, 1.0).sqrt()
 }
 
-/// Gives units of zeros a direction: without one neither v nor g has a gradient, for ever.
+/// Gives units of zeros a direction: without one, neither v nor g would ever have a gradient.
 struct GiveDirections<'a> {
     weights: &'a LayerWeights,
     /// The weights that have such units, by path: 0 for each of them, 1 for the others.

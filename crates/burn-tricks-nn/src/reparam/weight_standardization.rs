@@ -4,7 +4,7 @@
 //! ŵ = (w − μ) / √(σ² + ε)     for each unit: μ, σ² over its inputs
 //! ```
 //!
-//! In front of group norm it gives what batch norm gives, at batches of one or two images.
+//! In front of group norm it takes the place of batch norm where a batch has only one or two images.
 //!
 //! # Example
 //!
@@ -25,32 +25,34 @@
 //!
 //! # Order
 //!
-//! On convolutions that a normalisation follows, which takes away the change of scale: choose them with
-//! `group`, and leave the last layer out. Attached once, as [`WeightNorm`](crate::WeightNorm).
+//! Attach it to convolutions that are followed by a normalisation, which undoes the change of scale: choose
+//! them with `group`, and leave the last layer out. Attach it once, like [`WeightNorm`](crate::WeightNorm):
+//! after the initial weights are set or loaded and before the optimizer's first step.
 //!
-//! A unit of one input (of a `Linear(1, n)`, a depthwise 1×1 convolution, an embedding of one column) has no
-//! spread: its standardised weight would be 0 whatever is learned. The two weights of a unit of two inputs
-//! would be 1 and −1, with no gradient. `attach` refuses such weights and names the path of the first. To
-//! standardise all others, set the group to
+//! A unit with one input (in a `Linear(1, n)`, a depthwise 1×1 convolution, an embedding of one column) has a
+//! single weight, without variance: its standardised weight would be 0 whatever is learned. The two weights of
+//! a unit with two inputs would be 1 and −1, with no gradient. `attach` refuses such weights and names the path
+//! of the first. To standardise all others, set the group to
 //! `ParamGroup::all().exclude(ParamGroup::from_path("depthwise.weight"))`.
 //!
-//! - **Records** hold w under its old path, and nothing more: those of the plain model and of this one
-//!   load into each other. (The plain model then computes with w itself.)
+//! - **Records** hold w under its old path, and nothing more: records of the plain model load into this one,
+//!   and the other way round. (The plain model then computes with w itself.)
 //! - **LoRA** and other reparameterizations: one for each parameter; see [`WeightNorm`](crate::WeightNorm).
 //!
 //! # Cost
 //!
-//! No tensors; about six passes over the weight at every use. Nothing after materialization.
+//! No memory for state; about six passes over the weight at every use. After `materialize()` there is no cost.
 //!
 //! # Differences
 //!
-//! Three codes, three denominators, and [`Deviation`] has them all: timm's `StdConv2d` (the default here)
-//! has ε inside the root of the population variance; Composer adds it to the population deviation; the
-//! code of the paper's authors adds it to the sample deviation. timm's ε is 1e-6, the others' 1e-5.
+//! Three implementations divide by three different denominators, and [`Deviation`] has them all: timm's
+//! `StdConv2d` (the default here) has ε inside the root of the population variance; Composer adds it to the
+//! population deviation; the code of the paper's authors adds it to the sample deviation. timm's ε is 1e-6, the
+//! others' 1e-5.
 //!
 //! # Suggested values
 //!
-//! With group norm of 32 groups, at any batch size (Qiao et al.).
+//! Together with group norm of 32 groups, at any batch size (Qiao et al.).
 //!
 //! # References
 //!
@@ -65,7 +67,7 @@ use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, ParamInfo, UnitAxis, accumulation_dtype, params};
 use serde::{Deserialize, Serialize};
 
-/// What the centred weights of a unit of n inputs are divided by.
+/// What the centred weights of a unit with n inputs are divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Deviation {
     /// `√(Σ(w − μ)²/n + ε)`: timm.
@@ -86,14 +88,14 @@ pub struct WeightStandardizationConfig {
     /// inside the root.
     #[config(default = "Deviation::Population")]
     pub deviation: Deviation,
-    /// Which weights, by path or id; of those only the ones with at least two dimensions, whose units must have
-    /// three inputs or more. Default: all.
+    /// Which weights, by path or id; only those with at least two dimensions count, and their units must have
+    /// at least three inputs. Default: all.
     #[config(default = "ParamGroup::all()")]
     pub group: ParamGroup,
 }
 
 impl WeightStandardizationConfig {
-    /// `model` with standardised weights. They are others than before: train from there.
+    /// `model` with standardised weights. Its function changes, so train it afterwards.
     ///
     /// # Errors
     ///
@@ -149,8 +151,7 @@ impl Reparameterization for WeightStandardization {
     }
 }
 
-/// An error if a unit has one input or two: less the mean and divided by the spread these are 0 and ±1,
-/// whatever they were.
+/// An error if a unit has one input or two: standardised, its weights would be 0 or ±1, whatever they were.
 fn refuse_few_inputs<M: Module>(model: &M, weights: &LayerWeights) -> Result<(), ConfigError> {
     let inputs = |param: &ParamInfo| {
         let units = weights.get(&param.path)?;
