@@ -1,5 +1,5 @@
 //! An average of the weights of a model in training: what [`Ema`](crate::Ema), [`Swa`](crate::Swa) and
-//! [`Lawa`](crate::Lawa) share. Their [rules](crate::average_rule) make the difference.
+//! [`Lawa`](crate::Lawa) have in common. They differ in their [rules](crate::average_rule).
 
 use crate::average_record::{Members, read_members, record_members};
 use crate::average_rule::{AverageRule, Update};
@@ -22,7 +22,8 @@ pub struct Average<M: Module, R> {
     updates: u64,
 }
 
-/// A model after a step, looked through at the first average that takes its weights, for all of them.
+/// A model after a step. The first average that takes its weights walks through it, and the others use the
+/// result.
 pub(crate) struct Live<'a, M> {
     model: &'a M,
     weights: Option<SharedWeights<M>>,
@@ -44,11 +45,11 @@ impl<'a, M: Module> Live<'a, M> {
 }
 
 impl<M: Module, R: AverageRule> Average<M, R> {
-    /// The average, before the first step: it is the weights of `model`.
+    /// The average before the first step, which holds the weights of `model`.
     ///
     /// # Errors
     ///
-    /// If a setting of the rule means nothing.
+    /// If a setting of the rule is invalid.
     pub fn init(rule: R, model: &M) -> Result<Self, ConfigError> {
         rule.check()?;
         ConfigError::at_least_one("update_every", rule.sampling().every)?;
@@ -64,22 +65,24 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         })
     }
 
-    /// The rule, which is the configuration that it was made with.
+    /// The rule of this average, which is the configuration that it was made with.
     pub fn config(&self) -> &R {
         &self.rule
     }
 
-    /// Takes the weights after an optimizer step, if it is time.
+    /// Tells the average the weights after an optimizer step. Call it after every step; the rule's sampling
+    /// decides which weights are taken.
     ///
     /// # Panics
     ///
-    /// If `model` has another architecture than the one that the average was made for, or the rule keeps a
-    /// share outside of [0, 1], which none of this library does.
+    /// If `model` has another architecture than the one that the average was made for, or if the rule returns a
+    /// share outside of [0, 1], which no rule of this library does.
     pub fn update(&mut self, model: &M) {
         self.update_at(model, 1.0);
     }
 
-    /// [`update`](Self::update) after a step with this learning rate, which some rules weigh the weights by.
+    /// Like [`update`](Self::update), after a step with this learning rate, by which some rules weight the
+    /// weights.
     ///
     /// # Panics
     ///
@@ -88,7 +91,7 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         self.update_from(&mut Live::new(model), rate);
     }
 
-    /// [`update_at`](Self::update_at) with a model that other averages look at too.
+    /// Like [`update_at`](Self::update_at), with a model that several averages share.
     pub(crate) fn update_from(&mut self, live: &mut Live<'_, M>, rate: f64) {
         let step = self.steps + 1;
         let counts = self.rule.sampling().counts(step);
@@ -144,8 +147,8 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         Ok(())
     }
 
-    /// Begins anew with the weights of `model`, as [`init`](Self::init) would: what was averaged, and the
-    /// steps counted, are forgotten.
+    /// Restarts with the weights of `model`, as [`init`](Self::init) would: the old average and the counted
+    /// steps are discarded.
     pub fn restart(&mut self, model: &M) {
         self.held = first(&self.rule, model);
         self.memory.fill(0.0);
@@ -154,22 +157,23 @@ impl<M: Module, R: AverageRule> Average<M, R> {
 
     /// The averaged model, to predict with: no gradients, dropout off.
     ///
-    /// Until the average [has started](Self::has_started) these are the weights of the last `update`. Then it
-    /// begins with those of its first update, or moves from the last ones before it, if it keeps a share of
-    /// them.
+    /// Until the average [has started](Self::has_started), the model has the weights of the last `update`. The
+    /// average then begins with the weights of its first update; if the rule keeps a share at that update, it
+    /// mixes them with the weights of the step before.
     ///
-    /// To train on, [`restore_into`](Self::restore_into) a live model: `model().train()` has lost a
-    /// gradient-checkpointing strategy of the device, and Burn panics where it meets one.
+    /// To continue training from the average, use [`restore_into`](Self::restore_into) with the model in
+    /// training: `model().train()` loses the device's gradient-checkpointing strategy, and Burn panics where
+    /// the two meet.
     pub fn model(&self) -> M {
         self.mean().model()
     }
 
-    /// `model` with the average, to train on. Its devices, element types, gradient requirements, training
-    /// flags and parameter ids stay; `model` itself and its clones keep their values.
+    /// `model` with the averaged weights, to continue training from. Its devices, element types, gradient
+    /// requirements, training flags and parameter ids stay; `model` itself and its clones keep their values.
     ///
     /// # Errors
     ///
-    /// If the two differ in a path, a kind or a shape: the first such place.
+    /// If the two differ in a path, a kind or a shape; the error names the first difference.
     pub fn restore_into(&self, model: &M) -> Result<M, Mismatch> {
         self.mean().restore(model)
     }
@@ -187,17 +191,17 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         Cow::Owned(mean)
     }
 
-    /// Whether there has been an update. Before that the model is no average.
+    /// Whether there has been an update. Before the first one, [`model`](Self::model) is not an average.
     pub fn has_started(&self) -> bool {
         self.updates > 0
     }
 
-    /// Optimizer steps seen.
+    /// The number of optimizer steps seen.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// Of those, the ones whose weights were taken.
+    /// The number of steps whose weights were taken.
     pub fn updates(&self) -> u64 {
         self.updates
     }
@@ -212,7 +216,8 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         self.held.back().expect("it is never empty")
     }
 
-    /// What is recorded with the weights: where it stands, and the halves of each number of its memory.
+    /// The numbers that are recorded with the weights: the step counts, and the two halves of each number of
+    /// the rule's memory.
     pub(crate) fn counters(&self) -> Vec<u64> {
         let halves = |number: &f64| [number.to_bits() >> 32, number.to_bits() & 0xffff_ffff];
         [self.steps, self.updates]
@@ -221,7 +226,7 @@ impl<M: Module, R: AverageRule> Average<M, R> {
             .collect()
     }
 
-    /// Takes on what was recorded: the weights, and as many counters as it has.
+    /// Restores recorded weights and counters.
     pub(crate) fn resume(&mut self, members: Vec<Snapshot<M>>, counters: &[u64]) {
         (self.steps, self.updates) = (counters[0], counters[1]);
         let halves = counters[2..].chunks(2);
@@ -253,17 +258,17 @@ fn first<M: Module>(rule: &impl AverageRule, model: &M) -> VecDeque<Snapshot<M>>
 }
 
 impl<M: Module + ModuleDisplay, R: AverageRule> Average<M, R> {
-    /// What to save with a checkpoint: the weights and where the average stands.
+    /// The record to save with a checkpoint: the averaged weights and the step counts.
     pub fn to_record(&self) -> ModuleRecord {
         let members = self.held.iter().map(Snapshot::held_model).collect();
         record_members(self.rule.kind(), members, &self.counters())
     }
 
-    /// Resumes the recorded average. Of more samples than the rule holds, the newest are kept.
+    /// Resumes the recorded average. If the record has more samples than the rule holds, the newest are kept.
     ///
     /// # Errors
     ///
-    /// Burn's, if the record is not that of such an average of such a model.
+    /// Burn's error, if the record does not hold such an average of such a model.
     pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
         let count = self.counters().len();
         let Members {

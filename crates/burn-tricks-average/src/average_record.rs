@@ -1,5 +1,5 @@
-//! Modules and counters as one of Burn's records, with a checksum: Burn's format has none, and half of all
-//! random damages to one of its files load silently.
+//! Modules and counters as one of Burn's records, with a checksum. Burn's format has none: of its files with
+//! random damage, half load without an error.
 
 use burn::module::{Module, ModuleDisplay, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
@@ -7,12 +7,12 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_pack::Reader;
 use burn_tricks_core::Snapshot;
 
-/// What is recorded: `members.0...`, `counters`, `checksum`.
+/// The contents of the record: `members.0...`, `counters`, `checksum`.
 #[derive(Module, Debug)]
 struct Recorded<M: Module + ModuleDisplay> {
     members: Vec<M>,
     counters: Param<Tensor<1, Int>>,
-    /// The upper and the lower 16 bits of a CRC-32 of all the others.
+    /// The upper and the lower 16 bits of a CRC-32 of all other numbers.
     checksum: Param<Tensor<1, Int>>,
 }
 
@@ -29,7 +29,7 @@ const CHECKSUM: &str = "checksum";
 /// A counter is two numbers of 31 bits: `i32` is the integer that every backend has.
 const HALF: u64 = 1 << 31;
 
-/// Of what a record is: a number, which is part of the format, and a name.
+/// The kind of average that a record holds: a number, which is part of the format, and a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AverageKind {
     number: u32,
@@ -55,7 +55,7 @@ impl AverageKind {
     }
 }
 
-/// What was read.
+/// The contents of a record that was read.
 pub(crate) struct Members<M> {
     pub(crate) members: Vec<Snapshot<M>>,
     pub(crate) counters: Vec<u64>,
@@ -153,7 +153,7 @@ pub(crate) fn read_members<M: Module + ModuleDisplay>(
     })
 }
 
-/// A checksum of all of a record, but for the checksum in it.
+/// A checksum of everything in a record except its checksum.
 fn checksum(record: ModuleRecord) -> Result<u32, RecordError> {
     let tensors = Reader::from_bytes(record.into_bytes()?)?.into_tensors()?;
     let parts = tensors.into_iter().map(|tensor| tensor.into_parts());

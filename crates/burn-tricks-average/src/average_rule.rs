@@ -1,15 +1,15 @@
-//! What makes one average of weights differ from another: when it takes them, and how much of itself it
-//! keeps.
+//! The rule of an average of weights: after which steps it takes the weights, and what share of the old average
+//! it keeps.
 //!
-//! [`EmaConfig`](crate::EmaConfig), [`SwaConfig`](crate::SwaConfig) and [`LawaConfig`](crate::LawaConfig)
-//! are rules. [`Average`](crate::Average) does the rest: it holds the weights, in `f32` where they are `f16`
-//! or `bf16`, counts, restarts, hands out models, and is recorded. A rule of your own has all of that, and
-//! is a `Trick` in Burn's `Learner`.
+//! [`EmaConfig`](crate::EmaConfig), [`SwaConfig`](crate::SwaConfig) and [`LawaConfig`](crate::LawaConfig) are
+//! rules. [`Average`](crate::Average) does the rest: it holds the weights, in `f32` where they are `f16` or
+//! `bf16`, counts steps, can be restarted, hands out models, and is recorded. An average by a rule of your own
+//! does all of that, and is a `Trick` in Burn's `Learner`.
 //!
 //! # Example
 //!
-//! The mean of the weights of all steps, each counted as the square of its learning rate, as in
-//! schedule-free learning (Defazio et al., 2024):
+//! The mean of the weights of all steps, each weighted by the square of its learning rate, as in schedule-free
+//! learning (Defazio et al., 2024):
 //!
 //! ```
 //! use burn::nn::LinearConfig;
@@ -53,13 +53,13 @@ use burn_tricks_core::{Buffers, ConfigError};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// Which optimizer steps an average takes the weights of. The default is every step.
+/// After which optimizer steps an average takes the weights. The default is after every step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sampling {
-    /// Optimizer steps at the start that do not count.
+    /// The number of optimizer steps at the start whose weights are not taken.
     pub start_after: usize,
-    /// After that, one step in this many counts, the first of them at step `start_after + every`; at
-    /// least 1.
+    /// Afterwards the weights of one step in this many are taken, first at step `start_after + every`; at least
+    /// 1.
     pub every: usize,
 }
 
@@ -73,7 +73,7 @@ impl Default for Sampling {
 }
 
 impl Sampling {
-    /// Whether step `step`, from 1, comes before the first that may count.
+    /// Whether step `step`, from 1, comes before the first step that may count.
     pub(crate) fn is_before_start(self, step: u64) -> bool {
         step <= self.start_after as u64
     }
@@ -88,51 +88,51 @@ impl Sampling {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Update {
-    /// Which update it is, from 0.
+    /// The number of this update, from 0.
     pub number: u64,
-    /// The learning rate of the optimizer's step before it; 1 where the average is not told.
+    /// The learning rate of the optimizer's step before this update; 1 if the average is not told the rate.
     pub rate: f64,
 }
 
-/// How an average takes weights. See the [module documentation](self).
+/// The rule by which an average takes weights. See the [module documentation](self).
 pub trait AverageRule: Debug + Send + Sync {
-    /// Whose records its averages load, and nobody else's.
+    /// The kind of this rule's records: an average loads only records of its own kind.
     fn kind(&self) -> AverageKind;
 
-    /// The share of itself, in [0, 1], that the average keeps in an update; the rest is the new weights'. With
-    /// 0 it becomes the new weights.
+    /// The share, in [0, 1], of the old average in the new one; the rest is the share of the new weights. With
+    /// 0 the average becomes the new weights.
     ///
-    /// `memory` has as many numbers as [`memory`](Self::memory) says, all 0 at first; what is written there is
-    /// there at the next update, in a resumed run too. A rule whose first share is 0 is asked for it at each
-    /// step until the first update, and what it writes then is forgotten.
+    /// `memory` has as many numbers as [`memory`](Self::memory) says, all 0 at first; numbers written there are
+    /// kept until the next update, also in a resumed run. Until the first update, a rule is asked for its first
+    /// share at each step. What it writes into `memory` then is discarded.
     fn keep(&self, update: &Update, memory: &mut [f64]) -> f64;
 
-    /// How many numbers it remembers from update to update. Default: none.
+    /// How many numbers the rule remembers from update to update. Default: none.
     fn memory(&self) -> usize {
         0
     }
 
-    /// How many samples are held, if the average is the plain mean of the newest ones; [`keep`](Self::keep) is
-    /// not asked then. Default: none are, the average moves.
+    /// How many samples of the weights are held, for a rule whose average is the plain mean of the newest
+    /// samples; [`keep`](Self::keep) is not called then. Default: no samples, the average is updated by `keep`.
     fn samples(&self) -> Option<usize> {
         None
     }
 
-    /// At which steps weights are taken. Default: at every step.
+    /// After which steps the weights are taken. Default: after every step.
     fn sampling(&self) -> Sampling {
         Sampling::default()
     }
 
-    /// What becomes of running statistics. Default: averaged.
+    /// What happens to running statistics. Default: they are averaged.
     fn buffers(&self) -> Buffers {
         Buffers::Average
     }
 
-    /// Whether its settings mean something. Default: they do.
+    /// Checks the settings of the rule. Default: they are valid.
     ///
     /// # Errors
     ///
-    /// The first that does not.
+    /// The first invalid setting.
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The mean of checkpoints on disk, in the memory of two.
+//! The mean of checkpoint files, in the memory of two models.
 //!
 //! ```text
 //! w̄ = 1/K Σ wₖ
@@ -26,23 +26,23 @@
 //!
 //! # Order
 //!
-//! After the training. It is the uniform [soup](crate::soup) of the files, and the [LAWA](crate::lawa)
-//! of a run's last ones; [`recalibrate`](crate::recalibration) batch norm afterwards.
+//! Use it after the training. The result is the uniform [soup](crate::soup) of the files; for the last files of
+//! a run, it is the run's [LAWA](crate::lawa). [Recalibrate](crate::recalibration) batch norms afterwards.
 //!
 //! # Cost
 //!
-//! Memory for two models, and for one tensor more while it is read, however many files there are: the
-//! mean, and the file at hand. Twenty files of 100 MB in eight tensors: a peak of 200 MB
-//! (`cargo run --release --example bench_average`).
+//! However many files there are, memory for two models, the mean and the file being read, and for one more
+//! tensor while it is read. Twenty files of 100 MB in eight tensors: a peak of 200 MB (`cargo run --release
+//! --example bench_average`).
 //!
 //! # Differences
 //!
-//! fairseq's and `torch.optim.swa_utils`' averaging read whole files into memory, one or all at a time.
-//! Half-precision files are averaged in `f32`.
+//! fairseq's and `torch.optim.swa_utils`' averaging read whole files into memory, one at a time or all
+//! together. Half-precision files are averaged in `f32`.
 //!
 //! # Suggested values
 //!
-//! The last 5 checkpoints (Vaswani et al., base models) to 20 (big ones).
+//! The last 5 checkpoints for the base models of Vaswani et al., the last 20 for their big models.
 //!
 //! # References
 //!
@@ -55,8 +55,8 @@ use burn::store::ModuleRecord;
 use burn_tricks_core::{Buffers, Snapshot};
 use std::path::Path;
 
-/// `model` with the mean of the weights and running statistics of checkpoint files of its kind; its own
-/// are overwritten. Integers and booleans are those of the last file.
+/// `model` with the mean of the weights and running statistics of checkpoint files of the same architecture.
+/// The values of `model` itself do not count. Integers and booleans are those of the last file.
 ///
 /// Devices, gradient requirements and training flags stay those of `model`; parameter ids and element
 /// types are those of the last file, as when Burn loads it. Clones of `model` share its running

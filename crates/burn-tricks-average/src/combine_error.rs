@@ -1,4 +1,4 @@
-//! Why several models cannot become one.
+//! Why several models cannot be combined.
 
 use burn::store::RecordError;
 use burn_tricks_core::{ConfigError, Mismatch};
@@ -15,11 +15,11 @@ pub enum CombineError {
     DifferentArchitecture {
         /// The model.
         model: usize,
-        /// Where it differs.
+        /// The first difference.
         mismatch: Mismatch,
     },
-    /// Two members of an ensemble hold the same parameter: one is a clone of the other, and training them
-    /// would train one of them.
+    /// Two members of an ensemble hold the same parameter: one is a clone of the other, so an optimizer would
+    /// train only one of them.
     SharedParameter {
         /// The path of the parameter in the later member.
         path: String,

@@ -1,14 +1,14 @@
 //! Exponential moving average of the weights.
 //!
-//! A second set of weights follows the trained ones, smoothly:
+//! A second set of weights follows the trained weights smoothly:
 //!
 //! ```text
 //! ŵ ← dₙ ŵ + (1 − dₙ) w     at update n = 0, 1, 2, ...
 //! ```
 //!
-//! with `dₙ = d`, or smaller while it warms up ([`EmaWarmup`]). The trained weights are not touched; the
-//! average is another value, to validate with and to ship. It is calculated as `ŵ + (1 − dₙ) (w − ŵ)`: with
-//! two shares rounded apart, an `f32` average of constant weights would drift.
+//! The decay `dₙ` is `d`, or smaller during the warm-up ([`EmaWarmup`]). The trained weights are not changed;
+//! the average is a second model, to validate with and to ship. It is computed as `ŵ + (1 − dₙ) (w − ŵ)`: if
+//! `dₙ` and `1 − dₙ` were rounded separately, an `f32` average of constant weights would drift.
 //!
 //! # Example
 //!
@@ -44,8 +44,8 @@
 //! # }
 //! ```
 //!
-//! Half of the past forgotten in 1000 steps, updated every tenth step, with timm's warm-up, after the
-//! first epoch; saved and resumed:
+//! A half-life of 1000 steps, an update every tenth step, timm's warm-up, and a start after the first epoch;
+//! saved and resumed:
 //!
 //! ```
 //! use burn::nn::LinearConfig;
@@ -73,32 +73,33 @@
 //!
 //! # Order
 //!
-//! After the optimizer's step, once per step. Validate, stop and keep the best with
-//! [`model`](crate::Average::model), train with the model itself. Running statistics of batch norm are averaged too
-//! unless [`Buffers::Copy`] is asked for; where they matter, [`recalibrate`](crate::recalibration) them.
-//! State that follows from the weights ([`Derived`](crate::Derived), as the vectors of spectral norm) is
-//! calculated anew from the averaged weights when the model is handed out.
+//! Call `update` after the optimizer's step, once per step. Use [`model`](crate::Average::model) for
+//! validation, early stopping and the best weights, and train with the model itself. Running statistics of
+//! batch norm are averaged too, unless the configuration says [`Buffers::Copy`]; where they matter,
+//! [recalibrate](crate::recalibration) them. State that follows from the weights ([`Derived`](crate::Derived),
+//! such as the vectors of spectral norm) is computed anew from the averaged weights when the model is handed
+//! out.
 //!
 //! # Cost
 //!
-//! One copy of the weights, in `f32` where they are `f16` or `bf16`, and one pass over both per update,
-//! in place. Nothing is read from the device. Before `start_after` the average shares the weights, and
-//! the optimizer cannot write in place.
+//! One copy of the weights, in `f32` where they are `f16` or `bf16`, and one pass over both per update, in
+//! place. Nothing is read from the device. Before `start_after` the average shares the tensors of the trained
+//! weights, so the optimizer cannot update them in place.
 //!
 //! # Differences
 //!
-//! - `d` is a decay per *update*, as in PyTorch, Lightning, Keras and timm; a half-life is in optimizer
-//!   steps, as Composer's is in its units of time, whatever `update_every` is.
-//! - PyTorch's `AveragedModel` copies the weights at its first update: [`EmaWarmup::FirstUpdateCopies`].
-//!   timm's begins with the weights at construction, [`EmaWarmup::None`], unless it is told the step;
-//!   then it copies first too. optax's `ema(debias=True)` begins with zeros and divides:
-//!   [`EmaWarmup::BiasCorrected`] gives the same numbers.
-//! - All of them average in the type of the weights: with `bf16` weights and `d = 0.999` the average
+//! - `d` is a decay per *update*, as in PyTorch, Lightning, Keras and timm; a half-life is given in optimizer
+//!   steps, whatever `update_every` is (Composer's is in its own units of time).
+//! - PyTorch's `AveragedModel` copies the weights at its first update: [`EmaWarmup::FirstUpdateCopies`]. timm's
+//!   begins with the weights at construction, [`EmaWarmup::None`], unless it is told the step; in that case it
+//!   copies the weights at its first update, too. optax's `ema(debias=True)` begins with zeros and divides by
+//!   `1 − dⁿ⁺¹`: [`EmaWarmup::BiasCorrected`] gives the same numbers.
+//! - All of these libraries average in the type of the weights: with `bf16` weights and `d = 0.999` the average
 //!   never moves. Here it is held in `f32`.
-//! - PyTorch averages integers if told to average buffers, and the vectors of spectral norm as if they were
-//!   weights. Here integers are copied, and the vectors follow the averaged weights.
-//! - Lightning and Keras swap the average into the model and out again, and leave it there in some
-//!   cases. Here there is no swap.
+//! - If PyTorch is told to average buffers, it averages integers, and the vectors of spectral norm as if they
+//!   were weights. Here integers are copied, and the vectors are computed from the averaged weights.
+//! - Lightning and Keras swap the average into the model and out again, and in some cases leave it there. Here
+//!   nothing is swapped.
 //!
 //! # Suggested values
 //!
@@ -106,9 +107,9 @@
 //! steps and 0.9999 for hundreds of thousands (timm's default). Once it has warmed up, about the last
 //! `1 / (1 − d)` updates count.
 //!
-//! The warm-up decides how good the average is early on, and in a run that is short for `d`. Two layers
-//! of 64 units on the digits, plain SGD at a constant rate of 0.5, 34 steps per epoch, means over six seeds;
-//! the accuracy on the validation set, in %, of the average with `d` = 0.999:
+//! The warm-up decides how good the average is early on, and in a run that is short for `d`. Two layers of 64
+//! units on the digits, plain SGD at a constant rate of 0.5, 34 steps per epoch, means over six seeds; the
+//! table shows the accuracy on the validation set, in %, of the average with `d` = 0.999:
 //!
 //! ```text
 //! epochs                    1      2      5     20     50    100
@@ -122,17 +123,16 @@
 //! for_run(epochs)         64.5   83.1   95.1   98.2   97.9   98.0
 //! ```
 //!
-//! Without a warm-up the average of a short run is worse than the weights by tens of points, although
-//! nothing is wrong with the training. With TensorFlow's, the default, it is better than the weights up to
-//! the 20th epoch, and has the lowest loss of all warm-ups; at the end of the long run all are alike. At a rate of
-//! 0.1 the order of the warm-ups is the same. `cargo run --release --example ema_warmups` prints this table
-//! with the losses, in a minute.
+//! Without a warm-up the average of a short run is worse than the weights by tens of points, although nothing
+//! is wrong with the training. With TensorFlow's warm-up, the default, the average is better than the weights
+//! up to the 20th epoch, and has the lowest loss of all warm-ups; after 100 epochs all are alike. At a learning
+//! rate of 0.1 the order of the warm-ups is the same. `cargo run --release --example ema_warmups` prints this
+//! table with the losses, in a minute.
 //!
-//! The reason: where `n` updates have been made, `(1 + n) / (10 + n)` averages about the last tenth of
-//! them, whatever `n` is. That is one of Karras' power functions, of relative width 0.09, in the range that
-//! they found best; and the length of an average that a longer run needs grows with the run.
-//! Bias correction forgets only the weights at construction: as long as `n` is small against `1 / (1 − d)`,
-//! all that came after them count alike.
+//! The reason is that after `n` updates, the decay `(1 + n) / (10 + n)` averages about the last tenth of them,
+//! whatever `n` is. This is one of the power functions of Karras et al., with relative width 0.09, in the range
+//! that they found best; and a longer run needs a longer average. Bias correction removes only the weights at
+//! construction: as long as `n` is small against `1 / (1 − d)`, all later weights count alike.
 //!
 //! # References
 //!
@@ -151,7 +151,7 @@ use burn::module::Module;
 use burn_tricks_core::{Buffers, Config, ConfigError, Run};
 use serde::{Deserialize, Serialize};
 
-/// How small the decay is at first, so that the weights at the start are soon forgotten. `n` counts
+/// How the decay begins: smaller than `d`, so that the average soon forgets the initial weights. `n` counts
 /// updates from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -171,8 +171,8 @@ pub enum EmaWarmup {
         /// p > 0. timm: 2/3, for runs of a million steps or more; 3/4 for shorter ones.
         power: f64,
     },
-    /// `d (1 − dⁿ) / (1 − dⁿ⁺¹)`: the weights at construction do not count, as Adam's moments and
-    /// optax's `ema(debias=True)`.
+    /// `d (1 − dⁿ) / (1 − dⁿ⁺¹)`: the weights at construction do not count, as in the bias correction of Adam's
+    /// moments and in optax's `ema(debias=True)`.
     BiasCorrected,
 }
 
@@ -198,9 +198,9 @@ impl EmaWarmup {
 /// Configuration of [`Ema`].
 #[derive(Config, Debug, PartialEq)]
 pub struct EmaConfig {
-    /// d in `[0, 1)`, per update. With 0 the average is the weights.
+    /// The decay d in `[0, 1)`, per update. With 0 the average equals the weights.
     pub decay: f64,
-    /// How it begins. Default: [`EmaWarmup::TensorFlow`].
+    /// The warm-up of the decay. Default: [`EmaWarmup::TensorFlow`].
     #[config(default = "EmaWarmup::TensorFlow")]
     pub warmup: EmaWarmup,
     /// Optimizer steps from one update to the next, at least 1. Default: 1.
@@ -209,18 +209,19 @@ pub struct EmaConfig {
     /// Optimizer steps at the start during which there is no average. Default: 0.
     #[config(default = 0)]
     pub start_after: usize,
-    /// What becomes of running statistics. Default: averaged.
+    /// What happens to running statistics. Default: they are averaged.
     #[config(default = "Buffers::Average")]
     pub buffers: Buffers,
 }
 
 impl EmaConfig {
-    /// The decay with which weights of `steps` optimizer steps ago count half, updated every
-    /// `update_every` steps.
+    /// A half-life of `steps` optimizer steps, with an update every `update_every` steps: weights that are
+    /// `steps` steps old count half as much as new ones.
     ///
     /// # Errors
     ///
-    /// If `steps` is not finite and positive, or so large that the decay rounds to 1, or `update_every` 0.
+    /// If `steps` is not finite and positive, or is so large that the decay rounds to 1, or if `update_every`
+    /// is 0.
     pub fn from_half_life(steps: f64, update_every: usize) -> Result<Self, ConfigError> {
         ConfigError::positive("half_life", steps)?;
         ConfigError::at_least_one("update_every", update_every)?;
@@ -232,18 +233,18 @@ impl EmaConfig {
         Ok(Self::new(decay).with_update_every(update_every))
     }
 
-    /// The average for a run of that length: the last tenth of its steps count, with the decay
-    /// `1 − 10 / steps`, updated every step. Up to 10 steps, the average is the weights.
+    /// The average for a run of that length: at its end, about the last tenth of its steps count. The decay is
+    /// `1 − 10 / steps`, updated every step. In a run of up to 10 steps, the average equals the weights.
     pub fn for_run(run: &Run) -> Self {
         // No run is so long that nothing may be forgotten.
         Self::new((1.0 - 10.0 / run.steps() as f64).clamp(0.0, 1.0 - f64::EPSILON))
     }
 
-    /// The average, before the first step: it is the weights of `model`.
+    /// The average before the first step, which holds the weights of `model`.
     ///
     /// # Errors
     ///
-    /// If the decay is not in `[0, 1)`, `update_every` is 0, or a number of the warm-up not finite and
+    /// If the decay is not in `[0, 1)`, if `update_every` is 0, or if a number of the warm-up is not finite and
     /// positive.
     pub fn init<M: Module>(&self, model: &M) -> Result<Ema<M>, ConfigError> {
         Average::init(self.clone(), model)
@@ -282,8 +283,8 @@ impl AverageRule for EmaConfig {
 
 /// The moving average. Made by [`EmaConfig::init`].
 ///
-/// Before `start_after` its model is the live weights, and so it is until the first update if the first decay
-/// is 0.
+/// Before `start_after`, its model has the current trained weights; if the first decay is 0, it has them until
+/// the first update.
 pub type Ema<M> = Average<M, EmaConfig>;
 
 impl<M: Module> Ema<M> {

@@ -1,4 +1,4 @@
-//! Several moving averages of one training, to choose the decay afterwards.
+//! Several moving averages of one training run, so that you can choose the decay afterwards.
 //!
 //! # Example
 //!
@@ -21,27 +21,27 @@
 //!
 //! # Order
 //!
-//! Where one [`Ema`] would stand.
+//! The set takes the place of a single [`Ema`].
 //!
 //! # Cost
 //!
-//! One copy of the weights per average. The model is looked through once per step, whatever their
-//! number, and not at all in a step that no average takes; each average is one pass over itself and the
-//! weights.
+//! One copy of the weights per average. The walk through the model is done once per step, however many averages
+//! there are, and not at all in a step whose weights no average takes. Each update of an average is one pass
+//! over the average and the weights.
 //!
 //! # Differences
 //!
-//! ema-pytorch's `PostHocEMA` keeps two averages and files of them, from which others are made up
-//! afterwards; here each decay is its own average, exactly.
+//! ema-pytorch's `PostHocEMA` keeps two averages and checkpoints of them, from which it approximates others
+//! afterwards. Here each decay has its own exact average.
 //!
 //! # Suggested values
 //!
-//! Decays a factor of ten apart in `1 − d`.
+//! Decays whose `1 − d` differ by factors of ten.
 //!
 //! # References
 //!
 //! - Karras et al., *Analyzing and improving the training dynamics of diffusion models*, 2024,
-//!   <https://arxiv.org/abs/2312.02696>, on how much the best decay depends on everything else
+//!   <https://arxiv.org/abs/2312.02696>, on how much the best decay depends on other settings
 
 use crate::average::Live;
 use crate::average_record::{AverageKind, Members, read_members, record_members};
@@ -57,7 +57,7 @@ pub struct EmaSet<M: Module> {
 }
 
 impl<M: Module> From<Vec<Ema<M>>> for EmaSet<M> {
-    /// The set of averages that were made or loaded one by one.
+    /// A set of averages that were made or loaded one by one.
     fn from(emas: Vec<Ema<M>>) -> Self {
         Self { emas }
     }
@@ -68,7 +68,7 @@ impl<M: Module> EmaSet<M> {
     ///
     /// # Errors
     ///
-    /// As [`EmaConfig::init`], for the first configuration that is refused.
+    /// Those of [`EmaConfig::init`], for the first invalid configuration.
     pub fn init(configs: &[EmaConfig], model: &M) -> Result<Self, ConfigError> {
         let emas = configs.iter().map(|config| config.init(model));
         Ok(Self {
@@ -76,7 +76,7 @@ impl<M: Module> EmaSet<M> {
         })
     }
 
-    /// Takes the weights after an optimizer step.
+    /// Tells all averages the weights after an optimizer step.
     ///
     /// # Panics
     ///
@@ -88,7 +88,7 @@ impl<M: Module> EmaSet<M> {
         }
     }
 
-    /// Begins anew with the weights of `model`, as [`Ema::restart`](crate::Average::restart).
+    /// Restarts all averages with the weights of `model`, as [`Ema::restart`](crate::Average::restart).
     pub fn restart(&mut self, model: &M) {
         for ema in &mut self.emas {
             ema.restart(model);
@@ -107,7 +107,7 @@ impl<M: Module> EmaSet<M> {
 }
 
 impl<M: Module + ModuleDisplay> EmaSet<M> {
-    /// What to save with a checkpoint: the averages and where they stand, in one record.
+    /// The record to save with a checkpoint: the averages and their step counts.
     pub fn to_record(&self) -> ModuleRecord {
         let members = self.emas.iter().map(|ema| ema.newest().held_model());
         let counters: Vec<u64> = self.emas.iter().flat_map(Ema::counters).collect();
@@ -118,7 +118,7 @@ impl<M: Module + ModuleDisplay> EmaSet<M> {
     ///
     /// # Errors
     ///
-    /// Burn's, if the record is not that of as many averages of such a model.
+    /// Burn's error, if the record does not hold as many averages of such a model.
     pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
         let Some(first) = self.emas.first() else {
             let text = "a set without averages has no record".to_owned();

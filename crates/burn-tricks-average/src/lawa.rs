@@ -4,8 +4,8 @@
 //! w̄ = 1/k Σ w     over the last k samples
 //! ```
 //!
-//! What [`Swa`](crate::swa) does with the end of the run, this does at any time in it: older weights drop
-//! out.
+//! [`Swa`](crate::swa) averages the weights along the end of the run. LAWA has an average at any time in the
+//! run, since older weights drop out of it.
 //!
 //! # Example
 //!
@@ -31,17 +31,17 @@
 //!
 //! # Order
 //!
-//! After the optimizer's step.
+//! Call `update` after the optimizer's step.
 //!
 //! # Cost
 //!
-//! k copies of the weights, in their own type. The mean is calculated when asked for, in `f32` for half
-//! precision.
+//! k copies of the weights, in their own type. The mean is computed when [`model`](crate::Average::model) is
+//! called, in `f32` for half precision.
 //!
 //! # Differences
 //!
-//! The authors' code keeps references to the live weights on a CPU, so that its average is the newest
-//! weights. Here the samples are values.
+//! On a CPU, the authors' code keeps references to the weights in training, so that its average equals the
+//! newest weights. Here the samples are independent copies.
 //!
 //! # Suggested values
 //!
@@ -61,20 +61,21 @@ use burn_tricks_core::{Buffers, Config, ConfigError};
 /// Configuration of [`Lawa`].
 #[derive(Config, Debug, PartialEq)]
 pub struct LawaConfig {
-    /// k, at least 1: how many samples there are at most.
+    /// k, the largest number of samples, at least 1.
     pub last: usize,
     /// Optimizer steps from one sample to the next, at least 1.
     pub update_every: usize,
-    /// Optimizer steps before the first may be sampled. Default: 0.
+    /// The number of optimizer steps before the weights may be sampled. Default: 0.
     #[config(default = 0)]
     pub start_after: usize,
-    /// What becomes of running statistics; copied are those of the newest sample. Default: averaged.
+    /// What happens to running statistics. Default: they are averaged. If they are copied, they are those of
+    /// the newest sample.
     #[config(default = "Buffers::Average")]
     pub buffers: Buffers,
 }
 
 impl LawaConfig {
-    /// The average, before the first step: it is the weights of `model`.
+    /// The average before the first step, which holds the weights of `model`.
     ///
     /// # Errors
     ///
@@ -89,7 +90,7 @@ impl AverageRule for LawaConfig {
         AverageKind::LAWA
     }
 
-    /// Not asked: the samples are held one by one, and count alike.
+    /// Never called: the samples are held one by one, and count alike.
     fn keep(&self, _update: &Update, _memory: &mut [f64]) -> f64 {
         0.0
     }
@@ -114,7 +115,7 @@ impl AverageRule for LawaConfig {
 pub type Lawa<M> = Average<M, LawaConfig>;
 
 impl<M: Module> Lawa<M> {
-    /// Samples in the mean.
+    /// The number of samples in the mean.
     pub fn len(&self) -> usize {
         if self.has_started() {
             self.held().len()

@@ -5,8 +5,9 @@
 //! greedy    from the best model down: take a model in if the mean with it scores no worse
 //! ```
 //!
-//! An ensemble's gain for the price of one model, where the models lie in one basin: trained from the
-//! same weights, with other settings, orders or seeds. Models from different first weights do not.
+//! A soup can gain as much accuracy as an ensemble, at the inference cost of one model, if all models lie in
+//! one basin of the loss. Models that were fine-tuned from the same weights, with other settings, sample orders
+//! or seeds, usually do. Models from different initial weights do not.
 //!
 //! # Example
 //!
@@ -29,22 +30,23 @@
 //!
 //! # Order
 //!
-//! After the trainings. Score on validation data: the choice of ingredients is fitted to them.
-//! [`recalibrate`](crate::recalibration) batch norm afterwards, or inside the score.
+//! Make the soup after the trainings. Score on validation data, and report results on other data, since the
+//! choice of the models is fitted to the score. [Recalibrate](crate::recalibration) batch norms afterwards, or
+//! inside the score.
 //!
 //! # Cost
 //!
-//! One more copy of the weights for the mean (two while a greedy soup tastes); a greedy soup of K models
-//! is scored at most 2K − 1 times.
+//! One more copy of the weights for the mean (two while a greedy soup tries a model); a greedy soup of K models
+//! calls the score at most 2K − 1 times.
 //!
 //! # Differences
 //!
-//! The authors' script takes a model in if the mean gets *strictly* better, their paper if it gets no
-//! worse: [`Ties`]. A model whose score is not finite is never taken.
+//! The authors' script takes a model in if the mean becomes *strictly* better, their paper if it does not
+//! become worse: [`Ties`] chooses. A model whose score is not finite is never taken.
 //!
 //! # Suggested values
 //!
-//! Greedy, if there are data to score on (Wortsman et al.).
+//! The greedy soup, if there are validation data to score on (Wortsman et al.).
 //!
 //! # References
 //!
@@ -56,7 +58,7 @@ use burn::module::Module;
 use burn_tricks_core::{Buffers, Config, Goal, Snapshot};
 use serde::{Deserialize, Serialize};
 
-/// The mean of all models, running statistics included, to predict with.
+/// A model with the mean weights and running statistics of all models, to predict with.
 ///
 /// # Errors
 ///
@@ -82,7 +84,7 @@ fn stir<M: Module>(
         .map_err(|mismatch| CombineError::DifferentArchitecture { model, mismatch })
 }
 
-/// What to do with a model that leaves the score of the soup as it is.
+/// What to do with a model that does not change the score of the soup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ties {
     /// Take it in: the paper.
@@ -94,9 +96,9 @@ pub enum Ties {
 /// Configuration of a greedy soup.
 #[derive(Config, Debug, PartialEq)]
 pub struct GreedySoupConfig {
-    /// Which way the score should go.
+    /// Whether a larger or a smaller score is better.
     pub goal: Goal,
-    /// What to do with a model that makes no difference. Default: [`Ties::Keep`].
+    /// What to do with a model that does not change the score. Default: [`Ties::Keep`].
     #[config(default = "Ties::Keep")]
     pub ties: Ties,
 }
@@ -104,16 +106,16 @@ pub struct GreedySoupConfig {
 /// A greedy soup.
 #[derive(Debug, Clone)]
 pub struct GreedySoup<M> {
-    /// The mean, to predict with.
+    /// The model with the mean weights, to predict with.
     pub model: M,
-    /// The models in it, in the order in which they were taken in.
+    /// The indices of the models in the soup, in the order in which they were taken in.
     pub ingredients: Vec<usize>,
-    /// Its score.
+    /// The score of the soup.
     pub score: f64,
 }
 
 impl GreedySoupConfig {
-    /// Scores each model, then the means. `score` is given models to predict with.
+    /// Scores each model, then the means. `score` gets models in validation mode.
     ///
     /// # Errors
     ///

@@ -4,8 +4,8 @@
 //! w̄ ← w̄ + 1/(n + 1) (w − w̄)     at the sampled steps n = 0, 1, 2, ...
 //! ```
 //!
-//! With a learning rate that stays high or cycles, the weights wander around a wide minimum, and their
-//! mean is nearer to its middle than any of them.
+//! With a learning rate that stays high or cycles, the weights move around a wide minimum, and their mean is
+//! nearer to its centre than any of them.
 //!
 //! # Example
 //!
@@ -34,24 +34,24 @@
 //!
 //! # Order
 //!
-//! After the optimizer's step. The learning rate is the schedule's business: hold or cycle it from the
-//! step that `start_after` names, e.g. a cosine from the initial rate to the SWA rate, held at its end,
-//! of `burn-tricks-schedule`. Afterwards [`recalibrate`](crate::recalibration) batch norm: the statistics
-//! of the mean weights are not the mean of the statistics.
+//! Call `update` after the optimizer's step. SWA does not set the learning rate: choose a schedule that holds
+//! or cycles it from step `start_after` on. For example, the cosine of `burn-tricks-schedule` falls from the
+//! initial rate to the SWA rate and stays there. [Recalibrate](crate::recalibration) batch norms afterwards:
+//! the statistics of the mean weights are not the mean of the statistics.
 //!
 //! # Cost
 //!
-//! As [`Ema`](crate::ema): one copy of the weights, in `f32` for half precision. Between two samples
-//! nothing at all.
+//! That of an [`Ema`](crate::ema): one copy of the weights, in `f32` for half precision. Steps between two
+//! samples cost nothing.
 //!
 //! # Differences
 //!
-//! The numbers are PyTorch's `AveragedModel`'s with its default `avg_fn`. torch-uncertainty counts the
-//! first sample twice; Lightning leaves the average out of its checkpoints.
+//! The averages equal those of PyTorch's `AveragedModel` with its default `avg_fn`. torch-uncertainty counts
+//! the first sample twice; Lightning leaves the average out of its checkpoints.
 //!
 //! # Suggested values
 //!
-//! From three quarters of the run, once per epoch, at a constant rate of about half the initial one
+//! From three quarters of the run on, once per epoch, at a constant rate of about half the initial one
 //! (Izmailov et al.).
 //!
 //! # References
@@ -69,19 +69,19 @@ use burn_tricks_core::{Buffers, Config, ConfigError};
 /// Configuration of [`Swa`].
 #[derive(Config, Debug, PartialEq)]
 pub struct SwaConfig {
-    /// Optimizer steps from one sample to the next, at least 1: those of an epoch, or of a cycle.
+    /// Optimizer steps from one sample to the next, at least 1: usually the steps of an epoch or of a cycle.
     pub update_every: usize,
-    /// Optimizer steps before the first may be sampled: the first sample is taken at step
+    /// The number of optimizer steps before the weights may be sampled: the first sample is taken at step
     /// `start_after + update_every`. Default: 0.
     #[config(default = 0)]
     pub start_after: usize,
-    /// What becomes of running statistics. Default: averaged.
+    /// What happens to running statistics. Default: they are averaged.
     #[config(default = "Buffers::Average")]
     pub buffers: Buffers,
 }
 
 impl SwaConfig {
-    /// The average, before the first step: it is the weights of `model`.
+    /// The average before the first step, which holds the weights of `model`.
     ///
     /// # Errors
     ///

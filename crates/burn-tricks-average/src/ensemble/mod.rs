@@ -1,4 +1,4 @@
-//! Model-averaging ensemble: several models of one architecture predict as one.
+//! Ensemble: several models of one architecture predict together.
 //!
 //! ```text
 //! p = Σₖ wₖ softmax(zₖ)         Combine::MeanProbabilities
@@ -6,9 +6,9 @@
 //! p = Σₖ wₖ onehot(argmax zₖ)   Combine::MajorityVote
 //! ```
 //!
-//! with `zₖ` the output of member k and weights `wₖ` of sum 1, equal unless given. What all members agree on
-//! stays as it is, to the bit. The errors of models
-//! trained from different weights differ; their mean has less variance than any of them.
+//! `zₖ` is the output of member k. The weights `wₖ` sum to 1 and are equal by default. A value on which all
+//! members agree is returned unchanged, to the bit. Models trained from different initial weights make
+//! different errors, so their mean has less variance than any of them.
 //!
 //! # Example
 //!
@@ -67,18 +67,20 @@
 //!
 //! # Order
 //!
-//! After training. Each member can be an average of weights or the best weights of its own run.
+//! Make the ensemble after the trainings. Each member can be an average of weights or the best weights of its
+//! own run.
 //!
 //! # Cost
 //!
-//! K models to train, to keep and to run. One output is held at a time in addition to the running mean.
+//! K models to train, to store and to run. A prediction holds one member's output at a time, besides the
+//! running mean.
 //!
 //! # Differences
 //!
-//! The mean of probabilities and that of logits (a geometric mean of probabilities) can name different
-//! classes: for logits `[4, 0, 0]`, `[0, 1.5, 0]`, `[0, 1.5, 0]` the first says 1 and the second 0.
-//! scikit-learn's `VotingClassifier` calls the first "soft"; its "hard" voting breaks a tie, as here,
-//! towards the lower class.
+//! The mean of probabilities and that of logits (a geometric mean of probabilities) can name different classes:
+//! for logits `[4, 0, 0]`, `[0, 1.5, 0]`, `[0, 1.5, 0]` the mean of probabilities predicts class 1 and the mean
+//! of logits class 0. scikit-learn's `VotingClassifier` calls the mean of probabilities "soft" voting; its
+//! "hard" voting breaks a tie, as here, towards the lower class.
 //!
 //! # Suggested values
 //!
@@ -100,9 +102,9 @@ use burn_tricks_core::{Config, ConfigError, Mismatch, PlaceKind, force_init, par
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// A model that scores classes.
+/// A model that predicts scores of classes.
 pub trait Predict {
-    /// What it looks at: a batch of samples. Cloned for each member of an ensemble.
+    /// The input: a batch of samples. It is cloned for each member of an ensemble.
     type Input: Clone;
 
     /// Scores of shape `[batch, classes]`: logits, not yet probabilities. For a regression, the
@@ -110,7 +112,7 @@ pub trait Predict {
     fn predict(&self, input: Self::Input) -> Tensor<2>;
 }
 
-/// How the outputs of the members become one.
+/// How the outputs of the members are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Combine {
     /// The mean of the members' softmax probabilities. The ensemble gives probabilities.
@@ -121,14 +123,14 @@ pub enum Combine {
     MajorityVote,
 }
 
-/// From the seed of a member to that of the next: 2⁶⁴ over the golden ratio, of which no small multiple is
-/// near another.
+/// The distance from a member's seed to the next: 2⁶⁴ over the golden ratio, whose small multiples lie far
+/// apart.
 const SEEDS_APART: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Configuration of [`Ensemble`].
 #[derive(Config, Debug, PartialEq)]
 pub struct EnsembleConfig {
-    /// How the outputs become one. Default: [`Combine::MeanProbabilities`].
+    /// How the outputs of the members are combined. Default: [`Combine::MeanProbabilities`].
     #[config(default = "Combine::MeanProbabilities")]
     pub combine: Combine,
     /// One weight of at least 0 per member; only their ratios matter. Default: equal.
@@ -158,16 +160,16 @@ impl EnsembleConfig {
         })
     }
 
-    /// The ensemble of `count` models made by `model`, each from weights of its own.
+    /// The ensemble of `count` models made by `model`, each with its own initial weights.
     ///
-    /// Before member k is made the device is seeded, and its weights are drawn at once: Burn would otherwise
-    /// draw them at their first use, and the same for every clone. Member 0 has `seed` itself, the others
-    /// seeds that are far from it, so that ensembles of the seeds 1 and 2 have no member in common. The
-    /// device's random generator may be shared by the whole process.
+    /// Before each member is made, the device is seeded, and the member's weights are drawn at once: Burn would
+    /// otherwise draw them at their first use, and the same for every clone. Member 0 has `seed` itself, and
+    /// the others have seeds far from it, so that ensembles with the seeds 1 and 2 have no member in common.
+    /// Other threads of the process may share the device's random generator.
     ///
     /// # Errors
     ///
-    /// As [`init`](Self::init). A `model` that returns clones of one model is an error.
+    /// Those of [`init`](Self::init). A `model` that returns clones of one model is an error.
     pub fn init_seeded<M: Module + ModuleDisplay>(
         &self,
         count: usize,
@@ -207,10 +209,10 @@ impl EnsembleConfig {
     }
 }
 
-/// Several models that predict as one. Made by [`EnsembleConfig`].
+/// Several models that predict together. Made by [`EnsembleConfig`].
 ///
-/// It is a Burn module: one record holds all members (`members.0...`), `to_device` moves and `valid`
-/// switches them all. How they are combined belongs to the configuration, not to the record.
+/// It is a Burn module: one record holds all members (`members.0...`), `to_device` moves them all, and `valid`
+/// puts them all in validation mode. The record does not hold how they are combined; the configuration does.
 #[derive(Module, Debug)]
 pub struct Ensemble<M: Module + ModuleDisplay> {
     members: Vec<M>,
@@ -233,7 +235,7 @@ impl<M: Module + ModuleDisplay> Ensemble<M> {
 }
 
 impl<M: Module + ModuleDisplay + Predict> Ensemble<M> {
-    /// What each member gives, of shape `[batch, classes]`: for their
+    /// The output of each member, of shape `[batch, classes]`, for example to compute their
     /// [`disagreement`](crate::disagreement).
     pub fn predict_each(&self, input: M::Input) -> Vec<Tensor<2>> {
         let members = self.members.iter();
@@ -246,7 +248,7 @@ impl<M: Module + ModuleDisplay + Predict> Ensemble<M> {
 impl<M: Module + ModuleDisplay + Predict> Predict for Ensemble<M> {
     type Input = M::Input;
 
-    /// What [`Combine`] says, of shape `[batch, classes]`. A member of weight 0 is not asked.
+    /// The combined output, of shape `[batch, classes]`. Members of weight 0 are not run.
     fn predict(&self, input: M::Input) -> Tensor<2> {
         let members = self.members.iter().zip(&self.weights);
         let mut outputs = members
@@ -266,9 +268,8 @@ impl<M: Module + ModuleDisplay + Predict> Predict for Ensemble<M> {
     }
 }
 
-/// The weighted mean, which moves from output to output by the share of the weight so far: what all
-/// members agree on stays as it is, to the bit. A weighted sum does not: ten times 0.1 in `f32` is more
-/// than 1.
+/// The weighted mean, computed as a running mean: a value on which all members agree is returned unchanged, to
+/// the bit. A weighted sum would change it: ten times 0.1 in `f32` is more than 1.
 fn mean(outputs: impl Iterator<Item = (Tensor<2>, f64)>) -> Tensor<2> {
     let mut total = 0.0;
     let mean = outputs.fold(None, |mean, (output, weight)| {
@@ -281,8 +282,8 @@ fn mean(outputs: impl Iterator<Item = (Tensor<2>, f64)>) -> Tensor<2> {
     mean.expect("one weight is positive")
 }
 
-/// `mean + share (output − mean)`, with the gradient of a mean. An infinity that one holds (a masked class) is
-/// in the mean.
+/// `mean + share (output − mean)`, with the gradient of a mean. If one of the two is infinite (a masked class),
+/// the result is too.
 fn towards(mean: Tensor<2>, output: Tensor<2>, share: f64) -> Tensor<2> {
     let masked = output
         .clone()
@@ -299,7 +300,7 @@ fn towards(mean: Tensor<2>, output: Tensor<2>, share: f64) -> Tensor<2> {
     moved.clone().mask_where(moved.is_nan(), summed)
 }
 
-/// 1 at the highest score of each row, 0 elsewhere; NaN in a row with a NaN, which has none.
+/// 1 at the highest score of each row, 0 elsewhere; NaN in a row with a NaN, which has no highest score.
 fn vote(scores: Tensor<2>) -> Tensor<2> {
     let [batch, classes] = scores.dims();
     let dtype = scores.dtype();

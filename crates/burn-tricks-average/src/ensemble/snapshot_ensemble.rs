@@ -1,7 +1,7 @@
-//! Snapshot ensemble: several models for the price of one training.
+//! Snapshot ensemble: several models for the cost of one training run.
 //!
-//! A cyclic learning rate lets the model settle in one minimum after the other; a copy is kept at the
-//! bottom of each cycle, and the copies predict together.
+//! A cyclic learning rate lets the model settle in one minimum after another. A copy of the model is kept at
+//! the end of each cycle, where the rate is lowest, and the copies predict together.
 //!
 //! # Example
 //!
@@ -36,18 +36,18 @@
 //!
 //! # Order
 //!
-//! After the optimizer's step that took the last rate of a cycle. The members are those of an
+//! Call `collect` after the optimizer step that used the last rate of a cycle. The collected members become an
 //! [`Ensemble`](crate::ensemble).
 //!
 //! # Cost
 //!
-//! No training beyond the one run; a copy of the weights per member. Prediction costs as many forward
-//! passes as there are members.
+//! One training run, and a copy of the weights per member. A prediction takes as many forward passes as there
+//! are members.
 //!
 //! # Differences
 //!
-//! From a run's checkpoints loaded by hand: the members get parameter ids of their own, so that they
-//! can also be trained on together.
+//! Checkpoints of a run that are loaded by hand share their parameter ids. Here each member gets its own
+//! parameter ids, so that the members can also be trained further together.
 //!
 //! # Suggested values
 //!
@@ -73,12 +73,12 @@ use std::collections::{HashMap, VecDeque};
 /// Configuration of [`SnapshotEnsemble`].
 #[derive(Config, Debug, PartialEq)]
 pub struct SnapshotEnsembleConfig {
-    /// How many of the newest members are kept, at least 1.
+    /// The number of newest members to keep, at least 1.
     pub last: usize,
 }
 
 impl SnapshotEnsembleConfig {
-    /// A collection for models like `model`, without members.
+    /// An empty collection for models like `model`.
     ///
     /// # Errors
     ///
@@ -98,14 +98,14 @@ impl SnapshotEnsembleConfig {
 #[derive(Debug, Clone)]
 pub struct SnapshotEnsemble<M: Module> {
     last: usize,
-    /// Names the places. Lets go of its weights at the first member.
+    /// A model that gives the paths of the parameters. Its weights are released at the first member.
     like: Snapshot<M>,
     members: VecDeque<Snapshot<M>>,
     collected: u64,
 }
 
 impl<M: Module> SnapshotEnsemble<M> {
-    /// Keeps the model as it is now; the oldest member leaves when there are too many.
+    /// Adds a copy of the model as it is now; if there are then too many members, the oldest is dropped.
     ///
     /// # Panics
     ///
@@ -120,12 +120,12 @@ impl<M: Module> SnapshotEnsemble<M> {
         self.collected += 1;
     }
 
-    /// The members there are.
+    /// The number of members.
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no members.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
@@ -141,7 +141,8 @@ impl<M: Module + ModuleDisplay> SnapshotEnsemble<M> {
     ///
     /// # Errors
     ///
-    /// As [`EnsembleConfig::init`]: if there is no member, or the weights do not fit their number.
+    /// Those of [`EnsembleConfig::init`]: if there is no member, or if there are not as many weights as
+    /// members.
     pub fn into_ensemble(self, config: &EnsembleConfig) -> Result<Ensemble<M>, CombineError> {
         let members = self.members.iter();
         config.init(
@@ -151,17 +152,17 @@ impl<M: Module + ModuleDisplay> SnapshotEnsemble<M> {
         )
     }
 
-    /// What to save with a checkpoint: the members.
+    /// The record to save with a checkpoint: the members.
     pub fn to_record(&self) -> ModuleRecord {
         let members = self.members.iter().map(Snapshot::held_model).collect();
         record_members(AverageKind::SNAPSHOT_ENSEMBLE, members, &[self.collected])
     }
 
-    /// Goes on where the recorded collection was. Of more members than `last`, the newest are kept.
+    /// Resumes the recorded collection. If it has more members than `last`, the newest are kept.
     ///
     /// # Errors
     ///
-    /// Burn's, if the record is not that of a collection of such models.
+    /// Burn's error, if the record does not hold a collection of such models.
     pub fn load_record(mut self, record: ModuleRecord) -> Result<Self, RecordError> {
         let recorded = read_members(AverageKind::SNAPSHOT_ENSEMBLE, &self.like, 1, record)?;
         let surplus = recorded.members.len().saturating_sub(self.last);
@@ -174,8 +175,8 @@ impl<M: Module + ModuleDisplay> SnapshotEnsemble<M> {
     }
 }
 
-/// Parameter ids of its own for each member. Running statistics keep theirs: no optimizer reaches them.
-/// What was one parameter at several places is so again.
+/// Gives each member its own parameter ids. Running statistics keep theirs, since no optimizer changes them.
+/// Tied parameters stay tied.
 #[derive(Default)]
 struct NewIds(HashMap<ParamId, ParamId>);
 

@@ -9,7 +9,7 @@
 //! disagreement                 share of samples that two members classify differently, mean over pairs
 //! ```
 //!
-//! A sample's confidence is its highest probability; the bins part (0, 1] evenly.
+//! A sample's confidence is its highest probability; the bins divide (0, 1] into equal intervals.
 //!
 //! # Example
 //!
@@ -32,31 +32,31 @@
 //!
 //! # Order
 //!
-//! At validation, on the output of [`Combine::MeanProbabilities`](crate::Combine) or on the softmax of
-//! logits.
+//! Use these functions at validation, on the output of [`Combine::MeanProbabilities`](crate::Combine) or on the
+//! softmax of logits.
 //!
 //! # What is no probability
 //!
-//! Probabilities lie in [0, 1] and sum to 1 in each row, up to rounding: 0.001, and 8 ε of their type where
-//! that is more (0.008 for `f16`, 0.06 for `bf16`). What lies beyond an end by no more than that is moved to
-//! it: of ten saturated members the mean may be 1.0000001. If one row is anything else, logits or NaN, or if
-//! a class is none of the columns, then the result is NaN: nothing waits for the device, so that there can
-//! be no error. Numbers are computed in `f32` at least, and the results are of that type.
+//! Probabilities must lie in [0, 1] and sum to 1 in each row, up to a tolerance for rounding: 0.001, or 8 ε of
+//! their type where that is more (0.008 for `f16`, 0.06 for `bf16`). Values outside [0, 1] within the tolerance
+//! are clamped: the mean of ten saturated members may be 1.0000001. If any row holds something else, such as
+//! logits or NaN, or if a class is not one of the columns, the result is NaN. It is not an error, because the
+//! functions do not wait for the device. They compute and return at least `f32`.
 //!
 //! # Cost
 //!
-//! A few passes over `[batch, classes]`, on the device; the results are tensors of one number, read when
-//! you read them. Over several batches, weigh by their sizes; the calibration error needs all samples
-//! at once.
+//! A few passes over `[batch, classes]`, on the device; the results are tensors of one number, which stay on
+//! the device until you read them. To average over several batches, weight them by their sizes; the calibration
+//! error needs all samples at once.
 //!
 //! # Differences
 //!
 //! - A probability of 0 for the true class makes the likelihood infinite; nothing is clipped.
-//! - The Brier score is the sum over classes, in [0, 2], as Brier wrote it; scikit-learn's for two
+//! - The Brier score is a sum over classes, in [0, 2], as Brier defined it; scikit-learn's score for two
 //!   classes is half of it.
 //! - A confidence on an edge belongs to the bin below it, as in Guo et al. and torchmetrics.
-//! - torchmetrics applies a softmax by itself to what does not lie in [0, 1], and scikit-learn scales rows
-//!   to a sum of 1. Here neither is guessed.
+//! - torchmetrics applies a softmax to values outside of [0, 1], and scikit-learn rescales rows to a sum of 1.
+//!   Here neither is done.
 //!
 //! # Suggested values
 //!
@@ -146,8 +146,8 @@ pub fn expected_calibration_error(
     (error / samples as f64).mask_fill(is_bad, f64::NAN)
 }
 
-/// The share of samples that two members classify differently, the mean over all pairs: one number in
-/// [0, 1]. NaN if a score is, and of a single member, which has nobody to disagree with.
+/// The share of samples that two members classify differently, averaged over all pairs of members: one number
+/// in [0, 1]. NaN if a score is NaN, and for a single member, since there is no pair.
 ///
 /// # Shapes
 ///
@@ -189,13 +189,13 @@ pub fn disagreement(members: &[Tensor<2>]) -> Tensor<1> {
     (sum / pairs as f64).mask_fill(is_bad, f64::NAN)
 }
 
-/// Probabilities that were looked at, without waiting for the device.
+/// Probabilities that were checked without waiting for the device.
 struct Checked {
     /// In [0, 1], in `f32` at least.
     p: Tensor<2>,
     /// One of the columns for each sample.
     classes: Tensor<1, Int>,
-    /// Whether one row was no distribution, or one class none of the columns.
+    /// Whether a row was not a distribution, or a class was not one of the columns.
     is_bad: Tensor<1, Bool>,
 }
 

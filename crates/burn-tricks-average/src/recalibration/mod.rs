@@ -9,8 +9,8 @@
 //! Cumulative   μ = mean of μᵦ          σ² = mean of σᵦ²
 //! ```
 //!
-//! The first is the mean and variance of all values as if they were one batch. The second counts a
-//! small last batch as much as a full one and leaves out how far the batches lie apart.
+//! Pooled statistics are the mean and variance of all values, as if they were one batch. Cumulative statistics
+//! count a small last batch as much as a full one, and leave out how far the means of the batches lie apart.
 //!
 //! # Example
 //!
@@ -40,8 +40,8 @@
 //!
 //! # Which layers
 //!
-//! Those that hold running statistics named `running_mean` and `running_var`. A running statistic does not
-//! show what it was made of, so the statistics of a batch come from:
+//! All layers with running statistics named `running_mean` and `running_var` are recalibrated. A running
+//! statistic alone does not show the statistics of each batch, so these come from:
 //!
 //! | layer | source |
 //! | --- | --- |
@@ -53,44 +53,44 @@
 //! A `FrozenBatchNorm` and the layers that `group` leaves out keep their statistics, and normalise with them
 //! during the measurement.
 //!
-//! Several reports of one layer for one batch (of the parts of a ghost batch norm, or because the forward pass
-//! uses the layer twice) are pooled and count as one batch. Burn's layer does not report, and used twice in one
-//! forward pass it is an error: its running statistics are then a mixture of both.
+//! If a layer reports several times for one batch (one report for each part of a ghost batch norm, or because
+//! the forward pass uses the layer twice), the reports are pooled and count as one batch. Burn's layer does not
+//! report. If a forward pass uses it twice, that is an error, since its running statistics then mix both uses.
 //!
-//! The momentum of Burn's layer is measured. The first batch that has samples goes through the model three
-//! times, with running statistics of 0, of a very large number and of its negative; a layer that does not mix
-//! the same share of the batch into every channel each time is refused. The momentum is taken to be the
-//! shortest decimal number that agrees with the measurement in the element type of the statistics. The result
-//! has the precision of that type: three digits in `f16`, two to three in `bf16`, where a momentum below 0.002
-//! (`f16`: 0.00025) is an error, and one that is no short decimal number costs another digit. Cast the
-//! model to `f32` to measure it better.
+//! The momentum of Burn's layer cannot be read, so it is measured. The first batch that has samples goes
+//! through the model three times, with running statistics of 0, of a very large number and of its negative. A
+//! layer that does not mix the same share of the batch into every channel each time is an error. The momentum
+//! is taken to be the shortest decimal number that agrees with the measurement in the element type of the
+//! statistics. The result has the precision of that type: three digits in `f16`, two to three in `bf16`. A
+//! momentum below 0.002 (in `f16`, below 0.00025) is an error, and a momentum that is not a short decimal
+//! number costs another digit. Cast the model to `f32` for more precision.
 //!
-//! Burn's layer does not tell nᵦ either. Pooling takes the number of samples in its place, which gives the same
-//! result if all samples have as many values.
+//! Burn's layer does not report nᵦ either. Pooling uses the number of samples instead, which gives the same
+//! result if all samples have the same number of values per channel.
 //!
 //! Two assumptions about Burn's layer cannot be checked: that no other type with the same name and fields
 //! divides the variance by another number, and that `forward` runs each layer on one thread.
 //!
 //! # Order
 //!
-//! After [SWA](crate::swa), a [soup](crate::soup) or an average of checkpoints; before validation. Use
-//! training data, scaled and augmented as in training, in batches of the size of training: each batch norm
-//! normalises with its batch, and the layers behind it see the result. A batch of one value per channel
-//! counts too; the layers of this library pass it on normalised with their running statistics, Burn's
-//! passes on β.
+//! Recalibrate after [SWA](crate::swa), a [soup](crate::soup) or an average of checkpoints, and before
+//! validation. Use training data, scaled and augmented as in training, in batches of the training size: each
+//! batch norm normalises with its batch, and the layers behind it see the result. A batch of one value per
+//! channel counts too: for it, the layers of this library output the value normalised with their running
+//! statistics, and Burn's layer outputs β.
 //!
 //! # Cost
 //!
-//! One forward pass per batch, two more for the first if there are layers of Burn's, and no gradients. The
-//! statistics are read to the host after each batch and pooled there in `f64`.
+//! One forward pass per batch without gradients, and two more for the first batch if the model has batch norms
+//! of Burn's. The statistics are read to the host after each batch and pooled there in `f64`.
 //!
 //! # Differences
 //!
-//! - PyTorch's `update_bn` is [`BatchRule::Cumulative`] with [`BatchVariance::Unbiased`], and runs dropout
-//!   and everything else in training mode. Here only batch norm is in training mode.
-//! - Burn's running variance is the biased one (divided by n), so ours is by default, whatever the layer
-//!   keeps in training.
-//! - Lightning trains one more epoch; Composer goes on training.
+//! - PyTorch's `update_bn` computes [`BatchRule::Cumulative`] with [`BatchVariance::Unbiased`], and runs
+//!   dropout and all other layers in training mode. Here only batch norm is in training mode.
+//! - Burn's running variance is the biased one (divided by n). So is the variance measured here by default,
+//!   whichever variance the layer keeps in training.
+//! - Lightning updates the statistics in one more training epoch; Composer continues training.
 //!
 //! # Suggested values
 //!
@@ -121,7 +121,7 @@ use burn_tricks_core::{BatchVariance, Config, Snapshot};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How the statistics of the batches become one.
+/// How the statistics of the batches are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BatchRule {
     /// As if all values were one batch.
@@ -133,40 +133,39 @@ pub enum BatchRule {
 /// Configuration of the recalibration.
 #[derive(Config, Debug)]
 pub struct RecalibrationConfig {
-    /// How the batches become one. Default: [`BatchRule::Pooled`].
+    /// How the statistics of the batches are combined. Default: [`BatchRule::Pooled`].
     #[config(default = "BatchRule::Pooled")]
     pub rule: BatchRule,
-    /// By what to divide. Default: [`BatchVariance::Biased`].
+    /// Which variance is measured, divided by n or by n − 1. Default: [`BatchVariance::Biased`].
     #[config(default = "BatchVariance::Biased")]
     pub variance: BatchVariance,
-    /// Which layers, by the path or the id of their `running_mean`; the others keep their statistics, and
-    /// predict with them. Default: all.
+    /// Which layers are recalibrated, by the path or the id of their `running_mean`. The other layers keep
+    /// their statistics and normalise with them. Default: all.
     #[config(default = "ParamGroup::all()")]
     pub group: ParamGroup,
 }
 
 impl RecalibrationConfig {
-    /// PyTorch's numbers.
+    /// The settings that give PyTorch's statistics.
     pub fn torch() -> Self {
         Self::new()
             .with_rule(BatchRule::Cumulative)
             .with_variance(BatchVariance::Unbiased)
     }
 
-    /// `model` with statistics measured on `batches`, to predict with. `model` itself stays as it is;
-    /// without batch norm it comes back as it is.
+    /// `model` with statistics measured on `batches`, to predict with. `model` itself is not changed. A model
+    /// without batch norm is returned as it is.
     ///
-    /// `forward` sends a batch through the model it is given, and returns the number of samples in it. A
-    /// batch without samples does not count.
-    /// The input must be on an autodiff device, as in training: elsewhere batch norm does not look at
-    /// its batch. It must be one without gradient checkpointing, which Burn does not let meet the copy of
-    /// `model` that is measured.
+    /// `forward` sends a batch through the model it is given, and returns the number of samples in it. A batch
+    /// without samples does not count. The input must be on an autodiff device, as in training: on another
+    /// device batch norm does not compute statistics of its batch. The device must not use gradient
+    /// checkpointing, which Burn does not allow together with the copy of `model` that is measured.
     ///
     /// # Errors
     ///
-    /// If there is no sample; if a layer did not look at a batch, or what it looked at cannot be known; if
-    /// an unbiased variance is asked for of one value; if a statistic is not finite; if `group` matches no
-    /// layer of a model that has some.
+    /// If there is no sample; if a layer did not compute statistics of a batch, or its statistics cannot be
+    /// known; if an unbiased variance of one value is asked for; if a statistic is not finite; if the model has
+    /// layers with running statistics and `group` matches none of them.
     pub fn apply<M: Module, B: Clone>(
         &self,
         model: &M,
@@ -216,7 +215,7 @@ impl RecalibrationConfig {
     }
 }
 
-/// `statistics` of `layer`, whose variance is divided by its n, with the variance that is asked for.
+/// `statistics` of `layer`, whose variance is divided by n, converted to the variance that is asked for.
 fn with_variance(
     variance: BatchVariance,
     mut statistics: Statistics,

@@ -1,4 +1,4 @@
-//! The layers of a module that keep running statistics, and what is known of them.
+//! The layers of a module that keep running statistics, and how their batch statistics are obtained.
 
 use crate::recalibration::recalibration_error::RecalibrationError;
 use crate::recalibration::running_statistics::{MEAN, VARIANCE, join, parent};
@@ -8,23 +8,23 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{PlaceKind, places};
 use std::collections::BTreeMap;
 
-/// Burn's layer, and what it consists of.
+/// Burn's layer, recognised by its name and fields.
 const BURNS: &str = "BatchNorm";
 const BURNS_FIELDS: [&str; 5] = ["beta", "gamma", MEAN, VARIANCE, "training"];
 /// Layers that report the statistics of their batches.
 const REPORTING: [&str; 2] = ["TorchBatchNorm", "GhostBatchNorm"];
-/// The layer that nothing can train or thaw, and that has no flag.
+/// The layer that cannot be trained or unfrozen, and has no flag.
 const FROZEN: &str = "FrozenBatchNorm";
 const FLAG: &str = "training";
 
-/// How the statistics of a batch are had from a layer.
+/// How the statistics of a batch are obtained from a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// From what it left in its running statistics: of Burn's batch norm, whose rule is known.
+    /// From its running statistics after the batch: for Burn's batch norm, whose update rule is known.
     Left,
     /// From its [reports](burn_tricks_core::batch_statistics).
     Reports,
-    /// From its reports, if it makes any: nothing is known of the layer.
+    /// From its reports, if it makes any: the layer's update rule is unknown.
     Unknown,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct NormLayer {
 }
 
 impl NormLayer {
-    /// Whether its statistics are told by reports, or may be.
+    /// Whether it reports its statistics, or may do so.
     pub(crate) fn may_report(&self) -> bool {
         self.source != Source::Left
     }
@@ -78,7 +78,7 @@ pub(crate) fn norm_layers<M: Module>(
     Ok(norms.into_iter().map(layer).collect())
 }
 
-/// A module on the walk: its type, the values that it holds itself, and the id of its running mean.
+/// A module met on the walk: its type, the values that it holds itself, and the id of its running mean.
 #[derive(Default)]
 struct Found {
     name: String,

@@ -1,16 +1,16 @@
-//! How much of a batch Burn's batch norm mixes into its running statistics: its momentum m, a plain number
-//! that no walk through a module reaches.
+//! The momentum m of Burn's batch norm: the share of a batch in its running statistics. It is a plain number,
+//! which a walk through a module does not visit.
 //!
-//! A running statistic r becomes `(1 − m) r + m s`, with s the batch's. From 0 that is `m s`, which is there
-//! already; from r and from −r, far beyond s, half the difference is `(1 − m) r`, and half the sum is `m s`
-//! again. A layer for which one of these does not hold, in any channel of either statistic, follows another
-//! rule, and is refused.
+//! A running statistic r becomes `(1 − m) r + m s`, where s is the statistic of the batch. Starting from 0, the
+//! result is `m s`. Starting from r and from −r, with r far larger than s, half the difference of the results
+//! is `(1 − m) r`, and half their sum is `m s` again. If one of these equations does not hold in some channel
+//! of either statistic, the layer follows another rule, which is an error.
 
 use crate::recalibration::recalibration_error::RecalibrationError;
 use crate::recalibration::running_statistics::{MEAN, RunningStatistics, VARIANCE};
 use burn::tensor::DType;
 
-/// The momentum of a layer, given what 0, [`far`] and its negative became.
+/// The momentum of a layer, given the results of starting from 0, from [`far`] and from its negative.
 pub(crate) fn momentum(
     layer: &str,
     zero: &RunningStatistics,
@@ -51,7 +51,8 @@ pub(crate) fn momentum(
     Ok(rounded(1.0 - shortest_decimal(kept, dtype), dtype))
 }
 
-/// A power of two beside which no statistic shows, and which the type holds. In `f16` large ones do show.
+/// A power of two that the type can hold, and next to which every statistic is lost in rounding. In `f16` large
+/// statistics are not lost.
 pub(crate) fn far(dtype: DType) -> f64 {
     match dtype {
         DType::F16 => 2f64.powi(15),

@@ -1,12 +1,11 @@
-//! A copy of a module to send data through, and what its layers show of each batch.
+//! A copy of a module to send data through, and the batch statistics that its layers show.
 //!
-//! Burn's batch norm reports nothing. After a training pass it holds `(1 − m) r + m s`, with r what it held
-//! before, s the statistic of the batch and m its momentum. With r = 0 that is `m s`.
+//! Burn's batch norm does not report its batches. After a training pass it holds `(1 − m) r + m s`, where r is
+//! the running statistic before, s the statistic of the batch and m the momentum. With r = 0 that is `m s`.
 //!
-//! The 0 is a negative one: `−0 + s` is never −0 for a variance s, not even for s = 0, so that a layer
-//! whose variances are still −0 has not looked at the batch. And since the last update of a running
-//! statistic stays pending until the next, one that is no longer −0 without its pending update has looked
-//! at two.
+//! The initial value is −0: `−0 + s` is never −0 for a variance s, not even for s = 0, so a layer whose
+//! variances are still −0 has not seen the batch. The last update of a running statistic stays pending until
+//! the next one. So if a statistic without its pending update is no longer −0, the layer has seen two batches.
 
 use crate::recalibration::norm_layers::{NormLayer, Source};
 use crate::recalibration::norm_momentum::{far, momentum};
@@ -21,18 +20,18 @@ use burn_tricks_core::batch_statistics::{BatchStatistics, collect};
 use burn_tricks_core::walk::map_flags;
 use std::collections::BTreeMap;
 
-/// What the layers have shown of a batch, by path.
+/// The statistics of a batch that the layers have shown, by path.
 pub(crate) type Shown = BTreeMap<String, Statistics>;
 
-/// No gradients, and of all flags only those of the layers up, so that batch norm looks at its batch and
-/// dropout does not drop.
+/// A copy without gradients, in which only the flags of the batch norms are set, so that batch norm uses its
+/// batch and dropout does not drop.
 #[derive(Debug)]
 pub(crate) struct NormProbe<M> {
     model: M,
     layers: Vec<NormLayer>,
     /// The paths of the layers, by their flags.
     flags: BTreeMap<ParamId, String>,
-    /// Of the layers that do not report, by path, once a batch has shown them.
+    /// The momenta of the layers that do not report, by path, once a batch has shown them.
     momenta: Option<BTreeMap<String, f64>>,
 }
 
@@ -59,8 +58,8 @@ impl<M: Module> NormProbe<M> {
         }
     }
 
-    /// Sends batch number `at` through the model by `forward`, which says of how many samples it is. A batch
-    /// without any shows nothing.
+    /// Sends batch number `at` through the model by `forward`, which returns its number of samples. A batch
+    /// without samples shows nothing.
     pub(crate) fn show<B: Clone>(
         &mut self,
         at: usize,
@@ -95,7 +94,7 @@ impl<M: Module> NormProbe<M> {
         Ok(shown)
     }
 
-    /// Everything that a layer reported of one batch, as one: of its parts, or of several uses.
+    /// All reports of a layer for one batch, pooled: those of its parts, or of several uses.
     fn reported(
         &self,
         reports: Vec<BatchStatistics>,
@@ -144,7 +143,7 @@ impl<M: Module> NormProbe<M> {
             .collect()
     }
 
-    /// Fills the running statistics of the layers that are told by what they leave there.
+    /// Fills the running statistics of the layers that do not report.
     fn fill(&mut self, value: impl Fn(DType) -> f64) {
         let layers = &self.layers;
         let is_filled = |path: &str| {
@@ -157,7 +156,7 @@ impl<M: Module> NormProbe<M> {
     }
 }
 
-/// Whether `layer` has shown the batch, and is known by now.
+/// An error if `layer` has not shown the batch, or if its rule is not known by now.
 fn check(
     layer: &mut NormLayer,
     shown: &Shown,

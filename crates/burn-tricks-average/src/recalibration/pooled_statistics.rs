@@ -1,4 +1,4 @@
-//! Means and variances of samples, and those of several samples as one.
+//! Means and variances of samples, and those of several samples pooled.
 
 use burn::tensor::Tensor;
 use burn_tricks_core::batch_statistics::BatchStatistics;
@@ -22,7 +22,7 @@ impl Statistics {
         }
     }
 
-    /// Chan, Golub, LeVeque: two samples of unequal size as one.
+    /// Pools two samples of unequal size (Chan, Golub, LeVeque).
     pub(crate) fn pool(&mut self, other: &Self) {
         self.start(other);
         let total = self.weight + other.weight;
@@ -51,7 +51,7 @@ impl Statistics {
         self.variance.resize(other.mean.len(), 0.0);
     }
 
-    /// The first that is NaN or infinite.
+    /// The first statistic that is NaN or infinite.
     pub(crate) fn non_finite(&self) -> Option<f64> {
         let mut all = self.mean.iter().chain(&self.variance).copied();
         all.find(|value| !value.is_finite())

@@ -12,26 +12,25 @@ pub enum RecalibrationError {
     NoSamples,
     /// The model has layers with running statistics, and the group matches none of them.
     NoLayer,
-    /// A layer is neither Burn's batch norm nor reports the statistics of its batches: what its running
-    /// statistics are made of is not known.
+    /// A layer is neither Burn's batch norm nor reports the statistics of its batches, so they are not known.
     UnknownLayer {
         /// The layer.
         layer: String,
         /// The name of its type.
         name: String,
     },
-    /// A layer that looks like Burn's batch norm does not mix batches into its statistics by its rule.
+    /// A layer that looks like Burn's batch norm does not update its statistics by Burn's rule.
     UnknownRule {
         /// The layer.
         layer: String,
     },
-    /// An unbiased variance is asked for of a layer that does not tell how many values it sees.
+    /// An unbiased variance is asked for, and a layer does not report its number of values.
     UnknownCount {
         /// The layer.
         layer: String,
     },
-    /// A layer did not look at a batch: the forward pass left it out, or its input was not on an autodiff
-    /// device.
+    /// A layer did not compute statistics of a batch: the forward pass left it out, or its input was not on an
+    /// autodiff device.
     NotReached {
         /// The layer.
         layer: String,
@@ -47,14 +46,14 @@ pub enum RecalibrationError {
         /// The channels that it reported, of its mean or its variance.
         got: usize,
     },
-    /// The forward pass used a layer twice, whose statistics are then neither use's.
+    /// The forward pass used a layer twice, so its statistics are a mixture of both uses.
     UsedTwice {
         /// The layer.
         layer: String,
         /// The batch, counted from 0.
         batch: usize,
     },
-    /// A layer mixes so little of a batch into its statistics that their type does not show it.
+    /// A layer's momentum is too small to be measured in the type of its statistics.
     NoMomentum {
         /// The layer.
         layer: String,

@@ -15,12 +15,12 @@ pub(crate) struct RunningStatistics {
 }
 
 impl RunningStatistics {
-    /// With the updates that forward passes left pending.
+    /// The statistics with the updates that forward passes left pending.
     pub(crate) fn of<M: Module>(module: &M) -> Self {
         Self::without_pending(&module.valid())
     }
 
-    /// Without the last update on each thread, which stays pending until the next.
+    /// The statistics without the last update on each thread, which stays pending until the next one.
     pub(crate) fn without_pending<M: Module>(module: &M) -> Self {
         let mut read = Self::default();
         visit(module, &mut read);
@@ -48,8 +48,8 @@ impl Visitor for RunningStatistics {
     }
 }
 
-/// `module` with other floats where `value` gives some for a path and an element type: one number for all,
-/// or one each.
+/// `module` with new values of its float tensors wherever `value` returns some for a path and an element type:
+/// one number for all elements, or one for each.
 pub(crate) fn write<M: Module>(module: M, value: impl Fn(&str, DType) -> Option<Vec<f64>>) -> M {
     map(module, &mut Write(value))
 }
