@@ -7,6 +7,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
+use burn::train::Interrupter;
 use burn::train::metric::store::Split;
 use burn_tricks::MinDelta;
 use burn_tricks::average::{
@@ -23,8 +24,8 @@ use burn_tricks::stop::{
     TimeLimitConfig,
 };
 use burn_tricks::train::{
-    AsTrick, EpochContext, GradNorm, GradualUnfreezingConfig, RollBackTrick, SampleLossMetric,
-    SaveBest, SnapshotTrickConfig, StepContext, UpdateRatio,
+    AsTrick, EpochContext, GradNorm, GradualUnfreezingConfig, MeanOfAccumulated, RollBackTrick,
+    SampleLossMetric, SaveBest, SnapshotTrickConfig, StepContext, StopAfterSkips, UpdateRatio,
 };
 use burn_tricks_testkit::{
     AverageLaws, CriterionLaws, Decision, ScheduleLaws, TrickLaws, TrickStep, Weights,
@@ -240,6 +241,12 @@ fn every_trick_keeps_the_laws() {
             AgcConfig::new().init().unwrap().then(noise)
         });
         trick("AutoClip", on, |_| AutoClipConfig::new().init().unwrap());
+        trick("the mean of accumulated gradients", on, |_| {
+            MeanOfAccumulated::new()
+        });
+        trick("a stop after skips", on, |_| {
+            StopAfterSkips::init(2, &Interrupter::new()).unwrap()
+        });
         trick("a transform of one's own", on, |_| AsTrick(NoTransform));
         trick("tied weights", on, |_| TiedWeights);
         trick("max-norm", on, |_| MaxNormConfig::new(0.5).init().unwrap());

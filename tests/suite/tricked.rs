@@ -12,8 +12,8 @@ use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor};
 use burn::train::metric::LossMetric;
 use burn::train::{
-    InferenceStep, Learner, LearnerModel, RegressionOutput, SupervisedTraining, TrainOutput,
-    TrainStep,
+    InferenceStep, Interrupter, Learner, LearnerModel, RegressionOutput, SupervisedTraining,
+    TrainOutput, TrainStep,
 };
 use burn_tricks::average::{Ema, EmaSet, LawaConfig};
 use burn_tricks::grad::ClipGradNorm;
@@ -21,7 +21,8 @@ use burn_tricks::optim;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::ExponentialDecay;
 use burn_tricks::train::{
-    EpochClock, EpochLoaderConfig, GradNorm, StateError, StepContext, Trick, Tricked, UpdateRatio,
+    EpochClock, EpochLoaderConfig, GradNorm, MeanOfAccumulated, StateError, StepContext,
+    StopAfterSkips, Trick, Tricked, UpdateRatio,
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -582,6 +583,91 @@ fn gradients_are_seen_once_per_step_after_accumulation() {
     let epoch = ["spy before 1", "spy before 5", "spy before 4"];
     assert_eq!(before, [epoch, epoch].concat());
     assert_eq!(log.len(), 12, "and once after each");
+}
+
+/// What the tricks see of two epochs of the batches 0 to 4, of which Burn adds two at a time.
+fn seen_of_windows(mean: MeanOfAccumulated) -> Vec<f64> {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Log::default();
+    let loader = || {
+        let data = InMemDataset::new((0..5).map(f64::from).collect());
+        let config = EpochLoaderConfig::new(1, 0).with_shuffle(false);
+        config
+            .init(data, Sum, &Device::flex(), &EpochClock::new())
+            .unwrap()
+    };
+    let training = SupervisedTraining::new(folder.path(), loader(), loader())
+        .num_epochs(2)
+        .grads_accumulation(2)
+        .with_application_logger(None);
+    // Wherever it stands, the others see the mean.
+    let model = Own::new().with_tricks((Spy::new("spy", &log), mean));
+    training.launch(Learner::new(model, SgdConfig::new().init(), 0.5));
+    let log = logged(&log);
+    let before = log
+        .iter()
+        .filter_map(|line| line.strip_prefix("spy before "));
+    before.map(|number| number.parse().unwrap()).collect()
+}
+
+#[test]
+fn accumulated_gradients_are_a_mean_over_windows_of_two_two_and_one() {
+    let _alone = alone();
+    let epoch = [0.5, 2.5, 4.0];
+    let seen = seen_of_windows(MeanOfAccumulated::new());
+    assert_eq!(seen, [epoch, epoch].concat());
+    // Batch x of x + 1 samples: (0·1 + 1·2)/3, (2·3 + 3·4)/7, 4.
+    let seen = seen_of_windows(MeanOfAccumulated::weighted(|batch: &f64| {
+        *batch as usize + 1
+    }));
+    let epoch = [2.0 / 3.0, 18.0 / 7.0, 4.0];
+    for (got, expected) in seen.iter().zip([epoch, epoch].concat()) {
+        assert!((got - expected).abs() < 1e-6, "{seen:?}");
+    }
+    assert_eq!(seen.len(), 6);
+}
+
+#[test]
+#[should_panic(expected = "counts the samples of `u8`")]
+fn samples_of_another_type_of_batch_are_refused() {
+    let mean = MeanOfAccumulated::weighted(|batch: &u8| usize::from(*batch));
+    let boxed: Box<dyn Trick<Own>> = Box::new(Some(vec![mean]));
+    TrainStep::step(&Own::new().with_tricks((boxed,)), 1.0);
+}
+
+#[test]
+fn a_training_stops_after_so_many_skipped_steps_in_a_row() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let loader = || {
+        let bad = f64::INFINITY;
+        let data = InMemDataset::new(vec![1.0, bad, 1.0, bad, bad, 1.0, 1.0]);
+        let config = EpochLoaderConfig::new(1, 0).with_shuffle(false);
+        config
+            .init(data, Sum, &Device::flex(), &EpochClock::new())
+            .unwrap()
+    };
+    let training = SupervisedTraining::new(folder.path(), loader(), loader())
+        .num_epochs(2)
+        .with_application_logger(None);
+    let stop = StopAfterSkips::init(2, &training.interrupter()).unwrap();
+    let model = Own::new().with_tricks((StepGuard::new(), stop));
+    let result = training.launch(Learner::new(model, SgdConfig::new().init(), 0.5));
+    let (guard, _) = &*result.model.tricks();
+    assert_eq!((guard.taken(), guard.skipped()), (2, 3));
+    let error = StopAfterSkips::init(0, &Interrupter::new()).unwrap_err();
+    assert_eq!(error.to_string(), "`limit` must be at least 1, got 0");
+    // A resumed run counts on.
+    let step = |skipped| StepContext::new(1, 0.1).with_skipped(skipped);
+    let interrupter = Interrupter::new();
+    let mut first = StopAfterSkips::init(2, &interrupter).unwrap();
+    Trick::<Own>::after(&mut first, Own::new(), &step(true));
+    let state = Trick::<Own>::state(&first).unwrap();
+    let mut resumed = StopAfterSkips::init(2, &interrupter).unwrap();
+    Trick::<Own>::load_state(&mut resumed, &state).unwrap();
+    assert!(!interrupter.should_stop());
+    Trick::<Own>::after(&mut resumed, Own::new(), &step(true));
+    assert!(interrupter.should_stop());
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub use norms_by_path::{NormsByPath, PathNorms, norms_by_path};
 pub use only::Only;
 pub use polyak_step::{PolyakStep, PolyakStepConfig};
 pub use prodigy::{Prodigy, ProdigyAdam, ProdigyAdamState, ProdigyConfig};
-pub use rescale::NonFinite;
+pub use rescale::{NonFinite, scale_gradients};
 pub use sam::{Perturbation, Sam, SamConfig};
 pub use step_guard::{StepGuard, mark_non_finite};
 pub use transform::{GradientTransform, NoTransform, Then};

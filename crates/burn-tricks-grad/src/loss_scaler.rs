@@ -73,7 +73,7 @@
 //! - PyTorch, `torch.amp.GradScaler`
 
 use crate::finite::is_finite;
-use crate::rescale::scaled;
+use crate::rescale::scale_gradients;
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -199,7 +199,7 @@ impl LossScaler {
         match is_finite(module, &grads) {
             true => {
                 self.grow();
-                Some(scaled(module, grads, 1.0 / f64::from(used)))
+                Some(scale_gradients(module, grads, 1.0 / f64::from(used)))
             }
             false => {
                 self.back_off();

@@ -119,12 +119,16 @@ pub(crate) fn rescale<M: Module>(
     (give.grads, total.map(|total| total.value(dtype)))
 }
 
-/// The gradients times `factor`, which every type of theirs must hold in `f32` at least.
-pub(crate) fn scaled<M: Module>(
+/// The gradients of the parameters of `module`, each times `factor`: for an accumulation or a scale of your own. One
+/// pass, and none at all if `factor` is 1. Nothing is read from the device.
+pub fn scale_gradients<M: Module>(
     module: &M,
     grads: GradientsParams,
     factor: f64,
 ) -> GradientsParams {
+    if factor == 1.0 {
+        return grads;
+    }
     let mut take = Take {
         grads,
         ids: HashSet::new(),

@@ -8,6 +8,7 @@ use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
+use std::any::Any;
 
 /// What an error about a saved state calls its parts.
 pub(super) const TRICKS: &str = "tricks";
@@ -15,6 +16,10 @@ pub(super) const TRICKS: &str = "tricks";
 impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
     fn sees_gradients(&self) -> bool {
         (**self).sees_gradients()
+    }
+
+    fn micro_batch_weight(&self, batch: &dyn Any) -> Option<f64> {
+        (**self).micro_batch_weight(batch)
     }
 
     fn begin(&mut self, model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
@@ -74,6 +79,11 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
 impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
     fn sees_gradients(&self) -> bool {
         self.as_ref().is_some_and(Trick::sees_gradients)
+    }
+
+    fn micro_batch_weight(&self, batch: &dyn Any) -> Option<f64> {
+        self.as_ref()
+            .and_then(|trick| trick.micro_batch_weight(batch))
     }
 
     fn begin(&mut self, model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
@@ -157,6 +167,11 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
         self.iter().any(Trick::sees_gradients)
     }
 
+    fn micro_batch_weight(&self, batch: &dyn Any) -> Option<f64> {
+        self.iter()
+            .find_map(|trick| trick.micro_batch_weight(batch))
+    }
+
     fn begin(&mut self, model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
         self.iter_mut()
             .for_each(|trick| trick.begin(model, optimizer, step));
@@ -227,6 +242,10 @@ macro_rules! tuple_of_tricks {
         impl<M: Module, $($trick: Trick<M>),+> Trick<M> for ($($trick,)+) {
             fn sees_gradients(&self) -> bool {
                 false $(|| self.$index.sees_gradients())+
+            }
+
+            fn micro_batch_weight(&self, batch: &dyn Any) -> Option<f64> {
+                None$(.or_else(|| self.$index.micro_batch_weight(batch)))+
             }
 
             fn begin(

@@ -175,15 +175,17 @@ mod averages;
 pub(crate) mod combined;
 mod constraints;
 pub(crate) mod epoch_context;
-mod gathered;
 pub(crate) mod gradient_transforms;
 mod kept_optimizer;
+pub mod mean_of_accumulated;
+mod micro_batches;
 pub mod roll_back;
 pub mod save_best;
 mod shared;
 pub(crate) mod sight;
 pub mod snapshots;
 pub(crate) mod step_context;
+pub mod stop_after_skips;
 mod trained;
 pub(crate) mod trick_error;
 pub(crate) mod trick_metric;
@@ -197,6 +199,7 @@ use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn_tricks_core::StateError;
+use std::any::Any;
 use std::fmt::Debug;
 
 /// Something to do around every optimizer step, or once per epoch. See the [module documentation](self).
@@ -205,6 +208,14 @@ pub trait Trick<M: Module>: Debug + Send {
     /// gathered from several devices of a sharded optimizer, and `before` is not called there. Default: no.
     fn sees_gradients(&self) -> bool {
         false
+    }
+
+    /// The weight of a micro-batch in the mean of accumulated gradients, its number of samples say; `batch` is what
+    /// `TrainStep::step` is given. If a trick has one, [`Tricked`](crate::Tricked) multiplies the gradients of each
+    /// micro-batch by it, and divides Burn's sum by the sum of the weights before any trick sees it: see
+    /// [`MeanOfAccumulated`](crate::MeanOfAccumulated). Default: none, and Burn's sum stays.
+    fn micro_batch_weight(&self, _batch: &dyn Any) -> Option<f64> {
+        None
     }
 
     /// Sees the model and the optimizer before a step, whatever the gradients are. It may put back a state of

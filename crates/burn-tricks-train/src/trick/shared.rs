@@ -4,6 +4,7 @@ use crate::lock::lock;
 use crate::trick::Trick;
 use crate::trick::combined::load_part;
 use crate::trick::epoch_context::EpochContext;
+use crate::trick::micro_batches::MicroBatches;
 use crate::trick::sight::Sight;
 use crate::trick::trick_error::TrickError;
 use burn::module::{Module, ModuleVisitor, Param};
@@ -19,6 +20,8 @@ use std::sync::{Arc, Mutex};
 pub(crate) struct SharedTricks<H> {
     tricks: Arc<Mutex<H>>,
     steps: Arc<AtomicU64>,
+    /// Those whose gradients the next step gets.
+    micro_batches: MicroBatches,
 }
 
 impl<H> Clone for SharedTricks<H> {
@@ -26,6 +29,7 @@ impl<H> Clone for SharedTricks<H> {
         Self {
             tricks: self.tricks.clone(),
             steps: self.steps.clone(),
+            micro_batches: self.micro_batches.clone(),
         }
     }
 }
@@ -41,7 +45,12 @@ impl<H> SharedTricks<H> {
         Self {
             tricks: Arc::new(Mutex::new(tricks)),
             steps: Arc::default(),
+            micro_batches: MicroBatches::default(),
         }
+    }
+
+    pub(crate) fn micro_batches(&self) -> &MicroBatches {
+        &self.micro_batches
     }
 
     pub(crate) fn tricks(&self) -> &Arc<Mutex<H>> {

@@ -60,7 +60,6 @@
 
 use crate::lock::lock;
 use crate::trick::Trick;
-use crate::trick::gathered::gathered;
 use crate::trick::shared::SharedTricks;
 use crate::trick::sight::Sight;
 use crate::trick::step_context::StepContext;
@@ -71,6 +70,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Device;
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
+use burn_tricks_grad::{gather, scale_gradients};
 use std::borrow::Cow;
 use std::fmt::{Debug, Display};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -269,6 +269,8 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
             None => average,
         };
         if let Mode::Training = self.mode {
+            // Burn drops what it has accumulated at the end of an epoch.
+            self.tricks.micro_batches().clear();
             let shown = || average.as_ref().unwrap_or(&model).clone();
             self.sight.validates(|| self.model.clone(), shown);
         }
@@ -312,7 +314,14 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
     type Output = M::Output;
 
     fn step(&self, item: M::Input) -> TrainOutput<M::Output> {
-        TrainStep::step(&*self.model.current(), item)
+        let model = self.model.current();
+        let weight = lock(self.tricks.tricks()).micro_batch_weight(&item);
+        let mut output = TrainStep::step(&*model, item);
+        if let Some(weight) = weight {
+            self.tricks.micro_batches().add(weight);
+            output.grads = scale_gradients(&*model, output.grads, weight);
+        }
+        output
     }
 
     fn optimize(
@@ -324,8 +333,10 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
         if self.sight.takes(optim) {
             return self;
         }
+        let share = self.tricks.micro_batches().take_share();
         self.stepped(optim, lr_module, |model, optim, tricks, step| {
             let some = !grads.is_empty();
+            let grads = scale_gradients(&model, grads, share.unwrap_or(1.0));
             let grads = tricks.before(&model, grads, step);
             if some && grads.is_empty() {
                 return Step::Skipped(model);
@@ -341,13 +352,15 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
         lr_module: ModuleLearningRate,
         grads: MultiGradientsParams,
     ) -> Self {
+        let share = self.tricks.micro_batches().take_share();
         self.stepped(optim, lr_module, |model, optim, tricks, step| {
             let rates = step.rates(&model);
             if !tricks.sees_gradients() {
                 return Step::Taken(model.optimize_multi(optim, rates, grads));
             }
-            let grads = gathered(&model, grads);
+            let grads = gather(&model, grads);
             let some = !grads.is_empty();
+            let grads = scale_gradients(&model, grads, share.unwrap_or(1.0));
             let grads = tricks.before(&model, grads, step);
             if some && grads.is_empty() {
                 return Step::Skipped(model);

@@ -1,0 +1,107 @@
+//! Stopping a training that skips one step after the other.
+//!
+//! A [`StepGuard`](burn_tricks_grad::StepGuard) or a [`LossScaler`](burn_tricks_grad::LossScaler) skips a step whose
+//! gradients are not finite. A few are normal; many in a row mean that the weights are beyond repair, and the run would
+//! go through all its epochs without a step.
+//!
+//! # Example
+//!
+//! ```
+//! use burn::train::Interrupter;
+//! use burn_tricks_grad::StepGuard;
+//! use burn_tricks_train::StopAfterSkips;
+//!
+//! # fn main() -> Result<(), burn_tricks_train::ConfigError> {
+//! let interrupter = Interrupter::new(); // that of the training: `training.interrupter()`
+//! let tricks = (StepGuard::new(), StopAfterSkips::init(10, &interrupter)?);
+//! // model.with_tricks(tricks)
+//! # let _ = tricks;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Order
+//!
+//! Anywhere among the tricks.
+//!
+//! # Cost
+//!
+//! None. The training stops at once, in the midst of the epoch.
+//!
+//! # Differences
+//!
+//! optax's `apply_if_finite` takes the bad step after so many. An optimizer with `skip_marked` skips without the host
+//! knowing, and is not counted here; in a loop see
+//! [`skipped_in_a_row`](burn_tricks_grad::StepGuard::skipped_in_a_row).
+
+use crate::trick::Trick;
+use crate::trick::step_context::StepContext;
+use burn::module::Module;
+use burn::train::Interrupter;
+use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
+use std::fmt::Debug;
+
+/// Stops a training after so many skipped steps in a row. See the [module](self).
+#[derive(Clone)]
+pub struct StopAfterSkips {
+    limit: u64,
+    in_a_row: u64,
+    interrupter: Interrupter,
+}
+
+impl Debug for StopAfterSkips {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StopAfterSkips")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StopAfterSkips {
+    /// Stops the training of `interrupter` after `limit` skipped steps in a row.
+    ///
+    /// # Errors
+    ///
+    /// If `limit` is 0.
+    pub fn init(limit: u64, interrupter: &Interrupter) -> Result<Self, ConfigError> {
+        if limit == 0 {
+            return Err(ConfigError::new("limit", "be at least 1", limit));
+        }
+        Ok(Self {
+            limit,
+            in_a_row: 0,
+            interrupter: interrupter.clone(),
+        })
+    }
+}
+
+impl<M: Module> Trick<M> for StopAfterSkips {
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        self.in_a_row = match step.is_skipped() {
+            true => self.in_a_row + 1,
+            false => 0,
+        };
+        if self.in_a_row == self.limit {
+            let reason = format!("{} optimizer steps in a row were skipped", self.limit);
+            self.interrupter.stop(Some(&reason));
+        }
+        model
+    }
+
+    fn restart(&mut self, _model: &M) {
+        self.in_a_row = 0;
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{self:?}")]
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(state_to_bytes(&self.in_a_row))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.in_a_row = state_from_bytes(state)?;
+        Ok(())
+    }
+}
