@@ -1,14 +1,16 @@
-//! The average that schedule-free learning evaluates.
+//! The averaged weights with which schedule-free learning evaluates the model.
 //!
-//! The optimizer, `ScheduleFree` of `burn-tricks-optim`, trains `y = β x + (1 − β) z`, where `x` is the average of its
-//! weights `z`. This is `x`, from the weights `y` that the model has (Defazio et al., 2024).
+//! The optimizer, `ScheduleFree` of `burn-tricks-optim`, trains `y = β x + (1 − β) z`, where `z` are its own
+//! weights and `x` is their average. This module computes `x` from `y`, the weights of the model (Defazio et
+//! al., 2024).
 //!
 //! ```text
 //! c ← tʳ ηₘᵖ / Σ tʳ ηₘᵖ                      ηₘ the largest rate so far
 //! x ← x + c / (1 − β + c β) (y − x)
 //! ```
 //!
-//! The second line is `x ← (1 − c) x + c z` with `z = (y − β x) / (1 − β)` of the new `x` put in.
+//! The second line follows from `x ← (1 − c) x + c z`, with `z = (y − β x) / (1 − β)` for the new `x`
+//! substituted.
 //!
 //! # Example
 //!
@@ -32,23 +34,25 @@
 //!
 //! # Order
 //!
-//! After every step of the optimizer, with the rate of the step; in Burn's `Learner` it is a trick, and is told.
-//! Afterwards [`recalibrate`](crate::recalibration) batch norm. With [`update`](crate::Average::update) all rates count
-//! as 1, which is right where the rate is constant.
+//! Call [`update_at`](crate::Average::update_at) after every step of the optimizer, with the learning rate of
+//! that step. In Burn's `Learner` the average is a trick, and gets the rate by itself.
+//! [Recalibrate](crate::recalibration) batch norms afterwards. [`update`](crate::Average::update) takes every
+//! rate as 1, which is right if the rate is constant.
 //!
 //! # Cost
 //!
-//! As [`Ema`](crate::ema): one copy of the weights, in `f32` for half precision, and a pass per step.
+//! That of an [`Ema`](crate::ema): one copy of the weights, in `f32` for half precision, and one pass per step.
 //!
 //! # Differences
 //!
-//! - The authors' optimizer turns its parameters into `x` and back. Here both are there.
-//! - All parameters count together. The optimizer counts by parameter: where some have no gradient in some steps, it
-//!   weighs their steps otherwise.
+//! - The authors' optimizer switches the parameters of the model between `x` and `y`. Here `x` and `y` exist
+//!   side by side.
+//! - The average counts the steps of all parameters together, the optimizer those of each parameter. If a
+//!   parameter has no gradient in some steps, the two weight its steps differently.
 //!
 //! # Suggested values
 //!
-//! Those of the optimizer: β = 0.9, r = 0, p = 2.
+//! The values of the optimizer: β = 0.9, r = 0, p = 2.
 //!
 //! # References
 //!
@@ -61,25 +65,26 @@ use crate::average_rule::{AverageRule, Update};
 use burn::module::Module;
 use burn_tricks_core::{Buffers, Config, ConfigError};
 
-/// Configuration of [`ScheduleFreeAverage`]: the numbers of the optimizer.
+/// Configuration of [`ScheduleFreeAverage`]; it must have the same numbers as the optimizer.
 #[derive(Config, Debug, PartialEq)]
 pub struct ScheduleFreeAverageConfig {
-    /// β in `[0, 1)`: where between its weights and this average the optimizer takes gradients. Default: 0.9.
+    /// β in `[0, 1)`, the share of this average in the weights at which the optimizer takes gradients. Default:
+    /// 0.9.
     #[config(default = 0.9)]
     pub beta: f64,
-    /// r ≥ 0: late steps count by the power r of their number. Default: 0.
+    /// r ≥ 0: a step is weighted by the power r of its number. Default: 0.
     #[config(default = 0.0)]
     pub step_power: f64,
-    /// p ≥ 0: steps count by the power p of the largest rate so far. Default: 2.
+    /// p ≥ 0: a step is weighted by the power p of the largest rate so far. Default: 2.
     #[config(default = 2.0)]
     pub rate_power: f64,
-    /// What becomes of running statistics. Default: averaged.
+    /// What happens to running statistics. Default: they are averaged.
     #[config(default = "Buffers::Average")]
     pub buffers: Buffers,
 }
 
 impl ScheduleFreeAverageConfig {
-    /// The average, before the first step: it is the weights of `model`.
+    /// The average before the first step, which holds the weights of `model`.
     ///
     /// # Errors
     ///

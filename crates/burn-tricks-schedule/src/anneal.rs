@@ -1,15 +1,15 @@
-//! The way from one rate to another.
+//! The curve from one rate to another.
 
 use burn::optim::LearningRate;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
-/// The way from one rate to another, in time p from 0 to 1.
+/// The curve from one rate to another, over the time p from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Anneal {
-    /// Along a straight line: p of the way.
+    /// A straight line: at time p, the fraction p of the way.
     Linear,
-    /// Along half a cosine, flat at both ends: (1 − cos πp)/2 of the way.
+    /// Half a cosine, flat at both ends: at time p, the fraction (1 − cos πp)/2 of the way.
     Cosine,
 }
 

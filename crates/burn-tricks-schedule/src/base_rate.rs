@@ -1,9 +1,9 @@
-//! Burn's own schedules, for the wrappers of this crate.
+//! Burn's own schedules inside the wrappers of this crate.
 //!
-//! Burn's configurations give a `ModuleLrScheduler`, which is no `LrScheduler` itself: it has a rate per
-//! group of parameters. [`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt) has the wrappers as its methods,
-//! and `BaseRate` is what they wrap: it steps the scheduler and gives the rate of its base group, that of
-//! every parameter no other group names.
+//! Burn's configurations give a `ModuleLrScheduler`. It is not an `LrScheduler`, since it has a rate for each
+//! group of parameters. [`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt) gives it the wrappers as methods.
+//! They wrap a `BaseRate`, which steps the scheduler and returns the rate of its base group: the parameters
+//! that no other group matches.
 //!
 //! # Example
 //!
@@ -22,9 +22,10 @@
 //!
 //! # Groups of parameters
 //!
-//! A wrapper has one rate to give: a group's own rate would be lost, and its parameters would get the base
-//! rate. (Burn keeps what is in a `ModuleLrScheduler` to itself, and lets nobody scale the rate of a group.)
-//! So a scheduler with groups is refused. Wrap the schedule of each group, and then make the groups:
+//! A wrapper returns a single rate, so the rates of the groups would be lost, and their parameters would get
+//! the base rate. (The schedules inside a `ModuleLrScheduler` are private to Burn, so the rate of a group
+//! cannot be scaled from outside.) Therefore a scheduler with groups is an error. Wrap the schedule of each
+//! group, and then make the groups:
 //!
 //! ```
 //! use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
@@ -49,12 +50,12 @@
 //!
 //! # Order
 //!
-//! Innermost.
+//! It is the innermost schedule, inside all wrappers.
 //!
 //! # Cost
 //!
-//! What the wrapped scheduler costs: Burn copies its groups at each step. The record is the wrapped
-//! scheduler's.
+//! The cost of the wrapped scheduler, which copies its groups at each step. The record is that of the wrapped
+//! scheduler.
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -69,7 +70,7 @@ pub struct BaseRate {
 }
 
 impl BaseRate {
-    /// The base rate of `inner`, which must be its only one.
+    /// The schedule that returns the base rate of `inner`, which must be its only rate.
     ///
     /// # Errors
     ///
@@ -88,8 +89,8 @@ impl BaseRate {
     }
 }
 
-/// Whether a scheduler has a group besides its base. Burn does not tell, but it records each group under its
-/// number, the base as 0: without a group, one that is added is number 1.
+/// Whether a scheduler has a group besides its base. Burn does not say so, but it records each group under its
+/// number, with the base group as 0. So if there is no other group, one that is added has number 1.
 fn has_groups(scheduler: &ModuleLrScheduler) -> bool {
     const ADDED: &str = "added";
 

@@ -1,7 +1,7 @@
-//! Any schedule, behind one type.
+//! A single type for any schedule.
 //!
-//! For a schedule that is chosen at run time, or phases in a loop: a wrapper takes one type, and a
-//! `Box<dyn LrScheduler>` is no `LrScheduler` in Burn.
+//! It serves for a schedule that is chosen at run time, and for phases that are added in a loop. A `Box<dyn
+//! LrScheduler>` does not, since in Burn it is not an `LrScheduler`, which a wrapper needs.
 //!
 //! # Example
 //!
@@ -21,8 +21,9 @@
 //!
 //! # Order
 //!
-//! Anywhere. What a schedule can be asked besides its next rate ([`Curve`](crate::Curve),
-//! [`Cycles`](crate::Cycles), `observe`) is to be asked before it is boxed.
+//! A boxed schedule can be wrapped like any other. Call the other methods of a schedule
+//! ([`Curve`](crate::Curve), [`Cycles`](crate::Cycles), `observe`) before it is boxed: the box has only the
+//! next rate.
 //!
 //! # Cost
 //!
@@ -38,7 +39,7 @@ pub struct Boxed {
 }
 
 impl Boxed {
-    /// `inner`, whatever its type.
+    /// Boxes `inner`, whatever its type.
     pub fn new(inner: impl LrScheduler + 'static) -> Self {
         Self {
             inner: Box::new(inner),

@@ -1,4 +1,4 @@
-//! A ceiling of any schedule's rate.
+//! An upper bound for the rate of any schedule.
 //!
 //! ```text
 //! η(t) = min(inner(t), ceiling)
@@ -31,13 +31,13 @@
 //!
 //! # Order
 //!
-//! Around any `LrScheduler`: what is inside it is bounded, what is outside it is not. A plateau has a
-//! floor of its own, which never lifts the wrapped rate.
+//! It goes around any `LrScheduler`: it bounds the rate of the schedule inside it, but not what a wrapper
+//! outside makes of that rate.
 //!
 //! # Cost
 //!
-//! One comparison per step. It has no state: its records are those of the wrapped schedule, and a ceiling
-//! may be put on or taken off a run that is resumed.
+//! One comparison per step. It has no state: its records are those of the wrapped schedule, so a ceiling may be
+//! added or removed when a run is resumed.
 //!
 //! # Differences
 //!
@@ -45,7 +45,7 @@
 //!
 //! # Suggested values
 //!
-//! Below the rate at which a range test diverges.
+//! A ceiling below the rate at which a range test diverges.
 //!
 //! # References
 //!
@@ -57,7 +57,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A schedule with a largest rate. Made by [`Ceiling::init`].
+/// A schedule whose rate has an upper bound. Made by [`Ceiling::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ceiling<S> {
     inner: S,
@@ -65,7 +65,7 @@ pub struct Ceiling<S> {
 }
 
 impl<S> Ceiling<S> {
-    /// `inner`, never above `ceiling`. With f64::MAX it is `inner` itself.
+    /// `inner`, never above `ceiling`. With `f64::MAX` it is `inner` itself.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl<S> Ceiling<S> {
         &self.inner
     }
 
-    /// The wrapped schedule, to change.
+    /// The wrapped schedule, mutably.
     pub fn inner_mut(&mut self) -> &mut S {
         &mut self.inner
     }

@@ -19,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! Over nine tenths of a run, to a hundredth of the first rate:
+//! A decay over nine tenths of a run, to a hundredth of the first rate:
 //!
 //! ```
 //! use burn_tricks_schedule::{CosineConfig, Run};
@@ -33,8 +33,8 @@
 //!
 //! # Order
 //!
-//! It gives the `lr` of `ModuleOptimizer::step`, often behind a [`Warmup`](crate::Warmup) and with
-//! what the warm-up leaves of the run as T.
+//! It gives the `lr` of `ModuleOptimizer::step`. Often a [`Warmup`](crate::Warmup) comes first, and T is the
+//! rest of the run.
 //!
 //! # Cost
 //!
@@ -42,9 +42,9 @@
 //!
 //! # Differences
 //!
-//! - PyTorch's `CosineAnnealingLR` and Burn's rise again after T: a run that is longer than planned
-//!   ends at a high rate. Here, as in optax and Keras, the end is held.
-//! - optax's `alpha` and Keras's are η_min/η₀.
+//! - PyTorch's `CosineAnnealingLR` and Burn's schedule rise again after T, so a run that is longer than planned
+//!   ends at a high rate. Here, as in optax and Keras, the rate stays at η_min.
+//! - `alpha` of optax and Keras is η_min/η₀.
 //! - PyTorch's `SWALR` with `anneal_strategy="cos"` is this schedule with `swa_lr` as η_min.
 //!
 //! # Suggested values
@@ -100,7 +100,7 @@ pub struct Cosine {
 }
 
 impl Cosine {
-    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    /// The rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let CosineConfig {
             initial_lr,

@@ -1,6 +1,6 @@
 //! Cosine decay with warm restarts (SGDR).
 //!
-//! Cycle n has T·mⁿ steps, and t of them have passed since it began:
+//! Cycle n has T·mⁿ steps. With t the number of steps since the cycle began:
 //!
 //! ```text
 //! η = η_min + (η₀ − η_min) · dⁿ · (1 + cos(π · t / (T·mⁿ))) / 2
@@ -34,8 +34,9 @@
 //!
 //! # Order
 //!
-//! It gives the `lr` of `ModuleOptimizer::step`. [`CosineRestarts::is_cycle_end`] says after which
-//! steps a snapshot is worth keeping; behind a warm-up or in another wrapper, ask that ([`Cycles`]).
+//! It gives the `lr` of `ModuleOptimizer::step`. [`CosineRestarts::is_cycle_end`] says after which steps a
+//! snapshot is worth keeping. If a warm-up or another wrapper is around the schedule, call `is_cycle_end` of
+//! the wrapper ([`Cycles`]).
 //!
 //! # Cost
 //!
@@ -45,9 +46,9 @@
 //! # Differences
 //!
 //! - PyTorch's `CosineAnnealingWarmRestarts` has no d.
-//! - Keras's `t_mul` and timm's `cycle_mul` may be fractions; here m is a whole number, as in PyTorch, so
-//!   that the cycles have whole lengths. Keras's `m_mul` is our d; timm's `cycle_decay` shrinks η₀ itself,
-//!   and with it may pass below η_min.
+//! - Keras's `t_mul` and timm's `cycle_mul` may be fractions; here m is a whole number, as in PyTorch, so that
+//!   the cycles have whole lengths. Keras's `m_mul` is d here. timm's `cycle_decay` shrinks η₀ itself, so the
+//!   rate may fall below η_min.
 //! - optax's `sgdr_schedule` lists the cycles one by one, each with a warm-up: a
 //!   [`Sequence`](crate::Sequence), made in a loop with [`Boxed`](crate::Boxed).
 //!
@@ -72,13 +73,14 @@ pub struct CosineRestartsConfig {
     pub initial_lr: f64,
     /// T, the optimizer steps of the first cycle, at least 1.
     pub period: usize,
-    /// m, by which each cycle is longer than the one before, at least 1. Default: 1.
+    /// m, the factor by which each cycle is longer than the one before, at least 1. Default: 1.
     #[config(default = 1)]
     pub multiplier: usize,
-    /// η_min in `[0, η₀]`, which the end of a cycle comes near to. Default: 0.
+    /// η_min in `[0, η₀]`, which the rate approaches at the end of a cycle. Default: 0.
     #[config(default = 0.0)]
     pub min_lr: f64,
-    /// d in `(0, 1]`, by which each cycle begins nearer to η_min than the one before. Default: 1.
+    /// d in `(0, 1]`, the factor by which the distance from η_min to the first rate of a cycle shrinks from
+    /// cycle to cycle. Default: 1.
     #[config(default = 1.0)]
     pub peak_decay: f64,
 }
@@ -103,7 +105,7 @@ impl CosineRestartsConfig {
     }
 }
 
-/// Cosines one after the other. Made by [`CosineRestartsConfig::init`].
+/// Cosine decays one after the other. Made by [`CosineRestartsConfig::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct CosineRestarts {
     config: CosineRestartsConfig,
@@ -119,7 +121,7 @@ struct Cycle {
 }
 
 impl CosineRestarts {
-    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    /// The rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let CosineRestartsConfig {
             initial_lr,

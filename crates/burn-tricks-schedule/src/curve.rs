@@ -1,8 +1,8 @@
-//! What the closed-form schedules have in common.
+//! The trait of all closed-form schedules.
 //!
-//! A schedule here is a function of the step alone, plus a count of the steps taken. The function is
-//! [`Curve`]; the count is what Burn's `LrScheduler` steps, saves and loads. So nothing drifts, a
-//! rate far ahead costs no more than the next, and a record is one number, `steps`.
+//! A closed-form schedule is a function of the step number, [`Curve`], and a count of the steps taken. Burn's
+//! `LrScheduler` advances, saves and loads the count. So rounding errors do not accumulate, a rate far ahead
+//! costs no more than the next one, and a record is one number, `steps`.
 
 use burn::optim::LearningRate;
 
@@ -20,7 +20,8 @@ use burn::optim::LearningRate;
 /// # }
 /// ```
 pub trait Curve {
-    /// The rate of step `step`, counted from 0, wherever the schedule stands now. Pure: nothing moves.
+    /// The rate of step `step`, counted from 0, whatever number of steps has been taken. The schedule does not
+    /// advance.
     fn at(&self, step: u64) -> LearningRate;
 }
 
@@ -31,8 +32,7 @@ impl Curve for LearningRate {
     }
 }
 
-/// Makes a schedule, a struct with `at(&self, u64)` and a count `steps: u64`, a [`Curve`] and one of
-/// Burn's schedulers.
+/// Implements [`Curve`] and Burn's scheduler trait for a struct with `at(&self, u64)` and a count `steps: u64`.
 macro_rules! steps_along_its_curve {
     ($schedule:ty) => {
         impl $crate::Curve for $schedule {
@@ -52,8 +52,8 @@ macro_rules! steps_along_its_curve {
                 burn::lr_scheduler::LrSchedulerRecord::new().with_scalar("steps", self.steps)
             }
 
-            /// Goes on where the recorded schedule was. A record without a step count (of another
-            /// kind of schedule) leaves this one as it is.
+            /// Resumes the recorded schedule. A record without a step count (of another kind of schedule)
+            /// changes nothing.
             fn load_record(&mut self, record: burn::lr_scheduler::LrSchedulerRecord) {
                 if let Some(steps) = record.scalar("steps") {
                     self.steps = steps;

@@ -1,8 +1,8 @@
 //! Where the cycles of a learning rate end.
 //!
 //! A snapshot of the weights is worth keeping after the step with the lowest rate of a cycle. Which step that
-//! is, the whole schedule says: the restarts begin later behind a warm-up, and each of their steps is an epoch
-//! in [`PerEpoch`]. So every schedule and every wrapper of this crate can be asked by the step of the run.
+//! is depends on the whole schedule: behind a warm-up the restarts come later, and in [`PerEpoch`] each of
+//! their steps is an epoch. So every schedule and every wrapper of this crate answers for a step of the run.
 //!
 //! # Example
 //!
@@ -20,25 +20,25 @@
 //! # }
 //! ```
 //!
-//! # What each says
+//! # What each schedule answers
 //!
 //! | schedule | a cycle ends | a trough is |
 //! | --- | --- | --- |
 //! | [`CosineRestarts`](crate::CosineRestarts) | at the last step before a restart | the end of a cycle |
-//! | [`Cyclic`](crate::Cyclic) | at the last step before the base | a step at the lower of the two rates, but the first of all |
+//! | [`Cyclic`](crate::Cyclic) | at the last step before the rate is `base_lr` again | a step at the lower of the two rates, except the first step of the run |
 //! | [`OneCycle`](crate::OneCycle) | at the last step of the run | the end of the cycle |
 //! | every other schedule | never | never |
 //!
-//! A wrapper gives the answers of the schedule that it wraps:
+//! A wrapper passes on the answers of the schedule that it wraps:
 //!
 //! | wrapper | |
 //! | --- | --- |
-//! | [`Floor`](crate::Floor), [`Ceiling`](crate::Ceiling), [`ReduceOnPlateau`](crate::ReduceOnPlateau) | at the same steps, whatever becomes of the rate |
-//! | [`RepeatSkipped`](crate::RepeatSkipped) | at the same steps, of those that were taken |
-//! | [`Warmup`](crate::Warmup) | later by the warm-up; at the same steps with [`WarmupMode::Over`](crate::WarmupMode::Over) |
+//! | [`Floor`](crate::Floor), [`Ceiling`](crate::Ceiling), [`ReduceOnPlateau`](crate::ReduceOnPlateau) | at the same steps, whatever the wrapper does to the rate |
+//! | [`RepeatSkipped`](crate::RepeatSkipped) | at the same steps, counting only steps that were taken |
+//! | [`Warmup`](crate::Warmup) | later by the length of the warm-up; with [`WarmupMode::Over`](crate::WarmupMode::Over), at the same steps |
 //! | [`PerEpoch`] | at the last step of the epoch |
-//! | [`Sequence`](crate::Sequence) | of each phase while it is in charge; a cycle that is cut off by the next phase has no end |
-//! | [`BaseRate`](crate::BaseRate), [`Boxed`](crate::Boxed) | cannot be asked: what is in them does not say |
+//! | [`Sequence`](crate::Sequence) | as each phase says, while it lasts; a cycle that the next phase cuts off has no end |
+//! | [`BaseRate`](crate::BaseRate), [`Boxed`](crate::Boxed) | do not implement `Cycles`, since the schedule inside cannot be asked |
 //!
 //! [`PerEpoch`]: crate::PerEpoch
 
@@ -47,24 +47,24 @@ use crate::{
 };
 use burn::lr_scheduler::constant::ConstantLr;
 
-/// A schedule that can be asked where its cycles end. See the [module documentation](self).
+/// A schedule that knows where its cycles end. See the [module documentation](self).
 ///
-/// The defaults are those of a schedule without cycles: `impl Cycles for MySchedule {}`. A wrapper asks the
-/// schedule that it wraps.
+/// The default methods are right for a schedule without cycles: `impl Cycles for MySchedule {}`. A wrapper
+/// calls those of the schedule that it wraps.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say where its cycles end",
     note = "`BaseRate` (Burn's schedules) and `Boxed` cannot: ask the schedule before it is put into them",
     note = "of a schedule of your own: `impl burn_tricks::schedule::Cycles for MySchedule {{ .. }}`"
 )]
 pub trait Cycles {
-    /// Whether step `step`, counted from 0 at the first step of this schedule, is the last of a cycle,
-    /// wherever the schedule stands now.
+    /// Whether step `step`, counted from 0 at the first step of this schedule, is the last of a cycle. The
+    /// answer does not depend on the number of steps taken.
     fn is_cycle_end(&self, _step: u64) -> bool {
         false
     }
 
     /// Whether step `step`, counted as in [`is_cycle_end`](Self::is_cycle_end), has the lowest rate of its
-    /// cycle: after it a snapshot of the weights is worth keeping. Default: at the end of the cycle.
+    /// cycle: after this step a snapshot of the weights is worth keeping. Default: the last step of the cycle.
     fn is_trough(&self, step: u64) -> bool {
         self.is_cycle_end(step)
     }
@@ -88,7 +88,7 @@ without_cycles!(
     WarmupStableDecay,
 );
 
-/// For a wrapper that changes rates and no steps: the cycles are those of its `inner`.
+/// For a wrapper that changes only rates: its cycles are those of its `inner`.
 macro_rules! cycles_of_inner {
     ($wrapper:ident) => {
         impl<S: $crate::Cycles> $crate::Cycles for $wrapper<S> {

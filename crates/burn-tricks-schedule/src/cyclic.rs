@@ -1,7 +1,7 @@
 //! A triangle wave between two rates.
 //!
-//! From `base_lr` in a straight line to `max_lr`, and back, again and again. With a = max − base, and the
-//! height h of the triangle in `[0, 1]`, cycle n from 0:
+//! The rate moves in a straight line from `base_lr` to `max_lr` and back, again and again. With a = max − base,
+//! the height h of the triangle in `[0, 1]`, and the number n of the cycle, from 0:
 //!
 //! ```text
 //! Triangular     η(t) = base + a · h(t)
@@ -22,7 +22,8 @@
 //! # }
 //! ```
 //!
-//! Fast geometric ensembling starts high, and keeps a model at each low point, in the middle of a cycle:
+//! Fast geometric ensembling starts each cycle at the high rate, and keeps a model at each low point, in the
+//! middle of the cycle:
 //!
 //! ```
 //! use burn_tricks_schedule::CyclicConfig;
@@ -38,7 +39,8 @@
 //! # Order
 //!
 //! It gives the `lr` of `ModuleOptimizer::step`. [`Cyclic::is_trough`] says after which steps a snapshot is
-//! worth keeping; behind a warm-up or in another wrapper, ask that ([`Cycles`]).
+//! worth keeping. If a warm-up or another wrapper is around the schedule, call `is_trough` of the wrapper
+//! ([`Cycles`]).
 //!
 //! # Cost
 //!
@@ -46,13 +48,13 @@
 //!
 //! # Differences
 //!
-//! - PyTorch's `CyclicLR` moves the momentum against the rate unless told not to; a schedule here gives
-//!   the rate only.
-//! - Here `max_lr` may be the smaller one: then the cycle starts high.
+//! - PyTorch's `CyclicLR` by default also changes the momentum, which falls while the rate rises; a schedule
+//!   here gives only the rate.
+//! - Here `max_lr` may be smaller than `base_lr`: then each cycle starts at the higher rate.
 //!
 //! # Suggested values
 //!
-//! Half a cycle of 2 to 10 epochs; base a quarter to a third of max, both from a range test (Smith).
+//! Half a cycle of 2 to 10 epochs; `base_lr` a quarter to a third of `max_lr`, both from a range test (Smith).
 //!
 //! # References
 //!
@@ -65,15 +67,15 @@ use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
-/// How high the triangles are.
+/// The heights of the triangles.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum CyclicMode {
-    /// All alike.
+    /// All have the same height.
     Triangular,
-    /// Each half as high as the one before.
+    /// Each is half as high as the one before.
     Triangular2,
-    /// Lower from step to step.
+    /// The height shrinks from step to step.
     ExpRange {
         /// γ in `(0, 1]`, the factor per step.
         gamma: f64,
@@ -85,14 +87,14 @@ pub enum CyclicMode {
 pub struct CyclicConfig {
     /// The rate of the first step and at the end of each cycle, ≥ 0.
     pub base_lr: f64,
-    /// The rate at the turn, ≥ 0.
+    /// The rate in the middle of a cycle, ≥ 0.
     pub max_lr: f64,
-    /// Optimizer steps from the base to the turn, at least 1.
+    /// Optimizer steps from `base_lr` to `max_lr`, at least 1.
     pub steps_up: usize,
-    /// Optimizer steps from the turn to the base, at least 1. Default: as many as `steps_up`.
+    /// Optimizer steps from `max_lr` to `base_lr`, at least 1. Default: as many as `steps_up`.
     #[config(default = "None")]
     pub steps_down: Option<usize>,
-    /// How high the triangles are. Default: [`CyclicMode::Triangular`].
+    /// The heights of the triangles. Default: [`CyclicMode::Triangular`].
     #[config(default = "CyclicMode::Triangular")]
     pub mode: CyclicMode,
 }
@@ -127,7 +129,7 @@ pub struct Cyclic {
 }
 
 impl Cyclic {
-    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    /// The rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let CyclicConfig {
             base_lr,
@@ -157,15 +159,15 @@ impl Cyclic {
         }
     }
 
-    /// Whether step `step`, counted from 0, is the last of its cycle: the next is at the base.
+    /// Whether step `step`, counted from 0, is the last of its cycle: the next step has the rate `base_lr`.
     pub fn is_cycle_end(&self, step: u64) -> bool {
         let (up, down) = self.halves();
         let length = up.saturating_add(down);
         step % length == length - 1
     }
 
-    /// Whether step `step`, counted from 0, has the lowest rate of its cycle: the base, or the turn
-    /// when that is the lower one. The first step of all is no trough, since nothing is trained yet.
+    /// Whether step `step`, counted from 0, has the lowest rate of its cycle: `base_lr`, or `max_lr` if that is
+    /// smaller. The first step of the run does not count, since nothing is trained yet.
     pub fn is_trough(&self, step: u64) -> bool {
         let (up, down) = self.halves();
         let low = if self.config.max_lr < self.config.base_lr {

@@ -1,15 +1,15 @@
 //! Exponential learning-rate decay.
 //!
-//! The learning rate is multiplied by γ after every unit of time; in closed form, so that nothing
-//! drifts and the first value is η₀ exactly:
+//! The learning rate is multiplied by γ after every unit of time. It is computed in closed form, so rounding
+//! errors do not accumulate and the first value is exactly η₀:
 //!
 //! ```text
 //! η(t) = max(η₀ · γᵗ, floor)
 //! ```
 //!
-//! A Burn `LrScheduler` is asked once per optimizer step and knows nothing of epochs: for a decay per epoch
-//! the number of steps in one must be given. Without it t counts steps, and the default γ = 0.98, which is
-//! meant for epochs, brings the rate to a thousandth in 342 steps.
+//! A Burn `LrScheduler` is called once per optimizer step and does not know of epochs: for a decay per epoch,
+//! give the number of steps in an epoch. Without that number t counts steps, and the default γ = 0.98, which is
+//! meant for epochs, reduces the rate to a thousandth in 342 steps.
 //!
 //! # Example
 //!
@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! A fall by half every 1000 steps, smoothly, never below 1e-5:
+//! A smooth decay by half every 1000 steps, never below 1e-5:
 //!
 //! ```
 //! use burn_tricks_schedule::{LrDecayUnit, ExponentialDecayConfig};
@@ -46,7 +46,7 @@
 //! # Order
 //!
 //! It gives the `lr` of `ModuleOptimizer::step`, or the third argument of Burn's `Learner::new`. With
-//! accumulated gradients one step is one optimizer step, not one batch.
+//! accumulated gradients, steps are optimizer steps, not batches.
 //!
 //! # Cost
 //!
@@ -54,11 +54,11 @@
 //!
 //! # Differences
 //!
-//! - Burn's `ExponentialLrScheduler` decays per step only, refuses η₀ > 1, multiplies step by step and
-//!   starts from η₀/γ, so that its first value is η₀ up to rounding.
+//! - Burn's `ExponentialLrScheduler` decays only per step, refuses η₀ > 1, and multiplies from step to step,
+//!   starting from η₀/γ, so that its first value is η₀ only up to rounding.
 //! - PyTorch's `ExponentialLR` decays whenever its `step` is called, by convention once per epoch:
 //!   [`LrDecayUnit::Epochs`].
-//! - optax's `exponential_decay` is smooth unless `staircase=True`; its `end_value` is our floor.
+//! - optax's `exponential_decay` is smooth unless `staircase=True`; its `end_value` is the `floor` here.
 //!
 //! # Suggested values
 //!
@@ -97,7 +97,7 @@ pub enum LrDecayUnit {
 pub struct ExponentialDecayConfig {
     /// η₀ > 0, the rate of the first step.
     pub initial_lr: f64,
-    /// γ in `(0, 1]`, the factor per unit of time. Default: 0.98, a choice for epochs.
+    /// γ in `(0, 1]`, the factor per unit of time. Default: 0.98, which is meant for epochs.
     #[config(default = 0.98)]
     pub gamma: f64,
     /// What t counts. Default: [`LrDecayUnit::Steps`].
@@ -150,7 +150,7 @@ pub struct ExponentialDecay {
 }
 
 impl ExponentialDecay {
-    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    /// The rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let t = match self.config.unit {
             LrDecayUnit::Steps => step as f64,

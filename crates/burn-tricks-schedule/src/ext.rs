@@ -1,7 +1,8 @@
-//! The wrappers as methods of every `LrScheduler`, and of what Burn's configurations give.
+//! The wrappers as methods of every `LrScheduler`, and of the schedulers that Burn's configurations give.
 //!
-//! A chain reads from the inside out. Orders that differ: a warm-up before `per_epoch` counts epochs, after
-//! it steps; `at_least` after a warm-up lifts the warm-up, before it not.
+//! Each method wraps the schedule to its left, so a chain reads from the inside out, and the order matters. A
+//! warm-up called before `per_epoch` counts epochs, one called after it counts steps. `at_least` after a
+//! warm-up also raises the rates of the warm-up; before it, it does not.
 
 use crate::{
     BaseRate, Boxed, Ceiling, Floor, PerEpoch, PlateauConfig, ReduceOnPlateau, RepeatSkipped,
@@ -13,8 +14,8 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::LearningRate;
 use burn_tricks_core::{ConfigError, SkipCount};
 
-/// The wrappers as methods of every `LrScheduler`, Burn's constant (an `f64`) included. What the `init()` of
-/// Burn's own configurations gives has them from [`ModuleLrSchedulerExt`].
+/// The wrappers as methods of every `LrScheduler`, Burn's constant (an `f64`) included. Schedulers from the
+/// `init()` of Burn's own configurations have the methods of [`ModuleLrSchedulerExt`].
 ///
 /// ```
 /// use burn_tricks_schedule::{CosineConfig, LrSchedulerExt};
@@ -29,14 +30,14 @@ use burn_tricks_core::{ConfigError, SkipCount};
 /// # }
 /// ```
 pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
-    /// Behind a warm-up, of a number of steps or as a [`WarmupConfig`] says: see [`WarmupConfig::init`].
+    /// This schedule behind a warm-up, given as a number of steps or a [`WarmupConfig`]: see [`WarmupConfig::init`].
     fn with_warmup(self, warmup: impl Into<WarmupConfig>) -> Result<Warmup<Self>, ConfigError> {
         warmup.into().init(self)
     }
 
-    /// Followed by `next` from step `milestone` on: see [`Sequence::new`]. A sequence's own
-    /// [`then`](Sequence::then) refuses a milestone before its last one; there is no error here. As `next`,
-    /// one of Burn's own is `config.init()?.base_rate()?`.
+    /// This schedule, followed by `next` from step `milestone` on: see [`Sequence::new`]. On a [`Sequence`],
+    /// its own [`then`](Sequence::then) is called instead, where a milestone before the last one is an error.
+    /// To use a schedule of Burn's as `next`, write `config.init()?.base_rate()?`.
     fn then<N: LrScheduler + Clone + 'static>(
         self,
         milestone: usize,
@@ -45,27 +46,27 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
         Ok(Sequence::new(self, milestone, next))
     }
 
-    /// Stepped once per epoch: see [`PerEpoch::init`].
+    /// This schedule, stepped once per epoch: see [`PerEpoch::init`].
     fn per_epoch(self, steps_per_epoch: usize) -> Result<PerEpoch<Self>, ConfigError> {
         PerEpoch::init(self, steps_per_epoch)
     }
 
-    /// Never below `floor`: see [`Floor::init`].
+    /// This schedule, with rates never below `floor`: see [`Floor::init`].
     fn at_least(self, floor: LearningRate) -> Result<Floor<Self>, ConfigError> {
         Floor::init(self, floor)
     }
 
-    /// Never above `ceiling`: see [`Ceiling::init`].
+    /// This schedule, with rates never above `ceiling`: see [`Ceiling::init`].
     fn at_most(self, ceiling: LearningRate) -> Result<Ceiling<Self>, ConfigError> {
         Ceiling::init(self, ceiling)
     }
 
-    /// Times `factor`: see [`Scaled::init`].
+    /// This schedule, with all rates times `factor`: see [`Scaled::init`].
     fn scaled(self, factor: f64) -> Result<Scaled<Self>, ConfigError> {
         Scaled::init(self, factor)
     }
 
-    /// Reduced when a metric stops improving: see [`ReduceOnPlateau::init`].
+    /// This schedule, reduced when a metric stops improving: see [`ReduceOnPlateau::init`].
     fn reduced_on_plateau(
         self,
         config: &PlateauConfig,
@@ -73,12 +74,12 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
         ReduceOnPlateau::init(self, config)
     }
 
-    /// Of one type, whatever schedule it is: see [`Boxed::new`].
+    /// This schedule, as a type that is the same for all schedules: see [`Boxed::new`].
     fn boxed(self) -> Boxed {
         Boxed::new(self)
     }
 
-    /// The last rate again after a skipped step: see [`RepeatSkipped::new`].
+    /// This schedule, which repeats its last rate after a skipped step: see [`RepeatSkipped::new`].
     fn repeating_skipped(self, skips: SkipCount) -> RepeatSkipped<Self> {
         RepeatSkipped::new(self, skips)
     }
@@ -86,12 +87,12 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
 
 impl<S: LrScheduler + Clone + 'static> LrSchedulerExt for S {}
 
-/// The wrappers as methods of Burn's `ModuleLrScheduler`, which the `init()` of Burn's own configurations gives.
-/// They wrap its [`BaseRate`]; the result is an `LrScheduler`, with [`LrSchedulerExt`]'s methods for the next
-/// wrapper.
+/// The wrappers as methods of Burn's `ModuleLrScheduler`, which the `init()` of Burn's own configurations
+/// returns. They wrap its [`BaseRate`]; the result is an `LrScheduler`, and has the methods of
+/// [`LrSchedulerExt`] for the next wrapper.
 ///
-/// Each is an error where the scheduler has groups of parameters, whose rates a wrapper cannot reach: see
-/// [`base_rate`](crate::base_rate#groups-of-parameters). The other errors are those of the wrapper.
+/// Each method returns an error if the scheduler has groups of parameters, whose rates a wrapper cannot change:
+/// see [`base_rate`](crate::base_rate#groups-of-parameters). The other errors are those of the wrapper.
 ///
 /// ```
 /// use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
@@ -106,16 +107,16 @@ impl<S: LrScheduler + Clone + 'static> LrSchedulerExt for S {}
 /// # }
 /// ```
 pub trait ModuleLrSchedulerExt: Sized {
-    /// Its base rate, as an `LrScheduler`: see [`BaseRate::init`].
+    /// The scheduler's base rate, as an `LrScheduler`: see [`BaseRate::init`].
     fn base_rate(self) -> Result<BaseRate, ConfigError>;
 
-    /// Behind a warm-up, of a number of steps or as a [`WarmupConfig`] says: see [`WarmupConfig::init`].
+    /// This schedule behind a warm-up, given as a number of steps or a [`WarmupConfig`]: see [`WarmupConfig::init`].
     fn with_warmup(self, warmup: impl Into<WarmupConfig>) -> Result<Warmup<BaseRate>, ConfigError> {
         self.base_rate()?.with_warmup(warmup)
     }
 
-    /// Followed by `next` from step `milestone` on: see [`Sequence::new`]. As `next`, another of Burn's own is
-    /// `config.init()?.base_rate()?`.
+    /// This schedule, followed by `next` from step `milestone` on: see [`Sequence::new`]. To use another
+    /// schedule of Burn's as `next`, write `config.init()?.base_rate()?`.
     fn then<N: LrScheduler + Clone + 'static>(
         self,
         milestone: usize,
@@ -124,27 +125,27 @@ pub trait ModuleLrSchedulerExt: Sized {
         self.base_rate()?.then(milestone, next)
     }
 
-    /// Stepped once per epoch: see [`PerEpoch::init`].
+    /// This schedule, stepped once per epoch: see [`PerEpoch::init`].
     fn per_epoch(self, steps_per_epoch: usize) -> Result<PerEpoch<BaseRate>, ConfigError> {
         self.base_rate()?.per_epoch(steps_per_epoch)
     }
 
-    /// Never below `floor`: see [`Floor::init`].
+    /// This schedule, with rates never below `floor`: see [`Floor::init`].
     fn at_least(self, floor: LearningRate) -> Result<Floor<BaseRate>, ConfigError> {
         self.base_rate()?.at_least(floor)
     }
 
-    /// Never above `ceiling`: see [`Ceiling::init`].
+    /// This schedule, with rates never above `ceiling`: see [`Ceiling::init`].
     fn at_most(self, ceiling: LearningRate) -> Result<Ceiling<BaseRate>, ConfigError> {
         self.base_rate()?.at_most(ceiling)
     }
 
-    /// Times `factor`: see [`Scaled::init`].
+    /// This schedule, with all rates times `factor`: see [`Scaled::init`].
     fn scaled(self, factor: f64) -> Result<Scaled<BaseRate>, ConfigError> {
         self.base_rate()?.scaled(factor)
     }
 
-    /// Reduced when a metric stops improving: see [`ReduceOnPlateau::init`].
+    /// This schedule, reduced when a metric stops improving: see [`ReduceOnPlateau::init`].
     fn reduced_on_plateau(
         self,
         config: &PlateauConfig,
@@ -152,12 +153,12 @@ pub trait ModuleLrSchedulerExt: Sized {
         self.base_rate()?.reduced_on_plateau(config)
     }
 
-    /// Of one type, whatever schedule it is: see [`Boxed::new`].
+    /// This schedule, as a type that is the same for all schedules: see [`Boxed::new`].
     fn boxed(self) -> Result<Boxed, ConfigError> {
         self.base_rate().map(Boxed::new)
     }
 
-    /// The last rate again after a skipped step: see [`RepeatSkipped::new`].
+    /// This schedule, which repeats its last rate after a skipped step: see [`RepeatSkipped::new`].
     fn repeating_skipped(self, skips: SkipCount) -> Result<RepeatSkipped<BaseRate>, ConfigError> {
         Ok(self.base_rate()?.repeating_skipped(skips))
     }

@@ -1,4 +1,4 @@
-//! A floor of any schedule's rate.
+//! A lower bound for the rate of any schedule.
 //!
 //! ```text
 //! η(t) = max(inner(t), floor)
@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! A decay without end that does not stop the training:
+//! An endless decay that does not bring the training to a halt:
 //!
 //! ```
 //! use burn_tricks_schedule::{ExponentialDecayConfig, LrSchedulerExt};
@@ -32,17 +32,18 @@
 //!
 //! # Order
 //!
-//! Around any `LrScheduler`: what is inside it is bounded, what is outside it is not. A plateau has a
-//! floor of its own, which never lifts the wrapped rate.
+//! It goes around any `LrScheduler`: it bounds the rate of the schedule inside it, but not what a wrapper
+//! outside makes of that rate. [`ReduceOnPlateau`](crate::ReduceOnPlateau) has a floor of its own, which never
+//! raises the wrapped rate.
 //!
 //! # Cost
 //!
-//! One comparison per step. It has no state: its records are those of the wrapped schedule, and a floor
-//! may be put on or taken off a run that is resumed.
+//! One comparison per step. It has no state: its records are those of the wrapped schedule, so a floor may be
+//! added or removed when a run is resumed.
 //!
 //! # Differences
 //!
-//! - optax has `end_value` in some schedules, PyTorch `eta_min` or nothing; here it fits any.
+//! - Some schedules of optax have an `end_value`, some of PyTorch an `eta_min`; here a floor fits any schedule.
 //!
 //! # Suggested values
 //!
@@ -58,7 +59,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A schedule with a smallest rate. Made by [`Floor::init`].
+/// A schedule whose rate has a lower bound. Made by [`Floor::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Floor<S> {
     inner: S,
@@ -81,7 +82,7 @@ impl<S> Floor<S> {
         &self.inner
     }
 
-    /// The wrapped schedule, to change.
+    /// The wrapped schedule, mutably.
     pub fn inner_mut(&mut self) -> &mut S {
         &mut self.inner
     }

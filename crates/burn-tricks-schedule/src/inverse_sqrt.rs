@@ -1,11 +1,11 @@
-//! Decay with the square root of time.
+//! Decay with the inverse square root of time.
 //!
 //! ```text
 //! η(t) = η₀ · √(s / (s + t))
 //! ```
 //!
-//! It never ends, so no length of run has to be known. The time scale s says how soon the fall begins:
-//! after 3s steps the rate is half of η₀.
+//! The decay never ends, so the length of the run need not be known. The time scale s determines how soon the
+//! rate falls: after 3s steps it is half of η₀.
 //!
 //! # Example
 //!
@@ -20,9 +20,9 @@
 //! # }
 //! ```
 //!
-//! The Transformer's schedule ("Noam") for width d and w steps of warm-up. Its step s = t + 1 has the
-//! rate d^(−1/2) · min(s^(−1/2), s · w^(−3/2)): a rise to (d·w)^(−1/2) at s = w, in equal steps from
-//! 1/w of it, and this decay with time scale w after it.
+//! The Transformer's schedule ("Noam") for width d and w steps of warm-up. With the step number n = t + 1, its
+//! rate is d^(−1/2) · min(n^(−1/2), n · w^(−3/2)). It rises to (d·w)^(−1/2) at n = w, in equal steps from 1/w
+//! of that rate; then it decays as here, with time scale w.
 //!
 //! ```
 //! use burn::lr_scheduler::LrScheduler;
@@ -51,9 +51,9 @@
 //!
 //! # Differences
 //!
-//! - Burn's Noam schedule, fairseq's `inverse_sqrt` and the Transformer's have the warm-up inside, and
-//!   the time scale tied to it; here the two are apart.
-//! - Hugging Face's `timescale` is our s; unless given, it is the length of its warm-up.
+//! - Burn's Noam schedule, fairseq's `inverse_sqrt` and the Transformer's include the warm-up and use its
+//!   length as the time scale; here warm-up and decay are separate.
+//! - Hugging Face's `timescale` is s; its default is the length of the warm-up.
 //!
 //! # Suggested values
 //!
@@ -73,7 +73,7 @@ use burn_tricks_core::{Config, ConfigError};
 pub struct InverseSqrtConfig {
     /// η₀ > 0, the rate of the first step.
     pub initial_lr: f64,
-    /// s, in optimizer steps, at least 1: the time scale of the fall. Default: 1, which is η₀/√(t + 1).
+    /// s, the time scale in optimizer steps, at least 1. Default: 1, which gives η₀/√(t + 1).
     #[config(default = 1)]
     pub timescale: usize,
 }
@@ -103,7 +103,7 @@ pub struct InverseSqrt {
 }
 
 impl InverseSqrt {
-    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    /// The rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let timescale = self.config.timescale as f64;
         self.config.initial_lr * (timescale / (timescale + step as f64)).sqrt()

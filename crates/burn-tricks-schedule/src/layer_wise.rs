@@ -1,6 +1,6 @@
-//! Layer-wise learning rates: the further from the output, the smaller.
+//! Layer-wise learning rates: the further a layer is from the output, the smaller its rate.
 //!
-//! Fine-tuning changes the layers that know most in general, those near the input, the least:
+//! In fine-tuning, layers near the input, whose features are the most general, should change the least:
 //!
 //! ```text
 //! η(layer i of n) = η · γ^(n − 1 − i)        i = 0 is nearest to the input
@@ -40,32 +40,32 @@
 //!
 //! # Layers
 //!
-//! A layer is named by the path of a module or of a parameter. A name with `*` is as many layers as there are values
-//! for it in the model, numbers in their order: `blocks.*` is one layer for each block. What no name fits has the
-//! schedule's own rate, as the last layer has. Where two names fit one parameter, the later counts. A name that
-//! fits nothing is an error with near names.
+//! A layer is named by the path of a module or of a parameter. A name with `*` stands for one layer for each
+//! match in the model, numbers in their order: `blocks.*` is one layer for each block. Parameters that no name
+//! fits have the schedule's own rate, like the last layer. If two names fit one parameter, the later counts. A
+//! name that fits nothing is an error, which suggests similar names.
 //!
-//! Paths are those of the model that is trained: the wrapper of `burn-tricks-train` changes none, a struct of
-//! your own around the model puts its field's name in front. They stay when a record is loaded, where parameter ids
-//! do not.
+//! Paths are those of the model that is trained: the wrapper of `burn-tricks-train` does not change them, but a
+//! struct of your own around the model puts the name of its field in front. Unlike parameter ids, paths stay
+//! the same when a record is loaded.
 //!
 //! # Order
 //!
-//! Around the finished schedule, warm-up and floor included: every layer has the whole curve, scaled. What
-//! reads "the" rate of a `ModuleLrScheduler`, Burn's log among it, gets the schedule's own.
+//! It goes around the finished schedule, warm-up and floor included: every layer gets the whole curve, scaled.
+//! Code that reads a single rate of a `ModuleLrScheduler`, such as Burn's log, gets the schedule's own rate.
 //!
-//! Weight decay that is decoupled is multiplied by the rate, and gets smaller with it.
+//! Decoupled weight decay is multiplied by the rate, so it is smaller in layers with a smaller rate.
 //!
 //! # Cost
 //!
-//! A copy of the schedule for each layer. Burn looks the rate up by path for each parameter at each step, one
-//! regular expression for each layer. The records are those of the copies: a run resumes with the same number of
-//! layers.
+//! A copy of the schedule for each layer. At each step Burn looks up the rate of each parameter by its path,
+//! with one regular expression for each layer. The record holds the records of the copies, so a run must be
+//! resumed with the same number of layers.
 //!
 //! # Differences
 //!
-//! - timm's `layer_decay` and BEiT's program find the layers by the names of known models, and give norms and
-//!   biases of a block the block's rate, as here.
+//! - timm's `layer_decay` and BEiT's program find the layers by the names of known models, and give the norms
+//!   and biases of a block the rate of the block, as here.
 //! - fast.ai's discriminative rates, `slice(lr / 100, lr)`, are evenly spaced on a logarithmic scale: γ =
 //!   0.01^(1 / (n − 1)).
 //!
@@ -89,7 +89,7 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 /// Configuration of layer-wise learning rates; see the [module documentation](self).
 #[derive(Config, Debug, PartialEq)]
 pub struct LayerWiseLrConfig {
-    /// γ in (0, 1], from one layer to the next towards the input.
+    /// γ in (0, 1], the factor from one layer to the next towards the input.
     pub factor: f64,
     /// The layers by their paths, from the input to the output.
     pub layers: Vec<String>,
@@ -100,17 +100,18 @@ pub struct LayerWiseLrConfig {
 pub struct LayerRate {
     /// The path of the layer.
     pub path: String,
-    /// By what the schedule's rate is multiplied.
+    /// The factor by which the schedule's rate is multiplied.
     pub factor: f64,
 }
 
 impl LayerWiseLrConfig {
-    /// As `new`, with the layers as a list of texts.
+    /// Like `new`, with the layers as a list of strings.
     pub fn over(factor: f64, layers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::new(factor, layers.into_iter().map(Into::into).collect())
     }
 
-    /// The rates of `schedule` for `model`, layer by layer. For `ModuleOptimizer::step` and the `Learner`.
+    /// A scheduler with the rates of `schedule` for each layer of `model`, for `ModuleOptimizer::step` and the
+    /// `Learner`.
     ///
     /// # Errors
     ///
@@ -128,12 +129,12 @@ impl LayerWiseLrConfig {
         Ok(rates)
     }
 
-    /// The layers that the names stand for in `model`, and the factors of their rates, to see whether they are
-    /// what they should be.
+    /// The layers that the names stand for in `model`, and the factors of their rates, to check that the names
+    /// match the intended layers.
     ///
     /// # Errors
     ///
-    /// As [`init`](Self::init).
+    /// Those of [`init`](Self::init).
     pub fn rates<M: Module>(&self, model: &M) -> Result<Vec<LayerRate>, ConfigError> {
         if !(self.factor > 0.0 && self.factor <= 1.0) {
             return Err(ConfigError::new("factor", "lie in (0, 1]", self.factor));

@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! Down to the constant rate of weight averaging, over ten epochs of 100 steps:
+//! A ramp down to a constant rate for weight averaging, over ten epochs of 100 steps:
 //!
 //! ```
 //! use burn_tricks_schedule::{LinearRampConfig, Run};
@@ -46,7 +46,7 @@
 //!
 //! # Suggested values
 //!
-//! From the peak to 0 over the run (BERT; for budgets in steps, Li et al.).
+//! A ramp from the peak to 0 over the run (BERT; Li et al. for a given budget of steps).
 //!
 //! # References
 //!
@@ -63,7 +63,7 @@ use burn_tricks_core::{Config, ConfigError};
 pub struct LinearRampConfig {
     /// η₀ ≥ 0, the rate of the first step.
     pub initial_lr: f64,
-    /// η₁ ≥ 0, the rate of step T and of all after it. It may be the larger one.
+    /// η₁ ≥ 0, the rate of step T and of all after it. It may be larger than η₀.
     pub final_lr: f64,
     /// T, the optimizer steps from η₀ to η₁, at least 1.
     pub steps: usize,
@@ -95,7 +95,7 @@ pub struct LinearRamp {
 }
 
 impl LinearRamp {
-    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    /// The rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let LinearRampConfig {
             initial_lr,

@@ -1,4 +1,4 @@
-//! A fall by a constant factor at each of some milestones.
+//! A decay by a constant factor at each of several milestones.
 //!
 //! ```text
 //! η(t) = η₀ · γⁿ,  n = the number of milestones ≤ t
@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! At a half and at three quarters of the run:
+//! Milestones at a half and at three quarters of the run:
 //!
 //! ```
 //! use burn_tricks_schedule::{MultiStepConfig, Run};
@@ -42,9 +42,9 @@
 //!
 //! # Differences
 //!
-//! - PyTorch's `MultiStepLR` counts a milestone that is given twice twice, and takes them in any order;
-//!   here they must increase.
-//! - optax's `piecewise_constant_schedule` has a factor of its own at each boundary.
+//! - PyTorch's `MultiStepLR` accepts milestones in any order, and applies a milestone that is given twice two
+//!   times; here they must increase.
+//! - optax's `piecewise_constant_schedule` has a separate factor for each boundary.
 //!
 //! # Suggested values
 //!
@@ -64,8 +64,8 @@ use burn_tricks_core::{Config, ConfigError};
 pub struct MultiStepConfig {
     /// η₀ > 0, the rate of the first step.
     pub initial_lr: f64,
-    /// The optimizer steps, counted from 0, from which the rate is γ times smaller: increasing, the
-    /// first at least 1. None is a constant rate.
+    /// The optimizer steps, counted from 0, from which on the rate is multiplied by γ: increasing, the first at
+    /// least 1. Without milestones the rate is constant.
     pub milestones: Vec<usize>,
     /// γ in `(0, 1]`, the factor at each milestone. Default: 0.1.
     #[config(default = 0.1)]
@@ -97,7 +97,7 @@ impl MultiStepConfig {
     }
 }
 
-/// Stairs down. Made by [`MultiStepConfig::init`].
+/// A piecewise constant, falling schedule. Made by [`MultiStepConfig::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct MultiStep {
     config: MultiStepConfig,
@@ -106,7 +106,7 @@ pub struct MultiStep {
 }
 
 impl MultiStep {
-    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    /// The rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let milestones = &self.config.milestones;
         let passed = milestones.partition_point(|&milestone| milestone as u64 <= step);

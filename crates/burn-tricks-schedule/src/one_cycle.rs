@@ -1,9 +1,9 @@
-//! One cycle: up to a large rate, down to a very small one.
+//! One cycle: the rate rises to a large value and falls to a very small one.
 //!
-//! With p the peak, the rate begins at p/d, rises to p, falls, and ends at p/(d·f). In two phases it
-//! falls straight to the end; in three it comes back to p/d first. The libraries disagree by a step about
-//! where the peak and the end are, see [`Peak`]; T is the length of the run, r the fraction of the rise,
-//! b the fraction at which a third phase begins:
+//! With p the peak, the rate begins at p/d, rises to p, falls, and ends at p/(d·f). With two phases it falls
+//! from the peak to the end in one curve; with three it first falls to p/d. PyTorch and optax place the peak
+//! and the end one step apart, see [`Peak`]. With T the length of the run, r the fraction of the run in which
+//! the rate rises, and b the fraction at which a third phase begins:
 //!
 //! ```text
 //!            peak at     back at p/d    end at
@@ -25,7 +25,7 @@
 //! # }
 //! ```
 //!
-//! PyTorch's `three_phase=True` with straight lines:
+//! PyTorch's `three_phase=True` with linear phases:
 //!
 //! ```
 //! use burn_tricks_schedule::{Anneal, OneCycleConfig};
@@ -48,13 +48,14 @@
 //!
 //! # Differences
 //!
-//! - PyTorch raises an error at the step after the last; here the end is held.
-//! - PyTorch and fastai move the momentum against the rate; a schedule here gives the rate only.
+//! - PyTorch raises an error at a step after the last; here the rate stays at its last value.
+//! - PyTorch and fastai also change the momentum, which falls while the rate rises; a schedule here gives only
+//!   the rate.
 //! - fastai's `fit_one_cycle` has r = 0.25 and f = 10⁵.
 //!
 //! # Suggested values
 //!
-//! p from a range test; r = 0.3, d = 25, f = 10⁴ (PyTorch, optax); three phases of 45 %, 45 % and 10 %
+//! p found by a range test; r = 0.3, d = 25, f = 10⁴ (PyTorch, optax); three phases of 45 %, 45 % and 10 %
 //! (Smith and Topin).
 //!
 //! # References
@@ -69,7 +70,7 @@ use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 
-/// Whose peak and whose end.
+/// In which library's way the steps of the peak and of the end are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Peak {
     /// PyTorch's: the peak one step earlier, and the end at the last step of the run.
@@ -85,17 +86,18 @@ pub struct OneCycleConfig {
     pub max_lr: f64,
     /// T, the optimizer steps of the run.
     pub steps: usize,
-    /// Where the peak and the end are. Default: [`Peak::Torch`], which reaches the end.
+    /// Where the peak and the end are. Default: [`Peak::Torch`], where the last step of the run has the final
+    /// rate.
     #[config(default = "Peak::Torch")]
     pub peak: Peak,
-    /// r in `(0, 1)`, the fraction of the run that rises. Default: 0.3.
+    /// r in `(0, 1)`, the fraction of the run in which the rate rises. Default: 0.3.
     #[config(default = 0.3)]
     pub rise: f64,
     /// b in `(r, 1)`, the fraction of the run at which the rate is back at its first value and a third
     /// phase begins; 2r in PyTorch, `pct_final` in optax. Default: none, two phases.
     #[config(default = "None")]
     pub back_at: Option<f64>,
-    /// How the rate moves in each phase. Default: [`Anneal::Cosine`].
+    /// The curve of the rate in each phase. Default: [`Anneal::Cosine`].
     #[config(default = "Anneal::Cosine")]
     pub anneal: Anneal,
     /// d ≥ 1: the first rate is p/d. Default: 25.
@@ -128,8 +130,8 @@ impl OneCycleConfig {
     ///
     /// # Errors
     ///
-    /// If the peak is not finite and positive, a divisor not finite or below 1, a fraction not in
-    /// `(0, 1)`, or the run so short that a phase would have no length.
+    /// If the peak is not finite and positive, if a divisor is not finite or is below 1, if a fraction is not
+    /// in `(0, 1)`, or if the run is so short that a phase would have no length.
     pub fn init(&self) -> Result<OneCycle, ConfigError> {
         ConfigError::positive("max_lr", self.max_lr)?;
         for (field, value) in [
@@ -192,7 +194,7 @@ impl OneCycleConfig {
     }
 }
 
-/// One rise and one fall. Made by [`OneCycleConfig::init`].
+/// One rise and one fall of the rate. Made by [`OneCycleConfig::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct OneCycle {
     config: OneCycleConfig,
@@ -201,7 +203,7 @@ pub struct OneCycle {
 }
 
 impl OneCycle {
-    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    /// The rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let config = &self.config;
         let [peak, back, end] = config.ends();

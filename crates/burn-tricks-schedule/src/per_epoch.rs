@@ -1,4 +1,4 @@
-//! A schedule in epochs.
+//! A schedule that counts epochs.
 //!
 //! The wrapped schedule is stepped once per epoch of n optimizer steps, and its rate is constant in
 //! between: every length in its configuration counts epochs.
@@ -41,15 +41,17 @@
 //!
 //! # Order
 //!
-//! Around any `LrScheduler`. A plateau inside it changes the rate at the next epoch; outside, at once.
+//! It goes around any `LrScheduler`. A [`ReduceOnPlateau`](crate::ReduceOnPlateau) inside it changes the rate
+//! at the next epoch; one outside changes it at once.
 //!
 //! # Cost
 //!
-//! Its state is the number of steps taken, the present rate, and the wrapped schedule's.
+//! Its state is the number of steps taken, the present rate, and the state of the wrapped schedule.
 //!
 //! # Differences
 //!
-//! - PyTorch's schedules do this when their `step` is called once per epoch; timm's when `t_in_epochs`.
+//! - PyTorch's schedules count epochs when their `step` is called once per epoch; timm's do with
+//!   `t_in_epochs=True`.
 //!
 //! # Suggested values
 //!
@@ -71,7 +73,7 @@ pub struct PerEpoch<S> {
     steps_per_epoch: u64,
     /// Steps taken.
     steps: u64,
-    /// The rate of the epoch that has begun; meaningless before the first step.
+    /// The rate of the present epoch; not valid before the first step.
     rate: LearningRate,
 }
 
@@ -96,7 +98,7 @@ impl<S> PerEpoch<S> {
         &self.inner
     }
 
-    /// The wrapped schedule, to change.
+    /// The wrapped schedule, mutably.
     pub fn inner_mut(&mut self) -> &mut S {
         &mut self.inner
     }
@@ -144,8 +146,8 @@ impl<S: LrScheduler + Clone + 'static> LrScheduler for PerEpoch<S> {
             .with_record("inner", self.inner.to_record())
     }
 
-    /// Goes on where the recorded schedule was, in the middle of an epoch too. A record of another kind
-    /// of schedule leaves the place in the epoch as it is.
+    /// Resumes the recorded schedule, also in the middle of an epoch. A record of another kind of schedule does
+    /// not change the position in the epoch.
     fn load_record(&mut self, record: LrSchedulerRecord) {
         if let (Some(steps), Some(rate)) = (record.scalar("steps"), record.scalar("rate")) {
             self.steps = steps;

@@ -1,7 +1,7 @@
-//! Noticing a plateau: pure logic over the values of a metric.
+//! Detects a plateau of a metric, and says by how much to reduce the rate: the logic alone, on numbers.
 //!
-//! Tell it the metric after each check of the model; it says when to reduce, and by how much in all. The
-//! rules for the value x of a check, in this order:
+//! Give it the metric after each check of the model. It returns whether to reduce the rate now, and holds the
+//! product of all reductions so far, the scale. The rules for the value x of a check, in this order:
 //!
 //! ```text
 //! x improves on r            r ← x, bad ← 0;  else bad ← bad + 1
@@ -12,7 +12,7 @@
 //! The reference r, which PyTorch and Keras call the best, is the last value that was better than the r before
 //! it by more than `min_delta`.
 //!
-//! [`ReduceOnPlateau`](crate::ReduceOnPlateau) multiplies any schedule by the scale.
+//! [`ReduceOnPlateau`](crate::ReduceOnPlateau) multiplies the rate of any schedule by the scale.
 //!
 //! # Example
 //!
@@ -44,28 +44,30 @@
 //!
 //! # Order
 //!
-//! After validation, where early stopping stands too. A wait shorter than early stopping's patience, else
-//! the run ends before the first reduction.
+//! Call `observe` after validation, before early stopping. Its patience must be shorter than that of early
+//! stopping, or the run ends before the first reduction.
 //!
 //! # Cost
 //!
-//! A few numbers, saved with serde.
+//! Its state is a few numbers, which serde can save.
 //!
 //! # Differences
 //!
-//! - PyTorch's and optax's relative thresholds are wrong for negative metrics: `best · (1 − δ)` calls every
-//!   repetition of a negative best an improvement, and never reduces. Here the margin is `δ · |best|`.
-//! - PyTorch reduces at the check after `patience` bad ones ([`Patience::Exceeded`]); Keras, optax and early
-//!   stopping at the last of them ([`Patience::Reached`], our default).
-//! - A cooldown of c ignores c checks, as in PyTorch and optax; Keras looks at the last of them: its c is
-//!   c − 1 here.
-//! - At the smallest scale nothing is reduced, and no cooldown begins.
-//! - optax with a patience of 0 reduces when the metric improves; here [`Patience::Reached`] of 0 is refused.
-//! - optax can average several values into one check; do that before `observe`.
+//! - PyTorch's and optax's relative thresholds are wrong for negative metrics: with the threshold `best · (1 −
+//!   δ)`, every repetition of a negative best value counts as an improvement, so the rate is never reduced.
+//!   Here the margin is `δ · |best|`.
+//! - PyTorch reduces at the check after `patience` checks without improvement ([`Patience::Exceeded`]). Keras
+//!   and optax reduce at the last of these checks ([`Patience::Reached`], the default here), and early stopping
+//!   stops there.
+//! - A cooldown of c ignores c checks, as in PyTorch and optax. Keras counts the last of them, so a cooldown of
+//!   c in Keras is c − 1 here.
+//! - At the smallest scale nothing is reduced any more, and no cooldown begins.
+//! - optax with a patience of 0 reduces when the metric improves; here `Patience::Reached(0)` is an error.
+//! - optax can average several values into one check; here, average them before you call `observe`.
 //!
 //! # Suggested values
 //!
-//! Factor 0.1, patience 10, threshold 10⁻⁴ (PyTorch, Keras and optax alike).
+//! Factor 0.1, patience 10, threshold 10⁻⁴ (the same in PyTorch, Keras and optax).
 //!
 //! # References
 //!
@@ -75,12 +77,12 @@
 use burn_tricks_core::{Config, ConfigError, Goal, Improvement, MinDelta};
 use serde::{Deserialize, Serialize};
 
-/// How many checks in a row without improvement are borne.
+/// How many checks in a row may pass without improvement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Patience {
-    /// Reduce at this many, at least 1: Keras, optax.
+    /// Reduce at the check with this number, at least 1: Keras, optax.
     Reached(usize),
-    /// Reduce at one more than this many: PyTorch.
+    /// Reduce at the check after this number: PyTorch.
     Exceeded(usize),
 }
 
@@ -96,25 +98,26 @@ impl Patience {
 /// Configuration of [`Plateau`].
 #[derive(Config, Debug, PartialEq)]
 pub struct PlateauConfig {
-    /// Which way the metric should go.
+    /// Whether the metric is to be minimised or maximised.
     pub goal: Goal,
     /// The scale is multiplied by this, in `(0, 1]`. Default: 0.1. With 1 nothing changes.
     #[config(default = 0.1)]
     pub factor: f64,
-    /// Checks in a row without improvement. Default: at the tenth.
+    /// How many checks in a row may pass without improvement. Default: the rate is reduced at the tenth.
     #[config(default = "Patience::Reached(10)")]
     pub patience: Patience,
-    /// How much better than the last improvement counts as one. Default: by more than 10⁻⁴ of its size.
+    /// How much better than the reference r a value must be to count as an improvement. Default: by more than
+    /// 10⁻⁴ of the size of r.
     #[config(default = "MinDelta::Relative(1e-4)")]
     pub min_delta: MinDelta,
-    /// Checks after a reduction that are not counted against patience. Default: 0.
+    /// The number of checks after a reduction that do not count against the patience. Default: 0.
     #[config(default = 0)]
     pub cooldown: usize,
-    /// The smallest scale, in `[0, 1]`: optax's. Default: 0.
+    /// The smallest scale, in `[0, 1]`, as in optax. Default: 0.
     #[config(default = 0.0)]
     pub min_scale: f64,
-    /// The rate, ≥ 0, that [`ReduceOnPlateau`](crate::ReduceOnPlateau) does not reduce below: PyTorch's and
-    /// Keras's `min_lr`. Default: 0.
+    /// The smallest rate, ≥ 0, to which [`ReduceOnPlateau`](crate::ReduceOnPlateau) reduces: `min_lr` of
+    /// PyTorch and Keras. Default: 0.
     #[config(default = 0.0)]
     pub floor: f64,
 }
@@ -130,17 +133,17 @@ impl PlateauConfig {
         Self::new(goal).with_min_delta(MinDelta::Absolute(1e-4))
     }
 
-    /// optax's default values, which know minimisation only.
+    /// optax's default values; optax only minimises.
     pub fn optax() -> Self {
         Self::new(Goal::Minimize)
     }
 
-    /// A watch before its first check.
+    /// The plateau detector before its first check.
     ///
     /// # Errors
     ///
-    /// If the factor is not in `(0, 1]`, `min_delta` or the floor negative or not finite, `min_scale` not in
-    /// `[0, 1]`, or the patience `Reached(0)`.
+    /// If the factor is not in `(0, 1]`, if `min_delta` or the floor is negative or not finite, if `min_scale`
+    /// is not in `[0, 1]`, or if the patience is `Reached(0)`.
     pub fn init(&self) -> Result<Plateau, ConfigError> {
         ConfigError::factor("factor", self.factor)?;
         if self.patience == Patience::Reached(0) {
@@ -157,21 +160,21 @@ impl PlateauConfig {
     }
 }
 
-/// The part of [`Plateau`] that a resumed run needs. Every number in it is finite, so it survives JSON.
+/// The part of [`Plateau`] that a resumed run needs. Every number in it is finite, so JSON can hold it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlateauState {
-    /// The last value that improved by more than `min_delta`, or the first finite one; none before that.
-    /// The best value of all may be better by less.
+    /// The reference r: the last value that was an improvement, or the first finite value; `None` before that.
+    /// The best value so far may be better than r by less than `min_delta`.
     pub best: Option<f64>,
-    /// Checks in a row without improvement that count.
+    /// The number of checks in a row without improvement, without those of a cooldown.
     pub bad: usize,
-    /// Checks that will not count.
+    /// The number of coming checks that will not count.
     pub cooldown_left: usize,
-    /// Reductions so far.
+    /// The number of reductions so far.
     pub reductions: usize,
 }
 
-/// Watches a metric. Made by [`PlateauConfig::init`].
+/// Detects a plateau of a metric. Made by [`PlateauConfig::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plateau {
     pub(crate) config: PlateauConfig,
@@ -213,19 +216,19 @@ impl Plateau {
         true
     }
 
-    /// What the reductions so far come to: the rate is to be multiplied by it. 1 at first.
+    /// The product of the reductions so far, by which the rate is to be multiplied. 1 at first.
     pub fn scale(&self) -> f64 {
         // In closed form: hundreds of reductions do not drift.
         let scale = self.config.factor.powf(self.state.reductions as f64);
         scale.max(self.config.min_scale)
     }
 
-    /// What to save with a checkpoint.
+    /// The state to save with a checkpoint.
     pub fn state(&self) -> &PlateauState {
         &self.state
     }
 
-    /// Goes on where the saved state was.
+    /// Resumes from a saved state.
     pub fn with_state(mut self, state: PlateauState) -> Self {
         self.state = state;
         self

@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! As segmentation networks are trained:
+//! The usual schedule for segmentation networks:
 //!
 //! ```
 //! use burn_tricks_schedule::PolynomialConfig;
@@ -37,13 +37,13 @@
 //!
 //! # Differences
 //!
-//! - PyTorch's `PolynomialLR` has no η₁; optax's `polynomial_schedule` may also rise, this one not.
-//! - Keras's `cycle=True` (T doubles when it is reached) is left out.
+//! - PyTorch's `PolynomialLR` has no η₁; optax's `polynomial_schedule` may also rise; this one may not.
+//! - Keras's `cycle=True`, which doubles T when it is reached, does not exist here.
 //!
 //! # Suggested values
 //!
-//! p = 0.9 (DeepLab, Chen et al.); p = 1 is [`LinearRamp`](crate::LinearRamp) to the last rounding, p = 2 with
-//! LARS for large batches (You et al.).
+//! p = 0.9 (DeepLab, Chen et al.); p = 2 with LARS for large batches (You et al.). p = 1 gives the rates of
+//! [`LinearRamp`](crate::LinearRamp) up to rounding.
 //!
 //! # References
 //!
@@ -62,7 +62,7 @@ pub struct PolynomialConfig {
     pub initial_lr: f64,
     /// T, the optimizer steps from η₀ to η₁, at least 1.
     pub steps: usize,
-    /// p > 0: above 1 it falls fast at first, below 1 fast at last. Default: 1, a straight line.
+    /// p > 0: above 1 the rate falls fastest at the start, below 1 at the end. Default: 1, a straight line.
     #[config(default = 1.0)]
     pub power: f64,
     /// η₁ in `[0, η₀]`, the rate of step T and of all after it. Default: 0.
@@ -88,7 +88,7 @@ impl PolynomialConfig {
     }
 }
 
-/// A power of the time that is left. Made by [`PolynomialConfig::init`].
+/// A decay by a power of the remaining time. Made by [`PolynomialConfig::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Polynomial {
     config: PolynomialConfig,
@@ -97,7 +97,7 @@ pub struct Polynomial {
 }
 
 impl Polynomial {
-    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    /// The rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let PolynomialConfig {
             initial_lr,

@@ -24,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! Behind a warm-up, on an accuracy, never reduced below 1e-5:
+//! Behind a warm-up, by an accuracy, never reduced below 1e-5:
 //!
 //! ```
 //! use burn_tricks_core::Goal;
@@ -40,19 +40,19 @@
 //!
 //! # Order
 //!
-//! Outermost, so that `observe` is at hand; inside a wrapper it is reached through `inner_mut`. Inside
-//! [`PerEpoch`](crate::PerEpoch) a reduction waits for the next epoch.
+//! It should be the outermost wrapper, so that you can call `observe`; inside another wrapper, call `inner_mut`
+//! first. Inside [`PerEpoch`](crate::PerEpoch) a reduction takes effect at the next epoch.
 //!
 //! # Cost
 //!
-//! Two operations per step. Its state is the plateau's and the wrapped schedule's.
+//! Two operations per step. Its state is that of the plateau and that of the wrapped schedule.
 //!
 //! # Differences
 //!
-//! - PyTorch's and Keras's write the optimizer's rate: a schedule used with them overwrites it, or is
-//!   overwritten. Here the two multiply.
-//! - Their `min_lr` would lift a rate that a schedule has brought below it; the floor here only ends the
-//!   reductions. [`Floor`](crate::Floor) lifts.
+//! - PyTorch's and Keras's classes set the optimizer's rate, so another schedule overwrites that rate or is
+//!   overwritten. Here the scale multiplies the rate of the schedule.
+//! - Their `min_lr` would raise a rate that a schedule has brought below it. The floor here only ends the
+//!   reductions; [`Floor`](crate::Floor) raises a rate.
 //!
 //! # Suggested values
 //!
@@ -76,7 +76,7 @@ pub struct ReduceOnPlateau<S> {
 }
 
 impl<S> ReduceOnPlateau<S> {
-    /// `inner`, to be reduced.
+    /// `inner`, reduced when a metric stops improving.
     ///
     /// # Errors
     ///
@@ -88,18 +88,18 @@ impl<S> ReduceOnPlateau<S> {
         })
     }
 
-    /// Takes the metric of a check, and says whether the scale has just become smaller (the rate may be
-    /// at its floor already): see [`Plateau::observe`].
+    /// Takes the metric of a check, and returns whether the scale has just become smaller: see
+    /// [`Plateau::observe`]. (If the rate is at its floor already, it does not fall further.)
     pub fn observe(&mut self, value: f64) -> bool {
         self.plateau.observe(value)
     }
 
-    /// What has been observed.
+    /// The plateau detector.
     pub fn plateau(&self) -> &Plateau {
         &self.plateau
     }
 
-    /// What has been observed, to change: for whoever observes the metric elsewhere.
+    /// The plateau detector, mutably: for code that observes the metric elsewhere.
     pub fn plateau_mut(&mut self) -> &mut Plateau {
         &mut self.plateau
     }
@@ -109,7 +109,7 @@ impl<S> ReduceOnPlateau<S> {
         &self.inner
     }
 
-    /// The wrapped schedule, to change.
+    /// The wrapped schedule, mutably.
     pub fn inner_mut(&mut self) -> &mut S {
         &mut self.inner
     }
@@ -140,8 +140,8 @@ impl<S: LrScheduler + Clone + 'static> LrScheduler for ReduceOnPlateau<S> {
         record
     }
 
-    /// Goes on where the recorded schedule and its plateau were. A record of another kind of schedule
-    /// leaves the plateau as it is.
+    /// Resumes the recorded schedule and its plateau. A record of another kind of schedule does not change the
+    /// plateau.
     fn load_record(&mut self, record: LrSchedulerRecord) {
         let count = |key| record.scalar::<u64>(key).map(|count| count as usize);
         if let (Some(bad), Some(cooldown_left), Some(reductions)) =

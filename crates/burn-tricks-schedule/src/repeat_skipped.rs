@@ -2,8 +2,8 @@
 //!
 //! A step that is skipped, because a gradient was not finite, should not use up a step of the schedule. In a
 //! hand-written loop the schedule is simply not stepped. Burn's `Learner` asks its schedule for a rate before
-//! the gradients are known; this wrapper, told by a [`SkipCount`] that a step was skipped, gives the next step
-//! the same rate again.
+//! the gradients are known. This wrapper learns from a [`SkipCount`] that a step was skipped, and gives the
+//! next step the same rate again.
 //!
 //! # Example
 //!
@@ -26,17 +26,19 @@
 //!
 //! # Order
 //!
-//! Outermost: what stands around it counts a repeated rate as a step of its own. A `PerEpoch` inside it counts
-//! the steps that were taken, so that its epochs end later than the loader's by as many steps as were skipped.
+//! It must be the outermost wrapper: a wrapper around it counts a repeated rate as another step. A `PerEpoch`
+//! inside it counts the steps that were taken, so its epochs end later than those of the data loader by the
+//! number of skipped steps.
 //!
 //! # Cost
 //!
-//! One comparison per step. Its record holds the last rate and the number of skipped steps that it has seen; a
-//! resumed run restores the [`SkipCount`] too, as the session does with a `StepGuard` among the tricks.
+//! One comparison per step. Its record holds the last rate and the number of skipped steps that it has seen. A
+//! resumed run must restore the [`SkipCount`] too; a session of the `Learner` does so for a `StepGuard` among
+//! its tricks.
 //!
 //! # Differences
 //!
-//! PyTorch's schedules advance where `GradScaler` has skipped a step.
+//! PyTorch's schedules advance even if `GradScaler` has skipped the step.
 
 use crate::cycles::cycles_of_inner;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -48,13 +50,13 @@ use burn_tricks_core::SkipCount;
 pub struct RepeatSkipped<S> {
     inner: S,
     skips: SkipCount,
-    /// How many skips have been answered by repeating a rate.
+    /// The number of skips for which a rate has been repeated.
     seen: u64,
     last: Option<LearningRate>,
 }
 
 impl<S> RepeatSkipped<S> {
-    /// `inner`, told of skipped steps by `skips`.
+    /// `inner`, which learns of skipped steps from `skips`.
     pub fn new(inner: S, skips: SkipCount) -> Self {
         let seen = skips.get();
         Self {
@@ -70,7 +72,7 @@ impl<S> RepeatSkipped<S> {
         &self.inner
     }
 
-    /// The wrapped schedule, to change.
+    /// The wrapped schedule, mutably.
     pub fn inner_mut(&mut self) -> &mut S {
         &mut self.inner
     }

@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! The linear scaling rule: a rate that was found for batches of 256, for batches of 4,096:
+//! The linear scaling rule: a rate found for batches of 256 is converted to batches of 4,096:
 //!
 //! ```
 //! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt};
@@ -31,7 +31,7 @@
 //!
 //! # Order
 //!
-//! Around any `LrScheduler`. A floor inside it is scaled too, one around it is not.
+//! It goes around any `LrScheduler`. A floor inside it is scaled too, a floor around it is not.
 //!
 //! # Cost
 //!
@@ -44,8 +44,8 @@
 //!
 //! # Suggested values
 //!
-//! The factor by which the batch is larger (Goyal et al.), for Adam its root (Malladi et al.). Its main use here is
-//! [`layer_wise`](crate::layer_wise).
+//! The factor by which the batch is larger (Goyal et al.); for Adam, the square root of that factor (Malladi et
+//! al.). Its main use here is [`layer_wise`](crate::layer_wise).
 //!
 //! # References
 //!
@@ -60,7 +60,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A schedule with a factor. Made by [`Scaled::init`].
+/// A schedule whose rate is multiplied by a factor. Made by [`Scaled::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaled<S> {
     inner: S,
@@ -83,7 +83,7 @@ impl<S> Scaled<S> {
         &self.inner
     }
 
-    /// The wrapped schedule, to change.
+    /// The wrapped schedule, mutably.
     pub fn inner_mut(&mut self) -> &mut S {
         &mut self.inner
     }

@@ -1,7 +1,7 @@
 //! Schedules one after the other.
 //!
-//! Each begins at its milestone, an optimizer step counted from the start of the sequence, with its own
-//! first step:
+//! Each schedule begins, with its own first step, at its milestone. A milestone is an optimizer step, counted
+//! from the start of the sequence:
 //!
 //! ```text
 //! η(t) = phaseₙ(t − mₙ),  mₙ the last milestone ≤ t, m₀ = 0
@@ -25,7 +25,7 @@
 //! # }
 //! ```
 //!
-//! Flat, then a cosine over the last quarter:
+//! A constant rate, then a cosine over the last quarter:
 //!
 //! ```
 //! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, Run};
@@ -40,10 +40,10 @@
 //!
 //! # Order
 //!
-//! It holds two `LrScheduler`s, and is one itself: three phases are a sequence of a sequence and a schedule.
-//! Inside [`PerEpoch`](crate::PerEpoch) its milestones are epochs.
+//! A sequence holds two `LrScheduler`s, and is an `LrScheduler` itself: a sequence of three phases holds a
+//! sequence of two and a schedule. Inside [`PerEpoch`](crate::PerEpoch) its milestones are epochs.
 //!
-//! A number of phases that is known at run time only is made in a loop, of [`Boxed`](crate::Boxed):
+//! If the number of phases is known only at run time, add them in a loop, as [`Boxed`](crate::Boxed) schedules:
 //!
 //! ```
 //! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, WarmupConfig};
@@ -66,8 +66,8 @@
 //!
 //! PyTorch's `SequentialLR` lets its schedules write into one optimizer, and so
 //!
-//! - the first of them may begin at another's rate (#67586; #185872 with a milestone at 0). Here the
-//!   phases share nothing, and a phase of no steps is skipped;
+//! - the first of them may begin at another's rate (#67586; #185872 with a milestone at 0). Here the phases
+//!   share no state, and a phase of no steps is skipped;
 //! - a run resumed by `last_epoch` begins at a wrong rate (#162591). Here the record holds each phase.
 //! - A milestone after the end of a phase lets it continue, as optax's `join_schedules` does.
 //!
@@ -84,7 +84,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// One schedule, and another one after it. Made by [`Sequence::new`] and [`Sequence::then`].
+/// A schedule that is followed by another one. Made by [`Sequence::new`] and [`Sequence::then`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sequence<A, B> {
     first: A,
@@ -96,8 +96,8 @@ pub struct Sequence<A, B> {
 }
 
 impl<A, B> Sequence<A, B> {
-    /// `first`, and from step `milestone` on `next`, before its first step. Steps count from 0 at the start
-    /// of the sequence. A milestone of 0 leaves `first` no step.
+    /// `first`, and from step `milestone` on `next`; the sequence is before its first step. Steps count from 0
+    /// at the start of the sequence. With a milestone of 0, `first` has no steps.
     pub fn new(first: A, milestone: usize, next: B) -> Self {
         Self {
             first,
@@ -107,8 +107,8 @@ impl<A, B> Sequence<A, B> {
         }
     }
 
-    /// The sequence with `next` in charge from step `milestone` on. A milestone equal to the one before leaves
-    /// the phase between them no step.
+    /// This sequence, followed by `next` from step `milestone` on. If the milestone equals the one before, the
+    /// phase between them has no steps.
     ///
     /// # Errors
     ///
@@ -130,12 +130,12 @@ impl<A, B> Sequence<A, B> {
         Ok(Sequence::new(self, milestone, next))
     }
 
-    /// The schedule up to the milestone: of three phases, the sequence of the first two.
+    /// The schedule up to the milestone. For three phases, it is the sequence of the first two.
     pub fn first(&self) -> &A {
         &self.first
     }
 
-    /// The schedule up to the milestone, to change.
+    /// The schedule up to the milestone, mutably.
     pub fn first_mut(&mut self) -> &mut A {
         &mut self.first
     }
@@ -145,7 +145,7 @@ impl<A, B> Sequence<A, B> {
         &self.next
     }
 
-    /// The schedule from the milestone on, to change.
+    /// The schedule from the milestone on, mutably.
     pub fn next_mut(&mut self) -> &mut B {
         &mut self.next
     }
@@ -203,7 +203,7 @@ where
             .with_record("next", self.next.to_record())
     }
 
-    /// Goes on where the recorded sequence was. What the record lacks stays as it is.
+    /// Resumes the recorded sequence. State that the record does not hold stays as it is.
     fn load_record(&mut self, record: LrSchedulerRecord) {
         if let Some(steps) = record.scalar("steps") {
             self.steps = steps;

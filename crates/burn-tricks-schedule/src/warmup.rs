@@ -1,14 +1,14 @@
 //! Warm-up in front of any schedule.
 //!
-//! For the first W steps the rate rises from a start to the wrapped schedule's rate x, along a line or
-//! half a cosine, w(p) of the way at time p = t/W; then the wrapped schedule alone speaks:
+//! For the first W steps the rate rises from a start rate to the wrapped schedule's rate x. The curve w from
+//! 0 to 1 is a line or half a cosine. After the warm-up, the rate is that of the wrapped schedule:
 //!
 //! ```text
 //! η(t) = start + (x − start) · w(t/W)    t < W
 //! ```
 //!
-//! By default x is the wrapped schedule's first rate and that schedule begins after the warm-up. With
-//! [`WarmupMode::Over`] it runs from the first step on, underneath, and x is its present rate.
+//! By default x is the first rate of the wrapped schedule, which begins after the warm-up. With
+//! [`WarmupMode::Over`] the wrapped schedule runs from the first step on, and x is its present rate.
 //!
 //! # Example
 //!
@@ -24,7 +24,8 @@
 //! # }
 //! ```
 //!
-//! Half a cosine from 1e-6, over the first steps of a schedule whose length must not change:
+//! A warm-up along half a cosine from 1e-6, over the first steps of a schedule whose total length must not
+//! change:
 //!
 //! ```
 //! use burn_tricks_schedule::{
@@ -43,28 +44,30 @@
 //!
 //! # Order
 //!
-//! Around any `LrScheduler`, and around what Burn's `init()` gives
-//! ([`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt)). Outside
-//! [`PerEpoch`](crate::PerEpoch) it counts steps, inside epochs. A plateau outside it is not warmed up
-//! again; a floor outside it lifts the warm-up too.
+//! It goes around any `LrScheduler`, and around the schedulers that the `init()` of Burn's configurations
+//! returns ([`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt)). Outside of [`PerEpoch`](crate::PerEpoch) it
+//! counts steps, inside it counts epochs. A reduction by a [`ReduceOnPlateau`](crate::ReduceOnPlateau) around
+//! it does not start another warm-up; a floor around it also raises the rates of the warm-up.
 //!
 //! # Cost
 //!
-//! During the warm-up a clone of the wrapped schedule per step, with which it looks ahead: the clone must
-//! not share its place with the schedule, as a counter behind an `Arc` would. Its state is the number of steps
-//! taken and the wrapped schedule's.
+//! At each step of the warm-up, the wrapped schedule is cloned to find its next rate. So a clone must not share
+//! its position with the original, as it would with a counter behind an `Arc`. The state of a warm-up is the
+//! number of steps taken and the state of the wrapped schedule.
 //!
 //! # Differences
 //!
-//! - optax's `warmup_cosine_decay_schedule` and Hugging Face's schedules count the warm-up into the length:
-//!   give the wrapped schedule the rest of the run.
-//! - timm's `warmup_prefix=False` is `Over`, but rises to the first rate, and so jumps where the wrapped
-//!   schedule has fallen meanwhile; `pytorch_warmup` multiplies, as here with a factor.
-//! - Where papers write (t + 1)/n for n steps: `WarmupConfig::new(n - 1)` from `Factor(1.0 / n)`.
+//! - optax's `warmup_cosine_decay_schedule` and Hugging Face's schedules include the warm-up in their length.
+//!   Here, give the wrapped schedule the rest of the run as its length.
+//! - timm's `warmup_prefix=False` is like `Over`, but rises to the wrapped schedule's first rate, so the rate
+//!   jumps at the end of the warm-up if that schedule has fallen meanwhile. `pytorch_warmup` multiplies the
+//!   rate, like [`WarmupStart::Factor`] here.
+//! - A warm-up by (t + 1)/n for n steps, as many papers write it, is `WarmupConfig::new(n - 1)` with the start
+//!   `Factor(1.0 / n)`.
 //!
 //! # Suggested values
 //!
-//! 5 epochs (Goyal et al.); 2/(1 − β₂) steps for Adam (Ma and Yarats), 2000 with the usual β₂.
+//! 5 epochs (Goyal et al.); 2/(1 − β₂) steps for Adam (Ma and Yarats), which is 2000 with β₂ = 0.999.
 //!
 //! # References
 //!
@@ -81,7 +84,7 @@ use serde::{Deserialize, Serialize};
 /// Where a warm-up starts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum WarmupStart {
-    /// At this fraction, in `[0, 1]`, of the rate it rises to. With 1 there is no warm-up.
+    /// At this fraction, in `[0, 1]`, of the rate to which it rises. With 1 there is no warm-up.
     Factor(f64),
     /// At this rate, ≥ 0.
     Rate(f64),
@@ -92,27 +95,27 @@ pub enum WarmupStart {
 pub enum WarmupMode {
     /// It waits: its first step comes after the warm-up.
     Before,
-    /// It runs underneath: its first step is the first of all.
+    /// It runs during the warm-up: its first step is the first step of the run.
     Over,
 }
 
 /// Configuration of [`Warmup`].
 #[derive(Config, Debug, PartialEq)]
 pub struct WarmupConfig {
-    /// W, in optimizer steps. 0: none.
+    /// W, the length in optimizer steps. With 0 there is no warm-up.
     pub steps: usize,
-    /// The rate of the first step. Default: 0, as optax, Keras and Hugging Face have it.
+    /// The rate of the first step. Default: 0, as in optax, Keras and Hugging Face.
     #[config(default = "WarmupStart::Factor(0.0)")]
     pub start: WarmupStart,
-    /// The way up. Default: [`Anneal::Linear`].
+    /// The curve of the rise. Default: [`Anneal::Linear`].
     #[config(default = "Anneal::Linear")]
     pub shape: Anneal,
-    /// What the wrapped schedule does meanwhile. Default: [`WarmupMode::Before`].
+    /// What the wrapped schedule does during the warm-up. Default: [`WarmupMode::Before`].
     #[config(default = "WarmupMode::Before")]
     pub mode: WarmupMode,
 }
 
-/// A warm-up of so many steps, from 0 along a line.
+/// A warm-up of this number of steps, from 0 along a line.
 impl From<usize> for WarmupConfig {
     fn from(steps: usize) -> Self {
         Self::new(steps)
@@ -124,7 +127,7 @@ impl WarmupConfig {
     ///
     /// # Errors
     ///
-    /// If the start is a factor not in `[0, 1]`, or a rate that is negative or not finite.
+    /// If the start is a factor outside of `[0, 1]`, or a rate that is negative or not finite.
     pub fn init<S: LrScheduler + Clone>(&self, inner: S) -> Result<Warmup<S>, ConfigError> {
         match self.start {
             WarmupStart::Factor(factor) => ConfigError::within("start", factor, 0.0..=1.0)?,
@@ -163,7 +166,7 @@ impl<S> Warmup<S> {
         &self.inner
     }
 
-    /// The wrapped schedule, to change.
+    /// The wrapped schedule, mutably.
     pub fn inner_mut(&mut self) -> &mut S {
         &mut self.inner
     }
@@ -223,11 +226,11 @@ impl<S: LrScheduler + Clone + 'static> LrScheduler for Warmup<S> {
             .with_record("inner", self.inner.to_record())
     }
 
-    /// Goes on where the recorded warm-up and its schedule were. What the record lacks stays as it is.
+    /// Resumes the recorded warm-up and its schedule. State that the record does not hold stays as it is.
     ///
-    /// The record must be a warm-up's: a record of the wrapped schedule alone, many of which count
-    /// `steps` too, moves the warm-up and leaves the schedule where it is. For that, load it into
-    /// [`inner_mut`](Self::inner_mut).
+    /// The record must be that of a warm-up. Many records of a schedule alone hold `steps` too: loaded here,
+    /// such a record changes the position of the warm-up and not that of the schedule. Load it into
+    /// [`inner_mut`](Self::inner_mut) instead.
     fn load_record(&mut self, record: LrSchedulerRecord) {
         if let Some(steps) = record.scalar("steps") {
             self.steps = steps;

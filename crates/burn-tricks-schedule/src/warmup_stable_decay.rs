@@ -1,6 +1,6 @@
 //! Warm-up, constant, decay (WSD, a trapezoid).
 //!
-//! W steps up, a plateau, D steps down at the end of T:
+//! The rate rises for W steps, stays constant, and falls in the last D of T steps:
 //!
 //! ```text
 //! η(t) = η · (t + 1)/W                        t < W
@@ -9,8 +9,9 @@
 //!        η₁                                   T ≤ t
 //! ```
 //!
-//! where s falls from 1 to 0: 1 − p, (1 + cos πp)/2 or 1 − √p. The plateau needs no end in advance: a run can
-//! be resumed from it, and decay later.
+//! The function s falls from 1 to 0 as p goes from 0 to 1: 1 − p, (1 + cos πp)/2 or 1 − √p. The end of the
+//! constant phase need not be known in advance: a run can be resumed from that phase with a larger T, and decay
+//! later.
 //!
 //! # Example
 //!
@@ -26,7 +27,7 @@
 //! # }
 //! ```
 //!
-//! A fifth of the run along 1 − √p, after a warm-up of 1 %:
+//! A decay along 1 − √p over the last fifth of the run, and a warm-up over 1 % of it:
 //!
 //! ```
 //! use burn_tricks_schedule::{LrDecayShape, Run, WarmupStableDecayConfig};
@@ -51,9 +52,9 @@
 //!
 //! # Differences
 //!
-//! - The warm-up ends at η with its last step and begins at η/W, as in the papers; [`Warmup`](crate::Warmup)
-//!   begins where it is told and meets η one step after.
-//! - MiniCPM's own decay is exponential: a [`Sequence`](crate::Sequence) that ends in
+//! - The warm-up begins at η/W and reaches η at its last step, as in the papers. A [`Warmup`](crate::Warmup)
+//!   begins at a configured rate, and reaches η one step after its last.
+//! - MiniCPM's own decay is exponential: use a [`Sequence`](crate::Sequence) that ends in
 //!   [`ExponentialDecay`](crate::ExponentialDecay).
 //!
 //! # Suggested values
@@ -72,33 +73,33 @@ use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
-/// The way down.
+/// The curve of the decay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LrDecayShape {
     /// A straight line.
     Linear,
     /// Half a cosine.
     Cosine,
-    /// One minus the square root of time: fast at first.
+    /// One minus the square root of time: the rate falls fastest at first.
     OneMinusSqrt,
 }
 
 /// Configuration of [`WarmupStableDecay`].
 #[derive(Config, Debug, PartialEq)]
 pub struct WarmupStableDecayConfig {
-    /// η > 0, the rate of the plateau.
+    /// η > 0, the rate of the constant phase.
     pub peak_lr: f64,
     /// T, the optimizer steps of the whole run, at least 1.
     pub steps: usize,
-    /// D, the last of them, over which the rate falls. 0: never.
+    /// D, the number of last steps over which the rate falls. With 0 it never falls.
     pub decay_steps: usize,
-    /// W, the first of them, over which the rate rises. Default: 0.
+    /// W, the number of first steps over which the rate rises. Default: 0.
     #[config(default = 0)]
     pub warmup_steps: usize,
     /// η₁ in `[0, η]`, the rate of step T and of all after it. Default: 0.
     #[config(default = 0.0)]
     pub final_lr: f64,
-    /// The way down. Default: [`LrDecayShape::Linear`].
+    /// The curve of the decay. Default: [`LrDecayShape::Linear`].
     #[config(default = "LrDecayShape::Linear")]
     pub shape: LrDecayShape,
 }
@@ -108,8 +109,8 @@ impl WarmupStableDecayConfig {
     ///
     /// # Errors
     ///
-    /// If η is not finite and positive, η₁ not in `[0, η]`, `steps` is 0, or the warm-up and the decay
-    /// together are longer than it.
+    /// If η is not finite and positive, η₁ not in `[0, η]`, `steps` is 0, or if the warm-up and the decay
+    /// together are longer than `steps`.
     pub fn init(&self) -> Result<WarmupStableDecay, ConfigError> {
         ConfigError::positive("peak_lr", self.peak_lr)?;
         ConfigError::at_least_one("steps", self.steps)?;
@@ -136,7 +137,7 @@ pub struct WarmupStableDecay {
 }
 
 impl WarmupStableDecay {
-    /// The rate of step `step`, counted from 0. Pure: the schedule does not move.
+    /// The rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let config = &self.config;
         if step < config.warmup_steps as u64 {
