@@ -11,7 +11,7 @@ use burn_tricks::grad::{ClipGradNorm, ClipGradNormConfig};
 use burn_tricks::kernels::{TensorList, lerp_all};
 use burn_tricks::optim as ours;
 use burn_tricks_examples::bench::{Row, Weights, in_turn, live_weights, one_by_one, timed, triad};
-use burn_tricks_examples::bench_pairs::{FAMILY, PAIRS, Pair, burns_name};
+use burn_tricks_examples::bench_pairs::{FAMILY, LACKING, PAIRS, Pair, other_name};
 use burn_tricks_examples::device::Backend;
 use burn_tricks_examples::mlp::{Mlp, MlpConfig};
 use clap::Parser;
@@ -107,7 +107,7 @@ impl Bench {
         };
         let times = in_turn(self.rounds, arm((pair.ours)()), arm((pair.burns)()));
         let bytes = pair.bytes * weights.elements() as f64;
-        let other = format!("Burn's {}", burns_name(pair.name));
+        let other = other_name(pair.name);
         self.report(case, pair.name, &other, times, bytes);
     }
 
@@ -129,7 +129,7 @@ impl Bench {
         };
         let times = one_by_one(self.rounds, arm((pair.ours)()), arm((pair.burns)()));
         let bytes = pair.bytes * weights.elements() as f64;
-        let other = format!("Burn's {}", burns_name(pair.name));
+        let other = other_name(pair.name);
         self.report(case, pair.name, &other, times, bytes);
     }
 
@@ -298,9 +298,15 @@ fn steps_alone(options: &Options, count: usize, device: &Device) -> Result<(), B
     let pair = PAIRS
         .iter()
         .chain(&FAMILY)
+        .chain(&LACKING)
         .find(|pair| pair.name == options.of);
     let Some(pair) = pair else {
-        let names: Vec<_> = PAIRS.iter().chain(&FAMILY).map(|pair| pair.name).collect();
+        let names: Vec<_> = PAIRS
+            .iter()
+            .chain(&FAMILY)
+            .chain(&LACKING)
+            .map(|pair| pair.name)
+            .collect();
         return Err(format!(
             "no optimizer `{}`; there are: {}",
             options.of,
@@ -356,14 +362,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (case, shared) in [("a", false), ("d", true)] {
         if wants(case) {
             let weights = eight();
-            for pair in PAIRS.iter().chain(&FAMILY) {
+            for pair in PAIRS.iter().chain(&FAMILY).chain(&LACKING) {
                 bench.optimizers(case, pair, &weights, shared);
             }
         }
     }
     if wants("b") {
         let weights = Weights::new(2000 / scale, [64, 16], device);
-        for pair in PAIRS.iter().chain(&FAMILY) {
+        for pair in PAIRS.iter().chain(&FAMILY).chain(&LACKING) {
             bench.optimizers("b", pair, &weights, false);
         }
     }

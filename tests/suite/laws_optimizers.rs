@@ -17,7 +17,7 @@ use burn_tricks_testkit::OptimizerLaws;
 
 /// The laws of one optimizer. With `lr`, falling to 0 over 300 steps, it is to find a minimum; not on a
 /// software renderer, which takes some 15 ms for a step.
-fn optimizer<O: Optimizer>(
+pub(crate) fn optimizer<O: Optimizer>(
     name: &str,
     lr: f64,
     build: impl Fn() -> Result<O, ConfigError>,
