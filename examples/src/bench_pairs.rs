@@ -181,7 +181,7 @@ pub const LACKING: [Pair; 14] = [
     Pair {
         name: "scheduled",
         ours: || {
-            ours::Scheduled::new(|_| ours::AdamConfig::new().build())
+            ours::Scheduled::init(|_| ours::AdamConfig::new().build())
                 .unwrap()
                 .init()
         },

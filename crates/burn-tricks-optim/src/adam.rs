@@ -51,7 +51,7 @@
 //! The optimizer, at the end of the stack: clip before it. A gradient clipping given in the
 //! configuration is Burn's, tensor by tensor, and works in [`init`](AdamConfig::init) only.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`].
+//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
 //!
 //! # Cost
 //!

@@ -49,7 +49,7 @@
 //!
 //! The optimizer, at the end of the stack: clip before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`].
+//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
 //!
 //! # Cost
 //!
