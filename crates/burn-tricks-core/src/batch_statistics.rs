@@ -1,11 +1,11 @@
-//! The statistics of a batch, from the layer that computed them to whoever measures a model.
+//! Passes the statistics of a batch from the layer that computes them to the code that measures a model.
 //!
-//! Batch norm mixes the mean and the variance of each batch into its running statistics by a rule of its
-//! own. The result shows neither the share of the batch, nor by what its variance was divided, nor into how
-//! many parts the batch was cut. A layer that calls [`report`] in its forward pass passes the statistics of
-//! the batch on, and `RecalibrationConfig` of `burn-tricks-average` [collects](collect) them.
+//! Each batch norm mixes the mean and the variance of a batch into its running statistics by its own rule. The
+//! result does not show the share of the batch, whether its variance was divided by n or n − 1, or into how
+//! many parts the batch was cut. A layer that calls [`report`] in its forward pass passes the statistics of the
+//! batch on, and `RecalibrationConfig` of `burn-tricks-average` [collects](collect) them.
 //!
-//! A layer of your own that reports; what it does with its running statistics does not matter:
+//! A layer of your own that reports its statistics; how it updates its running statistics does not matter:
 //!
 //! ```
 //! use burn::module::{Flag, Module, Param, RunningState};
@@ -49,23 +49,23 @@
 //!
 //! # Cost
 //!
-//! While nobody collects, [`report`] reads one variable of the thread and does nothing else. A collector
-//! receives the reports of its own thread only.
+//! While no code collects statistics, [`report`] reads one thread-local variable and does nothing else.
+//! [`collect`] receives only the reports of its own thread.
 
 use burn::module::ParamId;
 use burn::tensor::Tensor;
 use std::cell::RefCell;
 
-/// What a layer saw of one batch, or of a part of it.
+/// The statistics that a layer computed of a batch, or of a part of a batch.
 #[derive(Debug, Clone)]
 pub struct BatchStatistics {
-    /// The id of the layer's `training` flag, by which the layer is known.
+    /// The id of the layer's `training` flag, which identifies the layer.
     pub layer: ParamId,
     /// The mean of each channel.
     pub mean: Tensor<1>,
     /// The variance of each channel, divided by `count`.
     pub variance: Tensor<1>,
-    /// How many values each channel has: samples times places.
+    /// The number of values of each channel: samples times positions.
     pub count: usize,
 }
 
@@ -73,8 +73,8 @@ thread_local! {
     static COLLECTOR: RefCell<Option<Vec<BatchStatistics>>> = const { RefCell::new(None) };
 }
 
-/// Hands `statistics` to whoever [collects](collect) them on this thread. If nobody does, they are not
-/// computed.
+/// Reports `statistics` to the [`collect`] that runs on this thread. If there is none, the closure is not
+/// called.
 pub fn report(statistics: impl FnOnce() -> BatchStatistics) {
     if is_collected() {
         let statistics = statistics();
@@ -87,7 +87,7 @@ pub fn is_collected() -> bool {
     COLLECTOR.with_borrow(Option::is_some)
 }
 
-/// What `run` returns, and what layers reported on this thread while it ran, in their order.
+/// Calls `run`, and returns its result and the reports that layers made on this thread meanwhile, in order.
 pub fn collect<R>(run: impl FnOnce() -> R) -> (R, Vec<BatchStatistics>) {
     /// Puts the outer collector back, also when `run` panics.
     struct Restore(Option<Vec<BatchStatistics>>);

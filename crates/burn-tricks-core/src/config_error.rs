@@ -1,11 +1,10 @@
-//! The error of a configuration that cannot mean anything.
+//! The error of an invalid configuration.
 
 use std::borrow::Cow;
 use std::fmt::{Debug, Display};
 use std::ops::{Bound, RangeBounds};
 
-/// A configuration value outside its range, found when the configuration is turned into the thing
-/// it configures (`init` or `build`), never later.
+/// A setting outside its range. It is found when the configuration is used (`init` or `build`), never later.
 ///
 /// ```
 /// use burn_tricks_core::ConfigError;
@@ -16,16 +15,16 @@ use std::ops::{Bound, RangeBounds};
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigError {
-    /// The field, as its configuration names it.
+    /// The name of the field in its configuration.
     pub field: &'static str,
     /// What the field must be, completing the sentence "the field must ...".
     pub requirement: Cow<'static, str>,
-    /// What it was.
+    /// The value that the field has.
     pub got: String,
 }
 
 impl ConfigError {
-    /// The error for `field`, which must fulfil `requirement` and was `got`.
+    /// The error for `field`, which must satisfy `requirement` and has the value `got`.
     pub fn new(
         field: &'static str,
         requirement: impl Into<Cow<'static, str>>,
@@ -83,12 +82,12 @@ impl ConfigError {
         Err(Self::new(field, format!("lie in {low}, {high}"), value))
     }
 
-    /// `value` when it lies in `[0, 1)`, the range of the share that a decaying mean keeps. NaN is refused.
+    /// `value` when it lies in `[0, 1)`, the range of the decay of a moving average. NaN is refused.
     pub fn decay_rate(field: &'static str, value: f64) -> Result<f64, Self> {
         Self::within(field, value, 0.0..1.0)
     }
 
-    /// `value` when it lies in `(0, 1]`, the range of a factor that reduces. NaN is refused.
+    /// `value` when it lies in `(0, 1]`, the range of a reducing factor. NaN is refused.
     pub fn factor(field: &'static str, value: f64) -> Result<f64, Self> {
         Self::within(field, value, (Bound::Excluded(0.0), Bound::Included(1.0)))
     }
@@ -121,7 +120,7 @@ impl Display for ConfigError {
     }
 }
 
-/// As it is displayed, so that `unwrap` and `main` print the sentence.
+/// Shows the text of `Display`, so that `unwrap` and `main` print it.
 impl std::fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)

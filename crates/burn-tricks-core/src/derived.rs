@@ -1,14 +1,14 @@
-//! State that follows from other weights of its module, and therefore is no weight itself.
+//! State that is computed from the weights of its module, and is not a weight itself.
 //!
-//! The leading singular vectors of a weight, an inverse, an orthogonal factor, a sign: kept in the module
-//! because they are costly to find, or because every step starts from the last one. The mean of such
-//! states is not the state of the mean weights: the mean of two unit vectors is shorter than 1, that of u
-//! and −u is 0. A field of type [`Derived`] says so to everything here that averages models. In an average
-//! it is *stale*, and the module calculates it anew from the averaged weights.
+//! Examples are the leading singular vectors of a weight, an inverse, an orthogonal factor, a sign. A module
+//! keeps such state because it is costly to compute, or because each step starts from the last result. The mean
+//! of such states is not the state of the mean weights: the mean of two unit vectors is shorter than 1, that of
+//! u and −u is 0. So the averages of this library do not average a field of type [`Derived`]. In an average it
+//! is *stale*, and the module computes it anew from the averaged weights.
 //!
 //! # Example
 //!
-//! A layer that divides its weight by the length of the weight, and calculates the length once:
+//! A layer that divides its weight by the length of the weight, and computes the length once:
 //!
 //! ```
 //! use burn::module::{Module, Param};
@@ -55,15 +55,15 @@
 //! # }
 //! ```
 //!
-//! A [`Reparameterization`](burn::module::Reparameterization) does the same in its `apply`. It need not
-//! wait for its first use: an average lets every reparameterization that has such state calculate it before
-//! the model is handed out. Any other module calculates it at its first use; in a record made before that
-//! it is NaN, so predict with such a model once before you save it.
+//! A [`Reparameterization`](burn::module::Reparameterization) does the same in its `apply`. Before an average
+//! hands out a model, it lets every reparameterization with such state compute it. Any other module computes
+//! the state at its first use. A record saved before that first use holds NaN in its place, so predict with
+//! such a model once before you save it.
 //!
 //! # What is not stale
 //!
-//! The state of one model, kept in a [`Snapshot`](crate::Snapshot) and restored, or loaded from a record:
-//! it belongs to the weights that it was saved with, and its iteration resumes from there, to the bit.
+//! The state of a single model that is restored from a [`Snapshot`](crate::Snapshot) or loaded from a record is
+//! not stale: it belongs to the weights that were saved with it, and an iteration resumes from it, to the bit.
 
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
@@ -72,11 +72,11 @@ use burn::module::{
 use burn::tensor::{Device, Tensor};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A tensor that a module calculates from its other weights. See the [module documentation](self).
+/// A tensor that a module computes from its weights. See the [module documentation](self).
 ///
-/// As Burn's `RunningState` it is recorded and moved with its module, shared by the module's clones until
-/// [`valid`](Module::valid) or [`train`](Module::train), and never trained. Unlike a `RunningState` it is
-/// replaced at once when it is set, whatever thread sets it, and never averaged.
+/// Like Burn's `RunningState`, it is recorded and moved with its module, shared by the module's clones until
+/// [`valid`](Module::valid) or [`train`](Module::train), and never trained. Unlike a `RunningState`, it is
+/// replaced as soon as any thread sets it, and is never averaged.
 #[derive(Clone, Debug)]
 pub struct Derived<const D: usize> {
     id: ParamId,
@@ -90,7 +90,7 @@ struct State<const D: usize> {
 }
 
 impl<const D: usize> Derived<D> {
-    /// Of this value, which belongs to the present weights.
+    /// A state with this value, which belongs to the present weights.
     pub fn new(value: Tensor<D>) -> Self {
         let stale = false;
         Self::with(ParamId::new(), State { value, stale })
@@ -101,12 +101,12 @@ impl<const D: usize> Derived<D> {
         Self { id, state }
     }
 
-    /// The value. If it [is stale](Self::is_stale), that of one of the models in the average.
+    /// The value. If the state [is stale](Self::is_stale), the value is that of one of the averaged models.
     pub fn value(&self) -> Tensor<D> {
         self.state().value.clone()
     }
 
-    /// Whether the weights are an average that this value does not belong to.
+    /// Whether the weights are an average, so that this value does not belong to them.
     pub fn is_stale(&self) -> bool {
         self.state().stale
     }
@@ -134,20 +134,20 @@ impl<const D: usize> Derived<D> {
     }
 }
 
-/// What a [`Derived`] says to visitors and mappers before its tensor: it enters and leaves an empty module
-/// of one of these types, which changes no path.
+/// What a [`Derived`] announces to visitors and mappers before its tensor: it enters and leaves an empty module
+/// of one of these types, which does not change the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Announcement {
     /// The value belongs to the weights.
     Known,
-    /// It does not.
+    /// The value does not belong to the weights.
     Stale,
 }
 
 impl Announcement {
     const ALL: [Self; 2] = [Self::Known, Self::Stale];
 
-    /// What entering a module of this type says of the next float.
+    /// What entering a module of this type announces about the next float.
     pub(crate) fn of(container_type: &str) -> Option<Self> {
         (Self::ALL.into_iter()).find(|announcement| announcement.container_type() == container_type)
     }

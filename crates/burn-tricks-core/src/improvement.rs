@@ -1,13 +1,13 @@
-//! When is a new value of a metric better than the best so far?
+//! The rule for when a new value of a metric is better than the best so far.
 //!
-//! Early stopping and plateau schedules ask the same question, and peers answer it wrongly for
-//! negative metrics: a relative threshold written `best · (1 − δ)` moves the wrong way when
-//! `best < 0`. Here a relative threshold is `δ · |best|`.
+//! Early stopping and plateau schedules share this rule. Some other libraries get it wrong for negative
+//! metrics: a relative threshold written as `best · (1 − δ)` moves the wrong way when `best < 0`. Here the
+//! relative margin is `δ · |best|`.
 
 use crate::ConfigError;
 use serde::{Deserialize, Serialize};
 
-/// Which way the metric should go.
+/// Whether the metric is to be minimised or maximised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Goal {
     /// Smaller is better: a loss.
@@ -17,7 +17,7 @@ pub enum Goal {
 }
 
 impl Goal {
-    /// Whether `value` is strictly better than `than`. Never for a NaN on either side.
+    /// Whether `value` is strictly better than `than`. If either is NaN, it is not.
     pub fn is_better(self, value: f64, than: f64) -> bool {
         match self {
             Self::Minimize => value < than,
@@ -25,7 +25,8 @@ impl Goal {
         }
     }
 
-    /// Whether `value` is the best after `best`, the best so far: finite, and strictly better or the first.
+    /// Whether `value` is a new best value: it is finite, and either the first or strictly better than `best`,
+    /// the best so far.
     pub fn is_new_best(self, value: f64, best: Option<f64>) -> bool {
         value.is_finite() && best.is_none_or(|best| self.is_better(value, best))
     }
@@ -39,7 +40,8 @@ impl Goal {
     }
 }
 
-/// How much better a value must be, to count as an improvement. The bound itself does not count.
+/// How much better than the best value a value must be to count as an improvement. A value that is better by
+/// exactly this margin does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum MinDelta {
     /// In units of the metric: better by more than this.
@@ -57,7 +59,7 @@ impl MinDelta {
         }
     }
 
-    /// Itself, when its number is finite and not negative.
+    /// Returns `self` if its number is finite and not negative.
     pub fn validated(self, field: &'static str) -> Result<Self, ConfigError> {
         let (Self::Absolute(delta) | Self::Relative(delta)) = self;
         ConfigError::non_negative(field, delta)?;
@@ -69,17 +71,17 @@ impl MinDelta {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Improvement {
-    /// Which way the metric should go.
+    /// Whether the metric is to be minimised or maximised.
     pub goal: Goal,
-    /// By how much.
+    /// How much better a value must be.
     pub min_delta: MinDelta,
 }
 
 impl Improvement {
-    /// Whether `value` improves on `best`, the value that was the last to do so. (What is better by less
-    /// may still be the best value of all: [`Goal::is_new_best`].)
+    /// Whether `value` improves on `best`, the last value that was an improvement. (A value that is better by
+    /// less than the margin may still be the best so far: [`Goal::is_new_best`].)
     ///
-    /// A value that is not finite never does; the first finite one always does.
+    /// A value that is not finite never improves; the first finite value always does.
     ///
     /// ```
     /// use burn_tricks_core::{Goal, Improvement, MinDelta};

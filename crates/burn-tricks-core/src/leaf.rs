@@ -1,10 +1,11 @@
-//! What makes a tensor a leaf of autodiff, to be kept where its values are replaced.
+//! The properties of an autodiff leaf, kept when the values of a tensor are replaced.
 
 use burn::module::ParamId;
 use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Tensor};
 
-/// What a float tensor of a model in training is, apart from its values. A parameter whose values are
-/// replaced outside of the optimizer has to be such a leaf of autodiff again, or it is not trained on.
+/// The properties of a float tensor of a model in training, apart from its values. If the values of a parameter
+/// are replaced outside of the optimizer, the new tensor must be an autodiff leaf with these properties;
+/// otherwise it is not trained any more.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leaf {
     device: Device,
@@ -16,7 +17,7 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// What `value` is.
+    /// The properties of `value`.
     pub fn of<const D: usize>(value: &Tensor<D>) -> Self {
         let autodiff = value.is_autodiff();
         Self {
@@ -29,13 +30,14 @@ impl Leaf {
         }
     }
 
-    /// Whether autodiff knows it.
+    /// Whether autodiff tracks the tensor.
     pub(crate) fn is_autodiff(&self) -> bool {
         self.autodiff
     }
 
-    /// `value`, which autodiff does not track, as a leaf of this kind: on its device, in its element type,
-    /// with its gradient requirement and its strategy of gradient checkpointing, for the parameter `id`.
+    /// `value`, which autodiff does not track, as a leaf with these properties: on their device, in their
+    /// element type, with their gradient requirement and strategy of gradient checkpointing, for the parameter
+    /// `id`.
     pub fn with_value<const D: usize>(self, value: Tensor<D>, id: ParamId) -> Tensor<D> {
         let value = value.to_device(&self.device).cast(self.dtype);
         if !self.autodiff {

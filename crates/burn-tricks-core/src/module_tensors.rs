@@ -12,12 +12,12 @@ use std::sync::Arc;
 pub(crate) struct ModuleTensors {
     floats: TensorList,
     others: VecDeque<Arc<dyn Any + Send + Sync>>,
-    /// Of all, in the order of the places.
+    /// The element types of all tensors, in the order of the places.
     dtypes: Vec<DType>,
 }
 
 impl ModuleTensors {
-    /// Of a module that autodiff does not track.
+    /// The tensors of a module that autodiff does not track.
     pub(crate) fn of<M: Module>(model: &M) -> Self {
         let mut values = Self::default();
         model.visit(&mut values);

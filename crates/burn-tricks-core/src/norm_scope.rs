@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Over which numbers of the gradients of a module a norm is taken: each set of them has a norm of its own.
+/// Over which numbers of a module's gradients a norm is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NormScope {
-    /// Over every gradient of the module together: the direction of the whole gradient is kept. Not for an
-    /// optimizer, which sees one parameter at a time.
+    /// One norm over all gradients of the module together, so scaling by it keeps the direction of the whole
+    /// gradient. An optimizer cannot use this scope, since it sees one parameter at a time.
     Model,
-    /// Over each parameter's gradient by itself, as Burn's own clipping does.
+    /// One norm for each parameter's gradient, as in Burn's own clipping.
     Tensor,
-    /// Over each element by itself, whose norm is its magnitude. Only for an optimizer: see
+    /// One norm for each element, which is its magnitude. Only optimizers can use this scope: see
     /// `NormalizedGradientConfig` of `burn-tricks-optim`.
     Element,
 }

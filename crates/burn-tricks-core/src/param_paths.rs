@@ -37,11 +37,11 @@ pub struct ParamPaths {
 }
 
 impl ParamPaths {
-    /// Those at or below `paths` in `model`. `field` is what an error calls the list.
+    /// The parameters at or below `paths` in `model`. `field` is the name of the list in an error.
     ///
     /// # Errors
     ///
-    /// If there is no float parameter of `model` at or below one of them: the error lists near names.
+    /// If `model` has no float parameter at or below one of the paths: the error suggests similar names.
     pub fn init<M: Module>(
         model: &M,
         field: &'static str,
@@ -63,13 +63,13 @@ impl ParamPaths {
         }
     }
 
-    /// Whether the parameter at this path is one of them.
+    /// Whether the parameter at this path is one of these parameters.
     pub fn contains(&self, path: &str) -> bool {
         self.paths.iter().any(|pattern| covers(pattern, path))
     }
 
-    /// They as a group for Burn's optimizers, schedules and `freeze_group`. It is by path, and what it takes in
-    /// is found where it is used.
+    /// These parameters as a group for Burn's optimizers, schedules and `freeze_group`. The group matches by
+    /// path, so it also matches parameters of other models with these paths.
     pub fn group(&self) -> ParamGroup {
         let patterns: Vec<_> = self.paths.iter().map(|path| pattern(path)).collect();
         if patterns.is_empty() {
@@ -80,8 +80,8 @@ impl ParamPaths {
             .expect("names are escaped")
     }
 
-    /// The paths of `model` that these stand for: each without a `*` as it is, and one with a `*` as many times as
-    /// `model` has a name for it, in the model's own order.
+    /// The paths of `model` that these paths stand for. A path with a `*` is expanded to one path for each match,
+    /// in the model's own order.
     pub fn expanded<M: Module>(&self, model: &M) -> Vec<String> {
         let known = params(model);
         let mut expanded: Vec<String> = Vec::new();
@@ -100,7 +100,7 @@ impl ParamPaths {
     }
 }
 
-/// Whether `path` is what `pattern` names, or below it.
+/// Whether `path` is matched by `pattern`, or lies below a match.
 fn covers(pattern: &str, path: &str) -> bool {
     let mut parts = path.split('.');
     !pattern.is_empty()
@@ -126,7 +126,7 @@ fn pattern(path: &str) -> String {
     pattern
 }
 
-/// What of the model is most like `path`: at most three names, of parameters and of what holds them.
+/// The names in the model that are most similar to `path`: at most three, of parameters and of modules.
 fn near_names(path: &str, known: &[String]) -> String {
     let ends = |path: &String| {
         let dots = path.match_indices('.').map(|(at, _)| at);

@@ -1,8 +1,9 @@
-//! What a parameter is to the layer that holds it.
+//! The role of a parameter in the layer that holds it.
 
 use crate::walk::Location;
 
-/// What a parameter is to the layer that holds it, by the type of that layer and the name of the field.
+/// The role of a parameter in the layer that holds it, found by the type of the layer and the name of the
+/// field.
 ///
 /// ```
 /// use burn::nn::{EmbeddingConfig, LayerNormConfig, LinearConfig};
@@ -28,19 +29,20 @@ pub enum ParamRole {
     Weight,
     /// The rows of an embedding.
     Embedding,
-    /// A table of learned positions: an embedding, or a parameter of a layer that Burn does not have, of whose
-    /// path a part has the word `pos`, `position`, `positions` or `positional` (`pos_embed`).
+    /// A table of learned positions: an embedding, or a parameter of a layer that Burn does not have, with the
+    /// word `pos`, `position`, `positions` or `positional` in a part of its path (`pos_embed`).
     Position,
     /// The bias of a linear layer or a convolution, which only shifts its outputs.
     Bias,
-    /// A bias whose value means something, as that of a gate may, or of a layer that Burn does not have.
+    /// A bias whose initial value may matter, as that of a gate, or the bias of a layer that Burn does not
+    /// have.
     OtherBias,
-    /// The gain of a normalisation layer: of any layer whose name ends in `Norm`, the field `gamma`, `weight`
-    /// or `scale`.
+    /// The gain of a normalisation layer: the field `gamma`, `weight` or `scale` of any layer whose name ends
+    /// in `Norm`.
     NormGain,
     /// The offset of a normalisation layer: `beta`.
     NormOffset,
-    /// A factor of whole channels: of `LayerScale`, of a parametric ReLU, the lengths of weight norm.
+    /// A factor of whole channels: that of `LayerScale`, that of a parametric ReLU, the lengths of weight norm.
     Scale,
     /// None of these.
     Other,
@@ -59,7 +61,7 @@ const LAYERS: [&str; 8] = [
 ];
 
 impl ParamRole {
-    /// That of the parameter here.
+    /// The role of the parameter at this location.
     pub fn of(at: &Location) -> Self {
         let layer = at.container().strip_prefix("Struct:").unwrap_or("");
         let is_layer = LAYERS.contains(&layer);
@@ -81,7 +83,7 @@ impl ParamRole {
     }
 }
 
-/// Whether a part of the path has the word for positions.
+/// Whether a part of the path contains a word for positions.
 fn is_position(path: &str) -> bool {
     path.split(['.', '_'])
         .any(|word| matches!(word, "pos" | "position" | "positions" | "positional"))

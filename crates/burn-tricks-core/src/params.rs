@@ -1,10 +1,10 @@
-//! The float parameters of a module as a list, and lazy ones drawn in that order.
+//! The float parameters of a module as a list, and a function that draws the lazy ones in that order.
 
 use crate::walk::{Location, Visitor, visit};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, DType, Int, Tensor};
 
-/// What is known of a float parameter without reading its values.
+/// The properties of a float parameter, without its values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParamInfo {
     /// The path of the parameter in the module, such as `encoder.layers.0.weight`.
@@ -41,9 +41,9 @@ impl Visitor for List {
 
 /// Initialises every lazy parameter of `module` now, in the module's own order.
 ///
-/// Burn draws a parameter's first values when it is first used, so a seed set before `init` has
-/// lost its meaning by then, and clones of an uninitialised module become the same weights. Call
-/// this straight after seeding the device and building the module.
+/// Burn draws a parameter's first values when it is first used. So a seed set before `init` may have no effect
+/// on them, and clones of an uninitialised module get the same weights. Call this function directly after you
+/// have seeded the device and built the module.
 pub fn force_init<M: Module>(module: &M) {
     module.visit(&mut Force);
 }

@@ -1,19 +1,19 @@
-//! What a module holds, place by place, and where two modules differ.
+//! The tensors of a module, and where two modules differ.
 
 use crate::walk::{Location, Visitor, visit};
 use burn::module::{Module, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
 use std::fmt::Display;
 
-/// What a [`Place`] holds.
+/// The kind of tensor at a [`Place`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlaceKind {
     /// A float parameter, trained or frozen.
     Weight,
-    /// A float value that no optimizer can reach: a running statistic
+    /// A float value that no optimizer changes: a running statistic
     /// ([`RunningState`](burn::module::RunningState)).
     Buffer,
-    /// A float value that follows from the weights and is never averaged: [`Derived`](crate::Derived).
+    /// A float value that is computed from the weights and is never averaged: [`Derived`](crate::Derived).
     Derived,
     /// Integers.
     Int,
@@ -21,12 +21,12 @@ pub enum PlaceKind {
     Bool,
 }
 
-/// A tensor of a module, without its values.
+/// A tensor of a module, described without its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The path of the value, as Burn's records name it: `encoder.layers.0.weight`.
     pub path: String,
-    /// What it is.
+    /// Its kind.
     pub kind: PlaceKind,
     /// Its dimensions.
     pub shape: Vec<usize>,
@@ -43,7 +43,7 @@ impl Display for Place {
     }
 }
 
-/// Everything that `module` holds, in the module's own order. Lazy parameters are initialised.
+/// All tensors of `module`, in the module's own order. Lazy parameters are initialised.
 ///
 /// ```
 /// use burn::nn::BatchNormConfig;
@@ -65,9 +65,9 @@ pub fn places<M: Module>(module: &M) -> Vec<Place> {
 /// Two modules that do not match: the first place where they differ, and what each has there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// What the first module has, in words.
+    /// What the first module has at that place, in words.
     pub expected: String,
-    /// What the second has.
+    /// What the second module has there.
     pub got: String,
 }
 
@@ -81,7 +81,7 @@ impl Display for Mismatch {
     }
 }
 
-/// As it is displayed, so that `unwrap` and `main` print the sentence.
+/// Shows the text of `Display`, so that `unwrap` and `main` print it.
 impl std::fmt::Debug for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
@@ -91,19 +91,19 @@ impl std::fmt::Debug for Mismatch {
 impl std::error::Error for Mismatch {}
 
 impl PlaceKind {
-    /// Whether it is a float tensor: everything but integers and booleans.
+    /// Whether this is a float tensor: every kind but integers and booleans.
     pub fn is_float(self) -> bool {
         matches!(self, Self::Weight | Self::Buffer | Self::Derived)
     }
 }
 
 impl Mismatch {
-    /// Between places that must agree in path, kind, shape and element type.
+    /// The first difference between lists of places that must agree in path, kind, shape and element type.
     pub fn between(expected: &[Place], got: &[Place]) -> Option<Self> {
         Self::first(expected, got, |a, b| a == b)
     }
 
-    /// Between places that may differ in element type.
+    /// The first difference between lists of places that may differ in element type.
     pub fn apart_from_dtype(expected: &[Place], got: &[Place]) -> Option<Self> {
         Self::first(expected, got, |a, b| {
             (&a.path, a.kind, &a.shape) == (&b.path, b.kind, &b.shape)

@@ -1,4 +1,4 @@
-//! Putting values into a live module: everything but the values stays.
+//! Puts values into a module in training; everything but the values stays.
 
 use crate::leaf::Leaf;
 use crate::module_tensors::ModuleTensors;
@@ -7,7 +7,7 @@ use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, Device, Int, Tensor};
 use std::collections::VecDeque;
 
-/// `model` with other values, of the same places; `model` and its clones keep theirs.
+/// `model` with other values at the same places; `model` and its clones keep their values.
 pub(crate) fn with_values<M: Module>(model: &M, values: ModuleTensors) -> M {
     let (fresh, context) = fresh(model);
     let restored = fresh.map(&mut Restorer { values, context });
@@ -15,20 +15,20 @@ pub(crate) fn with_values<M: Module>(model: &M, values: ModuleTensors) -> M {
     tie_where_equal(restored)
 }
 
-/// A copy of `model` to train on that shares nothing with it that a forward pass changes: its running
-/// statistics and [`Derived`](crate::Derived) states are its own, where those of a clone are the model's.
+/// A copy of `model` that can be trained independently: it has its own running statistics and
+/// [`Derived`](crate::Derived) states, which a clone would share with `model`.
 ///
 /// Values, ids, devices, element types, gradient requirements, the strategy of gradient checkpointing and
-/// training flags are those of `model`. Pending updates of its statistics are folded in, as its next forward
-/// pass would. No tensor is copied, and nothing is read from the device. Each place of a tied parameter is a
-/// leaf of its own: see [`tie`](crate::tie).
+/// training flags are those of `model`. Pending updates of the statistics of `model` are applied, as its next
+/// forward pass would do. No tensor is copied, and nothing is read from the device. In the copy, each place of
+/// a tied parameter is an autodiff leaf of its own: see [`tie`](crate::tie).
 pub fn independent_copy<M: Module>(model: &M) -> M {
     let (fresh, context) = fresh(model);
     fresh.map(&mut Copier(context))
 }
 
-/// `model` with running statistics of its own, whose leaves and flags are not what they were; and what they
-/// were.
+/// `model` with its own running statistics. Its leaves and flags have changed; the second value holds their old
+/// properties.
 fn fresh<M: Module>(model: &M) -> (M, Context) {
     let mut context = Context::default();
     model.visit(&mut context);
@@ -40,7 +40,7 @@ fn fresh<M: Module>(model: &M) -> (M, Context) {
     (fresh, context)
 }
 
-/// What the tensors and flags of a live module are, apart from their values.
+/// The properties of the tensors and flags of a module in training, apart from their values.
 #[derive(Default)]
 struct Context {
     floats: VecDeque<Leaf>,

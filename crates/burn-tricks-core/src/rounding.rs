@@ -1,9 +1,9 @@
-//! Whether a spread is more than rounding.
+//! Whether a spread is only rounding.
 
 use burn::tensor::DType;
 
-/// The distance from 1 to the next number of the type. Integers are exact: that of `f64`, in which they
-/// are computed with.
+/// The distance from 1 to the next number of the type. For integers, which are exact, it is that of `f64`, in
+/// which computations with them are done.
 pub fn epsilon(dtype: DType) -> f64 {
     match dtype {
         DType::F32 | DType::Flex32 => f64::from(f32::EPSILON),
@@ -13,12 +13,12 @@ pub fn epsilon(dtype: DType) -> f64 {
     }
 }
 
-/// Whether a `spread` (a standard deviation, a range) of numbers of the size `size` is no more than their
-/// rounding: at most eight times `epsilon`, that of the numbers' [type](epsilon), of their size.
+/// Whether a `spread` (a standard deviation, a range) of numbers of magnitude `size` is no more than their
+/// rounding: at most `8 · epsilon · size`, where `epsilon` is that of the numbers' [type](epsilon).
 ///
-/// Numbers that should be equal, computed in two ways, are a few units in the last place apart, and
-/// dividing by that distance would make noise as large as a signal. Around 0 every spread is more than
-/// rounding, for numbers there are as exact as they are small.
+/// Numbers that should be equal but are computed in two ways may differ by a few units in the last place, and
+/// division by that difference would turn rounding noise into a signal of size 1. Around 0 no spread counts as
+/// rounding, since small numbers have small rounding errors.
 ///
 /// ```
 /// use burn_tricks_core::is_rounding;

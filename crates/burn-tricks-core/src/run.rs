@@ -24,12 +24,12 @@
 //!
 //! # Order
 //!
-//! Before any configuration that counts steps. It is plain numbers and holds no state.
+//! Make the `Run` before any configuration that counts steps. It holds only numbers and no state.
 //!
 //! # Differences
 //!
-//! - Composer writes `"0.1dur"` and `"5ep"` in each schedule, and resolves them during training;
-//!   here the numbers are plain and can be printed before the run.
+//! - Composer writes `"0.1dur"` and `"5ep"` in each schedule, and resolves them during training; here the
+//!   numbers of steps are known before the run and can be printed.
 //! - PyTorch's one-cycle takes `epochs` and `steps_per_epoch` itself; its other schedules take steps.
 
 use crate::ConfigError;
@@ -43,7 +43,7 @@ pub struct Run {
     steps_per_epoch: usize,
 }
 
-/// A run as it was written down.
+/// A run as deserialised, before its numbers are checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unchecked {
@@ -82,10 +82,10 @@ impl Run {
         })
     }
 
-    /// A run over `samples` samples in batches of `batch_size`, with one optimizer step after each
-    /// `accumulate` batches (1 without accumulation). The last batch of an epoch may be short, and so
-    /// may its last accumulation: both count, as they do in Burn's data loader and `Learner`. With a loader that
-    /// leaves a short last batch out, `samples` are those that it keeps (its `num_items`).
+    /// A run over `samples` samples in batches of `batch_size`, with one optimizer step after each `accumulate`
+    /// batches (1 without accumulation). The last batch of an epoch may be short, and so may its last
+    /// accumulation: both count, as they do in Burn's data loader and `Learner`. For a loader that leaves out a
+    /// short last batch, give as `samples` the number of samples that it keeps (its `num_items`).
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What a model holds at one moment, seen in one walk and handed to several snapshots.
+//! The weights of a model at one moment, collected in one walk and used by several snapshots.
 
 use crate::module_tensors::ModuleTensors;
 use crate::place::{Mismatch, Place, PlaceKind, places};
@@ -8,13 +8,13 @@ use burn::tensor::{Bool, Int, Tensor};
 use std::sync::Arc;
 
 /// The weights of a model, shared with it and not copied. Made by
-/// [`Snapshot::look_at`](crate::Snapshot::look_at); to be let go of before the next optimizer step,
-/// which could not write in place while it exists.
+/// [`Snapshot::look_at`](crate::Snapshot::look_at); drop it before the next optimizer step, which cannot update
+/// the weights in place while it exists.
 #[derive(Clone)]
 pub struct SharedWeights<M> {
     pub(crate) model: M,
     pub(crate) values: ModuleTensors,
-    /// Those it was compared with.
+    /// The places with which the model was compared.
     places: Arc<[Place]>,
 }
 
@@ -27,8 +27,8 @@ impl<M> std::fmt::Debug for SharedWeights<M> {
 }
 
 impl<M: Module> SharedWeights<M> {
-    /// Of `model`, if it has these places, element types apart. Builds no list of its own: for every
-    /// step.
+    /// The weights of `model`, if it has these places, whatever the element types. It builds no list of places,
+    /// so it can be called at every step.
     pub(crate) fn of(model: &M, expected: &Arc<[Place]>) -> Result<Self, Mismatch> {
         let model = model.valid();
         let mut look = Look {
@@ -49,7 +49,7 @@ impl<M: Module> SharedWeights<M> {
         })
     }
 
-    /// Whether these are places of a snapshot too.
+    /// Whether a snapshot with the places `expected` matches too.
     pub(crate) fn check(&self, expected: &Arc<[Place]>) -> Result<(), Mismatch> {
         if Arc::ptr_eq(expected, &self.places) {
             return Ok(());
@@ -65,7 +65,7 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Floats of every kind are one here: the walk cannot tell a weight from a running statistic.
+    /// All kinds of floats are treated alike here: the walk cannot tell a weight from a running statistic.
     fn next(&mut self, at: &Location, kind: PlaceKind, dims: &[usize]) {
         let Some((place, rest)) = self.rest.split_first() else {
             self.same = false;

@@ -1,9 +1,9 @@
-//! The weights and running statistics of a module at one moment, safe from what happens to the module
-//! afterwards.
+//! The weights and running statistics of a module at one moment. Later changes to the module do not affect
+//! them.
 //!
-//! `model.clone()` is no snapshot: clones share the running statistics of batch norm, so the copy goes
-//! on changing with the training, and loading into one clone changes them all. A [`Snapshot`] holds
-//! values of its own, detached, on the module's device.
+//! `model.clone()` is not a snapshot. Clones share the running statistics of batch norm, so those of a clone
+//! keep changing with the training, and loading a record into one clone changes all. A [`Snapshot`] holds its
+//! own values, detached from autodiff, on the module's device.
 //!
 //! # Example
 //!
@@ -29,16 +29,16 @@
 //!
 //! # The mean of several
 //!
-//! [`lerp`](Snapshot::lerp) moves a snapshot towards another module by a share of the way: a moving average
-//! with a constant share, the plain mean of n modules with shares 1/2, 1/3, ..., 1/n. What does not change
-//! from module to module stays as it is, to the bit. State that follows from the weights instead of being
-//! one ([`Derived`](crate::Derived)) is not averaged, but calculated anew where the snapshot is handed out.
+//! [`lerp`](Snapshot::lerp) moves a snapshot towards another module by a fraction of the difference. A constant
+//! fraction gives a moving average; the fractions 1/2, 1/3, ..., 1/n give the plain mean of n modules. Numbers
+//! that are the same in all modules stay the same, to the bit. State that is computed from the weights
+//! ([`Derived`](crate::Derived)) is not averaged, but computed anew when a model is handed out.
 //!
 //! # Cost
 //!
-//! [`Snapshot::new`] copies nothing: the tensors are shared until one side changes them. A module that
-//! is trained on therefore costs one copy of its weights, and its next optimizer step cannot write in
-//! place.
+//! [`Snapshot::new`] copies nothing: the tensors are shared until one side changes them. If training continues,
+//! the next optimizer step cannot update the weights in place, and the memory of one copy of the weights is
+//! needed.
 
 use crate::module_tensors::ModuleTensors;
 use crate::place::{Mismatch, Place, PlaceKind, places};
@@ -52,25 +52,25 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What becomes of running statistics when modules are averaged. State that follows from the weights is not
-/// among them, and never averaged: [`Derived`](crate::Derived).
+/// What happens to running statistics when modules are averaged. State that is computed from the weights
+/// ([`Derived`](crate::Derived)) does not belong to them, and is never averaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Buffers {
     /// Averaged like the weights.
     Average,
-    /// Those of the newest module, as they are.
+    /// Copied from the newest module.
     Copy,
 }
 
 /// The values of a module at one moment. See the [module documentation](self).
 #[derive(Debug)]
 pub struct Snapshot<M> {
-    /// Always there, but for the time of a `lerp`.
+    /// Always `Some`, except during a `lerp`.
     model: Option<M>,
     places: Arc<[Place]>,
-    /// Whether halves are held in `f32`.
+    /// Whether half-precision values are held in `f32`.
     wide: bool,
-    /// Whether it is the mean of several modules, to which no derived state of theirs belongs.
+    /// Whether it is the mean of several modules, so that their derived state does not belong to it.
     mean: bool,
 }
 
@@ -86,7 +86,8 @@ impl<M: Module> Clone for Snapshot<M> {
 }
 
 impl<M: Module> Snapshot<M> {
-    /// Of `model` as it is now, its pending statistics included. A lazy parameter is initialised.
+    /// A snapshot of `model` as it is now, with pending updates of its statistics. Lazy parameters are
+    /// initialised.
     pub fn new(model: &M) -> Self {
         Self {
             model: Some(model.valid()),
@@ -96,8 +97,8 @@ impl<M: Module> Snapshot<M> {
         }
     }
 
-    /// The module to predict with: without gradients, dropout off, batch norm on its kept statistics.
-    /// `Module::train` makes it one to train on.
+    /// The module in validation mode: without gradients, dropout off, batch norm on its running statistics.
+    /// Call `Module::train` on it to train it.
     pub fn model(&self) -> M {
         let mut dtypes = Cast(self.float_dtypes());
         self.settled().map(&mut dtypes)
@@ -105,9 +106,9 @@ impl<M: Module> Snapshot<M> {
 
     /// `model` with the values of this snapshot.
     ///
-    /// Parameter ids, devices, element types, gradient requirements and training flags are those of
-    /// `model`, so that an optimizer's state still fits. `model` itself and its clones keep their
-    /// values; a pending update of their statistics is folded in, as their next forward pass would.
+    /// Parameter ids, devices, element types, gradient requirements and training flags are those of `model`, so
+    /// that an optimizer's state still fits. `model` itself and its clones keep their values; a pending update
+    /// of their statistics is applied, as their next forward pass would do.
     ///
     /// # Errors
     ///
@@ -119,12 +120,13 @@ impl<M: Module> Snapshot<M> {
         Ok(with_stale(restored, stale_floats(&settled)))
     }
 
-    /// Moves this snapshot towards `model` by `share` of the way, in `[0, 1]`: weights, and running
-    /// statistics if `buffers` says so. Integers, booleans and [`Derived`](crate::Derived) state are copied
-    /// from `model`; the latter is stale where the mean is handed out.
+    /// Moves this snapshot towards `model`: each weight by `share`, in `[0, 1]`, of its difference, and running
+    /// statistics too if `buffers` says so. Integers, booleans and [`Derived`](crate::Derived) state are copied
+    /// from `model`; derived state is stale in a model that is handed out.
     ///
-    /// One pass over memory on the CPU backend, in place, and nothing is read from the device. Where
-    /// `model` is on another device now, or has other element types, the snapshot follows it.
+    /// This is one pass over memory on the CPU backend, in place, and nothing is read from the device. If
+    /// `model` has moved to another device, or has other element types now, the snapshot moves or changes
+    /// accordingly.
     ///
     /// # Errors
     ///
@@ -135,8 +137,8 @@ impl<M: Module> Snapshot<M> {
         self.lerp_weights(&weights, share, buffers)
     }
 
-    /// Lets go of its values and takes those of `model`, its element types too. For each step: without
-    /// listing the places.
+    /// Replaces the values of this snapshot by those of `model`, with their element types. It does not list the
+    /// places of `model`, so it is cheap enough to call at each step.
     ///
     /// # Errors
     ///
@@ -147,7 +149,8 @@ impl<M: Module> Snapshot<M> {
         self.replace_weights(&weights)
     }
 
-    /// What `model` holds now, for several snapshots of its kind: one walk through it for all of them.
+    /// The present weights of `model`, for several snapshots of such models: one walk through the model serves
+    /// them all.
     ///
     /// # Errors
     ///
@@ -156,7 +159,7 @@ impl<M: Module> Snapshot<M> {
         SharedWeights::of(model, &self.places)
     }
 
-    /// [`lerp`](Self::lerp) with what was [seen](Self::look_at) of a model.
+    /// [`lerp`](Self::lerp) with weights from [`look_at`](Self::look_at).
     ///
     /// # Errors
     ///
@@ -173,7 +176,7 @@ impl<M: Module> Snapshot<M> {
         Ok(())
     }
 
-    /// [`replace`](Self::replace) with what was [seen](Self::look_at) of a model.
+    /// [`replace`](Self::replace) with weights from [`look_at`](Self::look_at).
     ///
     /// # Errors
     ///
@@ -207,8 +210,8 @@ impl<M: Module> Snapshot<M> {
         Ok(())
     }
 
-    /// The same values, held in `f32` where the module has `f16` or `bf16`, so that sums do not stop
-    /// growing. [`model`](Self::model) still gives the module's own types.
+    /// The same values, held in `f32` where the module has `f16` or `bf16`, so that small changes are not lost
+    /// in rounding. [`model`](Self::model) still returns the module's own types.
     pub fn widened(mut self) -> Self {
         self.wide = true;
         let mut held = Cast(self.held_dtypes());
@@ -216,19 +219,19 @@ impl<M: Module> Snapshot<M> {
         self
     }
 
-    /// What it holds, in the module's order. The element types are those of the module.
+    /// The places of its tensors, in the module's order. The element types are those of the module.
     pub fn places(&self) -> &[Place] {
         &self.places
     }
 
-    /// The module as it is held: [widened](Self::widened) values in full. For records; its operations
-    /// may meet tensors of another type.
+    /// The module with the values as they are held, [widened](Self::widened) ones in `f32`. It serves for
+    /// records; do not compute with it, since its tensors may have different types.
     pub fn held_model(&self) -> M {
         self.held().valid()
     }
 
-    /// This snapshot holding `model` instead, a [`held_model`](Self::held_model) of the same places
-    /// whose values were read from a record.
+    /// A snapshot like this one that holds the values of `model`. `model` is a [`held_model`](Self::held_model)
+    /// with the same places whose values were read from a record.
     ///
     /// # Errors
     ///
@@ -243,8 +246,8 @@ impl<M: Module> Snapshot<M> {
         })
     }
 
-    /// The same values, said to be the mean of several modules, as those read from a record may be: what
-    /// follows from the weights is calculated anew where they are handed out.
+    /// The same values, marked as the mean of several modules: derived state is computed anew when a model is
+    /// handed out. Use it for values that were read from the record of a mean.
     pub fn as_mean(self) -> Self {
         Self { mean: true, ..self }
     }
@@ -253,7 +256,7 @@ impl<M: Module> Snapshot<M> {
     ///
     /// # Errors
     ///
-    /// If it has not: the first place that differs.
+    /// If they differ: the first place where they do.
     pub fn check(&self, model: &M) -> Result<(), Mismatch> {
         self.look_at(model).map(|_| ())
     }
@@ -262,8 +265,8 @@ impl<M: Module> Snapshot<M> {
         self.model.as_ref().expect("a snapshot holds a module")
     }
 
-    /// The module as it is held, to hand out: every derived state of a mean is stale, or was calculated
-    /// from the mean already by the reparameterization that it belongs to.
+    /// The held module, ready to be handed out: in a mean, every derived state is stale, or its
+    /// reparameterization has already computed it from the mean.
     fn settled(&self) -> M {
         let model = self.held().valid();
         let is_derived = |place: &Place| place.kind == PlaceKind::Derived;
@@ -289,7 +292,7 @@ impl<M: Module> Snapshot<M> {
         self.mean = true;
     }
 
-    /// Takes on the element types of a model, which may have been cast since the last look at it.
+    /// Adopts the element types of a model, which may have been cast since the last update.
     fn follow(&mut self, dtypes: &[DType]) {
         let now = self.places.iter().zip(dtypes);
         if now.clone().all(|(place, dtype)| place.dtype == *dtype) {
@@ -324,7 +327,7 @@ impl ModuleMapper for Cast {
     }
 }
 
-/// In which type a float of type `dtype` is held.
+/// The type in which a float of type `dtype` is held.
 fn held_dtype(dtype: DType, wide: bool) -> DType {
     if wide {
         accumulation_dtype(dtype).into()

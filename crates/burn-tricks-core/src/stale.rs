@@ -1,4 +1,4 @@
-//! Which [`Derived`](crate::Derived) states of a module belong to other weights than it has now.
+//! Which [`Derived`](crate::Derived) states of a module do not belong to its present weights.
 
 use crate::walk::visit_floats;
 use burn::module::{Module, ModuleMapper, Param};

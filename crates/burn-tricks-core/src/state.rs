@@ -1,4 +1,4 @@
-//! State that is recorded as bytes, and why it cannot be loaded.
+//! State that is recorded as bytes, and the error of loading it.
 
 use burn::store::RecordError;
 use serde::Serialize;
@@ -8,13 +8,13 @@ use std::fmt::Display;
 /// Why a saved state cannot be resumed from.
 #[non_exhaustive]
 pub enum StateError {
-    /// It is not of the kind expected.
+    /// The state is not of the expected kind.
     Unfit(String),
-    /// Burn cannot read the record in it.
+    /// Burn cannot read the record in the state.
     Record(RecordError),
-    /// It is the state of one of the tricks of a run.
+    /// The state of one of the tricks of a run cannot be loaded.
     OfTrick {
-        /// The number of the trick, from 1 among all of the run.
+        /// The number of the trick among all tricks of the run, from 1.
         place: usize,
         /// Its name.
         name: String,
@@ -24,8 +24,8 @@ pub enum StateError {
 }
 
 impl StateError {
-    /// The same error, of a trick before which there are `before` others: of the trick `name`, if it is not
-    /// known yet which of several it was.
+    /// The same error for a trick with `before` tricks in front of it. `name` is used if the error does not
+    /// name a trick yet.
     pub fn of_trick(self, before: usize, name: impl FnOnce() -> String) -> Self {
         match self {
             Self::OfTrick { place, name, error } => Self::OfTrick {
@@ -52,7 +52,7 @@ impl Display for StateError {
     }
 }
 
-/// As it is displayed, so that `unwrap` and `main` print the sentence.
+/// Shows the text of `Display`, so that `unwrap` and `main` print it.
 impl std::fmt::Debug for StateError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
@@ -93,11 +93,11 @@ impl From<postcard::Error> for StateError {
     }
 }
 
-/// A state as bytes, floats to the last bit.
+/// A state as bytes; floats are exact to the last bit.
 ///
 /// # Panics
 ///
-/// If `state` cannot be serialised, such as a map whose length is not known.
+/// If `state` cannot be serialised, for example a map of unknown length.
 pub fn state_to_bytes<S: Serialize + ?Sized>(state: &S) -> Vec<u8> {
     postcard::to_allocvec(state).expect("a state can be written to memory")
 }
@@ -106,7 +106,7 @@ pub fn state_to_bytes<S: Serialize + ?Sized>(state: &S) -> Vec<u8> {
 ///
 /// # Errors
 ///
-/// If the bytes are not those of an `S`, or more follow.
+/// If the bytes are not those of an `S`, or if more bytes follow.
 pub fn state_from_bytes<S: DeserializeOwned>(bytes: &[u8]) -> Result<S, StateError> {
     match postcard::take_from_bytes(bytes)? {
         (state, []) => Ok(state),
@@ -114,7 +114,7 @@ pub fn state_from_bytes<S: DeserializeOwned>(bytes: &[u8]) -> Result<S, StateErr
     }
 }
 
-/// The states of several parts as one, in their order.
+/// The states of several parts as one state, in their order.
 pub fn parts_to_bytes(parts: &[Option<Vec<u8>>]) -> Vec<u8> {
     state_to_bytes(parts)
 }
@@ -123,7 +123,7 @@ pub fn parts_to_bytes(parts: &[Option<Vec<u8>>]) -> Vec<u8> {
 ///
 /// # Errors
 ///
-/// If the bytes hold the states of more or fewer; `what` names the parts in the text, in the plural.
+/// If the bytes hold more or fewer states. `what` is the name of the parts in the error text, in the plural.
 pub fn bytes_to_parts(
     bytes: &[u8],
     count: usize,

@@ -1,8 +1,8 @@
-//! Parameters that stand in several places of a module.
+//! Tied parameters: parameters that a module holds at several places.
 //!
-//! Places that hold one [`ParamId`] hold one parameter: those of a cloned layer, or of a decoder that
-//! was given the encoder's weight. Burn keeps a tensor at each place, and an optimizer's step gives the
-//! new value to the first of them alone.
+//! Places with the same [`ParamId`] hold one tied parameter: the weights of a layer and its clone, or of an
+//! encoder and a decoder that share a weight. Burn keeps a tensor at each place, and an optimizer's step
+//! changes only the first of them.
 
 use crate::leaf::Leaf;
 use crate::params::{ParamInfo, params};
@@ -13,9 +13,8 @@ use burn::tensor::Tensor;
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
 
-/// The float parameters of `module` that stand in several places: the paths of each, in the module's own
-/// order. The running statistics of cloned layers, and what is [derived](crate::Derived) from their weights,
-/// are no parameters and are left out.
+/// The tied float parameters of `module`: the paths of each, in the module's own order. Running statistics of
+/// cloned layers and [derived](crate::Derived) state are not parameters and are left out.
 ///
 /// ```
 /// use burn::nn::LinearConfig;
@@ -40,18 +39,18 @@ pub fn tied_paths<M: Module>(module: &M) -> Vec<Vec<String>> {
     groups.into_iter().map(|(_, paths)| paths).collect()
 }
 
-/// `model` with the value of the first place of each tied parameter at all its places, which share one
-/// leaf of autodiff from then on. A model without tied parameters comes back as it is.
+/// `model` with the value of each tied parameter's first place at all its places, which then share one autodiff
+/// leaf. A model without tied parameters is returned as it is.
 ///
-/// The shared leaf is what makes gradients right: Burn keeps one gradient for each parameter id, and of
-/// places with leaves of their own the last place's gradient replaces the others'. Devices, gradient
-/// requirements and ids stay. Costs a walk over the module, and no copy.
+/// The shared leaf makes the gradients right. Burn keeps one gradient for each parameter id: if each place is a
+/// leaf of its own, the last place's gradient replaces those of the others. Devices, gradient requirements and
+/// ids stay. The cost is a walk over the module, without copies.
 pub fn tie<M: Module>(model: M) -> M {
     tie_if(model, |_| true)
 }
 
-/// [`tie`] where it changes no value: places that hold other numbers than the first keep them. Reads the
-/// places of tied parameters from their device.
+/// Like [`tie`], but without changing a value: places that hold other numbers than the first place keep them.
+/// Reads the places of tied parameters from their device.
 pub(crate) fn tie_where_equal<M: Module>(model: M) -> M {
     tie_if(model, |equal| equal())
 }
@@ -68,7 +67,7 @@ fn tie_if<M: Module>(model: M, is_tied: fn(&dyn Fn() -> bool) -> bool) -> M {
     })
 }
 
-/// The ids that stand in several places, without those of running statistics and derived values.
+/// The ids that occur at several places, without those of running statistics and derived values.
 fn tied_ids<M: Module>(module: &M) -> HashSet<ParamId> {
     let mut ids = Vec::new();
     // Frozen, or a running statistic.
@@ -94,9 +93,9 @@ fn tied_ids<M: Module>(module: &M) -> HashSet<ParamId> {
 
 struct Tie {
     tied: HashSet<ParamId>,
-    /// The tensor at the first place of each.
+    /// The tensor at the first place of each tied parameter.
     first: HashMap<ParamId, Box<dyn Any>>,
-    /// Given a way to compare a place's numbers with the first's: whether it takes them on.
+    /// Whether a place takes on the numbers of the first place, given a function that compares the two.
     is_tied: fn(&dyn Fn() -> bool) -> bool,
 }
 

@@ -1,4 +1,4 @@
-//! Which axis of a weight counts its output units, and how many inputs each of them sums.
+//! The axis of a weight that counts its output units, and the number of inputs that each unit sums.
 
 use burn::tensor::Tensor;
 
@@ -8,10 +8,11 @@ use burn::tensor::Tensor;
 /// `[out, in]` and shows it transposed), convolutions `[out, in / groups, kernel...]`, transposed
 /// convolutions `[in, out / groups, kernel...]`, and embeddings one row per word.
 ///
-/// A shape does not tell the groups of a convolution. Of a grouped transposed convolution the second axis
-/// has only the outputs of one group: each of its units stands for one output of every group, and their
-/// [fans](Self::fans) are too large. Whoever gives it first weights names their spread:
-/// `Normal { std: (2.0 / n as f64).sqrt() }` for He, where n is `in / groups` times the kernel's places.
+/// The number of groups of a convolution does not show in the shape of its weight. The second axis of a grouped
+/// transposed convolution has only the outputs of one group: each unit stands for one output of every group,
+/// and the [fans](Self::fans) are too large. So give the standard deviation of its initial weights explicitly:
+/// `Normal { std: (2.0 / n as f64).sqrt() }` for He weights, where n is `in / groups` times the number of
+/// positions in the kernel.
 ///
 /// ```
 /// use burn_tricks_core::UnitAxis;
@@ -33,25 +34,25 @@ pub enum UnitAxis {
     OutIn,
     /// `[in, out, kernel...]`: transposed convolutions.
     InOutKernel,
-    /// `[rows, dimensions]`: embeddings. A row is looked up, nothing is summed: there are no fans.
+    /// `[rows, dimensions]`: embeddings. A row is looked up and nothing is summed, so there are no fans.
     Rows,
 }
 
 /// How many numbers an output unit sums, and how many output units an input reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fans {
-    /// Inputs of one output unit, counting the places of a convolution's kernel.
+    /// The inputs of one output unit; in a convolution, times the positions of the kernel.
     pub fan_in: usize,
-    /// Output units of one input, counting the places of a convolution's kernel.
+    /// The output units of one input; in a convolution, times the positions of the kernel.
     pub fan_out: usize,
 }
 
 impl UnitAxis {
-    /// Of the weight of rank `rank` inside a module of type `container`, as `enter_module` of Burn's
-    /// visitors and mappers names it (`"Struct:Conv2d"`).
+    /// The layout of a weight of rank `rank` inside a module of type `container`, which is the name that
+    /// `enter_module` of Burn's visitors and mappers gets (`"Struct:Conv2d"`).
     ///
-    /// The weight of a module that Burn does not have is taken for a linear one at rank 2 and for a
-    /// convolution's from rank 3 on. Vectors have no units to tell apart: `None`.
+    /// The weight of a module that Burn does not have is treated as that of a linear layer at rank 2, and as
+    /// that of a convolution from rank 3 on. Vectors have no units: `None`.
     pub fn for_weight(container: &str, rank: usize) -> Option<Self> {
         if rank < 2 {
             return None;
@@ -76,12 +77,12 @@ impl UnitAxis {
 
     /// The fans of a weight of this `shape`; `None` for an embedding.
     ///
-    /// A shape does not tell the groups of a convolution. Of a grouped one, `fan_in` is right, as in
-    /// PyTorch, and `fan_out` too large by the number of groups; of a grouped transposed one, `fan_out` is
-    /// right and `fan_in` too large. The stride of a transposed convolution, which lets only 1/stride of the
-    /// kernel's places meet an output, does not count either. (PyTorch and Keras have the two fans of a
-    /// transposed convolution the other way round, so that what they call `fan_in` is right for a depthwise
-    /// one: as many channels out as in, each a group.)
+    /// The number of groups of a convolution does not show in the shape. For a grouped convolution `fan_in` is
+    /// right, as in PyTorch, and `fan_out` is too large by the number of groups. For a grouped transposed
+    /// convolution `fan_out` is right and `fan_in` too large. The stride of a transposed convolution is
+    /// ignored, although each output receives only 1/stride of the kernel's positions. (PyTorch and Keras swap
+    /// the two fans of a transposed convolution. So their `fan_in` is right for a depthwise one, which has as
+    /// many output channels as input channels, each a group.)
     ///
     /// # Panics
     ///
@@ -97,8 +98,8 @@ impl UnitAxis {
         Some(Fans { fan_in, fan_out })
     }
 
-    /// The sum over everything that belongs to one unit. The reduced dimensions stay, with size 1, so
-    /// that the result broadcasts against the weight.
+    /// The sum over all elements of each unit. The reduced dimensions stay, with size 1, so that the result
+    /// broadcasts against the weight.
     pub fn sum_per_unit<const D: usize>(self, weight: Tensor<D>) -> Tensor<D> {
         (0..D)
             .filter(|dim| *dim != self.axis())

@@ -1,9 +1,9 @@
-//! One walk through a module, which says of every value where it stands.
+//! A walk through a module that reports the location of every value.
 //!
-//! Burn's `ModuleVisitor` and `ModuleMapper` are told when they enter and leave a module, and whoever
-//! needs the path of a parameter or the layer that holds it has to keep account of that. [`visit`] and
-//! [`map`] do so, and hand a [`Location`] to a [`Visitor`] or a [`Mapper`]; for the two simplest cases a
-//! closure will do: [`visit_floats`], which sees no values, and [`map_flags`].
+//! Burn's `ModuleVisitor` and `ModuleMapper` are only told when they enter and leave a module. To know the path
+//! of a parameter, or the layer that holds it, they have to keep track of that. [`visit`] and [`map`] do so,
+//! and pass a [`Location`] to a [`Visitor`] or a [`Mapper`]. For two simple cases a closure is enough:
+//! [`visit_floats`], which does not see values, and [`map_flags`].
 //!
 //! # Example
 //!
@@ -27,24 +27,23 @@
 //!
 //! # Cost
 //!
-//! The names of the modules are appended to two buffers that the whole walk shares: no allocation for
-//! each parameter. A walk that only needs values, such as one over gradients by id, is better off with
-//! Burn's own traits.
+//! The names of the modules are appended to two buffers that the whole walk shares: there is no allocation for
+//! each parameter. If you need only values, as in a walk over gradients by id, use Burn's own traits.
 
 use crate::derived::Announcement;
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
 
-/// Where a walk through a module is: the path of a value, and the types of the modules that it stands in.
+/// The location of a value in a module: its path, and the types of the modules that contain it.
 #[derive(Debug, Default)]
 pub struct Location {
     path: Names,
     containers: Names,
-    /// What the next float is said to be.
+    /// The announcement for the next float.
     announced: Option<Announcement>,
 }
 
-/// Names one after the other in one buffer.
+/// Names in one buffer, one after the other.
 #[derive(Debug, Default)]
 struct Names {
     text: String,
@@ -93,7 +92,7 @@ impl Location {
         container.rsplit(':').next().unwrap_or(container)
     }
 
-    /// Whether the value stands in a module of this type, directly or further out.
+    /// Whether a module of this type contains the value, directly or further out.
     pub fn is_inside(&self, container: &str) -> bool {
         let Names { text, starts } = &self.containers;
         let ends = starts.iter().skip(1).copied().chain([text.len()]);
@@ -105,7 +104,8 @@ impl Location {
         self.announced.is_some()
     }
 
-    /// Whether the next float is a [`Derived`](crate::Derived) state that belongs to other weights.
+    /// Whether the next float is a [`Derived`](crate::Derived) state that does not belong to the present
+    /// weights.
     pub(crate) fn is_stale(&self) -> bool {
         self.announced == Some(Announcement::Stale)
     }
@@ -122,25 +122,25 @@ impl Location {
     }
 }
 
-/// Looks at the values of a module. Burn's `ModuleVisitor`, told where each of them stands.
+/// Visits the values of a module. It is Burn's `ModuleVisitor`, with the location of each value.
 pub trait Visitor {
-    /// Looks at a float tensor: a parameter, a running statistic, a [`Derived`](crate::Derived) state.
+    /// Visits a float tensor: a parameter, a running statistic, a [`Derived`](crate::Derived) state.
     fn float<const D: usize>(&mut self, _at: &Location, _param: &Param<Tensor<D>>) {}
 
-    /// Looks at a tensor of integers.
+    /// Visits a tensor of integers.
     fn int<const D: usize>(&mut self, _at: &Location, _param: &Param<Tensor<D, Int>>) {}
 
-    /// Looks at a tensor of booleans.
+    /// Visits a tensor of booleans.
     fn bool<const D: usize>(&mut self, _at: &Location, _param: &Param<Tensor<D, Bool>>) {}
 
-    /// Looks at a flag, such as the one that says whether dropout drops.
+    /// Visits a flag, such as the one that says whether dropout drops.
     fn flag(&mut self, _at: &Location, _flag: &Param<Flag>) {}
 
-    /// Has entered a module, which may hold no value.
+    /// Called after entering a module, which may hold no value.
     fn enter(&mut self, _at: &Location) {}
 }
 
-/// Changes the values of a module. Burn's `ModuleMapper`, told where each of them stands; integers and
+/// Changes the values of a module. It is Burn's `ModuleMapper`, with the location of each value; integers and
 /// booleans stay.
 pub trait Mapper {
     /// Changes a float tensor.
@@ -158,7 +158,7 @@ pub trait Mapper {
     }
 }
 
-/// What can be told of a float parameter of any rank without a look at its numbers.
+/// The properties of a float parameter of any rank, without its values.
 pub trait AnyFloat {
     /// Its identity, under which gradients and optimizer states are kept.
     fn id(&self) -> ParamId;
@@ -166,7 +166,8 @@ pub trait AnyFloat {
     /// How many dimensions it has.
     fn rank(&self) -> usize;
 
-    /// Whether it requires a gradient, as trained ones on an autodiff device do. Initialises a lazy parameter.
+    /// Whether it requires a gradient, as trained parameters on an autodiff device do. Initialises a lazy
+    /// parameter.
     fn is_require_grad(&self) -> bool;
 
     /// Whether it is on an autodiff device and requires no gradient. Initialises a lazy parameter.
@@ -218,7 +219,7 @@ pub fn map<M: Module>(module: M, mapper: &mut impl Mapper) -> M {
     module.map(&mut Walk { at, on: mapper })
 }
 
-/// `module` with other flags.
+/// `module` with changed flags.
 pub fn map_flags<M: Module>(
     module: M,
     change: impl FnMut(&Location, Param<Flag>) -> Param<Flag>,
@@ -234,7 +235,7 @@ pub fn map_flags<M: Module>(
     map(module, &mut Flags(change))
 }
 
-/// A walk of Burn's on behalf of a [`Visitor`] or a [`Mapper`].
+/// Burn's walk, on behalf of a [`Visitor`] or a [`Mapper`].
 struct Walk<'a, T> {
     at: Location,
     on: &'a mut T,

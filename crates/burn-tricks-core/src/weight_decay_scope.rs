@@ -1,18 +1,18 @@
-//! Which weights a decay or a penalty pulls towards zero.
+//! Which weights a weight decay or a penalty applies to.
 
 use serde::{Deserialize, Serialize};
 
-/// Which weights a weight decay or a penalty pulls towards zero.
+/// Which weights a weight decay or a penalty applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WeightDecayScope {
-    /// All of them, as in Burn and PyTorch.
+    /// All weights, as in Burn and PyTorch.
     Every,
-    /// Those of two dimensions or more: not biases, nor the gains and offsets of normalisation layers.
+    /// Weights of two dimensions or more: neither biases nor the gains and offsets of normalisation layers.
     Matrices,
 }
 
 impl WeightDecayScope {
-    /// Whether a weight of `rank` dimensions is pulled.
+    /// Whether it applies to a weight of `rank` dimensions.
     pub fn includes(self, rank: usize) -> bool {
         self == Self::Every || rank >= 2
     }

@@ -25,7 +25,7 @@ impl Display for NonFiniteGradients {
     }
 }
 
-/// As it is displayed, so that `unwrap` and `main` print the sentence.
+/// Shows the text of `Display`, so that `unwrap` and `main` print it.
 impl std::fmt::Debug for NonFiniteGradients {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)

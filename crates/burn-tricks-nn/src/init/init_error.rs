@@ -105,7 +105,7 @@ impl Display for InitError {
     }
 }
 
-/// As it is displayed, so that `unwrap` and `main` print the sentence.
+/// Shows the text of `Display`, so that `unwrap` and `main` print it.
 impl std::fmt::Debug for InitError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
