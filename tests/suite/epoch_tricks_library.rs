@@ -12,11 +12,13 @@ use burn::train::metric::store::Split;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use burn_tricks::average::Ema;
 use burn_tricks::prelude::*;
-use burn_tricks::stop::{NoiseAwareConfig, Observation, RollBackConfig, StopReason};
+use burn_tricks::stop::{
+    CheckLimitConfig, EarlyStopping, NoiseAwareConfig, Observation, RollBackConfig, StopReason,
+};
 use burn_tricks::train::{
-    EpochContext, GradualUnfreezingConfig, LaunchError, RollBackTrick, SampleLossMetric, SaveBest,
-    Session, SessionError, SessionResult, SnapshotTrickConfig, StandardErrorMetric, StepContext,
-    Trick, TrickError,
+    EpochContext, GradualUnfreezingConfig, LaunchError, Outcome, RollBackTrick, SampleLossMetric,
+    SaveBest, Session, SessionError, SessionResult, SnapshotTrickConfig, StepContext, Trick,
+    TrickError,
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -39,13 +41,24 @@ fn ema(net: &Net) -> Ema<Net> {
     EmaConfig::new(0.5).init(net).unwrap()
 }
 
+/// In one session, whose criterion is `stop`.
+fn run_until<H: Trick<Net> + 'static>(
+    stop: EarlyStopping,
+    tricks: impl FnOnce(&Net) -> H,
+    epochs: usize,
+) -> SessionResult<Net, H> {
+    let folder = tempfile::tempdir().unwrap();
+    let session = session(folder.path(), &EpochClock::new());
+    let session = session.stop_early(SampleLossMetric::new(), stop);
+    launch(session, tricks, epochs).unwrap()
+}
+
 /// In one session.
 fn run<H: Trick<Net> + 'static>(
     tricks: impl FnOnce(&Net) -> H,
     epochs: usize,
 ) -> SessionResult<Net, H> {
-    let folder = tempfile::tempdir().unwrap();
-    launch(session(folder.path(), &EpochClock::new()), tricks, epochs).unwrap()
+    run_until(patience(9), tricks, epochs)
 }
 
 fn launch<H: Trick<Net> + 'static>(
@@ -56,8 +69,7 @@ fn launch<H: Trick<Net> + 'static>(
     let net = net();
     let tricks = tricks(&net);
     let learner = Learner::new(net.with_tricks(tricks), adam(), schedule());
-    let session = session.num_epochs(epochs);
-    session.metrics((SampleLossMetric::new(),)).launch(learner)
+    session.num_epochs(epochs).launch(learner)
 }
 
 /// In one session for each epoch, as if the process had been killed after it.
@@ -68,6 +80,7 @@ fn interrupted<H: Trick<Net> + 'static>(
     let folder = tempfile::tempdir().unwrap();
     let resumed = |epochs| {
         let session = session(folder.path(), &EpochClock::new());
+        let session = session.stop_early(SampleLossMetric::new(), patience(9));
         launch(session.resumable(2).unwrap(), &tricks, epochs).unwrap()
     };
     for epoch in 1..epochs {
@@ -113,7 +126,7 @@ fn diverged<M: Module>(model: M) -> M {
     model.map(&mut Nan)
 }
 
-fn patience(checks: usize) -> burn_tricks::stop::EarlyStopping {
+fn patience(checks: usize) -> EarlyStopping {
     let config = EarlyStoppingConfig::new(Goal::Minimize);
     config.with_patience(checks).init().unwrap()
 }
@@ -160,15 +173,25 @@ fn a_run_that_diverges_goes_back_as_in_a_loop() {
     assert!(by_hand[0].iter().all(|number| number.is_finite()));
 
     let tricks = |net: &Net| {
-        let metric = SampleLossMetric::new();
-        let back = RollBackTrick::<Net>::init(&metric, patience(9), &RollBackConfig::new(2));
+        let back = RollBackTrick::<Net>::init(&RollBackConfig::new(2));
         // The average stands before the roll-back, and begins anew all the same.
         (Diverges { at: 5 }, self::ema(net), back.unwrap())
     };
     let whole = run(tricks, EPOCHS);
     assert_eq!(whole.model.tricks().2.done(), 1);
     assert_eq!(both(&whole), by_hand);
-    assert_eq!(both(&interrupted(tricks, EPOCHS)), by_hand);
+    let resumed = interrupted(tricks, EPOCHS);
+    assert_eq!(both(&resumed), by_hand);
+    // The session knows the best epoch.
+    for result in [&whole, &resumed] {
+        assert!(matches!(result.outcome, Outcome::LastEpoch), "{result}");
+        assert_eq!(
+            (result.best_epoch, result.best_value),
+            (best.check(), stop.best())
+        );
+        assert_eq!(result.best_epoch, Some(EPOCHS));
+    }
+    assert_eq!(numbers(&whole.best_model().unwrap()), by_hand[1]);
     // A run that does not diverge is the same with and without it.
     let calm = |net: &Net| (Diverges { at: 99 }, self::ema(net), tricks(net).2);
     let without = |net: &Net| self::ema(net);
@@ -180,9 +203,7 @@ fn a_run_that_went_back_often_enough_ends() {
     let _alone = alone();
     let tricks = |times| {
         move |_: &Net| {
-            let metric = SampleLossMetric::new();
-            let back =
-                RollBackTrick::<Net>::init(&metric, patience(9), &RollBackConfig::new(times));
+            let back = RollBackTrick::<Net>::init(&RollBackConfig::new(times));
             (Diverges { at: 5 }, back.unwrap())
         }
     };
@@ -194,14 +215,7 @@ fn a_run_that_went_back_often_enough_ends() {
     // Patience that is used up ends it too, or has it go back.
     let impatient = |goes_back: bool| {
         move |_: &Net| {
-            let metric = SampleLossMetric::new();
-            // No loss is smaller than half of the first.
-            let stop = EarlyStoppingConfig::new(Goal::Minimize)
-                .with_patience(1)
-                .with_min_delta(burn_tricks::MinDelta::Relative(0.99))
-                .init()
-                .unwrap();
-            let back = RollBackTrick::<Net>::init(&metric, stop, &RollBackConfig::new(1)).unwrap();
+            let back = RollBackTrick::<Net>::init(&RollBackConfig::new(1)).unwrap();
             if goes_back {
                 back.on_no_improvement()
             } else {
@@ -210,22 +224,74 @@ fn a_run_that_went_back_often_enough_ends() {
         }
     };
     let reason = Some(StopReason::NoImprovement { checks: 1 });
-    let ended = run(impatient(false), EPOCHS);
+    // No loss is smaller than a hundredth of the first.
+    let stop = || {
+        EarlyStoppingConfig::new(Goal::Minimize)
+            .with_patience(1)
+            .with_min_delta(burn_tricks::MinDelta::Relative(0.99))
+            .init()
+            .unwrap()
+    };
+    let ended = run_until(stop(), impatient(false), EPOCHS);
     assert_eq!(
         (ended.outcome.stop_reason(), ended.last_epoch),
         (reason, Some(2))
     );
-    let later = run(impatient(true), EPOCHS);
+    let later = run_until(stop(), impatient(true), EPOCHS);
     assert_eq!(
         (later.outcome.stop_reason(), later.last_epoch),
         (reason, Some(3))
     );
     assert_eq!(later.model.tricks().done(), 1);
-    let limit = burn_tricks::stop::CheckLimitConfig::new(3).init().unwrap();
-    let error =
-        RollBackTrick::<Net, _>::init(&SampleLossMetric::new(), limit, &RollBackConfig::new(1))
-            .unwrap_err();
-    assert!(error.to_string().contains("look at the metric"), "{error}");
+    let config = RollBackConfig::new(1).with_lr_factor(2.0);
+    let error = RollBackTrick::<Net>::init(&config).unwrap_err();
+    assert!(error.to_string().contains("lr_factor"), "{error}");
+}
+
+/// A second criterion, on the training split, and a limit, when the fifth step diverges.
+#[test]
+fn a_run_goes_back_whatever_else_diverged_and_stops_at_a_limit() {
+    let _alone = alone();
+    let run = |limit: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let session = session(folder.path(), &EpochClock::new());
+        let session = session
+            .stop_early(SampleLossMetric::new(), patience(9))
+            .stop_early_on_train(SampleLossMetric::new(), patience(9));
+        let limit = CheckLimitConfig::new(limit).init().unwrap();
+        let session = session.stop_early(SampleLossMetric::new(), limit);
+        let back = |_: &Net| {
+            let back = RollBackTrick::<Net>::init(&RollBackConfig::new(1)).unwrap();
+            (Diverges { at: 5 }, back)
+        };
+        launch(session, back, EPOCHS).unwrap()
+    };
+    let whole = run(9);
+    assert!(matches!(whole.outcome, Outcome::LastEpoch), "{whole}");
+    assert_eq!(whole.model.tricks().1.done(), 1);
+    let limited = run(2);
+    let reason = StopReason::CheckLimit { checks: 2 };
+    assert_eq!(limited.outcome.stop_reason(), Some(reason));
+    assert_eq!(limited.model.tricks().1.done(), 1);
+}
+
+/// Patience that knows the noise has no standard error of a loss that is NaN, and needs none.
+#[test]
+fn noise_aware_patience_sends_a_run_back() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let session = noise_aware(folder.path(), three_batches());
+    let back = RollBackTrick::<Net>::init(&RollBackConfig::new(1)).unwrap();
+    let model = net().with_tricks((Diverges { at: 5 }, back));
+    let result = session
+        .launch(Learner::new(model, adam(), schedule()))
+        .unwrap();
+    assert_eq!(result.model.tricks().1.done(), 1);
+    assert!(
+        numbers(result.model.model())
+            .iter()
+            .all(|number| number.is_finite())
+    );
 }
 
 #[test]
@@ -309,44 +375,104 @@ fn the_file_holds_the_best_model_as_it_was_validated() {
     let load = || numbers(&Net::seeded(2, &Device::flex()).load_file(&path).valid());
     // The worst is the first.
     for goal in [Goal::Minimize, Goal::Maximize] {
-        let tricks = |net: &Net| {
-            let save = SaveBest::new(&path, &SampleLossMetric::new(), goal);
-            (self::ema(net), save)
+        let tricks = |net: &Net| (self::ema(net), SaveBest::new(&path));
+        let session = |folder: &Path| {
+            let stop = EarlyStoppingConfig::new(goal).with_patience(99);
+            let session = session(folder, &EpochClock::new());
+            session.stop_early(SampleLossMetric::new(), stop.init().unwrap())
         };
-        let stop = EarlyStoppingConfig::new(goal)
-            .with_patience(99)
-            .init()
-            .unwrap();
-        let session = session(folder.path(), &EpochClock::new());
-        let session = session.stop_early(SampleLossMetric::new(), stop);
-        let result = launch(session, tricks, EPOCHS).unwrap();
+        let result = launch(session(folder.path()), tricks, EPOCHS).unwrap();
         assert_eq!(load(), numbers(&result.best_model().unwrap()), "{goal:?}");
         assert_eq!(result.model.tricks().1.best(), result.best_value);
-        let whole = load();
+        let (whole, best) = (load(), result.best_value);
         std::fs::remove_file(&path).unwrap();
-        interrupted(tricks, EPOCHS);
+        let resumed = tempfile::tempdir().unwrap();
+        for epochs in 1..=EPOCHS {
+            let session = session(resumed.path()).resumable(2).unwrap();
+            let result = launch(session, tricks, epochs).unwrap();
+            let saved = result.model.tricks().1.best();
+            assert!(epochs < EPOCHS || saved == best, "{goal:?}: {saved:?}");
+        }
         assert_eq!(load(), whole, "{goal:?}, interrupted");
     }
 }
 
+/// The checkpoint of an epoch has what the tricks gave back; its model is the one that was validated.
 #[test]
-fn a_metric_that_is_not_registered_is_an_error_that_names_the_trick() {
+fn the_best_model_is_as_it_was_validated_whatever_became_of_it() {
+    let _alone = alone();
+    /// Makes every weight NaN at the end of the epoch.
+    #[derive(Debug)]
+    struct Ruins;
+
+    impl<M: Module> Trick<M> for Ruins {
+        fn epoch_end(&mut self, model: M, _: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
+            Ok(diverged(model))
+        }
+    }
+
+    let expected = [
+        numbers(run(|_| (), 1).model.model()),
+        numbers(&run(self::ema, 1).model.into_validated()),
+    ];
+    for (average, expected) in [false, true].into_iter().zip(expected) {
+        for resumable in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let session = session(folder.path(), &EpochClock::new());
+            let session = session.stop_early(SampleLossMetric::new(), patience(9));
+            let session = match resumable {
+                true => session.resumable(2).unwrap(),
+                false => session,
+            };
+            let tricks = |net: &Net| (average.then(|| self::ema(net)), Ruins);
+            let result = launch(session, tricks, 1).unwrap();
+            let best = result.best_model().unwrap();
+            assert_eq!(
+                numbers(&best),
+                expected,
+                "average {average}, resumable {resumable}"
+            );
+            let trained = numbers(&result.model.into_trained());
+            assert!(trained.iter().any(|number| number.is_nan()));
+        }
+    }
+}
+
+#[test]
+fn a_session_without_a_criterion_or_a_metric_is_an_error_that_names_the_trick() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let net = net();
-    let save = SaveBest::new(
-        folder.path().join("best.bpk"),
-        &SampleLossMetric::new(),
-        Goal::Minimize,
-    );
-    let tricks = (self::ema(&net), save);
-    let learner = Learner::new(net.with_tricks(tricks), adam(), schedule());
-    let session = session(folder.path(), &EpochClock::new());
-    let error = session.launch(learner).unwrap_err();
+    let path = folder.path().join("best.bpk");
+    // A limit of checks says nothing of the best epoch.
+    let limit = CheckLimitConfig::new(3).init().unwrap();
+    let limited =
+        session(folder.path(), &EpochClock::new()).stop_early(SampleLossMetric::new(), limit);
+    let tricks = |net: &Net| (self::ema(net), SaveBest::new(&path));
+    let error = launch(limited, tricks, 1).unwrap_err();
     assert_eq!(
         error.cause.to_string(),
-        "trick 2 (SaveBest): the metric `Loss` has no value for the split `valid` of epoch 1: is it registered \
-         with the session's `metrics`?"
+        "trick 2 (SaveBest): no criterion says which epoch is the best: give the session one that looks at a \
+         metric, with `stop_early`"
+    );
+    let back = |_: &Net| RollBackTrick::<Net>::init(&RollBackConfig::new(1)).unwrap();
+    let error = launch(session(folder.path(), &EpochClock::new()), back, 1)
+        .unwrap_err()
+        .cause
+        .to_string();
+    assert!(
+        error.contains("trick 1 (RollBackTrick): no criterion"),
+        "{error}"
+    );
+    let error = launch(
+        session(folder.path(), &EpochClock::new()),
+        |_| Noise::default(),
+        1,
+    )
+    .unwrap_err();
+    assert_eq!(
+        error.cause.to_string(),
+        "trick 1 (Noise): the metric `Loss Standard Error` has no value for the split `valid` of epoch 1: is it \
+         registered with the session's `metrics`?"
     );
 }
 
@@ -372,32 +498,30 @@ fn three_batches() -> Arc<dyn DataLoader<Batch>> {
         .unwrap()
 }
 
-fn noisy(folder: &Path, errors: bool) -> Result<SessionResult<Net, Noise>, SessionError> {
+/// Any difference is within a million standard errors.
+fn noise_aware<H: Trick<Net> + 'static>(
+    folder: &Path,
+    valid: Arc<dyn DataLoader<Batch>>,
+) -> Session<Net, H> {
     let clock = EpochClock::new();
-    let session = Session::new(folder, train_loader(&clock), three_batches())
-        .with_clock(&clock)
-        .configure(|training| training.num_epochs(EPOCHS).with_application_logger(None));
-    // Any difference is within a million standard errors.
     let stop = NoiseAwareConfig::new(Goal::Minimize)
         .with_standard_errors(1e6)
         .with_max_undecided(Some(2))
         .init()
         .unwrap();
-    let session = session.stop_early(SampleLossMetric::new(), stop);
-    let session = if errors {
-        session.metric_valid_numeric(StandardErrorMetric::new(SampleLossMetric::new()))
-    } else {
-        session
-    };
-    let learner = Learner::new(net().with_tricks(Noise::default()), adam(), schedule());
-    session.launch(learner).map_err(|error| error.cause)
+    Session::new(folder, train_loader(&clock), valid)
+        .with_clock(&clock)
+        .configure(|training| training.num_epochs(EPOCHS).with_application_logger(None))
+        .stop_early(SampleLossMetric::new(), stop)
 }
 
 #[test]
 fn patience_knows_the_noise_of_the_metric() {
     let _alone = alone();
+    let learner = || Learner::new(net().with_tricks(Noise::default()), adam(), schedule());
     let folder = tempfile::tempdir().unwrap();
-    let result = noisy(folder.path(), true).unwrap();
+    let session = noise_aware(folder.path(), three_batches());
+    let result = session.launch(learner()).unwrap();
     let reason = StopReason::Undecided { checks: 2 };
     assert_eq!(result.outcome.stop_reason(), Some(reason));
     assert_eq!(result.last_epoch, Some(3));
@@ -412,8 +536,12 @@ fn patience_knows_the_noise_of_the_metric() {
     let told = result.model.tricks().0.lock().unwrap().clone();
     let (got, expected) = (told[2], expected.standard_error.unwrap());
     assert!((got / expected - 1.0).abs() < 1e-6, "{got} {expected}");
-    // Without a standard error it is no criterion, and the run ends.
+    // One batch has no standard error, without which it is no criterion.
     let folder = tempfile::tempdir().unwrap();
-    let error = noisy(folder.path(), false).unwrap_err().to_string();
-    assert!(error.contains("`Loss Standard Error`"), "{error}");
+    let session = noise_aware(folder.path(), valid_loader());
+    let error = session.launch(learner()).unwrap_err();
+    let text = "the metric `Loss Standard Error` has no value for epoch 1: a standard error needs two batches or \
+                more, and a metric that says how many samples each has";
+    assert_eq!(error.cause.to_string(), text);
+    assert!(matches!(error.cause, SessionError::MissingMetric(_)));
 }

@@ -11,7 +11,7 @@ use burn::train::Interrupter;
 use burn::train::metric::store::Split;
 use burn_tricks::MinDelta;
 use burn_tricks::average::{
-    Average, AverageRule, Ema, EmaWarmup, LawaConfig, ScheduleFreeAverageConfig,
+    Average, AverageRule, Ema, EmaSet, EmaWarmup, LawaConfig, ScheduleFreeAverageConfig,
 };
 use burn_tricks::grad::{
     AgcConfig, AutoClipConfig, FreezeConfig, GradNoiseConfig, NoTransform, PolyakStep,
@@ -25,7 +25,7 @@ use burn_tricks::stop::{
 };
 use burn_tricks::train::{
     AsTrick, EpochContext, GradNorm, GradualUnfreezingConfig, MeanOfAccumulated, RollBackTrick,
-    SampleLossMetric, SaveBest, SnapshotTrickConfig, StepContext, StopAfterSkips, UpdateRatio,
+    SaveBest, SnapshotTrickConfig, StepContext, StopAfterSkips, UpdateRatio,
 };
 use burn_tricks_testkit::{
     AverageLaws, CriterionLaws, Decision, ScheduleLaws, TrickLaws, TrickStep, Weights,
@@ -189,9 +189,17 @@ fn trick<T: Trick<Weights> + 'static>(
     // The losses of the three epochs: the second is the best, and after the third a roll-back goes back to it.
     let epoch_end = |trick: &mut T, model: Weights, epoch: usize| {
         let validated = model.valid();
-        let loss = [2.0, 1.0, f64::NAN][(epoch - 1) % 3];
-        let end = EpochContext::new(epoch, &validated).with_metric("Loss", Split::Valid, loss);
-        let mut end = end.with_metric("Loss Standard Error", Split::Valid, 0.1);
+        let losses = [2.0, 1.0, f64::NAN];
+        let mut stop = EarlyStoppingConfig::new(Goal::Minimize).init().unwrap();
+        let decisions = losses
+            .iter()
+            .cycle()
+            .take(epoch)
+            .map(|loss| stop.observe(*loss));
+        let decision = decisions.last().expect("epochs begin at 1");
+        let loss = losses[(epoch - 1) % 3];
+        let end = EpochContext::new(epoch, &validated).with_decision(decision);
+        let mut end = end.with_metric("Loss", Split::Valid, loss);
         let model = trick
             .epoch_end(model, &mut end)
             .expect("it has its metrics");
@@ -256,15 +264,16 @@ fn every_trick_keeps_the_laws() {
         trick("LAWA", on, |model| {
             LawaConfig::new(2, 1).init(model).unwrap()
         });
+        trick("EMAs", on, |model| {
+            EmaSet::init(&[0.5, 0.9].map(EmaConfig::new), model).unwrap()
+        });
         trick("gradient norm", on, |_| GradNorm::new());
         trick("update ratio", on, |_| UpdateRatio::new());
         trick("clamp", on, |_| {
             ClampWeightsConfig::new(-0.5, 0.5).init().unwrap()
         });
         trick("roll-back", on, |_| {
-            let stop = EarlyStoppingConfig::new(Goal::Minimize).init().unwrap();
-            let config = RollBackConfig::new(2);
-            RollBackTrick::<Weights>::init(&SampleLossMetric::new(), stop, &config).unwrap()
+            RollBackTrick::<Weights>::init(&RollBackConfig::new(2)).unwrap()
         });
         trick("snapshots", on, |model| {
             SnapshotTrickConfig::new(1, 2).init(model).unwrap()
@@ -275,9 +284,7 @@ fn every_trick_keeps_the_laws() {
             config.init(model).unwrap()
         });
         let path = folder.path().join("best.bpk");
-        trick("the best in a file", on, move |_| {
-            SaveBest::new(&path, &SampleLossMetric::new(), Goal::Minimize)
-        });
+        trick("the best in a file", on, move |_| SaveBest::new(&path));
         trick("boxed", on, |model| -> Box<dyn Trick<Weights>> {
             Box::new(EmaConfig::new(0.9).init(model).unwrap())
         });
@@ -400,4 +407,25 @@ fn optional_tricks_and_lists_are_tricks() {
         error.to_string(),
         "the saved state does not fit: the state is that of 3 tricks, and there are 2"
     );
+}
+
+/// A set has no model to validate with, so that its averages are looked at here.
+#[test]
+fn a_set_of_averages_ignores_skipped_steps_and_begins_anew_after_a_roll_back() {
+    let model = Weights::new(1, burn::tensor::DType::F32, &Device::flex().autodiff());
+    let configs = [0.5, 0.9].map(|decay| EmaConfig::new(decay).with_warmup(EmaWarmup::None));
+    let mut set = EmaSet::init(&configs, &model).unwrap();
+    let numbers =
+        |set: &EmaSet<Weights>| -> Vec<_> { set.iter().map(|ema| ema.model().numbers()).collect() };
+    let (begun, moved) = (numbers(&set), model.clone().shifted(1.0));
+    let step = StepContext::new(1, 0.1);
+    set.after(moved.clone(), &step.clone().with_skipped(true));
+    assert_eq!(numbers(&set), begun);
+    set.after(moved.clone(), &step);
+    assert_ne!(numbers(&set), begun);
+    set.rolled_back(&moved);
+    assert_eq!(numbers(&set), [moved.numbers(), moved.numbers()]);
+    set.after(model.clone(), &step);
+    Trick::restart(&mut set, &model);
+    assert_eq!(numbers(&set), begun);
 }

@@ -76,7 +76,7 @@ fn the_best_model_is_the_one_that_was_validated() {
     assert_eq!(finished.best_epoch, Some(4));
     let model = finished.best_model().unwrap();
     crate::oracle::assert_close(&[weight(&model)], &[average(4)], 1e-6, "and again");
-    tear(&folder.path().join("checkpoint/model-4.bpk"));
+    tear(&folder.path().join("checkpoint/tricks-4.state"));
     let error = finished.best_model().unwrap_err();
     assert!(
         matches!(error, SessionError::Unread { epoch: 4, .. }),

@@ -193,6 +193,24 @@ impl RollBack {
         stop: &mut impl StopCriterion,
         apply: impl FnOnce(f64),
     ) -> Option<Restart<M, S>> {
+        let restart = self.restart(decision, best, model)?;
+        stop.reset_waiting();
+        apply(restart.lr_scale);
+        Some(restart)
+    }
+
+    /// As [`on`](Self::on), for whoever has the criterion count its patience anew and applies
+    /// [`Restart::lr_scale`] elsewhere.
+    ///
+    /// # Panics
+    ///
+    /// As [`on`](Self::on).
+    pub fn restart<M: Module, S: Clone>(
+        &mut self,
+        decision: &Decision,
+        best: &BestWeights<M, S>,
+        model: &M,
+    ) -> Option<Restart<M, S>> {
         let reason = decision.divergence?;
         let over = decision.stop.is_some_and(|stop| !stop.is_divergence());
         if over || self.state.done >= self.config.times {
@@ -202,9 +220,7 @@ impl RollBack {
         let extra = best.extra()?.clone();
         let model = (best.restore_into(model)).unwrap_or_else(|mismatch| panic!("{mismatch}"))?;
         self.state.done += 1;
-        stop.reset_waiting();
         let lr_scale = self.lr_scale();
-        apply(lr_scale);
         Some(Restart {
             model,
             extra,

@@ -15,9 +15,10 @@
 //! use burn_tricks_train::{SampleLossMetric, StandardErrorMetric};
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let error = StandardErrorMetric::new(SampleLossMetric::new());
 //! let stop = NoiseAwareConfig::new(Goal::Minimize).init()?;
-//! // `session.metrics((SampleLossMetric::new(), error)).stop_early(SampleLossMetric::new(), stop)`
+//! // `session.stop_early(SampleLossMetric::new(), stop)` registers the standard error by itself. For other uses:
+//! let error = StandardErrorMetric::new(SampleLossMetric::new());
+//! // `session.metrics((SampleLossMetric::new(), error))`
 //! # let _ = (error, stop);
 //! # Ok(())
 //! # }
@@ -28,7 +29,7 @@
 //! Registered for validation with the metric that it is about; criteria and tricks find it by its name, which is
 //! that of the metric and ``Standard Error``.
 //!
-//! An epoch of one batch has no known error, nor has one whose metric does not say how many samples its batches
+//! An epoch of one batch has no known error, which is NaN here and which a criterion that needs it refuses, nor has one whose metric does not say how many samples its batches
 //! have: Burn's `LossMetric` takes each batch for one sample, which is right for batches of equal size.
 //!
 //! # Cost

@@ -33,10 +33,12 @@ impl WatchedMetric {
             .ok_or_else(|| MissingMetric {
                 metric: self.name.to_string(),
                 epoch,
+                hint: LOGGER,
             })
     }
 
-    /// Its mean over an epoch, and the standard error of that if it is wanted.
+    /// Its mean over an epoch, and the standard error of that if it is wanted. A mean that is not finite has
+    /// none, and is judged without.
     pub(crate) fn observation(
         &self,
         epoch: usize,
@@ -44,16 +46,28 @@ impl WatchedMetric {
         with_error: bool,
     ) -> Result<Observation, MissingMetric> {
         let value = Observation::from(self.mean(epoch, store)?);
-        if !with_error {
+        if !with_error || !value.value.is_finite() {
             return Ok(value);
         }
         let error = Self {
             name: Arc::new(standard_error_name(&self.name)),
             split: self.split.clone(),
         };
-        Ok(value.with_standard_error(error.mean(epoch, store)?))
+        let mean = error.mean(epoch, store)?;
+        if !mean.is_finite() {
+            return Err(MissingMetric {
+                metric: error.name.to_string(),
+                epoch,
+                hint: BATCHES,
+            });
+        }
+        Ok(value.with_standard_error(mean))
     }
 }
+
+const LOGGER: &str = "does the metric logger know the epochs before a resumed one?";
+const BATCHES: &str =
+    "a standard error needs two batches or more, and a metric that says how many samples each has";
 
 /// As in the errors of a session: `` `Loss` ``, `` `Loss` of the training split ``.
 impl Display for WatchedMetric {
@@ -66,7 +80,7 @@ impl Display for WatchedMetric {
     }
 }
 
-/// The metric to stop on had no value at the end of an epoch. Burn's `InMemoryMetricLogger` has none
+/// The metric to stop on, or the standard error that its criterion needs, had no value at the end of an epoch. Burn's `InMemoryMetricLogger` has none
 /// in a resumed run, its default file logger has.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -75,15 +89,16 @@ pub struct MissingMetric {
     pub metric: String,
     /// The epoch, from 1.
     pub epoch: usize,
+    /// What to look at.
+    hint: &'static str,
 }
 
 impl Display for MissingMetric {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "the metric `{}` has no value for epoch {}: does the metric logger know the epochs before a \
-             resumed one?",
-            self.metric, self.epoch
+            "the metric `{}` has no value for epoch {}: {}",
+            self.metric, self.epoch, self.hint
         )
     }
 }

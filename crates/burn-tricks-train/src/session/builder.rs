@@ -2,6 +2,7 @@
 
 use crate::data::epoch_clock::EpochClock;
 use crate::data::session_loader::SessionLoader;
+use crate::metric::standard_error::StandardErrorMetric;
 use crate::metric::watched_metric::WatchedMetric;
 use crate::plateau::SharedPlateau;
 use crate::session::criterion_hook::CriterionHook;
@@ -131,6 +132,10 @@ where
     /// Registers `metric` for the validation split, and stops the training when `stop` says so of the
     /// epoch's mean of it. Several calls are several criteria. The first of them that looks at its metric says
     /// which epoch is the best; [`SessionResult::criteria`](crate::SessionResult::criteria) has what each saw.
+    ///
+    /// For a criterion that needs the standard error of the metric, `NoiseAware`, that is registered too
+    /// ([`StandardErrorMetric`]); where it is not known, in an epoch of one batch, [`launch`](Self::launch) is an
+    /// error.
     pub fn stop_early<Me, C>(self, metric: Me, stop: C) -> Self
     where
         Me: Metric + Numeric + 'static,
@@ -138,8 +143,13 @@ where
         <Tricked<M, H> as InferenceStep>::Output: Adaptor<Me::Input>,
     {
         let watched = WatchedMetric::new(&metric, Split::Valid);
+        let noise = (stop.needs_standard_error()).then(|| StandardErrorMetric::new(metric.clone()));
         self.end.add(CriterionHook::new(watched, stop));
-        self.metric_valid_numeric(metric)
+        let session = self.metric_valid_numeric(metric);
+        match noise {
+            Some(noise) => session.metric_valid_numeric(noise),
+            None => session,
+        }
     }
 
     /// As [`stop_early`](Self::stop_early), with the mean of the metric over the training split: of the
@@ -151,8 +161,13 @@ where
         <Tricked<M, H> as TrainStep>::Output: Adaptor<Me::Input>,
     {
         let watched = WatchedMetric::new(&metric, Split::Train);
+        let noise = (stop.needs_standard_error()).then(|| StandardErrorMetric::new(metric.clone()));
         self.end.add(CriterionHook::new(watched, stop));
-        self.metric_train_numeric(metric)
+        let session = self.metric_train_numeric(metric);
+        match noise {
+            Some(noise) => session.metric_train_numeric(noise),
+            None => session,
+        }
     }
 
     /// Registers `metric` for the validation split, and tells the plateau the epoch's mean of it. The
@@ -253,8 +268,7 @@ where
     /// patience. Of an optimizer's state, what fits is used. Later checkpoints record the configuration that there is now.
     ///
     /// The settings of a trick may change, but not which tricks there are: the saved state of all of them must
-    /// fit, or `launch` is an error ([`SessionError::State`]), whatever is named here. The best model of an epoch
-    /// before the change could not be given back otherwise.
+    /// fit, or `launch` is an error ([`SessionError::State`]), whatever is named here.
     pub fn accept_changes<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.accepted.extend(names.into_iter().map(Into::into));
         self

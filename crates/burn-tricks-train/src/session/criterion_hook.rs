@@ -7,7 +7,7 @@ use crate::stop::stop_handle::StopHandle;
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
 use burn_tricks_core::StateError;
-use burn_tricks_stop::{StopCriterion, StopReason};
+use burn_tricks_stop::{Decision, StopCriterion, StopReason};
 use std::fmt::Debug;
 
 /// Tells a criterion of a metric.
@@ -42,13 +42,21 @@ impl<C: StopCriterion + Clone + Debug + Send> EpochHook for CriterionHook<C> {
         &mut self,
         epoch: usize,
         store: &EventStoreClient,
-    ) -> Result<Option<StopReason>, MissingMetric> {
+    ) -> Result<(), MissingMetric> {
         let value = |with_error| self.metric.observation(epoch, store, with_error);
-        Ok(self.handle.observe(epoch, value)?.stop)
+        self.handle.observe(epoch, value).map(|_| ())
     }
 
     fn stopped(&self) -> Option<StopReason> {
         self.handle.stopped()
+    }
+
+    fn decision(&self) -> Option<Decision> {
+        self.handle.decision().ok().flatten()
+    }
+
+    fn rolled_back(&mut self, obeyed: bool) {
+        self.handle.rolled_back(obeyed);
     }
 
     fn reconsider(&mut self) {

@@ -10,12 +10,13 @@ use crate::metric::watched_metric::MissingMetric;
 use crate::session::epoch_hook::EpochHook;
 use crate::session::results::{CriterionResult, PlateauResult};
 use crate::session::run_description::Setup;
+use crate::trick::shared::TricksEnd;
 use crate::trick::trick_error::TrickError;
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{EarlyStoppingStrategy, Interrupter, Interruption, TrainingError};
 use burn_tricks_core::StateError;
-use burn_tricks_stop::StopReason;
+use burn_tricks_stop::{Decision, StopReason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
@@ -27,12 +28,10 @@ struct Inner {
     hooks: Vec<Box<dyn EpochHook>>,
     clock: Clock,
     /// What the tricks do at the end of an epoch.
-    tricks: Option<Box<TricksEnd>>,
+    tricks: Option<Box<EndTricks>>,
     /// Why a trick ended the run, now or before it was saved.
     stopped_by_trick: Option<StopReason>,
     trick_failed: Option<Arc<TrickError>>,
-    /// Called after an epoch that is the best so far.
-    at_best: Option<Box<dyn FnMut(usize) + Send>>,
     /// Called after the first epoch.
     after_first: Option<Box<AfterFirst>>,
     interrupter: Interrupter,
@@ -47,11 +46,11 @@ struct Inner {
 /// Given the epoch and its metrics.
 type AfterFirst = dyn FnOnce(usize, &EventStoreClient) + Send;
 
-/// Given the epoch and its metrics: why to stop, if a trick says so.
-type TricksEnd =
-    dyn FnMut(usize, &EventStoreClient) -> Result<Option<StopReason>, TrickError> + Send;
+/// Given the epoch, its metrics, and what the criterion that tells the best epoch decided.
+type EndTricks =
+    dyn FnMut(usize, &EventStoreClient, Option<Decision>) -> Result<TricksEnd, TrickError> + Send;
 
-/// Under which the state of [`TricksEnd`] is recorded, among those of the hooks.
+/// Under which it is recorded that a trick ended the run, among the states of the hooks.
 const TRICKS: &str = "tricks";
 
 /// By what the order of samples knows the epoch.
@@ -70,7 +69,6 @@ impl EpochEnd {
             tricks: None,
             stopped_by_trick: None,
             trick_failed: None,
-            at_best: None,
             after_first: None,
             interrupter,
             last: None,
@@ -97,7 +95,7 @@ impl EpochEnd {
     /// Has the tricks do what they do at the end of an epoch, after the hooks.
     pub(crate) fn set_tricks(
         &self,
-        tricks: impl FnMut(usize, &EventStoreClient) -> Result<Option<StopReason>, TrickError>
+        tricks: impl FnMut(usize, &EventStoreClient, Option<Decision>) -> Result<TricksEnd, TrickError>
         + Send
         + 'static,
     ) {
@@ -107,11 +105,6 @@ impl EpochEnd {
     /// Why a trick failed, if one did.
     pub(crate) fn trick_failed(&self) -> Option<Arc<TrickError>> {
         lock(&self.0).trick_failed.clone()
-    }
-
-    /// Has `work` done after each epoch that is the best so far.
-    pub(crate) fn at_best(&self, work: impl FnMut(usize) + Send + 'static) {
-        lock(&self.0).at_best = Some(Box::new(work));
     }
 
     /// Has `work` done after the first epoch that is trained.
@@ -141,8 +134,7 @@ impl EpochEnd {
         inner.hooks.iter_mut().for_each(|hook| hook.start());
         inner.set_epoch(epoch + 1);
         inner.last = (epoch > 0).then_some(epoch);
-        let stopped = inner.hooks.iter().find_map(|hook| hook.stopped());
-        inner.stopped = stopped.or(inner.stopped_by_trick);
+        inner.stopped = inner.why_stopped();
     }
 
     /// Runs the hooks, once per epoch. Whether to stop.
@@ -153,29 +145,28 @@ impl EpochEnd {
         }
         inner.last = Some(epoch);
         for hook in &mut inner.hooks {
-            match hook.end_of_epoch(epoch, store) {
-                Ok(reason) => inner.stopped = inner.stopped.or(reason),
-                Err(missing) => {
-                    inner.missing.get_or_insert(missing);
-                }
+            if let Err(missing) = hook.end_of_epoch(epoch, store) {
+                inner.missing.get_or_insert(missing);
             }
         }
-        match inner.tricks.as_mut().map(|tricks| tricks(epoch, store)) {
-            Some(Ok(reason)) => {
-                inner.stopped_by_trick = reason;
-                inner.stopped = inner.stopped.or(reason);
+        let telling = inner.telling();
+        let decision = telling.and_then(|at| inner.hooks[at].decision());
+        let tricks = inner.tricks.as_mut();
+        match tricks.map(|tricks| tricks(epoch, store, decision)) {
+            Some(Ok(end)) => {
+                inner.stopped_by_trick = end.stop;
+                if end.rolled_back {
+                    let hooks = inner.hooks.iter_mut().enumerate();
+                    hooks.for_each(|(at, hook)| hook.rolled_back(telling == Some(at)));
+                }
             }
             Some(Err(error)) => inner.trick_failed = Some(Arc::new(error)),
             None => {}
         }
+        inner.stopped = inner.why_stopped();
         inner.set_epoch(epoch + 1);
         if let Some(work) = inner.after_first.take() {
             work(epoch, store);
-        }
-        if inner.best_epoch() == Some(epoch)
-            && let Some(work) = &mut inner.at_best
-        {
-            work(epoch);
         }
         inner.is_over()
     }
@@ -207,7 +198,8 @@ impl EpochEnd {
     /// The metric by which the best epoch is told: that of the first hook that tells it, even before that
     /// hook knows of a best one. Two hooks may not take turns.
     pub(crate) fn watched(&self) -> Option<MetricName> {
-        lock(&self.0).hooks.iter().find_map(|hook| hook.watched())
+        let inner = lock(&self.0);
+        inner.hooks[inner.telling()?].watched()
     }
 
     pub(crate) fn best_epoch(&self) -> Option<usize> {
@@ -240,9 +232,9 @@ impl EpochEnd {
     /// The `count` best epochs so far, the best first.
     pub(crate) fn best_epochs(&self, count: usize) -> Vec<usize> {
         let inner = lock(&self.0);
-        let mut hooks = inner.hooks.iter();
-        let tells = hooks.find(|hook| hook.watched().is_some());
-        let mut epochs = tells.map(|hook| hook.ranking()).unwrap_or_default();
+        let telling = inner.telling();
+        let ranking = telling.map(|at| inner.hooks[at].ranking());
+        let mut epochs = ranking.unwrap_or_default();
         epochs.truncate(count);
         epochs
     }
@@ -250,9 +242,7 @@ impl EpochEnd {
     /// The value of the best epoch.
     pub(crate) fn best_value(&self) -> Option<f64> {
         let inner = lock(&self.0);
-        let mut hooks = inner.hooks.iter();
-        let tells = hooks.find(|hook| hook.watched().is_some())?;
-        tells.criterion()?.best_value
+        inner.hooks[inner.telling()?].criterion()?.best_value
     }
 
     /// [`EpochHook::holders`] of those that share something.
@@ -311,6 +301,17 @@ impl EpochEnd {
 }
 
 impl Inner {
+    /// The place of the hook that tells which epoch is the best.
+    fn telling(&self) -> Option<usize> {
+        self.hooks.iter().position(|hook| hook.watched().is_some())
+    }
+
+    /// Why no epoch comes after the last one, if something is to stop the run.
+    fn why_stopped(&self) -> Option<StopReason> {
+        let stopped = self.hooks.iter().find_map(|hook| hook.stopped());
+        stopped.or(self.stopped_by_trick)
+    }
+
     /// Whether no epoch comes after the last one.
     fn is_over(&self) -> bool {
         self.stopped.is_some() || self.missing.is_some() || self.trick_failed.is_some()
@@ -338,8 +339,7 @@ impl Inner {
     }
 
     fn best_epoch(&self) -> Option<usize> {
-        let mut hooks = self.hooks.iter();
-        hooks.find(|hook| hook.watched().is_some())?.best_epoch()
+        self.hooks[self.telling()?].best_epoch()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::session::results::{CriterionResult, PlateauResult};
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
 use burn_tricks_core::StateError;
-use burn_tricks_stop::StopReason;
+use burn_tricks_stop::{Decision, StopReason};
 
 /// Something that is done at the end of each epoch.
 pub(crate) trait EpochHook: Send {
@@ -18,17 +18,23 @@ pub(crate) trait EpochHook: Send {
     /// The run begins, or is resumed.
     fn start(&mut self) {}
 
-    /// Looks at the epoch's metrics; says why to stop, if so.
-    fn end_of_epoch(
-        &mut self,
-        epoch: usize,
-        store: &EventStoreClient,
-    ) -> Result<Option<StopReason>, MissingMetric>;
+    /// Looks at the epoch's metrics.
+    fn end_of_epoch(&mut self, epoch: usize, store: &EventStoreClient)
+    -> Result<(), MissingMetric>;
 
-    /// Why the run was stopped, now or before it was saved.
+    /// Why the run is to stop, since the last epoch or since before it was saved.
     fn stopped(&self) -> Option<StopReason> {
         None
     }
+
+    /// What it decided of the last epoch, if it says which epoch is the best.
+    fn decision(&self) -> Option<Decision> {
+        None
+    }
+
+    /// A trick has gone back to other weights: patience counts anew, and the run trains on although it diverged,
+    /// or for whatever the hook was to stop it, if `obeyed` is that hook.
+    fn rolled_back(&mut self, _obeyed: bool) {}
 
     /// Forgets that it stopped the run before: its configuration is another one now.
     fn reconsider(&mut self) {}

@@ -12,7 +12,8 @@ use crate::session::registered_metric::logged_twice;
 use crate::session::run_description::Setup;
 use crate::session::run_files::{Found, RunFiles, RunState};
 use crate::session::session_error::SessionError;
-use crate::session::session_result::{Best, BestInMemory, Outcome, SessionResult};
+use crate::session::session_result::{Best, Outcome, SessionResult};
+use crate::session::validated::{BestInMemory, OtherRecord, Validated};
 use crate::trick::Trick;
 use crate::trick::tricked::Tricked;
 use burn::module::Module;
@@ -69,30 +70,17 @@ where
         } = self;
         let sight = learner.model().sight();
         sight.note(true);
-        end.set_tricks({
-            let (tricks, sight) = (learner.model().shared_tricks(), sight.clone());
-            move |epoch, store| tricks.epoch_end(&sight, epoch, store)
-        });
         let observer = EndObserver(end.clone());
         // Until the training is over.
         let mut _lock = None;
         let (mut resumed_after, mut incomplete, mut accepted) = (None, Vec::new(), Vec::new());
         let twice: Arc<Mutex<Vec<String>>> = Arc::default();
-        let best = match plan {
+        let (best, validated) = match plan {
             None if keep_best && end.watched().is_some() => {
                 let best = BestInMemory::default();
-                sight.keep(true);
-                end.at_best({
-                    let (sight, best) = (sight.clone(), best.clone());
-                    move |epoch| {
-                        if let Some(model) = sight.validated() {
-                            *lock(&best) = Some((epoch, model));
-                        }
-                    }
-                });
-                Best::InMemory(best)
+                (Best::InMemory(best.clone()), Validated::Best(best))
             }
-            None => Best::NotKept,
+            None => (Best::NotKept, Validated::Nowhere),
             Some(plan) => {
                 let files = plan.files;
                 _lock = Some(plan.lock);
@@ -108,6 +96,7 @@ where
                 incomplete = plan.found.incomplete;
                 accepted = plan.accepted;
                 let tricks = learner.model().shared_tricks();
+                let validated = OtherRecord::default();
                 let log = files.directory().to_owned();
                 let interrupter = training.interrupter();
                 training = training
@@ -120,6 +109,7 @@ where
                         end: end.clone(),
                         setup: plan.setup,
                         tricks: Box::new(move || tricks.state()),
+                        validated: validated.clone(),
                         interrupter,
                         files: files.clone(),
                         sets: Retention::new(
@@ -133,15 +123,20 @@ where
                     let twice = twice.clone();
                     move |epoch, store| *lock(&twice) = logged_twice(&log, epoch, &metrics, store)
                 });
-                Best::InFiles(files)
+                (Best::InFiles(files), Validated::Record(validated))
             }
         };
+        end.set_tricks({
+            let (tricks, sight) = (learner.model().shared_tricks(), sight.clone());
+            move |epoch, store, decision| {
+                validated.end_of_epoch(&tricks, &sight, (epoch, store), decision)
+            }
+        });
         end.start_after(resumed_after.unwrap_or(0));
         if let (Some(epoch), Some(_)) = (resumed_after, end.stopped()) {
             training = training.num_epochs(epoch); // it had stopped
         }
         let learning = training.early_stopping(observer).launch(learner);
-        sight.keep(false);
         sight.note(false);
         let (outcome, failure) = Outcome::of(&end);
         let finished = SessionResult {
@@ -248,6 +243,7 @@ struct SaveEveryEpoch {
     end: EpochEnd,
     setup: Setup,
     tricks: Box<dyn Fn() -> Vec<u8> + Send>,
+    validated: OtherRecord,
     interrupter: Interrupter,
     files: RunFiles,
     sets: Retention,
@@ -270,6 +266,7 @@ impl CheckpointingStrategy for SaveEveryEpoch {
             setup: self.setup.clone(),
             tricks: (self.tricks)(),
             hooks: self.end.states(),
+            validated: lock(&self.validated).take(),
         };
         if let Err(error) = self.files.write(&state) {
             self.interrupter.fail(CheckpointerError::IOError(error));

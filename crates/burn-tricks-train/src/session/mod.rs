@@ -71,7 +71,8 @@
 //!
 //! The model of the best epoch, as it was validated, is kept if a criterion of
 //! [`stop_early`](crate::Session::stop_early) says which epoch that is: in the checkpoints of a resumable session,
-//! else on the device.
+//! else on the device. A checkpoint holds the weights that the training goes on with, and those that were validated
+//! as well where they are others: of an average, or before a trick changed them at the end of the epoch.
 //!
 //! # Resuming
 //!
@@ -141,3 +142,4 @@ pub(crate) mod run_files;
 pub(crate) mod session_error;
 pub(crate) mod session_metrics;
 pub(crate) mod session_result;
+pub(crate) mod validated;

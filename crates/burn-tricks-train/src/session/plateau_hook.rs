@@ -7,7 +7,6 @@ use crate::session::results::PlateauResult;
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
 use burn_tricks_schedule::Plateau;
-use burn_tricks_stop::StopReason;
 use std::sync::{Arc, Mutex};
 
 /// Tells a plateau of a metric.
@@ -30,10 +29,10 @@ impl EpochHook for PlateauHook {
         &mut self,
         epoch: usize,
         store: &EventStoreClient,
-    ) -> Result<Option<StopReason>, MissingMetric> {
+    ) -> Result<(), MissingMetric> {
         let value = self.metric.mean(epoch, store)?;
         lock(&self.observed).observe(value);
-        Ok(None)
+        Ok(())
     }
 
     fn plateau(&self) -> Option<PlateauResult> {

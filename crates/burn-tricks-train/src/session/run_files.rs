@@ -7,6 +7,7 @@
 
 use crate::session::run_description::Setup;
 use crate::session::session_error::SessionError;
+use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use burn::train::checkpoint::Checkpoint;
 use burn_tricks_checkpoint::file;
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// What a state begins with: this, and the version of what follows.
 const MAGIC: &[u8] = b"burn-tricks state ";
-const VERSION: &[u8] = b"3\n";
+const VERSION: &[u8] = b"4\n";
 
 /// Burn's part of a set.
 const RECORDS: [&str; 3] = ["model", "optim", "scheduler"];
@@ -33,6 +34,8 @@ pub(crate) struct RunState {
     pub(crate) tricks: Vec<u8>,
     /// By the names of the hooks.
     pub(crate) hooks: BTreeMap<String, Vec<u8>>,
+    /// The record of the model as it was validated, if it has other weights than the checkpoint's.
+    pub(crate) validated: Option<Vec<u8>>,
 }
 
 /// The folder of checkpoints.
@@ -159,6 +162,26 @@ impl RunFiles {
         let record = R::checkpoint_from_bytes(Bytes::from_bytes_vec(bytes));
         let path = self.record(name, epoch);
         Ok(record.map_err(|error| format!("{}: {error}", path.display())))
+    }
+
+    /// The record of the model of an epoch as it was validated, whole or what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`state`](Self::state).
+    pub(crate) fn validated(
+        &self,
+        epoch: usize,
+    ) -> Result<Result<ModuleRecord, String>, SessionError> {
+        let bytes = match self.state(epoch)? {
+            Ok(state) => state.validated,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let Some(bytes) = bytes else {
+            return Ok(self.load("model", epoch)?);
+        };
+        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes));
+        Ok(record.map_err(|error| format!("{}: {error}", self.state_file(epoch).display())))
     }
 
     /// Looks through all sets.

@@ -5,6 +5,7 @@ use crate::session::epoch_end::EpochEnd;
 use crate::session::results::{CriterionResult, PlateauResult};
 use crate::session::run_files::RunFiles;
 use crate::session::session_error::SessionError;
+use crate::session::validated::BestInMemory;
 use crate::trick::Trick;
 use crate::trick::tricked::Tricked;
 use burn::module::Module;
@@ -13,7 +14,6 @@ use burn::train::renderer::MetricsRenderer;
 use burn_tricks_checkpoint::Change;
 use burn_tricks_stop::StopReason;
 use std::fmt::{Debug, Display};
-use std::sync::{Arc, Mutex};
 
 /// How a training ended.
 #[derive(Debug, Clone)]
@@ -36,14 +36,14 @@ impl Outcome {
     /// How a training ended, and why it failed if it did.
     pub(crate) fn of(end: &EpochEnd) -> (Self, Option<SessionError>) {
         let (error, interruption) = end.noted();
-        if let (None, Some(error)) = (&error, end.trick_failed()) {
-            return (Self::Failed, Some(SessionError::Trick(error)));
-        }
-        match (error, end.missing(), end.stopped(), interruption) {
-            (Some(error), ..) => (Self::Failed, Some(SessionError::Training(error))),
-            (_, Some(missing), ..) => (Self::Failed, Some(SessionError::MissingMetric(missing))),
-            (_, _, Some(reason), _) => (Self::Stopped(reason), None),
-            (_, _, _, Some(interruption)) => {
+        // A trick fails where the metric that it is to be told of has no value.
+        let error = error.map(SessionError::Training);
+        let error = error.or_else(|| end.missing().map(SessionError::MissingMetric));
+        let error = error.or_else(|| end.trick_failed().map(SessionError::Trick));
+        match (error, end.stopped(), interruption) {
+            (Some(error), ..) => (Self::Failed, Some(error)),
+            (_, Some(reason), _) => (Self::Stopped(reason), None),
+            (_, _, Some(interruption)) => {
                 let reason = interruption.reason;
                 (Self::Interrupted { reason }, None)
             }
@@ -142,9 +142,6 @@ pub(crate) enum Best<M> {
     InFiles(RunFiles),
 }
 
-/// The best epoch so far, and its model as it was validated.
-pub(crate) type BestInMemory<M> = Arc<Mutex<Option<(usize, M)>>>;
-
 impl<M: Module, H: Trick<M>> SessionResult<M, H> {
     /// The last model as it was validated: the average, if there is one. To predict with.
     pub fn last_model(&self) -> M {
@@ -172,7 +169,7 @@ impl<M: Module, H: Trick<M>> SessionResult<M, H> {
     /// If the session kept no model of the epoch, or its checkpoint cannot be read.
     pub fn model_of(&self, epoch: usize) -> Result<M, SessionError> {
         let unread = |reason: String| SessionError::Unread { epoch, reason };
-        let (record, state) = match &self.best {
+        let record = match &self.best {
             Best::NotKept => return Err(SessionError::NotKept { epoch }),
             Best::InMemory(best) => {
                 return match &*lock(best) {
@@ -181,25 +178,11 @@ impl<M: Module, H: Trick<M>> SessionResult<M, H> {
                     _ => Err(SessionError::NotKept { epoch }),
                 };
             }
-            Best::InFiles(files) => (
-                files.load("model", epoch)?.map_err(unread)?,
-                files.state(epoch)?.map_err(unread)?,
-            ),
+            Best::InFiles(files) => files.validated(epoch)?.map_err(unread)?,
         };
         // The model of `valid` has running statistics of its own: a record is loaded in place.
-        let model = self.model.valid().try_load_record(record);
-        let model = model.map_err(|error| unread(error.to_string()))?;
-        // The tricks lend themselves: they were in this state when the model was validated.
-        let tricks = model.shared_tricks();
-        let load = |state: &[u8]| {
-            let loaded = tricks.load_state(state);
-            loaded.map_err(|error| SessionError::State { epoch, error })
-        };
-        let now = tricks.state();
-        let then = load(&state.tricks);
-        let best = model.into_validated_now();
-        load(&now)?;
-        then.map(|()| best)
+        let model = self.model.model().valid().try_load_record(record);
+        model.map_err(|error| unread(error.to_string()))
     }
 }
 

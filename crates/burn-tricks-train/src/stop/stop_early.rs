@@ -40,6 +40,7 @@
 //! Burn's `MetricEarlyStoppingStrategy` never stops, with a warning in the log, when its metric was not registered, and
 //! Burn's result is the last model.
 
+use crate::metric::standard_error::StandardErrorMetric;
 use crate::metric::watched_metric::WatchedMetric;
 use crate::stop::stop_handle::StopHandle;
 use burn::train::metric::store::{EventStoreClient, Split};
@@ -53,7 +54,8 @@ use burn_tricks_stop::StopCriterion;
 pub trait SupervisedTrainingExt<M: LearnerModel>: Sized {
     /// Registers `metric` for the validation split, and stops the training when the criterion of `handle`
     /// says so of the epoch's mean of it. The handle tells afterwards, or meanwhile, what was seen. A limit
-    /// of time counts from here.
+    /// of time counts from here. For a criterion that needs the standard error of the metric, `NoiseAware`, that
+    /// is registered too.
     ///
     /// The criterion is an `EarlyStopping` or another one, [`Any`](burn_tricks_stop::Any) of several
     /// say. Checkpointing is left as it is. On resuming from a checkpoint, give the saved state to the
@@ -78,7 +80,14 @@ impl<M: LearnerModel> SupervisedTrainingExt<M> for SupervisedTraining<M> {
             handle: handle.clone(),
             interrupter: self.interrupter(),
         };
-        self.metric_valid_numeric(metric).early_stopping(strategy)
+        let noise = handle.needs_standard_error();
+        let noise = noise.then(|| StandardErrorMetric::new(metric.clone()));
+        let training = self.metric_valid_numeric(metric);
+        let training = match noise {
+            Some(noise) => training.metric_valid_numeric(noise),
+            None => training,
+        };
+        training.early_stopping(strategy)
     }
 }
 

@@ -108,6 +108,10 @@ impl<C: StopCriterion> StopHandle<C> {
         watch.ranking.iter().map(|(epoch, _)| *epoch).collect()
     }
 
+    pub(crate) fn needs_standard_error(&self) -> bool {
+        lock(&self.0).stop.needs_standard_error()
+    }
+
     /// The run begins, or goes on.
     pub(crate) fn start(&self) {
         lock(&self.0).stop.start();
@@ -142,6 +146,16 @@ impl<C: StopCriterion> StopHandle<C> {
     /// Why it stopped the run, now or before the run was saved.
     pub(crate) fn stopped(&self) -> Option<StopReason> {
         self.decision().ok().flatten()?.stop
+    }
+
+    /// The run goes on from other weights than those that were judged: patience counts anew. A divergence is no
+    /// reason to stop any more, nor is any other if `obeyed`, the one that sent the run back.
+    pub(crate) fn rolled_back(&self, obeyed: bool) {
+        let mut watch = lock(&self.0);
+        watch.stop.reset_waiting();
+        if let Some((_, Ok(decision))) = &mut watch.last {
+            decision.stop = (decision.stop).filter(|stop| !obeyed && !stop.is_divergence());
+        }
     }
 
     /// Forgets that it stopped the run before: it is another criterion now, which judges the next epoch.

@@ -2,9 +2,8 @@
 
 use crate::metric::standard_error::standard_error_name;
 use crate::trick::trick_error::TrickError;
-use burn::train::metric::Metric;
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
-use burn_tricks_stop::{Observation, StopReason};
+use burn_tricks_stop::{Decision, StopReason};
 use std::fmt::Debug;
 
 /// The end of an epoch, at which [`Trick::epoch_end`](crate::Trick::epoch_end) is called.
@@ -28,6 +27,7 @@ pub struct EpochContext<'a, M> {
     validated: &'a M,
     store: Option<&'a EventStoreClient>,
     given: Vec<(String, Split, f64)>,
+    decision: Option<Decision>,
     stop: Option<StopReason>,
     rolled_back: bool,
 }
@@ -50,6 +50,7 @@ impl<'a, M> EpochContext<'a, M> {
             validated,
             store: None,
             given: Vec::new(),
+            decision: None,
             stop: None,
             rolled_back: false,
         }
@@ -58,6 +59,12 @@ impl<'a, M> EpochContext<'a, M> {
     /// The mean of a metric over the epoch, for a trick that is called by hand.
     pub fn with_metric(mut self, name: &str, split: Split, mean: f64) -> Self {
         self.given.push((name.to_owned(), split, mean));
+        self
+    }
+
+    /// What a criterion decided of the epoch, for a trick that is called by hand.
+    pub fn with_decision(mut self, decision: Decision) -> Self {
+        self.decision = Some(decision);
         self
     }
 
@@ -99,17 +106,18 @@ impl<'a, M> EpochContext<'a, M> {
         error.ok_or_else(|| self.missing(&name, split))
     }
 
-    /// The mean of `metric` in the validation of the epoch, for a criterion, with its standard error where
-    /// that is known.
+    /// What the session's criterion decided of the epoch: the first of
+    /// [`stop_early`](crate::Session::stop_early) that looks at its metric, which says which epoch is the best.
     ///
     /// # Errors
     ///
-    /// If the metric has no value: it was not registered.
-    pub fn observe(&self, metric: &str) -> Result<Observation, TrickError> {
-        let value = Observation::from(self.metric(metric, &Split::Valid)?);
-        Ok(match self.standard_error(metric, &Split::Valid) {
-            Ok(error) => value.with_standard_error(error),
-            Err(_) => value,
+    /// If the session has no such criterion.
+    pub fn decision(&self) -> Result<Decision, TrickError> {
+        self.decision.ok_or_else(|| {
+            TrickError::from(
+                "no criterion says which epoch is the best: give the session one that looks at a metric, with \
+                 `stop_early`",
+            )
         })
     }
 
@@ -124,7 +132,9 @@ impl<'a, M> EpochContext<'a, M> {
     }
 
     /// Says that the model that this trick gives back has other weights than those that were trained: every
-    /// trick is then told by [`Trick::rolled_back`](crate::Trick::rolled_back), and averages begin anew.
+    /// trick is then told by [`Trick::rolled_back`](crate::Trick::rolled_back), and averages begin anew. The
+    /// session trains on although its criteria saw a divergence or the [`decision`](Self::decision) was to stop,
+    /// and their patience counts anew; a limit of time or of checks still ends it.
     pub fn roll_back(&mut self) {
         self.rolled_back = true;
     }
@@ -150,9 +160,4 @@ impl<'a, M> EpochContext<'a, M> {
             self.epoch
         ))
     }
-}
-
-/// The name of a metric, as a trick notes it.
-pub(crate) fn name_of(metric: &impl Metric) -> String {
-    metric.name().to_string()
 }

@@ -181,7 +181,7 @@ pub mod mean_of_accumulated;
 mod micro_batches;
 pub mod roll_back;
 pub mod save_best;
-mod shared;
+pub(crate) mod shared;
 pub(crate) mod sight;
 pub mod snapshots;
 pub(crate) mod step_context;

@@ -2,7 +2,7 @@
 //! rate.
 //!
 //! ```text
-//! at the end of an epoch whose metric diverged or is not finite, at most `times`:
+//! at the end of an epoch that the session's criterion calls diverged, at most `times`:
 //!     model, optimizer's state ← those of the best epoch
 //!     learning rates ← lr_factor^(roll-backs so far) · those of the schedule
 //!     patience counts anew
@@ -12,32 +12,31 @@
 //!
 //! ```
 //! use burn::nn::Linear;
-//! use burn_tricks_stop::{EarlyStoppingConfig, Goal, RollBackConfig};
-//! use burn_tricks_train::{RollBackTrick, SampleLossMetric};
+//! use burn_tricks_stop::RollBackConfig;
+//! use burn_tricks_train::RollBackTrick;
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let stop = EarlyStoppingConfig::new(Goal::Minimize).with_patience(5).init()?;
-//! let back = RollBackTrick::init(&SampleLossMetric::new(), stop, &RollBackConfig::new(2))?;
-//! // `model.with_tricks((clip, back, ema))`, in a session with `metrics((SampleLossMetric::new(),))`
+//! let back = RollBackTrick::init(&RollBackConfig::new(2))?;
+//! // `model.with_tricks((clip, back, ema))`, in a session with `stop_early(SampleLossMetric::new(), patience)`
 //! # let back: RollBackTrick<Linear> = back;
 //! # assert_eq!(back.done(), 0);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The same metric that got worse, without a divergence, with
-//! [`on_no_improvement`](RollBackTrick::on_no_improvement): when patience is used up, the training goes on from the
-//! best epoch in place of ending.
+//! With [`on_no_improvement`](RollBackTrick::on_no_improvement) a metric that got worse without a divergence is
+//! another cause: when patience is used up, the training goes on from the best epoch in place of ending.
 //!
 //! # Order
 //!
 //! Before the tricks that look at the weights at the end of an epoch. Averages begin anew with the weights that
 //! the training went back to, wherever they stand: those of the diverged run may be NaN for good.
 //!
-//! The criterion ends the training too, for whatever it does not go back from: give it to no `stop_early` of the
-//! session as well. Which epoch is the best for [`SessionResult::best_model`](crate::SessionResult::best_model) is known to
-//! the session from `stop_early` alone; a criterion without a divergence limit, say, or [`SaveBest`](crate::SaveBest)
-//! for a file.
+//! It obeys the first criterion of [`Session::stop_early`](crate::Session::stop_early) that looks at its metric, which
+//! is the one that says which epoch is the best. `EarlyStopping` and `NoiseAware` call a metric that is not finite a
+//! divergence; a limit is [`with_divergence_limit`](burn_tricks_stop::EarlyStoppingConfig). The session goes on where
+//! the training goes back, and ends for whatever else the criterion stops for, or when the roll-backs are used up.
+//! In a session without such a criterion the training ends with an error after its first epoch.
 //!
 //! The best weights are those that were trained, not an average. The schedule goes on from where it is. The rate
 //! that Burn logs is the schedule's.
@@ -53,30 +52,23 @@
 
 use crate::trick::Trick;
 use crate::trick::averages::{record_bytes, record_of};
-use crate::trick::epoch_context::{EpochContext, name_of};
+use crate::trick::epoch_context::EpochContext;
 use crate::trick::kept_optimizer::KeptOptimizer;
 use crate::trick::step_context::StepContext;
 use crate::trick::trick_error::TrickError;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
-use burn::train::metric::Metric;
-use burn::train::metric::store::Split;
 use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
 use burn_tricks_stop::{
-    BestWeights, Decision, EarlyStopping, RollBack, RollBackConfig, RollBackState, StopCriterion,
-    StopReason,
+    BestWeights, Decision, RollBack, RollBackConfig, RollBackState, StopReason,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 /// Goes back to the best epoch. See the [module documentation](self).
 #[derive(Debug)]
-pub struct RollBackTrick<M: Module, C = EarlyStopping> {
-    metric: String,
+pub struct RollBackTrick<M: Module> {
     config: RollBackConfig,
-    /// As it was given, to begin anew.
-    first: C,
-    stop: C,
     back: RollBack,
     on_no_improvement: bool,
     best: BestWeights<M>,
@@ -88,34 +80,20 @@ pub struct RollBackTrick<M: Module, C = EarlyStopping> {
 /// What a resumed run needs.
 #[derive(Serialize, Deserialize)]
 struct State {
-    /// As JSON.
-    stop: Vec<u8>,
     back: RollBackState,
     best: Option<(usize, Vec<u8>)>,
     optimizer: Vec<u8>,
 }
 
-impl<M: Module, C: StopCriterion + Clone> RollBackTrick<M, C> {
-    /// Goes back when `stop` sees a divergence in the mean of `metric` in validation, and ends the training when
-    /// `stop` says so. The session must register the metric.
+impl<M: Module> RollBackTrick<M> {
+    /// Goes back when the session's criterion sees a divergence.
     ///
     /// # Errors
     ///
-    /// As [`RollBackConfig::init`], and if `stop` looks at no metric.
-    pub fn init(
-        metric: &impl Metric,
-        stop: C,
-        config: &RollBackConfig,
-    ) -> Result<Self, ConfigError> {
-        if !stop.watches_metric() {
-            let requirement = "look at the metric, or it sees no divergence";
-            return Err(ConfigError::new("stop", requirement, "a limit"));
-        }
+    /// As [`RollBackConfig::init`].
+    pub fn init(config: &RollBackConfig) -> Result<Self, ConfigError> {
         Ok(Self {
-            metric: name_of(metric),
             config: config.clone(),
-            first: stop.clone(),
-            stop,
             back: config.init()?,
             on_no_improvement: false,
             best: BestWeights::new(),
@@ -133,11 +111,6 @@ impl<M: Module, C: StopCriterion + Clone> RollBackTrick<M, C> {
     /// How many times the run went back.
     pub fn done(&self) -> usize {
         self.back.done()
-    }
-
-    /// The epochs are the checks of this criterion.
-    pub fn criterion(&self) -> &C {
-        &self.stop
     }
 
     /// The decision, in which a reason to go back is a divergence.
@@ -166,11 +139,7 @@ impl<M: Module, C: StopCriterion + Clone> RollBackTrick<M, C> {
 
 const NAME: &str = "RollBackTrick";
 
-impl<M, C> Trick<M> for RollBackTrick<M, C>
-where
-    M: Module,
-    C: StopCriterion + Clone + Debug + Send,
-{
+impl<M: Module> Trick<M> for RollBackTrick<M> {
     fn begin(&mut self, _model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
         self.optimizer.meet(optimizer);
         step.scale_lr(self.back.lr_scale());
@@ -178,30 +147,21 @@ where
 
     fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
         self.load_best(&model)?;
-        let observation = epoch.observe(&self.metric)?;
-        if self.stop.needs_standard_error() && observation.standard_error.is_none() {
-            epoch.standard_error(&self.metric, &Split::Valid)?;
-        }
-        let decision = self.stop.observe(observation);
-        let judged = self.judged(decision);
+        let decision = epoch.decision()?;
         if decision.is_best {
             self.best.keep(&decision, || model.clone());
             self.optimizer.keep_at_next_step();
         }
-        let (best, stop) = (&self.best, &mut self.stop);
-        if let Some(restart) = self.back.on(&judged, best, &model, stop, |_| ()) {
-            self.optimizer.put_back_at_next_step();
-            epoch.roll_back();
-            return Ok(restart.model);
-        }
-        if let Some(reason) = decision.stop {
-            epoch.stop(reason);
-        }
-        Ok(model)
+        let judged = self.judged(decision);
+        let Some(restart) = self.back.restart(&judged, &self.best, &model) else {
+            return Ok(model);
+        };
+        self.optimizer.put_back_at_next_step();
+        epoch.roll_back();
+        Ok(restart.model)
     }
 
     fn restart(&mut self, _model: &M) {
-        self.stop = self.first.clone();
         self.back = self.back.clone().with_state(RollBackState::default());
         self.best = BestWeights::new();
         self.saved_best = None;
@@ -209,20 +169,18 @@ where
     }
 
     fn describe(&self) -> Vec<String> {
-        let Self { metric, first, .. } = self;
         let also = if self.on_no_improvement {
             " and on no improvement"
         } else {
             ""
         };
-        vec![format!("{:?} by `{metric}`{also}, {first:?}", self.config)]
+        vec![format!("{:?}{also}", self.config)]
     }
 
     fn state(&self) -> Option<Vec<u8>> {
         let held = self.best.check().zip(self.best.model());
         let held = held.map(|(check, model)| (check, record_bytes(NAME, model.into_record())));
         let state = State {
-            stop: serde_json::to_vec(&self.stop.state()).expect("a criterion's state is JSON"),
             back: self.back.state().clone(),
             best: held.or_else(|| self.saved_best.clone()),
             optimizer: self.optimizer.state(),
@@ -236,9 +194,6 @@ where
             record_of(NAME, best)?;
         }
         let optimizer = KeptOptimizer::with_state(&state.optimizer)?;
-        let stop = serde_json::from_slice(&state.stop)
-            .map_err(|error| StateError::from(error.to_string()))?;
-        self.stop = self.first.clone().with_state(stop);
         self.back = self.back.clone().with_state(state.back);
         self.best = BestWeights::new();
         self.saved_best = state.best;

@@ -1,26 +1,27 @@
 //! Saves the best model to a file, whenever an epoch is the best so far.
 //!
 //! ```text
-//! at the end of an epoch whose metric is better than any before:   file ← the validated model
+//! at the end of an epoch that the session's criterion calls the best so far:   file ← the validated model
 //! ```
 //!
 //! # Example
 //!
 //! ```
-//! use burn_tricks_core::Goal;
-//! use burn_tricks_train::{SampleLossMetric, SaveBest};
+//! use burn_tricks_train::SaveBest;
 //!
-//! let save = SaveBest::new("best.bpk", &SampleLossMetric::new(), Goal::Minimize);
-//! // `model.with_tricks((clip, ema, save))`; later, in another program, `model.load_file("best.bpk")`
-//! # let _ = save;
+//! let save = SaveBest::new("best.bpk");
+//! // `model.with_tricks((clip, ema, save))`, in a session with `stop_early(SampleLossMetric::new(), patience)`;
+//! // later, in another program, `model.load_file("best.bpk")`
+//! # assert_eq!(save.best(), None);
 //! ```
 //!
 //! # Order
 //!
 //! Anywhere among the tricks. What is saved is the model as it was validated: the average, if a trick has one,
-//! since the metric is that of the average. The session must register the metric
-//! ([`Session::metrics`](crate::Session::metrics)), or the training ends with an error. A value that is not finite
-//! is never the best.
+//! since the metric is that of the average. Which epoch is the best, the first criterion of
+//! [`Session::stop_early`](crate::Session::stop_early) says that looks at its metric, as it does for
+//! [`SessionResult::best_model`](crate::SessionResult::best_model); in a session without one the training ends with
+//! an error after its first epoch. A value that is not finite is never the best.
 //!
 //! The file is Burn's (`Module::save_file`). It is written under another name and then renamed, so that there is
 //! always a whole one at `path`, also if the process is killed meanwhile. A resumed run knows the best value so
@@ -42,31 +43,25 @@
 //! - Keras, `callbacks.ModelCheckpoint(save_best_only=True)`; Lightning, `ModelCheckpoint`
 
 use crate::trick::Trick;
-use crate::trick::epoch_context::{EpochContext, name_of};
+use crate::trick::epoch_context::EpochContext;
 use crate::trick::trick_error::TrickError;
 use burn::module::Module;
-use burn::train::metric::Metric;
-use burn::train::metric::store::Split;
 use burn_tricks_checkpoint::file;
-use burn_tricks_core::{Goal, StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_core::{StateError, state_from_bytes, state_to_bytes};
 use std::path::PathBuf;
 
 /// Saves the best model to a file. See the [module documentation](self).
 #[derive(Debug, Clone)]
 pub struct SaveBest {
     path: PathBuf,
-    metric: String,
-    goal: Goal,
     best: Option<f64>,
 }
 
 impl SaveBest {
-    /// To `path`, by the mean of `metric` in validation. The folder must exist.
-    pub fn new(path: impl Into<PathBuf>, metric: &impl Metric, goal: Goal) -> Self {
+    /// To `path`, whose folder must exist.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            metric: name_of(metric),
-            goal,
             best: None,
         }
     }
@@ -79,11 +74,11 @@ impl SaveBest {
 
 impl<M: Module> Trick<M> for SaveBest {
     fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
-        let value = epoch.metric(&self.metric, &Split::Valid)?;
-        if self.goal.is_new_best(value, self.best) {
+        let decision = epoch.decision()?;
+        if decision.is_best {
             let record = epoch.validated().clone().into_record().into_bytes()?;
             file::write(&self.path, &[&record])?;
-            self.best = Some(value);
+            self.best = decision.best;
         }
         Ok(model)
     }
@@ -93,7 +88,7 @@ impl<M: Module> Trick<M> for SaveBest {
     }
 
     fn describe(&self) -> Vec<String> {
-        vec![format!("SaveBest by `{}`, {:?}", self.metric, self.goal)]
+        vec!["SaveBest".to_owned()]
     }
 
     fn state(&self) -> Option<Vec<u8>> {

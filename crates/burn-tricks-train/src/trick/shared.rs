@@ -11,7 +11,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use burn::train::metric::store::EventStoreClient;
 use burn_tricks_core::{StateError, state_from_bytes, state_to_bytes};
-use burn_tricks_stop::StopReason;
+use burn_tricks_stop::{Decision, StopReason};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -100,13 +100,14 @@ impl<H> SharedTricks<H> {
         Ok(())
     }
 
-    /// The end of an epoch, of the model that `sight` shows. Why to stop, if a trick says so.
+    /// The end of an epoch, of the model that `sight` shows. None if that shows none.
     pub(crate) fn epoch_end<M: Module>(
         &self,
         sight: &Sight<M>,
         epoch: usize,
         store: &EventStoreClient,
-    ) -> Result<Option<StopReason>, TrickError>
+        decision: Option<Decision>,
+    ) -> Result<Option<Ended<M>>, TrickError>
     where
         H: Trick<M>,
     {
@@ -115,6 +116,9 @@ impl<H> SharedTricks<H> {
         };
         let before = trained.model().clone();
         let mut context = EpochContext::new(epoch, &validated).with_store(store);
+        if let Some(decision) = decision {
+            context = context.with_decision(decision);
+        }
         let tricks = &mut *lock(&self.tricks);
         let model = tricks.epoch_end(trained.model().clone(), &mut context);
         let model = model.map_err(|error| error.of_trick(0, || tricks.name()))?;
@@ -127,9 +131,35 @@ impl<H> SharedTricks<H> {
         if context.is_rolled_back() {
             tricks.rolled_back(&model);
         }
-        trained.replace(model);
-        Ok(context.stop_reason())
+        let end = TricksEnd {
+            stop: context.stop_reason(),
+            rolled_back: context.is_rolled_back(),
+        };
+        trained.replace(model.clone());
+        Ok(Some(Ended {
+            end,
+            validated,
+            model,
+        }))
     }
+}
+
+/// What the tricks say at the end of an epoch.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TricksEnd {
+    /// Why to stop.
+    pub(crate) stop: Option<StopReason>,
+    /// Whether one has put other weights in place than those that were trained.
+    pub(crate) rolled_back: bool,
+}
+
+/// An epoch that has ended.
+pub(crate) struct Ended<M> {
+    pub(crate) end: TricksEnd,
+    /// The model as it was validated.
+    pub(crate) validated: M,
+    /// What the tricks gave back, which the checkpoint holds.
+    pub(crate) model: M,
 }
 
 /// Whether the model is one of several workers', as Burn's `ddp` marks it.

@@ -21,10 +21,6 @@ struct Seen<M> {
     notes: bool,
     /// The model that was trained when the last validation began, and the one that was validated.
     noted: Option<(Trained<M>, M)>,
-    /// Whether the model that is validated is kept.
-    keeps: bool,
-    /// The model that was validated last.
-    validated: Option<M>,
 }
 
 impl<M> Default for Sight<M> {
@@ -34,8 +30,6 @@ impl<M> Default for Sight<M> {
             optimizer: None,
             notes: false,
             noted: None,
-            keeps: false,
-            validated: None,
         })))
     }
 }
@@ -74,13 +68,10 @@ impl<M> Sight<M> {
     }
 
     /// Shows the model that is about to be validated, and the one that is trained.
-    pub(crate) fn validates(&self, trained: impl FnOnce() -> Trained<M>, model: impl Fn() -> M) {
+    pub(crate) fn validates(&self, models: impl FnOnce() -> (Trained<M>, M)) {
         let mut seen = lock(&self.0);
-        if seen.keeps {
-            seen.validated = Some(model());
-        }
         if seen.notes {
-            seen.noted = Some((trained(), model()));
+            seen.noted = Some(models());
         }
     }
 
@@ -94,17 +85,5 @@ impl<M> Sight<M> {
     /// The models of the last validation, if it was not asked for them yet.
     pub(crate) fn noted(&self) -> Option<(Trained<M>, M)> {
         lock(&self.0).noted.take()
-    }
-
-    /// Begins or ceases to keep the model that is validated.
-    pub(crate) fn keep(&self, keeps: bool) {
-        let mut seen = lock(&self.0);
-        seen.keeps = keeps;
-        seen.validated = None;
-    }
-
-    /// The model that was validated last, if it is kept.
-    pub(crate) fn validated(&self) -> Option<M> {
-        lock(&self.0).validated.take()
     }
 }

@@ -201,13 +201,6 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         }
     }
 
-    /// As [`into_validated`](Self::into_validated), with what the tricks hold now: a value in validation
-    /// has been a snapshot since `valid()`.
-    pub(crate) fn into_validated_now(mut self) -> M {
-        self.mode = Mode::Training;
-        self.into_validated()
-    }
-
     pub(crate) fn sight(&self) -> Sight<M> {
         self.sight.clone()
     }
@@ -272,7 +265,7 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
             // Burn drops what it has accumulated at the end of an epoch.
             self.tricks.micro_batches().clear();
             let shown = || average.as_ref().unwrap_or(&model).clone();
-            self.sight.validates(|| self.model.clone(), shown);
+            self.sight.validates(|| (self.model.clone(), shown()));
         }
         self.with(Trained::new(model), Mode::Validation(average))
     }

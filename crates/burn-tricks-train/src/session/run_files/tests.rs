@@ -14,6 +14,7 @@ fn state(epoch: usize) -> RunState {
         setup: Setup::default(),
         tricks: vec![1, 2, 3],
         hooks: [("criterion".to_owned(), vec![4])].into(),
+        validated: Some(vec![5]),
     }
 }
 
