@@ -5,15 +5,15 @@
 //! All: stop if each of them asks at this check; the reason is a divergence, if one of them saw it
 //! ```
 //!
-//! Each criterion is told of each check, whatever the others say. Which check is the best, whether it is an
-//! improvement, and the checks waited, are what the first criterion says that looks at the metric, wherever
-//! it stands: limits of time and of checks do not. Where another criterion finds at the same check that the
-//! metric diverged, that check is neither the best nor an improvement. If none looks at the metric, no check is known to be the best:
-//! [`Decision::best`] is none, and [`BestWeights`](crate::BestWeights) keeps nothing.
+//! Every criterion observes every check, whatever the others decide. One criterion decides which check is the best,
+//! whether a check is an improvement, and how many checks patience has waited: the first in the list that looks at
+//! the metric, which limits of time and of checks do not. If another criterion finds at a check that the metric
+//! diverged, that check is neither the best nor an improvement. If no criterion looks at the metric, no check is
+//! known to be the best: [`Decision::best`] is none, and [`BestWeights`](crate::BestWeights) keeps nothing.
 //!
-//! `All` wants the reasons together, at one check: what one of them asked for earlier does not count
-//! later. With a least time or a least number of checks this is what one expects of it. If patience was
-//! used up before, and the metric has improved since, the run continues.
+//! `All` stops if all criteria ask to stop at the same check: a request at an earlier check does not count later. For
+//! a least time or a least number of checks this is what is needed. If patience was used up before, and the metric
+//! has improved since, the run continues.
 //!
 //! # Example
 //!
@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! At least four checks, at most six, and between them patience:
+//! At least four checks, at most six, and patience in between:
 //!
 //! ```
 //! use burn_tricks_stop::{All, Any, CheckLimitConfig, EarlyStoppingConfig, Goal};
@@ -49,24 +49,24 @@
 //!
 //! # Order
 //!
-//! Wherever a criterion does. They nest.
+//! Where a single criterion is used. `Any` and `All` nest.
 //!
-//! A divergence that one of the criteria sees is in [`Decision::divergence`], even where `All` does not stop, and so
-//! [`RollBack`](crate::RollBack) sees it. Where `Any` is asked to stop by a limit and for a divergence at one
-//! check, the order decides: with the limit first the run ends, with the divergence first it may go back.
+//! A divergence that one of the criteria sees is in [`Decision::divergence`], even if `All` does not stop, and so
+//! [`RollBack`](crate::RollBack) sees it. If a limit and a divergence make `Any` stop at the same check, their order
+//! decides: if the limit comes first, the run ends; if the divergence comes first, the run may roll back.
 //!
 //! # Cost
 //!
-//! A list of decisions per check. The state is those of the criteria, the best value and its check.
+//! A list of decisions per check. The state consists of the states of the criteria, the best value and its check.
 //!
 //! # Differences
 //!
-//! In Keras and Lightning each callback may stop the training: that is `Any`, without one decision that
-//! tells of all. Burn takes one strategy.
+//! In Keras and Lightning each callback may stop the training, as in `Any`, but there is no common decision. Burn
+//! takes one strategy only.
 //!
 //! # Suggested values
 //!
-//! Patience and divergence in one [`EarlyStopping`](crate::EarlyStopping), `Any` with a limit of time.
+//! `Any` of a limit of time and one [`EarlyStopping`](crate::EarlyStopping) with patience and a divergence limit.
 //!
 //! # References
 //!
@@ -118,7 +118,7 @@ macro_rules! several {
         }
 
         impl<T: Criteria> $name<T> {
-            /// Of a tuple of two to four criteria, or of a vector.
+            /// Combines the criteria of a tuple of two to four, or of a vector.
             ///
             /// # Errors
             ///

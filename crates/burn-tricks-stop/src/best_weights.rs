@@ -4,13 +4,13 @@
 //! at a check that is the best so far:   best ← snapshot of the model
 //! ```
 //!
-//! The best is the best value, by however little ([`Decision::is_best`]): patience and its `min_delta` play
-//! no part. No criterion takes a value that is not finite, is beyond its divergence limit or falls into its
-//! warm-up for the best, and one that looks at no metric knows of no best: then nothing is kept, and
-//! [`model`](BestWeights::model) is none.
+//! The best check is the one with the best value, by however little ([`Decision::is_best`]): patience and its
+//! `min_delta` play no part. A value that is not finite, is beyond the criterion's divergence limit or falls into its
+//! warm-up is never the best, and a criterion that ignores the metric reports no best check. As long as no check was
+//! the best, nothing is kept, and [`model`](BestWeights::model) is none.
 //!
-//! The [`Snapshot`] holds weights and running statistics. A `clone()` would not do: clones of a batch
-//! norm share their running statistics, so that a kept clone would keep changing with the training.
+//! The [`Snapshot`] holds weights and running statistics. A `clone()` would not do: clones of a batch norm share
+//! their running statistics, so a kept clone would change while the model is trained.
 //!
 //! # Example
 //!
@@ -36,11 +36,11 @@
 //! # }
 //! ```
 //!
-//! [`StopWithBest`](crate::StopWithBest) is a criterion and this in one.
+//! [`StopWithBest`](crate::StopWithBest) is a criterion and a `BestWeights` in one.
 //!
-//! With the optimizer as it was at that check. Anything else whose clone is independent of it may go with
-//! it, several as a tuple: a schedule, an average of weights. (Clones of `burn-tricks-train`'s
-//! `SharedPlateau` share what was observed: keep its record.)
+//! The next example also keeps the optimizer as it was at the best check. Any other value whose clones are
+//! independent may be kept with the model, such as a schedule or an average of weights; several values go into a
+//! tuple. (Clones of `burn-tricks-train`'s `SharedPlateau` share what was observed: keep its record instead.)
 //!
 //! ```
 //! use burn::nn::{Linear, LinearConfig};
@@ -62,33 +62,30 @@
 //!
 //! # Order
 //!
-//! Together with early stopping, after each check. With an average of weights, keep the average: it is what was
-//! checked.
+//! Together with early stopping, after each check. If an average of the weights was checked, keep the average.
 //!
 //! # Cost
 //!
-//! One copy of the model's weights on its device, shared with the model until its next step. Nothing is
+//! One copy of the model's weights on its device, which shares memory with the model until the next step. Nothing is
 //! read from the device.
 //!
-//! A clone of a `ModuleOptimizer` is as much again for each moment it has, on the device, and shared with
-//! the optimizer until its next step. To spare the device, keep
-//! `optim.to_record().into_bytes()` instead, which waits for the device and copies the state to the
-//! host. `ModuleOptimizer::load_record` puts what it reads on `Device::default()`, which in a program
-//! with several backends may be another device than the run's, or one that is not there, until the next
-//! step moves it; a clone stays where it is, and the optimizers of `burn-tricks-optim` hold the data on
-//! the host until then.
+//! A kept clone of a `ModuleOptimizer` takes as much memory again for each of its moments, on the device, and shares
+//! it with the optimizer until the next step. To save device memory, keep `optim.to_record().into_bytes()` instead,
+//! which waits for the device and copies the state to the host. `ModuleOptimizer::load_record` then puts the state on
+//! `Device::default()` until the next step moves it. In a program with several backends, this may be another device
+//! than that of the run, or one that does not exist. A clone stays on its device, and the optimizers of
+//! `burn-tricks-optim` hold a loaded state on the host until the next step.
 //!
 //! # Differences
 //!
-//! Keras's `restore_best_weights` gives back the weights of the last improvement by more than `min_delta`,
-//! which need not be the best, and of a NaN first epoch; its and Lightning's `ModelCheckpoint` keep the
-//! best value, as here. Burn's result is the last model, and its checkpoints are files.
+//! Keras's `restore_best_weights` gives back the weights of the last improvement by more than `min_delta`, which need
+//! not be the best weights, and the weights of the first epoch if its metric was NaN. The `ModelCheckpoint` of Keras
+//! and that of Lightning keep the best value, as here. Burn returns the last model, and its checkpoints are files.
 //!
 //! # Suggested values
 //!
-//! There is nothing to set: it keeps one model, as Lightning's `ModelCheckpoint` does by default
-//! (`save_top_k=1`). Goodfellow et al. give back the best parameters, not the last, wherever training
-//! stops early.
+//! There is nothing to set: one model is kept, as by Lightning's `ModelCheckpoint` by default (`save_top_k=1`).
+//! Goodfellow et al. always return the best parameters, not the last, when training stops early.
 //!
 //! # References
 //!
@@ -100,8 +97,8 @@ use crate::Decision;
 use burn::module::Module;
 use burn_tricks_core::{Mismatch, Snapshot};
 
-/// The model of the best check so far, with extra state of type `S` that is to come back with it: the
-/// optimizer, say.
+/// The model of the best check so far, and extra state of type `S` that is given back with the model: the optimizer,
+/// say.
 #[derive(Debug)]
 pub struct BestWeights<M, S = ()> {
     best: Option<(Snapshot<M>, usize)>,
@@ -149,9 +146,9 @@ impl<M: Module, S> BestWeights<M, S> {
         }
     }
 
-    /// Holds what a run before this one kept: the [`model`](Self::model), saved and loaded as any model
-    /// is, its [`check`](Self::check), and its extra state, `()` if it has none. The state of the
-    /// stopping criterion is to be loaded with it.
+    /// Restores what an earlier run kept: the [`model`](Self::model), saved and loaded as any model is, its
+    /// [`check`](Self::check), and its extra state, `()` if there is none. Load the state of the stopping criterion
+    /// as well.
     pub fn with_kept(mut self, model: &M, check: usize, extra: S) -> Self {
         self.hold(model, check, extra);
         self
@@ -162,7 +159,7 @@ impl<M: Module, S> BestWeights<M, S> {
         self.extra = Some(extra);
     }
 
-    /// The check whose model is kept; none before the first that counts.
+    /// The check whose model is kept; none before the first check that counts.
     pub fn check(&self) -> Option<usize> {
         self.best.as_ref().map(|(_, check)| *check)
     }
@@ -172,9 +169,9 @@ impl<M: Module, S> BestWeights<M, S> {
         self.best.as_ref().map(|(best, _)| best.model())
     }
 
-    /// The best model for training: gradients are tracked, dropout drops and batch norm learns again,
-    /// where they did in the kept model. A gradient-checkpointing strategy of the device is not kept:
-    /// [`restore_into`](Self::restore_into) has it from the model in training.
+    /// The best model for training: gradients are tracked, dropout is on and batch norms update their statistics
+    /// where they did in the kept model. The device's gradient-checkpointing strategy is not kept:
+    /// [`restore_into`](Self::restore_into) takes it from the model in training.
     pub fn restore(&self) -> Option<M> {
         self.model().map(Module::train)
     }

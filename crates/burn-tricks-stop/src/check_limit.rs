@@ -1,4 +1,4 @@
-//! Stops at a number of checks; with [`All`](crate::All), the number before which nothing else stops.
+//! Stops after a number of checks; inside [`All`](crate::All), the least number of checks before any stop.
 //!
 //! ```text
 //! check ≥ limit   stop: CheckLimit
@@ -29,7 +29,7 @@
 //!
 //! # Order
 //!
-//! After validation, together with a criterion that looks at the metric: alone it knows of no best check.
+//! After validation, together with a criterion that looks at the metric: a limit alone reports no best check.
 //!
 //! # Cost
 //!
@@ -37,12 +37,12 @@
 //!
 //! # Differences
 //!
-//! `warmup_checks` of [`EarlyStoppingConfig`](crate::EarlyStoppingConfig) does not let the first checks
-//! be the best; `All` with a limit of checks does, as Lightning's `min_epochs`.
+//! With `warmup_checks` of [`EarlyStoppingConfig`](crate::EarlyStoppingConfig), none of the first checks can be the
+//! best. With `All` and a limit of checks they can, as with Lightning's `min_epochs`.
 //!
 //! # Suggested values
 //!
-//! The length of the schedule's warm-up, as a least number.
+//! As a least number of checks: the length of the schedule's warm-up.
 //!
 //! # References
 //!
@@ -60,7 +60,7 @@ pub struct CheckLimitConfig {
 }
 
 impl CheckLimitConfig {
-    /// The limit before its first check.
+    /// The criterion before its first check.
     ///
     /// # Errors
     ///

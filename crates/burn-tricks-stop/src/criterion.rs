@@ -1,10 +1,9 @@
-//! The trait of everything that says when to stop, and what it is told.
+//! The trait of stopping criteria, and the observation that a criterion gets.
 //!
-//! A criterion is told of each check of the model by an [`Observation`], a metric with or without its
-//! standard error, and answers with a [`Decision`]. [`EarlyStopping`](crate::EarlyStopping),
-//! [`NoiseAware`](crate::NoiseAware), [`TimeLimit`](crate::TimeLimit) and
-//! [`CheckLimit`](crate::CheckLimit) are criteria, and so are [`Any`](crate::Any) and
-//! [`All`](crate::All) of several.
+//! At each check of the model, a criterion gets an [`Observation`], a metric with or without its standard error, and
+//! returns a [`Decision`]. [`EarlyStopping`](crate::EarlyStopping), [`NoiseAware`](crate::NoiseAware),
+//! [`TimeLimit`](crate::TimeLimit) and [`CheckLimit`](crate::CheckLimit) are criteria, and so are [`Any`](crate::Any)
+//! and [`All`](crate::All) of several.
 //!
 //! ```
 //! use burn_tricks_stop::{EarlyStoppingConfig, Goal, Observation, StopCriterion};
@@ -36,17 +35,15 @@ use serde::{Serialize, de::DeserializeOwned};
 pub struct Observation {
     /// The metric.
     pub value: f64,
-    /// The standard error of `value`, in its units, where it is known: how far a metric of as many
-    /// other samples would typically lie from the true one. Only
-    /// [`NoiseAware`](crate::NoiseAware) looks at it.
+    /// The standard error of `value` in the units of `value`, if it is known: how far the metric of as many other
+    /// samples would typically lie from the true value. Only [`NoiseAware`](crate::NoiseAware) uses it.
     pub standard_error: Option<f64>,
 }
 
 impl Observation {
     /// The mean of `samples` and its standard error, `s / √n` with
     /// `s² = Σ (x − mean)² / (n − 1)`.
-    ///
-    /// One sample has no known error, and no samples have the mean NaN.
+    /// With one sample the standard error is unknown; with no samples the mean is NaN.
     pub fn of_samples(samples: &[f64]) -> Self {
         let n = samples.len() as f64;
         let mean = samples.iter().sum::<f64>() / n;
@@ -57,7 +54,7 @@ impl Observation {
         }
     }
 
-    /// With this standard error.
+    /// The same observation with this standard error.
     pub fn with_standard_error(mut self, standard_error: f64) -> Self {
         self.standard_error = Some(standard_error);
         self
@@ -81,16 +78,16 @@ impl From<f32> for Observation {
 
 /// Says after each check whether to stop.
 pub trait StopCriterion {
-    /// What a resumed run needs. It survives JSON (to the last bit with the feature `float_roundtrip` of
+    /// The state that a resumed run needs. It survives JSON (to the last bit with the feature `float_roundtrip` of
     /// `serde_json`).
     type State: Clone + Serialize + DeserializeOwned;
 
-    /// The run begins, or is resumed: whoever drives the training calls it before the first step. For clocks;
-    /// default: nothing.
+    /// Tells the criterion that the run begins, or is resumed. The training loop calls this before the first step. It
+    /// is for clocks; by default it does nothing.
     fn start(&mut self) {}
 
-    /// Which way the metric should go; none if the decisions do not depend on it, as those of a limit of time
-    /// or of checks do not. It does not change during a run.
+    /// Whether the metric should fall or rise; none if the decisions do not depend on the metric, as for a limit of
+    /// time or of checks. The goal does not change during a run.
     fn goal(&self) -> Option<Goal>;
 
     /// Whether the decisions depend on the metric, so that they can say which check is the best: whether there
@@ -99,12 +96,12 @@ pub trait StopCriterion {
         self.goal().is_some()
     }
 
-    /// The best value so far; none before the first that counts (see [`Decision::is_best`]), and of a criterion
-    /// that looks at no metric.
+    /// The best value so far; none before the first value that counts (see [`Decision::is_best`]), and none for a
+    /// criterion that ignores the metric.
     fn best(&self) -> Option<f64>;
 
-    /// Whether an observation without a standard error leaves the criterion without what it is for. Whoever
-    /// drives the training then refuses one. Default: no.
+    /// Whether the criterion makes sense only with standard errors. If so, the training refuses an observation
+    /// without a standard error. Default: no.
     fn needs_standard_error(&self) -> bool {
         false
     }
@@ -115,13 +112,12 @@ pub trait StopCriterion {
     /// What to save with a checkpoint.
     fn state(&self) -> Self::State;
 
-    /// Goes on where the saved state was.
+    /// The criterion with a saved state, from which it continues.
     fn with_state(self, state: Self::State) -> Self
     where
         Self: Sized;
 
-    /// Begins to count patience anew; the best value, the value that improvements are measured against and
-    /// what else was seen stay. For a run that goes
-    /// on from its best weights: [`RollBack`](crate::RollBack) calls it.
+    /// Starts counting patience anew; the best value, the value that improvements are measured against and the rest
+    /// of the state stay. [`RollBack`](crate::RollBack) calls this when a run continues from its best weights.
     fn reset_waiting(&mut self);
 }

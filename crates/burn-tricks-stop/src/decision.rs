@@ -1,4 +1,4 @@
-//! What a check showed, and why training should stop.
+//! The decision of a criterion after a check, and the reasons to stop.
 
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -20,7 +20,7 @@ pub enum StopReason {
         /// last time that counting began anew.
         checks: usize,
     },
-    /// The metric is as good as was asked for.
+    /// The metric has reached the target.
     TargetReached {
         /// The target.
         target: f64,
@@ -55,7 +55,7 @@ pub enum StopReason {
 }
 
 impl StopReason {
-    /// Whether the training went wrong, in a way from which [`RollBack`](crate::RollBack) goes back:
+    /// Whether the training diverged, so that [`RollBack`](crate::RollBack) goes back: true for
     /// [`Diverged`](Self::Diverged) and [`NonFinite`](Self::NonFinite).
     pub fn is_divergence(self) -> bool {
         matches!(self, Self::Diverged { .. } | Self::NonFinite)
@@ -85,11 +85,10 @@ impl Display for StopReason {
     }
 }
 
-/// What one check showed.
-///
-/// Two questions have two answers. [`is_best`](Self::is_best): is this the best value so far, by however
-/// little, so that its weights are to be kept? [`improved`](Self::improved): is it enough of an
-/// improvement for patience to begin anew?
+/// What a criterion decides after one check.
+/// [`is_best`](Self::is_best) and [`improved`](Self::improved) differ. `is_best` says that this is the best value so
+/// far, by however little, so that its weights are to be kept. `improved` says that the value is enough of an
+/// improvement for patience to begin anew.
 ///
 /// ```
 /// use burn_tricks_stop::{EarlyStoppingConfig, Goal, MinDelta};
@@ -109,16 +108,15 @@ impl Display for StopReason {
 pub struct Decision {
     /// The number of this check, from 1.
     pub check: usize,
-    /// Whether the value of this check is strictly better than every one before it that counted, or the
-    /// first that counts: its weights are the ones to keep. A value does not count that is NaN, infinite
-    /// or beyond the divergence limit, or that falls into a warm-up.
+    /// Whether the value of this check is strictly better than every earlier value that counted, or the first value
+    /// that counts: the weights of this check are those to keep. A value that is NaN, infinite or beyond the
+    /// divergence limit, or that falls into a warm-up, does not count.
     pub is_best: bool,
-    /// Whether this check is enough of an improvement for patience: of
-    /// [`EarlyStopping`](crate::EarlyStopping) by more than `min_delta`, of
-    /// [`NoiseAware`](crate::NoiseAware) by more than the noise.
+    /// Whether this check is enough of an improvement for patience to begin anew: by more than `min_delta` for
+    /// [`EarlyStopping`](crate::EarlyStopping), by more than the noise for [`NoiseAware`](crate::NoiseAware).
     pub improved: bool,
-    /// The best value so far, that of the last check that was [`is_best`](Self::is_best); none before the
-    /// first that counts, and always none if no criterion looks at the metric.
+    /// The best value so far, that of the last check that was [`is_best`](Self::is_best); none before the first value
+    /// that counts, and always none if no criterion looks at the metric.
     pub best: Option<f64>,
     /// The check of the best value.
     pub best_check: Option<usize>,
@@ -138,7 +136,7 @@ impl Decision {
         self.stop.is_some()
     }
 
-    /// Of a criterion that looks at no metric, which knows of no best.
+    /// The decision of a criterion that ignores the metric: no check is the best.
     pub fn without_metric(check: usize, stop: Option<StopReason>) -> Self {
         Self {
             check,

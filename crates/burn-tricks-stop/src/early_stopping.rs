@@ -1,7 +1,7 @@
 //! Early stopping: end the training when the validation metric has stopped improving.
 //!
-//! Pure logic over numbers. After each check of the model, tell it the metric; it answers with a
-//! [`Decision`]. The rules, in this order, for the value `x` of a check:
+//! [`EarlyStopping`] is pure logic over numbers. After each check of the model, call `observe` with the metric; it
+//! returns a [`Decision`]. These rules apply, in this order, to the value `x` of a check:
 //!
 //! ```text
 //! x is NaN or infinite            as the policy says: stop, count as no improvement, or ignore
@@ -14,10 +14,11 @@
 //! waited ≥ patience               stop: NoImprovement, or BaselineNotBeaten if that is so
 //! ```
 //!
-//! The best is the best value seen, by however little. An *improvement* is for patience alone: better by
-//! *more than* `min_delta`, in units of the metric or as a fraction of `|r|`, than the reference, which is
-//! the last value that was an improvement, or the first that counts. So several small steps in a row add
-//! up to an improvement. A value that is not finite, or beyond the divergence limit, is neither.
+//! The best check is the one with the best value, by however little. An *improvement* matters for patience alone: it
+//! is a value that is better than the reference by *more than* `min_delta`, in units of the metric or as a fraction
+//! of `|r|`. The reference `r` is the last value that was an improvement, or the first value that counts. So several
+//! small gains in a row add up to an improvement. A value that is not finite, or beyond the divergence limit, is
+//! neither the best nor an improvement.
 //!
 //! # Example
 //!
@@ -36,7 +37,7 @@
 //! # }
 //! ```
 //!
-//! With a least improvement: 0.495 uses up patience, and is the best all the same.
+//! With `min_delta`: the value 0.495 uses up patience, but is the best value.
 //!
 //! ```
 //! use burn_tricks_stop::{EarlyStoppingConfig, Goal, MinDelta, StopReason};
@@ -54,7 +55,7 @@
 //! # }
 //! ```
 //!
-//! On an accuracy, three checks late, content with 99 %:
+//! For an accuracy, with a warm-up of three checks and a target of 99 %:
 //!
 //! ```
 //! use burn_tricks_stop::{EarlyStoppingConfig, Goal, MinDelta, NonFiniteMetric};
@@ -69,7 +70,7 @@
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
 //!
-//! As Keras counts, see [`Counting`]:
+//! With Keras's rules of counting (see [`Counting`]):
 //!
 //! ```
 //! use burn_tricks_stop::{EarlyStoppingConfig, Goal, StopReason};
@@ -91,8 +92,8 @@
 //!
 //! # Order
 //!
-//! After validation. [`BestWeights`](crate::BestWeights) keeps the model of the best check. In Burn's
-//! `Learner` the adapter of `burn-tricks-train` calls it.
+//! After validation. [`BestWeights`](crate::BestWeights) keeps the model of the best check. In Burn's `Learner`,
+//! `burn-tricks-train` calls `observe`.
 //!
 //! # Cost
 //!
@@ -100,28 +101,27 @@
 //!
 //! # Differences
 //!
-//! - `patience` counts checks, and stops at that many in a row without improvement, as Lightning does
-//!   and Keras for 1 and above; in both 0 means the same as 1, and here it is refused.
-//! - What else Keras and Lightning count otherwise, [`Counting`] has. It decides when to stop, never which
-//!   check is the best.
+//! - Training stops after `patience` checks in a row without improvement, as in Lightning, and as in Keras for a
+//!   patience of 1 and above. In both libraries 0 means the same as 1; here 0 is refused. [`Counting`] has the other
+//!   rules by which Keras and Lightning count.
 //! - Keras's `EarlyStopping(restore_best_weights=True)` gives back the weights of the last improvement by
 //!   more than `min_delta`, here those of check 1 in the example with a least improvement. Its
 //!   `ModelCheckpoint(save_best_only=True)` and Lightning's `ModelCheckpoint` know no `min_delta` and keep
 //!   the best value, as here.
-//! - Keras takes a NaN or an infinity at the first epoch for the best value, a NaN for ever, and gives
-//!   back its weights. No counting repeats that.
-//! - Lightning's best score misses a value that reaches the threshold. Here that is the best, whatever
-//!   the counting, so that its weights are kept.
-//! - Burn's `MetricEarlyStoppingStrategy` has patience and warm-up only, tells neither the best value
-//!   nor the reason, and starts afresh when a run resumes.
+//! - Keras takes a NaN or an infinity at the first epoch as the best value (a NaN remains the best), and gives back
+//!   the weights of that epoch. No rule of [`Counting`] does that.
+//! - Lightning's best score does not include a value that reaches the threshold. Here that value is the best, with
+//!   every rule of counting, so its weights are kept.
+//! - Burn's `MetricEarlyStoppingStrategy` has patience and warm-up only, reports neither the best value nor the
+//!   reason, and starts afresh when a run resumes.
 //! - PyTorch's and optax's relative thresholds are wrong for negative metrics, see [`MinDelta`].
 //!
 //! [`MinDelta`]: burn_tricks_core::MinDelta
 //!
 //! # Suggested values
 //!
-//! Patience 3 (Lightning's default) when a check is an epoch and the learning rate constant; longer than
-//! the longest plateau of the schedule when it decays. Prechelt measured the trade of time against error.
+//! Patience 3 (Lightning's default) if a check is an epoch and the learning rate is constant; if the schedule decays,
+//! a patience longer than its longest plateau. Prechelt measured the trade-off between time and error.
 //!
 //! # References
 //!
@@ -135,37 +135,37 @@ use serde::{Deserialize, Serialize};
 /// What to do about a metric that is NaN or infinite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NonFiniteMetric {
-    /// Stop: [`StopReason::NonFinite`]. Warm-up does not protect from it.
+    /// Stop with [`StopReason::NonFinite`], even during the warm-up.
     Stop,
-    /// Use up patience, as any value that is no improvement. An infinity may still be worse than the
-    /// divergence limit.
+    /// Use up patience, like any value that is not an improvement. An infinity may still be worse than the divergence
+    /// limit.
     CountAsNoImprovement,
-    /// Go on as if there had been no check.
+    /// Continue as if there had been no check.
     Ignore,
 }
 
-/// Whose rules to follow where libraries count differently. Every other rule is the same in all.
+/// Which library's rules to follow where the libraries count differently. It decides when to stop, never which check
+/// is the best. All other rules are the same in every variant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Counting {
-    /// What the documentation of Keras and of Lightning says:
-    ///
-    /// - a run that has not beaten the baseline in `patience` checks stops, improving or not;
+    /// The rules that the documentation of Keras and of Lightning states:
+    /// - a run that has not beaten the baseline in `patience` checks stops, whether it improves or not;
     /// - the target is reached by a value equal to it.
     #[default]
     Documented,
     /// What Keras does:
     ///
     /// - patience 0 means 1;
-    /// - a check that improves never stops, so that the baseline only keeps the improvements short
-    ///   of it from setting the count back;
-    /// - the first check never stops for want of improvement.
+    /// - a check that improves never stops the run, so the baseline has one effect only: an improvement that does not
+    ///   beat it does not reset the count;
+    /// - the first check never stops the run for lack of improvement.
     Keras,
     /// What Lightning does:
     ///
     /// - patience 0 means 1;
-    /// - the target must be bettered;
-    /// - a value that betters the target or lies beyond the divergence limit leaves the count alone,
-    ///   which matters to a run that continues nevertheless.
+    /// - the target must be exceeded, not only reached;
+    /// - a value that exceeds the target or lies beyond the divergence limit does not change the count, which matters
+    ///   if the run continues nevertheless.
     Lightning,
 }
 
@@ -174,34 +174,33 @@ pub enum Counting {
 pub struct EarlyStoppingConfig {
     /// Which way the metric should go.
     pub goal: Goal,
-    /// Checks in a row without improvement after which to stop, at least 1, or 0 where
-    /// [`counting`](Self::counting) has a meaning for it. Default: 3; `usize::MAX` never stops for want
-    /// of improvement.
+    /// Checks in a row without improvement after which to stop, at least 1, or 0 where [`counting`](Self::counting)
+    /// gives it a meaning. Default: 3; `usize::MAX` never stops for lack of improvement.
     #[config(default = 3)]
     pub patience: usize,
-    /// How much better than the last improvement counts as an improvement, for patience. The best check is
-    /// the strictly best one, whatever this is. Default: anything strictly better.
+    /// By how much a value must be better than the last improvement to count as an improvement, for patience. The
+    /// best check is the one with the best value, whatever `min_delta` is. Default: anything strictly better.
     #[config(default = "MinDelta::Absolute(0.0)")]
     pub min_delta: MinDelta,
     /// Checks at the start whose values are looked at only for being finite: they neither count
     /// against patience nor become the best. Default: 0.
     #[config(default = 0)]
     pub warmup_checks: usize,
-    /// A value that must be bettered, by more than `min_delta`, for an improvement to count: until then
-    /// each check uses up patience. Default: none.
+    /// A value that must be beaten by more than `min_delta` for an improvement to count: until then each check uses
+    /// up patience. Default: none.
     #[config(default = "None")]
     pub baseline: Option<f64>,
-    /// A value good enough to stop at, reached when the metric equals or betters it; an infinity
-    /// never does. Default: none.
+    /// A value that is good enough to stop. It is reached when the metric equals it or is better; an infinity never
+    /// reaches it. Default: none.
     #[config(default = "None")]
     pub target: Option<f64>,
-    /// A value so bad that the run is given up, when the metric is worse than it. Default: none.
+    /// The run stops as diverged when the metric is worse than this value. Default: none.
     #[config(default = "None")]
     pub divergence_limit: Option<f64>,
     /// What to do about a NaN or an infinity. Default: stop.
     #[config(default = "NonFiniteMetric::Stop")]
     pub non_finite: NonFiniteMetric,
-    /// Whose rules of counting. Default: what the documentation of others says.
+    /// Which library's rules of counting to follow. Default: [`Counting::Documented`].
     #[config(default = "Counting::Documented")]
     pub counting: Counting,
 }
@@ -225,7 +224,7 @@ impl EarlyStoppingConfig {
             .with_counting(Counting::Lightning)
     }
 
-    /// Early stopping before its first check.
+    /// The criterion before its first check.
     ///
     /// # Errors
     ///
@@ -282,15 +281,13 @@ pub struct EarlyStopping {
 }
 
 impl EarlyStopping {
-    /// The best value so far; none before the first that counts.
+    /// The best value so far; none before the first value that counts.
     pub fn best(&self) -> Option<f64> {
         self.state.best.map(|(best, _)| best)
     }
 
     /// Takes the metric of the next check, an `f32` or `f64` say.
-    ///
-    /// After a decision to stop it may be called again: a run that continues is judged by the same
-    /// rules.
+    /// This may be called again after a decision to stop: a run that continues is judged by the same rules.
     pub fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
         let value = observation.into().value;
         self.state.checks += 1;
@@ -326,14 +323,14 @@ impl EarlyStopping {
         &self.state
     }
 
-    /// Goes on where the saved state was.
+    /// The criterion with a saved state, from which it continues.
     pub fn with_state(mut self, state: EarlyStoppingState) -> Self {
         self.state = state;
         self
     }
 
-    /// Begins to count patience anew, from the same best value and reference: for a run that resumes from its best
-    /// weights, see [`RollBack`](crate::RollBack).
+    /// Starts counting patience anew, with the same best value and reference. This is for a run that continues from
+    /// its best weights: see [`RollBack`](crate::RollBack).
     pub fn reset_waiting(&mut self) {
         self.state.waited = 0;
     }

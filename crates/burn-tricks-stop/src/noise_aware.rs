@@ -1,6 +1,7 @@
-//! Patience for a noisy metric: a change within the metric's own standard error decides nothing.
+//! Patience for a noisy metric: a change within the metric's own standard error does not count.
 //!
-//! Of a check's value `x` with standard error `s`, against the value `r` of the last improvement with `s_r`:
+//! The value `x` of a check, with standard error `s`, is compared with the value `r` of the last improvement, with
+//! standard error `s_r`:
 //!
 //! ```text
 //! gain  = r − x  (minimise),  x − r  (maximise)
@@ -14,15 +15,15 @@
 //! undecided ≥ max_undecided          stop: Undecided
 //! ```
 //!
-//! An undecided check neither uses up patience nor gives it back, so that `waited` counts the checks
-//! since the last improvement that were worse than chance explains, in a row or not. Nor is it the new
-//! `r`: if each lucky value became it, `r` would soon be the luckiest of many and better than the
-//! model, and a slow improvement would never be seen. Instead it adds up, until it shows against an
-//! old `r`.
+//! An undecided check neither uses up patience nor gives it back, so `waited` counts the checks since the last
+//! improvement that were worse than chance explains, in a row or not. An undecided value does not become the new `r`
+//! either. If every lucky value became `r`, then `r` would soon be the luckiest of many values and better than the
+//! model really is, and a slow improvement would never be seen. As it is, a slow improvement adds up until it exceeds
+//! the noise around an old `r`.
 //!
-//! Which check is the best is another question, and the noise plays no part in it: the best is the best
-//! value seen, [`Decision::is_best`], and [`BestWeights`](crate::BestWeights) keeps its weights. Of models
-//! that cannot be told apart it is the likeliest, though its value flatters it.
+//! The noise plays no part in which check is the best: the best check is the one with the best value,
+//! [`Decision::is_best`], and [`BestWeights`](crate::BestWeights) keeps its weights. Among models that cannot be told
+//! apart, the one with the best value is most likely the best, though its value is an optimistic estimate.
 //!
 //! # Example
 //!
@@ -47,8 +48,8 @@
 //! # }
 //! ```
 //!
-//! The error comes from the validation samples, for an accuracy from zeros and ones. Tired of a plateau after 20
-//! checks:
+//! The standard error is computed from the validation samples; for an accuracy, these are zeros and ones. This
+//! criterion also stops after 20 checks on a plateau:
 //!
 //! ```
 //! use burn_tricks_stop::{Goal, NoiseAwareConfig, Observation, StopCriterion};
@@ -65,11 +66,11 @@
 //!
 //! # Order
 //!
-//! In place of [`EarlyStopping`](crate::EarlyStopping), or with it in [`Any`](crate::Any), where the
-//! latter has a target and a divergence limit and a patience of `usize::MAX`.
+//! In place of [`EarlyStopping`](crate::EarlyStopping), or together with it in [`Any`](crate::Any): there the
+//! `EarlyStopping` has a target, a divergence limit and a patience of `usize::MAX`.
 //!
-//! An observation without a standard error, or with one that is negative or not finite, is taken as
-//! exact: `s = 0`. If all are, the rule is that of plain early stopping, and so it is with `z = 0`.
+//! An observation without a standard error, or with one that is negative or not finite, is taken as exact: `s = 0`.
+//! If all observations are exact, or if `z = 0`, the rule is that of plain early stopping.
 //!
 //! # Cost
 //!
@@ -77,18 +78,19 @@
 //!
 //! # Differences
 //!
-//! No peer looks at the noise; `min_delta` is a constant that the user must know, and asks for *more*
-//! improvement per check, so that it stops a slow improvement sooner, not later.
+//! Early stopping in Keras and Lightning ignores the noise. Its `min_delta` is a constant that the user must know,
+//! and it requires *more* improvement per check, so it stops a slow improvement sooner, not later.
 //!
-//! The formula takes the two values for independent. Those of one validation set share the samples, and
-//! their difference has less noise than the formula says: the rule then waits longer than it need.
+//! The formula assumes that the two values are independent. Two values on the same validation set share its samples,
+//! and their difference has less noise than the formula says: the rule then waits longer than it needs to.
 //!
 //! # Suggested values
 //!
-//! `z = 2`, the default: of values that only chance sets apart, one in twenty lies further off. At `z = 1`
-//! it is one in three, and three such checks come soon. With a patience of 3 and normal noise of one
-//! standard error, 1000 runs of 100 checks gave this; "slow" improves by 0.1 standard errors per check
-//! to the end, "turning" for 30 checks, and then worsens by 0.2 per check:
+//! `z = 2`, the default: if only chance separates two values, one difference in twenty exceeds the noise. With
+//! `z = 1` it is one in three, and three such checks come soon. The table has the results of 1000 runs of 100 checks,
+//! with a patience of 3 unless the row says otherwise and normal noise of one standard error. A "slow" run improves
+//! by 0.1 standard errors per check to the end; a "turning" run does so for 30 checks, and then worsens by 0.2 per
+//! check:
 //!
 //! | | slow: stopped early | turning: mean check of the stop |
 //! | --- | --- | --- |
@@ -97,9 +99,9 @@
 //! | `z = 1` | 100 % | 17 |
 //! | `z = 2` | 30 % | 42 |
 //!
-//! The price is time on a plateau, where `z = 2` had not stopped 45 % of the runs by check 100 (the
-//! others: none); `max_undecided` bounds it. (`cargo test --workspace --test suite -- --nocapture
-//! noise_stops_fewer`.)
+//! The price is time on a plateau: there, 45 % of the runs with `z = 2` had not stopped by check 100, while all runs
+//! of the other three rows had. `max_undecided` bounds this time.
+//! (`cargo test --workspace --test suite -- --nocapture noise_stops_fewer`.)
 //!
 //! # References
 //!
@@ -114,18 +116,18 @@ use serde::{Deserialize, Serialize};
 /// Configuration of [`NoiseAware`].
 #[derive(Config, Debug, PartialEq)]
 pub struct NoiseAwareConfig {
-    /// Which way the metric should go.
+    /// Whether the metric should fall or rise.
     pub goal: Goal,
-    /// Checks since the last improvement, each worse by more than the noise, after which to stop, at
-    /// least 1. Default: 3; `usize::MAX` never stops for it.
+    /// Stop after this many checks since the last improvement that are worse by more than the noise, at least 1.
+    /// Default: 3; `usize::MAX` never stops for this reason.
     #[config(default = 3)]
     pub patience: usize,
-    /// How many standard errors of the difference count as noise, `z`. Default: 2; 0 takes every value
-    /// as exact.
+    /// How many standard errors of the difference count as noise: `z`. Default: 2; with 0 every value is taken as
+    /// exact.
     #[config(default = 2.0)]
     pub standard_errors: f64,
-    /// Checks since the last improvement that differ by no more than the noise, after which to stop,
-    /// at least 1. Default: none, they never stop.
+    /// Stop after this many checks since the last improvement that differ by no more than the noise, at least 1.
+    /// Default: none, which never stops for this reason.
     #[config(default = "None")]
     pub max_undecided: Option<usize>,
     /// What to do about a NaN or an infinity. Default: stop.
@@ -234,7 +236,7 @@ impl StopCriterion for NoiseAware {
         self.state.best.map(|(best, _)| best)
     }
 
-    /// Unless every value counts as exact.
+    /// True, unless every value counts as exact.
     fn needs_standard_error(&self) -> bool {
         self.config.standard_errors > 0.0
     }

@@ -1,7 +1,7 @@
-//! Goes back to the best weights when the training diverges, and on with a smaller learning rate.
+//! Roll-back: when the training diverges, it continues from the best weights with a smaller learning rate.
 //!
-//! At a check at which a criterion sees that the metric diverged or is not finite
-//! ([`Decision::divergence`]), unless there is another reason to stop:
+//! If a criterion sees at a check that the metric diverged or is not finite ([`Decision::divergence`]), and there is
+//! no other reason to stop:
 //!
 //! ```text
 //! done < times and a best model is kept:
@@ -48,8 +48,8 @@
 //! # }
 //! ```
 //!
-//! At most twice, to a tenth of the rate, and the weights alone. The optimizer must then start afresh:
-//! its moments are those of the diverged run, and may be NaN.
+//! This example rolls back at most twice, to a tenth of the learning rate each time, and restores only the weights.
+//! The optimizer must then start afresh: its moments are those of the diverged run, and may be NaN.
 //!
 //! ```
 //! use burn::nn::{Linear, LinearConfig};
@@ -82,31 +82,30 @@
 //!
 //! # Order
 //!
-//! After the best weights are kept, before the decision is obeyed. A criterion must tell of divergence:
-//! [`EarlyStopping`](crate::EarlyStopping) with a divergence limit, or with
-//! [`NonFiniteMetric::Stop`](crate::NonFiniteMetric::Stop), its default, also within
-//! [`Any`](crate::Any) and [`All`](crate::All).
+//! After the best weights are kept, and before the decision to stop is obeyed. The criterion must be able to see a
+//! divergence: [`EarlyStopping`](crate::EarlyStopping) with a divergence limit, or with
+//! [`NonFiniteMetric::Stop`](crate::NonFiniteMetric::Stop), its default, also within [`Any`](crate::Any) and
+//! [`All`](crate::All).
 //!
-//! The closure is given the scale of the whole run, not of this restart: a schedule's value times the
-//! scale is the rate. Schedules, averages of weights and generators of random numbers continue from where
-//! they are, unless they are kept with the model as extra state, see
-//! [`BestWeights::keep_with`]. A non-finite average must be: it never
-//! recovers.
+//! The closure gets the scale of the whole run, not of this restart: the learning rate is the schedule's value times
+//! the scale. Schedules, averages of weights and random generators continue from where they are, unless they are kept
+//! with the model as extra state: see [`BestWeights::keep_with`]. An average that may become NaN or infinite must be
+//! kept in this way, since it never recovers.
 //!
 //! # Cost
 //!
-//! A number; what is kept is the cost of [`BestWeights`]. A run that does not diverge
-//! is the same, bit for bit, with and without it.
+//! One number; the kept model is the cost of [`BestWeights`]. A run that does not diverge is the same, bit for bit,
+//! with and without a roll-back.
 //!
 //! # Differences
 //!
-//! Keras's users asked for it (keras #8332); it has `TerminateOnNaN`, which ends the run. Schedules "on
-//! plateau" cut the rate and keep training the diverged weights.
+//! Keras's users asked for a roll-back (keras #8332); Keras has `TerminateOnNaN`, which ends the run. Schedules "on
+//! plateau" reduce the learning rate and go on training the diverged weights.
 //!
 //! # Suggested values
 //!
-//! The factor 0.5 is our choice, as is a number of two or three: a run that diverges at an eighth of the
-//! rate has another fault.
+//! The factor 0.5 is our choice, and so are two or three roll-backs: if a run diverges at an eighth of its learning
+//! rate, the learning rate is not the cause.
 //!
 //! # References
 //!
@@ -120,7 +119,7 @@ use serde::{Deserialize, Serialize};
 /// Configuration of [`RollBack`].
 #[derive(Config, Debug, PartialEq)]
 pub struct RollBackConfig {
-    /// How many times a run may go back, in all. 0 never does.
+    /// How many times a run may roll back in all. With 0 it never does.
     pub times: usize,
     /// What the learning rate is multiplied by each time, in (0, 1]. Default: 0.5.
     #[config(default = 0.5)]
@@ -157,11 +156,11 @@ pub struct Restart<M, S = ()> {
     pub model: M,
     /// The extra state that was kept with it: the optimizer, say.
     pub extra: S,
-    /// The check that it is from.
+    /// The check whose weights these are.
     pub check: usize,
     /// Which restart this is, from 1.
     pub time: usize,
-    /// What the learning rate of the recipe is to be multiplied by, as the closure was told.
+    /// The factor for the learning rate of the recipe, as passed to the closure.
     pub lr_scale: f64,
     /// What went wrong.
     pub reason: StopReason,
@@ -175,12 +174,11 @@ pub struct RollBack {
 }
 
 impl RollBack {
-    /// What to resume training from after this decision: `model`, which diverged, with the weights and statistics that
-    /// `best` holds, and the extra state that was kept with them. `apply` is given the new scale of the learning rate, and
-    /// `stop`, the criterion of the decision, counts its patience anew.
-    ///
-    /// None, and nothing is done, if the training did not diverge, there is another reason to stop, the run
-    /// has gone back as often as it may, or `best` holds no model.
+    /// What to continue training from after this decision: `model`, which diverged, with the weights and running
+    /// statistics that `best` holds, and the extra state that was kept with them. `apply` is called with the new
+    /// scale of the learning rate, and `stop`, the criterion of the decision, starts counting patience anew.
+    /// Returns none and does nothing if the training did not diverge, there is another reason to stop, the run has
+    /// rolled back as often as it may, or `best` holds no model.
     ///
     /// # Panics
     ///
@@ -231,8 +229,8 @@ impl RollBack {
         })
     }
 
-    /// What the learning rate of the recipe is multiplied by: 1 before the first restart. A resumed run
-    /// has to apply it again.
+    /// The factor for the learning rate of the recipe: 1 before the first restart. A resumed run has to apply it
+    /// again.
     pub fn lr_scale(&self) -> f64 {
         // As many products as restarts: `powi` would take an `i32`.
         (0..self.state.done).fold(1.0, |scale, _| scale * self.config.lr_factor)
@@ -249,7 +247,7 @@ impl RollBack {
         &self.state
     }
 
-    /// Goes on where the saved state was.
+    /// The roll-back with a saved state, from which it continues.
     pub fn with_state(mut self, state: RollBackState) -> Self {
         self.state = state;
         self

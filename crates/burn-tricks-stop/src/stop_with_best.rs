@@ -25,8 +25,8 @@
 //!
 //! # Order
 //!
-//! After validation. Where the optimizer is to come back as well, or the run to
-//! [roll back](crate::RollBack), take a criterion and [`BestWeights`].
+//! After validation. If the optimizer is to be restored as well, or if the run may [roll back](crate::RollBack), use
+//! a criterion and [`BestWeights`] instead.
 //!
 //! # Cost
 //!
@@ -43,7 +43,7 @@ pub struct StopWithBest<C, M> {
 }
 
 impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
-    /// `criterion` before its first check.
+    /// Wraps `criterion`, before its first check.
     pub fn new(criterion: C) -> Self {
         Self {
             criterion,
@@ -60,7 +60,7 @@ impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
         decision
     }
 
-    /// The best value so far; none before the first that counts.
+    /// The best value so far; none before the first value that counts.
     pub fn best(&self) -> Option<f64> {
         self.criterion.best()
     }
@@ -81,7 +81,7 @@ impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
         &self.criterion
     }
 
-    /// The model of the best check, with everything that can be asked of it.
+    /// The [`BestWeights`] that hold the model of the best check.
     pub fn kept(&self) -> &BestWeights<M> {
         &self.kept
     }

@@ -4,10 +4,9 @@
 //! seconds spent ≥ limit   stop: TimeLimit
 //! ```
 //!
-//! Time is what passes on the clock of the wall, from [`start`](StopCriterion::start), which a `Session` of
-//! `burn-tricks-train` calls, or else from the first
-//! check. It is looked at once per check, so that a run ends up to one check late. What a resumed run
-//! has left is the rest: the state holds the seconds spent, and the time between saving and going on is
+//! The time is wall-clock time from [`start`](StopCriterion::start), which a `Session` of `burn-tricks-train` calls,
+//! or else from the first check. The clock is read once per check, so a run ends up to one check late. The state
+//! holds the seconds spent, so a resumed run has the rest of the time left; the time between saving and resuming is
 //! not counted.
 //!
 //! # Example
@@ -43,21 +42,21 @@
 //!
 //! # Order
 //!
-//! After validation, in [`Any`](crate::Any) with a criterion that looks at the metric: alone it knows of no
-//! best check. In [`All`](crate::All) it is a least time.
+//! After validation, in [`Any`](crate::Any) with a criterion that looks at the metric: a limit alone reports no best
+//! check. In [`All`](crate::All) it is a least time.
 //!
 //! # Cost
 //!
-//! One look at the clock per check.
+//! The clock is read once per check.
 //!
 //! # Differences
 //!
-//! Lightning's `Timer` starts when the training does and may stop it in the middle of an epoch; it saves
-//! the time spent, too. Keras and Burn have no limit of time.
+//! Lightning's `Timer` starts with the training and may stop it in the middle of an epoch; it also saves the time
+//! spent. Keras and Burn have no limit of time.
 //!
 //! # Suggested values
 //!
-//! The time of the job less that of two checks: one by which it may run late, one to save.
+//! The time of the job minus the time of two checks: the run may end one check late, and saving needs time.
 //!
 //! # References
 //!
@@ -78,7 +77,7 @@ pub struct TimeLimitConfig {
 }
 
 impl TimeLimitConfig {
-    /// The limit on the system's monotonic clock, not yet started.
+    /// The criterion on the system's monotonic clock, not yet started.
     ///
     /// # Errors
     ///
