@@ -1,19 +1,19 @@
-//! A configuration that is not the one that a checkpoint was written with.
+//! A difference between a configuration and the one that a checkpoint was written with.
 
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-/// A part of the configuration that is not what the checkpoint was written with.
+/// A part of the configuration that differs from the one that the checkpoint was written with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
-    /// The part: a name of your own, or one that a session of `burn-tricks-train` gives to what it sees, such
-    /// as `epoch loader 1`, ``criterion on `Loss` `` or `trick 2`.
+    /// The name of the part: your own name, or a name that a session of `burn-tricks-train` gives, such as
+    /// `epoch loader 1`, ``criterion on `Loss` `` or `trick 2`.
     pub name: String,
     /// What the checkpoint was written with; none if it had no such part.
     pub recorded: Option<String>,
-    /// What there is now; none if there is no such part.
+    /// The present value; none if there is no such part now.
     pub present: Option<String>,
 }
 

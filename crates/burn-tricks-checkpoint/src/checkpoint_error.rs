@@ -15,7 +15,7 @@ pub enum CheckpointError {
     Config(ConfigError),
     /// The folder, or a file in it, cannot be made, read, written or removed. The error names it.
     Io(std::io::Error),
-    /// There are checkpoints, and each is damaged.
+    /// There are checkpoints, but all of them are damaged.
     NoneComplete {
         /// Where they are.
         folder: PathBuf,
@@ -29,8 +29,8 @@ pub enum CheckpointError {
         /// The version of its format. This crate writes and reads 1.
         got: String,
     },
-    /// The folder has a complete checkpoint of the step that was to be saved, or of a later one: another run's,
-    /// or this one's, which was not resumed.
+    /// The folder has a complete checkpoint of the step that was to be saved, or of a later step: the checkpoint is
+    /// another run's, or this run was not resumed.
     NotAfter {
         /// The folder.
         folder: PathBuf,
@@ -39,7 +39,8 @@ pub enum CheckpointError {
         /// The newest complete one.
         newest: usize,
     },
-    /// Another process saves in this folder, or other [`Checkpoints`](crate::Checkpoints) of this one.
+    /// Another process saves in this folder, or another [`Checkpoints`](crate::Checkpoints) value of this process
+    /// does.
     InUse {
         /// The folder.
         folder: PathBuf,
@@ -51,7 +52,7 @@ pub enum CheckpointError {
         /// The name.
         name: String,
     },
-    /// A part cannot be written down.
+    /// A part cannot be written.
     Unwritable {
         /// The name of the part.
         name: String,
@@ -74,7 +75,7 @@ pub enum CheckpointError {
         /// The difference.
         change: Change,
     },
-    /// The part of that name is something else.
+    /// The part of that name is of another kind, such as a model's record where a state was asked for.
     OtherKind {
         /// The file.
         path: PathBuf,

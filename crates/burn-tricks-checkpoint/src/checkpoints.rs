@@ -31,8 +31,9 @@ struct Writing {
 }
 
 impl Checkpoints {
-    /// The checkpoints in `folder`, which is made if it is not there. The newest `keep` are kept: with 1, a
-    /// file that is damaged by something else than this program leaves nothing to resume from.
+    /// Opens the checkpoints in `folder`, which is created if it does not exist. The newest `keep` checkpoints are
+    /// kept. With `keep` = 1, a run cannot be resumed if its only file is damaged, which this program itself never
+    /// does.
     ///
     /// # Errors
     ///
@@ -52,9 +53,8 @@ impl Checkpoints {
     /// ([`Saved::passed_over`]) and stay where they are until their step or a later one is saved.
     ///
     /// # Errors
-    ///
-    /// If a file cannot be read or is of another version, or if there are checkpoints and each is damaged: to
-    /// begin anew would be to overwrite them.
+    /// If a file cannot be read or is of another version, or if there are checkpoints and all of them are damaged,
+    /// since a run that began anew would overwrite them.
     pub fn newest(&self) -> Result<Option<Saved>, CheckpointError> {
         let mut damaged = Vec::new();
         for (step, path) in files(&self.folder)?.into_iter().rev() {
@@ -92,8 +92,8 @@ impl Checkpoints {
         })
     }
 
-    /// The checkpoint of `step`, to be filled and [saved](Step::save). Steps are epochs or optimizer steps, as
-    /// you like, and go upwards.
+    /// Begins the checkpoint of `step`: add its parts, then [save](Step::save) it. Steps are epochs or optimizer
+    /// steps, as you like, and must increase.
     pub fn step(&mut self, step: usize) -> Step<'_> {
         Step {
             checkpoints: self,

@@ -12,7 +12,7 @@ pub enum Damage {
         /// The file.
         path: PathBuf,
     },
-    /// Its file is cut off or changed, or no checkpoint of the step in its name.
+    /// Its file is truncated or changed, or is not a checkpoint of the step in its name.
     NotWhole {
         /// The file.
         path: PathBuf,

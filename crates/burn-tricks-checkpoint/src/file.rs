@@ -1,4 +1,4 @@
-//! Files that are whole or not there. Every error names its file.
+//! Writes files completely or not at all. Every error names its file.
 //!
 //! ```
 //! use burn_tricks_checkpoint::file;
@@ -25,8 +25,8 @@ const UNFINISHED: &str = ".unfinished-";
 /// then renamed, which replaces a file that is there. The folder must exist.
 ///
 /// # Errors
-///
-/// If the file cannot be written or renamed, on a full disk say. What was at `path` before is still there.
+/// If the file cannot be written or renamed, for example on a full disk. A file that was at `path` before is
+/// unchanged.
 pub fn write(path: &Path, parts: &[&[u8]]) -> Result<()> {
     try_write(path, parts).map_err(|error| named(path, &error))
 }
@@ -51,11 +51,10 @@ fn try_write(path: &Path, parts: &[&[u8]]) -> Result<()> {
     Ok(())
 }
 
-/// All of a file; `None` if there is none.
+/// The whole content of a file; `None` if there is no such file.
 ///
 /// # Errors
-///
-/// Any other failure to read it.
+/// If the file exists and cannot be read.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     unless_missing(path, std::fs::read(path).map(Some))
 }
@@ -63,13 +62,13 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 /// Removes a file, if there is one.
 ///
 /// # Errors
-///
-/// If it is there and cannot be removed.
+/// If the file exists and cannot be removed.
 pub fn remove(path: &Path) -> Result<()> {
     unless_missing(path, std::fs::remove_file(path))
 }
 
-/// Removes what [`write()`] left in `folder` when its process was killed. Not while another writes there.
+/// Removes the unfinished files that [`write()`] left in `folder` when its process was killed. Do not call this while
+/// another process writes there.
 ///
 /// # Errors
 ///

@@ -3,7 +3,7 @@
 use crate::part_error::PartError;
 use serde::ser::{self, Serialize};
 
-/// That every number in `value` is finite.
+/// Checks that every number in `value` is finite.
 pub(crate) fn check_finite<T: Serialize + ?Sized>(value: &T) -> Result<(), PartError> {
     value.serialize(Looking)
 }

@@ -1,7 +1,7 @@
-//! One process at a time in a folder.
+//! A lock, so that only one process at a time works in a folder.
 //!
-//! The operating system holds the lock, and gives it up when the process ends, in whatever way: what a killed
-//! process leaves behind is a file with a number in it, and no lock.
+//! The operating system holds the lock, and releases it when the process ends, however it ends. A killed process
+//! leaves only a file with its process id, which is not locked.
 //!
 //! ```
 //! use burn_tricks_checkpoint::lock::Lock;
@@ -24,7 +24,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
-/// A locked file. It is unlocked when this is dropped, and stays where it is.
+/// A locked file. Dropping this value unlocks the file, which is not removed.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -32,12 +32,12 @@ pub struct Lock {
 
 /// Why a file is not locked.
 pub enum LockError {
-    /// Another process has locked it, or this one has.
+    /// Another process has locked the file, or this process has.
     Held {
         /// The process's id, if it can be read.
         process: Option<u32>,
     },
-    /// It cannot be made, locked or written. The text names it.
+    /// The file cannot be created, locked or written. The error's text names it.
     File(io::Error),
 }
 
@@ -67,8 +67,8 @@ impl From<io::Error> for LockError {
 }
 
 impl Lock {
-    /// Locks the file at `path`, which is made if it is not there, and writes this process's id into it. On a
-    /// file system without locks, nobody is kept out.
+    /// Locks the file at `path`, which is created if it does not exist, and writes this process's id into it. On a
+    /// file system without locks, other processes are not kept out.
     ///
     /// # Errors
     ///

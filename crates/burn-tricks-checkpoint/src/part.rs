@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// One of Burn's records: `ModuleRecord`, `OptimizerRecord` or `LrSchedulerRecord`.
 pub trait Record: Sized + sealed::Sealed {
-    /// What it is a record of.
+    /// The kind of record.
     const KIND: PartKind;
 
     #[doc(hidden)]
@@ -22,7 +22,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What a part of a checkpoint is.
+/// The kind of a part of a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -70,7 +70,7 @@ record!(ModuleRecord, Module);
 record!(OptimizerRecord, Optimizer);
 record!(LrSchedulerRecord, Schedule);
 
-/// A part as it is in a file.
+/// The entry of a part in the table of a file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) name: String,

@@ -7,9 +7,9 @@ use std::fmt::Display;
 /// Why a part of a checkpoint cannot be written, or does not fit what it is loaded into.
 #[non_exhaustive]
 pub enum PartError {
-    /// Burn cannot write the record, or not load it: another architecture, say.
+    /// Burn cannot write the record, or cannot load it, for example into another architecture.
     Record(RecordError),
-    /// The record is none of this optimizer for this model.
+    /// The record is not one of this optimizer for this model.
     Optimizer(OptimizerRecordError),
     /// The record is of another kind of schedule.
     OtherSchedule,

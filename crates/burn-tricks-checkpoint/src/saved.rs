@@ -1,4 +1,4 @@
-//! What a checkpoint gives back.
+//! A checkpoint that was read, from which the parts of a run are loaded.
 
 use crate::damage::Damage;
 use crate::part::{Entry, PartKind};
@@ -60,8 +60,8 @@ impl Saved {
         &self.passed_over
     }
 
-    /// The names of the parts that have not been asked for. After everything was loaded, whatever is left is
-    /// something that the program saved and no longer has.
+    /// The names of the parts that have not been loaded. A name that is left after the program has loaded everything
+    /// belongs to a part that an earlier version of the program saved, and that this version no longer has.
     pub fn unread(&self) -> Vec<&str> {
         let unread = self.unread.borrow();
         let names = self.entries.iter().map(|entry| entry.name.as_str());
@@ -69,8 +69,8 @@ impl Saved {
         unread.map(|(name, _)| name).collect()
     }
 
-    /// `module` with the weights, running statistics and parameter ids that were saved. Its clones share
-    /// running statistics with it, as always in Burn.
+    /// Returns `module` with the weights, running statistics and parameter ids that were saved. As always in Burn,
+    /// clones of the module share running statistics with it.
     ///
     /// # Errors
     ///
@@ -84,12 +84,12 @@ impl Saved {
             .map_err(|error| self.unfit(name, error))
     }
 
-    /// `optimizer` with the moments and counters that were saved. `module` is the model that it steps, loaded
-    /// before: its parameters are compared with those of the record. Of an optimizer that steps two modules,
-    /// a tuple of both, or `optimizer.load_record(saved.record(name)?)`, which compares nothing.
-    ///
-    /// The settings of an optimizer are not recorded: give it those that it had. With several backends compiled
-    /// in, Burn's optimizers load their state to the default device first, which `BURN_DEVICE` names.
+    /// Returns `optimizer` with the moments and counters that were saved. `module` is the model that it steps, which
+    /// must be loaded first: its parameters are compared with those of the record. For an optimizer that steps two
+    /// modules, pass a tuple of both, or call `optimizer.load_record(saved.record(name)?)`, which compares nothing.
+    /// The settings of an optimizer are not recorded: configure `optimizer` as it was when it was saved. With several
+    /// backends compiled in, Burn's optimizers load their state to the default device first, which `BURN_DEVICE`
+    /// names.
     ///
     /// # Errors
     ///
@@ -107,13 +107,12 @@ impl Saved {
             .map_err(|error| self.unfit(name, error))
     }
 
-    /// `schedule`, where the saved one stood. Its settings are not recorded: give it those that it had, or see
-    /// [`unchanged`](Self::unchanged).
+    /// Returns `schedule` at the position of the saved one. The settings of a schedule are not recorded: configure
+    /// `schedule` as it was when it was saved, and let [`unchanged`](Self::unchanged) check that.
     ///
     /// # Errors
-    ///
-    /// If there is no schedule of that name, or if its record is not one of this kind of schedule with these
-    /// wrappers, which would begin anew, silently. `schedule.load_record(saved.record(name)?)` compares nothing.
+    /// If there is no schedule of that name, or if the record is of another kind of schedule or of other wrappers.
+    /// `schedule.load_record(saved.record(name)?)` compares nothing, and such a schedule would silently begin anew.
     pub fn schedule<S: LrScheduler>(
         &self,
         name: &str,
@@ -132,14 +131,13 @@ impl Saved {
         }
     }
 
-    /// That a configuration saved with [`Step::state`](crate::Step::state) is `present`, which has the type
-    /// that was saved: what the records do not hold, as the settings of the optimizer and the schedule, the size
-    /// of a batch, the seed.
+    /// Checks that a configuration that was saved with [`Step::state`](crate::Step::state) equals `present`, a value
+    /// of the same type. Use it for what the records do not hold, such as the settings of the optimizer and of the
+    /// schedule, the batch size, or the seed.
     ///
     /// # Errors
-    ///
-    /// If it is another one: the error names each field that differs, with both values. If there is no state of
-    /// that name, or if `present` cannot be written as JSON.
+    /// If the configurations differ: the error names each field that differs, with both values. Also if there is no
+    /// state of that name, or if `present` cannot be written as JSON.
     pub fn unchanged<T: Serialize + ?Sized>(
         &self,
         name: &str,
@@ -161,7 +159,7 @@ impl Saved {
         })
     }
 
-    /// One of Burn's records, to be loaded by what it is a record of: `ema.load_record(saved.record("ema")?)`.
+    /// Returns one of Burn's records, for example to load an average: `ema.load_record(saved.record("ema")?)`.
     ///
     /// # Errors
     ///
@@ -171,11 +169,11 @@ impl Saved {
         R::decode(Bytes::from_bytes_vec(bytes)).map_err(|error| self.unfit(name, error))
     }
 
-    /// A value: `stop.with_state(saved.state("stop")?)`.
+    /// Returns a value that was saved with [`Step::state`](crate::Step::state):
+    /// `stop.with_state(saved.state("stop")?)`.
     ///
     /// # Errors
-    ///
-    /// If there is no state of that name, or if it is not one of this type.
+    /// If there is no state of that name, or if the state is not of this type.
     pub fn state<T: DeserializeOwned>(&self, name: &str) -> Result<T, CheckpointError> {
         let bytes = self.part(name, PartKind::State)?;
         serde_json::from_slice(bytes).map_err(|error| self.unfit(name, error))

@@ -1,4 +1,4 @@
-//! What is put into the checkpoint of a step.
+//! Collects the parts of a checkpoint, and writes it.
 
 use crate::checkpoints::Checkpoints;
 use crate::finite_numbers::check_finite;
@@ -11,8 +11,7 @@ use burn::optim::ModuleOptimizer;
 use serde::Serialize;
 
 /// The checkpoint of a step, part by part. Made by [`Checkpoints::step`]; written by [`save`](Self::save).
-///
-/// Every part has a name of its own, by which [`Saved`](crate::Saved) gives it back.
+/// Every part has a name of its own, by which it is loaded from [`Saved`](crate::Saved).
 #[derive(Debug)]
 #[must_use = "nothing is written until `save`"]
 pub struct Step<'a> {
@@ -25,33 +24,33 @@ pub struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// A model with its weights and running statistics. Waits for the device.
+    /// Adds a model, with its weights and running statistics. Waits for the device.
     pub fn module<M: Module>(self, name: &str, module: &M) -> Self {
         // Burn keeps what the last batch did to running statistics apart until somebody asks.
         let _ = module.valid();
         self.record(name, module.clone().into_record())
     }
 
-    /// An optimizer with its moments and counters. Waits for the device.
+    /// Adds an optimizer, with its moments and counters. Waits for the device.
     pub fn optimizer(self, name: &str, optimizer: &ModuleOptimizer) -> Self {
         self.record(name, optimizer.to_record())
     }
 
-    /// A schedule, where it stands.
+    /// Adds a schedule, with its position.
     pub fn schedule(self, name: &str, schedule: &impl LrScheduler) -> Self {
         self.record(name, schedule.to_record())
     }
 
-    /// One of Burn's records: of an average of weights (`ema.to_record()`), of a `ModuleLrScheduler`
-    /// (`schedule.to_record()`).
+    /// Adds one of Burn's records, for example of an average of weights (`ema.to_record()`) or of a
+    /// `ModuleLrScheduler` (`schedule.to_record()`).
     pub fn record<R: Record>(self, name: &str, record: R) -> Self {
         let bytes = record.encode().map(|bytes| bytes.to_vec());
         self.part(name, R::KIND, bytes.map_err(PartError::from))
     }
 
-    /// A serialisable value: the state of a criterion (`stop.state()`), a number, a struct of your own. It is
-    /// written as JSON, to the last bit of every number. JSON has no NaN and no infinity: a value that holds
-    /// one is an error of [`save`](Self::save), [`CheckpointError::Unwritable`].
+    /// Adds a serialisable value: the state of a criterion (`stop.state()`), a number, a struct of your own. The
+    /// value is written as JSON, to the last bit of every number. JSON has no NaN and no infinity: if the value holds
+    /// one, [`save`](Self::save) returns [`CheckpointError::Unwritable`].
     pub fn state<T: Serialize + ?Sized>(self, name: &str, state: &T) -> Self {
         let bytes = check_finite(state).and_then(|()| Ok(serde_json::to_vec(state)?));
         self.part(name, PartKind::State, bytes)
@@ -79,12 +78,11 @@ impl Step<'_> {
         self
     }
 
-    /// Writes the file, and then deletes those that are not to be kept.
+    /// Writes the file, and then deletes the checkpoints that are not to be kept.
     ///
     /// # Errors
-    ///
-    /// If two parts have one name, a part cannot be written down, the folder has a complete checkpoint of this
-    /// step or a later one, another process saves there, or the disk fails. The checkpoints before are still there.
+    /// If two parts have one name, a part cannot be written, the folder has a complete checkpoint of this step or a
+    /// later one, another process saves there, or the disk fails. The earlier checkpoints are still there.
     pub fn save(self) -> Result<(), CheckpointError> {
         let Self {
             checkpoints,
