@@ -1,11 +1,13 @@
-//! Adaptive gradient clipping (AGC): each unit's gradient is bounded by a share of that unit's weights.
+//! Adaptive gradient clipping (AGC): the gradient norm of each unit is at most a fraction of the norm of its
+//! weights.
 //!
 //! ```text
 //! gᵤ ← gᵤ · min(1, λ max(‖wᵤ‖, ε) / ‖gᵤ‖)
 //! ```
 //!
-//! `u` is an output unit: a column of Burn's `[in, out]` linear weights, a filter `[out, ...]` of a convolution, a
-//! row of an embedding. Biases, gains and what has no units count as one unit. ε lets weights of zeros move.
+//! `u` is an output unit: a column of Burn's `[in, out]` linear weights, a filter `[out, ...]` of a
+//! convolution, a row of an embedding. A bias, a gain, and any other parameter without units is treated as one
+//! unit. With ε, weights that are zero can change.
 //!
 //! # Example
 //!
@@ -45,20 +47,21 @@
 //!
 //! # Order
 //!
-//! As for [`clip_grad_norm`](crate::clip_grad_norm): once, after accumulating and unscaling.
+//! Apply it once, after accumulating and unscaling, like [`clip_grad_norm`](crate::clip_grad_norm).
 //!
 //! # Cost
 //!
-//! No state. Tensor operations: the norms of gradients and weights (two reads of each where something fuses them,
-//! about four where nothing does), and a read and a write of the gradients. No value is read from a device.
+//! No state. It runs as tensor operations: for the norms of gradients and weights two reads of each on a
+//! backend that fuses operations, about four on others; then a read and a write of the gradients. No value is
+//! read from a device.
 //!
 //! # Differences
 //!
-//! - timm takes rows of PyTorch's `[out, in]`, optax columns of `[in, out]`; both are the output units, and so are
-//!   those here. Of a transposed convolution, `[in, out, k, k]`, timm takes the inputs.
-//! - Composer has no ε: weights that begin at zero stay there.
-//! - Norms are safe from overflow, as in [`global_norm`](crate::global_norm). A NaN in a gradient stays where it is and leaves its
-//!   unit unclipped; an infinity makes a NaN of itself and zeros of its unit's other numbers. See
+//! - timm takes rows of PyTorch's `[out, in]`, optax columns of `[in, out]`. Both are the output units, as
+//!   here. For a transposed convolution, `[in, out, k, k]`, timm takes the inputs.
+//! - Composer has no ε: weights that are zero at first stay zero.
+//! - Norms are safe from overflow, as in [`global_norm`](crate::global_norm). A NaN in a gradient stays, and
+//!   its unit is not clipped. An infinity becomes NaN, and the other numbers of its unit become zero. See
 //!   [`StepGuard`](crate::StepGuard).
 //!
 //! # Suggested values
@@ -84,11 +87,11 @@ use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
 /// Configuration of [`Agc`].
 #[derive(Config, Debug)]
 pub struct AgcConfig {
-    /// λ > 0, the longest gradient of a unit as a share of its weights' length. `f64::MAX` never clips.
-    /// Default: 0.01.
+    /// λ > 0, the largest gradient norm of a unit as a fraction of the norm of its weights. `f64::MAX` never
+    /// clips. Default: 0.01.
     #[config(default = 0.01)]
     pub clip_factor: f64,
-    /// ε > 0, what a unit's length is at least taken to be. Default: 1e-3.
+    /// ε > 0, a lower bound for the norm of a unit's weights in the formula. Default: 1e-3.
     #[config(default = 1e-3)]
     pub epsilon: f64,
     /// Which parameters, by path or id; a tied one by its first path. Default: all.
@@ -118,7 +121,7 @@ pub struct Agc {
 }
 
 impl Agc {
-    /// The clipped gradients. Those of parameters that `module` does not have are left alone.
+    /// The clipped gradients. Gradients of parameters that `module` does not have are not changed.
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         change_each(module, grads, &mut Clip(&self.config))
     }
@@ -175,7 +178,7 @@ struct UnitNorm<const D: usize> {
 }
 
 impl<const D: usize> UnitNorm<D> {
-    /// Of the whole tensor where there are no units.
+    /// The norm of each unit, or of the whole tensor if there are no units.
     fn of(tensor: Tensor<D>, units: Option<UnitAxis>) -> Self {
         let kept = units.map(UnitAxis::axis);
         let others: Vec<usize> = (0..D).filter(|dim| Some(*dim) != kept).collect();

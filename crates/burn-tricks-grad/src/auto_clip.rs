@@ -1,4 +1,4 @@
-//! AutoClip: clipping at a percentile of the norms so far, instead of at a number that somebody has to choose.
+//! AutoClip: clipping at a percentile of the gradient norms so far, instead of at a chosen threshold.
 //!
 //! ```text
 //! θₜ = the p-th percentile of ‖g₁‖, ..., ‖gₜ‖        of the last `window` of them
@@ -31,12 +31,12 @@
 //!
 //! # Order
 //!
-//! As for [`clip_grad_norm`](crate::clip_grad_norm): once, after accumulating and unscaling.
+//! Apply it once, after accumulating and unscaling, like [`clip_grad_norm`](crate::clip_grad_norm).
 //!
 //! # Cost
 //!
-//! That of clipping by norm, `window` numbers on the device, and a selection of the k largest or smallest of them,
-//! k up to half the window. No value is read from a device.
+//! That of clipping by norm, `window` numbers on the device, and a selection of the k largest or smallest of
+//! these numbers, with k up to half the window. No value is read from a device.
 //!
 //! # State
 //!
@@ -45,15 +45,15 @@
 //! # Differences
 //!
 //! - The paper remembers every norm of the run; [`AutoClipConfig::paper`] remembers the last million.
-//! - The percentile is numpy's: it interpolates between two norms, and the present norm is among them, so that the
-//!   first step is not clipped.
-//! - A norm that is not finite is remembered as the largest number of `f32`: it lies above every percentile that
-//!   finite norms reach. What becomes of such a gradient, [`NonFinite`] says.
+//! - The percentile is computed as in numpy, by interpolation between two norms. The present norm is included,
+//!   so the first step is not clipped.
+//! - A norm that is not finite is remembered as the largest number of `f32`: it lies above every percentile
+//!   that finite norms reach. [`NonFinite`] says what happens to such a gradient.
 //!
 //! # Suggested values
 //!
-//! The 10th percentile (the paper's best); that clips nine steps of ten, and mostly normalises them. The 90th cuts
-//! outliers only.
+//! The 10th percentile (the paper's best). It clips nine steps of ten, so most gradients are normalised to the
+//! threshold. The 90th percentile clips only outliers.
 //!
 //! # References
 //!
@@ -73,10 +73,10 @@ use burn_tricks_core::{
 /// Configuration of [`AutoClip`].
 #[derive(Config, Debug, PartialEq)]
 pub struct AutoClipConfig {
-    /// p in per cent, above 0 and at most 100; 100 never clips. Default: 10.
+    /// The percentile p, in per cent, above 0 and at most 100; 100 never clips. Default: 10.
     #[config(default = 10.0)]
     pub percentile: f64,
-    /// How many norms are remembered, in steps, at least 1. Default: 1000.
+    /// The number of steps whose norms are remembered, at least 1. Default: 1000.
     #[config(default = 1000)]
     pub window: usize,
     /// Which norm. Default: [`NormKind::L2`].
@@ -88,7 +88,7 @@ pub struct AutoClipConfig {
 }
 
 impl AutoClipConfig {
-    /// The paper's: the 10th percentile of all norms, up to a million of them.
+    /// The setting of the paper: the 10th percentile of all norms, up to a million of them.
     pub fn paper() -> Self {
         Self::new().with_window(1_000_000)
     }
@@ -116,7 +116,7 @@ impl AutoClipConfig {
     }
 }
 
-/// Clips at a percentile of the norms so far. Made by [`AutoClipConfig::init`].
+/// Clips gradients at a percentile of their norms so far. Made by [`AutoClipConfig::init`].
 #[derive(Debug, Clone)]
 pub struct AutoClip {
     config: AutoClipConfig,
@@ -126,7 +126,7 @@ pub struct AutoClip {
 impl AutoClip {
     /// The clipped gradients. Their norm is remembered.
     ///
-    /// Gradients of parameters that `module` does not have count for nothing and are left alone.
+    /// Gradients of parameters that `module` does not have do not count in the norm and are not changed.
     pub fn apply<M: Module>(&mut self, module: &M, grads: GradientsParams) -> GradientsParams {
         let AutoClipConfig {
             percentile,
@@ -195,9 +195,9 @@ impl GradientTransform for AutoClip {
 #[derive(Debug, Clone, Default)]
 struct Ring {
     values: Option<Tensor<1>>,
-    /// Loaded, and not yet on the device of the gradients.
+    /// Norms that were loaded and are not yet on the device of the gradients.
     loaded: Vec<f32>,
-    /// Where the next norm goes, once the window is full.
+    /// The position of the next norm, once the window is full.
     next: usize,
 }
 
@@ -229,7 +229,7 @@ impl Ring {
         });
     }
 
-    /// As numpy's `percentile` has it, with the fewest elements selected.
+    /// The percentile as in numpy, with as few elements selected as possible.
     fn percentile(&self, percentile: f64, device: &Device) -> Tensor<1> {
         let Some(values) = self.values.clone() else {
             return Tensor::from_data([f32::MAX], (device, DType::F32));
@@ -267,7 +267,7 @@ impl Ring {
     }
 }
 
-/// The k-th largest, whatever the order in which a backend gives them.
+/// The k-th largest value, whatever the order in which a backend returns the selected values.
 fn largest(values: &Tensor<1>, k: usize) -> Tensor<1> {
     values.clone().topk(k, 0).min()
 }

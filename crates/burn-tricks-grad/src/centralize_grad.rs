@@ -4,8 +4,8 @@
 //! gᵤ ← gᵤ − mean(gᵤ)      gᵤ: the gradient of the weights into unit u
 //! ```
 //!
-//! The update then never moves the mean of a unit's weights: a projection onto the hyperplane in which they lie.
-//! Vectors (biases, gains of norms) stay as they are.
+//! Then an update by the gradient does not change the mean of a unit's weights: the gradient is projected onto
+//! the hyperplane of constant mean. Vectors (biases, gains of norms) stay as they are.
 //!
 //! # Example
 //!
@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! Convolutions only, as the paper's code has it as an option:
+//! For convolutions only, which is an option of the paper's code:
 //!
 //! ```
 //! # use burn_tricks_grad::CentralizeGradConfig;
@@ -40,17 +40,17 @@
 //!
 //! # Order
 //!
-//! After accumulating and unscaling, before clipping and noise.
+//! Apply it after accumulating and unscaling, before clipping and noise.
 //!
 //! # Cost
 //!
-//! No state; a read of the gradients for the means, and a read and a write. No value is read from a device.
+//! No state; a read of the gradients for the means, then a read and a write. No value is read from a device.
 //!
 //! # Differences
 //!
-//! The paper's code and optax's `centralize` take the mean over all axes but the first, which is the unit's in
-//! PyTorch's layout. Here the axis is the layer's own: the second of Burn's `[in, out]` linear weights and of
-//! transposed convolutions, the first of `[out, in, k, k]` convolutions; a row of an embedding is a unit.
+//! The paper's code and optax's `centralize` take the mean over all axes but the first, which counts the units
+//! in PyTorch's layout. Here the axis is the layer's own: the second of Burn's `[in, out]` linear weights and
+//! of transposed convolutions, the first of `[out, in, k, k]` convolutions; a row of an embedding is a unit.
 //!
 //! # Suggested values
 //!
@@ -72,7 +72,8 @@ use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 /// Configuration of [`CentralizeGrad`].
 #[derive(Config, Debug, PartialEq)]
 pub struct CentralizeGradConfig {
-    /// Only weights of at least so many dimensions, at least 2; 3 means convolutions. Default: 2.
+    /// The smallest number of dimensions of a weight whose gradient is centralised, at least 2; with 3, only
+    /// convolutions are. Default: 2.
     #[config(default = 2)]
     pub min_rank: usize,
 }
@@ -93,14 +94,14 @@ impl CentralizeGradConfig {
     }
 }
 
-/// Subtracts from each unit's gradient its mean. Made by [`CentralizeGradConfig::init`].
+/// Subtracts the mean of each unit's gradient. Made by [`CentralizeGradConfig::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct CentralizeGrad {
     config: CentralizeGradConfig,
 }
 
 impl CentralizeGrad {
-    /// The centralised gradients. Those of parameters that `module` does not have are left alone.
+    /// The centralised gradients. Gradients of parameters that `module` does not have are not changed.
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         change_each(module, grads, &mut Centralize(self.config.min_rank))
     }
@@ -116,7 +117,7 @@ impl GradientTransform for CentralizeGrad {
     }
 }
 
-/// From so many dimensions on.
+/// The smallest number of dimensions.
 struct Centralize(usize);
 
 impl ChangeGradient for Centralize {

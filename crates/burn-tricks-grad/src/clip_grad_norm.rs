@@ -1,15 +1,16 @@
 //! Gradient clipping at a norm threshold.
 //!
-//! A gradient longer than the threshold θ is shortened; a shorter one is left alone, bit for bit.
+//! A gradient whose norm exceeds the threshold θ is scaled down; any other gradient stays as it is, bit for
+//! bit.
 //!
 //! ```text
 //! g ← g · min(1, θ / ‖g‖)                 ClipMode::Rescale   the norm becomes θ
 //! g ← g           if ‖g‖ ≤ θ, else g/‖g‖  ClipMode::Unit      the norm becomes 1
 //! ```
 //!
-//! The norm is taken over *all* gradients of the model ([`NormScope::Model`], the default), so the
-//! direction of the whole gradient is kept. Burn's own `GradientClippingConfig::Norm` clips tensor
-//! by tensor, which turns it; that is [`NormScope::Tensor`] here.
+//! The norm is taken over *all* gradients of the model ([`NormScope::Model`], the default), so the direction of
+//! the whole gradient is kept. Burn's own `GradientClippingConfig::Norm` clips tensor by tensor, which changes
+//! the direction; here this is [`NormScope::Tensor`].
 //!
 //! # Example
 //!
@@ -40,8 +41,8 @@
 //! # }
 //! ```
 //!
-//! The rule of the teaching text, tensor by tensor, where a gradient that is not finite skips the step of an
-//! optimizer with `skip_marked` ([`step_guard`](crate::step_guard)):
+//! [`ClipMode::Unit`], tensor by tensor. If a gradient is not finite, an optimizer with `skip_marked` skips the
+//! step ([`step_guard`](crate::step_guard)):
 //!
 //! ```
 //! use burn_tricks_grad::{ClipGradNormConfig, ClipMode, NonFinite, NormKind, NormScope};
@@ -57,30 +58,29 @@
 //!
 //! # Order
 //!
-//! After gradients have been accumulated and unscaled, before the optimizer. Clipping each
-//! micro-batch, or clipping before a sum, bounds something else.
+//! Clip after gradients have been accumulated and unscaled, and before the optimizer. If you clip each
+//! micro-batch instead, or any part before it is summed, the norm of the sum is not bounded by θ.
 //!
 //! # Cost
 //!
-//! No state. On the CPU backend the Euclidean norm is one read of the gradients, and clipping one
-//! read and write more; where nothing is clipped, nothing is written. Other norms, and all of them on
-//! other backends, are tensor operations: about five reads for the norm where nothing fuses them,
-//! two where something does, and a read and write for the product. No value is read from a device.
+//! No state. On the CPU backend the Euclidean norm takes one read of the gradients, and clipping takes one more
+//! read and write; if nothing is clipped, nothing is written. Other norms, and all norms on other backends, are
+//! tensor operations: for the norm two reads on a backend that fuses operations, about five on others; for the
+//! product a read and a write. No value is read from a device.
 //!
 //! # Differences
 //!
-//! - PyTorch divides by `‖g‖ + 1e-6`, so its clipped norm is a little below θ;
+//! - PyTorch divides by `‖g‖ + 1e-6`, so the norm after clipping is a little below θ;
 //!   [`ClipGradNormConfig::torch`] does the same. Here, as in optax, ε is 0.
-//! - In `f32`, PyTorch's and optax's norm of `[2e19, 2e19, 2e19]` is infinite and the gradient lost;
-//!   here it is 3.46e19 and the direction is kept.
-//! - `Unit` is the rule of the teaching text "Deep Learning Training Tricks". It jumps at θ ≠ 1:
-//!   with θ = 10 a norm of 10 stays and one of 10.1 becomes 1.
+//! - In `f32`, PyTorch's and optax's norm of `[2e19, 2e19, 2e19]` is infinite, and the gradient is lost; here
+//!   the norm is 3.46e19, and the direction is kept.
+//! - `Unit` is the rule of the teaching text "Deep Learning Training Tricks". For θ ≠ 1 the norm of the result
+//!   jumps at θ: with θ = 10, a norm of 10 stays and a norm of 10.1 becomes 1.
 //!
 //! # Suggested values
 //!
-//! θ = 1 for transformers (Hugging Face's and Megatron's default), 0.25 to 10 for recurrent networks
-//! (Pascanu et al.). Look at the norms of a healthy run first and clip
-//! above most of them.
+//! θ = 1 for transformers (Hugging Face's and Megatron's default), 0.25 to 10 for recurrent networks (Pascanu
+//! et al.). Look at the norms of a run that trains well first, and choose a θ above most of them.
 //!
 //! # References
 //!
@@ -97,7 +97,7 @@ use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, NormScope};
 use serde::{Deserialize, Serialize};
 
-/// What becomes of a gradient above the threshold.
+/// What happens to a gradient whose norm exceeds the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClipMode {
     /// It is scaled to the norm θ (PyTorch, optax).
@@ -106,12 +106,12 @@ pub enum ClipMode {
     Unit,
 }
 
-/// Configuration of [`ClipGradNorm`]; the [module](self) tells the formula and its place.
+/// Configuration of [`ClipGradNorm`]; see the [module documentation](self) for the formula and the order.
 #[derive(Config, Debug, PartialEq)]
 pub struct ClipGradNormConfig {
     /// The threshold θ > 0, in units of the norm. `f64::MAX` never clips.
     pub max_norm: f64,
-    /// What becomes of a gradient above the threshold. Default: [`ClipMode::Rescale`].
+    /// What happens to a gradient whose norm exceeds the threshold. Default: [`ClipMode::Rescale`].
     #[config(default = "ClipMode::Rescale")]
     pub mode: ClipMode,
     /// Which norm. Default: [`NormKind::L2`].
@@ -129,7 +129,7 @@ pub struct ClipGradNormConfig {
 }
 
 impl ClipGradNormConfig {
-    /// PyTorch's `clip_grad_norm_`: as [`new`](Self::new), with ε = 1e-6.
+    /// PyTorch's `clip_grad_norm_`: like [`new`](Self::new), with ε = 1e-6.
     pub fn torch(max_norm: f64) -> Self {
         Self::new(max_norm).with_epsilon(1e-6)
     }
@@ -143,9 +143,8 @@ impl ClipGradNormConfig {
     ///
     /// # Errors
     ///
-    /// If θ is not finite and positive, ε negative or not finite, or the `p` of [`NormKind::Lp`] not a
-    /// finite number of at least 1; if the scope is
-    /// [`NormScope::Element`].
+    /// If θ is not finite and positive, if ε is negative or not finite, if the `p` of [`NormKind::Lp`] is not a
+    /// finite number of at least 1, or if the scope is [`NormScope::Element`].
     pub fn init(&self) -> Result<ClipGradNorm, ConfigError> {
         ConfigError::positive("max_norm", self.max_norm)?;
         ConfigError::non_negative("epsilon", self.epsilon)?;
@@ -166,14 +165,14 @@ pub struct ClipGradNorm {
 impl ClipGradNorm {
     /// The clipped gradients.
     ///
-    /// Gradients of parameters that `module` does not have count for nothing and are left alone.
+    /// Gradients of parameters that `module` does not have do not count in the norm and are not changed.
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         self.apply_with_norm(module, grads).0
     }
 
-    /// The clipped gradients, and the norm over all of them *before* clipping: a tensor of one
-    /// element, or `None` when there was no gradient. The norm is of the whole model in both
-    /// scopes. It may be read at any later time; reading it waits for the device.
+    /// The clipped gradients, and the norm over all of them *before* clipping: a tensor of one element, or
+    /// `None` when there was no gradient. The norm is that of the whole model in both scopes. It may be read at
+    /// any later time; reading it waits for the device.
     pub fn apply_with_norm<M: Module>(
         &self,
         module: &M,

@@ -1,10 +1,11 @@
-//! Gradient clipping by value: every number on its own.
+//! Gradient clipping by value: every number of a gradient is clipped on its own.
 //!
 //! ```text
 //! g ← min(max(g, −c), c)
 //! ```
 //!
-//! The whole gradient's direction turns where a number is cut; [`ClipGradNorm`](crate::ClipGradNorm) keeps it.
+//! Clipping a number changes the direction of the whole gradient; [`ClipGradNorm`](crate::ClipGradNorm) keeps
+//! the direction.
 //!
 //! # Example
 //!
@@ -29,7 +30,7 @@
 //!
 //! # Order
 //!
-//! As for [`clip_grad_norm`](crate::clip_grad_norm): once, after accumulating and unscaling.
+//! Apply it once, after accumulating and unscaling, like [`clip_grad_norm`](crate::clip_grad_norm).
 //!
 //! # Cost
 //!
@@ -37,13 +38,14 @@
 //!
 //! # Differences
 //!
-//! None from PyTorch's `clip_grad_value_` and optax's `clip`: an infinity becomes c, a NaN stays. (Burn's
-//! `GradientClippingConfig::Value` leaves it to the backend whether a NaN does.) A c beyond the largest number of a
-//! gradient's type changes nothing.
+//! None from PyTorch's `clip_grad_value_` and optax's `clip`: an infinity becomes c, a NaN stays NaN. (With
+//! Burn's `GradientClippingConfig::Value`, it depends on the backend whether a NaN stays.) If c exceeds the
+//! largest number of a gradient's type, nothing changes.
 //!
 //! # Suggested values
 //!
-//! There is no general one: look at the largest gradients of a healthy run. Clipping by norm is the usual choice.
+//! There is no general value: look at the largest gradients of a run that trains well. Clipping by norm is the
+//! usual choice.
 //!
 //! # References
 //!
@@ -85,7 +87,7 @@ pub struct ClipGradValue {
 }
 
 impl ClipGradValue {
-    /// The clipped gradients. Those of parameters that `module` does not have are left alone.
+    /// The clipped gradients. Gradients of parameters that `module` does not have are not changed.
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         change_each(module, grads, &mut Clip(self.config.max_value))
     }

@@ -1,4 +1,4 @@
-//! One gradient after the other, with its parameter.
+//! Visits one gradient after the other, with its parameter.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use burn_tricks_core::UnitAxis;
 use burn_tricks_core::walk::{Location, Visitor, visit};
 
-/// What is done to one gradient.
+/// A change of one gradient.
 pub(crate) trait ChangeGradient {
     /// Changes `grad`, of the parameter `param`, which is the `index`-th float of its module and stands at `at`.
     fn change<const D: usize>(
@@ -18,7 +18,7 @@ pub(crate) trait ChangeGradient {
     ) -> Tensor<D>;
 }
 
-/// Does it to every gradient of a parameter of `module`, once for a tied parameter, at its first place. Other
+/// Changes every gradient of a parameter of `module`; that of a tied parameter once, at its first place. Other
 /// gradients stay as they are.
 pub(crate) fn change_each<M: Module>(
     module: &M,
@@ -53,8 +53,8 @@ impl<C: ChangeGradient> Visitor for Each<'_, C> {
     }
 }
 
-/// The axis of the layer's output units, of a weight of rank `rank` at `at`. A bias, a gain, and what is inside a
-/// reparameterization (a factor of LoRA, say) have none.
+/// The axis of the layer's output units, for a weight of rank `rank` at `at`. A bias, a gain, and the parts of
+/// a reparameterization (such as a factor of LoRA) have none.
 pub(crate) fn unit_axis(at: &Location, rank: usize) -> Option<UnitAxis> {
     match at.is_inside("Reparameterization") {
         true => None,
@@ -62,8 +62,8 @@ pub(crate) fn unit_axis(at: &Location, rank: usize) -> Option<UnitAxis> {
     }
 }
 
-/// The gradients of both. Only `others` may hold some of no parameter of `module`; where it holds none at all, no
-/// walk is needed.
+/// The gradients of both. Only `others` may hold gradients of parameters that `module` does not have; if
+/// `others` is empty, no walk is needed.
 pub(crate) fn merged<M: Module>(
     module: &M,
     others: GradientsParams,

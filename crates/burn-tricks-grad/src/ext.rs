@@ -29,7 +29,7 @@ pub trait GradientsExt: Sized {
     /// Clips at a norm threshold: [`ClipGradNorm::apply`].
     fn clip_norm<M: Module>(self, module: &M, clip: &ClipGradNorm) -> Self;
 
-    /// Keeps only the direction: [`NormalizeGrad::apply`].
+    /// Divides the gradients by their norm: [`NormalizeGrad::apply`].
     fn normalize<M: Module>(self, module: &M, normalize: &NormalizeGrad) -> Self;
 
     /// The norm of all gradients together, on the device: [`global_norm`].

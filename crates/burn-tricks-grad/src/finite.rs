@@ -1,10 +1,10 @@
-//! Whether all gradients are finite, by one read.
+//! Whether all gradients are finite, found with one read from the device.
 
 use crate::norm::{NormKind, gathered_sum};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 
-/// Whether every gradient of `module` is. Waits for the device.
+/// Whether every gradient of `module` is finite. Waits for the device.
 pub(crate) fn is_finite<M: Module>(module: &M, grads: &GradientsParams) -> bool {
     let Some(sum) = gathered_sum(module, grads, NormKind::L2) else {
         return true; // no numbers

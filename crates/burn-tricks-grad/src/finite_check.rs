@@ -1,4 +1,4 @@
-//! Which gradients are not finite? The one function here that reads the device.
+//! Finds the parameters whose gradients are not finite. This reads the device.
 
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
@@ -36,12 +36,12 @@ impl std::error::Error for NonFiniteGradients {}
 
 /// Checks that every gradient is finite.
 ///
-/// This waits for the device once, whatever the number of parameters: call it when something looks
-/// wrong, or every so many steps, not on every step.
+/// This waits for the device once, whatever the number of parameters: call it when something looks wrong, or
+/// once in many steps, but not at every step.
 ///
 /// # Errors
 ///
-/// Names every parameter of `module` whose gradient is not finite.
+/// If a gradient is not finite: the error names every such parameter of `module`.
 pub fn check_finite<M: Module>(
     module: &M,
     grads: &GradientsParams,
@@ -75,7 +75,7 @@ struct Check<'a> {
     grads: &'a GradientsParams,
     seen: HashSet<burn::module::ParamId>,
     paths: Vec<String>,
-    /// One per path, of one element: 1 where every element is finite.
+    /// For each path a tensor of one element, which is 1 if the whole gradient is finite.
     finite: Vec<Tensor<1>>,
     device: Option<Device>,
 }

@@ -1,6 +1,6 @@
-//! Freezing a part of a model by taking its gradients away.
+//! Freezes a part of a model by removing its gradients.
 //!
-//! A parameter without a gradient is left alone by Burn's optimizers: no step, no weight decay, no state.
+//! Burn's optimizers do not change a parameter without a gradient: no step, no weight decay, no state.
 //!
 //! # Example
 //!
@@ -26,7 +26,7 @@
 //! # }
 //! ```
 //!
-//! The same group with Burn's `freeze_group`, which saves the backward pass of what it freezes:
+//! The same group with Burn's `freeze_group`, which saves the backward pass through the frozen part:
 //!
 //! ```
 //! use burn::module::Module;
@@ -53,14 +53,14 @@
 //!
 //! # Paths
 //!
-//! Of parameters, or of the modules that hold them; a `*` stands for one part of a path. They are compared at each
-//! step, so that they hold for a model into which a record was loaded, where parameter ids are new. A path that
-//! fits nothing is an error with near names.
+//! A path names a parameter or a module that holds parameters; a `*` stands for one part of a path. Paths are
+//! compared at each step, so they remain valid after a record is loaded, which changes parameter ids. A path
+//! that fits nothing is an error, which suggests similar names.
 //!
 //! # Order
 //!
-//! First, before a norm is taken: what is not trained does not count in it. If no gradient is left the step is
-//! skipped.
+//! Apply it first, before a norm is computed, so that frozen parameters do not count in the norm. If no
+//! gradient is left, the step is skipped.
 //!
 //! # Cost
 //!
@@ -69,11 +69,12 @@
 //! # Differences
 //!
 //! PyTorch's `requires_grad_(False)` and Keras's `trainable = False` are Burn's `freeze_group`. optax's
-//! `set_to_zero` in a `multi_transform` leaves a gradient of zero, which weight decay behind it still follows.
+//! `set_to_zero` in a `multi_transform` leaves a gradient of zero, to which later weight decay is still added.
 //!
 //! # Suggested values
 //!
-//! All but the head for the first epochs of a fine-tuning (Howard, Ruder: thaw one layer per epoch).
+//! Freeze all but the head for the first epochs of a fine-tuning (Howard and Ruder unfreeze one layer per
+//! epoch).
 //!
 //! # References
 //!
@@ -95,7 +96,7 @@ pub struct FreezeConfig {
 }
 
 impl FreezeConfig {
-    /// As `new`, from a list of texts.
+    /// Like `new`, from a list of strings.
     pub fn at(paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::new(paths.into_iter().map(Into::into).collect())
     }
@@ -111,15 +112,15 @@ impl FreezeConfig {
     }
 }
 
-/// Takes the gradients of some parameters away. Made by [`FreezeConfig::init`].
+/// Removes the gradients of some parameters. Made by [`FreezeConfig::init`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Freeze {
     paths: ParamPaths,
 }
 
 impl Freeze {
-    /// The gradients without those of the frozen parameters of `module`. A tied parameter is frozen if one of its
-    /// places is.
+    /// The gradients without those of the frozen parameters of `module`. A tied parameter is frozen if one of
+    /// its places is named.
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         let mut removal = Removal {
             paths: &self.paths,

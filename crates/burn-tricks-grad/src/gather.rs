@@ -1,4 +1,4 @@
-//! The gradients of several devices as one.
+//! The sum of the gradients of several devices.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, MultiGradientsParams};

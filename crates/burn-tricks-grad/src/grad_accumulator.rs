@@ -4,9 +4,10 @@
 //! g = Σᵢ nᵢ gᵢ / Σᵢ nᵢ        gᵢ: the gradient of micro-batch i's mean loss, over its nᵢ samples
 //! ```
 //!
-//! That is the gradient of the mean loss over all samples of the window, to rounding, whatever the sizes of its
-//! micro-batches, and of a short last window too. Burn's `GradientsAccumulator` and `grads_accumulation` sum:
-//! there the gradient, and with SGD the step, grows with the number of micro-batches.
+//! A window is the set of micro-batches that make one optimizer step. g is the gradient of the mean loss over
+//! all samples of the window, up to rounding, whatever the sizes of its micro-batches; this holds for a short
+//! last window, too. Burn's `GradientsAccumulator` and `grads_accumulation` sum the gradients instead, so that
+//! the gradient, and with SGD the step, grows with the number of micro-batches.
 //!
 //! # Example
 //!
@@ -42,27 +43,31 @@
 //!
 //! # Order
 //!
-//! First. It takes what `backward` gives, before anything of this crate can touch it, so that clipping inside a
-//! window, which bounds something else, cannot be written. With a loss scale, unscale behind it.
+//! The accumulator comes first. It takes the result of `backward` directly, so you cannot by mistake clip
+//! inside a window, which would not bound the norm of the mean. If the loss is scaled, unscale after it.
 //!
 //! # Cost
 //!
-//! One more set of gradients; for each micro-batch but the first a read of two and a write of one, in place on the CPU. Gradients in half precision are accumulated in `f32`. No value is
-//! read from a device.
+//! Memory for one more set of gradients. For each micro-batch but the first, two sets of gradients are read and
+//! one is written, in place on the CPU. Gradients in half precision are accumulated in `f32`. No value is read
+//! from a device.
 //!
 //! # State
 //!
-//! That of the window under way, which is not recorded: save between windows, when [`GradAccumulator::is_empty`].
+//! The gradients of the current window, which are not recorded: save between windows, when
+//! [`GradAccumulator::is_empty`] is true.
 //!
 //! # Differences
 //!
-//! - optax's `MultiSteps` and Keras's `gradient_accumulation_steps` have the mean over micro-batches, which is this for
-//!   equal sizes. PyTorch's loop sums what the program divides by hand, and a short last window is then too short.
-//! - What a layer calculates from a batch, a batch norm's statistics above all, is still that of a micro-batch.
+//! - optax's `MultiSteps` and Keras's `gradient_accumulation_steps` take the mean over micro-batches, which is
+//!   the same for micro-batches of equal size. In PyTorch the program divides each loss by hand and the
+//!   gradients are summed, so the gradient of a short last window is too small.
+//! - Statistics that a layer computes from a batch, above all those of batch norm, are still those of a
+//!   micro-batch.
 //!
 //! # In a `Learner`
 //!
-//! `MeanOfAccumulated` of `burn-tricks-train`, behind Burn's `grads_accumulation`.
+//! Use `MeanOfAccumulated` of `burn-tricks-train` together with Burn's `grads_accumulation`.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -74,7 +79,7 @@ use std::collections::HashSet;
 /// Configuration of [`GradAccumulator`].
 #[derive(Config, Debug, PartialEq)]
 pub struct GradAccumulatorConfig {
-    /// How many micro-batches make a window, at least 1; 1 accumulates nothing.
+    /// The number of micro-batches in a window, at least 1. With 1 there is no accumulation.
     pub micro_batches: usize,
 }
 
@@ -83,7 +88,7 @@ impl GradAccumulatorConfig {
     ///
     /// # Errors
     ///
-    /// If a window has no micro-batch.
+    /// If `micro_batches` is 0.
     pub fn init(&self) -> Result<GradAccumulator, ConfigError> {
         ConfigError::at_least_one("micro_batches", self.micro_batches)?;
         Ok(GradAccumulator {
@@ -105,11 +110,11 @@ pub struct GradAccumulator {
 }
 
 impl GradAccumulator {
-    /// Adds the gradients of a micro-batch's mean loss over `samples` samples, as `backward` gives them. When the window
-    /// is full, gives the mean gradient of all its samples, and is empty again.
+    /// Adds the gradients of a micro-batch's mean loss over `samples` samples, as `backward` gives them. When
+    /// the window is full, returns the mean gradient of all its samples, and the accumulator is empty again.
     ///
-    /// A parameter that has no gradient for some micro-batch has a gradient of zero there. A micro-batch without
-    /// samples counts as one of the window and changes nothing.
+    /// A parameter without a gradient in some micro-batch counts with a gradient of zero there. A micro-batch
+    /// without samples counts as one of the window and does not change the mean.
     pub fn add<M: Module>(
         &mut self,
         module: &M,
@@ -135,8 +140,8 @@ impl GradAccumulator {
         }
     }
 
-    /// The mean gradient of the window under way, however short; `None` when it has no samples. Empty afterwards. For
-    /// the end of an epoch.
+    /// The mean gradient of the current window, even if it is not full; `None` if it has no samples. The
+    /// accumulator is empty afterwards. Call this at the end of an epoch.
     pub fn finish<M: Module>(&mut self, module: &M) -> Option<GradientsParams> {
         let samples = std::mem::take(&mut self.samples);
         self.micro_batches = 0;
@@ -148,25 +153,25 @@ impl GradAccumulator {
         (samples > 0).then_some(narrow.mean)
     }
 
-    /// Forgets the window under way.
+    /// Discards the current window.
     pub fn clear(&mut self) {
         self.mean = GradientsParams::new();
         (self.micro_batches, self.samples) = (0, 0);
     }
 
-    /// Whether no window is under way.
+    /// Whether no window has begun.
     pub fn is_empty(&self) -> bool {
         self.micro_batches == 0
     }
 
-    /// How many samples the window under way has.
+    /// The number of samples in the current window.
     pub fn samples(&self) -> usize {
         self.samples
     }
 }
 
 struct Add {
-    /// Of the new gradients in the mean.
+    /// The share of the new gradients in the mean.
     share: f64,
     new: GradientsParams,
     old: GradientsParams,
@@ -191,7 +196,7 @@ impl ModuleVisitor for Add {
     }
 }
 
-/// Back to the types of the parameters.
+/// Converts the gradients back to the types of the parameters.
 struct Narrow {
     mean: GradientsParams,
     seen: HashSet<burn::module::ParamId>,

@@ -1,4 +1,4 @@
-//! Annealed gradient noise: Gaussian noise on every gradient, which fades as the run goes on.
+//! Annealed gradient noise: Gaussian noise on every gradient, which decreases during the run.
 //!
 //! ```text
 //! g ← g + N(0, σₜ²)        σₜ² = η / (1 + t)^γ        t = 0, 1, 2, ...
@@ -30,27 +30,29 @@
 //!
 //! # Order
 //!
-//! Behind clipping, as in the paper: the noise is not clipped.
+//! Add the noise after clipping, as in the paper, so that it is not clipped.
 //!
 //! # The stream
 //!
-//! Its own: what is drawn depends on the seed, the step, the parameter's place in the module and the element's place
-//! in the tensor, and on nothing else. No generator of a device is used or changed, so that dropout and shuffling go
-//! the same way with noise and without. It is a hash of integers on every backend, on the CPU in one pass, elsewhere
-//! in tensor operations ([`add_normal`]); two backends draw the same numbers but for rounding.
+//! The noise has its own stream of random numbers. A number depends only on the seed, the step, the parameter's
+//! place in the module and the element's place in the tensor. The generator of the device is neither used nor
+//! changed, so dropout and shuffling are the same with noise and without it. On every backend the numbers come
+//! from a hash of integers, on the CPU in one pass, elsewhere in tensor operations ([`add_normal`]); two
+//! backends draw the same numbers up to rounding.
 //!
 //! # State
 //!
-//! The step. A resumed run draws what the uninterrupted run draws, to the bit on the same backend.
+//! The number of the step. A resumed run draws the same numbers as the uninterrupted run, to the bit on the
+//! same backend.
 //!
 //! # Cost
 //!
-//! A read and a write of the gradients, and the hash: on the CPU some ten nanoseconds per number and core. Nothing is
-//! kept. No value is read from a device.
+//! A read and a write of the gradients, and the hash, which takes some ten nanoseconds per number and core on
+//! the CPU. No tensor is kept. No value is read from a device.
 //!
 //! # Differences
 //!
-//! None from the paper and from optax's `add_noise` but for the numbers drawn.
+//! None from the paper and from optax's `add_noise`, except for the random numbers themselves.
 //!
 //! # Suggested values
 //!
@@ -75,12 +77,13 @@ use burn_tricks_kernels::normal::key_of;
 /// Configuration of [`GradNoise`].
 #[derive(Config, Debug, PartialEq)]
 pub struct GradNoiseConfig {
-    /// η ≥ 0, the variance of the first step's noise, in squared units of the gradient. 0 adds none.
+    /// η ≥ 0, the variance of the first step's noise, in squared units of the gradient. With 0 there is no
+    /// noise.
     pub eta: f64,
-    /// γ ≥ 0, how fast the variance falls; 0 keeps it. Default: 0.55.
+    /// γ ≥ 0, which says how fast the variance falls; with 0 it is constant. Default: 0.55.
     #[config(default = 0.55)]
     pub gamma: f64,
-    /// What the stream begins with. Default: 0.
+    /// The seed of the noise. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
 }
@@ -109,8 +112,8 @@ pub struct GradNoise {
 }
 
 impl GradNoise {
-    /// The gradients with the noise of the next step. Those of parameters that `module` does not have are left
-    /// alone.
+    /// The gradients with the noise of the next step. Gradients of parameters that `module` does not have are
+    /// not changed.
     pub fn apply<M: Module>(&mut self, module: &M, grads: GradientsParams) -> GradientsParams {
         let mut noise = Noise {
             sigma: self.sigma(),

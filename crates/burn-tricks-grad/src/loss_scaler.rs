@@ -6,8 +6,8 @@
 //! else:                       the step is skipped, s ← s / 2
 //! ```
 //!
-//! In `f16` a number below 6e-8 is 0 and one above 65,504 infinite. Multiplied by s, the gradients of activations
-//! stay inside while they are calculated. `bf16` and `f32` need none of this.
+//! In `f16` a number below 6e-8 is 0 and one above 65,504 infinite. Multiplied by s, the gradients of
+//! activations stay inside this range during the backward pass. `bf16` and `f32` do not need loss scaling.
 //!
 //! # Example
 //!
@@ -37,19 +37,20 @@
 //! # }
 //! ```
 //!
-//! In a `Learner`: clones share one scale. Keep one in the model (`#[module(skip)]`), whose `TrainStep::step` calls
-//! `self.scaler.scale(loss)`, and put the other first among the tricks: `model.with_tricks((scaler, clip))`.
+//! In a `Learner`, use two clones of the scaler, which share one scale. Keep one in the model
+//! (`#[module(skip)]`), whose `TrainStep::step` calls `self.scaler.scale(loss)`, and put the other first among
+//! the tricks: `model.with_tricks((scaler, clip))`.
 //!
 //! # Order
 //!
-//! First: behind accumulation, before everything that looks at gradients. With gradient accumulation the scale
-//! changes at [`unscale`](LossScaler::unscale) alone, once per window, so that all micro-batches of a window have one
-//! scale.
+//! Unscale directly after accumulation, before any other transform of the gradients. The scale changes only in
+//! [`unscale`](LossScaler::unscale). So with gradient accumulation it changes once per window, and all
+//! micro-batches of a window have the same scale.
 //!
 //! # Cost
 //!
-//! A read of the gradients, a read and a write, and one number read from the device per step. Nothing of it
-//! when it is [off](LossScalerConfig::enabled).
+//! A read of the gradients, then a read and a write, and one number read from the device per step. A scaler
+//! that is [off](LossScalerConfig::enabled) costs nothing.
 //!
 //! # State
 //!
@@ -57,11 +58,12 @@
 //!
 //! # Differences
 //!
-//! - The rule and the defaults are those of PyTorch's `GradScaler`, whose `unscale_`, `step` and `update` are one
-//!   call here. It leaves schedules running when it skips; here you are told.
-//! - The gradients come back in the type that they have. Keep the weights in `f32` and cast them in the forward pass,
-//!   as example `20_loss_scaling` does: their gradients are in `f32` then. Of weights in `f16`, a gradient below 6e-8
-//!   is rounded to 0 after all when it is divided by s.
+//! - The rule and the defaults are those of PyTorch's `GradScaler`, whose `unscale_`, `step` and `update` are
+//!   one call here. PyTorch's schedules advance even if a step is skipped; here `unscale` returns `None`, so
+//!   the program can leave its schedule alone.
+//! - The unscaled gradients have the type of the gradients. Keep the weights in `f32` and cast them in the
+//!   forward pass, as example `20_loss_scaling` does: then their gradients are in `f32`. The gradients of
+//!   weights in `f16` are in `f16`, and those below 6e-8 are rounded to 0 after all when they are divided by s.
 //!
 //! # Suggested values
 //!
@@ -87,19 +89,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Configuration of [`LossScaler`].
 #[derive(Config, Debug, PartialEq)]
 pub struct LossScalerConfig {
-    /// s at first, greater than 0. Default: 65536.0.
+    /// The initial value of s, greater than 0. Default: 65536.0.
     #[config(default = 65536.0)]
     pub init_scale: f32,
-    /// What s is multiplied by after `growth_interval` steps, greater than 1. Default: 2.
+    /// The factor by which s grows after `growth_interval` steps, greater than 1. Default: 2.
     #[config(default = 2.0)]
     pub growth_factor: f32,
-    /// What s is multiplied by after a skipped step, in (0, 1). Default: 0.5.
+    /// The factor by which s shrinks after a skipped step, in (0, 1). Default: 0.5.
     #[config(default = 0.5)]
     pub backoff_factor: f32,
-    /// n, how many steps in a row must be taken before s grows, at least 1. Default: 2000.
+    /// n, the number of steps in a row that must be taken before s grows, at least 1. Default: 2000.
     #[config(default = 2000)]
     pub growth_interval: u32,
-    /// Whether anything is done. Off, losses and gradients pass as they are, and nothing is read. Default: yes.
+    /// Whether the scaler is on. If it is off, losses and gradients are returned as they are, and nothing is
+    /// read from the device. Default: yes.
     #[config(default = true)]
     pub enabled: bool,
 }
@@ -150,7 +153,7 @@ pub struct LossScaler {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct State {
     scale: f32,
-    /// Steps taken since the scale changed.
+    /// The number of steps taken since the scale changed.
     taken_in_a_row: u32,
     skipped: u64,
     skipped_in_a_row: u64,
@@ -172,7 +175,7 @@ impl LossScaler {
     ///
     /// # Panics
     ///
-    /// If `loss` is in `f16`, which has no 65,536: cast the logits to `f32` and calculate the loss in it.
+    /// If `loss` is in `f16`, which cannot hold 65,536: cast the logits to `f32` and compute the loss in `f32`.
     pub fn scale<const D: usize>(&self, loss: Tensor<D>) -> Tensor<D> {
         if !self.config.enabled {
             return loss;
@@ -185,8 +188,8 @@ impl LossScaler {
         loss * self.loss_scale()
     }
 
-    /// The gradients of the loss itself, from those of the scaled loss; `None` if one is not finite: then no step is
-    /// to be taken. Adapts the scale for the next step. Waits for the device.
+    /// The gradients of the loss itself, from those of the scaled loss. `None` if a gradient is not finite:
+    /// then skip the step. Adapts the scale for the next step. Waits for the device.
     pub fn unscale<M: Module>(
         &mut self,
         module: &M,
@@ -208,7 +211,7 @@ impl LossScaler {
         }
     }
 
-    /// s, as the next loss is scaled; 1 when the scaler is off.
+    /// s, by which the next loss is multiplied; 1 if the scaler is off.
     pub fn loss_scale(&self) -> f32 {
         match self.config.enabled {
             true => self.lock().scale,
@@ -226,7 +229,7 @@ impl LossScaler {
         self.lock().skipped_in_a_row
     }
 
-    /// The count of skipped steps as a handle, for a schedule that is stepped by somebody else.
+    /// A handle to the count of skipped steps, for a schedule that other code steps.
     pub fn skips(&self) -> SkipCount {
         self.skips.clone()
     }
@@ -254,7 +257,7 @@ impl LossScaler {
         self.skips.set(state.skipped);
     }
 
-    /// The state is whole after every statement that holds the lock.
+    /// The state is consistent after every statement that holds the lock.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,10 +1,10 @@
 //! Norms of gradients, computed on the device and safe from overflow.
 //!
-//! The norm of several tensors is the norm of all their elements together. With `s` the largest
-//! magnitude, `‖g‖_p = s · (Σ |gᵢ/s|^p)^(1/p)`: no power ever exceeds 1, so that gradients of 2e19,
-//! whose squares overflow `f32`, and of 1e-25, whose squares vanish, have the right norm and the
-//! right direction. On the CPU backend the Euclidean norm needs no `s`: one read, summed in `f64`.
-//! `f16` and `bf16` are summed in `f32`. Nothing here waits for a device.
+//! The norm of several tensors is the norm of all their elements together. With `s` the largest magnitude,
+//! `‖g‖_p = s · (Σ |gᵢ/s|^p)^(1/p)`: no power exceeds 1. So gradients of 2e19, whose squares overflow in `f32`,
+//! and of 1e-25, whose squares underflow, have the right norm and the right direction. On the CPU backend the
+//! Euclidean norm needs no `s`: one read, summed in `f64`. `f16` and `bf16` are summed in `f32`. Nothing here
+//! waits for a device.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
@@ -40,9 +40,9 @@ impl NormKind {
     }
 }
 
-/// The norm over every gradient that `grads` holds for a parameter of `module`, as a tensor of one
-/// element on the device of the first one; `None` when there is none. Nothing waits for the
-/// device: the value can be read whenever it suits.
+/// The norm over every gradient that `grads` holds for a parameter of `module`, as a tensor of one element on
+/// the device of the first one; `None` when there is none. Nothing waits for the device: the value can be read
+/// at any later time.
 pub fn global_norm<M: Module>(
     module: &M,
     grads: &GradientsParams,
@@ -53,7 +53,7 @@ pub fn global_norm<M: Module>(
     Some(sum.into_norm(norm).value(list.accumulation_dtype()))
 }
 
-/// Of every gradient that `grads` holds for a parameter of `module`.
+/// The sum over every gradient that `grads` holds for a parameter of `module`.
 pub(crate) fn gathered_sum<M: Module>(
     module: &M,
     grads: &GradientsParams,
@@ -98,7 +98,7 @@ pub(crate) struct ScaledSum {
 }
 
 impl ScaledSum {
-    /// Of all tensors together; `None` when they have no elements.
+    /// The sum over all tensors together; `None` if they have no elements.
     pub(crate) fn of(grads: &TensorList, norm: NormKind) -> Option<Self> {
         if norm == NormKind::L2 {
             return sum_of_squares(grads).map(|SumOfSquares { scale, sum }| Self { scale, sum });
@@ -136,7 +136,7 @@ impl ScaledSum {
         Some(Self { scale, sum })
     }
 
-    /// Over all parts; `None` when there is none.
+    /// The sum over all parts; `None` if there are none.
     pub(crate) fn of_parts(parts: Vec<Self>, norm: NormKind) -> Option<Self> {
         let device = parts.first()?.sum.device();
         let has_f64 = parts.iter().any(|part| part.sum.dtype() == DType::F64);
@@ -186,7 +186,7 @@ impl ScaledNorm {
         (self.scale * self.root).cast(dtype)
     }
 
-    /// `numerator / (norm + epsilon)`, without forming the norm. Infinite where that norm is zero.
+    /// `numerator / (norm + epsilon)`, without forming the norm. Infinite if the norm is zero.
     pub(crate) fn under(&self, numerator: f64, epsilon: f64) -> Tensor<1> {
         let (scale, root) = (self.scale.clone(), self.root.clone());
         let numerator = scale.full_like(representable(numerator, scale.dtype()));
@@ -197,7 +197,7 @@ impl ScaledNorm {
         of_small.mask_where(scale.greater_elem(1.0), of_large)
     }
 
-    /// `numerator / norm` for a numerator on the device. Not to be asked where the norm is zero.
+    /// `numerator / norm` for a numerator on the device. Do not call it if the norm may be zero.
     pub(crate) fn share(&self, numerator: Tensor<1>) -> Tensor<1> {
         let numerator = numerator.cast(self.scale.dtype());
         numerator / self.scale.clone() / self.root.clone()
@@ -218,8 +218,8 @@ fn root(sum: Tensor<1>, norm: NormKind) -> Tensor<1> {
     }
 }
 
-/// `value`, or the largest number of the type when it lies beyond it: `f64::MAX` means "never
-/// clip", and must not become an infinity in `f32`.
+/// `value`, or the largest number of the type if `value` exceeds it: `f64::MAX` means "never clip", and must
+/// not become an infinity in `f32`.
 fn representable(value: f64, dtype: DType) -> f64 {
     match dtype {
         DType::F64 => value,

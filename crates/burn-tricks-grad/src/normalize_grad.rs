@@ -1,16 +1,16 @@
 //! The normalised gradient over the whole model.
 //!
-//! Only the direction of the gradient is used, its length is thrown away; in front of plain SGD
-//! this is normalised gradient descent:
+//! The gradient is divided by its norm, so that only its direction counts. In front of plain SGD this is
+//! normalised gradient descent:
 //!
 //! ```text
 //! g ← g / (‖g‖ + ε)        w ← w − η g
 //! ```
 //!
-//! Some teaching texts call it Adagrad. What the field calls AdaGrad divides each weight's gradient by the
-//! root of that weight's own summed squares: `burn_tricks_optim::NormalizedGradientConfig` has
-//! both, and everything between them that needs one tensor at a time. Here is the rest: the norm
-//! over every gradient of the model. A zero gradient gives a zero update, with ε = 0 too.
+//! Some teaching texts call it Adagrad. What the field calls AdaGrad divides each weight's gradient by the root
+//! of the summed squares of its past gradients. `burn_tricks_optim::NormalizedGradientConfig` has AdaGrad, the
+//! normalised gradient per tensor, and other rules that need only one tensor at a time. This module takes the
+//! norm over all gradients of the model. A zero gradient gives a zero update, even with ε = 0.
 //!
 //! # Example
 //!
@@ -51,16 +51,16 @@
 //!
 //! # Order
 //!
-//! Last before the optimizer. Clipping behind it does nothing unless θ < 1; clipping in front of it
-//! does nothing at all.
+//! Apply it last before the optimizer. Clipping after it has an effect only if θ < 1; clipping before it has
+//! none.
 //!
 //! # Cost
 //!
-//! As [`ClipGradNorm`](crate::ClipGradNorm), always with the product: no state, and on the CPU backend
-//! a read of the gradients and a read and write. No value is read from a device.
+//! The cost of a [`ClipGradNorm`](crate::ClipGradNorm) that clips at every step: no state, and on the CPU
+//! backend a read of the gradients, then a read and a write. No value is read from a device.
 //!
-//! A norm so small that its reciprocal overflows (below 3e-39 in `f32`) is divided by as far as the
-//! type can: the result is shorter than 1, and finite.
+//! If the norm is so small that its reciprocal overflows (below 3e-39 in `f32`), the largest factor of the type
+//! is used: the result is finite, and its norm is less than 1.
 //!
 //! # Differences
 //!
@@ -69,8 +69,8 @@
 //!
 //! # Suggested values
 //!
-//! The step has length η wherever the model stands, so η must shrink for the run to settle: combine
-//! it with a decaying learning rate (Nesterov; Hazan et al. use η ∝ 1/√T).
+//! The step always has length η, so η must shrink for the run to converge: combine it with a decaying learning
+//! rate (Nesterov; Hazan et al. use η ∝ 1/√T).
 //!
 //! # References
 //!
@@ -108,8 +108,8 @@ impl NormalizeGradConfig {
     ///
     /// # Errors
     ///
-    /// If ε is negative or not finite, or the `p` of [`NormKind::Lp`] not a finite number of at least 1; if the scope is
-    /// [`NormScope::Element`].
+    /// If ε is negative or not finite, if the `p` of [`NormKind::Lp`] is not a finite number of at least 1, or
+    /// if the scope is [`NormScope::Element`].
     pub fn init(&self) -> Result<NormalizeGrad, ConfigError> {
         ConfigError::non_negative("epsilon", self.epsilon)?;
         self.norm.validated()?;
@@ -129,13 +129,13 @@ pub struct NormalizeGrad {
 impl NormalizeGrad {
     /// The normalised gradients.
     ///
-    /// Gradients of parameters that `module` does not have count for nothing and are left alone.
+    /// Gradients of parameters that `module` does not have do not count in the norm and are not changed.
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         self.apply_with_norm(module, grads).0
     }
 
-    /// The normalised gradients, and the norm over all of them before that, as
-    /// [`ClipGradNorm::apply_with_norm`](crate::ClipGradNorm::apply_with_norm) gives it.
+    /// The normalised gradients, and the norm over all gradients before normalisation, as in
+    /// [`ClipGradNorm::apply_with_norm`](crate::ClipGradNorm::apply_with_norm).
     pub fn apply_with_norm<M: Module>(
         &self,
         module: &M,

@@ -1,4 +1,4 @@
-//! The norm of each parameter's gradient, by path: which layers learn, and which explode or vanish.
+//! The norm of each parameter's gradient, by path: it shows in which layers gradients explode or vanish.
 //!
 //! # Example
 //!
@@ -28,12 +28,12 @@
 //!
 //! # Order
 //!
-//! Before clipping, to see what is clipped; behind it, to see what the optimizer gets.
+//! Measure before clipping to see which gradients are clipped, and after it to see what the optimizer gets.
 //!
 //! # Cost
 //!
-//! A read of the gradients; [`NormsByPath`] holds one number per parameter. [`PathNorms::read`] waits for the device,
-//! once for all.
+//! A read of the gradients; [`NormsByPath`] holds one number per parameter. [`PathNorms::read`] waits for the
+//! device once for all parameters.
 //!
 //! # Differences
 //!
@@ -58,18 +58,18 @@ pub struct PathNorms {
 }
 
 impl PathNorms {
-    /// The paths; a tied parameter stands at its first.
+    /// The paths; a tied parameter is listed under its first path.
     pub fn paths(&self) -> &[String] {
         &self.paths
     }
 
-    /// The norms in the order of the paths, on the device of the first gradient, in `f32`, or in `f64` if a gradient
-    /// is.
+    /// The norms in the order of the paths, on the device of the first gradient, in `f32`, or in `f64` if a
+    /// gradient is `f64`.
     pub fn norms(&self) -> Tensor<1> {
         self.norms.clone()
     }
 
-    /// Path and norm. Waits for the device.
+    /// The pairs of path and norm. Waits for the device.
     pub fn read(&self) -> Vec<(String, f64)> {
         #[allow(clippy::disallowed_methods)] // its purpose, off the step path
         let norms = self.norms.to_data();
@@ -81,8 +81,8 @@ impl PathNorms {
     }
 }
 
-/// The norm of each gradient that `grads` holds for a parameter of `module`; `None` when there is none with a
-/// number. Nothing is read from the device.
+/// The norm of each gradient that `grads` holds for a parameter of `module`; `None` if there is none with
+/// elements. Nothing is read from the device.
 pub fn norms_by_path<M: Module>(
     module: &M,
     grads: &GradientsParams,
@@ -133,8 +133,9 @@ impl Visitor for Collect<'_> {
     }
 }
 
-/// Measures the norm of each gradient at every step, and changes nothing. Clones are handles to one measurement:
-/// keep one, and put the other among the transforms, or among the tricks of a `Learner`.
+/// Measures the norm of each gradient at every step, and changes nothing. Clones are handles to one
+/// measurement: keep one to read it, and put the other among the transforms, or among the tricks of a
+/// `Learner`.
 #[derive(Debug, Clone)]
 pub struct NormsByPath {
     norm: NormKind,
@@ -142,7 +143,7 @@ pub struct NormsByPath {
 }
 
 impl NormsByPath {
-    /// Measures this norm.
+    /// A measurement of this norm.
     ///
     /// # Errors
     ///
@@ -154,7 +155,7 @@ impl NormsByPath {
         })
     }
 
-    /// Those of the last step; `None` before the first.
+    /// The norms of the last step; `None` before the first step.
     pub fn last(&self) -> Option<PathNorms> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.clone()

@@ -1,4 +1,4 @@
-//! A transform for some parameters: the others' gradients stay as they are, and do not count.
+//! A transform for some parameters: the gradients of the others stay as they are, and do not count in norms.
 //!
 //! # Example
 //!
@@ -24,16 +24,16 @@
 //!
 //! # Order
 //!
-//! As that of the transform.
+//! The order is that of the transform.
 //!
 //! # Cost
 //!
-//! That of the transform, and two walks through the module that touch no number.
+//! That of the transform, and two walks through the module that do not read values.
 //!
 //! # Differences
 //!
-//! PyTorch is given the parameters of one group at a time, optax masks (`masked`). A tied parameter belongs to the
-//! group that its first path belongs to: there Burn's optimizers step it.
+//! In PyTorch you pass the parameters of one group, in optax a mask (`masked`). A tied parameter belongs to the
+//! group of its first path, since Burn's optimizers step it there.
 
 use crate::each::merged;
 use crate::transform::GradientTransform;

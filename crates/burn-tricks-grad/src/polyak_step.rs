@@ -1,12 +1,12 @@
-//! Polyak's step size: as long a step as the loss is above its minimum.
+//! Polyak's step size: the gap between the loss and its minimum, divided by the squared norm of the gradient.
 //!
 //! ```text
 //! g ← γ g      γ = min((L(w) − L*) / (‖g‖² + ε), γ_max)      the norm over all gradients of the model
 //! ```
 //!
-//! With plain SGD at a rate of 1 behind it, that is the stochastic Polyak step size: no learning rate has to be
-//! found. It needs the lowest value L* that the loss can have: 0 for a network that can fit all its samples. The
-//! optimizer's learning rate is a factor of the step, so a schedule still works.
+//! Followed by plain SGD at a learning rate of 1, this is the stochastic Polyak step size: no learning rate has
+//! to be tuned. It needs the lowest value L* that the loss can have: 0 for a network that can fit all its
+//! samples. The optimizer's learning rate is a factor of the step, so a schedule still works.
 //!
 //! # Example
 //!
@@ -34,7 +34,7 @@
 //! # }
 //! ```
 //!
-//! A loss that cannot fall below 0.3, and steps of which a gap below it makes none:
+//! A loss that cannot fall below 0.3, with longer steps, and no step at all if a batch's loss is below 0.3:
 //!
 //! ```
 //! use burn_tricks_grad::PolyakStepConfig;
@@ -49,15 +49,16 @@
 //!
 //! # In a `Learner`
 //!
-//! In the model's own `TrainStep::step`, which has the loss: keep the [`PolyakStep`] in a `#[module(skip)]` field and
-//! return `TrainOutput { grads, item }` with the gradients that it gives back, as [`sam`](crate::sam) shows. The
-//! `Learner`'s learning rate is then 1.
+//! Apply it in the model's own `TrainStep::step`, where the loss is known: keep the [`PolyakStep`] in a
+//! `#[module(skip)]` field and return `TrainOutput { grads, item }` with the gradients that
+//! [`apply`](PolyakStep::apply) returns, as [`sam`](crate::sam) shows. Set the `Learner`'s learning rate to 1.
 //!
 //! # Order
 //!
-//! Directly after the backward pass. γ belongs to the gradient as the loss has it: what changes the gradient before it
-//! (clipping, noise) makes it another step. The loss includes the penalties that the gradient includes. Behind
-//! it plain SGD: an optimizer that divides gradients by their size (Adam) undoes it.
+//! Apply it directly after the backward pass. γ is computed for the gradient of the loss: if the gradient is
+//! changed before (by clipping or noise), γ is not Polyak's step size any more. The loss must include the same
+//! penalties as the gradient. Use plain SGD after it: an optimizer that divides gradients by their size (Adam)
+//! undoes γ.
 //!
 //! # Cost
 //!
@@ -66,14 +67,15 @@
 //!
 //! # Differences
 //!
-//! - These are optax's `polyak_sgd` and its options; `never_uphill` is its variant `sps+`. Its `scaling` is the
-//!   optimizer's learning rate here, a factor of the step; in optax 0.2.8 a scaling of ½ doubles the step, since
-//!   the gradient is scaled before its norm is taken. optax takes no step where `‖g‖² + ε` is at most 2.2e-16 (1.2e-7
-//!   in `f32`); here there is none where the gradient is zero.
-//! - Loizou et al. divide the gap by a further c, ½ in their convex theory, and let γ_max grow smoothly
-//!   from step to step.
-//! - A loss or a gradient that is not finite makes every gradient NaN; [`StepGuard`](crate::StepGuard) behind this
-//!   skips the step.
+//! - The rule and its options are those of optax's `polyak_sgd`; `never_uphill` is its variant `sps+`. optax's
+//!   `scaling` corresponds to the optimizer's learning rate here, which is a factor of the step. In optax 0.2.8
+//!   a scaling of ½ doubles the step, since the gradient is scaled before its norm is taken. optax takes no
+//!   step where `‖g‖² + ε` is at most 2.2e-16 (1.2e-7 in `f32`); here no step is taken where the gradient is
+//!   zero.
+//! - Loizou et al. also divide the gap by a constant c, which is ½ in their convex theory, and let γ_max grow
+//!   smoothly from step to step.
+//! - A loss or a gradient that is not finite makes every gradient NaN; a [`StepGuard`](crate::StepGuard) after
+//!   it skips the step.
 //!
 //! # Suggested values
 //!
@@ -105,7 +107,7 @@ pub struct PolyakStepConfig {
     /// ε ≥ 0, added to the squared norm. Default: 0.
     #[config(default = 0.0)]
     pub epsilon: f64,
-    /// Whether a loss below L* makes no step, instead of one uphill. Default: no.
+    /// Whether no step is taken if the loss is below L*. Otherwise such a step goes uphill. Default: no.
     #[config(default = false)]
     pub never_uphill: bool,
 }
@@ -115,7 +117,7 @@ impl PolyakStepConfig {
     ///
     /// # Errors
     ///
-    /// If L* is not finite, γ_max not finite and positive, or ε negative or not finite.
+    /// If L* is not finite, if γ_max is not finite and positive, or if ε is negative or not finite.
     pub fn init(&self) -> Result<PolyakStep, ConfigError> {
         ConfigError::finite("min_loss", self.min_loss)?;
         ConfigError::positive("max_step", self.max_step)?;
@@ -133,8 +135,8 @@ pub struct PolyakStep {
 }
 
 impl PolyakStep {
-    /// The gradients times γ. `loss` is the one that they are the gradients of, with or without autodiff; of several
-    /// numbers, their sum.
+    /// The gradients times γ. `loss` is the loss of these gradients, on a device with or without autodiff; if
+    /// it has several numbers, their sum counts.
     pub fn apply<M: Module>(
         &self,
         module: &M,

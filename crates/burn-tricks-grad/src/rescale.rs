@@ -1,5 +1,5 @@
-//! What clipping and normalising share: measure every gradient, then multiply every gradient by a
-//! factor that depends on the norm, all on the device.
+//! What clipping and normalising have in common: they compute the norm of all gradients, and multiply every
+//! gradient by a factor that depends on it, all on the device.
 
 use crate::norm::{NormKind, ScaledNorm, ScaledSum};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
@@ -10,24 +10,24 @@ use burn_tricks_kernels::{TensorList, scale, scale_or_nan, scale_or_zero};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// What happens when a gradient holds an infinity or a NaN. To *see* which does, use
+/// What happens if a gradient holds an infinity or a NaN. To find out which gradient does, use
 /// [`check_finite`](crate::check_finite), which reads the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NonFinite {
-    /// The arithmetic decides, as in PyTorch: a NaN makes every gradient in the norm's scope NaN;
-    /// an infinity becomes a NaN and zeroes the others.
+    /// The values propagate through the arithmetic, as in PyTorch: a NaN makes every gradient in the norm's
+    /// scope NaN; an infinity becomes NaN, and all other numbers become zero.
     Propagate,
-    /// Every gradient in the norm's scope becomes zero. The step is taken all the same: momentum, Adam
-    /// among them, moves on the strength of the gradients before, weight decay decays, and the step counts.
+    /// Every gradient in the norm's scope becomes zero. The step is still taken: momentum (also Adam's) moves
+    /// the weights because of earlier gradients, weight decay is applied, and the step counts.
     ZeroGradient,
-    /// Every number of every gradient of the module becomes NaN, whatever the norm's scope. That is the mark
-    /// at which an optimizer of `burn-tricks-optim` with `skip_marked` skips the step: weights, state and step
-    /// count stay as they are. **Any other optimizer makes the weights NaN**: for it see
-    /// [`StepGuard`](crate::StepGuard).
+    /// Every number of every gradient of the module becomes NaN, whatever the norm's scope. This is the mark by
+    /// which an optimizer of `burn-tricks-optim` with `skip_marked` recognises that it must skip the step:
+    /// weights, state and step count stay as they are. **Any other optimizer makes the weights NaN**: use a
+    /// [`StepGuard`](crate::StepGuard) with it.
     SkipStep,
 }
 
-/// That gradients can be rescaled over `scope`.
+/// An error if gradients cannot be rescaled over `scope`.
 pub(crate) fn check_scope(scope: NormScope) -> Result<(), ConfigError> {
     match scope {
         NormScope::Model | NormScope::Tensor => Ok(()),
@@ -40,12 +40,11 @@ pub(crate) fn check_scope(scope: NormScope) -> Result<(), ConfigError> {
     }
 }
 
-/// From a norm to the factor by which its gradients are multiplied.
+/// Computes from a norm the factor by which the gradients are multiplied.
 pub(crate) type Factor<'a> = &'a mut dyn FnMut(&ScaledNorm) -> Tensor<1>;
 
-/// Multiplies the gradients by `factor` of their norm, and gives the norm over the whole module
-/// before that (`None` without gradients). Gradients of parameters that `module` does not have are
-/// left as they are.
+/// Multiplies the gradients by `factor` of their norm, and returns the norm over the whole module before that
+/// (`None` without gradients). Gradients of parameters that `module` does not have stay as they are.
 pub(crate) fn rescale<M: Module>(
     module: &M,
     grads: GradientsParams,
@@ -164,7 +163,8 @@ fn multiplied(
     }
 }
 
-/// What no type of the gradients can hold would make a NaN of their zeros. NaN itself stays.
+/// Bounds the factor by the largest number of the gradients' types, since an infinite factor would turn zeros
+/// into NaN. A NaN stays NaN.
 fn bounded(factor: Tensor<1>, grads: &TensorList) -> Tensor<1> {
     let largest = match grads.narrowest_dtype() {
         FloatDType::F64 => f64::MAX,
@@ -174,7 +174,7 @@ fn bounded(factor: Tensor<1>, grads: &TensorList) -> Tensor<1> {
     factor.mask_fill(beyond, largest)
 }
 
-/// Multiplied by the factor, or all NaN where a gradient, of these or others, is bad.
+/// The gradients times the factor, or all NaN if any gradient, of these or others, is not finite.
 pub(crate) fn marked(grads: TensorList, factor: Tensor<1>, bad: &Tensor<1, Bool>) -> TensorList {
     let bad = bad.clone().to_device(&factor.device());
     scale_or_nan(grads, &factor.mask_fill(bad, f64::NAN))
@@ -183,10 +183,10 @@ pub(crate) fn marked(grads: TensorList, factor: Tensor<1>, bad: &Tensor<1, Bool>
 /// Takes the gradients out, in the module's order.
 struct Take {
     grads: GradientsParams,
-    /// A tied parameter is visited twice and counts once.
+    /// A tied parameter is visited at each of its places and counts once.
     ids: HashSet<ParamId>,
     list: TensorList,
-    /// Of the first.
+    /// The device of the first gradient.
     device: Option<Device>,
 }
 

@@ -1,7 +1,7 @@
 //! Sharpness-aware minimisation: the gradient at the worst point nearby.
 //!
-//! SAM looks for weights whose whole neighbourhood has a low loss. It goes ρ uphill along the gradient, and
-//! takes for the step the gradient that it finds there:
+//! SAM looks for weights whose whole neighbourhood has a low loss. It moves the weights by ρ along the
+//! gradient, uphill, and uses the gradient at that point for the step at the original weights:
 //!
 //! ```text
 //! e = ρ g / ‖g‖                     g = ∇L(w), the norm over all gradients of the model      SAM
@@ -9,9 +9,9 @@
 //! gradient for the optimizer: ∇L(w + e)
 //! ```
 //!
-//! ρ is the length of the way uphill, in units of the weights; it does not depend on the learning rate. Of ASAM
-//! it is measured by the size of each weight, `‖T⁻¹ e‖ = ρ`, so that a layer that is scaled up while the next is
-//! scaled down has the same sharpness.
+//! ρ is the length of the perturbation e, in units of the weights; it does not depend on the learning rate. In
+//! ASAM it is measured relative to the size of each weight, `‖T⁻¹ e‖ = ρ`, so that the sharpness does not
+//! change when one layer is scaled up and the next is scaled down.
 //!
 //! # Example
 //!
@@ -40,7 +40,7 @@
 //! # }
 //! ```
 //!
-//! ASAM as its authors' program has it:
+//! ASAM as in its authors' program:
 //!
 //! ```
 //! use burn_tricks_grad::{Perturbation, SamConfig};
@@ -53,7 +53,7 @@
 //!
 //! # In a `Learner`
 //!
-//! In the model's own `TrainStep::step`, with the output of the first pass for the metrics:
+//! Use it in the model's own `TrainStep::step`; the metrics get the output of the first pass:
 //!
 //! ```
 //! # use burn::module::Module;
@@ -86,36 +86,37 @@
 //!
 //! # Order
 //!
-//! In place of `backward` and `GradientsParams::from_grads`; clipping and all that changes gradients comes after
-//! it, as after a plain backward pass. A penalty in the loss belongs into the closure; decay that does not pass
-//! through the loss is left to the optimizer, as in the papers' programs.
+//! It takes the place of `backward` and `GradientsParams::from_grads`; clipping and other transforms of the
+//! gradients come after it, as after a plain backward pass. A penalty in the loss belongs in the closure;
+//! weight decay outside of the loss is left to the optimizer, as in the papers' programs.
 //!
-//! With accumulated gradients, and on several devices, each part of the batch goes uphill on its own. That is the
-//! papers' m-sharpness, which generalises better than one perturbation for a large batch.
+//! With accumulated gradients, and on several devices, each part of the batch has its own perturbation. This is
+//! the papers' m-sharpness, which generalises better than one perturbation for a large batch.
 //!
 //! # The two passes
 //!
-//! - The second runs on an independent copy: the running statistics of batch norm move once per step, by the pass
-//!   at the weights themselves, and the gradient at `w + e` is taken with the batch's own statistics.
+//! - The second pass runs on an independent copy. So the running statistics of batch norm are updated once per
+//!   step, by the pass at the original weights, and the gradient at `w + e` is computed with the statistics of
+//!   the batch.
 //! - Dropout draws anew in each pass.
-//! - A parameter without a gradient stays where it is, and so does everything when every gradient is zero. A tied
-//!   parameter goes uphill once and has one value at all its places: apply
+//! - A parameter without a gradient is not perturbed, and if every gradient is zero, nothing is. A tied
+//!   parameter is perturbed once and has one value at all its places: apply
 //!   [`TiedWeights`](https://docs.rs/burn-tricks-nn) after each step, as always.
 //! - A gradient that is not finite makes the second gradient NaN, which [`NonFinite`](crate::NonFinite) and
-//!   [`StepGuard`](crate::StepGuard) see.
+//!   [`StepGuard`](crate::StepGuard) handle.
 //! - With ρ = 0 there is one pass, and the gradients are those of a plain backward pass to the bit.
 //!
 //! # Cost
 //!
-//! Two forward and two backward passes, and one more copy of the weights while the second runs: a step takes about
-//! twice as long. Of the gradients one read for the norm and one for the perturbation (ASAM: two more). No state,
-//! and nothing is read from the device.
+//! Two forward and two backward passes, and one more copy of the weights while the second runs: a step takes
+//! about twice as long. The gradients are read once for the norm and once for the perturbation (ASAM: two more
+//! reads). No state, and nothing is read from the device.
 //!
 //! # Differences
 //!
-//! - `davda54/sam` for PyTorch, of which [`davda54`](SamConfig::davda54) has the numbers, adds 1e-12 to the norm;
-//!   its `adaptive` has no η and takes biases too. There the closure of the second pass moves the
-//!   statistics of batch norm a second time, unless the program prevents it.
+//! - `davda54/sam` for PyTorch adds 1e-12 to the norm; its `adaptive` has no η and includes biases.
+//!   [`davda54`](SamConfig::davda54) has its settings. There the second pass updates the statistics of batch
+//!   norm a second time, unless the program prevents that.
 //! - The authors' program for ASAM leaves biases and the offsets of norms unscaled, T = 1, by the names of the
 //!   parameters: [`Perturbation::AdaptiveWeights`] does so by role. The paper's formula scales everything:
 //!   [`Perturbation::Adaptive`].
@@ -145,19 +146,19 @@ use burn_tricks_core::{
 };
 use serde::{Deserialize, Serialize};
 
-/// In which units the way uphill is measured.
+/// How the length of the perturbation e is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Perturbation {
     /// `‖e‖ = ρ`: SAM.
     Euclidean,
-    /// Each weight by its own size, `T = |w| + η` with η ≥ 0, biases and offsets by `T = 1`: ASAM, as its authors'
-    /// program has it. Vectors of layers that Burn does not have count as biases.
+    /// Relative to the size of each weight, `T = |w| + η` with η ≥ 0; for biases and offsets `T = 1`. This is
+    /// ASAM as in its authors' program. Vectors of layers that Burn does not have count as biases.
     AdaptiveWeights {
         /// η, which lets weights move that are zero.
         eta: f64,
     },
-    /// Each parameter by its own size, `T = |w| + η` with η ≥ 0: ASAM's formula, without exceptions.
+    /// Relative to the size of each parameter, `T = |w| + η` with η ≥ 0: ASAM's formula, without exceptions.
     Adaptive {
         /// η, which lets weights move that are zero.
         eta: f64,
@@ -167,9 +168,9 @@ pub enum Perturbation {
 /// Configuration of [`Sam`].
 #[derive(Config, Debug, PartialEq)]
 pub struct SamConfig {
-    /// ρ ≥ 0, how far uphill. 0 is a plain backward pass.
+    /// ρ ≥ 0, the length of the perturbation. With 0 there is only a plain backward pass.
     pub rho: f64,
-    /// In which units. Default: [`Perturbation::Euclidean`], which is SAM.
+    /// How the length is measured. Default: [`Perturbation::Euclidean`], which is SAM.
     #[config(default = "Perturbation::Euclidean")]
     pub perturbation: Perturbation,
     /// ε ≥ 0, added to the norm. Default: 0.
@@ -191,13 +192,13 @@ impl SamConfig {
         Self::new(0.05).with_epsilon(1e-12)
     }
 
-    /// Sets ρ, that of a preset.
+    /// Sets ρ, to change that of a preset.
     pub fn with_rho(mut self, rho: f64) -> Self {
         self.rho = rho;
         self
     }
 
-    /// The function that takes the gradients.
+    /// The object that computes the gradients.
     ///
     /// # Errors
     ///
@@ -216,7 +217,7 @@ impl SamConfig {
     }
 }
 
-/// Takes gradients at the worst point nearby, by two backward passes. Made by [`SamConfig::init`]; see the
+/// Computes gradients at the worst point nearby, by two backward passes. Made by [`SamConfig::init`]; see the
 /// [module documentation](self).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sam {
@@ -226,12 +227,12 @@ pub struct Sam {
 impl Sam {
     /// The gradients for the optimizer, and the loss at the weights of `model`.
     ///
-    /// `loss` is called twice, with `model` and with a perturbed copy, and has to calculate the loss of the model
+    /// `loss` is called twice, with `model` and with a perturbed copy, and has to compute the loss of the model
     /// that it is given, on the same batch.
     ///
     /// # Panics
     ///
-    /// If a loss is not tracked by autodiff, as Burn's `backward` does.
+    /// If a loss is not tracked by autodiff, as in Burn's `backward`.
     pub fn gradients<M: Module>(
         &self,
         model: &M,
@@ -243,12 +244,12 @@ impl Sam {
         })
     }
 
-    /// As [`gradients`](Self::gradients), where `pass` gives the loss and an output. The output given back is the
-    /// one at the weights of `model`, for metrics.
+    /// Like [`gradients`](Self::gradients), where `pass` returns the loss and an output. The returned output is
+    /// that of the pass at the weights of `model`, for metrics.
     ///
     /// # Panics
     ///
-    /// As there.
+    /// As [`gradients`](Self::gradients).
     pub fn gradients_with<M: Module, O>(
         &self,
         model: &M,
@@ -265,9 +266,9 @@ impl Sam {
         (grads, output)
     }
 
-    /// A copy of `model` with the weights `w + e`, for programs that make the two passes themselves; `grads` are
-    /// the gradients of the first. It has the ids of `model` and running statistics of its own, and its backward
-    /// pass gives the gradients for the optimizer's step on `model`.
+    /// A copy of `model` with the weights `w + e`, for programs that run the two passes themselves; `grads` are
+    /// the gradients of the first pass. The copy has the ids of `model` and its own running statistics, and its
+    /// backward pass gives the gradients for the optimizer's step on `model`.
     pub fn perturbed<M: Module>(&self, model: &M, grads: GradientsParams) -> M {
         let copy = independent_copy(model);
         let perturbation = self.config.perturbation;
@@ -296,7 +297,7 @@ impl Sam {
 }
 
 impl Perturbation {
-    /// T of the parameter here; `None` if it is 1.
+    /// T of the parameter at this location; `None` if it is 1.
     fn scale<const D: usize>(
         self,
         at: &Location,
@@ -312,7 +313,7 @@ impl Perturbation {
     }
 }
 
-/// Whether ASAM's authors would have called the parameter here a `weight`.
+/// Whether the parameter at this location is a `weight` by the rule of ASAM's authors.
 fn is_weight(at: &Location, rank: usize) -> bool {
     match ParamRole::of(at) {
         ParamRole::Bias | ParamRole::OtherBias | ParamRole::NormOffset => false,

@@ -1,7 +1,7 @@
-//! Skipping a step that has a gradient with an infinity or a NaN.
+//! Skips a step if a gradient holds an infinity or a NaN.
 //!
-//! A step that must not happen moves nothing: not the weights, not the optimizer's moments, not its step
-//! count, not the schedule, not a weight average. Two ways:
+//! A skipped step should change nothing: not the weights, not the optimizer's moments, not its step count, not
+//! the schedule, not a weight average. There are two ways to skip a step:
 //!
 //! | | [`NonFinite::SkipStep`], [`mark_non_finite`] | [`StepGuard`] |
 //! | --- | --- | --- |
@@ -40,7 +40,8 @@
 //! assert_eq!((guard.taken(), guard.skipped()), (2, 1));
 //! ```
 //!
-//! Marked on the device, for an optimizer of `burn-tricks-optim` with `skip_marked`, without clipping anything:
+//! Gradients marked on the device, without clipping, for an optimizer of `burn-tricks-optim` with
+//! `skip_marked`:
 //!
 //! ```
 //! # use burn::nn::LinearConfig;
@@ -58,16 +59,18 @@
 //!
 //! # Order
 //!
-//! After accumulating and unscaling, before everything that changes gradients. With gradient accumulation, check
-//! the sum: the whole window is skipped, and the accumulator starts anew as it does after a step. (A micro-batch
-//! may be left out instead, if it is checked before it is added; the mean is then over those that were kept.)
+//! Check the gradients after accumulating and unscaling, before any other transform changes them. With gradient
+//! accumulation, check the accumulated gradients: the step of the whole window is skipped, and the accumulator
+//! starts anew as it does after a step. (To leave out single micro-batches instead, check each before it is
+//! added; the mean is then over the others.)
 //!
-//! What the forward pass has done is not undone: a bad batch is in the running statistics of a batch norm.
+//! The effects of the forward pass are not undone: a bad batch has already changed the running statistics of
+//! batch norms.
 //!
-//! In a `Learner`, a `StepGuard` is a trick: `model.with_tricks((guard, clip, ema))`. A skipped step reaches neither
-//! the optimizer nor the tricks' second half. The `Learner` asks its schedule for a rate before it knows: give it
-//! `schedule.repeating_skipped(guard.skips())` of `burn-tricks-schedule`, which repeats the last rate after a
-//! skipped step.
+//! In a `Learner`, a `StepGuard` is a trick: `model.with_tricks((guard, clip, ema))`. In a skipped step,
+//! neither the optimizer nor the part of the tricks after the step is called. The `Learner` asks its schedule
+//! for a rate before the gradients are known: give it `schedule.repeating_skipped(guard.skips())` of
+//! `burn-tricks-schedule`, which repeats the last rate after a skipped step.
 //!
 //! # Cost
 //!
@@ -75,9 +78,9 @@
 //!
 //! # Differences
 //!
-//! PyTorch's `GradScaler.step` skips the optimizer alone, and PyTorch's schedulers advance (it warns at the first
-//! step only). optax's `apply_if_finite` lets the bad gradient through after `max_consecutive_errors`; here
-//! [`skipped_in_a_row`](StepGuard::skipped_in_a_row) tells, and the program decides.
+//! PyTorch's `GradScaler.step` skips only the optimizer's step, and PyTorch's schedulers advance (with a
+//! warning only at the first step). optax's `apply_if_finite` lets the bad gradient through after
+//! `max_consecutive_errors`; here the program can decide by [`skipped_in_a_row`](StepGuard::skipped_in_a_row).
 //!
 //! # References
 //!
@@ -91,7 +94,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::{NormScope, SkipCount, StateError, state_from_bytes, state_to_bytes};
 
-/// Tells which steps to skip, for any optimizer, and counts them. Reads the device once per step.
+/// Finds the steps to skip, for any optimizer, and counts them. Reads the device once per step.
 #[derive(Debug, Clone, Default)]
 pub struct StepGuard {
     taken: u64,
@@ -100,13 +103,13 @@ pub struct StepGuard {
 }
 
 impl StepGuard {
-    /// Nothing counted yet.
+    /// A guard whose counts are zero.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The gradients, if every gradient of `module` is finite, and none if one is not: then no step is to be
-    /// taken. Waits for the device.
+    /// The gradients, if every gradient of `module` is finite. Otherwise `None`: then skip the step. Waits for
+    /// the device.
     pub fn admit<M: Module>(
         &mut self,
         module: &M,
@@ -132,23 +135,24 @@ impl StepGuard {
         self.skips.get()
     }
 
-    /// How many steps were skipped since the last that was taken.
+    /// How many steps were skipped since the last step that was taken.
     pub fn skipped_in_a_row(&self) -> u64 {
         self.in_a_row
     }
 
-    /// The count of skipped steps as a handle, for a schedule that is stepped by somebody else. Clones of this
-    /// guard share it.
+    /// A handle to the count of skipped steps, for a schedule that other code steps. Clones of this guard share
+    /// the count.
     pub fn skips(&self) -> SkipCount {
         self.skips.clone()
     }
 
-    /// What a resumed run needs: steps taken, skipped, and skipped in a row.
+    /// The state that a resumed run needs: steps taken, skipped, and skipped in a row.
     pub fn state(&self) -> [u64; 3] {
         [self.taken, self.skipped(), self.in_a_row]
     }
 
-    /// Continues from what [`state`](Self::state) gave. Whoever holds [`skips`](Self::skips) sees it.
+    /// Continues from a state that [`state`](Self::state) returned. Handles from [`skips`](Self::skips) see the
+    /// change.
     pub fn load_state(&mut self, [taken, skipped, in_a_row]: [u64; 3]) {
         self.taken = taken;
         self.in_a_row = in_a_row;
@@ -173,9 +177,9 @@ impl GradientTransform for StepGuard {
 }
 
 /// Makes every number of every gradient of `module` NaN if one of them is not finite, and changes nothing
-/// otherwise: the mark at which an optimizer of `burn-tricks-optim` with `skip_marked` skips the step. Nothing
-/// is read from the device. A clipper or normaliser does the same in its own pass, with
-/// [`NonFinite::SkipStep`].
+/// otherwise. This is the mark by which an optimizer of `burn-tricks-optim` with `skip_marked` recognises that
+/// it must skip the step. Nothing is read from the device. With [`NonFinite::SkipStep`], clipping and
+/// normalising set the mark in their own pass.
 pub fn mark_non_finite<M: Module>(module: &M, grads: GradientsParams) -> GradientsParams {
     let unchanged = &mut |norm: &crate::norm::ScaledNorm| norm.scale.ones_like();
     let (norm, scope) = (NormKind::L2, NormScope::Model);

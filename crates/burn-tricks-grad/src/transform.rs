@@ -1,7 +1,8 @@
-//! What every transform of this crate is, and how several become one.
+//! The trait of all transforms of this crate, and how transforms are combined.
 //!
-//! A [`GradientTransform`] takes the gradients between `backward` and the optimizer's step and gives gradients
-//! back. Transforms compose: `a.then(b)`, tuples, `Option` (a setting that is off) and `Vec` are transforms.
+//! A [`GradientTransform`] takes the gradients between `backward` and the optimizer's step, and returns
+//! gradients. Transforms can be combined: `a.then(b)`, tuples, `Option` (for a setting that may be off) and
+//! `Vec` are transforms.
 //!
 //! # Example
 //!
@@ -31,7 +32,7 @@
 //! # }
 //! ```
 //!
-//! One of your own: the gradients' signs.
+//! A transform of your own, which returns the signs of the gradients:
 //!
 //! ```
 //! use burn::module::{Module, ModuleVisitor, Param};
@@ -70,33 +71,34 @@
 //!
 //! # In a `Learner`
 //!
-//! Every transform of this crate is a `Trick` of `burn-tricks-train`, and `AsTrick` makes one of yours:
-//! `model.with_tricks((clip.then(noise), ema))`.
+//! Every transform of this crate is a `Trick` of `burn-tricks-train`, and `AsTrick` makes a trick of your own
+//! transform: `model.with_tricks((clip.then(noise), ema))`.
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
 use std::fmt::Debug;
 
-/// From gradients to gradients, between `backward` and the optimizer's step. See the [module](self).
+/// A change of the gradients between `backward` and the optimizer's step. See the [module documentation](self).
 pub trait GradientTransform: Debug + Send {
     /// The changed gradients of the parameters of `model`, each with the type, shape and device that it had.
     /// Gradients of parameters that `model` does not have stay as they are.
     ///
-    /// No gradients at all, where there were some, mean that no step is to be taken.
+    /// If it returns no gradients at all although there were some, the step is to be skipped.
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams;
 
-    /// What this transform is and how it is configured, one text for each if it is several. It may not depend
-    /// on what the transform has seen: a resumed session compares it. Default: the name of the type.
+    /// The name and configuration of this transform, as one text, or as several texts for a combination of
+    /// transforms. The texts must not depend on the gradients seen, because a resumed session compares them.
+    /// Default: the name of the type.
     fn describe(&self) -> Vec<String> {
         vec![std::any::type_name::<Self>().to_owned()]
     }
 
-    /// Begins anew, as for weights that were loaded without a state. Default: nothing.
+    /// Resets the transform, as needed for weights that were loaded without a state. Default: nothing.
     fn restart(&mut self) {}
 
-    /// What a resumed run needs, of a transform that implements [`load_state`](Self::load_state) too. Waits for
-    /// the device. Default: nothing.
+    /// The state that a resumed run needs. A transform that returns one must implement
+    /// [`load_state`](Self::load_state) too. Waits for the device. Default: none.
     fn state(&self) -> Option<Vec<u8>> {
         None
     }
@@ -105,12 +107,12 @@ pub trait GradientTransform: Debug + Send {
     ///
     /// # Errors
     ///
-    /// If the state is not one of this transform. Default: always.
+    /// If the state is not that of such a transform. Default: always an error.
     fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
         Err("this transform has no state".into())
     }
 
-    /// This transform, and `next` on what it gives back. When this one skips a step, `next` does not see it.
+    /// This transform, followed by `next` on its result. If this transform skips a step, `next` is not called.
     fn then<T: GradientTransform>(self, next: T) -> Then<Self, T>
     where
         Self: Sized,
@@ -122,7 +124,7 @@ pub trait GradientTransform: Debug + Send {
     }
 }
 
-/// The gradients as they are.
+/// Returns the gradients as they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NoTransform;
 
@@ -140,12 +142,12 @@ pub struct Then<A, B> {
 }
 
 impl<A, B> Then<A, B> {
-    /// The first.
+    /// The first transform.
     pub fn first(&self) -> &A {
         &self.first
     }
 
-    /// The second.
+    /// The second transform.
     pub fn second(&self) -> &B {
         &self.second
     }
@@ -177,7 +179,7 @@ impl<A: GradientTransform, B: GradientTransform> GradientTransform for Then<A, B
     }
 }
 
-/// A transform that is there or not, as a setting says. `None` changes nothing.
+/// An optional transform. `None` changes nothing.
 impl<T: GradientTransform> GradientTransform for Option<T> {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
         match self {
@@ -208,7 +210,7 @@ impl<T: GradientTransform> GradientTransform for Option<T> {
     }
 }
 
-/// Transforms of one type whose number is known at run time only, one after the other.
+/// Transforms of one type, applied one after the other, whose number is known only at run time.
 impl<T: GradientTransform> GradientTransform for Vec<T> {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
         self.iter_mut().fold(grads, |grads, transform| {
@@ -273,11 +275,11 @@ tuple_of_transforms!(A 0, B 1, C 2, D 3);
 tuple_of_transforms!(A 0, B 1, C 2, D 3, E 4);
 tuple_of_transforms!(A 0, B 1, C 2, D 3, E 4, F 5);
 
-/// What an error about a saved state calls its parts.
+/// The name of the parts in an error about a saved state.
 pub(crate) const TRANSFORMS: &str = "transforms";
 
-/// What one transform of several makes of the gradients. There are none after a skipped step, which the
-/// transforms behind it do not see: noise, say, is drawn for steps that are taken.
+/// The result of one transform of several. After a skipped step there are no gradients, and the transforms
+/// behind are not called: noise, for example, is drawn only for steps that are taken.
 fn unless_skipped<T: GradientTransform, M: Module>(
     transform: &mut T,
     model: &M,
@@ -290,8 +292,8 @@ fn unless_skipped<T: GradientTransform, M: Module>(
     }
 }
 
-/// The state of one transform of several. One that has a state and gets none is another than was saved, and
-/// would silently begin again.
+/// Loads the state of one transform of several. If a transform has a state and none was saved for it, the saved
+/// transform was another one: an error, since this transform would silently start anew.
 pub(crate) fn load_part<T: GradientTransform>(
     transform: &mut T,
     state: Option<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! The optimizer of one parameter, which takes its rate from the estimate.
+//! The optimizer of one parameter, whose step size depends on the estimate.
 
 use super::estimate::{SharedEstimate, StepNumbers};
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
@@ -6,11 +6,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use burn_tricks_core::{ConfigError, accumulation_dtype};
 use std::fmt::Debug;
 
-/// Prodigy's step of one parameter. Made by [`Prodigy::build`](super::Prodigy::build), with which it shares the
-/// estimate.
+/// Prodigy's step of one parameter. Made by [`Prodigy::build`](super::Prodigy::build); it shares the estimate
+/// with that [`Prodigy`](super::Prodigy).
 ///
-/// A step panics if [`Prodigy`](super::Prodigy) has not seen its gradients, if it was made with another learning rate
-/// than that of the parameters before it, or if the state is that of a parameter of another shape.
+/// A step panics if [`Prodigy`](super::Prodigy) has not seen its gradients, if its learning rate differs from
+/// that of the parameters stepped before it, or if the state is that of a parameter of another shape.
 #[derive(Clone)]
 pub struct ProdigyAdam {
     estimate: SharedEstimate,
@@ -33,7 +33,7 @@ impl ProdigyAdam {
         }
     }
 
-    /// The same, with another decay λ.
+    /// The same optimizer with another weight decay λ.
     ///
     /// # Errors
     ///
@@ -47,12 +47,12 @@ impl ProdigyAdam {
     }
 }
 
-/// What [`ProdigyAdam`] remembers of one parameter.
+/// The state of [`ProdigyAdam`] for one parameter.
 #[derive(Debug, Clone)]
 pub struct ProdigyAdamState<const D: usize> {
-    /// m, of gradients times d.
+    /// m, the moving mean of the gradients times d.
     exp_avg: Tensor<D>,
-    /// v, of their squares.
+    /// v, the moving mean of their squares.
     exp_avg_sq: Tensor<D>,
     /// The number of the last step.
     steps: u64,

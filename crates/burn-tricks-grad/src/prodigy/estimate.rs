@@ -1,4 +1,5 @@
-//! The estimate of the distance, shared by the transform that sees every gradient and the optimizer that knows the rate.
+//! The estimate of the distance, shared by the transform, which sees every gradient, and the optimizer, which
+//! knows the learning rate.
 
 use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What the numbers of an estimate depend on.
+/// The settings of an estimate.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     pub(super) beta_1: f64,
@@ -24,7 +25,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// By what the rate of the step after `taken` others is multiplied.
+    /// The factor of the learning rate in the step after `taken` others.
     fn correction(&self, taken: u64) -> f64 {
         if !self.bias_correction {
             return 1.0;
@@ -34,7 +35,7 @@ impl Settings {
     }
 }
 
-/// An [`Estimate`] that several hold.
+/// A shared [`Estimate`].
 #[derive(Clone)]
 pub(super) struct SharedEstimate(Arc<Mutex<Estimate>>);
 
@@ -49,14 +50,14 @@ impl SharedEstimate {
     }
 }
 
-/// A parameter and its gradient, flat, at the beginning of a step.
+/// A parameter and its gradient, flattened, at the beginning of a step.
 pub(super) struct Seen {
     path: String,
     weight: Tensor<1>,
     grad: Tensor<1>,
 }
 
-/// What is remembered of a parameter, flat.
+/// The state of a parameter, flattened.
 struct Memory {
     /// w₀.
     first: Tensor<1>,
@@ -64,7 +65,7 @@ struct Memory {
     sum: Tensor<1>,
 }
 
-/// d, the largest d that was found, and r; each of one element.
+/// d, the largest d found so far, and r; each has one element.
 #[derive(Clone)]
 struct Numbers {
     distance: Tensor<1>,
@@ -72,7 +73,7 @@ struct Numbers {
     numerator: Tensor<1>,
 }
 
-/// What all parameters have in common in one step.
+/// The numbers that all parameters share in one step.
 #[derive(Clone)]
 pub(super) struct StepNumbers {
     /// η of the step.
@@ -81,7 +82,7 @@ pub(super) struct StepNumbers {
     pub(super) taken: u64,
     /// d.
     pub(super) distance: Tensor<1>,
-    /// η d, with the correction; 0 where there never was a gradient.
+    /// η d, with the correction; 0 if there was never a gradient.
     pub(super) rate: Tensor<1>,
     /// ε d'.
     pub(super) epsilon: Tensor<1>,
@@ -89,16 +90,16 @@ pub(super) struct StepNumbers {
 
 pub(super) struct Estimate {
     pub(super) settings: Settings,
-    /// How many numbers each parameter of the model has.
+    /// The number of elements of each parameter of the model.
     sizes: BTreeMap<String, usize>,
-    /// Where a state is loaded to; a parameter that is elsewhere gets its part there.
+    /// The device to which a state is loaded; a parameter on another device gets its part there.
     device: Device,
     taken: u64,
     numbers: Option<Numbers>,
     memories: BTreeMap<String, Memory>,
-    /// The gradients of the step to come.
+    /// The gradients of the next step.
     seen: Option<Vec<Seen>>,
-    /// The step that is being taken.
+    /// The numbers of the step that is being taken.
     step: Option<StepNumbers>,
 }
 
@@ -131,7 +132,7 @@ impl Estimate {
         *self = Self::new(self.settings, sizes, self.device.clone());
     }
 
-    /// The step to come changes nothing.
+    /// Makes the next step change nothing.
     pub(super) fn pass(&mut self) {
         self.seen = None;
     }
@@ -294,7 +295,7 @@ fn smaller(a: Tensor<1>, b: Tensor<1>) -> Tensor<1> {
     b.mask_where(keeps_a, a)
 }
 
-/// What the state of an [`Estimate`] is as bytes.
+/// The state of an [`Estimate`], to be saved as bytes.
 #[derive(Serialize, Deserialize)]
 struct State {
     taken: u64,
@@ -338,7 +339,7 @@ impl Stored {
     }
 }
 
-/// What a step sees of `model`: every parameter that has a gradient, a tied one at its first place.
+/// The parameters of `model` that a step changes: all that have a gradient, a tied one at its first place.
 pub(super) fn gathered<M: Module>(model: &M, grads: &GradientsParams) -> Vec<Seen> {
     let mut gather = Gather {
         grads,

@@ -1,8 +1,8 @@
 //! Prodigy: Adam that finds its own learning rate.
 //!
-//! A good rate is about the distance D from the first weights to the minimum, divided by what the gradients add up
-//! to. Prodigy estimates D from below while it trains: d grows until the steps no longer lead away from the first
-//! weights.
+//! A good learning rate is about the distance D from the initial weights to the minimum, divided by a measure
+//! of the summed gradients. Prodigy estimates D from below during training: the estimate d grows until the
+//! steps no longer lead away from the initial weights.
 //!
 //! ```text
 //! r ← β₃ r + (d / d₀) η d ⟨g, w₀ − w⟩            over all parameters
@@ -14,8 +14,8 @@
 //!
 //! η is the learning rate of the step: 1, or a schedule that begins at 1.
 //!
-//! The estimate needs every gradient of a step, and a Burn optimizer sees one at a time. So there are two parts, which
-//! share the estimate: [`Prodigy`], a transform that looks at the gradients and gives them back as they are, and
+//! The estimate needs all gradients of a step, but a Burn optimizer sees one at a time. So there are two parts,
+//! which share the estimate: [`Prodigy`], a transform that reads the gradients and returns them unchanged, and
 //! [`ProdigyAdam`], the optimizer.
 //!
 //! # Example
@@ -45,7 +45,7 @@
 //! # }
 //! ```
 //!
-//! As its authors train diffusion models, and with norms and biases that do not decay:
+//! The authors' settings for diffusion models, without decay of norms and biases:
 //!
 //! ```
 //! # use burn::module::ParamGroup;
@@ -70,38 +70,40 @@
 //!
 //! # In a `Learner`
 //!
-//! `model.with_tricks((clip, prodigy.clone()))`, with `prodigy.optimizer()` as the optimizer and 1, or a schedule from
-//! 1, as the rate. Clones share the estimate.
+//! Use `model.with_tricks((clip, prodigy.clone()))`, with `prodigy.optimizer()` as the optimizer and a learning
+//! rate of 1, or a schedule that begins at 1. Clones share the estimate.
 //!
 //! # Order
 //!
-//! The last transform: the optimizer must see the gradients that the estimate saw. Every parameter must have the same
-//! rate, or the step panics, as the authors' program refuses it.
+//! It must be the last transform, since the optimizer must see the gradients that the estimate saw. All
+//! parameters must have the same learning rate, or the step panics; the authors' program refuses different
+//! rates, too.
 //!
-//! The optimizer panics in a step whose gradients [`Prodigy`] has not seen, instead of going on with the estimate of
-//! the step before.
+//! The optimizer panics in a step whose gradients [`Prodigy`] has not seen, instead of continuing with the
+//! estimate of the step before.
 //!
 //! # Saving
 //!
-//! Burn's record of the optimizer has m and v. The state of the transform ([`Prodigy::state`]) has the
-//! estimate, the first weights and s; a `Session` saves it by itself.
+//! Burn's record of the optimizer holds m and v. The state of the transform ([`Prodigy::state`]) holds the
+//! estimate, the initial weights and s; a `Session` saves it by itself.
 //!
 //! # Cost
 //!
-//! Four tensors of each parameter's size: m, v, s and the first weights. Two passes: the estimate reads gradient,
-//! weight, first weight and s, and writes s; the step is Adam's. In `f32` (of `f64` weights `f64`). No value is read
-//! from the device.
+//! Four tensors of the size of each parameter, in `f32` (in `f64` for `f64` weights): m, v, s and the initial
+//! weights. Two passes: the estimate reads gradient, weight, initial weight and s, and writes s; the step is
+//! that of Adam. No value is read from the device.
 //!
 //! # Differences
 //!
-//! These are the numbers of the authors' `prodigyopt` 1.1.2, with decoupled decay (its `decouple=True`). Its `slice_p`,
-//! which estimates from every p-th number, and the option `fsdp_in_use` are not here. Where every gradient is zero from
-//! the first step on, the program does not count the steps; here they count, and change nothing.
+//! The results are those of the authors' `prodigyopt` 1.1.2 with decoupled decay (its `decouple=True`). Its
+//! options `slice_p`, which estimates from every p-th number, and `fsdp_in_use` do not exist here. If every
+//! gradient is zero from the first step on, the authors' program does not count these steps; here they count,
+//! and change nothing.
 //!
 //! # Suggested values
 //!
-//! The defaults, η = 1 with a cosine to 0. With a warm-up, `safeguard_warmup`. A larger or smaller c
-//! (`distance_factor`) makes the estimate larger or smaller.
+//! The defaults, and η = 1 with a cosine decay to 0. With a warm-up, set `safeguard_warmup`. A larger or
+//! smaller c (`distance_factor`) makes the estimate larger or smaller.
 //!
 //! # References
 //!
@@ -125,33 +127,33 @@ use std::fmt::Debug;
 /// Configuration of [`Prodigy`] and its optimizer.
 #[derive(Config, Debug, PartialEq)]
 pub struct ProdigyConfig {
-    /// β₁ of the gradients, in [0, 1). Default: 0.9.
+    /// β₁, the decay of the mean of the gradients, in [0, 1). Default: 0.9.
     #[config(default = 0.9)]
     pub beta_1: f64,
-    /// β₂ of their squares, in [0, 1). Default: 0.999.
+    /// β₂, the decay of the mean of their squares, in [0, 1). Default: 0.999.
     #[config(default = 0.999)]
     pub beta_2: f64,
-    /// β₃ of the estimate, in [0, 1). Default: none, which is √β₂.
+    /// β₃, the decay of the sums in the estimate, in [0, 1). Default: none, which is √β₂.
     pub beta_3: Option<f64>,
-    /// ε > 0, times d beside the root. Default: 1e-8.
+    /// ε > 0, added to the root, times d. Default: 1e-8.
     #[config(default = 1e-8)]
     pub epsilon: f64,
-    /// λ ≥ 0, the decoupled decay, times η d in each step. Default: 0.
+    /// λ ≥ 0, the decoupled weight decay, which each step multiplies by η d. Default: 0.
     #[config(default = 0.0)]
     pub weight_decay: f64,
-    /// Whether the rate is corrected for the first steps of m and v, as Adam's is. Default: no.
+    /// Whether the bias of m and v in the first steps is corrected, as in Adam. Default: no.
     #[config(default = false)]
     pub bias_correction: bool,
     /// Whether s leaves η out, so that a warm-up does not make the estimate too large. Default: no.
     #[config(default = false)]
     pub safeguard_warmup: bool,
-    /// d₀ > 0, the first estimate, smaller than any that could be right. Default: 1e-6.
+    /// d₀ > 0, the initial estimate, which must be smaller than the true distance. Default: 1e-6.
     #[config(default = 1e-6)]
     pub first_distance: f64,
-    /// c > 0, by which the estimate is multiplied. Default: 1.
+    /// c > 0, a factor of the estimate. Default: 1.
     #[config(default = 1.0)]
     pub distance_factor: f64,
-    /// By how much d may grow in a step, at least 1. Default: none, which is no bound.
+    /// The largest factor by which d may grow in a step, at least 1. Default: no bound.
     pub growth_rate: Option<f64>,
 }
 
@@ -160,8 +162,8 @@ impl ProdigyConfig {
     ///
     /// # Errors
     ///
-    /// If β₁, β₂ or β₃ does not lie in [0, 1), ε, d₀ or c is not finite and positive, λ negative or not finite, or the
-    /// growth rate not a finite number of at least 1.
+    /// If β₁, β₂ or β₃ does not lie in [0, 1), ε, d₀ or c is not finite and positive, λ is negative or not
+    /// finite, or the growth rate is not a finite number of at least 1.
     pub fn init<M: Module>(&self, model: &M) -> Result<Prodigy, ConfigError> {
         ConfigError::decay_rate("beta_1", self.beta_1)?;
         ConfigError::decay_rate("beta_2", self.beta_2)?;
@@ -215,7 +217,8 @@ impl Debug for Prodigy {
 }
 
 impl Prodigy {
-    /// The optimizer that takes the steps. Give it the gradients that this has seen, and one rate for all parameters.
+    /// The optimizer that takes the steps. Give it the gradients that this transform has seen, and one learning
+    /// rate for all parameters.
     pub fn optimizer(&self) -> ModuleOptimizer {
         ModuleOptimizer::from(self.build())
     }
@@ -225,30 +228,30 @@ impl Prodigy {
         ProdigyAdam::new(self.estimate.clone(), self.config.weight_decay)
     }
 
-    /// d, the estimate of the distance, as a tensor of one element; none before the first step. Reading it waits for
-    /// the device.
+    /// d, the estimate of the distance, as a tensor of one element; `None` before the first step. Reading it
+    /// waits for the device.
     pub fn distance(&self) -> Option<Tensor<1>> {
         self.estimate.lock().distance()
     }
 
-    /// What a resumed run needs: the estimate, the first weights and s. Waits for the device.
+    /// The state that a resumed run needs: the estimate, the initial weights and s. Waits for the device.
     pub fn state(&self) -> Vec<u8> {
         self.estimate.lock().to_bytes()
     }
 
-    /// Continues from what [`state`](Self::state) gave, for a model with the same paths. The optimizers made from this
-    /// and its clones see it.
+    /// Continues from a state that [`state`](Self::state) returned, for a model with the same paths. The
+    /// optimizers made from this transform and its clones continue from it too.
     ///
     /// # Errors
     ///
-    /// If it is no state of a `Prodigy`, or that of a model with other parameters.
+    /// If it is not the state of a `Prodigy`, or that of a model with other parameters.
     pub fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         self.estimate.lock().load_bytes(state)
     }
 }
 
 impl GradientTransform for Prodigy {
-    /// The gradients as they are, which the estimate is made of when the optimizer steps.
+    /// Returns the gradients unchanged; the optimizer's step updates the estimate with them.
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
         if !grads.is_empty() {
             self.estimate.lock().observe(gathered(model, &grads));
