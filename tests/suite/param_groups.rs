@@ -426,5 +426,6 @@ fn groups_by_path_take_whole_names_and_stars() {
     let expanded = check(&["*.bias"], &cases);
     assert_eq!(expanded[1..3], ["1.bias", "2.bias"]);
     assert_eq!(expanded.len(), 11);
-    assert!(check(&[], &[("1.weight", false)]).is_empty());
+    // A model that is one parameter has the path "".
+    assert!(check(&[], &[("1.weight", false), ("", false)]).is_empty());
 }

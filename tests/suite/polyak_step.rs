@@ -89,8 +89,10 @@ fn a_gradient_of_zero_makes_no_step_and_one_beyond_the_squares_the_right_one() {
             .with_epsilon(epsilon)
             .init()
             .unwrap();
-        for got in scaled(&polyak, [0.0, 0.0], 2.0, DType::F32) {
-            assert_eq!(got, [0.0, 0.0]);
+        for loss in [2.0, 0.0, -1.0] {
+            for got in scaled(&polyak, [0.0, 0.0], loss, DType::F32) {
+                assert_eq!(got.map(f64::abs), [0.0, 0.0], "loss {loss}");
+            }
         }
     }
     let polyak = PolyakStepConfig::new().init().unwrap();
