@@ -15,7 +15,7 @@ use burn_tricks::grad::{FreezeConfig, GradientTransform as _};
 use burn_tricks::nn::{LayerScale, LayerScaleConfig};
 use burn_tricks::optim::{AdamWConfig, SelectiveDecayConfig};
 use burn_tricks::schedule::{CosineConfig, LayerRate, LayerWiseLrConfig};
-use burn_tricks::{ParamPaths, force_init};
+use burn_tricks::{ParamPaths, ParamRole, force_init};
 use std::collections::BTreeMap;
 
 #[derive(Module, Debug)]
@@ -185,6 +185,49 @@ fn what_decays_goes_by_the_role() {
             r#"`spared_paths` must name parameters of the model, or modules that hold some, got "haed"; near names are "head""#
         );
     }
+}
+
+#[test]
+fn every_parameter_has_its_role() {
+    let _alone = alone();
+    let model = Model::new(&Device::flex());
+    let of = |role| {
+        let config = SelectiveDecayConfig::new().with_spared_roles(vec![role]);
+        let decay = config.with_spare_vectors(false).init(&model).unwrap();
+        decay.spared_paths().to_vec()
+    };
+    let each = |name: &str| {
+        (0..3)
+            .map(|at| format!("blocks.{at}.{name}"))
+            .collect::<Vec<_>>()
+    };
+    let with = |each: Vec<String>, more: &[&str]| {
+        let more = more.iter().map(|path| path.to_string());
+        each.into_iter().chain(more).collect::<Vec<_>>()
+    };
+    assert_eq!(of(ParamRole::Embedding), ["tokens.weight"]);
+    assert_eq!(of(ParamRole::Position), ["pos_embed"]);
+    assert_eq!(
+        of(ParamRole::NormGain),
+        with(each("norm.gamma"), &["batch_norm.gamma"])
+    );
+    assert_eq!(
+        of(ParamRole::NormOffset),
+        with(each("norm.beta"), &["batch_norm.beta"])
+    );
+    assert_eq!(
+        of(ParamRole::Scale),
+        with(each("scale.gamma"), &["activation.alpha"])
+    );
+    assert_eq!(
+        of(ParamRole::Bias),
+        with(each("mix.bias"), &["conv.bias", "head.bias"])
+    );
+    assert_eq!(of(ParamRole::Other), ["mixture", "temperature"]);
+    let gates = of(ParamRole::OtherBias);
+    assert_eq!(gates.len(), 8);
+    assert!(gates.iter().all(|path| path.starts_with("lstm.")));
+    assert_eq!(of(ParamRole::Weight).len(), 3 + 1 + 8 + 1);
 }
 
 #[test]

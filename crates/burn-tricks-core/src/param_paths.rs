@@ -225,7 +225,7 @@ mod tests {
             "`layers` must name parameters of the model, or modules that hold some, got ";
         assert_eq!(
             refusal("1.wait"),
-            format!(r#"{requirement}"1.wait"; near names are "1.bias", "1.weight""#)
+            format!(r#"{requirement}"1.wait"; near names are "1.bias", "1.weight", "0.1.weight""#)
         );
         assert_eq!(refusal("decoder"), format!(r#"{requirement}"decoder""#));
         assert_eq!(refusal(""), format!(r#"{requirement}"""#));
