@@ -90,8 +90,8 @@
 //! gradients come after it, as after a plain backward pass. A penalty in the loss belongs in the closure;
 //! weight decay outside of the loss is left to the optimizer, as in the papers' programs.
 //!
-//! With accumulated gradients, and on several devices, each part of the batch has its own perturbation. This is
-//! the papers' m-sharpness, which generalises better than one perturbation for a large batch.
+//! With accumulated gradients, and on several devices whose gradients Burn sums (`ddp` is not tested), each part of
+//! the batch has its own perturbation. This is the m-sharpness of Foret et al., which generalises better than one perturbation for a large batch.
 //!
 //! # The two passes
 //!
