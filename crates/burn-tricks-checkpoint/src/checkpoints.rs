@@ -53,6 +53,7 @@ impl Checkpoints {
     /// ([`Saved::passed_over`]) and stay where they are until their step or a later one is saved.
     ///
     /// # Errors
+    ///
     /// If a file cannot be read or is of another version, or if there are checkpoints and all of them are damaged,
     /// since a run that began anew would overwrite them.
     pub fn newest(&self) -> Result<Option<Saved>, CheckpointError> {

@@ -25,6 +25,7 @@ const UNFINISHED: &str = ".unfinished-";
 /// then renamed, which replaces a file that is there. The folder must exist.
 ///
 /// # Errors
+///
 /// If the file cannot be written or renamed, for example on a full disk. A file that was at `path` before is
 /// unchanged.
 pub fn write(path: &Path, parts: &[&[u8]]) -> Result<()> {
@@ -54,6 +55,7 @@ fn try_write(path: &Path, parts: &[&[u8]]) -> Result<()> {
 /// The whole content of a file; `None` if there is no such file.
 ///
 /// # Errors
+///
 /// If the file exists and cannot be read.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     unless_missing(path, std::fs::read(path).map(Some))
@@ -62,6 +64,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 /// Removes a file, if there is one.
 ///
 /// # Errors
+///
 /// If the file exists and cannot be removed.
 pub fn remove(path: &Path) -> Result<()> {
     unless_missing(path, std::fs::remove_file(path))

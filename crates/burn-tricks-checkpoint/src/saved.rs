@@ -87,6 +87,7 @@ impl Saved {
     /// Returns `optimizer` with the moments and counters that were saved. `module` is the model that it steps, which
     /// must be loaded first: its parameters are compared with those of the record. For an optimizer that steps two
     /// modules, pass a tuple of both, or call `optimizer.load_record(saved.record(name)?)`, which compares nothing.
+    ///
     /// The settings of an optimizer are not recorded: configure `optimizer` as it was when it was saved. With several
     /// backends compiled in, Burn's optimizers load their state to the default device first, which `BURN_DEVICE`
     /// names.
@@ -111,6 +112,7 @@ impl Saved {
     /// `schedule` as it was when it was saved, and let [`unchanged`](Self::unchanged) check that.
     ///
     /// # Errors
+    ///
     /// If there is no schedule of that name, or if the record is of another kind of schedule or of other wrappers.
     /// `schedule.load_record(saved.record(name)?)` compares nothing, and such a schedule would silently begin anew.
     pub fn schedule<S: LrScheduler>(
@@ -136,6 +138,7 @@ impl Saved {
     /// schedule, the batch size, or the seed.
     ///
     /// # Errors
+    ///
     /// If the configurations differ: the error names each field that differs, with both values. Also if there is no
     /// state of that name, or if `present` cannot be written as JSON.
     pub fn unchanged<T: Serialize + ?Sized>(
@@ -173,6 +176,7 @@ impl Saved {
     /// `stop.with_state(saved.state("stop")?)`.
     ///
     /// # Errors
+    ///
     /// If there is no state of that name, or if the state is not of this type.
     pub fn state<T: DeserializeOwned>(&self, name: &str) -> Result<T, CheckpointError> {
         let bytes = self.part(name, PartKind::State)?;

@@ -11,6 +11,7 @@ use burn::optim::ModuleOptimizer;
 use serde::Serialize;
 
 /// The checkpoint of a step, part by part. Made by [`Checkpoints::step`]; written by [`save`](Self::save).
+///
 /// Every part has a name of its own, by which it is loaded from [`Saved`](crate::Saved).
 #[derive(Debug)]
 #[must_use = "nothing is written until `save`"]
@@ -81,6 +82,7 @@ impl Step<'_> {
     /// Writes the file, and then deletes the checkpoints that are not to be kept.
     ///
     /// # Errors
+    ///
     /// If two parts have one name, a part cannot be written, the folder has a complete checkpoint of this step or a
     /// later one, another process saves there, or the disk fails. The earlier checkpoints are still there.
     pub fn save(self) -> Result<(), CheckpointError> {

@@ -43,6 +43,7 @@ pub struct Observation {
 impl Observation {
     /// The mean of `samples` and its standard error, `s / √n` with
     /// `s² = Σ (x − mean)² / (n − 1)`.
+    ///
     /// With one sample the standard error is unknown; with no samples the mean is NaN.
     pub fn of_samples(samples: &[f64]) -> Self {
         let n = samples.len() as f64;

@@ -86,6 +86,7 @@ impl Display for StopReason {
 }
 
 /// What a criterion decides after one check.
+///
 /// [`is_best`](Self::is_best) and [`improved`](Self::improved) differ. `is_best` says that this is the best value so
 /// far, by however little, so that its weights are to be kept. `improved` says that the value is enough of an
 /// improvement for patience to begin anew.

@@ -149,6 +149,7 @@ pub enum NonFiniteMetric {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Counting {
     /// The rules that the documentation of Keras and of Lightning states:
+    ///
     /// - a run that has not beaten the baseline in `patience` checks stops, whether it improves or not;
     /// - the target is reached by a value equal to it.
     #[default]
@@ -287,6 +288,7 @@ impl EarlyStopping {
     }
 
     /// Takes the metric of the next check, an `f32` or `f64` say.
+    ///
     /// This may be called again after a decision to stop: a run that continues is judged by the same rules.
     pub fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
         let value = observation.into().value;

@@ -177,6 +177,7 @@ impl RollBack {
     /// What to continue training from after this decision: `model`, which diverged, with the weights and running
     /// statistics that `best` holds, and the extra state that was kept with them. `apply` is called with the new
     /// scale of the learning rate, and `stop`, the criterion of the decision, starts counting patience anew.
+    ///
     /// Returns none and does nothing if the training did not diverge, there is another reason to stop, the run has
     /// rolled back as often as it may, or `best` holds no model.
     ///

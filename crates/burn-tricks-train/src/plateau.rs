@@ -1,7 +1,7 @@
 //! A learning rate reduced on a plateau of a validation metric, in Burn's `Learner`.
 //!
-//! The `Learner` takes the schedule, the [`Session`](crate::Session) tells it the metric: both share what was
-//! observed. Its state is in Burn's checkpoint of the schedule.
+//! The `Learner` steps the schedule, and the [`Session`](crate::Session) passes the metric to its plateau: both share
+//! the plateau's state, which is saved in Burn's checkpoint of the schedule.
 //!
 //! # Example
 //!
@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! Behind a warm-up the session is given the plateau, and the `Learner` what is around it:
+//! With a warm-up around the plateau, pass the plateau to the session and the whole schedule to the `Learner`:
 //!
 //! ```
 //! use burn::lr_scheduler::LrScheduler;
@@ -47,12 +47,12 @@ use std::sync::{Arc, Mutex};
 
 /// `with_shared_plateau` for every schedule.
 pub trait SharedPlateauExt: LrScheduler + Clone + Sized + 'static {
-    /// This schedule, reduced on a plateau of the metric that a
-    /// [`Session`](crate::Session::reduce_on_plateau) tells it.
+    /// This schedule, reduced on a plateau of the metric that a [`Session`](crate::Session::reduce_on_plateau) passes
+    /// to it.
     ///
     /// # Errors
     ///
-    /// Those of [`ReduceOnPlateau`]: if a value of `config` is not allowed.
+    /// The errors of [`ReduceOnPlateau`]: if a value of `config` is not allowed.
     fn with_shared_plateau(
         self,
         config: &PlateauConfig,
@@ -63,12 +63,12 @@ pub trait SharedPlateauExt: LrScheduler + Clone + Sized + 'static {
 
 impl<S: LrScheduler + Clone + 'static> SharedPlateauExt for S {}
 
-/// A schedule that is stepped in one place and told of a metric in another.
+/// A schedule that the `Learner` steps, while the session passes it the metric.
 ///
-/// Clones share what has been observed, and so the scale. The wrapped schedule is not shared: each clone is
-/// at a step of its own, as any schedule's clone is, so that a wrapper may look ahead with a clone, and two
-/// groups of parameters may have one each. To go back to what was observed earlier, keep the record: a clone
-/// does not.
+/// Clones share the state of the plateau, and so the scale of the learning rate. They do not share the wrapped
+/// schedule: each clone has a step of its own, like the clone of any schedule, so that a wrapper may look ahead with
+/// a clone, and two groups of parameters may have one clone each. To restore an earlier state of the plateau, keep
+/// the record, since a clone does not keep it.
 #[derive(Debug)]
 pub struct SharedPlateau<S> {
     /// Its plateau is that of `observed`, as it was when last looked at.
@@ -94,17 +94,17 @@ impl<S> SharedPlateau<S> {
         }
     }
 
-    /// The plateau as it has observed so far.
+    /// The plateau with what it has observed so far.
     pub(crate) fn observed(&self) -> Arc<Mutex<Plateau>> {
         self.observed.clone()
     }
 
-    /// What the reductions so far come to.
+    /// The product of all reductions so far.
     pub fn scale(&self) -> f64 {
         lock(&self.observed).scale()
     }
 
-    /// Takes the metric of the next check, and says whether the scale has just become smaller.
+    /// Takes the metric of the next check, and returns whether the scale has just become smaller.
     pub fn observe(&self, value: f64) -> bool {
         lock(&self.observed).observe(value)
     }
@@ -122,7 +122,7 @@ impl<S: LrScheduler + Clone + 'static> LrScheduler for SharedPlateau<S> {
         schedule.to_record()
     }
 
-    /// Goes on where the recorded schedule was; every clone has the recorded scale then.
+    /// Continues from the position of the recorded schedule. After this, every clone has the recorded scale.
     fn load_record(&mut self, record: LrSchedulerRecord) {
         // A record of another kind of schedule leaves the plateau as it is: as it is now.
         let mut observed = lock(&self.observed);

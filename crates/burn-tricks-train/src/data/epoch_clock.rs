@@ -1,13 +1,13 @@
-//! Which epoch it is.
+//! The number of the present epoch.
 
 use crate::lock::lock;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
-/// The number of the present epoch, from 1, shared by whoever needs to know: the loader that orders the
-/// samples, a schedule. A [`Session`](crate::Session) moves it on, in the training's own thread, after
-/// each epoch's validation; in a resumed run it begins at the epoch that comes next. One clock belongs to one
-/// run: the session records the loaders that were made with it.
+/// The number of the present epoch, from 1. All that need it share one clock, such as the loader that orders the
+/// samples. A [`Session`](crate::Session) advances the clock after each epoch's validation, in the training's own
+/// thread; in a resumed run the clock begins at the next epoch. One clock belongs to one run: the session records the
+/// loaders that were made with it.
 ///
 /// ```
 /// use burn_tricks_train::EpochClock;
@@ -30,7 +30,7 @@ struct Inner {
 }
 
 impl EpochClock {
-    /// At the first epoch.
+    /// A clock at the first epoch.
     pub fn new() -> Self {
         Self::default()
     }
@@ -40,7 +40,7 @@ impl EpochClock {
         self.get().unwrap_or(1)
     }
 
-    /// Moves it. Epochs count from 1, as which 0 is taken.
+    /// Sets the epoch. Epochs count from 1; 0 is taken as 1.
     pub fn set(&self, epoch: usize) {
         self.0.epoch.store(epoch.max(1), SeqCst);
     }

@@ -1,9 +1,9 @@
 //! A data loader whose order is a function of the seed and the epoch.
 //!
-//! Burn's loaders shuffle with a generator that moves on from epoch to epoch and cannot be saved: a resumed
-//! run shuffles as the first epochs did. With several workers, their batches come in the order in which the
-//! workers finish. Here each epoch has one order, however often it is asked for, after any number of restarts
-//! and with any number of workers.
+//! Burn's loaders shuffle with a random generator that advances from epoch to epoch and cannot be saved: a resumed
+//! run gets the orders of the first epochs again. With several workers, their batches come in the order in which the
+//! workers finish. With this loader each epoch has one order, in every pass, after any number of restarts and with
+//! any number of workers.
 //!
 //! # Example
 //!
@@ -41,26 +41,25 @@
 //!
 //! # Order
 //!
-//! In [`Session::new`](crate::Session::new), which knows the clock of the training's loader, or in Burn's
-//! `SupervisedTraining::new`. Several loaders may share a clock. While
-//! nobody sets the clock, each pass through the loader counts as the next epoch: the orders are those of a
-//! run from its beginning, but not those of a resumed one, which is why a resumable session without a clock
-//! does not begin. A hand-written loop sets the clock itself.
+//! Pass the loader to [`Session::new`](crate::Session::new), which takes the clock from it, or to Burn's
+//! `SupervisedTraining::new`. Several loaders may share a clock. As long as the clock is not set, each pass through
+//! the loader counts as the next epoch: the orders are right in a run from its beginning, but not in a resumed run.
+//! So a resumable session without a clock does not begin. A hand-written loop sets the clock itself.
 //!
-//! At the start of each epoch it also seeds the device with a number made of the seed, the epoch and, of a
-//! slice, its first sample ([`EpochLoaderConfig::reseed_device`]), so that dropout draws what it drew before
-//! the run was interrupted, and slices do not draw alike. Burn's generator is one per backend and process: one
-//! training at a time.
+//! At the start of each epoch the loader also seeds the device ([`EpochLoaderConfig::reseed_device`]), so that
+//! dropout draws the same masks as in an uninterrupted run. The seed is computed from the loader's seed, the epoch
+//! and, for the slice of one of several devices, its first sample, so that slices do not draw alike. Burn has one
+//! random generator per backend and process, so run one training at a time.
 //!
-//! `num_items`, the progress and the last accumulation of Burn's `Learner` count the samples of an epoch: with
-//! [`drop_last`](EpochLoaderConfig::drop_last), those that are kept. The steps of a run are
+//! With [`drop_last`](EpochLoaderConfig::drop_last), `num_items`, the progress and the last accumulation of Burn's
+//! `Learner` count only the samples that are kept. The number of steps of a run is
 //! `Run::of_batches(epochs, loader.num_items(), batch_size, accumulate)`.
 //!
 //! # Augmentation
 //!
-//! Burn's `Mapper` and `Batcher` get neither the epoch nor the index of a sample. What they draw from
-//! `rand::rng()`, from a generator of their own or, with workers, from the device's is drawn otherwise when the
-//! run is resumed. [`init_seeded`](EpochLoaderConfig::init_seeded) gives the batcher each sample with a seed:
+//! Burn's `Mapper` and `Batcher` get neither the epoch nor the index of a sample. If they draw random numbers from
+//! `rand::rng()`, from a generator of their own or, with workers, from the device, a resumed run gets other numbers.
+//! [`init_seeded`](EpochLoaderConfig::init_seeded) gives the batcher each sample with a seed:
 //!
 //! ```
 //! use burn::data::dataloader::{DataLoader, batcher::Batcher};
@@ -95,29 +94,29 @@
 //! # }
 //! ```
 //!
-//! | of Burn's data loading | resumes exactly |
+//! | part of Burn's data loading | resumes exactly |
 //! | --- | --- |
-//! | `DataLoaderBuilder` with `shuffle` | no: its generator moves on from epoch to epoch and is not saved |
+//! | `DataLoaderBuilder` with `shuffle` | no: its generator advances from epoch to epoch and is not saved |
 //! | `SamplerDataset`, with or without `with_seed` | no: it draws anew at each `get`, in the order of the calls |
 //! | `MapperDataset`, a `Batcher`, with `rand::rng()` or a generator of their own | no: see above |
 //! | a `Batcher` that draws from the device (`Tensor::random`) | without workers, on a device that is seeded at each epoch |
 //! | `ShuffledDataset`, `SelectionDataset` with a seed | yes: one order, drawn when it is made; without a seed, no |
-//! | `PartialDataset`, `ComposedDataset`, `WindowsDataset`, `MapperDataset` that draws nothing | yes |
+//! | `PartialDataset`, `ComposedDataset`, `WindowsDataset`, a `MapperDataset` without random numbers | yes |
 //!
-//! In place of a `SamplerDataset`, draw in the batcher: of a dataset of the numbers `0..n`, take the sample
-//! `seed % n` in place of each.
+//! In place of a `SamplerDataset`, sample in the batcher: use a dataset of the numbers `0..n`, and replace each of
+//! them by the sample `seed % n`.
 //!
 //! # Cost
 //!
-//! A permutation of indices per epoch. Each worker is a thread for the time of an epoch, at most three
+//! A permutation of indices per epoch. Each worker is a thread that lives for one epoch, and makes at most three
 //! batches ahead.
 //!
 //! # Differences
 //!
-//! PyTorch's `DistributedSampler` has a `set_epoch` that must not be forgotten; its `DataLoader` keeps the
-//! order of batches with any number of workers, as here, and its `drop_last` is this one. PyTorch seeds the
-//! workers, so that what augmentation draws depends on their number; here it is seeded per sample. A batcher
-//! that panics in a worker panics where its batch is asked for.
+//! PyTorch's `DistributedSampler` needs a call of `set_epoch` in each epoch. PyTorch's `DataLoader` keeps the order
+//! of batches with any number of workers, as here, and its `drop_last` is the same. PyTorch seeds the workers, so the
+//! random numbers of augmentation depend on the number of workers; here augmentation is seeded per sample. If the
+//! batcher panics in a worker, the panic occurs again where its batch is taken.
 
 use crate::data::epoch_batches::{Ahead, Here};
 use crate::data::epoch_clock::EpochClock;
@@ -138,18 +137,18 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 pub struct EpochLoaderConfig {
     /// Samples in a batch, at least 1; the last batch of an epoch may have fewer.
     pub batch_size: usize,
-    /// The seed of all orders.
+    /// The seed from which the orders of all epochs follow.
     pub seed: u64,
     /// Whether samples are shuffled. Default: yes.
     #[config(default = true)]
     pub shuffle: bool,
-    /// Whether the last batch of an epoch is left out if it is short: batch norm cannot train on a batch of
-    /// one sample. Shuffled, other samples are left out in each epoch; else always the last of the dataset.
-    /// Each device has batches of its own: one whose samples are fewer than a batch would train on none of
-    /// them, and the training does not begin (`slice` panics). Default: no.
+    /// Whether the last batch of an epoch is left out if it is short: batch norm cannot train on a batch of one
+    /// sample. With shuffling, each epoch leaves out other samples; without shuffling, always the last samples of the
+    /// dataset. Each of several devices has batches of its own. A device with fewer samples than one batch would
+    /// train on no sample, so the training does not begin (`slice` panics). Default: no.
     #[config(default = false)]
     pub drop_last: bool,
-    /// Threads that make batches ahead. Default: 0, batches are made where they are asked for.
+    /// Threads that make batches ahead. Default: 0, which makes each batch when it is needed, without a thread.
     #[config(default = 0)]
     pub workers: usize,
     /// Whether the device is seeded at the start of each epoch. Default: yes.
@@ -157,26 +156,25 @@ pub struct EpochLoaderConfig {
     pub reseed_device: bool,
 }
 
-/// A sample, and what random augmentation of it is to be seeded with. See
-/// [`EpochLoaderConfig::init_seeded`].
+/// A sample, and the seed for its random augmentation. See [`EpochLoaderConfig::init_seeded`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seeded<I> {
     /// The sample.
     pub item: I,
-    /// A number made of the loader's seed, the epoch and the sample's index in the dataset, and of nothing
-    /// else: not of the batch, the slice, the worker or what was drawn before.
+    /// A number that depends only on the loader's seed, the epoch and the sample's index in the dataset: not on the
+    /// batch, the slice, the worker or earlier random numbers.
     pub seed: u64,
 }
 
 impl EpochLoaderConfig {
-    /// For validation: every sample in the order of the dataset, and nothing seeded.
+    /// A configuration for validation: every sample in the order of the dataset, without seeding the device.
     pub fn in_order(batch_size: usize) -> Self {
         Self::new(batch_size, 0)
             .with_shuffle(false)
             .with_reseed_device(false)
     }
 
-    /// The loader of `dataset`. Its batches are made on `device`, until Burn moves it.
+    /// The loader of `dataset`. Its batches are made on `device`, until Burn moves the loader to another device.
     ///
     /// # Errors
     ///
@@ -197,8 +195,8 @@ impl EpochLoaderConfig {
         self.loader(samples, get, batcher, device, clock)
     }
 
-    /// As [`init`](Self::init), with a seed for each sample and epoch: for random augmentation that is the
-    /// same when the run is resumed, with any number of workers. See [Augmentation](self#augmentation).
+    /// As [`init`](Self::init), with a seed for each sample and epoch, so that random augmentation is the same when
+    /// the run is resumed, with any number of workers. See [Augmentation](self#augmentation).
     ///
     /// # Errors
     ///

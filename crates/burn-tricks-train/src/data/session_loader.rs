@@ -5,8 +5,8 @@ use crate::data::epoch_loader::EpochLoader;
 use burn::data::dataloader::DataLoader;
 use std::sync::Arc;
 
-/// A data loader for the training split: an `Arc` of an [`EpochLoader`], which tells the session its clock, or
-/// any `Arc<dyn DataLoader>` of Burn's. Not to be implemented elsewhere.
+/// A data loader for the training split: an `Arc` of an [`EpochLoader`], from which the session takes the clock, or
+/// any `Arc<dyn DataLoader>` of Burn's. Do not implement this trait yourself.
 #[diagnostic::on_unimplemented(
     note = "cast a loader of another type: `loader as Arc<dyn DataLoader<_>>`"
 )]

@@ -1,8 +1,8 @@
 //! The norm of the gradient, in Burn's dashboard.
 //!
-//! A trick that measures and changes nothing. A [`Session`](crate::Session) registers the metric that shows
-//! what it measured; without a session, register [`GradNorm::metric`] with Burn's `SupervisedTraining`. The
-//! norm is queued on the device and read where metrics are read, not in the step.
+//! [`GradNorm`] is a trick that measures and changes nothing. A [`Session`](crate::Session) registers its metric;
+//! without a session, register [`GradNorm::metric`] with Burn's `SupervisedTraining`. The norm is computed on the
+//! device and read on the thread of the metrics, not in the step.
 //!
 //! # Example
 //!
@@ -21,13 +21,13 @@
 //!
 //! # Order
 //!
-//! Among the tricks: before a clipper for the norm that there was, after it for the norm that is left. For
-//! both, give them names: [`GradNorm::named`]. Behind a [`StepGuard`](burn_tricks_grad::StepGuard) it does not
-//! measure the steps that were skipped, whose norm is no number and would be the epoch's mean.
+//! Before a clipper among the tricks, it measures the norm before clipping; after the clipper, the clipped norm. To
+//! measure both, name them with [`GradNorm::named`]. Put it after a [`StepGuard`](burn_tricks_grad::StepGuard), so
+//! that skipped steps are not measured: their norm is NaN or infinite, and would make the epoch's mean so.
 //!
 //! # Cost
 //!
-//! The norm, one read of all gradients; one number read from the device per step, on the thread of the
+//! One pass over all gradients for the norm, and one number read from the device per step, on the thread of the
 //! metrics.
 
 use crate::trick::Trick;
@@ -49,7 +49,7 @@ impl GradNorm {
         Self::named("Gradient Norm")
     }
 
-    /// The trick with a name for its metric: two of one name would be one to Burn.
+    /// The trick with a name of your own for its metric. Burn would take two metrics of one name for one metric.
     pub fn named(name: &str) -> Self {
         let description = "The Euclidean norm over all gradients of an optimizer step.";
         Self {
@@ -57,7 +57,7 @@ impl GradNorm {
         }
     }
 
-    /// What it measures, as a metric of Burn's training split.
+    /// The metric of the trick, for Burn's training split.
     pub fn metric(&self) -> TrickMetric {
         self.metric.clone()
     }

@@ -4,9 +4,9 @@
 //! L = Σ nᵢ lᵢ / Σ nᵢ     over the batches i, of nᵢ samples and mean loss lᵢ
 //! ```
 //!
-//! Burn's `LossMetric` takes the mean over batches: a loss is one number per batch to it, and a last batch of
-//! one sample counts as much as one of 256. Losses 0, 0, 0, 0 and 10 in batches of four have the mean 2; by
-//! batches it is 5. Early stopping, the best epoch and plateaus that watch the loss stand on this number.
+//! Burn's `LossMetric` is the mean over batches: it takes one number per batch, and a last batch of one sample counts
+//! as much as a batch of 256. The losses 0, 0, 0, 0 and 10 have the mean 2; in batches of four, `LossMetric` gives 5.
+//! Early stopping, the best epoch and plateaus that watch the loss depend on this number.
 //!
 //! # Example
 //!
@@ -27,24 +27,24 @@
 //!
 //! # Order
 //!
-//! In place of `LossMetric`, in training, validation and Burn's evaluator, for every output that has a
-//! `LossInput`. Its name is `LossMetric`'s, "Loss", so that Burn's checkpointing and dashboard find it: register
-//! one of the two for a split.
+//! In place of `LossMetric`, in training, validation and Burn's evaluator, for every output that has a `LossInput`.
+//! It has the same name, "Loss", so that Burn's checkpointing and dashboard find it. Register only one of the two for
+//! a split.
 //!
-//! The number of samples is the advance of the data loader's progress. A loader whose progress stands still
-//! gives the mean over batches. A loss with one value per sample (a tensor of shape `[n]`, n > 1) counts them
-//! itself. Training on several devices (`multi`), the losses of one step share its samples evenly, which is
-//! right where the devices' batches are equal.
+//! The number of samples of a batch is the advance of the data loader's progress. If the loader's progress does not
+//! advance, the metric is the mean over batches. If the loss has one value per sample (a tensor of shape `[n]`, n >
+//! 1), n is the number of samples. In training on several devices (`multi`), each loss of a step gets an equal share
+//! of the step's samples, which is right if the devices' batches are equally large.
 //!
 //! # Cost
 //!
-//! That of `LossMetric`: one number read from the device per batch, on the thread of the metrics.
+//! The same as for `LossMetric`: one number read from the device per batch, on the thread of the metrics.
 //!
 //! # Differences
 //!
-//! Keras and Lightning weigh a batch by its size, as here. Burn's other metrics of a mean (accuracy, top-k,
-//! Hamming score, perplexity, precision, recall, error rates) count their samples themselves; BLEU and ROUGE
-//! are means over batches of the batch's score, weighted by its size.
+//! Keras and Lightning weight a batch by its size, as here. Burn's other metrics of a mean (accuracy, top-k, Hamming
+//! score, perplexity, precision, recall, error rates) count their samples themselves; BLEU and ROUGE are means over
+//! batches of the batch's score, weighted by its size.
 
 use burn::tensor::TensorReadError;
 use burn::train::metric::{
@@ -55,7 +55,7 @@ use burn::train::metric::{
 /// The mean of the loss over samples. See the [module documentation](self).
 #[derive(Clone, Default)]
 pub struct SampleLossMetric {
-    /// Reads the loss of a batch.
+    /// A metric that reads the loss of each batch.
     batch: LossMetric,
     state: State,
 }

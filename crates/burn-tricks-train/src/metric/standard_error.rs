@@ -4,9 +4,9 @@
 //! s = √( Σ nᵢ (xᵢ − x̄)² / (k − 1) / Σ nᵢ ),   x̄ = Σ nᵢ xᵢ / Σ nᵢ      over the batches i = 1, ..., k
 //! ```
 //!
-//! with the value xᵢ of a batch of nᵢ samples. A mean over n independent samples has the variance σ² / n, so that
-//! the differences of the batches tell σ. What a criterion does with it: [`NoiseAware`] takes a change within the
-//! error for none.
+//! Here xᵢ is the value of batch i, and nᵢ its number of samples. A mean over n independent samples has the variance
+//! σ² / n, so σ follows from the differences between batches. The criterion [`NoiseAware`] uses the standard error: a
+//! change within the error neither uses up patience nor gives it back.
 //!
 //! # Example
 //!
@@ -26,20 +26,21 @@
 //!
 //! # Order
 //!
-//! Registered for validation with the metric that it is about; criteria and tricks find it by its name, which is
-//! that of the metric and ``Standard Error``.
+//! Register it for validation together with the metric whose standard error it is. Criteria and tricks find it by its
+//! name, which is the name of the metric followed by ``Standard Error``.
 //!
-//! An epoch of one batch has no known error, which is NaN here and which a criterion that needs it refuses, nor has one whose metric does not say how many samples its batches
-//! have: Burn's `LossMetric` takes each batch for one sample, which is right for batches of equal size.
+//! If an epoch has one batch, its standard error is unknown: the value is NaN, and a criterion that needs it refuses
+//! it. If the metric does not say how many samples its batches have, as Burn's `LossMetric` does not, each batch
+//! counts as one sample, which is right for batches of equal size.
 //!
 //! # Cost
 //!
-//! That of the metric, once more, on the thread of the metrics.
+//! The cost of the metric itself once more, on the thread of the metrics.
 //!
 //! # Suggested values
 //!
-//! Ten validation batches or more: with k batches the error is itself known to 1 / √(2 (k − 1)) of it only, a
-//! quarter at ten.
+//! Ten validation batches or more: with k batches the standard error has a relative error of about 1 / √(2 (k − 1)),
+//! a quarter for ten batches.
 //!
 //! [`NoiseAware`]: burn_tricks_stop::NoiseAware
 
@@ -66,7 +67,7 @@ pub struct StandardErrorMetric<Me> {
 }
 
 impl<Me: Metric> StandardErrorMetric<Me> {
-    /// Of the mean of `metric`.
+    /// The standard error of the mean of `metric`.
     pub fn new(metric: Me) -> Self {
         Self {
             name: Arc::new(standard_error_name(&metric.name())),

@@ -4,7 +4,8 @@
 //! ‖w' − w‖ / ‖w‖     over all weights, at each optimizer step
 //! ```
 //!
-//! About 1e-3 is healthy (Karpathy); far above it the learning rate is too large, far below too small.
+//! A ratio of about 1e-3 is healthy (Karpathy). If the ratio is far larger, the learning rate is too large; if it is
+//! far smaller, the learning rate is too small.
 //!
 //! # Example
 //!
@@ -18,7 +19,7 @@
 //!
 //! # Order
 //!
-//! Among the tricks, anywhere.
+//! Anywhere among the tricks.
 //!
 //! # Cost
 //!
@@ -55,7 +56,7 @@ impl UpdateRatio {
         }
     }
 
-    /// What it measures, as a metric of Burn's training split.
+    /// The metric of the trick, for Burn's training split.
     pub fn metric(&self) -> TrickMetric {
         self.metric.clone()
     }

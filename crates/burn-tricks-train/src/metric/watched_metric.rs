@@ -1,4 +1,4 @@
-//! A metric that is looked at after each epoch.
+//! A metric that a criterion or a plateau reads after each epoch.
 
 use crate::metric::standard_error::standard_error_name;
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
@@ -80,8 +80,8 @@ impl Display for WatchedMetric {
     }
 }
 
-/// The metric to stop on, or the standard error that its criterion needs, had no value at the end of an epoch. Burn's `InMemoryMetricLogger` has none
-/// in a resumed run, its default file logger has.
+/// At the end of an epoch, the watched metric, or the standard error that its criterion needs, had no value. In a
+/// resumed run, Burn's `InMemoryMetricLogger` has no values; its default file logger has them.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingMetric {

@@ -1,8 +1,8 @@
 //! Early stopping in Burn's `Learner`, of a model without tricks.
 //!
-//! A [`Session`](crate::Session) does it too, and keeps the best model, resumes, takes models with tricks, and
-//! makes a training that failed an error. The metric and the stopping are registered by one call, so that
-//! neither can be forgotten; a metric that is registered with `metrics` as well is logged twice.
+//! One call registers both the metric and the early stopping, so neither can be forgotten. A metric that is also
+//! registered with `metrics` is logged twice. A [`Session`](crate::Session) stops early too; it also keeps the best
+//! model, resumes, takes models with tricks, and returns an error if the training failed.
 //!
 //! # Example
 //!
@@ -27,9 +27,9 @@
 //!
 //! # Order
 //!
-//! Burn asks, after each epoch's validation, first what to checkpoint and then whether to stop. Both
-//! questions are answered from one observation per epoch. If the metric has no value, the training ends, and
-//! Burn's result is `interrupted` with a reason that names the metric ([`MissingMetric`](crate::MissingMetric)).
+//! After each epoch's validation, Burn asks first what to checkpoint and then whether to stop. The criterion observes
+//! each epoch once for both questions. If the metric has no value, the training ends, and Burn's result is
+//! `interrupted` with a reason that names the metric ([`MissingMetric`](crate::MissingMetric)).
 //!
 //! # Cost
 //!
@@ -37,8 +37,8 @@
 //!
 //! # Differences
 //!
-//! Burn's `MetricEarlyStoppingStrategy` never stops, with a warning in the log, when its metric was not registered, and
-//! Burn's result is the last model.
+//! If its metric was not registered, Burn's `MetricEarlyStoppingStrategy` only warns in the log and never stops.
+//! Burn's result has the last model, as here.
 
 use crate::metric::standard_error::StandardErrorMetric;
 use crate::metric::watched_metric::WatchedMetric;
@@ -52,14 +52,14 @@ use burn_tricks_stop::StopCriterion;
 
 /// Early stopping for [`SupervisedTraining`].
 pub trait SupervisedTrainingExt<M: LearnerModel>: Sized {
-    /// Registers `metric` for the validation split, and stops the training when the criterion of `handle`
-    /// says so of the epoch's mean of it. The handle tells afterwards, or meanwhile, what was seen. A limit
-    /// of time counts from here. For a criterion that needs the standard error of the metric, `NoiseAware`, that
-    /// is registered too.
+    /// Registers `metric` for the validation split, and stops the training when the criterion of `handle` decides so
+    /// from the metric's mean over an epoch. The handle tells during and after the training what the criterion saw. A
+    /// limit of time counts from this call. If the criterion needs the standard error of the metric, as `NoiseAware`
+    /// does, the standard error is registered too.
     ///
-    /// The criterion is an `EarlyStopping` or another one, [`Any`](burn_tricks_stop::Any) of several
-    /// say. Checkpointing is left as it is. On resuming from a checkpoint, give the saved state to the
-    /// criterion with `StopCriterion::with_state`; a [`Session`](crate::Session) does it by itself.
+    /// The criterion is an `EarlyStopping` or any other, such as [`Any`](burn_tricks_stop::Any) of several.
+    /// Checkpointing is left as it is. When you resume from a checkpoint, give the saved state to the criterion with
+    /// `StopCriterion::with_state`; a [`Session`](crate::Session) does this by itself.
     fn stop_early<Me, C>(self, metric: Me, handle: &StopHandle<C>) -> Self
     where
         Me: Metric + Numeric + 'static,

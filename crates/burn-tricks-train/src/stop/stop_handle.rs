@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 /// A criterion, and its decision on each epoch of a training. Clones share both.
 ///
-/// [`stop_early`](crate::SupervisedTrainingExt::stop_early) of a training without a session is given one by
-/// reference; it tells afterwards, or meanwhile, what was seen.
+/// Pass it by reference to [`stop_early`](crate::SupervisedTrainingExt::stop_early) of a training without a session.
+/// During and after the training, the handle tells what the criterion saw.
 #[derive(Debug)]
 pub struct StopHandle<C = EarlyStopping>(Arc<Mutex<Progress<C>>>);
 
@@ -73,13 +73,13 @@ impl<C: StopCriterion> StopHandle<C> {
         })))
     }
 
-    /// The decision on the last epoch: its reason to stop, if it was one, the best value and the check
-    /// that had it (the epoch, in a training that was not resumed). A session that resumes a run knows that of
-    /// the run. `None` before the first.
+    /// The decision on the last epoch: the reason to stop, if there is one, the best value and its check (which is
+    /// the epoch, if the training was not resumed). In a session that resumes a run, the decision is that of the
+    /// whole run. `None` before the first epoch.
     ///
     /// # Errors
     ///
-    /// If the metric had no value, which ends the training.
+    /// If the metric had no value, which also ended the training.
     pub fn decision(&self) -> Result<Option<Decision>, MissingMetric> {
         let watch = lock(&self.0);
         match &watch.last {
@@ -88,13 +88,13 @@ impl<C: StopCriterion> StopHandle<C> {
         }
     }
 
-    /// The epoch of the best check, in a training that was resumed too. None if it is not known: if the
-    /// criterion looks at no metric, or if no epoch counted so far (see `Decision::is_best`).
+    /// The epoch of the best check, also in a resumed training. None if the criterion ignores the metric, or if no
+    /// epoch has counted so far (see `Decision::is_best`).
     pub fn best_epoch(&self) -> Option<usize> {
         lock(&self.0).best_epoch
     }
 
-    /// The criterion as it stands, whose state a resumed run needs.
+    /// The criterion with its present state, which a resumed run needs.
     pub fn criterion(&self) -> C
     where
         C: Clone,

@@ -9,7 +9,7 @@ use burn::tensor::Bytes;
 use burn_tricks_average::{Average, AverageRule, Ema, EmaSet};
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
 
-/// An average of weights, by any rule, is told of each step and recorded as Burn records modules.
+/// An average of weights, with any rule, is updated after each step, and is saved as a Burn record.
 impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for Average<M, R> {
     fn after(&mut self, model: M, step: &StepContext) -> M {
         if !step.is_skipped() {

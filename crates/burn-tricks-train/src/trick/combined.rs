@@ -75,7 +75,7 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
     }
 }
 
-/// A trick that is there or not, as a setting of the run says. `None` does nothing.
+/// An optional trick, for example one that a setting of the run turns on. `None` does nothing.
 impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
     fn sees_gradients(&self) -> bool {
         self.as_ref().is_some_and(Trick::sees_gradients)
@@ -160,8 +160,8 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
     }
 }
 
-/// Tricks whose number is known at run time only, such as a `Vec<Box<dyn Trick<M>>>`, one after the other as
-/// in a tuple.
+/// Tricks whose number is known only at run time, such as a `Vec<Box<dyn Trick<M>>>`. They run one after the other,
+/// as in a tuple.
 impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
     fn sees_gradients(&self) -> bool {
         self.iter().any(Trick::sees_gradients)
@@ -232,11 +232,11 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
     }
 }
 
-/// Nothing to do: for a model that a session only watches.
+/// No trick: for a model that a session trains without tricks.
 impl<M: Module> Trick<M> for () {}
 
-/// Tricks one after the other, in both halves of a step. The last that has a model to validate with
-/// gives it.
+/// Tricks that run one after the other, before the step and after it. If several tricks have a model to validate, the
+/// last one's is validated.
 macro_rules! tuple_of_tricks {
     ($($trick:ident $index:tt),+) => {
         impl<M: Module, $($trick: Trick<M>),+> Trick<M> for ($($trick,)+) {

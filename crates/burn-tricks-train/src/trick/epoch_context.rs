@@ -1,4 +1,4 @@
-//! Which epoch has ended, and what was measured in it.
+//! The epoch that has ended, and its metrics.
 
 use crate::metric::standard_error::standard_error_name;
 use crate::trick::trick_error::TrickError;
@@ -42,8 +42,8 @@ impl<M> Debug for EpochContext<'_, M> {
 }
 
 impl<'a, M> EpochContext<'a, M> {
-    /// The end of the epoch with this number, counted from 1, after which `validated` was validated. It has no
-    /// metrics yet.
+    /// The end of the epoch with this number, counted from 1, after which `validated` was validated. This value has
+    /// no metrics yet.
     pub fn new(epoch: usize, validated: &'a M) -> Self {
         Self {
             epoch,
@@ -56,13 +56,13 @@ impl<'a, M> EpochContext<'a, M> {
         }
     }
 
-    /// The mean of a metric over the epoch, for a trick that is called by hand.
+    /// Adds the mean of a metric over the epoch, for a trick that is called by hand.
     pub fn with_metric(mut self, name: &str, split: Split, mean: f64) -> Self {
         self.given.push((name.to_owned(), split, mean));
         self
     }
 
-    /// What a criterion decided of the epoch, for a trick that is called by hand.
+    /// Adds a criterion's decision on the epoch, for a trick that is called by hand.
     pub fn with_decision(mut self, decision: Decision) -> Self {
         self.decision = Some(decision);
         self
@@ -73,13 +73,12 @@ impl<'a, M> EpochContext<'a, M> {
         self
     }
 
-    /// The number of the epoch, from 1, in a resumed run too.
+    /// The number of the epoch, from 1. A resumed run continues the count.
     pub fn epoch(&self) -> usize {
         self.epoch
     }
 
-    /// The model as it was validated: the average, if a trick has one, else the trained weights. To predict
-    /// with.
+    /// The model as it was validated, for prediction: the average, if a trick has one, else the trained weights.
     pub fn validated(&self) -> &'a M {
         self.validated
     }
@@ -98,7 +97,7 @@ impl<'a, M> EpochContext<'a, M> {
     ///
     /// # Errors
     ///
-    /// If it is not known: a [`StandardErrorMetric`](crate::StandardErrorMetric) of the metric was not
+    /// If the standard error is unknown: a [`StandardErrorMetric`](crate::StandardErrorMetric) of the metric was not
     /// registered, or the epoch had fewer than two batches.
     pub fn standard_error(&self, name: &str, split: &Split) -> Result<f64, TrickError> {
         let name = standard_error_name(name);
@@ -106,8 +105,8 @@ impl<'a, M> EpochContext<'a, M> {
         error.ok_or_else(|| self.missing(&name, split))
     }
 
-    /// What the session's criterion decided of the epoch: the first of
-    /// [`stop_early`](crate::Session::stop_early) that looks at its metric, which says which epoch is the best.
+    /// The decision on this epoch of the criterion that determines the best epoch: the first criterion of
+    /// [`stop_early`](crate::Session::stop_early) that looks at its metric.
     ///
     /// # Errors
     ///
@@ -121,20 +120,20 @@ impl<'a, M> EpochContext<'a, M> {
         })
     }
 
-    /// Ends the training with this epoch. The first reason counts.
+    /// Ends the training with this epoch. If this is called several times, the first reason counts.
     pub fn stop(&mut self, reason: StopReason) {
         self.stop.get_or_insert(reason);
     }
 
-    /// Why a trick ends the training with this epoch, if one does.
+    /// The reason why a trick ends the training with this epoch, if one does.
     pub fn stop_reason(&self) -> Option<StopReason> {
         self.stop
     }
 
-    /// Says that the model that this trick gives back has other weights than those that were trained: every
-    /// trick is then told by [`Trick::rolled_back`](crate::Trick::rolled_back), and averages begin anew. The
-    /// session trains on although its criteria saw a divergence or the [`decision`](Self::decision) was to stop,
-    /// and their patience counts anew; a limit of time or of checks still ends it.
+    /// Tells the session that this trick returns a model with other weights than the trained ones. Then
+    /// [`Trick::rolled_back`](crate::Trick::rolled_back) of every trick is called, and averages begin anew. The
+    /// session continues, even if its criteria saw a divergence or the [`decision`](Self::decision) was to stop, and
+    /// patience counts anew; a limit of time or of checks still ends the training.
     pub fn roll_back(&mut self) {
         self.rolled_back = true;
     }

@@ -15,8 +15,8 @@ use burn_tricks_grad::{
     StepGuard, Then,
 };
 
-/// Your own [`GradientTransform`] as a [`Trick`]: `model.with_tricks((AsTrick(mine), ema))`. Those of this
-/// library need it not.
+/// Makes a [`GradientTransform`] of your own a [`Trick`]: `model.with_tricks((AsTrick(mine), ema))`. The transforms
+/// of this library do not need it.
 #[derive(Debug, Clone)]
 pub struct AsTrick<T>(
     /// The transform.

@@ -1,15 +1,15 @@
 //! The mean of accumulated gradients, where Burn's `Learner` gives their sum.
 //!
-//! `SupervisedTraining::grads_accumulation(n)` adds the gradients of n micro-batches: with SGD the learning rate is
-//! silently n times as high, a clip binds n times as often, and the last window of an epoch, which may be shorter, counts
-//! for less. With this trick the optimizer and all other tricks get
+//! `SupervisedTraining::grads_accumulation(n)` adds the gradients of n micro-batches. So with SGD the learning rate
+//! is silently n times as high, the norm that a clip sees is that of a sum, and the last window of an epoch, which
+//! may be shorter, counts for less. With this trick the optimizer and all other tricks get
 //!
 //! ```text
 //! g = Σᵢ nᵢ gᵢ / Σᵢ nᵢ        over the micro-batches i since the last step
 //! ```
 //!
-//! with nᵢ = 1, or the number of samples of micro-batch i: then g is the gradient of the mean loss over all samples
-//! of the window, as one large batch has it.
+//! with nᵢ = 1, or with nᵢ the number of samples of micro-batch i. In the second case g is the gradient of the mean
+//! loss over all samples of the window, as for one large batch.
 //!
 //! # Example
 //!
@@ -28,21 +28,23 @@
 //!
 //! # Order
 //!
-//! Anywhere: the sum is divided before any trick sees it, so that nothing can be clipped before.
+//! Anywhere among the tricks: the sum is divided before any trick sees it, so it cannot be clipped before.
 //!
 //! # Cost
 //!
-//! A read and a write of the gradients per step, and with samples that differ from 1 one more per micro-batch.
+//! A read and a write of the gradients per step. With numbers of samples other than 1, also a read and a write per
+//! micro-batch.
 //!
 //! # Several devices
 //!
-//! With Burn's `multi` the micro-batches of all devices are counted, whose gradients Burn adds. **Not with `ddp`**,
-//! whose workers take their steps one by one and share the count: divide the loss there.
+//! With Burn's `multi`, Burn adds the gradients of all devices, and this trick counts the micro-batches of all
+//! devices. **Do not use it with `ddp`**, whose workers take their steps one by one and share the count: divide the
+//! loss there.
 //!
 //! # Differences
 //!
-//! In a loop of your own [`GradAccumulator`](burn_tricks_grad::GradAccumulator) does the same by one read and write
-//! per micro-batch. Keras and Lightning have the mean over micro-batches, which [`MeanOfAccumulated::new`] is.
+//! In a loop of your own, [`GradAccumulator`](burn_tricks_grad::GradAccumulator) does the same with one read and
+//! write per micro-batch. Keras and Lightning take the mean over micro-batches, as [`MeanOfAccumulated::new`] does.
 
 use crate::trick::Trick;
 use burn::module::Module;
@@ -50,8 +52,8 @@ use std::any::{Any, type_name};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// Divides Burn's sum of accumulated gradients by the micro-batches, or by their samples. See the
-/// [module](self).
+/// Divides Burn's sum of accumulated gradients by the number of micro-batches, or by their number of samples. See the
+/// [module documentation](self).
 #[derive(Clone)]
 pub struct MeanOfAccumulated {
     samples: Option<Arc<Samples>>,
@@ -80,11 +82,12 @@ impl MeanOfAccumulated {
         Self { samples: None }
     }
 
-    /// The mean over samples, whose number `samples` tells of a batch: what the model's `TrainStep::Input` is.
+    /// The mean over samples. `samples` returns the number of samples of a batch, which has the type of the model's
+    /// `TrainStep::Input`.
     ///
     /// # Panics
     ///
-    /// Not here, but at the first step of a model whose batches are no `B`.
+    /// This function does not panic, but the first step of a model does if its batches are not of type `B`.
     pub fn weighted<B: 'static>(samples: impl Fn(&B) -> usize + Send + Sync + 'static) -> Self {
         let samples = move |batch: &dyn Any| match batch.downcast_ref::<B>() {
             Some(batch) => samples(batch),

@@ -1,13 +1,13 @@
-//! What is done around the optimizer's step, and once per epoch.
+//! The trait of tricks, which act before and after the optimizer's step, and at the end of an epoch.
 //!
 //! [`Tricked`](crate::Tricked) calls a [`Trick`] at every optimizer step of Burn's `Learner`, and a
 //! [`Session`](crate::Session) calls it at the end of every epoch. A tuple of tricks is a trick, and so are an
 //! `Option`, a `Box<dyn Trick<M>>` and a `Vec` of tricks.
 //!
-//! | trick | before the step | after it | to validate with |
+//! | trick | before the step | after the step | model to validate |
 //! | --- | --- | --- | --- |
 //! | [`ClipGradNorm`], [`NormalizeGrad`] | changes the gradients | | |
-//! | [`Freeze`] | takes the gradients of a part of the model away | | |
+//! | [`Freeze`] | removes the gradients of a part of the model | | |
 //! | [`Prodigy`] | estimates the rate of its optimizer | | |
 //! | [`StepGuard`] | skips a step that has a gradient that is not finite | | |
 //! | [`TiedWeights`] | | gives all places of a parameter one value | |
@@ -24,7 +24,8 @@
 //! | [`GradualUnfreezing`](crate::GradualUnfreezing) | trains one more group of layers |
 //! | [`SaveBest`](crate::SaveBest) | saves the best model to a file |
 //!
-//! In a tuple each trick sees what those before it gave back: ties before constraints before averages.
+//! In a tuple each trick sees what the tricks before it returned. So list tied weights before constraints, and
+//! constraints before averages.
 //!
 //! # Example
 //!
@@ -92,8 +93,8 @@
 //! # let _ = model.with_tricks((trick, ()));
 //! ```
 //!
-//! One that acts once per epoch, and is run by a [`Session`](crate::Session): it stops a training whose
-//! validation loss is 1.5 times its training loss.
+//! A trick that acts once per epoch, for which it needs a [`Session`](crate::Session): it stops a training whose
+//! validation loss is more than 1.5 times its training loss.
 //!
 //! ```
 //! use burn::module::Module;
@@ -127,34 +128,37 @@
 //! # Order
 //!
 //! The tricks of a tuple run from left to right, before the step, after it, and at the end of an epoch:
-//! `(grad_norm, clip, ema)` measures the norm before it is clipped. Each sees what the one before it gave back.
-//! Of several that have a model to validate with, the last gives it.
+//! `(grad_norm, clip, ema)` measures the norm before it is clipped. Each trick sees what the trick before it
+//! returned. If several tricks have a model to validate, the last one's is validated.
 //!
 //! # When a method is called
 //!
-//! | | by |
+//! | method | called by |
 //! | --- | --- |
 //! | [`begin`](Trick::begin), [`before`](Trick::before), [`after`](Trick::after) | `TrainStep::optimize` and `optimize_multi` of the tricked model: once per optimizer step, after accumulated gradients have been summed |
 //! | [`metrics`](Trick::metrics) | a session at `launch` |
 //! | [`validated`](Trick::validated) | `valid()` of the tricked model: Burn calls it before each validation and at the end of the training |
 //! | [`epoch_end`](Trick::epoch_end) | a session, after each validation and before the checkpoint of the epoch is written |
-//! | [`rolled_back`](Trick::rolled_back) | the same, after `epoch_end` of all tricks, if one of them has put other weights in place |
+//! | [`rolled_back`](Trick::rolled_back) | a session, after `epoch_end` of all tricks, if one of them has replaced
+//! the trained weights |
 //! | [`restart`](Trick::restart) | loading a record into the tricked model, except by a session that resumes |
-//! | [`state`](Trick::state), [`load_state`](Trick::load_state) | a session that is resumable: the one after each epoch, the other at `launch` |
+//! | [`state`](Trick::state), [`load_state`](Trick::load_state) | a resumable session: `state` after each epoch,
+//! `load_state` at `launch` |
 //!
 //! A training without a session never calls `epoch_end`.
 //!
 //! # The model of `epoch_end`
 //!
-//! It is the one that was trained, in training mode. What the last trick gives back is trained on, and is what
-//! the checkpoint of the epoch holds; the metrics of the epoch are those of the model before. It works on a
-//! single device and with Burn's `multi`. With `ddp` each worker has a model of its own, and one of them would
-//! train on other weights than the rest: a session ends with an error there if a trick has changed the model.
+//! `epoch_end` gets the trained model, in training mode. The model that the last trick returns is trained further,
+//! and is saved in the checkpoint of the epoch; the metrics of the epoch are those of the model before `epoch_end`. A
+//! trick may change the model on a single device and with Burn's `multi`. With `ddp` each worker has a model of its
+//! own, and one worker would train on other weights than the rest: there a session ends with an error if a trick has
+//! changed the model.
 //!
 //! # Cost
 //!
-//! That of what it does. A trick must not read numbers from the device in `begin`, `before` and `after`: the step
-//! would wait for it. `epoch_end` may.
+//! The cost of the trick's own work. A trick must not read numbers from the device in `begin`, `before` and `after`,
+//! since the step would wait for the device. It may in `epoch_end`.
 //!
 //! [`ClipGradNorm`]: burn_tricks_grad::ClipGradNorm
 //! [`Freeze`]: burn_tricks_grad::Freeze
@@ -202,30 +206,32 @@ use burn_tricks_core::StateError;
 use std::any::Any;
 use std::fmt::Debug;
 
-/// Something to do around every optimizer step, or once per epoch. See the [module documentation](self).
+/// A technique that acts before and after every optimizer step, or once per epoch. See the [module
+/// documentation](self).
 pub trait Trick<M: Module>: Debug + Send {
-    /// Whether [`before`](Self::before) changes or looks at gradients. If it does not, they are not
-    /// gathered from several devices of a sharded optimizer, and `before` is not called there. Default: no.
+    /// Whether [`before`](Self::before) changes or looks at gradients. If no trick does, a sharded optimizer's
+    /// gradients are not gathered from their devices, and `before` is not called. Default: no.
     fn sees_gradients(&self) -> bool {
         false
     }
 
-    /// The weight of a micro-batch in the mean of accumulated gradients, its number of samples say; `batch` is what
-    /// `TrainStep::step` is given. If a trick has one, [`Tricked`](crate::Tricked) multiplies the gradients of each
-    /// micro-batch by it, and divides Burn's sum by the sum of the weights before any trick sees it: see
-    /// [`MeanOfAccumulated`](crate::MeanOfAccumulated). Default: none, and Burn's sum stays.
+    /// The weight of a micro-batch in the mean of accumulated gradients, such as its number of samples; `batch` is
+    /// the input of `TrainStep::step`. If a trick returns a weight, [`Tricked`](crate::Tricked) multiplies the
+    /// gradients of each micro-batch by its weight, and divides Burn's sum by the sum of the weights before any trick
+    /// sees it: see [`MeanOfAccumulated`](crate::MeanOfAccumulated). Default: none, which leaves Burn's sum as it is.
     fn micro_batch_weight(&self, _batch: &dyn Any) -> Option<f64> {
         None
     }
 
-    /// Sees the model and the optimizer before a step, whatever the gradients are. It may put back a state of
-    /// the optimizer, and [scale](StepContext::scale_lr) the learning rate of the step. Default: nothing.
+    /// Is called with the model and the optimizer before a step, whatever the gradients are. It may load a state into
+    /// the optimizer, and [scale](StepContext::scale_lr) the learning rate of the step. Default: does nothing.
     fn begin(&mut self, _model: &M, _optimizer: &mut ModuleOptimizer, _step: &mut StepContext) {}
 
-    /// The gradients for the optimizer, accumulated and summed over devices. Default: as they are.
+    /// Returns the gradients for the optimizer. `grads` is already accumulated, and summed over devices. Default:
+    /// returns `grads`.
     ///
-    /// With none at all, where there were some, the step is skipped: the optimizer leaves everything as it is,
-    /// and [`after`](Self::after) is told so.
+    /// If it gets gradients and returns none at all, the step is skipped: the optimizer changes nothing, and
+    /// [`after`](Self::after) sees a skipped step.
     fn before(
         &mut self,
         _model: &M,
@@ -235,76 +241,78 @@ pub trait Trick<M: Module>: Debug + Send {
         grads
     }
 
-    /// Sees the model after the optimizer's step, and gives it back: as it is, or changed, as a constraint
-    /// does. What it gives back is trained on, and is what the tricks behind it see. Default: as it is.
+    /// Gets the model after the optimizer's step and returns it: unchanged, or changed, as a constraint does. The
+    /// returned model is the one that the next tricks get, and that is trained further. Default: returns it
+    /// unchanged.
     ///
-    /// It is called after a skipped step too, in which the model has not moved: an average ignores it
+    /// It is also called after a skipped step, which has not changed the model: an average ignores such a step
     /// ([`StepContext::is_skipped`]).
     ///
-    /// A changed weight must still be a leaf of autodiff, with its id and its checkpointing strategy; a trick
-    /// that only looks, such as an average, keeps no clone of the model, or the next step cannot write in place.
+    /// A changed weight must still be a leaf of autodiff, with its id and its checkpointing strategy. A trick that
+    /// only looks at the model, such as an average, must not keep a clone of it: otherwise the next step cannot write
+    /// in place.
     fn after(&mut self, model: M, _step: &StepContext) -> M {
         model
     }
 
-    /// Sees the trained model at the end of an epoch, after its validation, and gives it back: as it is, or
-    /// changed. What it gives back is trained on, and is in the checkpoint of the epoch. Only a
-    /// [`Session`](crate::Session) calls it. Default: as it is.
+    /// Gets the trained model at the end of an epoch, after its validation, and returns it: unchanged or changed. The
+    /// returned model is trained further, and is saved in the checkpoint of the epoch. Only a
+    /// [`Session`](crate::Session) calls this method. Default: returns the model unchanged.
     ///
-    /// A changed weight must keep its id, so that the optimizer's state fits; a kept copy of the model must be
-    /// a `Snapshot`, since clones share their running statistics. Whoever puts other weights in place than those
-    /// that were trained says so ([`EpochContext::roll_back`]).
+    /// A changed weight must keep its id, so that the optimizer's state fits. A copy of the model that a trick keeps
+    /// must be a `Snapshot`, since clones share their running statistics. A trick that replaces the trained weights
+    /// must call [`EpochContext::roll_back`].
     ///
     /// # Errors
     ///
-    /// An error ends the training: `launch` of the session returns it, with the number and the name of this
+    /// An error ends the training: `launch` of the session returns the error, with the number and the name of this
     /// trick.
     fn epoch_end(&mut self, model: M, _epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
         Ok(model)
     }
 
-    /// A trick has put the weights of `model` in the place of those that were trained, at the end of an epoch:
-    /// averages begin anew with them. Default: nothing.
+    /// Is called if a trick has replaced the trained weights by those of `model` at the end of an epoch. An average
+    /// begins anew with the weights of `model`. Default: does nothing.
     fn rolled_back(&mut self, _model: &M) {}
 
-    /// Sees a model that Burn has rebuilt, and gives it back: copied to a device, switched to training, or
-    /// loaded. Each place of it then holds a new tensor, so that a tied parameter is a leaf of autodiff at
-    /// each of its places. Default: as it is.
+    /// Gets a model that Burn has rebuilt, and returns it. Burn rebuilds a model when it is copied to a device,
+    /// switched to training, or loaded. Each place of the model then holds a new tensor, so a tied parameter is a
+    /// separate leaf of autodiff at each of its places. Default: returns the model unchanged.
     fn rebuilt(&self, model: M) -> M {
         model
     }
 
-    /// The model to validate with, if not the one that is trained. Default: none.
+    /// The model to validate, if it is not the trained one. Default: none.
     fn validated(&self, _model: &M) -> Option<M> {
         None
     }
 
-    /// Begins anew with `model`, whose weights have just been loaded without the state that this trick had
-    /// then: an average forgets what it averaged. Default: nothing.
+    /// Begins anew with `model`, whose weights have just been loaded without the state of this trick: an average
+    /// forgets the earlier weights. Default: does nothing.
     fn restart(&mut self, _model: &M) {}
 
-    /// What errors call this trick. Default: the name of the type, without its path and parameters.
+    /// The name of this trick in errors. Default: the name of the type, without its path and parameters.
     fn name(&self) -> String {
         let name = std::any::type_name::<Self>();
         let name = name.split('<').next().unwrap_or(name);
         name.rsplit("::").next().unwrap_or(name).to_owned()
     }
 
-    /// What this trick is and how it is configured, one text for each trick if it is several. A resumed
-    /// [`Session`](crate::Session) refuses another description than was recorded, so it may not depend on
-    /// what the trick has seen. Default: the name of the type.
+    /// The name and the configuration of this trick; one text for each trick if this is a list of tricks. A resumed
+    /// [`Session`](crate::Session) refuses a description that differs from the recorded one, so the text must not
+    /// depend on the trick's state. Default: the name of the type.
     fn describe(&self) -> Vec<String> {
         vec![std::any::type_name::<Self>().to_owned()]
     }
 
-    /// What it measures at each step, as metrics of the training split, which a
-    /// [`Session`](crate::Session) registers. Default: none.
+    /// The metrics of what the trick measures at each step. A [`Session`](crate::Session) registers them for the
+    /// training split. Default: none.
     fn metrics(&self) -> Vec<TrickMetric> {
         Vec::new()
     }
 
-    /// What a resumed run needs, of a trick that implements [`load_state`](Self::load_state) too. Waits for
-    /// the device. Default: nothing.
+    /// The state that a resumed run needs. A trick that returns a state must also implement
+    /// [`load_state`](Self::load_state). This method may wait for the device. Default: no state.
     fn state(&self) -> Option<Vec<u8>> {
         None
     }
@@ -313,7 +321,7 @@ pub trait Trick<M: Module>: Debug + Send {
     ///
     /// # Errors
     ///
-    /// If the state is not one of this trick. Default: always.
+    /// If the state is not one of this trick. The default implementation always returns an error.
     fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
         Err("this trick has no state".into())
     }

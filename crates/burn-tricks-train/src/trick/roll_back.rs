@@ -1,4 +1,4 @@
-//! Roll-back in the `Learner`: when the training diverges, it goes on from its best epoch with a smaller learning
+//! Roll-back in the `Learner`: when the training diverges, it continues from its best epoch with a smaller learning
 //! rate.
 //!
 //! ```text
@@ -24,22 +24,23 @@
 //! # }
 //! ```
 //!
-//! With [`on_no_improvement`](RollBackTrick::on_no_improvement) a metric that got worse without a divergence is
-//! another cause: when patience is used up, the training goes on from the best epoch in place of ending.
+//! With [`on_no_improvement`](RollBackTrick::on_no_improvement) the trick also rolls back when patience is used up:
+//! the training continues from the best epoch instead of ending.
 //!
 //! # Order
 //!
-//! Before the tricks that look at the weights at the end of an epoch. Averages begin anew with the weights that
-//! the training went back to, wherever they stand: those of the diverged run may be NaN for good.
+//! Before the tricks that look at the weights at the end of an epoch. Averages begin anew with the weights of the
+//! best epoch, wherever they stand among the tricks, since an average of a diverged run may stay NaN.
 //!
-//! It obeys the first criterion of [`Session::stop_early`](crate::Session::stop_early) that looks at its metric, which
-//! is the one that says which epoch is the best. `EarlyStopping` and `NoiseAware` call a metric that is not finite a
-//! divergence; a limit is [`with_divergence_limit`](burn_tricks_stop::EarlyStoppingConfig). The session goes on where
-//! the training goes back, and ends for whatever else the criterion stops for, or when the roll-backs are used up.
-//! In a session without such a criterion the training ends with an error after its first epoch.
+//! The trick follows one criterion of the session: the first of [`Session::stop_early`](crate::Session::stop_early)
+//! that looks at its metric, which also determines the best epoch. `EarlyStopping` and `NoiseAware` treat a metric
+//! that is not finite as a divergence; set a limit with
+//! [`with_divergence_limit`](burn_tricks_stop::EarlyStoppingConfig). After a roll-back the session continues. It ends
+//! if the criterion stops for another reason, or if all roll-backs are used up. In a session without such a criterion
+//! the training ends with an error after its first epoch.
 //!
-//! The best weights are those that were trained, not an average. The schedule goes on from where it is. The rate
-//! that Burn logs is the schedule's.
+//! The weights of the best epoch are the trained ones, not an average. The schedule continues from its present step.
+//! The learning rate that Burn logs is that of the schedule, without the factor.
 //!
 //! # Cost
 //!
@@ -48,7 +49,7 @@
 //!
 //! # Differences and suggested values
 //!
-//! See [`RollBack`], the same for a loop.
+//! See [`RollBack`], which is a roll-back for a loop of your own.
 
 use crate::trick::Trick;
 use crate::trick::averages::{record_bytes, record_of};
@@ -65,7 +66,7 @@ use burn_tricks_stop::{
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
-/// Goes back to the best epoch. See the [module documentation](self).
+/// Goes back to the best epoch when the training diverges. See the [module documentation](self).
 #[derive(Debug)]
 pub struct RollBackTrick<M: Module> {
     config: RollBackConfig,
@@ -86,7 +87,7 @@ struct State {
 }
 
 impl<M: Module> RollBackTrick<M> {
-    /// Goes back when the session's criterion sees a divergence.
+    /// A trick that goes back when the session's criterion sees a divergence.
     ///
     /// # Errors
     ///

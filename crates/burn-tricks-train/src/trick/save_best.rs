@@ -1,7 +1,7 @@
 //! Saves the best model to a file, whenever an epoch is the best so far.
 //!
 //! ```text
-//! at the end of an epoch that the session's criterion calls the best so far:   file ← the validated model
+//! at the end of an epoch that is the best so far by the session's criterion: file ← the validated model
 //! ```
 //!
 //! # Example
@@ -17,26 +17,27 @@
 //!
 //! # Order
 //!
-//! Anywhere among the tricks. What is saved is the model as it was validated: the average, if a trick has one,
-//! since the metric is that of the average. Which epoch is the best, the first criterion of
-//! [`Session::stop_early`](crate::Session::stop_early) says that looks at its metric, as it does for
-//! [`SessionResult::best_model`](crate::SessionResult::best_model); in a session without one the training ends with
-//! an error after its first epoch. A value that is not finite is never the best.
+//! Anywhere among the tricks. The saved model is the one that was validated: the average, if a trick has one, since
+//! the metric is that of the average. The first criterion of [`Session::stop_early`](crate::Session::stop_early) that
+//! looks at its metric determines the best epoch, as for
+//! [`SessionResult::best_model`](crate::SessionResult::best_model). In a session without such a criterion the
+//! training ends with an error after its first epoch. A value that is not finite is never the best.
 //!
-//! The file is Burn's (`Module::save_file`). It is written under another name and then renamed, so that there is
-//! always a whole one at `path`, also if the process is killed meanwhile. A resumed run knows the best value so
-//! far; a run that begins anew replaces the file at its first epoch.
+//! The file is Burn's (`Module::save_file`). It is written under another name and then renamed, so that a file at
+//! `path` is always complete, even if the process is killed meanwhile. A resumed run knows the best value so far; a
+//! run that begins anew replaces the file at its first epoch.
 //!
 //! # Cost
 //!
-//! At the end of an epoch that is the best, the weights are read from the device and written to the disk, before
-//! the next epoch begins.
+//! At the end of an epoch that is the best so far, the weights are read from the device and written to the disk
+//! before the next epoch begins.
 //!
 //! # Differences
 //!
-//! Keras's and Lightning's `ModelCheckpoint` save the trained weights unless told otherwise; of a model with an
-//! average these are not the ones that the metric judged. [`SessionResult::best_model`](crate::SessionResult::best_model)
-//! needs no file; this trick is for a file that other programs load, also while the training runs.
+//! By default, Keras's and Lightning's `ModelCheckpoint` save the trained weights; for a model with an average these
+//! are not the weights that the metric was measured on.
+//! [`SessionResult::best_model`](crate::SessionResult::best_model) needs no file; this trick is for a file that other
+//! programs load, also while the training runs.
 //!
 //! # References
 //!
@@ -58,7 +59,7 @@ pub struct SaveBest {
 }
 
 impl SaveBest {
-    /// To `path`, whose folder must exist.
+    /// Saves to `path`, whose folder must exist.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),

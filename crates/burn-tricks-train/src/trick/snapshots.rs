@@ -24,17 +24,18 @@
 //!
 //! # Order
 //!
-//! Behind a [`RollBackTrick`](crate::RollBackTrick); else anywhere. The members are the trained weights, not an
-//! average. An epoch must end where a cycle of the learning rate does, at its lowest rate: give the schedule
-//! cycles of `every_epochs` times the steps of an epoch.
+//! After a [`RollBackTrick`](crate::RollBackTrick) if there is one, otherwise anywhere. The members are the trained
+//! weights, not an average. The epoch of a snapshot must end together with a cycle of the learning rate, at the
+//! lowest rate: give the schedule cycles of `every_epochs` times the number of steps of an epoch.
 //!
 //! # Cost
 //!
-//! A copy of the weights for each member, on the device. A resumable session saves them with each checkpoint.
+//! A copy of the weights for each member, on the device. A resumable session saves the members with each checkpoint.
 //!
 //! # References
 //!
-//! As [`snapshot_ensemble`](burn_tricks_average::SnapshotEnsemble), whose loop this trick replaces.
+//! The same as for [`SnapshotEnsemble`](burn_tricks_average::SnapshotEnsemble), which this trick uses in place of a
+//! hand-written loop.
 
 use crate::trick::Trick;
 use crate::trick::averages::{record_bytes, record_of};
@@ -49,7 +50,7 @@ use burn_tricks_core::{Config, ConfigError, StateError};
 /// Configuration of [`SnapshotTrick`].
 #[derive(Config, Debug, PartialEq, Eq)]
 pub struct SnapshotTrickConfig {
-    /// After how many epochs each a member is collected, at least 1: the length of a cycle.
+    /// The number of epochs from one member to the next, at least 1: the length of a cycle.
     pub every_epochs: usize,
     /// How many of the newest members are kept, at least 1.
     pub last: usize,
@@ -77,7 +78,7 @@ impl SnapshotTrickConfig {
 #[derive(Debug, Clone)]
 pub struct SnapshotTrick<M: Module> {
     config: SnapshotTrickConfig,
-    /// Without members, to begin anew.
+    /// An ensemble without members, for a new run.
     empty: SnapshotEnsemble<M>,
     snapshots: SnapshotEnsemble<M>,
 }
@@ -94,7 +95,7 @@ impl<M: Module + ModuleDisplay> SnapshotTrick<M> {
     ///
     /// # Errors
     ///
-    /// If there is no member, or the weights of `config` do not fit their number.
+    /// If there is no member, or if `config` has another number of member weights than there are members.
     pub fn ensemble(&self, config: &EnsembleConfig) -> Result<Ensemble<M>, CombineError> {
         self.snapshots.clone().into_ensemble(config)
     }

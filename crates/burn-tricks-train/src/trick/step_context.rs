@@ -1,4 +1,4 @@
-//! Which optimizer step it is.
+//! The number and the learning rate of an optimizer step.
 
 use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::module::{Module, ParamGroup, ParamId};
@@ -49,13 +49,14 @@ impl StepContext {
     }
 
     /// The number of the step, from 1. A skipped step counts, as it does for a schedule. A run that a
-    /// [`Session`](crate::Session) resumes counts on; weights loaded otherwise begin at 1 again.
+    /// [`Session`](crate::Session) resumes continues the count; if weights are loaded in another way, the count
+    /// begins at 1 again.
     pub fn step(&self) -> u64 {
         self.step
     }
 
-    /// The learning rate of the step: the base rate of Burn's `ModuleLearningRate`, which is that of every
-    /// parameter without a group of its own.
+    /// The learning rate of the step: the base rate of Burn's `ModuleLearningRate`, which applies to every parameter
+    /// without a group of its own.
     pub fn lr(&self) -> f64 {
         self.rates.base() * self.scale
     }
@@ -65,15 +66,15 @@ impl StepContext {
         self.rates.lr_from_param(id, Some(path)) * self.scale
     }
 
-    /// Whether a trick has let no gradient through to the optimizer. It is known in
-    /// [`Trick::after`](crate::Trick::after); in [`Trick::before`](crate::Trick::before) it is always false,
-    /// and gradients that are none tell that a trick before this one skips the step.
+    /// Whether a trick has skipped the step by returning no gradients. This is known in
+    /// [`Trick::after`](crate::Trick::after). In [`Trick::before`](crate::Trick::before) it is always false; there,
+    /// empty gradients mean that an earlier trick skips the step.
     pub fn is_skipped(&self) -> bool {
         self.skipped
     }
 
-    /// Multiplies all learning rates of the step by `factor`, in [`Trick::begin`](crate::Trick::begin). The
-    /// rate that Burn logs is that of the schedule, without it.
+    /// Multiplies all learning rates of the step by `factor`. Call it in [`Trick::begin`](crate::Trick::begin). The
+    /// learning rate that Burn logs is that of the schedule, without `factor`.
     pub fn scale_lr(&mut self, factor: f64) {
         self.scale *= factor;
     }

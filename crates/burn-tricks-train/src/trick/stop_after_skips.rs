@@ -1,8 +1,8 @@
-//! Stopping a training that skips one step after the other.
+//! Stops a training that skips too many steps in a row.
 //!
 //! A [`StepGuard`](burn_tricks_grad::StepGuard) or a [`LossScaler`](burn_tricks_grad::LossScaler) skips a step whose
-//! gradients are not finite. A few are normal; many in a row mean that the weights are beyond repair, and the run would
-//! go through all its epochs without a step.
+//! gradients are not finite. A few skipped steps are normal. Many in a row mean that the weights are beyond repair,
+//! and the run would go through all its epochs without taking a step.
 //!
 //! # Example
 //!
@@ -26,13 +26,13 @@
 //!
 //! # Cost
 //!
-//! None. The training stops at once, in the midst of the epoch.
+//! None. The training stops at once, in the middle of the epoch.
 //!
 //! # Differences
 //!
-//! optax's `apply_if_finite` takes the bad step after so many. An optimizer with `skip_marked` skips without the host
-//! knowing, and is not counted here; in a loop see
-//! [`skipped_in_a_row`](burn_tricks_grad::StepGuard::skipped_in_a_row).
+//! optax's `apply_if_finite` does not stop: after the given number of skipped steps it takes the bad step. An
+//! optimizer with `skip_marked` skips steps without the host knowing, so they are not counted here. In a loop of your
+//! own, use [`skipped_in_a_row`](burn_tricks_grad::StepGuard::skipped_in_a_row).
 
 use crate::trick::Trick;
 use crate::trick::step_context::StepContext;
@@ -41,7 +41,7 @@ use burn::train::Interrupter;
 use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
 use std::fmt::Debug;
 
-/// Stops a training after so many skipped steps in a row. See the [module](self).
+/// Stops a training after a given number of skipped steps in a row. See the [module documentation](self).
 #[derive(Clone)]
 pub struct StopAfterSkips {
     limit: u64,

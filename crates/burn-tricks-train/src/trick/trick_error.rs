@@ -4,7 +4,7 @@ use burn::store::RecordError;
 use std::error::Error;
 use std::fmt::{Debug, Display};
 
-/// Why a trick failed at the end of an epoch. Where several tricks are one, it says which of them:
+/// Why a trick failed at the end of an epoch. If several tricks are combined, the error says which one failed:
 /// ``trick 2 (SaveBest): the metric `Loss` has no value``.
 pub struct TrickError {
     /// The trick, from 1 among all of the run, and its name.
@@ -13,7 +13,7 @@ pub struct TrickError {
 }
 
 impl TrickError {
-    /// For this cause, an error or a text.
+    /// An error with this cause, which is an error or a text.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             trick: None,

@@ -1,4 +1,4 @@
-//! Numbers that a trick measures on the device and a metric shows.
+//! A metric for numbers that a trick measures on the device.
 
 use crate::lock::lock;
 use burn::tensor::{Tensor, TensorReadError};
@@ -16,10 +16,10 @@ const AT_MOST: usize = 4096;
 
 /// A number that a trick measures at each optimizer step, as a metric of Burn's training split.
 ///
-/// The trick holds it, pushes what it measures, and gives a clone of it in
-/// [`Trick::metrics`](crate::Trick::metrics), where a [`Session`](crate::Session) finds it. Clones share what
-/// was pushed, and each number is shown by one of them. With gradients accumulated over several batches the
-/// last number is shown until there is a new one, and is counted once.
+/// The trick holds a `TrickMetric`, pushes its numbers, and returns a clone in
+/// [`Trick::metrics`](crate::Trick::metrics), where a [`Session`](crate::Session) finds it. Clones share the pushed
+/// numbers, and each number is shown by one of them. If gradients are accumulated over several batches, the last
+/// number is shown until there is a new one, and counts once.
 #[derive(Clone)]
 pub struct TrickMetric {
     name: MetricName,
@@ -31,8 +31,7 @@ pub struct TrickMetric {
 }
 
 impl TrickMetric {
-    /// A metric of this name, of which nothing has been measured. Two metrics of one name would be one to
-    /// Burn.
+    /// A metric of this name, without numbers. Burn would take two metrics of one name for one metric.
     pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
         Self {
             name: Arc::new(name.into()),
@@ -43,8 +42,8 @@ impl TrickMetric {
         }
     }
 
-    /// Takes the number of a step, one element. It is read from the device when the metric is shown, and not
-    /// at all if 4,096 newer ones wait.
+    /// Takes the number of a step, a tensor of one element. It is read from the device when the metric is shown; if
+    /// 4,096 newer numbers wait, it is dropped.
     pub fn push(&self, number: Tensor<1>) {
         let mut queue = lock(&self.queue);
         if queue.len() == AT_MOST {

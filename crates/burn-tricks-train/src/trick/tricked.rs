@@ -1,8 +1,7 @@
 //! A model with tricks around its optimizer step, for Burn's `Learner`.
 //!
-//! `model.with_tricks((clip, ema))` is a module that trains as `model` does, with the tricks in each
-//! step: those on gradients before the optimizer, constraints and averages after it. The model's own
-//! `TrainStep::optimize` is respected.
+//! `model.with_tricks((clip, ema))` is a module that trains as `model` does, with the tricks in each step: those on
+//! gradients before the optimizer, constraints and averages after it. It calls the model's own `TrainStep::optimize`.
 //!
 //! # Example
 //!
@@ -10,16 +9,17 @@
 //!
 //! # Order
 //!
-//! Between the model and the `Learner`. Paths, parameter groups and records are those of the plain
-//! model: a checkpoint of either loads into the other. What the tricks remember is no part of the
-//! model's record; [`Session`](crate::Session) saves it in a file of its own.
+//! Pass the tricked model to the `Learner` in place of the model. Paths, parameter groups and records are those of
+//! the plain model: a checkpoint of one loads into the other. The state of the tricks is not part of the model's
+//! record; a [`Session`](crate::Session) saves it in a separate file.
 //!
 //! # Two sets of weights
 //!
-//! With an average among the tricks there are two: the trained weights, and those to predict with, which
-//! [`Trick::validated`] gives. Which of them a value of this type shows depends on its mode.
+//! If one of the tricks is an average, there are two sets of weights: the trained weights, and the averaged weights
+//! for validation and prediction, which [`Trick::validated`] returns. The table says which set a [`Tricked`] model
+//! uses.
 //!
-//! | | in training | after `valid()`: in validation, and what Burn's `launch` returns |
+//! | | in training | after `valid()`: in validation, and in the result of Burn's `launch` |
 //! | --- | --- | --- |
 //! | `InferenceStep`, hence metrics, early stopping, Burn's evaluator | the trained weights | the average |
 //! | `into_record`, `save_file`, `visit`, `num_params` | the trained weights | the average |
@@ -28,35 +28,36 @@
 //!
 //! So `result.model.into_record().save(..)`, as in Burn's guide, saves the weights that were validated, and
 //! `result.model.into_trained().into_record()` the trained ones. Burn's checkpoints during the training hold
-//! the trained weights, from which training is resumed. `map`, `to_device` and `fork` act on both
-//! sets. A value of `valid()` is a snapshot: later steps do not change it.
-//! [`validated_as_trained`](Tricked::validated_as_trained) validates with the trained weights.
+//! the trained weights, from which training is resumed. `map`, `to_device` and `fork` act on both sets. The result of
+//! `valid()` is a snapshot: later steps do not change it. With
+//! [`validated_as_trained`](Tricked::validated_as_trained) the trained weights are validated.
 //!
 //! # Loading weights
 //!
 //! Loading a record into a model in training (`load_record`, `load_file`, Burn's
-//! `SupervisedTraining::checkpoint`) restarts the tricks ([`Trick::restart`]): averages begin anew with the
-//! loaded weights, since the record does not hold the old ones. To resume with the average as it was, use a
-//! [`Session`](crate::Session). Loading into a value of `valid()` replaces what that value shows, and leaves
-//! the tricks alone.
+//! `SupervisedTraining::checkpoint`) restarts the tricks ([`Trick::restart`]): averages begin anew with the loaded
+//! weights, since the record does not hold the averages. To resume with the average as it was, use a
+//! [`Session`](crate::Session). Loading into the result of `valid()` replaces its weights, and does not change the
+//! tricks.
 //!
 //! # Cost
 //!
-//! That of the tricks. Burn's `Learner` clones its model at each step; clones share the tricks, so that
-//! an average is still updated in place.
+//! The cost of the tricks. Burn's `Learner` clones its model at each step; the clones share the tricks, so an average
+//! is still updated in place.
 //!
-//! **Clones share the tricks**: they belong to the run, not to the copy. To train two models, make two.
+//! **Clones share the tricks**, which belong to the run, not to one copy of the model. To train two models, call
+//! `with_tricks` twice, each time with new tricks.
 //!
 //! # Several devices
 //!
-//! The tricks see what the optimizer sees: gradients accumulated and summed over devices. Under
-//! `MultiDeviceOptim::OptimSharded` the gradients are first gathered on the device of the model's first
-//! parameter if a trick looks at them, and stepped there: see [`several_devices`](crate::several_devices).
+//! The tricks see the gradients that the optimizer sees: accumulated, and summed over devices. If a trick looks at
+//! gradients under `MultiDeviceOptim::OptimSharded`, the gradients are first gathered on the device of the model's
+//! first parameter, which then takes the step: see [`several_devices`](crate::several_devices).
 //!
 //! # Differences
 //!
-//! Lightning and Keras swap averaged weights into the model for validation. Here the validated model is
-//! another value.
+//! Lightning and Keras swap averaged weights into the model for validation. Here the validated model is a separate
+//! value.
 
 use crate::lock::lock;
 use crate::trick::Trick;
@@ -151,7 +152,7 @@ impl<M: Clone, H> Tricked<M, H> {
 }
 
 impl<M: Module, H: Trick<M>> Tricked<M, H> {
-    /// `model` with `tricks` around its optimizer step.
+    /// Wraps `model`, with `tricks` around its optimizer step.
     pub fn new(model: M, tricks: H) -> Self {
         Self {
             model: Trained::new(model),
@@ -163,36 +164,36 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         }
     }
 
-    /// Validates with the weights that are trained, whatever averages there are.
+    /// Validates the trained weights, even if one of the tricks is an average.
     pub fn validated_as_trained(mut self) -> Self {
         self.validate_averages = false;
         self
     }
 
-    /// The model as it is trained, in either mode. What a trick gave back at the end of an epoch is here after
-    /// the next step, and in what Burn's `launch` returns.
+    /// The model with the trained weights, in training and after `valid()`. A model that a trick returned at the end
+    /// of an epoch is visible here after the next step, and in the result of Burn's `launch`.
     pub fn model(&self) -> &M {
         self.model.model()
     }
 
-    /// The model as it is trained, in either mode.
+    /// The model with the trained weights, in training and after `valid()`.
     pub fn into_trained(self) -> M {
         self.model.into_current()
     }
 
-    /// The tricks, of this model and all its clones. While the guard is held, steps and everything that
-    /// copies, moves, maps or switches a model wait: do not call `valid()` or train in the same expression.
+    /// The tricks, which this model and all its clones share. While the returned guard is held, all steps wait, and
+    /// so does everything that copies, moves or maps a model or switches its mode: do not call `valid()` or train in
+    /// the same expression.
     pub fn tricks(&self) -> MutexGuard<'_, H> {
         lock(self.tricks.tricks())
     }
 
-    /// The model as it is trained, and the tricks, which its clones still share.
+    /// The model with the trained weights, and the tricks, which the clones of this value still share.
     pub fn into_parts(self) -> (M, Arc<Mutex<H>>) {
         (self.model.into_current(), self.tricks.tricks().clone())
     }
 
-    /// The model as it is validated: the average, if a trick has one, else the trained weights. To
-    /// predict with.
+    /// The model as it is validated, for prediction: the average, if a trick has one, else the trained weights.
     pub fn into_validated(self) -> M {
         let Self { model, mode, .. } = self.valid();
         match mode {

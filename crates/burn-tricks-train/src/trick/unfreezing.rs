@@ -35,16 +35,16 @@
 //!
 //! # Order
 //!
-//! Anywhere among the tricks. A frozen weight gets no gradient, so no optimizer's step and no weight decay moves it.
-//! Running statistics of batch norm are no weights: they follow the data in frozen layers too.
+//! Anywhere among the tricks. A frozen weight gets no gradient, so neither the optimizer's step nor weight decay
+//! changes it. The running statistics of batch norms are not weights: they follow the data in frozen layers too.
 //!
-//! A group is a path or the beginning of one, up to a dot: `body.1` is the layer, not `body.10`. What no group
-//! names stays frozen for good, and what was frozen before stays so. A tied weight is trained as soon as one of
-//! its places is.
+//! A group is a path or the beginning of a path up to a dot: `body.1` means the layer `body.1`, not `body.10`. A
+//! weight that no group names stays frozen for the whole run, and so does a weight that was frozen before. A tied
+//! weight is trained as soon as one of its places is.
 //!
 //! # Cost
 //!
-//! None, and the backward pass ends at the deepest layer that is trained.
+//! None. The backward pass ends at the earliest layer that is trained.
 //!
 //! # Suggested values
 //!
@@ -68,10 +68,10 @@ use std::collections::HashMap;
 /// Configuration of [`GradualUnfreezing`].
 #[derive(Config, Debug, PartialEq, Eq)]
 pub struct GradualUnfreezingConfig {
-    /// The groups of weights, each the beginning of their paths, in the order in which they are unfrozen. At
+    /// The groups of weights, each given by the beginning of its paths, in the order in which they are unfrozen. At
     /// least one.
     pub groups: Vec<String>,
-    /// After how many epochs each the next group is unfrozen, at least 1. Default: 1.
+    /// The number of epochs after which the next group is unfrozen, at least 1. Default: 1.
     #[config(default = 1)]
     pub every_epochs: usize,
 }
@@ -81,8 +81,8 @@ impl GradualUnfreezingConfig {
     ///
     /// # Errors
     ///
-    /// If `every_epochs` is 0, if there is no group, if a group names no weight of `model` that is trained, or if
-    /// it is within one before it, and so changes nothing.
+    /// If `every_epochs` is 0, if there is no group, if a group names no trained weight of `model`, or if a group
+    /// lies within an earlier group, and so changes nothing.
     pub fn init<M: Module>(&self, model: &M) -> Result<GradualUnfreezing, ConfigError> {
         ConfigError::at_least_one("every_epochs", self.every_epochs)?;
         let error = |requirement, got: &str| Err(ConfigError::new("groups", requirement, got));
@@ -142,7 +142,7 @@ pub struct GradualUnfreezing {
 }
 
 impl GradualUnfreezing {
-    /// `model` as it is to be trained in `epoch`, counted from 1.
+    /// Returns `model` with the right weights frozen for `epoch`, counted from 1.
     pub fn apply<M: Module>(&self, model: M, epoch: usize) -> M {
         let unfrozen = 1 + (epoch.max(1) - 1) / self.config.every_epochs;
         let groups = &self.groups;
@@ -162,7 +162,7 @@ impl<M: Module> Trick<M> for GradualUnfreezing {
         Ok(self.apply(model, self.epoch))
     }
 
-    /// At the beginning of a run, and where Burn copies the model to other devices.
+    /// Is called at the beginning of a run, and when Burn copies the model to other devices.
     fn rebuilt(&self, model: M) -> M {
         self.apply(model, self.epoch)
     }
