@@ -1,6 +1,7 @@
-//! AdaBelief, in one pass: Adam by how far the gradient is from its mean.
+//! AdaBelief, in one pass: Adam that divides by the gradient's deviation from its mean.
 //!
-//! Where gradients are what their mean foretells, steps are large; where they surprise, small (Zhuang et al., 2020).
+//! Where gradients are close to their moving mean, steps are large; where they deviate from it, steps are small
+//! (Zhuang et al., 2020).
 //!
 //! ```text
 //! m ← β₁ m + (1 − β₁) g
@@ -29,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! As the authors train transformers and GANs on images, with decay that spares biases and norms:
+//! The authors' settings for transformers and GANs on images, without decay of biases and norms:
 //!
 //! ```
 //! use burn_tricks_optim::{AdaBeliefConfig, WeightDecayScope};
@@ -43,9 +44,9 @@
 //!
 //! # Order
 //!
-//! The optimizer, at the end of the stack: clip before it.
+//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
 //!
 //! # Cost
 //!
@@ -53,10 +54,10 @@
 //!
 //! # Differences
 //!
-//! - ε' is added to `s` at every step and stays in it, as in the authors' code and optax; in the paper's
-//!   algorithm too. ε and ε' are 1e-16 there and here. The authors use 1e-8 for images (in one version of
-//!   their code) and 1e-12 for language models.
-//! - The authors' `rectify` is not here: see [`r_adam`](crate::r_adam).
+//! - ε' is added to `s` at every step and stays in it, as in the paper, the authors' code and optax. ε and ε'
+//!   are 1e-16 there and here. The authors use 1e-8 for images (in one version of their code) and 1e-12 for
+//!   language models.
+//! - The authors' option `rectify` does not exist here: see [`r_adam`](crate::r_adam).
 //! - Decay is decoupled, as in the authors' code.
 //! - The state of `f16` and `bf16` weights is kept in `f32`.
 //!
@@ -77,13 +78,13 @@ optimizer_config! {
         /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.
         #[config(default = 0.9)]
         pub beta_1: f64,
-        /// β₂ in `[0, 1)`: the share of the old mean surprise. Default: 0.999.
+        /// β₂ in `[0, 1)`: the share of the old mean squared deviation. Default: 0.999.
         #[config(default = 0.999)]
         pub beta_2: f64,
-        /// ε > 0, beside the root. Default: 1e-16.
+        /// ε > 0, added to the root. Default: 1e-16.
         #[config(default = 1e-16)]
         pub epsilon: f64,
-        /// ε' ≥ 0, which is added up in the mean surprise. Default: 1e-16.
+        /// ε' ≥ 0, added to the mean squared deviation at each step. Default: 1e-16.
         #[config(default = 1e-16)]
         pub epsilon_inside: f64,
     }
@@ -102,8 +103,8 @@ impl AdaBeliefConfig {
     }
 }
 
-/// The AdaBelief optimizer. Made by [`AdaBeliefConfig::build`]. A record has `time`, `moment_1`, and the mean surprise
-/// as `moment_2`.
+/// The AdaBelief optimizer. Made by [`AdaBeliefConfig::build`]. A record holds `time`, `moment_1`, and the mean
+/// squared deviation as `moment_2`.
 pub type AdaBelief = RuleOptimizer<AdaBeliefRule>;
 
 const MOMENT_1: StateField = StateField::required("moment_1");

@@ -1,7 +1,7 @@
 //! AdaDelta, in one pass: a step in the units of the weight.
 //!
-//! AdaDelta divides the gradient by its recent size and multiplies it by that of the recent steps, so that no
-//! learning rate is needed (Zeiler, 2012).
+//! AdaDelta divides the gradient by the root mean square of recent gradients and multiplies it by that of
+//! recent steps, so that no learning rate is needed (Zeiler, 2012).
 //!
 //! ```text
 //! s ← ρ s + (1 − ρ) g²
@@ -31,7 +31,7 @@
 //! # }
 //! ```
 //!
-//! The paper's numbers, with decoupled decay:
+//! The paper's settings, with decoupled decay:
 //!
 //! ```
 //! use burn_tricks_optim::{AdaDeltaConfig, WeightDecayMode};
@@ -45,9 +45,9 @@
 //!
 //! # Order
 //!
-//! The optimizer, at the end of the stack: clip before it.
+//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
 //!
 //! # Cost
 //!
@@ -57,7 +57,7 @@
 //!
 //! - ρ = 0.9 and ε = 1e-6 in PyTorch, optax and [`new`](AdaDeltaConfig::new); 0.95 and 1e-6 in the paper
 //!   ([`paper`](AdaDeltaConfig::paper)); 0.95 and 1e-7 in Keras ([`keras`](AdaDeltaConfig::keras)).
-//! - Keras's default η is 1e-3, with which AdaDelta hardly moves; the paper's is 1.
+//! - Keras's default η is 1e-3, with which AdaDelta hardly moves the weights; the paper's is 1.
 //! - The state of `f16` and `bf16` weights is kept in `f32`.
 //!
 //! # References
@@ -83,12 +83,12 @@ optimizer_config! {
 }
 
 impl AdaDeltaConfig {
-    /// The paper's: ρ = 0.95, ε = 1e-6.
+    /// The paper's settings: ρ = 0.95, ε = 1e-6.
     pub fn paper() -> Self {
         Self::new().with_rho(0.95)
     }
 
-    /// Keras's: ρ = 0.95, ε = 1e-7.
+    /// Keras's defaults: ρ = 0.95, ε = 1e-7.
     pub fn keras() -> Self {
         Self::paper().with_epsilon(1e-7)
     }
@@ -101,7 +101,7 @@ impl AdaDeltaConfig {
     }
 }
 
-/// The AdaDelta optimizer. Made by [`AdaDeltaConfig::build`]. A record has `square_avg` and `delta_avg`.
+/// The AdaDelta optimizer. Made by [`AdaDeltaConfig::build`]. A record holds `square_avg` and `delta_avg`.
 pub type AdaDelta = RuleOptimizer<AdaDeltaRule>;
 
 const SQUARE_AVG: StateField = StateField::required("square_avg");

@@ -1,7 +1,7 @@
 //! AdaGrad, in one pass.
 //!
-//! A drop-in for Burn's `AdaGradConfig`: the same options, the same results, the same record, several
-//! times faster on the CPU.
+//! A drop-in replacement for Burn's `AdaGradConfig`: the same options, results and record, several times faster
+//! on the CPU.
 //!
 //! ```text
 //! g ← g + λ w                                coupled weight decay
@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! PyTorch's numbers, starting from the sum that Keras and optax start from:
+//! PyTorch's defaults, with the initial sum of Keras and optax:
 //!
 //! ```
 //! use burn_tricks_optim::AdaGradConfig;
@@ -41,24 +41,24 @@
 //!
 //! # Order
 //!
-//! The optimizer, at the end of the stack: clip before it.
+//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
 //!
 //! # Cost
 //!
-//! One tensor of the parameter's size, and on the CPU backend one pass: 20 bytes per `f32` weight.
+//! One tensor of the parameter's size, and on the CPU backend one pass, which moves 20 bytes per `f32` weight.
 //!
 //! # Differences
 //!
-//! - ε: 1e-5 in Burn and [`new`](AdaGradConfig::new), 1e-10 in PyTorch and
-//!   [`torch`](AdaGradConfig::torch), 1e-7 in Keras and optax (there under the root).
-//! - The sum starts at 0 in PyTorch and Burn, at 0.1 in Keras and optax: here
+//! - ε: 1e-5 in Burn and [`new`](AdaGradConfig::new), 1e-10 in PyTorch and [`torch`](AdaGradConfig::torch),
+//!   1e-7 in Keras and optax (where it is under the root).
+//! - The sum starts at 0 in PyTorch and Burn, at 0.1 in Keras and optax. Here it starts at
 //!   [`initial_accumulator`](AdaGradConfig::initial_accumulator).
-//! - The sum of `f16` and `bf16` weights is kept in `f32`: in `bf16` it would soon stop growing.
+//! - For `f16` and `bf16` weights the sum is kept in `f32`: in `bf16` it would soon stop growing.
 //! - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
-//! - Other scopes and memories of the norm, and ε under the root:
-//!   [`normalized_gradient`](crate::normalized_gradient).
+//! - [`normalized_gradient`](crate::normalized_gradient) has ε under the root, and variants of AdaGrad with one
+//!   norm per tensor or with a decaying mean.
 //!
 //! # Suggested values
 //!
@@ -76,7 +76,7 @@ use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{AdaGradStep, TimedAdaGrad};
 
 optimizer_config! {
-    /// Configuration of [`AdaGrad`]: Burn's options and defaults, and three of ours.
+    /// Configuration of [`AdaGrad`]: Burn's options and defaults, and three more.
     #[derive(Config, Debug)]
     pub struct AdaGradConfig for AdaGrad, decay: Burn, clipping: grad_clipping {
         /// δ ≥ 0: the rate of step t is `η / (1 + (t − 1) δ)`. Default: 0.
@@ -85,7 +85,7 @@ optimizer_config! {
         /// ε > 0, added to the root. Default: 1e-5, as in Burn.
         #[config(default = 1e-5)]
         pub epsilon: f64,
-        /// What the sum of squares starts from, ≥ 0. Default: 0, as in Burn.
+        /// The initial sum of squares, ≥ 0. Default: 0, as in Burn.
         #[config(default = 0.0)]
         pub initial_accumulator: f64,
     }

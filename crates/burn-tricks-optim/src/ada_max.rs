@@ -1,4 +1,4 @@
-//! Adamax, in one pass: Adam by the largest gradient.
+//! Adamax, in one pass: Adam that divides by the largest recent gradient.
 //!
 //! Adam divides by a mean square; Adamax by the largest recent gradient, which needs no bias correction
 //! (Kingma and Ba, 2015, section 7.1).
@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! Keras's numbers:
+//! Keras's defaults:
 //!
 //! ```
 //! use burn_tricks_optim::AdamaxConfig;
@@ -41,9 +41,9 @@
 //!
 //! # Order
 //!
-//! The optimizer, at the end of the stack: clip before it.
+//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
 //!
 //! # Cost
 //!
@@ -84,7 +84,7 @@ optimizer_config! {
         /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.
         #[config(default = 0.9)]
         pub beta_1: f64,
-        /// β₂ in `[0, 1)`: what is left of the largest gradient after a step. Default: 0.999.
+        /// β₂ in `[0, 1)`: the factor by which the largest gradient shrinks in each step. Default: 0.999.
         #[config(default = 0.999)]
         pub beta_2: f64,
         /// ε > 0. Default: 1e-8.
@@ -97,7 +97,7 @@ optimizer_config! {
 }
 
 impl AdamaxConfig {
-    /// Keras's: ε = 1e-7, added to the divisor.
+    /// Keras's defaults: ε = 1e-7, added to the divisor.
     pub fn keras() -> Self {
         Self::new()
             .with_epsilon(1e-7)
@@ -121,8 +121,8 @@ impl AdamaxConfig {
     }
 }
 
-/// The Adamax optimizer. Made by [`AdamaxConfig::build`]. A record has `time`, `moment_1` and the largest gradient as
-/// `infinity_norm`.
+/// The Adamax optimizer. Made by [`AdamaxConfig::build`]. A record holds `time`, `moment_1`, and the largest
+/// gradient as `infinity_norm`.
 pub type Adamax = RuleOptimizer<AdamaxRule>;
 
 const MOMENT_1: StateField = StateField::required("moment_1");

@@ -1,7 +1,7 @@
 //! Adam, in one pass.
 //!
-//! A drop-in for Burn's `AdamConfig`: the same options, the same results, the same record, several
-//! times faster on the CPU.
+//! A drop-in replacement for Burn's `AdamConfig`: the same options, results and record, several times faster on
+//! the CPU.
 //!
 //! ```text
 //! g ← g + λ w                                coupled weight decay
@@ -9,7 +9,7 @@
 //! w ← w − η m̂ / (√v̂ + ε)                     m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
 //! ```
 //!
-//! With AMSGrad, the largest `v` so far stands in place of `v` in the last line.
+//! With AMSGrad, the last line uses the largest `v` so far instead of `v`.
 //!
 //! # Example
 //!
@@ -32,7 +32,7 @@
 //! # }
 //! ```
 //!
-//! PyTorch's numbers, with a penalty that spares biases and norms:
+//! PyTorch's defaults, with coupled decay that leaves out biases and norms:
 //!
 //! ```
 //! use burn::optim::decay::WeightDecayConfig;
@@ -48,26 +48,27 @@
 //!
 //! # Order
 //!
-//! The optimizer, at the end of the stack: clip before it. A gradient clipping given in the
-//! configuration is Burn's, tensor by tensor, and works in [`init`](AdamConfig::init) only.
+//! It is the optimizer, so it comes after all transforms of the gradients: clip before it. The gradient
+//! clipping in the configuration is Burn's, which clips tensor by tensor; only [`init`](AdamConfig::init)
+//! applies it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
 //!
 //! # Cost
 //!
-//! Two tensors of the parameter's size (three with AMSGrad), and on the CPU backend one pass:
-//! 28 bytes per `f32` weight (36 with AMSGrad). On other backends the tensor operations of
+//! Two tensors of the parameter's size (three with AMSGrad). On the CPU backend a step is one pass, which moves
+//! 28 bytes per `f32` weight (36 with AMSGrad); on other backends it is the tensor operations of
 //! [`AdamStep`](burn_tricks_kernels::AdamStep).
 //!
 //! # Differences
 //!
-//! - ε: Burn's default is 1e-5, and [`new`](AdamConfig::new) keeps it; PyTorch, optax and Keras have
-//!   1e-8, 1e-8 and 1e-7. [`torch`](AdamConfig::torch) is PyTorch's.
-//! - Burn computes `1 − β₂` and the bias correction in `f32`, where `1 − 0.999` is off by 1.3e-5;
-//!   here, as in PyTorch, they are in `f64`. The weights agree within 1e-6 of their size, the distance
-//!   moved in a step within 4e-6; the recorded second moments of the first steps differ by that 1.3e-5.
-//! - The moments of `f16` and `bf16` weights are kept in `f32`. A record of Burn's for such weights
-//!   loads here; ours does not fit Burn's optimizer, which would mix the types.
+//! - ε: Burn's default is 1e-5, and [`new`](AdamConfig::new) keeps it; PyTorch, optax and Keras have 1e-8, 1e-8
+//!   and 1e-7. [`torch`](AdamConfig::torch) has PyTorch's.
+//! - Burn computes `1 − β₂` and the bias correction in `f32`, where `1 − 0.999` is off by 1.3e-5; here, as in
+//!   PyTorch, they are computed in `f64`. The weights agree within 1e-6 of their size, the distance moved in a
+//!   step within 4e-6; the recorded second moments of the first steps differ by that 1.3e-5.
+//! - The moments of `f16` and `bf16` weights are kept in `f32`. A record of Burn's optimizer for such weights
+//!   can be loaded here; a record of this optimizer cannot be loaded into Burn's, which would mix the types.
 //! - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
 //!
 //! # Suggested values
@@ -88,7 +89,7 @@ use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{TimedAdam, TimedAmsGrad};
 
 optimizer_config! {
-    /// Configuration of [`Adam`]: Burn's options and defaults, and two of ours.
+    /// Configuration of [`Adam`]: Burn's options and defaults, and two more.
     #[derive(Config, Debug)]
     pub struct AdamConfig for Adam, decay: Burn, clipping: grad_clipping {
         /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.

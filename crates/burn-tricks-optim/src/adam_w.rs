@@ -1,15 +1,15 @@
 //! AdamW, in one pass: Adam with decoupled weight decay.
 //!
-//! A drop-in for Burn's `AdamWConfig`: the same options, the same results, the same record, several
-//! times faster on the CPU.
+//! A drop-in replacement for Burn's `AdamWConfig`: the same options, results and record, several times faster
+//! on the CPU.
 //!
 //! ```text
 //! m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
 //! w ← w − η λ w − η m̂ / (√v̂ + ε)             m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
 //! ```
 //!
-//! Cautious decay leaves out `η λ w` where `w` and `m` differ in sign, that is, where the step already
-//! takes the weight away from zero.
+//! Cautious decay leaves out `η λ w` for weights where `w` and `m` differ in sign, that is, where the step
+//! moves the weight away from zero.
 //!
 //! # Example
 //!
@@ -32,7 +32,7 @@
 //! # }
 //! ```
 //!
-//! As large language models are trained, with biases and norms spared:
+//! Usual settings for large language models, without decay of biases and norms:
 //!
 //! ```
 //! use burn_tricks_optim::{AdamWConfig, WeightDecayScope};
@@ -47,20 +47,19 @@
 //!
 //! # Order
 //!
-//! The optimizer, at the end of the stack: clip before it.
+//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
 //!
 //! # Cost
 //!
-//! As [`Adam`](crate::adam): the decay costs no pass of its own.
+//! That of [`Adam`](crate::adam): the decay needs no extra pass.
 //!
 //! # Differences
 //!
-//! - The decay is `η λ`, as in PyTorch, Burn and optax; in the paper's own notation λ is not multiplied
-//!   by the base rate. Default λ: 1e-4 in Burn and here, 1e-2 in PyTorch and
-//!   [`torch`](AdamWConfig::torch).
-//! - The rest as [`Adam`](crate::adam).
+//! - The decay is `η λ`, as in PyTorch, Burn and optax; in the paper's notation λ is not multiplied by the base
+//!   learning rate. Default λ: 1e-4 in Burn and here, 1e-2 in PyTorch and [`torch`](AdamWConfig::torch).
+//! - The other differences are those of [`Adam`](crate::adam).
 //!
 //! # Suggested values
 //!
@@ -79,7 +78,7 @@ use crate::weight_decay::{CheckedWeightDecay, WeightDecayRule};
 use burn_tricks_core::{Config, ConfigError};
 
 optimizer_config! {
-    /// Configuration of [`AdamW`]: Burn's options and defaults, and one of ours.
+    /// Configuration of [`AdamW`]: Burn's options and defaults, and one more.
     #[derive(Config, Debug)]
     pub struct AdamWConfig for AdamW, decay: Own, clipping: grad_clipping {
         /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.
@@ -94,7 +93,7 @@ optimizer_config! {
         /// λ ≥ 0, per unit of learning rate. Default: 1e-4, as in Burn.
         #[config(default = 1e-4)]
         pub weight_decay: f64,
-        /// Whether to decay only where weight and mean gradient have one sign. Default: no.
+        /// Whether to decay only weights that have the same sign as their mean gradient. Default: no.
         #[config(default = false)]
         pub cautious_weight_decay: bool,
         /// Whether to divide by the largest mean square so far. Default: no.

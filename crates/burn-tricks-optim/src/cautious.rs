@@ -1,7 +1,8 @@
-//! Cautious steps: only where the step goes down the gradient.
+//! Cautious steps: each weight moves only if its step goes down its present gradient.
 //!
-//! Momentum can move a weight against its present gradient. Where the step of the inner optimizer does, it is left
-//! out, and the others grow so that the mean step stays (Liang et al., 2024).
+//! Momentum can move a weight uphill along its present gradient. Where the step of the inner optimizer does so,
+//! it is left out, and the remaining steps are scaled up so that the mean step stays the same (Liang et al.,
+//! 2024).
 //!
 //! ```text
 //! u ← w − inner(w, g)
@@ -31,7 +32,7 @@
 //! # }
 //! ```
 //!
-//! Without the factor:
+//! Without scaling up the remaining steps:
 //!
 //! ```
 //! use burn_tricks_optim::{CautiousConfig, SgdConfig};
@@ -43,22 +44,23 @@
 //!
 //! # Order
 //!
-//! Around an optimizer without decoupled decay, with
-//! [`decoupled_weight_decay`](crate::decoupled_weight_decay) around both, as in the authors' code: else the decay is
-//! a part of the step that is compared with the gradient. Around `f16` and `bf16` weights inside of
-//! [`master_weights`](crate::master_weights), since the step is taken to be the difference of two weights.
-//! Where every step goes down its gradient, as in plain SGD, it changes nothing.
+//! Put it around an optimizer without decoupled decay, and
+//! [`decoupled_weight_decay`](crate::decoupled_weight_decay) around both, as in the authors' code: otherwise
+//! the decay is part of the step that is compared with the gradient. For `f16` and `bf16` weights, put it
+//! inside of [`master_weights`](crate::master_weights), since the step is computed as the difference of two
+//! weights. Around an optimizer whose steps all go down their gradients, such as plain SGD, it changes nothing.
 //!
 //! # Cost
 //!
-//! No state. Old weight and gradient are kept during the step. Tensor operations: some ten passes on a
-//! backend that does not fuse them, of which one reduces.
+//! No state. Old weight and gradient are kept during the step. It uses tensor operations: some ten passes on a
+//! backend that does not fuse them, one of them a reduction.
 //!
 //! # Differences
 //!
-//! - The authors multiply step and gradient; here their signs are compared, so that tiny numbers count too.
-//! - The step that is compared is the weights' difference, so that any optimizer can be wrapped. It is exact
-//!   to the rounding of the weights.
+//! - The authors multiply step and gradient. Here their signs are compared, so that products that underflow
+//!   count too.
+//! - The step is computed as the difference of the new and the old weight, so that any optimizer can be
+//!   wrapped. It is exact up to the rounding of the weights.
 //!
 //! # References
 //!
@@ -73,7 +75,7 @@ use burn_tricks_core::{Config, accumulation_dtype};
 /// Configuration of [`Cautious`].
 #[derive(Config, Debug)]
 pub struct CautiousConfig {
-    /// Whether the steps that are left grow by `1 / mean(m)`. Default: yes.
+    /// Whether the remaining steps are multiplied by `1 / mean(m)`. Default: yes.
     #[config(default = true)]
     pub rescale: bool,
 }
@@ -91,17 +93,17 @@ impl CautiousConfig {
     }
 }
 
-/// An optimizer that steps only where it goes down the gradient. Made by [`CautiousConfig::build`] and
+/// An optimizer whose steps only go down the gradient. Made by [`CautiousConfig::build`] and
 /// [`OptimizerExt::cautious`](crate::OptimizerExt::cautious).
 pub type Cautious<O> = Wrapper<CautiousWrap, O>;
 
-/// The idea of [`Cautious`].
+/// The [`Wrap`](crate::wrapper::Wrap) of [`Cautious`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct CautiousWrap {
     rescale: bool,
 }
 
-/// The least that the mean of the mask is taken to be.
+/// The lower bound for the mean of the mask.
 const LEAST_SHARE: f64 = 1e-3;
 
 impl Wrap for CautiousWrap {

@@ -1,6 +1,6 @@
 //! Decoupled weight decay around any optimizer.
 //!
-//! The weight is pulled towards zero apart from the step of the inner optimizer, which does not see the pull
+//! The weight decays separately from the step of the inner optimizer, whose state does not include the decay
 //! (Loshchilov and Hutter, 2019).
 //!
 //! ```text
@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! Sparing biases and norms, with a rate that does not depend on the choice of η₀:
+//! Without decay of biases and norms, with a decay that does not depend on the choice of η₀:
 //!
 //! ```
 //! use burn_tricks_optim::{AdamConfig, DecoupledWeightDecayConfig, WeightDecayScope};
@@ -44,20 +44,20 @@
 //!
 //! # Order
 //!
-//! Directly around the optimizer, so that what rescales or masks the step (trust ratio, cautious) does it to the
-//! decay too; outside of them, to leave it alone. λ = 0 changes nothing.
+//! Put it directly around the optimizer if wrappers that rescale or mask the step (trust ratio, cautious)
+//! should act on the decay too; put it outside of them if they should not. λ = 0 changes nothing.
 //!
 //! # Cost
 //!
-//! No state. One pass (read the old and the new weight, write one), and the old weight is kept during the step.
-//! This crate's own optimizers do the same in their own pass, with `weight_decay_mode`.
+//! No state. One more pass, which reads the old and the new weight and writes one; the old weight is kept
+//! during the step. This crate's own optimizers have the same decay without an extra pass: `weight_decay_mode`.
 //!
 //! # Differences
 //!
-//! - PyTorch and Burn multiply the weight by `1 − η λ` before the step. Here the step is taken from the
-//!   undecayed weight. It is the same unless the inner optimizer looks at the weight.
-//! - With `initial_lr` it is the fully decoupled decay of the paper and of optimi's `decouple_lr`: λ is the share
-//!   that is lost per step at the first rate, whatever that rate is.
+//! - PyTorch and Burn multiply the weight by `1 − η λ` before the step. Here the inner step starts from the
+//!   undecayed weight. The result is the same unless the inner optimizer's step depends on the weight.
+//! - With `initial_lr` it is the fully decoupled decay of the paper and of optimi's `decouple_lr`: λ is the
+//!   fraction of a weight that is lost per step at the initial learning rate, whatever that rate is.
 //!
 //! # Suggested values
 //!
@@ -77,14 +77,16 @@ use burn_tricks_kernels::{Skip, blend};
 /// Configuration of [`DecoupledWeightDecay`].
 #[derive(Config, Debug)]
 pub struct DecoupledWeightDecayConfig {
-    /// λ ≥ 0: per unit of learning rate; the share lost per step at the rate `initial_lr`, if that is given.
+    /// λ ≥ 0, per unit of learning rate. If `initial_lr` is given, λ is the fraction of a weight that is lost
+    /// per step at that rate.
     pub rate: f64,
-    /// η₀ > 0, the first (or highest) learning rate, for a decay that does not depend on it. Default: none.
+    /// η₀ > 0, the initial (or highest) learning rate, for a decay that does not depend on its choice. Default:
+    /// none.
     pub initial_lr: Option<f64>,
     /// Which weights decay. Default: [`WeightDecayScope::Every`].
     #[config(default = "WeightDecayScope::Every")]
     pub scope: WeightDecayScope,
-    /// Whether a gradient that is marked as non-finite skips the decay. To be set where it is set in the inner
+    /// Whether a gradient that is marked as non-finite skips the decay. Set it if it is set in the inner
     /// optimizer: see [`skipped_steps`]. Default: no.
     #[config(default = false)]
     pub skip_marked: bool,
@@ -113,7 +115,7 @@ impl DecoupledWeightDecayConfig {
     ///
     /// # Errors
     ///
-    /// As [`build`](Self::build).
+    /// Those of [`build`](Self::build).
     pub fn init<O: Optimizer>(&self, inner: O) -> Result<ModuleOptimizer, ConfigError> {
         Ok(ModuleOptimizer::from(self.build(inner)?))
     }
@@ -123,7 +125,7 @@ impl DecoupledWeightDecayConfig {
 /// [`OptimizerExt::decoupled_weight_decay`](crate::OptimizerExt::decoupled_weight_decay).
 pub type DecoupledWeightDecay<O> = Wrapper<DecoupledWeightDecayWrap, O>;
 
-/// The idea of [`DecoupledWeightDecay`].
+/// The [`Wrap`](crate::wrapper::Wrap) of [`DecoupledWeightDecay`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoupledWeightDecayWrap {
     /// Per unit of learning rate.

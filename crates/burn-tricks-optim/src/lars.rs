@@ -1,7 +1,7 @@
-//! LARS: momentum of gradients that are scaled to their layer.
+//! LARS: momentum of gradients that are rescaled layer by layer.
 //!
-//! The gradient of each tensor is rescaled so that its length is a share of that of the weights, and the
-//! momentum adds up what comes out (You et al., 2017), for training with large batches.
+//! The gradient of each tensor is rescaled so that its norm is a fraction of the norm of the weights, and the
+//! momentum accumulates the rescaled gradients (You et al., 2017). LARS serves for training with large batches.
 //!
 //! ```text
 //! g ← g + λ w
@@ -31,7 +31,7 @@
 //! # }
 //! ```
 //!
-//! Biases and norms as in plain momentum SGD, with the decay of the paper:
+//! Biases and norms stepped as in plain momentum SGD, with the weight decay of the paper:
 //!
 //! ```
 //! use burn_tricks_optim::{LarsConfig, WeightDecayScope};
@@ -46,23 +46,24 @@
 //!
 //! # Order
 //!
-//! The optimizer, at the end of the stack: clip before it.
+//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
-//! Clipping by norm before it does nothing to the tensors that it rescales.
+//! With `skip_marked` it skips a step whose gradients a transform has marked:
+//! [`skipped_steps`](crate::skipped_steps). Clipping by norm before it has no effect on the tensors that it
+//! rescales.
 //!
 //! # Cost
 //!
-//! One tensor of the parameter's size, none without momentum. Two reads for the norms and one pass for the scaling
-//! more than SGD. The ratio stays on the device.
+//! One tensor of the parameter's size, none without momentum. Compared with SGD, two more reads for the norms
+//! and one more pass for the scaling. The ratio stays on the device.
 //!
 //! # Differences
 //!
-//! - κ = 0.001 and ε = 0, as in optax, where each rescaled gradient keeps the η that it was made with, as in the
-//!   paper; timm applies the present η to all: [`MomentumForm::OfGradient`].
-//! - Decay that is decoupled is not in the norm, and is not rescaled.
+//! - The defaults κ = 0.001 and ε = 0 are those of optax. As in optax and the paper, each rescaled gradient
+//!   keeps the η of its own step; timm applies the present η to all: [`MomentumForm::OfGradient`].
+//! - Decoupled decay is neither part of the norm nor rescaled.
 //! - The rescaled gradient of `f16` and `bf16` weights is rounded to their type.
-//! - For a trust ratio around any optimizer, LAMB among them: [`trust_ratio`](crate::trust_ratio).
+//! - For a trust ratio around any optimizer, for example LAMB, see [`trust_ratio`](crate::trust_ratio).
 //!
 //! # Suggested values
 //!
@@ -86,19 +87,19 @@ optimizer_config! {
     /// Configuration of [`Lars`]. The defaults are optax's; its decay is coupled.
     #[derive(Config, Debug)]
     pub struct LarsConfig for Lars, decay: Coupled, clipping: grad_clipping {
-        /// κ > 0: the share of its norm that a tensor moves by, per unit of learning rate. Default: 0.001.
+        /// κ > 0: the norm of a rescaled gradient as a fraction of the tensor's norm. Default: 0.001.
         #[config(default = 0.001)]
         pub coefficient: f64,
-        /// ε ≥ 0, beside the norm of the gradient. Default: 0.
+        /// ε ≥ 0, added to the norm of the gradient. Default: 0.
         #[config(default = 0.0)]
         pub epsilon: f64,
-        /// μ in `[0, 1)`; 0 is no momentum. Default: 0.9.
+        /// μ in `[0, 1)`, the momentum; with 0 there is none. Default: 0.9.
         #[config(default = 0.9)]
         pub momentum: f64,
-        /// What the momentum sums up. Default: [`MomentumForm::OfUpdate`], as in the paper and optax.
+        /// What the momentum accumulates. Default: [`MomentumForm::OfUpdate`], as in the paper and optax.
         #[config(default = "MomentumForm::OfUpdate")]
         pub momentum_form: MomentumForm,
-        /// Whether the step looks ahead. Default: no.
+        /// Whether to use Nesterov's momentum. Default: no.
         #[config(default = false)]
         pub nesterov: bool,
         /// Whether vectors (biases, the gains and offsets of norms) are rescaled too. Default: yes, as in optax.
@@ -120,7 +121,7 @@ impl LarsConfig {
     }
 }
 
-/// The LARS optimizer. Made by [`LarsConfig::build`]. A record has `update`, or `velocity` for
+/// The LARS optimizer. Made by [`LarsConfig::build`]. A record holds `update`, or `velocity` for
 /// [`MomentumForm::OfGradient`].
 pub type Lars = RuleOptimizer<LarsRule>;
 
@@ -139,7 +140,7 @@ pub struct LarsRule {
 }
 
 impl LarsRule {
-    /// The step with the gradient rescaled, and the coupled decay in it.
+    /// The step with the rescaled gradient, which includes the coupled decay.
     fn rescaled<const D: usize>(&self, mut pending: PendingStep<Self, D>) -> PendingStep<Self, D> {
         if (D < 2 && !self.vectors) || pending.weight().dims().contains(&0) {
             return pending;

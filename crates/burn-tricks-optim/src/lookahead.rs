@@ -1,7 +1,7 @@
 //! Lookahead: slow weights that follow the fast ones.
 //!
-//! The inner optimizer takes `k` steps on the fast weights. Then the slow weights move the share α of the way to
-//! them, and the fast weights go on from there (Zhang et al., 2019).
+//! The inner optimizer takes `k` steps on the fast weights. Then the slow weights move towards the fast weights
+//! by a fraction α of the difference, and the fast weights continue from there (Zhang et al., 2019).
 //!
 //! ```text
 //! w ← inner(w, g)                            every step
@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! With the inner optimizer starting anew after each synchronisation:
+//! An inner optimizer that starts anew after each synchronisation of the two:
 //!
 //! ```
 //! use burn_tricks_optim::{LookaheadConfig, SgdConfig};
@@ -41,21 +41,21 @@
 //!
 //! # Order
 //!
-//! Around the optimizer and its other wrappers, `master_weights` excepted. Evaluate and average the slow
-//! weights: they are the model's after every k-th step. α = 1 changes nothing.
+//! Put it around the optimizer and its other wrappers, except `master_weights`. Evaluate and average the slow
+//! weights: after every k-th step, they are the weights of the model. α = 1 changes nothing.
 //!
 //! # Cost
 //!
-//! One tensor of the parameter's size, in `f32` for `f16` and `bf16` weights. One pass over three tensors every `k`
-//! steps, none between.
+//! One tensor of the parameter's size, in `f32` for `f16` and `bf16` weights. Every `k` steps one pass over
+//! three tensors, otherwise none.
 //!
 //! # Differences
 //!
-//! - The slow weights start at the initial weights, as in the paper, optax and fastai; in timm at the first fast
-//!   weights that they meet, so that the first synchronisation does nothing.
-//! - The inner state is kept at a synchronisation, as in the paper's experiments, or forgotten as with optax's
-//!   `reset_state`. The paper's third variant, which interpolates the momentum too, is not here: it needs to know
-//!   the inner state.
+//! - The slow weights start at the initial weights, as in the paper, optax and fastai; in timm they start at
+//!   the fast weights of the first synchronisation, so that it does nothing.
+//! - At a synchronisation, the inner state is kept, as in the paper's experiments, or reset, as with optax's
+//!   `reset_state`. The paper's third variant, which interpolates the momentum too, does not exist here: it
+//!   would have to know the inner state.
 //! - Every parameter counts its own steps. A step that the inner optimizer skips is counted.
 //!
 //! # Suggested values
@@ -78,10 +78,10 @@ use burn_tricks_kernels::lerp;
 pub struct LookaheadConfig {
     /// Steps of the inner optimizer from one synchronisation to the next, at least 1.
     pub k: usize,
-    /// α in `[0, 1]`: the share of the way that the slow weights go. Default: 0.5.
+    /// α in `[0, 1]`: the fraction of the difference by which the slow weights move. Default: 0.5.
     #[config(default = 0.5)]
     pub alpha: f64,
-    /// Whether the inner optimizer forgets its state at a synchronisation. Default: no.
+    /// Whether the inner optimizer's state is reset at a synchronisation. Default: no.
     #[config(default = false)]
     pub reset_inner: bool,
 }
@@ -108,17 +108,17 @@ impl LookaheadConfig {
     ///
     /// # Errors
     ///
-    /// As [`build`](Self::build).
+    /// Those of [`build`](Self::build).
     pub fn init<O: Optimizer>(&self, inner: O) -> Result<ModuleOptimizer, ConfigError> {
         Ok(ModuleOptimizer::from(self.build(inner)?))
     }
 }
 
 /// An optimizer with slow weights. Made by [`LookaheadConfig::build`] and
-/// [`OptimizerExt::lookahead`](crate::OptimizerExt::lookahead). A record has the slow weights as `slow`.
+/// [`OptimizerExt::lookahead`](crate::OptimizerExt::lookahead). A record holds the slow weights as `slow`.
 pub type Lookahead<O> = Wrapper<LookaheadWrap, O>;
 
-/// The idea of [`Lookahead`].
+/// The [`Wrap`](crate::wrapper::Wrap) of [`Lookahead`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LookaheadWrap {
     k: u64,

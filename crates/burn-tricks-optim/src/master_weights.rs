@@ -1,8 +1,8 @@
 //! Master weights: an optimizer in `f32` for weights in half precision.
 //!
-//! A step is much smaller than a weight, and a half-precision weight has 8 (`bf16`) or 11 bits (`f16`): most of
-//! the steps are rounded away. So the optimizer works on `f32` weights, and the model gets them rounded
-//! (Micikevicius et al., 2018).
+//! A step is much smaller than a weight, and a half-precision weight has only 8 (`bf16`) or 11 bits (`f16`) of
+//! precision: most steps would be lost in rounding. So the optimizer works on `f32` weights, and the model gets
+//! them rounded (Micikevicius et al., 2018).
 //!
 //! ```text
 //! W ← inner(W, g),   w ← round(W)            MasterWeightsForm::F32: W is remembered
@@ -11,7 +11,7 @@
 //!
 //! # Example
 //!
-//! A hundred steps, each of an eighth of what `bf16` can tell apart at 1:
+//! A hundred steps, each an eighth of the distance between 1 and the next `bf16` number:
 //!
 //! ```
 //! use burn::optim::Optimizer;
@@ -35,7 +35,7 @@
 //!
 //! For a model: `AdamWConfig::torch().build()?.master_weights().init()`.
 //!
-//! In half the memory, for `bf16`:
+//! With half the memory, for `bf16`:
 //!
 //! ```
 //! use burn_tricks_optim::{AdamWConfig, MasterWeightsConfig, MasterWeightsForm};
@@ -48,22 +48,25 @@
 //!
 //! # Order
 //!
-//! The outermost wrapper: those inside see `f32` weights and gradients. Loss scaling and clipping come before, as
-//! always. `f32` and `f64` weights go to the inner optimizer as they are, and nothing is remembered.
+//! It must be the outermost wrapper: the wrappers inside see `f32` weights and gradients. Loss scaling and
+//! clipping come before the optimizer, as always. `f32` and `f64` weights go to the inner optimizer as they
+//! are, without extra state.
 //!
 //! # Cost
 //!
-//! Four bytes per weight ([`F32`](MasterWeightsForm::F32)) or two ([`Kahan`](MasterWeightsForm::Kahan)) besides the
-//! inner state, and some five passes over the weight: casts, and a look whether somebody else has changed
-//! it.
+//! Four bytes per weight ([`F32`](MasterWeightsForm::F32)) or two ([`Kahan`](MasterWeightsForm::Kahan)) in
+//! addition to the inner state, and some five passes over the weight: casts, and a check whether other code has
+//! changed the weight.
 //!
 //! # Differences
 //!
-//! - Where a weight is not what the last step left, because a constraint or another record changed it, the master
-//!   takes it over, element by element. Others go on from the old master, and undo the change.
-//! - Kahan summation is known from additions of one step each; here `w + c` is the weight to twice the digits,
-//!   and any optimizer can step it. The 16 bits of two `bf16` are fewer than the 24 of an `f32`. An `f16`'s remainder
-//!   has few digits or none below 10⁻⁴: take [`F32`](MasterWeightsForm::F32) there.
+//! - If a weight has changed since the last step, because of a constraint or a loaded record, the master weight
+//!   takes over the new value, element by element. Other implementations continue from the old master weight,
+//!   and so undo the change.
+//! - Kahan summation usually compensates each addition of a step. Here `w + c` is the weight with twice the
+//!   digits, and any optimizer can step it. Two `bf16` numbers have 16 bits of precision, fewer than the 24 of
+//!   an `f32`. The remainder of an `f16` has few digits, and none below 10⁻⁴: use
+//!   [`F32`](MasterWeightsForm::F32) for `f16`.
 //!
 //! # References
 //!
@@ -76,19 +79,19 @@ use burn::tensor::{DType, Tensor};
 use burn_tricks_core::{Config, accumulation_dtype};
 use serde::{Deserialize, Serialize};
 
-/// What is remembered of the digits that a half-precision weight has no room for.
+/// How the digits that a half-precision weight cannot hold are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MasterWeightsForm {
-    /// The weight in `f32`.
+    /// As a copy of the weight in `f32`.
     F32,
-    /// The rounding error of the weight, in the weight's own type.
+    /// As the rounding error of the weight, in the weight's own type.
     Kahan,
 }
 
 /// Configuration of [`MasterWeights`].
 #[derive(Config, Debug)]
 pub struct MasterWeightsConfig {
-    /// What is remembered. Default: [`MasterWeightsForm::F32`].
+    /// How the lost digits are kept. Default: [`MasterWeightsForm::F32`].
     #[config(default = "MasterWeightsForm::F32")]
     pub form: MasterWeightsForm,
 }
@@ -107,11 +110,11 @@ impl MasterWeightsConfig {
 }
 
 /// An optimizer that steps half-precision weights in `f32`. Made by [`MasterWeightsConfig::build`] and
-/// [`OptimizerExt::master_weights`](crate::OptimizerExt::master_weights). A record has the `f32` weight as `master`,
-/// or the rounding error as `compensation`.
+/// [`OptimizerExt::master_weights`](crate::OptimizerExt::master_weights). A record holds the `f32` weight as
+/// `master`, or the rounding error as `compensation`.
 pub type MasterWeights<O> = Wrapper<MasterWeightsWrap, O>;
 
-/// The idea of [`MasterWeights`].
+/// The [`Wrap`](crate::wrapper::Wrap) of [`MasterWeights`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct MasterWeightsWrap {
     form: MasterWeightsForm,

@@ -1,7 +1,7 @@
 //! NAdam, in one pass: Adam with Nesterov's momentum.
 //!
-//! The step looks ahead: it takes the mean gradient as it will be at the next step, with the present gradient once
-//! more in it (Dozat, 2016).
+//! The step looks ahead: it uses the mean gradient of the next step, for which it takes the present gradient
+//! once more (Dozat, 2016).
 //!
 //! ```text
 //! m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! optax's numbers, whose momentum does not warm up, with decoupled decay:
+//! optax's defaults, whose momentum does not warm up, with decoupled decay:
 //!
 //! ```
 //! use burn_tricks_optim::{NAdamConfig, WeightDecayMode};
@@ -44,9 +44,9 @@
 //!
 //! # Order
 //!
-//! The optimizer, at the end of the stack: clip before it.
+//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
 //!
 //! # Cost
 //!
@@ -56,7 +56,7 @@
 //!
 //! - ψ is 0.004 in PyTorch and [`new`](NAdamConfig::new), 1 in Keras ([`keras`](NAdamConfig::keras)); optax has
 //!   `μₜ = β₁` ([`optax`](NAdamConfig::optax)).
-//! - The product of the momenta is calculated from the number of steps, where PyTorch and Keras record it.
+//! - The product of the momenta is computed from the number of steps; PyTorch and Keras record it.
 //! - The moments of `f16` and `bf16` weights are kept in `f32`.
 //!
 //! # Suggested values
@@ -83,10 +83,11 @@ optimizer_config! {
         /// β₂ in `[0, 1)`: the share of the old mean square. Default: 0.999.
         #[config(default = 0.999)]
         pub beta_2: f64,
-        /// ε > 0, beside the root. Default: 1e-8.
+        /// ε > 0, added to the root. Default: 1e-8.
         #[config(default = 1e-8)]
         pub epsilon: f64,
-        /// ψ ≥ 0: how fast the momentum grows from half of β₁ to β₁; `None`: it is β₁ at once. Default: 0.004.
+        /// ψ ≥ 0, which says how fast the momentum grows from half of β₁ to β₁. With `None` it is β₁ from the
+        /// first step on. Default: 0.004.
         #[config(default = "Some(0.004)")]
         pub momentum_decay: Option<f64>,
     }
@@ -100,7 +101,7 @@ impl NAdamConfig {
             .with_epsilon(1e-7)
     }
 
-    /// optax's: no ψ.
+    /// optax's defaults: no ψ.
     pub fn optax() -> Self {
         Self::new().with_momentum_decay(None)
     }
@@ -120,7 +121,7 @@ impl NAdamConfig {
     }
 }
 
-/// The NAdam optimizer. Made by [`NAdamConfig::build`]. A record has `time`, `moment_1` and `moment_2`.
+/// The NAdam optimizer. Made by [`NAdamConfig::build`]. A record holds `time`, `moment_1` and `moment_2`.
 pub type NAdam = RuleOptimizer<NAdamRule>;
 
 const MOMENT_1: StateField = StateField::required("moment_1");

@@ -1,7 +1,7 @@
-//! The normalised-gradient family: one optimizer, two choices.
+//! The normalised-gradient family: one optimizer with two settings, the scope and the memory of a norm.
 //!
-//! Every optimizer here divides the gradient by a norm. *Which numbers* go into the norm and *how
-//! long it remembers* make the family:
+//! Every optimizer here divides the gradient by a norm. The members of the family differ in *which numbers* go
+//! into the norm and in *how long the norm remembers* earlier gradients:
 //!
 //! | norm over | [`Memory::None`] | [`Memory::Sum`] | [`Memory::Decay`] |
 //! | --- | --- | --- | --- |
@@ -9,7 +9,8 @@
 //! | each tensor ([`NormScope::Tensor`]) | normalised gradient descent, layer by layer | AdaGrad-Norm | layer-wise RMSProp |
 //! | the whole model | normalised gradient descent: `burn_tricks_grad::NormalizeGrad` before plain SGD | | |
 //!
-//! With [`MomentumMemory::OfGradient`] and bias correction the element/decay corner is Adam.
+//! With [`MomentumMemory::OfGradient`] and bias correction, the norm of each element with a decaying memory
+//! (RMSProp in the table) gives Adam.
 //!
 //! ```text
 //! g ← g + λ w                                     coupled weight decay
@@ -21,8 +22,8 @@
 //! w ← w − η λ w − η u                             λ: decoupled weight decay
 //! ```
 //!
-//! Without memory the norm is that of what is divided: of the mean gradient `m` when there is
-//! momentum (Cutkosky and Mehta; signum for elements), so that `u` has unit norm.
+//! Without memory, the divisor is the norm of the divided tensor itself, so that `u` has unit norm. With
+//! momentum this tensor is the mean gradient `m` (Cutkosky and Mehta; signum for elements).
 //!
 //! # Example
 //!
@@ -47,7 +48,7 @@
 //! # }
 //! ```
 //!
-//! AdaGrad that forgets, with decoupled decay:
+//! AdaGrad with a decaying memory, and decoupled decay:
 //!
 //! ```
 //! use burn_tricks_optim::{Epsilon, Memory, MomentumMemory, NormalizedGradientConfig, WeightDecayRule};
@@ -64,26 +65,26 @@
 //!
 //! # Order
 //!
-//! It is the optimizer at the end of the stack. Rescaling the whole gradient before it (clipping) does
-//! nothing to the corners without memory, since they divide by the norm.
+//! It is the optimizer, so it comes after all transforms of the gradients. Clipping or another rescaling of the
+//! whole gradient has no effect on members without memory, since they divide by the norm.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`].
+//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`].
 //!
 //! # Cost
 //!
 //! One tensor of the parameter's size for the memory of [`NormScope::Element`] (one number for
-//! [`NormScope::Tensor`]), one more with momentum, none for the corners without either.
+//! [`NormScope::Tensor`]), one more with momentum, none without memory and momentum.
 //!
 //! # Differences
 //!
-//! - A zero divisor gives a zero update, with ε = 0 too; others give NaN or need ε.
+//! - A zero divisor gives a zero update, even with ε = 0; other libraries give NaN or need an ε.
 //! - The memory of `f16` and `bf16` parameters is kept in `f32`: in `f16` a gradient of 256 overflows
 //!   when squared, and a sum in `bf16` stops growing.
 //! - ε stands outside the root in PyTorch's and Burn's AdaGrad, RMSProp and Adam, inside in optax's
 //!   AdaGrad: [`Epsilon`]. PyTorch uses 1e-10 (AdaGrad) and 1e-8, Burn 1e-5. Here it is 0 by default.
 //! - PyTorch's AdaGrad starts its sum at `initial_accumulator_value`, Keras and optax at 0.1; Burn has
 //!   no such setting. Here [`initial_accumulator`](NormalizedGradientConfig::initial_accumulator).
-//! - PyTorch's `lr_decay` is a learning-rate schedule, and here it is one too.
+//! - PyTorch's `lr_decay` is a learning-rate schedule; here, use a schedule for it.
 //!
 //! # Suggested values
 //!
@@ -112,22 +113,22 @@ use burn_tricks_kernels::{
 };
 use serde::{Deserialize, Serialize};
 
-/// How long the norm remembers.
+/// How long the norm remembers earlier gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Memory {
     /// Not at all: the current gradient's norm.
     None,
-    /// For ever: the root of the sum of all squared norms.
+    /// Without end: the root of the sum of all squared norms.
     Sum,
-    /// A while: the root of a decaying mean of squared norms.
+    /// For a while: the root of a decaying mean of squared norms.
     Decay {
         /// The share of the old mean that is kept at each step, in `[0, 1)`.
         beta: f64,
     },
 }
 
-/// What the momentum is a memory of.
+/// What the momentum averages or accumulates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum MomentumMemory {
@@ -140,7 +141,7 @@ pub enum MomentumMemory {
     },
     /// A decaying sum of normalised gradients, as in PyTorch's RMSProp.
     OfUpdate {
-        /// The share of the last update that is added to the next, in `[0, 1)`.
+        /// The fraction of the last update that is added to the next, in `[0, 1)`.
         mu: f64,
     },
 }
@@ -154,16 +155,16 @@ pub enum Epsilon {
     InsideRoot(f64),
 }
 
-/// Configuration of [`NormalizedGradient`]. The default is sign SGD: every element, no memory.
+/// Configuration of [`NormalizedGradient`]. The default is sign SGD: a norm for each element, without memory.
 #[derive(Config, Debug, PartialEq)]
 pub struct NormalizedGradientConfig {
     /// Over which numbers the norm is taken. Default: [`NormScope::Element`].
     #[config(default = "NormScope::Element")]
     pub scope: NormScope,
-    /// How long the norm remembers. Default: [`Memory::None`].
+    /// How long the norm remembers earlier gradients. Default: [`Memory::None`].
     #[config(default = "Memory::None")]
     pub memory: Memory,
-    /// What the momentum is a memory of. Default: [`MomentumMemory::None`].
+    /// What the momentum averages or accumulates. Default: [`MomentumMemory::None`].
     #[config(default = "MomentumMemory::None")]
     pub momentum: MomentumMemory,
     /// Whether decaying means, which start at zero, are divided by `1 − βᵗ`. Default: no.
@@ -172,19 +173,19 @@ pub struct NormalizedGradientConfig {
     /// Where ε stands, and how large it is. Default: 0.
     #[config(default = "Epsilon::OutsideRoot(0.0)")]
     pub epsilon: Epsilon,
-    /// The squared norm that the memory starts from. Default: 0. Needs a memory, and is refused
-    /// together with bias correction, which takes the memory to start at zero.
+    /// The squared norm that the memory starts from. Default: 0. It needs a memory, and is an error together
+    /// with bias correction, which assumes that the memory starts at zero.
     #[config(default = 0.0)]
     pub initial_accumulator: f64,
-    /// A pull towards zero. Default: none.
+    /// The weight decay. Default: none.
     #[config(default = "WeightDecayRule::None")]
     pub weight_decay: WeightDecayRule,
-    /// Which weights the decay pulls. Default: [`WeightDecayScope::Every`].
+    /// Which weights decay. Default: [`WeightDecayScope::Every`].
     #[config(default = "WeightDecayScope::Every")]
     pub weight_decay_scope: WeightDecayScope,
     /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count stay as
-    /// they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of `burn-tricks-grad`; see
-    /// [`skipped_steps`]. Default: no.
+    /// they are. Otherwise such a gradient makes the weights NaN. It belongs to `NonFinite::SkipStep` of
+    /// `burn-tricks-grad`; see [`skipped_steps`]. Default: no.
     #[config(default = false)]
     pub skip_marked: bool,
 }
@@ -224,13 +225,13 @@ impl NormalizedGradientConfig {
         Self::new().with_scope(NormScope::Tensor)
     }
 
-    /// The optimizer of one parameter, for combinators and `ModuleOptimizer::with_group`.
+    /// The optimizer of one parameter, for wrappers and `ModuleOptimizer::with_group`.
     ///
     /// # Errors
     ///
-    /// If the scope is [`NormScope::Model`]; if a decay rate lies outside `[0, 1)`; if ε, a weight decay or the initial accumulator is
-    /// negative or not finite; if an initial accumulator is given without a memory or together with
-    /// bias correction; if bias correction is asked for where no mean decays.
+    /// If the scope is [`NormScope::Model`]; if a decay rate lies outside `[0, 1)`; if ε, a weight decay or the
+    /// initial accumulator is negative or not finite; if an initial accumulator is given without a memory or
+    /// together with bias correction; or if bias correction is on and there is no decaying mean.
     pub fn build(&self) -> Result<NormalizedGradient, ConfigError> {
         if self.scope == NormScope::Model {
             return Err(ConfigError::new(
@@ -287,7 +288,7 @@ impl NormalizedGradientConfig {
     ///
     /// # Errors
     ///
-    /// As [`build`](Self::build).
+    /// Those of [`build`](Self::build).
     pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
         Ok(ModuleOptimizer::from(self.build()?))
     }
@@ -338,7 +339,7 @@ impl Optimizer for NormalizedGradient {
 }
 
 impl NormalizedGradient {
-    /// Every element by itself: one pass.
+    /// A step with one norm for each element, in one pass.
     fn step_of_elements<const D: usize>(
         &self,
         lr: f64,

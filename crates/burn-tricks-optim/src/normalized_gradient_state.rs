@@ -1,4 +1,4 @@
-//! What the normalised-gradient optimizer remembers of one parameter, and how it is recorded.
+//! The state of the normalised-gradient optimizer for one parameter, and its record.
 
 use crate::state_tensor::StateTensor;
 use burn::optim::{RecordState, StateSink, StateSource};
@@ -7,8 +7,8 @@ use burn_tricks_kernels::StepCount;
 
 /// The state of [`NormalizedGradient`](crate::NormalizedGradient) for one parameter.
 ///
-/// Tensors are `f32` for `f16` and `bf16` parameters, else of the parameter's type. Which of them
-/// are there depends on the configuration.
+/// Tensors are `f32` for `f16` and `bf16` parameters, otherwise of the parameter's type. Which tensors exist
+/// depends on the configuration.
 #[derive(Debug, Clone)]
 pub struct NormalizedGradientState<const D: usize> {
     /// The number of steps taken.

@@ -11,7 +11,7 @@ use burn_tricks_kernels::{
 };
 
 impl NormalizedGradient {
-    /// All elements together: the norm is a number on the device, and takes a read of its own.
+    /// A step with one norm for all elements: the norm is a number on the device, and needs an extra read.
     pub(crate) fn step_of_tensor<const D: usize>(
         &self,
         lr: f64,
@@ -152,7 +152,7 @@ impl NormalizedGradient {
     }
 }
 
-/// `‖x‖`, without squaring the large or the small.
+/// `‖x‖`, without overflow or underflow of squares.
 fn own_norm<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
     let SumOfSquares { scale, sum } = squares_of(tensor);
     sum.sqrt() * scale

@@ -1,12 +1,12 @@
-//! The fields and methods that every optimizer's configuration has.
+//! The fields and methods that the configurations of all optimizers have in common.
 
 /// Defines the configuration `$config` of the optimizer `$optimizer`, a
-/// [`RuleOptimizer`](crate::rule::RuleOptimizer): to the fields that are written out come those of all. It then
-/// needs a method `rule(&self) -> Result<_, ConfigError>`, which checks its own fields.
+/// [`RuleOptimizer`](crate::rule::RuleOptimizer): the common fields are added to the fields that are given. The
+/// configuration then needs a method `rule(&self) -> Result<_, ConfigError>`, which checks its own fields.
 ///
-/// After the name stands how the weight decay is configured: `Burn` (`Option<WeightDecayConfig>`, and coupled by
-/// default), `Coupled` or `Decoupled` (a number, 0 by default), or `Own` (a method
-/// `decay(&self) -> Result<CheckedWeightDecay, ConfigError>`); and what Burn calls the clipping.
+/// The argument after the name says how the weight decay is configured: `Burn` (`Option<WeightDecayConfig>`,
+/// coupled by default), `Coupled` or `Decoupled` (a number, 0 by default), or `Own` (a method `decay(&self) ->
+/// Result<CheckedWeightDecay, ConfigError>`). The last argument is Burn's name of the clipping field.
 macro_rules! optimizer_config {
     (
         $(#[$docs:meta])*
@@ -47,11 +47,13 @@ macro_rules! optimizer_config {
             #[config(default = "burn_tricks_core::WeightDecayScope::Every")]
             pub weight_decay_scope: burn_tricks_core::WeightDecayScope,
             /// Whether a gradient that is marked as non-finite skips the step: weights, state and step count
-            /// stay as they are. Else it makes the weights NaN. For `NonFinite::SkipStep` of
-            /// `burn-tricks-grad`; see [`skipped_steps`](crate::skipped_steps). Default: no.
+            /// stay as they are. Otherwise such a gradient makes the weights NaN. It belongs to
+            /// `NonFinite::SkipStep` of `burn-tricks-grad`; see [`skipped_steps`](crate::skipped_steps).
+            /// Default: no.
             #[config(default = false)]
             pub skip_marked: bool,
-            /// Burn's clipping, tensor by tensor, for the optimizer that `init` makes. Default: none.
+            /// Burn's gradient clipping, tensor by tensor, which only the optimizer from `init` applies.
+            /// Default: none.
             pub $clipping: Option<burn::grad_clipping::GradientClippingConfig>,
         }
 
@@ -60,7 +62,7 @@ macro_rules! optimizer_config {
             ///
             /// # Errors
             ///
-            /// If a field has a value that its documentation excludes.
+            /// If a field has a value outside the range that its documentation gives.
             pub fn build(&self) -> Result<$optimizer, burn_tricks_core::ConfigError> {
                 Ok(crate::rule::RuleOptimizer::new(self.rule()?)
                     .with_checked_weight_decay(self.decay()?)
@@ -71,7 +73,7 @@ macro_rules! optimizer_config {
             ///
             /// # Errors
             ///
-            /// As [`build`](Self::build).
+            /// Those of [`build`](Self::build).
             pub fn init(&self) -> Result<burn::optim::ModuleOptimizer, burn_tricks_core::ConfigError> {
                 let optim = burn::optim::ModuleOptimizer::from(self.build()?);
                 Ok(match &self.$clipping {
@@ -92,7 +94,8 @@ macro_rules! optimizer_config {
                 /// λ ≥ 0, the rate of weight decay. Default: 0, no decay.
                 #[config(default = 0.0)]
                 pub weight_decay: f64,
-                /// Where the decay enters a step. Default: as in the source of the optimizer.
+                /// Where the decay enters a step. The default is that of the library or paper from which the
+                /// optimizer is taken.
                 #[config(default = crate::weight_decay::WeightDecayMode::$mode)]
                 pub weight_decay_mode: crate::weight_decay::WeightDecayMode,
             }

@@ -9,8 +9,8 @@ use crate::trust_ratio::{TrustRatio, TrustRatioWrap};
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn_tricks_core::ConfigError;
 
-/// The wrappers as methods of every Burn `Optimizer`: those that the `build()` of this crate's and of Burn's
-/// configurations gives, your own, and wrappers.
+/// The wrappers as methods of every Burn `Optimizer`: of the optimizers that the `build()` of this crate's and
+/// of Burn's configurations returns, of your own, and of wrappers.
 ///
 /// A chain reads from the inside out: the first wrapper is the closest to the optimizer. For the options of a
 /// wrapper, use its configuration's `build`.
@@ -33,8 +33,8 @@ use burn_tricks_core::ConfigError;
 /// # }
 /// ```
 pub trait OptimizerExt: Optimizer + Sized {
-    /// With slow weights, which move the share α of the way to the fast ones every `k` steps: see
-    /// [`lookahead`](crate::lookahead).
+    /// This optimizer with slow weights, which move towards the fast weights by a fraction α of the difference
+    /// every `k` steps: see [`lookahead`](crate::lookahead).
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ pub trait OptimizerExt: Optimizer + Sized {
         LookaheadConfig::new(k).with_alpha(alpha).build(self)
     }
 
-    /// With the weight decay `w ← w − η λ w` apart from the gradient: see
+    /// This optimizer with the weight decay `w ← w − η λ w` apart from the gradient: see
     /// [`decoupled_weight_decay`](crate::decoupled_weight_decay).
     ///
     /// # Errors
@@ -53,19 +53,19 @@ pub trait OptimizerExt: Optimizer + Sized {
         DecoupledWeightDecayConfig::new(rate).build(self)
     }
 
-    /// Only where the step has the sign of the gradient: see [`cautious`](crate::cautious).
+    /// This optimizer, without the parts of a step that go up the gradient: see [`cautious`](crate::cautious).
     fn cautious(self) -> Cautious<Self> {
         CautiousConfig::new().build(self)
     }
 
-    /// With each tensor's step in proportion to the norm of the tensor: see
+    /// This optimizer, with each tensor's step in proportion to the norm of the tensor: see
     /// [`trust_ratio`](crate::trust_ratio).
     fn trust_ratio(self) -> TrustRatio<Self> {
         TrustRatio::new(TrustRatioWrap::LAMB, self)
     }
 
-    /// With gradients taken at the share β of the way from its weights to their average: see
-    /// [`schedule_free`](crate::schedule_free).
+    /// This optimizer, with gradients taken between its weights and their average, at the fraction β of the
+    /// way: see [`schedule_free`](crate::schedule_free).
     ///
     /// # Errors
     ///
@@ -74,7 +74,8 @@ pub trait OptimizerExt: Optimizer + Sized {
         ScheduleFreeConfig::new().with_beta(beta).build(self)
     }
 
-    /// With an `f32` copy of `f16` and `bf16` weights: see [`master_weights`](crate::master_weights).
+    /// This optimizer, with an `f32` copy of `f16` and `bf16` weights: see
+    /// [`master_weights`](crate::master_weights).
     fn master_weights(self) -> MasterWeights<Self> {
         MasterWeightsConfig::new().build(self)
     }

@@ -1,9 +1,9 @@
 //! Loading an optimizer's record for a model, with every mismatch an error.
 //!
-//! Burn's `ModuleOptimizer::load_record` knows no model. A state of another shape than its parameter is
-//! found in the next step, where it broadcasts silently or panics without naming the parameter; a state
-//! that belongs to no parameter, or that this optimizer cannot read, is dropped silently; a damaged record
-//! can panic. Here the record is checked against the model first:
+//! Burn's `ModuleOptimizer::load_record` does not get the model. If a state has another shape than its
+//! parameter, the next step broadcasts it silently or panics without naming the parameter. A state that belongs
+//! to no parameter, or that the optimizer cannot read, is dropped silently. A damaged record can make Burn
+//! panic. The functions of this module check the record against the model first:
 //!
 //! | found | error |
 //! | --- | --- |
@@ -39,19 +39,18 @@
 //! # }
 //! ```
 //!
-//! Load the model's record first: it gives the parameters their identities back, by which the states are
-//! found.
+//! Load the model's record first: it restores the ids of the parameters, by which the states are found.
 //!
 //! # What is checked
 //!
-//! The shapes of the states of this crate's and of Burn's optimizers. Those of other optimizers may be of
-//! any shape; of them only the rank that Burn records is checked. Damage that changes numbers and nothing
-//! else cannot be seen here: keep a checksum. A parameter without a state is no error, for a frozen or
-//! unused one has none; [`check_optimizer_record`] lists those that there are.
+//! The shapes of the states are checked for the optimizers of this crate and of Burn. For other optimizers,
+//! whose states may have any shape, only the rank that Burn records is checked. Damage that changes only the
+//! values of numbers cannot be detected here: keep a checksum. A parameter without a state is no error, since
+//! frozen and unused parameters have none; [`check_optimizer_record`] lists these parameters.
 //!
 //! # Cost
 //!
-//! The record is held in memory once more while it is loaded.
+//! While a record is loaded, it is in memory twice.
 
 use crate::optimizer_record_error::{Names, OptimizerRecordError};
 use burn::module::Module;
@@ -66,7 +65,7 @@ use std::path::{Path, PathBuf};
 
 /// Loading a record for a model. See the [module documentation](self).
 pub trait ModuleOptimizerExt: Sized {
-    /// This optimizer with the state of `record`, which must be one of `model`. Never panics.
+    /// This optimizer with the state of `record`, which must have been saved for `model`. Never panics.
     ///
     /// # Errors
     ///
@@ -77,7 +76,7 @@ pub trait ModuleOptimizerExt: Sized {
         record: OptimizerRecord,
     ) -> Result<Self, OptimizerRecordError>;
 
-    /// As [`try_load_record`](Self::try_load_record), from what `ModuleOptimizer::into_bytes` gave.
+    /// Like [`try_load_record`](Self::try_load_record), from the bytes of `ModuleOptimizer::into_bytes`.
     ///
     /// # Errors
     ///
@@ -88,8 +87,8 @@ pub trait ModuleOptimizerExt: Sized {
         bytes: Bytes,
     ) -> Result<Self, OptimizerRecordError>;
 
-    /// As [`try_load_record`](Self::try_load_record), from what `ModuleOptimizer::save` wrote. The file is
-    /// read whole, and no longer needed afterwards.
+    /// Like [`try_load_record`](Self::try_load_record), from a file that `ModuleOptimizer::save` wrote. The
+    /// whole file is read, and not needed afterwards.
     ///
     /// # Errors
     ///
@@ -151,14 +150,14 @@ impl ModuleOptimizerExt for ModuleOptimizer {
     }
 }
 
-/// Checks a record (what `ModuleOptimizer::into_bytes` gave) against a model, without an optimizer, and
-/// gives the paths of the parameters that it holds no state for: frozen ones, those that never had a
-/// gradient, and all of them after plain SGD. Never panics.
+/// Checks a record (the bytes of `ModuleOptimizer::into_bytes`) against a model, without an optimizer. Returns
+/// the paths of the parameters without a state in the record: frozen parameters, those that never had a
+/// gradient, and after plain SGD all of them. Never panics.
 ///
 /// # Errors
 ///
-/// As [`ModuleOptimizerExt::try_from_bytes`], but for
-/// [`NotRestored`](OptimizerRecordError::NotRestored), which only the optimizer can tell.
+/// Those of [`ModuleOptimizerExt::try_from_bytes`] except [`NotRestored`](OptimizerRecordError::NotRestored),
+/// which needs the optimizer.
 pub fn check_optimizer_record<M: Module>(
     model: &M,
     bytes: Bytes,
@@ -166,12 +165,12 @@ pub fn check_optimizer_record<M: Module>(
     guarded(|| check(model, &entries(bytes)?))
 }
 
-/// As [`check_optimizer_record`], for a file (what `ModuleOptimizer::save` wrote, or a `Learner`'s
-/// `optim-3.bpk`). Its numbers are not read.
+/// Like [`check_optimizer_record`], for a file (which `ModuleOptimizer::save` wrote, or a `Learner`'s
+/// `optim-3.bpk`). The values of its tensors are not read.
 ///
 /// # Errors
 ///
-/// As [`check_optimizer_record`], and if the file cannot be read.
+/// Those of [`check_optimizer_record`], and an error if the file cannot be read.
 pub fn check_optimizer_record_file<M: Module>(
     model: &M,
     path: impl AsRef<Path>,
@@ -185,7 +184,7 @@ pub fn check_optimizer_record_file<M: Module>(
     })
 }
 
-/// What Burn writes to when it is told to save to `path`.
+/// The path to which Burn writes when it is told to save to `path`.
 fn as_saved(path: &Path) -> PathBuf {
     match path.extension() {
         None if !path.exists() => path.with_extension(burn_pack::EXTENSION),
@@ -193,7 +192,8 @@ fn as_saved(path: &Path) -> PathBuf {
     }
 }
 
-/// A state that Burn or another crate reads may panic on what this one does not know of.
+/// Catches panics: code of Burn or another crate that reads a state may panic for reasons that are not checked
+/// here.
 fn guarded<T>(
     read: impl FnOnce() -> Result<T, OptimizerRecordError>,
 ) -> Result<T, OptimizerRecordError> {
@@ -208,18 +208,18 @@ fn message(panic: &dyn Any) -> Option<&str> {
     text.or_else(|| panic.downcast_ref::<&str>().copied())
 }
 
-/// What a record holds for one parameter.
+/// The entries of a record for one parameter.
 #[derive(Default)]
 struct Entry {
     /// The path that the parameter had.
     path: Option<String>,
     rank: Option<u64>,
-    /// Without the parameter's number.
+    /// The names of the fields, without the parameter's number.
     fields: BTreeSet<String>,
     tensors: Vec<Recorded>,
 }
 
-/// By the numbers of the parameters.
+/// Entries by the numbers of the parameters.
 type Entries = BTreeMap<u64, Entry>;
 
 fn entries(bytes: Bytes) -> Result<Entries, OptimizerRecordError> {
@@ -298,7 +298,7 @@ fn check<M: Module>(model: &M, entries: &Entries) -> Result<Vec<String>, Optimiz
     Ok(without_state)
 }
 
-/// In the module's order; a tied parameter once, by its first path.
+/// The parameters in the module's order; a tied parameter is listed once, under its first path.
 fn untied<M: Module>(model: &M) -> Vec<ParamInfo> {
     let mut seen = BTreeSet::new();
     let mut all = params(model);
@@ -306,7 +306,7 @@ fn untied<M: Module>(model: &M) -> Vec<ParamInfo> {
     all
 }
 
-/// Whether every tensor of the state goes with the parameter.
+/// An error if a tensor of the state does not fit the parameter.
 fn fits(param: &ParamInfo, entry: &Entry) -> Result<(), OptimizerRecordError> {
     let mismatch = |field: &str, recorded: String| OptimizerRecordError::Mismatch {
         path: param.path.clone(),
@@ -338,8 +338,8 @@ fn fits(param: &ParamInfo, entry: &Entry) -> Result<(), OptimizerRecordError> {
     Ok(())
 }
 
-/// The shapes that this field of a state has in the optimizers of this crate and of Burn; `None` where
-/// neither has such a field.
+/// The shapes that this field of a state has in the optimizers of this crate and of Burn; `None` if neither has
+/// such a field.
 fn accepted_shapes(field: &str, shape: &[usize]) -> Option<Vec<Vec<usize>>> {
     let whole = shape.to_vec();
     let one_along = |from_the_end: usize| {
@@ -367,7 +367,7 @@ fn accepted_shapes(field: &str, shape: &[usize]) -> Option<Vec<Vec<usize>>> {
     })
 }
 
-/// That the optimizer, which drops silently what it cannot read, has read everything.
+/// An error if the optimizer has not read every state: it silently drops states that it cannot read.
 fn all_restored<M: Module>(
     model: &M,
     recorded: &Entries,

@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Display};
 
-/// Why an optimizer's record does not fit a model, or is none.
+/// Why an optimizer's record does not fit a model or cannot be read.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptimizerRecordError {
-    /// It is no optimizer's record, a damaged one, or not to be had.
+    /// It is not an optimizer's record, is damaged, or cannot be read from the disk.
     Unreadable {
         /// What is wrong.
         reason: String,
@@ -15,9 +15,9 @@ pub enum OptimizerRecordError {
     Mismatch {
         /// The parameter's path in the model.
         path: String,
-        /// Which part of its state.
+        /// The part of its state.
         field: String,
-        /// What was recorded: `[1, 2]`.
+        /// The recorded shape: `[1, 2]`.
         recorded: String,
         /// The parameter's shape: `[2, 2]`.
         expected: String,
@@ -27,7 +27,7 @@ pub enum OptimizerRecordError {
     UnknownParameters {
         /// The paths that the parameters had, or their numbers.
         unknown: Vec<String>,
-        /// The parameters of the model that there is no state for.
+        /// The parameters of the model without a state.
         without_state: Vec<String>,
     },
     /// The optimizer cannot read these states: they are another optimizer's, or damaged.
@@ -96,7 +96,7 @@ impl std::fmt::Debug for OptimizerRecordError {
 
 impl std::error::Error for OptimizerRecordError {}
 
-/// The first few.
+/// The first few names as text.
 fn listed(names: &[String]) -> String {
     const FEW: usize = 5;
     let few: Vec<_> = names

@@ -1,7 +1,8 @@
 //! RAdam, in one pass: Adam that needs no warm-up.
 //!
-//! In the first steps Adam divides by a mean square of few gradients, which varies much. RAdam takes plain momentum
-//! until it is known well enough, and smaller steps thereafter (Liu et al., 2020).
+//! In the first steps Adam divides by a mean square of few gradients, which has a large variance. RAdam takes
+//! steps of plain momentum until the variance is small enough, and reduced Adam steps afterwards (Liu et al.,
+//! 2020).
 //!
 //! ```text
 //! m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
@@ -46,9 +47,9 @@
 //!
 //! # Order
 //!
-//! The optimizer, at the end of the stack: clip before it.
+//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
 //!
 //! # Cost
 //!
@@ -56,9 +57,9 @@
 //!
 //! # Differences
 //!
-//! - ε stands beside `√v` in PyTorch, beside `√v̂` in optax: [`RAdamEpsilon`].
-//! - The steps that are not rectified are momentum, as in the paper, PyTorch and optax; some of the authors' later
-//!   code skips them. They end at ρₜ = 5, as in PyTorch and optax; in the paper at 4.
+//! - ε is added to `√v` in PyTorch, to `√v̂` in optax: [`RAdamEpsilon`].
+//! - Steps without rectification use plain momentum, as in the paper, PyTorch and optax; some of the authors'
+//!   later code skips these steps. They end at ρₜ = 5, as in PyTorch and optax; in the paper they end at 4.
 //! - With β₂ ≤ 2/3 no step is rectified.
 //! - The moments of `f16` and `bf16` weights are kept in `f32`.
 //!
@@ -77,10 +78,10 @@ use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{TimedAdam, TimedRAdam};
 use serde::{Deserialize, Serialize};
 
-/// Beside which root ε stands.
+/// The root to which ε is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RAdamEpsilon {
-    /// `√v + ε`, before the bias correction, as in PyTorch: at first it weighs more.
+    /// `√v + ε`, before the bias correction, as in PyTorch: ε has more weight in the first steps.
     BesideRaw,
     /// `√v̂ + ε`, as in optax and in Adam.
     BesideCorrected,
@@ -99,14 +100,14 @@ optimizer_config! {
         /// ε > 0. Default: 1e-8.
         #[config(default = 1e-8)]
         pub epsilon: f64,
-        /// Beside which root ε stands. Default: [`RAdamEpsilon::BesideRaw`], as in PyTorch.
+        /// The root to which ε is added. Default: [`RAdamEpsilon::BesideRaw`], as in PyTorch.
         #[config(default = "RAdamEpsilon::BesideRaw")]
         pub epsilon_form: RAdamEpsilon,
     }
 }
 
 impl RAdamConfig {
-    /// optax's: ε beside `√v̂`.
+    /// optax's defaults: ε is added to `√v̂`.
     pub fn optax() -> Self {
         Self::new().with_epsilon_form(RAdamEpsilon::BesideCorrected)
     }
@@ -123,7 +124,7 @@ impl RAdamConfig {
     }
 }
 
-/// The RAdam optimizer. Made by [`RAdamConfig::build`]. A record has `time`, `moment_1` and `moment_2`.
+/// The RAdam optimizer. Made by [`RAdamConfig::build`]. A record holds `time`, `moment_1` and `moment_2`.
 pub type RAdam = RuleOptimizer<RAdamRule>;
 
 const MOMENT_1: StateField = StateField::required("moment_1");

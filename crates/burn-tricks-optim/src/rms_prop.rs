@@ -1,7 +1,7 @@
 //! RMSProp, in one pass.
 //!
-//! A drop-in for Burn's `RmsPropConfig`: the same options, the same results, the same record, several
-//! times faster on the CPU.
+//! A drop-in replacement for Burn's `RmsPropConfig`: the same options, results and record, several times faster
+//! on the CPU.
 //!
 //! ```text
 //! g ← g + λ w                                coupled weight decay
@@ -44,24 +44,24 @@
 //!
 //! # Order
 //!
-//! The optimizer, at the end of the stack: clip before it.
+//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
 //!
 //! # Cost
 //!
-//! One tensor of the parameter's size, one more if centred, one more with momentum; on the CPU
-//! backend one pass: 20, 28 or 36 bytes per `f32` weight.
+//! One tensor of the parameter's size, one more if centred, one more with momentum; on the CPU backend one
+//! pass, which moves 20, 28 or 36 bytes per `f32` weight.
 //!
 //! # Differences
 //!
-//! - Burn's momentum is 0.9 and its ε 1e-5 unless told otherwise, and [`new`](RmsPropConfig::new) is
-//!   Burn's; PyTorch's are 0 and 1e-8: [`torch`](RmsPropConfig::torch).
-//! - `v − ḡ²` can be rounded below 0 where a gradient hardly changes: PyTorch's and Burn's root is a
-//!   NaN then, here it is 0.
+//! - Burn's defaults are a momentum of 0.9 and ε = 1e-5, and [`new`](RmsPropConfig::new) has them; PyTorch's
+//!   are 0 and 1e-8: [`torch`](RmsPropConfig::torch).
+//! - If a gradient hardly changes, `v − ḡ²` can be rounded to a negative number: the root in PyTorch and Burn
+//!   is then NaN, here it is 0.
 //! - α = 0.99 in PyTorch and Burn, 0.9 in Hinton's lecture, Keras and optax.
-//! - Burn also records what follows from the rest (`centered.avg`); so do we, for its sake, and do
-//!   not keep it in memory.
+//! - Burn also records a tensor that can be computed from the others (`centered.avg`). The record here holds it
+//!   too, so that Burn can load it, but it is not kept in memory.
 //! - The state of `f16` and `bf16` weights is kept in `f32`.
 //! - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
 //!
@@ -83,19 +83,19 @@ use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::RmsPropStep;
 
 optimizer_config! {
-    /// Configuration of [`RmsProp`]: Burn's options and defaults, and two of ours.
+    /// Configuration of [`RmsProp`]: Burn's options and defaults, and two more.
     #[derive(Config, Debug)]
     pub struct RmsPropConfig for RmsProp, decay: Burn, clipping: grad_clipping {
         /// α in `[0, 1)`: the share of the old mean square. Default: 0.99.
         #[config(default = 0.99)]
         pub alpha: f64,
-        /// μ in `[0, 1)`; 0 is no momentum. Default: 0.9, as in Burn.
+        /// μ in `[0, 1)`, the momentum; with 0 there is none. Default: 0.9, as in Burn.
         #[config(default = 0.9)]
         pub momentum: f64,
         /// ε > 0, added to the root. Default: 1e-5, as in Burn.
         #[config(default = 1e-5)]
         pub epsilon: f64,
-        /// Whether to divide by the deviation instead of the mean square. Default: no.
+        /// Whether to divide by the standard deviation instead of the root of the mean square. Default: no.
         #[config(default = false)]
         pub centered: bool,
     }
@@ -177,7 +177,7 @@ impl Rule for RmsPropRule {
         }
     }
 
-    /// `v − ḡ²`, which Burn keeps.
+    /// Records `v − ḡ²`, which Burn keeps.
     fn record_derived<const D: usize>(
         state: &RuleState<Self, D>,
         prefix: &str,

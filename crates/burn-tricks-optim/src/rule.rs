@@ -1,14 +1,14 @@
-//! What every optimizer of the family does, written once, and the rule that makes each its own.
+//! The common part of this crate's optimizers, and the rules in which they differ.
 //!
-//! [`RuleOptimizer`] is a Burn `Optimizer` around a [`Rule`]: it looks whether the step is skipped
-//! ([`skipped_steps`]), counts the steps, works out the weight decay of this parameter at this learning rate, keeps
-//! the state in the precision that sums need, moves it between devices, and records it. The rule has a few
-//! lines: the names of the tensors it remembers, and the arithmetic of a step, a
-//! [`Step`] of `burn-tricks-kernels` (one pass over memory on the CPU backend).
+//! [`RuleOptimizer`] is a Burn `Optimizer` around a [`Rule`]: it checks whether the step is skipped
+//! ([`skipped_steps`]), counts the steps, computes the weight decay of this parameter at this learning rate,
+//! keeps the state in `f32` for half-precision weights, moves it between devices, and records it. The rule
+//! itself has a few lines: the names of its state tensors, and the arithmetic of a step as a [`Step`] of
+//! `burn-tricks-kernels` (one pass over memory on the CPU backend).
 //!
 //! # Example
 //!
-//! An optimizer of one's own: sign descent with a memory of the largest gradient.
+//! An optimizer of your own: each gradient is divided by one plus its largest magnitude so far.
 //!
 //! ```
 //! use burn::optim::ModuleOptimizer;
@@ -83,30 +83,31 @@ use burn_tricks_core::{ConfigError, WeightDecayScope, accumulation_dtype};
 use burn_tricks_kernels::{Skip, Step, StepCount, TimedStep, WeightDecayTerm};
 use std::fmt::Debug;
 
-/// What one optimizer of the family does with a weight and its gradient.
+/// What an optimizer does with a weight and its gradient.
 pub trait Rule: Debug + Clone + Send + Sync + 'static {
-    /// The tensors that are remembered of a parameter, whatever the settings.
+    /// The state tensors of a parameter, for all settings of the rule.
     const STATE: &'static [StateField];
 
-    /// Where a record has the number of steps taken. `None`, the default, where a record need not have it.
+    /// The name of the number of steps taken in a record. `None`, the default, if a record does not need it.
     const STEP_COUNT: Option<&'static str> = None;
 
     /// Takes the step, with [`PendingStep::take`] or [`PendingStep::take_timed`].
     fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D>;
 
-    /// Adds to a record what follows from the state, for others that read it. Nothing, by default.
+    /// Adds to a record tensors that are computed from the state, for other optimizers that load it. By default
+    /// none.
     fn record_derived<const D: usize>(_: &RuleState<Self, D>, _prefix: &str, _: &mut StateSink) {}
 }
 
-/// The new weight, and what is remembered of it.
+/// The new weight, and the new state.
 pub type TakenStep<R, const D: usize> = (Tensor<D>, Option<RuleState<R, D>>);
 
-/// A step that is to be taken on one parameter.
+/// A step of one parameter that is about to be taken.
 #[derive(Debug)]
 pub struct PendingStep<R, const D: usize> {
     /// η of this step.
     pub lr: f64,
-    /// The weight decay of this parameter in this step, η in it where it is decoupled.
+    /// The weight decay of this parameter in this step; for decoupled decay, it includes the factor η.
     pub decay: WeightDecayTerm,
     weight: Tensor<D>,
     grad: Tensor<D>,
@@ -116,7 +117,7 @@ pub struct PendingStep<R, const D: usize> {
 }
 
 impl<R: Rule, const D: usize> PendingStep<R, D> {
-    /// Whether this tensor is remembered from the steps before.
+    /// Whether the state of the earlier steps has this tensor.
     pub fn remembers(&self, field: StateField) -> bool {
         self.state.get(field).is_some()
     }
@@ -126,7 +127,7 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
         &self.weight
     }
 
-    /// With another gradient, made of the weight and the gradient.
+    /// This step with another gradient, computed from the weight and the gradient.
     pub fn with_grad(mut self, change: impl FnOnce(&Tensor<D>, Tensor<D>) -> Tensor<D>) -> Self {
         self.grad = change(&self.weight, self.grad);
         self
@@ -138,8 +139,9 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
         self
     }
 
-    /// Takes the step; `fields` are the tensors of its state, in order. What is not remembered, because the
-    /// settings were others, starts as at the first step; what the step does not need is forgotten.
+    /// Takes the step; `fields` are the tensors of its state, in order. A tensor that the state does not have,
+    /// because the settings have changed, starts as at the first step; tensors that the step does not need are
+    /// dropped.
     ///
     /// # Panics
     ///
@@ -154,11 +156,11 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
         })
     }
 
-    /// As [`take`](Self::take), where the numbers of the step depend on how many were taken.
+    /// Like [`take`](Self::take), for a step whose numbers depend on the number of steps taken.
     ///
     /// # Panics
     ///
-    /// As [`take`](Self::take).
+    /// Those of [`take`](Self::take).
     pub fn take_timed<const S: usize>(
         self,
         step: impl TimedStep<S>,
@@ -204,7 +206,7 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
     }
 }
 
-/// In the type in which a state is kept.
+/// A tensor of this value, in the type in which a state is kept.
 fn full_wide<const D: usize>(value: f64, weight: &Tensor<D>) -> Tensor<D> {
     let dtype: FloatDType = accumulation_dtype(weight.dtype());
     Tensor::full(weight.dims(), value, (&weight.device(), dtype.into()))
@@ -219,7 +221,7 @@ pub struct RuleOptimizer<R> {
 }
 
 impl<R: Rule> RuleOptimizer<R> {
-    /// Without weight decay; a marked gradient skips no step.
+    /// An optimizer without weight decay, which does not skip marked gradients.
     pub fn new(rule: R) -> Self {
         Self {
             rule,
@@ -228,7 +230,7 @@ impl<R: Rule> RuleOptimizer<R> {
         }
     }
 
-    /// Weight decay of the weights that `scope` names.
+    /// This optimizer, with weight decay of the weights in `scope`.
     ///
     /// # Errors
     ///

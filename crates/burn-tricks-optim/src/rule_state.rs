@@ -1,4 +1,4 @@
-//! What a rule remembers of one parameter, and how many steps it took.
+//! The state of a rule for one parameter, and its number of steps.
 
 use crate::state_tensor::StateTensor;
 use crate::state_tensors::{StateField, StateTensors};
@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor};
 use burn_tricks_kernels::StepCount;
 use std::marker::PhantomData;
 
-/// The state of a [`RuleOptimizer`](crate::rule::RuleOptimizer) for one parameter: the tensors that its
-/// [`Rule`](crate::rule::Rule) remembers, in `f32` for `f16` and `bf16` parameters, else in the parameter's type.
+/// The state of a [`RuleOptimizer`](crate::rule::RuleOptimizer) for one parameter: the state tensors of its
+/// [`Rule`](crate::rule::Rule), in `f32` for `f16` and `bf16` parameters, otherwise in the parameter's type.
 #[derive(Debug)]
 pub struct RuleState<R, const D: usize> {
     steps: StepCount,
@@ -33,7 +33,7 @@ impl<R, const D: usize> RuleState<R, D> {
         self.tensors.get(field)
     }
 
-    /// Takes the tensor out, to where `weight` is.
+    /// Takes the tensor out, onto the device of `weight`.
     pub(crate) fn take(&mut self, field: StateField, weight: &Tensor<D>) -> Option<Tensor<D>> {
         self.tensors.take(field, weight)
     }
@@ -42,8 +42,8 @@ impl<R, const D: usize> RuleState<R, D> {
         Self::new(self.steps.moved_to(device), self.tensors.moved_to(device))
     }
 
-    /// Writes the tensors, and the number of steps where `step_count` says; `false`, and nothing, if the device
-    /// has skipped every step so far: the next is the first.
+    /// Writes the tensors, and the number of steps under the name `step_count`. If the device has skipped every
+    /// step so far, nothing is written and the result is `false`: the next step is then the first.
     pub(crate) fn write(
         &self,
         step_count: Option<&str>,
@@ -61,7 +61,7 @@ impl<R, const D: usize> RuleState<R, D> {
         true
     }
 
-    /// `None` if something required is missing.
+    /// `None` if a required tensor is missing.
     pub(crate) fn read(
         step_count: Option<&str>,
         fields: &[StateField],

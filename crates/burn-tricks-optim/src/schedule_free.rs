@@ -1,7 +1,9 @@
-//! Schedule-free learning: a constant rate and an average, instead of a schedule that falls.
+//! Schedule-free learning: a constant learning rate and an average of the weights, instead of a falling
+//! schedule.
 //!
-//! The inner optimizer steps the weights `z`. The gradient is taken at `y`, which lies between them and their
-//! average `x`, and `x` is what is evaluated (Defazio et al., 2024). No length of the run has to be known.
+//! The inner optimizer steps the weights `z`. The gradient is taken at `y`, which lies between `z` and its
+//! average `x`; the model is evaluated with `x` (Defazio et al., 2024). The length of the run need not be
+//! known.
 //!
 //! ```text
 //! z' ← inner(z, g(y)) − η λ y
@@ -10,8 +12,9 @@
 //! y ← β x + (1 − β) z'
 //! ```
 //!
-//! The model in training is `y`. `x` is a value of its own, `ScheduleFreeAverage` of `burn-tricks-average`, which is
-//! told each step's rate; nothing is swapped, and there is no mode to forget.
+//! The model in training has the weights `y`. The average `x` is a separate object, `ScheduleFreeAverage` of
+//! `burn-tricks-average`, which gets the learning rate of each step. Weights are not swapped, and there is no
+//! mode to switch.
 //!
 //! # Example
 //!
@@ -37,7 +40,7 @@
 //! # }
 //! ```
 //!
-//! Schedule-free AdamW is Adam without its first moment, and the decay of this wrapper:
+//! Schedule-free AdamW is Adam without its first moment, with the decay of this wrapper:
 //!
 //! ```
 //! use burn_tricks_optim::{AdamConfig, ScheduleFreeConfig};
@@ -49,26 +52,27 @@
 //!
 //! # Order
 //!
-//! Around an optimizer without momentum, which β takes the place of; inside of
-//! [`master_weights`](crate::master_weights), for `f16` and `bf16` weights. Take a constant rate behind a warm-up
-//! (`WarmupConfig` of `burn-tricks-schedule`); the schedule-free optimum is higher than that of a schedule that falls.
-//! Batch norm's statistics are those of `y`: recalibrate them (`RecalibrationConfig`) for `x`. β = 0 is the inner
-//! optimizer.
+//! Put it around an optimizer without momentum, since β takes the place of momentum, and inside of
+//! [`master_weights`](crate::master_weights) for `f16` and `bf16` weights. Use a constant learning rate after a
+//! warm-up (`WarmupConfig` of `burn-tricks-schedule`); the best rate is higher than with a falling schedule.
+//! The statistics of batch norms are those of `y`: recalibrate them (`RecalibrationConfig`) for `x`. With β = 0
+//! the steps are those of the inner optimizer.
 //!
 //! # Cost
 //!
-//! One tensor of the parameter's size, in `f32` for half precision, and three passes besides the inner step; the
-//! average another copy of the weights and a pass. The inner optimizer is without momentum: in all it is what
-//! momentum and an average cost.
+//! One tensor of the parameter's size, in `f32` for half precision, and three passes besides the inner step.
+//! The average takes another copy of the weights and another pass. Since the inner optimizer has no momentum,
+//! the memory is that of momentum and an average.
 //!
 //! # Differences
 //!
-//! - The authors' code finds `x` in the optimizer by turning a switch before each validation and back. Who forgets it
-//!   validates or saves the wrong weights. Here `x` is the average.
-//! - Their warm-up is in the optimizer; here it is a schedule, and the weights of the average follow it just so.
-//! - λ pulls at `y`, as in their code.
+//! - In the authors' code, the optimizer must be switched to `x` before each validation and back afterwards; a
+//!   program that forgets this validates or saves the wrong weights. Here the average holds `x`.
+//! - Their warm-up is part of the optimizer; here it is a schedule, and the weights in the average follow it in
+//!   the same way.
+//! - The weight decay λ uses `y`, as in their code.
 //! - Every parameter counts its own steps, and records `lr_max`, `weight_sum` and `taken`.
-//! - A step that only the device knows to be skipped moves nothing, but counts in the weights of the average.
+//! - A step that is skipped on the device (`skip_marked`) changes no weight, but counts in the average.
 //!
 //! # Suggested values
 //!
@@ -87,32 +91,32 @@ use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, WeightDecayScope, accumulation_dtype};
 use burn_tricks_kernels::{Skip, blend, lerp};
 
-/// Configuration of [`ScheduleFree`]. The numbers that an average has too must be the same there.
+/// Configuration of [`ScheduleFree`]. The average must be configured with the same numbers.
 #[derive(Config, Debug)]
 pub struct ScheduleFreeConfig {
-    /// β in `[0, 1)`: where between `z` and its average the gradient is taken. Default: 0.9.
+    /// β in `[0, 1)`: the share of the average in `y`, where the gradient is taken. Default: 0.9.
     #[config(default = 0.9)]
     pub beta: f64,
-    /// r ≥ 0: late steps count by the power r of their number in the average. Default: 0.
+    /// r ≥ 0: in the average, a step is weighted by the power r of its number. Default: 0.
     #[config(default = 0.0)]
     pub step_power: f64,
-    /// p ≥ 0: steps count by the power p of the largest rate so far in the average. Default: 2.
+    /// p ≥ 0: in the average, a step is weighted by the power p of the largest rate so far. Default: 2.
     #[config(default = 2.0)]
     pub rate_power: f64,
-    /// λ ≥ 0, per unit of learning rate. Default: 0.
+    /// λ ≥ 0, the weight decay per unit of learning rate. Default: 0.
     #[config(default = 0.0)]
     pub weight_decay: f64,
     /// Which weights decay. Default: [`WeightDecayScope::Every`].
     #[config(default = "WeightDecayScope::Every")]
     pub weight_decay_scope: WeightDecayScope,
-    /// Whether a gradient that is marked as non-finite skips the step. To be set where it is set in the inner
+    /// Whether a gradient that is marked as non-finite skips the step. Set it if it is set in the inner
     /// optimizer: see [`skipped_steps`]. Default: no.
     #[config(default = false)]
     pub skip_marked: bool,
 }
 
 impl ScheduleFreeConfig {
-    /// `inner`, schedule-free, for other wrappers and `ModuleOptimizer::with_group`.
+    /// The schedule-free form of `inner`, for other wrappers and `ModuleOptimizer::with_group`.
     ///
     /// # Errors
     ///
@@ -133,18 +137,18 @@ impl ScheduleFreeConfig {
     ///
     /// # Errors
     ///
-    /// As [`build`](Self::build).
+    /// Those of [`build`](Self::build).
     pub fn init<O: Optimizer>(&self, inner: O) -> Result<ModuleOptimizer, ConfigError> {
         Ok(ModuleOptimizer::from(self.build(inner)?))
     }
 }
 
 /// An optimizer whose gradients are taken between its weights and their average. Made by
-/// [`ScheduleFreeConfig::build`] and [`OptimizerExt::schedule_free`](crate::OptimizerExt::schedule_free). A record has
-/// the inner optimizer's weights as `z`.
+/// [`ScheduleFreeConfig::build`] and [`OptimizerExt::schedule_free`](crate::OptimizerExt::schedule_free). A
+/// record holds the inner optimizer's weights as `z`.
 pub type ScheduleFree<O> = Wrapper<ScheduleFreeWrap, O>;
 
-/// The idea of [`ScheduleFree`].
+/// The [`Wrap`](crate::wrapper::Wrap) of [`ScheduleFree`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScheduleFreeWrap {
     beta: f64,

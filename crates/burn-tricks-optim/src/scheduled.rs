@@ -1,8 +1,8 @@
 //! Settings of an optimizer that change from step to step.
 //!
-//! Burn schedules the learning rate alone. Here a closure makes the inner optimizer anew for every step, so that
-//! any setting can follow a schedule: a momentum that falls while a one-cycle rate rises, β₂ that warms up, a
-//! weight decay that grows (DINO). The inner state goes from one to the next.
+//! Burn schedules only the learning rate. Here a closure makes a new inner optimizer for every step, so any
+//! setting can follow a schedule: a momentum that falls while a one-cycle rate rises, a β₂ that warms up, a
+//! weight decay that grows (DINO). The state passes from each inner optimizer to the next.
 //!
 //! # Example
 //!
@@ -45,18 +45,19 @@
 //!
 //! # Order
 //!
-//! The innermost: it makes the optimizer that the wrappers are around. A closure may return a wrapped optimizer
-//! too, as long as its type is the same at every step. A closure that ignores the step changes nothing.
+//! It comes innermost: it makes the optimizer that other wrappers are put around. The closure may also return a
+//! wrapped optimizer, as long as the type is the same at every step. If the closure ignores the step,
+//! `Scheduled` changes nothing.
 //!
 //! # Cost
 //!
-//! A number per parameter, and making a configuration and an optimizer per parameter and step, which is a few dozen
-//! nanoseconds.
+//! One number per parameter. A configuration and an optimizer are made for each parameter and step, which takes
+//! a few dozen nanoseconds.
 //!
 //! # Differences
 //!
-//! - optax's `inject_hyperparams` schedules numbers by name; PyTorch's `OneCycleLR` and `CyclicLR` write
-//!   the momentum into the optimizer. Here the closure is not recorded, only the number of steps: give a resumed
+//! - optax's `inject_hyperparams` schedules numbers by name; PyTorch's `OneCycleLR` and `CyclicLR` write the
+//!   momentum into the optimizer. Here only the number of steps is recorded, not the closure: give a resumed
 //!   run the same closure.
 //! - Every parameter counts its own steps. A step that the inner optimizer skips is counted.
 //!
@@ -80,7 +81,8 @@ pub struct Scheduled<O> {
 }
 
 impl<O: Optimizer> Scheduled<O> {
-    /// `make` gets the number of the step, which counts from 1, and makes the optimizer for it.
+    /// An optimizer for which `make` makes the inner optimizer of each step, given the number of the step, from
+    /// 1.
     ///
     /// # Errors
     ///
@@ -94,7 +96,7 @@ impl<O: Optimizer> Scheduled<O> {
         })
     }
 
-    /// The inner optimizer as it is at the step of this number.
+    /// The inner optimizer of the step with this number.
     ///
     /// # Errors
     ///

@@ -1,8 +1,9 @@
-//! Weight decay of some parameters, by what each is to its layer.
+//! Weight decay of some parameters, chosen by their roles in their layers.
 //!
-//! Biases, the gains and offsets of norms, embeddings and tables of positions usually do not decay: a gain pulled to
-//! 0 switches its layer off, a row of an embedding that is seldom used would fade. [`SelectiveDecay`] finds them in
-//! a model by the types of their layers, and gives a group of paths for an optimizer of their own.
+//! Biases, the gains and offsets of norms, embeddings and tables of positions usually do not decay: a gain that
+//! decays to 0 switches its layer off, and rarely used rows of an embedding would decay to 0.
+//! [`SelectiveDecay`] finds these parameters in a model by the types of their layers, and returns a group of
+//! their paths, for a separate optimizer.
 //!
 //! # Example
 //!
@@ -38,7 +39,7 @@
 //! # }
 //! ```
 //!
-//! timm's rule, and one parameter more:
+//! timm's rule, with one more parameter that does not decay:
 //!
 //! ```
 //! use burn_tricks_optim::SelectiveDecayConfig;
@@ -49,16 +50,18 @@
 //!
 //! # Order
 //!
-//! Where the optimizer is made. The group is by path: make it from the model that is trained, and give
-//! `with_group` the same clipping as the optimizer has, if it has any. Where a parameter is
-//! [tied](https://docs.rs/burn-tricks-nn), the path of its first place counts, since Burn steps that one.
+//! Use it where the optimizer is made. The group matches by path: make it from the model that is trained. If
+//! the optimizer has gradient clipping, give `with_group` the same clipping. For a
+//! [tied](https://docs.rs/burn-tricks-nn) parameter the path of its first place counts, since Burn steps that
+//! place.
 //!
-//! [`WeightDecayScope::Matrices`](crate::WeightDecayScope) needs no group, and tells by the number of dimensions
-//! alone: it spares biases and norms, and neither embeddings nor positions.
+//! [`WeightDecayScope::Matrices`](crate::WeightDecayScope) needs no group, and chooses only by the number of
+//! dimensions: biases and norms do not decay, embeddings and positions do.
 //!
 //! # Cost
 //!
-//! None in a step of an optimizer with state; where there is none, Burn compares the paths at each step.
+//! No cost in a step of an optimizer with state; for an optimizer without state, Burn compares the paths at
+//! each step.
 //!
 //! # Differences
 //!
@@ -69,7 +72,8 @@
 //! | [`nano_gpt`](SelectiveDecayConfig::nano_gpt) | everything of fewer than two dimensions |
 //! | [`hugging_face`](SelectiveDecayConfig::hugging_face) | biases and norms |
 //!
-//! timm and Hugging Face go by names, where this goes by layers. The roles: [`ParamRole`].
+//! timm and Hugging Face choose by the names of parameters; here their roles count ([`ParamRole`]), which
+//! follow from the types of the layers.
 //!
 //! # Suggested values
 //!
@@ -91,7 +95,7 @@ pub struct SelectiveDecayConfig {
     /// Which roles do not decay. Default: every one but [`ParamRole::Weight`] and [`ParamRole::Other`].
     #[config(default = "every_role()")]
     pub spared_roles: Vec<ParamRole>,
-    /// Whether nothing of fewer than two dimensions decays, whatever its role. Default: yes.
+    /// Whether to exempt all parameters of fewer than two dimensions, whatever their role. Default: yes.
     #[config(default = true)]
     pub spare_vectors: bool,
     /// Paths of parameters that do not decay, or of modules that hold them; a `*` stands for one part of a path.
@@ -108,14 +112,14 @@ fn every_role() -> Vec<ParamRole> {
 }
 
 impl SelectiveDecayConfig {
-    /// timm's rule: as [`new`](Self::new), and embeddings of tokens decay.
+    /// timm's rule: like [`new`](Self::new), except that embeddings of tokens decay.
     pub fn timm() -> Self {
         let mut roles = every_role();
         roles.retain(|role| *role != ParamRole::Embedding);
         Self::new().with_spared_roles(roles)
     }
 
-    /// nanoGPT's rule: what has fewer than two dimensions does not decay.
+    /// nanoGPT's rule: parameters of fewer than two dimensions do not decay.
     pub fn nano_gpt() -> Self {
         Self::new().with_spared_roles(Vec::new())
     }
@@ -129,7 +133,7 @@ impl SelectiveDecayConfig {
             .with_spare_vectors(false)
     }
 
-    /// The same, and what is at or below these paths does not decay.
+    /// The same rule, except that parameters at or below these paths do not decay either.
     pub fn sparing(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.spared_paths.extend(paths.into_iter().map(Into::into));
         self
@@ -139,7 +143,7 @@ impl SelectiveDecayConfig {
     ///
     /// # Errors
     ///
-    /// If one of `spared_paths` fits no parameter of `model`: the error lists near names.
+    /// If one of `spared_paths` fits no parameter of `model`: the error suggests similar names.
     pub fn init<M: Module>(&self, model: &M) -> Result<SelectiveDecay, ConfigError> {
         let spared = ParamPaths::init(model, "spared_paths", &self.spared_paths)?;
         let mut decay = SelectiveDecay::default();
@@ -172,22 +176,22 @@ pub struct SelectiveDecay {
 }
 
 impl SelectiveDecay {
-    /// Those that do not decay, for `ModuleOptimizer::with_group` with an optimizer without decay.
+    /// The parameters that do not decay, for `ModuleOptimizer::with_group` with an optimizer without decay.
     pub fn spared_group(&self) -> ParamGroup {
         ParamGroup::from_paths(self.spared.clone())
     }
 
-    /// Those that decay.
+    /// The parameters that decay.
     pub fn decaying_group(&self) -> ParamGroup {
         ParamGroup::from_paths(self.decaying.clone())
     }
 
-    /// The paths of those that do not decay, in the model's order.
+    /// The paths of the parameters that do not decay, in the model's order.
     pub fn spared_paths(&self) -> &[String] {
         &self.spared
     }
 
-    /// The paths of those that decay, in the model's order.
+    /// The paths of the parameters that decay, in the model's order.
     pub fn decaying_paths(&self) -> &[String] {
         &self.decaying
     }

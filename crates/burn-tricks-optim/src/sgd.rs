@@ -1,7 +1,7 @@
 //! Stochastic gradient descent with momentum, in one pass.
 //!
-//! A drop-in for Burn's `SgdConfig`: the same options, the same results, the same record, faster on
-//! the CPU; and, as an option, the teaching text's momentum.
+//! A drop-in replacement for Burn's `SgdConfig`: the same options, results and record, faster on the CPU. As an
+//! option, it has the momentum of updates, which Burn does not have.
 //!
 //! ```text
 //! g ← g + λ w                                                            coupled weight decay
@@ -10,8 +10,9 @@
 //! v ← γ v − η g,                            w ← w + v                    MomentumForm::OfUpdate
 //! ```
 //!
-//! The two forms are one as long as η does not change. When it does, the first applies the new η to
-//! all gradients in `v`, the second to the new one only: after a warm-up, or a decay, they differ.
+//! The two forms are equal as long as η does not change. When η changes, the first form applies the new η to
+//! all gradients in `v`, the second only to the new gradient: so they differ during and after a warm-up or a
+//! decay of the rate.
 //!
 //! # Example
 //!
@@ -34,7 +35,7 @@
 //! # }
 //! ```
 //!
-//! Momentum of updates (the teaching text's), with decoupled decay of the weight matrices:
+//! Momentum of updates, with decoupled decay of the weight matrices:
 //!
 //! ```
 //! use burn::optim::decay::WeightDecayConfig;
@@ -51,23 +52,22 @@
 //!
 //! # Order
 //!
-//! The optimizer, at the end of the stack: clip or normalise before it.
+//! It is the optimizer, so it comes after all transforms of the gradients: clip or normalise before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
+//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
 //!
 //! # Cost
 //!
-//! No state without momentum, one tensor of the parameter's size with it. On the CPU backend one
-//! pass: 12 bytes per `f32` weight, 20 with momentum.
+//! No state without momentum, one tensor of the parameter's size with it. On the CPU backend a step is one
+//! pass, which moves 12 bytes per `f32` weight, 20 with momentum.
 //!
 //! # Differences
 //!
-//! - Burn's `MomentumConfig` dampens by 0.1 unless told otherwise, and [`new`](SgdConfig::new) is
-//!   Burn's; PyTorch, optax and Keras do not dampen: [`torch`](SgdConfig::torch),
-//!   [`lesson`](SgdConfig::lesson).
-//! - Keras's momentum is that of updates, and so is its Nesterov: `w + γ v − η g`.
+//! - Burn's `MomentumConfig::new()` has a dampening of 0.1. PyTorch, optax and Keras have no dampening, and
+//!   neither have [`torch`](SgdConfig::torch) and [`lesson`](SgdConfig::lesson).
+//! - Keras's momentum is the momentum of updates, also with Nesterov: `w + γ v − η g`.
 //! - PyTorch refuses Nesterov with dampening; Burn and [`MomentumForm::OfGradient`] allow it.
-//! - A factor of 0 is plain SGD and keeps no state, as in PyTorch; Burn's still dampens then.
+//! - A factor of 0 gives plain SGD without state, as in PyTorch; in Burn, dampening still applies then.
 //!
 //! # Suggested values
 //!
@@ -87,22 +87,22 @@ use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{MomentumStep, SgdStep, TimedMomentum, UpdateMomentumStep};
 use serde::{Deserialize, Serialize};
 
-/// What the momentum sums up.
+/// What the momentum accumulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MomentumForm {
-    /// Gradients, to which the current η is applied (PyTorch, Burn, optax).
+    /// Gradients; the sum is multiplied by the current η (PyTorch, Burn, optax).
     OfGradient,
-    /// Updates, each with the η that it was made with, as in Keras.
+    /// Updates, each with the η of its own step, as in Keras.
     OfUpdate,
 }
 
 optimizer_config! {
-    /// Configuration of [`Sgd`]: Burn's options and defaults, and three of ours.
+    /// Configuration of [`Sgd`]: Burn's options and defaults, and three more.
     #[derive(Config, Debug)]
     pub struct SgdConfig for Sgd, decay: Burn, clipping: gradient_clipping {
         /// Momentum, with a factor in `[0, 1]`. Default: none. Burn's `MomentumConfig::new()` dampens.
         pub momentum: Option<MomentumConfig>,
-        /// What the momentum sums up. Default: [`MomentumForm::OfGradient`], as in Burn.
+        /// What the momentum accumulates. Default: [`MomentumForm::OfGradient`], as in Burn.
         #[config(default = "MomentumForm::OfGradient")]
         pub momentum_form: MomentumForm,
     }
@@ -115,15 +115,16 @@ impl SgdConfig {
         Self::new().with_momentum(Some(undampened(0.0)))
     }
 
-    /// The teaching text's momentum, `v ← γ v − η g`, `w ← w + v`, with γ = 0.9.
+    /// Momentum of updates, `v ← γ v − η g`, `w ← w + v`, with γ = 0.9, as in the teaching text "Deep Learning
+    /// Training Tricks".
     pub fn lesson() -> Self {
         Self::new()
             .with_momentum(Some(undampened(0.9)))
             .with_momentum_form(MomentumForm::OfUpdate)
     }
 
-    /// Sets the momentum factor, μ or γ, and leaves dampening and Nesterov as they are; without
-    /// dampening if there was no momentum before.
+    /// Sets the momentum factor, μ or γ, and leaves dampening and Nesterov as they are. If there was no
+    /// momentum before, there is no dampening.
     pub fn with_momentum_factor(mut self, factor: f64) -> Self {
         let momentum = self.momentum.take().unwrap_or_else(|| undampened(factor));
         self.momentum = Some(momentum.with_momentum(factor));
@@ -159,8 +160,8 @@ fn undampened(factor: f64) -> MomentumConfig {
 /// The SGD optimizer. Made by [`SgdConfig::build`].
 pub type Sgd = RuleOptimizer<SgdRule>;
 
-/// The state of [`Sgd`] for one parameter, in the layout of Burn's own record: `momentum.velocity`
-/// for gradients. Updates, which Burn does not know, are `momentum.update`.
+/// The state of [`Sgd`] for one parameter, in the layout of Burn's own record: `momentum.velocity` for
+/// gradients. The momentum of updates, which Burn does not have, is `momentum.update`.
 pub type SgdState<const D: usize> = RuleState<SgdRule, D>;
 
 const VELOCITY: StateField = StateField::optional("momentum.velocity");

@@ -1,6 +1,6 @@
 //! Signum, in one pass: the sign of the mean gradient.
 //!
-//! Every weight moves by η, up or down (Bernstein et al., 2018). Without momentum it is sign SGD.
+//! Every step moves each weight by η, up or down (Bernstein et al., 2018). Without momentum this is sign SGD.
 //!
 //! ```text
 //! m ← β m + (1 − β) g
@@ -39,10 +39,11 @@
 //!
 //! # Order
 //!
-//! The optimizer, at the end of the stack: clip before it.
+//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
 //!
-//! `skip_marked` skips the steps that a transform before it has marked: [`skipped_steps`](crate::skipped_steps).
-//! Rescaling the whole gradient does nothing without momentum, and little with it.
+//! With `skip_marked` it skips a step whose gradients a transform has marked:
+//! [`skipped_steps`](crate::skipped_steps). Rescaling the whole gradient has no effect without momentum, and
+//! little effect with it.
 //!
 //! # Cost
 //!
@@ -51,14 +52,14 @@
 //!
 //! # Differences
 //!
-//! - The mean is a mean, `(1 − β) g`, as in the paper and optax, not a sum: the sign is the same.
+//! - The momentum is a mean, with `(1 − β) g`, as in the paper and optax; a sum would have the same sign.
 //! - The sign of 0 is 0, that of a NaN a NaN.
-//! - It is one corner of [`normalized_gradient`](crate::normalized_gradient), under its own name.
+//! - It is a member of the family of [`normalized_gradient`](crate::normalized_gradient).
 //! - The momentum of `f16` and `bf16` weights is kept in `f32`.
 //!
 //! # Suggested values
 //!
-//! β = 0.9, and η a tenth of SGD's or less (the paper).
+//! β = 0.9, and an η of a tenth of SGD's or less (the paper).
 //!
 //! # References
 //!
@@ -74,7 +75,7 @@ optimizer_config! {
     /// Configuration of [`Signum`]. Its decay is decoupled.
     #[derive(Config, Debug)]
     pub struct SignumConfig for Signum, decay: Decoupled, clipping: grad_clipping {
-        /// β in `[0, 1)`: the share of the old mean gradient; 0 is sign SGD. Default: 0.9.
+        /// β in `[0, 1)`: the share of the old mean gradient; with 0 it is sign SGD. Default: 0.9.
         #[config(default = 0.9)]
         pub momentum: f64,
     }
@@ -92,7 +93,7 @@ impl SignumConfig {
     }
 }
 
-/// The Signum optimizer. Made by [`SignumConfig::build`]. A record has `momentum`.
+/// The Signum optimizer. Made by [`SignumConfig::build`]. A record holds `momentum`.
 pub type Signum = RuleOptimizer<SignumRule>;
 
 const MOMENTUM: StateField = StateField::optional("momentum");

@@ -1,11 +1,12 @@
 //! Steps that are skipped on the device.
 //!
-//! A gradient with an infinity or a NaN must move nothing. Zeroed, it still does: momentum, Adam among them,
-//! still moves the weights along earlier gradients, weight decay decays, and the step counts. To find out
-//! before the step whether to take it, the host must wait for the device. Here it need not: `burn-tricks-grad`
-//! with `NonFinite::SkipStep` marks *every* gradient of the model where one is not finite, and an optimizer with
-//! `skip_marked` leaves a parameter with a marked gradient alone, to the bit: its weights, its state, and its
-//! count of steps, which Adam's bias correction and AdaGrad's decaying rate depend on.
+//! A gradient with an infinity or a NaN must not change anything. To set it to zero is not enough: momentum
+//! (also Adam's) still moves the weights along earlier gradients, weight decay is applied, and the step counts.
+//! To decide before the step whether to take it, the host would have to wait for the device. Here it need not
+//! wait: if one gradient is not finite, `burn-tricks-grad` with `NonFinite::SkipStep` marks *every* gradient of
+//! the model, and an optimizer with `skip_marked` leaves a parameter with a marked gradient as it is, to the
+//! bit: its weights, its state, and its count of steps, on which Adam's bias correction and AdaGrad's decaying
+//! rate depend.
 //!
 //! # Example
 //!
@@ -30,36 +31,37 @@
 //! # }
 //! ```
 //!
-//! With the transform that marks: the README of `burn-tricks-grad`.
+//! The README of `burn-tricks-grad` has an example with the transform that marks gradients.
 //!
 //! # The mark
 //!
-//! A gradient is marked if its first number and its last are NaN: the policy makes all of them NaN. Without
-//! `skip_marked` (the default) a NaN is a NaN and shows in the weights, whatever the policy; so a forgotten
-//! `skip_marked` is not silent. With it and without the policy, a gradient that is NaN throughout is skipped by
-//! itself, while the other parameters are stepped; a NaN here and there shows in the weights.
+//! A gradient counts as marked if its first and its last number are NaN: `NonFinite::SkipStep` makes all its
+//! numbers NaN. Without `skip_marked` (the default), every NaN shows in the weights, so a forgotten
+//! `skip_marked` is not silent. With `skip_marked` but without `NonFinite::SkipStep`, only the parameters whose
+//! whole gradient is NaN are skipped, and all others are stepped; single NaNs show in the weights.
 //!
 //! # What still advances
 //!
-//! What the host counts, for it does not know of the skip: the schedule advances, and a weight average takes
-//! the unchanged weights once more. Where that matters, read once per step: `StepGuard` of `burn-tricks-grad`
-//! works with any optimizer and tells them.
+//! Everything that the host counts still advances, since the host does not know of the skip: the schedule
+//! advances, and a weight average takes the unchanged weights once more. Where that matters, use `StepGuard` of
+//! `burn-tricks-grad`: it reads one number from the device per step, works with any optimizer, and tells the
+//! host.
 //!
-//! Clip with `ClipGradNorm`. Burn's `GradientClippingConfig::Value` clamps, which on some devices makes a
-//! number of a NaN.
+//! Clip with `ClipGradNorm`. Burn's `GradientClippingConfig::Value` clamps, which on some devices turns a NaN
+//! into a number.
 //!
 //! # Cost
 //!
-//! Nothing without `skip_marked`. With it, two numbers of each gradient are looked at; on the CPU backend with the
-//! feature `flex` that is all, and nothing is done for a skipped step. Elsewhere the device chooses between old
-//! and new numbers, one more operation on each tensor, which `fusion` makes part of the step, and counts what
-//! it skipped. A record reads that count.
+//! No cost without `skip_marked`. With it, two numbers of each gradient are compared. On the CPU backend with
+//! the feature `flex` that is all, and a skipped step does no work. On other backends the device selects
+//! between old and new numbers, which is one more operation on each tensor (`fusion` makes it part of the
+//! step), and counts the skipped steps. Making a record reads that count.
 //!
 //! # Differences
 //!
-//! PyTorch's `GradScaler` reads one number from the device per step, and its fused optimizers look at it there
-//! (`found_inf`); optax's `apply_if_finite` chooses as here, and accepts the gradient after a number of bad ones
-//! in a row.
+//! PyTorch's `GradScaler` reads one number from the device per step, and its fused optimizers use that number
+//! on the device (`found_inf`). optax's `apply_if_finite` selects as here, but accepts the gradient after a
+//! number of bad gradients in a row.
 //!
 //! # References
 //!
@@ -68,7 +70,7 @@
 use burn::tensor::Tensor;
 use burn_tricks_kernels::Skip;
 
-/// Whether this step is skipped; never, if the optimizer does not look.
+/// Whether this step is skipped; without `skip_marked` it never is.
 pub(crate) fn look<const D: usize>(skip_marked: bool, grad: &Tensor<D>) -> Skip {
     if skip_marked {
         Skip::marked(grad)

@@ -1,21 +1,21 @@
-//! A tensor of an optimizer's state, which a reload must not put on the wrong device.
+//! A tensor of an optimizer's state that is not put on the wrong device when a record is loaded.
 
 use burn::optim::{StateSink, StateSource};
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
 use burn_tricks_core::accumulation_dtype;
 
-/// A tensor on its device; or, after a reload, data of the host.
+/// A tensor on its device or, after a record is loaded, data on the host.
 ///
-/// Burn reloads an optimizer's record naming `Device::default()`, which in a program with several
-/// backends may be a GPU that the run does not use, or that is not there. The data therefore stays
-/// on the host until `Optimizer::to_device` names the parameter's own device, before its next step.
+/// Burn loads an optimizer's record to `Device::default()`, which in a program with several backends may be a
+/// GPU that the run does not use, or that does not exist. The data therefore stays on the host until
+/// `Optimizer::to_device` names the parameter's own device, before its next step.
 #[derive(Debug, Clone)]
 pub(crate) enum StateTensor<const D: usize> {
     Device(Tensor<D>),
     Host(TensorData),
 }
 
-/// `Optimizer::step` knows no path.
+/// The text of the error, without a path, which `Optimizer::step` does not know.
 const ANOTHERS: &str = "it is the state of another parameter or model (`ModuleOptimizerExt::try_load_record` \
                         finds this when a record is loaded, and names the parameter)";
 
@@ -42,7 +42,7 @@ impl<const D: usize> StateTensor<D> {
         }
     }
 
-    /// The tensor, where `weight` is, in the type in which a state for `weight` is kept. `field` is its
+    /// The tensor, on the device of `weight`, in the type in which a state for `weight` is kept. `field` is its
     /// name in the record.
     ///
     /// # Panics
@@ -52,7 +52,7 @@ impl<const D: usize> StateTensor<D> {
         self.of_shape(weight.dims(), weight, field)
     }
 
-    /// As [`beside`](Self::beside), of one element.
+    /// Like [`beside`](Self::beside), for a tensor of one element.
     pub(crate) fn one_beside(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
         self.of_shape([1; D], weight, field)
     }

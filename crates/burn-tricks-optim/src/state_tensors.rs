@@ -1,10 +1,10 @@
-//! The tensors of one parameter's state, by where a record has them.
+//! The tensors of one parameter's state, by their names in a record.
 
 use crate::state_tensor::StateTensor;
 use burn::optim::{StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 
-/// A tensor of a state: where a record has it, relative to the parameter.
+/// A tensor of a state, named by its path in a record, relative to the parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateField {
     path: &'static str,
@@ -12,7 +12,7 @@ pub struct StateField {
 }
 
 impl StateField {
-    /// A tensor without which a record has no state.
+    /// A tensor that every state has.
     pub const fn required(path: &'static str) -> Self {
         Self {
             path,
@@ -20,7 +20,7 @@ impl StateField {
         }
     }
 
-    /// A tensor that is there with some settings only.
+    /// A tensor that exists only with some settings.
     pub const fn optional(path: &'static str) -> Self {
         Self {
             path,
@@ -48,7 +48,7 @@ impl<const D: usize> StateTensors<D> {
         all.find_map(|(there, tensor)| (*there == field).then_some(tensor))
     }
 
-    /// Takes the tensor out, to where `weight` is, in the type in which a state for `weight` is kept.
+    /// Takes the tensor out, onto the device of `weight`, in the type in which a state for `weight` is kept.
     ///
     /// # Panics
     ///
@@ -59,7 +59,7 @@ impl<const D: usize> StateTensors<D> {
         Some(tensor.beside(weight, field.name()))
     }
 
-    /// Puts a tensor in, for a field that has none.
+    /// Adds a tensor for a field that has none.
     pub(crate) fn put(&mut self, field: StateField, tensor: Tensor<D>) {
         self.0.push((field, tensor.into()));
     }
@@ -80,7 +80,7 @@ impl<const D: usize> StateTensors<D> {
         }
     }
 
-    /// `None` if something required is missing.
+    /// `None` if a required tensor is missing.
     pub(crate) fn read(
         fields: &[StateField],
         prefix: &str,

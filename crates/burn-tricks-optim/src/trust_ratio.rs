@@ -1,7 +1,7 @@
 //! Trust ratio: each tensor moves in proportion to its own norm.
 //!
-//! The step of the inner optimizer is rescaled, tensor by tensor, so that its length is a share of the length of
-//! the weights (You et al.: LARS, 2017, and LAMB, 2020), for training with large batches.
+//! The step of the inner optimizer is rescaled, tensor by tensor, so that its norm is a fraction of the norm of
+//! the weights (You et al.: LARS, 2017, and LAMB, 2020). It serves for training with large batches.
 //!
 //! ```text
 //! u ← (w − inner(w, g)) / η
@@ -9,8 +9,8 @@
 //! w ← w − η r u
 //! ```
 //!
-//! Around AdamW it is LAMB; around plain SGD it is LARS without momentum. For LARS with momentum, which is added up
-//! after the rescaling, see [`lars`](crate::lars).
+//! Around AdamW it is LAMB; around plain SGD it is LARS without momentum. For LARS with momentum, which is
+//! accumulated after the rescaling, see [`lars`](crate::lars).
 //!
 //! # Example
 //!
@@ -33,7 +33,7 @@
 //! # }
 //! ```
 //!
-//! Biases and norms left as they are, the ratio bounded:
+//! Without rescaling of biases and norms, and with a bounded ratio:
 //!
 //! ```
 //! use burn_tricks_optim::{AdamWConfig, TrustRatioConfig};
@@ -47,21 +47,22 @@
 //!
 //! # Order
 //!
-//! Around the optimizer with its decay; inside of [`lookahead`](crate::lookahead) and
-//! [`master_weights`](crate::master_weights). Clip before it: what rescales the whole gradient does
-//! nothing to a step whose length is given. Vectors without `vectors`, and weights that are all zero, step as the
-//! inner optimizer does.
+//! Put it around the optimizer with its decay, and inside of [`lookahead`](crate::lookahead) and
+//! [`master_weights`](crate::master_weights). If the inner step is proportional to the gradient, clipping the
+//! gradient by its norm has no effect, since the norm of the step is fixed by the weights. Vectors (if
+//! `vectors` is off) and weights that are all zero take the step of the inner optimizer.
 //!
 //! # Cost
 //!
-//! No state. The old weight is kept during the step; four passes more: the difference, two norms, the step. The
-//! ratio stays on the device.
+//! No state. The old weight is kept during the step; there are four more passes: the difference, two norms, the
+//! step. The ratio stays on the device.
 //!
 //! # Differences
 //!
-//! - κ = 1 and ε = 0, as in optax's `lamb`; 0.001 and 0 in its `lars`: [`lars`](TrustRatioConfig::lars).
-//! - Burn's LAMB has its own Adam; this one wraps any optimizer.
-//! - The step is the difference of two weights, exact to their rounding: use
+//! - The defaults κ = 1 and ε = 0 are those of optax's `lamb`; its `lars` has 0.001 and 0:
+//!   [`lars`](TrustRatioConfig::lars).
+//! - Burn's LAMB has its own Adam; this wrapper takes any optimizer.
+//! - The step is computed as the difference of two weights, which is exact up to their rounding: use
 //!   [`master_weights`](crate::master_weights) around it for `f16` and `bf16`.
 //!
 //! # References
@@ -79,7 +80,8 @@ use burn_tricks_kernels::{SumOfSquares, TensorList, blend, descend, sum_of_squar
 /// Configuration of [`TrustRatio`].
 #[derive(Config, Debug)]
 pub struct TrustRatioConfig {
-    /// κ > 0: the share of its norm that a tensor moves by, per unit of learning rate. Default: 1, as in LAMB.
+    /// κ > 0: the norm of a tensor's step per unit of learning rate, as a fraction of the tensor's norm.
+    /// Default: 1, as in LAMB.
     #[config(default = 1.0)]
     pub coefficient: f64,
     /// ε ≥ 0, added to the norm of the step. Default: 0.
@@ -120,17 +122,17 @@ impl TrustRatioConfig {
     ///
     /// # Errors
     ///
-    /// As [`build`](Self::build).
+    /// Those of [`build`](Self::build).
     pub fn init<O: Optimizer>(&self, inner: O) -> Result<ModuleOptimizer, ConfigError> {
         Ok(ModuleOptimizer::from(self.build(inner)?))
     }
 }
 
-/// An optimizer whose steps have a length in proportion to the weights'. Made by [`TrustRatioConfig::build`] and
-/// [`OptimizerExt::trust_ratio`](crate::OptimizerExt::trust_ratio).
+/// An optimizer whose steps have norms in proportion to those of the weights. Made by
+/// [`TrustRatioConfig::build`] and [`OptimizerExt::trust_ratio`](crate::OptimizerExt::trust_ratio).
 pub type TrustRatio<O> = Wrapper<TrustRatioWrap, O>;
 
-/// The idea of [`TrustRatio`].
+/// The [`Wrap`](crate::wrapper::Wrap) of [`TrustRatio`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrustRatioWrap {
     coefficient: f64,
@@ -174,7 +176,7 @@ impl Wrap for TrustRatioWrap {
     }
 }
 
-/// `coefficient ‖w‖ / (‖u‖ + epsilon)`, 1 where a norm is 0; of one element, on the device.
+/// `coefficient ‖w‖ / (‖u‖ + epsilon)`, 1 where a norm is 0; a tensor of one element on the device.
 pub(crate) fn trust_ratio<const D: usize>(
     weight: &Tensor<D>,
     update: &Tensor<D>,
@@ -187,7 +189,7 @@ pub(crate) fn trust_ratio<const D: usize>(
     (weights * coefficient / (updates + epsilon)).mask_fill(none, 1.0)
 }
 
-/// In `f64` where the kernel gives it, else in the type that sums are kept in.
+/// The norm in `f64` where the kernel returns that, otherwise in the type in which sums are kept.
 fn norm<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
     match sum_of_squares(&TensorList::from(tensor.clone())) {
         Some(SumOfSquares { scale, sum }) => sum.sqrt() * scale,

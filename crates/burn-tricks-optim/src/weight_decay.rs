@@ -1,14 +1,14 @@
-//! Weight decay: how strong, where it enters, and which weights it spares.
+//! Weight decay: its rate, where it enters a step, and which weights decay.
 //!
-//! *Coupled* decay is an L2 penalty: `g ← g + λ w`, and whatever the optimizer does to gradients it
-//! does to the penalty too. *Decoupled* decay pulls the weight itself: `w ← w − η λ w` (Loshchilov and
-//! Hutter, *Decoupled weight decay regularization*, 2019, <https://arxiv.org/abs/1711.05101>). For
-//! plain SGD they are the same; for Adam, which divides gradients by their size, coupled decay pulls
-//! least at the weights with the largest gradients.
+//! *Coupled* decay is an L2 penalty, `g ← g + λ w`: the optimizer treats the penalty's gradient like the rest
+//! of the gradient. *Decoupled* decay acts on the weight itself: `w ← w − η λ w` (Loshchilov and Hutter,
+//! *Decoupled weight decay regularization*, 2019, <https://arxiv.org/abs/1711.05101>). For plain SGD they are
+//! the same. For Adam, which divides gradients by their size, coupled decay is weakest for the weights with the
+//! largest gradients.
 //!
-//! Biases and the gains of normalisation layers are usually left out (timm, nanoGPT): they are few,
-//! do not overfit, and a gain pulled to 0 switches its layer off. Burn keeps them as vectors, so that
-//! [`WeightDecayScope::Matrices`] finds them by their rank.
+//! Biases and the gains of normalisation layers usually do not decay (timm, nanoGPT): they are few, do not
+//! overfit, and a gain that decays to 0 switches its layer off. In Burn they are vectors, so
+//! [`WeightDecayScope::Matrices`] leaves them out by their rank.
 //!
 //! ```
 //! use burn_tricks_optim::{AdamWConfig, WeightDecayScope};
@@ -21,13 +21,13 @@ use burn_tricks_core::{ConfigError, WeightDecayScope};
 use burn_tricks_kernels::WeightDecayTerm;
 use serde::{Deserialize, Serialize};
 
-/// A pull of every weight towards zero, with a rate λ ≥ 0.
+/// A weight decay with a rate λ ≥ 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum WeightDecayRule {
     /// No decay.
     None,
-    /// `g ← g + λ w` before everything else, as an L2 penalty `λ/2 ‖w‖²` on the loss would do: the
-    /// norm divides it too.
+    /// `g ← g + λ w` before everything else, like an L2 penalty `λ/2 ‖w‖²` on the loss: the decay is divided by
+    /// the norm, too.
     Coupled(f64),
     /// `w ← w − η λ w` apart from the gradient, as in AdamW.
     Decoupled(f64),
@@ -52,12 +52,12 @@ impl WeightDecayRule {
     }
 }
 
-/// A weight decay that has been checked, and the weights that it is for.
+/// A weight decay whose rate has been checked, and the weights to which it applies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct CheckedWeightDecay {
     decay: WeightDecayRule,
     scope: WeightDecayScope,
-    /// Whether decoupled decay leaves out the weights that the step takes away from zero.
+    /// Whether decoupled decay leaves out the weights that the step moves away from zero.
     cautious: bool,
 }
 
@@ -87,7 +87,7 @@ impl CheckedWeightDecay {
         self
     }
 
-    /// For one step with learning rate `lr` of a weight of `rank` dimensions.
+    /// The decay in one step with learning rate `lr`, for a weight of `rank` dimensions.
     pub(crate) fn at(self, lr: f64, rank: usize) -> WeightDecayTerm {
         if !self.scope.includes(rank) {
             return WeightDecayTerm::None;

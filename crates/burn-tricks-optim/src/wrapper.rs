@@ -1,15 +1,15 @@
-//! What every wrapper around an optimizer does, written once, and the idea that makes each its own.
+//! The common part of all wrappers around an optimizer, and the trait in which they differ.
 //!
-//! A [`Wrapper`] is a Burn `Optimizer` around any other, of this library, of Burn or your own, another wrapper
-//! among them. It holds the inner optimizer's state inside its own, counts the steps, moves both between devices
-//! and records both, so that a run resumes to the bit wherever it was saved. A [`Wrap`] is the idea: what is
-//! done to weight and gradient before the inner step, and to the weight after it.
+//! A [`Wrapper`] is a Burn `Optimizer` around any other optimizer: one of this library, of Burn, your own, or
+//! another wrapper. Its state contains that of the inner optimizer. It counts the steps, and moves and records
+//! both states, so that a run can be saved after any step and resumes to the bit. A [`Wrap`] says what is done
+//! to weight and gradient before the inner step, and to the weight after it.
 //!
 //! [`OptimizerExt`](crate::OptimizerExt) has the wrappers of this crate as methods.
 //!
 //! # Example
 //!
-//! A wrapper of one's own, which never moves a weight by more than `most` in one step:
+//! A wrapper of your own, which never moves a weight by more than `most` in one step:
 //!
 //! ```
 //! use burn::optim::{ModuleOptimizer, Optimizer};
@@ -48,20 +48,21 @@ use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource, 
 use burn::tensor::{Device, Tensor};
 use std::fmt::Debug;
 
-/// The idea of one wrapper.
+/// What one wrapper does around the inner optimizer's step.
 pub trait Wrap: Debug + Clone + Send + Sync + 'static {
-    /// The tensors that the wrapper itself remembers of a parameter;
-    /// [optional](StateField::optional) are those that not every parameter has. None, by default.
+    /// The wrapper's own state tensors of a parameter; mark those as [optional](StateField::optional) that not
+    /// every parameter has. None by default.
     const STATE: &'static [StateField] = &[];
 
-    /// Whether the step depends on its [number](WrappedStep::number), which is recorded then. By default not.
+    /// Whether the step depends on its [number](WrappedStep::number), which is then recorded. By default it
+    /// does not.
     const COUNTS: bool = false;
 
-    /// The numbers that the wrapper itself remembers of a parameter, by their names in a record; 0 before the first
-    /// step. None, by default.
+    /// The wrapper's own state numbers of a parameter, by their names in a record; 0 before the first step.
+    /// None by default.
     const SCALARS: &'static [&'static str] = &[];
 
-    /// The new weight. Calls [`WrappedStep::inner`] once.
+    /// Returns the new weight. It must call [`WrappedStep::inner`] once.
     fn step<O: Optimizer, const D: usize>(
         &self,
         step: &mut WrappedStep<'_, O, D>,
@@ -70,10 +71,10 @@ pub trait Wrap: Debug + Clone + Send + Sync + 'static {
     ) -> Tensor<D>;
 }
 
-/// What a [`Wrap`] has for a step on one parameter.
+/// What a [`Wrap`] can use in a step of one parameter.
 #[derive(Debug)]
 pub struct WrappedStep<'a, O: Optimizer, const D: usize> {
-    /// η of this step; what the inner optimizer gets, unless it is changed before.
+    /// η of this step. The inner optimizer gets this value, which may be changed before its step.
     pub lr: LearningRate,
     number: u64,
     optimizer: &'a O,
@@ -89,7 +90,7 @@ impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
         self.number
     }
 
-    /// The inner optimizer's step.
+    /// Takes the inner optimizer's step, and returns the new weight.
     pub fn inner(&mut self, weight: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
         let (weight, state) = self
             .optimizer
@@ -98,13 +99,13 @@ impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
         weight
     }
 
-    /// Has the inner optimizer forget all it remembers of this parameter.
+    /// Drops the inner optimizer's state of this parameter.
     pub fn forget_inner(&mut self) {
         self.inner = None;
     }
 
-    /// Takes a tensor out of the state, to where `weight` is, in the type of `weight`, or in `f32` if that is
-    /// `f16` or `bf16`. `None` before it was [put](Self::put).
+    /// Takes a tensor out of the state, onto the device of `weight`, in the type of `weight`, or in `f32` if
+    /// that is `f16` or `bf16`. `None` if no tensor was [put](Self::put) there before.
     ///
     /// # Panics
     ///
@@ -113,7 +114,7 @@ impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
         self.tensors.take(field, weight)
     }
 
-    /// The numbers that are remembered, in the order of [`Wrap::SCALARS`]; to be read and written.
+    /// The state numbers, in the order of [`Wrap::SCALARS`], to be read and written.
     pub fn scalars(&mut self) -> &mut [f64] {
         &mut self.scalars
     }
@@ -132,7 +133,7 @@ pub struct Wrapper<W, O> {
 }
 
 impl<W: Wrap, O: Optimizer> Wrapper<W, O> {
-    /// `inner` with the idea `wrap`.
+    /// `inner`, wrapped by `wrap`.
     pub fn new(wrap: W, inner: O) -> Self {
         Self { wrap, inner }
     }
@@ -194,8 +195,8 @@ impl<W: Wrap, O: Optimizer> Optimizer for Wrapper<W, O> {
     }
 }
 
-/// The state of a [`Wrapper`] for one parameter: its own tensors and numbers, the number of steps as `steps` if the
-/// idea depends on it, and the state of the inner optimizer under `inner`.
+/// The state of a [`Wrapper`] for one parameter: its own tensors and numbers, the number of steps as `steps` if
+/// the [`Wrap`] counts them, and the state of the inner optimizer under `inner`.
 #[derive(Debug)]
 pub struct WrapperState<W, S, const D: usize> {
     steps: u64,
