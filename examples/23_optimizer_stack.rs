@@ -18,7 +18,7 @@ use std::error::Error;
 /// From the inside out: AdamW, made anew for each step; each tensor's step in proportion to its norm; slow
 /// weights every fifth step.
 fn optimizer() -> Result<ModuleOptimizer, ConfigError> {
-    let adam_w = Scheduled::init(|step| {
+    let adam_w = Scheduled::build(|step| {
         let beta_2 = (1.0 - 1.0 / step as f64).clamp(0.5, 0.99);
         AdamWConfig::torch()
             .with_beta_2(beta_2)

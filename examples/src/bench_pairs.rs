@@ -181,7 +181,7 @@ pub const LACKING: [Pair; 14] = [
     Pair {
         name: "scheduled",
         ours: || {
-            ours::Scheduled::init(|_| ours::AdamConfig::new().build())
+            ours::Scheduled::build(|_| ours::AdamConfig::new().build())
                 .unwrap()
                 .init()
         },

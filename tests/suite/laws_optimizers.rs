@@ -202,7 +202,7 @@ fn every_wrapper_keeps_the_laws() {
         let kahan = || MasterWeightsConfig::new().with_form(MasterWeightsForm::Kahan);
         optimizer("Kahan", 0.05, || Ok(kahan().build(adam()?)), on);
         let scheduled = || {
-            Scheduled::init(|step| {
+            Scheduled::build(|step| {
                 let factor = 0.9 - 0.5 / step as f64;
                 SgdConfig::torch().with_momentum_factor(factor).build()
             })
@@ -247,9 +247,9 @@ fn a_wrapper_with_neutral_settings_is_its_inner_optimizer() {
         );
         neutral("cautious SGD", || Ok(sgd()?.cautious()), sgd, on);
         neutral("master weights", || Ok(adam()?.master_weights()), adam, on);
-        neutral("constant", || Scheduled::init(|_| adam()), adam, on);
+        neutral("constant", || Scheduled::build(|_| adam()), adam, on);
         let four = || {
-            let inner = Scheduled::init(|_| adam())?.decoupled_weight_decay(0.0)?;
+            let inner = Scheduled::build(|_| adam())?.decoupled_weight_decay(0.0)?;
             Ok(inner.lookahead(2, 1.0)?.master_weights())
         };
         neutral("four", four, adam, on);

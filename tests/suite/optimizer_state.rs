@@ -90,7 +90,7 @@ fn ours() -> Vec<(&'static str, Make)> {
             adam.lookahead(2, 0.5).unwrap().init()
         }),
         ("scheduled", || {
-            Scheduled::init(|_| AdamConfig::new().build())
+            Scheduled::build(|_| AdamConfig::new().build())
                 .unwrap()
                 .init()
         }),

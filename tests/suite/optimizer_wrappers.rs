@@ -289,7 +289,7 @@ fn reloaded<O: Optimizer>(state: O::State<1>, device: &Device) -> O::State<1> {
 fn a_schedule_of_momentum_is_followed_step_by_step() {
     let factors = [0.9, 0.5, 0.0, 0.7];
     let factor_at = move |step: u64| factors[(step as usize - 1).min(3)];
-    let optim = Scheduled::init(move |step| {
+    let optim = Scheduled::build(move |step| {
         let config = SgdConfig::torch().with_momentum_factor(factor_at(step));
         config.build()
     });
@@ -343,7 +343,7 @@ fn settings_that_mean_nothing_are_errors() {
         let error = text(config.build(sgd()).unwrap_err());
         assert!(error.starts_with(&format!("`{field}` must")), "{error}");
     }
-    let error = Scheduled::init(|_| SgdConfig::torch().with_momentum_factor(2.0).build());
+    let error = Scheduled::build(|_| SgdConfig::torch().with_momentum_factor(2.0).build());
     assert_eq!(error.unwrap_err().field, "momentum.momentum");
 }
 
@@ -351,7 +351,7 @@ fn settings_that_mean_nothing_are_errors() {
 #[test]
 #[should_panic(expected = "made none for step 2: `momentum.momentum` must lie in [0, 1], got 1.5")]
 fn a_schedule_that_leaves_its_range_says_at_which_step() {
-    let optim = Scheduled::init(|step| {
+    let optim = Scheduled::build(|step| {
         let factor = 0.75 * step as f64;
         SgdConfig::torch().with_momentum_factor(factor).build()
     });

@@ -15,9 +15,10 @@ use burn_tricks::grad::{ClipGradNorm, NonFinite, NormScope, NormalizeGrad, mark_
 use burn_tricks::kernels::scale::scale_or_nan_twin;
 use burn_tricks::kernels::{TensorList, scale_or_nan};
 use burn_tricks::optim::{
-    AdaBeliefConfig, AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamWConfig, AdamaxConfig, Epsilon,
-    LarsConfig, Memory, MomentumForm, MomentumMemory, NAdamConfig, RAdamConfig, RmsPropConfig,
-    SgdConfig, SignumConfig, WeightDecayMode, WeightDecayRule,
+    AdaBeliefConfig, AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamWConfig, AdamaxConfig,
+    DecoupledWeightDecayConfig, Epsilon, LarsConfig, Memory, MomentumForm, MomentumMemory,
+    NAdamConfig, OptimizerExt as _, RAdamConfig, RmsPropConfig, SgdConfig, SignumConfig,
+    WeightDecayMode, WeightDecayRule,
 };
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{LinearRampConfig, SkipCount};
@@ -201,6 +202,16 @@ fn every_optimizer(check: &impl Check) {
             .with_momentum_form(form);
         check.check(&format!("lars, {form:?}"), lars.build().unwrap());
     }
+
+    let adam = || {
+        let config = AdamConfig::new().with_skip_marked(true);
+        config.build().unwrap()
+    };
+    check.check("cautious Adam", adam().cautious());
+    check.check("trust ratio", adam().trust_ratio());
+    check.check("master weights", adam().master_weights());
+    let decay = DecoupledWeightDecayConfig::new(0.1).with_skip_marked(true);
+    check.check("decoupled decay", decay.build(adam()).unwrap());
 
     let decay = Memory::Decay { beta: 0.9 };
     let of_gradient = MomentumMemory::OfGradient { beta: 0.8 };

@@ -16,7 +16,7 @@
 //! let device = Device::flex().autodiff();
 //! let model = LinearConfig::new(4, 2).init(&device);
 //! // The momentum of one-cycle: 0.95 to 0.85 in 100 steps, and back.
-//! let mut optim = Scheduled::init(|step| {
+//! let mut optim = Scheduled::build(|step| {
 //!     let share = (step as f64 / 100.0).min(2.0 - step as f64 / 100.0).max(0.0);
 //!     SgdConfig::torch().with_momentum_factor(0.95 - 0.1 * share).build()
 //! })?
@@ -35,7 +35,7 @@
 //! ```
 //! use burn_tricks_optim::{AdamWConfig, Scheduled};
 //!
-//! let optim = Scheduled::init(|step| {
+//! let optim = Scheduled::build(|step| {
 //!     let share = (step as f64 / 10_000.0).min(1.0);
 //!     let decay = 0.4 - 0.36 * (1.0 + (std::f64::consts::PI * share).cos()) / 2.0;
 //!     AdamWConfig::torch().with_weight_decay(decay).build()
@@ -87,7 +87,7 @@ impl<O: Optimizer> Scheduled<O> {
     /// # Errors
     ///
     /// Those of `make` for step 1.
-    pub fn init(
+    pub fn build(
         make: impl Fn(u64) -> Result<O, ConfigError> + Send + Sync + 'static,
     ) -> Result<Self, ConfigError> {
         make(1)?;
