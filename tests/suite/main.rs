@@ -70,6 +70,7 @@ mod recalibration;
 mod recalibration_layers;
 mod residual;
 mod resume;
+mod resume_optimizers;
 mod roll_back;
 mod sample_loss;
 mod scaler_edges;

@@ -3,6 +3,7 @@
 
 use crate::averages_laws::{net, weight_and_statistic};
 use crate::models::{Pair, alone};
+use crate::resume_optimizers::optimizers;
 use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::Module;
@@ -38,7 +39,7 @@ type Save = Box<dyn Fn(usize, &Path)>;
 type Resume = Box<dyn Fn(usize, &Path) -> Trace>;
 
 /// Something with a state.
-struct Case {
+pub(crate) struct Case {
     name: String,
     whole: Box<dyn Fn() -> Trace>,
     /// Saves the state before step `at`.
@@ -47,7 +48,7 @@ struct Case {
     resume: Resume,
 }
 
-fn case<S: 'static>(
+pub(crate) fn case<S: 'static>(
     name: impl Into<String>,
     make: impl Fn() -> S + Clone + 'static,
     step: impl Fn(&mut S, usize) -> Vec<f64> + Clone + 'static,
@@ -559,6 +560,7 @@ fn cases() -> Vec<Case> {
     let mut cases = averages();
     cases.extend(schedules());
     cases.extend(criteria());
+    cases.extend(optimizers());
     cases
 }
 
