@@ -1,4 +1,4 @@
-//! What a session is told before it is launched.
+//! The settings of a session, before it is launched.
 
 use crate::data::epoch_clock::EpochClock;
 use crate::data::session_loader::SessionLoader;
@@ -27,7 +27,7 @@ use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A training, and what happens between its epochs. See the [module documentation](crate::session).
+/// A run of Burn's `Learner`, and what happens between its epochs. See the [module documentation](crate::session).
 #[allow(missing_debug_implementations)] // Burn's training has none
 #[must_use = "nothing is trained until `launch`"]
 pub struct Session<M, H>
@@ -57,9 +57,9 @@ impl<M, H> Session<M, H>
 where
     Tricked<M, H>: LearnerModel,
 {
-    /// A training of one epoch whose logs, and checkpoints if it is [`resumable`](Self::resumable), are written
-    /// to `directory`. An [`EpochLoader`](crate::EpochLoader) for `train` tells the session its clock: a run
-    /// that is resumed continues with the order of samples of the epoch that comes next.
+    /// A training of one epoch. Its logs, and its checkpoints if it is [`resumable`](Self::resumable), are written to
+    /// `directory`. If `train` is an [`EpochLoader`](crate::EpochLoader), the session takes its clock, and a resumed
+    /// run continues with the order of samples of the next epoch.
     pub fn new(
         directory: impl AsRef<Path>,
         train: impl SessionLoader<<Tricked<M, H> as TrainStep>::Input>,
@@ -86,9 +86,9 @@ where
         }
     }
 
-    /// Sets what Burn's training has for itself: the number of epochs, accumulated gradients, the renderer,
-    /// loggers, the devices. An early-stopping strategy that is set here is replaced by the session's, and, if
-    /// it is [resumable](Self::resumable), so are checkpointers and their strategy.
+    /// Configures Burn's `SupervisedTraining`: the number of epochs, accumulated gradients, the renderer, loggers,
+    /// the devices. The session replaces an early-stopping strategy that is set here and, if the session is
+    /// [resumable](Self::resumable), checkpointers and their strategy.
     pub fn configure(
         mut self,
         settings: impl FnOnce(SupervisedTraining<Tricked<M, H>>) -> SupervisedTraining<Tricked<M, H>>,
@@ -103,20 +103,21 @@ where
         self.configure(|training| training.num_epochs(epochs))
     }
 
-    /// What interrupts the training: its reason is in [`SessionResult::ended`](crate::SessionResult::ended).
+    /// The interrupter with which the training can be interrupted; its reason is in
+    /// [`SessionResult::ended`](crate::SessionResult::ended).
     pub fn interrupter(&self) -> Interrupter {
         self.training.interrupter()
     }
 
-    /// Moves `clock` on after each epoch, and sets it to the epoch that comes next when the run is resumed. A
-    /// session of an [`EpochLoader`](crate::EpochLoader) does it by itself.
+    /// Advances `clock` after each epoch, and sets it to the next epoch when the run is resumed. A session of an
+    /// [`EpochLoader`](crate::EpochLoader) does this by itself.
     pub fn with_clock(self, clock: &EpochClock) -> Self {
         self.end.set_clock(Clock::Shared(clock.clone()));
         self
     }
 
-    /// Says that the data loaders need no clock: that what they give does not depend on the epoch, or that a
-    /// resumed run may see an order of samples that it has seen before.
+    /// Declares that the data loaders need no clock: their samples do not depend on the epoch, or a resumed run may
+    /// repeat an order of samples.
     pub fn without_clock(self) -> Self {
         self.end.set_clock(Clock::NotNeeded);
         self
@@ -129,13 +130,14 @@ where
     H: Trick<M> + 'static,
     Tricked<M, H>: LearnerModel,
 {
-    /// Registers `metric` for the validation split, and stops the training when `stop` says so of the
-    /// epoch's mean of it. Several calls are several criteria. The first of them that looks at its metric says
-    /// which epoch is the best; [`SessionResult::criteria`](crate::SessionResult::criteria) has what each saw.
+    /// Registers `metric` for the validation split, and stops the training when the criterion `stop` decides so from
+    /// the metric's mean over an epoch. Several calls add several criteria. The first of them that looks at its
+    /// metric determines the best epoch; [`SessionResult::criteria`](crate::SessionResult::criteria) has the results
+    /// of all.
     ///
-    /// For a criterion that needs the standard error of the metric, `NoiseAware`, that is registered too
-    /// ([`StandardErrorMetric`]); where it is not known, in an epoch of one batch, [`launch`](Self::launch) is an
-    /// error.
+    /// If the criterion needs the standard error of the metric, as `NoiseAware` does, a [`StandardErrorMetric`] is
+    /// registered too. If the standard error is unknown, as in an epoch of one batch, [`launch`](Self::launch)
+    /// returns an error.
     pub fn stop_early<Me, C>(self, metric: Me, stop: C) -> Self
     where
         Me: Metric + Numeric + 'static,
@@ -152,8 +154,8 @@ where
         }
     }
 
-    /// As [`stop_early`](Self::stop_early), with the mean of the metric over the training split: of the
-    /// weights as they were at each batch, before it was learned from, with dropout on.
+    /// As [`stop_early`](Self::stop_early), with the mean of the metric over the training split. Each batch is
+    /// measured with the weights before its step, and with dropout on.
     pub fn stop_early_on_train<Me, C>(self, metric: Me, stop: C) -> Self
     where
         Me: Metric + Numeric + 'static,
@@ -170,9 +172,9 @@ where
         }
     }
 
-    /// Registers `metric` for the validation split, and tells the plateau the epoch's mean of it. The
-    /// `Learner` is to be given `plateau` as its schedule, a clone of it, or a wrapper around one; else
-    /// [`launch`](Self::launch) is an error.
+    /// Registers `metric` for the validation split, and passes the metric's mean over each epoch to the plateau. The
+    /// schedule of the `Learner` must be `plateau`, a clone of it, or a wrapper around either; otherwise
+    /// [`launch`](Self::launch) returns an error.
     pub fn reduce_on_plateau<Me, S>(self, metric: Me, plateau: &SharedPlateau<S>) -> Self
     where
         Me: Metric + Numeric + 'static,
@@ -185,7 +187,7 @@ where
         self.metric_valid_numeric(metric)
     }
 
-    /// Registers a numeric metric for training, unless one of its name is registered: see
+    /// Registers a numeric metric for training, unless a metric of this name is registered already: see
     /// [`metrics`](Self::metrics).
     pub fn metric_train_numeric<Me>(mut self, metric: Me) -> Self
     where
@@ -198,7 +200,7 @@ where
         self
     }
 
-    /// Registers a numeric metric for validation, unless one of its name is registered: see
+    /// Registers a numeric metric for validation, unless a metric of this name is registered already: see
     /// [`metrics`](Self::metrics).
     pub fn metric_valid_numeric<Me>(mut self, metric: Me) -> Self
     where
@@ -211,7 +213,7 @@ where
         self
     }
 
-    /// Registers the metrics that tricks bring, no two of which may have one name.
+    /// Registers the metrics of tricks. No two of them may have the same name.
     pub(crate) fn trick_metrics(mut self, metrics: Vec<TrickMetric>) -> Self {
         let mut of_tricks: Vec<RegisteredMetric> = Vec::new();
         for metric in metrics {
@@ -244,15 +246,14 @@ where
         false
     }
 
-    /// Records with each checkpoint a part of the configuration that a session cannot see: that of the
-    /// optimizer, say, which Burn keeps private. A program that would resume the run with another value of
-    /// it, or without it, is refused. A second declaration of a name replaces the first.
+    /// Records with each checkpoint a part of the configuration that the session cannot see, such as the
+    /// configuration of the optimizer, which Burn keeps private. If a program would resume the run with another value
+    /// of this part, or without it, `launch` returns an error. A second declaration of a name replaces the first.
     ///
     /// # Errors
     ///
     /// If `part` cannot be written as JSON. (JSON has no infinity and no NaN: they are recorded as `null`.)
-    /// A `name` that the session gives to something that it records itself is an error of
-    /// [`launch`](Self::launch).
+    /// If the session itself records something under `name`, [`launch`](Self::launch) returns an error.
     pub fn declare(mut self, name: &str, part: &impl Serialize) -> Result<Self, SessionError> {
         let part = serde_json::to_string(part).map_err(|error| SessionError::Declared {
             name: name.to_owned(),
@@ -262,40 +263,41 @@ where
         Ok(self)
     }
 
-    /// Resumes a run although these parts of its configuration have changed, named as
-    /// [`SessionError::Changed`] names them. A criterion whose saved state does not fit begins anew; one that had
-    /// stopped the run and has changed since judges the next epoch, so that a run goes on that is given more
-    /// patience. Of an optimizer's state, what fits is used. Later checkpoints record the configuration that there is now.
+    /// Resumes a run although these parts of its configuration have changed. Use the names in the error
+    /// [`SessionError::Changed`]. A criterion whose saved state does not fit begins anew. If the criterion that
+    /// stopped the run has changed, the new criterion judges the next epoch, so a run with more patience continues.
+    /// Of an optimizer's state, the part that fits is used. Later checkpoints record the new configuration.
     ///
-    /// The settings of a trick may change, but not which tricks there are: the saved state of all of them must
-    /// fit, or `launch` is an error ([`SessionError::State`]), whatever is named here.
+    /// The settings of a trick may change, but not the list of tricks: if the saved state of one of them does not
+    /// fit, `launch` returns [`SessionError::State`], whatever is named here.
     pub fn accept_changes<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.accepted.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Does not keep the model of the best epoch on the device. A resumable session has it in its files
-    /// anyway.
+    /// Does not keep the model of the best epoch on the device. A resumable session keeps that model in its files in
+    /// any case.
     pub fn without_best(mut self) -> Self {
         self.keep_best = false;
         self
     }
 
-    /// Leaves Burn's renderer to [`SessionResult::renderer`](crate::SessionResult::renderer), for an evaluation say.
-    /// Else [`launch`](Self::launch) closes it. While the dashboard is open, it hides what is printed.
+    /// Keeps Burn's renderer open and returns it in [`SessionResult::renderer`](crate::SessionResult::renderer), for
+    /// example for an evaluation. Otherwise [`launch`](Self::launch) closes it. While the dashboard is open, it hides
+    /// printed output.
     pub fn keep_renderer(mut self) -> Self {
         self.keep_renderer = true;
         self
     }
 
-    /// Writes checkpoints to the folder `checkpoint` of the session's directory after each epoch, and resumes
-    /// from them. The last `keep` are kept, and that of the best epoch, or of
-    /// [several](Self::keep_best_checkpoints).
+    /// Writes a checkpoint to the folder `checkpoint` of the session's directory after each epoch, and resumes from
+    /// the newest complete one. The last `keep` checkpoints are kept, and that of the best epoch, or of [several best
+    /// epochs](Self::keep_best_checkpoints).
     ///
     /// # Errors
     ///
-    /// If `keep` is less than 2, with which there might be no complete checkpoint at times, or if the
-    /// directory cannot be made.
+    /// If `keep` is less than 2, since there might then be no complete checkpoint at times, or if the directory
+    /// cannot be created.
     pub fn resumable(mut self, keep: usize) -> Result<Self, SessionError> {
         if keep < 2 {
             return Err(SessionError::Keep { got: keep });
@@ -304,9 +306,10 @@ where
         Ok(self)
     }
 
-    /// Keeps the checkpoints of the `count` best epochs of a [resumable](Self::resumable) session, as its first
-    /// criterion that looks at a metric ranks them: [`SessionResult::best_epochs`](crate::SessionResult::best_epochs)
-    /// and [`SessionResult::model_of`](crate::SessionResult::model_of) give them back. Default: 1.
+    /// Keeps the checkpoints of the `count` best epochs of a [resumable](Self::resumable) session. The first
+    /// criterion that looks at a metric ranks the epochs.
+    /// [`SessionResult::best_epochs`](crate::SessionResult::best_epochs) lists them, and
+    /// [`SessionResult::model_of`](crate::SessionResult::model_of) loads their models. Default: 1.
     ///
     /// # Errors
     ///

@@ -1,8 +1,7 @@
 //! What happens between two epochs, in the training's own thread.
 //!
-//! Burn asks after each validation first its checkpointing strategy and then its early-stopping strategy.
-//! A session's hooks run once per epoch, at whichever question comes first, so that a checkpoint sees
-//! what they did.
+//! After each validation, Burn calls first its checkpointing strategy and then its early-stopping strategy. A
+//! session's hooks run once per epoch, in the first of these calls, so that the checkpoint includes their changes.
 
 use crate::data::epoch_clock::EpochClock;
 use crate::lock::lock;
@@ -50,10 +49,10 @@ type AfterFirst = dyn FnOnce(usize, &EventStoreClient) + Send;
 type EndTricks =
     dyn FnMut(usize, &EventStoreClient, Option<Decision>) -> Result<TricksEnd, TrickError> + Send;
 
-/// Under which it is recorded that a trick ended the run, among the states of the hooks.
+/// The name under which the states of the hooks record that a trick ended the run.
 const TRICKS: &str = "tricks";
 
-/// By what the order of samples knows the epoch.
+/// How the data loader knows the epoch on which the order of samples depends.
 pub(crate) enum Clock {
     /// Nobody has said.
     Unknown,
@@ -343,8 +342,8 @@ impl Inner {
     }
 }
 
-/// Notes, when Burn lets go of it at the end of a training, why that ended: Burn's dashboard has the
-/// interrupter forget errors and interruptions before anybody can ask for them.
+/// Notes why a training ended, when Burn drops this value at the end: Burn's dashboard makes the interrupter forget
+/// errors and interruptions before they can be read.
 #[derive(Clone)]
 pub(crate) struct EndObserver(pub(crate) EpochEnd);
 

@@ -1,4 +1,4 @@
-//! A session is launched: from its newest complete checkpoint, if it has one.
+//! Launches a session, from its newest complete checkpoint if there is one.
 
 use crate::lock::lock;
 use crate::session::builder::Session;
@@ -30,18 +30,18 @@ where
     H: Trick<M> + 'static,
     Tricked<M, H>: LearnerModel,
 {
-    /// Trains, from the newest complete checkpoint if the session is resumable and there is one, and then
-    /// says so on the standard error.
+    /// Trains. If the session is resumable and there is a complete checkpoint, the run resumes from the newest one,
+    /// and says so on the standard error.
     ///
     /// # Errors
     ///
-    /// A run that failed is an error, with what was trained until then in [`LaunchError::partial`]: an error
-    /// of a data loader or of writing a checkpoint ended it, or a metric that was to be watched had no value.
+    /// If the run failed: a data loader or the writing of a checkpoint failed, or a watched metric had no value.
+    /// [`LaunchError::partial`] holds what was trained until then.
     ///
-    /// A run does not begin if two metrics of different types have one name, if the learner's schedule is no clone
-    /// of a plateau that the session was given, if a resumable session was told of no clock, if another process
-    /// trains in its directory, if a checkpoint cannot be read, is of another version or of another
-    /// configuration, or if there are several checkpoints and none is complete.
+    /// A run does not begin if two metrics of different types have one name, if the learner's schedule does not
+    /// contain a plateau that was passed to the session, if a resumable session has no clock, if another process
+    /// trains in its directory, if a checkpoint cannot be read, is of another version or of another configuration, or
+    /// if there are several checkpoints and none is complete.
     pub fn launch(
         mut self,
         learner: Learner<Tricked<M, H>>,

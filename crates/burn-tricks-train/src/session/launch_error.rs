@@ -6,7 +6,7 @@ use std::fmt::{Debug, Display};
 
 /// Why [`Session::launch`](crate::Session::launch) failed, and what was trained until then.
 ///
-/// Who needs only the cause converts it, with `?` in a function that returns a [`SessionError`].
+/// If you need only the cause, use `?` in a function that returns a [`SessionError`].
 ///
 /// ```
 /// # use burn_tricks_train::{SessionResult, LaunchError, SessionError, Trick};

@@ -10,7 +10,7 @@ use burn::train::metric::MetricName;
 use burn::train::{Learner, LearnerModel};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// How far a schedule is looked at.
+/// The last step at which a schedule is compared.
 const LAST_STEP: u32 = 1 << 16;
 
 /// The optimizer of a learner, as it is. Nothing is trained.

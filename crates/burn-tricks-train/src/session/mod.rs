@@ -1,7 +1,8 @@
-//! A training that can be stopped, reduced, killed and resumed.
+//! A run of Burn's `Learner` with early stopping, plateaus and the best model, which can be killed and resumed.
 //!
-//! A [`Session`](crate::Session) is Burn's `SupervisedTraining` of a [`Tricked`](crate::Tricked) model, and what
-//! happens between its epochs. Each thing is one line of one chain, and registers the metric that it looks at.
+//! A [`Session`](crate::Session) wraps Burn's `SupervisedTraining` of a [`Tricked`](crate::Tricked) model, and adds
+//! what happens between its epochs. Each addition is one method call in a chain, which also registers the metric that
+//! it needs.
 //!
 //! # Example
 //!
@@ -47,82 +48,83 @@
 //!
 //! # Order
 //!
-//! Any. What Burn's `SupervisedTraining` is told, [`configure`](crate::Session::configure) tells it, except
-//! metrics that the session has too: [`metrics`](crate::Session::metrics) registers each once, where Burn would
-//! log one of two of a name twice. A session takes the training's early-stopping strategy, and, when
-//! [`resumable`](crate::Session::resumable), its checkpointers and their strategy.
-//! [`launch`](crate::Session::launch) closes Burn's dashboard when the training is over, so that what is printed
-//! then is seen; [`keep_renderer`](crate::Session::keep_renderer) leaves it open.
+//! The methods may be called in any order. Use [`configure`](crate::Session::configure) for the settings of Burn's
+//! `SupervisedTraining`, except for metrics that the session registers too: register those with
+//! [`metrics`](crate::Session::metrics), since Burn would log a metric twice that is registered twice. A session
+//! replaces the training's early-stopping strategy and, if it is [`resumable`](crate::Session::resumable), its
+//! checkpointers and their strategy. [`launch`](crate::Session::launch) closes Burn's dashboard when the training is
+//! over, so that later output is visible; [`keep_renderer`](crate::Session::keep_renderer) leaves the dashboard open.
 //!
 //! # Several criteria, and the best epoch
 //!
 //! [`stop_early`](crate::Session::stop_early) may be called several times, each with a metric and a criterion of
 //! its own; [`stop_early_on_train`](crate::Session::stop_early_on_train) watches the training split. The first
-//! that asks to stop ends the training. **The best epoch is that of the first call** whose criterion looks at
-//! its metric (a limit of time or of checks does not), in the order of the chain: the others never take
-//! turns with it. [`SessionResult::criteria`](crate::SessionResult::criteria) has the best epoch, the best value and the
-//! last decision of each.
+//! criterion that asks to stop ends the training. **The first call in the chain** whose criterion looks at its metric
+//! **determines the best epoch** (a limit of time or of checks does not look at a metric); the other criteria never
+//! do. [`SessionResult::criteria`](crate::SessionResult::criteria) has the best epoch, the best value and the last
+//! decision of each.
 //!
-//! # What it gives back
+//! # What it returns
 //!
-//! A training that failed is an error of `launch`, and the [`LaunchError`](crate::LaunchError) holds what was
-//! trained until then. A [`SessionResult`](crate::SessionResult) one came to its last epoch, was stopped by a criterion,
-//! or was interrupted by somebody.
+//! If the training failed, `launch` returns a [`LaunchError`](crate::LaunchError), which holds what was trained until
+//! then. Otherwise it returns a [`SessionResult`](crate::SessionResult): the training came to its last epoch, was
+//! stopped by a criterion, or was interrupted by the user.
 //!
-//! The model of the best epoch, as it was validated, is kept if a criterion of
-//! [`stop_early`](crate::Session::stop_early) says which epoch that is: in the checkpoints of a resumable session,
-//! else on the device. A checkpoint holds the weights that the training goes on with, and those that were validated
-//! as well where they are others: of an average, or before a trick changed them at the end of the epoch.
+//! If a criterion of [`stop_early`](crate::Session::stop_early) determines the best epoch, the model of that epoch is
+//! kept as it was validated: in the checkpoints if the session is resumable, otherwise on the device. A checkpoint
+//! holds the weights with which the training continues. It also holds the validated weights if they differ: those of an
+//! average, or those before a trick changed them at the end of the epoch.
 //!
 //! # Resuming
 //!
-//! After each epoch a resumable session writes Burn's checkpoint (model, optimizer, schedule), and one more
-//! file with the state of the tricks and of what watches the epochs, all of one moment.
-//! [`launch`](crate::Session::launch) resumes from the newest complete set in its directory, if there is one: the
-//! program to resume a run is the program that started it. A run that had stopped stays stopped, unless the
-//! criterion that stopped it has changed, to more patience say, and the change is
-//! [accepted](crate::Session::accept_changes): then the new criterion judges the next epoch, with what the old one
-//! had seen. One that ran to its last epoch is resumed if it is given more.
+//! After each epoch a resumable session writes a set of files: Burn's checkpoint (model, optimizer, schedule), and a
+//! file with the state of the tricks, the criteria and the plateaus at the same moment.
+//! [`launch`](crate::Session::launch) resumes from the newest complete set in the session's directory, if there is
+//! one, so the same program starts and resumes a run. A run that was stopped by a criterion stays stopped, unless the
+//! criterion has changed, for example to more patience, and the change is [accepted](crate::Session::accept_changes):
+//! then the new criterion, with the state of the old one, judges the next epoch. A run that came to its last epoch
+//! continues if the number of epochs is increased.
 //!
-//! A set is complete when its four files have the checksums they were written with. Sets that are not are
-//! reported, and what is left of those after the one that is resumed from is deleted; if no set is complete and
-//! more than the first epoch would be lost, nothing is touched and `launch` is an error. One process at a time
-//! trains in a directory: a second one is refused ([`SessionError::InUse`](crate::SessionError::InUse)). Burn's `checkpoint(epoch)` is
-//! the session's to call.
+//! A set is complete if its four files have the checksums that they were written with. Incomplete sets are reported,
+//! and the remains of sets newer than the one that is resumed from are deleted. If no set is complete and more than
+//! the first epoch would be lost, `launch` changes no file and returns an error. Only one process at a time can train
+//! in a directory: a second process gets an error ([`SessionError::InUse`](crate::SessionError::InUse)). Do not call
+//! Burn's `checkpoint(epoch)`, which the session calls itself.
 //!
-//! | for the same weights as without an interruption | else |
+//! | needed for the same weights as without an interruption | otherwise |
 //! | --- | --- |
-//! | an [`EpochLoader`](crate::data::epoch_loader) for training, whose clock the session then knows | another order of samples, another dropout |
-//! | Burn's file metric logger (the default) | the in-memory one has no value after it, and the run ends with [`MissingMetric`](crate::MissingMetric) |
-//! | `BURN_DEVICE`, or our optimizers, with several backends compiled in | Burn's optimizers reload on the default device |
+//! | an [`EpochLoader`](crate::data::epoch_loader) for training, from which the session takes the clock | the order of samples and the masks of dropout differ |
+//! | Burn's file metric logger (the default) | the in-memory logger has no values after the interruption, and the run ends with [`MissingMetric`](crate::MissingMetric) |
+//! | with several backends compiled in: `BURN_DEVICE`, or our optimizers | Burn's optimizers load their state to the default device |
 //!
-//! The epoch that was interrupted is trained again, and the one before it if its files were still being written.
+//! The interrupted epoch is trained again, and also the epoch before it if its files were still being written.
 //!
 //! # A changed program
 //!
-//! A checkpoint records the configuration of its run. A program that would resume it with another
-//! configuration is refused, with each difference by its name and both values ([`SessionError::Changed`](crate::SessionError::Changed)),
-//! unless [`accept_changes`](crate::Session::accept_changes) names it.
+//! A checkpoint records the configuration of its run. If a program would resume the run with another configuration,
+//! `launch` returns an error that names each difference with both values
+//! ([`SessionError::Changed`](crate::SessionError::Changed)), unless
+//! [`accept_changes`](crate::Session::accept_changes) names it.
 //!
-//! | recorded | as |
+//! | what is recorded | its name |
 //! | --- | --- |
 //! | epoch loaders made with the session's clock: batch size, seed, shuffling, number of samples | `epoch loader 1`, ... |
 //! | criteria and plateaus, the metric they watch, their configuration (as their `Debug` shows it) | ``criterion on `Loss` ``, ``plateau on `Loss` `` |
 //! | the tricks, in their order, with what [`describe`](crate::Trick::describe) says of each | `trick 1`, ... |
-//! | the base rates of the schedule at the steps 1, 2, 4 to 65,536, to 12 digits, for which a clone of it is stepped | `learning rates` |
-//! | what the optimizer keeps of each parameter: tells SGD from Adam, not Adam from AdamW | `optimizer state` |
-//! | what is [declared](crate::Session::declare): any configuration | its name |
+//! | the base rates of the schedule at the steps 1, 2, 4 to 65,536, to 12 digits (a clone of the schedule is stepped) | `learning rates` |
+//! | the kind of state that the optimizer keeps for each parameter: this tells SGD from Adam, but not Adam from AdamW | `optimizer state` |
+//! | any configuration that is [declared](crate::Session::declare) | the declared name |
 //!
-//! The rest cannot be seen, since Burn keeps its optimizer, data loaders, accumulation of gradients and
-//! metrics private: declare their configurations. A model that does not take the saved weights, or an optimizer's
-//! state whose shapes are not the model's, is always an error.
+//! The session cannot see more, since Burn keeps its optimizer, data loaders, accumulation of gradients and metrics
+//! private: declare their configurations. If the saved weights do not fit the model, or the shapes of an optimizer's
+//! state are not those of the model, that is always an error.
 //!
 //! # Cost
 //!
-//! Of a resumable session: the state is copied to the host after each epoch, and its file is written
-//! before the next one. The other files are written meanwhile, each from a copy in memory. Resuming reads
-//! every set, and holds model and optimizer state twice while it looks whether they fit. Of any other with a
-//! criterion: a copy of the validated model on its device, until a better one comes.
+//! A resumable session copies the state to the host after each epoch, and writes its file before the next epoch. The
+//! other files are written while the next epoch is trained, each from a copy in memory. Resuming reads every set, and
+//! holds the model and the optimizer's state twice while it checks that they fit. A session that is not resumable,
+//! but has a criterion, keeps a copy of the best validated model on its device.
 
 pub(crate) mod builder;
 pub(crate) mod checkpoint_retention;

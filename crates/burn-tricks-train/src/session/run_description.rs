@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What the optimizer keeps: compared, not recorded here.
 pub(crate) const OPTIMIZER_STATE: &str = "optimizer state";
 
-/// The parts of a run by their names, each as a text that is another one if the part is another one.
+/// The parts of a run by their names. The text of a part differs if the part differs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Setup(BTreeMap<String, String>);
 

@@ -1,9 +1,9 @@
 //! The files of a run that can be resumed.
 //!
 //! The set of epoch E is `model-E.bpk`, `optim-E.bpk` and `scheduler-E.bpk`, which are Burn's checkpoints,
-//! each with its checksum in a `.crc32`, and `tricks-E.state`, the state of the tricks and of what watches
-//! the epochs. Burn writes each of its three on a thread of its own. A set is complete when all four are
-//! there and have the checksums they were written with.
+//! each with its checksum in a `.crc32` file, and `tricks-E.state`, the state of the tricks, the criteria and the
+//! plateaus. Burn writes each of its three on a thread of its own. A set is complete when all four are there and have
+//! the checksums they were written with.
 
 use crate::session::run_description::Setup;
 use crate::session::session_error::SessionError;

@@ -1,4 +1,4 @@
-//! Why a session cannot begin, failed, or cannot give back a model.
+//! Why a session cannot begin, failed, or cannot return a model.
 
 use crate::metric::watched_metric::MissingMetric;
 use crate::trick::trick_error::TrickError;
@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Why a session cannot begin, failed, or cannot give back a model.
+/// Why a session cannot begin, failed, or cannot return a model.
 #[non_exhaustive]
 pub enum SessionError {
     /// Fewer than two checkpoints were to be kept.
@@ -22,15 +22,15 @@ pub enum SessionError {
         /// How many.
         got: usize,
     },
-    /// What was given to [`declare`](crate::Session::declare) cannot be written as JSON, or under this name.
+    /// A value passed to [`declare`](crate::Session::declare) cannot be written as JSON, or not under this name.
     Declared {
         /// Its name.
         name: String,
         /// Why not.
         reason: String,
     },
-    /// Two metrics of different types have one name, under which Burn logs both: a criterion or a plateau
-    /// might watch the other one.
+    /// Two metrics of different types have one name. Burn would log both under this name, and a criterion or a
+    /// plateau might watch the wrong one.
     SameMetricName {
         /// The name.
         name: String,
@@ -39,11 +39,11 @@ pub enum SessionError {
         /// The type of the other.
         second: &'static str,
     },
-    /// The session is resumable, and knows neither by what [clock](crate::Session::with_clock) its loader
-    /// orders the samples nor that it [needs none](crate::Session::without_clock). A resumed run would see
-    /// the order of its first epoch again.
+    /// The session is resumable, but has no [clock](crate::Session::with_clock) for the order of samples, and was not
+    /// told that the loader [needs none](crate::Session::without_clock). A resumed run would repeat the order of its
+    /// first epoch.
     NoClock,
-    /// The configuration is not the one that the checkpoint was written with, and
+    /// The configuration differs from the one that the checkpoint was written with, and
     /// [`accept_changes`](crate::Session::accept_changes) does not name all differences.
     Changed {
         /// The epoch of the checkpoint.
@@ -51,31 +51,30 @@ pub enum SessionError {
         /// Each difference that is not accepted.
         changes: Vec<Change>,
     },
-    /// The schedule of the learner holds no clone of the plateau that
-    /// [`reduce_on_plateau`](crate::Session::reduce_on_plateau) was given: its rate would never be reduced.
+    /// The schedule of the learner does not contain the plateau that was passed to
+    /// [`reduce_on_plateau`](crate::Session::reduce_on_plateau): the learning rate would never be reduced.
     PlateauNotScheduled {
-        /// The metric that the plateau is told.
+        /// The metric of the plateau.
         metric: String,
     },
-    /// The training ended with an error: of a data loader, of a metric, of writing a checkpoint. (Burn's
-    /// dashboard has Burn forget a failure to write the last epoch's files of other checkpointers than a
-    /// session's.)
+    /// The training ended with an error of a data loader, of a metric, or of writing a checkpoint. (With Burn's
+    /// dashboard, a failure to write the last epoch's files is lost for checkpointers other than the session's.)
     Training(Arc<TrainingError>),
     /// A trick failed at the end of an epoch. The checkpoint of that epoch was not written.
     Trick(Arc<TrickError>),
-    /// A metric that was to be watched had no value.
+    /// A watched metric had no value.
     MissingMetric(MissingMetric),
-    /// The directory of the checkpoints cannot be made, read or written.
+    /// The directory of the checkpoints cannot be created, read or written.
     Io(std::io::Error),
-    /// Another process, or another session of this one, trains in the directory.
+    /// Another process, or another session of this process, trains in the directory.
     InUse {
-        /// The file that it has locked. It may be there without being locked.
+        /// The lock file, which may also exist without being locked.
         lock: PathBuf,
-        /// Its id, if that can be read.
+        /// The id of the process, if it can be read.
         process: Option<u32>,
     },
-    /// There are checkpoints of several epochs, and none can be resumed from. They may be another
-    /// program's: a session would overwrite them.
+    /// There are checkpoints of several epochs, and none can be resumed from. They may belong to another program, and
+    /// a new run would overwrite them.
     NoneComplete {
         /// Where they are.
         folder: PathBuf,
@@ -89,7 +88,7 @@ pub enum SessionError {
         /// The version of its format. This crate writes and reads 3.
         got: String,
     },
-    /// What was saved is not of this session, these tricks or this model.
+    /// The saved state does not belong to this session, these tricks or this model.
     State {
         /// The epoch.
         epoch: usize,
@@ -103,15 +102,14 @@ pub enum SessionError {
         /// What is wrong.
         reason: String,
     },
-    /// Which epoch was the best is not known.
+    /// The best epoch is not known.
     BestUnknown {
-        /// The metric that was watched for it, of which no epoch had a value that counted: that was finite,
-        /// after the warm-up and within the divergence limit. None if no criterion of the session looks at
-        /// a metric.
+        /// The metric that determines the best epoch. No epoch had a value that counted, which means a finite value
+        /// after the warm-up and within the divergence limit. None if no criterion of the session looks at a metric.
         metric: Option<String>,
     },
-    /// The model of an epoch was not kept: the session was told so
-    /// ([`without_best`](crate::Session::without_best)), or it is not resumable and the epoch not the best.
+    /// The model of an epoch was not kept: [`without_best`](crate::Session::without_best) was called, or the session
+    /// is not resumable and the epoch is not the best.
     NotKept {
         /// The epoch.
         epoch: usize,

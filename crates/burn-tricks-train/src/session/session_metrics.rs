@@ -13,11 +13,11 @@ where
     H: Trick<M> + 'static,
     Tricked<M, H>: LearnerModel,
 {
-    /// Registers a tuple of numeric metrics for training and validation, each name once: one that
-    /// [`stop_early`](Self::stop_early) or [`reduce_on_plateau`](Self::reduce_on_plateau) has registered is
-    /// not registered again. Two metrics of one name that are not of one type, Burn's `LossMetric` and
-    /// [`SampleLossMetric`](crate::SampleLossMetric) say, are an error of [`launch`](Self::launch). What is
-    /// registered with the `SupervisedTraining` itself cannot be seen here, and would be logged twice.
+    /// Registers a tuple of numeric metrics for training and validation, each name once: a metric that
+    /// [`stop_early`](Self::stop_early) or [`reduce_on_plateau`](Self::reduce_on_plateau) has registered is not
+    /// registered again. If two metrics of different types have one name, such as Burn's `LossMetric` and
+    /// [`SampleLossMetric`](crate::SampleLossMetric), [`launch`](Self::launch) returns an error. The session cannot
+    /// see metrics that are registered with the `SupervisedTraining` itself: such a metric would be logged twice.
     pub fn metrics<Ms: SessionMetrics<M, H>>(self, metrics: Ms) -> Self {
         metrics.register(self)
     }

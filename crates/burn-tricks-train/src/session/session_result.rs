@@ -1,4 +1,4 @@
-//! What a session returns.
+//! The result of a session.
 
 use crate::lock::lock;
 use crate::session::epoch_end::EpochEnd;
@@ -23,12 +23,12 @@ pub enum Outcome {
     LastEpoch,
     /// A criterion stopped it.
     Stopped(StopReason),
-    /// Somebody interrupted it, at the dashboard say.
+    /// The user interrupted it, for example at the dashboard.
     Interrupted {
         /// The reason given.
         reason: Option<String>,
     },
-    /// It failed. Only what a [`LaunchError`](crate::LaunchError) has kept of a run ended so.
+    /// The training failed. Only the partial result in a [`LaunchError`](crate::LaunchError) has this outcome.
     Failed,
 }
 
@@ -74,43 +74,42 @@ impl Display for Outcome {
     }
 }
 
-/// A training that came to its end, or was stopped; in a [`LaunchError`](crate::LaunchError), what there is
-/// of one that failed.
+/// The result of a training that came to its end or was stopped; in a [`LaunchError`](crate::LaunchError), the
+/// partial result of a training that failed.
 #[non_exhaustive]
 pub struct SessionResult<M, H> {
     /// How it ended.
     pub outcome: Outcome,
-    /// The last model, tricks around it, to predict with and to save: it shows the weights that were
-    /// validated. [`Tricked::model`] has the trained ones.
+    /// The last model with its tricks, for prediction and for saving. It has the weights that were validated;
+    /// [`Tricked::model`] has the trained weights.
     pub model: Tricked<M, H>,
-    /// Burn's renderer, if the session was told to [`keep_renderer`](crate::Session::keep_renderer).
+    /// Burn's renderer, if [`keep_renderer`](crate::Session::keep_renderer) was called.
     pub renderer: Option<Box<dyn MetricsRenderer>>,
     /// The last epoch that ended.
     pub last_epoch: Option<usize>,
-    /// The best epoch, as the first criterion of [`stop_early`](crate::Session::stop_early) says that looks
-    /// at its metric. None if it is not known: no criterion looks at a metric, or no epoch counted, see
-    /// `Decision::is_best`.
+    /// The best epoch by the first criterion of [`stop_early`](crate::Session::stop_early) that looks at its metric.
+    /// None if no criterion looks at a metric, or if no epoch counted (see `Decision::is_best`).
     pub best_epoch: Option<usize>,
-    /// The value of the best epoch, of the metric of the same criterion.
+    /// The value of that criterion's metric in the best epoch.
     pub best_value: Option<f64>,
     /// The best epochs, the best first: as many as
     /// [`keep_best_checkpoints`](crate::Session::keep_best_checkpoints) says, one by default.
     pub best_epochs: Vec<usize>,
-    /// What each criterion of [`stop_early`](crate::Session::stop_early) saw, in the order of the calls.
+    /// The result of each criterion of [`stop_early`](crate::Session::stop_early), in the order of the calls.
     pub criteria: Vec<CriterionResult>,
-    /// What became of each plateau of [`reduce_on_plateau`](crate::Session::reduce_on_plateau), in the order of
-    /// the calls.
+    /// The result of each plateau of [`reduce_on_plateau`](crate::Session::reduce_on_plateau), in the order of the
+    /// calls.
     pub plateaus: Vec<PlateauResult>,
-    /// The epoch after which it was resumed; none if it began anew.
+    /// The epoch after which the run was resumed; none if it began anew.
     pub resumed_after: Option<usize>,
-    /// Checkpoints that were passed over because they were not complete, and what was wrong with them.
+    /// Checkpoints that were passed over because they were incomplete, and what was wrong with them.
     pub incomplete: Vec<(usize, String)>,
-    /// Differences from the configuration that the checkpoint was written with, which the session was told
-    /// to [accept](crate::Session::accept_changes).
+    /// Differences from the configuration that the checkpoint was written with, which were
+    /// [accepted](crate::Session::accept_changes).
     pub accepted: Vec<Change>,
-    /// Metrics of which the log has every value twice, because the session registered them and so did
-    /// [`configure`](crate::Session::configure) with Burn's training. [`Session::metrics`](crate::Session::metrics) registers
-    /// each once. Only a resumable session finds them, in Burn's log in its directory, after the first epoch.
+    /// Metrics whose values are in the log twice, because the session registered them, and so did Burn's training in
+    /// [`configure`](crate::Session::configure). [`Session::metrics`](crate::Session::metrics) registers each metric
+    /// once. Only a resumable session detects such metrics, after the first epoch, from Burn's log in its directory.
     pub logged_twice: Vec<String>,
     pub(crate) best: Best<M>,
     /// The metric by which the best epoch was to be told.
@@ -143,17 +142,17 @@ pub(crate) enum Best<M> {
 }
 
 impl<M: Module, H: Trick<M>> SessionResult<M, H> {
-    /// The last model as it was validated: the average, if there is one. To predict with.
+    /// The last model as it was validated, for prediction: the average, if there is one.
     pub fn last_model(&self) -> M {
         self.model.clone().into_validated()
     }
 
-    /// The best epoch's model as it was validated. To predict with.
+    /// The model of the best epoch as it was validated, for prediction.
     ///
     /// # Errors
     ///
-    /// If the best epoch is not known ([`SessionError::BestUnknown`]; [`last_model`](Self::last_model) is
-    /// there nevertheless), the session kept no models, or the checkpoint of the epoch cannot be read.
+    /// If the best epoch is not known ([`SessionError::BestUnknown`]; then [`last_model`](Self::last_model) still
+    /// works), if the session kept no models, or if the checkpoint of the epoch cannot be read.
     pub fn best_model(&self) -> Result<M, SessionError> {
         let epoch = self.best_epoch.ok_or_else(|| SessionError::BestUnknown {
             metric: self.watched.as_ref().map(|name| name.to_string()),
@@ -161,8 +160,8 @@ impl<M: Module, H: Trick<M>> SessionResult<M, H> {
         self.model_of(epoch)
     }
 
-    /// The model of an epoch as it was validated, whose checkpoint is kept: one of the last, or of
-    /// [`best_epochs`](Self::best_epochs). To predict with, or to average with others.
+    /// The model of an epoch as it was validated, for prediction or for averaging with others. The checkpoint of the
+    /// epoch must be kept: it is one of the last epochs or of [`best_epochs`](Self::best_epochs).
     ///
     /// # Errors
     ///

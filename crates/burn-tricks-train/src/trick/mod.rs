@@ -139,11 +139,9 @@
 //! | [`metrics`](Trick::metrics) | a session at `launch` |
 //! | [`validated`](Trick::validated) | `valid()` of the tricked model: Burn calls it before each validation and at the end of the training |
 //! | [`epoch_end`](Trick::epoch_end) | a session, after each validation and before the checkpoint of the epoch is written |
-//! | [`rolled_back`](Trick::rolled_back) | a session, after `epoch_end` of all tricks, if one of them has replaced
-//! the trained weights |
+//! | [`rolled_back`](Trick::rolled_back) | a session, after `epoch_end` of all tricks, if one of them has replaced the trained weights |
 //! | [`restart`](Trick::restart) | loading a record into the tricked model, except by a session that resumes |
-//! | [`state`](Trick::state), [`load_state`](Trick::load_state) | a resumable session: `state` after each epoch,
-//! `load_state` at `launch` |
+//! | [`state`](Trick::state), [`load_state`](Trick::load_state) | a resumable session: `state` after each epoch, `load_state` at `launch` |
 //!
 //! A training without a session never calls `epoch_end`.
 //!
