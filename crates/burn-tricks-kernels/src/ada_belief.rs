@@ -1,4 +1,4 @@
-//! AdaBelief: Adam by how far the gradient is from its mean.
+//! AdaBelief: Adam that divides by the gradient's deviation from its mean.
 
 use crate::adam::{AdamStep, TimedAdam, new_weight};
 use crate::lerp::{towards, towards_twin};
@@ -18,7 +18,7 @@ use burn::tensor::Tensor;
 pub struct AdaBeliefStep {
     adam: AdamStep,
     betas: (f64, f64),
-    /// ε', which is added up in `s`.
+    /// ε', added to `s` at each step.
     epsilon_inside: f64,
 }
 
@@ -63,7 +63,7 @@ impl Step<2> for AdaBeliefStep {
 pub struct TimedAdaBelief {
     /// η, β₁, β₂, ε and the decay.
     pub adam: TimedAdam,
-    /// ε', which is added up in `s`.
+    /// ε', added to `s` at each step.
     pub epsilon_inside: f64,
 }
 

@@ -19,7 +19,7 @@ pub struct AdaGradStep {
     pub lr: f64,
     /// ε
     pub epsilon: f64,
-    /// What `s` is before the first step.
+    /// The value of `s` before the first step.
     pub initial: f64,
     /// Weight decay.
     pub decay: WeightDecayTerm,
@@ -52,7 +52,7 @@ impl Step<1> for AdaGradStep {
     }
 }
 
-/// [`AdaGradStep`] with a rate that falls: `η / (1 + (t − 1) δ)`, and decoupled decay with it.
+/// [`AdaGradStep`] with a falling rate, `η / (1 + (t − 1) δ)`; decoupled decay falls with it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedAdaGrad {
     /// The step with its first rates.

@@ -1,4 +1,4 @@
-//! Adamax: Adam by the largest gradient instead of the mean square.
+//! Adamax: Adam that divides by the largest recent gradient instead of the root mean square.
 
 use crate::lerp::{towards, towards_twin};
 use crate::real::Real;
@@ -22,7 +22,7 @@ pub struct AdamaxStep {
     pub betas: (f64, f64),
     /// ε in the maximum.
     pub epsilon_inside: f64,
-    /// ε beside it.
+    /// ε added to the maximum.
     pub epsilon_outside: f64,
     /// Weight decay.
     pub decay: WeightDecayTerm,
@@ -64,7 +64,7 @@ impl Step<2> for AdamaxStep {
     }
 }
 
-/// [`AdamaxStep`] at any time.
+/// [`AdamaxStep`] for any number of steps taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedAdamax {
     /// The step, with η as its rate.

@@ -16,8 +16,8 @@ use burn::tensor::Tensor;
 /// w ← w − η m̂ / (√v̂ + ε)           m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
 /// ```
 ///
-/// With `c₂ = √(1 − β₂ᵗ)` the last line is `w − (η c₂ / (1 − β₁ᵗ)) · m / (√v + ε c₂)`, where the
-/// corrections are two numbers per step instead of two divisions per weight.
+/// With `c₂ = √(1 − β₂ᵗ)` the last line equals `w − (η c₂ / (1 − β₁ᵗ)) · m / (√v + ε c₂)`, which needs two
+/// numbers per step for the bias correction instead of two divisions per weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamStep {
     beta_1: f64,
@@ -132,7 +132,7 @@ impl Step<3> for AmsGradStep {
     }
 }
 
-/// `rate` and `epsilon` as [`AdamStep`] has them.
+/// The new weight, with `rate` and `epsilon` as in [`AdamStep`].
 pub(crate) fn new_weight<const D: usize>(
     weight: Tensor<D>,
     m: &Tensor<D>,
@@ -144,7 +144,7 @@ pub(crate) fn new_weight<const D: usize>(
     decay.of_weights(weight, m) - update
 }
 
-/// [`AdamStep`] at any time.
+/// [`AdamStep`] for any number of steps taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedAdam {
     /// η
@@ -199,7 +199,7 @@ impl TimedStep<2> for TimedAdam {
     }
 }
 
-/// [`AmsGradStep`] at any time.
+/// [`AmsGradStep`] for any number of steps taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedAmsGrad(pub TimedAdam);
 

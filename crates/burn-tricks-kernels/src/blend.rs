@@ -6,11 +6,11 @@ use crate::tensor_list::TensorList;
 use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
 
-/// `a x + b y`, in the type of `x`, calculated in `f32` (`f64` for `f64`).
+/// `a x + b y`, in the type of `x`, computed in `f32` (`f64` for `f64`).
 ///
-/// One pass on the CPU backend, in the buffer of `x` if nobody else holds it: read both, write one.
-/// `y` is not changed. Where `a + b` is to be 1, take [`lerp`](crate::lerp()): the two are rounded to the
-/// type of `x` each on its own.
+/// One pass on the CPU backend, which reads both and writes one, in the buffer of `x` if it is not shared. `y`
+/// is not changed. If `a + b` must be 1, use [`lerp`](crate::lerp()): here `a` and `b` are rounded to the type
+/// of `x` separately.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -35,7 +35,7 @@ pub fn blend_twin<const D: usize>(x: Tensor<D>, a: f64, y: Tensor<D>, b: f64) ->
 ///
 /// # Panics
 ///
-/// If the lists are not of one length.
+/// If the lists have different lengths.
 pub fn blend_all(x: TensorList, a: f64, y: TensorList, b: f64) -> TensorList {
     assert_eq!(x.len(), y.len(), "lists of one length are blended");
     let pairs = x.0.into_iter().zip(y.0).collect();

@@ -1,4 +1,4 @@
-//! A step along a direction whose length is a number on the device.
+//! A step along a direction that is divided by a number on the device.
 
 use crate::precision::accumulation_dtype;
 #[cfg(feature = "flex")]
@@ -6,14 +6,14 @@ use crate::real::Real;
 use crate::step::{Step, apply_to};
 use burn::tensor::Tensor;
 
-/// `a x + b y/d`, where `divisor` holds the one number `d`; 0 in place of `y/d` where `d` is 0.
+/// `a x + b y/d`, where `divisor` is a tensor with the single number `d`. If `d` is 0, `y/d` counts as 0.
 ///
-/// With `d` the norm of a gradient, `a = 1` and `b = −η` this is normalised gradient descent: one
-/// pass on the CPU backend, as [`blend`](crate::blend()), and nothing read from another device.
+/// With `d` the norm of a gradient, `a = 1` and `b = −η` this is normalised gradient descent: one pass on the
+/// CPU backend, like [`blend`](crate::blend()), and nothing is read from another device.
 ///
 /// # Panics
 ///
-/// If `x` and `y` are not of one shape.
+/// If `x` and `y` have different shapes.
 pub fn descend<const D: usize>(
     x: Tensor<D>,
     a: f64,

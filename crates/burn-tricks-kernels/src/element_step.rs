@@ -1,4 +1,4 @@
-//! What the loop over the elements of a tensor does with each.
+//! What the loop over the elements of a tensor does with each element.
 
 use crate::real::Real;
 

@@ -7,13 +7,13 @@ use crate::step::{Step, TimedStep};
 use crate::step_count::{StepCount, bias_correction, one_minus_exp};
 use burn::tensor::Tensor;
 
-/// NAdam. State: `m`, `v`, as [`AdamStep`]'s.
+/// NAdam. State: `m`, `v`, as in [`AdamStep`].
 ///
 /// ```text
 /// w ← w − η ((1 − μₜ) / (1 − Πₜ) g + μₜ₊₁ / (1 − Πₜ₊₁) m) / (√v̂ + ε)         Πₜ = μ₁ μ₂ ⋯ μₜ
 /// ```
 ///
-/// With `c₂ = √(1 − β₂ᵗ)` divided by `√v + ε c₂` instead.
+/// The code multiplies by `c₂ = √(1 − β₂ᵗ)` and divides by `√v + ε c₂` instead.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NAdamStep {
     adam: AdamStep,
@@ -60,19 +60,19 @@ fn twin<const D: usize>(
     (adam.decay.of_weights(weight, &m) - update, [m, v])
 }
 
-/// [`NAdamStep`] at any time.
+/// [`NAdamStep`] for any number of steps taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedNAdam {
     /// η, β₁, β₂, ε and the decay.
     pub adam: TimedAdam,
-    /// ψ of `μₜ = β₁ (1 − ½ 0.96^(t ψ))`; `None` where `μₜ = β₁`.
+    /// ψ in `μₜ = β₁ (1 − ½ 0.96^(t ψ))`; `None` for `μₜ = β₁`.
     pub momentum_decay: Option<f64>,
 }
 
-/// What ψ is an exponent of.
+/// The base of the exponent ψ.
 const BASE: f64 = 0.96;
 
-/// So many terms of `Σ ½ᵏ …` are exact to the last bit of an `f64`.
+/// The number of terms of `Σ ½ᵏ …` that gives the sum to the last bit of an `f64`.
 const TERMS: i32 = 54;
 
 impl TimedNAdam {

@@ -1,20 +1,22 @@
-//! Normally distributed noise from a counter: each number depends on a key and on its place, and on nothing drawn
-//! before.
+//! Normally distributed noise from a counter: each number depends only on a key and on its place in the tensor,
+//! not on numbers drawn before.
 //!
-//! Place `i` of a tensor of `n` numbers is encrypted, under two keys, by a Feistel network on 32 bits, which makes
-//! two uniform numbers of it, and these two normal ones (Box and Muller). No product exceeds 31 bits, so that the
-//! same integers come of every integer type that a device may have. (Of 200,000 numbers each, for 40 keys, mean,
-//! variance, skew, kurtosis, and correlations between neighbours and between keys lie within 3.2 standard errors.)
+//! The place `i` in the tensor is encrypted under two keys by a Feistel network on 32 bits. This gives two
+//! uniform numbers, which the method of Box and Muller turns into two normal numbers. No product exceeds 31
+//! bits, so every integer type that a device may have gives the same integers. (For 40 keys, with 200,000
+//! numbers each, mean, variance, skew, kurtosis, and the correlations between neighbours and between keys lie
+//! within 3.2 standard errors.)
 
 use crate::accumulation_dtype;
 use burn::tensor::{Int, Tensor};
 
-/// `x + σ z` with `z` standard normal, drawn for `key` and each element's place alone: the same on every call, and
-/// the same on every device but for the rounding of its logarithm and cosine. Two tensors must not share a key.
+/// `x + σ z`, where the standard normal `z` depends only on `key` and on each element's place. It is the same
+/// in every call, and on every device up to the rounding of logarithm and cosine. Use a different key for each
+/// tensor.
 ///
-/// One pass on the CPU backend, in the buffer of `x` if nobody else holds it, and about seventy operations on half
-/// the numbers elsewhere, which a backend that fuses makes few. In `f32` (for `f64` too, whose noise has the
-/// resolution of `f32`); rounded to the type of `x`. No generator of the device is used or changed.
+/// One pass on the CPU backend, in the buffer of `x` if it is not shared; on other backends about seventy
+/// operations on half of the numbers, which fusion combines into a few. The noise is computed in `f32`, also
+/// for `f64`, and rounded to the type of `x`. The generator of the device is neither used nor changed.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -108,7 +110,7 @@ impl Keys {
         }
     }
 
-    /// The two normal numbers that stand at `place` and half a tensor behind it.
+    /// The two normal numbers for `place` and for the place half a tensor behind it.
     #[cfg(feature = "flex")]
     pub(crate) fn pair(&self, place: u32) -> (f32, f32) {
         let uniform = |keys: [i32; ROUNDS]| {

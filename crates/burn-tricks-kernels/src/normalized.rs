@@ -9,7 +9,7 @@ use crate::step_count::StepCount;
 use crate::weight_decay_term::WeightDecayTerm;
 use burn::tensor::Tensor;
 
-/// A decaying mean, `β old + (1 − β) new`, and what it is divided by: `1 − βᵗ`, or 1.
+/// A decaying mean, `β old + (1 − β) new`, and its divisor: `1 − βᵗ`, or 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mean {
     /// β
@@ -19,7 +19,7 @@ pub struct Mean {
 }
 
 impl Mean {
-    /// At step `time`, which counts from 1, with bias correction or without.
+    /// The mean at step `time`, which counts from 1, with bias correction or without.
     pub fn new(beta: f64, bias_correction: bool, time: u64) -> Self {
         let correction = if bias_correction {
             step_count::bias_correction(beta, time)
@@ -39,20 +39,20 @@ impl Mean {
     }
 }
 
-/// What the norm of an element remembers. With [`NormalizedStep`]'s `norm` left `()` it remembers
-/// nothing, and is the magnitude of what is divided.
+/// What the norm of an element remembers. If `norm` of [`NormalizedStep`] is `()`, the norm has no memory: it
+/// is the magnitude of the divided number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum NormMemory {
     /// The sum of squares.
     Sum {
-        /// What the sum is before the first step.
+        /// The sum before the first step.
         initial: f64,
     },
     /// A decaying mean of squares.
     Decay {
         /// The mean.
         mean: Mean,
-        /// What it is before the first step.
+        /// The mean before the first step.
         initial: f64,
     },
 }
@@ -65,16 +65,16 @@ impl NormMemory {
     }
 }
 
-/// What the update remembers. With [`NormalizedStep`]'s `update` left `()` it remembers nothing.
+/// What the update remembers. If `update` of [`NormalizedStep`] is `()`, it remembers nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum UpdateMemory {
     /// A decaying mean of gradients, which is then divided.
     OfGradient(Mean),
-    /// A decaying sum of the quotients, with this share of the old one.
+    /// A decaying sum of the quotients, in which the old sum has this factor.
     OfUpdate(f64),
 }
 
-/// The family's step where every element has its own norm.
+/// The step of the normalised-gradient family with a norm for every element.
 ///
 /// ```text
 /// v ← v + g²  |  β v + (1 − β) g²
@@ -84,8 +84,8 @@ pub enum UpdateMemory {
 /// w ← w − η u
 /// ```
 ///
-/// The state follows from the types of `norm` and `update`, so that no other can be asked for: `v` if
-/// `norm` is a [`NormMemory`], then `m` (or `u`) if `update` is an [`UpdateMemory`].
+/// The types of `norm` and `update` determine the state at compile time: `v` if `norm` is a [`NormMemory`],
+/// then `m` (or `u`) if `update` is an [`UpdateMemory`].
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -101,7 +101,7 @@ pub enum UpdateMemory {
 /// # let _ = (weight, v);
 /// ```
 ///
-/// A norm that remembers and no state for it do not compile:
+/// A norm with memory but without a state for it does not compile:
 ///
 /// ```compile_fail,E0277
 /// # use burn::tensor::{Device, Tensor};
@@ -121,14 +121,14 @@ pub struct NormalizedStep<N = (), U = ()> {
     pub update: U,
     /// ε under the root.
     pub epsilon_inside: f64,
-    /// ε beside it.
+    /// ε added to the root.
     pub epsilon_outside: f64,
     /// Weight decay.
     pub decay: WeightDecayTerm,
 }
 
 impl NormalizedStep {
-    /// Sign SGD: nothing is remembered, and ε is 0.
+    /// Sign SGD: no memory, and ε = 0.
     pub fn new(lr: f64, decay: WeightDecayTerm) -> Self {
         Self {
             lr,
@@ -142,7 +142,7 @@ impl NormalizedStep {
 }
 
 impl<N, U> NormalizedStep<N, U> {
-    /// The same with this memory of the norm.
+    /// The same step with this memory of the norm.
     pub fn with_norm(self, norm: NormMemory) -> NormalizedStep<NormMemory, U> {
         NormalizedStep {
             lr: self.lr,
@@ -154,7 +154,7 @@ impl<N, U> NormalizedStep<N, U> {
         }
     }
 
-    /// The same with this memory of the update.
+    /// The same step with this memory of the update.
     pub fn with_update(self, update: UpdateMemory) -> NormalizedStep<N, UpdateMemory> {
         NormalizedStep {
             lr: self.lr,
@@ -166,7 +166,7 @@ impl<N, U> NormalizedStep<N, U> {
         }
     }
 
-    /// The new weight; `norm` and `update` are what is remembered, and its number.
+    /// The new weight; `norm` and `update` are the memories and their numbers.
     #[inline(always)]
     fn new_weight<T: Real>(
         &self,
@@ -204,7 +204,8 @@ impl<N, U> NormalizedStep<N, U> {
         self.decay.of_weight(weight, mean) - update * self.lr
     }
 
-    /// [`new_weight`](Self::new_weight) for tensors, with bias corrections that the device may know alone.
+    /// [`new_weight`](Self::new_weight) for tensors, with bias corrections that may be known only to the
+    /// device.
     fn new_weights<const D: usize>(
         &self,
         weight: Tensor<D>,
@@ -267,11 +268,11 @@ impl<N, U> NormalizedStep<N, U> {
     }
 }
 
-/// From where the bias corrections come.
+/// The source of the bias corrections.
 enum Correction<'a> {
     /// The step's own.
     Own,
-    /// From the time.
+    /// From the number of steps taken.
     At(&'a StepCount),
 }
 
@@ -289,11 +290,11 @@ fn divide<T: Real>(numerator: T, divisor: T) -> T {
     divisor.if_zero(divisor.of(0.0), numerator / divisor)
 }
 
-/// [`NormalizedStep`] at any time: of the step that is given, the bias corrections are those of its time 1.
+/// [`NormalizedStep`] for any number of steps taken. The given step must have the bias corrections of step 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedNormalized<N = (), U = ()>(pub NormalizedStep<N, U>);
 
-/// A memory with the bias correction of another time.
+/// A memory with the bias correction of another step.
 trait AtTime: Copy {
     fn at(self, time: u64) -> Self;
 }

@@ -1,15 +1,15 @@
-//! A number of a step that the host may not know.
+//! A number of a step that may be known only to the device.
 
 use burn::tensor::Tensor;
 
-/// A number that tensors are multiplied or divided by: known to the host, or one on the device (a tensor of
-/// one element), which nobody waits for.
+/// A number by which tensors are multiplied or divided. It is known to the host, or is on the device as a
+/// tensor of one element, for which the host does not wait.
 #[derive(Debug, Clone)]
 #[allow(clippy::large_enum_variant)] // one per step, never in a list
 pub enum Number {
     /// The host knows it.
     Known(f64),
-    /// Only the device does.
+    /// Only the device knows it.
     OnDevice(Tensor<1>),
 }
 
@@ -25,7 +25,7 @@ impl Number {
         }
     }
 
-    /// `x / n`; `x` itself where `n` is known to be 1.
+    /// `x / n`; `x` itself if `n` is known to be 1.
     pub fn under<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Known(1.0) => x,
@@ -49,7 +49,7 @@ impl Number {
     }
 }
 
-/// The number where `x` is, in its type and rank.
+/// The number on the device of `x`, in the type and rank of `x`.
 fn beside<const D: usize>(number: &Tensor<1>, x: &Tensor<D>) -> Tensor<D> {
     let number = number.clone().to_device(&x.device());
     number.cast(x.dtype()).unsqueeze()

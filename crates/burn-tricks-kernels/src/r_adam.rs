@@ -1,4 +1,4 @@
-//! RAdam: Adam whose first steps wait for their variance to be known.
+//! RAdam: Adam whose first steps use plain momentum, until the variance of the mean square is small enough.
 
 use crate::adam::{AdamStep, TimedAdam};
 use crate::number::Number;
@@ -7,7 +7,7 @@ use crate::step::{Step, TimedStep};
 use crate::step_count::{StepCount, bias_correction, one_minus_exp};
 use burn::tensor::Tensor;
 
-/// RAdam. State: `m`, `v`, as [`AdamStep`]'s.
+/// RAdam. State: `m`, `v`, as in [`AdamStep`].
 ///
 /// ```text
 /// ρₜ = ρ∞ − 2 t β₂ᵗ / (1 − β₂ᵗ),   ρ∞ = 2 / (1 − β₂) − 1
@@ -57,12 +57,13 @@ impl Step<2> for RAdamStep {
     }
 }
 
-/// [`RAdamStep`] at any time.
+/// [`RAdamStep`] for any number of steps taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedRAdam {
     /// η, β₁, β₂, ε and the decay.
     pub adam: TimedAdam,
-    /// Whether ε stands beside `√v̂`; else beside `√v`, as in PyTorch, where it weighs more at first.
+    /// Whether ε is added to `√v̂`. Otherwise it is added to `√v`, as in PyTorch, where ε has more weight in
+    /// the first steps.
     pub epsilon_beside_corrected: bool,
 }
 
@@ -101,8 +102,8 @@ impl TimedRAdam {
         )
     }
 
-    /// ρₜ on the device. With `x = t L`, `L = −ln β₂`, it is `2/L (1 − x / (eˣ − 1)) + ρ∞ − 2/L`, which loses no
-    /// digits in a difference of large numbers.
+    /// ρₜ on the device. With `x = t L`, `L = −ln β₂`, it is `2/L (1 − x / (eˣ − 1)) + ρ∞ − 2/L`, which avoids
+    /// a difference of large numbers and so loses no digits.
     fn rho_twin(self, t: Tensor<1>) -> Tensor<1> {
         let log = -self.adam.betas.1.ln();
         let x = t * log;

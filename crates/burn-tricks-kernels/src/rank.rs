@@ -1,4 +1,4 @@
-//! From a rank known at run time to one known to the compiler.
+//! Turns a rank known at run time into a rank known at compile time.
 
 /// `with_rank!(rank, D => body)`: the body with `const D: usize`, for Burn's ranks.
 macro_rules! with_rank {

@@ -1,13 +1,12 @@
-//! What the arithmetic of an element is written with.
+//! The numbers with which the arithmetic of an element is written.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A number, or as many of them side by side as a register of the processor holds; `f32` or `f64`.
+/// A number of type `f32` or `f64`, or as many such numbers as a register of the processor holds.
 ///
-/// [`Step::element`](crate::Step::element) is written once, for any of them. As with Burn's tensors,
-/// `x * 0.5` multiplies by a constant, which is rounded to the type first. There are no branches on
-/// values: [`if_zero`](Real::if_zero), [`if_equal`](Real::if_equal) and [`if_negative`](Real::if_negative)
-/// choose.
+/// [`Step::element`](crate::Step::element) is written once for all of these. As with Burn's tensors, `x * 0.5`
+/// multiplies by a constant, which is rounded to the type first. Code cannot branch on values: use
+/// [`if_zero`](Real::if_zero), [`if_equal`](Real::if_equal) and [`if_negative`](Real::if_negative) to select.
 pub trait Real:
     Copy
     + Add<Output = Self>

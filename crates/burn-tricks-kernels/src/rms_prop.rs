@@ -16,8 +16,8 @@ use burn::tensor::Tensor;
 /// w ← w − η u
 /// ```
 ///
-/// Rounding can make `v − ḡ²` negative where the gradient hardly changes; it counts as 0 then, where
-/// PyTorch and Burn get a NaN.
+/// If the gradient hardly changes, rounding can make `v − ḡ²` negative. It then counts as 0; in PyTorch and
+/// Burn the result is NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RmsPropStep<const CENTERED: bool, const MOMENTUM: bool> {
     /// η

@@ -9,18 +9,19 @@ use burn::tensor::Tensor;
 
 /// Multiplies every tensor by `factor`, a tensor of one element, in `f32` (`f64` for `f64`).
 ///
-/// One pass on the CPU backend, in place where nobody else holds the buffer; and none at all, not
-/// one write, if the factor is 1 there. Nothing is read from another device.
+/// One pass on the CPU backend, in place where the buffer is not shared; no pass at all if the factor is 1.
+/// Nothing is read from another device.
 pub fn scale(tensors: TensorList, factor: &Tensor<1>) -> TensorList {
     scaled(tensors, factor, SpecialFactor::None)
 }
 
-/// As [`scale`], and a factor of 0 makes everything 0, where a product would leave a NaN a NaN.
+/// Like [`scale`], but a factor of 0 makes everything 0, even NaN.
 pub fn scale_or_zero(tensors: TensorList, factor: &Tensor<1>) -> TensorList {
     scaled(tensors, factor, SpecialFactor::ZeroErases)
 }
 
-/// As [`scale`], and a factor of NaN makes everything NaN, on devices too whose products hide one.
+/// Like [`scale`], but a factor of NaN makes everything NaN, also on devices whose products do not propagate
+/// NaN.
 pub fn scale_or_nan(tensors: TensorList, factor: &Tensor<1>) -> TensorList {
     scaled(tensors, factor, SpecialFactor::NanMarks)
 }

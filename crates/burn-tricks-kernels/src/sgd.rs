@@ -53,9 +53,9 @@ pub struct MomentumStep {
     pub momentum: f64,
     /// τ
     pub dampening: f64,
-    /// Whether to look ahead.
+    /// Whether to use Nesterov's look-ahead.
     pub nesterov: bool,
-    /// Whether this is the first step, at which nothing is dampened.
+    /// Whether this is the first step, which is not dampened.
     pub first: bool,
     /// Weight decay.
     pub decay: WeightDecayTerm,
@@ -107,7 +107,8 @@ impl Step<1> for MomentumStep {
     }
 }
 
-/// [`MomentumStep`] of a run that may have skipped its first steps: `first` follows from the time.
+/// [`MomentumStep`] for a run that may have skipped its first steps: `first` follows from the number of steps
+/// taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedMomentum(pub MomentumStep);
 
@@ -144,8 +145,8 @@ impl TimedStep<1> for TimedMomentum {
 /// w ← w + v
 /// ```
 ///
-/// At a constant η it is [`MomentumStep`] without dampening; when η changes, the updates in `v` keep
-/// the rates that they were made with.
+/// At a constant η it equals [`MomentumStep`] without dampening. When η changes, the updates in `v` keep the
+/// rates of their own steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UpdateMomentumStep {
     /// η

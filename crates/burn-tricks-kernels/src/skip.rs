@@ -1,14 +1,14 @@
 //! Steps that are not taken.
 //!
 //! A gradient can be marked to say that its step must not be taken: the transforms of `burn-tricks-grad` with
-//! `NonFinite::SkipStep` make *every* number of *every* gradient of a model NaN where one was infinite or NaN.
-//! An optimizer that is told to looks for the mark ([`Skip::marked`]) and keeps weight, state and step count
+//! `NonFinite::SkipStep` make *every* number of *every* gradient of a model NaN if one was infinite or NaN. An
+//! optimizer with `skip_marked` looks for the mark ([`Skip::marked`]), and keeps weight, state and step count
 //! as they are, to the bit: [`Step::apply_unless`](crate::Step::apply_unless).
 //!
-//! Nothing waits for the device. On the CPU backend the mark is looked at where it lies in memory, and a
-//! marked step costs nothing. Elsewhere the step is taken and the device chooses between old and new, which a
-//! backend that fuses operations makes part of the step; the host does not learn of it, and so the number of
-//! steps taken is on the device too: [`StepCount`](crate::StepCount).
+//! Nothing waits for the device. On the CPU backend the mark is read directly from memory, and a marked step
+//! costs nothing. On other backends the step is computed, and the device selects between old and new values; a
+//! backend that fuses operations makes the selection part of the step. The host does not learn whether the step
+//! was skipped, so the number of steps taken is on the device too: [`StepCount`](crate::StepCount).
 
 use burn::tensor::{Bool, Tensor};
 
@@ -18,7 +18,7 @@ use burn::tensor::{Bool, Tensor};
 pub enum Skip {
     /// The host knows.
     Known(bool),
-    /// Only the device does: a tensor of one element.
+    /// Only the device knows: a tensor of one element.
     OnDevice(Tensor<1, Bool>),
 }
 
@@ -26,8 +26,8 @@ impl Skip {
     /// The step is taken.
     pub const NO: Self = Self::Known(false);
 
-    /// Whether the gradient bears the mark: its first number and its last are NaN. Two numbers are looked at,
-    /// not all: a NaN somewhere else is no mark, and shows in the weights.
+    /// Whether the gradient is marked: its first and its last number are NaN. Only these two numbers are
+    /// checked: a NaN at another place is not a mark, and shows in the weights.
     pub fn marked<const D: usize>(grad: &Tensor<D>) -> Self {
         let dims = grad.dims();
         if dims.contains(&0) {
@@ -45,7 +45,7 @@ impl Skip {
         Self::OnDevice(first.is_nan().bool_and(last.is_nan()))
     }
 
-    /// `old` where the step is skipped, else `new`.
+    /// `old` if the step is skipped, otherwise `new`.
     pub fn choose<const D: usize>(&self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Known(true) => old,

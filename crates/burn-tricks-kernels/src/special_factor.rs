@@ -1,6 +1,6 @@
-//! Factors that do more than to multiply.
+//! Factors with a special effect.
 
-/// What a factor does besides multiplying.
+/// The special effect of a factor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum SpecialFactor {
     /// Nothing.

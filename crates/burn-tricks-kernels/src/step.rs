@@ -1,9 +1,9 @@
-//! One step of an optimizer on one tensor, written twice.
+//! One step of an optimizer on one tensor, for an element and for whole tensors.
 //!
-//! A [`Step`] holds the numbers of one step (rates, corrections) and says the same thing in two
-//! ways: [`element`](Step::element) for one weight, and [`twin`](Step::twin) with Burn's tensor
-//! operations. The twin is the specification; it runs on every backend, and where the backend fuses
-//! operations they become one pass there too. [`apply`](Step::apply) chooses.
+//! A [`Step`] holds the numbers of one step (rates, corrections), and its arithmetic in two forms:
+//! [`element`](Step::element) for one weight, and [`twin`](Step::twin) with Burn's tensor operations. The twin
+//! is the specification. It runs on every backend, and on a backend that fuses operations it becomes one pass,
+//! too. [`apply`](Step::apply) chooses the form.
 //!
 //! # Writing one
 //!
@@ -50,13 +50,13 @@ use crate::step_count::StepCount;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{Shape, Tensor};
 
-/// The numbers of one step, and what they do to a weight. `S` is how many numbers are remembered per
-/// weight: 0 for plain SGD, 2 for Adam. A type is a step for one `S` only; where its settings decide what is
-/// remembered, they are in the type, as those of [`NormalizedStep`](crate::NormalizedStep).
+/// The numbers of one step, and what they do to a weight. `S` is the number of state values per weight: 0 for
+/// plain SGD, 2 for Adam. A type has a single `S`; if the settings of a step determine its state, they are part
+/// of the type, as in [`NormalizedStep`](crate::NormalizedStep).
 pub trait Step<const S: usize>: Copy + Send + Sync {
     /// The new weight and state of one element.
     ///
-    /// Called in the innermost loop, and to be marked `#[inline(always)]`: branch only on what is
+    /// It is called in the innermost loop, so mark it `#[inline(always)]`, and branch only on values that are
     /// the same for all elements.
     fn element<T: Real>(self, weight: T, grad: T, state: [T; S]) -> (T, [T; S]);
 
@@ -68,13 +68,12 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         state: [Tensor<D>; S],
     ) -> (Tensor<D>, [Tensor<D>; S]);
 
-    /// What each number of the state is before the first step. Default: 0.
+    /// The value of each number of the state before the first step. Default: 0.
     fn initial(self) -> [f64; S] {
         [0.0; S]
     }
 
-    /// Takes the step: in one pass over memory where the tensors' backend has a kernel, else with
-    /// the twin.
+    /// Takes the step: in one pass over memory if the tensors' backend has a kernel, otherwise with the twin.
     ///
     /// `weight` and `grad` have one shape, type and device and no autodiff, as a Burn `Optimizer`
     /// gets them. The state is of the same shape, in `f32` for half-precision weights; `None` before
@@ -82,7 +81,7 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
     ///
     /// # Panics
     ///
-    /// If weight, gradient and state are not all of one shape: nothing is broadcast.
+    /// If weight, gradient and state do not have the same shape: nothing is broadcast.
     fn apply<const D: usize>(
         self,
         weight: Tensor<D>,
@@ -102,8 +101,8 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         )
     }
 
-    /// As [`apply`](Self::apply), but where the step is to be skipped weight and state stay as they are, to
-    /// the bit.
+    /// Like [`apply`](Self::apply), except that weight and state stay as they are, to the bit, if the step is
+    /// to be skipped.
     ///
     /// # Panics
     ///
@@ -149,10 +148,10 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
 
 /// A step whose numbers depend on how many steps were taken before it, as Adam's bias correction does.
 ///
-/// The host knows that number unless the device has skipped steps unseen. [`at`](Self::at) gives the step
-/// where it knows, and [`twin_at`](Self::twin_at) takes it where it does not.
+/// The host knows that number, unless the device has skipped steps without the host's knowledge. If the host
+/// knows it, [`at`](Self::at) returns the step; otherwise [`twin_at`](Self::twin_at) takes the step.
 pub trait TimedStep<const S: usize>: Copy + Send + Sync {
-    /// The step at a known time.
+    /// The step with a known number.
     type At: Step<S>;
 
     /// The step number `time`, which counts from 1.
@@ -167,7 +166,7 @@ pub trait TimedStep<const S: usize>: Copy + Send + Sync {
         state: [Tensor<D>; S],
     ) -> (Tensor<D>, [Tensor<D>; S]);
 
-    /// Takes the step number `time`, as [`Step::apply_unless`].
+    /// Takes the step number `time`, like [`Step::apply_unless`].
     ///
     /// # Panics
     ///
@@ -224,7 +223,8 @@ fn initial_state<R: Step<S>, const S: usize, const D: usize>(
     })
 }
 
-/// A state of another shape would be broadcast by the twin, silently, and refused by the kernel.
+/// Panics on different shapes. The twin would broadcast a state of another shape silently, and the kernel would
+/// refuse it.
 fn assert_one_shape(weight: Shape, grad: Shape, state: impl IntoIterator<Item = Shape>) {
     assert_eq!(
         weight, grad,
@@ -238,7 +238,7 @@ fn assert_one_shape(weight: Shape, grad: Shape, state: impl IntoIterator<Item = 
     }
 }
 
-/// A [`Step`] as the loop over elements wants it.
+/// A [`Step`] in the form that the loop over elements needs.
 #[cfg(feature = "flex")]
 #[derive(Clone, Copy)]
 struct ElementOf<R>(R);
@@ -287,7 +287,7 @@ fn on_twin<R: Step<S>, const S: usize, const D: usize>(
     })
 }
 
-/// A step of half-precision weights is taken in `f32`; that of a tensor without elements is none.
+/// Takes a step of half-precision weights in `f32`; a tensor without elements is returned as it is.
 fn in_wide<const D: usize, const S: usize>(
     weight: Tensor<D>,
     grad: Tensor<D>,

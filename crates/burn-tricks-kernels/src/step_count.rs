@@ -1,20 +1,21 @@
-//! How many steps were taken, where the device may have skipped some.
+//! The number of steps taken, of which the device may have skipped some.
 
 use crate::number::Number;
 use crate::skip::Skip;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 
-/// The number of steps taken: those that the host asked for, less those that the device skipped without the
-/// host's knowledge.
+/// The number of steps taken: the steps that the host asked for, minus those that the device skipped without
+/// the host's knowledge.
 #[derive(Debug, Clone)]
 pub struct StepCount {
     asked: u64,
-    /// Of one element, `f32`; none before the first step that may have been skipped.
+    /// The number of skipped steps, an `f32` tensor of one element; `None` before the first step that may have
+    /// been skipped.
     skipped: Option<Box<Tensor<1>>>, // seldom there, and large
 }
 
 impl StepCount {
-    /// `taken` steps, as a record has it.
+    /// A count of `taken` steps, as read from a record.
     pub fn new(taken: u64) -> Self {
         Self {
             asked: taken,
@@ -22,13 +23,13 @@ impl StepCount {
         }
     }
 
-    /// With the step that begins now. Adam's `t` of this step, which counts from 1.
+    /// The count with the step that begins now: Adam's `t` of this step, from 1.
     pub fn begun(mut self) -> Self {
         self.asked = self.asked.saturating_add(1);
         self
     }
 
-    /// Without that step again where it is skipped.
+    /// The count after that step, without it if it was skipped.
     pub fn ended(mut self, skip: &Skip) -> Self {
         match skip {
             Skip::Known(false) => {}
@@ -44,7 +45,7 @@ impl StepCount {
         self
     }
 
-    /// The number, where the host knows it.
+    /// The number, if the host knows it.
     pub fn known(&self) -> Option<u64> {
         match self.skipped {
             None => Some(self.asked),
@@ -52,7 +53,7 @@ impl StepCount {
         }
     }
 
-    /// The number. For records: it may wait for the device.
+    /// The number, to be recorded. This may wait for the device.
     pub fn read(&self) -> u64 {
         let skipped = self.skipped.as_ref().map_or(0.0, |skipped| {
             #[allow(clippy::disallowed_methods)] // what this method is for, off the step path
@@ -75,7 +76,7 @@ impl StepCount {
         }
     }
 
-    /// Whether this is the first step; to be asked after [`begun`](Self::begun).
+    /// Whether this is the first step; call it after [`begun`](Self::begun).
     pub fn is_first(&self) -> Skip {
         match &self.skipped {
             None => Skip::Known(self.asked <= 1),
@@ -83,8 +84,8 @@ impl StepCount {
         }
     }
 
-    /// A number that follows from the count `t`: of the host where it knows `t`, else of the device, from a tensor
-    /// of one element, in `f64` where the device has that.
+    /// A number that is computed from the count `t`: on the host if it knows `t`, otherwise on the device, from
+    /// a tensor of one element, in `f64` if the device has `f64`.
     pub fn number(
         &self,
         known: impl FnOnce(u64) -> f64,
@@ -96,7 +97,7 @@ impl StepCount {
         }
     }
 
-    /// `1 + (t − 1) δ`, by which a learning rate that decays so is divided.
+    /// `1 + (t − 1) δ`, the divisor of a learning rate with this decay.
     pub fn slowdown(&self, delta: f64) -> Number {
         self.number(
             |t| 1.0 + (t - 1) as f64 * delta,
@@ -104,7 +105,7 @@ impl StepCount {
         )
     }
 
-    /// `1 − βᵗ`: what a decaying mean that started at 0 is divided by.
+    /// `1 − βᵗ`, the divisor of a decaying mean that started at 0.
     pub fn bias_correction(&self, beta: f64) -> Number {
         self.number(
             |t| bias_correction(beta, t),
@@ -117,7 +118,7 @@ pub(crate) fn bias_correction(beta: f64, time: u64) -> f64 {
     1.0 - beta.powf(time as f64)
 }
 
-/// In `f64` where the device has it.
+/// The number of steps on the device, in `f64` if the device has it.
 fn time(asked: u64, skipped: &Tensor<1>) -> Tensor<1> {
     let wide = if skipped.device().supports_dtype(FloatDType::F64) {
         FloatDType::F64
@@ -127,7 +128,7 @@ fn time(asked: u64, skipped: &Tensor<1>) -> Tensor<1> {
     skipped.clone().cast(wide).neg() + asked as f64
 }
 
-/// `1 − eˣ` for x ≤ 0, to the precision of the type where x is small too.
+/// `1 − eˣ` for x ≤ 0, to the precision of the type also for small x.
 pub(crate) fn one_minus_exp(x: Tensor<1>) -> Tensor<1> {
     // At the rate β = 0 this is ln 0, and 1 is right.
     let x = x.clamp_min(-100.0);
@@ -141,7 +142,8 @@ pub(crate) fn one_minus_exp(x: Tensor<1>) -> Tensor<1> {
     far.mask_where(x.clone().greater_elem(-0.3), one_minus_exp_near_zero(x))
 }
 
-/// The Padé approximant of the orders 3 and 3, within 1e-8 up to 0.3, where the difference would lose its digits.
+/// The Padé approximant of order [3/3], with an error below 1e-8 up to 0.3. It serves where the plain
+/// difference would lose digits.
 fn one_minus_exp_near_zero(x: Tensor<1>) -> Tensor<1> {
     let square = x.clone().square();
     let odd = x.clone() * (square.clone() / 60.0 + 1.0);

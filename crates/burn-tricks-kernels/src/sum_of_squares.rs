@@ -1,4 +1,4 @@
-//! The sum of squares: what every Euclidean norm is the root of.
+//! The sum of squares, from which Euclidean norms are computed.
 
 use crate::precision::accumulation_dtype;
 use crate::rank::with_rank;
@@ -6,23 +6,23 @@ use crate::tensor_list::TensorList;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, FloatDType, Tensor};
 
-/// `Σ x² = scale² · sum`, as two numbers on the device: the product may overflow where neither
-/// factor does. `sum` is infinite or NaN if and only if a number was.
+/// `Σ x² = scale² · sum`, as two numbers on the device, since the product may overflow although neither factor
+/// does. `sum` is infinite or NaN if and only if one of the numbers is.
 #[derive(Debug, Clone)]
 pub struct SumOfSquares {
-    /// A positive number, of one element.
+    /// A positive number, a tensor of one element.
     pub scale: Tensor<1>,
-    /// The sum of squares of the numbers divided by `scale`, of one element and of `scale`'s type.
+    /// The sum of squares of the numbers divided by `scale`, a tensor of one element in the type of `scale`.
     pub sum: Tensor<1>,
 }
 
 /// The sum of the squares of all numbers in all tensors; `None` when there is no number.
 ///
-/// On the CPU backend one read of the tensors, summed in `f64` in an order that does not depend on
-/// the number of threads: no `f32` overflows, and `scale` is 1 unless `f64` would overflow. The
-/// twin reads twice: first for the largest magnitude, by which all are divided. Nothing is read from
-/// another device. The result is in `f64` if a tensor is or if it comes from the CPU kernel, else in
-/// `f32`, on the device of the first tensor.
+/// On the CPU backend this is one read of the tensors, summed in `f64` in an order that does not depend on the
+/// number of threads. Squares of `f32` numbers do not overflow, and `scale` is 1 unless `f64` would overflow.
+/// The twin reads the tensors twice: first to find the largest magnitude, by which all numbers are divided.
+/// Nothing is read from another device. The result is in `f64` if a tensor is `f64` or if the CPU kernel
+/// computes it, otherwise in `f32`. It is on the device of the first tensor.
 pub fn sum_of_squares(tensors: &TensorList) -> Option<SumOfSquares> {
     #[cfg(feature = "flex")]
     if crate::flex::on_flex(&tensors.0) {
@@ -52,7 +52,7 @@ pub fn sum_of_squares_twin(tensors: &TensorList) -> Option<SumOfSquares> {
     Some(SumOfSquares { scale, sum })
 }
 
-/// Of one tensor; `None` if it has no elements.
+/// The sum over one tensor; `None` if it has no elements.
 fn part(tensor: &DispatchTensor) -> Option<SumOfSquares> {
     if tensor.shape().num_elements() == 0 {
         return None;

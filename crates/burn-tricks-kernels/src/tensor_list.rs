@@ -1,11 +1,11 @@
-//! Tensors of different ranks, worked on together.
+//! A list of tensors of different ranks, which are processed together.
 
 use crate::rank::with_rank;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, FloatDType, Tensor};
 use std::collections::VecDeque;
 
-/// Float tensors of any ranks, in a row.
+/// A list of float tensors of any ranks.
 ///
 /// The functions of this crate that take a list work on many small tensors in parallel as well as
 /// on large ones. Fill it from a walk over a module, and empty it in a second walk, in the same
@@ -55,13 +55,13 @@ impl TensorList {
         Some(Tensor::from_dispatch(tensor))
     }
 
-    /// Does the same to each tensor, one after the other, each in a list of its own.
+    /// Applies `work` to each tensor, one after the other; each is in a list of its own.
     pub fn map_each(self, mut work: impl FnMut(Self) -> Self) -> Self {
         let each = |tensor| work(Self([tensor].into())).0;
         Self(self.0.into_iter().flat_map(each).collect())
     }
 
-    /// The numbers of each tensor in one row.
+    /// Each tensor, flattened to one dimension.
     pub fn flattened(&self) -> impl Iterator<Item = Tensor<1>> {
         self.0.iter().map(|tensor| {
             let tensor = tensor.clone();
@@ -69,7 +69,7 @@ impl TensorList {
         })
     }
 
-    /// The type in which to accumulate numbers of all tensors: `f64` if one of them is, else `f32`.
+    /// The type in which to accumulate numbers of all tensors: `f64` if one of them is `f64`, otherwise `f32`.
     pub fn accumulation_dtype(&self) -> FloatDType {
         if self.0.iter().any(|tensor| tensor.dtype() == DType::F64) {
             FloatDType::F64
@@ -78,8 +78,8 @@ impl TensorList {
         }
     }
 
-    /// The least of the types in which numbers of these tensors are accumulated: `f64` if all of
-    /// them are, else `f32`.
+    /// The narrowest of the types in which the numbers of these tensors are accumulated: `f64` if all of them
+    /// are `f64`, otherwise `f32`.
     pub fn narrowest_dtype(&self) -> FloatDType {
         if self.0.iter().all(|tensor| tensor.dtype() == DType::F64) {
             FloatDType::F64
@@ -88,20 +88,20 @@ impl TensorList {
         }
     }
 
-    /// How many tensors there are.
+    /// The number of tensors.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 impl TensorList {
-    /// Does the same to each item, in parallel if all are on the CPU backend. Elsewhere operations
-    /// are queued, by thread, and one thread queues them all.
+    /// Applies the same work to each item, in parallel if all are on the CPU backend. On other backends,
+    /// operations are queued by thread, so one thread queues them all.
     pub(crate) fn map_all<I>(
         items: Vec<I>,
         work: impl Fn(I) -> DispatchTensor + Send + Sync,
@@ -121,7 +121,7 @@ impl TensorList {
     }
 }
 
-/// What [`TensorList::map_all`] can look at: a tensor, or two.
+/// An item of [`TensorList::map_all`]: a tensor, or two tensors.
 pub(crate) trait OnOneBackend {
     #[cfg(feature = "flex")]
     fn is_on_flex(&self) -> bool;

@@ -1,9 +1,9 @@
-//! The pull of a weight towards zero, inside a step.
+//! The weight decay inside a step.
 
 use crate::real::Real;
 use burn::tensor::Tensor;
 
-/// Weight decay as a part of a [`Step`](crate::Step), at the cost of no extra pass.
+/// Weight decay as a part of a [`Step`](crate::Step), without an extra pass.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum WeightDecayTerm {
     /// None.
@@ -12,13 +12,13 @@ pub enum WeightDecayTerm {
     Coupled(f64),
     /// `w ← w − ηλ w`, apart from the gradient. Holds ηλ.
     Decoupled(f64),
-    /// As decoupled, only where the weight and the step's direction have the same sign (cautious
+    /// Like decoupled decay, but only where the weight and the step's direction have the same sign (cautious
     /// weight decay, <https://arxiv.org/abs/2510.12402>). Holds ηλ.
     Cautious(f64),
 }
 
 impl WeightDecayTerm {
-    /// The gradient with the coupled part.
+    /// The gradient with coupled decay added.
     #[inline(always)]
     pub fn of_grad<T: Real>(self, grad: T, weight: T) -> T {
         match self {
@@ -27,7 +27,7 @@ impl WeightDecayTerm {
         }
     }
 
-    /// The weight after the decoupled part; `direction` has the sign of the mean gradient.
+    /// The weight after decoupled decay; `direction` has the sign of the mean gradient.
     #[inline(always)]
     pub fn of_weight<T: Real>(self, weight: T, direction: T) -> T {
         match self {

@@ -8,7 +8,7 @@
 //!
 //! # Example
 //!
-//! An optimizer of your own: each gradient is divided by one plus its largest magnitude so far.
+//! An optimizer of your own: each gradient is divided by one plus its largest magnitude so far:
 //!
 //! ```
 //! use burn::optim::ModuleOptimizer;

@@ -1,4 +1,4 @@
-//! From a Burn tensor to the CPU backend's own, and back.
+//! Converts a Burn tensor to the CPU backend's own tensor, and back.
 
 use super::FlexTensor;
 use super::element_type::{Stored, has_kernels, with_element_type};
@@ -12,7 +12,7 @@ use burn::tensor::{Shape, Tensor};
 ///
 /// # Panics
 ///
-/// If it lives elsewhere: [`look`] first.
+/// If it is on another backend: call [`look`] first.
 pub(super) fn open(tensor: DispatchTensor) -> FlexTensor {
     match tensor.kind {
         DispatchTensorKind::Flex(BackendTensor::Float(buffer)) => buffer,
@@ -38,14 +38,15 @@ pub(super) fn close(buffer: FlexTensor) -> DispatchTensor {
     }
 }
 
-/// Whether every tensor is a float tensor of the CPU backend, in a type that there are kernels for.
+/// Whether every tensor is a float tensor of the CPU backend, in a type for which there are kernels.
 pub(crate) fn on_flex<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>) -> bool {
     tensors
         .into_iter()
         .all(|tensor| look(tensor).is_some_and(|buffer| has_kernels(buffer.dtype())))
 }
 
-/// The one number of a tensor. Here it lies in memory, computed: nothing is waited for.
+/// The number of a tensor with one element. On this backend it is already in memory, so there is nothing to
+/// wait for.
 pub(crate) fn scalar(tensor: &DispatchTensor) -> Option<f64> {
     let buffer = look(tensor)?;
     if buffer.layout().num_elements() != 1 || !has_kernels(buffer.dtype()) {
@@ -60,8 +61,8 @@ fn first_number<E: Stored>(buffer: &FlexTensor) -> f64 {
     wide[0].to_f64()
 }
 
-/// With all its numbers in order, from the first byte of its buffer to the last. A copy only if it
-/// was not so.
+/// The tensor with its numbers in order, from the first byte of its buffer to the last. It is copied only if
+/// they were not in order.
 pub(super) fn dense(buffer: FlexTensor) -> FlexTensor {
     let dense = buffer.to_contiguous();
     drop(buffer); // else the buffer would have two owners
@@ -81,7 +82,7 @@ pub(super) fn from_numbers<E: Stored>(numbers: Vec<E>, shape: Shape) -> FlexTens
     FlexTensor::from_data(burn::tensor::TensorData::new(numbers, shape))
 }
 
-/// As [`from_numbers`], as a Burn tensor of one dimension.
+/// Like [`from_numbers`], as a Burn tensor of one dimension.
 pub(super) fn tensor_of(numbers: Vec<f64>) -> Tensor<1> {
     let shape = Shape::new([numbers.len()]);
     Tensor::from_primitive::<Flex>(from_numbers(numbers, shape))

@@ -28,21 +28,21 @@ macro_rules! with_element_type {
 }
 pub(super) use with_element_type;
 
-/// A type that weights are stored in, and how to calculate with it.
+/// A type in which weights are stored, and how to compute with it.
 pub(super) trait Stored: Element + bytemuck::Pod {
-    /// What the arithmetic is done in.
+    /// The type in which the arithmetic is done.
     type Wide: Wide + Element;
 
-    /// The numbers themselves, if they are calculated with as they are.
+    /// The stored numbers themselves, if the arithmetic uses their own type.
     fn as_wide(stored: &[Self]) -> Option<&[Self::Wide]>;
 
-    /// As [`as_wide`](Self::as_wide), to change.
+    /// Like [`as_wide`](Self::as_wide), mutably.
     fn as_wide_mut(stored: &mut [Self]) -> Option<&mut [Self::Wide]>;
 
-    /// Widens.
+    /// Converts stored numbers to the wide type.
     fn load(stored: &[Self], into: &mut [Self::Wide]);
 
-    /// Rounds.
+    /// Rounds wide numbers to the stored type.
     fn store(numbers: &[Self::Wide], into: &mut [Self]);
 }
 

@@ -1,6 +1,6 @@
-//! What runs on Burn's CPU backend: the way into its buffers and back, and the loops.
+//! The kernels of Burn's CPU backend: the access to its buffers, and the loops.
 //!
-//! Safe code throughout. A buffer is changed in place where nobody else holds it.
+//! All code is safe Rust. A buffer is changed in place if it is not shared.
 
 mod buffer;
 mod element_type;
@@ -22,11 +22,11 @@ use burn::backend::{DispatchTensor, TensorMetadata as _};
 /// The backend's tensor.
 type FlexTensor = <burn::backend::Flex as burn::backend::BackendTypes>::FloatTensorPrimitive;
 
-/// Work on no more elements than this is not split between threads: waking one costs about as long
-/// as a core needs for them.
+/// Work on at most this many elements is not split between threads: to wake a thread takes about as long as a
+/// core needs for them.
 const GRAIN: usize = 1 << 16;
 
-/// Whether all tensors together have so few elements.
+/// Whether all tensors together have at most [`GRAIN`] elements.
 pub(crate) fn is_little<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>) -> bool {
     let sizes = tensors
         .into_iter()

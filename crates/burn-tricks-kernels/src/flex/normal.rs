@@ -27,7 +27,7 @@ fn added<E: Stored>(tensor: FlexTensor, sigma: f64, keys: Keys) -> FlexTensor {
     from_numbers(new, shape)
 }
 
-/// Each place and the one half a tensor behind it together.
+/// Adds noise at each place together with the place half a tensor behind it.
 fn add_all<E: Stored>(numbers: &mut [E], sigma: f64, keys: Keys) {
     let pairs = numbers.len() / 2;
     let (first, second) = numbers.split_at_mut(numbers.len().div_ceil(2));

@@ -65,7 +65,7 @@ impl<E: Stored> WithSimd for Multiply<'_, E> {
     }
 }
 
-/// Register by register; gives back the numbers that do not fill one.
+/// Multiplies register by register; returns the numbers that do not fill a register.
 #[inline(always)]
 fn multiply<T: Wide, S: Simd>(simd: S, numbers: &mut [T], factor: f64) -> &mut [T] {
     let (vectors, rest) = T::vectors_mut::<S>(numbers);

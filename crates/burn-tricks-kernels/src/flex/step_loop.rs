@@ -20,7 +20,7 @@ pub(super) fn run<T: Wide, R: ElementStep<N>, const N: usize>(
     });
 }
 
-/// As [`run`], with the new weight in the gradient's buffer.
+/// Like [`run`], with the new weight in the gradient's buffer.
 pub(super) fn run_over_grad<T: Wide, R: ElementStep<N>, const N: usize>(
     step: R,
     weight: &[T],
@@ -37,9 +37,9 @@ pub(super) fn run_over_grad<T: Wide, R: ElementStep<N>, const N: usize>(
 
 struct Run<'a, T, R, const N: usize, const OVER_GRAD: bool> {
     step: R,
-    /// The weight, or the gradient; the new weight takes its place.
+    /// The weight or the gradient, which the new weight overwrites.
     written: &'a mut [T],
-    /// The other.
+    /// The other of the two.
     read: &'a [T],
     state: [&'a mut [T]; N],
 }
@@ -63,7 +63,7 @@ where
     T: Wide,
     R: ElementStep<N>,
 {
-    /// Takes the step register by register, and gives back the numbers that do not fill one.
+    /// Takes the step register by register, and returns the numbers that do not fill a register.
     #[inline(always)]
     fn full_registers<S: Simd>(self, simd: S) -> Self {
         let step = self.step;

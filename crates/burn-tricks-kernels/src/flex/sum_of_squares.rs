@@ -10,8 +10,8 @@ use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 use std::collections::VecDeque;
 
-/// Numbers that are summed in a row; the sums are then added in order. The same whatever the number
-/// of threads, which makes the result the same.
+/// The length of a stretch of numbers that is summed as a whole; the sums of the stretches are then added in
+/// order. It does not depend on the number of threads, so neither does the result.
 const STRETCH: usize = 1 << 14;
 
 /// Running sums side by side, added up at the end of a stretch.
@@ -108,7 +108,7 @@ fn add<T: Wide, const SCALED: bool>(sums: &mut [f64; LANES], numbers: &[T], scal
     *sums = local;
 }
 
-/// The largest magnitude, NaN left aside.
+/// The largest magnitude, ignoring NaN.
 fn largest(tensors: &VecDeque<DispatchTensor>) -> f64 {
     fn of<E: Stored>(numbers: &[E]) -> f64 {
         let mut block = [E::Wide::ZERO; 256];

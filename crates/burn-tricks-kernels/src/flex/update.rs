@@ -13,10 +13,10 @@ use burn::tensor::DType;
 
 /// The new weight and state.
 pub(crate) type Done<const S: usize> = (DispatchTensor, [DispatchTensor; S]);
-/// Weight, gradient and state as they came.
+/// Weight, gradient and state, unchanged.
 pub(crate) type NotOurs<const S: usize> = (DispatchTensor, DispatchTensor, [DispatchTensor; S]);
 
-/// The new weight and state, or what came in if this is not the place for it.
+/// The new weight and state, or the unchanged arguments if this backend has no kernel for them.
 #[allow(clippy::result_large_err)]
 pub(crate) fn update<R: ElementStep<S>, const S: usize>(
     step: R,
@@ -34,7 +34,7 @@ pub(crate) fn update<R: ElementStep<S>, const S: usize>(
     Ok((close(weight), state.map(close)))
 }
 
-/// All on this backend, of one shape, in types that go together.
+/// Whether all are on this backend, have one shape, and have types for which there is a kernel.
 fn is_ours(weight: &DispatchTensor, grad: &DispatchTensor, state: &[DispatchTensor]) -> bool {
     if !on_flex([weight, grad].into_iter().chain(state)) {
         return false;
@@ -76,13 +76,14 @@ fn whole<E: Stored, R: ElementStep<S>, const S: usize>(
     (from_numbers(new, shape), state)
 }
 
-/// A stretch of the weight and of its gradient, by where the new weight goes.
+/// A stretch of the weight and of its gradient, and where the new weight is written.
 enum Weight<'a, E> {
-    /// Nobody else holds the weight.
+    /// The weight is not shared: it is overwritten.
     InPlace(&'a mut [E], &'a [E]),
-    /// Somebody does, as Burn's `Learner`, but not the gradient, whose buffer is done with.
+    /// The weight is shared, for example by Burn's `Learner`, but the gradient is not, and its buffer is
+    /// overwritten.
     OverGrad(&'a [E], &'a mut [E]),
-    /// Somebody holds both.
+    /// Both are shared.
     Apart(&'a [E], &'a [E], &'a mut [E]),
 }
 
@@ -122,8 +123,8 @@ impl<E> Weight<'_, E> {
     }
 }
 
-/// Halves the work until it is small. Every element is on its own, so the result does not depend on
-/// where it is cut.
+/// Halves the work until it is small. Elements are independent of each other, so the result does not depend on
+/// where the work is cut.
 fn split<E: Stored, R: ElementStep<S>, const S: usize>(
     step: R,
     weight: Weight<'_, E>,
@@ -150,7 +151,7 @@ fn cut<T, const S: usize>(state: [&mut [T]; S], at: usize) -> ([&mut [T]; S], [&
     (left, both.map(|(_, right)| right))
 }
 
-/// Numbers that are copied or widened at a time; they stay in the nearest cache.
+/// How many numbers are copied or widened at a time, so that they stay in the nearest cache.
 const BLOCK: usize = 1024;
 
 fn straight<E: Stored, R: ElementStep<S>, const S: usize>(

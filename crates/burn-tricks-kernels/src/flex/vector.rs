@@ -4,20 +4,20 @@ use crate::real::Real;
 use pulp::Simd;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// `f32` or `f64`, and the register of it.
+/// `f32` or `f64`, and its vector registers.
 pub(super) trait Wide: bytemuck::Pod + Send + Sync {
-    /// A register, as it lies in memory.
+    /// A register as stored in memory.
     type Raw<S: Simd>: Copy;
-    /// A register, to calculate with.
+    /// A register to compute with.
     type Vector<S: Simd>: Real;
 
     /// Zero.
     const ZERO: Self;
 
-    /// As many full registers as there are, and the numbers left over.
+    /// As many full registers as possible, and the remaining numbers.
     fn vectors<S: Simd>(numbers: &[Self]) -> (&[Self::Raw<S>], &[Self]);
 
-    /// As [`vectors`](Self::vectors), to change.
+    /// Like [`vectors`](Self::vectors), mutably.
     fn vectors_mut<S: Simd>(numbers: &mut [Self]) -> (&mut [Self::Raw<S>], &mut [Self]);
 
     fn load<S: Simd>(simd: S, raw: Self::Raw<S>) -> Self::Vector<S>;
