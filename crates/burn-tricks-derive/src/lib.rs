@@ -4,11 +4,12 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Ident, Lit, Type};
 
-/// A configuration as Burn's `derive(Config)` makes it, but when it is read, a missing field has its
-/// default and an unknown field is an error.
+/// Derives a configuration like Burn's `derive(Config)`, with two differences in loading: a missing field gets
+/// its default, and an unknown field is an error.
 ///
 /// `#[config(default = …)]` gives a field its default: an expression, in a string unless it is a literal. An
-/// `Option` without one defaults to `None`. Every other field is required, and an argument of `new`.
+/// `Option` without a default attribute defaults to `None`. Every other field is required, and is an argument
+/// of `new`.
 ///
 /// The crate that uses it must depend on `burn`. The struct cannot be generic.
 #[proc_macro_derive(Config, attributes(config))]
@@ -22,7 +23,7 @@ pub fn derive_config(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
 
 struct Config {
     name: Ident,
-    /// The required ones first, as Burn writes them.
+    /// The fields in the order in which Burn writes them: required fields first.
     fields: Vec<Field>,
 }
 
@@ -30,7 +31,7 @@ struct Field {
     name: Ident,
     ty: Type,
     docs: Vec<Attribute>,
-    /// `None`: required.
+    /// `None` for a required field.
     default: Option<Expr>,
 }
 
@@ -103,7 +104,7 @@ impl Config {
             quote!(#name #value)
         });
         quote! {
-            /// The configuration with these required fields, and every other at its default.
+            /// The configuration with these required fields, and all other fields at their defaults.
             ///
             #(#docs)*
             #[allow(clippy::too_many_arguments)]
@@ -113,7 +114,7 @@ impl Config {
         }
     }
 
-    /// Serde's own derives, on a twin of the struct to which attributes can still be added.
+    /// Serde's derives, on a copy of the struct to which attributes can be added.
     fn serde(&self) -> TokenStream {
         let name = &self.name;
         let remote = name.to_string();
@@ -149,8 +150,8 @@ impl Config {
 }
 
 impl Field {
-    /// The field, and when Burn writes it: first what is required, then each `Option` without a default of
-    /// its own, then those with one.
+    /// The field, and its position class in Burn's order: first required fields, then each `Option` without a
+    /// default attribute, then fields with a default attribute.
     fn parse(field: syn::Field) -> syn::Result<(u8, Self)> {
         let (configs, others): (Vec<_>, Vec<_>) = field
             .attrs
@@ -172,7 +173,7 @@ impl Field {
         Ok((order, field))
     }
 
-    /// What Burn's derive says of a default.
+    /// The sentence of Burn's derive about a default.
     fn default_doc(&self) -> Option<String> {
         let default = self.default.as_ref()?;
         Some(format!("- Defaults to `{}`", default.to_token_stream()))
@@ -201,7 +202,7 @@ impl Field {
         })
     }
 
-    /// The field of the twin, and the function that gives its default.
+    /// The field of the copy, and the function that returns its default.
     fn serde(&self) -> (TokenStream, Option<TokenStream>) {
         let Self { name, ty, .. } = self;
         let Some(default) = &self.default else {
@@ -216,7 +217,7 @@ impl Field {
     }
 }
 
-/// The expression of `#[config(default = …)]`: a literal, or what is in a string.
+/// The expression of `#[config(default = …)]`: a literal, or the content of a string.
 fn default(attribute: &Attribute) -> syn::Result<Expr> {
     let mut default = None;
     attribute.parse_nested_meta(|meta| {

@@ -1,4 +1,4 @@
-//! What every average of weights owes.
+//! The laws of averages of weights: properties that every average should have.
 
 use crate::Weights;
 use crate::report::{Report, same};
@@ -10,12 +10,12 @@ const UPDATES: usize = 7;
 
 /// The laws of an average of weights:
 ///
-/// - it repeats itself to the last bit;
+/// - two runs with the same inputs give the same numbers, to the last bit;
 /// - weights that do not change stay as they are, to the last bit, in `f32` and in half precision;
-/// - it lies between the smallest and the largest value that each weight had;
-/// - the model it gives is a value, which later updates do not change, without autodiff;
-/// - it leaves the trained model alone;
-/// - it resumes after every update to the last bit, if [`saved`](Self::saved) says how.
+/// - each averaged weight lies between the smallest and the largest value that the weight had;
+/// - the model that it returns is without autodiff, and later updates do not change it;
+/// - it does not change the trained model;
+/// - it can be saved and resumed after every update, to the last bit, if [`saved`](Self::saved) says how.
 ///
 /// ```
 /// use burn::module::Module;
@@ -55,8 +55,8 @@ impl<A> Debug for AverageLaws<A> {
 }
 
 impl<A> AverageLaws<A> {
-    /// Of the average that `init` makes of a first model, `update` tells of each next one, and `model` reads;
-    /// on `device`, which is given without autodiff.
+    /// The laws of an average: `init` makes it from a first model, `update` tells it each next model, and
+    /// `model` returns the averaged model. They are checked on `device`, which is given without autodiff.
     pub fn new(
         name: impl Into<String>,
         init: impl Fn(&Weights) -> A + 'static,
@@ -74,7 +74,7 @@ impl<A> AverageLaws<A> {
         }
     }
 
-    /// `reload` saves the average, and loads what was saved into one that was made anew of the model given.
+    /// `reload` saves the average, makes a new one from the given model, and loads the saved state into it.
     pub fn saved(mut self, reload: impl Fn(A, &Weights) -> A + 'static) -> Self {
         self.reload = Some(Box::new(reload));
         self

@@ -1,9 +1,9 @@
-//! What every stopping criterion owes.
+//! The laws of stopping criteria: properties that every criterion should have.
 
 use crate::report::Report;
 use std::fmt::Debug;
 
-/// What a criterion says of one check.
+/// What a criterion decides at one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// Whether this check is the best so far.
@@ -12,13 +12,13 @@ pub struct Decision {
     pub stop: bool,
 }
 
-/// The laws of a criterion that watches a metric which should fall:
+/// The laws of a criterion for a metric that is to be minimised:
 ///
-/// - it repeats itself;
-/// - a check that it calls the best is finite and below every value that it called the best before;
-/// - of eight values that fall it calls the last the best, after whatever warm-up; one that looks at
-///   [no metric](Self::without_metric) calls no check the best;
-/// - it resumes after every check, if [`saved`](Self::saved) says how.
+/// - two runs with the same values give the same decisions;
+/// - the value of a check that it calls the best is finite and below all earlier best values;
+/// - of eight falling values it calls the last the best, however long its warm-up; a criterion [without a
+///   metric](Self::without_metric) calls no check the best;
+/// - it can be saved and resumed after every check, if [`saved`](Self::saved) says how.
 ///
 /// ```
 /// use burn_tricks_testkit::{CriterionLaws, Decision};
@@ -52,7 +52,7 @@ impl<C> Debug for CriterionLaws<C> {
     }
 }
 
-/// Runs that go well, badly, up and down, and out of the numbers.
+/// Runs whose values fall, rise, alternate, or are not finite.
 fn runs() -> Vec<Vec<f64>> {
     vec![
         vec![0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2],
@@ -74,7 +74,8 @@ fn runs() -> Vec<Vec<f64>> {
 }
 
 impl<C> CriterionLaws<C> {
-    /// Of the criterion that `init` makes and `observe` shows the metric of each check, lower being better.
+    /// The laws of a criterion that `init` makes, and to which `observe` gives the metric of each check; a
+    /// smaller metric is better.
     pub fn new(
         name: impl Into<String>,
         init: impl Fn() -> C + 'static,
@@ -89,13 +90,13 @@ impl<C> CriterionLaws<C> {
         }
     }
 
-    /// It looks at no metric, as a limit of time does, and so knows of no best check.
+    /// Says that the criterion does not use a metric, like a time limit, and so has no best check.
     pub fn without_metric(mut self) -> Self {
         self.watches_metric = false;
         self
     }
 
-    /// `reload` saves the criterion, and loads what was saved into one that was made anew.
+    /// `reload` saves the criterion, makes a new one, and loads the saved state into it.
     pub fn saved(mut self, reload: impl Fn(C) -> C + 'static) -> Self {
         self.reload = Some(Box::new(reload));
         self

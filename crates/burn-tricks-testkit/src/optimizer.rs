@@ -1,4 +1,4 @@
-//! What every optimizer owes.
+//! The laws of optimizers: properties that every optimizer should have.
 
 use crate::report::{Report, same};
 use crate::weights::{Noise, Weights, dtypes, read, tensor};
@@ -12,15 +12,16 @@ const STEPS: u64 = 6;
 /// The laws of an [`Optimizer`]:
 ///
 /// - it keeps shape, element type and device of tensors of rank 1 to 4, in every float type of the device;
-/// - it repeats itself to the last bit;
-/// - it resumes after every step to the last bit, from the bytes of its record;
-/// - a clone goes its own way;
-/// - it leaves parameters without a gradient alone;
+/// - two runs with the same inputs give the same numbers, to the last bit;
+/// - it can be resumed after every step from the bytes of its record, to the last bit;
+/// - a clone is independent of the original;
+/// - it does not change parameters without a gradient;
 /// - it can be the optimizer of a parameter group;
 /// - it stays finite where gradients are zero;
 /// - it moves its state to a device;
-/// - it finds the minimum of a parabola, if [`descends`](Self::descends) says with which rate;
-/// - it equals another optimizer, if [`equals`](Self::equals) names one: for a wrapper with neutral settings.
+/// - it finds the minimum of a parabola, if [`descends`](Self::descends) gives a learning rate;
+/// - it takes the same steps as another optimizer, if [`equals`](Self::equals) names one; this is meant for a
+///   wrapper with neutral settings.
 ///
 /// ```
 /// use burn::optim::SgdConfig;
@@ -42,7 +43,8 @@ pub struct OptimizerLaws<F> {
 }
 
 impl<O: Optimizer, F: Fn() -> O> OptimizerLaws<F> {
-    /// Of the optimizer that `build` makes, on `device`, which is given without autodiff.
+    /// The laws of the optimizer that `build` makes. They are checked on `device`, which is given without
+    /// autodiff.
     pub fn new(name: impl Into<String>, build: F, device: &Device) -> Self {
         Self {
             name: name.into(),
@@ -53,14 +55,14 @@ impl<O: Optimizer, F: Fn() -> O> OptimizerLaws<F> {
         }
     }
 
-    /// With a learning rate that falls linearly from `lr` to 0 over `steps` steps, the optimizer takes
-    /// `Σ wᵢ²` of weights in (-1, 1) to a hundredth of its first value or less.
+    /// Adds the law that the optimizer reduces `Σ wᵢ²` of weights in (-1, 1) to a hundredth of its first value
+    /// or less, with a learning rate that falls linearly from `lr` to 0 over `steps` steps.
     pub fn descends(mut self, lr: f64, steps: u32) -> Self {
         self.descends = Some((lr, steps));
         self
     }
 
-    /// The optimizer takes the same steps as `other`, to the last bit.
+    /// Adds the law that the optimizer takes the same steps as `other`, to the last bit.
     pub fn equals<P: Optimizer>(mut self, name: impl Into<String>, other: impl Fn() -> P) -> Self {
         let numbers = self.run(|| ModuleOptimizer::from(other()), None);
         self.equals.push((name.into(), numbers));
@@ -105,7 +107,7 @@ impl<O: Optimizer, F: Fn() -> O> OptimizerLaws<F> {
         Weights::new(1, DType::F32, &self.device.clone().autodiff())
     }
 
-    /// The numbers after six steps; saved to bytes and read back before step `at`.
+    /// The numbers after six steps. The optimizer is saved to bytes and read back before step `at`.
     fn run(&self, make: impl Fn() -> ModuleOptimizer, at: Option<u64>) -> Vec<f64> {
         let (mut optim, mut weights) = (make(), self.weights());
         for step in 0..STEPS {

@@ -1,4 +1,4 @@
-//! What came of checking a set of laws.
+//! The result of checking a set of laws.
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub struct Broken {
     /// The law, as a sentence about the subject: "resumes after every step".
     pub law: &'static str,
-    /// What was seen instead.
+    /// What was observed instead.
     pub seen: String,
 }
 
@@ -42,7 +42,7 @@ impl Report {
         }
     }
 
-    /// What was checked.
+    /// The name of the checked object.
     pub fn subject(&self) -> &str {
         &self.subject
     }
@@ -57,7 +57,7 @@ impl Report {
         &self.broken
     }
 
-    /// Panics if a law does not hold. The message lists each broken law and what was seen instead.
+    /// Panics if a law does not hold. The message lists each broken law and what was observed instead.
     #[track_caller]
     pub fn assert(&self) {
         assert!(self.broken.is_empty(), "{self}");

@@ -1,15 +1,15 @@
-//! What every learning-rate schedule owes.
+//! The laws of learning-rate schedules: properties that every schedule should have.
 
 use crate::report::{Report, same};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 
 /// The laws of an [`LrScheduler`]:
 ///
-/// - it repeats itself to the last bit;
+/// - two runs give the same rates, to the last bit;
 /// - its rates are finite and not negative;
-/// - it resumes after every step to the last bit, from the bytes of its record;
-/// - being recorded does not move it;
-/// - a clone goes its own way, unless the schedule is said to be [`shared`](Self::shared).
+/// - it can be resumed after every step from the bytes of its record, to the last bit;
+/// - making a record does not advance it;
+/// - a clone is independent of the original, unless the schedule is declared as [`shared`](Self::shared).
 ///
 /// ```
 /// use burn::lr_scheduler::constant::ConstantLr;
@@ -26,7 +26,7 @@ pub struct ScheduleLaws<F> {
 }
 
 impl<F: Fn() -> Box<dyn LrScheduler>> ScheduleLaws<F> {
-    /// Of the schedule that `init` makes, over 40 steps.
+    /// The laws of the schedule that `init` makes, checked over 40 steps.
     pub fn new(name: impl Into<String>, init: F) -> Self {
         Self {
             name: name.into(),
@@ -36,13 +36,13 @@ impl<F: Fn() -> Box<dyn LrScheduler>> ScheduleLaws<F> {
         }
     }
 
-    /// Over so many steps: beyond the end of the schedule and every cycle of it.
+    /// Sets the number of steps: choose it larger than the length of the schedule and of each of its cycles.
     pub fn over(mut self, steps: usize) -> Self {
         self.steps = steps;
         self
     }
 
-    /// Clones share one state by purpose.
+    /// Declares that clones share one state on purpose.
     pub fn shared(mut self) -> Self {
         self.shared = true;
         self

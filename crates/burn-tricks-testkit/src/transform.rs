@@ -1,4 +1,4 @@
-//! What everything owes that changes gradients in front of an optimizer.
+//! The laws of transforms of gradients: properties that every transform should have.
 
 use crate::Weights;
 use crate::report::{Report, same};
@@ -12,13 +12,13 @@ const STEPS: u64 = 6;
 
 /// The laws of a transform of gradients. It is applied to a model that is a list of [`Weights`]:
 ///
-/// - it repeats itself to the last bit;
-/// - no gradient appears that was not there, and none is lost;
+/// - two runs with the same inputs give the same numbers, to the last bit;
+/// - it neither adds nor removes a gradient;
 /// - each gradient keeps its shape, element type and device;
 /// - gradients of parameters that the model does not have stay as they are, to the last bit;
-/// - a tied parameter's gradient is changed once, as if the parameter stood at its first place alone;
-/// - it resumes after every step to the last bit, if [`saved`](Self::saved) says how;
-/// - it changes nothing, to the last bit, if it is [`neutral`](Self::neutral).
+/// - a tied parameter's gradient is changed once, as if the parameter had only its first place;
+/// - it can be saved and resumed after every step, to the last bit, if [`saved`](Self::saved) says how;
+/// - it changes nothing, to the last bit, if it is declared as [`neutral`](Self::neutral).
 ///
 /// ```
 /// use burn::optim::GradientsParams;
@@ -49,8 +49,8 @@ impl<T> Debug for TransformLaws<T> {
 }
 
 impl<T> TransformLaws<T> {
-    /// Of what `init` makes and `apply` does to the gradients of a model; on `device`, which is given without
-    /// autodiff.
+    /// The laws of a transform that `init` makes, and whose `apply` changes the gradients of a model. They are
+    /// checked on `device`, which is given without autodiff.
     pub fn new(
         name: impl Into<String>,
         init: impl Fn() -> T + 'static,
@@ -67,13 +67,13 @@ impl<T> TransformLaws<T> {
         }
     }
 
-    /// `reload` saves the state, and loads what was saved into one that was made anew.
+    /// `reload` saves the state of the transform, makes a new transform, and loads the state into it.
     pub fn saved(mut self, reload: impl Fn(T) -> T + 'static) -> Self {
         self.reload = Some(Box::new(reload));
         self
     }
 
-    /// It is set so that it changes nothing.
+    /// Declares that the transform is configured to change nothing.
     pub fn neutral(mut self) -> Self {
         self.is_neutral = true;
         self
@@ -122,7 +122,7 @@ impl<T> TransformLaws<T> {
         Weights::new(seed, dtype, &self.device.clone().autodiff())
     }
 
-    /// All gradients that it gives back in a run.
+    /// All gradients that the transform returns in a run.
     fn run(&self, reloaded_at: Option<u64>) -> Vec<f64> {
         let (mut transform, mut model) = ((self.init)(), vec![self.weights(1, DType::F32)]);
         let mut all = Vec::new();
@@ -141,7 +141,7 @@ impl<T> TransformLaws<T> {
         all
     }
 
-    /// Of the two gradients in each element type that the device calculates in, what they are.
+    /// Checks the two gradients in each element type in which the device computes.
     fn each_type(
         &self,
         check: impl Fn(Vec<String>, Vec<String>) -> Result<(), String>,

@@ -1,4 +1,4 @@
-//! What everything owes that is done around an optimizer's step.
+//! The laws of tricks around an optimizer's step: properties that every trick should have.
 
 use crate::Weights;
 use crate::report::{Report, same};
@@ -16,7 +16,7 @@ const STEPS_PER_EPOCH: u64 = 2;
 /// The learning rate of each step.
 const LR: f64 = 0.1;
 
-/// The step in which a trick is called.
+/// The optimizer step for which a trick is called.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct TrickStep {
@@ -24,19 +24,20 @@ pub struct TrickStep {
     pub step: u64,
     /// The learning rate.
     pub lr: f64,
-    /// Whether no gradient came through to the optimizer.
+    /// Whether the step is skipped, so that the optimizer gets no gradients.
     pub skipped: bool,
 }
 
-/// The laws of what changes gradients before an optimizer's step, or the model after it:
+/// The laws of a trick, which changes gradients before an optimizer's step, or the model after it:
 ///
-/// - it repeats itself to the last bit;
-/// - ids, shapes and modes of the parameters stay: what was trained is trained, what was frozen is frozen;
-/// - the model that it gives back can be trained on;
-/// - no gradient appears that was not there, and none is lost;
-/// - a skipped step changes nothing: neither the model nor what comes after;
-/// - at the end of an epoch, of which [`epoch_end`](Self::epoch_end) tells, ids, shapes and modes stay too;
-/// - it resumes after every step to the last bit, if [`saved`](Self::saved) says how.
+/// - two runs with the same inputs give the same numbers, to the last bit;
+/// - it keeps the ids and shapes of the parameters, and whether each is trained or frozen;
+/// - the model that it returns can be trained further;
+/// - it neither adds nor removes a gradient;
+/// - a skipped step changes neither the model nor later steps;
+/// - at the end of an epoch, if [`epoch_end`](Self::epoch_end) is given, it also keeps ids and shapes, and
+///   whether parameters are trained or frozen;
+/// - it can be saved and resumed after every step, to the last bit, if [`saved`](Self::saved) says how.
 ///
 /// ```
 /// use burn::optim::GradientsParams;
@@ -75,8 +76,8 @@ impl<T> Debug for TrickLaws<T> {
 }
 
 impl<T> TrickLaws<T> {
-    /// Of what `init` makes, `before` does to the gradients and `after` to the model; on `device`, which is
-    /// given without autodiff.
+    /// The laws of a trick that `init` makes. `before` changes the gradients before a step, and `after` the
+    /// model after it. The laws are checked on `device`, which is given without autodiff.
     pub fn new(
         name: impl Into<String>,
         init: impl Fn() -> T + 'static,
@@ -97,7 +98,7 @@ impl<T> TrickLaws<T> {
         }
     }
 
-    /// `begin` sees the model and the optimizer before each step, and gives back its learning rate.
+    /// `begin` gets the model and the optimizer before each step, and returns the step's learning rate.
     pub fn begin(
         mut self,
         begin: impl Fn(&mut T, &Weights, &mut ModuleOptimizer, &TrickStep) -> f64 + 'static,
@@ -106,8 +107,8 @@ impl<T> TrickLaws<T> {
         self
     }
 
-    /// `epoch_end` sees the model at the end of an epoch, whose number it is given, and gives it back. An epoch
-    /// has two steps.
+    /// `epoch_end` gets the model and the number of the epoch at the end of each epoch, and returns the model.
+    /// An epoch has two steps.
     pub fn epoch_end(
         mut self,
         epoch_end: impl Fn(&mut T, Weights, usize) -> Weights + 'static,
@@ -116,13 +117,14 @@ impl<T> TrickLaws<T> {
         self
     }
 
-    /// `shown` is the model to validate with, an average say, if there is one. It is part of what is compared.
+    /// `shown` returns the model to validate with, for example an average, if there is one. The laws compare
+    /// it, too.
     pub fn validated(mut self, shown: impl Fn(&T, &Weights) -> Option<Weights> + 'static) -> Self {
         self.shown = Box::new(shown);
         self
     }
 
-    /// `reload` saves the state, and loads what was saved into one that was made anew.
+    /// `reload` saves the state of the trick, makes a new trick, and loads the state into it.
     pub fn saved(mut self, reload: impl Fn(T) -> T + 'static) -> Self {
         self.reload = Some(Box::new(reload));
         self
@@ -171,7 +173,7 @@ impl<T> TrickLaws<T> {
         (self.after)(trick, optim.step(lr, model, grads), &step)
     }
 
-    /// A step whose gradients something has held back before they came to the trick.
+    /// A skipped step: the gradients were removed before the trick was called.
     fn skipped(
         &self,
         trick: &mut T,
@@ -203,8 +205,8 @@ impl<T> TrickLaws<T> {
         self.try_run(reloaded_at, skipped_at).unwrap_or_default()
     }
 
-    /// The numbers of the model, and of that to validate with. With a skipped step before the step after
-    /// `skipped_at` others.
+    /// The numbers of the model and of the model to validate with. There is a skipped step after `skipped_at`
+    /// others.
     fn try_run(
         &self,
         reloaded_at: Option<u64>,
@@ -294,7 +296,7 @@ impl<T> TrickLaws<T> {
     }
 }
 
-/// Whether ids and modes are those of before.
+/// An error if ids have changed, or which parameters are trained.
 fn unchanged(before: ([ParamId; 3], [bool; 3]), model: &Weights) -> Result<(), String> {
     let after = (model.ids(), model.trained());
     if after != before {

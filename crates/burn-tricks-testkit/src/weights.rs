@@ -1,4 +1,4 @@
-//! The small model that the laws are checked on.
+//! The small model with which the laws are checked.
 
 use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
@@ -16,7 +16,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Parameters that depend on `seed` alone, in (-1, 1), of type `dtype` on `device`.
+    /// A model whose values, in (-1, 1), depend only on `seed`, with type `dtype` on `device`.
     pub fn new(seed: u64, dtype: DType, device: &Device) -> Self {
         let mut noise = Noise(seed);
         let trained = device.is_autodiff();
@@ -27,7 +27,7 @@ impl Weights {
         }
     }
 
-    /// Gradients of the trained parameters that depend on `seed` alone, in (-1, 1).
+    /// Gradients of the trained parameters, whose values, in (-1, 1), depend only on `seed`.
     pub fn grads(&self, seed: u64) -> GradientsParams {
         let mut noise = Noise(seed ^ 0x9e37_79b9_7f4a_7c15);
         let like = self.vector.val();
@@ -41,7 +41,7 @@ impl Weights {
         grads
     }
 
-    /// The same parameters, each plus `shift`; ids and modes stay.
+    /// The same model with `shift` added to each number; ids stay, and so does which parameters are trained.
     pub fn shifted(self, shift: f64) -> Self {
         fn add<const D: usize>(param: Param<Tensor<D>>, shift: f64) -> Param<Tensor<D>> {
             let trained = param.is_require_grad();
@@ -77,7 +77,7 @@ impl Weights {
     }
 }
 
-/// The numbers of a tensor, flat.
+/// The numbers of a tensor, flattened.
 pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
 }
@@ -93,7 +93,7 @@ pub(crate) fn tensor<const D: usize>(
     Tensor::<1>::from_data(numbers.as_slice(), (device, dtype)).reshape(shape)
 }
 
-/// The float types that a device computes in.
+/// The float types in which a device computes.
 pub(crate) fn dtypes(device: &Device) -> Vec<DType> {
     [DType::F64, DType::F32, DType::F16, DType::BF16]
         .into_iter()
