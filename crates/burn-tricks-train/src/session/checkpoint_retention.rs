@@ -1,13 +1,13 @@
 //! Which checkpoints are kept: the last ones and the best.
 
-/// The sets that there are.
+/// The sets of checkpoint files on the disk.
 #[derive(Debug)]
 pub(crate) struct Retention {
     keep: usize,
-    /// The epochs whose files there are, oldest first.
+    /// The epochs that have files, oldest first.
     saved: Vec<usize>,
-    /// The best epochs before the last one. Until all files of the last are written, a run that is killed
-    /// resumes from the one before, and knows no other best.
+    /// The best epochs as of the epoch before the last. Until all files of the last epoch are written, a run that is
+    /// killed resumes from the epoch before, which knows only these.
     best_before: Vec<usize>,
 }
 
@@ -20,7 +20,7 @@ impl Retention {
         }
     }
 
-    /// The epochs to delete when `epoch` is saved, with which `best` are the best.
+    /// The epochs to delete when `epoch` is saved, if `best` are the best epochs then.
     pub(crate) fn outdated_by(&mut self, epoch: usize, best: Vec<usize>) -> Vec<usize> {
         self.saved.retain(|saved| *saved != epoch);
         self.saved.push(epoch);

@@ -10,7 +10,7 @@ use burn_tricks_core::StateError;
 use burn_tricks_stop::{Decision, StopCriterion, StopReason};
 use std::fmt::Debug;
 
-/// Tells a criterion of a metric.
+/// Passes the metric of each epoch to a criterion.
 pub(crate) struct CriterionHook<C> {
     metric: WatchedMetric,
     handle: StopHandle<C>,

@@ -26,9 +26,9 @@ pub(crate) struct EpochEnd(Arc<Mutex<Inner>>);
 struct Inner {
     hooks: Vec<Box<dyn EpochHook>>,
     clock: Clock,
-    /// What the tricks do at the end of an epoch.
+    /// Runs the tricks at the end of an epoch.
     tricks: Option<Box<EndTricks>>,
-    /// Why a trick ended the run, now or before it was saved.
+    /// Why a trick ended the run, now or before the run was saved.
     stopped_by_trick: Option<StopReason>,
     trick_failed: Option<Arc<TrickError>>,
     /// Called after the first epoch.
@@ -42,10 +42,10 @@ struct Inner {
     interrupted: Option<Interruption>,
 }
 
-/// Given the epoch and its metrics.
+/// Gets the epoch and its metrics.
 type AfterFirst = dyn FnOnce(usize, &EventStoreClient) + Send;
 
-/// Given the epoch, its metrics, and what the criterion that tells the best epoch decided.
+/// Gets the epoch, its metrics, and the decision of the criterion that determines the best epoch.
 type EndTricks =
     dyn FnMut(usize, &EventStoreClient, Option<Decision>) -> Result<TricksEnd, TrickError> + Send;
 
@@ -54,7 +54,7 @@ const TRICKS: &str = "tricks";
 
 /// How the data loader knows the epoch on which the order of samples depends.
 pub(crate) enum Clock {
-    /// Nobody has said.
+    /// Neither a clock nor [`NotNeeded`](Self::NotNeeded) was set.
     Unknown,
     NotNeeded,
     Shared(EpochClock),
@@ -86,12 +86,12 @@ impl EpochEnd {
         lock(&self.0).clock = clock;
     }
 
-    /// Whether it has been said what the order of samples needs.
+    /// Whether a clock is set, or was declared not to be needed.
     pub(crate) fn knows_clock(&self) -> bool {
         !matches!(lock(&self.0).clock, Clock::Unknown)
     }
 
-    /// Has the tricks do what they do at the end of an epoch, after the hooks.
+    /// Sets how the tricks are run at the end of an epoch, after the hooks.
     pub(crate) fn set_tricks(
         &self,
         tricks: impl FnMut(usize, &EventStoreClient, Option<Decision>) -> Result<TricksEnd, TrickError>
@@ -106,12 +106,12 @@ impl EpochEnd {
         lock(&self.0).trick_failed.clone()
     }
 
-    /// Has `work` done after the first epoch that is trained.
+    /// Sets `work`, which is called after the first epoch of this training.
     pub(crate) fn after_first(&self, work: impl FnOnce(usize, &EventStoreClient) + Send + 'static) {
         lock(&self.0).after_first = Some(Box::new(work));
     }
 
-    /// The hooks and the loaders, as they are recorded.
+    /// Adds the descriptions of the hooks and the loaders to `setup`.
     pub(crate) fn describe(&self, setup: &mut Setup) {
         let inner = lock(&self.0);
         if let Clock::Shared(clock) = &inner.clock {
@@ -122,12 +122,12 @@ impl EpochEnd {
         }
     }
 
-    /// Sets what Burn's training is interrupted by.
+    /// Sets the interrupter of Burn's training.
     pub(crate) fn set_interrupter(&self, interrupter: Interrupter) {
         lock(&self.0).interrupter = interrupter;
     }
 
-    /// The run is resumed after `epoch`, 0 if it begins.
+    /// Starts the hooks of a run that is resumed after `epoch`, or that begins, if `epoch` is 0.
     pub(crate) fn start_after(&self, epoch: usize) {
         let mut inner = lock(&self.0);
         inner.hooks.iter_mut().for_each(|hook| hook.start());
@@ -136,7 +136,7 @@ impl EpochEnd {
         inner.stopped = inner.why_stopped();
     }
 
-    /// Runs the hooks, once per epoch. Whether to stop.
+    /// Runs the hooks, once per epoch, and returns whether to stop.
     pub(crate) fn end_of_epoch(&self, epoch: usize, store: &EventStoreClient) -> bool {
         let inner = &mut *lock(&self.0);
         if inner.last == Some(epoch) {
@@ -170,7 +170,7 @@ impl EpochEnd {
         inner.is_over()
     }
 
-    /// What of an error or an interruption the interrupter knows now or knew when it was noted before.
+    /// The error and the interruption that the interrupter has now, or had when they were noted before.
     pub(crate) fn noted(&self) -> (Option<Arc<TrainingError>>, Option<Interruption>) {
         let inner = &mut *lock(&self.0);
         if let Some(error) = inner.interrupter.error() {
@@ -194,8 +194,8 @@ impl EpochEnd {
         lock(&self.0).last
     }
 
-    /// The metric by which the best epoch is told: that of the first hook that tells it, even before that
-    /// hook knows of a best one. Two hooks may not take turns.
+    /// The metric that determines the best epoch: that of the first hook that determines it, even before that hook
+    /// knows a best epoch. Two hooks must not take turns.
     pub(crate) fn watched(&self) -> Option<MetricName> {
         let inner = lock(&self.0);
         inner.hooks[inner.telling()?].watched()
@@ -205,13 +205,13 @@ impl EpochEnd {
         lock(&self.0).best_epoch()
     }
 
-    /// What each criterion saw.
+    /// The result of each criterion.
     pub(crate) fn criteria(&self) -> Vec<CriterionResult> {
         let hooks = &lock(&self.0).hooks;
         hooks.iter().filter_map(|hook| hook.criterion()).collect()
     }
 
-    /// What became of each plateau.
+    /// The result of each plateau.
     pub(crate) fn plateaus(&self) -> Vec<PlateauResult> {
         let hooks = &lock(&self.0).hooks;
         hooks.iter().filter_map(|hook| hook.plateau()).collect()
@@ -244,7 +244,7 @@ impl EpochEnd {
         inner.hooks[inner.telling()?].criterion()?.best_value
     }
 
-    /// [`EpochHook::holders`] of those that share something.
+    /// [`EpochHook::holders`] of the hooks that share a plateau with a schedule.
     pub(crate) fn holders(&self) -> Vec<(MetricName, usize)> {
         let hooks = &lock(&self.0).hooks;
         hooks.iter().filter_map(|hook| hook.holders()).collect()
@@ -270,7 +270,8 @@ impl EpochEnd {
         states.chain(stopped).collect()
     }
 
-    /// Loads them. A hook whose name `may_be_new` begins anew if there is no state that fits.
+    /// Loads the states of the hooks. If no state fits a hook, and `may_be_new` accepts its name, the hook begins
+    /// anew.
     pub(crate) fn load_states(
         &self,
         states: &BTreeMap<String, Vec<u8>>,
@@ -300,7 +301,7 @@ impl EpochEnd {
 }
 
 impl Inner {
-    /// The place of the hook that tells which epoch is the best.
+    /// The position of the hook that determines the best epoch.
     fn telling(&self) -> Option<usize> {
         self.hooks.iter().position(|hook| hook.watched().is_some())
     }

@@ -1,4 +1,4 @@
-//! What is done at the end of an epoch.
+//! The trait of hooks, which a session runs at the end of each epoch.
 
 use crate::metric::watched_metric::MissingMetric;
 use crate::session::results::{CriterionResult, PlateauResult};
@@ -7,49 +7,49 @@ use burn::train::metric::store::EventStoreClient;
 use burn_tricks_core::StateError;
 use burn_tricks_stop::{Decision, StopReason};
 
-/// Something that is done at the end of each epoch.
+/// A criterion or a plateau, which a session calls at the end of each epoch.
 pub(crate) trait EpochHook: Send {
-    /// By which its state and its description are recorded.
+    /// The name under which the state and the description of the hook are recorded.
     fn name(&self) -> String;
 
-    /// What it is, at the beginning of a run.
+    /// The configuration of the hook at the beginning of a run.
     fn describe(&self) -> String;
 
     /// The run begins, or is resumed.
     fn start(&mut self) {}
 
-    /// Looks at the epoch's metrics.
+    /// Reads the metrics of the epoch.
     fn end_of_epoch(&mut self, epoch: usize, store: &EventStoreClient)
     -> Result<(), MissingMetric>;
 
-    /// Why the run is to stop, since the last epoch or since before it was saved.
+    /// Why the hook stops the run, after the last epoch or already before the run was saved.
     fn stopped(&self) -> Option<StopReason> {
         None
     }
 
-    /// What it decided of the last epoch, if it says which epoch is the best.
+    /// The decision on the last epoch, if the hook determines the best epoch.
     fn decision(&self) -> Option<Decision> {
         None
     }
 
-    /// A trick has gone back to other weights: patience counts anew, and the run trains on although it diverged,
-    /// or for whatever the hook was to stop it, if `obeyed` is that hook.
+    /// A trick has gone back to other weights: patience counts anew, and the run continues although it diverged. If
+    /// `obeyed`, this hook is the criterion of the roll-back, and none of its reasons stops the run any more.
     fn rolled_back(&mut self, _obeyed: bool) {}
 
-    /// Forgets that it stopped the run before: its configuration is another one now.
+    /// Forgets that the hook stopped the run before, because its configuration has changed.
     fn reconsider(&mut self) {}
 
-    /// What a hook that is a criterion saw.
+    /// The result, if the hook is a criterion.
     fn criterion(&self) -> Option<CriterionResult> {
         None
     }
 
-    /// What became of a hook that is a plateau.
+    /// The result, if the hook is a plateau.
     fn plateau(&self) -> Option<PlateauResult> {
         None
     }
 
-    /// The metric by which the hook tells which epoch is the best, if it does.
+    /// The metric by which the hook determines the best epoch, if it does.
     fn watched(&self) -> Option<MetricName> {
         None
     }
@@ -64,19 +64,19 @@ pub(crate) trait EpochHook: Send {
         Vec::new()
     }
 
-    /// What a resumed run needs, if it is not in Burn's checkpoint.
+    /// The state that a resumed run needs and that is not in Burn's checkpoint.
     fn state(&self) -> Option<Vec<u8>> {
         None
     }
 
-    /// Of a hook that shares something with the schedule of the learner: the metric that it looks at, and how
-    /// many hold the shared thing.
+    /// For a hook that shares a plateau with the schedule of the learner: its metric, and how many values share the
+    /// plateau.
     fn holders(&self) -> Option<(MetricName, usize)> {
         None
     }
 
-    /// What puts back, when it is called, the state that the hook shares with a schedule now. A record that
-    /// is loaded on trial changes it.
+    /// Returns a closure that restores the present state that the hook shares with a schedule, which a record that is
+    /// loaded on trial changes.
     fn undo(&self) -> Box<dyn FnOnce()> {
         Box::new(|| ())
     }

@@ -9,7 +9,7 @@ use burn::train::metric::store::EventStoreClient;
 use burn_tricks_schedule::Plateau;
 use std::sync::{Arc, Mutex};
 
-/// Tells a plateau of a metric.
+/// Passes the metric of each epoch to a plateau.
 pub(crate) struct PlateauHook {
     pub(crate) metric: WatchedMetric,
     /// Shared with the schedule of the learner.

@@ -1,4 +1,5 @@
-//! One of Burn's files of a set of checkpoints: the checkpointer that Burn writes, loads and deletes it by.
+//! One of Burn's files of a set of checkpoint files, as the checkpointer through which Burn writes, loads and deletes
+//! it.
 
 use crate::session::epoch_end::EndObserver;
 use crate::session::run_files::RunFiles;

@@ -1,7 +1,7 @@
 //! Burn's records of a checkpoint, loaded on trial.
 //!
-//! Where Burn loads them itself, in the launch of a training, it panics if one does not fit, or drops
-//! silently what does not.
+//! When Burn itself loads the records at the launch of a training, it panics if a record does not fit, or silently
+//! drops the parts that do not fit.
 
 use crate::session::learner_view::{caught, optimizer_of};
 use crate::session::run_description::OPTIMIZER_STATE;
@@ -20,8 +20,8 @@ use burn_tricks_checkpoint::Change;
 use burn_tricks_optim::check_optimizer_record;
 use std::collections::BTreeMap;
 
-/// Checks that model, schedule and optimizer take their records of `epoch`. Whether the optimizer keeps
-/// another state than the one that was saved.
+/// Checks that model, schedule and optimizer can load their records of `epoch`. Returns whether the optimizer keeps
+/// another kind of state than the saved one.
 pub(crate) fn check_records<M, H>(
     files: &RunFiles,
     epoch: usize,
@@ -70,7 +70,7 @@ where
 
 const STATELESS: &str = "none";
 
-/// What an optimizer's record holds: the names of tensors and numbers, and of how many parameters.
+/// The contents of an optimizer's record: the names of its tensors and numbers, and the number of parameters.
 fn layout(record: Bytes) -> Result<String, RecordError> {
     let pack = Reader::from_bytes(record)?;
     let scalars = pack.scalars().keys().map(String::as_str);
@@ -92,7 +92,7 @@ fn layout(record: Bytes) -> Result<String, RecordError> {
     })
 }
 
-/// The optimizer after a step of no gradient, which a clone of `model` takes.
+/// The optimizer after a step with zero gradients on a clone of `model`.
 fn stepped<M: Module>(mut optimizer: ModuleOptimizer, model: &M) -> ModuleOptimizer {
     struct Zeros(GradientsParams);
 

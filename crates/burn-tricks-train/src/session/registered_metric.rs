@@ -39,8 +39,8 @@ impl RegisteredMetric {
     }
 }
 
-/// Which of the metrics Burn's log in `directory` has twice for an epoch: a metric that is registered once
-/// ends an epoch with one value.
+/// The metrics that Burn's log in `directory` has twice for an epoch. A metric that is registered once has one value
+/// at the end of an epoch.
 pub(crate) fn logged_twice(
     directory: &Path,
     epoch: usize,

@@ -17,22 +17,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-/// What a state begins with: this, and the version of what follows.
+/// The first bytes of a state file, before the version of its format.
 const MAGIC: &[u8] = b"burn-tricks state ";
 const VERSION: &[u8] = b"4\n";
 
 /// Burn's part of a set.
 const RECORDS: [&str; 3] = ["model", "optim", "scheduler"];
 
-/// What Burn's checkpoint does not hold.
+/// The state of a run that is not in Burn's checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunState {
     pub(crate) epoch: usize,
-    /// What the run is made of.
+    /// The configuration of the run.
     pub(crate) setup: Setup,
     /// The steps taken, and the state of the tricks.
     pub(crate) tricks: Vec<u8>,
-    /// By the names of the hooks.
+    /// The states of the hooks, by name.
     pub(crate) hooks: BTreeMap<String, Vec<u8>>,
     /// The record of the model as it was validated, if it has other weights than the checkpoint's.
     pub(crate) validated: Option<Vec<u8>>,
@@ -41,14 +41,14 @@ pub(crate) struct RunState {
 /// The folder of checkpoints.
 #[derive(Debug, Clone)]
 pub(crate) struct RunFiles {
-    /// The run's, in which Burn's log is by default.
+    /// The directory of the run, in which Burn's log is by default.
     directory: PathBuf,
     folder: PathBuf,
-    /// Whether a file could not be written: then none is deleted any more.
+    /// Whether a file could not be written. If so, no file is deleted any more.
     failed: Arc<AtomicBool>,
 }
 
-/// What there is to resume from.
+/// The checkpoints that a run can resume from.
 #[derive(Debug)]
 pub(crate) struct Found {
     /// The state of the newest complete set.
@@ -74,7 +74,7 @@ impl RunFiles {
         &self.directory
     }
 
-    /// What the process that trains has locked.
+    /// The file that the training process locks.
     pub(crate) fn lock_file(&self) -> PathBuf {
         self.directory.join("checkpoint.lock")
     }
@@ -100,7 +100,7 @@ impl RunFiles {
         self.failed.load(SeqCst)
     }
 
-    /// Writes a file so that there is either all of it, on the disk, or nothing.
+    /// Writes a file to the disk completely or not at all.
     pub(crate) fn put(&self, path: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
         let written = file::write(path, parts);
         if written.is_err() {
@@ -117,7 +117,7 @@ impl RunFiles {
         self.put(&path, &[MAGIC, VERSION, &sum, &payload])
     }
 
-    /// The state of an epoch, whole or what is wrong with it.
+    /// The state of an epoch if its file is complete, else what is wrong with the file.
     ///
     /// # Errors
     ///
@@ -148,8 +148,8 @@ impl RunFiles {
         Ok(RunState::unpacked(rest, epoch).ok_or_else(damaged))
     }
 
-    /// One of Burn's records of an epoch, whole or what is wrong with it. It is read from the bytes whose
-    /// checksum was right: one that Burn reads from the file, it reads when it uses it.
+    /// One of Burn's records of an epoch if its file is complete, else what is wrong with the file. The record is
+    /// read from the bytes whose checksum was checked, while Burn reads a file only when it uses the record.
     pub(crate) fn load<R: Checkpoint>(
         &self,
         name: &str,
@@ -164,7 +164,8 @@ impl RunFiles {
         Ok(record.map_err(|error| format!("{}: {error}", path.display())))
     }
 
-    /// The record of the model of an epoch as it was validated, whole or what is wrong with it.
+    /// The record of the model of an epoch as it was validated, if its file is complete, else what is wrong with the
+    /// file.
     ///
     /// # Errors
     ///
@@ -188,8 +189,8 @@ impl RunFiles {
     ///
     /// # Errors
     ///
-    /// If a file cannot be read, if a state is of another version, or if there are sets of several epochs
-    /// and none is complete: to begin anew would be to overwrite them.
+    /// If a file cannot be read, if a state is of another version, or if there are sets of several epochs and none is
+    /// complete, since a run that began anew would overwrite them.
     pub(crate) fn find(&self) -> Result<Found, SessionError> {
         let mut found = Found {
             newest: None,
@@ -220,8 +221,7 @@ impl RunFiles {
         }
     }
 
-    /// Deletes what is left of the sets after the newest complete one: a new file of theirs must not meet an
-    /// old one.
+    /// Deletes the remains of sets newer than the newest complete one, so that a set never mixes old and new files.
     pub(crate) fn clean(&self, found: &Found) -> std::io::Result<()> {
         let newest = found.newest.as_ref().map_or(0, |state| state.epoch);
         for (_, files) in self.sets()?.split_off(&(newest + 1)) {
@@ -230,7 +230,7 @@ impl RunFiles {
         file::remove_unfinished(&self.folder)
     }
 
-    /// The files of each epoch of which there is one.
+    /// The files of each epoch that has files.
     fn sets(&self) -> std::io::Result<BTreeMap<usize, Vec<PathBuf>>> {
         let mut sets: BTreeMap<usize, Vec<PathBuf>> = BTreeMap::new();
         for entry in std::fs::read_dir(&self.folder)? {
@@ -257,7 +257,7 @@ impl RunFiles {
         Ok(sets)
     }
 
-    /// One of Burn's files of a set, if it has its checksum, or what is wrong with it.
+    /// One of Burn's files of a set if its checksum is right, else what is wrong with it.
     fn whole_record(&self, name: &str, epoch: usize) -> std::io::Result<Result<Vec<u8>, String>> {
         let path = self.record(name, epoch);
         let sum = whole(&self.checksum(name, epoch))?;
@@ -285,7 +285,7 @@ impl RunState {
     }
 }
 
-/// All of a file, or that it is not there. Any other error is one of reading.
+/// The content of a file, or a text that says that it does not exist. Any other failure is an error.
 fn whole(path: &Path) -> std::io::Result<Result<Vec<u8>, String>> {
     let missing = || format!("{} is not there", path.display());
     Ok(file::read(path)?.ok_or_else(missing))

@@ -85,7 +85,7 @@ pub enum SessionError {
     Version {
         /// The file.
         path: PathBuf,
-        /// The version of its format. This crate writes and reads 3.
+        /// The version of its format. This crate writes and reads 4.
         got: String,
     },
     /// The saved state does not belong to this session, these tricks or this model.

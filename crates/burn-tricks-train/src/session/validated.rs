@@ -1,4 +1,4 @@
-//! What is kept of the model that was validated, before the tricks change it at the end of the epoch.
+//! Keeps the model that was validated, before the tricks change it at the end of the epoch.
 
 use crate::lock::lock;
 use crate::trick::Trick;
@@ -48,7 +48,7 @@ impl<M: Module> Validated<M> {
     }
 }
 
-/// The record of `validated`, if it is not that of `saved`.
+/// The record of `validated`, if it differs from the record of `saved`.
 fn other_record<M: Module>(validated: M, saved: &M) -> Result<Option<Vec<u8>>, RecordError> {
     let validated = validated.into_record().into_bytes()?;
     let saved = saved.valid().into_record().into_bytes()?;

@@ -1,7 +1,7 @@
 //! The state of an optimizer, kept at the end of an epoch and put back at the end of another.
 //!
-//! A trick meets the optimizer at a step only. Between the last step of an epoch and the first of the next one it
-//! does not change, so that what was wanted at the end of an epoch is done at the next step.
+//! A trick has access to the optimizer only in a step. The optimizer does not change between the last step of an
+//! epoch and the first step of the next, so a request at the end of an epoch is carried out at the next step.
 
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::Bytes;
@@ -40,17 +40,17 @@ impl Debug for KeptOptimizer {
 }
 
 impl KeptOptimizer {
-    /// Has the state that the optimizer has now kept, which is done at the next step.
+    /// Keeps the optimizer's present state, at the beginning of the next step.
     pub(crate) fn keep_at_next_step(&mut self) {
         self.keep = true;
     }
 
-    /// Has the kept state put back, at the next step.
+    /// Puts the kept state back, at the beginning of the next step.
     pub(crate) fn put_back_at_next_step(&mut self) {
         self.put_back = true;
     }
 
-    /// A step begins, with this optimizer.
+    /// Carries out what was requested. Called at the beginning of a step with its optimizer.
     pub(crate) fn meet(&mut self, optimizer: &mut ModuleOptimizer) {
         if std::mem::take(&mut self.keep) {
             self.kept = Some(Kept::Optimizer(optimizer.clone()));

@@ -62,7 +62,7 @@ impl<H> SharedTricks<H> {
         self.steps.fetch_add(1, SeqCst) + 1
     }
 
-    /// What each trick is.
+    /// The description of each trick.
     pub(crate) fn describe<M: Module>(&self) -> Vec<String>
     where
         H: Trick<M>,
@@ -79,7 +79,7 @@ impl<H> SharedTricks<H> {
         lock(&self.tricks).restart(model);
     }
 
-    /// What a resumed run needs. Waits for the device.
+    /// The state that a resumed run needs. Waits for the device.
     pub(crate) fn state<M: Module>(&self) -> Vec<u8>
     where
         H: Trick<M>,
@@ -100,7 +100,7 @@ impl<H> SharedTricks<H> {
         Ok(())
     }
 
-    /// The end of an epoch, of the model that `sight` shows. None if that shows none.
+    /// Runs the tricks at the end of an epoch, on the model that `sight` noted. None if it noted no model.
     pub(crate) fn epoch_end<M: Module>(
         &self,
         sight: &Sight<M>,
@@ -144,12 +144,12 @@ impl<H> SharedTricks<H> {
     }
 }
 
-/// What the tricks say at the end of an epoch.
+/// The requests of the tricks at the end of an epoch.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TricksEnd {
     /// Why to stop.
     pub(crate) stop: Option<StopReason>,
-    /// Whether one has put other weights in place than those that were trained.
+    /// Whether a trick has replaced the trained weights.
     pub(crate) rolled_back: bool,
 }
 
@@ -158,7 +158,7 @@ pub(crate) struct Ended<M> {
     pub(crate) end: TricksEnd,
     /// The model as it was validated.
     pub(crate) validated: M,
-    /// What the tricks gave back, which the checkpoint holds.
+    /// The model that the tricks returned, which is saved in the checkpoint.
     pub(crate) model: M,
 }
 
@@ -178,7 +178,7 @@ fn is_distributed<M: Module>(model: &M) -> bool {
     distributed.0
 }
 
-/// Whether two versions of a model differ in a weight or in what is trained. Reads both from the device.
+/// Whether two versions of a model differ in a weight, or in which weights are trained. Reads both from the device.
 fn has_changed<M: Module>(before: &M, after: &M) -> bool {
     #[derive(Default, PartialEq)]
     struct Seen(Vec<(bool, TensorData)>);

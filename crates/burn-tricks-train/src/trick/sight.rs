@@ -1,8 +1,7 @@
-//! What a tricked model shows of a run.
+//! The optimizer and the validated model of a run, which only the tricked model sees.
 //!
-//! Burn's `Learner` gives away neither its optimizer nor the model that was validated, but it hands both to
-//! methods of its model: the optimizer to `TrainStep::optimize`, and `Module::valid` makes the model to
-//! validate.
+//! Burn's `Learner` gives access neither to its optimizer nor to the model that was validated. But it passes the
+//! optimizer to `TrainStep::optimize` of its model, and it gets the model to validate from `Module::valid`.
 
 use crate::lock::lock;
 use crate::trick::trained::Trained;
@@ -47,7 +46,7 @@ impl<M> Debug for Sight<M> {
 }
 
 impl<M> Sight<M> {
-    /// Has the next step show its optimizer, and do nothing else.
+    /// Makes the next step note its optimizer, and do nothing else.
     pub(crate) fn ask(&self) {
         lock(&self.0).asked = true;
     }
@@ -57,7 +56,7 @@ impl<M> Sight<M> {
         lock(&self.0).optimizer.take()
     }
 
-    /// Shows the optimizer of a step. Whether that was all that was wanted of the step.
+    /// Notes the optimizer of a step, if it was asked for. Returns whether the step should do nothing else.
     pub(crate) fn takes(&self, optim: &ModuleOptimizer) -> bool {
         let mut seen = lock(&self.0);
         let asked = std::mem::take(&mut seen.asked);
@@ -67,7 +66,7 @@ impl<M> Sight<M> {
         asked
     }
 
-    /// Shows the model that is about to be validated, and the one that is trained.
+    /// Notes the model that is about to be validated, and the trained model.
     pub(crate) fn validates(&self, models: impl FnOnce() -> (Trained<M>, M)) {
         let mut seen = lock(&self.0);
         if seen.notes {
