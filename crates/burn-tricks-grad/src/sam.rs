@@ -91,7 +91,8 @@
 //! weight decay outside of the loss is left to the optimizer, as in the papers' programs.
 //!
 //! With accumulated gradients, and on several devices whose gradients Burn sums (`ddp` is not tested), each part of
-//! the batch has its own perturbation. This is the m-sharpness of Foret et al., which generalises better than one perturbation for a large batch.
+//! the batch has its own perturbation. This is the m-sharpness of Foret et al., which generalises better than one
+//! perturbation for a large batch.
 //!
 //! # The two passes
 //!
