@@ -46,9 +46,9 @@
 //!
 //! | | `Freeze` | Burn's `freeze_group` |
 //! | --- | --- | --- |
-//! | the backward pass through the frozen part | is made | ends at the first trained layer |
-//! | dropout and batch norm in it | as in training: the running statistics go on | off, on their kept statistics |
-//! | thawing | leave the transform out from some step on | `unfreeze_group`, between two steps |
+//! | backward pass through the frozen part | computed | ends at the first trained layer |
+//! | dropout and batch norm in the frozen part | as in training: running statistics are updated | dropout off, batch norm on its running statistics |
+//! | to unfreeze | stop applying the transform | `unfreeze_group`, between two steps |
 //! | saved with the model | no | no: apply it again after loading |
 //!
 //! # Paths

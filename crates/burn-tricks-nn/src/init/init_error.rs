@@ -12,7 +12,7 @@ pub enum InitError {
         /// The path.
         path: String,
     },
-    /// A distribution needs fans, or at least two dimensions, and a parameter has none.
+    /// A distribution needs fans, or at least two dimensions, which a parameter does not have.
     Unfit {
         /// The path of the parameter.
         path: String,
@@ -21,8 +21,8 @@ pub enum InitError {
         /// The distribution.
         init: WeightInit,
     },
-    /// A path leads only to parameters that are drawn by their own path, or by that of the module that holds
-    /// them, and no rule gives it.
+    /// A path leads only to parameters that stay unless a rule gives their own path, or that of the module that
+    /// holds them.
     NothingToDraw {
         /// The path; empty for the whole module.
         path: String,

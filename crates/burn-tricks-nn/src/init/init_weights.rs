@@ -136,7 +136,7 @@ pub enum Biases {
     Keep,
 }
 
-/// What becomes of parameters that no rule names.
+/// What happens to parameters that no rule names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Others {
     /// Weights of layers are drawn, their biases zeroed.
