@@ -22,7 +22,7 @@ pub struct Saved {
     path: PathBuf,
     entries: Vec<Entry>,
     parts: Vec<Vec<u8>>,
-    /// Which parts nobody has asked for.
+    /// Which parts have not been loaded.
     unread: RefCell<Vec<bool>>,
     passed_over: Vec<(usize, Damage)>,
 }

@@ -76,7 +76,7 @@ use crate::{Criteria, Decision, Observation, StopCriterion, StopReason, criteria
 use burn_tricks_core::{ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 
-/// The part of [`Any`] or [`All`] that a resumed run needs, of states `S` of their criteria.
+/// The part of [`Any`] or [`All`] that a resumed run needs. `S` is the type of the criteria's states.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeveralState<S> {
     criteria: S,
@@ -84,8 +84,9 @@ pub struct SeveralState<S> {
     best: Option<(f64, usize)>,
 }
 
-/// What several criteria say of the metric together: as the one at place `watching`, but for a best or an
-/// improvement that another of them says is a divergence. `best` is the best value so far, and becomes it.
+/// The common decision of several criteria about the metric: that of the criterion at position `watching`, except
+/// that a check which another criterion finds diverged is neither the best nor an improvement. `best` is the best
+/// value so far, which is updated.
 fn together(
     decisions: &[Decision],
     watching: Option<usize>,

@@ -137,8 +137,8 @@ impl<M: Module, S> BestWeights<M, S> {
         Self::default()
     }
 
-    /// Keeps the model with extra state, a clone of the optimizer, say, if the decision says that it is the
-    /// best; otherwise does not call `model_and_extra`.
+    /// Keeps the model with extra state, such as a clone of the optimizer, if the decision says that it is the best;
+    /// otherwise does not call `model_and_extra`.
     pub fn keep_with(&mut self, decision: &Decision, model_and_extra: impl FnOnce() -> (M, S)) {
         if decision.is_best {
             let (model, extra) = model_and_extra();

@@ -4,36 +4,37 @@ use crate::{Decision, Observation, StopCriterion};
 use burn_tricks_core::{ConfigError, Goal};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Tuples of two to four criteria, and vectors of criteria of one type. Not to be implemented elsewhere.
+/// Tuples of two to four criteria, and vectors of criteria of one type. No other type can implement this trait.
 pub trait Criteria: sealed::Sealed {
-    /// The states of all, in their order.
+    /// The states of all criteria, in their order.
     type States: Clone + Serialize + DeserializeOwned;
 
-    /// [`StopCriterion::start`] of each.
+    /// Calls [`StopCriterion::start`] of each criterion.
     fn start_each(&mut self);
 
-    /// The place of the first that [watches the metric](StopCriterion::watches_metric), from 0.
+    /// The position of the first criterion that [watches the metric](StopCriterion::watches_metric), from 0.
     fn first_watching(&self) -> Option<usize>;
 
-    /// The goal of that one.
+    /// The goal of that criterion.
     fn first_goal(&self) -> Option<Goal>;
 
-    /// What each says of the next check, in their order. Every one is told, whatever the others say.
+    /// The decision of each criterion on the next check, in their order. Every criterion observes the check, whatever
+    /// the others decide.
     fn observe_each(&mut self, observation: Observation) -> Vec<Decision>;
 
-    /// Whether one of them [needs a standard error](StopCriterion::needs_standard_error).
+    /// Whether a criterion [needs a standard error](StopCriterion::needs_standard_error).
     fn one_needs_standard_error(&self) -> bool;
 
-    /// What to save with a checkpoint.
+    /// The states to save with a checkpoint.
     fn states(&self) -> Self::States;
 
-    /// All of them where the saved states were.
+    /// The criteria with saved states, from which they continue.
     fn with_states(self, states: Self::States) -> Self;
 
-    /// [`StopCriterion::reset_waiting`] of each.
+    /// Calls [`StopCriterion::reset_waiting`] of each criterion.
     fn reset_each(&mut self);
 
-    /// How many there are.
+    /// The number of criteria.
     fn count(&self) -> usize;
 }
 
@@ -41,7 +42,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// The criteria, if there is one at least: none would never stop, or at once, and watch no metric.
+/// The criteria, if there is at least one: an empty list would never stop (`Any`) or stop at once (`All`).
 pub(crate) fn checked<C: Criteria>(criteria: C) -> Result<C, ConfigError> {
     ConfigError::at_least_one("criteria", criteria.count())?;
     Ok(criteria)

@@ -147,14 +147,14 @@ pub struct RollBackState {
     done: usize,
 }
 
-/// What to resume training from.
+/// The model and the state from which training continues after a roll-back.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Restart<M, S = ()> {
     /// The model with the best weights, to train on: its devices, gradient requirements, training flags,
     /// gradient-checkpointing strategy and parameter ids are those of the model that diverged.
     pub model: M,
-    /// The extra state that was kept with it: the optimizer, say.
+    /// The extra state that was kept with the model, such as the optimizer.
     pub extra: S,
     /// The check whose weights these are.
     pub check: usize,
@@ -162,7 +162,7 @@ pub struct Restart<M, S = ()> {
     pub time: usize,
     /// The factor for the learning rate of the recipe, as passed to the closure.
     pub lr_scale: f64,
-    /// What went wrong.
+    /// The divergence that caused the restart.
     pub reason: StopReason,
 }
 
@@ -198,8 +198,8 @@ impl RollBack {
         Some(restart)
     }
 
-    /// As [`on`](Self::on), for whoever has the criterion count its patience anew and applies
-    /// [`Restart::lr_scale`] elsewhere.
+    /// As [`on`](Self::on), but the caller must reset the criterion's patience and apply [`Restart::lr_scale`] to the
+    /// learning rate.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Taking a lock that a panic elsewhere does not spoil.
+//! Takes a lock even if a thread has panicked while it held the lock.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

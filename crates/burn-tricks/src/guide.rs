@@ -10,11 +10,11 @@
 //! | `learner` (feature `train`) | how tricks are used in Burn's `Learner` |
 //! | `how_much_code` (feature `train`) | how many lines a trick takes, in a loop and in the `Learner` |
 //! | [`saving`] | how to save, resume, and train on several devices |
-//! | [`from_other_libraries`] | what is what in PyTorch, Keras, Lightning and optax |
+//! | [`from_other_libraries`] | what the functions of PyTorch, Keras, Lightning and optax are called here |
 //! | [`backends`] | which backend, and what differs on a GPU |
 //! | [`writing`] | how to write an optimizer, a schedule or a trick, and check it |
 //! | [`glossary`] | what ten words mean |
-//! | [`tricks`] | everything there is, with its type and its crate |
+//! | [`tricks`] | which tricks there are, with type and crate |
 
 // The names that the pages link to.
 #[cfg(all(doc, feature = "train"))]

@@ -1,11 +1,11 @@
-//! Going through the batches of an epoch: made where they are asked for, or ahead by threads.
+//! Iterators over the batches of an epoch, which are made when they are needed, or ahead by threads.
 
 use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-/// Batches made when they are asked for, by `make`, which is given the indices of a batch.
+/// Batches that are made when they are needed, by `make`, which gets the indices of a batch.
 pub(crate) struct Here<F> {
     pub(crate) make: F,
     pub(crate) batches: std::vec::IntoIter<Vec<usize>>,
@@ -31,7 +31,8 @@ impl<O, F: FnMut(&[usize]) -> Result<O, DatasetError>> DataLoaderIterator<O> for
 /// A batch, and how many samples it has.
 type Made<O> = (Result<O, DatasetError>, usize);
 
-/// Batches made by threads: worker w of n makes the batches w, w + n, ..., and they are taken in turn.
+/// Batches that are made by threads: worker w of n makes the batches w, w + n, ..., and the workers' batches are
+/// taken in turn.
 pub(crate) struct Ahead<O> {
     workers: Vec<Worker<O>>,
     next: usize,

@@ -23,9 +23,9 @@ pub struct EpochClock(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// 0: nobody has set it.
+    /// The epoch; 0 if it was never set.
     epoch: AtomicUsize,
-    /// What the loaders are that were made with this clock, for a session to record.
+    /// The descriptions of the loaders that were made with this clock, for a session to record.
     loaders: Mutex<Vec<String>>,
 }
 
@@ -45,7 +45,7 @@ impl EpochClock {
         self.0.epoch.store(epoch.max(1), SeqCst);
     }
 
-    /// The present epoch, if anybody has set it.
+    /// The present epoch, if it was set.
     pub(crate) fn get(&self) -> Option<usize> {
         match self.0.epoch.load(SeqCst) {
             0 => None,

@@ -255,7 +255,7 @@ impl EpochLoaderConfig {
         }))
     }
 
-    /// What the batches depend on besides the samples themselves, as JSON.
+    /// Everything that the batches depend on besides the samples themselves, as JSON.
     fn description(&self, items: usize) -> String {
         let mut fields = serde_json::json!(self);
         if let Some(fields) = fields.as_object_mut() {
@@ -266,8 +266,7 @@ impl EpochLoaderConfig {
     }
 }
 
-/// The seed of the sample at `index` in an epoch: a place in ChaCha's key stream, which can be reached without
-/// what comes before.
+/// The seed of the sample at `index` in an epoch: a position in ChaCha's key stream, which can be reached directly.
 fn item_seed(loader_seed: u64, epoch: u64, index: usize) -> u64 {
     // Not the generator of the orders, which has the same stream.
     let mut generator = ChaCha8Rng::seed_from_u64(!loader_seed);
@@ -276,7 +275,7 @@ fn item_seed(loader_seed: u64, epoch: u64, index: usize) -> u64 {
     generator.next_u64()
 }
 
-/// The sample of an index, in an epoch.
+/// Loads the sample at an index, in an epoch.
 type Get<I> = dyn Fn(usize, u64) -> Result<I, DatasetError> + Send + Sync;
 
 /// A loader made by [`EpochLoaderConfig::init`] or [`init_seeded`](EpochLoaderConfig::init_seeded), for Burn's
@@ -287,7 +286,7 @@ pub struct EpochLoader<I, O> {
     batcher: Arc<dyn Batcher<I, O>>,
     device: Device,
     clock: EpochClock,
-    /// Passes begun, which count as epochs while nobody sets the clock.
+    /// The number of passes begun, which count as epochs as long as the clock is not set.
     passes: AtomicUsize,
     /// The samples that this loader has, before shuffling.
     indices: Vec<usize>,
@@ -329,8 +328,8 @@ impl<I, O> EpochLoader<I, O> {
         self.clock.get().unwrap_or(pass) as u64
     }
 
-    /// The generator of an epoch, for the samples from the first on that this loader has: slices, which
-    /// several devices have, neither shuffle nor draw alike.
+    /// The random generator of an epoch. It depends on the first sample of this loader, so that the slices of several
+    /// devices neither shuffle nor draw alike.
     fn generator(&self, epoch: u64) -> ChaCha8Rng {
         let first = self.indices.first().copied().unwrap_or(0);
         let mut generator = ChaCha8Rng::seed_from_u64(self.config.seed);

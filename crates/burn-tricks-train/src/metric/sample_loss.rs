@@ -75,7 +75,7 @@ impl SampleLossMetric {
     }
 }
 
-/// The loss of a batch, and of how many samples it is the mean.
+/// The loss of a batch, and the number of samples of which it is the mean.
 #[derive(Debug, Clone, Copy)]
 struct Batch {
     loss: f64,
@@ -90,7 +90,7 @@ struct State {
     step: Step,
     /// The last batch, as it is logged.
     last: Option<Batch>,
-    /// Of the pass through the loader: its progress, the largest total so far, and the samples counted.
+    /// The present pass through the loader: its progress, the largest total so far, and the samples counted.
     processed: usize,
     total: usize,
     counted: usize,
@@ -139,7 +139,7 @@ impl State {
         }
     }
 
-    /// The mean so far, and over how many samples.
+    /// The mean so far, and the number of its samples.
     fn mean(&self) -> (f64, usize) {
         let mut all = self.clone();
         all.close_step();

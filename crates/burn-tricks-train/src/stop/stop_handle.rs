@@ -1,4 +1,4 @@
-//! A criterion that watches a training, shared by whoever asks.
+//! A criterion that watches a training, shared by the training and the caller.
 
 use crate::lock::lock;
 use crate::metric::watched_metric::MissingMetric;
@@ -102,7 +102,7 @@ impl<C: StopCriterion> StopHandle<C> {
         lock(&self.0).stop.clone()
     }
 
-    /// The epochs that counted, the best first; of equal ones the earliest.
+    /// The epochs that counted, the best first; among equal epochs the earliest first.
     pub(crate) fn ranking(&self) -> Vec<usize> {
         let watch = lock(&self.0);
         watch.ranking.iter().map(|(epoch, _)| *epoch).collect()
@@ -112,13 +112,13 @@ impl<C: StopCriterion> StopHandle<C> {
         lock(&self.0).stop.needs_standard_error()
     }
 
-    /// The run begins, or goes on.
+    /// The run begins, or is resumed.
     pub(crate) fn start(&self) {
         lock(&self.0).stop.start();
     }
 
-    /// One observation per epoch, whoever asks and however often. `value` is told whether it needs a standard
-    /// error.
+    /// Observes each epoch once, however often it is called. `value` is called with whether a standard error is
+    /// needed.
     pub(crate) fn observe(
         &self,
         epoch: usize,
@@ -148,8 +148,9 @@ impl<C: StopCriterion> StopHandle<C> {
         self.decision().ok().flatten()?.stop
     }
 
-    /// The run goes on from other weights than those that were judged: patience counts anew. A divergence is no
-    /// reason to stop any more, nor is any other if `obeyed`, the one that sent the run back.
+    /// The run continues from other weights than those that were judged: patience counts anew. A divergence does not
+    /// stop the run any more. If `obeyed`, this criterion caused the roll-back, and none of its reasons stops the
+    /// run.
     pub(crate) fn rolled_back(&self, obeyed: bool) {
         let mut watch = lock(&self.0);
         watch.stop.reset_waiting();
@@ -158,7 +159,7 @@ impl<C: StopCriterion> StopHandle<C> {
         }
     }
 
-    /// Forgets that it stopped the run before: it is another criterion now, which judges the next epoch.
+    /// Forgets that the criterion stopped the run before, because it has changed: it judges the next epoch.
     pub(crate) fn reconsider(&self) {
         if let Some(decision) = &mut lock(&self.0).before {
             decision.stop = None;

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-/// The model of a moment of the training.
+/// The model at one moment of the training.
 ///
-/// Burn's `Learner` owns the tricked model and takes no other one at the end of an epoch. Its copies of that
-/// moment share what the tricks gave back then, and use it in place of the model.
+/// Burn's `Learner` owns the tricked model and accepts no other model at the end of an epoch. So all copies of the
+/// model at that moment share the model that the tricks returned, and use it in place of their own.
 pub(crate) struct Trained<M> {
     model: M,
     replacement: Arc<Mutex<Option<M>>>,
@@ -37,7 +37,7 @@ impl<M> Trained<M> {
         }
     }
 
-    /// The model without regard to what it was replaced by since.
+    /// The original model, even if it was replaced since.
     pub(crate) fn model(&self) -> &M {
         &self.model
     }
@@ -58,7 +58,7 @@ impl<M: Clone> Trained<M> {
         replacement.unwrap_or(self.model)
     }
 
-    /// Has this moment's copies use `model`.
+    /// Makes all copies of this moment use `model`.
     pub(crate) fn replace(&self, model: M) {
         *lock(&self.replacement) = Some(model);
     }

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-/// Of more numbers than this, which nobody reads, the oldest are forgotten.
+/// If more numbers than this wait to be read, the oldest are dropped.
 const AT_MOST: usize = 4096;
 
 /// A number that a trick measures at each optimizer step, as a metric of Burn's training split.
@@ -24,7 +24,7 @@ const AT_MOST: usize = 4096;
 pub struct TrickMetric {
     name: MetricName,
     description: String,
-    /// Measured, and not yet shown.
+    /// The numbers that were measured and not yet shown.
     queue: Arc<Mutex<VecDeque<Tensor<1>>>>,
     last: Option<f64>,
     state: NumericMetricState,
