@@ -1,4 +1,4 @@
-//! Gradient accumulation: batches of 128 in micro-batches of 16, as a mean and, as Burn does it, as a sum.
+//! Gradient accumulation: batches of 64 in micro-batches of 8, as a mean and, as Burn does it, as a sum.
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
@@ -23,15 +23,15 @@ fn train(way: Way) -> Result<Tensor<2>, Box<dyn std::error::Error>> {
     force_init(&model);
     let mut optim = SgdConfig::new().init();
     let loss = CrossEntropyLossConfig::new().init(&device);
-    let clip = ClipGradNormConfig::new(1.0).init()?;
+    let clip = ClipGradNormConfig::new(5.0).init()?;
 
     for epoch in 1..=10 {
-        for batch in split.train.batches(128, 1, epoch) {
+        for batch in split.train.batches(64, 1, epoch) {
             let backward = |model: &Mlp, indices: &[usize]| {
                 let (images, labels) = split.train.batch(indices, &device);
                 loss.forward(model.predict(images), labels).backward()
             };
-            let micro_batches = batch.chunks(16);
+            let micro_batches = batch.chunks(8);
             let grads = match way {
                 Way::LargeBatch => GradientsParams::from_grads(backward(&model, &batch), &model),
                 Way::Mean => {
@@ -67,12 +67,12 @@ fn train(way: Way) -> Result<Tensor<2>, Box<dyn std::error::Error>> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    println!("digits, 10 epochs of SGD, gradients clipped to norm 1");
-    print!("batches of 128             ");
+    println!("digits, 10 epochs of SGD, gradients clipped to norm 5");
+    print!("batches of 64             ");
     let large = train(Way::LargeBatch)?;
-    print!("the mean of 8 times 16     ");
+    print!("the mean of 8 times 8     ");
     let mean = train(Way::Mean)?;
-    print!("their sum, always clipped  ");
+    print!("their sum                 ");
     let sum = train(Way::Sum)?;
     let off = |logits: Tensor<2>| -> f32 { (logits - large.clone()).abs().max().into_scalar() };
     println!(

@@ -13,6 +13,9 @@ use burn_tricks::average::{
     Buffers, EmaConfig, EmaSet, EmaWarmup, EnsembleConfig, LawaConfig, SnapshotEnsembleConfig,
     SwaConfig,
 };
+use burn_tricks::grad::{
+    AutoClipConfig, GradNoiseConfig, GradientTransform, LossScalerConfig, StepGuard,
+};
 use burn_tricks::schedule::{
     BaseRate, CosineConfig, CosineRestartsConfig, CyclicConfig, ExponentialDecayConfig,
     InverseSqrtConfig, LinearRampConfig, LrSchedulerExt as _, MultiStepConfig, OneCycleConfig,
@@ -556,11 +559,67 @@ fn criteria() -> Vec<Case> {
     ]
 }
 
+/// A transform of gradients, of which every fifth is not finite.
+fn transform<T: GradientTransform + 'static>(
+    name: &str,
+    init: impl Fn() -> T + Clone + 'static,
+) -> Case {
+    case(
+        name,
+        init,
+        |transform, at| {
+            let pair = weights(at);
+            let size = if at % 5 == 3 {
+                f64::INFINITY
+            } else {
+                1.0 + at as f64
+            };
+            let grads = transform.apply(&pair, pair.grads(&[size, -0.5], &[0.25]));
+            let read = |(a, b): (Vec<f64>, Vec<f64>)| [a, b].concat();
+            let shown = (!grads.is_empty()).then(|| read(pair.read_grads(&grads)));
+            // The trace has finite numbers alone.
+            let shown = shown.unwrap_or_default().into_iter();
+            shown
+                .map(|x| if x.is_finite() { x } else { -1e9 })
+                .collect()
+        },
+        |transform, file| std::fs::write(file, transform.state().expect("a state")).unwrap(),
+        |mut transform, file| {
+            let state = std::fs::read(file).unwrap();
+            transform.load_state(&state).unwrap();
+            transform
+        },
+    )
+}
+
+fn transforms() -> Vec<Case> {
+    let noise = || GradNoiseConfig::new(0.3).with_seed(3).init().unwrap();
+    let clip = || {
+        let config = AutoClipConfig::new().with_percentile(70.0);
+        config.with_window(4).init().unwrap()
+    };
+    let scaler = || {
+        let config = LossScalerConfig::new().with_growth_interval(2);
+        config.init().unwrap()
+    };
+    vec![
+        transform("gradient noise", noise),
+        transform("AutoClip", clip),
+        transform("loss scale", scaler),
+        transform("a chain of transforms", move || {
+            scaler()
+                .then(StepGuard::new())
+                .then((clip(), Some(noise())))
+        }),
+    ]
+}
+
 fn cases() -> Vec<Case> {
     let mut cases = averages();
     cases.extend(schedules());
     cases.extend(criteria());
     cases.extend(optimizers());
+    cases.extend(transforms());
     cases
 }
 

@@ -21,8 +21,8 @@ use burn_tricks::optim;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::ExponentialDecay;
 use burn_tricks::train::{
-    EpochClock, EpochLoaderConfig, GradNorm, MeanOfAccumulated, StateError, StepContext,
-    StopAfterSkips, Trick, Tricked, UpdateRatio,
+    EpochClock, EpochContext, EpochLoaderConfig, GradNorm, MeanOfAccumulated, StateError,
+    StepContext, StopAfterMarked, StopAfterSkips, Trick, Tricked, UpdateRatio,
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -668,6 +668,41 @@ fn a_training_stops_after_so_many_skipped_steps_in_a_row() {
     assert!(!interrupter.should_stop());
     Trick::<Own>::after(&mut resumed, Own::new(), &step(true));
     assert!(interrupter.should_stop());
+}
+
+#[test]
+fn marked_steps_in_a_row_stop_a_training_at_the_end_of_the_epoch() {
+    let model = Own::new();
+    let mut stop = StopAfterMarked::init(3).unwrap();
+    let mut resumed = stop.clone();
+    let (good, bad) = (1.0, f64::NAN);
+    let epochs: [(&[f64], bool); 5] = [
+        (&[bad, bad, good], false),
+        (&[good, bad, bad], false),
+        // The third in a row, over the end of an epoch.
+        (&[bad, good, good], true),
+        (&[good, bad, bad, good], false),
+        (&[bad, bad, bad, good], true),
+    ];
+    for (at, (epoch, stops)) in epochs.into_iter().enumerate() {
+        for trick in [&mut stop, &mut resumed] {
+            for number in epoch {
+                let mut grads = GradientsParams::new();
+                let grad = Tensor::<1>::full([1], *number, &Device::flex());
+                grads.register(model.weight.id, grad);
+                let grads = trick.before(&model, grads, &StepContext::new(1, 0.1));
+                assert_eq!(grads.len(), 1);
+            }
+            let mut context = EpochContext::new(at, &model);
+            trick.epoch_end(model.clone(), &mut context).unwrap();
+            assert_eq!(context.stop_reason().is_some(), stops, "epoch {at}");
+        }
+        // Saved at the end of an epoch and loaded in a new one.
+        let state = Trick::<Own>::state(&resumed).unwrap();
+        resumed = StopAfterMarked::init(3).unwrap();
+        Trick::<Own>::load_state(&mut resumed, &state).unwrap();
+    }
+    assert!(StopAfterMarked::init(0).is_err());
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub use trick::roll_back::RollBackTrick;
 pub use trick::save_best::SaveBest;
 pub use trick::snapshots::{SnapshotTrick, SnapshotTrickConfig};
 pub use trick::step_context::StepContext;
+pub use trick::stop_after_marked::StopAfterMarked;
 pub use trick::stop_after_skips::StopAfterSkips;
 pub use trick::trick_error::TrickError;
 pub use trick::trick_metric::TrickMetric;

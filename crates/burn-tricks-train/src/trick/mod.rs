@@ -187,6 +187,7 @@ pub(crate) mod shared;
 pub(crate) mod sight;
 pub mod snapshots;
 pub(crate) mod step_context;
+pub mod stop_after_marked;
 pub mod stop_after_skips;
 mod trained;
 pub(crate) mod trick_error;
