@@ -86,7 +86,7 @@ impl<M: Module, R: AverageRule> Average<M, R> {
     ///
     /// # Panics
     ///
-    /// As there.
+    /// Those of [`update`](Self::update).
     pub fn update_at(&mut self, model: &M, rate: f64) {
         self.update_from(&mut Live::new(model), rate);
     }

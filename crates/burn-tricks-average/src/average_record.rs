@@ -178,7 +178,7 @@ fn numbers_of(numbers: Vec<i32>, device: &Device) -> Param<Tensor<1, Int>> {
     )
 }
 
-/// Where a module is; where the record's numbers are put, for the time of writing them.
+/// The device of a module, on which the record's numbers are while they are written.
 fn device_of<M: Module>(module: Option<&M>) -> Device {
     module
         .and_then(|module| module.devices().into_iter().next())

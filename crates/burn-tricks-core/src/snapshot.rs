@@ -163,7 +163,7 @@ impl<M: Module> Snapshot<M> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`lerp`](Self::lerp).
     pub fn lerp_weights(
         &mut self,
         weights: &SharedWeights<M>,
@@ -180,7 +180,7 @@ impl<M: Module> Snapshot<M> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`replace`](Self::replace).
     pub fn replace_weights(&mut self, weights: &SharedWeights<M>) -> Result<(), Mismatch> {
         weights.check(&self.places)?;
         self.follow(weights.values.dtypes());
@@ -194,7 +194,7 @@ impl<M: Module> Snapshot<M> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`lerp`](Self::lerp).
     pub fn lerp_with(
         &mut self,
         other: &Self,

@@ -8,7 +8,7 @@
 //! | optimizers | those of `burn-tricks-optim`, with `skip_marked` | any |
 //! | reads the device | never | one number per step |
 //! | weights, moments, step count | stay | stay |
-//! | schedule, weight average, your counters | advance: the host does not know | stay: you are told |
+//! | schedule, weight average, your counters | advance: the host does not know of the skip | stay: the host knows of the skip |
 //!
 //! # Example
 //!

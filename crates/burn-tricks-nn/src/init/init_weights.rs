@@ -258,7 +258,7 @@ impl InitWeights {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`apply`](Self::apply).
     pub fn paths<M: Module>(&self, model: &M) -> Result<Vec<String>, InitError> {
         let (_, changed) = self.run(model, true)?;
         Ok(changed)

@@ -153,7 +153,7 @@ impl UnfittedScaler {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`update`](Self::update).
     pub fn update_data(&mut self, batch: &TensorData) -> Result<(), ScalerError> {
         let shape: Vec<usize> = batch.shape().to_vec();
         let Some(&samples) = shape.first() else {
