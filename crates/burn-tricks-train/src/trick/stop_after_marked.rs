@@ -1,8 +1,8 @@
-//! Stopping a training whose optimizer skips one marked step after the other.
+//! Stops a training whose optimizer skips too many marked steps in a row.
 //!
 //! With [`NonFinite::SkipStep`](burn_tricks_grad::NonFinite::SkipStep) a gradient that is not finite marks all gradients,
 //! and an optimizer with `skip_marked` skips the step without the host knowing. This trick counts such steps on the
-//! device, and reads the longest row of them at the end of each epoch.
+//! device, and at the end of each epoch reads how many there were in a row at most.
 //!
 //! # Example
 //!
@@ -21,16 +21,17 @@
 //!
 //! # Order
 //!
-//! Behind the trick that marks.
+//! After the trick that marks the gradients.
 //!
 //! # Cost
 //!
-//! A look at one number of one gradient, on the device; one number read per epoch, by a
-//! [`Session`](crate::Session).
+//! A comparison of one number of one gradient on the device per step, and one number read from the device per epoch,
+//! by a [`Session`](crate::Session).
 //!
 //! # Differences
 //!
-//! [`StopAfterSkips`](crate::StopAfterSkips) stops at once, for steps that are skipped by a read.
+//! [`StopAfterSkips`](crate::StopAfterSkips) stops at once. It counts steps that are skipped on the host, as a
+//! `StepGuard` does.
 
 use crate::trick::Trick;
 use crate::trick::epoch_context::EpochContext;
@@ -42,13 +43,13 @@ use burn::tensor::{DType, Tensor};
 use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
 use burn_tricks_stop::StopReason;
 
-/// Stops a training at the end of an epoch in which so many marked steps stood in a row. See the [module](self).
+/// Stops a training at the end of an epoch with too many marked steps in a row. See the [module documentation](self).
 #[derive(Debug, Clone)]
 pub struct StopAfterMarked {
     limit: u32,
-    /// How many now, and the most in this epoch; in a tensor each.
+    /// The marked steps in a row so far, and the most in a row in this epoch, each as a tensor.
     row: Option<[Tensor<1>; 2]>,
-    /// How many there were when the state was saved.
+    /// The marked steps in a row when the state was saved.
     loaded: f32,
 }
 

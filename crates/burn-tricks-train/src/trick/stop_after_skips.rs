@@ -31,8 +31,9 @@
 //! # Differences
 //!
 //! optax's `apply_if_finite` does not stop: after the given number of skipped steps it takes the bad step. An
-//! optimizer with `skip_marked` skips steps without the host knowing, so they are not counted here: for it there is
-//! [`StopAfterMarked`](crate::StopAfterMarked). In a loop of your own, use [`skipped_in_a_row`](burn_tricks_grad::StepGuard::skipped_in_a_row).
+//! optimizer with `skip_marked` skips steps without the host knowing, so they are not counted here:
+//! [`StopAfterMarked`](crate::StopAfterMarked) counts them. In a loop of your own, use
+//! [`skipped_in_a_row`](burn_tricks_grad::StepGuard::skipped_in_a_row).
 
 use crate::trick::Trick;
 use crate::trick::step_context::StepContext;
