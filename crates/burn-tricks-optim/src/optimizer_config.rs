@@ -94,7 +94,7 @@ macro_rules! optimizer_config {
                 /// λ ≥ 0, the rate of weight decay. Default: 0, no decay.
                 #[config(default = 0.0)]
                 pub weight_decay: f64,
-                /// Where the decay enters a step. The default is that of the library or paper from which the
+                /// Where the decay enters a step. Default: as in the library or paper from which the
                 /// optimizer is taken.
                 #[config(default = crate::weight_decay::WeightDecayMode::$mode)]
                 pub weight_decay_mode: crate::weight_decay::WeightDecayMode,
