@@ -104,7 +104,7 @@ where
     }
 
     /// The interrupter with which the training can be interrupted; its reason is in
-    /// [`SessionResult::ended`](crate::SessionResult::ended).
+    /// [`SessionResult::outcome`](crate::SessionResult::outcome).
     pub fn interrupter(&self) -> Interrupter {
         self.training.interrupter()
     }
