@@ -212,7 +212,7 @@ fn what_cannot_be_drawn_says_why() {
     );
     let text = why("1.norm", WeightInit::ORTHOGONAL);
     assert!(
-        text.ends_with("a matrix has two dimensions and more"),
+        text.ends_with("an orthogonal matrix needs at least two dimensions"),
         "{text}"
     );
 

@@ -516,7 +516,7 @@ fn an_optimizer_of_another_kind_or_another_model_is_refused_by_name() {
     let other = Net::seeded(2, &device);
     let parameters = refused(AdamConfig::new().init(), &other);
     assert!(
-        parameters.contains("states of no parameter of the model"),
+        parameters.contains("states of parameters that the model does not have"),
         "{parameters}"
     );
     // Of the model that was loaded before, it is right.

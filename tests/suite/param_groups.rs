@@ -182,7 +182,7 @@ fn what_decays_goes_by_the_role() {
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            r#"`spared_paths` must name parameters of the model, or modules that hold some, got "haed"; near names are "head""#
+            r#"`spared_paths` must name parameters of the model, or modules that hold some, got "haed"; similar names are "head""#
         );
     }
 }
@@ -369,7 +369,7 @@ fn layers_that_mean_nothing_are_refused() {
     let refusal = |config: LayerWiseLrConfig| config.init(&model, 0.1).err().unwrap().to_string();
     assert_eq!(
         refusal(LayerWiseLrConfig::over(0.5, ["blocks.3"])),
-        r#"`layers` must name parameters of the model, or modules that hold some, got "blocks.3"; near names are "blocks.0", "blocks.1", "blocks.2""#
+        r#"`layers` must name parameters of the model, or modules that hold some, got "blocks.3"; similar names are "blocks.0", "blocks.1", "blocks.2""#
     );
     assert_eq!(
         refusal(LayerWiseLrConfig::over(0.0, ["head"])),
@@ -432,13 +432,13 @@ fn a_path_that_fits_nothing_is_refused_with_near_names() {
     let text = "`paths` must name parameters of the model, or modules that hold some, got ";
     assert_eq!(
         refusal("frist"),
-        format!(r#"{text}"frist"; near names are "first""#)
+        format!(r#"{text}"frist"; similar names are "first""#)
     );
     assert_eq!(refusal("decoder.7"), format!(r#"{text}"decoder.7""#));
     assert_eq!(refusal(""), format!(r#"{text}"""#));
     assert_eq!(
         refusal("last.weight.0"),
-        format!(r#"{text}"last.weight.0"; near names are "last.weight", "first.weight""#)
+        format!(r#"{text}"last.weight.0"; similar names are "last.weight", "first.weight""#)
     );
 }
 

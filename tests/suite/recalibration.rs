@@ -307,7 +307,7 @@ fn half_precision_statistics_have_the_precision_of_their_type() {
     let error = run(DType::BF16, 0.001).map(|_| ()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the momentum of the norm that is the model itself cannot be told from 0 in BF16, the \
+        "the momentum of the model, which is itself a normalisation layer, rounds to 0 in BF16, the \
          type of its statistics"
     );
 }
@@ -332,7 +332,11 @@ fn a_batch_that_a_layer_does_not_see_is_named() {
         let (layer, batch) = (String::new(), unseen);
         assert_eq!(error, RecalibrationError::NotReached { layer, batch });
         let text = error.to_string();
-        assert!(text.starts_with("the norm that is the model itself did not look at batch"));
+        assert!(
+            text.starts_with(
+                "the model, which is itself a normalisation layer, saw nothing of batch"
+            )
+        );
     }
 }
 

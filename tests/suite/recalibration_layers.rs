@@ -197,7 +197,7 @@ fn burns_layer_does_not_tell_how_many_values_it_sees() {
         assert!(
             error
                 .to_string()
-                .contains("`0` does not tell how many values")
+                .contains("`0` does not report its number of values")
         );
     }
 }
@@ -321,7 +321,7 @@ fn a_layer_that_is_not_known_is_refused_by_its_path() {
             assert!(
                 error
                     .to_string()
-                    .starts_with("the norm `1.0` is a `MyNorm`")
+                    .starts_with("the normalisation layer `1.0` is a `MyNorm`")
             );
 
             // Left out, it keeps what it has, and the rest is measured.

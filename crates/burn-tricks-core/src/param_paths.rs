@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 /// let error = ParamPaths::init(&model, "paths", &["0.wieght"]).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     r#"`paths` must name parameters of the model, or modules that hold some, got "0.wieght"; near names are "0.weight", "1.weight", "2.weight""#
+///     r#"`paths` must name parameters of the model, or modules that hold some, got "0.wieght"; similar names are "0.weight", "1.weight", "2.weight""#
 /// );
 /// # Ok(())
 /// # }
@@ -150,7 +150,7 @@ fn near_names(path: &str, known: &[String]) -> String {
     if names.is_empty() {
         return String::new();
     }
-    format!("; near names are {}", names.join(", "))
+    format!("; similar names are {}", names.join(", "))
 }
 
 #[cfg(test)]
@@ -225,7 +225,9 @@ mod tests {
             "`layers` must name parameters of the model, or modules that hold some, got ";
         assert_eq!(
             refusal("1.wait"),
-            format!(r#"{requirement}"1.wait"; near names are "1.bias", "1.weight", "0.1.weight""#)
+            format!(
+                r#"{requirement}"1.wait"; similar names are "1.bias", "1.weight", "0.1.weight""#
+            )
         );
         assert_eq!(refusal("decoder"), format!(r#"{requirement}"decoder""#));
         assert_eq!(refusal(""), format!(r#"{requirement}"""#));

@@ -68,7 +68,7 @@ impl Display for OptimizerRecordError {
             } => {
                 write!(
                     f,
-                    "the optimizer's record holds states of no parameter of the model: {}",
+                    "the optimizer's record holds states of parameters that the model does not have: {}",
                     listed(unknown)
                 )?;
                 if !without_state.is_empty() {

@@ -53,7 +53,7 @@ use burn::lr_scheduler::constant::ConstantLr;
 /// calls those of the schedule that it wraps.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say where its cycles end",
-    note = "`BaseRate` (Burn's schedules) and `Boxed` cannot: ask the schedule before it is put into them",
+    note = "`BaseRate` (Burn's schedules) and `Boxed` hide the schedule that they hold: ask that schedule before you wrap it",
     note = "of a schedule of your own: `impl burn_tricks::schedule::Cycles for MySchedule {{ .. }}`"
 )]
 pub trait Cycles {

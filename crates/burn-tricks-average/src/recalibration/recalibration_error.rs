@@ -98,14 +98,14 @@ impl Display for RecalibrationError {
             ),
             Self::UnknownCount { layer } => write!(
                 f,
-                "{} does not tell how many values it sees per channel, as an unbiased variance needs: take \
+                "{} does not report its number of values per channel, which an unbiased variance needs: take \
                  `TorchBatchNorm`, or `BatchVariance::UnbiasedPerSample` if every batch norm sees one value \
                  per sample and channel",
                 named(layer)
             ),
             Self::NotReached { layer, batch } => write!(
                 f,
-                "{} did not look at batch {batch}: is the input on an autodiff device, and does `forward` \
+                "{} saw nothing of batch {batch}: is the input on an autodiff device, and does `forward` \
                  use the whole model that it is given?",
                 named(layer)
             ),
@@ -126,7 +126,7 @@ impl Display for RecalibrationError {
             ),
             Self::NoMomentum { layer, dtype } => write!(
                 f,
-                "the momentum of {} cannot be told from 0 in {dtype:?}, the type of its statistics",
+                "the momentum of {} rounds to 0 in {dtype:?}, the type of its statistics",
                 named(layer)
             ),
             Self::OneValue { layer } => write!(
@@ -144,8 +144,8 @@ impl Display for RecalibrationError {
 
 fn named(layer: &str) -> String {
     match layer {
-        "" => "the norm that is the model itself".to_owned(),
-        layer => format!("the norm `{layer}`"),
+        "" => "the model, which is itself a normalisation layer,".to_owned(),
+        layer => format!("the normalisation layer `{layer}`"),
     }
 }
 

@@ -61,7 +61,7 @@ impl Display for InitError {
             Self::Unfit { path, shape, init } => {
                 let reason = match (shape.len(), init) {
                     (0 | 1, WeightInit::Orthogonal { .. }) => {
-                        "a matrix has two dimensions and more"
+                        "an orthogonal matrix needs at least two dimensions"
                     }
                     (0 | 1, _) => "it has fewer than two dimensions, and so no fans",
                     _ => "an embedding's rows are looked up, which sums nothing: it has no fans",
@@ -74,7 +74,7 @@ impl Display for InitError {
             Self::NothingToDraw { path } => {
                 let whose = match path.as_str() {
                     "" => "the module".to_owned(),
-                    path => format!("what is at `{path}`"),
+                    path => format!("the module at `{path}`"),
                 };
                 write!(
                     f,
