@@ -124,7 +124,7 @@ fn optimizers() -> Vec<Row> {
         row(
             NormalizedGradientConfig::new(),
             &[],
-            r#"{"scope":"Tensor","memory":{"Decay":{"beta":0.5}},"momentum":{"OfUpdate":{"mu":0.5}},"bias_correction":true,"epsilon":{"InsideRoot":0.5},"initial_accumulator":0.5,"weight_decay":{"Decoupled":0.5},"weight_decay_scope":"Matrices","skip_marked":true}"#,
+            r#"{"scope":"Tensor","memory":{"Decay":{"beta":0.5}},"momentum":{"OfUpdate":{"mu":0.5}},"bias_correction":true,"epsilon":{"InsideRoot":0.5},"initial_accumulator":0.5,"weight_decay":0.5,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
         ),
         row(
             SgdConfig::new(),

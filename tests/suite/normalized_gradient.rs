@@ -8,7 +8,7 @@ use burn::optim::{
 };
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::optim::{
-    Epsilon, Memory, MomentumMemory, NormScope, NormalizedGradientConfig, WeightDecayRule,
+    Epsilon, Memory, MomentumMemory, NormScope, NormalizedGradientConfig, WeightDecayMode,
 };
 
 fn config() -> NormalizedGradientConfig {
@@ -104,11 +104,13 @@ fn element_decay_with_momentum_and_correction_is_adam() {
     check(
         "adam_weight_decay",
         adam.clone()
-            .with_weight_decay(WeightDecayRule::Coupled(0.01)),
+            .with_weight_decay(0.01)
+            .with_weight_decay_mode(WeightDecayMode::Coupled),
     );
     check(
         "adamw_weight_decay",
-        adam.with_weight_decay(WeightDecayRule::Decoupled(0.01)),
+        adam.with_weight_decay(0.01)
+            .with_weight_decay_mode(WeightDecayMode::Decoupled),
     );
 }
 
@@ -250,7 +252,8 @@ fn twin(
             }
         };
         let mut g = g.clone();
-        if let WeightDecayRule::Coupled(rate) = config.weight_decay {
+        let rate = config.weight_decay;
+        if config.weight_decay_mode == WeightDecayMode::Coupled {
             g.iter_mut().zip(&w).for_each(|(g, w)| *g += rate * w);
         }
         let mut mean = g.clone();
@@ -289,7 +292,7 @@ fn twin(
                 update += mu * last[i];
                 last[i] = update;
             }
-            if let WeightDecayRule::Decoupled(rate) = config.weight_decay {
+            if config.weight_decay_mode == WeightDecayMode::Decoupled {
                 w[i] *= 1.0 - lr * rate;
             }
             w[i] -= lr * update;
@@ -311,10 +314,10 @@ pub(crate) fn every_config() -> Vec<NormalizedGradientConfig> {
             ] {
                 for correct in [false, true] {
                     for epsilon in [outside(0.0), outside(1e-2), Epsilon::InsideRoot(1e-2)] {
-                        for decay in [
-                            WeightDecayRule::None,
-                            WeightDecayRule::Coupled(0.1),
-                            WeightDecayRule::Decoupled(0.1),
+                        for (decay, mode) in [
+                            (0.0, WeightDecayMode::Coupled),
+                            (0.1, WeightDecayMode::Coupled),
+                            (0.1, WeightDecayMode::Decoupled),
                         ] {
                             configs.push(
                                 config()
@@ -323,7 +326,8 @@ pub(crate) fn every_config() -> Vec<NormalizedGradientConfig> {
                                     .with_momentum(momentum)
                                     .with_bias_correction(correct)
                                     .with_epsilon(epsilon)
-                                    .with_weight_decay(decay),
+                                    .with_weight_decay(decay)
+                                    .with_weight_decay_mode(mode),
                             );
                         }
                     }
@@ -366,7 +370,9 @@ fn corners_equal_their_twins_on_every_device() {
             NormalizedGradientConfig::lesson(),
             NormalizedGradientConfig::adagrad_norm(),
             NormalizedGradientConfig::adagrad(),
-            NormalizedGradientConfig::adam().with_weight_decay(WeightDecayRule::Decoupled(0.1)),
+            NormalizedGradientConfig::adam()
+                .with_weight_decay(0.1)
+                .with_weight_decay_mode(WeightDecayMode::Decoupled),
         ] {
             let actual = run(&config, &start, &grads, |_| 0.01, DType::F32, &device);
             let expected = twin(&config, &start, &grads, 0.01);
@@ -381,7 +387,7 @@ fn corners_equal_their_twins_on_every_device() {
 fn a_zero_norm_gives_a_zero_update() {
     for (name, device) in devices() {
         for config in every_config() {
-            if config.weight_decay != WeightDecayRule::None {
+            if config.weight_decay != 0.0 {
                 continue;
             }
             let zeros = vec![vec![0.0; 2]; 3];
@@ -474,7 +480,8 @@ fn no_gradient_no_step() {
     let device = Device::flex().autodiff();
     let pair = Pair::new(&[1.0], &[2.0], DType::F32, &device);
     let mut optim = NormalizedGradientConfig::adam()
-        .with_weight_decay(WeightDecayRule::Decoupled(0.5))
+        .with_weight_decay(0.5)
+        .with_weight_decay_mode(WeightDecayMode::Decoupled)
         .init()
         .unwrap();
     let mut grads = GradientsParams::new();
@@ -508,8 +515,7 @@ fn a_meaningless_configuration_is_refused() {
             field(config().with_epsilon(Epsilon::InsideRoot(bad))),
             "epsilon"
         );
-        let decay = WeightDecayRule::Coupled(bad);
-        assert_eq!(field(config().with_weight_decay(decay)), "weight_decay");
+        assert_eq!(field(config().with_weight_decay(bad)), "weight_decay");
         let initial = config()
             .with_memory(Memory::Sum)
             .with_initial_accumulator(bad);

@@ -8,7 +8,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer, SgdConfig};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use burn_tricks::optim::{
     Memory, MomentumMemory, NormScope, NormalizedGradient, NormalizedGradientConfig,
-    WeightDecayRule,
+    WeightDecayMode,
 };
 
 /// One configuration per corner, where all would take too long.
@@ -222,7 +222,8 @@ fn without_memory_there_is_no_state() {
     for scope in [NormScope::Element, NormScope::Tensor] {
         let bare = NormalizedGradientConfig::new()
             .with_scope(scope)
-            .with_weight_decay(WeightDecayRule::Decoupled(0.1));
+            .with_weight_decay(0.1)
+            .with_weight_decay_mode(WeightDecayMode::Decoupled);
         assert!(
             bare.build()
                 .unwrap()

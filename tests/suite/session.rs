@@ -385,7 +385,7 @@ fn a_torn_set_is_passed_over_and_reported() {
         assert_eq!(finished.resumed_after, Some(2), "{name}");
         let (epoch, problem) = &finished.incomplete[0];
         assert_eq!((*epoch, finished.incomplete.len()), (3, 1));
-        assert!(problem.contains(name), "{problem}");
+        assert!(problem.to_string().contains(name), "{problem}");
         assert_eq!(resumed, whole, "{name}");
     }
 }
@@ -520,7 +520,7 @@ fn fewer_than_two_checkpoints_are_refused() {
     for keep in [0, 1] {
         let error = fresh(folder.path()).resumable(keep);
         let error = error.err().unwrap();
-        assert!(matches!(error, SessionError::Keep { got } if got == keep));
+        assert!(matches!(error, SessionError::Config(_)));
         assert_eq!(
             error.to_string(),
             format!("`keep` must be at least 2, got {keep}")

@@ -19,8 +19,8 @@ use burn_tricks::average::Ema;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{Patience, ReduceOnPlateau};
 use burn_tricks::train::{
-    EpochClock, EpochLoader, EpochLoaderConfig, LaunchError, SampleLossMetric, SessionError,
-    SessionResult, SharedPlateau, Tricked,
+    CheckpointFault, EpochClock, EpochLoader, EpochLoaderConfig, LaunchError, SampleLossMetric,
+    SessionError, SessionResult, SharedPlateau, Tricked,
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -293,7 +293,10 @@ fn a_record_that_a_schedule_does_not_take_is_an_error_before_the_training() {
     drop(launch(1).unwrap());
     let error = launch(2).unwrap_err();
     assert!(
-        matches!(&error.cause, SessionError::Unread { epoch: 1, reason } if reason.contains("no step in it")),
+        matches!(&error.cause, SessionError::Unread {
+            epoch: 1,
+            fault: CheckpointFault::Panicked { what: "schedule", message },
+        } if message.contains("no step in it")),
         "{error}"
     );
     assert!(error.partial.is_none());
@@ -310,7 +313,7 @@ fn what_the_session_records_itself_cannot_be_declared() {
         let clip = ClipGradNormConfig::new(1.0).init().unwrap();
         let error = session.launch(learner(clip, 1.0)).unwrap_err();
         assert!(
-            matches!(&error.cause, SessionError::Declared { name: got, .. } if got == name),
+            matches!(&error.cause, SessionError::DeclaredNameTaken { name: got } if got == name),
             "{error}"
         );
         assert!(error.to_string().contains(name), "{error}");
@@ -437,7 +440,7 @@ fn what_cannot_be_declared_is_an_error() {
     let session = counting::<()>(folder.path());
     let part = std::collections::BTreeMap::from([(vec![1], 2)]);
     let error = session.declare("map", &part).err().unwrap();
-    assert!(matches!(&error, SessionError::Declared { name, .. } if name == "map"));
+    assert!(matches!(&error, SessionError::DeclaredNotJson { name, .. } if name == "map"));
     assert!(error.to_string().contains("`map`"), "{error}");
 }
 

@@ -18,7 +18,7 @@ use burn_tricks::optim::{
     AdaBeliefConfig, AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamWConfig, AdamaxConfig,
     DecoupledWeightDecayConfig, Epsilon, LarsConfig, Memory, MomentumForm, MomentumMemory,
     NAdamConfig, OptimizerExt as _, RAdamConfig, RmsPropConfig, SgdConfig, SignumConfig,
-    WeightDecayMode, WeightDecayRule,
+    WeightDecayMode,
 };
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{LinearRampConfig, SkipCount};
@@ -228,12 +228,14 @@ fn every_optimizer(check: &impl Check) {
                     .with_memory(memory)
                     .with_momentum(momentum)
                     .with_bias_correction(corrected)
-                    .with_weight_decay(WeightDecayRule::Decoupled(0.1))
+                    .with_weight_decay(0.1)
+                    .with_weight_decay_mode(WeightDecayMode::Decoupled)
                     .with_skip_marked(true);
                 let name = format!("{scope:?}, {memory:?}, {momentum:?}");
                 check.check(&name, family.build().unwrap());
                 let coupled = family
-                    .with_weight_decay(WeightDecayRule::Coupled(0.1))
+                    .with_weight_decay(0.1)
+                    .with_weight_decay_mode(WeightDecayMode::Coupled)
                     .with_epsilon(Epsilon::OutsideRoot(1e-3));
                 check.check(&name, coupled.build().unwrap());
             }

@@ -937,7 +937,10 @@ fn a_state_of_other_tricks_is_refused() {
     refused(set(2), set(3), "3 tricks, and there are 2");
     refused(Box::new(Counts(0)), Box::new(average()), "eight bytes");
     let garbage = |mut tricks: Tricks| tricks.load_state(b"garbage").unwrap_err();
-    assert!(matches!(garbage(Box::new((clip(),))), StateError::Unfit(_)));
+    assert!(matches!(
+        garbage(Box::new((clip(),))),
+        StateError::Unreadable(_)
+    ));
     let other = ema(0.9, &Net::new(0.0, &Device::flex()));
     let mut average = average();
     let state = Trick::<Net>::state(&other).unwrap();

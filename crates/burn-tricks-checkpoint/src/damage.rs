@@ -7,12 +7,12 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Damage {
-    /// Its file was removed while the folder was read.
+    /// A file of it is not there.
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// Its file is truncated or changed, or is not a checkpoint of the step in its name.
+    /// A file of it is truncated or changed, or is not a checkpoint of the step or epoch in its name.
     NotWhole {
         /// The file.
         path: PathBuf,

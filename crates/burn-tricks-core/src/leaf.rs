@@ -18,7 +18,7 @@ pub struct Leaf {
 
 impl Leaf {
     /// The properties of `value`.
-    pub fn of<const D: usize>(value: &Tensor<D>) -> Self {
+    pub fn new<const D: usize>(value: &Tensor<D>) -> Self {
         let autodiff = value.is_autodiff();
         Self {
             device: value.device().without_autodiff(),

@@ -18,7 +18,7 @@ use crate::walk::Location;
 ///     LinearConfig::new(4, 2).init(&device),
 /// );
 /// let mut roles = Vec::new();
-/// visit_floats(&model, |at, _param| roles.push(ParamRole::of(at)));
+/// visit_floats(&model, |at, _param| roles.push(ParamRole::at(at)));
 /// use ParamRole::{Bias, Embedding, NormGain, NormOffset, Weight};
 /// assert_eq!(roles, [Embedding, NormGain, NormOffset, Weight, Bias]);
 /// ```
@@ -61,8 +61,8 @@ const LAYERS: [&str; 8] = [
 ];
 
 impl ParamRole {
-    /// The role of the parameter at this location.
-    pub fn of(at: &Location) -> Self {
+    /// The role of the parameter at this location of a walk.
+    pub fn at(at: &Location) -> Self {
         let layer = at.container().strip_prefix("Struct:").unwrap_or("");
         let is_layer = LAYERS.contains(&layer);
         let is_gate = at.is_inside("Struct:GateController");
@@ -115,7 +115,7 @@ mod tests {
     fn roles<M: Module>(model: &M) -> Vec<(String, ParamRole)> {
         let mut roles = Vec::new();
         visit_floats(model, |at, _| {
-            roles.push((at.path().to_owned(), ParamRole::of(at)));
+            roles.push((at.path().to_owned(), ParamRole::at(at)));
         });
         roles
     }

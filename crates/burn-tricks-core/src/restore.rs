@@ -61,7 +61,7 @@ impl Context {
 
 impl ModuleVisitor for Context {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.floats.push_back(Leaf::of(&param.val()));
+        self.floats.push_back(Leaf::new(&param.val()));
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {

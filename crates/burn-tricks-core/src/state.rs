@@ -3,15 +3,60 @@
 use burn::store::RecordError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::error::Error;
 use std::fmt::Display;
 
 /// Why a saved state cannot be resumed from.
 #[non_exhaustive]
 pub enum StateError {
-    /// The state is not of the expected kind.
-    Unfit(String),
+    /// The bytes are those of another kind of state, or damaged.
+    Unreadable(Box<dyn Error + Send + Sync>),
+    /// More bytes follow the end of the state: it is another kind of state.
+    TooLong {
+        /// How many.
+        extra: usize,
+    },
+    /// It is the state of something else.
+    NotOf {
+        /// The name of what it should be the state of.
+        name: String,
+    },
+    /// It is the state of another number of parts.
+    Count {
+        /// What the parts are, in the plural: `tricks`.
+        what: String,
+        /// How many parts were saved.
+        saved: usize,
+        /// How many there are.
+        present: usize,
+    },
+    /// What it is loaded into has no state.
+    Stateless {
+        /// What that is: `trick`.
+        what: &'static str,
+    },
+    /// It is the state of something that is not there now.
+    Absent {
+        /// What that is: `trick`.
+        what: &'static str,
+    },
+    /// No state was saved for something that has one, and that would silently begin anew.
+    NotSaved {
+        /// What that is: `trick`.
+        what: &'static str,
+    },
     /// Burn cannot read the record in the state.
     Record(RecordError),
+    /// A value in it cannot be resumed from, in the words of the trick that it belongs to. Made from a text, for
+    /// tricks and transforms of your own.
+    Value(String),
+    /// It is the state of one of several named parts.
+    Of {
+        /// The name of the part.
+        name: String,
+        /// What is wrong.
+        error: Box<StateError>,
+    },
     /// The state of one of the tricks of a run cannot be loaded.
     OfTrick {
         /// The number of the trick among all tricks of the run, from 1.
@@ -44,9 +89,30 @@ impl StateError {
 
 impl Display for StateError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const UNFIT: &str = "the saved state does not fit";
         match self {
-            Self::Unfit(reason) => write!(f, "the saved state does not fit: {reason}"),
-            Self::Record(error) => write!(f, "the saved state does not fit: {error}"),
+            Self::Unreadable(error) => write!(f, "{UNFIT}: {error}"),
+            Self::TooLong { extra } => write!(f, "{UNFIT}: {extra} bytes follow its end"),
+            Self::NotOf { name } => write!(f, "{UNFIT}: it is not the state of `{name}`"),
+            Self::Count {
+                what,
+                saved,
+                present,
+            } => write!(
+                f,
+                "{UNFIT}: the state is that of {saved} {what}, and there are {present}"
+            ),
+            Self::Stateless { what } => write!(f, "{UNFIT}: this {what} has no state"),
+            Self::Absent { what } => write!(
+                f,
+                "{UNFIT}: the state is that of a {what} that is not there now"
+            ),
+            Self::NotSaved { what } => {
+                write!(f, "{UNFIT}: no state was saved for this {what}")
+            }
+            Self::Record(error) => write!(f, "{UNFIT}: {error}"),
+            Self::Value(reason) => write!(f, "{UNFIT}: {reason}"),
+            Self::Of { name, error } => write!(f, "{name}: {error}"),
             Self::OfTrick { place, name, error } => write!(f, "trick {place} ({name}): {error}"),
         }
     }
@@ -59,25 +125,26 @@ impl std::fmt::Debug for StateError {
     }
 }
 
-impl std::error::Error for StateError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl Error for StateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Unfit(_) => None,
+            Self::Unreadable(error) => Some(&**error),
             Self::Record(error) => Some(error),
-            Self::OfTrick { error, .. } => Some(error),
+            Self::Of { error, .. } | Self::OfTrick { error, .. } => Some(error),
+            _ => None,
         }
     }
 }
 
 impl From<&str> for StateError {
     fn from(reason: &str) -> Self {
-        Self::Unfit(reason.to_owned())
+        Self::Value(reason.to_owned())
     }
 }
 
 impl From<String> for StateError {
     fn from(reason: String) -> Self {
-        Self::Unfit(reason)
+        Self::Value(reason)
     }
 }
 
@@ -89,7 +156,7 @@ impl From<RecordError> for StateError {
 
 impl From<postcard::Error> for StateError {
     fn from(error: postcard::Error) -> Self {
-        Self::Unfit(error.to_string())
+        Self::Unreadable(Box::new(error))
     }
 }
 
@@ -110,7 +177,7 @@ pub fn state_to_bytes<S: Serialize + ?Sized>(state: &S) -> Vec<u8> {
 pub fn state_from_bytes<S: DeserializeOwned>(bytes: &[u8]) -> Result<S, StateError> {
     match postcard::take_from_bytes(bytes)? {
         (state, []) => Ok(state),
-        (_, rest) => Err(format!("{} bytes follow its end", rest.len()).into()),
+        (_, rest) => Err(StateError::TooLong { extra: rest.len() }),
     }
 }
 
@@ -132,6 +199,10 @@ pub fn bytes_to_parts(
     let parts: Vec<Option<Vec<u8>>> = state_from_bytes(bytes)?;
     match parts.len() {
         saved if saved == count => Ok(parts),
-        saved => Err(format!("the state is that of {saved} {what}, and there are {count}").into()),
+        saved => Err(StateError::Count {
+            what: what.to_owned(),
+            saved,
+            present: count,
+        }),
     }
 }

@@ -117,8 +117,8 @@ impl ModuleMapper for Tie {
         else {
             return param;
         };
-        let leaf = Leaf::of(&own);
-        let shared = if leaf == Leaf::of(first) {
+        let leaf = Leaf::new(&own);
+        let shared = if leaf == Leaf::new(first) {
             first.clone()
         } else {
             // On another device, or frozen there: a leaf of its own.

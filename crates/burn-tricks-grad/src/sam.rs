@@ -316,7 +316,7 @@ impl Perturbation {
 
 /// Whether the parameter at this location is a `weight` by the rule of ASAM's authors.
 fn is_weight(at: &Location, rank: usize) -> bool {
-    match ParamRole::of(at) {
+    match ParamRole::at(at) {
         ParamRole::Bias | ParamRole::OtherBias | ParamRole::NormOffset => false,
         ParamRole::Other => rank >= 2,
         _ => true,
@@ -365,7 +365,7 @@ impl Mapper for Climb {
             return param;
         };
         param.map(|value| {
-            let leaf = Leaf::of(&value);
+            let leaf = Leaf::new(&value);
             let weight = value.without_autodiff();
             let dtype = accumulation_dtype(weight.dtype());
             let factor = self.factor.clone().to_device(&weight.device()).cast(dtype);

@@ -109,7 +109,7 @@ pub trait GradientTransform: Debug + Send {
     ///
     /// If the state is not that of such a transform. Default: always an error.
     fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
-        Err("this transform has no state".into())
+        Err(StateError::Stateless { what: "transform" })
     }
 
     /// This transform, followed by `next` on its result. If this transform skips a step, `next` is not called.
@@ -205,7 +205,7 @@ impl<T: GradientTransform> GradientTransform for Option<T> {
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         match self {
             Some(transform) => transform.load_state(state),
-            None => Err("the state is that of a transform that is not there now".into()),
+            None => Err(StateError::Absent { what: "transform" }),
         }
     }
 }
@@ -300,7 +300,7 @@ pub(crate) fn load_part<T: GradientTransform>(
 ) -> Result<(), StateError> {
     match state {
         Some(state) => transform.load_state(&state),
-        None if transform.state().is_some() => Err("no state was saved for this transform".into()),
+        None if transform.state().is_some() => Err(StateError::NotSaved { what: "transform" }),
         None => Ok(()),
     }
 }

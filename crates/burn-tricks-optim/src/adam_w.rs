@@ -74,7 +74,7 @@
 use crate::adam::AdamRule;
 use crate::optimizer_config::optimizer_config;
 use crate::rule::RuleOptimizer;
-use crate::weight_decay::{CheckedWeightDecay, WeightDecayRule};
+use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
 use burn_tricks_core::{Config, ConfigError};
 
 optimizer_config! {
@@ -114,7 +114,8 @@ impl AdamWConfig {
 
     fn decay(&self) -> Result<CheckedWeightDecay, ConfigError> {
         let decay = CheckedWeightDecay::new(
-            WeightDecayRule::Decoupled(self.weight_decay),
+            self.weight_decay,
+            WeightDecayMode::Decoupled,
             self.weight_decay_scope,
         )?;
         Ok(decay.cautious(self.cautious_weight_decay))

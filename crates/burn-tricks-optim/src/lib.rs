@@ -73,5 +73,5 @@ pub use sgd::{MomentumForm, Sgd, SgdConfig, SgdRule, SgdState};
 pub use signum::{Signum, SignumConfig, SignumRule};
 pub use state_tensors::StateField;
 pub use trust_ratio::{TrustRatio, TrustRatioConfig, TrustRatioWrap};
-pub use weight_decay::{WeightDecayMode, WeightDecayRule};
+pub use weight_decay::WeightDecayMode;
 pub use wrapper::{Wrap, WrappedStep, Wrapper, WrapperState};

@@ -51,14 +51,15 @@
 //! AdaGrad with a decaying memory, and decoupled decay:
 //!
 //! ```
-//! use burn_tricks_optim::{Epsilon, Memory, MomentumMemory, NormalizedGradientConfig, WeightDecayRule};
+//! use burn_tricks_optim::{Epsilon, Memory, MomentumMemory, NormalizedGradientConfig, WeightDecayMode};
 //!
 //! let optim = NormalizedGradientConfig::new()
 //!     .with_memory(Memory::Decay { beta: 0.99 })
 //!     .with_bias_correction(true)
 //!     .with_momentum(MomentumMemory::OfUpdate { mu: 0.9 })
 //!     .with_epsilon(Epsilon::OutsideRoot(1e-8))
-//!     .with_weight_decay(WeightDecayRule::Decoupled(1e-2))
+//!     .with_weight_decay(1e-2)
+//!     .with_weight_decay_mode(WeightDecayMode::Decoupled)
 //!     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
 //! # Ok::<(), burn_tricks_core::ConfigError>(())
 //! ```
@@ -103,7 +104,7 @@
 use crate::normalized_gradient_state::NormalizedGradientState;
 use crate::skipped_steps;
 use crate::state_tensor::StateTensor;
-use crate::weight_decay::{CheckedWeightDecay, WeightDecayRule};
+use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError, NormScope, WeightDecayScope};
@@ -177,9 +178,12 @@ pub struct NormalizedGradientConfig {
     /// with bias correction, which assumes that the memory starts at zero.
     #[config(default = 0.0)]
     pub initial_accumulator: f64,
-    /// The weight decay. Default: none.
-    #[config(default = "WeightDecayRule::None")]
-    pub weight_decay: WeightDecayRule,
+    /// λ ≥ 0, the rate of weight decay. Default: 0, no decay.
+    #[config(default = 0.0)]
+    pub weight_decay: f64,
+    /// Where the decay enters a step. Default: [`WeightDecayMode::Coupled`].
+    #[config(default = "WeightDecayMode::Coupled")]
+    pub weight_decay_mode: WeightDecayMode,
     /// Which weights decay. Default: [`WeightDecayScope::Every`].
     #[config(default = "WeightDecayScope::Every")]
     pub weight_decay_scope: WeightDecayScope,
@@ -267,7 +271,11 @@ impl NormalizedGradientConfig {
         }
         let (Epsilon::OutsideRoot(epsilon) | Epsilon::InsideRoot(epsilon)) = self.epsilon;
         ConfigError::non_negative("epsilon", epsilon)?;
-        let decay = CheckedWeightDecay::new(self.weight_decay, self.weight_decay_scope)?;
+        let decay = CheckedWeightDecay::new(
+            self.weight_decay,
+            self.weight_decay_mode,
+            self.weight_decay_scope,
+        )?;
         ConfigError::non_negative("initial_accumulator", self.initial_accumulator)?;
         if self.initial_accumulator > 0.0
             && (self.memory == Memory::None || (self.bias_correction && memory_decays))

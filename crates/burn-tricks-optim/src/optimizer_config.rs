@@ -31,8 +31,11 @@ macro_rules! optimizer_config {
             ) -> Result<crate::weight_decay::CheckedWeightDecay, burn_tricks_core::ConfigError> {
                 let penalty = self.weight_decay.as_ref();
                 let rate = penalty.map_or(0.0, |decay| decay.penalty.into());
-                let decay = crate::weight_decay::WeightDecayRule::new(self.weight_decay_mode, rate);
-                crate::weight_decay::CheckedWeightDecay::new(decay, self.weight_decay_scope)
+                crate::weight_decay::CheckedWeightDecay::new(
+                    rate,
+                    self.weight_decay_mode,
+                    self.weight_decay_scope,
+                )
             }
         }
     };
@@ -105,8 +108,11 @@ macro_rules! optimizer_config {
             fn decay(
                 &self,
             ) -> Result<crate::weight_decay::CheckedWeightDecay, burn_tricks_core::ConfigError> {
-                let decay = crate::weight_decay::WeightDecayRule::new(self.weight_decay_mode, self.weight_decay);
-                crate::weight_decay::CheckedWeightDecay::new(decay, self.weight_decay_scope)
+                crate::weight_decay::CheckedWeightDecay::new(
+                    self.weight_decay,
+                    self.weight_decay_mode,
+                    self.weight_decay_scope,
+                )
             }
         }
     };

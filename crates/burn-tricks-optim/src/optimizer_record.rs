@@ -7,7 +7,8 @@
 //!
 //! | found | error |
 //! | --- | --- |
-//! | bytes that are no record, or a damaged one | [`Unreadable`](OptimizerRecordError::Unreadable) |
+//! | a file that cannot be read | [`File`](OptimizerRecordError::File) |
+//! | bytes that are no record, or a damaged one | [`NoRecord`](OptimizerRecordError::NoRecord), [`DamagedEntry`](OptimizerRecordError::DamagedEntry), [`Panicked`](OptimizerRecordError::Panicked) |
 //! | a state of another shape, rank or element type than its parameter's | [`Mismatch`](OptimizerRecordError::Mismatch): the path and both shapes |
 //! | a state that belongs to no parameter | [`UnknownParameters`](OptimizerRecordError::UnknownParameters), with the parameters that have none |
 //! | a state that this optimizer cannot read | [`NotRestored`](OptimizerRecordError::NotRestored) |
@@ -106,11 +107,7 @@ impl ModuleOptimizerExt for ModuleOptimizer {
         model: &M,
         record: OptimizerRecord,
     ) -> Result<Self, OptimizerRecordError> {
-        let bytes = guarded(|| {
-            record
-                .into_bytes()
-                .map_err(OptimizerRecordError::unreadable)
-        })?;
+        let bytes = guarded(|| Ok(record.into_bytes()?))?;
         self.try_from_bytes(model, bytes)
     }
 
@@ -122,17 +119,13 @@ impl ModuleOptimizerExt for ModuleOptimizer {
         guarded(|| {
             let bytes = bytes.shared();
             check_optimizer_record(model, bytes.clone())?;
-            let record = OptimizerRecord::from_bytes(bytes.clone())
-                .map_err(OptimizerRecordError::unreadable)?;
+            let record = OptimizerRecord::from_bytes(bytes.clone())?;
             let recorded = record.len();
             let optim = self.load_record(record);
             let loaded = optim.to_record();
             // As many tensors as were recorded: all states were read.
             if recorded == 0 || loaded.len() != recorded {
-                let loaded = loaded
-                    .into_bytes()
-                    .map_err(OptimizerRecordError::unreadable)?;
-                all_restored(model, &entries(bytes)?, &entries(loaded)?)?;
+                all_restored(model, &entries(bytes)?, &entries(loaded.into_bytes()?)?)?;
             }
             Ok(optim)
         })
@@ -143,9 +136,8 @@ impl ModuleOptimizerExt for ModuleOptimizer {
         model: &M,
         path: impl AsRef<Path>,
     ) -> Result<Self, OptimizerRecordError> {
-        let bytes = std::fs::read(as_saved(path.as_ref())).map_err(|error| {
-            OptimizerRecordError::unreadable(format!("`{}`: {error}", path.as_ref().display()))
-        })?;
+        let path = as_saved(path.as_ref());
+        let bytes = std::fs::read(&path).map_err(|error| unreadable(path, &error))?;
         self.try_from_bytes(model, Bytes::from_bytes_vec(bytes))
     }
 }
@@ -177,10 +169,9 @@ pub fn check_optimizer_record_file<M: Module>(
 ) -> Result<Vec<String>, OptimizerRecordError> {
     guarded(|| {
         let path = as_saved(path.as_ref());
-        let reader = Reader::from_file(&path).map_err(|error| {
-            OptimizerRecordError::unreadable(format!("`{}`: {error}", path.display()))
-        })?;
-        check(model, &entries_of(reader)?)
+        // Burn's reader tells a file that is not there from a damaged one by its text alone.
+        std::fs::File::open(&path).map_err(|error| unreadable(path.clone(), &error))?;
+        check(model, &entries_of(Reader::from_file(&path)?)?)
     })
 }
 
@@ -198,8 +189,8 @@ fn guarded<T>(
     read: impl FnOnce() -> Result<T, OptimizerRecordError>,
 ) -> Result<T, OptimizerRecordError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
-        let reason = message(&*panic).unwrap_or("reading it panicked");
-        Err(OptimizerRecordError::unreadable(reason))
+        let message = message(&*panic).unwrap_or("no message").to_owned();
+        Err(OptimizerRecordError::Panicked { message })
     })
 }
 
@@ -223,7 +214,7 @@ struct Entry {
 type Entries = BTreeMap<u64, Entry>;
 
 fn entries(bytes: Bytes) -> Result<Entries, OptimizerRecordError> {
-    entries_of(Reader::from_bytes(bytes).map_err(OptimizerRecordError::unreadable)?)
+    entries_of(Reader::from_bytes(bytes)?)
 }
 
 fn entries_of(reader: Reader) -> Result<Entries, OptimizerRecordError> {
@@ -233,21 +224,18 @@ fn entries_of(reader: Reader) -> Result<Entries, OptimizerRecordError> {
         let entry = entries.entry(id).or_default();
         if field == "__rank" {
             let rank = u64::try_from(*value);
-            entry.rank = Some(rank.map_err(|error| damaged(name, error))?);
+            entry.rank = Some(rank.map_err(|_| damaged(name))?);
         }
         entry.fields.insert(field.to_owned());
     }
     for (name, path) in reader.metadata() {
-        let id = name.parse().map_err(|error| damaged(name, error))?;
+        let id = name.parse().map_err(|_| damaged(name))?;
         entries.entry(id).or_default().path = Some(path.clone());
     }
-    for tensor in reader
-        .into_tensors()
-        .map_err(OptimizerRecordError::unreadable)?
-    {
+    for tensor in reader.into_tensors()? {
         let (id, field) = of_parameter(&tensor.name)?;
         if tensor.param_id != Some(id) {
-            return Err(damaged(&tensor.name, "it is of another parameter"));
+            return Err(damaged(&tensor.name));
         }
         let entry = entries.entry(id).or_default();
         entry.fields.insert(field.to_owned());
@@ -260,11 +248,17 @@ fn entries_of(reader: Reader) -> Result<Entries, OptimizerRecordError> {
 fn of_parameter(name: &str) -> Result<(u64, &str), OptimizerRecordError> {
     name.split_once('.')
         .and_then(|(id, field)| Some((id.parse().ok()?, field)))
-        .ok_or_else(|| damaged(name, "it names no parameter"))
+        .ok_or_else(|| damaged(name))
 }
 
-fn damaged(name: &str, reason: impl std::fmt::Display) -> OptimizerRecordError {
-    OptimizerRecordError::unreadable(format!("the entry `{name}`: {reason}"))
+fn damaged(name: &str) -> OptimizerRecordError {
+    let name = name.to_owned();
+    OptimizerRecordError::DamagedEntry { name }
+}
+
+fn unreadable(path: PathBuf, error: &std::io::Error) -> OptimizerRecordError {
+    let kind = error.kind();
+    OptimizerRecordError::File { path, kind }
 }
 
 fn check<M: Module>(model: &M, entries: &Entries) -> Result<Vec<String>, OptimizerRecordError> {

@@ -1,15 +1,32 @@
 //! Why an optimizer's record was not loaded.
 
+use burn::store::RecordError;
 use std::fmt::{self, Display};
+use std::path::PathBuf;
 
 /// Why an optimizer's record does not fit a model or cannot be read.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptimizerRecordError {
-    /// It is not an optimizer's record, is damaged, or cannot be read from the disk.
-    Unreadable {
-        /// What is wrong.
-        reason: String,
+    /// Its file cannot be read.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        kind: std::io::ErrorKind,
+    },
+    /// It is no record, or a damaged one, as Burn says.
+    NoRecord(RecordError),
+    /// An entry of the record is damaged: its name is that of no parameter, or of another than its tensor's,
+    /// or it is a rank below 0.
+    DamagedEntry {
+        /// The name of the entry.
+        name: String,
+    },
+    /// Burn, or the optimizer, panicked on the record.
+    Panicked {
+        /// The message of the panic.
+        message: String,
     },
     /// A state does not have the shape (or the rank, or a float type) that its parameter asks for.
     Mismatch {
@@ -39,19 +56,35 @@ pub enum OptimizerRecordError {
 
 pub(crate) type Names = Vec<String>;
 
-impl OptimizerRecordError {
-    pub(crate) fn unreadable(reason: impl Display) -> Self {
-        let reason = reason.to_string();
-        Self::Unreadable { reason }
+impl From<RecordError> for OptimizerRecordError {
+    fn from(error: RecordError) -> Self {
+        Self::NoRecord(error)
+    }
+}
+
+impl From<burn_pack::Error> for OptimizerRecordError {
+    fn from(error: burn_pack::Error) -> Self {
+        Self::NoRecord(error.into())
     }
 }
 
 impl Display for OptimizerRecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable { reason } => {
-                write!(f, "the optimizer's record cannot be read: {reason}")
-            }
+            Self::File { path, kind } => write!(
+                f,
+                "the optimizer's record cannot be read: `{}`: {kind}",
+                path.display()
+            ),
+            Self::NoRecord(error) => write!(f, "the optimizer's record cannot be read: {error}"),
+            Self::DamagedEntry { name } => write!(
+                f,
+                "the optimizer's record cannot be read: its entry `{name}` is damaged"
+            ),
+            Self::Panicked { message } => write!(
+                f,
+                "the optimizer's record cannot be read: reading it panicked: {message}"
+            ),
             Self::Mismatch {
                 path,
                 field,
@@ -94,7 +127,14 @@ impl std::fmt::Debug for OptimizerRecordError {
     }
 }
 
-impl std::error::Error for OptimizerRecordError {}
+impl std::error::Error for OptimizerRecordError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NoRecord(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 /// The first few names as text.
 fn listed(names: &[String]) -> String {

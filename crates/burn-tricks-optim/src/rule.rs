@@ -15,7 +15,7 @@
 //! use burn::tensor::Tensor;
 //! use burn_tricks_kernels::{WeightDecayTerm, Real, Step};
 //! use burn_tricks_optim::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
-//! use burn_tricks_optim::{WeightDecayScope, WeightDecayRule};
+//! use burn_tricks_optim::{WeightDecayMode, WeightDecayScope};
 //!
 //! /// a ← max(a, |g|),   w ← w − η g / (a + 1)
 //! #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@
 //!
 //! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 //! let optim = RuleOptimizer::new(LargestRule)
-//!     .with_weight_decay(WeightDecayRule::Decoupled(1e-2), WeightDecayScope::Matrices)?
+//!     .with_weight_decay(1e-2, WeightDecayMode::Decoupled, WeightDecayScope::Matrices)?
 //!     .with_skip_marked(true);
 //! let optim = ModuleOptimizer::from(optim);
 //! # let _ = optim;
@@ -76,7 +76,7 @@ use crate::rule_state::RuleState;
 use crate::skipped_steps;
 pub use crate::state_tensors::StateField;
 use crate::state_tensors::StateTensors;
-use crate::weight_decay::{CheckedWeightDecay, WeightDecayRule};
+use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, FloatDType, Tensor};
 use burn_tricks_core::{ConfigError, WeightDecayScope, accumulation_dtype};
@@ -230,17 +230,18 @@ impl<R: Rule> RuleOptimizer<R> {
         }
     }
 
-    /// This optimizer, with weight decay of the weights in `scope`.
+    /// Weight decay at the rate λ, 0 for none, of the weights that `scope` names.
     ///
     /// # Errors
     ///
-    /// If its rate is negative or not finite.
+    /// If the rate is negative or not finite.
     pub fn with_weight_decay(
         self,
-        decay: WeightDecayRule,
+        rate: f64,
+        mode: WeightDecayMode,
         scope: WeightDecayScope,
     ) -> Result<Self, ConfigError> {
-        Ok(self.with_checked_weight_decay(CheckedWeightDecay::new(decay, scope)?))
+        Ok(self.with_checked_weight_decay(CheckedWeightDecay::new(rate, mode, scope)?))
     }
 
     pub(crate) fn with_checked_weight_decay(mut self, decay: CheckedWeightDecay) -> Self {

@@ -154,7 +154,7 @@ impl SelectiveDecayConfig {
             if !param.is_require_grad() || !seen.insert(param.id()) {
                 return;
             }
-            let is_spared = self.spared_roles.contains(&ParamRole::of(at))
+            let is_spared = self.spared_roles.contains(&ParamRole::at(at))
                 || (self.spare_vectors && param.rank() < 2)
                 || spared.contains(at.path());
             let list = if is_spared {

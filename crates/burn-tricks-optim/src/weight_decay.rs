@@ -21,41 +21,21 @@ use burn_tricks_core::{ConfigError, WeightDecayScope};
 use burn_tricks_kernels::WeightDecayTerm;
 use serde::{Deserialize, Serialize};
 
-/// A weight decay with a rate λ ≥ 0.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum WeightDecayRule {
-    /// No decay.
-    None,
-    /// `g ← g + λ w` before everything else, like an L2 penalty `λ/2 ‖w‖²` on the loss: the decay is divided by
-    /// the norm, too.
-    Coupled(f64),
-    /// `w ← w − η λ w` apart from the gradient, as in AdamW.
-    Decoupled(f64),
-}
-
 /// Where the decay enters a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WeightDecayMode {
-    /// In the gradient: `g ← g + λ w`.
+    /// In the gradient, `g ← g + λ w`, before everything else, as an L2 penalty `λ/2 ‖w‖²` on the loss would
+    /// do: an optimizer that divides by a norm of the gradient divides the decay too.
     Coupled,
-    /// Apart from the gradient: `w ← w − η λ w`.
+    /// Apart from the gradient, `w ← w − η λ w`, as in AdamW.
     Decoupled,
 }
 
-impl WeightDecayRule {
-    pub(crate) fn new(mode: WeightDecayMode, rate: f64) -> Self {
-        match mode {
-            _ if rate == 0.0 => Self::None,
-            WeightDecayMode::Coupled => Self::Coupled(rate),
-            WeightDecayMode::Decoupled => Self::Decoupled(rate),
-        }
-    }
-}
-
-/// A weight decay whose rate has been checked, and the weights to which it applies.
+/// A weight decay that has been checked, and the weights that it is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct CheckedWeightDecay {
-    decay: WeightDecayRule,
+    rate: f64,
+    mode: WeightDecayMode,
     scope: WeightDecayScope,
     /// Whether decoupled decay leaves out the weights that the step moves away from zero.
     cautious: bool,
@@ -63,20 +43,21 @@ pub(crate) struct CheckedWeightDecay {
 
 impl CheckedWeightDecay {
     pub(crate) const NONE: Self = Self {
-        decay: WeightDecayRule::None,
+        rate: 0.0,
+        mode: WeightDecayMode::Coupled,
         scope: WeightDecayScope::Every,
         cautious: false,
     };
 
     pub(crate) fn new(
-        decay: WeightDecayRule,
+        rate: f64,
+        mode: WeightDecayMode,
         scope: WeightDecayScope,
     ) -> Result<Self, ConfigError> {
-        if let WeightDecayRule::Coupled(rate) | WeightDecayRule::Decoupled(rate) = decay {
-            ConfigError::non_negative("weight_decay", rate)?;
-        }
+        ConfigError::non_negative("weight_decay", rate)?;
         Ok(Self {
-            decay,
+            rate,
+            mode,
             scope,
             cautious: false,
         })
@@ -89,16 +70,15 @@ impl CheckedWeightDecay {
 
     /// The decay in one step with learning rate `lr`, for a weight of `rank` dimensions.
     pub(crate) fn at(self, lr: f64, rank: usize) -> WeightDecayTerm {
-        if !self.scope.includes(rank) {
+        if self.rate == 0.0 || !self.scope.includes(rank) {
             return WeightDecayTerm::None;
         }
-        match self.decay {
-            WeightDecayRule::Coupled(rate) if rate > 0.0 => WeightDecayTerm::Coupled(rate),
-            WeightDecayRule::Decoupled(rate) if rate > 0.0 && self.cautious => {
-                WeightDecayTerm::Cautious(lr * rate)
+        match self.mode {
+            WeightDecayMode::Coupled => WeightDecayTerm::Coupled(self.rate),
+            WeightDecayMode::Decoupled if self.cautious => {
+                WeightDecayTerm::Cautious(lr * self.rate)
             }
-            WeightDecayRule::Decoupled(rate) if rate > 0.0 => WeightDecayTerm::Decoupled(lr * rate),
-            _ => WeightDecayTerm::None,
+            WeightDecayMode::Decoupled => WeightDecayTerm::Decoupled(lr * self.rate),
         }
     }
 }

@@ -25,6 +25,7 @@ pub use metric::update_ratio::UpdateRatio;
 pub use metric::watched_metric::MissingMetric;
 pub use plateau::{SharedPlateau, SharedPlateauExt};
 pub use session::builder::Session;
+pub use session::checkpoint_fault::CheckpointFault;
 pub use session::launch_error::LaunchError;
 pub use session::results::{CriterionResult, PlateauResult};
 pub use session::session_error::SessionError;

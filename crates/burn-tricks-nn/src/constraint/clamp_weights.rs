@@ -137,7 +137,7 @@ impl ModuleMapper for Clamp {
             return param;
         }
         param.map(|weight| {
-            let leaf = Leaf::of(&weight);
+            let leaf = Leaf::new(&weight);
             leaf.with_value(weight.without_autodiff().clamp(self.min, self.max), id)
         })
     }

@@ -77,7 +77,7 @@ impl ModuleMapper for Rescale {
             return param;
         }
         param.map(|weight| {
-            let leaf = Leaf::of(&weight);
+            let leaf = Leaf::new(&weight);
             leaf.with_value(rescaled(weight.without_autodiff(), units, self.scale), id)
         })
     }

@@ -22,7 +22,7 @@ pub(crate) enum Role {
 impl Role {
     /// The role of the parameter at this location.
     pub(crate) fn of(at: &Location) -> Self {
-        match ParamRole::of(at) {
+        match ParamRole::at(at) {
             ParamRole::Weight => Self::Weight,
             ParamRole::Embedding => Self::Rows,
             ParamRole::Position if at.layer() == "Embedding" => Self::Rows,

@@ -20,6 +20,7 @@ use burn::module::Module;
 use burn::train::metric::store::Split;
 use burn::train::metric::{Adaptor, Metric, Numeric};
 use burn::train::{InferenceStep, Interrupter, LearnerModel, SupervisedTraining, TrainStep};
+use burn_tricks_core::ConfigError;
 use burn_tricks_stop::StopCriterion;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -255,9 +256,9 @@ where
     /// If `part` cannot be written as JSON. (JSON has no infinity and no NaN: they are recorded as `null`.)
     /// If the session itself records something under `name`, [`launch`](Self::launch) returns an error.
     pub fn declare(mut self, name: &str, part: &impl Serialize) -> Result<Self, SessionError> {
-        let part = serde_json::to_string(part).map_err(|error| SessionError::Declared {
+        let part = serde_json::to_string(part).map_err(|error| SessionError::DeclaredNotJson {
             name: name.to_owned(),
-            reason: error.to_string(),
+            error,
         })?;
         self.declared.set(name, part);
         Ok(self)
@@ -300,7 +301,7 @@ where
     /// cannot be created.
     pub fn resumable(mut self, keep: usize) -> Result<Self, SessionError> {
         if keep < 2 {
-            return Err(SessionError::Keep { got: keep });
+            return Err(ConfigError::new("keep", "be at least 2", keep).into());
         }
         self.files = Some((RunFiles::new(&self.directory)?, keep));
         Ok(self)
@@ -315,10 +316,7 @@ where
     ///
     /// If `count` is 0.
     pub fn keep_best_checkpoints(mut self, count: usize) -> Result<Self, SessionError> {
-        if count == 0 {
-            return Err(SessionError::KeepBest { got: count });
-        }
-        self.best_checkpoints = count;
+        self.best_checkpoints = ConfigError::at_least_one("keep_best_checkpoints", count)?;
         Ok(self)
     }
 }

@@ -283,17 +283,20 @@ impl EpochEnd {
             .map(|state| serde_json::from_slice(state));
         inner.stopped_by_trick = stopped
             .transpose()
-            .map_err(|error| StateError::from(error.to_string()))?;
+            .map_err(|error| StateError::Unreadable(Box::new(error)))?;
         for (name, hook) in inner.names().into_iter().zip(&mut inner.hooks) {
             let loaded = match states.get(&name) {
                 Some(state) => hook.load_state(state),
-                None if hook.state().is_some() => Err("nothing was saved for it".into()),
+                None if hook.state().is_some() => Err(StateError::NotSaved { what: "part" }),
                 None => Ok(()),
             };
             match loaded {
                 Err(_) if may_be_new(&name) => (),
-                Err(StateError::Unfit(reason)) => return Err(format!("{name}: {reason}").into()),
-                loaded => loaded?,
+                Err(error) => {
+                    let error = Box::new(error);
+                    return Err(StateError::Of { name, error });
+                }
+                Ok(()) => (),
             }
         }
         Ok(())

@@ -127,6 +127,7 @@
 //! but has a criterion, keeps a copy of the best validated model on its device.
 
 pub(crate) mod builder;
+pub(crate) mod checkpoint_fault;
 pub(crate) mod checkpoint_retention;
 pub(crate) mod criterion_hook;
 pub(crate) mod epoch_end;

@@ -3,6 +3,7 @@
 
 use crate::session::epoch_end::EndObserver;
 use crate::session::run_files::RunFiles;
+use crate::session::session_error::SessionError;
 use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
 use burn_tricks_checkpoint::file;
 
@@ -63,9 +64,11 @@ impl<R: Checkpoint> Checkpointer<R> for RecordFile {
     }
 
     fn restore(&self, epoch: usize) -> Result<R, CheckpointerError> {
-        let record = self.files.load(self.name, epoch);
-        record
-            .map_err(CheckpointerError::IOError)?
-            .map_err(CheckpointerError::Unknown)
+        self.files
+            .load(self.name, epoch)
+            .map_err(|error| match error {
+                SessionError::Io(error) => CheckpointerError::IOError(error),
+                error => CheckpointerError::Unknown(error.to_string()),
+            })
     }
 }

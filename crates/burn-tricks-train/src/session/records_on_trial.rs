@@ -3,6 +3,7 @@
 //! When Burn itself loads the records at the launch of a training, it panics if a record does not fit, or silently
 //! drops the parts that do not fit.
 
+use crate::session::checkpoint_fault::CheckpointFault;
 use crate::session::learner_view::{caught, optimizer_of};
 use crate::session::run_description::OPTIMIZER_STATE;
 use crate::session::run_files::RunFiles;
@@ -32,8 +33,9 @@ where
     H: Trick<M>,
     Tricked<M, H>: LearnerModel,
 {
-    let unread = |reason| SessionError::Unread { epoch, reason };
-    let record = files.load("model", epoch)?.map_err(unread)?;
+    let unread = |fault| SessionError::Unread { epoch, fault };
+    let panicked = |what, message| unread(CheckpointFault::Panicked { what, message });
+    let record = files.load("model", epoch)?;
     // In place: the model of `valid` has running statistics of its own.
     let loaded = learner.model().model().valid().try_load_record(record);
     let loaded = loaded.map_err(|error| SessionError::State {
@@ -41,19 +43,20 @@ where
         error: error.into(),
     })?;
 
-    let record: LrSchedulerRecord = files.load("scheduler", epoch)?.map_err(unread)?;
+    let record: LrSchedulerRecord = files.load("scheduler", epoch)?;
     let mut copy = learner.clone();
-    caught(|| copy.load_scheduler(record))
-        .map_err(|panic| unread(format!("the schedule does not take its record: {panic}")))?;
+    caught(|| copy.load_scheduler(record)).map_err(|message| panicked("schedule", message))?;
 
-    let record: OptimizerRecord = files.load("optim", epoch)?.map_err(unread)?;
-    let bytes = record
-        .into_bytes()
-        .map_err(|error| unread(error.to_string()))?
-        .shared();
-    check_optimizer_record(&loaded, bytes.clone()).map_err(|error| unread(error.to_string()))?;
+    let record: OptimizerRecord = files.load("optim", epoch)?;
+    let not_read = |error| {
+        let path = files.record("optim", epoch);
+        unread(CheckpointFault::Record { path, error })
+    };
+    let bytes = record.into_bytes().map_err(not_read)?.shared();
+    check_optimizer_record(&loaded, bytes.clone())
+        .map_err(|error| unread(CheckpointFault::Optimizer(error)))?;
     let (optimizer, model) = (optimizer_of(learner), learner.model());
-    let layouts = || {
+    let layouts = || -> Result<_, RecordError> {
         let recorded = layout(bytes.clone())?;
         let present = match recorded.as_str() {
             // Also an optimizer that has a state takes none.
@@ -62,9 +65,8 @@ where
         };
         Ok((recorded, layout(present.into_bytes()?)?))
     };
-    let (recorded, present) = caught(layouts)
-        .and_then(|layouts: Result<_, RecordError>| layouts.map_err(|error| error.to_string()))
-        .map_err(|error| unread(format!("the optimizer does not take its record: {error}")))?;
+    let layouts = caught(layouts).map_err(|message| panicked("optimizer", message))?;
+    let (recorded, present) = layouts.map_err(not_read)?;
     Ok((recorded != present).then(|| Change::new(OPTIMIZER_STATE, Some(recorded), Some(present))))
 }
 

@@ -37,12 +37,7 @@ impl Setup {
         let taken = |name: &&String| seen.0.contains_key(*name) || *name == OPTIMIZER_STATE;
         match self.0.keys().find(taken) {
             None => Ok(()),
-            Some(name) => Err(SessionError::Declared {
-                name: name.clone(),
-                reason:
-                    "the session records something of this name itself: declare it under another"
-                        .to_owned(),
-            }),
+            Some(name) => Err(SessionError::DeclaredNameTaken { name: name.clone() }),
         }
     }
 

@@ -5,12 +5,13 @@
 //! plateaus. Burn writes each of its three on a thread of its own. A set is complete when all four are there and have
 //! the checksums they were written with.
 
+use crate::session::checkpoint_fault::CheckpointFault;
 use crate::session::run_description::Setup;
 use crate::session::session_error::SessionError;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use burn::train::checkpoint::Checkpoint;
-use burn_tricks_checkpoint::file;
+use burn_tricks_checkpoint::{Damage, file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -56,7 +57,7 @@ pub(crate) struct Found {
     /// The epochs of all complete sets, oldest first.
     pub(crate) complete: Vec<usize>,
     /// Sets that are not complete, and what is wrong with them.
-    pub(crate) incomplete: Vec<(usize, String)>,
+    pub(crate) incomplete: Vec<(usize, CheckpointFault)>,
 }
 
 impl RunFiles {
@@ -117,72 +118,62 @@ impl RunFiles {
         self.put(&path, &[MAGIC, VERSION, &sum, &payload])
     }
 
-    /// The state of an epoch if its file is complete, else what is wrong with the file.
+    /// The state of an epoch.
     ///
     /// # Errors
     ///
-    /// If the file is there and cannot be read, or is of another version.
-    pub(crate) fn state(&self, epoch: usize) -> Result<Result<RunState, String>, SessionError> {
+    /// [`SessionError::Unread`] if the file is missing or damaged; another error if it is there and cannot be
+    /// read, or is of another version.
+    pub(crate) fn state(&self, epoch: usize) -> Result<RunState, SessionError> {
         let path = self.state_file(epoch);
-        let bytes = match whole(&path)? {
-            Ok(bytes) => bytes,
-            Err(problem) => return Ok(Err(problem)),
-        };
-        let damaged = || {
-            format!(
-                "{} is damaged or not a state of burn-tricks",
-                path.display()
-            )
-        };
-        let Some(rest) = bytes.strip_prefix(MAGIC) else {
-            return Ok(Err(damaged()));
-        };
+        let bytes = whole(&path, epoch)?;
+        let damaged = || damaged(path.clone(), epoch);
+        let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
         let Some(rest) = rest.strip_prefix(VERSION) else {
             let line = rest.iter().position(|byte| *byte == b'\n');
             let version = line.map(|end| String::from_utf8_lossy(&rest[..end]).into_owned());
-            return match version {
-                Some(got) => Err(SessionError::Version { path, got }),
-                None => Ok(Err(damaged())),
-            };
+            return Err(match version {
+                Some(got) => SessionError::Version { path, got },
+                None => damaged(),
+            });
         };
-        Ok(RunState::unpacked(rest, epoch).ok_or_else(damaged))
+        RunState::unpacked(rest, epoch).ok_or_else(damaged)
     }
 
-    /// One of Burn's records of an epoch if its file is complete, else what is wrong with the file. The record is
-    /// read from the bytes whose checksum was checked, while Burn reads a file only when it uses the record.
-    pub(crate) fn load<R: Checkpoint>(
-        &self,
-        name: &str,
-        epoch: usize,
-    ) -> std::io::Result<Result<R, String>> {
-        let bytes = match self.whole_record(name, epoch)? {
-            Ok(bytes) => bytes,
-            Err(problem) => return Ok(Err(problem)),
-        };
+    /// One of Burn's records of an epoch. It is read from the bytes whose checksum was right: one that Burn
+    /// reads from the file, it reads when it uses it.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Unread`] if the file is missing or damaged, or no such record; another error if it is
+    /// there and cannot be read.
+    pub(crate) fn load<R: Checkpoint>(&self, name: &str, epoch: usize) -> Result<R, SessionError> {
+        let bytes = self.whole_record(name, epoch)?;
         let record = R::checkpoint_from_bytes(Bytes::from_bytes_vec(bytes));
-        let path = self.record(name, epoch);
-        Ok(record.map_err(|error| format!("{}: {error}", path.display())))
+        record.map_err(|error| {
+            let path = self.record(name, epoch);
+            let fault = CheckpointFault::Record { path, error };
+            SessionError::Unread { epoch, fault }
+        })
     }
 
-    /// The record of the model of an epoch as it was validated, if its file is complete, else what is wrong with the
-    /// file.
+    /// The record of the model of an epoch as it was validated, and the file that it is in.
     ///
     /// # Errors
     ///
     /// As [`state`](Self::state).
-    pub(crate) fn validated(
-        &self,
-        epoch: usize,
-    ) -> Result<Result<ModuleRecord, String>, SessionError> {
-        let bytes = match self.state(epoch)? {
-            Ok(state) => state.validated,
-            Err(problem) => return Ok(Err(problem)),
+    pub(crate) fn validated(&self, epoch: usize) -> Result<(PathBuf, ModuleRecord), SessionError> {
+        let Some(bytes) = self.state(epoch)?.validated else {
+            return Ok((self.record("model", epoch), self.load("model", epoch)?));
         };
-        let Some(bytes) = bytes else {
-            return Ok(self.load("model", epoch)?);
-        };
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes));
-        Ok(record.map_err(|error| format!("{}: {error}", self.state_file(epoch).display())))
+        let path = self.state_file(epoch);
+        match ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)) {
+            Ok(record) => Ok((path, record)),
+            Err(error) => {
+                let fault = CheckpointFault::Record { path, error };
+                Err(SessionError::Unread { epoch, fault })
+            }
+        }
     }
 
     /// Looks through all sets.
@@ -198,17 +189,22 @@ impl RunFiles {
             incomplete: Vec::new(),
         };
         for epoch in self.sets()?.into_keys() {
-            let mut set = self.state(epoch)?;
+            let mut set = self.state(epoch);
             for name in RECORDS {
-                let record = self.whole_record(name, epoch)?;
-                set = set.and_then(|state| record.map(|_| state));
+                let passed_over = |error: &_| matches!(error, SessionError::Unread { .. });
+                match self.whole_record(name, epoch) {
+                    // One of reading is graver than one for which a set is passed over.
+                    Err(error) if set.is_ok() || !passed_over(&error) => set = Err(error),
+                    _ => (),
+                }
             }
             match set {
                 Ok(state) => {
                     found.complete.push(epoch);
                     found.newest = Some(state);
                 }
-                Err(problem) => found.incomplete.push((epoch, problem)),
+                Err(SessionError::Unread { fault, .. }) => found.incomplete.push((epoch, fault)),
+                Err(error) => return Err(error),
             }
         }
         match (&found.newest, found.incomplete.last()) {
@@ -257,19 +253,16 @@ impl RunFiles {
         Ok(sets)
     }
 
-    /// One of Burn's files of a set if its checksum is right, else what is wrong with it.
-    fn whole_record(&self, name: &str, epoch: usize) -> std::io::Result<Result<Vec<u8>, String>> {
+    /// One of Burn's files of a set, if it has its checksum.
+    fn whole_record(&self, name: &str, epoch: usize) -> Result<Vec<u8>, SessionError> {
         let path = self.record(name, epoch);
-        let sum = whole(&self.checksum(name, epoch))?;
-        let bytes = whole(&path)?;
-        Ok(sum.and_then(|sum| {
-            let bytes = bytes?;
-            if sum == crc32fast::hash(&bytes).to_le_bytes() {
-                Ok(bytes)
-            } else {
-                Err(format!("{} is damaged", path.display()))
-            }
-        }))
+        let sum = whole(&self.checksum(name, epoch), epoch)?;
+        let bytes = whole(&path, epoch)?;
+        if sum == crc32fast::hash(&bytes).to_le_bytes() {
+            Ok(bytes)
+        } else {
+            Err(damaged(path, epoch))
+        }
     }
 }
 
@@ -285,10 +278,18 @@ impl RunState {
     }
 }
 
-/// The content of a file, or a text that says that it does not exist. Any other failure is an error.
-fn whole(path: &Path) -> std::io::Result<Result<Vec<u8>, String>> {
-    let missing = || format!("{} is not there", path.display());
-    Ok(file::read(path)?.ok_or_else(missing))
+/// All of a file of a set. That it is not there is another error than that it cannot be read.
+fn whole(path: &Path, epoch: usize) -> Result<Vec<u8>, SessionError> {
+    file::read(path)?.ok_or_else(|| {
+        let path = path.to_owned();
+        let fault = CheckpointFault::Damage(Damage::Missing { path });
+        SessionError::Unread { epoch, fault }
+    })
+}
+
+fn damaged(path: PathBuf, epoch: usize) -> SessionError {
+    let fault = CheckpointFault::Damage(Damage::NotWhole { path });
+    SessionError::Unread { epoch, fault }
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Why a session cannot begin, failed, or cannot return a model.
 
 use crate::metric::watched_metric::MissingMetric;
+use crate::session::checkpoint_fault::CheckpointFault;
 use crate::trick::trick_error::TrickError;
 use burn::train::TrainingError;
 use burn_tricks_checkpoint::Change;
-use burn_tricks_core::StateError;
+use burn_tricks_core::{ConfigError, StateError};
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,22 +13,20 @@ use std::sync::Arc;
 /// Why a session cannot begin, failed, or cannot return a model.
 #[non_exhaustive]
 pub enum SessionError {
-    /// Fewer than two checkpoints were to be kept.
-    Keep {
-        /// How many.
-        got: usize,
-    },
-    /// No checkpoint of a best epoch was to be kept.
-    KeepBest {
-        /// How many.
-        got: usize,
-    },
-    /// A value passed to [`declare`](crate::Session::declare) cannot be written as JSON, or not under this name.
-    Declared {
+    /// A setting of the session has a value that it cannot have: fewer than two checkpoints to keep, say.
+    Config(ConfigError),
+    /// What was given to [`declare`](crate::Session::declare) cannot be written as JSON.
+    DeclaredNotJson {
         /// Its name.
         name: String,
         /// Why not.
-        reason: String,
+        error: serde_json::Error,
+    },
+    /// Something was given to [`declare`](crate::Session::declare) under a name under which the session records
+    /// something itself.
+    DeclaredNameTaken {
+        /// The name.
+        name: String,
     },
     /// Two metrics of different types have one name. Burn would log both under this name, and a criterion or a
     /// plateau might watch the wrong one.
@@ -79,7 +78,7 @@ pub enum SessionError {
         /// Where they are.
         folder: PathBuf,
         /// The epochs, and what is wrong with each.
-        incomplete: Vec<(usize, String)>,
+        incomplete: Vec<(usize, CheckpointFault)>,
     },
     /// A state was written by another version of this crate.
     Version {
@@ -100,7 +99,7 @@ pub enum SessionError {
         /// The epoch.
         epoch: usize,
         /// What is wrong.
-        reason: String,
+        fault: CheckpointFault,
     },
     /// The best epoch is not known.
     BestUnknown {
@@ -119,13 +118,15 @@ pub enum SessionError {
 impl Display for SessionError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Keep { got } => write!(f, "`keep` must be at least 2, got {got}"),
-            Self::KeepBest { got } => {
-                write!(f, "`keep_best_checkpoints` must be at least 1, got {got}")
+            Self::Config(error) => write!(f, "{error}"),
+            Self::DeclaredNotJson { name, error } => {
+                write!(f, "`{name}` was declared and cannot be recorded: {error}")
             }
-            Self::Declared { name, reason } => {
-                write!(f, "`{name}` was declared and cannot be recorded: {reason}")
-            }
+            Self::DeclaredNameTaken { name } => write!(
+                f,
+                "`{name}` was declared and cannot be recorded: the session records something of this name \
+                 itself: declare it under another"
+            ),
             Self::SameMetricName {
                 name,
                 first,
@@ -187,11 +188,8 @@ impl Display for SessionError {
                 path.display()
             ),
             Self::State { epoch, error } => write!(f, "the checkpoint of epoch {epoch}: {error}"),
-            Self::Unread { epoch, reason } => {
-                write!(
-                    f,
-                    "the checkpoint of epoch {epoch} cannot be read: {reason}"
-                )
+            Self::Unread { epoch, fault } => {
+                write!(f, "the checkpoint of epoch {epoch} cannot be read: {fault}")
             }
             Self::BestUnknown { metric: None } => write!(
                 f,
@@ -224,12 +222,21 @@ impl std::fmt::Debug for SessionError {
 impl std::error::Error for SessionError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::Config(error) => Some(error),
+            Self::DeclaredNotJson { error, .. } => Some(error),
             Self::Io(error) => Some(error),
+            Self::Unread { fault, .. } => Some(fault),
             Self::State { error, .. } => Some(error),
             Self::MissingMetric(missing) => Some(missing),
             Self::Trick(error) => Some(&**error),
             _ => None,
         }
+    }
+}
+
+impl From<ConfigError> for SessionError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
     }
 }
 

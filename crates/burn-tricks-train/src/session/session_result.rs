@@ -1,6 +1,7 @@
 //! The result of a session.
 
 use crate::lock::lock;
+use crate::session::checkpoint_fault::CheckpointFault;
 use crate::session::epoch_end::EpochEnd;
 use crate::session::results::{CriterionResult, PlateauResult};
 use crate::session::run_files::RunFiles;
@@ -102,10 +103,10 @@ pub struct SessionResult<M, H> {
     pub plateaus: Vec<PlateauResult>,
     /// The epoch after which the run was resumed; none if it began anew.
     pub resumed_after: Option<usize>,
-    /// Checkpoints that were passed over because they were incomplete, and what was wrong with them.
-    pub incomplete: Vec<(usize, String)>,
-    /// Differences from the configuration that the checkpoint was written with, which were
-    /// [accepted](crate::Session::accept_changes).
+    /// Checkpoints that were passed over because they were not complete, and what was wrong with them.
+    pub incomplete: Vec<(usize, CheckpointFault)>,
+    /// Differences from the configuration that the checkpoint was written with, which the session was told
+    /// to [accept](crate::Session::accept_changes).
     pub accepted: Vec<Change>,
     /// Metrics whose values are in the log twice, because the session registered them, and so did Burn's training in
     /// [`configure`](crate::Session::configure). [`Session::metrics`](crate::Session::metrics) registers each metric
@@ -167,8 +168,7 @@ impl<M: Module, H: Trick<M>> SessionResult<M, H> {
     ///
     /// If the session kept no model of the epoch, or its checkpoint cannot be read.
     pub fn model_of(&self, epoch: usize) -> Result<M, SessionError> {
-        let unread = |reason: String| SessionError::Unread { epoch, reason };
-        let record = match &self.best {
+        let (path, record) = match &self.best {
             Best::NotKept => return Err(SessionError::NotKept { epoch }),
             Best::InMemory(best) => {
                 return match &*lock(best) {
@@ -177,11 +177,14 @@ impl<M: Module, H: Trick<M>> SessionResult<M, H> {
                     _ => Err(SessionError::NotKept { epoch }),
                 };
             }
-            Best::InFiles(files) => files.validated(epoch)?.map_err(unread)?,
+            Best::InFiles(files) => files.validated(epoch)?,
         };
         // The model of `valid` has running statistics of its own: a record is loaded in place.
         let model = self.model.model().valid().try_load_record(record);
-        model.map_err(|error| unread(error.to_string()))
+        model.map_err(|error| {
+            let fault = CheckpointFault::Record { path, error };
+            SessionError::Unread { epoch, fault }
+        })
     }
 }
 

@@ -182,8 +182,8 @@ impl<C: StopCriterion> StopHandle<C> {
     where
         C: Clone,
     {
-        let state: SavedProgress<C::State> =
-            serde_json::from_slice(state).map_err(|error| error.to_string())?;
+        let state: SavedProgress<C::State> = serde_json::from_slice(state)
+            .map_err(|error| StateError::Unreadable(Box::new(error)))?;
         let mut watch = lock(&self.0);
         watch.stop = watch.stop.clone().with_state(state.stop);
         watch.best_epoch = state.best_epoch;

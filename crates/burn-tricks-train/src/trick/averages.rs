@@ -98,7 +98,9 @@ pub(super) fn record_bytes(name: &str, record: ModuleRecord) -> Vec<u8> {
 pub(super) fn record_of(name: &str, bytes: &[u8]) -> Result<ModuleRecord, StateError> {
     let rest = bytes.strip_prefix(name.as_bytes());
     let record = rest.and_then(|rest| rest.strip_prefix(b"\n"));
-    let record = record.ok_or_else(|| format!("it is not the state of `{name}`"))?;
+    let record = record.ok_or_else(|| StateError::NotOf {
+        name: name.to_owned(),
+    })?;
     Ok(ModuleRecord::from_bytes(Bytes::from_bytes_vec(
         record.to_vec(),
     ))?)

@@ -155,7 +155,7 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         match self {
             Some(trick) => trick.load_state(state),
-            None => Err("the state is that of a trick that is not there now".into()),
+            None => Err(StateError::Absent { what: "trick" }),
         }
     }
 }
@@ -363,7 +363,7 @@ pub(super) fn load_part<M: Module, T: Trick<M>>(
 ) -> Result<(), StateError> {
     match state {
         Some(state) => trick.load_state(&state),
-        None if trick.state().is_some() => Err("no state was saved for this trick".into()),
+        None if trick.state().is_some() => Err(StateError::NotSaved { what: "trick" }),
         None => Ok(()),
     }
 }

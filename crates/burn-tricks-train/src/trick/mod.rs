@@ -322,6 +322,6 @@ pub trait Trick<M: Module>: Debug + Send {
     ///
     /// If the state is not one of this trick. The default implementation always returns an error.
     fn load_state(&mut self, _state: &[u8]) -> Result<(), StateError> {
-        Err("this trick has no state".into())
+        Err(StateError::Stateless { what: "trick" })
     }
 }

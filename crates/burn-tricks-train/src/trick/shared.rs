@@ -8,7 +8,7 @@ use crate::trick::micro_batches::MicroBatches;
 use crate::trick::sight::Sight;
 use crate::trick::trick_error::TrickError;
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Bool, Tensor};
 use burn::train::metric::store::EventStoreClient;
 use burn_tricks_core::{StateError, state_from_bytes, state_to_bytes};
 use burn_tricks_stop::{Decision, StopReason};
@@ -178,23 +178,43 @@ fn is_distributed<M: Module>(model: &M) -> bool {
     distributed.0
 }
 
-/// Whether two versions of a model differ in a weight, or in which weights are trained. Reads both from the device.
+/// Whether two versions of a model differ in a weight or in what is trained. They are compared on the device, of
+/// which one boolean is read. A NaN equals a NaN.
 fn has_changed<M: Module>(before: &M, after: &M) -> bool {
-    #[derive(Default, PartialEq)]
-    struct Seen(Vec<(bool, TensorData)>);
+    #[derive(Default)]
+    struct Floats(Vec<(bool, Tensor<1>)>);
 
-    impl ModuleVisitor for Seen {
+    impl ModuleVisitor for Floats {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            #[allow(clippy::disallowed_methods)] // at the end of an epoch
-            let data = param.val().to_data();
-            self.0.push((param.is_require_grad(), data));
+            let value = param.val();
+            let all = value.shape().num_elements();
+            self.0.push((param.is_require_grad(), value.reshape([all])));
         }
     }
 
-    let [mut one, mut other] = [Seen::default(), Seen::default()];
-    before.visit(&mut one);
-    after.visit(&mut other);
-    one != other
+    let [mut before_floats, mut after_floats] = [Floats::default(), Floats::default()];
+    before.visit(&mut before_floats);
+    after.visit(&mut after_floats);
+    if before_floats.0.len() != after_floats.0.len() {
+        return true;
+    }
+    let mut differences: Vec<Tensor<1, Bool>> = Vec::new();
+    for ((was_trained, old), (is_trained, new)) in before_floats.0.into_iter().zip(after_floats.0) {
+        if was_trained != is_trained || old.dtype() != new.dtype() || old.shape() != new.shape() {
+            return true;
+        }
+        let device = differences.first().map_or(old.device(), Tensor::device);
+        let new = new.to_device(&old.device());
+        let both_nan = old.clone().is_nan().bool_and(new.clone().is_nan());
+        let differs = old.not_equal(new).bool_and(both_nan.bool_not());
+        differences.push(differs.any().to_device(&device));
+    }
+    if differences.is_empty() {
+        return false;
+    }
+    #[allow(clippy::disallowed_methods)] // at the end of an epoch
+    let changed = Tensor::cat(differences, 0).any().into_scalar::<bool>();
+    changed
 }
 
 #[cfg(test)]
@@ -213,6 +233,14 @@ mod tests {
         }
     }
 
+    struct Scaled(f32);
+
+    impl ModuleMapper for Scaled {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|value| value * self.0)
+        }
+    }
+
     #[test]
     fn a_worker_of_ddp_is_known_and_so_is_a_changed_model() {
         let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
@@ -222,5 +250,8 @@ mod tests {
         assert!(has_changed(&model, &model.clone().no_grad()));
         let other = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
         assert!(has_changed(&model, &other));
+        let diverged = model.clone().map(&mut Scaled(f32::NAN));
+        assert!(has_changed(&model, &diverged));
+        assert!(!has_changed(&diverged, &diverged.clone()));
     }
 }

@@ -80,27 +80,35 @@ fn the_newest_complete_set_is_found_among_harmed_ones() {
     assert_eq!(found.complete, [1, 2, 9]);
     let incomplete: Vec<_> = found.incomplete.iter().map(|(epoch, _)| *epoch).collect();
     assert_eq!(incomplete, [10, 11, 12, 13, 14, 15]);
-    assert!(found.incomplete[1].1.contains("tricks-11.state is damaged"));
-    assert!(found.incomplete[4].1.contains("optim-14.bpk is damaged"));
+    assert!(
+        found.incomplete[1]
+            .1
+            .to_string()
+            .contains("tricks-11.state is damaged")
+    );
+    assert!(
+        found.incomplete[4]
+            .1
+            .to_string()
+            .contains("optim-14.bpk is damaged")
+    );
 
     files.clean(&found).unwrap();
     let found = files.find().unwrap();
-    assert_eq!((found.complete, found.incomplete), (vec![1, 2, 9], vec![]));
+    assert_eq!((found.complete, found.incomplete.len()), (vec![1, 2, 9], 0));
     // An older one is left alone: its model may be the best, and whole.
     std::fs::remove_file(files.record("optim", 2)).unwrap();
     let found = files.find().unwrap();
     files.clean(&found).unwrap();
     assert_eq!(files.find().unwrap().incomplete.len(), 1);
-    assert!(
-        files.load::<ModuleRecord>("model", 2).unwrap().is_ok() && files.state(2).unwrap().is_ok()
-    );
+    assert!(files.load::<ModuleRecord>("model", 2).is_ok() && files.state(2).is_ok());
     write_set(&files, 2);
     let names = names(&files);
     assert_eq!(names.len(), 3 * 7 + 1, "{names:?}");
     assert!(names.contains(&"notes-2024.txt".to_owned()));
-    assert!(files.load::<ModuleRecord>("model", 9).unwrap().is_ok());
+    assert!(files.load::<ModuleRecord>("model", 9).is_ok());
     assert!(
-        files.load::<ModuleRecord>("model", 10).unwrap().is_err(),
+        files.load::<ModuleRecord>("model", 10).is_err(),
         "it is deleted"
     );
 }
@@ -143,21 +151,16 @@ fn a_flipped_bit_and_a_renamed_file_are_noticed() {
     let directory = tempfile::tempdir().unwrap();
     let files = RunFiles::new(directory.path()).unwrap();
     write_set(&files, 3);
-    assert_eq!(files.state(3).unwrap(), Ok(state(3)));
+    assert_eq!(files.state(3).unwrap(), state(3));
+    let fault = |epoch| files.state(epoch).unwrap_err().to_string();
     let path = files.state_file(3);
     std::fs::copy(&path, files.state_file(4)).unwrap();
-    assert!(files.state(4).unwrap().unwrap_err().contains("is damaged"));
+    assert!(fault(4).contains("is damaged"));
     flip(&path);
-    assert!(files.state(3).unwrap().unwrap_err().contains("is damaged"));
+    assert!(fault(3).contains("is damaged"));
     flip(&files.record("model", 3));
-    assert!(files.load::<ModuleRecord>("model", 3).unwrap().is_err());
-    assert!(
-        files
-            .state(5)
-            .unwrap()
-            .unwrap_err()
-            .contains("is not there")
-    );
+    assert!(files.load::<ModuleRecord>("model", 3).is_err());
+    assert!(fault(5).contains("is not there"));
 }
 
 #[test]
