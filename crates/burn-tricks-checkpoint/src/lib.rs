@@ -2,6 +2,7 @@
 
 mod change;
 mod checkpoint_error;
+mod checkpoint_folder;
 mod checkpoints;
 mod damage;
 pub mod file;

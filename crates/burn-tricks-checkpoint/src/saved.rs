@@ -1,9 +1,10 @@
 //! A checkpoint that was read, from which the parts of a run are loaded.
 
+use crate::change::Change;
+use crate::checkpoint_error::CheckpointError;
 use crate::damage::Damage;
-use crate::part::{Entry, PartKind};
+use crate::part::{Entry, PartKind, Record};
 use crate::part_error::PartError;
-use crate::{Change, CheckpointError, Record};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;

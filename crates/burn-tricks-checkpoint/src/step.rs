@@ -1,22 +1,22 @@
 //! Collects the parts of a checkpoint, and writes it.
 
-use crate::checkpoints::Checkpoints;
+use crate::checkpoint_error::CheckpointError;
+use crate::checkpoint_folder::CheckpointFolder;
 use crate::finite_numbers::check_finite;
-use crate::part::{Entry, PartKind};
+use crate::part::{Entry, PartKind, Record};
 use crate::part_error::PartError;
-use crate::{CheckpointError, Record};
 use burn::lr_scheduler::LrScheduler;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use serde::Serialize;
 
-/// The checkpoint of a step, part by part. Made by [`Checkpoints::step`]; written by [`save`](Self::save).
+/// The checkpoint of a step, part by part. Made by [`Checkpoints::step`](crate::Checkpoints::step); written by [`save`](Self::save).
 ///
 /// Every part has a name of its own, by which it is loaded from [`Saved`](crate::Saved).
 #[derive(Debug)]
 #[must_use = "nothing is written until `save`"]
 pub struct Step<'a> {
-    pub(crate) checkpoints: &'a mut Checkpoints,
+    pub(crate) folder: &'a mut CheckpointFolder,
     pub(crate) step: usize,
     pub(crate) entries: Vec<Entry>,
     pub(crate) parts: Vec<Vec<u8>>,
@@ -87,7 +87,7 @@ impl Step<'_> {
     /// later one, another process saves there, or the disk fails. The earlier checkpoints are still there.
     pub fn save(self) -> Result<(), CheckpointError> {
         let Self {
-            checkpoints,
+            folder,
             step,
             entries,
             parts,
@@ -95,7 +95,7 @@ impl Step<'_> {
         } = self;
         match failed {
             Some(error) => Err(error),
-            None => checkpoints.write(step, &entries, &parts),
+            None => folder.write(step, &entries, &parts),
         }
     }
 }

@@ -1,10 +1,8 @@
 //! The results that a worker was asked for, as they come in.
 
-use crate::{
-    failure::Failure,
-    run::RunResult,
-    runs::{FailedRun, Runs},
-};
+use crate::failure::Failure;
+use crate::run::RunResult;
+use crate::runs::{FailedRun, Runs};
 
 /// The results that a worker was asked for, as they come in.
 #[derive(Debug)]

@@ -11,13 +11,11 @@ use std::{
     thread,
 };
 
-use crate::{
-    expected::Expected,
-    failure::Failure,
-    progress::Progress,
-    runs::Runs,
-    worker::{Event, Worker},
-};
+use crate::expected::Expected;
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::runs::Runs;
+use crate::worker::{Event, Worker};
 
 /// A worker process to run, and the results it is to print with
 /// [`RunResult::emit`](crate::RunResult::emit).

@@ -4,15 +4,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    error::CompareError,
-    paired::{Paired, paired},
-    run::RunResult,
-    runner::Job,
-    runs::{FailedRun, Runs},
-    stats::{Interval, mean},
-    verdict::{Difference, Verdict},
-};
+use crate::error::CompareError;
+use crate::paired::{Paired, paired};
+use crate::run::RunResult;
+use crate::runner::Job;
+use crate::runs::{FailedRun, Runs};
+use crate::stats::{Interval, mean};
+use crate::verdict::{Difference, Verdict};
 
 /// What a variant is, and what it is compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,11 +2,9 @@
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-use crate::{
-    stats::Interval,
-    summary::{Comparison, EpochsTo90, VariantSummary},
-    verdict::{ALPHA, Difference, MIN_SEEDS},
-};
+use crate::stats::Interval;
+use crate::summary::{Comparison, EpochsTo90, VariantSummary};
+use crate::verdict::{ALPHA, Difference, MIN_SEEDS};
 
 const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
 const STYLE: TableStyle = TableStyle::new()
@@ -189,7 +187,8 @@ fn fixed(value: f64, decimals: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{run::RunResult, summary::Recipe};
+    use crate::run::RunResult;
+    use crate::summary::Recipe;
 
     #[test]
     fn what_rounds_to_zero_has_no_sign() {

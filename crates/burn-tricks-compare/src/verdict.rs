@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{paired::Paired, stats::holm};
+use crate::paired::Paired;
+use crate::stats::holm;
 
 /// A difference is shown if its corrected p-value is at most this.
 pub const ALPHA: f64 = 0.05;

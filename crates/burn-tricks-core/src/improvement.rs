@@ -4,7 +4,7 @@
 //! metrics: a relative threshold written as `best · (1 − δ)` moves the wrong way when `best < 0`. Here the
 //! relative margin is `δ · |best|`.
 
-use crate::ConfigError;
+use crate::config_error::ConfigError;
 use serde::{Deserialize, Serialize};
 
 /// Whether the metric is to be minimised or maximised.

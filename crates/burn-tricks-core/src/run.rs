@@ -32,7 +32,7 @@
 //!   numbers of steps are known before the run and can be printed.
 //! - PyTorch's one-cycle takes `epochs` and `steps_per_epoch` itself; its other schedules take steps.
 
-use crate::ConfigError;
+use crate::config_error::ConfigError;
 use serde::{Deserialize, Serialize};
 
 /// A run of whole epochs, all of the same number of optimizer steps.

@@ -292,7 +292,7 @@ impl<V: Mapper> ModuleMapper for Walk<'_, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Derived;
+    use crate::derived::Derived;
     use burn::nn::{BatchNorm, BatchNormConfig, DropoutConfig, Linear, LinearConfig};
     use burn::tensor::Device;
 

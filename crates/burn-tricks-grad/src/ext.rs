@@ -1,6 +1,9 @@
 //! The tricks of this crate as methods of Burn's gradients.
 
-use crate::{ClipGradNorm, NonFiniteGradients, NormKind, NormalizeGrad, check_finite, global_norm};
+use crate::clip_grad_norm::ClipGradNorm;
+use crate::finite_check::{NonFiniteGradients, check_finite};
+use crate::norm::{NormKind, global_norm};
+use crate::normalize_grad::NormalizeGrad;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;

@@ -51,7 +51,7 @@
 //!
 //! - Smith, *Cyclical learning rates*, 2017, <https://arxiv.org/abs/1506.01186> (the range test)
 
-use crate::Curve;
+use crate::curve::Curve;
 use crate::cycles::cycles_of_inner;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;

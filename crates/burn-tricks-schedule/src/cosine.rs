@@ -57,7 +57,7 @@
 //! - Hoffmann et al., *Training compute-optimal large language models*, 2022,
 //!   <https://arxiv.org/abs/2203.15556>
 
-use crate::Anneal;
+use crate::anneal::Anneal;
 use crate::curve::steps_along_its_curve;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};

@@ -61,8 +61,9 @@
 //! - Loshchilov, Hutter, *SGDR*, 2017, <https://arxiv.org/abs/1608.03983>
 //! - Huang et al., *Snapshot ensembles*, 2017, <https://arxiv.org/abs/1704.00109>
 
+use crate::anneal::Anneal;
 use crate::curve::steps_along_its_curve;
-use crate::{Anneal, Cycles};
+use crate::cycles::Cycles;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 

@@ -35,7 +35,7 @@ impl Curve for LearningRate {
 /// Implements [`Curve`] and Burn's scheduler trait for a struct with `at(&self, u64)` and a count `steps: u64`.
 macro_rules! steps_along_its_curve {
     ($schedule:ty) => {
-        impl $crate::Curve for $schedule {
+        impl $crate::curve::Curve for $schedule {
             fn at(&self, step: u64) -> burn::optim::LearningRate {
                 <$schedule>::at(self, step)
             }

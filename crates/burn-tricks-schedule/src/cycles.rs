@@ -42,9 +42,13 @@
 //!
 //! [`PerEpoch`]: crate::PerEpoch
 
-use crate::{
-    Cosine, ExponentialDecay, InverseSqrt, LinearRamp, MultiStep, Polynomial, WarmupStableDecay,
-};
+use crate::cosine::Cosine;
+use crate::exponential_decay::ExponentialDecay;
+use crate::inverse_sqrt::InverseSqrt;
+use crate::linear_ramp::LinearRamp;
+use crate::multi_step::MultiStep;
+use crate::polynomial::Polynomial;
+use crate::warmup_stable_decay::WarmupStableDecay;
 use burn::lr_scheduler::constant::ConstantLr;
 
 /// A schedule that knows where its cycles end. See the [module documentation](self).
@@ -91,7 +95,7 @@ without_cycles!(
 /// For a wrapper that changes only rates: its cycles are those of its `inner`.
 macro_rules! cycles_of_inner {
     ($wrapper:ident) => {
-        impl<S: $crate::Cycles> $crate::Cycles for $wrapper<S> {
+        impl<S: $crate::cycles::Cycles> $crate::cycles::Cycles for $wrapper<S> {
             fn is_cycle_end(&self, step: u64) -> bool {
                 self.inner.is_cycle_end(step)
             }

@@ -61,8 +61,8 @@
 //! - Smith, *Cyclical learning rates*, 2017, <https://arxiv.org/abs/1506.01186>
 //! - Garipov et al., *Fast geometric ensembling*, 2018, <https://arxiv.org/abs/1802.10026>
 
-use crate::Cycles;
 use crate::curve::steps_along_its_curve;
+use crate::cycles::Cycles;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};

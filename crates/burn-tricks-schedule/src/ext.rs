@@ -4,11 +4,17 @@
 //! warm-up called before `per_epoch` counts epochs, one called after it counts steps. `at_least` after a
 //! warm-up also raises the rates of the warm-up; before it, it does not.
 
-use crate::{
-    BaseRate, Boxed, Ceiling, Floor, PerEpoch, PlateauConfig, ReduceOnPlateau, RepeatSkipped,
-    Scaled, Sequence,
-};
-use crate::{Warmup, WarmupConfig};
+use crate::base_rate::BaseRate;
+use crate::boxed::Boxed;
+use crate::ceiling::Ceiling;
+use crate::floor::Floor;
+use crate::per_epoch::PerEpoch;
+use crate::plateau::PlateauConfig;
+use crate::reduce_on_plateau::ReduceOnPlateau;
+use crate::repeat_skipped::RepeatSkipped;
+use crate::scaled::Scaled;
+use crate::sequence::Sequence;
+use crate::warmup::{Warmup, WarmupConfig};
 use burn::lr_scheduler::LrScheduler;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::LearningRate;

@@ -53,7 +53,7 @@
 //!
 //! - optax, `exponential_decay` (`end_value`)
 
-use crate::Curve;
+use crate::curve::Curve;
 use crate::cycles::cycles_of_inner;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;

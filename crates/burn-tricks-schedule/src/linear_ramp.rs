@@ -53,7 +53,7 @@
 //! - PyTorch, `LinearLR`, `swa_utils.SWALR`; optax, `linear_schedule`
 //! - Li, Yumer, Ramanan, *Budgeted training*, 2020, <https://arxiv.org/abs/1905.04753>
 
-use crate::Anneal;
+use crate::anneal::Anneal;
 use crate::curve::steps_along_its_curve;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};

@@ -63,8 +63,9 @@
 //! - Smith, Topin, *Super-convergence*, 2018, <https://arxiv.org/abs/1708.07120>
 //! - PyTorch, `OneCycleLR`; optax, `cosine_onecycle_schedule`, `linear_onecycle_schedule`
 
+use crate::anneal::Anneal;
 use crate::curve::steps_along_its_curve;
-use crate::{Anneal, Cycles};
+use crate::cycles::Cycles;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};

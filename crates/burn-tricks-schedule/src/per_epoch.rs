@@ -61,7 +61,8 @@
 //!
 //! - timm, `scheduler.Scheduler`
 
-use crate::{Curve, Cycles};
+use crate::curve::Curve;
+use crate::cycles::Cycles;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;

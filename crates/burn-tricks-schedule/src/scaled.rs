@@ -54,7 +54,7 @@
 //! - Malladi et al., *On the SDEs and scaling rules for adaptive gradient algorithms*, 2022,
 //!   <https://arxiv.org/abs/2205.10287>
 
-use crate::Curve;
+use crate::curve::Curve;
 use crate::cycles::cycles_of_inner;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;

@@ -79,7 +79,8 @@
 //!
 //! - PyTorch, `SequentialLR`, issues 67586, 162591, 185872; optax, `join_schedules`
 
-use crate::{Curve, Cycles};
+use crate::curve::Curve;
+use crate::cycles::Cycles;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;

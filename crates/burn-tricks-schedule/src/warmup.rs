@@ -75,7 +75,9 @@
 //! - Ma, Yarats, *On the adequacy of untuned warmup for adaptive optimization*, 2021,
 //!   <https://arxiv.org/abs/1910.04209>
 
-use crate::{Anneal, Curve, Cycles};
+use crate::anneal::Anneal;
+use crate::curve::Curve;
+use crate::cycles::Cycles;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};

@@ -67,7 +67,7 @@
 //! - Hägele et al., *Scaling laws and compute-optimal training beyond fixed training durations*, 2024,
 //!   <https://arxiv.org/abs/2405.18392>
 
-use crate::Anneal;
+use crate::anneal::Anneal;
 use crate::curve::steps_along_its_curve;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};

@@ -72,7 +72,9 @@
 //!
 //! - Lightning, `Trainer(min_epochs, max_time)`: `All` and `Any` with fixed members
 
-use crate::{Criteria, Decision, Observation, StopCriterion, StopReason, criteria::checked};
+use crate::criteria::{Criteria, checked};
+use crate::criterion::{Observation, StopCriterion};
+use crate::decision::{Decision, StopReason};
 use burn_tricks_core::{ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 

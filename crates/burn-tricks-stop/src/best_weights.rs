@@ -93,7 +93,7 @@
 //!   <https://www.deeplearningbook.org/contents/regularization.html>
 //! - Keras, `callbacks.EarlyStopping(restore_best_weights=True)`; Lightning, `ModelCheckpoint`
 
-use crate::Decision;
+use crate::decision::Decision;
 use burn::module::Module;
 use burn_tricks_core::{Mismatch, Snapshot};
 

@@ -48,7 +48,8 @@
 //!
 //! - Lightning, `Trainer(min_epochs, max_epochs)`
 
-use crate::{Decision, Observation, StopCriterion, StopReason};
+use crate::criterion::{Observation, StopCriterion};
+use crate::decision::{Decision, StopReason};
 use burn_tricks_core::{Config, ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 

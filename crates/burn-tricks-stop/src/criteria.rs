@@ -1,6 +1,7 @@
 //! Several criteria as one value: what [`Any`](crate::Any) and [`All`](crate::All) are made of.
 
-use crate::{Decision, Observation, StopCriterion};
+use crate::criterion::{Observation, StopCriterion};
+use crate::decision::Decision;
 use burn_tricks_core::{ConfigError, Goal};
 use serde::{Serialize, de::DeserializeOwned};
 

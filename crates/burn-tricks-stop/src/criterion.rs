@@ -26,7 +26,7 @@
 //! # }
 //! ```
 
-use crate::Decision;
+use crate::decision::Decision;
 use burn_tricks_core::Goal;
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -128,7 +128,8 @@
 //! - Prechelt, *Early stopping — but when?*, 1998, <https://doi.org/10.1007/3-540-49430-8_3>
 //! - Keras, `callbacks.EarlyStopping`; Lightning, `EarlyStopping`
 
-use crate::{Decision, Observation, StopCriterion, StopReason};
+use crate::criterion::{Observation, StopCriterion};
+use crate::decision::{Decision, StopReason};
 use burn_tricks_core::{Config, ConfigError, Goal, Improvement, MinDelta};
 use serde::{Deserialize, Serialize};
 

@@ -109,7 +109,9 @@
 //!   models within one standard error of the best, the simplest. To keep the earliest of models that cannot
 //!   be told apart, keep where [`Decision::improved`] instead
 
-use crate::{Decision, NonFiniteMetric, Observation, StopCriterion, StopReason};
+use crate::criterion::{Observation, StopCriterion};
+use crate::decision::{Decision, StopReason};
+use crate::early_stopping::NonFiniteMetric;
 use burn_tricks_core::{Config, ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 

@@ -111,7 +111,9 @@
 //!
 //! - keras #8332, <https://github.com/keras-team/keras/issues/8332>
 
-use crate::{BestWeights, Decision, StopCriterion, StopReason};
+use crate::best_weights::BestWeights;
+use crate::criterion::StopCriterion;
+use crate::decision::{Decision, StopReason};
 use burn::module::Module;
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};

@@ -32,7 +32,9 @@
 //!
 //! That of [`BestWeights`].
 
-use crate::{BestWeights, Decision, Observation, StopCriterion};
+use crate::best_weights::BestWeights;
+use crate::criterion::{Observation, StopCriterion};
+use crate::decision::Decision;
 use burn::module::Module;
 
 /// A criterion, and the model of its best check. See the [module documentation](self).

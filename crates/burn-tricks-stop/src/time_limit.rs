@@ -62,7 +62,8 @@
 //!
 //! - Lightning, `callbacks.Timer`
 
-use crate::{Decision, Observation, StopCriterion, StopReason};
+use crate::criterion::{Observation, StopCriterion};
+use crate::decision::{Decision, StopReason};
 use burn_tricks_core::{Config, ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;

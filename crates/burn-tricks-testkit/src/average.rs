@@ -1,7 +1,7 @@
 //! The laws of averages of weights: properties that every average should have.
 
-use crate::Weights;
 use crate::report::{Report, same};
+use crate::weights::Weights;
 use burn::tensor::{DType, Device};
 use std::fmt::Debug;
 

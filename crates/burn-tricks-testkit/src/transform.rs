@@ -1,8 +1,7 @@
 //! The laws of transforms of gradients: properties that every transform should have.
 
-use crate::Weights;
 use crate::report::{Report, same};
-use crate::weights::read;
+use crate::weights::{Weights, read};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device};
 use std::fmt::Debug;

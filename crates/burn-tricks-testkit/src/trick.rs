@@ -1,7 +1,7 @@
 //! The laws of tricks around an optimizer's step: properties that every trick should have.
 
-use crate::Weights;
 use crate::report::{Report, same};
+use crate::weights::Weights;
 use burn::module::ParamId;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Device};

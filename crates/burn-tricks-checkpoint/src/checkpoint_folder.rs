@@ -1,0 +1,196 @@
+//! The folder of checkpoints: what is read, written and deleted there.
+
+use crate::checkpoint_error::CheckpointError;
+use crate::damage::Damage;
+use crate::file;
+use crate::lock::{Lock, LockError};
+use crate::part::Entry;
+use crate::saved::Saved;
+use burn_tricks_core::ConfigError;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What a file begins with: this, and the version of what follows.
+const MAGIC: &[u8] = b"burn-tricks checkpoint ";
+const VERSION: &[u8] = b"1\n";
+
+/// The folder of a run's checkpoints, one file for each step that was saved.
+#[derive(Debug)]
+pub(crate) struct CheckpointFolder {
+    folder: PathBuf,
+    keep: usize,
+    /// Taken when the first is saved. From then on the files are as this value left them.
+    writing: Option<Writing>,
+}
+
+#[derive(Debug)]
+struct Writing {
+    _lock: Lock,
+    /// The newest complete one.
+    newest: Option<usize>,
+    /// Those that are damaged.
+    damaged: Vec<usize>,
+}
+
+impl CheckpointFolder {
+    pub(crate) fn open(folder: &Path, keep: usize) -> Result<Self, CheckpointError> {
+        ConfigError::at_least_one("keep", keep)?;
+        let folder = folder.to_owned();
+        std::fs::create_dir_all(&folder).map_err(|error| file::named(&folder, &error))?;
+        Ok(Self {
+            folder,
+            keep,
+            writing: None,
+        })
+    }
+
+    /// The newest complete checkpoint, if there is one.
+    pub(crate) fn newest(&self) -> Result<Option<Saved>, CheckpointError> {
+        let mut damaged = Vec::new();
+        for (step, path) in files(&self.folder)?.into_iter().rev() {
+            match read(step, &path)? {
+                Found::Whole(entries, parts) => {
+                    return Ok(Some(Saved::new(step, path, entries, parts, damaged)));
+                }
+                Found::Damaged(problem) => damaged.push((step, problem)),
+            }
+        }
+        if !damaged.is_empty() {
+            damaged.reverse();
+            let folder = self.folder.clone();
+            return Err(CheckpointError::NoneComplete { folder, damaged });
+        }
+        Ok(None)
+    }
+
+    /// Begins to write: alone, and with what there is now.
+    fn begin(&self) -> Result<Writing, CheckpointError> {
+        let lock = Lock::take(&self.folder.join("lock")).map_err(|error| match error {
+            LockError::Held { process } => CheckpointError::InUse {
+                folder: self.folder.clone(),
+                process,
+            },
+            LockError::File(error) => error.into(),
+        })?;
+        file::remove_unfinished(&self.folder)?;
+        let newest = self.newest()?;
+        let damaged = newest.iter().flat_map(|saved| saved.passed_over());
+        Ok(Writing {
+            _lock: lock,
+            damaged: damaged.map(|(step, _)| *step).collect(),
+            newest: newest.as_ref().map(Saved::step),
+        })
+    }
+
+    /// Writes the checkpoint of `step`, and then deletes those that are not to be kept.
+    pub(crate) fn write(
+        &mut self,
+        step: usize,
+        entries: &[Entry],
+        parts: &[Vec<u8>],
+    ) -> Result<(), CheckpointError> {
+        if self.writing.is_none() {
+            self.writing = Some(self.begin()?);
+        }
+        let writing = self.writing.as_mut().expect("it was just begun");
+        if let Some(newest) = writing.newest
+            && step <= newest
+        {
+            return Err(CheckpointError::NotAfter {
+                folder: self.folder.clone(),
+                step,
+                newest,
+            });
+        }
+        let table = serde_json::to_vec(&(step, entries)).expect("names and numbers survive JSON");
+        let length = (table.len() as u64).to_le_bytes();
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(VERSION);
+        let body = || {
+            [&length[..], &table]
+                .into_iter()
+                .chain(parts.iter().map(Vec::as_slice))
+        };
+        body().for_each(|bytes| sum.update(bytes));
+        let sum = sum.finalize().to_le_bytes();
+        let all: Vec<&[u8]> = [MAGIC, VERSION, &sum].into_iter().chain(body()).collect();
+
+        let path = self.folder.join(format!("step-{step}.checkpoint"));
+        file::write(&path, &all)?;
+        writing.newest = Some(step);
+        writing.damaged.retain(|damaged| *damaged != step);
+        let (damaged, whole): (Vec<_>, Vec<_>) = (files(&self.folder)?.into_iter())
+            .filter(|(before, _)| *before < step)
+            .partition(|(before, _)| writing.damaged.contains(before));
+        let outdated = whole.into_iter().rev().skip(self.keep - 1);
+        for (_, path) in damaged.into_iter().chain(outdated) {
+            file::remove(&path)?;
+        }
+        Ok(())
+    }
+}
+
+/// The file of each step that has one.
+fn files(folder: &Path) -> Result<BTreeMap<usize, PathBuf>, CheckpointError> {
+    let step = |path: &PathBuf| {
+        let name = path.file_name()?.to_str()?.strip_prefix("step-")?;
+        name.strip_suffix(".checkpoint")?.parse().ok()
+    };
+    let paths = file::contents(folder)?.into_iter();
+    Ok(paths
+        .filter_map(|path| Some((step(&path)?, path)))
+        .collect())
+}
+
+/// What a file of a checkpoint turns out to be.
+enum Found {
+    /// A checkpoint: what its parts are, and the parts.
+    Whole(Vec<Entry>, Vec<Vec<u8>>),
+    /// None, and why.
+    Damaged(Damage),
+}
+
+fn read(step: usize, path: &Path) -> Result<Found, CheckpointError> {
+    let Some(bytes) = file::read(path)? else {
+        let path = path.to_owned();
+        return Ok(Found::Damaged(Damage::Missing { path }));
+    };
+    let damaged = || {
+        let path = path.to_owned();
+        Found::Damaged(Damage::NotWhole { path })
+    };
+    let Some((version, body)) = bytes.strip_prefix(MAGIC).and_then(checked) else {
+        return Ok(damaged());
+    };
+    if version != VERSION {
+        let got = String::from_utf8_lossy(version).trim_end().to_owned();
+        let path = path.to_owned();
+        return Err(CheckpointError::Version { path, got });
+    }
+    Ok(unpacked(body, step).unwrap_or_else(damaged))
+}
+
+/// The version, a line, and what follows its checksum, if that is the sum of both.
+fn checked(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = bytes.iter().position(|byte| *byte == b'\n')?;
+    let (version, rest) = bytes.split_at(line + 1);
+    let (expected, body) = rest.split_first_chunk::<4>()?;
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(version);
+    sum.update(body);
+    (u32::from_le_bytes(*expected) == sum.finalize()).then_some((version, body))
+}
+
+/// From what follows the checksum.
+fn unpacked(body: &[u8], step: usize) -> Option<Found> {
+    let (length, rest) = body.split_first_chunk::<8>()?;
+    let (table, mut rest) = rest.split_at_checked(u64::from_le_bytes(*length).try_into().ok()?)?;
+    let (saved, entries): (usize, Vec<Entry>) = serde_json::from_slice(table).ok()?;
+    let mut parts = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        let (part, after) = rest.split_at_checked(entry.bytes.try_into().ok()?)?;
+        parts.push(part.to_vec());
+        rest = after;
+    }
+    (saved == step && rest.is_empty()).then_some(Found::Whole(entries, parts))
+}
