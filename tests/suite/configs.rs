@@ -202,14 +202,12 @@ fn sources() -> Vec<String> {
     fn read(folder: &Path, texts: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => read(&path, texts),
-                false if path.extension().is_some_and(|kind| kind == "rs") => {
-                    let text = std::fs::read_to_string(&path).unwrap();
-                    let program = text.split("#[cfg(test)]").next().unwrap();
-                    texts.push(program.to_owned());
-                }
-                false => {} // a page of documentation
+            if path.is_dir() {
+                read(&path, texts);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let program = text.split("#[cfg(test)]").next().unwrap();
+                texts.push(program.to_owned());
             }
         }
     }

@@ -1,9 +1,8 @@
 //! Random damage to every kind of record and state file: bits flipped, bytes overwritten, zeros, ends cut
 //! off. Nothing panics; and what this library saves or gives a checksum is refused, never loaded damaged.
 
-use crate::models::{Net, alone};
-use crate::session::{Counter, counting, patience};
-use crate::tricked::numbers;
+use crate::counter::{Counter, counting, patience};
+use crate::models::{Net, alone, numbers};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
@@ -228,7 +227,7 @@ fn a_damaged_file_of_a_session_is_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     let (_, _, expected) = run(folder.path(), 3).unwrap();
     let mut random = Random(3);
-    for name in crate::session::sets(&[2]) {
+    for name in crate::counter::sets(&[2]) {
         for _ in 0..6 {
             let folder = tempfile::tempdir().unwrap();
             run(folder.path(), 2).unwrap();

@@ -175,7 +175,7 @@ impl TrainStep for Counts {
     fn step(&self, batch: Vec<usize>) -> TrainOutput<RegressionOutput> {
         assert!(batch.len() > 1, "a batch of one sample");
         let loss = self.weight.val() * -(batch.len() as f64);
-        TrainOutput::new(self, loss.backward(), crate::tricked::shown(loss))
+        TrainOutput::new(self, loss.backward(), crate::models::shown(loss))
     }
 }
 
@@ -184,7 +184,7 @@ impl InferenceStep for Counts {
     type Output = RegressionOutput;
 
     fn step(&self, _batch: Vec<usize>) -> RegressionOutput {
-        crate::tricked::shown(self.weight.val())
+        crate::models::shown(self.weight.val())
     }
 }
 

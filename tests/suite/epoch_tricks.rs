@@ -1,8 +1,8 @@
 //! What tricks do once per epoch, in the `Learner`: as a loop does it, in checkpoints, on several devices.
 
-use crate::models::{Net, alone};
-use crate::session::{Counter, counting, learner, weight};
-use crate::tricked::{EPOCHS, numbers, schedule, session, train_loader};
+use crate::counter::{Counter, counting, learner, weight};
+use crate::models::{Net, alone, numbers};
+use crate::net_training::{EPOCHS, schedule, session, train_loader};
 use burn::lr_scheduler::LrScheduler;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};

@@ -1,8 +1,8 @@
 //! Roll-back, snapshots, gradual unfreezing, the best model in a file and patience that knows the noise, in the
 //! `Learner`, in one run and in one that is interrupted after each epoch.
 
-use crate::models::{Net, alone};
-use crate::tricked::{Batch, Samples, numbers, schedule, session, train_loader, valid_loader};
+use crate::models::{Net, alone, numbers};
+use crate::net_training::{Batch, Samples, schedule, session, train_loader, valid_loader};
 use burn::data::dataloader::DataLoader;
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, ModuleMapper, Param};
@@ -104,9 +104,10 @@ struct Diverges {
 
 impl<M: Module> Trick<M> for Diverges {
     fn after(&mut self, model: M, step: &StepContext) -> M {
-        match step.step() == self.at {
-            true => diverged(model),
-            false => model,
+        if step.step() == self.at {
+            diverged(model)
+        } else {
+            model
         }
     }
 }
@@ -420,9 +421,10 @@ fn the_best_model_is_as_it_was_validated_whatever_became_of_it() {
             let folder = tempfile::tempdir().unwrap();
             let session = session(folder.path(), &EpochClock::new());
             let session = session.stop_early(SampleLossMetric::new(), patience(9));
-            let session = match resumable {
-                true => session.resumable(2).unwrap(),
-                false => session,
+            let session = if resumable {
+                session.resumable(2).unwrap()
+            } else {
+                session
             };
             let tricks = |net: &Net| (average.then(|| self::ema(net)), Ruins);
             let result = launch(session, tricks, 1).unwrap();

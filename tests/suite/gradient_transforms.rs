@@ -104,9 +104,10 @@ fn one<const D: usize>(
         let flat: Tensor<1> = tensor(&numbers(&case[field]), DType::F32, device);
         flat.reshape(shape)
     };
-    let weight = match case["weight"].is_null() {
-        true => number("grad"),
-        false => number("weight"),
+    let weight = if case["weight"].is_null() {
+        number("grad")
+    } else {
+        number("weight")
     };
     let param = Param::initialized(ParamId::new(), weight);
     let mut grads = GradientsParams::new();

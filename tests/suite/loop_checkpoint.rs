@@ -1,7 +1,7 @@
 //! Checkpoints of a hand-written loop: a process that is killed, files that are damaged, parts that do not fit.
 
-use crate::models::{Net, Pair, alone, values};
-use crate::tricked::{Batch, Samples, numbers};
+use crate::models::{Net, Pair, alone, numbers, values};
+use crate::net_training::{Batch, Samples};
 use burn::data::dataloader::batcher::Batcher as _;
 use burn::lr_scheduler::LrScheduler as _;
 use burn::module::Module;

@@ -1,9 +1,10 @@
 //! Small modules for the tests, and their gradients.
 
-use burn::module::{Module, Param, ParamId};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, activation::relu};
+use burn::train::RegressionOutput;
 use burn_tricks::average::Predict;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -142,4 +143,25 @@ impl Noise {
     pub(crate) fn take(&mut self, count: usize) -> Vec<f64> {
         (0..count).map(|_| self.next()).collect()
     }
+}
+
+/// An output that shows its loss.
+pub(crate) fn shown(loss: Tensor<1>) -> RegressionOutput {
+    let none = Tensor::zeros([1, 1], &loss.device());
+    RegressionOutput::new(loss, none.clone(), none)
+}
+
+/// Every number of a module: weights and running statistics.
+pub(crate) fn numbers<M: Module>(module: &M) -> Vec<f64> {
+    struct Numbers(Vec<f64>);
+
+    impl ModuleVisitor for Numbers {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(values(param.val()));
+        }
+    }
+
+    let mut numbers = Numbers(Vec::new());
+    module.visit(&mut numbers);
+    numbers.0
 }

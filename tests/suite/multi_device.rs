@@ -1,7 +1,6 @@
 //! Several devices: the numbers are those of one device with accumulated gradients.
 
-use crate::models::{Noise, alone};
-use crate::tricked::{numbers, shown};
+use crate::models::{Noise, alone, numbers, shown};
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
 use burn::module::Module;

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use burn_tricks::kernels::{Real, Step, WeightDecayTerm};
 use burn_tricks::optim::rule::TakenStep;
 use burn_tricks::optim::{
-    PendingStep, Rule, RuleOptimizer, StateField, WeightDecayRule, WeightDecayScope, Wrap,
+    PendingStep, Rule, RuleOptimizer, StateField, WeightDecayMode, WeightDecayScope, Wrap,
     WrappedStep, Wrapper,
 };
 
@@ -79,8 +79,7 @@ fn an_optimizer_and_a_wrapper_of_ones_own_keep_the_laws() {
     for on in &devices() {
         let own = || {
             let optim = RuleOptimizer::new(LargestRule).with_skip_marked(true);
-            let decay = WeightDecayRule::Decoupled(1e-2);
-            optim.with_weight_decay(decay, WeightDecayScope::Matrices)
+            optim.with_weight_decay(1e-2, WeightDecayMode::Decoupled, WeightDecayScope::Matrices)
         };
         optimizer("a rule", 0.2, own, on);
         optimizer(

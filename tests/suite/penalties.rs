@@ -83,12 +83,14 @@ fn gradients_are_those_of_finite_differences() {
     for (name, device) in training_devices() {
         let config = PenaltyConfig::new().with_l1(0.3).with_l2(0.7);
         let penalty = config.init().unwrap();
-        let f = |w: Tensor<2>| match w.is_require_grad() {
-            // The leaf of the test itself is the parameter.
-            true => penalty.forward(&Weight {
-                weight: Param::initialized(ParamId::new(), w),
-            }),
-            false => penalty.forward(&Weight::new(w)),
+        let f = |w: Tensor<2>| {
+            if w.is_require_grad() {
+                penalty.forward(&Weight {
+                    weight: Param::initialized(ParamId::new(), w),
+                })
+            } else {
+                penalty.forward(&Weight::new(w))
+            }
         };
         assert_gradient(f, [3, 4], &device, name);
     }

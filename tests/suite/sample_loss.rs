@@ -1,7 +1,6 @@
 //! The loss of an epoch is the mean over its samples, whatever batches they come in.
 
-use crate::models::alone;
-use crate::tricked::shown;
+use crate::models::{alone, shown};
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, Progress};
 use burn::data::dataset::InMemDataset;

@@ -1,101 +1,26 @@
 //! Runs that stop and say why, that reduce their rate, and that are killed and resumed.
 
-use crate::models::{Net, alone};
-use crate::tricked::{numbers, shown};
-use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
-use burn::data::dataset::InMemDataset;
+use crate::counter::{Counter, counting, files, learner, patience, sets, tear, weight};
+use crate::models::{Net, alone, numbers};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
-use burn::module::{Module, Param};
-use burn::optim::{AdamConfig, LearningRate, SgdConfig};
-use burn::tensor::{Device, Tensor};
+use burn::optim::{AdamConfig, LearningRate};
+use burn::tensor::Device;
+use burn::train::Learner;
 use burn::train::logger::InMemoryMetricLogger;
 use burn::train::metric::LossMetric;
 use burn::train::metric::store::Split;
-use burn::train::{InferenceStep, Learner, RegressionOutput, TrainOutput, TrainStep};
 use burn_tricks::MinDelta;
 use burn_tricks::average::Ema;
 use burn_tricks::grad::ClipGradNorm;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{Patience, ReduceOnPlateau};
-use burn_tricks::stop::{Any, CheckLimitConfig, EarlyStopping, StopReason};
+use burn_tricks::stop::{Any, CheckLimitConfig, StopReason};
 use burn_tricks::train::{
-    EpochClock, Outcome, Session, SessionError, SessionResult, SharedPlateau, Trick, Tricked,
+    EpochClock, Outcome, Session, SessionError, SessionResult, SharedPlateau, Trick,
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-
-/// Its weight is the number of steps times the rate, and its validation loss |w − 3|.
-#[derive(Module, Debug)]
-pub(crate) struct Counter {
-    pub(crate) weight: Param<Tensor<1>>,
-}
-
-impl Counter {
-    pub(crate) fn new() -> Self {
-        let device = Device::flex().autodiff();
-        Self {
-            weight: Param::from_tensor(Tensor::zeros([1], &device)),
-        }
-    }
-}
-
-impl TrainStep for Counter {
-    type Input = ();
-    type Output = RegressionOutput;
-
-    fn step(&self, (): ()) -> TrainOutput<RegressionOutput> {
-        let loss = -self.weight.val();
-        TrainOutput::new(self, loss.backward(), shown(loss))
-    }
-}
-
-impl InferenceStep for Counter {
-    type Input = ();
-    type Output = RegressionOutput;
-
-    fn step(&self, (): ()) -> RegressionOutput {
-        shown((self.weight.val() - 3.0).abs())
-    }
-}
-
-struct Nothing;
-
-impl Batcher<(), ()> for Nothing {
-    fn batch(&self, _items: Vec<()>, _device: &Device) {}
-}
-
-pub(crate) fn once() -> Arc<dyn DataLoader<()>> {
-    DataLoaderBuilder::new(Nothing)
-        .batch_size(1)
-        .set_device(Device::flex())
-        .build(InMemDataset::new(vec![()]))
-}
-
-/// Of at most 20 epochs with one step each.
-pub(crate) fn counting<H: Trick<Counter> + 'static>(folder: &Path) -> Session<Counter, H> {
-    Session::new(folder, once(), once())
-        .configure(|training| training.num_epochs(20).with_application_logger(None))
-}
-
-pub(crate) fn learner<H: Trick<Counter> + 'static>(
-    tricks: H,
-    schedule: impl LrScheduler + 'static,
-) -> Learner<Tricked<Counter, H>> {
-    let model = Counter::new().with_tricks(tricks);
-    Learner::new(model, SgdConfig::new().init(), schedule)
-}
-
-pub(crate) fn weight(model: &Counter) -> f64 {
-    numbers(model)[0]
-}
-
-pub(crate) fn patience(checks: usize) -> EarlyStopping {
-    EarlyStoppingConfig::new(Goal::Minimize)
-        .with_patience(checks)
-        .init()
-        .unwrap()
-}
 
 /// A rate of 1, halved after two epochs in a row without improvement.
 fn plateau() -> SharedPlateau<f64> {
@@ -303,7 +228,7 @@ pub(crate) fn everything(
         .init()
         .unwrap();
     let limit = CheckLimitConfig::new(50).init().unwrap();
-    let session = crate::tricked::session(folder, &clock)
+    let session = crate::net_training::session(folder, &clock)
         .configure(|training| training.num_epochs(epochs).grads_accumulation(2));
     let session = session.reduce_on_plateau(LossMetric::new(), &plateau);
     let session = session.stop_early(LossMetric::new(), Any::init((stop, limit)).unwrap());
@@ -388,11 +313,6 @@ fn a_torn_set_is_passed_over_and_reported() {
         assert!(problem.to_string().contains(name), "{problem}");
         assert_eq!(resumed, whole, "{name}");
     }
-}
-
-pub(crate) fn tear(path: &Path) {
-    let bytes = std::fs::read(path).unwrap();
-    std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
 }
 
 /// A session on the loss with a given set of things, of one epoch more than was saved.
@@ -530,30 +450,6 @@ fn fewer_than_two_checkpoints_are_refused() {
     std::fs::write(&file, b"").unwrap();
     let error = fresh(&file).resumable(2).err().unwrap();
     assert!(matches!(error, SessionError::Io(_)), "{error}");
-}
-
-/// The files of a run's folder.
-pub(crate) fn files(folder: &Path) -> BTreeSet<String> {
-    let entries = std::fs::read_dir(folder.join("checkpoint")).unwrap();
-    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
-    entries
-        .map(|entry| name(entry).into_string().unwrap())
-        .collect()
-}
-
-pub(crate) fn sets(epochs: &[usize]) -> BTreeSet<String> {
-    let set = |epoch: &usize| {
-        [
-            format!("model-{epoch}.bpk"),
-            format!("model-{epoch}.crc32"),
-            format!("optim-{epoch}.bpk"),
-            format!("optim-{epoch}.crc32"),
-            format!("scheduler-{epoch}.bpk"),
-            format!("scheduler-{epoch}.crc32"),
-            format!("tricks-{epoch}.state"),
-        ]
-    };
-    epochs.iter().flat_map(set).collect()
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! The best model of a session, and sessions that fail.
 
-use crate::models::alone;
-use crate::session::{
-    Counter, counting, everything, files, learner, once, patience, sets, tear, weight,
-};
-use crate::tricked::{numbers, shown};
+use crate::counter::{Counter, counting, files, learner, once, patience, sets, tear, weight};
+use crate::models::{alone, numbers, shown};
+use crate::session::everything;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::{Module, Param};
 use burn::optim::{LearningRate, SgdConfig};

@@ -1,8 +1,8 @@
 //! What a resumed session must know of its run: the clock of the loader, and what the run is made of. And
 //! metrics, which are registered once.
 
+use crate::counter::{Counter, counting, learner, patience, weight};
 use crate::models::alone;
-use crate::session::{Counter, counting, learner, patience, weight};
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -179,7 +179,7 @@ fn each_difference_from_the_recorded_run_is_refused_by_name() {
     for (change, text) in changes {
         let folder = tempfile::tempdir().unwrap();
         drop(Parts::new().launch(folder.path()).unwrap());
-        let before = crate::session::files(folder.path());
+        let before = crate::counter::files(folder.path());
         let mut parts = Parts::new();
         parts.epochs = 2;
         change(&mut parts);
@@ -188,7 +188,7 @@ fn each_difference_from_the_recorded_run_is_refused_by_name() {
         assert!(error.contains(text), "{error}");
         assert!(error.contains("epoch 1"), "{error}");
         assert!(error.contains("accept_changes"), "{error}");
-        assert_eq!(crate::session::files(folder.path()), before, "untouched");
+        assert_eq!(crate::counter::files(folder.path()), before, "untouched");
         // The same run goes on.
         let finished = Parts {
             epochs: 2,

@@ -1,7 +1,7 @@
 //! Several criteria of a session, on either split; and one that is given more patience.
 
+use crate::counter::{Counter, counting, files, learner, patience, sets, weight};
 use crate::models::alone;
-use crate::session::{Counter, counting, files, learner, patience, sets, weight};
 use burn::optim::SgdConfig;
 use burn::train::Learner;
 use burn::train::metric::LossMetric;

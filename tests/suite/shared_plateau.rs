@@ -1,7 +1,7 @@
 //! A schedule told of its metric elsewhere: what its clones share, and what they do not.
 
+use crate::counter::{counting, learner, weight};
 use crate::models::alone;
-use crate::session::{counting, learner, weight};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::{ParamGroup, ParamId};

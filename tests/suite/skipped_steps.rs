@@ -1,10 +1,10 @@
 //! A step that must not happen moves nothing: on the device for this library's optimizers, by one read for
 //! every other.
 
+use crate::counter::{Counter, counting, learner, weight};
 use crate::devices::{devices, training_devices};
-use crate::models::{Net, Noise, Pair, alone, dtypes, tensor, values};
-use crate::session::{Counter, counting, learner, weight};
-use crate::tricked::{Batch, numbers, training};
+use crate::models::{Net, Noise, Pair, alone, dtypes, numbers, tensor, values};
+use crate::net_training::{Batch, training};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;

@@ -1,7 +1,7 @@
 //! Which check is the best is one question, and whether patience begins anew is another.
 
+use crate::counter::{Counter, counting, learner, patience, weight};
 use crate::models::{Noise, alone};
-use crate::session::{Counter, counting, learner, patience, weight};
 use burn::module::Param;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
@@ -247,8 +247,8 @@ fn nor_what_a_criterion_within_another_one_calls_diverged() {
     assert_eq!(decisions[0].divergence, Some(diverged));
 }
 
-/// A run of a [`Counter`](crate::session::Counter), whose losses are 2, 1, 0, 1, ..., that keeps its best.
-fn run<C>(epochs: usize, criterion: C) -> SessionResult<crate::session::Counter, ()>
+/// A run of a [`Counter`](crate::counter::Counter), whose losses are 2, 1, 0, 1, ..., that keeps its best.
+fn run<C>(epochs: usize, criterion: C) -> SessionResult<crate::counter::Counter, ()>
 where
     C: StopCriterion + Clone + std::fmt::Debug + Send + 'static,
 {
@@ -305,7 +305,7 @@ fn two_criteria_do_not_take_turns_with_the_best() {
 #[test]
 fn a_best_that_is_not_known_is_an_error_that_says_why() {
     let _alone = alone();
-    let unknown = |finished: &SessionResult<crate::session::Counter, ()>| {
+    let unknown = |finished: &SessionResult<crate::counter::Counter, ()>| {
         assert_eq!(finished.best_epoch, None);
         assert!(weight(&finished.last_model()) > 0.0, "the last is there");
         match finished.best_model() {

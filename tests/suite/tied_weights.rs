@@ -1,9 +1,9 @@
 //! Parameters that stand in several places. The oracle is the same network with one parameter that is
 //! used twice: it must train alike, to the bit.
 
-use crate::models::{alone, values};
+use crate::models::{alone, numbers, shown, values};
+use crate::net_training::{Batch, EPOCHS, schedule, session, train_loader};
 use crate::oracle::assert_close;
-use crate::tricked::{Batch, EPOCHS, numbers, schedule, session, shown, train_loader};
 use burn::data::dataloader::Progress;
 use burn::lr_scheduler::LrScheduler as _;
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param, ParamGroup};

@@ -1,7 +1,7 @@
 //! The numbers that tricks measure and Burn's dashboard shows.
 
-use crate::models::{Net, alone, values};
-use crate::tricked::{numbers, session};
+use crate::models::{Net, alone, numbers, values};
+use crate::net_training::session;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
@@ -57,7 +57,7 @@ fn by_hand(accumulation: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
     let device = Device::flex().autodiff();
     let mut net = Net::seeded(1, &device);
     let clock = EpochClock::new();
-    let loader = crate::tricked::train_loader(&clock).to_device(&device);
+    let loader = crate::net_training::train_loader(&clock).to_device(&device);
     let mut optim = SgdConfig::new().init();
     let (mut norms, mut ratios) = (Vec::new(), Vec::new());
     for epoch in 1..=2 {

@@ -1,7 +1,7 @@
 //! Which weights a model with tricks saves, loads and shows.
 
-use crate::models::{Net, alone, values};
-use crate::tricked::{Batch, Samples, numbers, schedule, training, valid_loader};
+use crate::models::{Net, alone, numbers, values};
+use crate::net_training::{Batch, Samples, schedule, training, valid_loader};
 use burn::data::dataloader::batcher::Batcher as _;
 use burn::module::{Module, ModuleMapper, Param, list_param_ids};
 use burn::optim::AdamConfig;

@@ -1,7 +1,7 @@
 //! Any set of tricks does in the `Learner` what it does in a loop by hand.
 
-use crate::models::{Net, alone};
-use crate::tricked::{Batch, EPOCHS, numbers, schedule, session, train_loader};
+use crate::models::{Net, alone, numbers};
+use crate::net_training::{Batch, EPOCHS, schedule, session, train_loader};
 use burn::lr_scheduler::LrScheduler as _;
 use burn::module::Module as _;
 use burn::optim::{AdamConfig, GradientsParams};

@@ -238,20 +238,20 @@ impl Ring {
         let rank = percentile / 100.0 * (count - 1) as f64;
         let (below, share) = (rank.floor() as usize, rank.fract());
         let above = (below + 1).min(count - 1);
-        let (low, high) = match 2 * above > count {
-            true => (
+        let (low, high) = if 2 * above > count {
+            (
                 largest(&values, count - below),
                 largest(&values, count - above),
-            ),
-            false => {
-                let negated = values.neg();
-                let smallest = |place| largest(&negated, place + 1).neg();
-                (smallest(below), smallest(above))
-            }
+            )
+        } else {
+            let negated = values.neg();
+            let smallest = |place| largest(&negated, place + 1).neg();
+            (smallest(below), smallest(above))
         };
-        match share == 0.0 {
-            true => low,
-            false => low.clone() + (high - low) * share,
+        if share == 0.0 {
+            low
+        } else {
+            low.clone() + (high - low) * share
         }
     }
 

@@ -56,9 +56,10 @@ impl<C: ChangeGradient> Visitor for Each<'_, C> {
 /// The axis of the layer's output units, for a weight of rank `rank` at `at`. A bias, a gain, and the parts of
 /// a reparameterization (such as a factor of LoRA) have none.
 pub(crate) fn unit_axis(at: &Location, rank: usize) -> Option<UnitAxis> {
-    match at.is_inside("Reparameterization") {
-        true => None,
-        false => UnitAxis::for_weight(at.container(), rank),
+    if at.is_inside("Reparameterization") {
+        None
+    } else {
+        UnitAxis::for_weight(at.container(), rank)
     }
 }
 

@@ -134,9 +134,10 @@ impl GradAccumulator {
             module.visit(&mut add);
             self.mean = add.mean;
         }
-        match self.micro_batches == self.window {
-            true => self.finish(module),
-            false => None,
+        if self.micro_batches == self.window {
+            self.finish(module)
+        } else {
+            None
         }
     }
 

@@ -120,9 +120,10 @@ impl GradNoise {
             key: key_of(&[self.config.seed, self.step]),
         };
         self.step += 1;
-        match noise.sigma > 0.0 {
-            true => change_each(module, grads, &mut noise),
-            false => grads,
+        if noise.sigma > 0.0 {
+            change_each(module, grads, &mut noise)
+        } else {
+            grads
         }
     }
 

@@ -199,23 +199,21 @@ impl LossScaler {
             return Some(grads);
         }
         let used = self.loss_scale();
-        match is_finite(module, &grads) {
-            true => {
-                self.grow();
-                Some(scale_gradients(module, grads, 1.0 / f64::from(used)))
-            }
-            false => {
-                self.back_off();
-                None
-            }
+        if is_finite(module, &grads) {
+            self.grow();
+            Some(scale_gradients(module, grads, 1.0 / f64::from(used)))
+        } else {
+            self.back_off();
+            None
         }
     }
 
     /// s, by which the next loss is multiplied; 1 if the scaler is off.
     pub fn loss_scale(&self) -> f32 {
-        match self.config.enabled {
-            true => self.lock().scale,
-            false => 1.0,
+        if self.config.enabled {
+            self.lock().scale
+        } else {
+            1.0
         }
     }
 

@@ -98,9 +98,10 @@ pub fn norms_by_path<M: Module>(
     visit(module, &mut collect);
     let device = collect.norms.first()?.device();
     let is_f64 = |norm: &Tensor<1>| norm.dtype() == burn::tensor::DType::F64;
-    let dtype = match collect.norms.iter().any(is_f64) {
-        true => FloatDType::F64,
-        false => FloatDType::F32,
+    let dtype = if collect.norms.iter().any(is_f64) {
+        FloatDType::F64
+    } else {
+        FloatDType::F32
     };
     let here = |norm: Tensor<1>| norm.cast(dtype).to_device(&device);
     Some(PathNorms {

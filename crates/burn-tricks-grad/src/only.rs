@@ -82,9 +82,10 @@ impl<T: GradientTransform> GradientTransform for Only<T> {
             return others;
         }
         let chosen = self.transform.apply(model, chosen);
-        match chosen.is_empty() {
-            true => chosen, // the step is skipped, for all
-            false => merged(model, others, chosen),
+        if chosen.is_empty() {
+            chosen // the step is skipped, for all
+        } else {
+            merged(model, others, chosen)
         }
     }
 
@@ -118,9 +119,10 @@ impl Visitor for Choose<'_> {
         let Some(grad) = self.from.remove::<D>(param.id) else {
             return;
         };
-        let to = match self.group.matches(&param.id, Some(at.path())) {
-            true => &mut self.chosen,
-            false => &mut self.others,
+        let to = if self.group.matches(&param.id, Some(at.path())) {
+            &mut self.chosen
+        } else {
+            &mut self.others
         };
         to.register(param.id, grad);
     }

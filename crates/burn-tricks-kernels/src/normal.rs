@@ -32,10 +32,10 @@ pub fn add_normal<const D: usize>(x: Tensor<D>, sigma: f64, key: u64) -> Tensor<
     #[cfg(feature = "flex")]
     let x = {
         let x = x.into_dispatch();
-        match crate::flex::on_flex([&x]) {
-            true => return Tensor::from_dispatch(crate::flex::add_normal(x, sigma, key)),
-            false => Tensor::from_dispatch(x),
+        if crate::flex::on_flex([&x]) {
+            return Tensor::from_dispatch(crate::flex::add_normal(x, sigma, key));
         }
+        Tensor::from_dispatch(x)
     };
     add_normal_twin(x, sigma, key)
 }

@@ -91,9 +91,12 @@ impl<T> TransformLaws<T> {
             })
         });
         report.check("keeps shape, element type and device", || {
-            self.each_type(|before, after| match before == after {
-                true => Ok(()),
-                false => Err(format!("{before:?} became {after:?}")),
+            self.each_type(|before, after| {
+                if before == after {
+                    Ok(())
+                } else {
+                    Err(format!("{before:?} became {after:?}"))
+                }
             })
         });
         report.check("leaves the gradients of other modules", || self.others());

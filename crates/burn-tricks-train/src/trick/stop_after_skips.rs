@@ -78,9 +78,10 @@ impl StopAfterSkips {
 
 impl<M: Module> Trick<M> for StopAfterSkips {
     fn after(&mut self, model: M, step: &StepContext) -> M {
-        self.in_a_row = match step.is_skipped() {
-            true => self.in_a_row + 1,
-            false => 0,
+        self.in_a_row = if step.is_skipped() {
+            self.in_a_row + 1
+        } else {
+            0
         };
         if self.in_a_row == self.limit {
             let reason = format!("{} optimizer steps in a row were skipped", self.limit);
