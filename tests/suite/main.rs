@@ -1,5 +1,6 @@
 //! Oracles, twins, laws, edges, stacking, resume and backends, over every enabled backend.
 
+mod architecture;
 mod average_rules;
 mod averages;
 mod averages_constant;

@@ -152,6 +152,10 @@ fn wrapped() -> Vec<(&'static str, Box<dyn LrScheduler>)> {
             "plateau",
             Box::new(cosine().reduced_on_plateau(&plateau()).unwrap()),
         ),
+        (
+            "repeating skipped steps",
+            Box::new(cosine().repeating_skipped(SkipCount::default())),
+        ),
         ("sequence", Box::new(sequence.clone())),
         ("of burn", Box::new(of_burn())),
         ("boxed", Box::new(sequence.clone().boxed())),
