@@ -67,6 +67,7 @@ fn a_network_is_that_of_pytorch() {
 
 #[test]
 fn the_block_of_googlenet_has_its_proportions() {
+    let _alone = alone();
     let paper = InceptionBlockConfig::new(192, 64, [96, 128], [16, 32], 32);
     assert_eq!(InceptionBlockConfig::google_net(192, 64), paper);
     let rounded_up = InceptionBlockConfig::new(7, 5, [8, 10], [2, 3], 3);
@@ -100,6 +101,7 @@ fn networks_are_as_large_as_the_docs_say() {
 
 #[test]
 fn configurations_survive_json_and_refusals_quote_the_field() {
+    let _alone = alone();
     let config = InceptionConfig::for_28x28(3, 10).with_dropout(0.4);
     let text = config.to_string();
     assert_eq!(

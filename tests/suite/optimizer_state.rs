@@ -385,7 +385,7 @@ fn a_file_that_is_gone_is_an_error() {
     let adam = || AdamConfig::new().init().unwrap();
     let error = adam().try_load_record(&trained, lazy).err().unwrap();
     assert!(
-        matches!(error, OptimizerRecordError::NoRecord(_)),
+        matches!(error, OptimizerRecordError::Panicked { .. }),
         "{error}"
     );
     let gone = OptimizerRecordError::File {
