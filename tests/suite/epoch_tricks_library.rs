@@ -447,22 +447,28 @@ fn a_session_without_a_criterion_or_a_metric_is_an_error_that_names_the_trick() 
     let path = folder.path().join("best.bpk");
     // A limit of checks says nothing of the best epoch.
     let limit = CheckLimitConfig::new(3).init().unwrap();
-    let limited =
-        session(folder.path(), &EpochClock::new()).stop_early(SampleLossMetric::new(), limit);
-    let tricks = |net: &Net| (self::ema(net), SaveBest::new(&path));
-    let error = launch(limited, tricks, 1).unwrap_err();
+    let limited = session(folder.path(), &EpochClock::new());
+    let limited = limited.stop_early(SampleLossMetric::new(), limit);
+    let save = || -> Vec<Box<dyn Trick<Net>>> { vec![Box::new(SaveBest::new(&path))] };
+    let error = launch(limited, |net| (self::ema(net), Some(save())), 1).unwrap_err();
+    assert!(error.partial.is_none());
     assert_eq!(
         error.cause.to_string(),
-        "trick 2 (SaveBest): no criterion says which epoch is the best: give the session one that looks at a \
+        "`SaveBest` needs a criterion that says which epoch is the best: give the session one that looks at its \
          metric, with `stop_early`"
     );
     let back = |_: &Net| RollBackTrick::<Net>::init(&RollBackConfig::new(1)).unwrap();
-    let error = launch(session(folder.path(), &EpochClock::new()), back, 1)
-        .unwrap_err()
-        .cause
-        .to_string();
+    let error = launch(session(folder.path(), &EpochClock::new()), back, 1).unwrap_err();
+    assert!(matches!(&error.cause, SessionError::NoCriterion { by } if by == "RollBackTrick"));
+    let net = net();
+    let by_hand = Trick::epoch_end(
+        &mut back(&net),
+        net.clone(),
+        &mut EpochContext::new(1, &net),
+    );
+    let error = by_hand.unwrap_err().to_string();
     assert!(
-        error.contains("trick 1 (RollBackTrick): no criterion"),
+        error.starts_with("no criterion says which epoch is the best"),
         "{error}"
     );
     let error = launch(

@@ -20,7 +20,7 @@ use burn_tricks::prelude::*;
 use burn_tricks::schedule::{Patience, ReduceOnPlateau};
 use burn_tricks::train::{
     CheckpointFault, EpochClock, EpochLoader, EpochLoaderConfig, LaunchError, SampleLossMetric,
-    SessionError, SessionResult, SharedPlateau, Tricked,
+    Session, SessionError, SessionResult, SharedPlateau, Tricked,
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -555,16 +555,24 @@ fn so_are_metrics_that_nothing_watches() {
     }
 }
 
-/// A rate of 1, that trains in the same directory in its first step.
+/// A rate of 1, that trains in the same directory in its first step, in a session that is resumable or not.
 #[derive(Clone)]
-struct Twice(std::path::PathBuf, Arc<Mutex<Option<SessionError>>>);
+struct Twice(std::path::PathBuf, bool, Arc<Mutex<Option<SessionError>>>);
+
+fn in_directory(folder: &Path, epochs: usize, resumable: bool) -> Session<Counter, ()> {
+    let session = counting(folder).num_epochs(epochs).without_clock();
+    if resumable {
+        session.resumable(2).unwrap()
+    } else {
+        session
+    }
+}
 
 impl LrScheduler for Twice {
     fn step(&mut self) -> LearningRate {
-        let mut error = self.1.lock().unwrap();
+        let mut error = self.2.lock().unwrap();
         if error.is_none() && self.0.join("checkpoint.lock").exists() {
-            let session = counting(&self.0).num_epochs(1).without_clock();
-            let session = session.resumable(2).unwrap();
+            let session = in_directory(&self.0, 1, self.1);
             *error = session
                 .launch(learner((), 1.0))
                 .err()
@@ -583,25 +591,25 @@ impl LrScheduler for Twice {
 #[test]
 fn a_second_session_in_a_directory_is_refused_while_the_first_trains() {
     let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let error = Arc::default();
-    for epochs in [1, 2] {
-        let session = counting(folder.path()).num_epochs(epochs);
-        let session = session.without_clock().resumable(2).unwrap();
-        let schedule = Twice(folder.path().to_owned(), Arc::clone(&error));
-        let finished = session.launch(learner((), schedule)).unwrap();
-        assert_eq!(
-            finished.last_epoch,
-            Some(epochs),
-            "and afterwards it is free"
+    // They share the log, so that it does not matter whether they are resumable.
+    for [first, second] in [[true, true], [true, false], [false, true], [false, false]] {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Arc::default();
+        for epochs in [1, 2] {
+            let schedule = Twice(folder.path().to_owned(), second, Arc::clone(&error));
+            let session = in_directory(folder.path(), epochs, first);
+            let finished = session.launch(learner((), schedule)).unwrap();
+            let last = Some(epochs);
+            assert_eq!(finished.last_epoch, last, "and afterwards it is free");
+        }
+        let error = error.lock().unwrap().take();
+        let error = error.unwrap_or_else(|| panic!("{first} {second}"));
+        let this = std::process::id();
+        assert!(
+            matches!(&error, SessionError::InUse { process: Some(id), .. } if *id == this),
+            "{error}"
         );
     }
-    let error = error.lock().unwrap().take().unwrap();
-    let this = std::process::id();
-    assert!(
-        matches!(&error, SessionError::InUse { process: Some(id), .. } if *id == this),
-        "{error}"
-    );
 }
 
 /// An error of a launch goes where errors go.

@@ -196,6 +196,24 @@ fn the_best_checkpoints_are_kept_and_give_their_models_back() {
     assert_eq!(error.to_string(), text);
     assert_eq!(format!("{error:?}"), text, "as `unwrap` prints it");
 
+    // Of what is not written, or not ranked, none can be kept.
+    let folder = tempfile::tempdir().unwrap();
+    let keeping = || {
+        counting(folder.path())
+            .without_clock()
+            .keep_best_checkpoints(2)
+            .unwrap()
+    };
+    let session = keeping().stop_early(LossMetric::new(), patience(99));
+    let error = session.launch(learner((), 1.0)).unwrap_err().cause;
+    assert!(matches!(error, SessionError::KeepBestOfNone), "{error}");
+    let session = keeping().resumable(2).unwrap();
+    let error = session.launch(learner((), 1.0)).unwrap_err().cause;
+    assert!(
+        matches!(&error, SessionError::NoCriterion { by } if by == "keep_best_checkpoints"),
+        "{error}"
+    );
+
     // Without files there is the best one.
     let folder = tempfile::tempdir().unwrap();
     let session = counting(folder.path()).num_epochs(4);

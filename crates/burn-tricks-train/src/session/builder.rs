@@ -37,7 +37,7 @@ where
 {
     pub(crate) training: SupervisedTraining<Tricked<M, H>>,
     /// The run's, which Burn keeps private.
-    directory: PathBuf,
+    pub(crate) directory: PathBuf,
     pub(crate) end: EpochEnd,
     /// The metrics that it registered.
     pub(crate) metrics: Vec<RegisteredMetric>,

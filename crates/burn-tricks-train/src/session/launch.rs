@@ -22,6 +22,7 @@ use burn::train::metric::store::EventStoreClient;
 use burn::train::{Interrupter, Learner, LearnerModel};
 use burn_tricks_checkpoint::Change;
 use burn_tricks_checkpoint::lock::{Lock, LockError};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 impl<M, H> Session<M, H>
@@ -38,7 +39,8 @@ where
     /// If the run failed: a data loader or the writing of a checkpoint failed, or a watched metric had no value.
     /// [`LaunchError::partial`] holds what was trained until then.
     ///
-    /// A run does not begin if two metrics of different types have one name, if the learner's schedule does not
+    /// A run does not begin if a trick or [`keep_best_checkpoints`](Self::keep_best_checkpoints) needs to know the best
+    /// epoch and no criterion tells it, if two metrics of different types have one name, if the learner's schedule does not
     /// contain a plateau that was passed to the session, if a resumable session has no clock, if another process
     /// trains in its directory, if a checkpoint cannot be read, is of another version or of another configuration, or
     /// if there are several checkpoints and none is complete.
@@ -51,10 +53,13 @@ where
         if let Some(clash) = self.clash.take() {
             return Err(clash.into());
         }
+        self.check_best(learner.model().tricks().obeys_criterion())?;
         if let Some(metric) = unshared(&self.end, &learner) {
             let metric = metric.to_string();
             return Err(SessionError::PlateauNotScheduled { metric }.into());
         }
+        // Until the training is over.
+        let _lock = lock_directory(&self.directory)?;
         let plan = match &self.files {
             Some((files, keep)) => Some(self.plan(files.clone(), *keep, &learner)?),
             None => None,
@@ -71,8 +76,6 @@ where
         let sight = learner.model().sight();
         sight.note(true);
         let observer = EndObserver(end.clone());
-        // Until the training is over.
-        let mut _lock = None;
         let (mut resumed_after, mut incomplete, mut accepted) = (None, Vec::new(), Vec::new());
         let twice: Arc<Mutex<Vec<String>>> = Arc::default();
         let (best, validated) = match plan {
@@ -83,7 +86,6 @@ where
             None => (Best::NotKept, Validated::Nowhere),
             Some(plan) => {
                 let files = plan.files;
-                _lock = Some(plan.lock);
                 if let Some(epoch) = plan.resumes_after {
                     learner.model().resume_with_next_record();
                     training = training.checkpoint(epoch);
@@ -165,6 +167,19 @@ where
         }
     }
 
+    /// Whether it is known which epoch is the best, if `trick` or a setting needs to know.
+    fn check_best(&self, trick: Option<String>) -> Result<(), SessionError> {
+        let keeps_best = self.best_checkpoints > 1;
+        if keeps_best && self.files.is_none() {
+            return Err(SessionError::KeepBestOfNone);
+        }
+        let keeps = keeps_best.then(|| "keep_best_checkpoints".to_owned());
+        match trick.or(keeps) {
+            Some(by) if self.end.watched().is_none() => Err(SessionError::NoCriterion { by }),
+            _ => Ok(()),
+        }
+    }
+
     /// Looks at what there is to resume from, and loads what Burn does not.
     fn plan(
         &self,
@@ -184,14 +199,6 @@ where
         self.declared.apart_from(&setup)?;
         setup.extend(&self.declared);
 
-        let file = files.lock_file();
-        let held = Lock::take(&file).map_err(|error| match error {
-            LockError::Held { process } => SessionError::InUse {
-                lock: file,
-                process,
-            },
-            LockError::File(error) => error.into(),
-        })?;
         let found = files.find()?;
         let mut accepted = Vec::new();
         if let Some(state) = &found.newest {
@@ -217,7 +224,6 @@ where
         files.clean(&found)?;
         Ok(Plan {
             files,
-            lock: held,
             keep,
             resumes_after: found.newest.as_ref().map(|state| state.epoch),
             setup,
@@ -227,10 +233,19 @@ where
     }
 }
 
+/// Keeps other sessions out of the directory of a run, whose logs and checkpoints it would share.
+fn lock_directory(directory: &Path) -> Result<Lock, SessionError> {
+    std::fs::create_dir_all(directory)?;
+    let lock = directory.join("checkpoint.lock");
+    Lock::take(&lock).map_err(|error| match error {
+        LockError::Held { process } => SessionError::InUse { lock, process },
+        LockError::File(error) => error.into(),
+    })
+}
+
 /// How a resumable session is launched.
 struct Plan {
     files: RunFiles,
-    lock: Lock,
     keep: usize,
     resumes_after: Option<usize>,
     setup: Setup,

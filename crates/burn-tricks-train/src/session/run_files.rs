@@ -75,11 +75,6 @@ impl RunFiles {
         &self.directory
     }
 
-    /// The file that the training process locks.
-    pub(crate) fn lock_file(&self) -> PathBuf {
-        self.directory.join("checkpoint.lock")
-    }
-
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

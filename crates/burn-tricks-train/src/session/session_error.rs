@@ -15,6 +15,14 @@ use std::sync::Arc;
 pub enum SessionError {
     /// A setting of the session has a value that it cannot have: fewer than two checkpoints to keep, say.
     Config(ConfigError),
+    /// Checkpoints of the best epochs were to be kept, of a session that is not
+    /// [resumable](crate::Session::resumable) and so has none.
+    KeepBestOfNone,
+    /// No criterion says which epoch is the best, and something needs to know.
+    NoCriterion {
+        /// What needs it: a trick, or `keep_best_checkpoints`.
+        by: String,
+    },
     /// What was given to [`declare`](crate::Session::declare) cannot be written as JSON.
     DeclaredNotJson {
         /// Its name.
@@ -119,6 +127,15 @@ impl Display for SessionError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Config(error) => write!(f, "{error}"),
+            Self::KeepBestOfNone => write!(
+                f,
+                "`keep_best_checkpoints` keeps checkpoints, which only a session that is `resumable` writes"
+            ),
+            Self::NoCriterion { by } => write!(
+                f,
+                "`{by}` needs a criterion that says which epoch is the best: give the session one that looks at \
+                 its metric, with `stop_early`"
+            ),
             Self::DeclaredNotJson { name, error } => {
                 write!(f, "`{name}` was declared and cannot be recorded: {error}")
             }

@@ -62,6 +62,10 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
         (**self).describe()
     }
 
+    fn obeys_criterion(&self) -> Option<String> {
+        (**self).obeys_criterion()
+    }
+
     fn metrics(&self) -> Vec<TrickMetric> {
         (**self).metrics()
     }
@@ -144,6 +148,10 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
         self.as_ref().map(Trick::describe).unwrap_or_default()
     }
 
+    fn obeys_criterion(&self) -> Option<String> {
+        self.as_ref().and_then(Trick::obeys_criterion)
+    }
+
     fn metrics(&self) -> Vec<TrickMetric> {
         self.as_ref().map(Trick::metrics).unwrap_or_default()
     }
@@ -213,6 +221,10 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
 
     fn describe(&self) -> Vec<String> {
         self.iter().flat_map(Trick::describe).collect()
+    }
+
+    fn obeys_criterion(&self) -> Option<String> {
+        self.iter().find_map(Trick::obeys_criterion)
     }
 
     fn metrics(&self) -> Vec<TrickMetric> {
@@ -302,6 +314,10 @@ macro_rules! tuple_of_tricks {
 
             fn describe(&self) -> Vec<String> {
                 [$(self.$index.describe()),+].concat()
+            }
+
+            fn obeys_criterion(&self) -> Option<String> {
+                None$(.or_else(|| self.$index.obeys_criterion()))+
             }
 
             fn metrics(&self) -> Vec<TrickMetric> {

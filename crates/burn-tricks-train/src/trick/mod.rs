@@ -304,6 +304,12 @@ pub trait Trick<M: Module>: Debug + Send {
         vec![std::any::type_name::<Self>().to_owned()]
     }
 
+    /// The name of a trick that obeys the session's criterion ([`EpochContext::decision`]). In a session without such
+    /// a criterion `launch` is then an error, before anything is trained. Default: none.
+    fn obeys_criterion(&self) -> Option<String> {
+        None
+    }
+
     /// The metrics of what the trick measures at each step. A [`Session`](crate::Session) registers them for the
     /// training split. Default: none.
     fn metrics(&self) -> Vec<TrickMetric> {

@@ -37,7 +37,7 @@
 //! that is not finite as a divergence; set a limit with
 //! [`with_divergence_limit`](burn_tricks_stop::EarlyStoppingConfig). After a roll-back the session continues. It ends
 //! if the criterion stops for another reason, or if all roll-backs are used up. In a session without such a criterion
-//! the training ends with an error after its first epoch.
+//! [`launch`](crate::Session::launch) is an error.
 //!
 //! The weights of the best epoch are the trained ones, not an average. The schedule continues from its present step.
 //! The learning rate that Burn logs is that of the schedule, without the factor.
@@ -167,6 +167,10 @@ impl<M: Module> Trick<M> for RollBackTrick<M> {
         self.best = BestWeights::new();
         self.saved_best = None;
         self.optimizer = KeptOptimizer::default();
+    }
+
+    fn obeys_criterion(&self) -> Option<String> {
+        Some(Trick::<M>::name(self))
     }
 
     fn describe(&self) -> Vec<String> {

@@ -21,7 +21,7 @@
 //! the metric is that of the average. The first criterion of [`Session::stop_early`](crate::Session::stop_early) that
 //! looks at its metric determines the best epoch, as for
 //! [`SessionResult::best_model`](crate::SessionResult::best_model). In a session without such a criterion the
-//! training ends with an error after its first epoch. A value that is not finite is never the best.
+//! [`launch`](crate::Session::launch) is an error. A value that is not finite is never the best.
 //!
 //! The file is Burn's (`Module::save_file`). It is written under another name and then renamed, so that a file at
 //! `path` is always complete, even if the process is killed meanwhile. A resumed run knows the best value so far; a
@@ -86,6 +86,10 @@ impl<M: Module> Trick<M> for SaveBest {
 
     fn restart(&mut self, _model: &M) {
         self.best = None;
+    }
+
+    fn obeys_criterion(&self) -> Option<String> {
+        Some(Trick::<M>::name(self))
     }
 
     fn describe(&self) -> Vec<String> {
