@@ -25,7 +25,7 @@ pub use burn_tricks_core::{
 ///
 /// | for | names |
 /// | --- | --- |
-/// | the first weights and the inputs | [`seeded`], [`force_init`], [`InitWeightsConfig`], [`ScalerConfig`] |
+/// | the initial weights and the inputs | [`seeded`], [`force_init`], [`InitWeightsConfig`], [`ScalerConfig`] |
 /// | layers and weights | [`DropPathConfig`], [`WeightNormConfig`], [`MaxNormConfig`], [`PenaltyConfig`] |
 /// | gradients | [`ClipGradNormConfig`], [`NormalizeGradConfig`], [`StepGuard`] |
 /// | the optimizer | [`NormalizedGradientConfig`] |

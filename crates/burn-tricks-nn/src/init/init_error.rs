@@ -1,9 +1,9 @@
-//! Why a module cannot be given first weights.
+//! Why a module cannot be given initial weights.
 
 use crate::init::weight_init::WeightInit;
 use std::fmt::Display;
 
-/// Why a module cannot be given first weights.
+/// Why a module cannot be given initial weights.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum InitError {

@@ -1,4 +1,4 @@
-//! New first weights for an existing module: for all layers of any model, or for those under a path.
+//! New initial weights for an existing module: for all layers of any model, or for those under a path.
 //!
 //! ```text
 //! LeCun    std = 1/√n_in                     keeps the signal's size: linear layers, SELU
@@ -227,7 +227,7 @@ impl InitWeightsConfig {
     }
 }
 
-/// Gives first weights to modules. Made by [`InitWeightsConfig::init`].
+/// Gives initial weights to modules. Made by [`InitWeightsConfig::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct InitWeights {
     config: InitWeightsConfig,

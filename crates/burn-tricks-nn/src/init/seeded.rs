@@ -1,4 +1,4 @@
-//! One seed gives the same first weights every time.
+//! One seed gives the same initial weights every time.
 //!
 //! Burn draws a parameter at its first use: after `device.seed(7)` and `config.init(&device)` no weight exists
 //! yet, and the values depend on which other random numbers are drawn before, and on which layer is used first.

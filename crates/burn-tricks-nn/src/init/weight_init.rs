@@ -1,4 +1,4 @@
-//! Distributions of first weights.
+//! Distributions of initial weights.
 
 use crate::init::nonlinearity::Nonlinearity;
 use burn_tricks_core::{ConfigError, Fans};
@@ -27,7 +27,7 @@ pub enum Draw {
     TruncatedNormal,
 }
 
-/// A distribution of first weights. `n_in` and `n_out` are a layer's [fans](Fans).
+/// A distribution of initial weights. `n_in` and `n_out` are a layer's [fans](Fans).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

@@ -66,8 +66,7 @@ impl WatchedMetric {
 }
 
 const LOGGER: &str = "does the metric logger know the epochs before a resumed one?";
-const BATCHES: &str =
-    "a standard error needs two batches or more, and a metric that says how many samples each has";
+const BATCHES: &str = "a standard error needs at least two validation batches";
 
 /// As in the errors of a session: `` `Loss` ``, `` `Loss` of the training split ``.
 impl Display for WatchedMetric {
