@@ -27,7 +27,7 @@ use std::path::Path;
 /// A locked file. Dropping this value unlocks the file, which is not removed.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 /// Why a file is not locked.
@@ -103,7 +103,15 @@ impl Lock {
         file.set_len(0)?;
         file.rewind()?;
         writeln!(file, "{}", std::process::id())?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+/// A process that is being started holds a copy of the file for a moment, and with it a lock that is not undone.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The system undoes it with the last copy if this fails.
+        let _ = self.file.unlock();
     }
 }
 
