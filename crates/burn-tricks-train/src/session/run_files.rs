@@ -20,7 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// The first bytes of a state file, before the version of its format.
 const MAGIC: &[u8] = b"burn-tricks state ";
-const VERSION: &[u8] = b"4\n";
+/// The version of the format, which a line feed ends.
+const VERSION: &str = "4";
 
 /// Burn's part of a set.
 const RECORDS: [&str; 3] = ["model", "optim", "scheduler"];
@@ -110,7 +111,7 @@ impl RunFiles {
         let payload = postcard::to_allocvec(state).map_err(std::io::Error::other)?;
         let sum = crc32fast::hash(&payload).to_le_bytes();
         let path = self.state_file(state.epoch);
-        self.put(&path, &[MAGIC, VERSION, &sum, &payload])
+        self.put(&path, &[MAGIC, VERSION.as_bytes(), b"\n", &sum, &payload])
     }
 
     /// The state of an epoch.
@@ -124,14 +125,16 @@ impl RunFiles {
         let bytes = whole(&path, epoch)?;
         let damaged = || damaged(path.clone(), epoch);
         let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
-        let Some(rest) = rest.strip_prefix(VERSION) else {
-            let line = rest.iter().position(|byte| *byte == b'\n');
-            let version = line.map(|end| String::from_utf8_lossy(&rest[..end]).into_owned());
-            return Err(match version {
-                Some(got) => SessionError::Version { path, got },
-                None => damaged(),
+        let end = rest.iter().position(|byte| *byte == b'\n');
+        let (version, rest) = rest.split_at(end.ok_or_else(damaged)?);
+        if version != VERSION.as_bytes() {
+            return Err(SessionError::Version {
+                path,
+                got: String::from_utf8_lossy(version).into_owned(),
+                expected: VERSION,
             });
-        };
+        }
+        let rest = &rest[1..];
         RunState::unpacked(rest, epoch).ok_or_else(damaged)
     }
 

@@ -92,8 +92,10 @@ pub enum SessionError {
     Version {
         /// The file.
         path: PathBuf,
-        /// The version of its format. This crate writes and reads 4.
+        /// The version of its format.
         got: String,
+        /// The version that this crate writes and reads.
+        expected: &'static str,
     },
     /// The saved state does not belong to this session, these tricks or this model.
     State {
@@ -197,11 +199,15 @@ impl Display for SessionError {
                     let and = if at > 0 { "; " } else { "" };
                     write!(f, "{and}epoch {epoch}: {problem}")?;
                 }
-                write!(f, "): move them away to begin anew")
+                write!(f, "): move them away to start a new run here")
             }
-            Self::Version { path, got } => write!(
+            Self::Version {
+                path,
+                got,
+                expected,
+            } => write!(
                 f,
-                "{} is a state of version {got}, and this program reads version 3",
+                "{} is a state of version {got}, and this program reads version {expected}",
                 path.display()
             ),
             Self::State { epoch, error } => write!(f, "the checkpoint of epoch {epoch}: {error}"),
