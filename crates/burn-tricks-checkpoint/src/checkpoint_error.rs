@@ -112,7 +112,7 @@ impl Display for CheckpointError {
                     let and = if at > 0 { "; " } else { "" };
                     write!(f, "{and}step {step}: {problem}")?;
                 }
-                write!(f, "): move them away to begin anew")
+                write!(f, "): move them away to start a new run here")
             }
             Self::Version { path, got } => write!(
                 f,
