@@ -97,6 +97,25 @@ fn the_scale_is_constant_between_unscalings_and_clones_share_it() {
     );
 }
 
+/// Below the smallest normal number the gradients, which are divided by the scale, would be NaN.
+#[test]
+fn the_scale_never_becomes_zero() {
+    for (name, device) in devices() {
+        let (pair, _) = Pair::with_grads(&[1.0], &[1.0], DType::F32, &device);
+        let mut scaler = LossScalerConfig::new().init().unwrap();
+        for _ in 0..200 {
+            let bad = pair.grads(&[f64::INFINITY], &[0.0]);
+            assert!(scaler.unscale(&pair, bad).is_none(), "{name}");
+        }
+        assert_eq!(scaler.loss_scale(), f32::MIN_POSITIVE);
+        let state = GradientTransform::state(&scaler).unwrap();
+        scaler.load_state(&state).unwrap();
+        let good = pair.grads(&[0.0], &[f64::from(f32::MIN_POSITIVE)]);
+        let grads = scaler.unscale(&pair, good).expect("finite");
+        assert_eq!(pair.read_grads(&grads), (vec![0.0], vec![1.0]), "{name}");
+    }
+}
+
 #[test]
 fn switched_off_it_does_nothing() {
     for (name, device) in devices() {
@@ -126,6 +145,7 @@ fn numbers_that_mean_nothing_are_refused() {
         text(new().with_init_scale(0.0)),
         "`init_scale` must be a finite number greater than 0, got 0.0"
     );
+    assert!(text(new().with_init_scale(1e-40)).contains("smallest normal number"));
     assert_eq!(
         text(new().with_growth_factor(1.0)),
         "`growth_factor` must be a finite number greater than 1, got 1.0"

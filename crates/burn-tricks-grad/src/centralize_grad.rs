@@ -52,6 +52,10 @@
 //! in PyTorch's layout. Here the axis is the layer's own: the second of Burn's `[in, out]` linear weights and
 //! of transposed convolutions, the first of `[out, in, k, k]` convolutions; a row of an embedding is a unit.
 //!
+//! As with the paper's code and optax, the gradient of a unit with a single weight becomes 0, so that weight
+//! never changes: a linear layer of one input, a depthwise convolution with a 1×1 kernel. Leave such layers out
+//! with [`Only`](crate::Only).
+//!
 //! # Suggested values
 //!
 //! The paper uses it for all convolutions and linear layers, with the other settings of the run unchanged.

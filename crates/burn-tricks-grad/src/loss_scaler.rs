@@ -61,6 +61,9 @@
 //! - The rule and the defaults are those of PyTorch's `GradScaler`, whose `unscale_`, `step` and `update` are
 //!   one call here. PyTorch's schedules advance even if a step is skipped; here `unscale` returns `None`, so
 //!   the program can leave its schedule alone.
+//! - PyTorch's scale can shrink to 0 in a run that never recovers, and all gradients are NaN from then on,
+//!   since they are divided by it. Here the scale is never below 1.2e-38, the smallest normal number of `f32`;
+//!   [`skipped_in_a_row`](LossScaler::skipped_in_a_row) shows such a run long before.
 //! - The unscaled gradients have the type of the gradients. Keep the weights in `f32` and cast them in the
 //!   forward pass, as example `20_loss_scaling` does: then their gradients are in `f32`. The gradients of
 //!   weights in `f16` are in `f16`, and those below 6e-8 are rounded to 0 after all when they are divided by s.
@@ -89,7 +92,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Configuration of [`LossScaler`].
 #[derive(Config, Debug, PartialEq)]
 pub struct LossScalerConfig {
-    /// The initial value of s, greater than 0. Default: 65536.0.
+    /// The initial value of s, greater than 0 and not subnormal. Default: 65536.0.
     #[config(default = 65536.0)]
     pub init_scale: f32,
     /// The factor by which s grows after `growth_interval` steps, greater than 1. Default: 2.
@@ -115,6 +118,13 @@ impl LossScalerConfig {
     /// If a number is outside the range that its field names.
     pub fn init(&self) -> Result<LossScaler, ConfigError> {
         ConfigError::positive("init_scale", f64::from(self.init_scale))?;
+        if self.init_scale < f32::MIN_POSITIVE {
+            return Err(ConfigError::new(
+                "init_scale",
+                "be at least the smallest normal number of `f32`, 1.2e-38",
+                self.init_scale,
+            ));
+        }
         if !(self.growth_factor.is_finite() && self.growth_factor > 1.0) {
             let must = "be a finite number greater than 1";
             return Err(ConfigError::new("growth_factor", must, self.growth_factor));
@@ -248,7 +258,8 @@ impl LossScaler {
 
     fn back_off(&self) {
         let mut state = self.lock();
-        state.scale *= self.config.backoff_factor;
+        // Of a scale of 0 the gradients would be 0 / 0.
+        state.scale = (state.scale * self.config.backoff_factor).max(f32::MIN_POSITIVE);
         state.taken_in_a_row = 0;
         state.skipped += 1;
         state.skipped_in_a_row += 1;
@@ -282,7 +293,7 @@ impl GradientTransform for LossScaler {
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         let state: State = state_from_bytes(state)?;
-        if !(state.scale.is_finite() && state.scale >= 0.0) {
+        if !(state.scale.is_finite() && state.scale >= f32::MIN_POSITIVE) {
             return Err(format!("its loss scale is {}", state.scale).into());
         }
         self.skips.set(state.skipped);

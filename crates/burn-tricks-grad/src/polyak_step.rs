@@ -165,7 +165,9 @@ impl PolyakStep {
         } else {
             gap
         };
+        // At the minimum too, where a tiny norm would make the step 0 · ∞.
         let zero = norm.root.clone().equal_elem(0.0);
+        let zero = zero.bool_or(gap.clone().equal_elem(0.0));
         // (gap / ‖g‖) / ‖g‖, since the square may overflow where the norm does not.
         let step = if epsilon == 0.0 {
             let inverse = norm.under(1.0, 0.0);
