@@ -192,7 +192,11 @@ fn optimizers() -> Vec<Row> {
             r#"{"grad_clipping":{"Norm":2.0},"coefficient":0.5,"epsilon":0.25,"momentum":0.5,"momentum_form":"OfGradient","nesterov":true,"vectors":false,"weight_decay":0.5,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["grad_clipping"]),
-        row(LookaheadConfig::new(5), &["k"], r#"{"k":3,"alpha":0.25,"reset_inner":true}"#),
+        row(
+            LookaheadConfig::new(5),
+            &["k"],
+            r#"{"k":3,"alpha":0.25,"reset_inner":true,"skip_marked":true}"#,
+        ),
         row(
             DecoupledWeightDecayConfig::new(0.1),
             &["rate"],

@@ -160,6 +160,30 @@ fn decay_spares_vectors_and_marked_steps() {
 }
 
 /// The half-precision weights are those of an `f32` run, rounded.
+/// A marked gradient moves neither the weights nor the slow weights, wherever in the cycle it comes.
+#[test]
+fn a_marked_step_is_no_synchronisation() {
+    for (name, device) in devices() {
+        let number = |x: f64| tensor::<1>(&[x, x], DType::F32, &device);
+        let sgd = || SgdConfig::torch().with_skip_marked(true).build().unwrap();
+        let config = LookaheadConfig::new(2).with_skip_marked(true);
+        let optim = config.build(sgd()).unwrap();
+        let (mut weight, mut state) = (number(1.0), None);
+        let mut seen = Vec::new();
+        // The second and the third step are skipped; the second would have been a synchronisation.
+        for grad in [1.0, f64::NAN, f64::NAN, 1.0] {
+            (weight, state) = optim.step(0.25, weight, number(grad), state);
+            seen.push(values(weight.clone())[0]);
+        }
+        // Of 1 the slow and 0.5 the fast weight it is the middle.
+        assert_eq!(seen, [0.75, 0.75, 0.75, 0.75], "{name}");
+        let unaware = LookaheadConfig::new(2).build(sgd()).unwrap();
+        let (weight, state) = unaware.step(0.25, number(1.0), number(1.0), None);
+        let (weight, _) = unaware.step(0.25, weight, number(f64::NAN), state);
+        assert_eq!(values(weight)[0], 0.875, "{name}");
+    }
+}
+
 #[test]
 fn master_weights_are_an_f32_run() {
     for (name, device) in devices() {

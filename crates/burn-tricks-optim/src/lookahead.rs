@@ -56,7 +56,8 @@
 //! - At a synchronisation, the inner state is kept, as in the paper's experiments, or reset, as with optax's
 //!   `reset_state`. The paper's third variant, which interpolates the momentum too, does not exist here: it
 //!   would have to know the inner state.
-//! - Every parameter counts its own steps. A step that the inner optimizer skips is counted.
+//! - Every parameter counts its own steps. A step that the inner optimizer skips is counted, and a skipped step
+//!   that is the k-th synchronises unless [`LookaheadConfig::skip_marked`] is set.
 //!
 //! # Suggested values
 //!
@@ -67,11 +68,12 @@
 //! - Zhang, Lucas, Hinton, Ba, *Lookahead optimizer: k steps forward, 1 step back*, 2019,
 //!   <https://arxiv.org/abs/1907.08610>
 
+use crate::skipped_steps;
 use crate::wrapper::{StateField, Wrap, WrappedStep, Wrapper};
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
-use burn_tricks_kernels::lerp;
+use burn_tricks_kernels::{Skip, lerp};
 
 /// Configuration of [`Lookahead`].
 #[derive(Config, Debug)]
@@ -84,6 +86,10 @@ pub struct LookaheadConfig {
     /// Whether the inner optimizer's state is reset at a synchronisation. Default: no.
     #[config(default = false)]
     pub reset_inner: bool,
+    /// Whether a gradient that is marked as non-finite leaves the weights as they are even at a synchronisation,
+    /// which then is left out. Set it if it is set in the inner optimizer: see [`skipped_steps`]. Default: no.
+    #[config(default = false)]
+    pub skip_marked: bool,
 }
 
 impl LookaheadConfig {
@@ -100,6 +106,7 @@ impl LookaheadConfig {
             k: ConfigError::at_least_one("k", self.k)? as u64,
             alpha: self.alpha,
             reset_inner: self.reset_inner,
+            skip_marked: self.skip_marked,
         };
         Ok(Wrapper::new(wrap, inner))
     }
@@ -124,6 +131,7 @@ pub struct LookaheadWrap {
     k: u64,
     alpha: f64,
     reset_inner: bool,
+    skip_marked: bool,
 }
 
 const SLOW: StateField = StateField::required("slow");
@@ -141,16 +149,22 @@ impl Wrap for LookaheadWrap {
         let (dtype, wide) = (weight.dtype(), accumulation_dtype(weight.dtype()));
         let slow = step.take(SLOW, &weight);
         let slow = slow.unwrap_or_else(|| weight.clone().cast(wide));
-        let fast = step.inner(weight, grad);
         if !step.number().is_multiple_of(self.k) {
+            step.put(SLOW, slow);
+            return step.inner(weight, grad);
+        }
+        let skip = skipped_steps::look(self.skip_marked, &grad);
+        let fast = step.inner(weight, grad);
+        if let Skip::Known(true) = skip {
             step.put(SLOW, slow);
             return fast;
         }
         if self.reset_inner {
             step.forget_inner();
         }
-        let slow = lerp(slow, fast.cast(wide), self.alpha);
-        step.put(SLOW, slow.clone());
-        slow.cast(dtype)
+        let next = lerp(slow.clone(), fast.clone().cast(wide), self.alpha);
+        let weight = skip.choose(fast, next.clone().cast(dtype));
+        step.put(SLOW, skip.choose(slow, next));
+        weight
     }
 }
