@@ -358,11 +358,20 @@ fn groups_are_unfrozen_one_after_the_other() {
     };
     refused(&[], "name at least one group");
     refused(&["last", "body"], "\"body\"");
-    refused(&["las"], "\"las\"");
-    refused(&["norm.running_mean"], "\"norm.running_mean\"");
+    refused(&["las"], "got \"las\"; similar names are \"last\"");
+    refused(
+        &["norm.running_mean"],
+        "name weights that are trained, got \"norm.running_mean\"",
+    );
     refused(&["last", "last.weight"], "no group before does");
     let error = config(&["last"]).with_every_epochs(0).init(&begun);
     assert!(error.unwrap_err().to_string().contains("every_epochs"));
+    // A star is one part of a path.
+    let biases = config(&["*.bias", "last"]).init(&begun).unwrap();
+    let biases = biases.apply(begun.clone(), 1);
+    assert!(biases.first.bias.unwrap().is_require_grad());
+    assert!(biases.last.bias.unwrap().is_require_grad());
+    assert!(!biases.last.weight.is_require_grad());
     let trick = tricks(&begun);
     assert_eq!(trick.trained_groups(2), ["last"]);
     assert_eq!(trick.trained_groups(9), ["last", "first.weight"]);

@@ -38,8 +38,8 @@
 //! Anywhere among the tricks. A frozen weight gets no gradient, so neither the optimizer's step nor weight decay
 //! changes it. The running statistics of batch norms are not weights: they follow the data in frozen layers too.
 //!
-//! A group is a path or the beginning of a path up to a dot: `body.1` means the layer `body.1`, not `body.10`. A
-//! weight that no group names stays frozen for the whole run, and so does a weight that was frozen before. A tied
+//! A group is the path of a parameter or of a module that holds parameters: `body.1` means the layer `body.1`, not
+//! `body.10`. A `*` stands for one part of a path, as in [`ParamPaths`], so `*.bias` is every layer's bias. A weight that no group names stays frozen for the whole run, and so does a weight that was frozen before. A tied
 //! weight is trained as soon as one of its places is.
 //!
 //! # Cost
@@ -62,14 +62,16 @@ use crate::trick::trick_error::TrickError;
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Mapper, map, visit_floats};
-use burn_tricks_core::{Config, ConfigError, StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_core::{
+    Config, ConfigError, ParamPaths, StateError, state_from_bytes, state_to_bytes,
+};
 use std::collections::HashMap;
 
 /// Configuration of [`GradualUnfreezing`].
 #[derive(Config, Debug, PartialEq, Eq)]
 pub struct GradualUnfreezingConfig {
-    /// The groups of weights, each given by the beginning of its paths, in the order in which they are unfrozen. At
-    /// least one.
+    /// The groups of weights, each given by the path of a parameter or of a module, in the order in which they are
+    /// unfrozen; a `*` stands for one part of a path. At least one.
     pub groups: Vec<String>,
     /// The number of epochs after which the next group is unfrozen, at least 1. Default: 1.
     #[config(default = 1)]
@@ -81,8 +83,9 @@ impl GradualUnfreezingConfig {
     ///
     /// # Errors
     ///
-    /// If `every_epochs` is 0, if there is no group, if a group names no trained weight of `model`, or if a group
-    /// lies within an earlier group, and so changes nothing.
+    /// If `every_epochs` is 0, if there is no group, if a group names no trained weight of `model` (for a name that
+    /// `model` does not have, the error suggests similar ones), or if a group lies within an earlier group, and so
+    /// changes nothing.
     pub fn init<M: Module>(&self, model: &M) -> Result<GradualUnfreezing, ConfigError> {
         ConfigError::at_least_one("every_epochs", self.every_epochs)?;
         let error = |requirement, got: &str| Err(ConfigError::new("groups", requirement, got));
@@ -98,14 +101,11 @@ impl GradualUnfreezingConfig {
         // Of each weight the first group that it is in, by its id: a tied weight has several places.
         let mut group_of: HashMap<ParamId, usize> = HashMap::new();
         for (index, group) in self.groups.iter().enumerate() {
-            let named = |path: &str| {
-                let rest = path.strip_prefix(group.as_str());
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            };
-            let places = trained.iter().filter(|(path, _)| named(path));
+            let named = ParamPaths::init(model, "groups", std::slice::from_ref(group))?;
+            let places = trained.iter().filter(|(path, _)| named.contains(path));
             let ids: Vec<ParamId> = places.map(|(_, id)| *id).collect();
             if ids.is_empty() {
-                return error("be paths, up to a dot, of weights that are trained", group);
+                return error("name weights that are trained", group);
             }
             let mut new = 0;
             for id in ids {
