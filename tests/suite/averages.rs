@@ -387,6 +387,7 @@ fn statistics_of_batch_norm_are_averaged_or_copied() {
 #[test]
 #[should_panic(expected = "the architectures differ: expected `0.weight` [2, 3] F32")]
 fn an_average_of_another_architecture_is_refused() {
+    let _alone = alone();
     let layer = |width| vec![LinearConfig::new(2, width).init(&Device::flex())];
     let mut ema = EmaConfig::new(0.9).init(&layer(3)).unwrap();
     ema.update(&layer(4));
@@ -468,6 +469,7 @@ fn a_soup_leaves_out_what_has_no_score() {
 
 #[test]
 fn a_soup_names_what_does_not_fit() {
+    let _alone = alone();
     let layer = |width| -> Linear { LinearConfig::new(2, width).init(&Device::flex()) };
     let error = uniform_soup(&[layer(3), layer(3), layer(4)]).unwrap_err();
     assert_eq!(

@@ -612,6 +612,7 @@ fn members_get_ids_of_their_own_in_all_places() {
 
 #[test]
 fn what_is_put_into_a_snapshot_is_compared_with_it() {
+    let _alone = alone();
     let layers = |width| vec![LinearConfig::new(2, width).init(&Device::flex())];
     let error = Snapshot::new(&layers(3))
         .with_held_model(&layers(4))

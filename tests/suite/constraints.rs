@@ -14,6 +14,7 @@ use burn_tricks::nn::{MaxNormConfig, UnitNormConfig};
 
 #[test]
 fn constraints_are_those_of_keras_on_the_axis_of_each_layer() {
+    let _alone = alone();
     for (name, device) in devices() {
         let options = (&device, DType::F32);
         let mut dense = LinearConfig::new(3, 4).init(&device);

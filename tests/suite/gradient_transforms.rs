@@ -1,7 +1,7 @@
 //! Transforms of gradients against PyTorch, optax and timm, and how they compose.
 
 use crate::devices::devices;
-use crate::models::{Noise, Pair, dtypes, tensor, values};
+use crate::models::{Noise, Pair, alone, dtypes, tensor, values};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::module::{Module, Param, ParamGroup, ParamId};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -119,6 +119,7 @@ fn one<const D: usize>(
 
 #[test]
 fn agc_agrees_with_optax_and_timm_unit_by_unit() {
+    let _alone = alone();
     for (name, device) in devices() {
         let mut agc = AgcConfig::new().with_clip_factor(0.1).init().unwrap();
         let (linear, conv, bias) = (
@@ -152,6 +153,7 @@ fn agc_agrees_with_optax_and_timm_unit_by_unit() {
 
 #[test]
 fn agc_bounds_rows_of_embeddings_leaves_the_head_and_moves_zeros() {
+    let _alone = alone();
     for (name, device) in devices() {
         let model = layers(&device);
         let group = ParamGroup::all().exclude(group(&model, &["conv"]));
@@ -229,6 +231,7 @@ fn clipping_by_value_agrees_with_pytorch() {
 
 #[test]
 fn centralisation_agrees_with_optax_in_every_layout() {
+    let _alone = alone();
     for (name, device) in devices() {
         let mut centralize = CentralizeGradConfig::new().init().unwrap();
         for (layer, got) in [
@@ -336,6 +339,7 @@ fn a_norm_that_is_not_finite_lies_above_the_percentile() {
 
 #[test]
 fn noise_has_its_variance_and_depends_on_seed_step_and_place() {
+    let _alone = alone();
     let case = case("grad_noise", "eta0.3");
     let sigmas = numbers(&case["sigmas"]);
     for (name, device) in devices() {
@@ -431,6 +435,7 @@ fn noise_of_the_kernel_and_of_tensor_operations_agree() {
 
 #[test]
 fn a_transform_of_some_parameters_leaves_the_others() {
+    let _alone = alone();
     for (name, device) in devices() {
         let model = layers(&device);
         let given = all(&model, &grads(&model, 1.0));
@@ -460,6 +465,7 @@ fn a_transform_of_some_parameters_leaves_the_others() {
 
 #[test]
 fn norms_have_the_paths_of_records() {
+    let _alone = alone();
     for (name, device) in devices() {
         let model = layers(&device);
         let watch = NormsByPath::new(NormKind::L2).unwrap();
@@ -493,6 +499,7 @@ fn norms_have_the_paths_of_records() {
 
 #[test]
 fn all_ways_to_compose_are_one_and_a_skip_ends_the_chain() {
+    let _alone = alone();
     let device = Device::flex();
     let model = layers(&device);
     let noise = || GradNoiseConfig::new(0.01).init().unwrap();

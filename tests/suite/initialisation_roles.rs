@@ -324,6 +324,7 @@ fn recurrent_weights_are_orthogonal_in_one_call_wherever_they_are() {
 
 #[test]
 fn two_stars_are_any_number_of_parts() {
+    let _alone = alone();
     let device = Device::flex();
     let layer = || LinearConfig::new(2, 2).init(&device);
     let model = (layer(), vec![(layer(), layer())]);

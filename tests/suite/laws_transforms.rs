@@ -1,13 +1,16 @@
 //! The laws of gradient transforms: alone, in pairs, and in a stack of four; one line for each.
 
 use crate::devices::devices;
-use burn::module::ParamGroup;
+use burn::module::{Module, ParamGroup};
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use burn_tricks::grad::{
-    AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradValueConfig, GradNoiseConfig,
-    GradientTransform, LossScalerConfig, NoTransform, NormKind, NormsByPath, Only,
+    Agc, AgcConfig, AutoClip, AutoClipConfig, CentralizeGrad, CentralizeGradConfig, ClipGradNorm,
+    ClipGradValue, ClipGradValueConfig, ConfigError, GradNoise, GradNoiseConfig, GradientTransform,
+    LossScaler, LossScalerConfig, NoTransform, NormKind, NormalizeGrad, NormsByPath, Only,
+    StateError,
 };
+
 use burn_tricks::prelude::*;
 use burn_tricks_testkit::{TransformLaws, Weights};
 
@@ -29,6 +32,86 @@ fn transform<T: GradientTransform + 'static>(
         loaded
     };
     TransformLaws::new(format!("{name} on {}", on.0), init, apply, &on.1).saved(reload)
+}
+
+/// Any of the transforms, so that a list can hold two.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // a list of two is small
+enum One {
+    Guard(StepGuard),
+    Scaler(LossScaler),
+    Centralize(CentralizeGrad),
+    Norm(ClipGradNorm),
+    Value(ClipGradValue),
+    Agc(Agc),
+    AutoClip(AutoClip),
+    Noise(GradNoise),
+    Normalize(NormalizeGrad),
+    Norms(NormsByPath),
+}
+
+macro_rules! of_each {
+    ($one:expr, $transform:ident => $value:expr) => {
+        match $one {
+            One::Guard($transform) => $value,
+            One::Scaler($transform) => $value,
+            One::Centralize($transform) => $value,
+            One::Norm($transform) => $value,
+            One::Value($transform) => $value,
+            One::Agc($transform) => $value,
+            One::AutoClip($transform) => $value,
+            One::Noise($transform) => $value,
+            One::Normalize($transform) => $value,
+            One::Norms($transform) => $value,
+        }
+    };
+}
+
+impl GradientTransform for One {
+    fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+        of_each!(self, one => GradientTransform::apply(one, model, grads))
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        of_each!(self, one => GradientTransform::state(one))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        of_each!(self, one => GradientTransform::load_state(one, state))
+    }
+}
+
+fn each() -> Result<Vec<One>, ConfigError> {
+    Ok(vec![
+        One::Guard(StepGuard::new()),
+        One::Scaler(LossScalerConfig::new().with_growth_interval(2).init()?),
+        One::Centralize(CentralizeGradConfig::new().init()?),
+        One::Norm(ClipGradNormConfig::new(0.1).init()?),
+        One::Value(ClipGradValueConfig::new(0.2).init()?),
+        One::Agc(AgcConfig::new().with_clip_factor(0.1).init()?),
+        One::AutoClip(
+            AutoClipConfig::new()
+                .with_percentile(60.0)
+                .with_window(3)
+                .init()?,
+        ),
+        One::Noise(GradNoiseConfig::new(0.01).init()?),
+        One::Normalize(NormalizeGradConfig::new().init()?),
+        One::Norms(NormsByPath::new(NormKind::L2)?),
+    ])
+}
+
+#[test]
+fn two_transforms_of_any_kind_keep_the_laws() {
+    let count = each().unwrap().len();
+    for on in &devices() {
+        for (first, second) in (0..count * count).map(|at| (at / count, at % count)) {
+            // A clone of a scaler or of norms would share its state.
+            let init = move || Vec::from([first, second].map(|at| each().unwrap().swap_remove(at)));
+            let name = format!("{:?}", init());
+            transform(&name, on, init).check().assert();
+        }
+    }
 }
 
 #[test]

@@ -404,6 +404,7 @@ const CRC_OF_2_LF_X: u32 = 2_090_858_856;
 
 #[test]
 fn parts_that_are_not_there_or_do_not_fit_are_errors_that_name_them() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let sgd = SgdConfig::new().init();
     let schedule = CosineConfig::new(0.1, 5).init().unwrap();

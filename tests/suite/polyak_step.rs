@@ -12,13 +12,17 @@ fn matches_optax(name: &str, config: &PolyakStepConfig, lr: f64) {
     let polyak = config.init().unwrap();
     let rows: Vec<Vec<f64>> = read(&case("polyak", name)["weights"]);
     for (backend, device) in training_devices() {
-        for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 1e-5)] {
+        for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 1e-6)] {
             if !device.supports_dtype(dtype) {
                 continue;
             }
             let mut model = Small::new(dtype, &device);
             let mut optim = SgdConfig::new().init();
             for (step, row) in rows.iter().enumerate() {
+                // In `f32` each step begins at optax's weights: steps of this length double a rounding error.
+                if let (DType::F32, Some(before)) = (dtype, rows[..step].last()) {
+                    model = model.with_numbers(before);
+                }
                 let loss = model.loss(step, dtype, &device);
                 let grads = GradientsParams::from_grads(loss.backward(), &model);
                 model = optim.step(lr, model.clone(), polyak.apply(&model, grads, &loss));

@@ -350,6 +350,7 @@ fn a_run_goes_on_where_the_live_model_is() {
 #[test]
 #[should_panic(expected = "the architectures differ: expected `0.weight` [2, 3] F32")]
 fn a_kept_model_of_another_architecture_panics() {
+    let _alone = alone();
     let layers = |width| -> Vec<Linear> { vec![LinearConfig::new(2, width).init(&Device::flex())] };
     let (mut stop, mut best) = (stop(), BestWeights::new());
     best.keep(&stop.observe(1.0), || layers(3));

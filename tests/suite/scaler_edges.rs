@@ -1,7 +1,7 @@
 //! Input scalers of features whose spread is rounding, and records that know their axis.
 
 use crate::devices::devices;
-use crate::models::{dtypes, values};
+use crate::models::{alone, dtypes, values};
 use crate::oracle::assert_close;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -161,6 +161,7 @@ fn bytes(scaler: InputScaler) -> Result<ModuleRecord, burn::store::RecordError> 
 
 #[test]
 fn a_record_of_another_axis_is_refused_and_both_are_named() {
+    let _alone = alone();
     let device = Device::flex();
     let init = |by, features| {
         let config = ScalerConfig::standard().with_by(by);

@@ -5,7 +5,7 @@ use crate::models::{Net, Noise, Pair, alone, dtypes, values};
 use crate::oracle::{assert_close, case};
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
-use burn::module::{Module, Param, ParamId};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::nn::Linear;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
@@ -59,6 +59,22 @@ impl Small {
         let off = numbers.iter().zip(row).map(|(a, b)| (a - b).abs());
         let worst = off.fold(0.0, f64::max);
         assert!(worst <= tolerance, "{what}: off by {worst:e}");
+    }
+
+    /// With these weights, in the order of [`numbers`](Self::numbers).
+    pub(crate) fn with_numbers(self, numbers: &[f64]) -> Self {
+        struct Set<'a>(&'a [f64]);
+        impl ModuleMapper for Set<'_> {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(|value| {
+                    let (these, others) = self.0.split_at(value.dims().iter().product());
+                    self.0 = others;
+                    let new = Tensor::<1>::from_data(these, (&value.device(), value.dtype()));
+                    new.reshape(value.dims()).require_grad()
+                })
+            }
+        }
+        self.map(&mut Set(numbers))
     }
 
     pub(crate) fn numbers(&self) -> Vec<f64> {

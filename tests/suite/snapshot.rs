@@ -221,6 +221,7 @@ fn it_crosses_devices_and_element_types() {
 
 #[test]
 fn another_architecture_is_refused_and_named() {
+    let _alone = alone();
     let device = Device::flex();
     let layers = |widths: &[usize]| -> Vec<Linear> {
         let pairs = widths.windows(2);
@@ -270,6 +271,7 @@ struct Named {
 
 #[test]
 fn equal_shapes_under_other_paths_are_another_architecture() {
+    let _alone = alone();
     let device = Device::flex();
     let left = Either::Left(LinearConfig::new(2, 3).init(&device));
     let right = Either::Right(Named {

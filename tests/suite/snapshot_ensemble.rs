@@ -73,6 +73,7 @@ fn members_collected_do_not_follow_the_training() {
 
 #[test]
 fn no_member_and_no_room_are_errors() {
+    let _alone = alone();
     let model = Net::new(0.0, &Device::flex());
     let error = SnapshotEnsembleConfig::new(0).init(&model).unwrap_err();
     assert_eq!(error.to_string(), "`last` must be at least 1, got 0");

@@ -57,6 +57,7 @@ fn small_steps_add_up_to_an_improvement() {
 
 #[test]
 fn the_kept_weights_are_those_of_the_best_check() {
+    let _alone = alone();
     let model = model();
     let mut stop = by(0.01).init().unwrap();
     let mut best = BestWeights::new();
@@ -68,6 +69,7 @@ fn the_kept_weights_are_those_of_the_best_check() {
 
 #[test]
 fn a_run_that_diverges_goes_back_to_the_best_check() {
+    let _alone = alone();
     let model = model();
     let mut stop = by(0.01).with_divergence_limit(Some(0.6)).init().unwrap();
     let (mut best, mut back) = (BestWeights::new(), RollBackConfig::new(1).init().unwrap());
@@ -198,6 +200,7 @@ fn the_best_is_known_wherever_the_criterion_stands_that_looks_at_the_metric() {
 
 #[test]
 fn limits_alone_know_of_no_best() {
+    let _alone = alone();
     let model = model();
     let mut best = BestWeights::new();
     let mut stop = Any::init((time(), limit(9))).unwrap();

@@ -231,6 +231,7 @@ fn burns_step_alone_leaves_the_later_places_behind() {
 
 #[test]
 fn penalties_count_a_tied_parameter_once() {
+    let _alone = alone();
     let device = flex();
     let mut once = Once::new(&device);
     once.layer = InitWeightsConfig::new(WeightInit::Constant { value: 1.0 })
