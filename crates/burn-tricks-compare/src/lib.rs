@@ -1,25 +1,45 @@
 #![doc = include_str!("../README.md")]
 
-mod error;
-mod expected;
-mod failure;
+mod campaign;
+mod comparison;
 mod float;
-mod paired;
-mod progress;
-mod run;
+mod outcome;
+mod report;
 mod runner;
-mod runs;
-mod stats;
-mod summary;
-mod table;
-mod verdict;
-mod worker;
+mod statistics;
+mod store;
 
-pub use error::CompareError;
-pub use paired::{Paired, paired};
-pub use run::{RUN_PREFIX, RunResult};
-pub use runner::{Job, Runner, worker_command};
-pub use runs::{FailedRun, Runs};
-pub use stats::{Interval, holm, mean, sample_sd};
-pub use summary::{Comparison, EpochsTo90, Recipe, VariantSummary};
-pub use verdict::{ALPHA, Difference, MIN_SEEDS, Verdict};
+pub use campaign::{Campaign, CampaignError};
+pub use comparison::{
+    answer::{Answer, Effect, Unit},
+    arm::Arm,
+    comparison::{Comparison, Row, Speed},
+    error::CompareError,
+    plan::{Plan, Wanted},
+    stability::Stability,
+    verdict::Verdict,
+};
+pub use outcome::{
+    metric::{Better, Metric, Scale},
+    protocol::{Protocol, ProtocolError},
+    recipe::Recipe,
+    run::{Arrival, Cost, FailedRun, Point, Quality, RUN_PREFIX, Run},
+};
+pub use runner::runner::{Job, Ran, Runner, worker_command};
+pub use statistics::{
+    bootstrap::bootstrap_95,
+    family::{Family, Reading},
+    holm::holm,
+    interval::Interval,
+    looks::{ALPHA, Looks, LooksError, TooFewSeeds, least_seeds},
+    moments::{interquartile_mean, mean, probability_of_improvement, sample_sd},
+    paired_test::{PairedTest, paired_test},
+    proportions::{mcnemar_p, share_upper_bound},
+    sign_flips::{sign_flip_p, sign_flip_p_greater},
+};
+pub use store::{
+    lines::UnreadableLine,
+    merge::{Merged, merge},
+    shard::{Shard, ShardError},
+    store::{Store, StoreError},
+};

@@ -1,37 +1,65 @@
 //! Workers that fail, and what becomes of the others.
 
-use std::{fs, process::Command, time::Instant};
+use std::{
+    fs, io,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Instant,
+};
 
-use burn_tricks_compare::{Comparison, FailedRun, RUN_PREFIX, Recipe, Runs};
+use burn_tricks_compare::{FailedRun, RUN_PREFIX, Run};
 
 use crate::{PROMPTLY, job, print, run, runner};
 
+/// What became of the runs of one job.
+#[derive(Debug, Default)]
+struct Ended {
+    finished: Vec<u64>,
+    failed: Vec<(u64, FailedRun)>,
+}
+
+impl Ended {
+    fn of(runs: Vec<Run>) -> Self {
+        let mut ended = Self::default();
+        for run in runs {
+            match run.failure {
+                Some(failure) => ended.failed.push((run.seed, failure)),
+                None => ended.finished.push(run.seed),
+            }
+        }
+        ended
+    }
+
+    fn failure(&self, at: usize) -> &FailedRun {
+        &self.failed[at].1
+    }
+}
+
 /// Runs a job of two seeds that fails among others that do not, and returns what became of it.
-fn failing(script: &str) -> Runs {
+fn failing(script: &str) -> Ended {
     let start = Instant::now();
     let jobs = vec![
         job("sgd", &[0], &print("sgd", 0)),
         job("ema", &[3, 1], script),
         job("sgd", &[1], &print("sgd", 1)),
     ];
-    let mut runs = run(1, jobs);
+    let ran = run(1, jobs);
     assert!(start.elapsed() < PROMPTLY, "took {:?}", start.elapsed());
-    let others: Vec<_> = runs
-        .finished
-        .extract_if(.., |run| run.variant == "sgd")
-        .map(|run| run.seed)
-        .collect();
-    assert_eq!(others, [0, 1], "the other jobs are run");
-    assert!(runs.failed.iter().all(|run| run.variant == "ema"));
-    runs
+    assert_eq!(ran.stopped, []);
+    let (sgd, ema): (Vec<Run>, Vec<Run>) =
+        ran.runs.into_iter().partition(|run| run.variant == "sgd");
+    let others = Ended::of(sgd);
+    assert_eq!(others.finished, [0, 1], "the other jobs are run");
+    Ended::of(ema)
 }
 
 /// The seeds that finished, and those that failed.
-fn seeds(runs: &Runs) -> (Vec<u64>, Vec<u64>) {
-    (
-        runs.finished.iter().map(|run| run.seed).collect(),
-        runs.failed.iter().map(|run| run.seed).collect(),
-    )
+fn seeds(ended: &Ended) -> (Vec<u64>, Vec<u64>) {
+    let failed = ended.failed.iter().map(|(seed, _)| *seed);
+    (ended.finished.clone(), failed.collect())
 }
 
 #[test]
@@ -41,17 +69,14 @@ fn the_finished_runs_of_a_worker_that_fails_are_kept() {
     assert_eq!(seeds(&runs), (vec![3], vec![1]));
     let tail: Vec<String> = (111..=130).map(|i| format!("line {i}")).collect();
     let expected = FailedRun {
-        variant: "ema".to_owned(),
-        seed: 1,
         reason: "the worker ended with exit status: 3".to_owned(),
         stderr: tail.join("\n"),
     };
-    assert_eq!(runs.failed, [expected]);
+    assert_eq!(*runs.failure(0), expected);
     assert_eq!(
-        runs.failed[0].to_string(),
+        expected.to_string(),
         format!(
-            "\"ema\" failed with seed 1: the worker ended with exit status: 3\n\
-             its standard error ended with:\n{}",
+            "the worker ended with exit status: 3\nits standard error ended with:\n{}",
             tail.join("\n")
         )
     );
@@ -61,29 +86,32 @@ fn the_finished_runs_of_a_worker_that_fails_are_kept() {
 fn what_is_kept_of_standard_error_is_bounded() {
     let lines = failing("yes junk | head -c 1000000 >&2; exit 4");
     assert_eq!(seeds(&lines), (vec![], vec![3, 1]));
-    assert_eq!(lines.failed[0].stderr.lines().count(), 20);
+    assert_eq!(lines.failure(0).stderr.lines().count(), 20);
     let one_line = failing("head -c 1000000 /dev/zero | tr '\\0' 'x' >&2; exit 4");
-    assert_eq!(one_line.failed[1].stderr, "x".repeat(500));
+    assert_eq!(one_line.failure(1).stderr, "x".repeat(500));
 }
 
 #[test]
 fn a_killed_worker_has_failed() {
     let runs = failing("kill -9 $$");
-    assert!(runs.failed[0].reason.contains("signal: 9"), "{runs:?}");
+    assert!(runs.failure(0).reason.contains("signal: 9"), "{runs:?}");
 }
 
 #[test]
 fn a_worker_that_fails_behind_its_last_result_has_failed_in_the_last_run() {
     let runs = failing(&(print("ema", 1) + &print("ema", 3) + "exit 5"));
     assert_eq!(seeds(&runs), (vec![1], vec![3]));
-    assert!(runs.failed[0].reason.contains("exit status: 5"), "{runs:?}");
+    assert!(
+        runs.failure(0).reason.contains("exit status: 5"),
+        "{runs:?}"
+    );
 }
 
 #[test]
 fn a_missing_result_is_a_failure() {
     let runs = failing(&print("ema", 3));
     assert_eq!(seeds(&runs), (vec![3], vec![1]));
-    assert_eq!(runs.failed[0].reason, "the worker ended without a result");
+    assert_eq!(runs.failure(0).reason, "the worker ended without a result");
 }
 
 #[test]
@@ -91,7 +119,7 @@ fn another_seed_or_variant_is_a_failure_at_once() {
     for (variant, seed) in [("ema", 2), ("sgd", 3)] {
         let runs = failing(&(print(variant, seed) + "exec sleep 60"));
         assert_eq!(seeds(&runs), (vec![], vec![3, 1]));
-        let reason = &runs.failed[0].reason;
+        let reason = &runs.failure(0).reason;
         let message = format!("not asked for, of {variant:?} with seed {seed}");
         assert!(reason.contains(&message), "{reason}");
     }
@@ -104,7 +132,7 @@ fn an_unreadable_result_is_a_failure_at_once() {
     let script = format!("echo '{RUN_PREFIX}not json'\nexec sleep 60");
     let runs = failing(&(print("ema", 3) + &script));
     assert_eq!(seeds(&runs), (vec![3], vec![1]));
-    let reason = &runs.failed[0].reason;
+    let reason = &runs.failure(0).reason;
     assert!(
         reason.contains("cannot be read") && reason.contains("not json"),
         "{reason}"
@@ -115,10 +143,22 @@ fn an_unreadable_result_is_a_failure_at_once() {
 fn a_worker_that_cannot_be_started_has_failed() {
     let mut absent = job("ema", &[3], "");
     absent.command = Command::new("/no/such/program");
-    let runs = run(1, vec![absent, job("sgd", &[0], &print("sgd", 0))]);
+    let runs = Ended::of(run(1, vec![absent, job("sgd", &[0], &print("sgd", 0))]).runs);
     assert_eq!(seeds(&runs), (vec![0], vec![3]));
-    let reason = &runs.failed[0].reason;
+    let reason = &runs.failure(0).reason;
     assert!(reason.contains("could not be started"), "{reason}");
+}
+
+#[test]
+fn a_worker_may_report_a_failure_of_its_own() {
+    let run = Run::failed("ema", 3, "the loss is NaN at step 12");
+    let line = format!(
+        "echo '{RUN_PREFIX}{}'\n",
+        serde_json::to_string(&run).unwrap()
+    );
+    let runs = failing(&(line + &print("ema", 1)));
+    assert_eq!(seeds(&runs), (vec![1], vec![3]));
+    assert_eq!(runs.failure(0).reason, "the loss is NaN at step 12");
 }
 
 #[test]
@@ -135,26 +175,18 @@ fn failing_fast_starts_no_more_jobs_and_keeps_what_has_finished() {
         job("ema", &[0], "exit 1"),
         later,
     ];
-    let runs = runner(1).with_fail_fast(true).run(jobs);
+    let ran = runner(1).with_fail_fast(true).run(jobs);
     assert!(!folder.path().join("started").exists());
-    assert_eq!(runs.finished.len(), 1);
-    assert_eq!(runs.finished[0].variant, "sgd");
-    let failed: Vec<_> = runs
-        .failed
-        .iter()
-        .map(|run| (&*run.variant, &*run.reason))
-        .collect();
-    assert_eq!(
-        failed,
-        [
-            ("ema", "the worker ended with exit status: 1"),
-            ("later", "not finished, because another run had failed"),
-        ]
-    );
+    let variants: Vec<_> = ran.runs.iter().map(|run| &*run.variant).collect();
+    assert_eq!(variants, ["sgd", "ema"]);
+    let failure = ran.runs[1].failure.as_ref().unwrap();
+    assert_eq!(failure.reason, "the worker ended with exit status: 1");
+    assert_eq!(ran.stopped, [("later".to_owned(), 0)]);
 }
 
-#[test]
-fn failing_fast_kills_the_workers_still_running() {
+/// Runs a worker that sleeps, and another that prints `second` once the first runs; returns whether the
+/// sleeper lives on.
+fn sleeps_on(second: &str, run: impl FnOnce(Vec<burn_tricks_compare::Job>)) -> bool {
     // The sleeper replaces its shell, so it has the number that the shell has written.
     let folder = tempfile::tempdir().unwrap();
     let mut sleeper = job(
@@ -163,57 +195,64 @@ fn failing_fast_kills_the_workers_still_running() {
         "echo $$ > number.part; mv number.part number; exec sleep 60",
     );
     sleeper.command.current_dir(folder.path());
-    let mut ema = job(
-        "ema",
-        &[0],
-        "while [ ! -e number ]; do sleep 0.02; done; exit 1",
-    );
+    let waits = "while [ ! -e number ]; do sleep 0.02; done\n".to_owned();
+    let mut ema = job("ema", &[0], &(waits + second));
     ema.command.current_dir(folder.path());
     let start = Instant::now();
-    let runs = runner(2).with_fail_fast(true).run(vec![sleeper, ema]);
+    run(vec![sleeper, ema]);
     assert!(start.elapsed() < PROMPTLY, "took {:?}", start.elapsed());
-    let order: Vec<_> = runs.failed.iter().map(|run| &*run.variant).collect();
-    assert_eq!(order, ["sleeper", "ema"]);
-    assert!(
-        runs.failed[0].reason.contains("not finished"),
-        "{:?}",
-        runs.failed
-    );
-
     let number = fs::read_to_string(folder.path().join("number")).unwrap();
     let mut probe = Command::new("sh");
     probe.args(["-c", &format!("kill -0 {} 2> /dev/null", number.trim())]);
-    assert!(!probe.status().unwrap().success(), "the sleeper still runs");
+    probe.status().unwrap().success()
 }
 
-/// Some of it fails: what was checked before can be compared all the same.
 #[test]
-fn what_cannot_be_compared_is_known_before_the_runs() {
-    let recipe = |name: &str, baseline: Option<&str>| Recipe {
-        name: name.to_owned(),
-        baseline: baseline.map(str::to_owned),
-        about: String::new(),
-    };
-    let jobs = |labels: [&str; 2], seeds: [&[u64]; 2]| {
-        let scripts = [print(labels[0], 1), "exit 3".to_owned()];
-        let of = |at: usize| job(labels[at], seeds[at], &scripts[at]);
-        vec![of(0), of(1)]
-    };
-    let recipes = [recipe("sgd", None), recipe("ema", Some("sgd"))];
-    let good = || jobs(["sgd", "ema"], [&[1, 2], &[1, 2]]);
-    assert_eq!(Comparison::check(&recipes, &good()), Ok(()));
-    let comparison = Comparison::init(&recipes, run(2, good())).unwrap();
-    assert_eq!((comparison.runs.len(), comparison.failed.len()), (1, 3));
+fn failing_fast_kills_the_workers_still_running() {
+    let lives = sleeps_on("exit 1", |jobs| {
+        let ran = runner(2).with_fail_fast(true).run(jobs);
+        assert_eq!(ran.runs.len(), 1);
+        assert!(ran.runs[0].failure.is_some());
+        assert_eq!(ran.stopped, [("sleeper".to_owned(), 0)]);
+    });
+    assert!(!lives, "the sleeper still runs");
+}
 
-    let misspelt = [recipe("sgd", None), recipe("ema", Some("sdg"))];
-    for (recipes, jobs) in [
-        (&misspelt, good()),
-        (&recipes, jobs(["sgd", "emma"], [&[1], &[1]])),
-        (&recipes, jobs(["sgd", "ema"], [&[1, 1], &[1]])),
-        (&recipes, jobs(["sgd", "ema"], [&[1, 2], &[1]])),
-        (&recipes, jobs(["sgd", "ema"], [&[], &[]])),
-    ] {
-        let error = Comparison::check(recipes, &jobs).unwrap_err();
-        assert_eq!(Comparison::init(recipes, run(2, jobs)), Err(error));
-    }
+#[test]
+fn a_raised_flag_stops_everything_and_nothing_has_failed() {
+    let lives = sleeps_on(&print("ema", 0), |jobs| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let runner = runner(2).with_stop(stop.clone());
+        let ended = |_: &Run| {
+            stop.store(true, Relaxed);
+            Ok(())
+        };
+        let ran = runner.run_each(jobs, ended).unwrap();
+        assert_eq!(Ended::of(ran.runs).finished, [0]);
+        assert_eq!(ran.stopped, [("sleeper".to_owned(), 0)]);
+    });
+    assert!(!lives, "the sleeper still runs");
+}
+
+#[test]
+fn a_run_that_cannot_be_kept_stops_everything() {
+    let lives = sleeps_on(&print("ema", 0), |jobs| {
+        let error = runner(2).run_each(jobs, |_| Err(io::Error::other("the disk is full")));
+        assert_eq!(error.unwrap_err().to_string(), "the disk is full");
+    });
+    assert!(!lives, "the sleeper still runs");
+}
+
+#[test]
+fn each_run_is_told_once_and_again_if_it_turns_out_worthless() {
+    let mut told = Vec::new();
+    let script = print("ema", 3) + &print("ema", 1) + "exit 5";
+    let jobs = vec![job("ema", &[3, 1], &script)];
+    let tell = |run: &Run| {
+        told.push((run.seed, run.failure.is_some()));
+        Ok(())
+    };
+    let ran = runner(1).run_each(jobs, tell).unwrap();
+    assert_eq!(told, [(3, false), (1, false), (1, true)]);
+    assert_eq!(seeds(&Ended::of(ran.runs)), (vec![3], vec![1]));
 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn_tricks_compare::{Job, RUN_PREFIX, RunResult, Runner, Runs, worker_command};
+use burn_tricks_compare::{Job, RUN_PREFIX, Ran, Run, Runner, worker_command};
 
 /// Far below what the sleeping workers would take, far above what a busy machine adds.
 const PROMPTLY: Duration = Duration::from_secs(15);
@@ -25,16 +25,11 @@ fn job(label: &str, seeds: &[u64], script: &str) -> Job {
     }
 }
 
-fn result(variant: &str, seed: u64) -> RunResult {
-    RunResult {
-        variant: variant.to_owned(),
-        seed,
-        test_accuracy: 0.9,
-        test_loss: f64::NAN,
-        epochs_to_90: None,
-        gap: 0.02,
-        seconds_per_epoch: 1.5,
-    }
+fn result(variant: &str, seed: u64) -> Run {
+    Run::new(variant, seed)
+        .with_metric("accuracy", 0.9)
+        .with_metric("loss", f64::NAN)
+        .with_seconds_per_step(1.5)
 }
 
 /// A line of a script that prints a result.
@@ -50,15 +45,16 @@ fn runner(parallel: usize) -> Runner {
     Runner::new(NonZeroUsize::new(parallel).unwrap())
 }
 
-fn run(parallel: usize, jobs: Vec<Job>) -> Runs {
+fn run(parallel: usize, jobs: Vec<Job>) -> Ran {
     runner(parallel).run(jobs)
 }
 
 /// The runs of jobs of which none fails.
-fn finished(parallel: usize, jobs: Vec<Job>) -> Vec<RunResult> {
-    let runs = run(parallel, jobs);
-    assert_eq!(runs.failed, []);
-    runs.finished
+fn finished(parallel: usize, jobs: Vec<Job>) -> Vec<Run> {
+    let ran = run(parallel, jobs);
+    assert!(ran.runs.iter().all(|run| run.failure.is_none()), "{ran:?}");
+    assert_eq!(ran.stopped, []);
+    ran.runs
 }
 
 #[test]
@@ -80,7 +76,7 @@ fn results_come_in_the_order_of_the_jobs_and_seeds() {
         let runs = finished(parallel, jobs());
         let order: Vec<_> = runs.iter().map(|run| (&*run.variant, run.seed)).collect();
         assert_eq!(order, [("sgd", 7), ("sgd", 1), ("ema", 2), ("sgd", 0)]);
-        assert!(runs.iter().all(|run| run.test_loss.is_nan()));
+        assert!(runs.iter().all(|run| run.quality["loss"].value.is_nan()));
     }
 }
 
@@ -107,7 +103,7 @@ fn this_executable_can_be_the_worker() {
     };
     let runs = finished(1, vec![worker]);
     assert_eq!(runs.len(), 2);
-    assert_eq!((runs[1].seed, runs[1].test_accuracy), (4, 0.9));
+    assert_eq!((runs[1].seed, runs[1].quality["accuracy"].value), (4, 0.9));
 }
 
 #[test]
@@ -183,6 +179,7 @@ fn a_progress_bar_changes_no_result() {
         ]
     };
     let shown = runner(1).with_progress(true).run(jobs());
-    assert_eq!(shown.finished.len(), 1);
-    assert_eq!(shown.failed, run(1, jobs()).failed);
+    let plain = run(1, jobs());
+    assert_eq!(shown.runs.len(), 2);
+    assert_eq!(shown.runs[1], plain.runs[1]);
 }

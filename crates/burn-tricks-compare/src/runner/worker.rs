@@ -48,7 +48,15 @@ enum Output {
 }
 
 impl Worker {
-    pub(crate) fn start(mut command: Command) -> io::Result<Self> {
+    /// Starts it, in a process group of its own if so asked: then the terminal's Ctrl-C does not reach
+    /// it.
+    pub(crate) fn start(mut command: Command, own_group: bool) -> io::Result<Self> {
+        #[cfg(unix)]
+        if own_group {
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        }
+        #[cfg(not(unix))]
+        let _ = own_group;
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

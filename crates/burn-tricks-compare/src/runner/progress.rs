@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::runs::FailedRun;
+use crate::outcome::run::Run;
 
 /// Counts finished runs, and names the jobs that are running.
 #[derive(Debug)]
@@ -18,14 +18,16 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// A bar on standard error, which stays hidden if that is not a terminal.
-    pub(crate) fn new(runs: usize, visible: bool) -> Self {
+    pub(crate) fn new(runs: usize, visible: bool, headline: &str) -> Self {
         let bar = if visible {
             let style = ProgressStyle::with_template(
-                "{elapsed_precise} [{bar:30}] {pos}/{len} runs, {eta} left: {wide_msg}",
+                "{prefix}{elapsed_precise} [{bar:30}] {pos}/{len} runs, {eta} left: {wide_msg}",
             )
             .expect("the template is valid")
             .progress_chars("=> ");
-            let bar = ProgressBar::new(runs as u64).with_style(style);
+            let bar = ProgressBar::new(runs as u64)
+                .with_style(style)
+                .with_prefix(headline.to_owned());
             // A run can take minutes: the clock goes on between two of them.
             bar.enable_steady_tick(Duration::from_secs(1));
             bar
@@ -47,13 +49,17 @@ impl Progress {
         }
     }
 
-    pub(crate) fn run_finished(&self) {
+    pub(crate) fn run_ended(&self) {
         self.bar.inc(1);
     }
 
-    /// Shows a failure above the bar. The bar counts the runs that finished.
-    pub(crate) fn run_failed(&self, run: &FailedRun) {
-        self.bar.println(run.to_string());
+    /// Shows a failure above the bar.
+    pub(crate) fn run_failed(&self, run: &Run) {
+        if let Some(failure) = &run.failure {
+            let Run { variant, seed, .. } = run;
+            self.bar
+                .println(format!("{variant:?} failed with seed {seed}: {failure}"));
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<String>)) {
@@ -92,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_message_names_the_jobs_that_are_running() {
-        let progress = Progress::new(2, false);
+        let progress = Progress::new(2, false, "");
         let sgd = progress.start("sgd");
         let ema = progress.start("ema");
         let again = progress.start("sgd");
@@ -101,7 +107,7 @@ mod tests {
         assert_eq!(progress.bar.message(), "ema, sgd");
         drop((ema, again));
         assert_eq!(progress.bar.message(), "");
-        progress.run_finished();
+        progress.run_ended();
         assert_eq!(progress.bar.position(), 1);
     }
 }

@@ -1,22 +1,11 @@
-//! Means, their intervals, and the correction for several comparisons.
+//! A mean and an interval around it.
 
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Arithmetic mean, NaN for no values.
-pub fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// Sample standard deviation (divisor `n - 1`), NaN for fewer than two values.
-pub fn sample_sd(values: &[f64]) -> f64 {
-    if values.len() < 2 {
-        return f64::NAN;
-    }
-    let mean = mean(values);
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (squares / (values.len() - 1) as f64).sqrt()
-}
+use crate::statistics::{
+    moments::{mean, sample_sd},
+    student::t_upper_quantile,
+};
 
 /// A mean and the ends of an interval around it.
 ///
@@ -42,13 +31,18 @@ impl Interval {
     pub fn confidence_95(values: &[f64]) -> Self {
         let mean = mean(values);
         if !mean.is_finite() {
-            return Self::NAN;
+            return Self::UNKNOWN;
         }
-        let half = if values.len() < 2 {
+        Self::student(mean, sample_sd(values), values.len(), 0.025)
+    }
+
+    /// The interval of a mean of `n` values of that standard deviation, which leaves out `tail` on
+    /// each side.
+    pub(crate) fn student(mean: f64, sd: f64, n: usize, tail: f64) -> Self {
+        let half = if n < 2 {
             f64::NAN
         } else {
-            let n = values.len() as f64;
-            student_t(n - 1.0).inverse_cdf(0.975) * sample_sd(values) / n.sqrt()
+            t_upper_quantile(tail, n as f64 - 1.0) * sd / (n as f64).sqrt()
         };
         Self {
             mean,
@@ -57,35 +51,50 @@ impl Interval {
         }
     }
 
-    const NAN: Self = Self {
+    /// The interval without what lies outside of the values that are possible. It covers as often as
+    /// before.
+    pub(crate) fn within(self, low: f64, high: f64) -> Self {
+        // NaN stays NaN.
+        let clamp = |value: f64| {
+            if value < low {
+                low
+            } else if value > high {
+                high
+            } else {
+                value
+            }
+        };
+        Self {
+            low: clamp(self.low),
+            high: clamp(self.high),
+            ..self
+        }
+    }
+
+    /// The mean and both ends under an ascending function.
+    pub(crate) fn map(self, ascending: impl Fn(f64) -> f64) -> Self {
+        Self {
+            mean: ascending(self.mean),
+            low: ascending(self.low),
+            high: ascending(self.high),
+        }
+    }
+
+    /// The interval of the negative value.
+    pub(crate) fn negated(self) -> Self {
+        Self {
+            mean: -self.mean,
+            low: -self.high,
+            high: -self.low,
+        }
+    }
+
+    /// Nothing is known.
+    pub(crate) const UNKNOWN: Self = Self {
         mean: f64::NAN,
         low: f64::NAN,
         high: f64::NAN,
     };
-}
-
-/// Student's t distribution with at least one degree of freedom.
-pub(crate) fn student_t(freedom: f64) -> StudentsT {
-    StudentsT::new(0.0, 1.0, freedom).expect("the degrees of freedom are positive")
-}
-
-/// The p-values, in the same order, adjusted by Holm's method for having made that many tests.
-///
-/// Rejecting where the adjusted value is at most 0.05 keeps the chance of even one false rejection
-/// at 5 %, however the tests depend on one another. An adjusted value is at most 1; a p-value that
-/// is NaN counts as 1.
-pub fn holm(p: &[f64]) -> Vec<f64> {
-    let known = |index: usize| if p[index].is_nan() { 1.0 } else { p[index] };
-    let mut ascending: Vec<usize> = (0..p.len()).collect();
-    ascending.sort_by(|&a, &b| known(a).total_cmp(&known(b)));
-
-    let mut adjusted = vec![1.0; p.len()];
-    let mut largest: f64 = 0.0;
-    for (rank, &index) in ascending.iter().enumerate() {
-        largest = largest.max(known(index) * (p.len() - rank) as f64).min(1.0);
-        adjusted[index] = largest;
-    }
-    adjusted
 }
 
 #[cfg(test)]
@@ -97,15 +106,6 @@ mod tests {
             (actual - expected).abs() <= relative * expected.abs(),
             "{actual} is not {expected}"
         );
-    }
-
-    #[test]
-    fn mean_and_sample_sd_of_known_values() {
-        let values = [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0];
-        assert_eq!(mean(&values), 5.0);
-        assert_close(sample_sd(&values), (32.0_f64 / 7.0).sqrt(), 1e-15);
-        assert!(mean(&[]).is_nan());
-        assert!(sample_sd(&[1.0]).is_nan());
     }
 
     #[test]
@@ -129,6 +129,15 @@ mod tests {
     }
 
     #[test]
+    fn an_interval_ends_where_the_possible_values_do() {
+        let interval = Interval::confidence_95(&[0.85, 1.0, 0.95]);
+        assert!(interval.high > 1.0, "{interval:?}");
+        let within = interval.within(0.0, 1.0);
+        assert_eq!((within.low, within.high), (interval.low, 1.0));
+        assert!(Interval::UNKNOWN.within(0.0, 1.0).low.is_nan());
+    }
+
+    #[test]
     fn what_is_not_known_is_nan_and_survives_json() {
         let one = Interval::confidence_95(&[0.25]);
         assert_eq!(one.mean, 0.25);
@@ -144,20 +153,5 @@ mod tests {
         let read: Interval = serde_json::from_str(&json).unwrap();
         assert_eq!(read.mean, 0.25);
         assert!(read.low.is_nan() && read.high.is_nan());
-    }
-
-    #[test]
-    fn holm_adjusts_in_place() {
-        let adjusted = holm(&[0.01, 0.04, 0.03, 0.005]);
-        for (actual, expected) in adjusted.into_iter().zip([0.03, 0.06, 0.06, 0.02]) {
-            assert_close(actual, expected, 1e-12);
-        }
-    }
-
-    #[test]
-    fn holm_is_capped_at_one_and_takes_nan_for_one() {
-        assert_eq!(holm(&[]), Vec::<f64>::new());
-        assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
-        assert_eq!(holm(&[f64::NAN, 0.01]), [1.0, 0.02]);
     }
 }

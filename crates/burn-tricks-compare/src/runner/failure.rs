@@ -20,7 +20,7 @@ pub(crate) enum Failure {
         line: String,
         error: serde_json::Error,
     },
-    /// It did nothing wrong: another run failed, and the runner was to stop then.
+    /// It did nothing wrong: the runner was to stop.
     Stopped,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for Failure {
                 f,
                 "the worker gave a result that cannot be read, {line:?}: {error}"
             ),
-            Self::Stopped => write!(f, "not finished, because another run had failed"),
+            Self::Stopped => write!(f, "the worker was stopped"),
         }
     }
 }

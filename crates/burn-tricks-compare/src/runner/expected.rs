@@ -1,17 +1,30 @@
 //! The results that a worker was asked for, as they come in.
 
-use crate::failure::Failure;
-use crate::run::RunResult;
-use crate::runs::{FailedRun, Runs};
+use crate::{
+    outcome::run::{FailedRun, Run},
+    runner::failure::Failure,
+};
 
 /// The results that a worker was asked for, as they come in.
 #[derive(Debug)]
 pub(crate) struct Expected {
     label: String,
     /// In the order asked for, whatever the order they come in.
-    results: Vec<(u64, Option<RunResult>)>,
+    results: Vec<(u64, Option<Run>)>,
     /// Index of the result that came last.
     last: Option<usize>,
+}
+
+/// What became of the runs that a worker was asked for, each in the order asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    /// Every run that ended, well or as a failure.
+    pub(crate) runs: Vec<Run>,
+    /// Those among them that failed for the worker's fault, of which nothing was reported before or
+    /// what was reported does not count.
+    pub(crate) lost: Vec<Run>,
+    /// The seeds of the runs that were stopped.
+    pub(crate) stopped: Vec<u64>,
 }
 
 impl Expected {
@@ -23,10 +36,10 @@ impl Expected {
         }
     }
 
-    /// Takes a line of the worker's standard output; whether it was a result.
-    pub(crate) fn take(&mut self, line: &str) -> Result<bool, Failure> {
-        let Some(run) = RunResult::from_line(line) else {
-            return Ok(false);
+    /// Takes a line of the worker's standard output, and returns the result if it was one.
+    pub(crate) fn take(&mut self, line: &str) -> Result<Option<&Run>, Failure> {
+        let Some(run) = Run::from_line(line) else {
+            return Ok(None);
         };
         let run = run.map_err(|error| Failure::UnreadableResult {
             line: line.to_owned(),
@@ -37,9 +50,8 @@ impl Expected {
         let slot =
             slots.position(|(seed, result)| is_asked_for && *seed == run.seed && result.is_none());
         if let Some(index) = slot {
-            self.results[index].1 = Some(run);
             self.last = Some(index);
-            return Ok(true);
+            return Ok(Some(self.results[index].1.insert(run)));
         }
         // Of two results of one run, neither is to be trusted.
         for (seed, result) in &mut self.results {
@@ -55,26 +67,33 @@ impl Expected {
 
     /// The runs, once the worker has ended or failed. A failure is that of the runs without a result,
     /// or, if there are none, of the run whose result came last.
-    pub(crate) fn finish(mut self, outcome: Result<(), Failure>, stderr: &str) -> Runs {
+    pub(crate) fn finish(mut self, outcome: Result<(), Failure>, stderr: &str) -> Ended {
         let is_complete = self.results.iter().all(|(_, result)| result.is_some());
-        let is_at_fault = !matches!(outcome, Ok(()) | Err(Failure::Stopped));
+        let is_stopped = matches!(outcome, Err(Failure::Stopped));
+        let is_at_fault = outcome.is_err() && !is_stopped;
         if let Some(last) = self.last.filter(|_| is_complete && is_at_fault) {
             self.results[last].1 = None;
         }
-        let reason = outcome.err().unwrap_or(Failure::NoResult).to_string();
-        let mut runs = Runs::default();
+        let failure = FailedRun {
+            reason: outcome.err().unwrap_or(Failure::NoResult).to_string(),
+            stderr: stderr.to_owned(),
+        };
+        let mut ended = Ended::default();
         for (seed, result) in self.results {
             match result {
-                Some(result) => runs.finished.push(result),
-                None => runs.failed.push(FailedRun {
-                    variant: self.label.clone(),
-                    seed,
-                    reason: reason.clone(),
-                    stderr: stderr.to_owned(),
-                }),
+                Some(result) => ended.runs.push(result),
+                None if is_stopped => ended.stopped.push(seed),
+                None => {
+                    let lost = Run {
+                        failure: Some(failure.clone()),
+                        ..Run::new(&self.label, seed)
+                    };
+                    ended.lost.push(lost.clone());
+                    ended.runs.push(lost);
+                }
             }
         }
-        runs
+        ended
     }
 }
 
@@ -83,7 +102,10 @@ mod tests {
     use super::*;
 
     fn line(variant: &str, seed: u64) -> String {
-        RunResult::sample(variant, seed, 0.9).to_line().unwrap()
+        Run::new(variant, seed)
+            .with_metric("accuracy", 0.9)
+            .to_line()
+            .unwrap()
     }
 
     fn expected(seeds: &[u64]) -> Expected {
@@ -91,19 +113,19 @@ mod tests {
     }
 
     /// The seeds that finished, and those that failed.
-    fn seeds(runs: &Runs) -> (Vec<u64>, Vec<u64>) {
-        (
-            runs.finished.iter().map(|run| run.seed).collect(),
-            runs.failed.iter().map(|run| run.seed).collect(),
-        )
+    fn seeds(ended: &Ended) -> (Vec<u64>, Vec<u64>) {
+        let (failed, finished): (Vec<&Run>, Vec<&Run>) =
+            ended.runs.iter().partition(|run| run.failure.is_some());
+        let seeds = |runs: Vec<&Run>| runs.iter().map(|run| run.seed).collect();
+        (seeds(finished), seeds(failed))
     }
 
     #[test]
     fn results_are_returned_in_the_order_asked_for() {
         let mut expected = expected(&[3, 1]);
-        assert!(expected.take(&line("ema", 1)).unwrap());
-        assert!(!expected.take("epoch 1").unwrap());
-        assert!(expected.take(&line("ema", 3)).unwrap());
+        assert!(expected.take(&line("ema", 1)).unwrap().is_some());
+        assert!(expected.take("epoch 1").unwrap().is_none());
+        assert!(expected.take(&line("ema", 3)).unwrap().is_some());
         let runs = expected.finish(Ok(()), "a warning");
         assert_eq!(seeds(&runs), (vec![3, 1], vec![]));
     }
@@ -119,8 +141,9 @@ mod tests {
         }
         let runs = expected.finish(Ok(()), "the end");
         assert_eq!(seeds(&runs), (vec![1], vec![3]));
-        assert_eq!(runs.failed[0].reason, "the worker ended without a result");
-        assert_eq!(runs.failed[0].stderr, "the end");
+        let failure = runs.lost[0].failure.as_ref().unwrap();
+        assert_eq!(failure.reason, "the worker ended without a result");
+        assert_eq!(failure.stderr, "the end");
     }
 
     #[test]
@@ -147,7 +170,17 @@ mod tests {
             let runs = expected.finish(Err(failure), "");
             let failed = if fails { vec![1] } else { vec![] };
             assert_eq!(seeds(&runs).1, failed);
+            assert!(runs.stopped.is_empty());
         }
+    }
+
+    #[test]
+    fn what_was_stopped_has_not_failed() {
+        let mut expected = expected(&[3, 1, 2]);
+        expected.take(&line("ema", 1)).unwrap();
+        let ended = expected.finish(Err(Failure::Stopped), "");
+        assert_eq!(seeds(&ended), (vec![1], vec![]));
+        assert_eq!(ended.stopped, [3, 2]);
     }
 
     #[test]

@@ -2,10 +2,14 @@
 
 use std::{error::Error, fmt};
 
-/// Why runs cannot be compared; see [`Comparison::init`](crate::Comparison::init).
-#[derive(Clone, PartialEq, Eq)]
+use crate::outcome::protocol::ProtocolError;
+
+/// Why runs cannot be compared; see [`Comparison::new`](crate::Comparison::new).
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CompareError {
+    /// The protocol makes no sense.
+    Protocol(ProtocolError),
     /// Two recipes have the same name.
     DuplicateRecipe {
         /// The name.
@@ -32,25 +36,21 @@ pub enum CompareError {
         /// The seed.
         seed: u64,
     },
-    /// There is no run of a variant at all.
-    NoRuns {
+    /// A run that did not fail lacks what the protocol asks for.
+    NotMeasured {
         /// The variant.
-        variant: String,
-    },
-    /// Of a variant and its baseline, one lacks a run for a seed that the other has.
-    MissingRun {
-        /// Which of the two lacks the run.
         variant: String,
         /// The seed.
         seed: u64,
-        /// Which of the two has it.
-        paired_with: String,
+        /// The metric, or `arrival`.
+        what: String,
     },
 }
 
 impl fmt::Display for CompareError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Protocol(error) => write!(f, "{error}"),
             Self::DuplicateRecipe { name } => write!(f, "two recipes are named {name:?}"),
             Self::UnknownBaseline { recipe, baseline } => write!(
                 f,
@@ -63,25 +63,23 @@ impl fmt::Display for CompareError {
             Self::DuplicateRun { variant, seed } => {
                 write!(f, "{variant:?} has two runs with seed {seed}")
             }
-            Self::NoRuns { variant } => write!(f, "{variant:?} has no runs"),
-            Self::MissingRun {
+            Self::NotMeasured {
                 variant,
                 seed,
-                paired_with,
+                what,
             } => write!(
                 f,
-                "{variant:?} has no run with seed {seed}, but {paired_with:?}, with which it is \
-                 paired, has one"
+                "the run of {variant:?} with seed {seed} does not say its {what:?}, which the protocol \
+                 asks for"
             ),
         }
     }
 }
 
-/// As it is displayed, so that `unwrap` and `main` print the sentence.
-impl std::fmt::Debug for CompareError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
+impl Error for CompareError {}
+
+impl From<ProtocolError> for CompareError {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
     }
 }
-
-impl Error for CompareError {}

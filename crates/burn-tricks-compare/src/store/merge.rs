@@ -1,0 +1,107 @@
+//! Several stores as one.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    outcome::run::{Cost, Run},
+    store::{
+        lines::{Line, Lines, UnreadableLine},
+        store::{StoreError, sync_folder},
+    },
+};
+
+/// What [`merge`] found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Merged {
+    /// Number of runs in the merged store.
+    pub runs: usize,
+    /// Runs that were there twice with other results, times aside: the variant and the seed. The later one
+    /// is kept. On a backend that computes the same each time there are none.
+    pub conflicts: Vec<(String, u64)>,
+    /// The lines that could not be read, and in which file.
+    pub unreadable: Vec<(PathBuf, UnreadableLine)>,
+}
+
+/// Writes the runs of several stores into one, as those of the shards of a cluster. `into` appears
+/// whole or not at all. It may be one of the stores that are read.
+///
+/// Where a run is in several of them, the line that comes later counts, in the order of the files.
+///
+/// # Errors
+///
+/// If a file cannot be read or written, or `into` exists and is not among the stores that are read.
+pub fn merge(stores: &[PathBuf], into: &Path) -> Result<Merged, StoreError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |error| StoreError { path, error }
+    };
+    if into.exists() && !stores.iter().any(|store| is_same(store, into)) {
+        let message = "it exists, and is not among the stores to merge";
+        let error = io::Error::new(io::ErrorKind::AlreadyExists, message);
+        return Err(failed(into)(error));
+    }
+    let mut merged = Merged::default();
+    let mut lines: Vec<Line> = Vec::new();
+    let mut places: HashMap<(String, u64), usize> = HashMap::new();
+    for store in stores {
+        // An absent store is a mistake here.
+        fs::metadata(store).map_err(failed(store))?;
+        let read = Lines::read(store).map_err(failed(store))?;
+        let unreadable = read.unreadable.into_iter();
+        merged
+            .unreadable
+            .extend(unreadable.map(|line| (store.clone(), line)));
+        for line in read.read {
+            match places.get(&line.identity()) {
+                Some(&place) => {
+                    if without_times(&lines[place].run) != without_times(&line.run) {
+                        let of = (line.run.variant.clone(), line.run.seed);
+                        merged.conflicts.push(of);
+                    }
+                    lines[place] = line;
+                }
+                None => {
+                    places.insert(line.identity(), lines.len());
+                    lines.push(line);
+                }
+            }
+        }
+    }
+    merged.runs = lines.len();
+    write_whole(&lines, into).map_err(failed(into))?;
+    Ok(merged)
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// As text, so that NaN equals NaN.
+fn without_times(run: &Run) -> String {
+    let run = Run {
+        cost: Cost::default(),
+        ..run.clone()
+    };
+    serde_json::to_string(&run).unwrap_or_default()
+}
+
+/// Beside the file first, then in its place.
+fn write_whole(lines: &[Line], into: &Path) -> io::Result<()> {
+    let mut part = into.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let mut file = File::create(&part)?;
+    let mut bytes = Vec::new();
+    for line in lines {
+        bytes.extend(line.to_bytes()?);
+    }
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    fs::rename(&part, into)?;
+    sync_folder(into)
+}
