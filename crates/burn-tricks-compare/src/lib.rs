@@ -33,7 +33,7 @@ pub use statistics::{
     interval::Interval,
     looks::{ALPHA, Looks, LooksError, TooFewSeeds, least_seeds},
     moments::{interquartile_mean, mean, probability_of_improvement, sample_sd},
-    paired_test::{PairedTest, paired_test},
+    paired_test::{PairedTest, paired_test, paired_test_to_level},
     proportions::{mcnemar_p, share_upper_bound},
     sign_flips::{sign_flip_p, sign_flip_p_greater},
 };

@@ -220,7 +220,7 @@ mod tests {
         };
         let baseline = [Some(300), Some(330), None, Some(270)].map(at);
         let variant = [Some(100), None, None, Some(90)].map(at);
-        let expected = [-1.098_612_288_7, 2.302_585_093_0, 0.0, -1.098_612_288_7];
+        let expected = [-(3.0_f64.ln()), 10.0_f64.ln(), 0.0, -(3.0_f64.ln())];
         let pairs = variant.iter().zip(&baseline);
         let differences: Vec<f64> = pairs.map(|(v, b)| speed(v, b)).collect();
         for (actual, expected) in differences.iter().zip(expected) {

@@ -1,1 +1,8 @@
-//! Reports.
+//! A comparison as something to read: one line a row, a table of text, Markdown, CSV.
+
+pub(crate) mod csv;
+pub(crate) mod markdown;
+pub(crate) mod numbers;
+pub(crate) mod summary;
+pub(crate) mod text;
+pub(crate) mod wording;

@@ -79,17 +79,19 @@ fn one_sided(differences: &[f64], observed: f64, tails: Tails) -> f64 {
 fn sorted_sums(sizes: &[f64]) -> Vec<f64> {
     let mut sums = vec![0.0];
     for size in sizes {
-        let mut merged = Vec::with_capacity(2 * sums.len());
-        let mut low = sums.iter().map(|sum| sum - size).peekable();
-        let mut high = sums.iter().map(|sum| sum + size);
-        let mut next_high = high.next();
-        while let Some(above) = next_high {
-            while let Some(below) = low.next_if(|below| *below <= above) {
-                merged.push(below);
-            }
-            merged.push(above);
-            next_high = high.next();
+        let length = sums.len();
+        let mut merged = Vec::with_capacity(2 * length);
+        let (mut low, mut high) = (0, 0);
+        // Without branches that depend on the sums, which no processor can predict. The largest sum plus
+        // the size is above all others, so the list of those less it ends first.
+        while low < length {
+            let (below, above) = (sums[low] - size, sums[high] + size);
+            let is_below = below <= above;
+            merged.push(if is_below { below } else { above });
+            low += usize::from(is_below);
+            high += usize::from(!is_below);
         }
+        merged.extend(sums[high..].iter().map(|sum| sum + size));
         sums = merged;
     }
     sums
@@ -97,15 +99,17 @@ fn sorted_sums(sizes: &[f64]) -> Vec<f64> {
 
 /// The number of pairs, one of each ascending list, whose sum is at least `bound`.
 fn pairs_reaching(first: &[f64], second: &[f64], bound: f64) -> u64 {
-    let mut start = second.len();
+    let (mut at, mut start) = (0, second.len());
     let mut count = 0;
-    for sum in first {
-        while start > 0 && sum + second[start - 1] >= bound {
-            start -= 1;
-        }
-        count += (second.len() - start) as u64;
+    while at < first.len() && start > 0 {
+        let reaches = first[at] + second[start - 1] >= bound;
+        // All from `start` on reach the bound with this one.
+        count += u64::from(!reaches) * (second.len() - start) as u64;
+        start -= usize::from(reaches);
+        at += usize::from(!reaches);
     }
-    count
+    // Those left reach it with all.
+    count + ((first.len() - at) * second.len()) as u64
 }
 
 /// As the share of all choices, from random ones.

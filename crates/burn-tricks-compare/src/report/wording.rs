@@ -1,0 +1,205 @@
+//! Answers in words.
+
+use crate::{
+    comparison::{
+        answer::{Answer, Effect, Unit},
+        comparison::{Row, Speed},
+        stability::Stability,
+        verdict::Verdict,
+    },
+    report::numbers::{self, fixed, percent},
+    statistics::looks::Looks,
+};
+
+/// The verdict, where it is undecided with the seeds that it would need.
+pub(crate) fn verdict(answer: &Answer) -> String {
+    match (answer.verdict, answer.need) {
+        (None, _) => "–".to_owned(),
+        (Some(Verdict::Undecided), _) if answer.effect.is_none() => "no runs yet".to_owned(),
+        (Some(Verdict::Undecided), Some(seeds)) => format!("undecided (needs ~{seeds} seeds)"),
+        (Some(Verdict::Undecided), None) => "undecided (needs over 1,000 seeds)".to_owned(),
+        (Some(verdict), _) => verdict.to_string(),
+    }
+}
+
+/// The effect with its plain interval; nothing where there is none.
+pub(crate) fn effect(answer: &Answer) -> String {
+    answer
+        .effect
+        .as_ref()
+        .map_or_else(String::new, numbers::effect)
+}
+
+/// How much sooner the variant arrives, as a ratio above 1 where it does.
+pub(crate) fn sooner(speed: &Speed, pairs: usize) -> String {
+    let Some(effect) = &speed.answer.effect else {
+        return String::new();
+    };
+    let text = numbers::told(effect.unit, effect.interval.negated());
+    match speed.answer.verdict {
+        // Longer runs could only have moved it further from 1.
+        Some(Verdict::Helps) if is_censored(speed, pairs) => format!("at least {text}"),
+        Some(Verdict::Hurts) if is_censored(speed, pairs) => format!("at most {text}"),
+        _ => text,
+    }
+}
+
+/// Whether a run did not arrive. Then the ratio is closer to 1 than it would be in longer runs.
+pub(crate) fn is_censored(speed: &Speed, pairs: usize) -> bool {
+    speed.variant_arrived < pairs || speed.baseline_arrived < pairs
+}
+
+/// The speed of a row: its verdict, or why there is none.
+pub(crate) fn speed_verdict(speed: &Speed, pairs: usize) -> String {
+    match speed.answer.verdict {
+        None => format!(
+            "target not reached ({} of {pairs}, {} of {pairs})",
+            speed.variant_arrived, speed.baseline_arrived
+        ),
+        Some(_) => verdict(&speed.answer),
+    }
+}
+
+/// How often the variant failed, and what that leaves possible.
+pub(crate) fn stability(stability: &Stability) -> String {
+    let Stability {
+        seeds,
+        variant,
+        baseline,
+        upper_bound,
+        ..
+    } = stability;
+    match (stability.verdict, *variant, *baseline) {
+        (_, variant, baseline) if variant == *seeds && baseline == *seeds => {
+            format!("neither arrives in {seeds}")
+        }
+        (None, 0, _) => format!("no failure in {seeds}, below {}", percent(*upper_bound)),
+        (None, ..) => format!("{variant} of {seeds} fail, as in the baseline"),
+        (Some(verdict), ..) => {
+            format!("{verdict}: {variant} of {seeds} fail, {baseline} in the baseline")
+        }
+    }
+}
+
+/// The part of a row's line that tells of one metric.
+pub(crate) fn quality_part(answer: &Answer) -> String {
+    let (name, effect) = (&answer.question, answer.effect.as_ref());
+    let Some(effect) = effect else {
+        return format!("{name} not known yet");
+    };
+    let told = numbers::effect(effect);
+    let unit = match effect.unit {
+        Unit::Points => " points",
+        _ => "",
+    };
+    match answer.verdict {
+        Some(verdict) if verdict.is_equivalent() => {
+            format!("{name} equal within {}", within(effect))
+        }
+        Some(Verdict::Helps) => format!("better {name} {told}{unit}"),
+        Some(Verdict::Hurts) => format!("worse {name} {told}{unit}"),
+        _ => format!("{name} undecided {told}{unit}"),
+    }
+}
+
+fn within(effect: &Effect) -> String {
+    numbers::margin(effect.unit, effect.margin)
+}
+
+/// The part that tells of speed.
+pub(crate) fn speed_part(row: &Row) -> Option<String> {
+    let speed = row.speed.as_ref()?;
+    let Some(effect) = &speed.answer.effect else {
+        return Some("speed not known yet".to_owned());
+    };
+    let at_least = match is_censored(speed, row.seeds) {
+        true => "at least ",
+        false => "",
+    };
+    let told = |interval| numbers::told(effect.unit, interval);
+    Some(match speed.answer.verdict {
+        None => speed_verdict(speed, row.seeds),
+        Some(Verdict::Helps) => format!("faster {at_least}{}", told(effect.interval.negated())),
+        Some(Verdict::Hurts) => format!("slower {at_least}{}", told(effect.interval)),
+        Some(Verdict::Undecided) => {
+            format!("speed undecided {}", told(effect.interval.negated()))
+        }
+        Some(_) => format!("speed equal within {}", within(effect)),
+    })
+}
+
+/// The part that tells of stability, where there is something to tell.
+pub(crate) fn stability_part(row: &Row) -> Option<String> {
+    let of = row.stability.as_ref()?;
+    match of.verdict? {
+        Verdict::Undecided => Some(format!(
+            "{} of {} runs fail instead of {}, undecided",
+            of.variant, of.seeds, of.baseline
+        )),
+        _ => Some(format!(
+            "{} of {} runs fail instead of {}",
+            of.variant, of.seeds, of.baseline
+        )),
+    }
+}
+
+/// The part that tells of cost.
+pub(crate) fn cost_part(row: &Row) -> Option<String> {
+    let effect = row.cost.effect.as_ref()?;
+    let mut part = format!("cost ×{}", fixed(effect.interval.mean.exp(), 1));
+    if row.cost.verdict == Some(Verdict::Undecided) {
+        part += " (undecided)";
+    }
+    match row.memory_ratio {
+        Some(ratio) if (ratio - 1.0).abs() >= 0.05 => {
+            part += &format!(", memory ×{}", fixed(ratio, 1));
+        }
+        _ => {}
+    }
+    Some(part)
+}
+
+/// What the table's reader must know, a sentence a line.
+pub(crate) fn how_decided(rows: usize, looks: &Looks, margins: &str) -> String {
+    let plural = if rows == 1 { "" } else { "s" };
+    let times = match looks.count() {
+        1 => String::new(),
+        count => format!(", each p-value times {count} for the looks"),
+    };
+    let mut text = format!(
+        "Verdicts are read at {looks} seeds. Differences are paired by seed; Student's t-test and the exact \
+         sign-flip test must agree{times}. Holm's method over {rows} row{plural}, question by question, for \
+         differences and for equivalence: the chance of even one false \"helps\" or \"hurts\" in a column is \
+         at most 5 %.\nEquivalent: {margins}.\nIn brackets: 95 % intervals of one row alone.\n"
+    );
+    if let Err(too_few) = looks.least_seeds(rows) {
+        text += &format!("Every verdict is undecided: {too_few}.\n");
+    }
+    wrapped(&text)
+}
+
+/// Lines of at most 120 characters.
+fn wrapped(text: &str) -> String {
+    let mut lines = String::new();
+    for paragraph in text.lines() {
+        let mut width = 0;
+        for word in paragraph.split(' ') {
+            let length = word.chars().count();
+            match width {
+                0 => {}
+                before if before + 1 + length > 120 => {
+                    lines.push('\n');
+                    width = 0;
+                }
+                _ => {
+                    lines.push(' ');
+                    width += 1;
+                }
+            }
+            lines += word;
+            width += length;
+        }
+        lines.push('\n');
+    }
+    lines
+}
