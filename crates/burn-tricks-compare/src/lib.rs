@@ -25,6 +25,7 @@ pub use outcome::{
     recipe::Recipe,
     run::{Arrival, Cost, FailedRun, Point, Quality, RUN_PREFIX, Run},
 };
+pub use report::html::page::PageInfo;
 pub use runner::runner::{Job, Ran, Runner, worker_command};
 pub use statistics::{
     bootstrap::bootstrap_95,
@@ -33,7 +34,7 @@ pub use statistics::{
     interval::Interval,
     looks::{ALPHA, Looks, LooksError, TooFewSeeds, least_seeds},
     moments::{interquartile_mean, mean, probability_of_improvement, sample_sd},
-    paired_test::{PairedTest, paired_test, paired_test_to_level},
+    paired_test::{PairedTest, equivalence_p, paired_test, paired_test_to_level},
     proportions::{mcnemar_p, share_upper_bound},
     sign_flips::{sign_flip_p, sign_flip_p_greater},
 };

@@ -1,6 +1,6 @@
 //! Simulated families of rows whose truth is known.
 
-use burn_tricks_compare::{Family, Looks, PairedTest, paired_test_to_level};
+use burn_tricks_compare::{Family, Looks, PairedTest, equivalence_p, paired_test_to_level};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::{num::NonZeroUsize, thread};
@@ -128,9 +128,8 @@ impl Simulation {
     pub(crate) fn false_verdicts(self, families: u32) -> f64 {
         let sd = self.shape.sd();
         let (margin, effect) = match self.truth {
-            // As small as it may be: the floor of the spread, a quarter of it, helps least.
-            Truth::Null => (0.1 * sd, 0.0),
-            Truth::HalfNull => (0.1 * sd, 1.5 * sd),
+            Truth::Null => (0.0, 0.0),
+            Truth::HalfNull => (0.0, 1.5 * sd),
             Truth::AtTheMargin => (sd, sd),
         };
         let is_false = |family: u64| {
@@ -138,9 +137,15 @@ impl Simulation {
                 Truth::Null | Truth::AtTheMargin => ROWS,
                 Truth::HalfNull => PLANTED,
             };
-            let rows = simulate(self.shape, family, margin, |row| match row < planted {
-                true => effect,
-                false => 0.0,
+            let test: Test = match self.truth {
+                Truth::Null | Truth::HalfNull => differing,
+                Truth::AtTheMargin => equivalent,
+            };
+            let rows = simulate(self.shape, family, margin, test, |row| {
+                match row < planted {
+                    true => effect,
+                    false => 0.0,
+                }
             });
             let family = Family::read(&rows, looks().count());
             let mut readings = family.readings.iter().zip(&rows).enumerate();
@@ -164,7 +169,7 @@ pub(crate) fn differences_found(size: f64, families: u32) -> [f64; 3] {
     let sd = Shape::Normal.sd();
     let effect = |row: usize| if row < PLANTED { size * sd } else { 0.0 };
     let found = each(families, |family| {
-        let rows = simulate(Shape::Normal, family, 0.1 * sd, effect);
+        let rows = simulate(Shape::Normal, family, 0.0, differing, effect);
         by_look(&rows, |family, row| {
             row < PLANTED && family.readings[row].differs()
         })
@@ -177,7 +182,7 @@ pub(crate) fn differences_found(size: f64, families: u32) -> [f64; 3] {
 pub(crate) fn equivalences_found(margin: f64, families: u32) -> [f64; 3] {
     let sd = Shape::Normal.sd();
     let found = each(families, |family| {
-        let rows = simulate(Shape::Normal, family, margin * sd, |_| 0.0);
+        let rows = simulate(Shape::Normal, family, margin * sd, equivalent, |_| 0.0);
         by_look(&rows, |family, row| family.readings[row].is_equivalent())
     });
     mean_share(&found, ROWS)
@@ -202,11 +207,27 @@ fn mean_share(found: &[[usize; 3]], of: usize) -> [f64; 3] {
     })
 }
 
+/// One of the two tests, to save the other's time.
+type Test = fn(&[f64], f64, f64) -> PairedTest;
+
+fn differing(differences: &[f64], _margin: f64, level: f64) -> PairedTest {
+    // Without a margin, nothing is equivalent, and the spread has no floor.
+    paired_test_to_level(differences, 0.0, level)
+}
+
+fn equivalent(differences: &[f64], margin: f64, level: f64) -> PairedTest {
+    PairedTest {
+        equivalence_p: equivalence_p(differences, margin, level),
+        ..paired_test_to_level(&[0.0; 2], margin, level)
+    }
+}
+
 /// The tests of a family's rows at all looks.
 fn simulate(
     shape: Shape,
     family: u64,
     margin: f64,
+    test: Test,
     effect: impl Fn(usize) -> f64,
 ) -> Vec<Vec<PairedTest>> {
     let mut random = Random::new(family + 1);
@@ -222,7 +243,7 @@ fn simulate(
         let differences: Vec<f64> = differs.collect();
         let mut tests: Vec<PairedTest> = Vec::new();
         for &seeds in looks.seeds() {
-            tests.push(paired_test_to_level(&differences[..seeds], margin, level));
+            tests.push(test(&differences[..seeds], margin, level));
             // Shown whatever the other rows are: nothing further can change that.
             let surely = level / ROWS as f64;
             let last = tests[tests.len() - 1];

@@ -61,22 +61,10 @@ pub fn paired_test_to_level(differences: &[f64], margin: f64, level: f64) -> Pai
             equivalence_p: 1.0,
         };
     }
-    let per_error = (pairs as f64).sqrt() / floored_sd;
-    let upper_tail = |t: f64| t_upper_tail(t, pairs as f64 - 1.0);
-    let with_flips = |t_p: f64, flips: &dyn Fn() -> f64| match t_p <= level {
-        true => t_p.max(flips()),
-        false => t_p,
-    };
-
-    let t = mean * per_error;
+    let t = mean * (pairs as f64).sqrt() / floored_sd;
     let t_p = match mean {
         0.0 => 1.0,
-        _ => 2.0 * upper_tail(t.abs()),
-    };
-    let side = |sign: f64| {
-        let room: Vec<f64> = differences.iter().map(|d| margin + sign * d).collect();
-        let t_p = upper_tail((margin + sign * mean) * per_error);
-        with_flips(t_p, &|| sign_flip_p_greater(&room))
+        _ => 2.0 * t_upper_tail(t.abs(), pairs as f64 - 1.0),
     };
     PairedTest {
         pairs,
@@ -85,10 +73,35 @@ pub fn paired_test_to_level(differences: &[f64], margin: f64, level: f64) -> Pai
         floored_sd,
         t,
         t_p,
-        difference_p: with_flips(t_p, &|| sign_flip_p(differences)),
-        equivalence_p: match side(-1.0) {
-            beyond if beyond > level => beyond,
-            below => below.max(side(1.0)),
-        },
+        difference_p: with_flips(t_p, level, || sign_flip_p(differences)),
+        equivalence_p: equivalence_p(differences, margin, level),
+    }
+}
+
+/// The p-value of "the difference is beyond the margin" alone, as in [`paired_test_to_level`].
+pub fn equivalence_p(differences: &[f64], margin: f64, level: f64) -> f64 {
+    let (n, mean) = (differences.len() as f64, mean(differences));
+    if differences.len() < 2 || !mean.is_finite() {
+        return 1.0;
+    }
+    let per_error = n.sqrt() / sample_sd(differences).max(margin / 4.0);
+    let side = |sign: f64| {
+        let t_p = t_upper_tail((margin + sign * mean) * per_error, n - 1.0);
+        with_flips(t_p, level, || {
+            let room: Vec<f64> = differences.iter().map(|d| margin + sign * d).collect();
+            sign_flip_p_greater(&room)
+        })
+    };
+    match side(-1.0) {
+        beyond if beyond > level => beyond,
+        below => below.max(side(1.0)),
+    }
+}
+
+/// The larger p-value of Student's test and the sign flips, which are left out above the level.
+fn with_flips(t_p: f64, level: f64, flips: impl Fn() -> f64) -> f64 {
+    match t_p <= level {
+        true => t_p.max(flips()),
+        false => t_p,
     }
 }

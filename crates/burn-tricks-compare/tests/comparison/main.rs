@@ -283,7 +283,7 @@ fn speed_is_asked_if_half_of_one_arm_arrives_and_equivalent_only_if_all_do() {
 fn intervals_stay_within_what_is_possible() {
     let recipes = [Recipe::baseline("a", ""), Recipe::variant("b", "a", "")];
     let run = |variant: &str, seed: u64| {
-        let accuracy = if (variant == "a") == (seed % 2 == 0) {
+        let accuracy = if (variant == "a") == seed.is_multiple_of(2) {
             1.0
         } else {
             0.0

@@ -157,3 +157,5 @@ fn csv_has_a_line_for_each_question() {
     let ratio: f64 = speed[6].parse().unwrap();
     assert!((1.0 / ratio - 2.8).abs() < 0.05, "{ratio}");
 }
+
+mod page;

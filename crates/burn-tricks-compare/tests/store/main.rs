@@ -196,7 +196,7 @@ fn stores_are_merged_and_conflicts_told() {
     assert!(store.runs()[3].quality["loss"].value.is_nan());
     drop(store);
 
-    let error = merge(&[a.clone()], &whole).unwrap_err();
+    let error = merge(std::slice::from_ref(&a), &whole).unwrap_err();
     assert!(error.to_string().contains("exists"), "{error}");
     assert_eq!(merge(&[whole.clone(), a], &whole).unwrap().runs, 4);
     let error = merge(&[path("absent")], &path("new")).unwrap_err();

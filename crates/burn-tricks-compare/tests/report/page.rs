@@ -1,0 +1,172 @@
+//! The HTML page: what it holds, and what a browser makes of it.
+
+use std::{fs, path::Path, process::Command};
+
+use burn_tricks_compare::{Comparison, PageInfo, Run};
+use serde_json::json;
+
+use crate::comparison;
+
+fn with_curves_and_settings() -> Comparison {
+    let Comparison {
+        protocol,
+        mut recipes,
+        mut runs,
+        ..
+    } = comparison(17);
+    for recipe in &mut recipes {
+        recipe.settings = json!({"rate": 0.1, "optimizer": {"name": "sgd"}});
+        if recipe.name == "momentum" {
+            recipe.settings["optimizer"]["momentum"] = json!(0.9);
+            recipe.about = "heavy <b>ball</b> & more".to_owned();
+        }
+    }
+    for run in &mut runs {
+        let rate = if run.variant == "momentum" { 3.0 } else { 1.0 };
+        for step in (0..=3300).step_by(330) {
+            let noise = ((run.seed * 13 + step) % 7) as f64 / 100.0;
+            let loss = 0.2 + 2.0 * (-rate * step as f64 / 900.0).exp() + noise;
+            Run::add_point(run, step, "validation loss", loss);
+        }
+    }
+    Comparison::new(&protocol, &recipes, &runs).unwrap()
+}
+
+fn page() -> String {
+    with_curves_and_settings().html(&PageInfo {
+        title: "Tricks <compared>".to_owned(),
+        facts: vec![
+            ("command".to_owned(), "compare --only 'a' && b".to_owned()),
+            ("machine".to_owned(), "2 cores".to_owned()),
+        ],
+    })
+}
+
+#[test]
+fn the_page_holds_every_row_and_needs_nothing_from_elsewhere() {
+    let page = page();
+    for expected in [
+        "<title>Tricks &lt;compared&gt;</title>",
+        "compare --only 'a' &amp;&amp; b",
+        "heavy &lt;b&gt;ball&lt;/b&gt; &amp; more",
+        "optimizer.momentum",
+        "<del>(absent)</del>",
+        "<ins>0.9</ins>",
+        "target not reached (0 of 10, 0 of 10)",
+        "Forest plot of speed",
+        "validation loss: median over seeds",
+        "prefers-color-scheme:dark",
+        "noise, seed 2: out of memory",
+    ] {
+        assert!(page.contains(expected), "{expected:?}");
+    }
+    // The only address is the name of the SVG format.
+    let without = page.replace("http://www.w3.org/2000/svg", "");
+    assert!(!without.contains("http:") && !without.contains("https:") && !without.contains("url("));
+    assert_eq!(page.matches("<details").count(), 4);
+    // Four questions, and curves for each row.
+    assert_eq!(page.matches("<svg ").count(), 4 + 4);
+    assert_eq!(page.matches("role=\"img\"").count(), 8);
+}
+
+#[test]
+fn a_forest_plot_has_every_row_that_has_an_effect() {
+    let comparison = with_curves_and_settings();
+    let svg = comparison.forest_svg("speed").unwrap();
+    for name in [
+        "momentum", "hot", "noise", "deep|cut", "helps", "hurts", "faster",
+    ] {
+        let expected = if name == "faster" {
+            "speed, × baseline"
+        } else {
+            name
+        };
+        assert!(svg.contains(expected), "{expected} in {svg}");
+    }
+    assert_eq!(comparison.forest_svg("height"), None);
+    let one = comparison
+        .forest_svg_of("loss", comparison.rows.iter().take(1))
+        .unwrap();
+    assert!(one.contains("momentum") && !one.contains("hot"));
+}
+
+/// Where there is a Chromium, as Debian's `chromium`. `KEEP_SCREENSHOTS` names a folder to look at them.
+#[test]
+fn a_browser_shows_it_without_an_error_in_both_themes_and_two_widths() {
+    if Command::new("chromium").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no chromium");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("page.html");
+    fs::write(&file, page()).unwrap();
+    for (theme, dark) in [("light", "false"), ("dark", "true")] {
+        for (width, height) in [(1280, 2200), (500, 3000)] {
+            let shot = folder.path().join(format!("{theme}-{width}.png"));
+            let output = browser(folder.path())
+                .arg(format!(
+                    "--blink-settings=preferredColorScheme={}",
+                    if dark == "true" { 0 } else { 1 }
+                ))
+                .arg(format!("--window-size={width},{height}"))
+                .arg(format!("--screenshot={}", shot.display()))
+                .arg(format!("file://{}", file.display()))
+                .output()
+                .unwrap();
+            let log = String::from_utf8_lossy(&output.stderr);
+            assert!(!log.contains("CONSOLE"), "{log}");
+            assert!(
+                fs::metadata(&shot).is_ok_and(|shot| shot.len() > 20_000),
+                "{log}"
+            );
+            if let Some(keep) = std::env::var_os("KEEP_SCREENSHOTS") {
+                fs::copy(&shot, Path::new(&keep).join(format!("{theme}-{width}.png"))).unwrap();
+            }
+        }
+    }
+}
+
+/// A click on a head sorts the table: seen in the page that the browser has made.
+#[test]
+fn a_click_sorts_the_table() {
+    if Command::new("chromium").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no chromium");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("page.html");
+    let click =
+        "<script>document.querySelectorAll('#answers th button')[2].click()</script></body>";
+    fs::write(&file, page().replace("</body>", click)).unwrap();
+    let output = browser(folder.path())
+        .arg("--dump-dom")
+        .arg(format!("file://{}", file.display()))
+        .output()
+        .unwrap();
+    let dom = String::from_utf8_lossy(&output.stdout);
+    let body = dom.split("<tbody>").nth(1).expect("a table");
+    let place = |name: &str| {
+        body.find(&format!("<th scope=\"row\">{name}</th>"))
+            .unwrap()
+    };
+    // By the mean difference in accuracy.
+    assert!(place("hot") < place("noise") && place("noise") < place("deep|cut"));
+    assert!(dom.contains("aria-sort=\"ascending\""));
+}
+
+fn browser(home: &Path) -> Command {
+    let mut command = Command::new("chromium");
+    command
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--enable-logging=stderr",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            home.join("profile").display()
+        ));
+    command
+}
