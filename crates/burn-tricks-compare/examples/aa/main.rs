@@ -1,50 +1,71 @@
 //! How often the verdicts of a comparison are false, and how often they find what is there, over
-//! simulated families of rows whose truth is known.
+//! families of rows whose truth is known.
 //!
-//! `cargo run --release -p burn-tricks-compare --example aa` prints the tables of the README, in some
-//! minutes; `-- --families 100` coarser ones. It ends with a failure if a rate is above what is promised.
+//! `cargo run --release -p burn-tricks-compare --example aa` simulates them and prints the tables of the
+//! README, in some minutes; `-- --families 100` coarser ones. `-- --pool FILE` redraws 100 families from
+//! real runs of one recipe instead: the lines of a store whose seeds are 1,000 times the number of the
+//! split plus that of the replicate. It ends with a failure if a rate is above what is promised.
 
+mod pool;
 mod simulation;
 
 use simulation::{SHAPES, Simulation, Truth};
-use std::{env, process::ExitCode};
+use std::{env, error::Error, path::Path, process::ExitCode};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let families = match &arguments[..] {
-        [] => Some(1000),
-        [flag, number] if flag == "--families" => number.parse().ok(),
-        _ => None,
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let holds = match arguments[..] {
+        [] => Ok(simulate(1000)),
+        ["--families", number] => match number.parse() {
+            Ok(families @ 1..) => Ok(simulate(families)),
+            _ => Err(format!("--families takes a number from 1 up, got {number:?}").into()),
+        },
+        ["--pool", file] => redraw(Path::new(file)),
+        _ => Err("usage: aa [--families N | --pool FILE]".into()),
     };
-    let Some(families) = families.filter(|families| *families > 0) else {
-        eprintln!("usage: aa [--families N]");
-        return ExitCode::FAILURE;
-    };
-    let looks = simulation::looks();
-    println!(
-        "{families} families of {} rows, read at {looks} seeds. Families with any false verdict, in %:\n",
-        simulation::ROWS
-    );
-    let holds = false_verdicts(families);
-    println!(
-        "\nRows found by each look, in %, of {} families:\n",
-        families.div_ceil(40)
-    );
-    power(families.div_ceil(40));
     match holds {
-        true => ExitCode::SUCCESS,
-        false => {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
             eprintln!("a rate is above 5 % and twice its standard error");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Prints the rates, and returns whether each is at most 5 %, up to chance.
-fn false_verdicts(families: u32) -> bool {
-    println!("| differences within a pair | A/A | half null | at the margin |");
+/// 5 %, and twice the standard error of such a rate.
+fn most(families: u32) -> f64 {
+    0.05 + 2.0 * (0.05 * 0.95 / f64::from(families)).sqrt()
+}
+
+fn redraw(file: &Path) -> Result<bool, Box<dyn Error>> {
+    const REDRAWS: u32 = 100;
+    let splits = pool::read(file)?;
+    println!(
+        "{REDRAWS} redraws from {} splits. Families with any false verdict, in %:\n",
+        splits.len()
+    );
+    println!("| question | A/A |\n| --- | --- |");
+    let rates = pool::false_verdicts(&splits, REDRAWS.into())?;
+    for (question, rate) in &rates {
+        println!("| {question} | {:.1} |", 100.0 * rate);
+    }
+    Ok(rates.values().all(|rate| *rate <= most(REDRAWS)))
+}
+
+/// Prints the tables, and returns whether each rate is at most 5 %, up to chance.
+fn simulate(families: u32) -> bool {
+    println!(
+        "{families} families of {} rows, read at {} seeds. Families with any false verdict, in %:\n",
+        simulation::ROWS,
+        simulation::looks()
+    );
+    println!("| results of a run | A/A | half null | at the margin |");
     println!("| --- | --- | --- | --- |");
-    let most = 0.05 + 2.0 * (0.05 * 0.95 / f64::from(families)).sqrt();
     let mut holds = true;
     for shape in SHAPES {
         let rates = [Truth::Null, Truth::HalfNull, Truth::AtTheMargin].map(|truth| {
@@ -53,12 +74,14 @@ fn false_verdicts(families: u32) -> bool {
         });
         let cells = rates.map(|rate| format!("{:.1}", 100.0 * rate));
         println!("| {} | {} |", shape.name(), cells.join(" | "));
-        holds &= !shape.is_exchangeable() || rates.iter().all(|rate| *rate <= most);
+        holds &= !shape.is_exchangeable() || rates.iter().all(|rate| *rate <= most(families));
     }
+    power(families.div_ceil(40));
     holds
 }
 
 fn power(families: u32) {
+    println!("\nRows found by each look, in %, of {families} families of normal results:\n");
     println!("| truth | 14 | 24 | 40 |");
     println!("| --- | --- | --- | --- |");
     let line = |what: String, found: [f64; 3]| {
@@ -67,13 +90,10 @@ fn power(families: u32) {
     };
     for size in [0.5, 0.75, 1.0, 1.5, 2.0] {
         let found = simulation::differences_found(size, families);
-        line(format!("20 of 40 rows differ by {size} sd: found"), found);
+        line(format!("20 of 40 rows differ by {size} sd"), found);
     }
     for margin in [0.75, 1.0, 1.5, 2.0] {
         let found = simulation::equivalences_found(margin, families);
-        line(
-            format!("no row differs, margin {margin} sd: equivalent"),
-            found,
-        );
+        line(format!("no row differs, the margin is {margin} sd"), found);
     }
 }

@@ -137,15 +137,17 @@ impl Simulation {
                 Truth::Null | Truth::AtTheMargin => ROWS,
                 Truth::HalfNull => PLANTED,
             };
-            let test: Test = match self.truth {
-                Truth::Null | Truth::HalfNull => differing,
-                Truth::AtTheMargin => equivalent,
+            // Before the first false verdict, at least so many rows are left in Holm's method: a larger p-value
+            // of Student's test needs no sign flips.
+            let (test, left): (Test, usize) = match self.truth {
+                Truth::Null => (differing, ROWS),
+                Truth::HalfNull => (differing, ROWS - PLANTED),
+                Truth::AtTheMargin => (equivalent, ROWS),
             };
-            let rows = simulate(self.shape, family, margin, test, |row| {
-                match row < planted {
-                    true => effect,
-                    false => 0.0,
-                }
+            let test = |d: &[f64], level: f64| test(d, margin, level / left as f64);
+            let rows = simulate(self.shape, family, test, |row| match row < planted {
+                true => effect,
+                false => 0.0,
             });
             let family = Family::read(&rows, looks().count());
             let mut readings = family.readings.iter().zip(&rows).enumerate();
@@ -169,7 +171,12 @@ pub(crate) fn differences_found(size: f64, families: u32) -> [f64; 3] {
     let sd = Shape::Normal.sd();
     let effect = |row: usize| if row < PLANTED { size * sd } else { 0.0 };
     let found = each(families, |family| {
-        let rows = simulate(Shape::Normal, family, 0.0, differing, effect);
+        let rows = simulate(
+            Shape::Normal,
+            family,
+            |d, level| differing(d, 0.0, level),
+            effect,
+        );
         by_look(&rows, |family, row| {
             row < PLANTED && family.readings[row].differs()
         })
@@ -182,7 +189,8 @@ pub(crate) fn differences_found(size: f64, families: u32) -> [f64; 3] {
 pub(crate) fn equivalences_found(margin: f64, families: u32) -> [f64; 3] {
     let sd = Shape::Normal.sd();
     let found = each(families, |family| {
-        let rows = simulate(Shape::Normal, family, margin * sd, equivalent, |_| 0.0);
+        let test = |d: &[f64], level| equivalent(d, margin * sd, level);
+        let rows = simulate(Shape::Normal, family, test, |_| 0.0);
         by_look(&rows, |family, row| family.readings[row].is_equivalent())
     });
     mean_share(&found, ROWS)
@@ -226,8 +234,7 @@ fn equivalent(differences: &[f64], margin: f64, level: f64) -> PairedTest {
 fn simulate(
     shape: Shape,
     family: u64,
-    margin: f64,
-    test: Test,
+    test: impl Fn(&[f64], f64) -> PairedTest,
     effect: impl Fn(usize) -> f64,
 ) -> Vec<Vec<PairedTest>> {
     let mut random = Random::new(family + 1);
@@ -243,7 +250,7 @@ fn simulate(
         let differences: Vec<f64> = differs.collect();
         let mut tests: Vec<PairedTest> = Vec::new();
         for &seeds in looks.seeds() {
-            tests.push(test(&differences[..seeds], margin, level));
+            tests.push(test(&differences[..seeds], level));
             // Shown whatever the other rows are: nothing further can change that.
             let surely = level / ROWS as f64;
             let last = tests[tests.len() - 1];

@@ -55,6 +55,7 @@ impl Comparison {
         let first = marks.first()?;
         let ends: Vec<f64> = marks
             .iter()
+            .filter(|mark| mark.verdict.is_some())
             .flat_map(|mark| [mark.plain[0], mark.plain[1]])
             .collect();
         let axis = Axis::new(first.unit, first.margin, &ends);
@@ -191,6 +192,10 @@ fn heads(root: &Area<'_>, plot: &Plot<'_>, marks: &[Mark], question: &str, heigh
 }
 
 fn draw_mark(plot: &Plot<'_>, axis: &Axis, mark: &Mark, at: f64) -> Drawn {
+    // What is not asked has no place.
+    if mark.verdict.is_none() {
+        return Ok(());
+    }
     let colour = mark.colour();
     let line = |ends: &[f64; 2], width: u32| {
         let known = ends.iter().all(|end| end.is_finite());
