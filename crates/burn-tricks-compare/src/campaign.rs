@@ -69,7 +69,8 @@ impl<'a> Campaign<'a> {
     /// Runs what is wanted, look by look. `job` makes the worker for a variant and its seeds; `looked` is
     /// called after each look with what is known by then.
     ///
-    /// It ends early, with what is known, if the runner was stopped.
+    /// It ends early, with what is known, if the runner was stopped, or a run failed and it [fails
+    /// fast](Runner::with_fail_fast).
     ///
     /// # Errors
     ///
@@ -87,8 +88,8 @@ impl<'a> Campaign<'a> {
             None => Vec::new(),
         };
         loop {
-            let comparison = Comparison::new(self.protocol, self.recipes, &runs)?;
-            let mut plan = Plan::new(self.protocol, self.recipes, &runs)?;
+            let comparison = Comparison::init(self.protocol, self.recipes, &runs)?;
+            let mut plan = Plan::init(self.protocol, self.recipes, &runs)?;
             if let Some(shard) = &self.shard {
                 plan.wanted.retain(|run| shard.holds(run));
             }
@@ -122,9 +123,11 @@ impl<'a> Campaign<'a> {
                 None => Ok(()),
             })?;
             made += ran.runs.len() as u32;
+            let has_failed = ran.runs.iter().any(|run| run.failure.is_some());
+            let is_over = !ran.stopped.is_empty() || has_failed && runner.fails_fast();
             runs.extend(ran.runs);
-            if !ran.stopped.is_empty() {
-                return Ok(Comparison::new(self.protocol, self.recipes, &runs)?);
+            if is_over {
+                return Ok(Comparison::init(self.protocol, self.recipes, &runs)?);
             }
         }
     }
@@ -151,7 +154,6 @@ fn jobs(
 }
 
 /// Why a comparison ended without a result.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum CampaignError {
     /// The recipes or runs cannot be compared.
@@ -168,6 +170,8 @@ impl fmt::Display for CampaignError {
         }
     }
 }
+
+as_displayed!(CampaignError);
 
 impl std::error::Error for CampaignError {}
 

@@ -1,5 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+/// Makes an error's `Debug` the text of its `Display`, so that `unwrap` and `main` print the sentence.
+macro_rules! as_displayed {
+    ($error:ty) => {
+        impl std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
 mod campaign;
 mod comparison;
 mod float;

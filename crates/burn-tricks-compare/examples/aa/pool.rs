@@ -60,7 +60,7 @@ pub(crate) fn false_verdicts(
             });
             runs.extend(named);
         }
-        let comparison = Comparison::new(&protocol, &recipes, &runs)?;
+        let comparison = Comparison::init(&protocol, &recipes, &runs)?;
         let mut seen: BTreeMap<&str, bool> = BTreeMap::new();
         for row in &comparison.rows {
             let speed = row.speed.iter().map(|speed| &speed.answer);

@@ -93,7 +93,7 @@ impl Comparison {
     /// - Two recipes have the same name, or a recipe's baseline is not the name of another.
     /// - A run is of no recipe's variant, two are of the same variant and seed, or one that did not fail
     ///   lacks a metric or its arrival.
-    pub fn new(
+    pub fn init(
         protocol: &Protocol,
         recipes: &[Recipe],
         runs: &[Run],
@@ -203,13 +203,18 @@ impl Speed {
         let arrived: Vec<[bool; 2]> = pairs.iter().map(|pair| pair.arrived(metrics)).collect();
         let count = |arm: usize| arrived.iter().filter(|arrived| arrived[arm]).count();
         let differences = pairs.iter().filter_map(|pair| pair.speed(metrics));
+        let reading = &stages.families.speed.readings[row];
         let asked = Asked {
             question: "speed",
             unit: Unit::Ratio,
             better: Better::Lower,
             margin: protocol.speed_margin.ln(),
             differences: &differences.collect::<Vec<f64>>(),
-            arises: tests.asks_speed || tests.speed.is_empty(),
+            // What an earlier look has shown stays shown.
+            arises: tests.asks_speed
+                || tests.speed.is_empty()
+                || reading.differs()
+                || reading.is_equivalent(),
         };
         Self {
             answer: Answer::new(&asked, &stages.families.speed, row, &tests.speed),

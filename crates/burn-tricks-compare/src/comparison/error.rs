@@ -4,8 +4,8 @@ use std::{error::Error, fmt};
 
 use crate::outcome::protocol::ProtocolError;
 
-/// Why runs cannot be compared; see [`Comparison::new`](crate::Comparison::new).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why runs cannot be compared; see [`Comparison::init`](crate::Comparison::init).
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CompareError {
     /// The protocol makes no sense.
@@ -75,6 +75,8 @@ impl fmt::Display for CompareError {
         }
     }
 }
+
+as_displayed!(CompareError);
 
 impl Error for CompareError {}
 

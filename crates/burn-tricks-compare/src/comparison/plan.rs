@@ -41,8 +41,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// As those of [`Comparison::new`].
-    pub fn new(
+    /// As those of [`Comparison::init`].
+    pub fn init(
         protocol: &Protocol,
         recipes: &[Recipe],
         runs: &[Run],

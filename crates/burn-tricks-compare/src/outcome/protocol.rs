@@ -126,7 +126,7 @@ fn check_margin(of: &str, margin: f64, is_ratio: bool) -> Result<(), ProtocolErr
 }
 
 /// Why a protocol makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
     /// There is no metric.
@@ -161,6 +161,8 @@ impl fmt::Display for ProtocolError {
         }
     }
 }
+
+as_displayed!(ProtocolError);
 
 impl std::error::Error for ProtocolError {}
 

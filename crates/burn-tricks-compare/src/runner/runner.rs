@@ -100,6 +100,11 @@ impl Runner {
         self
     }
 
+    /// Whether it stops at the first failure.
+    pub(crate) fn fails_fast(&self) -> bool {
+        self.fail_fast
+    }
+
     /// Runs all jobs, and returns what became of every run that they were asked for.
     ///
     /// A job fails if its worker cannot be started, ends with a failure or without a result for each

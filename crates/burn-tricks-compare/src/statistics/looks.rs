@@ -110,7 +110,7 @@ pub fn least_seeds(rows: usize, looks: usize) -> usize {
 pub const ALPHA: f64 = 0.05;
 
 /// Looks that are not ascending numbers of seeds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct LooksError {
     seeds: Vec<usize>,
 }
@@ -125,10 +125,12 @@ impl fmt::Display for LooksError {
     }
 }
 
+as_displayed!(LooksError);
+
 impl std::error::Error for LooksError {}
 
 /// The last look is at too few seeds for any verdict.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TooFewSeeds {
     last: usize,
     rows: usize,
@@ -147,6 +149,8 @@ impl fmt::Display for TooFewSeeds {
         }
     }
 }
+
+as_displayed!(TooFewSeeds);
 
 impl std::error::Error for TooFewSeeds {}
 

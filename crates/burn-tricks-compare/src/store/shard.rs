@@ -21,7 +21,7 @@ impl Shard {
     /// # Errors
     ///
     /// If `index` is not from 1 to `of`.
-    pub fn new(index: usize, of: usize) -> Result<Self, ShardError> {
+    pub fn init(index: usize, of: usize) -> Result<Self, ShardError> {
         match (1..=of).contains(&index) {
             true => Ok(Self { index, of }),
             false => Err(ShardError {
@@ -46,7 +46,7 @@ impl FromStr for Shard {
         };
         let (index, of) = text.split_once('/').ok_or_else(wrong)?;
         let number = |text: &str| text.trim().parse().map_err(|_| wrong());
-        Self::new(number(index)?, number(of)?).map_err(|_| wrong())
+        Self::init(number(index)?, number(of)?).map_err(|_| wrong())
     }
 }
 
@@ -57,7 +57,7 @@ impl fmt::Display for Shard {
 }
 
 /// A part that is not one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ShardError {
     text: String,
 }
@@ -71,6 +71,8 @@ impl fmt::Display for ShardError {
         )
     }
 }
+
+as_displayed!(ShardError);
 
 impl std::error::Error for ShardError {}
 
@@ -88,7 +90,7 @@ mod tests {
                     seed: 0,
                     place: (place, runs),
                 };
-                let holds = |index: &usize| Shard::new(*index, parts).unwrap().holds(&run);
+                let holds = |index: &usize| Shard::init(*index, parts).unwrap().holds(&run);
                 let holders: Vec<usize> = (1..=parts).filter(holds).collect();
                 assert_eq!(holders.len(), 1, "{place} of {runs}");
                 sizes[holders[0] - 1] += 1;

@@ -196,7 +196,6 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 /// A file of a store that cannot be used.
-#[derive(Debug)]
 pub struct StoreError {
     pub(crate) path: PathBuf,
     pub(crate) error: io::Error,
@@ -208,6 +207,8 @@ impl fmt::Display for StoreError {
         write!(f, "cannot use `{}` for runs: {error}", path.display())
     }
 }
+
+as_displayed!(StoreError);
 
 impl std::error::Error for StoreError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

@@ -91,7 +91,7 @@ pub(crate) fn runs(recipes: &[Recipe], seeds: u64) -> Vec<Run> {
 }
 
 fn compare(runs: &[Run]) -> Comparison {
-    Comparison::new(&protocol(), &recipes(), runs).unwrap()
+    Comparison::init(&protocol(), &recipes(), runs).unwrap()
 }
 
 fn verdicts(comparison: &Comparison, name: &str) -> [Verdict; 4] {
@@ -176,7 +176,7 @@ fn better_is_what_the_metric_says() {
         let runs: Vec<Run> = (1..=8)
             .flat_map(|seed| [run("a", seed, -5.0), run("b", seed, -4.0)])
             .collect();
-        let comparison = Comparison::new(&protocol, &recipes, &runs).unwrap();
+        let comparison = Comparison::init(&protocol, &recipes, &runs).unwrap();
         let row = &comparison.rows[0];
         assert_eq!(row.quality[0].verdict, Some(verdict));
         assert_eq!(row.quality[0].effect.unwrap().unit, Unit::Plain);
@@ -280,6 +280,26 @@ fn speed_is_asked_if_half_of_one_arm_arrives_and_equivalent_only_if_all_do() {
 }
 
 #[test]
+fn a_verdict_on_speed_stays_when_later_seeds_do_not_arrive() {
+    let mut runs = runs(&recipes(), 29);
+    for run in runs.iter_mut().filter(|run| run.seed > 10) {
+        *run = run.clone().with_arrival(None, 3300);
+    }
+    // The row goes on for its quality.
+    for run in runs.iter_mut().filter(|run| run.variant == "better") {
+        let accuracy = 0.9 + 0.02 * noise("other", run.seed);
+        *run = run
+            .clone()
+            .with_metric_and_no_model("accuracy", accuracy, 0.1);
+    }
+    let comparison = compare(&runs);
+    let row = comparison.row("better").unwrap();
+    let speed = row.speed.as_ref().unwrap();
+    assert_eq!((row.looks, speed.variant_arrived), (3, 10));
+    assert_eq!(speed.answer.verdict, Some(Verdict::Helps));
+}
+
+#[test]
 fn intervals_stay_within_what_is_possible() {
     let recipes = [Recipe::baseline("a", ""), Recipe::variant("b", "a", "")];
     let run = |variant: &str, seed: u64| {
@@ -296,7 +316,7 @@ fn intervals_stay_within_what_is_possible() {
         .flat_map(|seed| [run("a", seed), run("b", seed)])
         .collect();
     let protocol = Protocol::classification().with_looks(Looks::once(3).unwrap());
-    let comparison = Comparison::new(&protocol, &recipes, &runs).unwrap();
+    let comparison = Comparison::init(&protocol, &recipes, &runs).unwrap();
     let of_arm = comparison.arms[0].quality["accuracy"];
     assert_eq!((of_arm.low, of_arm.high), (0.0, 1.0));
     let effect = comparison.rows[0].quality[0].effect.unwrap();
@@ -330,8 +350,9 @@ fn a_comparison_survives_json() {
 #[test]
 fn what_does_not_fit_together_is_refused() {
     let good = runs(&recipes(), 2);
-    let error =
-        |recipes: &[Recipe], runs: &[Run]| Comparison::new(&protocol(), recipes, runs).unwrap_err();
+    let error = |recipes: &[Recipe], runs: &[Run]| {
+        Comparison::init(&protocol(), recipes, runs).unwrap_err()
+    };
     let mut twice = recipes();
     twice.push(Recipe::baseline("alike", ""));
     let name = "alike".to_owned();
@@ -366,6 +387,6 @@ fn what_does_not_fit_together_is_refused() {
     let wrong = protocol().with_looks(Looks::once(9).unwrap());
     let mut wrong = wrong;
     wrong.metrics[1].margin = 0.1;
-    let error = Comparison::new(&wrong, &recipes(), &good).unwrap_err();
+    let error = Comparison::init(&wrong, &recipes(), &good).unwrap_err();
     assert!(error.to_string().contains("got 0.1"), "{error}");
 }

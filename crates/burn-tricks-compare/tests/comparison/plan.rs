@@ -7,7 +7,7 @@ use burn_tricks_compare::{Comparison, Looks, Plan, Recipe, Run, Shard};
 use crate::{effect, protocol, recipes, run};
 
 fn plan(runs: &[Run]) -> Plan {
-    Plan::new(&protocol(), &recipes(), runs).unwrap()
+    Plan::init(&protocol(), &recipes(), runs).unwrap()
 }
 
 fn make(plan: &Plan) -> Vec<Run> {
@@ -72,7 +72,7 @@ fn rows_stop_once_they_are_answered_and_their_baseline_goes_on_with_the_open_one
     let (all, wanted) = to_the_end();
     assert_eq!(wanted.len(), 3);
     assert!(all.len() < 4 * 29);
-    let comparison = Comparison::new(&protocol(), &recipes(), &all).unwrap();
+    let comparison = Comparison::init(&protocol(), &recipes(), &all).unwrap();
     assert!(comparison.is_finished());
     assert_eq!(comparison.row("noisy").unwrap().looks, 3);
 }
@@ -80,7 +80,7 @@ fn rows_stop_once_they_are_answered_and_their_baseline_goes_on_with_the_open_one
 #[test]
 fn what_is_wanted_follows_from_the_runs_that_are_there_whatever_their_order() {
     let (all, _) = to_the_end();
-    let whole = Comparison::new(&protocol(), &recipes(), &all).unwrap();
+    let whole = Comparison::init(&protocol(), &recipes(), &all).unwrap();
     for stop in (0..all.len() / 3).step_by(2) {
         // Killed somewhere, with runs of several workers half done.
         let mut runs: Vec<Run> = all[..stop * 3].to_vec();
@@ -93,7 +93,7 @@ fn what_is_wanted_follows_from_the_runs_that_are_there_whatever_their_order() {
             runs.extend(make(&plan));
             plan = self::plan(&runs);
         }
-        let again = Comparison::new(&protocol(), &recipes(), &runs).unwrap();
+        let again = Comparison::init(&protocol(), &recipes(), &runs).unwrap();
         assert!(again == whole, "killed after {} runs", stop * 3);
     }
 }
@@ -110,7 +110,7 @@ fn a_verdict_is_never_taken_back() {
         .into_iter()
         .rev()
     {
-        let comparison = Comparison::new(&protocol(), &recipes(), &all[..runs]).unwrap();
+        let comparison = Comparison::init(&protocol(), &recipes(), &all[..runs]).unwrap();
         let decided: Vec<bool> = comparison
             .rows
             .iter()
@@ -139,13 +139,13 @@ fn a_failed_run_is_not_made_again_and_a_recipe_alone_runs_for_the_first_look() {
 
     let alone = [Recipe::baseline("plain", "")];
     let looks = Looks::at(vec![3, 5]).unwrap();
-    let plan = Plan::new(&protocol().with_looks(looks), &alone, &[]).unwrap();
+    let plan = Plan::init(&protocol().with_looks(looks), &alone, &[]).unwrap();
     assert_eq!(plan.wanted.len(), 3);
     let runs: Vec<Run> = (1..=3)
         .map(|seed| run("plain", seed, crate::NONE))
         .collect();
     let looks = Looks::at(vec![3, 5]).unwrap();
-    let plan = Plan::new(&protocol().with_looks(looks), &alone, &runs).unwrap();
+    let plan = Plan::init(&protocol().with_looks(looks), &alone, &runs).unwrap();
     assert_eq!(plan.wanted, []);
 }
 
@@ -153,9 +153,9 @@ fn a_failed_run_is_not_made_again_and_a_recipe_alone_runs_for_the_first_look() {
 fn a_short_budget_goes_to_the_rows_that_need_least() {
     // At five seeds nothing can be decided.
     let protocol = protocol().with_looks(Looks::at(vec![5, 20]).unwrap());
-    let plan = |runs: &[Run]| Plan::new(&protocol, &recipes(), runs).unwrap();
+    let plan = |runs: &[Run]| Plan::init(&protocol, &recipes(), runs).unwrap();
     let runs = make(&plan(&[]));
-    let comparison = Comparison::new(&protocol, &recipes(), &runs).unwrap();
+    let comparison = Comparison::init(&protocol, &recipes(), &runs).unwrap();
     let whole = plan(&runs);
     assert_eq!(whole.open, ["better", "alike", "noisy"]);
     let short = whole.clone().within(35, &comparison);
@@ -185,7 +185,7 @@ fn a_short_budget_goes_to_the_rows_that_need_least() {
 #[test]
 fn shards_share_the_runs_of_a_look_and_know_their_own_when_started_again() {
     let whole = plan(&[]);
-    let shard = |index| Shard::new(index, 3).unwrap();
+    let shard = |index| Shard::init(index, 3).unwrap();
     let of = |plan: &Plan, index| -> Vec<_> {
         let held = plan.wanted.iter().filter(|run| shard(index).holds(run));
         held.cloned().collect()

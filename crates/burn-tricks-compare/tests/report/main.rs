@@ -48,7 +48,7 @@ fn comparison(seeds: u64) -> Comparison {
             });
         }
     }
-    Comparison::new(&protocol, &recipes, &runs).unwrap()
+    Comparison::init(&protocol, &recipes, &runs).unwrap()
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn what_cannot_be_decided_is_said() {
         .protocol
         .clone()
         .with_looks(Looks::once(7).unwrap());
-    let few = Comparison::new(&protocol, &comparison.recipes, &comparison.runs).unwrap();
+    let few = Comparison::init(&protocol, &comparison.recipes, &comparison.runs).unwrap();
     let method = few.method();
     let expected = "Every verdict is undecided: 7 seeds cannot decide any of 4 rows; 8 can.";
     assert!(method.contains(expected), "{method}");

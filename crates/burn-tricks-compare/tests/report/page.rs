@@ -29,7 +29,7 @@ fn with_curves_and_settings() -> Comparison {
             Run::add_point(run, step, "validation loss", loss);
         }
     }
-    Comparison::new(&protocol, &recipes, &runs).unwrap()
+    Comparison::init(&protocol, &recipes, &runs).unwrap()
 }
 
 fn page() -> String {

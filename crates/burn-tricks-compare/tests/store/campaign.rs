@@ -158,7 +158,7 @@ fn shards_and_their_merge_are_the_same_as_one_machine() {
             fs::copy(&whole_store, &path).unwrap();
             Campaign::new(&protocol, &recipes, runner())
                 .with_store(store(&path))
-                .with_shard(Shard::new(index, 3).unwrap())
+                .with_shard(Shard::init(index, 3).unwrap())
                 .run(job, |_| ())
                 .unwrap();
             parts.push(path);
@@ -166,7 +166,7 @@ fn shards_and_their_merge_are_the_same_as_one_machine() {
         let merged = merge(&parts, &whole_store).unwrap();
         assert_eq!(merged.conflicts, []);
         if merged.runs == before {
-            break Comparison::new(&protocol, &recipes, store(&whole_store).runs()).unwrap();
+            break Comparison::init(&protocol, &recipes, store(&whole_store).runs()).unwrap();
         }
     };
     assert!(text(&comparison) == whole());
@@ -196,4 +196,30 @@ fn a_deadline_ends_with_the_look_that_fits() {
         "the first look is always made"
     );
     assert!(!comparison.is_finished());
+}
+
+#[test]
+fn failing_fast_ends_with_what_is_known() {
+    let (protocol, recipes) = (protocol(), recipes());
+    // The last run of the first look fails, and nothing is left to stop.
+    let job = |variant: &str, seeds: &[u64]| {
+        let fine = Run::new(variant, seeds[0]).with_metric("accuracy", 0.9);
+        let json = serde_json::to_string(&fine)?;
+        let mut command = match (variant, seeds[0]) {
+            ("noisy", 8) => Command::new("false"),
+            _ => Command::new("echo"),
+        };
+        command.arg(format!("{RUN_PREFIX}{json}"));
+        let (label, seeds) = (variant.to_owned(), seeds.to_vec());
+        Ok(Job {
+            label,
+            seeds,
+            command,
+        })
+    };
+    let one = Runner::new(NonZeroUsize::MIN).with_fail_fast(true);
+    let campaign = Campaign::new(&protocol, &recipes, one);
+    let comparison = campaign.run(job, |_| panic!("a second look")).unwrap();
+    assert_eq!(comparison.runs.len(), 3 * 8);
+    assert_eq!(comparison.failed().count(), 1);
 }
