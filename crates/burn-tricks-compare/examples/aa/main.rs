@@ -94,6 +94,9 @@ fn power(families: u32) {
     }
     for margin in [0.75, 1.0, 1.5, 2.0] {
         let found = simulation::equivalences_found(margin, families);
-        line(format!("no row differs, the margin is {margin} sd"), found);
+        line(
+            format!("no row differs, the margin is {margin} sd: equivalent"),
+            found,
+        );
     }
 }

@@ -90,7 +90,8 @@ fn a_forest_plot_has_every_row_that_has_an_effect() {
     assert!(one.contains("momentum") && !one.contains("hot"));
 }
 
-/// Where there is a Chromium, as Debian's `chromium`. `KEEP_SCREENSHOTS` names a folder to look at them.
+/// Where there is a Chromium, as Debian's `chromium`. `KEEP_SCREENSHOTS` names a folder to look at them,
+/// with the page.
 #[test]
 fn a_browser_shows_it_without_an_error_in_both_themes_and_two_widths() {
     if Command::new("chromium").arg("--version").output().is_err() {
@@ -100,6 +101,9 @@ fn a_browser_shows_it_without_an_error_in_both_themes_and_two_widths() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page.html");
     fs::write(&file, page()).unwrap();
+    if let Some(keep) = std::env::var_os("KEEP_SCREENSHOTS") {
+        fs::copy(&file, Path::new(&keep).join("page.html")).unwrap();
+    }
     for (theme, dark) in [("light", "false"), ("dark", "true")] {
         for (width, height) in [(1280, 2200), (500, 3000)] {
             let shot = folder.path().join(format!("{theme}-{width}.png"));
