@@ -7,10 +7,12 @@ use burn_tricks::average::{
 };
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::Run;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Which average of weights a recipe predicts with.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Averaging {
     /// None: the weights as they are.
     None,

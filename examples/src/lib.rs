@@ -9,6 +9,7 @@ pub mod data;
 pub mod device;
 pub mod idx;
 pub mod mlp;
+pub mod optimizers;
 pub mod plain_renderer;
 pub mod rates;
 pub mod recipes;

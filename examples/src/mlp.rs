@@ -9,9 +9,11 @@ use burn_tricks::nn::{
     DepthSchedule, DropPath, DropPathConfig, Forward, InitWeightsConfig, Placement, Residual,
     ResidualConfig, WeightInit,
 };
+use serde::Serialize;
 
 /// How the weights start. Biases start at zero.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Init {
     /// Burn's default for a linear layer: uniform in ±1/√n_in.
     Default,
@@ -51,7 +53,8 @@ impl Init {
 }
 
 /// What normalises the signal between a hidden layer's weights and its activation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum HiddenNorm {
     /// Nothing.
     None,
@@ -62,7 +65,8 @@ pub enum HiddenNorm {
 }
 
 /// What the signal of a hidden layer is added to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Skip {
     /// To nothing: the layers stand one after the other.
     None,

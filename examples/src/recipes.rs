@@ -2,15 +2,13 @@
 
 use crate::averaging::Averaging;
 use crate::mlp::{HiddenNorm, Init, Skip};
+use crate::optimizers::Optim;
 use crate::rates::Rate;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdaGradConfig, AdamConfig, ModuleOptimizer, RmsPropConfig, SgdConfig};
-use burn_tricks::ConfigError;
-use burn_tricks::prelude::*;
+use burn_tricks::compare;
+use serde::Serialize;
 
 /// All that distinguishes one way of training from another.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Setup {
     /// Whether pixels are scaled to [0, 1].
     pub scale_inputs: bool,
@@ -30,8 +28,8 @@ pub struct Setup {
     pub weight_norm: bool,
     /// The largest length of a unit's weights.
     pub max_norm: Option<f64>,
-    /// Makes the optimizer.
-    pub optimizer: fn() -> Result<ModuleOptimizer, ConfigError>,
+    /// The optimizer.
+    pub optimizer: Optim,
     /// Samples in a batch.
     pub batch_size: usize,
     /// The learning rate, its first value, or its largest.
@@ -79,7 +77,7 @@ impl Setup {
             drop_path: 0.0,
             weight_norm: false,
             max_norm: None,
-            optimizer: || Ok(SgdConfig::new().init()),
+            optimizer: Optim::Sgd,
             batch_size: BATCH_SIZE,
             learning_rate: LEARNING_RATE,
             rate: Rate::Exponential(1.0),
@@ -119,6 +117,24 @@ impl Recipe {
         };
         (self.change)(&mut setup);
         setup
+    }
+
+    /// Whether it trains the network of 20 hidden layers.
+    pub fn is_deep(&self) -> bool {
+        self.setup().hidden.len() == DEEP[0]
+    }
+
+    /// The recipe as the comparison knows it, with every choice of its setup.
+    ///
+    /// # Errors
+    ///
+    /// None that a setup could cause.
+    pub fn described(&self) -> serde_json::Result<compare::Recipe> {
+        let described = match self.baseline {
+            Some(baseline) => compare::Recipe::variant(self.name, baseline, self.about),
+            None => compare::Recipe::baseline(self.name, self.about),
+        };
+        Ok(described.with_settings(serde_json::to_value(self.setup())?))
     }
 }
 
@@ -194,19 +210,13 @@ pub const RECIPES: &[Recipe] = &[
         setup.dropout = 0.2;
     }),
     from_baseline("weight-decay", "an L2 penalty of 1e-3", |setup| {
-        setup.optimizer = || {
-            let decay = Some(WeightDecayConfig::new(1e-3));
-            Ok(SgdConfig::new().with_weight_decay(decay).init())
-        };
+        setup.optimizer = Optim::SgdL2(1e-3);
     }),
     from_baseline("max-norm", "units' weights of length 1 at most", |setup| {
         setup.max_norm = Some(1.0);
     }),
     from_baseline("momentum", "momentum of 0.9, not dampened", |setup| {
-        setup.optimizer = || {
-            let momentum = MomentumConfig::new().with_dampening(0.0);
-            Ok(SgdConfig::new().with_momentum(Some(momentum)).init())
-        };
+        setup.optimizer = Optim::Momentum(0.9);
     }),
     from_baseline(
         "normalized-model",
@@ -216,18 +226,18 @@ pub const RECIPES: &[Recipe] = &[
     from_baseline(
         "normalized-tensor",
         "normalised gradient descent, tensor by tensor",
-        |setup| setup.optimizer = || NormalizedGradientConfig::lesson().init(),
+        |setup| setup.optimizer = Optim::NormalizedTensor,
     ),
     from_baseline("adagrad", "AdaGrad, learning rate 0.01", |setup| {
-        setup.optimizer = || Ok(AdaGradConfig::new().init());
+        setup.optimizer = Optim::AdaGrad;
         setup.learning_rate = 0.01;
     }),
     from_baseline("rms-prop", "RMSProp, learning rate 0.001", |setup| {
-        setup.optimizer = || Ok(RmsPropConfig::new().with_momentum(0.0).init());
+        setup.optimizer = Optim::RmsProp;
         setup.learning_rate = 0.001;
     }),
     from_baseline("adam", "Adam, learning rate 0.001", |setup| {
-        setup.optimizer = || Ok(AdamConfig::new().init());
+        setup.optimizer = Optim::Adam;
         setup.learning_rate = 0.001;
     }),
     Recipe {
@@ -374,7 +384,7 @@ mod tests {
     #[test]
     fn every_recipe_makes_an_optimizer_and_baselines_come_first() {
         for (at, recipe) in RECIPES.iter().enumerate() {
-            assert!((recipe.setup().optimizer)().is_ok(), "{}", recipe.name);
+            assert!(recipe.setup().optimizer.init().is_ok(), "{}", recipe.name);
             if let Some(baseline) = recipe.baseline {
                 let earlier = &RECIPES[..at];
                 assert!(earlier.iter().any(|earlier| earlier.name == baseline));

@@ -48,6 +48,27 @@ impl Score {
             loss: loss / samples as f64,
         }
     }
+
+    /// What is scored on the labels `test` without a model: the accuracy of predicting the commonest
+    /// class of the labels `train` (of several, the first), the loss of predicting their frequencies.
+    pub fn without_model(train: &[u8], test: &[u8]) -> Self {
+        let mut counts = [0usize; 256];
+        for label in train {
+            counts[usize::from(*label)] += 1;
+        }
+        let most = counts.iter().max();
+        let commonest = counts.iter().position(|count| Some(count) == most);
+        let is_commonest = |label: &&u8| Some(usize::from(**label)) == commonest;
+        let loss = |label: &u8| {
+            let frequency = counts[usize::from(*label)] as f64 / train.len() as f64;
+            -frequency.max(1e-7).ln()
+        };
+        let samples = test.len() as f64;
+        Self {
+            accuracy: test.iter().filter(is_commonest).count() as f64 / samples,
+            loss: test.iter().map(loss).sum::<f64>() / samples,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +83,14 @@ mod tests {
         assert_eq!(score.accuracy, 0.5);
         let expected = -(0.5f64.ln() + 0.1f64.ln()) / 2.0;
         assert!((score.loss - expected).abs() < 1e-6, "{score:?}");
+    }
+
+    #[test]
+    fn without_a_model_the_class_frequencies_predict() {
+        let score = Score::without_model(&[2, 2, 0, 7], &[2, 0, 0, 1]);
+        assert_eq!(score.accuracy, 0.25);
+        let expected = -(0.5f64.ln() + 2.0 * 0.25f64.ln() + 1e-7f64.ln()) / 4.0;
+        assert!((score.loss - expected).abs() < 1e-12, "{score:?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use burn_tricks::ConfigError;
 use burn_tricks::average::{Ensemble, GreedySoupConfig};
-use burn_tricks::compare::RunResult;
+use burn_tricks::compare;
 use burn_tricks::grad::{ClipGradNorm, NormalizeGrad};
 use burn_tricks::nn::{MaxNorm, MaxNormConfig, WeightNormConfig};
 use burn_tricks::prelude::*;
@@ -22,6 +22,16 @@ use std::time::{Duration, Instant};
 
 /// Samples predicted at a time, which bounds memory.
 const CHUNK: usize = 1024;
+
+/// The accuracy on the validation part whose arrival is the speed of a run.
+const TARGET: f64 = 0.9;
+/// How often in an epoch that is looked for in the first epochs, or one epoch would be the fastest there
+/// is.
+const EARLY_CHECKS: usize = 4;
+/// The first epochs, in which learning curves have a point for each.
+const EARLY_EPOCHS: usize = 10;
+/// Learning curves have a point for so many of the later epochs.
+const CURVE_EPOCHS: usize = 5;
 
 /// Trains `recipe` for at most `epochs` epochs on `device` (without autodiff), and scores it on the test
 /// part.
@@ -39,7 +49,7 @@ pub fn run(
     epochs: usize,
     source: &Source,
     device: &Device,
-) -> Result<RunResult, Box<dyn Error>> {
+) -> Result<compare::Run, Box<dyn Error>> {
     let setup = recipe.setup();
     let mut split = source.split(seed);
     if setup.scale_inputs {
@@ -57,20 +67,34 @@ pub fn run(
         None => None,
     };
     let mut best = BestWeights::new();
-    let mut epochs_to_90 = None;
+    let mut result = compare::Run::new(recipe.name, seed);
+    let mut steps_to_target = None;
     let mut training_time = Duration::ZERO;
-    let mut epochs_run = 0;
-    while epochs_run < epochs {
-        epochs_run += 1;
-        let start = Instant::now();
-        trainer.epoch(&split.train, epochs_run);
-        device.sync()?;
-        training_time += start.elapsed();
+    for epoch in 1..=epochs {
+        let parts = match epoch {
+            ..=EARLY_EPOCHS if steps_to_target.is_none() => EARLY_CHECKS,
+            _ => 1,
+        };
+        let mut last = None;
+        for part in 0..parts {
+            let start = Instant::now();
+            trainer.train(&split.train, epoch, (part, parts));
+            device.sync()?;
+            training_time += start.elapsed();
 
-        let predictor = trainer.predictor(&split.valid)?;
-        let valid = score(&predictor, &split.valid, device);
-        if epochs_to_90.is_none() && valid.accuracy >= 0.9 {
-            epochs_to_90 = Some(epochs_run);
+            let predictor = trainer.predictor(&split.valid)?;
+            let valid = score(&predictor, &split.valid, device);
+            if valid.accuracy >= TARGET && steps_to_target.is_none() {
+                steps_to_target = Some(trainer.steps as u64);
+            }
+            last = Some((predictor, valid));
+        }
+        let Some((predictor, valid)) = last else {
+            continue;
+        };
+        if epoch <= EARLY_EPOCHS || epoch.is_multiple_of(CURVE_EPOCHS) {
+            result.add_point(trainer.steps as u64, "validation accuracy", valid.accuracy);
+            result.add_point(trainer.steps as u64, "validation loss", valid.loss);
         }
         if let Some(stop) = &mut stop {
             let decision = stop.observe(valid.loss);
@@ -86,17 +110,13 @@ pub fn run(
         // There is no early stopping; or no loss was a number, and the last model's is not one either.
         None => trainer.predictor(&split.valid)?,
     };
-    let train = score(&model, &split.train, device);
     let test = score(&model, &split.test, device);
-    Ok(RunResult {
-        variant: recipe.name.to_owned(),
-        seed,
-        test_accuracy: test.accuracy,
-        test_loss: test.loss,
-        epochs_to_90,
-        gap: train.accuracy - test.accuracy,
-        seconds_per_epoch: training_time.as_secs_f64() / epochs_run as f64,
-    })
+    let no_model = Score::without_model(&split.train.labels, &split.test.labels);
+    Ok(result
+        .with_metric_and_no_model("accuracy", test.accuracy, no_model.accuracy)
+        .with_metric_and_no_model("loss", test.loss, no_model.loss)
+        .with_arrival(steps_to_target, run.steps() as u64)
+        .with_seconds_per_step(training_time.as_secs_f64() / trainer.steps as f64))
 }
 
 /// One model in training.
@@ -156,7 +176,7 @@ impl Trainer {
                 model
             };
             Ok(Member {
-                optim: (setup.optimizer)()?,
+                optim: setup.optimizer.init()?,
                 averages: setup.averaging.init(&model, &run)?,
                 seed: first_seed.wrapping_add(at),
                 model,
@@ -186,16 +206,19 @@ impl Trainer {
         })
     }
 
-    /// One epoch of every member, each with an order of batches of its own.
-    fn epoch(&mut self, train: &Samples, epoch: usize) {
-        if self.steps >= self.run.steps() / 2 {
+    /// A part of an epoch, counted from 0, of so many, for every member, each with an order of batches of
+    /// its own. An average or an ensemble is the same whatever the parts.
+    fn train(&mut self, train: &Samples, epoch: usize, (part, parts): (usize, usize)) {
+        if part == 0 && self.steps >= self.run.steps() / 2 {
             self.part();
         }
         let (schedule, steps) = (self.schedule.copy(), self.steps);
         for member in &mut self.members {
             (self.schedule, self.steps) = (schedule.copy(), steps);
-            for batch in train.batches(self.setup.batch_size, member.seed, epoch) {
-                let (images, labels) = train.batch(&batch, &self.device);
+            let batches = train.batches(self.setup.batch_size, member.seed, epoch);
+            let [from, to] = [part, part + 1].map(|part| batches.len() * part / parts);
+            for batch in &batches[from..to] {
+                let (images, labels) = train.batch(batch, &self.device);
                 let loss = self.loss.forward(member.model.predict(images), labels);
                 let mut grads = GradientsParams::from_grads(loss.backward(), &member.model);
                 if let Some(clip) = &self.clip {
@@ -316,7 +339,7 @@ pub(crate) mod tests {
         let device = Device::flex();
         let mut trainer = Trainer::new(setup, seed, train.features, run, &device).unwrap();
         let start = weights(&trainer);
-        trainer.epoch(train, 1);
+        trainer.train(train, 1, (0, 1));
         [start, weights(&trainer)]
     }
 
@@ -415,7 +438,7 @@ pub(crate) mod tests {
                 Trainer::new(&setup, 3, train.features, run, &Device::flex()).unwrap();
             let mut counts = Vec::new();
             for epoch in 1..=epochs {
-                trainer.epoch(&train, epoch);
+                trainer.train(&train, epoch, (0, 1));
                 let predictor = trainer.predictor(&train).unwrap();
                 counts.push((trainer.members.len(), predictor.members().len()));
             }
@@ -445,8 +468,8 @@ pub(crate) mod tests {
         let run = || {
             let recipe = recipes::find("dropout").unwrap();
             let result = run(recipe, 2, 1, &source, &Device::flex()).unwrap();
-            RunResult {
-                seconds_per_epoch: 0.0,
+            compare::Run {
+                cost: compare::Cost::default(),
                 ..result
             }
         };

@@ -1,9 +1,11 @@
 //! The `compare` example, as a user runs it.
 
-use burn_tricks::compare::{Comparison, RunResult, Verdict};
+use burn_tricks::compare::{Comparison, Cost, Run, Verdict};
 use burn_tricks_examples::recipes::RECIPES;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// The example's program, which `cargo test` builds beside this one: `examples/compare` next to
 /// `deps/compare-...`.
@@ -28,70 +30,107 @@ fn compare(arguments: &[&str]) -> Output {
     command.output().expect("it starts")
 }
 
+/// Started with the arguments in `options`, separated by blanks, and with `path` behind them.
+fn start(options: &str, path: &Path) -> Child {
+    let mut command = Command::new(program());
+    command.args(options.split(' ')).arg(path);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("it starts")
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The report of `--only clip`, two seeds and one epoch.
-fn report(jobs: &str, path: &Path) -> String {
-    let json = path.to_str().unwrap();
-    let output = compare(&[
-        "--only", "clip", "--seeds", "2", "--epochs", "1", "--jobs", jobs, "--json", json,
-    ]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    std::fs::read_to_string(path).unwrap()
+fn read(path: &Path) -> Comparison {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The runs, without what depends on the clock.
-fn runs(report: &str) -> Vec<RunResult> {
-    let comparison: Comparison = serde_json::from_str(report).unwrap();
-    let timeless = |run| RunResult {
-        seconds_per_epoch: 0.0,
+/// What was compared with what, and the runs, without what depends on the clock and the machine.
+fn timeless(comparison: &Comparison) -> (Vec<String>, Vec<Run>) {
+    let recipes = comparison.recipes.iter();
+    let runs = comparison.runs.iter().cloned().map(|run| Run {
+        cost: Cost::default(),
         ..run
-    };
-    comparison.runs.into_iter().map(timeless).collect()
+    });
+    (
+        recipes.map(|recipe| format!("{recipe:?}")).collect(),
+        runs.collect(),
+    )
 }
+
+const CLIP: &str = "--only clip --seeds 2 --epochs 1";
 
 #[test]
 fn one_job_or_two_give_the_same_report_with_the_baseline_that_was_needed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.json");
-    let one = report("1", &path);
-    let two = report("2", &path); // written over the first
-    assert_eq!(runs(&two), runs(&one));
+    let report = |jobs: &str| {
+        let output = start(&format!("{CLIP} --jobs {jobs} --json"), &path).wait_with_output();
+        let output = output.unwrap();
+        let told = text(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        let warning = "2 seeds cannot decide the row; 6 can: every verdict will be undecided";
+        assert!(told.contains(warning), "{told}");
+        read(&path)
+    };
+    let one = report("1");
+    assert_eq!(timeless(&report("2")), timeless(&one)); // written over the first
 
-    let report: serde_json::Value = serde_json::from_str(&one).unwrap();
-    let variants = report["variants"].as_array().unwrap();
-    let name = |variant: &serde_json::Value| (variant["name"].clone(), variant["baseline"].clone());
-    let names: Vec<_> = variants.iter().map(name).collect();
-    assert_eq!(
-        names,
-        [
-            ("unstable".into(), serde_json::Value::Null),
-            ("clip".into(), "unstable".into())
-        ]
-    );
-    for field in ["about", "test_accuracy", "test_loss", "epochs_to_90", "gap"] {
-        assert!(!variants[1][field].is_null(), "{field}");
-    }
-    for field in ["time_ratio", "difference", "verdict"] {
-        assert!(variants[0][field].is_null(), "a baseline has no {field}");
-        assert!(!variants[1][field].is_null(), "{field}");
-    }
-    assert_eq!(variants[1]["seeds"], 2);
-    let runs = report["runs"].as_array().unwrap();
-    let of = |run: &serde_json::Value| (run["variant"].clone(), run["seed"].clone());
+    let of = |run: &Run| (run.variant.clone(), run.seed);
     let expected = [("unstable", 1), ("unstable", 2), ("clip", 1), ("clip", 2)]
-        .map(|(variant, seed)| (variant.into(), seed.into()));
-    assert_eq!(runs.iter().map(of).collect::<Vec<_>>(), expected);
-    for run in runs {
-        let accuracy = run["test_accuracy"].as_f64().unwrap();
-        assert!(accuracy > 0.0 && accuracy <= 1.0, "{run}");
-        for field in ["test_loss", "gap", "seconds_per_epoch"] {
-            assert!(run[field].is_f64(), "{field} of {run}");
-        }
-        assert!(run.get("epochs_to_90").is_some(), "{run}");
+        .map(|(variant, seed)| (variant.to_owned(), seed));
+    assert_eq!(one.runs.iter().map(of).collect::<Vec<_>>(), expected);
+    assert_eq!(one.rows.len(), 1);
+    let row = &one.rows[0];
+    assert_eq!(
+        (&*row.name, &*row.baseline, row.seeds),
+        ("clip", "unstable", 2)
+    );
+    for name in ["accuracy", "loss"] {
+        let answer = row.answer(name).unwrap();
+        assert_eq!(answer.verdict, Some(Verdict::Undecided), "{name}");
     }
+    for run in &one.runs {
+        let accuracy = run.quality["accuracy"];
+        assert!(accuracy.value > 0.0 && accuracy.value <= 1.0, "{run:?}");
+        // The digits have ten classes of about the same size.
+        assert!((accuracy.no_model.unwrap() - 0.1).abs() < 0.005, "{run:?}");
+        let no_model = run.quality["loss"].no_model.unwrap();
+        assert!((no_model - 10f64.ln()).abs() < 0.01, "{run:?}");
+        let steps = run.arrival.unwrap().of;
+        assert_eq!(run.curve.last().unwrap().step, steps, "{run:?}");
+        assert!(run.cost.seconds_per_step.unwrap() > 0.0, "{run:?}");
+        // The digits alone are 1,797 × 64 numbers.
+        assert!(run.cost.peak_bytes.unwrap() > 4 * 64 * 1_797, "{run:?}");
+    }
+}
+
+#[test]
+fn every_report_that_is_asked_for_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let options = format!(
+        "{CLIP} --markdown --html {} --csv {} --question loss --svg",
+        path("r.html").display(),
+        path("r.csv").display()
+    );
+    let output = start(&options, &path("r.svg")).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let markdown = text(&output.stdout);
+    assert!(
+        markdown.contains("| `clip` vs `unstable` | 2 |"),
+        "{markdown}"
+    );
+    let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    let html = read("r.html");
+    // What the recipe changes, and its learning curves.
+    for part in ["<del>", "validation loss", "--question loss"] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(read("r.csv").contains("clip"));
+    let svg = read("r.svg");
+    assert!(svg.starts_with("<svg") && svg.contains("loss"), "{svg}");
 }
 
 #[test]
@@ -104,29 +143,142 @@ fn a_worker_refuses_to_run_on_several_threads() {
 }
 
 #[test]
-fn a_wrong_name_lists_the_right_ones() {
+fn a_wrong_name_lists_the_right_ones_and_the_near_ones() {
     let output = compare(&["--only", "clip,clop"]);
     assert!(!output.status.success());
     let error = text(&output.stderr);
     assert!(error.contains("'clop'"), "{error}");
+    assert!(
+        error.contains("similar values exist: 'clip'")
+            || error.contains("similar value exists: 'clip'"),
+        "{error}"
+    );
     for recipe in RECIPES {
         assert!(error.contains(recipe.name), "{}: {error}", recipe.name);
     }
 }
 
 #[test]
-fn a_report_that_cannot_be_written_fails_before_the_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("missing").join("report.json");
-    let arguments = ["--only", "clip", "--seeds", "1", "--epochs", "1", "--json"];
-    let output = compare(&[&arguments[..], &[path.to_str().unwrap()]].concat());
+fn what_is_compared_with_nothing_is_refused() {
+    let output = compare(&["--only", "baseline"]);
     assert!(!output.status.success());
     let error = text(&output.stderr);
     assert!(
-        error.contains("cannot write") && error.contains("missing"),
+        error.contains("`baseline` is compared with nothing"),
         "{error}"
     );
-    assert_eq!(text(&output.stdout), "", "no table");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_fails_before_the_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("missing").join("report");
+    for report in ["--json", "--html", "--svg", "--csv"] {
+        let arguments = ["--only", "clip", "--seeds", "1", "--epochs", "1", report];
+        let output = compare(&[&arguments[..], &[path.to_str().unwrap()]].concat());
+        assert!(!output.status.success());
+        let error = text(&output.stderr);
+        assert!(
+            error.contains("cannot write") && error.contains("missing"),
+            "{error}"
+        );
+        assert_eq!(text(&output.stdout), "", "no table");
+    }
+}
+
+#[test]
+fn shards_are_merged_to_what_one_machine_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let whole = path("whole.json");
+    let output = start(&format!("{CLIP} --json"), &whole).wait_with_output();
+    assert!(output.unwrap().status.success());
+    for part in ["1", "2"] {
+        let options = format!("{CLIP} --shard {part}/2 --store");
+        let output = start(&options, &path(part)).wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains(&format!("part {part}/2")));
+    }
+    let into = format!(
+        "merge {} {} --into",
+        path("1").display(),
+        path("2").display()
+    );
+    let output = start(&into, &path("all")).wait_with_output().unwrap();
+    assert!(
+        text(&output.stdout).contains("4 runs"),
+        "{}",
+        text(&output.stderr)
+    );
+
+    let merged = path("merged.json");
+    let options = format!("{CLIP} --store {} --json", path("all").display());
+    let output = start(&options, &merged).wait_with_output().unwrap();
+    assert!(text(&output.stderr).contains("holds 4 of these runs"));
+    assert_eq!(timeless(&read(&merged)), timeless(&read(&whole)));
+}
+
+/// Killed by the system at random moments, as by a power cut, and started again.
+#[cfg(unix)]
+#[test]
+fn killed_at_random_moments_it_makes_what_is_missing() {
+    use rand::{RngExt as _, SeedableRng as _};
+    const KILLS: usize = 20;
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole.json");
+    let begun = Instant::now();
+    let output = start(&format!("{CLIP} --json"), &whole).wait_with_output();
+    let duration = begun.elapsed();
+    assert!(output.unwrap().status.success());
+    let expected = timeless(&read(&whole));
+
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let (mut kills, mut rounds) = (0, 0);
+    while kills < KILLS {
+        rounds += 1;
+        let store = folder.path().join(format!("{rounds}.jsonl"));
+        let report = folder.path().join(format!("{rounds}.json"));
+        let options = format!("{CLIP} --store {} --json", store.display());
+        // At most a few kills in one file, or a slow machine would never come to the end.
+        for _ in 0..3 {
+            let mut running = start(&options, &report);
+            sleep(duration.mul_f64(random.random_range(0.0..1.0)));
+            running.kill().unwrap();
+            kills += usize::from(!running.wait().unwrap().success());
+        }
+        let output = start(&options, &report).wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(timeless(&read(&report)), expected, "round {rounds}");
+        let lines = std::fs::read_to_string(&store).unwrap().lines().count();
+        assert_eq!(lines, 4, "no run is made twice");
+    }
+}
+
+/// Ctrl-C keeps what is done, and prints the table so far.
+#[cfg(target_os = "linux")]
+#[test]
+fn interrupted_it_reports_what_is_done_and_can_be_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("runs.jsonl");
+    let options = "--only clip --seeds 40 --epochs 2 --jobs 1 --store";
+    let running = start(options, &store);
+    let has_runs = || std::fs::read_to_string(&store).is_ok_and(|text| text.lines().count() >= 3);
+    while !has_runs() {
+        sleep(Duration::from_millis(5));
+    }
+    send("-INT", &running.id().to_string());
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let (table, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(table.contains("clip"), "{table}");
+    assert!(told.contains("stopped before the end"), "{told}");
+    let runs = std::fs::read_to_string(&store).unwrap().lines().count();
+    assert!(runs < 80, "{runs}");
+    assert!(told.contains(&format!("{runs} runs are kept")), "{told}");
+    assert!(
+        !told.contains("failed"),
+        "a run that was stopped is none: {told}"
+    );
 }
 
 /// The runs of the others are kept when the system kills a worker, as it does when memory runs out.
@@ -135,21 +287,20 @@ fn a_report_that_cannot_be_written_fails_before_the_runs() {
 fn a_killed_worker_is_a_failed_run_among_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.json");
-    let options = "--only clip --seeds 2 --epochs 2 --jobs 1 --json";
-    let mut command = Command::new(program());
-    command.args(options.split(' ')).arg(&path);
-    command.stdout(std::process::Stdio::piped());
-    command.stderr(std::process::Stdio::piped());
-    let mut running = command.spawn().unwrap();
+    let store = folder.path().join("runs.jsonl");
+    let options = format!(
+        "--only clip --seeds 2 --epochs 2 --jobs 1 --store {} --json",
+        store.display()
+    );
+    let mut running = start(&options, &path);
     let worker = loop {
         if let Some(worker) = child_of(running.id()) {
             break worker;
         }
         assert_eq!(running.try_wait().unwrap(), None, "it has a worker");
-        std::thread::sleep(std::time::Duration::from_millis(1));
+        sleep(Duration::from_millis(1));
     };
-    let killed = Command::new("kill").args(["-9", &worker]).status();
-    assert!(killed.unwrap().success());
+    send("-KILL", &worker);
 
     let output = running.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -159,15 +310,25 @@ fn a_killed_worker_is_a_failed_run_among_the_others() {
     assert!(error.contains(reason), "{error}");
     let table = text(&output.stdout);
 
-    let report = std::fs::read_to_string(path).unwrap();
-    let comparison: Comparison = serde_json::from_str(&report).unwrap();
-    assert_eq!(comparison.runs.len(), 3);
-    let failed = &comparison.failed[..];
-    assert_eq!(failed.len(), 1);
-    assert_eq!(failed[0].reason, reason);
+    let comparison = read(&path);
+    let failed: Vec<&Run> = comparison.failed().collect();
+    assert_eq!((comparison.runs.len(), failed.len()), (4, 1));
+    assert_eq!(failed[0].failure.as_ref().unwrap().reason, reason);
     let line = format!("- {}, seed {}: {reason}", failed[0].variant, failed[0].seed);
     assert!(table.contains(&line), "{table}");
-    assert_eq!(comparison.variants[1].verdict, Some(Verdict::Incomplete));
+
+    // It is a result, until it is asked for again.
+    let output = start(&options, &path).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let output = start(&format!("--retry-failed {options}"), &path).wait_with_output();
+    assert!(output.unwrap().status.success());
+    assert_eq!(read(&path).failed().count(), 0);
+}
+
+#[cfg(target_os = "linux")]
+fn send(signal: &str, process: &str) {
+    let sent = Command::new("kill").args([signal, process]).status();
+    assert!(sent.unwrap().success());
 }
 
 /// The number of a process that `parent` has started.

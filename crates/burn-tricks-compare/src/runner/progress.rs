@@ -1,19 +1,26 @@
 //! The progress bar of a runner.
 
 use std::{
+    io::{IsTerminal as _, stderr},
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::outcome::run::Run;
 
+/// When to tell how long it will take, where there is no terminal for a bar.
+const ESTIMATE_AFTER: Duration = Duration::from_secs(20);
+
 /// Counts finished runs, and names the jobs that are running.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
     running: Mutex<Vec<String>>,
+    start: Instant,
+    /// Whether an estimate is still to be told.
+    estimates: Mutex<bool>,
 }
 
 impl Progress {
@@ -37,6 +44,8 @@ impl Progress {
         Self {
             bar,
             running: Mutex::default(),
+            start: Instant::now(),
+            estimates: Mutex::new(visible && !stderr().is_terminal()),
         }
     }
 
@@ -51,6 +60,16 @@ impl Progress {
 
     pub(crate) fn run_ended(&self) {
         self.bar.inc(1);
+        let elapsed = self.start.elapsed();
+        let mut estimates = self
+            .estimates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *estimates && elapsed >= ESTIMATE_AFTER {
+            *estimates = false;
+            let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
+            eprintln!("{}", estimate(elapsed, done, all));
+        }
     }
 
     /// Shows a failure above the bar.
@@ -67,6 +86,20 @@ impl Progress {
         change(&mut running);
         self.bar.set_message(running.join(", "));
     }
+}
+
+/// How long the remaining runs will take at the speed so far.
+fn estimate(elapsed: Duration, done: u64, all: u64) -> String {
+    let left = elapsed.mul_f64(all.saturating_sub(done) as f64 / done.max(1) as f64);
+    let seconds = left.as_secs_f64().round();
+    let left = match seconds < 90.0 {
+        true => format!("{seconds} s"),
+        false => format!("{:.0} min", seconds / 60.0),
+    };
+    format!(
+        "{done} of {all} runs in {} s, about {left} left",
+        elapsed.as_secs()
+    )
 }
 
 impl Drop for Progress {
@@ -95,6 +128,13 @@ impl Drop for Running<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_estimate_goes_on_at_the_speed_so_far() {
+        let after = |seconds| estimate(Duration::from_secs(seconds), 60, 616);
+        assert_eq!(after(20), "60 of 616 runs in 20 s, about 3 min left");
+        assert_eq!(after(9), "60 of 616 runs in 9 s, about 83 s left");
+    }
 
     #[test]
     fn the_message_names_the_jobs_that_are_running() {
