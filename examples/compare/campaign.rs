@@ -99,15 +99,16 @@ pub(crate) fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
             rows - open
         );
     })?;
-    if let (Some(shard), Some(path)) = (options.shard, &options.store) {
-        println!(
+    let is_stopped = stop.load(Relaxed);
+    match (options.shard, &options.store) {
+        (Some(_), Some(_)) if is_stopped => {}
+        (Some(shard), Some(path)) => println!(
             "part {shard} is in `{}`; merge the stores of all parts",
             path.display()
-        );
-    } else {
-        report::write(options, &comparison, &title(options))?;
+        ),
+        _ => report::write(options, &comparison, &title(options))?,
     }
-    ended(&comparison, options, stop.load(Relaxed))
+    ended(&comparison, options, is_stopped)
 }
 
 /// What is going to happen, and what cannot.
