@@ -118,7 +118,8 @@ fn announce(looks: &Looks, recipes: usize, rows: usize) {
         true => format!("{first} runs"),
         false => format!("{first} runs to the first, {last} at most"),
     };
-    eprintln!("{rows} rows; verdicts are read at {looks} seeds: {runs}");
+    let plural = if rows == 1 { "" } else { "s" };
+    eprintln!("{rows} row{plural}; verdicts are read at {looks} seeds: {runs}");
     if let Err(too_few) = looks.least_seeds(rows) {
         eprintln!("{too_few}: every verdict will be undecided");
     }

@@ -65,9 +65,9 @@ impl Progress {
             .estimates
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if *estimates && elapsed >= ESTIMATE_AFTER {
+        let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
+        if *estimates && elapsed >= ESTIMATE_AFTER && done < all {
             *estimates = false;
-            let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
             eprintln!("{}", estimate(elapsed, done, all));
         }
     }
