@@ -427,6 +427,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn looking_for_the_target_within_an_epoch_changes_nothing() {
+        let _alone = alone();
+        let train = samples();
+        for name in ["dropout", "ensemble", "decay", "ema"] {
+            let setup = setup(name);
+            let run = Run::of_batches(10, train.len(), BATCH_SIZE, 1).unwrap();
+            let device = Device::flex();
+            let mut trainer = Trainer::new(&setup, 3, train.features, run, &device).unwrap();
+            // Five batches in four parts.
+            for part in 0..EARLY_CHECKS {
+                trainer.train(&train, 1, (part, EARLY_CHECKS));
+                trainer.predictor(&train).unwrap();
+            }
+            assert_eq!(trainer.steps, 5);
+            let [_, whole] = first_epoch(&setup, 3, &train);
+            assert_eq!(weights(&trainer), whole, "{name}");
+        }
+    }
+
+    #[test]
     fn averages_predict_with_other_weights_and_soups_part_at_half_time() {
         let _alone = alone();
         let train = samples();
