@@ -114,9 +114,10 @@ pub(crate) fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
 /// What is going to happen, and what cannot.
 fn announce(looks: &Looks, recipes: usize, rows: usize) {
     let (first, last) = (looks.first() * recipes, looks.last() * recipes);
-    let runs = match first == last {
-        true => format!("{first} runs"),
-        false => format!("{first} runs to the first, {last} at most"),
+    let runs = if first == last {
+        format!("{first} runs")
+    } else {
+        format!("{first} runs to the first, {last} at most")
     };
     let plural = if rows == 1 { "" } else { "s" };
     eprintln!("{rows} row{plural}; verdicts are read at {looks} seeds: {runs}");
@@ -179,12 +180,13 @@ fn title(options: &Options) -> String {
         None => "1,797 handwritten digits, each seed with a split of its own".to_owned(),
     };
     let epochs = options.epochs();
-    match options.quick {
-        true => format!(
+    if options.quick {
+        format!(
             "A first impression of training tricks on {data}: small networks, {epochs} epochs; with 100 \
              epochs verdicts may differ"
-        ),
-        false => format!("Training tricks on {data}: small networks, {epochs} epochs"),
+        )
+    } else {
+        format!("Training tricks on {data}: small networks, {epochs} epochs")
     }
 }
 

@@ -145,9 +145,8 @@ impl Simulation {
                 Truth::AtTheMargin => (equivalent, ROWS),
             };
             let test = |d: &[f64], level: f64| test(d, margin, level / left as f64);
-            let rows = simulate(self.shape, family, test, |row| match row < planted {
-                true => effect,
-                false => 0.0,
+            let rows = simulate(self.shape, family, test, |row| {
+                if row < planted { effect } else { 0.0 }
             });
             let family = Family::read(&rows, looks().count());
             let mut readings = family.readings.iter().zip(&rows).enumerate();

@@ -43,9 +43,12 @@ impl Arm {
             .filter_map(|run| Some(run.arrival?.steps? as f64))
             .collect();
         let quality = metrics.iter().map(|metric| {
-            let value = |run: &&Run| match has_failed(run) {
-                true => pool.no_model(run.seed, metric),
-                false => Some(run.quality.get(&metric.name)?.value),
+            let value = |run: &&Run| {
+                if has_failed(run) {
+                    pool.no_model(run.seed, metric)
+                } else {
+                    Some(run.quality.get(&metric.name)?.value)
+                }
             };
             let values = runs
                 .iter()

@@ -47,9 +47,10 @@ impl<'a> Pair<'a> {
     pub(crate) fn quality(&self, metric: &Metric, metrics: &[Metric]) -> Option<f64> {
         let value = |run: &Run, has_failed: bool| {
             let no_model = self.no_model(metric);
-            let value = match has_failed {
-                true => no_model?,
-                false => run.quality.get(&metric.name)?.value,
+            let value = if has_failed {
+                no_model?
+            } else {
+                run.quality.get(&metric.name)?.value
             };
             Some(match (metric.scale, no_model) {
                 (Scale::Share | Scale::Plain, _) => value,
@@ -129,9 +130,10 @@ impl<'a> Pair<'a> {
 }
 
 fn without_rounding(difference: f64) -> f64 {
-    match difference.abs() <= TIE {
-        true => 0.0,
-        false => difference,
+    if difference.abs() <= TIE {
+        0.0
+    } else {
+        difference
     }
 }
 

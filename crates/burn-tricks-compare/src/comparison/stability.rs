@@ -41,9 +41,12 @@ pub struct Stability {
 impl Stability {
     /// Counts failures. The p-value is not adjusted yet.
     pub(crate) fn count(pairs: &[Pair<'_>], metrics: &[Metric], has_target: bool) -> Self {
-        let failed = |pair: &Pair<'_>| match has_target {
-            true => pair.arrived(metrics).map(|arrived| !arrived),
-            false => pair.failed(metrics),
+        let failed = |pair: &Pair<'_>| {
+            if has_target {
+                pair.arrived(metrics).map(|arrived| !arrived)
+            } else {
+                pair.failed(metrics)
+            }
         };
         let failed: Vec<[bool; 2]> = pairs.iter().map(failed).collect();
         let count = |which: fn(&[bool; 2]) -> bool| failed.iter().filter(|f| which(f)).count();

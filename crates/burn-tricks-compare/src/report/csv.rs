@@ -83,15 +83,17 @@ fn line(variant: &str, baseline: &str, answer: &Answer) -> String {
 }
 
 fn number(value: f64) -> String {
-    match value.is_finite() {
-        true => value.to_string(),
-        false => String::new(),
+    if value.is_finite() {
+        value.to_string()
+    } else {
+        String::new()
     }
 }
 
 fn quoted(text: &str) -> String {
-    match text.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
     }
 }

@@ -42,9 +42,10 @@ pub(crate) fn ratio(value: f64) -> String {
 
 fn signed(text: String, value: f64) -> String {
     let is_zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
-    match value > 0.0 && !is_zero {
-        true => format!("+{text}"),
-        false => text,
+    if value > 0.0 && !is_zero {
+        format!("+{text}")
+    } else {
+        text
     }
 }
 
@@ -65,9 +66,10 @@ pub(crate) fn told(unit: Unit, difference: Interval) -> String {
         _ => "",
     };
     let mean = one(unit, mean);
-    match low.is_finite() && high.is_finite() {
-        true => format!("{sign}{mean} [{}, {}]", one(unit, low), one(unit, high)),
-        false => format!("{sign}{mean}"),
+    if low.is_finite() && high.is_finite() {
+        format!("{sign}{mean} [{}, {}]", one(unit, low), one(unit, high))
+    } else {
+        format!("{sign}{mean}")
     }
 }
 

@@ -112,9 +112,10 @@ pub(crate) fn speed_part(row: &Row) -> Option<String> {
     let Some(effect) = &speed.answer.effect else {
         return Some("speed not known yet".to_owned());
     };
-    let at_least = match is_censored(speed, row.seeds) {
-        true => "at least ",
-        false => "",
+    let at_least = if is_censored(speed, row.seeds) {
+        "at least "
+    } else {
+        ""
     };
     let told = |interval| numbers::told(effect.unit, interval);
     Some(match speed.answer.verdict {

@@ -92,9 +92,10 @@ impl Progress {
 fn estimate(elapsed: Duration, done: u64, all: u64) -> String {
     let left = elapsed.mul_f64(all.saturating_sub(done) as f64 / done.max(1) as f64);
     let seconds = left.as_secs_f64().round();
-    let left = match seconds < 90.0 {
-        true => format!("{seconds} s"),
-        false => format!("{:.0} min", seconds / 60.0),
+    let left = if seconds < 90.0 {
+        format!("{seconds} s")
+    } else {
+        format!("{:.0} min", seconds / 60.0)
     };
     format!(
         "{done} of {all} runs in {} s, about {left} left",

@@ -118,9 +118,10 @@ fn least(
 /// Both at once; each covers, so both do.
 fn meet(one: Interval, other: Interval) -> Interval {
     let (low, high) = (one.low.max(other.low), one.high.min(other.high));
-    match low <= high {
-        true => Interval { low, high, ..other },
-        false => other,
+    if low <= high {
+        Interval { low, high, ..other }
+    } else {
+        other
     }
 }
 

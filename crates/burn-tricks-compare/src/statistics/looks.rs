@@ -76,9 +76,10 @@ impl Looks {
     /// run is paid for.
     pub fn least_seeds(&self, rows: usize) -> Result<usize, TooFewSeeds> {
         let (last, needed) = (self.last(), least_seeds(rows, self.count()));
-        match last < needed {
-            true => Err(TooFewSeeds { last, rows, needed }),
-            false => Ok(needed),
+        if last < needed {
+            Err(TooFewSeeds { last, rows, needed })
+        } else {
+            Ok(needed)
         }
     }
 }

@@ -100,8 +100,5 @@ pub fn equivalence_p(differences: &[f64], margin: f64, level: f64) -> f64 {
 
 /// The larger p-value of Student's test and the sign flips, which are left out above the level.
 fn with_flips(t_p: f64, level: f64, flips: impl Fn() -> f64) -> f64 {
-    match t_p <= level {
-        true => t_p.max(flips()),
-        false => t_p,
-    }
+    if t_p <= level { t_p.max(flips()) } else { t_p }
 }

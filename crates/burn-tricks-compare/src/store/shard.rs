@@ -22,11 +22,12 @@ impl Shard {
     ///
     /// If `index` is not from 1 to `of`.
     pub fn init(index: usize, of: usize) -> Result<Self, ShardError> {
-        match (1..=of).contains(&index) {
-            true => Ok(Self { index, of }),
-            false => Err(ShardError {
+        if (1..=of).contains(&index) {
+            Ok(Self { index, of })
+        } else {
+            Err(ShardError {
                 text: format!("{index}/{of}"),
-            }),
+            })
         }
     }
 

@@ -78,9 +78,10 @@ impl Store {
             unreadable: lines.unreadable,
         };
         for line in lines.read {
-            match store.keys.get(&line.run.variant) == Some(&line.key) {
-                true => store.keep(line.run),
-                false => store.others += 1,
+            if store.keys.get(&line.run.variant) == Some(&line.key) {
+                store.keep(line.run)
+            } else {
+                store.others += 1
             }
         }
         store.file.set_len(lines.sound_length).map_err(failed)?;
@@ -185,9 +186,10 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     // Only Unix opens a folder as a file.
     #[cfg(unix)]
     if let Some(folder) = path.parent() {
-        let folder = match folder.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => folder,
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
         };
         File::open(folder)?.sync_all()?;
     }

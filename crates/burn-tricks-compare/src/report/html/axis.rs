@@ -47,9 +47,10 @@ impl Axis {
         let coarse = [
             0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0,
         ];
-        let all: &[f64] = match self.high - self.low < 1.2 {
-            true => &[0.5, 0.67, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0],
-            false => &coarse,
+        let all: &[f64] = if self.high - self.low < 1.2 {
+            &[0.5, 0.67, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0]
+        } else {
+            &coarse
         };
         let all = if self.high - self.low < 0.5 {
             &fine
@@ -93,9 +94,10 @@ impl Axis {
 
 fn trimmed(value: f64) -> String {
     let text = significant(value, 3);
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
 

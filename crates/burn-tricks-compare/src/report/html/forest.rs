@@ -100,10 +100,7 @@ impl Mark {
         };
         let effect = answer.effect.as_ref()?;
         let turn = question == "speed";
-        let turned = |interval: Interval| match turn {
-            true => interval.negated(),
-            false => interval,
-        };
+        let turned = |interval: Interval| if turn { interval.negated() } else { interval };
         let (plain, adjusted) = (turned(effect.interval), turned(effect.adjusted));
         Some(Self {
             name: row.name.clone(),
@@ -171,9 +168,10 @@ fn draw(root: &Area<'_>, axis: &Axis, marks: &[Mark], question: &str) -> Drawn {
 /// What is asked, and which side is better.
 fn heads(root: &Area<'_>, plot: &Plot<'_>, marks: &[Mark], question: &str, height: i32) -> Drawn {
     let (zero, _) = plot.map_coordinate(&(0.0, 0.0));
-    let sides = match marks[0].right_is_better {
-        true => ["worse ◂", "▸ better"],
-        false => ["better ◂", "▸ worse"],
+    let sides = if marks[0].right_is_better {
+        ["worse ◂", "▸ better"]
+    } else {
+        ["better ◂", "▸ worse"]
     };
     let left = text(12, MUTED, HPos::Right);
     root.draw(&Text::new(sides[0], (zero - 8, TOP - 12), left))?;
