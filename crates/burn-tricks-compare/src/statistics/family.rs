@@ -136,16 +136,18 @@ fn with_zero(interval: Interval) -> Interval {
 /// Widened to the nearer end of the margin, if it lies within.
 fn past_the_margin(interval: Interval, margin: f64) -> Interval {
     let Interval { low, high, .. } = interval;
-    match low > -margin && high < margin {
-        true if high >= -low => Interval {
+    if low <= -margin || high >= margin {
+        interval
+    } else if high >= -low {
+        Interval {
             high: margin,
             ..interval
-        },
-        true => Interval {
+        }
+    } else {
+        Interval {
             low: -margin,
             ..interval
-        },
-        false => interval,
+        }
     }
 }
 
