@@ -136,18 +136,19 @@ fn with_zero(interval: Interval) -> Interval {
 /// Widened to the nearer end of the margin, if it lies within.
 fn past_the_margin(interval: Interval, margin: f64) -> Interval {
     let Interval { low, high, .. } = interval;
-    if low <= -margin || high >= margin {
-        interval
-    } else if high >= -low {
+    let lies_within = low > -margin && high < margin;
+    if lies_within && high >= -low {
         Interval {
             high: margin,
             ..interval
         }
-    } else {
+    } else if lies_within {
         Interval {
             low: -margin,
             ..interval
         }
+    } else {
+        interval
     }
 }
 
