@@ -557,8 +557,8 @@ fn patience_knows_the_noise_of_the_metric() {
     let folder = tempfile::tempdir().unwrap();
     let session = noise_aware(folder.path(), valid_loader());
     let error = session.launch(learner()).unwrap_err();
-    let text = "the metric `Loss Standard Error` has no value for epoch 1: a standard error needs two batches or \
-                more, and a metric that says how many samples each has";
+    let text = "the metric `Loss Standard Error` has no value for epoch 1: a standard error needs at least two \
+                validation batches";
     assert_eq!(error.cause.to_string(), text);
     assert!(matches!(error.cause, SessionError::MissingMetric(_)));
 }
