@@ -34,7 +34,7 @@
 //!
 //! # References
 //!
-//! The same as for [`SnapshotEnsemble`](burn_tricks_average::SnapshotEnsemble), which this trick uses in place of a
+//! The same as for [`SnapshotEnsemble`], which this trick uses in place of a
 //! hand-written loop.
 
 use crate::trick::Trick;
