@@ -97,7 +97,7 @@ impl CautiousConfig {
 /// [`OptimizerExt::cautious`](crate::OptimizerExt::cautious).
 pub type Cautious<O> = Wrapper<CautiousWrap, O>;
 
-/// The [`Wrap`](crate::wrapper::Wrap) of [`Cautious`].
+/// The [`Wrap`] of [`Cautious`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct CautiousWrap {
     rescale: bool,

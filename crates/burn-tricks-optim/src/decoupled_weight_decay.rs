@@ -125,7 +125,7 @@ impl DecoupledWeightDecayConfig {
 /// [`OptimizerExt::decoupled_weight_decay`](crate::OptimizerExt::decoupled_weight_decay).
 pub type DecoupledWeightDecay<O> = Wrapper<DecoupledWeightDecayWrap, O>;
 
-/// The [`Wrap`](crate::wrapper::Wrap) of [`DecoupledWeightDecay`].
+/// The [`Wrap`] of [`DecoupledWeightDecay`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoupledWeightDecayWrap {
     /// Per unit of learning rate.

@@ -125,7 +125,7 @@ impl LookaheadConfig {
 /// [`OptimizerExt::lookahead`](crate::OptimizerExt::lookahead). A record holds the slow weights as `slow`.
 pub type Lookahead<O> = Wrapper<LookaheadWrap, O>;
 
-/// The [`Wrap`](crate::wrapper::Wrap) of [`Lookahead`].
+/// The [`Wrap`] of [`Lookahead`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LookaheadWrap {
     k: u64,

@@ -114,7 +114,7 @@ impl MasterWeightsConfig {
 /// `master`, or the rounding error as `compensation`.
 pub type MasterWeights<O> = Wrapper<MasterWeightsWrap, O>;
 
-/// The [`Wrap`](crate::wrapper::Wrap) of [`MasterWeights`].
+/// The [`Wrap`] of [`MasterWeights`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct MasterWeightsWrap {
     form: MasterWeightsForm,

@@ -148,7 +148,7 @@ impl ScheduleFreeConfig {
 /// record holds the inner optimizer's weights as `z`.
 pub type ScheduleFree<O> = Wrapper<ScheduleFreeWrap, O>;
 
-/// The [`Wrap`](crate::wrapper::Wrap) of [`ScheduleFree`].
+/// The [`Wrap`] of [`ScheduleFree`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScheduleFreeWrap {
     beta: f64,

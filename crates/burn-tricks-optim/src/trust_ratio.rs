@@ -132,7 +132,7 @@ impl TrustRatioConfig {
 /// [`TrustRatioConfig::build`] and [`OptimizerExt::trust_ratio`](crate::OptimizerExt::trust_ratio).
 pub type TrustRatio<O> = Wrapper<TrustRatioWrap, O>;
 
-/// The [`Wrap`](crate::wrapper::Wrap) of [`TrustRatio`].
+/// The [`Wrap`] of [`TrustRatio`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrustRatioWrap {
     coefficient: f64,

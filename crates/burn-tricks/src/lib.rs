@@ -43,6 +43,30 @@ pub use burn_tricks_core::{
 /// Everything else is at its crate: `burn_tricks::average::LawaConfig`. No name here is one that Burn
 /// exports; our drop-ins for Burn's optimizers have Burn's names (`burn_tricks::optim::AdamWConfig`), and are
 /// therefore not here.
+///
+/// [`seeded`]: prelude::seeded
+/// [`InitWeightsConfig`]: prelude::InitWeightsConfig
+/// [`ScalerConfig`]: prelude::ScalerConfig
+/// [`DropPathConfig`]: prelude::DropPathConfig
+/// [`WeightNormConfig`]: prelude::WeightNormConfig
+/// [`MaxNormConfig`]: prelude::MaxNormConfig
+/// [`PenaltyConfig`]: prelude::PenaltyConfig
+/// [`ClipGradNormConfig`]: prelude::ClipGradNormConfig
+/// [`NormalizeGradConfig`]: prelude::NormalizeGradConfig
+/// [`StepGuard`]: prelude::StepGuard
+/// [`NormalizedGradientConfig`]: prelude::NormalizedGradientConfig
+/// [`WarmupConfig`]: prelude::WarmupConfig
+/// [`CosineConfig`]: prelude::CosineConfig
+/// [`OneCycleConfig`]: prelude::OneCycleConfig
+/// [`ExponentialDecayConfig`]: prelude::ExponentialDecayConfig
+/// [`PlateauConfig`]: prelude::PlateauConfig
+/// [`EmaConfig`]: prelude::EmaConfig
+/// [`SwaConfig`]: prelude::SwaConfig
+/// [`RecalibrationConfig`]: prelude::RecalibrationConfig
+/// [`EnsembleConfig`]: prelude::EnsembleConfig
+/// [`EarlyStoppingConfig`]: prelude::EarlyStoppingConfig
+/// [`BestWeights`]: prelude::BestWeights
+/// [`Checkpoints`]: prelude::Checkpoints
 pub mod prelude {
     pub use burn::lr_scheduler::LrScheduler as _;
     pub use burn_tricks_average::{
