@@ -99,9 +99,12 @@ fn the_prelude_stays_small_and_each_name_is_in_its_table() {
     assert!(NAMES.len() <= 30, "{}", NAMES.len());
     let source = include_str!("../../crates/burn-tricks/src/lib.rs");
     let (docs, _) = source.split_once("pub mod prelude {").unwrap();
+    let table: String = (docs.lines())
+        .filter(|line| line.starts_with("/// |"))
+        .collect();
     for name in NAMES {
         assert!(
-            docs.contains(&format!("`{name}`")),
+            table.contains(&format!("`{name}`")),
             "{name} is not in the table"
         );
     }
