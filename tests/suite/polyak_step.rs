@@ -110,6 +110,12 @@ fn a_gradient_of_zero_makes_no_step_and_one_beyond_the_squares_the_right_one() {
             "beyond the squares",
         );
     }
+    // At the minimum there is no step, even if 1 / ‖g‖ overflows.
+    for (tiny, dtype) in [(1e-39, DType::F32), (1e-310, DType::F64)] {
+        for got in scaled(&polyak, [tiny, 0.0], 0.0, dtype) {
+            assert_eq!(got, [0.0, 0.0], "{tiny}");
+        }
+    }
 }
 
 #[test]

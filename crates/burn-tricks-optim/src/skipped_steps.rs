@@ -40,6 +40,13 @@
 //! `skip_marked` is not silent. With `skip_marked` but without `NonFinite::SkipStep`, only the parameters whose
 //! whole gradient is NaN are skipped, and all others are stepped; single NaNs show in the weights.
 //!
+//! # Wrappers
+//!
+//! A wrapper that moves the weights by itself has a `skip_marked` of its own, to be set together with that of the
+//! inner optimizer: [`lookahead`](crate::lookahead), [`decoupled_weight_decay`](crate::decoupled_weight_decay) and
+//! [`schedule_free`](crate::schedule_free). The others change only the inner optimizer's step, and so do nothing
+//! where it does nothing.
+//!
 //! # What still advances
 //!
 //! Everything that the host counts still advances, since the host does not know of the skip: the schedule
