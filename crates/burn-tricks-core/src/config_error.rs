@@ -53,7 +53,7 @@ impl ConfigError {
         Err(Self::new(field, "be a finite number of at least 0", value))
     }
 
-    /// `value` when it lies within `interval`. NaN is refused, and so is an infinity at an open end.
+    /// `value` when it lies within `interval` and is finite. NaN and infinities are refused, whatever the interval.
     ///
     /// ```
     /// use burn_tricks_core::ConfigError;
@@ -66,7 +66,7 @@ impl ConfigError {
         value: f64,
         interval: impl RangeBounds<f64>,
     ) -> Result<f64, Self> {
-        if interval.contains(&value) {
+        if value.is_finite() && interval.contains(&value) {
             return Ok(value);
         }
         let low = match interval.start_bound() {
@@ -150,6 +150,7 @@ mod tests {
         for bad in [-0.1, 0.3, f64::NAN] {
             assert!(ConfigError::within("x", bad, 0.0..=0.2).is_err(), "{bad}");
         }
+        assert!(ConfigError::within("x", f64::INFINITY, 0.0..).is_err());
         assert!(ConfigError::finite("x", f64::NEG_INFINITY).is_err());
         assert!(ConfigError::at_least_one("x", 0).is_err());
     }
