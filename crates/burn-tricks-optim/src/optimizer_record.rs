@@ -35,7 +35,7 @@
 //! let other = LinearConfig::new(4, 2).init(&device); // the weights of another run
 //! let refused = AdamConfig::new().init()?.try_load_record(&other, resumed.to_record());
 //! let error = refused.err().unwrap().to_string();
-//! assert!(error.contains("no parameter of the model"));
+//! assert!(error.contains("parameters that the model does not have"));
 //! # Ok(())
 //! # }
 //! ```

@@ -14,13 +14,13 @@
 //! use burn::train::metric::{Adaptor, LossInput};
 //! use burn::train::{InferenceStep, LearnerModel, SupervisedTraining};
 //! use burn_tricks_stop::{EarlyStoppingConfig, Goal};
-//! use burn_tricks_train::{SampleLossMetric, SupervisedTrainingExt as _};
+//! use burn_tricks_train::{SampleLossMetric, StopHandle, SupervisedTrainingExt as _};
 //!
 //! # fn watched<M: LearnerModel>(training: SupervisedTraining<M>) -> Result<(), burn_tricks_core::ConfigError>
 //! # where <M as InferenceStep>::Output: Adaptor<LossInput> {
-//! let stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
-//! let (training, handle) = training.stop_early(SampleLossMetric::new(), stop);
-//! # let _ = (training, handle);
+//! let handle = StopHandle::new(EarlyStoppingConfig::new(Goal::Minimize).init()?);
+//! let training = training.stop_early(SampleLossMetric::new(), &handle);
+//! # let _ = training;
 //! # Ok(())
 //! # }
 //! ```
