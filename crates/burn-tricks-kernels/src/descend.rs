@@ -3,6 +3,7 @@
 use crate::precision::accumulation_dtype;
 #[cfg(feature = "flex")]
 use crate::real::Real;
+#[cfg(feature = "flex")]
 use crate::step::{Step, apply_to};
 use burn::tensor::Tensor;
 
