@@ -91,7 +91,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         losses = saved.state("losses")?;
         first = saved.step() + 1;
-        for (epoch, problem) in saved.passed_over() {
+        for (epoch, problem) in saved.damaged() {
             println!("the checkpoint of epoch {epoch} was passed over: {problem}");
         }
         println!("resumed after epoch {}", saved.step());

@@ -8,6 +8,8 @@ use burn::data::dataset::InMemDataset;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
+use burn::train::logger::{FileMetricLogger, MetricLogger};
+use burn::train::metric::LearningRateMetric;
 use burn::train::metric::store::Split;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use burn_tricks::average::Ema;
@@ -197,6 +199,38 @@ fn a_run_that_diverges_goes_back_as_in_a_loop() {
     let calm = |net: &Net| (Diverges { at: 99 }, self::ema(net), tricks(net).2);
     let without = |net: &Net| self::ema(net);
     assert_eq!(both(&run(calm, EPOCHS)), both(&run(without, EPOCHS)));
+}
+
+#[test]
+fn the_rate_of_the_step_is_logged_with_the_factor_of_the_roll_backs() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let session = session(folder.path(), &EpochClock::new())
+        .stop_early(SampleLossMetric::new(), patience(9))
+        .metric_train_numeric(LearningRateMetric::new());
+    let back = |_: &Net| {
+        let back = RollBackTrick::<Net>::init(&RollBackConfig::new(2)).unwrap();
+        (Diverges { at: 5 }, back)
+    };
+    launch(session, back, EPOCHS).unwrap();
+    let mut log = FileMetricLogger::new(folder.path());
+    let mut rates = |metric: &str, epoch| -> Vec<f64> {
+        let entries = log.read_numeric(metric, epoch, &Split::Train).unwrap();
+        entries.iter().map(|entry| entry.current()).collect()
+    };
+    for (epoch, factor) in [(1, 1.0), (2, 1.0), (3, 0.5), (4, 0.5)] {
+        let of_schedule = rates("Learning Rate", epoch);
+        let of_step = rates("Learning Rate after Roll-Backs", epoch);
+        assert!(of_step.len() >= 3, "{of_step:?}");
+        assert_eq!(of_step.len(), of_schedule.len());
+        for (step, schedule) in of_step.into_iter().zip(of_schedule) {
+            let expected = schedule * factor;
+            assert!(
+                (step - expected).abs() < 1e-12,
+                "epoch {epoch}: {step}, {expected}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -463,8 +497,8 @@ fn a_session_without_a_criterion_or_a_metric_is_an_error_that_names_the_trick() 
     assert!(error.partial.is_none());
     assert_eq!(
         error.cause.to_string(),
-        "`SaveBest` needs a criterion that says which epoch is the best: give the session one that looks at its \
-         metric, with `stop_early`"
+        "`SaveBest` needs to know which epoch is the best: call `stop_early` with a criterion that looks at its \
+         metric, such as `EarlyStopping`"
     );
     let back = |_: &Net| RollBackTrick::<Net>::init(&RollBackConfig::new(1)).unwrap();
     let error = launch(session(folder.path(), &EpochClock::new()), back, 1).unwrap_err();
@@ -477,7 +511,7 @@ fn a_session_without_a_criterion_or_a_metric_is_an_error_that_names_the_trick() 
     );
     let error = by_hand.unwrap_err().to_string();
     assert!(
-        error.starts_with("no criterion says which epoch is the best"),
+        error.starts_with("the best epoch is unknown, since the session has no criterion"),
         "{error}"
     );
     let error = launch(
@@ -488,8 +522,8 @@ fn a_session_without_a_criterion_or_a_metric_is_an_error_that_names_the_trick() 
     .unwrap_err();
     assert_eq!(
         error.cause.to_string(),
-        "trick 1 (Noise): the metric `Loss Standard Error` has no value for the split `valid` of epoch 1: is it \
-         registered with the session's `metrics`?"
+        "trick 1 (Noise): the metric `Loss Standard Error` has no value for the split `valid` of epoch 1: register \
+         it with `metrics` of the session"
     );
 }
 
@@ -558,7 +592,7 @@ fn patience_knows_the_noise_of_the_metric() {
     let session = noise_aware(folder.path(), valid_loader());
     let error = session.launch(learner()).unwrap_err();
     let text = "the metric `Loss Standard Error` has no value for epoch 1: a standard error needs at least two \
-                validation batches";
+                validation batches, so validate in smaller batches";
     assert_eq!(error.cause.to_string(), text);
     assert!(matches!(error.cause, SessionError::MissingMetric(_)));
 }

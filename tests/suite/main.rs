@@ -101,6 +101,7 @@ mod stopping_presets;
 mod tied_weights;
 mod train_metrics;
 mod tricked;
+mod tricked_accumulation;
 mod tricked_records;
 mod tricked_sets;
 mod uncertainty;

@@ -3,11 +3,11 @@
 use crate::models::{Noise, alone, numbers, shown};
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
-use burn::module::Module;
+use burn::module::{Module, Param, ParamId};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::AdamConfig;
 use burn::tensor::distributed::{DistributedConfig, ReduceOperation};
-use burn::tensor::{Device, Tensor, activation::tanh};
+use burn::tensor::{Device, Int, Tensor, activation::tanh};
 use burn::train::{
     ExecutionStrategy, InferenceStep, Learner, MultiDeviceOptim, RegressionOutput,
     SupervisedTraining, TrainOutput, TrainStep, TrainingStrategy,
@@ -16,7 +16,9 @@ use burn_tricks::average::Ema;
 use burn_tricks::grad::ClipGradNorm;
 use burn_tricks::optim;
 use burn_tricks::prelude::*;
-use burn_tricks::train::{EpochClock, EpochLoaderConfig, Outcome, Tricked};
+use burn_tricks::train::{
+    EpochClock, EpochContext, EpochLoaderConfig, Outcome, SessionError, Trick, TrickError, Tricked,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Without batch norm, whose statistics each device would have of its own, and without dropout.
@@ -175,4 +177,103 @@ fn burns_data_parallel_strategy_does_not_know_the_cpu() {
         text.contains("Distributed operations are not supported for device Flex(Cpu)"),
         "{text}"
     );
+}
+
+/// A network that begins without a weight, which Burn can mark as a worker's on every backend.
+#[derive(Module, Debug)]
+struct Empty {
+    /// Tells its device.
+    count: Param<Tensor<1, Int>>,
+    layers: Vec<Linear>,
+}
+
+impl Empty {
+    fn new() -> Self {
+        let count = Tensor::zeros([1], &Device::flex().autodiff());
+        Self {
+            count: Param::initialized(ParamId::new(), count),
+            layers: Vec::new(),
+        }
+    }
+}
+
+impl TrainStep for Empty {
+    type Input = Tensor<2>;
+    type Output = RegressionOutput;
+
+    fn step(&self, input: Tensor<2>) -> TrainOutput<RegressionOutput> {
+        let loss = input.require_grad().sum();
+        TrainOutput::new(self, loss.backward(), shown(loss))
+    }
+}
+
+impl InferenceStep for Empty {
+    type Input = Tensor<2>;
+    type Output = RegressionOutput;
+
+    fn step(&self, input: Tensor<2>) -> RegressionOutput {
+        shown(input.sum())
+    }
+}
+
+/// Adds a layer at the end of an epoch, or does not.
+#[derive(Debug)]
+struct Grow(bool);
+
+impl Trick<Empty> for Grow {
+    fn epoch_end(
+        &mut self,
+        mut model: Empty,
+        _: &mut EpochContext<'_, Empty>,
+    ) -> Result<Empty, TrickError> {
+        if self.0 {
+            let layer = LinearConfig::new(2, 1).init(&Device::flex().autodiff());
+            model.layers.push(layer);
+        }
+        Ok(model)
+    }
+}
+
+/// Burn's `ddp` runs on GPUs alone. What each of its workers does first is known here as well.
+#[test]
+fn a_trick_may_not_change_the_model_of_a_worker() {
+    let _alone = alone();
+    for (worker, grows) in [(false, false), (false, true), (true, false), (true, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = EpochClock::new();
+        let loader = EpochLoaderConfig::new(BATCH, 0)
+            .init(
+                InMemDataset::new(vec![0, 1]),
+                Points,
+                &Device::flex(),
+                &clock,
+            )
+            .unwrap();
+        let single = ExecutionStrategy::single(Device::flex().autodiff());
+        let session = Session::new(folder.path(), loader.clone(), loader).configure(|training| {
+            training
+                .with_training_strategy(TrainingStrategy::Default(single))
+                .with_application_logger(None)
+        });
+        let model = Empty::new().with_tricks(Grow(grows));
+        let mut learner = Learner::new(model, AdamConfig::new().init(), 0.1);
+        if worker {
+            learner.grad_sharded();
+        }
+        match session.launch(learner) {
+            Ok(finished) => {
+                assert!(!(worker && grows));
+                let layers = finished.last_model().layers.len();
+                assert_eq!(layers, usize::from(grows));
+            }
+            Err(error) => {
+                assert!(worker && grows, "{error}");
+                assert!(matches!(error.cause, SessionError::Trick(_)));
+                assert!(
+                    error.to_string().contains("one of the workers of `ddp`"),
+                    "{error}"
+                );
+            }
+        }
+    }
 }

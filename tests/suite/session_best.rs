@@ -299,7 +299,7 @@ fn a_state_that_no_trick_takes_is_an_error() {
     let error = launch(folder.path(), (Forgets,)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the checkpoint of epoch 1: trick 1 (Forgets): the saved state does not fit: this trick has no state"
+        "the run cannot be resumed from the checkpoint of epoch 1: trick 1 (Forgets): the saved state does not fit: this trick has no state"
     );
     // An average is not dropped silently, whatever takes its place.
     let folder = tempfile::tempdir().unwrap();

@@ -80,7 +80,7 @@ fn a_resumable_session_without_a_clock_does_not_begin() {
     assert!(error.partial.is_none());
     let text = error.to_string();
     assert!(text.starts_with("the training did not begin: "), "{text}");
-    assert!(text.contains("give it an `EpochLoader`") && text.contains("without_clock()"));
+    assert!(text.contains("train with an `EpochLoader`") && text.contains("without_clock()"));
     // One that says that it needs none does, and so does one that cannot be resumed.
     let session = counting(folder.path()).num_epochs(1);
     let session = session.resumable(2).unwrap().without_clock();
@@ -442,6 +442,28 @@ fn what_cannot_be_declared_is_an_error() {
     let error = session.declare("map", &part).err().unwrap();
     assert!(matches!(&error, SessionError::DeclaredNotJson { name, .. } if name == "map"));
     assert!(error.to_string().contains("`map`"), "{error}");
+}
+
+#[test]
+fn a_declared_number_that_is_not_finite_is_an_error_that_names_the_field() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, text) in [
+        (f64::INFINITY, "is inf,"),
+        (f64::NEG_INFINITY, "is -inf,"),
+        (f64::NAN, "is NaN,"),
+    ] {
+        let config = burn_tricks::nn::ClampWeightsConfig::new(0.0, number);
+        let session = counting::<()>(folder.path());
+        let error = session.declare("clamp", &config).err().unwrap();
+        let text = format!("`clamp` was declared and cannot be recorded: `max` {text}");
+        assert!(error.to_string().starts_with(&text), "{error}");
+    }
+    let config = burn_tricks::nn::ClampWeightsConfig::new(0.0, f64::MAX);
+    assert!(
+        counting::<()>(folder.path())
+            .declare("clamp", &config)
+            .is_ok()
+    );
 }
 
 /// How often the metric was logged of an epoch with one batch, and the epoch.

@@ -7,7 +7,7 @@ use burn::train::Learner;
 use burn::train::metric::LossMetric;
 use burn::train::metric::store::Split;
 use burn_tricks::prelude::*;
-use burn_tricks::stop::StopReason;
+use burn_tricks::stop::{CheckLimitConfig, Decision, Observation, StopCriterion, StopReason};
 use burn_tricks::train::{GradNorm, LaunchError, SessionError, SessionResult};
 use std::path::Path;
 
@@ -247,4 +247,74 @@ fn epochs_of_a_warm_up_and_those_that_are_not_finite_have_no_rank() {
         .unwrap();
     let finished = session.launch(learner((), 1.0)).unwrap();
     assert_eq!(finished.best_epochs, [5, 4, 3]);
+}
+
+/// A criterion of the caller's, whose best value begins at infinity.
+#[derive(Debug, Clone)]
+struct Lowest {
+    best: f64,
+    goal: Option<Goal>,
+}
+
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+struct LowestState {
+    best: f64,
+}
+
+impl StopCriterion for Lowest {
+    type State = LowestState;
+
+    fn goal(&self) -> Option<Goal> {
+        self.goal
+    }
+
+    fn best(&self) -> Option<f64> {
+        None
+    }
+
+    fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
+        if self.goal.is_some() {
+            self.best = self.best.min(observation.into().value);
+        }
+        // Of another criterion: a `Decision` has no constructor for criteria elsewhere.
+        let mut limit = CheckLimitConfig::new(99).init().unwrap();
+        limit.observe(0.0)
+    }
+
+    fn state(&self) -> LowestState {
+        LowestState { best: self.best }
+    }
+
+    fn with_state(self, state: LowestState) -> Self {
+        let best = state.best;
+        Self { best, ..self }
+    }
+
+    fn reset_waiting(&mut self) {}
+}
+
+#[test]
+fn a_state_that_json_cannot_hold_ends_the_run_with_the_name_of_the_field() {
+    let _alone = alone();
+    let run = |goal| {
+        let folder = tempfile::tempdir().unwrap();
+        let best = f64::INFINITY;
+        let session = counting(folder.path())
+            .num_epochs(2)
+            .stop_early(LossMetric::new(), Lowest { best, goal })
+            .without_clock()
+            .resumable(2)
+            .unwrap();
+        let launched = session.launch(learner((), 1.0));
+        let error = launched.err().map(|error| error.to_string());
+        (error, files(folder.path()))
+    };
+    let (error, files) = run(None);
+    let error = error.unwrap();
+    let text = "the state of the criterion on `Loss` cannot be saved: `stop.best` is inf,";
+    assert!(error.contains(text), "{error}");
+    assert!(files.is_empty(), "no checkpoint that would not load");
+    let (error, files) = run(Some(Goal::Minimize));
+    assert_eq!(error, None);
+    assert_eq!(files, sets(&[1, 2]));
 }

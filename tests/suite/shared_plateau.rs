@@ -191,7 +191,7 @@ fn a_plateau_that_is_not_in_the_learners_schedule_is_an_error() {
     };
     let error = launch(&|_| cosine().boxed()).unwrap();
     assert!(
-        error.contains("`Loss`") && error.contains("give the learner the plateau"),
+        error.contains("`Loss`") && error.contains("pass the same schedule"),
         "{error}"
     );
     assert!(launch(&|_| SharedPlateau::new(cosine()).boxed()).is_some());

@@ -101,22 +101,24 @@ impl Display for CheckpointError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Config(error) => write!(f, "{error}"),
-            Self::Io(error) => write!(f, "checkpoint: {error}"),
+            Self::Io(error) => {
+                write!(f, "a checkpoint cannot be read or written: {error}")
+            }
             Self::NoneComplete { folder, damaged } => {
-                write!(
-                    f,
-                    "none of the checkpoints in {} is complete (",
-                    folder.display()
-                )?;
+                write!(f, "all checkpoints in {} are damaged (", folder.display())?;
                 for (at, (step, problem)) in damaged.iter().enumerate() {
                     let and = if at > 0 { "; " } else { "" };
                     write!(f, "{and}step {step}: {problem}")?;
                 }
-                write!(f, "): move them away to start a new run here")
+                write!(
+                    f,
+                    "): restore a file, or move them to another folder to start a new run here"
+                )
             }
             Self::Version { path, got } => write!(
                 f,
-                "{} is a checkpoint of version {got}, and this is a program of version 1",
+                "{} has version {got} of the file format, and this program reads version 1: load the checkpoint \
+                 with the version of burn-tricks-checkpoint that wrote it",
                 path.display()
             ),
             Self::NotAfter {
@@ -132,23 +134,28 @@ impl Display for CheckpointError {
             Self::InUse { folder, process } => {
                 let folder = folder.display();
                 match process {
-                    Some(process) => write!(f, "process {process} saves checkpoints in {folder}"),
-                    None => write!(f, "another process saves checkpoints in {folder}"),
+                    Some(process) => write!(f, "process {process} saves checkpoints in {folder}")?,
+                    None => write!(f, "another process saves checkpoints in {folder}")?,
                 }
+                write!(f, ": wait until it ends, or use another folder")
             }
-            Self::SameName { name } => write!(f, "two parts of a checkpoint are named `{name}`"),
+            Self::SameName { name } => write!(
+                f,
+                "two parts of a checkpoint have the name `{name}`: give one of them another name"
+            ),
             Self::Unwritable { name, error } => {
                 write!(f, "`{name}` cannot be saved in a checkpoint: {error}")
             }
-            Self::NoPart { path, name, has } => write!(
-                f,
-                "{} has no `{name}`, only `{}`",
-                path.display(),
-                has.join("`, `")
-            ),
+            Self::NoPart { path, name, has } => {
+                write!(f, "{} has no part `{name}`", path.display())?;
+                match &**has {
+                    [] => write!(f, ", and no other"),
+                    has => write!(f, ": its parts are `{}`", has.join("`, `")),
+                }
+            }
             Self::Changed { path, change } => write!(
                 f,
-                "{} was written with another configuration ({change}): undo it, or begin in another folder",
+                "{} was written with another configuration ({change}): undo the change, or use another folder",
                 path.display()
             ),
             Self::OtherKind {
@@ -158,7 +165,7 @@ impl Display for CheckpointError {
                 got,
             } => write!(
                 f,
-                "`{name}` in {} is {got}, and {wanted} was asked for",
+                "`{name}` in {} is {got}, and was to be loaded as {wanted}",
                 path.display()
             ),
             Self::Unfit { path, name, error } => {

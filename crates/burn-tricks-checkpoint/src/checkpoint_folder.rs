@@ -74,7 +74,7 @@ impl CheckpointFolder {
         })?;
         file::remove_unfinished(&self.folder)?;
         let newest = self.newest()?;
-        let damaged = newest.iter().flat_map(|saved| saved.passed_over());
+        let damaged = newest.iter().flat_map(|saved| saved.damaged());
         Ok(Writing {
             _lock: lock,
             damaged: damaged.map(|(step, _)| *step).collect(),

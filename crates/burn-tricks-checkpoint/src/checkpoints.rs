@@ -23,7 +23,7 @@ impl Checkpoints {
     }
 
     /// The newest complete checkpoint, if there is one. Damaged ones are passed over
-    /// ([`Saved::passed_over`]) and stay where they are until their step or a later one is saved.
+    /// ([`Saved::damaged`]) and stay where they are until their step or a later one is saved.
     ///
     /// # Errors
     ///

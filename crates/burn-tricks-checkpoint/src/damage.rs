@@ -7,12 +7,12 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Damage {
-    /// A file of it is not there.
+    /// A file of the checkpoint is missing.
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// A file of it is truncated or changed, or is not a checkpoint of the step or epoch in its name.
+    /// A file of the checkpoint is truncated or changed, or is not a checkpoint of the step or epoch in its name.
     NotWhole {
         /// The file.
         path: PathBuf,
@@ -22,9 +22,13 @@ pub enum Damage {
 impl Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Missing { path } => write!(f, "{} is not there", path.display()),
+            Self::Missing { path } => write!(f, "{} is missing", path.display()),
             Self::NotWhole { path } => {
-                write!(f, "{} is damaged or not a checkpoint", path.display())
+                write!(
+                    f,
+                    "{} is damaged, or is not a checkpoint of the step or epoch in its name",
+                    path.display()
+                )
             }
         }
     }

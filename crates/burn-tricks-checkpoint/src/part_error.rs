@@ -13,8 +13,10 @@ pub enum PartError {
     Optimizer(OptimizerRecordError),
     /// The record is of another kind of schedule.
     OtherSchedule,
-    /// A state holds a NaN or an infinity, which JSON cannot write.
+    /// A value that is to be written as JSON holds NaN or an infinity, which JSON does not have.
     NotFinite {
+        /// The path of the field, such as `layers.2.rate`. Empty if the value itself is the number.
+        field: String,
         /// The number.
         number: f64,
     },
@@ -27,11 +29,20 @@ impl Display for PartError {
         match self {
             Self::Record(error) => write!(f, "{error}"),
             Self::Optimizer(error) => write!(f, "{error}"),
-            Self::OtherSchedule => write!(f, "it is of another kind of schedule"),
-            Self::NotFinite { number } => write!(
+            Self::OtherSchedule => write!(
                 f,
-                "it holds {number}, which JSON has no number for: save an `Option` or a text"
+                "the record is of another kind of schedule: configure the schedule as it was when it was saved"
             ),
+            Self::NotFinite { field, number } => {
+                match &**field {
+                    "" => write!(f, "the value is {number}")?,
+                    field => write!(f, "`{field}` is {number}")?,
+                }
+                write!(
+                    f,
+                    ", and JSON has only finite numbers: write it as an `Option` or a text"
+                )
+            }
             Self::Json(error) => write!(f, "{error}"),
         }
     }

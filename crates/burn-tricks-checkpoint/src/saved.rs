@@ -3,6 +3,7 @@
 use crate::change::Change;
 use crate::checkpoint_error::CheckpointError;
 use crate::damage::Damage;
+use crate::json::to_json;
 use crate::part::{Entry, PartKind, Record};
 use crate::part_error::PartError;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -25,7 +26,7 @@ pub struct Saved {
     parts: Vec<Vec<u8>>,
     /// Which parts have not been loaded.
     unread: RefCell<Vec<bool>>,
-    passed_over: Vec<(usize, Damage)>,
+    damaged: Vec<(usize, Damage)>,
 }
 
 impl Saved {
@@ -34,7 +35,7 @@ impl Saved {
         path: PathBuf,
         entries: Vec<Entry>,
         parts: Vec<Vec<u8>>,
-        passed_over: Vec<(usize, Damage)>,
+        damaged: Vec<(usize, Damage)>,
     ) -> Self {
         Self {
             step,
@@ -42,7 +43,7 @@ impl Saved {
             unread: RefCell::new(vec![true; entries.len()]),
             entries,
             parts,
-            passed_over,
+            damaged,
         }
     }
 
@@ -57,8 +58,8 @@ impl Saved {
     }
 
     /// Newer checkpoints that were damaged, the newest first, and what is wrong with each.
-    pub fn passed_over(&self) -> &[(usize, Damage)] {
-        &self.passed_over
+    pub fn damaged(&self) -> &[(usize, Damage)] {
+        &self.damaged
     }
 
     /// The names of the parts that have not been loaded. A name that is left after the program has loaded everything
@@ -149,9 +150,9 @@ impl Saved {
     ) -> Result<(), CheckpointError> {
         let recorded = self.part(name, PartKind::State)?;
         // By way of the text, as what was recorded: an `f32` is a longer number without.
-        let present = serde_json::to_vec(present);
+        let present = to_json(present).map_err(|error| self.unfit(name, error))?;
         let value = |json: &[u8]| serde_json::from_slice::<Value>(json);
-        let both = present.and_then(|present| Ok((value(recorded)?, value(&present)?)));
+        let both = value(recorded).and_then(|recorded| Ok((recorded, value(present.as_bytes())?)));
         let (recorded, present) = both.map_err(|error| self.unfit(name, error))?;
         if recorded == present {
             return Ok(());

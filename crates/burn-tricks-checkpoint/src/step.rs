@@ -2,7 +2,7 @@
 
 use crate::checkpoint_error::CheckpointError;
 use crate::checkpoint_folder::CheckpointFolder;
-use crate::finite_numbers::check_finite;
+use crate::json::to_json;
 use crate::part::{Entry, PartKind, Record};
 use crate::part_error::PartError;
 use burn::lr_scheduler::LrScheduler;
@@ -53,7 +53,7 @@ impl Step<'_> {
     /// value is written as JSON, to the last bit of every number. JSON has no NaN and no infinity: if the value holds
     /// one, [`save`](Self::save) returns [`CheckpointError::Unwritable`].
     pub fn state<T: Serialize + ?Sized>(self, name: &str, state: &T) -> Self {
-        let bytes = check_finite(state).and_then(|()| Ok(serde_json::to_vec(state)?));
+        let bytes = to_json(state).map(String::into_bytes);
         self.part(name, PartKind::State, bytes)
     }
 

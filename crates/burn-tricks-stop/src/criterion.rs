@@ -79,8 +79,8 @@ impl From<f32> for Observation {
 
 /// Says after each check whether to stop.
 pub trait StopCriterion {
-    /// The state that a resumed run needs. It survives JSON (to the last bit with the feature `float_roundtrip` of
-    /// `serde_json`).
+    /// The state that a resumed run needs. It is saved as JSON (to the last bit with the feature `float_roundtrip` of
+    /// `serde_json`), so every number in it must be finite: use an `Option` for a best value that is not known yet.
     type State: Clone + Serialize + DeserializeOwned;
 
     /// Tells the criterion that the run begins, or is resumed. The training loop calls this before the first step. It

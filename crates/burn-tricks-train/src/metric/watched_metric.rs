@@ -65,8 +65,10 @@ impl WatchedMetric {
     }
 }
 
-const LOGGER: &str = "does the metric logger know the epochs before a resumed one?";
-const BATCHES: &str = "a standard error needs at least two validation batches";
+const LOGGER: &str = "register it with the session; in a resumed run, use a metric logger that has the earlier epochs, as \
+    Burn's `FileMetricLogger` does";
+const BATCHES: &str =
+    "a standard error needs at least two validation batches, so validate in smaller batches";
 
 /// As in the errors of a session: `` `Loss` ``, `` `Loss` of the training split ``.
 impl Display for WatchedMetric {

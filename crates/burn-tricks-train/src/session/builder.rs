@@ -20,6 +20,7 @@ use burn::module::Module;
 use burn::train::metric::store::Split;
 use burn::train::metric::{Adaptor, Metric, Numeric};
 use burn::train::{InferenceStep, Interrupter, LearnerModel, SupervisedTraining, TrainStep};
+use burn_tricks_checkpoint::to_json;
 use burn_tricks_core::ConfigError;
 use burn_tricks_stop::StopCriterion;
 use serde::Serialize;
@@ -253,10 +254,10 @@ where
     ///
     /// # Errors
     ///
-    /// If `part` cannot be written as JSON. (JSON has no infinity and no NaN: they are recorded as `null`.)
+    /// If `part` cannot be written as JSON, for example because a field is infinite or NaN: the error names the field.
     /// If the session itself records something under `name`, [`launch`](Self::launch) returns an error.
     pub fn declare(mut self, name: &str, part: &impl Serialize) -> Result<Self, SessionError> {
-        let part = serde_json::to_string(part).map_err(|error| SessionError::DeclaredNotJson {
+        let part = to_json(part).map_err(|error| SessionError::DeclaredNotJson {
             name: name.to_owned(),
             error,
         })?;

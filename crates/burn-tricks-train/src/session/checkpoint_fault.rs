@@ -36,7 +36,10 @@ impl Display for CheckpointFault {
             Self::Record { path, error } => write!(f, "{}: {error}", path.display()),
             Self::Optimizer(error) => write!(f, "{error}"),
             Self::Panicked { what, message } => {
-                write!(f, "the {what} does not take its record: {message}")
+                write!(
+                    f,
+                    "the {what} panicked when it loaded its record: {message}"
+                )
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::session::results::CriterionResult;
 use crate::stop::stop_handle::StopHandle;
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
+use burn_tricks_checkpoint::PartError;
 use burn_tricks_core::StateError;
 use burn_tricks_stop::{Decision, StopCriterion, StopReason};
 use std::fmt::Debug;
@@ -86,7 +87,7 @@ impl<C: StopCriterion + Clone + Debug + Send> EpochHook for CriterionHook<C> {
         self.handle.ranking()
     }
 
-    fn state(&self) -> Option<Vec<u8>> {
+    fn state(&self) -> Option<Result<Vec<u8>, PartError>> {
         Some(self.handle.state())
     }
 

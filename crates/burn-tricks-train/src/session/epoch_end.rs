@@ -14,9 +14,11 @@ use crate::trick::trick_error::TrickError;
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{EarlyStoppingStrategy, Interrupter, Interruption, TrainingError};
+use burn_tricks_checkpoint::{PartError, to_json};
 use burn_tricks_core::StateError;
 use burn_tricks_stop::{Decision, StopReason};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::sync::{Arc, Mutex};
 
 /// All hooks of a run.
@@ -59,6 +61,22 @@ pub(crate) enum Clock {
     NotNeeded,
     Shared(EpochClock),
 }
+
+/// Why the state of a hook cannot be saved.
+#[derive(Debug)]
+pub(crate) struct StateNotJson {
+    name: String,
+    error: PartError,
+}
+
+impl Display for StateNotJson {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, error } = self;
+        write!(f, "the state of the {name} cannot be saved: {error}")
+    }
+}
+
+impl std::error::Error for StateNotJson {}
 
 impl EpochEnd {
     pub(crate) fn new(interrupter: Interrupter) -> Self {
@@ -258,16 +276,25 @@ impl EpochEnd {
     }
 
     /// The states of the hooks that have one, by name.
-    pub(crate) fn states(&self) -> BTreeMap<String, Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// If a state holds a number that is not finite: the error names the hook and the field.
+    pub(crate) fn states(&self) -> Result<BTreeMap<String, Vec<u8>>, StateNotJson> {
         let inner = lock(&self.0);
         let states = inner.hooks.iter().map(|hook| hook.state());
         let states = inner.names().into_iter().zip(states);
         let states = states.filter_map(|(name, state)| Some((name, state?)));
         let stopped = inner.stopped_by_trick.map(|reason| {
-            let state = serde_json::to_vec(&reason).expect("a reason survives JSON");
+            let state = to_json(&reason).map(String::into_bytes);
             (TRICKS.to_owned(), state)
         });
-        states.chain(stopped).collect()
+        let states = states.chain(stopped);
+        let named = |(name, state): (String, Result<_, _>)| match state {
+            Ok(state) => Ok((name, state)),
+            Err(error) => Err(StateNotJson { name, error }),
+        };
+        states.map(named).collect()
     }
 
     /// Loads the states of the hooks. If no state fits a hook, and `may_be_new` accepts its name, the hook begins

@@ -4,6 +4,7 @@ use crate::metric::watched_metric::MissingMetric;
 use crate::session::results::{CriterionResult, PlateauResult};
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
+use burn_tricks_checkpoint::PartError;
 use burn_tricks_core::StateError;
 use burn_tricks_stop::{Decision, StopReason};
 
@@ -65,7 +66,7 @@ pub(crate) trait EpochHook: Send {
     }
 
     /// The state that a resumed run needs and that is not in Burn's checkpoint.
-    fn state(&self) -> Option<Vec<u8>> {
+    fn state(&self) -> Option<Result<Vec<u8>, PartError>> {
         None
     }
 

@@ -276,14 +276,18 @@ impl CheckpointingStrategy for SaveEveryEpoch {
         if self.end.trick_failed().is_some() {
             return Vec::new(); // the model of this epoch is not what it was to be
         }
-        let state = RunState {
-            epoch,
-            setup: self.setup.clone(),
-            tricks: (self.tricks)(),
-            hooks: self.end.states(),
-            validated: lock(&self.validated).take(),
-        };
-        if let Err(error) = self.files.write(&state) {
+        let validated = lock(&self.validated).take();
+        let states = self.end.states().map_err(std::io::Error::other);
+        let written = states.and_then(|hooks| {
+            self.files.write(&RunState {
+                epoch,
+                setup: self.setup.clone(),
+                tricks: (self.tricks)(),
+                hooks,
+                validated,
+            })
+        });
+        if let Err(error) = written {
             self.interrupter.fail(CheckpointerError::IOError(error));
             return Vec::new();
         }

@@ -4,7 +4,7 @@ use crate::metric::watched_metric::MissingMetric;
 use crate::session::checkpoint_fault::CheckpointFault;
 use crate::trick::trick_error::TrickError;
 use burn::train::TrainingError;
-use burn_tricks_checkpoint::Change;
+use burn_tricks_checkpoint::{Change, PartError};
 use burn_tricks_core::{ConfigError, StateError};
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 pub enum SessionError {
     /// A setting of the session has a value that it cannot have: fewer than two checkpoints to keep, say.
     Config(ConfigError),
-    /// Checkpoints of the best epochs were to be kept, of a session that is not
-    /// [resumable](crate::Session::resumable) and so has none.
+    /// [`keep_best_checkpoints`](crate::Session::keep_best_checkpoints) was called for a session that writes no
+    /// checkpoints, since it is not [resumable](crate::Session::resumable).
     KeepBestOfNone,
     /// No criterion says which epoch is the best, and something needs to know.
     NoCriterion {
@@ -28,7 +28,7 @@ pub enum SessionError {
         /// Its name.
         name: String,
         /// Why not.
-        error: serde_json::Error,
+        error: PartError,
     },
     /// Something was given to [`declare`](crate::Session::declare) under a name under which the session records
     /// something itself.
@@ -131,20 +131,20 @@ impl Display for SessionError {
             Self::Config(error) => write!(f, "{error}"),
             Self::KeepBestOfNone => write!(
                 f,
-                "`keep_best_checkpoints` keeps checkpoints, which only a session that is `resumable` writes"
+                "`keep_best_checkpoints` needs a session that writes checkpoints: call `resumable` too"
             ),
             Self::NoCriterion { by } => write!(
                 f,
-                "`{by}` needs a criterion that says which epoch is the best: give the session one that looks at \
-                 its metric, with `stop_early`"
+                "`{by}` needs to know which epoch is the best: call `stop_early` with a criterion that looks at its \
+                 metric, such as `EarlyStopping`"
             ),
             Self::DeclaredNotJson { name, error } => {
                 write!(f, "`{name}` was declared and cannot be recorded: {error}")
             }
             Self::DeclaredNameTaken { name } => write!(
                 f,
-                "`{name}` was declared and cannot be recorded: the session records something of this name \
-                 itself: declare it under another"
+                "`{name}` was declared and cannot be recorded, since the session itself records something under this \
+                 name: declare it under another name"
             ),
             Self::SameMetricName {
                 name,
@@ -152,14 +152,14 @@ impl Display for SessionError {
                 second,
             } => write!(
                 f,
-                "two metrics have the name `{name}`, {first} and {second}: register one of them, or give one \
-                 another name"
+                "two metrics have the name `{name}`, {first} and {second}: register only one of them, or give one \
+                 of them another name"
             ),
             Self::NoClock => write!(
                 f,
-                "a resumable session needs the clock of its epoch loader, or its order of samples would \
-                 begin anew when it is resumed: give it an `EpochLoader`, or tell it `with_clock(&clock)`, or \
-                 `without_clock()` if the loader needs none"
+                "a resumable session needs the clock of its data loader, or a resumed run would repeat the order of \
+                 samples of its first epoch: train with an `EpochLoader`, or call `with_clock(&clock)`, or call \
+                 `without_clock()` if the order of samples does not depend on the epoch"
             ),
             Self::Changed { epoch, changes } => {
                 write!(
@@ -173,24 +173,34 @@ impl Display for SessionError {
                 let names: Vec<_> = changes.iter().map(|change| &change.name).collect();
                 write!(
                     f,
-                    "): undo it, or `accept_changes({names:?})`, or begin in another directory"
+                    "): undo the changes, or call `accept_changes({names:?})`, or use another directory"
                 )
             }
             Self::PlateauNotScheduled { metric } => write!(
                 f,
-                "the learner's schedule is not the one that `reduce_on_plateau` was given for `{metric}`, and \
-                 would never be reduced: give the learner the plateau, or a wrapper around it"
+                "the learner's schedule does not contain the plateau that was passed to `reduce_on_plateau` with \
+                 `{metric}`, so the learning rate would never be reduced: pass the same schedule, a clone of it, or a \
+                 wrapper around it to the learner"
             ),
             Self::Training(error) => write!(f, "{error}"),
             Self::Trick(error) => write!(f, "{error}"),
             Self::MissingMetric(missing) => write!(f, "{missing}"),
-            Self::Io(error) => write!(f, "the checkpoints of the run: {error}"),
+            Self::Io(error) => {
+                write!(f, "a file of the run cannot be read or written: {error}")
+            }
             Self::InUse { lock, process } => {
                 let lock = lock.display();
                 match process {
-                    Some(id) => write!(f, "process {id} trains there: it has locked {lock}"),
-                    None => write!(f, "another process trains there: it has locked {lock}"),
+                    Some(id) => write!(
+                        f,
+                        "process {id} trains in this directory and has locked {lock}"
+                    )?,
+                    None => write!(
+                        f,
+                        "another process trains in this directory and has locked {lock}"
+                    )?,
                 }
+                write!(f, ": wait until it ends, or use another directory")
             }
             Self::NoneComplete { folder, incomplete } => {
                 let folder = folder.display();
@@ -199,7 +209,10 @@ impl Display for SessionError {
                     let and = if at > 0 { "; " } else { "" };
                     write!(f, "{and}epoch {epoch}: {problem}")?;
                 }
-                write!(f, "): move them away to start a new run here")
+                write!(
+                    f,
+                    "): restore the files, or move them to another folder to start a new run here"
+                )
             }
             Self::Version {
                 path,
@@ -207,29 +220,34 @@ impl Display for SessionError {
                 expected,
             } => write!(
                 f,
-                "{} is a state of version {got}, and this program reads version {expected}",
+                "{} has version {got} of the file format, and this program reads version {expected}: resume the run \
+                 with the version of burn-tricks-train that wrote it",
                 path.display()
             ),
-            Self::State { epoch, error } => write!(f, "the checkpoint of epoch {epoch}: {error}"),
+            Self::State { epoch, error } => write!(
+                f,
+                "the run cannot be resumed from the checkpoint of epoch {epoch}: {error}"
+            ),
             Self::Unread { epoch, fault } => {
                 write!(f, "the checkpoint of epoch {epoch} cannot be read: {fault}")
             }
             Self::BestUnknown { metric: None } => write!(
                 f,
-                "which epoch was the best is not known: no `stop_early` with a criterion that looks at its \
-                 metric, as `EarlyStopping` does (`last_model` is the last one)"
+                "the best epoch is unknown, since the session has no `stop_early` with a criterion that looks at its \
+                 metric, such as `EarlyStopping`: use `last_model` for the model of the last epoch"
             ),
             Self::BestUnknown {
                 metric: Some(metric),
             } => write!(
                 f,
-                "which epoch was the best is not known: none had a value of `{metric}` that counted, finite, \
-                 after the warm-up and within the divergence limit (`last_model` is the last one)"
+                "the best epoch is unknown, since no epoch had a value of `{metric}` that counts, which is a finite \
+                 value after the warm-up and within the divergence limit: use `last_model` for the model of the last \
+                 epoch"
             ),
             Self::NotKept { epoch } => write!(
                 f,
-                "the model of epoch {epoch} was not kept: a session that is not `resumable` keeps that of the \
-                 best epoch alone, and none if it was made with `without_best`"
+                "the model of epoch {epoch} was not kept: a session that is not `resumable` keeps only the model of \
+                 the best epoch, and with `without_best` not even that"
             ),
         }
     }

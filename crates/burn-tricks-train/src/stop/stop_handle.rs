@@ -2,6 +2,7 @@
 
 use crate::lock::lock;
 use crate::metric::watched_metric::MissingMetric;
+use burn_tricks_checkpoint::{PartError, to_json};
 use burn_tricks_core::Goal;
 use burn_tricks_core::StateError;
 use burn_tricks_stop::{Decision, EarlyStopping, Observation, StopCriterion, StopReason};
@@ -166,7 +167,12 @@ impl<C: StopCriterion> StopHandle<C> {
         }
     }
 
-    pub(crate) fn state(&self) -> Vec<u8> {
+    /// The state that a resumed run needs, as JSON, which tells the state of another criterion from its own.
+    ///
+    /// # Errors
+    ///
+    /// If the state of the criterion holds a number that is not finite.
+    pub(crate) fn state(&self) -> Result<Vec<u8>, PartError> {
         let last = self.decision().ok().flatten();
         let watch = lock(&self.0);
         let state = SavedProgress {
@@ -175,7 +181,7 @@ impl<C: StopCriterion> StopHandle<C> {
             ranking: watch.ranking.clone(),
             last,
         };
-        serde_json::to_vec(&state).expect("a criterion's state survives JSON")
+        to_json(&state).map(String::into_bytes)
     }
 
     pub(crate) fn load_state(&self, state: &[u8]) -> Result<(), StateError>

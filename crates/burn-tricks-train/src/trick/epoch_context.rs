@@ -114,8 +114,8 @@ impl<'a, M> EpochContext<'a, M> {
     pub fn decision(&self) -> Result<Decision, TrickError> {
         self.decision.ok_or_else(|| {
             TrickError::from(
-                "no criterion says which epoch is the best: give the session one that looks at a metric, with \
-                 `stop_early`",
+                "the best epoch is unknown, since the session has no criterion that looks at a metric: call \
+                 `stop_early` with one, such as `EarlyStopping`",
             )
         })
     }
@@ -154,8 +154,8 @@ impl<'a, M> EpochContext<'a, M> {
 
     fn missing(&self, name: &str, split: &Split) -> TrickError {
         TrickError::from(format!(
-            "the metric `{name}` has no value for the split `{split}` of epoch {}: is it registered with the \
-             session's `metrics`?",
+            "the metric `{name}` has no value for the split `{split}` of epoch {}: register it with `metrics` of \
+             the session",
             self.epoch
         ))
     }

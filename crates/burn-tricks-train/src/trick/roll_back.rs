@@ -57,6 +57,7 @@ use crate::trick::epoch_context::EpochContext;
 use crate::trick::kept_optimizer::KeptOptimizer;
 use crate::trick::step_context::StepContext;
 use crate::trick::trick_error::TrickError;
+use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
@@ -76,6 +77,7 @@ pub struct RollBackTrick<M: Module> {
     /// The best weights of a run that is resumed, until there is a model to load them into.
     saved_best: Option<(usize, Vec<u8>)>,
     optimizer: KeptOptimizer,
+    lr: TrickMetric,
 }
 
 /// What a resumed run needs.
@@ -100,6 +102,10 @@ impl<M: Module> RollBackTrick<M> {
             best: BestWeights::new(),
             saved_best: None,
             optimizer: KeptOptimizer::default(),
+            lr: TrickMetric::new(
+                "Learning Rate after Roll-Backs",
+                "The learning rate of the optimizer step: that of the schedule times the factor of the roll-backs.",
+            ),
         })
     }
 
@@ -144,6 +150,15 @@ impl<M: Module> Trick<M> for RollBackTrick<M> {
     fn begin(&mut self, _model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
         self.optimizer.meet(optimizer);
         step.scale_lr(self.back.lr_scale());
+    }
+
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        self.lr.push_number(step.lr());
+        model
+    }
+
+    fn metrics(&self) -> Vec<TrickMetric> {
+        vec![self.lr.clone()]
     }
 
     fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {

@@ -7,13 +7,15 @@ use crate::trick::epoch_context::EpochContext;
 use crate::trick::micro_batches::MicroBatches;
 use crate::trick::sight::Sight;
 use crate::trick::trick_error::TrickError;
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, Tensor};
+use burn::train::ModuleSharder;
 use burn::train::metric::store::EventStoreClient;
 use burn_tricks_core::{StateError, state_from_bytes, state_to_bytes};
 use burn_tricks_stop::{Decision, StopReason};
+use std::any::type_name;
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 /// The tricks of a run and how many optimizer steps it has taken.
@@ -22,6 +24,8 @@ pub(crate) struct SharedTricks<H> {
     steps: Arc<AtomicU64>,
     /// Those whose gradients the next step gets.
     micro_batches: MicroBatches,
+    /// Whether Burn's `ddp` trains the model, whose workers have a copy of it each.
+    distributed: Arc<AtomicBool>,
 }
 
 impl<H> Clone for SharedTricks<H> {
@@ -30,6 +34,7 @@ impl<H> Clone for SharedTricks<H> {
             tricks: self.tricks.clone(),
             steps: self.steps.clone(),
             micro_batches: self.micro_batches.clone(),
+            distributed: self.distributed.clone(),
         }
     }
 }
@@ -46,6 +51,15 @@ impl<H> SharedTricks<H> {
             tricks: Arc::new(Mutex::new(tricks)),
             steps: Arc::default(),
             micro_batches: MicroBatches::default(),
+            distributed: Arc::default(),
+        }
+    }
+
+    /// Notes a mapper that Burn applies to the model: each worker of `ddp` begins with that of
+    /// `Learner::grad_sharded`.
+    pub(crate) fn note_mapper<Mapper: ModuleMapper>(&self) {
+        if type_name::<Mapper>() == type_name::<ModuleSharder>() {
+            self.distributed.store(true, SeqCst);
         }
     }
 
@@ -122,7 +136,7 @@ impl<H> SharedTricks<H> {
         let tricks = &mut *lock(&self.tricks);
         let model = tricks.epoch_end(trained.model().clone(), &mut context);
         let model = model.map_err(|error| error.of_trick(0, || tricks.name()))?;
-        if is_distributed(&before) && has_changed(&before, &model) {
+        if self.distributed.load(SeqCst) && has_changed(&before, &model) {
             return Err(TrickError::from(
                 "a trick has changed the model at the end of an epoch, which only one of the workers of `ddp` \
                  would see: train on a single device or with `multi`",
@@ -160,22 +174,6 @@ pub(crate) struct Ended<M> {
     pub(crate) validated: M,
     /// The model that the tricks returned, which is saved in the checkpoint.
     pub(crate) model: M,
-}
-
-/// Whether the model is one of several workers', as Burn's `ddp` marks it.
-fn is_distributed<M: Module>(model: &M) -> bool {
-    struct Distributed(bool);
-
-    impl ModuleVisitor for Distributed {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let value = param.val();
-            self.0 |= value.is_autodiff() && value.is_distributed();
-        }
-    }
-
-    let mut distributed = Distributed(false);
-    model.visit(&mut distributed);
-    distributed.0
 }
 
 /// Whether two versions of a model differ in a weight or in what is trained. They are compared on the device, of
@@ -220,7 +218,6 @@ fn has_changed<M: Module>(before: &M, after: &M) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::module::ModuleMapper;
     use burn::nn::LinearConfig;
     use burn::tensor::Device;
 
@@ -235,7 +232,6 @@ mod tests {
     #[test]
     fn a_changed_model_is_known() {
         let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
-        assert!(!is_distributed(&model)); // Burn marks tensors of its GPU backends alone
         assert!(!has_changed(&model, &model.clone()));
         assert!(has_changed(&model, &model.clone().no_grad()));
         let other = LinearConfig::new(2, 2).init(&Device::flex().autodiff());

@@ -25,9 +25,15 @@ pub struct TrickMetric {
     name: MetricName,
     description: String,
     /// The numbers that were measured and not yet shown.
-    queue: Arc<Mutex<VecDeque<Tensor<1>>>>,
+    queue: Arc<Mutex<VecDeque<Measured>>>,
     last: Option<f64>,
     state: NumericMetricState,
+}
+
+/// A number that a trick measured.
+enum Measured {
+    OnDevice(Tensor<1>),
+    Known(f64),
 }
 
 impl TrickMetric {
@@ -42,9 +48,18 @@ impl TrickMetric {
         }
     }
 
-    /// Takes the number of a step, a tensor of one element. It is read from the device when the metric is shown; if
+    /// Adds the number of a step, a tensor of one element. It is read from the device when the metric is shown; if
     /// 4,096 newer numbers wait, it is dropped.
     pub fn push(&self, number: Tensor<1>) {
+        self.put(Measured::OnDevice(number));
+    }
+
+    /// As [`push`](Self::push), with a number that is not on a device.
+    pub fn push_number(&self, number: f64) {
+        self.put(Measured::Known(number));
+    }
+
+    fn put(&self, number: Measured) {
         let mut queue = lock(&self.queue);
         if queue.len() == AT_MOST {
             queue.pop_front();
@@ -56,8 +71,10 @@ impl TrickMetric {
     fn next(&self) -> Result<Option<f64>, TensorReadError> {
         // Not under the lock, which the next step wants.
         let number = lock(&self.queue).pop_front();
-        let Some(number) = number else {
-            return Ok(None);
+        let number = match number {
+            None => return Ok(None),
+            Some(Measured::Known(number)) => return Ok(Some(number)),
+            Some(Measured::OnDevice(number)) => number,
         };
         #[allow(clippy::disallowed_methods)] // on the thread of the metrics
         let data = number.try_into_data()?;
@@ -148,5 +165,15 @@ mod tests {
         }
         assert_eq!(lock(&metric.queue).len(), AT_MOST);
         assert_eq!(metric.next().unwrap(), Some(2.0));
+    }
+
+    #[test]
+    fn numbers_are_shown_in_the_order_of_the_steps() {
+        let metric = TrickMetric::new("Number", "A number.");
+        metric.push_number(0.1); // exact, which an `f32` tensor would not be
+        metric.push(Tensor::from_floats([2.0], &Device::flex()));
+        assert_eq!(metric.next().unwrap(), Some(0.1));
+        assert_eq!(metric.next().unwrap(), Some(2.0));
+        assert_eq!(metric.next().unwrap(), None);
     }
 }

@@ -280,6 +280,7 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
     }
 
     fn map<Mapper: ModuleMapper>(self, mapper: &mut Mapper) -> Self {
+        self.tricks.note_mapper::<Mapper>();
         self.map_models(|model| model.map(mapper)).rebuilt()
     }
 

@@ -160,7 +160,7 @@ fn a_flipped_bit_and_a_renamed_file_are_noticed() {
     assert!(fault(3).contains("is damaged"));
     flip(&files.record("model", 3));
     assert!(files.load::<ModuleRecord>("model", 3).is_err());
-    assert!(fault(5).contains("is not there"));
+    assert!(fault(5).contains("is missing"));
 }
 
 #[test]
