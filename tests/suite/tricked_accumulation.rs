@@ -37,8 +37,7 @@ fn the_number_of_accumulated_batches_may_change_between_launches() {
             .unwrap();
         let learner = Learner::new(model, SgdConfig::new().init(), schedule());
         session.launch(learner).unwrap();
-        let steps = steps.0.lock().unwrap().clone();
-        steps
+        std::mem::take(&mut *steps.0.lock().unwrap())
     };
     assert_eq!(steps(1, 1), [1, 2, 3]);
     assert_eq!(steps(2, 3), [4], "a step of three batches");

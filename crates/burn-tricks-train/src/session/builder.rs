@@ -259,7 +259,7 @@ where
     pub fn declare(mut self, name: &str, part: &impl Serialize) -> Result<Self, SessionError> {
         let part = to_json(part).map_err(|error| SessionError::DeclaredNotJson {
             name: name.to_owned(),
-            error,
+            error: Box::new(error),
         })?;
         self.declared.set(name, part);
         Ok(self)

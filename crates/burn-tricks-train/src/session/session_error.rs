@@ -28,7 +28,7 @@ pub enum SessionError {
         /// Its name.
         name: String,
         /// Why not.
-        error: PartError,
+        error: Box<PartError>,
     },
     /// Something was given to [`declare`](crate::Session::declare) under a name under which the session records
     /// something itself.
@@ -264,7 +264,7 @@ impl std::error::Error for SessionError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(error) => Some(error),
-            Self::DeclaredNotJson { error, .. } => Some(error),
+            Self::DeclaredNotJson { error, .. } => Some(&**error),
             Self::Io(error) => Some(error),
             Self::Unread { fault, .. } => Some(fault),
             Self::State { error, .. } => Some(error),

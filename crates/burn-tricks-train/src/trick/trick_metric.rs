@@ -32,7 +32,7 @@ pub struct TrickMetric {
 
 /// A number that a trick measured.
 enum Measured {
-    OnDevice(Tensor<1>),
+    OnDevice(Box<Tensor<1>>),
     Known(f64),
 }
 
@@ -51,7 +51,7 @@ impl TrickMetric {
     /// Adds the number of a step, a tensor of one element. It is read from the device when the metric is shown; if
     /// 4,096 newer numbers wait, it is dropped.
     pub fn push(&self, number: Tensor<1>) {
-        self.put(Measured::OnDevice(number));
+        self.put(Measured::OnDevice(Box::new(number)));
     }
 
     /// As [`push`](Self::push), with a number that is not on a device.
