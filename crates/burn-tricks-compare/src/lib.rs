@@ -11,7 +11,9 @@ macro_rules! as_displayed {
     };
 }
 
+mod ablate;
 mod campaign;
+mod changes;
 mod comparison;
 mod float;
 mod outcome;
@@ -19,7 +21,13 @@ mod report;
 mod runner;
 mod statistics;
 mod store;
+mod tune;
 
+pub use ablate::{
+    ablation::ablation,
+    combine::{CombineError, combine},
+    interactions::{Interaction, Interactions, InteractionsError, factorial},
+};
 pub use campaign::{Campaign, CampaignError};
 pub use comparison::{
     answer::{Answer, Effect, Unit},
@@ -54,4 +62,9 @@ pub use store::{
     merge::{Merged, merge},
     shard::{Shard, ShardError},
     store::{Store, StoreError},
+};
+pub use tune::{
+    error::TuningError,
+    tuned::{Candidate, Tuned, TunedArm},
+    tuning::Tuning,
 };

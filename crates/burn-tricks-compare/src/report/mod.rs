@@ -2,8 +2,10 @@
 
 pub(crate) mod csv;
 pub(crate) mod html;
+pub(crate) mod interactions;
 pub(crate) mod markdown;
 pub(crate) mod numbers;
 pub(crate) mod summary;
 pub(crate) mod text;
+pub(crate) mod tuned;
 pub(crate) mod wording;

@@ -4,7 +4,6 @@
 //! which escapes every text.
 
 pub(crate) mod axis;
-pub(crate) mod changes;
 pub(crate) mod curves;
 pub(crate) mod forest;
 pub(crate) mod page;

@@ -1,8 +1,10 @@
 //! The page.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde_json::Value;
 
 use crate::{
+    changes::changes,
     comparison::{
         answer::Answer,
         comparison::{Comparison, Row},
@@ -10,7 +12,6 @@ use crate::{
     outcome::{recipe::Recipe, run::Run},
     report::{
         html::{
-            changes::changes,
             curves::{curves_svg, metrics},
             palette::dark_rules,
         },
@@ -168,14 +169,17 @@ fn image(svg: &str, label: &str) -> Markup {
 
 fn diff(from: &Recipe, to: &Recipe) -> Markup {
     let changes = changes(&from.settings, &to.settings);
-    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(absent)".to_owned());
+    let shown = |value: &Option<Value>| match value {
+        Some(value) => value.to_string(),
+        None => "(absent)".to_owned(),
+    };
     html! {
         @if !changes.is_empty() {
             table.changes {
                 caption { "What the recipe changes" }
                 thead { tr { th scope="col" { "setting" } th scope="col" { (from.name) } th scope="col" { (to.name) } } }
                 tbody { @for change in &changes {
-                    tr { th scope="row" { (change.path) } td { del { (shown(&change.from)) } } td { ins { (shown(&change.to)) } } }
+                    tr { th scope="row" { (change.path()) } td { del { (shown(&change.from)) } } td { ins { (shown(&change.to)) } } }
                 } }
             }
         }

@@ -1,0 +1,39 @@
+//! Leave-one-out ablation.
+
+use crate::{
+    ablate::combine::{CombineError, check, combine},
+    outcome::recipe::Recipe,
+};
+
+/// The recipes of a leave-one-out ablation: the full recipe, which is `base` with all changes; the full
+/// recipe without each of them in turn; and without any, which is `base`. All are compared with the full
+/// one, so that where leaving out a change *hurts*, the change helps in the presence of the others.
+///
+/// Each change is a recipe, given together with its own baseline, and is what differs between the
+/// settings of the two.
+///
+/// # Errors
+///
+/// If there are fewer than two changes, one is named twice or changes nothing, or two of them set the same
+/// place to different values.
+pub fn ablation(base: &Recipe, parts: &[(&Recipe, &Recipe)]) -> Result<Vec<Recipe>, CombineError> {
+    check(parts)?;
+    let names = |parts: &[(&Recipe, &Recipe)]| {
+        let names = parts.iter().map(|(part, _)| &*part.name);
+        names.collect::<Vec<&str>>().join(", ")
+    };
+    let about = format!("{} with {}", base.name, names(parts));
+    let full = Recipe::baseline("full", &about).with_settings(combine(base, parts)?);
+    let mut recipes = vec![full];
+    for left_out in 0..parts.len() {
+        let mut others = parts.to_vec();
+        let (part, _) = others.remove(left_out);
+        let name = format!("full without {}", part.name);
+        let about = format!("{} with {}", base.name, names(&others));
+        let variant = Recipe::variant(&name, "full", &about);
+        recipes.push(variant.with_settings(combine(base, &others)?));
+    }
+    let none = Recipe::variant("full without any", "full", &base.about);
+    recipes.push(none.with_settings(base.settings.clone()));
+    Ok(recipes)
+}

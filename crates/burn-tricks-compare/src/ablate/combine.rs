@@ -1,0 +1,143 @@
+//! Several changes of one recipe at once.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    changes::{Change, changes},
+    outcome::recipe::Recipe,
+};
+
+/// The settings of `base` with the changes of several recipes at once. The change of each is what differs
+/// between the settings of its own baseline, given beside it, and its own.
+///
+/// # Errors
+///
+/// If two of them set the same place to different values, or one changes nothing.
+pub fn combine(base: &Recipe, parts: &[(&Recipe, &Recipe)]) -> Result<Value, CombineError> {
+    let mut settings = base.settings.clone();
+    let mut done: Vec<(&str, Change)> = Vec::new();
+    for (part, baseline) in parts {
+        let changed = changes(&baseline.settings, &part.settings);
+        if changed.is_empty() {
+            let part = part.name.clone();
+            return Err(CombineError::ChangesNothing { part });
+        }
+        for change in changed {
+            let clash = done.iter().find(|(_, other)| {
+                overlap(other, &change) && (other.place != change.place || other.to != change.to)
+            });
+            if let Some((first, _)) = clash {
+                return Err(CombineError::Clash {
+                    first: (*first).to_owned(),
+                    second: part.name.clone(),
+                    setting: change.path(),
+                });
+            }
+            set(&mut settings, &change);
+            done.push((&part.name, change));
+        }
+    }
+    Ok(settings)
+}
+
+/// Whether one place holds the other.
+fn overlap(one: &Change, other: &Change) -> bool {
+    let common = one.place.len().min(other.place.len());
+    one.place[..common] == other.place[..common]
+}
+
+fn set(settings: &mut Value, change: &Change) {
+    let mut place = settings;
+    let Some((last, fields)) = change.place.split_last() else {
+        *place = change.to.clone().unwrap_or(Value::Null);
+        return;
+    };
+    for field in fields {
+        place = object(place).entry(field).or_insert(Value::Null);
+    }
+    match &change.to {
+        Some(to) => object(place).insert(last.clone(), to.clone()),
+        None => object(place).remove(last),
+    };
+}
+
+/// The fields of the value, which becomes an object if it is none.
+fn object(value: &mut Value) -> &mut Map<String, Value> {
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    value.as_object_mut().expect("it is one now")
+}
+
+/// Changes that cannot be made at once.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CombineError {
+    /// Two set the same place to different values.
+    Clash {
+        /// The one that comes first.
+        first: String,
+        /// The other.
+        second: String,
+        /// The setting.
+        setting: String,
+    },
+    /// One changes nothing.
+    ChangesNothing {
+        /// Its name.
+        part: String,
+    },
+    /// Too few changes to take apart.
+    TooFew {
+        /// How many there are.
+        parts: usize,
+    },
+    /// A change is named twice.
+    Twice {
+        /// Its name.
+        part: String,
+    },
+}
+
+impl fmt::Display for CombineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clash {
+                first,
+                second,
+                setting,
+            } => write!(
+                f,
+                "{first:?} and {second:?} both set `{setting}`, and cannot be combined"
+            ),
+            Self::ChangesNothing { part } => {
+                write!(
+                    f,
+                    "{part:?} has the settings of its baseline: there is no change to combine"
+                )
+            }
+            Self::TooFew { parts } => write!(f, "at least two changes are needed, got {parts}"),
+            Self::Twice { part } => write!(f, "{part:?} is named twice"),
+        }
+    }
+}
+
+as_displayed!(CombineError);
+
+impl std::error::Error for CombineError {}
+
+/// At least two changes, none of them twice.
+pub(crate) fn check(parts: &[(&Recipe, &Recipe)]) -> Result<(), CombineError> {
+    if parts.len() < 2 {
+        return Err(CombineError::TooFew { parts: parts.len() });
+    }
+    for (at, (part, _)) in parts.iter().enumerate() {
+        if parts[..at].iter().any(|(other, _)| other.name == part.name) {
+            let part = part.name.clone();
+            return Err(CombineError::Twice { part });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! Interactions as text and Markdown.
+
+use crate::{
+    ablate::interactions::Interactions,
+    comparison::{
+        answer::{Answer, Unit},
+        verdict::Verdict,
+    },
+    report::numbers,
+};
+
+impl Interactions {
+    /// A line for each two changes and question.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        for pair in &self.pairs {
+            text += &format!("{} × {}, {} seeds\n", pair.first, pair.second, pair.seeds);
+            for answer in &pair.answers {
+                text += &format!("  {}: {}\n", answer.question, told(answer));
+            }
+        }
+        text
+    }
+
+    /// The same as a table in GitHub's Markdown.
+    pub fn markdown(&self) -> String {
+        let Some(first) = self.pairs.first() else {
+            return String::new();
+        };
+        let mut text = "| changes | seeds |".to_owned();
+        for answer in &first.answers {
+            text += &format!(" {} |", answer.question);
+        }
+        text += &format!("\n| --- | ---: |{}\n", " --- |".repeat(first.answers.len()));
+        for pair in &self.pairs {
+            text += &format!("| {} × {} | {} |", pair.first, pair.second, pair.seeds);
+            for answer in &pair.answers {
+                text += &format!(" {} |", told(answer));
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// The interaction with its 95 % interval, and in words.
+fn told(answer: &Answer) -> String {
+    let Some(effect) = &answer.effect else {
+        return "not known".to_owned();
+    };
+    let is_speed = answer.question == "speed";
+    let interval = if is_speed {
+        effect.interval.negated()
+    } else {
+        effect.interval
+    };
+    let margin = numbers::margin(effect.unit, effect.margin);
+    let words = match (answer.verdict, answer.need) {
+        (None, _) => "the target is not reached often enough".to_owned(),
+        (Some(Verdict::Helps), _) => "better together than apart".to_owned(),
+        (Some(Verdict::Hurts), _) => "worse together than apart".to_owned(),
+        (Some(Verdict::Undecided), Some(seeds)) => format!("undecided (needs ~{seeds} seeds)"),
+        (Some(Verdict::Undecided), None) => "undecided (needs over 1,000 seeds)".to_owned(),
+        (Some(_), _) => format!("together as apart, within {margin}"),
+    };
+    let unit = match effect.unit {
+        Unit::Points => " points",
+        _ => "",
+    };
+    format!("{}{unit}; {words}", numbers::told(effect.unit, interval))
+}
