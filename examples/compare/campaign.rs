@@ -159,6 +159,8 @@ fn open(
         "epochs": options.epochs(),
         "device": options.device,
         "version": env!("CARGO_PKG_VERSION"),
+        // The sources of this program and of the workspace's crates, and the versions of all others.
+        "code": env!("BURN_TRICKS_CODE"),
     });
     let mut store = Store::open(path, recipes, &context)?;
     for line in store.unreadable() {

@@ -60,6 +60,7 @@ pub use statistics::{
 pub use store::{
     lines::UnreadableLine,
     merge::{Merged, merge},
+    program_hash::program_hash,
     shard::{Shard, ShardError},
     store::{Store, StoreError},
 };
