@@ -4,12 +4,10 @@
 //! tests, `wgpu` and `fusion`; on Mesa's software Vulkan a matter of a minute.
 
 use burn::tensor::{Device, Distribution, Tensor};
-use burn_tricks::kernels::lerp::lerp_twin;
-use burn_tricks::kernels::scale::scale_twin;
-use burn_tricks::kernels::sum_of_squares::sum_of_squares_twin;
 use burn_tricks::kernels::{
     AdaGradStep, AdamStep, AmsGradStep, Mean, MomentumStep, NormMemory, NormalizedStep,
     RmsPropStep, SgdStep, Step, TensorList, UpdateMemory, UpdateMomentumStep, WeightDecayTerm,
+    lerp_twin, scale_twin, sum_of_squares_twin,
 };
 use std::time::Instant;
 

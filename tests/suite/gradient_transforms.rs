@@ -14,7 +14,7 @@ use burn_tricks::grad::{
     ParamPaths, StepGuard, norms_by_path,
 };
 use burn_tricks::kernels::add_normal;
-use burn_tricks::kernels::normal::add_normal_twin;
+use burn_tricks::kernels::add_normal_twin;
 
 /// A layer of each layout.
 #[derive(Module, Debug)]

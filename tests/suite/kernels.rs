@@ -4,15 +4,14 @@
 use crate::devices::devices;
 use crate::models::{Noise, dtypes, values};
 use burn::tensor::{DType, Device, Tensor};
-use burn_tricks::kernels::scale::{scale_or_zero_twin, scale_twin};
-use burn_tricks::kernels::sum_of_squares::{SumOfSquares, sum_of_squares_twin};
 use burn_tricks::kernels::{
     AdaDeltaStep, AdaGradStep, AdamStep, AdamaxStep, AmsGradStep, Mean, MomentumStep, NormMemory,
-    NormalizedStep, RmsPropStep, SgdStep, Step, TensorList, TimedAdaBelief, TimedAdam, TimedNAdam,
-    TimedRAdam, TimedStep, UpdateMemory, UpdateMomentumStep, WeightDecayTerm, accumulation_dtype,
-    blend, blend_all, descend, lerp, lerp_all, scale, scale_or_zero, sum_of_squares,
+    NormalizedStep, RmsPropStep, SgdStep, Step, SumOfSquares, TensorList, TimedAdaBelief,
+    TimedAdam, TimedNAdam, TimedRAdam, TimedStep, UpdateMemory, UpdateMomentumStep,
+    WeightDecayTerm, accumulation_dtype, blend, blend_all, blend_twin, descend, descend_twin, lerp,
+    lerp_all, lerp_twin, scale, scale_or_zero, scale_or_zero_twin, scale_twin, sum_of_squares,
+    sum_of_squares_twin,
 };
-use burn_tricks::kernels::{blend::blend_twin, descend::descend_twin, lerp::lerp_twin};
 use std::fmt::Debug;
 
 /// Around a register of 4, 8 or 16 numbers, a block of 1,024 and a share of a thread of 65,536.

@@ -5,7 +5,7 @@ use crate::laws_optimizers::optimizer;
 use burn::optim::Optimizer;
 use burn::tensor::Tensor;
 use burn_tricks::kernels::{Real, Step, WeightDecayTerm};
-use burn_tricks::optim::rule::TakenStep;
+use burn_tricks::optim::TakenStep;
 use burn_tricks::optim::{
     PendingStep, Rule, RuleOptimizer, StateField, WeightDecayMode, WeightDecayScope, Wrap,
     WrappedStep, Wrapper,

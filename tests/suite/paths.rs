@@ -1,101 +1,172 @@
-//! One path for each public type: its crate's root. A module is public for what its page says of a method,
-//! or because it holds such modules.
+//! Each public item of a crate has one path within this crate: its root, or a public module such as
+//! `burn_tricks_core::walk`. Names that a crate re-exports from another crate are not counted.
 
+use proc_macro2::TokenTree;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use syn::{File, Ident, Item, UseTree, Visibility};
 
-/// The crates whose modules are the path of what they hold: kernels and their twins, functions on files, and
-/// the pages of the guide.
-const BY_MODULE: [&str; 3] = [
-    "burn-tricks-kernels",
-    "burn-tricks-checkpoint",
-    "burn-tricks",
-];
+/// The names of modules from the root of the crate to an item, which is the last.
+type ItemPath = Vec<String>;
 
-/// Modules of tools that are the path of their types: `walk::Visitor`.
-const OF_TOOLS: [&str; 2] = ["batch_statistics.rs", "walk.rs"];
-
-struct Module {
-    file: PathBuf,
-    source: String,
+#[derive(Default)]
+struct Crate {
+    /// The public items, by the modules that declare them.
+    items: Vec<ItemPath>,
+    /// The modules that other crates can name.
+    public_modules: HashSet<ItemPath>,
+    /// What public modules re-export, by the path in `pub use`.
+    exports: Vec<ItemPath>,
+    faults: Vec<String>,
 }
 
-impl Module {
-    fn read(file: PathBuf) -> Self {
-        let source = fs::read_to_string(&file).unwrap();
-        Self { file, source }
+impl Crate {
+    fn read(root: &Path) -> Self {
+        let mut krate = Self::default();
+        krate.public_modules.insert(Vec::new());
+        krate.read_file(root, &[]);
+        krate
     }
 
-    /// The public modules that this one declares in files.
-    fn public(&self) -> Vec<Self> {
-        let folder = match self.file.file_name().unwrap().to_str().unwrap() {
-            "lib.rs" | "mod.rs" => self.file.parent().unwrap().to_owned(),
-            _ => self.file.with_extension(""),
+    fn read_file(&mut self, file: &Path, module: &[String]) {
+        let source = fs::read_to_string(file).unwrap();
+        let File { items, .. } = syn::parse_file(&source).unwrap();
+        let folder = match file.file_name().unwrap().to_str().unwrap() {
+            "lib.rs" | "mod.rs" => file.parent().unwrap().to_owned(),
+            _ => file.with_extension(""),
         };
-        let names = self
-            .source
-            .lines()
-            .filter_map(|line| line.strip_prefix("pub mod "));
-        let names = names.filter_map(|line| line.strip_suffix(';'));
-        let files = names.map(|name| {
-            let file = folder.join(format!("{name}.rs"));
-            if file.exists() {
-                file
-            } else {
-                folder.join(name).join("mod.rs")
+        self.read_items(&items, &folder, module);
+    }
+
+    fn read_items(&mut self, items: &[Item], folder: &Path, module: &[String]) {
+        for item in items {
+            match item {
+                // A sealed trait has no path on purpose.
+                Item::Mod(inner) if inner.ident == "sealed" => {}
+                Item::Mod(inner) => {
+                    let path = joined(module, &inner.ident);
+                    if is_public(&inner.vis) && self.public_modules.contains(module) {
+                        self.public_modules.insert(path.clone());
+                    }
+                    match &inner.content {
+                        Some((_, items)) => self.read_items(items, folder, &path),
+                        None => self.read_file(&file_of(folder, &inner.ident), &path),
+                    }
+                }
+                Item::Use(names) if is_public(&names.vis) => {
+                    if self.public_modules.contains(module) {
+                        self.read_use(&names.tree, module.to_vec());
+                    }
+                }
+                Item::Macro(call) if call.ident.is_none() => {
+                    let made = made_by_macro(call.mac.tokens.clone().into_iter().collect());
+                    let made = made.iter().map(|name| joined(module, name));
+                    self.items.extend(made);
+                }
+                _ => self
+                    .items
+                    .extend(public_name(item).map(|name| joined(module, name))),
             }
-        });
-        files.map(Self::read).collect()
+        }
     }
 
-    fn types(&self) -> Vec<&str> {
-        let words = ["pub struct ", "pub enum ", "pub trait "];
-        let lines = self.source.lines();
-        let found = lines.filter_map(|line| words.iter().find_map(|word| line.strip_prefix(word)));
-        let end = |c: char| !c.is_alphanumeric();
-        found.map(|rest| rest.split(end).next().unwrap()).collect()
+    fn read_use(&mut self, tree: &UseTree, mut path: ItemPath) {
+        match tree {
+            UseTree::Path(part) => {
+                match part.ident.to_string().as_str() {
+                    "crate" => path.clear(),
+                    "self" => {}
+                    name => path.push(name.to_owned()),
+                }
+                self.read_use(&part.tree, path);
+            }
+            UseTree::Group(group) => {
+                for tree in &group.items {
+                    self.read_use(tree, path.clone());
+                }
+            }
+            UseTree::Name(name) => self.exports.push(joined(&path, &name.ident)),
+            UseTree::Rename(name) => self.exports.push(joined(&path, &name.ident)),
+            UseTree::Glob(_) => self.faults.push(format!("`{}::*`", path.join("::"))),
+        }
     }
 
-    /// Whether it has a page of its own.
-    fn is_card(&self) -> bool {
-        let docs = self.source.lines().filter(|line| line.starts_with("//!"));
-        docs.count() > 10
+    /// What is wrong with it.
+    fn faults(mut self) -> Vec<String> {
+        for item in &self.items {
+            let (name, module) = item.split_last().unwrap();
+            let exports = self.exports.iter().filter(|export| *export == item);
+            let paths = exports.count() + usize::from(self.public_modules.contains(module));
+            if paths != 1 {
+                let module = module.join("::");
+                self.faults
+                    .push(format!("`{name}` of `{module}` has {paths} paths"));
+            }
+        }
+        self.faults
     }
 }
 
-fn visit(module: &Module, root: &str, wrong: &mut Vec<String>) {
-    for inner in module.public() {
-        if OF_TOOLS.iter().any(|name| inner.file.ends_with(name)) {
-            continue;
-        }
-        let file = inner.file.display().to_string();
-        for name in inner.types() {
-            let is_there = |word: &str| word.trim() == name;
-            if !root.split([',', '{', '}', ':', ';']).any(is_there) {
-                wrong.push(format!("{file}: `{name}` is not at the root"));
-            }
-        }
-        if !inner.is_card() && inner.public().is_empty() && !inner.types().is_empty() {
-            wrong.push(format!("{file}: no page of a method, and public"));
-        }
-        visit(&inner, root, wrong);
+fn is_public(visibility: &Visibility) -> bool {
+    matches!(visibility, Visibility::Public(_))
+}
+
+fn joined(module: &[String], name: &Ident) -> ItemPath {
+    [module, &[name.to_string()]].concat()
+}
+
+fn file_of(folder: &Path, module: &Ident) -> PathBuf {
+    let file = folder.join(format!("{module}.rs"));
+    if file.exists() {
+        file
+    } else {
+        folder.join(module.to_string()).join("mod.rs")
     }
+}
+
+fn public_name(item: &Item) -> Option<&Ident> {
+    let (visibility, name) = match item {
+        Item::Const(item) => (&item.vis, &item.ident),
+        Item::Enum(item) => (&item.vis, &item.ident),
+        Item::Fn(item) => (&item.vis, &item.sig.ident),
+        Item::Static(item) => (&item.vis, &item.ident),
+        Item::Struct(item) => (&item.vis, &item.ident),
+        Item::Trait(item) => (&item.vis, &item.ident),
+        Item::Type(item) => (&item.vis, &item.ident),
+        Item::Union(item) => (&item.vis, &item.ident),
+        _ => return None,
+    };
+    is_public(visibility).then_some(name)
+}
+
+/// The names of the public types in the call of a macro.
+fn made_by_macro(tokens: Vec<TokenTree>) -> Vec<Ident> {
+    let names = tokens.windows(3).filter_map(|tokens| match tokens {
+        [
+            TokenTree::Ident(public),
+            TokenTree::Ident(kind),
+            TokenTree::Ident(name),
+        ] if public == "pub" && ["struct", "enum", "trait"].iter().any(|word| kind == word) => {
+            Some(name.clone())
+        }
+        _ => None,
+    });
+    names.collect()
 }
 
 #[test]
-fn every_public_type_is_at_the_root_of_its_crate() {
+fn every_public_item_has_one_path_in_its_crate() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
-    let mut wrong = Vec::new();
-    let mut seen = 0;
-    for krate in fs::read_dir(crates).unwrap() {
-        let krate = krate.unwrap();
-        if BY_MODULE.contains(&krate.file_name().to_str().unwrap()) {
-            continue;
-        }
-        let root = Module::read(krate.path().join("src/lib.rs"));
-        visit(&root, &root.source, &mut wrong);
-        seen += 1;
+    let (mut faults, mut items) = (Vec::new(), 0);
+    for folder in fs::read_dir(crates).unwrap() {
+        let folder = folder.unwrap();
+        let krate = Crate::read(&folder.path().join("src/lib.rs"));
+        items += krate.items.len();
+        let name = folder.file_name().display().to_string();
+        let wrong = krate.faults().into_iter();
+        faults.extend(wrong.map(|fault| format!("{name}: {fault}")));
     }
-    assert!(seen > 8, "{seen} crates");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(items > 400, "found only {items} items");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

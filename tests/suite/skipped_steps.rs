@@ -12,8 +12,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer, RecordState, Stat
 use burn::tensor::{DType, Device, Tensor};
 use burn::train::{Learner, TrainStep};
 use burn_tricks::grad::{ClipGradNorm, NonFinite, NormScope, NormalizeGrad, mark_non_finite};
-use burn_tricks::kernels::scale::scale_or_nan_twin;
-use burn_tricks::kernels::{TensorList, scale_or_nan};
+use burn_tricks::kernels::{TensorList, scale_or_nan, scale_or_nan_twin};
 use burn_tricks::optim::{
     AdaBeliefConfig, AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamWConfig, AdamaxConfig,
     DecoupledWeightDecayConfig, Epsilon, LarsConfig, Memory, MomentumForm, MomentumMemory,

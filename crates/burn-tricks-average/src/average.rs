@@ -1,5 +1,5 @@
 //! An average of the weights of a model in training: what [`Ema`](crate::Ema), [`Swa`](crate::Swa) and
-//! [`Lawa`](crate::Lawa) have in common. They differ in their [rules](crate::average_rule).
+//! [`Lawa`](crate::Lawa) have in common. They differ in their [rules](crate::AverageRule).
 
 use crate::average_record::{Members, read_members, record_members};
 use crate::average_rule::{AverageRule, Update};
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 /// An average of weights by the rule `R`: an [`Ema`](crate::Ema), a [`Swa`](crate::Swa), a
-/// [`Lawa`](crate::Lawa), or one of [your own](crate::average_rule).
+/// [`Lawa`](crate::Lawa), or one of [your own](crate::AverageRule).
 #[derive(Debug, Clone)]
 pub struct Average<M: Module, R> {
     rule: R,

@@ -1,52 +1,4 @@
-//! The rule of an average of weights: after which steps it takes the weights, and what share of the old average
-//! it keeps.
-//!
-//! [`EmaConfig`](crate::EmaConfig), [`SwaConfig`](crate::SwaConfig) and [`LawaConfig`](crate::LawaConfig) are
-//! rules. [`Average`](crate::Average) does the rest: it holds the weights, in `f32` where they are `f16` or
-//! `bf16`, counts steps, can be restarted, hands out models, and is recorded. An average by a rule of your own
-//! does all of that, and is a `Trick` in Burn's `Learner`.
-//!
-//! # Example
-//!
-//! The mean of the weights of all steps, each weighted by the square of its learning rate, as in schedule-free
-//! learning (Defazio et al., 2024):
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_average::{Average, AverageRule, AverageKind, Update};
-//!
-//! #[derive(Debug, Clone)]
-//! struct RateWeighted;
-//!
-//! impl AverageRule for RateWeighted {
-//!     fn kind(&self) -> AverageKind {
-//!         AverageKind::new(1000, "RateWeighted")
-//!     }
-//!
-//!     fn memory(&self) -> usize {
-//!         1 // the sum of the weights so far
-//!     }
-//!
-//!     fn keep(&self, update: &Update, memory: &mut [f64]) -> f64 {
-//!         let before = memory[0];
-//!         memory[0] += update.rate.powi(2);
-//!         if memory[0] == 0.0 { 0.0 } else { before / memory[0] }
-//!     }
-//! }
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
-//! let mut average = Average::init(RateWeighted, &model)?;
-//! for rate in [0.1, 0.2, 0.1] {
-//!     // ... model = optim.step(rate, model, grads); ...
-//!     average.update_at(&model, rate);
-//! }
-//! let to_validate_with = average.model();
-//! # let _ = to_validate_with;
-//! # Ok(())
-//! # }
-//! ```
+//! The trait of rules of averages.
 
 use crate::average_record::AverageKind;
 use burn_tricks_core::{Buffers, ConfigError};
@@ -94,7 +46,55 @@ pub struct Update {
     pub rate: f64,
 }
 
-/// The rule by which an average takes weights. See the [module documentation](self).
+/// The rule of an average of weights: after which steps it takes the weights, and what share of the old average it
+/// keeps.
+///
+/// [`EmaConfig`](crate::EmaConfig), [`SwaConfig`](crate::SwaConfig) and [`LawaConfig`](crate::LawaConfig) are
+/// rules. [`Average`](crate::Average) does the rest: it holds the weights, in `f32` where they are `f16` or
+/// `bf16`, counts steps, can be restarted, hands out models, and is recorded. An average by a rule of your own
+/// does all of that, and is a `Trick` in Burn's `Learner`.
+///
+/// # Example
+///
+/// The mean of the weights of all steps, each weighted by the square of its learning rate, as in schedule-free
+/// learning (Defazio et al., 2024):
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_average::{Average, AverageRule, AverageKind, Update};
+///
+/// #[derive(Debug, Clone)]
+/// struct RateWeighted;
+///
+/// impl AverageRule for RateWeighted {
+///     fn kind(&self) -> AverageKind {
+///         AverageKind::new(1000, "RateWeighted")
+///     }
+///
+///     fn memory(&self) -> usize {
+///         1 // the sum of the weights so far
+///     }
+///
+///     fn keep(&self, update: &Update, memory: &mut [f64]) -> f64 {
+///         let before = memory[0];
+///         memory[0] += update.rate.powi(2);
+///         if memory[0] == 0.0 { 0.0 } else { before / memory[0] }
+///     }
+/// }
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+/// let mut average = Average::init(RateWeighted, &model)?;
+/// for rate in [0.1, 0.2, 0.1] {
+///     // ... model = optim.step(rate, model, grads); ...
+///     average.update_at(&model, rate);
+/// }
+/// let to_validate_with = average.model();
+/// # let _ = to_validate_with;
+/// # Ok(())
+/// # }
+/// ```
 pub trait AverageRule: Debug + Send + Sync {
     /// The kind of this rule's records: an average loads only records of its own kind.
     fn kind(&self) -> AverageKind;

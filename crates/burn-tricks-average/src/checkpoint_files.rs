@@ -1,53 +1,4 @@
-//! The mean of checkpoint files, in the memory of two models.
-//!
-//! ```text
-//! w̄ = 1/K Σ wₖ
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_average::average_checkpoints;
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let directory = tempfile::tempdir()?;
-//! # let checkpoints: Vec<_> = (1..=3).map(|epoch| directory.path().join(format!("model-{epoch}.bpk"))).collect();
-//! let device = Device::flex();
-//! # for file in &checkpoints { LinearConfig::new(2, 2).init(&device).save_file(file)?; }
-//! // `checkpoint/model-{epoch}.bpk` of a Learner's run, or your own files.
-//! let model = average_checkpoints(LinearConfig::new(2, 2).init(&device), &checkpoints)?;
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Use it after the training. The result is the uniform [soup](crate::soup) of the files; for the last files of
-//! a run, it is the run's [LAWA](crate::lawa). [Recalibrate](crate::recalibration) batch norms afterwards.
-//!
-//! # Cost
-//!
-//! However many files there are, memory for two models, the mean and the file being read, and for one more
-//! tensor while it is read. Twenty files of 100 MB in eight tensors: a peak of 200 MB (`cargo run --release
-//! --example bench_average`).
-//!
-//! # Differences
-//!
-//! fairseq's and `torch.optim.swa_utils`' averaging read whole files into memory, one at a time or all
-//! together. Half-precision files are averaged in `f32`.
-//!
-//! # Suggested values
-//!
-//! The last 5 checkpoints for the base models of Vaswani et al., the last 20 for their big models.
-//!
-//! # References
-//!
-//! - Vaswani et al., *Attention is all you need*, 2017, section 6.1, <https://arxiv.org/abs/1706.03762>
-//! - fairseq, `scripts/average_checkpoints.py`
+//! The mean of checkpoint files.
 
 use crate::combine_error::CombineError;
 use burn::module::Module;
@@ -55,12 +6,61 @@ use burn::store::ModuleRecord;
 use burn_tricks_core::{Buffers, Snapshot};
 use std::path::Path;
 
-/// `model` with the mean of the weights and running statistics of checkpoint files of the same architecture.
-/// The values of `model` itself do not count. Integers and booleans are those of the last file.
+/// `model` with the mean of the weights and running statistics of checkpoint files of the same architecture, in the
+/// memory of two models.
 ///
 /// Devices, gradient requirements and training flags stay those of `model`; parameter ids and element
 /// types are those of the last file, as when Burn loads it. Clones of `model` share its running
 /// statistics, as with Burn's `load_record`.
+///
+/// ```text
+/// w̄ = 1/K Σ wₖ
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_average::average_checkpoints;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let checkpoints: Vec<_> = (1..=3).map(|epoch| directory.path().join(format!("model-{epoch}.bpk"))).collect();
+/// let device = Device::flex();
+/// # for file in &checkpoints { LinearConfig::new(2, 2).init(&device).save_file(file)?; }
+/// // `checkpoint/model-{epoch}.bpk` of a Learner's run, or your own files.
+/// let model = average_checkpoints(LinearConfig::new(2, 2).init(&device), &checkpoints)?;
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Use it after the training. The result is the uniform [soup](crate::GreedySoupConfig) of the files; for the last files of
+/// a run, it is the run's [LAWA](crate::LawaConfig). [Recalibrate](crate::RecalibrationConfig) batch norms afterwards.
+///
+/// # Cost
+///
+/// However many files there are, memory for two models, the mean and the file being read, and for one more
+/// tensor while it is read. Twenty files of 100 MB in eight tensors: a peak of 200 MB (`cargo run --release
+/// --example bench_average`).
+///
+/// # Differences
+///
+/// fairseq's and `torch.optim.swa_utils`' averaging read whole files into memory, one at a time or all
+/// together. Half-precision files are averaged in `f32`.
+///
+/// # Suggested values
+///
+/// The last 5 checkpoints for the base models of Vaswani et al., the last 20 for their big models.
+///
+/// # References
+///
+/// - Vaswani et al., *Attention is all you need*, 2017, section 6.1, <https://arxiv.org/abs/1706.03762>
+/// - fairseq, `scripts/average_checkpoints.py`
 ///
 /// # Errors
 ///

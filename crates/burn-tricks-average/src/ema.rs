@@ -1,148 +1,4 @@
 //! Exponential moving average of the weights.
-//!
-//! A second set of weights follows the trained weights smoothly:
-//!
-//! ```text
-//! ŵ ← dₙ ŵ + (1 − dₙ) w     at update n = 0, 1, 2, ...
-//! ```
-//!
-//! The decay `dₙ` is `d`, or smaller during the warm-up ([`EmaWarmup`]). The trained weights are not changed;
-//! the average is a second model, to validate with and to ship. It is computed as `ŵ + (1 − dₙ) (w − ŵ)`: if
-//! `dₙ` and `1 − dₙ` were rounded separately, an `f32` average of constant weights would drift.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_average::EmaConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
-//! let mut ema = EmaConfig::new(0.999).init(&model)?;
-//! for step in 0..3 {
-//!     // ... model = optim.step(lr, model, grads); ...
-//!     ema.update(&model);
-//! }
-//! let average = ema.model(); // to validate with
-//! # let _ = average;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A decay that fits the length of the run:
-//!
-//! ```
-//! use burn_tricks_average::EmaConfig;
-//! use burn_tricks_core::Run;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let run = Run::of_batches(30, 50_000, 128, 1)?;
-//! assert_eq!(run.steps(), 11_730);
-//! assert!((EmaConfig::for_run(&run).decay - 0.99915).abs() < 1e-5);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A half-life of 1000 steps, an update every tenth step, timm's warm-up, and a start after the first epoch;
-//! saved and resumed:
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::store::ModuleRecord;
-//! use burn::tensor::Device;
-//! use burn_tricks_average::{EmaConfig, EmaWarmup};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let directory = tempfile::tempdir()?;
-//! # let file = directory.path().join("ema.bpk");
-//! # let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
-//! let config = EmaConfig::from_half_life(1000.0, 10)?
-//!     .with_warmup(EmaWarmup::Timm { gamma: 1.0, power: 2.0 / 3.0 })
-//!     .with_start_after(468);
-//! let mut ema = config.init(&model)?;
-//! ema.update(&model);
-//! ema.to_record().save(&file)?;
-//!
-//! let ema = config.init(&model)?.load_record(ModuleRecord::load(&file)?)?;
-//! assert_eq!(ema.steps(), 1);
-//! assert!(!ema.has_started(), "until step 468, `model()` is the live weights");
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Call `update` after the optimizer's step, once per step. Use [`model`](crate::Average::model) for
-//! validation, early stopping and the best weights, and train with the model itself. Running statistics of
-//! batch norm are averaged too, unless the configuration says [`Buffers::Copy`]; where they matter,
-//! [recalibrate](crate::recalibration) them. State that follows from the weights ([`Derived`](crate::Derived),
-//! such as the vectors of spectral norm) is computed anew from the averaged weights when the model is handed
-//! out.
-//!
-//! # Cost
-//!
-//! One copy of the weights, in `f32` where they are `f16` or `bf16`, and one pass over both per update, in
-//! place. Nothing is read from the device. Before `start_after` the average shares the tensors of the trained
-//! weights, so the optimizer cannot update them in place.
-//!
-//! # Differences
-//!
-//! - `d` is a decay per *update*, as in PyTorch, Lightning, Keras and timm; a half-life is given in optimizer
-//!   steps, whatever `update_every` is (Composer's is in its own units of time).
-//! - PyTorch's `AveragedModel` copies the weights at its first update: [`EmaWarmup::FirstUpdateCopies`]. timm's
-//!   begins with the weights at construction, [`EmaWarmup::None`], unless it is told the step; in that case it
-//!   copies the weights at its first update, too. optax's `ema(debias=True)` begins with zeros and divides by
-//!   `1 − dⁿ⁺¹`: [`EmaWarmup::BiasCorrected`] gives the same numbers.
-//! - All of these libraries average in the type of the weights: with `bf16` weights and `d = 0.999` the average
-//!   never moves. Here it is held in `f32`.
-//! - If PyTorch is told to average buffers, it averages integers, and the vectors of spectral norm as if they
-//!   were weights. Here integers are copied, and the vectors are computed from the averaged weights.
-//! - Lightning and Keras swap the average into the model and out again, and in some cases leave it there. Here
-//!   nothing is swapped.
-//!
-//! # Suggested values
-//!
-//! [`EmaConfig::for_run`] where the length of the run is known. Otherwise a `d` of 0.999 for thousands of
-//! steps and 0.9999 for hundreds of thousands (timm's default). Once it has warmed up, about the last
-//! `1 / (1 − d)` updates count.
-//!
-//! The warm-up decides how good the average is early on, and in a run that is short for `d`. Two layers of 64
-//! units on the digits, plain SGD at a constant rate of 0.5, 34 steps per epoch, means over six seeds; the
-//! table shows the accuracy on the validation set, in %, of the average with `d` = 0.999:
-//!
-//! ```text
-//! epochs                    1      2      5     20     50    100
-//! the weights themselves  45.3   66.1   93.6   98.0   98.0   98.0
-//! None                     9.6   15.2   54.6   96.1   98.1   98.0
-//! FirstUpdateCopies       13.1   16.1   46.1   96.2   98.1   98.0
-//! BiasCorrected           71.2   77.8   91.8   97.3   98.1   98.0
-//! Timm, p = 3/4           72.6   80.6   94.0   98.0   97.9   98.0
-//! Timm, p = 2/3           72.7   82.0   94.5   98.2   97.9   97.9
-//! TensorFlow              67.7   82.8   95.0   98.2   97.9   98.0
-//! for_run(epochs)         64.5   83.1   95.1   98.2   97.9   98.0
-//! ```
-//!
-//! Without a warm-up the average of a short run is worse than the weights by tens of points, although nothing
-//! is wrong with the training. With TensorFlow's warm-up, the default, the average is better than the weights
-//! up to the 20th epoch, and has the lowest loss of all warm-ups; after 100 epochs all are alike. At a learning
-//! rate of 0.1 the order of the warm-ups is the same. `cargo run --release --example ema_warmups` prints this
-//! table with the losses, in a minute.
-//!
-//! The reason is that after `n` updates, the decay `(1 + n) / (10 + n)` averages about the last tenth of them,
-//! whatever `n` is. This is one of the power functions of Karras et al., with relative width 0.09, in the range
-//! that they found best; and a longer run needs a longer average. Bias correction removes only the weights at
-//! construction: as long as `n` is small against `1 / (1 − d)`, all later weights count alike.
-//!
-//! # References
-//!
-//! - Polyak, Juditsky, *Acceleration of stochastic approximation by averaging*, 1992,
-//!   <https://doi.org/10.1137/0330046>
-//! - Morales-Brotons, Vogels, Hendrikx, *Exponential moving average of weights in deep learning:
-//!   dynamics and benefits*, 2024, <https://arxiv.org/abs/2411.18704>
-//! - Karras et al., *Analyzing and improving the training dynamics of diffusion models*, 2024, section 3,
-//!   <https://arxiv.org/abs/2312.02696>
-//! - PyTorch, `torch.optim.swa_utils.AveragedModel`; timm, `ModelEmaV3`; diffusers, `EMAModel`
 
 use crate::average::Average;
 use crate::average_record::AverageKind;
@@ -195,7 +51,151 @@ impl EmaWarmup {
     }
 }
 
-/// Configuration of [`Ema`].
+/// Configuration of [`Ema`], the exponential moving average of the weights.
+///
+/// A second set of weights follows the trained weights smoothly:
+///
+/// ```text
+/// ŵ ← dₙ ŵ + (1 − dₙ) w     at update n = 0, 1, 2, ...
+/// ```
+///
+/// The decay `dₙ` is `d`, or smaller during the warm-up ([`EmaWarmup`]). The trained weights are not changed;
+/// the average is a second model, to validate with and to ship. It is computed as `ŵ + (1 − dₙ) (w − ŵ)`: if
+/// `dₙ` and `1 − dₙ` were rounded separately, an `f32` average of constant weights would drift.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_average::EmaConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+/// let mut ema = EmaConfig::new(0.999).init(&model)?;
+/// for step in 0..3 {
+///     // ... model = optim.step(lr, model, grads); ...
+///     ema.update(&model);
+/// }
+/// let average = ema.model(); // to validate with
+/// # let _ = average;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A decay that fits the length of the run:
+///
+/// ```
+/// use burn_tricks_average::EmaConfig;
+/// use burn_tricks_core::Run;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let run = Run::of_batches(30, 50_000, 128, 1)?;
+/// assert_eq!(run.steps(), 11_730);
+/// assert!((EmaConfig::for_run(&run).decay - 0.99915).abs() < 1e-5);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A half-life of 1000 steps, an update every tenth step, timm's warm-up, and a start after the first epoch;
+/// saved and resumed:
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::store::ModuleRecord;
+/// use burn::tensor::Device;
+/// use burn_tricks_average::{EmaConfig, EmaWarmup};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let file = directory.path().join("ema.bpk");
+/// # let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+/// let config = EmaConfig::from_half_life(1000.0, 10)?
+///     .with_warmup(EmaWarmup::Timm { gamma: 1.0, power: 2.0 / 3.0 })
+///     .with_start_after(468);
+/// let mut ema = config.init(&model)?;
+/// ema.update(&model);
+/// ema.to_record().save(&file)?;
+///
+/// let ema = config.init(&model)?.load_record(ModuleRecord::load(&file)?)?;
+/// assert_eq!(ema.steps(), 1);
+/// assert!(!ema.has_started(), "until step 468, `model()` is the live weights");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Call `update` after the optimizer's step, once per step. Use [`model`](crate::Average::model) for
+/// validation, early stopping and the best weights, and train with the model itself. Running statistics of
+/// batch norm are averaged too, unless the configuration says [`Buffers::Copy`]; where they matter,
+/// [recalibrate](crate::RecalibrationConfig) them. State that follows from the weights ([`Derived`](crate::Derived),
+/// such as the vectors of spectral norm) is computed anew from the averaged weights when the model is handed
+/// out.
+///
+/// # Cost
+///
+/// One copy of the weights, in `f32` where they are `f16` or `bf16`, and one pass over both per update, in
+/// place. Nothing is read from the device. Before `start_after` the average shares the tensors of the trained
+/// weights, so the optimizer cannot update them in place.
+///
+/// # Differences
+///
+/// - `d` is a decay per *update*, as in PyTorch, Lightning, Keras and timm; a half-life is given in optimizer
+///   steps, whatever `update_every` is (Composer's is in its own units of time).
+/// - PyTorch's `AveragedModel` copies the weights at its first update: [`EmaWarmup::FirstUpdateCopies`]. timm's
+///   begins with the weights at construction, [`EmaWarmup::None`], unless it is told the step; in that case it
+///   copies the weights at its first update, too. optax's `ema(debias=True)` begins with zeros and divides by
+///   `1 − dⁿ⁺¹`: [`EmaWarmup::BiasCorrected`] gives the same numbers.
+/// - All of these libraries average in the type of the weights: with `bf16` weights and `d = 0.999` the average
+///   never moves. Here it is held in `f32`.
+/// - If PyTorch is told to average buffers, it averages integers, and the vectors of spectral norm as if they
+///   were weights. Here integers are copied, and the vectors are computed from the averaged weights.
+/// - Lightning and Keras swap the average into the model and out again, and in some cases leave it there. Here
+///   nothing is swapped.
+///
+/// # Suggested values
+///
+/// [`EmaConfig::for_run`] where the length of the run is known. Otherwise a `d` of 0.999 for thousands of
+/// steps and 0.9999 for hundreds of thousands (timm's default). Once it has warmed up, about the last
+/// `1 / (1 − d)` updates count.
+///
+/// The warm-up decides how good the average is early on, and in a run that is short for `d`. Two layers of 64
+/// units on the digits, plain SGD at a constant rate of 0.5, 34 steps per epoch, means over six seeds; the
+/// table shows the accuracy on the validation set, in %, of the average with `d` = 0.999:
+///
+/// ```text
+/// epochs                    1      2      5     20     50    100
+/// the weights themselves  45.3   66.1   93.6   98.0   98.0   98.0
+/// None                     9.6   15.2   54.6   96.1   98.1   98.0
+/// FirstUpdateCopies       13.1   16.1   46.1   96.2   98.1   98.0
+/// BiasCorrected           71.2   77.8   91.8   97.3   98.1   98.0
+/// Timm, p = 3/4           72.6   80.6   94.0   98.0   97.9   98.0
+/// Timm, p = 2/3           72.7   82.0   94.5   98.2   97.9   97.9
+/// TensorFlow              67.7   82.8   95.0   98.2   97.9   98.0
+/// for_run(epochs)         64.5   83.1   95.1   98.2   97.9   98.0
+/// ```
+///
+/// Without a warm-up the average of a short run is worse than the weights by tens of points, although nothing
+/// is wrong with the training. With TensorFlow's warm-up, the default, the average is better than the weights
+/// up to the 20th epoch, and has the lowest loss of all warm-ups; after 100 epochs all are alike. At a learning
+/// rate of 0.1 the order of the warm-ups is the same. `cargo run --release --example ema_warmups` prints this
+/// table with the losses, in a minute.
+///
+/// The reason is that after `n` updates, the decay `(1 + n) / (10 + n)` averages about the last tenth of them,
+/// whatever `n` is. This is one of the power functions of Karras et al., with relative width 0.09, in the range
+/// that they found best; and a longer run needs a longer average. Bias correction removes only the weights at
+/// construction: as long as `n` is small against `1 / (1 − d)`, all later weights count alike.
+///
+/// # References
+///
+/// - Polyak, Juditsky, *Acceleration of stochastic approximation by averaging*, 1992,
+///   <https://doi.org/10.1137/0330046>
+/// - Morales-Brotons, Vogels, Hendrikx, *Exponential moving average of weights in deep learning:
+///   dynamics and benefits*, 2024, <https://arxiv.org/abs/2411.18704>
+/// - Karras et al., *Analyzing and improving the training dynamics of diffusion models*, 2024, section 3,
+///   <https://arxiv.org/abs/2312.02696>
+/// - PyTorch, `torch.optim.swa_utils.AveragedModel`; timm, `ModelEmaV3`; diffusers, `EMAModel`
 #[derive(Config, Debug, PartialEq)]
 pub struct EmaConfig {
     /// The decay d in `[0, 1)`, per update. With 0 the average equals the weights.

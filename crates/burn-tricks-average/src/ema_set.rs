@@ -1,47 +1,4 @@
-//! Several moving averages of one training run, so that you can choose the decay afterwards.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_average::{EmaConfig, EmaSet};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
-//! let configs = [0.99, 0.999, 0.9999].map(EmaConfig::new);
-//! let mut emas = EmaSet::init(&configs, &model)?;
-//! emas.update(&model); // after each optimizer step
-//! for ema in emas.iter() {
-//!     let _validate = ema.model();
-//! }
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! The set takes the place of a single [`Ema`].
-//!
-//! # Cost
-//!
-//! One copy of the weights per average. The walk through the model is done once per step, however many averages
-//! there are, and not at all in a step whose weights no average takes. Each update of an average is one pass
-//! over the average and the weights.
-//!
-//! # Differences
-//!
-//! ema-pytorch's `PostHocEMA` keeps two averages and checkpoints of them, from which it approximates others
-//! afterwards. Here each decay has its own exact average.
-//!
-//! # Suggested values
-//!
-//! Decays whose `1 − d` differ by factors of ten.
-//!
-//! # References
-//!
-//! - Karras et al., *Analyzing and improving the training dynamics of diffusion models*, 2024,
-//!   <https://arxiv.org/abs/2312.02696>, on how much the best decay depends on other settings
+//! Several moving averages of one training run.
 
 use crate::average::Live;
 use crate::average_record::{AverageKind, Members, read_members, record_members};
@@ -50,7 +7,50 @@ use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
 use burn_tricks_core::ConfigError;
 
-/// Several moving averages of one model. See the [module documentation](self).
+/// Several moving averages of one training run, so that you can choose the decay afterwards.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_average::{EmaConfig, EmaSet};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+/// let configs = [0.99, 0.999, 0.9999].map(EmaConfig::new);
+/// let mut emas = EmaSet::init(&configs, &model)?;
+/// emas.update(&model); // after each optimizer step
+/// for ema in emas.iter() {
+///     let _validate = ema.model();
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// The set takes the place of a single [`Ema`].
+///
+/// # Cost
+///
+/// One copy of the weights per average. The walk through the model is done once per step, however many averages
+/// there are, and not at all in a step whose weights no average takes. Each update of an average is one pass
+/// over the average and the weights.
+///
+/// # Differences
+///
+/// ema-pytorch's `PostHocEMA` keeps two averages and checkpoints of them, from which it approximates others
+/// afterwards. Here each decay has its own exact average.
+///
+/// # Suggested values
+///
+/// Decays whose `1 − d` differ by factors of ten.
+///
+/// # References
+///
+/// - Karras et al., *Analyzing and improving the training dynamics of diffusion models*, 2024,
+///   <https://arxiv.org/abs/2312.02696>, on how much the best decay depends on other settings
 #[derive(Debug, Clone)]
 pub struct EmaSet<M: Module> {
     emas: Vec<Ema<M>>,

@@ -1,56 +1,4 @@
-//! Latest weight averaging: the mean of the last k sampled weights.
-//!
-//! ```text
-//! w̄ = 1/k Σ w     over the last k samples
-//! ```
-//!
-//! [`Swa`](crate::swa) averages the weights along the end of the run. LAWA has an average at any time in the
-//! run, since older weights drop out of it.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_average::LawaConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let steps_per_epoch = 47;
-//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
-//! let mut lawa = LawaConfig::new(6, steps_per_epoch).init(&model)?;
-//! for step in 0..10 * steps_per_epoch {
-//!     // ... model = optim.step(lr, model, grads); ...
-//!     lawa.update(&model);
-//! }
-//! assert_eq!(lawa.len(), 6);
-//! let average = lawa.model();
-//! # let _ = average;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Call `update` after the optimizer's step.
-//!
-//! # Cost
-//!
-//! k copies of the weights, in their own type. The mean is computed when [`model`](crate::Average::model) is
-//! called, in `f32` for half precision.
-//!
-//! # Differences
-//!
-//! On a CPU, the authors' code keeps references to the weights in training, so that its average equals the
-//! newest weights. Here the samples are independent copies.
-//!
-//! # Suggested values
-//!
-//! The last 5 to 10 epochs (Kaddour).
-//!
-//! # References
-//!
-//! - Kaddour, *Stop wasting my time! Saving days of ImageNet and BERT training with latest weight
-//!   averaging*, 2022, <https://arxiv.org/abs/2209.14981>
+//! Latest weight averaging.
 
 use crate::average::Average;
 use crate::average_record::AverageKind;
@@ -58,7 +6,59 @@ use crate::average_rule::{AverageRule, Sampling, Update};
 use burn::module::Module;
 use burn_tricks_core::{Buffers, Config, ConfigError};
 
-/// Configuration of [`Lawa`].
+/// Configuration of [`Lawa`], latest weight averaging: the mean of the last k sampled weights.
+///
+/// ```text
+/// w̄ = 1/k Σ w     over the last k samples
+/// ```
+///
+/// [`Swa`](crate::SwaConfig) averages the weights along the end of the run. LAWA has an average at any time in the
+/// run, since older weights drop out of it.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_average::LawaConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let steps_per_epoch = 47;
+/// let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+/// let mut lawa = LawaConfig::new(6, steps_per_epoch).init(&model)?;
+/// for step in 0..10 * steps_per_epoch {
+///     // ... model = optim.step(lr, model, grads); ...
+///     lawa.update(&model);
+/// }
+/// assert_eq!(lawa.len(), 6);
+/// let average = lawa.model();
+/// # let _ = average;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Call `update` after the optimizer's step.
+///
+/// # Cost
+///
+/// k copies of the weights, in their own type. The mean is computed when [`model`](crate::Average::model) is
+/// called, in `f32` for half precision.
+///
+/// # Differences
+///
+/// On a CPU, the authors' code keeps references to the weights in training, so that its average equals the
+/// newest weights. Here the samples are independent copies.
+///
+/// # Suggested values
+///
+/// The last 5 to 10 epochs (Kaddour).
+///
+/// # References
+///
+/// - Kaddour, *Stop wasting my time! Saving days of ImageNet and BERT training with latest weight
+///   averaging*, 2022, <https://arxiv.org/abs/2209.14981>
 #[derive(Config, Debug, PartialEq)]
 pub struct LawaConfig {
     /// k, the largest number of samples, at least 1.

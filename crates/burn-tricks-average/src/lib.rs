@@ -3,17 +3,19 @@
 
 mod average;
 mod average_record;
-pub mod average_rule;
-pub mod checkpoint_files;
+mod average_rule;
+mod checkpoint_files;
 mod combine_error;
-pub mod ema;
-pub mod ema_set;
-pub mod ensemble;
-pub mod lawa;
-pub mod recalibration;
-pub mod schedule_free_average;
-pub mod soup;
-pub mod swa;
+mod ema;
+mod ema_set;
+mod ensemble;
+mod lawa;
+mod recalibration;
+mod schedule_free_average;
+mod soup;
+mod swa;
+#[doc = include_str!("ensemble/uncertainty.md")]
+pub mod uncertainty {}
 
 pub use average::Average;
 pub use average_record::AverageKind;

@@ -1,63 +1,4 @@
-//! The averaged weights with which schedule-free learning evaluates the model.
-//!
-//! The optimizer, `ScheduleFree` of `burn-tricks-optim`, trains `y = β x + (1 − β) z`, where `z` are its own
-//! weights and `x` is their average. This module computes `x` from `y`, the weights of the model (Defazio et
-//! al., 2024).
-//!
-//! ```text
-//! c ← tʳ ηₘᵖ / Σ tʳ ηₘᵖ                      ηₘ the largest rate so far
-//! x ← x + c / (1 − β + c β) (y − x)
-//! ```
-//!
-//! The second line follows from `x ← (1 − c) x + c z`, with `z = (y − β x) / (1 − β)` for the new `x`
-//! substituted.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_average::ScheduleFreeAverageConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
-//! let mut average = ScheduleFreeAverageConfig::new().init(&model)?;
-//! for lr in [0.5, 1.0, 1.0] {
-//!     // ... model = optim.step(lr, model, grads), with a schedule-free optimizer ...
-//!     average.update_at(&model, lr);
-//! }
-//! let to_validate_with = average.model();
-//! # let _ = to_validate_with;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Call [`update_at`](crate::Average::update_at) after every step of the optimizer, with the learning rate of
-//! that step. In Burn's `Learner` the average is a trick, and gets the rate by itself.
-//! [Recalibrate](crate::recalibration) batch norms afterwards. [`update`](crate::Average::update) takes every
-//! rate as 1, which is right if the rate is constant.
-//!
-//! # Cost
-//!
-//! That of an [`Ema`](crate::ema): one copy of the weights, in `f32` for half precision, and one pass per step.
-//!
-//! # Differences
-//!
-//! - The authors' optimizer switches the parameters of the model between `x` and `y`. Here `x` and `y` exist
-//!   side by side.
-//! - The average counts the steps of all parameters together, the optimizer those of each parameter. If a
-//!   parameter has no gradient in some steps, the two weight its steps differently.
-//!
-//! # Suggested values
-//!
-//! The values of the optimizer: β = 0.9, r = 0, p = 2.
-//!
-//! # References
-//!
-//! - Defazio et al., *The road less scheduled*, 2024, <https://arxiv.org/abs/2405.15682>
-//! - `schedulefree` 1.4.1
+//! The averaged weights of schedule-free learning.
 
 use crate::average::Average;
 use crate::average_record::AverageKind;
@@ -65,7 +6,67 @@ use crate::average_rule::{AverageRule, Update};
 use burn::module::Module;
 use burn_tricks_core::{Buffers, Config, ConfigError};
 
-/// Configuration of [`ScheduleFreeAverage`]; it must have the same numbers as the optimizer.
+/// Configuration of [`ScheduleFreeAverage`], the weights with which schedule-free learning evaluates the model. It
+/// must have the same numbers as the optimizer.
+///
+/// The optimizer, `ScheduleFree` of `burn-tricks-optim`, trains `y = β x + (1 − β) z`, where `z` are its own
+/// weights and `x` is their average. This average computes `x` from `y`, the weights of the model (Defazio et
+/// al., 2024).
+///
+/// ```text
+/// c ← tʳ ηₘᵖ / Σ tʳ ηₘᵖ                      ηₘ the largest rate so far
+/// x ← x + c / (1 − β + c β) (y − x)
+/// ```
+///
+/// The second line follows from `x ← (1 − c) x + c z`, with `z = (y − β x) / (1 − β)` for the new `x`
+/// substituted.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_average::ScheduleFreeAverageConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+/// let mut average = ScheduleFreeAverageConfig::new().init(&model)?;
+/// for lr in [0.5, 1.0, 1.0] {
+///     // ... model = optim.step(lr, model, grads), with a schedule-free optimizer ...
+///     average.update_at(&model, lr);
+/// }
+/// let to_validate_with = average.model();
+/// # let _ = to_validate_with;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Call [`update_at`](crate::Average::update_at) after every step of the optimizer, with the learning rate of
+/// that step. In Burn's `Learner` the average is a trick, and gets the rate by itself.
+/// [Recalibrate](crate::RecalibrationConfig) batch norms afterwards. [`update`](crate::Average::update) takes every
+/// rate as 1, which is right if the rate is constant.
+///
+/// # Cost
+///
+/// That of an [`Ema`](crate::EmaConfig): one copy of the weights, in `f32` for half precision, and one pass per step.
+///
+/// # Differences
+///
+/// - The authors' optimizer switches the parameters of the model between `x` and `y`. Here `x` and `y` exist
+///   side by side.
+/// - The average counts the steps of all parameters together, the optimizer those of each parameter. If a
+///   parameter has no gradient in some steps, the two weight its steps differently.
+///
+/// # Suggested values
+///
+/// The values of the optimizer: β = 0.9, r = 0, p = 2.
+///
+/// # References
+///
+/// - Defazio et al., *The road less scheduled*, 2024, <https://arxiv.org/abs/2405.15682>
+/// - `schedulefree` 1.4.1
 #[derive(Config, Debug, PartialEq)]
 pub struct ScheduleFreeAverageConfig {
     /// β in `[0, 1)`, the share of this average in the weights at which the optimizer takes gradients. Default:

@@ -1,57 +1,4 @@
-//! Model soups: the mean of the weights of models that were fine-tuned from the same start.
-//!
-//! ```text
-//! uniform   w̄ = 1/K Σ wₖ
-//! greedy    from the best model down: take a model in if the mean with it scores no worse
-//! ```
-//!
-//! A soup can gain as much accuracy as an ensemble, at the inference cost of one model, if all models lie in
-//! one basin of the loss. Models that were fine-tuned from the same weights, with other settings, sample orders
-//! or seeds, usually do. Models from different initial weights do not.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::{Linear, LinearConfig};
-//! use burn::tensor::Device;
-//! use burn_tricks_average::{GreedySoupConfig, uniform_soup};
-//! use burn_tricks_core::Goal;
-//!
-//! # fn main() -> Result<(), burn_tricks_average::CombineError> {
-//! # let models = vec![LinearConfig::new(2, 2).init(&Device::flex()); 3];
-//! # let accuracy = |_: &Linear| 0.9;
-//! let soup = uniform_soup(&models)?;
-//!
-//! let soup = GreedySoupConfig::new(Goal::Maximize).select(&models, accuracy)?;
-//! println!("models {:?} score {}", soup.ingredients, soup.score);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Make the soup after the trainings. Score on validation data, and report results on other data, since the
-//! choice of the models is fitted to the score. [Recalibrate](crate::recalibration) batch norms afterwards, or
-//! inside the score.
-//!
-//! # Cost
-//!
-//! One more copy of the weights for the mean (two while a greedy soup tries a model); a greedy soup of K models
-//! calls the score at most 2K − 1 times.
-//!
-//! # Differences
-//!
-//! The authors' script takes a model in if the mean becomes *strictly* better, their paper if it does not
-//! become worse: [`Ties`] chooses. A model whose score is not finite is never taken.
-//!
-//! # Suggested values
-//!
-//! The greedy soup, if there are validation data to score on (Wortsman et al.).
-//!
-//! # References
-//!
-//! - Wortsman et al., *Model soups: averaging weights of multiple fine-tuned models improves accuracy
-//!   without increasing inference time*, 2022, <https://arxiv.org/abs/2203.05482>
+//! Model soups.
 
 use crate::combine_error::CombineError;
 use burn::module::Module;
@@ -93,7 +40,61 @@ pub enum Ties {
     Skip,
 }
 
-/// Configuration of a greedy soup.
+/// Configuration of a greedy model soup: the mean of the weights of models that were fine-tuned from the same
+/// start, as far as each improves the mean.
+///
+/// ```text
+/// uniform   w̄ = 1/K Σ wₖ
+/// greedy    from the best model down: take a model in if the mean with it scores no worse
+/// ```
+///
+/// A soup can gain as much accuracy as an ensemble, at the inference cost of one model, if all models lie in
+/// one basin of the loss. Models that were fine-tuned from the same weights, with other settings, sample orders
+/// or seeds, usually do. Models from different initial weights do not.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::Device;
+/// use burn_tricks_average::{GreedySoupConfig, uniform_soup};
+/// use burn_tricks_core::Goal;
+///
+/// # fn main() -> Result<(), burn_tricks_average::CombineError> {
+/// # let models = vec![LinearConfig::new(2, 2).init(&Device::flex()); 3];
+/// # let accuracy = |_: &Linear| 0.9;
+/// let soup = uniform_soup(&models)?;
+///
+/// let soup = GreedySoupConfig::new(Goal::Maximize).select(&models, accuracy)?;
+/// println!("models {:?} score {}", soup.ingredients, soup.score);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Make the soup after the trainings. Score on validation data, and report results on other data, since the
+/// choice of the models is fitted to the score. [Recalibrate](crate::RecalibrationConfig) batch norms afterwards, or
+/// inside the score.
+///
+/// # Cost
+///
+/// One more copy of the weights for the mean (two while a greedy soup tries a model); a greedy soup of K models
+/// calls the score at most 2K − 1 times.
+///
+/// # Differences
+///
+/// The authors' script takes a model in if the mean becomes *strictly* better, their paper if it does not
+/// become worse: [`Ties`] chooses. A model whose score is not finite is never taken.
+///
+/// # Suggested values
+///
+/// The greedy soup, if there are validation data to score on (Wortsman et al.).
+///
+/// # References
+///
+/// - Wortsman et al., *Model soups: averaging weights of multiple fine-tuned models improves accuracy
+///   without increasing inference time*, 2022, <https://arxiv.org/abs/2203.05482>
 #[derive(Config, Debug, PartialEq)]
 pub struct GreedySoupConfig {
     /// Whether a larger or a smaller score is better.
@@ -103,7 +104,7 @@ pub struct GreedySoupConfig {
     pub ties: Ties,
 }
 
-/// A greedy soup.
+/// A greedy soup. Made by [`GreedySoupConfig::select`].
 #[derive(Debug, Clone)]
 pub struct GreedySoup<M> {
     /// The model with the mean weights, to predict with.

@@ -1,64 +1,4 @@
-//! Stochastic weight averaging: the plain mean of the weights along the end of the training.
-//!
-//! ```text
-//! w̄ ← w̄ + 1/(n + 1) (w − w̄)     at the sampled steps n = 0, 1, 2, ...
-//! ```
-//!
-//! With a learning rate that stays high or cycles, the weights move around a wide minimum, and their mean is
-//! nearer to its centre than any of them.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_average::SwaConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let (epochs, steps_per_epoch) = (100, 47);
-//! let start = 75 * steps_per_epoch; // the schedule's last phase begins there too
-//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
-//! let mut swa = SwaConfig::new(steps_per_epoch) // once per epoch
-//!     .with_start_after(start)
-//!     .init(&model)?;
-//! for step in 0..epochs * steps_per_epoch {
-//!     // ... model = optim.step(schedule.step(), model, grads); ...
-//!     swa.update(&model);
-//! }
-//! assert_eq!(swa.updates(), 25);
-//! let average = swa.model();
-//! # let _ = average;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Call `update` after the optimizer's step. SWA does not set the learning rate: choose a schedule that holds
-//! or cycles it from step `start_after` on. For example, the cosine of `burn-tricks-schedule` falls from the
-//! initial rate to the SWA rate and stays there. [Recalibrate](crate::recalibration) batch norms afterwards:
-//! the statistics of the mean weights are not the mean of the statistics.
-//!
-//! # Cost
-//!
-//! That of an [`Ema`](crate::ema): one copy of the weights, in `f32` for half precision. Steps between two
-//! samples cost nothing.
-//!
-//! # Differences
-//!
-//! The averages equal those of PyTorch's `AveragedModel` with its default `avg_fn`. torch-uncertainty counts
-//! the first sample twice; Lightning leaves the average out of its checkpoints.
-//!
-//! # Suggested values
-//!
-//! From three quarters of the run on, once per epoch, at a constant rate of about half the initial one
-//! (Izmailov et al.).
-//!
-//! # References
-//!
-//! - Izmailov et al., *Averaging weights leads to wider optima and better generalization*, 2018,
-//!   <https://arxiv.org/abs/1803.05407>
-//! - PyTorch, `torch.optim.swa_utils`
+//! Stochastic weight averaging.
 
 use crate::average::Average;
 use crate::average_record::AverageKind;
@@ -66,7 +6,68 @@ use crate::average_rule::{AverageRule, Sampling, Update};
 use burn::module::Module;
 use burn_tricks_core::{Buffers, Config, ConfigError};
 
-/// Configuration of [`Swa`].
+/// Configuration of [`Swa`], stochastic weight averaging: the plain mean of the weights along the end of the
+/// training.
+///
+/// ```text
+/// w̄ ← w̄ + 1/(n + 1) (w − w̄)     at the sampled steps n = 0, 1, 2, ...
+/// ```
+///
+/// With a learning rate that stays high or cycles, the weights move around a wide minimum, and their mean is
+/// nearer to its centre than any of them.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_average::SwaConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let (epochs, steps_per_epoch) = (100, 47);
+/// let start = 75 * steps_per_epoch; // the schedule's last phase begins there too
+/// let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+/// let mut swa = SwaConfig::new(steps_per_epoch) // once per epoch
+///     .with_start_after(start)
+///     .init(&model)?;
+/// for step in 0..epochs * steps_per_epoch {
+///     // ... model = optim.step(schedule.step(), model, grads); ...
+///     swa.update(&model);
+/// }
+/// assert_eq!(swa.updates(), 25);
+/// let average = swa.model();
+/// # let _ = average;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Call `update` after the optimizer's step. SWA does not set the learning rate: choose a schedule that holds
+/// or cycles it from step `start_after` on. For example, the cosine of `burn-tricks-schedule` falls from the
+/// initial rate to the SWA rate and stays there. [Recalibrate](crate::RecalibrationConfig) batch norms afterwards:
+/// the statistics of the mean weights are not the mean of the statistics.
+///
+/// # Cost
+///
+/// That of an [`Ema`](crate::EmaConfig): one copy of the weights, in `f32` for half precision. Steps between two
+/// samples cost nothing.
+///
+/// # Differences
+///
+/// The averages equal those of PyTorch's `AveragedModel` with its default `avg_fn`. torch-uncertainty counts
+/// the first sample twice; Lightning leaves the average out of its checkpoints.
+///
+/// # Suggested values
+///
+/// From three quarters of the run on, once per epoch, at a constant rate of about half the initial one
+/// (Izmailov et al.).
+///
+/// # References
+///
+/// - Izmailov et al., *Averaging weights leads to wider optima and better generalization*, 2018,
+///   <https://arxiv.org/abs/1803.05407>
+/// - PyTorch, `torch.optim.swa_utils`
 #[derive(Config, Debug, PartialEq)]
 pub struct SwaConfig {
     /// Optimizer steps from one sample to the next, at least 1: usually the steps of an epoch or of a cycle.

@@ -1,22 +1,4 @@
 //! A lock, so that only one process at a time works in a folder.
-//!
-//! The operating system holds the lock, and releases it when the process ends, however it ends. A killed process
-//! leaves only a file with its process id, which is not locked.
-//!
-//! ```
-//! use burn_tricks_checkpoint::lock::Lock;
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let folder = tempfile::tempdir()?;
-//! let path = folder.path().join("lock");
-//! let lock = Lock::take(&path)?;
-//! let refused = Lock::take(&path).unwrap_err();
-//! assert!(refused.to_string().contains(&std::process::id().to_string()));
-//! drop(lock);
-//! assert!(Lock::take(&path).is_ok());
-//! # Ok(())
-//! # }
-//! ```
 
 use crate::file;
 use std::fmt::Display;
@@ -24,7 +6,26 @@ use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
-/// A locked file. Dropping this value unlocks the file, which is not removed.
+/// A lock on a file, so that only one process at a time works in its folder. Dropping this value unlocks the file,
+/// which is not removed.
+///
+/// The operating system holds the lock, and releases it when the process ends, however it ends. A killed process
+/// leaves only a file with its process id, which is not locked.
+///
+/// ```
+/// use burn_tricks_checkpoint::Lock;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("lock");
+/// let lock = Lock::take(&path)?;
+/// let refused = Lock::take(&path).unwrap_err();
+/// assert!(refused.to_string().contains(&std::process::id().to_string()));
+/// drop(lock);
+/// assert!(Lock::take(&path).is_ok());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Lock {
     file: File,

@@ -1,69 +1,4 @@
-//! State that is computed from the weights of its module, and is not a weight itself.
-//!
-//! Examples are the leading singular vectors of a weight, an inverse, an orthogonal factor, a sign. A module
-//! keeps such state because it is costly to compute, or because each step starts from the last result. The mean
-//! of such states is not the state of the mean weights: the mean of two unit vectors is shorter than 1, that of
-//! u and −u is 0. So the averages of this library do not average a field of type [`Derived`]. In an average it
-//! is *stale*, and the module computes it anew from the averaged weights.
-//!
-//! # Example
-//!
-//! A layer that divides its weight by the length of the weight, and computes the length once:
-//!
-//! ```
-//! use burn::module::{Module, Param};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_core::{Buffers, Derived, Snapshot};
-//!
-//! #[derive(Module, Debug)]
-//! struct UnitLinear {
-//!     weight: Param<Tensor<2>>,
-//!     length: Derived<1>,
-//! }
-//!
-//! impl UnitLinear {
-//!     fn new(weight: Tensor<2>) -> Self {
-//!         let length = Derived::new(Self::length_of(&weight));
-//!         let weight = Param::from_tensor(weight);
-//!         Self { weight, length }
-//!     }
-//!
-//!     fn length_of(weight: &Tensor<2>) -> Tensor<1> {
-//!         weight.clone().square().sum().sqrt()
-//!     }
-//!
-//!     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-//!         let weight = self.weight.val();
-//!         if self.length.is_stale() {
-//!             self.length.set(Self::length_of(&weight));
-//!         }
-//!         input.matmul(weight) / self.length.value().reshape([1, 1])
-//!     }
-//! }
-//!
-//! # fn main() -> Result<(), burn_tricks_core::Mismatch> {
-//! let device = Device::flex();
-//! let layer = |weight: [[f32; 1]; 2]| UnitLinear::new(Tensor::from_data(weight, &device));
-//! let mut average = Snapshot::new(&layer([[6.0], [0.0]]));
-//! average.lerp(&layer([[0.0], [8.0]]), 0.5, Buffers::Average)?;
-//!
-//! let model = average.model(); // weight [3, 4]: its length is 5, and the mean of the lengths 7
-//! assert!(model.length.is_stale());
-//! let output = model.forward(Tensor::from_data([[1.0, 0.0]], &device));
-//! assert_eq!(output.into_scalar::<f32>(), 0.6);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A [`Reparameterization`](burn::module::Reparameterization) does the same in its `apply`. Before an average
-//! hands out a model, it lets every reparameterization with such state compute it. Any other module computes
-//! the state at its first use. A record saved before that first use holds NaN in its place, so predict with
-//! such a model once before you save it.
-//!
-//! # What is not stale
-//!
-//! The state of a single model that is restored from a [`Snapshot`](crate::Snapshot) or loaded from a record is
-//! not stale: it belongs to the weights that were saved with it, and an iteration resumes from it, to the bit.
+//! State that is computed from the weights of its module.
 
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
@@ -72,11 +7,76 @@ use burn::module::{
 use burn::tensor::{Device, Tensor};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A tensor that a module computes from its weights. See the [module documentation](self).
+/// A tensor that a module computes from its weights, and that is not a weight itself.
 ///
 /// Like Burn's `RunningState`, it is recorded and moved with its module, shared by the module's clones until
 /// [`valid`](Module::valid) or [`train`](Module::train), and never trained. Unlike a `RunningState`, it is
 /// replaced as soon as any thread sets it, and is never averaged.
+///
+/// Examples are the leading singular vectors of a weight, an inverse, an orthogonal factor, a sign. A module
+/// keeps such state because it is costly to compute, or because each step starts from the last result. The mean
+/// of such states is not the state of the mean weights: the mean of two unit vectors is shorter than 1, that of
+/// u and −u is 0. So the averages of this library do not average a field of type [`Derived`]. In an average it
+/// is *stale*, and the module computes it anew from the averaged weights.
+///
+/// # Example
+///
+/// A layer that divides its weight by the length of the weight, and computes the length once:
+///
+/// ```
+/// use burn::module::{Module, Param};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_core::{Buffers, Derived, Snapshot};
+///
+/// #[derive(Module, Debug)]
+/// struct UnitLinear {
+///     weight: Param<Tensor<2>>,
+///     length: Derived<1>,
+/// }
+///
+/// impl UnitLinear {
+///     fn new(weight: Tensor<2>) -> Self {
+///         let length = Derived::new(Self::length_of(&weight));
+///         let weight = Param::from_tensor(weight);
+///         Self { weight, length }
+///     }
+///
+///     fn length_of(weight: &Tensor<2>) -> Tensor<1> {
+///         weight.clone().square().sum().sqrt()
+///     }
+///
+///     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+///         let weight = self.weight.val();
+///         if self.length.is_stale() {
+///             self.length.set(Self::length_of(&weight));
+///         }
+///         input.matmul(weight) / self.length.value().reshape([1, 1])
+///     }
+/// }
+///
+/// # fn main() -> Result<(), burn_tricks_core::Mismatch> {
+/// let device = Device::flex();
+/// let layer = |weight: [[f32; 1]; 2]| UnitLinear::new(Tensor::from_data(weight, &device));
+/// let mut average = Snapshot::new(&layer([[6.0], [0.0]]));
+/// average.lerp(&layer([[0.0], [8.0]]), 0.5, Buffers::Average)?;
+///
+/// let model = average.model(); // weight [3, 4]: its length is 5, and the mean of the lengths 7
+/// assert!(model.length.is_stale());
+/// let output = model.forward(Tensor::from_data([[1.0, 0.0]], &device));
+/// assert_eq!(output.into_scalar::<f32>(), 0.6);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A [`Reparameterization`](burn::module::Reparameterization) does the same in its `apply`. Before an average
+/// hands out a model, it lets every reparameterization with such state compute it. Any other module computes
+/// the state at its first use. A record saved before that first use holds NaN in its place, so predict with
+/// such a model once before you save it.
+///
+/// # What is not stale
+///
+/// The state of a single model that is restored from a [`Snapshot`](crate::Snapshot) or loaded from a record is
+/// not stale: it belongs to the weights that were saved with it, and an iteration resumes from it, to the bit.
 #[derive(Clone, Debug)]
 pub struct Derived<const D: usize> {
     id: ParamId,

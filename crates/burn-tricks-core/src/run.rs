@@ -1,41 +1,41 @@
 //! The length of a training run, in optimizer steps.
-//!
-//! Schedules and averages count in optimizer steps. [`Run`] turns epochs, and fractions of the whole run,
-//! into steps:
-//!
-//! ```text
-//! steps per epoch = ⌈⌈samples / batch size⌉ / batches accumulated⌉
-//! steps           = epochs · steps per epoch
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_core::Run;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let run = Run::of_batches(30, 1437, 32, 1)?;
-//! assert_eq!((run.steps_per_epoch(), run.steps()), (45, 1350));
-//! assert_eq!(run.epochs(3), 135); // of warm-up
-//! assert_eq!(run.fraction(0.2)?, 270); // of decay
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Make the `Run` before any configuration that counts steps. It holds only numbers and no state.
-//!
-//! # Differences
-//!
-//! - Composer writes `"0.1dur"` and `"5ep"` in each schedule, and resolves them during training; here the
-//!   numbers of steps are known before the run and can be printed.
-//! - PyTorch's one-cycle takes `epochs` and `steps_per_epoch` itself; its other schedules take steps.
 
 use crate::config_error::ConfigError;
 use serde::{Deserialize, Serialize};
 
-/// A run of whole epochs, all of the same number of optimizer steps.
+/// The length of a training run in optimizer steps: whole epochs, all of the same number of steps.
+///
+/// Schedules and averages count in optimizer steps. [`Run`] turns epochs, and fractions of the whole run,
+/// into steps:
+///
+/// ```text
+/// steps per epoch = ⌈⌈samples / batch size⌉ / batches accumulated⌉
+/// steps           = epochs · steps per epoch
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_core::Run;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let run = Run::of_batches(30, 1437, 32, 1)?;
+/// assert_eq!((run.steps_per_epoch(), run.steps()), (45, 1350));
+/// assert_eq!(run.epochs(3), 135); // of warm-up
+/// assert_eq!(run.fraction(0.2)?, 270); // of decay
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Make the `Run` before any configuration that counts steps. It holds only numbers and no state.
+///
+/// # Differences
+///
+/// - Composer writes `"0.1dur"` and `"5ep"` in each schedule, and resolves them during training; here the
+///   numbers of steps are known before the run and can be printed.
+/// - PyTorch's one-cycle takes `epochs` and `steps_per_epoch` itself; its other schedules take steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct Run {

@@ -1,44 +1,4 @@
-//! The weights and running statistics of a module at one moment. Later changes to the module do not affect
-//! them.
-//!
-//! `model.clone()` is not a snapshot. Clones share the running statistics of batch norm, so those of a clone
-//! keep changing with the training, and loading a record into one clone changes all. A [`Snapshot`] holds its
-//! own values, detached from autodiff, on the module's device.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::{BatchNorm, BatchNormConfig};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_core::Snapshot;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::Mismatch> {
-//! let device = Device::flex().autodiff();
-//! let model: BatchNorm = BatchNormConfig::new(2).init(&device);
-//! let start = Snapshot::new(&model);
-//!
-//! model.forward(Tensor::<2>::full([4, 2], 10.0, &device)); // moves the running mean
-//!
-//! let mean = |model: &BatchNorm| model.running_mean.value().into_data().to_vec::<f32>().unwrap();
-//! assert_eq!(mean(&start.model()), [0.0, 0.0]); // to predict with
-//! let model = start.restore(&model)?; // to train on
-//! assert_eq!(mean(&model), [0.0, 0.0]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # The mean of several
-//!
-//! [`lerp`](Snapshot::lerp) moves a snapshot towards another module by a fraction of the difference. A constant
-//! fraction gives a moving average; the fractions 1/2, 1/3, ..., 1/n give the plain mean of n modules. Numbers
-//! that are the same in all modules stay the same, to the bit. State that is computed from the weights
-//! ([`Derived`](crate::Derived)) is not averaged, but computed anew when a model is handed out.
-//!
-//! # Cost
-//!
-//! [`Snapshot::new`] copies nothing: the tensors are shared until one side changes them. If training continues,
-//! the next optimizer step cannot update the weights in place, and the memory of one copy of the weights is
-//! needed.
+//! The weights and running statistics of a module at one moment.
 
 use crate::module_tensors::ModuleTensors;
 use crate::place::{Mismatch, Place, PlaceKind, places};
@@ -62,7 +22,46 @@ pub enum Buffers {
     Copy,
 }
 
-/// The values of a module at one moment. See the [module documentation](self).
+/// The weights and running statistics of a module at one moment. Later changes to the module do not affect them.
+///
+/// `model.clone()` is not a snapshot. Clones share the running statistics of batch norm, so those of a clone
+/// keep changing with the training, and loading a record into one clone changes all. A [`Snapshot`] holds its
+/// own values, detached from autodiff, on the module's device.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{BatchNorm, BatchNormConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_core::Snapshot;
+///
+/// # fn main() -> Result<(), burn_tricks_core::Mismatch> {
+/// let device = Device::flex().autodiff();
+/// let model: BatchNorm = BatchNormConfig::new(2).init(&device);
+/// let start = Snapshot::new(&model);
+///
+/// model.forward(Tensor::<2>::full([4, 2], 10.0, &device)); // moves the running mean
+///
+/// let mean = |model: &BatchNorm| model.running_mean.value().into_data().to_vec::<f32>().unwrap();
+/// assert_eq!(mean(&start.model()), [0.0, 0.0]); // to predict with
+/// let model = start.restore(&model)?; // to train on
+/// assert_eq!(mean(&model), [0.0, 0.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # The mean of several
+///
+/// [`lerp`](Snapshot::lerp) moves a snapshot towards another module by a fraction of the difference. A constant
+/// fraction gives a moving average; the fractions 1/2, 1/3, ..., 1/n give the plain mean of n modules. Numbers
+/// that are the same in all modules stay the same, to the bit. State that is computed from the weights
+/// ([`Derived`](crate::Derived)) is not averaged, but computed anew when a model is handed out.
+///
+/// # Cost
+///
+/// [`Snapshot::new`] copies nothing: the tensors are shared until one side changes them. If training continues,
+/// the next optimizer step cannot update the weights in place, and the memory of one copy of the weights is
+/// needed.
 #[derive(Debug)]
 pub struct Snapshot<M> {
     /// Always `Some`, except during a `lerp`.

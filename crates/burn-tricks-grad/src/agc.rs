@@ -1,79 +1,4 @@
-//! Adaptive gradient clipping (AGC): the gradient norm of each unit is at most a fraction of the norm of its
-//! weights.
-//!
-//! ```text
-//! gᵤ ← gᵤ · min(1, λ max(‖wᵤ‖, ε) / ‖gᵤ‖)
-//! ```
-//!
-//! `u` is an output unit: a column of Burn's `[in, out]` linear weights, a filter `[out, ...]` of a
-//! convolution, a row of an embedding. A bias, a gain, and any other parameter without units is treated as one
-//! unit. With ε, weights that are zero can change.
-//!
-//! # Example
-//!
-//! The recipe of the paper leaves the last layer out:
-//!
-//! ```
-//! use burn::module::{Module, ParamGroup};
-//! use burn::nn::{Linear, LinearConfig};
-//! use burn::optim::{GradientsParams, SgdConfig};
-//! use burn::tensor::{Device, Tensor, activation::relu};
-//! use burn_tricks_grad::{AgcConfig, ParamPaths};
-//!
-//! #[derive(Module, Debug)]
-//! struct Net {
-//!     body: Linear,
-//!     head: Linear,
-//! }
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let mut model = Net {
-//!     body: LinearConfig::new(4, 8).init(&device),
-//!     head: LinearConfig::new(8, 2).init(&device),
-//! };
-//! let mut optim = SgdConfig::new().init();
-//! let head = ParamPaths::init(&model, "head", &["head"])?.group();
-//! let agc = AgcConfig::new().with_group(ParamGroup::all().exclude(head)).init()?;
-//!
-//! let hidden = relu(model.body.forward(Tensor::<2>::ones([8, 4], &device)));
-//! let loss = model.head.forward(hidden).square().mean();
-//! let grads = agc.apply(&model, GradientsParams::from_grads(loss.backward(), &model));
-//! model = optim.step(0.1, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Apply it once, after accumulating and unscaling, like [`clip_grad_norm`](crate::clip_grad_norm).
-//!
-//! # Cost
-//!
-//! No state. It runs as tensor operations: for the norms of gradients and weights two reads of each on a
-//! backend that fuses operations, about four on others; then a read and a write of the gradients. No value is
-//! read from a device.
-//!
-//! # Differences
-//!
-//! - timm takes rows of PyTorch's `[out, in]`, optax columns of `[in, out]`. Both are the output units, as
-//!   here. For a transposed convolution, `[in, out, k, k]`, timm takes the inputs.
-//! - Composer has no ε: weights that are zero at first stay zero.
-//! - Norms are safe from overflow, as in [`global_norm`](crate::global_norm). A NaN in a gradient stays, and
-//!   its unit is not clipped. An infinity becomes NaN, and the other numbers of its unit become zero. See
-//!   [`StepGuard`](crate::StepGuard).
-//!
-//! # Suggested values
-//!
-//! λ = 0.01 for NFNets with batches of 4096, 0.02 to 0.08 for smaller ones (Brock et al., section 4.1), without the
-//! last layer.
-//!
-//! # References
-//!
-//! - Brock, De, Smith, Simonyan, *High-performance large-scale image recognition without normalization*, 2021,
-//!   <https://arxiv.org/abs/2102.06171>
-//! - timm, `adaptive_clip_grad`; optax, `adaptive_grad_clip`
+//! Adaptive gradient clipping (AGC).
 
 use crate::each::{ChangeGradient, change_each, unit_axis};
 use crate::norm::smallest_normal;
@@ -84,7 +9,82 @@ use burn::tensor::Tensor;
 use burn_tricks_core::walk::Location;
 use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
 
-/// Configuration of [`Agc`].
+/// Configuration of [`Agc`], adaptive gradient clipping: the gradient norm of each unit is at most a fraction of
+/// the norm of its weights.
+///
+/// ```text
+/// gᵤ ← gᵤ · min(1, λ max(‖wᵤ‖, ε) / ‖gᵤ‖)
+/// ```
+///
+/// `u` is an output unit: a column of Burn's `[in, out]` linear weights, a filter `[out, ...]` of a
+/// convolution, a row of an embedding. A bias, a gain, and any other parameter without units is treated as one
+/// unit. With ε, weights that are zero can change.
+///
+/// # Example
+///
+/// The recipe of the paper leaves the last layer out:
+///
+/// ```
+/// use burn::module::{Module, ParamGroup};
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::{GradientsParams, SgdConfig};
+/// use burn::tensor::{Device, Tensor, activation::relu};
+/// use burn_tricks_grad::{AgcConfig, ParamPaths};
+///
+/// #[derive(Module, Debug)]
+/// struct Net {
+///     body: Linear,
+///     head: Linear,
+/// }
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let mut model = Net {
+///     body: LinearConfig::new(4, 8).init(&device),
+///     head: LinearConfig::new(8, 2).init(&device),
+/// };
+/// let mut optim = SgdConfig::new().init();
+/// let head = ParamPaths::init(&model, "head", &["head"])?.group();
+/// let agc = AgcConfig::new().with_group(ParamGroup::all().exclude(head)).init()?;
+///
+/// let hidden = relu(model.body.forward(Tensor::<2>::ones([8, 4], &device)));
+/// let loss = model.head.forward(hidden).square().mean();
+/// let grads = agc.apply(&model, GradientsParams::from_grads(loss.backward(), &model));
+/// model = optim.step(0.1, model, grads);
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Apply it once, after accumulating and unscaling, like [`ClipGradNormConfig`](crate::ClipGradNormConfig).
+///
+/// # Cost
+///
+/// No state. It runs as tensor operations: for the norms of gradients and weights two reads of each on a
+/// backend that fuses operations, about four on others; then a read and a write of the gradients. No value is
+/// read from a device.
+///
+/// # Differences
+///
+/// - timm takes rows of PyTorch's `[out, in]`, optax columns of `[in, out]`. Both are the output units, as
+///   here. For a transposed convolution, `[in, out, k, k]`, timm takes the inputs.
+/// - Composer has no ε: weights that are zero at first stay zero.
+/// - Norms are safe from overflow, as in [`global_norm`](crate::global_norm). A NaN in a gradient stays, and
+///   its unit is not clipped. An infinity becomes NaN, and the other numbers of its unit become zero. See
+///   [`StepGuard`](crate::StepGuard).
+///
+/// # Suggested values
+///
+/// λ = 0.01 for NFNets with batches of 4096, 0.02 to 0.08 for smaller ones (Brock et al., section 4.1), without the
+/// last layer.
+///
+/// # References
+///
+/// - Brock, De, Smith, Simonyan, *High-performance large-scale image recognition without normalization*, 2021,
+///   <https://arxiv.org/abs/2102.06171>
+/// - timm, `adaptive_clip_grad`; optax, `adaptive_grad_clip`
 #[derive(Config, Debug)]
 pub struct AgcConfig {
     /// λ > 0, the largest gradient norm of a unit as a fraction of the norm of its weights. `f64::MAX` never

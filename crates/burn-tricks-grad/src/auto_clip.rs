@@ -1,64 +1,4 @@
-//! AutoClip: clipping at a percentile of the gradient norms so far, instead of at a chosen threshold.
-//!
-//! ```text
-//! θₜ = the p-th percentile of ‖g₁‖, ..., ‖gₜ‖        of the last `window` of them
-//! g  ← g · min(1, θₜ / ‖g‖)
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, SgdConfig};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::AutoClipConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let mut model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim = SgdConfig::new().init();
-//! let mut clip = AutoClipConfig::new().with_percentile(50.0).init()?;
-//!
-//! for size in [1.0, 2.0, 1000.0, 1.5] {
-//!     let loss = model.forward(Tensor::<2>::full([8, 4], size, &device)).mean();
-//!     let grads = GradientsParams::from_grads(loss.backward(), &model);
-//!     let grads = clip.apply(&model, grads); // the third is cut to the length of the second
-//!     model = optim.step(0.1, model, grads);
-//! }
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Apply it once, after accumulating and unscaling, like [`clip_grad_norm`](crate::clip_grad_norm).
-//!
-//! # Cost
-//!
-//! That of clipping by norm, `window` numbers on the device, and a selection of the k largest or smallest of
-//! these numbers, with k up to half the window. No value is read from a device.
-//!
-//! # State
-//!
-//! The norms of the window, in `f32`. A resumed run clips at the same thresholds.
-//!
-//! # Differences
-//!
-//! - The paper remembers every norm of the run; [`AutoClipConfig::paper`] remembers the last million.
-//! - The percentile is computed as in numpy, by interpolation between two norms. The present norm is included,
-//!   so the first step is not clipped.
-//! - A norm that is not finite is remembered as the largest number of `f32`: it lies above every percentile
-//!   that finite norms reach. [`NonFinite`] says what happens to such a gradient.
-//!
-//! # Suggested values
-//!
-//! The 10th percentile (the paper's best). It clips nine steps of ten, so most gradients are normalised to the
-//! threshold. The 90th percentile clips only outliers.
-//!
-//! # References
-//!
-//! - Seetharaman, Wichern, Pardo, Le Roux, *AutoClip: adaptive gradient clipping for source separation networks*,
-//!   2020, <https://arxiv.org/abs/2007.14469>
+//! AutoClip.
 
 use crate::norm::{NormKind, ScaledNorm};
 use crate::rescale::{NonFinite, rescale};
@@ -70,7 +10,68 @@ use burn_tricks_core::{
     Config, ConfigError, NormScope, StateError, state_from_bytes, state_to_bytes,
 };
 
-/// Configuration of [`AutoClip`].
+/// Configuration of [`AutoClip`]: clipping at a percentile of the gradient norms so far, instead of at a chosen
+/// threshold.
+///
+/// ```text
+/// θₜ = the p-th percentile of ‖g₁‖, ..., ‖gₜ‖        of the last `window` of them
+/// g  ← g · min(1, θₜ / ‖g‖)
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::{GradientsParams, SgdConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::AutoClipConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let mut model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim = SgdConfig::new().init();
+/// let mut clip = AutoClipConfig::new().with_percentile(50.0).init()?;
+///
+/// for size in [1.0, 2.0, 1000.0, 1.5] {
+///     let loss = model.forward(Tensor::<2>::full([8, 4], size, &device)).mean();
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     let grads = clip.apply(&model, grads); // the third is cut to the length of the second
+///     model = optim.step(0.1, model, grads);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Apply it once, after accumulating and unscaling, like [`ClipGradNormConfig`](crate::ClipGradNormConfig).
+///
+/// # Cost
+///
+/// That of clipping by norm, `window` numbers on the device, and a selection of the k largest or smallest of
+/// these numbers, with k up to half the window. No value is read from a device.
+///
+/// # State
+///
+/// The norms of the window, in `f32`. A resumed run clips at the same thresholds.
+///
+/// # Differences
+///
+/// - The paper remembers every norm of the run; [`AutoClipConfig::paper`] remembers the last million.
+/// - The percentile is computed as in numpy, by interpolation between two norms. The present norm is included,
+///   so the first step is not clipped.
+/// - A norm that is not finite is remembered as the largest number of `f32`: it lies above every percentile
+///   that finite norms reach. [`NonFinite`] says what happens to such a gradient.
+///
+/// # Suggested values
+///
+/// The 10th percentile (the paper's best). It clips nine steps of ten, so most gradients are normalised to the
+/// threshold. The 90th percentile clips only outliers.
+///
+/// # References
+///
+/// - Seetharaman, Wichern, Pardo, Le Roux, *AutoClip: adaptive gradient clipping for source separation networks*,
+///   2020, <https://arxiv.org/abs/2007.14469>
 #[derive(Config, Debug, PartialEq)]
 pub struct AutoClipConfig {
     /// The percentile p, in per cent, above 0 and at most 100; 100 never clips. Default: 10.

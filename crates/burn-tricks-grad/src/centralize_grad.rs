@@ -1,69 +1,4 @@
-//! Gradient centralisation: the gradient of each output unit's weights has mean 0.
-//!
-//! ```text
-//! gᵤ ← gᵤ − mean(gᵤ)      gᵤ: the gradient of the weights into unit u
-//! ```
-//!
-//! Then an update by the gradient does not change the mean of a unit's weights: the gradient is projected onto
-//! the hyperplane of constant mean. Vectors (biases, gains of norms) stay as they are.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::GradientsParams;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::CentralizeGradConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let centralize = CentralizeGradConfig::new().init()?;
-//!
-//! let input = Tensor::<2>::from_floats([[1.0, 2.0, 3.0, 4.0]], &device);
-//! let loss = model.forward(input).sum();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let grads = centralize.apply(&model, grads);
-//! let weight = grads.get::<2>(model.weight.id).unwrap(); // [in, out]: a column is a unit
-//! assert_eq!(weight.into_data().to_vec::<f32>().unwrap(), [-1.5, -1.5, -0.5, -0.5, 0.5, 0.5, 1.5, 1.5]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! For convolutions only, which is an option of the paper's code:
-//!
-//! ```
-//! # use burn_tricks_grad::CentralizeGradConfig;
-//! let centralize = CentralizeGradConfig::new().with_min_rank(3).init()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! Apply it after accumulating and unscaling, before clipping and noise.
-//!
-//! # Cost
-//!
-//! No state; a read of the gradients for the means, then a read and a write. No value is read from a device.
-//!
-//! # Differences
-//!
-//! The paper's code and optax's `centralize` take the mean over all axes but the first, which counts the units
-//! in PyTorch's layout. Here the axis is the layer's own: the second of Burn's `[in, out]` linear weights and
-//! of transposed convolutions, the first of `[out, in, k, k]` convolutions; a row of an embedding is a unit.
-//!
-//! As with the paper's code and optax, the gradient of a unit with a single weight becomes 0, so that weight
-//! never changes: a linear layer of one input, a depthwise convolution with a 1×1 kernel. Leave such layers out
-//! with [`Only`](crate::Only).
-//!
-//! # Suggested values
-//!
-//! The paper uses it for all convolutions and linear layers, with the other settings of the run unchanged.
-//!
-//! # References
-//!
-//! - Yong, Huang, Hua, Zhang, *Gradient centralization*, 2020, <https://arxiv.org/abs/2004.01461>
-//! - optax, `centralize`
+//! Gradient centralisation.
 
 use crate::each::{ChangeGradient, change_each, unit_axis};
 use crate::transform::GradientTransform;
@@ -73,7 +8,73 @@ use burn::tensor::Tensor;
 use burn_tricks_core::walk::Location;
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 
-/// Configuration of [`CentralizeGrad`].
+/// Configuration of [`CentralizeGrad`], gradient centralisation: the gradient of each output unit's weights has
+/// mean 0.
+///
+/// ```text
+/// gᵤ ← gᵤ − mean(gᵤ)      gᵤ: the gradient of the weights into unit u
+/// ```
+///
+/// Then an update by the gradient does not change the mean of a unit's weights: the gradient is projected onto
+/// the hyperplane of constant mean. Vectors (biases, gains of norms) stay as they are.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::CentralizeGradConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// let centralize = CentralizeGradConfig::new().init()?;
+///
+/// let input = Tensor::<2>::from_floats([[1.0, 2.0, 3.0, 4.0]], &device);
+/// let loss = model.forward(input).sum();
+/// let grads = GradientsParams::from_grads(loss.backward(), &model);
+/// let grads = centralize.apply(&model, grads);
+/// let weight = grads.get::<2>(model.weight.id).unwrap(); // [in, out]: a column is a unit
+/// assert_eq!(weight.into_data().to_vec::<f32>().unwrap(), [-1.5, -1.5, -0.5, -0.5, 0.5, 0.5, 1.5, 1.5]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// For convolutions only, which is an option of the paper's code:
+///
+/// ```
+/// # use burn_tricks_grad::CentralizeGradConfig;
+/// let centralize = CentralizeGradConfig::new().with_min_rank(3).init()?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// Apply it after accumulating and unscaling, before clipping and noise.
+///
+/// # Cost
+///
+/// No state; a read of the gradients for the means, then a read and a write. No value is read from a device.
+///
+/// # Differences
+///
+/// The paper's code and optax's `centralize` take the mean over all axes but the first, which counts the units
+/// in PyTorch's layout. Here the axis is the layer's own: the second of Burn's `[in, out]` linear weights and
+/// of transposed convolutions, the first of `[out, in, k, k]` convolutions; a row of an embedding is a unit.
+///
+/// As with the paper's code and optax, the gradient of a unit with a single weight becomes 0, so that weight
+/// never changes: a linear layer of one input, a depthwise convolution with a 1×1 kernel. Leave such layers out
+/// with [`Only`](crate::Only).
+///
+/// # Suggested values
+///
+/// The paper uses it for all convolutions and linear layers, with the other settings of the run unchanged.
+///
+/// # References
+///
+/// - Yong, Huang, Hua, Zhang, *Gradient centralization*, 2020, <https://arxiv.org/abs/2004.01461>
+/// - optax, `centralize`
 #[derive(Config, Debug, PartialEq)]
 pub struct CentralizeGradConfig {
     /// The smallest number of dimensions of a weight whose gradient is centralised, at least 2; with 3, only

@@ -1,92 +1,4 @@
 //! Gradient clipping at a norm threshold.
-//!
-//! A gradient whose norm exceeds the threshold θ is scaled down; any other gradient stays as it is, bit for
-//! bit.
-//!
-//! ```text
-//! g ← g · min(1, θ / ‖g‖)                 ClipMode::Rescale   the norm becomes θ
-//! g ← g           if ‖g‖ ≤ θ, else g/‖g‖  ClipMode::Unit      the norm becomes 1
-//! ```
-//!
-//! The norm is taken over *all* gradients of the model ([`NormScope::Model`], the default), so the direction of
-//! the whole gradient is kept. Burn's own `GradientClippingConfig::Norm` clips tensor by tensor, which changes
-//! the direction; here this is [`NormScope::Tensor`].
-//!
-//! # Example
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, SgdConfig};
-//! use burn::tensor::{Device, Distribution, Tensor};
-//! use burn_tricks_grad::ClipGradNormConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim = SgdConfig::new().init();
-//! let clip = ClipGradNormConfig::new(1.0).init()?;
-//!
-//! let input = Tensor::<2>::random([8, 4], Distribution::Default, &device) * 100.0;
-//! let loss = model.forward(input).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let (grads, norm) = clip.apply_with_norm(&model, grads);
-//! let model = optim.step(0.1, model, grads);
-//! # let _ = model.num_params();
-//!
-//! // Read the norm when the step is under way, not before it.
-//! let norm: f32 = norm.unwrap().into_scalar();
-//! assert!(norm > 1.0);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! [`ClipMode::Unit`], tensor by tensor. If a gradient is not finite, an optimizer with `skip_marked` skips the
-//! step ([`step_guard`](crate::step_guard)):
-//!
-//! ```
-//! use burn_tricks_grad::{ClipGradNormConfig, ClipMode, NonFinite, NormKind, NormScope};
-//!
-//! let clip = ClipGradNormConfig::new(10.0)
-//!     .with_mode(ClipMode::Unit)
-//!     .with_norm(NormKind::L2)
-//!     .with_scope(NormScope::Tensor)
-//!     .with_non_finite(NonFinite::SkipStep)
-//!     .init()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! Clip after gradients have been accumulated and unscaled, and before the optimizer. If you clip each
-//! micro-batch instead, or any part before it is summed, the norm of the sum is not bounded by θ.
-//!
-//! # Cost
-//!
-//! No state. On the CPU backend the Euclidean norm takes one read of the gradients, and clipping takes one more
-//! read and write; if nothing is clipped, nothing is written. Other norms, and all norms on other backends, are
-//! tensor operations: for the norm two reads on a backend that fuses operations, about five on others; for the
-//! product a read and a write. No value is read from a device.
-//!
-//! # Differences
-//!
-//! - PyTorch divides by `‖g‖ + 1e-6`, so the norm after clipping is a little below θ;
-//!   [`ClipGradNormConfig::torch`] does the same. Here, as in optax, ε is 0.
-//! - In `f32`, PyTorch's and optax's norm of `[2e19, 2e19, 2e19]` is infinite, and the gradient is lost; here
-//!   the norm is 3.46e19, and the direction is kept.
-//! - `Unit` is the rule of the teaching text "Deep Learning Training Tricks". For θ ≠ 1 the norm of the result
-//!   jumps at θ: with θ = 10, a norm of 10 stays and a norm of 10.1 becomes 1.
-//!
-//! # Suggested values
-//!
-//! θ = 1 for transformers (Hugging Face's and Megatron's default), 0.25 to 10 for recurrent networks (Pascanu
-//! et al.). Look at the norms of a run that trains well first, and choose a θ above most of them.
-//!
-//! # References
-//!
-//! - Pascanu, Mikolov, Bengio, *On the difficulty of training recurrent neural networks*, 2013,
-//!   <https://arxiv.org/abs/1211.5063>
-//! - PyTorch, `torch.nn.utils.clip_grad_norm_`; optax, `clip_by_global_norm`
 
 use crate::norm::{NormKind, ScaledNorm};
 use crate::rescale::{NonFinite, check_scope, rescale};
@@ -106,7 +18,95 @@ pub enum ClipMode {
     Unit,
 }
 
-/// Configuration of [`ClipGradNorm`]; see the [module documentation](self) for the formula and the order.
+/// Configuration of [`ClipGradNorm`]: gradient clipping at a norm threshold.
+///
+/// A gradient whose norm exceeds the threshold θ is scaled down; any other gradient stays as it is, bit for
+/// bit.
+///
+/// ```text
+/// g ← g · min(1, θ / ‖g‖)                 ClipMode::Rescale   the norm becomes θ
+/// g ← g           if ‖g‖ ≤ θ, else g/‖g‖  ClipMode::Unit      the norm becomes 1
+/// ```
+///
+/// The norm is taken over *all* gradients of the model ([`NormScope::Model`], the default), so the direction of
+/// the whole gradient is kept. Burn's own `GradientClippingConfig::Norm` clips tensor by tensor, which changes
+/// the direction; here this is [`NormScope::Tensor`].
+///
+/// # Example
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::LinearConfig;
+/// use burn::optim::{GradientsParams, SgdConfig};
+/// use burn::tensor::{Device, Distribution, Tensor};
+/// use burn_tricks_grad::ClipGradNormConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim = SgdConfig::new().init();
+/// let clip = ClipGradNormConfig::new(1.0).init()?;
+///
+/// let input = Tensor::<2>::random([8, 4], Distribution::Default, &device) * 100.0;
+/// let loss = model.forward(input).square().mean();
+/// let grads = GradientsParams::from_grads(loss.backward(), &model);
+/// let (grads, norm) = clip.apply_with_norm(&model, grads);
+/// let model = optim.step(0.1, model, grads);
+/// # let _ = model.num_params();
+///
+/// // Read the norm when the step is under way, not before it.
+/// let norm: f32 = norm.unwrap().into_scalar();
+/// assert!(norm > 1.0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [`ClipMode::Unit`], tensor by tensor. If a gradient is not finite, an optimizer with `skip_marked` skips the
+/// step ([`StepGuard`](crate::StepGuard)):
+///
+/// ```
+/// use burn_tricks_grad::{ClipGradNormConfig, ClipMode, NonFinite, NormKind, NormScope};
+///
+/// let clip = ClipGradNormConfig::new(10.0)
+///     .with_mode(ClipMode::Unit)
+///     .with_norm(NormKind::L2)
+///     .with_scope(NormScope::Tensor)
+///     .with_non_finite(NonFinite::SkipStep)
+///     .init()?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// Clip after gradients have been accumulated and unscaled, and before the optimizer. If you clip each
+/// micro-batch instead, or any part before it is summed, the norm of the sum is not bounded by θ.
+///
+/// # Cost
+///
+/// No state. On the CPU backend the Euclidean norm takes one read of the gradients, and clipping takes one more
+/// read and write; if nothing is clipped, nothing is written. Other norms, and all norms on other backends, are
+/// tensor operations: for the norm two reads on a backend that fuses operations, about five on others; for the
+/// product a read and a write. No value is read from a device.
+///
+/// # Differences
+///
+/// - PyTorch divides by `‖g‖ + 1e-6`, so the norm after clipping is a little below θ;
+///   [`ClipGradNormConfig::torch`] does the same. Here, as in optax, ε is 0.
+/// - In `f32`, PyTorch's and optax's norm of `[2e19, 2e19, 2e19]` is infinite, and the gradient is lost; here
+///   the norm is 3.46e19, and the direction is kept.
+/// - `Unit` is the rule of the teaching text "Deep Learning Training Tricks". For θ ≠ 1 the norm of the result
+///   jumps at θ: with θ = 10, a norm of 10 stays and a norm of 10.1 becomes 1.
+///
+/// # Suggested values
+///
+/// θ = 1 for transformers (Hugging Face's and Megatron's default), 0.25 to 10 for recurrent networks (Pascanu
+/// et al.). Look at the norms of a run that trains well first, and choose a θ above most of them.
+///
+/// # References
+///
+/// - Pascanu, Mikolov, Bengio, *On the difficulty of training recurrent neural networks*, 2013,
+///   <https://arxiv.org/abs/1211.5063>
+/// - PyTorch, `torch.nn.utils.clip_grad_norm_`; optax, `clip_by_global_norm`
 #[derive(Config, Debug, PartialEq)]
 pub struct ClipGradNormConfig {
     /// The threshold θ > 0, in units of the norm. `f64::MAX` never clips.

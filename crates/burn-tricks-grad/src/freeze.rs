@@ -1,85 +1,4 @@
 //! Freezes a part of a model by removing its gradients.
-//!
-//! Burn's optimizers do not change a parameter without a gradient: no step, no weight decay, no state.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::{Linear, LinearConfig};
-//! use burn::optim::{AdamWConfig, GradientsParams};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::FreezeConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let mut model: Vec<Linear> = (0..3).map(|_| LinearConfig::new(2, 2).init(&device)).collect();
-//! let mut optim = AdamWConfig::new().init();
-//! let freeze = FreezeConfig::at(["0", "1", "*.bias"]).init(&model)?;
-//!
-//! let output = (model.iter()).fold(Tensor::<2>::ones([4, 2], &device), |x, layer| layer.forward(x));
-//! let grads = GradientsParams::from_grads(output.square().mean().backward(), &model);
-//! let grads = freeze.apply(&model, grads);
-//! assert_eq!(grads.len(), 1); // that of `2.weight`
-//! model = optim.step(1e-3, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! The same group with Burn's `freeze_group`, which saves the backward pass through the frozen part:
-//!
-//! ```
-//! use burn::module::Module;
-//! # use burn::nn::LinearConfig;
-//! # use burn::tensor::Device;
-//! # use burn_tricks_grad::FreezeConfig;
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! # let model = vec![LinearConfig::new(2, 2).init(&Device::flex().autodiff())];
-//! let group = FreezeConfig::at(["0"]).init(&model)?.group();
-//! let model = model.freeze_group(group);
-//! # assert!(!model[0].weight.is_require_grad());
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Which of the two
-//!
-//! | | `Freeze` | Burn's `freeze_group` |
-//! | --- | --- | --- |
-//! | backward pass through the frozen part | computed | ends at the first trained layer |
-//! | dropout and batch norm in the frozen part | as in training: running statistics are updated | dropout off, batch norm on its running statistics |
-//! | to unfreeze | stop applying the transform | `unfreeze_group`, between two steps |
-//! | saved with the model | no | no: apply it again after loading |
-//!
-//! # Paths
-//!
-//! A path names a parameter or a module that holds parameters; a `*` stands for one part of a path. Paths are
-//! compared at each step, so they remain valid after a record is loaded, which changes parameter ids. A path
-//! that fits nothing is an error, which suggests similar names.
-//!
-//! # Order
-//!
-//! Apply it first, before a norm is computed, so that frozen parameters do not count in the norm. If no
-//! gradient is left, the step is skipped.
-//!
-//! # Cost
-//!
-//! A walk over the module with its paths. No state.
-//!
-//! # Differences
-//!
-//! PyTorch's `requires_grad_(False)` and Keras's `trainable = False` are Burn's `freeze_group`. optax's
-//! `set_to_zero` in a `multi_transform` leaves a gradient of zero, to which later weight decay is still added.
-//!
-//! # Suggested values
-//!
-//! Freeze all but the head for the first epochs of a fine-tuning (Howard and Ruder unfreeze one layer per
-//! epoch).
-//!
-//! # References
-//!
-//! - Howard, Ruder, *Universal language model fine-tuning for text classification*, 2018,
-//!   <https://arxiv.org/abs/1801.06146>
 
 use crate::transform::GradientTransform;
 use burn::module::{Module, Param, ParamGroup};
@@ -88,7 +7,88 @@ use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{Config, ConfigError, ParamPaths};
 
-/// Configuration of [`Freeze`].
+/// Configuration of [`Freeze`], which freezes a part of a model by removing its gradients.
+///
+/// Burn's optimizers do not change a parameter without a gradient: no step, no weight decay, no state.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::{AdamWConfig, GradientsParams};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::FreezeConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let mut model: Vec<Linear> = (0..3).map(|_| LinearConfig::new(2, 2).init(&device)).collect();
+/// let mut optim = AdamWConfig::new().init();
+/// let freeze = FreezeConfig::at(["0", "1", "*.bias"]).init(&model)?;
+///
+/// let output = (model.iter()).fold(Tensor::<2>::ones([4, 2], &device), |x, layer| layer.forward(x));
+/// let grads = GradientsParams::from_grads(output.square().mean().backward(), &model);
+/// let grads = freeze.apply(&model, grads);
+/// assert_eq!(grads.len(), 1); // that of `2.weight`
+/// model = optim.step(1e-3, model, grads);
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The same group with Burn's `freeze_group`, which saves the backward pass through the frozen part:
+///
+/// ```
+/// use burn::module::Module;
+/// # use burn::nn::LinearConfig;
+/// # use burn::tensor::Device;
+/// # use burn_tricks_grad::FreezeConfig;
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// # let model = vec![LinearConfig::new(2, 2).init(&Device::flex().autodiff())];
+/// let group = FreezeConfig::at(["0"]).init(&model)?.group();
+/// let model = model.freeze_group(group);
+/// # assert!(!model[0].weight.is_require_grad());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Which of the two
+///
+/// | | `Freeze` | Burn's `freeze_group` |
+/// | --- | --- | --- |
+/// | backward pass through the frozen part | computed | ends at the first trained layer |
+/// | dropout and batch norm in the frozen part | as in training: running statistics are updated | dropout off, batch norm on its running statistics |
+/// | to unfreeze | stop applying the transform | `unfreeze_group`, between two steps |
+/// | saved with the model | no | no: apply it again after loading |
+///
+/// # Paths
+///
+/// A path names a parameter or a module that holds parameters; a `*` stands for one part of a path. Paths are
+/// compared at each step, so they remain valid after a record is loaded, which changes parameter ids. A path
+/// that fits nothing is an error, which suggests similar names.
+///
+/// # Order
+///
+/// Apply it first, before a norm is computed, so that frozen parameters do not count in the norm. If no
+/// gradient is left, the step is skipped.
+///
+/// # Cost
+///
+/// A walk over the module with its paths. No state.
+///
+/// # Differences
+///
+/// PyTorch's `requires_grad_(False)` and Keras's `trainable = False` are Burn's `freeze_group`. optax's
+/// `set_to_zero` in a `multi_transform` leaves a gradient of zero, to which later weight decay is still added.
+///
+/// # Suggested values
+///
+/// Freeze all but the head for the first epochs of a fine-tuning (Howard and Ruder unfreeze one layer per
+/// epoch).
+///
+/// # References
+///
+/// - Howard, Ruder, *Universal language model fine-tuning for text classification*, 2018,
+///   <https://arxiv.org/abs/1801.06146>
 #[derive(Config, Debug, PartialEq)]
 pub struct FreezeConfig {
     /// The paths of parameters, or of the modules that hold them.

@@ -1,73 +1,4 @@
-//! Gradient accumulation: the gradient of a large batch from micro-batches that fit into memory.
-//!
-//! ```text
-//! g = Σᵢ nᵢ gᵢ / Σᵢ nᵢ        gᵢ: the gradient of micro-batch i's mean loss, over its nᵢ samples
-//! ```
-//!
-//! A window is the set of micro-batches that make one optimizer step. g is the gradient of the mean loss over
-//! all samples of the window, up to rounding, whatever the sizes of its micro-batches; this holds for a short
-//! last window, too. Burn's `GradientsAccumulator` and `grads_accumulation` sum the gradients instead, so that
-//! the gradient, and with SGD the step, grows with the number of micro-batches.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::SgdConfig;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::{ClipGradNormConfig, GradAccumulatorConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let mut model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim = SgdConfig::new().init();
-//! let clip = ClipGradNormConfig::new(1.0).init()?;
-//! let mut accumulator = GradAccumulatorConfig::new(2).init()?;
-//!
-//! let sizes = [8, 8, 8, 8, 3]; // windows of 16, 16 and 3 samples
-//! for (i, size) in sizes.into_iter().enumerate() {
-//!     let loss = model.forward(Tensor::<2>::ones([size, 4], &device)).square().mean();
-//!     let is_last = i + 1 == sizes.len();
-//!     let mean = accumulator.add(&model, loss.backward(), size);
-//!     let mean = if is_last { mean.or_else(|| accumulator.finish(&model)) } else { mean };
-//!     if let Some(grads) = mean {
-//!         // Once per window: clip, step, schedule.step(), ema.update().
-//!         let grads = clip.apply(&model, grads);
-//!         model = optim.step(0.1, model, grads);
-//!     }
-//! }
-//! assert!(accumulator.is_empty());
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! The accumulator comes first. It takes the result of `backward` directly, so you cannot by mistake clip
-//! inside a window, which would not bound the norm of the mean. If the loss is scaled, unscale after it.
-//!
-//! # Cost
-//!
-//! Memory for one more set of gradients. For each micro-batch but the first, two sets of gradients are read and
-//! one is written, in place on the CPU. Gradients in half precision are accumulated in `f32`. No value is read
-//! from a device.
-//!
-//! # State
-//!
-//! The gradients of the current window, which are not recorded: save between windows, when
-//! [`GradAccumulator::is_empty`] is true.
-//!
-//! # Differences
-//!
-//! - optax's `MultiSteps` and Keras's `gradient_accumulation_steps` take the mean over micro-batches, which is
-//!   the same for micro-batches of equal size. In PyTorch the program divides each loss by hand and the
-//!   gradients are summed, so the gradient of a short last window is too small.
-//! - Statistics that a layer computes from a batch, above all those of batch norm, are still those of a
-//!   micro-batch.
-//!
-//! # In a `Learner`
-//!
-//! Use `MeanOfAccumulated` of `burn-tricks-train` together with Burn's `grads_accumulation`.
+//! Gradient accumulation.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -76,7 +7,77 @@ use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 use burn_tricks_kernels::lerp;
 use std::collections::HashSet;
 
-/// Configuration of [`GradAccumulator`].
+/// Configuration of [`GradAccumulator`], which computes the gradient of a large batch from micro-batches that fit
+/// into memory.
+///
+/// ```text
+/// g = Σᵢ nᵢ gᵢ / Σᵢ nᵢ        gᵢ: the gradient of micro-batch i's mean loss, over its nᵢ samples
+/// ```
+///
+/// A window is the set of micro-batches that make one optimizer step. g is the gradient of the mean loss over
+/// all samples of the window, up to rounding, whatever the sizes of its micro-batches; this holds for a short
+/// last window, too. Burn's `GradientsAccumulator` and `grads_accumulation` sum the gradients instead, so that
+/// the gradient, and with SGD the step, grows with the number of micro-batches.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::SgdConfig;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::{ClipGradNormConfig, GradAccumulatorConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let mut model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim = SgdConfig::new().init();
+/// let clip = ClipGradNormConfig::new(1.0).init()?;
+/// let mut accumulator = GradAccumulatorConfig::new(2).init()?;
+///
+/// let sizes = [8, 8, 8, 8, 3]; // windows of 16, 16 and 3 samples
+/// for (i, size) in sizes.into_iter().enumerate() {
+///     let loss = model.forward(Tensor::<2>::ones([size, 4], &device)).square().mean();
+///     let is_last = i + 1 == sizes.len();
+///     let mean = accumulator.add(&model, loss.backward(), size);
+///     let mean = if is_last { mean.or_else(|| accumulator.finish(&model)) } else { mean };
+///     if let Some(grads) = mean {
+///         // Once per window: clip, step, schedule.step(), ema.update().
+///         let grads = clip.apply(&model, grads);
+///         model = optim.step(0.1, model, grads);
+///     }
+/// }
+/// assert!(accumulator.is_empty());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// The accumulator comes first. It takes the result of `backward` directly, so you cannot by mistake clip
+/// inside a window, which would not bound the norm of the mean. If the loss is scaled, unscale after it.
+///
+/// # Cost
+///
+/// Memory for one more set of gradients. For each micro-batch but the first, two sets of gradients are read and
+/// one is written, in place on the CPU. Gradients in half precision are accumulated in `f32`. No value is read
+/// from a device.
+///
+/// # State
+///
+/// The gradients of the current window, which are not recorded: save between windows, when
+/// [`GradAccumulator::is_empty`] is true.
+///
+/// # Differences
+///
+/// - optax's `MultiSteps` and Keras's `gradient_accumulation_steps` take the mean over micro-batches, which is
+///   the same for micro-batches of equal size. In PyTorch the program divides each loss by hand and the
+///   gradients are summed, so the gradient of a short last window is too small.
+/// - Statistics that a layer computes from a batch, above all those of batch norm, are still those of a
+///   micro-batch.
+///
+/// # In a `Learner`
+///
+/// Use `MeanOfAccumulated` of `burn-tricks-train` together with Burn's `grads_accumulation`.
 #[derive(Config, Debug, PartialEq)]
 pub struct GradAccumulatorConfig {
     /// The number of micro-batches in a window, at least 1. With 1 there is no accumulation.

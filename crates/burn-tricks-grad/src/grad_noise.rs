@@ -1,68 +1,4 @@
-//! Annealed gradient noise: Gaussian noise on every gradient, which decreases during the run.
-//!
-//! ```text
-//! g ← g + N(0, σₜ²)        σₜ² = η / (1 + t)^γ        t = 0, 1, 2, ...
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, SgdConfig};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::GradNoiseConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let mut model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim = SgdConfig::new().init();
-//! let mut noise = GradNoiseConfig::new(0.01).with_seed(42).init()?;
-//!
-//! for _ in 0..3 {
-//!     let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).mean();
-//!     let grads = GradientsParams::from_grads(loss.backward(), &model);
-//!     let grads = noise.apply(&model, grads);
-//!     model = optim.step(0.1, model, grads);
-//! }
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Add the noise after clipping, as in the paper, so that it is not clipped.
-//!
-//! # The stream
-//!
-//! The noise has its own stream of random numbers. A number depends only on the seed, the step, the parameter's
-//! place in the module and the element's place in the tensor. The generator of the device is neither used nor
-//! changed, so dropout and shuffling are the same with noise and without it. On every backend the numbers come
-//! from a hash of integers, on the CPU in one pass, elsewhere in tensor operations ([`add_normal`]); two
-//! backends draw the same numbers up to rounding.
-//!
-//! # State
-//!
-//! The number of the step. A resumed run draws the same numbers as the uninterrupted run, to the bit on the
-//! same backend.
-//!
-//! # Cost
-//!
-//! A read and a write of the gradients, and the hash, which takes some ten nanoseconds per number and core on
-//! the CPU. No tensor is kept. No value is read from a device.
-//!
-//! # Differences
-//!
-//! None from the paper and from optax's `add_noise`, except for the random numbers themselves.
-//!
-//! # Suggested values
-//!
-//! η of 0.01, 0.3 or 1, and γ = 0.55 (the paper).
-//!
-//! # References
-//!
-//! - Neelakantan et al., *Adding gradient noise improves learning for very deep networks*, 2015,
-//!   <https://arxiv.org/abs/1511.06807>
-//! - optax, `add_noise`
+//! Annealed gradient noise.
 
 use crate::each::{ChangeGradient, change_each};
 use crate::transform::GradientTransform;
@@ -72,9 +8,73 @@ use burn::tensor::Tensor;
 use burn_tricks_core::walk::Location;
 use burn_tricks_core::{Config, ConfigError, StateError, state_from_bytes, state_to_bytes};
 use burn_tricks_kernels::add_normal;
-use burn_tricks_kernels::normal::key_of;
+use burn_tricks_kernels::key_of;
 
-/// Configuration of [`GradNoise`].
+/// Configuration of [`GradNoise`]: annealed Gaussian noise on every gradient, which decreases during the run.
+///
+/// ```text
+/// g ← g + N(0, σₜ²)        σₜ² = η / (1 + t)^γ        t = 0, 1, 2, ...
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::{GradientsParams, SgdConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::GradNoiseConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let mut model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim = SgdConfig::new().init();
+/// let mut noise = GradNoiseConfig::new(0.01).with_seed(42).init()?;
+///
+/// for _ in 0..3 {
+///     let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).mean();
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     let grads = noise.apply(&model, grads);
+///     model = optim.step(0.1, model, grads);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Add the noise after clipping, as in the paper, so that it is not clipped.
+///
+/// # The stream
+///
+/// The noise has its own stream of random numbers. A number depends only on the seed, the step, the parameter's
+/// place in the module and the element's place in the tensor. The generator of the device is neither used nor
+/// changed, so dropout and shuffling are the same with noise and without it. On every backend the numbers come
+/// from a hash of integers, on the CPU in one pass, elsewhere in tensor operations ([`add_normal`]); two
+/// backends draw the same numbers up to rounding.
+///
+/// # State
+///
+/// The number of the step. A resumed run draws the same numbers as the uninterrupted run, to the bit on the
+/// same backend.
+///
+/// # Cost
+///
+/// A read and a write of the gradients, and the hash, which takes some ten nanoseconds per number and core on
+/// the CPU. No tensor is kept. No value is read from a device.
+///
+/// # Differences
+///
+/// None from the paper and from optax's `add_noise`, except for the random numbers themselves.
+///
+/// # Suggested values
+///
+/// η of 0.01, 0.3 or 1, and γ = 0.55 (the paper).
+///
+/// # References
+///
+/// - Neelakantan et al., *Adding gradient noise improves learning for very deep networks*, 2015,
+///   <https://arxiv.org/abs/1511.06807>
+/// - optax, `add_noise`
 #[derive(Config, Debug, PartialEq)]
 pub struct GradNoiseConfig {
     /// η ≥ 0, the variance of the first step's noise, in squared units of the gradient. With 0 there is no

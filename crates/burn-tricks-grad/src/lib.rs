@@ -1,30 +1,30 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
-pub mod agc;
-pub mod auto_clip;
-pub mod centralize_grad;
-pub mod clip_grad_norm;
-pub mod clip_grad_value;
+mod agc;
+mod auto_clip;
+mod centralize_grad;
+mod clip_grad_norm;
+mod clip_grad_value;
 mod each;
 mod ext;
 mod finite;
 mod finite_check;
-pub mod freeze;
+mod freeze;
 mod gather;
-pub mod grad_accumulator;
-pub mod grad_noise;
-pub mod loss_scaler;
+mod grad_accumulator;
+mod grad_noise;
+mod loss_scaler;
 mod norm;
-pub mod normalize_grad;
-pub mod norms_by_path;
-pub mod only;
-pub mod polyak_step;
-pub mod prodigy;
+mod normalize_grad;
+mod norms_by_path;
+mod only;
+mod polyak_step;
+mod prodigy;
 mod rescale;
-pub mod sam;
-pub mod step_guard;
-pub mod transform;
+mod sam;
+mod step_guard;
+mod transform;
 
 pub use agc::{Agc, AgcConfig};
 pub use auto_clip::{AutoClip, AutoClipConfig};
@@ -44,7 +44,8 @@ pub use normalize_grad::{NormalizeGrad, NormalizeGradConfig};
 pub use norms_by_path::{NormsByPath, PathNorms, norms_by_path};
 pub use only::Only;
 pub use polyak_step::{PolyakStep, PolyakStepConfig};
-pub use prodigy::{Prodigy, ProdigyAdam, ProdigyAdamState, ProdigyConfig};
+pub use prodigy::adam::{ProdigyAdam, ProdigyAdamState};
+pub use prodigy::{Prodigy, ProdigyConfig};
 pub use rescale::{NonFinite, scale_gradients};
 pub use sam::{Perturbation, Sam, SamConfig};
 pub use step_guard::{StepGuard, mark_non_finite};

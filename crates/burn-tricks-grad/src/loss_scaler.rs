@@ -1,81 +1,4 @@
-//! Dynamic loss scaling: training in `f16` without losing small gradients.
-//!
-//! ```text
-//! backward of s · loss        s: the scale, 2¹⁶ at first
-//! all gradients finite:       g ← g / s, the step is taken; after n such steps in a row s ← 2 s
-//! else:                       the step is skipped, s ← s / 2
-//! ```
-//!
-//! In `f16` a number below 6e-8 is 0 and one above 65,504 infinite. Multiplied by s, the gradients of
-//! activations stay inside this range during the backward pass. `bf16` and `f32` do not need loss scaling.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, SgdConfig};
-//! use burn::tensor::{DType, Device, Tensor};
-//! use burn_tricks_grad::LossScalerConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let mut model = LinearConfig::new(4, 2).init(&device); // in `f16` in the forward pass, say
-//! let mut optim = SgdConfig::new().init();
-//! let mut scaler = LossScalerConfig::new().init()?;
-//!
-//! for size in [1.0, f32::INFINITY, 2.0] {
-//!     let logits = model.forward(Tensor::<2>::full([8, 4], size, &device));
-//!     let loss = logits.cast(DType::F32).square().mean(); // the loss in `f32`
-//!     let grads = GradientsParams::from_grads(scaler.scale(loss).backward(), &model);
-//!     let Some(grads) = scaler.unscale(&model, grads) else {
-//!         continue; // no step, no schedule.step(), no ema.update()
-//!     };
-//!     model = optim.step(0.1, model, grads);
-//! }
-//! assert_eq!((scaler.loss_scale(), scaler.skipped()), (32_768.0, 1));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! In a `Learner`, use two clones of the scaler, which share one scale. Keep one in the model
-//! (`#[module(skip)]`), whose `TrainStep::step` calls `self.scaler.scale(loss)`, and put the other first among
-//! the tricks: `model.with_tricks((scaler, clip))`.
-//!
-//! # Order
-//!
-//! Unscale directly after accumulation, before any other transform of the gradients. The scale changes only in
-//! [`unscale`](LossScaler::unscale). So with gradient accumulation it changes once per window, and all
-//! micro-batches of a window have the same scale.
-//!
-//! # Cost
-//!
-//! A read of the gradients, then a read and a write, and one number read from the device per step. A scaler
-//! that is [off](LossScalerConfig::enabled) costs nothing.
-//!
-//! # State
-//!
-//! The scale, and the counts of steps. A resumed run continues with them.
-//!
-//! # Differences
-//!
-//! - The rule and the defaults are those of PyTorch's `GradScaler`, whose `unscale_`, `step` and `update` are
-//!   one call here. PyTorch's schedules advance even if a step is skipped; here `unscale` returns `None`, so
-//!   the program can leave its schedule alone.
-//! - PyTorch's scale can shrink to 0 in a run that never recovers, and all gradients are NaN from then on,
-//!   since they are divided by it. Here the scale is never below 1.2e-38, the smallest normal number of `f32`;
-//!   [`skipped_in_a_row`](LossScaler::skipped_in_a_row) shows such a run long before.
-//! - The unscaled gradients have the type of the gradients. Keep the weights in `f32` and cast them in the
-//!   forward pass, as example `20_loss_scaling` does: then their gradients are in `f32`. The gradients of
-//!   weights in `f16` are in `f16`, and those below 6e-8 are rounded to 0 after all when they are divided by s.
-//!
-//! # Suggested values
-//!
-//! The defaults.
-//!
-//! # References
-//!
-//! - Micikevicius et al., *Mixed precision training*, 2018, <https://arxiv.org/abs/1710.03740>
-//! - PyTorch, `torch.amp.GradScaler`
+//! Dynamic loss scaling.
 
 use crate::finite::is_finite;
 use crate::rescale::scale_gradients;
@@ -89,7 +12,84 @@ use burn_tricks_core::{
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Configuration of [`LossScaler`].
+/// Configuration of [`LossScaler`], dynamic loss scaling: training in `f16` without losing small gradients.
+///
+/// ```text
+/// backward of s · loss        s: the scale, 2¹⁶ at first
+/// all gradients finite:       g ← g / s, the step is taken; after n such steps in a row s ← 2 s
+/// else:                       the step is skipped, s ← s / 2
+/// ```
+///
+/// In `f16` a number below 6e-8 is 0 and one above 65,504 infinite. Multiplied by s, the gradients of
+/// activations stay inside this range during the backward pass. `bf16` and `f32` do not need loss scaling.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::{GradientsParams, SgdConfig};
+/// use burn::tensor::{DType, Device, Tensor};
+/// use burn_tricks_grad::LossScalerConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let mut model = LinearConfig::new(4, 2).init(&device); // in `f16` in the forward pass, say
+/// let mut optim = SgdConfig::new().init();
+/// let mut scaler = LossScalerConfig::new().init()?;
+///
+/// for size in [1.0, f32::INFINITY, 2.0] {
+///     let logits = model.forward(Tensor::<2>::full([8, 4], size, &device));
+///     let loss = logits.cast(DType::F32).square().mean(); // the loss in `f32`
+///     let grads = GradientsParams::from_grads(scaler.scale(loss).backward(), &model);
+///     let Some(grads) = scaler.unscale(&model, grads) else {
+///         continue; // no step, no schedule.step(), no ema.update()
+///     };
+///     model = optim.step(0.1, model, grads);
+/// }
+/// assert_eq!((scaler.loss_scale(), scaler.skipped()), (32_768.0, 1));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// In a `Learner`, use two clones of the scaler, which share one scale. Keep one in the model
+/// (`#[module(skip)]`), whose `TrainStep::step` calls `self.scaler.scale(loss)`, and put the other first among
+/// the tricks: `model.with_tricks((scaler, clip))`.
+///
+/// # Order
+///
+/// Unscale directly after accumulation, before any other transform of the gradients. The scale changes only in
+/// [`unscale`](LossScaler::unscale). So with gradient accumulation it changes once per window, and all
+/// micro-batches of a window have the same scale.
+///
+/// # Cost
+///
+/// A read of the gradients, then a read and a write, and one number read from the device per step. A scaler
+/// that is [off](LossScalerConfig::enabled) costs nothing.
+///
+/// # State
+///
+/// The scale, and the counts of steps. A resumed run continues with them.
+///
+/// # Differences
+///
+/// - The rule and the defaults are those of PyTorch's `GradScaler`, whose `unscale_`, `step` and `update` are
+///   one call here. PyTorch's schedules advance even if a step is skipped; here `unscale` returns `None`, so
+///   the program can leave its schedule alone.
+/// - PyTorch's scale can shrink to 0 in a run that never recovers, and all gradients are NaN from then on,
+///   since they are divided by it. Here the scale is never below 1.2e-38, the smallest normal number of `f32`;
+///   [`skipped_in_a_row`](LossScaler::skipped_in_a_row) shows such a run long before.
+/// - The unscaled gradients have the type of the gradients. Keep the weights in `f32` and cast them in the
+///   forward pass, as example `20_loss_scaling` does: then their gradients are in `f32`. The gradients of
+///   weights in `f16` are in `f16`, and those below 6e-8 are rounded to 0 after all when they are divided by s.
+///
+/// # Suggested values
+///
+/// The defaults.
+///
+/// # References
+///
+/// - Micikevicius et al., *Mixed precision training*, 2018, <https://arxiv.org/abs/1710.03740>
+/// - PyTorch, `torch.amp.GradScaler`
 #[derive(Config, Debug, PartialEq)]
 pub struct LossScalerConfig {
     /// The initial value of s, greater than 0 and not subnormal. Default: 65536.0.

@@ -1,82 +1,4 @@
 //! The normalised gradient over the whole model.
-//!
-//! The gradient is divided by its norm, so that only its direction counts. In front of plain SGD this is
-//! normalised gradient descent:
-//!
-//! ```text
-//! g ← g / (‖g‖ + ε)        w ← w − η g
-//! ```
-//!
-//! Some teaching texts call it Adagrad. What the field calls AdaGrad divides each weight's gradient by the root
-//! of the summed squares of its past gradients. `burn_tricks_optim::NormalizedGradientConfig` has AdaGrad, the
-//! normalised gradient per tensor, and other rules that need only one tensor at a time. This module takes the
-//! norm over all gradients of the model. A zero gradient gives a zero update, even with ε = 0.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, SgdConfig};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::{NormalizeGradConfig, NormKind, global_norm};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim = SgdConfig::new().init();
-//! let normalize = NormalizeGradConfig::new().init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = normalize.apply(&model, GradientsParams::from_grads(loss.backward(), &model));
-//! let norm: f32 = global_norm(&model, &grads, NormKind::L2).unwrap().into_scalar();
-//! assert!((norm - 1.0).abs() < 1e-6);
-//! let model = optim.step(0.1, model, grads); // a step of length 0.1
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Configured:
-//!
-//! ```
-//! use burn_tricks_grad::{NonFinite, NormKind, NormalizeGradConfig};
-//!
-//! let normalize = NormalizeGradConfig::new()
-//!     .with_norm(NormKind::LInf)
-//!     .with_epsilon(1e-6)
-//!     .with_non_finite(NonFinite::ZeroGradient)
-//!     .init()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! Apply it last before the optimizer. Clipping after it has an effect only if θ < 1; clipping before it has
-//! none.
-//!
-//! # Cost
-//!
-//! The cost of a [`ClipGradNorm`](crate::ClipGradNorm) that clips at every step: no state, and on the CPU
-//! backend a read of the gradients, then a read and a write. No value is read from a device.
-//!
-//! If the norm is so small that its reciprocal overflows (below 3e-39 in `f32`), the largest factor of the type
-//! is used: the result is finite, and its norm is less than 1.
-//!
-//! # Differences
-//!
-//! optax's `normalize_by_update_norm` has ε = 1e-6 by default, and its `contrib.normalize` gives NaN
-//! on a zero gradient.
-//!
-//! # Suggested values
-//!
-//! The step always has length η, so η must shrink for the run to converge: combine it with a decaying learning
-//! rate (Nesterov; Hazan et al. use η ∝ 1/√T).
-//!
-//! # References
-//!
-//! - Hazan, Levy, Shalev-Shwartz, *Beyond convexity: stochastic quasi-convex optimization*, 2015,
-//!   <https://arxiv.org/abs/1507.02030>
-//! - optax, `normalize_by_update_norm`
 
 use crate::norm::{NormKind, ScaledNorm};
 use crate::rescale::{NonFinite, check_scope, rescale};
@@ -86,7 +8,85 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, NormScope};
 
-/// Configuration of [`NormalizeGrad`].
+/// Configuration of [`NormalizeGrad`]: the normalised gradient over the whole model.
+///
+/// The gradient is divided by its norm, so that only its direction counts. In front of plain SGD this is
+/// normalised gradient descent:
+///
+/// ```text
+/// g ← g / (‖g‖ + ε)        w ← w − η g
+/// ```
+///
+/// Some teaching texts call it Adagrad. What the field calls AdaGrad divides each weight's gradient by the root
+/// of the summed squares of its past gradients. `burn_tricks_optim::NormalizedGradientConfig` has AdaGrad, the
+/// normalised gradient per tensor, and other rules that need only one tensor at a time. `NormalizeGrad` takes the
+/// norm over all gradients of the model. A zero gradient gives a zero update, even with ε = 0.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::{GradientsParams, SgdConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::{NormalizeGradConfig, NormKind, global_norm};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim = SgdConfig::new().init();
+/// let normalize = NormalizeGradConfig::new().init()?;
+///
+/// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+/// let grads = normalize.apply(&model, GradientsParams::from_grads(loss.backward(), &model));
+/// let norm: f32 = global_norm(&model, &grads, NormKind::L2).unwrap().into_scalar();
+/// assert!((norm - 1.0).abs() < 1e-6);
+/// let model = optim.step(0.1, model, grads); // a step of length 0.1
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Configured:
+///
+/// ```
+/// use burn_tricks_grad::{NonFinite, NormKind, NormalizeGradConfig};
+///
+/// let normalize = NormalizeGradConfig::new()
+///     .with_norm(NormKind::LInf)
+///     .with_epsilon(1e-6)
+///     .with_non_finite(NonFinite::ZeroGradient)
+///     .init()?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// Apply it last before the optimizer. Clipping after it has an effect only if θ < 1; clipping before it has
+/// none.
+///
+/// # Cost
+///
+/// The cost of a [`ClipGradNorm`](crate::ClipGradNorm) that clips at every step: no state, and on the CPU
+/// backend a read of the gradients, then a read and a write. No value is read from a device.
+///
+/// If the norm is so small that its reciprocal overflows (below 3e-39 in `f32`), the largest factor of the type
+/// is used: the result is finite, and its norm is less than 1.
+///
+/// # Differences
+///
+/// optax's `normalize_by_update_norm` has ε = 1e-6 by default, and its `contrib.normalize` gives NaN
+/// on a zero gradient.
+///
+/// # Suggested values
+///
+/// The step always has length η, so η must shrink for the run to converge: combine it with a decaying learning
+/// rate (Nesterov; Hazan et al. use η ∝ 1/√T).
+///
+/// # References
+///
+/// - Hazan, Levy, Shalev-Shwartz, *Beyond convexity: stochastic quasi-convex optimization*, 2015,
+///   <https://arxiv.org/abs/1507.02030>
+/// - optax, `normalize_by_update_norm`
 #[derive(Config, Debug, PartialEq)]
 pub struct NormalizeGradConfig {
     /// Which norm. Default: [`NormKind::L2`].

@@ -1,43 +1,4 @@
-//! The norm of each parameter's gradient, by path: it shows in which layers gradients explode or vanish.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::GradientsParams;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::{GradientTransform as _, NormKind, NormsByPath, norms_by_path};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).sum();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//!
-//! let norms = norms_by_path(&model, &grads, NormKind::LInf).unwrap(); // queued on the device
-//! assert_eq!(norms.read(), [("weight".to_owned(), 8.0), ("bias".to_owned(), 8.0)]);
-//!
-//! // Measured at every step, read when it suits.
-//! let watch = NormsByPath::new(NormKind::LInf)?;
-//! let mut transform = watch.clone();
-//! let _grads = transform.apply(&model, grads);
-//! assert_eq!(watch.last().unwrap().read()[0].1, 8.0);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Measure before clipping to see which gradients are clipped, and after it to see what the optimizer gets.
-//!
-//! # Cost
-//!
-//! A read of the gradients; [`NormsByPath`] holds one number per parameter. [`PathNorms::read`] waits for the
-//! device once for all parameters.
-//!
-//! # Differences
-//!
-//! Lightning's `grad_norm` reads the device once per parameter.
+//! The norm of each parameter's gradient, by path.
 
 use crate::norm::{NormKind, ScaledSum};
 use crate::transform::GradientTransform;
@@ -134,9 +95,50 @@ impl Visitor for Collect<'_> {
     }
 }
 
-/// Measures the norm of each gradient at every step, and changes nothing. Clones are handles to one
-/// measurement: keep one to read it, and put the other among the transforms, or among the tricks of a
-/// `Learner`.
+/// Measures the norm of each parameter's gradient at every step, by path: it shows in which layers gradients
+/// explode or vanish.
+///
+/// It changes nothing. Clones are handles to one measurement: keep one to read it, and put the other among the
+/// transforms, or among the tricks of a `Learner`. [`norms_by_path`] measures the gradients of one step.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::{GradientTransform as _, NormKind, NormsByPath, norms_by_path};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).sum();
+/// let grads = GradientsParams::from_grads(loss.backward(), &model);
+///
+/// let norms = norms_by_path(&model, &grads, NormKind::LInf).unwrap(); // queued on the device
+/// assert_eq!(norms.read(), [("weight".to_owned(), 8.0), ("bias".to_owned(), 8.0)]);
+///
+/// // Measured at every step, read when it suits.
+/// let watch = NormsByPath::new(NormKind::LInf)?;
+/// let mut transform = watch.clone();
+/// let _grads = transform.apply(&model, grads);
+/// assert_eq!(watch.last().unwrap().read()[0].1, 8.0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Measure before clipping to see which gradients are clipped, and after it to see what the optimizer gets.
+///
+/// # Cost
+///
+/// A read of the gradients; [`NormsByPath`] holds one number per parameter. [`PathNorms::read`] waits for the
+/// device once for all parameters.
+///
+/// # Differences
+///
+/// Lightning's `grad_norm` reads the device once per parameter.
 #[derive(Debug, Clone)]
 pub struct NormsByPath {
     norm: NormKind,

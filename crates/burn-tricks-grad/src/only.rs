@@ -1,39 +1,4 @@
-//! A transform for some parameters: the gradients of the others stay as they are, and do not count in norms.
-//!
-//! # Example
-//!
-//! A threshold for each group, and no noise on the head:
-//!
-//! ```
-//! use burn::module::ParamGroup;
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_grad::{ClipGradNormConfig, GradNoiseConfig, GradientTransform as _, Only, ParamPaths};
-//!
-//! let clip = |max_norm| ClipGradNormConfig::new(max_norm).init();
-//! let model = (LinearConfig::new(4, 8).init(&Device::flex()), LinearConfig::new(8, 2).init(&Device::flex()));
-//! let group = |path| ParamPaths::init(&model, "group", &[path]).map(|paths| paths.group());
-//! let (encoder, head) = (group("0")?, group("1")?);
-//! let noise = GradNoiseConfig::new(0.01).init()?;
-//! let transform = Only::new(encoder, clip(1.0)?)
-//!     .then(Only::new(head.clone(), clip(0.1)?))
-//!     .then(Only::new(ParamGroup::all().exclude(head), noise));
-//! # let _ = transform;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! The order is that of the transform.
-//!
-//! # Cost
-//!
-//! That of the transform, and two walks through the module that do not read values.
-//!
-//! # Differences
-//!
-//! In PyTorch you pass the parameters of one group, in optax a mask (`masked`). A tied parameter belongs to the
-//! group of its first path, since Burn's optimizers step it there.
+//! A transform for some parameters.
 
 use crate::each::merged;
 use crate::transform::GradientTransform;
@@ -43,7 +8,42 @@ use burn::tensor::Tensor;
 use burn_tricks_core::StateError;
 use burn_tricks_core::walk::{Location, Visitor, visit};
 
-/// A transform of the gradients of some parameters. See the [module](self).
+/// A transform for some parameters: the gradients of the others stay as they are, and do not count in norms.
+///
+/// # Example
+///
+/// A threshold for each group, and no noise on the head:
+///
+/// ```
+/// use burn::module::ParamGroup;
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_grad::{ClipGradNormConfig, GradNoiseConfig, GradientTransform as _, Only, ParamPaths};
+///
+/// let clip = |max_norm| ClipGradNormConfig::new(max_norm).init();
+/// let model = (LinearConfig::new(4, 8).init(&Device::flex()), LinearConfig::new(8, 2).init(&Device::flex()));
+/// let group = |path| ParamPaths::init(&model, "group", &[path]).map(|paths| paths.group());
+/// let (encoder, head) = (group("0")?, group("1")?);
+/// let noise = GradNoiseConfig::new(0.01).init()?;
+/// let transform = Only::new(encoder, clip(1.0)?)
+///     .then(Only::new(head.clone(), clip(0.1)?))
+///     .then(Only::new(ParamGroup::all().exclude(head), noise));
+/// # let _ = transform;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// The order is that of the transform.
+///
+/// # Cost
+///
+/// That of the transform, and two walks through the module that do not read values.
+///
+/// # Differences
+///
+/// In PyTorch you pass the parameters of one group, in optax a mask (`masked`). A tied parameter belongs to the
+/// group of its first path, since Burn's optimizers step it there.
 #[derive(Debug, Clone)]
 pub struct Only<T> {
     transform: T,

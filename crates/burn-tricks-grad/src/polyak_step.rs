@@ -1,92 +1,4 @@
-//! Polyak's step size: the gap between the loss and its minimum, divided by the squared norm of the gradient.
-//!
-//! ```text
-//! g ← γ g      γ = min((L(w) − L*) / (‖g‖² + ε), γ_max)      the norm over all gradients of the model
-//! ```
-//!
-//! Followed by plain SGD at a learning rate of 1, this is the stochastic Polyak step size: no learning rate has
-//! to be tuned. It needs the lowest value L* that the loss can have: 0 for a network that can fit all its
-//! samples. The optimizer's learning rate is a factor of the step, so a schedule still works.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, SgdConfig};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::PolyakStepConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let mut model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim = SgdConfig::new().init();
-//! let polyak = PolyakStepConfig::new().init()?;
-//!
-//! for _ in 0..3 {
-//!     let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//!     let grads = GradientsParams::from_grads(loss.backward(), &model);
-//!     let grads = polyak.apply(&model, grads, &loss);
-//!     model = optim.step(1.0, model, grads);
-//! }
-//! # let _ = model.num_params();
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A loss that cannot fall below 0.3, with longer steps, and no step at all if a batch's loss is below 0.3:
-//!
-//! ```
-//! use burn_tricks_grad::PolyakStepConfig;
-//!
-//! let polyak = PolyakStepConfig::new()
-//!     .with_min_loss(0.3)
-//!     .with_max_step(10.0)
-//!     .with_never_uphill(true)
-//!     .init()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # In a `Learner`
-//!
-//! Apply it in the model's own `TrainStep::step`, where the loss is known: keep the [`PolyakStep`] in a
-//! `#[module(skip)]` field and return `TrainOutput { grads, item }` with the gradients that
-//! [`apply`](PolyakStep::apply) returns, as [`sam`](crate::sam) shows. Set the `Learner`'s learning rate to 1.
-//!
-//! # Order
-//!
-//! Apply it directly after the backward pass. γ is computed for the gradient of the loss: if the gradient is
-//! changed before (by clipping or noise), γ is not Polyak's step size any more. The loss must include the same
-//! penalties as the gradient. Use plain SGD after it: an optimizer that divides gradients by their size (Adam)
-//! undoes γ.
-//!
-//! # Cost
-//!
-//! That of clipping by norm: one read of the gradients, and one read and write. No state, and nothing is read from
-//! the device: the loss stays a tensor.
-//!
-//! # Differences
-//!
-//! - The rule and its options are those of optax's `polyak_sgd`; `never_uphill` is its variant `sps+`. optax's
-//!   `scaling` corresponds to the optimizer's learning rate here, which is a factor of the step. In optax 0.2.8
-//!   a scaling of ½ doubles the step, since the gradient is scaled before its norm is taken. optax takes no
-//!   step where `‖g‖² + ε` is at most 2.2e-16 (1.2e-7 in `f32`); here no step is taken where the gradient is
-//!   zero.
-//! - Loizou et al. also divide the gap by a constant c, which is ½ in their convex theory, and let γ_max grow
-//!   smoothly from step to step.
-//! - A loss or a gradient that is not finite makes every gradient NaN; a [`StepGuard`](crate::StepGuard) after
-//!   it skips the step.
-//!
-//! # Suggested values
-//!
-//! γ_max = 1 (optax); Loizou et al. have 1 for logistic regression and 10 for deep networks.
-//!
-//! # References
-//!
-//! - Polyak, *Introduction to optimization*, 1987
-//! - Loizou, Vaswani, Laradji, Lacoste-Julien, *Stochastic Polyak step-size for SGD*, 2021,
-//!   <https://arxiv.org/abs/2002.10542>
-//! - optax, `polyak_sgd`, `scale_by_polyak`
+//! Polyak's step size.
 
 use crate::norm::{NormKind, ScaledNorm};
 use crate::rescale::{NonFinite, rescale};
@@ -95,7 +7,96 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, NormScope};
 
-/// Configuration of [`PolyakStep`].
+/// Configuration of [`PolyakStep`], Polyak's step size: the gap between the loss and its minimum, divided by the
+/// squared norm of the gradient.
+///
+/// ```text
+/// g ← γ g      γ = min((L(w) − L*) / (‖g‖² + ε), γ_max)      the norm over all gradients of the model
+/// ```
+///
+/// Followed by plain SGD at a learning rate of 1, this is the stochastic Polyak step size: no learning rate has
+/// to be tuned. It needs the lowest value L* that the loss can have: 0 for a network that can fit all its
+/// samples. The optimizer's learning rate is a factor of the step, so a schedule still works.
+///
+/// # Example
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::LinearConfig;
+/// use burn::optim::{GradientsParams, SgdConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::PolyakStepConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let mut model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim = SgdConfig::new().init();
+/// let polyak = PolyakStepConfig::new().init()?;
+///
+/// for _ in 0..3 {
+///     let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     let grads = polyak.apply(&model, grads, &loss);
+///     model = optim.step(1.0, model, grads);
+/// }
+/// # let _ = model.num_params();
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A loss that cannot fall below 0.3, with longer steps, and no step at all if a batch's loss is below 0.3:
+///
+/// ```
+/// use burn_tricks_grad::PolyakStepConfig;
+///
+/// let polyak = PolyakStepConfig::new()
+///     .with_min_loss(0.3)
+///     .with_max_step(10.0)
+///     .with_never_uphill(true)
+///     .init()?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # In a `Learner`
+///
+/// Apply it in the model's own `TrainStep::step`, where the loss is known: keep the [`PolyakStep`] in a
+/// `#[module(skip)]` field and return `TrainOutput { grads, item }` with the gradients that
+/// [`apply`](PolyakStep::apply) returns, as [`SamConfig`](crate::SamConfig) shows. Set the `Learner`'s learning rate to 1.
+///
+/// # Order
+///
+/// Apply it directly after the backward pass. γ is computed for the gradient of the loss: if the gradient is
+/// changed before (by clipping or noise), γ is not Polyak's step size any more. The loss must include the same
+/// penalties as the gradient. Use plain SGD after it: an optimizer that divides gradients by their size (Adam)
+/// undoes γ.
+///
+/// # Cost
+///
+/// That of clipping by norm: one read of the gradients, and one read and write. No state, and nothing is read from
+/// the device: the loss stays a tensor.
+///
+/// # Differences
+///
+/// - The rule and its options are those of optax's `polyak_sgd`; `never_uphill` is its variant `sps+`. optax's
+///   `scaling` corresponds to the optimizer's learning rate here, which is a factor of the step. In optax 0.2.8
+///   a scaling of ½ doubles the step, since the gradient is scaled before its norm is taken. optax takes no
+///   step where `‖g‖² + ε` is at most 2.2e-16 (1.2e-7 in `f32`); here no step is taken where the gradient is
+///   zero.
+/// - Loizou et al. also divide the gap by a constant c, which is ½ in their convex theory, and let γ_max grow
+///   smoothly from step to step.
+/// - A loss or a gradient that is not finite makes every gradient NaN; a [`StepGuard`](crate::StepGuard) after
+///   it skips the step.
+///
+/// # Suggested values
+///
+/// γ_max = 1 (optax); Loizou et al. have 1 for logistic regression and 10 for deep networks.
+///
+/// # References
+///
+/// - Polyak, *Introduction to optimization*, 1987
+/// - Loizou, Vaswani, Laradji, Lacoste-Julien, *Stochastic Polyak step-size for SGD*, 2021,
+///   <https://arxiv.org/abs/2002.10542>
+/// - optax, `polyak_sgd`, `scale_by_polyak`
 #[derive(Config, Debug, PartialEq)]
 pub struct PolyakStepConfig {
     /// L*, the lowest value that the loss can have. Default: 0.

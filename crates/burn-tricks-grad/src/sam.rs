@@ -1,141 +1,4 @@
-//! Sharpness-aware minimisation: the gradient at the worst point nearby.
-//!
-//! SAM looks for weights whose whole neighbourhood has a low loss. It moves the weights by ρ along the
-//! gradient, uphill, and uses the gradient at that point for the step at the original weights:
-//!
-//! ```text
-//! e = ρ g / ‖g‖                     g = ∇L(w), the norm over all gradients of the model      SAM
-//! e = ρ T² g / ‖T g‖                T = |w| + η, element by element                          ASAM
-//! gradient for the optimizer: ∇L(w + e)
-//! ```
-//!
-//! ρ is the length of the perturbation e, in units of the weights; it does not depend on the learning rate. In
-//! ASAM it is measured relative to the size of each weight, `‖T⁻¹ e‖ = ρ`, so that the sharpness does not
-//! change when one layer is scaled up and the next is scaled down.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::LinearConfig;
-//! use burn::optim::SgdConfig;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::SamConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let mut model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim = SgdConfig::new().init();
-//! let sam = SamConfig::new(0.05).init()?;
-//! let input = Tensor::<2>::ones([8, 4], &device);
-//!
-//! for _ in 0..3 {
-//!     // The closure is called twice, with the model and with a copy of it that went uphill.
-//!     let (grads, loss) = sam.gradients(&model, |model| model.forward(input.clone()).square().mean());
-//!     model = optim.step(0.1, model, grads);
-//!     # let _ = loss;
-//! }
-//! # let _ = model.num_params();
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! ASAM as in its authors' program:
-//!
-//! ```
-//! use burn_tricks_grad::{Perturbation, SamConfig};
-//!
-//! let asam = SamConfig::asam();
-//! assert_eq!((asam.rho, asam.perturbation), (0.5, Perturbation::AdaptiveWeights { eta: 0.01 }));
-//! let sam = asam.with_rho(1.0).init()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # In a `Learner`
-//!
-//! Use it in the model's own `TrainStep::step`; the metrics get the output of the first pass:
-//!
-//! ```
-//! # use burn::module::Module;
-//! # use burn::nn::Linear;
-//! # use burn::optim::GradientsParams;
-//! # use burn::tensor::Tensor;
-//! # use burn_tricks_grad::Sam;
-//! # struct TrainOutput<T> { grads: GradientsParams, item: T }
-//! # struct Batch { input: Tensor<2>, target: Tensor<2> }
-//! # type Output = Tensor<2>;
-//! #[derive(Module, Debug)]
-//! struct Net {
-//!     layer: Linear,
-//!     #[module(skip)]
-//!     sam: Sam,
-//! }
-//!
-//! # impl Net {
-//! // of `impl TrainStep for Net`
-//! fn step(&self, batch: Batch) -> TrainOutput<Output> {
-//!     let (grads, item) = self.sam.gradients_with(self, |net| {
-//!         let output = net.layer.forward(batch.input.clone());
-//!         let loss = (output.clone() - batch.target.clone()).square().mean();
-//!         (loss, output)
-//!     });
-//!     TrainOutput { grads, item }
-//! }
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It takes the place of `backward` and `GradientsParams::from_grads`; clipping and other transforms of the
-//! gradients come after it, as after a plain backward pass. A penalty in the loss belongs in the closure;
-//! weight decay outside of the loss is left to the optimizer, as in the papers' programs.
-//!
-//! With accumulated gradients, and on several devices whose gradients Burn sums (`ddp` is not tested), each part of
-//! the batch has its own perturbation. This is the m-sharpness of Foret et al., which generalises better than one
-//! perturbation for a large batch.
-//!
-//! # The two passes
-//!
-//! - The second pass runs on an independent copy. So the running statistics of batch norm are updated once per
-//!   step, by the pass at the original weights, and the gradient at `w + e` is computed with the statistics of
-//!   the batch.
-//! - Dropout draws anew in each pass.
-//! - A parameter without a gradient is not perturbed, and if every gradient is zero, nothing is. A tied
-//!   parameter is perturbed once and has one value at all its places: apply
-//!   [`TiedWeights`](https://docs.rs/burn-tricks-nn) after each step, as always.
-//! - A gradient that is not finite makes the second gradient NaN, which [`NonFinite`](crate::NonFinite) and
-//!   [`StepGuard`](crate::StepGuard) handle.
-//! - With ρ = 0 there is one pass, and the gradients are those of a plain backward pass to the bit.
-//!
-//! # Cost
-//!
-//! Two forward and two backward passes, and one more copy of the weights while the second runs: a step takes
-//! about twice as long. The gradients are read once for the norm and once for the perturbation (ASAM: two more
-//! reads). No state, and nothing is read from the device.
-//!
-//! # Differences
-//!
-//! - `davda54/sam` for PyTorch adds 1e-12 to the norm; its `adaptive` has no η and includes biases.
-//!   [`davda54`](SamConfig::davda54) has its settings. There the second pass updates the statistics of batch
-//!   norm a second time, unless the program prevents that.
-//! - The authors' program for ASAM leaves biases and the offsets of norms unscaled, T = 1, by the names of the
-//!   parameters: [`Perturbation::AdaptiveWeights`] does so by role. The paper's formula scales everything:
-//!   [`Perturbation::Adaptive`].
-//! - optax's `contrib.sam` gives NaN where every gradient is zero.
-//!
-//! # Suggested values
-//!
-//! SAM: ρ = 0.05 (Foret et al. on CIFAR-10 and ImageNet), 0.1 on CIFAR-100, up to 0.2 for vision transformers.
-//! ASAM: ρ = 0.5 to 1 with η = 0.01 (Kwon et al.), about ten times that of SAM.
-//!
-//! # References
-//!
-//! - Foret, Kleiner, Mobahi, Neyshabur, *Sharpness-aware minimization for efficiently improving generalization*,
-//!   2021, <https://arxiv.org/abs/2010.01412>
-//! - Kwon, Kim, Park, Choi, *ASAM: adaptive sharpness-aware minimization for scale-invariant learning of deep
-//!   neural networks*, 2021, <https://arxiv.org/abs/2102.11600>, and its program,
-//!   <https://github.com/SamsungLabs/ASAM>
-//! - <https://github.com/davda54/sam>
+//! Sharpness-aware minimisation.
 
 use crate::norm::{NormKind, gathered_sum};
 use burn::module::{Module, Param};
@@ -166,7 +29,144 @@ pub enum Perturbation {
     },
 }
 
-/// Configuration of [`Sam`].
+/// Configuration of [`Sam`], sharpness-aware minimisation: the gradient at the worst point nearby.
+///
+/// SAM looks for weights whose whole neighbourhood has a low loss. It moves the weights by ρ along the
+/// gradient, uphill, and uses the gradient at that point for the step at the original weights:
+///
+/// ```text
+/// e = ρ g / ‖g‖                     g = ∇L(w), the norm over all gradients of the model      SAM
+/// e = ρ T² g / ‖T g‖                T = |w| + η, element by element                          ASAM
+/// gradient for the optimizer: ∇L(w + e)
+/// ```
+///
+/// ρ is the length of the perturbation e, in units of the weights; it does not depend on the learning rate. In
+/// ASAM it is measured relative to the size of each weight, `‖T⁻¹ e‖ = ρ`, so that the sharpness does not
+/// change when one layer is scaled up and the next is scaled down.
+///
+/// # Example
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::LinearConfig;
+/// use burn::optim::SgdConfig;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::SamConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let mut model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim = SgdConfig::new().init();
+/// let sam = SamConfig::new(0.05).init()?;
+/// let input = Tensor::<2>::ones([8, 4], &device);
+///
+/// for _ in 0..3 {
+///     // The closure is called twice, with the model and with a copy of it that went uphill.
+///     let (grads, loss) = sam.gradients(&model, |model| model.forward(input.clone()).square().mean());
+///     model = optim.step(0.1, model, grads);
+///     # let _ = loss;
+/// }
+/// # let _ = model.num_params();
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ASAM as in its authors' program:
+///
+/// ```
+/// use burn_tricks_grad::{Perturbation, SamConfig};
+///
+/// let asam = SamConfig::asam();
+/// assert_eq!((asam.rho, asam.perturbation), (0.5, Perturbation::AdaptiveWeights { eta: 0.01 }));
+/// let sam = asam.with_rho(1.0).init()?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # In a `Learner`
+///
+/// Use it in the model's own `TrainStep::step`; the metrics get the output of the first pass:
+///
+/// ```
+/// # use burn::module::Module;
+/// # use burn::nn::Linear;
+/// # use burn::optim::GradientsParams;
+/// # use burn::tensor::Tensor;
+/// # use burn_tricks_grad::Sam;
+/// # struct TrainOutput<T> { grads: GradientsParams, item: T }
+/// # struct Batch { input: Tensor<2>, target: Tensor<2> }
+/// # type Output = Tensor<2>;
+/// #[derive(Module, Debug)]
+/// struct Net {
+///     layer: Linear,
+///     #[module(skip)]
+///     sam: Sam,
+/// }
+///
+/// # impl Net {
+/// // of `impl TrainStep for Net`
+/// fn step(&self, batch: Batch) -> TrainOutput<Output> {
+///     let (grads, item) = self.sam.gradients_with(self, |net| {
+///         let output = net.layer.forward(batch.input.clone());
+///         let loss = (output.clone() - batch.target.clone()).square().mean();
+///         (loss, output)
+///     });
+///     TrainOutput { grads, item }
+/// }
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It takes the place of `backward` and `GradientsParams::from_grads`; clipping and other transforms of the
+/// gradients come after it, as after a plain backward pass. A penalty in the loss belongs in the closure;
+/// weight decay outside of the loss is left to the optimizer, as in the papers' programs.
+///
+/// With accumulated gradients, and on several devices whose gradients Burn sums (`ddp` is not tested), each part of
+/// the batch has its own perturbation. This is the m-sharpness of Foret et al., which generalises better than one
+/// perturbation for a large batch.
+///
+/// # The two passes
+///
+/// - The second pass runs on an independent copy. So the running statistics of batch norm are updated once per
+///   step, by the pass at the original weights, and the gradient at `w + e` is computed with the statistics of
+///   the batch.
+/// - Dropout draws anew in each pass.
+/// - A parameter without a gradient is not perturbed, and if every gradient is zero, nothing is. A tied
+///   parameter is perturbed once and has one value at all its places: apply
+///   [`TiedWeights`](https://docs.rs/burn-tricks-nn) after each step, as always.
+/// - A gradient that is not finite makes the second gradient NaN, which [`NonFinite`](crate::NonFinite) and
+///   [`StepGuard`](crate::StepGuard) handle.
+/// - With ρ = 0 there is one pass, and the gradients are those of a plain backward pass to the bit.
+///
+/// # Cost
+///
+/// Two forward and two backward passes, and one more copy of the weights while the second runs: a step takes
+/// about twice as long. The gradients are read once for the norm and once for the perturbation (ASAM: two more
+/// reads). No state, and nothing is read from the device.
+///
+/// # Differences
+///
+/// - `davda54/sam` for PyTorch adds 1e-12 to the norm; its `adaptive` has no η and includes biases.
+///   [`davda54`](SamConfig::davda54) has its settings. There the second pass updates the statistics of batch
+///   norm a second time, unless the program prevents that.
+/// - The authors' program for ASAM leaves biases and the offsets of norms unscaled, T = 1, by the names of the
+///   parameters: [`Perturbation::AdaptiveWeights`] does so by role. The paper's formula scales everything:
+///   [`Perturbation::Adaptive`].
+/// - optax's `contrib.sam` gives NaN where every gradient is zero.
+///
+/// # Suggested values
+///
+/// SAM: ρ = 0.05 (Foret et al. on CIFAR-10 and ImageNet), 0.1 on CIFAR-100, up to 0.2 for vision transformers.
+/// ASAM: ρ = 0.5 to 1 with η = 0.01 (Kwon et al.), about ten times that of SAM.
+///
+/// # References
+///
+/// - Foret, Kleiner, Mobahi, Neyshabur, *Sharpness-aware minimization for efficiently improving generalization*,
+///   2021, <https://arxiv.org/abs/2010.01412>
+/// - Kwon, Kim, Park, Choi, *ASAM: adaptive sharpness-aware minimization for scale-invariant learning of deep
+///   neural networks*, 2021, <https://arxiv.org/abs/2102.11600>, and its program,
+///   <https://github.com/SamsungLabs/ASAM>
+/// - <https://github.com/davda54/sam>
 #[derive(Config, Debug, PartialEq)]
 pub struct SamConfig {
     /// ρ ≥ 0, the length of the perturbation. With 0 there is only a plain backward pass.
@@ -218,8 +218,7 @@ impl SamConfig {
     }
 }
 
-/// Computes gradients at the worst point nearby, by two backward passes. Made by [`SamConfig::init`]; see the
-/// [module documentation](self).
+/// Computes gradients at the worst point nearby, by two backward passes. Made by [`SamConfig::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sam {
     config: SamConfig,

@@ -1,90 +1,4 @@
 //! Skips a step if a gradient holds an infinity or a NaN.
-//!
-//! A skipped step should change nothing: not the weights, not the optimizer's moments, not its step count, not
-//! the schedule, not a weight average. There are two ways to skip a step:
-//!
-//! | | [`NonFinite::SkipStep`], [`mark_non_finite`] | [`StepGuard`] |
-//! | --- | --- | --- |
-//! | optimizers | those of `burn-tricks-optim`, with `skip_marked` | any |
-//! | reads the device | never | one number per step |
-//! | weights, moments, step count | stay | stay |
-//! | schedule, weight average, your counters | advance: the host does not know of the skip | stay: the host knows of the skip |
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler as _;
-//! use burn::module::Module;
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{AdamConfig, GradientsParams};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::StepGuard;
-//!
-//! let device = Device::flex().autodiff();
-//! let mut model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim = AdamConfig::new().init(); // Burn's, or any other
-//! let mut schedule = 1e-3; // a constant rate
-//! let mut guard = StepGuard::new();
-//!
-//! for size in [1.0, f32::INFINITY, 2.0] {
-//!     let input = Tensor::<2>::full([8, 4], size, &device);
-//!     let loss = model.forward(input).square().mean();
-//!     let grads = GradientsParams::from_grads(loss.backward(), &model);
-//!     let Some(grads) = guard.admit(&model, grads) else {
-//!         assert!(guard.skipped_in_a_row() < 10, "the training has diverged");
-//!         continue; // no step: the schedule keeps its rate, and the average is not updated
-//!     };
-//!     model = optim.step(schedule.step(), model, grads);
-//!     // ema.update(&model);
-//! }
-//! assert_eq!((guard.taken(), guard.skipped()), (2, 1));
-//! ```
-//!
-//! Gradients marked on the device, without clipping, for an optimizer of `burn-tricks-optim` with
-//! `skip_marked`:
-//!
-//! ```
-//! # use burn::nn::LinearConfig;
-//! # use burn::optim::GradientsParams;
-//! # use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::mark_non_finite;
-//!
-//! # let device = Device::flex().autodiff();
-//! # let model = LinearConfig::new(4, 2).init(&device);
-//! # let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! # let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let grads = mark_non_finite(&model, grads);
-//! # let _ = grads;
-//! ```
-//!
-//! # Order
-//!
-//! Check the gradients after accumulating and unscaling, before any other transform changes them. With gradient
-//! accumulation, check the accumulated gradients: the step of the whole window is skipped, and the accumulator
-//! starts anew as it does after a step. (To leave out single micro-batches instead, check each before it is
-//! added; the mean is then over the others.)
-//!
-//! The effects of the forward pass are not undone: a bad batch has already changed the running statistics of
-//! batch norms.
-//!
-//! In a `Learner`, a `StepGuard` is a trick: `model.with_tricks((guard, clip, ema))`. In a skipped step,
-//! neither the optimizer nor the part of the tricks after the step is called. The `Learner` asks its schedule
-//! for a rate before the gradients are known: give it `schedule.repeating_skipped(guard.skips())` of
-//! `burn-tricks-schedule`, which repeats the last rate after a skipped step.
-//!
-//! # Cost
-//!
-//! One read of the gradients, and one number read from the device per step.
-//!
-//! # Differences
-//!
-//! PyTorch's `GradScaler.step` skips only the optimizer's step, and PyTorch's schedulers advance (with a
-//! warning only at the first step). optax's `apply_if_finite` lets the bad gradient through after
-//! `max_consecutive_errors`; here the program can decide by [`skipped_in_a_row`](StepGuard::skipped_in_a_row).
-//!
-//! # References
-//!
-//! - PyTorch, `torch.amp.GradScaler`; optax, `apply_if_finite`
 
 use crate::finite::is_finite;
 use crate::norm::NormKind;
@@ -94,7 +8,94 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::{NormScope, SkipCount, StateError, state_from_bytes, state_to_bytes};
 
-/// Finds the steps to skip, for any optimizer, and counts them. Reads the device once per step.
+/// Skips a step if a gradient holds an infinity or a NaN, for any optimizer, and counts the skipped steps. Reads
+/// the device once per step.
+///
+/// A skipped step should change nothing: not the weights, not the optimizer's moments, not its step count, not
+/// the schedule, not a weight average. There are two ways to skip a step:
+///
+/// | | [`NonFinite::SkipStep`], [`mark_non_finite`] | [`StepGuard`] |
+/// | --- | --- | --- |
+/// | optimizers | those of `burn-tricks-optim`, with `skip_marked` | any |
+/// | reads the device | never | one number per step |
+/// | weights, moments, step count | stay | stay |
+/// | schedule, weight average, your counters | advance: the host does not know of the skip | stay: the host knows of the skip |
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler as _;
+/// use burn::module::Module;
+/// use burn::nn::LinearConfig;
+/// use burn::optim::{AdamConfig, GradientsParams};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::StepGuard;
+///
+/// let device = Device::flex().autodiff();
+/// let mut model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim = AdamConfig::new().init(); // Burn's, or any other
+/// let mut schedule = 1e-3; // a constant rate
+/// let mut guard = StepGuard::new();
+///
+/// for size in [1.0, f32::INFINITY, 2.0] {
+///     let input = Tensor::<2>::full([8, 4], size, &device);
+///     let loss = model.forward(input).square().mean();
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     let Some(grads) = guard.admit(&model, grads) else {
+///         assert!(guard.skipped_in_a_row() < 10, "the training has diverged");
+///         continue; // no step: the schedule keeps its rate, and the average is not updated
+///     };
+///     model = optim.step(schedule.step(), model, grads);
+///     // ema.update(&model);
+/// }
+/// assert_eq!((guard.taken(), guard.skipped()), (2, 1));
+/// ```
+///
+/// Gradients marked on the device, without clipping, for an optimizer of `burn-tricks-optim` with
+/// `skip_marked`:
+///
+/// ```
+/// # use burn::nn::LinearConfig;
+/// # use burn::optim::GradientsParams;
+/// # use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::mark_non_finite;
+///
+/// # let device = Device::flex().autodiff();
+/// # let model = LinearConfig::new(4, 2).init(&device);
+/// # let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+/// # let grads = GradientsParams::from_grads(loss.backward(), &model);
+/// let grads = mark_non_finite(&model, grads);
+/// # let _ = grads;
+/// ```
+///
+/// # Order
+///
+/// Check the gradients after accumulating and unscaling, before any other transform changes them. With gradient
+/// accumulation, check the accumulated gradients: the step of the whole window is skipped, and the accumulator
+/// starts anew as it does after a step. (To leave out single micro-batches instead, check each before it is
+/// added; the mean is then over the others.)
+///
+/// The effects of the forward pass are not undone: a bad batch has already changed the running statistics of
+/// batch norms.
+///
+/// In a `Learner`, a `StepGuard` is a trick: `model.with_tricks((guard, clip, ema))`. In a skipped step,
+/// neither the optimizer nor the part of the tricks after the step is called. The `Learner` asks its schedule
+/// for a rate before the gradients are known: give it `schedule.repeating_skipped(guard.skips())` of
+/// `burn-tricks-schedule`, which repeats the last rate after a skipped step.
+///
+/// # Cost
+///
+/// One read of the gradients, and one number read from the device per step.
+///
+/// # Differences
+///
+/// PyTorch's `GradScaler.step` skips only the optimizer's step, and PyTorch's schedulers advance (with a
+/// warning only at the first step). optax's `apply_if_finite` lets the bad gradient through after
+/// `max_consecutive_errors`; here the program can decide by [`skipped_in_a_row`](StepGuard::skipped_in_a_row).
+///
+/// # References
+///
+/// - PyTorch, `torch.amp.GradScaler`; optax, `apply_if_finite`
 #[derive(Debug, Clone, Default)]
 pub struct StepGuard {
     taken: u64,

@@ -1,85 +1,84 @@
-//! The trait of all transforms of this crate, and how transforms are combined.
-//!
-//! A [`GradientTransform`] takes the gradients between `backward` and the optimizer's step, and returns
-//! gradients. Transforms can be combined: `a.then(b)`, tuples, `Option` (for a setting that may be off) and
-//! `Vec` are transforms.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, SgdConfig};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::{ClipGradNormConfig, GradientTransform as _, StepGuard};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let mut model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim = SgdConfig::new().init();
-//! let mut transform = StepGuard::new().then(ClipGradNormConfig::new(1.0).init()?);
-//!
-//! for size in [1.0, f32::NAN, 2.0] {
-//!     let loss = model.forward(Tensor::<2>::full([8, 4], size, &device)).square().mean();
-//!     let grads = GradientsParams::from_grads(loss.backward(), &model);
-//!     let grads = transform.apply(&model, grads);
-//!     if grads.is_empty() {
-//!         continue; // the guard has skipped the step
-//!     }
-//!     model = optim.step(0.1, model, grads);
-//! }
-//! assert_eq!(transform.first().skipped(), 1);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A transform of your own, which returns the signs of the gradients:
-//!
-//! ```
-//! use burn::module::{Module, ModuleVisitor, Param};
-//! use burn::optim::GradientsParams;
-//! use burn::tensor::Tensor;
-//! use burn_tricks_grad::GradientTransform;
-//!
-//! #[derive(Debug)]
-//! struct Sign;
-//!
-//! impl GradientTransform for Sign {
-//!     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-//!         let mut signs = Signs(grads, GradientsParams::new());
-//!         model.visit(&mut signs);
-//!         signs.1
-//!     }
-//! }
-//!
-//! struct Signs(GradientsParams, GradientsParams);
-//!
-//! impl ModuleVisitor for Signs {
-//!     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-//!         // Taken out, a tied parameter's gradient is changed once, not at each of its places.
-//!         if let Some(grad) = self.0.remove::<D>(param.id) {
-//!             self.1.register(param.id, grad.sign());
-//!         }
-//!     }
-//! }
-//! # let _ = Sign.then(Sign);
-//! ```
-//!
-//! # Order
-//!
-//! accumulate → unscale → check for numbers that are not finite → centralise → clip → noise → normalise →
-//! optimizer.
-//!
-//! # In a `Learner`
-//!
-//! Every transform of this crate is a `Trick` of `burn-tricks-train`, and `AsTrick` makes a trick of your own
-//! transform: `model.with_tricks((clip.then(noise), ema))`.
+//! The trait of all transforms, and how transforms are combined.
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
 use std::fmt::Debug;
 
-/// A change of the gradients between `backward` and the optimizer's step. See the [module documentation](self).
+/// A change of the gradients between `backward` and the optimizer's step: the trait of all transforms.
+///
+/// Transforms can be combined: `a.then(b)`, tuples, `Option` (for a setting that may be off) and
+/// `Vec` are transforms.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::{GradientsParams, SgdConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::{ClipGradNormConfig, GradientTransform as _, StepGuard};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let mut model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim = SgdConfig::new().init();
+/// let mut transform = StepGuard::new().then(ClipGradNormConfig::new(1.0).init()?);
+///
+/// for size in [1.0, f32::NAN, 2.0] {
+///     let loss = model.forward(Tensor::<2>::full([8, 4], size, &device)).square().mean();
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     let grads = transform.apply(&model, grads);
+///     if grads.is_empty() {
+///         continue; // the guard has skipped the step
+///     }
+///     model = optim.step(0.1, model, grads);
+/// }
+/// assert_eq!(transform.first().skipped(), 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A transform of your own, which returns the signs of the gradients:
+///
+/// ```
+/// use burn::module::{Module, ModuleVisitor, Param};
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::Tensor;
+/// use burn_tricks_grad::GradientTransform;
+///
+/// #[derive(Debug)]
+/// struct Sign;
+///
+/// impl GradientTransform for Sign {
+///     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
+///         let mut signs = Signs(grads, GradientsParams::new());
+///         model.visit(&mut signs);
+///         signs.1
+///     }
+/// }
+///
+/// struct Signs(GradientsParams, GradientsParams);
+///
+/// impl ModuleVisitor for Signs {
+///     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+///         // Taken out, a tied parameter's gradient is changed once, not at each of its places.
+///         if let Some(grad) = self.0.remove::<D>(param.id) {
+///             self.1.register(param.id, grad.sign());
+///         }
+///     }
+/// }
+/// # let _ = Sign.then(Sign);
+/// ```
+///
+/// # Order
+///
+/// accumulate → unscale → check for numbers that are not finite → centralise → clip → noise → normalise →
+/// optimizer.
+///
+/// # In a `Learner`
+///
+/// Every transform of this crate is a `Trick` of `burn-tricks-train`, and `AsTrick` makes a trick of your own
+/// transform: `model.with_tricks((clip.then(noise), ema))`.
 pub trait GradientTransform: Debug + Send {
     /// The changed gradients of the parameters of `model`, each with the type, shape and device that it had.
     /// Gradients of parameters that `model` does not have stay as they are.

@@ -4,11 +4,9 @@
 #![allow(missing_docs)] // what criterion's macros make
 
 use burn::tensor::{Device, Distribution, Tensor};
-use burn_tricks_kernels::lerp::lerp_twin;
-use burn_tricks_kernels::sum_of_squares::sum_of_squares_twin;
 use burn_tricks_kernels::{
     AdaGradStep, AdamStep, MomentumStep, RmsPropStep, SgdStep, Step, TensorList, WeightDecayTerm,
-    lerp, scale, sum_of_squares,
+    lerp, lerp_twin, scale, sum_of_squares, sum_of_squares_twin,
 };
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;

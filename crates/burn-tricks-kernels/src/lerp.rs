@@ -1,15 +1,4 @@
 //! A mean that moves towards other numbers: the operation of every weight average.
-//!
-//! ```text
-//! x + b (y − x)        b < 1/2
-//! y − (1 − b) (y − x)  else
-//! x                    where x = y
-//! ```
-//!
-//! The formula is not `(1 − b) x + b y`, because `1 − b` and `b` would be rounded separately and their sum
-//! would not be 1. In `f32`, a mean of 10,000 equal numbers would have a relative error of 1.3e-5 with `b` =
-//! 0.001, and the error grows with `1 / b`. Here equal numbers stay the same to the bit, also infinities, and
-//! if `y − x` is finite, the result lies between `x` and `y`. PyTorch's `torch.lerp` has the first two lines.
 
 use crate::real::Real;
 use crate::step::{Step, apply_to};
@@ -17,8 +6,19 @@ use crate::tensor_list::TensorList;
 use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
 
-/// `x` moved towards `y` by the fraction `b` in `[0, 1]` of the difference, in the type of `x`, computed in
-/// `f32` (`f64` for `f64`). See the [module documentation](self) for the arithmetic.
+/// `x` moved towards `y` by the fraction `b` in `[0, 1]` of the difference, in the type of `x`, computed in `f32`
+/// (`f64` for `f64`).
+///
+/// ```text
+/// x + b (y − x)        b < 1/2
+/// y − (1 − b) (y − x)  else
+/// x                    where x = y
+/// ```
+///
+/// The formula is not `(1 − b) x + b y`, because `1 − b` and `b` would be rounded separately and their sum
+/// would not be 1. In `f32`, a mean of 10,000 equal numbers would have a relative error of 1.3e-5 with `b` =
+/// 0.001, and the error grows with `1 / b`. Here equal numbers stay the same to the bit, also infinities, and
+/// if `y − x` is finite, the result lies between `x` and `y`. PyTorch's `torch.lerp` has the first two lines.
 ///
 /// One pass on the CPU backend, which reads both and writes one, in the buffer of `x` if it is not shared. `y`
 /// is not changed. An exponential moving average is `lerp(mean, weight, 1 − β)`. Do not differentiate through

@@ -1,18 +1,16 @@
-//! Normally distributed noise from a counter: each number depends only on a key and on its place in the tensor,
-//! not on numbers drawn before.
-//!
-//! The place `i` in the tensor is encrypted under two keys by a Feistel network on 32 bits. This gives two
-//! uniform numbers, which the method of Box and Muller turns into two normal numbers. No product exceeds 31
-//! bits, so every integer type that a device may have gives the same integers. (For 40 keys, with 200,000
-//! numbers each, mean, variance, skew, kurtosis, and the correlations between neighbours and between keys lie
-//! within 3.2 standard errors.)
+//! Normally distributed noise from a counter.
 
 use crate::accumulation_dtype;
 use burn::tensor::{Int, Tensor};
 
-/// `x + σ z`, where the standard normal `z` depends only on `key` and on each element's place. It is the same
-/// in every call, and on every device up to the rounding of logarithm and cosine. Use a different key for each
-/// tensor.
+/// `x + σ z`, where the standard normal `z` depends only on `key` and on each element's place. It is the same in
+/// every call, and on every device up to the rounding of logarithm and cosine. Use a different key for each tensor.
+///
+/// The place `i` in the tensor is encrypted under two keys by a Feistel network on 32 bits. This gives two
+/// uniform numbers, which the method of Box and Muller turns into two normal numbers. No product exceeds 31
+/// bits, so every integer type that a device may have gives the same integers. (For 40 keys, with 200,000
+/// numbers each, mean, variance, skew, kurtosis, and the correlations between neighbours and between keys lie
+/// within 3.2 standard errors.)
 ///
 /// One pass on the CPU backend, in the buffer of `x` if it is not shared; on other backends about seventy
 /// operations on half of the numbers, which fusion combines into a few. The noise is computed in `f32`, also
@@ -139,7 +137,7 @@ pub(crate) fn split_mix(state: u64) -> u64 {
 /// A key that depends on every one of `parts` and on their order.
 ///
 /// ```
-/// use burn_tricks_kernels::normal::key_of;
+/// use burn_tricks_kernels::key_of;
 ///
 /// assert_ne!(key_of(&[1, 2]), key_of(&[2, 1]));
 /// ```

@@ -1,18 +1,18 @@
 //! Steps that are not taken.
-//!
-//! A gradient can be marked to say that its step must not be taken: the transforms of `burn-tricks-grad` with
-//! `NonFinite::SkipStep` make *every* number of *every* gradient of a model NaN if one was infinite or NaN. An
-//! optimizer with `skip_marked` looks for the mark ([`Skip::marked`]), and keeps weight, state and step count
-//! as they are, to the bit: [`Step::apply_unless`](crate::Step::apply_unless).
-//!
-//! Nothing waits for the device. On the CPU backend the mark is read directly from memory, and a marked step
-//! costs nothing. On other backends the step is computed, and the device selects between old and new values; a
-//! backend that fuses operations makes the selection part of the step. The host does not learn whether the step
-//! was skipped, so the number of steps taken is on the device too: [`StepCount`](crate::StepCount).
 
 use burn::tensor::{Bool, Tensor};
 
 /// Whether a step is to be skipped.
+///
+/// A gradient can be marked to say that its step must not be taken: the transforms of `burn-tricks-grad` with
+/// `NonFinite::SkipStep` make *every* number of *every* gradient of a model NaN if one was infinite or NaN. An
+/// optimizer with `skip_marked` looks for the mark ([`Skip::marked`]), and keeps weight, state and step count
+/// as they are, to the bit: [`Step::apply_unless`](crate::Step::apply_unless).
+///
+/// Nothing waits for the device. On the CPU backend the mark is read directly from memory, and a marked step
+/// costs nothing. On other backends the step is computed, and the device selects between old and new values; a
+/// backend that fuses operations makes the selection part of the step. The host does not learn whether the step
+/// was skipped, so the number of steps taken is on the device too: [`StepCount`](crate::StepCount).
 #[derive(Debug, Clone)]
 #[allow(clippy::large_enum_variant)] // one per step, never in a list
 pub enum Skip {

@@ -1,44 +1,4 @@
 //! One step of an optimizer on one tensor, for an element and for whole tensors.
-//!
-//! A [`Step`] holds the numbers of one step (rates, corrections), and its arithmetic in two forms:
-//! [`element`](Step::element) for one weight, and [`twin`](Step::twin) with Burn's tensor operations. The twin
-//! is the specification. It runs on every backend, and on a backend that fuses operations it becomes one pass,
-//! too. [`apply`](Step::apply) chooses the form.
-//!
-//! # Writing one
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_kernels::{Real, Step};
-//!
-//! /// w ← w − η g / (1 + |g|)
-//! #[derive(Clone, Copy)]
-//! struct SoftSignStep {
-//!     lr: f64,
-//! }
-//!
-//! impl Step<0> for SoftSignStep {
-//!     #[inline(always)]
-//!     fn element<T: Real>(self, weight: T, grad: T, _state: [T; 0]) -> (T, [T; 0]) {
-//!         (weight - grad / (grad.abs() + 1.0) * self.lr, [])
-//!     }
-//!
-//!     fn twin<const D: usize>(
-//!         self,
-//!         weight: Tensor<D>,
-//!         grad: Tensor<D>,
-//!         _state: [Tensor<D>; 0],
-//!     ) -> (Tensor<D>, [Tensor<D>; 0]) {
-//!         (weight - grad.clone() / (grad.abs() + 1.0) * self.lr, [])
-//!     }
-//! }
-//!
-//! let device = Device::flex();
-//! let weight = Tensor::<1>::from_floats([1.0, 2.0, 3.0], &device);
-//! let grad = Tensor::<1>::from_floats([1.0, -3.0, 0.0], &device);
-//! let (weight, []) = SoftSignStep { lr: 1.0 }.apply(weight, grad, None);
-//! assert_eq!(weight.into_data().to_vec::<f32>().unwrap(), [0.5, 2.75, 3.0]);
-//! ```
 
 #[cfg(feature = "flex")]
 use crate::element_step::ElementStep;
@@ -50,9 +10,49 @@ use crate::step_count::StepCount;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{Shape, Tensor};
 
-/// The numbers of one step, and what they do to a weight. `S` is the number of state values per weight: 0 for
-/// plain SGD, 2 for Adam. A type has a single `S`; if the settings of a step determine its state, they are part
-/// of the type, as in [`NormalizedStep`](crate::NormalizedStep).
+/// The numbers of one step, and what they do to a weight. `S` is the number of state values per weight: 0 for plain
+/// SGD, 2 for Adam. A type has a single `S`; if the settings of a step determine its state, they are part of the
+/// type, as in [`NormalizedStep`](crate::NormalizedStep).
+///
+/// A [`Step`] holds the numbers of one step (rates, corrections), and its arithmetic in two forms:
+/// [`element`](Step::element) for one weight, and [`twin`](Step::twin) with Burn's tensor operations. The twin
+/// is the specification. It runs on every backend, and on a backend that fuses operations it becomes one pass,
+/// too. [`apply`](Step::apply) chooses the form.
+///
+/// # Writing one
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_kernels::{Real, Step};
+///
+/// /// w ← w − η g / (1 + |g|)
+/// #[derive(Clone, Copy)]
+/// struct SoftSignStep {
+///     lr: f64,
+/// }
+///
+/// impl Step<0> for SoftSignStep {
+///     #[inline(always)]
+///     fn element<T: Real>(self, weight: T, grad: T, _state: [T; 0]) -> (T, [T; 0]) {
+///         (weight - grad / (grad.abs() + 1.0) * self.lr, [])
+///     }
+///
+///     fn twin<const D: usize>(
+///         self,
+///         weight: Tensor<D>,
+///         grad: Tensor<D>,
+///         _state: [Tensor<D>; 0],
+///     ) -> (Tensor<D>, [Tensor<D>; 0]) {
+///         (weight - grad.clone() / (grad.abs() + 1.0) * self.lr, [])
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let weight = Tensor::<1>::from_floats([1.0, 2.0, 3.0], &device);
+/// let grad = Tensor::<1>::from_floats([1.0, -3.0, 0.0], &device);
+/// let (weight, []) = SoftSignStep { lr: 1.0 }.apply(weight, grad, None);
+/// assert_eq!(weight.into_data().to_vec::<f32>().unwrap(), [0.5, 2.75, 3.0]);
+/// ```
 pub trait Step<const S: usize>: Copy + Send + Sync {
     /// The new weight and state of one element.
     ///

@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
-pub mod block;
-pub mod constraint;
-pub mod dropout;
-pub mod init;
-pub mod norm;
-pub mod reparam;
-pub mod scaling;
+mod block;
+mod constraint;
+mod dropout;
+mod init;
+mod norm;
+mod reparam;
+mod scaling;
 mod statistics_for_input;
 
 pub use block::forward::Forward;

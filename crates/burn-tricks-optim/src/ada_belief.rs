@@ -1,78 +1,81 @@
-//! AdaBelief, in one pass: Adam that divides by the gradient's deviation from its mean.
-//!
-//! Where gradients are close to their moving mean, steps are large; where they deviate from it, steps are small
-//! (Zhuang et al., 2020).
-//!
-//! ```text
-//! m ← β₁ m + (1 − β₁) g
-//! s ← β₂ s + (1 − β₂) (g − m)² + ε'
-//! w ← w − η λ w − η m̂ / (√ŝ + ε)             m̂ = m / (1 − β₁ᵗ),  ŝ = s / (1 − β₂ᵗ)
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::AdaBeliefConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = AdaBeliefConfig::new().init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(1e-3, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! The authors' settings for transformers and GANs on images, without decay of biases and norms:
-//!
-//! ```
-//! use burn_tricks_optim::{AdaBeliefConfig, WeightDecayScope};
-//!
-//! let optim = AdaBeliefConfig::new()
-//!     .with_weight_decay(1e-2)
-//!     .with_weight_decay_scope(WeightDecayScope::Matrices)
-//!     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
-//!
-//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
-//!
-//! # Cost
-//!
-//! Two tensors of the parameter's size, and on the CPU backend one pass: 28 bytes per `f32` weight.
-//!
-//! # Differences
-//!
-//! - ε' is added to `s` at every step and stays in it, as in the paper, the authors' code and optax. ε and ε'
-//!   are 1e-16 there and here. The authors use 1e-8 for images (in one version of their code) and 1e-12 for
-//!   language models.
-//! - The authors' option `rectify` does not exist here: see [`r_adam`](crate::r_adam).
-//! - Decay is decoupled, as in the authors' code.
-//! - The state of `f16` and `bf16` weights is kept in `f32`.
-//!
-//! # References
-//!
-//! - Zhuang et al., *AdaBelief optimizer: adapting stepsizes by the belief in observed gradients*, 2020,
-//!   <https://arxiv.org/abs/2010.07468>
+//! AdaBelief, in one pass.
 
 use crate::optimizer_config::optimizer_config;
-use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
+use crate::state_tensors::StateField;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{TimedAdaBelief, TimedAdam};
 
 optimizer_config! {
-    /// Configuration of [`AdaBelief`]. The defaults are the authors' and optax's; its decay is decoupled.
+    /// Configuration of [`AdaBelief`]: Adam that divides by the gradient's deviation from its mean.
+    /// The defaults are the authors' and optax's; its decay is decoupled.
+    ///
+    /// Where gradients are close to their moving mean, steps are large; where they deviate from it, steps are small
+    /// (Zhuang et al., 2020).
+    ///
+    /// ```text
+    /// m ← β₁ m + (1 − β₁) g
+    /// s ← β₂ s + (1 − β₂) (g − m)² + ε'
+    /// w ← w − η λ w − η m̂ / (√ŝ + ε)             m̂ = m / (1 − β₁ᵗ),  ŝ = s / (1 − β₂ᵗ)
+    /// ```
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::{GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_optim::AdaBeliefConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let device = Device::flex().autodiff();
+    /// let model = LinearConfig::new(4, 2).init(&device);
+    /// let mut optim: ModuleOptimizer = AdaBeliefConfig::new().init()?;
+    ///
+    /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &model);
+    /// let model = optim.step(1e-3, model, grads);
+    /// # let _ = model;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The authors' settings for transformers and GANs on images, without decay of biases and norms:
+    ///
+    /// ```
+    /// use burn_tricks_optim::{AdaBeliefConfig, WeightDecayScope};
+    ///
+    /// let optim = AdaBeliefConfig::new()
+    ///     .with_weight_decay(1e-2)
+    ///     .with_weight_decay_scope(WeightDecayScope::Matrices)
+    ///     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
+    /// # Ok::<(), burn_tricks_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Order
+    ///
+    /// It is the optimizer, so it comes after all transforms of the gradients: clip before it.
+    ///
+    /// With `skip_marked` it skips a step whose gradients a transform has marked:
+    /// [`skipped_steps`](crate::skipped_steps).
+    ///
+    /// # Cost
+    ///
+    /// Two tensors of the parameter's size, and on the CPU backend one pass: 28 bytes per `f32` weight.
+    ///
+    /// # Differences
+    ///
+    /// - ε' is added to `s` at every step and stays in it, as in the paper, the authors' code and optax. ε and ε'
+    ///   are 1e-16 there and here. The authors use 1e-8 for images (in one version of their code) and 1e-12 for
+    ///   language models.
+    /// - The authors' option `rectify` does not exist here: see [`RAdamConfig`](crate::RAdamConfig).
+    /// - Decay is decoupled, as in the authors' code.
+    /// - The state of `f16` and `bf16` weights is kept in `f32`.
+    ///
+    /// # References
+    ///
+    /// - Zhuang et al., *AdaBelief optimizer: adapting stepsizes by the belief in observed gradients*, 2020,
+    ///   <https://arxiv.org/abs/2010.07468>
     #[derive(Config, Debug)]
     pub struct AdaBeliefConfig for AdaBelief, decay: Decoupled, clipping: grad_clipping {
         /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.

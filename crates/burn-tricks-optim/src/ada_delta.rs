@@ -1,76 +1,79 @@
-//! AdaDelta, in one pass: a step in the units of the weight.
-//!
-//! AdaDelta divides the gradient by the root mean square of recent gradients and multiplies it by that of
-//! recent steps, so that no learning rate is needed (Zeiler, 2012).
-//!
-//! ```text
-//! s ← ρ s + (1 − ρ) g²
-//! d ← √(a + ε) / √(s + ε) g
-//! a ← ρ a + (1 − ρ) d²
-//! w ← w − η d                                η = 1 in the paper
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::AdaDeltaConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = AdaDeltaConfig::new().init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(1.0, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! The paper's settings, with decoupled decay:
-//!
-//! ```
-//! use burn_tricks_optim::{AdaDeltaConfig, WeightDecayMode};
-//!
-//! let optim = AdaDeltaConfig::paper()
-//!     .with_weight_decay(1e-4)
-//!     .with_weight_decay_mode(WeightDecayMode::Decoupled)
-//!     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
-//!
-//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
-//!
-//! # Cost
-//!
-//! Two tensors of the parameter's size, and on the CPU backend one pass: 28 bytes per `f32` weight.
-//!
-//! # Differences
-//!
-//! - ρ = 0.9 and ε = 1e-6 in PyTorch, optax and [`new`](AdaDeltaConfig::new); 0.95 and 1e-6 in the paper
-//!   ([`paper`](AdaDeltaConfig::paper)); 0.95 and 1e-7 in Keras ([`keras`](AdaDeltaConfig::keras)).
-//! - Keras's default η is 1e-3, with which AdaDelta hardly moves the weights; the paper's is 1.
-//! - The state of `f16` and `bf16` weights is kept in `f32`.
-//!
-//! # References
-//!
-//! - Zeiler, *ADADELTA: an adaptive learning rate method*, 2012, <https://arxiv.org/abs/1212.5701>
+//! AdaDelta, in one pass.
 
 use crate::optimizer_config::optimizer_config;
-use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
+use crate::state_tensors::StateField;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::AdaDeltaStep;
 
 optimizer_config! {
-    /// Configuration of [`AdaDelta`]. The defaults are PyTorch's; its decay is coupled.
+    /// Configuration of [`AdaDelta`]: a step in the units of the weight. The defaults are PyTorch's;
+    /// its decay is coupled.
+    ///
+    /// AdaDelta divides the gradient by the root mean square of recent gradients and multiplies it by that of
+    /// recent steps, so that no learning rate is needed (Zeiler, 2012).
+    ///
+    /// ```text
+    /// s ← ρ s + (1 − ρ) g²
+    /// d ← √(a + ε) / √(s + ε) g
+    /// a ← ρ a + (1 − ρ) d²
+    /// w ← w − η d                                η = 1 in the paper
+    /// ```
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::{GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_optim::AdaDeltaConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let device = Device::flex().autodiff();
+    /// let model = LinearConfig::new(4, 2).init(&device);
+    /// let mut optim: ModuleOptimizer = AdaDeltaConfig::new().init()?;
+    ///
+    /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &model);
+    /// let model = optim.step(1.0, model, grads);
+    /// # let _ = model;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The paper's settings, with decoupled decay:
+    ///
+    /// ```
+    /// use burn_tricks_optim::{AdaDeltaConfig, WeightDecayMode};
+    ///
+    /// let optim = AdaDeltaConfig::paper()
+    ///     .with_weight_decay(1e-4)
+    ///     .with_weight_decay_mode(WeightDecayMode::Decoupled)
+    ///     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
+    /// # Ok::<(), burn_tricks_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Order
+    ///
+    /// It is the optimizer, so it comes after all transforms of the gradients: clip before it.
+    ///
+    /// With `skip_marked` it skips a step whose gradients a transform has marked:
+    /// [`skipped_steps`](crate::skipped_steps).
+    ///
+    /// # Cost
+    ///
+    /// Two tensors of the parameter's size, and on the CPU backend one pass: 28 bytes per `f32` weight.
+    ///
+    /// # Differences
+    ///
+    /// - ρ = 0.9 and ε = 1e-6 in PyTorch, optax and [`new`](AdaDeltaConfig::new); 0.95 and 1e-6 in the paper
+    ///   ([`paper`](AdaDeltaConfig::paper)); 0.95 and 1e-7 in Keras ([`keras`](AdaDeltaConfig::keras)).
+    /// - Keras's default η is 1e-3, with which AdaDelta hardly moves the weights; the paper's is 1.
+    /// - The state of `f16` and `bf16` weights is kept in `f32`.
+    ///
+    /// # References
+    ///
+    /// - Zeiler, *ADADELTA: an adaptive learning rate method*, 2012, <https://arxiv.org/abs/1212.5701>
     #[derive(Config, Debug)]
     pub struct AdaDeltaConfig for AdaDelta, decay: Coupled, clipping: grad_clipping {
         /// ρ in `[0, 1)`: the share of the old mean squares. Default: 0.9.

@@ -1,82 +1,84 @@
 //! AdaGrad, in one pass.
-//!
-//! A drop-in replacement for Burn's `AdaGradConfig`: the same options, results and record, several times faster
-//! on the CPU.
-//!
-//! ```text
-//! g ← g + λ w                                coupled weight decay
-//! s ← s + g²
-//! w ← w − ηₜ g / (√s + ε)                    ηₜ = η / (1 + (t − 1) δ),  δ: `lr_decay`
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::AdaGradConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = AdaGradConfig::new().init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(1e-2, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! PyTorch's defaults, with the initial sum of Keras and optax:
-//!
-//! ```
-//! use burn_tricks_optim::AdaGradConfig;
-//!
-//! let optim = AdaGradConfig::torch().with_initial_accumulator(0.1).with_lr_decay(1e-4).build()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
-//!
-//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
-//!
-//! # Cost
-//!
-//! One tensor of the parameter's size, and on the CPU backend one pass, which moves 20 bytes per `f32` weight.
-//!
-//! # Differences
-//!
-//! - ε: 1e-5 in Burn and [`new`](AdaGradConfig::new), 1e-10 in PyTorch and [`torch`](AdaGradConfig::torch),
-//!   1e-7 in Keras and optax (where it is under the root).
-//! - The sum starts at 0 in PyTorch and Burn, at 0.1 in Keras and optax. Here it starts at
-//!   [`initial_accumulator`](AdaGradConfig::initial_accumulator).
-//! - For `f16` and `bf16` weights the sum is kept in `f32`: in `bf16` it would soon stop growing.
-//! - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
-//! - [`normalized_gradient`](crate::normalized_gradient) has ε under the root, and variants of AdaGrad with one
-//!   norm per tensor or with a decaying mean.
-//!
-//! # Suggested values
-//!
-//! η = 0.01 (PyTorch's default); 0.05 to 0.5 for sparse features.
-//!
-//! # References
-//!
-//! - Duchi, Hazan, Singer, *Adaptive subgradient methods*, JMLR 2011,
-//!   <https://jmlr.org/papers/v12/duchi11a.html>
 
 use crate::optimizer_config::optimizer_config;
-use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
 use crate::rule_state::RuleState;
+use crate::state_tensors::StateField;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{AdaGradStep, TimedAdaGrad};
 
 optimizer_config! {
     /// Configuration of [`AdaGrad`]: Burn's options and defaults, and three more.
+    ///
+    /// A drop-in replacement for Burn's `AdaGradConfig`: the same options, results and record, several times faster
+    /// on the CPU.
+    ///
+    /// ```text
+    /// g ← g + λ w                                coupled weight decay
+    /// s ← s + g²
+    /// w ← w − ηₜ g / (√s + ε)                    ηₜ = η / (1 + (t − 1) δ),  δ: `lr_decay`
+    /// ```
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::{GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_optim::AdaGradConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let device = Device::flex().autodiff();
+    /// let model = LinearConfig::new(4, 2).init(&device);
+    /// let mut optim: ModuleOptimizer = AdaGradConfig::new().init()?;
+    ///
+    /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &model);
+    /// let model = optim.step(1e-2, model, grads);
+    /// # let _ = model;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// PyTorch's defaults, with the initial sum of Keras and optax:
+    ///
+    /// ```
+    /// use burn_tricks_optim::AdaGradConfig;
+    ///
+    /// let optim = AdaGradConfig::torch().with_initial_accumulator(0.1).with_lr_decay(1e-4).build()?;
+    /// # Ok::<(), burn_tricks_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Order
+    ///
+    /// It is the optimizer, so it comes after all transforms of the gradients: clip before it.
+    ///
+    /// With `skip_marked` it skips a step whose gradients a transform has marked:
+    /// [`skipped_steps`](crate::skipped_steps).
+    ///
+    /// # Cost
+    ///
+    /// One tensor of the parameter's size, and on the CPU backend one pass, which moves 20 bytes per `f32` weight.
+    ///
+    /// # Differences
+    ///
+    /// - ε: 1e-5 in Burn and [`new`](AdaGradConfig::new), 1e-10 in PyTorch and [`torch`](AdaGradConfig::torch),
+    ///   1e-7 in Keras and optax (where it is under the root).
+    /// - The sum starts at 0 in PyTorch and Burn, at 0.1 in Keras and optax. Here it starts at
+    ///   [`initial_accumulator`](AdaGradConfig::initial_accumulator).
+    /// - For `f16` and `bf16` weights the sum is kept in `f32`: in `bf16` it would soon stop growing.
+    /// - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
+    /// - [`NormalizedGradientConfig`](crate::NormalizedGradientConfig) has ε under the root, and variants of AdaGrad with one
+    ///   norm per tensor or with a decaying mean.
+    ///
+    /// # Suggested values
+    ///
+    /// η = 0.01 (PyTorch's default); 0.05 to 0.5 for sparse features.
+    ///
+    /// # References
+    ///
+    /// - Duchi, Hazan, Singer, *Adaptive subgradient methods*, JMLR 2011,
+    ///   <https://jmlr.org/papers/v12/duchi11a.html>
     #[derive(Config, Debug)]
     pub struct AdaGradConfig for AdaGrad, decay: Burn, clipping: grad_clipping {
         /// δ ≥ 0: the rate of step t is `η / (1 + (t − 1) δ)`. Default: 0.

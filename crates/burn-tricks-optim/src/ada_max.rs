@@ -1,69 +1,8 @@
-//! Adamax, in one pass: Adam that divides by the largest recent gradient.
-//!
-//! Adam divides by a mean square; Adamax by the largest recent gradient, which needs no bias correction
-//! (Kingma and Ba, 2015, section 7.1).
-//!
-//! ```text
-//! m ← β₁ m + (1 − β₁) g
-//! u ← max(β₂ u, |g| + ε)
-//! w ← w − η m̂ / u                            m̂ = m / (1 − β₁ᵗ)
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::AdamaxConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = AdamaxConfig::new().init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(2e-3, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Keras's defaults:
-//!
-//! ```
-//! use burn_tricks_optim::AdamaxConfig;
-//!
-//! let optim = AdamaxConfig::keras().build()?; // the bare `Optimizer`
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
-//!
-//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
-//!
-//! # Cost
-//!
-//! Two tensors of the parameter's size, and on the CPU backend one pass: 28 bytes per `f32` weight.
-//!
-//! # Differences
-//!
-//! - ε is added to `|g|` in PyTorch and optax, to `u` in Keras; the paper has none: [`AdamaxEpsilon`].
-//! - The state of `f16` and `bf16` weights is kept in `f32`.
-//!
-//! # Suggested values
-//!
-//! η = 2e-3, β₁ = 0.9, β₂ = 0.999 (the paper, PyTorch).
-//!
-//! # References
-//!
-//! - Kingma, Ba, *Adam: a method for stochastic optimization*, 2015, <https://arxiv.org/abs/1412.6980>
+//! Adamax, in one pass.
 
 use crate::optimizer_config::optimizer_config;
-use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
+use crate::state_tensors::StateField;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{AdamaxStep, TimedAdamax};
 use serde::{Deserialize, Serialize};
@@ -78,7 +17,71 @@ pub enum AdamaxEpsilon {
 }
 
 optimizer_config! {
-    /// Configuration of [`Adamax`]. The defaults are PyTorch's; its decay is coupled.
+    /// Configuration of [`Adamax`]: Adam that divides by the largest recent gradient. The defaults are
+    /// PyTorch's; its decay is coupled.
+    ///
+    /// Adam divides by a mean square; Adamax by the largest recent gradient, which needs no bias correction
+    /// (Kingma and Ba, 2015, section 7.1).
+    ///
+    /// ```text
+    /// m ← β₁ m + (1 − β₁) g
+    /// u ← max(β₂ u, |g| + ε)
+    /// w ← w − η m̂ / u                            m̂ = m / (1 − β₁ᵗ)
+    /// ```
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::{GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_optim::AdamaxConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let device = Device::flex().autodiff();
+    /// let model = LinearConfig::new(4, 2).init(&device);
+    /// let mut optim: ModuleOptimizer = AdamaxConfig::new().init()?;
+    ///
+    /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &model);
+    /// let model = optim.step(2e-3, model, grads);
+    /// # let _ = model;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Keras's defaults:
+    ///
+    /// ```
+    /// use burn_tricks_optim::AdamaxConfig;
+    ///
+    /// let optim = AdamaxConfig::keras().build()?; // the bare `Optimizer`
+    /// # Ok::<(), burn_tricks_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Order
+    ///
+    /// It is the optimizer, so it comes after all transforms of the gradients: clip before it.
+    ///
+    /// With `skip_marked` it skips a step whose gradients a transform has marked:
+    /// [`skipped_steps`](crate::skipped_steps).
+    ///
+    /// # Cost
+    ///
+    /// Two tensors of the parameter's size, and on the CPU backend one pass: 28 bytes per `f32` weight.
+    ///
+    /// # Differences
+    ///
+    /// - ε is added to `|g|` in PyTorch and optax, to `u` in Keras; the paper has none: [`AdamaxEpsilon`].
+    /// - The state of `f16` and `bf16` weights is kept in `f32`.
+    ///
+    /// # Suggested values
+    ///
+    /// η = 2e-3, β₁ = 0.9, β₂ = 0.999 (the paper, PyTorch).
+    ///
+    /// # References
+    ///
+    /// - Kingma, Ba, *Adam: a method for stochastic optimization*, 2015, <https://arxiv.org/abs/1412.6980>
     #[derive(Config, Debug)]
     pub struct AdamaxConfig for Adamax, decay: Coupled, clipping: grad_clipping {
         /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.

@@ -1,95 +1,97 @@
 //! Adam, in one pass.
-//!
-//! A drop-in replacement for Burn's `AdamConfig`: the same options, results and record, several times faster on
-//! the CPU.
-//!
-//! ```text
-//! g ← g + λ w                                coupled weight decay
-//! m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
-//! w ← w − η m̂ / (√v̂ + ε)                     m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
-//! ```
-//!
-//! With AMSGrad, the last line uses the largest `v` so far instead of `v`.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::AdamConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = AdamConfig::new().init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(1e-3, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! PyTorch's defaults, with coupled decay that leaves out biases and norms:
-//!
-//! ```
-//! use burn::optim::decay::WeightDecayConfig;
-//! use burn_tricks_optim::{AdamConfig, WeightDecayScope};
-//!
-//! let optim = AdamConfig::torch()
-//!     .with_amsgrad(true)
-//!     .with_weight_decay(Some(WeightDecayConfig::new(1e-4)))
-//!     .with_weight_decay_scope(WeightDecayScope::Matrices)
-//!     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It is the optimizer, so it comes after all transforms of the gradients: clip before it. The gradient
-//! clipping in the configuration is Burn's, which clips tensor by tensor; only [`init`](AdamConfig::init)
-//! applies it.
-//!
-//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
-//!
-//! # Cost
-//!
-//! Two tensors of the parameter's size (three with AMSGrad). On the CPU backend a step is one pass, which moves
-//! 28 bytes per `f32` weight (36 with AMSGrad); on other backends it is the tensor operations of
-//! [`AdamStep`](burn_tricks_kernels::AdamStep).
-//!
-//! # Differences
-//!
-//! - ε: Burn's default is 1e-5, and [`new`](AdamConfig::new) keeps it; PyTorch, optax and Keras have 1e-8, 1e-8
-//!   and 1e-7. [`torch`](AdamConfig::torch) has PyTorch's.
-//! - Burn computes `1 − β₂` and the bias correction in `f32`, where `1 − 0.999` is off by 1.3e-5; here, as in
-//!   PyTorch, they are computed in `f64`. The weights agree within 1e-6 of their size, the distance moved in a
-//!   step within 4e-6; the recorded second moments of the first steps differ by that 1.3e-5.
-//! - The moments of `f16` and `bf16` weights are kept in `f32`. A record of Burn's optimizer for such weights
-//!   can be loaded here; a record of this optimizer cannot be loaded into Burn's, which would mix the types.
-//! - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
-//!
-//! # Suggested values
-//!
-//! η = 1e-3, β₁ = 0.9, β₂ = 0.999, ε = 1e-8 (Kingma and Ba); ε up to 1 for some vision models
-//! (TensorFlow's docs).
-//!
-//! # References
-//!
-//! - Kingma, Ba, *Adam: a method for stochastic optimization*, 2015, <https://arxiv.org/abs/1412.6980>
-//! - Reddi, Kale, Kumar, *On the convergence of Adam and beyond*, 2018,
-//!   <https://openreview.net/forum?id=ryQu7f-RZ> (AMSGrad)
 
 use crate::optimizer_config::optimizer_config;
-use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
 use crate::rule_state::RuleState;
+use crate::state_tensors::StateField;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{TimedAdam, TimedAmsGrad};
 
 optimizer_config! {
     /// Configuration of [`Adam`]: Burn's options and defaults, and two more.
+    ///
+    /// A drop-in replacement for Burn's `AdamConfig`: the same options, results and record, several times faster on
+    /// the CPU.
+    ///
+    /// ```text
+    /// g ← g + λ w                                coupled weight decay
+    /// m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
+    /// w ← w − η m̂ / (√v̂ + ε)                     m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
+    /// ```
+    ///
+    /// With AMSGrad, the last line uses the largest `v` so far instead of `v`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::{GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_optim::AdamConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let device = Device::flex().autodiff();
+    /// let model = LinearConfig::new(4, 2).init(&device);
+    /// let mut optim: ModuleOptimizer = AdamConfig::new().init()?;
+    ///
+    /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &model);
+    /// let model = optim.step(1e-3, model, grads);
+    /// # let _ = model;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// PyTorch's defaults, with coupled decay that leaves out biases and norms:
+    ///
+    /// ```
+    /// use burn::optim::decay::WeightDecayConfig;
+    /// use burn_tricks_optim::{AdamConfig, WeightDecayScope};
+    ///
+    /// let optim = AdamConfig::torch()
+    ///     .with_amsgrad(true)
+    ///     .with_weight_decay(Some(WeightDecayConfig::new(1e-4)))
+    ///     .with_weight_decay_scope(WeightDecayScope::Matrices)
+    ///     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
+    /// # Ok::<(), burn_tricks_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Order
+    ///
+    /// It is the optimizer, so it comes after all transforms of the gradients: clip before it. The gradient
+    /// clipping in the configuration is Burn's, which clips tensor by tensor; only [`init`](AdamConfig::init)
+    /// applies it.
+    ///
+    /// With `skip_marked` it skips a step whose gradients a transform has marked:
+    /// [`skipped_steps`](crate::skipped_steps).
+    ///
+    /// # Cost
+    ///
+    /// Two tensors of the parameter's size (three with AMSGrad). On the CPU backend a step is one pass, which moves
+    /// 28 bytes per `f32` weight (36 with AMSGrad); on other backends it is the tensor operations of
+    /// [`AdamStep`](burn_tricks_kernels::AdamStep).
+    ///
+    /// # Differences
+    ///
+    /// - ε: Burn's default is 1e-5, and [`new`](AdamConfig::new) keeps it; PyTorch, optax and Keras have 1e-8, 1e-8
+    ///   and 1e-7. [`torch`](AdamConfig::torch) has PyTorch's.
+    /// - Burn computes `1 − β₂` and the bias correction in `f32`, where `1 − 0.999` is off by 1.3e-5; here, as in
+    ///   PyTorch, they are computed in `f64`. The weights agree within 1e-6 of their size, the distance moved in a
+    ///   step within 4e-6; the recorded second moments of the first steps differ by that 1.3e-5.
+    /// - The moments of `f16` and `bf16` weights are kept in `f32`. A record of Burn's optimizer for such weights
+    ///   can be loaded here; a record of this optimizer cannot be loaded into Burn's, which would mix the types.
+    /// - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
+    ///
+    /// # Suggested values
+    ///
+    /// η = 1e-3, β₁ = 0.9, β₂ = 0.999, ε = 1e-8 (Kingma and Ba); ε up to 1 for some vision models
+    /// (TensorFlow's docs).
+    ///
+    /// # References
+    ///
+    /// - Kingma, Ba, *Adam: a method for stochastic optimization*, 2015, <https://arxiv.org/abs/1412.6980>
+    /// - Reddi, Kale, Kumar, *On the convergence of Adam and beyond*, 2018,
+    ///   <https://openreview.net/forum?id=ryQu7f-RZ> (AMSGrad)
     #[derive(Config, Debug)]
     pub struct AdamConfig for Adam, decay: Burn, clipping: grad_clipping {
         /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.

@@ -1,75 +1,4 @@
-//! AdamW, in one pass: Adam with decoupled weight decay.
-//!
-//! A drop-in replacement for Burn's `AdamWConfig`: the same options, results and record, several times faster
-//! on the CPU.
-//!
-//! ```text
-//! m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
-//! w ← w − η λ w − η m̂ / (√v̂ + ε)             m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
-//! ```
-//!
-//! Cautious decay leaves out `η λ w` for weights where `w` and `m` differ in sign, that is, where the step
-//! moves the weight away from zero.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::AdamWConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = AdamWConfig::new().init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(1e-3, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Usual settings for large language models, without decay of biases and norms:
-//!
-//! ```
-//! use burn_tricks_optim::{AdamWConfig, WeightDecayScope};
-//!
-//! let optim = AdamWConfig::torch()
-//!     .with_beta_2(0.95)
-//!     .with_weight_decay(0.1)
-//!     .with_weight_decay_scope(WeightDecayScope::Matrices)
-//!     .init()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
-//!
-//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
-//!
-//! # Cost
-//!
-//! That of [`Adam`](crate::adam): the decay needs no extra pass.
-//!
-//! # Differences
-//!
-//! - The decay is `η λ`, as in PyTorch, Burn and optax; in the paper's notation λ is not multiplied by the base
-//!   learning rate. Default λ: 1e-4 in Burn and here, 1e-2 in PyTorch and [`torch`](AdamWConfig::torch).
-//! - The other differences are those of [`Adam`](crate::adam).
-//!
-//! # Suggested values
-//!
-//! λ = 0.01 to 0.1 (PyTorch's default; GPT-3 and LLaMA), with β₂ = 0.95 for large batches.
-//!
-//! # References
-//!
-//! - Loshchilov, Hutter, *Decoupled weight decay regularization*, 2019,
-//!   <https://arxiv.org/abs/1711.05101>
-//! - Chen et al., *Cautious weight decay*, 2025, <https://arxiv.org/abs/2510.12402>
+//! AdamW, in one pass.
 
 use crate::adam::AdamRule;
 use crate::optimizer_config::optimizer_config;
@@ -78,7 +7,80 @@ use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
 use burn_tricks_core::{Config, ConfigError};
 
 optimizer_config! {
-    /// Configuration of [`AdamW`]: Burn's options and defaults, and one more.
+    /// Configuration of [`AdamW`]: Adam with decoupled weight decay. It has Burn's options and
+    /// defaults, and one more.
+    ///
+    /// A drop-in replacement for Burn's `AdamWConfig`: the same options, results and record, several times faster
+    /// on the CPU.
+    ///
+    /// ```text
+    /// m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
+    /// w ← w − η λ w − η m̂ / (√v̂ + ε)             m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
+    /// ```
+    ///
+    /// Cautious decay leaves out `η λ w` for weights where `w` and `m` differ in sign, that is, where the step
+    /// moves the weight away from zero.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::{GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_optim::AdamWConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let device = Device::flex().autodiff();
+    /// let model = LinearConfig::new(4, 2).init(&device);
+    /// let mut optim: ModuleOptimizer = AdamWConfig::new().init()?;
+    ///
+    /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &model);
+    /// let model = optim.step(1e-3, model, grads);
+    /// # let _ = model;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Usual settings for large language models, without decay of biases and norms:
+    ///
+    /// ```
+    /// use burn_tricks_optim::{AdamWConfig, WeightDecayScope};
+    ///
+    /// let optim = AdamWConfig::torch()
+    ///     .with_beta_2(0.95)
+    ///     .with_weight_decay(0.1)
+    ///     .with_weight_decay_scope(WeightDecayScope::Matrices)
+    ///     .init()?;
+    /// # Ok::<(), burn_tricks_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Order
+    ///
+    /// It is the optimizer, so it comes after all transforms of the gradients: clip before it.
+    ///
+    /// With `skip_marked` it skips a step whose gradients a transform has marked:
+    /// [`skipped_steps`](crate::skipped_steps).
+    ///
+    /// # Cost
+    ///
+    /// That of [`Adam`](crate::AdamConfig): the decay needs no extra pass.
+    ///
+    /// # Differences
+    ///
+    /// - The decay is `η λ`, as in PyTorch, Burn and optax; in the paper's notation λ is not multiplied by the base
+    ///   learning rate. Default λ: 1e-4 in Burn and here, 1e-2 in PyTorch and [`torch`](AdamWConfig::torch).
+    /// - The other differences are those of [`Adam`](crate::AdamConfig).
+    ///
+    /// # Suggested values
+    ///
+    /// λ = 0.01 to 0.1 (PyTorch's default; GPT-3 and LLaMA), with β₂ = 0.95 for large batches.
+    ///
+    /// # References
+    ///
+    /// - Loshchilov, Hutter, *Decoupled weight decay regularization*, 2019,
+    ///   <https://arxiv.org/abs/1711.05101>
+    /// - Chen et al., *Cautious weight decay*, 2025, <https://arxiv.org/abs/2510.12402>
     #[derive(Config, Debug)]
     pub struct AdamWConfig for AdamW, decay: Own, clipping: grad_clipping {
         /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.

@@ -1,78 +1,78 @@
-//! Cautious steps: each weight moves only if its step goes down its present gradient.
-//!
-//! Momentum can move a weight uphill along its present gradient. Where the step of the inner optimizer does so,
-//! it is left out, and the remaining steps are scaled up so that the mean step stays the same (Liang et al.,
-//! 2024).
-//!
-//! ```text
-//! u ← w − inner(w, g)
-//! m ← 1 where u g > 0, else 0
-//! w ← w − u m / max(mean(m), 10⁻³)
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::GradientsParams;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::{AdamConfig, OptimizerExt};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let adam = AdamConfig::torch().build()?;
-//! let mut optim = adam.cautious().decoupled_weight_decay(1e-2)?.init();
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(1e-3, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Without scaling up the remaining steps:
-//!
-//! ```
-//! use burn_tricks_optim::{CautiousConfig, SgdConfig};
-//!
-//! let momentum = SgdConfig::torch().with_momentum_factor(0.9).build()?;
-//! let optim = CautiousConfig::new().with_rescale(false).build(momentum);
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! Put it around an optimizer without decoupled decay, and
-//! [`decoupled_weight_decay`](crate::decoupled_weight_decay) around both, as in the authors' code: otherwise
-//! the decay is part of the step that is compared with the gradient. For `f16` and `bf16` weights, put it
-//! inside of [`master_weights`](crate::master_weights), since the step is computed as the difference of two
-//! weights. Around an optimizer whose steps all go down their gradients, such as plain SGD, it changes nothing.
-//!
-//! # Cost
-//!
-//! No state. Old weight and gradient are kept during the step. It uses tensor operations: some ten passes on a
-//! backend that does not fuse them, one of them a reduction.
-//!
-//! # Differences
-//!
-//! - The authors multiply step and gradient. Here their signs are compared, so that products that underflow
-//!   count too.
-//! - The step is computed as the difference of the new and the old weight, so that any optimizer can be
-//!   wrapped. It is exact up to the rounding of the weights.
-//!
-//! # References
-//!
-//! - Liang et al., *Cautious optimizers: improving training with one line of code*, 2024,
-//!   <https://arxiv.org/abs/2411.16085>
+//! Cautious steps.
 
 use crate::wrapper::{Wrap, WrappedStep, Wrapper};
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::{Config, accumulation_dtype};
 
-/// Configuration of [`Cautious`].
+/// Configuration of [`Cautious`] steps: each weight moves only if its step goes down its present gradient.
+///
+/// Momentum can move a weight uphill along its present gradient. Where the step of the inner optimizer does so,
+/// it is left out, and the remaining steps are scaled up so that the mean step stays the same (Liang et al.,
+/// 2024).
+///
+/// ```text
+/// u ← w − inner(w, g)
+/// m ← 1 where u g > 0, else 0
+/// w ← w − u m / max(mean(m), 10⁻³)
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_optim::{AdamConfig, OptimizerExt};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// let adam = AdamConfig::torch().build()?;
+/// let mut optim = adam.cautious().decoupled_weight_decay(1e-2)?.init();
+///
+/// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+/// let grads = GradientsParams::from_grads(loss.backward(), &model);
+/// let model = optim.step(1e-3, model, grads);
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Without scaling up the remaining steps:
+///
+/// ```
+/// use burn_tricks_optim::{CautiousConfig, SgdConfig};
+///
+/// let momentum = SgdConfig::torch().with_momentum_factor(0.9).build()?;
+/// let optim = CautiousConfig::new().with_rescale(false).build(momentum);
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// Put it around an optimizer without decoupled decay, and
+/// [`DecoupledWeightDecayConfig`](crate::DecoupledWeightDecayConfig) around both, as in the authors' code: otherwise
+/// the decay is part of the step that is compared with the gradient. For `f16` and `bf16` weights, put it
+/// inside of [`MasterWeightsConfig`](crate::MasterWeightsConfig), since the step is computed as the difference of two
+/// weights. Around an optimizer whose steps all go down their gradients, such as plain SGD, it changes nothing.
+///
+/// # Cost
+///
+/// No state. Old weight and gradient are kept during the step. It uses tensor operations: some ten passes on a
+/// backend that does not fuse them, one of them a reduction.
+///
+/// # Differences
+///
+/// - The authors multiply step and gradient. Here their signs are compared, so that products that underflow
+///   count too.
+/// - The step is computed as the difference of the new and the old weight, so that any optimizer can be
+///   wrapped. It is exact up to the rounding of the weights.
+///
+/// # References
+///
+/// - Liang et al., *Cautious optimizers: improving training with one line of code*, 2024,
+///   <https://arxiv.org/abs/2411.16085>
 #[derive(Config, Debug)]
 pub struct CautiousConfig {
     /// Whether the remaining steps are multiplied by `1 / mean(m)`. Default: yes.

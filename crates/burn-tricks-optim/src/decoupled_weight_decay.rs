@@ -1,71 +1,4 @@
 //! Decoupled weight decay around any optimizer.
-//!
-//! The weight decays separately from the step of the inner optimizer, whose state does not include the decay
-//! (Loshchilov and Hutter, 2019).
-//!
-//! ```text
-//! w ← inner(w, g) − η λ w                    or  − (η / η₀) λ w  with `initial_lr` η₀
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::GradientsParams;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::OptimizerExt;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! // One of Burn's that has coupled decay only.
-//! let sgd = burn::optim::SgdConfig::new().build();
-//! let mut optim = sgd.decoupled_weight_decay(1e-2)?.init();
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(1e-2, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Without decay of biases and norms, with a decay that does not depend on the choice of η₀:
-//!
-//! ```
-//! use burn_tricks_optim::{AdamConfig, DecoupledWeightDecayConfig, WeightDecayScope};
-//!
-//! let optim = DecoupledWeightDecayConfig::new(1e-4)
-//!     .with_initial_lr(Some(1e-3))
-//!     .with_scope(WeightDecayScope::Matrices)
-//!     .build(AdamConfig::torch().build()?)?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! Put it directly around the optimizer if wrappers that rescale or mask the step (trust ratio, cautious)
-//! should act on the decay too; put it outside of them if they should not. λ = 0 changes nothing.
-//!
-//! # Cost
-//!
-//! No state. One more pass, which reads the old and the new weight and writes one; the old weight is kept
-//! during the step. This crate's own optimizers have the same decay without an extra pass: `weight_decay_mode`.
-//!
-//! # Differences
-//!
-//! - PyTorch and Burn multiply the weight by `1 − η λ` before the step. Here the inner step starts from the
-//!   undecayed weight. The result is the same unless the inner optimizer's step depends on the weight.
-//! - With `initial_lr` it is the fully decoupled decay of the paper and of optimi's `decouple_lr`: λ is the
-//!   fraction of a weight that is lost per step at the initial learning rate, whatever that rate is.
-//!
-//! # Suggested values
-//!
-//! λ = 0.01 to 0.1 per unit of learning rate; 1e-5 to 1e-4 with `initial_lr`.
-//!
-//! # References
-//!
-//! - Loshchilov, Hutter, *Decoupled weight decay regularization*, 2019, <https://arxiv.org/abs/1711.05101>
 
 use crate::skipped_steps;
 use crate::wrapper::{Wrap, WrappedStep, Wrapper};
@@ -74,7 +7,74 @@ use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, WeightDecayScope};
 use burn_tricks_kernels::{Skip, blend};
 
-/// Configuration of [`DecoupledWeightDecay`].
+/// Configuration of [`DecoupledWeightDecay`], decoupled weight decay around any optimizer.
+///
+/// The weight decays separately from the step of the inner optimizer, whose state does not include the decay
+/// (Loshchilov and Hutter, 2019).
+///
+/// ```text
+/// w ← inner(w, g) − η λ w                    or  − (η / η₀) λ w  with `initial_lr` η₀
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_optim::OptimizerExt;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// // One of Burn's that has coupled decay only.
+/// let sgd = burn::optim::SgdConfig::new().build();
+/// let mut optim = sgd.decoupled_weight_decay(1e-2)?.init();
+///
+/// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+/// let grads = GradientsParams::from_grads(loss.backward(), &model);
+/// let model = optim.step(1e-2, model, grads);
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Without decay of biases and norms, with a decay that does not depend on the choice of η₀:
+///
+/// ```
+/// use burn_tricks_optim::{AdamConfig, DecoupledWeightDecayConfig, WeightDecayScope};
+///
+/// let optim = DecoupledWeightDecayConfig::new(1e-4)
+///     .with_initial_lr(Some(1e-3))
+///     .with_scope(WeightDecayScope::Matrices)
+///     .build(AdamConfig::torch().build()?)?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// Put it directly around the optimizer if wrappers that rescale or mask the step (trust ratio, cautious)
+/// should act on the decay too; put it outside of them if they should not. λ = 0 changes nothing.
+///
+/// # Cost
+///
+/// No state. One more pass, which reads the old and the new weight and writes one; the old weight is kept
+/// during the step. This crate's own optimizers have the same decay without an extra pass: `weight_decay_mode`.
+///
+/// # Differences
+///
+/// - PyTorch and Burn multiply the weight by `1 − η λ` before the step. Here the inner step starts from the
+///   undecayed weight. The result is the same unless the inner optimizer's step depends on the weight.
+/// - With `initial_lr` it is the fully decoupled decay of the paper and of optimi's `decouple_lr`: λ is the
+///   fraction of a weight that is lost per step at the initial learning rate, whatever that rate is.
+///
+/// # Suggested values
+///
+/// λ = 0.01 to 0.1 per unit of learning rate; 1e-5 to 1e-4 with `initial_lr`.
+///
+/// # References
+///
+/// - Loshchilov, Hutter, *Decoupled weight decay regularization*, 2019, <https://arxiv.org/abs/1711.05101>
 #[derive(Config, Debug)]
 pub struct DecoupledWeightDecayConfig {
     /// λ ≥ 0, per unit of learning rate. If `initial_lr` is given, λ is the fraction of a weight that is lost

@@ -1,82 +1,9 @@
-//! LARS: momentum of gradients that are rescaled layer by layer.
-//!
-//! The gradient of each tensor is rescaled so that its norm is a fraction of the norm of the weights, and the
-//! momentum accumulates the rescaled gradients (You et al., 2017). LARS serves for training with large batches.
-//!
-//! ```text
-//! g ← g + λ w
-//! r ← κ ‖w‖ / (‖g‖ + ε)                      1 where ‖w‖ or ‖g‖ is 0
-//! v ← μ v − η r g,   w ← w + v               MomentumForm::OfUpdate
-//! v ← μ v + r g,     w ← w − η v             MomentumForm::OfGradient
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::LarsConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = LarsConfig::new().init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(10.0, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Biases and norms stepped as in plain momentum SGD, with the weight decay of the paper:
-//!
-//! ```
-//! use burn_tricks_optim::{LarsConfig, WeightDecayScope};
-//!
-//! let optim = LarsConfig::new()
-//!     .with_vectors(false)
-//!     .with_weight_decay(5e-4)
-//!     .with_weight_decay_scope(WeightDecayScope::Matrices)
-//!     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
-//!
-//! With `skip_marked` it skips a step whose gradients a transform has marked:
-//! [`skipped_steps`](crate::skipped_steps). Clipping by norm before it has no effect on the tensors that it
-//! rescales.
-//!
-//! # Cost
-//!
-//! One tensor of the parameter's size, none without momentum. Compared with SGD, two more reads for the norms
-//! and one more pass for the scaling. The ratio stays on the device.
-//!
-//! # Differences
-//!
-//! - The defaults κ = 0.001 and ε = 0 are those of optax. As in optax and the paper, each rescaled gradient
-//!   keeps the η of its own step; timm applies the present η to all: [`MomentumForm::OfGradient`].
-//! - Decoupled decay is neither part of the norm nor rescaled.
-//! - The rescaled gradient of `f16` and `bf16` weights is rounded to their type.
-//! - For a trust ratio around any optimizer, for example LAMB, see [`trust_ratio`](crate::trust_ratio).
-//!
-//! # Suggested values
-//!
-//! μ = 0.9, λ = 5e-4, κ = 0.001 and η of 1 to 30 with a warm-up (the paper).
-//!
-//! # References
-//!
-//! - You, Gitman, Ginsburg, *Large batch training of convolutional networks*, 2017,
-//!   <https://arxiv.org/abs/1708.03888>
+//! LARS.
 
 use crate::optimizer_config::optimizer_config;
-use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
 use crate::sgd::MomentumForm;
+use crate::state_tensors::StateField;
 use crate::trust_ratio::trust_ratio;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{
@@ -84,7 +11,82 @@ use burn_tricks_kernels::{
 };
 
 optimizer_config! {
-    /// Configuration of [`Lars`]. The defaults are optax's; its decay is coupled.
+    /// Configuration of [`Lars`]: momentum of gradients that are rescaled layer by layer. The defaults are optax's;
+    /// its decay is coupled.
+    ///
+    /// The gradient of each tensor is rescaled so that its norm is a fraction of the norm of the weights, and the
+    /// momentum accumulates the rescaled gradients (You et al., 2017). LARS serves for training with large batches.
+    ///
+    /// ```text
+    /// g ← g + λ w
+    /// r ← κ ‖w‖ / (‖g‖ + ε)                      1 where ‖w‖ or ‖g‖ is 0
+    /// v ← μ v − η r g,   w ← w + v               MomentumForm::OfUpdate
+    /// v ← μ v + r g,     w ← w − η v             MomentumForm::OfGradient
+    /// ```
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::{GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_optim::LarsConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let device = Device::flex().autodiff();
+    /// let model = LinearConfig::new(4, 2).init(&device);
+    /// let mut optim: ModuleOptimizer = LarsConfig::new().init()?;
+    ///
+    /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &model);
+    /// let model = optim.step(10.0, model, grads);
+    /// # let _ = model;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Biases and norms stepped as in plain momentum SGD, with the weight decay of the paper:
+    ///
+    /// ```
+    /// use burn_tricks_optim::{LarsConfig, WeightDecayScope};
+    ///
+    /// let optim = LarsConfig::new()
+    ///     .with_vectors(false)
+    ///     .with_weight_decay(5e-4)
+    ///     .with_weight_decay_scope(WeightDecayScope::Matrices)
+    ///     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
+    /// # Ok::<(), burn_tricks_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Order
+    ///
+    /// It is the optimizer, so it comes after all transforms of the gradients: clip before it.
+    ///
+    /// With `skip_marked` it skips a step whose gradients a transform has marked:
+    /// [`skipped_steps`](crate::skipped_steps). Clipping by norm before it has no effect on the tensors that it
+    /// rescales.
+    ///
+    /// # Cost
+    ///
+    /// One tensor of the parameter's size, none without momentum. Compared with SGD, two more reads for the norms
+    /// and one more pass for the scaling. The ratio stays on the device.
+    ///
+    /// # Differences
+    ///
+    /// - The defaults κ = 0.001 and ε = 0 are those of optax. As in optax and the paper, each rescaled gradient
+    ///   keeps the η of its own step; timm applies the present η to all: [`MomentumForm::OfGradient`].
+    /// - Decoupled decay is neither part of the norm nor rescaled.
+    /// - The rescaled gradient of `f16` and `bf16` weights is rounded to their type.
+    /// - For a trust ratio around any optimizer, for example LAMB, see [`TrustRatioConfig`](crate::TrustRatioConfig).
+    ///
+    /// # Suggested values
+    ///
+    /// μ = 0.9, λ = 5e-4, κ = 0.001 and η of 1 to 30 with a warm-up (the paper).
+    ///
+    /// # References
+    ///
+    /// - You, Gitman, Ginsburg, *Large batch training of convolutional networks*, 2017,
+    ///   <https://arxiv.org/abs/1708.03888>
     #[derive(Config, Debug)]
     pub struct LarsConfig for Lars, decay: Coupled, clipping: grad_clipping {
         /// κ > 0: the norm of a rescaled gradient as a fraction of the tensor's norm. Default: 0.001.

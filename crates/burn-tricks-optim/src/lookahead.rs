@@ -1,81 +1,82 @@
-//! Lookahead: slow weights that follow the fast ones.
-//!
-//! The inner optimizer takes `k` steps on the fast weights. Then the slow weights move towards the fast weights
-//! by a fraction α of the difference, and the fast weights continue from there (Zhang et al., 2019).
-//!
-//! ```text
-//! w ← inner(w, g)                            every step
-//! φ ← φ + α (w − φ),   w ← φ                 every k-th step; φ is the initial weight at first
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::GradientsParams;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::{AdamConfig, OptimizerExt};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim = AdamConfig::new().build()?.lookahead(5, 0.5)?.init();
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(1e-3, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! An inner optimizer that starts anew after each synchronisation of the two:
-//!
-//! ```
-//! use burn_tricks_optim::{LookaheadConfig, SgdConfig};
-//!
-//! let sgd = SgdConfig::torch().with_momentum_factor(0.9).build()?;
-//! let optim = LookaheadConfig::new(10).with_reset_inner(true).build(sgd)?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! Put it around the optimizer and its other wrappers, except `master_weights`. Evaluate and average the slow
-//! weights: after every k-th step, they are the weights of the model. α = 1 changes nothing.
-//!
-//! # Cost
-//!
-//! One tensor of the parameter's size, in `f32` for `f16` and `bf16` weights. Every `k` steps one pass over
-//! three tensors, otherwise none.
-//!
-//! # Differences
-//!
-//! - The slow weights start at the initial weights, as in the paper, optax and fastai; in timm they start at
-//!   the fast weights of the first synchronisation, so that it does nothing.
-//! - At a synchronisation, the inner state is kept, as in the paper's experiments, or reset, as with optax's
-//!   `reset_state`. The paper's third variant, which interpolates the momentum too, does not exist here: it
-//!   would have to know the inner state.
-//! - Every parameter counts its own steps. A step that the inner optimizer skips is counted, and a skipped step
-//!   that is the k-th synchronises unless [`LookaheadConfig::skip_marked`] is set.
-//!
-//! # Suggested values
-//!
-//! k = 5, α = 0.8 (the paper, images), k = 6, α = 0.5 (fastai, timm).
-//!
-//! # References
-//!
-//! - Zhang, Lucas, Hinton, Ba, *Lookahead optimizer: k steps forward, 1 step back*, 2019,
-//!   <https://arxiv.org/abs/1907.08610>
+//! Lookahead.
 
 use crate::skipped_steps;
-use crate::wrapper::{StateField, Wrap, WrappedStep, Wrapper};
+use crate::state_tensors::StateField;
+use crate::wrapper::{Wrap, WrappedStep, Wrapper};
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 use burn_tricks_kernels::{Skip, lerp};
 
-/// Configuration of [`Lookahead`].
+/// Configuration of [`Lookahead`]: slow weights that follow the fast ones.
+///
+/// The inner optimizer takes `k` steps on the fast weights. Then the slow weights move towards the fast weights
+/// by a fraction α of the difference, and the fast weights continue from there (Zhang et al., 2019).
+///
+/// ```text
+/// w ← inner(w, g)                            every step
+/// φ ← φ + α (w − φ),   w ← φ                 every k-th step; φ is the initial weight at first
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_optim::{AdamConfig, OptimizerExt};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim = AdamConfig::new().build()?.lookahead(5, 0.5)?.init();
+///
+/// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+/// let grads = GradientsParams::from_grads(loss.backward(), &model);
+/// let model = optim.step(1e-3, model, grads);
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// An inner optimizer that starts anew after each synchronisation of the two:
+///
+/// ```
+/// use burn_tricks_optim::{LookaheadConfig, SgdConfig};
+///
+/// let sgd = SgdConfig::torch().with_momentum_factor(0.9).build()?;
+/// let optim = LookaheadConfig::new(10).with_reset_inner(true).build(sgd)?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// Put it around the optimizer and its other wrappers, except `master_weights`. Evaluate and average the slow
+/// weights: after every k-th step, they are the weights of the model. α = 1 changes nothing.
+///
+/// # Cost
+///
+/// One tensor of the parameter's size, in `f32` for `f16` and `bf16` weights. Every `k` steps one pass over
+/// three tensors, otherwise none.
+///
+/// # Differences
+///
+/// - The slow weights start at the initial weights, as in the paper, optax and fastai; in timm they start at
+///   the fast weights of the first synchronisation, so that it does nothing.
+/// - At a synchronisation, the inner state is kept, as in the paper's experiments, or reset, as with optax's
+///   `reset_state`. The paper's third variant, which interpolates the momentum too, does not exist here: it
+///   would have to know the inner state.
+/// - Every parameter counts its own steps. A step that the inner optimizer skips is counted, and a skipped step
+///   that is the k-th synchronises unless [`LookaheadConfig::skip_marked`] is set.
+///
+/// # Suggested values
+///
+/// k = 5, α = 0.8 (the paper, images), k = 6, α = 0.5 (fastai, timm).
+///
+/// # References
+///
+/// - Zhang, Lucas, Hinton, Ba, *Lookahead optimizer: k steps forward, 1 step back*, 2019,
+///   <https://arxiv.org/abs/1907.08610>
 #[derive(Config, Debug)]
 pub struct LookaheadConfig {
     /// Steps of the inner optimizer from one synchronisation to the next, at least 1.

@@ -1,79 +1,7 @@
-//! Master weights: an optimizer in `f32` for weights in half precision.
-//!
-//! A step is much smaller than a weight, and a half-precision weight has only 8 (`bf16`) or 11 bits (`f16`) of
-//! precision: most steps would be lost in rounding. So the optimizer works on `f32` weights, and the model gets
-//! them rounded (Micikevicius et al., 2018).
-//!
-//! ```text
-//! W ← inner(W, g),   w ← round(W)            MasterWeightsForm::F32: W is remembered
-//! W ← inner(w + c, g),   w ← round(W),   c ← round(W − w)      MasterWeightsForm::Kahan: c is
-//! ```
-//!
-//! # Example
-//!
-//! A hundred steps, each an eighth of the distance between 1 and the next `bf16` number:
-//!
-//! ```
-//! use burn::optim::Optimizer;
-//! use burn::tensor::{DType, Device, FloatDType, Tensor};
-//! use burn_tricks_optim::{OptimizerExt, SgdConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex();
-//! let one = || Tensor::<1>::ones([1], (&device, DType::BF16));
-//!
-//! let optim = SgdConfig::torch().build()?.master_weights();
-//! let (mut weight, mut state) = (one(), None);
-//! for _ in 0..100 {
-//!     (weight, state) = optim.step(5e-4, weight, one(), state);
-//! }
-//! let weight = weight.cast(FloatDType::F32).into_scalar::<f32>();
-//! assert!((weight - 0.95).abs() < 0.004); // 1 without master weights
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! For a model: `AdamWConfig::torch().build()?.master_weights().init()`.
-//!
-//! With half the memory, for `bf16`:
-//!
-//! ```
-//! use burn_tricks_optim::{AdamWConfig, MasterWeightsConfig, MasterWeightsForm};
-//!
-//! let optim = MasterWeightsConfig::new()
-//!     .with_form(MasterWeightsForm::Kahan)
-//!     .build(AdamWConfig::torch().build()?);
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It must be the outermost wrapper: the wrappers inside see `f32` weights and gradients. Loss scaling and
-//! clipping come before the optimizer, as always. `f32` and `f64` weights go to the inner optimizer as they
-//! are, without extra state.
-//!
-//! # Cost
-//!
-//! Four bytes per weight ([`F32`](MasterWeightsForm::F32)) or two ([`Kahan`](MasterWeightsForm::Kahan)) in
-//! addition to the inner state, and some five passes over the weight: casts, and a check whether other code has
-//! changed the weight.
-//!
-//! # Differences
-//!
-//! - If a weight has changed since the last step, because of a constraint or a loaded record, the master weight
-//!   takes over the new value, element by element. Other implementations continue from the old master weight,
-//!   and so undo the change.
-//! - Kahan summation usually compensates each addition of a step. Here `w + c` is the weight with twice the
-//!   digits, and any optimizer can step it. Two `bf16` numbers have 16 bits of precision, fewer than the 24 of
-//!   an `f32`. The remainder of an `f16` has few digits, and none below 10⁻⁴: use
-//!   [`F32`](MasterWeightsForm::F32) for `f16`.
-//!
-//! # References
-//!
-//! - Micikevicius et al., *Mixed precision training*, 2018, <https://arxiv.org/abs/1710.03740>
-//! - Zamirai et al., *Revisiting BFloat16 training*, 2020, <https://arxiv.org/abs/2010.06192> (Kahan)
+//! Master weights.
 
-use crate::wrapper::{StateField, Wrap, WrappedStep, Wrapper};
+use crate::state_tensors::StateField;
+use crate::wrapper::{Wrap, WrappedStep, Wrapper};
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::{DType, Tensor};
 use burn_tricks_core::{Config, accumulation_dtype};
@@ -88,7 +16,80 @@ pub enum MasterWeightsForm {
     Kahan,
 }
 
-/// Configuration of [`MasterWeights`].
+/// Configuration of [`MasterWeights`]: an optimizer in `f32` for weights in half precision.
+///
+/// A step is much smaller than a weight, and a half-precision weight has only 8 (`bf16`) or 11 bits (`f16`) of
+/// precision: most steps would be lost in rounding. So the optimizer works on `f32` weights, and the model gets
+/// them rounded (Micikevicius et al., 2018).
+///
+/// ```text
+/// W ← inner(W, g),   w ← round(W)            MasterWeightsForm::F32: W is remembered
+/// W ← inner(w + c, g),   w ← round(W),   c ← round(W − w)      MasterWeightsForm::Kahan: c is
+/// ```
+///
+/// # Example
+///
+/// A hundred steps, each an eighth of the distance between 1 and the next `bf16` number:
+///
+/// ```
+/// use burn::optim::Optimizer;
+/// use burn::tensor::{DType, Device, FloatDType, Tensor};
+/// use burn_tricks_optim::{OptimizerExt, SgdConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex();
+/// let one = || Tensor::<1>::ones([1], (&device, DType::BF16));
+///
+/// let optim = SgdConfig::torch().build()?.master_weights();
+/// let (mut weight, mut state) = (one(), None);
+/// for _ in 0..100 {
+///     (weight, state) = optim.step(5e-4, weight, one(), state);
+/// }
+/// let weight = weight.cast(FloatDType::F32).into_scalar::<f32>();
+/// assert!((weight - 0.95).abs() < 0.004); // 1 without master weights
+/// # Ok(())
+/// # }
+/// ```
+///
+/// For a model: `AdamWConfig::torch().build()?.master_weights().init()`.
+///
+/// With half the memory, for `bf16`:
+///
+/// ```
+/// use burn_tricks_optim::{AdamWConfig, MasterWeightsConfig, MasterWeightsForm};
+///
+/// let optim = MasterWeightsConfig::new()
+///     .with_form(MasterWeightsForm::Kahan)
+///     .build(AdamWConfig::torch().build()?);
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// It must be the outermost wrapper: the wrappers inside see `f32` weights and gradients. Loss scaling and
+/// clipping come before the optimizer, as always. `f32` and `f64` weights go to the inner optimizer as they
+/// are, without extra state.
+///
+/// # Cost
+///
+/// Four bytes per weight ([`F32`](MasterWeightsForm::F32)) or two ([`Kahan`](MasterWeightsForm::Kahan)) in
+/// addition to the inner state, and some five passes over the weight: casts, and a check whether other code has
+/// changed the weight.
+///
+/// # Differences
+///
+/// - If a weight has changed since the last step, because of a constraint or a loaded record, the master weight
+///   takes over the new value, element by element. Other implementations continue from the old master weight,
+///   and so undo the change.
+/// - Kahan summation usually compensates each addition of a step. Here `w + c` is the weight with twice the
+///   digits, and any optimizer can step it. Two `bf16` numbers have 16 bits of precision, fewer than the 24 of
+///   an `f32`. The remainder of an `f16` has few digits, and none below 10⁻⁴: use
+///   [`F32`](MasterWeightsForm::F32) for `f16`.
+///
+/// # References
+///
+/// - Micikevicius et al., *Mixed precision training*, 2018, <https://arxiv.org/abs/1710.03740>
+/// - Zamirai et al., *Revisiting BFloat16 training*, 2020, <https://arxiv.org/abs/2010.06192> (Kahan)
 #[derive(Config, Debug)]
 pub struct MasterWeightsConfig {
     /// How the lost digits are kept. Default: [`MasterWeightsForm::F32`].

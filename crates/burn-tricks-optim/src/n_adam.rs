@@ -1,80 +1,83 @@
-//! NAdam, in one pass: Adam with Nesterov's momentum.
-//!
-//! The step looks ahead: it uses the mean gradient of the next step, for which it takes the present gradient
-//! once more (Dozat, 2016).
-//!
-//! ```text
-//! m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
-//! μₜ = β₁ (1 − ½ 0.96^(t ψ)),   Πₜ = μ₁ ⋯ μₜ                          μₜ = β₁ without ψ
-//! w ← w − η (μₜ₊₁ m / (1 − Πₜ₊₁) + (1 − μₜ) g / (1 − Πₜ)) / (√v̂ + ε)    v̂ = v / (1 − β₂ᵗ)
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::NAdamConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = NAdamConfig::new().init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(2e-3, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! optax's defaults, whose momentum does not warm up, with decoupled decay:
-//!
-//! ```
-//! use burn_tricks_optim::{NAdamConfig, WeightDecayMode};
-//!
-//! let optim = NAdamConfig::optax()
-//!     .with_weight_decay(1e-2)
-//!     .with_weight_decay_mode(WeightDecayMode::Decoupled)
-//!     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
-//!
-//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
-//!
-//! # Cost
-//!
-//! Two tensors of the parameter's size, and on the CPU backend one pass: 28 bytes per `f32` weight.
-//!
-//! # Differences
-//!
-//! - ψ is 0.004 in PyTorch and [`new`](NAdamConfig::new), 1 in Keras ([`keras`](NAdamConfig::keras)); optax has
-//!   `μₜ = β₁` ([`optax`](NAdamConfig::optax)).
-//! - The product of the momenta is computed from the number of steps; PyTorch and Keras record it.
-//! - The moments of `f16` and `bf16` weights are kept in `f32`.
-//!
-//! # Suggested values
-//!
-//! η = 2e-3, β₁ = 0.9, β₂ = 0.999, ε = 1e-8 (PyTorch).
-//!
-//! # References
-//!
-//! - Dozat, *Incorporating Nesterov momentum into Adam*, 2016,
-//!   <https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ>
+//! NAdam, in one pass.
 
 use crate::optimizer_config::optimizer_config;
-use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
+use crate::state_tensors::StateField;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{TimedAdam, TimedNAdam};
 
 optimizer_config! {
-    /// Configuration of [`NAdam`]. The defaults are PyTorch's; its decay is coupled.
+    /// Configuration of [`NAdam`]: Adam with Nesterov's momentum. The defaults are PyTorch's; its
+    /// decay is coupled.
+    ///
+    /// The step looks ahead: it uses the mean gradient of the next step, for which it takes the present gradient
+    /// once more (Dozat, 2016).
+    ///
+    /// ```text
+    /// m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
+    /// μₜ = β₁ (1 − ½ 0.96^(t ψ)),   Πₜ = μ₁ ⋯ μₜ                          μₜ = β₁ without ψ
+    /// w ← w − η (μₜ₊₁ m / (1 − Πₜ₊₁) + (1 − μₜ) g / (1 − Πₜ)) / (√v̂ + ε)    v̂ = v / (1 − β₂ᵗ)
+    /// ```
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::{GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_optim::NAdamConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let device = Device::flex().autodiff();
+    /// let model = LinearConfig::new(4, 2).init(&device);
+    /// let mut optim: ModuleOptimizer = NAdamConfig::new().init()?;
+    ///
+    /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &model);
+    /// let model = optim.step(2e-3, model, grads);
+    /// # let _ = model;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// optax's defaults, whose momentum does not warm up, with decoupled decay:
+    ///
+    /// ```
+    /// use burn_tricks_optim::{NAdamConfig, WeightDecayMode};
+    ///
+    /// let optim = NAdamConfig::optax()
+    ///     .with_weight_decay(1e-2)
+    ///     .with_weight_decay_mode(WeightDecayMode::Decoupled)
+    ///     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
+    /// # Ok::<(), burn_tricks_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Order
+    ///
+    /// It is the optimizer, so it comes after all transforms of the gradients: clip before it.
+    ///
+    /// With `skip_marked` it skips a step whose gradients a transform has marked:
+    /// [`skipped_steps`](crate::skipped_steps).
+    ///
+    /// # Cost
+    ///
+    /// Two tensors of the parameter's size, and on the CPU backend one pass: 28 bytes per `f32` weight.
+    ///
+    /// # Differences
+    ///
+    /// - ψ is 0.004 in PyTorch and [`new`](NAdamConfig::new), 1 in Keras ([`keras`](NAdamConfig::keras)); optax has
+    ///   `μₜ = β₁` ([`optax`](NAdamConfig::optax)).
+    /// - The product of the momenta is computed from the number of steps; PyTorch and Keras record it.
+    /// - The moments of `f16` and `bf16` weights are kept in `f32`.
+    ///
+    /// # Suggested values
+    ///
+    /// η = 2e-3, β₁ = 0.9, β₂ = 0.999, ε = 1e-8 (PyTorch).
+    ///
+    /// # References
+    ///
+    /// - Dozat, *Incorporating Nesterov momentum into Adam*, 2016,
+    ///   <https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ>
     #[derive(Config, Debug)]
     pub struct NAdamConfig for NAdam, decay: Coupled, clipping: grad_clipping {
         /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.

@@ -1,105 +1,4 @@
-//! The normalised-gradient family: one optimizer with two settings, the scope and the memory of a norm.
-//!
-//! Every optimizer here divides the gradient by a norm. The members of the family differ in *which numbers* go
-//! into the norm and in *how long the norm remembers* earlier gradients:
-//!
-//! | norm over | [`Memory::None`] | [`Memory::Sum`] | [`Memory::Decay`] |
-//! | --- | --- | --- | --- |
-//! | each element ([`NormScope::Element`]) | sign SGD | AdaGrad | RMSProp |
-//! | each tensor ([`NormScope::Tensor`]) | normalised gradient descent, layer by layer | AdaGrad-Norm | layer-wise RMSProp |
-//! | the whole model | normalised gradient descent: `burn_tricks_grad::NormalizeGrad` before plain SGD | | |
-//!
-//! With [`MomentumMemory::OfGradient`] and bias correction, the norm of each element with a decaying memory
-//! (RMSProp in the table) gives Adam.
-//!
-//! ```text
-//! g ← g + λ w                                     coupled weight decay
-//! v ← ‖g‖²  |  v + ‖g‖²  |  β v + (1 − β) ‖g‖²     none | sum | decay; ‖·‖ per element or tensor
-//! m ← g  |  β₁ m + (1 − β₁) g                     no momentum | momentum of the gradient
-//! m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − βᵗ)            with bias correction
-//! u ← m̂ / (√v̂ + ε)                                0 where the divisor is 0
-//! u ← μ u' + u                                    momentum of the update, u' the last one
-//! w ← w − η λ w − η u                             λ: decoupled weight decay
-//! ```
-//!
-//! Without memory, the divisor is the norm of the divided tensor itself, so that `u` has unit norm. With
-//! momentum this tensor is the mean gradient `m` (Cutkosky and Mehta; signum for elements).
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::{NormalizedGradientConfig, NormScope};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = NormalizedGradientConfig::new()
-//!     .with_scope(NormScope::Tensor)
-//!     .init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(0.01, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! AdaGrad with a decaying memory, and decoupled decay:
-//!
-//! ```
-//! use burn_tricks_optim::{Epsilon, Memory, MomentumMemory, NormalizedGradientConfig, WeightDecayMode};
-//!
-//! let optim = NormalizedGradientConfig::new()
-//!     .with_memory(Memory::Decay { beta: 0.99 })
-//!     .with_bias_correction(true)
-//!     .with_momentum(MomentumMemory::OfUpdate { mu: 0.9 })
-//!     .with_epsilon(Epsilon::OutsideRoot(1e-8))
-//!     .with_weight_decay(1e-2)
-//!     .with_weight_decay_mode(WeightDecayMode::Decoupled)
-//!     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It is the optimizer, so it comes after all transforms of the gradients. Clipping or another rescaling of the
-//! whole gradient has no effect on members without memory, since they divide by the norm.
-//!
-//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`].
-//!
-//! # Cost
-//!
-//! One tensor of the parameter's size for the memory of [`NormScope::Element`] (one number for
-//! [`NormScope::Tensor`]), one more with momentum, none without memory and momentum.
-//!
-//! # Differences
-//!
-//! - A zero divisor gives a zero update, even with ε = 0; other libraries give NaN or need an ε.
-//! - The memory of `f16` and `bf16` parameters is kept in `f32`: in `f16` a gradient of 256 overflows
-//!   when squared, and a sum in `bf16` stops growing.
-//! - ε stands outside the root in PyTorch's and Burn's AdaGrad, RMSProp and Adam, inside in optax's
-//!   AdaGrad: [`Epsilon`]. PyTorch uses 1e-10 (AdaGrad) and 1e-8, Burn 1e-5. Here it is 0 by default.
-//! - PyTorch's AdaGrad starts its sum at `initial_accumulator_value`, Keras and optax at 0.1; Burn has
-//!   no such setting. Here [`initial_accumulator`](NormalizedGradientConfig::initial_accumulator).
-//! - PyTorch's `lr_decay` is a learning-rate schedule; here, use a schedule for it.
-//!
-//! # Suggested values
-//!
-//! Without memory, η is the length of a step: 1e-3 to 1e-1 with a decaying schedule. AdaGrad: η = 0.01
-//! (PyTorch's default). RMSProp: β = 0.9 (Hinton), η = 1e-3. Adam: β₁ = 0.9, β = 0.999, η = 1e-3
-//! (Kingma and Ba).
-//!
-//! # References
-//!
-//! - Duchi, Hazan, Singer, *Adaptive subgradient methods*, JMLR 2011 (AdaGrad)
-//! - Ward, Wu, Bottou, *AdaGrad stepsizes*, 2019, <https://arxiv.org/abs/1806.01811> (AdaGrad-Norm)
-//! - Bernstein et al., *signSGD*, 2018, <https://arxiv.org/abs/1802.04434>
-//! - Cutkosky, Mehta, *Momentum improves normalized SGD*, 2020, <https://arxiv.org/abs/2002.03305>
-//! - Kingma, Ba, *Adam*, 2015, <https://arxiv.org/abs/1412.6980>
+//! The normalised-gradient family.
 
 use crate::normalized_gradient_state::NormalizedGradientState;
 use crate::skipped_steps;
@@ -156,7 +55,109 @@ pub enum Epsilon {
     InsideRoot(f64),
 }
 
-/// Configuration of [`NormalizedGradient`]. The default is sign SGD: a norm for each element, without memory.
+/// Configuration of [`NormalizedGradient`], the normalised-gradient family: one optimizer with two settings, the
+/// scope and the memory of a norm. The default is sign SGD: a norm for each element, without memory.
+///
+/// Every optimizer here divides the gradient by a norm. The members of the family differ in *which numbers* go
+/// into the norm and in *how long the norm remembers* earlier gradients:
+///
+/// | norm over | [`Memory::None`] | [`Memory::Sum`] | [`Memory::Decay`] |
+/// | --- | --- | --- | --- |
+/// | each element ([`NormScope::Element`]) | sign SGD | AdaGrad | RMSProp |
+/// | each tensor ([`NormScope::Tensor`]) | normalised gradient descent, layer by layer | AdaGrad-Norm | layer-wise RMSProp |
+/// | the whole model | normalised gradient descent: `burn_tricks_grad::NormalizeGrad` before plain SGD | | |
+///
+/// With [`MomentumMemory::OfGradient`] and bias correction, the norm of each element with a decaying memory
+/// (RMSProp in the table) gives Adam.
+///
+/// ```text
+/// g ← g + λ w                                     coupled weight decay
+/// v ← ‖g‖²  |  v + ‖g‖²  |  β v + (1 − β) ‖g‖²     none | sum | decay; ‖·‖ per element or tensor
+/// m ← g  |  β₁ m + (1 − β₁) g                     no momentum | momentum of the gradient
+/// m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − βᵗ)            with bias correction
+/// u ← m̂ / (√v̂ + ε)                                0 where the divisor is 0
+/// u ← μ u' + u                                    momentum of the update, u' the last one
+/// w ← w − η λ w − η u                             λ: decoupled weight decay
+/// ```
+///
+/// Without memory, the divisor is the norm of the divided tensor itself, so that `u` has unit norm. With
+/// momentum this tensor is the mean gradient `m` (Cutkosky and Mehta; signum for elements).
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::{GradientsParams, ModuleOptimizer};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_optim::{NormalizedGradientConfig, NormScope};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim: ModuleOptimizer = NormalizedGradientConfig::new()
+///     .with_scope(NormScope::Tensor)
+///     .init()?;
+///
+/// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+/// let grads = GradientsParams::from_grads(loss.backward(), &model);
+/// let model = optim.step(0.01, model, grads);
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// AdaGrad with a decaying memory, and decoupled decay:
+///
+/// ```
+/// use burn_tricks_optim::{Epsilon, Memory, MomentumMemory, NormalizedGradientConfig, WeightDecayMode};
+///
+/// let optim = NormalizedGradientConfig::new()
+///     .with_memory(Memory::Decay { beta: 0.99 })
+///     .with_bias_correction(true)
+///     .with_momentum(MomentumMemory::OfUpdate { mu: 0.9 })
+///     .with_epsilon(Epsilon::OutsideRoot(1e-8))
+///     .with_weight_decay(1e-2)
+///     .with_weight_decay_mode(WeightDecayMode::Decoupled)
+///     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// It is the optimizer, so it comes after all transforms of the gradients. Clipping or another rescaling of the
+/// whole gradient has no effect on members without memory, since they divide by the norm.
+///
+/// With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`].
+///
+/// # Cost
+///
+/// One tensor of the parameter's size for the memory of [`NormScope::Element`] (one number for
+/// [`NormScope::Tensor`]), one more with momentum, none without memory and momentum.
+///
+/// # Differences
+///
+/// - A zero divisor gives a zero update, even with ε = 0; other libraries give NaN or need an ε.
+/// - The memory of `f16` and `bf16` parameters is kept in `f32`: in `f16` a gradient of 256 overflows
+///   when squared, and a sum in `bf16` stops growing.
+/// - ε stands outside the root in PyTorch's and Burn's AdaGrad, RMSProp and Adam, inside in optax's
+///   AdaGrad: [`Epsilon`]. PyTorch uses 1e-10 (AdaGrad) and 1e-8, Burn 1e-5. Here it is 0 by default.
+/// - PyTorch's AdaGrad starts its sum at `initial_accumulator_value`, Keras and optax at 0.1; Burn has
+///   no such setting. Here [`initial_accumulator`](NormalizedGradientConfig::initial_accumulator).
+/// - PyTorch's `lr_decay` is a learning-rate schedule; here, use a schedule for it.
+///
+/// # Suggested values
+///
+/// Without memory, η is the length of a step: 1e-3 to 1e-1 with a decaying schedule. AdaGrad: η = 0.01
+/// (PyTorch's default). RMSProp: β = 0.9 (Hinton), η = 1e-3. Adam: β₁ = 0.9, β = 0.999, η = 1e-3
+/// (Kingma and Ba).
+///
+/// # References
+///
+/// - Duchi, Hazan, Singer, *Adaptive subgradient methods*, JMLR 2011 (AdaGrad)
+/// - Ward, Wu, Bottou, *AdaGrad stepsizes*, 2019, <https://arxiv.org/abs/1806.01811> (AdaGrad-Norm)
+/// - Bernstein et al., *signSGD*, 2018, <https://arxiv.org/abs/1802.04434>
+/// - Cutkosky, Mehta, *Momentum improves normalized SGD*, 2020, <https://arxiv.org/abs/2002.03305>
+/// - Kingma, Ba, *Adam*, 2015, <https://arxiv.org/abs/1412.6980>
 #[derive(Config, Debug, PartialEq)]
 pub struct NormalizedGradientConfig {
     /// Over which numbers the norm is taken. Default: [`NormScope::Element`].

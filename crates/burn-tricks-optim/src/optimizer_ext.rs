@@ -34,7 +34,7 @@ use burn_tricks_core::ConfigError;
 /// ```
 pub trait OptimizerExt: Optimizer + Sized {
     /// This optimizer with slow weights, which move towards the fast weights by a fraction α of the difference
-    /// every `k` steps: see [`lookahead`](crate::lookahead).
+    /// every `k` steps: see [`LookaheadConfig`](crate::LookaheadConfig).
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ pub trait OptimizerExt: Optimizer + Sized {
     }
 
     /// This optimizer with the weight decay `w ← w − η λ w` apart from the gradient: see
-    /// [`decoupled_weight_decay`](crate::decoupled_weight_decay).
+    /// [`DecoupledWeightDecayConfig`](crate::DecoupledWeightDecayConfig).
     ///
     /// # Errors
     ///
@@ -53,19 +53,19 @@ pub trait OptimizerExt: Optimizer + Sized {
         DecoupledWeightDecayConfig::new(rate).build(self)
     }
 
-    /// This optimizer, without the parts of a step that go up the gradient: see [`cautious`](crate::cautious).
+    /// This optimizer, without the parts of a step that go up the gradient: see [`CautiousConfig`](crate::CautiousConfig).
     fn cautious(self) -> Cautious<Self> {
         CautiousConfig::new().build(self)
     }
 
     /// This optimizer, with each tensor's step in proportion to the norm of the tensor: see
-    /// [`trust_ratio`](crate::trust_ratio).
+    /// [`TrustRatioConfig`](crate::TrustRatioConfig).
     fn trust_ratio(self) -> TrustRatio<Self> {
         TrustRatio::new(TrustRatioWrap::LAMB, self)
     }
 
     /// This optimizer, with gradients taken between its weights and their average, at the fraction β of the
-    /// way: see [`schedule_free`](crate::schedule_free).
+    /// way: see [`ScheduleFreeConfig`](crate::ScheduleFreeConfig).
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ pub trait OptimizerExt: Optimizer + Sized {
     }
 
     /// This optimizer, with an `f32` copy of `f16` and `bf16` weights: see
-    /// [`master_weights`](crate::master_weights).
+    /// [`MasterWeightsConfig`](crate::MasterWeightsConfig).
     fn master_weights(self) -> MasterWeights<Self> {
         MasterWeightsConfig::new().build(self)
     }

@@ -1,57 +1,4 @@
 //! Loading an optimizer's record for a model, with every mismatch an error.
-//!
-//! Burn's `ModuleOptimizer::load_record` does not get the model. If a state has another shape than its
-//! parameter, the next step broadcasts it silently or panics without naming the parameter. A state that belongs
-//! to no parameter, or that the optimizer cannot read, is dropped silently. A damaged record can make Burn
-//! panic. The functions of this module check the record against the model first:
-//!
-//! | found | error |
-//! | --- | --- |
-//! | a file that cannot be read | [`File`](OptimizerRecordError::File) |
-//! | bytes that are no record, or a damaged one | [`NoRecord`](OptimizerRecordError::NoRecord), [`DamagedEntry`](OptimizerRecordError::DamagedEntry), [`Panicked`](OptimizerRecordError::Panicked) |
-//! | a state of another shape, rank or element type than its parameter's | [`Mismatch`](OptimizerRecordError::Mismatch): the path and both shapes |
-//! | a state that belongs to no parameter | [`UnknownParameters`](OptimizerRecordError::UnknownParameters), with the parameters that have none |
-//! | a state that this optimizer cannot read | [`NotRestored`](OptimizerRecordError::NotRestored) |
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::{AdamConfig, ModuleOptimizerExt as _};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = AdamConfig::new().init()?;
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(1e-2, model, grads);
-//!
-//! let record = optim.to_record();
-//! let resumed = AdamConfig::new().init()?.try_load_record(&model, record)?;
-//!
-//! let other = LinearConfig::new(4, 2).init(&device); // the weights of another run
-//! let refused = AdamConfig::new().init()?.try_load_record(&other, resumed.to_record());
-//! let error = refused.err().unwrap().to_string();
-//! assert!(error.contains("parameters that the model does not have"));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Load the model's record first: it restores the ids of the parameters, by which the states are found.
-//!
-//! # What is checked
-//!
-//! The shapes of the states are checked for the optimizers of this crate and of Burn. For other optimizers,
-//! whose states may have any shape, only the rank that Burn records is checked. Damage that changes only the
-//! values of numbers cannot be detected here: keep a checksum. A parameter without a state is no error, since
-//! frozen and unused parameters have none; [`check_optimizer_record`] lists these parameters.
-//!
-//! # Cost
-//!
-//! While a record is loaded, it is in memory twice.
 
 use crate::optimizer_record_error::{Names, OptimizerRecordError};
 use burn::module::Module;
@@ -64,7 +11,60 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-/// Loading a record for a model. See the [module documentation](self).
+/// Loads an optimizer's record for a model, with every mismatch an error.
+///
+/// Burn's `ModuleOptimizer::load_record` does not get the model. If a state has another shape than its
+/// parameter, the next step broadcasts it silently or panics without naming the parameter. A state that belongs
+/// to no parameter, or that the optimizer cannot read, is dropped silently. A damaged record can make Burn
+/// panic. These methods check the record against the model first:
+///
+/// | found | error |
+/// | --- | --- |
+/// | a file that cannot be read | [`File`](OptimizerRecordError::File) |
+/// | bytes that are no record, or a damaged one | [`NoRecord`](OptimizerRecordError::NoRecord), [`DamagedEntry`](OptimizerRecordError::DamagedEntry), [`Panicked`](OptimizerRecordError::Panicked) |
+/// | a state of another shape, rank or element type than its parameter's | [`Mismatch`](OptimizerRecordError::Mismatch): the path and both shapes |
+/// | a state that belongs to no parameter | [`UnknownParameters`](OptimizerRecordError::UnknownParameters), with the parameters that have none |
+/// | a state that this optimizer cannot read | [`NotRestored`](OptimizerRecordError::NotRestored) |
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::{GradientsParams, ModuleOptimizer};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_optim::{AdamConfig, ModuleOptimizerExt as _};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim: ModuleOptimizer = AdamConfig::new().init()?;
+/// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+/// let grads = GradientsParams::from_grads(loss.backward(), &model);
+/// let model = optim.step(1e-2, model, grads);
+///
+/// let record = optim.to_record();
+/// let resumed = AdamConfig::new().init()?.try_load_record(&model, record)?;
+///
+/// let other = LinearConfig::new(4, 2).init(&device); // the weights of another run
+/// let refused = AdamConfig::new().init()?.try_load_record(&other, resumed.to_record());
+/// let error = refused.err().unwrap().to_string();
+/// assert!(error.contains("parameters that the model does not have"));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Load the model's record first: it restores the ids of the parameters, by which the states are found.
+///
+/// # What is checked
+///
+/// The shapes of the states are checked for the optimizers of this crate and of Burn. For other optimizers,
+/// whose states may have any shape, only the rank that Burn records is checked. Damage that changes only the
+/// values of numbers cannot be detected here: keep a checksum. A parameter without a state is no error, since
+/// frozen and unused parameters have none; [`check_optimizer_record`] lists these parameters.
+///
+/// # Cost
+///
+/// While a record is loaded, it is in memory twice.
 pub trait ModuleOptimizerExt: Sized {
     /// This optimizer with the state of `record`, which must have been saved for `model`. Never panics.
     ///

@@ -1,79 +1,8 @@
-//! RAdam, in one pass: Adam that needs no warm-up.
-//!
-//! In the first steps Adam divides by a mean square of few gradients, which has a large variance. RAdam takes
-//! steps of plain momentum until the variance is small enough, and reduced Adam steps afterwards (Liu et al.,
-//! 2020).
-//!
-//! ```text
-//! m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
-//! ρ∞ = 2 / (1 − β₂) − 1,   ρₜ = ρ∞ − 2 t β₂ᵗ / (1 − β₂ᵗ)
-//! rₜ = √((ρₜ − 4)(ρₜ − 2) ρ∞ / ((ρ∞ − 4)(ρ∞ − 2) ρₜ))
-//! w ← w − η rₜ m̂ / (√v̂ + ε)                 if ρₜ > 5
-//! w ← w − η m̂                               else
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::RAdamConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = RAdamConfig::new().init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(1e-3, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! optax's ε, with decoupled decay:
-//!
-//! ```
-//! use burn_tricks_optim::{RAdamConfig, WeightDecayMode};
-//!
-//! let optim = RAdamConfig::optax()
-//!     .with_weight_decay(1e-2)
-//!     .with_weight_decay_mode(WeightDecayMode::Decoupled)
-//!     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
-//!
-//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
-//!
-//! # Cost
-//!
-//! Two tensors of the parameter's size, and on the CPU backend one pass: 28 bytes per `f32` weight.
-//!
-//! # Differences
-//!
-//! - ε is added to `√v` in PyTorch, to `√v̂` in optax: [`RAdamEpsilon`].
-//! - Steps without rectification use plain momentum, as in the paper, PyTorch and optax; some of the authors'
-//!   later code skips these steps. They end at ρₜ = 5, as in PyTorch and optax; in the paper they end at 4.
-//! - With β₂ ≤ 2/3 no step is rectified.
-//! - The moments of `f16` and `bf16` weights are kept in `f32`.
-//!
-//! # Suggested values
-//!
-//! η = 1e-3, β₁ = 0.9, β₂ = 0.999, ε = 1e-8 (PyTorch).
-//!
-//! # References
-//!
-//! - Liu et al., *On the variance of the adaptive learning rate and beyond*, 2020,
-//!   <https://arxiv.org/abs/1908.03265>
+//! RAdam, in one pass.
 
 use crate::optimizer_config::optimizer_config;
-use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
+use crate::state_tensors::StateField;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{TimedAdam, TimedRAdam};
 use serde::{Deserialize, Serialize};
@@ -88,7 +17,81 @@ pub enum RAdamEpsilon {
 }
 
 optimizer_config! {
-    /// Configuration of [`RAdam`]. The defaults are PyTorch's; its decay is coupled.
+    /// Configuration of [`RAdam`]: Adam that needs no warm-up. The defaults are PyTorch's; its decay
+    /// is coupled.
+    ///
+    /// In the first steps Adam divides by a mean square of few gradients, which has a large variance. RAdam takes
+    /// steps of plain momentum until the variance is small enough, and reduced Adam steps afterwards (Liu et al.,
+    /// 2020).
+    ///
+    /// ```text
+    /// m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
+    /// ρ∞ = 2 / (1 − β₂) − 1,   ρₜ = ρ∞ − 2 t β₂ᵗ / (1 − β₂ᵗ)
+    /// rₜ = √((ρₜ − 4)(ρₜ − 2) ρ∞ / ((ρ∞ − 4)(ρ∞ − 2) ρₜ))
+    /// w ← w − η rₜ m̂ / (√v̂ + ε)                 if ρₜ > 5
+    /// w ← w − η m̂                               else
+    /// ```
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::{GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_optim::RAdamConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let device = Device::flex().autodiff();
+    /// let model = LinearConfig::new(4, 2).init(&device);
+    /// let mut optim: ModuleOptimizer = RAdamConfig::new().init()?;
+    ///
+    /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &model);
+    /// let model = optim.step(1e-3, model, grads);
+    /// # let _ = model;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// optax's ε, with decoupled decay:
+    ///
+    /// ```
+    /// use burn_tricks_optim::{RAdamConfig, WeightDecayMode};
+    ///
+    /// let optim = RAdamConfig::optax()
+    ///     .with_weight_decay(1e-2)
+    ///     .with_weight_decay_mode(WeightDecayMode::Decoupled)
+    ///     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
+    /// # Ok::<(), burn_tricks_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Order
+    ///
+    /// It is the optimizer, so it comes after all transforms of the gradients: clip before it.
+    ///
+    /// With `skip_marked` it skips a step whose gradients a transform has marked:
+    /// [`skipped_steps`](crate::skipped_steps).
+    ///
+    /// # Cost
+    ///
+    /// Two tensors of the parameter's size, and on the CPU backend one pass: 28 bytes per `f32` weight.
+    ///
+    /// # Differences
+    ///
+    /// - ε is added to `√v` in PyTorch, to `√v̂` in optax: [`RAdamEpsilon`].
+    /// - Steps without rectification use plain momentum, as in the paper, PyTorch and optax; some of the authors'
+    ///   later code skips these steps. They end at ρₜ = 5, as in PyTorch and optax; in the paper they end at 4.
+    /// - With β₂ ≤ 2/3 no step is rectified.
+    /// - The moments of `f16` and `bf16` weights are kept in `f32`.
+    ///
+    /// # Suggested values
+    ///
+    /// η = 1e-3, β₁ = 0.9, β₂ = 0.999, ε = 1e-8 (PyTorch).
+    ///
+    /// # References
+    ///
+    /// - Liu et al., *On the variance of the adaptive learning rate and beyond*, 2020,
+    ///   <https://arxiv.org/abs/1908.03265>
     #[derive(Config, Debug)]
     pub struct RAdamConfig for RAdam, decay: Coupled, clipping: grad_clipping {
         /// β₁ in `[0, 1)`: the share of the old mean gradient. Default: 0.9.

@@ -1,89 +1,91 @@
 //! RMSProp, in one pass.
-//!
-//! A drop-in replacement for Burn's `RmsPropConfig`: the same options, results and record, several times faster
-//! on the CPU.
-//!
-//! ```text
-//! g ← g + λ w                                coupled weight decay
-//! v ← α v + (1 − α) g²
-//! ḡ ← α ḡ + (1 − α) g                        if centred, else ḡ = 0
-//! u ← g / (√(v − ḡ²) + ε)
-//! b ← μ b + u                                with momentum, and b in place of u below
-//! w ← w − η u
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::RmsPropConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = RmsPropConfig::torch().init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(1e-3, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Centred, with momentum:
-//!
-//! ```
-//! use burn_tricks_optim::RmsPropConfig;
-//!
-//! let optim = RmsPropConfig::torch().with_alpha(0.95).with_centered(true).with_momentum(0.9).build()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It is the optimizer, so it comes after all transforms of the gradients: clip before it.
-//!
-//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
-//!
-//! # Cost
-//!
-//! One tensor of the parameter's size, one more if centred, one more with momentum; on the CPU backend one
-//! pass, which moves 20, 28 or 36 bytes per `f32` weight.
-//!
-//! # Differences
-//!
-//! - Burn's defaults are a momentum of 0.9 and ε = 1e-5, and [`new`](RmsPropConfig::new) has them; PyTorch's
-//!   are 0 and 1e-8: [`torch`](RmsPropConfig::torch).
-//! - If a gradient hardly changes, `v − ḡ²` can be rounded to a negative number: the root in PyTorch and Burn
-//!   is then NaN, here it is 0.
-//! - α = 0.99 in PyTorch and Burn, 0.9 in Hinton's lecture, Keras and optax.
-//! - Burn also records a tensor that can be computed from the others (`centered.avg`). The record here holds it
-//!   too, so that Burn can load it, but it is not kept in memory.
-//! - The state of `f16` and `bf16` weights is kept in `f32`.
-//! - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
-//!
-//! # Suggested values
-//!
-//! η = 1e-3, α = 0.9 (Hinton); α = 0.95, centred, momentum 0.95 (Mnih et al., DQN).
-//!
-//! # References
-//!
-//! - Tieleman, Hinton, *Lecture 6.5: RMSProp*, 2012
-//! - Graves, *Generating sequences with recurrent neural networks*, 2013,
-//!   <https://arxiv.org/abs/1308.0850> (centred)
 
 use crate::optimizer_config::optimizer_config;
-use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
 use crate::rule_state::RuleState;
+use crate::state_tensors::StateField;
 use burn::optim::StateSink;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::RmsPropStep;
 
 optimizer_config! {
     /// Configuration of [`RmsProp`]: Burn's options and defaults, and two more.
+    ///
+    /// A drop-in replacement for Burn's `RmsPropConfig`: the same options, results and record, several times faster
+    /// on the CPU.
+    ///
+    /// ```text
+    /// g ← g + λ w                                coupled weight decay
+    /// v ← α v + (1 − α) g²
+    /// ḡ ← α ḡ + (1 − α) g                        if centred, else ḡ = 0
+    /// u ← g / (√(v − ḡ²) + ε)
+    /// b ← μ b + u                                with momentum, and b in place of u below
+    /// w ← w − η u
+    /// ```
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::{GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_optim::RmsPropConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let device = Device::flex().autodiff();
+    /// let model = LinearConfig::new(4, 2).init(&device);
+    /// let mut optim: ModuleOptimizer = RmsPropConfig::torch().init()?;
+    ///
+    /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &model);
+    /// let model = optim.step(1e-3, model, grads);
+    /// # let _ = model;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Centred, with momentum:
+    ///
+    /// ```
+    /// use burn_tricks_optim::RmsPropConfig;
+    ///
+    /// let optim = RmsPropConfig::torch().with_alpha(0.95).with_centered(true).with_momentum(0.9).build()?;
+    /// # Ok::<(), burn_tricks_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Order
+    ///
+    /// It is the optimizer, so it comes after all transforms of the gradients: clip before it.
+    ///
+    /// With `skip_marked` it skips a step whose gradients a transform has marked:
+    /// [`skipped_steps`](crate::skipped_steps).
+    ///
+    /// # Cost
+    ///
+    /// One tensor of the parameter's size, one more if centred, one more with momentum; on the CPU backend one
+    /// pass, which moves 20, 28 or 36 bytes per `f32` weight.
+    ///
+    /// # Differences
+    ///
+    /// - Burn's defaults are a momentum of 0.9 and ε = 1e-5, and [`new`](RmsPropConfig::new) has them; PyTorch's
+    ///   are 0 and 1e-8: [`torch`](RmsPropConfig::torch).
+    /// - If a gradient hardly changes, `v − ḡ²` can be rounded to a negative number: the root in PyTorch and Burn
+    ///   is then NaN, here it is 0.
+    /// - α = 0.99 in PyTorch and Burn, 0.9 in Hinton's lecture, Keras and optax.
+    /// - Burn also records a tensor that can be computed from the others (`centered.avg`). The record here holds it
+    ///   too, so that Burn can load it, but it is not kept in memory.
+    /// - The state of `f16` and `bf16` weights is kept in `f32`.
+    /// - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
+    ///
+    /// # Suggested values
+    ///
+    /// η = 1e-3, α = 0.9 (Hinton); α = 0.95, centred, momentum 0.95 (Mnih et al., DQN).
+    ///
+    /// # References
+    ///
+    /// - Tieleman, Hinton, *Lecture 6.5: RMSProp*, 2012
+    /// - Graves, *Generating sequences with recurrent neural networks*, 2013,
+    ///   <https://arxiv.org/abs/1308.0850> (centred)
     #[derive(Config, Debug)]
     pub struct RmsPropConfig for RmsProp, decay: Burn, clipping: grad_clipping {
         /// α in `[0, 1)`: the share of the old mean square. Default: 0.99.

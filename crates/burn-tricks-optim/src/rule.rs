@@ -1,81 +1,8 @@
 //! The common part of this crate's optimizers, and the rules in which they differ.
-//!
-//! [`RuleOptimizer`] is a Burn `Optimizer` around a [`Rule`]: it checks whether the step is skipped
-//! ([`skipped_steps`]), counts the steps, computes the weight decay of this parameter at this learning rate,
-//! keeps the state in `f32` for half-precision weights, moves it between devices, and records it. The rule
-//! itself has a few lines: the names of its state tensors, and the arithmetic of a step as a [`Step`] of
-//! `burn-tricks-kernels` (one pass over memory on the CPU backend).
-//!
-//! # Example
-//!
-//! An optimizer of your own: each gradient is divided by one plus its largest magnitude so far:
-//!
-//! ```
-//! use burn::optim::ModuleOptimizer;
-//! use burn::tensor::Tensor;
-//! use burn_tricks_kernels::{WeightDecayTerm, Real, Step};
-//! use burn_tricks_optim::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
-//! use burn_tricks_optim::{WeightDecayMode, WeightDecayScope};
-//!
-//! /// a ← max(a, |g|),   w ← w − η g / (a + 1)
-//! #[derive(Debug, Clone, Copy)]
-//! struct LargestStep {
-//!     lr: f64,
-//!     decay: WeightDecayTerm,
-//! }
-//!
-//! impl Step<1> for LargestStep {
-//!     #[inline(always)]
-//!     fn element<T: Real>(self, weight: T, grad: T, [largest]: [T; 1]) -> (T, [T; 1]) {
-//!         let grad = self.decay.of_grad(grad, weight);
-//!         let largest = largest.max(grad.abs());
-//!         let weight = self.decay.of_weight(weight, grad);
-//!         (weight - grad / (largest + 1.0) * self.lr, [largest])
-//!     }
-//!
-//!     fn twin<const D: usize>(
-//!         self,
-//!         weight: Tensor<D>,
-//!         grad: Tensor<D>,
-//!         [largest]: [Tensor<D>; 1],
-//!     ) -> (Tensor<D>, [Tensor<D>; 1]) {
-//!         let grad = self.decay.of_grads(grad, &weight);
-//!         let largest = largest.max_pair(grad.clone().abs());
-//!         let weight = self.decay.of_weights(weight, &grad);
-//!         (weight - grad / (largest.clone() + 1.0) * self.lr, [largest])
-//!     }
-//! }
-//!
-//! const LARGEST: StateField = StateField::required("largest");
-//!
-//! #[derive(Debug, Clone)]
-//! struct LargestRule;
-//!
-//! impl Rule for LargestRule {
-//!     const STATE: &'static [StateField] = &[LARGEST];
-//!
-//!     fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
-//!         let (lr, decay) = (pending.lr, pending.decay);
-//!         pending.take(LargestStep { lr, decay }, [LARGEST])
-//!     }
-//! }
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let optim = RuleOptimizer::new(LargestRule)
-//!     .with_weight_decay(1e-2, WeightDecayMode::Decoupled, WeightDecayScope::Matrices)?
-//!     .with_skip_marked(true);
-//! let optim = ModuleOptimizer::from(optim);
-//! # let _ = optim;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! [`skipped_steps`]: crate::skipped_steps
 
 use crate::rule_state::RuleState;
 use crate::skipped_steps;
-pub use crate::state_tensors::StateField;
-use crate::state_tensors::StateTensors;
+use crate::state_tensors::{StateField, StateTensors};
 use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, FloatDType, Tensor};
@@ -83,7 +10,79 @@ use burn_tricks_core::{ConfigError, WeightDecayScope, accumulation_dtype};
 use burn_tricks_kernels::{Skip, Step, StepCount, TimedStep, WeightDecayTerm};
 use std::fmt::Debug;
 
-/// What an optimizer does with a weight and its gradient.
+/// What an optimizer does with a weight and its gradient: the rule in which it differs from the other optimizers.
+///
+/// [`RuleOptimizer`] is a Burn `Optimizer` around a [`Rule`]: it checks whether the step is skipped
+/// ([`skipped_steps`]), counts the steps, computes the weight decay of this parameter at this learning rate,
+/// keeps the state in `f32` for half-precision weights, moves it between devices, and records it. The rule
+/// itself has a few lines: the names of its state tensors, and the arithmetic of a step as a [`Step`] of
+/// `burn-tricks-kernels` (one pass over memory on the CPU backend).
+///
+/// # Example
+///
+/// An optimizer of your own: each gradient is divided by one plus its largest magnitude so far:
+///
+/// ```
+/// use burn::optim::ModuleOptimizer;
+/// use burn::tensor::Tensor;
+/// use burn_tricks_kernels::{WeightDecayTerm, Real, Step};
+/// use burn_tricks_optim::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+/// use burn_tricks_optim::{WeightDecayMode, WeightDecayScope};
+///
+/// /// a ← max(a, |g|),   w ← w − η g / (a + 1)
+/// #[derive(Debug, Clone, Copy)]
+/// struct LargestStep {
+///     lr: f64,
+///     decay: WeightDecayTerm,
+/// }
+///
+/// impl Step<1> for LargestStep {
+///     #[inline(always)]
+///     fn element<T: Real>(self, weight: T, grad: T, [largest]: [T; 1]) -> (T, [T; 1]) {
+///         let grad = self.decay.of_grad(grad, weight);
+///         let largest = largest.max(grad.abs());
+///         let weight = self.decay.of_weight(weight, grad);
+///         (weight - grad / (largest + 1.0) * self.lr, [largest])
+///     }
+///
+///     fn twin<const D: usize>(
+///         self,
+///         weight: Tensor<D>,
+///         grad: Tensor<D>,
+///         [largest]: [Tensor<D>; 1],
+///     ) -> (Tensor<D>, [Tensor<D>; 1]) {
+///         let grad = self.decay.of_grads(grad, &weight);
+///         let largest = largest.max_pair(grad.clone().abs());
+///         let weight = self.decay.of_weights(weight, &grad);
+///         (weight - grad / (largest.clone() + 1.0) * self.lr, [largest])
+///     }
+/// }
+///
+/// const LARGEST: StateField = StateField::required("largest");
+///
+/// #[derive(Debug, Clone)]
+/// struct LargestRule;
+///
+/// impl Rule for LargestRule {
+///     const STATE: &'static [StateField] = &[LARGEST];
+///
+///     fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+///         let (lr, decay) = (pending.lr, pending.decay);
+///         pending.take(LargestStep { lr, decay }, [LARGEST])
+///     }
+/// }
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let optim = RuleOptimizer::new(LargestRule)
+///     .with_weight_decay(1e-2, WeightDecayMode::Decoupled, WeightDecayScope::Matrices)?
+///     .with_skip_marked(true);
+/// let optim = ModuleOptimizer::from(optim);
+/// # let _ = optim;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [`skipped_steps`]: crate::skipped_steps
 pub trait Rule: Debug + Clone + Send + Sync + 'static {
     /// The state tensors of a parameter, for all settings of the rule.
     const STATE: &'static [StateField];

@@ -1,97 +1,98 @@
-//! Schedule-free learning: a constant learning rate and an average of the weights, instead of a falling
-//! schedule.
-//!
-//! The inner optimizer steps the weights `z`. The gradient is taken at `y`, which lies between `z` and its
-//! average `x`; the model is evaluated with `x` (Defazio et al., 2024). The length of the run need not be
-//! known.
-//!
-//! ```text
-//! z' ← inner(z, g(y)) − η λ y
-//! c ← tʳ ηₘᵖ / Σ tʳ ηₘᵖ                      ηₘ the largest rate so far
-//! x ← (1 − c) x + c z'
-//! y ← β x + (1 − β) z'
-//! ```
-//!
-//! The model in training has the weights `y`. The average `x` is a separate object, `ScheduleFreeAverage` of
-//! `burn-tricks-average`, which gets the learning rate of each step. Weights are not swapped, and there is no
-//! mode to switch.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::GradientsParams;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::{OptimizerExt, SgdConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim = SgdConfig::torch().build()?.schedule_free(0.9)?.init();
-//! // let mut average = ScheduleFreeAverageConfig::new().init(&model)?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(1.0, model, grads);
-//! // average.update_at(&model, 1.0);
-//! // ... validate average.model() ...
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Schedule-free AdamW is Adam without its first moment, with the decay of this wrapper:
-//!
-//! ```
-//! use burn_tricks_optim::{AdamConfig, ScheduleFreeConfig};
-//!
-//! let adam = AdamConfig::torch().with_beta_1(0.0).build()?;
-//! let optim = ScheduleFreeConfig::new().with_weight_decay(0.01).build(adam)?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! Put it around an optimizer without momentum, since β takes the place of momentum, and inside of
-//! [`master_weights`](crate::master_weights) for `f16` and `bf16` weights. Use a constant learning rate after a
-//! warm-up (`WarmupConfig` of `burn-tricks-schedule`); the best rate is higher than with a falling schedule.
-//! The statistics of batch norms are those of `y`: recalibrate them (`RecalibrationConfig`) for `x`. With β = 0
-//! the steps are those of the inner optimizer.
-//!
-//! # Cost
-//!
-//! One tensor of the parameter's size, in `f32` for half precision, and three passes besides the inner step.
-//! The average takes another copy of the weights and another pass. Since the inner optimizer has no momentum,
-//! the memory is that of momentum and an average.
-//!
-//! # Differences
-//!
-//! - In the authors' code, the optimizer must be switched to `x` before each validation and back afterwards; a
-//!   program that forgets this validates or saves the wrong weights. Here the average holds `x`.
-//! - Their warm-up is part of the optimizer; here it is a schedule, and the weights in the average follow it in
-//!   the same way.
-//! - The weight decay λ uses `y`, as in their code.
-//! - Every parameter counts its own steps, and records `lr_max`, `weight_sum` and `taken`.
-//! - A step that is skipped on the device (`skip_marked`) changes no weight, but counts in the average.
-//!
-//! # Suggested values
-//!
-//! SGD: β = 0.9, η = 1 to 10. AdamW: β = 0.9 (0.95 to 0.98 for long runs), η of 1 to 10 times AdamW's, β₂ = 0.999,
-//! a warm-up of 5 % (the authors).
-//!
-//! # References
-//!
-//! - Defazio et al., *The road less scheduled*, 2024, <https://arxiv.org/abs/2405.15682>
-//! - `schedulefree` 1.4.1
+//! Schedule-free learning.
 
 use crate::skipped_steps;
-use crate::wrapper::{StateField, Wrap, WrappedStep, Wrapper};
+use crate::state_tensors::StateField;
+use crate::wrapper::{Wrap, WrappedStep, Wrapper};
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, WeightDecayScope, accumulation_dtype};
 use burn_tricks_kernels::{Skip, blend, lerp};
 
-/// Configuration of [`ScheduleFree`]. The average must be configured with the same numbers.
+/// Configuration of [`ScheduleFree`]: a constant learning rate and an average of the weights, instead of a falling
+/// schedule. The average must be configured with the same numbers.
+///
+/// The inner optimizer steps the weights `z`. The gradient is taken at `y`, which lies between `z` and its
+/// average `x`; the model is evaluated with `x` (Defazio et al., 2024). The length of the run need not be
+/// known.
+///
+/// ```text
+/// z' ← inner(z, g(y)) − η λ y
+/// c ← tʳ ηₘᵖ / Σ tʳ ηₘᵖ                      ηₘ the largest rate so far
+/// x ← (1 − c) x + c z'
+/// y ← β x + (1 − β) z'
+/// ```
+///
+/// The model in training has the weights `y`. The average `x` is a separate object, `ScheduleFreeAverage` of
+/// `burn-tricks-average`, which gets the learning rate of each step. Weights are not swapped, and there is no
+/// mode to switch.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_optim::{OptimizerExt, SgdConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// let mut optim = SgdConfig::torch().build()?.schedule_free(0.9)?.init();
+/// // let mut average = ScheduleFreeAverageConfig::new().init(&model)?;
+///
+/// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+/// let grads = GradientsParams::from_grads(loss.backward(), &model);
+/// let model = optim.step(1.0, model, grads);
+/// // average.update_at(&model, 1.0);
+/// // ... validate average.model() ...
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Schedule-free AdamW is Adam without its first moment, with the decay of this wrapper:
+///
+/// ```
+/// use burn_tricks_optim::{AdamConfig, ScheduleFreeConfig};
+///
+/// let adam = AdamConfig::torch().with_beta_1(0.0).build()?;
+/// let optim = ScheduleFreeConfig::new().with_weight_decay(0.01).build(adam)?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// Put it around an optimizer without momentum, since β takes the place of momentum, and inside of
+/// [`MasterWeightsConfig`](crate::MasterWeightsConfig) for `f16` and `bf16` weights. Use a constant learning rate after a
+/// warm-up (`WarmupConfig` of `burn-tricks-schedule`); the best rate is higher than with a falling schedule.
+/// The statistics of batch norms are those of `y`: recalibrate them (`RecalibrationConfig`) for `x`. With β = 0
+/// the steps are those of the inner optimizer.
+///
+/// # Cost
+///
+/// One tensor of the parameter's size, in `f32` for half precision, and three passes besides the inner step.
+/// The average takes another copy of the weights and another pass. Since the inner optimizer has no momentum,
+/// the memory is that of momentum and an average.
+///
+/// # Differences
+///
+/// - In the authors' code, the optimizer must be switched to `x` before each validation and back afterwards; a
+///   program that forgets this validates or saves the wrong weights. Here the average holds `x`.
+/// - Their warm-up is part of the optimizer; here it is a schedule, and the weights in the average follow it in
+///   the same way.
+/// - The weight decay λ uses `y`, as in their code.
+/// - Every parameter counts its own steps, and records `lr_max`, `weight_sum` and `taken`.
+/// - A step that is skipped on the device (`skip_marked`) changes no weight, but counts in the average.
+///
+/// # Suggested values
+///
+/// SGD: β = 0.9, η = 1 to 10. AdamW: β = 0.9 (0.95 to 0.98 for long runs), η of 1 to 10 times AdamW's, β₂ = 0.999,
+/// a warm-up of 5 % (the authors).
+///
+/// # References
+///
+/// - Defazio et al., *The road less scheduled*, 2024, <https://arxiv.org/abs/2405.15682>
+/// - `schedulefree` 1.4.1
 #[derive(Config, Debug)]
 pub struct ScheduleFreeConfig {
     /// β in `[0, 1)`: the share of the average in `y`, where the gradient is taken. Default: 0.9.

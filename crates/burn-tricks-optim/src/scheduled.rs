@@ -1,71 +1,4 @@
 //! Settings of an optimizer that change from step to step.
-//!
-//! Burn schedules only the learning rate. Here a closure makes a new inner optimizer for every step, so any
-//! setting can follow a schedule: a momentum that falls while a one-cycle rate rises, a β₂ that warms up, a
-//! weight decay that grows (DINO). The state passes from each inner optimizer to the next.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::GradientsParams;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::{OptimizerExt, Scheduled, SgdConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! // The momentum of one-cycle: 0.95 to 0.85 in 100 steps, and back.
-//! let mut optim = Scheduled::build(|step| {
-//!     let share = (step as f64 / 100.0).min(2.0 - step as f64 / 100.0).max(0.0);
-//!     SgdConfig::torch().with_momentum_factor(0.95 - 0.1 * share).build()
-//! })?
-//! .init();
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(0.1, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A decay that grows from 0.04 to 0.4 along a cosine, as in DINO:
-//!
-//! ```
-//! use burn_tricks_optim::{AdamWConfig, Scheduled};
-//!
-//! let optim = Scheduled::build(|step| {
-//!     let share = (step as f64 / 10_000.0).min(1.0);
-//!     let decay = 0.4 - 0.36 * (1.0 + (std::f64::consts::PI * share).cos()) / 2.0;
-//!     AdamWConfig::torch().with_weight_decay(decay).build()
-//! })?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It comes innermost: it makes the optimizer that other wrappers are put around. The closure may also return a
-//! wrapped optimizer, as long as the type is the same at every step. If the closure ignores the step,
-//! `Scheduled` changes nothing.
-//!
-//! # Cost
-//!
-//! One number per parameter. A configuration and an optimizer are made for each parameter and step, which takes
-//! a few dozen nanoseconds.
-//!
-//! # Differences
-//!
-//! - optax's `inject_hyperparams` schedules numbers by name; PyTorch's `OneCycleLR` and `CyclicLR` write the
-//!   momentum into the optimizer. Here only the number of steps is recorded, not the closure: give a resumed
-//!   run the same closure.
-//! - Every parameter counts its own steps. A step that the inner optimizer skips is counted.
-//!
-//! # References
-//!
-//! - Smith, Topin, *Super-convergence*, 2018, <https://arxiv.org/abs/1708.07120> (momentum against the rate)
-//! - Caron et al., *Emerging properties in self-supervised vision transformers*, 2021,
-//!   <https://arxiv.org/abs/2104.14294> (decay)
 
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor};
@@ -75,7 +8,74 @@ use std::sync::Arc;
 
 type Make<O> = dyn Fn(u64) -> Result<O, ConfigError> + Send + Sync;
 
-/// An optimizer that a closure makes anew for each step.
+/// An optimizer whose settings change from step to step: a closure makes it anew for each step.
+///
+/// Burn schedules only the learning rate. Here a closure makes a new inner optimizer for every step, so any
+/// setting can follow a schedule: a momentum that falls while a one-cycle rate rises, a β₂ that warms up, a
+/// weight decay that grows (DINO). The state passes from each inner optimizer to the next.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_optim::{OptimizerExt, Scheduled, SgdConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// // The momentum of one-cycle: 0.95 to 0.85 in 100 steps, and back.
+/// let mut optim = Scheduled::build(|step| {
+///     let share = (step as f64 / 100.0).min(2.0 - step as f64 / 100.0).max(0.0);
+///     SgdConfig::torch().with_momentum_factor(0.95 - 0.1 * share).build()
+/// })?
+/// .init();
+///
+/// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+/// let grads = GradientsParams::from_grads(loss.backward(), &model);
+/// let model = optim.step(0.1, model, grads);
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A decay that grows from 0.04 to 0.4 along a cosine, as in DINO:
+///
+/// ```
+/// use burn_tricks_optim::{AdamWConfig, Scheduled};
+///
+/// let optim = Scheduled::build(|step| {
+///     let share = (step as f64 / 10_000.0).min(1.0);
+///     let decay = 0.4 - 0.36 * (1.0 + (std::f64::consts::PI * share).cos()) / 2.0;
+///     AdamWConfig::torch().with_weight_decay(decay).build()
+/// })?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// It comes innermost: it makes the optimizer that other wrappers are put around. The closure may also return a
+/// wrapped optimizer, as long as the type is the same at every step. If the closure ignores the step,
+/// `Scheduled` changes nothing.
+///
+/// # Cost
+///
+/// One number per parameter. A configuration and an optimizer are made for each parameter and step, which takes
+/// a few dozen nanoseconds.
+///
+/// # Differences
+///
+/// - optax's `inject_hyperparams` schedules numbers by name; PyTorch's `OneCycleLR` and `CyclicLR` write the
+///   momentum into the optimizer. Here only the number of steps is recorded, not the closure: give a resumed
+///   run the same closure.
+/// - Every parameter counts its own steps. A step that the inner optimizer skips is counted.
+///
+/// # References
+///
+/// - Smith, Topin, *Super-convergence*, 2018, <https://arxiv.org/abs/1708.07120> (momentum against the rate)
+/// - Caron et al., *Emerging properties in self-supervised vision transformers*, 2021,
+///   <https://arxiv.org/abs/2104.14294> (decay)
 pub struct Scheduled<O> {
     make: Arc<Make<O>>,
 }

@@ -1,95 +1,95 @@
 //! Weight decay of some parameters, chosen by their roles in their layers.
-//!
-//! Biases, the gains and offsets of norms, embeddings and tables of positions usually do not decay: a gain that
-//! decays to 0 switches its layer off, and rarely used rows of an embedding would decay to 0.
-//! [`SelectiveDecay`] finds these parameters in a model by the types of their layers, and returns a group of
-//! their paths, for a separate optimizer.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-//! use burn::tensor::Device;
-//! use burn_tricks_optim::{AdamWConfig, SelectiveDecayConfig};
-//!
-//! #[derive(Module, Debug)]
-//! struct Net {
-//!     tokens: Embedding,
-//!     norm: LayerNorm,
-//!     head: Linear,
-//! }
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! # let device = Device::flex();
-//! # let model = Net {
-//! #     tokens: EmbeddingConfig::new(10, 4).init(&device),
-//! #     norm: LayerNormConfig::new(4).init(&device),
-//! #     head: LinearConfig::new(4, 2).init(&device),
-//! # };
-//! let decay = SelectiveDecayConfig::new().init(&model)?;
-//! assert_eq!(decay.decaying_paths(), ["head.weight"]);
-//! assert_eq!(decay.spared_paths(), ["tokens.weight", "norm.gamma", "norm.beta", "head.bias"]);
-//!
-//! let adam_w = AdamWConfig::torch().with_weight_decay(0.1);
-//! let spared = adam_w.clone().with_weight_decay(0.0).build()?;
-//! let optim = adam_w.init()?.with_group(decay.spared_group(), spared, None);
-//! # let _ = optim;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! timm's rule, with one more parameter that does not decay:
-//!
-//! ```
-//! use burn_tricks_optim::SelectiveDecayConfig;
-//!
-//! let config = SelectiveDecayConfig::timm().sparing(["temperature"]);
-//! # let _ = config;
-//! ```
-//!
-//! # Order
-//!
-//! Use it where the optimizer is made. The group matches by path: make it from the model that is trained. If
-//! the optimizer has gradient clipping, give `with_group` the same clipping. For a
-//! [tied](https://docs.rs/burn-tricks-nn) parameter the path of its first place counts, since Burn steps that
-//! place.
-//!
-//! [`WeightDecayScope::Matrices`](crate::WeightDecayScope) needs no group, and chooses only by the number of
-//! dimensions: biases and norms do not decay, embeddings and positions do.
-//!
-//! # Cost
-//!
-//! No cost in a step of an optimizer with state; for an optimizer without state, Burn compares the paths at
-//! each step.
-//!
-//! # Differences
-//!
-//! | | spares |
-//! | --- | --- |
-//! | [`new`](SelectiveDecayConfig::new), minGPT | biases, norms, scales, embeddings, positions, other vectors |
-//! | [`timm`](SelectiveDecayConfig::timm) | as `new`, without embeddings of tokens |
-//! | [`nano_gpt`](SelectiveDecayConfig::nano_gpt) | everything of fewer than two dimensions |
-//! | [`hugging_face`](SelectiveDecayConfig::hugging_face) | biases and norms |
-//!
-//! timm and Hugging Face choose by the names of parameters; here their roles count ([`ParamRole`]), which
-//! follow from the types of the layers.
-//!
-//! # Suggested values
-//!
-//! `new` with λ = 0.1 for language models, `timm` with 0.05 for vision transformers.
-//!
-//! # References
-//!
-//! - Karpathy, minGPT, `configure_optimizers`; nanoGPT, `configure_optimizers`
-//! - timm, `optim.param_groups_weight_decay`; Hugging Face, `Trainer.get_decay_parameter_names`
 
 use burn::module::{Module, ParamGroup};
 use burn_tricks_core::walk::visit_floats;
 use burn_tricks_core::{Config, ConfigError, ParamPaths, ParamRole};
 use std::collections::HashSet;
 
-/// Configuration of [`SelectiveDecay`]; see the [module documentation](self).
+/// Configuration of [`SelectiveDecay`]: weight decay of some parameters, chosen by their roles in their layers.
+///
+/// Biases, the gains and offsets of norms, embeddings and tables of positions usually do not decay: a gain that
+/// decays to 0 switches its layer off, and rarely used rows of an embedding would decay to 0.
+/// [`SelectiveDecay`] finds these parameters in a model by the types of their layers, and returns a group of
+/// their paths, for a separate optimizer.
+///
+/// # Example
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+/// use burn::tensor::Device;
+/// use burn_tricks_optim::{AdamWConfig, SelectiveDecayConfig};
+///
+/// #[derive(Module, Debug)]
+/// struct Net {
+///     tokens: Embedding,
+///     norm: LayerNorm,
+///     head: Linear,
+/// }
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// # let device = Device::flex();
+/// # let model = Net {
+/// #     tokens: EmbeddingConfig::new(10, 4).init(&device),
+/// #     norm: LayerNormConfig::new(4).init(&device),
+/// #     head: LinearConfig::new(4, 2).init(&device),
+/// # };
+/// let decay = SelectiveDecayConfig::new().init(&model)?;
+/// assert_eq!(decay.decaying_paths(), ["head.weight"]);
+/// assert_eq!(decay.spared_paths(), ["tokens.weight", "norm.gamma", "norm.beta", "head.bias"]);
+///
+/// let adam_w = AdamWConfig::torch().with_weight_decay(0.1);
+/// let spared = adam_w.clone().with_weight_decay(0.0).build()?;
+/// let optim = adam_w.init()?.with_group(decay.spared_group(), spared, None);
+/// # let _ = optim;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// timm's rule, with one more parameter that does not decay:
+///
+/// ```
+/// use burn_tricks_optim::SelectiveDecayConfig;
+///
+/// let config = SelectiveDecayConfig::timm().sparing(["temperature"]);
+/// # let _ = config;
+/// ```
+///
+/// # Order
+///
+/// Use it where the optimizer is made. The group matches by path: make it from the model that is trained. If
+/// the optimizer has gradient clipping, give `with_group` the same clipping. For a
+/// [tied](https://docs.rs/burn-tricks-nn) parameter the path of its first place counts, since Burn steps that
+/// place.
+///
+/// [`WeightDecayScope::Matrices`](crate::WeightDecayScope) needs no group, and chooses only by the number of
+/// dimensions: biases and norms do not decay, embeddings and positions do.
+///
+/// # Cost
+///
+/// No cost in a step of an optimizer with state; for an optimizer without state, Burn compares the paths at
+/// each step.
+///
+/// # Differences
+///
+/// | | spares |
+/// | --- | --- |
+/// | [`new`](SelectiveDecayConfig::new), minGPT | biases, norms, scales, embeddings, positions, other vectors |
+/// | [`timm`](SelectiveDecayConfig::timm) | as `new`, without embeddings of tokens |
+/// | [`nano_gpt`](SelectiveDecayConfig::nano_gpt) | everything of fewer than two dimensions |
+/// | [`hugging_face`](SelectiveDecayConfig::hugging_face) | biases and norms |
+///
+/// timm and Hugging Face choose by the names of parameters; here their roles count ([`ParamRole`]), which
+/// follow from the types of the layers.
+///
+/// # Suggested values
+///
+/// `new` with λ = 0.1 for language models, `timm` with 0.05 for vision transformers.
+///
+/// # References
+///
+/// - Karpathy, minGPT, `configure_optimizers`; nanoGPT, `configure_optimizers`
+/// - timm, `optim.param_groups_weight_decay`; Hugging Face, `Trainer.get_decay_parameter_names`
 #[derive(Config, Debug, PartialEq)]
 pub struct SelectiveDecayConfig {
     /// Which roles do not decay. Default: every one but [`ParamRole::Weight`] and [`ParamRole::Other`].

@@ -1,87 +1,9 @@
 //! Stochastic gradient descent with momentum, in one pass.
-//!
-//! A drop-in replacement for Burn's `SgdConfig`: the same options, results and record, faster on the CPU. As an
-//! option, it has the momentum of updates, which Burn does not have.
-//!
-//! ```text
-//! g ← g + λ w                                                            coupled weight decay
-//! w ← w − η g                                                            no momentum
-//! v ← μ v + (1 − τ) g   (v ← g at first),   w ← w − η v                  MomentumForm::OfGradient
-//! v ← γ v − η g,                            w ← w + v                    MomentumForm::OfUpdate
-//! ```
-//!
-//! The two forms are equal as long as η does not change. When η changes, the first form applies the new η to
-//! all gradients in `v`, the second only to the new gradient: so they differ during and after a warm-up or a
-//! decay of the rate.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::{GradientsParams, ModuleOptimizer};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::SgdConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut optim: ModuleOptimizer = SgdConfig::torch().with_momentum_factor(0.9).init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = optim.step(0.1, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Momentum of updates, with decoupled decay of the weight matrices:
-//!
-//! ```
-//! use burn::optim::decay::WeightDecayConfig;
-//! use burn_tricks_optim::{WeightDecayMode, WeightDecayScope, SgdConfig};
-//!
-//! let optim = SgdConfig::lesson()
-//!     .with_momentum_factor(0.5)
-//!     .with_weight_decay(Some(WeightDecayConfig::new(1e-3)))
-//!     .with_weight_decay_mode(WeightDecayMode::Decoupled)
-//!     .with_weight_decay_scope(WeightDecayScope::Matrices)
-//!     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It is the optimizer, so it comes after all transforms of the gradients: clip or normalise before it.
-//!
-//! With `skip_marked` it skips a step whose gradients a transform has marked: [`skipped_steps`](crate::skipped_steps).
-//!
-//! # Cost
-//!
-//! No state without momentum, one tensor of the parameter's size with it. On the CPU backend a step is one
-//! pass, which moves 12 bytes per `f32` weight, 20 with momentum.
-//!
-//! # Differences
-//!
-//! - Burn's `MomentumConfig::new()` has a dampening of 0.1. PyTorch, optax and Keras have no dampening, and
-//!   neither have [`torch`](SgdConfig::torch) and [`lesson`](SgdConfig::lesson).
-//! - Keras's momentum is the momentum of updates, also with Nesterov: `w + γ v − η g`.
-//! - PyTorch refuses Nesterov with dampening; Burn and [`MomentumForm::OfGradient`] allow it.
-//! - A factor of 0 gives plain SGD without state, as in PyTorch; in Burn, dampening still applies then.
-//!
-//! # Suggested values
-//!
-//! μ = 0.9 (most papers), η = 0.1 for residual networks with a decaying schedule (He et al.).
-//!
-//! # References
-//!
-//! - Sutskever et al., *On the importance of initialization and momentum in deep learning*, 2013,
-//!   <https://proceedings.mlr.press/v28/sutskever13.html> (both forms; Nesterov)
-//! - The teaching text "Deep Learning Training Tricks" (`v ← γ v − η ∇`, `w ← w + v`)
 
 use crate::optimizer_config::optimizer_config;
-use crate::rule::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
+use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
 use crate::rule_state::RuleState;
+use crate::state_tensors::StateField;
 use burn::optim::momentum::MomentumConfig;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{MomentumStep, SgdStep, TimedMomentum, UpdateMomentumStep};
@@ -97,7 +19,88 @@ pub enum MomentumForm {
 }
 
 optimizer_config! {
-    /// Configuration of [`Sgd`]: Burn's options and defaults, and three more.
+    /// Configuration of [`Sgd`], stochastic gradient descent with momentum: Burn's options and
+    /// defaults, and three more.
+    ///
+    /// A drop-in replacement for Burn's `SgdConfig`: the same options, results and record, faster on the CPU. As an
+    /// option, it has the momentum of updates, which Burn does not have.
+    ///
+    /// ```text
+    /// g ← g + λ w                                                            coupled weight decay
+    /// w ← w − η g                                                            no momentum
+    /// v ← μ v + (1 − τ) g   (v ← g at first),   w ← w − η v                  MomentumForm::OfGradient
+    /// v ← γ v − η g,                            w ← w + v                    MomentumForm::OfUpdate
+    /// ```
+    ///
+    /// The two forms are equal as long as η does not change. When η changes, the first form applies the new η to
+    /// all gradients in `v`, the second only to the new gradient: so they differ during and after a warm-up or a
+    /// decay of the rate.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::{GradientsParams, ModuleOptimizer};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_optim::SgdConfig;
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let device = Device::flex().autodiff();
+    /// let model = LinearConfig::new(4, 2).init(&device);
+    /// let mut optim: ModuleOptimizer = SgdConfig::torch().with_momentum_factor(0.9).init()?;
+    ///
+    /// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+    /// let grads = GradientsParams::from_grads(loss.backward(), &model);
+    /// let model = optim.step(0.1, model, grads);
+    /// # let _ = model;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Momentum of updates, with decoupled decay of the weight matrices:
+    ///
+    /// ```
+    /// use burn::optim::decay::WeightDecayConfig;
+    /// use burn_tricks_optim::{WeightDecayMode, WeightDecayScope, SgdConfig};
+    ///
+    /// let optim = SgdConfig::lesson()
+    ///     .with_momentum_factor(0.5)
+    ///     .with_weight_decay(Some(WeightDecayConfig::new(1e-3)))
+    ///     .with_weight_decay_mode(WeightDecayMode::Decoupled)
+    ///     .with_weight_decay_scope(WeightDecayScope::Matrices)
+    ///     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
+    /// # Ok::<(), burn_tricks_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Order
+    ///
+    /// It is the optimizer, so it comes after all transforms of the gradients: clip or normalise before it.
+    ///
+    /// With `skip_marked` it skips a step whose gradients a transform has marked:
+    /// [`skipped_steps`](crate::skipped_steps).
+    ///
+    /// # Cost
+    ///
+    /// No state without momentum, one tensor of the parameter's size with it. On the CPU backend a step is one
+    /// pass, which moves 12 bytes per `f32` weight, 20 with momentum.
+    ///
+    /// # Differences
+    ///
+    /// - Burn's `MomentumConfig::new()` has a dampening of 0.1. PyTorch, optax and Keras have no dampening, and
+    ///   neither have [`torch`](SgdConfig::torch) and [`lesson`](SgdConfig::lesson).
+    /// - Keras's momentum is the momentum of updates, also with Nesterov: `w + γ v − η g`.
+    /// - PyTorch refuses Nesterov with dampening; Burn and [`MomentumForm::OfGradient`] allow it.
+    /// - A factor of 0 gives plain SGD without state, as in PyTorch; in Burn, dampening still applies then.
+    ///
+    /// # Suggested values
+    ///
+    /// μ = 0.9 (most papers), η = 0.1 for residual networks with a decaying schedule (He et al.).
+    ///
+    /// # References
+    ///
+    /// - Sutskever et al., *On the importance of initialization and momentum in deep learning*, 2013,
+    ///   <https://proceedings.mlr.press/v28/sutskever13.html> (both forms; Nesterov)
+    /// - The teaching text "Deep Learning Training Tricks" (`v ← γ v − η ∇`, `w ← w + v`)
     #[derive(Config, Debug)]
     pub struct SgdConfig for Sgd, decay: Burn, clipping: gradient_clipping {
         /// Momentum, with a factor in `[0, 1]`. Default: none. Burn's `MomentumConfig::new()` dampens.

@@ -43,8 +43,8 @@
 //! # Wrappers
 //!
 //! A wrapper that moves the weights by itself has a `skip_marked` of its own, to be set together with that of the
-//! inner optimizer: [`lookahead`](crate::lookahead), [`decoupled_weight_decay`](crate::decoupled_weight_decay) and
-//! [`schedule_free`](crate::schedule_free). The others change only the inner optimizer's step, and so do nothing
+//! inner optimizer: [`LookaheadConfig`](crate::LookaheadConfig), [`DecoupledWeightDecayConfig`](crate::DecoupledWeightDecayConfig) and
+//! [`ScheduleFreeConfig`](crate::ScheduleFreeConfig). The others change only the inner optimizer's step, and so do nothing
 //! where it does nothing.
 //!
 //! # What still advances

@@ -1,75 +1,4 @@
-//! Trust ratio: each tensor moves in proportion to its own norm.
-//!
-//! The step of the inner optimizer is rescaled, tensor by tensor, so that its norm is a fraction of the norm of
-//! the weights (You et al.: LARS, 2017, and LAMB, 2020). It serves for training with large batches.
-//!
-//! ```text
-//! u ← (w − inner(w, g)) / η
-//! r ← κ ‖w‖ / (‖u‖ + ε)                      1 where ‖w‖ or ‖u‖ is 0; at most `max_ratio`
-//! w ← w − η r u
-//! ```
-//!
-//! Around AdamW it is LAMB; around plain SGD it is LARS without momentum. For LARS with momentum, which is
-//! accumulated after the rescaling, see [`lars`](crate::lars).
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::optim::GradientsParams;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_optim::{AdamWConfig, OptimizerExt};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let mut lamb = AdamWConfig::torch().build()?.trust_ratio().init();
-//!
-//! let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//! let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! let model = lamb.step(1e-3, model, grads);
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Without rescaling of biases and norms, and with a bounded ratio:
-//!
-//! ```
-//! use burn_tricks_optim::{AdamWConfig, TrustRatioConfig};
-//!
-//! let optim = TrustRatioConfig::new()
-//!     .with_vectors(false)
-//!     .with_max_ratio(Some(10.0))
-//!     .build(AdamWConfig::torch().build()?)?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! Put it around the optimizer with its decay, and inside of [`lookahead`](crate::lookahead) and
-//! [`master_weights`](crate::master_weights). If the inner step is proportional to the gradient, clipping the
-//! gradient by its norm has no effect, since the norm of the step is fixed by the weights. Vectors (if
-//! `vectors` is off) and weights that are all zero take the step of the inner optimizer.
-//!
-//! # Cost
-//!
-//! No state. The old weight is kept during the step; there are four more passes: the difference, two norms, the
-//! step. The ratio stays on the device.
-//!
-//! # Differences
-//!
-//! - The defaults κ = 1 and ε = 0 are those of optax's `lamb`; its `lars` has 0.001 and 0:
-//!   [`lars`](TrustRatioConfig::lars).
-//! - Burn's LAMB has its own Adam; this wrapper takes any optimizer.
-//! - The step is computed as the difference of two weights, which is exact up to their rounding: use
-//!   [`master_weights`](crate::master_weights) around it for `f16` and `bf16`.
-//!
-//! # References
-//!
-//! - You, Gitman, Ginsburg, *Large batch training of convolutional networks*, 2017,
-//!   <https://arxiv.org/abs/1708.03888> (LARS)
-//! - You et al., *Large batch optimization for deep learning*, 2020, <https://arxiv.org/abs/1904.00962> (LAMB)
+//! Trust ratio.
 
 use crate::wrapper::{Wrap, WrappedStep, Wrapper};
 use burn::optim::{ModuleOptimizer, Optimizer};
@@ -77,7 +6,78 @@ use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 use burn_tricks_kernels::{SumOfSquares, TensorList, blend, descend, sum_of_squares};
 
-/// Configuration of [`TrustRatio`].
+/// Configuration of [`TrustRatio`]: each tensor moves in proportion to its own norm.
+///
+/// The step of the inner optimizer is rescaled, tensor by tensor, so that its norm is a fraction of the norm of
+/// the weights (You et al.: LARS, 2017, and LAMB, 2020). It serves for training with large batches.
+///
+/// ```text
+/// u ← (w − inner(w, g)) / η
+/// r ← κ ‖w‖ / (‖u‖ + ε)                      1 where ‖w‖ or ‖u‖ is 0; at most `max_ratio`
+/// w ← w − η r u
+/// ```
+///
+/// Around AdamW it is LAMB; around plain SGD it is LARS without momentum. For LARS with momentum, which is
+/// accumulated after the rescaling, see [`LarsConfig`](crate::LarsConfig).
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_optim::{AdamWConfig, OptimizerExt};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// let mut lamb = AdamWConfig::torch().build()?.trust_ratio().init();
+///
+/// let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+/// let grads = GradientsParams::from_grads(loss.backward(), &model);
+/// let model = lamb.step(1e-3, model, grads);
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Without rescaling of biases and norms, and with a bounded ratio:
+///
+/// ```
+/// use burn_tricks_optim::{AdamWConfig, TrustRatioConfig};
+///
+/// let optim = TrustRatioConfig::new()
+///     .with_vectors(false)
+///     .with_max_ratio(Some(10.0))
+///     .build(AdamWConfig::torch().build()?)?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// Put it around the optimizer with its decay, and inside of [`LookaheadConfig`](crate::LookaheadConfig) and
+/// [`MasterWeightsConfig`](crate::MasterWeightsConfig). If the inner step is proportional to the gradient, clipping the
+/// gradient by its norm has no effect, since the norm of the step is fixed by the weights. Vectors (if
+/// `vectors` is off) and weights that are all zero take the step of the inner optimizer.
+///
+/// # Cost
+///
+/// No state. The old weight is kept during the step; there are four more passes: the difference, two norms, the
+/// step. The ratio stays on the device.
+///
+/// # Differences
+///
+/// - The defaults κ = 1 and ε = 0 are those of optax's `lamb`; its `lars` has 0.001 and 0:
+///   [`lars`](TrustRatioConfig::lars).
+/// - Burn's LAMB has its own Adam; this wrapper takes any optimizer.
+/// - The step is computed as the difference of two weights, which is exact up to their rounding: use
+///   [`MasterWeightsConfig`](crate::MasterWeightsConfig) around it for `f16` and `bf16`.
+///
+/// # References
+///
+/// - You, Gitman, Ginsburg, *Large batch training of convolutional networks*, 2017,
+///   <https://arxiv.org/abs/1708.03888> (LARS)
+/// - You et al., *Large batch optimization for deep learning*, 2020, <https://arxiv.org/abs/1904.00962> (LAMB)
 #[derive(Config, Debug)]
 pub struct TrustRatioConfig {
     /// κ > 0: the norm of a tensor's step per unit of learning rate, as a fraction of the tensor's norm.

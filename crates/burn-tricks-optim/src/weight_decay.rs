@@ -1,27 +1,27 @@
 //! Weight decay: its rate, where it enters a step, and which weights decay.
-//!
-//! *Coupled* decay is an L2 penalty, `g ← g + λ w`: the optimizer treats the penalty's gradient like the rest
-//! of the gradient. *Decoupled* decay acts on the weight itself: `w ← w − η λ w` (Loshchilov and Hutter,
-//! *Decoupled weight decay regularization*, 2019, <https://arxiv.org/abs/1711.05101>). For plain SGD they are
-//! the same. For Adam, which divides gradients by their size, coupled decay is weakest for the weights with the
-//! largest gradients.
-//!
-//! Biases and the gains of normalisation layers usually do not decay (timm, nanoGPT): they are few, do not
-//! overfit, and a gain that decays to 0 switches its layer off. In Burn they are vectors, so
-//! [`WeightDecayScope::Matrices`] leaves them out by their rank.
-//!
-//! ```
-//! use burn_tricks_optim::{AdamWConfig, WeightDecayScope};
-//!
-//! let optim = AdamWConfig::torch().with_weight_decay_scope(WeightDecayScope::Matrices).init()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
 
 use burn_tricks_core::{ConfigError, WeightDecayScope};
 use burn_tricks_kernels::WeightDecayTerm;
 use serde::{Deserialize, Serialize};
 
-/// Where the decay enters a step.
+/// Where the weight decay enters a step.
+///
+/// *Coupled* decay is an L2 penalty, `g ← g + λ w`: the optimizer treats the penalty's gradient like the rest
+/// of the gradient. *Decoupled* decay acts on the weight itself: `w ← w − η λ w` (Loshchilov and Hutter,
+/// *Decoupled weight decay regularization*, 2019, <https://arxiv.org/abs/1711.05101>). For plain SGD they are
+/// the same. For Adam, which divides gradients by their size, coupled decay is weakest for the weights with the
+/// largest gradients.
+///
+/// Biases and the gains of normalisation layers usually do not decay (timm, nanoGPT): they are few, do not
+/// overfit, and a gain that decays to 0 switches its layer off. In Burn they are vectors, so
+/// [`WeightDecayScope::Matrices`] leaves them out by their rank.
+///
+/// ```
+/// use burn_tricks_optim::{AdamWConfig, WeightDecayScope};
+///
+/// let optim = AdamWConfig::torch().with_weight_decay_scope(WeightDecayScope::Matrices).init()?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WeightDecayMode {
     /// In the gradient, `g ← g + λ w`, before everything else, as an L2 penalty `λ/2 ‖w‖²` on the loss would

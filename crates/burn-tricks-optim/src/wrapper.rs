@@ -1,54 +1,53 @@
 //! The common part of all wrappers around an optimizer, and the trait in which they differ.
-//!
-//! A [`Wrapper`] is a Burn `Optimizer` around any other optimizer: one of this library, of Burn, your own, or
-//! another wrapper. Its state contains that of the inner optimizer. It counts the steps, and moves and records
-//! both states, so that a run can be saved after any step and resumes to the bit. A [`Wrap`] says what is done
-//! to weight and gradient before the inner step, and to the weight after it.
-//!
-//! [`OptimizerExt`](crate::OptimizerExt) has the wrappers of this crate as methods.
-//!
-//! # Example
-//!
-//! A wrapper of your own, which never moves a weight by more than `most` in one step:
-//!
-//! ```
-//! use burn::optim::{ModuleOptimizer, Optimizer};
-//! use burn::tensor::Tensor;
-//! use burn_tricks_optim::AdamConfig;
-//! use burn_tricks_optim::wrapper::{Wrap, WrappedStep, Wrapper};
-//!
-//! #[derive(Debug, Clone)]
-//! struct Limited {
-//!     most: f64,
-//! }
-//!
-//! impl Wrap for Limited {
-//!     fn step<O: Optimizer, const D: usize>(
-//!         &self,
-//!         step: &mut WrappedStep<'_, O, D>,
-//!         weight: Tensor<D>,
-//!         grad: Tensor<D>,
-//!     ) -> Tensor<D> {
-//!         let new = step.inner(weight.clone(), grad);
-//!         weight.clone() + (new - weight).clamp(-self.most, self.most)
-//!     }
-//! }
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let optim = Wrapper::new(Limited { most: 0.01 }, AdamConfig::new().build()?);
-//! let optim = ModuleOptimizer::from(optim);
-//! # let _ = optim;
-//! # Ok(())
-//! # }
-//! ```
 
-pub use crate::state_tensors::StateField;
-use crate::state_tensors::StateTensors;
+use crate::state_tensors::{StateField, StateTensors};
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor};
 use std::fmt::Debug;
 
-/// What one wrapper does around the inner optimizer's step.
+/// What one wrapper does around the inner optimizer's step: the trait in which wrappers differ.
+///
+/// A [`Wrapper`] is a Burn `Optimizer` around any other optimizer: one of this library, of Burn, your own, or
+/// another wrapper. Its state contains that of the inner optimizer. It counts the steps, and moves and records
+/// both states, so that a run can be saved after any step and resumes to the bit. A [`Wrap`] says what is done
+/// to weight and gradient before the inner step, and to the weight after it.
+///
+/// [`OptimizerExt`](crate::OptimizerExt) has the wrappers of this crate as methods.
+///
+/// # Example
+///
+/// A wrapper of your own, which never moves a weight by more than `most` in one step:
+///
+/// ```
+/// use burn::optim::{ModuleOptimizer, Optimizer};
+/// use burn::tensor::Tensor;
+/// use burn_tricks_optim::AdamConfig;
+/// use burn_tricks_optim::{Wrap, WrappedStep, Wrapper};
+///
+/// #[derive(Debug, Clone)]
+/// struct Limited {
+///     most: f64,
+/// }
+///
+/// impl Wrap for Limited {
+///     fn step<O: Optimizer, const D: usize>(
+///         &self,
+///         step: &mut WrappedStep<'_, O, D>,
+///         weight: Tensor<D>,
+///         grad: Tensor<D>,
+///     ) -> Tensor<D> {
+///         let new = step.inner(weight.clone(), grad);
+///         weight.clone() + (new - weight).clamp(-self.most, self.most)
+///     }
+/// }
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let optim = Wrapper::new(Limited { most: 0.01 }, AdamConfig::new().build()?);
+/// let optim = ModuleOptimizer::from(optim);
+/// # let _ = optim;
+/// # Ok(())
+/// # }
+/// ```
 pub trait Wrap: Debug + Clone + Send + Sync + 'static {
     /// The wrapper's own state tensors of a parameter; mark those as [optional](StateField::optional) that not
     /// every parameter has. None by default.

@@ -1,61 +1,4 @@
 //! Burn's own schedules inside the wrappers of this crate.
-//!
-//! Burn's configurations give a `ModuleLrScheduler`. It is not an `LrScheduler`, since it has a rate for each
-//! group of parameters. [`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt) gives it the wrappers as methods.
-//! They wrap a `BaseRate`, which steps the scheduler and returns the rate of its base group: the parameters
-//! that no other group matches.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
-//! use burn_tricks_schedule::{LrSchedulerExt, ModuleLrSchedulerExt, WarmupConfig};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let cosine = CosineAnnealingLrSchedulerConfig::new(0.5, 100).init()?;
-//! let mut schedule = cosine.with_warmup(WarmupConfig::new(2))?.at_least(1e-3)?;
-//! assert_eq!([schedule.step(), schedule.step(), schedule.step()], [0.001, 0.25, 0.5]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Groups of parameters
-//!
-//! A wrapper returns a single rate, so the rates of the groups would be lost, and their parameters would get
-//! the base rate. (The schedules inside a `ModuleLrScheduler` are private to Burn, so the rate of a group
-//! cannot be scaled from outside.) Therefore a scheduler with groups is an error. Wrap the schedule of each
-//! group, and then make the groups:
-//!
-//! ```
-//! use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
-//! use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-//! use burn::module::ParamGroup;
-//! use burn_tricks_schedule::{ModuleLrSchedulerExt, WarmupConfig};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let warm = |rate| -> Result<_, Box<dyn std::error::Error>> {
-//!     let cosine = CosineAnnealingLrSchedulerConfig::new(rate, 100).init()?;
-//!     Ok(cosine.with_warmup(WarmupConfig::new(10))?)
-//! };
-//! let head = ParamGroup::from_predicate("head");
-//! let schedule = ModuleLrScheduler::new(warm(0.01)?).with_group(head.clone(), warm(0.1)?);
-//!
-//! let groups = CosineAnnealingLrSchedulerConfig::new(0.01, 100).init()?.with_group(head, 0.1);
-//! let error = groups.with_warmup(WarmupConfig::new(10)).unwrap_err();
-//! assert_eq!(error.field, "groups");
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It is the innermost schedule, inside all wrappers.
-//!
-//! # Cost
-//!
-//! The cost of the wrapped scheduler, which copies its groups at each step. The record is that of the wrapped
-//! scheduler.
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -63,7 +6,65 @@ use burn::module::ParamGroup;
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// The rate of a `ModuleLrScheduler`'s base group. Made by [`BaseRate::init`].
+/// Burn's own schedules inside the wrappers of this crate: the rate of a `ModuleLrScheduler`'s base group. Made by
+/// [`BaseRate::init`].
+///
+/// Burn's configurations give a `ModuleLrScheduler`. It is not an `LrScheduler`, since it has a rate for each
+/// group of parameters. [`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt) gives it the wrappers as methods.
+/// They wrap a `BaseRate`, which steps the scheduler and returns the rate of its base group: the parameters
+/// that no other group matches.
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
+/// use burn_tricks_schedule::{LrSchedulerExt, ModuleLrSchedulerExt, WarmupConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cosine = CosineAnnealingLrSchedulerConfig::new(0.5, 100).init()?;
+/// let mut schedule = cosine.with_warmup(WarmupConfig::new(2))?.at_least(1e-3)?;
+/// assert_eq!([schedule.step(), schedule.step(), schedule.step()], [0.001, 0.25, 0.5]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Groups of parameters
+///
+/// A wrapper returns a single rate, so the rates of the groups would be lost, and their parameters would get
+/// the base rate. (The schedules inside a `ModuleLrScheduler` are private to Burn, so the rate of a group
+/// cannot be scaled from outside.) Therefore a scheduler with groups is an error. Wrap the schedule of each
+/// group, and then make the groups:
+///
+/// ```
+/// use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
+/// use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+/// use burn::module::ParamGroup;
+/// use burn_tricks_schedule::{ModuleLrSchedulerExt, WarmupConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let warm = |rate| -> Result<_, Box<dyn std::error::Error>> {
+///     let cosine = CosineAnnealingLrSchedulerConfig::new(rate, 100).init()?;
+///     Ok(cosine.with_warmup(WarmupConfig::new(10))?)
+/// };
+/// let head = ParamGroup::from_predicate("head");
+/// let schedule = ModuleLrScheduler::new(warm(0.01)?).with_group(head.clone(), warm(0.1)?);
+///
+/// let groups = CosineAnnealingLrSchedulerConfig::new(0.01, 100).init()?.with_group(head, 0.1);
+/// let error = groups.with_warmup(WarmupConfig::new(10)).unwrap_err();
+/// assert_eq!(error.field, "groups");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It is the innermost schedule, inside all wrappers.
+///
+/// # Cost
+///
+/// The cost of the wrapped scheduler, which copies its groups at each step. The record is that of the wrapped
+/// scheduler.
 #[derive(Clone)]
 pub struct BaseRate {
     inner: ModuleLrScheduler,
@@ -74,8 +75,8 @@ impl BaseRate {
     ///
     /// # Errors
     ///
-    /// If `inner` has groups of parameters with schedules of their own, see the
-    /// [module documentation](self).
+    /// If `inner` has groups of parameters with schedules of their own: see [Groups of
+    /// parameters](Self#groups-of-parameters).
     pub fn init(inner: ModuleLrScheduler) -> Result<Self, ConfigError> {
         if has_groups(&inner) {
             return Err(ConfigError::new(

@@ -1,38 +1,38 @@
 //! A single type for any schedule.
-//!
-//! It serves for a schedule that is chosen at run time, and for phases that are added in a loop. A `Box<dyn
-//! LrScheduler>` does not, since in Burn it is not an `LrScheduler`, which a wrapper needs.
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_schedule::{Boxed, CosineConfig, LinearRampConfig, LrSchedulerExt, WarmupConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! # let name = "cosine";
-//! let schedule: Boxed = match name {
-//!     "cosine" => CosineConfig::new(0.1, 900).init()?.boxed(),
-//!     _ => LinearRampConfig::new(0.1, 0.0, 900).init()?.boxed(),
-//! };
-//! let schedule = schedule.with_warmup(WarmupConfig::new(100))?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! A boxed schedule can be wrapped like any other. Call the other methods of a schedule
-//! ([`Curve`](crate::Curve), [`Cycles`](crate::Cycles), `observe`) before it is boxed: the box has only the
-//! next rate.
-//!
-//! # Cost
-//!
-//! A call through a pointer per step. The record is the boxed schedule's.
 
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 
-/// Any schedule. Made by [`Boxed::new`], or from a `Box<dyn LrScheduler>`.
+/// A single type for any schedule. Made by [`Boxed::new`], or from a `Box<dyn LrScheduler>`.
+///
+/// It serves for a schedule that is chosen at run time, and for phases that are added in a loop. A `Box<dyn
+/// LrScheduler>` does not, since in Burn it is not an `LrScheduler`, which a wrapper needs.
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_schedule::{Boxed, CosineConfig, LinearRampConfig, LrSchedulerExt, WarmupConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// # let name = "cosine";
+/// let schedule: Boxed = match name {
+///     "cosine" => CosineConfig::new(0.1, 900).init()?.boxed(),
+///     _ => LinearRampConfig::new(0.1, 0.0, 900).init()?.boxed(),
+/// };
+/// let schedule = schedule.with_warmup(WarmupConfig::new(100))?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// A boxed schedule can be wrapped like any other. Call the other methods of a schedule
+/// ([`Curve`](crate::Curve), [`Cycles`](crate::Cycles), `observe`) before it is boxed: the box has only the
+/// next rate.
+///
+/// # Cost
+///
+/// A call through a pointer per step. The record is the boxed schedule's.
 #[derive(Clone)]
 pub struct Boxed {
     inner: Box<dyn LrScheduler>,

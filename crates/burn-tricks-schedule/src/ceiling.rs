@@ -1,55 +1,4 @@
 //! An upper bound for the rate of any schedule.
-//!
-//! ```text
-//! η(t) = min(inner(t), ceiling)
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::{LinearRampConfig, LrSchedulerExt};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = LinearRampConfig::new(1.0, 0.0, 4).init()?.at_most(0.5)?;
-//! let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
-//! assert_eq!(rates, [0.5, 0.5, 0.5, 0.25, 0.0]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! The flat top of a trapezoid:
-//!
-//! ```
-//! use burn_tricks_schedule::{CyclicConfig, LrSchedulerExt};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let schedule = CyclicConfig::new(0.0, 0.3, 500).init()?.at_most(0.1)?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It goes around any `LrScheduler`: it bounds the rate of the schedule inside it, but not what a wrapper
-//! outside makes of that rate.
-//!
-//! # Cost
-//!
-//! One comparison per step. It has no state: its records are those of the wrapped schedule, so a ceiling may be
-//! added or removed when a run is resumed.
-//!
-//! # Differences
-//!
-//! - PyTorch, optax and Keras have no such wrapper.
-//!
-//! # Suggested values
-//!
-//! A ceiling below the rate at which a range test diverges.
-//!
-//! # References
-//!
-//! - Smith, *Cyclical learning rates*, 2017, <https://arxiv.org/abs/1506.01186> (the range test)
 
 use crate::curve::Curve;
 use crate::cycles::cycles_of_inner;
@@ -57,7 +6,58 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A schedule whose rate has an upper bound. Made by [`Ceiling::init`].
+/// An upper bound for the rate of any schedule. Made by [`Ceiling::init`].
+///
+/// ```text
+/// η(t) = min(inner(t), ceiling)
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_schedule::{LinearRampConfig, LrSchedulerExt};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut schedule = LinearRampConfig::new(1.0, 0.0, 4).init()?.at_most(0.5)?;
+/// let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
+/// assert_eq!(rates, [0.5, 0.5, 0.5, 0.25, 0.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The flat top of a trapezoid:
+///
+/// ```
+/// use burn_tricks_schedule::{CyclicConfig, LrSchedulerExt};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let schedule = CyclicConfig::new(0.0, 0.3, 500).init()?.at_most(0.1)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It goes around any `LrScheduler`: it bounds the rate of the schedule inside it, but not what a wrapper
+/// outside makes of that rate.
+///
+/// # Cost
+///
+/// One comparison per step. It has no state: its records are those of the wrapped schedule, so a ceiling may be
+/// added or removed when a run is resumed.
+///
+/// # Differences
+///
+/// - PyTorch, optax and Keras have no such wrapper.
+///
+/// # Suggested values
+///
+/// A ceiling below the rate at which a range test diverges.
+///
+/// # References
+///
+/// - Smith, *Cyclical learning rates*, 2017, <https://arxiv.org/abs/1506.01186> (the range test)
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ceiling<S> {
     inner: S,

@@ -1,68 +1,68 @@
 //! Cosine decay, held at its end.
-//!
-//! ```text
-//! η(t) = η_min + (η₀ − η_min) · (1 + cos(π · min(t/T, 1))) / 2
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::CosineConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = CosineConfig::new(0.4, 2).init()?;
-//! assert_eq!(schedule.step(), 0.4);
-//! assert!((schedule.step() - 0.2).abs() < 1e-12);
-//! assert_eq!([schedule.step(), schedule.step()], [0.0, 0.0]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A decay over nine tenths of a run, to a hundredth of the first rate:
-//!
-//! ```
-//! use burn_tricks_schedule::{CosineConfig, Run};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let run = Run::init(20, 150)?;
-//! let schedule = CosineConfig::new(0.1, run.fraction(0.9)?).with_min_lr(0.001).init()?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It gives the `lr` of `ModuleOptimizer::step`. Often a [`Warmup`](crate::Warmup) comes first, and T is the
-//! rest of the run.
-//!
-//! # Cost
-//!
-//! One cosine per step. Its state is the number of steps taken.
-//!
-//! # Differences
-//!
-//! - PyTorch's `CosineAnnealingLR` and Burn's schedule rise again after T, so a run that is longer than planned
-//!   ends at a high rate. Here, as in optax and Keras, the rate stays at η_min.
-//! - `alpha` of optax and Keras is η_min/η₀.
-//! - PyTorch's `SWALR` with `anneal_strategy="cos"` is this schedule with `swa_lr` as η_min.
-//!
-//! # Suggested values
-//!
-//! T = the whole run, η_min = 0 (Loshchilov and Hutter); η₀/10 for language models (Hoffmann et al.).
-//!
-//! # References
-//!
-//! - Loshchilov, Hutter, *SGDR*, 2017, <https://arxiv.org/abs/1608.03983>
-//! - Hoffmann et al., *Training compute-optimal large language models*, 2022,
-//!   <https://arxiv.org/abs/2203.15556>
 
 use crate::anneal::Anneal;
 use crate::curve::steps_along_its_curve;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`Cosine`].
+/// Configuration of [`Cosine`]: cosine decay, held at its end.
+///
+/// ```text
+/// η(t) = η_min + (η₀ − η_min) · (1 + cos(π · min(t/T, 1))) / 2
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_schedule::CosineConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut schedule = CosineConfig::new(0.4, 2).init()?;
+/// assert_eq!(schedule.step(), 0.4);
+/// assert!((schedule.step() - 0.2).abs() < 1e-12);
+/// assert_eq!([schedule.step(), schedule.step()], [0.0, 0.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A decay over nine tenths of a run, to a hundredth of the first rate:
+///
+/// ```
+/// use burn_tricks_schedule::{CosineConfig, Run};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let run = Run::init(20, 150)?;
+/// let schedule = CosineConfig::new(0.1, run.fraction(0.9)?).with_min_lr(0.001).init()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It gives the `lr` of `ModuleOptimizer::step`. Often a [`Warmup`](crate::Warmup) comes first, and T is the
+/// rest of the run.
+///
+/// # Cost
+///
+/// One cosine per step. Its state is the number of steps taken.
+///
+/// # Differences
+///
+/// - PyTorch's `CosineAnnealingLR` and Burn's schedule rise again after T, so a run that is longer than planned
+///   ends at a high rate. Here, as in optax and Keras, the rate stays at η_min.
+/// - `alpha` of optax and Keras is η_min/η₀.
+/// - PyTorch's `SWALR` with `anneal_strategy="cos"` is this schedule with `swa_lr` as η_min.
+///
+/// # Suggested values
+///
+/// T = the whole run, η_min = 0 (Loshchilov and Hutter); η₀/10 for language models (Hoffmann et al.).
+///
+/// # References
+///
+/// - Loshchilov, Hutter, *SGDR*, 2017, <https://arxiv.org/abs/1608.03983>
+/// - Hoffmann et al., *Training compute-optimal large language models*, 2022,
+///   <https://arxiv.org/abs/2203.15556>
 #[derive(Config, Debug, PartialEq)]
 pub struct CosineConfig {
     /// η₀ > 0, the rate of the first step.

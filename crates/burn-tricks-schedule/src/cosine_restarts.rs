@@ -1,65 +1,4 @@
 //! Cosine decay with warm restarts (SGDR).
-//!
-//! Cycle n has T·mⁿ steps. With t the number of steps since the cycle began:
-//!
-//! ```text
-//! η = η_min + (η₀ − η_min) · dⁿ · (1 + cos(π · t / (T·mⁿ))) / 2
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_schedule::CosineRestartsConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let schedule = CosineRestartsConfig::new(1.0, 2).with_multiplier(2).init()?;
-//! assert_eq!([0, 2, 6, 14].map(|step| schedule.at(step)), [1.0; 4]); // cycles of 2, 4, 8 steps
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Five equal cycles, with a model of the ensemble kept at the end of each (snapshot ensembles):
-//!
-//! ```
-//! use burn_tricks_schedule::CosineRestartsConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let steps = 1000_usize;
-//! let schedule = CosineRestartsConfig::new(0.1, steps.div_ceil(5)).init()?;
-//! let kept: Vec<u64> = (0..1000).filter(|&step| schedule.is_cycle_end(step)).collect();
-//! assert_eq!(kept, [199, 399, 599, 799, 999]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It gives the `lr` of `ModuleOptimizer::step`. [`CosineRestarts::is_cycle_end`] says after which steps a
-//! snapshot is worth keeping. If a warm-up or another wrapper is around the schedule, call `is_cycle_end` of
-//! the wrapper ([`Cycles`]).
-//!
-//! # Cost
-//!
-//! One cosine per step, and one loop over the cycles so far when they grow (64 at most). Its state is
-//! the number of steps taken.
-//!
-//! # Differences
-//!
-//! - PyTorch's `CosineAnnealingWarmRestarts` has no d.
-//! - Keras's `t_mul` and timm's `cycle_mul` may be fractions; here m is a whole number, as in PyTorch, so that
-//!   the cycles have whole lengths. Keras's `m_mul` is d here. timm's `cycle_decay` shrinks η₀ itself, so the
-//!   rate may fall below η_min.
-//! - optax's `sgdr_schedule` lists the cycles one by one, each with a warm-up: a
-//!   [`Sequence`](crate::Sequence), made in a loop with [`Boxed`](crate::Boxed).
-//!
-//! # Suggested values
-//!
-//! m = 2 and T of 1 or 10 epochs (Loshchilov and Hutter); m = 1 and five cycles for snapshots (Huang et al.).
-//!
-//! # References
-//!
-//! - Loshchilov, Hutter, *SGDR*, 2017, <https://arxiv.org/abs/1608.03983>
-//! - Huang et al., *Snapshot ensembles*, 2017, <https://arxiv.org/abs/1704.00109>
 
 use crate::anneal::Anneal;
 use crate::curve::steps_along_its_curve;
@@ -67,7 +6,68 @@ use crate::cycles::Cycles;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`CosineRestarts`].
+/// Configuration of [`CosineRestarts`]: cosine decay with warm restarts (SGDR).
+///
+/// Cycle n has T·mⁿ steps. With t the number of steps since the cycle began:
+///
+/// ```text
+/// η = η_min + (η₀ − η_min) · dⁿ · (1 + cos(π · t / (T·mⁿ))) / 2
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_schedule::CosineRestartsConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let schedule = CosineRestartsConfig::new(1.0, 2).with_multiplier(2).init()?;
+/// assert_eq!([0, 2, 6, 14].map(|step| schedule.at(step)), [1.0; 4]); // cycles of 2, 4, 8 steps
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Five equal cycles, with a model of the ensemble kept at the end of each (snapshot ensembles):
+///
+/// ```
+/// use burn_tricks_schedule::CosineRestartsConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let steps = 1000_usize;
+/// let schedule = CosineRestartsConfig::new(0.1, steps.div_ceil(5)).init()?;
+/// let kept: Vec<u64> = (0..1000).filter(|&step| schedule.is_cycle_end(step)).collect();
+/// assert_eq!(kept, [199, 399, 599, 799, 999]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It gives the `lr` of `ModuleOptimizer::step`. [`CosineRestarts::is_cycle_end`] says after which steps a
+/// snapshot is worth keeping. If a warm-up or another wrapper is around the schedule, call `is_cycle_end` of
+/// the wrapper ([`Cycles`]).
+///
+/// # Cost
+///
+/// One cosine per step, and one loop over the cycles so far when they grow (64 at most). Its state is
+/// the number of steps taken.
+///
+/// # Differences
+///
+/// - PyTorch's `CosineAnnealingWarmRestarts` has no d.
+/// - Keras's `t_mul` and timm's `cycle_mul` may be fractions; here m is a whole number, as in PyTorch, so that
+///   the cycles have whole lengths. Keras's `m_mul` is d here. timm's `cycle_decay` shrinks η₀ itself, so the
+///   rate may fall below η_min.
+/// - optax's `sgdr_schedule` lists the cycles one by one, each with a warm-up: a
+///   [`Sequence`](crate::Sequence), made in a loop with [`Boxed`](crate::Boxed).
+///
+/// # Suggested values
+///
+/// m = 2 and T of 1 or 10 epochs (Loshchilov and Hutter); m = 1 and five cycles for snapshots (Huang et al.).
+///
+/// # References
+///
+/// - Loshchilov, Hutter, *SGDR*, 2017, <https://arxiv.org/abs/1608.03983>
+/// - Huang et al., *Snapshot ensembles*, 2017, <https://arxiv.org/abs/1704.00109>
 #[derive(Config, Debug, PartialEq)]
 pub struct CosineRestartsConfig {
     /// η₀ > 0, the rate of the first step.

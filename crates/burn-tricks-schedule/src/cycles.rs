@@ -1,46 +1,4 @@
 //! Where the cycles of a learning rate end.
-//!
-//! A snapshot of the weights is worth keeping after the step with the lowest rate of a cycle. Which step that
-//! is depends on the whole schedule: behind a warm-up the restarts come later, and in [`PerEpoch`] each of
-//! their steps is an epoch. So every schedule and every wrapper of this crate answers for a step of the run.
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_schedule::{CosineRestartsConfig, Cycles, LrSchedulerExt, WarmupConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let schedule = CosineRestartsConfig::new(0.1, 18)
-//!     .init()?
-//!     .with_warmup(WarmupConfig::new(10))?
-//!     .at_least(1e-4)?;
-//! let ends: Vec<u64> = (0..50).filter(|&step| schedule.is_cycle_end(step)).collect();
-//! assert_eq!(ends, [27, 45]); // 10 + 18 - 1, 10 + 36 - 1
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # What each schedule answers
-//!
-//! | schedule | a cycle ends | a trough is |
-//! | --- | --- | --- |
-//! | [`CosineRestarts`](crate::CosineRestarts) | at the last step before a restart | the end of a cycle |
-//! | [`Cyclic`](crate::Cyclic) | at the last step before the rate is `base_lr` again | a step at the lower of the two rates, except the first step of the run |
-//! | [`OneCycle`](crate::OneCycle) | at the last step of the run | the end of the cycle |
-//! | every other schedule | never | never |
-//!
-//! A wrapper passes on the answers of the schedule that it wraps:
-//!
-//! | wrapper | |
-//! | --- | --- |
-//! | [`Floor`](crate::Floor), [`Ceiling`](crate::Ceiling), [`ReduceOnPlateau`](crate::ReduceOnPlateau) | at the same steps, whatever the wrapper does to the rate |
-//! | [`RepeatSkipped`](crate::RepeatSkipped) | at the same steps, counting only steps that were taken |
-//! | [`Warmup`](crate::Warmup) | later by the length of the warm-up; with [`WarmupMode::Over`](crate::WarmupMode::Over), at the same steps |
-//! | [`PerEpoch`] | at the last step of the epoch |
-//! | [`Sequence`](crate::Sequence) | as each phase says, while it lasts; a cycle that the next phase cuts off has no end |
-//! | [`BaseRate`](crate::BaseRate), [`Boxed`](crate::Boxed) | do not implement `Cycles`, since the schedule inside cannot be asked |
-//!
-//! [`PerEpoch`]: crate::PerEpoch
 
 use crate::cosine::Cosine;
 use crate::exponential_decay::ExponentialDecay;
@@ -51,10 +9,52 @@ use crate::polynomial::Polynomial;
 use crate::warmup_stable_decay::WarmupStableDecay;
 use burn::lr_scheduler::constant::ConstantLr;
 
-/// A schedule that knows where its cycles end. See the [module documentation](self).
+/// A schedule that knows where its cycles end.
 ///
 /// The default methods are right for a schedule without cycles: `impl Cycles for MySchedule {}`. A wrapper
 /// calls those of the schedule that it wraps.
+///
+/// A snapshot of the weights is worth keeping after the step with the lowest rate of a cycle. Which step that
+/// is depends on the whole schedule: behind a warm-up the restarts come later, and in [`PerEpoch`] each of
+/// their steps is an epoch. So every schedule and every wrapper of this crate answers for a step of the run.
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_schedule::{CosineRestartsConfig, Cycles, LrSchedulerExt, WarmupConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let schedule = CosineRestartsConfig::new(0.1, 18)
+///     .init()?
+///     .with_warmup(WarmupConfig::new(10))?
+///     .at_least(1e-4)?;
+/// let ends: Vec<u64> = (0..50).filter(|&step| schedule.is_cycle_end(step)).collect();
+/// assert_eq!(ends, [27, 45]); // 10 + 18 - 1, 10 + 36 - 1
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What each schedule answers
+///
+/// | schedule | a cycle ends | a trough is |
+/// | --- | --- | --- |
+/// | [`CosineRestarts`](crate::CosineRestarts) | at the last step before a restart | the end of a cycle |
+/// | [`Cyclic`](crate::Cyclic) | at the last step before the rate is `base_lr` again | a step at the lower of the two rates, except the first step of the run |
+/// | [`OneCycle`](crate::OneCycle) | at the last step of the run | the end of the cycle |
+/// | every other schedule | never | never |
+///
+/// A wrapper passes on the answers of the schedule that it wraps:
+///
+/// | wrapper | |
+/// | --- | --- |
+/// | [`Floor`](crate::Floor), [`Ceiling`](crate::Ceiling), [`ReduceOnPlateau`](crate::ReduceOnPlateau) | at the same steps, whatever the wrapper does to the rate |
+/// | [`RepeatSkipped`](crate::RepeatSkipped) | at the same steps, counting only steps that were taken |
+/// | [`Warmup`](crate::Warmup) | later by the length of the warm-up; with [`WarmupMode::Over`](crate::WarmupMode::Over), at the same steps |
+/// | [`PerEpoch`] | at the last step of the epoch |
+/// | [`Sequence`](crate::Sequence) | as each phase says, while it lasts; a cycle that the next phase cuts off has no end |
+/// | [`BaseRate`](crate::BaseRate), [`Boxed`](crate::Boxed) | do not implement `Cycles`, since the schedule inside cannot be asked |
+///
+/// [`PerEpoch`]: crate::PerEpoch
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say where its cycles end",
     note = "`BaseRate` (Burn's schedules) and `Boxed` hide the schedule that they hold: ask that schedule before you wrap it",

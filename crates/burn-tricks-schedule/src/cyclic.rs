@@ -1,65 +1,4 @@
 //! A triangle wave between two rates.
-//!
-//! The rate moves in a straight line from `base_lr` to `max_lr` and back, again and again. With a = max − base,
-//! the height h of the triangle in `[0, 1]`, and the number n of the cycle, from 0:
-//!
-//! ```text
-//! Triangular     η(t) = base + a · h(t)
-//! Triangular2    η(t) = base + a · h(t) / 2ⁿ
-//! ExpRange       η(t) = base + a · h(t) · γᵗ
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_schedule::CyclicConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let schedule = CyclicConfig::new(0.5, 1.0, 2).init()?;
-//! let rates: Vec<f64> = (0..6).map(|step| schedule.at(step)).collect();
-//! assert_eq!(rates, [0.5, 0.75, 1.0, 0.75, 0.5, 0.75]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Fast geometric ensembling starts each cycle at the high rate, and keeps a model at each low point, in the
-//! middle of the cycle:
-//!
-//! ```
-//! use burn_tricks_schedule::CyclicConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let schedule = CyclicConfig::new(0.05, 1e-4, 200).init()?;
-//! let kept: Vec<u64> = (0..1000).filter(|&step| schedule.is_trough(step)).collect();
-//! assert_eq!(kept, [200, 600]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It gives the `lr` of `ModuleOptimizer::step`. [`Cyclic::is_trough`] says after which steps a snapshot is
-//! worth keeping. If a warm-up or another wrapper is around the schedule, call `is_trough` of the wrapper
-//! ([`Cycles`]).
-//!
-//! # Cost
-//!
-//! One power of a number per step. Its state is the number of steps taken.
-//!
-//! # Differences
-//!
-//! - PyTorch's `CyclicLR` by default also changes the momentum, which falls while the rate rises; a schedule
-//!   here gives only the rate.
-//! - Here `max_lr` may be smaller than `base_lr`: then each cycle starts at the higher rate.
-//!
-//! # Suggested values
-//!
-//! Half a cycle of 2 to 10 epochs; `base_lr` a quarter to a third of `max_lr`, both from a range test (Smith).
-//!
-//! # References
-//!
-//! - Smith, *Cyclical learning rates*, 2017, <https://arxiv.org/abs/1506.01186>
-//! - Garipov et al., *Fast geometric ensembling*, 2018, <https://arxiv.org/abs/1802.10026>
 
 use crate::curve::steps_along_its_curve;
 use crate::cycles::Cycles;
@@ -82,7 +21,68 @@ pub enum CyclicMode {
     },
 }
 
-/// Configuration of [`Cyclic`].
+/// Configuration of [`Cyclic`]: a triangle wave between two rates.
+///
+/// The rate moves in a straight line from `base_lr` to `max_lr` and back, again and again. With a = max − base,
+/// the height h of the triangle in `[0, 1]`, and the number n of the cycle, from 0:
+///
+/// ```text
+/// Triangular     η(t) = base + a · h(t)
+/// Triangular2    η(t) = base + a · h(t) / 2ⁿ
+/// ExpRange       η(t) = base + a · h(t) · γᵗ
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_schedule::CyclicConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let schedule = CyclicConfig::new(0.5, 1.0, 2).init()?;
+/// let rates: Vec<f64> = (0..6).map(|step| schedule.at(step)).collect();
+/// assert_eq!(rates, [0.5, 0.75, 1.0, 0.75, 0.5, 0.75]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Fast geometric ensembling starts each cycle at the high rate, and keeps a model at each low point, in the
+/// middle of the cycle:
+///
+/// ```
+/// use burn_tricks_schedule::CyclicConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let schedule = CyclicConfig::new(0.05, 1e-4, 200).init()?;
+/// let kept: Vec<u64> = (0..1000).filter(|&step| schedule.is_trough(step)).collect();
+/// assert_eq!(kept, [200, 600]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It gives the `lr` of `ModuleOptimizer::step`. [`Cyclic::is_trough`] says after which steps a snapshot is
+/// worth keeping. If a warm-up or another wrapper is around the schedule, call `is_trough` of the wrapper
+/// ([`Cycles`]).
+///
+/// # Cost
+///
+/// One power of a number per step. Its state is the number of steps taken.
+///
+/// # Differences
+///
+/// - PyTorch's `CyclicLR` by default also changes the momentum, which falls while the rate rises; a schedule
+///   here gives only the rate.
+/// - Here `max_lr` may be smaller than `base_lr`: then each cycle starts at the higher rate.
+///
+/// # Suggested values
+///
+/// Half a cycle of 2 to 10 epochs; `base_lr` a quarter to a third of `max_lr`, both from a range test (Smith).
+///
+/// # References
+///
+/// - Smith, *Cyclical learning rates*, 2017, <https://arxiv.org/abs/1506.01186>
+/// - Garipov et al., *Fast geometric ensembling*, 2018, <https://arxiv.org/abs/1802.10026>
 #[derive(Config, Debug, PartialEq)]
 pub struct CyclicConfig {
     /// The rate of the first step and at the end of each cycle, ≥ 0.

@@ -1,73 +1,4 @@
 //! Exponential learning-rate decay.
-//!
-//! The learning rate is multiplied by γ after every unit of time. It is computed in closed form, so rounding
-//! errors do not accumulate and the first value is exactly η₀:
-//!
-//! ```text
-//! η(t) = max(η₀ · γᵗ, floor)
-//! ```
-//!
-//! A Burn `LrScheduler` is called once per optimizer step and does not know of epochs: for a decay per epoch,
-//! give the number of steps in an epoch. Without that number t counts steps, and the default γ = 0.98, which is
-//! meant for epochs, reduces the rate to a thousandth in 342 steps.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::ExponentialDecayConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let steps_per_epoch = 2;
-//! let mut schedule = ExponentialDecayConfig::new(0.1)
-//!     .with_gamma(0.98)
-//!     .with_steps_per_epoch(steps_per_epoch)
-//!     .init()?;
-//! let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
-//! assert_eq!(rates[..2], [0.1, 0.1]); // the first epoch
-//! assert_eq!(rates[2], 0.1 * 0.98); // the second
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A smooth decay by half every 1000 steps, never below 1e-5:
-//!
-//! ```
-//! use burn_tricks_schedule::{LrDecayUnit, ExponentialDecayConfig};
-//!
-//! let schedule = ExponentialDecayConfig::new(1e-2)
-//!     .with_gamma(0.5)
-//!     .with_unit(LrDecayUnit::SmoothEpochs { steps: 1000 })
-//!     .with_floor(Some(1e-5))
-//!     .init()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It gives the `lr` of `ModuleOptimizer::step`, or the third argument of Burn's `Learner::new`. With
-//! accumulated gradients, steps are optimizer steps, not batches.
-//!
-//! # Cost
-//!
-//! One power of a number per step. Its state is the number of steps taken.
-//!
-//! # Differences
-//!
-//! - Burn's `ExponentialLrScheduler` decays only per step, refuses η₀ > 1, and multiplies from step to step,
-//!   starting from η₀/γ, so that its first value is η₀ only up to rounding.
-//! - PyTorch's `ExponentialLR` decays whenever its `step` is called, by convention once per epoch:
-//!   [`LrDecayUnit::Epochs`].
-//! - optax's `exponential_decay` is smooth unless `staircase=True`; its `end_value` is the `floor` here.
-//!
-//! # Suggested values
-//!
-//! γ = 0.98 per epoch, the default; 0.97 every 2.4 epochs (EfficientNet, Tan and Le); floor 0.
-//!
-//! # References
-//!
-//! - PyTorch, `torch.optim.lr_scheduler.ExponentialLR`; optax, `exponential_decay`
-//! - Tan, Le, *EfficientNet*, 2019, <https://arxiv.org/abs/1905.11946>
 
 use crate::curve::steps_along_its_curve;
 use burn::optim::LearningRate;
@@ -92,7 +23,76 @@ pub enum LrDecayUnit {
     },
 }
 
-/// Configuration of [`ExponentialDecay`].
+/// Configuration of [`ExponentialDecay`]: exponential decay of the learning rate.
+///
+/// The learning rate is multiplied by γ after every unit of time. It is computed in closed form, so rounding
+/// errors do not accumulate and the first value is exactly η₀:
+///
+/// ```text
+/// η(t) = max(η₀ · γᵗ, floor)
+/// ```
+///
+/// A Burn `LrScheduler` is called once per optimizer step and does not know of epochs: for a decay per epoch,
+/// give the number of steps in an epoch. Without that number t counts steps, and the default γ = 0.98, which is
+/// meant for epochs, reduces the rate to a thousandth in 342 steps.
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_schedule::ExponentialDecayConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let steps_per_epoch = 2;
+/// let mut schedule = ExponentialDecayConfig::new(0.1)
+///     .with_gamma(0.98)
+///     .with_steps_per_epoch(steps_per_epoch)
+///     .init()?;
+/// let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
+/// assert_eq!(rates[..2], [0.1, 0.1]); // the first epoch
+/// assert_eq!(rates[2], 0.1 * 0.98); // the second
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A smooth decay by half every 1000 steps, never below 1e-5:
+///
+/// ```
+/// use burn_tricks_schedule::{LrDecayUnit, ExponentialDecayConfig};
+///
+/// let schedule = ExponentialDecayConfig::new(1e-2)
+///     .with_gamma(0.5)
+///     .with_unit(LrDecayUnit::SmoothEpochs { steps: 1000 })
+///     .with_floor(Some(1e-5))
+///     .init()?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// It gives the `lr` of `ModuleOptimizer::step`, or the third argument of Burn's `Learner::new`. With
+/// accumulated gradients, steps are optimizer steps, not batches.
+///
+/// # Cost
+///
+/// One power of a number per step. Its state is the number of steps taken.
+///
+/// # Differences
+///
+/// - Burn's `ExponentialLrScheduler` decays only per step, refuses η₀ > 1, and multiplies from step to step,
+///   starting from η₀/γ, so that its first value is η₀ only up to rounding.
+/// - PyTorch's `ExponentialLR` decays whenever its `step` is called, by convention once per epoch:
+///   [`LrDecayUnit::Epochs`].
+/// - optax's `exponential_decay` is smooth unless `staircase=True`; its `end_value` is the `floor` here.
+///
+/// # Suggested values
+///
+/// γ = 0.98 per epoch, the default; 0.97 every 2.4 epochs (EfficientNet, Tan and Le); floor 0.
+///
+/// # References
+///
+/// - PyTorch, `torch.optim.lr_scheduler.ExponentialLR`; optax, `exponential_decay`
+/// - Tan, Le, *EfficientNet*, 2019, <https://arxiv.org/abs/1905.11946>
 #[derive(Config, Debug, PartialEq)]
 pub struct ExponentialDecayConfig {
     /// η₀ > 0, the rate of the first step.

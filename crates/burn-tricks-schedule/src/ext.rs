@@ -98,7 +98,7 @@ impl<S: LrScheduler + Clone + 'static> LrSchedulerExt for S {}
 /// [`LrSchedulerExt`] for the next wrapper.
 ///
 /// Each method returns an error if the scheduler has groups of parameters, whose rates a wrapper cannot change:
-/// see [`base_rate`](crate::base_rate#groups-of-parameters). The other errors are those of the wrapper.
+/// see [`BaseRate`](crate::BaseRate#groups-of-parameters). The other errors are those of the wrapper.
 ///
 /// ```
 /// use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;

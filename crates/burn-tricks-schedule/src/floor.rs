@@ -1,57 +1,4 @@
 //! A lower bound for the rate of any schedule.
-//!
-//! ```text
-//! η(t) = max(inner(t), floor)
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::{LinearRampConfig, LrSchedulerExt};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = LinearRampConfig::new(1.0, 0.0, 4).init()?.at_least(0.5)?;
-//! let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
-//! assert_eq!(rates, [1.0, 0.75, 0.5, 0.5, 0.5]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! An endless decay that does not bring the training to a halt:
-//!
-//! ```
-//! use burn_tricks_schedule::{ExponentialDecayConfig, LrSchedulerExt};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let decay = ExponentialDecayConfig::new(0.1).with_steps_per_epoch(391);
-//! let schedule = decay.init()?.at_least(1e-5)?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It goes around any `LrScheduler`: it bounds the rate of the schedule inside it, but not what a wrapper
-//! outside makes of that rate. [`ReduceOnPlateau`](crate::ReduceOnPlateau) has a floor of its own, which never
-//! raises the wrapped rate.
-//!
-//! # Cost
-//!
-//! One comparison per step. It has no state: its records are those of the wrapped schedule, so a floor may be
-//! added or removed when a run is resumed.
-//!
-//! # Differences
-//!
-//! - Some schedules of optax have an `end_value`, some of PyTorch an `eta_min`; here a floor fits any schedule.
-//!
-//! # Suggested values
-//!
-//! A thousandth of the first rate, or none.
-//!
-//! # References
-//!
-//! - optax, `exponential_decay` (`end_value`)
 
 use crate::curve::Curve;
 use crate::cycles::cycles_of_inner;
@@ -59,7 +6,60 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A schedule whose rate has a lower bound. Made by [`Floor::init`].
+/// A lower bound for the rate of any schedule. Made by [`Floor::init`].
+///
+/// ```text
+/// η(t) = max(inner(t), floor)
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_schedule::{LinearRampConfig, LrSchedulerExt};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut schedule = LinearRampConfig::new(1.0, 0.0, 4).init()?.at_least(0.5)?;
+/// let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
+/// assert_eq!(rates, [1.0, 0.75, 0.5, 0.5, 0.5]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// An endless decay that does not bring the training to a halt:
+///
+/// ```
+/// use burn_tricks_schedule::{ExponentialDecayConfig, LrSchedulerExt};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let decay = ExponentialDecayConfig::new(0.1).with_steps_per_epoch(391);
+/// let schedule = decay.init()?.at_least(1e-5)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It goes around any `LrScheduler`: it bounds the rate of the schedule inside it, but not what a wrapper
+/// outside makes of that rate. [`ReduceOnPlateau`](crate::ReduceOnPlateau) has a floor of its own, which never
+/// raises the wrapped rate.
+///
+/// # Cost
+///
+/// One comparison per step. It has no state: its records are those of the wrapped schedule, so a floor may be
+/// added or removed when a run is resumed.
+///
+/// # Differences
+///
+/// - Some schedules of optax have an `end_value`, some of PyTorch an `eta_min`; here a floor fits any schedule.
+///
+/// # Suggested values
+///
+/// A thousandth of the first rate, or none.
+///
+/// # References
+///
+/// - optax, `exponential_decay` (`end_value`)
 #[derive(Debug, Clone, PartialEq)]
 pub struct Floor<S> {
     inner: S,

@@ -1,64 +1,64 @@
 //! A straight line from one rate to another, then constant.
-//!
-//! ```text
-//! η(t) = η₀ + (η₁ − η₀) · min(t/T, 1)
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::LinearRampConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = LinearRampConfig::new(1.0, 0.0, 4).init()?;
-//! let rates: Vec<f64> = (0..6).map(|_| schedule.step()).collect();
-//! assert_eq!(rates, [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A ramp down to a constant rate for weight averaging, over ten epochs of 100 steps:
-//!
-//! ```
-//! use burn_tricks_schedule::{LinearRampConfig, Run};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let schedule = LinearRampConfig::new(0.1, 0.05, Run::init(30, 100)?.epochs(10)).init()?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It gives the `lr` of `ModuleOptimizer::step`. For a rise in front of another schedule see
-//! [`Warmup`](crate::Warmup).
-//!
-//! # Cost
-//!
-//! Its state is the number of steps taken.
-//!
-//! # Differences
-//!
-//! - PyTorch's `LinearLR` multiplies the optimizer's rate by factors; `SWALR` with
-//!   `anneal_strategy="linear"` is this schedule, from the optimizer's rate to `swa_lr`.
-//! - Burn's linear schedule refuses rates above 1.
-//!
-//! # Suggested values
-//!
-//! A ramp from the peak to 0 over the run (BERT; Li et al. for a given budget of steps).
-//!
-//! # References
-//!
-//! - PyTorch, `LinearLR`, `swa_utils.SWALR`; optax, `linear_schedule`
-//! - Li, Yumer, Ramanan, *Budgeted training*, 2020, <https://arxiv.org/abs/1905.04753>
 
 use crate::anneal::Anneal;
 use crate::curve::steps_along_its_curve;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`LinearRamp`].
+/// Configuration of [`LinearRamp`]: a straight line from one rate to another, then constant.
+///
+/// ```text
+/// η(t) = η₀ + (η₁ − η₀) · min(t/T, 1)
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_schedule::LinearRampConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut schedule = LinearRampConfig::new(1.0, 0.0, 4).init()?;
+/// let rates: Vec<f64> = (0..6).map(|_| schedule.step()).collect();
+/// assert_eq!(rates, [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A ramp down to a constant rate for weight averaging, over ten epochs of 100 steps:
+///
+/// ```
+/// use burn_tricks_schedule::{LinearRampConfig, Run};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let schedule = LinearRampConfig::new(0.1, 0.05, Run::init(30, 100)?.epochs(10)).init()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It gives the `lr` of `ModuleOptimizer::step`. For a rise in front of another schedule see
+/// [`Warmup`](crate::Warmup).
+///
+/// # Cost
+///
+/// Its state is the number of steps taken.
+///
+/// # Differences
+///
+/// - PyTorch's `LinearLR` multiplies the optimizer's rate by factors; `SWALR` with
+///   `anneal_strategy="linear"` is this schedule, from the optimizer's rate to `swa_lr`.
+/// - Burn's linear schedule refuses rates above 1.
+///
+/// # Suggested values
+///
+/// A ramp from the peak to 0 over the run (BERT; Li et al. for a given budget of steps).
+///
+/// # References
+///
+/// - PyTorch, `LinearLR`, `swa_utils.SWALR`; optax, `linear_schedule`
+/// - Li, Yumer, Ramanan, *Budgeted training*, 2020, <https://arxiv.org/abs/1905.04753>
 #[derive(Config, Debug, PartialEq)]
 pub struct LinearRampConfig {
     /// η₀ ≥ 0, the rate of the first step.

@@ -1,65 +1,65 @@
 //! A decay by a constant factor at each of several milestones.
-//!
-//! ```text
-//! η(t) = η₀ · γⁿ,  n = the number of milestones ≤ t
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::MultiStepConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = MultiStepConfig::new(1.0, vec![2, 3]).with_gamma(0.5).init()?;
-//! let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
-//! assert_eq!(rates, [1.0, 1.0, 0.5, 0.25, 0.25]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Milestones at a half and at three quarters of the run:
-//!
-//! ```
-//! use burn_tricks_schedule::{MultiStepConfig, Run};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let run = Run::init(200, 391)?;
-//! let milestones = vec![run.fraction(0.5)?, run.fraction(0.75)?];
-//! let schedule = MultiStepConfig::new(0.1, milestones).init()?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It gives the `lr` of `ModuleOptimizer::step`. Inside [`PerEpoch`](crate::PerEpoch) the milestones
-//! are epochs.
-//!
-//! # Cost
-//!
-//! A binary search per step. Its state is the number of steps taken.
-//!
-//! # Differences
-//!
-//! - PyTorch's `MultiStepLR` accepts milestones in any order, and applies a milestone that is given twice two
-//!   times; here they must increase.
-//! - optax's `piecewise_constant_schedule` has a separate factor for each boundary.
-//!
-//! # Suggested values
-//!
-//! γ = 0.1 at 50 % and 75 % of the run (ResNet on CIFAR-10, He et al.).
-//!
-//! # References
-//!
-//! - He, Zhang, Ren, Sun, *Deep residual learning*, 2015, <https://arxiv.org/abs/1512.03385>
-//! - PyTorch, `MultiStepLR`
 
 use crate::curve::steps_along_its_curve;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`MultiStep`].
+/// Configuration of [`MultiStep`]: a decay by a constant factor at each of several milestones.
+///
+/// ```text
+/// η(t) = η₀ · γⁿ,  n = the number of milestones ≤ t
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_schedule::MultiStepConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut schedule = MultiStepConfig::new(1.0, vec![2, 3]).with_gamma(0.5).init()?;
+/// let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
+/// assert_eq!(rates, [1.0, 1.0, 0.5, 0.25, 0.25]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Milestones at a half and at three quarters of the run:
+///
+/// ```
+/// use burn_tricks_schedule::{MultiStepConfig, Run};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let run = Run::init(200, 391)?;
+/// let milestones = vec![run.fraction(0.5)?, run.fraction(0.75)?];
+/// let schedule = MultiStepConfig::new(0.1, milestones).init()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It gives the `lr` of `ModuleOptimizer::step`. Inside [`PerEpoch`](crate::PerEpoch) the milestones
+/// are epochs.
+///
+/// # Cost
+///
+/// A binary search per step. Its state is the number of steps taken.
+///
+/// # Differences
+///
+/// - PyTorch's `MultiStepLR` accepts milestones in any order, and applies a milestone that is given twice two
+///   times; here they must increase.
+/// - optax's `piecewise_constant_schedule` has a separate factor for each boundary.
+///
+/// # Suggested values
+///
+/// γ = 0.1 at 50 % and 75 % of the run (ResNet on CIFAR-10, He et al.).
+///
+/// # References
+///
+/// - He, Zhang, Ren, Sun, *Deep residual learning*, 2015, <https://arxiv.org/abs/1512.03385>
+/// - PyTorch, `MultiStepLR`
 #[derive(Config, Debug, PartialEq)]
 pub struct MultiStepConfig {
     /// η₀ > 0, the rate of the first step.

@@ -1,67 +1,4 @@
-//! One cycle: the rate rises to a large value and falls to a very small one.
-//!
-//! With p the peak, the rate begins at p/d, rises to p, falls, and ends at p/(d·f). With two phases it falls
-//! from the peak to the end in one curve; with three it first falls to p/d. PyTorch and optax place the peak
-//! and the end one step apart, see [`Peak`]. With T the length of the run, r the fraction of the run in which
-//! the rate rises, and b the fraction at which a third phase begins:
-//!
-//! ```text
-//!            peak at     back at p/d    end at
-//! Torch      r·T − 1     b·T − 2        T − 1      (not rounded)
-//! Optax      ⌊r·T⌋       ⌊b·T⌋          T
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_schedule::OneCycleConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let torch = OneCycleConfig::torch(1.0, 10).init()?;
-//! let optax = OneCycleConfig::optax(1.0, 10).init()?;
-//! assert_eq!((torch.at(0), torch.at(2), torch.at(9)), (0.04, 1.0, 0.04 / 1e4));
-//! assert_eq!((optax.at(0), optax.at(3), optax.at(10)), (0.04, 1.0, 0.04 / 1e4));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! PyTorch's `three_phase=True` with linear phases:
-//!
-//! ```
-//! use burn_tricks_schedule::{Anneal, OneCycleConfig};
-//!
-//! let schedule = OneCycleConfig::torch(0.1, 1000)
-//!     .with_rise(0.4)
-//!     .with_back_at(Some(0.8))
-//!     .with_anneal(Anneal::Linear)
-//!     .init()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It gives the `lr` of `ModuleOptimizer::step`, for a run of exactly T steps.
-//!
-//! # Cost
-//!
-//! One cosine per step. Its state is the number of steps taken.
-//!
-//! # Differences
-//!
-//! - PyTorch raises an error at a step after the last; here the rate stays at its last value.
-//! - PyTorch and fastai also change the momentum, which falls while the rate rises; a schedule here gives only
-//!   the rate.
-//! - fastai's `fit_one_cycle` has r = 0.25 and f = 10⁵.
-//!
-//! # Suggested values
-//!
-//! p found by a range test; r = 0.3, d = 25, f = 10⁴ (PyTorch, optax); three phases of 45 %, 45 % and 10 %
-//! (Smith and Topin).
-//!
-//! # References
-//!
-//! - Smith, Topin, *Super-convergence*, 2018, <https://arxiv.org/abs/1708.07120>
-//! - PyTorch, `OneCycleLR`; optax, `cosine_onecycle_schedule`, `linear_onecycle_schedule`
+//! One cycle.
 
 use crate::anneal::Anneal;
 use crate::curve::steps_along_its_curve;
@@ -80,7 +17,70 @@ pub enum Peak {
     Optax,
 }
 
-/// Configuration of [`OneCycle`].
+/// Configuration of [`OneCycle`]: the rate rises to a large value and falls to a very small one.
+///
+/// With p the peak, the rate begins at p/d, rises to p, falls, and ends at p/(d·f). With two phases it falls
+/// from the peak to the end in one curve; with three it first falls to p/d. PyTorch and optax place the peak
+/// and the end one step apart, see [`Peak`]. With T the length of the run, r the fraction of the run in which
+/// the rate rises, and b the fraction at which a third phase begins:
+///
+/// ```text
+///            peak at     back at p/d    end at
+/// Torch      r·T − 1     b·T − 2        T − 1      (not rounded)
+/// Optax      ⌊r·T⌋       ⌊b·T⌋          T
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_schedule::OneCycleConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let torch = OneCycleConfig::torch(1.0, 10).init()?;
+/// let optax = OneCycleConfig::optax(1.0, 10).init()?;
+/// assert_eq!((torch.at(0), torch.at(2), torch.at(9)), (0.04, 1.0, 0.04 / 1e4));
+/// assert_eq!((optax.at(0), optax.at(3), optax.at(10)), (0.04, 1.0, 0.04 / 1e4));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// PyTorch's `three_phase=True` with linear phases:
+///
+/// ```
+/// use burn_tricks_schedule::{Anneal, OneCycleConfig};
+///
+/// let schedule = OneCycleConfig::torch(0.1, 1000)
+///     .with_rise(0.4)
+///     .with_back_at(Some(0.8))
+///     .with_anneal(Anneal::Linear)
+///     .init()?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// It gives the `lr` of `ModuleOptimizer::step`, for a run of exactly T steps.
+///
+/// # Cost
+///
+/// One cosine per step. Its state is the number of steps taken.
+///
+/// # Differences
+///
+/// - PyTorch raises an error at a step after the last; here the rate stays at its last value.
+/// - PyTorch and fastai also change the momentum, which falls while the rate rises; a schedule here gives only
+///   the rate.
+/// - fastai's `fit_one_cycle` has r = 0.25 and f = 10⁵.
+///
+/// # Suggested values
+///
+/// p found by a range test; r = 0.3, d = 25, f = 10⁴ (PyTorch, optax); three phases of 45 %, 45 % and 10 %
+/// (Smith and Topin).
+///
+/// # References
+///
+/// - Smith, Topin, *Super-convergence*, 2018, <https://arxiv.org/abs/1708.07120>
+/// - PyTorch, `OneCycleLR`; optax, `cosine_onecycle_schedule`, `linear_onecycle_schedule`
 #[derive(Config, Debug, PartialEq)]
 pub struct OneCycleConfig {
     /// p > 0, the largest rate.

@@ -1,65 +1,4 @@
 //! A schedule that counts epochs.
-//!
-//! The wrapped schedule is stepped once per epoch of n optimizer steps, and its rate is constant in
-//! between: every length in its configuration counts epochs.
-//!
-//! ```text
-//! η(t) = inner(⌊t / n⌋)
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::{LrSchedulerExt, MultiStepConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let milestones_in_epochs = vec![1, 2];
-//! let mut schedule = MultiStepConfig::new(1.0, milestones_in_epochs)
-//!     .with_gamma(0.5)
-//!     .init()?
-//!     .per_epoch(2)?;
-//! let rates: Vec<f64> = (0..6).map(|_| schedule.step()).collect();
-//! assert_eq!(rates, [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A warm-up by steps in front of a cosine by epochs:
-//!
-//! ```
-//! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, WarmupConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let schedule = CosineConfig::new(0.1, 30)
-//!     .init()?
-//!     .per_epoch(391)?
-//!     .with_warmup(WarmupConfig::new(500))?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It goes around any `LrScheduler`. A [`ReduceOnPlateau`](crate::ReduceOnPlateau) inside it changes the rate
-//! at the next epoch; one outside changes it at once.
-//!
-//! # Cost
-//!
-//! Its state is the number of steps taken, the present rate, and the state of the wrapped schedule.
-//!
-//! # Differences
-//!
-//! - PyTorch's schedules count epochs when their `step` is called once per epoch; timm's do with
-//!   `t_in_epochs=True`.
-//!
-//! # Suggested values
-//!
-//! n is the number of optimizer steps in an epoch, [`Run::steps_per_epoch`](crate::Run::steps_per_epoch).
-//!
-//! # References
-//!
-//! - timm, `scheduler.Scheduler`
 
 use crate::curve::Curve;
 use crate::cycles::Cycles;
@@ -67,7 +6,68 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A schedule that is stepped once per epoch. Made by [`PerEpoch::init`].
+/// A schedule that counts epochs. Made by [`PerEpoch::init`].
+///
+/// The wrapped schedule is stepped once per epoch of n optimizer steps, and its rate is constant in
+/// between: every length in its configuration counts epochs.
+///
+/// ```text
+/// η(t) = inner(⌊t / n⌋)
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_schedule::{LrSchedulerExt, MultiStepConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let milestones_in_epochs = vec![1, 2];
+/// let mut schedule = MultiStepConfig::new(1.0, milestones_in_epochs)
+///     .with_gamma(0.5)
+///     .init()?
+///     .per_epoch(2)?;
+/// let rates: Vec<f64> = (0..6).map(|_| schedule.step()).collect();
+/// assert_eq!(rates, [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A warm-up by steps in front of a cosine by epochs:
+///
+/// ```
+/// use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, WarmupConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let schedule = CosineConfig::new(0.1, 30)
+///     .init()?
+///     .per_epoch(391)?
+///     .with_warmup(WarmupConfig::new(500))?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It goes around any `LrScheduler`. A [`ReduceOnPlateau`](crate::ReduceOnPlateau) inside it changes the rate
+/// at the next epoch; one outside changes it at once.
+///
+/// # Cost
+///
+/// Its state is the number of steps taken, the present rate, and the state of the wrapped schedule.
+///
+/// # Differences
+///
+/// - PyTorch's schedules count epochs when their `step` is called once per epoch; timm's do with
+///   `t_in_epochs=True`.
+///
+/// # Suggested values
+///
+/// n is the number of optimizer steps in an epoch, [`Run::steps_per_epoch`](crate::Run::steps_per_epoch).
+///
+/// # References
+///
+/// - timm, `scheduler.Scheduler`
 #[derive(Debug, Clone, PartialEq)]
 pub struct PerEpoch<S> {
     inner: S,

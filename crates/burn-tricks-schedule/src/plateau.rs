@@ -1,78 +1,4 @@
-//! Detects a plateau of a metric, and says by how much to reduce the rate: the logic alone, on numbers.
-//!
-//! Give it the metric after each check of the model. It returns whether to reduce the rate now, and holds the
-//! product of all reductions so far, the scale. The rules for the value x of a check, in this order:
-//!
-//! ```text
-//! x improves on r            r ← x, bad ← 0;  else bad ← bad + 1
-//! cooldown left              cooldown ← cooldown − 1, bad ← 0
-//! bad has used up patience   scale ← max(scale · factor, min_scale), bad ← 0, cooldown begins
-//! ```
-//!
-//! The reference r, which PyTorch and Keras call the best, is the last value that was better than the r before
-//! it by more than `min_delta`.
-//!
-//! [`ReduceOnPlateau`](crate::ReduceOnPlateau) multiplies the rate of any schedule by the scale.
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_core::Goal;
-//! use burn_tricks_schedule::{Patience, PlateauConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut plateau = PlateauConfig::new(Goal::Minimize)
-//!     .with_patience(Patience::Reached(2))
-//!     .with_factor(0.5)
-//!     .init()?;
-//! let reduced = [1.0, 0.8, 0.9, 0.8].map(|loss| plateau.observe(loss));
-//! assert_eq!(reduced, [false, false, false, true]);
-//! assert_eq!(plateau.scale(), 0.5);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! PyTorch's `ReduceLROnPlateau(mode="max", cooldown=2)`:
-//!
-//! ```
-//! use burn_tricks_core::Goal;
-//! use burn_tricks_schedule::PlateauConfig;
-//!
-//! let plateau = PlateauConfig::torch(Goal::Maximize).with_cooldown(2).init()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! Call `observe` after validation, before early stopping. Its patience must be shorter than that of early
-//! stopping, or the run ends before the first reduction.
-//!
-//! # Cost
-//!
-//! Its state is a few numbers, which serde can save.
-//!
-//! # Differences
-//!
-//! - PyTorch's and optax's relative thresholds are wrong for negative metrics: with the threshold `best · (1 −
-//!   δ)`, every repetition of a negative best value counts as an improvement, so the rate is never reduced.
-//!   Here the margin is `δ · |best|`.
-//! - PyTorch reduces at the check after `patience` checks without improvement ([`Patience::Exceeded`]). Keras
-//!   and optax reduce at the last of these checks ([`Patience::Reached`], the default here), and early stopping
-//!   stops there.
-//! - A cooldown of c ignores c checks, as in PyTorch and optax. Keras counts the last of them, so a cooldown of
-//!   c in Keras is c − 1 here.
-//! - At the smallest scale nothing is reduced any more, and no cooldown begins.
-//! - optax with a patience of 0 reduces when the metric improves; here `Patience::Reached(0)` is an error.
-//! - optax can average several values into one check; here, average them before you call `observe`.
-//!
-//! # Suggested values
-//!
-//! Factor 0.1, patience 10, threshold 10⁻⁴ (the same in PyTorch, Keras and optax).
-//!
-//! # References
-//!
-//! - PyTorch, `ReduceLROnPlateau`, issue 38622; Keras, `callbacks.ReduceLROnPlateau`
-//! - optax, `contrib.reduce_on_plateau`, pull request 1767
+//! Detects a plateau of a metric.
 
 use burn_tricks_core::{Config, ConfigError, Goal, Improvement, MinDelta};
 use serde::{Deserialize, Serialize};
@@ -95,7 +21,82 @@ impl Patience {
     }
 }
 
-/// Configuration of [`Plateau`].
+/// Configuration of [`Plateau`], which detects a plateau of a metric, and says by how much to reduce the rate: the
+/// logic alone, on numbers.
+///
+/// Give it the metric after each check of the model. It returns whether to reduce the rate now, and holds the
+/// product of all reductions so far, the scale. The rules for the value x of a check, in this order:
+///
+/// ```text
+/// x improves on r            r ← x, bad ← 0;  else bad ← bad + 1
+/// cooldown left              cooldown ← cooldown − 1, bad ← 0
+/// bad has used up patience   scale ← max(scale · factor, min_scale), bad ← 0, cooldown begins
+/// ```
+///
+/// The reference r, which PyTorch and Keras call the best, is the last value that was better than the r before
+/// it by more than `min_delta`.
+///
+/// [`ReduceOnPlateau`](crate::ReduceOnPlateau) multiplies the rate of any schedule by the scale.
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_core::Goal;
+/// use burn_tricks_schedule::{Patience, PlateauConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut plateau = PlateauConfig::new(Goal::Minimize)
+///     .with_patience(Patience::Reached(2))
+///     .with_factor(0.5)
+///     .init()?;
+/// let reduced = [1.0, 0.8, 0.9, 0.8].map(|loss| plateau.observe(loss));
+/// assert_eq!(reduced, [false, false, false, true]);
+/// assert_eq!(plateau.scale(), 0.5);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// PyTorch's `ReduceLROnPlateau(mode="max", cooldown=2)`:
+///
+/// ```
+/// use burn_tricks_core::Goal;
+/// use burn_tricks_schedule::PlateauConfig;
+///
+/// let plateau = PlateauConfig::torch(Goal::Maximize).with_cooldown(2).init()?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// Call `observe` after validation, before early stopping. Its patience must be shorter than that of early
+/// stopping, or the run ends before the first reduction.
+///
+/// # Cost
+///
+/// Its state is a few numbers, which serde can save.
+///
+/// # Differences
+///
+/// - PyTorch's and optax's relative thresholds are wrong for negative metrics: with the threshold `best · (1 −
+///   δ)`, every repetition of a negative best value counts as an improvement, so the rate is never reduced.
+///   Here the margin is `δ · |best|`.
+/// - PyTorch reduces at the check after `patience` checks without improvement ([`Patience::Exceeded`]). Keras
+///   and optax reduce at the last of these checks ([`Patience::Reached`], the default here), and early stopping
+///   stops there.
+/// - A cooldown of c ignores c checks, as in PyTorch and optax. Keras counts the last of them, so a cooldown of
+///   c in Keras is c − 1 here.
+/// - At the smallest scale nothing is reduced any more, and no cooldown begins.
+/// - optax with a patience of 0 reduces when the metric improves; here `Patience::Reached(0)` is an error.
+/// - optax can average several values into one check; here, average them before you call `observe`.
+///
+/// # Suggested values
+///
+/// Factor 0.1, patience 10, threshold 10⁻⁴ (the same in PyTorch, Keras and optax).
+///
+/// # References
+///
+/// - PyTorch, `ReduceLROnPlateau`, issue 38622; Keras, `callbacks.ReduceLROnPlateau`
+/// - optax, `contrib.reduce_on_plateau`, pull request 1767
 #[derive(Config, Debug, PartialEq)]
 pub struct PlateauConfig {
     /// Whether the metric is to be minimised or maximised.

@@ -1,61 +1,61 @@
 //! Polynomial decay.
-//!
-//! ```text
-//! η(t) = η₁ + (η₀ − η₁) · (1 − min(t/T, 1))ᵖ
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::PolynomialConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = PolynomialConfig::new(1.0, 4).with_power(2.0).init()?;
-//! let rates: Vec<f64> = (0..6).map(|_| schedule.step()).collect();
-//! assert_eq!(rates, [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! The usual schedule for segmentation networks:
-//!
-//! ```
-//! use burn_tricks_schedule::PolynomialConfig;
-//!
-//! let schedule = PolynomialConfig::new(0.01, 90_000).with_power(0.9).with_final_lr(1e-4).init()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! It gives the `lr` of `ModuleOptimizer::step`.
-//!
-//! # Cost
-//!
-//! One power of a number per step. Its state is the number of steps taken.
-//!
-//! # Differences
-//!
-//! - PyTorch's `PolynomialLR` has no η₁; optax's `polynomial_schedule` may also rise; this one may not.
-//! - Keras's `cycle=True`, which doubles T when it is reached, does not exist here.
-//!
-//! # Suggested values
-//!
-//! p = 0.9 (DeepLab, Chen et al.); p = 2 with LARS for large batches (You et al.). p = 1 gives the rates of
-//! [`LinearRamp`](crate::LinearRamp) up to rounding.
-//!
-//! # References
-//!
-//! - Chen et al., *DeepLab*, 2017, <https://arxiv.org/abs/1606.00915>
-//! - You, Gitman, Ginsburg, *Large batch training of convolutional networks*, 2017,
-//!   <https://arxiv.org/abs/1708.03888>
 
 use crate::curve::steps_along_its_curve;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`Polynomial`].
+/// Configuration of [`Polynomial`] decay.
+///
+/// ```text
+/// η(t) = η₁ + (η₀ − η₁) · (1 − min(t/T, 1))ᵖ
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_schedule::PolynomialConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut schedule = PolynomialConfig::new(1.0, 4).with_power(2.0).init()?;
+/// let rates: Vec<f64> = (0..6).map(|_| schedule.step()).collect();
+/// assert_eq!(rates, [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The usual schedule for segmentation networks:
+///
+/// ```
+/// use burn_tricks_schedule::PolynomialConfig;
+///
+/// let schedule = PolynomialConfig::new(0.01, 90_000).with_power(0.9).with_final_lr(1e-4).init()?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// It gives the `lr` of `ModuleOptimizer::step`.
+///
+/// # Cost
+///
+/// One power of a number per step. Its state is the number of steps taken.
+///
+/// # Differences
+///
+/// - PyTorch's `PolynomialLR` has no η₁; optax's `polynomial_schedule` may also rise; this one may not.
+/// - Keras's `cycle=True`, which doubles T when it is reached, does not exist here.
+///
+/// # Suggested values
+///
+/// p = 0.9 (DeepLab, Chen et al.); p = 2 with LARS for large batches (You et al.). p = 1 gives the rates of
+/// [`LinearRamp`](crate::LinearRamp) up to rounding.
+///
+/// # References
+///
+/// - Chen et al., *DeepLab*, 2017, <https://arxiv.org/abs/1606.00915>
+/// - You, Gitman, Ginsburg, *Large batch training of convolutional networks*, 2017,
+///   <https://arxiv.org/abs/1708.03888>
 #[derive(Config, Debug, PartialEq)]
 pub struct PolynomialConfig {
     /// η₀ > 0, the rate of the first step.

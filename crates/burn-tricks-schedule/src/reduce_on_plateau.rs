@@ -1,66 +1,4 @@
 //! Any schedule, reduced when a metric stops improving.
-//!
-//! With s the scale of a [`Plateau`], and x the wrapped schedule's rate:
-//!
-//! ```text
-//! η(t) = max(x · s, min(x, floor))
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_core::Goal;
-//! use burn_tricks_schedule::{LrSchedulerExt, Patience, PlateauConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let config = PlateauConfig::new(Goal::Minimize).with_patience(Patience::Reached(1));
-//! let mut schedule = 0.5.reduced_on_plateau(&config.with_factor(0.5))?; // of a constant rate
-//! assert_eq!(schedule.step(), 0.5);
-//! assert!(!schedule.observe(2.0));
-//! assert!(schedule.observe(2.0), "no improvement");
-//! assert_eq!(schedule.step(), 0.25);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Behind a warm-up, by an accuracy, never reduced below 1e-5:
-//!
-//! ```
-//! use burn_tricks_core::Goal;
-//! use burn_tricks_schedule::{LrSchedulerExt, PlateauConfig, WarmupConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let schedule = 1e-3
-//!     .with_warmup(WarmupConfig::new(500))?
-//!     .reduced_on_plateau(&PlateauConfig::torch(Goal::Maximize).with_floor(1e-5))?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It should be the outermost wrapper, so that you can call `observe`; inside another wrapper, call `inner_mut`
-//! first. Inside [`PerEpoch`](crate::PerEpoch) a reduction takes effect at the next epoch.
-//!
-//! # Cost
-//!
-//! Two operations per step. Its state is that of the plateau and that of the wrapped schedule.
-//!
-//! # Differences
-//!
-//! - PyTorch's and Keras's classes set the optimizer's rate, so another schedule overwrites that rate or is
-//!   overwritten. Here the scale multiplies the rate of the schedule.
-//! - Their `min_lr` would raise a rate that a schedule has brought below it. The floor here only ends the
-//!   reductions; [`Floor`](crate::Floor) raises a rate.
-//!
-//! # Suggested values
-//!
-//! See [`plateau`](crate::plateau).
-//!
-//! # References
-//!
-//! - PyTorch, `ReduceLROnPlateau`; Keras, `callbacks.ReduceLROnPlateau`
 
 use crate::cycles::cycles_of_inner;
 use crate::plateau::{Plateau, PlateauConfig, PlateauState};
@@ -68,7 +6,69 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A schedule times the scale of a [`Plateau`]. Made by [`ReduceOnPlateau::init`].
+/// Any schedule, reduced when a metric stops improving. Made by [`ReduceOnPlateau::init`].
+///
+/// With s the scale of a [`Plateau`], and x the wrapped schedule's rate:
+///
+/// ```text
+/// η(t) = max(x · s, min(x, floor))
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_core::Goal;
+/// use burn_tricks_schedule::{LrSchedulerExt, Patience, PlateauConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let config = PlateauConfig::new(Goal::Minimize).with_patience(Patience::Reached(1));
+/// let mut schedule = 0.5.reduced_on_plateau(&config.with_factor(0.5))?; // of a constant rate
+/// assert_eq!(schedule.step(), 0.5);
+/// assert!(!schedule.observe(2.0));
+/// assert!(schedule.observe(2.0), "no improvement");
+/// assert_eq!(schedule.step(), 0.25);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Behind a warm-up, by an accuracy, never reduced below 1e-5:
+///
+/// ```
+/// use burn_tricks_core::Goal;
+/// use burn_tricks_schedule::{LrSchedulerExt, PlateauConfig, WarmupConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let schedule = 1e-3
+///     .with_warmup(WarmupConfig::new(500))?
+///     .reduced_on_plateau(&PlateauConfig::torch(Goal::Maximize).with_floor(1e-5))?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It should be the outermost wrapper, so that you can call `observe`; inside another wrapper, call `inner_mut`
+/// first. Inside [`PerEpoch`](crate::PerEpoch) a reduction takes effect at the next epoch.
+///
+/// # Cost
+///
+/// Two operations per step. Its state is that of the plateau and that of the wrapped schedule.
+///
+/// # Differences
+///
+/// - PyTorch's and Keras's classes set the optimizer's rate, so another schedule overwrites that rate or is
+///   overwritten. Here the scale multiplies the rate of the schedule.
+/// - Their `min_lr` would raise a rate that a schedule has brought below it. The floor here only ends the
+///   reductions; [`Floor`](crate::Floor) raises a rate.
+///
+/// # Suggested values
+///
+/// See [`PlateauConfig`](crate::PlateauConfig).
+///
+/// # References
+///
+/// - PyTorch, `ReduceLROnPlateau`; Keras, `callbacks.ReduceLROnPlateau`
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReduceOnPlateau<S> {
     inner: S,

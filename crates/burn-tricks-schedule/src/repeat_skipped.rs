@@ -1,44 +1,4 @@
 //! A schedule that repeats its last rate after a skipped step.
-//!
-//! A step that is skipped, because a gradient was not finite, should not use up a step of the schedule. In a
-//! hand-written loop the schedule is simply not stepped. Burn's `Learner` asks its schedule for a rate before
-//! the gradients are known. This wrapper learns from a [`SkipCount`] that a step was skipped, and gives the
-//! next step the same rate again.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_core::SkipCount;
-//! use burn_tricks_schedule::{LinearRampConfig, LrSchedulerExt};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let skips = SkipCount::new(); // `StepGuard::skips` of burn-tricks-grad gives one
-//! let mut schedule = LinearRampConfig::new(1.0, 0.0, 4).init()?.repeating_skipped(skips.clone());
-//! assert_eq!(schedule.step(), 1.0);
-//! assert_eq!(schedule.step(), 0.75);
-//! skips.add(); // that step was not taken
-//! assert_eq!(schedule.step(), 0.75);
-//! assert_eq!(schedule.step(), 0.5);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It must be the outermost wrapper: a wrapper around it counts a repeated rate as another step. A `PerEpoch`
-//! inside it counts the steps that were taken, so its epochs end later than those of the data loader by the
-//! number of skipped steps.
-//!
-//! # Cost
-//!
-//! One comparison per step. Its record holds the last rate and the number of skipped steps that it has seen. A
-//! resumed run must restore the [`SkipCount`] too; a session of the `Learner` does so for a `StepGuard` among
-//! its tricks.
-//!
-//! # Differences
-//!
-//! PyTorch's schedules advance even if `GradScaler` has skipped the step.
 
 use crate::cycles::cycles_of_inner;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -46,6 +6,46 @@ use burn::optim::LearningRate;
 use burn_tricks_core::SkipCount;
 
 /// A schedule that repeats its last rate after a skipped step. Made by [`RepeatSkipped::new`].
+///
+/// A step that is skipped, because a gradient was not finite, should not use up a step of the schedule. In a
+/// hand-written loop the schedule is simply not stepped. Burn's `Learner` asks its schedule for a rate before
+/// the gradients are known. This wrapper learns from a [`SkipCount`] that a step was skipped, and gives the
+/// next step the same rate again.
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_core::SkipCount;
+/// use burn_tricks_schedule::{LinearRampConfig, LrSchedulerExt};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let skips = SkipCount::new(); // `StepGuard::skips` of burn-tricks-grad gives one
+/// let mut schedule = LinearRampConfig::new(1.0, 0.0, 4).init()?.repeating_skipped(skips.clone());
+/// assert_eq!(schedule.step(), 1.0);
+/// assert_eq!(schedule.step(), 0.75);
+/// skips.add(); // that step was not taken
+/// assert_eq!(schedule.step(), 0.75);
+/// assert_eq!(schedule.step(), 0.5);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It must be the outermost wrapper: a wrapper around it counts a repeated rate as another step. A `PerEpoch`
+/// inside it counts the steps that were taken, so its epochs end later than those of the data loader by the
+/// number of skipped steps.
+///
+/// # Cost
+///
+/// One comparison per step. Its record holds the last rate and the number of skipped steps that it has seen. A
+/// resumed run must restore the [`SkipCount`] too; a session of the `Learner` does so for a `StepGuard` among
+/// its tricks.
+///
+/// # Differences
+///
+/// PyTorch's schedules advance even if `GradScaler` has skipped the step.
 #[derive(Debug, Clone)]
 pub struct RepeatSkipped<S> {
     inner: S,

@@ -1,83 +1,4 @@
 //! Schedules one after the other.
-//!
-//! Each schedule begins, with its own first step, at its milestone. A milestone is an optimizer step, counted
-//! from the start of the sequence:
-//!
-//! ```text
-//! η(t) = phaseₙ(t − mₙ),  mₙ the last milestone ≤ t, m₀ = 0
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::{CosineConfig, LinearRampConfig, LrSchedulerExt};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = LinearRampConfig::new(0.5, 1.0, 2)
-//!     .init()?
-//!     .then(2, CosineConfig::new(1.0, 2).init()?)?
-//!     .then(4, 0.25)?; // a number is Burn's constant schedule
-//! let rates: Vec<f64> = (0..6).map(|_| schedule.step()).collect();
-//! assert_eq!(rates[..3], [0.5, 0.75, 1.0]);
-//! assert_eq!(rates[4..], [0.25, 0.25]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A constant rate, then a cosine over the last quarter:
-//!
-//! ```
-//! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, Run};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let run = Run::init(20, 100)?;
-//! let flat = run.fraction(0.75)?;
-//! let schedule = 0.1.then(flat, CosineConfig::new(0.1, run.steps() - flat).init()?)?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! A sequence holds two `LrScheduler`s, and is an `LrScheduler` itself: a sequence of three phases holds a
-//! sequence of two and a schedule. Inside [`PerEpoch`](crate::PerEpoch) its milestones are epochs.
-//!
-//! If the number of phases is known only at run time, add them in a loop, as [`Boxed`](crate::Boxed) schedules:
-//!
-//! ```
-//! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, WarmupConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let cycle = |peak| CosineConfig::new(peak, 90).init()?.with_warmup(WarmupConfig::new(10));
-//! let mut schedule = cycle(1.0)?.boxed();
-//! for number in 1..5 {
-//!     schedule = schedule.then(100 * number, cycle(0.5_f64.powi(number as i32))?)?.boxed();
-//! }
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Cost
-//!
-//! A comparison per step and phase. Its state is the number of steps taken, and the states of both phases.
-//!
-//! # Differences
-//!
-//! PyTorch's `SequentialLR` lets its schedules write into one optimizer, and so
-//!
-//! - the first of them may begin at another's rate (#67586; #185872 with a milestone at 0). Here the phases
-//!   share no state, and a phase of no steps is skipped;
-//! - a run resumed by `last_epoch` begins at a wrong rate (#162591). Here the record holds each phase.
-//! - A milestone after the end of a phase lets it continue, as optax's `join_schedules` does.
-//!
-//! # Suggested values
-//!
-//! Milestones from [`Run::fraction`](crate::Run::fraction), so that they move with the length of the run.
-//!
-//! # References
-//!
-//! - PyTorch, `SequentialLR`, issues 67586, 162591, 185872; optax, `join_schedules`
 
 use crate::curve::Curve;
 use crate::cycles::Cycles;
@@ -85,7 +6,86 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A schedule that is followed by another one. Made by [`Sequence::new`] and [`Sequence::then`].
+/// Schedules one after the other. Made by [`Sequence::new`] and [`Sequence::then`].
+///
+/// Each schedule begins, with its own first step, at its milestone. A milestone is an optimizer step, counted
+/// from the start of the sequence:
+///
+/// ```text
+/// η(t) = phaseₙ(t − mₙ),  mₙ the last milestone ≤ t, m₀ = 0
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_schedule::{CosineConfig, LinearRampConfig, LrSchedulerExt};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut schedule = LinearRampConfig::new(0.5, 1.0, 2)
+///     .init()?
+///     .then(2, CosineConfig::new(1.0, 2).init()?)?
+///     .then(4, 0.25)?; // a number is Burn's constant schedule
+/// let rates: Vec<f64> = (0..6).map(|_| schedule.step()).collect();
+/// assert_eq!(rates[..3], [0.5, 0.75, 1.0]);
+/// assert_eq!(rates[4..], [0.25, 0.25]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A constant rate, then a cosine over the last quarter:
+///
+/// ```
+/// use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, Run};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let run = Run::init(20, 100)?;
+/// let flat = run.fraction(0.75)?;
+/// let schedule = 0.1.then(flat, CosineConfig::new(0.1, run.steps() - flat).init()?)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// A sequence holds two `LrScheduler`s, and is an `LrScheduler` itself: a sequence of three phases holds a
+/// sequence of two and a schedule. Inside [`PerEpoch`](crate::PerEpoch) its milestones are epochs.
+///
+/// If the number of phases is known only at run time, add them in a loop, as [`Boxed`](crate::Boxed) schedules:
+///
+/// ```
+/// use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, WarmupConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let cycle = |peak| CosineConfig::new(peak, 90).init()?.with_warmup(WarmupConfig::new(10));
+/// let mut schedule = cycle(1.0)?.boxed();
+/// for number in 1..5 {
+///     schedule = schedule.then(100 * number, cycle(0.5_f64.powi(number as i32))?)?.boxed();
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Cost
+///
+/// A comparison per step and phase. Its state is the number of steps taken, and the states of both phases.
+///
+/// # Differences
+///
+/// PyTorch's `SequentialLR` lets its schedules write into one optimizer, and so
+///
+/// - the first of them may begin at another's rate (#67586; #185872 with a milestone at 0). Here the phases
+///   share no state, and a phase of no steps is skipped;
+/// - a run resumed by `last_epoch` begins at a wrong rate (#162591). Here the record holds each phase.
+/// - A milestone after the end of a phase lets it continue, as optax's `join_schedules` does.
+///
+/// # Suggested values
+///
+/// Milestones from [`Run::fraction`](crate::Run::fraction), so that they move with the length of the run.
+///
+/// # References
+///
+/// - PyTorch, `SequentialLR`, issues 67586, 162591, 185872; optax, `join_schedules`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sequence<A, B> {
     first: A,

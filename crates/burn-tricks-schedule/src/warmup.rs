@@ -1,79 +1,4 @@
 //! Warm-up in front of any schedule.
-//!
-//! For the first W steps the rate rises from a start rate to the wrapped schedule's rate x. The curve w from
-//! 0 to 1 is a line or half a cosine. After the warm-up, the rate is that of the wrapped schedule:
-//!
-//! ```text
-//! η(t) = start + (x − start) · w(t/W)    t < W
-//! ```
-//!
-//! By default x is the first rate of the wrapped schedule, which begins after the warm-up. With
-//! [`WarmupMode::Over`] the wrapped schedule runs from the first step on, and x is its present rate.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::{CosineConfig, LrSchedulerExt};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = CosineConfig::new(1.0, 100).init()?.with_warmup(4)?;
-//! let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
-//! assert_eq!(rates, [0.0, 0.25, 0.5, 0.75, 1.0]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A warm-up along half a cosine from 1e-6, over the first steps of a schedule whose total length must not
-//! change:
-//!
-//! ```
-//! use burn_tricks_schedule::{
-//!     Anneal, CosineConfig, LrSchedulerExt, WarmupConfig, WarmupMode, WarmupStart,
-//! };
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let warmup = WarmupConfig::new(500)
-//!     .with_start(WarmupStart::Rate(1e-6))
-//!     .with_shape(Anneal::Cosine)
-//!     .with_mode(WarmupMode::Over);
-//! let schedule = CosineConfig::new(0.1, 10_000).init()?.with_warmup(warmup)?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It goes around any `LrScheduler`, and around the schedulers that the `init()` of Burn's configurations
-//! returns ([`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt)). Outside of [`PerEpoch`](crate::PerEpoch) it
-//! counts steps, inside it counts epochs. A reduction by a [`ReduceOnPlateau`](crate::ReduceOnPlateau) around
-//! it does not start another warm-up; a floor around it also raises the rates of the warm-up.
-//!
-//! # Cost
-//!
-//! At each step of the warm-up, the wrapped schedule is cloned to find its next rate. So a clone must not share
-//! its position with the original, as it would with a counter behind an `Arc`. The state of a warm-up is the
-//! number of steps taken and the state of the wrapped schedule.
-//!
-//! # Differences
-//!
-//! - optax's `warmup_cosine_decay_schedule` and Hugging Face's schedules include the warm-up in their length.
-//!   Here, give the wrapped schedule the rest of the run as its length.
-//! - timm's `warmup_prefix=False` is like `Over`, but rises to the wrapped schedule's first rate, so the rate
-//!   jumps at the end of the warm-up if that schedule has fallen meanwhile. `pytorch_warmup` multiplies the
-//!   rate, like [`WarmupStart::Factor`] here.
-//! - A warm-up by (t + 1)/n for n steps, as many papers write it, is `WarmupConfig::new(n - 1)` with the start
-//!   `Factor(1.0 / n)`.
-//!
-//! # Suggested values
-//!
-//! 5 epochs (Goyal et al.); 2/(1 − β₂) steps for Adam (Ma and Yarats), which is 2000 with β₂ = 0.999.
-//!
-//! # References
-//!
-//! - Goyal et al., *Accurate, large minibatch SGD*, 2017, <https://arxiv.org/abs/1706.02677>
-//! - Ma, Yarats, *On the adequacy of untuned warmup for adaptive optimization*, 2021,
-//!   <https://arxiv.org/abs/1910.04209>
 
 use crate::anneal::Anneal;
 use crate::curve::Curve;
@@ -101,7 +26,82 @@ pub enum WarmupMode {
     Over,
 }
 
-/// Configuration of [`Warmup`].
+/// Configuration of [`Warmup`]: a warm-up in front of any schedule.
+///
+/// For the first W steps the rate rises from a start rate to the wrapped schedule's rate x. The curve w from
+/// 0 to 1 is a line or half a cosine. After the warm-up, the rate is that of the wrapped schedule:
+///
+/// ```text
+/// η(t) = start + (x − start) · w(t/W)    t < W
+/// ```
+///
+/// By default x is the first rate of the wrapped schedule, which begins after the warm-up. With
+/// [`WarmupMode::Over`] the wrapped schedule runs from the first step on, and x is its present rate.
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_schedule::{CosineConfig, LrSchedulerExt};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut schedule = CosineConfig::new(1.0, 100).init()?.with_warmup(4)?;
+/// let rates: Vec<f64> = (0..5).map(|_| schedule.step()).collect();
+/// assert_eq!(rates, [0.0, 0.25, 0.5, 0.75, 1.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A warm-up along half a cosine from 1e-6, over the first steps of a schedule whose total length must not
+/// change:
+///
+/// ```
+/// use burn_tricks_schedule::{
+///     Anneal, CosineConfig, LrSchedulerExt, WarmupConfig, WarmupMode, WarmupStart,
+/// };
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let warmup = WarmupConfig::new(500)
+///     .with_start(WarmupStart::Rate(1e-6))
+///     .with_shape(Anneal::Cosine)
+///     .with_mode(WarmupMode::Over);
+/// let schedule = CosineConfig::new(0.1, 10_000).init()?.with_warmup(warmup)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It goes around any `LrScheduler`, and around the schedulers that the `init()` of Burn's configurations
+/// returns ([`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt)). Outside of [`PerEpoch`](crate::PerEpoch) it
+/// counts steps, inside it counts epochs. A reduction by a [`ReduceOnPlateau`](crate::ReduceOnPlateau) around
+/// it does not start another warm-up; a floor around it also raises the rates of the warm-up.
+///
+/// # Cost
+///
+/// At each step of the warm-up, the wrapped schedule is cloned to find its next rate. So a clone must not share
+/// its position with the original, as it would with a counter behind an `Arc`. The state of a warm-up is the
+/// number of steps taken and the state of the wrapped schedule.
+///
+/// # Differences
+///
+/// - optax's `warmup_cosine_decay_schedule` and Hugging Face's schedules include the warm-up in their length.
+///   Here, give the wrapped schedule the rest of the run as its length.
+/// - timm's `warmup_prefix=False` is like `Over`, but rises to the wrapped schedule's first rate, so the rate
+///   jumps at the end of the warm-up if that schedule has fallen meanwhile. `pytorch_warmup` multiplies the
+///   rate, like [`WarmupStart::Factor`] here.
+/// - A warm-up by (t + 1)/n for n steps, as many papers write it, is `WarmupConfig::new(n - 1)` with the start
+///   `Factor(1.0 / n)`.
+///
+/// # Suggested values
+///
+/// 5 epochs (Goyal et al.); 2/(1 − β₂) steps for Adam (Ma and Yarats), which is 2000 with β₂ = 0.999.
+///
+/// # References
+///
+/// - Goyal et al., *Accurate, large minibatch SGD*, 2017, <https://arxiv.org/abs/1706.02677>
+/// - Ma, Yarats, *On the adequacy of untuned warmup for adaptive optimization*, 2021,
+///   <https://arxiv.org/abs/1910.04209>
 #[derive(Config, Debug, PartialEq)]
 pub struct WarmupConfig {
     /// W, the length in optimizer steps. With 0 there is no warm-up.

@@ -1,71 +1,4 @@
 //! Warm-up, constant, decay (WSD, a trapezoid).
-//!
-//! The rate rises for W steps, stays constant, and falls in the last D of T steps:
-//!
-//! ```text
-//! η(t) = η · (t + 1)/W                        t < W
-//!        η                                    W ≤ t ≤ T − D
-//!        η₁ + (η − η₁) · s((t − T + D)/D)      T − D < t < T
-//!        η₁                                   T ≤ t
-//! ```
-//!
-//! The function s falls from 1 to 0 as p goes from 0 to 1: 1 − p, (1 + cos πp)/2 or 1 − √p. The end of the
-//! constant phase need not be known in advance: a run can be resumed from that phase with a larger T, and decay
-//! later.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_schedule::WarmupStableDecayConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut schedule = WarmupStableDecayConfig::new(1.0, 7, 2).with_warmup_steps(2).init()?;
-//! let rates: Vec<f64> = (0..9).map(|_| schedule.step()).collect();
-//! assert_eq!(rates, [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.0, 0.0]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A decay along 1 − √p over the last fifth of the run, and a warm-up over 1 % of it:
-//!
-//! ```
-//! use burn_tricks_schedule::{LrDecayShape, Run, WarmupStableDecayConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let run = Run::init(10, 1000)?;
-//! let schedule = WarmupStableDecayConfig::new(1e-3, run.steps(), run.fraction(0.2)?)
-//!     .with_warmup_steps(run.fraction(0.01)?)
-//!     .with_shape(LrDecayShape::OneMinusSqrt)
-//!     .init()?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! It gives the `lr` of `ModuleOptimizer::step`, for a run of T steps.
-//!
-//! # Cost
-//!
-//! A few operations per step. Its state is the number of steps taken.
-//!
-//! # Differences
-//!
-//! - The warm-up begins at η/W and reaches η at its last step, as in the papers. A [`Warmup`](crate::Warmup)
-//!   begins at a configured rate, and reaches η one step after its last.
-//! - MiniCPM's own decay is exponential: use a [`Sequence`](crate::Sequence) that ends in
-//!   [`ExponentialDecay`](crate::ExponentialDecay).
-//!
-//! # Suggested values
-//!
-//! D = T/5 along 1 − √p, to 0 (Hägele et al.); D = T/10 (MiniCPM, Hu et al.).
-//!
-//! # References
-//!
-//! - Hu et al., *MiniCPM*, 2024, <https://arxiv.org/abs/2404.06395>
-//! - Hägele et al., *Scaling laws and compute-optimal training beyond fixed training durations*, 2024,
-//!   <https://arxiv.org/abs/2405.18392>
 
 use crate::anneal::Anneal;
 use crate::curve::steps_along_its_curve;
@@ -84,7 +17,74 @@ pub enum LrDecayShape {
     OneMinusSqrt,
 }
 
-/// Configuration of [`WarmupStableDecay`].
+/// Configuration of [`WarmupStableDecay`]: warm-up, constant, decay (WSD, a trapezoid).
+///
+/// The rate rises for W steps, stays constant, and falls in the last D of T steps:
+///
+/// ```text
+/// η(t) = η · (t + 1)/W                        t < W
+///        η                                    W ≤ t ≤ T − D
+///        η₁ + (η − η₁) · s((t − T + D)/D)      T − D < t < T
+///        η₁                                   T ≤ t
+/// ```
+///
+/// The function s falls from 1 to 0 as p goes from 0 to 1: 1 − p, (1 + cos πp)/2 or 1 − √p. The end of the
+/// constant phase need not be known in advance: a run can be resumed from that phase with a larger T, and decay
+/// later.
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_schedule::WarmupStableDecayConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut schedule = WarmupStableDecayConfig::new(1.0, 7, 2).with_warmup_steps(2).init()?;
+/// let rates: Vec<f64> = (0..9).map(|_| schedule.step()).collect();
+/// assert_eq!(rates, [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.0, 0.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A decay along 1 − √p over the last fifth of the run, and a warm-up over 1 % of it:
+///
+/// ```
+/// use burn_tricks_schedule::{LrDecayShape, Run, WarmupStableDecayConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let run = Run::init(10, 1000)?;
+/// let schedule = WarmupStableDecayConfig::new(1e-3, run.steps(), run.fraction(0.2)?)
+///     .with_warmup_steps(run.fraction(0.01)?)
+///     .with_shape(LrDecayShape::OneMinusSqrt)
+///     .init()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// It gives the `lr` of `ModuleOptimizer::step`, for a run of T steps.
+///
+/// # Cost
+///
+/// A few operations per step. Its state is the number of steps taken.
+///
+/// # Differences
+///
+/// - The warm-up begins at η/W and reaches η at its last step, as in the papers. A [`Warmup`](crate::Warmup)
+///   begins at a configured rate, and reaches η one step after its last.
+/// - MiniCPM's own decay is exponential: use a [`Sequence`](crate::Sequence) that ends in
+///   [`ExponentialDecay`](crate::ExponentialDecay).
+///
+/// # Suggested values
+///
+/// D = T/5 along 1 − √p, to 0 (Hägele et al.); D = T/10 (MiniCPM, Hu et al.).
+///
+/// # References
+///
+/// - Hu et al., *MiniCPM*, 2024, <https://arxiv.org/abs/2404.06395>
+/// - Hägele et al., *Scaling laws and compute-optimal training beyond fixed training durations*, 2024,
+///   <https://arxiv.org/abs/2405.18392>
 #[derive(Config, Debug, PartialEq)]
 pub struct WarmupStableDecayConfig {
     /// η > 0, the rate of the constant phase.

@@ -1,76 +1,4 @@
 //! Several criteria at once: stop when any of them asks to, or only when all do.
-//!
-//! ```text
-//! Any: stop, for the first reason in the order of the criteria, if one of them asks at this check
-//! All: stop if each of them asks at this check; the reason is a divergence, if one of them saw it
-//! ```
-//!
-//! Every criterion observes every check, whatever the others decide. One criterion decides which check is the best,
-//! whether a check is an improvement, and how many checks patience has waited: the first in the list that looks at
-//! the metric, which limits of time and of checks do not. If another criterion finds at a check that the metric
-//! diverged, that check is neither the best nor an improvement. If no criterion looks at the metric, no check is
-//! known to be the best: [`Decision::best`] is none, and [`BestWeights`](crate::BestWeights) keeps nothing.
-//!
-//! `All` stops if all criteria ask to stop at the same check: a request at an earlier check does not count later. For
-//! a least time or a least number of checks this is what is needed. If patience was used up before, and the metric
-//! has improved since, the run continues.
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_stop::{Any, EarlyStoppingConfig, Goal, StopCriterion, TimeLimitConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let patience = EarlyStoppingConfig::new(Goal::Minimize).init()?;
-//! let mut stop = Any::init((TimeLimitConfig::new(3600.0).init()?, patience))?;
-//! let decision = stop.observe(0.7);
-//! assert!(decision.is_best && !decision.should_stop());
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! At least four checks, at most six, and patience in between:
-//!
-//! ```
-//! use burn_tricks_stop::{All, Any, CheckLimitConfig, EarlyStoppingConfig, Goal};
-//! use burn_tricks_stop::{StopCriterion, StopReason};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let patience = EarlyStoppingConfig::new(Goal::Minimize).with_patience(1).init()?;
-//! let patience = All::init((patience, CheckLimitConfig::new(4).init()?))?;
-//! let mut stop = Any::init((patience, CheckLimitConfig::new(6).init()?))?;
-//! for loss in [3.0, 4.0, 2.0, 1.0, 0.5] {
-//!     assert!(!stop.observe(loss).should_stop()); // the second would have been one too many
-//! }
-//! assert_eq!(stop.observe(0.6).stop, Some(StopReason::All { criteria: 2 }));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Where a single criterion is used. `Any` and `All` nest.
-//!
-//! A divergence that one of the criteria sees is in [`Decision::divergence`], even if `All` does not stop, and so
-//! [`RollBack`](crate::RollBack) sees it. If a limit and a divergence make `Any` stop at the same check, their order
-//! decides: if the limit comes first, the run ends; if the divergence comes first, the run may roll back.
-//!
-//! # Cost
-//!
-//! A list of decisions per check. The state consists of the states of the criteria, the best value and its check.
-//!
-//! # Differences
-//!
-//! In Keras and Lightning each callback may stop the training, as in `Any`, but there is no common decision. Burn
-//! takes one strategy only.
-//!
-//! # Suggested values
-//!
-//! `Any` of a limit of time and one [`EarlyStopping`](crate::EarlyStopping) with patience and a divergence limit.
-//!
-//! # References
-//!
-//! - Lightning, `Trainer(min_epochs, max_time)`: `All` and `Any` with fixed members
 
 use crate::criteria::{Criteria, checked};
 use crate::criterion::{Observation, StopCriterion};
@@ -191,12 +119,86 @@ macro_rules! several {
 }
 
 several! {
-    /// Stops when one of several criteria does.
+    /// Several criteria at once, which stop the training when one of them asks to.
+    ///
+    /// ```text
+    /// Any: stop, for the first reason in the order of the criteria, if one of them asks at this check
+    /// All: stop if each of them asks at this check; the reason is a divergence, if one of them saw it
+    /// ```
+    ///
+    /// Every criterion observes every check, whatever the others decide. One criterion decides which check is the best,
+    /// whether a check is an improvement, and how many checks patience has waited: the first in the list that looks at
+    /// the metric, which limits of time and of checks do not. If another criterion finds at a check that the metric
+    /// diverged, that check is neither the best nor an improvement. If no criterion looks at the metric, no check is
+    /// known to be the best: [`Decision::best`] is none, and [`BestWeights`](crate::BestWeights) keeps nothing.
+    ///
+    /// `All` stops if all criteria ask to stop at the same check: a request at an earlier check does not count
+    /// later. For a least time or a least number of checks this is what is needed. If patience was used up before,
+    /// and the metric has improved since, the run continues.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tricks_stop::{Any, EarlyStoppingConfig, Goal, StopCriterion, TimeLimitConfig};
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let patience = EarlyStoppingConfig::new(Goal::Minimize).init()?;
+    /// let mut stop = Any::init((TimeLimitConfig::new(3600.0).init()?, patience))?;
+    /// let decision = stop.observe(0.7);
+    /// assert!(decision.is_best && !decision.should_stop());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// At least four checks, at most six, and patience in between:
+    ///
+    /// ```
+    /// use burn_tricks_stop::{All, Any, CheckLimitConfig, EarlyStoppingConfig, Goal};
+    /// use burn_tricks_stop::{StopCriterion, StopReason};
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let patience = EarlyStoppingConfig::new(Goal::Minimize).with_patience(1).init()?;
+    /// let patience = All::init((patience, CheckLimitConfig::new(4).init()?))?;
+    /// let mut stop = Any::init((patience, CheckLimitConfig::new(6).init()?))?;
+    /// for loss in [3.0, 4.0, 2.0, 1.0, 0.5] {
+    ///     assert!(!stop.observe(loss).should_stop()); // the second would have been one too many
+    /// }
+    /// assert_eq!(stop.observe(0.6).stop, Some(StopReason::All { criteria: 2 }));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Order
+    ///
+    /// Where a single criterion is used. `Any` and `All` nest.
+    ///
+    /// A divergence that one of the criteria sees is in [`Decision::divergence`], even if `All` does not stop, and
+    /// so [`RollBack`](crate::RollBack) sees it. If a limit and a divergence make `Any` stop at the same check,
+    /// their order decides: if the limit comes first, the run ends; if the divergence comes first, the run may roll
+    /// back.
+    ///
+    /// # Cost
+    ///
+    /// A list of decisions per check. The state consists of the states of the criteria, the best value and its check.
+    ///
+    /// # Differences
+    ///
+    /// In Keras and Lightning each callback may stop the training, as in `Any`, but there is no common decision. Burn
+    /// takes one strategy only.
+    ///
+    /// # Suggested values
+    ///
+    /// `Any` of a limit of time and one [`EarlyStopping`](crate::EarlyStopping) with patience and a divergence limit.
+    ///
+    /// # References
+    ///
+    /// - Lightning, `Trainer(min_epochs, max_time)`: `All` and `Any` with fixed members
     Any: |decisions| decisions.iter().find_map(|decision| decision.stop)
 }
 
 several! {
-    /// Stops when each of several criteria does, at the same check.
+    /// Several criteria at once, which stop the training when all of them ask to at the same check. See [`Any`] for what
+    /// the two have in common.
     All: |decisions| match decisions {
         [alone] => alone.stop,
         several if several.iter().all(Decision::should_stop) => {

@@ -1,104 +1,103 @@
-//! Keeps the best model of a run, and gives it back.
-//!
-//! ```text
-//! at a check that is the best so far:   best ← snapshot of the model
-//! ```
-//!
-//! The best check is the one with the best value, by however little ([`Decision::is_best`]): patience and its
-//! `min_delta` play no part. A value that is not finite, is beyond the criterion's divergence limit or falls into its
-//! warm-up is never the best, and a criterion that ignores the metric reports no best check. As long as no check was
-//! the best, nothing is kept, and [`model`](BestWeights::model) is none.
-//!
-//! The [`Snapshot`] holds weights and running statistics. A `clone()` would not do: clones of a batch norm share
-//! their running statistics, so a kept clone would change while the model is trained.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, Goal};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
-//! let mut stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
-//! let mut best = BestWeights::new();
-//! for loss in [0.5, 0.4, 0.45] {
-//!     // ... train for an epoch, validate ...
-//!     let decision = stop.observe(loss);
-//!     best.keep(&decision, || model.clone());
-//! }
-//! assert_eq!(best.check(), Some(2));
-//! let model = best.restore().expect("at least one check was finite"); // to train on
-//! let model = best.model().expect("the same"); // to predict with
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! [`StopWithBest`](crate::StopWithBest) is a criterion and a `BestWeights` in one.
-//!
-//! The next example also keeps the optimizer as it was at the best check. Any other value whose clones are
-//! independent may be kept with the model, such as a schedule or an average of weights; several values go into a
-//! tuple. (Clones of `burn-tricks-train`'s `SharedPlateau` share what was observed: keep its record instead.)
-//!
-//! ```
-//! use burn::nn::{Linear, LinearConfig};
-//! use burn::optim::{AdamConfig, ModuleOptimizer};
-//! use burn::tensor::Device;
-//! use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, Goal};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
-//! let optim = AdamConfig::new().init();
-//! let mut stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
-//! let mut best = BestWeights::new();
-//! best.keep_with(&stop.observe(0.5), || (model.clone(), optim.clone()));
-//! let (model, optim): (Linear, ModuleOptimizer) = best.restore_with().expect("it was finite");
-//! # let _ = (model, optim);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Together with early stopping, after each check. If an average of the weights was checked, keep the average.
-//!
-//! # Cost
-//!
-//! One copy of the model's weights on its device, which shares memory with the model until the next step. Nothing is
-//! read from the device.
-//!
-//! A kept clone of a `ModuleOptimizer` takes as much memory again for each of its moments, on the device, and shares
-//! it with the optimizer until the next step. To save device memory, keep `optim.to_record().into_bytes()` instead,
-//! which waits for the device and copies the state to the host. `ModuleOptimizer::load_record` then puts the state on
-//! `Device::default()` until the next step moves it. In a program with several backends, this may be another device
-//! than that of the run, or one that does not exist. A clone stays on its device, and the optimizers of
-//! `burn-tricks-optim` hold a loaded state on the host until the next step.
-//!
-//! # Differences
-//!
-//! Keras's `restore_best_weights` gives back the weights of the last improvement by more than `min_delta`, which need
-//! not be the best weights, and the weights of the first epoch if its metric was NaN. The `ModelCheckpoint` of Keras
-//! and that of Lightning keep the best value, as here. Burn returns the last model, and its checkpoints are files.
-//!
-//! # Suggested values
-//!
-//! There is nothing to set: one model is kept, as by Lightning's `ModelCheckpoint` by default (`save_top_k=1`).
-//! Goodfellow et al. always return the best parameters, not the last, when training stops early.
-//!
-//! # References
-//!
-//! - Goodfellow, Bengio, Courville, *Deep Learning*, 2016, section 7.8, algorithm 7.1,
-//!   <https://www.deeplearningbook.org/contents/regularization.html>
-//! - Keras, `callbacks.EarlyStopping(restore_best_weights=True)`; Lightning, `ModelCheckpoint`
+//! The best model of a run.
 
 use crate::decision::Decision;
 use burn::module::Module;
 use burn_tricks_core::{Mismatch, Snapshot};
 
-/// The model of the best check so far, and extra state of type `S` that is given back with the model: the optimizer,
-/// say.
+/// Keeps the best model of a run, and gives it back, with extra state of type `S`: the optimizer, say.
+///
+/// ```text
+/// at a check that is the best so far:   best ← snapshot of the model
+/// ```
+///
+/// The best check is the one with the best value, by however little ([`Decision::is_best`]): patience and its
+/// `min_delta` play no part. A value that is not finite, is beyond the criterion's divergence limit or falls into its
+/// warm-up is never the best, and a criterion that ignores the metric reports no best check. As long as no check was
+/// the best, nothing is kept, and [`model`](BestWeights::model) is none.
+///
+/// The [`Snapshot`] holds weights and running statistics. A `clone()` would not do: clones of a batch norm share
+/// their running statistics, so a kept clone would change while the model is trained.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, Goal};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+/// let mut stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
+/// let mut best = BestWeights::new();
+/// for loss in [0.5, 0.4, 0.45] {
+///     // ... train for an epoch, validate ...
+///     let decision = stop.observe(loss);
+///     best.keep(&decision, || model.clone());
+/// }
+/// assert_eq!(best.check(), Some(2));
+/// let model = best.restore().expect("at least one check was finite"); // to train on
+/// let model = best.model().expect("the same"); // to predict with
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [`StopWithBest`](crate::StopWithBest) is a criterion and a `BestWeights` in one.
+///
+/// The next example also keeps the optimizer as it was at the best check. Any other value whose clones are
+/// independent may be kept with the model, such as a schedule or an average of weights; several values go into a
+/// tuple. (Clones of `burn-tricks-train`'s `SharedPlateau` share what was observed: keep its record instead.)
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::{AdamConfig, ModuleOptimizer};
+/// use burn::tensor::Device;
+/// use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, Goal};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+/// let optim = AdamConfig::new().init();
+/// let mut stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
+/// let mut best = BestWeights::new();
+/// best.keep_with(&stop.observe(0.5), || (model.clone(), optim.clone()));
+/// let (model, optim): (Linear, ModuleOptimizer) = best.restore_with().expect("it was finite");
+/// # let _ = (model, optim);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Together with early stopping, after each check. If an average of the weights was checked, keep the average.
+///
+/// # Cost
+///
+/// One copy of the model's weights on its device, which shares memory with the model until the next step. Nothing is
+/// read from the device.
+///
+/// A kept clone of a `ModuleOptimizer` takes as much memory again for each of its moments, on the device, and shares
+/// it with the optimizer until the next step. To save device memory, keep `optim.to_record().into_bytes()` instead,
+/// which waits for the device and copies the state to the host. `ModuleOptimizer::load_record` then puts the state on
+/// `Device::default()` until the next step moves it. In a program with several backends, this may be another device
+/// than that of the run, or one that does not exist. A clone stays on its device, and the optimizers of
+/// `burn-tricks-optim` hold a loaded state on the host until the next step.
+///
+/// # Differences
+///
+/// Keras's `restore_best_weights` gives back the weights of the last improvement by more than `min_delta`, which need
+/// not be the best weights, and the weights of the first epoch if its metric was NaN. The `ModelCheckpoint` of Keras
+/// and that of Lightning keep the best value, as here. Burn returns the last model, and its checkpoints are files.
+///
+/// # Suggested values
+///
+/// There is nothing to set: one model is kept, as by Lightning's `ModelCheckpoint` by default (`save_top_k=1`).
+/// Goodfellow et al. always return the best parameters, not the last, when training stops early.
+///
+/// # References
+///
+/// - Goodfellow, Bengio, Courville, *Deep Learning*, 2016, section 7.8, algorithm 7.1,
+///   <https://www.deeplearningbook.org/contents/regularization.html>
+/// - Keras, `callbacks.EarlyStopping(restore_best_weights=True)`; Lightning, `ModelCheckpoint`
 #[derive(Debug)]
 pub struct BestWeights<M, S = ()> {
     best: Option<(Snapshot<M>, usize)>,

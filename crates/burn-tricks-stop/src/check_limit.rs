@@ -1,59 +1,60 @@
-//! Stops after a number of checks; inside [`All`](crate::All), the least number of checks before any stop.
-//!
-//! ```text
-//! check ≥ limit   stop: CheckLimit
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_stop::{CheckLimitConfig, StopCriterion};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut limit = CheckLimitConfig::new(2).init()?;
-//! assert!(!limit.observe(0.5).should_stop());
-//! assert!(limit.observe(0.4).should_stop());
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! At least ten checks, then patience:
-//!
-//! ```
-//! use burn_tricks_stop::{All, CheckLimitConfig, EarlyStoppingConfig, Goal};
-//!
-//! let stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
-//! let stop = All::init((stop, CheckLimitConfig::new(10).init()?))?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! # Order
-//!
-//! After validation, together with a criterion that looks at the metric: a limit alone reports no best check.
-//!
-//! # Cost
-//!
-//! One number.
-//!
-//! # Differences
-//!
-//! With `warmup_checks` of [`EarlyStoppingConfig`](crate::EarlyStoppingConfig), none of the first checks can be the
-//! best. With `All` and a limit of checks they can, as with Lightning's `min_epochs`.
-//!
-//! # Suggested values
-//!
-//! As a least number of checks: the length of the schedule's warm-up.
-//!
-//! # References
-//!
-//! - Lightning, `Trainer(min_epochs, max_epochs)`
+//! Stops after a number of checks.
 
 use crate::criterion::{Observation, StopCriterion};
 use crate::decision::{Decision, StopReason};
 use burn_tricks_core::{Config, ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 
-/// Configuration of [`CheckLimit`].
+/// Configuration of [`CheckLimit`], which stops after a number of checks; inside [`All`](crate::All), it is the
+/// least number of checks before any stop.
+///
+/// ```text
+/// check ≥ limit   stop: CheckLimit
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_stop::{CheckLimitConfig, StopCriterion};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut limit = CheckLimitConfig::new(2).init()?;
+/// assert!(!limit.observe(0.5).should_stop());
+/// assert!(limit.observe(0.4).should_stop());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// At least ten checks, then patience:
+///
+/// ```
+/// use burn_tricks_stop::{All, CheckLimitConfig, EarlyStoppingConfig, Goal};
+///
+/// let stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
+/// let stop = All::init((stop, CheckLimitConfig::new(10).init()?))?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// # Order
+///
+/// After validation, together with a criterion that looks at the metric: a limit alone reports no best check.
+///
+/// # Cost
+///
+/// One number.
+///
+/// # Differences
+///
+/// With `warmup_checks` of [`EarlyStoppingConfig`](crate::EarlyStoppingConfig), none of the first checks can be the
+/// best. With `All` and a limit of checks they can, as with Lightning's `min_epochs`.
+///
+/// # Suggested values
+///
+/// As a least number of checks: the length of the schedule's warm-up.
+///
+/// # References
+///
+/// - Lightning, `Trainer(min_epochs, max_epochs)`
 #[derive(Config, Debug, PartialEq)]
 pub struct CheckLimitConfig {
     /// The check at which to stop, from 1. `usize::MAX` never stops.

@@ -1,30 +1,4 @@
 //! The trait of stopping criteria, and the observation that a criterion gets.
-//!
-//! At each check of the model, a criterion gets an [`Observation`], a metric with or without its standard error, and
-//! returns a [`Decision`]. [`EarlyStopping`](crate::EarlyStopping), [`NoiseAware`](crate::NoiseAware),
-//! [`TimeLimit`](crate::TimeLimit) and [`CheckLimit`](crate::CheckLimit) are criteria, and so are [`Any`](crate::Any)
-//! and [`All`](crate::All) of several.
-//!
-//! ```
-//! use burn_tricks_stop::{EarlyStoppingConfig, Goal, Observation, StopCriterion};
-//!
-//! fn first_stop(mut criterion: impl StopCriterion, values: &[f64]) -> Option<usize> {
-//!     let mut decisions = values.iter().map(|value| criterion.observe(*value));
-//!     decisions.find(|decision| decision.should_stop()).map(|decision| decision.check)
-//! }
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let stop = EarlyStoppingConfig::new(Goal::Minimize).with_patience(2).init()?;
-//! assert_eq!(first_stop(stop, &[3.0, 2.0, 2.5, 2.1, 1.0]), Some(4));
-//!
-//! let losses = [0.2, 0.4, 0.6, 0.8]; // of the validation samples, one by one
-//! let observation = Observation::of_samples(&losses);
-//! assert_eq!(observation.value, 0.5);
-//! // √((0.3² + 0.1² + 0.1² + 0.3²) / 3 / 4)
-//! assert!((observation.standard_error.unwrap() - 0.1291).abs() < 1e-4);
-//! # Ok(())
-//! # }
-//! ```
 
 use crate::decision::Decision;
 use burn_tricks_core::Goal;
@@ -77,7 +51,33 @@ impl From<f32> for Observation {
     }
 }
 
-/// Says after each check whether to stop.
+/// A stopping criterion: says after each check of the model whether to stop.
+///
+/// At each check of the model, a criterion gets an [`Observation`], a metric with or without its standard error, and
+/// returns a [`Decision`]. [`EarlyStopping`](crate::EarlyStopping), [`NoiseAware`](crate::NoiseAware),
+/// [`TimeLimit`](crate::TimeLimit) and [`CheckLimit`](crate::CheckLimit) are criteria, and so are [`Any`](crate::Any)
+/// and [`All`](crate::All) of several.
+///
+/// ```
+/// use burn_tricks_stop::{EarlyStoppingConfig, Goal, Observation, StopCriterion};
+///
+/// fn first_stop(mut criterion: impl StopCriterion, values: &[f64]) -> Option<usize> {
+///     let mut decisions = values.iter().map(|value| criterion.observe(*value));
+///     decisions.find(|decision| decision.should_stop()).map(|decision| decision.check)
+/// }
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let stop = EarlyStoppingConfig::new(Goal::Minimize).with_patience(2).init()?;
+/// assert_eq!(first_stop(stop, &[3.0, 2.0, 2.5, 2.1, 1.0]), Some(4));
+///
+/// let losses = [0.2, 0.4, 0.6, 0.8]; // of the validation samples, one by one
+/// let observation = Observation::of_samples(&losses);
+/// assert_eq!(observation.value, 0.5);
+/// // √((0.3² + 0.1² + 0.1² + 0.3²) / 3 / 4)
+/// assert!((observation.standard_error.unwrap() - 0.1291).abs() < 1e-4);
+/// # Ok(())
+/// # }
+/// ```
 pub trait StopCriterion {
     /// The state that a resumed run needs. It is saved as JSON (to the last bit with the feature `float_roundtrip` of
     /// `serde_json`), so every number in it must be finite: use an `Option` for a best value that is not known yet.

@@ -1,132 +1,4 @@
-//! Early stopping: end the training when the validation metric has stopped improving.
-//!
-//! [`EarlyStopping`] is pure logic over numbers. After each check of the model, call `observe` with the metric; it
-//! returns a [`Decision`]. These rules apply, in this order, to the value `x` of a check:
-//!
-//! ```text
-//! x is NaN or infinite            as the policy says: stop, count as no improvement, or ignore
-//! check ≤ warmup_checks           nothing else is looked at
-//! x is better than the best       best ← x, the check whose weights are to be kept
-//! x improves on the reference r   r ← x
-//! ... and on the baseline         waited ← 0;  else waited ← waited + 1
-//! x is finite, reaches the target stop: TargetReached
-//! x beyond the divergence limit   stop: Diverged
-//! waited ≥ patience               stop: NoImprovement, or BaselineNotBeaten if that is so
-//! ```
-//!
-//! The best check is the one with the best value, by however little. An *improvement* matters for patience alone: it
-//! is a value that is better than the reference by *more than* `min_delta`, in units of the metric or as a fraction
-//! of `|r|`. The reference `r` is the last value that was an improvement, or the first value that counts. So several
-//! small gains in a row add up to an improvement. A value that is not finite, or beyond the divergence limit, is
-//! neither the best nor an improvement.
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_stop::{EarlyStoppingConfig, Goal, StopReason};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut stop = EarlyStoppingConfig::new(Goal::Minimize).with_patience(2).init()?;
-//! for loss in [1.0, 0.6, 0.7] {
-//!     assert!(!stop.observe(loss).should_stop());
-//! }
-//! let decision = stop.observe(0.65);
-//! assert_eq!(decision.stop, Some(StopReason::NoImprovement { checks: 2 }));
-//! assert_eq!((decision.best, decision.best_check), (Some(0.6), Some(2)));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! With `min_delta`: the value 0.495 uses up patience, but is the best value.
-//!
-//! ```
-//! use burn_tricks_stop::{EarlyStoppingConfig, Goal, MinDelta, StopReason};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let config = EarlyStoppingConfig::new(Goal::Minimize).with_patience(2);
-//! let mut stop = config.with_min_delta(MinDelta::Absolute(0.01)).init()?;
-//! stop.observe(0.500);
-//! let decision = stop.observe(0.495);
-//! assert!(decision.is_best && !decision.improved);
-//! let decision = stop.observe(0.7);
-//! assert_eq!(decision.stop, Some(StopReason::NoImprovement { checks: 2 }));
-//! assert_eq!(decision.best_check, Some(2));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! For an accuracy, with a warm-up of three checks and a target of 99 %:
-//!
-//! ```
-//! use burn_tricks_stop::{EarlyStoppingConfig, Goal, MinDelta, NonFiniteMetric};
-//!
-//! let stop = EarlyStoppingConfig::new(Goal::Maximize)
-//!     .with_patience(10)
-//!     .with_min_delta(MinDelta::Absolute(0.001))
-//!     .with_warmup_checks(3)
-//!     .with_target(Some(0.99))
-//!     .with_non_finite(NonFiniteMetric::CountAsNoImprovement)
-//!     .init()?;
-//! # Ok::<(), burn_tricks_core::ConfigError>(())
-//! ```
-//!
-//! With Keras's rules of counting (see [`Counting`]):
-//!
-//! ```
-//! use burn_tricks_stop::{EarlyStoppingConfig, Goal, StopReason};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let keras = EarlyStoppingConfig::keras(Goal::Minimize).with_patience(2).with_baseline(Some(0.5));
-//! let ours = keras.clone().with_counting(Default::default());
-//! let (mut keras, mut ours) = (keras.init()?, ours.init()?);
-//! for loss in [1.0, 0.9] {
-//!     assert_eq!(keras.observe(loss).stop, None); // it improves, though short of the baseline
-//!     ours.observe(loss);
-//! }
-//! let reason = StopReason::BaselineNotBeaten { baseline: 0.5, checks: 3 };
-//! assert_eq!(ours.observe(0.8).stop, Some(reason));
-//! assert_eq!(keras.observe(0.8).stop, None);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! After validation. [`BestWeights`](crate::BestWeights) keeps the model of the best check. In Burn's `Learner`,
-//! `burn-tricks-train` calls `observe`.
-//!
-//! # Cost
-//!
-//! A few numbers.
-//!
-//! # Differences
-//!
-//! - Training stops after `patience` checks in a row without improvement, as in Lightning, and as in Keras for a
-//!   patience of 1 and above. In both libraries 0 means the same as 1; here 0 is refused. [`Counting`] has the other
-//!   rules by which Keras and Lightning count.
-//! - Keras's `EarlyStopping(restore_best_weights=True)` gives back the weights of the last improvement by
-//!   more than `min_delta`, here those of check 1 in the example with a least improvement. Its
-//!   `ModelCheckpoint(save_best_only=True)` and Lightning's `ModelCheckpoint` know no `min_delta` and keep
-//!   the best value, as here.
-//! - Keras takes a NaN or an infinity at the first epoch as the best value (a NaN remains the best), and gives back
-//!   the weights of that epoch. No rule of [`Counting`] does that.
-//! - Lightning's best score does not include a value that reaches the threshold. Here that value is the best, with
-//!   every rule of counting, so its weights are kept.
-//! - Burn's `MetricEarlyStoppingStrategy` has patience and warm-up only, reports neither the best value nor the
-//!   reason, and starts afresh when a run resumes.
-//! - PyTorch's and optax's relative thresholds are wrong for negative metrics, see [`MinDelta`].
-//!
-//! [`MinDelta`]: burn_tricks_core::MinDelta
-//!
-//! # Suggested values
-//!
-//! Patience 3 (Lightning's default) if a check is an epoch and the learning rate is constant; if the schedule decays,
-//! a patience longer than its longest plateau. Prechelt measured the trade-off between time and error.
-//!
-//! # References
-//!
-//! - Prechelt, *Early stopping — but when?*, 1998, <https://doi.org/10.1007/3-540-49430-8_3>
-//! - Keras, `callbacks.EarlyStopping`; Lightning, `EarlyStopping`
+//! Early stopping.
 
 use crate::criterion::{Observation, StopCriterion};
 use crate::decision::{Decision, StopReason};
@@ -171,7 +43,135 @@ pub enum Counting {
     Lightning,
 }
 
-/// Configuration of [`EarlyStopping`].
+/// Configuration of [`EarlyStopping`]: end the training when the validation metric has stopped improving.
+///
+/// [`EarlyStopping`] is pure logic over numbers. After each check of the model, call `observe` with the metric; it
+/// returns a [`Decision`]. These rules apply, in this order, to the value `x` of a check:
+///
+/// ```text
+/// x is NaN or infinite            as the policy says: stop, count as no improvement, or ignore
+/// check ≤ warmup_checks           nothing else is looked at
+/// x is better than the best       best ← x, the check whose weights are to be kept
+/// x improves on the reference r   r ← x
+/// ... and on the baseline         waited ← 0;  else waited ← waited + 1
+/// x is finite, reaches the target stop: TargetReached
+/// x beyond the divergence limit   stop: Diverged
+/// waited ≥ patience               stop: NoImprovement, or BaselineNotBeaten if that is so
+/// ```
+///
+/// The best check is the one with the best value, by however little. An *improvement* matters for patience alone: it
+/// is a value that is better than the reference by *more than* `min_delta`, in units of the metric or as a fraction
+/// of `|r|`. The reference `r` is the last value that was an improvement, or the first value that counts. So several
+/// small gains in a row add up to an improvement. A value that is not finite, or beyond the divergence limit, is
+/// neither the best nor an improvement.
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_stop::{EarlyStoppingConfig, Goal, StopReason};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut stop = EarlyStoppingConfig::new(Goal::Minimize).with_patience(2).init()?;
+/// for loss in [1.0, 0.6, 0.7] {
+///     assert!(!stop.observe(loss).should_stop());
+/// }
+/// let decision = stop.observe(0.65);
+/// assert_eq!(decision.stop, Some(StopReason::NoImprovement { checks: 2 }));
+/// assert_eq!((decision.best, decision.best_check), (Some(0.6), Some(2)));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// With `min_delta`: the value 0.495 uses up patience, but is the best value.
+///
+/// ```
+/// use burn_tricks_stop::{EarlyStoppingConfig, Goal, MinDelta, StopReason};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let config = EarlyStoppingConfig::new(Goal::Minimize).with_patience(2);
+/// let mut stop = config.with_min_delta(MinDelta::Absolute(0.01)).init()?;
+/// stop.observe(0.500);
+/// let decision = stop.observe(0.495);
+/// assert!(decision.is_best && !decision.improved);
+/// let decision = stop.observe(0.7);
+/// assert_eq!(decision.stop, Some(StopReason::NoImprovement { checks: 2 }));
+/// assert_eq!(decision.best_check, Some(2));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// For an accuracy, with a warm-up of three checks and a target of 99 %:
+///
+/// ```
+/// use burn_tricks_stop::{EarlyStoppingConfig, Goal, MinDelta, NonFiniteMetric};
+///
+/// let stop = EarlyStoppingConfig::new(Goal::Maximize)
+///     .with_patience(10)
+///     .with_min_delta(MinDelta::Absolute(0.001))
+///     .with_warmup_checks(3)
+///     .with_target(Some(0.99))
+///     .with_non_finite(NonFiniteMetric::CountAsNoImprovement)
+///     .init()?;
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
+/// With Keras's rules of counting (see [`Counting`]):
+///
+/// ```
+/// use burn_tricks_stop::{EarlyStoppingConfig, Goal, StopReason};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let keras = EarlyStoppingConfig::keras(Goal::Minimize).with_patience(2).with_baseline(Some(0.5));
+/// let ours = keras.clone().with_counting(Default::default());
+/// let (mut keras, mut ours) = (keras.init()?, ours.init()?);
+/// for loss in [1.0, 0.9] {
+///     assert_eq!(keras.observe(loss).stop, None); // it improves, though short of the baseline
+///     ours.observe(loss);
+/// }
+/// let reason = StopReason::BaselineNotBeaten { baseline: 0.5, checks: 3 };
+/// assert_eq!(ours.observe(0.8).stop, Some(reason));
+/// assert_eq!(keras.observe(0.8).stop, None);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// After validation. [`BestWeights`](crate::BestWeights) keeps the model of the best check. In Burn's `Learner`,
+/// `burn-tricks-train` calls `observe`.
+///
+/// # Cost
+///
+/// A few numbers.
+///
+/// # Differences
+///
+/// - Training stops after `patience` checks in a row without improvement, as in Lightning, and as in Keras for a
+///   patience of 1 and above. In both libraries 0 means the same as 1; here 0 is refused. [`Counting`] has the other
+///   rules by which Keras and Lightning count.
+/// - Keras's `EarlyStopping(restore_best_weights=True)` gives back the weights of the last improvement by
+///   more than `min_delta`, here those of check 1 in the example with a least improvement. Its
+///   `ModelCheckpoint(save_best_only=True)` and Lightning's `ModelCheckpoint` know no `min_delta` and keep
+///   the best value, as here.
+/// - Keras takes a NaN or an infinity at the first epoch as the best value (a NaN remains the best), and gives back
+///   the weights of that epoch. No rule of [`Counting`] does that.
+/// - Lightning's best score does not include a value that reaches the threshold. Here that value is the best, with
+///   every rule of counting, so its weights are kept.
+/// - Burn's `MetricEarlyStoppingStrategy` has patience and warm-up only, reports neither the best value nor the
+///   reason, and starts afresh when a run resumes.
+/// - PyTorch's and optax's relative thresholds are wrong for negative metrics, see [`MinDelta`].
+///
+/// [`MinDelta`]: burn_tricks_core::MinDelta
+///
+/// # Suggested values
+///
+/// Patience 3 (Lightning's default) if a check is an epoch and the learning rate is constant; if the schedule decays,
+/// a patience longer than its longest plateau. Prechelt measured the trade-off between time and error.
+///
+/// # References
+///
+/// - Prechelt, *Early stopping — but when?*, 1998, <https://doi.org/10.1007/3-540-49430-8_3>
+/// - Keras, `callbacks.EarlyStopping`; Lightning, `EarlyStopping`
 #[derive(Config, Debug, PartialEq)]
 pub struct EarlyStoppingConfig {
     /// Which way the metric should go.

@@ -1,16 +1,16 @@
 #![doc = include_str!("../README.md")]
 
-pub mod any_all;
-pub mod best_weights;
-pub mod check_limit;
+mod any_all;
+mod best_weights;
+mod check_limit;
 mod criteria;
-pub mod criterion;
+mod criterion;
 mod decision;
-pub mod early_stopping;
-pub mod noise_aware;
-pub mod roll_back;
-pub mod stop_with_best;
-pub mod time_limit;
+mod early_stopping;
+mod noise_aware;
+mod roll_back;
+mod stop_with_best;
+mod time_limit;
 
 pub use any_all::{All, Any, SeveralState};
 pub use best_weights::BestWeights;

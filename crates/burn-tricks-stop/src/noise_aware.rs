@@ -1,113 +1,4 @@
-//! Patience for a noisy metric: a change within the metric's own standard error does not count.
-//!
-//! The value `x` of a check, with standard error `s`, is compared with the value `r` of the last improvement, with
-//! standard error `s_r`:
-//!
-//! ```text
-//! gain  = r − x  (minimise),  x − r  (maximise)
-//! noise = z √(s² + s_r²)                 z standard errors of a difference of two independent values
-//!
-//! gain > noise              improvement:  r, s_r ← x, s;  waited ← 0, undecided ← 0
-//! −noise < gain ≤ noise     undecided:    undecided ← undecided + 1;  waited stays
-//! gain ≤ −noise             worse:        waited ← waited + 1
-//!
-//! worse, waited ≥ patience           stop: NoImprovement
-//! undecided ≥ max_undecided          stop: Undecided
-//! ```
-//!
-//! An undecided check neither uses up patience nor gives it back, so `waited` counts the checks since the last
-//! improvement that were worse than chance explains, in a row or not. An undecided value does not become the new `r`
-//! either. If every lucky value became `r`, then `r` would soon be the luckiest of many values and better than the
-//! model really is, and a slow improvement would never be seen. As it is, a slow improvement adds up until it exceeds
-//! the noise around an old `r`.
-//!
-//! The noise plays no part in which check is the best: the best check is the one with the best value,
-//! [`Decision::is_best`], and [`BestWeights`](crate::BestWeights) keeps its weights. Among models that cannot be told
-//! apart, the one with the best value is most likely the best, though its value is an optimistic estimate.
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_stop::{Goal, NoiseAwareConfig, Observation, StopCriterion, StopReason};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let config = NoiseAwareConfig::new(Goal::Minimize).with_patience(2).with_standard_errors(1.0);
-//! let mut stop = config.init()?;
-//! let noisy = |loss: f64| Observation::from(loss).with_standard_error(0.1);
-//! assert!(stop.observe(noisy(1.0)).improved);
-//! for loss in [1.05, 0.9, 1.1, 0.95, 1.1, 1.13] {
-//!     let decision = stop.observe(noisy(loss));
-//!     assert!(!decision.improved && !decision.should_stop()); // all within 0.141 of 1.0
-//!     assert_eq!(decision.is_best, loss == 0.9);
-//! }
-//! assert_eq!((stop.undecided(), stop.observe(noisy(1.2)).waited), (6, 1));
-//! let decision = stop.observe(noisy(1.3));
-//! assert_eq!(decision.stop, Some(StopReason::NoImprovement { checks: 2 }));
-//! assert_eq!((decision.best, decision.best_check), (Some(0.9), Some(3)));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! The standard error is computed from the validation samples; for an accuracy, these are zeros and ones. This
-//! criterion also stops after 20 checks on a plateau:
-//!
-//! ```
-//! use burn_tricks_stop::{Goal, NoiseAwareConfig, Observation, StopCriterion};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut stop = NoiseAwareConfig::new(Goal::Maximize)
-//!     .with_max_undecided(Some(20))
-//!     .init()?;
-//! let right = [1.0, 1.0, 0.0, 1.0];
-//! stop.observe(Observation::of_samples(&right));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! In place of [`EarlyStopping`](crate::EarlyStopping), or together with it in [`Any`](crate::Any): there the
-//! `EarlyStopping` has a target, a divergence limit and a patience of `usize::MAX`.
-//!
-//! An observation without a standard error, or with one that is negative or not finite, is taken as exact: `s = 0`.
-//! If all observations are exact, or if `z = 0`, the rule is that of plain early stopping.
-//!
-//! # Cost
-//!
-//! A few numbers. The standard error needs the metric of each validation sample.
-//!
-//! # Differences
-//!
-//! Early stopping in Keras and Lightning ignores the noise. Its `min_delta` is a constant that the user must know,
-//! and it requires *more* improvement per check, so it stops a slow improvement sooner, not later.
-//!
-//! The formula assumes that the two values are independent. Two values on the same validation set share its samples,
-//! and their difference has less noise than the formula says: the rule then waits longer than it needs to.
-//!
-//! # Suggested values
-//!
-//! `z = 2`, the default: if only chance separates two values, one difference in twenty exceeds the noise. With
-//! `z = 1` it is one in three, and three such checks come soon. The table has the results of 1000 runs of 100 checks,
-//! with a patience of 3 unless the row says otherwise and normal noise of one standard error. A "slow" run improves
-//! by 0.1 standard errors per check to the end; a "turning" run does so for 30 checks, and then worsens by 0.2 per
-//! check:
-//!
-//! | | slow: stopped early | turning: mean check of the stop |
-//! | --- | --- | --- |
-//! | plain, patience 3 | 100 % | 7 |
-//! | plain, patience 9 | 99 % | 26 |
-//! | `z = 1` | 100 % | 17 |
-//! | `z = 2` | 30 % | 42 |
-//!
-//! The price is time on a plateau: there, 45 % of the runs with `z = 2` had not stopped by check 100, while all runs
-//! of the other three rows had. `max_undecided` bounds this time.
-//! (`cargo test --workspace --test suite -- --nocapture noise_stops_fewer`.)
-//!
-//! # References
-//!
-//! - Breiman, Friedman, Olshen, Stone, *Classification and Regression Trees*, 1984, section 3.4.3: of
-//!   models within one standard error of the best, the simplest. To keep the earliest of models that cannot
-//!   be told apart, keep where [`Decision::improved`] instead
+//! Patience for a noisy metric.
 
 use crate::criterion::{Observation, StopCriterion};
 use crate::decision::{Decision, StopReason};
@@ -115,7 +6,117 @@ use crate::early_stopping::NonFiniteMetric;
 use burn_tricks_core::{Config, ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 
-/// Configuration of [`NoiseAware`].
+/// Configuration of [`NoiseAware`], patience for a noisy metric: a change within the metric's own standard error
+/// does not count.
+///
+/// The value `x` of a check, with standard error `s`, is compared with the value `r` of the last improvement, with
+/// standard error `s_r`:
+///
+/// ```text
+/// gain  = r − x  (minimise),  x − r  (maximise)
+/// noise = z √(s² + s_r²)                 z standard errors of a difference of two independent values
+///
+/// gain > noise              improvement:  r, s_r ← x, s;  waited ← 0, undecided ← 0
+/// −noise < gain ≤ noise     undecided:    undecided ← undecided + 1;  waited stays
+/// gain ≤ −noise             worse:        waited ← waited + 1
+///
+/// worse, waited ≥ patience           stop: NoImprovement
+/// undecided ≥ max_undecided          stop: Undecided
+/// ```
+///
+/// An undecided check neither uses up patience nor gives it back, so `waited` counts the checks since the last
+/// improvement that were worse than chance explains, in a row or not. An undecided value does not become the new `r`
+/// either. If every lucky value became `r`, then `r` would soon be the luckiest of many values and better than the
+/// model really is, and a slow improvement would never be seen. As it is, a slow improvement adds up until it exceeds
+/// the noise around an old `r`.
+///
+/// The noise plays no part in which check is the best: the best check is the one with the best value,
+/// [`Decision::is_best`], and [`BestWeights`](crate::BestWeights) keeps its weights. Among models that cannot be told
+/// apart, the one with the best value is most likely the best, though its value is an optimistic estimate.
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_stop::{Goal, NoiseAwareConfig, Observation, StopCriterion, StopReason};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let config = NoiseAwareConfig::new(Goal::Minimize).with_patience(2).with_standard_errors(1.0);
+/// let mut stop = config.init()?;
+/// let noisy = |loss: f64| Observation::from(loss).with_standard_error(0.1);
+/// assert!(stop.observe(noisy(1.0)).improved);
+/// for loss in [1.05, 0.9, 1.1, 0.95, 1.1, 1.13] {
+///     let decision = stop.observe(noisy(loss));
+///     assert!(!decision.improved && !decision.should_stop()); // all within 0.141 of 1.0
+///     assert_eq!(decision.is_best, loss == 0.9);
+/// }
+/// assert_eq!((stop.undecided(), stop.observe(noisy(1.2)).waited), (6, 1));
+/// let decision = stop.observe(noisy(1.3));
+/// assert_eq!(decision.stop, Some(StopReason::NoImprovement { checks: 2 }));
+/// assert_eq!((decision.best, decision.best_check), (Some(0.9), Some(3)));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The standard error is computed from the validation samples; for an accuracy, these are zeros and ones. This
+/// criterion also stops after 20 checks on a plateau:
+///
+/// ```
+/// use burn_tricks_stop::{Goal, NoiseAwareConfig, Observation, StopCriterion};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut stop = NoiseAwareConfig::new(Goal::Maximize)
+///     .with_max_undecided(Some(20))
+///     .init()?;
+/// let right = [1.0, 1.0, 0.0, 1.0];
+/// stop.observe(Observation::of_samples(&right));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// In place of [`EarlyStopping`](crate::EarlyStopping), or together with it in [`Any`](crate::Any): there the
+/// `EarlyStopping` has a target, a divergence limit and a patience of `usize::MAX`.
+///
+/// An observation without a standard error, or with one that is negative or not finite, is taken as exact: `s = 0`.
+/// If all observations are exact, or if `z = 0`, the rule is that of plain early stopping.
+///
+/// # Cost
+///
+/// A few numbers. The standard error needs the metric of each validation sample.
+///
+/// # Differences
+///
+/// Early stopping in Keras and Lightning ignores the noise. Its `min_delta` is a constant that the user must know,
+/// and it requires *more* improvement per check, so it stops a slow improvement sooner, not later.
+///
+/// The formula assumes that the two values are independent. Two values on the same validation set share its samples,
+/// and their difference has less noise than the formula says: the rule then waits longer than it needs to.
+///
+/// # Suggested values
+///
+/// `z = 2`, the default: if only chance separates two values, one difference in twenty exceeds the noise. With
+/// `z = 1` it is one in three, and three such checks come soon. The table has the results of 1000 runs of 100 checks,
+/// with a patience of 3 unless the row says otherwise and normal noise of one standard error. A "slow" run improves
+/// by 0.1 standard errors per check to the end; a "turning" run does so for 30 checks, and then worsens by 0.2 per
+/// check:
+///
+/// | | slow: stopped early | turning: mean check of the stop |
+/// | --- | --- | --- |
+/// | plain, patience 3 | 100 % | 7 |
+/// | plain, patience 9 | 99 % | 26 |
+/// | `z = 1` | 100 % | 17 |
+/// | `z = 2` | 30 % | 42 |
+///
+/// The price is time on a plateau: there, 45 % of the runs with `z = 2` had not stopped by check 100, while all runs
+/// of the other three rows had. `max_undecided` bounds this time.
+/// (`cargo test --workspace --test suite -- --nocapture noise_stops_fewer`.)
+///
+/// # References
+///
+/// - Breiman, Friedman, Olshen, Stone, *Classification and Regression Trees*, 1984, section 3.4.3: of
+///   models within one standard error of the best, the simplest. To keep the earliest of models that cannot
+///   be told apart, keep where [`Decision::improved`] instead
 #[derive(Config, Debug, PartialEq)]
 pub struct NoiseAwareConfig {
     /// Whether the metric should fall or rise.

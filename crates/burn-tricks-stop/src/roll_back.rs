@@ -1,115 +1,4 @@
-//! Roll-back: when the training diverges, it continues from the best weights with a smaller learning rate.
-//!
-//! If a criterion sees at a check that the metric diverged or is not finite ([`Decision::divergence`]), and there is
-//! no other reason to stop:
-//!
-//! ```text
-//! done < times and a best model is kept:
-//!     done ← done + 1
-//!     model, and what was kept with it ← those of the best check
-//!     learning rate ← factor^done · the rate of the recipe      (the caller's closure)
-//!     patience counts anew, and what counts as an improvement stays as it was
-//! otherwise: the decision stands
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::{Linear, LinearConfig};
-//! use burn::optim::{GradientsParams, SgdConfig};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, Goal, RollBackConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let inputs = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 1.0], [2.0, 2.0]], &device);
-//! let error = |model: &Linear| (model.forward(inputs.clone()) - 1.0).square().mean();
-//!
-//! let mut model = LinearConfig::new(2, 1).init(&device);
-//! let mut optim = SgdConfig::new().init();
-//! let mut rate = 1.0; // much too large
-//! let mut stop = EarlyStoppingConfig::new(Goal::Minimize).with_divergence_limit(Some(1e4)).init()?;
-//! let mut best = BestWeights::new();
-//! let mut back = RollBackConfig::new(8).init()?;
-//! for _ in 0..60 {
-//!     let loss = error(&model);
-//!     let decision = stop.observe(loss.clone().into_scalar::<f64>());
-//!     best.keep_with(&decision, || (model.clone(), optim.clone()));
-//!     let restart = back.on(&decision, &best, &model, &mut stop, |scale| rate = scale);
-//!     if let Some(restart) = restart {
-//!         (model, optim) = (restart.model, restart.extra);
-//!         continue;
-//!     }
-//!     let grads = GradientsParams::from_grads(loss.backward(), &model);
-//!     model = optim.step(rate, model, grads);
-//! }
-//! assert!(rate < 0.5 && stop.observe(0.0).best < Some(0.1));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! This example rolls back at most twice, to a tenth of the learning rate each time, and restores only the weights.
-//! The optimizer must then start afresh: its moments are those of the diverged run, and may be NaN.
-//!
-//! ```
-//! use burn::nn::{Linear, LinearConfig};
-//! use burn::optim::AdamConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, Goal, RollBackConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let mut model = LinearConfig::new(2, 1).init(&Device::flex().autodiff());
-//! let mut optim = AdamConfig::new().init();
-//! let mut scale = 1.0;
-//! let mut stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
-//! let mut best = BestWeights::new();
-//! let mut back = RollBackConfig::new(2).with_lr_factor(0.1).init()?;
-//! for loss in [0.4, f64::NAN] {
-//!     let decision = stop.observe(loss);
-//!     best.keep(&decision, || model.clone());
-//!     if let Some(restart) = back.on(&decision, &best, &model, &mut stop, |by| scale = by) {
-//!         model = restart.model;
-//!         optim = AdamConfig::new().init();
-//!     } else if decision.should_stop() {
-//!         break;
-//!     }
-//! }
-//! assert_eq!(scale, 0.1);
-//! # let _ = optim;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! After the best weights are kept, and before the decision to stop is obeyed. The criterion must be able to see a
-//! divergence: [`EarlyStopping`](crate::EarlyStopping) with a divergence limit, or with
-//! [`NonFiniteMetric::Stop`](crate::NonFiniteMetric::Stop), its default, also within [`Any`](crate::Any) and
-//! [`All`](crate::All).
-//!
-//! The closure gets the scale of the whole run, not of this restart: the learning rate is the schedule's value times
-//! the scale. Schedules, averages of weights and random generators continue from where they are, unless they are kept
-//! with the model as extra state: see [`BestWeights::keep_with`]. An average that may become NaN or infinite must be
-//! kept in this way, since it never recovers.
-//!
-//! # Cost
-//!
-//! One number; the kept model is the cost of [`BestWeights`]. A run that does not diverge is the same, bit for bit,
-//! with and without a roll-back.
-//!
-//! # Differences
-//!
-//! Keras's users asked for a roll-back (keras #8332); Keras has `TerminateOnNaN`, which ends the run. Schedules "on
-//! plateau" reduce the learning rate and go on training the diverged weights.
-//!
-//! # Suggested values
-//!
-//! The factor 0.5 is our choice, and so are two or three roll-backs: if a run diverges at an eighth of its learning
-//! rate, the learning rate is not the cause.
-//!
-//! # References
-//!
-//! - keras #8332, <https://github.com/keras-team/keras/issues/8332>
+//! Roll-back.
 
 use crate::best_weights::BestWeights;
 use crate::criterion::StopCriterion;
@@ -118,7 +7,119 @@ use burn::module::Module;
 use burn_tricks_core::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
-/// Configuration of [`RollBack`].
+/// Configuration of [`RollBack`]: when the training diverges, it continues from the best weights with a smaller
+/// learning rate.
+///
+/// If a criterion sees at a check that the metric diverged or is not finite ([`Decision::divergence`]), and there is
+/// no other reason to stop:
+///
+/// ```text
+/// done < times and a best model is kept:
+///     done ← done + 1
+///     model, and what was kept with it ← those of the best check
+///     learning rate ← factor^done · the rate of the recipe      (the caller's closure)
+///     patience counts anew, and what counts as an improvement stays as it was
+/// otherwise: the decision stands
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::{GradientsParams, SgdConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, Goal, RollBackConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let inputs = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 1.0], [2.0, 2.0]], &device);
+/// let error = |model: &Linear| (model.forward(inputs.clone()) - 1.0).square().mean();
+///
+/// let mut model = LinearConfig::new(2, 1).init(&device);
+/// let mut optim = SgdConfig::new().init();
+/// let mut rate = 1.0; // much too large
+/// let mut stop = EarlyStoppingConfig::new(Goal::Minimize).with_divergence_limit(Some(1e4)).init()?;
+/// let mut best = BestWeights::new();
+/// let mut back = RollBackConfig::new(8).init()?;
+/// for _ in 0..60 {
+///     let loss = error(&model);
+///     let decision = stop.observe(loss.clone().into_scalar::<f64>());
+///     best.keep_with(&decision, || (model.clone(), optim.clone()));
+///     let restart = back.on(&decision, &best, &model, &mut stop, |scale| rate = scale);
+///     if let Some(restart) = restart {
+///         (model, optim) = (restart.model, restart.extra);
+///         continue;
+///     }
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     model = optim.step(rate, model, grads);
+/// }
+/// assert!(rate < 0.5 && stop.observe(0.0).best < Some(0.1));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// This example rolls back at most twice, to a tenth of the learning rate each time, and restores only the weights.
+/// The optimizer must then start afresh: its moments are those of the diverged run, and may be NaN.
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::AdamConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, Goal, RollBackConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut model = LinearConfig::new(2, 1).init(&Device::flex().autodiff());
+/// let mut optim = AdamConfig::new().init();
+/// let mut scale = 1.0;
+/// let mut stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
+/// let mut best = BestWeights::new();
+/// let mut back = RollBackConfig::new(2).with_lr_factor(0.1).init()?;
+/// for loss in [0.4, f64::NAN] {
+///     let decision = stop.observe(loss);
+///     best.keep(&decision, || model.clone());
+///     if let Some(restart) = back.on(&decision, &best, &model, &mut stop, |by| scale = by) {
+///         model = restart.model;
+///         optim = AdamConfig::new().init();
+///     } else if decision.should_stop() {
+///         break;
+///     }
+/// }
+/// assert_eq!(scale, 0.1);
+/// # let _ = optim;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// After the best weights are kept, and before the decision to stop is obeyed. The criterion must be able to see a
+/// divergence: [`EarlyStopping`](crate::EarlyStopping) with a divergence limit, or with
+/// [`NonFiniteMetric::Stop`](crate::NonFiniteMetric::Stop), its default, also within [`Any`](crate::Any) and
+/// [`All`](crate::All).
+///
+/// The closure gets the scale of the whole run, not of this restart: the learning rate is the schedule's value times
+/// the scale. Schedules, averages of weights and random generators continue from where they are, unless they are kept
+/// with the model as extra state: see [`BestWeights::keep_with`]. An average that may become NaN or infinite must be
+/// kept in this way, since it never recovers.
+///
+/// # Cost
+///
+/// One number; the kept model is the cost of [`BestWeights`]. A run that does not diverge is the same, bit for bit,
+/// with and without a roll-back.
+///
+/// # Differences
+///
+/// Keras's users asked for a roll-back (keras #8332); Keras has `TerminateOnNaN`, which ends the run. Schedules "on
+/// plateau" reduce the learning rate and go on training the diverged weights.
+///
+/// # Suggested values
+///
+/// The factor 0.5 is our choice, and so are two or three roll-backs: if a run diverges at an eighth of its learning
+/// rate, the learning rate is not the cause.
+///
+/// # References
+///
+/// - keras #8332, <https://github.com/keras-team/keras/issues/8332>
 #[derive(Config, Debug, PartialEq)]
 pub struct RollBackConfig {
     /// How many times a run may roll back in all. With 0 it never does.

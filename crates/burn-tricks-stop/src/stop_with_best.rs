@@ -1,43 +1,43 @@
 //! A criterion and the model of its best check in one.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_stop::{EarlyStoppingConfig, Goal, StopWithBest};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
-//! let mut stop = StopWithBest::new(EarlyStoppingConfig::new(Goal::Minimize).init()?);
-//! for loss in [0.5, 0.4, 0.45, 0.5, 0.6, 0.7] {
-//!     // ... train for an epoch, validate ...
-//!     if stop.observe(loss, &model).should_stop() {
-//!         break; // after 0.6: the third in a row without improvement
-//!     }
-//! }
-//! assert_eq!((stop.best(), stop.best_check()), (Some(0.4), Some(2)));
-//! let model = stop.best_model().expect("at least one check was finite");
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! After validation. If the optimizer is to be restored as well, or if the run may [roll back](crate::RollBack), use
-//! a criterion and [`BestWeights`] instead.
-//!
-//! # Cost
-//!
-//! That of [`BestWeights`].
 
 use crate::best_weights::BestWeights;
 use crate::criterion::{Observation, StopCriterion};
 use crate::decision::Decision;
 use burn::module::Module;
 
-/// A criterion, and the model of its best check. See the [module documentation](self).
+/// A criterion and the model of its best check in one.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_stop::{EarlyStoppingConfig, Goal, StopWithBest};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+/// let mut stop = StopWithBest::new(EarlyStoppingConfig::new(Goal::Minimize).init()?);
+/// for loss in [0.5, 0.4, 0.45, 0.5, 0.6, 0.7] {
+///     // ... train for an epoch, validate ...
+///     if stop.observe(loss, &model).should_stop() {
+///         break; // after 0.6: the third in a row without improvement
+///     }
+/// }
+/// assert_eq!((stop.best(), stop.best_check()), (Some(0.4), Some(2)));
+/// let model = stop.best_model().expect("at least one check was finite");
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// After validation. If the optimizer is to be restored as well, or if the run may [roll back](crate::RollBack), use
+/// a criterion and [`BestWeights`] instead.
+///
+/// # Cost
+///
+/// That of [`BestWeights`].
 #[derive(Debug)]
 pub struct StopWithBest<C, M> {
     criterion: C,

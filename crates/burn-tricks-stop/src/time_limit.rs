@@ -1,66 +1,4 @@
 //! Stops when the training has used up its time.
-//!
-//! ```text
-//! seconds spent ≥ limit   stop: TimeLimit
-//! ```
-//!
-//! The time is wall-clock time from [`start`](StopCriterion::start), which a `Session` of `burn-tricks-train` calls,
-//! or else from the first check. The clock is read once per check, so a run ends up to one check late. The state
-//! holds the seconds spent, so a resumed run has the rest of the time left; the time between saving and resuming is
-//! not counted.
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_stop::{Any, EarlyStoppingConfig, Goal, StopCriterion, TimeLimitConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
-//! let mut stop = Any::init((stop, TimeLimitConfig::new(3600.0).init()?))?;
-//! stop.start(); // before the first epoch
-//! assert!(!stop.observe(0.5).should_stop());
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! With another clock, here one that advances by a minute whenever it is read:
-//!
-//! ```
-//! use burn_tricks_stop::{StopCriterion, TimeLimitConfig};
-//! use std::sync::atomic::{AtomicU32, Ordering};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let minutes = AtomicU32::new(0);
-//! let clock = move || f64::from(60 * minutes.fetch_add(1, Ordering::Relaxed));
-//! let mut limit = TimeLimitConfig::new(100.0).init_with_clock(clock)?;
-//! limit.start(); // at 0 s
-//! assert!(!limit.observe(0.5).should_stop()); // at 60 s
-//! assert!(limit.observe(0.4).should_stop()); // at 120 s
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! After validation, in [`Any`](crate::Any) with a criterion that looks at the metric: a limit alone reports no best
-//! check. In [`All`](crate::All) it is a least time.
-//!
-//! # Cost
-//!
-//! The clock is read once per check.
-//!
-//! # Differences
-//!
-//! Lightning's `Timer` starts with the training and may stop it in the middle of an epoch; it also saves the time
-//! spent. Keras and Burn have no limit of time.
-//!
-//! # Suggested values
-//!
-//! The time of the job minus the time of two checks: the run may end one check late, and saving needs time.
-//!
-//! # References
-//!
-//! - Lightning, `callbacks.Timer`
 
 use crate::criterion::{Observation, StopCriterion};
 use crate::decision::{Decision, StopReason};
@@ -70,7 +8,69 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Configuration of [`TimeLimit`].
+/// Configuration of [`TimeLimit`], which stops when the training has used up its time.
+///
+/// ```text
+/// seconds spent ≥ limit   stop: TimeLimit
+/// ```
+///
+/// The time is wall-clock time from [`start`](StopCriterion::start), which a `Session` of `burn-tricks-train` calls,
+/// or else from the first check. The clock is read once per check, so a run ends up to one check late. The state
+/// holds the seconds spent, so a resumed run has the rest of the time left; the time between saving and resuming is
+/// not counted.
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_stop::{Any, EarlyStoppingConfig, Goal, StopCriterion, TimeLimitConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let stop = EarlyStoppingConfig::new(Goal::Minimize).init()?;
+/// let mut stop = Any::init((stop, TimeLimitConfig::new(3600.0).init()?))?;
+/// stop.start(); // before the first epoch
+/// assert!(!stop.observe(0.5).should_stop());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// With another clock, here one that advances by a minute whenever it is read:
+///
+/// ```
+/// use burn_tricks_stop::{StopCriterion, TimeLimitConfig};
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let minutes = AtomicU32::new(0);
+/// let clock = move || f64::from(60 * minutes.fetch_add(1, Ordering::Relaxed));
+/// let mut limit = TimeLimitConfig::new(100.0).init_with_clock(clock)?;
+/// limit.start(); // at 0 s
+/// assert!(!limit.observe(0.5).should_stop()); // at 60 s
+/// assert!(limit.observe(0.4).should_stop()); // at 120 s
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// After validation, in [`Any`](crate::Any) with a criterion that looks at the metric: a limit alone reports no best
+/// check. In [`All`](crate::All) it is a least time.
+///
+/// # Cost
+///
+/// The clock is read once per check.
+///
+/// # Differences
+///
+/// Lightning's `Timer` starts with the training and may stop it in the middle of an epoch; it also saves the time
+/// spent. Keras and Burn have no limit of time.
+///
+/// # Suggested values
+///
+/// The time of the job minus the time of two checks: the run may end one check late, and saving needs time.
+///
+/// # References
+///
+/// - Lightning, `callbacks.Timer`
 #[derive(Config, Debug, PartialEq)]
 pub struct TimeLimitConfig {
     /// The time in seconds, greater than 0. `f64::MAX` never stops.

@@ -1,17 +1,17 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
-pub mod data;
+mod data;
 #[doc = include_str!("from_keras_and_lightning.md")]
 pub mod from_keras_and_lightning {}
 mod lock;
-pub mod metric;
-pub mod plateau;
-pub mod session;
+mod metric;
+mod plateau;
+mod session;
 #[doc = include_str!("several_devices.md")]
 pub mod several_devices {}
-pub mod stop;
-pub mod trick;
+mod stop;
+mod trick;
 
 pub use burn_tricks_checkpoint::Change;
 pub use burn_tricks_core::{ConfigError, StateError};

@@ -1,42 +1,4 @@
 //! A learning rate reduced on a plateau of a validation metric, in Burn's `Learner`.
-//!
-//! The `Learner` steps the schedule, and the [`Session`](crate::Session) passes the metric to its plateau: both share
-//! the plateau's state, which is saved in Burn's checkpoint of the schedule.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_core::Goal;
-//! use burn_tricks_schedule::{CosineConfig, PlateauConfig};
-//! use burn_tricks_train::SharedPlateauExt as _;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let cosine = CosineConfig::new(0.1, 10_000).init()?;
-//! let mut schedule = cosine.with_shared_plateau(&PlateauConfig::new(Goal::Minimize))?;
-//! // `session.reduce_on_plateau(SampleLossMetric::new(), &schedule)`, `Learner::new(model, optim, schedule)`
-//! assert_eq!(schedule.scale(), 1.0);
-//! assert_eq!(schedule.step(), 0.1);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! With a warm-up around the plateau, pass the plateau to the session and the whole schedule to the `Learner`:
-//!
-//! ```
-//! use burn::lr_scheduler::LrScheduler;
-//! use burn_tricks_core::Goal;
-//! use burn_tricks_schedule::{LrSchedulerExt as _, PlateauConfig, WarmupConfig};
-//! use burn_tricks_train::SharedPlateauExt as _;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let plateau = 0.1.with_shared_plateau(&PlateauConfig::new(Goal::Minimize))?;
-//! let mut schedule = plateau.clone().with_warmup(WarmupConfig::new(2))?;
-//! // `session.reduce_on_plateau(SampleLossMetric::new(), &plateau)`, `Learner::new(model, optim, schedule)`
-//! assert_eq!([schedule.step(), schedule.step(), schedule.step()], [0.0, 0.05, 0.1]);
-//! # Ok(())
-//! # }
-//! ```
 
 use crate::lock::lock;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -63,12 +25,50 @@ pub trait SharedPlateauExt: LrScheduler + Clone + Sized + 'static {
 
 impl<S: LrScheduler + Clone + 'static> SharedPlateauExt for S {}
 
-/// A schedule that the `Learner` steps, while the session passes it the metric.
+/// A learning rate reduced on a plateau of a validation metric, in Burn's `Learner`.
 ///
 /// Clones share the state of the plateau, and so the scale of the learning rate. They do not share the wrapped
 /// schedule: each clone has a step of its own, like the clone of any schedule, so that a wrapper may look ahead with
 /// a clone, and two groups of parameters may have one clone each. To restore an earlier state of the plateau, keep
 /// the record, since a clone does not keep it.
+///
+/// The `Learner` steps the schedule, and the [`Session`](crate::Session) passes the metric to its plateau: both share
+/// the plateau's state, which is saved in Burn's checkpoint of the schedule.
+///
+/// # Example
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_core::Goal;
+/// use burn_tricks_schedule::{CosineConfig, PlateauConfig};
+/// use burn_tricks_train::SharedPlateauExt as _;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let cosine = CosineConfig::new(0.1, 10_000).init()?;
+/// let mut schedule = cosine.with_shared_plateau(&PlateauConfig::new(Goal::Minimize))?;
+/// // `session.reduce_on_plateau(SampleLossMetric::new(), &schedule)`, `Learner::new(model, optim, schedule)`
+/// assert_eq!(schedule.scale(), 1.0);
+/// assert_eq!(schedule.step(), 0.1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// With a warm-up around the plateau, pass the plateau to the session and the whole schedule to the `Learner`:
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use burn_tricks_core::Goal;
+/// use burn_tricks_schedule::{LrSchedulerExt as _, PlateauConfig, WarmupConfig};
+/// use burn_tricks_train::SharedPlateauExt as _;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let plateau = 0.1.with_shared_plateau(&PlateauConfig::new(Goal::Minimize))?;
+/// let mut schedule = plateau.clone().with_warmup(WarmupConfig::new(2))?;
+/// // `session.reduce_on_plateau(SampleLossMetric::new(), &plateau)`, `Learner::new(model, optim, schedule)`
+/// assert_eq!([schedule.step(), schedule.step(), schedule.step()], [0.0, 0.05, 0.1]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct SharedPlateau<S> {
     /// Its plateau is that of `observed`, as it was when last looked at.

@@ -1,99 +1,7 @@
-//! Ensemble: several models of one architecture predict together.
-//!
-//! ```text
-//! p = Σₖ wₖ softmax(zₖ)         Combine::MeanProbabilities
-//! z = Σₖ wₖ zₖ                  Combine::MeanLogits
-//! p = Σₖ wₖ onehot(argmax zₖ)   Combine::MajorityVote
-//! ```
-//!
-//! `zₖ` is the output of member k. The weights `wₖ` sum to 1 and are equal by default. A value on which all
-//! members agree is returned unchanged, to the bit. Models trained from different initial weights make
-//! different errors, so their mean has less variance than any of them.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::{Linear, LinearConfig};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_average::{EnsembleConfig, Predict};
-//!
-//! #[derive(Module, Debug)]
-//! struct Classifier {
-//!     layer: Linear,
-//! }
-//!
-//! impl Predict for Classifier {
-//!     type Input = Tensor<2>;
-//!
-//!     fn predict(&self, images: Tensor<2>) -> Tensor<2> {
-//!         self.layer.forward(images)
-//!     }
-//! }
-//!
-//! # fn main() -> Result<(), burn_tricks_average::CombineError> {
-//! let device = Device::flex();
-//! let ensemble = EnsembleConfig::new().init_seeded(5, 42, &device, |device| Classifier {
-//!     layer: LinearConfig::new(64, 10).init(device),
-//! })?;
-//! // Train each: `for member in ensemble.into_members() { .. }`, then `EnsembleConfig::new().init(trained)`.
-//! let probabilities = ensemble.predict(Tensor::ones([8, 64], &device));
-//! assert_eq!(probabilities.dims(), [8, 10]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A weighted mean of logits:
-//!
-//! ```
-//! # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
-//! # use burn_tricks_average::Predict;
-//! # #[derive(Module, Debug)]
-//! # struct Classifier { layer: Linear }
-//! # impl Predict for Classifier {
-//! #     type Input = Tensor<2>;
-//! #     fn predict(&self, images: Tensor<2>) -> Tensor<2> { self.layer.forward(images) }
-//! # }
-//! # let init = || Classifier { layer: LinearConfig::new(64, 10).init(&Device::flex()) };
-//! # let (strong, weak) = (init(), init());
-//! use burn_tricks_average::{Combine, EnsembleConfig};
-//!
-//! let ensemble = EnsembleConfig::new()
-//!     .with_combine(Combine::MeanLogits)
-//!     .with_weights(Some(vec![2.0, 1.0])) // normalised to a sum of 1
-//!     .init(vec![strong, weak])?;
-//! # Ok::<(), burn_tricks_average::CombineError>(())
-//! ```
-//!
-//! # Order
-//!
-//! Make the ensemble after the trainings. Each member can be an average of weights or the best weights of its
-//! own run.
-//!
-//! # Cost
-//!
-//! K models to train, to store and to run. A prediction holds one member's output at a time, besides the
-//! running mean.
-//!
-//! # Differences
-//!
-//! The mean of probabilities and that of logits (a geometric mean of probabilities) can name different classes:
-//! for logits `[4, 0, 0]`, `[0, 1.5, 0]`, `[0, 1.5, 0]` the mean of probabilities predicts class 1 and the mean
-//! of logits class 0. scikit-learn's `VotingClassifier` calls the mean of probabilities "soft" voting; its
-//! "hard" voting breaks a tie, as here, towards the lower class.
-//!
-//! # Suggested values
-//!
-//! Five members from different seeds, mean of probabilities (Lakshminarayanan et al.).
-//!
-//! # References
-//!
-//! - Hansen, Salamon, *Neural network ensembles*, 1990, <https://doi.org/10.1109/34.58871>
-//! - Lakshminarayanan, Pritzel, Blundell, *Simple and scalable predictive uncertainty estimation using
-//!   deep ensembles*, 2017, <https://arxiv.org/abs/1612.01474>
+//! Ensembles: several models of one architecture predict together.
 
-pub mod snapshot_ensemble;
-pub mod uncertainty;
+pub(crate) mod snapshot_ensemble;
+pub(crate) mod uncertainty;
 
 use crate::combine_error::CombineError;
 use burn::module::{Module, ModuleDisplay, ParamId};
@@ -127,7 +35,99 @@ pub enum Combine {
 /// apart.
 const SEEDS_APART: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Configuration of [`Ensemble`].
+/// Configuration of [`Ensemble`]: several models of one architecture predict together.
+///
+/// ```text
+/// p = Σₖ wₖ softmax(zₖ)         Combine::MeanProbabilities
+/// z = Σₖ wₖ zₖ                  Combine::MeanLogits
+/// p = Σₖ wₖ onehot(argmax zₖ)   Combine::MajorityVote
+/// ```
+///
+/// `zₖ` is the output of member k. The weights `wₖ` sum to 1 and are equal by default. A value on which all
+/// members agree is returned unchanged, to the bit. Models trained from different initial weights make
+/// different errors, so their mean has less variance than any of them.
+///
+/// # Example
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_average::{EnsembleConfig, Predict};
+///
+/// #[derive(Module, Debug)]
+/// struct Classifier {
+///     layer: Linear,
+/// }
+///
+/// impl Predict for Classifier {
+///     type Input = Tensor<2>;
+///
+///     fn predict(&self, images: Tensor<2>) -> Tensor<2> {
+///         self.layer.forward(images)
+///     }
+/// }
+///
+/// # fn main() -> Result<(), burn_tricks_average::CombineError> {
+/// let device = Device::flex();
+/// let ensemble = EnsembleConfig::new().init_seeded(5, 42, &device, |device| Classifier {
+///     layer: LinearConfig::new(64, 10).init(device),
+/// })?;
+/// // Train each: `for member in ensemble.into_members() { .. }`, then `EnsembleConfig::new().init(trained)`.
+/// let probabilities = ensemble.predict(Tensor::ones([8, 64], &device));
+/// assert_eq!(probabilities.dims(), [8, 10]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A weighted mean of logits:
+///
+/// ```
+/// # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
+/// # use burn_tricks_average::Predict;
+/// # #[derive(Module, Debug)]
+/// # struct Classifier { layer: Linear }
+/// # impl Predict for Classifier {
+/// #     type Input = Tensor<2>;
+/// #     fn predict(&self, images: Tensor<2>) -> Tensor<2> { self.layer.forward(images) }
+/// # }
+/// # let init = || Classifier { layer: LinearConfig::new(64, 10).init(&Device::flex()) };
+/// # let (strong, weak) = (init(), init());
+/// use burn_tricks_average::{Combine, EnsembleConfig};
+///
+/// let ensemble = EnsembleConfig::new()
+///     .with_combine(Combine::MeanLogits)
+///     .with_weights(Some(vec![2.0, 1.0])) // normalised to a sum of 1
+///     .init(vec![strong, weak])?;
+/// # Ok::<(), burn_tricks_average::CombineError>(())
+/// ```
+///
+/// # Order
+///
+/// Make the ensemble after the trainings. Each member can be an average of weights or the best weights of its
+/// own run.
+///
+/// # Cost
+///
+/// K models to train, to store and to run. A prediction holds one member's output at a time, besides the
+/// running mean.
+///
+/// # Differences
+///
+/// The mean of probabilities and that of logits (a geometric mean of probabilities) can name different classes:
+/// for logits `[4, 0, 0]`, `[0, 1.5, 0]`, `[0, 1.5, 0]` the mean of probabilities predicts class 1 and the mean
+/// of logits class 0. scikit-learn's `VotingClassifier` calls the mean of probabilities "soft" voting; its
+/// "hard" voting breaks a tie, as here, towards the lower class.
+///
+/// # Suggested values
+///
+/// Five members from different seeds, mean of probabilities (Lakshminarayanan et al.).
+///
+/// # References
+///
+/// - Hansen, Salamon, *Neural network ensembles*, 1990, <https://doi.org/10.1109/34.58871>
+/// - Lakshminarayanan, Pritzel, Blundell, *Simple and scalable predictive uncertainty estimation using
+///   deep ensembles*, 2017, <https://arxiv.org/abs/1612.01474>
 #[derive(Config, Debug, PartialEq)]
 pub struct EnsembleConfig {
     /// How the outputs of the members are combined. Default: [`Combine::MeanProbabilities`].

@@ -1,65 +1,4 @@
-//! Snapshot ensemble: several models for the cost of one training run.
-//!
-//! A cyclic learning rate lets the model settle in one minimum after another. A copy of the model is kept at
-//! the end of each cycle, where the rate is lowest, and the copies predict together.
-//!
-//! # Example
-//!
-//! ```
-//! # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
-//! # use burn_tricks_average::Predict;
-//! # #[derive(Module, Debug)]
-//! # struct Classifier { layer: Linear }
-//! # impl Predict for Classifier {
-//! #     type Input = Tensor<2>;
-//! #     fn predict(&self, images: Tensor<2>) -> Tensor<2> { self.layer.forward(images) }
-//! # }
-//! use burn_tricks_average::{EnsembleConfig, SnapshotEnsembleConfig};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let model = Classifier { layer: LinearConfig::new(4, 3).init(&Device::flex().autodiff()) };
-//! // Steps. With a schedule of `burn-tricks-schedule`: after the step for which `Cycles::is_trough` of the
-//! // whole schedule, its warm-up included, is true, the one with the lowest rate.
-//! let cycle = 100;
-//! let mut snapshots = SnapshotEnsembleConfig::new(3).init(&model)?;
-//! for step in 0..500 {
-//!     // ... model = optim.step(schedule.step(), model, grads); ...
-//!     if (step + 1) % cycle == 0 {
-//!         snapshots.collect(&model);
-//!     }
-//! }
-//! let ensemble = snapshots.into_ensemble(&EnsembleConfig::new())?; // of the last 3 cycles
-//! assert_eq!(ensemble.members().len(), 3);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Call `collect` after the optimizer step that used the last rate of a cycle. The collected members become an
-//! [`Ensemble`](crate::ensemble).
-//!
-//! # Cost
-//!
-//! One training run, and a copy of the weights per member. A prediction takes as many forward passes as there
-//! are members.
-//!
-//! # Differences
-//!
-//! Checkpoints of a run that are loaded by hand share their parameter ids. Here each member gets its own
-//! parameter ids, so that the members can also be trained further together.
-//!
-//! # Suggested values
-//!
-//! Cycles of 40 to 50 epochs, from a large rate down to 0 along a cosine; the last 3 to 5 of 5 to 8
-//! cycles (Huang et al.).
-//!
-//! # References
-//!
-//! - Huang et al., *Snapshot ensembles: train 1, get M for free*, 2017,
-//!   <https://arxiv.org/abs/1704.00109>
-//! - Garipov et al., *Loss surfaces, mode connectivity, and fast ensembling of DNNs*, 2018,
-//!   <https://arxiv.org/abs/1802.10026>, for shorter cycles
+//! Snapshot ensemble.
 
 use crate::average_record::{AverageKind, read_members, record_members};
 use crate::combine_error::CombineError;
@@ -70,7 +9,68 @@ use burn::tensor::{Bool, Int, Tensor};
 use burn_tricks_core::{Config, ConfigError, Snapshot};
 use std::collections::{HashMap, VecDeque};
 
-/// Configuration of [`SnapshotEnsemble`].
+/// Configuration of [`SnapshotEnsemble`]: several models for the cost of one training run.
+///
+/// A cyclic learning rate lets the model settle in one minimum after another. A copy of the model is kept at
+/// the end of each cycle, where the rate is lowest, and the copies predict together.
+///
+/// # Example
+///
+/// ```
+/// # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
+/// # use burn_tricks_average::Predict;
+/// # #[derive(Module, Debug)]
+/// # struct Classifier { layer: Linear }
+/// # impl Predict for Classifier {
+/// #     type Input = Tensor<2>;
+/// #     fn predict(&self, images: Tensor<2>) -> Tensor<2> { self.layer.forward(images) }
+/// # }
+/// use burn_tricks_average::{EnsembleConfig, SnapshotEnsembleConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let model = Classifier { layer: LinearConfig::new(4, 3).init(&Device::flex().autodiff()) };
+/// // Steps. With a schedule of `burn-tricks-schedule`: after the step for which `Cycles::is_trough` of the
+/// // whole schedule, its warm-up included, is true, the one with the lowest rate.
+/// let cycle = 100;
+/// let mut snapshots = SnapshotEnsembleConfig::new(3).init(&model)?;
+/// for step in 0..500 {
+///     // ... model = optim.step(schedule.step(), model, grads); ...
+///     if (step + 1) % cycle == 0 {
+///         snapshots.collect(&model);
+///     }
+/// }
+/// let ensemble = snapshots.into_ensemble(&EnsembleConfig::new())?; // of the last 3 cycles
+/// assert_eq!(ensemble.members().len(), 3);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Call `collect` after the optimizer step that used the last rate of a cycle. The collected members become an
+/// [`Ensemble`](crate::EnsembleConfig).
+///
+/// # Cost
+///
+/// One training run, and a copy of the weights per member. A prediction takes as many forward passes as there
+/// are members.
+///
+/// # Differences
+///
+/// Checkpoints of a run that are loaded by hand share their parameter ids. Here each member gets its own
+/// parameter ids, so that the members can also be trained further together.
+///
+/// # Suggested values
+///
+/// Cycles of 40 to 50 epochs, from a large rate down to 0 along a cosine; the last 3 to 5 of 5 to 8
+/// cycles (Huang et al.).
+///
+/// # References
+///
+/// - Huang et al., *Snapshot ensembles: train 1, get M for free*, 2017,
+///   <https://arxiv.org/abs/1704.00109>
+/// - Garipov et al., *Loss surfaces, mode connectivity, and fast ensembling of DNNs*, 2018,
+///   <https://arxiv.org/abs/1802.10026>, for shorter cycles
 #[derive(Config, Debug, PartialEq)]
 pub struct SnapshotEnsembleConfig {
     /// The number of newest members to keep, at least 1.

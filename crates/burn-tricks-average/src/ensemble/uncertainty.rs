@@ -1,80 +1,10 @@
 //! How good predicted probabilities are, and how much the members of an ensemble disagree.
-//!
-//! For probabilities `p[i, c]` of class c for sample i, and the true class `yᵢ`:
-//!
-//! ```text
-//! negative log-likelihood      − mean ln p[i, yᵢ]
-//! Brier score                  mean Σ_c (p[i, c] − 1[c = yᵢ])²
-//! expected calibration error   Σ_bins |bin| / N · |accuracy of the bin − mean confidence of the bin|
-//! disagreement                 share of samples that two members classify differently, mean over pairs
-//! ```
-//!
-//! A sample's confidence is its highest probability; the bins divide (0, 1] into equal intervals.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_average::{brier_score, expected_calibration_error, negative_log_likelihood};
-//!
-//! let device = Device::flex();
-//! let probabilities = Tensor::<2>::from_floats([[0.9, 0.1], [0.6, 0.4]], &device);
-//! let classes = Tensor::from_ints([0, 1], &device);
-//! let number = |tensor: Tensor<1>| tensor.into_scalar::<f32>();
-//!
-//! let nll = number(negative_log_likelihood(probabilities.clone(), classes.clone()));
-//! assert!((nll - 0.51082).abs() < 1e-5); // − (ln 0.9 + ln 0.4) / 2
-//! let brier = number(brier_score(probabilities.clone(), classes.clone()));
-//! assert!((brier - 0.37).abs() < 1e-6); // (0.02 + 0.72) / 2
-//! let ece = number(expected_calibration_error(probabilities, classes, 10));
-//! assert!((ece - 0.35).abs() < 1e-6); // (|1 − 0.9| + |0 − 0.6|) / 2
-//! ```
-//!
-//! # Order
-//!
-//! Use these functions at validation, on the output of [`Combine::MeanProbabilities`](crate::Combine) or on the
-//! softmax of logits.
-//!
-//! # What is no probability
-//!
-//! Probabilities must lie in [0, 1] and sum to 1 in each row, up to a tolerance for rounding: 0.001, or 8 ε of
-//! their type where that is more (0.008 for `f16`, 0.06 for `bf16`). Values outside [0, 1] within the tolerance
-//! are clamped: the mean of ten saturated members may be 1.0000001. If any row holds something else, such as
-//! logits or NaN, or if a class is not one of the columns, the result is NaN. It is not an error, because the
-//! functions do not wait for the device. They compute and return at least `f32`.
-//!
-//! # Cost
-//!
-//! A few passes over `[batch, classes]`, on the device; the results are tensors of one number, which stay on
-//! the device until you read them. To average over several batches, weight them by their sizes; the calibration
-//! error needs all samples at once.
-//!
-//! # Differences
-//!
-//! - A probability of 0 for the true class makes the likelihood infinite; nothing is clipped.
-//! - The Brier score is a sum over classes, in [0, 2], as Brier defined it; scikit-learn's score for two
-//!   classes is half of it.
-//! - A confidence on an edge belongs to the bin below it, as in Guo et al. and torchmetrics.
-//! - torchmetrics applies a softmax to values outside of [0, 1], and scikit-learn rescales rows to a sum of 1.
-//!   Here neither is done.
-//!
-//! # Suggested values
-//!
-//! 15 bins (Guo et al.).
-//!
-//! # References
-//!
-//! - Brier, *Verification of forecasts expressed in terms of probability*, 1950,
-//!   <https://doi.org/10.1175/1520-0493(1950)078%3C0001:VOFEIT%3E2.0.CO;2>
-//! - Guo et al., *On calibration of modern neural networks*, 2017, <https://arxiv.org/abs/1706.04599>
-//! - Fort, Hu, Lakshminarayanan, *Deep ensembles: a loss landscape perspective*, 2019,
-//!   <https://arxiv.org/abs/1912.02757>, for disagreement
 
 use burn::tensor::{Bool, Int, Tensor};
 use burn_tricks_core::{accumulation_dtype, epsilon};
 
 /// The mean of −ln p of the true classes: one number. NaN for what is [no
-/// probability](self#what-is-no-probability).
+/// probability](crate::uncertainty#what-is-no-probability).
 ///
 /// # Shapes
 ///
@@ -90,7 +20,7 @@ pub fn negative_log_likelihood(probabilities: Tensor<2>, classes: Tensor<1, Int>
 }
 
 /// The mean squared distance to the true classes: one number in [0, 2]. NaN for what is [no
-/// probability](self#what-is-no-probability).
+/// probability](crate::uncertainty#what-is-no-probability).
 ///
 /// # Shapes
 ///
@@ -112,7 +42,7 @@ pub fn brier_score(probabilities: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<
 }
 
 /// How far confidence and accuracy lie apart: one number in [0, 1]. NaN for what is [no
-/// probability](self#what-is-no-probability).
+/// probability](crate::uncertainty#what-is-no-probability).
 ///
 /// # Shapes
 ///

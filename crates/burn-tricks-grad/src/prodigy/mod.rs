@@ -1,121 +1,9 @@
 //! Prodigy: Adam that finds its own learning rate.
-//!
-//! A good learning rate is about the distance D from the initial weights to the minimum, divided by a measure
-//! of the summed gradients. Prodigy estimates D from below during training: the estimate d grows until the
-//! steps no longer lead away from the initial weights.
-//!
-//! ```text
-//! r ← β₃ r + (d / d₀) η d ⟨g, w₀ − w⟩            over all parameters
-//! s ← β₃ s + (d / d₀) η d g
-//! d' = max(d, c r / ‖s‖₁)
-//! m ← β₁ m + (1 − β₁) d g        v ← β₂ v + (1 − β₂) d² g²
-//! w ← w − η d (m / (√v + d' ε) + λ w)            then d ← d'
-//! ```
-//!
-//! η is the learning rate of the step: 1, or a schedule that begins at 1.
-//!
-//! The estimate needs all gradients of a step, but a Burn optimizer sees one at a time. So there are two parts,
-//! which share the estimate: [`Prodigy`], a transform that reads the gradients and returns them unchanged, and
-//! [`ProdigyAdam`], the optimizer.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::LinearConfig;
-//! use burn::optim::GradientsParams;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_grad::{GradientTransform, ProdigyConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let mut model = LinearConfig::new(4, 2).init(&device);
-//! let mut prodigy = ProdigyConfig::new().init(&model)?;
-//! let mut optim = prodigy.optimizer();
-//!
-//! for _ in 0..3 {
-//!     let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
-//!     let grads = GradientsParams::from_grads(loss.backward(), &model);
-//!     let grads = prodigy.apply(&model, grads);
-//!     model = optim.step(1.0, model, grads);
-//! }
-//! assert!(prodigy.distance().is_some()); // d, a tensor: reading it waits for the device
-//! # let _ = model.num_params();
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! The authors' settings for diffusion models, without decay of norms and biases:
-//!
-//! ```
-//! # use burn::module::ParamGroup;
-//! # use burn::nn::LinearConfig;
-//! # use burn::tensor::Device;
-//! use burn_tricks_grad::ProdigyConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! # let model = LinearConfig::new(4, 2).init(&Device::flex().autodiff());
-//! # let spared = ParamGroup::from_path("bias");
-//! let prodigy = ProdigyConfig::new()
-//!     .with_weight_decay(0.01)
-//!     .with_bias_correction(true)
-//!     .with_safeguard_warmup(true)
-//!     .init(&model)?;
-//! let without_decay = prodigy.build().with_weight_decay(0.0)?;
-//! let optim = prodigy.optimizer().with_group(spared, without_decay, None);
-//! # let _ = optim;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # In a `Learner`
-//!
-//! Use `model.with_tricks((clip, prodigy.clone()))`, with `prodigy.optimizer()` as the optimizer and a learning
-//! rate of 1, or a schedule that begins at 1. Clones share the estimate.
-//!
-//! # Order
-//!
-//! It must be the last transform, since the optimizer must see the gradients that the estimate saw. All
-//! parameters must have the same learning rate, or the step panics; the authors' program refuses different
-//! rates, too.
-//!
-//! The optimizer panics in a step whose gradients [`Prodigy`] has not seen, instead of continuing with the
-//! estimate of the step before.
-//!
-//! # Saving
-//!
-//! Burn's record of the optimizer holds m and v. The state of the transform ([`Prodigy::state`]) holds the
-//! estimate, the initial weights and s; a `Session` saves it by itself.
-//!
-//! # Cost
-//!
-//! Four tensors of the size of each parameter, in `f32` (in `f64` for `f64` weights): m, v, s and the initial
-//! weights. Two passes: the estimate reads gradient, weight, initial weight and s, and writes s; the step is
-//! that of Adam. No value is read from the device.
-//!
-//! # Differences
-//!
-//! The results are those of the authors' `prodigyopt` 1.1.2 with decoupled decay (its `decouple=True`). Its
-//! options `slice_p`, which estimates from every p-th number, and `fsdp_in_use` do not exist here. If every
-//! gradient is zero from the first step on, the authors' program does not count these steps; here they count,
-//! and change nothing.
-//!
-//! # Suggested values
-//!
-//! The defaults, and η = 1 with a cosine decay to 0. With a warm-up, set `safeguard_warmup`. A larger or
-//! smaller c (`distance_factor`) makes the estimate larger or smaller.
-//!
-//! # References
-//!
-//! - Mishchenko, Defazio, *Prodigy: an expeditiously adaptive parameter-free learner*, 2024,
-//!   <https://arxiv.org/abs/2306.06101>
-//! - <https://github.com/konstmish/prodigy>
 
-mod adam;
+pub(crate) mod adam;
 mod estimate;
 
-pub use adam::{ProdigyAdam, ProdigyAdamState};
-
+use crate::prodigy::adam::ProdigyAdam;
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -124,7 +12,118 @@ use burn_tricks_core::{Config, ConfigError, StateError, params};
 use estimate::{Estimate, Settings, SharedEstimate, gathered};
 use std::fmt::Debug;
 
-/// Configuration of [`Prodigy`] and its optimizer.
+/// Configuration of [`Prodigy`] and its optimizer: Adam that finds its own learning rate.
+///
+/// A good learning rate is about the distance D from the initial weights to the minimum, divided by a measure
+/// of the summed gradients. Prodigy estimates D from below during training: the estimate d grows until the
+/// steps no longer lead away from the initial weights.
+///
+/// ```text
+/// r ← β₃ r + (d / d₀) η d ⟨g, w₀ − w⟩            over all parameters
+/// s ← β₃ s + (d / d₀) η d g
+/// d' = max(d, c r / ‖s‖₁)
+/// m ← β₁ m + (1 − β₁) d g        v ← β₂ v + (1 − β₂) d² g²
+/// w ← w − η d (m / (√v + d' ε) + λ w)            then d ← d'
+/// ```
+///
+/// η is the learning rate of the step: 1, or a schedule that begins at 1.
+///
+/// The estimate needs all gradients of a step, but a Burn optimizer sees one at a time. So there are two parts,
+/// which share the estimate: [`Prodigy`], a transform that reads the gradients and returns them unchanged, and
+/// [`ProdigyAdam`], the optimizer.
+///
+/// # Example
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_grad::{GradientTransform, ProdigyConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let mut model = LinearConfig::new(4, 2).init(&device);
+/// let mut prodigy = ProdigyConfig::new().init(&model)?;
+/// let mut optim = prodigy.optimizer();
+///
+/// for _ in 0..3 {
+///     let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     let grads = prodigy.apply(&model, grads);
+///     model = optim.step(1.0, model, grads);
+/// }
+/// assert!(prodigy.distance().is_some()); // d, a tensor: reading it waits for the device
+/// # let _ = model.num_params();
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The authors' settings for diffusion models, without decay of norms and biases:
+///
+/// ```
+/// # use burn::module::ParamGroup;
+/// # use burn::nn::LinearConfig;
+/// # use burn::tensor::Device;
+/// use burn_tricks_grad::ProdigyConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// # let model = LinearConfig::new(4, 2).init(&Device::flex().autodiff());
+/// # let spared = ParamGroup::from_path("bias");
+/// let prodigy = ProdigyConfig::new()
+///     .with_weight_decay(0.01)
+///     .with_bias_correction(true)
+///     .with_safeguard_warmup(true)
+///     .init(&model)?;
+/// let without_decay = prodigy.build().with_weight_decay(0.0)?;
+/// let optim = prodigy.optimizer().with_group(spared, without_decay, None);
+/// # let _ = optim;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # In a `Learner`
+///
+/// Use `model.with_tricks((clip, prodigy.clone()))`, with `prodigy.optimizer()` as the optimizer and a learning
+/// rate of 1, or a schedule that begins at 1. Clones share the estimate.
+///
+/// # Order
+///
+/// It must be the last transform, since the optimizer must see the gradients that the estimate saw. All
+/// parameters must have the same learning rate, or the step panics; the authors' program refuses different
+/// rates, too.
+///
+/// The optimizer panics in a step whose gradients [`Prodigy`] has not seen, instead of continuing with the
+/// estimate of the step before.
+///
+/// # Saving
+///
+/// Burn's record of the optimizer holds m and v. The state of the transform ([`Prodigy::state`]) holds the
+/// estimate, the initial weights and s; a `Session` saves it by itself.
+///
+/// # Cost
+///
+/// Four tensors of the size of each parameter, in `f32` (in `f64` for `f64` weights): m, v, s and the initial
+/// weights. Two passes: the estimate reads gradient, weight, initial weight and s, and writes s; the step is
+/// that of Adam. No value is read from the device.
+///
+/// # Differences
+///
+/// The results are those of the authors' `prodigyopt` 1.1.2 with decoupled decay (its `decouple=True`). Its
+/// options `slice_p`, which estimates from every p-th number, and `fsdp_in_use` do not exist here. If every
+/// gradient is zero from the first step on, the authors' program does not count these steps; here they count,
+/// and change nothing.
+///
+/// # Suggested values
+///
+/// The defaults, and η = 1 with a cosine decay to 0. With a warm-up, set `safeguard_warmup`. A larger or
+/// smaller c (`distance_factor`) makes the estimate larger or smaller.
+///
+/// # References
+///
+/// - Mishchenko, Defazio, *Prodigy: an expeditiously adaptive parameter-free learner*, 2024,
+///   <https://arxiv.org/abs/2306.06101>
+/// - <https://github.com/konstmish/prodigy>
 #[derive(Config, Debug, PartialEq)]
 pub struct ProdigyConfig {
     /// β₁, the decay of the mean of the gradients, in [0, 1). Default: 0.9.

@@ -1,46 +1,4 @@
-//! A common trait for the `forward` of layers, so that layers can be put into blocks.
-//!
-//! Burn's layers each have a `forward` of their own and share no trait for it. [`Forward<D>`](Forward) is that
-//! trait, for layers from a tensor of rank D to one of rank D. Burn's linear and convolution layers, norms,
-//! poolings, dropout and activations implement it, and so do this crate's layers. Compositions implement it
-//! too: a tuple of up to ten modules or a `Vec` runs its modules one after the other, and `None` returns its
-//! input.
-//!
-//! ```
-//! use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, Relu};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::Forward;
-//!
-//! let device = Device::flex();
-//! let layers: (Linear, Relu, Option<Dropout>, Linear) = (
-//!     LinearConfig::new(4, 8).init(&device),
-//!     Relu::new(),
-//!     Some(DropoutConfig::new(0.1).init()),
-//!     LinearConfig::new(8, 3).init(&device),
-//! );
-//! assert_eq!(layers.forward(Tensor::<2>::ones([5, 4], &device)).dims(), [5, 3]);
-//! ```
-//!
-//! A module of your own:
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::Linear;
-//! use burn::tensor::Tensor;
-//! use burn_tricks_nn::Forward;
-//!
-//! #[derive(Module, Debug)]
-//! struct Gated {
-//!     gate: Linear,
-//!     value: Linear,
-//! }
-//!
-//! impl Forward<2> for Gated {
-//!     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-//!         self.value.forward(input.clone()) * burn::tensor::activation::sigmoid(self.gate.forward(input))
-//!     }
-//! }
-//! ```
+//! A common trait for the `forward` of layers.
 
 use crate::dropout::alpha_dropout::AlphaDropout;
 use crate::dropout::drop_path::DropPath;
@@ -65,7 +23,49 @@ use burn::nn::{
 };
 use burn::tensor::Tensor;
 
-/// A layer from a tensor of rank D to one of rank D.
+/// A layer from a tensor of rank D to one of rank D: a common trait for the `forward` of layers, so that layers can
+/// be put into blocks.
+///
+/// Burn's layers each have a `forward` of their own and share no trait for it. Burn's linear and convolution
+/// layers, norms, poolings, dropout and activations implement this trait, and so do this crate's layers.
+/// Compositions implement it too: a tuple of up to ten modules or a `Vec` runs its modules one after the other,
+/// and `None` returns its input.
+///
+/// ```
+/// use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, Relu};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::Forward;
+///
+/// let device = Device::flex();
+/// let layers: (Linear, Relu, Option<Dropout>, Linear) = (
+///     LinearConfig::new(4, 8).init(&device),
+///     Relu::new(),
+///     Some(DropoutConfig::new(0.1).init()),
+///     LinearConfig::new(8, 3).init(&device),
+/// );
+/// assert_eq!(layers.forward(Tensor::<2>::ones([5, 4], &device)).dims(), [5, 3]);
+/// ```
+///
+/// A module of your own:
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::Linear;
+/// use burn::tensor::Tensor;
+/// use burn_tricks_nn::Forward;
+///
+/// #[derive(Module, Debug)]
+/// struct Gated {
+///     gate: Linear,
+///     value: Linear,
+/// }
+///
+/// impl Forward<2> for Gated {
+///     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+///         self.value.forward(input.clone()) * burn::tensor::activation::sigmoid(self.gate.forward(input))
+///     }
+/// }
+/// ```
 pub trait Forward<const D: usize> {
     /// The layer's output. The layer's own documentation says which shapes it takes and returns, and when it
     /// panics.

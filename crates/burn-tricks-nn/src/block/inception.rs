@@ -1,64 +1,4 @@
 //! A small network of Inception blocks for small images.
-//!
-//! The network is a 3×3 convolution; stages of [`InceptionBlock`]s; the mean of each channel; dropout; a linear
-//! layer. A max pooling (3×3, stride 2) stands in front of each stage but the first, and each stage has twice
-//! the channels of the one before.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::InceptionConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex();
-//! let model = InceptionConfig::for_8x8(1, 10).init(&device)?;
-//! let digits = Tensor::<4>::zeros([5, 1, 8, 8], &device);
-//! assert_eq!(model.forward(digits).dims(), [5, 10]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Wider, two blocks a stage, with GoogLeNet's dropout:
-//!
-//! ```
-//! use burn::tensor::Device;
-//! use burn_tricks_nn::InceptionConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let model = InceptionConfig::for_28x28(1, 10)
-//!     .with_width(16)
-//!     .with_blocks(2)
-//!     .with_dropout(0.4)
-//!     .init(&Device::flex())?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! A model for a cross-entropy loss: it gives logits. It takes images of any size, with pixels scaled.
-//!
-//! # Cost
-//!
-//! 12,822 weights `for_8x8(1, 10)`, and 51,334 `for_28x28(1, 10)`.
-//!
-//! # Differences
-//!
-//! GoogLeNet has 9 blocks behind 7×7 and 3×3 convolutions with poolings, local response norms, and two
-//! auxiliary classifiers that serve only the training. They are left out here, since images of 28×28 pixels do
-//! not need them.
-//!
-//! On wgpu the width has to be 8 at least: with 4 a convolution has one output channel, for which Burn can get
-//! gradients wrong there ([`inception_block`](crate::block::inception_block)).
-//!
-//! # Suggested values
-//!
-//! One block a stage for the images in the names; dropout 0.4 as in GoogLeNet where it overfits.
-//!
-//! # References
-//!
-//! - Szegedy et al., *Going deeper with convolutions*, 2015, <https://arxiv.org/abs/1409.4842>
 
 use crate::block::conv_unit::{ConvUnit, Kernel, NormAt};
 use crate::block::forward::Forward;
@@ -70,7 +10,67 @@ use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`Inception`].
+/// Configuration of [`Inception`], a small network of Inception blocks for small images.
+///
+/// The network is a 3×3 convolution; stages of [`InceptionBlock`]s; the mean of each channel; dropout; a linear
+/// layer. A max pooling (3×3, stride 2) stands in front of each stage but the first, and each stage has twice
+/// the channels of the one before.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::InceptionConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex();
+/// let model = InceptionConfig::for_8x8(1, 10).init(&device)?;
+/// let digits = Tensor::<4>::zeros([5, 1, 8, 8], &device);
+/// assert_eq!(model.forward(digits).dims(), [5, 10]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Wider, two blocks a stage, with GoogLeNet's dropout:
+///
+/// ```
+/// use burn::tensor::Device;
+/// use burn_tricks_nn::InceptionConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let model = InceptionConfig::for_28x28(1, 10)
+///     .with_width(16)
+///     .with_blocks(2)
+///     .with_dropout(0.4)
+///     .init(&Device::flex())?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// A model for a cross-entropy loss: it gives logits. It takes images of any size, with pixels scaled.
+///
+/// # Cost
+///
+/// 12,822 weights `for_8x8(1, 10)`, and 51,334 `for_28x28(1, 10)`.
+///
+/// # Differences
+///
+/// GoogLeNet has 9 blocks behind 7×7 and 3×3 convolutions with poolings, local response norms, and two
+/// auxiliary classifiers that serve only the training. They are left out here, since images of 28×28 pixels do
+/// not need them.
+///
+/// On wgpu the width has to be 8 at least: with 4 a convolution has one output channel, for which Burn can get
+/// gradients wrong there ([`InceptionBlockConfig`](crate::InceptionBlockConfig)).
+///
+/// # Suggested values
+///
+/// One block a stage for the images in the names; dropout 0.4 as in GoogLeNet where it overfits.
+///
+/// # References
+///
+/// - Szegedy et al., *Going deeper with convolutions*, 2015, <https://arxiv.org/abs/1409.4842>
 #[derive(Config, Debug, PartialEq)]
 pub struct InceptionConfig {
     /// Channels of an image: 1 for grey, 3 for colours.

@@ -1,78 +1,4 @@
-//! Inception block: convolutions with several kernel sizes side by side, so that training decides how much each
-//! is used.
-//!
-//! ```text
-//!          ┌ 1×1 ──────────┐
-//!          ├ 1×1 ─ 3×3 ────┤
-//! input ───┤               ├─── channels one after the other
-//!          ├ 1×1 ─ 5×5 ────┤
-//!          └ max 3×3 ─ 1×1 ┘
-//! ```
-//!
-//! Each convolution is followed by a batch norm, unless that is turned off, and a ReLU; height and width stay
-//! as they are. The 1×1 convolutions in front of the 3×3 and 5×5 ones reduce their cost.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::InceptionBlockConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex();
-//! // The block 3a of GoogLeNet.
-//! let block = InceptionBlockConfig::new(192, 64, [96, 128], [16, 32], 32);
-//! assert_eq!(block.outputs(), 256);
-//!
-//! let block = InceptionBlockConfig::google_net(16, 8).init(&device)?;
-//! let images = Tensor::<4>::zeros([2, 16, 8, 8], &device);
-//! assert_eq!(block.forward(images).dims(), [2, 32, 8, 8]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! As the branch of a residual block, without norms:
-//!
-//! ```
-//! use burn::tensor::Device;
-//! use burn_tricks_nn::{InceptionBlockConfig, ResidualConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex();
-//! let branch = InceptionBlockConfig::google_net(32, 8).with_batch_norm(false).init(&device)?;
-//! let block = ResidualConfig::re_zero().init(branch, &device)?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! One or several blocks follow each other between the poolings of a network for images.
-//!
-//! # Cost
-//!
-//! With w = `one`, the block of [`google_net`](InceptionBlockConfig::google_net) from 4w channels to 4w has
-//! 43.125 w² weights, and its norms have 11.5 w; a 3×3 convolution between as many channels has 144 w².
-//!
-//! # Differences
-//!
-//! - torchvision's `googlenet` has a 3×3 convolution where the paper has the 5×5 one, a mistake that its weights
-//!   keep (pytorch/vision#906). Here it is 5×5.
-//! - On wgpu (measured on software Vulkan, without autotune) Burn 0.22.1 computes a wrong gradient for most
-//!   weights of a convolution with one output channel, with a batch norm and without. The error can be several
-//!   times the largest gradient, and Burn reports nothing; its other backends agree with each other. So on wgpu
-//!   each part of the block needs two channels: `one` ≥ 8 in [`google_net`](InceptionBlockConfig::google_net).
-//! - The paper of 2015 has no batch norm; torchvision has batch norm with ε = 1e-3. Here ε is Burn's 1e-5.
-//!
-//! # Suggested values
-//!
-//! The proportions of GoogLeNet's first block, which [`google_net`](InceptionBlockConfig::google_net) gives.
-//! The four parts have output channels in the ratio 2 : 4 : 1 : 1. The 1×1 convolution in front of the 3×3 one
-//! has 3/4 of its output channels, the one in front of the 5×5 one half of them.
-//!
-//! # References
-//!
-//! - Szegedy et al., *Going deeper with convolutions*, 2015, <https://arxiv.org/abs/1409.4842>
+//! Inception block.
 
 use crate::block::conv_unit::{ConvUnit, Kernel, NormAt};
 use crate::block::forward::Forward;
@@ -82,7 +8,81 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`InceptionBlock`]: numbers of channels.
+/// Configuration of [`InceptionBlock`], in numbers of channels: convolutions with several kernel sizes side by
+/// side, so that training decides how much each is used.
+///
+/// ```text
+///          ┌ 1×1 ──────────┐
+///          ├ 1×1 ─ 3×3 ────┤
+/// input ───┤               ├─── channels one after the other
+///          ├ 1×1 ─ 5×5 ────┤
+///          └ max 3×3 ─ 1×1 ┘
+/// ```
+///
+/// Each convolution is followed by a batch norm, unless that is turned off, and a ReLU; height and width stay
+/// as they are. The 1×1 convolutions in front of the 3×3 and 5×5 ones reduce their cost.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::InceptionBlockConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex();
+/// // The block 3a of GoogLeNet.
+/// let block = InceptionBlockConfig::new(192, 64, [96, 128], [16, 32], 32);
+/// assert_eq!(block.outputs(), 256);
+///
+/// let block = InceptionBlockConfig::google_net(16, 8).init(&device)?;
+/// let images = Tensor::<4>::zeros([2, 16, 8, 8], &device);
+/// assert_eq!(block.forward(images).dims(), [2, 32, 8, 8]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// As the branch of a residual block, without norms:
+///
+/// ```
+/// use burn::tensor::Device;
+/// use burn_tricks_nn::{InceptionBlockConfig, ResidualConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex();
+/// let branch = InceptionBlockConfig::google_net(32, 8).with_batch_norm(false).init(&device)?;
+/// let block = ResidualConfig::re_zero().init(branch, &device)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// One or several blocks follow each other between the poolings of a network for images.
+///
+/// # Cost
+///
+/// With w = `one`, the block of [`google_net`](InceptionBlockConfig::google_net) from 4w channels to 4w has
+/// 43.125 w² weights, and its norms have 11.5 w; a 3×3 convolution between as many channels has 144 w².
+///
+/// # Differences
+///
+/// - torchvision's `googlenet` has a 3×3 convolution where the paper has the 5×5 one, a mistake that its weights
+///   keep (pytorch/vision#906). Here it is 5×5.
+/// - On wgpu (measured on software Vulkan, without autotune) Burn 0.22.1 computes a wrong gradient for most
+///   weights of a convolution with one output channel, with a batch norm and without. The error can be several
+///   times the largest gradient, and Burn reports nothing; its other backends agree with each other. So on wgpu
+///   each part of the block needs two channels: `one` ≥ 8 in [`google_net`](InceptionBlockConfig::google_net).
+/// - The paper of 2015 has no batch norm; torchvision has batch norm with ε = 1e-3. Here ε is Burn's 1e-5.
+///
+/// # Suggested values
+///
+/// The proportions of GoogLeNet's first block, which [`google_net`](InceptionBlockConfig::google_net) gives.
+/// The four parts have output channels in the ratio 2 : 4 : 1 : 1. The 1×1 convolution in front of the 3×3 one
+/// has 3/4 of its output channels, the one in front of the 5×5 one half of them.
+///
+/// # References
+///
+/// - Szegedy et al., *Going deeper with convolutions*, 2015, <https://arxiv.org/abs/1409.4842>
 #[derive(Config, Debug, PartialEq)]
 pub struct InceptionBlockConfig {
     /// Channels of the input.

@@ -1,70 +1,71 @@
-//! LayerScale and ReZero: learned factors on the output of a residual branch, which start at or near zero.
-//!
-//! ```text
-//! y = γ ⊙ x     one γ per channel (LayerScale)
-//! y = α x       one α in all, at first 0 (ReZero)
-//! ```
-//!
-//! A block `x + γ ⊙ F(x)` with γ ≈ 0 starts close to the identity, so that a signal passes a stack of any
-//! depth. Training raises γ as far as the branch helps.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::LayerScaleConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex();
-//! let scale = LayerScaleConfig::new(3).with_initial(0.5).init(&device)?;
-//! let y = scale.forward(Tensor::<2>::ones([4, 3], &device));
-//! assert_eq!(y.sum().into_scalar::<f32>(), 6.0);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! For images, `[batch, channels, height, width]`, the channels are on axis 1, which is the default; for
-//! sequences, `[batch, position, features]`, they are on axis 2:
-//!
-//! ```
-//! use burn_tricks_nn::LayerScaleConfig;
-//!
-//! let images = LayerScaleConfig::cait(64, 24);
-//! let sequences = LayerScaleConfig::cait(512, 24).with_axis(2);
-//! let re_zero = LayerScaleConfig::re_zero();
-//! ```
-//!
-//! # Order
-//!
-//! The layer comes last in a residual branch: [`ResidualConfig`](crate::ResidualConfig) puts it there. Leave γ
-//! out of weight decay, which would shrink it to 0.
-//!
-//! # Cost
-//!
-//! One number per channel; one multiplication of the activations.
-//!
-//! # Differences
-//!
-//! With α = 0, the first step has a gradient only for α and none for the branch: the branch starts to learn in
-//! the second step. This is so in the ReZero paper, too. timm's `LayerScale` has the channels on the last axis,
-//! torchvision's `CNBlock` on axis 1: here `axis` names it.
-//!
-//! # Suggested values
-//!
-//! Touvron et al. start γ at 0.1 for up to 18 blocks, at 1e-5 for up to 24 and at 1e-6 beyond
-//! ([`LayerScaleConfig::cait`]); timm at 1e-5, the default here; ConvNeXt at 1e-6.
-//!
-//! # References
-//!
-//! - Touvron et al., *Going deeper with image transformers*, 2021, <https://arxiv.org/abs/2103.17239>
-//! - Bachlechner et al., *ReZero is all you need*, 2020, <https://arxiv.org/abs/2003.04887>
+//! LayerScale and ReZero.
 
 use crate::block::forward::Forward;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`LayerScale`].
+/// Configuration of [`LayerScale`] and ReZero: learned factors on the output of a residual branch, which start at
+/// or near zero.
+///
+/// ```text
+/// y = γ ⊙ x     one γ per channel (LayerScale)
+/// y = α x       one α in all, at first 0 (ReZero)
+/// ```
+///
+/// A block `x + γ ⊙ F(x)` with γ ≈ 0 starts close to the identity, so that a signal passes a stack of any
+/// depth. Training raises γ as far as the branch helps.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::LayerScaleConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex();
+/// let scale = LayerScaleConfig::new(3).with_initial(0.5).init(&device)?;
+/// let y = scale.forward(Tensor::<2>::ones([4, 3], &device));
+/// assert_eq!(y.sum().into_scalar::<f32>(), 6.0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// For images, `[batch, channels, height, width]`, the channels are on axis 1, which is the default; for
+/// sequences, `[batch, position, features]`, they are on axis 2:
+///
+/// ```
+/// use burn_tricks_nn::LayerScaleConfig;
+///
+/// let images = LayerScaleConfig::cait(64, 24);
+/// let sequences = LayerScaleConfig::cait(512, 24).with_axis(2);
+/// let re_zero = LayerScaleConfig::re_zero();
+/// ```
+///
+/// # Order
+///
+/// The layer comes last in a residual branch: [`ResidualConfig`](crate::ResidualConfig) puts it there. Leave γ
+/// out of weight decay, which would shrink it to 0.
+///
+/// # Cost
+///
+/// One number per channel; one multiplication of the activations.
+///
+/// # Differences
+///
+/// With α = 0, the first step has a gradient only for α and none for the branch: the branch starts to learn in
+/// the second step. This is so in the ReZero paper, too. timm's `LayerScale` has the channels on the last axis,
+/// torchvision's `CNBlock` on axis 1: here `axis` names it.
+///
+/// # Suggested values
+///
+/// Touvron et al. start γ at 0.1 for up to 18 blocks, at 1e-5 for up to 24 and at 1e-6 beyond
+/// ([`LayerScaleConfig::cait`]); timm at 1e-5, the default here; ConvNeXt at 1e-6.
+///
+/// # References
+///
+/// - Touvron et al., *Going deeper with image transformers*, 2021, <https://arxiv.org/abs/2103.17239>
+/// - Bachlechner et al., *ReZero is all you need*, 2020, <https://arxiv.org/abs/2003.04887>
 #[derive(Config, Debug, PartialEq)]
 pub struct LayerScaleConfig {
     /// The number of factors: the size of the channel axis, or 1 for a single factor.

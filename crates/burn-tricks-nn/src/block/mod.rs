@@ -1,10 +1,10 @@
 //! Blocks of layers, and small networks made of such blocks.
 
 pub(crate) mod conv_unit;
-pub mod forward;
-pub mod inception;
-pub mod inception_block;
-pub mod layer_scale;
+pub(crate) mod forward;
+pub(crate) mod inception;
+pub(crate) mod inception_block;
+pub(crate) mod layer_scale;
 pub(crate) mod projection;
-pub mod res_net;
-pub mod residual;
+pub(crate) mod res_net;
+pub(crate) mod residual;

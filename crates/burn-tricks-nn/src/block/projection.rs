@@ -21,7 +21,7 @@ pub enum Shortcut {
         outputs: usize,
     },
     /// Through a 1×1 convolution: `[batch, channels, height, width]`. On wgpu it needs at least two output
-    /// channels: see [`inception_block`](crate::block::inception_block).
+    /// channels: see [`InceptionBlockConfig`](crate::InceptionBlockConfig).
     Conv {
         /// Channels of the block's input and of its output.
         channels: [usize; 2],

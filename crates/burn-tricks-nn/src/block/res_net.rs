@@ -1,70 +1,4 @@
-//! A small residual network for small images: that of He et al. for CIFAR.
-//!
-//! The network is a 3×3 convolution; stages of residual blocks of two 3×3 convolutions each; the mean of each
-//! channel; a linear layer. The first block of each stage but the first halves height and width. With S stages
-//! of n blocks the network has 2·S·n + 2 layers with weights.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::ResNetConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex();
-//! let model = ResNetConfig::for_8x8(1, 10).init(&device)?;
-//! let digits = Tensor::<4>::zeros([5, 1, 8, 8], &device);
-//! assert_eq!(model.forward(digits).dims(), [5, 10]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Twenty layers, pre-activated, with ReZero in place of norms:
-//!
-//! ```
-//! use burn::tensor::Device;
-//! use burn_tricks_nn::{BranchScale, ResNetConfig, ResNetVersion};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let model = ResNetConfig::for_28x28(1, 10)
-//!     .with_blocks(3)
-//!     .with_version(ResNetVersion::V2)
-//!     .with_batch_norm(false)
-//!     .with_scale(BranchScale::ReZero)
-//!     .init(&Device::flex())?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! A model for a cross-entropy loss: it gives logits. It takes images of any size, with pixels scaled.
-//!
-//! # Cost
-//!
-//! 19,706 weights `for_8x8(1, 10)`, and 77,754 `for_28x28(1, 10)`.
-//!
-//! # Differences
-//!
-//! - Where shapes change, He et al. pad with zero channels in their network for CIFAR, and use projections in
-//!   that for ImageNet. This network uses projections.
-//! - The initial weights of convolutions are torchvision's, N(0, √(2/fan_out)). Burn's batch norm keeps the
-//!   biased variance of a batch as its running statistic, PyTorch's the unbiased one.
-//! - A pre-activated network (`V2`) ends with a norm and a ReLU before the mean, as the paper has it. Its
-//!   projections take the block's input as it is; those of Keras take the activated input.
-//! - On wgpu Burn computes wrong gradients with a width of 1
-//!   ([`inception_block`](crate::block::inception_block)).
-//!
-//! # Suggested values
-//!
-//! The paper's widths are 16, 32, 64 with 3 to 18 blocks a stage; a batch of 128, SGD with momentum 0.9, weight
-//! decay 1e-4, learning rate 0.1.
-//!
-//! # References
-//!
-//! - He et al., *Deep residual learning for image recognition*, 2016, section 4.2,
-//!   <https://arxiv.org/abs/1512.03385>
-//! - He et al., *Identity mappings in deep residual networks*, 2016, <https://arxiv.org/abs/1603.05027>
+//! A small residual network for small images.
 
 use crate::block::conv_unit::{ConvUnit, Kernel, NormAt};
 use crate::block::forward::Forward;
@@ -98,7 +32,73 @@ pub enum BranchScale {
     LayerScale(f64),
 }
 
-/// Configuration of [`ResNet`].
+/// Configuration of [`ResNet`], a small residual network for small images: that of He et al. for CIFAR.
+///
+/// The network is a 3×3 convolution; stages of residual blocks of two 3×3 convolutions each; the mean of each
+/// channel; a linear layer. The first block of each stage but the first halves height and width. With S stages
+/// of n blocks the network has 2·S·n + 2 layers with weights.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::ResNetConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex();
+/// let model = ResNetConfig::for_8x8(1, 10).init(&device)?;
+/// let digits = Tensor::<4>::zeros([5, 1, 8, 8], &device);
+/// assert_eq!(model.forward(digits).dims(), [5, 10]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Twenty layers, pre-activated, with ReZero in place of norms:
+///
+/// ```
+/// use burn::tensor::Device;
+/// use burn_tricks_nn::{BranchScale, ResNetConfig, ResNetVersion};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let model = ResNetConfig::for_28x28(1, 10)
+///     .with_blocks(3)
+///     .with_version(ResNetVersion::V2)
+///     .with_batch_norm(false)
+///     .with_scale(BranchScale::ReZero)
+///     .init(&Device::flex())?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// A model for a cross-entropy loss: it gives logits. It takes images of any size, with pixels scaled.
+///
+/// # Cost
+///
+/// 19,706 weights `for_8x8(1, 10)`, and 77,754 `for_28x28(1, 10)`.
+///
+/// # Differences
+///
+/// - Where shapes change, He et al. pad with zero channels in their network for CIFAR, and use projections in
+///   that for ImageNet. This network uses projections.
+/// - The initial weights of convolutions are torchvision's, N(0, √(2/fan_out)). Burn's batch norm keeps the
+///   biased variance of a batch as its running statistic, PyTorch's the unbiased one.
+/// - A pre-activated network (`V2`) ends with a norm and a ReLU before the mean, as the paper has it. Its
+///   projections take the block's input as it is; those of Keras take the activated input.
+/// - On wgpu Burn computes wrong gradients with a width of 1
+///   ([`InceptionBlockConfig`](crate::InceptionBlockConfig)).
+///
+/// # Suggested values
+///
+/// The paper's widths are 16, 32, 64 with 3 to 18 blocks a stage; a batch of 128, SGD with momentum 0.9, weight
+/// decay 1e-4, learning rate 0.1.
+///
+/// # References
+///
+/// - He et al., *Deep residual learning for image recognition*, 2016, section 4.2,
+///   <https://arxiv.org/abs/1512.03385>
+/// - He et al., *Identity mappings in deep residual networks*, 2016, <https://arxiv.org/abs/1603.05027>
 #[derive(Config, Debug, PartialEq)]
 pub struct ResNetConfig {
     /// Channels of an image: 1 for grey, 3 for colours.

@@ -1,91 +1,4 @@
-//! Residual block: a branch learns what to add to its input.
-//!
-//! ```text
-//! y = a(S(x) + γ ⊙ F(x))     Placement::Post   He et al. 2016
-//! y = S(x) + γ ⊙ F(a(x))     Placement::Pre    He et al. 2016b
-//! y = S(x) + γ ⊙ F(x)        Placement::None   ReZero, transformers
-//! ```
-//!
-//! F is the branch, any module; a an activation; S the shortcut, which is the identity, or a projection where
-//! the shape changes; γ an optional factor ([`LayerScale`]). The derivative of y by x is S′ plus that of the
-//! branch, so the gradient reaches the first block of a deep stack however small F′ is.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::{LinearConfig, Relu};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::ResidualConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex();
-//! let layer = || LinearConfig::new(8, 8).init(&device);
-//! let block = ResidualConfig::re_zero().init((layer(), Relu::new(), layer()), &device)?;
-//! let x = Tensor::<2>::ones([4, 8], &device);
-//! assert_eq!(block.forward(x.clone()).into_data(), x.into_data()); // at first the identity
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A block for images that doubles the channels and halves height and width:
-//!
-//! ```
-//! use burn::nn::{BatchNormConfig, PaddingConfig2d, Relu, conv::Conv2dConfig};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::{Placement, ResidualConfig, Shortcut};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex();
-//! let conv = |channels, stride| {
-//!     Conv2dConfig::new(channels, [3, 3])
-//!         .with_stride([stride, stride])
-//!         .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-//!         .init(&device)
-//! };
-//! let norm = || BatchNormConfig::new(16).init(&device);
-//! let branch = (conv([8, 16], 2), norm(), Relu::new(), conv([16, 16], 1), norm());
-//! let block = ResidualConfig::new()
-//!     .with_placement(Placement::Post)
-//!     .with_shortcut(Shortcut::Conv { channels: [8, 16], stride: 2, batch_norm: true })
-//!     .init(branch, &device)?;
-//! let images = Tensor::<4>::ones([2, 8, 6, 6], &device);
-//! assert_eq!(block.forward(images).dims(), [2, 16, 3, 3]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! If the branch does not implement [`Forward`], give its forward pass as a closure: `block.forward_with(x,
-//! |branch, x| ...)`.
-//!
-//! # Order
-//!
-//! Put a block around each layer or pair of layers of a deep network. Norms, dropout and stochastic depth
-//! belong inside the branch. Leave γ out of weight decay.
-//!
-//! # Cost
-//!
-//! One addition of activations, which are kept until the backward pass; a projection if the shortcut has one.
-//!
-//! # Differences
-//!
-//! - Burn adds tensors of shapes `[8, 1]` and `[8, 4]` by broadcasting the first; a block whose branch and
-//!   shortcut differ in shape panics instead.
-//! - The projection of Keras's `ResNetV2` takes the normalised and activated input; that of He et al. (2016b)
-//!   takes the input itself, as here.
-//! - With the activation behind the sum (`Post`), a block with γ = 0 is the identity only for inputs that the
-//!   activation does not change: with ReLU, for inputs of at least 0.
-//! - On wgpu Burn computes wrong gradients with a [`Shortcut::Conv`] to one channel
-//!   ([`inception_block`](crate::block::inception_block)).
-//!
-//! # Suggested values
-//!
-//! `Post` with batch norm up to some fifty layers, `Pre` beyond (He et al. 2016b); [`ResidualConfig::re_zero`]
-//! without norms.
-//!
-//! # References
-//!
-//! - He et al., *Deep residual learning for image recognition*, 2016, <https://arxiv.org/abs/1512.03385>
-//! - He et al., *Identity mappings in deep residual networks*, 2016, <https://arxiv.org/abs/1603.05027>
+//! Residual block.
 
 use crate::block::forward::Forward;
 use crate::block::layer_scale::{LayerScale, LayerScaleConfig};
@@ -108,7 +21,94 @@ pub enum Placement {
     Post,
 }
 
-/// Configuration of [`Residual`].
+/// Configuration of [`Residual`]: a branch learns what to add to its input.
+///
+/// ```text
+/// y = a(S(x) + γ ⊙ F(x))     Placement::Post   He et al. 2016
+/// y = S(x) + γ ⊙ F(a(x))     Placement::Pre    He et al. 2016b
+/// y = S(x) + γ ⊙ F(x)        Placement::None   ReZero, transformers
+/// ```
+///
+/// F is the branch, any module; a an activation; S the shortcut, which is the identity, or a projection where
+/// the shape changes; γ an optional factor ([`LayerScale`]). The derivative of y by x is S′ plus that of the
+/// branch, so the gradient reaches the first block of a deep stack however small F′ is.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{LinearConfig, Relu};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::ResidualConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex();
+/// let layer = || LinearConfig::new(8, 8).init(&device);
+/// let block = ResidualConfig::re_zero().init((layer(), Relu::new(), layer()), &device)?;
+/// let x = Tensor::<2>::ones([4, 8], &device);
+/// assert_eq!(block.forward(x.clone()).into_data(), x.into_data()); // at first the identity
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A block for images that doubles the channels and halves height and width:
+///
+/// ```
+/// use burn::nn::{BatchNormConfig, PaddingConfig2d, Relu, conv::Conv2dConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::{Placement, ResidualConfig, Shortcut};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex();
+/// let conv = |channels, stride| {
+///     Conv2dConfig::new(channels, [3, 3])
+///         .with_stride([stride, stride])
+///         .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+///         .init(&device)
+/// };
+/// let norm = || BatchNormConfig::new(16).init(&device);
+/// let branch = (conv([8, 16], 2), norm(), Relu::new(), conv([16, 16], 1), norm());
+/// let block = ResidualConfig::new()
+///     .with_placement(Placement::Post)
+///     .with_shortcut(Shortcut::Conv { channels: [8, 16], stride: 2, batch_norm: true })
+///     .init(branch, &device)?;
+/// let images = Tensor::<4>::ones([2, 8, 6, 6], &device);
+/// assert_eq!(block.forward(images).dims(), [2, 16, 3, 3]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// If the branch does not implement [`Forward`], give its forward pass as a closure: `block.forward_with(x,
+/// |branch, x| ...)`.
+///
+/// # Order
+///
+/// Put a block around each layer or pair of layers of a deep network. Norms, dropout and stochastic depth
+/// belong inside the branch. Leave γ out of weight decay.
+///
+/// # Cost
+///
+/// One addition of activations, which are kept until the backward pass; a projection if the shortcut has one.
+///
+/// # Differences
+///
+/// - Burn adds tensors of shapes `[8, 1]` and `[8, 4]` by broadcasting the first; a block whose branch and
+///   shortcut differ in shape panics instead.
+/// - The projection of Keras's `ResNetV2` takes the normalised and activated input; that of He et al. (2016b)
+///   takes the input itself, as here.
+/// - With the activation behind the sum (`Post`), a block with γ = 0 is the identity only for inputs that the
+///   activation does not change: with ReLU, for inputs of at least 0.
+/// - On wgpu Burn computes wrong gradients with a [`Shortcut::Conv`] to one channel
+///   ([`InceptionBlockConfig`](crate::InceptionBlockConfig)).
+///
+/// # Suggested values
+///
+/// `Post` with batch norm up to some fifty layers, `Pre` beyond (He et al. 2016b); [`ResidualConfig::re_zero`]
+/// without norms.
+///
+/// # References
+///
+/// - He et al., *Deep residual learning for image recognition*, 2016, <https://arxiv.org/abs/1512.03385>
+/// - He et al., *Identity mappings in deep residual networks*, 2016, <https://arxiv.org/abs/1603.05027>
 #[derive(Config, Debug)]
 pub struct ResidualConfig {
     /// Where the activation stands. Default: [`Placement::Post`].

@@ -1,58 +1,4 @@
-//! Weight clamp: after every step, each number of the weights is cut to an interval.
-//!
-//! ```text
-//! w ← min(max(w, min), max)     for each number of each weight
-//! ```
-//!
-//! It serves for the critic of a Wasserstein GAN, for weights that must not become negative, and for weights
-//! that must fit a fixed-point device.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_nn::ClampWeightsConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let clamp = ClampWeightsConfig::new(-0.01, 0.01).init()?;
-//! let mut critic = LinearConfig::new(4, 1).init(&Device::flex().autodiff());
-//! for _ in 0..3 {
-//!     // ... critic = optim.step(lr, critic, grads); ...
-//!     critic = clamp.apply(critic);
-//! }
-//! assert!(critic.weight.val().abs().max().into_scalar::<f32>() <= 0.01);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Apply it after the optimizer's step and before an average of weights is updated. In a `Learner` it is a
-//! trick: `model.with_tricks((clamp, ema))`. Optimizer states are not changed.
-//!
-//! All trained float parameters that `group` matches are clamped, biases and the gains of norms too;
-//! [`ClampWeights::paths`] lists them. Running statistics and frozen weights stay. They can be recognised only
-//! on an autodiff device, so on another device `group` has to leave them out. Where a reparameterization is
-//! attached, its stored factors are clamped. NaN stays NaN.
-//!
-//! # Cost
-//!
-//! One pass over the weights, into new tensors.
-//!
-//! # Differences
-//!
-//! PyTorch's users write `p.data.clamp_(-c, c)` in a loop over `parameters()`; Keras has `NonNeg`, which is
-//! `min = 0`, `max = f64::MAX`. `optax.keep_params_nonnegative` changes the update instead.
-//!
-//! # Suggested values
-//!
-//! ±0.01 for the critic of a Wasserstein GAN (Arjovsky et al.), who call it "a clearly terrible way to enforce a
-//! Lipschitz constraint": see [`SpectralNormConfig`](crate::SpectralNormConfig).
-//!
-//! # References
-//!
-//! - Arjovsky, Chintala, Bottou, *Wasserstein GAN*, 2017, algorithm 1, <https://arxiv.org/abs/1701.07875>
+//! Weight clamp.
 
 use burn::module::{Module, ModuleMapper, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
@@ -60,7 +6,61 @@ use burn_tricks_core::walk::visit_floats;
 use burn_tricks_core::{Config, ConfigError, Leaf, tie};
 use std::collections::HashSet;
 
-/// Configuration of [`ClampWeights`].
+/// Configuration of [`ClampWeights`]: after every step, each number of the weights is cut to an interval.
+///
+/// ```text
+/// w ← min(max(w, min), max)     for each number of each weight
+/// ```
+///
+/// It serves for the critic of a Wasserstein GAN, for weights that must not become negative, and for weights
+/// that must fit a fixed-point device.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_nn::ClampWeightsConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let clamp = ClampWeightsConfig::new(-0.01, 0.01).init()?;
+/// let mut critic = LinearConfig::new(4, 1).init(&Device::flex().autodiff());
+/// for _ in 0..3 {
+///     // ... critic = optim.step(lr, critic, grads); ...
+///     critic = clamp.apply(critic);
+/// }
+/// assert!(critic.weight.val().abs().max().into_scalar::<f32>() <= 0.01);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Apply it after the optimizer's step and before an average of weights is updated. In a `Learner` it is a
+/// trick: `model.with_tricks((clamp, ema))`. Optimizer states are not changed.
+///
+/// All trained float parameters that `group` matches are clamped, biases and the gains of norms too;
+/// [`ClampWeights::paths`] lists them. Running statistics and frozen weights stay. They can be recognised only
+/// on an autodiff device, so on another device `group` has to leave them out. Where a reparameterization is
+/// attached, its stored factors are clamped. NaN stays NaN.
+///
+/// # Cost
+///
+/// One pass over the weights, into new tensors.
+///
+/// # Differences
+///
+/// PyTorch's users write `p.data.clamp_(-c, c)` in a loop over `parameters()`; Keras has `NonNeg`, which is
+/// `min = 0`, `max = f64::MAX`. `optax.keep_params_nonnegative` changes the update instead.
+///
+/// # Suggested values
+///
+/// ±0.01 for the critic of a Wasserstein GAN (Arjovsky et al.), who call it "a clearly terrible way to enforce a
+/// Lipschitz constraint": see [`SpectralNormConfig`](crate::SpectralNormConfig).
+///
+/// # References
+///
+/// - Arjovsky, Chintala, Bottou, *Wasserstein GAN*, 2017, algorithm 1, <https://arxiv.org/abs/1701.07875>
 #[derive(Config, Debug)]
 pub struct ClampWeightsConfig {
     /// The smallest value that a weight may have.

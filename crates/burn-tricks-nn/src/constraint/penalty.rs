@@ -1,78 +1,4 @@
-//! L1, L2 and elastic net: the size of the weights as a term of the loss.
-//!
-//! ```text
-//! Ω = λ₁ Σ |w| + λ₂ Σ w²     over the weights of the group
-//! ```
-//!
-//! The gradient of λ₁ |w| is λ₁ sign(w), 0 at 0, and drives weights to exactly zero. That of λ₂ w² is 2 λ₂ w,
-//! and shrinks weights in proportion to their size.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::PenaltyConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(4, 2).init(&device);
-//! let penalty = PenaltyConfig::new().with_l1(1e-5).with_l2(1e-4).init()?;
-//!
-//! let loss = model.forward(Tensor::<2>::ones([3, 4], &device)).square().mean();
-//! let grads = penalty.add_to(loss, &model).backward();
-//! # let _ = grads;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! For several groups, make several penalties:
-//!
-//! ```
-//! # use burn::module::ParamGroup;
-//! # use burn_tricks_nn::PenaltyConfig;
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let head = ParamGroup::from_regex(r"^head\.").expect("a regular expression");
-//! let sparse_head = PenaltyConfig::new().with_l1(1e-4).with_group(head.clone()).init()?;
-//! let body = ParamGroup::all().exclude(head);
-//! let ridge_body = PenaltyConfig::elastic_net(1e-3, 0.0)?.with_group(body).init()?;
-//! # let _ = (sparse_head, ridge_body);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! The penalty is part of the loss, before `backward`. So an adaptive optimizer rescales its gradient together
-//! with that of the loss, and gradient clipping includes it. Weight decay that does not pass through the
-//! optimizer's moments is in `burn-tricks-optim`. If gradients are accumulated as a sum, add the penalty once,
-//! or a fraction of it to each part.
-//!
-//! A [tied](crate::constraint::tied_weights) parameter counts once, however many places it has.
-//!
-//! Only trained parameters count: frozen parameters and running statistics are left out. By default, so are
-//! parameters of one dimension, such as biases and the gains of norms ([`WeightDecayScope`]). Of a
-//! reparameterized parameter, the parts that are stored and trained are penalised: v of weight norm (where the
-//! penalty has no effect on the function), the factors of LoRA.
-//!
-//! # Cost
-//!
-//! One or two passes over the weights and as many for the gradient; sums of half precision in `f32`.
-//!
-//! # Differences
-//!
-//! The λ₂ term has no factor ½, as in Keras's `L2` (and `L1L2`): PyTorch's `weight_decay` λ on plain SGD is λ₂
-//! = λ / 2. [`PenaltyConfig::elastic_net`] takes scikit-learn's α and ratio, with scikit-learn's factor ½.
-//!
-//! # Suggested values
-//!
-//! 1e-4 for λ₂ (He et al. train ResNets with weight decay 1e-4, λ₂ = 5e-5).
-//!
-//! # References
-//!
-//! - Tibshirani, *Regression shrinkage and selection via the lasso*, 1996
-//! - Zou, Hastie, *Regularization and variable selection via the elastic net*, 2005
-//! - Keras, `keras.regularizers.L1L2`; scikit-learn, `sklearn.linear_model.ElasticNet`
+//! L1, L2 and elastic net.
 
 use burn::module::{Module, Param, ParamGroup, ParamId};
 use burn::tensor::{Device, Tensor};
@@ -80,7 +6,81 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{Config, ConfigError, WeightDecayScope, accumulation_dtype};
 use std::collections::HashSet;
 
-/// Configuration of [`Penalty`].
+/// Configuration of [`Penalty`], which is L1, L2 or elastic net: the size of the weights as a term of the loss.
+///
+/// ```text
+/// Ω = λ₁ Σ |w| + λ₂ Σ w²     over the weights of the group
+/// ```
+///
+/// The gradient of λ₁ |w| is λ₁ sign(w), 0 at 0, and drives weights to exactly zero. That of λ₂ w² is 2 λ₂ w,
+/// and shrinks weights in proportion to their size.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::PenaltyConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 2).init(&device);
+/// let penalty = PenaltyConfig::new().with_l1(1e-5).with_l2(1e-4).init()?;
+///
+/// let loss = model.forward(Tensor::<2>::ones([3, 4], &device)).square().mean();
+/// let grads = penalty.add_to(loss, &model).backward();
+/// # let _ = grads;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// For several groups, make several penalties:
+///
+/// ```
+/// # use burn::module::ParamGroup;
+/// # use burn_tricks_nn::PenaltyConfig;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let head = ParamGroup::from_regex(r"^head\.").expect("a regular expression");
+/// let sparse_head = PenaltyConfig::new().with_l1(1e-4).with_group(head.clone()).init()?;
+/// let body = ParamGroup::all().exclude(head);
+/// let ridge_body = PenaltyConfig::elastic_net(1e-3, 0.0)?.with_group(body).init()?;
+/// # let _ = (sparse_head, ridge_body);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// The penalty is part of the loss, before `backward`. So an adaptive optimizer rescales its gradient together
+/// with that of the loss, and gradient clipping includes it. Weight decay that does not pass through the
+/// optimizer's moments is in `burn-tricks-optim`. If gradients are accumulated as a sum, add the penalty once,
+/// or a fraction of it to each part.
+///
+/// A [tied](crate::TiedWeights) parameter counts once, however many places it has.
+///
+/// Only trained parameters count: frozen parameters and running statistics are left out. By default, so are
+/// parameters of one dimension, such as biases and the gains of norms ([`WeightDecayScope`]). Of a
+/// reparameterized parameter, the parts that are stored and trained are penalised: v of weight norm (where the
+/// penalty has no effect on the function), the factors of LoRA.
+///
+/// # Cost
+///
+/// One or two passes over the weights and as many for the gradient; sums of half precision in `f32`.
+///
+/// # Differences
+///
+/// The λ₂ term has no factor ½, as in Keras's `L2` (and `L1L2`): PyTorch's `weight_decay` λ on plain SGD is λ₂
+/// = λ / 2. [`PenaltyConfig::elastic_net`] takes scikit-learn's α and ratio, with scikit-learn's factor ½.
+///
+/// # Suggested values
+///
+/// 1e-4 for λ₂ (He et al. train ResNets with weight decay 1e-4, λ₂ = 5e-5).
+///
+/// # References
+///
+/// - Tibshirani, *Regression shrinkage and selection via the lasso*, 1996
+/// - Zou, Hastie, *Regularization and variable selection via the elastic net*, 2005
+/// - Keras, `keras.regularizers.L1L2`; scikit-learn, `sklearn.linear_model.ElasticNet`
 #[derive(Config, Debug)]
 pub struct PenaltyConfig {
     /// λ₁, the weight of `Σ |w|`, at least 0. Default: 0.

@@ -1,53 +1,4 @@
-//! Alpha dropout: dropout that keeps the mean and the variance of SELU activations.
-//!
-//! ```text
-//! y = a (x m + α′ (1 − m)) + b     m ~ Bernoulli(1 − p)
-//! α′ = −λα = −1.7580993408473766   what SELU gives for x → −∞
-//! a = ((1 − p)(1 + p α′²))^(−1/2)   b = −a p α′
-//! ```
-//!
-//! Plain dropout sets activations to 0, which changes the variance that self-normalising networks rely on.
-//! Alpha dropout sets them to SELU's saturated value α′, and then scales and shifts all activations so that
-//! mean 0 and variance 1 are kept.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Distribution, Tensor, activation::selu};
-//! use burn_tricks_nn::AlphaDropoutConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let dropout = AlphaDropoutConfig::new(0.05).init()?;
-//! let device = Device::flex().autodiff();
-//! let hidden = Tensor::<2>::random([32, 64], Distribution::Normal(0.0, 1.0), &device);
-//! let dropped = dropout.forward(selu(hidden));
-//! # let _ = dropped;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! The layer comes after SELU, with LeCun-normal weights. It acts on an autodiff device while its `training`
-//! flag is set; elsewhere it returns its input. Masks come from the generator of the input's device: see
-//! [`DropPath`](crate::DropPath) for what a seed gives.
-//!
-//! # Cost
-//!
-//! A mask of the size of the input, and three passes over it.
-//!
-//! # Differences
-//!
-//! The numbers are those of PyTorch's and Keras's `AlphaDropout`. PyTorch also allows p = 1, which gives zeros;
-//! here p < 1.
-//!
-//! # Suggested values
-//!
-//! 0.05 to 0.1 (Klambauer et al.).
-//!
-//! # References
-//!
-//! - Klambauer et al., *Self-normalizing neural networks*, 2017, <https://arxiv.org/abs/1706.02515>
+//! Alpha dropout.
 
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::{Distribution, Tensor};
@@ -56,7 +7,56 @@ use burn_tricks_core::{Config, ConfigError};
 /// −λα of SELU.
 const SATURATED: f64 = -1.758_099_340_847_376_6;
 
-/// Configuration of [`AlphaDropout`].
+/// Configuration of [`AlphaDropout`]: dropout that keeps the mean and the variance of SELU activations.
+///
+/// ```text
+/// y = a (x m + α′ (1 − m)) + b     m ~ Bernoulli(1 − p)
+/// α′ = −λα = −1.7580993408473766   what SELU gives for x → −∞
+/// a = ((1 − p)(1 + p α′²))^(−1/2)   b = −a p α′
+/// ```
+///
+/// Plain dropout sets activations to 0, which changes the variance that self-normalising networks rely on.
+/// Alpha dropout sets them to SELU's saturated value α′, and then scales and shifts all activations so that
+/// mean 0 and variance 1 are kept.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Distribution, Tensor, activation::selu};
+/// use burn_tricks_nn::AlphaDropoutConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let dropout = AlphaDropoutConfig::new(0.05).init()?;
+/// let device = Device::flex().autodiff();
+/// let hidden = Tensor::<2>::random([32, 64], Distribution::Normal(0.0, 1.0), &device);
+/// let dropped = dropout.forward(selu(hidden));
+/// # let _ = dropped;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// The layer comes after SELU, with LeCun-normal weights. It acts on an autodiff device while its `training`
+/// flag is set; elsewhere it returns its input. Masks come from the generator of the input's device: see
+/// [`DropPath`](crate::DropPath) for what a seed gives.
+///
+/// # Cost
+///
+/// A mask of the size of the input, and three passes over it.
+///
+/// # Differences
+///
+/// The numbers are those of PyTorch's and Keras's `AlphaDropout`. PyTorch also allows p = 1, which gives zeros;
+/// here p < 1.
+///
+/// # Suggested values
+///
+/// 0.05 to 0.1 (Klambauer et al.).
+///
+/// # References
+///
+/// - Klambauer et al., *Self-normalizing neural networks*, 2017, <https://arxiv.org/abs/1706.02515>
 #[derive(Config, Debug, PartialEq)]
 pub struct AlphaDropoutConfig {
     /// Probability p of dropping an element, in [0, 1). 0 is the identity.

@@ -1,70 +1,4 @@
-//! Drop-path (stochastic depth): during training a residual branch is left out, sample by sample.
-//!
-//! ```text
-//! y[i] = x[i] mᵢ / (1 − p)     mᵢ ~ Bernoulli(1 − p), one for each sample
-//! ```
-//!
-//! The layer stands at the end of a branch, `x + path(branch(x))`: where m is 0 the block is the
-//! identity.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::{DepthSchedule, DropPathConfig};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let probs = DepthSchedule::FromZero.probs(0.1, 5)?; // 0, 0.025, 0.05, 0.075, 0.1
-//! let paths = probs
-//!     .into_iter()
-//!     .map(|prob| DropPathConfig::new(prob).init())
-//!     .collect::<Result<Vec<_>, _>>()?;
-//!
-//! let mut x = Tensor::<2>::ones([4, 8], &device);
-//! for path in &paths {
-//!     let branch = x.clone() * 0.1;
-//!     x = x + path.forward(branch);
-//! }
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! The layer comes last in a residual branch, before the sum. It acts on an autodiff device while its
-//! `training` flag is set, like Burn's own `Dropout`; elsewhere it returns its input.
-//!
-//! Masks are drawn from the generator of the input's device: after `device.seed(s)` the same calls in the same
-//! order draw the same masks. A process has one generator for each backend: if a second thread draws random
-//! numbers, as a data loader may, the masks change. A generator can be seeded, but its state cannot be read. So
-//! a run that must be resumable seeds it anew at each epoch, with a number that depends on the run's seed and
-//! the epoch.
-//!
-//! # Cost
-//!
-//! One random number for each sample, and one pass over the branch. The branch is computed before it is
-//! dropped: no time is saved.
-//!
-//! # Differences
-//!
-//! - Scaling: timm (`scale_by_keep`) and torchvision divide by 1 − p during training; the paper and Composer
-//!   multiply by 1 − p at inference instead. [`DropPathScale`] has both.
-//! - Probabilities by depth: timm's begin at 0 for the first block, those of the paper and of Composer at p /
-//!   depth. [`DepthSchedule`] has both.
-//! - torchvision's `mode="batch"`, one mask for all samples, is [`DropPathUnit::Batch`].
-//!
-//! # Suggested values
-//!
-//! p = 0.5 in the last block for ResNets of 110 layers (Huang et al.); 0.1 to 0.4, growing with the model's
-//! size, for vision transformers (Touvron et al.).
-//!
-//! # References
-//!
-//! - Huang et al., *Deep networks with stochastic depth*, 2016, <https://arxiv.org/abs/1603.09382>
-//! - Larsson, Maire, Shakhnarovich, *FractalNet*, 2017, <https://arxiv.org/abs/1605.07648>
-//! - Touvron et al., *Going deeper with image transformers*, 2021, <https://arxiv.org/abs/2103.17239>
-//! - timm, `timm.layers.DropPath`; torchvision, `torchvision.ops.StochasticDepth`
+//! Drop-path (stochastic depth).
 
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::{Distribution, Tensor};
@@ -115,7 +49,74 @@ impl DepthSchedule {
     }
 }
 
-/// Configuration of [`DropPath`].
+/// Configuration of [`DropPath`] (stochastic depth): during training a residual branch is left out, sample by
+/// sample.
+///
+/// ```text
+/// y[i] = x[i] mᵢ / (1 − p)     mᵢ ~ Bernoulli(1 − p), one for each sample
+/// ```
+///
+/// The layer stands at the end of a branch, `x + path(branch(x))`: where m is 0 the block is the
+/// identity.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::{DepthSchedule, DropPathConfig};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let probs = DepthSchedule::FromZero.probs(0.1, 5)?; // 0, 0.025, 0.05, 0.075, 0.1
+/// let paths = probs
+///     .into_iter()
+///     .map(|prob| DropPathConfig::new(prob).init())
+///     .collect::<Result<Vec<_>, _>>()?;
+///
+/// let mut x = Tensor::<2>::ones([4, 8], &device);
+/// for path in &paths {
+///     let branch = x.clone() * 0.1;
+///     x = x + path.forward(branch);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// The layer comes last in a residual branch, before the sum. It acts on an autodiff device while its
+/// `training` flag is set, like Burn's own `Dropout`; elsewhere it returns its input.
+///
+/// Masks are drawn from the generator of the input's device: after `device.seed(s)` the same calls in the same
+/// order draw the same masks. A process has one generator for each backend: if a second thread draws random
+/// numbers, as a data loader may, the masks change. A generator can be seeded, but its state cannot be read. So
+/// a run that must be resumable seeds it anew at each epoch, with a number that depends on the run's seed and
+/// the epoch.
+///
+/// # Cost
+///
+/// One random number for each sample, and one pass over the branch. The branch is computed before it is
+/// dropped: no time is saved.
+///
+/// # Differences
+///
+/// - Scaling: timm (`scale_by_keep`) and torchvision divide by 1 − p during training; the paper and Composer
+///   multiply by 1 − p at inference instead. [`DropPathScale`] has both.
+/// - Probabilities by depth: timm's begin at 0 for the first block, those of the paper and of Composer at p /
+///   depth. [`DepthSchedule`] has both.
+/// - torchvision's `mode="batch"`, one mask for all samples, is [`DropPathUnit::Batch`].
+///
+/// # Suggested values
+///
+/// p = 0.5 in the last block for ResNets of 110 layers (Huang et al.); 0.1 to 0.4, growing with the model's
+/// size, for vision transformers (Touvron et al.).
+///
+/// # References
+///
+/// - Huang et al., *Deep networks with stochastic depth*, 2016, <https://arxiv.org/abs/1603.09382>
+/// - Larsson, Maire, Shakhnarovich, *FractalNet*, 2017, <https://arxiv.org/abs/1605.07648>
+/// - Touvron et al., *Going deeper with image transformers*, 2021, <https://arxiv.org/abs/2103.17239>
+/// - timm, `timm.layers.DropPath`; torchvision, `torchvision.ops.StochasticDepth`
 #[derive(Config, Debug, PartialEq)]
 pub struct DropPathConfig {
     /// Probability p of dropping, in [0, 1). 0 is the identity.

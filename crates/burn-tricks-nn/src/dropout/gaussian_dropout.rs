@@ -1,55 +1,55 @@
-//! Gaussian dropout: during training every activation is multiplied by noise around 1.
-//!
-//! ```text
-//! y = x ξ     ξ ~ N(1, p / (1 − p))     the second number is the variance
-//! ```
-//!
-//! The factor has the mean and the variance of inverted dropout at rate p, whose factor is 0 or 1 / (1 − p). No
-//! activation becomes exactly zero.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::GaussianDropoutConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let dropout = GaussianDropoutConfig::new(0.2).init()?; // factors with standard deviation 0.5
-//! let hidden = Tensor::<2>::ones([8, 16], &Device::flex().autodiff());
-//! let noisy = dropout.forward(hidden);
-//! # let _ = noisy;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! The layer takes the place of dropout, after an activation. It acts on an autodiff device while its
-//! `training` flag is set; elsewhere it returns its input. Noise comes from the generator of the input's
-//! device: see [`DropPath`](crate::DropPath) for what a seed gives.
-//!
-//! # Cost
-//!
-//! Normal noise of the size of the input, and one pass over it.
-//!
-//! # Differences
-//!
-//! The same as Keras's `GaussianDropout`. Burn's `GaussianNoise` adds its noise instead.
-//!
-//! # Suggested values
-//!
-//! The rate that you would give dropout, 0.1 to 0.5 (Srivastava et al.).
-//!
-//! # References
-//!
-//! - Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, 2014,
-//!   section 10, <https://jmlr.org/papers/v15/srivastava14a.html>
+//! Gaussian dropout.
 
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::{Distribution, Tensor};
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`GaussianDropout`].
+/// Configuration of [`GaussianDropout`]: during training every activation is multiplied by noise around 1.
+///
+/// ```text
+/// y = x ξ     ξ ~ N(1, p / (1 − p))     the second number is the variance
+/// ```
+///
+/// The factor has the mean and the variance of inverted dropout at rate p, whose factor is 0 or 1 / (1 − p). No
+/// activation becomes exactly zero.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::GaussianDropoutConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let dropout = GaussianDropoutConfig::new(0.2).init()?; // factors with standard deviation 0.5
+/// let hidden = Tensor::<2>::ones([8, 16], &Device::flex().autodiff());
+/// let noisy = dropout.forward(hidden);
+/// # let _ = noisy;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// The layer takes the place of dropout, after an activation. It acts on an autodiff device while its
+/// `training` flag is set; elsewhere it returns its input. Noise comes from the generator of the input's
+/// device: see [`DropPath`](crate::DropPath) for what a seed gives.
+///
+/// # Cost
+///
+/// Normal noise of the size of the input, and one pass over it.
+///
+/// # Differences
+///
+/// The same as Keras's `GaussianDropout`. Burn's `GaussianNoise` adds its noise instead.
+///
+/// # Suggested values
+///
+/// The rate that you would give dropout, 0.1 to 0.5 (Srivastava et al.).
+///
+/// # References
+///
+/// - Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, 2014,
+///   section 10, <https://jmlr.org/papers/v15/srivastava14a.html>
 #[derive(Config, Debug, PartialEq)]
 pub struct GaussianDropoutConfig {
     /// The rate p of the dropout with the same variance, in [0, 1). 0 is the identity.

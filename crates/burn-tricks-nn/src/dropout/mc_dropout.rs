@@ -1,82 +1,4 @@
-//! Monte Carlo dropout: dropout stays on at inference, and the spread of the predictions says how sure
-//! the model is.
-//!
-//! ```text
-//! ŷ = 1/T Σ f(x; mₜ)     σ = √(1/T Σ (f(x; mₜ) − ŷ)²)     mₜ: the dropout masks of pass t
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::McDropoutConfig;
-//!
-//! #[derive(Module, Debug)]
-//! struct Net {
-//!     hidden: Linear,
-//!     dropout: Dropout, // Burn's, as it is
-//!     out: Linear,
-//! }
-//!
-//! # impl Net {
-//! #     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-//! #         self.out.forward(self.dropout.forward(self.hidden.forward(x)))
-//! #     }
-//! # }
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex();
-//! let net = Net {
-//!     hidden: LinearConfig::new(4, 32).init(&device),
-//!     dropout: DropoutConfig::new(0.5).init(),
-//!     out: LinearConfig::new(32, 2).init(&device),
-//! };
-//! let x = Tensor::<2>::ones([3, 4], &device);
-//!
-//! let mc = McDropoutConfig::new(20).init(&net)?;
-//! let (mean, deviation) = mc.moments(|net| net.forward(Tensor::from_inner(x.clone())));
-//! assert_eq!((mean.dims(), deviation.dims()), ([3, 2], [3, 2]));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Use it on a trained model, in place of `valid()`. Burn's dropout acts only on an autodiff device, so the
-//! model that the closure gets is moved to one: no parameter requires a gradient, the flags of dropout layers
-//! are set, and all other flags are cleared, so that batch norm uses its running statistics and does not update
-//! them. The model given to `init` is not changed.
-//!
-//! - Inputs have to be moved to the autodiff device as well, with `Tensor::from_inner`. Outputs come back
-//!   without autodiff.
-//! - The layers that draw are Burn's `Dropout` and `GaussianNoise` and this crate's `DropPath`,
-//!   `SpatialDropout`, `AlphaDropout`, `GaussianDropout` and `DropConnect`. Add a layer of your own that has a
-//!   flag by the name of its type, with `with_layers`. A name that the model does not contain is an error, as
-//!   is a model without a layer that draws. Burn's attention and transformer layers contain a `Dropout`, which
-//!   is found like any other.
-//! - Frozen dropout layers draw here, too. Dropout that does not depend on a flag can be switched neither on
-//!   nor off.
-//! - Masks come from the generator of the device: seed it to get the same samples.
-//!
-//! # Cost
-//!
-//! T forward passes. [`McDropout::samples`] holds all T outputs in memory, [`McDropout::moments`] four. No
-//! gradients are computed; the model's tensors are shared, not copied.
-//!
-//! # Differences
-//!
-//! In PyTorch one switches the dropout layers to `train()` by hand. In Keras one passes `training=True`, which
-//! also makes batch norm normalise with the batch.
-//!
-//! # Suggested values
-//!
-//! 10 to 100 passes (Gal & Ghahramani). For classification, let the closure end in a softmax, so that
-//! probabilities are averaged, not logits.
-//!
-//! # References
-//!
-//! - Gal, Ghahramani, *Dropout as a Bayesian approximation*, 2016, <https://arxiv.org/abs/1506.02142>
+//! Monte Carlo dropout.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -95,7 +17,85 @@ const STOCHASTIC: [&str; 7] = [
     "DropConnect",
 ];
 
-/// Configuration of [`McDropout`].
+/// Configuration of [`McDropout`]: dropout stays on at inference, and the spread of the predictions says how sure
+/// the model is.
+///
+/// ```text
+/// ŷ = 1/T Σ f(x; mₜ)     σ = √(1/T Σ (f(x; mₜ) − ŷ)²)     mₜ: the dropout masks of pass t
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::McDropoutConfig;
+///
+/// #[derive(Module, Debug)]
+/// struct Net {
+///     hidden: Linear,
+///     dropout: Dropout, // Burn's, as it is
+///     out: Linear,
+/// }
+///
+/// # impl Net {
+/// #     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+/// #         self.out.forward(self.dropout.forward(self.hidden.forward(x)))
+/// #     }
+/// # }
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex();
+/// let net = Net {
+///     hidden: LinearConfig::new(4, 32).init(&device),
+///     dropout: DropoutConfig::new(0.5).init(),
+///     out: LinearConfig::new(32, 2).init(&device),
+/// };
+/// let x = Tensor::<2>::ones([3, 4], &device);
+///
+/// let mc = McDropoutConfig::new(20).init(&net)?;
+/// let (mean, deviation) = mc.moments(|net| net.forward(Tensor::from_inner(x.clone())));
+/// assert_eq!((mean.dims(), deviation.dims()), ([3, 2], [3, 2]));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Use it on a trained model, in place of `valid()`. Burn's dropout acts only on an autodiff device, so the
+/// model that the closure gets is moved to one: no parameter requires a gradient, the flags of dropout layers
+/// are set, and all other flags are cleared, so that batch norm uses its running statistics and does not update
+/// them. The model given to `init` is not changed.
+///
+/// - Inputs have to be moved to the autodiff device as well, with `Tensor::from_inner`. Outputs come back
+///   without autodiff.
+/// - The layers that draw are Burn's `Dropout` and `GaussianNoise` and this crate's `DropPath`,
+///   `SpatialDropout`, `AlphaDropout`, `GaussianDropout` and `DropConnect`. Add a layer of your own that has a
+///   flag by the name of its type, with `with_layers`. A name that the model does not contain is an error, as
+///   is a model without a layer that draws. Burn's attention and transformer layers contain a `Dropout`, which
+///   is found like any other.
+/// - Frozen dropout layers draw here, too. Dropout that does not depend on a flag can be switched neither on
+///   nor off.
+/// - Masks come from the generator of the device: seed it to get the same samples.
+///
+/// # Cost
+///
+/// T forward passes. [`McDropout::samples`] holds all T outputs in memory, [`McDropout::moments`] four. No
+/// gradients are computed; the model's tensors are shared, not copied.
+///
+/// # Differences
+///
+/// In PyTorch one switches the dropout layers to `train()` by hand. In Keras one passes `training=True`, which
+/// also makes batch norm normalise with the batch.
+///
+/// # Suggested values
+///
+/// 10 to 100 passes (Gal & Ghahramani). For classification, let the closure end in a softmax, so that
+/// probabilities are averaged, not logits.
+///
+/// # References
+///
+/// - Gal, Ghahramani, *Dropout as a Bayesian approximation*, 2016, <https://arxiv.org/abs/1506.02142>
 #[derive(Config, Debug, PartialEq)]
 pub struct McDropoutConfig {
     /// The number of forward passes, at least 2: a single one has no standard deviation.

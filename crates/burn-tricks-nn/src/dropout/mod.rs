@@ -1,8 +1,8 @@
 //! Dropouts of values, channels, layers and weights, and dropout at inference.
 
-pub mod alpha_dropout;
-pub mod drop_connect;
-pub mod drop_path;
-pub mod gaussian_dropout;
-pub mod mc_dropout;
-pub mod spatial_dropout;
+pub(crate) mod alpha_dropout;
+pub(crate) mod drop_connect;
+pub(crate) mod drop_path;
+pub(crate) mod gaussian_dropout;
+pub(crate) mod mc_dropout;
+pub(crate) mod spatial_dropout;

@@ -1,57 +1,57 @@
-//! Spatial dropout: during training whole feature maps are zero.
-//!
-//! ```text
-//! y[i, c, ...] = x[i, c, ...] m[i, c] / (1 − p)     m ~ Bernoulli(1 − p), one for each sample and channel
-//! ```
-//!
-//! Neighbouring pixels of a feature map are strongly correlated. So dropping single pixels removes little
-//! information, and plain dropout in front of a convolution does little more than lower the learning rate.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::SpatialDropoutConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let dropout = SpatialDropoutConfig::new(0.2).init()?;
-//! let maps = Tensor::<4>::ones([8, 16, 5, 5], &Device::flex().autodiff());
-//! let dropped = dropout.forward(maps); // each 5 × 5 map is all 0 or all 1.25
-//! # let _ = dropped;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! The layer comes after the activation of a convolution. It acts on an autodiff device while its `training`
-//! flag is set; elsewhere it returns its input. Masks come from the generator of the input's device: see
-//! [`DropPath`](crate::DropPath) for what a seed gives.
-//!
-//! # Cost
-//!
-//! One random number for each sample and channel, and one pass over the input.
-//!
-//! # Differences
-//!
-//! The same as PyTorch's `Dropout1d`, `Dropout2d` and `Dropout3d` and Keras's `SpatialDropout*` with channels
-//! first, for every rank from 2 on. (PyTorch takes an input with one dimension less for a single sample without
-//! a batch dimension.) Channels are the second dimension, as everywhere in Burn.
-//!
-//! # Suggested values
-//!
-//! 0.1 to 0.25 (Tompson et al. use 0.2 and less).
-//!
-//! # References
-//!
-//! - Tompson et al., *Efficient object localization using convolutional networks*, 2015,
-//!   <https://arxiv.org/abs/1411.4280>
+//! Spatial dropout.
 
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::{Distribution, Tensor};
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`SpatialDropout`].
+/// Configuration of [`SpatialDropout`]: during training whole feature maps are zero.
+///
+/// ```text
+/// y[i, c, ...] = x[i, c, ...] m[i, c] / (1 − p)     m ~ Bernoulli(1 − p), one for each sample and channel
+/// ```
+///
+/// Neighbouring pixels of a feature map are strongly correlated. So dropping single pixels removes little
+/// information, and plain dropout in front of a convolution does little more than lower the learning rate.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::SpatialDropoutConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let dropout = SpatialDropoutConfig::new(0.2).init()?;
+/// let maps = Tensor::<4>::ones([8, 16, 5, 5], &Device::flex().autodiff());
+/// let dropped = dropout.forward(maps); // each 5 × 5 map is all 0 or all 1.25
+/// # let _ = dropped;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// The layer comes after the activation of a convolution. It acts on an autodiff device while its `training`
+/// flag is set; elsewhere it returns its input. Masks come from the generator of the input's device: see
+/// [`DropPath`](crate::DropPath) for what a seed gives.
+///
+/// # Cost
+///
+/// One random number for each sample and channel, and one pass over the input.
+///
+/// # Differences
+///
+/// The same as PyTorch's `Dropout1d`, `Dropout2d` and `Dropout3d` and Keras's `SpatialDropout*` with channels
+/// first, for every rank from 2 on. (PyTorch takes an input with one dimension less for a single sample without
+/// a batch dimension.) Channels are the second dimension, as everywhere in Burn.
+///
+/// # Suggested values
+///
+/// 0.1 to 0.25 (Tompson et al. use 0.2 and less).
+///
+/// # References
+///
+/// - Tompson et al., *Efficient object localization using convolutional networks*, 2015,
+///   <https://arxiv.org/abs/1411.4280>
 #[derive(Config, Debug, PartialEq)]
 pub struct SpatialDropoutConfig {
     /// Probability p of dropping a channel, in [0, 1). 0 is the identity.

@@ -1,118 +1,4 @@
-//! New initial weights for an existing module: for all layers of any model, or for those under a path.
-//!
-//! ```text
-//! LeCun    std = 1/√n_in                     keeps the signal's size: linear layers, SELU
-//! Xavier   std = √(2/(n_in + n_out))         a compromise between signal and gradient: tanh
-//! He       std = √(2/n_in)                   keeps it through ReLU
-//! ```
-//!
-//! The sum of n products of independent inputs and weights, of variances 1 and s², has variance n s²:
-//! N(0, 1) weights let a signal grow √n-fold in each layer.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_nn::{InitWeightsConfig, WeightInit};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let device = Device::flex();
-//! let layers: Vec<_> = (0..3).map(|_| LinearConfig::new(8, 8).init(&device)).collect();
-//! let layers = InitWeightsConfig::new(WeightInit::HE_NORMAL)
-//!     .with_seed(Some(7))
-//!     .init()?
-//!     .apply(&layers)?;
-//! assert_eq!(layers[0].bias.as_ref().unwrap().val().sum().into_scalar::<f32>(), 0.0);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A rule gives the layers at and below its path another distribution. In a path, `*` stands for one part and
-//! `**` for any number of parts. If several rules fit a layer, the last one counts. Here the last layer of each
-//! residual block starts at zero, so that each block starts as the identity:
-//!
-//! ```
-//! use burn_tricks_nn::{InitWeightsConfig, WeightInit};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let init = InitWeightsConfig::new(WeightInit::HE_NORMAL)
-//!     .with_rule("output", WeightInit::XAVIER_UNIFORM)
-//!     .with_zero("blocks.*.second")
-//!     .init()?;
-//! # let _ = init;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Orthogonal recurrent weights (Saxe et al.), which are Keras's default, wherever recurrent layers are in a
-//! model:
-//!
-//! ```
-//! use burn::nn::LstmConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_nn::InitWeightsConfig;
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let lstm = LstmConfig::new(4, 8, true).init(&Device::flex());
-//! let lstm = InitWeightsConfig::orthogonal_recurrent().init()?.apply(&lstm)?;
-//! # let _ = lstm;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # What is drawn
-//!
-//! | parameters | without a rule | with a rule |
-//! | --- | --- | --- |
-//! | weights of Burn's linear layers and convolutions, those inside attention and recurrent cells too | drawn | drawn |
-//! | weights of embeddings, which have no fans | drawn, if one distribution is right for any shape: constant, uniform, normal, truncated normal | drawn |
-//! | biases of these layers | zero, as [`biases`](InitWeightsConfig::biases) says | the same; drawn by a rule with the bias's own path |
-//! | biases of the gates of recurrent cells, such as a forget gate's 1, and of your own modules | stay | drawn by a rule with the bias's own path |
-//! | everything else: scales and shifts of norms, factors of residual blocks, position embeddings, other parameters of your own modules | stay | drawn by a rule with the parameter's own path, or with that of the module that holds it if no layer of the first two rows is in there |
-//! | running statistics | stay | stay |
-//!
-//! [`InitWeights::paths`] lists the parameters that would change. The fans follow from the layout of the layer
-//! ([`UnitAxis`]), and are right for both layouts of Burn's linear layers. For a grouped transposed convolution
-//! the standard deviation is too small, by the root of the number of groups: give it a rule with
-//! [`WeightInit::Normal`] (see [`UnitAxis`]). A [tied](crate::constraint::tied_weights) parameter is drawn
-//! once, for the first layer that holds it; a rule may name any of its paths. Clones of one layer are tied:
-//! `vec![layer; 3]` remains three layers with the same weights, as it is for Burn's optimizers.
-//!
-//! # Order
-//!
-//! Apply it after the model is made, before anything is
-//! [attached](crate#one-reparameterization-for-each-parameter) to its weights (a reparameterized parameter is
-//! an error) and before the optimizer's first step. Parameter ids, devices, element types, trainability and
-//! training flags stay. In a model with pretrained parts, use [`InitWeightsConfig::only`] with the path of the
-//! new part. Linear layers in column layout [load no record afterwards](crate#column-layout).
-//!
-//! # Cost
-//!
-//! One draw of each weight. An orthogonal matrix of m rows of length n ≥ m takes about 2 m² n operations
-//! in `f64` on the host: at 1,000 × 1,000 a second or two optimised, and twenty unoptimised.
-//!
-//! # Differences
-//!
-//! Burn's `Initializer` is chosen while a module is made; it swaps the fans of column-major linear layers, and
-//! its `Orthogonal` panics at the bias. PyTorch's functions take one tensor each, so their user has to find the
-//! weights of the layers, and they swap the fans of transposed convolutions. The standard deviations and bounds
-//! of the scaled distributions are those of PyTorch and Keras.
-//!
-//! # Suggested values
-//!
-//! He with ReLU, Xavier with tanh, LeCun with SELU; gain 1 for the output layer. Zero for the last layer
-//! of each residual block (Goyal et al.: the scale of its last batch norm).
-//!
-//! # References
-//!
-//! - LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, section 4.6
-//! - Glorot & Bengio, *Understanding the difficulty of training deep feedforward neural networks*, 2010
-//! - He et al., *Delving deep into rectifiers*, 2015, <https://arxiv.org/abs/1502.01852>
-//! - Saxe et al., *Exact solutions to the nonlinear dynamics of learning in deep linear neural networks*,
-//!   2013, <https://arxiv.org/abs/1312.6120>
-//! - Goyal et al., *Accurate, large minibatch SGD*, 2017, <https://arxiv.org/abs/1706.02677>
-//! - Mezzadri, *How to generate random matrices from the classical compact groups*, 2006
+//! New initial weights for an existing module.
 
 use crate::init::draw_weights::draw;
 use crate::init::init_error::InitError;
@@ -157,7 +43,122 @@ pub struct InitRule {
     pub weights: WeightInit,
 }
 
-/// Configuration of [`InitWeights`].
+/// Configuration of [`InitWeights`], which draws new initial weights for an existing module: for all layers of any
+/// model, or for those under a path.
+///
+/// ```text
+/// LeCun    std = 1/√n_in                     keeps the signal's size: linear layers, SELU
+/// Xavier   std = √(2/(n_in + n_out))         a compromise between signal and gradient: tanh
+/// He       std = √(2/n_in)                   keeps it through ReLU
+/// ```
+///
+/// The sum of n products of independent inputs and weights, of variances 1 and s², has variance n s²:
+/// N(0, 1) weights let a signal grow √n-fold in each layer.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_nn::{InitWeightsConfig, WeightInit};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let device = Device::flex();
+/// let layers: Vec<_> = (0..3).map(|_| LinearConfig::new(8, 8).init(&device)).collect();
+/// let layers = InitWeightsConfig::new(WeightInit::HE_NORMAL)
+///     .with_seed(Some(7))
+///     .init()?
+///     .apply(&layers)?;
+/// assert_eq!(layers[0].bias.as_ref().unwrap().val().sum().into_scalar::<f32>(), 0.0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A rule gives the layers at and below its path another distribution. In a path, `*` stands for one part and
+/// `**` for any number of parts. If several rules fit a layer, the last one counts. Here the last layer of each
+/// residual block starts at zero, so that each block starts as the identity:
+///
+/// ```
+/// use burn_tricks_nn::{InitWeightsConfig, WeightInit};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let init = InitWeightsConfig::new(WeightInit::HE_NORMAL)
+///     .with_rule("output", WeightInit::XAVIER_UNIFORM)
+///     .with_zero("blocks.*.second")
+///     .init()?;
+/// # let _ = init;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Orthogonal recurrent weights (Saxe et al.), which are Keras's default, wherever recurrent layers are in a
+/// model:
+///
+/// ```
+/// use burn::nn::LstmConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_nn::InitWeightsConfig;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let lstm = LstmConfig::new(4, 8, true).init(&Device::flex());
+/// let lstm = InitWeightsConfig::orthogonal_recurrent().init()?.apply(&lstm)?;
+/// # let _ = lstm;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What is drawn
+///
+/// | parameters | without a rule | with a rule |
+/// | --- | --- | --- |
+/// | weights of Burn's linear layers and convolutions, those inside attention and recurrent cells too | drawn | drawn |
+/// | weights of embeddings, which have no fans | drawn, if one distribution is right for any shape: constant, uniform, normal, truncated normal | drawn |
+/// | biases of these layers | zero, as [`biases`](InitWeightsConfig::biases) says | the same; drawn by a rule with the bias's own path |
+/// | biases of the gates of recurrent cells, such as a forget gate's 1, and of your own modules | stay | drawn by a rule with the bias's own path |
+/// | everything else: scales and shifts of norms, factors of residual blocks, position embeddings, other parameters of your own modules | stay | drawn by a rule with the parameter's own path, or with that of the module that holds it if no layer of the first two rows is in there |
+/// | running statistics | stay | stay |
+///
+/// [`InitWeights::paths`] lists the parameters that would change. The fans follow from the layout of the layer
+/// ([`UnitAxis`]), and are right for both layouts of Burn's linear layers. For a grouped transposed convolution
+/// the standard deviation is too small, by the root of the number of groups: give it a rule with
+/// [`WeightInit::Normal`] (see [`UnitAxis`]). A [tied](crate::TiedWeights) parameter is drawn
+/// once, for the first layer that holds it; a rule may name any of its paths. Clones of one layer are tied:
+/// `vec![layer; 3]` remains three layers with the same weights, as it is for Burn's optimizers.
+///
+/// # Order
+///
+/// Apply it after the model is made, before anything is
+/// [attached](crate#one-reparameterization-for-each-parameter) to its weights (a reparameterized parameter is
+/// an error) and before the optimizer's first step. Parameter ids, devices, element types, trainability and
+/// training flags stay. In a model with pretrained parts, use [`InitWeightsConfig::only`] with the path of the
+/// new part. Linear layers in column layout [load no record afterwards](crate#column-layout).
+///
+/// # Cost
+///
+/// One draw of each weight. An orthogonal matrix of m rows of length n ≥ m takes about 2 m² n operations
+/// in `f64` on the host: at 1,000 × 1,000 a second or two optimised, and twenty unoptimised.
+///
+/// # Differences
+///
+/// Burn's `Initializer` is chosen while a module is made; it swaps the fans of column-major linear layers, and
+/// its `Orthogonal` panics at the bias. PyTorch's functions take one tensor each, so their user has to find the
+/// weights of the layers, and they swap the fans of transposed convolutions. The standard deviations and bounds
+/// of the scaled distributions are those of PyTorch and Keras.
+///
+/// # Suggested values
+///
+/// He with ReLU, Xavier with tanh, LeCun with SELU; gain 1 for the output layer. Zero for the last layer
+/// of each residual block (Goyal et al.: the scale of its last batch norm).
+///
+/// # References
+///
+/// - LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, section 4.6
+/// - Glorot & Bengio, *Understanding the difficulty of training deep feedforward neural networks*, 2010
+/// - He et al., *Delving deep into rectifiers*, 2015, <https://arxiv.org/abs/1502.01852>
+/// - Saxe et al., *Exact solutions to the nonlinear dynamics of learning in deep linear neural networks*,
+///   2013, <https://arxiv.org/abs/1312.6120>
+/// - Goyal et al., *Accurate, large minibatch SGD*, 2017, <https://arxiv.org/abs/1706.02677>
+/// - Mezzadri, *How to generate random matrices from the classical compact groups*, 2006
 #[derive(Config, Debug, PartialEq)]
 pub struct InitWeightsConfig {
     /// The distribution of all weights that no rule names.

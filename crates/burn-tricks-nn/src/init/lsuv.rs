@@ -1,62 +1,4 @@
-//! Layer-sequential unit-variance initialisation: each layer's weights are scaled until its outputs on real
-//! data have variance 1.
-//!
-//! ```text
-//! for each layer, from the first to the last:
-//!     until |Var(output) - 1| < tolerance, at most max_iterations times:
-//!         W ← W / √Var(output)
-//! ```
-//!
-//! # Example
-//!
-//! The caller's closure runs the model up to a layer, since only the caller knows the forward pass.
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::{Device, Distribution, Tensor, activation::tanh};
-//! use burn_tricks_nn::LsuvConfig;
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let device = Device::flex();
-//! let layers = vec![LinearConfig::new(16, 16).init(&device), LinearConfig::new(16, 4).init(&device)];
-//! let batch = Tensor::<2>::random([256, 16], Distribution::Normal(0.0, 1.0), &device);
-//! let outcome = LsuvConfig::new().init()?.apply(&layers, &["0", "1"], |layers, path| {
-//!     let first = layers[0].forward(batch.clone());
-//!     match path {
-//!         "0" => first,
-//!         _ => layers[1].forward(tanh(first)),
-//!     }
-//! })?;
-//! assert!(outcome.layers.iter().all(|layer| (layer.variance - 1.0).abs() < 0.1));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Apply it after an initialisation by [`InitWeightsConfig`](crate::InitWeightsConfig) (orthogonal in the
-//! paper, with zero biases), before anything is attached to the weights and before training. The layers are
-//! given in the order of the forward pass, and the closure returns a layer's output before its activation.
-//! Dropout is off: the closure sees the model without autodiff.
-//!
-//! # Cost
-//!
-//! One or two forward passes over a batch for each layer; each output is read from the device.
-//!
-//! # Differences
-//!
-//! The algorithm is the paper's, with one variance over all outputs of a layer, as in its reference code. An
-//! output that varies by no more than rounding is an error here; the paper divides by its standard deviation. A
-//! [tied](crate::constraint::tied_weights) weight is divided at all its places; it is an error if two of the
-//! given layers hold it.
-//!
-//! # Suggested values
-//!
-//! A tolerance of 0.1 and 10 iterations (Mishkin & Matas).
-//!
-//! # References
-//!
-//! - Mishkin & Matas, *All you need is a good init*, 2016, <https://arxiv.org/abs/1511.06422>
+//! Layer-sequential unit-variance initialisation.
 
 use crate::init::init_error::InitError;
 use crate::init::layer_weights::{refuse_reparameterized, reparameterized};
@@ -67,7 +9,65 @@ use burn_tricks_core::walk::Location;
 use burn_tricks_core::{Config, ConfigError, epsilon, is_rounding, params};
 use std::collections::HashMap;
 
-/// Configuration of [`Lsuv`].
+/// Configuration of [`Lsuv`], layer-sequential unit-variance initialisation: each layer's weights are scaled until
+/// its outputs on real data have variance 1.
+///
+/// ```text
+/// for each layer, from the first to the last:
+///     until |Var(output) - 1| < tolerance, at most max_iterations times:
+///         W ← W / √Var(output)
+/// ```
+///
+/// # Example
+///
+/// The caller's closure runs the model up to a layer, since only the caller knows the forward pass.
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::{Device, Distribution, Tensor, activation::tanh};
+/// use burn_tricks_nn::LsuvConfig;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let device = Device::flex();
+/// let layers = vec![LinearConfig::new(16, 16).init(&device), LinearConfig::new(16, 4).init(&device)];
+/// let batch = Tensor::<2>::random([256, 16], Distribution::Normal(0.0, 1.0), &device);
+/// let outcome = LsuvConfig::new().init()?.apply(&layers, &["0", "1"], |layers, path| {
+///     let first = layers[0].forward(batch.clone());
+///     match path {
+///         "0" => first,
+///         _ => layers[1].forward(tanh(first)),
+///     }
+/// })?;
+/// assert!(outcome.layers.iter().all(|layer| (layer.variance - 1.0).abs() < 0.1));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Apply it after an initialisation by [`InitWeightsConfig`](crate::InitWeightsConfig) (orthogonal in the
+/// paper, with zero biases), before anything is attached to the weights and before training. The layers are
+/// given in the order of the forward pass, and the closure returns a layer's output before its activation.
+/// Dropout is off: the closure sees the model without autodiff.
+///
+/// # Cost
+///
+/// One or two forward passes over a batch for each layer; each output is read from the device.
+///
+/// # Differences
+///
+/// The algorithm is the paper's, with one variance over all outputs of a layer, as in its reference code. An
+/// output that varies by no more than rounding is an error here; the paper divides by its standard deviation. A
+/// [tied](crate::TiedWeights) weight is divided at all its places; it is an error if two of the
+/// given layers hold it.
+///
+/// # Suggested values
+///
+/// A tolerance of 0.1 and 10 iterations (Mishkin & Matas).
+///
+/// # References
+///
+/// - Mishkin & Matas, *All you need is a good init*, 2016, <https://arxiv.org/abs/1511.06422>
 #[derive(Config, Debug, PartialEq)]
 pub struct LsuvConfig {
     /// How far from 1 the variance of an output may be, above 0. Default: 0.1.

@@ -1,78 +1,4 @@
-//! Frozen batch norm: running statistics, scale and shift do not change.
-//!
-//! ```text
-//! y = γ (x − μ) / √(σ² + ε) + β     in training too
-//! ```
-//!
-//! When a pretrained network is fine-tuned with batches of one or two images, the statistics of such a batch
-//! are too noisy to normalise with, and they spoil the running statistics.
-//!
-//! # Example
-//!
-//! In an existing model, by the flags of its layers:
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::BatchNormConfig;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::{Affine, freeze_batch_norms};
-//!
-//! let device = Device::flex().autodiff();
-//! let backbone = vec![BatchNormConfig::new(3).init(&device)]; // any module
-//! let backbone = freeze_batch_norms(backbone, Affine::Trainable);
-//! let x = Tensor::<2>::from_floats([[1.0, 2.0, 3.0]], &device);
-//! let y = backbone[0].forward(x.clone()); // mean 0 and variance 1, as the layer was made with
-//! assert!((y - x).abs().max().into_scalar::<f32>() < 1e-4);
-//! ```
-//!
-//! As a layer made from Burn's batch norm or this crate's, which cannot be trained or unfrozen:
-//!
-//! ```
-//! use burn::nn::BatchNormConfig;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::FrozenBatchNorm;
-//!
-//! let device = Device::flex().autodiff();
-//! let norm = BatchNormConfig::new(3).init(&device);
-//! let frozen = FrozenBatchNorm::from(&norm);
-//! let output = frozen.forward(Tensor::<4>::ones([2, 3, 5, 5], &device));
-//! # let _ = output;
-//! ```
-//!
-//! # Order
-//!
-//! Call [`freeze_batch_norms`] after the pretrained record is loaded, and before the optimizer's first step. It
-//! finds Burn's `BatchNorm` and this crate's layers by the names of their types, and leaves all other flags
-//! alone. It does not find a batch norm of your own: freeze that with Burn's `freeze_group`, by its path.
-//! `unfreeze()` of the model undoes both. An update of the statistics that the last training step left pending
-//! is applied first.
-//!
-//! [`FrozenBatchNorm`] has the fields of `BatchNorm`, and each loads the other's record. All four tensors are
-//! running states of Burn: recorded and moved with the model, never trained, and not changed by `unfreeze()`.
-//! To load a record, make a frozen layer from a new `BatchNorm` and load the record into it. Inputs may have
-//! any float type, and come from devices with or without gradient checkpointing.
-//!
-//! # Cost
-//!
-//! Less than batch norm in training: the batch's statistics are not computed. Inputs of half precision are
-//! normalised in `f32`, and the output has the type of the input.
-//!
-//! # Differences
-//!
-//! [`FrozenBatchNorm`] is torchvision's `FrozenBatchNorm2d`, for every rank. Its ε is that of the layer it is
-//! made from, by default 1e-5. Keras's `trainable = False` is [`freeze_batch_norms`] with [`Affine::Fixed`]. In
-//! PyTorch `norm.eval()` leaves γ and β as trainable as they are, [`Affine::Trainable`], and the next
-//! `model.train()` undoes it.
-//!
-//! # Suggested values
-//!
-//! [`Affine::Fixed`] for detection from a pretrained backbone, as in torchvision.
-//!
-//! # References
-//!
-//! - Ren, He, Girshick, Sun, *Faster R-CNN*, 2015, <https://arxiv.org/abs/1506.01497>, whose code freezes batch
-//!   norm
-//! - torchvision, `torchvision.ops.FrozenBatchNorm2d`
+//! Frozen batch norm.
 
 use crate::norm::ghost_batch_norm::GhostBatchNorm;
 use crate::norm::torch_batch_norm::TorchBatchNorm;
@@ -132,8 +58,82 @@ impl Mapper for Freeze {
     }
 }
 
-/// Batch norm with nothing to train. Made from a [`BatchNorm`], a [`TorchBatchNorm`] or a
-/// [`GhostBatchNorm`].
+/// Batch norm with nothing to train: running statistics, scale and shift do not change. Made from a [`BatchNorm`],
+/// a [`TorchBatchNorm`] or a [`GhostBatchNorm`].
+///
+/// ```text
+/// y = γ (x − μ) / √(σ² + ε) + β     in training too
+/// ```
+///
+/// When a pretrained network is fine-tuned with batches of one or two images, the statistics of such a batch
+/// are too noisy to normalise with, and they spoil the running statistics.
+///
+/// # Example
+///
+/// In an existing model, by the flags of its layers:
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::BatchNormConfig;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::{Affine, freeze_batch_norms};
+///
+/// let device = Device::flex().autodiff();
+/// let backbone = vec![BatchNormConfig::new(3).init(&device)]; // any module
+/// let backbone = freeze_batch_norms(backbone, Affine::Trainable);
+/// let x = Tensor::<2>::from_floats([[1.0, 2.0, 3.0]], &device);
+/// let y = backbone[0].forward(x.clone()); // mean 0 and variance 1, as the layer was made with
+/// assert!((y - x).abs().max().into_scalar::<f32>() < 1e-4);
+/// ```
+///
+/// As a layer made from Burn's batch norm or this crate's, which cannot be trained or unfrozen:
+///
+/// ```
+/// use burn::nn::BatchNormConfig;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::FrozenBatchNorm;
+///
+/// let device = Device::flex().autodiff();
+/// let norm = BatchNormConfig::new(3).init(&device);
+/// let frozen = FrozenBatchNorm::from(&norm);
+/// let output = frozen.forward(Tensor::<4>::ones([2, 3, 5, 5], &device));
+/// # let _ = output;
+/// ```
+///
+/// # Order
+///
+/// Call [`freeze_batch_norms`] after the pretrained record is loaded, and before the optimizer's first step. It
+/// finds Burn's `BatchNorm` and this crate's layers by the names of their types, and leaves all other flags
+/// alone. It does not find a batch norm of your own: freeze that with Burn's `freeze_group`, by its path.
+/// `unfreeze()` of the model undoes both. An update of the statistics that the last training step left pending
+/// is applied first.
+///
+/// [`FrozenBatchNorm`] has the fields of `BatchNorm`, and each loads the other's record. All four tensors are
+/// running states of Burn: recorded and moved with the model, never trained, and not changed by `unfreeze()`.
+/// To load a record, make a frozen layer from a new `BatchNorm` and load the record into it. Inputs may have
+/// any float type, and come from devices with or without gradient checkpointing.
+///
+/// # Cost
+///
+/// Less than batch norm in training: the batch's statistics are not computed. Inputs of half precision are
+/// normalised in `f32`, and the output has the type of the input.
+///
+/// # Differences
+///
+/// [`FrozenBatchNorm`] is torchvision's `FrozenBatchNorm2d`, for every rank. Its ε is that of the layer it is
+/// made from, by default 1e-5. Keras's `trainable = False` is [`freeze_batch_norms`] with [`Affine::Fixed`]. In
+/// PyTorch `norm.eval()` leaves γ and β as trainable as they are, [`Affine::Trainable`], and the next
+/// `model.train()` undoes it.
+///
+/// # Suggested values
+///
+/// [`Affine::Fixed`] for detection from a pretrained backbone, as in torchvision.
+///
+/// # References
+///
+/// - Ren, He, Girshick, Sun, *Faster R-CNN*, 2015, <https://arxiv.org/abs/1506.01497>, whose code freezes batch
+///   norm
+/// - torchvision, `torchvision.ops.FrozenBatchNorm2d`
 #[derive(Module, Debug)]
 pub struct FrozenBatchNorm {
     /// Scale γ.

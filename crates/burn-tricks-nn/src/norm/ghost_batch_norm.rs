@@ -1,71 +1,4 @@
-//! Ghost batch norm: a large batch is normalised in small parts.
-//!
-//! ```text
-//! training    the batch is cut into ⌈N / size⌉ parts; batch norm on each, with its own mean and variance
-//!             (fewer, larger parts where a channel would have less than three values in one)
-//! inference   batch norm with the running statistics
-//! ```
-//!
-//! Noise in the batch statistics regularises, and a large batch has little of it. Small ghost batches keep the
-//! noise, while the hardware works on the large batch.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::GhostBatchNormConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let norm = GhostBatchNormConfig::new(16, 32).init(&device)?; // 16 channels, 32 samples
-//! let output = norm.forward(Tensor::<2>::ones([100, 16], &device)); // parts of 25
-//! # let _ = output;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! The layer takes the place of batch norm: its fields, paths and records are those of Burn's `BatchNorm`, and
-//! each loads the other's records. With a `ghost_size` of at least the batch size it is plain batch norm, bit
-//! for bit. Clones share the running statistics. The last update stays pending until the next forward pass or
-//! `valid()` applies it.
-//!
-//! # Few values
-//!
-//! If a channel has one value in a part, that value is normalised to β; if it has two, they are normalised to
-//! β + γ and β − γ, whatever they are. Neither passes a gradient. So every part has at least three values per
-//! channel (samples times places): where ⌈N / size⌉ parts would have fewer, the batch is cut into fewer parts,
-//! which then have more than `ghost_size` samples.
-//!
-//! - After a linear layer, a `ghost_size` of 1 or 2 gives parts of three samples or more. Parts of size 3 can
-//!   grow too: 4 samples stay whole, since two parts of 2 would be too small.
-//! - With feature maps of 2×2 or larger, a part may be a single sample.
-//! - A whole batch of two values per channel is normalised to β ± γ, and one of a single value panics in
-//!   training, as in [`TorchBatchNorm`](crate::norm::torch_batch_norm#few-values).
-//!
-//! # Cost
-//!
-//! The cost of batch norm, in ⌈N / size⌉ calls, and one concatenation.
-//!
-//! # Differences
-//!
-//! - Each part updates the running statistics in turn, as in the paper and in Composer: a step with k parts
-//!   moves them as far as one part would with a momentum of 1 − (1 − m)^k.
-//! - Composer cuts as `torch.chunk` does, which can leave a last part of a single sample; here the sizes differ
-//!   by at most one: with `ghost_size` 4, ten samples are cut into 3, 3 and 4.
-//! - Composer wraps PyTorch's batch norm, so its running variance is unbiased: [`BatchVariance`].
-//!
-//! # Suggested values
-//!
-//! 16 to 128 samples a part (Hoffer et al.; Summers & Dinneen find 16 to 32 best for small images).
-//!
-//! # References
-//!
-//! - Hoffer, Hubara, Soudry, *Train longer, generalize better*, 2017, <https://arxiv.org/abs/1705.08741>
-//! - Summers, Dinneen, *Four things everyone should know to improve batch normalization*, 2020,
-//!   <https://arxiv.org/abs/1906.03548>
-//! - Composer, `composer.algorithms.GhostBatchNorm`
+//! Ghost batch norm.
 
 use crate::norm::few_values::{LEAST_VALUES, values_per_channel};
 use crate::norm::torch_batch_norm::{TorchBatchNorm, TorchBatchNormConfig};
@@ -74,7 +7,74 @@ use burn::nn::BatchNorm;
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{BatchVariance, Config, ConfigError};
 
-/// Configuration of [`GhostBatchNorm`].
+/// Configuration of [`GhostBatchNorm`]: a large batch is normalised in small parts.
+///
+/// ```text
+/// training    the batch is cut into ⌈N / size⌉ parts; batch norm on each, with its own mean and variance
+///             (fewer, larger parts where a channel would have less than three values in one)
+/// inference   batch norm with the running statistics
+/// ```
+///
+/// Noise in the batch statistics regularises, and a large batch has little of it. Small ghost batches keep the
+/// noise, while the hardware works on the large batch.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::GhostBatchNormConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let norm = GhostBatchNormConfig::new(16, 32).init(&device)?; // 16 channels, 32 samples
+/// let output = norm.forward(Tensor::<2>::ones([100, 16], &device)); // parts of 25
+/// # let _ = output;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// The layer takes the place of batch norm: its fields, paths and records are those of Burn's `BatchNorm`, and
+/// each loads the other's records. With a `ghost_size` of at least the batch size it is plain batch norm, bit
+/// for bit. Clones share the running statistics. The last update stays pending until the next forward pass or
+/// `valid()` applies it.
+///
+/// # Few values
+///
+/// If a channel has one value in a part, that value is normalised to β; if it has two, they are normalised to
+/// β + γ and β − γ, whatever they are. Neither passes a gradient. So every part has at least three values per
+/// channel (samples times places): where ⌈N / size⌉ parts would have fewer, the batch is cut into fewer parts,
+/// which then have more than `ghost_size` samples.
+///
+/// - After a linear layer, a `ghost_size` of 1 or 2 gives parts of three samples or more. Parts of size 3 can
+///   grow too: 4 samples stay whole, since two parts of 2 would be too small.
+/// - With feature maps of 2×2 or larger, a part may be a single sample.
+/// - A whole batch of two values per channel is normalised to β ± γ, and one of a single value panics in
+///   training, as in [`TorchBatchNorm`](crate::TorchBatchNormConfig#few-values).
+///
+/// # Cost
+///
+/// The cost of batch norm, in ⌈N / size⌉ calls, and one concatenation.
+///
+/// # Differences
+///
+/// - Each part updates the running statistics in turn, as in the paper and in Composer: a step with k parts
+///   moves them as far as one part would with a momentum of 1 − (1 − m)^k.
+/// - Composer cuts as `torch.chunk` does, which can leave a last part of a single sample; here the sizes differ
+///   by at most one: with `ghost_size` 4, ten samples are cut into 3, 3 and 4.
+/// - Composer wraps PyTorch's batch norm, so its running variance is unbiased: [`BatchVariance`].
+///
+/// # Suggested values
+///
+/// 16 to 128 samples a part (Hoffer et al.; Summers & Dinneen find 16 to 32 best for small images).
+///
+/// # References
+///
+/// - Hoffer, Hubara, Soudry, *Train longer, generalize better*, 2017, <https://arxiv.org/abs/1705.08741>
+/// - Summers, Dinneen, *Four things everyone should know to improve batch normalization*, 2020,
+///   <https://arxiv.org/abs/1906.03548>
+/// - Composer, `composer.algorithms.GhostBatchNorm`
 #[derive(Config, Debug, PartialEq)]
 pub struct GhostBatchNormConfig {
     /// Channels, at least 1.

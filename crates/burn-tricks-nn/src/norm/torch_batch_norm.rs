@@ -1,74 +1,4 @@
 //! Batch norm whose running variance is PyTorch's.
-//!
-//! ```text
-//! training    y = γ (x − μ_B) / √(σ²_B + ε) + β            σ²_B = Σ(x − μ_B)² / n, of the batch
-//!             μ ← (1 − m) μ + m μ_B
-//!             σ² ← (1 − m) σ² + m σ²_B n / (n − 1)         Burn's BatchNorm: without n / (n − 1)
-//! inference   y = γ (x − μ) / √(σ² + ε) + β
-//! ```
-//!
-//! n is the number of values that a channel has in the batch: samples times positions.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::TorchBatchNormConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let norm = TorchBatchNormConfig::new(1).init(&device)?;
-//! norm.forward(Tensor::<2>::from_floats([[1.0], [3.0], [5.0]], &device));
-//! let variance: f32 = norm.running_var.value_sync().into_scalar();
-//! assert!((variance - (0.9 + 0.1 * 4.0)).abs() < 1e-6); // 8 / 2, where Burn has 8 / 3
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! The layer takes the place of Burn's `BatchNorm`: fields, paths and records are the same, and each loads the
-//! other's records. It normalises with the batch only on an autodiff device with the `training` flag set.
-//!
-//! Clones share the running statistics. The update of the last forward pass stays pending until the next one or
-//! `valid()` applies it: so save the record of `model.valid()`.
-//!
-//! # Few values
-//!
-//! What the layer does with a batch in training depends on the number n of values per channel:
-//!
-//! - n = 1 (one sample after a linear layer, or one map of 1×1): the output would be β whatever the input, and
-//!   no gradient would pass. The layer panics, where PyTorch raises an error. Leave out a last batch of one
-//!   sample (`drop_last` of a data loader), take larger batches, or keep the statistics of a pretrained model
-//!   with [`freeze_batch_norms`](crate::freeze_batch_norms). To predict, use `model.valid()`, which takes any
-//!   batch.
-//! - n = 2: the outputs are β + γ and β − γ, whatever the values are, and no gradient passes. PyTorch allows it,
-//!   and so does this layer.
-//! - n = 0: the output is the input, and the running statistics stay.
-//!
-//! # Cost
-//!
-//! The cost of Burn's `BatchNorm`.
-//!
-//! # Differences
-//!
-//! - Burn and Keras keep the population variance, PyTorch the sample variance. At n = 32 they differ by 3 %, at
-//!   n = 2 by a factor of 2. The difference matters for fully connected layers, small batches and ported
-//!   training recipes.
-//! - With n = 1 Burn and Keras return β.
-//! - `momentum` is the weight of the new value, as in Burn and PyTorch; Keras's momentum is one minus that.
-//!   PyTorch's `momentum=None`, the mean over all batches, does not exist here: the recalibration of
-//!   `burn-tricks-average` measures the statistics anew. It accepts batches of one value per channel.
-//!
-//! # Suggested values
-//!
-//! PyTorch's defaults, which are the defaults here too: momentum 0.1, ε 1e-5.
-//!
-//! # References
-//!
-//! - Ioffe, Szegedy, *Batch normalization*, 2015, <https://arxiv.org/abs/1502.03167>, algorithm 2, which
-//!   has n / (n − 1)
-//! - PyTorch, `torch.nn.BatchNorm2d`
 
 use crate::norm::few_values::{refuse_one_value, values_per_channel};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
@@ -78,7 +8,77 @@ use burn::tensor::{Device, Tensor};
 use burn_tricks_core::batch_statistics::{self, BatchStatistics};
 use burn_tricks_core::{BatchVariance, Config, ConfigError};
 
-/// Configuration of [`TorchBatchNorm`].
+/// Configuration of [`TorchBatchNorm`], a batch norm whose running variance is PyTorch's.
+///
+/// ```text
+/// training    y = γ (x − μ_B) / √(σ²_B + ε) + β            σ²_B = Σ(x − μ_B)² / n, of the batch
+///             μ ← (1 − m) μ + m μ_B
+///             σ² ← (1 − m) σ² + m σ²_B n / (n − 1)         Burn's BatchNorm: without n / (n − 1)
+/// inference   y = γ (x − μ) / √(σ² + ε) + β
+/// ```
+///
+/// n is the number of values that a channel has in the batch: samples times positions.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::TorchBatchNormConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let norm = TorchBatchNormConfig::new(1).init(&device)?;
+/// norm.forward(Tensor::<2>::from_floats([[1.0], [3.0], [5.0]], &device));
+/// let variance: f32 = norm.running_var.value_sync().into_scalar();
+/// assert!((variance - (0.9 + 0.1 * 4.0)).abs() < 1e-6); // 8 / 2, where Burn has 8 / 3
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// The layer takes the place of Burn's `BatchNorm`: fields, paths and records are the same, and each loads the
+/// other's records. It normalises with the batch only on an autodiff device with the `training` flag set.
+///
+/// Clones share the running statistics. The update of the last forward pass stays pending until the next one or
+/// `valid()` applies it: so save the record of `model.valid()`.
+///
+/// # Few values
+///
+/// What the layer does with a batch in training depends on the number n of values per channel:
+///
+/// - n = 1 (one sample after a linear layer, or one map of 1×1): the output would be β whatever the input, and
+///   no gradient would pass. The layer panics, where PyTorch raises an error. Leave out a last batch of one
+///   sample (`drop_last` of a data loader), take larger batches, or keep the statistics of a pretrained model
+///   with [`freeze_batch_norms`](crate::freeze_batch_norms). To predict, use `model.valid()`, which takes any
+///   batch.
+/// - n = 2: the outputs are β + γ and β − γ, whatever the values are, and no gradient passes. PyTorch allows it,
+///   and so does this layer.
+/// - n = 0: the output is the input, and the running statistics stay.
+///
+/// # Cost
+///
+/// The cost of Burn's `BatchNorm`.
+///
+/// # Differences
+///
+/// - Burn and Keras keep the population variance, PyTorch the sample variance. At n = 32 they differ by 3 %, at
+///   n = 2 by a factor of 2. The difference matters for fully connected layers, small batches and ported
+///   training recipes.
+/// - With n = 1 Burn and Keras return β.
+/// - `momentum` is the weight of the new value, as in Burn and PyTorch; Keras's momentum is one minus that.
+///   PyTorch's `momentum=None`, the mean over all batches, does not exist here: the recalibration of
+///   `burn-tricks-average` measures the statistics anew. It accepts batches of one value per channel.
+///
+/// # Suggested values
+///
+/// PyTorch's defaults, which are the defaults here too: momentum 0.1, ε 1e-5.
+///
+/// # References
+///
+/// - Ioffe, Szegedy, *Batch normalization*, 2015, <https://arxiv.org/abs/1502.03167>, algorithm 2, which
+///   has n / (n − 1)
+/// - PyTorch, `torch.nn.BatchNorm2d`
 #[derive(Config, Debug, PartialEq)]
 pub struct TorchBatchNormConfig {
     /// Channels, at least 1.

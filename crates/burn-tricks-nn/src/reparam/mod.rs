@@ -1,5 +1,5 @@
 //! Weights that are calculated from other parameters: weight norm, spectral norm, weight standardisation.
 
-pub mod spectral_norm;
-pub mod weight_norm;
-pub mod weight_standardization;
+pub(crate) mod spectral_norm;
+pub(crate) mod weight_norm;
+pub(crate) mod weight_standardization;

@@ -1,79 +1,4 @@
-//! Spectral normalisation: a layer's weight is divided by its largest singular value.
-//!
-//! ```text
-//! w = W / σ     σ = uᵀ W v     the weight as a matrix [units, the rest]
-//! u ← W v / ‖W v‖,  v ← Wᵀ u / ‖Wᵀ u‖     at every use in training
-//! ```
-//!
-//! The layer's Lipschitz constant (for the Euclidean norm, for a linear layer) becomes 1. Weights change little
-//! from step to step, so one round of power iteration per step keeps u and v close to the leading singular
-//! vectors. The gradient passes through σ, with u and v held constant.
-//!
-//! When spectral norm is attached, and in an average of models, the iteration begins from fixed vectors and
-//! runs until 50 rounds raise σ by less than a millionth, at most for 1000 rounds. σ is then within two
-//! millionths of the largest singular value for random weights up to 1024×1024; where the two largest agree to
-//! one part in a thousand, it may lie between them. Except for rounding, σ is never above the largest singular
-//! value.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::SpectralNormConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let critic = vec![LinearConfig::new(8, 16).init(&device), LinearConfig::new(16, 1).init(&device)];
-//! let critic = SpectralNormConfig::new().attach(critic)?;
-//! let score = critic[1].forward(critic[0].forward(Tensor::<2>::ones([2, 8], &device)));
-//! # let _ = score;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Attach it once, like [`WeightNorm`](crate::WeightNorm): after the initial weights are set or loaded. The
-//! iteration runs where the weight is on an autodiff device and the `training` flag is set; after `valid()` or
-//! `freeze()` u and v do not change. Every use of the weight runs a round: a recurrent layer does so at every
-//! time step, as in PyTorch without `cached()`.
-//!
-//! - **Records.** `fc.weight` holds the weight before the division; `fc.weight.spectral_norm.u` and `.v` are
-//!   new. They are recorded and moved with the model, never trained, and shared by its clones, as the running
-//!   statistics of batch norm are. A layer in [column layout](crate#column-layout) cannot load a record
-//!   afterwards.
-//! - **Averages of weights.** The mean of unit vectors is no unit vector. u and v are [`Derived`] state: every
-//!   average of burn-tricks (moving averages, soups, averaged files) averages the weights and computes the
-//!   vectors of the averaged weight anew, so that its largest singular value is 1 too. A snapshot of a single
-//!   model, for example of the best weights, keeps its vectors to the bit.
-//! - **LoRA** and other reparameterizations: one for each parameter; see [`WeightNorm`](crate::WeightNorm).
-//!
-//! # Cost
-//!
-//! Two vectors for each weight; three products of the weight with a vector at every use in training. Attaching
-//! it, and handing out an average, takes two products per round, 100 to 200 rounds for a random 64×64 weight
-//! and 300 to 800 for 1024×1024, and reads σ from the device every 50 rounds.
-//!
-//! # Differences
-//!
-//! At every use, the update and the result are those of PyTorch's `parametrizations.spectral_norm`. PyTorch's
-//! first vectors are random and iterated 15 times, which leaves σ several percent too small for a random
-//! 256×256 weight. Here the first vectors are fixed, so that attaching draws no random numbers, and iterated
-//! until σ has converged. PyTorch's `AveragedModel` with `use_buffers=True` averages u and v as if they were
-//! weights. A weight of zeros becomes NaN in PyTorch, and its vectors stay zero for ever; here it stays zero,
-//! and the vectors stay as they are until it changes. Keras's `SpectralNormalization` changes the stored kernel
-//! itself.
-//!
-//! # Suggested values
-//!
-//! One iteration, on every layer of the discriminator of a GAN (Miyato et al.).
-//!
-//! # References
-//!
-//! - Miyato, Kataoka, Koyama, Yoshida, *Spectral normalization for generative adversarial networks*,
-//!   2018, <https://arxiv.org/abs/1802.05957>
-//! - PyTorch, `torch.nn.utils.parametrizations.spectral_norm`
+//! Spectral normalisation.
 
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use burn::module::{Flag, Module, Param, ParamGroup, Reparameterization, Reparameterizer};
@@ -87,7 +12,82 @@ const ROUNDS_PER_LOOK: usize = 50;
 /// The iteration ends when σ grows by less than this fraction from one look to the next.
 const TOLERANCE: f64 = 1e-6;
 
-/// Configuration of [`SpectralNorm`].
+/// Configuration of [`SpectralNorm`]: a layer's weight is divided by its largest singular value.
+///
+/// ```text
+/// w = W / σ     σ = uᵀ W v     the weight as a matrix [units, the rest]
+/// u ← W v / ‖W v‖,  v ← Wᵀ u / ‖Wᵀ u‖     at every use in training
+/// ```
+///
+/// The layer's Lipschitz constant (for the Euclidean norm, for a linear layer) becomes 1. Weights change little
+/// from step to step, so one round of power iteration per step keeps u and v close to the leading singular
+/// vectors. The gradient passes through σ, with u and v held constant.
+///
+/// When spectral norm is attached, and in an average of models, the iteration begins from fixed vectors and
+/// runs until 50 rounds raise σ by less than a millionth, at most for 1000 rounds. σ is then within two
+/// millionths of the largest singular value for random weights up to 1024×1024; where the two largest agree to
+/// one part in a thousand, it may lie between them. Except for rounding, σ is never above the largest singular
+/// value.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::SpectralNormConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let critic = vec![LinearConfig::new(8, 16).init(&device), LinearConfig::new(16, 1).init(&device)];
+/// let critic = SpectralNormConfig::new().attach(critic)?;
+/// let score = critic[1].forward(critic[0].forward(Tensor::<2>::ones([2, 8], &device)));
+/// # let _ = score;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Attach it once, like [`WeightNorm`](crate::WeightNorm): after the initial weights are set or loaded. The
+/// iteration runs where the weight is on an autodiff device and the `training` flag is set; after `valid()` or
+/// `freeze()` u and v do not change. Every use of the weight runs a round: a recurrent layer does so at every
+/// time step, as in PyTorch without `cached()`.
+///
+/// - **Records.** `fc.weight` holds the weight before the division; `fc.weight.spectral_norm.u` and `.v` are
+///   new. They are recorded and moved with the model, never trained, and shared by its clones, as the running
+///   statistics of batch norm are. A layer in [column layout](crate#column-layout) cannot load a record
+///   afterwards.
+/// - **Averages of weights.** The mean of unit vectors is no unit vector. u and v are [`Derived`] state: every
+///   average of burn-tricks (moving averages, soups, averaged files) averages the weights and computes the
+///   vectors of the averaged weight anew, so that its largest singular value is 1 too. A snapshot of a single
+///   model, for example of the best weights, keeps its vectors to the bit.
+/// - **LoRA** and other reparameterizations: one for each parameter; see [`WeightNorm`](crate::WeightNorm).
+///
+/// # Cost
+///
+/// Two vectors for each weight; three products of the weight with a vector at every use in training. Attaching
+/// it, and handing out an average, takes two products per round, 100 to 200 rounds for a random 64×64 weight
+/// and 300 to 800 for 1024×1024, and reads σ from the device every 50 rounds.
+///
+/// # Differences
+///
+/// At every use, the update and the result are those of PyTorch's `parametrizations.spectral_norm`. PyTorch's
+/// first vectors are random and iterated 15 times, which leaves σ several percent too small for a random
+/// 256×256 weight. Here the first vectors are fixed, so that attaching draws no random numbers, and iterated
+/// until σ has converged. PyTorch's `AveragedModel` with `use_buffers=True` averages u and v as if they were
+/// weights. A weight of zeros becomes NaN in PyTorch, and its vectors stay zero for ever; here it stays zero,
+/// and the vectors stay as they are until it changes. Keras's `SpectralNormalization` changes the stored kernel
+/// itself.
+///
+/// # Suggested values
+///
+/// One iteration, on every layer of the discriminator of a GAN (Miyato et al.).
+///
+/// # References
+///
+/// - Miyato, Kataoka, Koyama, Yoshida, *Spectral normalization for generative adversarial networks*,
+///   2018, <https://arxiv.org/abs/1802.05957>
+/// - PyTorch, `torch.nn.utils.parametrizations.spectral_norm`
 #[derive(Config, Debug)]
 pub struct SpectralNormConfig {
     /// Rounds of power iteration at every use in training, at least 1. Default: 1.

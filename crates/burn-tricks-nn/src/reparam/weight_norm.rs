@@ -1,90 +1,4 @@
-//! Weight normalisation: the length and the direction of every unit's weights are learned separately.
-//!
-//! ```text
-//! w = g v / ‖v‖     for each unit: v its weights as stored, g a number of its own
-//! ```
-//!
-//! The gradient of v is orthogonal to v, so ‖v‖ only grows, and a large ‖v‖ makes the direction change slowly:
-//! each unit has its own effective step size.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::module::{Module, ParamGroup};
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::WeightNormConfig;
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let device = Device::flex().autodiff();
-//! let model = LinearConfig::new(8, 4).init(&device); // any module, unmodified
-//! let input = Tensor::<2>::ones([2, 8], &device);
-//! let before = model.forward(input.clone()).into_data();
-//!
-//! let model = WeightNormConfig::new().attach(model)?;
-//! assert_eq!(model.forward(input).into_data(), before); // the same function, other parameters
-//! assert_eq!(model.num_params(), 8 * 4 + 4 + 4);
-//!
-//! let plain = model.valid().materialize(); // a plain layer again, with the weights it has now
-//! assert_eq!(plain.num_params(), 8 * 4 + 4);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! On some layers only:
-//!
-//! ```
-//! # use burn::{module::ParamGroup, nn::LinearConfig, tensor::Device};
-//! # use burn_tricks_nn::WeightNormConfig;
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let device = Device::flex();
-//! let model = vec![LinearConfig::new(8, 8).init(&device), LinearConfig::new(8, 1).init(&device)];
-//! let group = ParamGroup::from_regex(r"^0\.").expect("a regular expression");
-//! let model = WeightNormConfig::new().with_group(group).attach(model)?;
-//! # let _ = model;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Attach it once, after the initial weights are set or loaded and before the optimizer's first step. A unit is
-//! an output of the layer; [`UnitAxis`] says on which axis. In a grouped transposed convolution, a unit is one
-//! output of every group.
-//!
-//! - **Records.** After attaching, a record holds v under `fc.weight`, and g under `fc.weight.weight_norm.g`.
-//!   Load a record of the plain model into the plain model, before attaching. To save a record of the plain
-//!   model, save `model.valid().materialize()`. A layer in [column layout](crate#column-layout) can load
-//!   neither once it is attached.
-//! - **LoRA.** Burn keeps one reparameterization for each parameter. Attaching to a model with LoRA is an
-//!   error here; Burn's own `apply_lora` on a model with weight norm freezes its parameters and drops
-//!   the adapters silently. Materialize first.
-//! - **Weight decay** on v only changes how fast its direction moves; on g it has the effect that decay on w
-//!   had. g has one dimension, so recipes that exempt one-dimensional parameters do not decay it.
-//!
-//! # Cost
-//!
-//! One number for each unit, and three passes over the weight at every use. After `materialize()` there is no
-//! cost.
-//!
-//! # Differences
-//!
-//! PyTorch's `parametrizations.weight_norm` with its default `dim=0` has the same units, since its linear
-//! weights are `[out, in]`. A unit whose weights are all zero becomes NaN in PyTorch. Here such a unit stays
-//! zero and can be trained, as the zeroed last layer of a residual block must be: `attach` sets its v to a
-//! fixed direction, the same for all such units, and its g to 0. For a unit with one input only g is learned,
-//! since v/‖v‖ is a sign. Norms of half-precision weights are computed in `f32`; g has the type of the weight.
-//!
-//! # Suggested values
-//!
-//! There is no setting to choose. Salimans & Kingma set g and the biases from a first batch of data so that the
-//! activations have mean 0 and variance 1.
-//!
-//! # References
-//!
-//! - Salimans, Kingma, *Weight normalization: a simple reparameterization to accelerate training of deep
-//!   neural networks*, 2016, <https://arxiv.org/abs/1602.07868>
-//! - <https://github.com/tracel-ai/burn/issues/2738>, the request for it in Burn
+//! Weight normalisation.
 
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use crate::init::replace_parameters::{Rewrite, rewrite};
@@ -94,7 +8,93 @@ use burn_tricks_core::walk::Location;
 use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
 use std::collections::HashMap;
 
-/// Configuration of [`WeightNorm`].
+/// Configuration of [`WeightNorm`]: the length and the direction of every unit's weights are learned separately.
+///
+/// ```text
+/// w = g v / ‖v‖     for each unit: v its weights as stored, g a number of its own
+/// ```
+///
+/// The gradient of v is orthogonal to v, so ‖v‖ only grows, and a large ‖v‖ makes the direction change slowly:
+/// each unit has its own effective step size.
+///
+/// # Example
+///
+/// ```
+/// use burn::module::{Module, ParamGroup};
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::WeightNormConfig;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(8, 4).init(&device); // any module, unmodified
+/// let input = Tensor::<2>::ones([2, 8], &device);
+/// let before = model.forward(input.clone()).into_data();
+///
+/// let model = WeightNormConfig::new().attach(model)?;
+/// assert_eq!(model.forward(input).into_data(), before); // the same function, other parameters
+/// assert_eq!(model.num_params(), 8 * 4 + 4 + 4);
+///
+/// let plain = model.valid().materialize(); // a plain layer again, with the weights it has now
+/// assert_eq!(plain.num_params(), 8 * 4 + 4);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// On some layers only:
+///
+/// ```
+/// # use burn::{module::ParamGroup, nn::LinearConfig, tensor::Device};
+/// # use burn_tricks_nn::WeightNormConfig;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let device = Device::flex();
+/// let model = vec![LinearConfig::new(8, 8).init(&device), LinearConfig::new(8, 1).init(&device)];
+/// let group = ParamGroup::from_regex(r"^0\.").expect("a regular expression");
+/// let model = WeightNormConfig::new().with_group(group).attach(model)?;
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Attach it once, after the initial weights are set or loaded and before the optimizer's first step. A unit is
+/// an output of the layer; [`UnitAxis`] says on which axis. In a grouped transposed convolution, a unit is one
+/// output of every group.
+///
+/// - **Records.** After attaching, a record holds v under `fc.weight`, and g under `fc.weight.weight_norm.g`.
+///   Load a record of the plain model into the plain model, before attaching. To save a record of the plain
+///   model, save `model.valid().materialize()`. A layer in [column layout](crate#column-layout) can load
+///   neither once it is attached.
+/// - **LoRA.** Burn keeps one reparameterization for each parameter. Attaching to a model with LoRA is an
+///   error here; Burn's own `apply_lora` on a model with weight norm freezes its parameters and drops
+///   the adapters silently. Materialize first.
+/// - **Weight decay** on v only changes how fast its direction moves; on g it has the effect that decay on w
+///   had. g has one dimension, so recipes that exempt one-dimensional parameters do not decay it.
+///
+/// # Cost
+///
+/// One number for each unit, and three passes over the weight at every use. After `materialize()` there is no
+/// cost.
+///
+/// # Differences
+///
+/// PyTorch's `parametrizations.weight_norm` with its default `dim=0` has the same units, since its linear
+/// weights are `[out, in]`. A unit whose weights are all zero becomes NaN in PyTorch. Here such a unit stays
+/// zero and can be trained, as the zeroed last layer of a residual block must be: `attach` sets its v to a
+/// fixed direction, the same for all such units, and its g to 0. For a unit with one input only g is learned,
+/// since v/‖v‖ is a sign. Norms of half-precision weights are computed in `f32`; g has the type of the weight.
+///
+/// # Suggested values
+///
+/// There is no setting to choose. Salimans & Kingma set g and the biases from a first batch of data so that the
+/// activations have mean 0 and variance 1.
+///
+/// # References
+///
+/// - Salimans, Kingma, *Weight normalization: a simple reparameterization to accelerate training of deep
+///   neural networks*, 2016, <https://arxiv.org/abs/1602.07868>
+/// - <https://github.com/tracel-ai/burn/issues/2738>, the request for it in Burn
 #[derive(Config, Debug)]
 pub struct WeightNormConfig {
     /// Which weights, by path or id; only those with at least two dimensions count. Default: all.
@@ -104,7 +104,7 @@ pub struct WeightNormConfig {
 
 impl WeightNormConfig {
     /// `model` with weight norm on its weights. Its outputs are the same as before, bit for bit unless g is
-    /// rounded to half precision. The places of a [tied](crate::constraint::tied_weights) weight get one g,
+    /// rounded to half precision. The places of a [tied](crate::TiedWeights) weight get one g,
     /// which is tied too.
     ///
     /// # Errors

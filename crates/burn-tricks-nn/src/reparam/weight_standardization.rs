@@ -1,64 +1,4 @@
-//! Weight standardisation: the weights of every unit are used with mean 0 and variance 1.
-//!
-//! ```text
-//! ŵ = (w − μ) / √(σ² + ε)     for each unit: μ, σ² over its inputs
-//! ```
-//!
-//! In front of group norm it takes the place of batch norm where a batch has only one or two images.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::conv::Conv2dConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_nn::WeightStandardizationConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let model = Conv2dConfig::new([3, 8], [3, 3]).init(&Device::flex().autodiff());
-//! let count = model.num_params();
-//! let model = WeightStandardizationConfig::new().attach(model)?;
-//! assert_eq!(model.num_params(), count); // nothing new to learn or to record
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Attach it to convolutions that are followed by a normalisation, which undoes the change of scale: choose
-//! them with `group`, and leave the last layer out. Attach it once, like [`WeightNorm`](crate::WeightNorm):
-//! after the initial weights are set or loaded and before the optimizer's first step.
-//!
-//! A unit with one input (in a `Linear(1, n)`, a depthwise 1×1 convolution, an embedding of one column) has a
-//! single weight, without variance: its standardised weight would be 0 whatever is learned. The two weights of
-//! a unit with two inputs would be 1 and −1, with no gradient. `attach` refuses such weights and names the path
-//! of the first. To standardise all others, set the group to
-//! `ParamGroup::all().exclude(ParamGroup::from_path("depthwise.weight"))`.
-//!
-//! - **Records** hold w under its old path, and nothing more: records of the plain model load into this one,
-//!   and the other way round. (The plain model then computes with w itself.)
-//! - **LoRA** and other reparameterizations: one for each parameter; see [`WeightNorm`](crate::WeightNorm).
-//!
-//! # Cost
-//!
-//! No memory for state; about six passes over the weight at every use. After `materialize()` there is no cost.
-//!
-//! # Differences
-//!
-//! Three implementations divide by three different denominators, and [`Deviation`] has them all: timm's
-//! `StdConv2d` (the default here) has ε inside the root of the population variance; Composer adds it to the
-//! population deviation; the code of the paper's authors adds it to the sample deviation. timm's ε is 1e-6, the
-//! others' 1e-5.
-//!
-//! # Suggested values
-//!
-//! Together with group norm of 32 groups, at any batch size (Qiao et al.).
-//!
-//! # References
-//!
-//! - Qiao, Wang, Liu, Shen, Yuille, *Micro-batch training with batch-channel normalization and weight
-//!   standardization*, 2019, <https://arxiv.org/abs/1903.10520>
-//! - timm, `timm.layers.StdConv2d`; Composer, `composer.algorithms.WeightStandardization`
+//! Weight standardisation.
 
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use crate::norm::few_values::LEAST_VALUES;
@@ -78,7 +18,67 @@ pub enum Deviation {
     SamplePlus,
 }
 
-/// Configuration of [`WeightStandardization`].
+/// Configuration of [`WeightStandardization`]: the weights of every unit are used with mean 0 and variance 1.
+///
+/// ```text
+/// ŵ = (w − μ) / √(σ² + ε)     for each unit: μ, σ² over its inputs
+/// ```
+///
+/// In front of group norm it takes the place of batch norm where a batch has only one or two images.
+///
+/// # Example
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::conv::Conv2dConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_nn::WeightStandardizationConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let model = Conv2dConfig::new([3, 8], [3, 3]).init(&Device::flex().autodiff());
+/// let count = model.num_params();
+/// let model = WeightStandardizationConfig::new().attach(model)?;
+/// assert_eq!(model.num_params(), count); // nothing new to learn or to record
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Attach it to convolutions that are followed by a normalisation, which undoes the change of scale: choose
+/// them with `group`, and leave the last layer out. Attach it once, like [`WeightNorm`](crate::WeightNorm):
+/// after the initial weights are set or loaded and before the optimizer's first step.
+///
+/// A unit with one input (in a `Linear(1, n)`, a depthwise 1×1 convolution, an embedding of one column) has a
+/// single weight, without variance: its standardised weight would be 0 whatever is learned. The two weights of
+/// a unit with two inputs would be 1 and −1, with no gradient. `attach` refuses such weights and names the path
+/// of the first. To standardise all others, set the group to
+/// `ParamGroup::all().exclude(ParamGroup::from_path("depthwise.weight"))`.
+///
+/// - **Records** hold w under its old path, and nothing more: records of the plain model load into this one,
+///   and the other way round. (The plain model then computes with w itself.)
+/// - **LoRA** and other reparameterizations: one for each parameter; see [`WeightNorm`](crate::WeightNorm).
+///
+/// # Cost
+///
+/// No memory for state; about six passes over the weight at every use. After `materialize()` there is no cost.
+///
+/// # Differences
+///
+/// Three implementations divide by three different denominators, and [`Deviation`] has them all: timm's
+/// `StdConv2d` (the default here) has ε inside the root of the population variance; Composer adds it to the
+/// population deviation; the code of the paper's authors adds it to the sample deviation. timm's ε is 1e-6, the
+/// others' 1e-5.
+///
+/// # Suggested values
+///
+/// Together with group norm of 32 groups, at any batch size (Qiao et al.).
+///
+/// # References
+///
+/// - Qiao, Wang, Liu, Shen, Yuille, *Micro-batch training with batch-channel normalization and weight
+///   standardization*, 2019, <https://arxiv.org/abs/1903.10520>
+/// - timm, `timm.layers.StdConv2d`; Composer, `composer.algorithms.WeightStandardization`
 #[derive(Config, Debug)]
 pub struct WeightStandardizationConfig {
     /// ε, greater than 0. Default: 1e-5.

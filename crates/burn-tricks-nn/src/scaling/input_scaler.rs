@@ -1,132 +1,4 @@
-//! Input scaling as a layer: statistics of the training data, kept and recorded with the model.
-//!
-//! ```text
-//! y = (x - shift) / scale          forward
-//! x = y * scale + shift            inverse
-//!
-//! standard   shift = mean                          scale = standard deviation (divided by n)
-//! min-max    shift = min - low * scale             scale = (max - min) / (high - low)
-//! max-abs    shift = 0                             scale = max |x|
-//! robust     shift = median                        scale = 75th - 25th percentile
-//! ```
-//!
-//! A feature that does [not vary](#features-that-do-not-vary) is only shifted.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::ScalerConfig;
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let device = Device::flex();
-//! let train = Tensor::<2>::from_data([[1.0, 5.0], [9.0, 5.0]], &device);
-//! let scaler = ScalerConfig::min_max(0.0, 1.0).fit(&train)?;
-//! let test = Tensor::<2>::from_data([[5.0, 5.0]], &device);
-//! assert_eq!(scaler.forward(test).into_data().try_to_vec::<f32>()?, [0.5, 0.0]);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A model that scales its images per channel, made in order to load a record into it:
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::conv::{Conv2d, Conv2dConfig};
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::{InputScaler, ScalerConfig};
-//!
-//! #[derive(Module, Debug)]
-//! struct Net {
-//!     scaler: InputScaler,
-//!     conv: Conv2d,
-//! }
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex();
-//! let net = Net {
-//!     scaler: ScalerConfig::standard().init(3, &device)?, // an identity until the record is loaded
-//!     conv: Conv2dConfig::new([3, 8], [3, 3]).init(&device),
-//! };
-//! let image = Tensor::<4>::ones([1, 3, 8, 8], &device);
-//! let features = net.conv.forward(net.scaler.forward(image));
-//! # let _ = features;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Features that do not vary
-//!
-//! A feature that does not vary keeps its units: its scale is 1 (under min-max it is 1 / (high - low), so that
-//! one unit of the feature spans the target range). So no value is divided by zero, nor by a difference that is
-//! only rounding: 0.3 and 0.1 + 0.2 differ by 6e-17, and division by that would turn rounding noise into a
-//! signal of size 1. A feature does not vary if its spread (the scale of the table above) is
-//!
-//! - at most 8 ε times its size (the size is that of the mean under standard scaling, the largest magnitude
-//!   under min-max, the magnitude of the larger percentile under robust). ε belongs to the coarsest type of the
-//!   data: the limit is 2e-15 of the size for `f64`, a millionth for `f32`, 0.8 % for `f16` and 6 % for `bf16`,
-//!   so fit before data is cast to half precision;
-//! - under standard scaling of n samples, at most n times 2e-16 of the mean, the rounding of the sums;
-//! - or less than 1e-38.
-//!
-//! So a feature with values around 0 varies even if its spread is 1e-12. Max-abs divides by a size and not by a
-//! difference, so only the last condition applies to it. Under robust, the two percentiles are equal where one
-//! number makes up at least half of the values and lies in the middle of them (three quarters, if it is the
-//! lowest or the highest number). Such a feature keeps its units, whatever its other values are.
-//!
-//! # Order
-//!
-//! The scaler comes before all other layers, and is fitted on the training part of the data alone. A type of
-//! its own does the fitting ([`UnfittedScaler`](crate::UnfittedScaler)): a scaler has no method that learns
-//! from data. The targets of a regression get a second scaler: train on `forward(target)`, and report
-//! `inverse(prediction)`.
-//!
-//! The statistics are running states of Burn: the model's record holds them, they move with the model, and they
-//! have no gradients. No optimizer and no weight decay changes them, not even after `unfreeze`. As with every
-//! running state of Burn, clones share them: `clone().to_device(other)` moves those of the original too
-//! (`forward` then uses a copy on the device of its input).
-//!
-//! A record holds the axis that the statistics belong to, and a scaler for another axis refuses the record.
-//! Burn compares shapes when it loads a record, so the axis is recorded as a shape: `axis` is a tensor of one
-//! element for axis 1, of two for axis 2, and of none for [`ScaleBy::Whole`]. "scaler.axis: shape mismatch,
-//! expected Shape { dims: \[2\] } but record has Shape { dims: \[1\] }" means that a record of axis 1 was
-//! loaded into a scaler of axis 2. The [kind](crate::ScalerKind) of scaling is not recorded: the shift and the
-//! scale are all that `forward` and `inverse` need.
-//!
-//! # Cost
-//!
-//! Two numbers per feature, and two passes over a batch of inputs.
-//!
-//! # Precision
-//!
-//! The statistics are `f32`, also on a device of half precision. They are `f64` where that is the device's
-//! float type or the type of the tensor given to [`ScalerConfig::fit`](crate::ScalerConfig::fit), and where
-//! [`UnfittedScaler::fitted`](crate::UnfittedScaler::fitted) is asked for `f64`. Inputs are scaled in the wider
-//! of their own type and that of the statistics, at least in `f32`, and returned in their own type. `f32` has
-//! seven digits: a feature whose mean is a million times its spread needs `f64`, in the data already, and is
-//! taken for constant otherwise.
-//!
-//! Burn loads records in the type in which they were saved; on a device without `f64`, load a record with `f64`
-//! statistics with `DTypePolicy::CastToModule`.
-//!
-//! # Differences
-//!
-//! scikit-learn's scalers give the same numbers; they skip NaN while they fit, which is an error here. They
-//! take a feature for constant up to the rounding of `f64`, under standard scaling (`n ε var + (n ε mean)²`),
-//! and otherwise below a spread of 10 ε. So there a feature that varies only by the rounding of `f32` counts as
-//! varying, and one that truly varies by 1e-16 around 0 counts as constant. Keras's `Normalization` divides by
-//! max(standard deviation, 1e-7) instead of 1 for constant features.
-//!
-//! # Suggested values
-//!
-//! Standard for measurements, min-max to `[0, 1]` for pixels, robust where a few values are outliers and most
-//! of the others differ: on images with dark edges robust scaling was [worse than no
-//! scaling](crate#what-unscaled-inputs-cost). LeCun et al. scale each input to mean 0 and equal variance.
-//!
-//! # References
-//!
-//! - LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, section 4.3
-//! - scikit-learn, `sklearn.preprocessing`; Keras, `keras.layers.Normalization`
+//! Input scaling as a layer.
 
 use crate::scaling::scaler_config::{ScaleBy, ScalerConfig};
 use crate::statistics_for_input::constant_beside;
@@ -134,9 +6,137 @@ use burn::module::{Module, Param, ParamId, RunningState};
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use burn_tricks_core::{ConfigError, accumulation_dtype};
 
-/// Shifts and scales inputs by statistics of the training data. Made by
-/// [`ScalerConfig::fit`](crate::ScalerConfig::fit), [`UnfittedScaler::fitted`](crate::UnfittedScaler::fitted)
-/// or, to load a record into, [`ScalerConfig::init`](crate::ScalerConfig::init).
+/// Input scaling as a layer: statistics of the training data, kept and recorded with the model. Made by
+/// [`ScalerConfig::fit`](crate::ScalerConfig::fit), [`UnfittedScaler::fitted`](crate::UnfittedScaler::fitted) or,
+/// to load a record into, [`ScalerConfig::init`](crate::ScalerConfig::init).
+///
+/// ```text
+/// y = (x - shift) / scale          forward
+/// x = y * scale + shift            inverse
+///
+/// standard   shift = mean                          scale = standard deviation (divided by n)
+/// min-max    shift = min - low * scale             scale = (max - min) / (high - low)
+/// max-abs    shift = 0                             scale = max |x|
+/// robust     shift = median                        scale = 75th - 25th percentile
+/// ```
+///
+/// A feature that does [not vary](#features-that-do-not-vary) is only shifted.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::ScalerConfig;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let device = Device::flex();
+/// let train = Tensor::<2>::from_data([[1.0, 5.0], [9.0, 5.0]], &device);
+/// let scaler = ScalerConfig::min_max(0.0, 1.0).fit(&train)?;
+/// let test = Tensor::<2>::from_data([[5.0, 5.0]], &device);
+/// assert_eq!(scaler.forward(test).into_data().try_to_vec::<f32>()?, [0.5, 0.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A model that scales its images per channel, made in order to load a record into it:
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::conv::{Conv2d, Conv2dConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::{InputScaler, ScalerConfig};
+///
+/// #[derive(Module, Debug)]
+/// struct Net {
+///     scaler: InputScaler,
+///     conv: Conv2d,
+/// }
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex();
+/// let net = Net {
+///     scaler: ScalerConfig::standard().init(3, &device)?, // an identity until the record is loaded
+///     conv: Conv2dConfig::new([3, 8], [3, 3]).init(&device),
+/// };
+/// let image = Tensor::<4>::ones([1, 3, 8, 8], &device);
+/// let features = net.conv.forward(net.scaler.forward(image));
+/// # let _ = features;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Features that do not vary
+///
+/// A feature that does not vary keeps its units: its scale is 1 (under min-max it is 1 / (high - low), so that
+/// one unit of the feature spans the target range). So no value is divided by zero, nor by a difference that is
+/// only rounding: 0.3 and 0.1 + 0.2 differ by 6e-17, and division by that would turn rounding noise into a
+/// signal of size 1. A feature does not vary if its spread (the scale of the table above) is
+///
+/// - at most 8 ε times its size (the size is that of the mean under standard scaling, the largest magnitude
+///   under min-max, the magnitude of the larger percentile under robust). ε belongs to the coarsest type of the
+///   data: the limit is 2e-15 of the size for `f64`, a millionth for `f32`, 0.8 % for `f16` and 6 % for `bf16`,
+///   so fit before data is cast to half precision;
+/// - under standard scaling of n samples, at most n times 2e-16 of the mean, the rounding of the sums;
+/// - or less than 1e-38.
+///
+/// So a feature with values around 0 varies even if its spread is 1e-12. Max-abs divides by a size and not by a
+/// difference, so only the last condition applies to it. Under robust, the two percentiles are equal where one
+/// number makes up at least half of the values and lies in the middle of them (three quarters, if it is the
+/// lowest or the highest number). Such a feature keeps its units, whatever its other values are.
+///
+/// # Order
+///
+/// The scaler comes before all other layers, and is fitted on the training part of the data alone. A type of
+/// its own does the fitting ([`UnfittedScaler`](crate::UnfittedScaler)): a scaler has no method that learns
+/// from data. The targets of a regression get a second scaler: train on `forward(target)`, and report
+/// `inverse(prediction)`.
+///
+/// The statistics are running states of Burn: the model's record holds them, they move with the model, and they
+/// have no gradients. No optimizer and no weight decay changes them, not even after `unfreeze`. As with every
+/// running state of Burn, clones share them: `clone().to_device(other)` moves those of the original too
+/// (`forward` then uses a copy on the device of its input).
+///
+/// A record holds the axis that the statistics belong to, and a scaler for another axis refuses the record.
+/// Burn compares shapes when it loads a record, so the axis is recorded as a shape: `axis` is a tensor of one
+/// element for axis 1, of two for axis 2, and of none for [`ScaleBy::Whole`]. "scaler.axis: shape mismatch,
+/// expected Shape { dims: \[2\] } but record has Shape { dims: \[1\] }" means that a record of axis 1 was
+/// loaded into a scaler of axis 2. The [kind](crate::ScalerKind) of scaling is not recorded: the shift and the
+/// scale are all that `forward` and `inverse` need.
+///
+/// # Cost
+///
+/// Two numbers per feature, and two passes over a batch of inputs.
+///
+/// # Precision
+///
+/// The statistics are `f32`, also on a device of half precision. They are `f64` where that is the device's
+/// float type or the type of the tensor given to [`ScalerConfig::fit`](crate::ScalerConfig::fit), and where
+/// [`UnfittedScaler::fitted`](crate::UnfittedScaler::fitted) is asked for `f64`. Inputs are scaled in the wider
+/// of their own type and that of the statistics, at least in `f32`, and returned in their own type. `f32` has
+/// seven digits: a feature whose mean is a million times its spread needs `f64`, in the data already, and is
+/// taken for constant otherwise.
+///
+/// Burn loads records in the type in which they were saved; on a device without `f64`, load a record with `f64`
+/// statistics with `DTypePolicy::CastToModule`.
+///
+/// # Differences
+///
+/// scikit-learn's scalers give the same numbers; they skip NaN while they fit, which is an error here. They
+/// take a feature for constant up to the rounding of `f64`, under standard scaling (`n ε var + (n ε mean)²`),
+/// and otherwise below a spread of 10 ε. So there a feature that varies only by the rounding of `f32` counts as
+/// varying, and one that truly varies by 1e-16 around 0 counts as constant. Keras's `Normalization` divides by
+/// max(standard deviation, 1e-7) instead of 1 for constant features.
+///
+/// # Suggested values
+///
+/// Standard for measurements, min-max to `[0, 1]` for pixels, robust where a few values are outliers and most
+/// of the others differ: on images with dark edges robust scaling was [worse than no
+/// scaling](crate#what-unscaled-inputs-cost). LeCun et al. scale each input to mean 0 and equal variance.
+///
+/// # References
+///
+/// - LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, section 4.3
+/// - scikit-learn, `sklearn.preprocessing`; Keras, `keras.layers.Normalization`
 #[derive(Module, Debug)]
 pub struct InputScaler {
     shift: RunningState<Tensor<1>>,

@@ -1,56 +1,4 @@
-//! Fits an [`InputScaler`] to data that comes in batches. An `UnfittedScaler` learns from data but cannot
-//! scale; the scaler made from it scales but cannot learn from more data.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use burn_tricks_nn::ScalerConfig;
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let device = Device::flex();
-//! let loader = [[1.0, 2.0], [4.0, 9.0]]; // batches of two samples with one feature
-//! let mut fit = ScalerConfig::standard().unfitted()?;
-//! for batch in loader {
-//!     fit.update(&Tensor::<1>::from_data(batch, &device).reshape([2, 1]))?;
-//! }
-//! let scaler = fit.fitted(&device)?; // `fit` is gone: nothing more can leak in
-//! assert_eq!(scaler.shift().into_scalar::<f32>(), 4.0);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! A program that gives test data to a finished fit does not compile:
-//!
-//! ```compile_fail,E0382
-//! # use burn::tensor::{Device, Tensor};
-//! # use burn_tricks_nn::{ScalerConfig, ScalerError};
-//! # fn leak(train: Tensor<2>, test: Tensor<2>) -> Result<(), ScalerError> {
-//! let mut fit = ScalerConfig::standard().unfitted()?;
-//! fit.update(&train)?;
-//! let scaler = fit.fitted(&Device::flex())?;
-//! fit.update(&test)?; // `fit` has moved
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Exactness
-//!
-//! Statistics are gathered on the host in `f64`, value after value in the order of the stream (Welford, 1962):
-//! any cut of a stream into batches gives the same scaler, to the last bit. [`merge`](UnfittedScaler::merge)
-//! combines fits that ran in parallel (Chan, Golub & LeVeque, 1983). The result equals one fit up to the
-//! rounding of `f64`, and exactly for minima and maxima.
-//!
-//! # Cost
-//!
-//! Standard keeps three numbers per feature, min-max and max-abs two, whatever the length of the stream. Robust
-//! has to keep every value, 8 bytes each: exact quantiles of a stream need all its values, and an approximate
-//! median would depend on how the stream is cut into batches. Each batch is read from its device.
-//!
-//! Measured (`examples/10_input_scaling`, on one of two shared x86-64 cores, bytes counted at the allocator):
-//! 10,000,000 rows of 8 features in batches of 1,000 leave 0 bytes behind and take at most 96 kB on the way,
-//! which is mostly a copy of a batch, 8,000 numbers, as `f64`. The fit takes about a second in an optimised
-//! build, and half a minute in an unoptimised one.
+//! A scaler that is being fitted to data that comes in batches.
 
 use crate::scaling::feature_statistics::FeatureStatistics;
 use crate::scaling::input_scaler::InputScaler;
@@ -59,8 +7,62 @@ use crate::scaling::scaler_error::ScalerError;
 use burn::tensor::{DType, FloatDType, Tensor, TensorCreationOptions, TensorData};
 use burn_tricks_core::{ConfigError, accumulation_dtype, epsilon};
 
-/// A scaler that is being fitted to training data. [`ScalerConfig::unfitted`] makes it, and
+/// A scaler that is being fitted to training data that comes in batches. [`ScalerConfig::unfitted`] makes it, and
 /// [`fitted`](Self::fitted) turns it into an [`InputScaler`].
+///
+/// An `UnfittedScaler` learns from data but cannot scale; the scaler made from it scales but cannot learn from more
+/// data.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::ScalerConfig;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let device = Device::flex();
+/// let loader = [[1.0, 2.0], [4.0, 9.0]]; // batches of two samples with one feature
+/// let mut fit = ScalerConfig::standard().unfitted()?;
+/// for batch in loader {
+///     fit.update(&Tensor::<1>::from_data(batch, &device).reshape([2, 1]))?;
+/// }
+/// let scaler = fit.fitted(&device)?; // `fit` is gone: nothing more can leak in
+/// assert_eq!(scaler.shift().into_scalar::<f32>(), 4.0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A program that gives test data to a finished fit does not compile:
+///
+/// ```compile_fail,E0382
+/// # use burn::tensor::{Device, Tensor};
+/// # use burn_tricks_nn::{ScalerConfig, ScalerError};
+/// # fn leak(train: Tensor<2>, test: Tensor<2>) -> Result<(), ScalerError> {
+/// let mut fit = ScalerConfig::standard().unfitted()?;
+/// fit.update(&train)?;
+/// let scaler = fit.fitted(&Device::flex())?;
+/// fit.update(&test)?; // `fit` has moved
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Exactness
+///
+/// Statistics are gathered on the host in `f64`, value after value in the order of the stream (Welford, 1962):
+/// any cut of a stream into batches gives the same scaler, to the last bit. [`merge`](UnfittedScaler::merge)
+/// combines fits that ran in parallel (Chan, Golub & LeVeque, 1983). The result equals one fit up to the
+/// rounding of `f64`, and exactly for minima and maxima.
+///
+/// # Cost
+///
+/// Standard keeps three numbers per feature, min-max and max-abs two, whatever the length of the stream. Robust
+/// has to keep every value, 8 bytes each: exact quantiles of a stream need all its values, and an approximate
+/// median would depend on how the stream is cut into batches. Each batch is read from its device.
+///
+/// Measured (`examples/10_input_scaling`, on one of two shared x86-64 cores, bytes counted at the allocator):
+/// 10,000,000 rows of 8 features in batches of 1,000 leave 0 bytes behind and take at most 96 kB on the way,
+/// which is mostly a copy of a batch, 8,000 numbers, as `f64`. The fit takes about a second in an optimised
+/// build, and half a minute in an unoptimised one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnfittedScaler {
     config: ScalerConfig,

@@ -2,5 +2,5 @@
 
 pub(crate) mod epoch_batches;
 pub(crate) mod epoch_clock;
-pub mod epoch_loader;
+pub(crate) mod epoch_loader;
 pub(crate) mod session_loader;

@@ -1,50 +1,4 @@
 //! The mean of the loss over the samples of an epoch.
-//!
-//! ```text
-//! L = Σ nᵢ lᵢ / Σ nᵢ     over the batches i, of nᵢ samples and mean loss lᵢ
-//! ```
-//!
-//! Burn's `LossMetric` is the mean over batches: it takes one number per batch, and a last batch of one sample counts
-//! as much as a batch of 256. The losses 0, 0, 0, 0 and 10 have the mean 2; in batches of four, `LossMetric` gives 5.
-//! Early stopping, the best epoch and plateaus that watch the loss depend on this number.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::train::metric::{Adaptor, LossInput};
-//! use burn::train::{InferenceStep, LearnerModel, SupervisedTraining};
-//! use burn_tricks_stop::{EarlyStoppingConfig, Goal};
-//! use burn_tricks_train::{SampleLossMetric, StopHandle, SupervisedTrainingExt as _};
-//!
-//! # fn watched<M: LearnerModel>(training: SupervisedTraining<M>) -> Result<(), burn_tricks_core::ConfigError>
-//! # where <M as InferenceStep>::Output: Adaptor<LossInput> {
-//! let handle = StopHandle::new(EarlyStoppingConfig::new(Goal::Minimize).init()?);
-//! let training = training.stop_early(SampleLossMetric::new(), &handle);
-//! # let _ = training;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! In place of `LossMetric`, in training, validation and Burn's evaluator, for every output that has a `LossInput`.
-//! It has the same name, "Loss", so that Burn's checkpointing and dashboard find it. Register only one of the two for
-//! a split.
-//!
-//! The number of samples of a batch is the advance of the data loader's progress. If the loader's progress does not
-//! advance, the metric is the mean over batches. If the loss has one value per sample (a tensor of shape `[n]`, n >
-//! 1), n is the number of samples. In training on several devices (`multi`), each loss of a step gets an equal share
-//! of the step's samples, which is right if the devices' batches are equally large.
-//!
-//! # Cost
-//!
-//! The same as for `LossMetric`: one number read from the device per batch, on the thread of the metrics.
-//!
-//! # Differences
-//!
-//! Keras and Lightning weight a batch by its size, as here. Burn's other metrics of a mean (accuracy, top-k, Hamming
-//! score, perplexity, precision, recall, error rates) count their samples themselves; BLEU and ROUGE are means over
-//! batches of the batch's score, weighted by its size.
 
 use burn::tensor::TensorReadError;
 use burn::train::metric::{
@@ -52,7 +6,53 @@ use burn::train::metric::{
     NumericEntry, SerializedEntry, format_float,
 };
 
-/// The mean of the loss over samples. See the [module documentation](self).
+/// The mean of the loss over the samples of an epoch.
+///
+/// ```text
+/// L = Σ nᵢ lᵢ / Σ nᵢ     over the batches i, of nᵢ samples and mean loss lᵢ
+/// ```
+///
+/// Burn's `LossMetric` is the mean over batches: it takes one number per batch, and a last batch of one sample counts
+/// as much as a batch of 256. The losses 0, 0, 0, 0 and 10 have the mean 2; in batches of four, `LossMetric` gives 5.
+/// Early stopping, the best epoch and plateaus that watch the loss depend on this number.
+///
+/// # Example
+///
+/// ```
+/// use burn::train::metric::{Adaptor, LossInput};
+/// use burn::train::{InferenceStep, LearnerModel, SupervisedTraining};
+/// use burn_tricks_stop::{EarlyStoppingConfig, Goal};
+/// use burn_tricks_train::{SampleLossMetric, StopHandle, SupervisedTrainingExt as _};
+///
+/// # fn watched<M: LearnerModel>(training: SupervisedTraining<M>) -> Result<(), burn_tricks_core::ConfigError>
+/// # where <M as InferenceStep>::Output: Adaptor<LossInput> {
+/// let handle = StopHandle::new(EarlyStoppingConfig::new(Goal::Minimize).init()?);
+/// let training = training.stop_early(SampleLossMetric::new(), &handle);
+/// # let _ = training;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// In place of `LossMetric`, in training, validation and Burn's evaluator, for every output that has a `LossInput`.
+/// It has the same name, "Loss", so that Burn's checkpointing and dashboard find it. Register only one of the two for
+/// a split.
+///
+/// The number of samples of a batch is the advance of the data loader's progress. If the loader's progress does not
+/// advance, the metric is the mean over batches. If the loss has one value per sample (a tensor of shape `[n]`, n >
+/// 1), n is the number of samples. In training on several devices (`multi`), each loss of a step gets an equal share
+/// of the step's samples, which is right if the devices' batches are equally large.
+///
+/// # Cost
+///
+/// The same as for `LossMetric`: one number read from the device per batch, on the thread of the metrics.
+///
+/// # Differences
+///
+/// Keras and Lightning weight a batch by its size, as here. Burn's other metrics of a mean (accuracy, top-k, Hamming
+/// score, perplexity, precision, recall, error rates) count their samples themselves; BLEU and ROUGE are means over
+/// batches of the batch's score, weighted by its size.
 #[derive(Clone, Default)]
 pub struct SampleLossMetric {
     /// A metric that reads the loss of each batch.

@@ -1,48 +1,4 @@
 //! The standard error of the mean of a metric over an epoch, in Burn's log and dashboard.
-//!
-//! ```text
-//! s = √( Σ nᵢ (xᵢ − x̄)² / (k − 1) / Σ nᵢ ),   x̄ = Σ nᵢ xᵢ / Σ nᵢ      over the batches i = 1, ..., k
-//! ```
-//!
-//! Here xᵢ is the value of batch i, and nᵢ its number of samples. A mean over n independent samples has the variance
-//! σ² / n, so σ follows from the differences between batches. The criterion [`NoiseAware`] uses the standard error: a
-//! change within the error neither uses up patience nor gives it back.
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_stop::{Goal, NoiseAwareConfig};
-//! use burn_tricks_train::{SampleLossMetric, StandardErrorMetric};
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let stop = NoiseAwareConfig::new(Goal::Minimize).init()?;
-//! // `session.stop_early(SampleLossMetric::new(), stop)` registers the standard error by itself. For other uses:
-//! let error = StandardErrorMetric::new(SampleLossMetric::new());
-//! // `session.metrics((SampleLossMetric::new(), error))`
-//! # let _ = (error, stop);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Register it for validation together with the metric whose standard error it is. Criteria and tricks find it by its
-//! name, which is the name of the metric followed by ``Standard Error``.
-//!
-//! If an epoch has one batch, its standard error is unknown: the value is NaN, and a criterion that needs it refuses
-//! it. If the metric does not say how many samples its batches have, as Burn's `LossMetric` does not, each batch
-//! counts as one sample, which is right for batches of equal size.
-//!
-//! # Cost
-//!
-//! The cost of the metric itself once more, on the thread of the metrics.
-//!
-//! # Suggested values
-//!
-//! Ten validation batches or more: with k batches the standard error has a relative error of about 1 / √(2 (k − 1)),
-//! a quarter for ten batches.
-//!
-//! [`NoiseAware`]: burn_tricks_stop::NoiseAware
 
 use burn::tensor::TensorReadError;
 use burn::train::metric::{
@@ -58,7 +14,51 @@ pub(crate) fn standard_error_name(name: &str) -> String {
     format!("{name} Standard Error")
 }
 
-/// The standard error of the mean of a metric. See the [module documentation](self).
+/// The standard error of the mean of a metric over an epoch, in Burn's log and dashboard.
+///
+/// ```text
+/// s = √( Σ nᵢ (xᵢ − x̄)² / (k − 1) / Σ nᵢ ),   x̄ = Σ nᵢ xᵢ / Σ nᵢ      over the batches i = 1, ..., k
+/// ```
+///
+/// Here xᵢ is the value of batch i, and nᵢ its number of samples. A mean over n independent samples has the variance
+/// σ² / n, so σ follows from the differences between batches. The criterion [`NoiseAware`] uses the standard error: a
+/// change within the error neither uses up patience nor gives it back.
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_stop::{Goal, NoiseAwareConfig};
+/// use burn_tricks_train::{SampleLossMetric, StandardErrorMetric};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let stop = NoiseAwareConfig::new(Goal::Minimize).init()?;
+/// // `session.stop_early(SampleLossMetric::new(), stop)` registers the standard error by itself. For other uses:
+/// let error = StandardErrorMetric::new(SampleLossMetric::new());
+/// // `session.metrics((SampleLossMetric::new(), error))`
+/// # let _ = (error, stop);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Register it for validation together with the metric whose standard error it is. Criteria and tricks find it by its
+/// name, which is the name of the metric followed by ``Standard Error``.
+///
+/// If an epoch has one batch, its standard error is unknown: the value is NaN, and a criterion that needs it refuses
+/// it. If the metric does not say how many samples its batches have, as Burn's `LossMetric` does not, each batch
+/// counts as one sample, which is right for batches of equal size.
+///
+/// # Cost
+///
+/// The cost of the metric itself once more, on the thread of the metrics.
+///
+/// # Suggested values
+///
+/// Ten validation batches or more: with k batches the standard error has a relative error of about 1 / √(2 (k − 1)),
+/// a quarter for ten batches.
+///
+/// [`NoiseAware`]: burn_tricks_stop::NoiseAware
 #[derive(Clone)]
 pub struct StandardErrorMetric<Me> {
     name: MetricName,

@@ -1,34 +1,4 @@
-//! How far a step moves the weights, relative to their size, in Burn's dashboard.
-//!
-//! ```text
-//! ‖w' − w‖ / ‖w‖     over all weights, at each optimizer step
-//! ```
-//!
-//! A ratio of about 1e-3 is healthy (Karpathy). If the ratio is far larger, the learning rate is too large; if it is
-//! far smaller, the learning rate is too small.
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_train::UpdateRatio;
-//!
-//! let tricks = (UpdateRatio::new(),);
-//! // `model.with_tricks(tricks)`: a `Session` shows what they measure.
-//! # let _ = tricks;
-//! ```
-//!
-//! # Order
-//!
-//! Anywhere among the tricks.
-//!
-//! # Cost
-//!
-//! Two norms over the weights and one subtraction: three passes and the memory of one model for the time
-//! of a step. One number read from the device per step, on the thread of the metrics.
-//!
-//! # References
-//!
-//! - Karpathy, *CS231n*, "Ratio of weights:updates", <https://cs231n.github.io/neural-networks-3/>
+//! How far a step moves the weights, relative to their size.
 
 use crate::trick::Trick;
 use crate::trick::step_context::StepContext;
@@ -39,7 +9,37 @@ use burn::tensor::Tensor;
 use burn_tricks_kernels::{TensorList, blend_all, sum_of_squares};
 use std::collections::HashSet;
 
-/// Measures the ratio of the update to the weights at each optimizer step.
+/// Measures how far each optimizer step moves the weights, relative to their size, for Burn's dashboard.
+///
+/// ```text
+/// ‖w' − w‖ / ‖w‖     over all weights, at each optimizer step
+/// ```
+///
+/// A ratio of about 1e-3 is healthy (Karpathy). If the ratio is far larger, the learning rate is too large; if it is
+/// far smaller, the learning rate is too small.
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_train::UpdateRatio;
+///
+/// let tricks = (UpdateRatio::new(),);
+/// // `model.with_tricks(tricks)`: a `Session` shows what they measure.
+/// # let _ = tricks;
+/// ```
+///
+/// # Order
+///
+/// Anywhere among the tricks.
+///
+/// # Cost
+///
+/// Two norms over the weights and one subtraction: three passes and the memory of one model for the time
+/// of a step. One number read from the device per step, on the thread of the metrics.
+///
+/// # References
+///
+/// - Karpathy, *CS231n*, "Ratio of weights:updates", <https://cs231n.github.io/neural-networks-3/>
 #[derive(Debug)]
 pub struct UpdateRatio {
     metric: TrickMetric,

@@ -29,7 +29,9 @@ use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A run of Burn's `Learner`, and what happens between its epochs. See the [module documentation](crate::session).
+/// A run of Burn's `Learner` with early stopping, plateaus and the best model, which can be killed and resumed.
+///
+#[doc = include_str!("session.md")]
 #[allow(missing_debug_implementations)] // Burn's training has none
 #[must_use = "nothing is trained until `launch`"]
 pub struct Session<M, H>

@@ -21,7 +21,7 @@ use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, Checkpoint
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{Interrupter, Learner, LearnerModel};
 use burn_tricks_checkpoint::Change;
-use burn_tricks_checkpoint::lock::{Lock, LockError};
+use burn_tricks_checkpoint::{Lock, LockError};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 

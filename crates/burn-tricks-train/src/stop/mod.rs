@@ -1,4 +1,4 @@
 //! Early stopping for Burn's `SupervisedTraining`, without a session.
 
-pub mod stop_early;
+pub(crate) mod stop_early;
 pub(crate) mod stop_handle;

@@ -1,44 +1,4 @@
 //! Early stopping in Burn's `Learner`, of a model without tricks.
-//!
-//! One call registers both the metric and the early stopping, so neither can be forgotten. A metric that is also
-//! registered with `metrics` is logged twice. A [`Session`](crate::Session) stops early too; it also keeps the best
-//! model, resumes, takes models with tricks, and returns an error if the training failed.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::train::metric::{Adaptor, LossInput};
-//! use burn::train::{InferenceStep, LearnerModel, SupervisedTraining};
-//! use burn_tricks_stop::{EarlyStoppingConfig, Goal};
-//! use burn_tricks_train::{SampleLossMetric, StopHandle, SupervisedTrainingExt as _};
-//!
-//! # fn stopped<M: LearnerModel>(training: SupervisedTraining<M>) -> Result<(), burn_tricks_core::ConfigError>
-//! # where <M as InferenceStep>::Output: Adaptor<LossInput> {
-//! let stop = EarlyStoppingConfig::new(Goal::Minimize).with_patience(5).init()?;
-//! let handle = StopHandle::new(stop);
-//! let training = training.stop_early(SampleLossMetric::new(), &handle);
-//! // let result = training.launch(learner); // see `result.error` and `result.interrupted`
-//! if let Some(epoch) = handle.best_epoch() {
-//!     println!("epoch {epoch} was the best");
-//! }
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! After each epoch's validation, Burn asks first what to checkpoint and then whether to stop. The criterion observes
-//! each epoch once for both questions. If the metric has no value, the training ends, and Burn's result is
-//! `interrupted` with a reason that names the metric ([`MissingMetric`](crate::MissingMetric)).
-//!
-//! # Cost
-//!
-//! Nothing.
-//!
-//! # Differences
-//!
-//! If its metric was not registered, Burn's `MetricEarlyStoppingStrategy` only warns in the log and never stops.
-//! Burn's result has the last model, as here.
 
 use crate::metric::standard_error::StandardErrorMetric;
 use crate::metric::watched_metric::WatchedMetric;
@@ -50,7 +10,47 @@ use burn::train::{
 };
 use burn_tricks_stop::StopCriterion;
 
-/// Early stopping for [`SupervisedTraining`].
+/// Early stopping in Burn's `Learner`, of a model without tricks: a method of [`SupervisedTraining`].
+///
+/// One call registers both the metric and the early stopping, so neither can be forgotten. A metric that is also
+/// registered with `metrics` is logged twice. A [`Session`](crate::Session) stops early too; it also keeps the best
+/// model, resumes, takes models with tricks, and returns an error if the training failed.
+///
+/// # Example
+///
+/// ```
+/// use burn::train::metric::{Adaptor, LossInput};
+/// use burn::train::{InferenceStep, LearnerModel, SupervisedTraining};
+/// use burn_tricks_stop::{EarlyStoppingConfig, Goal};
+/// use burn_tricks_train::{SampleLossMetric, StopHandle, SupervisedTrainingExt as _};
+///
+/// # fn stopped<M: LearnerModel>(training: SupervisedTraining<M>) -> Result<(), burn_tricks_core::ConfigError>
+/// # where <M as InferenceStep>::Output: Adaptor<LossInput> {
+/// let stop = EarlyStoppingConfig::new(Goal::Minimize).with_patience(5).init()?;
+/// let handle = StopHandle::new(stop);
+/// let training = training.stop_early(SampleLossMetric::new(), &handle);
+/// // let result = training.launch(learner); // see `result.error` and `result.interrupted`
+/// if let Some(epoch) = handle.best_epoch() {
+///     println!("epoch {epoch} was the best");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// After each epoch's validation, Burn asks first what to checkpoint and then whether to stop. The criterion observes
+/// each epoch once for both questions. If the metric has no value, the training ends, and Burn's result is
+/// `interrupted` with a reason that names the metric ([`MissingMetric`](crate::MissingMetric)).
+///
+/// # Cost
+///
+/// Nothing.
+///
+/// # Differences
+///
+/// If its metric was not registered, Burn's `MetricEarlyStoppingStrategy` only warns in the log and never stops.
+/// Burn's result has the last model, as here.
 pub trait SupervisedTrainingExt<M: LearnerModel>: Sized {
     /// Registers `metric` for the validation split, and stops the training when the criterion of `handle` decides so
     /// from the metric's mean over an epoch. The handle tells during and after the training what the criterion saw. A

@@ -1,50 +1,4 @@
-//! The mean of accumulated gradients, where Burn's `Learner` gives their sum.
-//!
-//! `SupervisedTraining::grads_accumulation(n)` adds the gradients of n micro-batches. So with SGD the learning rate
-//! is silently n times as high, the norm that a clip sees is that of a sum, and the last window of an epoch, which
-//! may be shorter, counts for less. With this trick the optimizer and all other tricks get
-//!
-//! ```text
-//! g = Σᵢ nᵢ gᵢ / Σᵢ nᵢ        over the micro-batches i since the last step
-//! ```
-//!
-//! with nᵢ = 1, or with nᵢ the number of samples of micro-batch i. In the second case g is the gradient of the mean
-//! loss over all samples of the window, as for one large batch.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::tensor::Tensor;
-//! use burn_tricks_train::MeanOfAccumulated;
-//!
-//! struct Batch {
-//!     images: Tensor<4>,
-//! }
-//!
-//! let mean = MeanOfAccumulated::weighted(|batch: &Batch| batch.images.dims()[0]);
-//! // model.with_tricks((mean, clip, ema)), and training.grads_accumulation(4)
-//! # let _ = mean;
-//! ```
-//!
-//! # Order
-//!
-//! Anywhere among the tricks: the sum is divided before any trick sees it, so it cannot be clipped before.
-//!
-//! # Cost
-//!
-//! A read and a write of the gradients per step. With numbers of samples other than 1, also a read and a write per
-//! micro-batch.
-//!
-//! # Several devices
-//!
-//! With Burn's `multi`, Burn adds the gradients of all devices, and this trick counts the micro-batches of all
-//! devices. **Do not use it with `ddp`**, whose workers take their steps one by one and share the count: divide the
-//! loss there.
-//!
-//! # Differences
-//!
-//! In a loop of your own, [`GradAccumulator`](burn_tricks_grad::GradAccumulator) does the same with one read and
-//! write per micro-batch. Keras and Lightning take the mean over micro-batches, as [`MeanOfAccumulated::new`] does.
+//! The mean of accumulated gradients.
 
 use crate::trick::Trick;
 use burn::module::Module;
@@ -52,8 +6,54 @@ use std::any::{Any, type_name};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// Divides Burn's sum of accumulated gradients by the number of micro-batches, or by their number of samples. See the
-/// [module documentation](self).
+/// The mean of accumulated gradients, where Burn's `Learner` gives their sum: divides it by the number of
+/// micro-batches, or by their number of samples.
+///
+/// `SupervisedTraining::grads_accumulation(n)` adds the gradients of n micro-batches. So with SGD the learning rate
+/// is silently n times as high, the norm that a clip sees is that of a sum, and the last window of an epoch, which
+/// may be shorter, counts for less. With this trick the optimizer and all other tricks get
+///
+/// ```text
+/// g = Σᵢ nᵢ gᵢ / Σᵢ nᵢ        over the micro-batches i since the last step
+/// ```
+///
+/// with nᵢ = 1, or with nᵢ the number of samples of micro-batch i. In the second case g is the gradient of the mean
+/// loss over all samples of the window, as for one large batch.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use burn_tricks_train::MeanOfAccumulated;
+///
+/// struct Batch {
+///     images: Tensor<4>,
+/// }
+///
+/// let mean = MeanOfAccumulated::weighted(|batch: &Batch| batch.images.dims()[0]);
+/// // model.with_tricks((mean, clip, ema)), and training.grads_accumulation(4)
+/// # let _ = mean;
+/// ```
+///
+/// # Order
+///
+/// Anywhere among the tricks: the sum is divided before any trick sees it, so it cannot be clipped before.
+///
+/// # Cost
+///
+/// A read and a write of the gradients per step. With numbers of samples other than 1, also a read and a write per
+/// micro-batch.
+///
+/// # Several devices
+///
+/// With Burn's `multi`, Burn adds the gradients of all devices, and this trick counts the micro-batches of all
+/// devices. **Do not use it with `ddp`**, whose workers take their steps one by one and share the count: divide the
+/// loss there.
+///
+/// # Differences
+///
+/// In a loop of your own, [`GradAccumulator`](burn_tricks_grad::GradAccumulator) does the same with one read and
+/// write per micro-batch. Keras and Lightning take the mean over micro-batches, as [`MeanOfAccumulated::new`] does.
 #[derive(Clone)]
 pub struct MeanOfAccumulated {
     samples: Option<Arc<Samples>>,

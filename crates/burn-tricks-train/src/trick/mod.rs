@@ -1,177 +1,4 @@
-//! The trait of tricks, which act before and after the optimizer's step, and at the end of an epoch.
-//!
-//! [`Tricked`](crate::Tricked) calls a [`Trick`] at every optimizer step of Burn's `Learner`, and a
-//! [`Session`](crate::Session) calls it at the end of every epoch. A tuple of tricks is a trick, and so are an
-//! `Option`, a `Box<dyn Trick<M>>` and a `Vec` of tricks.
-//!
-//! | trick | before the step | after the step | model to validate |
-//! | --- | --- | --- | --- |
-//! | [`ClipGradNorm`], [`NormalizeGrad`] | changes the gradients | | |
-//! | [`Freeze`] | removes the gradients of a part of the model | | |
-//! | [`Prodigy`] | estimates the rate of its optimizer | | |
-//! | [`StepGuard`] | skips a step that has a gradient that is not finite | | |
-//! | [`TiedWeights`] | | gives all places of a parameter one value | |
-//! | [`MaxNorm`], [`UnitNorm`], [`ClampWeights`] | | change the weights | |
-//! | [`Ema`], [`Swa`], [`Lawa`], any [`Average`] | | updates the average | the average |
-//! | [`EmaSet`] | | updates the averages | |
-//! | [`GradNorm`](crate::GradNorm) | measures the gradients | | |
-//! | [`UpdateRatio`](crate::UpdateRatio) | notes the weights | measures how far they moved | |
-//!
-//! | trick | at the end of an epoch |
-//! | --- | --- |
-//! | [`RollBackTrick`](crate::RollBackTrick) | goes back to the best weights when the training diverges |
-//! | [`SnapshotTrick`](crate::SnapshotTrick) | collects members of an ensemble |
-//! | [`GradualUnfreezing`](crate::GradualUnfreezing) | trains one more group of layers |
-//! | [`SaveBest`](crate::SaveBest) | saves the best model to a file |
-//!
-//! In a tuple each trick sees what the tricks before it returned. So list tied weights before constraints, and
-//! constraints before averages.
-//!
-//! # Example
-//!
-//! A custom trick: Gaussian noise on the gradients, whose variance shrinks with the steps as
-//! `scale / (1 + t)^0.55` at step t = 0, 1, ... (Neelakantan et al., 2015).
-//!
-//! ```
-//! use burn::module::{Module, ModuleVisitor, Param};
-//! use burn::optim::GradientsParams;
-//! use burn::tensor::{Distribution, Tensor};
-//! use burn_tricks_train::{StepContext, Trick};
-//!
-//! #[derive(Debug)]
-//! struct GradientNoise {
-//!     scale: f64,
-//! }
-//!
-//! impl<M: Module> Trick<M> for GradientNoise {
-//!     fn sees_gradients(&self) -> bool {
-//!         true
-//!     }
-//!
-//!     fn before(&mut self, model: &M, grads: GradientsParams, step: &StepContext) -> GradientsParams {
-//!         // The session saves the number of the step: a resumed run continues with the noise of its step.
-//!         let variance = self.scale / (step.step() as f64).powf(0.55);
-//!         let mut noise = Noise { clean: grads, noisy: GradientsParams::new(), deviation: variance.sqrt() };
-//!         model.visit(&mut noise);
-//!         noise.noisy
-//!     }
-//! }
-//!
-//! /// Moves each gradient from `clean` to `noisy`. A parameter at two places of the model is visited twice and
-//! /// has its gradient in `clean` the first time only.
-//! struct Noise {
-//!     clean: GradientsParams,
-//!     noisy: GradientsParams,
-//!     deviation: f64,
-//! }
-//!
-//! impl ModuleVisitor for Noise {
-//!     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-//!         if let Some(grad) = self.clean.remove::<D>(param.id) {
-//!             let noise = grad.random_like(Distribution::Normal(0.0, self.deviation));
-//!             self.noisy.register(param.id, grad + noise);
-//!         }
-//!     }
-//! }
-//! # use burn::nn::LinearConfig;
-//! # use burn::tensor::Device;
-//! # use burn_tricks_train::TrickedExt as _;
-//! # let device = Device::flex().autodiff();
-//! # let layer = LinearConfig::new(2, 2).with_bias(false).init(&device);
-//! # let model = vec![layer.clone(), layer]; // tied
-//! # let loss = model[0].forward(Tensor::<2>::ones([1, 2], &device)).sum();
-//! # let grads = GradientsParams::from_grads(loss.backward(), &model);
-//! # let id = model[0].weight.id;
-//! # let before = grads.get::<2>(id).unwrap();
-//! # let mut trick = GradientNoise { scale: 1e-4 };
-//! # let grads = trick.before(&model, grads, &StepContext::new(1, 0.1));
-//! # let noise: Vec<f64> = (grads.get::<2>(id).unwrap() - before).into_data().iter().collect();
-//! # assert!(noise.iter().all(|noise| *noise != 0.0 && noise.abs() < 0.06), "{noise:?}");
-//! # assert_eq!(grads.len(), 1);
-//!
-//! // `model.with_tricks((GradientNoise { scale: 0.01 }, clip))`
-//! # let _ = model.with_tricks((trick, ()));
-//! ```
-//!
-//! A trick that acts once per epoch, for which it needs a [`Session`](crate::Session): it stops a training whose
-//! validation loss is more than 1.5 times its training loss.
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::train::metric::store::Split;
-//! use burn_tricks_stop::StopReason;
-//! use burn_tricks_train::{EpochContext, Trick, TrickError};
-//!
-//! #[derive(Debug)]
-//! struct StopOverfitting;
-//!
-//! impl<M: Module> Trick<M> for StopOverfitting {
-//!     fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
-//!         let limit = 1.5 * epoch.metric("Loss", &Split::Train)?;
-//!         if epoch.metric("Loss", &Split::Valid)? > limit {
-//!             epoch.stop(StopReason::Diverged { limit });
-//!         }
-//!         Ok(model)
-//!     }
-//! }
-//! # use burn::nn::LinearConfig;
-//! # use burn::tensor::Device;
-//! # let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
-//! # for (loss, stops) in [(0.14, false), (0.16, true)] {
-//! #     let epoch = EpochContext::new(1, &model).with_metric("Loss", Split::Train, 0.1);
-//! #     let mut epoch = epoch.with_metric("Loss", Split::Valid, loss);
-//! #     StopOverfitting.epoch_end(model.clone(), &mut epoch).unwrap();
-//! #     assert_eq!(epoch.stop_reason().is_some(), stops);
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! The tricks of a tuple run from left to right, before the step, after it, and at the end of an epoch:
-//! `(grad_norm, clip, ema)` measures the norm before it is clipped. Each trick sees what the trick before it
-//! returned. If several tricks have a model to validate, the last one's is validated.
-//!
-//! # When a method is called
-//!
-//! | method | called by |
-//! | --- | --- |
-//! | [`begin`](Trick::begin), [`before`](Trick::before), [`after`](Trick::after) | `TrainStep::optimize` and `optimize_multi` of the tricked model: once per optimizer step, after accumulated gradients have been summed |
-//! | [`metrics`](Trick::metrics) | a session at `launch` |
-//! | [`validated`](Trick::validated) | `valid()` of the tricked model: Burn calls it before each validation and at the end of the training |
-//! | [`epoch_end`](Trick::epoch_end) | a session, after each validation and before the checkpoint of the epoch is written |
-//! | [`rolled_back`](Trick::rolled_back) | a session, after `epoch_end` of all tricks, if one of them has replaced the trained weights |
-//! | [`restart`](Trick::restart) | loading a record into the tricked model, except by a session that resumes |
-//! | [`state`](Trick::state), [`load_state`](Trick::load_state) | a resumable session: `state` after each epoch, `load_state` at `launch` |
-//!
-//! A training without a session never calls `epoch_end`.
-//!
-//! # The model of `epoch_end`
-//!
-//! `epoch_end` gets the trained model, in training mode. The model that the last trick returns is trained further,
-//! and is saved in the checkpoint of the epoch; the metrics of the epoch are those of the model before `epoch_end`. A
-//! trick may change the model on a single device and with Burn's `multi`. With `ddp` each worker has a model of its
-//! own, and one worker would train on other weights than the rest: there a session ends with an error if a trick has
-//! changed the model.
-//!
-//! # Cost
-//!
-//! The cost of the trick's own work. A trick must not read numbers from the device in `begin`, `before` and `after`,
-//! since the step would wait for the device. It may in `epoch_end`.
-//!
-//! [`ClipGradNorm`]: burn_tricks_grad::ClipGradNorm
-//! [`Freeze`]: burn_tricks_grad::Freeze
-//! [`NormalizeGrad`]: burn_tricks_grad::NormalizeGrad
-//! [`Prodigy`]: burn_tricks_grad::Prodigy
-//! [`StepGuard`]: burn_tricks_grad::StepGuard
-//! [`ClampWeights`]: burn_tricks_nn::ClampWeights
-//! [`MaxNorm`]: burn_tricks_nn::MaxNorm
-//! [`TiedWeights`]: burn_tricks_nn::TiedWeights
-//! [`UnitNorm`]: burn_tricks_nn::UnitNorm
-//! [`Average`]: burn_tricks_average::Average
-//! [`Ema`]: burn_tricks_average::Ema
-//! [`EmaSet`]: burn_tricks_average::EmaSet
-//! [`Lawa`]: burn_tricks_average::Lawa
-//! [`Swa`]: burn_tricks_average::Swa
+//! The trait of tricks.
 
 mod averages;
 pub(crate) mod combined;
@@ -179,21 +6,21 @@ mod constraints;
 pub(crate) mod epoch_context;
 pub(crate) mod gradient_transforms;
 mod kept_optimizer;
-pub mod mean_of_accumulated;
+pub(crate) mod mean_of_accumulated;
 mod micro_batches;
-pub mod roll_back;
-pub mod save_best;
+pub(crate) mod roll_back;
+pub(crate) mod save_best;
 pub(crate) mod shared;
 pub(crate) mod sight;
-pub mod snapshots;
+pub(crate) mod snapshots;
 pub(crate) mod step_context;
-pub mod stop_after_marked;
-pub mod stop_after_skips;
+pub(crate) mod stop_after_marked;
+pub(crate) mod stop_after_skips;
 mod trained;
 pub(crate) mod trick_error;
 pub(crate) mod trick_metric;
-pub mod tricked;
-pub mod unfreezing;
+pub(crate) mod tricked;
+pub(crate) mod unfreezing;
 
 use crate::trick::epoch_context::EpochContext;
 use crate::trick::step_context::StepContext;
@@ -205,8 +32,180 @@ use burn_tricks_core::StateError;
 use std::any::Any;
 use std::fmt::Debug;
 
-/// A technique that acts before and after every optimizer step, or once per epoch. See the [module
-/// documentation](self).
+/// A technique that acts before and after every optimizer step, or at the end of an epoch.
+///
+/// [`Tricked`](crate::Tricked) calls a [`Trick`] at every optimizer step of Burn's `Learner`, and a
+/// [`Session`](crate::Session) calls it at the end of every epoch. A tuple of tricks is a trick, and so are an
+/// `Option`, a `Box<dyn Trick<M>>` and a `Vec` of tricks.
+///
+/// | trick | before the step | after the step | model to validate |
+/// | --- | --- | --- | --- |
+/// | [`ClipGradNorm`], [`NormalizeGrad`] | changes the gradients | | |
+/// | [`Freeze`] | removes the gradients of a part of the model | | |
+/// | [`Prodigy`] | estimates the rate of its optimizer | | |
+/// | [`StepGuard`] | skips a step that has a gradient that is not finite | | |
+/// | [`TiedWeights`] | | gives all places of a parameter one value | |
+/// | [`MaxNorm`], [`UnitNorm`], [`ClampWeights`] | | change the weights | |
+/// | [`Ema`], [`Swa`], [`Lawa`], any [`Average`] | | updates the average | the average |
+/// | [`EmaSet`] | | updates the averages | |
+/// | [`GradNorm`](crate::GradNorm) | measures the gradients | | |
+/// | [`UpdateRatio`](crate::UpdateRatio) | notes the weights | measures how far they moved | |
+///
+/// | trick | at the end of an epoch |
+/// | --- | --- |
+/// | [`RollBackTrick`](crate::RollBackTrick) | goes back to the best weights when the training diverges |
+/// | [`SnapshotTrick`](crate::SnapshotTrick) | collects members of an ensemble |
+/// | [`GradualUnfreezing`](crate::GradualUnfreezing) | trains one more group of layers |
+/// | [`SaveBest`](crate::SaveBest) | saves the best model to a file |
+///
+/// In a tuple each trick sees what the tricks before it returned. So list tied weights before constraints, and
+/// constraints before averages.
+///
+/// # Example
+///
+/// A custom trick: Gaussian noise on the gradients, whose variance shrinks with the steps as
+/// `scale / (1 + t)^0.55` at step t = 0, 1, ... (Neelakantan et al., 2015).
+///
+/// ```
+/// use burn::module::{Module, ModuleVisitor, Param};
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Distribution, Tensor};
+/// use burn_tricks_train::{StepContext, Trick};
+///
+/// #[derive(Debug)]
+/// struct GradientNoise {
+///     scale: f64,
+/// }
+///
+/// impl<M: Module> Trick<M> for GradientNoise {
+///     fn sees_gradients(&self) -> bool {
+///         true
+///     }
+///
+///     fn before(&mut self, model: &M, grads: GradientsParams, step: &StepContext) -> GradientsParams {
+///         // The session saves the number of the step: a resumed run continues with the noise of its step.
+///         let variance = self.scale / (step.step() as f64).powf(0.55);
+///         let mut noise = Noise { clean: grads, noisy: GradientsParams::new(), deviation: variance.sqrt() };
+///         model.visit(&mut noise);
+///         noise.noisy
+///     }
+/// }
+///
+/// /// Moves each gradient from `clean` to `noisy`. A parameter at two places of the model is visited twice and
+/// /// has its gradient in `clean` the first time only.
+/// struct Noise {
+///     clean: GradientsParams,
+///     noisy: GradientsParams,
+///     deviation: f64,
+/// }
+///
+/// impl ModuleVisitor for Noise {
+///     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+///         if let Some(grad) = self.clean.remove::<D>(param.id) {
+///             let noise = grad.random_like(Distribution::Normal(0.0, self.deviation));
+///             self.noisy.register(param.id, grad + noise);
+///         }
+///     }
+/// }
+/// # use burn::nn::LinearConfig;
+/// # use burn::tensor::Device;
+/// # use burn_tricks_train::TrickedExt as _;
+/// # let device = Device::flex().autodiff();
+/// # let layer = LinearConfig::new(2, 2).with_bias(false).init(&device);
+/// # let model = vec![layer.clone(), layer]; // tied
+/// # let loss = model[0].forward(Tensor::<2>::ones([1, 2], &device)).sum();
+/// # let grads = GradientsParams::from_grads(loss.backward(), &model);
+/// # let id = model[0].weight.id;
+/// # let before = grads.get::<2>(id).unwrap();
+/// # let mut trick = GradientNoise { scale: 1e-4 };
+/// # let grads = trick.before(&model, grads, &StepContext::new(1, 0.1));
+/// # let noise: Vec<f64> = (grads.get::<2>(id).unwrap() - before).into_data().iter().collect();
+/// # assert!(noise.iter().all(|noise| *noise != 0.0 && noise.abs() < 0.06), "{noise:?}");
+/// # assert_eq!(grads.len(), 1);
+///
+/// // `model.with_tricks((GradientNoise { scale: 0.01 }, clip))`
+/// # let _ = model.with_tricks((trick, ()));
+/// ```
+///
+/// A trick that acts once per epoch, for which it needs a [`Session`](crate::Session): it stops a training whose
+/// validation loss is more than 1.5 times its training loss.
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::train::metric::store::Split;
+/// use burn_tricks_stop::StopReason;
+/// use burn_tricks_train::{EpochContext, Trick, TrickError};
+///
+/// #[derive(Debug)]
+/// struct StopOverfitting;
+///
+/// impl<M: Module> Trick<M> for StopOverfitting {
+///     fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
+///         let limit = 1.5 * epoch.metric("Loss", &Split::Train)?;
+///         if epoch.metric("Loss", &Split::Valid)? > limit {
+///             epoch.stop(StopReason::Diverged { limit });
+///         }
+///         Ok(model)
+///     }
+/// }
+/// # use burn::nn::LinearConfig;
+/// # use burn::tensor::Device;
+/// # let model = LinearConfig::new(2, 2).init(&Device::flex().autodiff());
+/// # for (loss, stops) in [(0.14, false), (0.16, true)] {
+/// #     let epoch = EpochContext::new(1, &model).with_metric("Loss", Split::Train, 0.1);
+/// #     let mut epoch = epoch.with_metric("Loss", Split::Valid, loss);
+/// #     StopOverfitting.epoch_end(model.clone(), &mut epoch).unwrap();
+/// #     assert_eq!(epoch.stop_reason().is_some(), stops);
+/// # }
+/// ```
+///
+/// # Order
+///
+/// The tricks of a tuple run from left to right, before the step, after it, and at the end of an epoch:
+/// `(grad_norm, clip, ema)` measures the norm before it is clipped. Each trick sees what the trick before it
+/// returned. If several tricks have a model to validate, the last one's is validated.
+///
+/// # When a method is called
+///
+/// | method | called by |
+/// | --- | --- |
+/// | [`begin`](Trick::begin), [`before`](Trick::before), [`after`](Trick::after) | `TrainStep::optimize` and `optimize_multi` of the tricked model: once per optimizer step, after accumulated gradients have been summed |
+/// | [`metrics`](Trick::metrics) | a session at `launch` |
+/// | [`validated`](Trick::validated) | `valid()` of the tricked model: Burn calls it before each validation and at the end of the training |
+/// | [`epoch_end`](Trick::epoch_end) | a session, after each validation and before the checkpoint of the epoch is written |
+/// | [`rolled_back`](Trick::rolled_back) | a session, after `epoch_end` of all tricks, if one of them has replaced the trained weights |
+/// | [`restart`](Trick::restart) | loading a record into the tricked model, except by a session that resumes |
+/// | [`state`](Trick::state), [`load_state`](Trick::load_state) | a resumable session: `state` after each epoch, `load_state` at `launch` |
+///
+/// A training without a session never calls `epoch_end`.
+///
+/// # The model of `epoch_end`
+///
+/// `epoch_end` gets the trained model, in training mode. The model that the last trick returns is trained further,
+/// and is saved in the checkpoint of the epoch; the metrics of the epoch are those of the model before `epoch_end`. A
+/// trick may change the model on a single device and with Burn's `multi`. With `ddp` each worker has a model of its
+/// own, and one worker would train on other weights than the rest: there a session ends with an error if a trick has
+/// changed the model.
+///
+/// # Cost
+///
+/// The cost of the trick's own work. A trick must not read numbers from the device in `begin`, `before` and `after`,
+/// since the step would wait for the device. It may in `epoch_end`.
+///
+/// [`ClipGradNorm`]: burn_tricks_grad::ClipGradNorm
+/// [`Freeze`]: burn_tricks_grad::Freeze
+/// [`NormalizeGrad`]: burn_tricks_grad::NormalizeGrad
+/// [`Prodigy`]: burn_tricks_grad::Prodigy
+/// [`StepGuard`]: burn_tricks_grad::StepGuard
+/// [`ClampWeights`]: burn_tricks_nn::ClampWeights
+/// [`MaxNorm`]: burn_tricks_nn::MaxNorm
+/// [`TiedWeights`]: burn_tricks_nn::TiedWeights
+/// [`UnitNorm`]: burn_tricks_nn::UnitNorm
+/// [`Average`]: burn_tricks_average::Average
+/// [`Ema`]: burn_tricks_average::Ema
+/// [`EmaSet`]: burn_tricks_average::EmaSet
+/// [`Lawa`]: burn_tricks_average::Lawa
+/// [`Swa`]: burn_tricks_average::Swa
 pub trait Trick<M: Module>: Debug + Send {
     /// Whether [`before`](Self::before) changes or looks at gradients. If no trick does, a sharded optimizer's
     /// gradients are not gathered from their devices, and `before` is not called. Default: no.

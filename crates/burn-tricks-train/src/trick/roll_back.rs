@@ -1,55 +1,4 @@
-//! Roll-back in the `Learner`: when the training diverges, it continues from its best epoch with a smaller learning
-//! rate.
-//!
-//! ```text
-//! at the end of an epoch that the session's criterion calls diverged, at most `times`:
-//!     model, optimizer's state ← those of the best epoch
-//!     learning rates ← lr_factor^(roll-backs so far) · those of the schedule
-//!     patience counts anew
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::Linear;
-//! use burn_tricks_stop::RollBackConfig;
-//! use burn_tricks_train::RollBackTrick;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let back = RollBackTrick::init(&RollBackConfig::new(2))?;
-//! // `model.with_tricks((clip, back, ema))`, in a session with `stop_early(SampleLossMetric::new(), patience)`
-//! # let back: RollBackTrick<Linear> = back;
-//! # assert_eq!(back.done(), 0);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! With [`on_no_improvement`](RollBackTrick::on_no_improvement) the trick also rolls back when patience is used up:
-//! the training continues from the best epoch instead of ending.
-//!
-//! # Order
-//!
-//! Before the tricks that look at the weights at the end of an epoch. Averages begin anew with the weights of the
-//! best epoch, wherever they stand among the tricks, since an average of a diverged run may stay NaN.
-//!
-//! The trick follows one criterion of the session: the first of [`Session::stop_early`](crate::Session::stop_early)
-//! that looks at its metric, which also determines the best epoch. `EarlyStopping` and `NoiseAware` treat a metric
-//! that is not finite as a divergence; set a limit with
-//! [`with_divergence_limit`](burn_tricks_stop::EarlyStoppingConfig). After a roll-back the session continues. It ends
-//! if the criterion stops for another reason, or if all roll-backs are used up. In a session without such a criterion
-//! [`launch`](crate::Session::launch) is an error.
-//!
-//! The weights of the best epoch are the trained ones, not an average. The schedule continues from its present step.
-//! The learning rate that Burn logs is that of the schedule, without the factor.
-//!
-//! # Cost
-//!
-//! A copy of the weights and of the optimizer's state, on the device; in a resumable session both are saved with
-//! each checkpoint. A run that does not diverge is the same, bit for bit, with and without it.
-//!
-//! # Differences and suggested values
-//!
-//! See [`RollBack`], which is a roll-back for a loop of your own.
+//! Roll-back in the `Learner`.
 
 use crate::trick::Trick;
 use crate::trick::averages::{record_bytes, record_of};
@@ -67,7 +16,58 @@ use burn_tricks_stop::{
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
-/// Goes back to the best epoch when the training diverges. See the [module documentation](self).
+/// Roll-back in the `Learner`: when the training diverges, it continues from its best epoch with a smaller learning
+/// rate.
+///
+/// ```text
+/// at the end of an epoch that the session's criterion calls diverged, at most `times`:
+///     model, optimizer's state ← those of the best epoch
+///     learning rates ← lr_factor^(roll-backs so far) · those of the schedule
+///     patience counts anew
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::Linear;
+/// use burn_tricks_stop::RollBackConfig;
+/// use burn_tricks_train::RollBackTrick;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let back = RollBackTrick::init(&RollBackConfig::new(2))?;
+/// // `model.with_tricks((clip, back, ema))`, in a session with `stop_early(SampleLossMetric::new(), patience)`
+/// # let back: RollBackTrick<Linear> = back;
+/// # assert_eq!(back.done(), 0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// With [`on_no_improvement`](RollBackTrick::on_no_improvement) the trick also rolls back when patience is used up:
+/// the training continues from the best epoch instead of ending.
+///
+/// # Order
+///
+/// Before the tricks that look at the weights at the end of an epoch. Averages begin anew with the weights of the
+/// best epoch, wherever they stand among the tricks, since an average of a diverged run may stay NaN.
+///
+/// The trick follows one criterion of the session: the first of [`Session::stop_early`](crate::Session::stop_early)
+/// that looks at its metric, which also determines the best epoch. `EarlyStopping` and `NoiseAware` treat a metric
+/// that is not finite as a divergence; set a limit with
+/// [`with_divergence_limit`](burn_tricks_stop::EarlyStoppingConfig). After a roll-back the session continues. It ends
+/// if the criterion stops for another reason, or if all roll-backs are used up. In a session without such a criterion
+/// [`launch`](crate::Session::launch) is an error.
+///
+/// The weights of the best epoch are the trained ones, not an average. The schedule continues from its present step.
+/// The learning rate that Burn logs is that of the schedule, without the factor.
+///
+/// # Cost
+///
+/// A copy of the weights and of the optimizer's state, on the device; in a resumable session both are saved with
+/// each checkpoint. A run that does not diverge is the same, bit for bit, with and without it.
+///
+/// # Differences and suggested values
+///
+/// See [`RollBack`], which is a roll-back for a loop of your own.
 #[derive(Debug)]
 pub struct RollBackTrick<M: Module> {
     config: RollBackConfig,

@@ -1,41 +1,4 @@
 //! A snapshot ensemble, collected in the `Learner`.
-//!
-//! ```text
-//! at the end of every n-th epoch:   members ← members + a copy of the trained model
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::nn::LinearConfig;
-//! use burn::tensor::Device;
-//! use burn_tricks_train::SnapshotTrickConfig;
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let model = LinearConfig::new(4, 3).init(&Device::flex().autodiff());
-//! // The last 3 members of a schedule whose cycles are 10 epochs long.
-//! let snapshots = SnapshotTrickConfig::new(10, 3).init(&model)?;
-//! // let finished = session.launch(Learner::new(model.with_tricks((clip, snapshots)), optim, schedule))?;
-//! // let ensemble = finished.model.tricks().1.ensemble(&EnsembleConfig::new())?;
-//! # assert_eq!(snapshots.members(), 0);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! After a [`RollBackTrick`](crate::RollBackTrick) if there is one, otherwise anywhere. The members are the trained
-//! weights, not an average. The epoch of a snapshot must end together with a cycle of the learning rate, at the
-//! lowest rate: give the schedule cycles of `every_epochs` times the number of steps of an epoch.
-//!
-//! # Cost
-//!
-//! A copy of the weights for each member, on the device. A resumable session saves the members with each checkpoint.
-//!
-//! # References
-//!
-//! The same as for [`SnapshotEnsemble`], which this trick uses in place of a
-//! hand-written loop.
 
 use crate::trick::Trick;
 use crate::trick::averages::{record_bytes, record_of};
@@ -47,7 +10,44 @@ use burn_tricks_average::{
 };
 use burn_tricks_core::{Config, ConfigError, StateError};
 
-/// Configuration of [`SnapshotTrick`].
+/// Configuration of [`SnapshotTrick`], a snapshot ensemble, collected in the `Learner`.
+///
+/// ```text
+/// at the end of every n-th epoch:   members ← members + a copy of the trained model
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_train::SnapshotTrickConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let model = LinearConfig::new(4, 3).init(&Device::flex().autodiff());
+/// // The last 3 members of a schedule whose cycles are 10 epochs long.
+/// let snapshots = SnapshotTrickConfig::new(10, 3).init(&model)?;
+/// // let finished = session.launch(Learner::new(model.with_tricks((clip, snapshots)), optim, schedule))?;
+/// // let ensemble = finished.model.tricks().1.ensemble(&EnsembleConfig::new())?;
+/// # assert_eq!(snapshots.members(), 0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// After a [`RollBackTrick`](crate::RollBackTrick) if there is one, otherwise anywhere. The members are the trained
+/// weights, not an average. The epoch of a snapshot must end together with a cycle of the learning rate, at the
+/// lowest rate: give the schedule cycles of `every_epochs` times the number of steps of an epoch.
+///
+/// # Cost
+///
+/// A copy of the weights for each member, on the device. A resumable session saves the members with each checkpoint.
+///
+/// # References
+///
+/// The same as for [`SnapshotEnsemble`], which this trick uses in place of a
+/// hand-written loop.
 #[derive(Config, Debug, PartialEq, Eq)]
 pub struct SnapshotTrickConfig {
     /// The number of epochs from one member to the next, at least 1: the length of a cycle.
@@ -73,8 +73,7 @@ impl SnapshotTrickConfig {
     }
 }
 
-/// Collects the members of an ensemble at the end of cycles. Made by [`SnapshotTrickConfig::init`]. See the
-/// [module documentation](self).
+/// Collects the members of an ensemble at the end of cycles. Made by [`SnapshotTrickConfig::init`].
 #[derive(Debug, Clone)]
 pub struct SnapshotTrick<M: Module> {
     config: SnapshotTrickConfig,

@@ -1,37 +1,4 @@
 //! Stops a training whose optimizer skips too many marked steps in a row.
-//!
-//! With [`NonFinite::SkipStep`](burn_tricks_grad::NonFinite::SkipStep) a gradient that is not finite marks all gradients,
-//! and an optimizer with `skip_marked` skips the step without the host knowing. This trick counts such steps on the
-//! device, and at the end of each epoch reads how many there were in a row at most.
-//!
-//! # Example
-//!
-//! ```
-//! use burn_tricks_grad::{ClipGradNormConfig, NonFinite};
-//! use burn_tricks_train::StopAfterMarked;
-//!
-//! # fn main() -> Result<(), burn_tricks_train::ConfigError> {
-//! let clip = ClipGradNormConfig::new(1.0).with_non_finite(NonFinite::SkipStep).init()?;
-//! let tricks = (clip, StopAfterMarked::init(10)?);
-//! // model.with_tricks(tricks), in a `Session`
-//! # let _ = tricks;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! After the trick that marks the gradients.
-//!
-//! # Cost
-//!
-//! A comparison of one number of one gradient on the device per step, and one number read from the device per epoch,
-//! by a [`Session`](crate::Session).
-//!
-//! # Differences
-//!
-//! [`StopAfterSkips`](crate::StopAfterSkips) stops at once. It counts steps that are skipped on the host, as a
-//! `StepGuard` does.
 
 use crate::trick::Trick;
 use crate::trick::epoch_context::EpochContext;
@@ -43,7 +10,40 @@ use burn::tensor::{DType, Tensor};
 use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
 use burn_tricks_stop::StopReason;
 
-/// Stops a training at the end of an epoch with too many marked steps in a row. See the [module documentation](self).
+/// Stops a training whose optimizer skips too many marked steps in a row, at the end of an epoch.
+///
+/// With [`NonFinite::SkipStep`](burn_tricks_grad::NonFinite::SkipStep) a gradient that is not finite marks all
+/// gradients, and an optimizer with `skip_marked` skips the step without the host knowing. This trick counts such steps on the
+/// device, and at the end of each epoch reads how many there were in a row at most.
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_grad::{ClipGradNormConfig, NonFinite};
+/// use burn_tricks_train::StopAfterMarked;
+///
+/// # fn main() -> Result<(), burn_tricks_train::ConfigError> {
+/// let clip = ClipGradNormConfig::new(1.0).with_non_finite(NonFinite::SkipStep).init()?;
+/// let tricks = (clip, StopAfterMarked::init(10)?);
+/// // model.with_tricks(tricks), in a `Session`
+/// # let _ = tricks;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// After the trick that marks the gradients.
+///
+/// # Cost
+///
+/// A comparison of one number of one gradient on the device per step, and one number read from the device per epoch,
+/// by a [`Session`](crate::Session).
+///
+/// # Differences
+///
+/// [`StopAfterSkips`](crate::StopAfterSkips) stops at once. It counts steps that are skipped on the host, as a
+/// `StepGuard` does.
 #[derive(Debug, Clone)]
 pub struct StopAfterMarked {
     limit: u32,

@@ -1,39 +1,4 @@
 //! Stops a training that skips too many steps in a row.
-//!
-//! A [`StepGuard`](burn_tricks_grad::StepGuard) or a [`LossScaler`](burn_tricks_grad::LossScaler) skips a step whose
-//! gradients are not finite. A few skipped steps are normal. Many in a row mean that the weights are beyond repair,
-//! and the run would go through all its epochs without taking a step.
-//!
-//! # Example
-//!
-//! ```
-//! use burn::train::Interrupter;
-//! use burn_tricks_grad::StepGuard;
-//! use burn_tricks_train::StopAfterSkips;
-//!
-//! # fn main() -> Result<(), burn_tricks_train::ConfigError> {
-//! let interrupter = Interrupter::new(); // that of the training: `training.interrupter()`
-//! let tricks = (StepGuard::new(), StopAfterSkips::init(10, &interrupter)?);
-//! // model.with_tricks(tricks)
-//! # let _ = tricks;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Anywhere among the tricks.
-//!
-//! # Cost
-//!
-//! None. The training stops at once, in the middle of the epoch.
-//!
-//! # Differences
-//!
-//! optax's `apply_if_finite` does not stop: after the given number of skipped steps it takes the bad step. An
-//! optimizer with `skip_marked` skips steps without the host knowing, so they are not counted here:
-//! [`StopAfterMarked`](crate::StopAfterMarked) counts them. In a loop of your own, use
-//! [`skipped_in_a_row`](burn_tricks_grad::StepGuard::skipped_in_a_row).
 
 use crate::trick::Trick;
 use crate::trick::step_context::StepContext;
@@ -42,7 +7,42 @@ use burn::train::Interrupter;
 use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
 use std::fmt::Debug;
 
-/// Stops a training after a given number of skipped steps in a row. See the [module documentation](self).
+/// Stops a training that skips too many steps in a row.
+///
+/// A [`StepGuard`](burn_tricks_grad::StepGuard) or a [`LossScaler`](burn_tricks_grad::LossScaler) skips a step whose
+/// gradients are not finite. A few skipped steps are normal. Many in a row mean that the weights are beyond repair,
+/// and the run would go through all its epochs without taking a step.
+///
+/// # Example
+///
+/// ```
+/// use burn::train::Interrupter;
+/// use burn_tricks_grad::StepGuard;
+/// use burn_tricks_train::StopAfterSkips;
+///
+/// # fn main() -> Result<(), burn_tricks_train::ConfigError> {
+/// let interrupter = Interrupter::new(); // that of the training: `training.interrupter()`
+/// let tricks = (StepGuard::new(), StopAfterSkips::init(10, &interrupter)?);
+/// // model.with_tricks(tricks)
+/// # let _ = tricks;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Anywhere among the tricks.
+///
+/// # Cost
+///
+/// None. The training stops at once, in the middle of the epoch.
+///
+/// # Differences
+///
+/// optax's `apply_if_finite` does not stop: after the given number of skipped steps it takes the bad step. An
+/// optimizer with `skip_marked` skips steps without the host knowing, so they are not counted here:
+/// [`StopAfterMarked`](crate::StopAfterMarked) counts them. In a loop of your own, use
+/// [`skipped_in_a_row`](burn_tricks_grad::StepGuard::skipped_in_a_row).
 #[derive(Clone)]
 pub struct StopAfterSkips {
     limit: u64,

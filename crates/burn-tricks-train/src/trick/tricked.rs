@@ -1,63 +1,4 @@
 //! A model with tricks around its optimizer step, for Burn's `Learner`.
-//!
-//! `model.with_tricks((clip, ema))` is a module that trains as `model` does, with the tricks in each step: those on
-//! gradients before the optimizer, constraints and averages after it. It calls the model's own `TrainStep::optimize`.
-//!
-//! # Example
-//!
-//! See the [crate documentation](crate) for a whole program.
-//!
-//! # Order
-//!
-//! Pass the tricked model to the `Learner` in place of the model. Paths, parameter groups and records are those of
-//! the plain model: a checkpoint of one loads into the other. The state of the tricks is not part of the model's
-//! record; a [`Session`](crate::Session) saves it in a separate file.
-//!
-//! # Two sets of weights
-//!
-//! If one of the tricks is an average, there are two sets of weights: the trained weights, and the averaged weights
-//! for validation and prediction, which [`Trick::validated`] returns. The table says which set a [`Tricked`] model
-//! uses.
-//!
-//! | | in training | after `valid()`: in validation, and in the result of Burn's `launch` |
-//! | --- | --- | --- |
-//! | `InferenceStep`, hence metrics, early stopping, Burn's evaluator | the trained weights | the average |
-//! | `into_record`, `save_file`, `visit`, `num_params` | the trained weights | the average |
-//! | [`model`](Tricked::model), [`into_trained`](Tricked::into_trained), `train()` | the trained weights | the trained weights |
-//! | [`into_validated`](Tricked::into_validated) | the average | the average |
-//!
-//! So `result.model.into_record().save(..)`, as in Burn's guide, saves the weights that were validated, and
-//! `result.model.into_trained().into_record()` the trained ones. Burn's checkpoints during the training hold
-//! the trained weights, from which training is resumed. `map`, `to_device` and `fork` act on both sets. The result of
-//! `valid()` is a snapshot: later steps do not change it. With
-//! [`validated_as_trained`](Tricked::validated_as_trained) the trained weights are validated.
-//!
-//! # Loading weights
-//!
-//! Loading a record into a model in training (`load_record`, `load_file`, Burn's
-//! `SupervisedTraining::checkpoint`) restarts the tricks ([`Trick::restart`]): averages begin anew with the loaded
-//! weights, since the record does not hold the averages. To resume with the average as it was, use a
-//! [`Session`](crate::Session). Loading into the result of `valid()` replaces its weights, and does not change the
-//! tricks.
-//!
-//! # Cost
-//!
-//! The cost of the tricks. Burn's `Learner` clones its model at each step; the clones share the tricks, so an average
-//! is still updated in place.
-//!
-//! **Clones share the tricks**, which belong to the run, not to one copy of the model. To train two models, call
-//! `with_tricks` twice, each time with new tricks.
-//!
-//! # Several devices
-//!
-//! The tricks see the gradients that the optimizer sees: accumulated, and summed over devices. If a trick looks at
-//! gradients under `MultiDeviceOptim::OptimSharded`, the gradients are first gathered on the device of the model's
-//! first parameter, which then takes the step: see [`several_devices`](crate::several_devices).
-//!
-//! # Differences
-//!
-//! Lightning and Keras swap averaged weights into the model for validation. Here the validated model is a separate
-//! value.
 
 use crate::lock::lock;
 use crate::trick::Trick;
@@ -87,7 +28,66 @@ pub trait TrickedExt: Module {
 
 impl<M: Module> TrickedExt for M {}
 
-/// A model with tricks around its optimizer step. See the [module documentation](self).
+/// A model with tricks around its optimizer step, for Burn's `Learner`.
+///
+/// `model.with_tricks((clip, ema))` is a module that trains as `model` does, with the tricks in each step: those on
+/// gradients before the optimizer, constraints and averages after it. It calls the model's own `TrainStep::optimize`.
+///
+/// # Example
+///
+/// See the [crate documentation](crate) for a whole program.
+///
+/// # Order
+///
+/// Pass the tricked model to the `Learner` in place of the model. Paths, parameter groups and records are those of
+/// the plain model: a checkpoint of one loads into the other. The state of the tricks is not part of the model's
+/// record; a [`Session`](crate::Session) saves it in a separate file.
+///
+/// # Two sets of weights
+///
+/// If one of the tricks is an average, there are two sets of weights: the trained weights, and the averaged weights
+/// for validation and prediction, which [`Trick::validated`] returns. The table says which set a [`Tricked`] model
+/// uses.
+///
+/// | | in training | after `valid()`: in validation, and in the result of Burn's `launch` |
+/// | --- | --- | --- |
+/// | `InferenceStep`, hence metrics, early stopping, Burn's evaluator | the trained weights | the average |
+/// | `into_record`, `save_file`, `visit`, `num_params` | the trained weights | the average |
+/// | [`model`](Tricked::model), [`into_trained`](Tricked::into_trained), `train()` | the trained weights | the trained weights |
+/// | [`into_validated`](Tricked::into_validated) | the average | the average |
+///
+/// So `result.model.into_record().save(..)`, as in Burn's guide, saves the weights that were validated, and
+/// `result.model.into_trained().into_record()` the trained ones. Burn's checkpoints during the training hold
+/// the trained weights, from which training is resumed. `map`, `to_device` and `fork` act on both sets. The result of
+/// `valid()` is a snapshot: later steps do not change it. With
+/// [`validated_as_trained`](Tricked::validated_as_trained) the trained weights are validated.
+///
+/// # Loading weights
+///
+/// Loading a record into a model in training (`load_record`, `load_file`, Burn's
+/// `SupervisedTraining::checkpoint`) restarts the tricks ([`Trick::restart`]): averages begin anew with the loaded
+/// weights, since the record does not hold the averages. To resume with the average as it was, use a
+/// [`Session`](crate::Session). Loading into the result of `valid()` replaces its weights, and does not change the
+/// tricks.
+///
+/// # Cost
+///
+/// The cost of the tricks. Burn's `Learner` clones its model at each step; the clones share the tricks, so an average
+/// is still updated in place.
+///
+/// **Clones share the tricks**, which belong to the run, not to one copy of the model. To train two models, call
+/// `with_tricks` twice, each time with new tricks.
+///
+/// # Several devices
+///
+/// The tricks see the gradients that the optimizer sees: accumulated, and summed over devices. If a trick looks at
+/// gradients under `MultiDeviceOptim::OptimSharded`, the gradients are first gathered on the device of the model's
+/// first parameter, which then takes the step: see [`several_devices`](crate::several_devices).
+///
+/// # Differences
+///
+/// Lightning and Keras swap averaged weights into the model for validation. Here the validated model is a separate
+/// value.
 #[derive(Debug)]
 pub struct Tricked<M, H> {
     model: Trained<M>,

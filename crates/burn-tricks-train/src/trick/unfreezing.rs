@@ -1,60 +1,4 @@
-//! Gradual unfreezing: a pretrained model is trained from its last layers to its first.
-//!
-//! ```text
-//! epoch e trains the groups 1 to 1 + (e − 1) / n;  everything else is frozen      (n = every_epochs)
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use burn::module::Module;
-//! use burn::nn::{Linear, LinearConfig};
-//! use burn::tensor::Device;
-//! use burn_tricks_train::GradualUnfreezingConfig;
-//!
-//! #[derive(Module, Debug)]
-//! struct Classifier {
-//!     body: Vec<Linear>,
-//!     head: Linear,
-//! }
-//!
-//! # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-//! let device = Device::flex().autodiff();
-//! let layer = || LinearConfig::new(4, 4).init(&device);
-//! let model = Classifier { body: vec![layer(), layer()], head: layer() };
-//! // The head in the epochs 1 and 2, then `body.1` too, then `body.0`.
-//! let groups = ["head", "body.1", "body.0"].map(String::from).to_vec();
-//! let unfreezing = GradualUnfreezingConfig::new(groups).with_every_epochs(2).init(&model)?;
-//! // `model.with_tricks((unfreezing, clip))` does the rest; in a loop, at the beginning of each epoch:
-//! let model = unfreezing.apply(model, 3);
-//! assert!(model.head.weight.is_require_grad() && model.body[1].weight.is_require_grad());
-//! assert!(!model.body[0].weight.is_require_grad());
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Anywhere among the tricks. A frozen weight gets no gradient, so neither the optimizer's step nor weight decay
-//! changes it. The running statistics of batch norms are not weights: they follow the data in frozen layers too.
-//!
-//! A group is the path of a parameter or of a module that holds parameters: `body.1` means the layer `body.1`, not
-//! `body.10`. A `*` stands for one part of a path, as in [`ParamPaths`], so `*.bias` is every layer's bias. A weight that no group names stays frozen for the whole run, and so does a weight that was frozen before. A tied
-//! weight is trained as soon as one of its places is.
-//!
-//! # Cost
-//!
-//! None. The backward pass ends at the earliest layer that is trained.
-//!
-//! # Suggested values
-//!
-//! One group per layer or block, one epoch each (Howard and Ruder), with smaller learning rates for earlier
-//! groups.
-//!
-//! # References
-//!
-//! - Howard, Ruder, *Universal language model fine-tuning for text classification*, 2018, section 3.3,
-//!   <https://arxiv.org/abs/1801.06146>
+//! Gradual unfreezing.
 
 use crate::trick::Trick;
 use crate::trick::epoch_context::EpochContext;
@@ -67,7 +11,63 @@ use burn_tricks_core::{
 };
 use std::collections::HashMap;
 
-/// Configuration of [`GradualUnfreezing`].
+/// Configuration of [`GradualUnfreezing`]: a pretrained model is trained from its last layers to its first.
+///
+/// ```text
+/// epoch e trains the groups 1 to 1 + (e − 1) / n;  everything else is frozen      (n = every_epochs)
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::Device;
+/// use burn_tricks_train::GradualUnfreezingConfig;
+///
+/// #[derive(Module, Debug)]
+/// struct Classifier {
+///     body: Vec<Linear>,
+///     head: Linear,
+/// }
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let layer = || LinearConfig::new(4, 4).init(&device);
+/// let model = Classifier { body: vec![layer(), layer()], head: layer() };
+/// // The head in the epochs 1 and 2, then `body.1` too, then `body.0`.
+/// let groups = ["head", "body.1", "body.0"].map(String::from).to_vec();
+/// let unfreezing = GradualUnfreezingConfig::new(groups).with_every_epochs(2).init(&model)?;
+/// // `model.with_tricks((unfreezing, clip))` does the rest; in a loop, at the beginning of each epoch:
+/// let model = unfreezing.apply(model, 3);
+/// assert!(model.head.weight.is_require_grad() && model.body[1].weight.is_require_grad());
+/// assert!(!model.body[0].weight.is_require_grad());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Anywhere among the tricks. A frozen weight gets no gradient, so neither the optimizer's step nor weight decay
+/// changes it. The running statistics of batch norms are not weights: they follow the data in frozen layers too.
+///
+/// A group is the path of a parameter or of a module that holds parameters: `body.1` means the layer `body.1`, not
+/// `body.10`. A `*` stands for one part of a path, as in [`ParamPaths`], so `*.bias` is every layer's bias. A weight that no group names stays frozen for the whole run, and so does a weight that was frozen before. A tied
+/// weight is trained as soon as one of its places is.
+///
+/// # Cost
+///
+/// None. The backward pass ends at the earliest layer that is trained.
+///
+/// # Suggested values
+///
+/// One group per layer or block, one epoch each (Howard and Ruder), with smaller learning rates for earlier
+/// groups.
+///
+/// # References
+///
+/// - Howard, Ruder, *Universal language model fine-tuning for text classification*, 2018, section 3.3,
+///   <https://arxiv.org/abs/1801.06146>
 #[derive(Config, Debug, PartialEq, Eq)]
 pub struct GradualUnfreezingConfig {
     /// The groups of weights, each given by the path of a parameter or of a module, in the order in which they are
@@ -130,8 +130,7 @@ impl GradualUnfreezingConfig {
     }
 }
 
-/// Unfreezes one group of weights after the other. Made by [`GradualUnfreezingConfig::init`]. See the
-/// [module documentation](self).
+/// Unfreezes one group of weights after the other. Made by [`GradualUnfreezingConfig::init`].
 #[derive(Debug, Clone)]
 pub struct GradualUnfreezing {
     config: GradualUnfreezingConfig,
