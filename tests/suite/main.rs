@@ -17,6 +17,7 @@ mod counter;
 mod damaged_records;
 mod deep_networks;
 mod devices;
+mod doctor;
 mod drop_ins;
 mod dropouts;
 mod dropouts_connect;

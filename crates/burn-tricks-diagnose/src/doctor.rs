@@ -1,0 +1,312 @@
+//! The doctor: records a training, and says what is wrong with it.
+
+use crate::doctor_config::DoctorConfig;
+use crate::finding::diagnosis::Diagnosis;
+use crate::history::History;
+use crate::history::epoch::EpochMetrics;
+use crate::history::structure::{Mode, Structure};
+use crate::loss_kind::LossKind;
+use crate::probe::Probe;
+use crate::record::gradients::{self, Flat};
+use crate::record::losses::Losses;
+use crate::record::outputs::Outputs;
+use crate::record::params::Params;
+use crate::record::rows::RowRecord;
+use crate::record::steps::Steps;
+use crate::rules::findings;
+use crate::targets::Targets;
+use burn::module::{Flag, Module, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn_tricks_core::walk::{Location, Visitor, visit};
+
+/// Records a training and says what is wrong with it: which layer, by which number, and what to try.
+///
+/// A program hands over what it has: each call is optional, and adds what the doctor can see.
+///
+/// | call | when | what it makes visible |
+/// | --- | --- | --- |
+/// | [`observe_batch`](Self::observe_batch) | before the forward pass | inputs, targets, labels |
+/// | [`observe_outputs`](Self::observe_outputs) | after it | the last activation, outputs that do not depend on the input |
+/// | [`observe_loss`](Self::observe_loss) | after it | a loss that is not finite, does not fall, or explodes |
+/// | [`before_step`](Self::before_step), [`after_step`](Self::after_step) | around the optimizer's step | weights, gradients and updates of each parameter |
+/// | [`observe_validation_batch`](Self::observe_validation_batch), [`observe_validation_outputs`](Self::observe_validation_outputs) | in the validation | wrong mode, other scaling, leaked rows |
+/// | [`observe_epoch`](Self::observe_epoch) | after the validation | overfitting, oscillation |
+/// | [`observe_average`](Self::observe_average) | at the end | an average of weights that never started |
+/// | [`diagnose`](Self::diagnose) | at any time | |
+///
+/// # Example
+///
+/// A network whose first layer is initialised with zeros:
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Initializer, Linear, LinearConfig};
+/// use burn::optim::{AdamConfig, GradientsParams};
+/// use burn::tensor::{Device, Distribution, Tensor, activation::relu};
+/// use burn_tricks_diagnose::{DoctorConfig, FindingKind};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let zeros = LinearConfig::new(8, 16).with_initializer(Initializer::Zeros);
+/// let mut model = vec![zeros.init(&device), LinearConfig::new(16, 1).init(&device)];
+/// let mut optim = AdamConfig::new().init();
+///
+/// let mut doctor = DoctorConfig::new().init(&model)?;
+/// for _ in 0..40 {
+///     let inputs = Tensor::<2>::random([32, 8], Distribution::Normal(0.0, 1.0), &device);
+///     let targets = inputs.clone().narrow(1, 0, 1);
+///     doctor.observe_batch(&inputs, &targets);
+///     let outputs = model[1].forward(relu(model[0].forward(inputs)));
+///     let loss = (outputs - targets).square().mean();
+///     doctor.observe_loss(&loss);
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     doctor.before_step(&model, &grads, 1e-3);
+///     model = optim.step(1e-3, model, grads);
+///     doctor.after_step(&model);
+/// }
+///
+/// let diagnosis = doctor.diagnose(&model);
+/// println!("{diagnosis}");
+/// let finding = diagnosis.of(FindingKind::ConstantInit).next().unwrap();
+/// assert_eq!(finding.paths, ["0.weight"]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Cost
+///
+/// A recorded step reads each gradient and each weight a few times and keeps the weights until
+/// [`after_step`](Self::after_step); the other steps cost nothing but the call. Which steps are recorded is said at
+/// [`DoctorConfig::every`]. The first weights are kept, so the doctor needs the memory of one more model. Nothing is
+/// read from the device before [`diagnose`](Self::diagnose).
+#[derive(Debug)]
+pub struct Doctor {
+    rows: usize,
+    loss_kind: Option<LossKind>,
+    step: usize,
+    params: Params,
+    steps: Steps,
+    previous: Option<Flat>,
+    losses: Losses,
+    structure: Structure,
+    train: RowRecord,
+    valid: RowRecord,
+    outputs: Outputs,
+    valid_outputs: Outputs,
+    epochs: Vec<EpochMetrics>,
+    average: Option<Tensor<1>>,
+    nonlinearity: Option<Tensor<1>>,
+    probe: Option<Probe>,
+}
+
+impl Doctor {
+    pub(crate) fn new<M: Module>(config: &DoctorConfig, model: &M) -> Self {
+        let params = Params::of(model);
+        Self {
+            rows: config.rows,
+            loss_kind: config.loss,
+            step: 0,
+            steps: Steps::new(config.every, params.list.len()),
+            params,
+            previous: None,
+            losses: Losses::default(),
+            structure: Structure {
+                modes: modes(model),
+                ..Structure::default()
+            },
+            train: RowRecord::default(),
+            valid: RowRecord::default(),
+            outputs: Outputs::default(),
+            valid_outputs: Outputs::default(),
+            epochs: Vec::new(),
+            average: None,
+            nonlinearity: None,
+            probe: None,
+        }
+    }
+
+    /// Reads this probe, which the model holds, in the steps that are recorded.
+    pub fn attach(&mut self, probe: &Probe) {
+        self.probe = Some(probe.clone());
+        self.arm();
+    }
+
+    /// Whether the next call of [`before_step`](Self::before_step) will be recorded.
+    pub fn is_recording(&self) -> bool {
+        self.steps.is_due(self.step + 1)
+    }
+
+    fn arm(&self) {
+        if let Some(probe) = &self.probe {
+            probe.arm(self.is_recording().then_some(self.step + 1));
+        }
+    }
+
+    /// Takes a batch of the training: inputs `[rows, ...]`, and labels `[rows]` or numbers `[rows]` or
+    /// `[rows, columns]`. The first rows are kept, as many as [`DoctorConfig::rows`] says.
+    pub fn observe_batch<const D: usize>(
+        &mut self,
+        inputs: &Tensor<D>,
+        targets: impl Into<Targets>,
+    ) {
+        self.train.inputs(inputs, self.rows);
+        self.train.targets(targets.into(), self.rows);
+    }
+
+    /// Takes the targets of a batch whose inputs are no float tensors, such as words.
+    pub fn observe_targets(&mut self, targets: impl Into<Targets>) {
+        self.train.targets(targets.into(), self.rows);
+    }
+
+    /// Takes a batch of the validation, as the model gets it.
+    pub fn observe_validation_batch<const D: usize>(
+        &mut self,
+        inputs: &Tensor<D>,
+        targets: impl Into<Targets>,
+    ) {
+        self.valid.inputs(inputs, self.rows);
+        self.valid.targets(targets.into(), self.rows);
+    }
+
+    /// Takes the outputs of the model in training, `[rows, columns]`, as the loss gets them.
+    pub fn observe_outputs(&mut self, outputs: &Tensor<2>) {
+        self.outputs.push(self.step + 1, outputs);
+    }
+
+    /// Takes the outputs of the model in the validation, `[rows, columns]`.
+    pub fn observe_validation_outputs(&mut self, outputs: &Tensor<2>) {
+        self.valid_outputs.push(self.step, outputs);
+    }
+
+    /// Takes the loss of a step: the mean over its elements is kept.
+    pub fn observe_loss(&mut self, loss: &Tensor<1>) {
+        self.losses.push(loss);
+    }
+
+    /// Takes the gradients that the optimizer is about to get, and the learning rate of the step.
+    pub fn before_step<M: Module>(&mut self, model: &M, grads: &GradientsParams, lr: f64) {
+        let is_due = self.is_recording();
+        self.step += 1;
+        let previous = self.previous.take();
+        if is_due {
+            note_modes(model, self.step, &mut self.structure.modes);
+            let before = gradients::before(&self.params, model, grads, previous.as_ref());
+            self.steps.push(self.step, lr, before);
+        }
+        if self.is_recording() {
+            self.previous = Some(gradients::flatten(model, grads));
+        }
+        if let Some(probe) = &self.probe {
+            probe.close();
+        }
+        self.arm();
+    }
+
+    /// Takes the model after the optimizer's step.
+    pub fn after_step<M: Module>(&mut self, model: &M) {
+        let weights = self.steps.take_open();
+        if !weights.is_empty() {
+            let norms = gradients::after(&self.params, model, weights);
+            self.steps.after(norms);
+        }
+    }
+
+    /// Takes the metrics of an epoch, after its validation.
+    pub fn observe_epoch(&mut self, mut metrics: EpochMetrics) {
+        metrics.step = self.step;
+        self.epochs.push(metrics);
+    }
+
+    /// Takes the average of the weights that the program validates or saves: `ema.model()`, say.
+    pub fn observe_average<M: Module>(&mut self, average: &M) {
+        self.average = self.params.distance(average);
+    }
+
+    /// Takes the text of the model, `format!("{model}")`, in which the probabilities of dropout layers stand. A walk
+    /// over a module does not see them.
+    pub fn observe_text(&mut self, model: &str) {
+        self.structure.dropout = crate::record::text::dropout_layers(model);
+    }
+
+    /// Examines whether the network is a linear map of its inputs, from three forward passes over `inputs` (at
+    /// least two rows). `forward` should compute in inference mode.
+    pub fn examine_linearity<const D: usize>(
+        &mut self,
+        inputs: &Tensor<D>,
+        forward: impl FnMut(Tensor<D>) -> Tensor<2>,
+    ) {
+        self.nonlinearity = crate::record::linearity::nonlinearity(inputs, forward);
+    }
+
+    /// What was recorded so far, as numbers. Waits for the device. `model` is the model as it is now.
+    pub fn history<M: Module>(&self, model: &M) -> History {
+        let mut params = self.params.histories(model);
+        let steps = self.steps.read(&mut params);
+        let (train, valid) = (self.train.read(), self.valid.read());
+        History {
+            steps_taken: self.step,
+            steps,
+            losses: self.losses.read(),
+            loss_kind: self.loss_kind,
+            params,
+            structure: self.structure.clone(),
+            epochs: self.epochs.clone(),
+            valid: (valid.as_ref()).map(|rows| self.valid.history(rows, train.as_ref())),
+            train: train.map(|rows| self.train.history(&rows, None)),
+            outputs: self.outputs.history(),
+            valid_outputs: self.valid_outputs.history(),
+            probes: self.probe.as_ref().map_or_else(Vec::new, Probe::histories),
+            average_moved: number(self.average.as_ref()),
+            nonlinearity: number(self.nonlinearity.as_ref()),
+        }
+    }
+
+    /// Says what is wrong. Waits for the device. `model` is the model as it is now.
+    pub fn diagnose<M: Module>(&self, model: &M) -> Diagnosis {
+        let history = self.history(model);
+        Diagnosis {
+            findings: findings(&history),
+            history,
+        }
+    }
+}
+
+fn number(tensor: Option<&Tensor<1>>) -> Option<f64> {
+    tensor.and_then(|tensor| crate::record::numbers::read(tensor).first().copied())
+}
+
+/// The training flags of the layers that have one.
+fn modes<M: Module>(model: &M) -> Vec<Mode> {
+    struct Flags(Vec<Mode>);
+
+    impl Visitor for Flags {
+        fn flag(&mut self, at: &Location, flag: &Param<Flag>) {
+            if at.field() == "training" {
+                let path = at.path().trim_end_matches("training").trim_end_matches('.');
+                self.0.push(Mode {
+                    path: path.to_owned(),
+                    layer: at.layer().to_owned(),
+                    first: flag.is_enabled(),
+                    switched_off: None,
+                });
+            }
+        }
+    }
+
+    let mut flags = Flags(Vec::new());
+    visit(model, &mut flags);
+    flags.0
+}
+
+/// Notes the layers that were in training mode at first and no longer are.
+fn note_modes<M: Module>(model: &M, step: usize, known: &mut [Mode]) {
+    if known.is_empty() {
+        return;
+    }
+    for (now, known) in modes(model).iter().zip(known) {
+        if known.first && !now.first && known.path == now.path {
+            known.switched_off.get_or_insert(step);
+        }
+    }
+}

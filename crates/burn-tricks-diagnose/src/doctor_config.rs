@@ -1,0 +1,33 @@
+//! The settings of a doctor.
+
+use crate::doctor::Doctor;
+use crate::loss_kind::LossKind;
+use burn::module::Module;
+use burn_tricks_core::{Config, ConfigError};
+
+/// The settings of a [`Doctor`].
+#[derive(Config, Debug)]
+pub struct DoctorConfig {
+    /// After the first 20 steps, which are all recorded, each step whose number is a multiple of this is recorded.
+    /// Beyond 400 recorded steps every second one is dropped and the interval doubles, so that memory is bounded.
+    #[config(default = 10)]
+    pub every: usize,
+    /// The rows of inputs and targets that are kept, of the training data and of the validation data each.
+    #[config(default = 2048)]
+    pub rows: usize,
+    /// The loss function. Without it, the doctor says less about the output layer.
+    pub loss: Option<LossKind>,
+}
+
+impl DoctorConfig {
+    /// A doctor for `model` before its first step. Lazy parameters are initialised.
+    ///
+    /// # Errors
+    ///
+    /// If `every` or `rows` is 0.
+    pub fn init<M: Module>(&self, model: &M) -> Result<Doctor, ConfigError> {
+        ConfigError::at_least_one("every", self.every)?;
+        ConfigError::at_least_one("rows", self.rows)?;
+        Ok(Doctor::new(self, model))
+    }
+}

@@ -1,0 +1,8 @@
+//! What a diagnosis says.
+
+pub(crate) mod diagnosis;
+#[allow(clippy::module_inception)]
+pub(crate) mod finding;
+pub(crate) mod kind;
+pub(crate) mod prescription;
+pub(crate) mod severity;

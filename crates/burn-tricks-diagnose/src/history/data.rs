@@ -1,0 +1,228 @@
+//! The data that was handed over.
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
+
+/// The inputs and targets that were handed over: the first rows, up to the configured number.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct DataHistory {
+    /// The batches handed over.
+    pub batches: usize,
+    /// The rows of the smallest batch.
+    pub smallest_batch: usize,
+    /// The rows of the largest batch.
+    pub largest_batch: usize,
+    /// Whether the inputs were on a device with autodiff, on which dropout drops and batch norms use the batch.
+    pub is_autodiff: bool,
+    /// The input rows that were examined.
+    pub rows: usize,
+    /// The numbers in a row.
+    pub features: usize,
+    /// The smallest input.
+    #[serde(with = "crate::float")]
+    pub min: f64,
+    /// The largest input.
+    #[serde(with = "crate::float")]
+    pub max: f64,
+    /// The mean of all inputs.
+    #[serde(with = "crate::float")]
+    pub mean: f64,
+    /// The standard deviation of all inputs.
+    #[serde(with = "crate::float")]
+    pub deviation: f64,
+    /// The share of inputs that are NaN or infinite.
+    #[serde(with = "crate::float")]
+    pub non_finite: f64,
+    /// The features that have one value in all rows.
+    pub constant_features: usize,
+    /// The constant features whose value is not 0.
+    pub constant_nonzero_features: usize,
+    /// The features that equal the target in all rows.
+    pub leaking_features: Vec<usize>,
+    /// The different rows among the examined ones.
+    pub distinct_rows: usize,
+    /// The different rows that are also among the examined training rows; 0 for the training data itself.
+    pub rows_in_training: usize,
+    /// The labels and how often each occurs, for a classification.
+    pub classes: BTreeMap<i64, usize>,
+    /// The share of batches of at least eight rows that hold one class, though the data has several.
+    #[serde(with = "crate::float")]
+    pub single_class_batches: f64,
+    /// The targets of a regression.
+    pub target: Option<TargetStats>,
+}
+
+/// The targets of a regression.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct TargetStats {
+    /// The targets per row.
+    pub columns: usize,
+    /// The smallest target.
+    #[serde(with = "crate::float")]
+    pub min: f64,
+    /// The largest target.
+    #[serde(with = "crate::float")]
+    pub max: f64,
+    /// The mean.
+    #[serde(with = "crate::float")]
+    pub mean: f64,
+    /// The standard deviation.
+    #[serde(with = "crate::float")]
+    pub deviation: f64,
+    /// The share of targets that are NaN or infinite.
+    #[serde(with = "crate::float")]
+    pub non_finite: f64,
+}
+
+/// Rows on the host.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rows {
+    pub(crate) features: usize,
+    pub(crate) inputs: Vec<f32>,
+    /// One list of labels per batch.
+    pub(crate) labels: Vec<Vec<i64>>,
+    pub(crate) target_columns: usize,
+    pub(crate) targets: Vec<f64>,
+}
+
+impl Rows {
+    fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.inputs.chunks(self.features.max(1))
+    }
+
+    /// The rows as bits, to compare them.
+    fn keys(&self) -> impl Iterator<Item = Vec<u32>> {
+        self.rows()
+            .map(|row| row.iter().map(|value| value.to_bits()).collect())
+    }
+
+    /// The statistics of these rows; `training` are the training rows if these are others.
+    pub(crate) fn history(&self, training: Option<&Self>) -> DataHistory {
+        let (mean, deviation, min, max, non_finite) =
+            moments(self.inputs.iter().copied().map(f64::from));
+        let features = if self.inputs.is_empty() {
+            0
+        } else {
+            self.features
+        };
+        let constant: Vec<_> = (0..features).filter(|at| self.is_constant(*at)).collect();
+        let constant_nonzero = constant
+            .iter()
+            .filter(|at| self.inputs[**at] != 0.0)
+            .count();
+        let keys: Vec<_> = self.keys().collect();
+        let distinct_rows = keys.iter().collect::<HashSet<_>>().len();
+        let rows_in_training = training.map_or(0, |training| {
+            let known: HashSet<_> = training.keys().collect();
+            let own: HashSet<_> = keys.iter().collect();
+            own.into_iter().filter(|key| known.contains(*key)).count()
+        });
+        let mut classes = BTreeMap::new();
+        for label in self.labels.iter().flatten() {
+            *classes.entry(*label).or_insert(0) += 1;
+        }
+        let large = || self.labels.iter().filter(|batch| batch.len() >= 8);
+        let single = large().filter(|batch| batch.iter().all(|label| *label == batch[0]));
+        let single_class_batches = if classes.len() >= 2 {
+            single.count() as f64 / large().count().max(1) as f64
+        } else {
+            0.0
+        };
+        DataHistory {
+            rows: keys.len(),
+            features,
+            min,
+            max,
+            mean,
+            deviation,
+            non_finite,
+            constant_features: constant.len(),
+            constant_nonzero_features: constant_nonzero,
+            leaking_features: self.leaking(),
+            distinct_rows,
+            rows_in_training,
+            classes,
+            single_class_batches,
+            target: self.target(),
+            ..DataHistory::default()
+        }
+    }
+
+    fn column(&self, at: usize) -> impl Iterator<Item = f32> {
+        self.inputs
+            .iter()
+            .skip(at)
+            .step_by(self.features.max(1))
+            .copied()
+    }
+
+    fn is_constant(&self, at: usize) -> bool {
+        let mut column = self.column(at);
+        let first = column.next();
+        column.all(|value| Some(value) == first)
+    }
+
+    /// The features that equal the target in each of at least ten rows. A network of one input may learn the
+    /// identity, so at least two features are needed, and the leaking ones are the minority.
+    fn leaking(&self) -> Vec<usize> {
+        let labels: Vec<f64> = self
+            .labels
+            .iter()
+            .flatten()
+            .map(|label| *label as f64)
+            .collect();
+        let targets = match self.target_columns {
+            1 => &self.targets,
+            _ => &labels,
+        };
+        let rows = self.inputs.len() / self.features.max(1);
+        if targets.len() < rows || rows < 10 || self.features < 2 {
+            return Vec::new();
+        }
+        let leaks = |at: &usize| {
+            !self.is_constant(*at)
+                && (self.column(*at).zip(targets)).all(|(input, target)| input == *target as f32)
+        };
+        let leaking: Vec<usize> = (0..self.features).filter(leaks).collect();
+        if 2 * leaking.len() > self.features {
+            return Vec::new();
+        }
+        leaking
+    }
+
+    fn target(&self) -> Option<TargetStats> {
+        if self.targets.is_empty() {
+            return None;
+        }
+        let (mean, deviation, min, max, non_finite) = moments(self.targets.iter().copied());
+        Some(TargetStats {
+            columns: self.target_columns,
+            min,
+            max,
+            mean,
+            deviation,
+            non_finite,
+        })
+    }
+}
+
+/// Mean, standard deviation, minimum and maximum of the finite numbers, and the share of the others.
+fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64, f64, f64, f64) {
+    let all = values.clone().count().max(1) as f64;
+    let finite = values.filter(|value| value.is_finite());
+    let count = finite.clone().count();
+    if count == 0 {
+        return (0.0, 0.0, 0.0, 0.0, if all > 1.0 { 1.0 } else { 0.0 });
+    }
+    let count = count as f64;
+    let mean = finite.clone().sum::<f64>() / count;
+    let square = finite.clone().map(|value| (value - mean).powi(2));
+    let deviation = (square.sum::<f64>() / count).sqrt();
+    let min = finite.clone().fold(f64::INFINITY, f64::min);
+    let max = finite.fold(f64::NEG_INFINITY, f64::max);
+    (mean, deviation, min, max, 1.0 - count / all)
+}

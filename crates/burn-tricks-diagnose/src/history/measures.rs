@@ -1,0 +1,129 @@
+//! What several rules ask of a history.
+
+use crate::history::History;
+use crate::history::param::ParamHistory;
+use crate::loss_kind::LossKind;
+
+/// Whether the training has succeeded, as far as losses and accuracies tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// There is neither a loss nor an accuracy to tell it from.
+    Unknown,
+    /// No better than a constant prediction, or not finite.
+    Stuck,
+    /// Better than a constant prediction, but not by much.
+    Partial,
+    /// Much better than a constant prediction.
+    Learned,
+}
+
+/// The share of the way from chance to a perfect accuracy below which a network is stuck, and from which it has
+/// learned.
+const ACCURACY: [f64; 2] = [0.15, 0.5];
+
+/// The same for the loss, as a share of the first loss or of the variance of the target.
+const LOSS: [f64; 2] = [0.9, 0.6];
+
+impl History {
+    /// The mean of the first losses.
+    pub(crate) fn first_loss(&self) -> Option<f64> {
+        if self.losses.is_empty() {
+            return self.epochs.first()?.train_loss;
+        }
+        let count = (self.losses.len() / 50).clamp(1, 10);
+        Some(self.losses[..count].iter().sum::<f64>() / count as f64)
+    }
+
+    /// The mean of the last losses.
+    pub(crate) fn last_loss(&self) -> Option<f64> {
+        if self.losses.is_empty() {
+            return self.epochs.last()?.train_loss;
+        }
+        let count = (self.losses.len() / 10).clamp(1, 50);
+        let last = &self.losses[self.losses.len() - count..];
+        Some(last.iter().sum::<f64>() / count as f64)
+    }
+
+    /// The share of the most frequent class in the training data.
+    pub(crate) fn chance(&self) -> Option<f64> {
+        let classes = &self.train.as_ref()?.classes;
+        let all: usize = classes.values().sum();
+        let most = classes.values().max()?;
+        Some(*most as f64 / all as f64)
+    }
+
+    /// The last accuracy on the training data, or on the validation data.
+    pub(crate) fn last_accuracy(&self) -> Option<f64> {
+        let last = self.epochs.last()?;
+        last.train_accuracy.or(last.valid_accuracy)
+    }
+
+    /// Whether the training has succeeded.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let graded = |share: f64, [stuck, learned]: [f64; 2]| {
+            if share < stuck {
+                Outcome::Stuck
+            } else if share < learned {
+                Outcome::Partial
+            } else {
+                Outcome::Learned
+            }
+        };
+        let last = self.last_loss();
+        if last.is_some_and(|last| !last.is_finite()) {
+            return Outcome::Stuck;
+        }
+        if let (Some(accuracy), Some(chance)) = (self.last_accuracy(), self.chance())
+            && chance < 1.0
+        {
+            return graded((accuracy - chance) / (1.0 - chance), ACCURACY);
+        }
+        let target = self.train.as_ref().and_then(|train| train.target);
+        let reference = match (target, self.loss_kind) {
+            (Some(target), Some(LossKind::MeanSquaredError)) if target.deviation > 0.0 => {
+                Some(target.deviation.powi(2))
+            }
+            _ => self.first_loss().filter(|_| self.steps_taken > 1),
+        };
+        match (last, reference) {
+            // A loss below zero has no natural scale.
+            (Some(last), Some(reference)) if reference > 0.0 && last >= 0.0 => {
+                graded(1.0 - last / reference, LOSS.map(|share| 1.0 - share))
+            }
+            _ => Outcome::Unknown,
+        }
+    }
+
+    /// The weights of layers that got gradients, in the module's order; each tied parameter once.
+    pub(crate) fn weights(&self) -> Vec<&ParamHistory> {
+        let of_layer = |param: &&ParamHistory| {
+            param.is_weight() && param.tied_to.is_none() && !param.steps.is_empty()
+        };
+        self.params.iter().filter(of_layer).collect()
+    }
+
+    /// The recorded steps with the norm of the gradient over all parameters.
+    pub(crate) fn gradient_norms(&self) -> Vec<(usize, f64)> {
+        let mut norms: Vec<(usize, f64)> = self.steps.iter().map(|of| (of.step, 0.0)).collect();
+        for at in self.params.iter().flat_map(|param| &param.steps) {
+            if let Ok(place) = norms.binary_search_by_key(&at.step, |(step, _)| *step) {
+                norms[place].1 += at.gradient.powi(2);
+            }
+        }
+        norms.iter_mut().for_each(|(_, norm)| *norm = norm.sqrt());
+        norms
+    }
+
+    /// The number of trained numbers.
+    pub(crate) fn elements(&self) -> usize {
+        let own = self.params.iter().filter(|param| param.tied_to.is_none());
+        own.map(ParamHistory::elements).sum()
+    }
+}
+
+/// The median; `None` of no numbers. NaN counts as larger than every number.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}

@@ -1,0 +1,74 @@
+//! What was measured, as numbers on the host. The rules read nothing else.
+
+pub(crate) mod data;
+pub(crate) mod epoch;
+pub(crate) mod measures;
+pub(crate) mod outputs;
+pub(crate) mod param;
+pub(crate) mod probe;
+pub(crate) mod structure;
+
+use crate::history::data::DataHistory;
+use crate::history::epoch::EpochMetrics;
+use crate::history::outputs::OutputHistory;
+use crate::history::param::ParamHistory;
+use crate::history::probe::ProbeHistory;
+use crate::history::structure::Structure;
+use crate::loss_kind::LossKind;
+use serde::{Deserialize, Serialize};
+
+/// Everything that a [`Doctor`](crate::Doctor) has measured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct History {
+    /// The optimizer steps so far.
+    pub steps_taken: usize,
+    /// The recorded steps, in order.
+    pub steps: Vec<StepHistory>,
+    /// The loss of every step at which it was handed over.
+    #[serde(with = "crate::float::list")]
+    pub losses: Vec<f64>,
+    /// The loss function, if it was declared.
+    pub loss_kind: Option<LossKind>,
+    /// The float parameters of the model, without running statistics, in the module's own order.
+    pub params: Vec<ParamHistory>,
+    /// The layers of the model that the rules know.
+    pub structure: Structure,
+    /// The epochs whose metrics were handed over.
+    pub epochs: Vec<EpochMetrics>,
+    /// The training data that was handed over.
+    pub train: Option<DataHistory>,
+    /// The validation data that was handed over.
+    pub valid: Option<DataHistory>,
+    /// The outputs of the model in training.
+    pub outputs: Option<OutputHistory>,
+    /// The outputs of the model in validation.
+    pub valid_outputs: Option<OutputHistory>,
+    /// The probes, in the order of the forward pass.
+    pub probes: Vec<ProbeHistory>,
+    /// How far the average of the weights is from the initial weights, relative to their norm, if an average was
+    /// handed over.
+    #[serde(with = "crate::float::option")]
+    pub average_moved: Option<f64>,
+    /// Whether the network is a linear map: the largest deviation from linearity relative to the size of its
+    /// outputs, if the network was examined.
+    #[serde(with = "crate::float::option")]
+    pub nonlinearity: Option<f64>,
+}
+
+/// One recorded step.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct StepHistory {
+    /// The number of the step, from 1.
+    pub step: usize,
+    /// The learning rate.
+    #[serde(with = "crate::float")]
+    pub lr: f64,
+    /// The cosine of the angle between the gradient of this step and that of the step before it, if both were
+    /// there.
+    #[serde(with = "crate::float::option")]
+    pub cosine: Option<f64>,
+}

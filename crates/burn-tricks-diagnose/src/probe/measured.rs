@@ -1,0 +1,173 @@
+//! What a probe measured, on the device.
+
+use crate::history::probe::{ProbeHistory, ProbeStep};
+use crate::record::numbers::{non_finite, norm, read, zeros};
+use burn::tensor::{FloatDType, Tensor};
+use std::collections::VecDeque;
+
+/// How many recorded batches say whether a unit is dead.
+const WINDOW: usize = 8;
+
+/// The most recorded steps of a probe; beyond, every second one is dropped.
+const MOST: usize = 400;
+
+/// Steps at the beginning that are never dropped.
+const DENSE: usize = 20;
+
+/// One pass through a probe.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    step: usize,
+    values: Tensor<1>,
+    gradient: Option<Tensor<1>>,
+}
+
+/// The smallest and the largest activation of each unit in one batch, and the inputs of the batch.
+#[derive(Debug)]
+struct Extremes {
+    min: Tensor<1>,
+    max: Tensor<1>,
+    inputs: usize,
+}
+
+/// What was measured under one name.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) name: String,
+    passed: Vec<Passed>,
+    extremes: VecDeque<Extremes>,
+}
+
+impl Measured {
+    pub(crate) fn new(name: String) -> Self {
+        Self {
+            name,
+            passed: Vec::new(),
+            extremes: VecDeque::new(),
+        }
+    }
+
+    /// Measures activations that autodiff does not track.
+    pub(crate) fn values<const D: usize>(&mut self, step: usize, values: Tensor<D>) {
+        let values = values.cast(FloatDType::F32);
+        let share = |mask: Tensor<D, burn::tensor::Bool>| mask.float().mean();
+        let parts = vec![
+            values.clone().mean(),
+            values.clone().reshape([-1]).var_bias(0).sqrt(),
+            values.clone().min(),
+            values.clone().max(),
+            zeros(&values),
+            non_finite(&values),
+            share(values.clone().abs().greater_elem(0.99)),
+            share(values.clone().lower_elem(0.01)),
+        ];
+        if self.passed.len() > MOST {
+            let mut at = 0;
+            self.passed.retain(|_| {
+                at += 1;
+                at <= DENSE || at % 2 == 0
+            });
+        }
+        self.passed.push(Passed {
+            step,
+            values: Tensor::cat(parts, 0),
+            gradient: None,
+        });
+        if self.extremes.len() == WINDOW {
+            self.extremes.pop_front();
+        }
+        let inputs = values.dims()[0];
+        let (min, max) = unit_extremes(values);
+        // Units of another number cannot be compared.
+        if self
+            .extremes
+            .back()
+            .is_some_and(|last| last.min.dims() != min.dims())
+        {
+            self.extremes.clear();
+        }
+        self.extremes.push_back(Extremes { min, max, inputs });
+    }
+
+    pub(crate) fn gradient(&mut self, step: usize, numbers: Tensor<1>) {
+        if let Some(passed) = self.passed.last_mut().filter(|passed| passed.step == step) {
+            passed.gradient = Some(numbers);
+        }
+    }
+
+    /// Waits for the device.
+    pub(crate) fn history(&self) -> ProbeHistory {
+        let steps = self.passed.iter().map(Passed::history).collect();
+        let (mut low, mut high): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
+        for of in &self.extremes {
+            let (min, max) = (read(&of.min), read(&of.max));
+            if low.is_empty() {
+                (low, high) = (min, max);
+                continue;
+            }
+            low.iter_mut()
+                .zip(min)
+                .for_each(|(low, min)| *low = low.min(min));
+            high.iter_mut()
+                .zip(max)
+                .for_each(|(high, max)| *high = high.max(max));
+        }
+        let both = || low.iter().zip(&high);
+        ProbeHistory {
+            name: self.name.clone(),
+            units: low.len(),
+            dead_units: both()
+                .filter(|(low, high)| **low == 0.0 && **high == 0.0)
+                .count(),
+            constant_units: both().filter(|(low, high)| low == high).count(),
+            inputs: self.extremes.iter().map(|of| of.inputs).sum(),
+            steps,
+        }
+    }
+}
+
+impl Passed {
+    fn history(&self) -> ProbeStep {
+        let values = read(&self.values);
+        let gradient = self.gradient.as_ref().map(read);
+        let gradient = |at: usize| gradient.as_ref().map(|numbers| numbers[at]);
+        ProbeStep {
+            step: self.step,
+            mean: values[0],
+            deviation: values[1],
+            min: values[2],
+            max: values[3],
+            zeros: values[4],
+            non_finite: values[5],
+            beyond_one: values[6],
+            near_zero: values[7],
+            gradient: gradient(0),
+            gradient_zeros: gradient(1),
+            gradient_non_finite: gradient(2),
+        }
+    }
+}
+
+/// Norm, share of zeros and share of numbers that are not finite of a gradient.
+pub(crate) fn gradient_numbers<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
+    let gradient = gradient.cast(FloatDType::F32);
+    Tensor::cat(
+        vec![norm(&gradient), zeros(&gradient), non_finite(&gradient)],
+        0,
+    )
+}
+
+/// The smallest and the largest activation of each unit. Units are counted by the last axis, or by the second one
+/// from four dimensions on, as in images.
+fn unit_extremes<const D: usize>(values: Tensor<D>) -> (Tensor<1>, Tensor<1>) {
+    let axis = if D >= 4 { 1 } else { D - 1 };
+    let over = |values: Tensor<D>, reduce: fn(Tensor<D>, usize) -> Tensor<D>| {
+        let reduced = (0..D).filter(|dim| *dim != axis).fold(values, reduce);
+        let units = reduced.dims()[axis];
+        reduced.reshape([units])
+    };
+    (
+        over(values.clone(), |values, dim| values.min_dim(dim)),
+        over(values, |values, dim| values.max_dim(dim)),
+    )
+}

@@ -1,0 +1,11 @@
+//! What is recorded during training: numbers queued on the device, read when a diagnosis is asked for.
+
+pub(crate) mod gradients;
+pub(crate) mod linearity;
+pub(crate) mod losses;
+pub(crate) mod numbers;
+pub(crate) mod outputs;
+pub(crate) mod params;
+pub(crate) mod rows;
+pub(crate) mod steps;
+pub(crate) mod text;

@@ -1,0 +1,60 @@
+//! The outputs of the model.
+
+use crate::history::outputs::OutputHistory;
+use crate::record::losses::Losses;
+use crate::record::numbers::non_finite;
+use burn::tensor::Tensor;
+use std::collections::VecDeque;
+
+/// How many batches of outputs are kept.
+const KEPT: usize = 4;
+
+/// The first and the last outputs that were handed over, and which of all were not finite.
+#[derive(Debug, Default)]
+pub(crate) struct Outputs {
+    first: Option<(usize, Tensor<2>)>,
+    last: VecDeque<(usize, Tensor<2>)>,
+    steps: Vec<usize>,
+    non_finite: Losses,
+}
+
+impl Outputs {
+    pub(crate) fn push(&mut self, step: usize, outputs: &Tensor<2>) {
+        let outputs = outputs.clone().without_autodiff();
+        if outputs.dims().contains(&0) {
+            return;
+        }
+        self.steps.push(step);
+        self.non_finite.push(&non_finite(&outputs));
+        if self.first.is_none() {
+            self.first = Some((step, outputs.clone()));
+        }
+        if self.last.len() == KEPT {
+            self.last.pop_front();
+        }
+        self.last.push_back((step, outputs));
+    }
+
+    /// Waits for the device.
+    pub(crate) fn history(&self) -> Option<OutputHistory> {
+        let read = |(step, outputs): &(usize, Tensor<2>)| {
+            #[allow(clippy::disallowed_methods)] // a diagnosis was asked for
+            let values: Vec<f64> = outputs.to_data().iter().collect();
+            OutputHistory::of(*step, outputs.dims()[1], &values)
+        };
+        let all: Vec<_> = self.first.iter().chain(&self.last).map(read).collect();
+        // Of outputs that are not finite, the last ones tell nothing more.
+        let usable = all.iter().rev().find(|outputs| outputs.non_finite == 0.0);
+        let mut history = usable.or(all.last())?.clone();
+        history.lowest = all.iter().map(|of| of.min).fold(f64::INFINITY, f64::min);
+        history.highest = all
+            .iter()
+            .map(|of| of.max)
+            .fold(f64::NEG_INFINITY, f64::max);
+        let shares = self.non_finite.read();
+        let first = shares.iter().position(|share| *share > 0.0);
+        history.first_non_finite = first.map(|at| self.steps[at]);
+        history.batches = self.steps.len();
+        Some(history)
+    }
+}

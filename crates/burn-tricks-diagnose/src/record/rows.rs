@@ -1,0 +1,100 @@
+//! The data that a program hands over.
+
+use crate::history::data::{DataHistory, Rows};
+use crate::targets::Targets;
+use burn::tensor::Tensor;
+
+/// The first rows that were handed over, on their device.
+#[derive(Debug, Default)]
+pub(crate) struct RowRecord {
+    inputs: Vec<Tensor<2>>,
+    kept_inputs: usize,
+    targets: Vec<Targets>,
+    kept_targets: usize,
+    batches: usize,
+    smallest_batch: usize,
+    largest_batch: usize,
+    is_autodiff: bool,
+}
+
+impl RowRecord {
+    pub(crate) fn inputs<const D: usize>(&mut self, inputs: &Tensor<D>, limit: usize) {
+        let rows = inputs.dims().first().copied().unwrap_or(0);
+        self.is_autodiff |= inputs.device().is_autodiff();
+        self.smallest_batch = match self.batches {
+            0 => rows,
+            _ => self.smallest_batch.min(rows),
+        };
+        self.largest_batch = self.largest_batch.max(rows);
+        self.batches += 1;
+        let features = inputs.dims().iter().skip(1).product::<usize>();
+        if rows == 0 || features == 0 || self.kept_inputs >= limit {
+            return;
+        }
+        // Rows of other sizes than the first cannot be compared with them.
+        if self
+            .inputs
+            .first()
+            .is_some_and(|first| first.dims()[1] != features)
+        {
+            return;
+        }
+        let flat = inputs.clone().without_autodiff().reshape([rows, features]);
+        let kept = rows.min(limit - self.kept_inputs);
+        self.kept_inputs += kept;
+        self.inputs.push(flat.narrow(0, 0, kept));
+    }
+
+    pub(crate) fn targets(&mut self, targets: Targets, limit: usize) {
+        let rows = match &targets {
+            Targets::Classes(classes) => classes.dims()[0],
+            Targets::Values(values) => values.dims()[0],
+        };
+        if rows == 0 || self.kept_targets >= limit {
+            return;
+        }
+        self.kept_targets += rows;
+        self.targets.push(match targets {
+            Targets::Values(values) => Targets::Values(values.without_autodiff()),
+            classes => classes,
+        });
+    }
+
+    /// Waits for the device.
+    #[allow(clippy::disallowed_methods)] // a diagnosis was asked for
+    pub(crate) fn read(&self) -> Option<Rows> {
+        if self.batches == 0 && self.targets.is_empty() {
+            return None;
+        }
+        let mut rows = Rows {
+            features: self.inputs.first().map_or(0, |first| first.dims()[1]),
+            ..Rows::default()
+        };
+        for inputs in &self.inputs {
+            rows.inputs.extend(inputs.to_data().iter::<f32>());
+        }
+        for targets in &self.targets {
+            match targets {
+                Targets::Classes(classes) => {
+                    rows.labels.push(classes.to_data().iter::<i64>().collect());
+                }
+                Targets::Values(values) => {
+                    rows.target_columns = values.dims()[1];
+                    rows.targets.extend(values.to_data().iter::<f64>());
+                }
+            }
+        }
+        Some(rows)
+    }
+
+    /// The statistics of rows that were [read](Self::read).
+    pub(crate) fn history(&self, rows: &Rows, training: Option<&Rows>) -> DataHistory {
+        DataHistory {
+            batches: self.batches,
+            smallest_batch: self.smallest_batch,
+            largest_batch: self.largest_batch,
+            is_autodiff: self.is_autodiff,
+            ..rows.history(training)
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The recorded steps.
+
+use crate::history::StepHistory;
+use crate::history::param::{ParamHistory, ParamStep};
+use crate::record::gradients::{BEFORE, Before};
+use crate::record::numbers::read;
+use burn::tensor::Tensor;
+
+/// Steps at the beginning that are all recorded.
+pub(crate) const DENSE: usize = 20;
+
+/// The most recorded steps; beyond, every second one is dropped and the interval doubles.
+const MOST: usize = 400;
+
+/// Recorded gradients over which a unit must have been silent: between one and two times this number.
+const WINDOW: usize = 10;
+
+/// One recorded step, on the device.
+#[derive(Debug)]
+struct Pending {
+    step: usize,
+    lr: f64,
+    with_gradient: Vec<usize>,
+    before: Option<Tensor<1>>,
+    has_cosine: bool,
+    after: Option<Tensor<1>>,
+}
+
+/// The recorded steps, on the device.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    every: usize,
+    list: Vec<Pending>,
+    /// The weights before the step that was recorded last, until [`Steps::after`].
+    open: Vec<(usize, Tensor<1>)>,
+    /// The magnitudes of gradients for each unit, summed over the recorded steps: of this window and of the last.
+    windows: [Vec<Option<Tensor<1>>>; 2],
+    in_window: usize,
+}
+
+impl Steps {
+    pub(crate) fn new(every: usize, params: usize) -> Self {
+        Self {
+            every,
+            list: Vec::new(),
+            open: Vec::new(),
+            windows: [vec![None; params], vec![None; params]],
+            in_window: 0,
+        }
+    }
+
+    /// Whether this step, counted from 1, is recorded.
+    pub(crate) fn is_due(&self, step: usize) -> bool {
+        step <= DENSE || step.is_multiple_of(self.every)
+    }
+
+    pub(crate) fn push(&mut self, step: usize, lr: f64, before: Before) {
+        if self.in_window == WINDOW {
+            self.windows.swap(0, 1);
+            self.windows[0].fill(None);
+            self.in_window = 0;
+        }
+        self.in_window += 1;
+        for (position, sums) in before.units {
+            let sum = &mut self.windows[0][position];
+            *sum = Some(match sum.take() {
+                Some(sum) => sum + sums,
+                None => sums,
+            });
+        }
+        self.open = before.weights;
+        self.list.push(Pending {
+            step,
+            lr,
+            with_gradient: before.with_gradient,
+            before: before.numbers,
+            has_cosine: before.has_cosine,
+            after: None,
+        });
+        if self.list.len() > MOST {
+            self.every *= 2;
+            let every = self.every;
+            let last = step;
+            self.list
+                .retain(|of| of.step <= DENSE || of.step.is_multiple_of(every) || of.step == last);
+        }
+    }
+
+    /// Takes the weights before the recorded step, if it has not ended.
+    pub(crate) fn take_open(&mut self) -> Vec<(usize, Tensor<1>)> {
+        std::mem::take(&mut self.open)
+    }
+
+    /// Ends the recorded step.
+    pub(crate) fn after(&mut self, norms: Option<Tensor<1>>) {
+        if let Some(last) = self.list.last_mut() {
+            last.after = norms;
+        }
+    }
+
+    /// The units whose gradient was exactly 0 in the last windows, by parameter. Waits for the device.
+    fn silent(&self, position: usize) -> Option<usize> {
+        let sums = self
+            .windows
+            .iter()
+            .filter_map(|window| window[position].clone());
+        let sums = sums.reduce(|a, b| a + b)?;
+        Some(read(&sums).iter().filter(|sum| **sum == 0.0).count())
+    }
+
+    /// Writes what was recorded into the histories. Waits for the device.
+    pub(crate) fn read(&self, params: &mut [ParamHistory]) -> Vec<StepHistory> {
+        for (position, param) in params.iter_mut().enumerate() {
+            param.silent_units = param.units.and_then(|_| self.silent(position));
+        }
+        let mut steps = Vec::new();
+        for of in &self.list {
+            let before = of.before.as_ref().map_or_else(Vec::new, read);
+            let after = of.after.as_ref().map_or_else(Vec::new, read);
+            let cosine = before.last().filter(|_| of.has_cosine);
+            steps.push(StepHistory {
+                step: of.step,
+                lr: of.lr,
+                cosine: cosine.copied().filter(|cosine| cosine.is_finite()),
+            });
+            let numbers = before.chunks_exact(BEFORE);
+            for (at, (position, numbers)) in of.with_gradient.iter().zip(numbers).enumerate() {
+                params[*position].steps.push(ParamStep {
+                    step: of.step,
+                    gradient: numbers[0],
+                    gradient_zeros: numbers[1],
+                    gradient_non_finite: numbers[2],
+                    weight: numbers[3],
+                    update: after.get(at).copied(),
+                });
+            }
+        }
+        steps
+    }
+}

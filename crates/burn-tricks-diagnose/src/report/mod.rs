@@ -1,0 +1,3 @@
+//! How a diagnosis is shown.
+
+mod text;

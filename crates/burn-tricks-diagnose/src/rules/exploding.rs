@@ -1,0 +1,88 @@
+//! Gradients that explode.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+use crate::history::measures::{Outcome, median};
+
+use crate::finding::prescription::short;
+
+/// The norm of all gradients in the first steps, for inputs of size 1.
+const NORM: f64 = 100.0;
+
+/// The ratio of the gradient norms of the first and the last layer.
+const RATIO: f64 = 70.0;
+
+/// The first steps.
+const EARLY: usize = 5;
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    if history.outcome() == Outcome::Learned {
+        return Vec::new();
+    }
+    let norms = history.gradient_norms();
+    let early = norms.iter().take(EARLY).map(|(_, norm)| *norm);
+    // Raw inputs make the gradient of the first layer larger by their size.
+    let size = history
+        .train
+        .as_ref()
+        .map_or(1.0, |train| train.mean.abs().max(train.deviation).max(1.0));
+    let Some(norm) = median(early.filter(|norm| norm.is_finite())).map(|norm| norm / size) else {
+        return Vec::new();
+    };
+    let weights = history.weights();
+    let ratio = match weights[..] {
+        [first, .., last] => {
+            let both = first.steps.iter().zip(&last.steps).take(EARLY);
+            let ratios = both.map(|(first, last)| first.gradient / last.gradient);
+            median(ratios.filter(|ratio| ratio.is_finite())).unwrap_or(0.0)
+        }
+        _ => 0.0,
+    };
+    let (value, threshold, source) = if norm > NORM {
+        (
+            norm,
+            NORM,
+            "norm of all gradients in the first 5 steps over the size of the inputs; clinic",
+        )
+    } else if ratio > RATIO && norm > NORM / 10.0 {
+        (
+            ratio,
+            RATIO,
+            "norm of the gradient of the first layer over that of the last; AUTOTRAINER (2021)",
+        )
+    } else {
+        return Vec::new();
+    };
+    let largest = weights.iter().max_by(|a, b| {
+        let norm = |param: &&&crate::history::param::ParamHistory| {
+            param
+                .steps
+                .iter()
+                .take(EARLY)
+                .map(|at| at.gradient)
+                .fold(0.0, f64::max)
+        };
+        norm(a).total_cmp(&norm(b))
+    });
+    let text = format!(
+        "The gradient has norm {} from the first steps on: it grows on its way back through the layers, or through the time steps of a recurrent layer.",
+        short(norm * size)
+    );
+    vec![
+        Finding::new(FindingKind::ExplodingGradient, Severity::Fault, text)
+            .at(largest.map(|param| param.path.as_str()))
+            .measured(value, threshold, source)
+            .with([
+                Prescription::ClipGradNorm { max_norm: 1.0 },
+                Prescription::InitWeights,
+                Prescription::Activation {
+                    name: "tanh".to_owned(),
+                },
+                Prescription::NormLayers,
+                Prescription::ScaleRate { factor: 0.1 },
+            ]),
+    ]
+}

@@ -1,0 +1,95 @@
+//! Initial weights on the wrong scale for the number of inputs of a unit.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+use crate::history::measures::Outcome;
+
+use crate::finding::prescription::short;
+use crate::history::param::ParamHistory;
+
+/// How many times larger than He's deviation initial weights may be.
+const LARGE: f64 = 3.0;
+
+/// How many times smaller than the smallest of the usual deviations they may be.
+const SMALL: f64 = 5.0;
+
+/// Fewer weights than this do not tell their deviation.
+const ENOUGH: usize = 32;
+
+const SOURCE: &str = "deviation of the initial weights over the usual one: He et al. (2015), Glorot and Bengio (2010)";
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let of_layers = history.params.iter().filter(|param| param.is_weight());
+    let graded = of_layers.filter(|param| param.elements() >= ENOUGH && param.tied_to.is_none());
+    graded.filter_map(|param| find(history, param)).collect()
+}
+
+fn find(history: &History, param: &ParamHistory) -> Option<Finding> {
+    let (fan_in, fan_out) = (param.fan_in? as f64, param.fan_out? as f64);
+    let deviation = param.initial.deviation;
+    if deviation == 0.0 || !deviation.is_finite() {
+        return None;
+    }
+    let he = (2.0 / fan_in).sqrt();
+    let glorot = (2.0 / (fan_in + fan_out)).sqrt();
+    let default = (1.0 / (3.0 * fan_in)).sqrt();
+    let (large, small) = (deviation / he.max(glorot), deviation / default.min(glorot));
+    let is_swapped = is_swapped(param);
+    let (value, threshold, text) = if is_swapped && large > 1.0 {
+        let text = format!(
+            "The initial weights have deviation {}, that of a layer with {fan_out} inputs, but this layer has {fan_in}: the fans are swapped. Burn 0.22 does so for `LinearLayout::Col`.",
+            short(deviation)
+        );
+        (large, 1.0, text)
+    } else if large > LARGE {
+        let text = format!(
+            "The initial weights have deviation {}; for {fan_in} inputs He's is {}. The signal grows from layer to layer, and saturates or explodes.",
+            short(deviation),
+            short(he)
+        );
+        (large, LARGE, text)
+    } else if small < 1.0 / SMALL {
+        let text = format!(
+            "The initial weights have deviation {}; for {fan_in} inputs He's is {}. The signal shrinks from layer to layer.",
+            short(deviation),
+            short(he)
+        );
+        (small, 1.0 / SMALL, text)
+    } else {
+        return None;
+    };
+    let severity = match history.outcome() {
+        Outcome::Learned if !is_swapped => Severity::Note,
+        Outcome::Stuck if !(0.1..10.0).contains(&value) => Severity::Fault,
+        _ => Severity::Warning,
+    };
+    let finding = Finding::new(FindingKind::InitScale, severity, text);
+    let finding = finding
+        .at([param.path.as_str()])
+        .measured(value, threshold, SOURCE);
+    Some(finding.with([Prescription::InitWeights, Prescription::NormLayers]))
+}
+
+/// Whether the deviation is, within the error of so many draws, that of one of the usual formulas with the fans
+/// swapped, and not that of one with the right fans. The default of Burn and PyTorch, LeCun's and He's.
+fn is_swapped(param: &ParamHistory) -> bool {
+    let (Some(fan_in), Some(fan_out)) = (param.fan_in, param.fan_out) else {
+        return false;
+    };
+    if param.layer != "Linear" || fan_in < 4 * fan_out {
+        return false;
+    }
+    // Four standard errors of the deviation of uniform draws.
+    let error = 4.0 * (0.2 / param.elements() as f64).sqrt();
+    let formulas = [1.0 / 3.0, 1.0, 2.0];
+    let fits = |fan: usize| {
+        formulas.iter().any(|gain: &f64| {
+            let expected = (gain / fan as f64).sqrt();
+            (param.initial.deviation / expected - 1.0).abs() < error
+        })
+    };
+    fits(fan_out) && !fits(fan_in)
+}

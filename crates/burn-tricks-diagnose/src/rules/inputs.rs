@@ -1,0 +1,142 @@
+//! Inputs that are unscaled, constant, not finite, or the target.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+use crate::history::measures::Outcome;
+
+use crate::history::data::DataHistory;
+
+/// The size of a mean or a deviation from which inputs are far from standardised.
+const FAR: f64 = 10.0;
+
+/// The deviation below which they are.
+const TINY: f64 = 1e-2;
+
+const SCALE: &str = "largest of |mean| and deviation of the inputs; LeCun et al., Efficient BackProp (1998), 4.3: mean 0 and deviation 1";
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let Some(train) = history.train.as_ref().filter(|train| train.rows > 0) else {
+        return Vec::new();
+    };
+    let found = [
+        non_finite("training", train),
+        history
+            .valid
+            .as_ref()
+            .and_then(|valid| non_finite("validation", valid)),
+        unscaled(history, train),
+        constant(train),
+        leaking(train),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+fn non_finite(name: &str, data: &DataHistory) -> Option<Finding> {
+    let target = data.target.map_or(0.0, |target| target.non_finite);
+    let share = data.non_finite.max(target);
+    if share == 0.0 {
+        return None;
+    }
+    let which = if data.non_finite > 0.0 {
+        "inputs"
+    } else {
+        "targets"
+    };
+    let text = format!("The {which} of the {name} data contain NaN or infinity.");
+    let change = "remove these rows, or replace the missing numbers";
+    Some(
+        Finding::new(FindingKind::NonFiniteData, Severity::Fault, text)
+            .measured(share, 0.0, "share of numbers that are not finite")
+            .with([Prescription::change(change)]),
+    )
+}
+
+fn unscaled(history: &History, train: &DataHistory) -> Option<Finding> {
+    let size = train.mean.abs().max(train.deviation);
+    let learned = history.outcome() == Outcome::Learned;
+    let graded = if learned {
+        Severity::Note
+    } else {
+        Severity::Warning
+    };
+    let (severity, threshold, text) = if size > FAR {
+        (
+            graded,
+            FAR,
+            "The inputs are far from mean 0 and deviation 1.",
+        )
+    } else if train.deviation < TINY && train.deviation > 0.0 && train.mean.abs() < FAR * TINY {
+        (
+            graded,
+            TINY,
+            "The inputs are tiny: perhaps they were scaled twice.",
+        )
+    } else if train.mean.abs() + 2.0 * train.deviation > 3.0 {
+        let text = "The inputs are not standardised; a network of this size usually copes with it.";
+        (Severity::Note, 3.0, text)
+    } else {
+        return None;
+    };
+    Some(
+        Finding::new(FindingKind::UnscaledInputs, severity, text)
+            .measured(size, threshold, SCALE)
+            .with([Prescription::ScaleInputs]),
+    )
+}
+
+fn constant(train: &DataHistory) -> Option<Finding> {
+    if train.constant_features == 0 || train.distinct_rows < 2 && train.rows < 2 {
+        return None;
+    }
+    let share = train.constant_features as f64 / train.features as f64;
+    let (severity, text) = if train.constant_features == train.features {
+        (
+            Severity::Fault,
+            "All input rows are equal: the network cannot tell them apart.",
+        )
+    } else if train.constant_nonzero_features > 0 {
+        (
+            Severity::Warning,
+            "Input features have one value other than 0 in all rows: they tell nothing, and act as a second bias.",
+        )
+    } else if share > 0.5 {
+        (
+            Severity::Warning,
+            "More than half of the input features are 0 in all rows.",
+        )
+    } else {
+        (
+            Severity::Note,
+            "Some input features are 0 in all rows, such as the border of an image.",
+        )
+    };
+    let change = "remove the constant features";
+    Some(
+        Finding::new(FindingKind::ConstantInputs, severity, text)
+            .measured(share, 0.0, "share of constant input features")
+            .with([Prescription::change(change)]),
+    )
+}
+
+fn leaking(train: &DataHistory) -> Option<Finding> {
+    if train.leaking_features.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "The input features {:?} equal the target in all rows: the network is told what it should predict.",
+        train.leaking_features
+    );
+    let change = "remove these features from the inputs";
+    Some(
+        Finding::new(FindingKind::LeakingInput, Severity::Fault, text)
+            .measured(
+                train.leaking_features.len() as f64,
+                0.0,
+                "input features that equal the target",
+            )
+            .with([Prescription::change(change)]),
+    )
+}

@@ -1,0 +1,200 @@
+//! The rules: each is a function from what was recorded to findings, in a file of its own.
+
+mod accumulated;
+mod average;
+mod constant_init;
+mod dead_units;
+mod dropout;
+mod exploding;
+mod frozen;
+mod init_scale;
+mod inputs;
+mod labels;
+mod linear;
+mod modes;
+mod never_trained;
+mod non_finite;
+mod oscillation;
+mod outputs;
+mod overfitting;
+mod random_bias;
+mod rate_high;
+mod rate_invalid;
+mod rate_low;
+mod saturated;
+mod targets;
+mod tied;
+mod underfitting;
+mod validation;
+mod vanishing;
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::severity::Severity;
+use crate::history::History;
+
+type Rule = fn(&History) -> Vec<Finding>;
+
+/// All rules but those that need the findings of others.
+const RULES: &[Rule] = &[
+    never_trained::rule,
+    frozen::rule,
+    tied::rule,
+    constant_init::rule,
+    init_scale::rule,
+    random_bias::rule,
+    inputs::rule,
+    labels::rule,
+    targets::rule,
+    validation::rule,
+    modes::rule,
+    outputs::rule,
+    dropout::rule,
+    linear::rule,
+    average::rule,
+    rate_invalid::rule,
+    rate_high::rule,
+    rate_low::rule,
+    accumulated::rule,
+    vanishing::rule,
+    exploding::rule,
+    dead_units::rule,
+    saturated::rule,
+    non_finite::rule,
+    oscillation::rule,
+    overfitting::rule,
+];
+
+/// A finding of the first kind explains findings of the other kinds, which are left out.
+const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
+    use FindingKind::*;
+    &[
+        (
+            RateInvalid,
+            &[
+                RateTooHigh,
+                RateTooLow,
+                TooFewSteps,
+                ExplodingGradient,
+                DeadUnits,
+                Saturated,
+                Oscillation,
+                NeverTrained,
+                AccumulatedGradients,
+                ConstantOutput,
+            ],
+        ),
+        (
+            AccumulatedGradients,
+            &[
+                RateTooHigh,
+                ExplodingGradient,
+                Overfitting,
+                Oscillation,
+                DeadUnits,
+            ],
+        ),
+        (
+            UnscaledTarget,
+            &[ExplodingGradient, RateTooLow, TooFewSteps, Oscillation],
+        ),
+        (
+            SingleClass,
+            &[
+                Overfitting,
+                ValidationClasses,
+                ConstantOutput,
+                RateTooHigh,
+                VanishingGradient,
+                DeadUnits,
+                LeakingInput,
+            ],
+        ),
+        (
+            OutputMismatch,
+            &[
+                VanishingGradient,
+                DeadUnits,
+                RateTooLow,
+                RateTooHigh,
+                TooFewSteps,
+                ConstantOutput,
+                Oscillation,
+            ],
+        ),
+        (WrongMode, &[Overfitting, Oscillation]),
+        (ScalingDiffers, &[Overfitting, Oscillation]),
+        (
+            ConstantInit,
+            &[
+                InitScale,
+                VanishingGradient,
+                RateTooLow,
+                TooFewSteps,
+                NeverTrained,
+            ],
+        ),
+        (
+            NeverTrained,
+            &[VanishingGradient, RateTooLow, TooFewSteps, DeadUnits],
+        ),
+        (
+            DeadUnits,
+            &[VanishingGradient, RateTooLow, TooFewSteps, ConstantOutput],
+        ),
+        (
+            VanishingGradient,
+            &[RateTooLow, TooFewSteps, ConstantOutput],
+        ),
+        (LogOfZero, &[ExplodingGradient, Oscillation]),
+        (NonFiniteData, &[NonFinite, ExplodingGradient, LogOfZero]),
+        (DropoutTooHigh, &[RateTooLow, TooFewSteps, Oscillation]),
+        (LeakedValidation, &[]),
+    ]
+};
+
+/// What the rules find, the most serious first.
+pub(crate) fn findings(history: &History) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(history)).collect();
+    let accused = |findings: &[Finding], kind: FindingKind| {
+        let of_kind = |finding: &Finding| finding.kind == kind;
+        findings
+            .iter()
+            .any(|one| of_kind(one) && one.severity >= Severity::Warning)
+    };
+    for (cause, consequences) in EXPLAINS {
+        if accused(&findings, *cause) {
+            findings.retain(|finding| !consequences.contains(&finding.kind));
+        }
+    }
+    if findings
+        .iter()
+        .all(|finding| finding.severity < Severity::Fault)
+    {
+        findings.extend(rate_low::unfinished(history));
+    }
+    if findings
+        .iter()
+        .all(|finding| finding.severity < Severity::Warning)
+    {
+        findings.extend(underfitting::rule(history));
+    }
+    if findings
+        .iter()
+        .all(|finding| finding.severity < Severity::Warning)
+    {
+        findings.push(healthy(history));
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+fn healthy(history: &History) -> Finding {
+    let steps = history.steps_taken;
+    let text = match steps {
+        0 => "Nothing is wrong with what was observed; no optimizer step has been observed yet."
+            .into(),
+        _ => format!("Nothing is wrong with what was observed in {steps} optimizer steps."),
+    };
+    Finding::new(FindingKind::Healthy, Severity::Healthy, text)
+}

@@ -1,0 +1,58 @@
+//! A validation metric that jumps from epoch to epoch.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+
+use crate::history::outputs::deviation;
+
+/// Fewer epochs than this do not show a swing.
+const EPOCHS: usize = 8;
+
+/// The deviation of the accuracy over the second half of the epochs.
+const SWING: f64 = 0.05;
+
+/// Batches from this size on are not small.
+const SMALL: usize = 16;
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let half = &history.epochs[history.epochs.len() / 2..];
+    let accuracies: Vec<f64> = half.iter().filter_map(|of| of.valid_accuracy).collect();
+    if history.epochs.len() < EPOCHS || accuracies.len() < EPOCHS / 2 {
+        return Vec::new();
+    }
+    // A trend is no swing: of the differences of neighbours, which have twice the variance.
+    let differences: Vec<f64> = accuracies
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .collect();
+    let swing = deviation(differences.iter().copied()) / 2f64.sqrt();
+    if swing < SWING {
+        return Vec::new();
+    }
+    let is_small = history
+        .train
+        .as_ref()
+        .is_some_and(|train| train.batches > 0 && train.largest_batch < SMALL);
+    let text = "The validation accuracy jumps from epoch to epoch: each batch moves the weights far in its own direction.";
+    let lower = Prescription::ScaleRate { factor: 0.1 };
+    let batch = Prescription::BatchSize { size: 32 };
+    let [first, second] = if is_small {
+        [batch, lower]
+    } else {
+        [lower, batch]
+    };
+    vec![
+        Finding::new(FindingKind::Oscillation, Severity::Warning, text)
+            .measured(swing, SWING, "deviation of the accuracy around its trend over the second half of the epochs; clinic")
+            .with([
+                first,
+                second,
+                Prescription::Momentum { momentum: 0.0 },
+                Prescription::ScaleInputs,
+                Prescription::AverageWeights { decay: 0.99 },
+            ]),
+    ]
+}

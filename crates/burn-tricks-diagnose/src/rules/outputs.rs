@@ -1,0 +1,152 @@
+//! Outputs that do not fit the loss or the targets, and outputs that are constant.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+use crate::history::measures::Outcome;
+
+use crate::finding::prescription::short;
+use crate::history::outputs::OutputHistory;
+use crate::loss_kind::LossKind;
+
+/// The error of the sum of a row up to which its numbers are probabilities.
+const SUM: f64 = 1e-3;
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let Some(outputs) = &history.outputs else {
+        return Vec::new();
+    };
+    let mismatch = single_softmax(history, outputs)
+        .or_else(|| softmax_twice(history, outputs))
+        .or_else(|| scores_as_probabilities(history, outputs))
+        .or_else(|| bounded(history, outputs));
+    mismatch
+        .into_iter()
+        .chain(constant(history, outputs))
+        .collect()
+}
+
+fn mismatch(severity: Severity, text: impl Into<String>, change: &str) -> Finding {
+    let finding = Finding::new(FindingKind::OutputMismatch, severity, text);
+    finding.with([Prescription::change(change)])
+}
+
+fn single_softmax(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    let regression = history.train.as_ref().and_then(|train| train.target);
+    let is_one = outputs.columns == 1 && outputs.lowest == 1.0 && outputs.highest == 1.0;
+    let varies = regression.is_none_or(|target| target.deviation > 0.0);
+    let text = "The single output is exactly 1 for every row: the softmax of one number is 1, and its gradient 0.";
+    let change = "use a sigmoid for one output, or a softmax over two outputs";
+    (is_one && varies && outputs.rows * outputs.batches >= 2).then(|| {
+        mismatch(Severity::Fault, text, change).measured(
+            1.0,
+            2.0,
+            "outputs per row; a softmax needs two",
+        )
+    })
+}
+
+fn softmax_twice(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    let takes_scores = history.loss_kind == Some(LossKind::CrossEntropyOfScores);
+    let is_softmax = outputs.columns >= 2 && outputs.lowest >= 0.0 && outputs.sum_error < SUM;
+    let text = "The outputs are probabilities already, and the loss applies a softmax once more: its gradients are small, and the loss stays far above 0.";
+    let change = "hand the scores to the loss, without the softmax";
+    (takes_scores && is_softmax).then(|| {
+        mismatch(severity(history), text, change).measured(
+            outputs.sum_error,
+            SUM,
+            "largest difference of the sum of a row from 1",
+        )
+    })
+}
+
+fn scores_as_probabilities(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    let is_outside = outputs.lowest < 0.0 || outputs.highest > 1.0 + SUM;
+    let takes = history.loss_kind?.takes_probabilities();
+    let text = format!(
+        "The loss takes probabilities, and the outputs lie between {} and {}.",
+        short(outputs.lowest),
+        short(outputs.highest)
+    );
+    let change = "use the loss that takes scores, or end the network with a softmax or a sigmoid";
+    (takes && is_outside).then(|| {
+        let far = outputs.highest.max(1.0 - outputs.lowest);
+        mismatch(severity(history), text, change).measured(
+            far,
+            1.0,
+            "how far the outputs leave [0, 1]",
+        )
+    })
+}
+
+/// A last activation whose range does not contain the targets.
+fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    let target = history.train.as_ref()?.target?;
+    let (low, high) = (outputs.lowest, outputs.highest);
+    let above = target.max > 1.5 && target.deviation > 0.0;
+    let below = target.min < -0.1 * target.deviation.max(0.1);
+    let (name, value) = if low == 0.0 && high > 1.0 && below {
+        ("a ReLU, which has no negative outputs", target.min)
+    } else if low >= 0.0 && high <= 1.0 && high > 0.95 && above {
+        ("a sigmoid, whose outputs lie between 0 and 1", target.max)
+    } else if (-1.0..0.0).contains(&low)
+        && high <= 1.0
+        && (high > 0.95 || low < -0.95)
+        && (above || target.min < -1.5)
+    {
+        (
+            "a hyperbolic tangent, whose outputs lie between -1 and 1",
+            target.max.max(-target.min),
+        )
+    } else if low == 0.0 && high == 0.0 && target.deviation > 0.0 && below {
+        ("a ReLU, which gives 0 for all rows", target.min)
+    } else {
+        return None;
+    };
+    let text = format!(
+        "The targets lie between {} and {}, but the outputs look like those of {name}.",
+        short(target.min),
+        short(target.max)
+    );
+    let change = "end the network without an activation, or scale the targets into the range of the activation";
+    let finding = mismatch(severity(history), text, change);
+    Some(finding.measured(
+        value,
+        if value < 0.0 { 0.0 } else { 1.0 },
+        "target farthest outside the range of the outputs",
+    ))
+}
+
+fn severity(history: &History) -> Severity {
+    match history.outcome() {
+        Outcome::Learned => Severity::Warning,
+        _ => Severity::Fault,
+    }
+}
+
+fn constant(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    let is_varied = history
+        .train
+        .as_ref()
+        .is_none_or(|train| train.distinct_rows >= 2);
+    let is_stuck = history.outcome() == Outcome::Stuck && history.steps_taken >= 10;
+    if !outputs.is_constant() || !is_stuck || !is_varied {
+        return None;
+    }
+    let text = "The network gives the same output for every row: it has learned the mean of the targets and nothing of the inputs.";
+    Some(
+        Finding::new(FindingKind::ConstantOutput, Severity::Warning, text)
+            .measured(
+                outputs.spread,
+                1e-5,
+                "deviation of the outputs over the rows, relative to their size",
+            )
+            .with([
+                Prescription::ScaleRate { factor: 0.1 },
+                Prescription::InitWeights,
+                Prescription::ScaleInputs,
+            ]),
+    )
+}

@@ -1,0 +1,119 @@
+//! A model that fits its training data far better than the validation data.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+
+/// The difference of the accuracies.
+const GAP: f64 = 0.15;
+
+/// The rise of the validation loss above its minimum.
+const RISE: f64 = 1.5;
+
+/// The parameters per training sample from which a model is large for its data.
+const PARAMETERS: f64 = 10.0;
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let Some(last) = history.epochs.last().filter(|_| history.epochs.len() >= 3) else {
+        return Vec::new();
+    };
+    let gap = last
+        .train_accuracy
+        .zip(last.valid_accuracy)
+        .map(|(train, valid)| train - valid);
+    let losses: Vec<f64> = history
+        .epochs
+        .iter()
+        .filter_map(|of| of.valid_loss)
+        .collect();
+    let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let rise = last
+        .valid_loss
+        .filter(|_| lowest > 0.0)
+        .map(|loss| loss / lowest);
+    let fits = last
+        .train_loss
+        .zip(last.valid_loss)
+        .is_some_and(|(train, valid)| train < 0.5 * valid);
+    let (severity, value, threshold, source) = match (gap, rise) {
+        (Some(gap), _) if gap > GAP => (
+            Severity::Warning,
+            gap,
+            GAP,
+            "training accuracy minus validation accuracy; clinic",
+        ),
+        (gap, Some(rise)) if rise > RISE && fits => {
+            let severity = if gap.is_some_and(|gap| gap < GAP) {
+                Severity::Note
+            } else {
+                Severity::Warning
+            };
+            (
+                severity,
+                rise,
+                RISE,
+                "validation loss over its minimum; clinic",
+            )
+        }
+        _ => return Vec::new(),
+    };
+    let mut findings = Vec::new();
+    if let Some((valid, chance)) = last.valid_accuracy.zip(history.chance())
+        && gap.is_some_and(|gap| gap > GAP)
+        && valid < chance + 0.05
+    {
+        let text = "The network learns its training labels, and is no better than chance on the validation: as far as it can tell, the labels do not depend on the inputs.";
+        findings.push(
+            Finding::new(FindingKind::UnrelatedLabels, Severity::Fault, text)
+                .measured(valid, chance + 0.05, "validation accuracy, and that of the most frequent class plus 0.05")
+                .with([Prescription::change("check that inputs and labels are in the same order after shuffling, and that labels are read correctly")]),
+        );
+    }
+    let text = "The network fits its training data far better than the validation data.";
+    findings.push(
+        Finding::new(FindingKind::Overfitting, severity, text)
+            .measured(value, threshold, source)
+            .with([
+                Prescription::EarlyStopping { patience: 5 },
+                Prescription::WeightDecay { decay: 1e-2 },
+                Prescription::Dropout { prob: 0.3 },
+                Prescription::Smaller,
+                Prescription::change("collect or augment training data"),
+            ]),
+    );
+    findings.extend(too_large(history, severity));
+    findings
+}
+
+fn too_large(history: &History, severity: Severity) -> Option<Finding> {
+    let train = history.train.as_ref()?;
+    // If rows repeat, an epoch has ended, and its different rows are the data.
+    if train.distinct_rows == 0 || train.distinct_rows >= train.rows {
+        return None;
+    }
+    let ratio = history.elements() as f64 / train.distinct_rows as f64;
+    if ratio <= PARAMETERS {
+        return None;
+    }
+    let text = format!(
+        "The model has {} parameters for {} training rows, and overfits.",
+        history.elements(),
+        train.distinct_rows
+    );
+    Some(
+        Finding::new(FindingKind::TooLargeModel, severity, text)
+            .measured(
+                ratio,
+                PARAMETERS,
+                "parameters per training row, of a model that overfits; clinic",
+            )
+            .with([
+                Prescription::EarlyStopping { patience: 5 },
+                Prescription::WeightDecay { decay: 1e-2 },
+                Prescription::Smaller,
+                Prescription::change("collect or augment training data"),
+            ]),
+    )
+}

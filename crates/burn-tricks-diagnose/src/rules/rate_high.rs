@@ -1,0 +1,93 @@
+//! A learning rate that is too high.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+use crate::history::measures::{Outcome, median};
+
+use crate::finding::prescription::short;
+use crate::history::param::ParamHistory;
+
+/// The ratio of update to weight in one step that is a hundred times the usual 1e-3.
+const RATIO: f64 = 0.1;
+
+/// How many times the first loss the loss may reach in the first steps.
+const JUMP: f64 = 10.0;
+
+/// The first steps.
+const EARLY: usize = 50;
+
+const SOURCE: &str = "median over weights and steps of |update|/|weight|; DeepDiagnosis (2022): wrong by a factor 100 from 1e-3";
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let outcome = history.outcome();
+    if let Some((step, jump)) = jump(history) {
+        let text = format!(
+            "The loss rose to {} times its first value within the first steps: a step went too far. What comes after, such as a flat loss or dead units, is a consequence.",
+            short(jump)
+        );
+        return vec![
+            Finding::new(FindingKind::RateTooHigh, Severity::Fault, text)
+                .in_step(step)
+                .measured(
+                    jump,
+                    JUMP,
+                    "largest loss of the first 50 steps over the first loss; clinic",
+                )
+                .with(prescriptions(0.01)),
+        ];
+    }
+    let Some(ratio) = update_ratio(history).filter(|ratio| *ratio > RATIO) else {
+        return Vec::new();
+    };
+    let severity = match outcome {
+        Outcome::Learned | Outcome::Unknown => Severity::Note,
+        Outcome::Partial => Severity::Warning,
+        Outcome::Stuck => Severity::Fault,
+    };
+    let text = "Each step changes the weights by a large part of themselves.";
+    vec![
+        Finding::new(FindingKind::RateTooHigh, severity, text)
+            .measured(ratio, RATIO, SOURCE)
+            .with(prescriptions(1e-2 / ratio)),
+    ]
+}
+
+fn prescriptions(factor: f64) -> [Prescription; 3] {
+    [
+        Prescription::ScaleRate { factor },
+        Prescription::ClipGradNorm { max_norm: 1.0 },
+        Prescription::Warmup { steps: 100 },
+    ]
+}
+
+/// The median of the ratios of update to weight, without the first steps, in which small weights grow.
+pub(crate) fn update_ratio(history: &History) -> Option<f64> {
+    let of_param = |param: &ParamHistory| {
+        let skip = (param.steps.len() / 4).min(5);
+        median(param.update_ratios().skip(skip).map(|(_, ratio)| ratio))
+    };
+    median(history.weights().into_iter().filter_map(of_param))
+}
+
+/// The step and the size of a jump of the loss in the first steps, from which the training has not recovered. The
+/// losses of single samples jump by themselves.
+fn jump(history: &History) -> Option<(usize, f64)> {
+    let single = history
+        .train
+        .as_ref()
+        .is_some_and(|train| train.batches > 0 && train.largest_batch < 8);
+    let first = *history
+        .losses
+        .first()
+        .filter(|first| **first > 0.0 && !single)?;
+    let early = history.losses.iter().take(EARLY).enumerate();
+    let (at, highest) = early
+        .filter(|(_, loss)| loss.is_finite())
+        .max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let recovered = history.last_loss().is_some_and(|last| last < 0.1 * first);
+    let jump = highest / first;
+    (jump > JUMP && !recovered).then_some((at + 1, jump))
+}

@@ -1,0 +1,98 @@
+//! A learning rate that is too low, and a training of too few steps.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+use crate::history::measures::Outcome;
+
+use crate::finding::prescription::short;
+use crate::rules::rate_high::update_ratio;
+
+/// The ratio of update to weight that is a hundredth of the usual 1e-3.
+const RATIO: f64 = 1e-5;
+
+/// The ratio of update to weight that is usual.
+const USUAL: f64 = 1e-3;
+
+/// The fall of the loss from the third quarter to the end from which it is still falling.
+const FALLING: f64 = 0.01;
+
+/// Fewer steps than this are few for any network.
+const FEW: usize = 200;
+
+const SOURCE: &str = "median over weights and steps of |update|/|weight|; DeepDiagnosis (2022): wrong by a factor 100 from 1e-3";
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    if !matches!(history.outcome(), Outcome::Stuck | Outcome::Partial) {
+        return Vec::new();
+    }
+    let Some(ratio) = update_ratio(history).filter(|ratio| *ratio < RATIO && *ratio > 0.0) else {
+        return Vec::new();
+    };
+    vec![too_low(ratio, RATIO, Severity::Fault)]
+}
+
+fn too_low(ratio: f64, threshold: f64, severity: Severity) -> Finding {
+    let text = format!(
+        "Each step changes the weights by {} of themselves, and the loss has hardly fallen.",
+        short(ratio)
+    );
+    Finding::new(FindingKind::RateTooLow, severity, text)
+        .measured(ratio, threshold, SOURCE)
+        .with([Prescription::ScaleRate {
+            factor: (USUAL / ratio).clamp(3.0, 1e4),
+        }])
+}
+
+/// For a training in which no fault was found: the loss is still falling at its end.
+pub(crate) fn unfinished(history: &History) -> Vec<Finding> {
+    let outcome = history.outcome();
+    if !matches!(outcome, Outcome::Stuck | Outcome::Partial) {
+        return Vec::new();
+    }
+    let steps = history.steps_taken;
+    let Some(fall) = fall(history).filter(|fall| *fall > FALLING || steps < FEW / 4) else {
+        return Vec::new();
+    };
+    let ratio = update_ratio(history);
+    if steps >= FEW
+        && let Some(ratio) = ratio.filter(|ratio| *ratio < USUAL)
+    {
+        return vec![too_low(ratio, USUAL, Severity::Warning)];
+    }
+    let text =
+        format!("After {steps} steps the loss is still falling, and far from what it could be.");
+    vec![
+        Finding::new(FindingKind::TooFewSteps, Severity::Warning, text)
+            .measured(
+                fall,
+                FALLING,
+                "fall of the mean loss from the third quarter of the steps to the last; clinic",
+            )
+            .with([
+                Prescription::TrainLonger { factor: 10.0 },
+                Prescription::ScaleRate { factor: 10.0 },
+            ]),
+    ]
+}
+
+/// By which share the mean loss fell from the third quarter of the steps to the last one.
+fn fall(history: &History) -> Option<f64> {
+    let losses = &history.losses;
+    if losses.len() < 4 {
+        return history
+            .first_loss()
+            .zip(history.last_loss())
+            .map(|(first, last)| 1.0 - last / first);
+    }
+    let quarter = losses.len() / 4;
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let end = losses.len();
+    let (third, last) = (
+        mean(&losses[end - 2 * quarter..end - quarter]),
+        mean(&losses[end - quarter..]),
+    );
+    (third > 0.0).then(|| 1.0 - last / third)
+}

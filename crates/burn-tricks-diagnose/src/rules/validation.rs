@@ -1,0 +1,108 @@
+//! Validation data that does not fit the training data.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+
+use crate::history::data::DataHistory;
+
+/// The factor of deviations, or the distance of means in deviations, from which the data is scaled differently.
+const SCALE: f64 = 3.0;
+
+/// The share of validation rows among the training rows from which rows have leaked.
+const LEAKED: f64 = 0.05;
+
+/// Fewer different rows than this coincide by chance.
+const ENOUGH: usize = 20;
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let (Some(train), Some(valid)) = (&history.train, &history.valid) else {
+        return Vec::new();
+    };
+    let found = [
+        scaling(train, valid),
+        leaked(train, valid),
+        classes(train, valid),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+fn scaling(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
+    let is_comparable =
+        train.rows >= ENOUGH && valid.rows >= ENOUGH && train.features == valid.features;
+    if !is_comparable || train.deviation == 0.0 || valid.deviation == 0.0 {
+        return None;
+    }
+    let ratio = valid.deviation / train.deviation;
+    let shift = (valid.mean - train.mean).abs() / train.deviation;
+    let value = ratio.max(1.0 / ratio).max(shift);
+    if value <= SCALE {
+        return None;
+    }
+    let text = "The inputs of the validation are on another scale than those of the training.";
+    let change = "apply the scaling of the training data, fitted on the training data, to the validation data";
+    Some(
+        Finding::new(FindingKind::ScalingDiffers, Severity::Fault, text)
+            .measured(
+                value,
+                SCALE,
+                "factor of the deviations, or distance of the means in deviations; clinic",
+            )
+            .with([Prescription::change(change), Prescription::ScaleInputs]),
+    )
+}
+
+fn leaked(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
+    if train.distinct_rows < ENOUGH || valid.distinct_rows < ENOUGH || train.features == 0 {
+        return None;
+    }
+    let share = valid.rows_in_training as f64 / valid.distinct_rows as f64;
+    if share < LEAKED {
+        return None;
+    }
+    let text = format!(
+        "{} of {} different validation rows are training rows: the validation says how well the network remembers.",
+        valid.rows_in_training, valid.distinct_rows
+    );
+    Some(
+        Finding::new(FindingKind::LeakedValidation, Severity::Fault, text)
+            .measured(
+                share,
+                LEAKED,
+                "share of validation rows among the examined training rows; clinic",
+            )
+            .with([Prescription::change(
+                "split the data before training, each row on one side",
+            )]),
+    )
+}
+
+fn classes(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
+    let enough = |data: &DataHistory| data.classes.values().sum::<usize>() >= ENOUGH;
+    if !enough(train) || !enough(valid) || train.classes.len() < 2 {
+        return None;
+    }
+    let unseen = valid
+        .classes
+        .keys()
+        .filter(|class| !train.classes.contains_key(class));
+    let unseen = unseen.count();
+    let text = if unseen > 0 {
+        format!("{unseen} classes of the validation do not occur in the training data.")
+    } else if valid.classes.len() == 1 {
+        "All labels of the validation are of one class.".to_owned()
+    } else {
+        return None;
+    };
+    Some(
+        Finding::new(FindingKind::ValidationClasses, Severity::Fault, text)
+            .measured(
+                valid.classes.len() as f64,
+                train.classes.len() as f64,
+                "classes of the validation, and of the training",
+            )
+            .with([Prescription::change("shuffle the data before it is split")]),
+    )
+}

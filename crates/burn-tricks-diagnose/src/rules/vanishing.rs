@@ -1,0 +1,62 @@
+//! Gradients that vanish towards the first layer.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+use crate::history::measures::{Outcome, median};
+
+use crate::finding::prescription::short;
+use crate::history::param::{ParamHistory, ParamStep};
+
+/// The ratio of the gradient norms of the first and the last layer.
+const RATIO: f64 = 1e-3;
+
+const SOURCE: &str =
+    "norm of the gradient of the first layer over that of the last; AUTOTRAINER (2021)";
+
+/// The first steps, at which the last layer's gradient has not shrunk yet.
+const EARLY: usize = 5;
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let weights = history.weights();
+    if weights.len() < 3 || history.outcome() == Outcome::Learned {
+        return Vec::new();
+    }
+    let (first, last) = (weights[0], weights[weights.len() - 1]);
+    let ratios = |first: &ParamHistory, last: &ParamHistory, count: usize| {
+        let both = first.steps.iter().zip(&last.steps).take(count);
+        let ratio = |(first, last): (&ParamStep, &ParamStep)| first.gradient / last.gradient;
+        median(
+            both.map(ratio)
+                .filter(|ratio| ratio.is_finite() && *ratio > 0.0),
+        )
+    };
+    let Some(ratio) = ratios(first, last, EARLY).filter(|ratio| *ratio < RATIO) else {
+        return Vec::new();
+    };
+    let small = weights
+        .iter()
+        .filter(|param| ratios(param, last, EARLY).is_some_and(|ratio| ratio < RATIO.sqrt()));
+    let paths: Vec<&str> = small.map(|param| param.path.as_str()).collect();
+    let text = format!(
+        "From the last layer to the first, {} layers before, the gradient shrinks to {} of its norm: the first layers learn nothing.",
+        weights.len() - 1,
+        short(ratio)
+    );
+    vec![
+        Finding::new(FindingKind::VanishingGradient, Severity::Fault, text)
+            .at(paths)
+            .measured(ratio, RATIO, SOURCE)
+            .with([
+                Prescription::Activation {
+                    name: "ReLU or tanh".to_owned(),
+                },
+                Prescription::Shallower,
+                Prescription::NormLayers,
+                Prescription::Residual,
+                Prescription::InitWeights,
+            ]),
+    ]
+}
