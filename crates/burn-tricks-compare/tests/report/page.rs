@@ -54,6 +54,7 @@ fn the_page_holds_every_row_and_needs_nothing_from_elsewhere() {
         "<ins>0.9</ins>",
         "target not reached (0 of 10, 0 of 10)",
         "Forest plot of speed",
+        "Benefit in speed against time per step",
         "validation loss: median over seeds",
         "prefers-color-scheme:dark",
         "noise, seed 2: out of memory",
@@ -64,9 +65,9 @@ fn the_page_holds_every_row_and_needs_nothing_from_elsewhere() {
     let without = page.replace("http://www.w3.org/2000/svg", "");
     assert!(!without.contains("http:") && !without.contains("https:") && !without.contains("url("));
     assert_eq!(page.matches("<details").count(), 4);
-    // Four questions, and curves for each row.
-    assert_eq!(page.matches("<svg ").count(), 4 + 4);
-    assert_eq!(page.matches("role=\"img\"").count(), 8);
+    // Four questions, cost against three of them, and curves for each row.
+    assert_eq!(page.matches("<svg ").count(), 4 + 3 + 4);
+    assert_eq!(page.matches("role=\"img\"").count(), 11);
 }
 
 #[test]
@@ -88,6 +89,42 @@ fn a_forest_plot_has_every_row_that_has_an_effect() {
         .forest_svg_of("loss", comparison.rows.iter().take(1))
         .unwrap();
     assert!(one.contains("momentum") && !one.contains("hot"));
+}
+
+/// Up is better, whichever sign that is.
+#[test]
+fn benefit_is_drawn_over_cost() {
+    let comparison = with_curves_and_settings();
+    let height_of = |question: &str, name: &str| {
+        let svg = comparison.benefit_svg(question).unwrap();
+        let text = svg
+            .split("<text")
+            .find(|text| text.contains(&format!("\n{name}\n")));
+        let text = text.unwrap_or_else(|| panic!("{name} in {svg}"));
+        let y = text
+            .split(" y=\"")
+            .nth(1)
+            .unwrap()
+            .split('"')
+            .next()
+            .unwrap();
+        y.parse::<i32>().unwrap()
+    };
+    // A failed run has the accuracy and the loss of no model.
+    for question in ["accuracy", "loss", "speed"] {
+        assert!(
+            height_of(question, "momentum") < height_of(question, "hot"),
+            "{question}"
+        );
+    }
+    // A target that is not reached has no speed to draw.
+    assert!(
+        !comparison
+            .benefit_svg("speed")
+            .unwrap()
+            .contains("deep|cut")
+    );
+    assert_eq!(comparison.benefit_svg("height"), None);
 }
 
 /// Where there is a Chromium, as Debian's `chromium`. `KEEP_SCREENSHOTS` names a folder to look at them,

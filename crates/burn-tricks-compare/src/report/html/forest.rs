@@ -1,10 +1,6 @@
 //! The forest plot: one question, every row, its effect with both intervals.
 
-use plotters::{
-    coord::{cartesian::Cartesian2d, types::RangedCoordf64},
-    prelude::*,
-    style::text_anchor::{HPos, Pos, VPos},
-};
+use plotters::{coord::cartesian::Cartesian2d, prelude::*, style::text_anchor::HPos};
 
 use crate::{
     comparison::{
@@ -16,7 +12,8 @@ use crate::{
     report::{
         html::{
             axis::Axis,
-            palette::{BAND, EQUAL, GRID, HELPS, HURTS, INK, MUTED, PAPER},
+            palette::{BAND, GRID, INK, MUTED},
+            shapes::{Area, Drawn, Plot, colour, draw_verdict, text},
         },
         wording,
     },
@@ -24,15 +21,10 @@ use crate::{
 };
 
 const WIDTH: u32 = 860;
-const NAMES: i32 = 190;
 const WORDS: i32 = 230;
 const LINE: i32 = 24;
 const TOP: i32 = 34;
 const BOTTOM: i32 = 46;
-
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
-type Plot<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-type Drawn = Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>>;
 
 impl Comparison {
     /// The forest plot of a question, `speed`, `cost` or the name of a metric, as an SVG image: each
@@ -59,12 +51,14 @@ impl Comparison {
             .flat_map(|mark| [mark.plain[0], mark.plain[1]])
             .collect();
         let axis = Axis::new(first.unit, first.margin, &ends);
+        let longest = marks.iter().map(|mark| mark.name.chars().count()).max();
+        let names = (8 * longest.unwrap_or(0) as i32 + 16).clamp(70, 300);
         let height = TOP + LINE * marks.len() as i32 + BOTTOM;
         let mut svg = String::new();
         {
             let backend = SVGBackend::with_string(&mut svg, (WIDTH, height as u32));
             let root = backend.into_drawing_area();
-            draw(&root, &axis, &marks, question).ok()?;
+            draw(&root, &axis, &marks, (question, names)).ok()?;
             root.present().ok()?;
         }
         Some(svg)
@@ -116,30 +110,18 @@ impl Mark {
     }
 
     fn colour(&self) -> RGBColor {
-        match self.verdict {
-            Some(Verdict::Helps) => HELPS,
-            Some(Verdict::Hurts) => HURTS,
-            Some(verdict) if verdict.is_equivalent() => EQUAL,
-            _ => MUTED,
-        }
+        colour(self.verdict)
     }
 }
 
-fn text(size: i32, colour: RGBColor, h: HPos) -> TextStyle<'static> {
-    ("sans-serif", size)
-        .into_font()
-        .color(&colour)
-        .pos(Pos::new(h, VPos::Center))
-}
-
-fn draw(root: &Area<'_>, axis: &Axis, marks: &[Mark], question: &str) -> Drawn {
+fn draw(root: &Area<'_>, axis: &Axis, marks: &[Mark], (question, names): (&str, i32)) -> Drawn {
     let height = LINE * marks.len() as i32;
     let plot = root
-        .margin(TOP, BOTTOM, NAMES, WORDS)
+        .margin(TOP, BOTTOM, names, WORDS)
         .apply_coord_spec(Cartesian2d::new(
             axis.low..axis.high,
             0.0..marks.len() as f64,
-            (NAMES..WIDTH as i32 - WORDS, TOP..TOP + height),
+            (names..WIDTH as i32 - WORDS, TOP..TOP + height),
         ));
     let bottom = marks.len() as f64;
     let margin = marks[0].margin;
@@ -152,11 +134,11 @@ fn draw(root: &Area<'_>, axis: &Axis, marks: &[Mark], question: &str) -> Drawn {
         root.draw(&Text::new(name, (x, TOP + height + 12), style))?;
     }
     plot.draw(&PathElement::new([(0.0, 0.0), (0.0, bottom)], MUTED))?;
-    heads(root, &plot, marks, question, height)?;
+    heads(root, &plot, marks, question, (names, height))?;
     for (row, mark) in marks.iter().enumerate() {
         let middle = TOP + LINE * row as i32 + LINE / 2;
         let name = text(13, INK, HPos::Right);
-        root.draw(&Text::new(mark.name.clone(), (NAMES - 10, middle), name))?;
+        root.draw(&Text::new(mark.name.clone(), (names - 10, middle), name))?;
         let words = text(12, mark.colour(), HPos::Left);
         let right = WIDTH as i32 - WORDS + 12;
         root.draw(&Text::new(mark.words.clone(), (right, middle), words))?;
@@ -166,7 +148,13 @@ fn draw(root: &Area<'_>, axis: &Axis, marks: &[Mark], question: &str) -> Drawn {
 }
 
 /// What is asked, and which side is better.
-fn heads(root: &Area<'_>, plot: &Plot<'_>, marks: &[Mark], question: &str, height: i32) -> Drawn {
+fn heads(
+    root: &Area<'_>,
+    plot: &Plot<'_>,
+    marks: &[Mark],
+    question: &str,
+    (names, height): (i32, i32),
+) -> Drawn {
     let (zero, _) = plot.map_coordinate(&(0.0, 0.0));
     let sides = if marks[0].right_is_better {
         ["worse ◂", "▸ better"]
@@ -184,7 +172,7 @@ fn heads(root: &Area<'_>, plot: &Plot<'_>, marks: &[Mark], question: &str, heigh
         (metric, Unit::Ratio) => format!("{metric}, × baseline"),
         (metric, Unit::Plain) => format!("{metric}, difference from baseline"),
     };
-    let centre = (NAMES + WIDTH as i32 - WORDS) / 2;
+    let centre = (names + WIDTH as i32 - WORDS) / 2;
     let style = text(13, INK, HPos::Center);
     root.draw(&Text::new(unit, (centre, TOP + height + 32), style))
 }
@@ -209,26 +197,15 @@ fn draw_mark(plot: &Plot<'_>, axis: &Axis, mark: &Mark, at: f64) -> Drawn {
     plot.draw(&line(&mark.adjusted, 1))?;
     plot.draw(&line(&mark.plain, 4))?;
     let centre = (axis.clamp(mark.mean), at);
-    let shape = |points: &[(i32, i32)]| {
+    let arrow = |points: &[(i32, i32)]| {
         let polygon = Polygon::new(points.to_vec(), colour.filled());
         EmptyElement::at(centre) + polygon
     };
     if mark.mean < axis.low {
-        return plot.draw(&shape(&[(-2, 0), (9, -6), (9, 6)]));
+        return plot.draw(&arrow(&[(-2, 0), (9, -6), (9, 6)]));
     }
     if mark.mean > axis.high {
-        return plot.draw(&shape(&[(2, 0), (-9, -6), (-9, 6)]));
+        return plot.draw(&arrow(&[(2, 0), (-9, -6), (-9, 6)]));
     }
-    // A shape for each verdict, so that nobody needs the colours.
-    match mark.verdict {
-        Some(Verdict::Helps) => plot.draw(&shape(&[(0, -7), (7, 6), (-7, 6)])),
-        Some(Verdict::Hurts) => plot.draw(&shape(&[(0, 7), (7, -6), (-7, -6)])),
-        Some(verdict) if verdict.is_equivalent() => {
-            plot.draw(&shape(&[(-5, -5), (5, -5), (5, 5), (-5, 5)]))
-        }
-        _ => {
-            plot.draw(&Circle::new(centre, 5, PAPER.filled()))?;
-            plot.draw(&Circle::new(centre, 5, colour.stroke_width(2)))
-        }
-    }
+    draw_verdict(plot, centre, mark.verdict)
 }

@@ -4,7 +4,9 @@
 //! which escapes every text.
 
 pub(crate) mod axis;
+pub(crate) mod benefit;
 pub(crate) mod curves;
 pub(crate) mod forest;
 pub(crate) mod page;
 pub(crate) mod palette;
+pub(crate) mod shapes;

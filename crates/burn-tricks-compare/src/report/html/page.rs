@@ -69,7 +69,8 @@ impl Comparison {
                         (legend())
                     }
                     main {
-                        @for question in questions { (self.figure(question)) }
+                        @for question in &questions { (self.figure(question)) }
+                        (self.benefits(&questions))
                         (self.html_table())
                         h2 { "Row by row" }
                         @for row in &self.rows { (self.details(row)) }
@@ -92,6 +93,28 @@ impl Comparison {
                 section {
                     h2 { (question) }
                     (image(&svg, &format!("Forest plot of {question}; the table below has the same numbers.")))
+                }
+            }
+        }
+    }
+
+    fn benefits(&self, questions: &[&str]) -> Markup {
+        let drawn = questions.iter().filter_map(|question| {
+            let svg = self.benefit_svg(question)?;
+            Some((question, svg))
+        });
+        let drawn: Vec<_> = drawn.collect();
+        html! {
+            @if !drawn.is_empty() {
+                section {
+                    h2 { "Cost against benefit" }
+                    p { "Up is better, left is cheaper. Shaded: equivalent within the margin. Where names would hide \
+                         each other, some are left out; the table has them all." }
+                    @for (question, svg) in &drawn {
+                        figure {
+                            (image(svg, &format!("Benefit in {question} against time per step; the table below has the same numbers.")))
+                        }
+                    }
                 }
             }
         }
