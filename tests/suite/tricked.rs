@@ -2,38 +2,31 @@
 
 use crate::models::{Net, alone, numbers, shown, values};
 use crate::net_training::{EPOCHS, Samples, schedule, session, train_loader, training};
+use crate::tricked_state::{Counts, Tricks};
 use burn::data::dataloader::batcher::Batcher;
-use burn::data::dataset::InMemDataset;
 use burn::lr_scheduler::LrScheduler;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, MultiGradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor};
-use burn::train::metric::LossMetric;
-use burn::train::{
-    InferenceStep, Interrupter, Learner, RegressionOutput, SupervisedTraining, TrainOutput,
-    TrainStep,
-};
-use burn_tricks::average::{Ema, EmaSet, LawaConfig};
+use burn::train::{InferenceStep, Learner, RegressionOutput, TrainOutput, TrainStep};
+use burn_tricks::average::Ema;
 use burn_tricks::grad::ClipGradNorm;
 use burn_tricks::optim;
 use burn_tricks::prelude::*;
-use burn_tricks::train::{
-    EpochClock, EpochContext, EpochLoaderConfig, GradNorm, MeanOfAccumulated, StateError,
-    StepContext, StopAfterMarked, StopAfterSkips, Trick, Tricked, UpdateRatio,
-};
+use burn_tricks::train::{EpochClock, GradNorm, StepContext, Trick, Tricked, UpdateRatio};
 use std::sync::{Arc, Mutex};
 
-fn clip() -> ClipGradNorm {
+pub(crate) fn clip() -> ClipGradNorm {
     ClipGradNormConfig::new(0.5).init().unwrap()
 }
 
-fn ema<M: Module>(decay: f64, model: &M) -> Ema<M> {
+pub(crate) fn ema<M: Module>(decay: f64, model: &M) -> Ema<M> {
     EmaConfig::new(decay).init(model).unwrap()
 }
 
-fn flex() -> Device {
+pub(crate) fn flex() -> Device {
     Device::flex().autodiff()
 }
 
@@ -134,7 +127,7 @@ impl burn::train::EarlyStoppingStrategy for Mover {
     }
 }
 
-fn bytes(record: ModuleRecord) -> Vec<u8> {
+pub(crate) fn bytes(record: ModuleRecord) -> Vec<u8> {
     record.into_bytes().unwrap().to_vec()
 }
 
@@ -225,14 +218,14 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let weight = Tensor::<1>::zeros([1], &flex()).require_grad();
         Self {
             weight: Param::initialized(ParamId::new(), weight),
         }
     }
 
-    fn plus(self, more: f64) -> Self {
+    pub(crate) fn plus(self, more: f64) -> Self {
         Self {
             weight: self
                 .weight
@@ -240,13 +233,13 @@ impl Own {
         }
     }
 
-    fn value(&self) -> f64 {
+    pub(crate) fn value(&self) -> f64 {
         values(self.weight.val())[0]
     }
 }
 
 /// The samples themselves.
-struct Sum;
+pub(crate) struct Sum;
 
 impl Batcher<f64, f64> for Sum {
     fn batch(&self, items: Vec<f64>, _device: &Device) -> f64 {
@@ -291,18 +284,18 @@ impl InferenceStep for Own {
     }
 }
 
-type Log = Arc<Mutex<Vec<String>>>;
+pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 
 /// Logs what it is told, and doubles the gradient.
 #[derive(Debug)]
-struct Spy {
-    name: &'static str,
-    log: Log,
-    sees: bool,
+pub(crate) struct Spy {
+    pub(crate) name: &'static str,
+    pub(crate) log: Log,
+    pub(crate) sees: bool,
 }
 
 impl Spy {
-    fn new(name: &'static str, log: &Log) -> Self {
+    pub(crate) fn new(name: &'static str, log: &Log) -> Self {
         let log = log.clone();
         Self {
             name,
@@ -311,7 +304,7 @@ impl Spy {
         }
     }
 
-    fn tell(&self, what: String) {
+    pub(crate) fn tell(&self, what: String) {
         self.log.lock().unwrap().push(what);
     }
 }
@@ -333,7 +326,7 @@ impl Trick<Own> for Spy {
     }
 }
 
-fn logged(log: &Log) -> Vec<String> {
+pub(crate) fn logged(log: &Log) -> Vec<String> {
     std::mem::take(&mut log.lock().unwrap())
 }
 
@@ -416,234 +409,6 @@ fn what_a_trick_gives_back_is_trained_on_and_seen_by_the_next() {
 }
 
 #[test]
-fn gradients_are_seen_once_per_step_after_accumulation() {
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let log = Log::default();
-    let loader = || {
-        let data = InMemDataset::new((0..5).map(f64::from).collect());
-        let config = EpochLoaderConfig::new(1, 0).with_shuffle(false);
-        config
-            .init(data, Sum, &Device::flex(), &EpochClock::new())
-            .unwrap()
-    };
-    let training = SupervisedTraining::new(folder.path(), loader(), loader())
-        .num_epochs(2)
-        .grads_accumulation(2)
-        .with_application_logger(None);
-    let model = Own::new().with_tricks(Spy::new("spy", &log));
-    let learner = Learner::new(model, SgdConfig::new().init(), 0.5);
-    training.launch(learner);
-    let log = logged(&log);
-    let before: Vec<_> = log.iter().filter(|line| line.contains("before")).collect();
-    // 0 + 1, 2 + 3, and what is left over.
-    let epoch = ["spy before 1", "spy before 5", "spy before 4"];
-    assert_eq!(before, [epoch, epoch].concat());
-    assert_eq!(log.len(), 12, "and once after each");
-}
-
-/// What the tricks see of two epochs of the batches 0 to 4, of which Burn adds two at a time.
-fn seen_of_windows(mean: MeanOfAccumulated) -> Vec<f64> {
-    let folder = tempfile::tempdir().unwrap();
-    let log = Log::default();
-    let loader = || {
-        let data = InMemDataset::new((0..5).map(f64::from).collect());
-        let config = EpochLoaderConfig::new(1, 0).with_shuffle(false);
-        config
-            .init(data, Sum, &Device::flex(), &EpochClock::new())
-            .unwrap()
-    };
-    let training = SupervisedTraining::new(folder.path(), loader(), loader())
-        .num_epochs(2)
-        .grads_accumulation(2)
-        .with_application_logger(None);
-    // Wherever it stands, the others see the mean.
-    let model = Own::new().with_tricks((Spy::new("spy", &log), mean));
-    training.launch(Learner::new(model, SgdConfig::new().init(), 0.5));
-    let log = logged(&log);
-    let before = log
-        .iter()
-        .filter_map(|line| line.strip_prefix("spy before "));
-    before.map(|number| number.parse().unwrap()).collect()
-}
-
-#[test]
-fn accumulated_gradients_are_a_mean_over_windows_of_two_two_and_one() {
-    let _alone = alone();
-    let epoch = [0.5, 2.5, 4.0];
-    let seen = seen_of_windows(MeanOfAccumulated::new());
-    assert_eq!(seen, [epoch, epoch].concat());
-    // Batch x of x + 1 samples: (0·1 + 1·2)/3, (2·3 + 3·4)/7, 4.
-    let seen = seen_of_windows(MeanOfAccumulated::weighted(|batch: &f64| {
-        *batch as usize + 1
-    }));
-    let epoch = [2.0 / 3.0, 18.0 / 7.0, 4.0];
-    for (got, expected) in seen.iter().zip([epoch, epoch].concat()) {
-        assert!((got - expected).abs() < 1e-6, "{seen:?}");
-    }
-    assert_eq!(seen.len(), 6);
-}
-
-#[test]
-#[should_panic(expected = "counts the samples of `u8`")]
-fn samples_of_another_type_of_batch_are_refused() {
-    let mean = MeanOfAccumulated::weighted(|batch: &u8| usize::from(*batch));
-    let boxed: Box<dyn Trick<Own>> = Box::new(Some(vec![mean]));
-    TrainStep::step(&Own::new().with_tricks((boxed,)), 1.0);
-}
-
-#[test]
-fn a_training_stops_after_so_many_skipped_steps_in_a_row() {
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let loader = || {
-        let bad = f64::INFINITY;
-        let data = InMemDataset::new(vec![1.0, bad, 1.0, bad, bad, 1.0, 1.0]);
-        let config = EpochLoaderConfig::new(1, 0).with_shuffle(false);
-        config
-            .init(data, Sum, &Device::flex(), &EpochClock::new())
-            .unwrap()
-    };
-    let training = SupervisedTraining::new(folder.path(), loader(), loader())
-        .num_epochs(2)
-        .with_application_logger(None);
-    let stop = StopAfterSkips::init(2, &training.interrupter()).unwrap();
-    let model = Own::new().with_tricks((StepGuard::new(), stop));
-    let result = training.launch(Learner::new(model, SgdConfig::new().init(), 0.5));
-    let (guard, _) = &*result.model.tricks();
-    assert_eq!((guard.taken(), guard.skipped()), (2, 3));
-    let error = StopAfterSkips::init(0, &Interrupter::new()).unwrap_err();
-    assert_eq!(error.to_string(), "`limit` must be at least 1, got 0");
-    // A resumed run counts on.
-    let step = |skipped| StepContext::new(1, 0.1).with_skipped(skipped);
-    let interrupter = Interrupter::new();
-    let mut first = StopAfterSkips::init(2, &interrupter).unwrap();
-    Trick::<Own>::after(&mut first, Own::new(), &step(true));
-    let state = Trick::<Own>::state(&first).unwrap();
-    let mut resumed = StopAfterSkips::init(2, &interrupter).unwrap();
-    Trick::<Own>::load_state(&mut resumed, &state).unwrap();
-    assert!(!interrupter.should_stop());
-    Trick::<Own>::after(&mut resumed, Own::new(), &step(true));
-    assert!(interrupter.should_stop());
-}
-
-#[test]
-fn marked_steps_in_a_row_stop_a_training_at_the_end_of_the_epoch() {
-    let model = Own::new();
-    let mut stop = StopAfterMarked::init(3).unwrap();
-    let mut resumed = stop.clone();
-    let (good, bad) = (1.0, f64::NAN);
-    let epochs: [(&[f64], bool); 5] = [
-        (&[bad, bad, good], false),
-        (&[good, bad, bad], false),
-        // The third in a row, over the end of an epoch.
-        (&[bad, good, good], true),
-        (&[good, bad, bad, good], false),
-        (&[bad, bad, bad, good], true),
-    ];
-    for (at, (epoch, stops)) in epochs.into_iter().enumerate() {
-        for trick in [&mut stop, &mut resumed] {
-            for number in epoch {
-                let mut grads = GradientsParams::new();
-                let grad = Tensor::<1>::full([1], *number, &Device::flex());
-                grads.register(model.weight.id, grad);
-                let grads = trick.before(&model, grads, &StepContext::new(1, 0.1));
-                assert_eq!(grads.len(), 1);
-            }
-            let mut context = EpochContext::new(at, &model);
-            trick.epoch_end(model.clone(), &mut context).unwrap();
-            assert_eq!(context.stop_reason().is_some(), stops, "epoch {at}");
-        }
-        // Saved at the end of an epoch and loaded in a new one.
-        let state = Trick::<Own>::state(&resumed).unwrap();
-        resumed = StopAfterMarked::init(3).unwrap();
-        Trick::<Own>::load_state(&mut resumed, &state).unwrap();
-    }
-    assert!(StopAfterMarked::init(0).is_err());
-}
-
-#[test]
-fn validation_uses_the_average() {
-    let _alone = alone();
-    let observed = |as_trained: bool| {
-        let folder = tempfile::tempdir().unwrap();
-        let net = Net::seeded(1, &flex());
-        let average = ema(0.9, &net);
-        let mut model = net.with_tricks((clip(), average));
-        if as_trained {
-            model = model.validated_as_trained();
-        }
-        let clock = EpochClock::new();
-        let stop = EarlyStoppingConfig::new(Goal::Minimize).init().unwrap();
-        let session = session(folder.path(), &clock)
-            .num_epochs(1)
-            .stop_early(LossMetric::new(), stop);
-        let learner = Learner::new(model, AdamConfig::new().init(), schedule());
-        let finished = session.launch(learner).unwrap();
-        let seen = finished.best_value.unwrap();
-        let model = finished.model;
-        let loss = |net: &Net| {
-            let batch = Samples.batch((10..16).collect(), &Device::flex());
-            values(net.loss(batch))[0]
-        };
-        let (average, trained) = (model.tricks().1.model(), model.model().valid());
-        assert_ne!(loss(&average), loss(&trained));
-        let validated = model.into_validated();
-        assert_eq!(loss(&validated), seen);
-        (seen, loss(&average), loss(&trained))
-    };
-    let (seen, average, _) = observed(false);
-    assert_eq!(seen, average);
-    let (seen, _, trained) = observed(true);
-    assert_eq!(seen, trained);
-}
-
-#[test]
-fn validation_leaves_the_trained_model_as_it_was() {
-    let _alone = alone();
-    let net = Net::seeded(1, &flex());
-    let average = ema(0.9, &net);
-    let model = net.with_tricks(average);
-    let batch = || Samples.batch((0..4).collect(), &flex());
-    let before = numbers(&model);
-    let valid = model.valid();
-    let loss = |model: &Tricked<Net, Ema<Net>>| {
-        let batch = Samples.batch((0..4).collect(), &Device::flex());
-        values(InferenceStep::step(model, batch).loss)
-    };
-    assert_eq!(loss(&valid), loss(&valid), "nothing is dropped");
-    assert_eq!(numbers(&model), before, "nor are statistics moved");
-    for (name, model) in [("the model", model), ("back in training", valid.train())] {
-        let drawn = |model: &Tricked<Net, _>| values(model.model().forward(batch().input));
-        assert_ne!(drawn(&model), drawn(&model), "{name} still drops");
-        assert!(model.model().first.weight.is_require_grad(), "{name}");
-    }
-}
-
-#[test]
-fn the_last_trick_with_a_model_gives_the_validated_one() {
-    let first = Own::new();
-    let average = |value| ema(0.9, &Own::new().plus(value));
-    let of = |tricks: Box<dyn Trick<Own>>| {
-        Own::new()
-            .plus(1.0)
-            .with_tricks(tricks)
-            .into_validated()
-            .value()
-    };
-    assert_eq!(of(Box::new(())), 1.0);
-    assert_eq!(of(Box::new(clip())), 1.0);
-    assert_eq!(of(Box::new((average(5.0), clip()))), 5.0);
-    assert_eq!(of(Box::new((average(5.0), average(6.0), clip()))), 6.0);
-    assert_eq!(of(Box::new((clip(), (average(5.0), ())))), 5.0);
-    let boxed: Box<dyn Trick<Own>> = Box::new(average(7.0));
-    assert_eq!(of(Box::new((average(5.0), boxed))), 7.0);
-    // A set of averages has none that is the one.
-    let set = EmaSet::init(&[EmaConfig::new(0.5)], &first).unwrap();
-    assert_eq!(of(Box::new(set)), 1.0);
-}
-
-#[test]
 fn gradients_are_gathered_for_whoever_looks_before_the_step() {
     let sees = |tricks: Tricks| tricks.sees_gradients();
     let average = || ema(0.9, &Own::new());
@@ -670,141 +435,6 @@ fn clones_share_the_tricks_and_the_parts_come_back() {
     assert_eq!(own.value(), 99.0);
     tricks.lock().unwrap().0.0 = 9;
     assert_eq!(model.tricks().0, Counts(9));
-}
-
-/// A trick of one's own: counts steps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Counts(u64);
-
-impl<M: Module> Trick<M> for Counts {
-    fn after(&mut self, model: M, _: &StepContext) -> M {
-        self.0 += 1;
-        model
-    }
-
-    fn state(&self) -> Option<Vec<u8>> {
-        Some(self.0.to_le_bytes().to_vec())
-    }
-
-    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let bytes = state.try_into().map_err(|_| "eight bytes were expected")?;
-        self.0 = u64::from_le_bytes(bytes);
-        Ok(())
-    }
-}
-
-type Tricks = Box<dyn Trick<Own>>;
-
-type MakeTricks = fn() -> Tricks;
-
-/// Every trick with a state, and tuples of all lengths.
-fn with_state() -> Vec<(&'static str, MakeTricks)> {
-    fn warm() -> Ema<Own> {
-        let config = EmaConfig::new(0.5).with_update_every(2).with_start_after(1);
-        config.init(&Own::new()).unwrap()
-    }
-    vec![
-        ("Ema", || Box::new(warm())),
-        ("Swa", || {
-            Box::new(SwaConfig::new(2).init(&Own::new()).unwrap())
-        }),
-        ("Lawa", || {
-            Box::new(LawaConfig::new(2, 2).init(&Own::new()).unwrap())
-        }),
-        ("EmaSet", || {
-            let configs = [EmaConfig::new(0.5), EmaConfig::new(0.9)];
-            Box::new(EmaSet::init(&configs, &Own::new()).unwrap())
-        }),
-        ("own", || Box::new(Counts(0))),
-        ("1", || Box::new((warm(),))),
-        ("2", || Box::new((clip(), warm()))),
-        ("3", || Box::new((warm(), clip(), Counts(0)))),
-        ("4", || Box::new(((), warm(), clip(), Counts(0)))),
-        ("5", || Box::new(((), warm(), clip(), Counts(0), warm()))),
-        ("6", || {
-            let (norm, ratio) = (GradNorm::new(), UpdateRatio::new());
-            Box::new((norm, warm(), clip(), Counts(0), (ratio, warm()), ()))
-        }),
-    ]
-}
-
-fn take_steps(tricks: &mut Tricks, steps: std::ops::Range<usize>) {
-    for step in steps {
-        let value = (step as f64 * 1.7).sin();
-        tricks.after(Own::new().plus(value), &StepContext::new(1, 0.1));
-    }
-}
-
-#[test]
-fn a_saved_state_goes_on_as_if_nothing_had_been() {
-    for (name, make) in with_state() {
-        let mut whole = make();
-        take_steps(&mut whole, 0..7);
-        let expected = whole.state().unwrap();
-        let value = |tricks: &Tricks| tricks.validated(&Own::new()).map(|own| own.value());
-        for at in 0..7 {
-            let mut saved = make();
-            take_steps(&mut saved, 0..at);
-            let mut loaded = make();
-            take_steps(&mut loaded, 3..4); // what it was does not matter
-            loaded.load_state(&saved.state().unwrap()).unwrap();
-            assert_eq!(value(&loaded), value(&saved), "{name} at {at}");
-            take_steps(&mut loaded, at..7);
-            assert_eq!(value(&loaded), value(&whole), "{name} at {at}");
-            // Records name parameters, which differ from run to run, so the numbers are compared.
-            assert_eq!(loaded.state().unwrap().len(), expected.len(), "{name}");
-        }
-    }
-}
-
-#[test]
-fn a_state_of_other_tricks_is_refused() {
-    let _alone = alone();
-    let refused = |mut tricks: Tricks, state: Tricks, text: &str| {
-        let state = state.state().unwrap_or_default();
-        let error = tricks.load_state(&state).unwrap_err().to_string();
-        assert!(error.contains(text), "{error}");
-    };
-    let average = || ema(0.9, &Own::new());
-    let clips = || Box::new((clip(), clip(), clip()));
-    refused(
-        Box::new((clip(), average())),
-        clips(),
-        "the state is that of 3 tricks, and there are 2",
-    );
-    refused(
-        Box::new((clip(), clip(), clip(), clip())),
-        clips(),
-        "the state is that of 3 tricks, and there are 4",
-    );
-    refused(Box::new(clip()), Box::new(average()), "has no state");
-    refused(Box::new((clip(),)), Box::new((average(),)), "has no state");
-    // Saved without an average, and resumed with one: it would begin again silently.
-    refused(
-        Box::new((clip(), average())),
-        Box::new((clip(), clip())),
-        "no state was saved for this trick",
-    );
-    let swa = SwaConfig::new(2).init(&Own::new()).unwrap();
-    refused(Box::new(swa), Box::new(average()), "not the state of `Swa`");
-    let set = |count| {
-        let configs = vec![EmaConfig::new(0.5); count];
-        Box::new(EmaSet::init(&configs, &Own::new()).unwrap())
-    };
-    refused(set(2), set(3), "3 tricks, and there are 2");
-    refused(Box::new(Counts(0)), Box::new(average()), "eight bytes");
-    let garbage = |mut tricks: Tricks| tricks.load_state(b"garbage").unwrap_err();
-    assert!(matches!(
-        garbage(Box::new((clip(),))),
-        StateError::Unreadable(_)
-    ));
-    let other = ema(0.9, &Net::new(0.0, &Device::flex()));
-    let mut average = average();
-    let state = Trick::<Net>::state(&other).unwrap();
-    assert!(matches!(
-        average.load_state(&state),
-        Err(StateError::Record(_))
-    ));
 }
 
 #[test]
