@@ -39,6 +39,8 @@ mod initialisation_edges;
 mod initialisation_roles;
 mod input_scaling;
 mod kernels;
+mod kernels_prodigy;
+mod kernels_units;
 mod laws;
 mod laws_optimizers;
 mod laws_transforms;

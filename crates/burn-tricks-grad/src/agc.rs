@@ -1,13 +1,14 @@
 //! Adaptive gradient clipping (AGC).
 
-use crate::each::{ChangeGradient, change_each, unit_axis};
-use crate::norm::smallest_normal;
+use crate::each::{merged, unit_axis};
+use crate::taken::Taken;
 use crate::transform::GradientTransform;
 use burn::module::{Module, Param, ParamGroup};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn_tricks_core::walk::Location;
-use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
+use burn_tricks_core::walk::{Location, Visitor, visit};
+use burn_tricks_core::{Config, ConfigError, UnitAxis};
+use burn_tricks_kernels::{TensorList, UnitClip, clip_units_all};
 
 /// Configuration of [`Agc`], adaptive gradient clipping: the gradient norm of each unit is at most a fraction of
 /// the norm of its weights.
@@ -123,7 +124,33 @@ pub struct Agc {
 impl Agc {
     /// The clipped gradients. Gradients of parameters that `module` does not have are not changed.
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
-        change_each(module, grads, &mut Clip(&self.config))
+        let mut take = Take {
+            group: &self.config.group,
+            from: grads,
+            to: GradientsParams::new(),
+            taken: Taken::default(),
+            weights: TensorList::new(),
+            axes: Vec::new(),
+        };
+        visit(module, &mut take);
+        let Take {
+            from,
+            mut to,
+            mut taken,
+            weights,
+            axes,
+            ..
+        } = take;
+        taken.list = clip_units_all(self.clip(), weights, taken.list, axes);
+        taken.put_into(&mut to);
+        merged(module, from, to)
+    }
+
+    fn clip(&self) -> UnitClip {
+        UnitClip {
+            clip_factor: self.config.clip_factor,
+            epsilon: self.config.epsilon,
+        }
     }
 }
 
@@ -137,66 +164,29 @@ impl GradientTransform for Agc {
     }
 }
 
-struct Clip<'a>(&'a AgcConfig);
-
-impl ChangeGradient for Clip<'_> {
-    fn change<const D: usize>(
-        &mut self,
-        at: &Location,
-        _index: u64,
-        param: &Param<Tensor<D>>,
-        grad: Tensor<D>,
-    ) -> Tensor<D> {
-        let AgcConfig {
-            clip_factor,
-            epsilon,
-            group,
-        } = self.0;
-        if grad.dims().contains(&0) || !group.matches(&param.id, Some(at.path())) {
-            return grad;
-        }
-        let dtype = grad.dtype();
-        let wide = accumulation_dtype(dtype);
-        let units = unit_axis(at, D);
-        let weight = param.val().inner().to_device(&grad.device()).cast(wide);
-        let weight = UnitNorm::of(weight, units);
-        let grad = grad.cast(wide);
-        let norm = UnitNorm::of(grad.clone(), units);
-        let longest = (weight.scale * weight.root).clamp_min(*epsilon);
-        // One by one: the norm itself may overflow, and so may the factor, which is cut at 1.
-        let factor = longest * *clip_factor / norm.scale / norm.root;
-        let clips = factor.clone().lower_elem(1.0);
-        let factor = factor.mask_fill(clips.bool_not(), 1.0);
-        (grad * factor).cast(dtype)
-    }
+/// Takes the gradients of the group out, with their weights and where the units lie.
+struct Take<'a> {
+    group: &'a ParamGroup,
+    from: GradientsParams,
+    /// Gradients of the module's other parameters.
+    to: GradientsParams,
+    taken: Taken,
+    weights: TensorList,
+    axes: Vec<Option<usize>>,
 }
 
-/// The norm of each unit as the product `scale · root`, in tensors that broadcast against the weight.
-struct UnitNorm<const D: usize> {
-    scale: Tensor<D>,
-    root: Tensor<D>,
-}
-
-impl<const D: usize> UnitNorm<D> {
-    /// The norm of each unit, or of the whole tensor if there are no units.
-    fn of(tensor: Tensor<D>, units: Option<UnitAxis>) -> Self {
-        let kept = units.map(UnitAxis::axis);
-        let others: Vec<usize> = (0..D).filter(|dim| Some(*dim) != kept).collect();
-        let largest = others
-            .iter()
-            .fold(tensor.clone().abs(), |largest, dim| largest.max_dim(*dim));
-        // With an infinite or NaN element the scale is moot: the root shows it.
-        let moot = largest.clone().is_finite().bool_not();
-        let scale = largest
-            .mask_fill(moot, 1.0)
-            .clamp_min(smallest_normal(tensor.dtype()));
-        let squares = (tensor / scale.clone()).square();
-        let sum = others
-            .iter()
-            .fold(squares, |squares, dim| squares.sum_dim(*dim));
-        Self {
-            scale,
-            root: sum.sqrt(),
+impl Visitor for Take<'_> {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+        let Some(grad) = self.from.remove::<D>(param.id) else {
+            return;
+        };
+        if !self.group.matches(&param.id, Some(at.path())) {
+            self.to.register(param.id, grad);
+            return;
         }
+        let weight = param.val().inner();
+        self.weights.push(weight.to_device(&grad.device()));
+        self.axes.push(unit_axis(at, D).map(UnitAxis::axis));
+        self.taken.push(param.id, grad);
     }
 }

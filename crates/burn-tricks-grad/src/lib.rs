@@ -24,6 +24,7 @@ mod prodigy;
 mod rescale;
 mod sam;
 mod step_guard;
+mod taken;
 mod transform;
 
 pub use agc::{Agc, AgcConfig};

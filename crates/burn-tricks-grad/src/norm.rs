@@ -227,7 +227,7 @@ fn representable(value: f64, dtype: DType) -> f64 {
     }
 }
 
-pub(crate) fn smallest_normal(dtype: DType) -> f64 {
+fn smallest_normal(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::MIN_POSITIVE,
         _ => f64::from(f32::MIN_POSITIVE),

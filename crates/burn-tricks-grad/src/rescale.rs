@@ -2,13 +2,13 @@
 //! gradient by a factor that depends on it, all on the device.
 
 use crate::norm::{NormKind, ScaledNorm, ScaledSum};
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use crate::taken::Taken;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Bool, DType, Device, FloatDType, Tensor};
+use burn::tensor::{Bool, DType, FloatDType, Tensor};
 use burn_tricks_core::{ConfigError, NormScope};
 use burn_tricks_kernels::{TensorList, scale, scale_or_nan, scale_or_zero};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 
 /// What happens if a gradient holds an infinity or a NaN. To find out which gradient does, use
 /// [`check_finite`](crate::check_finite), which reads the device.
@@ -53,19 +53,8 @@ pub(crate) fn rescale<M: Module>(
     non_finite: NonFinite,
     factor: Factor<'_>,
 ) -> (GradientsParams, Option<Tensor<1>>) {
-    let mut take = Take {
-        grads,
-        ids: HashSet::new(),
-        list: TensorList::new(),
-        device: None,
-    };
-    module.visit(&mut take);
-    let Take {
-        grads,
-        ids,
-        mut list,
-        ..
-    } = take;
+    let (mut grads, mut taken) = take(module, grads);
+    let mut list = std::mem::take(&mut taken.list);
     let dtype = list.accumulation_dtype();
     let total = match scope {
         NormScope::Model => match ScaledSum::of(&list, norm) {
@@ -113,9 +102,9 @@ pub(crate) fn rescale<M: Module>(
             }
         }
     };
-    let mut give = Give { grads, ids, list };
-    module.visit(&mut give);
-    (give.grads, total.map(|total| total.value(dtype)))
+    taken.list = list;
+    taken.put_into(&mut grads);
+    (grads, total.map(|total| total.value(dtype)))
 }
 
 /// The gradients of the parameters of `module`, each times `factor`: for an accumulation or a scale of your own. One
@@ -128,25 +117,15 @@ pub fn scale_gradients<M: Module>(
     if factor == 1.0 {
         return grads;
     }
-    let mut take = Take {
-        grads,
-        ids: HashSet::new(),
-        list: TensorList::new(),
-        device: None,
+    let (mut grads, mut taken) = take(module, grads);
+    let Some(device) = taken.device.clone() else {
+        return grads;
     };
-    module.visit(&mut take);
-    let Some(device) = take.device.clone() else {
-        return take.grads;
-    };
-    let dtype: DType = take.list.accumulation_dtype().into();
+    let dtype: DType = taken.list.accumulation_dtype().into();
     let factor = Tensor::from_data([factor], (&device, dtype));
-    let mut give = Give {
-        grads: take.grads,
-        ids: take.ids,
-        list: scale(take.list, &factor),
-    };
-    module.visit(&mut give);
-    give.grads
+    taken.list = scale(taken.list, &factor);
+    taken.put_into(&mut grads);
+    grads
 }
 
 fn multiplied(
@@ -180,39 +159,18 @@ pub(crate) fn marked(grads: TensorList, factor: Tensor<1>, bad: &Tensor<1, Bool>
     scale_or_nan(grads, &factor.mask_fill(bad, f64::NAN))
 }
 
-/// Takes the gradients out, in the module's order.
-struct Take {
-    grads: GradientsParams,
-    /// A tied parameter is visited at each of its places and counts once.
-    ids: HashSet<ParamId>,
-    list: TensorList,
-    /// The device of the first gradient.
-    device: Option<Device>,
-}
-
-impl ModuleVisitor for Take {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = self.grads.remove::<D>(param.id) {
-            self.ids.insert(param.id);
-            self.device.get_or_insert_with(|| grad.device());
-            self.list.push(grad);
+/// Takes the gradients of the parameters of `module` out, in the module's order. A tied parameter is visited at each of
+/// its places and counts once.
+fn take<M: Module>(module: &M, grads: GradientsParams) -> (GradientsParams, Taken) {
+    struct Take(GradientsParams, Taken);
+    impl ModuleVisitor for Take {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(grad) = self.0.remove::<D>(param.id) {
+                self.1.push(param.id, grad);
+            }
         }
     }
-}
-
-/// Puts them back, in the same order.
-struct Give {
-    grads: GradientsParams,
-    ids: HashSet<ParamId>,
-    list: TensorList,
-}
-
-impl ModuleVisitor for Give {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.ids.remove(&param.id)
-            && let Some(grad) = self.list.pop::<D>()
-        {
-            self.grads.register(param.id, grad);
-        }
-    }
+    let mut take = Take(grads, Taken::default());
+    module.visit(&mut take);
+    (take.0, take.1)
 }

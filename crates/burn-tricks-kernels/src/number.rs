@@ -14,6 +14,16 @@ pub enum Number {
 }
 
 impl Number {
+    /// The number in a tensor of one element. On the CPU backend it is known, since it lies in memory already; nothing
+    /// waits for another device.
+    pub fn of(number: &Tensor<1>) -> Self {
+        #[cfg(feature = "flex")]
+        if let Some(known) = crate::flex::scalar(&number.clone().into_dispatch()) {
+            return Self::Known(known);
+        }
+        Self::OnDevice(number.clone())
+    }
+
     /// `x n`
     pub fn times<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         match self {

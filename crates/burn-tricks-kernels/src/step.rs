@@ -287,6 +287,23 @@ fn on_twin<R: Step<S>, const S: usize, const D: usize>(
     })
 }
 
+/// Takes the step of `twin`, whose numbers may be on the device; a state is zero before the first step.
+pub(crate) fn apply_with<const D: usize, const S: usize>(
+    weight: Tensor<D>,
+    grad: Tensor<D>,
+    state: Option<[Tensor<D>; S]>,
+    twin: impl FnOnce(Tensor<D>, Tensor<D>, [Tensor<D>; S]) -> Stepped<D, S>,
+) -> Stepped<D, S> {
+    let zeros = || {
+        let dtype = accumulation_dtype(weight.dtype()).into();
+        [(); S].map(|()| Tensor::zeros(weight.dims(), (&weight.device(), dtype)))
+    };
+    let state = state.unwrap_or_else(zeros);
+    let shapes = state.each_ref().map(|state| state.shape());
+    assert_one_shape(weight.shape(), grad.shape(), shapes);
+    in_wide(weight, grad, state, twin)
+}
+
 /// Takes a step of half-precision weights in `f32`; a tensor without elements is returned as it is.
 fn in_wide<const D: usize, const S: usize>(
     weight: Tensor<D>,

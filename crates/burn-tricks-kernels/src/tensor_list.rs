@@ -55,6 +55,13 @@ impl TensorList {
         Some(Tensor::from_dispatch(tensor))
     }
 
+    /// Hands all tensors over, in order.
+    pub fn take_each(self, to: &mut impl TensorTaker) {
+        for tensor in self.0 {
+            with_rank!(tensor.rank(), D => { to.take(Tensor::<D>::from_dispatch(tensor)) });
+        }
+    }
+
     /// Applies `work` to each tensor, one after the other; each is in a list of its own.
     pub fn map_each(self, mut work: impl FnMut(Self) -> Self) -> Self {
         let each = |tensor| work(Self([tensor].into())).0;
@@ -97,6 +104,12 @@ impl TensorList {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Takes the tensors of a list, each with its own rank: see [`TensorList::take_each`].
+pub trait TensorTaker {
+    /// Takes the next tensor.
+    fn take<const D: usize>(&mut self, tensor: Tensor<D>);
 }
 
 impl TensorList {

@@ -4,6 +4,7 @@ use super::estimate::{SharedEstimate, StepNumbers};
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_tricks_core::{ConfigError, accumulation_dtype};
+use burn_tricks_kernels::{ProdigyNumbers, ProdigyStep};
 use std::fmt::Debug;
 
 /// Prodigy's step of one parameter. Made by [`Prodigy::build`](super::Prodigy::build); it shares the estimate
@@ -78,23 +79,18 @@ impl Optimizer for ProdigyAdam {
         drop(estimate);
         check(&step, lr, state.as_ref(), &tensor);
 
-        let (device, dtype) = (tensor.device(), accumulation_dtype(tensor.dtype()));
-        let number = |number: Tensor<1>| number.to_device(&device).cast(dtype).reshape([1; D]);
-        let [distance, rate, epsilon] = [step.distance, step.rate, step.epsilon].map(number);
-        let own = tensor.dtype();
-        let (weight, grad) = (tensor.cast(dtype), grad.cast(dtype) * distance);
-        let (m, v) = match state {
-            Some(state) => (state.exp_avg.cast(dtype), state.exp_avg_sq.cast(dtype)),
-            None => (grad.zeros_like(), grad.zeros_like()),
+        let dtype = accumulation_dtype(tensor.dtype());
+        let numbers = ProdigyNumbers {
+            distance: step.distance,
+            rate: step.rate,
+            epsilon: step.epsilon,
         };
-        let m = m.mul_scalar(settings.beta_1) + grad.clone().mul_scalar(1.0 - settings.beta_1);
-        let v = v.mul_scalar(settings.beta_2) + grad.square().mul_scalar(1.0 - settings.beta_2);
-        let mut direction = m.clone() / (v.clone().sqrt() + epsilon);
-        if self.weight_decay > 0.0 {
-            // The authors' program decays first, and then steps: the same sum.
-            direction = direction + weight.clone().mul_scalar(self.weight_decay);
-        }
-        let weight = (weight - direction * rate).cast(own);
+        let rule = ProdigyStep {
+            betas: (settings.beta_1, settings.beta_2),
+            weight_decay: self.weight_decay,
+        };
+        let state = state.map(|state| [state.exp_avg.cast(dtype), state.exp_avg_sq.cast(dtype)]);
+        let (weight, [m, v]) = rule.apply(&numbers, tensor, grad, state);
         let state = ProdigyAdamState {
             exp_avg: m,
             exp_avg_sq: v,

@@ -6,6 +6,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{StateError, accumulation_dtype, state_from_bytes, state_to_bytes};
+use burn_tricks_kernels::{ProdigySums, prodigy_sums};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -182,9 +183,11 @@ impl Estimate {
             });
             let there = |tensor: Tensor<1>| tensor.to_device(&on).cast(as_grad);
             let [first, sum] = [first, sum].map(there);
-            products.push(here((grad.clone() * (first.clone() - weight)).sum()));
-            let sum = sum.mul_scalar(settings.beta_3) + grad * there(share.clone());
-            sizes.push(here(sum.clone().abs().sum()));
+            let beta_3 = settings.beta_3;
+            let ProdigySums { sum, product, size } =
+                prodigy_sums(grad, weight, first.clone(), sum, beta_3, &share);
+            products.push(here(product));
+            sizes.push(here(size));
             self.memories.insert(path, Memory { first, sum });
         }
         let product = Tensor::cat(products, 0).sum();

@@ -3,8 +3,10 @@
 //! All code is safe Rust. A buffer is changed in place if it is not shared.
 
 mod buffer;
+mod clip_units;
 mod element_type;
 mod normal;
+mod prodigy;
 mod scale;
 mod step_loop;
 mod sum_of_squares;
@@ -12,7 +14,9 @@ mod update;
 mod vector;
 
 pub(crate) use buffer::{on_flex, scalar};
+pub(crate) use clip_units::clip_units;
 pub(crate) use normal::add_normal;
+pub(crate) use prodigy::prodigy_sums;
 pub(crate) use scale::scale;
 pub(crate) use sum_of_squares::sum_of_squares;
 pub(crate) use update::update;

@@ -1,0 +1,45 @@
+//! Gradients taken out of a `GradientsParams`, to be processed together, and put back.
+
+use burn::module::ParamId;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use burn_tricks_kernels::{TensorList, TensorTaker};
+
+/// Gradients in the module's order, and whose they are.
+#[derive(Default)]
+pub(crate) struct Taken {
+    ids: Vec<ParamId>,
+    pub(crate) list: TensorList,
+    /// The device of the first gradient.
+    pub(crate) device: Option<Device>,
+}
+
+impl Taken {
+    pub(crate) fn push<const D: usize>(&mut self, id: ParamId, grad: Tensor<D>) {
+        self.device.get_or_insert_with(|| grad.device());
+        self.ids.push(id);
+        self.list.push(grad);
+    }
+
+    /// Puts what became of them into `grads`. This needs no walk through the module, which takes longer than the
+    /// arithmetic if tensors are small.
+    pub(crate) fn put_into(self, grads: &mut GradientsParams) {
+        let ids = self.ids.into_iter();
+        self.list.take_each(&mut Put { ids, grads });
+    }
+}
+
+struct Put<'a> {
+    ids: std::vec::IntoIter<ParamId>,
+    grads: &'a mut GradientsParams,
+}
+
+impl TensorTaker for Put<'_> {
+    fn take<const D: usize>(&mut self, grad: Tensor<D>) {
+        let id = self
+            .ids
+            .next()
+            .expect("an id was pushed with each gradient");
+        self.grads.register(id, grad);
+    }
+}

@@ -1,0 +1,377 @@
+//! The norms of units in one read, and the multiplication of those that are clipped.
+
+use super::buffer::{close, dense, from_numbers, numbers, open};
+use super::element_type::{Stored, with_element_type};
+use super::vector::Wide;
+use super::{FlexTensor, GRAIN};
+use crate::clip_units::UnitClip;
+use burn::backend::{DispatchTensor, TensorMetadata as _};
+use pulp::{Arch, NullaryFnOnce};
+use rayon::prelude::*;
+use std::any::TypeId;
+use std::ops::Range;
+
+/// The gradient with every unit clipped. Both must be tensors of this backend, of one type and shape.
+pub(crate) fn clip_units(
+    clip: UnitClip,
+    weight: DispatchTensor,
+    grad: DispatchTensor,
+    axis: Option<usize>,
+) -> DispatchTensor {
+    let (weight, grad) = (open(weight), open(grad));
+    close(with_element_type!(grad.dtype(), E => clipped::<E>(clip, &weight, grad, axis)))
+}
+
+fn clipped<E: Stored>(
+    clip: UnitClip,
+    weight: &FlexTensor,
+    grad: FlexTensor,
+    axis: Option<usize>,
+) -> FlexTensor {
+    let shape = grad.shape();
+    let units = Units::of(&shape, axis);
+    let mut grad = dense(grad);
+    let weight = numbers::<E>(weight);
+    if shape.num_elements() == 0 {
+        return grad;
+    }
+    if units.rows == 1
+        && let Some(grad_numbers) = grad.try_storage_mut::<E>()
+    {
+        units.clip_each(clip, &weight, grad_numbers);
+        return grad;
+    }
+    let factors = units.factors(clip, &weight, grad.storage());
+    if factors.iter().all(|factor| factor.to_f64() == 1.0) {
+        return grad;
+    }
+    if let Some(grad_numbers) = grad.try_storage_mut::<E>() {
+        units.multiply(grad_numbers, &factors);
+        return grad;
+    }
+    let mut new = grad.storage::<E>().to_vec();
+    units.multiply(&mut new, &factors);
+    from_numbers(new, shape)
+}
+
+/// How the units lie in memory: `rows` times, `count` runs of `run` numbers each, the first run of the first unit, the
+/// second of the second. With one unit the last run may be shorter.
+#[derive(Debug, Clone, Copy)]
+struct Units {
+    rows: usize,
+    count: usize,
+    run: usize,
+}
+
+/// The width of the part of a row whose sums are kept in the nearest cache.
+const TILE: usize = 1024;
+
+/// How many numbers are widened at a time.
+const BLOCK: usize = 256;
+
+/// How many numbers are multiplied or left alone together, where neighbours belong to different units: at most a block.
+const PIECE: usize = 64;
+
+impl Units {
+    fn of(shape: &[usize], axis: Option<usize>) -> Self {
+        match axis {
+            Some(axis) => Self {
+                rows: shape[..axis].iter().product(),
+                count: shape[axis],
+                run: shape[axis + 1..].iter().product(),
+            },
+            None => Self::one(shape.iter().product()),
+        }
+        .normal()
+    }
+
+    /// One unit, cut into runs so that threads can share them.
+    fn one(len: usize) -> Self {
+        Self {
+            rows: len.div_ceil(GRAIN),
+            count: 1,
+            run: len.min(GRAIN),
+        }
+    }
+
+    fn normal(self) -> Self {
+        match self.count {
+            1 => Self::one(self.rows * self.run),
+            _ => self,
+        }
+    }
+
+    /// Clips units that are contiguous in memory, some at a time, so that they are in the cache when they are
+    /// multiplied.
+    fn clip_each<E: Stored>(self, clip: UnitClip, weight: &[E], grad: &mut [E]) {
+        let clip_some = |(weight, grad): (&[E], &mut [E])| {
+            let units = Self {
+                count: grad.len().div_ceil(self.run),
+                ..self
+            };
+            let factors = units.factors(clip, weight, grad);
+            if factors.iter().any(|factor| factor.to_f64() != 1.0) {
+                units.multiply(grad, &factors);
+            }
+        };
+        let len = self.run * (GRAIN / 2 / self.run).max(1);
+        if grad.len() <= GRAIN {
+            return clip_some((weight, grad));
+        }
+        let parts = weight.par_chunks(len).zip(grad.par_chunks_mut(len));
+        parts.for_each(clip_some);
+    }
+
+    /// The factor of each unit; 1 where it is not clipped.
+    fn factors<E: Stored>(self, clip: UnitClip, weight: &[E], grad: &[E]) -> Vec<E::Wide> {
+        let factor = |(unit, (of_weight, of_grad)): (usize, (f64, f64))| {
+            let (scale, root) = self.norm(weight, unit, of_weight);
+            let length = scale * root;
+            let longest = if length < clip.epsilon {
+                clip.epsilon
+            } else {
+                length
+            };
+            let (scale, root) = self.norm(grad, unit, of_grad);
+            // One by one: the norm itself may overflow.
+            let factor = longest * clip.clip_factor / scale / root;
+            E::Wide::of(if factor < 1.0 { factor } else { 1.0 })
+        };
+        let [of_weight, of_grad] = self.sums(weight, grad);
+        let sums = of_weight.into_iter().zip(of_grad);
+        sums.enumerate().map(factor).collect()
+    }
+
+    /// The norm of a unit as two factors, from its sum of squares.
+    fn norm<E: Stored>(self, numbers: &[E], unit: usize, sum: f64) -> (f64, f64) {
+        // Squares of `f64` beyond 1e±154 overflow or vanish. Those of `f32` cannot.
+        let is_safe = TypeId::of::<E::Wide>() != TypeId::of::<f64>();
+        if is_safe || sum.is_nan() || (1e-250..1e250).contains(&sum) {
+            return (1.0, sum.sqrt());
+        }
+        let each = || {
+            let stored = (0..self.rows).flat_map(move |row| self.run_of(numbers, row, unit));
+            stored.map(|number| {
+                let mut wide = [E::Wide::ZERO];
+                E::load(std::slice::from_ref(number), &mut wide);
+                wide[0].to_f64()
+            })
+        };
+        let largest = each().map(f64::abs).fold(0.0, f64::max);
+        if largest == 0.0 || largest.is_infinite() {
+            return (1.0, largest);
+        }
+        let sum: f64 = each().map(|x| (x / largest) * (x / largest)).sum();
+        (largest, sum.sqrt())
+    }
+
+    fn run_of<E>(self, numbers: &[E], row: usize, unit: usize) -> &[E] {
+        let start = (row * self.count + unit) * self.run;
+        &numbers[start..numbers.len().min(start + self.run)]
+    }
+
+    /// The sums of squares of each unit, of the weight and of the gradient. The order of the additions depends only on
+    /// the shape.
+    fn sums<E: Stored>(self, weight: &[E], grad: &[E]) -> [Vec<f64>; 2] {
+        let width = if self.rows == 1 { GRAIN } else { TILE };
+        let tile = (width / self.run).clamp(1, self.count);
+        let height = (GRAIN / (tile * self.run)).clamp(1, self.rows);
+        let (across, down) = (self.count.div_ceil(tile), self.rows.div_ceil(height));
+        let of_part = |part: usize| {
+            let (column, row) = (part / down, part % down);
+            let units = column * tile..self.count.min((column + 1) * tile);
+            let rows = row * height..self.rows.min((row + 1) * height);
+            let mut sums = [vec![0.0; units.len()], vec![0.0; units.len()]];
+            Arch::new().dispatch(Sums {
+                all: self,
+                units,
+                rows,
+                weight,
+                grad,
+                sums: &mut sums,
+            });
+            sums
+        };
+        if across * down == 1 {
+            return of_part(0);
+        }
+        let parts: Vec<_> = if grad.len() <= GRAIN {
+            (0..across * down).map(of_part).collect()
+        } else {
+            (0..across * down).into_par_iter().map(of_part).collect()
+        };
+        let mut sums = [vec![0.0; self.count], vec![0.0; self.count]];
+        for (part, more) in parts.into_iter().enumerate() {
+            let start = part / down * tile;
+            for (sums, more) in sums.iter_mut().zip(more) {
+                let sums = sums[start..].iter_mut().zip(more);
+                sums.for_each(|(sum, more)| *sum += more);
+            }
+        }
+        sums
+    }
+
+    /// Multiplies each unit by its factor.
+    fn multiply<E: Stored>(self, grad: &mut [E], factors: &[E::Wide]) {
+        let runs = (GRAIN / self.run).max(1);
+        let multiply = |(part, grad): (usize, &mut [E])| {
+            Arch::new().dispatch(Multiply {
+                run: self.run,
+                first: part * runs % self.count,
+                factors,
+                grad,
+            });
+        };
+        if grad.len() <= GRAIN {
+            return multiply((0, grad));
+        }
+        let parts = grad.par_chunks_mut(runs * self.run).enumerate();
+        parts.for_each(multiply);
+    }
+}
+
+/// The sums of squares of some units over some rows.
+struct Sums<'a, E> {
+    all: Units,
+    units: Range<usize>,
+    rows: Range<usize>,
+    weight: &'a [E],
+    grad: &'a [E],
+    sums: &'a mut [Vec<f64>; 2],
+}
+
+impl<E: Stored> NullaryFnOnce for Sums<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Units { count, run, .. } = self.all;
+        let [of_weight, of_grad] = self.sums;
+        for row in self.rows {
+            let start = (row * count + self.units.start) * run;
+            let end = (start + self.units.len() * run).min(self.grad.len());
+            if run == 1 {
+                add_each(of_weight, &self.weight[start..end]);
+                add_each(of_grad, &self.grad[start..end]);
+            } else {
+                add_runs(of_weight, &self.weight[start..end], run);
+                add_runs(of_grad, &self.grad[start..end], run);
+            }
+        }
+    }
+}
+
+/// Adds the square of each number to the sum at the same place.
+#[inline(always)]
+fn add_each<E: Stored>(sums: &mut [f64], numbers: &[E]) {
+    #[inline(always)]
+    fn add<T: Wide>(sums: &mut [f64], numbers: &[T]) {
+        for (sum, number) in sums.iter_mut().zip(numbers) {
+            *sum += number.to_f64() * number.to_f64();
+        }
+    }
+    if let Some(numbers) = E::as_wide(numbers) {
+        return add(sums, numbers);
+    }
+    let mut block = [E::Wide::ZERO; BLOCK];
+    for (sums, numbers) in sums.chunks_mut(BLOCK).zip(numbers.chunks(BLOCK)) {
+        let block = &mut block[..numbers.len()];
+        E::load(numbers, block);
+        add(sums, block);
+    }
+}
+
+/// Adds the squares of each run to one sum.
+#[inline(always)]
+fn add_runs<E: Stored>(sums: &mut [f64], numbers: &[E], run: usize) {
+    let mut block = [E::Wide::ZERO; BLOCK];
+    for (sum, run) in sums.iter_mut().zip(numbers.chunks(run)) {
+        if let Some(run) = E::as_wide(run) {
+            *sum += squares(run);
+            continue;
+        }
+        for numbers in run.chunks(BLOCK) {
+            let block = &mut block[..numbers.len()];
+            E::load(numbers, block);
+            *sum += squares(block);
+        }
+    }
+}
+
+#[inline(always)]
+fn squares<T: Wide>(numbers: &[T]) -> f64 {
+    let square = |number: &T| number.to_f64() * number.to_f64();
+    let (lanes, rest) = numbers.as_chunks::<16>();
+    let mut sums = [0.0; 16];
+    for numbers in lanes {
+        for (sum, number) in sums.iter_mut().zip(numbers) {
+            *sum += square(number);
+        }
+    }
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            sums[i] += sums[i + half];
+        }
+    }
+    rest.iter()
+        .map(square)
+        .fold(sums[0], |sum, more| sum + more)
+}
+
+/// The multiplication of a part of the gradient that begins with a run of the unit `first`.
+struct Multiply<'a, E: Stored> {
+    run: usize,
+    first: usize,
+    factors: &'a [E::Wide],
+    grad: &'a mut [E],
+}
+
+impl<E: Stored> NullaryFnOnce for Multiply<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let is_one = |factor: &E::Wide| factor.to_f64() == 1.0;
+        if self.run > 1 {
+            let factors = self.factors.iter().cycle().skip(self.first);
+            for (run, factor) in self.grad.chunks_mut(self.run).zip(factors) {
+                if !is_one(factor) {
+                    in_blocks(run, |numbers| {
+                        numbers.iter_mut().for_each(|x| *x = *x * *factor);
+                    });
+                }
+            }
+            return;
+        }
+        let mut rest = self.grad;
+        let mut factors = &self.factors[self.first..];
+        while !rest.is_empty() {
+            let row;
+            (row, rest) = rest.split_at_mut(rest.len().min(factors.len()));
+            for (piece, factors) in row.chunks_mut(PIECE).zip(factors.chunks(PIECE)) {
+                if !factors.iter().all(is_one) {
+                    in_blocks(piece, |numbers| {
+                        let pairs = numbers.iter_mut().zip(factors);
+                        pairs.for_each(|(x, factor)| *x = *x * *factor);
+                    });
+                }
+            }
+            factors = self.factors;
+        }
+    }
+}
+
+/// Changes stored numbers, widened a block at a time, or all at once if they are as wide already.
+#[inline(always)]
+fn in_blocks<E: Stored>(numbers: &mut [E], mut change: impl FnMut(&mut [E::Wide])) {
+    if let Some(numbers) = E::as_wide_mut(numbers) {
+        return change(numbers);
+    }
+    let mut block = [E::Wide::ZERO; BLOCK];
+    for numbers in numbers.chunks_mut(BLOCK) {
+        let block = &mut block[..numbers.len()];
+        E::load(numbers, block);
+        change(block);
+        E::store(block, numbers);
+    }
+}

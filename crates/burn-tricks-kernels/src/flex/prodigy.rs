@@ -1,0 +1,111 @@
+//! The sums of Prodigy's estimate in one pass.
+
+use super::buffer::{close, dense, look, open, tensor_of};
+use super::element_type::{Stored, with_element_type};
+use super::vector::Wide;
+use super::{FlexTensor, GRAIN};
+use burn::backend::DispatchTensor;
+use burn::tensor::{DType, Tensor};
+use pulp::{Arch, NullaryFnOnce};
+use rayon::prelude::*;
+
+/// The new sum, the product and the size.
+type Sums = (DispatchTensor, Tensor<1>, Tensor<1>);
+/// The tensors that are read, and the sum, unchanged.
+type NotOurs = ([DispatchTensor; 3], DispatchTensor);
+
+/// How many numbers are summed as a whole; the sums are then added in order.
+const STRETCH: usize = 1 << 14;
+
+/// Running sums side by side.
+const LANES: usize = 16;
+
+/// The sums over gradient, weight and initial weight, or the unchanged arguments if this backend has no kernel for them.
+/// All must be of one type and length.
+#[allow(clippy::result_large_err)]
+pub(crate) fn prodigy_sums(
+    read: [DispatchTensor; 3],
+    sum: DispatchTensor,
+    decay: f64,
+    share: f64,
+) -> Result<Sums, NotOurs> {
+    let is_ours = |tensor: &DispatchTensor| {
+        look(tensor).is_some_and(|buffer| matches!(buffer.dtype(), DType::F32 | DType::F64))
+    };
+    if !read.iter().chain([&sum]).all(is_ours) {
+        return Err((read, sum));
+    }
+    let (read, mut sum) = (read.map(open).map(dense), dense(open(sum)));
+    let [product, size] = with_element_type!(sum.dtype(), E => {
+        total::<E>(&read, &mut sum, decay, share)
+    });
+    Ok((close(sum), tensor_of(vec![product]), tensor_of(vec![size])))
+}
+
+fn total<E: Stored>(
+    read: &[FlexTensor; 3],
+    sum: &mut FlexTensor,
+    decay: f64,
+    share: f64,
+) -> [f64; 2] {
+    let [grad, weight, first] = read.each_ref().map(FlexTensor::storage::<E>);
+    // A sum that somebody else holds too is copied here.
+    let sum = sum.storage_mut::<E>();
+    let stretch = |(((sum, grad), weight), first)| {
+        Arch::new().dispatch(Stretch::<E> {
+            grad,
+            weight,
+            first,
+            sum,
+            decay,
+            share,
+        })
+    };
+    let add = |[a, b]: [f64; 2], [c, d]: [f64; 2]| [a + c, b + d];
+    if sum.len() <= GRAIN {
+        let sums = sum.chunks_mut(STRETCH).zip(grad.chunks(STRETCH));
+        let all = sums.zip(weight.chunks(STRETCH)).zip(first.chunks(STRETCH));
+        return all.map(stretch).fold([0.0; 2], add);
+    }
+    let sums = sum.par_chunks_mut(STRETCH).zip(grad.par_chunks(STRETCH));
+    let all = sums.zip(weight.par_chunks(STRETCH));
+    let all: Vec<_> = all.zip(first.par_chunks(STRETCH)).map(stretch).collect();
+    all.into_iter().fold([0.0; 2], add)
+}
+
+struct Stretch<'a, E> {
+    grad: &'a [E],
+    weight: &'a [E],
+    first: &'a [E],
+    sum: &'a mut [E],
+    decay: f64,
+    share: f64,
+}
+
+impl<E: Stored> NullaryFnOnce for Stretch<'_, E> {
+    type Output = [f64; 2];
+
+    #[inline(always)]
+    fn call(self) -> [f64; 2] {
+        let wide = |stored| E::as_wide(stored).expect("`f32` and `f64` are as wide");
+        let [grad, weight, first] = [self.grad, self.weight, self.first].map(wide);
+        let sum = E::as_wide_mut(self.sum).expect("`f32` and `f64` are as wide");
+        let (mut products, mut sizes) = ([0.0; LANES], [0.0; LANES]);
+        let mut at = 0;
+        for sum in sum.chunks_mut(LANES) {
+            let to = at + sum.len();
+            let numbers = grad[at..to].iter().zip(&weight[at..to]).zip(&first[at..to]);
+            let lanes = products.iter_mut().zip(&mut sizes);
+            for ((sum, ((grad, weight), first)), (product, size)) in
+                sum.iter_mut().zip(numbers).zip(lanes)
+            {
+                let grad = grad.to_f64();
+                *product += grad * (first.to_f64() - weight.to_f64());
+                *sum = E::Wide::of(sum.to_f64() * self.decay + grad * self.share);
+                *size += sum.to_f64().abs();
+            }
+            at = to;
+        }
+        [products.iter().sum(), sizes.iter().sum()]
+    }
+}
