@@ -2,31 +2,9 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{DType, Device, Distribution, Tensor};
 use rayon::prelude::*;
-use serde::Serialize;
 use std::time::{Duration, Instant};
-
-/// One line of the report.
-#[derive(Debug, Clone, Serialize)]
-pub struct Row {
-    /// Which tensors: `a`, `b`, ...
-    pub case: String,
-    /// What is timed.
-    pub name: String,
-    /// Median milliseconds of ours.
-    pub ours_ms: f64,
-    /// What it is compared with.
-    pub other: String,
-    /// Median milliseconds of the other.
-    pub other_ms: f64,
-    /// `ours_ms / other_ms`.
-    pub ratio: f64,
-    /// Bytes that ours must at least move, per second; none where the time is not of memory.
-    pub gb_per_s: Option<f64>,
-    /// That, as a share of what a plain triad moves.
-    pub share_of_triad: Option<f64>,
-}
 
 /// Times two closures in turn, `rounds` times after two of warm-up, and gives their medians in
 /// milliseconds. Each closure returns the time of the part that counts.
@@ -111,15 +89,15 @@ pub fn triad(elements: usize, rounds: usize) -> f64 {
     28.0 * elements as f64 / median(times) / 1e9
 }
 
-/// Some weight matrices, and nothing else.
+/// Some weights of one shape, and nothing else.
 #[derive(Module, Debug)]
-pub struct Weights {
-    weights: Vec<Param<Tensor<2>>>,
+pub struct Weights<const D: usize> {
+    weights: Vec<Param<Tensor<D>>>,
 }
 
-impl Weights {
-    /// `count` matrices of this shape, in training on `device`.
-    pub fn new(count: usize, shape: [usize; 2], device: &Device) -> Self {
+impl<const D: usize> Weights<D> {
+    /// `count` weights of this shape, in training on `device`.
+    pub fn new(count: usize, shape: [usize; D], device: &Device) -> Self {
         let device = &device.clone().autodiff();
         let weight = |_| {
             let weight = Tensor::random(shape, Distribution::Uniform(-0.1, 0.1), device);
@@ -131,7 +109,7 @@ impl Weights {
     }
 
     /// A gradient for each, in a buffer of its own, as after a backward pass.
-    pub fn grads(&self, like: &Tensor<2>) -> GradientsParams {
+    pub fn grads(&self, like: &Tensor<D>) -> GradientsParams {
         let mut grads = GradientsParams::new();
         for weight in &self.weights {
             grads.register(weight.id, like.clone() * 1.0);
@@ -140,7 +118,7 @@ impl Weights {
     }
 
     /// Gradients in buffers that stay in use, as PyTorch's do.
-    pub fn kept_grads(&self, kept: &[Tensor<2>]) -> GradientsParams {
+    pub fn kept_grads(&self, kept: &[Tensor<D>]) -> GradientsParams {
         let mut grads = GradientsParams::new();
         for (weight, grad) in self.weights.iter().zip(kept) {
             grads.register(weight.id, grad.clone());
@@ -149,22 +127,30 @@ impl Weights {
     }
 
     /// A gradient to copy from.
-    pub fn like(&self, device: &Device) -> Tensor<2> {
-        let shape: [usize; 2] = self.weights[0].val().dims();
-        Tensor::random(shape, Distribution::Uniform(-1e-2, 1e-2), device)
+    pub fn like(&self, device: &Device) -> Tensor<D> {
+        let weight = self.weights[0].val();
+        let like = Distribution::Uniform(-1e-2, 1e-2);
+        let like: Tensor<D> = Tensor::random(weight.dims(), like, device);
+        like.cast(weight.dtype())
     }
 
     /// The same weights in buffers of their own, as parameters of their own.
     pub fn copy(&self) -> Self {
-        let copy = |weight: &Param<Tensor<2>>| {
-            Param::from_tensor(Tensor::from_inner(weight.val().inner() * 1.0))
+        self.copy_as(self.weights[0].val().dtype())
+    }
+
+    /// The same weights in this type, as parameters of their own.
+    pub fn copy_as(&self, dtype: DType) -> Self {
+        let copy = |weight: &Param<Tensor<D>>| {
+            let copy = (weight.val().inner() * 1.0).cast(dtype);
+            Param::from_tensor(Tensor::from_inner(copy))
         };
         Self {
             weights: self.weights.iter().map(copy).collect(),
         }
     }
 
-    /// How many matrices there are.
+    /// How many weights there are.
     pub fn count(&self) -> usize {
         self.weights.len()
     }

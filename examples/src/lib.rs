@@ -3,7 +3,6 @@
 
 pub mod averaging;
 pub mod bench;
-pub mod bench_pairs;
 pub mod checksum;
 pub mod data;
 pub mod device;
