@@ -104,8 +104,9 @@ use std::fmt::Debug;
 /// # Cost
 ///
 /// Four tensors of the size of each parameter, in `f32` (in `f64` for `f64` weights): m, v, s and the initial
-/// weights. Two passes: the estimate reads gradient, weight, initial weight and s, and writes s; the step is
-/// that of Adam. No value is read from the device.
+/// weights. On the CPU backend there are two passes: the estimate reads gradient, weight, initial weight and s, and
+/// writes s; the step moves as many bytes as Adam's. On other backends both are tensor operations. No value is read from
+/// the device.
 ///
 /// # Differences
 ///
