@@ -4,6 +4,7 @@
 pub mod averaging;
 pub mod bench;
 pub mod checksum;
+pub mod clinic;
 pub mod data;
 pub mod device;
 pub mod idx;

@@ -1,0 +1,141 @@
+//! Lets the doctor examine every program of the clinic, and counts what it finds.
+//!
+//!     cargo run --release --example clinic
+//!     cargo run --release --example clinic -- --case softmax-twice --show
+//!     cargo run --release --example clinic -- --treat
+
+mod table;
+
+use burn_tricks_examples::clinic::{Case, Half, Seen, Verdict, cases, examine, treated};
+use clap::Parser;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Lets the doctor examine the programs of the clinic, over seeds, and counts what it finds.
+#[derive(Parser)]
+struct Options {
+    /// Seeds 1 to this.
+    #[arg(long, default_value_t = 5)]
+    seeds: u64,
+    /// Only cases whose name has this in it.
+    #[arg(long, default_value = "")]
+    case: String,
+    /// Only one half: thresholds are chosen by `fitting`, and `report` is only reported.
+    #[arg(long)]
+    half: Option<HalfName>,
+    /// Lists the cases and runs none.
+    #[arg(long)]
+    list: bool,
+    /// Prints each diagnosis.
+    #[arg(long)]
+    show: bool,
+    /// Carries out the first prescription of each diagnosis, and says which programs then train as their
+    /// healthy twins do.
+    #[arg(long)]
+    treat: bool,
+    /// Writes the verdicts here, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum HalfName {
+    Fitting,
+    Report,
+}
+
+impl Options {
+    fn cases(&self) -> impl Iterator<Item = &'static Case> {
+        let half = self.half.map(|half| match half {
+            HalfName::Fitting => Half::Fitting,
+            HalfName::Report => Half::Report,
+        });
+        cases()
+            .filter(|case| case.name.contains(&self.case))
+            .filter(move |case| half.is_none_or(|half| case.half() == half))
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let options = Options::parse();
+    if options.cases().next().is_none() {
+        return Err(format!("no case has `{}` in its name: see --list", options.case).into());
+    }
+    if options.list {
+        for case in options.cases() {
+            println!("{:38} {}", case.name, case.story);
+        }
+        return Ok(());
+    }
+    if options.treat {
+        treat(&options);
+        return Ok(());
+    }
+    let start = Instant::now();
+    let mut verdicts = Vec::new();
+    for case in options.cases() {
+        let of_case: Vec<Verdict> = (1..=options.seeds)
+            .map(|seed| {
+                let examined = examine(&(case.program)(seed), seed);
+                let shown = case.seen.is_in(&examined.outcome);
+                if options.show {
+                    println!("{} from seed {seed}\n{}", case.name, examined.diagnosis);
+                }
+                Verdict::of(case, seed, shown, &examined.diagnosis)
+            })
+            .collect();
+        table::row(case, &of_case);
+        verdicts.extend(of_case);
+    }
+    table::tallies(&verdicts);
+    println!("{:.0} s", start.elapsed().as_secs_f64());
+    if let Some(path) = &options.json {
+        std::fs::write(path, serde_json::to_string_pretty(&verdicts)?)?;
+    }
+    Ok(())
+}
+
+/// How far the score of a treated program may be below that of the healthy twin.
+const MARGIN: f64 = 0.05;
+
+/// Trains each sick program as its first prescription says, and its twin.
+fn treat(options: &Options) {
+    let (mut cured, mut all) = (0, 0);
+    for case in options.cases() {
+        let Some(twin) = case.twin else { continue };
+        // A score that is too good, or a loss that is wrong, cannot be compared with the twin's.
+        let by_loss = matches!(
+            case.seen,
+            Seen::Learns(_) | Seen::ValidLoss(_) | Seen::LossAbove(_)
+        );
+        let mut of_case = 0;
+        let mut first = String::new();
+        for seed in 1..=options.seeds {
+            let examined = examine(&(case.program)(seed), seed);
+            let mut prescribed = examined.diagnosis.findings.iter().flat_map(|finding| {
+                finding
+                    .prescriptions
+                    .iter()
+                    .map(move |prescription| (finding, prescription))
+            });
+            let Some((finding, prescription)) = prescribed.next() else {
+                first = "nothing prescribed".to_owned();
+                continue;
+            };
+            first = format!("{}: {prescription}", finding.kind);
+            let Some(program) = treated(case, seed, finding, prescription) else {
+                continue;
+            };
+            let healthy = twin(seed).run(seed, &mut ());
+            let treated = program.run(seed, &mut ());
+            let (healthy, treated) = (healthy.result(), treated.result());
+            let as_good = treated.valid_score >= healthy.valid_score - MARGIN;
+            let as_low = treated.valid_loss <= 1.5 * healthy.valid_loss + MARGIN;
+            of_case += u64::from(as_good && (as_low || !by_loss));
+        }
+        println!("{:38} {of_case} of {}  {first}", case.name, options.seeds);
+        cured += usize::from(2 * of_case > options.seeds);
+        all += 1;
+    }
+    println!("{cured} of {all} train as their twins in most seeds after the first prescription");
+}

@@ -1,0 +1,154 @@
+//! A case of the clinic: a training program, its story, and what a doctor should say of it.
+
+use super::program::Program;
+use super::run::Outcome;
+use burn_tricks::diagnose::FindingKind;
+
+/// Where a program comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// People published it with its fault, or with the accusation that it has one.
+    Published,
+    /// A fault put into a program that works, or a program that works.
+    Made,
+}
+
+/// What anybody sees of a program without a doctor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Seen {
+    /// The loss ends as what is not a number.
+    NotANumber,
+    /// The score on the training samples ends below this.
+    Fails(f64),
+    /// The training loss ends above this.
+    LossAbove(f64),
+    /// The score of the validation ends below this.
+    ValidFails(f64),
+    /// The loss of the validation ends above this, and above ten times that of the training.
+    ValidLoss(f64),
+    /// The score of the validation jumps by 0.03 down and up again, in at least every fifth epoch.
+    Jumps,
+    /// The score of the validation ends at this or above.
+    Learns(f64),
+}
+
+impl Seen {
+    /// Whether it is seen in `outcome`.
+    pub fn is_in(self, outcome: &Outcome) -> bool {
+        let last = outcome.result();
+        match self {
+            Self::NotANumber => !last.train_loss.is_finite(),
+            Self::Fails(bound) => is_below(last.train_score, bound),
+            Self::LossAbove(bound) => last.train_loss > bound,
+            Self::ValidFails(bound) => is_below(last.valid_score, bound),
+            Self::ValidLoss(bound) => last.valid_loss > bound.max(10.0 * last.train_loss),
+            Self::Jumps => {
+                let scores = outcome.epochs.windows(3).map(|epochs| {
+                    let [before, there, after] = [0, 1, 2].map(|i| epochs[i].valid_score);
+                    before.min(after) - there >= 0.03
+                });
+                let (jumps, all) = scores.fold((0, 0), |(jumps, all), jump| {
+                    (jumps + usize::from(jump), all + 1)
+                });
+                5 * jumps >= all
+            }
+            Self::Learns(bound) => last.valid_score >= bound,
+        }
+    }
+}
+
+/// Where a score that is not a number is below every bound.
+fn is_below(score: f64, bound: f64) -> bool {
+    score.is_nan() || score < bound
+}
+
+/// What a doctor should find.
+#[derive(Debug, Clone, Copy)]
+pub struct Expect {
+    /// One of each of these sets must be named. Without a set the program is healthy.
+    pub causes: &'static [&'static [FindingKind]],
+    /// May be named besides.
+    pub fair: &'static [FindingKind],
+    /// What the evidence rules out.
+    pub not: &'static [FindingKind],
+    /// The layer at fault: paths may begin with any of these. Empty where the fault is in no layer.
+    pub paths: &'static [&'static str],
+}
+
+impl Expect {
+    /// Nothing wrong.
+    pub const HEALTHY: Self = Self {
+        causes: &[],
+        fair: &[],
+        not: &[],
+        paths: &[],
+    };
+}
+
+/// A program of the clinic.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    /// In kebab case.
+    pub name: &'static str,
+    /// What happens, in a sentence.
+    pub story: &'static str,
+    /// Who reported it.
+    pub source: &'static str,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What is seen of it.
+    pub seen: Seen,
+    /// The program, with the data of this seed.
+    pub program: fn(seed: u64) -> Program,
+    /// What a doctor should find.
+    pub expect: Expect,
+    /// The same without the fault.
+    pub twin: Option<fn(seed: u64) -> Program>,
+}
+
+/// Which half of the clinic a case is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// Thresholds may be chosen by it.
+    Fitting,
+    /// Only reported on.
+    Report,
+}
+
+impl Case {
+    /// Whether nothing is wrong with it.
+    pub fn is_healthy(&self) -> bool {
+        self.expect.causes.is_empty()
+    }
+
+    /// By a hash of the name (FNV-1a), so that nobody chooses. Of the published programs a third, by the
+    /// same hash, is kept for the report.
+    pub fn half(&self) -> Half {
+        let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        let hash = self.name.bytes().fold(0x811c_9dc5, step);
+        // The lowest bits of this hash mix badly.
+        let hash = hash >> 8;
+        let reported = match self.origin {
+            Origin::Published => hash.is_multiple_of(3),
+            Origin::Made => hash.is_multiple_of(2),
+        };
+        if reported {
+            Half::Report
+        } else {
+            Half::Fitting
+        }
+    }
+}
+
+impl Expect {
+    /// Whether this names a cause.
+    pub fn is_cause(&self, kind: FindingKind) -> bool {
+        self.causes.iter().any(|set| set.contains(&kind))
+    }
+
+    /// Whether this is a cause, a fair warning, or a symptom that sick programs show whatever their cause.
+    pub fn allows(&self, kind: FindingKind) -> bool {
+        let is_symptom = kind == FindingKind::ConstantOutput && !self.causes.is_empty();
+        self.is_cause(kind) || self.fair.contains(&kind) || is_symptom
+    }
+}

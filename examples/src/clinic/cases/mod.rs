@@ -1,0 +1,35 @@
+//! The cases, one file for each group.
+
+mod capacity;
+mod depth;
+mod healthy;
+mod labels;
+mod look_alikes;
+mod loops;
+mod output;
+mod rate;
+mod recurrent;
+mod scale;
+mod start;
+
+use super::case::{Case, Expect, Origin, Seen};
+use burn_tricks::diagnose::FindingKind as Kind;
+
+/// All cases.
+pub fn cases() -> impl Iterator<Item = &'static Case> {
+    [
+        scale::CASES,
+        rate::CASES,
+        depth::CASES,
+        recurrent::CASES,
+        start::CASES,
+        output::CASES,
+        labels::CASES,
+        loops::CASES,
+        capacity::CASES,
+        look_alikes::CASES,
+        healthy::CASES,
+    ]
+    .into_iter()
+    .flatten()
+}

@@ -1,0 +1,175 @@
+//! What the networks of the clinic are made of.
+
+use burn::module::Initializer;
+
+/// Weights uniform in ±√(6/(inputs + outputs)).
+pub const GLOROT: Initializer = Initializer::XavierUniform { gain: 1.0 };
+
+/// Weights uniform in ±√(6/inputs).
+pub const HE: Initializer = Initializer::KaimingUniform {
+    gain: std::f64::consts::SQRT_2,
+    fan_out_only: false,
+};
+
+/// Weights from N(0, `std`²).
+pub const fn normal(std: f64) -> Initializer {
+    Initializer::Normal { mean: 0.0, std }
+}
+
+/// A function of each number, or of each row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Act {
+    /// max(0, x).
+    Relu,
+    /// max(0.1 x, x).
+    LeakyRelu,
+    /// x above 0, exp(x) - 1 below.
+    Elu,
+    /// 1 / (1 + exp(-x)).
+    Sigmoid,
+    /// tanh(x).
+    Tanh,
+    /// exp(x).
+    Exp,
+    /// Each row becomes probabilities.
+    Softmax,
+    /// x.
+    Identity,
+    /// ln(x): not a number below 0.
+    Log,
+    /// Each row times its own length √Σx², whose gradient at a row of zeros is 0/0.
+    TimesLength,
+}
+
+/// A layer, as it is written down. Signals between layers are `[batch, numbers]`.
+#[derive(Debug, Clone)]
+pub enum Layer {
+    /// Fully connected, a weight for each input and output.
+    Dense(Dense),
+    /// An activation.
+    Act(Act),
+    /// Drops this share of the numbers.
+    Dropout(f64),
+    /// Batch norm of so many features.
+    BatchNorm(usize),
+    /// Layer norm of so many features.
+    LayerNorm(usize),
+    /// 3 × 3 convolution of square images.
+    Conv {
+        /// Channels in and out.
+        channels: [usize; 2],
+        /// Pixels of a side.
+        side: usize,
+        /// Initial weights.
+        weight: Initializer,
+    },
+    /// The mean over 2 × 2 pixels.
+    Pool {
+        /// Channels.
+        channels: usize,
+        /// Pixels of a side, before.
+        side: usize,
+    },
+    /// A plain recurrent layer over a sequence of single numbers, whose last state it gives.
+    Recurrent {
+        /// The length of the state.
+        hidden: usize,
+        /// The activation of the state.
+        act: Act,
+        /// The initial weights from state to state.
+        recurrent: Initializer,
+    },
+    /// An LSTM over a sequence of single numbers, whose last state it gives.
+    Lstm {
+        /// The length of the state.
+        hidden: usize,
+    },
+    /// Vectors for whole numbers below `count`.
+    Embedding {
+        /// How many numbers there are.
+        count: usize,
+        /// The length of a vector.
+        width: usize,
+    },
+    /// One block of a transformer over tokens of `width` numbers.
+    Transformer {
+        /// The length of a token.
+        width: usize,
+        /// The heads of the attention.
+        heads: usize,
+    },
+    /// The signal plus what these layers make of it.
+    Residual(Vec<Layer>),
+}
+
+/// A fully connected layer.
+#[derive(Debug, Clone)]
+pub struct Dense {
+    /// Numbers in.
+    pub inputs: usize,
+    /// Numbers out.
+    pub outputs: usize,
+    /// Initial weights.
+    pub weight: Initializer,
+    /// Initial biases, if it has any.
+    pub bias: Option<Initializer>,
+    /// Whether Burn stores the weights column by column, which swaps the fans of the initialiser.
+    pub columns: bool,
+}
+
+/// A fully connected layer with biases at zero.
+pub fn dense(inputs: usize, outputs: usize, weight: Initializer) -> Layer {
+    Layer::Dense(Dense {
+        inputs,
+        outputs,
+        weight,
+        bias: Some(Initializer::Zeros),
+        columns: false,
+    })
+}
+
+/// Fully connected layers of these widths with an activation between each two.
+pub fn mlp(widths: &[usize], act: Act, weight: Initializer) -> Vec<Layer> {
+    let mut layers = Vec::new();
+    for ends in widths.windows(2) {
+        layers.push(dense(ends[0], ends[1], weight.clone()));
+        layers.push(Layer::Act(act));
+    }
+    layers.pop();
+    layers
+}
+
+/// `layers` and an activation behind the last.
+pub fn ending_in(mut layers: Vec<Layer>, act: Act) -> Vec<Layer> {
+    layers.push(Layer::Act(act));
+    layers
+}
+
+/// `layers` with `extra` behind each hidden activation.
+pub fn behind_each_act(layers: Vec<Layer>, extra: impl Fn() -> Layer) -> Vec<Layer> {
+    let with_extra = |layer: Layer| match layer {
+        Layer::Act(_) => vec![layer, extra()],
+        layer => vec![layer],
+    };
+    layers.into_iter().flat_map(with_extra).collect()
+}
+
+/// `layers` with batch norm before each activation.
+pub fn batch_normed(layers: Vec<Layer>) -> Vec<Layer> {
+    normed(layers, Layer::BatchNorm)
+}
+
+/// `layers` with `norm` of the right width before each activation.
+pub fn normed(layers: Vec<Layer>, norm: impl Fn(usize) -> Layer) -> Vec<Layer> {
+    let mut width = 0;
+    let mut with_norms = Vec::new();
+    for layer in layers {
+        match &layer {
+            Layer::Dense(dense) => width = dense.outputs,
+            Layer::Act(_) => with_norms.push(norm(width)),
+            _ => {}
+        }
+        with_norms.push(layer);
+    }
+    with_norms
+}

@@ -1,0 +1,112 @@
+//! The losses of the clinic's programs, right and wrong ones.
+
+use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::{Int, Tensor};
+use burn_tricks::diagnose::LossKind;
+
+/// A loss.
+#[derive(Debug, Clone, Copy)]
+pub struct Loss {
+    /// From outputs and targets, `[batch, numbers]`, to one number.
+    pub compute: fn(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1>,
+    /// What a doctor is told that it is.
+    pub kind: LossKind,
+}
+
+/// Cross-entropy of scores, softmax included.
+pub const CROSS_ENTROPY: Loss = Loss {
+    compute: cross_entropy,
+    kind: LossKind::CrossEntropyOfScores,
+};
+
+/// The same, but for a softmax that the network has applied already: it is applied twice.
+pub const CROSS_ENTROPY_OF_SOFTMAX: Loss = Loss {
+    compute: cross_entropy_of_softmax,
+    kind: LossKind::CrossEntropyOfScores,
+};
+
+/// Cross-entropy written down as in a textbook: log(0) is −∞, and 0·(−∞) is not a number.
+pub const TEXTBOOK_CROSS_ENTROPY: Loss = Loss {
+    compute: textbook_cross_entropy,
+    kind: LossKind::CrossEntropyOfScores,
+};
+
+/// Keras's cross-entropy of probabilities: divides by their sum, and keeps them in [1e-7, 1 - 1e-7].
+pub const CROSS_ENTROPY_OF_PROBABILITIES: Loss = Loss {
+    compute: cross_entropy_of_probabilities,
+    kind: LossKind::CrossEntropyOfProbabilities,
+};
+
+/// Binary cross-entropy of probabilities in [1e-7, 1 - 1e-7].
+pub const BINARY_CROSS_ENTROPY: Loss = Loss {
+    compute: binary_cross_entropy,
+    kind: LossKind::BinaryCrossEntropyOfProbabilities,
+};
+
+/// The mean of squared differences.
+pub const MEAN_SQUARED: Loss = Loss {
+    compute: mean_squared,
+    kind: LossKind::MeanSquaredError,
+};
+
+/// The mean of differences without their signs.
+pub const MEAN_ABSOLUTE: Loss = Loss {
+    compute: mean_absolute,
+    kind: LossKind::OtherRegression,
+};
+
+/// The mean of squared differences between ten outputs and rows that are 1 at the class.
+pub const MEAN_SQUARED_OF_CLASSES: Loss = Loss {
+    compute: mean_squared_of_classes,
+    kind: LossKind::MeanSquaredError,
+};
+
+/// Columns of class numbers, `[batch, 1]`, as rows that are 1 at the class and 0 elsewhere.
+fn one_hot(classes: Tensor<2>, count: usize) -> Tensor<2> {
+    let [batch, _] = classes.dims();
+    let numbers: Tensor<1, Int> = classes.int().reshape([batch]);
+    numbers.one_hot::<2>(count).float()
+}
+
+/// The mean negative of Σ y·log p, of log p for each class.
+fn negative_likelihood(log_probabilities: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    let [_, count] = log_probabilities.dims();
+    let right = one_hot(classes, count) * log_probabilities;
+    -right.sum_dim(1).mean()
+}
+
+fn cross_entropy(scores: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    negative_likelihood(log_softmax(scores, 1), classes)
+}
+
+fn cross_entropy_of_softmax(probabilities: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    cross_entropy(probabilities, classes)
+}
+
+fn textbook_cross_entropy(scores: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    negative_likelihood(softmax(scores, 1).log(), classes)
+}
+
+fn cross_entropy_of_probabilities(outputs: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    let sum = outputs.clone().sum_dim(1);
+    negative_likelihood((outputs / sum).clamp(1e-7, 1.0 - 1e-7).log(), classes)
+}
+
+fn binary_cross_entropy(probabilities: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    let yes = probabilities.clamp(1e-7, 1.0 - 1e-7);
+    let no = yes.clone().neg() + 1.0;
+    -(classes.clone() * yes.log() + (classes.neg() + 1.0) * no.log()).mean()
+}
+
+fn mean_squared(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    (outputs - targets).square().mean()
+}
+
+fn mean_absolute(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    (outputs - targets).abs().mean()
+}
+
+fn mean_squared_of_classes(outputs: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    let [_, count] = outputs.dims();
+    mean_squared(outputs, one_hot(classes, count))
+}

@@ -1,0 +1,28 @@
+//! The clinic: training programs with a known fault, and healthy ones that look as if they had one.
+//!
+//! Each is a [`Case`]: a [`Program`] in a few lines, its story with its source, and what a doctor should
+//! find. [`Program::run`] trains it while a [`Watch`] looks on.
+
+mod case;
+mod cases;
+pub mod data;
+mod examination;
+pub mod layer;
+pub mod loss;
+mod net;
+mod penalty;
+mod program;
+mod run;
+mod scores;
+mod slips;
+mod treatment;
+mod verdict;
+
+pub use case::{Case, Expect, Half, Origin, Seen};
+pub use cases::cases;
+pub use examination::{Examined, examine};
+pub use net::{Activation, Block, Image, Net, NoTap, Recurrent, Tap};
+pub use program::{Program, Rule, Validation};
+pub use run::{Epoch, Outcome, Step, Watch};
+pub use treatment::treated;
+pub use verdict::{Share, Tally, Verdict};

@@ -1,0 +1,285 @@
+//! The network of the clinic: a list of layers.
+
+use super::layer::{Act, Dense, GLOROT, Layer};
+use burn::module::{Initializer, Module};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::pool::{AvgPool2d, AvgPool2dConfig};
+use burn::nn::transformer::{
+    TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput,
+};
+use burn::nn::{
+    BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm,
+    LayerNormConfig, Linear, LinearConfig, LinearLayout, Lstm, LstmConfig, PaddingConfig2d,
+};
+use burn::tensor::activation::{elu, leaky_relu, relu, sigmoid, softmax};
+use burn::tensor::{Device, Tensor};
+
+/// A network whose signals are `[batch, numbers]`.
+#[derive(Module, Debug)]
+pub struct Net {
+    /// One after the other.
+    pub layers: Vec<Block>,
+}
+
+/// A layer of a [`Net`].
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // A few dozen of them in a program.
+pub enum Block {
+    /// Fully connected.
+    Dense(Linear),
+    /// An activation.
+    Act(Activation),
+    /// Drops numbers in training.
+    Dropout(Dropout),
+    /// Batch norm.
+    BatchNorm(BatchNorm),
+    /// Layer norm.
+    LayerNorm(LayerNorm),
+    /// A convolution.
+    Conv(Image<Conv2d>),
+    /// The mean over neighbouring pixels.
+    Pool(Image<AvgPool2d>),
+    /// A plain recurrent layer.
+    Recurrent(Recurrent),
+    /// An LSTM.
+    Lstm(Lstm),
+    /// Vectors for numbers.
+    Embedding(Embedding),
+    /// A block of a transformer.
+    Transformer(TransformerEncoder),
+    /// The signal plus what layers make of it.
+    Residual(Net),
+}
+
+/// An activation.
+#[derive(Module, Debug)]
+pub struct Activation {
+    #[module(skip)]
+    act: Act,
+}
+
+/// A layer of images, between flat signals.
+#[derive(Module, Debug)]
+pub struct Image<L> {
+    layer: L,
+    channels: usize,
+    side: usize,
+}
+
+/// State ← act(input weights · number + recurrent weights · state).
+#[derive(Module, Debug)]
+pub struct Recurrent {
+    input: Linear,
+    recurrent: Linear,
+    activation: Activation,
+}
+
+/// Sees each block's output on its way through a network, and may put another in its place.
+pub trait Tap {
+    /// The output of the block at `path`, say `layers.3`.
+    fn tap(&mut self, path: &str, block: &Block, output: Tensor<2>) -> Tensor<2>;
+}
+
+/// Looks at nothing.
+#[derive(Debug)]
+pub struct NoTap;
+
+impl Tap for NoTap {
+    fn tap(&mut self, _path: &str, _block: &Block, output: Tensor<2>) -> Tensor<2> {
+        output
+    }
+}
+
+impl Net {
+    /// With the weights that `layers` asks for, drawn from the device's generator when they are first used.
+    pub fn init(layers: &[Layer], device: &Device) -> Self {
+        let layers = layers.iter().map(|layer| Block::init(layer, device));
+        Self {
+            layers: layers.collect(),
+        }
+    }
+
+    /// Inputs `[batch, numbers]` to outputs `[batch, numbers]`.
+    pub fn forward(&self, inputs: Tensor<2>) -> Tensor<2> {
+        self.forward_through(inputs, &mut NoTap)
+    }
+
+    /// As [`forward`](Self::forward), and `tap` sees each layer's output.
+    pub fn forward_through(&self, inputs: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2> {
+        let mut signal = inputs;
+        for (i, block) in self.layers.iter().enumerate() {
+            signal = block.forward(signal, &mut |inner, block, output| {
+                tap.tap(&format!("layers.{i}{inner}"), block, output)
+            });
+            signal = tap.tap(&format!("layers.{i}"), block, signal);
+        }
+        signal
+    }
+}
+
+fn linear(inputs: usize, outputs: usize, weight: &Initializer, device: &Device) -> Linear {
+    let mut linear = LinearConfig::new(inputs, outputs)
+        .with_initializer(weight.clone())
+        .init(device);
+    // Burn gives the bias the weight's initialiser.
+    linear.bias = Some(Initializer::Zeros.init([outputs], device));
+    linear
+}
+
+impl Block {
+    fn init(layer: &Layer, device: &Device) -> Self {
+        match layer {
+            Layer::Dense(Dense {
+                inputs,
+                outputs,
+                weight,
+                bias,
+                columns,
+            }) => {
+                let mut config =
+                    LinearConfig::new(*inputs, *outputs).with_initializer(weight.clone());
+                if *columns {
+                    config = config.with_layout(LinearLayout::Col);
+                }
+                let mut linear = config.init(device);
+                linear.bias = bias.as_ref().map(|bias| bias.init([*outputs], device));
+                Self::Dense(linear)
+            }
+            Layer::Act(act) => Self::Act(Activation { act: *act }),
+            Layer::Dropout(share) => Self::Dropout(DropoutConfig::new(*share).init()),
+            Layer::BatchNorm(width) => Self::BatchNorm(BatchNormConfig::new(*width).init(device)),
+            Layer::LayerNorm(width) => Self::LayerNorm(LayerNormConfig::new(*width).init(device)),
+            Layer::Conv {
+                channels,
+                side,
+                weight,
+            } => {
+                let mut layer = Conv2dConfig::new(*channels, [3, 3])
+                    .with_padding(PaddingConfig2d::Same)
+                    .with_initializer(weight.clone())
+                    .init(device);
+                layer.bias = Some(Initializer::Zeros.init([channels[1]], device));
+                Self::Conv(Image {
+                    layer,
+                    channels: channels[0],
+                    side: *side,
+                })
+            }
+            Layer::Pool { channels, side } => Self::Pool(Image {
+                layer: AvgPool2dConfig::new([2, 2]).init(),
+                channels: *channels,
+                side: *side,
+            }),
+            Layer::Recurrent {
+                hidden,
+                act,
+                recurrent,
+            } => Self::Recurrent(Recurrent {
+                input: linear(1, *hidden, &GLOROT, device),
+                recurrent: linear(*hidden, *hidden, recurrent, device),
+                activation: Activation { act: *act },
+            }),
+            Layer::Lstm { hidden } => Self::Lstm(LstmConfig::new(1, *hidden, true).init(device)),
+            Layer::Embedding { count, width } => {
+                Self::Embedding(EmbeddingConfig::new(*count, *width).init(device))
+            }
+            Layer::Transformer { width, heads } => Self::Transformer(
+                TransformerEncoderConfig::new(*width, 2 * width, *heads, 1)
+                    .with_dropout(0.0)
+                    .with_norm_first(true)
+                    .init(device),
+            ),
+            Layer::Residual(layers) => Self::Residual(Net::init(layers, device)),
+        }
+    }
+
+    /// `tap` gets the outputs of layers within this one, with what follows this one's path.
+    fn forward(
+        &self,
+        signal: Tensor<2>,
+        tap: &mut dyn FnMut(&str, &Self, Tensor<2>) -> Tensor<2>,
+    ) -> Tensor<2> {
+        match self {
+            Self::Dense(layer) => layer.forward(signal),
+            Self::Act(layer) => layer.forward(signal),
+            Self::Dropout(layer) => layer.forward(signal),
+            Self::BatchNorm(layer) => layer.forward(signal),
+            Self::LayerNorm(layer) => layer.forward(signal),
+            Self::Conv(image) => image.forward(signal, |pixels| image.layer.forward(pixels)),
+            Self::Pool(image) => image.forward(signal, |pixels| image.layer.forward(pixels)),
+            Self::Recurrent(layer) => {
+                layer.forward(signal, &mut |state| tap(".Recurrent.state", self, state))
+            }
+            Self::Lstm(layer) => {
+                let [batch, length] = signal.dims();
+                let (_, last) = layer.forward(signal.reshape([batch, length, 1]), None);
+                last.hidden
+            }
+            Self::Embedding(layer) => layer.forward(signal.int()).flatten(1, 2),
+            Self::Transformer(layer) => {
+                let [batch, numbers] = signal.dims();
+                let tokens = signal.reshape([batch, numbers / layer.d_model, layer.d_model]);
+                let output = layer.forward(TransformerEncoderInput::new(tokens));
+                output.flatten(1, 2)
+            }
+            Self::Residual(net) => {
+                struct Within<'a>(&'a mut dyn FnMut(&str, &Block, Tensor<2>) -> Tensor<2>);
+                impl Tap for Within<'_> {
+                    fn tap(&mut self, path: &str, block: &Block, output: Tensor<2>) -> Tensor<2> {
+                        (self.0)(&format!(".Residual.{path}"), block, output)
+                    }
+                }
+                signal.clone() + net.forward_through(signal, &mut Within(tap))
+            }
+        }
+    }
+}
+
+impl<L> Image<L> {
+    fn forward(&self, signal: Tensor<2>, layer: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<2> {
+        let [batch, _] = signal.dims();
+        layer(signal.reshape([batch, self.channels, self.side, self.side])).flatten(1, 3)
+    }
+}
+
+impl Recurrent {
+    /// `seen` gets each state.
+    fn forward(
+        &self,
+        sequence: Tensor<2>,
+        seen: &mut dyn FnMut(Tensor<2>) -> Tensor<2>,
+    ) -> Tensor<2> {
+        let [_, length] = sequence.dims();
+        let input = |t: usize| self.input.forward(sequence.clone().narrow(1, t, 1));
+        let first = seen(self.activation.forward(input(0)));
+        (1..length).fold(first, |last, t| {
+            let sum = input(t) + self.recurrent.forward(last);
+            seen(self.activation.forward(sum))
+        })
+    }
+}
+
+impl Activation {
+    /// Which it is.
+    pub fn act(&self) -> Act {
+        self.act
+    }
+
+    fn forward(&self, signal: Tensor<2>) -> Tensor<2> {
+        match self.act {
+            Act::Relu => relu(signal),
+            Act::LeakyRelu => leaky_relu(signal, 0.1),
+            Act::Elu => elu(signal, 1.0),
+            Act::Sigmoid => sigmoid(signal),
+            Act::Tanh => signal.tanh(),
+            Act::Exp => signal.exp(),
+            Act::Softmax => softmax(signal, 1),
+            Act::Identity => signal,
+            Act::Log => signal.log(),
+            Act::TimesLength => {
+                let length = signal.clone().square().sum_dim(1).sqrt();
+                signal * length
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! A training program: data, network, loss, optimizer, and what its loop does.
+
+use super::data::Data;
+use super::layer::Layer;
+use super::loss::Loss;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, ModuleOptimizer, RmsPropConfig, SgdConfig};
+
+/// The optimizer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rule {
+    /// Plain gradient descent.
+    Sgd,
+    /// With this momentum.
+    Momentum(f64),
+    /// β₁ = 0.9, β₂ = 0.999, ε = 1e-8.
+    Adam,
+    /// α = 0.9, ε = 1e-7, no momentum: Keras's numbers.
+    RmsProp,
+}
+
+/// How the program validates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validation {
+    /// All samples at once, in inference mode.
+    Inference,
+    /// One sample at a time and in training mode: of the first so many.
+    OneByOneInTraining(usize),
+}
+
+/// A training program. Fields from `warmup` on say what its loop does besides the usual, or forgets.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// What it learns from.
+    pub data: Data,
+    /// The network.
+    pub layers: Vec<Layer>,
+    /// The loss.
+    pub loss: Loss,
+    /// The optimizer.
+    pub rule: Rule,
+    /// The learning rate.
+    pub rate: f64,
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Times through the data.
+    pub epochs: usize,
+    /// Raises the rate from 0 over so many steps.
+    pub warmup: Option<usize>,
+    /// Ends after so many epochs without a better loss of the validation, with the weights of the best.
+    pub patience: Option<usize>,
+    /// Clips the gradient at this norm.
+    pub clips: Option<f64>,
+    /// L2 penalty.
+    pub decay: Option<f32>,
+    /// Adds so much times the mean over samples of the hidden activations' absolute sum.
+    pub sparsity: Option<f64>,
+    /// Parameters whose paths hold one of these need no gradient.
+    pub frozen: &'static [&'static str],
+    /// The optimizer gets only the parameters whose paths hold one of these.
+    pub optimizes: Option<&'static [&'static str]>,
+    /// Whether it clears the gradients after a step.
+    pub clears: bool,
+    /// The loss is multiplied by this, from the number of the step.
+    pub loss_scale: Option<fn(step: usize) -> f64>,
+    /// Whether it divides the gradients by that again.
+    pub unscales: bool,
+    /// How it validates.
+    pub validation: Validation,
+}
+
+impl Program {
+    /// Adam at 1e-3, batches of 32, 20 epochs, and nothing unusual.
+    pub fn new(data: Data, layers: Vec<Layer>, loss: Loss) -> Self {
+        Self {
+            data,
+            layers,
+            loss,
+            rule: Rule::Adam,
+            rate: 1e-3,
+            batch: 32,
+            epochs: 20,
+            warmup: None,
+            patience: None,
+            clips: None,
+            decay: None,
+            sparsity: None,
+            frozen: &[],
+            optimizes: None,
+            clears: true,
+            loss_scale: None,
+            unscales: true,
+            validation: Validation::Inference,
+        }
+    }
+}
+
+impl Rule {
+    /// The optimizer, with an L2 penalty of this weight.
+    pub(super) fn optimizer(self, decay: Option<f32>) -> ModuleOptimizer {
+        let decay = decay.map(WeightDecayConfig::new);
+        match self {
+            Self::Sgd => SgdConfig::new().with_weight_decay(decay).init(),
+            Self::Momentum(momentum) => {
+                let momentum = MomentumConfig::new()
+                    .with_momentum(momentum)
+                    .with_dampening(0.0);
+                SgdConfig::new()
+                    .with_momentum(Some(momentum))
+                    .with_weight_decay(decay)
+                    .init()
+            }
+            Self::Adam => AdamConfig::new()
+                .with_epsilon(1e-8)
+                .with_weight_decay(decay)
+                .init(),
+            Self::RmsProp => RmsPropConfig::new()
+                .with_alpha(0.9)
+                .with_momentum(0.0)
+                .with_epsilon(1e-7)
+                .with_weight_decay(decay)
+                .init(),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The loop of a program, and who looks over its shoulder.
+
+use super::data::Dice;
+use super::net::{Net, NoTap, Tap};
+use super::penalty::Penalty;
+use super::program::{Program, Validation};
+use super::scores::Scored;
+use super::slips::{Sum, chosen, frozen, scaled};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Gradients, Tensor};
+use burn_tricks::force_init;
+use burn_tricks::grad::ClipGradNormConfig;
+
+/// What happens in one step, before the optimizer moves the weights.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// The network that the gradients are of.
+    pub net: &'a Net,
+    /// What the optimizer gets.
+    pub grads: &'a GradientsParams,
+    /// The loss of the batch, without penalties and scales.
+    pub loss: Tensor<1>,
+    /// The learning rate.
+    pub rate: f64,
+    /// `[batch, numbers]`.
+    pub inputs: Tensor<2>,
+    /// `[batch, numbers]`.
+    pub targets: Tensor<2>,
+    /// `[batch, numbers]`.
+    pub outputs: Tensor<2>,
+}
+
+/// The scores of one epoch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub number: usize,
+    /// The mean loss of the batches.
+    pub train_loss: f64,
+    /// The accuracy, or R², on the training samples or a thousand of them, in inference mode.
+    pub train_score: f64,
+    /// The loss of the validation.
+    pub valid_loss: f64,
+    /// The accuracy, or R², of the validation.
+    pub valid_score: f64,
+}
+
+/// Looks over a program's shoulder.
+pub trait Watch {
+    /// Before the first step.
+    fn begin(&mut self, _program: &Program, _net: &Net) {}
+
+    /// Before a forward pass of a training step: what sees the signal behind each layer.
+    fn tap(&mut self) -> Option<&mut dyn Tap> {
+        None
+    }
+
+    /// In place of `loss.backward()`.
+    fn backward(&mut self, loss: &Tensor<1>) -> Gradients {
+        loss.backward()
+    }
+
+    /// Before the optimizer's step.
+    fn before_step(&mut self, _step: &Step<'_>) {}
+
+    /// After the optimizer's step.
+    fn after_step(&mut self, _net: &Net) {}
+
+    /// A validation: inputs, targets and outputs, `[samples, numbers]`.
+    fn validation(&mut self, _inputs: &Tensor<2>, _targets: &Tensor<2>, _outputs: &Tensor<2>) {}
+
+    /// At the end of each epoch, with the trained network.
+    fn epoch(&mut self, _epoch: &Epoch, _net: &Net) {}
+}
+
+/// Watches nothing.
+impl Watch for () {}
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Every epoch.
+    pub epochs: Vec<Epoch>,
+    /// The place of the epoch in that list whose weights count: the last one, or the best if the program
+    /// looks for that.
+    pub chosen: usize,
+    /// The network at the end.
+    pub net: Net,
+}
+
+impl Outcome {
+    /// The epoch whose weights count.
+    pub fn result(&self) -> &Epoch {
+        &self.epochs[self.chosen]
+    }
+}
+
+impl Program {
+    /// Trains. The same seed gives the same run, if nothing else in the process draws random numbers.
+    ///
+    /// # Panics
+    ///
+    /// If the program has no epoch.
+    pub fn run(&self, seed: u64, watch: &mut dyn Watch) -> Outcome {
+        assert!(self.epochs > 0, "a program without an epoch");
+        let device = Device::flex().autodiff();
+        device.seed(seed);
+        let mut net = Net::init(&self.layers, &device);
+        force_init(&net);
+        if !self.frozen.is_empty() {
+            net = frozen(net, self.frozen);
+        }
+        watch.begin(self, &net);
+        let mut training = Training::new(self, net);
+        let mut epochs: Vec<Epoch> = Vec::new();
+        let mut chosen = 0;
+        for number in 1..=self.epochs {
+            let batches = self.batches(seed, number);
+            let losses: f64 = batches.iter().map(|b| training.step(b, watch)).sum();
+            let net = &training.net;
+            let rows = self.data.train.first(1000);
+            let (inputs, _) = rows.all(&Device::flex());
+            let train = Scored::of(
+                net.valid().forward(inputs),
+                &rows,
+                self.data.task,
+                self.loss,
+            );
+            let valid = self.validate(net, watch);
+            let scores = Epoch {
+                number,
+                train_loss: losses / batches.len() as f64,
+                train_score: train.score,
+                valid_loss: valid.loss,
+                valid_score: valid.score,
+            };
+            watch.epoch(&scores, net);
+            epochs.push(scores);
+            let Some(patience) = self.patience else {
+                chosen = number - 1;
+                continue;
+            };
+            if scores.valid_loss < epochs[chosen].valid_loss {
+                chosen = number - 1;
+            } else if number - 1 - chosen >= patience {
+                break;
+            }
+        }
+        Outcome {
+            epochs,
+            chosen,
+            net: training.net,
+        }
+    }
+
+    fn batches(&self, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
+        let mut order: Vec<usize> = (0..self.data.train.len()).collect();
+        Dice::new(seed.wrapping_mul(1_000_003) + epoch as u64).shuffle(&mut order);
+        order.chunks(self.batch).map(<[_]>::to_vec).collect()
+    }
+
+    /// As the program validates.
+    fn validate(&self, net: &Net, watch: &mut dyn Watch) -> Scored {
+        let (rows, outputs) = match self.validation {
+            Validation::Inference => {
+                let (inputs, targets) = self.data.valid.all(&Device::flex());
+                let outputs = net.valid().forward(inputs.clone());
+                watch.validation(&inputs, &targets, &outputs);
+                (self.data.valid.clone(), outputs)
+            }
+            Validation::OneByOneInTraining(count) => {
+                let rows = self.data.valid.first(count);
+                let outputs = (0..rows.len()).map(|i| {
+                    let (inputs, targets) = rows.batch(&[i], &Device::flex().autodiff());
+                    let outputs = net.forward(inputs.clone());
+                    watch.validation(&inputs, &targets, &outputs);
+                    outputs.inner()
+                });
+                let outputs = Tensor::cat(outputs.collect(), 0);
+                (rows, outputs)
+            }
+        };
+        Scored::of(outputs, &rows, self.data.task, self.loss)
+    }
+}
+
+/// The state of a training.
+struct Training<'a> {
+    program: &'a Program,
+    net: Net,
+    optimizer: burn::optim::ModuleOptimizer,
+    clip: Option<burn_tricks::grad::ClipGradNorm>,
+    sum: Sum,
+    steps: usize,
+}
+
+impl<'a> Training<'a> {
+    fn new(program: &'a Program, net: Net) -> Self {
+        let clip = program.clips.map(|norm| {
+            let clip = ClipGradNormConfig::new(norm).init();
+            clip.expect("a positive norm")
+        });
+        Self {
+            program,
+            net,
+            optimizer: program.rule.optimizer(program.decay),
+            clip,
+            sum: Sum::default(),
+            steps: 0,
+        }
+    }
+
+    /// Takes a step on the samples at `batch`, and gives their loss.
+    fn step(&mut self, batch: &[usize], watch: &mut dyn Watch) -> f64 {
+        let (program, net) = (self.program, &self.net);
+        let device = Device::flex().autodiff();
+        let (inputs, targets) = program.data.train.batch(batch, &device);
+        let mut penalty = program.sparsity.map(Penalty::new);
+        let outputs = {
+            let mut none = NoTap;
+            let tap = watch.tap().unwrap_or(&mut none);
+            net.forward_through(inputs.clone(), &mut Both(&mut penalty, tap))
+        };
+        let loss = (program.loss.compute)(outputs.clone(), targets.clone());
+        let scale = program.loss_scale.map_or(1.0, |scale| scale(self.steps));
+        let objective = match penalty {
+            Some(penalty) => loss.clone() + penalty.sum(),
+            None => loss.clone(),
+        };
+        let mut all = watch.backward(&(objective * scale));
+        let mut grads = match program.optimizes {
+            Some(parts) => GradientsParams::from_params(&mut all, net, &chosen(net, parts)),
+            None => GradientsParams::from_grads(all, net),
+        };
+        if program.unscales && program.loss_scale.is_some() {
+            grads = scaled(net, grads, 1.0 / scale);
+        }
+        if !program.clears {
+            grads = self.sum.plus(net, grads);
+        }
+        let rate = match program.warmup {
+            Some(steps) => program.rate * ((self.steps + 1) as f64 / steps as f64).min(1.0),
+            None => program.rate,
+        };
+        watch.before_step(&Step {
+            net,
+            grads: &grads,
+            loss: loss.clone(),
+            rate,
+            inputs,
+            targets,
+            outputs,
+        });
+        if let Some(clip) = &mut self.clip {
+            grads = clip.apply(net, grads);
+        }
+        self.net = self.optimizer.step(rate, self.net.clone(), grads);
+        self.steps += 1;
+        watch.after_step(&self.net);
+        loss.into_scalar::<f64>()
+    }
+}
+
+/// First the penalty, then the watcher.
+struct Both<'a>(&'a mut Option<Penalty>, &'a mut dyn Tap);
+
+impl Tap for Both<'_> {
+    fn tap(&mut self, path: &str, block: &super::net::Block, output: Tensor<2>) -> Tensor<2> {
+        if let Some(penalty) = &mut *self.0 {
+            penalty.see(block, &output);
+        }
+        self.1.tap(path, block, output)
+    }
+}

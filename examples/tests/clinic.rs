@@ -1,0 +1,108 @@
+//! The clinic: its programs show the symptoms that their stories tell, and the doctor finds the cause.
+
+use burn_tricks::diagnose::{FindingKind, Prescription};
+use burn_tricks_examples::clinic::{
+    Case, Half, Origin, Program, Seen, Tally, Verdict, cases, examine, treated,
+};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Burn's random generators are global to the process.
+fn alone() -> MutexGuard<'static, ()> {
+    static GENERATORS: Mutex<()> = Mutex::new(());
+    GENERATORS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn case(name: &str) -> &'static Case {
+    cases().find(|case| case.name == name).expect(name)
+}
+
+/// One or two of each group, which take little time.
+const SOME: [&str; 14] = [
+    "three-raw-columns",
+    "one-step-into-the-flat",
+    "rate-below-zero",
+    "sigmoids-at-zero",
+    "relus-born-dead",
+    "recurrent-relu-explodes",
+    "first-layer-of-zeros",
+    "softmax-of-one",
+    "gradient-of-a-length-of-zero",
+    "images-shuffled-labels-not",
+    "labels-scaled-like-pixels",
+    "freezing-inverted",
+    "gradients-never-cleared",
+    "dropout-of-95-percent",
+];
+
+#[test]
+fn sick_programs_show_their_symptoms_and_their_twins_do_not() {
+    let _alone = alone();
+    for name in SOME {
+        let case = case(name);
+        let sick = (case.program)(1).run(1, &mut ());
+        assert!(case.seen.is_in(&sick), "{name}: {:?}", sick.result());
+        let twin = case.twin.expect(name);
+        let healthy = twin(1).run(1, &mut ());
+        assert!(!case.seen.is_in(&healthy), "{name}: {:?}", healthy.result());
+    }
+}
+
+#[test]
+fn a_program_is_repeatable() {
+    let _alone = alone();
+    // With dropout, so that the device's generator is used too.
+    let program = (case("scores-where-probabilities-go").twin.unwrap())(3);
+    let program = Program {
+        epochs: 1,
+        ..program
+    };
+    let [one, same] = [3, 3].map(|seed| program.run(seed, &mut ()).epochs);
+    assert_eq!(one, same);
+    assert_ne!(program.run(4, &mut ()).epochs, one);
+}
+
+#[test]
+fn a_doctor_who_looks_on_changes_nothing() {
+    let _alone = alone();
+    let program = Program {
+        epochs: 2,
+        ..(case("layer-norm").program)(1)
+    };
+    let examined = examine(&program, 1);
+    assert_eq!(examined.outcome.epochs, program.run(1, &mut ()).epochs);
+}
+
+#[test]
+fn the_clinic_is_large_and_its_halves_are_fixed() {
+    let names: BTreeSet<_> = cases().map(|case| case.name).collect();
+    assert_eq!(names.len(), cases().count(), "a name is given twice");
+    let (healthy, sick): (Vec<_>, Vec<_>) = cases().partition(|case| case.is_healthy());
+    let published = |case: &&&Case| case.origin == Origin::Published;
+    assert!(sick.len() >= 60 && healthy.len() >= 24);
+    assert!(sick.iter().filter(published).count() >= 30);
+    for part in [&sick, &healthy] {
+        let report = part.iter().filter(|case| case.half() == Half::Report);
+        let share = report.count() as f64 / part.len() as f64;
+        assert!((0.3..0.6).contains(&share), "{share}");
+    }
+    // Nobody moves a case from half to half unseen.
+    assert_eq!(case("softmax-of-one").half(), Half::Report);
+    assert_eq!(case("log-of-zero").half(), Half::Fitting);
+}
+
+#[test]
+fn what_a_case_expects_does_not_contradict_itself() {
+    for case in cases() {
+        let expect = &case.expect;
+        for kind in expect.not {
+            assert!(!expect.allows(*kind), "{}: {kind}", case.name);
+        }
+        assert_eq!(
+            matches!(case.seen, Seen::Learns(_)) && expect.causes.is_empty(),
+            case.is_healthy(),
+            "{}",
+            case.name
+        );
+    }
+}
