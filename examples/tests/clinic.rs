@@ -2,7 +2,7 @@
 
 use burn_tricks::diagnose::{FindingKind, Prescription};
 use burn_tricks_examples::clinic::{
-    Case, Half, Origin, Program, Seen, Tally, Verdict, cases, examine, treated,
+    Case, Half, Origin, Program, Seen, Verdict, cases, examine, treated,
 };
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -105,4 +105,52 @@ fn what_a_case_expects_does_not_contradict_itself() {
             case.name
         );
     }
+}
+
+/// The verdict on the first seed.
+fn verdict(name: &str) -> Verdict {
+    let case = case(name);
+    let examined = examine(&(case.program)(1), 1);
+    let shown = case.seen.is_in(&examined.outcome);
+    Verdict::of(case, 1, shown, &examined.diagnosis)
+}
+
+#[test]
+fn the_doctor_names_the_causes_and_accuses_no_healthy_program() {
+    let _alone = alone();
+    for name in [
+        "first-layer-of-zeros",
+        "softmax-of-one",
+        "dropout-of-95-percent",
+    ] {
+        let verdict = verdict(name);
+        assert!(verdict.shown && verdict.named, "{verdict:?}");
+        assert!(verdict.ruled_out.is_empty(), "{verdict:?}");
+    }
+    for name in ["mlp", "output-layer-of-zeros"] {
+        let verdict = verdict(name);
+        assert!(verdict.shown && !verdict.accused, "{verdict:?}");
+    }
+}
+
+#[test]
+fn a_treated_program_trains_as_its_twin() {
+    let _alone = alone();
+    let case = case("sigmoids-at-zero");
+    let examined = examine(&(case.program)(1), 1);
+    let is_cause = |kind| case.expect.is_cause(kind);
+    let findings = examined.diagnosis.findings.iter();
+    let finding = findings.clone().find(|finding| is_cause(finding.kind));
+    let finding = finding.expect("a cause is named");
+    let program = treated(case, 1, finding, &Prescription::InitWeights);
+    let healthy = program.expect("weights to draw").run(1, &mut ());
+    assert!(healthy.result().valid_score > 0.9, "{:?}", healthy.result());
+    // What is left to the reader is done only where a cause is named.
+    let text = Prescription::Change {
+        text: "another layer".to_owned(),
+    };
+    assert!(treated(case, 1, finding, &text).is_some());
+    let mut wrong = finding.clone();
+    wrong.kind = FindingKind::LeakingInput;
+    assert!(treated(case, 1, &wrong, &text).is_none());
 }

@@ -26,8 +26,6 @@ pub enum Seen {
     ValidFails(f64),
     /// The loss of the validation ends above this, and above ten times that of the training.
     ValidLoss(f64),
-    /// The score of the validation jumps by 0.03 down and up again, in at least every fifth epoch.
-    Jumps,
     /// The score of the validation ends at this or above.
     Learns(f64),
 }
@@ -42,16 +40,6 @@ impl Seen {
             Self::LossAbove(bound) => last.train_loss > bound,
             Self::ValidFails(bound) => is_below(last.valid_score, bound),
             Self::ValidLoss(bound) => last.valid_loss > bound.max(10.0 * last.train_loss),
-            Self::Jumps => {
-                let scores = outcome.epochs.windows(3).map(|epochs| {
-                    let [before, there, after] = [0, 1, 2].map(|i| epochs[i].valid_score);
-                    before.min(after) - there >= 0.03
-                });
-                let (jumps, all) = scores.fold((0, 0), |(jumps, all), jump| {
-                    (jumps + usize::from(jump), all + 1)
-                });
-                5 * jumps >= all
-            }
             Self::Learns(bound) => last.valid_score >= bound,
         }
     }
