@@ -14,6 +14,7 @@ macro_rules! as_displayed {
 mod ablate;
 mod campaign;
 mod changes;
+mod claims;
 mod comparison;
 mod float;
 mod outcome;
@@ -29,6 +30,10 @@ pub use ablate::{
     interactions::{Interaction, Interactions, InteractionsError, factorial},
 };
 pub use campaign::{Campaign, CampaignError};
+pub use claims::{
+    claim::{Claim, ClaimRow, Expected},
+    finding::{ClaimError, Conclusion, Finding, RowFinding},
+};
 pub use comparison::{
     answer::{Answer, Effect, Unit},
     arm::Arm,

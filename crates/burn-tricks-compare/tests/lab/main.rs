@@ -1,6 +1,7 @@
-//! Tuning, ablation and interactions, on made-up trainings whose truth is known.
+//! Tuning, ablation, interactions and claims, on made-up trainings whose truth is known.
 
 mod ablation;
+mod claims;
 mod interactions;
 mod tuning;
 

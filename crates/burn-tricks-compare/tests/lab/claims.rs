@@ -1,0 +1,174 @@
+use std::collections::BTreeMap;
+
+use burn_tricks_compare::{
+    Claim, ClaimRow, Comparison, Conclusion, Expected, Looks, Metric, Protocol, Recipe, Run,
+};
+use serde_json::json;
+
+use crate::noise;
+
+/// Of a classification and of a regression: a variant that is better, one that is the same, one that is
+/// worse, and one whose results vary less. In the second task the better one is worse.
+fn tasks() -> BTreeMap<String, Comparison> {
+    let names = ["base", "good", "same", "bad", "calm"];
+    let recipes = names.map(|name| match name {
+        "base" => Recipe::baseline(name, ""),
+        _ => Recipe::variant(name, "base", ""),
+    });
+    let comparison = |metric: Metric, good: f64| {
+        let protocol = Protocol::new([metric.clone()])
+            .with_target("target")
+            .with_looks(Looks::once(14).unwrap());
+        let runs = recipes.iter().zip(0..).flat_map(|(recipe, at)| {
+            let metric = metric.name.clone();
+            (1..=14).map(move |seed| {
+                let common = 0.05 * noise(seed, 0);
+                let own = 0.001 * noise(seed, at + 10);
+                let value = match &*recipe.name {
+                    "good" => common + own + good,
+                    "bad" => common + own - good,
+                    "calm" => 0.2 * common,
+                    _ => common + own,
+                };
+                let steps = (&*recipe.name != "bad").then_some(if recipe.name == "good" {
+                    100
+                } else {
+                    300
+                });
+                Run::new(&recipe.name, seed)
+                    .with_metric(&metric, 0.8 + value)
+                    .with_arrival(steps.filter(|_| metric == "accuracy"), 1000)
+            })
+        });
+        let runs: Vec<Run> = runs.collect();
+        Comparison::init(&protocol, &recipes, &runs).unwrap()
+    };
+    BTreeMap::from([
+        (
+            "digits".to_owned(),
+            comparison(Metric::share("accuracy"), 0.04),
+        ),
+        // Of an error, more is worse.
+        ("table".to_owned(), comparison(Metric::loss("RMSE"), 0.1)),
+    ])
+}
+
+fn claim(expected: Expected, rows: &[(&str, &str)]) -> Claim {
+    let rows = rows.iter().map(|(task, variant)| ClaimRow {
+        task: (*task).to_owned(),
+        variant: (*variant).to_owned(),
+    });
+    Claim {
+        sentence: "it is so".to_owned(),
+        questions: vec!["accuracy".to_owned(), "RMSE".to_owned()],
+        expected,
+        rows: rows.collect(),
+        note: String::new(),
+    }
+}
+
+#[test]
+fn a_claim_is_what_was_shown_of_it() {
+    let tasks = tasks();
+    let conclusion =
+        |expected, rows: &[(&str, &str)]| claim(expected, rows).check(&tasks).unwrap().conclusion;
+    use Conclusion::{Confirmed, Corrected, NotConfirmed, Refuted};
+    use Expected::{Better, LessSpread, NotWorse, Worse};
+    for (expected, rows, verdict) in [
+        (Better, &[("digits", "good")][..], Confirmed),
+        (Better, &[("digits", "same")], Refuted),
+        (Better, &[("digits", "bad")], Refuted),
+        (Better, &[("digits", "good"), ("table", "good")], Corrected),
+        (Worse, &[("digits", "bad"), ("table", "good")], Confirmed),
+        (
+            NotWorse,
+            &[("digits", "good"), ("digits", "same")],
+            Confirmed,
+        ),
+        (NotWorse, &[("digits", "bad")], Refuted),
+        (Better, &[("digits", "calm")], NotConfirmed),
+        // What is undecided leaves the others to decide.
+        (Better, &[("digits", "calm"), ("digits", "good")], Confirmed),
+        (LessSpread, &[("digits", "calm")], Confirmed),
+        (LessSpread, &[("digits", "same")], NotConfirmed),
+        (Better, &[], NotConfirmed),
+    ] {
+        assert_eq!(conclusion(expected, rows), verdict, "{expected:?} {rows:?}");
+    }
+}
+
+#[test]
+fn the_measurement_and_the_places_are_told() {
+    let tasks = tasks();
+    let finding = claim(Expected::Better, &[("digits", "good"), ("table", "good")])
+        .check(&tasks)
+        .unwrap();
+    assert_eq!(finding.places(), "holds: digits; does not hold: table");
+    let told = &finding.rows[0].told;
+    assert!(
+        told.starts_with("+4.") && told.ends_with("], helps"),
+        "{told}"
+    );
+    assert_eq!(finding.rows[1].question, "RMSE");
+
+    let speed = Claim {
+        questions: vec!["speed".to_owned()],
+        ..claim(Expected::Better, &[("digits", "good"), ("table", "good")])
+    };
+    let finding = speed.check(&tasks).unwrap();
+    // No run arrives in the second task.
+    assert_eq!(finding.conclusion, Conclusion::Confirmed);
+    assert_eq!(finding.rows[1].conclusion, None);
+    assert_eq!(finding.places(), "holds: digits; cannot be asked: table");
+    let text = Claim::markdown(&[finding]);
+    assert_eq!(text.lines().count(), 3);
+    assert!(
+        text.contains("| it is so | ")
+            && text.contains("×3.0 [3.0, 3.0], helps")
+            && text.contains("| **confirmed** |"),
+        "{text}"
+    );
+
+    let spread = claim(Expected::LessSpread, &[("digits", "calm")])
+        .check(&tasks)
+        .unwrap();
+    assert!(
+        spread.rows[0]
+            .told
+            .starts_with("standard deviation over seeds ×0.2"),
+        "{:?}",
+        spread.rows
+    );
+}
+
+#[test]
+fn a_claim_about_what_was_not_compared_is_refused() {
+    let tasks = tasks();
+    let error = |task, variant| {
+        claim(Expected::Better, &[(task, variant)])
+            .check(&tasks)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(error("text", "good").ends_with("there is no task \"text\""));
+    assert!(error("table", "best").ends_with("there is no variant \"best\" in \"table\""));
+    let unknown = Claim {
+        questions: vec!["F1".to_owned()],
+        ..claim(Expected::Better, &[("table", "good")])
+    };
+    assert!(
+        unknown
+            .check(&tasks)
+            .unwrap_err()
+            .to_string()
+            .contains("[\"F1\"] in \"table\"")
+    );
+    let read: Result<Claim, _> = serde_json::from_value(json!({
+        "sentence": "", "questions": [], "expected": "beter", "rows": []
+    }));
+    assert!(
+        read.unwrap_err()
+            .to_string()
+            .contains("`better`, `worse`, `not-worse`, `less-spread`")
+    );
+}
