@@ -88,7 +88,9 @@ impl Crate {
             }
             UseTree::Name(name) => self.exports.push(joined(&path, &name.ident)),
             UseTree::Rename(name) => self.exports.push(joined(&path, &name.ident)),
-            UseTree::Glob(_) => self.faults.push(format!("`{}::*`", path.join("::"))),
+            UseTree::Glob(_) => self
+                .faults
+                .push(format!("`{}::*` does not name its items", path.join("::"))),
         }
     }
 

@@ -1,78 +1,12 @@
 //! The normalised-gradient family with a norm per element.
 
-use crate::lerp::{towards, towards_twin};
+use crate::normalized_memory::{AtTime, Mean, NormMemory, UpdateMemory};
 use crate::number::Number;
 use crate::real::Real;
 use crate::step::{Step, TimedStep};
-use crate::step_count;
 use crate::step_count::StepCount;
 use crate::weight_decay_term::WeightDecayTerm;
 use burn::tensor::Tensor;
-
-/// A decaying mean, `β old + (1 − β) new`, and its divisor: `1 − βᵗ`, or 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Mean {
-    /// β
-    pub beta: f64,
-    /// The bias correction.
-    pub correction: f64,
-}
-
-impl Mean {
-    /// The mean at step `time`, which counts from 1, with bias correction or without.
-    pub fn new(beta: f64, bias_correction: bool, time: u64) -> Self {
-        let correction = if bias_correction {
-            step_count::bias_correction(beta, time)
-        } else {
-            1.0
-        };
-        Self { beta, correction }
-    }
-
-    #[inline(always)]
-    fn next<T: Real>(self, old: T, new: T) -> T {
-        towards(old, new, 1.0 - self.beta)
-    }
-
-    fn next_twin<const D: usize>(self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
-        towards_twin(old, new, 1.0 - self.beta)
-    }
-}
-
-/// What the norm of an element remembers. If `norm` of [`NormalizedStep`] is `()`, the norm has no memory: it
-/// is the magnitude of the divided number.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum NormMemory {
-    /// The sum of squares.
-    Sum {
-        /// The sum before the first step.
-        initial: f64,
-    },
-    /// A decaying mean of squares.
-    Decay {
-        /// The mean.
-        mean: Mean,
-        /// The mean before the first step.
-        initial: f64,
-    },
-}
-
-impl NormMemory {
-    fn initial(self) -> f64 {
-        match self {
-            Self::Sum { initial } | Self::Decay { initial, .. } => initial,
-        }
-    }
-}
-
-/// What the update remembers. If `update` of [`NormalizedStep`] is `()`, it remembers nothing.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum UpdateMemory {
-    /// A decaying mean of gradients, which is then divided.
-    OfGradient(Mean),
-    /// A decaying sum of the quotients, in which the old sum has this factor.
-    OfUpdate(f64),
-}
 
 /// The step of the normalised-gradient family with a norm for every element.
 ///
@@ -293,42 +227,6 @@ fn divide<T: Real>(numerator: T, divisor: T) -> T {
 /// [`NormalizedStep`] for any number of steps taken. The given step must have the bias corrections of step 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedNormalized<N = (), U = ()>(pub NormalizedStep<N, U>);
-
-/// A memory with the bias correction of another step.
-trait AtTime: Copy {
-    fn at(self, time: u64) -> Self;
-}
-
-impl AtTime for () {
-    fn at(self, _time: u64) -> Self {}
-}
-
-impl AtTime for Mean {
-    fn at(self, time: u64) -> Self {
-        Self::new(self.beta, self.correction != 1.0, time)
-    }
-}
-
-impl AtTime for NormMemory {
-    fn at(self, time: u64) -> Self {
-        match self {
-            Self::Decay { mean, initial } => Self::Decay {
-                mean: mean.at(time),
-                initial,
-            },
-            sum => sum,
-        }
-    }
-}
-
-impl AtTime for UpdateMemory {
-    fn at(self, time: u64) -> Self {
-        match self {
-            Self::OfGradient(mean) => Self::OfGradient(mean.at(time)),
-            sum => sum,
-        }
-    }
-}
 
 /// For each pair of memories: how many numbers they remember, the numbers' names, and which memory has which.
 macro_rules! steps {

@@ -14,6 +14,7 @@ mod lookahead;
 mod master_weights;
 mod n_adam;
 mod normalized_gradient;
+mod normalized_gradient_settings;
 mod normalized_gradient_state;
 mod normalized_tensor;
 mod optimizer_config;
@@ -53,9 +54,8 @@ pub use master_weights::{
     MasterWeights, MasterWeightsConfig, MasterWeightsForm, MasterWeightsWrap,
 };
 pub use n_adam::{NAdam, NAdamConfig, NAdamRule};
-pub use normalized_gradient::{
-    Epsilon, Memory, MomentumMemory, NormalizedGradient, NormalizedGradientConfig,
-};
+pub use normalized_gradient::{NormalizedGradient, NormalizedGradientConfig};
+pub use normalized_gradient_settings::{Epsilon, Memory, MomentumMemory};
 pub use normalized_gradient_state::NormalizedGradientState;
 pub use optimizer_ext::OptimizerExt;
 pub use optimizer_record::{

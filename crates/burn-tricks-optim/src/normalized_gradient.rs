@@ -1,5 +1,6 @@
 //! The normalised-gradient family.
 
+use crate::normalized_gradient_settings::{Epsilon, Memory, MomentumMemory};
 use crate::normalized_gradient_state::NormalizedGradientState;
 use crate::skipped_steps;
 use crate::state_tensor::StateTensor;
@@ -11,49 +12,6 @@ use burn_tricks_kernels::{
     Mean, NormMemory, NormalizedStep, Skip, Step, StepCount, TimedNormalized, TimedStep,
     UpdateMemory,
 };
-use serde::{Deserialize, Serialize};
-
-/// How long the norm remembers earlier gradients.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Memory {
-    /// Not at all: the current gradient's norm.
-    None,
-    /// Without end: the root of the sum of all squared norms.
-    Sum,
-    /// For a while: the root of a decaying mean of squared norms.
-    Decay {
-        /// The share of the old mean that is kept at each step, in `[0, 1)`.
-        beta: f64,
-    },
-}
-
-/// What the momentum averages or accumulates.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum MomentumMemory {
-    /// No momentum.
-    None,
-    /// A decaying mean of gradients, normalised after averaging, as in Adam.
-    OfGradient {
-        /// The share of the old mean that is kept at each step, in `[0, 1)`.
-        beta: f64,
-    },
-    /// A decaying sum of normalised gradients, as in PyTorch's RMSProp.
-    OfUpdate {
-        /// The fraction of the last update that is added to the next, in `[0, 1)`.
-        mu: f64,
-    },
-}
-
-/// Where ε ≥ 0 stands in the divisor.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum Epsilon {
-    /// `√v + ε`
-    OutsideRoot(f64),
-    /// `√(v + ε)`
-    InsideRoot(f64),
-}
 
 /// Configuration of [`NormalizedGradient`], the normalised-gradient family: one optimizer with two settings, the
 /// scope and the memory of a norm. The default is sign SGD: a norm for each element, without memory.

@@ -1,6 +1,7 @@
 //! The normalised-gradient step where all elements of a tensor share a norm.
 
-use crate::normalized_gradient::{Epsilon, Memory, MomentumMemory, NormalizedGradient};
+use crate::normalized_gradient::NormalizedGradient;
+use crate::normalized_gradient_settings::{Epsilon, Memory, MomentumMemory};
 use crate::normalized_gradient_state::NormalizedGradientState;
 use crate::state_tensor::StateTensor;
 use burn::tensor::{FloatDType, Tensor};

@@ -1,47 +1,11 @@
 //! Early stopping.
 
+use crate::counting::Counting;
 use crate::criterion::{Observation, StopCriterion};
 use crate::decision::{Decision, StopReason};
+use crate::non_finite_metric::NonFiniteMetric;
 use burn_tricks_core::{Config, ConfigError, Goal, Improvement, MinDelta};
 use serde::{Deserialize, Serialize};
-
-/// What to do about a metric that is NaN or infinite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NonFiniteMetric {
-    /// Stop with [`StopReason::NonFinite`], even during the warm-up.
-    Stop,
-    /// Use up patience, like any value that is not an improvement. An infinity may still be worse than the divergence
-    /// limit.
-    CountAsNoImprovement,
-    /// Continue as if there had been no check.
-    Ignore,
-}
-
-/// Which library's rules to follow where the libraries count differently. It decides when to stop, never which check
-/// is the best. All other rules are the same in every variant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Counting {
-    /// The rules that the documentation of Keras and of Lightning states:
-    ///
-    /// - a run that has not beaten the baseline in `patience` checks stops, whether it improves or not;
-    /// - the target is reached by a value equal to it.
-    #[default]
-    Documented,
-    /// What Keras does:
-    ///
-    /// - patience 0 means 1;
-    /// - a check that improves never stops the run, so the baseline has one effect only: an improvement that does not
-    ///   beat it does not reset the count;
-    /// - the first check never stops the run for lack of improvement.
-    Keras,
-    /// What Lightning does:
-    ///
-    /// - patience 0 means 1;
-    /// - the target must be exceeded, not only reached;
-    /// - a value that exceeds the target or lies beyond the divergence limit does not change the count, which matters
-    ///   if the run continues nevertheless.
-    Lightning,
-}
 
 /// Configuration of [`EarlyStopping`]: end the training when the validation metric has stopped improving.
 ///

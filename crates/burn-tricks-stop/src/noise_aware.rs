@@ -2,7 +2,7 @@
 
 use crate::criterion::{Observation, StopCriterion};
 use crate::decision::{Decision, StopReason};
-use crate::early_stopping::NonFiniteMetric;
+use crate::non_finite_metric::NonFiniteMetric;
 use burn_tricks_core::{Config, ConfigError, Goal};
 use serde::{Deserialize, Serialize};
 

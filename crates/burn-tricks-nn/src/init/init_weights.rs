@@ -2,6 +2,7 @@
 
 use crate::init::draw_weights::draw;
 use crate::init::init_error::InitError;
+use crate::init::init_rule::InitRule;
 use crate::init::layer_weights::{refuse_reparameterized, reparameterized};
 use crate::init::parameter_role::{Role, weight_paths};
 use crate::init::replace_parameters::{Rewrite, rewrite};
@@ -29,18 +30,6 @@ pub enum Others {
     Draw,
     /// They stay.
     Keep,
-}
-
-/// A distribution for a part of a module.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InitRule {
-    /// The path of the part, as in records: `blocks.*.second`, where `*` stands for one part of a path and `**`
-    /// for any number of parts, also for none.
-    pub path: String,
-    /// The distribution of the weights of its layers. If the part has no layers, it is the distribution of the
-    /// parameters that the part holds itself; if the part is a parameter, of that parameter.
-    pub weights: WeightInit,
 }
 
 /// Configuration of [`InitWeights`], which draws new initial weights for an existing module: for all layers of any
@@ -269,23 +258,21 @@ impl InitWeights {
     fn run<M: Module>(&self, model: &M, is_rehearsal: bool) -> Result<(M, Vec<String>), InitError> {
         let rules = &self.config.rules;
         let weights = weight_paths(model);
-        let has_layers = |rule: &str| weights.iter().any(|weight| is_below(rule, weight));
+        let has_layers = |rule: &InitRule| weights.iter().any(|weight| rule.is_above(weight));
         let mut drawing = Drawing {
             config: &self.config,
             reparameterized: reparameterized(model),
             is_rehearsal,
-            has_layers: (rules.iter().map(|rule| has_layers(&rule.path))).collect(),
+            has_layers: rules.iter().map(has_layers).collect(),
             is_used: vec![false; rules.len()],
             changed: Vec::new(),
             error: None,
         };
         let drawn = rewrite(model, &mut drawing);
         let unused = rules.iter().zip(drawing.is_used).find(|(_, used)| !used);
-        if let Some((InitRule { path, .. }, _)) = unused {
-            let path = path.clone();
-            let is_there = params(model)
-                .iter()
-                .any(|param| is_below(&path, &param.path));
+        if let Some((rule, _)) = unused {
+            let path = rule.path.clone();
+            let is_there = params(model).iter().any(|param| rule.is_above(&param.path));
             return Err(if is_there {
                 InitError::NothingToDraw { path }
             } else {
@@ -301,30 +288,6 @@ impl InitWeights {
         }
         Ok((drawn, drawing.changed))
     }
-}
-
-/// Whether `path` lies at or below `rule`, part by part.
-fn is_below(rule: &str, path: &str) -> bool {
-    levels_below(rule, path).is_some()
-}
-
-/// How many parts `path` lies below `rule`, 0 if it is `rule` itself; `None` if it lies elsewhere.
-fn levels_below(rule: &str, path: &str) -> Option<usize> {
-    fn levels(rule: &[&str], path: &[&str]) -> Option<usize> {
-        let Some((expected, rest)) = rule.split_first() else {
-            return Some(path.len());
-        };
-        if *expected == "**" {
-            let mut deepest_first = (0..=path.len()).rev();
-            return deepest_first.find_map(|skipped| levels(rest, &path[skipped..]));
-        }
-        let (part, below) = path.split_first()?;
-        let fits = *expected == "*" || expected == part;
-        fits.then(|| levels(rest, below))?
-    }
-
-    let parts = |path| str::split(path, '.').collect::<Vec<_>>();
-    levels(&parts(rule), &parts(path))
 }
 
 struct Drawing<'a> {
@@ -348,10 +311,7 @@ impl Drawing<'_> {
         let rules = self.config.rules.iter().zip(&self.has_layers);
         for ((rule, has_layers), is_used) in rules.zip(&mut self.is_used) {
             let places = paths.iter();
-            let Some(levels) = places
-                .filter_map(|path| levels_below(&rule.path, path))
-                .min()
-            else {
+            let Some(levels) = places.filter_map(|path| rule.levels_above(path)).min() else {
                 continue;
             };
             is_below_one = true;

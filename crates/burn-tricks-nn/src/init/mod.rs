@@ -2,6 +2,7 @@
 
 pub(crate) mod draw_weights;
 pub(crate) mod init_error;
+pub(crate) mod init_rule;
 pub(crate) mod init_weights;
 pub(crate) mod layer_weights;
 pub(crate) mod lsuv;

@@ -2,6 +2,7 @@
 
 use crate::data::epoch_batches::{Ahead, Here};
 use crate::data::epoch_clock::EpochClock;
+use crate::data::seeded::Seeded;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::{Dataset, DatasetError};
@@ -156,16 +157,6 @@ pub struct EpochLoaderConfig {
     pub reseed_device: bool,
 }
 
-/// A sample, and the seed for its random augmentation. See [`EpochLoaderConfig::init_seeded`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seeded<I> {
-    /// The sample.
-    pub item: I,
-    /// A number that depends only on the loader's seed, the epoch and the sample's index in the dataset: not on the
-    /// batch, the slice, the worker or earlier random numbers.
-    pub seed: u64,
-}
-
 impl EpochLoaderConfig {
     /// A configuration for validation: every sample in the order of the dataset, without seeding the device.
     pub fn in_order(batch_size: usize) -> Self {
@@ -215,11 +206,8 @@ impl EpochLoaderConfig {
         let samples = dataset.len();
         let loader_seed = self.seed;
         let get = move |index, epoch| {
-            let seed = item_seed(loader_seed, epoch, index);
-            Ok(Seeded {
-                item: dataset.get(index)?,
-                seed,
-            })
+            let item = dataset.get(index)?;
+            Ok(Seeded::new(item, loader_seed, epoch, index))
         };
         self.loader(samples, get, batcher, device, clock)
     }
@@ -264,15 +252,6 @@ impl EpochLoaderConfig {
         }
         fields.to_string()
     }
-}
-
-/// The seed of the sample at `index` in an epoch: a position in ChaCha's key stream, which can be reached directly.
-fn item_seed(loader_seed: u64, epoch: u64, index: usize) -> u64 {
-    // Not the generator of the orders, which has the same stream.
-    let mut generator = ChaCha8Rng::seed_from_u64(!loader_seed);
-    generator.set_stream(epoch);
-    generator.set_word_pos(2 * index as u128);
-    generator.next_u64()
 }
 
 /// Loads the sample at an index, in an epoch.

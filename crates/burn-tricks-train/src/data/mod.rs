@@ -3,4 +3,5 @@
 pub(crate) mod epoch_batches;
 pub(crate) mod epoch_clock;
 pub(crate) mod epoch_loader;
+pub(crate) mod seeded;
 pub(crate) mod session_loader;

@@ -1,0 +1,29 @@
+//! Which library's rules of counting early stopping follows.
+
+use serde::{Deserialize, Serialize};
+
+/// Which library's rules to follow where the libraries count differently. It decides when to stop, never which check
+/// is the best. All other rules are the same in every variant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Counting {
+    /// The rules that the documentation of Keras and of Lightning states:
+    ///
+    /// - a run that has not beaten the baseline in `patience` checks stops, whether it improves or not;
+    /// - the target is reached by a value equal to it.
+    #[default]
+    Documented,
+    /// What Keras does:
+    ///
+    /// - patience 0 means 1;
+    /// - a check that improves never stops the run, so the baseline has one effect only: an improvement that does not
+    ///   beat it does not reset the count;
+    /// - the first check never stops the run for lack of improvement.
+    Keras,
+    /// What Lightning does:
+    ///
+    /// - patience 0 means 1;
+    /// - the target must be exceeded, not only reached;
+    /// - a value that exceeds the target or lies beyond the divergence limit does not change the count, which matters
+    ///   if the run continues nevertheless.
+    Lightning,
+}
