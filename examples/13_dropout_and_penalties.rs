@@ -64,6 +64,7 @@ fn few(all: &Samples) -> Samples {
         pixels: chosen.iter().flat_map(pixels).copied().collect(),
         labels: chosen.iter().map(|at| all.labels[*at]).collect(),
         features: all.features,
+        ..Samples::default()
     }
 }
 

@@ -5,16 +5,15 @@
 //!
 //! shows Burn's dashboard in a terminal; without the feature it prints lines. `-- --help` says what else.
 
-use burn::data::{dataloader::batcher::Batcher, dataset::InMemDataset};
-use burn::module::Module;
-use burn::nn::loss::CrossEntropyLossConfig;
+use burn::data::dataset::InMemDataset;
 use burn::optim::AdamConfig;
 use burn::prelude::*;
+use burn::train::Learner;
 use burn::train::metric::{AccuracyMetric, LearningRateMetric};
-use burn::train::{ClassificationOutput, InferenceStep, Learner, TrainOutput, TrainStep};
 use burn_tricks::{prelude::*, schedule::Patience, stop::*, train::*};
+use burn_tricks_examples::classifier::{Classifier, Digits};
 use burn_tricks_examples::data::{Samples, Source};
-use burn_tricks_examples::mlp::{HiddenNorm, Mlp, MlpConfig};
+use burn_tricks_examples::mlp::{HiddenNorm, MlpConfig};
 use burn_tricks_examples::plain_renderer::PlainRenderer;
 use burn_tricks_examples::{checksum::checksum, idx, score::Score};
 use clap::Parser;
@@ -41,43 +40,6 @@ struct Options {
     /// Lines instead of the dashboard.
     #[arg(long)]
     plain: bool,
-}
-
-/// The network of the examples, as the Learner wants it: nothing in it knows of a trick.
-#[derive(Module, Debug)]
-struct Classifier {
-    mlp: Mlp,
-}
-
-impl TrainStep for Classifier {
-    type Input = (Tensor<2>, Tensor<1, Int>);
-    type Output = ClassificationOutput;
-
-    fn step(&self, batch: Self::Input) -> TrainOutput<ClassificationOutput> {
-        let output = InferenceStep::step(self, batch);
-        TrainOutput::new(self, output.loss.backward(), output)
-    }
-}
-
-impl InferenceStep for Classifier {
-    type Input = (Tensor<2>, Tensor<1, Int>);
-    type Output = ClassificationOutput;
-
-    fn step(&self, (images, labels): Self::Input) -> ClassificationOutput {
-        let logits = self.mlp.predict(images);
-        let loss = CrossEntropyLossConfig::new().init(&logits.device());
-        let loss = loss.forward(logits.clone(), labels.clone());
-        ClassificationOutput::new(loss, logits, labels)
-    }
-}
-
-/// Batches of the samples whose numbers it is given.
-struct Digits(Samples);
-
-impl Batcher<usize, (Tensor<2>, Tensor<1, Int>)> for Digits {
-    fn batch(&self, indices: Vec<usize>, device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
-        self.0.batch(&indices, device)
-    }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

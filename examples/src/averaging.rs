@@ -1,17 +1,18 @@
 //! What the recipes predict with: the weights as they are, or averages of them.
 
-use crate::mlp::Mlp;
+use crate::network::Network;
 use burn_tricks::ConfigError;
 use burn_tricks::average::{
-    Average, AverageRule, CombineError, SnapshotEnsemble, SnapshotEnsembleConfig,
+    Average, AverageRule, CombineError, ScheduleFreeAverageConfig, SnapshotEnsemble,
+    SnapshotEnsembleConfig,
 };
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::Run;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Which average of weights a recipe predicts with.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Averaging {
     /// None: the weights as they are.
@@ -27,8 +28,8 @@ pub enum Averaging {
 /// What is in the making for a model: an average of its weights, members of an ensemble, or neither.
 #[derive(Debug, Default)]
 pub struct Averages {
-    weights: Option<Average<Mlp, Arc<dyn AverageRule>>>,
-    members: Option<SnapshotEnsemble<Mlp>>,
+    weights: Option<Average<Network, Arc<dyn AverageRule>>>,
+    members: Option<SnapshotEnsemble<Network>>,
 }
 
 impl Averaging {
@@ -37,7 +38,7 @@ impl Averaging {
     /// # Errors
     ///
     /// If a setting means nothing.
-    pub fn init(self, model: &Mlp, run: &Run) -> Result<Averages, ConfigError> {
+    pub fn init(self, model: &Network, run: &Run) -> Result<Averages, ConfigError> {
         let mut averages = Averages::default();
         let rule: Arc<dyn AverageRule> = match self {
             Self::None => return Ok(averages),
@@ -57,10 +58,23 @@ impl Averaging {
 }
 
 impl Averages {
-    /// Takes the weights after a step; `is_trough` says whether the learning rate was the lowest of a cycle.
-    pub fn update(&mut self, model: &Mlp, is_trough: bool) {
+    /// The average of schedule-free learning.
+    ///
+    /// # Errors
+    ///
+    /// If β lies outside `[0, 1)`.
+    pub fn schedule_free(beta: f64, model: &Network) -> Result<Self, ConfigError> {
+        let rule: Arc<dyn AverageRule> = Arc::new(ScheduleFreeAverageConfig::new().with_beta(beta));
+        Ok(Self {
+            weights: Some(Average::init(rule, model)?),
+            members: None,
+        })
+    }
+
+    /// Takes the weights after a step with this learning rate; `is_trough` says whether the learning rate was the lowest of a cycle.
+    pub fn update(&mut self, model: &Network, learning_rate: f64, is_trough: bool) {
         if let Some(average) = &mut self.weights {
-            average.update(model);
+            average.update_at(model, learning_rate);
         }
         if let Some(members) = self.members.as_mut().filter(|_| is_trough) {
             members.collect(model);
@@ -72,7 +86,7 @@ impl Averages {
     /// # Errors
     ///
     /// None that these models could cause.
-    pub fn models(&self, model: &Mlp) -> Result<Vec<Mlp>, CombineError> {
+    pub fn models(&self, model: &Network) -> Result<Vec<Network>, CombineError> {
         use burn::module::Module as _;
         if let Some(average) = &self.weights {
             return Ok(vec![average.model()]);

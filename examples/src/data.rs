@@ -1,4 +1,4 @@
-//! Images with labels, split and scaled.
+//! Samples with what is to be predicted, split and scaled.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_tricks::nn::{ScaleBy, ScalerConfig};
@@ -8,21 +8,23 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::io::Read;
 
-/// Images, flat, with their labels. Of shape `[samples, features]` and `[samples]`.
+/// Samples, flat, with what is to be predicted. Of images: `[samples, features]` pixels, and one label each.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Samples {
-    /// Row-major pixels, as many per sample as `features` says.
+    /// Row-major pixels, or other inputs, as many per sample as `features` says.
     pub pixels: Vec<f32>,
-    /// The class of each sample.
+    /// The class of each sample, or the same number of classes for each; none in a regression.
     pub labels: Vec<u8>,
-    /// Pixels per sample.
+    /// In a regression the number to predict for each sample; otherwise none.
+    pub numbers: Vec<f32>,
+    /// Inputs per sample.
     pub features: usize,
 }
 
 impl Samples {
     /// The number of samples.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.pixels.len() / self.features.max(1)
     }
 
     /// Whether there is none.
@@ -32,18 +34,24 @@ impl Samples {
 
     /// The samples at `indices`: images `[batch, features]` and labels `[batch]`.
     pub fn batch(&self, indices: &[usize], device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
-        let mut pixels = Vec::with_capacity(indices.len() * self.features);
-        for index in indices {
-            let start = index * self.features;
-            pixels.extend_from_slice(&self.pixels[start..start + self.features]);
-        }
-        let labels: Vec<i32> = indices.iter().map(|i| i32::from(self.labels[*i])).collect();
-        let images = TensorData::new(pixels, [indices.len(), self.features]);
-        let labels = TensorData::new(labels, [indices.len()]);
-        (
-            Tensor::from_data(images, device),
-            Tensor::from_data(labels, device),
+        let labels: Vec<i32> = self.labels_of(indices).map(i32::from).collect();
+        let rows = labels.len();
+        let labels = Tensor::from_data(TensorData::new(labels, [rows]), device);
+        (self.inputs(indices, device), labels)
+    }
+
+    /// The inputs of the samples at `indices`, `[batch, features]`.
+    pub fn inputs(&self, indices: &[usize], device: &Device) -> Tensor<2> {
+        let pixels: Vec<f32> = rows(&self.pixels, indices, self.features).collect();
+        Tensor::from_data(
+            TensorData::new(pixels, [indices.len(), self.features]),
+            device,
         )
+    }
+
+    /// The labels of the samples at `indices`, one after the other.
+    pub fn labels_of(&self, indices: &[usize]) -> impl Iterator<Item = u8> {
+        rows(&self.labels, indices, self.labels.len() / self.len().max(1))
     }
 
     /// All images, `[samples, features]`.
@@ -67,26 +75,28 @@ impl Samples {
     }
 
     fn select(&self, indices: &[usize]) -> Self {
-        let mut selected = Self {
+        Self {
+            pixels: rows(&self.pixels, indices, self.features).collect(),
+            labels: self.labels_of(indices).collect(),
+            numbers: rows(
+                &self.numbers,
+                indices,
+                self.numbers.len() / self.len().max(1),
+            )
+            .collect(),
             features: self.features,
-            ..Self::default()
-        };
-        for index in indices {
-            let start = index * self.features;
-            let pixels = &self.pixels[start..start + self.features];
-            selected.pixels.extend_from_slice(pixels);
-            selected.labels.push(self.labels[*index]);
         }
-        selected
     }
 
     /// Splits by class, so that each part has its share of every class: the first part gets `share` of
-    /// each, rounded.
+    /// each, rounded. Samples without a class, or with several, are split as one class is.
     fn split(&self, share: f64, seed: u64) -> (Self, Self) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (mut first, mut second) = (Vec::new(), Vec::new());
-        for class in 0..=self.labels.iter().copied().max().unwrap_or(0) {
-            let is_class = |index: &usize| self.labels[*index] == class;
+        let has_classes = self.labels.len() == self.len();
+        let last = self.labels.iter().copied().max().filter(|_| has_classes);
+        for class in 0..=last.unwrap_or(0) {
+            let is_class = |index: &usize| !has_classes || self.labels[*index] == class;
             let mut members: Vec<usize> = (0..self.len()).filter(is_class).collect();
             members.shuffle(&mut rng);
             let cut = (members.len() as f64 * share).round() as usize;
@@ -95,6 +105,12 @@ impl Samples {
         }
         (self.select(&first), self.select(&second))
     }
+}
+
+/// What a flat list has of each of these samples.
+fn rows<T: Copy>(flat: &[T], indices: &[usize], width: usize) -> impl Iterator<Item = T> {
+    let row = move |index: &usize| &flat[index * width..(index + 1) * width];
+    indices.iter().flat_map(row).copied()
 }
 
 /// Samples to train on, to choose by, and to test on once.
@@ -115,16 +131,28 @@ impl Split {
     /// # Panics
     ///
     /// If the training part is empty.
-    pub fn scaled(mut self) -> Self {
+    pub fn scaled(self) -> Self {
+        self.scaled_by(&ScalerConfig::min_max(0.0, 1.0).with_by(ScaleBy::Whole))
+    }
+
+    /// Scales the columns of a table to mean 0 and variance 1 on the training part.
+    ///
+    /// # Panics
+    ///
+    /// If the training part is empty.
+    pub fn standardised(self) -> Self {
+        self.scaled_by(&ScalerConfig::standard())
+    }
+
+    fn scaled_by(mut self, config: &ScalerConfig) -> Self {
         // Exact division on the host, where it is compiled in.
         #[cfg(feature = "flex")]
         let device = Device::flex();
         #[cfg(not(feature = "flex"))]
         let device = Device::default();
-        let scaler = ScalerConfig::min_max(0.0, 1.0)
-            .with_by(ScaleBy::Whole)
+        let scaler = config
             .fit(&self.train.images(&device))
-            .expect("pixels to fit on");
+            .expect("inputs to fit on");
         for part in [&mut self.train, &mut self.valid, &mut self.test] {
             let scaled = scaler.forward(part.images(&device)).into_data();
             part.pixels = scaled.try_into_vec().expect("f32, as they came");
@@ -133,11 +161,12 @@ impl Split {
     }
 }
 
-/// Where the images come from.
+/// Where the samples come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
-    /// The handwritten digits that come with the examples: see `data/README.md`.
-    Digits(Samples),
+    /// One file, of which each seed has a split of its own, such as the handwritten digits that come with the
+    /// examples: see `data/README.md`.
+    OneFile(Samples),
     /// A training and a test file, as MNIST has.
     TrainAndTest(Samples, Samples),
 }
@@ -160,13 +189,37 @@ impl Source {
             let label = numbers.next().expect("65 numbers in a line");
             samples.labels.push(label.expect("a label"));
         }
-        Self::Digits(samples)
+        Self::OneFile(samples)
+    }
+
+    /// Numbers of a sample.
+    pub fn features(&self) -> usize {
+        match self {
+            Self::OneFile(samples) | Self::TrainAndTest(samples, _) => samples.features,
+        }
+    }
+
+    /// A number that is another one if any sample is: 64 bits of FNV-1a.
+    pub fn checksum(&self) -> u64 {
+        let parts = match self {
+            Self::OneFile(samples) => vec![samples],
+            Self::TrainAndTest(train, test) => vec![train, test],
+        };
+        let mut sum = 0xcbf2_9ce4_8422_2325;
+        let mut add = |word: u64| sum = (sum ^ word).wrapping_mul(0x0100_0000_01b3);
+        for samples in parts {
+            add(samples.features as u64);
+            let numbers = samples.pixels.iter().chain(&samples.numbers);
+            numbers.for_each(|number| add(number.to_bits().into()));
+            samples.labels.iter().for_each(|label| add((*label).into()));
+        }
+        sum
     }
 
     /// The three parts, stratified by class. The same seed gives the same split.
     pub fn split(&self, seed: u64) -> Split {
         match self {
-            Self::Digits(samples) => {
+            Self::OneFile(samples) => {
                 let (train, rest) = samples.split(0.6, seed);
                 let (valid, test) = rest.split(0.5, seed);
                 Split { train, valid, test }
@@ -186,7 +239,7 @@ mod tests {
 
     fn digits() -> Samples {
         match Source::digits() {
-            Source::Digits(samples) => samples,
+            Source::OneFile(samples) => samples,
             Source::TrainAndTest(..) => unreachable!("the digits are one file"),
         }
     }
@@ -246,6 +299,7 @@ mod tests {
             pixels: pixels.to_vec(),
             labels: vec![0; pixels.len()],
             features: 1,
+            ..Samples::default()
         };
         let split = Split {
             train: samples(&[2.0, 6.0]),

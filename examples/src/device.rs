@@ -23,10 +23,16 @@ pub struct NotCompiledIn(&'static str);
 
 impl Display for NotCompiledIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let there: Vec<_> = Backend::value_variants()
+            .iter()
+            .filter(|backend| backend.device().is_ok())
+            .map(|backend| format!("`{backend:?}`").to_lowercase())
+            .collect();
         write!(
             f,
-            "the `{0}` backend is not compiled in: add `--features {0}` to the cargo command",
-            self.0
+            "the backend `{0}` is not compiled in, only {1}: add `--features {0}` to the cargo command",
+            self.0,
+            there.join(", ")
         )
     }
 }
@@ -77,5 +83,6 @@ mod tests {
     fn a_backend_that_is_not_compiled_in_names_its_feature() {
         let error = Backend::Wgpu.device().unwrap_err().to_string();
         assert!(error.contains("--features wgpu"), "{error}");
+        assert!(error.contains("only `flex`"), "{error}");
     }
 }

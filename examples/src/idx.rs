@@ -99,6 +99,7 @@ fn read_part(folder: &Path, part: &str) -> Result<Samples, IdxError> {
         pixels: images.values.into_iter().map(f32::from).collect(),
         labels: labels.values,
         features: images.shape[1] * images.shape[2],
+        ..Samples::default()
     })
 }
 

@@ -1,17 +1,23 @@
-//! What the examples share: the handwritten digits, a small network, and the recipes that
+//! What the examples share: the handwritten digits and other samples, small networks, and the recipes that
 //! `compare` compares.
 
 pub mod averaging;
 pub mod bench;
 pub mod checksum;
+pub mod classifier;
 pub mod clinic;
+pub mod csv_table;
 pub mod data;
 pub mod device;
 pub mod idx;
+pub mod made_up;
 pub mod mlp;
+pub mod network;
 pub mod optimizers;
 pub mod plain_renderer;
+pub mod problem;
 pub mod rates;
 pub mod recipes;
 pub mod score;
+pub mod setup;
 pub mod trainer;

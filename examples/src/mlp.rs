@@ -9,10 +9,10 @@ use burn_tricks::nn::{
     DepthSchedule, DropPath, DropPathConfig, Forward, InitWeightsConfig, Placement, Residual,
     ResidualConfig, WeightInit,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How the weights start. Biases start at zero.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
     /// Burn's default for a linear layer: uniform in ±1/√n_in.
@@ -35,7 +35,7 @@ pub enum Init {
 
 impl Init {
     /// What the crate draws instead of Burn's default.
-    fn weights(self) -> Option<WeightInit> {
+    pub(crate) fn weights(self) -> Option<WeightInit> {
         Some(match self {
             Self::Default => return None,
             Self::Normal => WeightInit::STANDARD_NORMAL,
@@ -53,7 +53,7 @@ impl Init {
 }
 
 /// What normalises the signal between a hidden layer's weights and its activation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HiddenNorm {
     /// Nothing.
@@ -65,7 +65,7 @@ pub enum HiddenNorm {
 }
 
 /// What the signal of a hidden layer is added to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Skip {
     /// To nothing: the layers stand one after the other.
@@ -79,8 +79,10 @@ pub enum Skip {
 /// What an [`Mlp`] is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MlpConfig {
-    /// Pixels of an image.
+    /// Numbers of a sample, such as the pixels of an image.
     pub inputs: usize,
+    /// Classes, or the predicted numbers of a regression.
+    pub outputs: usize,
     /// Sizes of the hidden layers.
     pub hidden: Vec<usize>,
     /// How the weights start.
@@ -97,10 +99,11 @@ pub struct MlpConfig {
 }
 
 impl MlpConfig {
-    /// Two hidden layers of 64.
+    /// Two hidden layers of 64, for ten classes.
     pub fn new(inputs: usize) -> Self {
         Self {
             inputs,
+            outputs: 10,
             hidden: vec![64, 64],
             init: Init::Default,
             norm: HiddenNorm::None,
@@ -135,7 +138,7 @@ impl MlpConfig {
         let model = Mlp {
             hidden,
             residual,
-            output: linear(inputs, 10, device),
+            output: linear(inputs, self.outputs, device),
         };
         match self.init.weights() {
             None => model,
@@ -169,7 +172,7 @@ fn linear(inputs: usize, outputs: usize, device: &Device) -> Linear {
     linear
 }
 
-/// A multi-layer perceptron for images of ten classes.
+/// A multi-layer perceptron.
 #[derive(Module, Debug)]
 pub struct Mlp {
     hidden: Vec<Hidden>,
@@ -196,7 +199,7 @@ impl Forward<2> for Hidden {
 impl Predict for Mlp {
     type Input = Tensor<2>;
 
-    /// Images `[batch, pixels]` to logits `[batch, 10]`.
+    /// Images `[batch, pixels]` to logits `[batch, classes]`.
     fn predict(&self, images: Tensor<2>) -> Tensor<2> {
         let signal = self.residual.forward(self.hidden.forward(images));
         self.output.forward(signal)

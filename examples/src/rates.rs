@@ -6,7 +6,7 @@ use burn_tricks::schedule::{
     CosineConfig, CosineRestartsConfig, Cycles, ExponentialDecayConfig, LrSchedulerExt as _,
     OneCycleConfig, Run,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A schedule that can be asked where its cycles end.
 pub trait Schedule: LrScheduler + Cycles {
@@ -21,7 +21,7 @@ impl<S: LrScheduler + Cycles + Clone + 'static> Schedule for S {
 }
 
 /// How the learning rate moves.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rate {
     /// Multiplied by this after each epoch; constant for 1.

@@ -1,401 +1,281 @@
-//! The recipes that `compare` compares: each a single change from a named baseline.
+//! The recipes that `compare` compares: data, in files of JSON, each a single change from a named baseline.
 
-use crate::averaging::Averaging;
-use crate::mlp::{HiddenNorm, Init, Skip};
-use crate::optimizers::Optim;
-use crate::rates::Rate;
+mod written;
+
+use crate::problem::DataSet;
+use crate::setup::Setup;
 use burn_tricks::compare;
-use serde::Serialize;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use std::fmt::{Debug, Display, Formatter};
+use std::fs;
+use std::path::Path;
+use written::File;
 
-/// All that distinguishes one way of training from another.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Setup {
-    /// Whether pixels are scaled to [0, 1].
-    pub scale_inputs: bool,
-    /// How the weights start.
-    pub init: Init,
-    /// Sizes of the hidden layers.
-    pub hidden: Vec<usize>,
-    /// What follows each hidden layer's weights.
-    pub norm: HiddenNorm,
-    /// What each hidden layer's signal is added to.
-    pub skip: Skip,
-    /// The share of hidden activations dropped.
-    pub dropout: f64,
-    /// The share of samples for which the last of the layers with skips is dropped.
-    pub drop_path: f64,
-    /// Whether weights have a length and a direction of their own (weight norm).
-    pub weight_norm: bool,
-    /// The largest length of a unit's weights.
-    pub max_norm: Option<f64>,
-    /// The optimizer.
-    pub optimizer: Optim,
-    /// Samples in a batch.
-    pub batch_size: usize,
-    /// The learning rate, its first value, or its largest.
-    pub learning_rate: f64,
-    /// How it moves.
-    pub rate: Rate,
-    /// The threshold of clipping over the whole model.
-    pub clip: Option<f64>,
-    /// Whether the gradient of the whole model is normalised.
-    pub normalize: bool,
-    /// The checks without improvement after which to stop and take the best weights.
-    pub patience: Option<usize>,
-    /// The number of models trained from weights of their own, which predict together.
-    pub members: usize,
-    /// Which average of weights predicts.
-    pub averaging: Averaging,
-    /// The number of models that start from the weights at half of the run, and whose weights are
-    /// then averaged, greedily by validation loss.
-    pub soup: usize,
+/// The tasks that are built in, each a file of recipes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BuiltIn {
+    /// A small multi-layer perceptron on handwritten digits.
+    Mlp,
+    /// The same with 20 hidden layers.
+    DeepMlp,
+    /// A small convolutional network on handwritten digits.
+    Cnn,
+    /// A residual network of ten convolutions on handwritten digits.
+    Resnet,
+    /// A recurrent network whose gradients explode, on the adding problem.
+    Adding,
+    /// A small transformer that predicts the characters of a text.
+    Characters,
+    /// A multi-layer perceptron for a regression on the columns of a table.
+    Tabular,
 }
 
-/// The learning rate of plain SGD.
-const LEARNING_RATE: f64 = 0.1;
-/// A learning rate at which plain SGD is unstable on the digits.
-const TOO_HIGH: f64 = 1.0;
-/// Samples in a batch of the small network.
-pub const BATCH_SIZE: usize = 32;
-/// Hidden layers of the deep network, and their size.
-const DEEP: [usize; 2] = [20, 32];
-/// Samples in a batch of the deep network, which takes time for each layer more than for each sample.
-const DEEP_BATCH_SIZE: usize = 128;
-/// A learning rate at which plain SGD is unstable on the deep network with He weights.
-const DEEP_TOO_HIGH: f64 = 0.3;
-
-impl Setup {
-    /// Plain SGD on scaled inputs, with Burn's own initial weights.
-    fn baseline() -> Self {
-        Self {
-            scale_inputs: true,
-            init: Init::Default,
-            hidden: vec![64, 64],
-            norm: HiddenNorm::None,
-            skip: Skip::None,
-            dropout: 0.0,
-            drop_path: 0.0,
-            weight_norm: false,
-            max_norm: None,
-            optimizer: Optim::Sgd,
-            batch_size: BATCH_SIZE,
-            learning_rate: LEARNING_RATE,
-            rate: Rate::Exponential(1.0),
-            clip: None,
-            normalize: false,
-            patience: None,
-            members: 1,
-            averaging: Averaging::None,
-            soup: 1,
+impl BuiltIn {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Mlp => include_str!("../compare/recipes/mlp.json"),
+            Self::DeepMlp => include_str!("../compare/recipes/deep-mlp.json"),
+            Self::Cnn => include_str!("../compare/recipes/cnn.json"),
+            Self::Resnet => include_str!("../compare/recipes/resnet.json"),
+            Self::Adding => include_str!("../compare/recipes/adding.json"),
+            Self::Characters => include_str!("../compare/recipes/characters.json"),
+            Self::Tabular => include_str!("../compare/recipes/tabular.json"),
         }
+    }
+
+    /// The task.
+    ///
+    /// # Panics
+    ///
+    /// If the file that is built in is wrong, which a test excludes.
+    pub fn task(self) -> Task {
+        Task::parse(self.text()).unwrap_or_else(|error| panic!("{self:?}: {error}"))
     }
 }
 
-/// A named way of training.
-#[derive(Debug, Clone, Copy)]
+/// The value on the validation part whose arrival is the speed of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Of a classification: that accuracy.
+    pub accuracy: f64,
+    /// Of a regression: an error (RMSE) of that share of what predicting the mean has.
+    pub share_of_rmse: f64,
+}
+
+/// Recipes with what they are run on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// What is trained, for titles, such as `a small network`.
+    pub about: String,
+    /// The samples.
+    pub data: DataSet,
+    /// Epochs of a run, and of a run of `--quick`.
+    pub epochs: [usize; 2],
+    /// The target.
+    pub target: Target,
+    /// The recipes, baselines before what is compared with them.
+    pub recipes: Vec<Recipe>,
+}
+
+/// A named way of training, with every choice.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Recipe {
     /// The name to ask for it by.
-    pub name: &'static str,
-    /// The name of the recipe that it changes in one respect; none for a baseline.
-    pub baseline: Option<&'static str>,
+    pub name: String,
+    /// The name of the recipe that it is compared with; none for a baseline.
+    pub baseline: Option<String>,
     /// What it changes.
-    pub about: &'static str,
-    change: fn(&mut Setup),
+    pub about: String,
+    /// How it trains.
+    pub setup: Setup,
 }
 
 impl Recipe {
-    /// Its baseline, that one's baseline, and so on.
-    pub fn baselines(&self) -> impl Iterator<Item = &'static str> {
-        std::iter::successors(self.baseline, |name| find(name)?.baseline)
-    }
-
-    /// How it trains.
-    pub fn setup(&self) -> Setup {
-        let mut setup = match self.baseline.and_then(find) {
-            Some(baseline) => baseline.setup(),
-            None => Setup::baseline(),
-        };
-        (self.change)(&mut setup);
-        setup
-    }
-
-    /// Whether it trains the network of 20 hidden layers.
-    pub fn is_deep(&self) -> bool {
-        self.setup().hidden.len() == DEEP[0]
-    }
-
     /// The recipe as the comparison knows it, with every choice of its setup.
     ///
     /// # Errors
     ///
     /// None that a setup could cause.
     pub fn described(&self) -> serde_json::Result<compare::Recipe> {
-        let described = match self.baseline {
-            Some(baseline) => compare::Recipe::variant(self.name, baseline, self.about),
-            None => compare::Recipe::baseline(self.name, self.about),
+        let described = match &self.baseline {
+            Some(baseline) => compare::Recipe::variant(&self.name, baseline, &self.about),
+            None => compare::Recipe::baseline(&self.name, &self.about),
         };
-        Ok(described.with_settings(serde_json::to_value(self.setup())?))
+        Ok(described.with_settings(serde_json::to_value(&self.setup)?))
     }
 }
 
-/// The recipe of that name.
-pub fn find(name: &str) -> Option<&'static Recipe> {
-    RECIPES.iter().find(|recipe| recipe.name == name)
-}
+/// Why a file of recipes cannot be used.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecipeError(String);
 
-const fn from_deep(name: &'static str, about: &'static str, change: fn(&mut Setup)) -> Recipe {
-    Recipe {
-        name,
-        baseline: Some("deep"),
-        about,
-        change,
+impl Display for RecipeError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
-const fn from_baseline(name: &'static str, about: &'static str, change: fn(&mut Setup)) -> Recipe {
-    Recipe {
-        name,
-        baseline: Some("baseline"),
-        about,
-        change,
+impl Debug for RecipeError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
-/// Every recipe, baselines before what is compared with them.
-pub const RECIPES: &[Recipe] = &[
-    Recipe {
-        name: "baseline",
-        baseline: None,
-        about: "plain SGD, learning rate 0.1, inputs in [0, 1], Burn's initial weights",
-        change: |_| {},
-    },
-    from_baseline("no-scaling", "pixels from 0 to 16 as they are", |setup| {
-        setup.scale_inputs = false;
-    }),
-    from_baseline("init-normal", "weights from N(0, 1)", |setup| {
-        setup.init = Init::Normal;
-    }),
-    from_baseline("init-1/n", "weights from N(0, 1/n)", |setup| {
-        setup.init = Init::OverN;
-    }),
-    from_baseline("init-1/sqrt-n", "weights from N(0, 1/√n_in)", |setup| {
-        setup.init = Init::OverSqrtN;
-    }),
-    from_baseline("init-uniform", "weights uniform in ±0.05", |setup| {
-        setup.init = Init::Uniform;
-    }),
-    from_baseline("init-xavier", "Xavier weights", |setup| {
-        setup.init = Init::Xavier;
-    }),
-    from_baseline("init-he", "He weights", |setup| {
-        setup.init = Init::He;
-    }),
-    from_baseline("init-orthogonal", "orthogonal weights", |setup| {
-        setup.init = Init::Orthogonal;
-    }),
-    from_baseline("batch-norm", "batch norm before activations", |setup| {
-        setup.norm = HiddenNorm::Batch;
-    }),
-    from_baseline("layer-norm", "layer norm before activations", |setup| {
-        setup.norm = HiddenNorm::Layer;
-    }),
-    from_baseline(
-        "weight-norm",
-        "a length and a direction per unit",
-        |setup| {
-            setup.weight_norm = true;
-        },
-    ),
-    from_baseline("dropout", "dropout of 20 % after activations", |setup| {
-        setup.dropout = 0.2;
-    }),
-    from_baseline("weight-decay", "an L2 penalty of 1e-3", |setup| {
-        setup.optimizer = Optim::SgdL2(1e-3);
-    }),
-    from_baseline("max-norm", "units' weights of length 1 at most", |setup| {
-        setup.max_norm = Some(1.0);
-    }),
-    from_baseline("momentum", "momentum of 0.9, not dampened", |setup| {
-        setup.optimizer = Optim::Momentum(0.9);
-    }),
-    from_baseline(
-        "normalized-model",
-        "normalised gradient descent: the whole gradient over its norm",
-        |setup| setup.normalize = true,
-    ),
-    from_baseline(
-        "normalized-tensor",
-        "normalised gradient descent, tensor by tensor",
-        |setup| setup.optimizer = Optim::NormalizedTensor,
-    ),
-    from_baseline("adagrad", "AdaGrad, learning rate 0.01", |setup| {
-        setup.optimizer = Optim::AdaGrad;
-        setup.learning_rate = 0.01;
-    }),
-    from_baseline("rms-prop", "RMSProp, learning rate 0.001", |setup| {
-        setup.optimizer = Optim::RmsProp;
-        setup.learning_rate = 0.001;
-    }),
-    from_baseline("adam", "Adam, learning rate 0.001", |setup| {
-        setup.optimizer = Optim::Adam;
-        setup.learning_rate = 0.001;
-    }),
-    Recipe {
-        name: "unstable",
-        baseline: None,
-        about: "the baseline at ten times its learning rate, 1.0",
-        change: |setup| setup.learning_rate = TOO_HIGH,
-    },
-    Recipe {
-        name: "clip",
-        baseline: Some("unstable"),
-        about: "gradients clipped to a norm of 1",
-        change: |setup| setup.clip = Some(1.0),
-    },
-    from_baseline("decay", "learning rate × 0.98 per epoch", |setup| {
-        setup.rate = Rate::Exponential(0.98);
-    }),
-    from_baseline("warm-up", "learning rate from 0 over 5 epochs", |setup| {
-        setup.rate = Rate::Warmup(5);
-    }),
-    from_baseline("cosine", "learning rate along a cosine to 0", |setup| {
-        setup.rate = Rate::Cosine;
-    }),
-    from_baseline(
-        "one-cycle",
-        "learning rate up to 0.5 and down, once",
-        |setup| {
-            setup.learning_rate = 0.5;
-            setup.rate = Rate::OneCycle;
-        },
-    ),
-    from_baseline(
-        "ema",
-        "moving average of the weights, decay 0.99",
-        |setup| {
-            setup.averaging = Averaging::Ema(0.99);
-        },
-    ),
-    from_baseline(
-        "swa",
-        "mean of the weights of the last quarter's epochs",
-        |setup| setup.averaging = Averaging::Swa(0.75),
-    ),
-    from_baseline(
-        "soup",
-        "three models from half-time on, greedy mean of their weights",
-        |setup| setup.soup = 3,
-    ),
-    from_baseline(
-        "snapshot-ensemble",
-        "five cosine cycles from 0.2, the last three ends predict",
-        |setup| {
-            setup.learning_rate = 0.2;
-            setup.rate = Rate::Restarts(5);
-            setup.averaging = Averaging::Snapshots(3);
-        },
-    ),
-    from_baseline(
-        "early-stopping",
-        "stops after 5 epochs without improvement, best weights",
-        |setup| setup.patience = Some(5),
-    ),
-    from_baseline("ensemble", "five models, mean of probabilities", |setup| {
-        setup.members = 5;
-    }),
-    Recipe {
-        name: "deep",
-        baseline: None,
-        about: "the baseline with 20 hidden layers of 32 and batches of 128",
-        change: |setup| {
-            let [layers, width] = DEEP;
-            setup.hidden = vec![width; layers];
-            setup.batch_size = DEEP_BATCH_SIZE;
-        },
-    },
-    from_deep("deep-init-xavier", "Xavier weights", |setup| {
-        setup.init = Init::Xavier;
-    }),
-    from_deep("deep-init-he", "He weights", |setup| {
-        setup.init = Init::He;
-    }),
-    from_deep(
-        "deep-batch-norm",
-        "batch norm before activations",
-        |setup| {
-            setup.norm = HiddenNorm::Batch;
-        },
-    ),
-    from_deep(
-        "deep-layer-norm",
-        "layer norm before activations",
-        |setup| {
-            setup.norm = HiddenNorm::Layer;
-        },
-    ),
-    from_deep(
-        "deep-residual",
-        "each layer's signal added to its input",
-        |setup| {
-            setup.skip = Skip::Residual;
-        },
-    ),
-    from_deep(
-        "deep-rezero",
-        "the same, times a number from 0 on",
-        |setup| {
-            setup.skip = Skip::ReZero;
-        },
-    ),
-    Recipe {
-        name: "deep-drop-path",
-        baseline: Some("deep-rezero"),
-        about: "layers dropped, the last for 20 % of the samples",
-        change: |setup| setup.drop_path = 0.2,
-    },
-    Recipe {
-        name: "deep-unstable",
-        baseline: None,
-        about: "`deep` with He weights at three times its learning rate, 0.3",
-        change: |setup| {
-            *setup = find("deep").map_or(setup.clone(), Recipe::setup);
-            setup.init = Init::He;
-            setup.learning_rate = DEEP_TOO_HIGH;
-        },
-    },
-    Recipe {
-        name: "deep-clip",
-        baseline: Some("deep-unstable"),
-        about: "gradients clipped to a norm of 1",
-        change: |setup| setup.clip = Some(1.0),
-    },
-    Recipe {
-        name: "deep-normalized",
-        baseline: Some("deep-unstable"),
-        about: "normalised gradient descent: the whole gradient over its norm",
-        change: |setup| setup.normalize = true,
-    },
-];
+impl std::error::Error for RecipeError {}
+
+impl Task {
+    /// Reads a file of recipes.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or as [`parse`](Self::parse).
+    pub fn read(file: &Path) -> Result<Self, RecipeError> {
+        let failed = |error: &dyn Display| RecipeError(format!("`{}`: {error}", file.display()));
+        let text = fs::read_to_string(file).map_err(|error| failed(&error))?;
+        Self::parse(&text).map_err(|error| failed(&error))
+    }
+
+    /// The task that a text in JSON describes.
+    ///
+    /// # Errors
+    ///
+    /// If it is no JSON, a field or a value is unknown (the right ones are listed), something is missing, a
+    /// name is there twice, or a recipe changes one that is not there before it.
+    pub fn parse(text: &str) -> Result<Self, RecipeError> {
+        let file: File =
+            serde_json::from_str(text).map_err(|error| RecipeError(error.to_string()))?;
+        file.resolve()
+    }
+
+    /// The recipe of that name.
+    pub fn find(&self, name: &str) -> Option<&Recipe> {
+        self.recipes.iter().find(|recipe| recipe.name == name)
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_recipe_makes_an_optimizer_and_baselines_come_first() {
-        for (at, recipe) in RECIPES.iter().enumerate() {
-            assert!(recipe.setup().optimizer.init().is_ok(), "{}", recipe.name);
-            if let Some(baseline) = recipe.baseline {
-                let earlier = &RECIPES[..at];
-                assert!(earlier.iter().any(|earlier| earlier.name == baseline));
+    fn every_file_that_is_built_in_is_right_and_says_every_choice() {
+        for built_in in BuiltIn::value_variants() {
+            let task = built_in.task();
+            assert!(task.recipes.len() > 4, "{built_in:?}");
+            for recipe in &task.recipes {
+                assert!(recipe.setup.optimizer().is_ok(), "{}", recipe.name);
             }
+            // The first recipe's settings, as written, have every field.
+            let file: File = serde_json::from_str(built_in.text()).unwrap();
+            let written = file.recipes[0].settings.as_ref().unwrap();
+            let whole = serde_json::to_value(&task.recipes[0].setup).unwrap();
+            let missing = whole.as_object().unwrap().keys();
+            let missing: Vec<_> = missing
+                .filter(|name| !written.contains_key(*name))
+                .collect();
+            assert!(missing.is_empty(), "{built_in:?}: {missing:?}");
         }
     }
 
     #[test]
-    fn a_change_stands_on_its_baseline() {
-        let clip = find("clip").unwrap().setup();
-        assert_eq!((clip.learning_rate, clip.clip), (TOO_HIGH, Some(1.0)));
-        assert_eq!(find("baseline").unwrap().setup().clip, None);
+    fn a_change_stands_on_its_baseline_also_of_another_file() {
+        let mlp = BuiltIn::Mlp.task();
+        let setup = |name| &mlp.find(name).unwrap().setup;
+        assert_eq!(
+            (setup("clip").learning_rate, setup("clip").clip),
+            (1.0, Some(1.0))
+        );
+        assert_eq!(setup("baseline").clip, None);
+
+        let own = r#"{"extends": "mlp", "epochs": 7, "recipes": [
+            {"name": "mine", "baseline": "momentum", "about": "a", "change": {"dropout": 0.1}},
+            {"name": "its", "baseline": "mine", "about": "b", "change": {"optimizer": {"momentum": 0.5}}}
+        ]}"#;
+        let own = Task::parse(own).unwrap();
+        let names: Vec<_> = own
+            .recipes
+            .iter()
+            .map(|r| (&*r.name, r.baseline.as_deref()))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("momentum", None),
+                ("mine", Some("momentum")),
+                ("its", Some("mine"))
+            ]
+        );
+        assert_eq!(own.find("its").unwrap().setup.dropout, 0.1);
+        assert_eq!((own.epochs, &own.about), ([7, 15], &mlp.about));
+    }
+
+    #[test]
+    fn what_is_unknown_is_named_and_the_right_ones_are_listed() {
+        let parse = |recipe: &str| {
+            let text = format!(r#"{{"extends": "mlp", "recipes": [{recipe}]}}"#);
+            Task::parse(&text).unwrap_err().to_string()
+        };
+        let change = |change: &str| {
+            parse(&format!(
+                r#"{{"name": "x", "baseline": "baseline", "about": "", "change": {change}}}"#
+            ))
+        };
+        for (error, expected) in [
+            (
+                change(r#"{"clipp": 1}"#),
+                [
+                    "recipe \"x\": `clipp`: unknown field",
+                    "`clip`, `normalize`",
+                ],
+            ),
+            (
+                change(r#"{"init": "hee"}"#),
+                ["`init`: unknown variant `hee`", "`xavier`, `he`"],
+            ),
+            (
+                change(r#"{"optimizer": {"sgdd": 1}}"#),
+                ["`optimizer`: unknown variant `sgdd`", "`sgd`"],
+            ),
+            (
+                change(r#"{"lookahead": {"k": 5, "a": 1}}"#),
+                ["`lookahead`: unknown field `a`", "`alpha`"],
+            ),
+            (
+                change(r#"{"dropout": "much"}"#),
+                ["`dropout`: invalid type: string \"much\"", "f64"],
+            ),
+            (
+                parse(r#"{"name": "x", "about": "", "chnge": {}}"#),
+                ["unknown field `chnge`", "`change`"],
+            ),
+            (
+                parse(r#"{"name": "x", "baseline": "y", "about": "", "change": {}}"#),
+                ["no recipe \"y\"", "baseline, no-scaling"],
+            ),
+            (
+                parse(r#"{"name": "clip", "baseline": "unstable", "about": "", "change": {}}"#),
+                ["\"clip\"", "of that name"],
+            ),
+            (
+                parse(r#"{"name": "x", "about": "", "settings": {"network": "mlp"}}"#),
+                ["\"x\"", "missing field `scale_inputs`"],
+            ),
+        ] {
+            for part in expected {
+                assert!(error.contains(part), "{error}");
+            }
+        }
+        let error = Task::parse(r#"{"extends": "mlpp", "recipes": []}"#)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("`mlpp`") && error.contains("`deep-mlp`"),
+            "{error}"
+        );
+        let error = Task::parse(r#"{"about": "", "data": "digits", "recipes": []}"#).unwrap_err();
+        assert!(error.to_string().contains("`epochs`"), "{error}");
     }
 }

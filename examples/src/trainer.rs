@@ -1,127 +1,167 @@
 //! Trains one recipe from one seed, by hand: all that `compare` measures happens here.
 
+mod objective;
+#[cfg(test)]
+mod optimizer_tests;
+#[cfg(test)]
+mod recipe_tests;
+#[cfg(test)]
+mod task_tests;
+#[cfg(test)]
+pub(crate) mod tests;
+
 use crate::averaging::Averages;
-use crate::data::{Samples, Source};
-use crate::mlp::{Mlp, MlpConfig};
+use crate::data::Samples;
+use crate::network::{Network, NetworkConfig};
+use crate::problem::Problem;
 use crate::rates::Schedule;
-use crate::recipes::{Recipe, Setup};
-use crate::score::Score;
+use crate::recipes::Target;
+use crate::setup::{Setup, StepTricks};
 use burn::module::Module;
-use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
-use burn_tricks::ConfigError;
 use burn_tricks::average::{Ensemble, GreedySoupConfig};
-use burn_tricks::compare;
-use burn_tricks::grad::{ClipGradNorm, NormalizeGrad};
-use burn_tricks::nn::{MaxNorm, MaxNormConfig, WeightNormConfig};
+use burn_tricks::compare::Reporter;
+use burn_tricks::grad::GradAccumulatorConfig;
+use burn_tricks::nn::WeightNormConfig;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::Run;
+use objective::{Measured, Objective};
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-/// Samples predicted at a time, which bounds memory.
-const CHUNK: usize = 1024;
-
-/// The accuracy on the validation part whose arrival is the speed of a run.
-const TARGET: f64 = 0.9;
-/// How often in an epoch that is looked for in the first epochs, or one epoch would be the fastest there
-/// is.
+/// How often in an epoch the target is looked for in the first epochs, or one epoch would be the fastest
+/// there is.
 const EARLY_CHECKS: usize = 4;
 /// The first epochs, in which learning curves have a point for each.
 const EARLY_EPOCHS: usize = 10;
 /// Learning curves have a point for so many of the later epochs.
 const CURVE_EPOCHS: usize = 5;
 
-/// Trains `recipe` for at most `epochs` epochs on `device` (without autodiff), and scores it on the test
-/// part.
-///
-/// The seed decides the split, the order of batches and the initial weights: two recipes with one seed
-/// differ in nothing but what they change. Burn's generators are global to the process, so that a
-/// process must run one at a time.
-///
-/// # Errors
-///
-/// If a trick's configuration is refused.
-pub fn run(
-    recipe: &Recipe,
-    seed: u64,
-    epochs: usize,
-    source: &Source,
-    device: &Device,
-) -> Result<compare::Run, Box<dyn Error>> {
-    let setup = recipe.setup();
-    let mut split = source.split(seed);
-    if setup.scale_inputs {
-        split = split.scaled();
-    }
-    let run = Run::of_batches(epochs, split.train.len(), setup.batch_size, 1)?;
-    let mut trainer = Trainer::new(&setup, seed, split.train.features, run, device)?;
+/// A training to make.
+#[derive(Debug)]
+pub struct Training<'a> {
+    /// How.
+    pub setup: &'a Setup,
+    /// On what.
+    pub problem: &'a Problem,
+    /// The seed of the order of batches and of the initial weights: two recipes with one seed differ in
+    /// nothing but what they change.
+    pub seed: u64,
+    /// The seed of the split.
+    pub split_seed: u64,
+    /// The target of speed.
+    pub target: Target,
+    /// Without autodiff. Burn's generators are global to the process, so that a process must run one
+    /// training at a time.
+    pub device: &'a Device,
+}
 
-    let mut stop = match setup.patience {
-        Some(patience) => Some(
-            EarlyStoppingConfig::new(Goal::Minimize)
-                .with_patience(patience)
-                .init()?,
-        ),
-        None => None,
-    };
-    let mut best = BestWeights::new();
-    let mut result = compare::Run::new(recipe.name, seed);
-    let mut steps_to_target = None;
-    let mut training_time = Duration::ZERO;
-    for epoch in 1..=epochs {
-        let parts = match epoch {
-            ..=EARLY_EPOCHS if steps_to_target.is_none() => EARLY_CHECKS,
-            _ => 1,
-        };
-        let mut last = None;
-        for part in 0..parts {
-            let start = Instant::now();
-            trainer.train(&split.train, epoch, (part, parts));
-            device.sync()?;
-            training_time += start.elapsed();
-
-            let predictor = trainer.predictor(&split.valid)?;
-            let valid = score(&predictor, &split.valid, device);
-            if valid.accuracy >= TARGET && steps_to_target.is_none() {
-                steps_to_target = Some(trainer.steps as u64);
-            }
-            last = Some((predictor, valid));
-        }
-        let Some((predictor, valid)) = last else {
-            continue;
-        };
-        if epoch <= EARLY_EPOCHS || epoch.is_multiple_of(CURVE_EPOCHS) {
-            result.add_point(trainer.steps as u64, "validation accuracy", valid.accuracy);
-            result.add_point(trainer.steps as u64, "validation loss", valid.loss);
-        }
-        if let Some(stop) = &mut stop {
-            let decision = stop.observe(valid.loss);
-            best.keep(&decision, || predictor);
-            if decision.should_stop() {
-                break;
-            }
-        }
+impl Training<'_> {
+    /// Whether it can be made: everything but the steps.
+    ///
+    /// # Errors
+    ///
+    /// If a setting means nothing, does not go with another, or does not fit the samples.
+    pub fn check(&self) -> Result<(), Box<dyn Error>> {
+        let split = self.problem.split(self.split_seed, false);
+        let run = Run::of_batches(1000, split.train.len(), self.setup.batch_size, 1)?;
+        let objective = Objective::new(&split.train, self.problem.is_regression);
+        Trainer::new(self, objective, run)?;
+        Ok(())
     }
 
-    let model = match best.model() {
-        Some(model) => model,
-        // There is no early stopping; or no loss was a number, and the last model's is not one either.
-        None => trainer.predictor(&split.valid)?,
-    };
-    let test = score(&model, &split.test, device);
-    let no_model = Score::without_model(&split.train.labels, &split.test.labels);
-    Ok(result
-        .with_metric_and_no_model("accuracy", test.accuracy, no_model.accuracy)
-        .with_metric_and_no_model("loss", test.loss, no_model.loss)
-        .with_arrival(steps_to_target, run.steps() as u64)
-        .with_seconds_per_step(training_time.as_secs_f64() / trainer.steps as f64))
+    /// Trains for as many epochs as the reporter says, at most, and measures on the test part.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`check`](Self::check).
+    pub fn run(&self, report: &mut Reporter) -> Result<(), Box<dyn Error>> {
+        let (setup, device) = (self.setup, self.device);
+        let split = self.problem.split(self.split_seed, setup.scale_inputs);
+        let epochs = report.epochs();
+        let run = Run::of_batches(epochs, split.train.len(), setup.batch_size, 1)?;
+        let objective = Objective::new(&split.train, self.problem.is_regression);
+        let without_model = objective.without_model(&split.train, &split.valid);
+        let mut trainer = Trainer::new(self, objective, run)?;
+
+        let mut stop = match setup.patience {
+            Some(patience) => Some(
+                EarlyStoppingConfig::new(Goal::Minimize)
+                    .with_patience(patience)
+                    .init()?,
+            ),
+            None => None,
+        };
+        let mut best = BestWeights::new();
+        let mut steps_to_target = None;
+        let mut training_time = Duration::ZERO;
+        for epoch in 1..=epochs {
+            let parts = match epoch {
+                ..=EARLY_EPOCHS if steps_to_target.is_none() => EARLY_CHECKS,
+                _ => 1,
+            };
+            let mut last = None;
+            for part in 0..parts {
+                let start = Instant::now();
+                trainer.train(&split.train, epoch, (part, parts));
+                device.sync()?;
+                training_time += start.elapsed();
+
+                let predictor = trainer.predictor(&split.valid)?;
+                let valid = trainer
+                    .pass
+                    .objective
+                    .measure(&predictor, &split.valid, device);
+                if self.has_arrived(valid, without_model) && steps_to_target.is_none() {
+                    steps_to_target = Some(trainer.steps as u64);
+                }
+                last = Some((predictor, valid));
+            }
+            let Some((predictor, valid)) = last else {
+                continue;
+            };
+            if epoch <= EARLY_EPOCHS || epoch.is_multiple_of(CURVE_EPOCHS) {
+                for (name, value) in valid.metrics() {
+                    report.point(trainer.steps as u64, &format!("validation {name}"), value);
+                }
+            }
+            if let Some(stop) = &mut stop {
+                let decision = stop.observe(valid.loss);
+                best.keep(&decision, || predictor);
+                if decision.should_stop() {
+                    break;
+                }
+            }
+        }
+
+        let model = match best.model() {
+            Some(model) => model,
+            // There is no early stopping; or no loss was a number, and the last model's is not one either.
+            None => trainer.predictor(&split.valid)?,
+        };
+        let objective = &trainer.pass.objective;
+        let test = objective.measure(&model, &split.test, device).metrics();
+        let without_model = objective.without_model(&split.train, &split.test).metrics();
+        for ((name, value), (_, without)) in test.into_iter().zip(without_model) {
+            report.metric_and_no_model(name, value, without);
+        }
+        report.arrival(steps_to_target, run.steps() as u64);
+        report.seconds_per_step(training_time.as_secs_f64() / trainer.steps as f64);
+        Ok(())
+    }
+
+    fn has_arrived(&self, measured: Measured, without_model: Measured) -> bool {
+        match measured.accuracy {
+            Some(accuracy) => accuracy >= self.target.accuracy,
+            None => measured.loss <= self.target.share_of_rmse * without_model.loss,
+        }
+    }
 }
 
 /// One model in training.
 struct Member {
-    model: Mlp,
+    model: Network,
     optim: ModuleOptimizer,
     averages: Averages,
     /// Of the order of its batches.
@@ -135,33 +175,28 @@ struct Trainer {
     run: Run,
     schedule: Box<dyn Schedule>,
     steps: usize,
-    clip: Option<ClipGradNorm>,
-    normalize: Option<NormalizeGrad>,
-    max_norm: Option<MaxNorm>,
-    loss: CrossEntropyLoss,
+    pass: Pass,
+}
+
+/// What makes gradients of a batch.
+struct Pass {
+    objective: Objective,
+    tricks: StepTricks,
+    micro_batches: usize,
     device: Device,
 }
 
 impl Trainer {
     fn new(
-        setup: &Setup,
-        seed: u64,
-        inputs: usize,
+        training: &Training<'_>,
+        objective: Objective,
         run: Run,
-        device: &Device,
     ) -> Result<Self, Box<dyn Error>> {
-        let device = device.clone().autodiff();
-        let config = MlpConfig {
-            init: setup.init,
-            hidden: setup.hidden.clone(),
-            norm: setup.norm,
-            skip: setup.skip,
-            dropout: setup.dropout,
-            drop_path: setup.drop_path,
-            ..MlpConfig::new(inputs)
-        };
+        let (setup, device) = (training.setup, training.device.clone().autodiff());
+        setup.check()?;
+        let config = NetworkConfig::check(setup, training.problem)?;
         // Far apart, so that no member of one seed has the batches of a member of the next.
-        let first_seed = seed.wrapping_mul(1000);
+        let first_seed = training.seed.wrapping_mul(1000);
         let models = EnsembleConfig::new()
             .init_seeded(setup.members, first_seed, &device, |device| {
                 config.init(device)
@@ -169,15 +204,15 @@ impl Trainer {
             .into_members();
         // From here on the generator draws dropout masks only.
         device.seed(first_seed);
-        let member = |(at, model): (u64, Mlp)| -> Result<Member, ConfigError> {
+        let member = |(at, model): (u64, Network)| -> Result<Member, Box<dyn Error>> {
             let model = if setup.weight_norm {
                 WeightNormConfig::new().attach(model)?
             } else {
                 model
             };
             Ok(Member {
-                optim: setup.optimizer.init()?,
-                averages: setup.averaging.init(&model, &run)?,
+                optim: setup.optimizer()?,
+                averages: setup.averages(&model, &run)?,
                 seed: first_seed.wrapping_add(at),
                 model,
             })
@@ -186,23 +221,14 @@ impl Trainer {
             members: (0..).zip(models).map(member).collect::<Result<_, _>>()?,
             schedule: setup.rate.schedule(setup.learning_rate, &run)?,
             steps: 0,
-            clip: match setup.clip {
-                Some(max_norm) => Some(ClipGradNormConfig::new(max_norm).init()?),
-                None => None,
+            pass: Pass {
+                objective,
+                tricks: setup.step_tricks()?,
+                micro_batches: setup.micro_batches,
+                device,
             },
-            normalize: if setup.normalize {
-                Some(NormalizeGradConfig::new().init()?)
-            } else {
-                None
-            },
-            max_norm: match setup.max_norm {
-                Some(max_norm) => Some(MaxNormConfig::new(max_norm).init()?),
-                None => None,
-            },
-            loss: CrossEntropyLossConfig::new().init(&device),
             setup: setup.clone(),
             run,
-            device,
         })
     }
 
@@ -218,24 +244,16 @@ impl Trainer {
             let batches = train.batches(self.setup.batch_size, member.seed, epoch);
             let [from, to] = [part, part + 1].map(|part| batches.len() * part / parts);
             for batch in &batches[from..to] {
-                let (images, labels) = train.batch(batch, &self.device);
-                let loss = self.loss.forward(member.model.predict(images), labels);
-                let mut grads = GradientsParams::from_grads(loss.backward(), &member.model);
-                if let Some(clip) = &self.clip {
-                    grads = clip.apply(&member.model, grads);
-                }
-                if let Some(normalize) = &self.normalize {
-                    grads = normalize.apply(&member.model, grads);
-                }
+                let grads = self.pass.gradients(&member.model, train, batch);
                 let learning_rate = self.schedule.step();
-                member.model = member
+                let model = member
                     .optim
                     .step(learning_rate, member.model.clone(), grads);
-                if let Some(max_norm) = &self.max_norm {
-                    member.model = max_norm.apply(member.model.clone());
-                }
+                member.model = self.pass.tricks.after(model);
                 let is_trough = self.schedule.is_trough(self.steps as u64);
-                member.averages.update(&member.model, is_trough);
+                member
+                    .averages
+                    .update(&member.model, learning_rate, is_trough);
                 self.steps += 1;
             }
         }
@@ -260,16 +278,20 @@ impl Trainer {
 
     /// What predicts: the models or averages as they are, together; or the soup of them, by their loss
     /// on `valid`.
-    fn predictor(&self, valid: &Samples) -> Result<Ensemble<Mlp>, Box<dyn Error>> {
+    fn predictor(&self, valid: &Samples) -> Result<Ensemble<Network>, Box<dyn Error>> {
         let mut models = Vec::new();
         for member in &self.members {
             models.extend(member.averages.models(&member.model)?);
         }
+        let objective = &self.pass.objective;
+        let ensemble = EnsembleConfig::new().with_combine(objective.combine());
         if self.setup.soup > 1 {
-            let device = self.device.clone().without_autodiff();
-            let loss = |model: &Mlp| {
-                let alone = EnsembleConfig::new().init(vec![model.clone()]);
-                alone.map_or(f64::NAN, |alone| score(&alone, valid, &device).loss)
+            let device = self.pass.device.clone().without_autodiff();
+            let loss = |model: &Network| {
+                let alone = ensemble.init(vec![model.clone()]);
+                alone.map_or(f64::NAN, |alone| {
+                    objective.measure(&alone, valid, &device).loss
+                })
             };
             models = vec![
                 GreedySoupConfig::new(Goal::Minimize)
@@ -277,28 +299,30 @@ impl Trainer {
                     .model,
             ];
         }
-        Ok(EnsembleConfig::new().init(models)?)
+        Ok(ensemble.init(models)?)
     }
 }
 
-fn score(model: &Ensemble<Mlp>, samples: &Samples, device: &Device) -> Score {
-    let indices: Vec<usize> = (0..samples.len()).collect();
-    let (mut accuracy, mut loss) = (0.0, 0.0);
-    for chunk in indices.chunks(CHUNK) {
-        let (images, _) = samples.batch(chunk, device);
-        let labels: Vec<u8> = chunk.iter().map(|index| samples.labels[*index]).collect();
-        let score = Score::of(model.predict(images), &labels);
-        accuracy += score.accuracy * chunk.len() as f64;
-        loss += score.loss * chunk.len() as f64;
-    }
-    Score {
-        accuracy: accuracy / samples.len() as f64,
-        loss: loss / samples.len() as f64,
+impl Pass {
+    /// The gradients that the optimizer gets.
+    fn gradients(&self, model: &Network, train: &Samples, batch: &[usize]) -> GradientsParams {
+        let loss = |model: &Network, indices: &[usize]| {
+            self.objective.loss(model, train, indices, &self.device)
+        };
+        let grads = if let Some(sam) = &self.tricks.sam {
+            sam.gradients(model, |model| loss(model, batch)).0
+        } else if self.micro_batches > 1 {
+            let parts = batch.chunks(batch.len().div_ceil(self.micro_batches));
+            let mut mean = GradAccumulatorConfig::new(parts.len())
+                .init()
+                .expect("a batch has samples");
+            let last = parts
+                .filter_map(|part| mean.add(model, loss(model, part).backward(), part.len()))
+                .last();
+            last.expect("the last part completes the mean")
+        } else {
+            GradientsParams::from_grads(loss(model, batch).backward(), model)
+        };
+        self.tricks.before(model, grads)
     }
 }
-
-#[cfg(test)]
-mod recipe_tests;
-
-#[cfg(test)]
-pub(crate) mod tests;

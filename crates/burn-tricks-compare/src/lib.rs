@@ -18,11 +18,15 @@ mod claims;
 mod comparison;
 mod float;
 mod outcome;
+mod program;
 mod report;
 mod runner;
 mod statistics;
 mod store;
 mod tune;
+
+/// The version of clap whose traits [`main_with`] takes.
+pub use clap;
 
 pub use ablate::{
     ablation::ablation,
@@ -48,6 +52,12 @@ pub use outcome::{
     protocol::{Protocol, ProtocolError},
     recipe::Recipe,
     run::{Arrival, Cost, FailedRun, Point, Quality, RUN_PREFIX, Run},
+};
+pub use program::{
+    main::{main, main_with},
+    options::Options,
+    reporter::Reporter,
+    study::Study,
 };
 pub use report::html::page::PageInfo;
 pub use runner::runner::{Job, Ran, Runner, worker_command};

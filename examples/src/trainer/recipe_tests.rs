@@ -1,15 +1,16 @@
 //! Each recipe changes what its row says, and its training has what it says.
 
-use super::tests::{alone, first_epoch, samples, setup};
+use super::tests::{alone, first_epoch, recipes, samples, setup, trainer};
 use super::*;
 use crate::mlp::Init;
-use crate::recipes::RECIPES;
-use burn::module::{ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Distribution, Tensor};
+use burn_tricks::average::Predict as _;
 
 /// Every field.
 fn fields(setup: &Setup) -> Vec<String> {
     let Setup {
+        network,
         scale_inputs,
         init,
         hidden,
@@ -20,9 +21,15 @@ fn fields(setup: &Setup) -> Vec<String> {
         weight_norm,
         max_norm,
         optimizer,
+        lookahead,
+        schedule_free,
         batch_size,
+        micro_batches,
         learning_rate,
         rate,
+        sam,
+        centralize,
+        agc,
         clip,
         normalize,
         patience,
@@ -32,6 +39,7 @@ fn fields(setup: &Setup) -> Vec<String> {
     } = setup;
     assert!(hidden.iter().all(|size| *size == hidden[0]), "{hidden:?}");
     vec![
+        format!("network {network:?}"),
         format!("scale_inputs {scale_inputs}"),
         format!("init {init:?}"),
         format!("hidden {} of {}", hidden.len(), hidden[0]),
@@ -42,9 +50,15 @@ fn fields(setup: &Setup) -> Vec<String> {
         format!("weight_norm {weight_norm}"),
         format!("max_norm {max_norm:?}"),
         format!("optimizer {optimizer:?}"),
+        format!("lookahead {lookahead:?}"),
+        format!("schedule_free {schedule_free:?}"),
         format!("batch_size {batch_size}"),
+        format!("micro_batches {micro_batches}"),
         format!("learning_rate {learning_rate}"),
         format!("rate {rate:?}"),
+        format!("sam {sam:?}"),
+        format!("centralize {centralize}"),
+        format!("agc {agc:?}"),
         format!("clip {clip:?}"),
         format!("normalize {normalize}"),
         format!("patience {patience:?}"),
@@ -72,13 +86,22 @@ const CHANGES: &[(&str, &str)] = &[
     ("weight-decay", "optimizer SgdL2(0.001)"),
     ("max-norm", "max_norm Some(1.0)"),
     ("momentum", "optimizer Momentum(0.9)"),
+    (
+        "lookahead",
+        "lookahead Some(SlowWeights { k: 5, alpha: 0.5 })",
+    ),
     ("normalized-model", "normalize true"),
     ("normalized-tensor", "optimizer NormalizedTensor"),
+    ("centralize", "centralize true"),
+    ("accumulate", "micro_batches 2"),
+    ("sam", "sam Some(0.05)"),
     ("adagrad", "optimizer AdaGrad, learning_rate 0.01"),
     ("rms-prop", "optimizer RmsProp, learning_rate 0.001"),
     ("adam", "optimizer Adam, learning_rate 0.001"),
+    ("schedule-free", "schedule_free Some(0.9), learning_rate 1"),
     ("unstable", "learning_rate 1"),
     ("clip", "clip Some(1.0)"),
+    ("agc", "agc Some(0.1)"),
     ("decay", "rate Exponential(0.98)"),
     ("warm-up", "rate Warmup(5)"),
     ("cosine", "rate Cosine"),
@@ -110,92 +133,19 @@ const CHANGES: &[(&str, &str)] = &[
 
 #[test]
 fn a_recipe_changes_what_its_row_says_and_nothing_else() {
-    let changes = |recipe: &Recipe| {
-        let baseline = fields(&setup(recipe.baseline.unwrap_or("baseline")));
-        let mut changed = fields(&recipe.setup());
+    let changes = |recipe: &crate::recipes::Recipe| {
+        let baseline = recipe.baseline.as_deref().unwrap_or("baseline");
+        let baseline = fields(&setup(baseline));
+        let mut changed = fields(&recipe.setup);
         changed.retain(|field| !baseline.contains(field));
-        (recipe.name, changed.join(", "))
+        (recipe.name.clone(), changed.join(", "))
     };
     let expected: Vec<_> = (CHANGES
         .iter()
-        .map(|(name, change)| (*name, change.to_string())))
+        .map(|(name, change)| (name.to_string(), change.to_string())))
     .collect();
-    assert_eq!(RECIPES.iter().map(changes).collect::<Vec<_>>(), expected);
-}
-
-#[derive(Module, Debug)]
-struct Two {
-    weight: Param<Tensor<1>>,
-}
-
-const RATE: f64 = 0.1;
-const GRADIENTS: [[f64; 2]; 3] = [[0.3, -0.4], [0.6, 0.1], [-0.2, 0.2]];
-
-/// Weights of 1 and -2 after these gradients.
-fn stepped(optim: &mut ModuleOptimizer) -> [f64; 2] {
-    let device = Device::flex().autodiff();
-    let weight = Tensor::<1>::from_data([1.0, -2.0], &device).require_grad();
-    let mut model = Two {
-        weight: Param::initialized(ParamId::new(), weight),
-    };
-    for gradient in GRADIENTS {
-        let mut grads = GradientsParams::new();
-        let gradient = Tensor::<1>::from_data(gradient, &Device::flex());
-        grads.register(model.weight.id, gradient);
-        model = optim.step(RATE, model, grads);
-    }
-    let weights: Vec<f64> = model.weight.val().into_data().iter::<f64>().collect();
-    [weights[0], weights[1]]
-}
-
-/// The same by hand.
-fn twin(name: &str) -> [f64; 2] {
-    let (mut weights, mut mean, mut square) = ([1.0, -2.0], [0.0; 2], [0.0; 2]);
-    for (t, gradient) in (1..).zip(GRADIENTS) {
-        for at in 0..2 {
-            let (g, m, v) = (gradient[at], &mut mean[at], &mut square[at]);
-            weights[at] -= RATE
-                * match name {
-                    "weight-decay" => g + 1e-3 * weights[at],
-                    "momentum" => {
-                        *m = 0.9 * *m + g;
-                        *m
-                    }
-                    "normalized-tensor" => g / gradient[0].hypot(gradient[1]),
-                    "adagrad" => {
-                        *v += g * g;
-                        g / (v.sqrt() + 1e-5)
-                    }
-                    "rms-prop" => {
-                        *v = 0.99 * *v + 0.01 * g * g;
-                        g / (v.sqrt() + 1e-5)
-                    }
-                    "adam" => {
-                        *m = 0.9 * *m + 0.1 * g;
-                        *v = 0.999 * *v + 0.001 * g * g;
-                        let (m, v) = (*m / (1.0 - 0.9_f64.powi(t)), *v / (1.0 - 0.999_f64.powi(t)));
-                        m / (v.sqrt() + 1e-5)
-                    }
-                    _ => g,
-                };
-        }
-    }
-    weights
-}
-
-#[test]
-fn optimizers_are_those_of_the_rows() {
-    for recipe in RECIPES {
-        let mut optim = recipe.setup().optimizer.init().unwrap();
-        let (actual, expected) = (stepped(&mut optim), twin(recipe.name));
-        for (a, e) in actual.iter().zip(expected) {
-            assert!(
-                (a - e).abs() < 1e-5,
-                "{}: {actual:?}, expected {expected:?}",
-                recipe.name
-            );
-        }
-    }
+    let recipes = recipes();
+    assert_eq!(recipes.iter().map(changes).collect::<Vec<_>>(), expected);
 }
 
 /// A tensor of a model: its path, the type of the module it stands in, its values.
@@ -230,7 +180,7 @@ impl ModuleVisitor for Find {
     }
 }
 
-fn find(model: &Mlp) -> Vec<Found> {
+fn find(model: &Network) -> Vec<Found> {
     let mut find = Find::default();
     model.visit(&mut find);
     find.found
@@ -265,14 +215,18 @@ struct Parts {
     constraint: Option<f64>,
     clip: bool,
     normalize: bool,
+    sam: bool,
+    centralize: bool,
+    agc: bool,
+    micro_batches: usize,
 }
 
 impl Parts {
     fn of(trainer: &Trainer) -> Self {
-        let model = &trainer.members[0].model;
+        let (model, tricks) = (&trainer.members[0].model, &trainer.pass.tricks);
         let found = find(model);
         let count = |is: &dyn Fn(&Found) -> bool| found.iter().filter(|found| is(found)).count();
-        let images = Tensor::random([64, 64], Distribution::Default, &trainer.device);
+        let images = Tensor::random([64, 64], Distribution::Default, &trainer.pass.device);
         let open = model.clone().map(&mut Ones);
         let outputs = || open.predict(images.clone()).into_data();
         Self {
@@ -283,18 +237,20 @@ impl Parts {
             skips: count(&|f| f.path.ends_with("branch.linear.weight")),
             zeros: count(&|f| f.path.ends_with("scale.gamma") && f.values == [0.0]),
             draws: outputs() != outputs(),
-            constraint: trainer
-                .setup
-                .max_norm
-                .filter(|_| trainer.max_norm.is_some()),
-            clip: trainer.clip.is_some(),
-            normalize: trainer.normalize.is_some(),
+            constraint: trainer.setup.max_norm.filter(|_| tricks.max_norm.is_some()),
+            clip: tricks.clip.is_some(),
+            normalize: tricks.normalize.is_some(),
+            sam: tricks.sam.is_some(),
+            centralize: tricks.centralize.is_some(),
+            agc: tricks.agc.is_some(),
+            micro_batches: trainer.pass.micro_batches,
         }
     }
 
     fn expected(name: &str) -> Self {
         let mut parts = Self {
             members: 1,
+            micro_batches: 1,
             ..Default::default()
         };
         match name {
@@ -311,6 +267,10 @@ impl Parts {
             "deep-rezero" => (parts.skips, parts.zeros) = (19, 19),
             "deep-drop-path" => (parts.skips, parts.zeros, parts.draws) = (19, 19, true),
             "clip" | "deep-clip" => parts.clip = true,
+            "sam" => parts.sam = true,
+            "centralize" => parts.centralize = true,
+            "agc" => parts.agc = true,
+            "accumulate" => parts.micro_batches = 2,
             "normalized-model" | "deep-normalized" => parts.normalize = true,
             _ => {}
         }
@@ -334,13 +294,13 @@ fn deviation(init: Init, outputs: f64) -> f64 {
 #[test]
 fn a_training_has_what_its_row_says() {
     let _alone = alone();
-    for recipe in RECIPES {
-        let setup = recipe.setup();
-        let run = Run::init(20, 34).unwrap();
-        let trainer = Trainer::new(&setup, 3, 64, run, &Device::flex()).unwrap();
+    let train = samples();
+    for recipe in recipes() {
+        let setup = recipe.setup;
+        let trainer = trainer(&setup, 3, &train, 20);
         assert_eq!(
             Parts::of(&trainer),
-            Parts::expected(recipe.name),
+            Parts::expected(&recipe.name),
             "{}",
             recipe.name
         );
@@ -357,14 +317,8 @@ fn a_training_has_what_its_row_says() {
         // 2,048 numbers at least: five standard errors are 8 %.
         assert!((ratio - 1.0).abs() < 0.08, "{}: {ratio}", recipe.name);
     }
-    let drop_path = Trainer::new(
-        &setup("deep-drop-path"),
-        3,
-        64,
-        Run::init(1, 1).unwrap(),
-        &Device::flex(),
-    );
-    let text = drop_path.unwrap().members[0].model.to_string();
+    let drop_path = trainer(&setup("deep-drop-path"), 3, &train, 1);
+    let text = drop_path.members[0].model.to_string();
     assert_eq!(text.matches("DropPath {").count(), 19, "{text}");
     assert!(text.contains("DropPath {prob: 0.2,"), "{text}");
 }

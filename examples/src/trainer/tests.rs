@@ -1,12 +1,16 @@
-//! Recipes differ in nothing but what they change.
+//! What a training must do, whatever the recipe.
 
 use super::*;
 use crate::averaging::Averaging;
 use crate::mlp::{HiddenNorm, Init};
+use crate::optimizers::{Optim, SlowWeights};
+use crate::problem::DataSet;
 use crate::rates::Rate;
-use crate::recipes::{self, BATCH_SIZE, RECIPES};
+
+use crate::recipes::{BuiltIn, Recipe};
 use burn::module::{ModuleVisitor, Param};
 use burn::tensor::Tensor;
+use burn_tricks::compare;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The process's generators, for one test at a time.
@@ -31,45 +35,82 @@ fn weights(trainer: &Trainer) -> Vec<Vec<f64>> {
     trainer.members.iter().map(read).collect()
 }
 
+/// Samples in a batch of the small network.
+const BATCH_SIZE: usize = 32;
+
+/// A training of the digits for so many epochs of `train`, and its trainer before the first step.
+pub(super) fn trainer(setup: &Setup, seed: u64, train: &Samples, epochs: usize) -> Trainer {
+    on(&Problem::of(DataSet::Digits), setup, seed, train, epochs)
+}
+
+/// The same on other samples.
+pub(super) fn on(
+    problem: &Problem,
+    setup: &Setup,
+    seed: u64,
+    train: &Samples,
+    epochs: usize,
+) -> Trainer {
+    let device = Device::flex();
+    let training = Training {
+        setup,
+        problem,
+        seed,
+        split_seed: seed,
+        target: BuiltIn::Mlp.task().target,
+        device: &device,
+    };
+    let objective = Objective::new(train, problem.is_regression);
+    let run = Run::of_batches(epochs, train.len(), setup.batch_size, 1).unwrap();
+    Trainer::new(&training, objective, run).unwrap()
+}
+
 /// The weights at the start and after an epoch.
 pub(super) fn first_epoch(setup: &Setup, seed: u64, train: &Samples) -> [Vec<Vec<f64>>; 2] {
-    let run = Run::of_batches(10, train.len(), BATCH_SIZE, 1).unwrap();
-    let device = Device::flex();
-    let mut trainer = Trainer::new(setup, seed, train.features, run, &device).unwrap();
+    let mut trainer = trainer(setup, seed, train, 10);
     let start = weights(&trainer);
     trainer.train(train, 1, (0, 1));
     [start, weights(&trainer)]
 }
 
+/// The recipes of both networks on the digits.
+pub(super) fn recipes() -> Vec<Recipe> {
+    let tasks = [BuiltIn::Mlp, BuiltIn::DeepMlp].map(BuiltIn::task);
+    tasks.into_iter().flat_map(|task| task.recipes).collect()
+}
+
 pub(super) fn setup(name: &str) -> Setup {
-    recipes::find(name).unwrap().setup()
+    let recipe = recipes().into_iter().find(|recipe| recipe.name == name);
+    recipe.unwrap().setup
+}
+
+pub(super) fn loss(trainer: &Trainer, samples: &Samples) -> f64 {
+    let predictor = trainer.predictor(samples).unwrap();
+    trainer
+        .pass
+        .objective
+        .measure(&predictor, samples, &Device::flex())
+        .loss
 }
 
 /// A seventh of the training part, in batches of which the last is smaller.
 pub(super) fn samples() -> Samples {
-    let mut train = Source::digits().split(1).scaled().train;
-    let count = 5 * BATCH_SIZE - 7;
-    train.pixels.truncate(count * train.features);
-    train.labels.truncate(count);
-    train
+    Problem::of(DataSet::Digits).first(5 * BATCH_SIZE - 7)
 }
 
 #[test]
 fn recipes_that_keep_the_network_start_from_the_same_weights() {
     let _alone = alone();
-    let start = |setup: &Setup, seed| {
-        let run = Run::init(10, 34).unwrap();
-        let trainer = Trainer::new(setup, seed, 64, run, &Device::flex()).unwrap();
-        weights(&trainer)
-    };
+    let train = samples();
+    let start = |setup: &Setup, seed| weights(&trainer(setup, seed, &train, 10));
     let baseline = start(&setup("baseline"), 3);
     assert_eq!(
         baseline[0].len(),
         64 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10
     );
     let mut compared = Vec::new();
-    for recipe in RECIPES {
-        let setup = recipe.setup();
+    for recipe in recipes() {
+        let setup = recipe.setup;
         let same_start = setup.init == Init::Default && setup.norm == HiddenNorm::None;
         if same_start && setup.hidden == [64, 64] && !setup.weight_norm {
             // An ensemble's other members have seeds of their own.
@@ -78,9 +119,19 @@ fn recipes_that_keep_the_network_start_from_the_same_weights() {
         }
     }
     for name in [
-        "unstable", "clip", "max-norm", "decay", "dropout", "adam", "ensemble",
+        "unstable",
+        "clip",
+        "max-norm",
+        "decay",
+        "dropout",
+        "adam",
+        "ensemble",
+        "sam",
+        "lookahead",
+        "schedule-free",
+        "accumulate",
     ] {
-        assert!(compared.contains(&name), "{name}");
+        assert!(compared.contains(&name.to_owned()), "{name}");
     }
     assert_ne!(start(&setup("baseline"), 4), baseline);
     assert_ne!(start(&setup("init-xavier"), 3), baseline);
@@ -94,7 +145,7 @@ fn a_change_without_effect_is_its_baseline_bit_for_bit() {
     let baseline = first_epoch(&setup("baseline"), 3, &train);
     assert_ne!(baseline[0], baseline[1], "it trains");
     type Change = fn(&mut Setup);
-    let neutral: [(&str, Change); 10] = [
+    let neutral: [(&str, Change); 15] = [
         ("the same again", |_| {}),
         ("a threshold that nothing reaches", |setup| {
             setup.clip = Some(f64::MAX);
@@ -111,6 +162,19 @@ fn a_change_without_effect_is_its_baseline_bit_for_bit() {
         ("SWA", |setup| setup.averaging = Averaging::Swa(0.0)),
         ("a soup", |setup| setup.soup = 3),
         ("no warm-up", |setup| setup.rate = Rate::Warmup(0)),
+        ("a threshold that no unit reaches", |setup| {
+            setup.agc = Some(1e30)
+        }),
+        ("the loss where it is", |setup| setup.sam = Some(0.0)),
+        ("slow weights at the first step behind the epoch", |setup| {
+            setup.lookahead = Some(SlowWeights { k: 6, alpha: 0.5 });
+        }),
+        ("slow weights that go all the way", |setup| {
+            setup.lookahead = Some(SlowWeights { k: 2, alpha: 1.0 });
+        }),
+        ("momentum of 0", |setup| {
+            setup.optimizer = Optim::Momentum(0.0)
+        }),
     ];
     for (what, change) in neutral {
         let mut setup = setup("baseline");
@@ -122,6 +186,52 @@ fn a_change_without_effect_is_its_baseline_bit_for_bit() {
     // What has an effect is seen.
     assert_ne!(first_epoch(&setup("dropout"), 3, &train), baseline);
     assert_ne!(first_epoch(&setup("baseline"), 4, &train), baseline);
+    for name in ["lookahead", "sam", "schedule-free", "centralize", "agc"] {
+        let of = if name == "lookahead" {
+            "momentum"
+        } else {
+            "unstable"
+        };
+        let mut changed = setup(name);
+        changed.learning_rate = setup(of).learning_rate;
+        assert_ne!(
+            first_epoch(&changed, 3, &train),
+            first_epoch(&setup(of), 3, &train),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn accumulated_micro_batches_are_the_large_batch_up_to_rounding() {
+    let _alone = alone();
+    let train = samples();
+    let [start, whole] = first_epoch(&setup("baseline"), 3, &train);
+    let [_, parts] = first_epoch(&setup("accumulate"), 3, &train);
+    assert_eq!(setup("accumulate").micro_batches, 2);
+    let off = |a: &[Vec<f64>], b: &[Vec<f64>]| -> f64 {
+        let off = a[0].iter().zip(&b[0]).map(|(a, b)| (a - b).abs());
+        off.fold(0.0, f64::max)
+    };
+    assert!(off(&whole, &parts) < 1e-6, "{}", off(&whole, &parts));
+    assert!(off(&whole, &start) > 1e-3, "it trains");
+    assert_ne!(whole, parts, "in parts");
+}
+
+/// The weights that predict are the average of those in training, which starts as they do.
+#[test]
+fn schedule_free_learning_predicts_with_its_average() {
+    let _alone = alone();
+    let train = samples();
+    let mut plain = trainer(&setup("baseline"), 3, &train, 10);
+    let mut trainer = trainer(&setup("schedule-free"), 3, &train, 10);
+    assert_eq!(loss(&trainer, &train), loss(&plain, &train));
+    plain.train(&train, 1, (0, 1));
+    trainer.train(&train, 1, (0, 1));
+    let average = loss(&trainer, &train);
+    trainer.members[0].averages = Averages::default();
+    let in_training = loss(&trainer, &train);
+    assert!(average != in_training && loss(&plain, &train) != in_training);
 }
 
 #[test]
@@ -130,9 +240,7 @@ fn looking_for_the_target_within_an_epoch_changes_nothing() {
     let train = samples();
     for name in ["dropout", "ensemble", "decay", "ema"] {
         let setup = setup(name);
-        let run = Run::of_batches(10, train.len(), BATCH_SIZE, 1).unwrap();
-        let device = Device::flex();
-        let mut trainer = Trainer::new(&setup, 3, train.features, run, &device).unwrap();
+        let mut trainer = trainer(&setup, 3, &train, 10);
         // Five batches in four parts.
         for part in 0..EARLY_CHECKS {
             trainer.train(&train, 1, (part, EARLY_CHECKS));
@@ -151,15 +259,14 @@ fn averages_predict_with_other_weights_and_soups_part_at_half_time() {
     let trained = |change: fn(&mut Setup), epochs: usize| {
         let mut setup = setup("baseline");
         change(&mut setup);
-        let run = Run::of_batches(epochs, train.len(), BATCH_SIZE, 1).unwrap();
-        let mut trainer = Trainer::new(&setup, 3, train.features, run, &Device::flex()).unwrap();
+        let mut trainer = trainer(&setup, 3, &train, epochs);
         let mut counts = Vec::new();
         for epoch in 1..=epochs {
             trainer.train(&train, epoch, (0, 1));
             let predictor = trainer.predictor(&train).unwrap();
             counts.push((trainer.members.len(), predictor.members().len()));
         }
-        let loss = score(&trainer.predictor(&train).unwrap(), &train, &Device::flex()).loss;
+        let loss = loss(&trainer, &train);
         (counts, loss)
     };
     let (counts, plain) = trained(|_| {}, 4);
@@ -181,13 +288,22 @@ fn averages_predict_with_other_weights_and_soups_part_at_half_time() {
 #[test]
 fn a_run_is_the_same_again() {
     let _alone = alone();
-    let source = Source::digits();
+    let (problem, setup) = (Problem::of(DataSet::Digits), setup("dropout"));
+    let device = Device::flex();
     let run = || {
-        let recipe = recipes::find("dropout").unwrap();
-        let result = run(recipe, 2, 1, &source, &Device::flex()).unwrap();
+        let training = Training {
+            setup: &setup,
+            problem: &problem,
+            seed: 2,
+            split_seed: 2,
+            target: BuiltIn::Mlp.task().target,
+            device: &device,
+        };
+        let mut report = Reporter::new("dropout", 2, 1);
+        training.run(&mut report).unwrap();
         compare::Run {
             cost: compare::Cost::default(),
-            ..result
+            ..report.into_run()
         }
     };
     assert_eq!(run(), run());

@@ -1,18 +1,30 @@
 //! The reports that were asked for.
 
-use crate::options::Options;
-use burn_tricks::compare::{Comparison, PageInfo};
-use std::error::Error;
-use std::fs::OpenOptions;
-use std::io;
-use std::path::Path;
-use std::thread::available_parallelism;
+use std::{
+    env,
+    error::Error,
+    fs::{self, OpenOptions},
+    io,
+    path::Path,
+    thread::available_parallelism,
+};
+
 use time::OffsetDateTime;
+
+use crate::{
+    comparison::comparison::Comparison,
+    program::{
+        options::Options,
+        study::{Study, program},
+    },
+    report::html::page::PageInfo,
+};
 
 /// Refuses a report that cannot be written, before the runs are paid for. What a file holds stays there
 /// until then.
-pub(crate) fn check(options: &Options) -> Result<(), String> {
-    let files = [&options.html, &options.svg, &options.csv, &options.json];
+pub(crate) fn check(study: &Study, options: &Options) -> Result<(), String> {
+    question(study, options)?;
+    let files = [&options.html, &options.svg, &options.answers, &options.json];
     for path in files.into_iter().flatten() {
         let opened = OpenOptions::new().append(true).create(true).open(path);
         opened.map_err(|error| cannot_write(path, &error))?;
@@ -22,10 +34,11 @@ pub(crate) fn check(options: &Options) -> Result<(), String> {
 
 /// Prints the table and writes the files.
 pub(crate) fn write(
+    study: &Study,
     options: &Options,
     comparison: &Comparison,
-    title: &str,
 ) -> Result<(), Box<dyn Error>> {
+    let title = study.title();
     println!("{title}\n");
     if options.markdown {
         println!("{}\n{}", comparison.markdown(), comparison.method());
@@ -36,10 +49,10 @@ pub(crate) fn write(
         write_file(path, &comparison.html(&info(title)))?;
     }
     if let Some(path) = &options.svg {
-        let plot = comparison.forest_svg(options.question.name());
+        let plot = comparison.forest_svg(question(study, options)?);
         write_file(path, &plot.ok_or("there is no row to draw")?)?;
     }
-    if let Some(path) = &options.csv {
+    if let Some(path) = &options.answers {
         write_file(path, &comparison.csv())?;
     }
     if let Some(path) = &options.json {
@@ -48,15 +61,36 @@ pub(crate) fn write(
     Ok(())
 }
 
-fn info(title: &str) -> PageInfo {
+/// The question of the forest plot.
+fn question<'a>(study: &'a Study, options: &Options) -> Result<&'a str, String> {
+    let questions = study.questions();
+    let Some(name) = &options.question else {
+        return questions
+            .first()
+            .copied()
+            .ok_or_else(|| "nothing is asked".to_owned());
+    };
+    let asked = questions.iter().copied().find(|question| question == name);
+    asked.ok_or_else(|| {
+        format!(
+            "there is no question `{name}`; there are: {}",
+            questions.join(", ")
+        )
+    })
+}
+
+fn info(title: String) -> PageInfo {
     let cores = available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
-    let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
-    let command: Vec<String> = std::env::args().skip(1).collect();
+    let (system, processor) = (env::consts::OS, env::consts::ARCH);
+    let arguments: Vec<String> = env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
     let fact = |name: &str, text: String| (name.to_owned(), text);
     PageInfo {
-        title: title.to_owned(),
+        title,
         facts: vec![
-            fact("command", format!("compare {}", command.join(" "))),
+            fact("command", format!("{} {}", program(), arguments.join(" "))),
             fact("date", OffsetDateTime::now_utc().date().to_string()),
             fact("machine", format!("{system}, {processor}, {cores} cores")),
             fact(
@@ -68,7 +102,7 @@ fn info(title: &str) -> PageInfo {
 }
 
 fn write_file(path: &Path, text: &str) -> Result<(), String> {
-    std::fs::write(path, text).map_err(|error| cannot_write(path, &error))
+    fs::write(path, text).map_err(|error| cannot_write(path, &error))
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> String {

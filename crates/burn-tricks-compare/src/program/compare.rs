@@ -1,0 +1,152 @@
+//! The comparison itself.
+
+use std::{
+    error::Error,
+    io,
+    num::NonZeroUsize,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
+
+use crate::{
+    campaign::Campaign,
+    comparison::comparison::Comparison,
+    program::{options::Options, reports, study::Study, worker::job},
+    runner::runner::Runner,
+    store::store::Store,
+};
+
+/// The exit status of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+/// Makes the runs that are missing, and reports all.
+pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Error>> {
+    // A report that cannot be written fails before the runs.
+    reports::check(study, options)?;
+    announce(study);
+    let stop = stop_on_signals()?;
+    let runner = Runner::new(processes(study, options))
+        .with_fail_fast(options.fail_fast)
+        .with_progress(true)
+        .with_stop(Arc::clone(&stop));
+    let mut campaign = Campaign::new(&study.protocol, &study.recipes, runner);
+    if let Some(path) = &options.store {
+        campaign = campaign.with_store(open(path, study, options)?);
+    }
+    if let Some(shard) = options.shard {
+        campaign = campaign.with_shard(shard);
+    }
+    if let Some(minutes) = options.minutes {
+        campaign = campaign.with_deadline(Duration::from_secs(60 * minutes.get() as u64));
+    }
+    if study.is_one_job_per_recipe {
+        let first = NonZeroUsize::new(study.looks().first());
+        campaign = campaign.with_seeds_per_job(first.unwrap_or(NonZeroUsize::MIN));
+    }
+    let rows = study.rows();
+    let comparison = campaign.run(
+        |variant, seeds| job(study, variant, seeds),
+        |so_far| {
+            let open = so_far.rows.iter().filter(|row| row.is_open).count();
+            eprintln!(
+                "{} of {rows} rows are decided; more seeds for {open}",
+                rows - open
+            );
+        },
+    )?;
+    let is_stopped = stop.load(Relaxed);
+    match (options.shard, &options.store) {
+        (Some(_), Some(_)) if is_stopped => {}
+        (Some(shard), Some(path)) => println!(
+            "part {shard} is in `{}`; merge the stores of all parts",
+            path.display()
+        ),
+        _ => reports::write(study, options, &comparison)?,
+    }
+    ended(&comparison, options, is_stopped)
+}
+
+/// What is going to happen, and what cannot.
+fn announce(study: &Study) {
+    let (rows, recipes, looks) = (study.rows(), study.recipes.len(), study.looks());
+    let (first, last) = (looks.first() * recipes, looks.last() * recipes);
+    let runs = if first == last {
+        format!("{first} runs")
+    } else {
+        format!("{first} runs to the first, {last} at most")
+    };
+    let plural = if rows == 1 { "" } else { "s" };
+    eprintln!("{rows} row{plural}; verdicts are read at {looks} seeds: {runs}");
+    if let Err(too_few) = looks.least_seeds(rows) {
+        eprintln!("{too_few}: every verdict will be undecided");
+    }
+}
+
+fn processes(study: &Study, options: &Options) -> NonZeroUsize {
+    let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    options.jobs.or(study.jobs).unwrap_or_else(cores)
+}
+
+/// A flag that Ctrl-C and a scheduler's signal raise; the second one ends the program at once.
+fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&stop))?;
+        flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+fn open(path: &Path, study: &Study, options: &Options) -> Result<Store, Box<dyn Error>> {
+    let mut store = Store::open(path, &study.recipes, &study.context(options)?)?;
+    for line in store.unreadable() {
+        eprintln!("`{}`, {line}", path.display());
+    }
+    if options.retry_failed {
+        store.forget_failed();
+    }
+    match store.runs().len() {
+        0 => {}
+        runs => eprintln!("`{}` holds {runs} of these runs", path.display()),
+    }
+    Ok(store)
+}
+
+/// Whether all went well; what did not is told.
+fn ended(
+    comparison: &Comparison,
+    options: &Options,
+    is_stopped: bool,
+) -> Result<(), Box<dyn Error>> {
+    let failed: Vec<_> = comparison.failed().collect();
+    for run in &failed {
+        if let Some(failure) = &run.failure {
+            eprintln!("{:?} failed with seed {}: {failure}", run.variant, run.seed);
+        }
+    }
+    let runs = comparison.runs.len();
+    if is_stopped && !comparison.is_finished() {
+        let kept = match &options.store {
+            Some(path) => format!(
+                "{runs} runs are kept in `{}`; the same command goes on",
+                path.display()
+            ),
+            None => format!("{runs} runs were made; with --store they would be kept"),
+        };
+        return Err(format!("stopped before the end: {kept}").into());
+    }
+    match failed.len() {
+        0 => Ok(()),
+        failed => Err(format!("{failed} of {runs} runs failed").into()),
+    }
+}

@@ -1,0 +1,9 @@
+//! A whole program: command line, workers, reports.
+
+pub(crate) mod compare;
+pub(crate) mod main;
+pub(crate) mod options;
+pub(crate) mod reporter;
+pub(crate) mod reports;
+pub(crate) mod study;
+pub(crate) mod worker;

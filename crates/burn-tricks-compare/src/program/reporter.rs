@@ -1,0 +1,100 @@
+//! What a training reports.
+
+use std::time::Instant;
+
+use crate::outcome::{protocol::Protocol, run::Run};
+
+/// Takes what a training run measures, and says how long it is to be.
+#[derive(Debug)]
+pub struct Reporter {
+    run: Run,
+    epochs: usize,
+    steps: Option<u64>,
+    start: Instant,
+}
+
+impl Reporter {
+    /// For one run of so many epochs; the clock starts.
+    pub fn new(variant: &str, seed: u64, epochs: usize) -> Self {
+        Self {
+            run: Run::new(variant, seed),
+            epochs,
+            steps: None,
+            start: Instant::now(),
+        }
+    }
+
+    /// The number of epochs of a run: [`Study::with_epochs`](crate::Study::with_epochs), or the option
+    /// `--epochs`. 0 if the study does not say.
+    pub fn epochs(&self) -> usize {
+        self.epochs
+    }
+
+    /// The value of a metric on the test part.
+    pub fn metric(&mut self, name: &str, value: f64) {
+        self.run = std::mem::take(&mut self.run).with_metric(name, value);
+    }
+
+    /// The value of a metric on the test part, and what is scored [without a
+    /// model](crate::Quality::no_model). With it a run that fails counts, as no model.
+    pub fn metric_and_no_model(&mut self, name: &str, value: f64, no_model: f64) {
+        self.run = std::mem::take(&mut self.run).with_metric_and_no_model(name, value, no_model);
+    }
+
+    /// The optimizer step at which the run first reached the target, `None` if it did not, of the steps of
+    /// a full run.
+    pub fn arrival(&mut self, steps: Option<u64>, of: u64) {
+        self.run = std::mem::take(&mut self.run).with_arrival(steps, of);
+    }
+
+    /// A value on the way, after so many optimizer steps, for the learning curves.
+    pub fn point(&mut self, step: u64, metric: &str, value: f64) {
+        self.run.add_point(step, metric, value);
+    }
+
+    /// The number of optimizer steps made. From it and from the time between the start and the end of the
+    /// training function follows the time of a step, unless
+    /// [`seconds_per_step`](Self::seconds_per_step) gives it.
+    pub fn steps(&mut self, steps: u64) {
+        self.steps = Some(steps);
+    }
+
+    /// The mean wall-clock time of an optimizer step, measured by the training itself.
+    pub fn seconds_per_step(&mut self, seconds: f64) {
+        self.run.cost.seconds_per_step = Some(seconds);
+    }
+
+    /// The largest memory in use.
+    pub fn peak_bytes(&mut self, bytes: u64) {
+        self.run.cost.peak_bytes = Some(bytes);
+    }
+
+    /// What was measured.
+    pub fn into_run(mut self) -> Run {
+        let cost = &mut self.run.cost.seconds_per_step;
+        if let (None, Some(steps @ 1..)) = (*cost, self.steps) {
+            *cost = Some(self.start.elapsed().as_secs_f64() / steps as f64);
+        }
+        self.run
+    }
+
+    /// The first thing that the protocol asks for and the run does not say.
+    pub(crate) fn missing(&self, protocol: &Protocol) -> Option<String> {
+        let quality = &self.run.quality;
+        let metrics = protocol.metrics.iter();
+        let absent = |name: &&str| !quality.contains_key(*name);
+        if let Some(name) = metrics.map(|metric| &*metric.name).find(absent) {
+            let reported: Vec<String> = quality.keys().map(|name| format!("{name:?}")).collect();
+            let reported = match reported.as_slice() {
+                [] => "no metric".to_owned(),
+                names => names.join(", "),
+            };
+            return Some(format!(
+                "the training did not report {name:?}; it reported {reported}"
+            ));
+        }
+        let asks_arrival = protocol.target.is_some() && self.run.arrival.is_none();
+        asks_arrival
+            .then(|| "the training did not report whether it arrived at the target".to_owned())
+    }
+}

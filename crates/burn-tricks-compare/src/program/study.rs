@@ -1,0 +1,227 @@
+//! What a program compares.
+
+use std::{env, io, num::NonZeroUsize, path::Path};
+
+use serde_json::{Value, json};
+use strsim::jaro_winkler;
+
+use crate::{
+    outcome::{protocol::Protocol, recipe::Recipe},
+    program::options::Options,
+    statistics::looks::{Looks, least_seeds},
+    store::program_hash::program_hash,
+};
+
+/// What a program compares: the recipes, what is asked about them, and how they are run.
+#[derive(Debug, Clone)]
+pub struct Study {
+    pub(crate) title: Option<String>,
+    pub(crate) protocol: Protocol,
+    pub(crate) recipes: Vec<Recipe>,
+    /// Of a run, and of a run of `--quick`.
+    epochs: Option<[usize; 2]>,
+    context: Value,
+    code: Option<String>,
+    pub(crate) threads: Option<usize>,
+    pub(crate) jobs: Option<NonZeroUsize>,
+    pub(crate) is_one_job_per_recipe: bool,
+}
+
+impl Study {
+    /// A comparison by these metrics.
+    pub fn new(protocol: Protocol) -> Self {
+        Self {
+            title: None,
+            protocol,
+            recipes: Vec::new(),
+            epochs: None,
+            context: Value::Null,
+            code: None,
+            threads: Some(1),
+            jobs: None,
+            is_one_job_per_recipe: false,
+        }
+    }
+
+    /// A comparison of classifiers, by the metrics `accuracy` and `loss`.
+    pub fn classification() -> Self {
+        Self::new(Protocol::classification())
+    }
+
+    /// Adds a recipe that is compared with no other.
+    pub fn baseline(self, name: &str, about: &str) -> Self {
+        self.with_recipes([Recipe::baseline(name, about)])
+    }
+
+    /// Adds a recipe that is compared with the one named `baseline`.
+    pub fn variant(self, name: &str, baseline: &str, about: &str) -> Self {
+        self.with_recipes([Recipe::variant(name, baseline, about)])
+    }
+
+    /// Adds recipes.
+    pub fn with_recipes(mut self, recipes: impl IntoIterator<Item = Recipe>) -> Self {
+        self.recipes.extend(recipes);
+        self
+    }
+
+    /// The title of the reports. The default names the program.
+    pub fn with_title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    /// The epochs of a run, and those of a run of `--quick`, which [`Reporter::epochs`] gives to the training
+    /// and the option `--epochs` overrides.
+    ///
+    /// [`Reporter::epochs`]: crate::Reporter::epochs
+    pub fn with_epochs(mut self, epochs: usize, quick: usize) -> Self {
+        self.epochs = Some([epochs, quick]);
+        self
+    }
+
+    /// All that a run depends on beside its recipe and its epochs, such as the data: runs of another
+    /// context in a store are other runs.
+    pub fn with_context(mut self, context: Value) -> Self {
+        self.context = context;
+        self
+    }
+
+    /// What names the code of the program, in place of [`program_hash`]: runs of other code in a
+    /// store are other runs. A hash of the sources, for instance, is the same on machines of other kinds.
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// How many threads Rayon may use in a worker, and with it a backend on the CPU. The default is one, with
+    /// which results do not depend on the number of workers; `None` leaves it to Rayon.
+    pub fn with_threads(mut self, threads: Option<usize>) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// For a GPU: one worker at a time unless `--jobs` says otherwise, which makes all runs of a recipe up
+    /// to the first look, since each process compiles its kernels first.
+    pub fn with_one_job_per_recipe(mut self) -> Self {
+        self.jobs = Some(NonZeroUsize::MIN);
+        self.is_one_job_per_recipe = true;
+        self
+    }
+
+    /// The study as the options want it: the chosen recipes and their baselines, the looks.
+    pub(crate) fn asked(mut self, options: &Options) -> Result<Self, String> {
+        self.check_names(&options.only)?;
+        self.recipes = self.chosen(&options.only);
+        let rows = self.rows();
+        if rows == 0 {
+            let names = options.only.join("`, `");
+            return Err(match names.as_str() {
+                "" => "no recipe has a baseline: there is nothing to compare".to_owned(),
+                names => format!("`{names}` is compared with nothing: name a variant too"),
+            });
+        }
+        let once = |seeds| Looks::once(seeds).map_err(|error| error.to_string());
+        if let Some(seeds) = options.seeds {
+            self.protocol = self.protocol.with_looks(once(seeds.get())?);
+        } else if options.quick {
+            self.protocol = self.protocol.with_looks(once(least_seeds(rows, 1))?);
+        }
+        if options.epochs.is_some() && self.epochs.is_none() {
+            return Err(
+                "this program does not say how many epochs a run has: `--epochs` has no effect"
+                    .into(),
+            );
+        }
+        Ok(self)
+    }
+
+    /// The number of recipes that are compared with another.
+    pub(crate) fn rows(&self) -> usize {
+        let is_row = |recipe: &&Recipe| recipe.baseline.is_some();
+        self.recipes.iter().filter(is_row).count()
+    }
+
+    pub(crate) fn looks(&self) -> Looks {
+        self.protocol.looks(self.rows())
+    }
+
+    /// 0 if the study does not say.
+    pub(crate) fn epochs(&self, options: &Options) -> usize {
+        let default = self
+            .epochs
+            .map_or(0, |epochs| epochs[usize::from(options.quick)]);
+        options.epochs.map_or(default, NonZeroUsize::get)
+    }
+
+    pub(crate) fn title(&self) -> String {
+        let title = self.title.clone();
+        title.unwrap_or_else(|| format!("A comparison by `{}`", program()))
+    }
+
+    /// All that a run depends on beside its recipe.
+    pub(crate) fn context(&self, options: &Options) -> io::Result<Value> {
+        let code = match &self.code {
+            Some(code) => code.clone(),
+            None => program_hash()?,
+        };
+        Ok(json!({
+            "program": program(),
+            "code": code,
+            "epochs": self.epochs(options),
+            "context": self.context,
+        }))
+    }
+
+    /// The questions that have a plot.
+    pub(crate) fn questions(&self) -> Vec<&str> {
+        let metrics = self.protocol.metrics.iter().map(|metric| &*metric.name);
+        let speed = self.protocol.target.as_ref().map(|_| "speed");
+        metrics.chain(speed).chain(["cost"]).collect()
+    }
+
+    fn find(&self, name: &str) -> Option<&Recipe> {
+        self.recipes.iter().find(|recipe| recipe.name == name)
+    }
+
+    fn check_names(&self, only: &[String]) -> Result<(), String> {
+        let Some(wrong) = only.iter().find(|name| self.find(name).is_none()) else {
+            return Ok(());
+        };
+        let names: Vec<&str> = self.recipes.iter().map(|recipe| &*recipe.name).collect();
+        let near: Vec<&str> = names
+            .iter()
+            .copied()
+            .filter(|name| jaro_winkler(name, wrong) > 0.8)
+            .collect();
+        let hint = match near.as_slice() {
+            [] => String::new(),
+            near => format!(" (did you mean `{}`?)", near.join("` or `")),
+        };
+        let names = names.join(", ");
+        Err(format!(
+            "there is no recipe `{wrong}`{hint}; there are: {names}"
+        ))
+    }
+
+    /// The recipes of these names, or all if there are none, and the baselines that they need, to the first.
+    fn chosen(&self, only: &[String]) -> Vec<Recipe> {
+        let is_named = |recipe: &Recipe| only.is_empty() || only.contains(&recipe.name);
+        let mut needed = Vec::new();
+        for recipe in self.recipes.iter().filter(|recipe| is_named(recipe)) {
+            let mut next = Some(recipe);
+            while let Some(recipe) = next.filter(|recipe| !needed.contains(&recipe.name)) {
+                needed.push(recipe.name.clone());
+                next = recipe.baseline.as_deref().and_then(|name| self.find(name));
+            }
+        }
+        let is_needed = |recipe: &&Recipe| needed.contains(&recipe.name);
+        self.recipes.iter().filter(is_needed).cloned().collect()
+    }
+}
+
+/// The name of this program.
+pub(crate) fn program() -> String {
+    let path = env::args_os().next().unwrap_or_default();
+    let name = Path::new(&path).file_stem().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
