@@ -186,7 +186,7 @@ impl Dice {
 
 /// The 1,797 handwritten digits, 64 pixels in [0, 1]: 1,400 to train on, 397 held back.
 pub fn digits(seed: u64) -> Data {
-    let Source::Digits(Samples { pixels, labels, .. }) = Source::digits() else {
+    let Source::OneFile(Samples { pixels, labels, .. }) = Source::digits() else {
         unreachable!("the digits are one file")
     };
     let mut order: Vec<usize> = (0..labels.len()).collect();
