@@ -16,9 +16,17 @@ struct Crate {
     items: Vec<ItemPath>,
     /// The modules that other crates can name.
     public_modules: HashSet<ItemPath>,
-    /// What public modules re-export, by the path in `pub use`.
-    exports: Vec<ItemPath>,
+    exports: Vec<Export>,
     faults: Vec<String>,
+}
+
+/// One name of a `pub use`.
+struct Export {
+    module: ItemPath,
+    /// The path that the module gives the item.
+    new: ItemPath,
+    /// The path from which the module has it.
+    old: ItemPath,
 }
 
 impl Crate {
@@ -55,9 +63,7 @@ impl Crate {
                     }
                 }
                 Item::Use(names) if is_public(&names.vis) => {
-                    if self.public_modules.contains(module) {
-                        self.read_use(&names.tree, module.to_vec());
-                    }
+                    self.read_use(&names.tree, module, module.to_vec());
                 }
                 Item::Macro(call) if call.ident.is_none() => {
                     let made = made_by_macro(call.mac.tokens.clone().into_iter().collect());
@@ -71,42 +77,58 @@ impl Crate {
         }
     }
 
-    fn read_use(&mut self, tree: &UseTree, mut path: ItemPath) {
-        match tree {
+    fn read_use(&mut self, tree: &UseTree, module: &[String], mut path: ItemPath) {
+        let (old, new) = match tree {
             UseTree::Path(part) => {
                 match part.ident.to_string().as_str() {
                     "crate" => path.clear(),
                     "self" => {}
                     name => path.push(name.to_owned()),
                 }
-                self.read_use(&part.tree, path);
+                return self.read_use(&part.tree, module, path);
             }
             UseTree::Group(group) => {
                 for tree in &group.items {
-                    self.read_use(tree, path.clone());
+                    self.read_use(tree, module, path.clone());
                 }
+                return;
             }
-            UseTree::Name(name) => self.exports.push(joined(&path, &name.ident)),
-            UseTree::Rename(name) => self.exports.push(joined(&path, &name.ident)),
-            UseTree::Glob(_) => self
-                .faults
-                .push(format!("`{}::*` does not name its items", path.join("::"))),
-        }
+            UseTree::Glob(_) => {
+                let fault = format!("`{}::*` does not name its items", path.join("::"));
+                return self.faults.push(fault);
+            }
+            UseTree::Name(name) => (&name.ident, &name.ident),
+            UseTree::Rename(name) => (&name.ident, &name.rename),
+        };
+        self.exports.push(Export {
+            module: module.to_vec(),
+            new: joined(module, new),
+            old: joined(&path, old),
+        });
+    }
+
+    /// The item that a path names, through the re-exports of private modules.
+    fn defined<'a>(&'a self, path: &'a ItemPath) -> &'a ItemPath {
+        let passed_on = self.exports.iter().find(|export| export.new == *path);
+        passed_on.map_or(path, |export| self.defined(&export.old))
     }
 
     /// What is wrong with it.
-    fn faults(mut self) -> Vec<String> {
+    fn faults(self) -> Vec<String> {
+        let exports = self.exports.iter();
+        let public = exports.filter(|export| self.public_modules.contains(&export.module));
+        let exported: Vec<_> = public.map(|export| self.defined(&export.old)).collect();
+        let mut faults = self.faults.clone();
         for item in &self.items {
             let (name, module) = item.split_last().unwrap();
-            let exports = self.exports.iter().filter(|export| *export == item);
-            let paths = exports.count() + usize::from(self.public_modules.contains(module));
+            let exports = exported.iter().filter(|export| **export == item).count();
+            let paths = exports + usize::from(self.public_modules.contains(module));
             if paths != 1 {
                 let module = module.join("::");
-                self.faults
-                    .push(format!("`{name}` of `{module}` has {paths} paths"));
+                faults.push(format!("`{name}` of `{module}` has {paths} paths"));
             }
         }
-        self.faults
+        faults
     }
 }
 
