@@ -7,13 +7,14 @@ use crate::history::epoch::EpochMetrics;
 use crate::history::structure::{Mode, Structure};
 use crate::loss_kind::LossKind;
 use crate::probe::Probe;
+use crate::rate::gradient_noise::GradientNoise;
+use crate::rate::lr_range::LrRange;
 use crate::record::gradients::{self, Flat};
 use crate::record::losses::Losses;
 use crate::record::outputs::Outputs;
 use crate::record::params::Params;
 use crate::record::rows::RowRecord;
 use crate::record::steps::Steps;
-use crate::rules::findings;
 use crate::targets::Targets;
 use burn::module::{Flag, Module, Param};
 use burn::optim::GradientsParams;
@@ -98,6 +99,8 @@ pub struct Doctor {
     average: Option<Tensor<1>>,
     nonlinearity: Option<Tensor<1>>,
     probe: Option<Probe>,
+    noise: Option<GradientNoise>,
+    lr_range: Option<LrRange>,
 }
 
 impl Doctor {
@@ -123,6 +126,8 @@ impl Doctor {
             average: None,
             nonlinearity: None,
             probe: None,
+            noise: None,
+            lr_range: None,
         }
     }
 
@@ -223,6 +228,16 @@ impl Doctor {
         self.average = self.params.distance(average);
     }
 
+    /// Takes the gradient-noise scale that was measured at the present weights.
+    pub fn observe_gradient_noise(&mut self, noise: GradientNoise) {
+        self.noise = Some(noise);
+    }
+
+    /// Takes the result of a learning-rate range test, for the report.
+    pub fn observe_lr_range(&mut self, range: LrRange) {
+        self.lr_range = Some(range);
+    }
+
     /// Takes the text of the model, `format!("{model}")`, in which the probabilities of dropout layers stand. A walk
     /// over a module does not see them.
     pub fn observe_text(&mut self, model: &str) {
@@ -259,16 +274,14 @@ impl Doctor {
             probes: self.probe.as_ref().map_or_else(Vec::new, Probe::histories),
             average_moved: number(self.average.as_ref()),
             nonlinearity: number(self.nonlinearity.as_ref()),
+            gradient_noise: self.noise,
+            lr_range: self.lr_range.clone(),
         }
     }
 
     /// Says what is wrong. Waits for the device. `model` is the model as it is now.
     pub fn diagnose<M: Module>(&self, model: &M) -> Diagnosis {
-        let history = self.history(model);
-        Diagnosis {
-            findings: findings(&history),
-            history,
-        }
+        Diagnosis::of_history(self.history(model))
     }
 }
 

@@ -8,6 +8,7 @@ mod float;
 mod history;
 mod loss_kind;
 mod probe;
+mod rate;
 mod record;
 mod report;
 mod rules;
@@ -17,7 +18,7 @@ pub use doctor::Doctor;
 pub use doctor_config::DoctorConfig;
 pub use finding::{
     diagnosis::Diagnosis, finding::Finding, kind::FindingKind, prescription::Prescription,
-    severity::Severity,
+    severity::Severity, treatment::Treatment,
 };
 pub use history::{
     History, StepHistory,
@@ -30,4 +31,9 @@ pub use history::{
 };
 pub use loss_kind::LossKind;
 pub use probe::Probe;
+pub use rate::{
+    gradient_noise::GradientNoise,
+    lr_range::{LrCurve, LrRange, LrSuggestion},
+    lr_range_test::{LrRangeTest, LrRangeTestConfig},
+};
 pub use targets::Targets;

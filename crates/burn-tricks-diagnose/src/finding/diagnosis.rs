@@ -4,6 +4,7 @@ use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::rules::findings;
 use serde::{Deserialize, Serialize};
 
 /// All findings about a training, the most serious first, and the measurements behind them.
@@ -20,6 +21,14 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// What the rules say about this history: also about one that was read from JSON.
+    pub fn of_history(history: History) -> Self {
+        Self {
+            findings: findings(&history),
+            history,
+        }
+    }
+
     /// Whether there is neither a warning nor a fault.
     pub fn is_healthy(&self) -> bool {
         self.findings

@@ -51,6 +51,8 @@ kinds! {
     ConstantOutput => "constant output",
     /// Initial weights whose standard deviation does not fit the number of inputs of a unit.
     InitScale => "scale at initialisation",
+    /// The first loss is far from that of a network that knows nothing.
+    InitialLoss => "loss at initialisation",
     /// Initial weights that are all equal, so that the units of a layer cannot become different.
     ConstantInit => "constant initialisation",
     /// Biases that are initialised at random on the scale of the weights.

@@ -6,3 +6,4 @@ pub(crate) mod finding;
 pub(crate) mod kind;
 pub(crate) mod prescription;
 pub(crate) mod severity;
+pub(crate) mod treatment;

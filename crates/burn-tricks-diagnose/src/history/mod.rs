@@ -15,6 +15,8 @@ use crate::history::param::ParamHistory;
 use crate::history::probe::ProbeHistory;
 use crate::history::structure::Structure;
 use crate::loss_kind::LossKind;
+use crate::rate::gradient_noise::GradientNoise;
+use crate::rate::lr_range::LrRange;
 use serde::{Deserialize, Serialize};
 
 /// Everything that a [`Doctor`](crate::Doctor) has measured.
@@ -55,6 +57,10 @@ pub struct History {
     /// outputs, if the network was examined.
     #[serde(with = "crate::float::option")]
     pub nonlinearity: Option<f64>,
+    /// The gradient-noise scale, if it was measured.
+    pub gradient_noise: Option<GradientNoise>,
+    /// The learning-rate range test, if one was made.
+    pub lr_range: Option<LrRange>,
 }
 
 /// One recorded step.

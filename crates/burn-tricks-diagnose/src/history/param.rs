@@ -92,6 +92,29 @@ pub struct ParamStep {
     pub update: Option<f64>,
 }
 
+/// A weight without a path and a shape.
+impl Default for ParamHistory {
+    fn default() -> Self {
+        Self {
+            path: String::new(),
+            layer: String::new(),
+            role: ParamRole::Weight,
+            shape: Vec::new(),
+            fan_in: None,
+            fan_out: None,
+            requires_grad: true,
+            tied_to: None,
+            initial: TensorStats::default(),
+            last: TensorStats::default(),
+            moved: 0.0,
+            changed: true,
+            units: None,
+            silent_units: None,
+            steps: Vec::new(),
+        }
+    }
+}
+
 impl ParamHistory {
     /// The number of elements.
     pub fn elements(&self) -> usize {

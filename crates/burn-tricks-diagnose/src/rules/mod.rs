@@ -8,11 +8,13 @@ mod dropout;
 mod exploding;
 mod frozen;
 mod init_scale;
+mod initial_loss;
 mod inputs;
 mod labels;
 mod linear;
 mod modes;
 mod never_trained;
+mod noisy_batch;
 mod non_finite;
 mod oscillation;
 mod outputs;
@@ -62,6 +64,8 @@ const RULES: &[Rule] = &[
     saturated::rule,
     non_finite::rule,
     oscillation::rule,
+    noisy_batch::rule,
+    initial_loss::rule,
     overfitting::rule,
 ];
 

@@ -1,0 +1,143 @@
+//! The result of a learning-rate range test.
+
+use serde::{Deserialize, Serialize};
+
+/// The weight of the past in the smoothed loss, per point of a hundred points.
+const SMOOTHING: f64 = 0.9;
+
+/// The losses of a learning-rate range test, for each seed, and the rates that they suggest.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct LrRange {
+    /// One curve per seed.
+    pub curves: Vec<LrCurve>,
+}
+
+/// The losses of one seed: one step at each rate, in rising order, until the loss diverged.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct LrCurve {
+    /// The seed.
+    pub seed: u64,
+    /// The learning rates.
+    #[serde(with = "crate::float::list")]
+    pub rates: Vec<f64>,
+    /// The loss before the step at each rate.
+    #[serde(with = "crate::float::list")]
+    pub losses: Vec<f64>,
+}
+
+/// A suggested learning rate, and how far the seeds agree on it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LrSuggestion {
+    /// The geometric mean over the seeds.
+    #[serde(with = "crate::float")]
+    pub rate: f64,
+    /// The smallest suggestion of a seed.
+    #[serde(with = "crate::float")]
+    pub lowest: f64,
+    /// The largest suggestion of a seed.
+    #[serde(with = "crate::float")]
+    pub highest: f64,
+}
+
+impl LrCurve {
+    /// The curve of these losses; the first rate whose loss is not finite ends it.
+    pub fn new(seed: u64, rates: Vec<f64>, losses: Vec<f64>) -> Self {
+        Self {
+            seed,
+            rates,
+            losses,
+        }
+    }
+
+    /// The losses, smoothed by an exponential moving average with bias correction, up to the first that is not finite.
+    pub fn smoothed(&self) -> Vec<f64> {
+        let (mut mean, mut weight) = (0.0, 1.0);
+        (self.losses.iter().take_while(|loss| loss.is_finite()))
+            .map(|loss| {
+                mean = SMOOTHING * mean + (1.0 - SMOOTHING) * loss;
+                weight *= SMOOTHING;
+                mean / (1.0 - weight)
+            })
+            .collect()
+    }
+
+    /// The middle of the longest descent: the longest subsequence of falling smoothed losses, as `valley` of fastai.
+    /// `None` of fewer than three points.
+    pub fn valley(&self) -> Option<f64> {
+        let losses = self.smoothed();
+        if losses.len() < 3 {
+            return None;
+        }
+        let mut lengths = vec![1; losses.len()];
+        for at in 1..losses.len() {
+            let before = (0..at).filter(|before| losses[at] < losses[*before]);
+            lengths[at] = 1 + before.map(|before| lengths[before]).max().unwrap_or(0);
+        }
+        // The first of the longest ones.
+        let end = (0..losses.len()).rev().max_by_key(|at| lengths[*at])?;
+        let start = (end + 1).saturating_sub(lengths[end]);
+        Some(self.rates[start + (end - start) / 2])
+    }
+
+    /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate.
+    pub fn steepest(&self) -> Option<f64> {
+        let losses = self.smoothed();
+        let slope = |at: &usize| {
+            (losses[at + 1] - losses[*at]) / (self.rates[at + 1].ln() - self.rates[*at].ln())
+        };
+        let places = 0..losses.len().saturating_sub(1);
+        let at = places.min_by(|a, b| slope(a).total_cmp(&slope(b)))?;
+        Some(self.rates[at])
+    }
+
+    /// A tenth of the rate at which the smoothed loss is lowest.
+    pub fn minimum_tenth(&self) -> Option<f64> {
+        let losses = self.smoothed();
+        let at = (0..losses.len()).min_by(|a, b| losses[*a].total_cmp(&losses[*b]))?;
+        Some(self.rates[at] / 10.0)
+    }
+}
+
+impl LrRange {
+    /// The suggestion of [`LrCurve::valley`], over the seeds.
+    pub fn valley(&self) -> Option<LrSuggestion> {
+        self.over_seeds(LrCurve::valley)
+    }
+
+    /// The suggestion of [`LrCurve::steepest`], over the seeds.
+    pub fn steepest(&self) -> Option<LrSuggestion> {
+        self.over_seeds(LrCurve::steepest)
+    }
+
+    /// The suggestion of [`LrCurve::minimum_tenth`], over the seeds.
+    pub fn minimum_tenth(&self) -> Option<LrSuggestion> {
+        self.over_seeds(LrCurve::minimum_tenth)
+    }
+
+    /// The largest of the three suggestions over the smallest: how far they disagree. 1 if they agree.
+    pub fn disagreement(&self) -> Option<f64> {
+        let all = [self.valley(), self.steepest(), self.minimum_tenth()];
+        let rates: Option<Vec<f64>> = all.into_iter().map(|of| of.map(|of| of.rate)).collect();
+        let rates = rates?;
+        let highest = rates.iter().copied().fold(0.0, f64::max);
+        Some(highest / rates.into_iter().fold(f64::INFINITY, f64::min))
+    }
+
+    fn over_seeds(&self, suggest: fn(&LrCurve) -> Option<f64>) -> Option<LrSuggestion> {
+        let rates: Vec<f64> = self.curves.iter().filter_map(suggest).collect();
+        if rates.is_empty() {
+            return None;
+        }
+        let logarithm = rates.iter().map(|rate| rate.ln()).sum::<f64>() / rates.len() as f64;
+        Some(LrSuggestion {
+            rate: logarithm.exp(),
+            lowest: rates.iter().copied().fold(f64::INFINITY, f64::min),
+            highest: rates.iter().copied().fold(0.0, f64::max),
+        })
+    }
+}

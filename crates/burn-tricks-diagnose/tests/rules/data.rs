@@ -1,0 +1,188 @@
+//! Rules about data, labels and targets.
+
+use crate::{history, severity};
+use burn_tricks_diagnose::{
+    DataHistory, EpochMetrics, FindingKind, History, LossKind, OutputHistory, Severity, TargetStats,
+};
+
+/// 100 different rows of 8 features with mean 0 and deviation 1, in batches of 20.
+fn data() -> DataHistory {
+    let mut data = DataHistory::default();
+    (data.batches, data.smallest_batch, data.largest_batch) = (5, 20, 20);
+    (data.rows, data.features, data.distinct_rows) = (100, 8, 100);
+    (data.min, data.max, data.mean, data.deviation) = (-3.0, 3.0, 0.0, 1.0);
+    data
+}
+
+fn with(last: f64, change: impl FnOnce(&mut DataHistory)) -> History {
+    let mut of = history(60, last);
+    let mut train = data();
+    change(&mut train);
+    of.train = Some(train);
+    of
+}
+
+#[test]
+fn inputs_beyond_10_are_a_warning_unless_the_network_learns() {
+    for (last, deviation, expected) in [
+        (1.95, 10.1, Some(Severity::Warning)),
+        (0.1, 10.1, Some(Severity::Note)),
+        (1.95, 2.0, Some(Severity::Note)),
+        (1.95, 1.4, None),
+    ] {
+        let of = with(last, |train| train.deviation = deviation);
+        assert_eq!(
+            severity(&of, FindingKind::UnscaledInputs),
+            expected,
+            "{deviation}"
+        );
+    }
+}
+
+#[test]
+fn a_target_of_1e7_is_a_fault_and_explains_the_gradient() {
+    let mut of = with(1.95, |train| {
+        let mut target = TargetStats::default();
+        (target.columns, target.mean, target.deviation, target.max) = (1, 2e7, 3e7, 1e8);
+        train.target = Some(target);
+    });
+    of.params
+        .iter_mut()
+        .flat_map(|param| &mut param.steps)
+        .for_each(|at| at.gradient = 1e8);
+    assert_eq!(
+        severity(&of, FindingKind::UnscaledTarget),
+        Some(Severity::Fault)
+    );
+    assert_eq!(severity(&of, FindingKind::ExplodingGradient), None);
+}
+
+#[test]
+fn one_class_and_a_rare_class() {
+    let of = with(0.1, |train| train.classes = [(0, 100)].into());
+    assert_eq!(
+        severity(&of, FindingKind::SingleClass),
+        Some(Severity::Fault)
+    );
+    // 9 of 100 rows in two classes: 0.18 of equal parts.
+    let mut of = with(0.5, |train| train.classes = [(0, 91), (1, 9)].into());
+    assert_eq!(severity(&of, FindingKind::RareClass), Some(Severity::Note));
+    // An accuracy of the larger class: the rare one is ignored.
+    of.epochs = vec![EpochMetrics::new().with_train_accuracy(0.91)];
+    assert_eq!(
+        severity(&of, FindingKind::RareClass),
+        Some(Severity::Warning)
+    );
+    let of = with(0.5, |train| train.classes = [(0, 89), (1, 11)].into());
+    assert_eq!(severity(&of, FindingKind::RareClass), None);
+}
+
+#[test]
+fn a_validation_on_three_times_the_scale_differs() {
+    for (deviation, expected) in [
+        (3.1, Some(Severity::Fault)),
+        (2.9, None),
+        (0.3, Some(Severity::Fault)),
+    ] {
+        let mut of = with(0.1, |_| {});
+        let mut valid = data();
+        valid.deviation = deviation;
+        of.valid = Some(valid);
+        assert_eq!(
+            severity(&of, FindingKind::ScalingDiffers),
+            expected,
+            "{deviation}"
+        );
+    }
+}
+
+#[test]
+fn five_of_a_hundred_validation_rows_in_the_training_have_leaked() {
+    for (rows, expected) in [(5, Some(Severity::Fault)), (4, None)] {
+        let mut of = with(0.1, |_| {});
+        let mut valid = data();
+        valid.rows_in_training = rows;
+        of.valid = Some(valid);
+        assert_eq!(severity(&of, FindingKind::LeakedValidation), expected);
+    }
+    // Of few different rows, all recur.
+    let mut of = with(0.1, |train| train.distinct_rows = 4);
+    let mut valid = data();
+    (valid.distinct_rows, valid.rows_in_training) = (4, 4);
+    of.valid = Some(valid);
+    assert_eq!(severity(&of, FindingKind::LeakedValidation), None);
+}
+
+fn outputs(columns: usize, low: f64, high: f64) -> OutputHistory {
+    let mut outputs = OutputHistory::default();
+    (outputs.rows, outputs.columns, outputs.batches) = (20, columns, 5);
+    (outputs.min, outputs.max, outputs.lowest, outputs.highest) = (low, high, low, high);
+    outputs.spread = 0.3;
+    outputs.sum_error = 0.5;
+    outputs
+}
+
+#[test]
+fn outputs_are_held_against_the_loss() {
+    let fault = Some(Severity::Fault);
+    let check = |loss: Option<LossKind>, of_outputs: OutputHistory| {
+        let mut of = with(1.95, |_| {});
+        (of.loss_kind, of.outputs) = (loss, Some(of_outputs));
+        severity(&of, FindingKind::OutputMismatch)
+    };
+    assert_eq!(
+        check(None, outputs(1, 1.0, 1.0)),
+        fault,
+        "softmax of one output"
+    );
+    let scores = Some(LossKind::CrossEntropyOfScores);
+    let mut probabilities = outputs(3, 0.0, 1.0);
+    probabilities.sum_error = 1e-6;
+    assert_eq!(check(scores, probabilities.clone()), fault, "softmax twice");
+    assert_eq!(check(scores, outputs(3, -4.0, 5.0)), None);
+    let of_probabilities = Some(LossKind::CrossEntropyOfProbabilities);
+    assert_eq!(
+        check(of_probabilities, outputs(3, -4.0, 5.0)),
+        fault,
+        "scores as probabilities"
+    );
+    assert_eq!(check(of_probabilities, probabilities), None);
+}
+
+#[test]
+fn a_last_activation_must_reach_the_targets() {
+    let check = |low: f64, high: f64, target: [f64; 2]| {
+        let mut of = with(1.95, |train| {
+            let mut stats = TargetStats::default();
+            (stats.columns, stats.min, stats.max, stats.deviation) = (1, target[0], target[1], 1.0);
+            train.target = Some(stats);
+        });
+        of.outputs = Some(outputs(1, low, high));
+        severity(&of, FindingKind::OutputMismatch)
+    };
+    assert_eq!(
+        check(0.2, 0.99, [0.0, 3.0]),
+        Some(Severity::Fault),
+        "sigmoid"
+    );
+    assert_eq!(check(0.0, 2.0, [-3.0, 3.0]), Some(Severity::Fault), "ReLU");
+    assert_eq!(
+        check(-0.99, 0.9, [-3.0, 3.0]),
+        Some(Severity::Fault),
+        "tanh"
+    );
+    assert_eq!(check(-1.2, 2.0, [-3.0, 3.0]), None, "linear");
+}
+
+#[test]
+fn a_first_loss_of_three_times_the_logarithm_of_the_classes_is_too_large() {
+    // ln 2 = 0.693; the first loss is 2.
+    let mut of = with(1.95, |train| train.classes = [(0, 50), (1, 50)].into());
+    of.loss_kind = Some(LossKind::CrossEntropyOfScores);
+    assert_eq!(severity(&of, FindingKind::InitialLoss), None);
+    of.losses[0] = 2.1;
+    assert_eq!(
+        severity(&of, FindingKind::InitialLoss),
+        Some(Severity::Warning)
+    );
+}

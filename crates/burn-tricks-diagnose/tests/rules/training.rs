@@ -1,0 +1,98 @@
+//! Rules about what is trained and how it is validated.
+
+use crate::{history, severity};
+use burn_tricks_diagnose::{EpochMetrics, FindingKind, History, Severity};
+
+#[test]
+fn a_parameter_without_a_gradient_was_never_trained_and_one_with_gradient_zero_has_another_fault() {
+    let mut of = history(60, 1.95);
+    of.params[1].changed = false;
+    assert_eq!(
+        severity(&of, FindingKind::NeverTrained),
+        Some(Severity::Fault),
+        "not stepped"
+    );
+    of.params[1]
+        .steps
+        .iter_mut()
+        .for_each(|at| at.gradient = 0.0);
+    assert_eq!(severity(&of, FindingKind::NeverTrained), None);
+    of.params[1].steps.clear();
+    assert_eq!(
+        severity(&of, FindingKind::NeverTrained),
+        Some(Severity::Fault),
+        "no gradient"
+    );
+}
+
+#[test]
+fn a_frozen_layer_is_a_warning_only_if_the_network_does_not_learn() {
+    for (last, expected) in [(1.95, Severity::Warning), (0.1, Severity::Note)] {
+        let mut of = history(60, last);
+        of.params[0].requires_grad = false;
+        of.params[0].changed = false;
+        of.params[0].steps.clear();
+        assert_eq!(severity(&of, FindingKind::Frozen), Some(expected));
+        assert_eq!(severity(&of, FindingKind::NeverTrained), None);
+    }
+}
+
+#[test]
+fn tied_places_with_other_numbers_are_stale() {
+    let mut of = history(60, 0.1);
+    of.params[2].tied_to = Some("layers.1.weight".to_owned());
+    assert_eq!(severity(&of, FindingKind::TiedStale), None);
+    of.params[2].last.norm *= 1.01;
+    assert_eq!(severity(&of, FindingKind::TiedStale), Some(Severity::Fault));
+}
+
+fn epochs(of: &mut History, valid: impl Fn(usize) -> f64, train: f64) {
+    of.epochs = (0..20)
+        .map(|epoch| {
+            EpochMetrics::new()
+                .with_train_accuracy(train)
+                .with_valid_accuracy(valid(epoch))
+        })
+        .collect();
+}
+
+#[test]
+fn a_swing_is_the_deviation_around_the_trend() {
+    let mut of = history(60, 0.5);
+    // Differences of ±0.2 have deviation 0.2; over the root of two, 0.141.
+    epochs(&mut of, |epoch| 0.6 + 0.1 * [1.0, -1.0][epoch % 2], 0.7);
+    assert_eq!(
+        severity(&of, FindingKind::Oscillation),
+        Some(Severity::Warning)
+    );
+    // ±0.06: 0.0424 is below the threshold.
+    epochs(&mut of, |epoch| 0.6 + 0.03 * [1.0, -1.0][epoch % 2], 0.7);
+    assert_eq!(severity(&of, FindingKind::Oscillation), None);
+    // A steady rise is no swing.
+    epochs(&mut of, |epoch| 0.04 * epoch as f64, 0.8);
+    assert_eq!(severity(&of, FindingKind::Oscillation), None);
+}
+
+#[test]
+fn a_gap_of_more_than_15_points_is_overfitting() {
+    let mut of = history(60, 0.1);
+    epochs(&mut of, |_| 0.84, 1.0);
+    assert_eq!(
+        severity(&of, FindingKind::Overfitting),
+        Some(Severity::Warning)
+    );
+    epochs(&mut of, |_| 0.86, 1.0);
+    assert_eq!(severity(&of, FindingKind::Overfitting), None);
+}
+
+#[test]
+fn an_average_that_equals_the_initial_weights_never_started() {
+    let mut of = history(60, 0.1);
+    of.average_moved = Some(0.0);
+    assert_eq!(
+        severity(&of, FindingKind::AverageNeverStarted),
+        Some(Severity::Fault)
+    );
+    of.average_moved = Some(1e-3);
+    assert_eq!(severity(&of, FindingKind::AverageNeverStarted), None);
+}
