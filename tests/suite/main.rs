@@ -18,6 +18,7 @@ mod damaged_records;
 mod deep_networks;
 mod devices;
 mod doctor;
+mod doctor_examinations;
 mod drop_ins;
 mod dropouts;
 mod dropouts_connect;

@@ -35,6 +35,7 @@ pub use session::session_result::{Outcome, SessionResult};
 pub use stop::stop_early::SupervisedTrainingExt;
 pub use stop::stop_handle::StopHandle;
 pub use trick::Trick;
+pub use trick::doctor::DoctorTrick;
 pub use trick::epoch_context::EpochContext;
 pub use trick::gradient_transforms::AsTrick;
 pub use trick::mean_of_accumulated::MeanOfAccumulated;

@@ -1,3 +1,4 @@
 //! How a diagnosis is shown.
 
+mod html;
 mod text;

@@ -3,6 +3,7 @@
 mod averages;
 pub(crate) mod combined;
 mod constraints;
+pub(crate) mod doctor;
 pub(crate) mod epoch_context;
 pub(crate) mod gradient_transforms;
 mod kept_optimizer;
@@ -48,6 +49,7 @@ use std::fmt::Debug;
 /// | [`MaxNorm`], [`UnitNorm`], [`ClampWeights`] | | change the weights | |
 /// | [`Ema`], [`Swa`], [`Lawa`], any [`Average`] | | updates the average | the average |
 /// | [`EmaSet`] | | updates the averages | |
+/// | [`DoctorTrick`](crate::DoctorTrick) | measures the gradients | measures how far the weights moved | |
 /// | [`GradNorm`](crate::GradNorm) | measures the gradients | | |
 /// | [`UpdateRatio`](crate::UpdateRatio) | notes the weights | measures how far they moved | |
 ///

@@ -1,0 +1,138 @@
+//! The doctor in Burn's `Learner`.
+
+use crate::lock::lock;
+use crate::trick::Trick;
+use crate::trick::epoch_context::EpochContext;
+use crate::trick::step_context::StepContext;
+use crate::trick::trick_error::TrickError;
+use crate::trick::trick_metric::TrickMetric;
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::train::metric::store::Split;
+use burn_tricks_core::ConfigError;
+use burn_tricks_diagnose::{Diagnosis, Doctor, DoctorConfig, EpochMetrics, Severity};
+use std::sync::{Arc, Mutex};
+
+/// Examines a training in Burn's `Learner`: a [`Doctor`] among the tricks.
+///
+/// It records weights, gradients and updates around each optimizer step, and at the end of each epoch of a
+/// [`Session`](crate::Session) it takes the session's metrics "Loss" and "Accuracy" and makes a diagnosis. The metric
+/// "Findings" shows the number of warnings and faults of the last diagnosis.
+///
+/// Clones are handles to one doctor: keep one, and put the other among the tricks. A trick sees no batch: to show the
+/// doctor batches, outputs or the loss, hand them over through [`observe`](Self::observe) of a handle in the model's
+/// `TrainStep::step`, or in a loop over the loader before the training.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burn_tricks_diagnose::DoctorConfig;
+/// use burn_tricks_train::{DoctorTrick, TrickedExt as _};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let model = LinearConfig::new(4, 2).init(&Device::flex().autodiff());
+/// let doctor = DoctorTrick::new(&DoctorConfig::new(), &model)?;
+/// let tricked = model.with_tricks((doctor.clone(), ()));
+/// // After the training:
+/// if let Some(diagnosis) = doctor.diagnosis() {
+///     println!("{diagnosis}");
+/// }
+/// # let _ = tricked;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Before a clipper it sees the gradients that the loss gave; after it, those that the optimizer gets.
+///
+/// # Cost
+///
+/// That of a [`Doctor`], and one diagnosis per epoch, which waits for the device.
+#[derive(Debug, Clone)]
+pub struct DoctorTrick {
+    shared: Arc<Mutex<Shared>>,
+    metric: TrickMetric,
+}
+
+#[derive(Debug)]
+struct Shared {
+    doctor: Doctor,
+    diagnosis: Option<Diagnosis>,
+}
+
+impl DoctorTrick {
+    /// A doctor for `model`, before its first step.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration is invalid.
+    pub fn new<M: Module>(config: &DoctorConfig, model: &M) -> Result<Self, ConfigError> {
+        let shared = Shared {
+            doctor: config.init(model)?,
+            diagnosis: None,
+        };
+        let description = "The warnings and faults of the doctor's last diagnosis.";
+        Ok(Self {
+            shared: Arc::new(Mutex::new(shared)),
+            metric: TrickMetric::new("Findings", description),
+        })
+    }
+
+    /// Hands something over to the doctor.
+    pub fn observe(&self, hand_over: impl FnOnce(&mut Doctor)) {
+        hand_over(&mut lock(&self.shared).doctor);
+    }
+
+    /// The diagnosis of the last epoch; `None` before the end of the first.
+    pub fn diagnosis(&self) -> Option<Diagnosis> {
+        lock(&self.shared).diagnosis.clone()
+    }
+
+    /// The metric of the trick, for Burn's training split.
+    pub fn metric(&self) -> TrickMetric {
+        self.metric.clone()
+    }
+}
+
+impl<M: Module> Trick<M> for DoctorTrick {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before(&mut self, model: &M, grads: GradientsParams, step: &StepContext) -> GradientsParams {
+        let doctor = &mut lock(&self.shared).doctor;
+        doctor.before_step(model, &grads, step.lr());
+        grads
+    }
+
+    fn after(&mut self, model: M, _: &StepContext) -> M {
+        lock(&self.shared).doctor.after_step(&model);
+        model
+    }
+
+    fn epoch_end(&mut self, model: M, epoch: &mut EpochContext<'_, M>) -> Result<M, TrickError> {
+        // A metric that the session does not have is not shown to the doctor.
+        let metric = |name: &str, split: &Split| epoch.metric(name, split).ok();
+        let share = |split: &Split| metric("Accuracy", split).map(|percent| percent / 100.0);
+        let mut metrics = EpochMetrics::new();
+        metrics.train_loss = metric("Loss", &Split::Train);
+        metrics.valid_loss = metric("Loss", &Split::Valid);
+        metrics.train_accuracy = share(&Split::Train);
+        metrics.valid_accuracy = share(&Split::Valid);
+        let mut shared = lock(&self.shared);
+        shared.doctor.observe_epoch(metrics);
+        let diagnosis = shared.doctor.diagnose(&model);
+        let findings = diagnosis.findings.iter();
+        let serious = findings.filter(|finding| finding.severity >= Severity::Warning);
+        self.metric.push_number(serious.count() as f64);
+        shared.diagnosis = Some(diagnosis);
+        Ok(model)
+    }
+
+    fn metrics(&self) -> Vec<TrickMetric> {
+        vec![self.metric()]
+    }
+}
