@@ -260,15 +260,9 @@ fn a_unit_that_is_silent_for_all_inputs_is_dead_and_one_that_is_often_silent_is_
     for step in 0..10 {
         // The second unit is active for one of 80 inputs.
         let active = if step == 7 { 1.0 } else { 0.0 };
-        let mut values = vec![[0.0, 0.0]; 8];
+        let mut values = [[0.0, 0.0]; 8];
         values[3][1] = active;
-        let values = Tensor::<2>::from_data(
-            burn::tensor::TensorData::from([
-                values[0], values[1], values[2], values[3], values[4], values[5], values[6],
-                values[7],
-            ]),
-            &device,
-        );
+        let values = Tensor::<2>::from_data(values, &device);
         probe.record("relu", values);
         doctor.before_step(&layer, &GradientsParams::new(), 0.1);
     }

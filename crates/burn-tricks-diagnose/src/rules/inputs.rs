@@ -12,6 +12,9 @@ use crate::history::data::DataHistory;
 /// The size of a mean or a deviation from which inputs are far from standardised.
 const FAR: f64 = 10.0;
 
+/// The size from which they are a warning even for a network that learns.
+const VERY_FAR: f64 = 100.0;
+
 /// The deviation below which they are.
 const TINY: f64 = 1e-2;
 
@@ -62,7 +65,13 @@ fn unscaled(history: &History, train: &DataHistory) -> Option<Finding> {
     } else {
         Severity::Warning
     };
-    let (severity, threshold, text) = if size > FAR {
+    let (severity, threshold, text) = if size > VERY_FAR {
+        (
+            Severity::Warning,
+            VERY_FAR,
+            "The inputs are very far from mean 0 and deviation 1.",
+        )
+    } else if size > FAR {
         (
             graded,
             FAR,

@@ -106,6 +106,7 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
             SingleClass,
             &[
                 Overfitting,
+                UnrelatedLabels,
                 ValidationClasses,
                 ConstantOutput,
                 RateTooHigh,
@@ -152,8 +153,13 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
         ),
         (LogOfZero, &[ExplodingGradient, Oscillation]),
         (NonFiniteData, &[NonFinite, ExplodingGradient, LogOfZero]),
-        (DropoutTooHigh, &[RateTooLow, TooFewSteps, Oscillation]),
-        (LeakedValidation, &[]),
+        (
+            DropoutTooHigh,
+            &[DeadUnits, RateTooLow, TooFewSteps, Oscillation],
+        ),
+        (InitScale, &[DeadUnits]),
+        (ValidationClasses, &[UnrelatedLabels, Overfitting]),
+        (Frozen, &[RateTooLow, TooFewSteps]),
     ]
 };
 

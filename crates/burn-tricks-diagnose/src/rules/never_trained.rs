@@ -8,6 +8,9 @@ use crate::history::History;
 use crate::history::measures::Outcome;
 use crate::history::param::ParamHistory;
 
+/// The step of plain gradient descent, relative to the weight, that shows in the digits of an `f32`.
+const VISIBLE: f64 = 1e-6;
+
 const SOURCE: &str = "parameters without a change; none is expected in a training";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
@@ -40,7 +43,8 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         Outcome::Learned => Severity::Warning,
         _ => Severity::Fault,
     };
-    let find = |which: fn(&ParamHistory) -> bool, text: &str, change: &str| {
+    let rate = history.steps.iter().map(|of| of.lr).fold(0.0, f64::max);
+    let find = |which: &dyn Fn(&ParamHistory) -> bool, text: &str, change: &str| {
         let found = unchanged.iter().filter(|param| which(param));
         let paths: Vec<&str> = found.map(|param| param.path.as_str()).collect();
         let count = paths.len();
@@ -53,18 +57,13 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     };
     let found = [
         find(
-            |param| param.steps.is_empty(),
+            &|param| param.steps.is_empty(),
             "These parameters require a gradient and never got one: the loss does not depend on them, or their gradients are not handed to the optimizer.",
             "use the layers in the forward pass, and make the gradients from the whole model",
         ),
         find(
-            // A gradient of exactly 0 is another fault.
-            |param| {
-                param
-                    .steps
-                    .iter()
-                    .any(|at| at.gradient > 0.0 && at.gradient.is_finite())
-            },
+            // A gradient of 0, or one that vanishes in the rounding of the weight, is another fault.
+            &|param| (param.steps.iter()).any(|at| rate * at.gradient > VISIBLE * at.weight),
             "These parameters got gradients and still hold their first values to the bit: the optimizer does not step them.",
             "let the optimizer step the whole model, and continue with the model that `step` returns",
         ),

@@ -87,7 +87,7 @@ fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
     let (low, high) = (outputs.lowest, outputs.highest);
     let above = target.max > 1.5 && target.deviation > 0.0;
     let below = target.min < -0.1 * target.deviation.max(0.1);
-    let (name, value) = if low == 0.0 && high > 1.0 && below {
+    let (name, value) = if low == 0.0 && below {
         ("a ReLU, which has no negative outputs", target.min)
     } else if low >= 0.0 && high <= 1.0 && high > 0.95 && above {
         ("a sigmoid, whose outputs lie between 0 and 1", target.max)
@@ -100,8 +100,6 @@ fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
             "a hyperbolic tangent, whose outputs lie between -1 and 1",
             target.max.max(-target.min),
         )
-    } else if low == 0.0 && high == 0.0 && target.deviation > 0.0 && below {
-        ("a ReLU, which gives 0 for all rows", target.min)
     } else {
         return None;
     };

@@ -13,6 +13,9 @@ use crate::rules::rate_high::update_ratio;
 /// The ratio of update to weight that is a hundredth of the usual 1e-3.
 const RATIO: f64 = 1e-5;
 
+/// The ratio of update to weight that is a fifth of the usual one.
+const SLOW: f64 = 2e-4;
+
 /// The ratio of update to weight that is usual.
 const USUAL: f64 = 1e-3;
 
@@ -53,6 +56,12 @@ pub(crate) fn unfinished(history: &History) -> Vec<Finding> {
         return Vec::new();
     }
     let steps = history.steps_taken;
+    // Slow for a network that has not moved from where it began, whatever its loss does.
+    if outcome == Outcome::Stuck
+        && let Some(ratio) = update_ratio(history).filter(|ratio| *ratio < SLOW && *ratio > 0.0)
+    {
+        return vec![too_low(ratio, SLOW, Severity::Warning)];
+    }
     let Some(fall) = fall(history).filter(|fall| *fall > FALLING || steps < FEW / 4) else {
         return Vec::new();
     };

@@ -27,13 +27,14 @@ pub(crate) fn heat_map(history: &History) -> Option<Markup> {
         .step_by(every)
         .map(|of| of.step)
         .collect();
+    let names = short_names(weights.iter().map(|param| param.path.as_str()).collect());
     let cell = (WIDTH - LEFT - 20.0) / steps.len().max(1) as f64;
     let height = ROW * weights.len() as f64 + 70.0;
     let [lowest, highest] = [0, 4].map(|tick| scale.ticks().nth(tick).unwrap_or(0.0));
     let content = html! {
         @for (row, param) in weights.iter().enumerate() {
             @let y = 10.0 + ROW * row as f64;
-            text.label x=(LEFT - 8.0) y=(y + 13.0) text-anchor="end" { (clipped(&param.path)) }
+            text.label x=(LEFT - 8.0) y=(y + 13.0) text-anchor="end" { (names[row]) }
             @for (column, step) in steps.iter().enumerate() {
                 @if let Ok(at) = param.steps.binary_search_by_key(step, |at| at.step) {
                     @let norm = param.steps[at].gradient;
@@ -52,7 +53,7 @@ pub(crate) fn heat_map(history: &History) -> Option<Markup> {
             rect fill=(shade(f64::from(mark) / 9.0)) x=(LEFT + 90.0 + 14.0 * f64::from(mark)) y=(y + 14.0) width="14" height="12" {}
         }
         text.label x=(LEFT + 82.0) y=(y + 24.0) text-anchor="end" { (short(lowest)) }
-        text.label x=(LEFT + 238.0) y=(y + 24.0) { (short(highest)) ", logarithmic; hatched: exactly 0 or not finite" }
+        text.label x=(LEFT + 238.0) y=(y + 24.0) { (short(highest)) ", logarithmic; grey: exactly 0 or not finite" }
     };
     let label = "Heat map of the norm of the gradient of each weight over the recorded steps; the table of parameters has the numbers.";
     Some(drawing(label, WIDTH, height, &content))
@@ -87,8 +88,35 @@ fn place(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
-/// The end of a long path, which tells more than its beginning.
-pub(crate) fn clipped(path: &str) -> String {
+/// Paths without the parts that all of them begin and end with.
+pub(crate) fn short_names(paths: Vec<&str>) -> Vec<String> {
+    let mut parts: Vec<Vec<&str>> = paths.iter().map(|path| path.split('.').collect()).collect();
+    for from_end in [false, true] {
+        let part = |path: &Vec<&str>| {
+            if from_end {
+                path.last().copied()
+            } else {
+                path.first().copied()
+            }
+            .map(str::to_owned)
+        };
+        while parts.len() > 1
+            && parts.iter().all(|path| path.len() > 1)
+            && parts.iter().all(|path| part(path) == part(&parts[0]))
+        {
+            for path in &mut parts {
+                path.remove(if from_end { path.len() - 1 } else { 0 });
+            }
+        }
+    }
+    parts
+        .into_iter()
+        .map(|path| clipped(&path.join(".")))
+        .collect()
+}
+
+/// The end of a long name, which tells more than its beginning.
+fn clipped(path: &str) -> String {
     const LONGEST: usize = 26;
     let count = path.chars().count();
     if count <= LONGEST {

@@ -2,7 +2,7 @@
 
 use crate::finding::prescription::short;
 use crate::history::History;
-use crate::report::html::heat_map::clipped;
+use crate::report::html::heat_map::short_names;
 use crate::report::html::scale::{Scale, drawing, horizontal_axis};
 use maud::{Markup, html};
 
@@ -19,6 +19,7 @@ pub(crate) fn ranges(history: &History) -> Option<Markup> {
     let rows: Vec<_> = last.collect();
     let ends = rows.iter().flat_map(|(_, at)| [at.min, at.max]);
     let scale = Scale::of(ends, false, [LEFT, WIDTH - 230.0])?;
+    let names = short_names(rows.iter().map(|(probe, _)| probe.name.as_str()).collect());
     let height = ROW * rows.len() as f64 + 40.0;
     let content = html! {
         @if let Some(zero) = scale.place(0.0).filter(|zero| (LEFT..WIDTH - 230.0).contains(zero)) {
@@ -26,7 +27,7 @@ pub(crate) fn ranges(history: &History) -> Option<Markup> {
         }
         @for (row, (probe, at)) in rows.iter().enumerate() {
             @let y = 18.0 + ROW * row as f64;
-            text.label x=(LEFT - 8.0) y=(y + 4.0) text-anchor="end" { (clipped(&probe.name)) }
+            text.label x=(LEFT - 8.0) y=(y + 4.0) text-anchor="end" { (names[row]) }
             @if let (Some(low), Some(high)) = (scale.place(at.min), scale.place(at.max)) {
                 line.stroke x1=(low) x2=(high) y1=(y) y2=(y) {}
                 @let around = [at.mean - at.deviation, at.mean + at.deviation];
