@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "{scale:<6} {:>6.1} %   {:>9.1} %   {:>12.1} %   {:>10.1} %",
             100.0 * train(scale, sgd(), false)?,
             100.0 * train(scale, sgd(), true)?,
-            100.0 * train(scale, NormalizedGradientConfig::lesson().init()?, false)?,
+            100.0 * train(scale, NormalizedGradientConfig::per_tensor().init()?, false)?,
             100.0
                 * train(
                     scale,

@@ -54,5 +54,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     print!("tensor by tensor        ");
     train(&ClipGradNormConfig::new(1.0).with_scope(NormScope::Tensor))?;
     print!("to unit norm, above 2   ");
-    train(&ClipGradNormConfig::lesson(2.0))
+    train(&ClipGradNormConfig::to_unit_norm(2.0))
 }

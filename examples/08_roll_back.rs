@@ -57,7 +57,7 @@ fn train(split: &Split, times: usize) -> Result<Score, Box<dyn std::error::Error
         let validation = score(&model.valid(), &split.valid).loss;
         let decision = stop.observe(validation);
         best.keep_with(&decision, || (model.clone(), optim.clone()));
-        let restart = back.on(&decision, &best, &model, &mut stop, |scale| {
+        let restart = back.after_check(&decision, &best, &model, &mut stop, |scale| {
             rate = LEARNING_RATE * scale;
         });
         if let Some(restart) = restart {

@@ -86,7 +86,7 @@ pub(crate) const FAMILY: [Pair; 3] = [
     },
     Pair {
         name: "normalised, per tensor",
-        ours: || ours::NormalizedGradientConfig::lesson().init().unwrap(),
+        ours: || ours::NormalizedGradientConfig::per_tensor().init().unwrap(),
         burns: || burns::SgdConfig::new().init(),
         bytes: 16.0,
     },

@@ -67,7 +67,7 @@ impl Optim {
             Self::Momentum(momentum) => {
                 wrap.around(SgdConfig::torch().with_momentum_factor(momentum).build()?)
             }
-            Self::NormalizedTensor => wrap.around(NormalizedGradientConfig::lesson().build()?),
+            Self::NormalizedTensor => wrap.around(NormalizedGradientConfig::per_tensor().build()?),
             Self::AdaGrad => wrap.around(AdaGradConfig::new().build()?),
             Self::RmsProp => wrap.around(RmsPropConfig::new().with_momentum(0.0).build()?),
             Self::Adam => wrap.around(AdamConfig::new().build()?),

@@ -39,7 +39,7 @@ impl AverageRule for RateWeighted {
 
     fn keep(&self, update: &Update, memory: &mut [f64]) -> f64 {
         let before = memory[0];
-        memory[0] += update.rate.powi(2);
+        memory[0] += update.lr.powi(2);
         before / memory[0]
     }
 }
@@ -99,7 +99,7 @@ impl AverageRule for ScheduleFree {
     }
 
     fn keep(&self, update: &Update, memory: &mut [f64]) -> f64 {
-        memory[0] = memory[0].max(update.rate);
+        memory[0] = memory[0].max(update.lr);
         let weight = memory[0].powi(2);
         memory[1] += weight;
         let c = weight / memory[1];

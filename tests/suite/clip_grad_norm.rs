@@ -67,7 +67,7 @@ fn agrees_with_pytorch_in_every_norm() {
 fn agrees_with_optax_and_the_lesson() {
     check("optax_global_max1", clip(1.0), 1e-6);
     check("standard_theta2", clip(2.0), 1e-6);
-    let lesson = ClipGradNormConfig::lesson;
+    let lesson = ClipGradNormConfig::to_unit_norm;
     check("lesson_theta2", lesson(2.0), 1e-6);
     check("lesson_theta0.5", lesson(0.5), 1e-6);
     check("lesson_theta0.5_enlarges", lesson(0.5), 1e-6);

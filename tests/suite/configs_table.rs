@@ -68,7 +68,7 @@ fn gradients() -> Vec<Row> {
         row(
             AutoClipConfig::new(),
             &[],
-            r#"{"percentile":50.0,"window":3,"norm":"L1","non_finite":"ZeroGradient"}"#,
+            r#"{"percentile":50.0,"history":3,"norm":"L1","non_finite":"ZeroGradient"}"#,
         ),
         row(CentralizeGradConfig::new(), &[], r#"{"min_rank":3}"#),
         row(
@@ -199,8 +199,8 @@ fn optimizers() -> Vec<Row> {
         ),
         row(
             DecoupledWeightDecayConfig::new(0.1),
-            &["rate"],
-            r#"{"rate":0.5,"initial_lr":0.25,"scope":"Matrices","skip_marked":true}"#,
+            &["weight_decay"],
+            r#"{"weight_decay":0.5,"initial_lr":0.25,"scope":"Matrices","skip_marked":true}"#,
         ),
         row(
             ScheduleFreeConfig::new(),
@@ -447,7 +447,7 @@ fn modules() -> Vec<Row> {
         row(
             UnitNormConfig::new(),
             &[],
-            r#"{"length":2.0,"group":{"matcher":"All","excludes":"All"}}"#,
+            r#"{"norm":2.0,"group":{"matcher":"All","excludes":"All"}}"#,
         )
         .of_burn(GROUP),
         row(

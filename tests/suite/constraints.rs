@@ -57,7 +57,7 @@ fn constraints_are_those_of_keras_on_the_axis_of_each_layer() {
 fn every_layer_has_its_own_axis() {
     let _alone = alone();
     for (name, device) in devices() {
-        let unit = UnitNormConfig::new().with_length(2.0).init().unwrap();
+        let unit = UnitNormConfig::new().with_norm(2.0).init().unwrap();
         let lengths =
             |weight: Tensor<2>, dim: usize| values(weight.square().sum_dim(1 - dim).sqrt());
         let is_two =

@@ -73,7 +73,7 @@ fn sgd_is_pytorchs() {
 
 #[test]
 fn the_lessons_momentum_is_kerass_and_differs_when_the_rate_changes() {
-    let lesson = SgdConfig::lesson();
+    let lesson = SgdConfig::classical_momentum();
     check("sgd_momentum", &lesson.build().unwrap());
     check("sgd_update_momentum_rates", &lesson.build().unwrap());
     let nesterov = lesson.with_momentum(momentum(0.9, 0.0, true));
@@ -453,7 +453,7 @@ fn a_run_that_changes_its_momentum_forgets_the_other_form() {
         .with_momentum_factor(0.9)
         .build()
         .unwrap();
-    let lesson = SgdConfig::lesson().build().unwrap();
+    let lesson = SgdConfig::classical_momentum().build().unwrap();
     let (_, state) = torch.step(0.1, weight.clone(), weight.clone(), None);
     let (changed, state) = lesson.step(0.1, weight.clone(), weight.clone(), state);
     let (fresh, _) = lesson.step(0.1, weight.clone(), weight.clone(), None);
@@ -490,7 +490,7 @@ fn a_state_moves_to_another_device() {
             check(&AdaGradConfig::new().build().unwrap(), from, to);
             let both = RmsPropConfig::new().with_centered(true);
             check(&both.build().unwrap(), from, to);
-            check(&SgdConfig::lesson().build().unwrap(), from, to);
+            check(&SgdConfig::classical_momentum().build().unwrap(), from, to);
             let momentum = SgdConfig::torch().with_momentum_factor(0.9);
             check(&momentum.build().unwrap(), from, to);
         }
@@ -536,7 +536,11 @@ fn a_reloaded_state_never_lands_on_the_default_device() {
                 named,
                 elsewhere,
             );
-            check(&SgdConfig::lesson().build().unwrap(), named, elsewhere);
+            check(
+                &SgdConfig::classical_momentum().build().unwrap(),
+                named,
+                elsewhere,
+            );
             check(
                 &SgdConfig::torch()
                     .with_momentum_factor(0.9)
@@ -552,7 +556,7 @@ fn a_reloaded_state_never_lands_on_the_default_device() {
 #[test]
 fn a_resumed_run_is_the_same_run_at_every_step() {
     type Init = fn() -> ModuleOptimizer;
-    let lesson: Init = || SgdConfig::lesson().init().unwrap();
+    let lesson: Init = || SgdConfig::classical_momentum().init().unwrap();
     let all = every_pair()
         .into_iter()
         .map(|both| both.ours)
@@ -643,7 +647,7 @@ fn decoupled_decay_is_eta_lambda_in_all_of_them() {
         .with_weight_decay_mode(mode);
     check(&sgd.build().unwrap(), "SGD");
     check(&sgd.with_momentum_factor(0.9).build().unwrap(), "momentum");
-    let lesson = SgdConfig::lesson()
+    let lesson = SgdConfig::classical_momentum()
         .with_weight_decay(rate.clone())
         .with_weight_decay_mode(mode);
     check(&lesson.build().unwrap(), "the lesson's momentum");
@@ -707,7 +711,7 @@ fn rank_dtype_and_device_are_preserved_and_nothing_is_a_fine_tensor() {
             check(optim, [2, 1, 3, 2], &device);
         }
     }
-    every_rank(&SgdConfig::lesson().build().unwrap());
+    every_rank(&SgdConfig::classical_momentum().build().unwrap());
     every_rank(&AdaGradConfig::new().build().unwrap());
     every_rank(&RmsPropConfig::new().with_centered(true).build().unwrap());
     every_rank(&AdamConfig::new().with_amsgrad(true).build().unwrap());
@@ -837,7 +841,7 @@ fn bad_settings_are_refused_with_their_values() {
 
 #[test]
 fn configurations_survive_json() {
-    let config = SgdConfig::lesson()
+    let config = SgdConfig::classical_momentum()
         .with_weight_decay(penalty(0.25))
         .with_weight_decay_scope(WeightDecayScope::Matrices);
     let json = serde_json::to_string(&config).unwrap();

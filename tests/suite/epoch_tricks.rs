@@ -287,7 +287,7 @@ fn the_error_of_a_trick_names_it_and_its_place() {
         unreachable!("it is one");
     };
     assert_eq!(
-        (format!("{cause:?}").as_str(), cause.place()),
+        (format!("{cause:?}").as_str(), cause.position()),
         (text, Some(4))
     );
     let partial = error.partial.unwrap();
@@ -306,7 +306,7 @@ fn the_error_of_a_trick_names_it_and_its_place() {
     let text = error.to_string();
     assert!(text.starts_with("trick 2 (StepGuard): "), "{text}");
     assert_eq!(format!("{error:?}"), text);
-    assert!(matches!(error, StateError::OfTrick { place: 2, .. }));
+    assert!(matches!(error, StateError::OfTrick { position: 2, .. }));
 }
 
 /// Steps whose rates belong to groups of parameters.

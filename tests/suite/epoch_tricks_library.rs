@@ -166,7 +166,9 @@ fn a_run_that_diverges_goes_back_as_in_a_loop() {
         let validated = ema.model();
         let decision = stop.observe(validation_loss(&validated));
         best.keep_with(&decision, || (model.clone(), optim.clone()));
-        if let Some(restart) = back.on(&decision, &best, &model, &mut stop, |by| scale = by) {
+        if let Some(restart) =
+            back.after_check(&decision, &best, &model, &mut stop, |by| scale = by)
+        {
             (model, optim) = (restart.model, restart.extra);
             ema.restart(&model);
         }

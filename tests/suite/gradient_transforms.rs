@@ -272,7 +272,7 @@ fn auto_clip_clips_at_numpys_percentile() {
             let settings = &case["settings"];
             let config = AutoClipConfig::new()
                 .with_percentile(read(&settings["percentile"]))
-                .with_window(read(&settings["window"]));
+                .with_history(read(&settings["window"]));
             let mut clip = config.init().unwrap();
             let mut resumed = config.init().unwrap();
             let mut thresholds = Vec::new();
@@ -321,7 +321,7 @@ fn a_norm_that_is_not_finite_lies_above_the_percentile() {
         assert_close(&[step(1.0)], &[1.0], 1e-6, name);
         assert_close(&[step(8.0)], &[4.0], 1e-6, name);
     }
-    let mut small = AutoClipConfig::new().with_window(1).init().unwrap();
+    let mut small = AutoClipConfig::new().with_history(1).init().unwrap();
     let state = {
         let mut large = AutoClipConfig::new().init().unwrap();
         for _ in 0..3 {
@@ -332,7 +332,7 @@ fn a_norm_that_is_not_finite_lies_above_the_percentile() {
     };
     let error = small.load_state(&state).unwrap_err().to_string();
     assert!(
-        error.contains("it has 3 norms, and the window is 1"),
+        error.contains("it has 3 norms, and the history holds at most 1"),
         "{error}"
     );
 }

@@ -46,7 +46,11 @@ fn every_optimizer_keeps_the_laws() {
         optimizer(
             "SGD, the lesson's momentum",
             0.1,
-            || SgdConfig::lesson().with_momentum_factor(0.9).build(),
+            || {
+                SgdConfig::classical_momentum()
+                    .with_momentum_factor(0.9)
+                    .build()
+            },
             on,
         );
         optimizer(

@@ -92,7 +92,7 @@ fn each() -> Result<Vec<One>, ConfigError> {
         One::AutoClip(
             AutoClipConfig::new()
                 .with_percentile(60.0)
-                .with_window(3)
+                .with_history(3)
                 .init()?,
         ),
         One::Noise(GradNoiseConfig::new(0.01).init()?),
@@ -122,7 +122,7 @@ fn every_gradient_transform_keeps_the_laws() {
     let noise = |eta| GradNoiseConfig::new(eta).init().unwrap();
     let normalize = || NormalizeGradConfig::new().init().unwrap();
     let centralize = || CentralizeGradConfig::new().init().unwrap();
-    let auto_clip = || AutoClipConfig::new().with_percentile(60.0).with_window(3);
+    let auto_clip = || AutoClipConfig::new().with_percentile(60.0).with_history(3);
     let scaler = || {
         LossScalerConfig::new()
             .with_growth_interval(2)

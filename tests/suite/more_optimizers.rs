@@ -111,7 +111,7 @@ fn both_forms_of_lars_and_what_it_spares() {
             .with_weight_decay(0.1);
         let form = config.clone().with_momentum_form(MomentumForm::OfGradient);
         let spared = config.clone().with_vectors(false).with_weight_decay(0.0);
-        let momentum = SgdConfig::lesson().build().unwrap();
+        let momentum = SgdConfig::classical_momentum().build().unwrap();
         let mut run: [Vec<f64>; 4] = std::array::from_fn(|_| vec![1.0, -2.0]);
         fn walk<O: Optimizer>(
             optim: &O,

@@ -116,10 +116,14 @@ fn element_decay_with_momentum_and_correction_is_adam() {
 
 #[test]
 fn tensor_none_is_the_lessons_rule_for_a_layer() {
-    check("normalized_gradient", NormalizedGradientConfig::lesson());
+    check(
+        "normalized_gradient",
+        NormalizedGradientConfig::per_tensor(),
+    );
     check(
         "normalized_momentum",
-        NormalizedGradientConfig::lesson().with_momentum(MomentumMemory::OfGradient { beta: 0.9 }),
+        NormalizedGradientConfig::per_tensor()
+            .with_momentum(MomentumMemory::OfGradient { beta: 0.9 }),
     );
 }
 
@@ -151,7 +155,7 @@ fn in_a_module_each_tensor_has_its_own_norm() {
     for (name, device) in training_devices() {
         let (a, b) = (numbers(&case["start"]["a"]), numbers(&case["start"]["b"]));
         let mut pair = Pair::new(&a, &b, DType::F32, &device);
-        let mut optim = NormalizedGradientConfig::lesson().init().unwrap();
+        let mut optim = NormalizedGradientConfig::per_tensor().init().unwrap();
         for step in 0..rows("gradients", "a").len() {
             let grads = pair.grads(&rows("gradients", "a")[step], &rows("gradients", "b")[step]);
             pair = optim.step(lr, pair, grads);
@@ -367,7 +371,7 @@ fn corners_equal_their_twins_on_every_device() {
     let grads: Vec<Vec<f64>> = (0..100).map(|_| noise.take(6)).collect();
     for (name, device) in devices() {
         for config in [
-            NormalizedGradientConfig::lesson(),
+            NormalizedGradientConfig::per_tensor(),
             NormalizedGradientConfig::adagrad_norm(),
             NormalizedGradientConfig::adagrad(),
             NormalizedGradientConfig::adam()
@@ -455,7 +459,7 @@ fn huge_gradients_without_memory_keep_their_direction() {
     for (name, device) in devices() {
         for size in [2e19, 1e-25] {
             let grads = [vec![size, -size]];
-            let lesson = NormalizedGradientConfig::lesson();
+            let lesson = NormalizedGradientConfig::per_tensor();
             let weights = run(&lesson, &[1.0, 1.0], &grads, |_| 0.1, DType::F32, &device);
             let step = 0.1 / 2f64.sqrt();
             assert_close(&weights[0], &[1.0 - step, 1.0 + step], 1e-6, name);

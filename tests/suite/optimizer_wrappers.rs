@@ -352,7 +352,7 @@ fn settings_that_mean_nothing_are_errors() {
     }
     assert_eq!(
         text(sgd().decoupled_weight_decay(-1.0).unwrap_err()),
-        "`rate` must be a finite number of at least 0, got -1.0"
+        "`weight_decay` must be a finite number of at least 0, got -1.0"
     );
     let decay = DecoupledWeightDecayConfig::new(0.1).with_initial_lr(Some(0.0));
     assert!(text(decay.build(sgd()).unwrap_err()).starts_with("`initial_lr` must"));

@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor};
 use burn_tricks::grad::{FreezeConfig, GradientTransform as _};
 use burn_tricks::nn::{LayerScale, LayerScaleConfig};
 use burn_tricks::optim::{AdamWConfig, SelectiveDecayConfig};
-use burn_tricks::schedule::{CosineConfig, LayerRate, LayerWiseLrConfig};
+use burn_tricks::schedule::{CosineConfig, LayerLr, LayerWiseLrConfig};
 use burn_tricks::{ParamPaths, ParamRole, force_init};
 use std::collections::BTreeMap;
 
@@ -285,7 +285,7 @@ fn each_layer_has_its_own_rate() {
     let device = Device::flex().autodiff();
     let model = Model::new(&device);
     let config = LayerWiseLrConfig::over(0.5, ["tokens", "pos_embed", "blocks.*", "head"]);
-    let rate = |path: &str, factor| LayerRate {
+    let rate = |path: &str, factor| LayerLr {
         path: path.to_owned(),
         factor,
     };

@@ -212,7 +212,7 @@ fn configs_go_through_json_and_refuse_nonsense() {
             .with_group(group()),
     );
     assert_json(&MaxNormConfig::new(f64::MAX).with_group(group()));
-    assert_json(&UnitNormConfig::new().with_length(3.0));
+    assert_json(&UnitNormConfig::new().with_norm(3.0));
     for bad in [-0.1, f64::NAN, f64::INFINITY] {
         let got = format!("{bad:?}");
         assert_refused(PenaltyConfig::new().with_l1(bad).init(), "l1", &got);
@@ -220,11 +220,7 @@ fn configs_go_through_json_and_refuse_nonsense() {
         assert_refused(PenaltyConfig::elastic_net(bad, 0.5), "alpha", &got);
         assert_refused(PenaltyConfig::elastic_net(1.0, bad), "l1_ratio", &got);
         assert_refused(MaxNormConfig::new(bad).init(), "max_norm", &got);
-        assert_refused(
-            UnitNormConfig::new().with_length(bad).init(),
-            "length",
-            &got,
-        );
+        assert_refused(UnitNormConfig::new().with_norm(bad).init(), "norm", &got);
     }
     assert_refused(MaxNormConfig::new(0.0).init(), "max_norm", "0.0");
     assert_refused(PenaltyConfig::elastic_net(1.0, 1.5), "l1_ratio", "1.5");

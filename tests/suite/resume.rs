@@ -18,7 +18,7 @@ use burn_tricks::grad::{
     AutoClipConfig, GradNoiseConfig, GradientTransform, LossScalerConfig, StepGuard,
 };
 use burn_tricks::schedule::{
-    BaseRate, CosineConfig, CosineRestartsConfig, CyclicConfig, ExponentialDecayConfig,
+    BaseLr, CosineConfig, CosineRestartsConfig, CyclicConfig, ExponentialDecayConfig,
     InverseSqrtConfig, LinearRampConfig, LrSchedulerExt as _, MultiStepConfig, OneCycleConfig,
     Patience, PlateauConfig, PolynomialConfig, WarmupConfig, WarmupMode, WarmupStableDecayConfig,
 };
@@ -284,7 +284,7 @@ fn schedules() -> Vec<Case> {
         }),
         ("Burn's cosine behind a warm-up", || {
             let cosine = CosineAnnealingLrSchedulerConfig::new(1.0, 6);
-            let cosine = BaseRate::init(cosine.init().unwrap()).unwrap();
+            let cosine = BaseLr::init(cosine.init().unwrap()).unwrap();
             Box::new(cosine.with_warmup(WarmupConfig::new(3)).unwrap())
         }),
     ];
@@ -397,7 +397,7 @@ fn transforms() -> Vec<Case> {
     let noise = || GradNoiseConfig::new(0.3).with_seed(3).init().unwrap();
     let clip = || {
         let config = AutoClipConfig::new().with_percentile(70.0);
-        config.with_window(4).init().unwrap()
+        config.with_history(4).init().unwrap()
     };
     let scaler = || {
         let config = LossScalerConfig::new().with_growth_interval(2);

@@ -120,7 +120,8 @@ fn kept_and_rolled_back() -> Case {
             let decision = stop.observe(METRIC[at]);
             best.keep_with(&decision, || (weights(at), at as f64));
             let mut told = 0.0;
-            let restart = back.on(&decision, best, &weights(at), stop, |scale| told = scale);
+            let restart =
+                back.after_check(&decision, best, &weights(at), stop, |scale| told = scale);
             let mut seen = vec![told, back.lr_scale(), back.done() as f64];
             if let Some(restart) = restart {
                 seen.extend([restart.extra, restart.check as f64]);

@@ -61,7 +61,8 @@ impl Run {
         let decision = self.stop.observe(value);
         self.best
             .keep_with(&decision, || (self.model.clone(), self.optim.clone()));
-        let restart = (self.back).on(&decision, &self.best, &self.model, &mut self.stop, |_| ());
+        let restart =
+            (self.back).after_check(&decision, &self.best, &self.model, &mut self.stop, |_| ());
         if let Some(Restart { model, extra, .. }) = restart {
             (self.model, self.optim) = (model, extra);
             return true;
@@ -183,7 +184,7 @@ fn script(times: usize, factor: f64, losses: &[f64]) -> (Vec<Option<usize>>, Vec
         .map(|loss| {
             let decision = stop.observe(*loss);
             best.keep(&decision, || model.clone());
-            let restart = back.on(&decision, &best, &model, &mut stop, |scale| {
+            let restart = back.after_check(&decision, &best, &model, &mut stop, |scale| {
                 scales.push(scale)
             });
             restart.map(|restart| {
@@ -229,7 +230,7 @@ fn patience_counts_anew_and_the_best_stays() {
     }
     let decision = stop.observe(f64::NAN);
     assert!(
-        back.on(&decision, &best, &model, &mut stop, |_| ())
+        back.after_check(&decision, &best, &model, &mut stop, |_| ())
             .is_some()
     );
     let decision = stop.observe(2.0);
@@ -250,7 +251,7 @@ fn a_divergence_shows_through_any_and_all() {
         best.keep(&criterion.observe(1.0), || model.clone());
         let decision = criterion.observe(f64::NAN);
         assert_eq!(decision.divergence, Some(StopReason::NonFinite));
-        back.on(&decision, &best, model, &mut criterion, |_| ())
+        back.after_check(&decision, &best, model, &mut criterion, |_| ())
             .is_some()
     }
     assert!(goes_back(Any::init((stop(), limit(2))).unwrap(), &model));
@@ -298,7 +299,7 @@ fn the_returned_model_trains_and_its_optimizer_is_the_one_of_the_best_check() {
     let mut back = RollBackConfig::new(1).init().unwrap();
     let decision = stop.observe(f64::NAN);
     let restart = back
-        .on(&decision, &best, &model, &mut stop, |_| ())
+        .after_check(&decision, &best, &model, &mut stop, |_| ())
         .unwrap();
     assert_eq!(restart.reason, StopReason::NonFinite);
     let momenta = OptimizerRecord::from_bytes(kept.clone()).unwrap().len();
@@ -335,7 +336,7 @@ fn a_run_goes_on_where_the_live_model_is() {
     let decision = stop.observe(f64::NAN);
     let mut back = RollBackConfig::new(1).init().unwrap();
     let restart = back
-        .on(&decision, &best, &model, &mut stop, |_| ())
+        .after_check(&decision, &best, &model, &mut stop, |_| ())
         .unwrap();
     assert_eq!(values(restart.model.last.weight.val()), kept);
     assert!(
@@ -356,7 +357,7 @@ fn a_kept_model_of_another_architecture_panics() {
     best.keep(&stop.observe(1.0), || layers(3));
     let decision = stop.observe(f64::NAN);
     let mut back = RollBackConfig::new(1).init().unwrap();
-    back.on(&decision, &best, &layers(4), &mut stop, |_| ());
+    back.after_check(&decision, &best, &layers(4), &mut stop, |_| ());
 }
 
 /// Records are written in the order of a hash map.

@@ -115,9 +115,9 @@ fn cosine() -> Cosine {
     CosineConfig::new(0.7, 9).with_min_lr(0.3).init().unwrap()
 }
 
-fn of_burn() -> BaseRate {
+fn of_burn() -> BaseLr {
     let cosine = CosineAnnealingLrSchedulerConfig::new(0.7, 9);
-    BaseRate::init(cosine.init().unwrap()).unwrap()
+    BaseLr::init(cosine.init().unwrap()).unwrap()
 }
 
 fn plateau() -> PlateauConfig {
@@ -356,7 +356,7 @@ fn neutral_wrappers_change_no_bit() {
             Box::new(plain.clone().boxed()),
             Box::new(plain.clone().then(usize::MAX, 9.0).unwrap()),
             Box::new(9.0.then(0, plain.clone()).unwrap()),
-            Box::new(BaseRate::init(ModuleLrScheduler::new(plain.clone())).unwrap()),
+            Box::new(BaseLr::init(ModuleLrScheduler::new(plain.clone())).unwrap()),
             Box::new(plateau),
         ];
         for (number, schedule) in neutral.iter().enumerate() {
@@ -496,7 +496,7 @@ fn everything_is_a_value() {
     value::<OneCycle>();
     value::<Cyclic>();
     value::<WarmupStableDecay>();
-    value::<Warmup<BaseRate>>();
+    value::<Warmup<BaseLr>>();
     value::<PerEpoch<Cosine>>();
     value::<Floor<Cosine>>();
     value::<Ceiling<Cosine>>();

@@ -8,7 +8,7 @@ use burn::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedul
 use burn::module::{ParamGroup, ParamId};
 use burn_tricks::ConfigError;
 use burn_tricks::prelude::*;
-use burn_tricks::schedule::{BaseRate, Patience, SkipCount};
+use burn_tricks::schedule::{BaseLr, Patience, SkipCount};
 
 /// What `init()` of a configuration of Burn's gives.
 fn linear() -> ModuleLrScheduler {
@@ -79,7 +79,7 @@ fn refusals(scheduler: impl Fn() -> ModuleLrScheduler) -> Vec<ConfigError> {
         scheduler().reduced_on_plateau(&plateau).err(),
         scheduler().boxed().err(),
         scheduler().repeating_skipped(SkipCount::new()).err(),
-        BaseRate::init(scheduler()).err(),
+        BaseLr::init(scheduler()).err(),
     ];
     errors
         .into_iter()
@@ -115,8 +115,8 @@ fn a_groups_own_rate_is_not_dropped_silently() {
             );
         }
     }
-    assert!(BaseRate::init(ModuleLrScheduler::new(0.3)).is_ok());
-    assert!(BaseRate::init(linear()).is_ok());
+    assert!(BaseLr::init(ModuleLrScheduler::new(0.3)).is_ok());
+    assert!(BaseLr::init(linear()).is_ok());
 }
 
 #[test]

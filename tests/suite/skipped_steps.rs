@@ -127,7 +127,7 @@ fn every_optimizer(check: &impl Check) {
     check.check("dampened", dampened(false).build().unwrap());
     let decayed = dampened(true).with_weight_decay(penalty());
     check.check("dampened, nesterov", decayed.build().unwrap());
-    let lesson = SgdConfig::lesson().with_skip_marked(true);
+    let lesson = SgdConfig::classical_momentum().with_skip_marked(true);
     check.check("lesson", lesson.build().unwrap());
 
     let adagrad = AdaGradConfig::new().with_skip_marked(true);

@@ -64,7 +64,7 @@ fn scaling_before_a_norm_without_memory_changes_nothing() {
             if let Some(clip) = clip {
                 grads = grads.clip_norm(&pair, &clip);
             }
-            let mut optim = NormalizedGradientConfig::lesson().init().unwrap();
+            let mut optim = NormalizedGradientConfig::per_tensor().init().unwrap();
             optim.step(0.1, pair, grads).values()
         };
         let (plain, clipped) = (step(None), step(ClipGradNormConfig::new(1e-3).init().ok()));

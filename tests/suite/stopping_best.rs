@@ -77,7 +77,7 @@ fn a_run_that_diverges_goes_back_to_the_best_check() {
     for loss in [0.500, 0.495, 0.7] {
         let decision = stop.observe(loss);
         best.keep(&decision, || model.clone());
-        let restart = back.on(&decision, &best, &model, &mut stop, |_| ());
+        let restart = back.after_check(&decision, &best, &model, &mut stop, |_| ());
         restarts.push(restart.map(|restart| restart.check));
     }
     assert_eq!(restarts, [None, None, Some(2)]);

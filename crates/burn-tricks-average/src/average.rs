@@ -38,7 +38,7 @@ impl<'a, M: Module> Live<'a, M> {
     fn seen_by(&mut self, held: &Snapshot<M>) -> Result<&SharedWeights<M>, Mismatch> {
         let weights = match self.weights.take() {
             Some(weights) => weights,
-            None => held.look_at(self.model)?,
+            None => held.weights_of(self.model)?,
         };
         Ok(self.weights.insert(weights))
     }
@@ -87,16 +87,16 @@ impl<M: Module, R: AverageRule> Average<M, R> {
     /// # Panics
     ///
     /// Those of [`update`](Self::update).
-    pub fn update_at(&mut self, model: &M, rate: f64) {
-        self.update_from(&mut Live::new(model), rate);
+    pub fn update_at(&mut self, model: &M, lr: f64) {
+        self.update_from(&mut Live::new(model), lr);
     }
 
     /// Like [`update_at`](Self::update_at), with a model that several averages share.
-    pub(crate) fn update_from(&mut self, live: &mut Live<'_, M>, rate: f64) {
+    pub(crate) fn update_from(&mut self, live: &mut Live<'_, M>, lr: f64) {
         let step = self.steps + 1;
         let counts = self.rule.sampling().counts(step);
         let taken = match self.rule.samples() {
-            None => self.move_towards(live, step, rate),
+            None => self.move_towards(live, step, lr),
             Some(last) if counts || self.updates == 0 => self.sample(live, last),
             Some(_) => Ok(()),
         };
@@ -105,12 +105,7 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         self.updates += u64::from(counts);
     }
 
-    fn move_towards(
-        &mut self,
-        live: &mut Live<'_, M>,
-        step: u64,
-        rate: f64,
-    ) -> Result<(), Mismatch> {
+    fn move_towards(&mut self, live: &mut Live<'_, M>, step: u64, lr: f64) -> Result<(), Mismatch> {
         let sampling = self.rule.sampling();
         let (counts, before_start) = (sampling.counts(step), sampling.is_before_start(step));
         // Until the first update, which may keep nothing of what was before, its share is looked ahead at.
@@ -119,7 +114,7 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         }
         let mut memory = self.memory.clone();
         let number = self.updates;
-        let kept = self.rule.keep(&Update { number, rate }, &mut memory);
+        let kept = self.rule.keep(&Update { number, lr }, &mut memory);
         assert!(
             (0.0..=1.0).contains(&kept),
             "the share that an average keeps must lie in [0, 1], `{}` said {kept}",
@@ -240,7 +235,7 @@ impl<M: Module, R: AverageRule> Average<M, R> {
             if number == 0 {
                 memory.fill(0.0);
             }
-            let last = Update { number, rate: 1.0 };
+            let last = Update { number, lr: 1.0 };
             if self.rule.keep(&last, &mut memory) > 0.0 {
                 self.held = self.held.drain(..).map(Snapshot::as_mean).collect();
             }

@@ -42,8 +42,8 @@ impl Sampling {
 pub struct Update {
     /// The number of this update, from 0.
     pub number: u64,
-    /// The learning rate of the optimizer's step before this update; 1 if the average is not told the rate.
-    pub rate: f64,
+    /// The learning rate of the optimizer's step before this update; 1 if the average does not get the learning rate.
+    pub lr: f64,
 }
 
 /// The rule of an average of weights: after which steps it takes the weights, and what share of the old average it
@@ -78,7 +78,7 @@ pub struct Update {
 ///
 ///     fn keep(&self, update: &Update, memory: &mut [f64]) -> f64 {
 ///         let before = memory[0];
-///         memory[0] += update.rate.powi(2);
+///         memory[0] += update.lr.powi(2);
 ///         if memory[0] == 0.0 { 0.0 } else { before / memory[0] }
 ///     }
 /// }

@@ -161,7 +161,7 @@ impl EmaWarmup {
 /// `1 / (1 − d)` updates count.
 ///
 /// The warm-up decides how good the average is early on, and in a run that is short for `d`. Two layers of 64
-/// units on the digits, plain SGD at a constant rate of 0.5, 34 steps per epoch, means over six seeds; the
+/// units on the digits, plain SGD at a constant learning rate of 0.5, 34 steps per epoch, means over six seeds; the
 /// table shows the accuracy on the validation set, in %, of the average with `d` = 0.999:
 ///
 /// ```text

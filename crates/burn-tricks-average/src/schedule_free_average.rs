@@ -76,7 +76,7 @@ pub struct ScheduleFreeAverageConfig {
     /// r ≥ 0: a step is weighted by the power r of its number. Default: 0.
     #[config(default = 0.0)]
     pub step_power: f64,
-    /// p ≥ 0: a step is weighted by the power p of the largest rate so far. Default: 2.
+    /// p ≥ 0: a step is weighted by the power p of the largest learning rate so far. Default: 2.
     #[config(default = 2.0)]
     pub rate_power: f64,
     /// What happens to running statistics. Default: they are averaged.
@@ -100,13 +100,13 @@ impl AverageRule for ScheduleFreeAverageConfig {
         AverageKind::SCHEDULE_FREE
     }
 
-    /// The largest rate so far, and the sum of the weights.
+    /// The largest learning rate so far, and the sum of the weights.
     fn memory(&self) -> usize {
         2
     }
 
     fn keep(&self, update: &Update, memory: &mut [f64]) -> f64 {
-        memory[0] = memory[0].max(update.rate);
+        memory[0] = memory[0].max(update.lr);
         let step = update.number as f64 + 1.0;
         let weight = step.powf(self.step_power) * memory[0].powf(self.rate_power);
         memory[1] += weight;

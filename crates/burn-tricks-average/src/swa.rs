@@ -60,7 +60,7 @@ use burn_tricks_core::{Buffers, Config, ConfigError};
 ///
 /// # Suggested values
 ///
-/// From three quarters of the run on, once per epoch, at a constant rate of about half the initial one
+/// From three quarters of the run on, once per epoch, at a constant learning rate of about half the initial one
 /// (Izmailov et al.).
 ///
 /// # References

@@ -7,10 +7,10 @@
 //! # let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("numbers");
 //! assert_eq!(file::read(&path)?, None);
-//! file::write(&path, &[b"one, ", b"two"])?; // killed anywhere in here, there is all of it or nothing
+//! file::write(&path, &[b"one, ", b"two"])?; // if the process is killed in here, the file is complete or does not exist
 //! assert_eq!(file::read(&path)?.unwrap(), b"one, two");
 //! file::remove(&path)?;
-//! file::remove(&path)?; // it is gone: nothing to do
+//! file::remove(&path)?; // no error if there is no file
 //! # Ok(())
 //! # }
 //! ```

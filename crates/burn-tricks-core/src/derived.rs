@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///
 /// # Example
 ///
-/// A layer that divides its weight by the length of the weight, and computes the length once:
+/// A layer that divides its weight by the norm of the weight, and computes the norm once:
 ///
 /// ```
 /// use burn::module::{Module, Param};
@@ -60,7 +60,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// let mut average = Snapshot::new(&layer([[6.0], [0.0]]));
 /// average.lerp(&layer([[0.0], [8.0]]), 0.5, Buffers::Average)?;
 ///
-/// let model = average.model(); // weight [3, 4]: its length is 5, and the mean of the lengths 7
+/// let model = average.model(); // weight [3, 4]: its norm is 5, and the mean of the norms 7
 /// assert!(model.length.is_stale());
 /// let output = model.forward(Tensor::from_data([[1.0, 0.0]], &device));
 /// assert_eq!(output.into_scalar::<f32>(), 0.6);

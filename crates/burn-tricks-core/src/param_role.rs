@@ -42,7 +42,7 @@ pub enum ParamRole {
     NormGain,
     /// The offset of a normalisation layer: `beta`.
     NormOffset,
-    /// A factor of whole channels: that of `LayerScale`, that of a parametric ReLU, the lengths of weight norm.
+    /// A factor of whole channels: that of `LayerScale`, that of a parametric ReLU, the norms of weight norm.
     Scale,
     /// None of these.
     Other,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The number of optimizer steps that were skipped. Clones are handles to one number: a guard that skips a step
-/// adds 1 to it, and a schedule that keeps its rate for skipped steps reads it.
+/// adds 1 to it, and a schedule that keeps its learning rate for skipped steps reads it.
 #[derive(Debug, Clone, Default)]
 pub struct SkipCount(Arc<AtomicU64>);
 

@@ -1,7 +1,7 @@
 //! The weights and running statistics of a module at one moment.
 
 use crate::module_tensors::ModuleTensors;
-use crate::place::{Mismatch, Place, PlaceKind, places};
+use crate::place::{Mismatch, Place, TensorKind, places};
 use crate::restore::with_values;
 use crate::shared_weights::SharedWeights;
 use crate::stale::{stale_floats, with_stale};
@@ -132,7 +132,7 @@ impl<M: Module> Snapshot<M> {
     /// If the two differ in a path, a kind or a shape: the first such place. The snapshot is then as
     /// it was.
     pub fn lerp(&mut self, model: &M, share: f64, buffers: Buffers) -> Result<(), Mismatch> {
-        let weights = self.look_at(model)?;
+        let weights = self.weights_of(model)?;
         self.lerp_weights(&weights, share, buffers)
     }
 
@@ -144,7 +144,7 @@ impl<M: Module> Snapshot<M> {
     /// If the two differ in a path, a kind or a shape: the first such place. The snapshot is then as
     /// it was.
     pub fn replace(&mut self, model: &M) -> Result<(), Mismatch> {
-        let weights = self.look_at(model)?;
+        let weights = self.weights_of(model)?;
         self.replace_weights(&weights)
     }
 
@@ -154,11 +154,11 @@ impl<M: Module> Snapshot<M> {
     /// # Errors
     ///
     /// If the two differ in a path, a kind or a shape: the first such place.
-    pub fn look_at(&self, model: &M) -> Result<SharedWeights<M>, Mismatch> {
+    pub fn weights_of(&self, model: &M) -> Result<SharedWeights<M>, Mismatch> {
         SharedWeights::of(model, &self.places)
     }
 
-    /// [`lerp`](Self::lerp) with weights from [`look_at`](Self::look_at).
+    /// [`lerp`](Self::lerp) with weights from [`weights_of`](Self::weights_of).
     ///
     /// # Errors
     ///
@@ -175,7 +175,7 @@ impl<M: Module> Snapshot<M> {
         Ok(())
     }
 
-    /// [`replace`](Self::replace) with weights from [`look_at`](Self::look_at).
+    /// [`replace`](Self::replace) with weights from [`weights_of`](Self::weights_of).
     ///
     /// # Errors
     ///
@@ -257,7 +257,7 @@ impl<M: Module> Snapshot<M> {
     ///
     /// If they differ: the first place where they do.
     pub fn check(&self, model: &M) -> Result<(), Mismatch> {
-        self.look_at(model).map(|_| ())
+        self.weights_of(model).map(|_| ())
     }
 
     fn held(&self) -> &M {
@@ -268,7 +268,7 @@ impl<M: Module> Snapshot<M> {
     /// reparameterization has already computed it from the mean.
     fn settled(&self) -> M {
         let model = self.held().valid();
-        let is_derived = |place: &Place| place.kind == PlaceKind::Derived;
+        let is_derived = |place: &Place| place.kind == TensorKind::Derived;
         if !(self.mean && self.places.iter().any(is_derived)) {
             return model;
         }
@@ -354,8 +354,8 @@ impl ModuleMapper for Lerp<'_> {
         let &Place { kind, dtype, .. } = self.next_place();
         let dtype = held_dtype(dtype, self.wide);
         let copied = match kind {
-            PlaceKind::Derived => true,
-            PlaceKind::Buffer => self.buffers == Buffers::Copy,
+            TensorKind::Derived => true,
+            TensorKind::Buffer => self.buffers == Buffers::Copy,
             _ => false,
         };
         let new = self.values.float::<D>().cast(dtype);

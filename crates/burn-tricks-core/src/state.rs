@@ -60,7 +60,7 @@ pub enum StateError {
     /// The state of one of the tricks of a run cannot be loaded.
     OfTrick {
         /// The number of the trick among all tricks of the run, from 1.
-        place: usize,
+        position: usize,
         /// Its name.
         name: String,
         /// What is wrong.
@@ -73,13 +73,17 @@ impl StateError {
     /// name a trick yet.
     pub fn of_trick(self, before: usize, name: impl FnOnce() -> String) -> Self {
         match self {
-            Self::OfTrick { place, name, error } => Self::OfTrick {
-                place: before + place,
+            Self::OfTrick {
+                position,
+                name,
+                error,
+            } => Self::OfTrick {
+                position: before + position,
                 name,
                 error,
             },
             error => Self::OfTrick {
-                place: before + 1,
+                position: before + 1,
                 name: name(),
                 error: Box::new(error),
             },
@@ -113,7 +117,11 @@ impl Display for StateError {
             Self::Record(error) => write!(f, "{UNFIT}: {error}"),
             Self::Value(reason) => write!(f, "{UNFIT}: {reason}"),
             Self::Of { name, error } => write!(f, "{name}: {error}"),
-            Self::OfTrick { place, name, error } => write!(f, "trick {place} ({name}): {error}"),
+            Self::OfTrick {
+                position,
+                name,
+                error,
+            } => write!(f, "trick {position} ({name}): {error}"),
         }
     }
 }

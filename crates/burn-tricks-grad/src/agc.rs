@@ -117,7 +117,7 @@ impl AgcConfig {
     }
 }
 
-/// Clips each unit's gradient by the length of its weights. Made by [`AgcConfig::init`].
+/// Clips each unit's gradient by the norm of its weights. Made by [`AgcConfig::init`].
 #[derive(Debug, Clone)]
 pub struct Agc {
     config: AgcConfig,

@@ -14,7 +14,7 @@ use burn_tricks_core::{
 /// threshold.
 ///
 /// ```text
-/// θₜ = the p-th percentile of ‖g₁‖, ..., ‖gₜ‖        of the last `window` of them
+/// θₜ = the p-th percentile of ‖g₁‖, ..., ‖gₜ‖        of the last `history` of them
 /// g  ← g · min(1, θₜ / ‖g‖)
 /// ```
 ///
@@ -48,12 +48,12 @@ use burn_tricks_core::{
 ///
 /// # Cost
 ///
-/// That of clipping by norm, `window` numbers on the device, and a selection of the k largest or smallest of
-/// these numbers, with k up to half the window. No value is read from a device.
+/// That of clipping by norm, `history` numbers on the device, and a selection of the k largest or smallest of
+/// these numbers, with k up to half the history. No value is read from a device.
 ///
 /// # State
 ///
-/// The norms of the window, in `f32`. A resumed run clips at the same thresholds.
+/// The norms of the history, in `f32`. A resumed run clips at the same thresholds.
 ///
 /// # Differences
 ///
@@ -79,7 +79,7 @@ pub struct AutoClipConfig {
     pub percentile: f64,
     /// The number of steps whose norms are remembered, at least 1. Default: 1000.
     #[config(default = 1000)]
-    pub window: usize,
+    pub history: usize,
     /// Which norm. Default: [`NormKind::L2`].
     #[config(default = "NormKind::L2")]
     pub norm: NormKind,
@@ -91,14 +91,14 @@ pub struct AutoClipConfig {
 impl AutoClipConfig {
     /// The setting of the paper: the 10th percentile of all norms, up to a million of them.
     pub fn paper() -> Self {
-        Self::new().with_window(1_000_000)
+        Self::new().with_history(1_000_000)
     }
 
     /// The clipper.
     ///
     /// # Errors
     ///
-    /// If the percentile is not in `(0, 100]`, the window 0, or the `p` of [`NormKind::Lp`] not a finite number of
+    /// If the percentile is not in `(0, 100]`, the history 0, or the `p` of [`NormKind::Lp`] not a finite number of
     /// at least 1.
     pub fn init(&self) -> Result<AutoClip, ConfigError> {
         if !(self.percentile > 0.0 && self.percentile <= 100.0) {
@@ -108,7 +108,7 @@ impl AutoClipConfig {
                 self.percentile,
             ));
         }
-        ConfigError::at_least_one("window", self.window)?;
+        ConfigError::at_least_one("history", self.history)?;
         self.norm.validated()?;
         Ok(AutoClip {
             config: self.clone(),
@@ -131,7 +131,7 @@ impl AutoClip {
     pub fn apply<M: Module>(&mut self, module: &M, grads: GradientsParams) -> GradientsParams {
         let AutoClipConfig {
             percentile,
-            window,
+            history,
             norm,
             non_finite,
         } = self.config;
@@ -141,7 +141,7 @@ impl AutoClip {
             let value = norm.clone().value(dtype);
             let beyond = value.clone().is_finite().bool_not();
             let value = value.mask_fill(beyond, f32::MAX);
-            ring.push(value.clone(), window);
+            ring.push(value.clone(), history);
             let threshold = ring.percentile(percentile, &value.device());
             let unclipped = value.lower_equal(threshold.clone());
             norm.share(threshold).mask_fill(unclipped, 1.0)
@@ -183,9 +183,11 @@ impl GradientTransform for AutoClip {
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         let (norms, next): (Vec<f32>, usize) = state_from_bytes(state)?;
-        let (count, window) = (norms.len(), self.config.window);
-        if count > window || next > count {
-            return Err(format!("it has {count} norms, and the window is {window}").into());
+        let (count, history) = (norms.len(), self.config.history);
+        if count > history || next > count {
+            return Err(
+                format!("it has {count} norms, and the history holds at most {history}").into(),
+            );
         }
         self.norms = Ring::loaded(norms, next);
         Ok(())
@@ -198,7 +200,7 @@ struct Ring {
     values: Option<Tensor<1>>,
     /// Norms that were loaded and are not yet on the device of the gradients.
     loaded: Vec<f32>,
-    /// The position of the next norm, once the window is full.
+    /// The position of the next norm, once the history is full.
     next: usize,
 }
 
@@ -211,7 +213,7 @@ impl Ring {
         }
     }
 
-    fn push(&mut self, norm: Tensor<1>, window: usize) {
+    fn push(&mut self, norm: Tensor<1>, history: usize) {
         let device = norm.device();
         let loaded = std::mem::take(&mut self.loaded);
         let values = match self.values.take() {
@@ -221,10 +223,10 @@ impl Ring {
         };
         self.values = Some(match values {
             None => norm,
-            Some(values) if values.dims()[0] < window => Tensor::cat(vec![values, norm], 0),
+            Some(values) if values.dims()[0] < history => Tensor::cat(vec![values, norm], 0),
             Some(values) => {
                 let at = self.next;
-                self.next = (at + 1) % window;
+                self.next = (at + 1) % history;
                 values.slice_assign(s![at..at + 1], norm)
             }
         });

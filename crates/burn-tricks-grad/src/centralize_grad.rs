@@ -16,7 +16,7 @@ use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 /// ```
 ///
 /// Then an update by the gradient does not change the mean of a unit's weights: the gradient is projected onto
-/// the hyperplane of constant mean. Vectors (biases, gains of norms) stay as they are.
+/// the hyperplane of constant mean. Vectors (biases, gains of normalisation layers) stay as they are.
 ///
 /// # Example
 ///

@@ -134,8 +134,8 @@ impl ClipGradNormConfig {
         Self::new(max_norm).with_epsilon(1e-6)
     }
 
-    /// The rule of the teaching text "Deep Learning Training Tricks": above θ, divide by the norm, which becomes 1.
-    pub fn lesson(max_norm: f64) -> Self {
+    /// If the norm is above θ, the gradient is divided by its norm, which becomes 1.
+    pub fn to_unit_norm(max_norm: f64) -> Self {
         Self::new(max_norm).with_mode(ClipMode::Unit)
     }
 

@@ -40,7 +40,7 @@ use burn_tricks_core::{Config, ConfigError, NormScope};
 /// let grads = normalize.apply(&model, GradientsParams::from_grads(loss.backward(), &model));
 /// let norm: f32 = global_norm(&model, &grads, NormKind::L2).unwrap().into_scalar();
 /// assert!((norm - 1.0).abs() < 1e-6);
-/// let model = optim.step(0.1, model, grads); // a step of length 0.1
+/// let model = optim.step(0.1, model, grads); // a step of norm 0.1
 /// # let _ = model;
 /// # Ok(())
 /// # }
@@ -79,7 +79,7 @@ use burn_tricks_core::{Config, ConfigError, NormScope};
 ///
 /// # Suggested values
 ///
-/// The step always has length η, so η must shrink for the run to converge: combine it with a decaying learning
+/// The step always has norm η, so η must shrink for the run to converge: combine it with a decaying learning
 /// rate (Nesterov; Hazan et al. use η ∝ 1/√T).
 ///
 /// # References

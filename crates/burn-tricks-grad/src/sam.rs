@@ -40,7 +40,7 @@ pub enum Perturbation {
 /// gradient for the optimizer: ∇L(w + e)
 /// ```
 ///
-/// ρ is the length of the perturbation e, in units of the weights; it does not depend on the learning rate. In
+/// ρ is the norm of the perturbation e, in units of the weights; it does not depend on the learning rate. In
 /// ASAM it is measured relative to the size of each weight, `‖T⁻¹ e‖ = ρ`, so that the sharpness does not
 /// change when one layer is scaled up and the next is scaled down.
 ///
@@ -149,9 +149,9 @@ pub enum Perturbation {
 /// - `davda54/sam` for PyTorch adds 1e-12 to the norm; its `adaptive` has no η and includes biases.
 ///   [`davda54`](SamConfig::davda54) has its settings. There the second pass updates the statistics of batch
 ///   norm a second time, unless the program prevents that.
-/// - The authors' program for ASAM leaves biases and the offsets of norms unscaled, T = 1, by the names of the
-///   parameters: [`Perturbation::AdaptiveWeights`] does so by role. The paper's formula scales everything:
-///   [`Perturbation::Adaptive`].
+/// - The authors' program for ASAM leaves biases and the offsets of normalisation layers unscaled, T = 1, by the
+///   names of the parameters: [`Perturbation::AdaptiveWeights`] does so by role. The paper's formula scales
+///   everything: [`Perturbation::Adaptive`].
 /// - optax's `contrib.sam` gives NaN where every gradient is zero.
 ///
 /// # Suggested values

@@ -80,7 +80,7 @@ use burn_tricks_core::{NormScope, SkipCount, StateError, state_from_bytes, state
 ///
 /// In a `Learner`, a `StepGuard` is a trick: `model.with_tricks((guard, clip, ema))`. In a skipped step,
 /// neither the optimizer nor the part of the tricks after the step is called. The `Learner` asks its schedule
-/// for a rate before the gradients are known: give it `schedule.repeating_skipped(guard.skips())` of
+/// for a learning rate before the gradients are known: give it `schedule.repeating_skipped(guard.skips())` of
 /// `burn-tricks-schedule`, which repeats the last rate after a skipped step.
 ///
 /// # Cost

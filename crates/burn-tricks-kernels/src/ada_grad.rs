@@ -52,10 +52,10 @@ impl Step<1> for AdaGradStep {
     }
 }
 
-/// [`AdaGradStep`] with a falling rate, `η / (1 + (t − 1) δ)`; decoupled decay falls with it.
+/// [`AdaGradStep`] with a falling learning rate, `η / (1 + (t − 1) δ)`; decoupled decay falls with it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedAdaGrad {
-    /// The step with its first rates.
+    /// The step with its first learning rates.
     pub first: AdaGradStep,
     /// δ
     pub lr_decay: f64,

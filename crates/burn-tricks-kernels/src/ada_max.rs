@@ -67,7 +67,7 @@ impl Step<2> for AdamaxStep {
 /// [`AdamaxStep`] for any number of steps taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedAdamax {
-    /// The step, with η as its rate.
+    /// The step, with η as its learning rate.
     pub step: AdamaxStep,
 }
 

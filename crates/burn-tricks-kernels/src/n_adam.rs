@@ -128,7 +128,7 @@ impl TimedNAdam {
         one_minus_exp(log_product)
     }
 
-    /// The three rates of [`NAdamStep`].
+    /// The three learning rates of [`NAdamStep`].
     fn numbers(self, time: &StepCount) -> [Number; 3] {
         let Self { adam, .. } = self;
         let (lr, (_, beta_2)) = (adam.lr, adam.betas);

@@ -146,7 +146,7 @@ impl TimedStep<1> for TimedMomentum {
 /// ```
 ///
 /// At a constant η it equals [`MomentumStep`] without dampening. When η changes, the updates in `v` keep the
-/// rates of their own steps.
+/// learning rates of their own steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UpdateMomentumStep {
     /// η

@@ -14,7 +14,7 @@ use burn::tensor::{Shape, Tensor};
 /// SGD, 2 for Adam. A type has a single `S`; if the settings of a step determine its state, they are part of the
 /// type, as in [`NormalizedStep`](crate::NormalizedStep).
 ///
-/// A [`Step`] holds the numbers of one step (rates, corrections), and its arithmetic in two forms:
+/// A [`Step`] holds the numbers of one step (learning rates, corrections), and its arithmetic in two forms:
 /// [`element`](Step::element) for one weight, and [`twin`](Step::twin) with Burn's tensor operations. The twin
 /// is the specification. It runs on every backend, and on a backend that fuses operations it becomes one pass,
 /// too. [`apply`](Step::apply) chooses the form.

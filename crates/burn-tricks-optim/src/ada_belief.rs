@@ -40,7 +40,7 @@ optimizer_config! {
     /// # }
     /// ```
     ///
-    /// The authors' settings for transformers and GANs on images, without decay of biases and norms:
+    /// The authors' settings for transformers and GANs on images, without decay of biases and normalisation layers:
     ///
     /// ```
     /// use burn_tricks_optim::{AdaBeliefConfig, WeightDecayScope};
@@ -48,7 +48,7 @@ optimizer_config! {
     /// let optim = AdaBeliefConfig::new()
     ///     .with_weight_decay(1e-2)
     ///     .with_weight_decay_scope(WeightDecayScope::Matrices)
-    ///     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
+    ///     .build()?; // the `Optimizer` of one parameter tensor, for wrappers and `ModuleOptimizer::with_group`
     /// # Ok::<(), burn_tricks_core::ConfigError>(())
     /// ```
     ///

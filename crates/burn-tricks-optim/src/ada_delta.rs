@@ -49,7 +49,7 @@ optimizer_config! {
     /// let optim = AdaDeltaConfig::paper()
     ///     .with_weight_decay(1e-4)
     ///     .with_weight_decay_mode(WeightDecayMode::Decoupled)
-    ///     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
+    ///     .build()?; // the `Optimizer` of one parameter tensor, for wrappers and `ModuleOptimizer::with_group`
     /// # Ok::<(), burn_tricks_core::ConfigError>(())
     /// ```
     ///

@@ -81,7 +81,7 @@ optimizer_config! {
     ///   <https://jmlr.org/papers/v12/duchi11a.html>
     #[derive(Config, Debug)]
     pub struct AdaGradConfig for AdaGrad, decay: Burn, clipping: grad_clipping {
-        /// δ ≥ 0: the rate of step t is `η / (1 + (t − 1) δ)`. Default: 0.
+        /// δ ≥ 0: the learning rate of step t is `η / (1 + (t − 1) δ)`. Default: 0.
         #[config(default = 0.0)]
         pub lr_decay: f64,
         /// ε > 0, added to the root. Default: 1e-5, as in Burn.

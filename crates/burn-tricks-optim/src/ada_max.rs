@@ -55,7 +55,7 @@ optimizer_config! {
     /// ```
     /// use burn_tricks_optim::AdamaxConfig;
     ///
-    /// let optim = AdamaxConfig::keras().build()?; // the bare `Optimizer`
+    /// let optim = AdamaxConfig::keras().build()?; // the `Optimizer` of one parameter tensor
     /// # Ok::<(), burn_tricks_core::ConfigError>(())
     /// ```
     ///

@@ -42,7 +42,7 @@ optimizer_config! {
     /// # }
     /// ```
     ///
-    /// PyTorch's defaults, with coupled decay that leaves out biases and norms:
+    /// PyTorch's defaults, with coupled decay that leaves out biases and normalisation layers:
     ///
     /// ```
     /// use burn::optim::decay::WeightDecayConfig;
@@ -52,7 +52,7 @@ optimizer_config! {
     ///     .with_amsgrad(true)
     ///     .with_weight_decay(Some(WeightDecayConfig::new(1e-4)))
     ///     .with_weight_decay_scope(WeightDecayScope::Matrices)
-    ///     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
+    ///     .build()?; // the `Optimizer` of one parameter tensor, for `ModuleOptimizer::with_group`
     /// # Ok::<(), burn_tricks_core::ConfigError>(())
     /// ```
     ///

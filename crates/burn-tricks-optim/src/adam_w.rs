@@ -42,7 +42,7 @@ optimizer_config! {
     /// # }
     /// ```
     ///
-    /// Usual settings for large language models, without decay of biases and norms:
+    /// Usual settings for large language models, without decay of biases and normalisation layers:
     ///
     /// ```
     /// use burn_tricks_optim::{AdamWConfig, WeightDecayScope};

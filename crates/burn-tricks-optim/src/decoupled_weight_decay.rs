@@ -39,7 +39,7 @@ use burn_tricks_kernels::{Skip, blend};
 /// # }
 /// ```
 ///
-/// Without decay of biases and norms, with a decay that does not depend on the choice of η₀:
+/// Without decay of biases and normalisation layers, with a decay that does not depend on the choice of η₀:
 ///
 /// ```
 /// use burn_tricks_optim::{AdamConfig, DecoupledWeightDecayConfig, WeightDecayScope};
@@ -79,7 +79,7 @@ use burn_tricks_kernels::{Skip, blend};
 pub struct DecoupledWeightDecayConfig {
     /// λ ≥ 0, per unit of learning rate. If `initial_lr` is given, λ is the fraction of a weight that is lost
     /// per step at that rate.
-    pub rate: f64,
+    pub weight_decay: f64,
     /// η₀ > 0, the initial (or highest) learning rate, for a decay that does not depend on its choice. Default:
     /// none.
     pub initial_lr: Option<f64>,
@@ -104,7 +104,7 @@ impl DecoupledWeightDecayConfig {
             None => 1.0,
         };
         let wrap = DecoupledWeightDecayWrap {
-            rate: ConfigError::non_negative("rate", self.rate)? / initial_lr,
+            factor: ConfigError::non_negative("weight_decay", self.weight_decay)? / initial_lr,
             scope: self.scope,
             skip_marked: self.skip_marked,
         };
@@ -129,7 +129,7 @@ pub type DecoupledWeightDecay<O> = Wrapper<DecoupledWeightDecayWrap, O>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoupledWeightDecayWrap {
     /// Per unit of learning rate.
-    rate: f64,
+    factor: f64,
     scope: WeightDecayScope,
     skip_marked: bool,
 }
@@ -141,7 +141,7 @@ impl Wrap for DecoupledWeightDecayWrap {
         weight: Tensor<D>,
         grad: Tensor<D>,
     ) -> Tensor<D> {
-        if self.rate == 0.0 || !self.scope.includes(D) {
+        if self.factor == 0.0 || !self.scope.includes(D) {
             return step.inner(weight, grad);
         }
         let skip = skipped_steps::look(self.skip_marked, &grad);
@@ -149,7 +149,7 @@ impl Wrap for DecoupledWeightDecayWrap {
         if let Skip::Known(true) = skip {
             return new;
         }
-        let decayed = blend(new.clone(), 1.0, weight, -step.lr * self.rate);
+        let decayed = blend(new.clone(), 1.0, weight, -step.lr * self.factor);
         skip.choose(new, decayed)
     }
 }

@@ -45,7 +45,7 @@ optimizer_config! {
     /// # }
     /// ```
     ///
-    /// Biases and norms stepped as in plain momentum SGD, with the weight decay of the paper:
+    /// Biases and normalisation layers stepped as in plain momentum SGD, with the weight decay of the paper:
     ///
     /// ```
     /// use burn_tricks_optim::{LarsConfig, WeightDecayScope};
@@ -54,7 +54,7 @@ optimizer_config! {
     ///     .with_vectors(false)
     ///     .with_weight_decay(5e-4)
     ///     .with_weight_decay_scope(WeightDecayScope::Matrices)
-    ///     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
+    ///     .build()?; // the `Optimizer` of one parameter tensor, for wrappers and `ModuleOptimizer::with_group`
     /// # Ok::<(), burn_tricks_core::ConfigError>(())
     /// ```
     ///
@@ -104,7 +104,8 @@ optimizer_config! {
         /// Whether to use Nesterov's momentum. Default: no.
         #[config(default = false)]
         pub nesterov: bool,
-        /// Whether vectors (biases, the gains and offsets of norms) are rescaled too. Default: yes, as in optax.
+        /// Whether vectors (biases, the gains and offsets of normalisation layers) are rescaled too. Default: yes, as
+        /// in optax.
         #[config(default = true)]
         pub vectors: bool,
     }

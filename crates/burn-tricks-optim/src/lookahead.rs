@@ -161,7 +161,7 @@ impl Wrap for LookaheadWrap {
             return fast;
         }
         if self.reset_inner {
-            step.forget_inner();
+            step.reset_inner();
         }
         let next = lerp(slow.clone(), fast.clone().cast(wide), self.alpha);
         let weight = skip.choose(fast, next.clone().cast(dtype));

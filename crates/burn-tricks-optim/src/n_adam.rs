@@ -48,7 +48,7 @@ optimizer_config! {
     /// let optim = NAdamConfig::optax()
     ///     .with_weight_decay(1e-2)
     ///     .with_weight_decay_mode(WeightDecayMode::Decoupled)
-    ///     .build()?; // the bare `Optimizer`, for wrappers and `ModuleOptimizer::with_group`
+    ///     .build()?; // the `Optimizer` of one parameter tensor, for wrappers and `ModuleOptimizer::with_group`
     /// # Ok::<(), burn_tricks_core::ConfigError>(())
     /// ```
     ///

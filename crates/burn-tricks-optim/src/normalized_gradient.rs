@@ -76,7 +76,7 @@ use burn_tricks_kernels::{
 ///     .with_epsilon(Epsilon::OutsideRoot(1e-8))
 ///     .with_weight_decay(1e-2)
 ///     .with_weight_decay_mode(WeightDecayMode::Decoupled)
-///     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
+///     .build()?; // the `Optimizer` of one parameter tensor, for `ModuleOptimizer::with_group`
 /// # Ok::<(), burn_tricks_core::ConfigError>(())
 /// ```
 ///
@@ -105,7 +105,7 @@ use burn_tricks_kernels::{
 ///
 /// # Suggested values
 ///
-/// Without memory, η is the length of a step: 1e-3 to 1e-1 with a decaying schedule. AdaGrad: η = 0.01
+/// Without memory, η is the norm of a step: 1e-3 to 1e-1 with a decaying schedule. AdaGrad: η = 0.01
 /// (PyTorch's default). RMSProp: β = 0.9 (Hinton), η = 1e-3. Adam: β₁ = 0.9, β = 0.999, η = 1e-3
 /// (Kingma and Ba).
 ///
@@ -137,7 +137,7 @@ pub struct NormalizedGradientConfig {
     /// with bias correction, which assumes that the memory starts at zero.
     #[config(default = 0.0)]
     pub initial_accumulator: f64,
-    /// λ ≥ 0, the rate of weight decay. Default: 0, no decay.
+    /// λ ≥ 0, the factor of the weight decay. Default: 0, no decay.
     #[config(default = 0.0)]
     pub weight_decay: f64,
     /// Where the decay enters a step. Default: [`WeightDecayMode::Coupled`].
@@ -184,7 +184,7 @@ impl NormalizedGradientConfig {
 
     /// Normalised gradient descent, layer by layer: `w ← w − η g/‖g‖` with the norm over each tensor. For the
     /// norm over the whole model put `burn_tricks_grad::NormalizeGrad` in front of plain SGD.
-    pub fn lesson() -> Self {
+    pub fn per_tensor() -> Self {
         Self::new().with_scope(NormScope::Tensor)
     }
 

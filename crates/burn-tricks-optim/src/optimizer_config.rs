@@ -94,7 +94,7 @@ macro_rules! optimizer_config {
             $(#[$docs])*
             pub struct $config for $optimizer, decay: Own, clipping: $clipping {
                 $($fields)*
-                /// λ ≥ 0, the rate of weight decay. Default: 0, no decay.
+                /// λ ≥ 0, the factor of the weight decay. Default: 0, no decay.
                 #[config(default = 0.0)]
                 pub weight_decay: f64,
                 /// Where the decay enters a step. Default: as in the library or paper from which the

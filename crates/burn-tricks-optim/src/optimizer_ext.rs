@@ -49,8 +49,11 @@ pub trait OptimizerExt: Optimizer + Sized {
     /// # Errors
     ///
     /// If λ is negative or not finite.
-    fn decoupled_weight_decay(self, rate: f64) -> Result<DecoupledWeightDecay<Self>, ConfigError> {
-        DecoupledWeightDecayConfig::new(rate).build(self)
+    fn decoupled_weight_decay(
+        self,
+        weight_decay: f64,
+    ) -> Result<DecoupledWeightDecay<Self>, ConfigError> {
+        DecoupledWeightDecayConfig::new(weight_decay).build(self)
     }
 
     /// This optimizer, without the parts of a step that go up the gradient: see [`CautiousConfig`](crate::CautiousConfig).

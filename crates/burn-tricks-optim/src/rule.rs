@@ -117,7 +117,7 @@ pub struct PendingStep<R, const D: usize> {
 
 impl<R: Rule, const D: usize> PendingStep<R, D> {
     /// Whether the state of the earlier steps has this tensor.
-    pub fn remembers(&self, field: StateField) -> bool {
+    pub fn has_state(&self, field: StateField) -> bool {
         self.state.get(field).is_some()
     }
 
@@ -133,7 +133,7 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
     }
 
     /// Counts this step as the first.
-    pub fn count_anew(mut self) -> Self {
+    pub fn restart_count(mut self) -> Self {
         self.steps = StepCount::new(0).begun();
         self
     }
@@ -229,11 +229,11 @@ impl<R: Rule> RuleOptimizer<R> {
         }
     }
 
-    /// Weight decay at the rate λ, 0 for none, of the weights that `scope` names.
+    /// Weight decay with the factor λ, 0 for none, of the weights that `scope` names.
     ///
     /// # Errors
     ///
-    /// If the rate is negative or not finite.
+    /// If the learning rate is negative or not finite.
     pub fn with_weight_decay(
         self,
         rate: f64,

@@ -101,7 +101,7 @@ pub struct ScheduleFreeConfig {
     /// r ≥ 0: in the average, a step is weighted by the power r of its number. Default: 0.
     #[config(default = 0.0)]
     pub step_power: f64,
-    /// p ≥ 0: in the average, a step is weighted by the power p of the largest rate so far. Default: 2.
+    /// p ≥ 0: in the average, a step is weighted by the power p of the largest learning rate so far. Default: 2.
     #[config(default = 2.0)]
     pub rate_power: f64,
     /// λ ≥ 0, the weight decay per unit of learning rate. Default: 0.
@@ -163,7 +163,7 @@ pub struct ScheduleFreeWrap {
 const Z: StateField = StateField::optional("z");
 
 impl ScheduleFreeWrap {
-    /// `c`, after a step with rate `lr`.
+    /// `c`, after a step with learning rate `lr`.
     fn share(&self, lr: f64, scalars: &mut [f64]) -> f64 {
         let [lr_max, weight_sum, taken] = scalars else {
             return 1.0; // a wrapper has as many scalars as it names

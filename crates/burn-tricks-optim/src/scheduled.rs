@@ -73,7 +73,7 @@ type Make<O> = dyn Fn(u64) -> Result<O, ConfigError> + Send + Sync;
 ///
 /// # References
 ///
-/// - Smith, Topin, *Super-convergence*, 2018, <https://arxiv.org/abs/1708.07120> (momentum against the rate)
+/// - Smith, Topin, *Super-convergence*, 2018, <https://arxiv.org/abs/1708.07120> (momentum against the learning rate)
 /// - Caron et al., *Emerging properties in self-supervised vision transformers*, 2021,
 ///   <https://arxiv.org/abs/2104.14294> (decay)
 pub struct Scheduled<O> {

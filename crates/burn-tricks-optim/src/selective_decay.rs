@@ -7,10 +7,10 @@ use std::collections::HashSet;
 
 /// Configuration of [`SelectiveDecay`]: weight decay of some parameters, chosen by their roles in their layers.
 ///
-/// Biases, the gains and offsets of norms, embeddings and tables of positions usually do not decay: a gain that
-/// decays to 0 switches its layer off, and rarely used rows of an embedding would decay to 0.
-/// [`SelectiveDecay`] finds these parameters in a model by the types of their layers, and returns a group of
-/// their paths, for a separate optimizer.
+/// Biases, the gains and offsets of normalisation layers, embeddings and tables of positions usually do not decay: a
+/// gain that decays to 0 switches its layer off, and rarely used rows of an embedding would decay to 0.
+/// [`SelectiveDecay`] finds these parameters in a model by the types of their layers, and returns a group of their
+/// paths, for a separate optimizer.
 ///
 /// # Example
 ///
@@ -63,7 +63,7 @@ use std::collections::HashSet;
 /// place.
 ///
 /// [`WeightDecayScope::Matrices`](crate::WeightDecayScope) needs no group, and chooses only by the number of
-/// dimensions: biases and norms do not decay, embeddings and positions do.
+/// dimensions: biases and normalisation layers do not decay, embeddings and positions do.
 ///
 /// # Cost
 ///
@@ -74,10 +74,10 @@ use std::collections::HashSet;
 ///
 /// | | spares |
 /// | --- | --- |
-/// | [`new`](SelectiveDecayConfig::new), minGPT | biases, norms, scales, embeddings, positions, other vectors |
+/// | [`new`](SelectiveDecayConfig::new), minGPT | biases, normalisation layers, scales, embeddings, positions, other vectors |
 /// | [`timm`](SelectiveDecayConfig::timm) | as `new`, without embeddings of tokens |
 /// | [`nano_gpt`](SelectiveDecayConfig::nano_gpt) | everything of fewer than two dimensions |
-/// | [`hugging_face`](SelectiveDecayConfig::hugging_face) | biases and norms |
+/// | [`hugging_face`](SelectiveDecayConfig::hugging_face) | biases and normalisation layers |
 ///
 /// timm and Hugging Face choose by the names of parameters; here their roles count ([`ParamRole`]), which
 /// follow from the types of the layers.
@@ -124,7 +124,7 @@ impl SelectiveDecayConfig {
         Self::new().with_spared_roles(Vec::new())
     }
 
-    /// The rule of Hugging Face's `Trainer`: biases and norms do not decay.
+    /// The rule of Hugging Face's `Trainer`: biases and normalisation layers do not decay.
     pub fn hugging_face() -> Self {
         use ParamRole::{Bias, NormGain, NormOffset, OtherBias};
         let roles = vec![Bias, OtherBias, NormGain, NormOffset];

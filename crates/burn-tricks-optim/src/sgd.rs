@@ -34,7 +34,7 @@ optimizer_config! {
     ///
     /// The two forms are equal as long as η does not change. When η changes, the first form applies the new η to
     /// all gradients in `v`, the second only to the new gradient: so they differ during and after a warm-up or a
-    /// decay of the rate.
+    /// decay of the learning rate.
     ///
     /// # Example
     ///
@@ -63,12 +63,12 @@ optimizer_config! {
     /// use burn::optim::decay::WeightDecayConfig;
     /// use burn_tricks_optim::{WeightDecayMode, WeightDecayScope, SgdConfig};
     ///
-    /// let optim = SgdConfig::lesson()
+    /// let optim = SgdConfig::classical_momentum()
     ///     .with_momentum_factor(0.5)
     ///     .with_weight_decay(Some(WeightDecayConfig::new(1e-3)))
     ///     .with_weight_decay_mode(WeightDecayMode::Decoupled)
     ///     .with_weight_decay_scope(WeightDecayScope::Matrices)
-    ///     .build()?; // the bare `Optimizer`, for `ModuleOptimizer::with_group`
+    ///     .build()?; // the `Optimizer` of one parameter tensor, for `ModuleOptimizer::with_group`
     /// # Ok::<(), burn_tricks_core::ConfigError>(())
     /// ```
     ///
@@ -87,7 +87,7 @@ optimizer_config! {
     /// # Differences
     ///
     /// - Burn's `MomentumConfig::new()` has a dampening of 0.1. PyTorch, optax and Keras have no dampening, and
-    ///   neither have [`torch`](SgdConfig::torch) and [`lesson`](SgdConfig::lesson).
+    ///   neither have [`torch`](SgdConfig::torch) and [`classical_momentum`](SgdConfig::classical_momentum).
     /// - Keras's momentum is the momentum of updates, also with Nesterov: `w + γ v − η g`.
     /// - PyTorch refuses Nesterov with dampening; Burn and [`MomentumForm::OfGradient`] allow it.
     /// - A factor of 0 gives plain SGD without state, as in PyTorch; in Burn, dampening still applies then.
@@ -120,7 +120,7 @@ impl SgdConfig {
 
     /// Momentum of updates, `v ← γ v − η g`, `w ← w + v`, with γ = 0.9, as in the teaching text "Deep Learning
     /// Training Tricks".
-    pub fn lesson() -> Self {
+    pub fn classical_momentum() -> Self {
         Self::new()
             .with_momentum(Some(undampened(0.9)))
             .with_momentum_form(MomentumForm::OfUpdate)
@@ -201,10 +201,10 @@ impl Rule for SgdRule {
                     decay,
                 });
                 // The first velocity is not dampened, even if the run began with another form.
-                let pending = if pending.remembers(VELOCITY) {
+                let pending = if pending.has_state(VELOCITY) {
                     pending
                 } else {
-                    pending.count_anew()
+                    pending.restart_count()
                 };
                 pending.take_timed(step, [VELOCITY])
             }

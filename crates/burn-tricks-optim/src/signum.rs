@@ -42,7 +42,7 @@ optimizer_config! {
     /// ```
     /// use burn_tricks_optim::SignumConfig;
     ///
-    /// let optim = SignumConfig::sign_sgd().build()?; // the bare `Optimizer`
+    /// let optim = SignumConfig::sign_sgd().build()?; // the `Optimizer` of one parameter tensor
     /// # Ok::<(), burn_tricks_core::ConfigError>(())
     /// ```
     ///

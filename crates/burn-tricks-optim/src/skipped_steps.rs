@@ -6,7 +6,7 @@
 //! wait: if one gradient is not finite, `burn-tricks-grad` with `NonFinite::SkipStep` marks *every* gradient of
 //! the model, and an optimizer with `skip_marked` leaves a parameter with a marked gradient as it is, to the
 //! bit: its weights, its state, and its count of steps, on which Adam's bias correction and AdaGrad's decaying
-//! rate depend.
+//! learning rate depend.
 //!
 //! # Example
 //!

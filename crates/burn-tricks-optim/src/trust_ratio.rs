@@ -41,7 +41,7 @@ use burn_tricks_kernels::{SumOfSquares, TensorList, blend, descend, sum_of_squar
 /// # }
 /// ```
 ///
-/// Without rescaling of biases and norms, and with a bounded ratio:
+/// Without rescaling of biases and normalisation layers, and with a bounded ratio:
 ///
 /// ```
 /// use burn_tricks_optim::{AdamWConfig, TrustRatioConfig};
@@ -89,7 +89,8 @@ pub struct TrustRatioConfig {
     pub epsilon: f64,
     /// The largest ratio, greater than 0. Default: none.
     pub max_ratio: Option<f64>,
-    /// Whether vectors (biases, the gains and offsets of norms) are rescaled too. Default: yes, as in optax.
+    /// Whether vectors (biases, the gains and offsets of normalisation layers) are rescaled too. Default: yes, as in
+    /// optax.
     #[config(default = true)]
     pub vectors: bool,
 }

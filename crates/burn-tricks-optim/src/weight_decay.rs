@@ -1,4 +1,4 @@
-//! Weight decay: its rate, where it enters a step, and which weights decay.
+//! Weight decay: its factor, where it enters a step, and which weights decay.
 
 use burn_tricks_core::{ConfigError, WeightDecayScope};
 use burn_tricks_kernels::WeightDecayTerm;

@@ -99,7 +99,7 @@ impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
     }
 
     /// Drops the inner optimizer's state of this parameter.
-    pub fn forget_inner(&mut self) {
+    pub fn reset_inner(&mut self) {
         self.inner = None;
     }
 

@@ -1,10 +1,10 @@
-//! The curve from one rate to another.
+//! The curve from one learning rate to another.
 
 use burn::optim::LearningRate;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
-/// The curve from one rate to another, over the time p from 0 to 1.
+/// The curve from one learning rate to another, over the time p from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Anneal {
     /// A straight line: at time p, the fraction p of the way.
@@ -14,7 +14,7 @@ pub enum Anneal {
 }
 
 impl Anneal {
-    /// The rate at time `p`: `from` exactly up to 0, and `to` exactly from 1 on.
+    /// The learning rate at time `p`: `from` exactly up to 0, and `to` exactly from 1 on.
     ///
     /// ```
     /// use burn_tricks_schedule::Anneal;

@@ -28,7 +28,7 @@ use burn::optim::LearningRate;
 ///
 /// A boxed schedule can be wrapped like any other. Call the other methods of a schedule
 /// ([`Curve`](crate::Curve), [`Cycles`](crate::Cycles), `observe`) before it is boxed: the box has only the
-/// next rate.
+/// next learning rate.
 ///
 /// # Cost
 ///

@@ -1,4 +1,4 @@
-//! An upper bound for the rate of any schedule.
+//! An upper bound for the learning rate of any schedule.
 
 use crate::curve::Curve;
 use crate::cycles::cycles_of_inner;
@@ -6,7 +6,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// An upper bound for the rate of any schedule. Made by [`Ceiling::init`].
+/// An upper bound for the learning rate of any schedule. Made by [`Ceiling::init`].
 ///
 /// ```text
 /// η(t) = min(inner(t), ceiling)
@@ -39,7 +39,7 @@ use burn_tricks_core::ConfigError;
 ///
 /// # Order
 ///
-/// It goes around any `LrScheduler`: it bounds the rate of the schedule inside it, but not what a wrapper
+/// It goes around any `LrScheduler`: it bounds the learning rate of the schedule inside it, but not what a wrapper
 /// outside makes of that rate.
 ///
 /// # Cost
@@ -53,7 +53,7 @@ use burn_tricks_core::ConfigError;
 ///
 /// # Suggested values
 ///
-/// A ceiling below the rate at which a range test diverges.
+/// A ceiling below the learning rate at which a range test diverges.
 ///
 /// # References
 ///

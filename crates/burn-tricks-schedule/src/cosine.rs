@@ -50,7 +50,7 @@ use burn_tricks_core::{Config, ConfigError};
 /// # Differences
 ///
 /// - PyTorch's `CosineAnnealingLR` and Burn's schedule rise again after T, so a run that is longer than planned
-///   ends at a high rate. Here, as in optax and Keras, the rate stays at η_min.
+///   ends at a high learning rate. Here, as in optax and Keras, the rate stays at η_min.
 /// - `alpha` of optax and Keras is η_min/η₀.
 /// - PyTorch's `SWALR` with `anneal_strategy="cos"` is this schedule with `swa_lr` as η_min.
 ///
@@ -65,11 +65,11 @@ use burn_tricks_core::{Config, ConfigError};
 ///   <https://arxiv.org/abs/2203.15556>
 #[derive(Config, Debug, PartialEq)]
 pub struct CosineConfig {
-    /// η₀ > 0, the rate of the first step.
+    /// η₀ > 0, the learning rate of the first step.
     pub initial_lr: f64,
     /// T, the optimizer steps from η₀ to η_min, at least 1.
     pub steps: usize,
-    /// η_min in `[0, η₀]`, the rate of step T and of all after it. Default: 0.
+    /// η_min in `[0, η₀]`, the learning rate of step T and of all after it. Default: 0.
     #[config(default = 0.0)]
     pub min_lr: f64,
 }
@@ -100,7 +100,7 @@ pub struct Cosine {
 }
 
 impl Cosine {
-    /// The rate of step `step`, counted from 0. The schedule does not advance.
+    /// The learning rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let CosineConfig {
             initial_lr,

@@ -56,7 +56,7 @@ use burn_tricks_core::{Config, ConfigError};
 /// - PyTorch's `CosineAnnealingWarmRestarts` has no d.
 /// - Keras's `t_mul` and timm's `cycle_mul` may be fractions; here m is a whole number, as in PyTorch, so that
 ///   the cycles have whole lengths. Keras's `m_mul` is d here. timm's `cycle_decay` shrinks η₀ itself, so the
-///   rate may fall below η_min.
+///   learning rate may fall below η_min.
 /// - optax's `sgdr_schedule` lists the cycles one by one, each with a warm-up: a
 ///   [`Sequence`](crate::Sequence), made in a loop with [`Boxed`](crate::Boxed).
 ///
@@ -70,17 +70,17 @@ use burn_tricks_core::{Config, ConfigError};
 /// - Huang et al., *Snapshot ensembles*, 2017, <https://arxiv.org/abs/1704.00109>
 #[derive(Config, Debug, PartialEq)]
 pub struct CosineRestartsConfig {
-    /// η₀ > 0, the rate of the first step.
+    /// η₀ > 0, the learning rate of the first step.
     pub initial_lr: f64,
     /// T, the optimizer steps of the first cycle, at least 1.
     pub period: usize,
     /// m, the factor by which each cycle is longer than the one before, at least 1. Default: 1.
     #[config(default = 1)]
     pub multiplier: usize,
-    /// η_min in `[0, η₀]`, which the rate approaches at the end of a cycle. Default: 0.
+    /// η_min in `[0, η₀]`, which the learning rate approaches at the end of a cycle. Default: 0.
     #[config(default = 0.0)]
     pub min_lr: f64,
-    /// d in `(0, 1]`, the factor by which the distance from η_min to the first rate of a cycle shrinks from
+    /// d in `(0, 1]`, the factor by which the distance from η_min to the first learning rate of a cycle shrinks from
     /// cycle to cycle. Default: 1.
     #[config(default = 1.0)]
     pub peak_decay: f64,
@@ -122,7 +122,7 @@ struct Cycle {
 }
 
 impl CosineRestarts {
-    /// The rate of step `step`, counted from 0. The schedule does not advance.
+    /// The learning rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let CosineRestartsConfig {
             initial_lr,
@@ -140,7 +140,7 @@ impl CosineRestarts {
         Anneal::Cosine.between(peak, min_lr, cycle.passed as f64 / cycle.length as f64)
     }
 
-    /// Whether step `step`, counted from 0, is the last of its cycle, that of the smallest rate.
+    /// Whether step `step`, counted from 0, is the last of its cycle, that of the smallest learning rate.
     pub fn is_cycle_end(&self, step: u64) -> bool {
         let cycle = self.cycle(step);
         cycle.passed + 1 == cycle.length

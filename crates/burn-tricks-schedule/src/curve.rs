@@ -1,7 +1,7 @@
 //! The trait of all closed-form schedules.
 //!
 //! A closed-form schedule is a function of the step number, [`Curve`], and a count of the steps taken. Burn's
-//! `LrScheduler` advances, saves and loads the count. So rounding errors do not accumulate, a rate far ahead
+//! `LrScheduler` advances, saves and loads the count. So rounding errors do not accumulate, a learning rate far ahead
 //! costs no more than the next one, and a record is one number, `steps`.
 
 use burn::optim::LearningRate;
@@ -20,8 +20,8 @@ use burn::optim::LearningRate;
 /// # }
 /// ```
 pub trait Curve {
-    /// The rate of step `step`, counted from 0, whatever number of steps has been taken. The schedule does not
-    /// advance.
+    /// The learning rate of step `step`, counted from 0, whatever number of steps has been taken. The schedule does
+    /// not advance.
     fn at(&self, step: u64) -> LearningRate;
 }
 

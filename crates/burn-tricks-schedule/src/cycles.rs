@@ -14,9 +14,9 @@ use burn::lr_scheduler::constant::ConstantLr;
 /// The default methods are right for a schedule without cycles: `impl Cycles for MySchedule {}`. A wrapper
 /// calls those of the schedule that it wraps.
 ///
-/// A snapshot of the weights is worth keeping after the step with the lowest rate of a cycle. Which step that
-/// is depends on the whole schedule: behind a warm-up the restarts come later, and in [`PerEpoch`] each of
-/// their steps is an epoch. So every schedule and every wrapper of this crate answers for a step of the run.
+/// A snapshot of the weights is worth keeping after the step with the lowest learning rate of a cycle. Which step
+/// that is depends on the whole schedule: behind a warm-up the restarts come later, and in [`PerEpoch`] each of their
+/// steps is an epoch. So every schedule and every wrapper of this crate answers for a step of the run.
 ///
 /// # Example
 ///
@@ -39,7 +39,7 @@ use burn::lr_scheduler::constant::ConstantLr;
 /// | schedule | a cycle ends | a trough is |
 /// | --- | --- | --- |
 /// | [`CosineRestarts`](crate::CosineRestarts) | at the last step before a restart | the end of a cycle |
-/// | [`Cyclic`](crate::Cyclic) | at the last step before the rate is `base_lr` again | a step at the lower of the two rates, except the first step of the run |
+/// | [`Cyclic`](crate::Cyclic) | at the last step before the learning rate is `base_lr` again | a step at the lower of the two rates, except the first step of the run |
 /// | [`OneCycle`](crate::OneCycle) | at the last step of the run | the end of the cycle |
 /// | every other schedule | never | never |
 ///
@@ -47,17 +47,17 @@ use burn::lr_scheduler::constant::ConstantLr;
 ///
 /// | wrapper | |
 /// | --- | --- |
-/// | [`Floor`](crate::Floor), [`Ceiling`](crate::Ceiling), [`ReduceOnPlateau`](crate::ReduceOnPlateau) | at the same steps, whatever the wrapper does to the rate |
+/// | [`Floor`](crate::Floor), [`Ceiling`](crate::Ceiling), [`ReduceOnPlateau`](crate::ReduceOnPlateau) | at the same steps, whatever the wrapper does to the learning rate |
 /// | [`RepeatSkipped`](crate::RepeatSkipped) | at the same steps, counting only steps that were taken |
 /// | [`Warmup`](crate::Warmup) | later by the length of the warm-up; with [`WarmupMode::Over`](crate::WarmupMode::Over), at the same steps |
 /// | [`PerEpoch`] | at the last step of the epoch |
 /// | [`Sequence`](crate::Sequence) | as each phase says, while it lasts; a cycle that the next phase cuts off has no end |
-/// | [`BaseRate`](crate::BaseRate), [`Boxed`](crate::Boxed) | do not implement `Cycles`, since the schedule inside cannot be asked |
+/// | [`BaseLr`](crate::BaseLr), [`Boxed`](crate::Boxed) | do not implement `Cycles`, since the schedule inside cannot be asked |
 ///
 /// [`PerEpoch`]: crate::PerEpoch
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say where its cycles end",
-    note = "`BaseRate` (Burn's schedules) and `Boxed` hide the schedule that they hold: ask that schedule before you wrap it",
+    note = "`BaseLr` (Burn's schedules) and `Boxed` hide the schedule that they hold: ask that schedule before you wrap it",
     note = "of a schedule of your own: `impl burn_tricks::schedule::Cycles for MySchedule {{ .. }}`"
 )]
 pub trait Cycles {
@@ -67,7 +67,7 @@ pub trait Cycles {
         false
     }
 
-    /// Whether step `step`, counted as in [`is_cycle_end`](Self::is_cycle_end), has the lowest rate of its
+    /// Whether step `step`, counted as in [`is_cycle_end`](Self::is_cycle_end), has the lowest learning rate of its
     /// cycle: after this step a snapshot of the weights is worth keeping. Default: the last step of the cycle.
     fn is_trough(&self, step: u64) -> bool {
         self.is_cycle_end(step)

@@ -1,4 +1,4 @@
-//! A triangle wave between two rates.
+//! A triangle wave between two learning rates.
 
 use crate::curve::steps_along_its_curve;
 use crate::cycles::Cycles;
@@ -21,10 +21,10 @@ pub enum CyclicMode {
     },
 }
 
-/// Configuration of [`Cyclic`]: a triangle wave between two rates.
+/// Configuration of [`Cyclic`]: a triangle wave between two learning rates.
 ///
-/// The rate moves in a straight line from `base_lr` to `max_lr` and back, again and again. With a = max − base,
-/// the height h of the triangle in `[0, 1]`, and the number n of the cycle, from 0:
+/// The learning rate moves in a straight line from `base_lr` to `max_lr` and back, again and again. With a = max −
+/// base, the height h of the triangle in `[0, 1]`, and the number n of the cycle, from 0:
 ///
 /// ```text
 /// Triangular     η(t) = base + a · h(t)
@@ -45,7 +45,7 @@ pub enum CyclicMode {
 /// # }
 /// ```
 ///
-/// Fast geometric ensembling starts each cycle at the high rate, and keeps a model at each low point, in the
+/// Fast geometric ensembling starts each cycle at the high learning rate, and keeps a model at each low point, in the
 /// middle of the cycle:
 ///
 /// ```
@@ -71,9 +71,9 @@ pub enum CyclicMode {
 ///
 /// # Differences
 ///
-/// - PyTorch's `CyclicLR` by default also changes the momentum, which falls while the rate rises; a schedule
+/// - PyTorch's `CyclicLR` by default also changes the momentum, which falls while the learning rate rises; a schedule
 ///   here gives only the rate.
-/// - Here `max_lr` may be smaller than `base_lr`: then each cycle starts at the higher rate.
+/// - Here `max_lr` may be smaller than `base_lr`: then each cycle starts at the higher learning rate.
 ///
 /// # Suggested values
 ///
@@ -85,9 +85,9 @@ pub enum CyclicMode {
 /// - Garipov et al., *Fast geometric ensembling*, 2018, <https://arxiv.org/abs/1802.10026>
 #[derive(Config, Debug, PartialEq)]
 pub struct CyclicConfig {
-    /// The rate of the first step and at the end of each cycle, ≥ 0.
+    /// The learning rate of the first step and at the end of each cycle, ≥ 0.
     pub base_lr: f64,
-    /// The rate in the middle of a cycle, ≥ 0.
+    /// The learning rate in the middle of a cycle, ≥ 0.
     pub max_lr: f64,
     /// Optimizer steps from `base_lr` to `max_lr`, at least 1.
     pub steps_up: usize,
@@ -104,7 +104,7 @@ impl CyclicConfig {
     ///
     /// # Errors
     ///
-    /// If a rate is negative or not finite, a number of steps 0, or γ not in `(0, 1]`.
+    /// If a learning rate is negative or not finite, a number of steps 0, or γ not in `(0, 1]`.
     pub fn init(&self) -> Result<Cyclic, ConfigError> {
         ConfigError::non_negative("base_lr", self.base_lr)?;
         ConfigError::non_negative("max_lr", self.max_lr)?;
@@ -129,7 +129,7 @@ pub struct Cyclic {
 }
 
 impl Cyclic {
-    /// The rate of step `step`, counted from 0. The schedule does not advance.
+    /// The learning rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let CyclicConfig {
             base_lr,
@@ -159,15 +159,15 @@ impl Cyclic {
         }
     }
 
-    /// Whether step `step`, counted from 0, is the last of its cycle: the next step has the rate `base_lr`.
+    /// Whether step `step`, counted from 0, is the last of its cycle: the next step has the learning rate `base_lr`.
     pub fn is_cycle_end(&self, step: u64) -> bool {
         let (up, down) = self.halves();
         let length = up.saturating_add(down);
         step % length == length - 1
     }
 
-    /// Whether step `step`, counted from 0, has the lowest rate of its cycle: `base_lr`, or `max_lr` if that is
-    /// smaller. The first step of the run does not count, since nothing is trained yet.
+    /// Whether step `step`, counted from 0, has the lowest learning rate of its cycle: `base_lr`, or `max_lr` if that
+    /// is smaller. The first step of the run does not count, since nothing is trained yet.
     pub fn is_trough(&self, step: u64) -> bool {
         let (up, down) = self.halves();
         let low = if self.config.max_lr < self.config.base_lr {

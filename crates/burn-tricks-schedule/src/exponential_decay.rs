@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum LrDecayUnit {
-    /// Optimizer steps: the rate falls at each.
+    /// Optimizer steps: the learning rate falls at each.
     Steps,
-    /// Whole epochs: the rate falls from one epoch to the next and is constant in between.
+    /// Whole epochs: the learning rate falls from one epoch to the next and is constant in between.
     Epochs {
         /// Optimizer steps in one epoch, at least 1.
         steps: usize,
     },
-    /// Epochs and their fractions: the rate falls at each step, by γ over a whole epoch.
+    /// Epochs and their fractions: the learning rate falls at each step, by γ over a whole epoch.
     SmoothEpochs {
         /// Optimizer steps in one epoch, at least 1.
         steps: usize,
@@ -34,7 +34,7 @@ pub enum LrDecayUnit {
 ///
 /// A Burn `LrScheduler` is called once per optimizer step and does not know of epochs: for a decay per epoch,
 /// give the number of steps in an epoch. Without that number t counts steps, and the default γ = 0.98, which is
-/// meant for epochs, reduces the rate to a thousandth in 342 steps.
+/// meant for epochs, reduces the learning rate to a thousandth in 342 steps.
 ///
 /// # Example
 ///
@@ -95,7 +95,7 @@ pub enum LrDecayUnit {
 /// - Tan, Le, *EfficientNet*, 2019, <https://arxiv.org/abs/1905.11946>
 #[derive(Config, Debug, PartialEq)]
 pub struct ExponentialDecayConfig {
-    /// η₀ > 0, the rate of the first step.
+    /// η₀ > 0, the learning rate of the first step.
     pub initial_lr: f64,
     /// γ in `(0, 1]`, the factor per unit of time. Default: 0.98, which is meant for epochs.
     #[config(default = 0.98)]
@@ -103,7 +103,7 @@ pub struct ExponentialDecayConfig {
     /// What t counts. Default: [`LrDecayUnit::Steps`].
     #[config(default = "LrDecayUnit::Steps")]
     pub unit: LrDecayUnit,
-    /// The smallest rate, in `[0, η₀]`. Default: none.
+    /// The smallest learning rate, in `[0, η₀]`. Default: none.
     #[config(default = "None")]
     pub floor: Option<f64>,
 }
@@ -150,7 +150,7 @@ pub struct ExponentialDecay {
 }
 
 impl ExponentialDecay {
-    /// The rate of step `step`, counted from 0. The schedule does not advance.
+    /// The learning rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let t = match self.config.unit {
             LrDecayUnit::Steps => step as f64,

@@ -2,9 +2,9 @@
 //!
 //! Each method wraps the schedule to its left, so a chain reads from the inside out, and the order matters. A
 //! warm-up called before `per_epoch` counts epochs, one called after it counts steps. `at_least` after a
-//! warm-up also raises the rates of the warm-up; before it, it does not.
+//! warm-up also raises the learning rates of the warm-up; before it, it does not.
 
-use crate::base_rate::BaseRate;
+use crate::base_lr::BaseLr;
 use crate::boxed::Boxed;
 use crate::ceiling::Ceiling;
 use crate::floor::Floor;
@@ -43,7 +43,7 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
 
     /// This schedule, followed by `next` from step `milestone` on: see [`Sequence::new`]. On a [`Sequence`],
     /// its own [`then`](Sequence::then) is called instead, where a milestone before the last one is an error.
-    /// To use a schedule of Burn's as `next`, write `config.init()?.base_rate()?`.
+    /// To use a schedule of Burn's as `next`, write `config.init()?.base_lr()?`.
     fn then<N: LrScheduler + Clone + 'static>(
         self,
         milestone: usize,
@@ -57,17 +57,17 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
         PerEpoch::init(self, steps_per_epoch)
     }
 
-    /// This schedule, with rates never below `floor`: see [`Floor::init`].
+    /// This schedule, with learning rates never below `floor`: see [`Floor::init`].
     fn at_least(self, floor: LearningRate) -> Result<Floor<Self>, ConfigError> {
         Floor::init(self, floor)
     }
 
-    /// This schedule, with rates never above `ceiling`: see [`Ceiling::init`].
+    /// This schedule, with learning rates never above `ceiling`: see [`Ceiling::init`].
     fn at_most(self, ceiling: LearningRate) -> Result<Ceiling<Self>, ConfigError> {
         Ceiling::init(self, ceiling)
     }
 
-    /// This schedule, with all rates times `factor`: see [`Scaled::init`].
+    /// This schedule, with all learning rates times `factor`: see [`Scaled::init`].
     fn scaled(self, factor: f64) -> Result<Scaled<Self>, ConfigError> {
         Scaled::init(self, factor)
     }
@@ -85,7 +85,7 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
         Boxed::new(self)
     }
 
-    /// This schedule, which repeats its last rate after a skipped step: see [`RepeatSkipped::new`].
+    /// This schedule, which repeats its last learning rate after a skipped step: see [`RepeatSkipped::new`].
     fn repeating_skipped(self, skips: SkipCount) -> RepeatSkipped<Self> {
         RepeatSkipped::new(self, skips)
     }
@@ -94,11 +94,11 @@ pub trait LrSchedulerExt: LrScheduler + Clone + Sized + 'static {
 impl<S: LrScheduler + Clone + 'static> LrSchedulerExt for S {}
 
 /// The wrappers as methods of Burn's `ModuleLrScheduler`, which the `init()` of Burn's own configurations
-/// returns. They wrap its [`BaseRate`]; the result is an `LrScheduler`, and has the methods of
+/// returns. They wrap its [`BaseLr`]; the result is an `LrScheduler`, and has the methods of
 /// [`LrSchedulerExt`] for the next wrapper.
 ///
-/// Each method returns an error if the scheduler has groups of parameters, whose rates a wrapper cannot change:
-/// see [`BaseRate`](crate::BaseRate#groups-of-parameters). The other errors are those of the wrapper.
+/// Each method returns an error if the scheduler has groups of parameters, whose learning rates a wrapper cannot
+/// change: see [`BaseLr`](crate::BaseLr#groups-of-parameters). The other errors are those of the wrapper.
 ///
 /// ```
 /// use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
@@ -113,65 +113,65 @@ impl<S: LrScheduler + Clone + 'static> LrSchedulerExt for S {}
 /// # }
 /// ```
 pub trait ModuleLrSchedulerExt: Sized {
-    /// The scheduler's base rate, as an `LrScheduler`: see [`BaseRate::init`].
-    fn base_rate(self) -> Result<BaseRate, ConfigError>;
+    /// The scheduler's base rate, as an `LrScheduler`: see [`BaseLr::init`].
+    fn base_lr(self) -> Result<BaseLr, ConfigError>;
 
     /// This schedule behind a warm-up, given as a number of steps or a [`WarmupConfig`]: see [`WarmupConfig::init`].
-    fn with_warmup(self, warmup: impl Into<WarmupConfig>) -> Result<Warmup<BaseRate>, ConfigError> {
-        self.base_rate()?.with_warmup(warmup)
+    fn with_warmup(self, warmup: impl Into<WarmupConfig>) -> Result<Warmup<BaseLr>, ConfigError> {
+        self.base_lr()?.with_warmup(warmup)
     }
 
     /// This schedule, followed by `next` from step `milestone` on: see [`Sequence::new`]. To use another
-    /// schedule of Burn's as `next`, write `config.init()?.base_rate()?`.
+    /// schedule of Burn's as `next`, write `config.init()?.base_lr()?`.
     fn then<N: LrScheduler + Clone + 'static>(
         self,
         milestone: usize,
         next: N,
-    ) -> Result<Sequence<BaseRate, N>, ConfigError> {
-        self.base_rate()?.then(milestone, next)
+    ) -> Result<Sequence<BaseLr, N>, ConfigError> {
+        self.base_lr()?.then(milestone, next)
     }
 
     /// This schedule, stepped once per epoch: see [`PerEpoch::init`].
-    fn per_epoch(self, steps_per_epoch: usize) -> Result<PerEpoch<BaseRate>, ConfigError> {
-        self.base_rate()?.per_epoch(steps_per_epoch)
+    fn per_epoch(self, steps_per_epoch: usize) -> Result<PerEpoch<BaseLr>, ConfigError> {
+        self.base_lr()?.per_epoch(steps_per_epoch)
     }
 
-    /// This schedule, with rates never below `floor`: see [`Floor::init`].
-    fn at_least(self, floor: LearningRate) -> Result<Floor<BaseRate>, ConfigError> {
-        self.base_rate()?.at_least(floor)
+    /// This schedule, with learning rates never below `floor`: see [`Floor::init`].
+    fn at_least(self, floor: LearningRate) -> Result<Floor<BaseLr>, ConfigError> {
+        self.base_lr()?.at_least(floor)
     }
 
-    /// This schedule, with rates never above `ceiling`: see [`Ceiling::init`].
-    fn at_most(self, ceiling: LearningRate) -> Result<Ceiling<BaseRate>, ConfigError> {
-        self.base_rate()?.at_most(ceiling)
+    /// This schedule, with learning rates never above `ceiling`: see [`Ceiling::init`].
+    fn at_most(self, ceiling: LearningRate) -> Result<Ceiling<BaseLr>, ConfigError> {
+        self.base_lr()?.at_most(ceiling)
     }
 
-    /// This schedule, with all rates times `factor`: see [`Scaled::init`].
-    fn scaled(self, factor: f64) -> Result<Scaled<BaseRate>, ConfigError> {
-        self.base_rate()?.scaled(factor)
+    /// This schedule, with all learning rates times `factor`: see [`Scaled::init`].
+    fn scaled(self, factor: f64) -> Result<Scaled<BaseLr>, ConfigError> {
+        self.base_lr()?.scaled(factor)
     }
 
     /// This schedule, reduced when a metric stops improving: see [`ReduceOnPlateau::init`].
     fn reduced_on_plateau(
         self,
         config: &PlateauConfig,
-    ) -> Result<ReduceOnPlateau<BaseRate>, ConfigError> {
-        self.base_rate()?.reduced_on_plateau(config)
+    ) -> Result<ReduceOnPlateau<BaseLr>, ConfigError> {
+        self.base_lr()?.reduced_on_plateau(config)
     }
 
     /// This schedule, as a type that is the same for all schedules: see [`Boxed::new`].
     fn boxed(self) -> Result<Boxed, ConfigError> {
-        self.base_rate().map(Boxed::new)
+        self.base_lr().map(Boxed::new)
     }
 
-    /// This schedule, which repeats its last rate after a skipped step: see [`RepeatSkipped::new`].
-    fn repeating_skipped(self, skips: SkipCount) -> Result<RepeatSkipped<BaseRate>, ConfigError> {
-        Ok(self.base_rate()?.repeating_skipped(skips))
+    /// This schedule, which repeats its last learning rate after a skipped step: see [`RepeatSkipped::new`].
+    fn repeating_skipped(self, skips: SkipCount) -> Result<RepeatSkipped<BaseLr>, ConfigError> {
+        Ok(self.base_lr()?.repeating_skipped(skips))
     }
 }
 
 impl ModuleLrSchedulerExt for ModuleLrScheduler {
-    fn base_rate(self) -> Result<BaseRate, ConfigError> {
-        BaseRate::init(self)
+    fn base_lr(self) -> Result<BaseLr, ConfigError> {
+        BaseLr::init(self)
     }
 }

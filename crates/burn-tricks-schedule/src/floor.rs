@@ -1,4 +1,4 @@
-//! A lower bound for the rate of any schedule.
+//! A lower bound for the learning rate of any schedule.
 
 use crate::curve::Curve;
 use crate::cycles::cycles_of_inner;
@@ -6,7 +6,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// A lower bound for the rate of any schedule. Made by [`Floor::init`].
+/// A lower bound for the learning rate of any schedule. Made by [`Floor::init`].
 ///
 /// ```text
 /// η(t) = max(inner(t), floor)
@@ -40,7 +40,7 @@ use burn_tricks_core::ConfigError;
 ///
 /// # Order
 ///
-/// It goes around any `LrScheduler`: it bounds the rate of the schedule inside it, but not what a wrapper
+/// It goes around any `LrScheduler`: it bounds the learning rate of the schedule inside it, but not what a wrapper
 /// outside makes of that rate. [`ReduceOnPlateau`](crate::ReduceOnPlateau) has a floor of its own, which never
 /// raises the wrapped rate.
 ///
@@ -55,7 +55,7 @@ use burn_tricks_core::ConfigError;
 ///
 /// # Suggested values
 ///
-/// A thousandth of the first rate, or none.
+/// A thousandth of the first learning rate, or none.
 ///
 /// # References
 ///

@@ -11,7 +11,7 @@ use burn_tricks_core::{Config, ConfigError};
 /// ```
 ///
 /// The decay never ends, so the length of the run need not be known. The time scale s determines how soon the
-/// rate falls: after 3s steps it is half of η₀.
+/// learning rate falls: after 3s steps it is half of η₀.
 ///
 /// # Example
 ///
@@ -27,8 +27,8 @@ use burn_tricks_core::{Config, ConfigError};
 /// ```
 ///
 /// The Transformer's schedule ("Noam") for width d and w steps of warm-up. With the step number n = t + 1, its
-/// rate is d^(−1/2) · min(n^(−1/2), n · w^(−3/2)). It rises to (d·w)^(−1/2) at n = w, in equal steps from 1/w
-/// of that rate; then it decays as here, with time scale w.
+/// learning rate is d^(−1/2) · min(n^(−1/2), n · w^(−3/2)). It rises to (d·w)^(−1/2) at n = w, in equal steps from
+/// 1/w of that rate; then it decays as here, with time scale w.
 ///
 /// ```
 /// use burn::lr_scheduler::LrScheduler;
@@ -71,7 +71,7 @@ use burn_tricks_core::{Config, ConfigError};
 /// - Raffel et al., *T5*, 2020, <https://arxiv.org/abs/1910.10683>
 #[derive(Config, Debug, PartialEq)]
 pub struct InverseSqrtConfig {
-    /// η₀ > 0, the rate of the first step.
+    /// η₀ > 0, the learning rate of the first step.
     pub initial_lr: f64,
     /// s, the time scale in optimizer steps, at least 1. Default: 1, which gives η₀/√(t + 1).
     #[config(default = 1)]
@@ -103,7 +103,7 @@ pub struct InverseSqrt {
 }
 
 impl InverseSqrt {
-    /// The rate of step `step`, counted from 0. The schedule does not advance.
+    /// The learning rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let timescale = self.config.timescale as f64;
         self.config.initial_lr * (timescale / (timescale + step as f64)).sqrt()

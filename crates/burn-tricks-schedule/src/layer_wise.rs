@@ -48,10 +48,10 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 ///
 /// # Layers
 ///
-/// A layer is named by the path of a module or of a parameter. A name with `*` stands for one layer for each
-/// match in the model, numbers in their order: `blocks.*` is one layer for each block. Parameters that no name
-/// fits have the schedule's own rate, like the last layer. If two names fit one parameter, the later counts. A
-/// name that fits nothing is an error, which suggests similar names.
+/// A layer is named by the path of a module or of a parameter. A name with `*` stands for one layer for each match in
+/// the model, numbers in their order: `blocks.*` is one layer for each block. Parameters that no name fits have the
+/// schedule's own learning rate, like the last layer. If two names fit one parameter, the later counts. A name that
+/// fits nothing is an error, which suggests similar names.
 ///
 /// Paths are those of the model that is trained: the wrapper of `burn-tricks-train` does not change them, but a
 /// struct of your own around the model puts the name of its field in front. Unlike parameter ids, paths stay
@@ -60,21 +60,21 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 /// # Order
 ///
 /// It goes around the finished schedule, warm-up and floor included: every layer gets the whole curve, scaled.
-/// Code that reads a single rate of a `ModuleLrScheduler`, such as Burn's log, gets the schedule's own rate.
+/// Code that reads a single learning rate of a `ModuleLrScheduler`, such as Burn's log, gets the schedule's own rate.
 ///
-/// Decoupled weight decay is multiplied by the rate, so it is smaller in layers with a smaller rate.
+/// Decoupled weight decay is multiplied by the learning rate, so it is smaller in layers with a smaller rate.
 ///
 /// # Cost
 ///
-/// A copy of the schedule for each layer. At each step Burn looks up the rate of each parameter by its path,
+/// A copy of the schedule for each layer. At each step Burn looks up the learning rate of each parameter by its path,
 /// with one regular expression for each layer. The record holds the records of the copies, so a run must be
 /// resumed with the same number of layers.
 ///
 /// # Differences
 ///
-/// - timm's `layer_decay` and BEiT's program find the layers by the names of known models, and give the norms
-///   and biases of a block the rate of the block, as here.
-/// - fast.ai's discriminative rates, `slice(lr / 100, lr)`, are evenly spaced on a logarithmic scale: γ =
+/// - timm's `layer_decay` and BEiT's program find the layers by the names of known models, and give the normalisation
+///   layers and biases of a block the learning rate of the block, as here.
+/// - fast.ai's discriminative learning rates, `slice(lr / 100, lr)`, are evenly spaced on a logarithmic scale: γ =
 ///   0.01^(1 / (n − 1)).
 ///
 /// # Suggested values
@@ -95,12 +95,12 @@ pub struct LayerWiseLrConfig {
     pub layers: Vec<String>,
 }
 
-/// One layer, and the factor of its rate.
+/// One layer, and the factor of its learning rate.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LayerRate {
+pub struct LayerLr {
     /// The path of the layer.
     pub path: String,
-    /// The factor by which the schedule's rate is multiplied.
+    /// The factor by which the schedule's learning rate is multiplied.
     pub factor: f64,
 }
 
@@ -110,8 +110,8 @@ impl LayerWiseLrConfig {
         Self::new(factor, layers.into_iter().map(Into::into).collect())
     }
 
-    /// A scheduler with the rates of `schedule` for each layer of `model`, for `ModuleOptimizer::step` and the
-    /// `Learner`.
+    /// A scheduler with the learning rates of `schedule` for each layer of `model`, for `ModuleOptimizer::step` and
+    /// the `Learner`.
     ///
     /// # Errors
     ///
@@ -122,20 +122,20 @@ impl LayerWiseLrConfig {
         S: LrScheduler + Clone + 'static,
     {
         let mut rates = ModuleLrScheduler::new(schedule.clone());
-        for LayerRate { path, factor } in self.rates(model)? {
+        for LayerLr { path, factor } in self.rates(model)? {
             let group = ParamPaths::init(model, "layers", &[path])?.group();
             rates = rates.with_group(group, Scaled::init(schedule.clone(), factor)?);
         }
         Ok(rates)
     }
 
-    /// The layers that the names stand for in `model`, and the factors of their rates, to check that the names
-    /// match the intended layers.
+    /// The layers that the names stand for in `model`, and the factors of their learning rates, to check that the
+    /// names match the intended layers.
     ///
     /// # Errors
     ///
     /// Those of [`init`](Self::init).
-    pub fn rates<M: Module>(&self, model: &M) -> Result<Vec<LayerRate>, ConfigError> {
+    pub fn rates<M: Module>(&self, model: &M) -> Result<Vec<LayerLr>, ConfigError> {
         if !(self.factor > 0.0 && self.factor <= 1.0) {
             return Err(ConfigError::new("factor", "lie in (0, 1]", self.factor));
         }
@@ -145,7 +145,7 @@ impl LayerWiseLrConfig {
             paths.extend(name.expanded(model));
         }
         let last = paths.len().saturating_sub(1);
-        let rate = |(at, path)| LayerRate {
+        let rate = |(at, path)| LayerLr {
             path,
             factor: self.factor.powi((last - at) as i32),
         };

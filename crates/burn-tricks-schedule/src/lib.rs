@@ -2,7 +2,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod anneal;
-mod base_rate;
+mod base_lr;
 mod boxed;
 mod ceiling;
 mod cosine;
@@ -29,7 +29,7 @@ mod warmup;
 mod warmup_stable_decay;
 
 pub use anneal::Anneal;
-pub use base_rate::BaseRate;
+pub use base_lr::BaseLr;
 pub use boxed::Boxed;
 pub use burn_tricks_core::{ConfigError, Goal, MinDelta, Run, SkipCount};
 pub use ceiling::Ceiling;
@@ -42,7 +42,7 @@ pub use exponential_decay::{ExponentialDecay, ExponentialDecayConfig, LrDecayUni
 pub use ext::{LrSchedulerExt, ModuleLrSchedulerExt};
 pub use floor::Floor;
 pub use inverse_sqrt::{InverseSqrt, InverseSqrtConfig};
-pub use layer_wise::{LayerRate, LayerWiseLrConfig};
+pub use layer_wise::{LayerLr, LayerWiseLrConfig};
 pub use linear_ramp::{LinearRamp, LinearRampConfig};
 pub use multi_step::{MultiStep, MultiStepConfig};
 pub use one_cycle::{OneCycle, OneCycleConfig, Peak};

@@ -1,11 +1,11 @@
-//! A straight line from one rate to another, then constant.
+//! A straight line from one learning rate to another, then constant.
 
 use crate::anneal::Anneal;
 use crate::curve::steps_along_its_curve;
 use burn::optim::LearningRate;
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`LinearRamp`]: a straight line from one rate to another, then constant.
+/// Configuration of [`LinearRamp`]: a straight line from one learning rate to another, then constant.
 ///
 /// ```text
 /// η(t) = η₀ + (η₁ − η₀) · min(t/T, 1)
@@ -25,7 +25,7 @@ use burn_tricks_core::{Config, ConfigError};
 /// # }
 /// ```
 ///
-/// A ramp down to a constant rate for weight averaging, over ten epochs of 100 steps:
+/// A ramp down to a constant learning rate for weight averaging, over ten epochs of 100 steps:
 ///
 /// ```
 /// use burn_tricks_schedule::{LinearRampConfig, Run};
@@ -47,9 +47,9 @@ use burn_tricks_core::{Config, ConfigError};
 ///
 /// # Differences
 ///
-/// - PyTorch's `LinearLR` multiplies the optimizer's rate by factors; `SWALR` with
+/// - PyTorch's `LinearLR` multiplies the optimizer's learning rate by factors; `SWALR` with
 ///   `anneal_strategy="linear"` is this schedule, from the optimizer's rate to `swa_lr`.
-/// - Burn's linear schedule refuses rates above 1.
+/// - Burn's linear schedule refuses learning rates above 1.
 ///
 /// # Suggested values
 ///
@@ -61,9 +61,9 @@ use burn_tricks_core::{Config, ConfigError};
 /// - Li, Yumer, Ramanan, *Budgeted training*, 2020, <https://arxiv.org/abs/1905.04753>
 #[derive(Config, Debug, PartialEq)]
 pub struct LinearRampConfig {
-    /// η₀ ≥ 0, the rate of the first step.
+    /// η₀ ≥ 0, the learning rate of the first step.
     pub initial_lr: f64,
-    /// η₁ ≥ 0, the rate of step T and of all after it. It may be larger than η₀.
+    /// η₁ ≥ 0, the learning rate of step T and of all after it. It may be larger than η₀.
     pub final_lr: f64,
     /// T, the optimizer steps from η₀ to η₁, at least 1.
     pub steps: usize,
@@ -74,7 +74,7 @@ impl LinearRampConfig {
     ///
     /// # Errors
     ///
-    /// If a rate is negative or not finite, or `steps` is 0.
+    /// If a learning rate is negative or not finite, or `steps` is 0.
     pub fn init(&self) -> Result<LinearRamp, ConfigError> {
         ConfigError::non_negative("initial_lr", self.initial_lr)?;
         ConfigError::non_negative("final_lr", self.final_lr)?;
@@ -95,7 +95,7 @@ pub struct LinearRamp {
 }
 
 impl LinearRamp {
-    /// The rate of step `step`, counted from 0. The schedule does not advance.
+    /// The learning rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let LinearRampConfig {
             initial_lr,

@@ -62,10 +62,10 @@ use burn_tricks_core::{Config, ConfigError};
 /// - PyTorch, `MultiStepLR`
 #[derive(Config, Debug, PartialEq)]
 pub struct MultiStepConfig {
-    /// η₀ > 0, the rate of the first step.
+    /// η₀ > 0, the learning rate of the first step.
     pub initial_lr: f64,
-    /// The optimizer steps, counted from 0, from which on the rate is multiplied by γ: increasing, the first at
-    /// least 1. Without milestones the rate is constant.
+    /// The optimizer steps, counted from 0, from which on the learning rate is multiplied by γ: increasing, the first
+    /// at least 1. Without milestones the rate is constant.
     pub milestones: Vec<usize>,
     /// γ in `(0, 1]`, the factor at each milestone. Default: 0.1.
     #[config(default = 0.1)]
@@ -106,7 +106,7 @@ pub struct MultiStep {
 }
 
 impl MultiStep {
-    /// The rate of step `step`, counted from 0. The schedule does not advance.
+    /// The learning rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let milestones = &self.config.milestones;
         let passed = milestones.partition_point(|&milestone| milestone as u64 <= step);

@@ -17,9 +17,9 @@ pub enum Peak {
     Optax,
 }
 
-/// Configuration of [`OneCycle`]: the rate rises to a large value and falls to a very small one.
+/// Configuration of [`OneCycle`]: the learning rate rises to a large value and falls to a very small one.
 ///
-/// With p the peak, the rate begins at p/d, rises to p, falls, and ends at p/(d·f). With two phases it falls
+/// With p the peak, the learning rate begins at p/d, rises to p, falls, and ends at p/(d·f). With two phases it falls
 /// from the peak to the end in one curve; with three it first falls to p/d. PyTorch and optax place the peak
 /// and the end one step apart, see [`Peak`]. With T the length of the run, r the fraction of the run in which
 /// the rate rises, and b the fraction at which a third phase begins:
@@ -67,9 +67,9 @@ pub enum Peak {
 ///
 /// # Differences
 ///
-/// - PyTorch raises an error at a step after the last; here the rate stays at its last value.
-/// - PyTorch and fastai also change the momentum, which falls while the rate rises; a schedule here gives only
-///   the rate.
+/// - PyTorch raises an error at a step after the last; here the learning rate stays at its last value.
+/// - PyTorch and fastai also change the momentum, which falls while the learning rate rises; a schedule here gives
+///   only the rate.
 /// - fastai's `fit_one_cycle` has r = 0.25 and f = 10⁵.
 ///
 /// # Suggested values
@@ -83,28 +83,28 @@ pub enum Peak {
 /// - PyTorch, `OneCycleLR`; optax, `cosine_onecycle_schedule`, `linear_onecycle_schedule`
 #[derive(Config, Debug, PartialEq)]
 pub struct OneCycleConfig {
-    /// p > 0, the largest rate.
+    /// p > 0, the largest learning rate.
     pub max_lr: f64,
     /// T, the optimizer steps of the run.
     pub steps: usize,
     /// Where the peak and the end are. Default: [`Peak::Torch`], where the last step of the run has the final
-    /// rate.
+    /// learning rate.
     #[config(default = "Peak::Torch")]
     pub peak: Peak,
-    /// r in `(0, 1)`, the fraction of the run in which the rate rises. Default: 0.3.
+    /// r in `(0, 1)`, the fraction of the run in which the learning rate rises. Default: 0.3.
     #[config(default = 0.3)]
     pub rise: f64,
-    /// b in `(r, 1)`, the fraction of the run at which the rate is back at its first value and a third
+    /// b in `(r, 1)`, the fraction of the run at which the learning rate is back at its first value and a third
     /// phase begins; 2r in PyTorch, `pct_final` in optax. Default: none, two phases.
     #[config(default = "None")]
     pub back_at: Option<f64>,
-    /// The curve of the rate in each phase. Default: [`Anneal::Cosine`].
+    /// The curve of the learning rate in each phase. Default: [`Anneal::Cosine`].
     #[config(default = "Anneal::Cosine")]
     pub anneal: Anneal,
-    /// d ≥ 1: the first rate is p/d. Default: 25.
+    /// d ≥ 1: the first learning rate is p/d. Default: 25.
     #[config(default = 25.0)]
     pub div_factor: f64,
-    /// f ≥ 1: the last rate is the first one over f. Default: 1e4.
+    /// f ≥ 1: the last learning rate is the first one over f. Default: 1e4.
     #[config(default = 1e4)]
     pub final_div_factor: f64,
 }
@@ -172,7 +172,7 @@ impl OneCycleConfig {
         })
     }
 
-    /// The steps of the peak, of the return to the first rate (of the end, without a third phase), and
+    /// The steps of the peak, of the return to the first learning rate (of the end, without a third phase), and
     /// of the end.
     fn ends(&self) -> [f64; 3] {
         let steps = self.steps as f64;
@@ -195,7 +195,7 @@ impl OneCycleConfig {
     }
 }
 
-/// One rise and one fall of the rate. Made by [`OneCycleConfig::init`].
+/// One rise and one fall of the learning rate. Made by [`OneCycleConfig::init`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct OneCycle {
     config: OneCycleConfig,
@@ -204,7 +204,7 @@ pub struct OneCycle {
 }
 
 impl OneCycle {
-    /// The rate of step `step`, counted from 0. The schedule does not advance.
+    /// The learning rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let config = &self.config;
         let [peak, back, end] = config.ends();
@@ -225,7 +225,7 @@ impl OneCycle {
     }
 }
 
-/// Its one cycle ends with the run, at the lowest rate.
+/// Its one cycle ends with the run, at the lowest learning rate.
 impl Cycles for OneCycle {
     fn is_cycle_end(&self, step: u64) -> bool {
         step.checked_add(1) == Some(self.config.steps as u64)

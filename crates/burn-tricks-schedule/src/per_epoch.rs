@@ -8,7 +8,7 @@ use burn_tricks_core::ConfigError;
 
 /// A schedule that counts epochs. Made by [`PerEpoch::init`].
 ///
-/// The wrapped schedule is stepped once per epoch of n optimizer steps, and its rate is constant in
+/// The wrapped schedule is stepped once per epoch of n optimizer steps, and its learning rate is constant in
 /// between: every length in its configuration counts epochs.
 ///
 /// ```text
@@ -49,12 +49,12 @@ use burn_tricks_core::ConfigError;
 ///
 /// # Order
 ///
-/// It goes around any `LrScheduler`. A [`ReduceOnPlateau`](crate::ReduceOnPlateau) inside it changes the rate
-/// at the next epoch; one outside changes it at once.
+/// It goes around any `LrScheduler`. A [`ReduceOnPlateau`](crate::ReduceOnPlateau) inside it changes the learning
+/// rate at the next epoch; one outside changes it at once.
 ///
 /// # Cost
 ///
-/// Its state is the number of steps taken, the present rate, and the state of the wrapped schedule.
+/// Its state is the number of steps taken, the present learning rate, and the state of the wrapped schedule.
 ///
 /// # Differences
 ///
@@ -74,7 +74,7 @@ pub struct PerEpoch<S> {
     steps_per_epoch: u64,
     /// Steps taken.
     steps: u64,
-    /// The rate of the present epoch; not valid before the first step.
+    /// The learning rate of the present epoch; not valid before the first step.
     rate: LearningRate,
 }
 

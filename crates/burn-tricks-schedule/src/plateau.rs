@@ -24,8 +24,8 @@ impl Patience {
 /// Configuration of [`Plateau`], which detects a plateau of a metric, and says by how much to reduce the rate: the
 /// logic alone, on numbers.
 ///
-/// Give it the metric after each check of the model. It returns whether to reduce the rate now, and holds the
-/// product of all reductions so far, the scale. The rules for the value x of a check, in this order:
+/// Give it the metric after each check of the model. It returns whether to reduce the learning rate now, and holds
+/// the product of all reductions so far, the scale. The rules for the value x of a check, in this order:
 ///
 /// ```text
 /// x improves on r            r ← x, bad ← 0;  else bad ← bad + 1
@@ -36,7 +36,7 @@ impl Patience {
 /// The reference r, which PyTorch and Keras call the best, is the last value that was better than the r before
 /// it by more than `min_delta`.
 ///
-/// [`ReduceOnPlateau`](crate::ReduceOnPlateau) multiplies the rate of any schedule by the scale.
+/// [`ReduceOnPlateau`](crate::ReduceOnPlateau) multiplies the learning rate of any schedule by the scale.
 ///
 /// # Example
 ///
@@ -78,7 +78,7 @@ impl Patience {
 /// # Differences
 ///
 /// - PyTorch's and optax's relative thresholds are wrong for negative metrics: with the threshold `best · (1 −
-///   δ)`, every repetition of a negative best value counts as an improvement, so the rate is never reduced.
+///   δ)`, every repetition of a negative best value counts as an improvement, so the learning rate is never reduced.
 ///   Here the margin is `δ · |best|`.
 /// - PyTorch reduces at the check after `patience` checks without improvement ([`Patience::Exceeded`]). Keras
 ///   and optax reduce at the last of these checks ([`Patience::Reached`], the default here), and early stopping
@@ -104,7 +104,7 @@ pub struct PlateauConfig {
     /// The scale is multiplied by this, in `(0, 1]`. Default: 0.1. With 1 nothing changes.
     #[config(default = 0.1)]
     pub factor: f64,
-    /// How many checks in a row may pass without improvement. Default: the rate is reduced at the tenth.
+    /// How many checks in a row may pass without improvement. Default: the learning rate is reduced at the tenth.
     #[config(default = "Patience::Reached(10)")]
     pub patience: Patience,
     /// How much better than the reference r a value must be to count as an improvement. Default: by more than
@@ -117,7 +117,7 @@ pub struct PlateauConfig {
     /// The smallest scale, in `[0, 1]`, as in optax. Default: 0.
     #[config(default = 0.0)]
     pub min_scale: f64,
-    /// The smallest rate, ≥ 0, to which [`ReduceOnPlateau`](crate::ReduceOnPlateau) reduces: `min_lr` of
+    /// The smallest learning rate, ≥ 0, to which [`ReduceOnPlateau`](crate::ReduceOnPlateau) reduces: `min_lr` of
     /// PyTorch and Keras. Default: 0.
     #[config(default = 0.0)]
     pub floor: f64,
@@ -217,7 +217,7 @@ impl Plateau {
         true
     }
 
-    /// The product of the reductions so far, by which the rate is to be multiplied. 1 at first.
+    /// The product of the reductions so far, by which the learning rate is to be multiplied. 1 at first.
     pub fn scale(&self) -> f64 {
         // In closed form: hundreds of reductions do not drift.
         let scale = self.config.factor.powf(self.state.reductions as f64);

@@ -48,7 +48,7 @@ use burn_tricks_core::{Config, ConfigError};
 ///
 /// # Suggested values
 ///
-/// p = 0.9 (DeepLab, Chen et al.); p = 2 with LARS for large batches (You et al.). p = 1 gives the rates of
+/// p = 0.9 (DeepLab, Chen et al.); p = 2 with LARS for large batches (You et al.). p = 1 gives the learning rates of
 /// [`LinearRamp`](crate::LinearRamp) up to rounding.
 ///
 /// # References
@@ -58,14 +58,14 @@ use burn_tricks_core::{Config, ConfigError};
 ///   <https://arxiv.org/abs/1708.03888>
 #[derive(Config, Debug, PartialEq)]
 pub struct PolynomialConfig {
-    /// η₀ > 0, the rate of the first step.
+    /// η₀ > 0, the learning rate of the first step.
     pub initial_lr: f64,
     /// T, the optimizer steps from η₀ to η₁, at least 1.
     pub steps: usize,
-    /// p > 0: above 1 the rate falls fastest at the start, below 1 at the end. Default: 1, a straight line.
+    /// p > 0: above 1 the learning rate falls fastest at the start, below 1 at the end. Default: 1, a straight line.
     #[config(default = 1.0)]
     pub power: f64,
-    /// η₁ in `[0, η₀]`, the rate of step T and of all after it. Default: 0.
+    /// η₁ in `[0, η₀]`, the learning rate of step T and of all after it. Default: 0.
     #[config(default = 0.0)]
     pub final_lr: f64,
 }
@@ -97,7 +97,7 @@ pub struct Polynomial {
 }
 
 impl Polynomial {
-    /// The rate of step `step`, counted from 0. The schedule does not advance.
+    /// The learning rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let PolynomialConfig {
             initial_lr,

@@ -57,9 +57,9 @@ use burn_tricks_core::ConfigError;
 ///
 /// # Differences
 ///
-/// - PyTorch's and Keras's classes set the optimizer's rate, so another schedule overwrites that rate or is
+/// - PyTorch's and Keras's classes set the optimizer's learning rate, so another schedule overwrites that rate or is
 ///   overwritten. Here the scale multiplies the rate of the schedule.
-/// - Their `min_lr` would raise a rate that a schedule has brought below it. The floor here only ends the
+/// - Their `min_lr` would raise a learning rate that a schedule has brought below it. The floor here only ends the
 ///   reductions; [`Floor`](crate::Floor) raises a rate.
 ///
 /// # Suggested values
@@ -89,7 +89,7 @@ impl<S> ReduceOnPlateau<S> {
     }
 
     /// Takes the metric of a check, and returns whether the scale has just become smaller: see
-    /// [`Plateau::observe`]. (If the rate is at its floor already, it does not fall further.)
+    /// [`Plateau::observe`]. (If the learning rate is at its floor already, it does not fall further.)
     pub fn observe(&mut self, value: f64) -> bool {
         self.plateau.observe(value)
     }

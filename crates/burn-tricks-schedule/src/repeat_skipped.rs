@@ -1,15 +1,15 @@
-//! A schedule that repeats its last rate after a skipped step.
+//! A schedule that repeats its last learning rate after a skipped step.
 
 use crate::cycles::cycles_of_inner;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::SkipCount;
 
-/// A schedule that repeats its last rate after a skipped step. Made by [`RepeatSkipped::new`].
+/// A schedule that repeats its last learning rate after a skipped step. Made by [`RepeatSkipped::new`].
 ///
 /// A step that is skipped, because a gradient was not finite, should not use up a step of the schedule. In a
-/// hand-written loop the schedule is simply not stepped. Burn's `Learner` asks its schedule for a rate before
-/// the gradients are known. This wrapper learns from a [`SkipCount`] that a step was skipped, and gives the
+/// hand-written loop the schedule is simply not stepped. Burn's `Learner` asks its schedule for a learning rate
+/// before the gradients are known. This wrapper learns from a [`SkipCount`] that a step was skipped, and gives the
 /// next step the same rate again.
 ///
 /// # Example
@@ -33,15 +33,15 @@ use burn_tricks_core::SkipCount;
 ///
 /// # Order
 ///
-/// It must be the outermost wrapper: a wrapper around it counts a repeated rate as another step. A `PerEpoch`
-/// inside it counts the steps that were taken, so its epochs end later than those of the data loader by the
-/// number of skipped steps.
+/// It must be the outermost wrapper: a wrapper around it counts a repeated learning rate as another step. A
+/// `PerEpoch` inside it counts the steps that were taken, so its epochs end later than those of the data loader by
+/// the number of skipped steps.
 ///
 /// # Cost
 ///
-/// One comparison per step. Its record holds the last rate and the number of skipped steps that it has seen. A
-/// resumed run must restore the [`SkipCount`] too; a session of the `Learner` does so for a `StepGuard` among
-/// its tricks.
+/// One comparison per step. Its record holds the last learning rate and the number of skipped steps that it has seen.
+/// A resumed run must restore the [`SkipCount`] too; a session of the `Learner` does so for a `StepGuard` among its
+/// tricks.
 ///
 /// # Differences
 ///
@@ -50,7 +50,7 @@ use burn_tricks_core::SkipCount;
 pub struct RepeatSkipped<S> {
     inner: S,
     skips: SkipCount,
-    /// The number of skips for which a rate has been repeated.
+    /// The number of skips for which a learning rate has been repeated.
     seen: u64,
     last: Option<LearningRate>,
 }

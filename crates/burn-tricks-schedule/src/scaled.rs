@@ -1,4 +1,4 @@
-//! Any schedule's rate, times a factor.
+//! Any schedule's learning rate, times a factor.
 
 use crate::curve::Curve;
 use crate::cycles::cycles_of_inner;
@@ -6,7 +6,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// Any schedule's rate, times a factor. Made by [`Scaled::init`].
+/// Any schedule's learning rate, times a factor. Made by [`Scaled::init`].
 ///
 /// ```text
 /// η(t) = factor · inner(t)
@@ -26,7 +26,7 @@ use burn_tricks_core::ConfigError;
 /// # }
 /// ```
 ///
-/// The linear scaling rule: a rate found for batches of 256 is converted to batches of 4,096:
+/// The linear scaling rule: a learning rate found for batches of 256 is converted to batches of 4,096:
 ///
 /// ```
 /// use burn_tricks_schedule::{CosineConfig, LrSchedulerExt};
@@ -47,8 +47,8 @@ use burn_tricks_core::ConfigError;
 ///
 /// # Differences
 ///
-/// optax's `scale_by_schedule` and Keras have no such wrapper; PyTorch's `LambdaLR` multiplies the rate of the
-/// optimizer.
+/// optax's `scale_by_schedule` and Keras have no such wrapper; PyTorch's `LambdaLR` multiplies the learning rate of
+/// the optimizer.
 ///
 /// # Suggested values
 ///

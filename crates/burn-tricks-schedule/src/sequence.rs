@@ -33,7 +33,7 @@ use burn_tricks_core::ConfigError;
 /// # }
 /// ```
 ///
-/// A constant rate, then a cosine over the last quarter:
+/// A constant learning rate, then a cosine over the last quarter:
 ///
 /// ```
 /// use burn_tricks_schedule::{CosineConfig, LrSchedulerExt, Run};
@@ -74,9 +74,9 @@ use burn_tricks_core::ConfigError;
 ///
 /// PyTorch's `SequentialLR` lets its schedules write into one optimizer, and so
 ///
-/// - the first of them may begin at another's rate (#67586; #185872 with a milestone at 0). Here the phases
+/// - the first of them may begin at another's learning rate (#67586; #185872 with a milestone at 0). Here the phases
 ///   share no state, and a phase of no steps is skipped;
-/// - a run resumed by `last_epoch` begins at a wrong rate (#162591). Here the record holds each phase.
+/// - a run resumed by `last_epoch` begins at a wrong learning rate (#162591). Here the record holds each phase.
 /// - A milestone after the end of a phase lets it continue, as optax's `join_schedules` does.
 ///
 /// # Suggested values
@@ -151,7 +151,7 @@ impl<A, B> Sequence<A, B> {
         &mut self.next
     }
 
-    /// Whether the schedule from the milestone on gives the rate of the next step.
+    /// Whether the schedule from the milestone on gives the learning rate of the next step.
     pub fn is_in_next(&self) -> bool {
         self.steps >= self.milestone
     }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 /// Where a warm-up starts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum WarmupStart {
-    /// At this fraction, in `[0, 1]`, of the rate to which it rises. With 1 there is no warm-up.
+    /// At this fraction, in `[0, 1]`, of the learning rate to which it rises. With 1 there is no warm-up.
     Factor(f64),
-    /// At this rate, ≥ 0.
+    /// At this learning rate, ≥ 0.
     Rate(f64),
 }
 
@@ -28,14 +28,14 @@ pub enum WarmupMode {
 
 /// Configuration of [`Warmup`]: a warm-up in front of any schedule.
 ///
-/// For the first W steps the rate rises from a start rate to the wrapped schedule's rate x. The curve w from
+/// For the first W steps the learning rate rises from a start rate to the wrapped schedule's rate x. The curve w from
 /// 0 to 1 is a line or half a cosine. After the warm-up, the rate is that of the wrapped schedule:
 ///
 /// ```text
 /// η(t) = start + (x − start) · w(t/W)    t < W
 /// ```
 ///
-/// By default x is the first rate of the wrapped schedule, which begins after the warm-up. With
+/// By default x is the first learning rate of the wrapped schedule, which begins after the warm-up. With
 /// [`WarmupMode::Over`] the wrapped schedule runs from the first step on, and x is its present rate.
 ///
 /// # Example
@@ -75,20 +75,20 @@ pub enum WarmupMode {
 /// It goes around any `LrScheduler`, and around the schedulers that the `init()` of Burn's configurations
 /// returns ([`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt)). Outside of [`PerEpoch`](crate::PerEpoch) it
 /// counts steps, inside it counts epochs. A reduction by a [`ReduceOnPlateau`](crate::ReduceOnPlateau) around
-/// it does not start another warm-up; a floor around it also raises the rates of the warm-up.
+/// it does not start another warm-up; a floor around it also raises the learning rates of the warm-up.
 ///
 /// # Cost
 ///
-/// At each step of the warm-up, the wrapped schedule is cloned to find its next rate. So a clone must not share
-/// its position with the original, as it would with a counter behind an `Arc`. The state of a warm-up is the
+/// At each step of the warm-up, the wrapped schedule is cloned to find its next learning rate. So a clone must not
+/// share its position with the original, as it would with a counter behind an `Arc`. The state of a warm-up is the
 /// number of steps taken and the state of the wrapped schedule.
 ///
 /// # Differences
 ///
 /// - optax's `warmup_cosine_decay_schedule` and Hugging Face's schedules include the warm-up in their length.
 ///   Here, give the wrapped schedule the rest of the run as its length.
-/// - timm's `warmup_prefix=False` is like `Over`, but rises to the wrapped schedule's first rate, so the rate
-///   jumps at the end of the warm-up if that schedule has fallen meanwhile. `pytorch_warmup` multiplies the
+/// - timm's `warmup_prefix=False` is like `Over`, but rises to the wrapped schedule's first learning rate, so the
+///   rate jumps at the end of the warm-up if that schedule has fallen meanwhile. `pytorch_warmup` multiplies the
 ///   rate, like [`WarmupStart::Factor`] here.
 /// - A warm-up by (t + 1)/n for n steps, as many papers write it, is `WarmupConfig::new(n - 1)` with the start
 ///   `Factor(1.0 / n)`.
@@ -106,7 +106,7 @@ pub enum WarmupMode {
 pub struct WarmupConfig {
     /// W, the length in optimizer steps. With 0 there is no warm-up.
     pub steps: usize,
-    /// The rate of the first step. Default: 0, as in optax, Keras and Hugging Face.
+    /// The learning rate of the first step. Default: 0, as in optax, Keras and Hugging Face.
     #[config(default = "WarmupStart::Factor(0.0)")]
     pub start: WarmupStart,
     /// The curve of the rise. Default: [`Anneal::Linear`].
@@ -129,7 +129,7 @@ impl WarmupConfig {
     ///
     /// # Errors
     ///
-    /// If the start is a factor outside of `[0, 1]`, or a rate that is negative or not finite.
+    /// If the start is a factor outside of `[0, 1]`, or a learning rate that is negative or not finite.
     pub fn init<S: LrScheduler + Clone>(&self, inner: S) -> Result<Warmup<S>, ConfigError> {
         match self.start {
             WarmupStart::Factor(factor) => ConfigError::within("start", factor, 0.0..=1.0)?,
@@ -142,7 +142,7 @@ impl WarmupConfig {
         })
     }
 
-    /// The rate of step `step` of the warm-up to `target`.
+    /// The learning rate of step `step` of the warm-up to `target`.
     fn rise(&self, step: u64, target: LearningRate) -> LearningRate {
         let start = match self.start {
             WarmupStart::Factor(factor) => factor * target,

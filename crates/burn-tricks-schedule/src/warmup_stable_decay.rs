@@ -13,13 +13,13 @@ pub enum LrDecayShape {
     Linear,
     /// Half a cosine.
     Cosine,
-    /// One minus the square root of time: the rate falls fastest at first.
+    /// One minus the square root of time: the learning rate falls fastest at first.
     OneMinusSqrt,
 }
 
 /// Configuration of [`WarmupStableDecay`]: warm-up, constant, decay (WSD, a trapezoid).
 ///
-/// The rate rises for W steps, stays constant, and falls in the last D of T steps:
+/// The learning rate rises for W steps, stays constant, and falls in the last D of T steps:
 ///
 /// ```text
 /// η(t) = η · (t + 1)/W                        t < W
@@ -72,7 +72,7 @@ pub enum LrDecayShape {
 /// # Differences
 ///
 /// - The warm-up begins at η/W and reaches η at its last step, as in the papers. A [`Warmup`](crate::Warmup)
-///   begins at a configured rate, and reaches η one step after its last.
+///   begins at a configured learning rate, and reaches η one step after its last.
 /// - MiniCPM's own decay is exponential: use a [`Sequence`](crate::Sequence) that ends in
 ///   [`ExponentialDecay`](crate::ExponentialDecay).
 ///
@@ -87,16 +87,16 @@ pub enum LrDecayShape {
 ///   <https://arxiv.org/abs/2405.18392>
 #[derive(Config, Debug, PartialEq)]
 pub struct WarmupStableDecayConfig {
-    /// η > 0, the rate of the constant phase.
+    /// η > 0, the learning rate of the constant phase.
     pub peak_lr: f64,
     /// T, the optimizer steps of the whole run, at least 1.
     pub steps: usize,
-    /// D, the number of last steps over which the rate falls. With 0 it never falls.
+    /// D, the number of last steps over which the learning rate falls. With 0 it never falls.
     pub decay_steps: usize,
-    /// W, the number of first steps over which the rate rises. Default: 0.
+    /// W, the number of first steps over which the learning rate rises. Default: 0.
     #[config(default = 0)]
     pub warmup_steps: usize,
-    /// η₁ in `[0, η]`, the rate of step T and of all after it. Default: 0.
+    /// η₁ in `[0, η]`, the learning rate of step T and of all after it. Default: 0.
     #[config(default = 0.0)]
     pub final_lr: f64,
     /// The curve of the decay. Default: [`LrDecayShape::Linear`].
@@ -137,7 +137,7 @@ pub struct WarmupStableDecay {
 }
 
 impl WarmupStableDecay {
-    /// The rate of step `step`, counted from 0. The schedule does not advance.
+    /// The learning rate of step `step`, counted from 0. The schedule does not advance.
     pub fn at(&self, step: u64) -> LearningRate {
         let config = &self.config;
         if step < config.warmup_steps as u64 {

@@ -45,7 +45,7 @@ use serde::{Deserialize, Serialize};
 ///     let loss = error(&model);
 ///     let decision = stop.observe(loss.clone().into_scalar::<f64>());
 ///     best.keep_with(&decision, || (model.clone(), optim.clone()));
-///     let restart = back.on(&decision, &best, &model, &mut stop, |scale| rate = scale);
+///     let restart = back.after_check(&decision, &best, &model, &mut stop, |scale| rate = scale);
 ///     if let Some(restart) = restart {
 ///         (model, optim) = (restart.model, restart.extra);
 ///         continue;
@@ -77,7 +77,7 @@ use serde::{Deserialize, Serialize};
 /// for loss in [0.4, f64::NAN] {
 ///     let decision = stop.observe(loss);
 ///     best.keep(&decision, || model.clone());
-///     if let Some(restart) = back.on(&decision, &best, &model, &mut stop, |by| scale = by) {
+///     if let Some(restart) = back.after_check(&decision, &best, &model, &mut stop, |by| scale = by) {
 ///         model = restart.model;
 ///         optim = AdamConfig::new().init();
 ///     } else if decision.should_stop() {
@@ -187,7 +187,7 @@ impl RollBack {
     /// # Panics
     ///
     /// If the kept model has another architecture than `model`.
-    pub fn on<M: Module, S: Clone>(
+    pub fn after_check<M: Module, S: Clone>(
         &mut self,
         decision: &Decision,
         best: &BestWeights<M, S>,
@@ -201,12 +201,12 @@ impl RollBack {
         Some(restart)
     }
 
-    /// As [`on`](Self::on), but the caller must reset the criterion's patience and apply [`Restart::lr_scale`] to the
-    /// learning rate.
+    /// As [`after_check`](Self::after_check), but the caller must reset the criterion's patience and apply
+    /// [`Restart::lr_scale`] to the learning rate.
     ///
     /// # Panics
     ///
-    /// As [`on`](Self::on).
+    /// As [`after_check`](Self::after_check).
     pub fn restart<M: Module, S: Clone>(
         &mut self,
         decision: &Decision,

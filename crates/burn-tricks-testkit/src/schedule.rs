@@ -5,8 +5,8 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 
 /// The laws of an [`LrScheduler`]:
 ///
-/// - two runs give the same rates, to the last bit;
-/// - its rates are finite and not negative;
+/// - two runs give the same learning rates, to the last bit;
+/// - its learning rates are finite and not negative;
 /// - it can be resumed after every step from the bytes of its record, to the last bit;
 /// - making a record does not advance it;
 /// - a clone is independent of the original, unless the schedule is declared as [`shared`](Self::shared).

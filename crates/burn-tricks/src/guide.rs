@@ -13,7 +13,7 @@
 //! | [`from_other_libraries`] | what the functions of PyTorch, Keras, Lightning and optax are called here |
 //! | [`backends`] | which backend, and what differs on a GPU |
 //! | [`writing`] | how to write an optimizer, a schedule or a trick, and check it |
-//! | [`glossary`] | what ten words mean |
+//! | [`glossary`] | what the words of the documentation mean |
 //! | [`tricks`] | which tricks there are, with type and crate |
 
 // The names that the pages link to.

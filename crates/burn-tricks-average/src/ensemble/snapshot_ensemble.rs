@@ -47,8 +47,8 @@ use std::collections::{HashMap, VecDeque};
 ///
 /// # Order
 ///
-/// Call `collect` after the optimizer step that used the last rate of a cycle. The collected members become an
-/// [`Ensemble`](crate::EnsembleConfig).
+/// Call `collect` after the optimizer step that used the last learning rate of a cycle. The collected members become
+/// an [`Ensemble`](crate::EnsembleConfig).
 ///
 /// # Cost
 ///
@@ -62,7 +62,7 @@ use std::collections::{HashMap, VecDeque};
 ///
 /// # Suggested values
 ///
-/// Cycles of 40 to 50 epochs, from a large rate down to 0 along a cosine; the last 3 to 5 of 5 to 8
+/// Cycles of 40 to 50 epochs, from a large learning rate down to 0 along a cosine; the last 3 to 5 of 5 to 8
 /// cycles (Huang et al.).
 ///
 /// # References

@@ -83,7 +83,7 @@ kinds! {
     RateTooLow => "rate too low",
     /// The learning rate is zero, negative or not finite.
     RateInvalid => "rate has no sense",
-    /// The metric of the validation jumps up and down: a small batch with a high rate or momentum.
+    /// The metric of the validation jumps up and down: a small batch with a high learning rate or momentum.
     Oscillation => "oscillating",
     /// Each step uses the sum of all gradients so far.
     AccumulatedGradients => "gradients never cleared",

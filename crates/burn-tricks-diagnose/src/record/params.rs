@@ -5,7 +5,7 @@ use crate::record::numbers::{join, non_finite, norm, read, zeros};
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::walk::{Location, Visitor, visit};
-use burn_tricks_core::{ParamRole, PlaceKind, UnitAxis, places};
+use burn_tricks_core::{ParamRole, TensorKind, UnitAxis, places};
 use std::collections::HashMap;
 
 /// A parameter, and its first values.
@@ -34,7 +34,7 @@ impl Params {
         let is_weight = places(model)
             .into_iter()
             .filter(|place| place.kind.is_float())
-            .map(|place| place.kind == PlaceKind::Weight);
+            .map(|place| place.kind == TensorKind::Weight);
         let mut collect = Collect {
             is_weight: is_weight.collect::<Vec<_>>().into_iter(),
             firsts: HashMap::new(),

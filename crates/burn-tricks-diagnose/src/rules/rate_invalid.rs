@@ -8,7 +8,7 @@ use crate::history::History;
 
 use crate::finding::prescription::short;
 
-/// No optimizer of the library is used with a larger rate; AdaDelta's is 1.
+/// No optimizer of the library is used with a larger learning rate; AdaDelta's is 1.
 const ABSURD: f64 = 100.0;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {

@@ -138,7 +138,8 @@ impl Estimate {
         self.seen = None;
     }
 
-    /// The numbers of the step of rate `lr` that is being taken, or of the last one if nothing was seen since.
+    /// The numbers of the step of learning rate `lr` that is being taken, or of the last one if nothing was seen
+    /// since.
     pub(super) fn step(&mut self, lr: f64) -> Option<StepNumbers> {
         if let Some(seen) = self.seen.take().filter(|seen| !seen.is_empty()) {
             self.step = Some(self.stepped(lr, seen));

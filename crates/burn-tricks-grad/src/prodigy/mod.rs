@@ -59,7 +59,7 @@ use std::fmt::Debug;
 /// # }
 /// ```
 ///
-/// The authors' settings for diffusion models, without decay of norms and biases:
+/// The authors' settings for diffusion models, without decay of normalisation layers and biases:
 ///
 /// ```
 /// # use burn::module::ParamGroup;
@@ -201,7 +201,8 @@ impl ProdigyConfig {
     }
 }
 
-/// Estimates Prodigy's rate from the gradients of each step. Made by [`ProdigyConfig::init`]; clones share the estimate.
+/// Estimates Prodigy's learning rate from the gradients of each step. Made by [`ProdigyConfig::init`]; clones share
+/// the estimate.
 #[derive(Clone)]
 pub struct Prodigy {
     config: ProdigyConfig,

@@ -57,7 +57,7 @@ use burn_tricks_core::{Config, ConfigError};
 ///
 /// # Differences
 ///
-/// GoogLeNet has 9 blocks behind 7×7 and 3×3 convolutions with poolings, local response norms, and two
+/// GoogLeNet has 9 blocks behind 7×7 and 3×3 convolutions with poolings, local response normalisation, and two
 /// auxiliary classifiers that serve only the training. They are left out here, since images of 28×28 pixels do
 /// not need them.
 ///

@@ -61,8 +61,8 @@ use burn_tricks_core::{Config, ConfigError};
 ///
 /// # Cost
 ///
-/// With w = `one`, the block of [`google_net`](InceptionBlockConfig::google_net) from 4w channels to 4w has
-/// 43.125 w² weights, and its norms have 11.5 w; a 3×3 convolution between as many channels has 144 w².
+/// With w = `one`, the block of [`google_net`](InceptionBlockConfig::google_net) from 4w channels to 4w has 43.125 w²
+/// weights, and its normalisation layers have 11.5 w; a 3×3 convolution between as many channels has 144 w².
 ///
 /// # Differences
 ///

@@ -103,7 +103,7 @@ pub enum Placement {
 /// # Suggested values
 ///
 /// `Post` with batch norm up to some fifty layers, `Pre` beyond (He et al. 2016b); [`ResidualConfig::re_zero`]
-/// without norms.
+/// without normalisation layers.
 ///
 /// # References
 ///

@@ -39,7 +39,7 @@ use std::collections::HashSet;
 /// Apply it after the optimizer's step and before an average of weights is updated. In a `Learner` it is a
 /// trick: `model.with_tricks((clamp, ema))`. Optimizer states are not changed.
 ///
-/// All trained float parameters that `group` matches are clamped, biases and the gains of norms too;
+/// All trained float parameters that `group` matches are clamped, biases and the gains of normalisation layers too;
 /// [`ClampWeights::paths`] lists them. Running statistics and frozen weights stay. They can be recognised only
 /// on an autodiff device, so on another device `group` has to leave them out. Where a reparameterization is
 /// attached, its stored factors are clamped. NaN stays NaN.

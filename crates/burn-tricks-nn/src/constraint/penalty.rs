@@ -59,7 +59,7 @@ use std::collections::HashSet;
 /// A [tied](crate::TiedWeights) parameter counts once, however many places it has.
 ///
 /// Only trained parameters count: frozen parameters and running statistics are left out. By default, so are
-/// parameters of one dimension, such as biases and the gains of norms ([`WeightDecayScope`]). Of a
+/// parameters of one dimension, such as biases and the gains of normalisation layers ([`WeightDecayScope`]). Of a
 /// reparameterized parameter, the parts that are stored and trained are penalised: v of weight norm (where the
 /// penalty has no effect on the function), the factors of LoRA.
 ///

@@ -6,12 +6,12 @@ use burn_tricks_core::walk::{AnyFloat, visit_floats};
 use burn_tricks_core::{Leaf, UnitAxis, accumulation_dtype, tie};
 use std::collections::HashMap;
 
-/// The length to which a unit's weights are rescaled.
+/// The norm to which a unit's weights are rescaled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum UnitScale {
-    /// To a length of at most this.
+    /// To a norm of at most this.
     AtMost(f64),
-    /// To exactly this length; units of zeros stay.
+    /// To exactly this norm; units of zeros stay.
     To(f64),
 }
 
@@ -21,7 +21,7 @@ impl UnitScale {
         match self {
             // An infinite quotient, of a zero or of a bound beyond the type, is cut like any other.
             Self::AtMost(max) => norm.recip().mul_scalar(max).clamp_max(1.0),
-            Self::To(length) => norm.recip().mul_scalar(length).mask_fill(is_zero, 1.0),
+            Self::To(target) => norm.recip().mul_scalar(target).mask_fill(is_zero, 1.0),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::constraint::unit_constraint::{self, UnitScale, rescale};
 use burn::module::{Module, ParamGroup};
 use burn_tricks_core::{Config, ConfigError};
 
-/// Configuration of [`UnitNorm`]: after every step, the weights of each unit are rescaled to length 1.
+/// Configuration of [`UnitNorm`]: after every step, the weights of each unit are rescaled to norm 1.
 ///
 /// ```text
 /// w ← w / ‖w‖     for each unit
@@ -43,17 +43,17 @@ use burn_tricks_core::{Config, ConfigError};
 ///
 /// # Differences
 ///
-/// Keras's `UnitNorm` divides by ‖w‖ + 1e-7, along axis 0 by default. Here the length is 1 to rounding, and a
+/// Keras's `UnitNorm` divides by ‖w‖ + 1e-7, along axis 0 by default. Here the norm is 1 to rounding, and a
 /// unit of zeros, which has no direction, stays zero. A unit with one input has only two directions: its weight
-/// is ±`length`, and keeps its sign until a step carries it across 0. So leave such layers out of `group`.
+/// is ±`norm`, and keeps its sign until a step carries it across 0. So leave such layers out of `group`.
 ///
 /// Squares are summed in `f32`, also for half precision (in `f64` for `f64` weights). This is exact enough for
-/// lengths from 1e-15 to 1e19. Outside of these bounds squares underflow or overflow: shorter units may be
+/// norms from 1e-15 to 1e19. Outside of these bounds squares underflow or overflow: shorter units may be
 /// treated as units of zeros and stay, longer units become zeros.
 ///
 /// # Suggested values
 ///
-/// `length` other than 1 only where the layer's scale means something, as the temperature of a cosine
+/// `norm` other than 1 only where the layer's scale means something, as the temperature of a cosine
 /// classifier does.
 ///
 /// # References
@@ -61,9 +61,9 @@ use burn_tricks_core::{Config, ConfigError};
 /// - Keras, `keras.constraints.UnitNorm`
 #[derive(Config, Debug)]
 pub struct UnitNormConfig {
-    /// The length of every unit's weights, greater than 0. Default: 1.
+    /// The norm of every unit's weights, greater than 0. Default: 1.
     #[config(default = 1.0)]
-    pub length: f64,
+    pub norm: f64,
     /// Which weights, by path or id. Default: all.
     #[config(default = "ParamGroup::all()")]
     pub group: ParamGroup,
@@ -74,25 +74,25 @@ impl UnitNormConfig {
     ///
     /// # Errors
     ///
-    /// If `length` is not finite and greater than 0.
+    /// If `norm` is not finite and greater than 0.
     pub fn init(&self) -> Result<UnitNorm, ConfigError> {
-        ConfigError::positive("length", self.length)?;
+        ConfigError::positive("norm", self.norm)?;
         Ok(UnitNorm {
             config: self.clone(),
         })
     }
 }
 
-/// Rescales units to one length. Made by [`UnitNormConfig::init`].
+/// Rescales units to one norm. Made by [`UnitNormConfig::init`].
 #[derive(Debug, Clone)]
 pub struct UnitNorm {
     config: UnitNormConfig,
 }
 
 impl UnitNorm {
-    /// `model`, with every unit at the configured length.
+    /// `model`, with every unit at the configured norm.
     pub fn apply<M: Module>(&self, model: M) -> M {
-        let scale = UnitScale::To(self.config.length);
+        let scale = UnitScale::To(self.config.norm);
         rescale(model, scale, &self.config.group)
     }
     /// The paths of the weights whose units are rescaled, to check that a pattern matches what it should.

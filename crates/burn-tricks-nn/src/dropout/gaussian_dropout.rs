@@ -10,8 +10,8 @@ use burn_tricks_core::{Config, ConfigError};
 /// y = x ξ     ξ ~ N(1, p / (1 − p))     the second number is the variance
 /// ```
 ///
-/// The factor has the mean and the variance of inverted dropout at rate p, whose factor is 0 or 1 / (1 − p). No
-/// activation becomes exactly zero.
+/// The factor has the mean and the variance of inverted dropout with probability p, whose factor is 0 or 1 / (1 − p).
+/// No activation becomes exactly zero.
 ///
 /// # Example
 ///
@@ -44,7 +44,7 @@ use burn_tricks_core::{Config, ConfigError};
 ///
 /// # Suggested values
 ///
-/// The rate that you would give dropout, 0.1 to 0.5 (Srivastava et al.).
+/// The probability that you would give dropout, 0.1 to 0.5 (Srivastava et al.).
 ///
 /// # References
 ///
@@ -52,7 +52,7 @@ use burn_tricks_core::{Config, ConfigError};
 ///   section 10, <https://jmlr.org/papers/v15/srivastava14a.html>
 #[derive(Config, Debug, PartialEq)]
 pub struct GaussianDropoutConfig {
-    /// The rate p of the dropout with the same variance, in [0, 1). 0 is the identity.
+    /// The probability p of the dropout with the same variance, in [0, 1). 0 is the identity.
     pub prob: f64,
 }
 
@@ -74,7 +74,7 @@ impl GaussianDropoutConfig {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct GaussianDropout {
-    /// The rate of the dropout with the same variance.
+    /// The probability of the dropout with the same variance.
     pub prob: f64,
     /// Whether to behave as during training, on an autodiff device.
     pub training: Param<Flag>,

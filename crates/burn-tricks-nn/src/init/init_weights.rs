@@ -104,7 +104,7 @@ pub enum Others {
 /// | weights of embeddings, which have no fans | drawn, if one distribution is right for any shape: constant, uniform, normal, truncated normal | drawn |
 /// | biases of these layers | zero, as [`biases`](InitWeightsConfig::biases) says | the same; drawn by a rule with the bias's own path |
 /// | biases of the gates of recurrent cells, such as a forget gate's 1, and of your own modules | stay | drawn by a rule with the bias's own path |
-/// | everything else: scales and shifts of norms, factors of residual blocks, position embeddings, other parameters of your own modules | stay | drawn by a rule with the parameter's own path, or with that of the module that holds it if no layer of the first two rows is in there |
+/// | everything else: scales and shifts of normalisation layers, factors of residual blocks, position embeddings, other parameters of your own modules | stay | drawn by a rule with the parameter's own path, or with that of the module that holds it if no layer of the first two rows is in there |
 /// | running statistics | stay | stay |
 ///
 /// [`InitWeights::paths`] lists the parameters that would change. The fans follow from the layout of the layer

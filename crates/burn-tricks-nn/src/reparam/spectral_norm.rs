@@ -196,7 +196,7 @@ fn matrix<const D: usize>(units: UnitAxis, weight: Tensor<D>) -> Tensor<2> {
     weight.reshape([rows as isize, -1])
 }
 
-/// A column of length 1, without a pattern that a weight might be orthogonal to.
+/// A column of norm 1, without a pattern that a weight might be orthogonal to.
 fn start(count: usize, matrix: &Tensor<2>) -> Tensor<2> {
     let values: Vec<f64> = (1..=count).map(|i| (i as f64).cos()).collect();
     let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
@@ -211,7 +211,7 @@ fn column(vector: &Derived<1>, matrix: &Tensor<2>) -> Tensor<2> {
     vector.cast(matrix.dtype()).unsqueeze_dim(1)
 }
 
-/// Some rounds; a vector that becomes 0, or whose length overflows, stays as it was.
+/// Some rounds; a vector that becomes 0, or whose norm overflows, stays as it was.
 fn power_iteration(
     matrix: &Tensor<2>,
     (mut u, mut v): (Tensor<2>, Tensor<2>),
@@ -229,7 +229,7 @@ fn sigma(matrix: &Tensor<2>, u: Tensor<2>, v: Tensor<2>) -> Tensor<2> {
     u.transpose().matmul(matrix.clone().matmul(v))
 }
 
-/// `vector` at length 1; `old` where the length is 0 or infinite.
+/// `vector` at norm 1; `old` where the norm is 0 or infinite.
 fn normalized(vector: Tensor<2>, old: Tensor<2>) -> Tensor<2> {
     let norm = vector.clone().square().sum_dim(0).sqrt();
     let is_none = norm.clone().equal_elem(0).bool_or(norm.clone().is_inf());

@@ -8,7 +8,7 @@ use burn_tricks_core::walk::Location;
 use burn_tricks_core::{Config, ConfigError, UnitAxis, accumulation_dtype};
 use std::collections::HashMap;
 
-/// Configuration of [`WeightNorm`]: the length and the direction of every unit's weights are learned separately.
+/// Configuration of [`WeightNorm`]: the norm and the direction of every unit's weights are learned separately.
 ///
 /// ```text
 /// w = g v / ‖v‖     for each unit: v its weights as stored, g a number of its own
@@ -127,11 +127,11 @@ impl WeightNormConfig {
     }
 }
 
-/// The lengths of the units of a weight. Attached by [`WeightNormConfig::attach`];
+/// The norms of the units of a weight. Attached by [`WeightNormConfig::attach`];
 /// [`Param::reparameterization`] returns it.
 #[derive(Module, Debug)]
 pub struct WeightNorm {
-    /// The length of each unit's weights.
+    /// The norm of each unit's weights.
     pub g: Param<Tensor<1>>,
     #[module(skip)]
     units: UnitAxis,
@@ -151,7 +151,7 @@ impl Reparameterization for WeightNorm {
     }
 }
 
-/// The length of each unit; 1 for a unit of zeros, since the length 0 has no gradient and no reciprocal.
+/// The norm of each unit; 1 for a unit of zeros, since the norm 0 has no gradient and no reciprocal.
 fn norms<const D: usize>(units: UnitAxis, v: Tensor<D>) -> Tensor<D> {
     let squares = units.sum_per_unit(v.square());
     let is_zero = squares.clone().equal_elem(0);

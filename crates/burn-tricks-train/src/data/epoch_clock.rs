@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 /// let clock = EpochClock::new();
 /// let seen_by_the_loader = clock.clone();
 /// assert_eq!(seen_by_the_loader.epoch(), 1);
-/// clock.set(2); // a hand-written loop does it itself
+/// clock.set(2); // in a loop of your own; a session advances its clock
 /// assert_eq!(seen_by_the_loader.epoch(), 2);
 /// ```
 #[derive(Debug, Clone, Default)]

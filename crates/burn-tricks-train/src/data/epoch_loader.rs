@@ -104,7 +104,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 /// let loader = EpochLoaderConfig::new(2, 42)
 ///     .with_workers(2)
 ///     .init_seeded(dataset, Jittered, &Device::flex(), &clock)?;
-/// clock.set(7); // whatever was drawn in epochs 1 to 6, by this process or another
+/// clock.set(7); // the samples of epoch 7 do not depend on the epochs before
 /// let epoch = || -> Vec<Vec<f32>> { loader.iter().map(|batch| batch.unwrap()).collect() };
 /// assert_eq!(epoch(), epoch());
 /// # Ok(())

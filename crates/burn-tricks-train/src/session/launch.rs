@@ -73,8 +73,8 @@ where
             keep_renderer,
             ..
         } = self;
-        let sight = learner.model().sight();
-        sight.note(true);
+        let probe = learner.model().probe();
+        probe.note(true);
         let observer = EndObserver(end.clone());
         let (mut resumed_after, mut incomplete, mut accepted) = (None, Vec::new(), Vec::new());
         let twice: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -129,9 +129,9 @@ where
             }
         };
         end.set_tricks({
-            let (tricks, sight) = (learner.model().shared_tricks(), sight.clone());
+            let (tricks, probe) = (learner.model().shared_tricks(), probe.clone());
             move |epoch, store, decision| {
-                validated.end_of_epoch(&tricks, &sight, (epoch, store), decision)
+                validated.end_of_epoch(&tricks, &probe, (epoch, store), decision)
             }
         });
         end.start_after(resumed_after.unwrap_or(0));
@@ -139,7 +139,7 @@ where
             training = training.num_epochs(epoch); // it had stopped
         }
         let learning = training.early_stopping(observer).launch(learner);
-        sight.note(false);
+        probe.note(false);
         let (outcome, failure) = Outcome::of(&end);
         let finished = SessionResult {
             outcome,

@@ -20,10 +20,10 @@ where
     H: Trick<M>,
     Tricked<M, H>: LearnerModel,
 {
-    let sight = learner.model().sight();
-    sight.ask();
+    let probe = learner.model().probe();
+    probe.ask();
     learner.clone().optimizer_step(GradientsParams::new());
-    let optimizer = sight.optimizer();
+    let optimizer = probe.optimizer();
     optimizer.expect("a step of a tricked model shows its optimizer")
 }
 

@@ -7,7 +7,7 @@ use burn_tricks_stop::Decision;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct CriterionResult {
-    /// The metric that it was told.
+    /// The metric that it observed.
     pub metric: String,
     /// The split of the metric.
     pub split: Split,
@@ -25,7 +25,7 @@ pub struct CriterionResult {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PlateauResult {
-    /// The metric that it was told.
+    /// The metric that it observed.
     pub metric: String,
     /// The product of all reductions of the learning rate.
     pub scale: f64,

@@ -37,7 +37,7 @@ impl Outcome {
     /// How a training ended, and why it failed if it did.
     pub(crate) fn of(end: &EpochEnd) -> (Self, Option<SessionError>) {
         let (error, interruption) = end.noted();
-        // A trick fails where the metric that it is to be told of has no value.
+        // A trick fails if its metric has no value.
         let error = error.map(SessionError::Training);
         let error = error.or_else(|| end.missing().map(SessionError::MissingMetric));
         let error = error.or_else(|| end.trick_failed().map(SessionError::Trick));
@@ -113,7 +113,7 @@ pub struct SessionResult<M, H> {
     /// once. Only a resumable session detects such metrics, after the first epoch, from Burn's log in its directory.
     pub logged_twice: Vec<String>,
     pub(crate) best: Best<M>,
-    /// The metric by which the best epoch was to be told.
+    /// The metric that determines the best epoch.
     pub(crate) watched: Option<MetricName>,
 }
 

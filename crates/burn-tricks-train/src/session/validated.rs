@@ -2,8 +2,8 @@
 
 use crate::lock::lock;
 use crate::trick::Trick;
+use crate::trick::learner_probe::LearnerProbe;
 use crate::trick::shared::{SharedTricks, TricksEnd};
-use crate::trick::sight::Sight;
 use crate::trick::trick_error::TrickError;
 use burn::module::Module;
 use burn::store::RecordError;
@@ -30,11 +30,11 @@ impl<M: Module> Validated<M> {
     pub(crate) fn end_of_epoch<H: Trick<M>>(
         &self,
         tricks: &SharedTricks<H>,
-        sight: &Sight<M>,
+        probe: &LearnerProbe<M>,
         (epoch, store): (usize, &EventStoreClient),
         decision: Option<Decision>,
     ) -> Result<TricksEnd, TrickError> {
-        let Some(ended) = tricks.epoch_end(sight, epoch, store, decision)? else {
+        let Some(ended) = tricks.epoch_end(probe, epoch, store, decision)? else {
             return Ok(TricksEnd::default());
         };
         match self {

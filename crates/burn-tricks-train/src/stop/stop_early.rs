@@ -29,7 +29,7 @@ use burn_tricks_stop::StopCriterion;
 /// let stop = EarlyStoppingConfig::new(Goal::Minimize).with_patience(5).init()?;
 /// let handle = StopHandle::new(stop);
 /// let training = training.stop_early(SampleLossMetric::new(), &handle);
-/// // let result = training.launch(learner); // see `result.error` and `result.interrupted`
+/// // let result = training.launch(learner); // then `result.error` and `result.interrupted` say how it ended
 /// if let Some(epoch) = handle.best_epoch() {
 ///     println!("epoch {epoch} was the best");
 /// }

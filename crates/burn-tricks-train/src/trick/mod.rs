@@ -7,12 +7,12 @@ pub(crate) mod doctor;
 pub(crate) mod epoch_context;
 pub(crate) mod gradient_transforms;
 mod kept_optimizer;
+pub(crate) mod learner_probe;
 pub(crate) mod mean_of_accumulated;
 mod micro_batches;
 pub(crate) mod roll_back;
 pub(crate) mod save_best;
 pub(crate) mod shared;
-pub(crate) mod sight;
 pub(crate) mod snapshots;
 pub(crate) mod step_context;
 pub(crate) mod stop_after_marked;
@@ -43,7 +43,7 @@ use std::fmt::Debug;
 /// | --- | --- | --- | --- |
 /// | [`ClipGradNorm`], [`NormalizeGrad`] | changes the gradients | | |
 /// | [`Freeze`] | removes the gradients of a part of the model | | |
-/// | [`Prodigy`] | estimates the rate of its optimizer | | |
+/// | [`Prodigy`] | estimates the learning rate of its optimizer | | |
 /// | [`StepGuard`] | skips a step that has a gradient that is not finite | | |
 /// | [`TiedWeights`] | | gives all places of a parameter one value | |
 /// | [`MaxNorm`], [`UnitNorm`], [`ClampWeights`] | | change the weights | |

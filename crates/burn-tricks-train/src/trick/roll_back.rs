@@ -58,7 +58,8 @@ use std::fmt::Debug;
 /// [`launch`](crate::Session::launch) is an error.
 ///
 /// The weights of the best epoch are the trained ones, not an average. The schedule continues from its present step.
-/// The learning rate that Burn logs is that of the schedule, without the factor.
+/// Burn's `LearningRateMetric` logs the learning rate of the schedule, without the factor. The metric "Learning Rate
+/// after Roll-Backs", which a session registers for this trick, has the learning rate of the step.
 ///
 /// # Cost
 ///

@@ -4,8 +4,8 @@ use crate::lock::lock;
 use crate::trick::Trick;
 use crate::trick::combined::load_part;
 use crate::trick::epoch_context::EpochContext;
+use crate::trick::learner_probe::LearnerProbe;
 use crate::trick::micro_batches::MicroBatches;
-use crate::trick::sight::Sight;
 use crate::trick::trick_error::TrickError;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, Tensor};
@@ -114,10 +114,10 @@ impl<H> SharedTricks<H> {
         Ok(())
     }
 
-    /// Runs the tricks at the end of an epoch, on the model that `sight` noted. None if it noted no model.
+    /// Runs the tricks at the end of an epoch, on the model that `probe` noted. None if it noted no model.
     pub(crate) fn epoch_end<M: Module>(
         &self,
-        sight: &Sight<M>,
+        probe: &LearnerProbe<M>,
         epoch: usize,
         store: &EventStoreClient,
         decision: Option<Decision>,
@@ -125,7 +125,7 @@ impl<H> SharedTricks<H> {
     where
         H: Trick<M>,
     {
-        let Some((trained, validated)) = sight.noted() else {
+        let Some((trained, validated)) = probe.noted() else {
             return Ok(None);
         };
         let before = trained.model().clone();

@@ -74,12 +74,14 @@ impl StepContext {
     }
 
     /// Multiplies all learning rates of the step by `factor`. Call it in [`Trick::begin`](crate::Trick::begin). The
-    /// learning rate that Burn logs is that of the schedule, without `factor`.
+    /// learning rate that Burn logs is that of the schedule, without `factor`: give the trick a
+    /// [`TrickMetric`](crate::TrickMetric), and push [`lr`](Self::lr) into it in
+    /// [`Trick::after`](crate::Trick::after).
     pub fn scale_lr(&mut self, factor: f64) {
         self.scale *= factor;
     }
 
-    /// The rates for the optimizer.
+    /// The learning rates for the optimizer.
     pub(crate) fn rates<M: Module>(&self, model: &M) -> ModuleLearningRate {
         if self.scale == 1.0 {
             return self.rates.clone();

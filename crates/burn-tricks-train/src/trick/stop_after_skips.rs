@@ -21,7 +21,7 @@ use std::fmt::Debug;
 /// use burn_tricks_train::StopAfterSkips;
 ///
 /// # fn main() -> Result<(), burn_tricks_train::ConfigError> {
-/// let interrupter = Interrupter::new(); // that of the training: `training.interrupter()`
+/// let interrupter = Interrupter::new(); // in a real program: `training.interrupter()`
 /// let tricks = (StepGuard::new(), StopAfterSkips::init(10, &interrupter)?);
 /// // model.with_tricks(tricks)
 /// # let _ = tricks;

@@ -22,15 +22,15 @@ impl TrickError {
     }
 
     /// The number of the trick that failed, from 1, if it is known.
-    pub fn place(&self) -> Option<usize> {
-        self.trick.as_ref().map(|(place, _)| *place)
+    pub fn position(&self) -> Option<usize> {
+        self.trick.as_ref().map(|(position, _)| *position)
     }
 
     /// The same error, of a trick before which there are `before` others: of the trick `name`, if it is not
     /// known yet which of several it was.
     pub(crate) fn of_trick(mut self, before: usize, name: impl FnOnce() -> String) -> Self {
         self.trick = Some(match self.trick {
-            Some((place, name)) => (before + place, name),
+            Some((position, name)) => (before + position, name),
             None => (before + 1, name()),
         });
         self
@@ -39,8 +39,8 @@ impl TrickError {
 
 impl Display for TrickError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some((place, name)) = &self.trick {
-            write!(f, "trick {place} ({name}): ")?;
+        if let Some((position, name)) = &self.trick {
+            write!(f, "trick {position} ({name}): ")?;
         }
         write!(f, "{}", self.cause)
     }

@@ -4,8 +4,8 @@ mod step;
 
 use crate::lock::lock;
 use crate::trick::Trick;
+use crate::trick::learner_probe::LearnerProbe;
 use crate::trick::shared::SharedTricks;
-use crate::trick::sight::Sight;
 use crate::trick::trained::Trained;
 use burn::module::{Module, ModuleMapper, ModuleVisitor};
 use burn::store::{ModuleRecord, RecordError};
@@ -92,7 +92,7 @@ pub struct Tricked<M, H> {
     tricks: SharedTricks<H>,
     /// Whether the next record to be loaded is of the moment of which the tricks' state is.
     resuming: Arc<AtomicBool>,
-    sight: Sight<M>,
+    probe: LearnerProbe<M>,
     validate_averages: bool,
 }
 
@@ -118,7 +118,7 @@ impl<M: Clone, H> Tricked<M, H> {
             mode,
             tricks: self.tricks.clone(),
             resuming: self.resuming.clone(),
-            sight: self.sight.clone(),
+            probe: self.probe.clone(),
             validate_averages: self.validate_averages,
         }
     }
@@ -142,7 +142,7 @@ impl<M: Clone, H> Tricked<M, H> {
             mode,
             tricks: self.tricks,
             resuming: self.resuming,
-            sight: self.sight,
+            probe: self.probe,
             validate_averages: self.validate_averages,
         }
     }
@@ -156,7 +156,7 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
             mode: Mode::Training,
             tricks: SharedTricks::new(tricks),
             resuming: Arc::default(),
-            sight: Sight::default(),
+            probe: LearnerProbe::default(),
             validate_averages: true,
         }
     }
@@ -199,8 +199,8 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
         }
     }
 
-    pub(crate) fn sight(&self) -> Sight<M> {
-        self.sight.clone()
+    pub(crate) fn probe(&self) -> LearnerProbe<M> {
+        self.probe.clone()
     }
 
     pub(crate) fn shared_tricks(&self) -> SharedTricks<H> {
@@ -263,7 +263,7 @@ impl<M: Module, H: Trick<M>> Module for Tricked<M, H> {
             // Burn drops what it has accumulated at the end of an epoch.
             self.tricks.micro_batches().clear();
             let shown = || average.as_ref().unwrap_or(&model).clone();
-            self.sight.validates(|| (self.model.clone(), shown()));
+            self.probe.validates(|| (self.model.clone(), shown()));
         }
         self.with(Trained::new(model), Mode::Validation(average))
     }

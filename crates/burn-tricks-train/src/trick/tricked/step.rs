@@ -32,7 +32,7 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
         lr_module: ModuleLearningRate,
         grads: GradientsParams,
     ) -> Self {
-        if self.sight.takes(optim) {
+        if self.probe.takes(optim) {
             return self;
         }
         let share = self.tricks.micro_batches().take_share();
@@ -105,7 +105,7 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
             mode: Mode::Training,
             tricks: self.tricks,
             resuming: self.resuming,
-            sight: self.sight,
+            probe: self.probe,
             validate_averages: self.validate_averages,
         }
     }

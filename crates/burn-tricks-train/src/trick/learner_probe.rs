@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 /// Shared by a tricked model, its clones, and the session that trains it.
-pub(crate) struct Sight<M>(Arc<Mutex<Seen<M>>>);
+pub(crate) struct LearnerProbe<M>(Arc<Mutex<Seen<M>>>);
 
 struct Seen<M> {
     /// Whether the next step is only to show its optimizer.
@@ -22,7 +22,7 @@ struct Seen<M> {
     noted: Option<(Trained<M>, M)>,
 }
 
-impl<M> Default for Sight<M> {
+impl<M> Default for LearnerProbe<M> {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(Seen {
             asked: false,
@@ -33,19 +33,19 @@ impl<M> Default for Sight<M> {
     }
 }
 
-impl<M> Clone for Sight<M> {
+impl<M> Clone for LearnerProbe<M> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<M> Debug for Sight<M> {
+impl<M> Debug for LearnerProbe<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sight")
+        f.write_str("LearnerProbe")
     }
 }
 
-impl<M> Sight<M> {
+impl<M> LearnerProbe<M> {
     /// Makes the next step note its optimizer, and do nothing else.
     pub(crate) fn ask(&self) {
         lock(&self.0).asked = true;

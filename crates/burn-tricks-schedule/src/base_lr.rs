@@ -6,13 +6,13 @@ use burn::module::ParamGroup;
 use burn::optim::LearningRate;
 use burn_tricks_core::ConfigError;
 
-/// Burn's own schedules inside the wrappers of this crate: the rate of a `ModuleLrScheduler`'s base group. Made by
-/// [`BaseRate::init`].
+/// Burn's own schedules inside the wrappers of this crate: the learning rate of a `ModuleLrScheduler`'s base group.
+/// Made by [`BaseLr::init`].
 ///
-/// Burn's configurations give a `ModuleLrScheduler`. It is not an `LrScheduler`, since it has a rate for each
-/// group of parameters. [`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt) gives it the wrappers as methods.
-/// They wrap a `BaseRate`, which steps the scheduler and returns the rate of its base group: the parameters
-/// that no other group matches.
+/// Burn's configurations give a `ModuleLrScheduler`. It is not an `LrScheduler`, since it has a learning rate for
+/// each group of parameters. [`ModuleLrSchedulerExt`](crate::ModuleLrSchedulerExt) gives it the wrappers as methods.
+/// They wrap a `BaseLr`, which steps the scheduler and returns the rate of its base group: the parameters that no
+/// other group matches.
 ///
 /// # Example
 ///
@@ -31,7 +31,7 @@ use burn_tricks_core::ConfigError;
 ///
 /// # Groups of parameters
 ///
-/// A wrapper returns a single rate, so the rates of the groups would be lost, and their parameters would get
+/// A wrapper returns a single learning rate, so the rates of the groups would be lost, and their parameters would get
 /// the base rate. (The schedules inside a `ModuleLrScheduler` are private to Burn, so the rate of a group
 /// cannot be scaled from outside.) Therefore a scheduler with groups is an error. Wrap the schedule of each
 /// group, and then make the groups:
@@ -66,12 +66,12 @@ use burn_tricks_core::ConfigError;
 /// The cost of the wrapped scheduler, which copies its groups at each step. The record is that of the wrapped
 /// scheduler.
 #[derive(Clone)]
-pub struct BaseRate {
+pub struct BaseLr {
     inner: ModuleLrScheduler,
 }
 
-impl BaseRate {
-    /// The schedule that returns the base rate of `inner`, which must be its only rate.
+impl BaseLr {
+    /// The schedule that returns the base rate of `inner`, which must be its only learning rate.
     ///
     /// # Errors
     ///
@@ -115,13 +115,13 @@ fn has_groups(scheduler: &ModuleLrScheduler) -> bool {
     first_group.scalar::<u64>(ADDED).is_none()
 }
 
-impl std::fmt::Debug for BaseRate {
+impl std::fmt::Debug for BaseLr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BaseRate").finish_non_exhaustive()
+        f.debug_struct("BaseLr").finish_non_exhaustive()
     }
 }
 
-impl LrScheduler for BaseRate {
+impl LrScheduler for BaseLr {
     fn step(&mut self) -> LearningRate {
         self.inner.step().base()
     }
