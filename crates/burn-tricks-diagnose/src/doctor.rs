@@ -241,7 +241,16 @@ impl Doctor {
     /// Takes the text of the model, `format!("{model}")`, in which the probabilities of dropout layers stand. A walk
     /// over a module does not see them.
     pub fn observe_text(&mut self, model: &str) {
-        self.structure.dropout = crate::record::text::dropout_layers(model);
+        let mut layers = crate::record::text::dropout_layers(model);
+        let modes = self.structure.modes.iter();
+        let paths: Vec<&Mode> = modes.filter(|mode| mode.layer == "Dropout").collect();
+        // Both are in the module's order; the text has names and no paths.
+        if paths.len() == layers.len() {
+            for (layer, mode) in layers.iter_mut().zip(paths) {
+                layer.name.clone_from(&mode.path);
+            }
+        }
+        self.structure.dropout = layers;
     }
 
     /// Examines whether the network is a linear map of its inputs, from three forward passes over `inputs` (at

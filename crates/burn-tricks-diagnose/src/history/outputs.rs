@@ -28,10 +28,10 @@ pub struct OutputHistory {
     /// The largest difference of the sum of a row from 1.
     #[serde(with = "crate::float")]
     pub sum_error: f64,
-    /// The smallest and the largest output in the batches before this one, and in this one.
+    /// The smallest output of all batches, of those whose smallest one is finite.
     #[serde(with = "crate::float")]
     pub lowest: f64,
-    /// The largest output so far.
+    /// The largest output of all batches, of those whose largest one is finite.
     #[serde(with = "crate::float")]
     pub highest: f64,
     /// The batches handed over.

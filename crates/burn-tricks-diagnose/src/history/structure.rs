@@ -31,7 +31,7 @@ pub struct Mode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DropoutLayer {
-    /// Its name in the model's text.
+    /// Its path, or its name in the model's text if the two could not be matched.
     pub name: String,
     /// The probability of dropping a value, in thousandths.
     pub per_mille: u32,

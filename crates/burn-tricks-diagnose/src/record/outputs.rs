@@ -16,6 +16,8 @@ pub(crate) struct Outputs {
     last: VecDeque<(usize, Tensor<2>)>,
     steps: Vec<usize>,
     non_finite: Losses,
+    lowest: Losses,
+    highest: Losses,
 }
 
 impl Outputs {
@@ -26,6 +28,8 @@ impl Outputs {
         }
         self.steps.push(step);
         self.non_finite.push(&non_finite(&outputs));
+        self.lowest.push(&outputs.clone().min());
+        self.highest.push(&outputs.clone().max());
         if self.first.is_none() {
             self.first = Some((step, outputs.clone()));
         }
@@ -46,11 +50,16 @@ impl Outputs {
         // Of outputs that are not finite, the last ones tell nothing more.
         let usable = all.iter().rev().find(|outputs| outputs.non_finite == 0.0);
         let mut history = usable.or(all.last())?.clone();
-        history.lowest = all.iter().map(|of| of.min).fold(f64::INFINITY, f64::min);
-        history.highest = all
-            .iter()
-            .map(|of| of.max)
-            .fold(f64::NEG_INFINITY, f64::max);
+        let finite = |all: &Losses| {
+            all.read()
+                .into_iter()
+                .filter(|value| value.is_finite())
+                .collect::<Vec<_>>()
+        };
+        history.lowest = finite(&self.lowest).into_iter().fold(history.min, f64::min);
+        history.highest = finite(&self.highest)
+            .into_iter()
+            .fold(history.max, f64::max);
         let shares = self.non_finite.read();
         let first = shares.iter().position(|share| *share > 0.0);
         history.first_non_finite = first.map(|at| self.steps[at]);

@@ -13,7 +13,9 @@ pub(crate) fn dropout_layers(text: &str) -> Vec<DropoutLayer> {
             let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.');
             text[..end.unwrap_or(text.len())].parse::<f64>()
         });
-        if let Some(Ok(prob)) = prob {
+        // An enum's variant of this name holds the layer.
+        let is_variant = body["Dropout {".len()..].contains("Dropout {");
+        if let Some(Ok(prob)) = prob.filter(|_| !is_variant) {
             let line = before.rsplit('\n').next().unwrap_or(before);
             layers.push(DropoutLayer {
                 name: line.trim().trim_end_matches(':').trim().to_owned(),

@@ -7,43 +7,41 @@ use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::measures::median;
 
-/// The steps at the beginning in which the norm of a sum of gradients grows with their number.
-const EARLY: usize = 8;
+/// The norms of the second and the third sum over that of the first gradient: at most about 2 and 3, less by as much
+/// as the gradients of the first steps differ in direction. Later the weights have moved, and the sum swings.
+const GROWTH: [[f64; 2]; 2] = [[1.1, 2.3], [1.4, 3.4]];
 
-/// The share of that growth that is expected: the gradients of the first steps point in much the same direction.
-const GROWTH: f64 = 0.5;
+/// The cosine of two sums that differ by one gradient. Gradients of different batches are far from it.
+const COSINE: f64 = 0.85;
 
-/// The cosine of two sums that differ by one gradient.
-const COSINE: f64 = 0.8;
+/// The steps at the beginning, which are all recorded.
+const EARLY: usize = 20;
+
+/// Fewer recorded steps do not show that directions stay.
+const STEPS: usize = 10;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let norms = history.gradient_norms();
-    let early: Vec<f64> = (norms.iter().enumerate())
-        .take_while(|(at, (step, _))| at + 1 == *step)
-        .map(|(_, (_, norm))| *norm)
-        .take(EARLY)
-        .collect();
-    let Some(first) = early
-        .first()
-        .copied()
-        .filter(|first| *first > 0.0 && early.len() == EARLY)
-    else {
+    let [(1, first), (2, second), (3, third), ..] = norms[..] else {
         return Vec::new();
     };
-    let relative = early.iter().enumerate().skip(1);
-    let growth = median(relative.map(|(at, norm)| norm / first / (at + 1) as f64)).unwrap_or(0.0);
-    let cosine = median(history.steps.iter().filter_map(|of| of.cosine)).unwrap_or(0.0);
-    let rising = early.windows(2).all(|pair| pair[1] > pair[0]);
-    if !(GROWTH..=2.0).contains(&growth) || cosine < COSINE || !rising {
+    let early = history.steps.iter().filter(|of| of.step <= EARLY);
+    let cosines: Vec<f64> = early.filter_map(|of| of.cosine).collect();
+    let growth = [second / first, third / first];
+    let grows =
+        (growth.iter().zip(GROWTH)).all(|(growth, [low, high])| (low..=high).contains(growth));
+    let cosine = median(cosines.iter().copied()).unwrap_or(0.0);
+    if !grows || cosine < COSINE || cosines.len() < STEPS {
         return Vec::new();
     }
     let text = format!(
-        "The norm of the gradient grows with the number of steps, and successive gradients have nearly the same direction (cosine {cosine:.2}): each step gets the sum of all gradients so far."
+        "The norm of the gradient grew to {:.1} and {:.1} times its first value in two steps, and successive gradients have nearly the same direction (cosine {cosine:.2}): each step gets the sum of all gradients so far.",
+        growth[0], growth[1]
     );
     vec![
         Finding::new(FindingKind::AccumulatedGradients, Severity::Fault, text)
-            .in_step(EARLY)
-            .measured(growth, GROWTH, "norm of the gradient of step k over k times that of step 1, median of the first 8; 1 for sums of equal gradients")
+            .in_step(3)
+            .measured(cosine, COSINE, "median cosine of the first 20 successive gradients, whose norm grows with the number of steps; clinic")
             .with([Prescription::change("make the gradients of each step anew, and empty an accumulator after each step")]),
     ]
 }

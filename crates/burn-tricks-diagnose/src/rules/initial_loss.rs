@@ -5,7 +5,6 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::{Prescription, short};
 use crate::finding::severity::Severity;
 use crate::history::History;
-use crate::history::measures::Outcome;
 use crate::loss_kind::LossKind;
 
 /// How many times the loss of equal probabilities the first loss may be.
@@ -37,10 +36,6 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if ratio <= RATIO {
         return Vec::new();
     }
-    let severity = match history.outcome() {
-        Outcome::Learned | Outcome::Unknown => Severity::Note,
-        _ => Severity::Warning,
-    };
     let text = format!(
         "The first loss is {}; a network that knows nothing has {} for {} classes. The first scores are large and wrong, and the first steps only make them smaller.",
         short(first),
@@ -48,7 +43,8 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         classes.max(columns)
     );
     vec![
-        Finding::new(FindingKind::InitialLoss, severity, text)
+        // Its causes, such as the scale of inputs or weights, are findings of their own.
+        Finding::new(FindingKind::InitialLoss, Severity::Note, text)
             .measured(
                 ratio,
                 RATIO,

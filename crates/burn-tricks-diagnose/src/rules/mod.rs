@@ -27,6 +27,7 @@ mod saturated;
 mod targets;
 mod tied;
 mod underfitting;
+mod unrelated_labels;
 mod validation;
 mod vanishing;
 
@@ -67,6 +68,7 @@ const RULES: &[Rule] = &[
     noisy_batch::rule,
     initial_loss::rule,
     overfitting::rule,
+    unrelated_labels::rule,
 ];
 
 /// A finding of the first kind explains findings of the other kinds, which are left out.
@@ -151,13 +153,15 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
             VanishingGradient,
             &[RateTooLow, TooFewSteps, ConstantOutput],
         ),
-        (LogOfZero, &[ExplodingGradient, Oscillation]),
+        (LogOfZero, &[DeadUnits, ExplodingGradient, Oscillation]),
         (NonFiniteData, &[NonFinite, ExplodingGradient, LogOfZero]),
         (
             DropoutTooHigh,
             &[DeadUnits, RateTooLow, TooFewSteps, Oscillation],
         ),
         (InitScale, &[DeadUnits]),
+        (UnrelatedLabels, &[TooFewSteps, RateTooLow]),
+        (Saturated, &[RateTooLow, TooFewSteps]),
         (ValidationClasses, &[UnrelatedLabels, Overfitting]),
         (Frozen, &[RateTooLow, TooFewSteps]),
     ]
@@ -166,22 +170,13 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
 /// What the rules find, the most serious first.
 pub(crate) fn findings(history: &History) -> Vec<Finding> {
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(history)).collect();
-    let accused = |findings: &[Finding], kind: FindingKind| {
-        let of_kind = |finding: &Finding| finding.kind == kind;
-        findings
-            .iter()
-            .any(|one| of_kind(one) && one.severity >= Severity::Warning)
-    };
-    for (cause, consequences) in EXPLAINS {
-        if accused(&findings, *cause) {
-            findings.retain(|finding| !consequences.contains(&finding.kind));
-        }
-    }
+    leave_out_explained(&mut findings);
     if findings
         .iter()
         .all(|finding| finding.severity < Severity::Fault)
     {
         findings.extend(rate_low::unfinished(history));
+        leave_out_explained(&mut findings);
     }
     if findings
         .iter()
@@ -197,6 +192,16 @@ pub(crate) fn findings(history: &History) -> Vec<Finding> {
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
+}
+
+fn leave_out_explained(findings: &mut Vec<Finding>) {
+    for (cause, consequences) in EXPLAINS {
+        let is_cause =
+            |finding: &Finding| finding.kind == *cause && finding.severity >= Severity::Warning;
+        if findings.iter().any(is_cause) {
+            findings.retain(|finding| !consequences.contains(&finding.kind));
+        }
+    }
 }
 
 fn healthy(history: &History) -> Finding {

@@ -11,6 +11,9 @@ use crate::history::measures::median;
 use crate::history::param::ParamHistory;
 use crate::loss_kind::LossKind;
 
+/// The difference of two scores from which the exponential of its negative begins to underflow in `f32`.
+const UNDERFLOW: f64 = 87.0;
+
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let loss = history
         .losses
@@ -24,6 +27,9 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if let Some(step) = loss
         && is_log_of_zero(history, step, outputs)
     {
+        return vec![log_of_zero(history, step)];
+    }
+    if let Some(step) = gradient_of_log_of_zero(history, outputs) {
         return vec![log_of_zero(history, step)];
     }
     let forward = history.probes.iter().filter_map(|probe| {
@@ -152,15 +158,34 @@ fn is_log_of_zero(history: &History, step: usize, outputs: Option<usize>) -> boo
     !is_regression && finite && ordinary
 }
 
+/// The step at which all gradients are not finite from the last layer on, although the outputs are, which are so far
+/// apart that a softmax of them underflows: the logarithm of a 0 that the loss does not even use has no gradient.
+fn gradient_of_log_of_zero(history: &History, outputs: Option<usize>) -> Option<usize> {
+    let (step, path) = backward(history)?;
+    let last = history
+        .params
+        .iter()
+        .rev()
+        .find(|param| !param.steps.is_empty())?;
+    let handed = history.outputs.as_ref()?;
+    let is_finite = outputs.is_none_or(|bad| bad > step);
+    let is_classification = history
+        .train
+        .as_ref()
+        .is_some_and(|train| train.classes.len() >= 2);
+    let underflows = handed.highest - handed.lowest > UNDERFLOW;
+    (is_classification && is_finite && underflows && path == last.path).then_some(step)
+}
+
 fn log_of_zero(history: &History, step: usize) -> Finding {
     let outputs = history.outputs.as_ref();
     let size = outputs.map_or(0.0, |outputs| {
         outputs.highest.abs().max(outputs.lowest.abs())
     });
-    let text = "The loss is not finite although the outputs of the network are: it takes the logarithm of a probability that is 0, or multiplies 0 by its infinity.";
+    let text = "The loss or its gradient is not finite although the outputs of the network are: it takes the logarithm of a probability that is 0, or multiplies 0 by its infinity.";
     Finding::new(FindingKind::LogOfZero, Severity::Fault, text)
         .in_step(step)
-        .measured(size, 88.0, "largest output kept; the softmax of a difference of 104 is 0 in f32")
+        .measured(size, UNDERFLOW, "largest output; exp(-87) is the smallest normal number of f32")
         .with([
             Prescription::change("calculate the loss from the scores with `log_softmax`, or with Burn's `CrossEntropyLoss`"),
             Prescription::ScaleRate { factor: 0.1 },

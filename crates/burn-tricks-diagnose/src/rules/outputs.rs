@@ -15,7 +15,11 @@ use crate::loss_kind::LossKind;
 const SUM: f64 = 1e-3;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
-    let Some(outputs) = &history.outputs else {
+    let Some(outputs) = history
+        .outputs
+        .as_ref()
+        .filter(|outputs| outputs.non_finite == 0.0)
+    else {
         return Vec::new();
     };
     let mismatch = single_softmax(history, outputs)

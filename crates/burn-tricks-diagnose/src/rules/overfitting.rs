@@ -60,17 +60,6 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         _ => return Vec::new(),
     };
     let mut findings = Vec::new();
-    if let Some((valid, chance)) = last.valid_accuracy.zip(history.chance())
-        && gap.is_some_and(|gap| gap > GAP)
-        && valid < chance + 0.05
-    {
-        let text = "The network learns its training labels, and is no better than chance on the validation: as far as it can tell, the labels do not depend on the inputs.";
-        findings.push(
-            Finding::new(FindingKind::UnrelatedLabels, Severity::Fault, text)
-                .measured(valid, chance + 0.05, "validation accuracy, and that of the most frequent class plus 0.05")
-                .with([Prescription::change("check that inputs and labels are in the same order after shuffling, and that labels are read correctly")]),
-        );
-    }
     let text = "The network fits its training data far better than the validation data.";
     findings.push(
         Finding::new(FindingKind::Overfitting, severity, text)

@@ -183,6 +183,6 @@ fn a_first_loss_of_three_times_the_logarithm_of_the_classes_is_too_large() {
     of.losses[0] = 2.1;
     assert_eq!(
         severity(&of, FindingKind::InitialLoss),
-        Some(Severity::Warning)
+        Some(Severity::Note)
     );
 }

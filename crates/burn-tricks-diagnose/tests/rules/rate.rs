@@ -12,7 +12,9 @@ fn an_update_of_a_tenth_of_the_weight_is_too_high_and_of_1e_5_too_low() {
         (0.11, Some(Severity::Fault), None),
         (0.09, None, None),
         (0.9e-5, None, Some(Severity::Fault)),
-        (1.1e-5, None, None),
+        (1.1e-5, None, Some(Severity::Warning)),
+        (1.9e-4, None, Some(Severity::Warning)),
+        (2.1e-4, None, None),
     ] {
         for at in of.params.iter_mut().flat_map(|param| &mut param.steps) {
             at.update = Some(ratio * at.weight);
@@ -71,6 +73,22 @@ fn norms_that_grow_with_the_number_of_steps_are_sums() {
         severity(&of, FindingKind::AccumulatedGradients),
         Some(Severity::Fault)
     );
+    // Those of orthogonal gradients grow with the root of their number; the clinic's grow to 1.24 and 1.81.
+    for (growth, expected) in [
+        ([1.11, 1.41], true),
+        ([1.09, 1.5], false),
+        ([1.2, 1.39], false),
+    ] {
+        for param in &mut of.params {
+            param.steps[0].gradient = 1.0;
+            (param.steps[1].gradient, param.steps[2].gradient) = (growth[0], growth[1]);
+        }
+        let found = severity(&of, FindingKind::AccumulatedGradients).is_some();
+        assert_eq!(found, expected, "{growth:?}");
+    }
+    for param in &mut of.params {
+        (param.steps[1].gradient, param.steps[2].gradient) = (2.0, 3.0);
+    }
     // Each in its own direction: not a sum.
     of.steps.iter_mut().for_each(|step| step.cosine = Some(0.3));
     assert_eq!(severity(&of, FindingKind::AccumulatedGradients), None);

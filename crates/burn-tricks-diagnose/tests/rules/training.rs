@@ -96,3 +96,20 @@ fn an_average_that_equals_the_initial_weights_never_started() {
     of.average_moved = Some(1e-3);
     assert_eq!(severity(&of, FindingKind::AverageNeverStarted), None);
 }
+
+#[test]
+fn labels_that_are_learned_and_say_nothing_of_the_validation_are_unrelated_to_the_inputs() {
+    let check = |train: f64, valid: f64| {
+        let mut of = history(60, 1.9);
+        let mut data = burn_tricks_diagnose::DataHistory::default();
+        data.classes = (0..10).map(|class| (class, 10)).collect();
+        of.train = Some(data);
+        epochs(&mut of, |_| valid, train);
+        severity(&of, FindingKind::UnrelatedLabels)
+    };
+    // Chance is 0.1.
+    assert_eq!(check(0.2, 0.14), Some(Severity::Fault));
+    assert_eq!(check(0.2, 0.16), None, "better than chance");
+    assert_eq!(check(0.14, 0.05), None, "nothing learned");
+    assert_eq!(check(0.16, 0.12), None, "no gap");
+}

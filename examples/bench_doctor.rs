@@ -1,0 +1,169 @@
+//! What a doctor and its probes cost: paired steps of an MLP 784-512-512-10 at batch 64, with and without.
+//!
+//!     cargo run --release --example bench_doctor
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::prelude::*;
+use burn::tensor::Distribution;
+use burn::tensor::activation::{log_softmax, relu};
+use burn_tricks::diagnose::{Doctor, DoctorConfig, Probe};
+use burn_tricks::force_init;
+use std::time::{Duration, Instant};
+
+#[derive(Module, Debug)]
+struct Net {
+    layers: Vec<Linear>,
+    probe: Option<Probe>,
+}
+
+impl Net {
+    fn new(probe: Option<Probe>, device: &Device) -> Self {
+        let layer = |(inputs, outputs)| LinearConfig::new(inputs, outputs).init(device);
+        let layers = [(784, 512), (512, 512), (512, 10)].map(layer).to_vec();
+        let net = Self { layers, probe };
+        force_init(&net);
+        net
+    }
+
+    fn forward(&self, mut signal: Tensor<2>) -> Tensor<2> {
+        for (at, layer) in self.layers.iter().enumerate() {
+            signal = layer.forward(signal);
+            if at < 2 {
+                signal = relu(signal);
+            }
+            if let Some(probe) = &self.probe {
+                signal = probe.record(["first", "second", "scores"][at], signal);
+            }
+        }
+        signal
+    }
+}
+
+/// A training of which one step is timed at a time.
+struct Run {
+    net: Option<Net>,
+    optim: ModuleOptimizer,
+    doctor: Option<Doctor>,
+}
+
+impl Run {
+    fn new(probe: Option<Probe>, doctor: Option<usize>, device: &Device) -> Self {
+        let net = Net::new(probe, device);
+        let doctor = doctor.map(|every| {
+            let mut doctor = DoctorConfig::new()
+                .with_every(every)
+                .init(&net)
+                .expect("a valid interval");
+            if let Some(probe) = &net.probe {
+                doctor.attach(probe);
+            }
+            doctor
+        });
+        Self {
+            net: Some(net),
+            optim: AdamConfig::new().init(),
+            doctor,
+        }
+    }
+
+    fn step(&mut self, images: &Tensor<2>, labels: &Tensor<1, Int>) -> Duration {
+        let start = Instant::now();
+        let mut net = self.net.take().expect("a net between steps");
+        let scores = net.forward(images.clone());
+        let loss = log_softmax(scores, 1)
+            .gather(1, labels.clone().unsqueeze_dim(1))
+            .mean()
+            .neg();
+        let grads = match &net.probe {
+            Some(probe) => probe.backward(&loss),
+            None => loss.backward(),
+        };
+        let grads = GradientsParams::from_grads(grads, &net);
+        if let Some(doctor) = &mut self.doctor {
+            doctor.observe_loss(&loss);
+            doctor.before_step(&net, &grads, 1e-3);
+        }
+        net = self.optim.step(1e-3, net, grads);
+        if let Some(doctor) = &mut self.doctor {
+            doctor.after_step(&net);
+        }
+        self.net = Some(net);
+        start.elapsed()
+    }
+}
+
+/// Times both in turn and prints the ratio of their times: of the sums, and its spread over ten parts.
+fn compare(name: &str, mut with: Run, mut without: Run, steps: usize, device: &Device) {
+    let images = Tensor::random([64, 784], Distribution::Normal(0.0, 1.0), device);
+    let labels = Tensor::<1, Int>::zeros([64], device);
+    // The first steps, which are all recorded, are another matter.
+    for _ in 0..20 {
+        with.step(&images, &labels);
+        without.step(&images, &labels);
+    }
+    let mut parts = vec![[Duration::ZERO; 2]; 10];
+    for step in 0..steps {
+        let part = &mut parts[step * 10 / steps];
+        if step % 2 == 0 {
+            part[0] += with.step(&images, &labels);
+            part[1] += without.step(&images, &labels);
+        } else {
+            part[1] += without.step(&images, &labels);
+            part[0] += with.step(&images, &labels);
+        }
+    }
+    let seconds = |at: usize| parts.iter().map(|part| part[at].as_secs_f64()).sum::<f64>();
+    let mut ratios: Vec<f64> = parts
+        .iter()
+        .map(|part| part[0].as_secs_f64() / part[1].as_secs_f64())
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "{name:44} {:.3} (tenths of the steps: {:.3} to {:.3}), {:.2} ms a step without",
+        seconds(0) / seconds(1),
+        ratios[0],
+        ratios[9],
+        1e3 * seconds(1) / steps as f64,
+    );
+}
+
+fn main() {
+    let steps = std::env::args()
+        .nth(1)
+        .and_then(|steps| steps.parse().ok())
+        .unwrap_or(1000);
+    let device = Device::flex().autodiff();
+    let plain = || Run::new(None, None, &device);
+    let probe = || Some(Probe::new());
+    println!("time of a step over that of a step without, {steps} paired steps");
+    compare(
+        "probes in the model, nobody records",
+        Run::new(probe(), None, &device),
+        plain(),
+        steps,
+        &device,
+    );
+    compare(
+        "a doctor, every 10th step",
+        Run::new(None, Some(10), &device),
+        plain(),
+        steps,
+        &device,
+    );
+    compare(
+        "a doctor and probes, every 10th step",
+        Run::new(probe(), Some(10), &device),
+        plain(),
+        steps,
+        &device,
+    );
+    compare(
+        "a doctor and probes, every step",
+        Run::new(probe(), Some(1), &device),
+        plain(),
+        steps / 5,
+        &device,
+    );
+}
