@@ -8,14 +8,16 @@ use burn_tricks_core::{Config, ConfigError};
 /// The settings of a [`Doctor`].
 #[derive(Config, Debug)]
 pub struct DoctorConfig {
-    /// After the first 20 steps, which are all recorded, each step whose number is a multiple of this is recorded.
-    /// Beyond 400 recorded steps every second one is dropped and the interval doubles, so that memory is bounded.
+    /// The number of steps from one recorded step to the next, after the first 20 steps, which are all recorded.
+    /// When 400 steps are recorded, every second one is dropped and the interval doubles, so that memory is bounded.
+    /// Default: 10.
     #[config(default = 10)]
     pub every: usize,
-    /// The rows of inputs and targets that are kept, of the training data and of the validation data each.
+    /// The number of rows of inputs and targets that are kept, of the training data and of the validation data each.
+    /// Default: 2048.
     #[config(default = 2048)]
     pub rows: usize,
-    /// The loss function. Without it, the doctor says less about the output layer.
+    /// The loss function, for findings about the output layer. Default: unknown.
     pub loss: Option<LossKind>,
 }
 

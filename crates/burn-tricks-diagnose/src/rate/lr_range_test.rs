@@ -9,8 +9,9 @@ use burn_tricks_core::{Config, ConfigError, independent_copy, tie};
 /// The settings of a learning-rate range test.
 ///
 /// The test trains a copy of a model for some steps at rates that rise exponentially from `lowest` to `highest`, and
-/// records the losses. Three rules read a rate from the curve, and their disagreement says how far to trust them.
-/// After the test the model, the optimizer and the running statistics of batch norms are to the bit what they were.
+/// records the losses. Three rules suggest a learning rate from the curve of losses: the further
+/// they disagree, the less they can be trusted.
+/// The test leaves the model, the optimizer and the running statistics of batch norms as they were, to the bit.
 ///
 /// The random stream of a device can be neither read nor put back in Burn 0.22: each seed's run seeds the device, and the
 /// test ends by seeding it with `reseed`.
@@ -49,22 +50,22 @@ use burn_tricks_core::{Config, ConfigError, independent_copy, tie};
 /// and `minimum`.
 #[derive(Config, Debug)]
 pub struct LrRangeTestConfig {
-    /// The first learning rate.
+    /// The first learning rate. Default: 1e-7.
     #[config(default = 1e-7)]
     pub lowest: f64,
-    /// The last learning rate.
+    /// The last learning rate. Default: 10.
     #[config(default = 10.0)]
     pub highest: f64,
-    /// The steps of each seed.
+    /// The number of steps of each run. Default: 100.
     #[config(default = 100)]
     pub steps: usize,
-    /// How many runs, with the seeds 0, 1, ... for dropout and other random numbers of the device.
+    /// The number of runs, with the seeds 0, 1, ... for dropout and other random numbers of the device. Default: 3.
     #[config(default = 3)]
     pub seeds: usize,
-    /// A run ends when its loss exceeds this multiple of the lowest one.
+    /// A run ends when its loss exceeds its lowest loss times this number. Default: 4.
     #[config(default = 4.0)]
     pub diverged: f64,
-    /// The seed of the device after the test.
+    /// The seed that the device is given after the test. Default: 0.
     #[config(default = 0)]
     pub reseed: u64,
 }
