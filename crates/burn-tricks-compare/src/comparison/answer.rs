@@ -36,7 +36,7 @@ impl Unit {
         }
     }
 
-    /// A difference as it is told: in points, as a ratio or as it is.
+    /// The difference in the unit of the reports: in points, as a ratio, or unchanged.
     pub fn told(self, difference: Interval) -> Interval {
         match self {
             Self::Points => difference.map(|share| 100.0 * share),
@@ -78,9 +78,9 @@ pub struct Effect {
 /// The answer to one question about one row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
-    /// What is asked: the name of a metric, `speed` or `cost`.
+    /// The question: the name of a metric, `speed` or `cost`.
     pub question: String,
-    /// What is shown. `None` if the question does not arise, as that of speed where too few runs arrive.
+    /// The verdict; `None` if the question is not asked, as for speed if too few runs reach the target.
     pub verdict: Option<Verdict>,
     /// The differences. `None` before the first pair.
     pub effect: Option<Effect>,

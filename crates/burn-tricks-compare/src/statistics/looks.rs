@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 pub struct Looks(Vec<usize>);
 
 impl Looks {
-    /// Three looks for a comparison of that many rows, variants with a baseline: at one seed more
-    /// than the fewest with which a verdict is possible, at 1.7 times and at 2.85 times as many. For
-    /// 40 rows that is at 14, 24 and 40 seeds.
+    /// Three looks for a comparison of `rows` rows, each a variant with its baseline. The first look is at one
+    /// seed more than the fewest with which a verdict is possible, the others are at 1.7 times and 2.85 times
+    /// as many seeds. For 40 rows the looks are at 14, 24 and 40 seeds.
     pub fn for_rows(rows: usize) -> Self {
         let first = least_seeds(rows, 3) + 1;
         let later = [170, 285].map(|percent: usize| (percent * first).div_ceil(100));
@@ -67,13 +67,12 @@ impl Looks {
         self.0[self.0.len() - 1]
     }
 
-    /// The fewest seeds with which any verdict is possible in a comparison of that many rows, if these
-    /// looks reach that many.
+    /// The fewest seeds with which any verdict is possible in a comparison of `rows` rows.
     ///
     /// # Errors
     ///
-    /// If they do not: then every verdict will be "undecided", and the error says so before the first
-    /// run is paid for.
+    /// If the last look is at fewer seeds. Every verdict would be "undecided", and the error says so before
+    /// the first run.
     pub fn least_seeds(&self, rows: usize) -> Result<usize, TooFewSeeds> {
         let (last, needed) = (self.last(), least_seeds(rows, self.count()));
         if last < needed {

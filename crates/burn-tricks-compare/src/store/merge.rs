@@ -20,8 +20,8 @@ use crate::{
 pub struct Merged {
     /// Number of runs in the merged store.
     pub runs: usize,
-    /// Runs that were there twice with other results, times aside: the variant and the seed. The later one
-    /// is kept. On a backend that computes the same each time there are none.
+    /// The variant and seed of each run that two stores hold with different results, apart from times. The later
+    /// result is kept. There are no such runs on a backend that computes the same numbers each time.
     pub conflicts: Vec<(String, u64)>,
     /// The lines that could not be read, and in which file.
     pub unreadable: Vec<(PathBuf, UnreadableLine)>,

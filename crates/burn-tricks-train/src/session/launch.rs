@@ -36,14 +36,20 @@ where
     ///
     /// # Errors
     ///
-    /// If the run failed: a data loader or the writing of a checkpoint failed, or a watched metric had no value.
+    /// If the run failed: a data loader or the writing of a checkpoint failed, or the metric of a criterion or plateau had
+    /// no value.
     /// [`LaunchError::partial`] holds what was trained until then.
     ///
-    /// A run does not begin if a trick or [`keep_best_checkpoints`](Self::keep_best_checkpoints) needs to know the best
-    /// epoch and no criterion tells it, if two metrics of different types have one name, if the learner's schedule does not
-    /// contain a plateau that was passed to the session, if a resumable session has no clock, if another process
-    /// trains in its directory, if a checkpoint cannot be read, is of another version or of another configuration, or
-    /// if there are several checkpoints and none is complete.
+    /// A run does not begin
+    ///
+    /// - if a trick or [`keep_best_checkpoints`](Self::keep_best_checkpoints) needs to know the best epoch and no
+    ///   criterion determines it;
+    /// - if two metrics of different types have one name;
+    /// - if the learner's schedule does not contain a plateau that was passed to the session;
+    /// - if a resumable session has no clock;
+    /// - if another process trains in the same directory;
+    /// - if a checkpoint cannot be read, or is of another version or another configuration;
+    /// - if there are several checkpoints and none is complete.
     pub fn launch(
         mut self,
         learner: Learner<Tricked<M, H>>,

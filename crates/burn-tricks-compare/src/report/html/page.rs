@@ -22,7 +22,7 @@ use crate::{
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// What a page says of a comparison beside its results.
+/// What a page says about a comparison in addition to its results.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageInfo {
     /// The title.
