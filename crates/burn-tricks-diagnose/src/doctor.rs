@@ -23,7 +23,7 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 
 /// Records a training and says what is wrong with it: which layer, by which number, and what to try.
 ///
-/// A program hands over what it has: each call is optional, and adds what the doctor can see.
+/// A program calls the methods for which it has the data. Each call is optional, and shows the doctor more.
 ///
 /// | call | when | what it makes visible |
 /// | --- | --- | --- |

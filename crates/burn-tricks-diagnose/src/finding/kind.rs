@@ -113,7 +113,7 @@ kinds! {
     LogOfZero => "logarithm of zero",
     /// A number is NaN or infinite.
     NonFinite => "NaN or infinity",
-    /// The inputs or targets that were handed over contain NaN or infinity.
+    /// The inputs or targets that the doctor was given contain NaN or infinity.
     NonFiniteData => "NaN in the data",
     /// An average of weights still holds the initial weights.
     AverageNeverStarted => "average never started",

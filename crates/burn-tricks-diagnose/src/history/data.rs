@@ -1,14 +1,14 @@
-//! The data that was handed over.
+//! The data that the doctor was given.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
-/// The inputs and targets that were handed over: the first rows, up to the configured number.
+/// The inputs and targets that the doctor was given: the first rows, up to the configured number.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct DataHistory {
-    /// The batches handed over.
+    /// The number of batches that the doctor was given.
     pub batches: usize,
     /// The rows of the smallest batch.
     pub smallest_batch: usize,

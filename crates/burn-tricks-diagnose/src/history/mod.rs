@@ -28,7 +28,7 @@ pub struct History {
     pub steps_taken: usize,
     /// The recorded steps, in order.
     pub steps: Vec<StepHistory>,
-    /// The loss of every step at which it was handed over.
+    /// The loss of every step at which the doctor was given one.
     #[serde(with = "crate::float::list")]
     pub losses: Vec<f64>,
     /// The loss function, if it was declared.
@@ -37,11 +37,11 @@ pub struct History {
     pub params: Vec<ParamHistory>,
     /// The layers of the model that the rules know.
     pub structure: Structure,
-    /// The epochs whose metrics were handed over.
+    /// The epochs whose metrics the doctor was given.
     pub epochs: Vec<EpochMetrics>,
-    /// The training data that was handed over.
+    /// The training data that the doctor was given.
     pub train: Option<DataHistory>,
-    /// The validation data that was handed over.
+    /// The validation data that the doctor was given.
     pub valid: Option<DataHistory>,
     /// The outputs of the model in training.
     pub outputs: Option<OutputHistory>,

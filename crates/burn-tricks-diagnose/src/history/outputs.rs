@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The outputs of the model for one batch: the last that was handed over.
+/// The outputs of the model for one batch: the last that the doctor was given.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -34,7 +34,7 @@ pub struct OutputHistory {
     /// The largest output of all batches, of those whose largest one is finite.
     #[serde(with = "crate::float")]
     pub highest: f64,
-    /// The batches handed over.
+    /// The number of batches that the doctor was given.
     pub batches: usize,
     /// The first step whose outputs were not finite, of those kept.
     pub first_non_finite: Option<usize>,

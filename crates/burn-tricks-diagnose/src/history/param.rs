@@ -92,7 +92,7 @@ pub struct ParamStep {
     pub update: Option<f64>,
 }
 
-/// A weight without a path and a shape.
+/// A parameter of role `Weight` about which nothing was recorded.
 impl Default for ParamHistory {
     fn default() -> Self {
         Self {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Structure {
     /// The training flags of dropout and normalisation layers.
     pub modes: Vec<Mode>,
-    /// The dropout layers with their probabilities in percent, if the model's text was handed over.
+    /// The dropout layers with their probabilities, if the doctor was given the text of the model.
     pub dropout: Vec<DropoutLayer>,
 }
 

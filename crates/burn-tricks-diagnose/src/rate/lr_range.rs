@@ -29,7 +29,7 @@ pub struct LrCurve {
     pub losses: Vec<f64>,
 }
 
-/// A suggested learning rate, and how far the seeds agree on it.
+/// A suggested learning rate: the mean over the seeds, and the range of their suggestions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LrSuggestion {

@@ -1,4 +1,4 @@
-//! A criterion that watches a training, shared by the training and the caller.
+//! A criterion of a training, shared by the training and the caller.
 
 use crate::lock::lock;
 use crate::metric::watched_metric::MissingMetric;
@@ -22,7 +22,7 @@ impl<C> Clone for StopHandle<C> {
     }
 }
 
-/// A criterion, and how far the run that it watches is.
+/// A criterion, and what it has observed so far.
 #[derive(Debug)]
 struct Progress<C> {
     stop: C,

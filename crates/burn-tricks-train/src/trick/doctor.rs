@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex};
 /// "Findings" shows the number of warnings and faults of the last diagnosis.
 ///
 /// Clones are handles to one doctor: keep one, and put the other among the tricks. A trick sees no batch: to show the
-/// doctor batches, outputs or the loss, hand them over through [`observe`](Self::observe) of a handle in the model's
-/// `TrainStep::step`, or in a loop over the loader before the training.
+/// doctor batches, outputs or the loss, keep a clone in the model and call [`observe`](Self::observe) in its
+/// `TrainStep::step`, or call it in a loop over the loader before the training.
 ///
 /// # Example
 ///
@@ -46,7 +46,7 @@ use std::sync::{Arc, Mutex};
 ///
 /// # Order
 ///
-/// Before a clipper it sees the gradients that the loss gave; after it, those that the optimizer gets.
+/// Put it before a clip to measure the gradients of the loss, and after it to measure those that the optimizer gets.
 ///
 /// # Cost
 ///
@@ -81,7 +81,7 @@ impl DoctorTrick {
         })
     }
 
-    /// Hands something over to the doctor.
+    /// Calls a method of the doctor: `trick.observe(|doctor| doctor.observe_loss(&loss))`.
     pub fn observe(&self, hand_over: impl FnOnce(&mut Doctor)) {
         hand_over(&mut lock(&self.shared).doctor);
     }
