@@ -33,6 +33,9 @@ struct Options {
     /// healthy twins do.
     #[arg(long)]
     treat: bool,
+    /// Examines the healthy twins of the sick programs too.
+    #[arg(long)]
+    twins: bool,
     /// Writes the verdicts here, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -73,7 +76,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let start = Instant::now();
     let mut verdicts = Vec::new();
-    for case in options.cases() {
+    let twins = options.cases().filter_map(Case::healed);
+    let twins = twins.filter(|_| options.twins);
+    for case in options.cases().copied().chain(twins) {
         let of_case: Vec<Verdict> = (1..=options.seeds)
             .map(|seed| {
                 let examined = examine(&(case.program)(seed), seed);
@@ -81,10 +86,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 if options.show {
                     println!("{} from seed {seed}\n{}", case.name, examined.diagnosis);
                 }
-                Verdict::of(case, seed, shown, &examined.diagnosis)
+                Verdict::of(&case, seed, shown, &examined.diagnosis)
             })
             .collect();
-        table::row(case, &of_case);
+        table::row(&case, &of_case);
         verdicts.extend(of_case);
     }
     table::tallies(&verdicts);

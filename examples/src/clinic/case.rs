@@ -109,6 +109,18 @@ impl Case {
         self.expect.causes.is_empty()
     }
 
+    /// Its healthy twin, as a case.
+    pub fn healed(&self) -> Option<Self> {
+        self.twin.map(|program| Self {
+            origin: Origin::Made,
+            seen: Seen::Learns(f64::NEG_INFINITY),
+            program,
+            expect: Expect::HEALTHY,
+            twin: None,
+            ..*self
+        })
+    }
+
     /// By a hash of the name (FNV-1a), so that nobody chooses. Of the published programs a third, by the
     /// same hash, is kept for the report.
     pub fn half(&self) -> Half {
