@@ -13,6 +13,12 @@ const SHARE: f64 = 0.7;
 /// Fewer inputs than this do not show that a unit is silent for all.
 const INPUTS: usize = 100;
 
+/// With more layers than this, a layer of few units falls silent by chance: Lu et al., Dying ReLU (2019).
+const DEEP: usize = 6;
+
+/// The share of zeros below which a layer passes something. Half of a ReLU's outputs are 0.
+const ALIVE: f64 = 0.9;
+
 const BY_GRADIENT: &str = "share of units whose gradient was exactly 0 in each of the last recorded batches; 0.7 as AUTOTRAINER (2021), but for units and not for numbers";
 const BY_PROBE: &str = "share of units that were 0 for every input of the last recorded batches; 0.7 as AUTOTRAINER (2021), but for units and not for numbers";
 
@@ -38,16 +44,40 @@ fn finding(history: &History, silent: Vec<(&str, f64)>, source: &str) -> Vec<Fin
         Finding::new(FindingKind::DeadUnits, severity, text)
             .at(silent.into_iter().map(|(path, _)| path))
             .measured(most, SHARE, source)
-            .with([
-                Prescription::Shallower,
-                Prescription::ScaleRate { factor: 0.1 },
-                Prescription::InitWeights,
-                Prescription::Activation {
-                    name: "leaky ReLU".to_owned(),
-                },
-                Prescription::NormLayers,
-            ]),
+            .with(prescriptions(history)),
     ]
+}
+
+/// What helps depends on when the units fell silent.
+fn prescriptions(history: &History) -> Vec<Prescription> {
+    let rate = Prescription::ScaleRate { factor: 0.1 };
+    let mut prescriptions = vec![
+        Prescription::InitWeights,
+        Prescription::NormLayers,
+        Prescription::Activation {
+            name: "leaky ReLU".to_owned(),
+        },
+    ];
+    if history.weights().len() > DEEP {
+        prescriptions.insert(0, Prescription::Shallower);
+    } else if died(history).next().is_some() {
+        prescriptions.insert(0, rate);
+    } else {
+        prescriptions.push(rate);
+    }
+    prescriptions
+}
+
+/// The probes of dead layers whose units passed something at first, by name.
+pub(crate) fn died(history: &History) -> impl Iterator<Item = &str> {
+    let dead = probed(history).into_iter().map(|(path, _)| path);
+    dead.filter(|path| {
+        let mut probes = history.probes.iter();
+        let first = probes
+            .find(|probe| probe.name == *path)
+            .and_then(|probe| probe.steps.first());
+        first.is_some_and(|first| first.zeros < ALIVE)
+    })
 }
 
 fn probed(history: &History) -> Vec<(&str, f64)> {

@@ -10,7 +10,7 @@ use crate::history::measures::{Outcome, median};
 use crate::finding::prescription::short;
 
 /// The norm of all gradients in the first steps, for inputs of size 1.
-const NORM: f64 = 100.0;
+pub(crate) const NORM: f64 = 100.0;
 
 /// The ratio of the gradient norms of the first and the last layer.
 const RATIO: f64 = 70.0;
@@ -76,8 +76,9 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .at(largest.map(|param| param.path.as_str()))
             .measured(value, threshold, source)
             .with([
-                Prescription::ClipGradNorm { max_norm: 1.0 },
+                // The first gradients are large, so it is not the training that made them so.
                 Prescription::InitWeights,
+                Prescription::ClipGradNorm { max_norm: 1.0 },
                 Prescription::Activation {
                     name: "tanh".to_owned(),
                 },

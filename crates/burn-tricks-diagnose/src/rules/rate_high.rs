@@ -9,6 +9,8 @@ use crate::history::measures::{Outcome, median};
 
 use crate::finding::prescription::short;
 use crate::history::param::ParamHistory;
+use crate::rules::dead_units::died;
+use crate::rules::exploding;
 
 /// The ratio of update to weight in one step that is a hundred times the usual 1e-3.
 const RATIO: f64 = 0.1;
@@ -18,6 +20,11 @@ const JUMP: f64 = 10.0;
 
 /// The first steps.
 const EARLY: usize = 50;
+
+/// The ratio in one step from which a step can kill units: half of the weight.
+const KILLS: f64 = 0.5;
+
+const LARGEST: &str = "largest |update|/|weight| of the first 50 steps; clinic";
 
 const SOURCE: &str = "median over weights and steps of |update|/|weight|; DeepDiagnosis (2022): wrong by a factor 100 from 1e-3";
 
@@ -39,6 +46,20 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                 .with(prescriptions(0.01)),
         ];
     }
+    if outcome != Outcome::Learned
+        && let Some((path, ratio)) = killed(history)
+    {
+        let text = format!(
+            "The units of {path} passed something at first, and are silent for every input since a step that changed weights by {} of themselves.",
+            short(ratio)
+        );
+        return vec![
+            Finding::new(FindingKind::RateTooHigh, Severity::Fault, text)
+                .at([path])
+                .measured(ratio, KILLS, LARGEST)
+                .with(prescriptions(1e-2 / ratio)),
+        ];
+    }
     let Some(ratio) = update_ratio(history).filter(|ratio| *ratio > RATIO) else {
         return Vec::new();
     };
@@ -53,6 +74,21 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(ratio, RATIO, SOURCE)
             .with(prescriptions(1e-2 / ratio)),
     ]
+}
+
+/// The first layer whose units died in the training, and the largest early change of a weight relative to its norm,
+/// if that was large enough to kill them. A first gradient that is huge is another fault.
+fn killed(history: &History) -> Option<(&str, f64)> {
+    let path = died(history).next()?;
+    let norms = history.gradient_norms();
+    norms.first().filter(|(_, norm)| *norm < exploding::NORM)?;
+    let ratios = |param: &ParamHistory| {
+        let early = param.update_ratios().take_while(|(step, _)| *step <= EARLY);
+        early.map(|(_, ratio)| ratio).fold(0.0, f64::max)
+    };
+    let weights = history.weights().into_iter();
+    let largest = weights.map(ratios).fold(0.0, f64::max);
+    (largest > KILLS).then_some((path, largest))
 }
 
 fn prescriptions(factor: f64) -> [Prescription; 3] {

@@ -25,6 +25,9 @@ const FALLING: f64 = 0.01;
 /// Fewer steps than this are few for any network.
 const FEW: usize = 200;
 
+/// The steps that a small network takes on small data.
+const USUAL_STEPS: f64 = 3000.0;
+
 const SOURCE: &str = "median over weights and steps of |update|/|weight|; DeepDiagnosis (2022): wrong by a factor 100 from 1e-3";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
@@ -81,7 +84,9 @@ pub(crate) fn unfinished(history: &History) -> Vec<Finding> {
                 "fall of the mean loss from the third quarter of the steps to the last; clinic",
             )
             .with([
-                Prescription::TrainLonger { factor: 10.0 },
+                Prescription::TrainLonger {
+                    factor: (USUAL_STEPS / steps as f64).max(10.0).ceil(),
+                },
                 Prescription::ScaleRate { factor: 10.0 },
             ]),
     ]

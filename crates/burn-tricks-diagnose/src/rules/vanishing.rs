@@ -16,6 +16,9 @@ const RATIO: f64 = 1e-3;
 const SOURCE: &str =
     "norm of the gradient of the first layer over that of the last; AUTOTRAINER (2021)";
 
+/// So many layers train with skip connections, and hardly with norm layers alone: He et al. (2016), and the clinic.
+const DEEP: usize = 12;
+
 /// The first steps, at which the last layer's gradient has not shrunk yet.
 const EARLY: usize = 5;
 
@@ -49,14 +52,22 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         Finding::new(FindingKind::VanishingGradient, Severity::Fault, text)
             .at(paths)
             .measured(ratio, RATIO, SOURCE)
-            .with([
-                Prescription::Activation {
-                    name: "ReLU or tanh".to_owned(),
-                },
-                Prescription::Shallower,
-                Prescription::NormLayers,
-                Prescription::Residual,
-                Prescription::InitWeights,
-            ]),
+            .with(prescriptions(weights.len())),
     ]
+}
+
+fn prescriptions(layers: usize) -> Vec<Prescription> {
+    let mut prescriptions = vec![
+        Prescription::NormLayers,
+        Prescription::Residual,
+        Prescription::Activation {
+            name: "ReLU".to_owned(),
+        },
+        Prescription::Shallower,
+        Prescription::InitWeights,
+    ];
+    if layers > DEEP {
+        prescriptions.swap(0, 1);
+    }
+    prescriptions
 }

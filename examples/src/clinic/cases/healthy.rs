@@ -300,6 +300,68 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     healthy(
+        "wide",
+        "40,000 parameters for 1,400 images, which do it no harm",
+        Learns(0.92),
+        |seed| on_digits(seed, mlp(&[64, 512, 10], Act::Relu, HE)),
+    ),
+    healthy(
+        "dropout-of-half",
+        "half of the units dropped, as in 2012",
+        Learns(0.9),
+        |seed| {
+            let layers = mlp(&[64, 128, 128, 10], Act::Relu, HE);
+            on_digits(seed, behind_each_act(layers, || Layer::Dropout(0.5)))
+        },
+    ),
+    healthy(
+        "rare-and-found",
+        "one row of ten is of the second class, and easy to tell",
+        Learns(0.95),
+        |seed| Program {
+            rate: 1e-2,
+            epochs: 15,
+            ..Program::new(
+                drawn(seed, 1500, 6, Task::Classes(2), |x, _| {
+                    f32::from(u8::from(x[0] + x[1] > 1.8))
+                }),
+                mlp(&[6, 16, 2], Act::Relu, HE),
+                CROSS_ENTROPY,
+            )
+        },
+    ),
+    healthy(
+        "sparse-inputs",
+        "a hundred columns of zeros and few ones",
+        Learns(0.9),
+        |seed| {
+            let data = drawn(seed, 2000, 100, Task::Classes(2), |x, _| {
+                let some = x[..40].iter().filter(|value| **value > 1.3).count();
+                f32::from(u8::from(some >= 4))
+            });
+            Program {
+                epochs: 15,
+                ..Program::new(
+                    data.map_inputs(|_, value| f32::from(u8::from(value > 1.3))),
+                    mlp(&[100, 32, 2], Act::Relu, HE),
+                    CROSS_ENTROPY,
+                )
+            }
+        },
+    ),
+    healthy(
+        "single-samples-without-a-norm",
+        "batches of one at a rate that is low enough",
+        Learns(0.9),
+        |seed| Program {
+            rule: Rule::Sgd,
+            rate: 0.01,
+            batch: 1,
+            epochs: 3,
+            ..on_digits(seed, mlp(&[64, 32, 10], Act::Relu, HE))
+        },
+    ),
+    healthy(
         "linear-regression",
         "a line through noise is all there is",
         Learns(0.95),

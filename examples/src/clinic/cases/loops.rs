@@ -141,7 +141,6 @@ pub(super) const CASES: &[Case] = &[
         seen: Fails(0.3),
         program: |seed| Program {
             batch: 1,
-            epochs: 2,
             ..batch_norm(seed)
         },
         expect: Expect {

@@ -54,7 +54,7 @@ fn over_time(seed: u64, act: Act, recurrent: Initializer) -> Program {
     Program {
         rule: Rule::Sgd,
         rate: 0.01,
-        epochs: 4,
+        epochs: 8,
         ..Program::new(sequences(seed, 60), layers, MEAN_SQUARED)
     }
 }
@@ -62,7 +62,6 @@ fn over_time(seed: u64, act: Act, recurrent: Initializer) -> Program {
 fn tame(seed: u64) -> Program {
     Program {
         clips: Some(1.0),
-        epochs: 12,
         ..over_time(seed, Act::Tanh, ORTHOGONAL)
     }
 }
