@@ -1,7 +1,9 @@
 //! Rules about the flow of signals and gradients.
 
 use crate::{at, history, severity};
-use burn_tricks_diagnose::{FindingKind, ProbeHistory, ProbeStep, Severity};
+use burn_tricks_diagnose::{
+    Diagnosis, FindingKind, History, Prescription, ProbeHistory, ProbeStep, Severity,
+};
 
 #[test]
 fn a_first_layer_with_less_than_a_thousandth_of_the_last_gradient_vanishes() {
@@ -78,6 +80,34 @@ fn where_activations_were_seen_they_say_whether_units_are_dead() {
     assert_eq!(severity(&of, FindingKind::DeadUnits), None);
     of.probes = vec![probe(16, 12)];
     assert_eq!(severity(&of, FindingKind::DeadUnits), Some(Severity::Fault));
+}
+
+#[test]
+fn units_that_fell_silent_in_training_were_killed_by_a_step() {
+    let mut of = history(60, 1.95);
+    of.probes = vec![probe(16, 16)];
+    let first = |of: &History| {
+        let diagnosis = Diagnosis::of_history(of.clone());
+        let dead = diagnosis.of(FindingKind::DeadUnits).next().unwrap();
+        dead.prescriptions[0].clone()
+    };
+    // They passed something at first, and no step was large.
+    of.probes[0].steps[0].zeros = 0.5;
+    assert_eq!(first(&of), Prescription::ScaleRate { factor: 0.1 });
+    assert_eq!(severity(&of, FindingKind::RateTooHigh), None);
+    // One step changed a weight by 0.51 of itself.
+    let at = &mut of.params[2].steps[1];
+    at.update = Some(0.51 * at.weight);
+    let diagnosis = Diagnosis::of_history(of.clone());
+    let rate = diagnosis.of(FindingKind::RateTooHigh).next().unwrap();
+    assert_eq!(
+        (rate.severity, &rate.paths[..]),
+        (Severity::Fault, &["cell".to_owned()][..])
+    );
+    // Born silent: no step was to blame.
+    of.probes[0].steps[0].zeros = 1.0;
+    assert_eq!(severity(&of, FindingKind::RateTooHigh), None);
+    assert_eq!(first(&of), Prescription::InitWeights);
 }
 
 #[test]
