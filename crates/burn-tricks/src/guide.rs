@@ -12,6 +12,7 @@
 //! | [`saving`] | how to save, resume, and train on several devices |
 //! | [`from_other_libraries`] | what the functions of PyTorch, Keras, Lightning and optax are called here |
 //! | [`backends`] | which backend, and what differs on a GPU |
+//! | [`clusters`] | how to run a comparison on several machines: Slurm, Kubernetes, GNU parallel |
 //! | [`writing`] | how to write an optimizer, a schedule or a trick, and check it |
 //! | [`glossary`] | what the words of the documentation mean |
 //! | [`tricks`] | which tricks there are, with type and crate |
@@ -52,6 +53,9 @@ pub mod from_other_libraries {}
 
 #[doc = include_str!("guide/backends.md")]
 pub mod backends {}
+
+#[doc = include_str!("guide/clusters.md")]
+pub mod clusters {}
 
 #[doc = include_str!("guide/writing.md")]
 #[cfg_attr(feature = "train", doc = include_str!("guide/writing_for_the_learner.md"))]

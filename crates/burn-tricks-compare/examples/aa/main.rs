@@ -3,8 +3,8 @@
 //!
 //! `cargo run --release -p burn-tricks-compare --example aa` simulates them and prints the tables of the
 //! README, in some minutes; `-- --families 100` coarser ones. `-- --pool FILE` redraws 100 families from
-//! real runs of one recipe instead: the lines of a store whose seeds are 1,000 times the number of the
-//! split plus that of the replicate. It ends with a failure if a rate is above what is promised.
+//! real runs instead: those of a store that holds, for each of many splits, runs of a recipe with several
+//! seeds, as the loop in the README makes. It ends with a failure if a rate is above what is promised.
 
 mod pool;
 mod simulation;
@@ -44,17 +44,28 @@ fn most(families: u32) -> f64 {
 
 fn redraw(file: &Path) -> Result<bool, Box<dyn Error>> {
     const REDRAWS: u32 = 100;
-    let splits = pool::read(file)?;
+    let pools = pool::read(file)?;
     println!(
-        "{REDRAWS} redraws from {} splits. Families with any false verdict, in %:\n",
-        splits.len()
+        "Of {REDRAWS} families redrawn from each recipe's runs, those with any false verdict, in %:\n"
     );
-    println!("| question | A/A |\n| --- | --- |");
-    let rates = pool::false_verdicts(&splits, REDRAWS.into())?;
-    for (question, rate) in &rates {
-        println!("| {question} | {:.1} |", 100.0 * rate);
+    println!("| recipe | splits | rows | accuracy | loss | speed | time per step |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    let mut holds = true;
+    for pool in pools {
+        let rates = pool.false_verdicts(REDRAWS.into())?;
+        let cells = ["accuracy", "loss", "speed", "cost"].map(|question| {
+            let rate = rates.get(question);
+            rate.map_or("–".to_owned(), |rate| format!("{:.0}", 100.0 * rate))
+        });
+        let (name, splits) = (&pool.name, pool.splits.len());
+        println!(
+            "| {name} | {splits} | {} | {} |",
+            pool.rows(),
+            cells.join(" | ")
+        );
+        holds &= rates.values().all(|rate| *rate <= most(REDRAWS));
     }
-    Ok(rates.values().all(|rate| *rate <= most(REDRAWS)))
+    Ok(holds)
 }
 
 /// Prints the tables, and returns whether each rate is at most 5 %, up to chance.

@@ -11,7 +11,11 @@ impl Claim {
         for finding in findings {
             let measured = finding.rows.iter().map(|row| {
                 let (task, variant) = (&row.row.task, &row.row.variant);
-                format!("{task}, `{variant}`, {}: {}", row.question, row.told)
+                match variant.as_str() {
+                    // Not a row of a comparison.
+                    "" => row.told.clone(),
+                    _ => format!("{task}, `{variant}`, {}: {}", row.question, row.told),
+                }
             });
             let mut cells = vec![finding.sentence.clone()];
             cells.push(measured.collect::<Vec<String>>().join("<br>"));
