@@ -3,9 +3,10 @@
 //! `cargo run --release --example compare` compares all of them on handwritten digits, on the CPU;
 //! `-- --help` tells the rest. If a run fails, the others are reported, and the exit status is not 0.
 
+mod lesson;
 mod options;
 
-use burn_tricks::compare::{self, Metric, Options, Protocol, Reporter, Study};
+use burn_tricks::compare::{self, Metric, Options, Protocol, Reporter, Study, Tuning};
 use burn_tricks_examples::problem::Problem;
 use burn_tricks_examples::recipes::{BuiltIn, Task};
 use burn_tricks_examples::setup::Setup;
@@ -24,9 +25,13 @@ static MEMORY: PeakAlloc = PeakAlloc;
 const WORKER_THREADS: usize = 1;
 
 const ABOUT: &str = "Compares training tricks: each a single change from a named baseline, with the same seeds in both \
-    arms. By default each row gets as many seeds as it needs for verdicts, at most 40.";
+    arms. By default each row gets as many seeds as it needs for verdicts, at most 40. With --lesson it \
+    holds the sentences of a teaching text against measurements: see `--lesson --help`.";
 
 fn main() -> ExitCode {
+    if lesson::is_asked() {
+        return lesson::main();
+    }
     compare::main_with(ABOUT, study, train)
 }
 
@@ -107,12 +112,32 @@ fn study(own: &Own, options: &Options) -> Result<Study, Box<dyn Error>> {
             format!("{} % validation accuracy", 100.0 * task.target.accuracy),
         )
     };
+    if options.lab.tune && own.split_seed.is_none() && problem.redraws_test_part() {
+        let why = "each seed has a split of its own, and so the validation data of the tuning would be test data of \
+                   other seeds";
+        return Err(format!(
+            "`--tune` needs one split for all seeds, such as `--split-seed 1`: {why}"
+        )
+        .into());
+    }
+    let loss = metrics.last().cloned().ok_or("no metric")?;
+    let redraws = match (own.split_seed, problem.redraws_test_part()) {
+        (Some(seed), _) => {
+            format!("the training; the split is that of seed {seed} for all, test part included")
+        }
+        (None, true) => "the training and the split, test part included".to_owned(),
+        (None, false) => {
+            "the training and its validation part; the test part is a file of its own".to_owned()
+        }
+    };
     let described = task.recipes.iter().map(|recipe| recipe.described());
     let [epochs, quick] = task.epochs;
     let mut study = Study::new(Protocol::new(metrics).with_target(&target))
         .with_recipes(described.collect::<Result<Vec<_>, _>>()?)
         .with_epochs(epochs, quick)
         .with_threads(Some(WORKER_THREADS))
+        .with_tuning(Tuning::new("learning_rate", loss))
+        .with_condition("a seed redraws", redraws)
         // The sources of this program and of the workspace's crates, and the versions of all others.
         .with_code(env!("BURN_TRICKS_CODE"))
         .with_title(title(own, options, &task, &problem))

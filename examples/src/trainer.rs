@@ -71,14 +71,19 @@ impl Training<'_> {
         Ok(())
     }
 
-    /// Trains for as many epochs as the reporter says, at most, and measures on the test part.
+    /// Trains for as many epochs as the reporter says, at most, and measures on the test part; where a recipe
+    /// is tuned, on the validation part.
     ///
     /// # Errors
     ///
     /// As those of [`check`](Self::check).
     pub fn run(&self, report: &mut Reporter) -> Result<(), Box<dyn Error>> {
         let (setup, device) = (self.setup, self.device);
-        let split = self.problem.split(self.split_seed, setup.scale_inputs);
+        let mut split = self.problem.split(self.split_seed, setup.scale_inputs);
+        if report.is_tuning() {
+            // Nothing can look at the test part.
+            split.test = split.valid.clone();
+        }
         let epochs = report.epochs();
         let run = Run::of_batches(epochs, split.train.len(), setup.batch_size, 1)?;
         let objective = Objective::new(&split.train, self.problem.is_regression);

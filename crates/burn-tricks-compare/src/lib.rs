@@ -54,6 +54,7 @@ pub use outcome::{
     run::{Arrival, Cost, FailedRun, Point, Quality, RUN_PREFIX, Run},
 };
 pub use program::{
+    lab::LabOptions,
     main::{main, main_with},
     options::Options,
     reporter::Reporter,

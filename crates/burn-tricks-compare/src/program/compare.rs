@@ -21,7 +21,7 @@ use signal_hook::{
 use crate::{
     campaign::Campaign,
     comparison::comparison::Comparison,
-    program::{options::Options, reports, study::Study, worker::job},
+    program::{lab, options::Options, reports, study::Study, worker::job},
     runner::runner::Runner,
     store::store::Store,
 };
@@ -39,6 +39,19 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
         .with_fail_fast(options.fail_fast)
         .with_progress(true)
         .with_stop(Arc::clone(&stop));
+    let mut study = study.clone();
+    if options.lab.tune {
+        let tuned = lab::tune(&study, options, &runner)?;
+        study = study.with_condition("learning rates", tuned.method());
+        study.recipes = tuned.recipes;
+    } else if let Some(tuning) = &study.tuning {
+        let setting = tuning.setting().to_owned();
+        let sentence = format!(
+            "each recipe at its own `{setting}`, the baseline's unless it changes it; not tuned"
+        );
+        study = study.with_condition("learning rates", sentence);
+    }
+    let study = &study;
     let mut campaign = Campaign::new(&study.protocol, &study.recipes, runner);
     if let Some(path) = &options.store {
         campaign = campaign.with_store(open(path, study, options)?);
@@ -55,7 +68,12 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
     }
     let rows = study.rows();
     let comparison = campaign.run(
-        |variant, seeds| job(study, variant, seeds),
+        |variant, seeds| {
+            let recipe = study
+                .find(variant)
+                .ok_or_else(|| io::Error::other(format!("no recipe {variant:?}")))?;
+            job(study, recipe, seeds, false)
+        },
         |so_far| {
             let open = so_far.rows.iter().filter(|row| row.is_open).count();
             eprintln!(

@@ -1,6 +1,7 @@
 //! A whole program: command line, workers, reports.
 
 pub(crate) mod compare;
+pub(crate) mod lab;
 pub(crate) mod main;
 pub(crate) mod options;
 pub(crate) mod reporter;

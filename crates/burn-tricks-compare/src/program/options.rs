@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::store::shard::Shard;
+use crate::{program::lab::LabOptions, store::shard::Shard};
 
 /// The command line: the options of every such program, and the program's own.
 #[derive(Debug, Parser)]
@@ -96,6 +96,9 @@ pub struct Options {
     /// Write everything there: protocol, recipes, rows, runs.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Ablations, interactions, tuned rates.
+    #[command(flatten)]
+    pub lab: LabOptions,
     /// A worker's task, as JSON: this program starts itself with it.
     #[arg(long, hide = true)]
     pub(crate) worker: Option<String>,

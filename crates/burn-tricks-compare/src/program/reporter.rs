@@ -9,6 +9,7 @@ use crate::outcome::{protocol::Protocol, run::Run};
 pub struct Reporter {
     run: Run,
     epochs: usize,
+    is_tuning: bool,
     steps: Option<u64>,
     start: Instant,
 }
@@ -19,9 +20,25 @@ impl Reporter {
         Self {
             run: Run::new(variant, seed),
             epochs,
+            is_tuning: false,
             steps: None,
             start: Instant::now(),
         }
+    }
+
+    /// For a run by which a recipe is tuned.
+    pub(crate) fn for_tuning(self) -> Self {
+        Self {
+            is_tuning: true,
+            ..self
+        }
+    }
+
+    /// Whether the run is one by which a recipe is tuned: then the metrics to report are those of the
+    /// *validation* part, and the test part is not looked at. It happens only with the option `--tune`, of a
+    /// program that says what can be tuned, by [`Study::with_tuning`](crate::Study::with_tuning).
+    pub fn is_tuning(&self) -> bool {
+        self.is_tuning
     }
 
     /// The number of epochs of a run: [`Study::with_epochs`](crate::Study::with_epochs), or the option

@@ -12,8 +12,10 @@ use std::{
 use time::OffsetDateTime;
 
 use crate::{
+    ablate::interactions::Interactions,
     comparison::comparison::Comparison,
     program::{
+        lab,
         options::Options,
         study::{Study, program},
     },
@@ -45,8 +47,23 @@ pub(crate) fn write(
     } else {
         print!("{}", comparison.table());
     }
+    for (heading, sentence) in &study.conditions {
+        println!("{heading}: {sentence}");
+    }
+    let interactions = lab::interactions(study, options, comparison)?;
+    if let Some(interactions) = &interactions {
+        println!("\nInteractions\n");
+        if options.markdown {
+            print!("{}", interactions.markdown());
+        } else {
+            print!("{}", interactions.table());
+        }
+    }
     if let Some(path) = &options.html {
-        write_file(path, &comparison.html(&info(title)))?;
+        write_file(
+            path,
+            &comparison.html(&info(study, title, interactions.as_ref())),
+        )?;
     }
     if let Some(path) = &options.svg {
         let plot = comparison.forest_svg(question(study, options)?);
@@ -79,7 +96,7 @@ fn question<'a>(study: &'a Study, options: &Options) -> Result<&'a str, String> 
     })
 }
 
-fn info(title: String) -> PageInfo {
+fn info(study: &Study, title: String, interactions: Option<&Interactions>) -> PageInfo {
     let cores = available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
     let (system, processor) = (env::consts::OS, env::consts::ARCH);
     let arguments: Vec<String> = env::args_os()
@@ -87,17 +104,21 @@ fn info(title: String) -> PageInfo {
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
     let fact = |name: &str, text: String| (name.to_owned(), text);
+    let mut facts = study.conditions.clone();
+    facts.extend(vec![
+        fact("command", format!("{} {}", program(), arguments.join(" "))),
+        fact("date", OffsetDateTime::now_utc().date().to_string()),
+        fact("machine", format!("{system}, {processor}, {cores} cores")),
+        fact(
+            "version",
+            format!("burn-tricks {}", env!("CARGO_PKG_VERSION")),
+        ),
+    ]);
+    let texts = interactions.map(|of| ("Interactions".to_owned(), of.table()));
     PageInfo {
         title,
-        facts: vec![
-            fact("command", format!("{} {}", program(), arguments.join(" "))),
-            fact("date", OffsetDateTime::now_utc().date().to_string()),
-            fact("machine", format!("{system}, {processor}, {cores} cores")),
-            fact(
-                "version",
-                format!("burn-tricks {}", env!("CARGO_PKG_VERSION")),
-            ),
-        ],
+        facts,
+        texts: texts.into_iter().collect(),
     }
 }
 

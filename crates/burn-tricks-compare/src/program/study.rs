@@ -7,9 +7,10 @@ use strsim::jaro_winkler;
 
 use crate::{
     outcome::{protocol::Protocol, recipe::Recipe},
-    program::options::Options,
+    program::{lab, options::Options},
     statistics::looks::{Looks, least_seeds},
     store::program_hash::program_hash,
+    tune::tuning::Tuning,
 };
 
 /// What a program compares: the recipes, what is asked about them, and how they are run.
@@ -25,6 +26,9 @@ pub struct Study {
     pub(crate) threads: Option<usize>,
     pub(crate) jobs: Option<NonZeroUsize>,
     pub(crate) is_one_job_per_recipe: bool,
+    pub(crate) tuning: Option<Tuning>,
+    /// Of the runs, for the reports: a heading and a sentence.
+    pub(crate) conditions: Vec<(String, String)>,
 }
 
 impl Study {
@@ -40,6 +44,8 @@ impl Study {
             threads: Some(1),
             jobs: None,
             is_one_job_per_recipe: false,
+            tuning: None,
+            conditions: Vec::new(),
         }
     }
 
@@ -108,9 +114,31 @@ impl Study {
         self
     }
 
+    /// What `--tune` tunes: one number of each recipe's settings, such as its learning rate. The training
+    /// function then gets the recipe with other values of it, and must report the metrics of the validation part
+    /// where [`Reporter::is_tuning`](crate::Reporter::is_tuning) says so.
+    pub fn with_tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = Some(tuning);
+        self
+    }
+
+    /// A condition under which all runs are made, as a heading and a sentence, for the reports: what a seed
+    /// redraws, for instance.
+    pub fn with_condition(mut self, heading: &str, sentence: impl Into<String>) -> Self {
+        self.conditions.push((heading.to_owned(), sentence.into()));
+        self
+    }
+
     /// The study as the options want it: the chosen recipes and their baselines, the looks.
     pub(crate) fn asked(mut self, options: &Options) -> Result<Self, String> {
         self.check_names(&options.only)?;
+        let lab = &options.lab;
+        self.check_names(&lab.ablate)?;
+        self.check_names(&lab.interactions)?;
+        self.check_names(lab.onto.as_slice())?;
+        if let Some(recipes) = lab::recipes(&self.recipes, lab)? {
+            self.recipes = recipes;
+        }
         self.recipes = self.chosen(&options.only);
         let rows = self.rows();
         if rows == 0 {
@@ -123,6 +151,8 @@ impl Study {
         let once = |seeds| Looks::once(seeds).map_err(|error| error.to_string());
         if let Some(seeds) = options.seeds {
             self.protocol = self.protocol.with_looks(once(seeds.get())?);
+        } else if !lab.interactions.is_empty() {
+            self.protocol = self.protocol.with_looks(once(lab::INTERACTION_SEEDS)?);
         } else if options.quick {
             self.protocol = self.protocol.with_looks(once(least_seeds(rows, 1))?);
         }
@@ -179,7 +209,7 @@ impl Study {
         metrics.chain(speed).chain(["cost"]).collect()
     }
 
-    fn find(&self, name: &str) -> Option<&Recipe> {
+    pub(crate) fn find(&self, name: &str) -> Option<&Recipe> {
         self.recipes.iter().find(|recipe| recipe.name == name)
     }
 

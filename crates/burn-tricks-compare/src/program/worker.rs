@@ -5,7 +5,7 @@ use std::{env, error::Error, io};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    outcome::{recipe::Recipe, run::Run},
+    outcome::{protocol::Protocol, recipe::Recipe, run::Run},
     program::{options::Options, reporter::Reporter, study::Study},
     runner::runner::{Job, worker_command},
 };
@@ -13,21 +13,29 @@ use crate::{
 /// What one process does, beside the options of the program that started it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Task {
-    pub(crate) variant: String,
+    /// As it is to be trained, which the options alone do not say once it is tuned.
+    pub(crate) recipe: Recipe,
     pub(crate) seeds: Vec<u64>,
+    pub(crate) is_tuning: bool,
 }
 
 /// This program, started with its own arguments and a task.
-pub(crate) fn job(study: &Study, variant: &str, seeds: &[u64]) -> io::Result<Job> {
+pub(crate) fn job(
+    study: &Study,
+    recipe: &Recipe,
+    seeds: &[u64],
+    is_tuning: bool,
+) -> io::Result<Job> {
     let task = Task {
-        variant: variant.to_owned(),
+        recipe: recipe.clone(),
         seeds: seeds.to_vec(),
+        is_tuning,
     };
     let mut command = worker_command(study.threads)?;
     command.args(env::args_os().skip(1));
     command.arg("--worker").arg(serde_json::to_string(&task)?);
     Ok(Job {
-        label: task.variant,
+        label: task.recipe.name,
         seeds: task.seeds,
         command,
     })
@@ -41,14 +49,23 @@ pub(crate) fn work(
     options: &Options,
     train: impl Fn(&Recipe, u64, &mut Reporter) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
-    let task: Task = serde_json::from_str(task)?;
-    let named = |recipe: &&Recipe| recipe.name == task.variant;
-    let recipe = study.recipes.iter().find(named);
-    let recipe = recipe.ok_or_else(|| format!("there is no recipe `{}`", task.variant))?;
-    for seed in task.seeds {
+    let Task {
+        recipe,
+        seeds,
+        is_tuning,
+    } = serde_json::from_str(task)?;
+    let tuned = study.tuning.as_ref().filter(|_| is_tuning);
+    let asked = match tuned {
+        Some(tuning) => Protocol::new([tuning.metric().clone()]),
+        None => study.protocol.clone(),
+    };
+    for seed in seeds {
         let mut reporter = Reporter::new(&recipe.name, seed, study.epochs(options));
-        let trained = train(recipe, seed, &mut reporter);
-        let missing = reporter.missing(&study.protocol);
+        if is_tuning {
+            reporter = reporter.for_tuning();
+        }
+        let trained = train(&recipe, seed, &mut reporter);
+        let missing = reporter.missing(&asked);
         let run = match (trained, missing) {
             (Err(error), _) => Run::failed(&recipe.name, seed, &error.to_string()),
             (Ok(()), Some(missing)) => Run::failed(&recipe.name, seed, &missing),

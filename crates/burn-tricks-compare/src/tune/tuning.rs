@@ -107,6 +107,11 @@ impl Tuning {
         }
     }
 
+    /// The setting that is tuned.
+    pub fn setting(&self) -> &str {
+        &self.setting
+    }
+
     /// The metric by which the candidates are judged.
     pub fn metric(&self) -> &Metric {
         &self.metric

@@ -39,6 +39,7 @@ fn page() -> String {
             ("command".to_owned(), "compare --only 'a' && b".to_owned()),
             ("machine".to_owned(), "2 cores".to_owned()),
         ],
+        texts: vec![("Interactions".to_owned(), "clip × <warm-up>".to_owned())],
     })
 }
 
@@ -54,6 +55,7 @@ fn the_page_holds_every_row_and_needs_nothing_from_elsewhere() {
         "<ins>0.9</ins>",
         "target not reached (0 of 10, 0 of 10)",
         "Forest plot of speed",
+        "<h2>Interactions</h2><pre>clip × &lt;warm-up&gt;</pre>",
         "Benefit in speed against time per step",
         "validation loss: median over seeds",
         "prefers-color-scheme:dark",

@@ -29,6 +29,8 @@ pub struct PageInfo {
     pub title: String,
     /// Facts such as the command, the machine, the versions and the date, each a name and a text.
     pub facts: Vec<(String, String)>,
+    /// Further results, such as [interactions](crate::Interactions::table), each a heading and lines of text.
+    pub texts: Vec<(String, String)>,
 }
 
 impl Comparison {
@@ -72,6 +74,9 @@ impl Comparison {
                         @for question in &questions { (self.figure(question)) }
                         (self.benefits(&questions))
                         (self.html_table())
+                        @for (heading, text) in &info.texts {
+                            section { h2 { (heading) } pre { (text) } }
+                        }
                         h2 { "Row by row" }
                         @for row in &self.rows { (self.details(row)) }
                         @if self.failed().next().is_some() {
