@@ -1,6 +1,7 @@
 //! The programs that compare, as a user runs them.
 
 mod failures;
+mod lab;
 mod options;
 mod recipes;
 mod reports;
