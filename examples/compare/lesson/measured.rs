@@ -156,7 +156,7 @@ fn threshold() -> Result<Finding, Box<dyn Error>> {
         let gradient = grads.get::<1>(weight.weight.id).ok_or("a gradient")?;
         Ok(Weight::length(gradient))
     };
-    let as_written = [9.9, 10.1].map(|size| clipped(ClipGradNormConfig::lesson(10.0), size));
+    let as_written = [9.9, 10.1].map(|size| clipped(ClipGradNormConfig::to_unit_norm(10.0), size));
     let rescaled = [9.9, 10.1].map(|size| clipped(ClipGradNormConfig::new(10.0), size));
     let ([below, above], [same, kept]) = (all(as_written)?, all(rescaled)?);
     Ok(finding(
@@ -190,7 +190,7 @@ fn adagrad() -> Result<Finding, Box<dyn Error>> {
         }
         lengths
     };
-    let text = lengths(NormalizedGradientConfig::lesson().init()?);
+    let text = lengths(NormalizedGradientConfig::per_tensor().init()?);
     let ada_grad = lengths(AdaGradConfig::new().init()?);
     let ratio = |lengths: &[f32]| lengths[3] / lengths[0];
     let is_constant = (ratio(&text) - 1.0).abs() < 1e-3;

@@ -14,6 +14,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+/// Seeds of every row, where the options do not say.
+const SEEDS: usize = 14;
+
 const CLAIMS: &str = include_str!("lesson.json");
 
 /// Holds each checkable sentence of the teaching text "Deep Learning Training Tricks" against measurements on
@@ -25,7 +28,7 @@ struct Options {
     #[arg(long, hide = true)]
     lesson: bool,
     /// Seeds of every row.
-    #[arg(long, value_name = "N", default_value = "14")]
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(SEEDS).expect("not 0"))]
     seeds: NonZeroUsize,
     /// Epochs per run [default: those of the task].
     #[arg(long, value_name = "N")]
@@ -97,7 +100,7 @@ fn check(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut comparisons = BTreeMap::new();
     let mut abouts = Vec::new();
     for task in &lesson.tasks {
-        let (about, file) = recipes(task, &lesson.claims)?;
+        let (about, file) = recipes(task, &lesson.claims, options.epochs)?;
         abouts.push(format!("- `{}`: {about}", task.name));
         eprintln!("{}", task.name);
         let comparison = compare(options, task, &file, folder.path())?;
@@ -113,7 +116,11 @@ fn check(options: &Options) -> Result<(), Box<dyn Error>> {
 
 /// The recipes of a task that the claims are about and their baselines, as a file of recipes, and what the
 /// task is.
-fn recipes(task: &LessonTask, claims: &[Claim]) -> Result<(String, Value), Box<dyn Error>> {
+fn recipes(
+    task: &LessonTask,
+    claims: &[Claim],
+    epochs: Option<NonZeroUsize>,
+) -> Result<(String, Value), Box<dyn Error>> {
     let of_claims = claims.iter().flat_map(|claim| &claim.rows);
     let of_task = of_claims.filter(|row| row.task == task.name);
     let mut names: BTreeSet<String> = of_task.map(|row| row.variant.clone()).collect();
@@ -148,10 +155,10 @@ fn recipes(task: &LessonTask, claims: &[Claim]) -> Result<(String, Value), Box<d
         .iter()
         .filter(|recipe| names.contains(&recipe.name) && recipe.baseline.is_none());
     let baselines: Vec<String> = baselines.map(|recipe| recipe.about.clone()).collect();
+    let epochs = epochs.map_or(built_in.epochs[0], NonZeroUsize::get);
     let about = format!(
-        "{}, {} epochs; {}",
+        "{}, {epochs} epochs; {}",
         built_in.about,
-        built_in.epochs[0],
         baselines.join("; ")
     );
     Ok((about, file))
@@ -235,10 +242,20 @@ fn page(options: &Options, abouts: &[String], findings: &[Finding]) -> String {
         .map(count)
         .join(", ");
     let seeds = options.seeds;
+    let mut command = "cargo run --release --example compare -- --lesson".to_owned();
+    if seeds.get() != SEEDS {
+        command += &format!(" --seeds {seeds}");
+    }
+    if let Some(epochs) = options.epochs {
+        command += &format!(" --epochs {epochs}");
+    }
+    if !options.task.is_empty() {
+        command += &format!(" --task {}", options.task.join(","));
+    }
     format!(
         "The teaching text \"Deep Learning Training Tricks\" recommends most of the tricks of this library. This page \
          holds its checkable sentences against measurements: {counts}.\n\n\
-         `cargo run --release --example compare -- --lesson` makes it, of {seeds} seeds for each row. The first \
+         `{command}` makes it, of {seeds} seeds for each row. The first \
          sentences are measured directly; the others are rows of comparisons on these tasks:\n\n\
          {}\n\n\
          An effect is that of the variant against its baseline, over the same seeds, with its 95 % interval: a \
@@ -262,7 +279,7 @@ mod tests {
         let lesson: Lesson = serde_json::from_str(CLAIMS).unwrap();
         assert!(lesson.claims.len() >= 20 && lesson.tasks.len() >= 3);
         for task in &lesson.tasks {
-            let (_, file) = recipes(task, &lesson.claims).unwrap();
+            let (_, file) = recipes(task, &lesson.claims, None).unwrap();
             let parsed = Task::parse(&file.to_string()).unwrap();
             for claim in &lesson.claims {
                 for row in claim.rows.iter().filter(|row| row.task == task.name) {

@@ -174,7 +174,7 @@ fn the_lesson_is_held_against_measurements() {
         "“we are likely to see higher final accuracy”",
         "tabular, `batch-norm`, RMSE: ×",
         "undecided: tabular",
-        "`cargo run --release --example compare -- --lesson`",
+        "`cargo run --release --example compare -- --lesson --seeds 2 --epochs 1 --task tabular`",
     ] {
         assert!(page.contains(expected), "{expected:?} in {page}");
     }
