@@ -101,6 +101,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         AdaGradStep {
             lr,
             epsilon,
+            epsilon_inside: 0.0,
             initial,
             decay,
         },

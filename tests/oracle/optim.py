@@ -80,6 +80,8 @@ def optimizers():
     adadelta = "s mean of g^2; d = sqrt(a + eps) / sqrt(s + eps) g; a mean of d^2; w -= lr d"
     belief = "s <- b2 s + (1 - b2) (g - m)^2 + eps_root; w -= lr m-hat / (sqrt(s-hat) + eps)"
     lars = "r = c |w| / |g + wd w|; v <- mu v - lr r (g + wd w); w += v"
+    adam_keras = "m, v as Adam; w -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)"
+    adagrad = "s <- s + g^2 from the initial value; w -= lr g / sqrt(s + eps)"
     t = torch.optim
     return {
         "nadam": run_torch(t.NAdam, nadam, lr=0.1),
@@ -107,6 +109,22 @@ def optimizers():
         "signum_descent": of_optax("signum", "m <- b m + (1 - b) g; w -= lr sign(m)", lr=0.1, beta=0.9),
         "adabelief": of_optax("adabelief", belief, lr=0.1),
         "adabelief_eps": of_optax("adabelief", belief, lr=0.1, b1=0.8, b2=0.9, eps=1e-2, eps_root=1e-2),
+        "adam_keras": run_keras(keras.optimizers.Adam, adam_keras, lr=0.1, epsilon=0.05),
+        "adam_keras_defaults": run_keras(keras.optimizers.Adam, adam_keras, lr=0.1),
+        "adam_keras_amsgrad": run_keras(
+            keras.optimizers.Adam, adam_keras + "; the largest v so far for v", lr=0.1, beta_2=0.5, epsilon=0.05,
+            amsgrad=True,
+        ),
+        "adamw_keras": run_keras(keras.optimizers.AdamW, adam_keras + decoupled, lr=0.1),
+        "adamw_optax": of_optax("adamw", "Adam" + decoupled, lr=0.1),
+        "amsgrad_optax": of_optax("amsgrad", "Adam, with the largest v-hat so far for v-hat", lr=0.1, b2=0.5),
+        "adagrad_keras": run_keras(
+            keras.optimizers.Adagrad, adagrad, lr=0.1, initial_accumulator_value=0.1, epsilon=1e-7,
+        ),
+        "adagrad_keras_epsilon": run_keras(
+            keras.optimizers.Adagrad, adagrad, lr=0.1, initial_accumulator_value=0.1, epsilon=0.5,
+        ),
+        "adagrad_optax_defaults": of_optax("adagrad", adagrad, lr=0.1),
         "lars": of_optax("lars", lars, lr=0.1, weight_decay=0.01, trust_coefficient=0.1),
         "lars_nesterov": of_optax("lars", lars + mu_nesterov, lr=0.1, trust_coefficient=0.5, nesterov=True, eps=0.1),
     }

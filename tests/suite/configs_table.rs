@@ -135,7 +135,7 @@ fn optimizers() -> Vec<Row> {
         row(
             AdaGradConfig::new(),
             &[],
-            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"lr_decay":0.5,"epsilon":0.25,"initial_accumulator":0.5,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"lr_decay":0.5,"epsilon":0.25,"epsilon_form":"InsideRoot","initial_accumulator":0.5,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "grad_clipping"]),
         row(
@@ -147,7 +147,7 @@ fn optimizers() -> Vec<Row> {
         row(
             AdamConfig::new(),
             &[],
-            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"amsgrad":true,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
+            r#"{"weight_decay":{"penalty":0.5},"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"epsilon_form":"ToPlainRoot","amsgrad":true,"amsgrad_form":"CorrectThenMax","weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["weight_decay", "grad_clipping"]),
         row(
@@ -217,7 +217,7 @@ fn optimizers() -> Vec<Row> {
         row(
             AdamWConfig::new(),
             &[],
-            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"weight_decay":0.5,"cautious_weight_decay":true,"amsgrad":true,"weight_decay_scope":"Matrices","skip_marked":true}"#,
+            r#"{"grad_clipping":{"Norm":2.0},"beta_1":0.5,"beta_2":0.75,"epsilon":0.25,"epsilon_form":"ToPlainRoot","weight_decay":0.5,"cautious_weight_decay":true,"amsgrad":true,"amsgrad_form":"CorrectThenMax","weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["grad_clipping"]),
         row(

@@ -12,7 +12,7 @@ use burn::optim::{
 };
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::optim::{
-    AdaGradConfig, AdamConfig, AdamWConfig, MomentumForm, RmsPropConfig, SgdConfig,
+    AdaGradConfig, AdamConfig, AdamEpsilon, AdamWConfig, MomentumForm, RmsPropConfig, SgdConfig,
     WeightDecayMode, WeightDecayScope,
 };
 use tempfile::TempDir;
@@ -94,6 +94,15 @@ fn adagrad_is_pytorchs() {
 }
 
 #[test]
+fn adagrad_is_kerass_and_optaxs() {
+    check("adagrad_keras", &AdaGradConfig::keras().build().unwrap());
+    let large = AdaGradConfig::keras().with_epsilon(0.5);
+    check("adagrad_keras_epsilon", &large.build().unwrap());
+    let optax = AdaGradConfig::optax().build().unwrap();
+    check("adagrad_optax_defaults", &optax);
+}
+
+#[test]
 fn rms_prop_is_pytorchs() {
     let torch = || RmsPropConfig::torch().with_alpha(0.9);
     check("rmsprop", &torch().build().unwrap());
@@ -124,6 +133,53 @@ fn adam_is_pytorchs() {
         .with_amsgrad(true)
         .with_weight_decay(0.0);
     check("amsgrad", &amsgrad.build().unwrap());
+}
+
+#[test]
+fn adam_is_kerass_and_optaxs() {
+    check("adam_keras_defaults", &AdamConfig::keras().build().unwrap());
+    let large = AdamConfig::keras().with_epsilon(0.05);
+    check("adam_keras", &large.build().unwrap());
+    let amsgrad = large.with_beta_2(0.5).with_amsgrad(true);
+    check("adam_keras_amsgrad", &amsgrad.build().unwrap());
+    check("adamw_keras", &AdamWConfig::keras().build().unwrap());
+    check("adam", &AdamConfig::optax().build().unwrap());
+    check("adamw_optax", &AdamWConfig::optax().build().unwrap());
+    let amsgrad = AdamConfig::optax().with_beta_2(0.5).with_amsgrad(true);
+    check("amsgrad_optax", &amsgrad.build().unwrap());
+    let both = amsgrad.with_epsilon_form(AdamEpsilon::ToPlainRoot).build();
+    assert_eq!(
+        both.unwrap_err().to_string(),
+        "`epsilon_form` must be `ToCorrectedRoot` with `AmsGradForm::CorrectThenMax`, whose root is of corrected \
+         means, got ToPlainRoot"
+    );
+}
+
+/// Where skipped steps are counted on the device, its corrections are those of the host.
+#[test]
+fn every_form_of_adam_skips_a_marked_step() {
+    let forms = [
+        AdamConfig::keras(),
+        AdamConfig::keras().with_amsgrad(true),
+        AdamConfig::optax().with_amsgrad(true),
+    ];
+    for (name, device) in devices() {
+        for config in &forms {
+            let of = |numbers: &[f64]| tensor::<1>(numbers, DType::F32, &device);
+            let optim = config.clone().with_beta_2(0.5).with_epsilon(0.05);
+            let optim = optim.with_skip_marked(true).build().unwrap();
+            let run = |grads: &[f64]| {
+                let (mut weight, mut state) = (of(&[1.0, -2.0]), None);
+                for grad in grads {
+                    (weight, state) = optim.step(0.1, weight, of(&[*grad, 1.0 - grad]), state);
+                }
+                values(weight)
+            };
+            let skipped = run(&[0.5, f64::NAN, -0.25, f64::NAN, 2.0, 0.1]);
+            let plain = run(&[0.5, -0.25, 2.0, 0.1]);
+            assert_close(&skipped, &plain, 1e-6, &format!("{config:?} on {name}"));
+        }
+    }
 }
 
 /// Ours and Burn's of the same settings.

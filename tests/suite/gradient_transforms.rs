@@ -433,6 +433,26 @@ fn noise_of_the_kernel_and_of_tensor_operations_agree() {
     }
 }
 
+/// GPUs have no logarithm, sine and cosine in `f64`: every number of the noise is one of `f32`.
+#[test]
+fn noise_of_f64_is_computed_in_f32() {
+    for (name, device) in devices() {
+        if !device.supports_dtype(DType::F64) {
+            continue;
+        }
+        let zeros: Tensor<1> = tensor(&[0.0; 1001], DType::F64, &device);
+        for noise in [
+            add_normal_twin(zeros.clone(), 1.0, 9),
+            add_normal(zeros, 1.0, 9),
+        ] {
+            assert_eq!(noise.dtype(), DType::F64);
+            for number in values(noise) {
+                assert_eq!(number, f64::from(number as f32), "{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_transform_of_some_parameters_leaves_the_others() {
     let _alone = alone();

@@ -5,9 +5,9 @@ use crate::devices::devices;
 use crate::models::{Noise, dtypes, values};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::{
-    AdaDeltaStep, AdaGradStep, AdamStep, AdamaxStep, AmsGradStep, Mean, MomentumStep, NormMemory,
-    NormalizedStep, RmsPropStep, SgdStep, Step, SumOfSquares, TensorList, TimedAdaBelief,
-    TimedAdam, TimedNAdam, TimedRAdam, TimedStep, UpdateMemory, UpdateMomentumStep,
+    AdaDeltaStep, AdaGradStep, AdamStep, AdamaxStep, AmsGradStep, CorrectedAmsGradStep, Mean,
+    MomentumStep, NormMemory, NormalizedStep, RmsPropStep, SgdStep, Step, SumOfSquares, TensorList,
+    TimedAdaBelief, TimedAdam, TimedNAdam, TimedRAdam, TimedStep, UpdateMemory, UpdateMomentumStep,
     WeightDecayTerm, accumulation_dtype, blend, blend_all, blend_twin, descend, descend_twin, lerp,
     lerp_all, lerp_twin, scale, scale_or_zero, scale_or_zero_twin, scale_twin, sum_of_squares,
     sum_of_squares_twin,
@@ -162,17 +162,32 @@ macro_rules! every_step {
                 AdaGradStep {
                     lr,
                     epsilon: 1e-8,
+                    epsilon_inside: 0.0,
+                    initial: 0.1,
+                    decay
+                }
+            );
+            $check!(
+                "AdaGrad, ε under the root",
+                AdaGradStep {
+                    lr,
+                    epsilon: 0.0,
+                    epsilon_inside: 1e-3,
                     initial: 0.1,
                     decay
                 }
             );
             let adam = AdamStep::new(lr, (0.9, 0.99), 1e-8, decay, 3);
             $check!("Adam", adam);
+            $check!("Adam, ε beside v", adam.with_plain_epsilon(1e-3));
             $check!("AMSGrad", AmsGradStep(adam));
+            let corrected = CorrectedAmsGradStep::new(lr, (0.9, 0.99), 1e-8, decay, 3);
+            $check!("AMSGrad of the corrected mean square", corrected);
             let timed = TimedAdam {
                 lr,
                 betas: (0.9, 0.99),
                 epsilon: 1e-8,
+                plain_epsilon: false,
                 decay,
             };
             for momentum_decay in [None, Some(0.004)] {

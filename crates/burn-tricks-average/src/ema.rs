@@ -215,6 +215,30 @@ pub struct EmaConfig {
 }
 
 impl EmaConfig {
+    /// The numbers of PyTorch's `AveragedModel` with `get_ema_multi_avg_fn(decay)`: the first update copies the
+    /// weights, and running statistics are copied.
+    pub fn torch(decay: f64) -> Self {
+        Self::new(decay)
+            .with_warmup(EmaWarmup::FirstUpdateCopies)
+            .with_buffers(Buffers::Copy)
+    }
+
+    /// The numbers of Keras's `use_ema=True` with `ema_momentum=decay`, which are those of [`torch`](Self::torch).
+    pub fn keras(decay: f64) -> Self {
+        Self::torch(decay)
+    }
+
+    /// The numbers of timm's `ModelEmaV3(decay=decay)`: it begins with the weights at construction, and averages
+    /// running statistics too. Its `use_warmup` is [`EmaWarmup::Timm`].
+    pub fn timm(decay: f64) -> Self {
+        Self::new(decay).with_warmup(EmaWarmup::None)
+    }
+
+    /// The numbers of optax's `ema(decay)`, which corrects for the bias of its first steps.
+    pub fn optax(decay: f64) -> Self {
+        Self::new(decay).with_warmup(EmaWarmup::BiasCorrected)
+    }
+
     /// A half-life of `steps` optimizer steps, with an update every `update_every` steps: weights that are
     /// `steps` steps old count half as much as new ones.
     ///

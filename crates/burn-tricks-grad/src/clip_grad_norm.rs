@@ -134,6 +134,12 @@ impl ClipGradNormConfig {
         Self::new(max_norm).with_epsilon(1e-6)
     }
 
+    /// Keras's `clipnorm`: like [`new`](Self::new), but each tensor by its own norm. (Keras's `global_clipnorm` and
+    /// optax's `clip_by_global_norm` are [`new`](Self::new).)
+    pub fn keras(max_norm: f64) -> Self {
+        Self::new(max_norm).with_scope(NormScope::Tensor)
+    }
+
     /// If the norm is above θ, the gradient is divided by its norm, which becomes 1.
     pub fn to_unit_norm(max_norm: f64) -> Self {
         Self::new(max_norm).with_mode(ClipMode::Unit)

@@ -60,6 +60,7 @@ fn steps(criterion: &mut Criterion) {
         AdaGradStep {
             lr,
             epsilon,
+            epsilon_inside: 0.0,
             initial,
             decay,
         },

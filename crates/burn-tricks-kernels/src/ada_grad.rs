@@ -11,18 +11,32 @@ use burn::tensor::Tensor;
 ///
 /// ```text
 /// s ← s + g²
-/// w ← w − η g / (√s + ε)
+/// w ← w − η g / (√(s + ε') + ε)
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdaGradStep {
     /// η, with PyTorch's `lr_decay` already in it.
     pub lr: f64,
-    /// ε
+    /// ε, added to the root.
     pub epsilon: f64,
+    /// ε', added under the root; 0 for none.
+    pub epsilon_inside: f64,
     /// The value of `s` before the first step.
     pub initial: f64,
     /// Weight decay.
     pub decay: WeightDecayTerm,
+}
+
+impl AdaGradStep {
+    /// `√(s + ε') + ε`
+    fn divisor<const D: usize>(self, sum: Tensor<D>) -> Tensor<D> {
+        // An operation less where there is nothing under the root.
+        let under = match self.epsilon_inside {
+            0.0 => sum,
+            inside => sum + inside,
+        };
+        under.sqrt() + self.epsilon
+    }
 }
 
 impl Step<1> for AdaGradStep {
@@ -30,7 +44,8 @@ impl Step<1> for AdaGradStep {
     fn element<T: Real>(self, weight: T, grad: T, [sum]: [T; 1]) -> (T, [T; 1]) {
         let grad = self.decay.of_grad(grad, weight);
         let sum = sum + grad * grad;
-        let update = grad / (sum.sqrt() + self.epsilon) * self.lr;
+        let divisor = (sum + self.epsilon_inside).sqrt() + self.epsilon;
+        let update = grad / divisor * self.lr;
         (self.decay.of_weight(weight, grad) - update, [sum])
     }
 
@@ -43,7 +58,7 @@ impl Step<1> for AdaGradStep {
         let grad = self.decay.of_grads(grad, &weight);
         let weight = self.decay.of_weights(weight, &grad);
         let sum = sum + grad.clone().square();
-        let update = grad / (sum.clone().sqrt() + self.epsilon) * self.lr;
+        let update = grad / self.divisor(sum.clone()) * self.lr;
         (weight - update, [sum])
     }
 
@@ -85,13 +100,11 @@ impl TimedStep<1> for TimedAdaGrad {
         [sum]: [Tensor<D>; 1],
     ) -> (Tensor<D>, [Tensor<D>; 1]) {
         let slowdown: Number = time.slowdown(self.lr_decay);
-        let AdaGradStep {
-            lr, epsilon, decay, ..
-        } = self.first;
+        let AdaGradStep { lr, decay, .. } = self.first;
         let grad = decay.of_grads(grad, &weight);
         let pull = weight.clone() - decay.of_weights(weight.clone(), &grad);
         let sum = sum + grad.clone().square();
-        let update = grad / (sum.clone().sqrt() + epsilon) * lr;
+        let update = grad / self.first.divisor(sum.clone()) * lr;
         (weight - slowdown.under(update + pull), [sum])
     }
 }

@@ -48,6 +48,11 @@ impl AdamStep {
         }
     }
 
+    /// The same step, with this ε added to `√v` instead of `√v̂`: Kingma and Ba's "ε̂", and Keras's ε.
+    pub fn with_plain_epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
+    }
+
     /// `m` and `v`.
     #[inline(always)]
     pub(crate) fn moments<T: Real>(self, grad: T, m: T, v: T) -> (T, T) {
@@ -132,6 +137,63 @@ impl Step<3> for AmsGradStep {
     }
 }
 
+/// AMSGrad as in optax: Adam that divides by the largest *corrected* `v̂` so far. State: `m`, `v`, `max v̂`.
+///
+/// ```text
+/// w ← w − η m̂ / (√max v̂ + ε)
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CorrectedAmsGradStep {
+    /// With the rate `η / (1 − β₁ᵗ)` and ε itself.
+    adam: AdamStep,
+    /// `1 / (1 − β₂ᵗ)`
+    correction: f64,
+}
+
+impl CorrectedAmsGradStep {
+    /// The numbers of step `time`, which counts from 1.
+    pub fn new(
+        lr: f64,
+        (beta_1, beta_2): (f64, f64),
+        epsilon: f64,
+        decay: WeightDecayTerm,
+        time: u64,
+    ) -> Self {
+        Self {
+            adam: AdamStep {
+                beta_1,
+                beta_2,
+                rate: lr / bias_correction(beta_1, time),
+                epsilon,
+                decay,
+            },
+            correction: bias_correction(beta_2, time).recip(),
+        }
+    }
+}
+
+impl Step<3> for CorrectedAmsGradStep {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, [m, v, max]: [T; 3]) -> (T, [T; 3]) {
+        let grad = self.adam.decay.of_grad(grad, weight);
+        let (m, v) = self.adam.moments(grad, m, v);
+        let max = max.max(v * self.correction);
+        (self.adam.weight(weight, m, max), [m, v, max])
+    }
+
+    fn twin<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [m, v, max]: [Tensor<D>; 3],
+    ) -> (Tensor<D>, [Tensor<D>; 3]) {
+        let grad = self.adam.decay.of_grads(grad, &weight);
+        let (m, v) = self.adam.moments_twin(grad, m, v);
+        let max = max.max_pair(v.clone() * self.correction);
+        (self.adam.weight_twin(weight, &m, max.clone()), [m, v, max])
+    }
+}
+
 /// The new weight, with `rate` and `epsilon` as in [`AdamStep`].
 pub(crate) fn new_weight<const D: usize>(
     weight: Tensor<D>,
@@ -153,6 +215,8 @@ pub struct TimedAdam {
     pub betas: (f64, f64),
     /// ε
     pub epsilon: f64,
+    /// Whether ε is added to `√v` instead of `√v̂`.
+    pub plain_epsilon: bool,
     /// Weight decay.
     pub decay: WeightDecayTerm,
 }
@@ -164,11 +228,12 @@ impl TimedAdam {
         match (time.bias_correction(beta_1), time.bias_correction(beta_2)) {
             (Number::OnDevice(c_1), Number::OnDevice(c_2)) => {
                 let root = c_2.sqrt();
-                let rate = root.clone() * self.lr / c_1;
-                (
-                    Number::OnDevice(rate),
-                    Number::OnDevice(root * self.epsilon),
-                )
+                let epsilon = if self.plain_epsilon {
+                    Number::Known(self.epsilon)
+                } else {
+                    Number::OnDevice(root.clone() * self.epsilon)
+                };
+                (Number::OnDevice(root * self.lr / c_1), epsilon)
             }
             _ => {
                 let step = self.at(time.read());
@@ -182,7 +247,12 @@ impl TimedStep<2> for TimedAdam {
     type At = AdamStep;
 
     fn at(self, time: u64) -> AdamStep {
-        AdamStep::new(self.lr, self.betas, self.epsilon, self.decay, time)
+        let step = AdamStep::new(self.lr, self.betas, self.epsilon, self.decay, time);
+        if self.plain_epsilon {
+            step.with_plain_epsilon(self.epsilon)
+        } else {
+            step
+        }
     }
 
     fn twin_at<const D: usize>(
@@ -222,6 +292,48 @@ impl TimedStep<3> for TimedAmsGrad {
         let (m, v) = adam.at(1).moments_twin(grad, m, v);
         let max = max.max_pair(v.clone());
         let weight = new_weight(weight, &m, max.clone(), &adam.numbers(time), adam.decay);
+        (weight, [m, v, max])
+    }
+}
+
+/// [`CorrectedAmsGradStep`] for any number of steps taken. `plain_epsilon` has no effect: ε is added to the root of
+/// the maximum.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimedCorrectedAmsGrad(pub TimedAdam);
+
+impl TimedStep<3> for TimedCorrectedAmsGrad {
+    type At = CorrectedAmsGradStep;
+
+    fn at(self, time: u64) -> CorrectedAmsGradStep {
+        let TimedAdam {
+            lr,
+            betas,
+            epsilon,
+            decay,
+            ..
+        } = self.0;
+        CorrectedAmsGradStep::new(lr, betas, epsilon, decay, time)
+    }
+
+    fn twin_at<const D: usize>(
+        self,
+        time: &StepCount,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        [m, v, max]: [Tensor<D>; 3],
+    ) -> (Tensor<D>, [Tensor<D>; 3]) {
+        let Self(adam) = self;
+        let (beta_1, beta_2) = adam.betas;
+        let rate = match time.bias_correction(beta_1) {
+            Number::Known(c_1) => Number::Known(adam.lr / c_1),
+            Number::OnDevice(c_1) => Number::OnDevice(c_1.recip() * adam.lr),
+        };
+        let grad = adam.decay.of_grads(grad, &weight);
+        let (m, v) = self.at(1).adam.moments_twin(grad, m, v);
+        let corrected = time.bias_correction(beta_2).under(v.clone());
+        let max = max.max_pair(corrected);
+        let numbers = (rate, Number::Known(adam.epsilon));
+        let weight = new_weight(weight, &m, max.clone(), &numbers, adam.decay);
         (weight, [m, v, max])
     }
 }

@@ -39,7 +39,9 @@ pub use ada_belief::{AdaBeliefStep, TimedAdaBelief};
 pub use ada_delta::AdaDeltaStep;
 pub use ada_grad::{AdaGradStep, TimedAdaGrad};
 pub use ada_max::{AdamaxStep, TimedAdamax};
-pub use adam::{AdamStep, AmsGradStep, TimedAdam, TimedAmsGrad};
+pub use adam::{
+    AdamStep, AmsGradStep, CorrectedAmsGradStep, TimedAdam, TimedAmsGrad, TimedCorrectedAmsGrad,
+};
 pub use blend::{blend, blend_all, blend_twin};
 pub use clip_units::{UnitClip, clip_units, clip_units_all, clip_units_twin};
 pub use descend::{descend, descend_twin};

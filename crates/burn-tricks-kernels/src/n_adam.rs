@@ -207,6 +207,7 @@ mod tests {
                         lr: 0.1,
                         betas: (beta_1, 0.999),
                         epsilon: 1e-8,
+                        plain_epsilon: false,
                         decay: crate::weight_decay_term::WeightDecayTerm::None,
                     },
                     momentum_decay,

@@ -1,7 +1,7 @@
 //! Normally distributed noise from a counter.
 
 use crate::accumulation_dtype;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{FloatDType, Int, Tensor};
 
 /// `x + σ z`, where the standard normal `z` depends only on `key` and on each element's place. It is the same in
 /// every call, and on every device up to the rounding of logarithm and cosine. Use a different key for each tensor.
@@ -70,7 +70,8 @@ pub fn add_normal_twin<const D: usize>(x: Tensor<D>, sigma: f64, key: u64) -> Te
                 .bitwise_and_scalar(0xffff);
             (left, right) = (right, left.bitwise_xor(mixed));
         }
-        let (left, right) = (left.float().cast(wide), right.float().cast(wide));
+        // In `f32` for every type: GPUs have no logarithm, sine and cosine in `f64`, and some give wrong numbers.
+        let [left, right] = [left, right].map(|half| half.float().cast(FloatDType::F32));
         left * HIGH + (right + 0.5) * LOW
     };
     let radius = (uniform(keys.radius).log() * -2.0).sqrt();
@@ -78,7 +79,8 @@ pub fn add_normal_twin<const D: usize>(x: Tensor<D>, sigma: f64, key: u64) -> Te
     let both = [radius.clone() * angle.clone().cos(), radius * angle.sin()];
     let noise = Tensor::cat(both.to_vec(), 0)
         .narrow(0, 0, count)
-        .reshape(shape);
+        .reshape(shape)
+        .cast(wide);
     (x.cast(wide) + noise * sigma).cast(dtype)
 }
 

@@ -131,6 +131,7 @@ impl Rule for AdaBeliefRule {
                 lr: pending.lr,
                 betas: self.betas,
                 epsilon: self.epsilon,
+                plain_epsilon: false,
                 decay: pending.decay,
             },
             epsilon_inside: self.epsilon_inside,

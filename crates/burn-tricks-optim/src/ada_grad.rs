@@ -6,9 +6,19 @@ use crate::rule_state::RuleState;
 use crate::state_tensors::StateField;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{AdaGradStep, TimedAdaGrad};
+use serde::{Deserialize, Serialize};
+
+/// Where ε enters the divisor of [`AdaGrad`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AdaGradEpsilon {
+    /// `√s + ε`, as in PyTorch and Burn.
+    OutsideRoot,
+    /// `√(s + ε)`, as in Keras and optax.
+    InsideRoot,
+}
 
 optimizer_config! {
-    /// Configuration of [`AdaGrad`]: Burn's options and defaults, and three more.
+    /// Configuration of [`AdaGrad`]: Burn's options and defaults, and four more.
     ///
     /// A drop-in replacement for Burn's `AdaGradConfig`: the same options, results and record, several times faster
     /// on the CPU.
@@ -84,9 +94,12 @@ optimizer_config! {
         /// δ ≥ 0: the learning rate of step t is `η / (1 + (t − 1) δ)`. Default: 0.
         #[config(default = 0.0)]
         pub lr_decay: f64,
-        /// ε > 0, added to the root. Default: 1e-5, as in Burn.
+        /// ε > 0. Default: 1e-5, as in Burn.
         #[config(default = 1e-5)]
         pub epsilon: f64,
+        /// Where ε enters the divisor. Default: [`AdaGradEpsilon::OutsideRoot`], as in Burn.
+        #[config(default = "AdaGradEpsilon::OutsideRoot")]
+        pub epsilon_form: AdaGradEpsilon,
         /// The initial sum of squares, ≥ 0. Default: 0, as in Burn.
         #[config(default = 0.0)]
         pub initial_accumulator: f64,
@@ -99,10 +112,29 @@ impl AdaGradConfig {
         Self::new().with_epsilon(1e-10)
     }
 
+    /// Keras's defaults: ε = 1e-7 under the root, and a sum that starts at 0.1.
+    pub fn keras() -> Self {
+        Self::new()
+            .with_epsilon(1e-7)
+            .with_epsilon_form(AdaGradEpsilon::InsideRoot)
+            .with_initial_accumulator(0.1)
+    }
+
+    /// optax's defaults, which are those of [`keras`](Self::keras).
+    pub fn optax() -> Self {
+        Self::keras()
+    }
+
     fn rule(&self) -> Result<AdaGradRule, ConfigError> {
+        let epsilon = ConfigError::positive("epsilon", self.epsilon)?;
+        let (epsilon_outside, epsilon_inside) = match self.epsilon_form {
+            AdaGradEpsilon::OutsideRoot => (epsilon, 0.0),
+            AdaGradEpsilon::InsideRoot => (0.0, epsilon),
+        };
         Ok(AdaGradRule {
             lr_decay: ConfigError::non_negative("lr_decay", self.lr_decay)?,
-            epsilon: ConfigError::positive("epsilon", self.epsilon)?,
+            epsilon_outside,
+            epsilon_inside,
             initial: ConfigError::non_negative("initial_accumulator", self.initial_accumulator)?,
         })
     }
@@ -121,7 +153,8 @@ const SUM: StateField = StateField::required("lr_decay.sum");
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdaGradRule {
     lr_decay: f64,
-    epsilon: f64,
+    epsilon_outside: f64,
+    epsilon_inside: f64,
     initial: f64,
 }
 
@@ -132,7 +165,8 @@ impl Rule for AdaGradRule {
     fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
         let first = AdaGradStep {
             lr: pending.lr,
-            epsilon: self.epsilon,
+            epsilon: self.epsilon_outside,
+            epsilon_inside: self.epsilon_inside,
             initial: self.initial,
             decay: pending.decay,
         };

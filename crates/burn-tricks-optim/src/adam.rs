@@ -5,10 +5,30 @@ use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
 use crate::rule_state::RuleState;
 use crate::state_tensors::StateField;
 use burn_tricks_core::{Config, ConfigError};
-use burn_tricks_kernels::{TimedAdam, TimedAmsGrad};
+use burn_tricks_kernels::{TimedAdam, TimedAmsGrad, TimedCorrectedAmsGrad};
+use serde::{Deserialize, Serialize};
+
+/// What ε is added to in [`Adam`] and [`AdamW`](crate::AdamW).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AdamEpsilon {
+    /// `√v̂ + ε`, with the bias correction in the root: the paper's algorithm, PyTorch, optax, Burn.
+    ToCorrectedRoot,
+    /// `√v + ε`, with the corrections in the rate, `η √(1 − β₂ᵗ) / (1 − β₁ᵗ)`: the paper's "ε̂" (section 2), Keras.
+    /// In the first steps this equals a larger ε, `ε / √(1 − β₂ᵗ)`: 32 times ε at t = 1 and β₂ = 0.999.
+    ToPlainRoot,
+}
+
+/// Of which mean square AMSGrad takes the maximum over the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AmsGradForm {
+    /// Of v, and the maximum is corrected for the bias: PyTorch, Keras, Burn.
+    MaxThenCorrect,
+    /// Of v̂, the corrected mean: optax. The first steps' v̂ counts in full, so the steps are shorter.
+    CorrectThenMax,
+}
 
 optimizer_config! {
-    /// Configuration of [`Adam`]: Burn's options and defaults, and two more.
+    /// Configuration of [`Adam`]: Burn's options and defaults, and four more.
     ///
     /// A drop-in replacement for Burn's `AdamConfig`: the same options, results and record, several times faster on
     /// the CPU.
@@ -100,12 +120,18 @@ optimizer_config! {
         /// β₂ in `[0, 1)`: the share of the old mean square. Default: 0.999.
         #[config(default = 0.999)]
         pub beta_2: f64,
-        /// ε > 0, added to the root. Default: 1e-5, as in Burn.
+        /// ε > 0. Default: 1e-5, as in Burn.
         #[config(default = 1e-5)]
         pub epsilon: f64,
+        /// What ε is added to. Default: [`AdamEpsilon::ToCorrectedRoot`], as in Burn.
+        #[config(default = "AdamEpsilon::ToCorrectedRoot")]
+        pub epsilon_form: AdamEpsilon,
         /// Whether to divide by the largest mean square so far. Default: no.
         #[config(default = false)]
         pub amsgrad: bool,
+        /// Of which mean square the largest is taken. Default: [`AmsGradForm::MaxThenCorrect`], as in Burn.
+        #[config(default = "AmsGradForm::MaxThenCorrect")]
+        pub amsgrad_form: AmsGradForm,
     }
 }
 
@@ -115,8 +141,24 @@ impl AdamConfig {
         Self::new().with_epsilon(1e-8)
     }
 
+    /// Keras's defaults: ε = 1e-7, added to the root without bias correction.
+    pub fn keras() -> Self {
+        Self::new()
+            .with_epsilon(1e-7)
+            .with_epsilon_form(AdamEpsilon::ToPlainRoot)
+    }
+
+    /// optax's defaults: ε = 1e-8; with `amsgrad`, optax's `amsgrad`.
+    pub fn optax() -> Self {
+        Self::torch().with_amsgrad_form(AmsGradForm::CorrectThenMax)
+    }
+
     fn rule(&self) -> Result<AdamRule, ConfigError> {
-        AdamRule::new(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
+        AdamRule::new(
+            (self.beta_1, self.beta_2),
+            (self.epsilon, self.epsilon_form),
+            self.amsgrad.then_some(self.amsgrad_form),
+        )
     }
 }
 
@@ -124,41 +166,49 @@ impl AdamConfig {
 pub type Adam = RuleOptimizer<AdamRule>;
 
 /// The state of [`Adam`] and [`AdamW`](crate::AdamW) for one parameter, in the layout of Burn's own record:
-/// `momentum.time`, `momentum.moment_1`, `momentum.moment_2` and, for AMSGrad, `momentum.max_moment_2`.
+/// `momentum.time`, `momentum.moment_1`, `momentum.moment_2` and, for AMSGrad, `momentum.max_moment_2`
+/// (`momentum.max_corrected_moment_2` with [`AmsGradForm::CorrectThenMax`]).
 pub type AdamState<const D: usize> = RuleState<AdamRule, D>;
 
 const MOMENT_1: StateField = StateField::required("momentum.moment_1");
 const MOMENT_2: StateField = StateField::required("momentum.moment_2");
 const MAX_MOMENT_2: StateField = StateField::optional("momentum.max_moment_2");
+const MAX_CORRECTED: StateField = StateField::optional("momentum.max_corrected_moment_2");
 
 /// The rule of [`Adam`] and [`AdamW`](crate::AdamW).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamRule {
     betas: (f64, f64),
     epsilon: f64,
-    amsgrad: bool,
+    epsilon_form: AdamEpsilon,
+    amsgrad: Option<AmsGradForm>,
 }
 
 impl AdamRule {
     pub(crate) fn new(
-        beta_1: f64,
-        beta_2: f64,
-        epsilon: f64,
-        amsgrad: bool,
+        (beta_1, beta_2): (f64, f64),
+        (epsilon, epsilon_form): (f64, AdamEpsilon),
+        amsgrad: Option<AmsGradForm>,
     ) -> Result<Self, ConfigError> {
+        if (epsilon_form, amsgrad) == (AdamEpsilon::ToPlainRoot, Some(AmsGradForm::CorrectThenMax))
+        {
+            let requirement = "be `ToCorrectedRoot` with `AmsGradForm::CorrectThenMax`, whose root is of corrected means";
+            return Err(ConfigError::new("epsilon_form", requirement, epsilon_form));
+        }
         Ok(Self {
             betas: (
                 ConfigError::decay_rate("beta_1", beta_1)?,
                 ConfigError::decay_rate("beta_2", beta_2)?,
             ),
             epsilon: ConfigError::positive("epsilon", epsilon)?,
+            epsilon_form,
             amsgrad,
         })
     }
 }
 
 impl Rule for AdamRule {
-    const STATE: &'static [StateField] = &[MOMENT_1, MOMENT_2, MAX_MOMENT_2];
+    const STATE: &'static [StateField] = &[MOMENT_1, MOMENT_2, MAX_MOMENT_2, MAX_CORRECTED];
     const STEP_COUNT: Option<&'static str> = Some("momentum.time");
 
     fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
@@ -166,13 +216,19 @@ impl Rule for AdamRule {
             lr: pending.lr,
             betas: self.betas,
             epsilon: self.epsilon,
+            plain_epsilon: self.epsilon_form == AdamEpsilon::ToPlainRoot,
             decay: pending.decay,
         };
-        if self.amsgrad {
-            // A run that only now turns to AMSGrad has seen no maximum: it starts with this step's.
-            pending.take_timed(TimedAmsGrad(step), [MOMENT_1, MOMENT_2, MAX_MOMENT_2])
-        } else {
-            pending.take_timed(step, [MOMENT_1, MOMENT_2])
+        // A run that only now turns to AMSGrad has seen no maximum: it starts with this step's.
+        match self.amsgrad {
+            None => pending.take_timed(step, [MOMENT_1, MOMENT_2]),
+            Some(AmsGradForm::MaxThenCorrect) => {
+                pending.take_timed(TimedAmsGrad(step), [MOMENT_1, MOMENT_2, MAX_MOMENT_2])
+            }
+            Some(AmsGradForm::CorrectThenMax) => {
+                let fields = [MOMENT_1, MOMENT_2, MAX_CORRECTED];
+                pending.take_timed(TimedCorrectedAmsGrad(step), fields)
+            }
         }
     }
 }

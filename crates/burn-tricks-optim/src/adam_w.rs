@@ -1,6 +1,6 @@
 //! AdamW, in one pass.
 
-use crate::adam::AdamRule;
+use crate::adam::{AdamEpsilon, AdamRule, AmsGradForm};
 use crate::optimizer_config::optimizer_config;
 use crate::rule::RuleOptimizer;
 use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
@@ -8,7 +8,7 @@ use burn_tricks_core::{Config, ConfigError};
 
 optimizer_config! {
     /// Configuration of [`AdamW`]: Adam with decoupled weight decay. It has Burn's options and
-    /// defaults, and one more.
+    /// defaults, and four more.
     ///
     /// A drop-in replacement for Burn's `AdamWConfig`: the same options, results and record, several times faster
     /// on the CPU.
@@ -89,9 +89,12 @@ optimizer_config! {
         /// β₂ in `[0, 1)`: the share of the old mean square. Default: 0.999.
         #[config(default = 0.999)]
         pub beta_2: f64,
-        /// ε > 0, added to the root. Default: 1e-5, as in Burn.
+        /// ε > 0. Default: 1e-5, as in Burn.
         #[config(default = 1e-5)]
         pub epsilon: f64,
+        /// What ε is added to. Default: [`AdamEpsilon::ToCorrectedRoot`], as in Burn.
+        #[config(default = "AdamEpsilon::ToCorrectedRoot")]
+        pub epsilon_form: AdamEpsilon,
         /// λ ≥ 0, per unit of learning rate. Default: 1e-4, as in Burn.
         #[config(default = 1e-4)]
         pub weight_decay: f64,
@@ -101,6 +104,9 @@ optimizer_config! {
         /// Whether to divide by the largest mean square so far. Default: no.
         #[config(default = false)]
         pub amsgrad: bool,
+        /// Of which mean square the largest is taken. Default: [`AmsGradForm::MaxThenCorrect`], as in Burn.
+        #[config(default = "AmsGradForm::MaxThenCorrect")]
+        pub amsgrad_form: AmsGradForm,
     }
 }
 
@@ -110,8 +116,27 @@ impl AdamWConfig {
         Self::new().with_epsilon(1e-8).with_weight_decay(1e-2)
     }
 
+    /// Keras's defaults: ε = 1e-7, added to the root without bias correction, and λ = 4e-3.
+    pub fn keras() -> Self {
+        Self::new()
+            .with_epsilon(1e-7)
+            .with_epsilon_form(AdamEpsilon::ToPlainRoot)
+            .with_weight_decay(4e-3)
+    }
+
+    /// optax's defaults: ε = 1e-8, λ = 1e-4.
+    pub fn optax() -> Self {
+        Self::new()
+            .with_epsilon(1e-8)
+            .with_amsgrad_form(AmsGradForm::CorrectThenMax)
+    }
+
     fn rule(&self) -> Result<AdamRule, ConfigError> {
-        AdamRule::new(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
+        AdamRule::new(
+            (self.beta_1, self.beta_2),
+            (self.epsilon, self.epsilon_form),
+            self.amsgrad.then_some(self.amsgrad_form),
+        )
     }
 
     fn decay(&self) -> Result<CheckedWeightDecay, ConfigError> {

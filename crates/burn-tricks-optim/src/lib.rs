@@ -39,9 +39,9 @@ mod wrapper;
 
 pub use ada_belief::{AdaBelief, AdaBeliefConfig, AdaBeliefRule};
 pub use ada_delta::{AdaDelta, AdaDeltaConfig, AdaDeltaRule};
-pub use ada_grad::{AdaGrad, AdaGradConfig, AdaGradRule, AdaGradState};
+pub use ada_grad::{AdaGrad, AdaGradConfig, AdaGradEpsilon, AdaGradRule, AdaGradState};
 pub use ada_max::{Adamax, AdamaxConfig, AdamaxEpsilon, AdamaxRule};
-pub use adam::{Adam, AdamConfig, AdamRule, AdamState};
+pub use adam::{Adam, AdamConfig, AdamEpsilon, AdamRule, AdamState, AmsGradForm};
 pub use adam_w::{AdamW, AdamWConfig};
 pub use burn_tricks_core::{ConfigError, NormScope, ParamRole, WeightDecayScope};
 pub use cautious::{Cautious, CautiousConfig, CautiousWrap};

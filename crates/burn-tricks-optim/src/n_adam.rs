@@ -147,6 +147,7 @@ impl Rule for NAdamRule {
             lr: pending.lr,
             betas: self.betas,
             epsilon: self.epsilon,
+            plain_epsilon: false,
             decay: pending.decay,
         };
         let momentum_decay = self.momentum_decay;

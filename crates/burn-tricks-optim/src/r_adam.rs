@@ -151,6 +151,7 @@ impl Rule for RAdamRule {
                 lr: pending.lr,
                 betas: self.betas,
                 epsilon: self.epsilon,
+                plain_epsilon: false,
                 decay: pending.decay,
             },
             epsilon_beside_corrected: self.epsilon_form == RAdamEpsilon::BesideCorrected,

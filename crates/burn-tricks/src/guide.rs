@@ -11,6 +11,7 @@
 //! | `how_much_code` (feature `train`) | how many lines a trick takes, in a loop and in the `Learner` |
 //! | [`saving`] | how to save, resume, and train on several devices |
 //! | [`from_other_libraries`] | what the functions of PyTorch, Keras, Lightning and optax are called here |
+//! | [`sources`] | where libraries give different numbers under one name, and how to get each |
 //! | [`backends`] | which backend, and what differs on a GPU |
 //! | [`clusters`] | how to run a comparison on several machines: Slurm, Kubernetes, GNU parallel |
 //! | [`writing`] | how to write an optimizer, a schedule or a trick, and check it |
@@ -50,6 +51,9 @@ pub mod saving {}
 #[doc = include_str!("guide/from_other_libraries.md")]
 #[cfg_attr(feature = "train", doc = include_str!("guide/from_lightning.md"))]
 pub mod from_other_libraries {}
+
+#[doc = include_str!("guide/sources.md")]
+pub mod sources {}
 
 #[doc = include_str!("guide/backends.md")]
 pub mod backends {}

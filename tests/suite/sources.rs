@@ -1,0 +1,200 @@
+//! Where sources disagree: the guide's page names values that are there, and every preset that is named after a source
+//! can be made.
+
+use crate::oracle::case;
+use burn::tensor::{DType, Device};
+use burn_tricks::average::*;
+use burn_tricks::grad::*;
+use burn_tricks::optim::*;
+use burn_tricks::schedule::*;
+use burn_tricks::stop::*;
+use burn_tricks::{Goal, MinDelta};
+use burn_tricks_testkit::Weights;
+use std::path::Path;
+
+const PAGE: &str = include_str!("../../crates/burn-tricks/src/guide/sources.md");
+
+/// The rows of the tables of a page, cell by cell.
+fn rows(page: &str) -> impl Iterator<Item = Vec<&str>> {
+    page.lines()
+        .filter(|line| line.starts_with("| "))
+        .map(|line| {
+            let line = line.trim_matches('|');
+            line.split(" | ").map(str::trim).collect()
+        })
+}
+
+#[test]
+fn the_values_that_the_page_of_sources_names_are_there() {
+    let mut named = 0;
+    let (here, not_here) = PAGE.split_once("# What is not here").unwrap();
+    for row in rows(here).filter(|row| row[0] != "what differs" && row[0] != "---") {
+        let [_, _, _, values] = row[..] else {
+            panic!("four cells: {row:?}");
+        };
+        for value in values.split('`').filter(|part| part.contains('.')) {
+            let (group, name) = value.split_once('.').unwrap();
+            case(group, name); // fails where there is none
+            named += 1;
+        }
+        assert!(values.contains('`'), "no values for {row:?}");
+    }
+    let differences = rows(here).count() - 2 * here.matches("| what differs").count();
+    assert_eq!((differences, rows(not_here).count() - 2), (26, 2));
+    assert!(named > 50, "{named}");
+}
+
+/// Names of libraries, papers and programs by which presets are called.
+const SOURCES: [&str; 13] = [
+    "torch",
+    "keras",
+    "optax",
+    "optax_linear",
+    "timm",
+    "lightning",
+    "paper",
+    "lesson",
+    "nano_gpt",
+    "hugging_face",
+    "davda54",
+    "asam",
+    "lars",
+];
+
+/// Every preset of these crates that is named after a source, as `Config::preset`.
+fn defined() -> Vec<String> {
+    let mut presets = Vec::new();
+    for name in ["average", "grad", "optim", "schedule", "stop"] {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut folders = vec![workspace.join(format!("crates/burn-tricks-{name}/src"))];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let mut config = String::new();
+                for line in std::fs::read_to_string(path).unwrap().lines() {
+                    if let Some(name) = line.strip_prefix("impl ") {
+                        config = name.trim_end_matches(" {").to_owned();
+                    }
+                    let function = line.trim_start().strip_prefix("pub fn ");
+                    let function = function.and_then(|rest| rest.split_once('('));
+                    if let Some((function, _)) = function
+                        && SOURCES.contains(&function)
+                    {
+                        presets.push(format!("{config}::{function}"));
+                    }
+                }
+            }
+        }
+    }
+    presets
+}
+
+#[test]
+fn every_preset_that_is_named_after_a_source_can_be_made() {
+    let model = Weights::new(1, DType::F32, &Device::flex());
+    let mut made = Vec::new();
+    macro_rules! made {
+        ($($config:ident::$preset:ident($($setting:expr),*) => $init:ident($($with:expr),*);)*) => {$(
+            let preset = $config::$preset($($setting),*);
+            let name = concat!(stringify!($config), "::", stringify!($preset));
+            assert!(preset.$init($($with),*).is_ok(), "{name}");
+            made.push(name.to_owned());
+        )*};
+    }
+    made! {
+        AdamConfig::torch() => build();
+        AdamConfig::keras() => build();
+        AdamConfig::optax() => build();
+        AdamWConfig::torch() => build();
+        AdamWConfig::keras() => build();
+        AdamWConfig::optax() => build();
+        AdaGradConfig::torch() => build();
+        AdaGradConfig::keras() => build();
+        AdaGradConfig::optax() => build();
+        AdaDeltaConfig::paper() => build();
+        AdaDeltaConfig::keras() => build();
+        AdamaxConfig::keras() => build();
+        NAdamConfig::keras() => build();
+        NAdamConfig::optax() => build();
+        NormalizedGradientConfig::lesson() => build();
+        RAdamConfig::optax() => build();
+        RmsPropConfig::torch() => build();
+        SgdConfig::torch() => build();
+        SgdConfig::lesson() => build();
+        AutoClipConfig::paper() => init();
+        ClipGradNormConfig::torch(1.0) => init();
+        ClipGradNormConfig::keras(1.0) => init();
+        ClipGradNormConfig::lesson(1.0) => init();
+        SamConfig::asam() => init();
+        SamConfig::davda54() => init();
+        EmaConfig::torch(0.9) => init(&model);
+        EmaConfig::keras(0.9) => init(&model);
+        EmaConfig::timm(0.9) => init(&model);
+        EmaConfig::optax(0.9) => init(&model);
+        OneCycleConfig::torch(0.1, 10) => init();
+        OneCycleConfig::optax(0.1, 10) => init();
+        OneCycleConfig::optax_linear(0.1, 10) => init();
+        PlateauConfig::torch(Goal::Minimize) => init();
+        PlateauConfig::keras(Goal::Minimize) => init();
+        PlateauConfig::optax() => init();
+        EarlyStoppingConfig::keras(Goal::Minimize) => init();
+        EarlyStoppingConfig::lightning(Goal::Minimize) => init();
+    }
+    // Those that have nothing to check when they are made.
+    assert_eq!(RecalibrationConfig::torch().rule, BatchRule::Cumulative);
+    made.push("RecalibrationConfig::torch".to_owned());
+    for (name, config) in [
+        ("timm", SelectiveDecayConfig::timm()),
+        ("nano_gpt", SelectiveDecayConfig::nano_gpt()),
+        ("hugging_face", SelectiveDecayConfig::hugging_face()),
+    ] {
+        assert_ne!(
+            format!("{config:?}"),
+            format!("{:?}", SelectiveDecayConfig::new())
+        );
+        made.push(format!("SelectiveDecayConfig::{name}"));
+    }
+    assert_ne!(
+        TrustRatioConfig::lars().coefficient,
+        TrustRatioConfig::new().coefficient
+    );
+    made.push("TrustRatioConfig::lars".to_owned());
+    let mut missing = defined();
+    assert!(missing.len() > 30, "{missing:?}");
+    missing.retain(|preset| !made.contains(preset));
+    assert!(missing.is_empty(), "not made here: {missing:#?}");
+}
+
+#[test]
+fn presets_have_the_numbers_of_their_sources() {
+    let adam = AdamConfig::keras();
+    assert_eq!(
+        (adam.epsilon, adam.epsilon_form),
+        (1e-7, AdamEpsilon::ToPlainRoot)
+    );
+    assert_eq!(AdamConfig::torch().epsilon, 1e-8);
+    assert_eq!(AdamConfig::new().epsilon, 1e-5);
+    let decays = [
+        AdamWConfig::torch(),
+        AdamWConfig::keras(),
+        AdamWConfig::optax(),
+    ];
+    assert_eq!(decays.map(|config| config.weight_decay), [1e-2, 4e-3, 1e-4]);
+    assert_eq!(ClipGradNormConfig::torch(1.0).epsilon, 1e-6);
+    assert_eq!(ClipGradNormConfig::keras(1.0).scope, NormScope::Tensor);
+    let torch = EmaConfig::torch(0.9);
+    assert_eq!(
+        (torch.warmup, torch.buffers),
+        (EmaWarmup::FirstUpdateCopies, Buffers::Copy)
+    );
+    assert_eq!(EmaConfig::timm(0.9).warmup, EmaWarmup::None);
+    assert_eq!(EmaConfig::optax(0.9).warmup, EmaWarmup::BiasCorrected);
+    let plateau = PlateauConfig::torch(Goal::Minimize);
+    assert_eq!(plateau.patience, Patience::Exceeded(10));
+    let plateau = PlateauConfig::keras(Goal::Minimize);
+    assert_eq!(plateau.min_delta, MinDelta::Absolute(1e-4));
+}
