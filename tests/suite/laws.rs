@@ -25,7 +25,7 @@ use burn_tricks::stop::{
 };
 use burn_tricks::train::{
     AsTrick, EpochContext, GradNorm, GradualUnfreezingConfig, MeanOfAccumulated, RollBackTrick,
-    SaveBest, SnapshotTrickConfig, StepContext, StopAfterSkips, UpdateRatio,
+    SaveBest, SnapshotTrickConfig, StepContext, StopAfterMarked, StopAfterSkips, UpdateRatio,
 };
 use burn_tricks_testkit::{
     AverageLaws, CriterionLaws, Decision, ScheduleLaws, TrickLaws, TrickStep, Weights,
@@ -254,6 +254,9 @@ fn every_trick_keeps_the_laws() {
         });
         trick("a stop after skips", on, |_| {
             StopAfterSkips::init(2, &Interrupter::new()).unwrap()
+        });
+        trick("a stop after marked steps", on, |_| {
+            StopAfterMarked::init(2).unwrap()
         });
         trick("a transform of one's own", on, |_| AsTrick(NoTransform));
         trick("tied weights", on, |_| TiedWeights);

@@ -1,5 +1,6 @@
 //! Oracles, twins, laws, edges, stacking, resume and backends, over every enabled backend.
 
+mod accumulated_samples;
 mod architecture;
 mod average_rules;
 mod averages;
@@ -43,6 +44,7 @@ mod kernels;
 mod kernels_prodigy;
 mod kernels_units;
 mod laws;
+mod laws_complete;
 mod laws_optimizers;
 mod laws_transforms;
 mod learner;
@@ -81,6 +83,7 @@ mod residual;
 mod resume;
 mod resume_criteria;
 mod resume_optimizers;
+mod resume_transforms;
 mod roll_back;
 mod sample_loss;
 mod scaler_edges;
@@ -102,6 +105,7 @@ mod skipped_steps;
 mod skipped_steps_guard;
 mod snapshot;
 mod snapshot_ensemble;
+mod sources;
 mod stacking;
 mod stopping_best;
 mod stopping_criteria;

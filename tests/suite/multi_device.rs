@@ -5,7 +5,7 @@ use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, Param, ParamId};
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::AdamConfig;
+use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::distributed::{DistributedConfig, ReduceOperation};
 use burn::tensor::{Device, Int, Tensor, activation::tanh};
 use burn::train::{
@@ -13,11 +13,15 @@ use burn::train::{
     SupervisedTraining, TrainOutput, TrainStep, TrainingStrategy,
 };
 use burn_tricks::average::Ema;
-use burn_tricks::grad::ClipGradNorm;
+use burn_tricks::grad::{
+    AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradNorm, ClipGradValueConfig,
+    GradNoiseConfig, NormKind, NormsByPath,
+};
 use burn_tricks::optim;
 use burn_tricks::prelude::*;
 use burn_tricks::train::{
-    EpochClock, EpochContext, EpochLoaderConfig, Outcome, SessionError, Trick, TrickError, Tricked,
+    EpochClock, EpochContext, EpochLoaderConfig, MeanOfAccumulated, Outcome, SessionError, Trick,
+    TrickError, Tricked,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -84,18 +88,37 @@ const BATCH: usize = 2;
 
 type Tricks = (ClipGradNorm, Ema<Small>);
 
-/// Three epochs. The weights as they are trained, and their average.
+type Training<H> = SupervisedTraining<Tricked<Small, H>>;
+
+/// The weights of three epochs as they are trained, and their average.
 fn run(
     order: Vec<usize>,
     ours: bool,
-    prepare: impl FnOnce(
-        SupervisedTraining<Tricked<Small, Tricks>>,
-    ) -> SupervisedTraining<Tricked<Small, Tricks>>,
+    prepare: impl FnOnce(Training<Tricks>) -> Training<Tricks>,
 ) -> [Vec<f64>; 2] {
+    let optim = if ours {
+        optim::AdamConfig::new().init().unwrap()
+    } else {
+        AdamConfig::new().init()
+    };
+    let tricks = |small: &Small| {
+        let clip = ClipGradNormConfig::new(0.2).init().unwrap();
+        (clip, EmaConfig::new(0.8).init(small).unwrap())
+    };
+    let model = trained(order, optim, tricks, prepare);
+    [numbers(model.model()), numbers(&model.into_validated())]
+}
+
+/// Three epochs.
+fn trained<H: Trick<Small> + 'static>(
+    order: Vec<usize>,
+    optim: ModuleOptimizer,
+    tricks: impl FnOnce(&Small) -> H,
+    prepare: impl FnOnce(Training<H>) -> Training<H>,
+) -> Tricked<Small, H> {
     let folder = tempfile::tempdir().unwrap();
     let small = Small::seeded(&Device::flex().autodiff());
-    let clip = ClipGradNormConfig::new(0.2).init().unwrap();
-    let ema = EmaConfig::new(0.8).init(&small).unwrap();
+    let tricks = tricks(&small);
     let clock = EpochClock::new();
     let loader = |order| {
         EpochLoaderConfig::new(BATCH, 0)
@@ -106,16 +129,10 @@ fn run(
     let session = Session::new(folder.path(), loader(order), loader(vec![0, 1]))
         .configure(|training| training.num_epochs(3).with_application_logger(None))
         .configure(prepare);
-    let optim = if ours {
-        optim::AdamConfig::new().init().unwrap()
-    } else {
-        AdamConfig::new().init()
-    };
-    let learner = Learner::new(small.with_tricks((clip, ema)), optim, 0.05);
+    let learner = Learner::new(small.with_tricks(tricks), optim, 0.05);
     let finished = session.launch(learner).unwrap();
     assert!(matches!(finished.outcome, Outcome::LastEpoch));
-    let model = finished.model;
-    [numbers(model.model()), numbers(&model.into_validated())]
+    finished.model
 }
 
 /// Burn gives each of two devices one half of the samples: the batches of one device, in turn.
@@ -151,6 +168,47 @@ fn two_devices_train_as_one_with_accumulated_gradients() {
             // Which worker's gradient comes first is not certain, but a sum of two has no order.
             assert_eq!(several, one, "{name}");
         }
+    }
+}
+
+/// Burn hands the gradients of several devices to a sharded optimizer: every transform sees their sum.
+#[test]
+fn every_transform_sees_the_sum_of_several_devices_gradients() {
+    let _alone = alone();
+    let transforms = |_: &Small| {
+        let centralize = CentralizeGradConfig::new().init().unwrap();
+        let agc = AgcConfig::new().with_clip_factor(0.5).init().unwrap();
+        let value = ClipGradValueConfig::new(0.3).init().unwrap();
+        let auto_clip = AutoClipConfig::new().with_percentile(60.0).init().unwrap();
+        let noise = GradNoiseConfig::new(1e-3).init().unwrap();
+        let normalize = NormalizeGradConfig::new().init().unwrap();
+        let norms = NormsByPath::new(NormKind::L2).unwrap();
+        let first = (StepGuard::new(), MeanOfAccumulated::new(), centralize, agc);
+        (first, value, auto_clip, noise, (normalize, norms))
+    };
+    let sgd = || optim::SgdConfig::torch().with_momentum_factor(0.9);
+    let one = trained(interleaved(), sgd().init().unwrap(), transforms, |one| {
+        one.grads_accumulation(2)
+    });
+    let plain = trained(
+        interleaved(),
+        sgd().init().unwrap(),
+        |_| (),
+        |one| one.grads_accumulation(2),
+    );
+    let one = numbers(one.model());
+    assert_ne!(one, numbers(plain.model()));
+    for mode in [
+        MultiDeviceOptim::OptimMainDevice,
+        MultiDeviceOptim::OptimSharded,
+    ] {
+        let name = format!("{mode:?}");
+        let order = (0..SAMPLES).collect();
+        let several = trained(order, sgd().init().unwrap(), transforms, |training| {
+            let strategy = ExecutionStrategy::multi(vec![Device::flex(); 2], mode);
+            training.with_training_strategy(TrainingStrategy::Default(strategy))
+        });
+        assert_eq!(numbers(several.model()), one, "{name}");
     }
 }
 

@@ -4,7 +4,7 @@ use crate::devices::training_devices;
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::{DType, Device};
 use burn_tricks::ConfigError;
-use burn_tricks::optim::{Adam, AdamConfig, ModuleOptimizerExt as _, OptimizerExt as _};
+use burn_tricks::optim::{Adam, AdamConfig, ModuleOptimizerExt as _, OptimizerExt as _, Scheduled};
 use burn_tricks_testkit::Weights;
 
 fn adam() -> Result<Adam, ConfigError> {
@@ -38,6 +38,10 @@ wrapped! {
     Ratio: |inner| inner.trust_ratio();
     Free: |inner| inner.schedule_free(0.9).unwrap();
     Master: |inner| inner.master_weights();
+    Timed: |inner| Scheduled::build(move |step| {
+        let inner = inner.clone();
+        inner.decoupled_weight_decay(0.3 / step as f64)
+    }).unwrap();
 }
 
 /// The numbers after seven steps; read back from its bytes before step `at`.
@@ -102,6 +106,7 @@ fn wrappers_go_together_in_every_pair() {
         pair::<A, Ratio>(device);
         pair::<A, Free>(device);
         pair::<A, Master>(device);
+        pair::<A, Timed>(device);
     }
     for (_, device) in training_devices() {
         around::<Lookahead>(&device);
@@ -110,5 +115,6 @@ fn wrappers_go_together_in_every_pair() {
         around::<Ratio>(&device);
         around::<Free>(&device);
         around::<Master>(&device);
+        around::<Timed>(&device);
     }
 }

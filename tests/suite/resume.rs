@@ -5,6 +5,7 @@ use crate::averages_laws::{net, weight_and_statistic};
 use crate::models::{Pair, alone};
 use crate::resume_criteria::{METRIC, criteria};
 use crate::resume_optimizers::optimizers;
+use crate::resume_transforms;
 use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::Module;
@@ -421,6 +422,7 @@ fn cases() -> Vec<Case> {
     cases.extend(criteria());
     cases.extend(optimizers());
     cases.extend(transforms());
+    cases.extend(resume_transforms::transforms());
     cases
 }
 

@@ -1,11 +1,16 @@
 //! Gradient accumulation.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use crate::stored::Stored;
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Gradients, Tensor};
-use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
+use burn_tricks_core::walk::{Location, Visitor, visit};
+use burn_tricks_core::{
+    Config, ConfigError, StateError, accumulation_dtype, state_from_bytes, state_to_bytes,
+};
 use burn_tricks_kernels::lerp;
-use std::collections::HashSet;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
 
 /// Configuration of [`GradAccumulator`], which computes the gradient of a large batch from micro-batches that fit
 /// into memory.
@@ -170,6 +175,107 @@ impl GradAccumulator {
     pub fn samples(&self) -> usize {
         self.samples
     }
+
+    /// The state that a run needs which is resumed in the middle of a window: the mean so far, by the paths of
+    /// `module`, and the numbers of micro-batches and samples in it. Waits for the device. Between two windows
+    /// nothing needs to be saved.
+    pub fn state<M: Module>(&self, module: &M) -> Vec<u8> {
+        let mut save = Save {
+            mean: &self.mean,
+            seen: HashSet::new(),
+            saved: BTreeMap::new(),
+        };
+        visit(module, &mut save);
+        state_to_bytes(&State {
+            micro_batches: self.micro_batches,
+            samples: self.samples,
+            mean: save.saved,
+        })
+    }
+
+    /// Continues in the middle of the window that [`state`](Self::state) saved, for a module with the same paths.
+    ///
+    /// # Errors
+    ///
+    /// If it is not such a state, if `module` has no parameter of a path and size in it, or if it has as many
+    /// micro-batches as a window of this accumulator, or more. The accumulator is then empty.
+    pub fn load_state<M: Module>(&mut self, module: &M, state: &[u8]) -> Result<(), StateError> {
+        self.clear();
+        let state: State = state_from_bytes(state)?;
+        if state.micro_batches >= self.window {
+            let (saved, window) = (state.micro_batches, self.window);
+            return Err(format!(
+                "{saved} micro-batches were accumulated, and a window has {window}"
+            )
+            .into());
+        }
+        let mut load = Load {
+            saved: state.mean,
+            mean: GradientsParams::new(),
+            wrong: None,
+        };
+        visit(module, &mut load);
+        if let Some(wrong) = load.wrong {
+            return Err(wrong.into());
+        }
+        if let Some(path) = load.saved.keys().next() {
+            return Err(format!("the model has no parameter `{path}`").into());
+        }
+        self.mean = load.mean;
+        (self.micro_batches, self.samples) = (state.micro_batches, state.samples);
+        Ok(())
+    }
+}
+
+/// The state of a [`GradAccumulator`], to be saved as bytes.
+#[derive(Serialize, Deserialize)]
+struct State {
+    micro_batches: usize,
+    samples: usize,
+    /// The mean gradients, by path.
+    mean: BTreeMap<String, Stored>,
+}
+
+struct Save<'a> {
+    mean: &'a GradientsParams,
+    seen: HashSet<ParamId>,
+    saved: BTreeMap<String, Stored>,
+}
+
+impl Visitor for Save<'_> {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+        if self.seen.insert(param.id)
+            && let Some(mean) = self.mean.get::<D>(param.id)
+        {
+            let stored = Stored::of(mean.reshape([-1]));
+            self.saved.insert(at.path().to_owned(), stored);
+        }
+    }
+}
+
+struct Load {
+    saved: BTreeMap<String, Stored>,
+    mean: GradientsParams,
+    wrong: Option<String>,
+}
+
+impl Visitor for Load {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+        let Some(stored) = self.saved.remove(at.path()) else {
+            return;
+        };
+        let weight = param.val().without_autodiff();
+        let (size, saved) = (weight.shape().num_elements(), stored.len());
+        if size != saved {
+            let path = at.path();
+            self.wrong = Some(format!(
+                "`{path}` has {size} numbers, and the state {saved}"
+            ));
+            return;
+        }
+        let mean = stored.tensor(&weight.device()).reshape(weight.dims());
+        self.mean.register(param.id, mean);
+    }
 }
 
 struct Add {
@@ -201,7 +307,7 @@ impl ModuleVisitor for Add {
 /// Converts the gradients back to the types of the parameters.
 struct Narrow {
     mean: GradientsParams,
-    seen: HashSet<burn::module::ParamId>,
+    seen: HashSet<ParamId>,
 }
 
 impl ModuleVisitor for Narrow {

@@ -24,6 +24,7 @@ mod prodigy;
 mod rescale;
 mod sam;
 mod step_guard;
+mod stored;
 mod taken;
 mod transform;
 

@@ -1,9 +1,10 @@
 //! The estimate of the distance, shared by the transform, which sees every gradient, and the optimizer, which
 //! knows the learning rate.
 
+use crate::stored::Stored;
 use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor};
 use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{StateError, accumulation_dtype, state_from_bytes, state_to_bytes};
 use burn_tricks_kernels::{ProdigySums, prodigy_sums};
@@ -307,40 +308,6 @@ struct State {
     numbers: Option<[Stored; 3]>,
     /// w₀ and s, by path.
     memories: Vec<(String, [Stored; 2])>,
-}
-
-/// A flat tensor on the host, in its own element type.
-#[derive(Serialize, Deserialize)]
-enum Stored {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-}
-
-impl Stored {
-    /// Waits for the device.
-    #[allow(clippy::disallowed_methods)] // where a state is saved, off the step path
-    fn of(tensor: Tensor<1>) -> Self {
-        let data: TensorData = tensor.into_data();
-        match data.dtype() {
-            DType::F64 => Self::F64(data.iter().collect()),
-            // Halves are summed in `f32`.
-            _ => Self::F32(data.iter().collect()),
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::F32(numbers) => numbers.len(),
-            Self::F64(numbers) => numbers.len(),
-        }
-    }
-
-    fn tensor(self, device: &Device) -> Tensor<1> {
-        match self {
-            Self::F32(numbers) => Tensor::from_data(numbers.as_slice(), (device, DType::F32)),
-            Self::F64(numbers) => Tensor::from_data(numbers.as_slice(), (device, DType::F64)),
-        }
-    }
 }
 
 /// The parameters of `model` that a step changes: all that have a gradient, a tied one at its first place.

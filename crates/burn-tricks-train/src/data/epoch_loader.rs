@@ -1,5 +1,6 @@
 //! A data loader whose order is a function of the seed and the epoch.
 
+use crate::data::batch_samples::{BatchSamples, Counted};
 use crate::data::epoch_batches::{Ahead, Here};
 use crate::data::epoch_clock::EpochClock;
 use crate::data::seeded::Seeded;
@@ -240,6 +241,7 @@ impl EpochLoaderConfig {
             clock: clock.clone(),
             passes: AtomicUsize::new(0),
             indices: (0..samples).collect(),
+            given: BatchSamples::default(),
         }))
     }
 
@@ -269,6 +271,8 @@ pub struct EpochLoader<I, O> {
     passes: AtomicUsize,
     /// The samples that this loader has, before shuffling.
     indices: Vec<usize>,
+    /// The sizes of the batches it gives, shared with its slices and its copies for other devices.
+    given: BatchSamples,
 }
 
 impl<I, O> Debug for EpochLoader<I, O> {
@@ -291,6 +295,7 @@ impl<I, O> Clone for EpochLoader<I, O> {
             clock: self.clock.clone(),
             passes: AtomicUsize::new(self.passes.load(SeqCst)),
             indices: self.indices.clone(),
+            given: self.given.clone(),
         }
     }
 }
@@ -299,6 +304,16 @@ impl<I, O> EpochLoader<I, O> {
     /// The clock by which it orders its samples.
     pub fn clock(&self) -> &EpochClock {
         &self.clock
+    }
+
+    /// The sizes of the batches in training.
+    pub(crate) fn given(&self) -> BatchSamples {
+        self.given.clone()
+    }
+
+    /// The first of its samples.
+    fn first(&self) -> usize {
+        self.indices.first().copied().unwrap_or(0)
     }
 
     /// The epoch of the pass that begins.
@@ -310,7 +325,7 @@ impl<I, O> EpochLoader<I, O> {
     /// The random generator of an epoch. It depends on the first sample of this loader, so that the slices of several
     /// devices neither shuffle nor draw alike.
     fn generator(&self, epoch: u64) -> ChaCha8Rng {
-        let first = self.indices.first().copied().unwrap_or(0);
+        let first = self.first();
         let mut generator = ChaCha8Rng::seed_from_u64(self.config.seed);
         generator.set_stream(epoch ^ (first as u64).rotate_right(32));
         generator
@@ -353,7 +368,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<
         }
         let batches = self.batches(generator);
         let progress = Progress::new(0, self.kept(), Some("items".to_owned()));
-        match self.config.workers {
+        let inner: Box<dyn DataLoaderIterator<O> + 'a> = match self.config.workers {
             0 => Box::new(Here {
                 make: move |indices: &[usize]| self.make(indices, epoch),
                 batches: batches.into_iter(),
@@ -364,7 +379,13 @@ impl<I: Send + Sync + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<
                 let make = move |indices: &[usize]| loader.make(indices, epoch);
                 Box::new(Ahead::new(make, batches, workers, progress))
             }
-        }
+        };
+        Box::new(Counted {
+            inner,
+            given: self.given(),
+            device: self.device.clone(),
+            part: self.first(),
+        })
     }
 
     fn num_items(&self) -> usize {

@@ -18,8 +18,8 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
         (**self).sees_gradients()
     }
 
-    fn micro_batch_weight(&self, batch: &dyn Any) -> Option<f64> {
-        (**self).micro_batch_weight(batch)
+    fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {
+        (**self).micro_batch_weight(model, batch)
     }
 
     fn begin(&mut self, model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
@@ -85,9 +85,9 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
         self.as_ref().is_some_and(Trick::sees_gradients)
     }
 
-    fn micro_batch_weight(&self, batch: &dyn Any) -> Option<f64> {
+    fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {
         self.as_ref()
-            .and_then(|trick| trick.micro_batch_weight(batch))
+            .and_then(|trick| trick.micro_batch_weight(model, batch))
     }
 
     fn begin(&mut self, model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
@@ -175,9 +175,9 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
         self.iter().any(Trick::sees_gradients)
     }
 
-    fn micro_batch_weight(&self, batch: &dyn Any) -> Option<f64> {
+    fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {
         self.iter()
-            .find_map(|trick| trick.micro_batch_weight(batch))
+            .find_map(|trick| trick.micro_batch_weight(model, batch))
     }
 
     fn begin(&mut self, model: &M, optimizer: &mut ModuleOptimizer, step: &mut StepContext) {
@@ -256,8 +256,8 @@ macro_rules! tuple_of_tricks {
                 false $(|| self.$index.sees_gradients())+
             }
 
-            fn micro_batch_weight(&self, batch: &dyn Any) -> Option<f64> {
-                None$(.or_else(|| self.$index.micro_batch_weight(batch)))+
+            fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {
+                None$(.or_else(|| self.$index.micro_batch_weight(model, batch)))+
             }
 
             fn begin(

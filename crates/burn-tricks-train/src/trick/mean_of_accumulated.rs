@@ -1,7 +1,10 @@
 //! The mean of accumulated gradients.
 
+use crate::data::batch_samples::{BatchSamples, Unknown};
+use crate::data::epoch_loader::EpochLoader;
 use crate::trick::Trick;
 use burn::module::Module;
+use burn::tensor::Device;
 use std::any::{Any, type_name};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -56,16 +59,26 @@ use std::sync::Arc;
 /// write per micro-batch. Keras and Lightning take the mean over micro-batches, as [`MeanOfAccumulated::new`] does.
 #[derive(Clone)]
 pub struct MeanOfAccumulated {
-    samples: Option<Arc<Samples>>,
+    weights: Weights,
+}
+
+/// What a micro-batch counts.
+#[derive(Clone)]
+enum Weights {
+    Equal,
+    /// Its samples, which the batch itself tells.
+    OfBatch(Arc<Samples>),
+    /// Its samples, which the loader tells.
+    OfLoader(BatchSamples),
 }
 
 type Samples = dyn Fn(&dyn Any) -> usize + Send + Sync;
 
 impl Debug for MeanOfAccumulated {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self.samples {
-            None => "MeanOfAccumulated",
-            Some(_) => "MeanOfAccumulated, weighted by samples",
+        f.write_str(match self.weights {
+            Weights::Equal => "MeanOfAccumulated",
+            Weights::OfBatch(_) | Weights::OfLoader(_) => "MeanOfAccumulated, weighted by samples",
         })
     }
 }
@@ -79,7 +92,9 @@ impl Default for MeanOfAccumulated {
 impl MeanOfAccumulated {
     /// The mean over micro-batches, each of the same weight.
     pub fn new() -> Self {
-        Self { samples: None }
+        Self {
+            weights: Weights::Equal,
+        }
     }
 
     /// The mean over samples. `samples` returns the number of samples of a batch, which has the type of the model's
@@ -97,8 +112,34 @@ impl MeanOfAccumulated {
             ),
         };
         Self {
-            samples: Some(Arc::new(samples)),
+            weights: Weights::OfBatch(Arc::new(samples)),
         }
+    }
+
+    /// The mean over samples. `loader` is the loader of the training, which knows how many samples each batch has.
+    ///
+    /// # Panics
+    ///
+    /// This function does not panic, but a step does if its batch does not come from `loader`, or if two devices of
+    /// Burn's `multi` are the same device and their batches of one step have different sizes.
+    pub fn weighted_by_loader<I, O>(loader: &EpochLoader<I, O>) -> Self {
+        Self {
+            weights: Weights::OfLoader(loader.given()),
+        }
+    }
+}
+
+fn samples_of_loader(given: &BatchSamples, devices: &[Device]) -> usize {
+    match given.take(devices) {
+        Ok(samples) => samples,
+        Err(Unknown::NotGiven) => panic!(
+            "`MeanOfAccumulated::weighted_by_loader`: its loader has given no batch for a model on {devices:?}; train \
+             on the loader that it was made with"
+        ),
+        Err(Unknown::Ambiguous(one, other)) => panic!(
+            "`MeanOfAccumulated::weighted_by_loader`: {devices:?} trains two batches at once, of {one} and of {other} \
+             samples, and they cannot be told apart; use `MeanOfAccumulated::weighted`"
+        ),
     }
 }
 
@@ -107,10 +148,11 @@ impl<M: Module> Trick<M> for MeanOfAccumulated {
         true
     }
 
-    fn micro_batch_weight(&self, batch: &dyn Any) -> Option<f64> {
-        Some(match &self.samples {
-            None => 1.0,
-            Some(samples) => samples(batch) as f64,
+    fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {
+        Some(match &self.weights {
+            Weights::Equal => 1.0,
+            Weights::OfBatch(samples) => samples(batch) as f64,
+            Weights::OfLoader(given) => samples_of_loader(given, &model.devices()) as f64,
         })
     }
 

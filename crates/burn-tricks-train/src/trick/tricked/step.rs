@@ -17,7 +17,7 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
 
     fn step(&self, item: M::Input) -> TrainOutput<M::Output> {
         let model = self.model.current();
-        let weight = lock(self.tricks.tricks()).micro_batch_weight(&item);
+        let weight = lock(self.tricks.tricks()).micro_batch_weight(&model, &item);
         let mut output = TrainStep::step(&*model, item);
         if let Some(weight) = weight {
             self.tricks.micro_batches().add(weight);

@@ -1,0 +1,38 @@
+//! A tensor as it is saved in the state of a transform.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+/// A flat tensor on the host, in its own element type.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Stored {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+impl Stored {
+    /// Waits for the device.
+    #[allow(clippy::disallowed_methods)] // where a state is saved, off the step path
+    pub(crate) fn of(tensor: Tensor<1>) -> Self {
+        let data: TensorData = tensor.into_data();
+        match data.dtype() {
+            DType::F64 => Self::F64(data.iter().collect()),
+            // Halves are summed in `f32`.
+            _ => Self::F32(data.iter().collect()),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::F32(numbers) => numbers.len(),
+            Self::F64(numbers) => numbers.len(),
+        }
+    }
+
+    pub(crate) fn tensor(self, device: &Device) -> Tensor<1> {
+        match self {
+            Self::F32(numbers) => Tensor::from_data(numbers.as_slice(), (device, DType::F32)),
+            Self::F64(numbers) => Tensor::from_data(numbers.as_slice(), (device, DType::F64)),
+        }
+    }
+}

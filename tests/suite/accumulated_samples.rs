@@ -1,0 +1,234 @@
+//! Gradients accumulated in Burn's `Learner`, weighted by the samples that the epoch loader counts, are those of the
+//! large batch.
+
+use crate::models::{Noise, alone, shown, values};
+use burn::data::dataloader::{DataLoader as _, batcher::Batcher};
+use burn::data::dataset::InMemDataset;
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::{Device, Tensor};
+use burn::train::{
+    ExecutionStrategy, InferenceStep, Learner, MultiDeviceOptim, RegressionOutput,
+    SupervisedTraining, TrainOutput, TrainStep, TrainingStrategy,
+};
+use burn_tricks::prelude::*;
+use burn_tricks::train::{
+    EpochClock, EpochLoader, EpochLoaderConfig, MeanOfAccumulated, StepContext, Trick,
+};
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+#[derive(Module, Debug)]
+struct Line {
+    layer: Linear,
+}
+
+impl Line {
+    fn loss(&self, input: Tensor<2>) -> Tensor<1> {
+        let target = input.clone().sum_dim(1).square();
+        (self.layer.forward(input) - target).square().mean()
+    }
+
+    fn read(&self, grads: &GradientsParams) -> Vec<f64> {
+        let weight = grads.get::<2>(self.layer.weight.id).expect("a gradient");
+        let bias = self.layer.bias.as_ref().expect("a bias");
+        let bias = grads.get::<1>(bias.id).expect("a gradient");
+        [values(weight), values(bias)].concat()
+    }
+
+    /// The gradient of one batch of these samples.
+    fn of_batch(&self, samples: &[usize]) -> Vec<f64> {
+        let batch = Points.batch(samples.to_vec(), &Device::flex().autodiff());
+        self.read(&GradientsParams::from_grads(
+            self.loss(batch).backward(),
+            self,
+        ))
+    }
+}
+
+impl TrainStep for Line {
+    type Input = Tensor<2>;
+    type Output = RegressionOutput;
+
+    fn step(&self, input: Tensor<2>) -> TrainOutput<RegressionOutput> {
+        let loss = self.loss(input);
+        TrainOutput::new(self, loss.backward(), shown(loss))
+    }
+}
+
+impl InferenceStep for Line {
+    type Input = Tensor<2>;
+    type Output = RegressionOutput;
+
+    fn step(&self, input: Tensor<2>) -> RegressionOutput {
+        shown(self.loss(input))
+    }
+}
+
+#[derive(Clone)]
+struct Points;
+
+impl Batcher<usize, Tensor<2>> for Points {
+    fn batch(&self, items: Vec<usize>, device: &Device) -> Tensor<2> {
+        let all = Noise(7).take(64);
+        let rows = items
+            .iter()
+            .flat_map(|item| all[2 * item..2 * item + 2].to_vec());
+        let numbers: Vec<f64> = rows.collect();
+        Tensor::<1>::from_floats(numbers.as_slice(), device).reshape([items.len(), 2])
+    }
+}
+
+type Loader = Arc<EpochLoader<usize, Tensor<2>>>;
+
+fn loader(samples: usize, batch: usize, workers: usize) -> Loader {
+    EpochLoaderConfig::new(batch, 0)
+        .with_shuffle(false)
+        .with_workers(workers)
+        .init(
+            InMemDataset::new((0..samples).collect()),
+            Points,
+            &Device::flex(),
+            &EpochClock::new(),
+        )
+        .unwrap()
+}
+
+/// How far the gradients of each step are from those of one batch of its samples, relative to the largest.
+#[derive(Debug, Clone)]
+struct Compare {
+    /// The samples of each step of an epoch.
+    steps: Vec<Vec<usize>>,
+    off: Arc<Mutex<Vec<f64>>>,
+    /// Gone through in every step, as a measurement on the training data does.
+    nested: Loader,
+}
+
+impl Trick<Line> for Compare {
+    fn sees_gradients(&self) -> bool {
+        true
+    }
+
+    fn before(
+        &mut self,
+        model: &Line,
+        grads: GradientsParams,
+        step: &StepContext,
+    ) -> GradientsParams {
+        assert!(self.nested.iter().count() > 0);
+        let samples = &self.steps[(step.step() as usize - 1) % self.steps.len()];
+        let (got, right) = (model.read(&grads), model.of_batch(samples));
+        let largest = right.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+        let errors = got.iter().zip(&right).map(|(a, b)| (a - b).abs() / largest);
+        self.off.lock().unwrap().push(errors.fold(0.0, f64::max));
+        grads
+    }
+}
+
+/// The errors of two epochs with `accumulate` batches per step.
+fn errors(
+    train: &Loader,
+    accumulate: usize,
+    mean: MeanOfAccumulated,
+    steps: Vec<Vec<usize>>,
+    devices: Option<Vec<Device>>,
+) -> Vec<f64> {
+    let device = Device::flex().autodiff();
+    device.seed(1);
+    let model = Line {
+        layer: LinearConfig::new(2, 1).init(&device),
+    };
+    force_init(&model);
+    let off = Arc::default();
+    let compare = Compare {
+        steps,
+        off: Arc::clone(&off),
+        nested: train.clone(),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut training = SupervisedTraining::new(folder.path(), train.clone(), loader(2, 2, 0))
+        .num_epochs(2)
+        .grads_accumulation(accumulate)
+        .with_application_logger(None);
+    if let Some(devices) = devices {
+        let strategy = ExecutionStrategy::multi(devices, MultiDeviceOptim::OptimMainDevice);
+        training = training.with_training_strategy(TrainingStrategy::Default(strategy));
+    }
+    let model = model.with_tricks((compare, mean));
+    training.launch(Learner::new(model, SgdConfig::new().init(), 0.05));
+    off.lock().unwrap().clone()
+}
+
+/// The steps of an epoch in order.
+fn windows(ends: &[Range<usize>]) -> Vec<Vec<usize>> {
+    ends.iter().map(|range| range.clone().collect()).collect()
+}
+
+#[test]
+fn the_loader_tells_how_many_samples_each_micro_batch_counts() {
+    let _alone = alone();
+    // A short last batch in a full window, a short last window of a short batch, a short window of a full batch.
+    let cases = [
+        (10, 3, 2, windows(&[0..6, 6..10])),
+        (7, 3, 2, windows(&[0..6, 6..7])),
+        (9, 3, 2, windows(&[0..6, 6..9])),
+        (5, 2, 1, windows(&[0..2, 2..4, 4..5])),
+        (11, 2, 4, windows(&[0..8, 8..11])),
+    ];
+    for (samples, batch, accumulate, steps) in cases {
+        for workers in [0, 2] {
+            let train = loader(samples, batch, workers);
+            let mean = MeanOfAccumulated::weighted_by_loader(&train);
+            let off = errors(&train, accumulate, mean, steps.clone(), None);
+            let what = format!("{samples} samples, batches of {batch}, {accumulate} per step");
+            assert_eq!(off.len(), 2 * steps.len(), "{what}");
+            assert!(off.iter().all(|off| *off < 5e-7), "{what}: off by {off:?}");
+        }
+    }
+    // The batch itself tells the same, and without weights the short batch counts too much.
+    let train = loader(10, 3, 0);
+    let steps = || windows(&[0..6, 6..10]);
+    let of_batch = MeanOfAccumulated::weighted(|batch: &Tensor<2>| batch.dims()[0]);
+    let off = errors(&train, 2, of_batch, steps(), None);
+    assert!(off.iter().all(|off| *off < 5e-7), "{off:?}");
+    let off = errors(&train, 2, MeanOfAccumulated::new(), steps(), None);
+    assert!(off[0] < 5e-7 && off[1] > 0.01, "{off:?}");
+}
+
+#[test]
+fn with_several_devices_every_sample_counts_once() {
+    let _alone = alone();
+    let train = loader(16, 4, 0);
+    let steps: Vec<Vec<usize>> = [0..4, 4..8]
+        .map(|range| range.flat_map(|at| [at, at + 8]).collect())
+        .into();
+    let mean = MeanOfAccumulated::weighted_by_loader(&train);
+    let devices = vec![Device::flex(), Device::flex()];
+    let off = errors(&train, 1, mean, steps, Some(devices));
+    assert_eq!(off.len(), 4);
+    assert!(off.iter().all(|off| *off < 5e-7), "{off:?}");
+}
+
+#[test]
+fn a_batch_of_another_loader_is_refused() {
+    let (train, other) = (loader(4, 2, 0), loader(4, 2, 0));
+    let device = Device::flex().autodiff();
+    let line = Line {
+        layer: LinearConfig::new(2, 1).init(&device),
+    };
+    let model = line.with_tricks((MeanOfAccumulated::weighted_by_loader(&train),));
+    let batch = |loader: &Loader| {
+        let loader = loader.to_device(&device);
+        loader.iter().next().unwrap().unwrap()
+    };
+    TrainStep::step(&model, batch(&train));
+    let strange = batch(&other);
+    let panic = catch_unwind(AssertUnwindSafe(|| TrainStep::step(&model, strange)));
+    let text = *panic.err().unwrap().downcast::<String>().unwrap();
+    assert!(
+        text.contains("its loader has given no batch for a model on"),
+        "{text}"
+    );
+}

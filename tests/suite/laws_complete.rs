@@ -1,0 +1,156 @@
+//! No schedule, average, criterion, optimizer, wrapper, transform or trick is without its laws: what the crates define
+//! is searched for in the tables.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The tables of laws, without comments and imports.
+fn tables() -> BTreeSet<String> {
+    let files = [
+        include_str!("laws.rs"),
+        include_str!("laws_optimizers.rs"),
+        include_str!("laws_transforms.rs"),
+        include_str!("schedules_laws.rs"),
+    ];
+    files.iter().flat_map(|text| words(&code(text))).collect()
+}
+
+/// The source without its comments, its imports and its tests.
+fn code(source: &str) -> String {
+    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let mut statements = text.split("\nuse ");
+    let mut code = statements.next().unwrap_or_default().to_owned();
+    for rest in statements {
+        code.push('\n');
+        code.push_str(rest.split_once(';').map_or("", |(_, after)| after));
+    }
+    code
+}
+
+fn words(text: &str) -> Vec<String> {
+    let parts = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    parts
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The names of the types for which a crate implements one of `traits`, and of those of its macros that define one.
+fn implementors(crate_name: &str, traits: &[&str], macros: &[&str]) -> BTreeSet<String> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut files = Vec::new();
+    sources(
+        &workspace.join(format!("crates/burn-tricks-{crate_name}/src")),
+        &mut files,
+    );
+    let mut names = BTreeSet::new();
+    for file in files {
+        let code = code(&std::fs::read_to_string(file).expect("a source"));
+        for part in code.split("\nimpl").skip(1) {
+            let header = part.split('{').next().unwrap_or_default();
+            let Some((of, name)) = header.rsplit_once(" for ") else {
+                continue;
+            };
+            let of = of.rsplit("> ").next().unwrap_or(of);
+            let of = of.split('<').next().unwrap_or(of).trim();
+            if traits.contains(&of)
+                && let Some(name) = words(name).first()
+            {
+                names.insert(name.clone());
+            }
+        }
+        for name in macros {
+            for part in code.split(&format!("\n{name}!")).skip(1) {
+                names.extend(words(part).first().cloned());
+            }
+        }
+    }
+    names
+}
+
+/// The words by which a table may name the type: itself, its configuration, its constructor's method.
+fn aliases(name: &str) -> Vec<String> {
+    let bare = ["Wrap", "Rule", "Config", "Trick"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name);
+    let mut method = String::new();
+    for letter in bare.chars() {
+        if letter.is_uppercase() && !method.is_empty() {
+            method.push('_');
+        }
+        method.extend(letter.to_lowercase());
+    }
+    vec![
+        name.to_owned(),
+        bare.to_owned(),
+        format!("{name}Config"),
+        format!("{bare}Config"),
+        method,
+    ]
+}
+
+#[test]
+fn everything_that_is_defined_is_in_a_table_of_laws() {
+    let tables = tables();
+    // What is not checked under its own name, and why.
+    let elsewhere = [
+        ("RuleOptimizer", "each rule is"),
+        ("Wrapper", "each wrap is"),
+        (
+            "ProdigyAdam",
+            "it steps only behind `Prodigy`: see `prodigy`",
+        ),
+        ("AverageRule", "a shared rule is the rule"),
+        ("Arc", "a shared rule is the rule"),
+        (
+            "Added",
+            "what a closed-form schedule of Burn's becomes: `of_burn`",
+        ),
+        ("RepeatSkipped", "`repeating_skipped` makes it"),
+        ("ReduceOnPlateau", "`reduced_on_plateau` makes it"),
+    ];
+    let kinds: [(&str, &[&str], &[&str], usize); 10] = [
+        ("optim", &["Rule", "Optimizer"], &[], 13),
+        ("optim", &["Wrap"], &[], 6),
+        ("grad", &["GradientTransform"], &[], 16),
+        ("grad", &["Optimizer"], &[], 1),
+        ("train", &["Trick"], &["transform_is_a_trick"], 30),
+        ("train", &["LrScheduler"], &[], 1),
+        ("average", &["AverageRule"], &[], 4),
+        ("stop", &["StopCriterion"], &["several"], 6),
+        ("schedule", &["LrScheduler"], &["steps_along_its_curve"], 19),
+        ("nn", &["Trick"], &[], 0),
+    ];
+    let mut missing = Vec::new();
+    for (crate_name, traits, macros, least) in kinds {
+        let found = implementors(crate_name, traits, macros);
+        assert!(
+            found.len() >= least,
+            "only {} of {traits:?} in {crate_name}: {found:?}",
+            found.len()
+        );
+        for name in found {
+            let exempt = elsewhere.iter().any(|(other, _)| *other == name);
+            if !exempt && !aliases(&name).iter().any(|alias| tables.contains(alias)) {
+                missing.push(format!("{name} ({traits:?} of burn-tricks-{crate_name})"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no law is checked for {missing:#?}");
+}
