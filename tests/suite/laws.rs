@@ -3,7 +3,7 @@
 
 use crate::devices::devices;
 use crate::schedules_laws::everything;
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::optim::GradientsParams;
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
@@ -14,7 +14,8 @@ use burn_tricks::average::{
     Average, AverageRule, Ema, EmaSet, EmaWarmup, LawaConfig, ScheduleFreeAverageConfig,
 };
 use burn_tricks::grad::{
-    AgcConfig, AutoClipConfig, FreezeConfig, GradNoiseConfig, NoTransform, PolyakStep,
+    AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradValueConfig, FreezeConfig,
+    GradNoiseConfig, LossScalerConfig, NoTransform, NormKind, NormsByPath, Only, PolyakStep,
     PolyakStepConfig, ProdigyConfig, Sam, SamConfig,
 };
 use burn_tricks::nn::{ClampWeightsConfig, TiedWeights, UnitNormConfig};
@@ -244,6 +245,22 @@ fn every_trick_keeps_the_laws() {
             ProdigyConfig::new().init(model).unwrap()
         });
         trick("guard", on, |_| StepGuard::new());
+        trick("AGC", on, |_| AgcConfig::new().init().unwrap());
+        trick("centralised", on, |_| {
+            CentralizeGradConfig::new().init().unwrap()
+        });
+        trick("clipping by value", on, |_| {
+            ClipGradValueConfig::new(0.1).init().unwrap()
+        });
+        trick("noise", on, |_| GradNoiseConfig::new(0.01).init().unwrap());
+        trick("loss scale", on, |_| {
+            LossScalerConfig::new().init().unwrap()
+        });
+        trick("norms", on, |_| NormsByPath::new(NormKind::L2).unwrap());
+        trick("a group", on, |_| {
+            let noise = GradNoiseConfig::new(0.01).init().unwrap();
+            Only::new(ParamGroup::from_path("matrix"), noise)
+        });
         trick("a chain of transforms", on, |_| {
             let noise = GradNoiseConfig::new(0.01).init().unwrap();
             AgcConfig::new().init().unwrap().then(noise)

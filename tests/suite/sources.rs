@@ -198,3 +198,43 @@ fn presets_have_the_numbers_of_their_sources() {
     let plateau = PlateauConfig::keras(Goal::Minimize);
     assert_eq!(plateau.min_delta, MinDelta::Absolute(1e-4));
 }
+
+/// The configurations that a crate exports.
+fn exported(lib: &str) -> Vec<&str> {
+    let words = lib.split(|letter: char| !letter.is_alphanumeric());
+    let mut configs: Vec<&str> = words.filter(|word| word.ends_with("Config")).collect();
+    configs.retain(|word| *word != "Config");
+    configs
+}
+
+#[test]
+fn the_guide_names_every_optimizer_wrapper_and_transform() {
+    const OPTIM: &str = include_str!("../../crates/burn-tricks-optim/src/lib.rs");
+    const GRAD: &str = include_str!("../../crates/burn-tricks-grad/src/lib.rs");
+    const CHOOSING: &str = include_str!("../../crates/burn-tricks/src/guide/choosing.md");
+    const PEERS: &str = include_str!("../../crates/burn-tricks/src/guide/from_other_libraries.md");
+    let names = |page: &str, name: &str| {
+        let mut words = page.split(|letter: char| !letter.is_alphanumeric());
+        words.any(|word| word == name)
+    };
+    let (optimizers, transforms) = (exported(OPTIM), exported(GRAD));
+    assert!(optimizers.len() > 18 && transforms.len() > 12);
+    for name in optimizers.iter().chain(["Scheduled"].iter()) {
+        // It chooses groups of parameters, not a step.
+        let is_step = *name != "SelectiveDecayConfig";
+        assert!(
+            !is_step || names(CHOOSING, name),
+            "choosing.md lacks {name}"
+        );
+        assert!(names(PEERS, name), "from_other_libraries.md lacks {name}");
+    }
+    for name in transforms
+        .iter()
+        .chain(["StepGuard", "NormsByPath", "Only"].iter())
+    {
+        assert!(names(PEERS, name), "from_other_libraries.md lacks {name}");
+    }
+    for name in ["ProdigyConfig", "PolyakStepConfig", "SamConfig"] {
+        assert!(names(CHOOSING, name), "choosing.md lacks {name}");
+    }
+}

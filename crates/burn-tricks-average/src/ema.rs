@@ -146,7 +146,8 @@ impl EmaWarmup {
 /// - PyTorch's `AveragedModel` copies the weights at its first update: [`EmaWarmup::FirstUpdateCopies`]. timm's
 ///   begins with the weights at construction, [`EmaWarmup::None`], unless it is told the step; in that case it
 ///   copies the weights at its first update, too. optax's `ema(debias=True)` begins with zeros and divides by
-///   `1 − dⁿ⁺¹`: [`EmaWarmup::BiasCorrected`] gives the same numbers.
+///   `1 − dⁿ⁺¹`: [`EmaWarmup::BiasCorrected`] gives the same numbers. Presets: [`EmaConfig::torch`],
+///   [`EmaConfig::keras`], [`EmaConfig::timm`], [`EmaConfig::optax`].
 /// - All of these libraries average in the type of the weights: with `bf16` weights and `d = 0.999` the average
 ///   never moves. Here it is held in `f32`.
 /// - If PyTorch is told to average buffers, it averages integers, and the vectors of spectral norm as if they

@@ -80,6 +80,11 @@ use std::collections::{BTreeMap, HashSet};
 /// - Statistics that a layer computes from a batch, above all those of batch norm, are still those of a
 ///   micro-batch.
 ///
+/// # Saving
+///
+/// Between two windows there is nothing to save. A run that is saved in the middle of a window, by a call of
+/// [`state`](GradAccumulator::state), continues there after [`load_state`](GradAccumulator::load_state), to the bit.
+///
 /// # In a `Learner`
 ///
 /// Use `MeanOfAccumulated` of `burn-tricks-train` together with Burn's `grads_accumulation`.

@@ -73,13 +73,13 @@ optimizer_config! {
     /// # Differences
     ///
     /// - ε: 1e-5 in Burn and [`new`](AdaGradConfig::new), 1e-10 in PyTorch and [`torch`](AdaGradConfig::torch),
-    ///   1e-7 in Keras and optax (where it is under the root).
+    ///   1e-7 under the root in Keras and optax ([`keras`](AdaGradConfig::keras), [`optax`](AdaGradConfig::optax)).
     /// - The sum starts at 0 in PyTorch and Burn, at 0.1 in Keras and optax. Here it starts at
     ///   [`initial_accumulator`](AdaGradConfig::initial_accumulator).
     /// - For `f16` and `bf16` weights the sum is kept in `f32`: in `bf16` it would soon stop growing.
     /// - A reloaded state goes straight to the parameter's device, not through `Device::default()`.
-    /// - [`NormalizedGradientConfig`](crate::NormalizedGradientConfig) has ε under the root, and variants of AdaGrad with one
-    ///   norm per tensor or with a decaying mean.
+    /// - [`NormalizedGradientConfig`](crate::NormalizedGradientConfig) has variants of AdaGrad with one norm per tensor or
+    ///   with a decaying mean.
     ///
     /// # Suggested values
     ///

@@ -93,8 +93,10 @@ optimizer_config! {
     ///
     /// # Differences
     ///
-    /// - ε: Burn's default is 1e-5, and [`new`](AdamConfig::new) keeps it; PyTorch, optax and Keras have 1e-8, 1e-8
-    ///   and 1e-7. [`torch`](AdamConfig::torch) has PyTorch's.
+    /// - ε: Burn's default is 1e-5, and [`new`](AdamConfig::new) keeps it; PyTorch and optax have 1e-8
+    ///   ([`torch`](AdamConfig::torch), [`optax`](AdamConfig::optax)). Keras has 1e-7 and adds it to the root without
+    ///   bias correction ([`keras`](AdamConfig::keras), [`AdamEpsilon`]).
+    /// - AMSGrad takes the maximum of v in PyTorch, Keras and Burn, and of v̂ in optax: [`AmsGradForm`].
     /// - Burn computes `1 − β₂` and the bias correction in `f32`, where `1 − 0.999` is off by 1.3e-5; here, as in
     ///   PyTorch, they are computed in `f64`. The weights agree within 1e-6 of their size, the distance moved in a
     ///   step within 4e-6; the recorded second moments of the first steps differ by that 1.3e-5.

@@ -69,7 +69,8 @@ optimizer_config! {
     /// # Differences
     ///
     /// - The decay is `η λ`, as in PyTorch, Burn and optax; in the paper's notation λ is not multiplied by the base
-    ///   learning rate. Default λ: 1e-4 in Burn and here, 1e-2 in PyTorch and [`torch`](AdamWConfig::torch).
+    ///   learning rate. Default λ: 1e-4 in Burn, here and in
+    ///   optax, 1e-2 in PyTorch ([`torch`](AdamWConfig::torch)), 4e-3 in Keras ([`keras`](AdamWConfig::keras)).
     /// - The other differences are those of [`Adam`](crate::AdamConfig).
     ///
     /// # Suggested values

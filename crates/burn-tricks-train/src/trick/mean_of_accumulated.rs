@@ -38,6 +38,31 @@ use std::sync::Arc;
 /// # let _ = mean;
 /// ```
 ///
+/// An [`EpochLoader`](crate::EpochLoader) knows how many samples its batches have, whatever their type is. The last
+/// batch of an epoch, which may be short, then counts for its samples:
+///
+/// ```
+/// # use burn::data::dataloader::batcher::Batcher;
+/// # use burn::data::dataset::InMemDataset;
+/// # use burn::tensor::Device;
+/// use burn_tricks_train::{EpochClock, EpochLoaderConfig, MeanOfAccumulated};
+/// # struct Sum;
+/// # impl Batcher<f32, f32> for Sum {
+/// #     fn batch(&self, items: Vec<f32>, _device: &Device) -> f32 {
+/// #         items.into_iter().sum()
+/// #     }
+/// # }
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// # let (dataset, batcher) = (InMemDataset::new(vec![1.0, 2.0, 3.0]), Sum);
+/// let loader = EpochLoaderConfig::new(2, 42).init(dataset, batcher, &Device::flex(), &EpochClock::new())?;
+/// let mean = MeanOfAccumulated::weighted_by_loader(&loader);
+/// // Session::new(directory, loader, valid), with model.with_tricks((mean, clip, ema))
+/// # let _ = mean;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Order
 ///
 /// Anywhere among the tricks: the sum is divided before any trick sees it, so it cannot be clipped before.
@@ -50,7 +75,8 @@ use std::sync::Arc;
 /// # Several devices
 ///
 /// With Burn's `multi`, Burn adds the gradients of all devices, and this trick counts the micro-batches of all
-/// devices. **Do not use it with `ddp`**, whose workers take their steps one by one and share the count: divide the
+/// devices. [`weighted_by_loader`](Self::weighted_by_loader) tells the batches of several devices apart by the device.
+/// **Do not use it with `ddp`**, whose workers take their steps one by one and share the count: divide the
 /// loss there.
 ///
 /// # Differences
