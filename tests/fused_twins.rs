@@ -5,9 +5,9 @@
 
 use burn::tensor::{Device, Distribution, Tensor};
 use burn_tricks::kernels::{
-    AdaGradStep, AdamStep, AmsGradStep, Mean, MomentumStep, NormMemory, NormalizedStep,
-    RmsPropStep, SgdStep, Step, TensorList, UpdateMemory, UpdateMomentumStep, WeightDecayTerm,
-    lerp_twin, scale_twin, sum_of_squares_twin,
+    AdaGradStep, AdamStep, AmsGradStep, CorrectedAmsGradStep, Mean, MomentumStep, NormMemory,
+    NormalizedStep, RmsPropStep, SgdStep, Step, TensorList, UpdateMemory, UpdateMomentumStep,
+    WeightDecayTerm, lerp_twin, scale_twin, sum_of_squares_twin,
 };
 use std::time::Instant;
 
@@ -135,6 +135,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     report.step("AdamW", adam_w);
     report.step("AMSGrad", AmsGradStep(adam));
+    report.step("Adam of Keras", adam.with_plain_epsilon(epsilon));
+    let corrected = CorrectedAmsGradStep::new(lr, (0.9, 0.999), epsilon, decay, 3);
+    report.step("AMSGrad of optax", corrected);
     let mean = |beta| Mean::new(beta, true, 3);
     let sign = NormalizedStep {
         epsilon_outside: epsilon,
