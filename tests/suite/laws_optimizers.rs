@@ -85,6 +85,15 @@ fn every_optimizer_keeps_the_laws() {
             || AdamConfig::torch().with_amsgrad(true).build(),
             on,
         );
+        optimizer("Adam of Keras", 0.05, || AdamConfig::keras().build(), on);
+        let amsgrad = || AdamConfig::optax().with_amsgrad(true);
+        optimizer("AMSGrad of optax", 0.05, || amsgrad().build(), on);
+        optimizer(
+            "AdaGrad of Keras",
+            0.5,
+            || AdaGradConfig::keras().build(),
+            on,
+        );
         optimizer(
             "Adam, skipping",
             0.05,

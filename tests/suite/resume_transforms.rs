@@ -116,7 +116,7 @@ fn accumulator() -> Case {
     )
 }
 
-/// Prodigy's two parts, behind a guard that skips a step.
+/// Prodigy's two parts, with the estimate in what is shown.
 fn prodigy() -> Case {
     type Rated = Run<Prodigy>;
     let make = || {
