@@ -13,6 +13,7 @@ use burn_tricks::MinDelta;
 use burn_tricks::average::{
     Average, AverageRule, Ema, EmaSet, EmaWarmup, LawaConfig, ScheduleFreeAverageConfig,
 };
+use burn_tricks::diagnose::DoctorConfig;
 use burn_tricks::grad::{
     AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradValueConfig, FreezeConfig,
     GradNoiseConfig, LossScalerConfig, NoTransform, NormKind, NormsByPath, Only, PolyakStep,
@@ -25,8 +26,9 @@ use burn_tricks::stop::{
     TimeLimitConfig,
 };
 use burn_tricks::train::{
-    AsTrick, EpochContext, GradNorm, GradualUnfreezingConfig, MeanOfAccumulated, RollBackTrick,
-    SaveBest, SnapshotTrickConfig, StepContext, StopAfterMarked, StopAfterSkips, UpdateRatio,
+    AsTrick, DoctorTrick, EpochContext, GradNorm, GradualUnfreezingConfig, MeanOfAccumulated,
+    RollBackTrick, SaveBest, SnapshotTrickConfig, StepContext, StopAfterMarked, StopAfterSkips,
+    UpdateRatio,
 };
 use burn_tricks_testkit::{
     AverageLaws, CriterionLaws, Decision, ScheduleLaws, TrickLaws, TrickStep, Weights,
@@ -271,6 +273,9 @@ fn every_trick_keeps_the_laws() {
         });
         trick("a stop after skips", on, |_| {
             StopAfterSkips::init(2, &Interrupter::new()).unwrap()
+        });
+        trick("a doctor", on, |model| {
+            DoctorTrick::new(&DoctorConfig::new(), model).unwrap()
         });
         trick("a stop after marked steps", on, |_| {
             StopAfterMarked::init(2).unwrap()

@@ -222,7 +222,7 @@ fn noise() -> GradNoise {
 
 fn clip() -> AutoClip {
     let config = AutoClipConfig::new().with_percentile(70.0);
-    config.with_window(4).init().unwrap()
+    config.with_history(4).init().unwrap()
 }
 
 fn scaler() -> LossScaler {

@@ -27,7 +27,7 @@ fn rows(page: &str) -> impl Iterator<Item = Vec<&str>> {
 #[test]
 fn the_values_that_the_page_of_sources_names_are_there() {
     let mut named = 0;
-    let (here, not_here) = PAGE.split_once("# What is not here").unwrap();
+    let (here, without) = PAGE.split_once("# What has no reference values").unwrap();
     for row in rows(here).filter(|row| row[0] != "what differs" && row[0] != "---") {
         let [_, _, _, values] = row[..] else {
             panic!("four cells: {row:?}");
@@ -40,12 +40,12 @@ fn the_values_that_the_page_of_sources_names_are_there() {
         assert!(values.contains('`'), "no values for {row:?}");
     }
     let differences = rows(here).count() - 2 * here.matches("| what differs").count();
-    assert_eq!((differences, rows(not_here).count() - 2), (26, 2));
+    assert_eq!((differences, rows(without).count() - 2), (26, 2));
     assert!(named > 50, "{named}");
 }
 
-/// Names of libraries, papers and programs by which presets are called.
-const SOURCES: [&str; 13] = [
+/// Names of libraries, papers and programs, and of the rules of the teaching text, by which presets are called.
+const SOURCES: [&str; 15] = [
     "torch",
     "keras",
     "optax",
@@ -53,7 +53,9 @@ const SOURCES: [&str; 13] = [
     "timm",
     "lightning",
     "paper",
-    "lesson",
+    "classical_momentum",
+    "to_unit_norm",
+    "per_tensor",
     "nano_gpt",
     "hugging_face",
     "davda54",
@@ -120,15 +122,15 @@ fn every_preset_that_is_named_after_a_source_can_be_made() {
         AdamaxConfig::keras() => build();
         NAdamConfig::keras() => build();
         NAdamConfig::optax() => build();
-        NormalizedGradientConfig::lesson() => build();
+        NormalizedGradientConfig::per_tensor() => build();
         RAdamConfig::optax() => build();
         RmsPropConfig::torch() => build();
         SgdConfig::torch() => build();
-        SgdConfig::lesson() => build();
+        SgdConfig::classical_momentum() => build();
         AutoClipConfig::paper() => init();
         ClipGradNormConfig::torch(1.0) => init();
         ClipGradNormConfig::keras(1.0) => init();
-        ClipGradNormConfig::lesson(1.0) => init();
+        ClipGradNormConfig::to_unit_norm(1.0) => init();
         SamConfig::asam() => init();
         SamConfig::davda54() => init();
         EmaConfig::torch(0.9) => init(&model);

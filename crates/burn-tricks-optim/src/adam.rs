@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum AdamEpsilon {
     /// `√v̂ + ε`, with the bias correction in the root: the paper's algorithm, PyTorch, optax, Burn.
     ToCorrectedRoot,
-    /// `√v + ε`, with the corrections in the rate, `η √(1 − β₂ᵗ) / (1 − β₁ᵗ)`: the paper's "ε̂" (section 2), Keras.
+    /// `√v + ε`, with the corrections in the learning rate, `η √(1 − β₂ᵗ) / (1 − β₁ᵗ)`: the paper's "ε̂" (section 2), Keras.
     /// In the first steps this equals a larger ε, `ε / √(1 − β₂ᵗ)`: 32 times ε at t = 1 and β₂ = 0.999.
     ToPlainRoot,
 }
