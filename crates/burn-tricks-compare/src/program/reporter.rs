@@ -115,3 +115,68 @@ impl Reporter {
             .then(|| "the training did not report whether it arrived at the target".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{metric::Metric, run::Arrival};
+
+    #[test]
+    fn what_is_reported_is_the_run() {
+        let protocol = Protocol::new([Metric::loss("RMSE")]).with_target("half");
+        let mut report = Reporter::new("ema", 7, 3);
+        assert_eq!(report.epochs(), 3);
+        report.metric_and_no_model("RMSE", 0.5, 2.0);
+        report.arrival(Some(10), 20);
+        report.point(5, "validation RMSE", 0.7);
+        report.peak_bytes(64);
+        report.steps(4);
+        assert_eq!(report.missing(&protocol), None);
+        let run = report.into_run();
+        assert_eq!((&*run.variant, run.seed), ("ema", 7));
+        assert_eq!(run.quality["RMSE"].no_model, Some(2.0));
+        let arrival = Arrival {
+            steps: Some(10),
+            of: 20,
+        };
+        assert_eq!((run.arrival, run.curve.len()), (Some(arrival), 1));
+        assert_eq!(run.cost.peak_bytes, Some(64));
+        assert!(
+            run.cost
+                .seconds_per_step
+                .is_some_and(|seconds| seconds > 0.0)
+        );
+    }
+
+    #[test]
+    fn a_time_of_ones_own_goes_before_the_clocks_and_without_steps_there_is_none() {
+        let mut report = Reporter::new("ema", 7, 3);
+        assert_eq!(
+            Reporter::new("ema", 7, 3).into_run().cost.seconds_per_step,
+            None
+        );
+        report.seconds_per_step(3.0);
+        report.steps(4);
+        assert_eq!(report.into_run().cost.seconds_per_step, Some(3.0));
+        let mut none = Reporter::new("ema", 7, 3);
+        none.steps(0);
+        assert_eq!(none.into_run().cost.seconds_per_step, None);
+    }
+
+    #[test]
+    fn what_the_protocol_asks_for_and_the_run_does_not_say_is_named() {
+        let protocol = Protocol::classification().with_target("90 %");
+        let mut report = Reporter::new("ema", 7, 3);
+        let missing = |report: &Reporter| report.missing(&protocol).unwrap_or_default();
+        let nothing = "the training did not report \"accuracy\"; it reported no metric";
+        assert_eq!(missing(&report), nothing);
+        report.metric("acuracy", 0.9);
+        assert!(missing(&report).ends_with("it reported \"acuracy\""));
+        report.metric("accuracy", 0.9);
+        assert!(missing(&report).contains("\"loss\""));
+        report.metric("loss", f64::NAN);
+        assert!(missing(&report).contains("arrived at the target"));
+        report.arrival(None, 20);
+        assert_eq!(missing(&report), "");
+    }
+}

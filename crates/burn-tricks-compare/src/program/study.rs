@@ -255,3 +255,103 @@ pub(crate) fn program() -> String {
     let name = Path::new(&path).file_stem().unwrap_or_default();
     name.to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn study() -> Study {
+        Study::classification()
+            .baseline("sgd", "")
+            .variant("ema", "sgd", "")
+            .variant("slow-ema", "ema", "")
+            .baseline("other", "")
+            .variant("clip", "other", "")
+    }
+
+    fn only(names: &[&str]) -> Options {
+        Options {
+            only: names.iter().map(|name| name.to_string()).collect(),
+            ..Options::default()
+        }
+    }
+
+    fn names(study: &Study) -> Vec<&str> {
+        study.recipes.iter().map(|recipe| &*recipe.name).collect()
+    }
+
+    #[test]
+    fn what_is_chosen_comes_with_its_baselines_to_the_first() {
+        let asked = |names: &[&str]| study().asked(&only(names)).unwrap();
+        assert_eq!(names(&asked(&[])).len(), 5);
+        assert_eq!(names(&asked(&["slow-ema"])), ["sgd", "ema", "slow-ema"]);
+        assert_eq!(
+            names(&asked(&["clip", "ema"])),
+            ["sgd", "ema", "other", "clip"]
+        );
+        for (chosen, expected) in [
+            (
+                vec!["sgd"],
+                "`sgd` is compared with nothing: name a variant too",
+            ),
+            (
+                vec!["emma"],
+                "no recipe `emma` (did you mean `ema`?); there are: sgd, ema, slow-ema",
+            ),
+            (vec!["xyz"], "no recipe `xyz`; there are: sgd"),
+        ] {
+            let error = study().asked(&only(&chosen)).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        let error = Study::classification().asked(&only(&[])).unwrap_err();
+        assert_eq!(
+            error,
+            "no recipe has a baseline: there is nothing to compare"
+        );
+        // A circle is told of, not followed.
+        let circle = Study::classification()
+            .variant("a", "b", "")
+            .variant("b", "a", "");
+        assert_eq!(names(&circle.asked(&only(&["a"])).unwrap()), ["a", "b"]);
+    }
+
+    #[test]
+    fn quick_takes_the_fewest_seeds_that_can_decide_and_the_short_runs() {
+        let study = || study().with_epochs(100, 15);
+        let quick = Options {
+            quick: true,
+            ..only(&[])
+        };
+        let asked = study().asked(&quick).unwrap();
+        // Three rows: 2^(1 - n) * 3 <= 0.05.
+        assert_eq!(asked.looks().seeds(), [7]);
+        assert_eq!((asked.epochs(&quick), asked.epochs(&only(&[]))), (15, 100));
+        let [seeds, epochs] = [20, 4].map(NonZeroUsize::new);
+        let both = Options {
+            seeds,
+            epochs,
+            ..quick
+        };
+        let asked = study().asked(&both).unwrap();
+        assert_eq!((asked.looks().seeds(), asked.epochs(&both)), (&[20][..], 4));
+        // What changes a run changes its key.
+        assert_ne!(
+            asked.context(&both).unwrap(),
+            asked.context(&only(&[])).unwrap()
+        );
+        let coded = study().with_code("other");
+        assert_ne!(coded.context(&both).unwrap(), asked.context(&both).unwrap());
+    }
+
+    #[test]
+    fn epochs_that_nothing_reads_are_refused() {
+        let epochs = NonZeroUsize::new(4);
+        let error = study()
+            .asked(&Options {
+                epochs,
+                ..only(&[])
+            })
+            .unwrap_err();
+        assert!(error.contains("`--epochs` has no effect"), "{error}");
+    }
+}
