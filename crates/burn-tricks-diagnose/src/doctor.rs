@@ -1,5 +1,6 @@
 //! The doctor: records a training, and says what is wrong with it.
 
+use crate::capacity::capacity::Capacity;
 use crate::doctor_config::DoctorConfig;
 use crate::finding::diagnosis::Diagnosis;
 use crate::history::History;
@@ -101,6 +102,7 @@ pub struct Doctor {
     probe: Option<Probe>,
     noise: Option<GradientNoise>,
     lr_range: Option<LrRange>,
+    capacity: Option<Capacity>,
 }
 
 impl Doctor {
@@ -128,6 +130,7 @@ impl Doctor {
             probe: None,
             noise: None,
             lr_range: None,
+            capacity: None,
         }
     }
 
@@ -238,6 +241,11 @@ impl Doctor {
         self.lr_range = Some(range);
     }
 
+    /// Takes the result of a capacity test.
+    pub fn observe_capacity(&mut self, capacity: Capacity) {
+        self.capacity = Some(capacity);
+    }
+
     /// Takes the text of the model, `format!("{model}")`, in which the probabilities of dropout layers stand. A walk
     /// over a module does not see them.
     pub fn observe_text(&mut self, model: &str) {
@@ -285,6 +293,7 @@ impl Doctor {
             nonlinearity: number(self.nonlinearity.as_ref()),
             gradient_noise: self.noise,
             lr_range: self.lr_range.clone(),
+            capacity: self.capacity.clone(),
         }
     }
 

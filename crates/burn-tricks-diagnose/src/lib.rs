@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
+mod capacity;
 mod doctor;
 mod doctor_config;
 mod finding;
@@ -14,6 +15,10 @@ mod report;
 mod rules;
 mod targets;
 
+pub use capacity::{
+    capacity::{Capacity, TrialKind, TrialResult},
+    capacity_test::{CapacityTest, CapacityTestConfig, Trial},
+};
 pub use doctor::Doctor;
 pub use doctor_config::DoctorConfig;
 pub use finding::{

@@ -39,7 +39,7 @@ pub struct DataHistory {
     pub constant_features: usize,
     /// The constant features whose value is not 0.
     pub constant_nonzero_features: usize,
-    /// The features that equal the target in all rows.
+    /// The features from which the target can be read off, if they are the minority.
     pub leaking_features: Vec<usize>,
     /// The different rows among the examined ones.
     pub distinct_rows: usize,
@@ -76,6 +76,15 @@ pub struct TargetStats {
     /// The share of targets that are NaN or infinite.
     #[serde(with = "crate::float")]
     pub non_finite: f64,
+}
+
+impl DataHistory {
+    /// The share of the most frequent class; `None` without labels.
+    pub(crate) fn most_frequent(&self) -> Option<f64> {
+        let all: usize = self.classes.values().sum();
+        let most = self.classes.values().max()?;
+        Some(*most as f64 / all as f64)
+    }
 }
 
 /// Rows on the host.
@@ -166,26 +175,24 @@ impl Rows {
         column.all(|value| Some(value) == first)
     }
 
-    /// The features that equal the target in each of at least ten rows. A network of one input may learn the
-    /// identity, so at least two features are needed, and the leaking ones are the minority.
+    /// The features that tell the target: the share of their variance between the classes, or the squared correlation
+    /// with the target, is nearly 1. A network of one input may learn the identity, so at least two features are needed,
+    /// and the leaking ones are the minority.
     fn leaking(&self) -> Vec<usize> {
-        let labels: Vec<f64> = self
-            .labels
-            .iter()
-            .flatten()
-            .map(|label| *label as f64)
-            .collect();
-        let targets = match self.target_columns {
-            1 => &self.targets,
-            _ => &labels,
-        };
+        let labels: Vec<i64> = self.labels.iter().flatten().copied().collect();
         let rows = self.inputs.len() / self.features.max(1);
-        if targets.len() < rows || rows < 10 || self.features < 2 {
+        let has_labels = labels.len() >= rows;
+        let has_targets = self.target_columns == 1 && self.targets.len() >= rows;
+        if rows < 10 || self.features < 2 || !(has_labels || has_targets) {
             return Vec::new();
         }
         let leaks = |at: &usize| {
-            !self.is_constant(*at)
-                && (self.column(*at).zip(targets)).all(|(input, target)| input == *target as f32)
+            let column = self.column(*at).map(f64::from);
+            if has_targets {
+                squared_correlation(column, &self.targets) > CORRELATED
+            } else {
+                share_between(column, &labels) > BETWEEN
+            }
         };
         let leaking: Vec<usize> = (0..self.features).filter(leaks).collect();
         if 2 * leaking.len() > self.features {
@@ -207,6 +214,58 @@ impl Rows {
             deviation,
             non_finite,
         })
+    }
+}
+
+/// The share of the variance of a feature between classes from which it tells the class.
+const BETWEEN: f64 = 0.98;
+
+/// The squared correlation with a regression target from which a feature is the target.
+const CORRELATED: f64 = 0.9999;
+
+/// The variance of the means of the classes over the whole variance; 0 if the feature is constant.
+fn share_between(column: impl Iterator<Item = f64>, labels: &[i64]) -> f64 {
+    // Of each class: rows, sum.
+    let mut classes: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
+    let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    for (value, label) in column.zip(labels) {
+        let of_class = classes.entry(*label).or_insert((0.0, 0.0));
+        of_class.0 += 1.0;
+        of_class.1 += value;
+        count += 1.0;
+        sum += value;
+        squares += value * value;
+    }
+    let whole = squares - sum * sum / count;
+    let between: f64 = classes
+        .values()
+        .map(|(rows, sum)| sum * sum / rows)
+        .sum::<f64>()
+        - sum * sum / count;
+    // Of a constant only rounding is left, and a class alone tells nothing.
+    if classes.len() < 2 || whole <= 1e-12 * squares {
+        return 0.0;
+    }
+    between / whole
+}
+
+/// The squared correlation; 0 if one of the two is constant.
+fn squared_correlation(column: impl Iterator<Item = f64>, targets: &[f64]) -> f64 {
+    let pairs: Vec<(f64, f64)> = column.zip(targets.iter().copied()).collect();
+    let count = pairs.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|pair| pair.0), mean(|pair| pair.1));
+    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
+    for (a, b) in &pairs {
+        xy += (a - x) * (b - y);
+        xx += (a - x).powi(2);
+        yy += (b - y).powi(2);
+    }
+    let product = xx * yy;
+    if product > 0.0 {
+        xy * xy / product
+    } else {
+        0.0
     }
 }
 

@@ -46,10 +46,7 @@ impl History {
 
     /// The share of the most frequent class in the training data.
     pub(crate) fn chance(&self) -> Option<f64> {
-        let classes = &self.train.as_ref()?.classes;
-        let all: usize = classes.values().sum();
-        let most = classes.values().max()?;
-        Some(*most as f64 / all as f64)
+        self.train.as_ref()?.most_frequent()
     }
 
     /// The last accuracy on the training data, or on the validation data.

@@ -8,6 +8,7 @@ pub(crate) mod param;
 pub(crate) mod probe;
 pub(crate) mod structure;
 
+use crate::capacity::capacity::Capacity;
 use crate::history::data::DataHistory;
 use crate::history::epoch::EpochMetrics;
 use crate::history::outputs::OutputHistory;
@@ -59,6 +60,8 @@ pub struct History {
     pub nonlinearity: Option<f64>,
     /// The gradient-noise scale, if it was measured.
     pub gradient_noise: Option<GradientNoise>,
+    /// The capacity test, if one was made.
+    pub capacity: Option<Capacity>,
     /// The learning-rate range test, if one was made.
     pub lr_range: Option<LrRange>,
 }

@@ -2,6 +2,7 @@
 
 mod accumulated;
 mod average;
+mod capacity;
 mod constant_init;
 mod dead_units;
 mod dropout;
@@ -12,6 +13,7 @@ mod initial_loss;
 mod inputs;
 mod labels;
 mod linear;
+mod log_of_zero;
 mod modes;
 mod never_trained;
 mod noisy_batch;
@@ -48,10 +50,10 @@ const RULES: &[Rule] = &[
     random_bias::rule,
     inputs::rule,
     labels::rule,
+    outputs::rule,
     targets::rule,
     validation::rule,
     modes::rule,
-    outputs::rule,
     dropout::rule,
     linear::rule,
     average::rule,
@@ -63,9 +65,11 @@ const RULES: &[Rule] = &[
     exploding::rule,
     dead_units::rule,
     saturated::rule,
+    log_of_zero::rule,
     non_finite::rule,
     oscillation::rule,
     noisy_batch::rule,
+    capacity::rule,
     initial_loss::rule,
     overfitting::rule,
     unrelated_labels::rule,
@@ -153,13 +157,18 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
             VanishingGradient,
             &[RateTooLow, TooFewSteps, ConstantOutput],
         ),
-        (LogOfZero, &[DeadUnits, ExplodingGradient, Oscillation]),
+        (
+            LogOfZero,
+            &[NonFinite, DeadUnits, ExplodingGradient, Oscillation],
+        ),
         (NonFiniteData, &[NonFinite, ExplodingGradient, LogOfZero]),
         (
             DropoutTooHigh,
             &[DeadUnits, RateTooLow, TooFewSteps, Oscillation],
         ),
         (InitScale, &[DeadUnits]),
+        (UnscaledInputs, &[DeadUnits]),
+        (ConstantInputs, &[DeadUnits]),
         (UnrelatedLabels, &[TooFewSteps, RateTooLow]),
         (Saturated, &[RateTooLow, TooFewSteps]),
         (ValidationClasses, &[UnrelatedLabels, Overfitting]),

@@ -5,6 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::data::DataHistory;
 
 /// How far above chance an accuracy must be to be told from it.
 const MARGIN: f64 = 0.05;
@@ -24,8 +25,14 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let (Some((train, valid)), Some(chance)) = (accuracies, history.chance()) else {
         return Vec::new();
     };
-    let limit = chance + MARGIN;
-    if valid >= limit || train < limit || train - valid < MARGIN {
+    // Of few training rows the shares of the classes are not those of the validation.
+    let of_valid = history
+        .valid
+        .as_ref()
+        .and_then(DataHistory::most_frequent)
+        .unwrap_or(chance);
+    let limit = of_valid + MARGIN;
+    if valid >= limit || train < chance + MARGIN || train - valid < MARGIN {
         return Vec::new();
     }
     let text = format!(

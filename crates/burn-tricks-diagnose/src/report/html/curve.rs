@@ -1,5 +1,6 @@
 //! Curves: losses over steps, metrics over epochs, and the range test.
 
+use crate::capacity::capacity::{Capacity, TrialKind};
 use crate::history::History;
 use crate::history::epoch::EpochMetrics;
 use crate::report::html::scale::{Scale, drawing, horizontal_axis, vertical_axis};
@@ -98,6 +99,32 @@ pub(crate) fn epochs(history: &History) -> Vec<Markup> {
             chart(label, "epochs", false, &lines)
         })
         .collect()
+}
+
+/// The losses of a capacity test over the share of the data.
+pub(crate) fn learning_curve(history: &History) -> Option<Markup> {
+    let capacity = history.capacity.as_ref()?;
+    let shares = [
+        (0.25, TrialKind::Quarter),
+        (0.5, TrialKind::Half),
+        (1.0, TrialKind::Full),
+    ];
+    let line = |name: &str, loss: fn(&Capacity, TrialKind) -> Option<f64>| {
+        let points = shares
+            .iter()
+            .filter_map(|(share, kind)| Some((*share, loss(capacity, *kind)?)));
+        (name.to_owned(), points.collect::<Vec<_>>())
+    };
+    let lines = [
+        line("training loss", Capacity::train_loss),
+        line("validation loss", Capacity::valid_loss),
+    ];
+    chart(
+        "The losses over the share of the training data.",
+        "share of the training rows",
+        false,
+        &lines,
+    )
 }
 
 /// The curves of a learning-rate range test, one per seed.

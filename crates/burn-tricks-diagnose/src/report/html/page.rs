@@ -5,7 +5,7 @@ use crate::finding::finding::Finding;
 use crate::finding::prescription::short;
 use crate::history::measures::median;
 use crate::history::param::ParamHistory;
-use crate::report::html::curve::{epochs, losses, lr_range};
+use crate::report::html::curve::{epochs, learning_curve, losses, lr_range};
 use crate::report::html::heat_map::heat_map;
 use crate::report::html::ranges::ranges;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -17,7 +17,7 @@ impl Diagnosis {
     /// light or dark theme.
     ///
     /// It holds the findings, the gradient norm of each layer over the steps, the range of the activations at each
-    /// probe, the losses and metrics, the range test if one was handed over, and a table of the parameters.
+    /// probe, the losses and metrics, the range test and the learning curve if they were handed over, and a table of the parameters.
     pub fn to_html(&self, title: &str) -> String {
         let history = &self.history;
         let page = html! {
@@ -46,6 +46,7 @@ impl Diagnosis {
                         (section("Loss", losses(history)))
                         @for chart in epochs(history) { (chart) }
                         (section("Learning-rate range test", lr_range(history)))
+                        (section("Does more data help?", learning_curve(history)))
                         (self.params())
                     }
                 }

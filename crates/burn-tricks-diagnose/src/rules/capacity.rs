@@ -1,0 +1,141 @@
+//! What a capacity test says about data and model.
+
+use crate::capacity::capacity::{Capacity, TrialKind};
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+
+/// The loss of one batch, as a share of that of a constant prediction, above which it was not fitted.
+const FITTED: f64 = 0.1;
+
+/// The validation loss, as a share of that of a constant prediction, above which the inputs were of no use.
+const USED: f64 = 0.95;
+
+/// The loss on shuffled labels, as a share of that of a constant prediction, below which the rows were remembered.
+const REMEMBERED: f64 = 0.2;
+
+/// The gain of twice the data, as a share of the loss, from which more data helps.
+const GAIN: f64 = 0.02;
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let Some(capacity) = &history.capacity else {
+        return Vec::new();
+    };
+    let blank = capacity
+        .train_loss(TrialKind::BlankInputs)
+        .filter(|loss| *loss > 0.0);
+    let unfit = blank.and_then(|blank| one_batch(capacity, blank));
+    // A model that can fit nothing tells nothing about its data.
+    if unfit.is_some() {
+        return unfit.into_iter().collect();
+    }
+    let found = [
+        inputs(capacity),
+        blank.and_then(|blank| remembered(history, capacity, blank)),
+        more_data(capacity),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+fn one_batch(capacity: &Capacity, blank: f64) -> Option<Finding> {
+    let share = capacity.train_loss(TrialKind::OneBatch)? / blank;
+    if share < FITTED {
+        return None;
+    }
+    let text = "The network cannot fit one batch: it is too small, is trained too little, or inputs, loss and outputs do not fit together.";
+    Some(
+        Finding::new(FindingKind::Underfitting, Severity::Fault, text)
+            .measured(
+                share,
+                FITTED,
+                "loss of one batch over that of a constant prediction; Karpathy (2019)",
+            )
+            .with([
+                Prescription::TrainLonger { factor: 10.0 },
+                Prescription::ScaleRate { factor: 10.0 },
+                Prescription::Larger,
+            ]),
+    )
+}
+
+fn inputs(capacity: &Capacity) -> Option<Finding> {
+    let full = capacity.valid_loss(TrialKind::Full)?;
+    let share = full / capacity.valid_loss(TrialKind::BlankInputs)?;
+    if share < USED {
+        return None;
+    }
+    let text = "On the validation the network is no better than one that gets no inputs: what it learns of the inputs does not help.";
+    let change = "check that inputs and labels belong together";
+    Some(
+        Finding::new(FindingKind::UnrelatedLabels, Severity::Fault, text)
+            .measured(
+                share,
+                USED,
+                "validation loss over that with inputs of 0; Karpathy (2019)",
+            )
+            .with([
+                Prescription::change(change),
+                Prescription::EarlyStopping { patience: 5 },
+            ]),
+    )
+}
+
+fn remembered(history: &History, capacity: &Capacity, blank: f64) -> Option<Finding> {
+    let share = capacity.train_loss(TrialKind::ShuffledLabels)? / blank;
+    if share >= REMEMBERED {
+        return None;
+    }
+    let text = format!(
+        "The network can remember all {} rows, with {} parameters: a low training loss says nothing about what it has learned.",
+        capacity.rows,
+        history.elements()
+    );
+    Some(
+        Finding::new(FindingKind::TooLargeModel, Severity::Note, text)
+            .measured(
+                share,
+                REMEMBERED,
+                "loss on shuffled labels over that of a constant prediction; Zhang et al. (2017)",
+            )
+            .with([
+                Prescription::EarlyStopping { patience: 5 },
+                Prescription::WeightDecay { decay: 1e-2 },
+                Prescription::Dropout { prob: 0.3 },
+            ]),
+    )
+}
+
+fn more_data(capacity: &Capacity) -> Option<Finding> {
+    let (gain, [low, _]) = capacity.gain_of_doubling()?;
+    let half = capacity
+        .valid_loss(TrialKind::Half)
+        .filter(|loss| *loss > 0.0)?;
+    let (train, valid) = (
+        capacity.train_loss(TrialKind::Full)?,
+        capacity.valid_loss(TrialKind::Full)?,
+    );
+    if low <= GAIN * half {
+        return None;
+    }
+    // Without a gap between training and validation, the rest is not for more data to close.
+    let severity = if valid > 1.5 * train {
+        Severity::Warning
+    } else {
+        Severity::Note
+    };
+    let text = format!(
+        "Twice the data lowers the validation loss by {:.0} %: more data would help further.",
+        100.0 * gain / half
+    );
+    Some(
+        Finding::new(FindingKind::TooLittleData, severity, text)
+            .measured(low / half, GAIN, "lower end of the 95 % interval of the gain from half of the rows to all, as a share of the loss")
+            .with([
+                Prescription::change("collect or augment training data"),
+                Prescription::WeightDecay { decay: 1e-2 },
+                Prescription::Dropout { prob: 0.3 },
+            ]),
+    )
+}
