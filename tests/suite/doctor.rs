@@ -88,12 +88,13 @@ struct Case {
 }
 
 fn blobs(rows: usize) -> (Vec<f32>, Vec<i64>) {
-    // A fixed sequence: the golden ratio's multiples, through a sum of three, which is nearly normal.
-    let mut state = 0.5f64;
+    // Knuth's multiplicative generator, and a sum of three numbers, which is nearly normal.
+    let mut state = 1u64;
     let mut uniform = || {
-        state = (state + 0.618_033_988_749_895).fract();
-        state = (state * 1.3 + 0.17).fract();
-        state
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1u64 << 53) as f64
     };
     let centres = [[-1.5, 0.0], [1.5, 0.0], [0.0, 2.0]];
     let (mut inputs, mut labels) = (Vec::new(), Vec::new());
@@ -305,7 +306,7 @@ fn a_healthy_training_with_tanh_and_plain_sgd_is_not_accused() {
 fn a_tower_of_sigmoids_vanishes() {
     let diagnosis = run(|case, device| {
         let mut widths = vec![2];
-        widths.extend([8; 9]);
+        widths.extend([8; 14]);
         widths.push(3);
         case.model = Mlp::new(&widths, Activation::Sigmoid, device);
     });

@@ -61,14 +61,12 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     ]
 }
 
+/// Whether the loss may be one of probabilities.
 fn is_classification(history: &History) -> bool {
     match history.loss_kind {
         Some(LossKind::MeanSquaredError | LossKind::OtherRegression) => false,
         Some(_) => true,
-        None => history
-            .train
-            .as_ref()
-            .is_some_and(|train| train.classes.len() >= 2),
+        None => (history.train.as_ref()).is_none_or(|train| train.target.is_none()),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 
+use crate::history::measures::Outcome;
 use crate::history::outputs::deviation;
 
 /// Fewer epochs than this do not show a swing.
@@ -21,6 +22,10 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let half = &history.epochs[history.epochs.len() / 2..];
     let accuracies: Vec<f64> = half.iter().filter_map(|of| of.valid_accuracy).collect();
     if history.epochs.len() < EPOCHS || accuracies.len() < EPOCHS / 2 {
+        return Vec::new();
+    }
+    // At chance the accuracy jumps with every change of the most frequent prediction.
+    if history.outcome() == Outcome::Stuck {
         return Vec::new();
     }
     // A trend is no swing: of the differences of neighbours, which have twice the variance.

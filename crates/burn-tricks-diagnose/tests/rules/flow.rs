@@ -196,9 +196,18 @@ fn a_loss_of_nan_from_finite_outputs_is_a_logarithm_of_zero() {
     (outputs.lowest, outputs.highest, outputs.spread) = (-80.0, 90.0, 10.0);
     of.outputs = Some(outputs.clone());
     assert_eq!(severity(&of, FindingKind::LogOfZero), Some(Severity::Fault));
-    // From outputs that are not finite either, it is not.
+    // The gradient of a step that was not recorded has spoiled loss and outputs at once.
     outputs.first_non_finite = Some(41);
-    of.outputs = Some(outputs);
+    of.outputs = Some(outputs.clone());
+    assert_eq!(severity(&of, FindingKind::LogOfZero), Some(Severity::Fault));
+    // Scores of a range of 86 do not underflow.
+    (outputs.lowest, outputs.highest) = (-40.0, 46.0);
+    of.outputs = Some(outputs.clone());
     assert_eq!(severity(&of, FindingKind::LogOfZero), None);
     assert_eq!(severity(&of, FindingKind::NonFinite), Some(Severity::Fault));
+    // Outputs that were spoiled before the loss are another fault.
+    (outputs.lowest, outputs.highest) = (-80.0, 90.0);
+    outputs.first_non_finite = Some(40);
+    of.outputs = Some(outputs);
+    assert_eq!(severity(&of, FindingKind::LogOfZero), None);
 }
