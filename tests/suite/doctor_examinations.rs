@@ -1,6 +1,6 @@
 //! Probes, the range test, the noise scale, and the doctor in the `Learner`.
 
-use burn::module::Module;
+use burn::module::{Flag, Module, ModuleMapper, Param};
 use burn::nn::{
     BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Initializer, Linear, LinearConfig,
 };
@@ -270,6 +270,66 @@ fn a_unit_that_is_silent_for_all_inputs_is_dead_and_one_that_is_often_silent_is_
     assert_eq!(
         (history.probes[0].units, history.probes[0].dead_units),
         (2, 1)
+    );
+}
+
+/// Switches every flag of a model off, as `valid()` does to a model of layers that have one.
+struct Off;
+
+impl ModuleMapper for Off {
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        flag.map(|flag| flag.with(false))
+    }
+}
+
+#[test]
+fn a_training_that_goes_on_in_inference_mode_is_seen_with_its_step() {
+    let device = Device::flex().autodiff();
+    let mut model = Net::new(&device);
+    let mut optim = SgdConfig::new().init();
+    let mut doctor = DoctorConfig::new().init(&model).unwrap();
+    for step in 1..=20 {
+        if step == 12 {
+            model = model.map(&mut Off);
+        }
+        let grads = GradientsParams::from_grads(model.loss(&inputs(8, &device)).backward(), &model);
+        doctor.before_step(&model, &grads, 0.05);
+        model = optim.step(0.05, model, grads);
+        doctor.after_step(&model);
+    }
+    let diagnosis = doctor.diagnose(&model);
+    let finding = diagnosis
+        .of(FindingKind::WrongMode)
+        .next()
+        .expect("a finding");
+    assert_eq!(finding.step, Some(12));
+    assert_eq!(finding.paths, ["norm", "drop"]);
+}
+
+#[test]
+fn an_average_that_was_never_updated_is_seen() {
+    let device = Device::flex().autodiff();
+    let mut model = Net::new(&device);
+    let initial = model.valid();
+    let mut optim = SgdConfig::new().init();
+    let mut doctor = DoctorConfig::new().init(&model).unwrap();
+    for _ in 0..5 {
+        let grads = GradientsParams::from_grads(model.loss(&inputs(8, &device)).backward(), &model);
+        doctor.before_step(&model, &grads, 0.05);
+        model = optim.step(0.05, model, grads);
+        doctor.after_step(&model);
+    }
+    doctor.observe_average(&initial);
+    assert!(
+        doctor
+            .diagnose(&model)
+            .accuses(FindingKind::AverageNeverStarted)
+    );
+    doctor.observe_average(&model.valid());
+    assert!(
+        !doctor
+            .diagnose(&model)
+            .accuses(FindingKind::AverageNeverStarted)
     );
 }
 
