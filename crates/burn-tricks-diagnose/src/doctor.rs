@@ -15,7 +15,7 @@ use crate::record::losses::Losses;
 use crate::record::outputs::Outputs;
 use crate::record::params::Params;
 use crate::record::rows::RowRecord;
-use crate::record::steps::Steps;
+use crate::record::steps::{DENSE, Steps};
 use crate::targets::Targets;
 use burn::module::{Flag, Module, Param};
 use burn::optim::GradientsParams;
@@ -202,7 +202,7 @@ impl Doctor {
             let before = gradients::before(&self.params, model, grads, previous.as_ref());
             self.steps.push(self.step, lr, before);
         }
-        if self.is_recording() {
+        if self.step < DENSE {
             self.previous = Some(gradients::flatten(model, grads));
         }
         if let Some(probe) = &self.probe {

@@ -76,8 +76,8 @@ pub struct StepHistory {
     /// The learning rate.
     #[serde(with = "crate::float")]
     pub lr: f64,
-    /// The cosine of the angle between the gradient of this step and that of the step before it, if both were
-    /// there.
+    /// The cosine of the angle between the gradient of this step and that of the step before it, for the first 20
+    /// steps, if both were there.
     #[serde(with = "crate::float::option")]
     pub cosine: Option<f64>,
 }
