@@ -63,23 +63,32 @@ impl Bench {
         self.report(case, work, other, Limit::None);
     }
 
+    /// Like [`steps`](Self::steps), with gradients that stay where they are, so that nothing is freed in a step.
+    fn kept_steps(
+        &self,
+        mut optim: ModuleOptimizer,
+        weights: &Weights<2>,
+    ) -> impl FnMut() -> Duration + use<> {
+        let mut model = Some(weights.copy());
+        let device = self.device.clone();
+        let kept: Vec<_> = (0..weights.count())
+            .map(|_| weights.like(&device))
+            .collect();
+        move || {
+            let before = model.take().expect("given back below");
+            let grads = before.kept_grads(&kept);
+            let (after, time) = timed(&device, || optim.step(1e-3, before, grads));
+            model = Some(after);
+            time
+        }
+    }
+
     /// As PyTorch is timed by `bench_step.py`: gradients stay where they are, nothing is freed in a step, and one
     /// optimizer runs after the other.
     pub(crate) fn as_pytorch(&self, case: &str, pair: &Pair, weights: &Weights<2>) {
-        let device = &self.device;
-        let kept: Vec<_> = (0..weights.count()).map(|_| weights.like(device)).collect();
-        let arm = |mut optim: ModuleOptimizer| {
-            let mut model = Some(weights.copy());
-            let (device, kept) = (device.clone(), kept.clone());
-            move || {
-                let before = model.take().expect("given back below");
-                let grads = before.kept_grads(&kept);
-                let (after, time) = timed(&device, || optim.step(1e-3, before, grads));
-                model = Some(after);
-                time
-            }
-        };
-        let times = one_by_one(self.rounds, arm((pair.ours)()), arm((pair.burns)()));
+        let ours = self.kept_steps((pair.ours)(), weights);
+        let other = self.kept_steps((pair.burns)(), weights);
+        let times = one_by_one(self.rounds, ours, other);
         self.pair(case, pair, times, weights);
     }
 
@@ -140,10 +149,11 @@ impl Bench {
         report("blend", 12.0, "a x + b y", times);
     }
 
-    /// Our optimizer against our Adam, by the bytes that they move.
+    /// Our optimizer against our Adam, by the bytes that they move. To free gradients takes as long for each.
     pub(crate) fn per_byte(&self, pair: &Pair, weights: &Weights<2>) {
-        let ours = self.steps((pair.ours)(), weights, false);
-        self.against_adam("per byte", pair.name, pair.bytes, ours, weights);
+        let ours = self.kept_steps((pair.ours)(), weights);
+        let adam = self.kept_steps(adam().init(), weights);
+        self.against_adam("per byte", (pair.name, pair.bytes), ours, adam, weights);
     }
 
     /// Prodigy's transform and its optimizer together.
@@ -163,31 +173,34 @@ impl Bench {
             model = Some(after);
             time
         };
-        self.against_adam("per byte", "Prodigy", 48.0, ours, weights);
+        let adam = self.steps(adam().init(), weights, false);
+        self.against_adam("per byte", ("Prodigy", 48.0), ours, adam, weights);
     }
 
     /// Each wrapper around our Adam, against Adam alone.
     pub(crate) fn wrappers(&self, weights: &Weights<2>) {
         for pair in &WRAPPERS {
             let ours = self.steps((pair.ours)(), weights, false);
-            self.against_adam("wrappers", pair.name, pair.bytes, ours, weights);
+            let adam = self.steps(adam().init(), weights, false);
+            self.against_adam("wrappers", (pair.name, pair.bytes), ours, adam, weights);
         }
         // Only weights in half precision have master weights, and their optimizer's step is that of `f32`.
         let half = weights.copy_as(DType::BF16);
         let ours = self.steps(adam().master_weights().init(), &half, false);
-        self.against_adam("wrappers", "master weights of bf16", 70.0, ours, weights);
+        let adam = self.steps(adam().init(), weights, false);
+        let name = "master weights of bf16";
+        self.against_adam("wrappers", (name, 70.0), ours, adam, weights);
     }
 
     fn against_adam(
         &self,
         case: &str,
-        name: &str,
-        bytes: f64,
+        (name, bytes): (&str, f64),
         ours: impl FnMut() -> Duration,
+        adam: impl FnMut() -> Duration,
         weights: &Weights<2>,
     ) {
-        let other = self.steps(adam().init(), weights, false);
-        let (ours, adam) = in_turn(self.rounds, ours, other);
+        let (ours, adam) = in_turn(self.rounds, ours, adam);
         let elements = weights.elements() as f64;
         let ours = Work {
             name,

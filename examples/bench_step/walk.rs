@@ -21,52 +21,33 @@ const DECAY: f64 = 0.999;
 const LR: f64 = 1e-3;
 
 impl Bench {
-    /// Clipping, Adam and a moving average: each alone beside its kernels, all three, and all three in one walk.
+    /// Clipping, Adam and a moving average, and what of their time is that of each, of empty walks, of the kernels alone,
+    /// and of all three in one walk.
     pub(crate) fn walk(&self, weights: &Weights<2>) {
-        let row = |name, ours, other_name, other| {
-            let (ours_ms, other_ms) = in_turn(self.rounds, ours, other);
+        let visit = self.alone_in_turn(weights, |weights| weights.visit(&mut Nothing));
+        let map = self.steps_in_turn(weights, |weights, _| weights.map(&mut Nothing));
+        let adam = Box::new(self.steps(adam().init(), weights, false));
+        let rows: [(&str, Box<dyn FnMut() -> Duration + '_>); 9] = [
+            ("visit nothing", visit),
+            ("map nothing", map),
+            ("clip", self.clipping(weights)),
+            ("Adam", adam),
+            ("average", self.averaging(weights)),
+            ("the norm's kernel", self.kernels(weights, 1)),
+            ("Adam's kernel", self.kernels(weights, 2)),
+            ("the average's kernel", self.kernels(weights, 4)),
+            ("all three in one walk", self.fused(weights)),
+        ];
+        for (name, row) in rows {
+            let (row, all) = in_turn(self.rounds, row, self.separate(weights));
             let work = |name, ms| Work {
                 name,
                 ms,
                 bytes: 0.0,
             };
-            let (ours, other) = (work(name, ours_ms), work(other_name, other_ms));
-            self.report("walk", ours, other, Limit::None);
-        };
-        let visit = self.alone_in_turn(weights, |weights| weights.visit(&mut Nothing));
-        let map = self.steps_in_turn(weights, |weights, _| weights.map(&mut Nothing));
-        row("visit nothing", visit, "map nothing", map);
-
-        row(
-            "clip",
-            self.clipping(weights),
-            "its kernel",
-            self.kernels(weights, 1),
-        );
-        row(
-            "Adam",
-            Box::new(self.steps(adam().init(), weights, false)),
-            "its kernel",
-            self.kernels(weights, 2),
-        );
-        row(
-            "average",
-            self.averaging(weights),
-            "its kernel",
-            self.kernels(weights, 4),
-        );
-        row(
-            "clip, Adam, average",
-            self.separate(weights),
-            "their kernels",
-            self.kernels(weights, 7),
-        );
-        row(
-            "in one walk",
-            self.fused(weights),
-            "clip, Adam, average",
-            self.separate(weights),
-        );
+            let all = work("clip, Adam, mean", all);
+            self.report("walk", work(name, row), all, Limit::None);
+        }
     }
 
     fn alone_in_turn<'a>(

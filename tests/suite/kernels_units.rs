@@ -213,6 +213,38 @@ fn numbers_at_the_edge_are_clipped_as_by_the_twin() {
     }
 }
 
+/// Squares that vanish in the type, and a floor that does not decide.
+#[test]
+fn the_smallest_numbers_are_clipped_by_their_own_length() {
+    let device = Device::flex();
+    for (dtype, size, epsilon) in [
+        (DType::F32, 1e-30, 1e-38),
+        (DType::F32, 1e-20, 1e-38),
+        (DType::BF16, 1e-30, 1e-38),
+        (DType::F64, 1e-200, 1e-300),
+    ] {
+        for shape in [[3, 40], [40, 3]] {
+            for axis in [None, Some(0), Some(1)] {
+                let new = |numbers: &[f64]| {
+                    let numbers: Vec<f64> = numbers.iter().map(|x| x * size).collect();
+                    Tensor::<1>::from_data(numbers.as_slice(), (&device, dtype)).reshape(shape)
+                };
+                let numbers = Noise(5).take(120);
+                let clip = UnitClip {
+                    clip_factor: 0.25,
+                    epsilon,
+                };
+                let (weight, grad): (Tensor<2>, Tensor<2>) = (new(&numbers), new(&numbers));
+                let expected = values(grad.clone()).into_iter().map(|x| x * 0.25);
+                let got = values(clip_units(clip, weight, grad, axis));
+                let what = format!("{shape:?} by {axis:?}, {size:e} in {dtype:?}");
+                let near = tolerance(dtype, &device);
+                assert_near(&got, &expected.collect::<Vec<_>>(), near, &what);
+            }
+        }
+    }
+}
+
 #[test]
 fn an_infinite_bound_and_an_empty_tensor_change_nothing() {
     for (name, device) in devices() {

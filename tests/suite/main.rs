@@ -41,6 +41,7 @@ mod initialisation_edges;
 mod initialisation_roles;
 mod input_scaling;
 mod kernels;
+mod kernels_clamp;
 mod kernels_prodigy;
 mod kernels_units;
 mod laws;

@@ -1,12 +1,11 @@
 //! Gradient clipping by value.
 
-use crate::each::{ChangeGradient, change_each};
+use crate::taken::take;
 use crate::transform::GradientTransform;
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, Tensor};
-use burn_tricks_core::walk::Location;
 use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_kernels::clamp;
 
 /// Configuration of [`ClipGradValue`]: every number of a gradient is clipped on its own.
 ///
@@ -89,7 +88,10 @@ pub struct ClipGradValue {
 impl ClipGradValue {
     /// The clipped gradients. Gradients of parameters that `module` does not have are not changed.
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
-        change_each(module, grads, &mut Clip(self.config.max_value))
+        let (mut grads, mut taken) = take(module, grads);
+        taken.list = clamp(taken.list, self.config.max_value);
+        taken.put_into(&mut grads);
+        grads
     }
 }
 
@@ -100,30 +102,5 @@ impl GradientTransform for ClipGradValue {
 
     fn describe(&self) -> Vec<String> {
         vec![format!("{self:?}")]
-    }
-}
-
-struct Clip(f64);
-
-impl ChangeGradient for Clip {
-    fn change<const D: usize>(
-        &mut self,
-        _at: &Location,
-        _index: u64,
-        _param: &Param<Tensor<D>>,
-        grad: Tensor<D>,
-    ) -> Tensor<D> {
-        let largest = match grad.dtype() {
-            DType::F64 => f64::MAX,
-            DType::F16 => 65_504.0,
-            DType::BF16 => 3.389_531_389_251_535_5e38,
-            _ => f64::from(f32::MAX),
-        };
-        if self.0 >= largest {
-            return grad;
-        }
-        // Not every backend's clamp lets a NaN be.
-        let nan = grad.clone().is_nan();
-        grad.clamp(-self.0, self.0).mask_fill(nan, f64::NAN)
     }
 }

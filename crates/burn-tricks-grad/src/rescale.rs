@@ -2,8 +2,8 @@
 //! gradient by a factor that depends on it, all on the device.
 
 use crate::norm::{NormKind, ScaledNorm, ScaledSum};
-use crate::taken::Taken;
-use burn::module::{Module, ModuleVisitor, Param};
+use crate::taken::take;
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, DType, FloatDType, Tensor};
 use burn_tricks_core::{ConfigError, NormScope};
@@ -157,20 +157,4 @@ fn bounded(factor: Tensor<1>, grads: &TensorList) -> Tensor<1> {
 pub(crate) fn marked(grads: TensorList, factor: Tensor<1>, bad: &Tensor<1, Bool>) -> TensorList {
     let bad = bad.clone().to_device(&factor.device());
     scale_or_nan(grads, &factor.mask_fill(bad, f64::NAN))
-}
-
-/// Takes the gradients of the parameters of `module` out, in the module's order. A tied parameter is visited at each of
-/// its places and counts once.
-fn take<M: Module>(module: &M, grads: GradientsParams) -> (GradientsParams, Taken) {
-    struct Take(GradientsParams, Taken);
-    impl ModuleVisitor for Take {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(grad) = self.0.remove::<D>(param.id) {
-                self.1.push(param.id, grad);
-            }
-        }
-    }
-    let mut take = Take(grads, Taken::default());
-    module.visit(&mut take);
-    (take.0, take.1)
 }

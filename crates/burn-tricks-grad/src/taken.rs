@@ -1,6 +1,6 @@
 //! Gradients taken out of a `GradientsParams`, to be processed together, and put back.
 
-use burn::module::ParamId;
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn_tricks_kernels::{TensorList, TensorTaker};
@@ -42,4 +42,20 @@ impl TensorTaker for Put<'_> {
             .expect("an id was pushed with each gradient");
         self.grads.register(id, grad);
     }
+}
+
+/// Takes the gradients of the parameters of `module` out, in the module's order. A tied parameter is visited at each of
+/// its places and counts once.
+pub(crate) fn take<M: Module>(module: &M, grads: GradientsParams) -> (GradientsParams, Taken) {
+    struct Take(GradientsParams, Taken);
+    impl ModuleVisitor for Take {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(grad) = self.0.remove::<D>(param.id) {
+                self.1.push(param.id, grad);
+            }
+        }
+    }
+    let mut take = Take(grads, Taken::default());
+    module.visit(&mut take);
+    (take.0, take.1)
 }

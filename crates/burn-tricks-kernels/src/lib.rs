@@ -7,6 +7,7 @@ mod ada_grad;
 mod ada_max;
 mod adam;
 mod blend;
+mod clamp;
 mod clip_units;
 mod descend;
 #[cfg(feature = "flex")]
@@ -43,6 +44,7 @@ pub use adam::{
     AdamStep, AmsGradStep, CorrectedAmsGradStep, TimedAdam, TimedAmsGrad, TimedCorrectedAmsGrad,
 };
 pub use blend::{blend, blend_all, blend_twin};
+pub use clamp::{clamp, clamp_twin};
 pub use clip_units::{UnitClip, clip_units, clip_units_all, clip_units_twin};
 pub use descend::{descend, descend_twin};
 pub use lerp::{lerp, lerp_all, lerp_twin};

@@ -64,9 +64,12 @@ fn first_number<E: Stored>(buffer: &FlexTensor) -> f64 {
 /// The tensor with its numbers in order, from the first byte of its buffer to the last. It is copied only if
 /// they were not in order.
 pub(super) fn dense(buffer: FlexTensor) -> FlexTensor {
-    let dense = buffer.to_contiguous();
-    drop(buffer); // else the buffer would have two owners
-    dense
+    let layout = buffer.layout();
+    let len = layout.num_elements() * buffer.dtype().size();
+    if layout.is_contiguous() && layout.start_offset() == 0 && buffer.bytes().len() == len {
+        return buffer; // what `to_contiguous` returns a clone of
+    }
+    buffer.to_contiguous()
 }
 
 /// The numbers, in order: the buffer's own, or a copy.

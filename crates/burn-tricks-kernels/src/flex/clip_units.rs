@@ -9,6 +9,7 @@ use burn::backend::{DispatchTensor, TensorMetadata as _};
 use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 use std::any::TypeId;
+use std::array::from_fn;
 use std::ops::Range;
 
 /// The gradient with every unit clipped. Both must be tensors of this backend, of one type and shape.
@@ -65,6 +66,12 @@ struct Units {
 
 /// The width of the part of a row whose sums are kept in the nearest cache.
 const TILE: usize = 1024;
+
+/// From this width on a row is worth a loop of its own.
+const WIDE: usize = 128;
+
+/// How many rows are added in the numbers' own type before the sum is continued in `f64`.
+const DEPTH: usize = 8;
 
 /// How many numbers are widened at a time.
 const BLOCK: usize = 256;
@@ -124,30 +131,54 @@ impl Units {
 
     /// The factor of each unit; 1 where it is not clipped.
     fn factors<E: Stored>(self, clip: UnitClip, weight: &[E], grad: &[E]) -> Vec<E::Wide> {
-        let factor = |(unit, (of_weight, of_grad)): (usize, (f64, f64))| {
-            let (scale, root) = self.norm(weight, unit, of_weight);
+        let [of_weight, of_grad] = self.wide().sums(weight, grad);
+        let factor = |unit: usize| {
+            let of = |sums: &[f64]| sums.iter().skip(unit).step_by(self.count).sum();
+            let (scale, root) = self.norm(weight, unit, of(&of_weight), clip.epsilon);
             let length = scale * root;
             let longest = if length < clip.epsilon {
                 clip.epsilon
             } else {
                 length
             };
-            let (scale, root) = self.norm(grad, unit, of_grad);
+            let bound = longest * clip.clip_factor;
+            let (scale, root) = self.norm(grad, unit, of(&of_grad), bound);
             // One by one: the norm itself may overflow.
-            let factor = longest * clip.clip_factor / scale / root;
+            let factor = bound / scale / root;
             E::Wide::of(if factor < 1.0 { factor } else { 1.0 })
         };
-        let [of_weight, of_grad] = self.sums(weight, grad);
-        let sums = of_weight.into_iter().zip(of_grad);
-        sums.enumerate().map(factor).collect()
+        (0..self.count).map(factor).collect()
     }
 
-    /// The norm of a unit as two factors, from its sum of squares.
-    fn norm<E: Stored>(self, numbers: &[E], unit: usize, sum: f64) -> (f64, f64) {
-        // Squares of `f64` beyond 1e±154 overflow or vanish. Those of `f32` cannot.
-        let is_safe = TypeId::of::<E::Wide>() != TypeId::of::<f64>();
-        if is_safe || sum.is_nan() || (1e-250..1e250).contains(&sum) {
+    /// The same numbers in longer rows, if each unit has only one number in a row and there are few units: as if there
+    /// were several copies of each.
+    fn wide(self) -> Self {
+        if self.run > 1 || self.rows == 1 || self.count >= WIDE {
+            return self;
+        }
+        let copies = (WIDE / self.count).min(self.rows);
+        Self {
+            rows: self.rows.div_ceil(copies),
+            count: self.count * copies,
+            run: 1,
+        }
+    }
+
+    /// The norm of a unit as two factors, from its sum of squares; any number up to `enough`, if the norm is not larger.
+    fn norm<E: Stored>(self, numbers: &[E], unit: usize, sum: f64, enough: f64) -> (f64, f64) {
+        let len = (self.rows * self.run) as f64;
+        // By how much a square may be too small, and from which mean on that is nothing.
+        let (error, safe) = if TypeId::of::<E::Wide>() == TypeId::of::<f64>() {
+            (1e-320, 1e-300)
+        } else {
+            (1e-44, 1e-36)
+        };
+        if sum.is_nan() || (sum.is_finite() && sum >= len * safe) {
             return (1.0, sum.sqrt());
+        }
+        let at_most = (sum + len * error).sqrt();
+        if at_most <= enough {
+            return (1.0, at_most);
         }
         let each = || {
             let stored = (0..self.rows).flat_map(move |row| self.run_of(numbers, row, unit));
@@ -213,6 +244,10 @@ impl Units {
 
     /// Multiplies each unit by its factor.
     fn multiply<E: Stored>(self, grad: &mut [E], factors: &[E::Wide]) {
+        let wide = self.wide();
+        if wide.count > self.count {
+            return wide.multiply(grad, &factors.repeat(wide.count / self.count));
+        }
         let runs = (GRAIN / self.run).max(1);
         let multiply = |(part, grad): (usize, &mut [E])| {
             Arch::new().dispatch(Multiply {
@@ -246,38 +281,64 @@ impl<E: Stored> NullaryFnOnce for Sums<'_, E> {
     #[inline(always)]
     fn call(self) {
         let Units { count, run, .. } = self.all;
+        let len = self.grad.len();
+        let start = |row: usize| (row * count + self.units.start) * run;
+        let width = self.units.len() * run;
         let [of_weight, of_grad] = self.sums;
-        for row in self.rows {
-            let start = (row * count + self.units.start) * run;
-            let end = (start + self.units.len() * run).min(self.grad.len());
-            if run == 1 {
-                add_each(of_weight, &self.weight[start..end]);
-                add_each(of_grad, &self.grad[start..end]);
-            } else {
-                add_runs(of_weight, &self.weight[start..end], run);
-                add_runs(of_grad, &self.grad[start..end], run);
+        let mut rows = self.rows;
+        if run > 1 {
+            for row in rows {
+                let range = start(row)..len.min(start(row) + width);
+                add_runs(of_weight, &self.weight[range.clone()], run);
+                add_runs(of_grad, &self.grad[range], run);
             }
+            return;
+        }
+        while rows.len() >= DEPTH && start(rows.start + DEPTH - 1) + width <= len {
+            let deep = |numbers| deep::<E>(numbers, start(rows.start), count, width);
+            add_rows(of_weight, deep(self.weight));
+            add_rows(of_grad, deep(self.grad));
+            rows.start += DEPTH;
+        }
+        for row in rows {
+            let range = start(row)..len.min(start(row) + width);
+            add_rows(of_weight, [&self.weight[range.clone()]]);
+            add_rows(of_grad, [&self.grad[range]]);
         }
     }
 }
 
-/// Adds the square of each number to the sum at the same place.
+/// Some rows, each of which begins `stride` after the one before.
 #[inline(always)]
-fn add_each<E: Stored>(sums: &mut [f64], numbers: &[E]) {
+fn deep<E>(numbers: &[E], start: usize, stride: usize, width: usize) -> [&[E]; DEPTH] {
+    from_fn(|i| &numbers[start + i * stride..][..width])
+}
+
+/// Adds the squares of the numbers at each place of some rows to the sum at that place.
+#[inline(always)]
+fn add_rows<E: Stored, const N: usize>(sums: &mut [f64], rows: [&[E]; N]) {
     #[inline(always)]
-    fn add<T: Wide>(sums: &mut [f64], numbers: &[T]) {
-        for (sum, number) in sums.iter_mut().zip(numbers) {
-            *sum += number.to_f64() * number.to_f64();
+    fn add<T: Wide, const N: usize>(sums: &mut [f64], rows: [&[T]; N]) {
+        let sums = &mut sums[..rows[0].len()];
+        let rows = rows.map(|row| &row[..sums.len()]);
+        for (i, sum) in sums.iter_mut().enumerate() {
+            let mut squares = rows[0][i] * rows[0][i];
+            for row in &rows[1..] {
+                squares = squares + row[i] * row[i];
+            }
+            *sum += squares.to_f64();
         }
     }
-    if let Some(numbers) = E::as_wide(numbers) {
-        return add(sums, numbers);
+    if rows.iter().all(|row| E::as_wide(row).is_some()) {
+        return add(sums, rows.map(|row| E::as_wide(row).unwrap_or_default()));
     }
     let mut block = [E::Wide::ZERO; BLOCK];
-    for (sums, numbers) in sums.chunks_mut(BLOCK).zip(numbers.chunks(BLOCK)) {
-        let block = &mut block[..numbers.len()];
-        E::load(numbers, block);
-        add(sums, block);
+    for row in rows {
+        for (sums, numbers) in sums.chunks_mut(BLOCK).zip(row.chunks(BLOCK)) {
+            let block = &mut block[..numbers.len()];
+            E::load(numbers, block);
+            add(sums, [&*block]);
+        }
     }
 }
 
@@ -300,22 +361,33 @@ fn add_runs<E: Stored>(sums: &mut [f64], numbers: &[E], run: usize) {
 
 #[inline(always)]
 fn squares<T: Wide>(numbers: &[T]) -> f64 {
-    let square = |number: &T| number.to_f64() * number.to_f64();
-    let (lanes, rest) = numbers.as_chunks::<16>();
-    let mut sums = [0.0; 16];
-    for numbers in lanes {
-        for (sum, number) in sums.iter_mut().zip(numbers) {
-            *sum += square(number);
+    const LANES: usize = 32;
+    if numbers.len() < 2 * LANES {
+        let squares = numbers.iter().map(|x| x.to_f64() * x.to_f64());
+        return squares.sum();
+    }
+    let mut sums = [0.0; LANES];
+    for numbers in numbers.chunks(DEPTH * LANES) {
+        let (lanes, rest) = numbers.as_chunks::<LANES>();
+        let mut squares = [T::ZERO; LANES];
+        for numbers in lanes {
+            for (squares, number) in squares.iter_mut().zip(numbers) {
+                *squares = *squares + *number * *number;
+            }
+        }
+        for (squares, number) in squares.iter_mut().zip(rest) {
+            *squares = *squares + *number * *number;
+        }
+        for (sum, squares) in sums.iter_mut().zip(squares) {
+            *sum += squares.to_f64();
         }
     }
-    for half in [8, 4, 2, 1] {
+    for half in [16, 8, 4, 2, 1] {
         for i in 0..half {
             sums[i] += sums[i + half];
         }
     }
-    rest.iter()
-        .map(square)
-        .fold(sums[0], |sum, more| sum + more)
+    sums[0]
 }
 
 /// The multiplication of a part of the gradient that begins with a run of the unit `first`.

@@ -3,8 +3,10 @@
 //! All code is safe Rust. A buffer is changed in place if it is not shared.
 
 mod buffer;
+mod clamp;
 mod clip_units;
 mod element_type;
+mod map;
 mod normal;
 mod prodigy;
 mod scale;
@@ -14,6 +16,7 @@ mod update;
 mod vector;
 
 pub(crate) use buffer::{on_flex, scalar};
+pub(crate) use clamp::clamp;
 pub(crate) use clip_units::clip_units;
 pub(crate) use normal::add_normal;
 pub(crate) use prodigy::prodigy_sums;

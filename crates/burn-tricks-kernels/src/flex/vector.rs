@@ -5,7 +5,9 @@ use pulp::Simd;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// `f32` or `f64`, and its vector registers.
-pub(super) trait Wide: bytemuck::Pod + Mul<Output = Self> + Send + Sync {
+pub(super) trait Wide:
+    bytemuck::Pod + Add<Output = Self> + Mul<Output = Self> + Send + Sync
+{
     /// A register as stored in memory.
     type Raw<S: Simd>: Copy;
     /// A register to compute with.

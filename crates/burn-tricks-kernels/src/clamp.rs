@@ -1,0 +1,58 @@
+//! Numbers of bounded magnitude.
+
+use crate::precision::accumulation_dtype;
+use crate::rank::with_rank;
+use crate::tensor_list::TensorList;
+use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::tensor::{DType, Tensor};
+
+/// Every number of every tensor, cut to `[−bound, bound]`, in the tensor's type, for half precision in `f32`. A NaN stays
+/// NaN. If `bound` is not smaller than the largest number of a tensor's type, the tensor stays as it is.
+///
+/// One pass on the CPU backend, in place where the buffer is not shared.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_kernels::{TensorList, clamp};
+///
+/// let numbers = Tensor::<1>::from_floats([-2.0, 0.5, f32::INFINITY], &Device::flex());
+/// let clamped = clamp(TensorList::from(numbers), 1.0).pop::<1>().unwrap();
+/// assert_eq!(clamped.into_data().to_vec::<f32>().unwrap(), [-1.0, 0.5, 1.0]);
+/// ```
+pub fn clamp(tensors: TensorList, bound: f64) -> TensorList {
+    TensorList::map_all(tensors.0.into(), move |tensor: DispatchTensor| {
+        if bound >= largest(tensor.dtype()) {
+            return tensor;
+        }
+        #[cfg(feature = "flex")]
+        if crate::flex::on_flex([&tensor]) {
+            return crate::flex::clamp(tensor, bound);
+        }
+        with_rank!(tensor.rank(), D => {
+            clamp_twin(Tensor::<D>::from_dispatch(tensor), bound).into_dispatch()
+        })
+    })
+}
+
+/// [`clamp`] of one tensor with tensor operations alone: the specification.
+pub fn clamp_twin<const D: usize>(tensor: Tensor<D>, bound: f64) -> Tensor<D> {
+    let dtype = tensor.dtype();
+    if tensor.dims().contains(&0) || bound >= largest(dtype) {
+        return tensor;
+    }
+    let tensor = tensor.cast(accumulation_dtype(dtype));
+    // Not every backend's clamp lets a NaN be.
+    let nan = tensor.clone().is_nan();
+    let clamped = tensor.clamp(-bound, bound).mask_fill(nan, f64::NAN);
+    clamped.cast(dtype)
+}
+
+/// The largest number of a type.
+fn largest(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => f64::MAX,
+        DType::F16 => 65_504.0,
+        DType::BF16 => 3.389_531_389_251_535_5e38,
+        _ => f64::from(f32::MAX),
+    }
+}
