@@ -2,6 +2,7 @@
 
 use super::buffer::{close, dense, from_numbers, numbers, open};
 use super::element_type::{Stored, with_element_type};
+use super::unit_sums::{Sums, TILE};
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
 use crate::clip_units::UnitClip;
@@ -9,8 +10,6 @@ use burn::backend::{DispatchTensor, TensorMetadata as _};
 use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 use std::any::TypeId;
-use std::array::from_fn;
-use std::ops::Range;
 
 /// The gradient with every unit clipped. Both must be tensors of this backend, of one type and shape.
 pub(crate) fn clip_units(
@@ -64,14 +63,8 @@ struct Units {
     run: usize,
 }
 
-/// The width of the part of a row whose sums are kept in the nearest cache.
-const TILE: usize = 1024;
-
 /// From this width on a row is worth a loop of its own.
 const WIDE: usize = 128;
-
-/// How many rows are added in the numbers' own type before the sum is continued in `f64`.
-const DEPTH: usize = 8;
 
 /// How many numbers are widened at a time.
 const BLOCK: usize = 256;
@@ -204,7 +197,8 @@ impl Units {
     /// The sums of squares of each unit, of the weight and of the gradient. The order of the additions depends only on
     /// the shape.
     fn sums<E: Stored>(self, weight: &[E], grad: &[E]) -> [Vec<f64>; 2] {
-        let width = if self.rows == 1 { GRAIN } else { TILE };
+        let is_one_row_of_runs = self.rows == 1 && self.run > 1;
+        let width = if is_one_row_of_runs { GRAIN } else { TILE };
         let tile = (width / self.run).clamp(1, self.count);
         let height = (GRAIN / (tile * self.run)).clamp(1, self.rows);
         let (across, down) = (self.count.div_ceil(tile), self.rows.div_ceil(height));
@@ -214,7 +208,8 @@ impl Units {
             let rows = row * height..self.rows.min((row + 1) * height);
             let mut sums = [vec![0.0; units.len()], vec![0.0; units.len()]];
             Arch::new().dispatch(Sums {
-                all: self,
+                count: self.count,
+                run: self.run,
                 units,
                 rows,
                 weight,
@@ -263,131 +258,6 @@ impl Units {
         let parts = grad.par_chunks_mut(runs * self.run).enumerate();
         parts.for_each(multiply);
     }
-}
-
-/// The sums of squares of some units over some rows.
-struct Sums<'a, E> {
-    all: Units,
-    units: Range<usize>,
-    rows: Range<usize>,
-    weight: &'a [E],
-    grad: &'a [E],
-    sums: &'a mut [Vec<f64>; 2],
-}
-
-impl<E: Stored> NullaryFnOnce for Sums<'_, E> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Units { count, run, .. } = self.all;
-        let len = self.grad.len();
-        let start = |row: usize| (row * count + self.units.start) * run;
-        let width = self.units.len() * run;
-        let [of_weight, of_grad] = self.sums;
-        let mut rows = self.rows;
-        if run > 1 {
-            for row in rows {
-                let range = start(row)..len.min(start(row) + width);
-                add_runs(of_weight, &self.weight[range.clone()], run);
-                add_runs(of_grad, &self.grad[range], run);
-            }
-            return;
-        }
-        while rows.len() >= DEPTH && start(rows.start + DEPTH - 1) + width <= len {
-            let deep = |numbers| deep::<E>(numbers, start(rows.start), count, width);
-            add_rows(of_weight, deep(self.weight));
-            add_rows(of_grad, deep(self.grad));
-            rows.start += DEPTH;
-        }
-        for row in rows {
-            let range = start(row)..len.min(start(row) + width);
-            add_rows(of_weight, [&self.weight[range.clone()]]);
-            add_rows(of_grad, [&self.grad[range]]);
-        }
-    }
-}
-
-/// Some rows, each of which begins `stride` after the one before.
-#[inline(always)]
-fn deep<E>(numbers: &[E], start: usize, stride: usize, width: usize) -> [&[E]; DEPTH] {
-    from_fn(|i| &numbers[start + i * stride..][..width])
-}
-
-/// Adds the squares of the numbers at each place of some rows to the sum at that place.
-#[inline(always)]
-fn add_rows<E: Stored, const N: usize>(sums: &mut [f64], rows: [&[E]; N]) {
-    #[inline(always)]
-    fn add<T: Wide, const N: usize>(sums: &mut [f64], rows: [&[T]; N]) {
-        let sums = &mut sums[..rows[0].len()];
-        let rows = rows.map(|row| &row[..sums.len()]);
-        for (i, sum) in sums.iter_mut().enumerate() {
-            let mut squares = rows[0][i] * rows[0][i];
-            for row in &rows[1..] {
-                squares = squares + row[i] * row[i];
-            }
-            *sum += squares.to_f64();
-        }
-    }
-    if rows.iter().all(|row| E::as_wide(row).is_some()) {
-        return add(sums, rows.map(|row| E::as_wide(row).unwrap_or_default()));
-    }
-    let mut block = [E::Wide::ZERO; BLOCK];
-    for row in rows {
-        for (sums, numbers) in sums.chunks_mut(BLOCK).zip(row.chunks(BLOCK)) {
-            let block = &mut block[..numbers.len()];
-            E::load(numbers, block);
-            add(sums, [&*block]);
-        }
-    }
-}
-
-/// Adds the squares of each run to one sum.
-#[inline(always)]
-fn add_runs<E: Stored>(sums: &mut [f64], numbers: &[E], run: usize) {
-    let mut block = [E::Wide::ZERO; BLOCK];
-    for (sum, run) in sums.iter_mut().zip(numbers.chunks(run)) {
-        if let Some(run) = E::as_wide(run) {
-            *sum += squares(run);
-            continue;
-        }
-        for numbers in run.chunks(BLOCK) {
-            let block = &mut block[..numbers.len()];
-            E::load(numbers, block);
-            *sum += squares(block);
-        }
-    }
-}
-
-#[inline(always)]
-fn squares<T: Wide>(numbers: &[T]) -> f64 {
-    const LANES: usize = 32;
-    if numbers.len() < 2 * LANES {
-        let squares = numbers.iter().map(|x| x.to_f64() * x.to_f64());
-        return squares.sum();
-    }
-    let mut sums = [0.0; LANES];
-    for numbers in numbers.chunks(DEPTH * LANES) {
-        let (lanes, rest) = numbers.as_chunks::<LANES>();
-        let mut squares = [T::ZERO; LANES];
-        for numbers in lanes {
-            for (squares, number) in squares.iter_mut().zip(numbers) {
-                *squares = *squares + *number * *number;
-            }
-        }
-        for (squares, number) in squares.iter_mut().zip(rest) {
-            *squares = *squares + *number * *number;
-        }
-        for (sum, squares) in sums.iter_mut().zip(squares) {
-            *sum += squares.to_f64();
-        }
-    }
-    for half in [16, 8, 4, 2, 1] {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
-    }
-    sums[0]
 }
 
 /// The multiplication of a part of the gradient that begins with a run of the unit `first`.

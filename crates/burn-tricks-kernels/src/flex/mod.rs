@@ -12,6 +12,7 @@ mod prodigy;
 mod scale;
 mod step_loop;
 mod sum_of_squares;
+mod unit_sums;
 mod update;
 mod vector;
 
