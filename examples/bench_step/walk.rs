@@ -17,6 +17,9 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::time::Duration;
 
+/// Something that is timed.
+type Timed<'a> = Box<dyn FnMut() -> Duration + 'a>;
+
 const DECAY: f64 = 0.999;
 const LR: f64 = 1e-3;
 
@@ -27,7 +30,7 @@ impl Bench {
         let visit = self.alone_in_turn(weights, |weights| weights.visit(&mut Nothing));
         let map = self.steps_in_turn(weights, |weights, _| weights.map(&mut Nothing));
         let adam = Box::new(self.steps(adam().init(), weights, false));
-        let rows: [(&str, Box<dyn FnMut() -> Duration + '_>); 10] = [
+        let rows: [(&str, Timed<'_>); 10] = [
             ("visit nothing", visit),
             ("map nothing", map),
             ("clip", self.clipping(weights)),
@@ -56,7 +59,7 @@ impl Bench {
         &'a self,
         weights: &'a Weights<2>,
         mut work: impl FnMut(&Weights<2>) + 'a,
-    ) -> Box<dyn FnMut() -> Duration + 'a> {
+    ) -> Timed<'a> {
         Box::new(move || timed(&self.device, || work(weights)).1)
     }
 
@@ -65,7 +68,7 @@ impl Bench {
         &'a self,
         weights: &Weights<2>,
         mut work: impl FnMut(Weights<2>, GradientsParams) -> Weights<2> + 'a,
-    ) -> Box<dyn FnMut() -> Duration + 'a> {
+    ) -> Timed<'a> {
         let (mut model, like) = (Some(weights.copy()), weights.like(&self.device));
         Box::new(move || {
             let before = model.take().expect("given back below");
@@ -76,7 +79,7 @@ impl Bench {
         })
     }
 
-    fn clipping<'a>(&'a self, weights: &'a Weights<2>) -> Box<dyn FnMut() -> Duration + 'a> {
+    fn clipping<'a>(&'a self, weights: &'a Weights<2>) -> Timed<'a> {
         let clip = ClipGradNormConfig::new(1e9).init().unwrap();
         let like = weights.like(&self.device);
         Box::new(move || {
@@ -87,12 +90,12 @@ impl Bench {
         })
     }
 
-    fn averaging<'a>(&'a self, weights: &'a Weights<2>) -> Box<dyn FnMut() -> Duration + 'a> {
+    fn averaging<'a>(&'a self, weights: &'a Weights<2>) -> Timed<'a> {
         let mut ema = EmaConfig::new(DECAY).init(weights).unwrap();
         Box::new(move || timed(&self.device, || ema.update(weights)).1)
     }
 
-    fn separate<'a>(&'a self, weights: &Weights<2>) -> Box<dyn FnMut() -> Duration + 'a> {
+    fn separate<'a>(&'a self, weights: &Weights<2>) -> Timed<'a> {
         let clip = ClipGradNormConfig::new(1e9).init().unwrap();
         let mut optim = adam().init();
         let mut ema = EmaConfig::new(DECAY).init(weights).unwrap();
@@ -104,11 +107,7 @@ impl Bench {
         })
     }
 
-    fn fused<'a>(
-        &'a self,
-        weights: &Weights<2>,
-        with_others: bool,
-    ) -> Box<dyn FnMut() -> Duration + 'a> {
+    fn fused<'a>(&'a self, weights: &Weights<2>, with_others: bool) -> Timed<'a> {
         let mut fused = Fused {
             with_others,
             optim: adam(),
@@ -119,7 +118,7 @@ impl Bench {
     }
 
     /// The kernels on tensors at hand: 1 for the norm, 2 for Adam, 4 for the average, and their sums.
-    fn kernels<'a>(&'a self, weights: &Weights<2>, which: u8) -> Box<dyn FnMut() -> Duration + 'a> {
+    fn kernels<'a>(&'a self, weights: &Weights<2>, which: u8) -> Timed<'a> {
         let list = |weights: &Weights<2>| {
             let mut list = live_weights(weights);
             let mut all = Vec::new();

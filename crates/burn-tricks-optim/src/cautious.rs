@@ -59,8 +59,9 @@ use burn_tricks_core::{Config, accumulation_dtype};
 ///
 /// # Cost
 ///
-/// No state. Old weight and gradient are kept during the step. It uses tensor operations: some ten passes on a
-/// backend that does not fuse them, one of them a reduction.
+/// No state. Old weight and gradient are kept during the step. It uses tensor operations: fourteen passes on a
+/// backend that does not fuse them, one of them a reduction and six of them over booleans. Together they move 93
+/// bytes per `f32` weight, and a step of Adam 28.
 ///
 /// # Differences
 ///

@@ -73,8 +73,9 @@ pub enum MasterWeightsForm {
 /// # Cost
 ///
 /// Four bytes per weight ([`F32`](MasterWeightsForm::F32)) or two ([`Kahan`](MasterWeightsForm::Kahan)) in
-/// addition to the inner state, and some five passes over the weight: casts, and a check whether other code has
-/// changed the weight.
+/// addition to the inner state, and six passes over the weight: casts, and a check whether other code has changed
+/// the weight. With `F32` they move 42 bytes per weight, and a step of Adam in `f32` 28. An `f32` or `f64` weight costs
+/// nothing more.
 ///
 /// # Differences
 ///

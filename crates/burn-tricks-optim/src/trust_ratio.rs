@@ -63,7 +63,7 @@ use burn_tricks_kernels::{SumOfSquares, TensorList, blend, descend, sum_of_squar
 /// # Cost
 ///
 /// No state. The old weight is kept during the step; there are four more passes: the difference, two norms, the
-/// step. The ratio stays on the device.
+/// step. Together they move 32 bytes per `f32` weight, and a step of Adam 28. The ratio stays on the device.
 ///
 /// # Differences
 ///

@@ -72,6 +72,10 @@ use std::sync::Arc;
 /// A read and a write of the gradients per step. With numbers of samples other than 1, also a read and a write per
 /// micro-batch.
 ///
+/// The division is a pass of its own if a clip follows, too. Folded into the clip's factor it would cost nothing, but
+/// only when the clip clips, and whatever else reads the gradients before the clip (a check, a norm per layer, a trick
+/// of your own) would get the sum.
+///
 /// # Several devices
 ///
 /// With Burn's `multi`, Burn adds the gradients of all devices, and this trick counts the micro-batches of all
