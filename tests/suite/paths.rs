@@ -109,7 +109,11 @@ impl Crate {
 
     /// The item that a path names, through the re-exports of private modules.
     fn defined<'a>(&'a self, path: &'a ItemPath) -> &'a ItemPath {
-        let passed_on = self.exports.iter().find(|export| export.new == *path);
+        // `pub use clap;` gives a crate, or an item of one, its own name.
+        let passed_on = self
+            .exports
+            .iter()
+            .find(|export| export.new == *path && export.old != *path);
         passed_on.map_or(path, |export| self.defined(&export.old))
     }
 
