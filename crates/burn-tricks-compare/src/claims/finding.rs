@@ -128,6 +128,10 @@ impl Claim {
         })?;
         let (conclusion, told) = match self.expected {
             Expected::LessSpread => self.spread(comparison, row, question),
+            // Two that both learn nothing are equal, which says nothing about either.
+            Expected::Worse | Expected::NotWorse if learns_nothing(comparison, row) => {
+                (None, "neither is better than no model".to_owned())
+            }
             expected => answered(row, question, expected),
         };
         Ok(RowFinding {
@@ -190,6 +194,14 @@ impl Claim {
     }
 }
 
+/// Whether every run of both arms failed.
+fn learns_nothing(comparison: &Comparison, row: &Row) -> bool {
+    [&row.name, &row.baseline].into_iter().all(|name| {
+        let arm = comparison.arm(name);
+        arm.is_some_and(|arm| arm.runs > 0 && arm.failed == arm.runs)
+    })
+}
+
 fn answered(row: &Row, question: &str, expected: Expected) -> (Option<Conclusion>, String) {
     let answer = match question {
         "cost" => Some(&row.cost),
@@ -240,7 +252,8 @@ impl Finding {
     pub fn places(&self) -> String {
         let names = |conclusion: Option<Conclusion>| {
             let rows = self.rows.iter().filter(|row| row.conclusion == conclusion);
-            let names: Vec<&str> = rows.map(|row| &*row.row.task).collect();
+            let mut names: Vec<&str> = rows.map(|row| &*row.row.task).collect();
+            names.dedup();
             names.join(", ")
         };
         let parts = [

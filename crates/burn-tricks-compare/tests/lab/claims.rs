@@ -142,6 +142,33 @@ fn the_measurement_and_the_places_are_told() {
 }
 
 #[test]
+fn two_that_learn_nothing_say_nothing_of_what_is_worse() {
+    let recipes = [
+        Recipe::baseline("base", ""),
+        Recipe::variant("same", "base", ""),
+    ];
+    let protocol = Protocol::new([Metric::loss("RMSE")]).with_looks(Looks::once(14).unwrap());
+    let run = |recipe: &Recipe, seed| {
+        Run::new(&recipe.name, seed).with_metric_and_no_model("RMSE", 1.0, 1.0)
+    };
+    let runs = recipes
+        .iter()
+        .flat_map(|recipe| (1..=14).map(move |seed| run(recipe, seed)));
+    let comparison = Comparison::init(&protocol, &recipes, &runs.collect::<Vec<_>>()).unwrap();
+    let tasks = BTreeMap::from([("deep".to_owned(), comparison)]);
+    let rows = [("deep", "same"), ("deep", "same")];
+    let finding = |expected| claim(expected, &rows).check(&tasks).unwrap();
+    for expected in [Expected::Worse, Expected::NotWorse] {
+        let finding = finding(expected);
+        assert_eq!(finding.conclusion, Conclusion::NotConfirmed);
+        assert_eq!(finding.rows[0].told, "neither is better than no model");
+        assert_eq!(finding.places(), "cannot be asked: deep");
+    }
+    // What is to make it learn does not.
+    assert_eq!(finding(Expected::Better).conclusion, Conclusion::Refuted);
+}
+
+#[test]
 fn a_claim_about_what_was_not_compared_is_refused() {
     let tasks = tasks();
     let error = |task, variant| {
