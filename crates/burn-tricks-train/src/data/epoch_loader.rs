@@ -3,12 +3,11 @@
 use crate::data::batch_samples::{BatchSamples, Counted};
 use crate::data::epoch_batches::{Ahead, Here};
 use crate::data::epoch_clock::EpochClock;
-use crate::data::seeded::Seeded;
+use crate::data::epoch_loader_config::EpochLoaderConfig;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
-use burn::data::dataset::{Dataset, DatasetError};
+use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
-use burn_tricks_core::{Config, ConfigError};
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -16,248 +15,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// Configuration of [`EpochLoader`], a data loader whose order is a function of the seed and the epoch.
-///
-/// Burn's loaders shuffle with a random generator that advances from epoch to epoch and cannot be saved: a resumed
-/// run gets the orders of the first epochs again. With several workers, their batches come in the order in which the
-/// workers finish. With this loader each epoch has one order, in every pass, after any number of restarts and with
-/// any number of workers.
-///
-/// # Example
-///
-/// ```
-/// use burn::data::dataloader::{DataLoader, batcher::Batcher};
-/// use burn::data::dataset::InMemDataset;
-/// use burn::tensor::Device;
-/// use burn_tricks_train::{EpochClock, EpochLoaderConfig};
-/// use std::sync::Arc;
-///
-/// #[derive(Clone)]
-/// struct Numbers;
-///
-/// impl Batcher<u32, Vec<u32>> for Numbers {
-///     fn batch(&self, items: Vec<u32>, _device: &Device) -> Vec<u32> {
-///         items
-///     }
-/// }
-///
-/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-/// let clock = EpochClock::new();
-/// let dataset = InMemDataset::new((0..10).collect());
-/// let loader = EpochLoaderConfig::new(4, 42) // batches of 4, seed 42
-///     .with_workers(2)
-///     .init(dataset, Numbers, &Device::flex(), &clock)?;
-/// clock.set(1);
-/// let epoch = || -> Vec<Vec<u32>> { loader.iter().map(|batch| batch.unwrap()).collect() };
-/// let first = epoch();
-/// assert_eq!(first, epoch(), "the same epoch");
-/// clock.set(2);
-/// assert_ne!(first, epoch(), "the next");
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Order
-///
-/// Pass the loader to [`Session::new`](crate::Session::new), which takes the clock from it, or to Burn's
-/// `SupervisedTraining::new`. Several loaders may share a clock. As long as the clock is not set, each pass through
-/// the loader counts as the next epoch: the orders are right in a run from its beginning, but not in a resumed run.
-/// So a resumable session without a clock does not begin. A hand-written loop sets the clock itself.
-///
-/// At the start of each epoch the loader also seeds the device ([`EpochLoaderConfig::reseed_device`]), so that
-/// dropout draws the same masks as in an uninterrupted run. The seed is computed from the loader's seed, the epoch
-/// and, for the slice of one of several devices, its first sample, so that slices do not draw alike. Burn has one
-/// random generator per backend and process, so run one training at a time.
-///
-/// With [`drop_last`](EpochLoaderConfig::drop_last), `num_items`, the progress and the last accumulation of Burn's
-/// `Learner` count only the samples that are kept. The number of steps of a run is
-/// `Run::of_batches(epochs, loader.num_items(), batch_size, accumulate)`.
-///
-/// # Augmentation
-///
-/// Burn's `Mapper` and `Batcher` get neither the epoch nor the index of a sample. If they draw random numbers from
-/// `rand::rng()`, from a generator of their own or, with workers, from the device, a resumed run gets other numbers.
-/// [`init_seeded`](EpochLoaderConfig::init_seeded) gives the batcher each sample with a seed:
-///
-/// ```
-/// use burn::data::dataloader::{DataLoader, batcher::Batcher};
-/// use burn::data::dataset::InMemDataset;
-/// use burn::tensor::Device;
-/// use burn_tricks_train::{EpochClock, EpochLoaderConfig, Seeded};
-/// use rand::{RngExt as _, SeedableRng as _};
-/// use rand_chacha::ChaCha8Rng;
-///
-/// struct Jittered;
-///
-/// impl Batcher<Seeded<f32>, Vec<f32>> for Jittered {
-///     fn batch(&self, items: Vec<Seeded<f32>>, _device: &Device) -> Vec<f32> {
-///         let jittered = items.into_iter().map(|Seeded { item, seed }| {
-///             let mut generator = ChaCha8Rng::seed_from_u64(seed);
-///             item + generator.random_range(-0.1..0.1)
-///         });
-///         jittered.collect()
-///     }
-/// }
-///
-/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
-/// let clock = EpochClock::new();
-/// let dataset = InMemDataset::new(vec![1.0, 2.0, 3.0]);
-/// let loader = EpochLoaderConfig::new(2, 42)
-///     .with_workers(2)
-///     .init_seeded(dataset, Jittered, &Device::flex(), &clock)?;
-/// clock.set(7); // the samples of epoch 7 do not depend on the epochs before
-/// let epoch = || -> Vec<Vec<f32>> { loader.iter().map(|batch| batch.unwrap()).collect() };
-/// assert_eq!(epoch(), epoch());
-/// # Ok(())
-/// # }
-/// ```
-///
-/// | part of Burn's data loading | resumes exactly |
-/// | --- | --- |
-/// | `DataLoaderBuilder` with `shuffle` | no: its generator advances from epoch to epoch and is not saved |
-/// | `SamplerDataset`, with or without `with_seed` | no: it draws anew at each `get`, in the order of the calls |
-/// | `MapperDataset`, a `Batcher`, with `rand::rng()` or a generator of their own | no: see above |
-/// | a `Batcher` that draws from the device (`Tensor::random`) | without workers, on a device that is seeded at each epoch |
-/// | `ShuffledDataset`, `SelectionDataset` with a seed | yes: one order, drawn when it is made; without a seed, no |
-/// | `PartialDataset`, `ComposedDataset`, `WindowsDataset`, a `MapperDataset` without random numbers | yes |
-///
-/// In place of a `SamplerDataset`, sample in the batcher: use a dataset of the numbers `0..n`, and replace each of
-/// them by the sample `seed % n`.
-///
-/// # Cost
-///
-/// A permutation of indices per epoch. Each worker is a thread that lives for one epoch, and makes at most three
-/// batches ahead.
-///
-/// # Differences
-///
-/// PyTorch's `DistributedSampler` needs a call of `set_epoch` in each epoch. PyTorch's `DataLoader` keeps the order
-/// of batches with any number of workers, as here, and its `drop_last` is the same. PyTorch seeds the workers, so the
-/// random numbers of augmentation depend on the number of workers; here augmentation is seeded per sample. If the
-/// batcher panics in a worker, the panic occurs again where its batch is taken.
-#[derive(Config, Debug, PartialEq, Eq)]
-pub struct EpochLoaderConfig {
-    /// Samples in a batch, at least 1; the last batch of an epoch may have fewer.
-    pub batch_size: usize,
-    /// The seed from which the orders of all epochs follow.
-    pub seed: u64,
-    /// Whether samples are shuffled. Default: yes.
-    #[config(default = true)]
-    pub shuffle: bool,
-    /// Whether the last batch of an epoch is left out if it is short: batch norm cannot train on a batch of one
-    /// sample. With shuffling, each epoch leaves out other samples; without shuffling, always the last samples of the
-    /// dataset. Each of several devices has batches of its own. A device with fewer samples than one batch would
-    /// train on no sample, so the training does not begin (`slice` panics). Default: no.
-    #[config(default = false)]
-    pub drop_last: bool,
-    /// Threads that make batches ahead. Default: 0, which makes each batch when it is needed, without a thread.
-    #[config(default = 0)]
-    pub workers: usize,
-    /// Whether the device is seeded at the start of each epoch. Default: yes.
-    #[config(default = true)]
-    pub reseed_device: bool,
-}
-
-impl EpochLoaderConfig {
-    /// A configuration for validation: every sample in the order of the dataset, without seeding the device.
-    pub fn in_order(batch_size: usize) -> Self {
-        Self::new(batch_size, 0)
-            .with_shuffle(false)
-            .with_reseed_device(false)
-    }
-
-    /// The loader of `dataset`. Its batches are made on `device`, until Burn moves the loader to another device.
-    ///
-    /// # Errors
-    ///
-    /// If `batch_size` is 0, or if with `drop_last` there are fewer samples than one batch takes.
-    pub fn init<I, O>(
-        &self,
-        dataset: impl Dataset<I> + 'static,
-        batcher: impl Batcher<I, O> + 'static,
-        device: &Device,
-        clock: &EpochClock,
-    ) -> Result<Arc<EpochLoader<I, O>>, ConfigError>
-    where
-        I: Send + Sync + 'static,
-        O: Send + 'static,
-    {
-        let samples = dataset.len();
-        let get = move |index, _epoch| dataset.get(index);
-        self.loader(samples, get, batcher, device, clock)
-    }
-
-    /// As [`init`](Self::init), with a seed for each sample and epoch, so that random augmentation is the same when
-    /// the run is resumed, with any number of workers. See [Augmentation](Self#augmentation).
-    ///
-    /// # Errors
-    ///
-    /// As [`init`](Self::init).
-    pub fn init_seeded<I, O>(
-        &self,
-        dataset: impl Dataset<I> + 'static,
-        batcher: impl Batcher<Seeded<I>, O> + 'static,
-        device: &Device,
-        clock: &EpochClock,
-    ) -> Result<Arc<EpochLoader<Seeded<I>, O>>, ConfigError>
-    where
-        I: Send + Sync + 'static,
-        O: Send + 'static,
-    {
-        let samples = dataset.len();
-        let loader_seed = self.seed;
-        let get = move |index, epoch| {
-            let item = dataset.get(index)?;
-            Ok(Seeded::new(item, loader_seed, epoch, index))
-        };
-        self.loader(samples, get, batcher, device, clock)
-    }
-
-    fn loader<I, O>(
-        &self,
-        samples: usize,
-        get: impl Fn(usize, u64) -> Result<I, DatasetError> + Send + Sync + 'static,
-        batcher: impl Batcher<I, O> + 'static,
-        device: &Device,
-        clock: &EpochClock,
-    ) -> Result<Arc<EpochLoader<I, O>>, ConfigError>
-    where
-        I: Send + Sync + 'static,
-        O: Send + 'static,
-    {
-        ConfigError::at_least_one("batch_size", self.batch_size)?;
-        if self.drop_last && samples < self.batch_size {
-            let requirement =
-                "be at most the number of samples with `drop_last`, or no batch is left";
-            let got = format_args!("{} of {samples} samples", self.batch_size);
-            return Err(ConfigError::new("batch_size", requirement, got));
-        }
-        clock.add_loader(self.description(samples));
-        Ok(Arc::new(EpochLoader {
-            config: self.clone(),
-            get: Arc::new(get),
-            batcher: Arc::new(batcher),
-            device: device.clone(),
-            clock: clock.clone(),
-            passes: AtomicUsize::new(0),
-            indices: (0..samples).collect(),
-            given: BatchSamples::default(),
-        }))
-    }
-
-    /// Everything that the batches depend on besides the samples themselves, as JSON.
-    fn description(&self, items: usize) -> String {
-        let mut fields = serde_json::json!(self);
-        if let Some(fields) = fields.as_object_mut() {
-            fields.remove("workers"); // any number of them makes the same batches
-            fields.insert("items".to_owned(), items.into());
-        }
-        fields.to_string()
-    }
-}
-
 /// Loads the sample at an index, in an epoch.
-type Get<I> = dyn Fn(usize, u64) -> Result<I, DatasetError> + Send + Sync;
+pub(crate) type Get<I> = dyn Fn(usize, u64) -> Result<I, DatasetError> + Send + Sync;
 
 /// A loader made by [`EpochLoaderConfig::init`] or [`init_seeded`](EpochLoaderConfig::init_seeded), for Burn's
 /// training or a hand-written loop.
@@ -301,6 +60,27 @@ impl<I, O> Clone for EpochLoader<I, O> {
 }
 
 impl<I, O> EpochLoader<I, O> {
+    /// A loader of all of `samples` samples, by a configuration that was checked.
+    pub(crate) fn new(
+        config: EpochLoaderConfig,
+        samples: usize,
+        get: Arc<Get<I>>,
+        batcher: Arc<dyn Batcher<I, O>>,
+        device: &Device,
+        clock: &EpochClock,
+    ) -> Self {
+        Self {
+            config,
+            get,
+            batcher,
+            device: device.clone(),
+            clock: clock.clone(),
+            passes: AtomicUsize::new(0),
+            indices: (0..samples).collect(),
+            given: BatchSamples::default(),
+        }
+    }
+
     /// The clock by which it orders its samples.
     pub fn clock(&self) -> &EpochClock {
         &self.clock
