@@ -83,6 +83,9 @@ use burn_tricks_kernels::{TensorList, UnitClip, clip_units_all};
 /// λ = 0.01 for NFNets with batches of 4096, 0.02 to 0.08 for smaller ones (Brock et al., section 4.1), without the
 /// last layer.
 ///
+/// Leave out biases that begin at zero, too: until its norm reaches ε, such a bias gets gradients of norm λ ε at most, 1e-5
+/// with the defaults, and so stays near zero for thousands of steps.
+///
 /// # References
 ///
 /// - Brock, De, Smith, Simonyan, *High-performance large-scale image recognition without normalization*, 2021,

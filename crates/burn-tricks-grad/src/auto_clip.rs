@@ -51,6 +51,11 @@ use burn_tricks_core::{
 /// That of clipping by norm, `history` numbers on the device, and a selection of the k largest or smallest of
 /// these numbers, with k up to half the history. No value is read from a device.
 ///
+/// On GPU backends Burn's top-k compiles a kernel for each k, which holds k numbers per thread: it is compiled again and
+/// again while the history fills, and a large k does not fit into shared memory. Keep the smaller of `percentile` and
+/// `100 - percentile`, times `history`, at 10,000 or less there (k = 100). The preset [`AutoClipConfig::paper`] is for
+/// the CPU.
+///
 /// # State
 ///
 /// The norms of the history, in `f32`. A resumed run clips at the same thresholds.

@@ -68,7 +68,7 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 ///
 /// # Order
 ///
-/// Apply it first, before a norm is computed, so that frozen parameters do not count in the norm. If no
+/// Apply it after unscaling, and before a norm is computed, so that frozen parameters do not count in the norm. If no
 /// gradient is left, the step is skipped.
 ///
 /// # Cost

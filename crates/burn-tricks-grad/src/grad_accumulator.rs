@@ -69,8 +69,9 @@ use std::collections::{BTreeMap, HashSet};
 ///
 /// # State
 ///
-/// The gradients of the current window, which are not recorded: save between windows, when
-/// [`GradAccumulator::is_empty`] is true.
+/// The mean gradient of the current window. Between two windows, when [`is_empty`](GradAccumulator::is_empty) is true,
+/// there is nothing to save. A run that is saved in the middle of a window, by a call of
+/// [`state`](GradAccumulator::state), continues there after [`load_state`](GradAccumulator::load_state), to the bit.
 ///
 /// # Differences
 ///
@@ -79,11 +80,6 @@ use std::collections::{BTreeMap, HashSet};
 ///   gradients are summed, so the gradient of a short last window is too small.
 /// - Statistics that a layer computes from a batch, above all those of batch norm, are still those of a
 ///   micro-batch.
-///
-/// # Saving
-///
-/// Between two windows there is nothing to save. A run that is saved in the middle of a window, by a call of
-/// [`state`](GradAccumulator::state), continues there after [`load_state`](GradAccumulator::load_state), to the bit.
 ///
 /// # In a `Learner`
 ///

@@ -57,7 +57,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///
 /// # Order
 ///
-/// Unscale directly after accumulation, before any other transform of the gradients. The scale changes only in
+/// Unscale directly after accumulation, before any other transform of the gradients: a clip in front of it would see
+/// gradients that are s times as large. The scale changes only in
 /// [`unscale`](LossScaler::unscale). So with gradient accumulation it changes once per window, and all
 /// micro-batches of a window have the same scale.
 ///

@@ -72,8 +72,8 @@ use std::fmt::Debug;
 ///
 /// # Order
 ///
-/// accumulate → unscale → check for numbers that are not finite → centralise → clip → noise → normalise →
-/// optimizer.
+/// accumulate → unscale → check for numbers that are not finite → freeze → centralise → clip → noise → normalise →
+/// Prodigy's estimate → optimizer. No other order is refused, and a wrong one shows only in the numbers.
 ///
 /// # In a `Learner`
 ///
