@@ -69,12 +69,15 @@ optimizer_config! {
     /// # Cost
     ///
     /// One tensor of the parameter's size, none without momentum. Compared with SGD, two more reads for the norms
-    /// and one more pass for the scaling. The ratio stays on the device.
+    /// and one more pass for the scaling, with coupled decay two. The ratio stays on the device.
     ///
     /// # Differences
     ///
     /// - The defaults κ = 0.001 and ε = 0 are those of optax. As in optax and the paper, each rescaled gradient
     ///   keeps the η of its own step; timm applies the present η to all: [`MomentumForm::OfGradient`].
+    /// - As in optax, coupled decay is part of the gradient whose norm is taken, `‖g + λ w‖`. In the paper and in timm the
+    ///   divisor is `‖g‖ + λ ‖w‖`, which is at least as large; timm also rescales nothing where λ is 0, unless
+    ///   `always_adapt` is set. With λ > 0 their steps differ from these.
     /// - Decoupled decay is neither part of the norm nor rescaled.
     /// - The rescaled gradient of `f16` and `bf16` weights is rounded to their type.
     /// - For a trust ratio around any optimizer, for example LAMB, see [`TrustRatioConfig`](crate::TrustRatioConfig).

@@ -67,7 +67,8 @@ use burn_tricks_kernels::{Skip, lerp};
 ///   `reset_state`. The paper's third variant, which interpolates the momentum too, does not exist here: it
 ///   would have to know the inner state.
 /// - Every parameter counts its own steps. A step that the inner optimizer skips is counted, and a skipped step
-///   that is the k-th synchronises unless [`LookaheadConfig::skip_marked`] is set.
+///   that is the k-th synchronises unless [`LookaheadConfig::skip_marked`] is set. Even then, on backends where only
+///   the device knows of the skip, `reset_inner` resets the inner state.
 ///
 /// # Suggested values
 ///

@@ -74,8 +74,8 @@ pub enum MasterWeightsForm {
 ///
 /// Four bytes per weight ([`F32`](MasterWeightsForm::F32)) or two ([`Kahan`](MasterWeightsForm::Kahan)) in
 /// addition to the inner state, and six passes over the weight: casts, and a check whether other code has changed
-/// the weight. With `F32` they move 42 bytes per weight, and a step of Adam in `f32` 28. An `f32` or `f64` weight costs
-/// nothing more.
+/// the weight. With `F32` they move 42 bytes per weight, and a step of Adam in `f32` 28. With `Kahan` there are eight
+/// passes. An `f32` or `f64` weight costs nothing more.
 ///
 /// # Differences
 ///

@@ -71,7 +71,7 @@ use burn_tricks_kernels::{Skip, blend, lerp};
 /// # Cost
 ///
 /// One tensor of the parameter's size, in `f32` for half precision, and three passes besides the inner step, each
-/// of which reads two tensors and writes one: 36 bytes per `f32` weight, where a step of Adam moves 28.
+/// of which reads two tensors and writes one: 36 bytes per `f32` weight, where a step of Adam moves 28. Weight decay takes a fourth.
 /// The average takes another copy of the weights and another pass. Since the inner optimizer has no momentum,
 /// the memory is that of momentum and an average.
 ///
@@ -83,7 +83,9 @@ use burn_tricks_kernels::{Skip, blend, lerp};
 ///   the same way.
 /// - The weight decay λ uses `y`, as in their code.
 /// - Every parameter counts its own steps, and records `lr_max`, `weight_sum` and `taken`.
-/// - A step that is skipped on the device (`skip_marked`) changes no weight, but counts in the average.
+/// - A step that is skipped by `skip_marked` changes no weight, but the separate average does not know of the skip and
+///   takes the weights once more. From then on it is not exactly the `x` of the optimizer. With a `StepGuard` of
+///   `burn-tricks-grad` both leave the step out.
 ///
 /// # Suggested values
 ///
