@@ -71,7 +71,8 @@ use burn_tricks_kernels::{Skip, blend, lerp};
 /// # Cost
 ///
 /// One tensor of the parameter's size, in `f32` for half precision, and three passes besides the inner step, each
-/// of which reads two tensors and writes one: 36 bytes per `f32` weight, where a step of Adam moves 28. Weight decay takes a fourth.
+/// of which reads two tensors and writes one: 36 bytes per `f32` weight, where a step of Adam moves 28.
+/// Weight decay takes one pass more.
 /// The average takes another copy of the weights and another pass. Since the inner optimizer has no momentum,
 /// the memory is that of momentum and an average.
 ///
