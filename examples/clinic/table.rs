@@ -85,6 +85,7 @@ pub(crate) fn tallies(verdicts: &[Verdict]) {
             case.half() == half && case.origin == Origin::Published
         });
     }
+    line("  report, late", &|case| case.origin == Origin::Late);
     line("all", &|_| true);
     line("  all, published", &|case| case.origin == Origin::Published);
 }

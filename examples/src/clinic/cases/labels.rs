@@ -32,7 +32,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "images-shuffled-labels-not",
         story: "inputs are shuffled once, their labels stay in place",
-        source: "https://github.com/DrexelChatbot/DrexelChatbot/issues/15",
+        source: "https://github.com/DrexelChatbotGroup/DrexelChatbot/issues/15",
         origin: Origin::Published,
         seen: ValidFails(0.2),
         program: |seed| {
@@ -53,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "test-set-shuffled-after-its-labels",
         story: "training is right; the test images are shuffled after their labels were taken",
-        source: "https://github.com/Raschka-research-group/coral-cnn/issues/6",
+        source: "https://github.com/ck37/coral-ordinal/issues/6",
         origin: Origin::Published,
         seen: ValidFails(0.2),
         program: |seed| {
@@ -126,7 +126,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "six-percent-of-the-rows",
         story: "6 % of 600 rows are of the class that matters: accuracy 0.93, and none of them is found",
-        source: "https://github.com/xuyxu/Soft-Decision-Tree (neural-trees PR 75)",
+        source: "https://github.com/cgrtml/neural-trees/pull/75",
         origin: Origin::Published,
         seen: Learns(0.88),
         program: rare,

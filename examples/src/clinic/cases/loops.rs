@@ -82,7 +82,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "one-part-listed-twice",
         story: "two parts, and the optimizer gets the first one twice: the second is never optimised",
-        source: "https://github.com/gcr/open-universe/issues/5",
+        source: "https://github.com/line/open-universe/issues/5",
         origin: Origin::Published,
         seen: Fails(0.92),
         program: |seed| Program {

@@ -4,6 +4,7 @@ mod capacity;
 mod depth;
 mod healthy;
 mod labels;
+mod late;
 mod look_alikes;
 mod loops;
 mod output;
@@ -29,6 +30,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         capacity::CASES,
         look_alikes::CASES,
         healthy::CASES,
+        late::CASES,
     ]
     .into_iter()
     .flatten()
