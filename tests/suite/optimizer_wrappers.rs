@@ -159,7 +159,6 @@ fn decay_spares_vectors_and_marked_steps() {
     }
 }
 
-/// The half-precision weights are those of an `f32` run, rounded.
 /// A marked gradient moves neither the weights nor the slow weights, wherever in the cycle it comes.
 #[test]
 fn a_marked_step_is_no_synchronisation() {
@@ -184,6 +183,7 @@ fn a_marked_step_is_no_synchronisation() {
     }
 }
 
+/// The half-precision weights are those of an `f32` run, rounded.
 #[test]
 fn master_weights_are_an_f32_run() {
     for (name, device) in devices() {
