@@ -124,7 +124,7 @@ impl Bench {
         row("unscale (one read)", 12.0, &mut |model, grads| {
             scaler.apply(model, grads)
         });
-        let mut norms = NormsByPath::new(NormKind::L2).unwrap();
+        let mut norms = NormsByPath::init(NormKind::L2).unwrap();
         row("norms by path", 4.0, &mut |model, grads| {
             norms.apply(model, grads)
         });

@@ -6,7 +6,7 @@
 mod lesson;
 mod options;
 
-use burn_tricks::compare::{self, Metric, Options, Protocol, Reporter, Study, Tuning};
+use burn_tricks::compare::{self, Options, Protocol, QualityMetric, Reporter, Study, Tuning};
 use burn_tricks_examples::problem::Problem;
 use burn_tricks_examples::recipes::{BuiltIn, Task};
 use burn_tricks_examples::setup::Setup;
@@ -104,9 +104,12 @@ fn study(own: &Own, options: &Options) -> Result<Study, Box<dyn Error>> {
     let (metrics, target) = if problem.is_regression {
         let share = 100.0 * task.target.share_of_rmse;
         let target = format!("{share} % of the RMSE of predicting the mean");
-        (vec![Metric::loss("RMSE")], target)
+        (vec![QualityMetric::loss("RMSE")], target)
     } else {
-        let metrics = vec![Metric::share("accuracy"), Metric::loss("loss")];
+        let metrics = vec![
+            QualityMetric::share("accuracy"),
+            QualityMetric::loss("loss"),
+        ];
         (
             metrics,
             format!("{} % validation accuracy", 100.0 * task.target.accuracy),

@@ -68,9 +68,9 @@ def clip_by_rule(rule, settings, factor, a=A, b=B, dtype="f64"):
     return clip_entry("numpy", rule, settings, total_norm, a * factor(total_norm), b * factor(total_norm), a, b, dtype)
 
 
-def clip_by_lesson(theta, **inputs):
+def clip_to_unit_norm(theta, **inputs):
     return clip_by_rule(
-        "lesson: g / norm if norm > theta else g (above theta the norm becomes 1)",
+        "rule: g / norm if norm > theta else g (above theta the norm becomes 1)",
         {"theta": theta}, lambda n: 1 / n if n > theta else 1.0, **inputs,
     )
 
@@ -106,9 +106,9 @@ def clip_cases():
         ),
         "optax_global_max1": clip_with_optax(1.0),
         "per_tensor_max1": clip_each_tensor(1.0),
-        "lesson_theta2": clip_by_lesson(2.0),
-        "lesson_theta0.5": clip_by_lesson(0.5),
-        "lesson_theta0.5_enlarges": clip_by_lesson(0.5, a=[0.36, 0.0, 0.0], b=[0.0, 0.48]),
+        "unit_norm_theta2": clip_to_unit_norm(2.0),
+        "unit_norm_theta0.5": clip_to_unit_norm(0.5),
+        "unit_norm_theta0.5_enlarges": clip_to_unit_norm(0.5, a=[0.36, 0.0, 0.0], b=[0.0, 0.48]),
         "standard_theta2": clip_by_standard_rule(2.0),
     }
 
@@ -304,7 +304,7 @@ def rule_optimizers():
     adagrad_norm_rule = "Ward et al. 2019: s += ||g||^2; w -= lr g / sqrt(s)"
     rmsprop_rule = "v = beta v + (1 - beta) ||g||^2, from v = 0; w -= lr g / (sqrt(v) + eps)"
     return {
-        "normalized_gradient": run_rule(normalized_gradient, "lesson: w -= lr g / ||g||", lr=0.1),
+        "normalized_gradient": run_rule(normalized_gradient, "rule: w -= lr g / ||g||", lr=0.1),
         "adagrad_norm": run_rule(adagrad_norm, adagrad_norm_rule, lr=0.1, initial_accumulator=0.0),
         "adagrad_norm_initial": run_rule(adagrad_norm, adagrad_norm_rule, lr=0.1, initial_accumulator=0.1),
         "layer_wise_rmsprop": run_rule(
@@ -325,7 +325,7 @@ def optimizer_cases():
     return {**torch_optimizers(), **keras_optimizers(), **optax_optimizers(), **rule_optimizers()}
 
 
-# ---------------------------------------------------------------- the lesson's rule on two tensors
+# ---------------------------------------------------------------- the rule on two tensors
 
 TWO_START = {"a": START, "b": [0.5, 0.0, -2.0]}
 TWO_GRADIENTS = {"a": GRADIENTS, "b": [[3.0, 4.0, 0.0], [0.0, 0.0, -2.0], [1.0, 2.0, 2.0], [-0.6, 0.0, 0.8]]}

@@ -64,13 +64,13 @@ fn agrees_with_pytorch_in_every_norm() {
 }
 
 #[test]
-fn agrees_with_optax_and_the_lesson() {
+fn agrees_with_optax_and_the_to_unit_norm() {
     check("optax_global_max1", clip(1.0), 1e-6);
     check("standard_theta2", clip(2.0), 1e-6);
-    let lesson = ClipGradNormConfig::to_unit_norm;
-    check("lesson_theta2", lesson(2.0), 1e-6);
-    check("lesson_theta0.5", lesson(0.5), 1e-6);
-    check("lesson_theta0.5_enlarges", lesson(0.5), 1e-6);
+    let to_unit_norm = ClipGradNormConfig::to_unit_norm;
+    check("unit_norm_theta2", to_unit_norm(2.0), 1e-6);
+    check("unit_norm_theta0.5", to_unit_norm(0.5), 1e-6);
+    check("unit_norm_theta0.5_enlarges", to_unit_norm(0.5), 1e-6);
 }
 
 #[test]

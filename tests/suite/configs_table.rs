@@ -97,7 +97,7 @@ fn gradients() -> Vec<Row> {
             r#"{"norm":"L1","scope":"Tensor","non_finite":"ZeroGradient","epsilon":0.5}"#,
         ),
         row(
-            FreezeConfig::at(["encoder"]),
+            FreezeConfig::for_paths(["encoder"]),
             &["paths"],
             r#"{"paths":["head"]}"#,
         ),

@@ -253,7 +253,7 @@ fn accuses(diagnosis: &Diagnosis, kind: FindingKind) {
 fn accuses_at(diagnosis: &Diagnosis, kind: FindingKind, path: &str) {
     accuses(diagnosis, kind);
     let paths: Vec<_> = diagnosis
-        .of(kind)
+        .of_kind(kind)
         .flat_map(|finding| &finding.paths)
         .collect();
     assert!(
@@ -276,7 +276,7 @@ fn run(change: impl FnOnce(&mut Case, &Device)) -> Diagnosis {
 fn a_healthy_training_is_not_accused() {
     let diagnosis = run(|_, _| {});
     assert!(diagnosis.is_healthy(), "{diagnosis}");
-    assert_eq!(diagnosis.of(FindingKind::Healthy).count(), 1);
+    assert_eq!(diagnosis.of_kind(FindingKind::Healthy).count(), 1);
     let probe = &diagnosis.history.probes[0];
     assert!(
         probe
@@ -340,7 +340,7 @@ fn layers_without_a_step_are_named() {
     let diagnosis = run(|case, _| case.only_last = true);
     accuses_at(&diagnosis, FindingKind::NeverTrained, "layers.1.weight");
     let paths: Vec<_> = diagnosis
-        .of(FindingKind::NeverTrained)
+        .of_kind(FindingKind::NeverTrained)
         .flat_map(|of| &of.paths)
         .collect();
     assert!(
@@ -362,7 +362,7 @@ fn gradients_that_are_never_cleared_are_seen() {
 #[test]
 fn a_negative_rate_is_called_one() {
     let diagnosis = run(|case, _| case.lr = -1e-2);
-    accuses(&diagnosis, FindingKind::RateInvalid);
+    accuses(&diagnosis, FindingKind::LrInvalid);
 }
 
 #[test]
@@ -372,9 +372,9 @@ fn a_rate_a_hundred_times_too_high_and_too_low() {
         case.optim = SgdConfig::new().init();
         case.lr = 30.0;
     });
-    accuses(&diagnosis, FindingKind::RateTooHigh);
+    accuses(&diagnosis, FindingKind::LrTooHigh);
     let diagnosis = run(|case, _| case.lr = 1e-7);
-    accuses(&diagnosis, FindingKind::RateTooLow);
+    accuses(&diagnosis, FindingKind::LrTooLow);
 }
 
 #[test]
@@ -436,7 +436,10 @@ fn unscaled_inputs_are_no_more_than_a_note_if_the_network_learns() {
         case.inputs = case.inputs.clone() * 20.0;
         case.valid.0 = case.valid.0.clone() * 20.0;
     });
-    let finding = diagnosis.of(FindingKind::UnscaledInputs).next().unwrap();
+    let finding = diagnosis
+        .of_kind(FindingKind::UnscaledInputs)
+        .next()
+        .unwrap();
     assert_eq!(finding.severity, Severity::Note, "{diagnosis}");
 }
 

@@ -9,7 +9,7 @@ use burn::tensor::activation::{relu, softmax, tanh};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn::train::metric::store::Split;
 use burn_tricks::diagnose::{
-    DoctorConfig, FindingKind, GradientNoise, LossKind, LrRangeTestConfig, Probe,
+    DoctorConfig, FindingKind, LossKind, LrRangeTestConfig, NoiseScale, Probe,
 };
 use burn_tricks::force_init;
 use burn_tricks::train::{DoctorTrick, EpochContext, StepContext, Trick};
@@ -126,10 +126,10 @@ fn the_range_test_finds_the_rate_of_a_parabola() {
     let range = test.run(&model, &SgdConfig::new().init(), &device, |model, _| {
         model.weight.val().square().sum() * 0.5
     });
-    let last = *range.curves[0].rates.last().unwrap();
+    let last = *range.curves[0].lrs.last().unwrap();
     assert!((2.0..100.0).contains(&last), "ended at {last}");
     for of in [range.valley(), range.steepest(), range.minimum_tenth()] {
-        let rate = of.unwrap().rate;
+        let rate = of.unwrap().lr;
         assert!((0.01..2.0).contains(&rate), "{of:?}");
     }
     assert!(range.disagreement().unwrap() >= 1.0);
@@ -173,7 +173,7 @@ fn the_noise_scale_is_the_variance_over_the_squared_mean() {
     let batches: Vec<Vec<f32>> = (0..200)
         .map(|_| (0..8 * 4).map(|_| (0.5 + normal()) as f32).collect())
         .collect();
-    let noise = GradientNoise::measure(&model, 200, 8, |model, batch| {
+    let noise = NoiseScale::measure(&model, 200, 8, |model, batch| {
         let data = burn::tensor::TensorData::new(batches[batch].clone(), [8, 4]);
         model.forward(Tensor::<2>::from_data(data, &device)).mean()
     });
@@ -299,7 +299,7 @@ fn a_training_that_goes_on_in_inference_mode_is_seen_with_its_step() {
     }
     let diagnosis = doctor.diagnose(&model);
     let finding = diagnosis
-        .of(FindingKind::WrongMode)
+        .of_kind(FindingKind::WrongMode)
         .next()
         .expect("a finding");
     assert_eq!(finding.step, Some(12));
@@ -360,7 +360,7 @@ fn a_hand_written_cross_entropy_takes_the_logarithm_of_zero() {
         doctor.after_step(&model);
     }
     let diagnosis = doctor.diagnose(&model);
-    let finding = diagnosis.of(FindingKind::LogOfZero).next();
+    let finding = diagnosis.of_kind(FindingKind::LogOfZero).next();
     assert_eq!(
         finding.and_then(|finding| finding.step),
         Some(12),
@@ -376,7 +376,7 @@ fn a_hand_written_cross_entropy_takes_the_logarithm_of_zero() {
 fn the_doctor_among_the_tricks_makes_a_diagnosis_at_the_end_of_an_epoch() {
     let device = Device::flex().autodiff();
     let mut model = Net::new(&device);
-    let mut trick = DoctorTrick::new(&DoctorConfig::new(), &model).unwrap();
+    let mut trick = DoctorTrick::init(&DoctorConfig::new(), &model).unwrap();
     let handle = trick.clone();
     let mut optim = SgdConfig::new().init();
     assert!(handle.diagnosis().is_none());

@@ -72,11 +72,11 @@ fn sgd_is_pytorchs() {
 }
 
 #[test]
-fn the_lessons_momentum_is_kerass_and_differs_when_the_rate_changes() {
-    let lesson = SgdConfig::classical_momentum();
-    check("sgd_momentum", &lesson.build().unwrap());
-    check("sgd_update_momentum_rates", &lesson.build().unwrap());
-    let nesterov = lesson.with_momentum(momentum(0.9, 0.0, true));
+fn classical_momentum_is_kerass_and_differs_when_the_rate_changes() {
+    let classical = SgdConfig::classical_momentum();
+    check("sgd_momentum", &classical.build().unwrap());
+    check("sgd_update_momentum_rates", &classical.build().unwrap());
+    let nesterov = classical.with_momentum(momentum(0.9, 0.0, true));
     check("sgd_update_nesterov_rates", &nesterov.build().unwrap());
     let last = |name: &str| read::<Vec<Vec<f64>>>(&case("optimizers", name)["weights"])[3][0];
     assert!((last("sgd_update_momentum_rates") - 0.52435).abs() < 1e-9);
@@ -509,10 +509,10 @@ fn a_run_that_changes_its_momentum_forgets_the_other_form() {
         .with_momentum_factor(0.9)
         .build()
         .unwrap();
-    let lesson = SgdConfig::classical_momentum().build().unwrap();
+    let classical = SgdConfig::classical_momentum().build().unwrap();
     let (_, state) = torch.step(0.1, weight.clone(), weight.clone(), None);
-    let (changed, state) = lesson.step(0.1, weight.clone(), weight.clone(), state);
-    let (fresh, _) = lesson.step(0.1, weight.clone(), weight.clone(), None);
+    let (changed, state) = classical.step(0.1, weight.clone(), weight.clone(), state);
+    let (fresh, _) = classical.step(0.1, weight.clone(), weight.clone(), None);
     assert_eq!(values(changed), values(fresh));
     let mut sink = StateSink::default();
     state.unwrap().state_flatten("p", &mut sink);
@@ -612,11 +612,11 @@ fn a_reloaded_state_never_lands_on_the_default_device() {
 #[test]
 fn a_resumed_run_is_the_same_run_at_every_step() {
     type Init = fn() -> ModuleOptimizer;
-    let lesson: Init = || SgdConfig::classical_momentum().init().unwrap();
+    let classical: Init = || SgdConfig::classical_momentum().init().unwrap();
     let all = every_pair()
         .into_iter()
         .map(|both| both.ours)
-        .chain([lesson]);
+        .chain([classical]);
     let all: Vec<Init> = all.collect();
     for (name, device) in training_devices() {
         // What is recorded does not depend on the backend: there, one of each kind.
@@ -703,10 +703,10 @@ fn decoupled_decay_is_eta_lambda_in_all_of_them() {
         .with_weight_decay_mode(mode);
     check(&sgd.build().unwrap(), "SGD");
     check(&sgd.with_momentum_factor(0.9).build().unwrap(), "momentum");
-    let lesson = SgdConfig::classical_momentum()
+    let classical = SgdConfig::classical_momentum()
         .with_weight_decay(rate.clone())
         .with_weight_decay_mode(mode);
-    check(&lesson.build().unwrap(), "the lesson's momentum");
+    check(&classical.build().unwrap(), "classical momentum");
     let ada_grad = AdaGradConfig::new()
         .with_weight_decay(rate.clone())
         .with_weight_decay_mode(mode);

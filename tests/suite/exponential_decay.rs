@@ -26,7 +26,7 @@ fn every_config() -> Vec<ExponentialDecayConfig> {
 }
 
 #[test]
-fn agrees_with_the_lesson_and_pytorch() {
+fn agrees_with_the_formula_and_pytorch() {
     for name in ["power", "torch_exponential"] {
         let case = case("decay", name);
         let config = ExponentialDecayConfig::new(read(&case["settings"]["lr"]))

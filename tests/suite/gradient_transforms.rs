@@ -488,14 +488,14 @@ fn norms_have_the_paths_of_records() {
     let _alone = alone();
     for (name, device) in devices() {
         let model = layers(&device);
-        let watch = NormsByPath::new(NormKind::L2).unwrap();
-        assert!(watch.last().is_none());
-        let mut transform = watch
+        let measured = NormsByPath::init(NormKind::L2).unwrap();
+        assert!(measured.last().is_none());
+        let mut transform = measured
             .clone()
             .then(ClipGradNormConfig::new(1e-3).init().unwrap());
         let given = all(&model, &grads(&model, 2.0));
         transform.apply(&model, grads(&model, 2.0));
-        let norms = watch.last().unwrap().read();
+        let norms = measured.last().unwrap().read();
         let paths: Vec<_> = norms.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(
             paths,
@@ -514,7 +514,7 @@ fn norms_have_the_paths_of_records() {
         let none = norms_by_path(&model, &GradientsParams::new(), NormKind::L1);
         assert!(none.is_none());
     }
-    assert!(NormsByPath::new(NormKind::Lp(0.5)).is_err());
+    assert!(NormsByPath::init(NormKind::Lp(0.5)).is_err());
 }
 
 #[test]

@@ -510,8 +510,8 @@ fn spread<const D: usize>(tensor: Tensor<D>) -> f64 {
     mean_and_variance(&values(tensor)).1.sqrt()
 }
 
-/// A signal of n = 400 standard normal numbers through one layer. The lesson has the output's deviation
-/// as n; it is √n: n products of variance 1 have a sum of variance n.
+/// A signal of n = 400 standard normal numbers through one layer. The output's deviation is √n: n products of
+/// variance 1 have a sum of variance n.
 #[test]
 fn one_layer_lets_the_signal_grow_by_the_root_of_its_inputs() {
     let _alone = alone();

@@ -31,7 +31,7 @@ use burn_tricks::train::{
     UpdateRatio,
 };
 use burn_tricks_testkit::{
-    AverageLaws, CriterionLaws, Decision, ScheduleLaws, TrickLaws, TrickStep, Weights,
+    AverageLaws, CriterionDecision, CriterionLaws, ScheduleLaws, TrickLaws, TrickStep, Weights,
 };
 
 #[test]
@@ -104,7 +104,7 @@ fn criterion<C: StopCriterion + 'static>(name: &str, init: impl Fn() -> C + Clon
     let anew = init.clone();
     let observe = |stop: &mut C, value: f64| {
         let decision = stop.observe(value);
-        Decision {
+        CriterionDecision {
             best: decision.is_best,
             stop: decision.should_stop(),
         }
@@ -113,9 +113,9 @@ fn criterion<C: StopCriterion + 'static>(name: &str, init: impl Fn() -> C + Clon
         let state = serde_json::to_string(&stop.state()).expect("it can be written");
         anew().with_state(serde_json::from_str(&state).expect("it can be read"))
     };
-    let watches = init().watches_metric();
+    let uses = init().uses_metric();
     let laws = CriterionLaws::new(name, init, observe).saved(reload);
-    let laws = if watches { laws } else { laws.without_metric() };
+    let laws = if uses { laws } else { laws.without_metric() };
     laws.check().assert();
 }
 
@@ -241,7 +241,7 @@ fn every_trick_keeps_the_laws() {
         });
         // Of a parameter that has no gradient to take away.
         trick("frozen", on, |model| {
-            FreezeConfig::at(["frozen"]).init(model).unwrap()
+            FreezeConfig::for_paths(["frozen"]).init(model).unwrap()
         });
         trick("Prodigy's estimate", on, |model| {
             ProdigyConfig::new().init(model).unwrap()
@@ -258,7 +258,7 @@ fn every_trick_keeps_the_laws() {
         trick("loss scale", on, |_| {
             LossScalerConfig::new().init().unwrap()
         });
-        trick("norms", on, |_| NormsByPath::new(NormKind::L2).unwrap());
+        trick("norms", on, |_| NormsByPath::init(NormKind::L2).unwrap());
         trick("a group", on, |_| {
             let noise = GradNoiseConfig::new(0.01).init().unwrap();
             Only::new(ParamGroup::from_path("matrix"), noise)
@@ -275,7 +275,7 @@ fn every_trick_keeps_the_laws() {
             StopAfterSkips::init(2, &Interrupter::new()).unwrap()
         });
         trick("a doctor", on, |model| {
-            DoctorTrick::new(&DoctorConfig::new(), model).unwrap()
+            DoctorTrick::init(&DoctorConfig::new(), model).unwrap()
         });
         trick("a stop after marked steps", on, |_| {
             StopAfterMarked::init(2).unwrap()

@@ -44,7 +44,7 @@ fn every_optimizer_keeps_the_laws() {
             on,
         );
         optimizer(
-            "SGD, the lesson's momentum",
+            "SGD, classical momentum",
             0.1,
             || {
                 SgdConfig::classical_momentum()

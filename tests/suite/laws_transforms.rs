@@ -97,7 +97,7 @@ fn each() -> Result<Vec<One>, ConfigError> {
         ),
         One::Noise(GradNoiseConfig::new(0.01).init()?),
         One::Normalize(NormalizeGradConfig::new().init()?),
-        One::Norms(NormsByPath::new(NormKind::L2)?),
+        One::Norms(NormsByPath::init(NormKind::L2)?),
     ])
 }
 
@@ -129,7 +129,7 @@ fn every_gradient_transform_keeps_the_laws() {
             .init()
             .unwrap()
     };
-    let norms = || NormsByPath::new(NormKind::L2).unwrap();
+    let norms = || NormsByPath::init(NormKind::L2).unwrap();
     for on in &devices() {
         let stack = move || {
             StepGuard::new()

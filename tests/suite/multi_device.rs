@@ -182,7 +182,7 @@ fn every_transform_sees_the_sum_of_several_devices_gradients() {
         let auto_clip = AutoClipConfig::new().with_percentile(60.0).init().unwrap();
         let noise = GradNoiseConfig::new(1e-3).init().unwrap();
         let normalize = NormalizeGradConfig::new().init().unwrap();
-        let norms = NormsByPath::new(NormKind::L2).unwrap();
+        let norms = NormsByPath::init(NormKind::L2).unwrap();
         let first = (StepGuard::new(), MeanOfAccumulated::new(), centralize, agc);
         (first, value, auto_clip, noise, (normalize, norms))
     };

@@ -27,7 +27,7 @@ fn check(start: [&[f64]; 2], steps: Vec<[Vec<f64>; 2]>, weights: Vec<[Vec<f64>; 
 }
 
 #[test]
-fn with_sgd_it_is_the_lessons_rule() {
+fn with_sgd_it_is_the_normalized_gradient_rule() {
     let case = case("optimizers", "normalized_gradient");
     let gradients: Vec<[f64; 2]> = read(&case["gradients"]);
     let weights: Vec<[f64; 2]> = read(&case["weights"]);

@@ -115,7 +115,7 @@ fn element_decay_with_momentum_and_correction_is_adam() {
 }
 
 #[test]
-fn tensor_none_is_the_lessons_rule_for_a_layer() {
+fn per_tensor_without_memory_is_the_rule_for_one_layer() {
     check(
         "normalized_gradient",
         NormalizedGradientConfig::per_tensor(),
@@ -459,8 +459,15 @@ fn huge_gradients_without_memory_keep_their_direction() {
     for (name, device) in devices() {
         for size in [2e19, 1e-25] {
             let grads = [vec![size, -size]];
-            let lesson = NormalizedGradientConfig::per_tensor();
-            let weights = run(&lesson, &[1.0, 1.0], &grads, |_| 0.1, DType::F32, &device);
+            let per_tensor = NormalizedGradientConfig::per_tensor();
+            let weights = run(
+                &per_tensor,
+                &[1.0, 1.0],
+                &grads,
+                |_| 0.1,
+                DType::F32,
+                &device,
+            );
             let step = 0.1 / 2f64.sqrt();
             assert_close(&weights[0], &[1.0 - step, 1.0 + step], 1e-6, name);
         }

@@ -75,7 +75,9 @@ fn ours() -> Vec<(&'static str, Make)> {
         ("momentum", || {
             SgdConfig::torch().with_momentum_factor(0.9).init().unwrap()
         }),
-        ("lesson", || SgdConfig::classical_momentum().init().unwrap()),
+        ("classical momentum", || {
+            SgdConfig::classical_momentum().init().unwrap()
+        }),
         ("adagrad", || AdaGradConfig::new().init().unwrap()),
         ("rmsprop", || {
             RmsPropConfig::new().with_centered(true).init().unwrap()

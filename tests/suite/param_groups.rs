@@ -383,7 +383,7 @@ fn what_is_frozen_is_left_alone_by_every_optimizer() {
     let _alone = alone();
     let device = Device::flex().autodiff();
     let model = Model::new(&device);
-    let freeze = FreezeConfig::at(["tokens", "blocks.*.mix", "head.bias"]);
+    let freeze = FreezeConfig::for_paths(["tokens", "blocks.*.mix", "head.bias"]);
     let freeze = freeze.init(&model).unwrap();
     let mut model = model.load_record(Model::new(&device).into_record());
     let before = floats(&model);
@@ -412,7 +412,7 @@ fn a_frozen_place_freezes_a_tied_parameter_and_all_frozen_is_no_step() {
     let device = Device::flex().autodiff();
     let layer = LinearConfig::new(2, 2).with_bias(false).init(&device);
     let model = vec![layer.clone(), layer];
-    let mut freeze = FreezeConfig::at(["1"]).init(&model).unwrap();
+    let mut freeze = FreezeConfig::for_paths(["1"]).init(&model).unwrap();
     let grads = all_grads(&model, 1.0);
     assert!(burn_tricks::grad::GradientTransform::apply(&mut freeze, &model, grads).is_empty());
     let mut chain = freeze.then(burn_tricks::grad::StepGuard::new());
@@ -428,7 +428,12 @@ fn a_frozen_place_freezes_a_tied_parameter_and_all_frozen_is_no_step() {
 fn a_path_that_fits_nothing_is_refused_with_near_names() {
     let _alone = alone();
     let net = Net::new(0.0, &Device::flex());
-    let refusal = |path: &str| FreezeConfig::at([path]).init(&net).unwrap_err().to_string();
+    let refusal = |path: &str| {
+        FreezeConfig::for_paths([path])
+            .init(&net)
+            .unwrap_err()
+            .to_string()
+    };
     let text = "`paths` must name parameters of the model, or modules that hold some, got ";
     assert_eq!(
         refusal("frist"),

@@ -249,7 +249,7 @@ pub(crate) fn transforms() -> Vec<Case> {
             sam.gradients(model, |model| loss(model, at)).0
         }),
         of_optimizer("norms by path", |model, at| {
-            let mut norms = NormsByPath::new(NormKind::L2).unwrap();
+            let mut norms = NormsByPath::init(NormKind::L2).unwrap();
             let grads = GradientTransform::apply(&mut norms, model, gradients(model, at));
             assert_eq!(norms.last().expect("of this step").paths(), ["a", "b"]);
             grads
@@ -264,7 +264,7 @@ pub(crate) fn transforms() -> Vec<Case> {
         tricks("marked steps in a row", marks),
         tricks("six tricks", || {
             let stop = StopAfterSkips::init(100, &Interrupter::new()).unwrap();
-            let norms = NormsByPath::new(NormKind::L2).unwrap();
+            let norms = NormsByPath::init(NormKind::L2).unwrap();
             (scaler(), StepGuard::new(), clip(), noise(), norms, stop)
         }),
     ]
@@ -285,7 +285,7 @@ fn trained(folder: &Path, epochs: usize) -> Vec<f64> {
     let session = session.resumable(2).unwrap();
     let stop = StopAfterSkips::init(100, &session.interrupter()).unwrap();
     let quiet = GradNoiseConfig::new(1e-3).init().unwrap();
-    let norms = NormsByPath::new(NormKind::L2).unwrap();
+    let norms = NormsByPath::init(NormKind::L2).unwrap();
     let tricks = (StepGuard::new(), clip(), quiet, norms, stop, prodigy);
     let learner = Learner::new(net.with_tricks(tricks), optim, 1.0);
     numbers(session.launch(learner).unwrap().model.model())

@@ -135,7 +135,7 @@ fn a_plateau_reduces_the_rate_of_the_run() {
 }
 
 #[test]
-fn two_things_that_watch_see_each_epoch_once() {
+fn two_hooks_see_each_epoch_once() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (plateau, clock) = (plateau(), EpochClock::new());
@@ -350,7 +350,7 @@ fn other_tricks_or_hooks_than_were_saved_are_an_error() {
     let error = launch(folder.path(), average()).unwrap_err();
     assert!(error.contains("now EmaConfig"), "{error}");
 
-    // What watches the epochs: the number of things, their order, the metric, the kind of criterion.
+    // The hooks of the epochs: their number, their order, the metric, the kind of criterion.
     type Make = fn(&Path, &SharedPlateau<f64>) -> Session<Counter, ()>;
     let stop: Make = |folder, _| fresh(folder).stop_early(LossMetric::new(), patience(2));
     let reduce: Make =

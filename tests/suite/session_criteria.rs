@@ -54,7 +54,7 @@ fn each_criterion_stops_and_the_first_tells_the_best_epoch() {
 }
 
 #[test]
-fn the_training_split_can_be_watched() {
+fn a_criterion_can_read_the_training_split() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     // The training loss is minus the weight before the step: 0, -1, -2, -3.

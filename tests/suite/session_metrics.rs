@@ -72,7 +72,7 @@ fn two_metrics_of_one_name_are_an_error() {
     let session = || counting(folder.path());
     let config = PlateauConfig::new(Goal::Minimize);
     let plateau = SharedPlateau::new(ReduceOnPlateau::init(1.0, &config).unwrap());
-    // The criterion would watch the mean over batches.
+    // The criterion would read the mean over batches.
     let stopped =
         (session().metrics((LossMetric::new(),))).stop_early(SampleLossMetric::new(), patience(2));
     let reduced = session().stop_early(SampleLossMetric::new(), patience(2));
@@ -106,7 +106,7 @@ fn two_metrics_of_one_name_are_an_error() {
 
 /// Nothing but the report asks for their values.
 #[test]
-fn so_are_metrics_that_nothing_watches() {
+fn so_are_metrics_that_nothing_reads() {
     let _alone = alone();
     for _ in 0..4 {
         let folder = tempfile::tempdir().unwrap();

@@ -127,8 +127,8 @@ fn every_optimizer(check: &impl Check) {
     check.check("dampened", dampened(false).build().unwrap());
     let decayed = dampened(true).with_weight_decay(penalty());
     check.check("dampened, nesterov", decayed.build().unwrap());
-    let lesson = SgdConfig::classical_momentum().with_skip_marked(true);
-    check.check("lesson", lesson.build().unwrap());
+    let classical = SgdConfig::classical_momentum().with_skip_marked(true);
+    check.check("classical momentum", classical.build().unwrap());
 
     let adagrad = AdaGradConfig::new().with_skip_marked(true);
     check.check("adagrad", adagrad.build().unwrap());

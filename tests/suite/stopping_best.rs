@@ -170,7 +170,7 @@ fn time() -> TimeLimit {
 
 /// What `stop` says is the best at each check of these losses.
 fn bests(mut stop: impl StopCriterion) -> Vec<bool> {
-    assert!(stop.watches_metric());
+    assert!(stop.uses_metric());
     let decisions = observe(&mut stop, &[0.5, 0.4, 0.45, 0.3]);
     assert_eq!(
         (decisions[3].best, decisions[3].best_check),
@@ -188,7 +188,7 @@ fn the_best_is_known_wherever_the_criterion_stands_that_looks_at_the_metric() {
     assert_eq!(bests(Any::init((time(), patience())).unwrap()), expected);
     assert_eq!(bests(All::init((limit(9), patience())).unwrap()), expected);
     let limits = Any::init((time(), limit(9))).unwrap();
-    assert!(!limits.watches_metric());
+    assert!(!limits.uses_metric());
     let last = Any::init((
         limits,
         limit(8),

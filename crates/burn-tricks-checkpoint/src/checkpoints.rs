@@ -3,7 +3,7 @@
 use crate::checkpoint_error::CheckpointError;
 use crate::checkpoint_folder::CheckpointFolder;
 use crate::saved::Saved;
-use crate::step::Step;
+use crate::step_checkpoint::StepCheckpoint;
 use std::path::Path;
 
 /// The checkpoints of a run, one file for each step that was saved. See the [crate documentation](crate).
@@ -33,10 +33,10 @@ impl Checkpoints {
         self.0.newest()
     }
 
-    /// Begins the checkpoint of `step`: add its parts, then [save](Step::save) it. Steps are epochs or optimizer
+    /// Begins the checkpoint of `step`: add its parts, then [save](StepCheckpoint::save) it. Steps are epochs or optimizer
     /// steps, as you like, and must increase.
-    pub fn step(&mut self, step: usize) -> Step<'_> {
-        Step {
+    pub fn step(&mut self, step: usize) -> StepCheckpoint<'_> {
+        StepCheckpoint {
             folder: &mut self.0,
             step,
             entries: Vec::new(),

@@ -11,7 +11,7 @@ mod lock;
 mod part;
 mod part_error;
 mod saved;
-mod step;
+mod step_checkpoint;
 
 pub use burn_tricks_core::ConfigError;
 pub use change::Change;
@@ -23,4 +23,4 @@ pub use lock::{Lock, LockError};
 pub use part::{PartKind, Record};
 pub use part_error::PartError;
 pub use saved::Saved;
-pub use step::Step;
+pub use step_checkpoint::StepCheckpoint;

@@ -135,7 +135,7 @@ impl Saved {
         }
     }
 
-    /// Checks that a configuration that was saved with [`Step::state`](crate::Step::state) equals `present`, a value
+    /// Checks that a configuration that was saved with [`StepCheckpoint::state`](crate::StepCheckpoint::state) equals `present`, a value
     /// of the same type. Use it for what the records do not hold, such as the settings of the optimizer and of the
     /// schedule, the batch size, or the seed.
     ///
@@ -174,7 +174,7 @@ impl Saved {
         R::decode(Bytes::from_bytes_vec(bytes)).map_err(|error| self.unfit(name, error))
     }
 
-    /// Returns a value that was saved with [`Step::state`](crate::Step::state):
+    /// Returns a value that was saved with [`StepCheckpoint::state`](crate::StepCheckpoint::state):
     /// `stop.with_state(saved.state("stop")?)`.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     comparison::{comparison::Comparison, error::CompareError, plan::Plan, plan::Wanted},
-    outcome::{protocol::Protocol, recipe::Recipe, run::Run},
+    outcome::{protocol::Protocol, recipe::Recipe, run::TrainingRun},
     runner::runner::{Job, Runner},
     store::{shard::Shard, store::Store},
 };
@@ -83,7 +83,7 @@ impl<'a> Campaign<'a> {
     ) -> Result<Comparison, CampaignError> {
         let start = Instant::now();
         let mut made = 0;
-        let mut runs: Vec<Run> = match &self.store {
+        let mut runs: Vec<TrainingRun> = match &self.store {
             Some(store) => store.runs().to_vec(),
             None => Vec::new(),
         };

@@ -30,13 +30,13 @@ pub use clap;
 
 pub use ablate::{
     ablation::ablation,
-    combine::{CombineError, combine},
+    combine::{CombineRecipesError, combine},
     interactions::{Interaction, Interactions, InteractionsError, factorial},
 };
 pub use campaign::{Campaign, CampaignError};
 pub use claims::{
     claim::{Claim, ClaimRow, Expected},
-    finding::{ClaimError, Conclusion, Finding, RowFinding},
+    finding::{ClaimError, ClaimFinding, Conclusion, RowFinding},
 };
 pub use comparison::{
     answer::{Answer, Effect, Unit},
@@ -48,10 +48,10 @@ pub use comparison::{
     verdict::Verdict,
 };
 pub use outcome::{
-    metric::{Better, Metric, Scale},
+    metric::{Better, QualityMetric, Scale},
     protocol::{Protocol, ProtocolError},
     recipe::Recipe,
-    run::{Arrival, Cost, FailedRun, Point, Quality, RUN_PREFIX, Run},
+    run::{Arrival, Cost, FailedRun, Point, Quality, RUN_PREFIX, TrainingRun},
 };
 pub use program::{
     lab::LabOptions,

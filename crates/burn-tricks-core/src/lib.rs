@@ -37,7 +37,7 @@ pub use norm_scope::NormScope;
 pub use param_paths::ParamPaths;
 pub use param_role::ParamRole;
 pub use params::{ParamInfo, force_init, params};
-pub use place::{Mismatch, Place, TensorKind, places};
+pub use place::{Mismatch, Place, ValueKind, places};
 pub use restore::independent_copy;
 pub use rounding::{epsilon, is_rounding};
 pub use run::Run;

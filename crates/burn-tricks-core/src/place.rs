@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 /// The kind of tensor at a [`Place`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TensorKind {
+pub enum ValueKind {
     /// A float parameter, trained or frozen.
     Weight,
     /// A float value that no optimizer changes: a running statistic
@@ -27,7 +27,7 @@ pub struct Place {
     /// The path of the value, as Burn's records name it: `encoder.layers.0.weight`.
     pub path: String,
     /// Its kind.
-    pub kind: TensorKind,
+    pub kind: ValueKind,
     /// Its dimensions.
     pub shape: Vec<usize>,
     /// Its element type.
@@ -48,11 +48,11 @@ impl Display for Place {
 /// ```
 /// use burn::nn::BatchNormConfig;
 /// use burn::tensor::Device;
-/// use burn_tricks_core::{TensorKind, places};
+/// use burn_tricks_core::{ValueKind, places};
 ///
 /// let places = places(&BatchNormConfig::new(3).init(&Device::flex()));
-/// assert_eq!((places[0].path.as_str(), places[0].kind), ("gamma", TensorKind::Weight));
-/// assert_eq!((places[2].path.as_str(), places[2].kind), ("running_mean", TensorKind::Buffer));
+/// assert_eq!((places[0].path.as_str(), places[0].kind), ("gamma", ValueKind::Weight));
+/// assert_eq!((places[2].path.as_str(), places[2].kind), ("running_mean", ValueKind::Buffer));
 /// ```
 pub fn places<M: Module>(module: &M) -> Vec<Place> {
     // A running statistic refuses to become trainable; every parameter obeys, frozen or not.
@@ -90,7 +90,7 @@ impl std::fmt::Debug for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-impl TensorKind {
+impl ValueKind {
     /// Whether this is a float tensor: every kind but integers and booleans.
     pub fn is_float(self) -> bool {
         matches!(self, Self::Weight | Self::Buffer | Self::Derived)
@@ -132,7 +132,7 @@ impl Mismatch {
 struct List(Vec<Place>);
 
 impl List {
-    fn add(&mut self, at: &Location, kind: TensorKind, shape: Vec<usize>, dtype: DType) {
+    fn add(&mut self, at: &Location, kind: ValueKind, shape: Vec<usize>, dtype: DType) {
         let path = at.path().to_owned();
         self.0.push(Place {
             path,
@@ -147,23 +147,23 @@ impl Visitor for List {
     fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
         let value = param.val();
         let kind = if at.is_derived() {
-            TensorKind::Derived
+            ValueKind::Derived
         } else if value.is_require_grad() {
-            TensorKind::Weight
+            ValueKind::Weight
         } else {
-            TensorKind::Buffer
+            ValueKind::Buffer
         };
         self.add(at, kind, value.dims().to_vec(), value.dtype());
     }
 
     fn int<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D, Int>>) {
         let value = param.val();
-        self.add(at, TensorKind::Int, value.dims().to_vec(), value.dtype());
+        self.add(at, ValueKind::Int, value.dims().to_vec(), value.dtype());
     }
 
     fn bool<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D, Bool>>) {
         let value = param.val();
-        self.add(at, TensorKind::Bool, value.dims().to_vec(), value.dtype());
+        self.add(at, ValueKind::Bool, value.dims().to_vec(), value.dtype());
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
                 BatchNormConfig::new(3).init(&device),
             );
             let kinds: Vec<_> = places(&module).into_iter().map(|at| at.kind).collect();
-            use TensorKind::{Buffer, Weight};
+            use ValueKind::{Buffer, Weight};
             assert_eq!(kinds, [Weight, Weight, Weight, Weight, Buffer, Buffer]);
             assert!(!module.0.weight.is_require_grad(), "it is still frozen");
         }

@@ -1,7 +1,7 @@
 //! The weights of a model at one moment, collected in one walk and used by several snapshots.
 
 use crate::module_tensors::ModuleTensors;
-use crate::place::{Mismatch, Place, TensorKind, places};
+use crate::place::{Mismatch, Place, ValueKind, places};
 use crate::walk::{Location, Visitor, visit};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor};
@@ -66,13 +66,13 @@ struct Look<'a> {
 
 impl Look<'_> {
     /// All kinds of floats are treated alike here: the walk cannot tell a weight from a running statistic.
-    fn next(&mut self, at: &Location, kind: TensorKind, dims: &[usize]) {
+    fn next(&mut self, at: &Location, kind: ValueKind, dims: &[usize]) {
         let Some((place, rest)) = self.rest.split_first() else {
             self.same = false;
             return;
         };
         let expected = match place.kind {
-            kind if kind.is_float() => TensorKind::Weight,
+            kind if kind.is_float() => ValueKind::Weight,
             kind => kind,
         };
         self.same &= kind == expected && place.shape == dims && place.path == at.path();
@@ -82,17 +82,17 @@ impl Look<'_> {
 
 impl Visitor for Look<'_> {
     fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
-        self.next(at, TensorKind::Weight, &param.lazy_shape());
+        self.next(at, ValueKind::Weight, &param.lazy_shape());
         self.values.visit_float(param);
     }
 
     fn int<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D, Int>>) {
-        self.next(at, TensorKind::Int, &param.lazy_shape());
+        self.next(at, ValueKind::Int, &param.lazy_shape());
         self.values.visit_int(param);
     }
 
     fn bool<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D, Bool>>) {
-        self.next(at, TensorKind::Bool, &param.lazy_shape());
+        self.next(at, ValueKind::Bool, &param.lazy_shape());
         self.values.visit_bool(param);
     }
 }

@@ -1,7 +1,7 @@
 //! The weights and running statistics of a module at one moment.
 
 use crate::module_tensors::ModuleTensors;
-use crate::place::{Mismatch, Place, TensorKind, places};
+use crate::place::{Mismatch, Place, ValueKind, places};
 use crate::restore::with_values;
 use crate::shared_weights::SharedWeights;
 use crate::stale::{stale_floats, with_stale};
@@ -268,7 +268,7 @@ impl<M: Module> Snapshot<M> {
     /// reparameterization has already computed it from the mean.
     fn settled(&self) -> M {
         let model = self.held().valid();
-        let is_derived = |place: &Place| place.kind == TensorKind::Derived;
+        let is_derived = |place: &Place| place.kind == ValueKind::Derived;
         if !(self.mean && self.places.iter().any(is_derived)) {
             return model;
         }
@@ -354,8 +354,8 @@ impl ModuleMapper for Lerp<'_> {
         let &Place { kind, dtype, .. } = self.next_place();
         let dtype = held_dtype(dtype, self.wide);
         let copied = match kind {
-            TensorKind::Derived => true,
-            TensorKind::Buffer => self.buffers == Buffers::Copy,
+            ValueKind::Derived => true,
+            ValueKind::Buffer => self.buffers == Buffers::Copy,
             _ => false,
         };
         let new = self.values.float::<D>().cast(dtype);

@@ -6,7 +6,7 @@
 
 use crate::leaf::Leaf;
 use crate::params::{ParamInfo, params};
-use crate::place::{TensorKind, places};
+use crate::place::{ValueKind, places};
 use crate::walk::visit_floats;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::Tensor;
@@ -83,7 +83,7 @@ fn tied_ids<M: Module>(module: &M) -> HashSet<ParamId> {
         let kinds = places(module).into_iter().map(|place| place.kind);
         let kinds = kinds.filter(|kind| kind.is_float());
         for (id, kind) in ids.iter().zip(kinds) {
-            if kind != TensorKind::Weight {
+            if kind != ValueKind::Weight {
                 tied.remove(id);
             }
         }

@@ -1,16 +1,16 @@
 //! The doctor: records a training, and says what is wrong with it.
 
 use crate::capacity::capacity::Capacity;
-use crate::doctor_config::DoctorConfig;
-use crate::finding::diagnosis::Diagnosis;
+use crate::diagnosis::Diagnosis;
+use crate::flat::{Flat, flatten};
 use crate::history::History;
 use crate::history::epoch::EpochMetrics;
 use crate::history::structure::{Mode, Structure};
 use crate::loss_kind::LossKind;
+use crate::measurement::lr_range::LrRange;
+use crate::measurement::noise_scale::NoiseScale;
 use crate::probe::Probe;
-use crate::rate::gradient_noise::GradientNoise;
-use crate::rate::lr_range::LrRange;
-use crate::record::gradients::{self, Flat};
+use crate::record::gradients;
 use crate::record::losses::Losses;
 use crate::record::outputs::Outputs;
 use crate::record::params::Params;
@@ -70,7 +70,7 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 ///
 /// let diagnosis = doctor.diagnose(&model);
 /// println!("{diagnosis}");
-/// let finding = diagnosis.of(FindingKind::ConstantInit).next().unwrap();
+/// let finding = diagnosis.of_kind(FindingKind::ConstantInit).next().unwrap();
 /// assert_eq!(finding.paths, ["0.weight"]);
 /// # Ok(())
 /// # }
@@ -80,7 +80,7 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 ///
 /// A recorded step reads each gradient and each weight a few times and keeps the weights until
 /// [`after_step`](Self::after_step); the other steps cost nothing but the call. Which steps are recorded is said at
-/// [`DoctorConfig::every`]. The first weights are kept, so the doctor needs the memory of one more model. Nothing is
+/// [`DoctorConfig::every`](crate::DoctorConfig::every). The first weights are kept, so the doctor needs the memory of one more model. Nothing is
 /// read from the device before [`diagnose`](Self::diagnose).
 #[derive(Debug)]
 pub struct Doctor {
@@ -100,19 +100,24 @@ pub struct Doctor {
     average: Option<Tensor<1>>,
     nonlinearity: Option<Tensor<1>>,
     probe: Option<Probe>,
-    noise: Option<GradientNoise>,
+    noise: Option<NoiseScale>,
     lr_range: Option<LrRange>,
     capacity: Option<Capacity>,
 }
 
 impl Doctor {
-    pub(crate) fn new<M: Module>(config: &DoctorConfig, model: &M) -> Self {
+    pub(crate) fn new<M: Module>(
+        model: &M,
+        every: usize,
+        rows: usize,
+        loss_kind: Option<LossKind>,
+    ) -> Self {
         let params = Params::of(model);
         Self {
-            rows: config.rows,
-            loss_kind: config.loss,
+            rows,
+            loss_kind,
             step: 0,
-            steps: Steps::new(config.every, params.list.len()),
+            steps: Steps::new(every, params.list.len()),
             params,
             previous: None,
             losses: Losses::default(),
@@ -152,7 +157,7 @@ impl Doctor {
     }
 
     /// Takes a batch of the training: inputs `[rows, ...]`, and labels `[rows]` or numbers `[rows]` or
-    /// `[rows, columns]`. The first rows are kept, as many as [`DoctorConfig::rows`] says.
+    /// `[rows, columns]`. The first rows are kept, as many as [`DoctorConfig::rows`](crate::DoctorConfig::rows) says.
     pub fn observe_batch<const D: usize>(
         &mut self,
         inputs: &Tensor<D>,
@@ -203,7 +208,7 @@ impl Doctor {
             self.steps.push(self.step, lr, before);
         }
         if self.step < DENSE {
-            self.previous = Some(gradients::flatten(model, grads));
+            self.previous = Some(flatten(model, grads));
         }
         if let Some(probe) = &self.probe {
             probe.close();
@@ -232,7 +237,7 @@ impl Doctor {
     }
 
     /// Takes the gradient-noise scale that was measured at the present weights.
-    pub fn observe_gradient_noise(&mut self, noise: GradientNoise) {
+    pub fn observe_noise_scale(&mut self, noise: NoiseScale) {
         self.noise = Some(noise);
     }
 
@@ -291,7 +296,7 @@ impl Doctor {
             probes: self.probe.as_ref().map_or_else(Vec::new, Probe::histories),
             average_moved: number(self.average.as_ref()),
             nonlinearity: number(self.nonlinearity.as_ref()),
-            gradient_noise: self.noise,
+            noise_scale: self.noise,
             lr_range: self.lr_range.clone(),
             capacity: self.capacity.clone(),
         }
@@ -299,12 +304,12 @@ impl Doctor {
 
     /// Says what is wrong. Waits for the device. `model` is the model as it is now.
     pub fn diagnose<M: Module>(&self, model: &M) -> Diagnosis {
-        Diagnosis::of_history(self.history(model))
+        Diagnosis::from_history(self.history(model))
     }
 }
 
 fn number(tensor: Option<&Tensor<1>>) -> Option<f64> {
-    tensor.and_then(|tensor| crate::record::numbers::read(tensor).first().copied())
+    tensor.and_then(|tensor| crate::numbers::read(tensor).first().copied())
 }
 
 /// The training flags of the layers that have one.

@@ -30,6 +30,6 @@ impl DoctorConfig {
     pub fn init<M: Module>(&self, model: &M) -> Result<Doctor, ConfigError> {
         ConfigError::at_least_one("every", self.every)?;
         ConfigError::at_least_one("rows", self.rows)?;
-        Ok(Doctor::new(self, model))
+        Ok(Doctor::new(model, self.every, self.rows, self.loss))
     }
 }

@@ -2,28 +2,33 @@
 #![deny(clippy::disallowed_methods)]
 
 mod capacity;
+mod diagnosis;
 mod doctor;
 mod doctor_config;
 mod finding;
+mod flat;
 mod float;
 mod history;
 mod loss_kind;
+mod measurement;
+mod numbers;
 mod probe;
-mod rate;
 mod record;
 mod report;
 mod rules;
 mod targets;
 
+pub use burn_tricks_core::ConfigError;
 pub use capacity::{
     capacity::{Capacity, TrialKind, TrialResult},
     capacity_test::{CapacityTest, CapacityTestConfig, Trial},
 };
+pub use diagnosis::Diagnosis;
 pub use doctor::Doctor;
 pub use doctor_config::DoctorConfig;
 pub use finding::{
-    diagnosis::Diagnosis, finding::Finding, kind::FindingKind, prescription::Prescription,
-    severity::Severity, treatment::Treatment,
+    finding::Finding, kind::FindingKind, prescription::Prescription, severity::Severity,
+    treatment::Treatment,
 };
 pub use history::{
     History, StepHistory,
@@ -35,10 +40,10 @@ pub use history::{
     structure::{DropoutLayer, Mode, Structure},
 };
 pub use loss_kind::LossKind;
-pub use probe::Probe;
-pub use rate::{
-    gradient_noise::GradientNoise,
+pub use measurement::{
     lr_range::{LrCurve, LrRange, LrSuggestion},
     lr_range_test::{LrRangeTest, LrRangeTestConfig},
+    noise_scale::NoiseScale,
 };
+pub use probe::Probe;
 pub use targets::Targets;

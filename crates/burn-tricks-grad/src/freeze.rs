@@ -23,7 +23,7 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 /// let device = Device::flex().autodiff();
 /// let mut model: Vec<Linear> = (0..3).map(|_| LinearConfig::new(2, 2).init(&device)).collect();
 /// let mut optim = AdamWConfig::new().init();
-/// let freeze = FreezeConfig::at(["0", "1", "*.bias"]).init(&model)?;
+/// let freeze = FreezeConfig::for_paths(["0", "1", "*.bias"]).init(&model)?;
 ///
 /// let output = (model.iter()).fold(Tensor::<2>::ones([4, 2], &device), |x, layer| layer.forward(x));
 /// let grads = GradientsParams::from_grads(output.square().mean().backward(), &model);
@@ -44,7 +44,7 @@ use burn_tricks_core::{Config, ConfigError, ParamPaths};
 /// # use burn_tricks_grad::FreezeConfig;
 /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 /// # let model = vec![LinearConfig::new(2, 2).init(&Device::flex().autodiff())];
-/// let group = FreezeConfig::at(["0"]).init(&model)?.group();
+/// let group = FreezeConfig::for_paths(["0"]).init(&model)?.group();
 /// let model = model.freeze_group(group);
 /// # assert!(!model[0].weight.is_require_grad());
 /// # Ok(())
@@ -97,7 +97,7 @@ pub struct FreezeConfig {
 
 impl FreezeConfig {
     /// Like `new`, from a list of strings.
-    pub fn at(paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn for_paths(paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::new(paths.into_iter().map(Into::into).collect())
     }
 

@@ -119,10 +119,10 @@ impl Visitor for Collect<'_> {
 /// assert_eq!(norms.read(), [("weight".to_owned(), 8.0), ("bias".to_owned(), 8.0)]);
 ///
 /// // Measured at every step, read when it suits.
-/// let watch = NormsByPath::new(NormKind::LInf)?;
-/// let mut transform = watch.clone();
+/// let measured = NormsByPath::init(NormKind::LInf)?;
+/// let mut transform = measured.clone();
 /// let _grads = transform.apply(&model, grads);
-/// assert_eq!(watch.last().unwrap().read()[0].1, 8.0);
+/// assert_eq!(measured.last().unwrap().read()[0].1, 8.0);
 /// # Ok(())
 /// # }
 /// ```
@@ -151,7 +151,7 @@ impl NormsByPath {
     /// # Errors
     ///
     /// If the `p` of [`NormKind::Lp`] is not a finite number of at least 1.
-    pub fn new(norm: NormKind) -> Result<Self, ConfigError> {
+    pub fn init(norm: NormKind) -> Result<Self, ConfigError> {
         Ok(Self {
             norm: norm.validated()?,
             last: Arc::default(),

@@ -3,17 +3,9 @@
 use crate::precision::accumulation_dtype;
 use crate::rank::with_rank;
 use crate::tensor_list::TensorList;
+use crate::unit_clip::UnitClip;
 use burn::backend::DispatchTensor;
 use burn::tensor::{DType, Tensor};
-
-/// The bound of adaptive gradient clipping: `‖gᵤ‖ ≤ λ max(‖wᵤ‖, ε)` for each unit `u`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct UnitClip {
-    /// λ
-    pub clip_factor: f64,
-    /// ε
-    pub epsilon: f64,
-}
 
 /// The gradient with every unit clipped: `gᵤ · min(1, λ max(‖wᵤ‖, ε) / ‖gᵤ‖)`, in the type of the gradient, with
 /// norms in `f32` or wider.

@@ -1,6 +1,7 @@
 //! Normally distributed noise from a counter.
 
-use crate::accumulation_dtype;
+use crate::normal_keys::{FACTOR, HIGH, Keys, LOW, ROUNDS, SHIFT};
+use crate::precision::accumulation_dtype;
 use burn::tensor::{FloatDType, Int, Tensor};
 
 /// `x + σ z`, where the standard normal `z` depends only on `key` and on each element's place. It is the same in
@@ -82,69 +83,4 @@ pub fn add_normal_twin<const D: usize>(x: Tensor<D>, sigma: f64, key: u64) -> Te
         .reshape(shape)
         .cast(wide);
     (x.cast(wide) + noise * sigma).cast(dtype)
-}
-
-const ROUNDS: usize = 8;
-const FACTOR: i32 = 31_765;
-const SHIFT: i32 = 9;
-const HIGH: f32 = 1.0 / 65_536.0;
-const LOW: f32 = HIGH * HIGH;
-
-/// A key of 16 bits for each round of the two networks.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Keys {
-    radius: [i32; ROUNDS],
-    angle: [i32; ROUNDS],
-}
-
-impl Keys {
-    pub(crate) fn new(key: u64) -> Self {
-        let mut state = key;
-        let mut next = || {
-            state = split_mix(state);
-            i32::from((state >> 48) as u16)
-        };
-        Self {
-            radius: std::array::from_fn(|_| next()),
-            angle: std::array::from_fn(|_| next()),
-        }
-    }
-
-    /// The two normal numbers for `place` and for the place half a tensor behind it.
-    #[cfg(feature = "flex")]
-    pub(crate) fn pair(&self, place: u32) -> (f32, f32) {
-        let uniform = |keys: [i32; ROUNDS]| {
-            let place = place as i32;
-            let (mut left, mut right) = ((place >> 16) & 0xffff, place & 0xffff);
-            for key in keys {
-                let mixed = (((right ^ key) * FACTOR) >> SHIFT) & 0xffff;
-                (left, right) = (right, left ^ mixed);
-            }
-            left as f32 * HIGH + (right as f32 + 0.5) * LOW
-        };
-        let radius = (uniform(self.radius).ln() * -2.0).sqrt();
-        let (sin, cos) = (uniform(self.angle) * std::f32::consts::TAU).sin_cos();
-        (radius * cos, radius * sin)
-    }
-}
-
-/// One step of Steele, Lea and Flood's SplitMix64.
-pub(crate) fn split_mix(state: u64) -> u64 {
-    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// A key that depends on every one of `parts` and on their order.
-///
-/// ```
-/// use burn_tricks_kernels::key_of;
-///
-/// assert_ne!(key_of(&[1, 2]), key_of(&[2, 1]));
-/// ```
-pub fn key_of(parts: &[u64]) -> u64 {
-    parts
-        .iter()
-        .fold(0, |key, part| split_mix(key ^ split_mix(*part)))
 }

@@ -16,7 +16,7 @@ pub enum Number {
 impl Number {
     /// The number in a tensor of one element. On the CPU backend it is known, since it lies in memory already; nothing
     /// waits for another device.
-    pub fn of(number: &Tensor<1>) -> Self {
+    pub fn from_tensor(number: &Tensor<1>) -> Self {
         #[cfg(feature = "flex")]
         if let Some(known) = crate::flex::scalar(&number.clone().into_dispatch()) {
             return Self::Known(known);
@@ -29,7 +29,7 @@ impl Number {
         match self {
             Self::Known(number) => x * *number,
             Self::OnDevice(number) => {
-                let number = beside(number, &x);
+                let number = matched(number, &x);
                 x * number
             }
         }
@@ -41,7 +41,7 @@ impl Number {
             Self::Known(1.0) => x,
             Self::Known(number) => x / *number,
             Self::OnDevice(number) => {
-                let number = beside(number, &x);
+                let number = matched(number, &x);
                 x / number
             }
         }
@@ -52,7 +52,7 @@ impl Number {
         match self {
             Self::Known(number) => x + *number,
             Self::OnDevice(number) => {
-                let number = beside(number, &x);
+                let number = matched(number, &x);
                 x + number
             }
         }
@@ -60,7 +60,7 @@ impl Number {
 }
 
 /// The number on the device of `x`, in the type and rank of `x`.
-fn beside<const D: usize>(number: &Tensor<1>, x: &Tensor<D>) -> Tensor<D> {
+fn matched<const D: usize>(number: &Tensor<1>, x: &Tensor<D>) -> Tensor<D> {
     let number = number.clone().to_device(&x.device());
     number.cast(x.dtype()).unsqueeze()
 }

@@ -127,7 +127,7 @@ impl ProdigyStep {
             rate,
             epsilon,
         } = numbers;
-        let numbers = [distance, rate, epsilon].map(Number::of);
+        let numbers = [distance, rate, epsilon].map(Number::from_tensor);
         if let [
             Number::Known(distance),
             Number::Known(rate),

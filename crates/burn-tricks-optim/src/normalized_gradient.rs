@@ -342,8 +342,10 @@ impl NormalizedGradient {
         };
         let accumulator = state
             .accumulator
-            .map(|held| held.beside(&weight, "accumulator"));
-        let momentum = state.momentum.map(|held| held.beside(&weight, "momentum"));
+            .map(|held| held.fitted_to(&weight, "accumulator"));
+        let momentum = state
+            .momentum
+            .map(|held| held.fitted_to(&weight, "momentum"));
         let (weight, accumulator, momentum) = match (norm, update) {
             (None, None) => {
                 let (weight, []) = step.apply_unless(skip, weight, grad, None);

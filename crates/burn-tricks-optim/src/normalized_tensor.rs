@@ -33,12 +33,12 @@ impl NormalizedGradient {
         };
         let mut old_momentum = match (config.momentum, state.momentum) {
             (MomentumMemory::None, _) => None,
-            (_, Some(held)) => Some(held.beside(&weight, "momentum")),
+            (_, Some(held)) => Some(held.fitted_to(&weight, "momentum")),
             (_, None) => Some(wide_zeros(&weight)),
         };
         let old_squares = match (config.memory, state.accumulator) {
             (Memory::None, _) => None,
-            (_, Some(held)) => Some(held.one_beside(&weight, "accumulator")),
+            (_, Some(held)) => Some(held.one_fitted_to(&weight, "accumulator")),
             (_, None) => Some(self.first_squares(&weight)),
         };
         // A buffer that is held twice is not changed in place.

@@ -48,12 +48,12 @@ impl<const D: usize> StateTensor<D> {
     /// # Panics
     ///
     /// If it does not have the shape of `weight`.
-    pub(crate) fn beside(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
+    pub(crate) fn fitted_to(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
         self.of_shape(weight.dims(), weight, field)
     }
 
-    /// Like [`beside`](Self::beside), for a tensor of one element.
-    pub(crate) fn one_beside(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
+    /// Like [`fitted_to`](Self::fitted_to), for a tensor of one element.
+    pub(crate) fn one_fitted_to(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
         self.of_shape([1; D], weight, field)
     }
 

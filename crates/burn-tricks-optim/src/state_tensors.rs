@@ -56,7 +56,7 @@ impl<const D: usize> StateTensors<D> {
     pub(crate) fn take(&mut self, field: StateField, weight: &Tensor<D>) -> Option<Tensor<D>> {
         let at = self.0.iter().position(|(there, _)| *there == field)?;
         let (_, tensor) = self.0.swap_remove(at);
-        Some(tensor.beside(weight, field.name()))
+        Some(tensor.fitted_to(weight, field.name()))
     }
 
     /// Adds a tensor for a field that has none.

@@ -14,16 +14,16 @@ pub struct SeveralState<S> {
     best: Option<(f64, usize)>,
 }
 
-/// The common decision of several criteria about the metric: that of the criterion at position `watching`, except
+/// The common decision of several criteria about the metric: that of the criterion at position `with_metric`, except
 /// that a check which another criterion finds diverged is neither the best nor an improvement. `best` is the best
 /// value so far, which is updated.
 fn together(
     decisions: &[Decision],
-    watching: Option<usize>,
+    with_metric: Option<usize>,
     value: f64,
     best: &mut Option<(f64, usize)>,
 ) -> Decision {
-    let decision = decisions[watching.unwrap_or(0)];
+    let decision = decisions[with_metric.unwrap_or(0)];
     let divergence = decisions.iter().find_map(|decision| decision.divergence);
     let is_best = decision.is_best && divergence.is_none();
     if is_best {
@@ -89,11 +89,11 @@ macro_rules! several {
             fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
                 let observation = observation.into();
                 let decisions = self.criteria.observe_each(observation);
-                let watching = self.criteria.first_watching();
+                let with_metric = self.criteria.first_with_metric();
                 let stop: fn(&[Decision]) -> Option<StopReason> = $stop;
                 Decision {
                     stop: stop(&decisions),
-                    ..together(&decisions, watching, observation.value, &mut self.best)
+                    ..together(&decisions, with_metric, observation.value, &mut self.best)
                 }
             }
 

@@ -13,8 +13,8 @@ pub trait Criteria: sealed::Sealed {
     /// Calls [`StopCriterion::start`] of each criterion.
     fn start_each(&mut self);
 
-    /// The position of the first criterion that [watches the metric](StopCriterion::watches_metric), from 0.
-    fn first_watching(&self) -> Option<usize>;
+    /// The position of the first criterion that [uses the metric](StopCriterion::uses_metric), from 0.
+    fn first_with_metric(&self) -> Option<usize>;
 
     /// The goal of that criterion.
     fn first_goal(&self) -> Option<Goal>;
@@ -58,8 +58,8 @@ impl<C: StopCriterion> Criteria for Vec<C> {
         self.iter_mut().for_each(StopCriterion::start);
     }
 
-    fn first_watching(&self) -> Option<usize> {
-        self.iter().position(StopCriterion::watches_metric)
+    fn first_with_metric(&self) -> Option<usize> {
+        self.iter().position(StopCriterion::uses_metric)
     }
 
     fn first_goal(&self) -> Option<Goal> {
@@ -111,9 +111,9 @@ macro_rules! criteria_of_a_tuple {
                 $(self.$index.start();)+
             }
 
-            fn first_watching(&self) -> Option<usize> {
-                let watching = [$(self.$index.watches_metric()),+];
-                watching.iter().position(|watches| *watches)
+            fn first_with_metric(&self) -> Option<usize> {
+                let with_metric = [$(self.$index.uses_metric()),+];
+                with_metric.iter().position(|uses| *uses)
             }
 
             fn first_goal(&self) -> Option<Goal> {

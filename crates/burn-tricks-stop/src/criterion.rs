@@ -93,7 +93,7 @@ pub trait StopCriterion {
 
     /// Whether the decisions depend on the metric, so that they can say which check is the best: whether there
     /// is a [`goal`](Self::goal).
-    fn watches_metric(&self) -> bool {
+    fn uses_metric(&self) -> bool {
         self.goal().is_some()
     }
 

@@ -41,7 +41,7 @@ use burn::module::Module;
 #[derive(Debug)]
 pub struct StopWithBest<C, M> {
     criterion: C,
-    kept: BestWeights<M>,
+    best: BestWeights<M>,
 }
 
 impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
@@ -49,7 +49,7 @@ impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
     pub fn new(criterion: C) -> Self {
         Self {
             criterion,
-            kept: BestWeights::new(),
+            best: BestWeights::new(),
         }
     }
 
@@ -57,7 +57,7 @@ impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
     pub fn observe(&mut self, observation: impl Into<Observation>, model: &M) -> Decision {
         let decision = self.criterion.observe(observation);
         if decision.is_best {
-            self.kept.hold(model, decision.check, ());
+            self.best.hold(model, decision.check, ());
         }
         decision
     }
@@ -69,13 +69,13 @@ impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
 
     /// The check of the best value.
     pub fn best_check(&self) -> Option<usize> {
-        self.kept.check()
+        self.best.check()
     }
 
     /// The best model for prediction; none before the first check that counts. To train on it, call `train()`
-    /// on it, or see [`kept`](Self::kept).
+    /// on it, or see [`best_weights`](Self::best_weights).
     pub fn best_model(&self) -> Option<M> {
-        self.kept.model()
+        self.best.model()
     }
 
     /// The criterion, whose state is saved with a checkpoint.
@@ -84,7 +84,7 @@ impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
     }
 
     /// The [`BestWeights`] that hold the model of the best check.
-    pub fn kept(&self) -> &BestWeights<M> {
-        &self.kept
+    pub fn best_weights(&self) -> &BestWeights<M> {
+        &self.best
     }
 }

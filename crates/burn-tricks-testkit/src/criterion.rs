@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 /// What a criterion decides at one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decision {
+pub struct CriterionDecision {
     /// Whether this check is the best so far.
     pub best: bool,
     /// Whether training should stop.
@@ -21,7 +21,7 @@ pub struct Decision {
 /// - it can be saved and resumed after every check, if [`saved`](Self::saved) says how.
 ///
 /// ```
-/// use burn_tricks_testkit::{CriterionLaws, Decision};
+/// use burn_tricks_testkit::{CriterionLaws, CriterionDecision};
 ///
 /// /// Stops at the first value that is no better than the best.
 /// let init = || f64::INFINITY;
@@ -30,7 +30,7 @@ pub struct Decision {
 ///     if best {
 ///         *least = value;
 ///     }
-///     Decision { best, stop: !best }
+///     CriterionDecision { best, stop: !best }
 /// };
 /// CriterionLaws::new("impatient", init, observe).check().assert();
 /// ```
@@ -39,10 +39,10 @@ pub struct CriterionLaws<C> {
     init: Box<dyn Fn() -> C>,
     observe: Observe<C>,
     reload: Option<Box<dyn Fn(C) -> C>>,
-    watches_metric: bool,
+    uses_metric: bool,
 }
 
-type Observe<C> = Box<dyn Fn(&mut C, f64) -> Decision>;
+type Observe<C> = Box<dyn Fn(&mut C, f64) -> CriterionDecision>;
 
 impl<C> Debug for CriterionLaws<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -79,20 +79,20 @@ impl<C> CriterionLaws<C> {
     pub fn new(
         name: impl Into<String>,
         init: impl Fn() -> C + 'static,
-        observe: impl Fn(&mut C, f64) -> Decision + 'static,
+        observe: impl Fn(&mut C, f64) -> CriterionDecision + 'static,
     ) -> Self {
         Self {
             name: name.into(),
             init: Box::new(init),
             observe: Box::new(observe),
             reload: None,
-            watches_metric: true,
+            uses_metric: true,
         }
     }
 
     /// Says that the criterion does not use a metric, like a time limit, and so has no best check.
     pub fn without_metric(mut self) -> Self {
-        self.watches_metric = false;
+        self.uses_metric = false;
         self
     }
 
@@ -115,7 +115,7 @@ impl<C> CriterionLaws<C> {
             "calls the best what is better than all it called the best before",
             || runs().iter().try_for_each(|run| self.best(run)),
         );
-        if self.watches_metric {
+        if self.uses_metric {
             report.check("calls the last of values that fall the best", || {
                 let falling = &runs()[0];
                 let last = self.run(falling, None).pop();
@@ -142,7 +142,7 @@ impl<C> CriterionLaws<C> {
         report
     }
 
-    fn run(&self, values: &[f64], reloaded_at: Option<usize>) -> Vec<Decision> {
+    fn run(&self, values: &[f64], reloaded_at: Option<usize>) -> Vec<CriterionDecision> {
         let mut criterion = (self.init)();
         let mut decisions = Vec::new();
         for (at, value) in values.iter().enumerate() {

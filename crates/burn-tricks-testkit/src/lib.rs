@@ -10,7 +10,7 @@ mod trick;
 mod weights;
 
 pub use average::AverageLaws;
-pub use criterion::{CriterionLaws, Decision};
+pub use criterion::{CriterionDecision, CriterionLaws};
 pub use optimizer::OptimizerLaws;
 pub use report::{Broken, Report};
 pub use schedule::ScheduleLaws;

@@ -7,8 +7,8 @@ use burn::optim::{
 };
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks_testkit::{
-    AverageLaws, CriterionLaws, Decision, OptimizerLaws, Report, ScheduleLaws, TransformLaws,
-    TrickLaws, TrickStep, Weights,
+    AverageLaws, CriterionDecision, CriterionLaws, OptimizerLaws, Report, ScheduleLaws,
+    TransformLaws, TrickLaws, TrickStep, Weights,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -263,7 +263,7 @@ fn each_fault_of_a_criterion_breaks_its_law() {
                 *least = value;
             }
             let told = fault != "no best";
-            Decision {
+            CriterionDecision {
                 best: best && told,
                 stop: !best,
             }

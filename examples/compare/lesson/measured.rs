@@ -4,13 +4,13 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::LinearConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Tensor};
-use burn_tricks::compare::{ClaimRow, Conclusion, Finding, RowFinding};
+use burn_tricks::compare::{ClaimFinding, ClaimRow, Conclusion, RowFinding};
 use burn_tricks::optim::AdaGradConfig;
 use burn_tricks::prelude::*;
 use std::error::Error;
 
 /// What was found of each of them.
-pub(crate) fn findings() -> Result<Vec<Finding>, Box<dyn Error>> {
+pub(crate) fn findings() -> Result<Vec<ClaimFinding>, Box<dyn Error>> {
     let device = Device::flex();
     device.seed(1);
     Ok(vec![
@@ -28,12 +28,12 @@ fn finding(
     place: &str,
     told: String,
     note: &str,
-) -> Finding {
+) -> ClaimFinding {
     let of_row = match conclusion {
         Conclusion::Corrected => Conclusion::Refuted,
         other => other,
     };
-    Finding {
+    ClaimFinding {
         sentence: sentence.to_owned(),
         conclusion,
         rows: vec![RowFinding {
@@ -58,7 +58,7 @@ fn conclude(is_so: bool, is_corrected: bool) -> Conclusion {
     }
 }
 
-fn two_magnitudes(device: &Device) -> Finding {
+fn two_magnitudes(device: &Device) -> ClaimFinding {
     let large = Tensor::<1>::from_floats([1e10], device);
     let sum: f32 = (large.clone() + 1e-10).into_scalar();
     finding(
@@ -84,7 +84,7 @@ fn spread(inputs: usize, std: f64, layers: usize, device: &Device) -> f64 {
     f64::from(squares).sqrt()
 }
 
-fn standard_normal_weights(device: &Device) -> Finding {
+fn standard_normal_weights(device: &Device) -> ClaimFinding {
     let sizes = [64, 256, 1024];
     let measured = sizes.map(|inputs| spread(inputs, 1.0, 1, device));
     let close = |of: fn(f64) -> f64| {
@@ -107,7 +107,7 @@ fn standard_normal_weights(device: &Device) -> Finding {
     )
 }
 
-fn scaled_weights(device: &Device) -> Finding {
+fn scaled_weights(device: &Device) -> ClaimFinding {
     let [one, twenty] = [1, 20].map(|layers| spread(256, 1.0 / 16.0, layers, device));
     finding(
         "N(0,1/√n_in) “guarantees that for inputs with zero mean and standard deviation of 1 the same mean/standard \
@@ -149,7 +149,7 @@ impl Weight {
 }
 
 /// The text divides a gradient above θ by its norm, so that it falls to 1, whatever θ is.
-fn threshold() -> Result<Finding, Box<dyn Error>> {
+fn threshold() -> Result<ClaimFinding, Box<dyn Error>> {
     let weight = Weight::new(&Device::flex().autodiff());
     let clipped = |config: ClipGradNormConfig, size: f32| -> Result<f32, Box<dyn Error>> {
         let grads = config.init()?.apply(&weight, weight.gradient(size));
@@ -178,7 +178,7 @@ fn all<T, E>([one, other]: [Result<T, E>; 2]) -> Result<[T; 2], E> {
 }
 
 /// Steps of a constant gradient: of the rule in the text, and of AdaGrad.
-fn adagrad() -> Result<Finding, Box<dyn Error>> {
+fn adagrad() -> Result<ClaimFinding, Box<dyn Error>> {
     let lengths = |mut optim: ModuleOptimizer| -> Vec<f32> {
         let mut weight = Weight::new(&Device::flex().autodiff());
         let mut lengths = Vec::new();

@@ -3,7 +3,7 @@
 mod measured;
 
 use burn_tricks::compare::clap::{self, Parser};
-use burn_tricks::compare::{Claim, Comparison, Finding};
+use burn_tricks::compare::{Claim, ClaimFinding, Comparison};
 use burn_tricks_examples::recipes::{BuiltIn, Recipe, Task};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -106,7 +106,7 @@ fn check(options: &Options) -> Result<(), Box<dyn Error>> {
         let comparison = compare(options, task, &file, folder.path())?;
         comparisons.insert(task.name.clone(), comparison);
     }
-    let mut findings: Vec<Finding> = measured::findings()?;
+    let mut findings: Vec<ClaimFinding> = measured::findings()?;
     for claim in &lesson.claims {
         findings.push(claim.check(&comparisons)?);
     }
@@ -233,9 +233,9 @@ fn compare(
     Ok(comparison)
 }
 
-fn page(options: &Options, abouts: &[String], findings: &[Finding]) -> String {
+fn page(options: &Options, abouts: &[String], findings: &[ClaimFinding]) -> String {
     let count = |conclusion: &str| {
-        let is = |finding: &&Finding| finding.conclusion.to_string() == conclusion;
+        let is = |finding: &&ClaimFinding| finding.conclusion.to_string() == conclusion;
         format!("{} {conclusion}", findings.iter().filter(is).count())
     };
     let counts = ["confirmed", "corrected", "refuted", "not confirmed"]

@@ -21,7 +21,7 @@ pub fn treated(
         Prescription::ScaleInputs => program.data = program.data.standard_inputs(),
         Prescription::ScaleTargets => program.data = program.data.standard_targets(),
         Prescription::InitWeights => program.layers = drawn_anew(program.layers),
-        Prescription::ScaleRate { factor } => program.rate *= factor,
+        Prescription::ScaleLr { factor } => program.rate *= factor,
         Prescription::ClipGradNorm { max_norm } => program.clips = Some(*max_norm),
         Prescription::Warmup { steps } => program.warmup = Some(*steps),
         Prescription::BatchSize { size } => program.batch = *size,

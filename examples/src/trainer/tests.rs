@@ -301,7 +301,7 @@ fn a_run_is_the_same_again() {
         };
         let mut report = Reporter::new("dropout", 2, 1);
         training.run(&mut report).unwrap();
-        compare::Run {
+        compare::TrainingRun {
             cost: compare::Cost::default(),
             ..report.into_run()
         }

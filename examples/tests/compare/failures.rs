@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use crate::{read, start, text};
-use burn_tricks::compare::Run;
+use burn_tricks::compare::TrainingRun;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
@@ -63,7 +63,7 @@ fn a_killed_worker_is_a_failed_run_among_the_others() {
     let table = text(&output.stdout);
 
     let comparison = read(&path);
-    let failed: Vec<&Run> = comparison.failed().collect();
+    let failed: Vec<&TrainingRun> = comparison.failed().collect();
     assert_eq!((comparison.runs.len(), failed.len()), (4, 1));
     assert_eq!(failed[0].failure.as_ref().unwrap().reason, reason);
     let line = format!("- {}, seed {}: {reason}", failed[0].variant, failed[0].seed);

@@ -8,7 +8,7 @@ mod reports;
 mod store;
 mod your_own;
 
-use burn_tricks::compare::{Comparison, Cost, Run};
+use burn_tricks::compare::{Comparison, Cost, TrainingRun};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -53,9 +53,9 @@ fn read(path: &Path) -> Comparison {
 }
 
 /// What was compared with what, and the runs, without what depends on the clock and the machine.
-fn timeless(comparison: &Comparison) -> (Vec<String>, Vec<Run>) {
+fn timeless(comparison: &Comparison) -> (Vec<String>, Vec<TrainingRun>) {
     let recipes = comparison.recipes.iter();
-    let runs = comparison.runs.iter().cloned().map(|run| Run {
+    let runs = comparison.runs.iter().cloned().map(|run| TrainingRun {
         cost: Cost::default(),
         ..run
     });

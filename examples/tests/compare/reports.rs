@@ -1,7 +1,7 @@
 //! What is reported.
 
 use crate::{CLIP, compare, read, start, text, timeless};
-use burn_tricks::compare::{Run, Verdict};
+use burn_tricks::compare::{TrainingRun, Verdict};
 
 #[test]
 fn one_job_or_two_give_the_same_report_with_the_baseline_that_was_needed() {
@@ -19,7 +19,7 @@ fn one_job_or_two_give_the_same_report_with_the_baseline_that_was_needed() {
     let one = report("1");
     assert_eq!(timeless(&report("2")), timeless(&one)); // written over the first
 
-    let of = |run: &Run| (run.variant.clone(), run.seed);
+    let of = |run: &TrainingRun| (run.variant.clone(), run.seed);
     let expected = [("unstable", 1), ("unstable", 2), ("clip", 1), ("clip", 2)]
         .map(|(variant, seed)| (variant.to_owned(), seed));
     assert_eq!(one.runs.iter().map(of).collect::<Vec<_>>(), expected);

@@ -6,7 +6,7 @@ pub(crate) mod uncertainty;
 use crate::combine_error::CombineError;
 use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::tensor::{Device, Int, Tensor, activation::softmax};
-use burn_tricks_core::{Config, ConfigError, Mismatch, TensorKind, force_init, params, places};
+use burn_tricks_core::{Config, ConfigError, Mismatch, ValueKind, force_init, params, places};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -332,7 +332,7 @@ fn check_distinct<M: Module>(members: &[M]) -> Result<(), CombineError> {
         let kinds = places(module).into_iter().map(|place| place.kind);
         let floats = kinds.filter(|kind| kind.is_float());
         for (param, kind) in params(module).into_iter().zip(floats) {
-            if kind != TensorKind::Weight {
+            if kind != ValueKind::Weight {
                 continue;
             }
             let first = *owners.entry(param.id).or_insert(second);

@@ -5,7 +5,7 @@ use crate::recalibration::running_statistics::{MEAN, VARIANCE, join, parent};
 use burn::module::{Flag, Module, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Visitor, visit};
-use burn_tricks_core::{TensorKind, places};
+use burn_tricks_core::{ValueKind, places};
 use std::collections::BTreeMap;
 
 /// Burn's layer, recognised by its name and fields.
@@ -54,7 +54,7 @@ pub(crate) fn norm_layers<M: Module>(
     group: &ParamGroup,
 ) -> Result<Vec<NormLayer>, RecalibrationError> {
     let buffers: Vec<String> = (places(model).into_iter())
-        .filter(|place| place.kind == TensorKind::Buffer)
+        .filter(|place| place.kind == ValueKind::Buffer)
         .map(|place| place.path)
         .collect();
     let keeps = |layer: &str, statistic| buffers.contains(&join(layer, statistic));

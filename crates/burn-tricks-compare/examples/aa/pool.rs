@@ -1,6 +1,6 @@
 //! Families redrawn from real runs of one recipe, in which nothing can differ.
 
-use burn_tricks_compare::{Comparison, Looks, Protocol, Recipe, Run, Verdict};
+use burn_tricks_compare::{Comparison, Looks, Protocol, Recipe, TrainingRun, Verdict};
 use rand::{SeedableRng as _, seq::SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, error::Error, fs, path::Path};
 #[derive(Deserialize)]
 struct Line {
     key: String,
-    run: Run,
+    run: TrainingRun,
 }
 
 /// The runs of one recipe: for each split its replicates, which differ in nothing but the seed of the
@@ -19,18 +19,18 @@ pub(crate) struct Pool {
     /// Name of the recipe.
     pub(crate) name: String,
     /// Split by split.
-    pub(crate) splits: Vec<Vec<Run>>,
+    pub(crate) splits: Vec<Vec<TrainingRun>>,
 }
 
 /// The pools of a store, one for each recipe.
 pub(crate) fn read(path: &Path) -> Result<Vec<Pool>, Box<dyn Error>> {
-    let mut pools: BTreeMap<String, BTreeMap<String, BTreeMap<u64, Run>>> = BTreeMap::new();
+    let mut pools: BTreeMap<String, BTreeMap<String, BTreeMap<u64, TrainingRun>>> = BTreeMap::new();
     for line in fs::read_to_string(path)?.lines() {
         let Line { key, run } = serde_json::from_str(line)?;
         let of_recipe = pools.entry(run.variant.clone()).or_default();
         of_recipe.entry(key).or_default().insert(run.seed, run);
     }
-    let pool = |(name, splits): (String, BTreeMap<String, BTreeMap<u64, Run>>)| {
+    let pool = |(name, splits): (String, BTreeMap<String, BTreeMap<u64, TrainingRun>>)| {
         let splits = splits
             .into_values()
             .map(|runs| runs.into_values().collect());
@@ -85,13 +85,13 @@ impl Pool {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for _ in 0..redraws {
-            let mut splits: Vec<&Vec<Run>> = self.splits.iter().collect();
+            let mut splits: Vec<&Vec<TrainingRun>> = self.splits.iter().collect();
             splits.shuffle(&mut random);
             let mut runs = Vec::new();
             for (seed, split) in (protocol.first_seed..).zip(splits) {
                 let mut split = split.clone();
                 split.shuffle(&mut random);
-                let named = (0..=rows).zip(split).map(|(arm, run)| Run {
+                let named = (0..=rows).zip(split).map(|(arm, run)| TrainingRun {
                     variant: arm.to_string(),
                     seed,
                     curve: Vec::new(),

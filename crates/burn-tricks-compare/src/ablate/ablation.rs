@@ -1,7 +1,7 @@
 //! Leave-one-out ablation.
 
 use crate::{
-    ablate::combine::{CombineError, check, combine},
+    ablate::combine::{CombineRecipesError, check, combine},
     outcome::recipe::Recipe,
 };
 
@@ -16,7 +16,10 @@ use crate::{
 ///
 /// If there are fewer than two changes, one is named twice or changes nothing, or two of them set the same
 /// place to different values.
-pub fn ablation(base: &Recipe, parts: &[(&Recipe, &Recipe)]) -> Result<Vec<Recipe>, CombineError> {
+pub fn ablation(
+    base: &Recipe,
+    parts: &[(&Recipe, &Recipe)],
+) -> Result<Vec<Recipe>, CombineRecipesError> {
     check(parts)?;
     let names = |parts: &[(&Recipe, &Recipe)]| {
         let names = parts.iter().map(|(part, _)| &*part.name);

@@ -15,21 +15,21 @@ use crate::{
 /// # Errors
 ///
 /// If two of them set the same place to different values, or one changes nothing.
-pub fn combine(base: &Recipe, parts: &[(&Recipe, &Recipe)]) -> Result<Value, CombineError> {
+pub fn combine(base: &Recipe, parts: &[(&Recipe, &Recipe)]) -> Result<Value, CombineRecipesError> {
     let mut settings = base.settings.clone();
     let mut done: Vec<(&str, Change)> = Vec::new();
     for (part, baseline) in parts {
         let changed = changes(&baseline.settings, &part.settings);
         if changed.is_empty() {
             let part = part.name.clone();
-            return Err(CombineError::ChangesNothing { part });
+            return Err(CombineRecipesError::ChangesNothing { part });
         }
         for change in changed {
             let clash = done.iter().find(|(_, other)| {
                 overlap(other, &change) && (other.place != change.place || other.to != change.to)
             });
             if let Some((first, _)) = clash {
-                return Err(CombineError::Clash {
+                return Err(CombineRecipesError::Clash {
                     first: (*first).to_owned(),
                     second: part.name.clone(),
                     setting: change.path(),
@@ -74,7 +74,7 @@ fn object(value: &mut Value) -> &mut Map<String, Value> {
 /// Changes that cannot be made at once.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum CombineError {
+pub enum CombineRecipesError {
     /// Two set the same place to different values.
     Clash {
         /// The one that comes first.
@@ -101,7 +101,7 @@ pub enum CombineError {
     },
 }
 
-impl fmt::Display for CombineError {
+impl fmt::Display for CombineRecipesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Clash {
@@ -124,19 +124,19 @@ impl fmt::Display for CombineError {
     }
 }
 
-as_displayed!(CombineError);
+as_displayed!(CombineRecipesError);
 
-impl std::error::Error for CombineError {}
+impl std::error::Error for CombineRecipesError {}
 
 /// At least two changes, none of them twice.
-pub(crate) fn check(parts: &[(&Recipe, &Recipe)]) -> Result<(), CombineError> {
+pub(crate) fn check(parts: &[(&Recipe, &Recipe)]) -> Result<(), CombineRecipesError> {
     if parts.len() < 2 {
-        return Err(CombineError::TooFew { parts: parts.len() });
+        return Err(CombineRecipesError::TooFew { parts: parts.len() });
     }
     for (at, (part, _)) in parts.iter().enumerate() {
         if parts[..at].iter().any(|(other, _)| other.name == part.name) {
             let part = part.name.clone();
-            return Err(CombineError::Twice { part });
+            return Err(CombineRecipesError::Twice { part });
         }
     }
     Ok(())

@@ -5,17 +5,17 @@ use std::{collections::HashMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ablate::combine::{CombineError, check, combine},
+    ablate::combine::{CombineRecipesError, check, combine},
     comparison::{
         answer::{Answer, Asked, Unit},
         error::CompareError,
         pair::Pair,
     },
     outcome::{
-        metric::{Better, Metric},
+        metric::{Better, QualityMetric},
         protocol::Protocol,
         recipe::Recipe,
-        run::Run,
+        run::TrainingRun,
     },
     statistics::{
         family::Family,
@@ -29,7 +29,10 @@ use crate::{
 /// # Errors
 ///
 /// As those of [`ablation`](crate::ablation).
-pub fn factorial(base: &Recipe, parts: &[(&Recipe, &Recipe)]) -> Result<Vec<Recipe>, CombineError> {
+pub fn factorial(
+    base: &Recipe,
+    parts: &[(&Recipe, &Recipe)],
+) -> Result<Vec<Recipe>, CombineRecipesError> {
     check(parts)?;
     let mut recipes =
         vec![Recipe::baseline(&base.name, &base.about).with_settings(base.settings.clone())];
@@ -93,7 +96,7 @@ impl Interactions {
         protocol: &Protocol,
         base: &str,
         parts: &[&str],
-        runs: &[Run],
+        runs: &[TrainingRun],
     ) -> Result<Self, InteractionsError> {
         protocol.check().map_err(CompareError::from)?;
         let looks = protocol.looks(parts.len());
@@ -102,7 +105,7 @@ impl Interactions {
                 looks: looks.to_string(),
             });
         }
-        let by_name: HashMap<(&str, u64), &Run> = runs
+        let by_name: HashMap<(&str, u64), &TrainingRun> = runs
             .iter()
             .map(|run| ((&*run.variant, run.seed), run))
             .collect();
@@ -155,7 +158,7 @@ impl Interactions {
 }
 
 enum Question<'a> {
-    Quality(&'a Metric),
+    Quality(&'a QualityMetric),
     Speed,
 }
 
@@ -222,7 +225,7 @@ impl Question<'_> {
 
     /// Speed is asked if at least half of the runs of each of the four recipes arrive: a double
     /// difference of runs that never arrive is made of the length of a run.
-    fn arises(&self, metrics: &[Metric], squares: &[[Pair<'_>; 2]]) -> bool {
+    fn arises(&self, metrics: &[QualityMetric], squares: &[[Pair<'_>; 2]]) -> bool {
         let Self::Speed = self else { return true };
         let arrived: Vec<[bool; 4]> = squares
             .iter()

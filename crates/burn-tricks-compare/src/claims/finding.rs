@@ -13,7 +13,7 @@ use crate::{
         comparison::{Comparison, Row},
         verdict::Verdict,
     },
-    outcome::run::Run,
+    outcome::run::TrainingRun,
     report::{numbers::ratio, wording},
     statistics::{
         looks::ALPHA,
@@ -24,7 +24,7 @@ use crate::{
 
 /// What the measurements make of a claim.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Finding {
+pub struct ClaimFinding {
     /// The sentence.
     pub sentence: String,
     /// What follows from all rows.
@@ -82,7 +82,7 @@ impl Claim {
     /// # Errors
     ///
     /// If a task, a variant or all questions of the claim are not there.
-    pub fn check(&self, tasks: &BTreeMap<String, Comparison>) -> Result<Finding, ClaimError> {
+    pub fn check(&self, tasks: &BTreeMap<String, Comparison>) -> Result<ClaimFinding, ClaimError> {
         let rows = self.rows.iter().map(|row| self.check_row(row, tasks));
         let rows = rows.collect::<Result<Vec<RowFinding>, ClaimError>>()?;
         let has = |conclusion| rows.iter().any(|row| row.conclusion == Some(conclusion));
@@ -92,7 +92,7 @@ impl Claim {
             (true, true) => Conclusion::Corrected,
             (false, false) => Conclusion::NotConfirmed,
         };
-        Ok(Finding {
+        Ok(ClaimFinding {
             sentence: self.sentence.clone(),
             conclusion,
             rows,
@@ -152,7 +152,7 @@ impl Claim {
     ) -> (Option<Conclusion>, String) {
         let values = |name: &str| -> HashMap<u64, f64> {
             let runs = comparison.runs.iter().filter(|run| run.variant == name);
-            let value = |run: &Run| Some((run.seed, run.quality.get(metric)?.value));
+            let value = |run: &TrainingRun| Some((run.seed, run.quality.get(metric)?.value));
             let values = runs.filter_map(value);
             values.filter(|(_, value)| value.is_finite()).collect()
         };
@@ -247,7 +247,7 @@ fn conclude(verdict: Verdict, expected: Expected) -> Conclusion {
     }
 }
 
-impl Finding {
+impl ClaimFinding {
     /// Where it holds and where not, in words.
     pub fn places(&self) -> String {
         let names = |conclusion: Option<Conclusion>| {

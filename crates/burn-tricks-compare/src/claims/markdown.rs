@@ -1,11 +1,11 @@
 //! Findings as a table.
 
-use crate::claims::{claim::Claim, finding::Finding};
+use crate::claims::{claim::Claim, finding::ClaimFinding};
 
 impl Claim {
     /// Findings as a table in GitHub's Markdown: the sentence, what was measured, the conclusion, and where the
     /// sentence holds.
-    pub fn markdown(findings: &[Finding]) -> String {
+    pub fn markdown(findings: &[ClaimFinding]) -> String {
         let mut text =
             "| sentence | measured | verdict | where |\n| --- | --- | --- | --- |\n".to_owned();
         for finding in findings {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     comparison::{pair::Pair, pool::Pool},
-    outcome::run::Run,
+    outcome::run::TrainingRun,
     statistics::interval::Interval,
 };
 
@@ -36,14 +36,14 @@ impl Arm {
     pub(crate) fn new(pool: &Pool<'_>, recipe: usize) -> Self {
         let runs = pool.runs_of(recipe);
         let metrics = &pool.protocol.metrics[..];
-        let has_failed = |run: &&Run| Pair::alone(run).failed(metrics)[0];
+        let has_failed = |run: &&TrainingRun| Pair::alone(run).failed(metrics)[0];
         let arrived: Vec<f64> = runs
             .iter()
             .filter(|run| Pair::alone(run).arrived(metrics)[0])
             .filter_map(|run| Some(run.arrival?.steps? as f64))
             .collect();
         let quality = metrics.iter().map(|metric| {
-            let value = |run: &&Run| {
+            let value = |run: &&TrainingRun| {
                 if has_failed(run) {
                     pool.no_model(run.seed, metric)
                 } else {

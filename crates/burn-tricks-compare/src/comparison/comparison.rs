@@ -13,10 +13,10 @@ use crate::{
         stages::Stages,
     },
     outcome::{
-        metric::{Better, Metric},
+        metric::{Better, QualityMetric},
         protocol::Protocol,
         recipe::Recipe,
-        run::Run,
+        run::TrainingRun,
     },
     statistics::{looks::Looks, moments::mean},
 };
@@ -39,7 +39,7 @@ pub struct Comparison {
     pub arms: Vec<Arm>,
     /// The runs, in the order of the recipes and of the seeds. Those with seeds beyond the last look are left
     /// out.
-    pub runs: Vec<Run>,
+    pub runs: Vec<TrainingRun>,
 }
 
 /// What is shown about one variant.
@@ -96,7 +96,7 @@ impl Comparison {
     pub fn init(
         protocol: &Protocol,
         recipes: &[Recipe],
-        runs: &[Run],
+        runs: &[TrainingRun],
     ) -> Result<Self, CompareError> {
         let pool = Pool::new(protocol, recipes, runs)?;
         let stages = Stages::of(&pool);
@@ -115,7 +115,7 @@ impl Comparison {
     }
 
     /// The runs that ended without a result.
-    pub fn failed(&self) -> impl Iterator<Item = &Run> {
+    pub fn failed(&self) -> impl Iterator<Item = &TrainingRun> {
         self.runs.iter().filter(|run| run.failure.is_some())
     }
 
@@ -142,7 +142,7 @@ impl Row {
         let seeds = stages.seeds(pool, row);
         let pairs = pool.pairs(row, seeds.unwrap_or(pool.looks.first()));
 
-        let quality = |(at, metric): (usize, &Metric)| {
+        let quality = |(at, metric): (usize, &QualityMetric)| {
             let differences = pairs
                 .iter()
                 .filter_map(|pair| pair.quality(metric, metrics));

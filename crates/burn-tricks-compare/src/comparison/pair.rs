@@ -1,8 +1,8 @@
 //! The differences between the two runs of a pair.
 
 use crate::outcome::{
-    metric::{Better, Metric, Scale},
-    run::Run,
+    metric::{Better, QualityMetric, Scale},
+    run::TrainingRun,
 };
 
 /// Differences no larger than this are rounding, and count as none.
@@ -15,13 +15,13 @@ const NO_BETTER: f64 = 0.99;
 /// A run of a variant and the run of its baseline with the same seed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pair<'a> {
-    pub(crate) variant: &'a Run,
-    pub(crate) baseline: &'a Run,
+    pub(crate) variant: &'a TrainingRun,
+    pub(crate) baseline: &'a TrainingRun,
 }
 
 impl<'a> Pair<'a> {
     /// A run paired with itself, to ask about it alone.
-    pub(crate) fn alone(run: &'a Run) -> Self {
+    pub(crate) fn alone(run: &'a TrainingRun) -> Self {
         Self {
             variant: run,
             baseline: run,
@@ -30,12 +30,12 @@ impl<'a> Pair<'a> {
 
     /// Whether each of the two runs has failed: it gave no result, one of these metrics is not a finite
     /// number, or it is no better than no model at all.
-    pub(crate) fn failed(&self, metrics: &[Metric]) -> [bool; 2] {
+    pub(crate) fn failed(&self, metrics: &[QualityMetric]) -> [bool; 2] {
         self.runs().map(|run| self.has_failed(run, metrics))
     }
 
     /// Whether each of the two runs arrived at the target. A run that failed did not.
-    pub(crate) fn arrived(&self, metrics: &[Metric]) -> [bool; 2] {
+    pub(crate) fn arrived(&self, metrics: &[QualityMetric]) -> [bool; 2] {
         self.runs().map(|run| {
             let has_arrived = run.arrival.is_some_and(|arrival| arrival.steps.is_some());
             has_arrived && !self.has_failed(run, metrics)
@@ -44,8 +44,8 @@ impl<'a> Pair<'a> {
 
     /// The difference in a metric, variant minus baseline, on the scale on which it is tested. A run
     /// that failed counts as no model. `None` if it is not known what that scores.
-    pub(crate) fn quality(&self, metric: &Metric, metrics: &[Metric]) -> Option<f64> {
-        let value = |run: &Run, has_failed: bool| {
+    pub(crate) fn quality(&self, metric: &QualityMetric, metrics: &[QualityMetric]) -> Option<f64> {
+        let value = |run: &TrainingRun, has_failed: bool| {
             let no_model = self.no_model(metric);
             let value = if has_failed {
                 no_model?
@@ -72,13 +72,13 @@ impl<'a> Pair<'a> {
 
     /// The difference of the logarithms of the steps to the target. A run that did not arrive counts
     /// as arriving with the last step of a full run.
-    pub(crate) fn speed(&self, metrics: &[Metric]) -> Option<f64> {
+    pub(crate) fn speed(&self, metrics: &[QualityMetric]) -> Option<f64> {
         let arrived = self.arrived(metrics);
         if arrived == [false, false] {
             return Some(0.0);
         }
         let any = self.variant.arrival.or(self.baseline.arrival)?;
-        let steps = |run: &Run, has_arrived: bool| {
+        let steps = |run: &TrainingRun, has_arrived: bool| {
             let arrival = run.arrival.unwrap_or(any);
             let arrived_at = arrival.steps.filter(|_| has_arrived);
             (arrived_at.unwrap_or(arrival.of).max(1) as f64).ln()
@@ -105,18 +105,18 @@ impl<'a> Pair<'a> {
         ratio.is_finite().then_some(ratio)
     }
 
-    fn runs(&self) -> [&'a Run; 2] {
+    fn runs(&self) -> [&'a TrainingRun; 2] {
         [self.variant, self.baseline]
     }
 
     /// What is scored without a model: both are judged on the same test part.
-    fn no_model(&self, metric: &Metric) -> Option<f64> {
-        let of = |run: &Run| run.quality.get(&metric.name)?.no_model;
+    fn no_model(&self, metric: &QualityMetric) -> Option<f64> {
+        let of = |run: &TrainingRun| run.quality.get(&metric.name)?.no_model;
         of(self.baseline).or_else(|| of(self.variant))
     }
 
-    fn has_failed(&self, run: &Run, metrics: &[Metric]) -> bool {
-        let is_bad = |metric: &Metric| {
+    fn has_failed(&self, run: &TrainingRun, metrics: &[QualityMetric]) -> bool {
+        let is_bad = |metric: &QualityMetric| {
             let Some(quality) = run.quality.get(&metric.name) else {
                 return false;
             };
@@ -141,17 +141,20 @@ fn without_rounding(difference: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn metrics() -> [Metric; 2] {
-        [Metric::share("accuracy"), Metric::loss("loss")]
+    fn metrics() -> [QualityMetric; 2] {
+        [
+            QualityMetric::share("accuracy"),
+            QualityMetric::loss("loss"),
+        ]
     }
 
-    fn run(accuracy: f64, loss: f64) -> Run {
-        Run::new("a", 1)
+    fn run(accuracy: f64, loss: f64) -> TrainingRun {
+        TrainingRun::new("a", 1)
             .with_metric_and_no_model("accuracy", accuracy, 0.1)
             .with_metric_and_no_model("loss", loss, 2.0)
     }
 
-    fn quality(variant: &Run, baseline: &Run) -> [Option<f64>; 2] {
+    fn quality(variant: &TrainingRun, baseline: &TrainingRun) -> [Option<f64>; 2] {
         let pair = Pair { variant, baseline };
         let metrics = metrics();
         [0, 1].map(|at| pair.quality(&metrics[at], &metrics))
@@ -182,7 +185,7 @@ mod tests {
             run(f64::NAN, 0.1),
             run(0.5, 1.98),
             run(0.5, 9.0),
-            Run::failed("a", 1, "out of memory"),
+            TrainingRun::failed("a", 1, "out of memory"),
         ] {
             assert_close(quality(&bad, &good), expected);
             assert_close(quality(&good, &bad), expected.map(|d| -d));
@@ -203,11 +206,11 @@ mod tests {
     #[test]
     fn without_a_value_for_no_model_a_failed_run_has_no_difference() {
         let plain = |value| {
-            Run::new("a", 1)
+            TrainingRun::new("a", 1)
                 .with_metric("accuracy", value)
                 .with_metric("loss", 0.1)
         };
-        let failed = Run::failed("a", 1, "killed");
+        let failed = TrainingRun::failed("a", 1, "killed");
         assert_eq!(quality(&failed, &plain(0.5)), [None, None]);
         assert_close(quality(&plain(0.75), &plain(0.5)), [0.25, 0.0]);
         assert_eq!(quality(&failed, &failed), [Some(0.0); 2]);
@@ -216,7 +219,7 @@ mod tests {
     #[test]
     fn a_run_that_never_arrives_takes_every_step() {
         let at = |steps| run(0.9, 0.2).with_arrival(steps, 3300);
-        let speed = |variant: &Run, baseline: &Run| {
+        let speed = |variant: &TrainingRun, baseline: &TrainingRun| {
             let pair = Pair { variant, baseline };
             pair.speed(&metrics()).unwrap()
         };
@@ -235,7 +238,7 @@ mod tests {
         let failed = run(0.9, f64::NAN).with_arrival(Some(100), 3300);
         assert_eq!(speed(&failed, &at(Some(3300))), 0.0);
         assert_eq!(speed(&failed, &at(None)), 0.0);
-        let crashed = Run::failed("a", 1, "killed");
+        let crashed = TrainingRun::failed("a", 1, "killed");
         assert!((speed(&crashed, &at(Some(330))) - 10.0_f64.ln()).abs() < 1e-12);
     }
 
@@ -253,7 +256,7 @@ mod tests {
         };
         assert!((pair.cost().unwrap() - 1.5_f64.ln()).abs() < 1e-12);
         assert_eq!(pair.memory_ratio(), Some(1.5));
-        let unknown = Run::failed("a", 1, "killed");
+        let unknown = TrainingRun::failed("a", 1, "killed");
         let pair = Pair {
             variant: &unknown,
             baseline: &baseline,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     comparison::{comparison::Comparison, error::CompareError, pool::Pool, stages::Stages},
-    outcome::{protocol::Protocol, recipe::Recipe, run::Run},
+    outcome::{protocol::Protocol, recipe::Recipe, run::TrainingRun},
 };
 
 /// A run that is wanted.
@@ -45,7 +45,7 @@ impl Plan {
     pub fn init(
         protocol: &Protocol,
         recipes: &[Recipe],
-        runs: &[Run],
+        runs: &[TrainingRun],
     ) -> Result<Self, CompareError> {
         let pool = Pool::new(protocol, recipes, runs)?;
         let stages = Stages::of(&pool);

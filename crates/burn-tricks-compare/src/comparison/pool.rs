@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     comparison::{error::CompareError, pair::Pair},
-    outcome::{metric::Metric, protocol::Protocol, recipe::Recipe, run::Run},
+    outcome::{metric::QualityMetric, protocol::Protocol, recipe::Recipe, run::TrainingRun},
     statistics::looks::Looks,
 };
 
@@ -17,7 +17,7 @@ pub(crate) struct Pool<'a> {
     /// The recipes that are compared with another, each with its baseline, as indices.
     pub(crate) rows: Vec<(usize, usize)>,
     /// By recipe and place of the seed.
-    runs: HashMap<(usize, usize), &'a Run>,
+    runs: HashMap<(usize, usize), &'a TrainingRun>,
 }
 
 impl<'a> Pool<'a> {
@@ -25,7 +25,7 @@ impl<'a> Pool<'a> {
     pub(crate) fn new(
         protocol: &'a Protocol,
         recipes: &'a [Recipe],
-        runs: &'a [Run],
+        runs: &'a [TrainingRun],
     ) -> Result<Self, CompareError> {
         protocol.check()?;
         let rows = rows(recipes)?;
@@ -59,7 +59,7 @@ impl<'a> Pool<'a> {
     }
 
     /// The run of a recipe with the seed at that place.
-    pub(crate) fn run(&self, recipe: usize, place: usize) -> Option<&'a Run> {
+    pub(crate) fn run(&self, recipe: usize, place: usize) -> Option<&'a TrainingRun> {
         self.runs.get(&(recipe, place)).copied()
     }
 
@@ -76,13 +76,13 @@ impl<'a> Pool<'a> {
     }
 
     /// The runs of a recipe, by seed.
-    pub(crate) fn runs_of(&self, recipe: usize) -> Vec<&'a Run> {
+    pub(crate) fn runs_of(&self, recipe: usize) -> Vec<&'a TrainingRun> {
         let run = |place| self.run(recipe, place);
         (0..self.looks.last()).filter_map(run).collect()
     }
 
     /// What is scored with that seed without a model, as any of its runs says.
-    pub(crate) fn no_model(&self, seed: u64, metric: &Metric) -> Option<f64> {
+    pub(crate) fn no_model(&self, seed: u64, metric: &QualityMetric) -> Option<f64> {
         let place = seed.wrapping_sub(self.protocol.first_seed) as usize;
         let runs = (0..self.recipes.len()).filter_map(|recipe| self.run(recipe, place));
         let mut known = runs.filter_map(|run| run.quality.get(&metric.name)?.no_model);
@@ -116,7 +116,7 @@ fn rows(recipes: &[Recipe]) -> Result<Vec<(usize, usize)>, CompareError> {
 }
 
 /// A run that did not fail must have measured what is asked.
-fn check_run(run: &Run, protocol: &Protocol) -> Result<(), CompareError> {
+fn check_run(run: &TrainingRun, protocol: &Protocol) -> Result<(), CompareError> {
     if run.failure.is_some() {
         return Ok(());
     }

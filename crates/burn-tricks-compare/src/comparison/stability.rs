@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     comparison::{pair::Pair, verdict::Verdict},
-    outcome::metric::Metric,
+    outcome::metric::QualityMetric,
     statistics::{
         holm::holm,
         looks::ALPHA,
@@ -40,7 +40,7 @@ pub struct Stability {
 
 impl Stability {
     /// Counts failures. The p-value is not adjusted yet.
-    pub(crate) fn count(pairs: &[Pair<'_>], metrics: &[Metric], has_target: bool) -> Self {
+    pub(crate) fn count(pairs: &[Pair<'_>], metrics: &[QualityMetric], has_target: bool) -> Self {
         let failed = |pair: &Pair<'_>| {
             if has_target {
                 pair.arrived(metrics).map(|arrived| !arrived)

@@ -28,8 +28,8 @@ pub enum Better {
 /// A metric by which the quality of a run is judged, and the margin within which two recipes count as
 /// equivalent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Metric {
-    /// Its name, as in [`Run::quality`](crate::Run::quality).
+pub struct QualityMetric {
+    /// Its name, as in [`TrainingRun::quality`](crate::TrainingRun::quality).
     pub name: String,
     /// The numbers it can take.
     pub scale: Scale,
@@ -40,7 +40,7 @@ pub struct Metric {
     pub margin: f64,
 }
 
-impl Metric {
+impl QualityMetric {
     /// A share from 0 to 1 of which more is better, such as an accuracy; two within half a percentage
     /// point are equivalent.
     pub fn share(name: &str) -> Self {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    outcome::metric::{Metric, Scale},
+    outcome::metric::{QualityMetric, Scale},
     statistics::looks::Looks,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Protocol {
     /// The metrics of quality, each a question of its own.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<QualityMetric>,
     /// The target whose arrival is compared, in words, such as `90 % validation accuracy`; `None` if
     /// speed is not asked.
     pub target: Option<String>,
@@ -32,7 +32,7 @@ pub struct Protocol {
 impl Protocol {
     /// A comparison by these metrics, without a target, with the margins ×1.25 for speed and ×1.10 for
     /// cost, the default looks, and seeds from 1 on.
-    pub fn new(metrics: impl IntoIterator<Item = Metric>) -> Self {
+    pub fn new(metrics: impl IntoIterator<Item = QualityMetric>) -> Self {
         Self {
             metrics: metrics.into_iter().collect(),
             target: None,
@@ -45,7 +45,10 @@ impl Protocol {
 
     /// Classification: the metrics `accuracy` and `loss`.
     pub fn classification() -> Self {
-        Self::new([Metric::share("accuracy"), Metric::loss("loss")])
+        Self::new([
+            QualityMetric::share("accuracy"),
+            QualityMetric::loss("loss"),
+        ])
     }
 
     /// Asks how soon a run arrives at a target, described by a few words. Each run reports an
@@ -179,19 +182,19 @@ mod tests {
             message(Protocol::new([])),
             "there is no metric to compare by"
         );
-        let twice = Protocol::new([Metric::loss("loss"), Metric::share("loss")]);
+        let twice = Protocol::new([QualityMetric::loss("loss"), QualityMetric::share("loss")]);
         assert_eq!(message(twice), "two metrics are named \"loss\"");
         for (metric, expected) in [
             (
-                Metric::loss("rmse").with_margin(0.1),
+                QualityMetric::loss("rmse").with_margin(0.1),
                 "\"rmse\" must be a ratio above 1, got 0.1",
             ),
             (
-                Metric::share("a").with_margin(0.0),
+                QualityMetric::share("a").with_margin(0.0),
                 "\"a\" must be above 0, got 0",
             ),
             (
-                Metric::plain("elo", Better::Higher, f64::NAN),
+                QualityMetric::plain("elo", Better::Higher, f64::NAN),
                 "\"elo\" must be above 0, got NaN",
             ),
         ] {

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// What a worker's line on standard output begins with when it holds a [`Run`].
+/// What a worker's line on standard output begins with when it holds a [`TrainingRun`].
 pub const RUN_PREFIX: &str = "burn-tricks-run ";
 
 /// What one training run measured: one variant, one seed.
@@ -17,7 +17,7 @@ pub const RUN_PREFIX: &str = "burn-tricks-run ";
 /// read back as NaN.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Run {
+pub struct TrainingRun {
     /// Name of the variant, as in its [`Recipe`](crate::Recipe).
     pub variant: String,
     /// Seed of the run. Runs of two variants with the same seed are a pair.
@@ -102,7 +102,7 @@ pub struct FailedRun {
     pub stderr: String,
 }
 
-impl Run {
+impl TrainingRun {
     /// A run that has measured nothing yet.
     pub fn new(variant: &str, seed: u64) -> Self {
         Self {
@@ -208,8 +208,8 @@ impl fmt::Display for FailedRun {
 mod tests {
     use super::*;
 
-    fn run() -> Run {
-        let mut run = Run::new("ema", u64::MAX)
+    fn run() -> TrainingRun {
+        let mut run = TrainingRun::new("ema", u64::MAX)
             // Values that a float parser which is off by one unit in the last place gets wrong.
             .with_metric_and_no_model("loss", 1.0 / 3.0, 2.302)
             .with_metric("accuracy", 0.1 + 0.2)
@@ -225,10 +225,10 @@ mod tests {
         let line = run().to_line().unwrap();
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.starts_with("burn-tricks-run {\"variant\":\"ema\""));
-        assert_eq!(Run::from_line(&line).unwrap().unwrap(), run());
-        let failed = Run::failed("ema", 3, "out of memory").with_arrival(None, 7);
+        assert_eq!(TrainingRun::from_line(&line).unwrap().unwrap(), run());
+        let failed = TrainingRun::failed("ema", 3, "out of memory").with_arrival(None, 7);
         let line = failed.to_line().unwrap();
-        assert_eq!(Run::from_line(&line).unwrap().unwrap(), failed);
+        assert_eq!(TrainingRun::from_line(&line).unwrap().unwrap(), failed);
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
         for diverged in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let line = run().with_metric("loss", diverged).to_line().unwrap();
             assert!(line.contains("\"loss\":{\"value\":null}"), "{line}");
-            let read = Run::from_line(&line).unwrap().unwrap();
+            let read = TrainingRun::from_line(&line).unwrap().unwrap();
             assert!(read.quality["loss"].value.is_nan());
             assert_eq!(read.quality["accuracy"].value, 0.1 + 0.2);
         }
@@ -253,15 +253,19 @@ mod tests {
         ] {
             let changed = line.replace(from, to);
             assert_ne!(changed, line);
-            let error = Run::from_line(&changed).unwrap().unwrap_err();
+            let error = TrainingRun::from_line(&changed).unwrap().unwrap_err();
             assert!(error.to_string().contains(named), "{error}");
         }
     }
 
     #[test]
     fn another_line_is_not_a_run() {
-        assert!(Run::from_line("epoch 3: accuracy 0.91").is_none());
-        assert!(Run::from_line(" burn-tricks-run {}").is_none());
-        assert!(Run::from_line("burn-tricks-run junk").unwrap().is_err());
+        assert!(TrainingRun::from_line("epoch 3: accuracy 0.91").is_none());
+        assert!(TrainingRun::from_line(" burn-tricks-run {}").is_none());
+        assert!(
+            TrainingRun::from_line("burn-tricks-run junk")
+                .unwrap()
+                .is_err()
+        );
     }
 }

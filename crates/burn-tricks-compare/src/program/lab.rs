@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     ablate::{
         ablation::ablation,
-        combine::CombineError,
+        combine::CombineRecipesError,
         interactions::{Interactions, factorial},
     },
     comparison::comparison::Comparison,
@@ -53,7 +53,7 @@ pub(crate) fn recipes(
     known: &[Recipe],
     options: &LabOptions,
 ) -> Result<Option<Vec<Recipe>>, String> {
-    type Make = fn(&Recipe, &[(&Recipe, &Recipe)]) -> Result<Vec<Recipe>, CombineError>;
+    type Make = fn(&Recipe, &[(&Recipe, &Recipe)]) -> Result<Vec<Recipe>, CombineRecipesError>;
     let (names, make): (&[String], Make) = match (&options.ablate[..], &options.interactions[..]) {
         ([], []) if options.onto.is_some() => {
             return Err("`--onto` goes with `--ablate` or `--interactions`".to_owned());

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use crate::outcome::{protocol::Protocol, run::Run};
+use crate::outcome::{protocol::Protocol, run::TrainingRun};
 
 /// Takes what a training run measures, and says how long it is to be.
 #[derive(Debug)]
 pub struct Reporter {
-    run: Run,
+    run: TrainingRun,
     epochs: usize,
     is_tuning: bool,
     steps: Option<u64>,
@@ -18,7 +18,7 @@ impl Reporter {
     /// For one run of so many epochs; the clock starts.
     pub fn new(variant: &str, seed: u64, epochs: usize) -> Self {
         Self {
-            run: Run::new(variant, seed),
+            run: TrainingRun::new(variant, seed),
             epochs,
             is_tuning: false,
             steps: None,
@@ -87,7 +87,7 @@ impl Reporter {
     }
 
     /// What was measured.
-    pub fn into_run(mut self) -> Run {
+    pub fn into_run(mut self) -> TrainingRun {
         let cost = &mut self.run.cost.seconds_per_step;
         if let (None, Some(steps @ 1..)) = (*cost, self.steps) {
             *cost = Some(self.start.elapsed().as_secs_f64() / steps as f64);
@@ -119,11 +119,11 @@ impl Reporter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{metric::Metric, run::Arrival};
+    use crate::outcome::{metric::QualityMetric, run::Arrival};
 
     #[test]
     fn what_is_reported_is_the_run() {
-        let protocol = Protocol::new([Metric::loss("RMSE")]).with_target("half");
+        let protocol = Protocol::new([QualityMetric::loss("RMSE")]).with_target("half");
         let mut report = Reporter::new("ema", 7, 3);
         assert_eq!(report.epochs(), 3);
         report.metric_and_no_model("RMSE", 0.5, 2.0);

@@ -5,7 +5,7 @@ use std::{env, error::Error, io};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    outcome::{protocol::Protocol, recipe::Recipe, run::Run},
+    outcome::{protocol::Protocol, recipe::Recipe, run::TrainingRun},
     program::{options::Options, reporter::Reporter, study::Study},
     runner::runner::{Job, worker_command},
 };
@@ -67,8 +67,8 @@ pub(crate) fn work(
         let trained = train(&recipe, seed, &mut reporter);
         let missing = reporter.missing(&asked);
         let run = match (trained, missing) {
-            (Err(error), _) => Run::failed(&recipe.name, seed, &error.to_string()),
-            (Ok(()), Some(missing)) => Run::failed(&recipe.name, seed, &missing),
+            (Err(error), _) => TrainingRun::failed(&recipe.name, seed, &error.to_string()),
+            (Ok(()), Some(missing)) => TrainingRun::failed(&recipe.name, seed, &missing),
             (Ok(()), None) => reporter.into_run(),
         };
         run.emit()?;

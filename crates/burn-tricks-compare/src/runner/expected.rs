@@ -1,7 +1,7 @@
 //! The results that a worker was asked for, as they come in.
 
 use crate::{
-    outcome::run::{FailedRun, Run},
+    outcome::run::{FailedRun, TrainingRun},
     runner::failure::Failure,
 };
 
@@ -10,19 +10,19 @@ use crate::{
 pub(crate) struct Expected {
     label: String,
     /// In the order asked for, whatever the order they come in.
-    results: Vec<(u64, Option<Run>)>,
+    results: Vec<(u64, Option<TrainingRun>)>,
     /// Index of the result that came last.
     last: Option<usize>,
 }
 
 /// What became of the runs that a worker was asked for, each in the order asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Ended {
+pub(crate) struct Results {
     /// Every run that ended, well or as a failure.
-    pub(crate) runs: Vec<Run>,
+    pub(crate) runs: Vec<TrainingRun>,
     /// Those among them that failed for the worker's fault, of which nothing was reported before or
     /// what was reported does not count.
-    pub(crate) lost: Vec<Run>,
+    pub(crate) lost: Vec<TrainingRun>,
     /// The seeds of the runs that were stopped.
     pub(crate) stopped: Vec<u64>,
 }
@@ -37,8 +37,8 @@ impl Expected {
     }
 
     /// Takes a line of the worker's standard output, and returns the result if it was one.
-    pub(crate) fn take(&mut self, line: &str) -> Result<Option<&Run>, Failure> {
-        let Some(run) = Run::from_line(line) else {
+    pub(crate) fn take(&mut self, line: &str) -> Result<Option<&TrainingRun>, Failure> {
+        let Some(run) = TrainingRun::from_line(line) else {
             return Ok(None);
         };
         let run = run.map_err(|error| Failure::UnreadableResult {
@@ -67,7 +67,7 @@ impl Expected {
 
     /// The runs, once the worker has ended or failed. A failure is that of the runs without a result,
     /// or, if there are none, of the run whose result came last.
-    pub(crate) fn finish(mut self, outcome: Result<(), Failure>, stderr: &str) -> Ended {
+    pub(crate) fn finish(mut self, outcome: Result<(), Failure>, stderr: &str) -> Results {
         let is_complete = self.results.iter().all(|(_, result)| result.is_some());
         let is_stopped = matches!(outcome, Err(Failure::Stopped));
         let is_at_fault = outcome.is_err() && !is_stopped;
@@ -78,15 +78,15 @@ impl Expected {
             reason: outcome.err().unwrap_or(Failure::NoResult).to_string(),
             stderr: stderr.to_owned(),
         };
-        let mut ended = Ended::default();
+        let mut ended = Results::default();
         for (seed, result) in self.results {
             match result {
                 Some(result) => ended.runs.push(result),
                 None if is_stopped => ended.stopped.push(seed),
                 None => {
-                    let lost = Run {
+                    let lost = TrainingRun {
                         failure: Some(failure.clone()),
-                        ..Run::new(&self.label, seed)
+                        ..TrainingRun::new(&self.label, seed)
                     };
                     ended.lost.push(lost.clone());
                     ended.runs.push(lost);
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn line(variant: &str, seed: u64) -> String {
-        Run::new(variant, seed)
+        TrainingRun::new(variant, seed)
             .with_metric("accuracy", 0.9)
             .to_line()
             .unwrap()
@@ -113,10 +113,10 @@ mod tests {
     }
 
     /// The seeds that finished, and those that failed.
-    fn seeds(ended: &Ended) -> (Vec<u64>, Vec<u64>) {
-        let (failed, finished): (Vec<&Run>, Vec<&Run>) =
+    fn seeds(ended: &Results) -> (Vec<u64>, Vec<u64>) {
+        let (failed, finished): (Vec<&TrainingRun>, Vec<&TrainingRun>) =
             ended.runs.iter().partition(|run| run.failure.is_some());
-        let seeds = |runs: Vec<&Run>| runs.iter().map(|run| run.seed).collect();
+        let seeds = |runs: Vec<&TrainingRun>| runs.iter().map(|run| run.seed).collect();
         (seeds(finished), seeds(failed))
     }
 

@@ -10,7 +10,7 @@ pub(crate) enum Failure {
     /// Whether it still runs could not be found out.
     Wait(io::Error),
     /// It ended with a failure.
-    Ended(ExitStatus),
+    Exited(ExitStatus),
     /// It ended well, without the result.
     NoResult,
     /// It printed a result that it was not asked for, or one for the second time.
@@ -29,7 +29,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Start(error) => write!(f, "the worker could not be started: {error}"),
             Self::Wait(error) => write!(f, "the worker could not be waited for: {error}"),
-            Self::Ended(status) => write!(f, "the worker ended with {status}"),
+            Self::Exited(status) => write!(f, "the worker ended with {status}"),
             Self::NoResult => write!(f, "the worker ended without a result"),
             Self::UnexpectedResult { variant, seed } => write!(
                 f,

@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::outcome::run::Run;
+use crate::outcome::run::TrainingRun;
 
 /// When to tell how long it will take, where there is no terminal for a bar.
 const ESTIMATE_AFTER: Duration = Duration::from_secs(20);
@@ -73,9 +73,9 @@ impl Progress {
     }
 
     /// Shows a failure above the bar.
-    pub(crate) fn run_failed(&self, run: &Run) {
+    pub(crate) fn run_failed(&self, run: &TrainingRun) {
         if let Some(failure) = &run.failure {
-            let Run { variant, seed, .. } = run;
+            let TrainingRun { variant, seed, .. } = run;
             self.bar
                 .println(format!("{variant:?} failed with seed {seed}: {failure}"));
         }

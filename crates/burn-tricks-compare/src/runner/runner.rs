@@ -12,16 +12,16 @@ use std::{
 };
 
 use crate::{
-    outcome::run::Run,
+    outcome::run::TrainingRun,
     runner::{
-        expected::{Ended, Expected},
+        expected::{Expected, Results},
         failure::Failure,
         progress::Progress,
         worker::{Event, Worker},
     },
 };
 
-/// A worker process to run, and the results it is to print with [`Run::emit`].
+/// A worker process to run, and the results it is to print with [`TrainingRun::emit`].
 #[derive(Debug)]
 pub struct Job {
     /// The variant whose runs it makes.
@@ -37,7 +37,7 @@ pub struct Job {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ran {
     /// The runs that ended, those that failed among them.
-    pub runs: Vec<Run>,
+    pub runs: Vec<TrainingRun>,
     /// The variant and seed of each run that was stopped, or not started, because another failed or
     /// because the [flag](Runner::with_stop) was raised.
     pub stopped: Vec<(String, u64)>,
@@ -45,7 +45,7 @@ pub struct Ran {
 
 /// Runs jobs in worker processes, some at a time.
 ///
-/// A worker prints one line on standard output for each run, with [`Run::emit`]. What else it prints
+/// A worker prints one line on standard output for each run, with [`TrainingRun::emit`]. What else it prints
 /// there is ignored; of its standard error the last lines are kept for a
 /// [`FailedRun`](crate::FailedRun). Its standard input is empty.
 #[derive(Debug, Clone)]
@@ -129,7 +129,7 @@ impl Runner {
     pub fn run_each(
         &self,
         jobs: Vec<Job>,
-        ended: impl FnMut(&Run) -> io::Result<()> + Send,
+        ended: impl FnMut(&TrainingRun) -> io::Result<()> + Send,
     ) -> io::Result<Ran> {
         let runs = jobs.iter().map(|job| job.seeds.len()).sum();
         let threads = self.parallel.get().min(jobs.len());
@@ -162,7 +162,7 @@ impl Runner {
         let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
         all.sort_by_key(|(index, ..)| *index);
         let mut ran = Ran::default();
-        for (_, label, Ended { runs, stopped, .. }) in all {
+        for (_, label, Results { runs, stopped, .. }) in all {
             ran.runs.extend(runs);
             let stopped = stopped.into_iter().map(|seed| (label.clone(), seed));
             ran.stopped.extend(stopped);
@@ -172,7 +172,7 @@ impl Runner {
 }
 
 /// What is called with each run.
-type OnEnd<'a> = Box<dyn FnMut(&Run) -> io::Result<()> + Send + 'a>;
+type OnEnd<'a> = Box<dyn FnMut(&TrainingRun) -> io::Result<()> + Send + 'a>;
 
 /// What the threads of one call share.
 struct Shared<'a> {
@@ -185,7 +185,7 @@ struct Shared<'a> {
 
 impl Shared<'_> {
     /// Runs one job.
-    fn work(&self, job: Job) -> Ended {
+    fn work(&self, job: Job) -> Results {
         let Job {
             label,
             seeds,
@@ -221,16 +221,16 @@ impl Shared<'_> {
                         self.progress.run_ended();
                     }
                 }
-                Event::Ended(status) if status.success() => return Ok(()),
+                Event::Exited(status) if status.success() => return Ok(()),
                 // Not for a fault of its own.
-                Event::Ended(_) if self.is_stopped() => break,
-                Event::Ended(status) => return Err(Failure::Ended(status)),
+                Event::Exited(_) if self.is_stopped() => break,
+                Event::Exited(status) => return Err(Failure::Exited(status)),
             }
         }
         Err(Failure::Stopped)
     }
 
-    fn has_ended(&self, run: &Run) {
+    fn has_ended(&self, run: &TrainingRun) {
         if run.failure.is_some() {
             self.progress.run_failed(run);
         }

@@ -36,7 +36,7 @@ pub(crate) enum Event {
     /// It printed a line on standard output.
     Line(String),
     /// It has ended, and its output has been read.
-    Ended(ExitStatus),
+    Exited(ExitStatus),
     /// Nothing of interest for a short while.
     Idle,
 }
@@ -87,14 +87,14 @@ impl Worker {
         if let Some((status, at)) = self.ended
             && at.elapsed() > GRACE
         {
-            return Ok(Event::Ended(status));
+            return Ok(Event::Exited(status));
         }
         match self.output.recv_timeout(TICK) {
             Ok(Output::Stdout(line)) => return Ok(Event::Line(line)),
             Ok(Output::Stderr(line)) => self.keep(line),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => match self.ended {
-                Some((status, _)) => return Ok(Event::Ended(status)),
+                Some((status, _)) => return Ok(Event::Exited(status)),
                 None => thread::sleep(TICK),
             },
         }

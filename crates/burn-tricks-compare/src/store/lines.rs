@@ -4,13 +4,13 @@ use std::{fmt, fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::run::Run;
+use crate::outcome::run::TrainingRun;
 
 /// One line: a run and the key of its recipe and context.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Line {
     pub(crate) key: String,
-    pub(crate) run: Run,
+    pub(crate) run: TrainingRun,
 }
 
 impl Line {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    outcome::run::{Cost, Run},
+    outcome::run::{Cost, TrainingRun},
     store::{
         lines::{Line, Lines, UnreadableLine},
         store::{StoreError, sync_folder},
@@ -82,8 +82,8 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 /// As text, so that NaN equals NaN.
-fn without_times(run: &Run) -> String {
-    let run = Run {
+fn without_times(run: &TrainingRun) -> String {
+    let run = TrainingRun {
         cost: Cost::default(),
         ..run.clone()
     };

@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    outcome::{recipe::Recipe, run::Run},
+    outcome::{recipe::Recipe, run::TrainingRun},
     store::{
         key::key,
         lines::{Line, Lines, UnreadableLine},
@@ -35,7 +35,7 @@ pub struct Store {
     /// The keys of the recipes, by name.
     keys: HashMap<String, String>,
     /// The runs of these keys, in the order of their first lines.
-    runs: Vec<Run>,
+    runs: Vec<TrainingRun>,
     places: HashMap<(String, u64), usize>,
     others: usize,
     unreadable: Vec<UnreadableLine>,
@@ -97,7 +97,7 @@ impl Store {
     }
 
     /// The runs of the recipes and the context with which it was opened.
-    pub fn runs(&self) -> &[Run] {
+    pub fn runs(&self) -> &[TrainingRun] {
         &self.runs
     }
 
@@ -116,7 +116,7 @@ impl Store {
     /// # Errors
     ///
     /// If it cannot be written, or is of none of the recipes with which the store was opened.
-    pub fn append(&mut self, run: &Run) -> io::Result<()> {
+    pub fn append(&mut self, run: &TrainingRun) -> io::Result<()> {
         let Some(key) = self.keys.get(&run.variant) else {
             let message = format!("the store is not for runs of {:?}", run.variant);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
@@ -141,11 +141,11 @@ impl Store {
     /// in the file until the new ones follow.
     pub fn forget_failed(&mut self) {
         self.runs.retain(|run| run.failure.is_none());
-        let identity = |run: &Run| (run.variant.clone(), run.seed);
+        let identity = |run: &TrainingRun| (run.variant.clone(), run.seed);
         self.places = self.runs.iter().map(identity).zip(0..).collect();
     }
 
-    fn keep(&mut self, run: Run) {
+    fn keep(&mut self, run: TrainingRun) {
         let identity = (run.variant.clone(), run.seed);
         match self.places.get(&identity) {
             Some(&place) => self.runs[place] = run,

@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::{
     comparison::pair::Pair,
     outcome::{
-        metric::{Better, Metric, Scale},
+        metric::{Better, QualityMetric, Scale},
         protocol::Protocol,
         recipe::Recipe,
-        run::Run,
+        run::TrainingRun,
     },
     runner::runner::{Job, Runner},
     statistics::moments::mean,
@@ -40,7 +40,7 @@ const APART: u64 = 1 << 32;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tuning {
     setting: String,
-    metric: Metric,
+    metric: QualityMetric,
     factors: Vec<f64>,
     first_seeds: NonZeroUsize,
     first_seed: Option<u64>,
@@ -65,7 +65,7 @@ impl Tuning {
     /// Tunes the number at `setting` in the recipes' settings, such as `learning_rate` or
     /// `optimizer.rate`, for the best `metric`. The candidates are 1/8, 1/4, 1/2, 1, 2, 4, 8 and 16 times
     /// the recipe's own, and run with 2, 4 and 8 seeds: 32 runs for each recipe.
-    pub fn new(setting: &str, metric: Metric) -> Self {
+    pub fn new(setting: &str, metric: QualityMetric) -> Self {
         Self {
             setting: setting.to_owned(),
             metric,
@@ -113,7 +113,7 @@ impl Tuning {
     }
 
     /// The metric by which the candidates are judged.
-    pub fn metric(&self) -> &Metric {
+    pub fn metric(&self) -> &QualityMetric {
         &self.metric
     }
 
@@ -158,7 +158,7 @@ impl Tuning {
         mut store: Option<&mut Store>,
         mut job: impl FnMut(&Recipe, &[u64]) -> io::Result<Job>,
     ) -> Result<Tuned, TuningError> {
-        let mut runs: Vec<Run> = match &store {
+        let mut runs: Vec<TrainingRun> = match &store {
             Some(store) => store.runs().to_vec(),
             None => Vec::new(),
         };
@@ -189,10 +189,10 @@ impl Tuning {
         &self,
         protocol: &Protocol,
         recipes: &[Recipe],
-        runs: &[Run],
+        runs: &[TrainingRun],
     ) -> Result<Standing, TuningError> {
         let first_seed = self.first_seed(protocol, recipes)?;
-        let by_name: HashMap<(&str, u64), &Run> = runs
+        let by_name: HashMap<(&str, u64), &TrainingRun> = runs
             .iter()
             .map(|run| ((&*run.variant, run.seed), run))
             .collect();
@@ -301,14 +301,14 @@ impl Tuning {
         Recipe::baseline(&name, &recipe.about).with_settings(self.with_value(recipe, value))
     }
 
-    fn has_failed(&self, run: &Run) -> bool {
+    fn has_failed(&self, run: &TrainingRun) -> bool {
         Pair::alone(run).failed(std::slice::from_ref(&self.metric))[0]
     }
 
     /// The score of a run; less is better. A run that failed counts as no model, where any run of its
     /// seed says what that scores.
-    fn score(&self, run: &Run, runs: &[Run]) -> f64 {
-        let quality = |run: &Run| run.quality.get(&self.metric.name).copied();
+    fn score(&self, run: &TrainingRun, runs: &[TrainingRun]) -> f64 {
+        let quality = |run: &TrainingRun| run.quality.get(&self.metric.name).copied();
         let value = match quality(run).filter(|_| !self.has_failed(run)) {
             Some(quality) => quality.value,
             None => {

@@ -3,7 +3,8 @@
 mod plan;
 
 use burn_tricks_compare::{
-    Better, CompareError, Comparison, Looks, Metric, Protocol, Recipe, Run, Unit, Verdict,
+    Better, CompareError, Comparison, Looks, Protocol, QualityMetric, Recipe, TrainingRun, Unit,
+    Verdict,
 };
 
 /// A number from -1 to 1 that follows from its arguments.
@@ -40,13 +41,13 @@ pub(crate) fn protocol() -> Protocol {
     Protocol::classification().with_target("90 %")
 }
 
-pub(crate) fn run(variant: &str, seed: u64, effect: Effect) -> Run {
+pub(crate) fn run(variant: &str, seed: u64, effect: Effect) -> TrainingRun {
     let own = |what: &str| effect.noise * noise(&format!("{variant} {what}"), seed);
     let accuracy =
         0.9 + 0.02 * noise("split", seed) + 0.01 * effect.points + 0.005 * own("accuracy");
     let loss = 0.3 * (0.2 * noise("split", seed) + 0.1 * own("loss")).exp() * effect.loss;
     let steps = 900.0 * effect.steps * (0.2 * own("steps")).exp();
-    Run::new(variant, seed)
+    TrainingRun::new(variant, seed)
         .with_metric_and_no_model("accuracy", accuracy, 0.1)
         .with_metric_and_no_model("loss", loss, 2.3)
         .with_arrival(Some(steps.round() as u64), 3300)
@@ -82,7 +83,7 @@ pub(crate) fn effect(variant: &str) -> Effect {
     }
 }
 
-pub(crate) fn runs(recipes: &[Recipe], seeds: u64) -> Vec<Run> {
+pub(crate) fn runs(recipes: &[Recipe], seeds: u64) -> Vec<TrainingRun> {
     let of = |recipe: &Recipe| {
         let name = recipe.name.clone();
         (1..=seeds).map(move |seed| run(&name, seed, effect(&name)))
@@ -90,7 +91,7 @@ pub(crate) fn runs(recipes: &[Recipe], seeds: u64) -> Vec<Run> {
     recipes.iter().flat_map(of).collect()
 }
 
-fn compare(runs: &[Run]) -> Comparison {
+fn compare(runs: &[TrainingRun]) -> Comparison {
     Comparison::init(&protocol(), &recipes(), runs).unwrap()
 }
 
@@ -168,12 +169,12 @@ fn intervals_and_verdicts_agree_in_every_row() {
 fn better_is_what_the_metric_says() {
     let (low, high) = (Better::Lower, Better::Higher);
     for (better, verdict) in [(high, Verdict::Helps), (low, Verdict::Hurts)] {
-        let protocol = Protocol::new([Metric::plain("score", better, 0.1)]);
+        let protocol = Protocol::new([QualityMetric::plain("score", better, 0.1)]);
         let recipes = [Recipe::baseline("a", ""), Recipe::variant("b", "a", "")];
         let run = |variant: &str, seed, shift: f64| {
-            Run::new(variant, seed).with_metric("score", shift + 0.1 * noise(variant, seed))
+            TrainingRun::new(variant, seed).with_metric("score", shift + 0.1 * noise(variant, seed))
         };
-        let runs: Vec<Run> = (1..=8)
+        let runs: Vec<TrainingRun> = (1..=8)
             .flat_map(|seed| [run("a", seed, -5.0), run("b", seed, -4.0)])
             .collect();
         let comparison = Comparison::init(&protocol, &recipes, &runs).unwrap();
@@ -207,7 +208,7 @@ fn failed_runs_are_no_model_and_never_arrive() {
     let mut runs = runs(&recipes(), 29);
     for run in runs.iter_mut().filter(|run| run.variant == "alike") {
         match run.seed {
-            seed if seed % 3 == 0 => *run = Run::failed("alike", seed, "out of memory"),
+            seed if seed % 3 == 0 => *run = TrainingRun::failed("alike", seed, "out of memory"),
             seed if seed % 3 == 1 => {
                 *run = run.clone().with_metric_and_no_model("loss", f64::NAN, 2.3);
             }
@@ -238,7 +239,7 @@ fn without_a_value_for_no_model_a_failed_run_leaves_quality_undecided() {
             quality.no_model = None;
         }
         if (&*run.variant, run.seed) == ("better", 4) {
-            *run = Run::failed("better", 4, "killed");
+            *run = TrainingRun::failed("better", 4, "killed");
         }
     }
     let comparison = compare(&runs);
@@ -308,11 +309,11 @@ fn intervals_stay_within_what_is_possible() {
         } else {
             0.0
         };
-        Run::new(variant, seed)
+        TrainingRun::new(variant, seed)
             .with_metric("accuracy", accuracy)
             .with_metric("loss", 0.3)
     };
-    let runs: Vec<Run> = (1..=3)
+    let runs: Vec<TrainingRun> = (1..=3)
         .flat_map(|seed| [run("a", seed), run("b", seed)])
         .collect();
     let protocol = Protocol::classification().with_looks(Looks::once(3).unwrap());
@@ -350,7 +351,7 @@ fn a_comparison_survives_json() {
 #[test]
 fn what_does_not_fit_together_is_refused() {
     let good = runs(&recipes(), 2);
-    let error = |recipes: &[Recipe], runs: &[Run]| {
+    let error = |recipes: &[Recipe], runs: &[TrainingRun]| {
         Comparison::init(&protocol(), recipes, runs).unwrap_err()
     };
     let mut twice = recipes();
@@ -363,7 +364,7 @@ fn what_does_not_fit_together_is_refused() {
         let message = error(&recipes, &good).to_string();
         assert!(message.contains(&format!("{baseline:?}")), "{message}");
     }
-    let with = |run: Run| [&good[..], &[run]].concat();
+    let with = |run: TrainingRun| [&good[..], &[run]].concat();
     for (run, message) in [
         (run("alike", 2, NONE), "\"alike\" has two runs with seed 2"),
         (
@@ -371,11 +372,11 @@ fn what_does_not_fit_together_is_refused() {
             "the run with seed 2 is of \"other\", which no recipe describes",
         ),
         (
-            Run::new("alike", 3),
+            TrainingRun::new("alike", 3),
             "\"alike\" with seed 3 does not say its \"accuracy\"",
         ),
         (
-            Run::new("alike", 3)
+            TrainingRun::new("alike", 3)
                 .with_metric("accuracy", 0.1)
                 .with_metric("loss", 0.1),
             "does not say its \"arrival\"",

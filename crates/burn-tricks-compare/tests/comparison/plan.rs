@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use burn_tricks_compare::{Comparison, Looks, Plan, Recipe, Run, Shard};
+use burn_tricks_compare::{Comparison, Looks, Plan, Recipe, Shard, TrainingRun};
 
 use crate::{effect, protocol, recipes, run};
 
-fn plan(runs: &[Run]) -> Plan {
+fn plan(runs: &[TrainingRun]) -> Plan {
     Plan::init(&protocol(), &recipes(), runs).unwrap()
 }
 
-fn make(plan: &Plan) -> Vec<Run> {
+fn make(plan: &Plan) -> Vec<TrainingRun> {
     let made = |wanted: &burn_tricks_compare::Wanted| {
         run(&wanted.variant, wanted.seed, effect(&wanted.variant))
     };
@@ -18,7 +18,7 @@ fn make(plan: &Plan) -> Vec<Run> {
 }
 
 /// The runs of a whole comparison, with the number of runs wanted at each look.
-fn to_the_end() -> (Vec<Run>, Vec<usize>) {
+fn to_the_end() -> (Vec<TrainingRun>, Vec<usize>) {
     let (mut runs, mut wanted) = (Vec::new(), Vec::new());
     loop {
         let plan = plan(&runs);
@@ -83,7 +83,7 @@ fn what_is_wanted_follows_from_the_runs_that_are_there_whatever_their_order() {
     let whole = Comparison::init(&protocol(), &recipes(), &all).unwrap();
     for stop in (0..all.len() / 3).step_by(2) {
         // Killed somewhere, with runs of several workers half done.
-        let mut runs: Vec<Run> = all[..stop * 3].to_vec();
+        let mut runs: Vec<TrainingRun> = all[..stop * 3].to_vec();
         if let Some(at) = runs.len().checked_sub(7) {
             runs.remove(at);
         }
@@ -134,14 +134,14 @@ fn a_verdict_is_never_taken_back() {
 #[test]
 fn a_failed_run_is_not_made_again_and_a_recipe_alone_runs_for_the_first_look() {
     let mut runs = make(&plan(&[]));
-    runs[6] = Run::failed("alike", 2, "killed");
+    runs[6] = TrainingRun::failed("alike", 2, "killed");
     assert!(plan(&runs).wanted.iter().all(|run| run.seed > 10));
 
     let alone = [Recipe::baseline("plain", "")];
     let looks = Looks::at(vec![3, 5]).unwrap();
     let plan = Plan::init(&protocol().with_looks(looks), &alone, &[]).unwrap();
     assert_eq!(plan.wanted.len(), 3);
-    let runs: Vec<Run> = (1..=3)
+    let runs: Vec<TrainingRun> = (1..=3)
         .map(|seed| run("plain", seed, crate::NONE))
         .collect();
     let looks = Looks::at(vec![3, 5]).unwrap();
@@ -153,7 +153,7 @@ fn a_failed_run_is_not_made_again_and_a_recipe_alone_runs_for_the_first_look() {
 fn a_short_budget_goes_to_the_rows_that_need_least() {
     // At five seeds nothing can be decided.
     let protocol = protocol().with_looks(Looks::at(vec![5, 20]).unwrap());
-    let plan = |runs: &[Run]| Plan::init(&protocol, &recipes(), runs).unwrap();
+    let plan = |runs: &[TrainingRun]| Plan::init(&protocol, &recipes(), runs).unwrap();
     let runs = make(&plan(&[]));
     let comparison = Comparison::init(&protocol, &recipes(), &runs).unwrap();
     let whole = plan(&runs);
@@ -194,7 +194,7 @@ fn shards_share_the_runs_of_a_look_and_know_their_own_when_started_again() {
     assert_eq!(parts.concat(), whole.wanted);
     assert!(parts.iter().all(|part| (13..=14).contains(&part.len())));
     // The second shard is killed with five runs done.
-    let done: Vec<Run> = make(&whole)[14..19].to_vec();
+    let done: Vec<TrainingRun> = make(&whole)[14..19].to_vec();
     let rest = of(&plan(&done), 2);
     assert_eq!(rest, parts[1][5..]);
     // After the merge, the next look is shared in the same way.

@@ -1,5 +1,5 @@
 use burn_tricks_compare::{
-    Comparison, Looks, Metric, Protocol, Recipe, Run, Verdict, ablation, combine,
+    Comparison, Looks, Protocol, QualityMetric, Recipe, TrainingRun, Verdict, ablation, combine,
 };
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ fn parts() -> [Recipe; 3] {
 }
 
 /// What each setting does to the accuracy: momentum 3 points, warm-up nothing, clipping harms by 2.
-fn run(recipe: &Recipe, seed: u64) -> Run {
+fn run(recipe: &Recipe, seed: u64) -> TrainingRun {
     let settings = &recipe.settings;
     let mut accuracy = 0.9 + 0.01 * noise(seed, 0) + 0.001 * noise(seed, recipe.name.len() as u64);
     accuracy += if settings["optimizer"].is_object() {
@@ -41,7 +41,7 @@ fn run(recipe: &Recipe, seed: u64) -> Run {
     } else {
         0.0
     };
-    Run::new(&recipe.name, seed).with_metric("accuracy", accuracy)
+    TrainingRun::new(&recipe.name, seed).with_metric("accuracy", accuracy)
 }
 
 #[test]
@@ -56,7 +56,8 @@ fn leaving_out_what_helps_hurts() {
     assert_eq!(full, &expected);
     assert_eq!(recipes[4].settings, base.settings);
 
-    let protocol = Protocol::new([Metric::share("accuracy")]).with_looks(Looks::once(14).unwrap());
+    let protocol =
+        Protocol::new([QualityMetric::share("accuracy")]).with_looks(Looks::once(14).unwrap());
     let runs = recipes
         .iter()
         .flat_map(|recipe| (1..=14).map(move |seed| run(recipe, seed)));

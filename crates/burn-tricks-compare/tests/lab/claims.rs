@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use burn_tricks_compare::{
-    Claim, ClaimRow, Comparison, Conclusion, Expected, Looks, Metric, Protocol, Recipe, Run,
+    Claim, ClaimRow, Comparison, Conclusion, Expected, Looks, Protocol, QualityMetric, Recipe,
+    TrainingRun,
 };
 use serde_json::json;
 
@@ -15,7 +16,7 @@ fn tasks() -> BTreeMap<String, Comparison> {
         "base" => Recipe::baseline(name, ""),
         _ => Recipe::variant(name, "base", ""),
     });
-    let comparison = |metric: Metric, good: f64| {
+    let comparison = |metric: QualityMetric, good: f64| {
         let protocol = Protocol::new([metric.clone()])
             .with_target("target")
             .with_looks(Looks::once(14).unwrap());
@@ -35,21 +36,24 @@ fn tasks() -> BTreeMap<String, Comparison> {
                 } else {
                     300
                 });
-                Run::new(&recipe.name, seed)
+                TrainingRun::new(&recipe.name, seed)
                     .with_metric(&metric, 0.8 + value)
                     .with_arrival(steps.filter(|_| metric == "accuracy"), 1000)
             })
         });
-        let runs: Vec<Run> = runs.collect();
+        let runs: Vec<TrainingRun> = runs.collect();
         Comparison::init(&protocol, &recipes, &runs).unwrap()
     };
     BTreeMap::from([
         (
             "digits".to_owned(),
-            comparison(Metric::share("accuracy"), 0.04),
+            comparison(QualityMetric::share("accuracy"), 0.04),
         ),
         // Of an error, more is worse.
-        ("table".to_owned(), comparison(Metric::loss("RMSE"), 0.1)),
+        (
+            "table".to_owned(),
+            comparison(QualityMetric::loss("RMSE"), 0.1),
+        ),
     ])
 }
 
@@ -147,9 +151,10 @@ fn two_that_learn_nothing_say_nothing_of_what_is_worse() {
         Recipe::baseline("base", ""),
         Recipe::variant("same", "base", ""),
     ];
-    let protocol = Protocol::new([Metric::loss("RMSE")]).with_looks(Looks::once(14).unwrap());
+    let protocol =
+        Protocol::new([QualityMetric::loss("RMSE")]).with_looks(Looks::once(14).unwrap());
     let run = |recipe: &Recipe, seed| {
-        Run::new(&recipe.name, seed).with_metric_and_no_model("RMSE", 1.0, 1.0)
+        TrainingRun::new(&recipe.name, seed).with_metric_and_no_model("RMSE", 1.0, 1.0)
     };
     let runs = recipes
         .iter()

@@ -1,5 +1,6 @@
 use burn_tricks_compare::{
-    Interactions, InteractionsError, Looks, Metric, Protocol, Recipe, Run, Verdict, factorial,
+    Interactions, InteractionsError, Looks, Protocol, QualityMetric, Recipe, TrainingRun, Verdict,
+    factorial,
 };
 use serde_json::json;
 
@@ -22,30 +23,30 @@ fn recipes() -> Vec<Recipe> {
 
 /// Each of clip and warm-up makes the loss 20 % lower, both together 30 %: worse than 36 %. Warm-up and
 /// dropout multiply exactly. Clipping and dropout help only together, by half.
-fn run(recipe: &Recipe, seed: u64) -> Run {
+fn run(recipe: &Recipe, seed: u64) -> TrainingRun {
     let has = |name: &str| f64::from(u8::from(recipe.settings[name] == json!(1)));
     let (clip, warm_up, drop) = (has("clip"), has("warm-up"), has("drop"));
     let mut log = 0.8_f64.ln() * (clip + warm_up) + 0.9_f64.ln() * drop;
     log += clip * warm_up * (0.7_f64 / 0.64).ln() + clip * drop * 0.5_f64.ln();
     log += 0.5 * noise(seed, 0) + 0.03 * noise(seed, recipe.name.len() as u64);
     let steps = (1000.0 * (-0.5 * clip).exp()) as u64;
-    Run::new(&recipe.name, seed)
+    TrainingRun::new(&recipe.name, seed)
         .with_metric_and_no_model("loss", 0.3 * log.exp(), 2.3)
         .with_arrival((drop == 0.0).then_some(steps), 3000)
 }
 
 fn protocol() -> Protocol {
-    Protocol::new([Metric::loss("loss")])
+    Protocol::new([QualityMetric::loss("loss")])
         .with_target("90 %")
         .with_looks(Looks::once(SEEDS as usize).unwrap())
 }
 
-fn runs() -> Vec<Run> {
+fn runs() -> Vec<TrainingRun> {
     let of = |recipe: Recipe| (1..=SEEDS).map(move |seed| run(&recipe, seed));
     recipes().into_iter().flat_map(of).collect()
 }
 
-fn read(runs: &[Run]) -> Result<Interactions, InteractionsError> {
+fn read(runs: &[TrainingRun]) -> Result<Interactions, InteractionsError> {
     Interactions::init(&protocol(), "sgd", &["clip", "warm-up", "drop"], runs)
 }
 
@@ -115,7 +116,7 @@ fn a_failed_run_counts_as_no_model_in_all_four() {
         .iter_mut()
         .find(|run| run.variant == "clip + warm-up" && run.seed == 3)
         .unwrap();
-    *failed = Run::failed("clip + warm-up", 3, "out of memory");
+    *failed = TrainingRun::failed("clip + warm-up", 3, "out of memory");
     let interactions = read(&all).unwrap();
     let effect = interactions.pairs[0].answers[0].effect.unwrap();
     assert_eq!(effect.pairs, SEEDS as usize);

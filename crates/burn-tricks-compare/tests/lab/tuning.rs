@@ -1,8 +1,8 @@
 use std::{cell::RefCell, io, num::NonZeroUsize, process::Command};
 
 use burn_tricks_compare::{
-    Job, Looks, Metric, Protocol, RUN_PREFIX, Recipe, Run, Runner, Store, Tuned, Tuning,
-    TuningError,
+    Job, Looks, Protocol, QualityMetric, RUN_PREFIX, Recipe, Runner, Store, TrainingRun, Tuned,
+    Tuning, TuningError,
 };
 use serde_json::json;
 
@@ -21,12 +21,12 @@ fn recipes() -> Vec<Recipe> {
 }
 
 fn protocol() -> Protocol {
-    Protocol::new([Metric::loss("loss")]).with_looks(Looks::once(8).unwrap())
+    Protocol::new([QualityMetric::loss("loss")]).with_looks(Looks::once(8).unwrap())
 }
 
 /// The validation loss is a parabola over the logarithm of the rate, with noise that the seed shares and
 /// noise of its own; far above the best rate the training diverges.
-fn run(candidate: &Recipe, seed: u64) -> Run {
+fn run(candidate: &Recipe, seed: u64) -> TrainingRun {
     let number = |place: &str| candidate.settings.pointer(place).unwrap().as_f64().unwrap();
     let (rate, best) = (number("/optim/rate"), number("/best"));
     let off = (rate / best).log2();
@@ -36,7 +36,7 @@ fn run(candidate: &Recipe, seed: u64) -> Run {
         _ if off > 2.5 => f64::NAN,
         _ => 0.2 * (0.3 * off * off + 0.5 * noise(seed, 0) + 0.1 * own).exp(),
     };
-    Run::new(&candidate.name, seed).with_metric_and_no_model("loss", loss, 2.3)
+    TrainingRun::new(&candidate.name, seed).with_metric_and_no_model("loss", loss, 2.3)
 }
 
 fn job(candidate: &Recipe, seeds: &[u64]) -> io::Result<Job> {
@@ -59,7 +59,7 @@ fn runner() -> Runner {
 }
 
 fn tuning() -> Tuning {
-    Tuning::new("optim.rate", Metric::loss("loss"))
+    Tuning::new("optim.rate", QualityMetric::loss("loss"))
 }
 
 fn tuned() -> (Tuned, Vec<(String, u64)>) {
@@ -201,7 +201,7 @@ fn a_stopped_tuning_continues_where_it_was() {
 #[test]
 fn what_cannot_be_tuned_is_refused_with_its_value() {
     let error = |setting: &str, recipes: &[Recipe]| {
-        let tuning = Tuning::new(setting, Metric::loss("loss"));
+        let tuning = Tuning::new(setting, QualityMetric::loss("loss"));
         tuning.candidates(recipes).unwrap_err().to_string()
     };
     let absent = error("rate", &recipes());

@@ -1,6 +1,6 @@
 //! What a comparison looks like. All numbers are made up.
 
-use burn_tricks_compare::{Comparison, Looks, Protocol, Recipe, Run};
+use burn_tricks_compare::{Comparison, Looks, Protocol, Recipe, TrainingRun};
 
 /// Four variants of two baselines: one faster and equal in quality, one that fails, one that nobody can
 /// tell, one that never arrives.
@@ -31,7 +31,7 @@ fn comparison(seeds: u64) -> Comparison {
             };
             let accuracy = 0.93 + 0.01 * noise(seed, 9) + shift;
             let steps = steps.map(|steps: f64| (steps * (1.0 + 0.05 * noise(seed, 3))) as u64);
-            let run = Run::new(&recipe.name, seed)
+            let run = TrainingRun::new(&recipe.name, seed)
                 .with_metric_and_no_model("accuracy", accuracy, 0.1)
                 .with_metric_and_no_model("loss", 0.25 * (1.0 + 3.0 * shift), 2.3)
                 .with_arrival(steps, 3300)
@@ -43,7 +43,7 @@ fn comparison(seeds: u64) -> Comparison {
                 });
             runs.push(match (&*recipe.name, seed) {
                 ("hot", seed) if seed != 6 => run.with_metric_and_no_model("loss", f64::NAN, 2.3),
-                ("noise", 2) => Run::failed("noise", 2, "out of memory"),
+                ("noise", 2) => TrainingRun::failed("noise", 2, "out of memory"),
                 _ => run,
             });
         }

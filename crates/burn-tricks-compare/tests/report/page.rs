@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use burn_tricks_compare::{Comparison, PageInfo, Run};
+use burn_tricks_compare::{Comparison, PageInfo, TrainingRun};
 use serde_json::json;
 
 use crate::comparison;
@@ -26,7 +26,7 @@ fn with_curves_and_settings() -> Comparison {
         for step in (0..=3300).step_by(330) {
             let noise = ((run.seed * 13 + step) % 7) as f64 / 100.0;
             let loss = 0.2 + 2.0 * (-rate * step as f64 / 900.0).exp() + noise;
-            Run::add_point(run, step, "validation loss", loss);
+            TrainingRun::add_point(run, step, "validation loss", loss);
         }
     }
     Comparison::init(&protocol, &recipes, &runs).unwrap()

@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use burn_tricks_compare::{FailedRun, RUN_PREFIX, Run};
+use burn_tricks_compare::{FailedRun, RUN_PREFIX, TrainingRun};
 
 use crate::{PROMPTLY, job, print, run, runner};
 
@@ -22,7 +22,7 @@ struct Ended {
 }
 
 impl Ended {
-    fn of(runs: Vec<Run>) -> Self {
+    fn of(runs: Vec<TrainingRun>) -> Self {
         let mut ended = Self::default();
         for run in runs {
             match run.failure {
@@ -49,7 +49,7 @@ fn failing(script: &str) -> Ended {
     let ran = run(1, jobs);
     assert!(start.elapsed() < PROMPTLY, "took {:?}", start.elapsed());
     assert_eq!(ran.stopped, []);
-    let (sgd, ema): (Vec<Run>, Vec<Run>) =
+    let (sgd, ema): (Vec<TrainingRun>, Vec<TrainingRun>) =
         ran.runs.into_iter().partition(|run| run.variant == "sgd");
     let others = Ended::of(sgd);
     assert_eq!(others.finished, [0, 1], "the other jobs are run");
@@ -151,7 +151,7 @@ fn a_worker_that_cannot_be_started_has_failed() {
 
 #[test]
 fn a_worker_may_report_a_failure_of_its_own() {
-    let run = Run::failed("ema", 3, "the loss is NaN at step 12");
+    let run = TrainingRun::failed("ema", 3, "the loss is NaN at step 12");
     let line = format!(
         "echo '{RUN_PREFIX}{}'\n",
         serde_json::to_string(&run).unwrap()
@@ -223,7 +223,7 @@ fn a_raised_flag_stops_everything_and_nothing_has_failed() {
     let lives = sleeps_on(&print("ema", 0), |jobs| {
         let stop = Arc::new(AtomicBool::new(false));
         let runner = runner(2).with_stop(stop.clone());
-        let ended = |_: &Run| {
+        let ended = |_: &TrainingRun| {
             stop.store(true, Relaxed);
             Ok(())
         };
@@ -248,7 +248,7 @@ fn each_run_is_told_once_and_again_if_it_turns_out_worthless() {
     let mut told = Vec::new();
     let script = print("ema", 3) + &print("ema", 1) + "exit 5";
     let jobs = vec![job("ema", &[3, 1], &script)];
-    let tell = |run: &Run| {
+    let tell = |run: &TrainingRun| {
         told.push((run.seed, run.failure.is_some()));
         Ok(())
     };

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn_tricks_compare::{Job, RUN_PREFIX, Ran, Run, Runner, worker_command};
+use burn_tricks_compare::{Job, RUN_PREFIX, Ran, Runner, TrainingRun, worker_command};
 
 /// Far below what the sleeping workers would take, far above what a busy machine adds.
 const PROMPTLY: Duration = Duration::from_secs(15);
@@ -25,8 +25,8 @@ fn job(label: &str, seeds: &[u64], script: &str) -> Job {
     }
 }
 
-fn result(variant: &str, seed: u64) -> Run {
-    Run::new(variant, seed)
+fn result(variant: &str, seed: u64) -> TrainingRun {
+    TrainingRun::new(variant, seed)
         .with_metric("accuracy", 0.9)
         .with_metric("loss", f64::NAN)
         .with_seconds_per_step(1.5)
@@ -50,7 +50,7 @@ fn run(parallel: usize, jobs: Vec<Job>) -> Ran {
 }
 
 /// The runs of jobs of which none fails.
-fn finished(parallel: usize, jobs: Vec<Job>) -> Vec<Run> {
+fn finished(parallel: usize, jobs: Vec<Job>) -> Vec<TrainingRun> {
     let ran = run(parallel, jobs);
     assert!(ran.runs.iter().all(|run| run.failure.is_none()), "{ran:?}");
     assert_eq!(ran.stopped, []);

@@ -12,14 +12,14 @@ use std::{
 };
 
 use burn_tricks_compare::{
-    Campaign, Comparison, Job, Looks, Metric, Protocol, RUN_PREFIX, Recipe, Run, Runner, Shard,
-    Store, merge,
+    Campaign, Comparison, Job, Looks, Protocol, QualityMetric, RUN_PREFIX, Recipe, Runner, Shard,
+    Store, TrainingRun, merge,
 };
 use serde_json::json;
 
 fn protocol() -> Protocol {
     let looks = Looks::at(vec![8, 10]).unwrap();
-    Protocol::new([Metric::share("accuracy")]).with_looks(looks)
+    Protocol::new([QualityMetric::share("accuracy")]).with_looks(looks)
 }
 
 fn recipes() -> [Recipe; 3] {
@@ -30,15 +30,15 @@ fn recipes() -> [Recipe; 3] {
     ]
 }
 
-fn run(variant: &str, seed: u64) -> Run {
+fn run(variant: &str, seed: u64) -> TrainingRun {
     let accuracy = match variant {
         "better" => 0.95 + 0.001 * (seed % 3) as f64,
         "noisy" => 0.9 + 0.02 * (seed % 2) as f64 - 0.01,
         _ => 0.9,
     };
     match (variant, seed) {
-        ("noisy", 4) => Run::failed("noisy", 4, "out of memory"),
-        _ => Run::new(variant, seed).with_metric_and_no_model("accuracy", accuracy, 0.1),
+        ("noisy", 4) => TrainingRun::failed("noisy", 4, "out of memory"),
+        _ => TrainingRun::new(variant, seed).with_metric_and_no_model("accuracy", accuracy, 0.1),
     }
 }
 
@@ -203,7 +203,7 @@ fn failing_fast_ends_with_what_is_known() {
     let (protocol, recipes) = (protocol(), recipes());
     // The last run of the first look fails, and nothing is left to stop.
     let job = |variant: &str, seeds: &[u64]| {
-        let fine = Run::new(variant, seeds[0]).with_metric("accuracy", 0.9);
+        let fine = TrainingRun::new(variant, seeds[0]).with_metric("accuracy", 0.9);
         let json = serde_json::to_string(&fine)?;
         let mut command = match (variant, seeds[0]) {
             ("noisy", 8) => Command::new("false"),

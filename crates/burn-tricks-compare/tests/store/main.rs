@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use burn_tricks_compare::{Recipe, Run, Store, merge};
+use burn_tricks_compare::{Recipe, Store, TrainingRun, merge};
 use serde_json::{Value, json};
 
 fn recipes() -> [Recipe; 2] {
@@ -27,12 +27,12 @@ fn open(path: &Path) -> Store {
     Store::open(path, &recipes(), &context()).unwrap()
 }
 
-fn run(variant: &str, seed: u64) -> Run {
-    Run::new(variant, seed).with_metric("loss", 0.1 * seed as f64)
+fn run(variant: &str, seed: u64) -> TrainingRun {
+    TrainingRun::new(variant, seed).with_metric("loss", 0.1 * seed as f64)
 }
 
 /// A store of three runs.
-fn three(path: &Path) -> Vec<Run> {
+fn three(path: &Path) -> Vec<TrainingRun> {
     let mut store = open(path);
     let runs = vec![run("sgd", 1), run("ema", 1), run("sgd", 2)];
     for run in &runs {
@@ -137,11 +137,13 @@ fn the_last_line_of_a_run_counts_and_failed_runs_can_be_made_again() {
     let path = folder.path().join("runs.jsonl");
     let runs = three(&path);
     let mut store = open(&path);
-    store.append(&Run::failed("ema", 1, "killed")).unwrap();
+    store
+        .append(&TrainingRun::failed("ema", 1, "killed"))
+        .unwrap();
     assert_eq!(store.runs().len(), 3);
     drop(store);
     let mut store = open(&path);
-    assert_eq!(store.runs()[1], Run::failed("ema", 1, "killed"));
+    assert_eq!(store.runs()[1], TrainingRun::failed("ema", 1, "killed"));
     store.forget_failed();
     assert_eq!(store.runs(), [runs[0].clone(), runs[2].clone()]);
     store.append(&runs[1]).unwrap();

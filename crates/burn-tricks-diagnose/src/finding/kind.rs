@@ -78,11 +78,11 @@ kinds! {
     /// Validation rows of other classes than the training rows.
     ValidationClasses => "validation has other classes",
     /// The learning rate is too high.
-    RateTooHigh => "rate too high",
+    LrTooHigh => "learning rate too high",
     /// The learning rate is too low.
-    RateTooLow => "rate too low",
+    LrTooLow => "learning rate too low",
     /// The learning rate is zero, negative or not finite.
-    RateInvalid => "rate has no sense",
+    LrInvalid => "learning rate invalid",
     /// The metric of the validation jumps up and down: a small batch with a high learning rate or momentum.
     Oscillation => "oscillating",
     /// Each step uses the sum of all gradients so far.

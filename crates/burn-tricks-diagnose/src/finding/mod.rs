@@ -1,6 +1,5 @@
 //! What a diagnosis says.
 
-pub(crate) mod diagnosis;
 #[allow(clippy::module_inception)]
 pub(crate) mod finding;
 pub(crate) mod kind;

@@ -15,7 +15,7 @@ pub enum Prescription {
     /// Draw the initial weights anew for the activation that follows: `InitWeightsConfig` of `burn-tricks-nn`.
     InitWeights,
     /// Multiply the learning rate by `factor`.
-    ScaleRate {
+    ScaleLr {
         /// The factor.
         factor: f64,
     },
@@ -109,10 +109,10 @@ impl Display for Prescription {
                 f,
                 "initialise the weights for their activation (nn::InitWeightsConfig)"
             ),
-            Self::ScaleRate { factor } if *factor < 1.0 => {
+            Self::ScaleLr { factor } if *factor < 1.0 => {
                 write!(f, "divide the learning rate by {}", short(1.0 / factor))
             }
-            Self::ScaleRate { factor } => {
+            Self::ScaleLr { factor } => {
                 write!(f, "multiply the learning rate by {}", short(*factor))
             }
             Self::ClipGradNorm { max_norm } => write!(

@@ -22,7 +22,7 @@ pub enum Treatment {
     /// Put this in front of the schedule.
     Warmup(WarmupConfig),
     /// Multiply the learning rate by this: `LrSchedulerExt::scaled` of `burn-tricks-schedule`.
-    RateFactor(f64),
+    LrFactor(f64),
     /// Draw batches of this size.
     BatchSize(usize),
     /// Give the optimizer this momentum.
@@ -46,20 +46,20 @@ impl Prescription {
     /// ```
     /// use burn_tricks_diagnose::{Prescription, Treatment};
     ///
-    /// let Some(Treatment::ClipGradNorm(clip)) = Prescription::ClipGradNorm { max_norm: 1.0 }.apply() else {
+    /// let Some(Treatment::ClipGradNorm(clip)) = Prescription::ClipGradNorm { max_norm: 1.0 }.treatment() else {
     ///     unreachable!()
     /// };
     /// let clip = clip.init()?;
     /// # let _ = clip;
     /// # Ok::<(), burn_tricks_core::ConfigError>(())
     /// ```
-    pub fn apply(&self) -> Option<Treatment> {
+    pub fn treatment(&self) -> Option<Treatment> {
         Some(match self {
             Self::ScaleInputs | Self::ScaleTargets => Treatment::Scaler(ScalerConfig::standard()),
             Self::InitWeights => {
                 Treatment::InitWeights(InitWeightsConfig::new(WeightInit::HE_NORMAL))
             }
-            Self::ScaleRate { factor } => Treatment::RateFactor(*factor),
+            Self::ScaleLr { factor } => Treatment::LrFactor(*factor),
             Self::ClipGradNorm { max_norm } => {
                 Treatment::ClipGradNorm(ClipGradNormConfig::new(*max_norm))
             }

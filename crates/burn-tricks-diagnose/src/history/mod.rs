@@ -16,8 +16,8 @@ use crate::history::param::ParamHistory;
 use crate::history::probe::ProbeHistory;
 use crate::history::structure::Structure;
 use crate::loss_kind::LossKind;
-use crate::rate::gradient_noise::GradientNoise;
-use crate::rate::lr_range::LrRange;
+use crate::measurement::lr_range::LrRange;
+use crate::measurement::noise_scale::NoiseScale;
 use serde::{Deserialize, Serialize};
 
 /// Everything that a [`Doctor`](crate::Doctor) has measured.
@@ -59,7 +59,7 @@ pub struct History {
     #[serde(with = "crate::float::option")]
     pub nonlinearity: Option<f64>,
     /// The gradient-noise scale, if it was measured.
-    pub gradient_noise: Option<GradientNoise>,
+    pub noise_scale: Option<NoiseScale>,
     /// The capacity test, if one was made.
     pub capacity: Option<Capacity>,
     /// The learning-rate range test, if one was made.

@@ -1,7 +1,7 @@
 //! What a probe measured, on the device.
 
 use crate::history::probe::{ProbeHistory, ProbeStep};
-use crate::record::numbers::{non_finite, norm, read, zeros};
+use crate::numbers::{non_finite, norm, read, zeros};
 use burn::tensor::{FloatDType, Tensor};
 use std::collections::VecDeque;
 

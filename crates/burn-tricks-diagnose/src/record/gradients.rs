@@ -1,7 +1,8 @@
 //! What one step does to each parameter.
 
-use crate::record::numbers::{join, non_finite, norm, zeros};
-use crate::record::params::{Params, flat};
+use crate::flat::{Flat, flat};
+use crate::numbers::{join, non_finite, norm, zeros};
+use crate::record::params::Params;
 use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{FloatDType, Tensor};
@@ -11,9 +12,6 @@ use std::collections::{HashMap, HashSet};
 /// The numbers of a parameter before a step: norm, zeros and non-finite share of the gradient, and norm of the
 /// weight.
 pub(crate) const BEFORE: usize = 4;
-
-/// The gradients of one step, flattened, by parameter.
-pub(crate) type Flat = HashMap<ParamId, Tensor<1>>;
 
 /// What was measured before a step.
 #[derive(Debug, Default)]
@@ -27,25 +25,6 @@ pub(crate) struct Before {
     pub(crate) units: Vec<(usize, Tensor<1>)>,
     /// The weights before the step, by position.
     pub(crate) weights: Vec<(usize, Tensor<1>)>,
-}
-
-/// The gradients of `model`, flattened. Nothing is copied.
-pub(crate) fn flatten<M: Module>(model: &M, grads: &GradientsParams) -> Flat {
-    struct Collect<'a>(&'a GradientsParams, Flat);
-
-    impl Visitor for Collect<'_> {
-        fn float<const D: usize>(&mut self, _at: &Location, param: &Param<Tensor<D>>) {
-            if !self.1.contains_key(&param.id)
-                && let Some(grad) = self.0.get::<D>(param.id)
-            {
-                self.1.insert(param.id, flat(grad));
-            }
-        }
-    }
-
-    let mut collect = Collect(grads, Flat::new());
-    visit(model, &mut collect);
-    collect.1
 }
 
 /// Measures the gradients and the weights before a step. Nothing is read from the device.

@@ -1,6 +1,6 @@
 //! The loss of every step.
 
-use crate::record::numbers::{join, read};
+use crate::numbers::{join, read};
 use burn::tensor::Tensor;
 
 /// How many losses are joined to one tensor.

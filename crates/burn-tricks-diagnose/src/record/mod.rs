@@ -3,7 +3,6 @@
 pub(crate) mod gradients;
 pub(crate) mod linearity;
 pub(crate) mod losses;
-pub(crate) mod numbers;
 pub(crate) mod outputs;
 pub(crate) mod params;
 pub(crate) mod rows;

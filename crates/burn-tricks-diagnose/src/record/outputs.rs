@@ -1,8 +1,8 @@
 //! The outputs of the model.
 
 use crate::history::outputs::OutputHistory;
+use crate::numbers::non_finite;
 use crate::record::losses::Losses;
-use crate::record::numbers::non_finite;
 use burn::tensor::Tensor;
 use std::collections::VecDeque;
 

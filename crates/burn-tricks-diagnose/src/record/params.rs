@@ -1,11 +1,12 @@
 //! The parameters of a model: what they are, their first values, and their last ones.
 
+use crate::flat::flat;
 use crate::history::param::{ParamHistory, TensorStats};
-use crate::record::numbers::{join, non_finite, norm, read, zeros};
+use crate::numbers::{join, non_finite, norm, read, zeros};
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::walk::{Location, Visitor, visit};
-use burn_tricks_core::{ParamRole, TensorKind, UnitAxis, places};
+use burn_tricks_core::{ParamRole, UnitAxis, ValueKind, places};
 use std::collections::HashMap;
 
 /// A parameter, and its first values.
@@ -34,7 +35,7 @@ impl Params {
         let is_weight = places(model)
             .into_iter()
             .filter(|place| place.kind.is_float())
-            .map(|place| place.kind == TensorKind::Weight);
+            .map(|place| place.kind == ValueKind::Weight);
         let mut collect = Collect {
             is_weight: is_weight.collect::<Vec<_>>().into_iter(),
             firsts: HashMap::new(),
@@ -174,13 +175,6 @@ impl ParamRecord {
             steps: Vec::new(),
         }
     }
-}
-
-/// Flattens a parameter that autodiff does not track any more.
-pub(crate) fn flat<const D: usize>(value: Tensor<D>) -> Tensor<1> {
-    let value = value.without_autodiff();
-    let elements = value.dims().iter().product::<usize>();
-    value.reshape([elements])
 }
 
 struct Collect {

@@ -2,8 +2,8 @@
 
 use crate::history::StepHistory;
 use crate::history::param::{ParamHistory, ParamStep};
+use crate::numbers::read;
 use crate::record::gradients::{BEFORE, Before};
-use crate::record::numbers::read;
 use burn::tensor::Tensor;
 
 /// Steps at the beginning that are all recorded.

@@ -1,6 +1,6 @@
 //! The table for the terminal.
 
-use crate::finding::diagnosis::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::finding::finding::Finding;
 use crate::finding::prescription::short;
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};

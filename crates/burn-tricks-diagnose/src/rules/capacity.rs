@@ -54,7 +54,7 @@ fn one_batch(capacity: &Capacity, blank: f64) -> Option<Finding> {
             )
             .with([
                 Prescription::TrainLonger { factor: 10.0 },
-                Prescription::ScaleRate { factor: 10.0 },
+                Prescription::ScaleLr { factor: 10.0 },
                 Prescription::Larger,
             ]),
     )

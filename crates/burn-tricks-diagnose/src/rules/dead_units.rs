@@ -50,7 +50,7 @@ fn finding(history: &History, silent: Vec<(&str, f64)>, source: &str) -> Vec<Fin
 
 /// What helps depends on when the units fell silent.
 fn prescriptions(history: &History) -> Vec<Prescription> {
-    let rate = Prescription::ScaleRate { factor: 0.1 };
+    let rate = Prescription::ScaleLr { factor: 0.1 };
     let mut prescriptions = vec![
         Prescription::InitWeights,
         Prescription::NormLayers,

@@ -83,7 +83,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                     name: "tanh".to_owned(),
                 },
                 Prescription::NormLayers,
-                Prescription::ScaleRate { factor: 0.1 },
+                Prescription::ScaleLr { factor: 0.1 },
             ]),
     ]
 }

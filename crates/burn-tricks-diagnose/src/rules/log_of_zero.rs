@@ -55,7 +55,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(size, UNDERFLOW, "range of the outputs; exp(-87) is the smallest normal number of f32")
             .with([
                 Prescription::change("calculate the loss from the scores with `log_softmax`, or with Burn's `CrossEntropyLoss`"),
-                Prescription::ScaleRate { factor: 0.1 },
+                Prescription::ScaleLr { factor: 0.1 },
                 Prescription::ScaleInputs,
             ]),
     ]

@@ -14,6 +14,9 @@ mod inputs;
 mod labels;
 mod linear;
 mod log_of_zero;
+mod lr_high;
+mod lr_invalid;
+mod lr_low;
 mod modes;
 mod never_trained;
 mod noisy_batch;
@@ -22,9 +25,6 @@ mod oscillation;
 mod outputs;
 mod overfitting;
 mod random_bias;
-mod rate_high;
-mod rate_invalid;
-mod rate_low;
 mod saturated;
 mod targets;
 mod tied;
@@ -57,9 +57,9 @@ const RULES: &[Rule] = &[
     dropout::rule,
     linear::rule,
     average::rule,
-    rate_invalid::rule,
-    rate_high::rule,
-    rate_low::rule,
+    lr_invalid::rule,
+    lr_high::rule,
+    lr_low::rule,
     accumulated::rule,
     vanishing::rule,
     exploding::rule,
@@ -80,10 +80,10 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
     use FindingKind::*;
     &[
         (
-            RateInvalid,
+            LrInvalid,
             &[
-                RateTooHigh,
-                RateTooLow,
+                LrTooHigh,
+                LrTooLow,
                 TooFewSteps,
                 ExplodingGradient,
                 DeadUnits,
@@ -97,7 +97,7 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
         (
             AccumulatedGradients,
             &[
-                RateTooHigh,
+                LrTooHigh,
                 ExplodingGradient,
                 Overfitting,
                 Oscillation,
@@ -106,7 +106,7 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
         ),
         (
             UnscaledTarget,
-            &[ExplodingGradient, RateTooLow, TooFewSteps, Oscillation],
+            &[ExplodingGradient, LrTooLow, TooFewSteps, Oscillation],
         ),
         (
             SingleClass,
@@ -115,7 +115,7 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
                 UnrelatedLabels,
                 ValidationClasses,
                 ConstantOutput,
-                RateTooHigh,
+                LrTooHigh,
                 VanishingGradient,
                 DeadUnits,
                 LeakingInput,
@@ -126,8 +126,8 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
             &[
                 VanishingGradient,
                 DeadUnits,
-                RateTooLow,
-                RateTooHigh,
+                LrTooLow,
+                LrTooHigh,
                 TooFewSteps,
                 ConstantOutput,
                 Oscillation,
@@ -140,23 +140,20 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
             &[
                 InitScale,
                 VanishingGradient,
-                RateTooLow,
+                LrTooLow,
                 TooFewSteps,
                 NeverTrained,
             ],
         ),
         (
             NeverTrained,
-            &[VanishingGradient, RateTooLow, TooFewSteps, DeadUnits],
+            &[VanishingGradient, LrTooLow, TooFewSteps, DeadUnits],
         ),
         (
             DeadUnits,
-            &[VanishingGradient, RateTooLow, TooFewSteps, ConstantOutput],
+            &[VanishingGradient, LrTooLow, TooFewSteps, ConstantOutput],
         ),
-        (
-            VanishingGradient,
-            &[RateTooLow, TooFewSteps, ConstantOutput],
-        ),
+        (VanishingGradient, &[LrTooLow, TooFewSteps, ConstantOutput]),
         (
             LogOfZero,
             &[NonFinite, DeadUnits, ExplodingGradient, Oscillation],
@@ -164,15 +161,15 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
         (NonFiniteData, &[NonFinite, ExplodingGradient, LogOfZero]),
         (
             DropoutTooHigh,
-            &[DeadUnits, RateTooLow, TooFewSteps, Oscillation],
+            &[DeadUnits, LrTooLow, TooFewSteps, Oscillation],
         ),
         (InitScale, &[DeadUnits]),
         (UnscaledInputs, &[DeadUnits]),
         (ConstantInputs, &[DeadUnits]),
-        (UnrelatedLabels, &[TooFewSteps, RateTooLow]),
-        (Saturated, &[RateTooLow, TooFewSteps]),
+        (UnrelatedLabels, &[TooFewSteps, LrTooLow]),
+        (Saturated, &[LrTooLow, TooFewSteps]),
         (ValidationClasses, &[UnrelatedLabels, Overfitting]),
-        (Frozen, &[RateTooLow, TooFewSteps]),
+        (Frozen, &[LrTooLow, TooFewSteps]),
     ]
 };
 
@@ -184,7 +181,7 @@ pub(crate) fn findings(history: &History) -> Vec<Finding> {
         .iter()
         .all(|finding| finding.severity < Severity::Fault)
     {
-        findings.extend(rate_low::unfinished(history));
+        findings.extend(lr_low::unfinished(history));
         leave_out_explained(&mut findings);
     }
     if findings

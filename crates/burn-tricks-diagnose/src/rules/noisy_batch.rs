@@ -14,7 +14,7 @@ const RATIO: f64 = 10.0;
 const LARGEST: f64 = 4096.0;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
-    let Some(noise) = history.gradient_noise else {
+    let Some(noise) = history.noise_scale else {
         return Vec::new();
     };
     let rows = history
@@ -41,7 +41,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             )
             .with([
                 Prescription::BatchSize { size },
-                Prescription::ScaleRate { factor: 0.1 },
+                Prescription::ScaleLr { factor: 0.1 },
                 Prescription::Momentum { momentum: 0.9 },
                 Prescription::AverageWeights { decay: 0.99 },
             ]),

@@ -32,7 +32,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         return Vec::new();
     };
     let general = [
-        Prescription::ScaleRate { factor: 0.1 },
+        Prescription::ScaleLr { factor: 0.1 },
         Prescription::ClipGradNorm { max_norm: 1.0 },
         Prescription::change(
             "skip steps whose gradients are not finite: `StepGuard` of `burn-tricks-grad`",

@@ -42,7 +42,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         .as_ref()
         .is_some_and(|train| train.batches > 0 && train.largest_batch < SMALL);
     let text = "The validation accuracy jumps from epoch to epoch: each batch moves the weights far in its own direction.";
-    let lower = Prescription::ScaleRate { factor: 0.1 };
+    let lower = Prescription::ScaleLr { factor: 0.1 };
     let batch = Prescription::BatchSize { size: 32 };
     let [first, second] = if is_small {
         [batch, lower]

@@ -146,7 +146,7 @@ fn constant(history: &History, outputs: &OutputHistory) -> Option<Finding> {
                 "deviation of the outputs over the rows, relative to their size",
             )
             .with([
-                Prescription::ScaleRate { factor: 0.1 },
+                Prescription::ScaleLr { factor: 0.1 },
                 Prescription::InitWeights,
                 Prescription::ScaleInputs,
             ]),

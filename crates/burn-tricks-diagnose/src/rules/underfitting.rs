@@ -24,7 +24,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(value, 0.9, "last loss over the first; clinic")
             .with([
                 Prescription::Larger,
-                Prescription::ScaleRate { factor: 10.0 },
+                Prescription::ScaleLr { factor: 10.0 },
                 Prescription::TrainLonger { factor: 10.0 },
                 Prescription::change("see whether the network can fit one batch; if it cannot, look at inputs, loss and outputs"),
             ]),

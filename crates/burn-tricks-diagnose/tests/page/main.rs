@@ -86,7 +86,7 @@ fn history() -> History {
 }
 
 fn page() -> String {
-    Diagnosis::of_history(history()).to_html("A tower <of sigmoids>")
+    Diagnosis::from_history(history()).to_html("A tower <of sigmoids>")
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn the_page_holds_the_findings_the_drawings_and_the_numbers_and_loads_nothing() 
 
 #[test]
 fn a_diagnosis_of_nothing_has_a_page() {
-    let page = Diagnosis::of_history(History::default()).to_html("empty");
+    let page = Diagnosis::from_history(History::default()).to_html("empty");
     assert!(page.contains("no parameters"));
     assert!(!page.contains("<svg") && !page.contains("NaN"));
 }

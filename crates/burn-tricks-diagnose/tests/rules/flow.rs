@@ -87,26 +87,26 @@ fn units_that_fell_silent_in_training_were_killed_by_a_step() {
     let mut of = history(60, 1.95);
     of.probes = vec![probe(16, 16)];
     let first = |of: &History| {
-        let diagnosis = Diagnosis::of_history(of.clone());
-        let dead = diagnosis.of(FindingKind::DeadUnits).next().unwrap();
+        let diagnosis = Diagnosis::from_history(of.clone());
+        let dead = diagnosis.of_kind(FindingKind::DeadUnits).next().unwrap();
         dead.prescriptions[0].clone()
     };
     // They passed something at first, and no step was large.
     of.probes[0].steps[0].zeros = 0.5;
-    assert_eq!(first(&of), Prescription::ScaleRate { factor: 0.1 });
-    assert_eq!(severity(&of, FindingKind::RateTooHigh), None);
+    assert_eq!(first(&of), Prescription::ScaleLr { factor: 0.1 });
+    assert_eq!(severity(&of, FindingKind::LrTooHigh), None);
     // One step changed a weight by 0.51 of itself.
     let at = &mut of.params[2].steps[1];
     at.update = Some(0.51 * at.weight);
-    let diagnosis = Diagnosis::of_history(of.clone());
-    let rate = diagnosis.of(FindingKind::RateTooHigh).next().unwrap();
+    let diagnosis = Diagnosis::from_history(of.clone());
+    let rate = diagnosis.of_kind(FindingKind::LrTooHigh).next().unwrap();
     assert_eq!(
         (rate.severity, &rate.paths[..]),
         (Severity::Fault, &["cell".to_owned()][..])
     );
     // Born silent: no step was to blame.
     of.probes[0].steps[0].zeros = 1.0;
-    assert_eq!(severity(&of, FindingKind::RateTooHigh), None);
+    assert_eq!(severity(&of, FindingKind::LrTooHigh), None);
     assert_eq!(first(&of), Prescription::InitWeights);
 }
 
@@ -179,8 +179,8 @@ fn the_first_gradient_that_is_not_finite_is_the_last_parameter_of_its_step() {
         of.params[param].steps[29] = at(30, f64::NAN, weight);
         of.params[param].steps[29].gradient_non_finite = 1.0;
     }
-    let diagnosis = burn_tricks_diagnose::Diagnosis::of_history(of);
-    let finding = diagnosis.of(FindingKind::NonFinite).next().unwrap();
+    let diagnosis = burn_tricks_diagnose::Diagnosis::from_history(of);
+    let finding = diagnosis.of_kind(FindingKind::NonFinite).next().unwrap();
     assert_eq!(
         (finding.step, &finding.paths[..]),
         (Some(30), &["layers.1.weight".to_owned()][..])

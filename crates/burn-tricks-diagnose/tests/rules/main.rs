@@ -12,8 +12,11 @@ use burn_tricks_diagnose::{
 
 /// The severity of the finding of this kind, if there is one.
 fn severity(history: &History, kind: FindingKind) -> Option<Severity> {
-    let diagnosis = Diagnosis::of_history(history.clone());
-    diagnosis.of(kind).map(|finding| finding.severity).max()
+    let diagnosis = Diagnosis::from_history(history.clone());
+    diagnosis
+        .of_kind(kind)
+        .map(|finding| finding.severity)
+        .max()
 }
 
 /// A weight of `shape` with He's deviation, all of whose gradients have norm 1 and updates of a thousandth.
@@ -66,7 +69,7 @@ fn history(steps: usize, last: f64) -> History {
 
 #[test]
 fn a_training_that_learns_has_one_finding() {
-    let diagnosis = Diagnosis::of_history(history(100, 0.1));
+    let diagnosis = Diagnosis::from_history(history(100, 0.1));
     assert!(diagnosis.is_healthy());
     assert_eq!(diagnosis.findings.len(), 1, "{diagnosis}");
     assert_eq!(diagnosis.findings[0].kind, FindingKind::Healthy);

@@ -2,7 +2,7 @@
 
 use crate::{history, severity};
 use burn_tricks_diagnose::{
-    Diagnosis, FindingKind, GradientNoise, LrCurve, LrRange, Prescription, Severity, Treatment,
+    Diagnosis, FindingKind, LrCurve, LrRange, NoiseScale, Prescription, Severity, Treatment,
 };
 
 #[test]
@@ -19,8 +19,8 @@ fn an_update_of_a_tenth_of_the_weight_is_too_high_and_of_1e_5_too_low() {
         for at in of.params.iter_mut().flat_map(|param| &mut param.steps) {
             at.update = Some(ratio * at.weight);
         }
-        assert_eq!(severity(&of, FindingKind::RateTooHigh), high, "{ratio}");
-        assert_eq!(severity(&of, FindingKind::RateTooLow), low, "{ratio}");
+        assert_eq!(severity(&of, FindingKind::LrTooHigh), high, "{ratio}");
+        assert_eq!(severity(&of, FindingKind::LrTooLow), low, "{ratio}");
     }
 }
 
@@ -28,11 +28,11 @@ fn an_update_of_a_tenth_of_the_weight_is_too_high_and_of_1e_5_too_low() {
 fn a_loss_that_jumps_to_ten_times_its_first_value_was_a_step_too_far() {
     let mut of = history(60, 1.95);
     of.losses[7] = 20.5;
-    let diagnosis = Diagnosis::of_history(of.clone());
-    let finding = diagnosis.of(FindingKind::RateTooHigh).next().unwrap();
+    let diagnosis = Diagnosis::from_history(of.clone());
+    let finding = diagnosis.of_kind(FindingKind::LrTooHigh).next().unwrap();
     assert_eq!(finding.step, Some(8));
     of.losses[7] = 19.5;
-    assert_eq!(severity(&of, FindingKind::RateTooHigh), None);
+    assert_eq!(severity(&of, FindingKind::LrTooHigh), None);
 }
 
 #[test]
@@ -47,14 +47,14 @@ fn a_rate_must_be_positive() {
     ] {
         of.steps.iter_mut().for_each(|step| step.lr = lr);
         assert_eq!(
-            severity(&of, FindingKind::RateInvalid).is_some(),
+            severity(&of, FindingKind::LrInvalid).is_some(),
             expected,
             "{lr}"
         );
     }
     // A warm-up begins with 0.
     of.steps[0].lr = 0.0;
-    assert_eq!(severity(&of, FindingKind::RateInvalid), None);
+    assert_eq!(severity(&of, FindingKind::LrInvalid), None);
 }
 
 #[test]
@@ -115,15 +115,15 @@ fn a_loss_that_still_falls_needs_more_steps_and_a_flat_one_does_not() {
 #[test]
 fn the_noise_scale_is_that_of_mccandlish() {
     // ‖G‖² = 4 and tr Σ = 32: of 8 rows the expected square is 4 + 32/8 = 8, of 4 such batches 4 + 32/32 = 5.
-    let noise = GradientNoise::of_norms(8.0, 5.0, 8, 4);
+    let noise = NoiseScale::from_norms(8.0, 5.0, 8, 4);
     assert!((noise.signal - 4.0).abs() < 1e-12 && (noise.noise - 32.0).abs() < 1e-12);
     assert!((noise.scale - 8.0).abs() < 1e-12);
-    assert_eq!(GradientNoise::of_norms(8.0, 1.0, 8, 4).scale, f64::INFINITY);
+    assert_eq!(NoiseScale::from_norms(8.0, 1.0, 8, 4).scale, f64::INFINITY);
     let mut of = history(60, 1.95);
-    of.gradient_noise = Some(GradientNoise::of_norms(8.0, 4.1, 1, 4));
+    of.noise_scale = Some(NoiseScale::from_norms(8.0, 4.1, 1, 4));
     // Signal 2.8, noise 5.2: a scale of 1.857 rows for batches of one.
     assert_eq!(severity(&of, FindingKind::NoisyBatch), None);
-    of.gradient_noise = Some(GradientNoise::of_norms(8.0, 2.4, 1, 4));
+    of.noise_scale = Some(NoiseScale::from_norms(8.0, 2.4, 1, 4));
     // Signal 0.533, noise 7.467: a scale of 14 rows.
     assert_eq!(
         severity(&of, FindingKind::NoisyBatch),
@@ -174,19 +174,19 @@ fn seeds_agree_or_not() {
     let mut range = LrRange::default();
     assert_eq!(range.valley(), None);
     let mut other = curve(1);
-    other.rates.iter_mut().for_each(|rate| *rate *= 100.0);
+    other.lrs.iter_mut().for_each(|lr| *lr *= 100.0);
     range.curves = vec![curve(0), other];
     let steepest = range.steepest().unwrap();
-    assert!((steepest.rate / 1e-3 - 1.0).abs() < 1e-9);
+    assert!((steepest.lr / 1e-3 - 1.0).abs() < 1e-9);
     assert!((steepest.highest / steepest.lowest / 100.0 - 1.0).abs() < 1e-9);
     assert!((range.disagreement().unwrap() / 100.0 - 1.0).abs() < 1e-9);
 }
 
 #[test]
 fn a_prescription_with_a_trick_gives_its_configuration() {
-    let Some(Treatment::Warmup(warmup)) = (Prescription::Warmup { steps: 30 }).apply() else {
+    let Some(Treatment::Warmup(warmup)) = (Prescription::Warmup { steps: 30 }).treatment() else {
         panic!("a warm-up");
     };
     assert_eq!(warmup.steps, 30);
-    assert!(Prescription::Shallower.apply().is_none());
+    assert!(Prescription::Shallower.treatment().is_none());
 }

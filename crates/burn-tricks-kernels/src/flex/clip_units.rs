@@ -5,7 +5,7 @@ use super::element_type::{Stored, with_element_type};
 use super::unit_sums::{Sums, TILE};
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
-use crate::clip_units::UnitClip;
+use crate::unit_clip::UnitClip;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;

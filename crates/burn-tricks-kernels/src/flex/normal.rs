@@ -4,7 +4,7 @@ use super::buffer::{close, dense, from_numbers, open};
 use super::element_type::{Stored, with_element_type};
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
-use crate::normal::Keys;
+use crate::normal_keys::Keys;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use rayon::prelude::*;
 

@@ -3,7 +3,7 @@
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Mapper, map};
-use burn_tricks_core::{Snapshot, TensorKind, params, places, tie};
+use burn_tricks_core::{Snapshot, ValueKind, params, places, tie};
 use std::collections::{HashMap, HashSet};
 
 /// A rule for the new values.
@@ -24,7 +24,7 @@ pub(crate) trait Rewrite {
 pub(crate) fn rewrite<M: Module>(model: &M, rule: &mut impl Rewrite) -> M {
     let buffers = places(model)
         .into_iter()
-        .filter(|place| place.kind != TensorKind::Weight)
+        .filter(|place| place.kind != ValueKind::Weight)
         .map(|place| place.path)
         .collect();
     let mut paths: HashMap<ParamId, Vec<String>> = HashMap::new();

@@ -14,7 +14,7 @@ use burn::train::metric::{
 ///
 /// Burn's `LossMetric` is the mean over batches: it takes one number per batch, and a last batch of one sample counts
 /// as much as a batch of 256. The losses 0, 0, 0, 0 and 10 have the mean 2; in batches of four, `LossMetric` gives 5.
-/// Early stopping, the best epoch and plateaus that watch the loss depend on this number.
+/// Early stopping, the best epoch and plateaus that read the loss depend on this number.
 ///
 /// # Example
 ///
@@ -24,7 +24,7 @@ use burn::train::metric::{
 /// use burn_tricks_stop::{EarlyStoppingConfig, Goal};
 /// use burn_tricks_train::{SampleLossMetric, StopHandle, SupervisedTrainingExt as _};
 ///
-/// # fn watched<M: LearnerModel>(training: SupervisedTraining<M>) -> Result<(), burn_tricks_core::ConfigError>
+/// # fn stopping_early<M: LearnerModel>(training: SupervisedTraining<M>) -> Result<(), burn_tricks_core::ConfigError>
 /// # where <M as InferenceStep>::Output: Adaptor<LossInput> {
 /// let handle = StopHandle::new(EarlyStoppingConfig::new(Goal::Minimize).init()?);
 /// let training = training.stop_early(SampleLossMetric::new(), &handle);

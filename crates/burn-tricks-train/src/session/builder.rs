@@ -2,8 +2,8 @@
 
 use crate::data::epoch_clock::EpochClock;
 use crate::data::session_loader::SessionLoader;
+use crate::metric::split_metric::SplitMetric;
 use crate::metric::standard_error::StandardErrorMetric;
-use crate::metric::watched_metric::WatchedMetric;
 use crate::plateau::SharedPlateau;
 use crate::session::criterion_hook::CriterionHook;
 use crate::session::epoch_end::{Clock, EpochEnd};
@@ -148,9 +148,9 @@ where
         C: StopCriterion + Clone + Debug + Send + 'static,
         <Tricked<M, H> as InferenceStep>::Output: Adaptor<Me::Input>,
     {
-        let watched = WatchedMetric::new(&metric, Split::Valid);
+        let of_epochs = SplitMetric::new(&metric, Split::Valid);
         let noise = (stop.needs_standard_error()).then(|| StandardErrorMetric::new(metric.clone()));
-        self.end.add(CriterionHook::new(watched, stop));
+        self.end.add(CriterionHook::new(of_epochs, stop));
         let session = self.metric_valid_numeric(metric);
         match noise {
             Some(noise) => session.metric_valid_numeric(noise),
@@ -166,9 +166,9 @@ where
         C: StopCriterion + Clone + Debug + Send + 'static,
         <Tricked<M, H> as TrainStep>::Output: Adaptor<Me::Input>,
     {
-        let watched = WatchedMetric::new(&metric, Split::Train);
+        let of_epochs = SplitMetric::new(&metric, Split::Train);
         let noise = (stop.needs_standard_error()).then(|| StandardErrorMetric::new(metric.clone()));
-        self.end.add(CriterionHook::new(watched, stop));
+        self.end.add(CriterionHook::new(of_epochs, stop));
         let session = self.metric_train_numeric(metric);
         match noise {
             Some(noise) => session.metric_train_numeric(noise),
@@ -185,7 +185,7 @@ where
         <Tricked<M, H> as InferenceStep>::Output: Adaptor<Me::Input>,
     {
         self.end.add(PlateauHook {
-            metric: WatchedMetric::new(&metric, Split::Valid),
+            metric: SplitMetric::new(&metric, Split::Valid),
             observed: plateau.observed(),
         });
         self.metric_valid_numeric(metric)

@@ -1,6 +1,6 @@
 //! A criterion in a session.
 
-use crate::metric::watched_metric::{MissingMetric, WatchedMetric};
+use crate::metric::split_metric::{MissingMetric, SplitMetric};
 use crate::session::epoch_hook::EpochHook;
 use crate::session::results::CriterionResult;
 use crate::stop::stop_handle::StopHandle;
@@ -13,12 +13,12 @@ use std::fmt::Debug;
 
 /// Passes the metric of each epoch to a criterion.
 pub(crate) struct CriterionHook<C> {
-    metric: WatchedMetric,
+    metric: SplitMetric,
     handle: StopHandle<C>,
 }
 
 impl<C: StopCriterion> CriterionHook<C> {
-    pub(crate) fn new(metric: WatchedMetric, stop: C) -> Self {
+    pub(crate) fn new(metric: SplitMetric, stop: C) -> Self {
         Self {
             metric,
             handle: StopHandle::new(stop),
@@ -74,9 +74,9 @@ impl<C: StopCriterion + Clone + Debug + Send> EpochHook for CriterionHook<C> {
         })
     }
 
-    fn watched(&self) -> Option<MetricName> {
-        let watches = self.handle.criterion().watches_metric();
-        watches.then(|| self.metric.name.clone())
+    fn best_metric(&self) -> Option<MetricName> {
+        let uses = self.handle.criterion().uses_metric();
+        uses.then(|| self.metric.name.clone())
     }
 
     fn best_epoch(&self) -> Option<usize> {

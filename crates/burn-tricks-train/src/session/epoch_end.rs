@@ -5,7 +5,7 @@
 
 use crate::data::epoch_clock::EpochClock;
 use crate::lock::lock;
-use crate::metric::watched_metric::MissingMetric;
+use crate::metric::split_metric::MissingMetric;
 use crate::session::epoch_hook::EpochHook;
 use crate::session::results::{CriterionResult, PlateauResult};
 use crate::session::run_description::Setup;
@@ -214,9 +214,9 @@ impl EpochEnd {
 
     /// The metric that determines the best epoch: that of the first hook that determines it, even before that hook
     /// knows a best epoch. Two hooks must not take turns.
-    pub(crate) fn watched(&self) -> Option<MetricName> {
+    pub(crate) fn best_metric(&self) -> Option<MetricName> {
         let inner = lock(&self.0);
-        inner.hooks[inner.telling()?].watched()
+        inner.hooks[inner.telling()?].best_metric()
     }
 
     pub(crate) fn best_epoch(&self) -> Option<usize> {
@@ -333,7 +333,9 @@ impl EpochEnd {
 impl Inner {
     /// The position of the hook that determines the best epoch.
     fn telling(&self) -> Option<usize> {
-        self.hooks.iter().position(|hook| hook.watched().is_some())
+        self.hooks
+            .iter()
+            .position(|hook| hook.best_metric().is_some())
     }
 
     /// Why no epoch comes after the last one, if something is to stop the run.

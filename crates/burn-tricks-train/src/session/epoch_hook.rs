@@ -1,6 +1,6 @@
 //! The trait of hooks, which a session runs at the end of each epoch.
 
-use crate::metric::watched_metric::MissingMetric;
+use crate::metric::split_metric::MissingMetric;
 use crate::session::results::{CriterionResult, PlateauResult};
 use burn::train::metric::MetricName;
 use burn::train::metric::store::EventStoreClient;
@@ -51,7 +51,7 @@ pub(crate) trait EpochHook: Send {
     }
 
     /// The metric by which the hook determines the best epoch, if it does.
-    fn watched(&self) -> Option<MetricName> {
+    fn best_metric(&self) -> Option<MetricName> {
         None
     }
 

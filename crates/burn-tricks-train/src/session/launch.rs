@@ -85,7 +85,7 @@ where
         let (mut resumed_after, mut incomplete, mut accepted) = (None, Vec::new(), Vec::new());
         let twice: Arc<Mutex<Vec<String>>> = Arc::default();
         let (best, validated) = match plan {
-            None if keep_best && end.watched().is_some() => {
+            None if keep_best && end.best_metric().is_some() => {
                 let best = BestInMemory::default();
                 (Best::InMemory(best.clone()), Validated::Best(best))
             }
@@ -157,7 +157,7 @@ where
             best_epochs: end.best_epochs(best_checkpoints),
             criteria: end.criteria(),
             plateaus: end.plateaus(),
-            watched: end.watched(),
+            best_metric: end.best_metric(),
             resumed_after,
             incomplete,
             accepted,
@@ -181,7 +181,7 @@ where
         }
         let keeps = keeps_best.then(|| "keep_best_checkpoints".to_owned());
         match trick.or(keeps) {
-            Some(by) if self.end.watched().is_none() => Err(SessionError::NoCriterion { by }),
+            Some(by) if self.end.best_metric().is_none() => Err(SessionError::NoCriterion { by }),
             _ => Ok(()),
         }
     }

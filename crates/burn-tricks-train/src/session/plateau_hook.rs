@@ -1,7 +1,7 @@
 //! A plateau in a session.
 
 use crate::lock::lock;
-use crate::metric::watched_metric::{MissingMetric, WatchedMetric};
+use crate::metric::split_metric::{MissingMetric, SplitMetric};
 use crate::session::epoch_hook::EpochHook;
 use crate::session::results::PlateauResult;
 use burn::train::metric::MetricName;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 /// Passes the metric of each epoch to a plateau.
 pub(crate) struct PlateauHook {
-    pub(crate) metric: WatchedMetric,
+    pub(crate) metric: SplitMetric,
     /// Shared with the schedule of the learner.
     pub(crate) observed: Arc<Mutex<Plateau>>,
 }

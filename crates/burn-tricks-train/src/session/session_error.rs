@@ -1,6 +1,6 @@
 //! Why a session cannot begin, failed, or cannot return a model.
 
-use crate::metric::watched_metric::MissingMetric;
+use crate::metric::split_metric::MissingMetric;
 use crate::session::checkpoint_fault::CheckpointFault;
 use crate::trick::trick_error::TrickError;
 use burn::train::TrainingError;
@@ -37,7 +37,7 @@ pub enum SessionError {
         name: String,
     },
     /// Two metrics of different types have one name. Burn would log both under this name, and a criterion or a
-    /// plateau might watch the wrong one.
+    /// plateau might read the wrong one.
     SameMetricName {
         /// The name.
         name: String,
@@ -69,7 +69,7 @@ pub enum SessionError {
     Training(Arc<TrainingError>),
     /// A trick failed at the end of an epoch. The checkpoint of that epoch was not written.
     Trick(Arc<TrickError>),
-    /// A watched metric had no value.
+    /// A metric that a criterion or a plateau reads had no value.
     MissingMetric(MissingMetric),
     /// The directory of the checkpoints cannot be created, read or written.
     Io(std::io::Error),

@@ -114,7 +114,7 @@ pub struct SessionResult<M, H> {
     pub logged_twice: Vec<String>,
     pub(crate) best: Best<M>,
     /// The metric that determines the best epoch.
-    pub(crate) watched: Option<MetricName>,
+    pub(crate) best_metric: Option<MetricName>,
 }
 
 impl<M, H> Debug for SessionResult<M, H> {
@@ -156,7 +156,7 @@ impl<M: Module, H: Trick<M>> SessionResult<M, H> {
     /// works), if the session kept no models, or if the checkpoint of the epoch cannot be read.
     pub fn best_model(&self) -> Result<M, SessionError> {
         let epoch = self.best_epoch.ok_or_else(|| SessionError::BestUnknown {
-            metric: self.watched.as_ref().map(|name| name.to_string()),
+            metric: self.best_metric.as_ref().map(|name| name.to_string()),
         })?;
         self.model_of(epoch)
     }

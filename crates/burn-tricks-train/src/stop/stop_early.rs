@@ -1,7 +1,7 @@
 //! Early stopping in Burn's `Learner`, of a model without tricks.
 
+use crate::metric::split_metric::SplitMetric;
 use crate::metric::standard_error::StandardErrorMetric;
-use crate::metric::watched_metric::WatchedMetric;
 use crate::stop::stop_handle::StopHandle;
 use burn::train::metric::store::{EventStoreClient, Split};
 use burn::train::metric::{Adaptor, Metric, Numeric};
@@ -76,7 +76,7 @@ impl<M: LearnerModel> SupervisedTrainingExt<M> for SupervisedTraining<M> {
     {
         handle.start();
         let strategy = Stops {
-            metric: WatchedMetric::new(&metric, Split::Valid),
+            metric: SplitMetric::new(&metric, Split::Valid),
             handle: handle.clone(),
             interrupter: self.interrupter(),
         };
@@ -93,7 +93,7 @@ impl<M: LearnerModel> SupervisedTrainingExt<M> for SupervisedTraining<M> {
 
 /// A handle whose missing metric is to be seen in Burn's result.
 struct Stops<C> {
-    metric: WatchedMetric,
+    metric: SplitMetric,
     handle: StopHandle<C>,
     interrupter: Interrupter,
 }

@@ -1,7 +1,7 @@
 //! A criterion of a training, shared by the training and the caller.
 
 use crate::lock::lock;
-use crate::metric::watched_metric::MissingMetric;
+use crate::metric::split_metric::MissingMetric;
 use burn_tricks_checkpoint::{PartError, to_json};
 use burn_tricks_core::Goal;
 use burn_tricks_core::StateError;
@@ -82,10 +82,10 @@ impl<C: StopCriterion> StopHandle<C> {
     ///
     /// If the metric had no value, which also ended the training.
     pub fn decision(&self) -> Result<Option<Decision>, MissingMetric> {
-        let watch = lock(&self.0);
-        match &watch.last {
+        let progress = lock(&self.0);
+        match &progress.last {
             Some((_, decision)) => decision.clone().map(Some),
-            None => Ok(watch.before),
+            None => Ok(progress.before),
         }
     }
 
@@ -105,8 +105,8 @@ impl<C: StopCriterion> StopHandle<C> {
 
     /// The epochs that counted, the best first; among equal epochs the earliest first.
     pub(crate) fn ranking(&self) -> Vec<usize> {
-        let watch = lock(&self.0);
-        watch.ranking.iter().map(|(epoch, _)| *epoch).collect()
+        let progress = lock(&self.0);
+        progress.ranking.iter().map(|(epoch, _)| *epoch).collect()
     }
 
     pub(crate) fn needs_standard_error(&self) -> bool {
@@ -125,22 +125,22 @@ impl<C: StopCriterion> StopHandle<C> {
         epoch: usize,
         value: impl FnOnce(bool) -> Result<Observation, MissingMetric>,
     ) -> Result<Decision, MissingMetric> {
-        let mut watch = lock(&self.0);
-        if let Some((last, decision)) = &watch.last
+        let mut progress = lock(&self.0);
+        if let Some((last, decision)) = &progress.last
             && *last == epoch
         {
             return decision.clone();
         }
-        let observed = value(watch.stop.needs_standard_error());
+        let observed = value(progress.stop.needs_standard_error());
         let decision = observed.map(|observed| {
-            let decision = watch.stop.observe(observed);
-            watch.rank(epoch, observed.value, &decision);
+            let decision = progress.stop.observe(observed);
+            progress.rank(epoch, observed.value, &decision);
             decision
         });
         if decision.as_ref().is_ok_and(|decision| decision.is_best) {
-            watch.best_epoch = Some(epoch);
+            progress.best_epoch = Some(epoch);
         }
-        watch.last = Some((epoch, decision.clone()));
+        progress.last = Some((epoch, decision.clone()));
         decision
     }
 
@@ -153,9 +153,9 @@ impl<C: StopCriterion> StopHandle<C> {
     /// stop the run any more. If `obeyed`, this criterion caused the roll-back, and none of its reasons stops the
     /// run.
     pub(crate) fn rolled_back(&self, obeyed: bool) {
-        let mut watch = lock(&self.0);
-        watch.stop.reset_waiting();
-        if let Some((_, Ok(decision))) = &mut watch.last {
+        let mut progress = lock(&self.0);
+        progress.stop.reset_waiting();
+        if let Some((_, Ok(decision))) = &mut progress.last {
             decision.stop = (decision.stop).filter(|stop| !obeyed && !stop.is_divergence());
         }
     }
@@ -174,11 +174,11 @@ impl<C: StopCriterion> StopHandle<C> {
     /// If the state of the criterion holds a number that is not finite.
     pub(crate) fn state(&self) -> Result<Vec<u8>, PartError> {
         let last = self.decision().ok().flatten();
-        let watch = lock(&self.0);
+        let progress = lock(&self.0);
         let state = SavedProgress {
-            stop: watch.stop.state(),
-            best_epoch: watch.best_epoch,
-            ranking: watch.ranking.clone(),
+            stop: progress.stop.state(),
+            best_epoch: progress.best_epoch,
+            ranking: progress.ranking.clone(),
             last,
         };
         to_json(&state).map(String::into_bytes)
@@ -190,11 +190,11 @@ impl<C: StopCriterion> StopHandle<C> {
     {
         let state: SavedProgress<C::State> = serde_json::from_slice(state)
             .map_err(|error| StateError::Unreadable(Box::new(error)))?;
-        let mut watch = lock(&self.0);
-        watch.stop = watch.stop.clone().with_state(state.stop);
-        watch.best_epoch = state.best_epoch;
-        watch.ranking = state.ranking;
-        watch.before = state.last;
+        let mut progress = lock(&self.0);
+        progress.stop = progress.stop.clone().with_state(state.stop);
+        progress.best_epoch = state.best_epoch;
+        progress.ranking = state.ranking;
+        progress.before = state.last;
         Ok(())
     }
 }

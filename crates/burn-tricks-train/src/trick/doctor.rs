@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex};
 ///
 /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 /// let model = LinearConfig::new(4, 2).init(&Device::flex().autodiff());
-/// let doctor = DoctorTrick::new(&DoctorConfig::new(), &model)?;
+/// let doctor = DoctorTrick::init(&DoctorConfig::new(), &model)?;
 /// let tricked = model.with_tricks((doctor.clone(), ()));
 /// // After the training:
 /// if let Some(diagnosis) = doctor.diagnosis() {
@@ -69,7 +69,7 @@ impl DoctorTrick {
     /// # Errors
     ///
     /// If the configuration is invalid.
-    pub fn new<M: Module>(config: &DoctorConfig, model: &M) -> Result<Self, ConfigError> {
+    pub fn init<M: Module>(config: &DoctorConfig, model: &M) -> Result<Self, ConfigError> {
         let shared = Shared {
             doctor: config.init(model)?,
             diagnosis: None,

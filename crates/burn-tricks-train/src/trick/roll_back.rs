@@ -3,7 +3,7 @@
 use crate::trick::Trick;
 use crate::trick::averages::{record_bytes, record_of};
 use crate::trick::epoch_context::EpochContext;
-use crate::trick::kept_optimizer::KeptOptimizer;
+use crate::trick::optimizer_backup::OptimizerBackup;
 use crate::trick::step_context::StepContext;
 use crate::trick::trick_error::TrickError;
 use crate::trick::trick_metric::TrickMetric;
@@ -77,7 +77,7 @@ pub struct RollBackTrick<M: Module> {
     best: BestWeights<M>,
     /// The best weights of a run that is resumed, until there is a model to load them into.
     saved_best: Option<(usize, Vec<u8>)>,
-    optimizer: KeptOptimizer,
+    optimizer: OptimizerBackup,
     lr: TrickMetric,
 }
 
@@ -102,7 +102,7 @@ impl<M: Module> RollBackTrick<M> {
             on_no_improvement: false,
             best: BestWeights::new(),
             saved_best: None,
-            optimizer: KeptOptimizer::default(),
+            optimizer: OptimizerBackup::default(),
             lr: TrickMetric::new(
                 "Learning Rate after Roll-Backs",
                 "The learning rate of the optimizer step: that of the schedule times the factor of the roll-backs.",
@@ -182,7 +182,7 @@ impl<M: Module> Trick<M> for RollBackTrick<M> {
         self.back = self.back.clone().with_state(RollBackState::default());
         self.best = BestWeights::new();
         self.saved_best = None;
-        self.optimizer = KeptOptimizer::default();
+        self.optimizer = OptimizerBackup::default();
     }
 
     fn obeys_criterion(&self) -> Option<String> {
@@ -214,7 +214,7 @@ impl<M: Module> Trick<M> for RollBackTrick<M> {
         if let Some((_, best)) = &state.best {
             record_of(NAME, best)?;
         }
-        let optimizer = KeptOptimizer::with_state(&state.optimizer)?;
+        let optimizer = OptimizerBackup::with_state(&state.optimizer)?;
         self.back = self.back.clone().with_state(state.back);
         self.best = BestWeights::new();
         self.saved_best = state.best;

@@ -17,7 +17,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[Underfitting]],
             fair: &[DeadUnits, NoisyBatch, Oscillation],
-            not: &[Overfitting, RateTooHigh, UnrelatedLabels, TooLargeModel],
+            not: &[Overfitting, LrTooHigh, UnrelatedLabels, TooLargeModel],
             paths: &[],
         },
         twin: Some(|seed| round(seed, &[2, 32, 32, 2], Act::Relu)),
@@ -32,7 +32,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[LinearNetwork, Underfitting]],
             fair: &[],
-            not: &[Overfitting, RateTooHigh, UnrelatedLabels, TooLargeModel],
+            not: &[Overfitting, LrTooHigh, UnrelatedLabels, TooLargeModel],
             paths: &[],
         },
         twin: Some(|seed| round(seed, &[2, 32, 32, 2], Act::Relu)),
@@ -47,7 +47,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[Overfitting, TooLittleData, TooLargeModel]],
             fair: &[],
-            not: &[Underfitting, RateTooHigh, VanishingGradient],
+            not: &[Underfitting, LrTooHigh, VanishingGradient],
             paths: &[],
         },
         twin: Some(|seed| half_space(seed, 4000, 2)),
@@ -62,7 +62,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[DropoutTooHigh]],
             fair: &[Underfitting, NoisyBatch, Oscillation],
-            not: &[Overfitting, UnrelatedLabels, TooLargeModel, RateTooHigh],
+            not: &[Overfitting, UnrelatedLabels, TooLargeModel, LrTooHigh],
             paths: &["layers.2", "layers.5"],
         },
         twin: Some(|seed| dropped(seed, 0.1)),
@@ -80,7 +80,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[DropoutTooHigh, Underfitting]],
             fair: &[VanishingGradient, DeadUnits],
-            not: &[Overfitting, UnrelatedLabels, TooLargeModel, RateTooHigh],
+            not: &[Overfitting, UnrelatedLabels, TooLargeModel, LrTooHigh],
             paths: &[],
         },
         twin: Some(|seed| dropped(seed, 0.0)),

@@ -21,7 +21,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[DeadUnits, VanishingGradient]],
             fair: &[InitScale, ConstantInit, RandomBias],
-            not: &[TooFewSteps, RateTooLow, RareClass],
+            not: &[TooFewSteps, LrTooLow, RareClass],
             paths: &["layers"],
         },
         twin: Some(|seed| tower(seed, &[32; 3], Act::Relu)),
@@ -66,7 +66,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[VanishingGradient, InitScale, ConstantInit, RandomBias]],
             fair: &[],
-            not: &[DeadUnits, RateTooHigh, UnrelatedLabels],
+            not: &[DeadUnits, LrTooHigh, UnrelatedLabels],
             paths: &["layers"],
         },
         twin: Some(|seed| deep(seed, 2, GLOROT)),
@@ -96,7 +96,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[Saturated, InitScale, ConstantInit, RandomBias, DeadUnits]],
             fair: &[VanishingGradient],
-            not: &[UnscaledInputs, UnrelatedLabels, RateTooHigh],
+            not: &[UnscaledInputs, UnrelatedLabels, LrTooHigh],
             paths: &["layers.0", "layers.1"],
         },
         twin: Some(|seed| biased(seed, 0.0, Act::Sigmoid)),
@@ -111,7 +111,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[DeadUnits, InitScale, ConstantInit, RandomBias]],
             fair: &[VanishingGradient],
-            not: &[RateTooLow, TooFewSteps, UnrelatedLabels],
+            not: &[LrTooLow, TooFewSteps, UnrelatedLabels],
             paths: &["layers.0", "layers.1"],
         },
         twin: Some(|seed| biased(seed, 0.0, Act::Relu)),
@@ -136,7 +136,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[DeadUnits, InitScale, ConstantInit, RandomBias]],
             fair: &[VanishingGradient],
-            not: &[RateTooLow, TooFewSteps],
+            not: &[LrTooLow, TooFewSteps],
             paths: &["layers.4", "layers.5"],
         },
         twin: Some(deep_relu),

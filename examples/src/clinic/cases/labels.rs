@@ -24,7 +24,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[SingleClass]],
             fair: &[ScalingDiffers, ValidationClasses],
-            not: &[Overfitting, RateTooHigh, LeakingInput],
+            not: &[Overfitting, LrTooHigh, LeakingInput],
             paths: &[],
         },
         twin: Some(|seed| on_digits(digits(seed))),
@@ -45,7 +45,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[UnrelatedLabels]],
             fair: &[Overfitting, NoisyBatch, Oscillation, Underfitting],
-            not: &[VanishingGradient, DeadUnits, RateTooLow],
+            not: &[VanishingGradient, DeadUnits, LrTooLow],
             paths: &[],
         },
         twin: Some(|seed| on_digits(digits(seed))),
@@ -64,7 +64,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[ScalingDiffers, ValidationClasses, UnrelatedLabels]],
             fair: &[Overfitting, WrongMode],
-            not: &[RateTooHigh, RateTooLow, VanishingGradient, Underfitting],
+            not: &[LrTooHigh, LrTooLow, VanishingGradient, Underfitting],
             paths: &[],
         },
         twin: Some(|seed| on_digits(digits(seed))),
@@ -95,7 +95,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[ScalingDiffers, ValidationClasses]],
             fair: &[Overfitting, RareClass],
-            not: &[RateTooHigh, RateTooLow, VanishingGradient, Underfitting],
+            not: &[LrTooHigh, LrTooLow, VanishingGradient, Underfitting],
             paths: &[],
         },
         twin: Some(|seed| on_digits(digits(seed))),
@@ -118,7 +118,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[LeakingInput]],
             fair: &[],
-            not: &[Overfitting, RateTooHigh, ScalingDiffers, ValidationClasses],
+            not: &[Overfitting, LrTooHigh, ScalingDiffers, ValidationClasses],
             paths: &[],
         },
         twin: None,
@@ -139,7 +139,7 @@ pub(super) const CASES: &[Case] = &[
                 Overfitting,
                 UnrelatedLabels,
             ],
-            not: &[RateTooHigh, VanishingGradient, DeadUnits],
+            not: &[LrTooHigh, VanishingGradient, DeadUnits],
             paths: &[],
         },
         twin: None,
@@ -166,7 +166,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[UnrelatedLabels]],
             fair: &[Overfitting, NoisyBatch, Oscillation, Underfitting],
-            not: &[VanishingGradient, DeadUnits, RateTooLow],
+            not: &[VanishingGradient, DeadUnits, LrTooLow],
             paths: &[],
         },
         twin: Some(|seed| on_digits(digits(seed))),
@@ -193,7 +193,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[LeakingInput]],
             fair: &[],
-            not: &[Overfitting, RateTooHigh, UnrelatedLabels],
+            not: &[Overfitting, LrTooHigh, UnrelatedLabels],
             paths: &[],
         },
         twin: Some(|seed| on_digits(digits(seed))),
@@ -212,7 +212,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[NonFiniteData]],
             fair: &[NonFinite],
-            not: &[LogOfZero, RateTooHigh, ExplodingGradient],
+            not: &[LogOfZero, LrTooHigh, ExplodingGradient],
             paths: &[],
         },
         twin: Some(|seed| on_digits(digits(seed))),
@@ -232,7 +232,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[ScalingDiffers, ValidationClasses]],
             fair: &[UnscaledInputs, Overfitting],
-            not: &[RateTooHigh, RateTooLow, UnrelatedLabels],
+            not: &[LrTooHigh, LrTooLow, UnrelatedLabels],
             paths: &[],
         },
         twin: Some(|seed| on_digits(digits(seed))),

@@ -38,7 +38,7 @@ pub(super) const CASES: &[Case] = &[
         "convolutions-of-raw-pixels",
         "pixels up to 255 into two convolutions, momentum",
         Fails(0.7),
-        &[&[UnscaledInputs, RateTooHigh]],
+        &[&[UnscaledInputs, LrTooHigh]],
         &[ExplodingGradient, DeadUnits, NonFinite],
         |seed| Program {
             data: digits(seed).map_inputs(|_, pixel| 255.0 * pixel),
@@ -52,7 +52,7 @@ pub(super) const CASES: &[Case] = &[
         "a-sleepy-lstm",
         "an LSTM at a rate of 1e-5",
         Fails(0.5),
-        &[&[RateTooLow, TooFewSteps]],
+        &[&[LrTooLow, TooFewSteps]],
         &[],
         |seed| Program {
             rate: 1e-5,
@@ -68,7 +68,7 @@ pub(super) const CASES: &[Case] = &[
         "targets-of-a-millionth",
         "targets of size 1e-6, and steps of 1e-3",
         Fails(0.3),
-        &[&[UnscaledTarget, RateTooHigh]],
+        &[&[UnscaledTarget, LrTooHigh]],
         &[Oscillation, NoisyBatch],
         |seed| {
             let data = drawn(seed, 800, 5, Task::Numbers, |x, _| {
@@ -119,7 +119,7 @@ pub(super) const CASES: &[Case] = &[
         "a-transformer-at-a-third",
         "Adam at 0.3 and a transformer",
         LossAbove(4.0),
-        &[&[RateTooHigh]],
+        &[&[LrTooHigh]],
         &[ExplodingGradient, DeadUnits, Saturated],
         |seed| Program {
             rate: 0.3,
@@ -221,7 +221,7 @@ pub(super) const CASES: &[Case] = &[
         "momentum-of-0.99",
         "momentum 0.99 at rate 0.1 in batches of eight",
         Fails(0.7),
-        &[&[RateTooHigh, Oscillation]],
+        &[&[LrTooHigh, Oscillation]],
         &[ExplodingGradient, DeadUnits, NoisyBatch, NonFinite],
         |seed| Program {
             rule: Rule::Momentum(0.99),
@@ -236,7 +236,7 @@ pub(super) const CASES: &[Case] = &[
         "gradients that are never cleared, and Adam",
         Fails(0.93),
         &[&[AccumulatedGradients]],
-        &[RateTooHigh, ExplodingGradient, DeadUnits, Oscillation],
+        &[LrTooHigh, ExplodingGradient, DeadUnits, Oscillation],
         |seed| Program {
             clears: false,
             rate: 3e-3,
@@ -265,7 +265,7 @@ pub(super) const CASES: &[Case] = &[
         "a small regression whose weights start at N(0, 10²)",
         Fails(0.8),
         &[&[InitScale, Saturated]],
-        &[ExplodingGradient, RateTooHigh],
+        &[ExplodingGradient, LrTooHigh],
         |seed| Program {
             layers: mlp(&[4, 32, 32, 1], Act::Tanh, normal(10.0)),
             ..smooth(seed)

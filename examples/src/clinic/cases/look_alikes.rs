@@ -46,7 +46,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
         expect: Expect {
-            not: &[Underfitting, RateTooHigh, NoisyBatch, Oscillation],
+            not: &[Underfitting, LrTooHigh, NoisyBatch, Oscillation],
             ..Expect::HEALTHY
         },
         twin: None,

@@ -20,7 +20,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[NeverTrained, Frozen]],
             fair: &[],
-            not: &[VanishingGradient, Underfitting, RateTooLow],
+            not: &[VanishingGradient, Underfitting, LrTooLow],
             paths: &["layers.0", "layers.2", "layers.4"],
         },
         twin: Some(narrow),
@@ -37,7 +37,7 @@ pub(super) const CASES: &[Case] = &[
         },
         expect: Expect {
             causes: &[&[AccumulatedGradients]],
-            fair: &[RateTooHigh, ExplodingGradient, DeadUnits],
+            fair: &[LrTooHigh, ExplodingGradient, DeadUnits],
             not: &[Overfitting],
             paths: &[],
         },
@@ -74,7 +74,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[NeverTrained, Frozen]],
             fair: &[],
-            not: &[VanishingGradient, Underfitting, RateTooLow],
+            not: &[VanishingGradient, Underfitting, LrTooLow],
             paths: &["layers.0", "layers.2", "layers.4"],
         },
         twin: Some(narrow),
@@ -92,7 +92,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[NeverTrained, Frozen]],
             fair: &[],
-            not: &[VanishingGradient, Underfitting, RateTooLow],
+            not: &[VanishingGradient, Underfitting, LrTooLow],
             paths: &["layers.4", "layers.6"],
         },
         twin: Some(narrow),
@@ -110,7 +110,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[NeverTrained, Frozen]],
             fair: &[],
-            not: &[VanishingGradient, Underfitting, RateTooLow],
+            not: &[VanishingGradient, Underfitting, LrTooLow],
             paths: &["layers.0"],
         },
         twin: Some(narrow),
@@ -163,9 +163,9 @@ pub(super) const CASES: &[Case] = &[
             ..plain_sgd(seed)
         },
         expect: Expect {
-            causes: &[&[ExplodingGradient, RateTooHigh]],
+            causes: &[&[ExplodingGradient, LrTooHigh]],
             fair: &[DeadUnits, NonFinite],
-            not: &[RateTooLow, Underfitting, NonFiniteData],
+            not: &[LrTooLow, Underfitting, NonFiniteData],
             paths: &[],
         },
         twin: Some(plain_sgd),
@@ -184,7 +184,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[ExplodingGradient, NonFinite]],
             fair: &[],
-            not: &[RateTooLow, NonFiniteData, LogOfZero],
+            not: &[LrTooLow, NonFiniteData, LogOfZero],
             paths: &[],
         },
         twin: Some(plain_sgd),

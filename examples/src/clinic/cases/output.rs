@@ -20,7 +20,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[DropoutTooHigh], &[OutputMismatch]],
             fair: &[UnscaledInputs],
-            not: &[RateTooHigh, RateTooLow, TooFewSteps],
+            not: &[LrTooHigh, LrTooLow, TooFewSteps],
             paths: &[],
         },
         twin: Some(|seed| Program {
@@ -42,13 +42,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[OutputMismatch]],
             fair: &[],
-            not: &[
-                RateTooHigh,
-                RateTooLow,
-                DeadUnits,
-                RareClass,
-                VanishingGradient,
-            ],
+            not: &[LrTooHigh, LrTooLow, DeadUnits, RareClass, VanishingGradient],
             paths: &[],
         },
         twin: Some(|seed| ones_and_zeros(seed, Act::Sigmoid)),
@@ -62,7 +56,7 @@ pub(super) const CASES: &[Case] = &[
         program: |seed| textbook(seed, 0.1),
         expect: Expect {
             causes: &[&[LogOfZero]],
-            fair: &[RateTooHigh, NonFinite],
+            fair: &[LrTooHigh, NonFinite],
             not: &[ExplodingGradient, NonFiniteData],
             paths: &[],
         },
@@ -82,7 +76,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[OutputMismatch, UnscaledTarget]],
             fair: &[Saturated],
-            not: &[RateTooLow, TooFewSteps, UnrelatedLabels],
+            not: &[LrTooLow, TooFewSteps, UnrelatedLabels],
             paths: &[],
         },
         twin: Some(|seed| {
@@ -103,7 +97,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[OutputMismatch]],
             fair: &[DeadUnits],
-            not: &[RateTooLow, TooFewSteps, UnrelatedLabels, RateTooHigh],
+            not: &[LrTooLow, TooFewSteps, UnrelatedLabels, LrTooHigh],
             paths: &[],
         },
         twin: Some(|seed| far_targets(seed, Act::Identity, -0.01)),
@@ -118,7 +112,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[NonFinite]],
             fair: &[],
-            not: &[NonFiniteData, LogOfZero, RateTooHigh, ExplodingGradient],
+            not: &[NonFiniteData, LogOfZero, LrTooHigh, ExplodingGradient],
             paths: &["layers"],
         },
         twin: Some(|seed| blank_images(seed, Act::Relu)),
@@ -133,7 +127,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[NonFinite]],
             fair: &[],
-            not: &[NonFiniteData, LogOfZero, RateTooHigh, ExplodingGradient],
+            not: &[NonFiniteData, LogOfZero, LrTooHigh, ExplodingGradient],
             paths: &["layers.1"],
         },
         twin: Some(|seed| nan_layer(seed, Act::Relu)),
@@ -151,8 +145,8 @@ pub(super) const CASES: &[Case] = &[
         },
         expect: Expect {
             causes: &[&[OutputMismatch]],
-            fair: &[RateTooLow, TooFewSteps],
-            not: &[Overfitting, UnrelatedLabels, RateTooHigh],
+            fair: &[LrTooLow, TooFewSteps],
+            not: &[Overfitting, UnrelatedLabels, LrTooHigh],
             paths: &[],
         },
         twin: Some(plain),
@@ -170,9 +164,9 @@ pub(super) const CASES: &[Case] = &[
             ..xor(1000)
         },
         expect: Expect {
-            causes: &[&[OutputMismatch, RateTooLow, TooFewSteps]],
+            causes: &[&[OutputMismatch, LrTooLow, TooFewSteps]],
             fair: &[],
-            not: &[DeadUnits, Overfitting, RateTooHigh],
+            not: &[DeadUnits, Overfitting, LrTooHigh],
             paths: &[],
         },
         twin: Some(|_| Program {

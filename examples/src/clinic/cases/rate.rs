@@ -16,9 +16,9 @@ pub(super) const CASES: &[Case] = &[
         seen: Fails(0.1),
         program: parabola,
         expect: Expect {
-            causes: &[&[RateTooHigh, UnscaledTarget]],
+            causes: &[&[LrTooHigh, UnscaledTarget]],
             fair: &[DeadUnits, ExplodingGradient, UnscaledInputs],
-            not: &[RateTooLow, TooFewSteps, Underfitting],
+            not: &[LrTooLow, TooFewSteps, Underfitting],
             paths: &[],
         },
         twin: Some(|seed| Program {
@@ -34,7 +34,7 @@ pub(super) const CASES: &[Case] = &[
         seen: Fails(0.75),
         program: two_clusters,
         expect: Expect {
-            causes: &[&[RateTooLow, TooFewSteps]],
+            causes: &[&[LrTooLow, TooFewSteps]],
             fair: &[UnscaledInputs],
             not: &[Underfitting, UnrelatedLabels, DeadUnits],
             paths: &[],
@@ -53,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
         seen: ValidFails(0.7),
         program: jumping_blobs,
         expect: Expect {
-            causes: &[&[NoisyBatch, Oscillation, RateTooHigh, UnscaledInputs]],
+            causes: &[&[NoisyBatch, Oscillation, LrTooHigh, UnscaledInputs]],
             fair: &[],
             not: &[Overfitting, Underfitting],
             paths: &[],
@@ -72,7 +72,7 @@ pub(super) const CASES: &[Case] = &[
         seen: Fails(0.7),
         program: uphill,
         expect: Expect {
-            causes: &[&[RateInvalid, RateTooHigh, LinearNetwork, LeakedValidation]],
+            causes: &[&[LrInvalid, LrTooHigh, LinearNetwork, LeakedValidation]],
             fair: &[ExplodingGradient],
             not: &[TooLittleData],
             paths: &[],
@@ -93,14 +93,14 @@ pub(super) const CASES: &[Case] = &[
         program: everything,
         expect: Expect {
             causes: &[&[
-                RateTooHigh,
+                LrTooHigh,
                 InitScale,
                 ConstantInit,
                 RandomBias,
                 LinearNetwork,
             ]],
             fair: &[ExplodingGradient, OutputMismatch, NonFinite],
-            not: &[RateTooLow, NonFiniteData],
+            not: &[LrTooLow, NonFiniteData],
             paths: &[],
         },
         twin: Some(|seed| Program {
@@ -118,7 +118,7 @@ pub(super) const CASES: &[Case] = &[
         seen: Fails(0.4),
         program: five_steps,
         expect: Expect {
-            causes: &[&[TooFewSteps, RateTooLow]],
+            causes: &[&[TooFewSteps, LrTooLow]],
             fair: &[],
             not: &[Underfitting, UnrelatedLabels, VanishingGradient],
             paths: &[],
@@ -139,9 +139,9 @@ pub(super) const CASES: &[Case] = &[
             ..momentum(seed)
         },
         expect: Expect {
-            causes: &[&[RateTooHigh]],
+            causes: &[&[LrTooHigh]],
             fair: &[ExplodingGradient, DeadUnits],
-            not: &[RateTooLow, TooFewSteps, Underfitting],
+            not: &[LrTooLow, TooFewSteps, Underfitting],
             paths: &[],
         },
         twin: Some(momentum),
@@ -157,9 +157,9 @@ pub(super) const CASES: &[Case] = &[
             ..adam(seed)
         },
         expect: Expect {
-            causes: &[&[RateTooLow, TooFewSteps]],
+            causes: &[&[LrTooLow, TooFewSteps]],
             fair: &[],
-            not: &[RateTooHigh, Underfitting, VanishingGradient],
+            not: &[LrTooHigh, Underfitting, VanishingGradient],
             paths: &[],
         },
         twin: Some(adam),
@@ -176,9 +176,9 @@ pub(super) const CASES: &[Case] = &[
             ..momentum(seed)
         },
         expect: Expect {
-            causes: &[&[RateInvalid]],
-            fair: &[ExplodingGradient, RateTooHigh, NonFinite],
-            not: &[RateTooLow, TooFewSteps, Underfitting],
+            causes: &[&[LrInvalid]],
+            fair: &[ExplodingGradient, LrTooHigh, NonFinite],
+            not: &[LrTooLow, TooFewSteps, Underfitting],
             paths: &[],
         },
         twin: Some(|seed| Program {
@@ -198,9 +198,9 @@ pub(super) const CASES: &[Case] = &[
             ..adam(seed)
         },
         expect: Expect {
-            causes: &[&[RateTooHigh]],
+            causes: &[&[LrTooHigh]],
             fair: &[ExplodingGradient, DeadUnits],
-            not: &[RateTooLow, TooFewSteps, Underfitting],
+            not: &[LrTooLow, TooFewSteps, Underfitting],
             paths: &[],
         },
         twin: Some(adam),

@@ -19,7 +19,7 @@ pub(super) const CASES: &[Case] = &[
         program: |seed| over_time(seed, Act::Relu, normal(0.3)),
         expect: Expect {
             causes: &[&[ExplodingGradient, InitScale, ConstantInit, RandomBias]],
-            fair: &[RateTooHigh, NonFinite, Saturated],
+            fair: &[LrTooHigh, NonFinite, Saturated],
             not: &[NonFiniteData, LogOfZero],
             paths: &["layers.0"],
         },
@@ -34,8 +34,8 @@ pub(super) const CASES: &[Case] = &[
         program: |seed| over_time(seed, Act::Relu, Initializer::Ones),
         expect: Expect {
             causes: &[&[ExplodingGradient, InitScale, ConstantInit, RandomBias]],
-            fair: &[RateTooHigh, NonFinite],
-            not: &[NonFiniteData, RateTooLow],
+            fair: &[LrTooHigh, NonFinite],
+            not: &[NonFiniteData, LrTooLow],
             paths: &["layers.0"],
         },
         twin: Some(tame),

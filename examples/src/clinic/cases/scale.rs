@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[
         program: fourth_power,
         expect: Expect {
             causes: &[&[UnscaledTarget]],
-            fair: &[UnscaledInputs, Saturated, RateTooLow, TooFewSteps],
+            fair: &[UnscaledInputs, Saturated, LrTooLow, TooFewSteps],
             not: &[ExplodingGradient],
             paths: &[],
         },
@@ -39,7 +39,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[UnscaledInputs, Saturated]],
             fair: &[
-                RateTooLow,
+                LrTooLow,
                 TooFewSteps,
                 NoisyBatch,
                 Oscillation,
@@ -68,12 +68,12 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[UnscaledInputs, Saturated]],
             fair: &[
-                RateTooLow,
+                LrTooLow,
                 TooFewSteps,
                 InitScale,
                 ConstantInit,
                 RandomBias,
-                RateTooHigh,
+                LrTooHigh,
             ],
             not: &[TooLargeModel, Overfitting],
             paths: &[],
@@ -99,8 +99,8 @@ pub(super) const CASES: &[Case] = &[
                 InitScale,
                 ConstantInit,
                 RandomBias,
-                RateTooHigh,
-                RateTooLow,
+                LrTooHigh,
+                LrTooLow,
                 ExplodingGradient,
             ],
             not: &[DeadUnits, TooLittleData],
@@ -120,7 +120,7 @@ pub(super) const CASES: &[Case] = &[
         program: constant_column,
         expect: Expect {
             causes: &[&[ConstantInputs, UnscaledInputs]],
-            fair: &[ExplodingGradient, RateTooHigh, DeadUnits, Saturated],
+            fair: &[ExplodingGradient, LrTooHigh, DeadUnits, Saturated],
             not: &[Overfitting, TooLargeModel],
             paths: &[],
         },

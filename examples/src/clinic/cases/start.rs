@@ -18,7 +18,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[InitScale, ConstantInit, RandomBias, DeadUnits]],
             fair: &[VanishingGradient],
-            not: &[RateTooHigh, RateTooLow, UnrelatedLabels, TooFewSteps],
+            not: &[LrTooHigh, LrTooLow, UnrelatedLabels, TooFewSteps],
             paths: &["layers.0", "layers.1"],
         },
         twin: Some(healthy),
@@ -36,7 +36,7 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect {
             causes: &[&[InitScale, ConstantInit, RandomBias]],
             fair: &[Underfitting],
-            not: &[RateTooHigh, UnrelatedLabels, DeadUnits],
+            not: &[LrTooHigh, UnrelatedLabels, DeadUnits],
             paths: &["layers.0", "layers.2"],
         },
         twin: Some(healthy),
@@ -50,8 +50,8 @@ pub(super) const CASES: &[Case] = &[
         program: |seed| four_layers(seed, normal(1e-6)),
         expect: Expect {
             causes: &[&[InitScale, ConstantInit, RandomBias, VanishingGradient]],
-            fair: &[RateTooLow],
-            not: &[RateTooHigh, UnrelatedLabels, UnscaledInputs],
+            fair: &[LrTooLow],
+            not: &[LrTooHigh, UnrelatedLabels, UnscaledInputs],
             paths: &["layers"],
         },
         twin: Some(|seed| four_layers(seed, HE)),
@@ -65,13 +65,8 @@ pub(super) const CASES: &[Case] = &[
         program: |seed| four_layers(seed, normal(1.0)),
         expect: Expect {
             causes: &[&[InitScale, ConstantInit, RandomBias, ExplodingGradient]],
-            fair: &[RateTooHigh, DeadUnits],
-            not: &[
-                RateTooLow,
-                UnrelatedLabels,
-                UnscaledInputs,
-                VanishingGradient,
-            ],
+            fair: &[LrTooHigh, DeadUnits],
+            not: &[LrTooLow, UnrelatedLabels, UnscaledInputs, VanishingGradient],
             paths: &["layers"],
         },
         twin: Some(|seed| four_layers(seed, HE)),
@@ -85,7 +80,7 @@ pub(super) const CASES: &[Case] = &[
         program: |seed| wide(seed, true),
         expect: Expect {
             causes: &[&[InitScale, ConstantInit, RandomBias]],
-            fair: &[ExplodingGradient, RateTooHigh],
+            fair: &[ExplodingGradient, LrTooHigh],
             not: &[UnrelatedLabels, UnscaledInputs, VanishingGradient],
             paths: &["layers.0"],
         },
@@ -109,7 +104,7 @@ pub(super) const CASES: &[Case] = &[
         },
         expect: Expect {
             causes: &[&[InitScale, ConstantInit, RandomBias]],
-            fair: &[DeadUnits, RateTooHigh, ExplodingGradient],
+            fair: &[DeadUnits, LrTooHigh, ExplodingGradient],
             not: &[UnrelatedLabels, UnscaledInputs, VanishingGradient],
             paths: &["layers.0", "layers.1"],
         },

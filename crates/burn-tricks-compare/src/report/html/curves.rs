@@ -8,7 +8,7 @@ use plotters::{
 };
 
 use crate::{
-    outcome::run::Run,
+    outcome::run::TrainingRun,
     report::{
         html::palette::{EQUAL, GRID, INK, MUTED},
         numbers::significant,
@@ -21,13 +21,17 @@ const SIZE: (u32, u32) = (420, 250);
 type Quartiles = (f64, [f64; 3]);
 
 /// The names of all metrics that the runs have points of.
-pub(crate) fn metrics<'a>(runs: impl Iterator<Item = &'a Run>) -> BTreeSet<String> {
+pub(crate) fn metrics<'a>(runs: impl Iterator<Item = &'a TrainingRun>) -> BTreeSet<String> {
     let points = runs.flat_map(|run| &run.curve);
     points.map(|point| point.metric.clone()).collect()
 }
 
 /// The learning curves of a variant and its baseline, as an SVG image. `None` if neither has two steps.
-pub(crate) fn curves_svg(metric: &str, variant: &[&Run], baseline: &[&Run]) -> Option<String> {
+pub(crate) fn curves_svg(
+    metric: &str,
+    variant: &[&TrainingRun],
+    baseline: &[&TrainingRun],
+) -> Option<String> {
     let lines = [quartiles(metric, baseline), quartiles(metric, variant)];
     let all = || lines.iter().flatten();
     let last = all().map(|(step, _)| *step).fold(0.0, f64::max);
@@ -110,7 +114,7 @@ pub(crate) fn curves_svg(metric: &str, variant: &[&Run], baseline: &[&Run]) -> O
     Some(svg)
 }
 
-fn quartiles(metric: &str, runs: &[&Run]) -> Vec<Quartiles> {
+fn quartiles(metric: &str, runs: &[&TrainingRun]) -> Vec<Quartiles> {
     let mut steps: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
     for run in runs {
         for point in run.curve.iter().filter(|point| point.metric == metric) {

@@ -9,7 +9,7 @@ use crate::{
         answer::Answer,
         comparison::{Comparison, Row},
     },
-    outcome::{recipe::Recipe, run::Run},
+    outcome::{recipe::Recipe, run::TrainingRun},
     report::{
         html::{
             curves::{curves_svg, metrics},
@@ -145,7 +145,7 @@ impl Comparison {
 
     fn details(&self, row: &Row) -> Markup {
         let recipe = |name: &str| self.recipes.iter().find(|recipe| recipe.name == name);
-        let runs = |name: &str| -> Vec<&Run> {
+        let runs = |name: &str| -> Vec<&TrainingRun> {
             self.runs.iter().filter(|run| run.variant == name).collect()
         };
         let (variant, baseline) = (runs(&row.name), runs(&row.baseline));

@@ -130,8 +130,8 @@ pub(crate) fn learning_curve(history: &History) -> Option<Markup> {
 /// The curves of a learning-rate range test, one per seed.
 pub(crate) fn lr_range(history: &History) -> Option<Markup> {
     let range = history.lr_range.as_ref()?;
-    let line = |curve: &crate::rate::lr_range::LrCurve| {
-        let points = curve.rates.iter().copied().zip(curve.smoothed()).collect();
+    let line = |curve: &crate::measurement::lr_range::LrCurve| {
+        let points = curve.lrs.iter().copied().zip(curve.smoothed()).collect();
         (format!("seed {}", curve.seed), points)
     };
     let lines: Vec<Line> = range.curves.iter().map(line).collect();

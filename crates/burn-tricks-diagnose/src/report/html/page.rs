@@ -1,6 +1,6 @@
 //! The page.
 
-use crate::finding::diagnosis::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::finding::finding::Finding;
 use crate::finding::prescription::short;
 use crate::history::measures::median;

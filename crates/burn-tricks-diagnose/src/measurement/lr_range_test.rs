@@ -1,6 +1,6 @@
 //! The learning-rate range test.
 
-use crate::rate::lr_range::{LrCurve, LrRange};
+use crate::measurement::lr_range::{LrCurve, LrRange};
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
@@ -34,8 +34,8 @@ use burn_tricks_core::{Config, ConfigError, independent_copy, tie};
 /// let range = test.run(&model, &SgdConfig::new().init(), &device, |model, _step| {
 ///     (model.forward(inputs.clone()) - targets.clone()).square().mean()
 /// });
-/// let rate = range.valley().unwrap().rate;
-/// assert!((1e-3..1.0).contains(&rate), "{rate}");
+/// let lr = range.valley().unwrap().lr;
+/// assert!((1e-3..1.0).contains(&lr), "{lr}");
 /// # Ok(())
 /// # }
 /// ```
@@ -142,7 +142,7 @@ impl LrRangeTest {
         for step in 0..steps {
             let rate = lowest * (highest / lowest).powf(step as f64 / (steps - 1) as f64);
             let loss = loss(&model, step);
-            let value = crate::record::numbers::read(&loss.clone().without_autodiff());
+            let value = crate::numbers::read(&loss.clone().without_autodiff());
             let value = value.first().copied().unwrap_or(f64::NAN);
             rates.push(rate);
             losses.push(value);

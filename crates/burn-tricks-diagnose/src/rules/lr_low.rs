@@ -8,7 +8,7 @@ use crate::history::History;
 use crate::history::measures::Outcome;
 
 use crate::finding::prescription::short;
-use crate::rules::rate_high::update_ratio;
+use crate::rules::lr_high::update_ratio;
 
 /// The ratio of update to weight that is a hundredth of the usual 1e-3.
 const RATIO: f64 = 1e-5;
@@ -45,9 +45,9 @@ fn too_low(ratio: f64, threshold: f64, severity: Severity) -> Finding {
         "Each step changes the weights by {} of themselves, and the loss has hardly fallen.",
         short(ratio)
     );
-    Finding::new(FindingKind::RateTooLow, severity, text)
+    Finding::new(FindingKind::LrTooLow, severity, text)
         .measured(ratio, threshold, SOURCE)
-        .with([Prescription::ScaleRate {
+        .with([Prescription::ScaleLr {
             factor: (USUAL / ratio).clamp(3.0, 1e4),
         }])
 }
@@ -87,7 +87,7 @@ pub(crate) fn unfinished(history: &History) -> Vec<Finding> {
                 Prescription::TrainLonger {
                     factor: (USUAL_STEPS / steps as f64).max(10.0).ceil(),
                 },
-                Prescription::ScaleRate { factor: 10.0 },
+                Prescription::ScaleLr { factor: 10.0 },
             ]),
     ]
 }

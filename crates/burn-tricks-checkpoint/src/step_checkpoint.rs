@@ -15,7 +15,7 @@ use serde::Serialize;
 /// Every part has a name of its own, by which it is loaded from [`Saved`](crate::Saved).
 #[derive(Debug)]
 #[must_use = "nothing is written until `save`"]
-pub struct Step<'a> {
+pub struct StepCheckpoint<'a> {
     pub(crate) folder: &'a mut CheckpointFolder,
     pub(crate) step: usize,
     pub(crate) entries: Vec<Entry>,
@@ -24,7 +24,7 @@ pub struct Step<'a> {
     pub(crate) failed: Option<CheckpointError>,
 }
 
-impl Step<'_> {
+impl StepCheckpoint<'_> {
     /// Adds a model, with its weights and running statistics. Waits for the device.
     pub fn module<M: Module>(self, name: &str, module: &M) -> Self {
         // Burn keeps what the last batch did to running statistics apart until somebody asks.

@@ -1,7 +1,7 @@
 //! The gradient-noise scale.
 
-use crate::record::gradients::{Flat, flatten};
-use crate::record::numbers::{join, norm, read};
+use crate::flat::{Flat, flatten};
+use crate::numbers::{join, norm, read};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use burn::nn::LinearConfig;
 /// use burn::tensor::{Device, Distribution, Tensor};
-/// use burn_tricks_diagnose::GradientNoise;
+/// use burn_tricks_diagnose::NoiseScale;
 ///
 /// let device = Device::flex().autodiff();
 /// let model = LinearConfig::new(4, 1).init(&device);
-/// let noise = GradientNoise::measure(&model, 8, 16, |model, _batch| {
+/// let noise = NoiseScale::measure(&model, 8, 16, |model, _batch| {
 ///     let inputs = Tensor::<2>::random([16, 4], Distribution::Normal(0.0, 1.0), &device);
 ///     let targets = inputs.clone().sum_dim(1);
 ///     (model.forward(inputs) - targets).square().mean()
@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 /// small batches and of all batches together give unbiased estimates of both parts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct GradientNoise {
+pub struct NoiseScale {
     /// The gradient-noise scale, in rows. Infinite if the mean gradient cannot be told from 0.
     #[serde(with = "crate::float")]
     pub scale: f64,
@@ -55,14 +55,14 @@ pub struct GradientNoise {
     pub batches: usize,
 }
 
-impl GradientNoise {
+impl NoiseScale {
     /// The scale from the mean squared norm of the gradients of `batches` batches of `rows` rows, and the squared norm of
     /// their mean.
     ///
     /// # Panics
     ///
     /// If there are fewer than two batches or no rows.
-    pub fn of_norms(small: f64, large: f64, rows: usize, batches: usize) -> Self {
+    pub fn from_norms(small: f64, large: f64, rows: usize, batches: usize) -> Self {
         assert!(
             batches >= 2,
             "the noise scale needs at least 2 batches, got {batches}"
@@ -122,7 +122,7 @@ impl GradientNoise {
             numbers.iter().sum::<f64>() / numbers.len().max(1) as f64
         };
         let large = mean(square(&sum).into_iter().collect()) / (batches * batches).max(1) as f64;
-        Self::of_norms(mean(squares), large, rows, batches)
+        Self::from_norms(mean(squares), large, rows, batches)
     }
 }
 

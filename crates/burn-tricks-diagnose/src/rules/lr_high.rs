@@ -36,7 +36,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             short(jump)
         );
         return vec![
-            Finding::new(FindingKind::RateTooHigh, Severity::Fault, text)
+            Finding::new(FindingKind::LrTooHigh, Severity::Fault, text)
                 .in_step(step)
                 .measured(
                     jump,
@@ -54,7 +54,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             short(ratio)
         );
         return vec![
-            Finding::new(FindingKind::RateTooHigh, Severity::Fault, text)
+            Finding::new(FindingKind::LrTooHigh, Severity::Fault, text)
                 .at([path])
                 .measured(ratio, KILLS, LARGEST)
                 .with(prescriptions(1e-2 / ratio)),
@@ -70,7 +70,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     };
     let text = "Each step changes the weights by a large part of themselves.";
     vec![
-        Finding::new(FindingKind::RateTooHigh, severity, text)
+        Finding::new(FindingKind::LrTooHigh, severity, text)
             .measured(ratio, RATIO, SOURCE)
             .with(prescriptions(1e-2 / ratio)),
     ]
@@ -93,7 +93,7 @@ fn killed(history: &History) -> Option<(&str, f64)> {
 
 fn prescriptions(factor: f64) -> [Prescription; 3] {
     [
-        Prescription::ScaleRate { factor },
+        Prescription::ScaleLr { factor },
         Prescription::ClipGradNorm { max_norm: 1.0 },
         Prescription::Warmup { steps: 100 },
     ]

@@ -11,13 +11,13 @@ use std::fmt::Debug;
 
 /// Keeps an optimizer's state, and puts it back.
 #[derive(Default)]
-pub(crate) struct KeptOptimizer {
-    kept: Option<Kept>,
+pub(crate) struct OptimizerBackup {
+    kept: Option<Backup>,
     keep: bool,
     put_back: bool,
 }
 
-enum Kept {
+enum Backup {
     Optimizer(ModuleOptimizer),
     /// Of a run that is resumed.
     Record(Vec<u8>),
@@ -30,16 +30,16 @@ struct State {
     put_back: bool,
 }
 
-impl Debug for KeptOptimizer {
+impl Debug for OptimizerBackup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeptOptimizer")
+        f.debug_struct("OptimizerBackup")
             .field("keep", &self.keep)
             .field("put_back", &self.put_back)
             .finish_non_exhaustive()
     }
 }
 
-impl KeptOptimizer {
+impl OptimizerBackup {
     /// Keeps the optimizer's present state, at the beginning of the next step.
     pub(crate) fn keep_at_next_step(&mut self) {
         self.keep = true;
@@ -53,14 +53,14 @@ impl KeptOptimizer {
     /// Carries out what was requested. Called at the beginning of a step with its optimizer.
     pub(crate) fn meet(&mut self, optimizer: &mut ModuleOptimizer) {
         if std::mem::take(&mut self.keep) {
-            self.kept = Some(Kept::Optimizer(optimizer.clone()));
+            self.kept = Some(Backup::Optimizer(optimizer.clone()));
         }
         if !std::mem::take(&mut self.put_back) {
             return;
         }
         match &self.kept {
-            Some(Kept::Optimizer(kept)) => *optimizer = kept.clone(),
-            Some(Kept::Record(bytes)) => {
+            Some(Backup::Optimizer(kept)) => *optimizer = kept.clone(),
+            Some(Backup::Record(bytes)) => {
                 let record = read(bytes).expect("it was read before");
                 *optimizer = optimizer.clone().load_record(record);
             }
@@ -72,11 +72,11 @@ impl KeptOptimizer {
     pub(crate) fn state(&self) -> Vec<u8> {
         let state = State {
             kept: self.kept.as_ref().map(|kept| match kept {
-                Kept::Optimizer(optimizer) => {
+                Backup::Optimizer(optimizer) => {
                     let bytes = optimizer.to_record().into_bytes();
                     bytes.expect("a record can be written to memory").to_vec()
                 }
-                Kept::Record(bytes) => bytes.clone(),
+                Backup::Record(bytes) => bytes.clone(),
             }),
             keep: self.keep,
             put_back: self.put_back,
@@ -94,7 +94,7 @@ impl KeptOptimizer {
             read(bytes)?;
         }
         Ok(Self {
-            kept: kept.map(Kept::Record),
+            kept: kept.map(Backup::Record),
             keep,
             put_back,
         })

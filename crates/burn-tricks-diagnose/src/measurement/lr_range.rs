@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The weight of the past in the smoothed loss, per point of a hundred points.
 const SMOOTHING: f64 = 0.9;
 
-/// The losses of a learning-rate range test, for each seed, and the rates that they suggest.
+/// The losses of a learning-rate range test, for each seed, and the learning rates that they suggest.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -21,9 +21,9 @@ pub struct LrRange {
 pub struct LrCurve {
     /// The seed.
     pub seed: u64,
-    /// The learning rates.
+    /// The learning lrs.
     #[serde(with = "crate::float::list")]
-    pub rates: Vec<f64>,
+    pub lrs: Vec<f64>,
     /// The loss before the step at each rate.
     #[serde(with = "crate::float::list")]
     pub losses: Vec<f64>,
@@ -35,7 +35,7 @@ pub struct LrCurve {
 pub struct LrSuggestion {
     /// The geometric mean over the seeds.
     #[serde(with = "crate::float")]
-    pub rate: f64,
+    pub lr: f64,
     /// The smallest suggestion of a seed.
     #[serde(with = "crate::float")]
     pub lowest: f64,
@@ -46,12 +46,8 @@ pub struct LrSuggestion {
 
 impl LrCurve {
     /// The curve of these losses; the first rate whose loss is not finite ends it.
-    pub fn new(seed: u64, rates: Vec<f64>, losses: Vec<f64>) -> Self {
-        Self {
-            seed,
-            rates,
-            losses,
-        }
+    pub fn new(seed: u64, lrs: Vec<f64>, losses: Vec<f64>) -> Self {
+        Self { seed, lrs, losses }
     }
 
     /// The losses, smoothed by an exponential moving average with bias correction, up to the first that is not finite.
@@ -81,25 +77,25 @@ impl LrCurve {
         // The first of the longest ones.
         let end = (0..losses.len()).rev().max_by_key(|at| lengths[*at])?;
         let start = (end + 1).saturating_sub(lengths[end]);
-        Some(self.rates[start + (end - start) / 2])
+        Some(self.lrs[start + (end - start) / 2])
     }
 
     /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate.
     pub fn steepest(&self) -> Option<f64> {
         let losses = self.smoothed();
         let slope = |at: &usize| {
-            (losses[at + 1] - losses[*at]) / (self.rates[at + 1].ln() - self.rates[*at].ln())
+            (losses[at + 1] - losses[*at]) / (self.lrs[at + 1].ln() - self.lrs[*at].ln())
         };
         let places = 0..losses.len().saturating_sub(1);
         let at = places.min_by(|a, b| slope(a).total_cmp(&slope(b)))?;
-        Some(self.rates[at])
+        Some(self.lrs[at])
     }
 
     /// A tenth of the rate at which the smoothed loss is lowest.
     pub fn minimum_tenth(&self) -> Option<f64> {
         let losses = self.smoothed();
         let at = (0..losses.len()).min_by(|a, b| losses[*a].total_cmp(&losses[*b]))?;
-        Some(self.rates[at] / 10.0)
+        Some(self.lrs[at] / 10.0)
     }
 }
 
@@ -122,22 +118,22 @@ impl LrRange {
     /// The largest of the three suggestions over the smallest: how far they disagree. 1 if they agree.
     pub fn disagreement(&self) -> Option<f64> {
         let all = [self.valley(), self.steepest(), self.minimum_tenth()];
-        let rates: Option<Vec<f64>> = all.into_iter().map(|of| of.map(|of| of.rate)).collect();
-        let rates = rates?;
-        let highest = rates.iter().copied().fold(0.0, f64::max);
-        Some(highest / rates.into_iter().fold(f64::INFINITY, f64::min))
+        let lrs: Option<Vec<f64>> = all.into_iter().map(|of| of.map(|of| of.lr)).collect();
+        let lrs = lrs?;
+        let highest = lrs.iter().copied().fold(0.0, f64::max);
+        Some(highest / lrs.into_iter().fold(f64::INFINITY, f64::min))
     }
 
     fn over_seeds(&self, suggest: fn(&LrCurve) -> Option<f64>) -> Option<LrSuggestion> {
-        let rates: Vec<f64> = self.curves.iter().filter_map(suggest).collect();
-        if rates.is_empty() {
+        let lrs: Vec<f64> = self.curves.iter().filter_map(suggest).collect();
+        if lrs.is_empty() {
             return None;
         }
-        let logarithm = rates.iter().map(|rate| rate.ln()).sum::<f64>() / rates.len() as f64;
+        let logarithm = lrs.iter().map(|lr| lr.ln()).sum::<f64>() / lrs.len() as f64;
         Some(LrSuggestion {
-            rate: logarithm.exp(),
-            lowest: rates.iter().copied().fold(f64::INFINITY, f64::min),
-            highest: rates.iter().copied().fold(0.0, f64::max),
+            lr: logarithm.exp(),
+            lowest: lrs.iter().copied().fold(f64::INFINITY, f64::min),
+            highest: lrs.iter().copied().fold(0.0, f64::max),
         })
     }
 }

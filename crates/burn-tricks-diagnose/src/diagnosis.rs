@@ -22,7 +22,7 @@ pub struct Diagnosis {
 
 impl Diagnosis {
     /// What the rules say about this history: also about one that was read from JSON.
-    pub fn of_history(history: History) -> Self {
+    pub fn from_history(history: History) -> Self {
         Self {
             findings: findings(&history),
             history,
@@ -37,7 +37,7 @@ impl Diagnosis {
     }
 
     /// The findings of this kind.
-    pub fn of(&self, kind: FindingKind) -> impl Iterator<Item = &Finding> {
+    pub fn of_kind(&self, kind: FindingKind) -> impl Iterator<Item = &Finding> {
         self.findings
             .iter()
             .filter(move |finding| finding.kind == kind)
@@ -45,7 +45,7 @@ impl Diagnosis {
 
     /// Whether there is a finding of this kind that is at least a warning.
     pub fn accuses(&self, kind: FindingKind) -> bool {
-        self.of(kind)
+        self.of_kind(kind)
             .any(|finding| finding.severity >= Severity::Warning)
     }
 

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 /// A metric of one split, of which the mean over an epoch is looked at.
 #[derive(Debug, Clone)]
-pub(crate) struct WatchedMetric {
+pub(crate) struct SplitMetric {
     pub(crate) name: MetricName,
     pub(crate) split: Split,
 }
 
-impl WatchedMetric {
+impl SplitMetric {
     pub(crate) fn new(metric: &impl Metric, split: Split) -> Self {
         Self {
             name: metric.name(),
@@ -71,7 +71,7 @@ const BATCHES: &str =
     "a standard error needs at least two validation batches, so validate in smaller batches";
 
 /// As in the errors of a session: `` `Loss` ``, `` `Loss` of the training split ``.
-impl Display for WatchedMetric {
+impl Display for SplitMetric {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "`{}`", self.name)?;
         match self.split {
@@ -81,8 +81,8 @@ impl Display for WatchedMetric {
     }
 }
 
-/// At the end of an epoch, the watched metric, or the standard error that its criterion needs, had no value. In a
-/// resumed run, Burn's `InMemoryMetricLogger` has no values; its default file logger has them.
+/// At the end of an epoch, the metric that a criterion or a plateau reads had no value, or the standard error that the
+/// criterion needs. In a resumed run, Burn's `InMemoryMetricLogger` has no values; its default file logger has them.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingMetric {

@@ -30,7 +30,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     };
     let text = format!("The learning rate is {}, which is {what}.", short(of.lr));
     vec![
-        Finding::new(FindingKind::RateInvalid, Severity::Fault, text)
+        Finding::new(FindingKind::LrInvalid, Severity::Fault, text)
             .in_step(of.step)
             .measured(of.lr, 0.0, "learning rate; it must be above 0 and finite")
             .with([Prescription::change(
