@@ -16,6 +16,29 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| word.ends_with(".rs") && word.contains('/'))
 }
 
+/// The two walks, of a gradient and of a metric: the lines of the blocks in which steps have files.
+fn walks() -> Vec<Vec<&'static str>> {
+    let page = include_str!("../../.github/ARCHITECTURE.md");
+    let blocks = page.split("```text\n").skip(1);
+    let blocks = blocks.map(|rest| rest.split("```").next().unwrap());
+    blocks
+        .map(|block| block.lines().flat_map(paths).collect())
+        .filter(|files: &Vec<&str>| !files.is_empty())
+        .collect()
+}
+
+#[test]
+fn neither_walk_crosses_a_file_twice() {
+    let walks = walks();
+    assert_eq!(walks.len(), 2);
+    for files in walks {
+        assert!(files.len() > 5, "{files:?}");
+        for (at, file) in files.iter().enumerate() {
+            assert!(!files[..at].contains(file), "{file} twice: {files:?}");
+        }
+    }
+}
+
 #[test]
 fn the_files_and_functions_that_the_architecture_page_names_are_there() {
     let page = include_str!("../../.github/ARCHITECTURE.md");

@@ -475,7 +475,7 @@ fn a_soup_names_what_does_not_fit() {
     assert_eq!(
         error.to_string(),
         "model 2 and model 0: the architectures differ: expected `weight` [2, 3] F32, got \
-         `weight` [2, 4] F32"
+         `weight` [2, 4] F32: models that are combined must be made by one configuration"
     );
 }
 

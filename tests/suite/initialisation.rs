@@ -444,7 +444,7 @@ fn what_fits_nothing_is_refused() {
     let refused = |config: InitWeightsConfig| config.init().unwrap().apply(&net).unwrap_err();
     for path in ["frist", "first.weigh", "first.weight.0", "*.*.*"] {
         let error = refused(config().with_zero(path));
-        assert_eq!(error, InitError::NoSuchPath { path: path.into() });
+        assert!(matches!(&error, InitError::NoSuchPath { path: at, .. } if at == path));
         assert!(error.to_string().contains(path));
     }
     let error = refused(config().with_rule("norm.gamma", WeightInit::ORTHOGONAL));
@@ -608,7 +608,10 @@ fn lsuv_gives_every_layer_the_variance_of_its_data() {
         assert_ne!(values(one[2].weight.val()), values(layers[2].weight.val()));
 
         let error = lsuv.apply(&layers, &["10"], outputs).unwrap_err();
-        assert_eq!(error.to_string(), "the module has no weight at `10.weight`");
+        assert_eq!(
+            error.to_string(),
+            "the module has no weight at `10.weight`; similar paths are `0.weight`, `1.weight`, `2.weight`"
+        );
         let zeros = init(&layers, WeightInit::ZEROS, 0);
         let error = lsuv.apply(&zeros, &["0"], outputs).unwrap_err();
         assert!(matches!(error, InitError::Output { variance: 0.0, .. }));

@@ -308,7 +308,7 @@ fn half_precision_statistics_have_the_precision_of_their_type() {
     assert_eq!(
         error.to_string(),
         "the momentum of the model, which is itself a normalisation layer, rounds to 0 in BF16, the \
-         type of its statistics"
+         type of its statistics: cast the model to `f32`, or take a larger momentum"
     );
 }
 

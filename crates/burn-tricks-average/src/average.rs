@@ -81,8 +81,8 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         self.update_at(model, 1.0);
     }
 
-    /// Like [`update`](Self::update), after a step with this learning rate, by which some rules weight the
-    /// weights.
+    /// Like [`update`](Self::update), after a step with this learning rate. Some rules give the weights after a step
+    /// more influence on the average the higher its learning rate was.
     ///
     /// # Panics
     ///

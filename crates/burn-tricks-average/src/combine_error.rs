@@ -49,7 +49,11 @@ impl Display for CombineError {
         match self {
             Self::Empty => write!(f, "at least one model is needed, got none"),
             Self::DifferentArchitecture { model, mismatch } => {
-                write!(f, "model {model} and model 0: {mismatch}")
+                write!(
+                    f,
+                    "model {model} and model 0: {mismatch}: models that are combined must be made by one \
+                     configuration"
+                )
             }
             Self::SharedParameter {
                 path,

@@ -36,7 +36,7 @@ pub use ablate::{
 pub use campaign::{Campaign, CampaignError};
 pub use claims::{
     claim::{Claim, ClaimRow, Expected},
-    finding::{ClaimError, ClaimFinding, Conclusion, RowFinding},
+    finding::{ClaimError, ClaimFinding, Conclusion, NotCompared, RowFinding},
 };
 pub use comparison::{
     answer::{Answer, Effect, Unit},

@@ -53,7 +53,7 @@ impl ParamPaths {
         match paths.iter().find(unknown) {
             None => Ok(Self { paths }),
             Some(path) => Err(ConfigError {
-                got: format!("{path:?}{}", near_names(path, &known)),
+                got: format!("{path:?}{}", hint(&near_names(path, &known))),
                 ..ConfigError::new(
                     field,
                     "name parameters of the model, or modules that hold some",
@@ -126,8 +126,17 @@ fn pattern(path: &str) -> String {
     pattern
 }
 
-/// The names in the model that are most similar to `path`: at most three, of parameters and of modules.
-fn near_names(path: &str, known: &[String]) -> String {
+fn hint(names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
+    format!("; similar names are {}", names.join(", "))
+}
+
+/// The paths of parameters and of modules, among those that `known` parameters have, that are most similar to `path`:
+/// at most three.
+pub fn near_names(path: &str, known: &[String]) -> Vec<String> {
     let ends = |path: &String| {
         let dots = path.match_indices('.').map(|(at, _)| at);
         dots.chain([path.len()]).collect::<Vec<_>>()
@@ -142,15 +151,8 @@ fn near_names(path: &str, known: &[String]) -> String {
         .filter(|(distance, name)| *distance <= name.len().max(path.len()) / 2)
         .collect();
     names.sort();
-    let names: Vec<_> = names
-        .iter()
-        .take(3)
-        .map(|(_, name)| format!("{name:?}"))
-        .collect();
-    if names.is_empty() {
-        return String::new();
-    }
-    format!("; similar names are {}", names.join(", "))
+    let names = names.into_iter().take(3);
+    names.map(|(_, name)| name.to_owned()).collect()
 }
 
 #[cfg(test)]

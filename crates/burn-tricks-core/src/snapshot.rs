@@ -4,7 +4,7 @@ use crate::module_tensors::ModuleTensors;
 use crate::place::{Mismatch, Place, ValueKind, places};
 use crate::restore::with_values;
 use crate::shared_weights::SharedWeights;
-use crate::stale::{stale_floats, with_stale};
+use crate::stale_derived::{stale_floats, with_stale};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
 use burn_tricks_kernels::{accumulation_dtype, lerp};

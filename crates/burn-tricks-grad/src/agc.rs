@@ -1,7 +1,7 @@
 //! Adaptive gradient clipping (AGC).
 
-use crate::each::{merged, unit_axis};
-use crate::taken::Taken;
+use crate::change_each::{merged, unit_axis};
+use crate::gradient_list::GradientList;
 use crate::transform::GradientTransform;
 use burn::module::{Module, Param, ParamGroup};
 use burn::optim::GradientsParams;
@@ -133,7 +133,7 @@ impl Agc {
             group: &self.config.group,
             from: grads,
             to: GradientsParams::new(),
-            taken: Taken::default(),
+            taken: GradientList::default(),
             weights: TensorList::new(),
             axes: Vec::new(),
         };
@@ -175,7 +175,7 @@ struct Take<'a> {
     from: GradientsParams,
     /// Gradients of the module's other parameters.
     to: GradientsParams,
-    taken: Taken,
+    taken: GradientList,
     weights: TensorList,
     axes: Vec<Option<usize>>,
 }

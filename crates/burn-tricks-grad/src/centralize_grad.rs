@@ -1,6 +1,6 @@
 //! Gradient centralisation.
 
-use crate::each::{ChangeGradient, change_each, unit_axis};
+use crate::change_each::{ChangeGradient, change_each, unit_axis};
 use crate::transform::GradientTransform;
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;

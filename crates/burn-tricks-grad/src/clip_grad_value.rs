@@ -1,6 +1,6 @@
 //! Gradient clipping by value.
 
-use crate::taken::take;
+use crate::gradient_list::take;
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;

@@ -1,6 +1,6 @@
 //! Annealed gradient noise.
 
-use crate::each::{ChangeGradient, change_each};
+use crate::change_each::{ChangeGradient, change_each};
 use crate::transform::GradientTransform;
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;

@@ -4,9 +4,9 @@
 mod agc;
 mod auto_clip;
 mod centralize_grad;
+mod change_each;
 mod clip_grad_norm;
 mod clip_grad_value;
-mod each;
 mod ext;
 mod finite;
 mod finite_check;
@@ -14,6 +14,7 @@ mod freeze;
 mod gather;
 mod grad_accumulator;
 mod grad_noise;
+mod gradient_list;
 mod loss_scaler;
 mod norm;
 mod normalize_grad;
@@ -25,7 +26,6 @@ mod rescale;
 mod sam;
 mod step_guard;
 mod stored;
-mod taken;
 mod transform;
 
 pub use agc::{Agc, AgcConfig};

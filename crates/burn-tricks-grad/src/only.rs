@@ -1,6 +1,6 @@
 //! A transform for some parameters.
 
-use crate::each::merged;
+use crate::change_each::merged;
 use crate::transform::GradientTransform;
 use burn::module::{Module, Param, ParamGroup};
 use burn::optim::GradientsParams;

@@ -1,8 +1,8 @@
 //! What clipping and normalising have in common: they compute the norm of all gradients, and multiply every
 //! gradient by a factor that depends on it, all on the device.
 
+use crate::gradient_list::take;
 use crate::norm::{NormKind, ScaledNorm, ScaledSum};
-use crate::taken::take;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, DType, FloatDType, Tensor};

@@ -79,11 +79,13 @@ impl Display for OptimizerRecordError {
             Self::NoRecord(error) => write!(f, "the optimizer's record cannot be read: {error}"),
             Self::DamagedEntry { name } => write!(
                 f,
-                "the optimizer's record cannot be read: its entry `{name}` is damaged"
+                "the optimizer's record cannot be read: its entry `{name}` is damaged: load an earlier \
+                 checkpoint"
             ),
             Self::Panicked { message } => write!(
                 f,
-                "the optimizer's record cannot be read: reading it panicked: {message}"
+                "the optimizer's record cannot be read: reading it panicked: {message}: is it the record of \
+                 this optimizer, or is the file damaged?"
             ),
             Self::Mismatch {
                 path,

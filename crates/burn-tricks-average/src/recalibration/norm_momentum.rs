@@ -9,6 +9,7 @@
 use crate::recalibration::recalibration_error::RecalibrationError;
 use crate::recalibration::running_statistics::{MEAN, RunningStatistics, VARIANCE};
 use burn::tensor::DType;
+use burn_tricks_core::epsilon;
 
 /// The momentum of a layer, given the results of starting from 0, from [`far`] and from its negative.
 pub(crate) fn momentum(
@@ -30,7 +31,7 @@ pub(crate) fn momentum(
         let layer = layer.to_owned();
         return Err(RecalibrationError::NonFinite { layer, got });
     }
-    let near = |a: f64, b: f64| (a - b).abs() <= precision(dtype);
+    let near = |a: f64, b: f64| (a - b).abs() <= epsilon(dtype);
     let kept = above.first().zip(below.first());
     let kept = kept.map_or(1.0, |(above, below)| (above - below) / 2.0);
     let follows = |at| {
@@ -78,18 +79,8 @@ fn rounded(value: f64, dtype: DType) -> f64 {
         _ => return f64::from(value as f32),
     };
     let exponent = (value.log2().floor() as i32).max(least);
-    let spacing = 2f64.powi(exponent) * precision(dtype);
+    let spacing = 2f64.powi(exponent) * epsilon(dtype);
     (value / spacing).round_ties_even() * spacing
-}
-
-/// The distance from 1 to the next number of the type.
-fn precision(dtype: DType) -> f64 {
-    match dtype {
-        DType::BF16 => 2f64.powi(-7),
-        DType::F16 => 2f64.powi(-10),
-        DType::F64 => f64::EPSILON,
-        _ => f64::from(f32::EPSILON),
-    }
 }
 
 #[cfg(test)]

@@ -126,7 +126,8 @@ impl Display for RecalibrationError {
             ),
             Self::NoMomentum { layer, dtype } => write!(
                 f,
-                "the momentum of {} rounds to 0 in {dtype:?}, the type of its statistics",
+                "the momentum of {} rounds to 0 in {dtype:?}, the type of its statistics: cast the model to \
+                 `f32`, or take a larger momentum",
                 named(layer)
             ),
             Self::OneValue { layer } => write!(

@@ -9,8 +9,8 @@ use crate::{
     outcome::recipe::Recipe,
 };
 
-/// The settings of `base` with the changes of several recipes at once. The change of each is what differs
-/// between the settings of its own baseline, given beside it, and its own.
+/// The settings of `base` with the changes of several recipes at once. Each part is a pair of a recipe
+/// and its baseline, and its change is the difference between the settings of the two.
 ///
 /// # Errors
 ///

@@ -105,26 +105,32 @@ impl Claim {
         at: &ClaimRow,
         tasks: &BTreeMap<String, Comparison>,
     ) -> Result<RowFinding, ClaimError> {
-        let missing = |what: String| ClaimError {
+        let missing = |missing: NotCompared| ClaimError {
             sentence: self.sentence.clone(),
-            what,
+            missing,
         };
+        let task = || at.task.clone();
         let comparison = tasks
             .get(&at.task)
-            .ok_or_else(|| missing(format!("no task {:?}", at.task)))?;
-        let row = comparison
-            .row(&at.variant)
-            .ok_or_else(|| missing(format!("no variant {:?} in {:?}", at.variant, at.task)))?;
+            .ok_or_else(|| missing(NotCompared::Task { task: task() }))?;
+        let row = comparison.row(&at.variant).ok_or_else(|| {
+            let variant = at.variant.clone();
+            missing(NotCompared::Variant {
+                variant,
+                task: task(),
+            })
+        })?;
         let is_asked = |question: &&String| match question.as_str() {
             "cost" => true,
             "speed" => row.speed.is_some(),
             metric => row.quality.iter().any(|answer| answer.question == metric),
         };
         let question = self.questions.iter().find(is_asked).ok_or_else(|| {
-            missing(format!(
-                "none of the questions {:?} in {:?}",
-                self.questions, at.task
-            ))
+            let questions = self.questions.clone();
+            missing(NotCompared::Question {
+                questions,
+                task: task(),
+            })
         })?;
         let (conclusion, told) = match self.expected {
             Expected::LessSpread => self.spread(comparison, row, question),
@@ -271,8 +277,46 @@ impl ClaimFinding {
 /// A claim about what was not compared.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClaimError {
-    sentence: String,
-    what: String,
+    /// The sentence of the claim.
+    pub sentence: String,
+    /// What was not compared.
+    pub missing: NotCompared,
+}
+
+/// What a claim is about and no comparison has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotCompared {
+    /// There is no comparison of this task.
+    Task {
+        /// The task.
+        task: String,
+    },
+    /// The comparison of the task has no such variant.
+    Variant {
+        /// The variant.
+        variant: String,
+        /// The task.
+        task: String,
+    },
+    /// The comparison of the task asks none of the questions.
+    Question {
+        /// The questions.
+        questions: Vec<String>,
+        /// The task.
+        task: String,
+    },
+}
+
+impl fmt::Display for NotCompared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task { task } => write!(f, "no task {task:?}"),
+            Self::Variant { variant, task } => write!(f, "no variant {variant:?} in {task:?}"),
+            Self::Question { questions, task } => {
+                write!(f, "none of the questions {questions:?} in {task:?}")
+            }
+        }
+    }
 }
 
 impl fmt::Display for ClaimError {
@@ -280,7 +324,7 @@ impl fmt::Display for ClaimError {
         write!(
             f,
             "the claim {:?} cannot be checked: there is {}",
-            self.sentence, self.what
+            self.sentence, self.missing
         )
     }
 }

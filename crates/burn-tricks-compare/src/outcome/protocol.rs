@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     outcome::metric::{QualityMetric, Scale},
-    statistics::looks::Looks,
+    statistics::looks::{Looks, LooksError},
 };
 
 /// What a comparison asks and how it decides, declared before the first run.
@@ -106,7 +106,7 @@ impl Protocol {
         if let Some(looks) = &self.looks {
             // They may come from a file.
             let seeds = looks.seeds().to_vec();
-            Looks::at(seeds).map_err(|error| ProtocolError::Looks(error.to_string()))?;
+            Looks::at(seeds).map_err(ProtocolError::Looks)?;
         }
         Ok(())
     }
@@ -149,7 +149,7 @@ pub enum ProtocolError {
         least: &'static str,
     },
     /// The looks do not ascend.
-    Looks(String),
+    Looks(LooksError),
 }
 
 impl fmt::Display for ProtocolError {
@@ -160,14 +160,21 @@ impl fmt::Display for ProtocolError {
             Self::Margin { of, margin, least } => {
                 write!(f, "the margin of {of:?} must be {least}, got {margin}")
             }
-            Self::Looks(error) => f.write_str(error),
+            Self::Looks(error) => error.fmt(f),
         }
     }
 }
 
 as_displayed!(ProtocolError);
 
-impl std::error::Error for ProtocolError {}
+impl std::error::Error for ProtocolError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Looks(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -22,7 +22,7 @@ pub(crate) struct Cli<O: Args> {
 #[derive(Debug, Args)]
 pub(crate) struct NoOptions {}
 
-/// What is asked beside a comparison.
+/// The commands of the program other than a comparison.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Asked {
     /// Make one store of several, as of those of all shards.

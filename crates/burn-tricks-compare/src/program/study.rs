@@ -85,7 +85,7 @@ impl Study {
         self
     }
 
-    /// All that a run depends on beside its recipe and its epochs, such as the data: runs of another
+    /// All that a run depends on in addition to its recipe and its epochs, such as the data: runs of another
     /// context in a store are other runs.
     pub fn with_context(mut self, context: Value) -> Self {
         self.context = context;
@@ -188,7 +188,7 @@ impl Study {
         title.unwrap_or_else(|| format!("A comparison by `{}`", program()))
     }
 
-    /// All that a run depends on beside its recipe.
+    /// All that a run depends on in addition to its recipe.
     pub(crate) fn context(&self, options: &Options) -> io::Result<Value> {
         let code = match &self.code {
             Some(code) => code.clone(),

@@ -10,7 +10,7 @@ use crate::{
     runner::runner::{Job, worker_command},
 };
 
-/// What one process does, beside the options of the program that started it.
+/// What one worker process trains. It gets the options of the program that started it in addition.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Task {
     /// As it is to be trained, which the options alone do not say once it is tuned.

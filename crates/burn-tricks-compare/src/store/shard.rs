@@ -26,7 +26,7 @@ impl Shard {
             Ok(Self { index, of })
         } else {
             Err(ShardError {
-                text: format!("{index}/{of}"),
+                got: format!("{index}/{of}"),
             })
         }
     }
@@ -43,7 +43,7 @@ impl FromStr for Shard {
 
     fn from_str(text: &str) -> Result<Self, ShardError> {
         let wrong = || ShardError {
-            text: text.to_owned(),
+            got: text.to_owned(),
         };
         let (index, of) = text.split_once('/').ok_or_else(wrong)?;
         let number = |text: &str| text.trim().parse().map_err(|_| wrong());
@@ -60,7 +60,8 @@ impl fmt::Display for Shard {
 /// A part that is not one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ShardError {
-    text: String,
+    /// What was given.
+    pub got: String,
 }
 
 impl fmt::Display for ShardError {
@@ -68,7 +69,7 @@ impl fmt::Display for ShardError {
         write!(
             f,
             "a part is written i/n with i from 1 to n, such as 2/5, got {:?}",
-            self.text
+            self.got
         )
     }
 }

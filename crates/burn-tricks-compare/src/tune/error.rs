@@ -35,7 +35,12 @@ pub enum TuningError {
         runs: usize,
     },
     /// A worker's command could not be made, or a run not be stored.
-    Io(String),
+    Io {
+        /// The kind of the error.
+        kind: io::ErrorKind,
+        /// What the system says.
+        message: String,
+    },
 }
 
 impl fmt::Display for TuningError {
@@ -64,7 +69,7 @@ impl fmt::Display for TuningError {
                  {compared} on"
             ),
             Self::Stopped { runs } => write!(f, "the tuning was stopped after {runs} runs"),
-            Self::Io(error) => f.write_str(error),
+            Self::Io { message, .. } => f.write_str(message),
         }
     }
 }
@@ -75,6 +80,9 @@ impl std::error::Error for TuningError {}
 
 impl From<io::Error> for TuningError {
     fn from(error: io::Error) -> Self {
-        Self::Io(error.to_string())
+        Self::Io {
+            kind: error.kind(),
+            message: error.to_string(),
+        }
     }
 }

@@ -5,7 +5,8 @@ use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use serde::{Deserialize, Serialize};
 
-/// One thing that was found: what, where, by which number, and what to try.
+/// One observation about a training that a rule makes: the kind of fault, the parameters concerned, the number that shows
+/// it, and what to try.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Finding {

@@ -11,6 +11,8 @@ pub enum InitError {
     NoSuchPath {
         /// The path.
         path: String,
+        /// The most similar paths of the module: at most three.
+        similar: Vec<String>,
     },
     /// A distribution needs fans, or at least two dimensions, which a parameter does not have.
     Unfit {
@@ -57,7 +59,13 @@ pub enum InitError {
 impl Display for InitError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NoSuchPath { path } => write!(f, "the module has no weight at `{path}`"),
+            Self::NoSuchPath { path, similar } => {
+                write!(f, "the module has no weight at `{path}`")?;
+                match similar.as_slice() {
+                    [] => write!(f, "; `core::params` lists the paths that it has"),
+                    similar => write!(f, "; similar paths are `{}`", similar.join("`, `")),
+                }
+            }
             Self::Unfit { path, shape, init } => {
                 let reason = match (shape.len(), init) {
                     (0 | 1, WeightInit::Orthogonal { .. }) => {

@@ -10,7 +10,7 @@ use crate::init::weight_init::WeightInit;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::Location;
-use burn_tricks_core::{Config, ConfigError, UnitAxis, force_init, params};
+use burn_tricks_core::{Config, ConfigError, UnitAxis, force_init, near_names, params};
 use serde::{Deserialize, Serialize};
 
 /// What happens to the biases of linear layers and convolutions. Biases of the gates of recurrent cells stay in
@@ -272,11 +272,12 @@ impl InitWeights {
         let unused = rules.iter().zip(drawing.is_used).find(|(_, used)| !used);
         if let Some((rule, _)) = unused {
             let path = rule.path.clone();
-            let is_there = params(model).iter().any(|param| rule.is_above(&param.path));
-            return Err(if is_there {
+            let known: Vec<String> = params(model).into_iter().map(|param| param.path).collect();
+            return Err(if known.iter().any(|known| rule.is_above(known)) {
                 InitError::NothingToDraw { path }
             } else {
-                InitError::NoSuchPath { path }
+                let similar = near_names(&path, &known);
+                InitError::NoSuchPath { path, similar }
             });
         }
         if let Some(error) = drawing.error {

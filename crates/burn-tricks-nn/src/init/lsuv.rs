@@ -6,7 +6,7 @@ use crate::init::replace_parameters::{Rewrite, rewrite};
 use burn::module::{Module, ParamId};
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::Location;
-use burn_tricks_core::{Config, ConfigError, epsilon, is_rounding, params};
+use burn_tricks_core::{Config, ConfigError, epsilon, is_rounding, near_names, params};
 use std::collections::HashMap;
 
 /// Configuration of [`Lsuv`], layer-sequential unit-variance initialisation: each layer's weights are scaled until
@@ -146,7 +146,9 @@ impl Lsuv {
                 return Err(InitError::NotALayer { path });
             }
             if !is_param(&path) {
-                return Err(InitError::NoSuchPath { path });
+                let known: Vec<String> = places.into_iter().map(|param| param.path).collect();
+                let similar = near_names(&path, &known);
+                return Err(InitError::NoSuchPath { path, similar });
             }
             let id = places
                 .iter()

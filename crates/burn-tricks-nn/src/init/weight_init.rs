@@ -154,10 +154,12 @@ impl WeightInit {
             Self::Uniform { low, high } => {
                 ConfigError::finite("low", low)?;
                 ConfigError::finite("high", high)?;
-                let requirement = match low < high {
-                    true if high - low <= f64::from(f32::MAX) => return Ok(()),
-                    true => "be less than `high` by no more than the largest `f32`",
-                    false => "be less than `high`",
+                let requirement = if low >= high {
+                    "be less than `high`"
+                } else if high - low > f64::from(f32::MAX) {
+                    "be less than `high` by no more than the largest `f32`"
+                } else {
+                    return Ok(());
                 };
                 Err(ConfigError::new("low", requirement, (low, high)))
             }

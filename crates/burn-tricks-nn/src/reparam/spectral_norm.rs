@@ -23,11 +23,11 @@ const TOLERANCE: f64 = 1e-6;
 /// from step to step, so one round of power iteration per step keeps u and v close to the leading singular
 /// vectors. The gradient passes through σ, with u and v held constant.
 ///
-/// When spectral norm is attached, and in an average of models, the iteration begins from fixed vectors and
-/// runs until 50 rounds raise σ by less than a millionth, at most for 1000 rounds. σ is then within two
-/// millionths of the largest singular value for random weights up to 1024×1024; where the two largest agree to
-/// one part in a thousand, it may lie between them. Except for rounding, σ is never above the largest singular
-/// value.
+/// When spectral norm is attached, and in an average of models, the iteration begins from fixed vectors. It
+/// stops when 50 rounds raise σ by less than a millionth, and after 1000 rounds at the latest. For random weights
+/// up to 1024×1024, σ is then within two millionths of the largest singular value. If the two largest singular
+/// values agree to one part in a thousand, σ may lie between them. Except for rounding, σ is never above the
+/// largest singular value.
 ///
 /// # Example
 ///

@@ -72,10 +72,10 @@ use burn_tricks_core::{ConfigError, accumulation_dtype};
 /// only rounding: 0.3 and 0.1 + 0.2 differ by 6e-17, and division by that would turn rounding noise into a
 /// signal of size 1. A feature does not vary if its spread (the scale of the table above) is
 ///
-/// - at most 8 ε times its size (the size is that of the mean under standard scaling, the largest magnitude
-///   under min-max, the magnitude of the larger percentile under robust). ε belongs to the coarsest type of the
-///   data: the limit is 2e-15 of the size for `f64`, a millionth for `f32`, 0.8 % for `f16` and 6 % for `bf16`,
-///   so fit before data is cast to half precision;
+/// - at most 8 ε times its size. The size is the magnitude of the mean under standard scaling, the largest
+///   magnitude under min-max, and the magnitude of the larger percentile under robust. ε belongs to the coarsest
+///   type of the data. The limit is therefore 2e-15 of the size for `f64`, a millionth for `f32`, 0.8 % for `f16`
+///   and 6 % for `bf16`: fit before data is cast to half precision;
 /// - under standard scaling of n samples, at most n times 2e-16 of the mean, the rounding of the sums;
 /// - or less than 1e-38.
 ///

@@ -26,7 +26,7 @@ impl<C> Clone for StopHandle<C> {
 #[derive(Debug)]
 struct Progress<C> {
     stop: C,
-    /// The last epoch observed, and what came of it.
+    /// The last epoch observed, and the decision on it.
     last: Option<(usize, Result<Decision, MissingMetric>)>,
     /// The last epoch that was the best.
     best_epoch: Option<usize>,

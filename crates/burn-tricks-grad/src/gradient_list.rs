@@ -7,14 +7,14 @@ use burn_tricks_kernels::{TensorList, TensorTaker};
 
 /// Gradients in the module's order, and whose they are.
 #[derive(Default)]
-pub(crate) struct Taken {
+pub(crate) struct GradientList {
     ids: Vec<ParamId>,
     pub(crate) list: TensorList,
     /// The device of the first gradient.
     pub(crate) device: Option<Device>,
 }
 
-impl Taken {
+impl GradientList {
     pub(crate) fn push<const D: usize>(&mut self, id: ParamId, grad: Tensor<D>) {
         self.device.get_or_insert_with(|| grad.device());
         self.ids.push(id);
@@ -46,8 +46,11 @@ impl TensorTaker for Put<'_> {
 
 /// Takes the gradients of the parameters of `module` out, in the module's order. A tied parameter is visited at each of
 /// its places and counts once.
-pub(crate) fn take<M: Module>(module: &M, grads: GradientsParams) -> (GradientsParams, Taken) {
-    struct Take(GradientsParams, Taken);
+pub(crate) fn take<M: Module>(
+    module: &M,
+    grads: GradientsParams,
+) -> (GradientsParams, GradientList) {
+    struct Take(GradientsParams, GradientList);
     impl ModuleVisitor for Take {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(grad) = self.0.remove::<D>(param.id) {
@@ -55,7 +58,7 @@ pub(crate) fn take<M: Module>(module: &M, grads: GradientsParams) -> (GradientsP
             }
         }
     }
-    let mut take = Take(grads, Taken::default());
+    let mut take = Take(grads, GradientList::default());
     module.visit(&mut take);
     (take.0, take.1)
 }
