@@ -4,6 +4,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
 use burn_tricks::prelude::*;
+use burn_tricks::stop::BestWeights;
 use burn_tricks_examples::{
     data::{Samples, Source},
     mlp::{Mlp, MlpConfig},

@@ -5,7 +5,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::prelude::*;
 use burn_tricks::prelude::*;
-use burn_tricks::stop::RollBackConfig;
+use burn_tricks::stop::{BestWeights, RollBackConfig};
 use burn_tricks_examples::{
     data::{Samples, Source, Split},
     mlp::{Mlp, MlpConfig},

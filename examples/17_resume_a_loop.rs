@@ -10,7 +10,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
 use burn_tricks::prelude::*;
-use burn_tricks::stop::StopReason;
+use burn_tricks::stop::{BestWeights, StopReason};
 use burn_tricks_examples::{
     checksum::checksum,
     data::{Samples, Source},

@@ -21,3 +21,8 @@ pub mod recipes;
 pub mod score;
 pub mod setup;
 pub mod trainer;
+
+/// The README of the repository, whose program is tested too: here, since a published crate does not have the file.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod repository_readme {}

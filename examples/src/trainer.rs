@@ -26,6 +26,7 @@ use burn_tricks::grad::GradAccumulatorConfig;
 use burn_tricks::nn::WeightNormConfig;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::Run;
+use burn_tricks::stop::BestWeights;
 use objective::{Measured, Objective};
 use std::error::Error;
 use std::time::{Duration, Instant};

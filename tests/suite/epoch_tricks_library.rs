@@ -14,6 +14,7 @@ use burn::train::metric::store::Split;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use burn_tricks::average::Ema;
 use burn_tricks::prelude::*;
+use burn_tricks::stop::BestWeights;
 use burn_tricks::stop::{
     CheckLimitConfig, EarlyStopping, NoiseAwareConfig, Observation, RollBackConfig, StopReason,
 };

@@ -10,6 +10,7 @@ use burn::tensor::{DType, Device};
 use burn::train::{InferenceStep, TrainStep};
 use burn_tricks::checkpoint::{CheckpointError, Checkpoints, Saved};
 use burn_tricks::prelude::*;
+use burn_tricks::stop::BestWeights;
 use burn_tricks::stop::{Any, CheckLimitConfig, StopReason};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

@@ -28,7 +28,9 @@ macro_rules! unambiguous {
             use burn::optim::{decay::*, momentum::*, *};
             use burn::prelude::*;
             use burn::store::*;
-            use burn::tensor::{activation::*, module::*, ops::*, *};
+            use burn::tensor::{
+                activation::*, container::*, grid::*, loss::*, module::*, ops::*, quantization::*, *,
+            };
             use burn::train::{
                 checkpoint::*, logger::*, metric::state::*, metric::store::*, metric::*, renderer::*, *,
             };
@@ -43,7 +45,6 @@ macro_rules! unambiguous {
 }
 
 unambiguous!(
-    BestWeights,
     Checkpoints,
     ClipGradNormConfig,
     CosineConfig,
@@ -67,6 +68,7 @@ unambiguous!(
     ScalerConfig,
     Session,
     StepGuard,
+    StopWithBest,
     SwaConfig,
     Trick,
     WarmupConfig,

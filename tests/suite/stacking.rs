@@ -8,6 +8,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::grad::{ClipGradNorm, NormScope};
 use burn_tricks::prelude::*;
+use burn_tricks::stop::BestWeights;
 
 fn run(device: &Device, transform: impl Fn(&Pair, GradientsParams) -> GradientsParams) -> Vec<f64> {
     let (pair, grads) = Pair::with_grads(&[3.0], &[4.0], DType::F32, device);

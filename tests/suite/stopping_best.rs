@@ -7,6 +7,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burn::train::metric::LossMetric;
 use burn_tricks::prelude::*;
+use burn_tricks::stop::BestWeights;
 use burn_tricks::stop::{
     All, Any, CheckLimit, CheckLimitConfig, Counting, Decision, MinDelta, NoiseAwareConfig,
     NonFiniteMetric, Observation, RollBackConfig, StopCriterion, StopReason, StopWithBest,

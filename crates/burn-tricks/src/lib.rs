@@ -32,7 +32,7 @@ pub use burn_tricks_core::{
 /// | the optimizer | [`NormalizedGradientConfig`] |
 /// | the learning rate | [`WarmupConfig`], [`CosineConfig`], [`OneCycleConfig`], [`ExponentialDecayConfig`], [`PlateauConfig`], [`Run`] |
 /// | averages and ensembles | [`EmaConfig`], [`SwaConfig`], [`RecalibrationConfig`], [`EnsembleConfig`] |
-/// | stopping and saving | [`EarlyStoppingConfig`], [`BestWeights`], [`Goal`], [`Checkpoints`] |
+/// | stopping and saving | [`EarlyStoppingConfig`], [`StopWithBest`], [`Goal`], [`Checkpoints`] |
 /// | the `Learner` (feature `train`) | `Session`, `EpochLoaderConfig`, `EpochClock`, `Trick` |
 ///
 /// The traits whose methods these types and Burn's optimizers and schedules have come along unnamed:
@@ -66,7 +66,7 @@ pub use burn_tricks_core::{
 /// [`RecalibrationConfig`]: prelude::RecalibrationConfig
 /// [`EnsembleConfig`]: prelude::EnsembleConfig
 /// [`EarlyStoppingConfig`]: prelude::EarlyStoppingConfig
-/// [`BestWeights`]: prelude::BestWeights
+/// [`StopWithBest`]: prelude::StopWithBest
 /// [`Checkpoints`]: prelude::Checkpoints
 pub mod prelude {
     pub use burn::lr_scheduler::LrScheduler as _;
@@ -90,15 +90,10 @@ pub mod prelude {
         CosineConfig, Curve as _, Cycles as _, ExponentialDecayConfig, LrSchedulerExt as _,
         ModuleLrSchedulerExt as _, OneCycleConfig, PlateauConfig, WarmupConfig,
     };
-    pub use burn_tricks_stop::{BestWeights, EarlyStoppingConfig, StopCriterion as _};
+    pub use burn_tricks_stop::{EarlyStoppingConfig, StopCriterion as _, StopWithBest};
     #[cfg(feature = "train")]
     pub use burn_tricks_train::{
         EpochClock, EpochLoaderConfig, Session, SharedPlateauExt as _, SupervisedTrainingExt as _,
         Trick, TrickedExt as _,
     };
 }
-
-/// The README of the repository, whose programs are tested too.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-mod repository_readme {}
