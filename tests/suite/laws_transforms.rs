@@ -3,12 +3,12 @@
 use crate::devices::devices;
 use burn::module::{Module, ParamGroup};
 use burn::optim::GradientsParams;
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use burn_tricks::grad::{
     Agc, AgcConfig, AutoClip, AutoClipConfig, CentralizeGrad, CentralizeGradConfig, ClipGradNorm,
-    ClipGradValue, ClipGradValueConfig, ConfigError, GradNoise, GradNoiseConfig, GradientTransform,
-    LossScaler, LossScalerConfig, NoTransform, NormKind, NormalizeGrad, NormsByPath, Only,
-    StateError,
+    ClipGradValue, ClipGradValueConfig, ConfigError, Freeze, FreezeConfig, GradNoise,
+    GradNoiseConfig, GradientTransform, LossScaler, LossScalerConfig, NoTransform, NormKind,
+    NormalizeGrad, NormsByPath, Only, Prodigy, ProdigyConfig, StateError,
 };
 
 use burn_tricks::prelude::*;
@@ -48,6 +48,8 @@ enum One {
     Noise(GradNoise),
     Normalize(NormalizeGrad),
     Norms(NormsByPath),
+    Freeze(Freeze),
+    Prodigy(Prodigy),
 }
 
 macro_rules! of_each {
@@ -63,6 +65,8 @@ macro_rules! of_each {
             One::Noise($transform) => $value,
             One::Normalize($transform) => $value,
             One::Norms($transform) => $value,
+            One::Freeze($transform) => $value,
+            One::Prodigy($transform) => $value,
         }
     };
 }
@@ -81,7 +85,22 @@ impl GradientTransform for One {
     }
 }
 
-fn each() -> Result<Vec<One>, ConfigError> {
+/// A model like that of the laws, for transforms that are made for one.
+fn like(device: &Device) -> Vec<Weights> {
+    vec![Weights::new(1, DType::F32, &device.clone().autodiff())]
+}
+
+fn freeze(device: &Device) -> Freeze {
+    let config = FreezeConfig::for_paths(["0.matrix"]);
+    config.init(&like(device)).expect("its path is there")
+}
+
+fn prodigy(device: &Device) -> Prodigy {
+    let prodigy = ProdigyConfig::new().init(&like(device));
+    prodigy.expect("a valid configuration")
+}
+
+fn each(device: &Device) -> Result<Vec<One>, ConfigError> {
     Ok(vec![
         One::Guard(StepGuard::new()),
         One::Scaler(LossScalerConfig::new().with_growth_interval(2).init()?),
@@ -98,18 +117,24 @@ fn each() -> Result<Vec<One>, ConfigError> {
         One::Noise(GradNoiseConfig::new(0.01).init()?),
         One::Normalize(NormalizeGradConfig::new().init()?),
         One::Norms(NormsByPath::init(NormKind::L2)?),
+        One::Freeze(freeze(device)),
+        One::Prodigy(prodigy(device)),
     ])
 }
 
 #[test]
 fn two_transforms_of_any_kind_keep_the_laws() {
-    let count = each().unwrap().len();
     for on in &devices() {
+        let count = each(&on.1).unwrap().len();
         for (first, second) in (0..count * count).map(|at| (at / count, at % count)) {
-            // A clone of a scaler or of norms would share its state.
-            let init = move || Vec::from([first, second].map(|at| each().unwrap().swap_remove(at)));
+            let device = on.1.clone();
+            // A clone of a scaler, of norms or of Prodigy's estimate would share its state.
+            let one = move |at| each(&device).unwrap().swap_remove(at);
+            let init = move || Vec::from([first, second].map(&one));
+            let freezes = init().iter().any(|one| matches!(one, One::Freeze(_)));
             let name = format!("{:?}", init());
-            transform(&name, on, init).check().assert();
+            let laws = transform(&name, on, init).removes(usize::from(freezes));
+            laws.check().assert();
         }
     }
 }
@@ -160,7 +185,17 @@ fn every_gradient_transform_keeps_the_laws() {
             .check()
             .assert();
         transform("a stack of four", on, stack).check().assert();
+        let device = on.1.clone();
+        transform("frozen", on, move || freeze(&device))
+            .removes(1)
+            .check()
+            .assert();
         // Set so that nothing changes, nothing does.
+        let device = on.1.clone();
+        transform("Prodigy's estimate", on, move || prodigy(&device))
+            .neutral()
+            .check()
+            .assert();
         let off = || LossScalerConfig::new().with_enabled(false).init().unwrap();
         let never = move || auto_clip().with_percentile(100.0).init().unwrap();
         transform("identity", on, || NoTransform)

@@ -3,7 +3,7 @@
 use crate::report::{Report, same};
 use crate::weights::{Weights, read};
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 use std::fmt::Debug;
 
 /// Steps of a run that is saved and resumed at each of them.
@@ -12,7 +12,7 @@ const STEPS: u64 = 6;
 /// The laws of a transform of gradients. It is applied to a model that is a list of [`Weights`]:
 ///
 /// - two runs with the same inputs give the same numbers, to the last bit;
-/// - it neither adds nor removes a gradient;
+/// - it neither adds nor removes a gradient, but for those that it is declared to remove ([`removes`](Self::removes));
 /// - each gradient keeps its shape, element type and device;
 /// - gradients of parameters that the model does not have stay as they are, to the last bit;
 /// - a tied parameter's gradient is changed once, as if the parameter had only its first place;
@@ -33,6 +33,7 @@ pub struct TransformLaws<T> {
     apply: Apply<T>,
     reload: Option<Box<dyn Fn(T) -> T>>,
     is_neutral: bool,
+    removes: usize,
     device: Device,
 }
 
@@ -62,6 +63,7 @@ impl<T> TransformLaws<T> {
             apply: Box::new(apply),
             reload: None,
             is_neutral: false,
+            removes: 0,
             device: device.clone().without_autodiff(),
         }
     }
@@ -78,6 +80,13 @@ impl<T> TransformLaws<T> {
         self
     }
 
+    /// Declares that the transform removes exactly `count` of the two gradients of the first [`Weights`], as one that
+    /// freezes a part of the model does. Default: 0.
+    pub fn removes(mut self, count: usize) -> Self {
+        self.removes = count;
+        self
+    }
+
     /// Checks the laws.
     pub fn check(&self) -> Report {
         let mut report = Report::new(&self.name);
@@ -85,14 +94,19 @@ impl<T> TransformLaws<T> {
             same("a second run", &self.run(None), &self.run(None))
         });
         report.check("neither adds nor loses a gradient", || {
-            self.each_type(|before, after| match after.len() {
-                2 => Ok(()),
-                count => Err(format!("of the gradients of {before:?} it makes {count}")),
+            self.each_type(|before, after| {
+                let count = after.len();
+                if count + self.removes == before.len() {
+                    Ok(())
+                } else {
+                    Err(format!("of the gradients of {before:?} it makes {count}"))
+                }
             })
         });
         report.check("keeps shape, element type and device", || {
             self.each_type(|before, after| {
-                if before == after {
+                let kept = after.iter().all(|kind| before.contains(kind));
+                if kept {
                     Ok(())
                 } else {
                     Err(format!("{before:?} became {after:?}"))
@@ -195,12 +209,15 @@ fn numbers(weights: &Weights, grads: &GradientsParams) -> Vec<f64> {
     [vector, matrix].into_iter().flatten().flatten().collect()
 }
 
+/// What is not to change of each gradient that is there, with the name of its parameter.
 fn kinds(weights: &Weights, grads: &GradientsParams) -> Vec<String> {
+    fn kind<const D: usize>(name: &str, grad: Tensor<D>) -> String {
+        let (shape, dtype, device) = (grad.dims(), grad.dtype(), grad.device());
+        format!("{name} {shape:?} {dtype:?} {device:?}")
+    }
     let vector = grads.get::<1>(weights.vector.id);
-    let vector =
-        vector.map(|grad| format!("{:?} {:?} {:?}", grad.dims(), grad.dtype(), grad.device()));
     let matrix = grads.get::<2>(weights.matrix.id);
-    let matrix =
-        matrix.map(|grad| format!("{:?} {:?} {:?}", grad.dims(), grad.dtype(), grad.device()));
+    let vector = vector.map(|grad| kind("vector", grad));
+    let matrix = matrix.map(|grad| kind("matrix", grad));
     [vector, matrix].into_iter().flatten().collect()
 }
