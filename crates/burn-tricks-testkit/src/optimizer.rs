@@ -16,6 +16,7 @@ const STEPS: u64 = 6;
 /// - it can be resumed after every step from the bytes of its record, to the last bit;
 /// - a clone is independent of the original;
 /// - it does not change parameters without a gradient;
+/// - it steps a tied parameter as it would at one place, and does not write to the tensor of its other place;
 /// - it can be the optimizer of a parameter group;
 /// - it stays finite where gradients are zero;
 /// - it moves its state to a device;
@@ -81,6 +82,7 @@ impl<O: Optimizer, F: Fn() -> O> OptimizerLaws<F> {
         report.check("leaves parameters without a gradient alone", || {
             self.leaves_others_alone()
         });
+        report.check("steps a tied parameter once", || self.tied());
         report.check("can be the optimizer of a group", || self.in_a_group());
         report.check("stays finite where gradients are zero", || self.at_zero());
         report.check("moves its state to a device", || self.moves());
@@ -158,6 +160,19 @@ impl<O: Optimizer, F: Fn() -> O> OptimizerLaws<F> {
             weights = optim.step(0.1, weights, grads);
         }
         same("the matrix", &read(weights.matrix.val()), &before)
+    }
+
+    /// Burn's `ModuleOptimizer` steps a tied parameter at its first place; the value is then copied to the second.
+    fn tied(&self) -> Result<(), String> {
+        let (mut optim, first) = (self.optim(), self.weights());
+        let mut places = vec![first.clone(), first];
+        for step in 0..STEPS {
+            let (grads, before) = (places[0].grads(step), places[1].numbers());
+            places = optim.step(0.1, places, grads);
+            same("the other place", &places[1].numbers(), &before)?;
+            places[1] = places[0].clone();
+        }
+        same("tied at two places", &places[0].numbers(), &self.whole())
     }
 
     fn in_a_group(&self) -> Result<(), String> {

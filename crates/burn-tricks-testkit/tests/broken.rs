@@ -117,6 +117,7 @@ fn each_fault_of_an_optimizer_breaks_its_law() {
         (Fault::ForgetsItsState, "resumes after every step"),
         (Fault::SharesItsState, "goes its own way as a clone"),
         (Fault::SharesItsState, "repeats itself"),
+        (Fault::SharesItsState, "steps a tied parameter once"),
         (
             Fault::DividesByTheNorm,
             "stays finite where gradients are zero",
@@ -140,7 +141,7 @@ fn each_fault_of_an_optimizer_breaks_its_law() {
 
 #[test]
 #[should_panic(
-    expected = "faulty: 1 of 8 laws do not hold\n- faulty resumes after every step: no,"
+    expected = "faulty: 1 of 9 laws do not hold\n- faulty resumes after every step: no,"
 )]
 fn a_broken_law_is_told() {
     of_optimizer(Fault::ForgetsItsState).assert();
@@ -372,7 +373,7 @@ fn each_fault_of_a_transform_breaks_its_law() {
             let vector = grads.remove::<1>(first.vector.id).expect("it is there");
             let call = calls.fetch_add(1, Relaxed) as f64;
             let vector = match fault {
-                "loses" => return grads,
+                "loses" | "loses as declared" => return grads,
                 "another type" => vector.cast(DType::F64),
                 "another shape" => vector.repeat_dim(0, 2),
                 "a common stream" => vector + call,
@@ -391,6 +392,7 @@ fn each_fault_of_a_transform_breaks_its_law() {
             .saved(move |steps| if forgets { 0 } else { steps });
         match fault {
             "neutral" | "not neutral" => broken(&laws.neutral().check()),
+            "loses as declared" | "keeps what it should lose" => broken(&laws.removes(1).check()),
             _ => broken(&laws.check()),
         }
     };
@@ -406,6 +408,9 @@ fn each_fault_of_a_transform_breaks_its_law() {
     assert_eq!(laws("another type"), [shape]);
     assert!(laws("another shape").contains(&shape));
     assert!(laws("a common stream").contains(&"repeats itself"));
-    assert!(laws("loses").contains(&"neither adds nor loses a gradient"));
+    let count = "neither adds nor loses a gradient";
+    assert!(laws("loses").contains(&count));
+    assert_eq!(laws("loses as declared"), [""; 0]);
+    assert_eq!(laws("keeps what it should lose"), [count]);
     assert!(laws("others").contains(&"leaves the gradients of other modules"));
 }
