@@ -12,8 +12,8 @@ use burn_tricks::kernels::{TensorList, scale_or_nan, scale_or_nan_twin};
 use burn_tricks::optim::{
     AdaBeliefConfig, AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamWConfig, AdamaxConfig,
     DecoupledWeightDecayConfig, Epsilon, LarsConfig, Memory, MomentumForm, MomentumMemory,
-    NAdamConfig, OptimizerExt as _, RAdamConfig, RmsPropConfig, SgdConfig, SignumConfig,
-    WeightDecayMode,
+    NAdamConfig, OptimizerExt as _, RAdamConfig, RmsPropConfig, ScheduleFreeConfig, SgdConfig,
+    SignumConfig, WeightDecayMode,
 };
 use burn_tricks::prelude::*;
 
@@ -234,6 +234,53 @@ fn every_optimizer(check: &impl Check) {
     }
 }
 
+/// It counts the steps of its average on the host, and so also those that only the device knows to be skipped.
+fn every_schedule_free(check: &impl Check) {
+    let free = ScheduleFreeConfig::new().with_skip_marked(true);
+    let adam = AdamConfig::new().with_skip_marked(true).build().unwrap();
+    check.check("schedule-free Adam", free.build(adam).unwrap());
+    let sgd = || {
+        let config = SgdConfig::torch().with_skip_marked(true);
+        config.build().unwrap()
+    };
+    for beta in [0.0, 0.9] {
+        let decayed = free.clone().with_beta(beta).with_weight_decay(0.1);
+        check.check("schedule-free SGD", decayed.build(sgd()).unwrap());
+    }
+}
+
+/// Only that the skipped steps themselves move nothing, also in a run that is resumed at every step.
+struct InTheStepItself;
+
+impl Check for InTheStepItself {
+    fn check<O: Optimizer>(&self, name: &str, optim: O) {
+        for plan in PLANS {
+            for (_, device) in training_devices() {
+                for dtype in dtypes(&device) {
+                    let (whole, _) = both(name, &optim, plan, dtype, &device, false);
+                    let (resumed, _) = both(name, &optim, plan, dtype, &device, true);
+                    assert_eq!(bits(&resumed), bits(&whole), "{name}, {dtype:?}, {plan:?}");
+                }
+            }
+        }
+    }
+}
+
+/// What the host of `flex` sees.
+struct OnFlex;
+
+impl Check for OnFlex {
+    fn check<O: Optimizer>(&self, name: &str, optim: O) {
+        for plan in PLANS {
+            let device = Device::flex();
+            for dtype in dtypes(&device) {
+                let (skipped, alone) = both(name, &optim, plan, dtype, &device, false);
+                assert_eq!(bits(&skipped), bits(&alone), "{name}, {dtype:?}, {plan:?}");
+            }
+        }
+    }
+}
+
 struct OnEveryDevice;
 
 impl Check for OnEveryDevice {
@@ -298,6 +345,12 @@ fn nor_where_only_the_device_sees_the_mark() {
 #[test]
 fn nor_in_a_run_that_is_resumed_at_every_step() {
     every_optimizer(&WithoutKernels { reload: true });
+}
+
+#[test]
+fn a_marked_gradient_moves_nothing_of_a_schedule_free_optimizer() {
+    every_schedule_free(&OnFlex);
+    every_schedule_free(&InTheStepItself);
 }
 
 #[test]
