@@ -97,6 +97,15 @@ fn is_named(name: &str, table: &str) -> bool {
         || table.contains(&format!(".{method}("))
 }
 
+/// A crate, the traits of a kind, the macros that implement them, the least number of types, and their table of laws.
+type Kind = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+    usize,
+    &'static str,
+);
+
 #[test]
 fn everything_that_is_defined_is_in_a_table_of_laws() {
     // What is not checked under its own name, and why.
@@ -117,7 +126,7 @@ fn everything_that_is_defined_is_in_a_table_of_laws() {
         ("RepeatSkipped", "`repeating_skipped` makes it"),
         ("ReduceOnPlateau", "`reduced_on_plateau` makes it"),
     ];
-    let kinds: [(&str, &[&str], &[&str], usize, &str); 9] = [
+    let kinds: [Kind; 9] = [
         ("optim", &["Rule", "Optimizer"], &[], 13, OPTIMIZERS),
         ("optim", &["Wrap"], &[], 6, OPTIMIZERS),
         ("grad", &["GradientTransform"], &[], 16, TRANSFORMS),

@@ -259,7 +259,7 @@ impl Check for InTheStepItself {
                 for dtype in dtypes(&device) {
                     let (whole, _) = both(name, &optim, plan, dtype, &device, false);
                     let (resumed, _) = both(name, &optim, plan, dtype, &device, true);
-                    assert_eq!(bits(&resumed), bits(&whole), "{name}, {dtype:?}, {plan:?}");
+                    assert_close(name, resumed, whole);
                 }
             }
         }
@@ -328,7 +328,7 @@ fn assert_close(name: &str, skipped: Tensor<2>, alone: Tensor<2>) {
     };
     for (a, b) in values(skipped).into_iter().zip(values(alone)) {
         let close = (a - b).abs() <= relative * b.abs().max(0.1);
-        assert!(close, "{name}: {a} with skipped steps, {b} without them");
+        assert!(close, "{name}: {a}, but {b} in the run to compare with");
     }
 }
 
