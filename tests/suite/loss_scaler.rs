@@ -3,9 +3,13 @@
 use crate::devices::{devices, training_devices};
 use crate::models::{Pair, tensor, values};
 use crate::oracle::{case, numbers, read};
+use burn::module::ParamGroup;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
-use burn_tricks::grad::{GradientTransform, LossScalerConfig};
+use burn_tricks::grad::{
+    ClipGradNormConfig, GradientTransform, LossScaler, LossScalerConfig, Only, StepGuard,
+};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 fn config(case: &serde_json::Value) -> LossScalerConfig {
     let settings = &case["settings"];
@@ -160,4 +164,46 @@ fn numbers_that_mean_nothing_are_refused() {
     );
     let mut scaler = new().init().unwrap();
     assert!(scaler.load_state(&[1, 2]).is_err());
+}
+
+/// The message of the panic, or nothing.
+fn refused(mut transform: impl GradientTransform) -> String {
+    let pair = Pair::new(&[1.0], &[2.0], DType::F32, &devices()[0].1);
+    let grads = pair.grads(&[1.0], &[2.0]);
+    let apply = AssertUnwindSafe(|| transform.apply(&pair, grads));
+    let applied = catch_unwind(apply);
+    let message = applied
+        .err()
+        .map(|panic| *panic.downcast::<String>().unwrap());
+    message.unwrap_or_default()
+}
+
+/// A clip in front of it would clip gradients that are too large by the scale.
+#[test]
+fn a_scaler_that_is_not_the_first_is_refused() {
+    let scaler = || LossScalerConfig::new().init().unwrap();
+    let clip = || ClipGradNormConfig::new(1.0).init().unwrap();
+    let said = refused(clip().then(scaler()));
+    assert!(said.contains("65536.0"), "{said}");
+    assert!(
+        said.contains("number 2 of several: it must be the first"),
+        "{said}"
+    );
+    let said = refused((StepGuard::new(), clip(), Some(scaler())));
+    assert!(said.contains("number 3 of several"), "{said}");
+    let said = refused(vec![scaler(), scaler()]);
+    assert!(said.contains("number 2 of several"), "{said}");
+    assert_ne!(refused((clip(), scaler().then(clip()))), "");
+    assert_ne!(refused((clip(), (scaler(), clip()))), "");
+    assert_ne!(refused((clip(), vec![scaler()])), "");
+    assert_ne!(
+        refused((clip(), Only::new(ParamGroup::all(), scaler()))),
+        ""
+    );
+
+    let off = LossScalerConfig::new().with_enabled(false).init().unwrap();
+    assert_eq!(refused(scaler().then(clip())), "");
+    assert_eq!(refused((scaler(), StepGuard::new(), clip())), "");
+    assert_eq!(refused((scaler().then(clip()), clip())), "");
+    assert_eq!(refused((clip(), off, None::<LossScaler>)), "");
 }

@@ -9,6 +9,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use burn::train::{Learner, TrainStep};
+use burn_tricks::grad::GradientTransform;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::{LinearRampConfig, SkipCount};
 use burn_tricks::train::StepContext;
@@ -46,6 +47,23 @@ fn a_guard_skips_for_any_optimizer() {
         assert_eq!(guard.skipped_in_a_row(), 0);
         assert_eq!(guard.state(), [3, 3, 0]);
     }
+}
+
+/// A session that takes over weights without a state restarts all transforms.
+#[test]
+fn a_restarted_guard_counts_from_zero() {
+    let (_, device) = training_devices().remove(0);
+    let pair = Pair::new(&[1.0, 2.0], &[3.0], DType::F32, &device);
+    let mut guard = StepGuard::new();
+    let skips = guard.skips();
+    for grad in losses() {
+        let _ = guard.admit(&pair, pair.grads(&[grad, 0.1], &[0.2]));
+    }
+    let _ = guard.admit(&pair, pair.grads(&[f64::NAN, 0.1], &[0.2]));
+    assert_eq!(guard.state(), [3, 4, 1]);
+    GradientTransform::restart(&mut guard);
+    assert_eq!(guard.state(), [0, 0, 0]);
+    assert_eq!(skips.get(), 0, "a schedule's handle sees it");
 }
 
 #[test]

@@ -58,7 +58,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// # Order
 ///
 /// Unscale directly after accumulation, before any other transform of the gradients: a clip in front of it would see
-/// gradients that are s times as large. The scale changes only in
+/// gradients that are s times as large, and a [`StepGuard`](crate::StepGuard) would skip a step that should halve s.
+/// `Then`, tuples and `Vec` of transforms panic at their first step if a scaler that is on is not the first; the
+/// tuple of tricks of a `Learner` does not. The scale changes only in
 /// [`unscale`](LossScaler::unscale). So with gradient accumulation it changes once per window, and all
 /// micro-batches of a window have the same scale.
 ///
@@ -277,6 +279,10 @@ impl LossScaler {
 impl GradientTransform for LossScaler {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
         self.unscale(model, grads).unwrap_or_default()
+    }
+
+    fn must_be_first(&self) -> bool {
+        self.config.enabled
     }
 
     fn describe(&self) -> Vec<String> {

@@ -89,6 +89,10 @@ impl<T: GradientTransform> GradientTransform for Only<T> {
         }
     }
 
+    fn must_be_first(&self) -> bool {
+        self.transform.must_be_first()
+    }
+
     fn describe(&self) -> Vec<String> {
         let inner = self.transform.describe().join(", ");
         vec![format!("{inner}, only {:?}", self.group)]

@@ -167,6 +167,10 @@ impl GradientTransform for StepGuard {
         self.admit(model, grads).unwrap_or_default()
     }
 
+    fn restart(&mut self) {
+        Self::load_state(self, [0; 3]);
+    }
+
     fn state(&self) -> Option<Vec<u8>> {
         Some(state_to_bytes(&Self::state(self)))
     }

@@ -73,7 +73,8 @@ use std::fmt::Debug;
 /// # Order
 ///
 /// accumulate → unscale → check for numbers that are not finite → freeze → centralise → clip → noise → normalise →
-/// Prodigy's estimate → optimizer. No other order is refused, and a wrong one shows only in the numbers.
+/// Prodigy's estimate → optimizer. A combination in which a [`LossScaler`](crate::LossScaler) is not the first
+/// panics at its first step; no other order is refused, and a wrong one shows only in the numbers.
 ///
 /// # In a `Learner`
 ///
@@ -91,6 +92,12 @@ pub trait GradientTransform: Debug + Send {
     /// Default: the name of the type.
     fn describe(&self) -> Vec<String> {
         vec![std::any::type_name::<Self>().to_owned()]
+    }
+
+    /// Whether this transform must be the first of several, because those in front of it would see gradients that it
+    /// has yet to unscale. A combination in which it is not the first panics in [`apply`](Self::apply). Default: no.
+    fn must_be_first(&self) -> bool {
+        false
     }
 
     /// Resets the transform, as needed for weights that were loaded without a state. Default: nothing.
@@ -112,6 +119,7 @@ pub trait GradientTransform: Debug + Send {
     }
 
     /// This transform, followed by `next` on its result. If this transform skips a step, `next` is not called.
+    /// [`apply`](Self::apply) panics if `next` [must be the first](Self::must_be_first).
     fn then<T: GradientTransform>(self, next: T) -> Then<Self, T>
     where
         Self: Sized,
@@ -154,8 +162,12 @@ impl<A, B> Then<A, B> {
 
 impl<A: GradientTransform, B: GradientTransform> GradientTransform for Then<A, B> {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        let grads = unless_skipped(&mut self.first, model, grads);
-        unless_skipped(&mut self.second, model, grads)
+        let grads = apply_place(0, &mut self.first, model, grads);
+        apply_place(1, &mut self.second, model, grads)
+    }
+
+    fn must_be_first(&self) -> bool {
+        self.first.must_be_first()
     }
 
     fn describe(&self) -> Vec<String> {
@@ -187,6 +199,10 @@ impl<T: GradientTransform> GradientTransform for Option<T> {
         }
     }
 
+    fn must_be_first(&self) -> bool {
+        self.as_ref().is_some_and(GradientTransform::must_be_first)
+    }
+
     fn describe(&self) -> Vec<String> {
         self.as_ref()
             .map(GradientTransform::describe)
@@ -212,9 +228,14 @@ impl<T: GradientTransform> GradientTransform for Option<T> {
 /// Transforms of one type, applied one after the other, whose number is known only at run time.
 impl<T: GradientTransform> GradientTransform for Vec<T> {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        self.iter_mut().fold(grads, |grads, transform| {
-            unless_skipped(transform, model, grads)
+        let each = self.iter_mut().enumerate();
+        each.fold(grads, |grads, (place, transform)| {
+            apply_place(place, transform, model, grads)
         })
+    }
+
+    fn must_be_first(&self) -> bool {
+        self.first().is_some_and(GradientTransform::must_be_first)
     }
 
     fn describe(&self) -> Vec<String> {
@@ -241,8 +262,12 @@ macro_rules! tuple_of_transforms {
     ($($transform:ident $index:tt),+) => {
         impl<$($transform: GradientTransform),+> GradientTransform for ($($transform,)+) {
             fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-                $(let grads = unless_skipped(&mut self.$index, model, grads);)+
+                $(let grads = apply_place($index, &mut self.$index, model, grads);)+
                 grads
+            }
+
+            fn must_be_first(&self) -> bool {
+                self.0.must_be_first()
             }
 
             fn describe(&self) -> Vec<String> {
@@ -277,13 +302,25 @@ tuple_of_transforms!(A 0, B 1, C 2, D 3, E 4, F 5);
 /// The name of the parts in an error about a saved state.
 pub(crate) const TRANSFORMS: &str = "transforms";
 
-/// The result of one transform of several. After a skipped step there are no gradients, and the transforms
-/// behind are not called: noise, for example, is drawn only for steps that are taken.
-fn unless_skipped<T: GradientTransform, M: Module>(
+/// The result of the transform at a place of several, counted from 0. After a skipped step there are no gradients,
+/// and the transforms behind are not called: noise, for example, is drawn only for steps that are taken.
+///
+/// # Panics
+///
+/// If the transform must be the first, and is not.
+fn apply_place<T: GradientTransform, M: Module>(
+    place: usize,
     transform: &mut T,
     model: &M,
     grads: GradientsParams,
 ) -> GradientsParams {
+    assert!(
+        place == 0 || !transform.must_be_first(),
+        "{} is transform number {} of several: it must be the first, because those in front of it see gradients \
+         that are not yet unscaled",
+        transform.describe().join(", "),
+        place + 1,
+    );
     if grads.is_empty() {
         grads
     } else {
