@@ -1,8 +1,8 @@
 """Write optim.json beside this script: reference values for optimizers that Burn lacks and for optimizer wrappers.
 
-PyTorch, optax, timm and schedulefree calculate them; numpy does where none has the rule, with the formula in the
-entry. Everything is float64. README.md has the layout and how to run; `pip install --no-deps timm==1.0.31
-schedulefree==1.4.1` is needed besides.
+PyTorch, optax, timm and schedulefree calculate them; numpy does where none has the rule, and for timm's Lars, with
+the formula in the entry. Everything is float64. README.md has the layout and how to run; `pip install --no-deps
+timm==1.0.31 schedulefree==1.4.1` is needed besides.
 """
 
 import importlib.metadata
@@ -127,7 +127,28 @@ def optimizers():
         "adagrad_optax_defaults": of_optax("adagrad", adagrad, lr=0.1),
         "lars": of_optax("lars", lars, lr=0.1, weight_decay=0.01, trust_coefficient=0.1),
         "lars_nesterov": of_optax("lars", lars + mu_nesterov, lr=0.1, trust_coefficient=0.5, nesterov=True, eps=0.1),
+        "lars_timm": lars_of_timm(lr=0.1, momentum=0.9, weight_decay=0.3, trust_coeff=0.1, eps=1e-8),
+        "lars_timm_nesterov": lars_of_timm(
+            lr=0.1, momentum=0.9, weight_decay=0.3, trust_coeff=0.5, eps=0.1, nesterov=True,
+        ),
     }
+
+
+def lars_of_timm(lr, momentum, weight_decay, trust_coeff, eps, nesterov=False):
+    """timm 1.0.31's `Lars`, whose divisor is `g_norm + w_norm * weight_decay + eps`."""
+    weight, buffer, weights = np.array(START), None, []
+    for gradient in GRADIENTS:
+        g = np.array(gradient)
+        w_norm, g_norm = np.linalg.norm(weight), np.linalg.norm(g)
+        ratio = trust_coeff * w_norm / (g_norm + w_norm * weight_decay + eps) if w_norm > 0 and g_norm > 0 else 1.0
+        g = (g + weight_decay * weight) * ratio
+        buffer = g if buffer is None else momentum * buffer + g
+        weight = weight - lr * (g + momentum * buffer if nesterov else buffer)
+        weights.append(weight)
+    settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust_coeff": trust_coeff, "eps": eps,
+                "nesterov": nesterov}
+    rule = "timm's Lars: r = c |w| / (|g| + wd |w| + eps); v <- mu v + r (g + wd w); w -= lr v (Nesterov: r g + mu v)"
+    return entry("numpy", rule, settings, weights)
 
 
 mu_nesterov = " (Nesterov: w += mu v - lr r g)"

@@ -189,7 +189,7 @@ fn optimizers() -> Vec<Row> {
         row(
             LarsConfig::new(),
             &[],
-            r#"{"grad_clipping":{"Norm":2.0},"coefficient":0.5,"epsilon":0.25,"momentum":0.5,"momentum_form":"OfGradient","nesterov":true,"vectors":false,"weight_decay":0.5,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
+            r#"{"grad_clipping":{"Norm":2.0},"coefficient":0.5,"epsilon":0.25,"momentum":0.5,"momentum_form":"OfGradient","divisor":"SumOfNorms","nesterov":true,"vectors":false,"weight_decay":0.5,"weight_decay_mode":"Decoupled","weight_decay_scope":"Matrices","skip_marked":true}"#,
         )
         .of_burn(&["grad_clipping"]),
         row(

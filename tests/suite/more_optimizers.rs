@@ -101,6 +101,31 @@ fn lars_is_optaxs() {
     check("lars_nesterov", nesterov.with_nesterov(true).build());
 }
 
+/// At one rate, timm's form of momentum and the paper's are one.
+#[test]
+fn lars_is_timms_and_the_papers() {
+    let plain = LarsConfig::timm()
+        .with_momentum(0.9)
+        .with_weight_decay(0.3)
+        .with_coefficient(0.1);
+    check("lars_timm", plain.build());
+    let nesterov = plain.clone().with_coefficient(0.5).with_epsilon(0.1);
+    check("lars_timm_nesterov", nesterov.with_nesterov(true).build());
+    let paper = LarsConfig::paper();
+    assert_eq!(
+        (paper.coefficient, paper.epsilon, paper.momentum),
+        (0.001, 0.0, 0.9)
+    );
+    assert_eq!(paper.weight_decay, 5e-4);
+    let paper = paper.with_coefficient(0.1).with_weight_decay(0.3);
+    check("lars_timm", paper.with_epsilon(1e-8).build());
+    let timm = LarsConfig::timm();
+    assert_eq!(
+        (timm.coefficient, timm.epsilon, timm.momentum),
+        (0.001, 1e-8, 0.0)
+    );
+}
+
 /// At one rate the two forms of momentum are one; and a vector that is spared is stepped by momentum SGD.
 #[test]
 fn both_forms_of_lars_and_what_it_spares() {

@@ -5,21 +5,33 @@ use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
 use crate::sgd::MomentumForm;
 use crate::state_tensors::StateField;
 use crate::trust_ratio::trust_ratio;
+use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{
     MomentumStep, SgdStep, TensorList, TimedMomentum, UpdateMomentumStep, WeightDecayTerm, scale,
 };
+use serde::{Deserialize, Serialize};
+
+/// By what LARS divides the norm of the weights, where g is the gradient and λ w its coupled decay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LarsDivisor {
+    /// `‖g + λ w‖`, as in optax.
+    NormOfSum,
+    /// `‖g‖ + λ ‖w‖`, as in the paper and in timm. It is at least as large.
+    SumOfNorms,
+}
 
 optimizer_config! {
     /// Configuration of [`Lars`]: momentum of gradients that are rescaled layer by layer. The defaults are optax's;
-    /// its decay is coupled.
+    /// its decay is coupled. Other numbers: [`timm`](LarsConfig::timm), [`paper`](LarsConfig::paper).
     ///
     /// The gradient of each tensor is rescaled so that its norm is a fraction of the norm of the weights, and the
     /// momentum accumulates the rescaled gradients (You et al., 2017). LARS serves for training with large batches.
     ///
     /// ```text
+    /// r ← κ ‖w‖ / (‖g + λ w‖ + ε)                LarsDivisor::NormOfSum; 1 where a norm is 0
+    /// r ← κ ‖w‖ / (‖g‖ + λ ‖w‖ + ε)              LarsDivisor::SumOfNorms; 1 where ‖w‖ or ‖g‖ is 0
     /// g ← g + λ w
-    /// r ← κ ‖w‖ / (‖g‖ + ε)                      1 where ‖w‖ or ‖g‖ is 0
     /// v ← μ v − η r g,   w ← w + v               MomentumForm::OfUpdate
     /// v ← μ v + r g,     w ← w − η v             MomentumForm::OfGradient
     /// ```
@@ -73,12 +85,13 @@ optimizer_config! {
     ///
     /// # Differences
     ///
-    /// - The defaults κ = 0.001 and ε = 0 are those of optax. As in optax and the paper, each rescaled gradient
-    ///   keeps the η of its own step; timm applies the present η to all: [`MomentumForm::OfGradient`].
-    /// - As in optax, coupled decay is part of the gradient whose norm is taken, `‖g + λ w‖`. In the paper and in timm the
-    ///   divisor is `‖g‖ + λ ‖w‖`, which is at least as large; timm also rescales nothing where λ is 0, unless
-    ///   `always_adapt` is set. With λ > 0 their steps differ from these.
-    /// - Decoupled decay is neither part of the norm nor rescaled.
+    /// - As in optax and the paper, each rescaled gradient keeps the η of its own step by default; timm applies the
+    ///   present η to all: [`MomentumForm::OfGradient`].
+    /// - By default, coupled decay is part of the gradient whose norm is taken, as in optax; in the paper and in timm
+    ///   the two norms are added: [`LarsDivisor`].
+    /// - Where λ is 0, timm rescales nothing unless `always_adapt` is set; here the gradient is always rescaled. timm's
+    ///   `trust_clip` and `dampening` do not exist here.
+    /// - Decoupled decay is neither part of the divisor nor rescaled.
     /// - The rescaled gradient of `f16` and `bf16` weights is rounded to their type.
     /// - For a trust ratio around any optimizer, for example LAMB, see [`TrustRatioConfig`](crate::TrustRatioConfig).
     ///
@@ -104,6 +117,9 @@ optimizer_config! {
         /// What the momentum accumulates. Default: [`MomentumForm::OfUpdate`], as in the paper and optax.
         #[config(default = "MomentumForm::OfUpdate")]
         pub momentum_form: MomentumForm,
+        /// By what the norm of the weights is divided. Default: [`LarsDivisor::NormOfSum`], as in optax.
+        #[config(default = "LarsDivisor::NormOfSum")]
+        pub divisor: LarsDivisor,
         /// Whether to use Nesterov's momentum. Default: no.
         #[config(default = false)]
         pub nesterov: bool,
@@ -115,12 +131,30 @@ optimizer_config! {
 }
 
 impl LarsConfig {
+    /// timm's `Lars` with its defaults: [`LarsDivisor::SumOfNorms`], [`MomentumForm::OfGradient`] and ε = 1e-8, without
+    /// momentum. With λ > 0, or `always_adapt` set in timm, the numbers are timm's.
+    pub fn timm() -> Self {
+        Self::new()
+            .with_divisor(LarsDivisor::SumOfNorms)
+            .with_momentum_form(MomentumForm::OfGradient)
+            .with_momentum(0.0)
+            .with_epsilon(1e-8)
+    }
+
+    /// The rule and the numbers of You et al.: [`LarsDivisor::SumOfNorms`] and λ = 5e-4.
+    pub fn paper() -> Self {
+        Self::new()
+            .with_divisor(LarsDivisor::SumOfNorms)
+            .with_weight_decay(5e-4)
+    }
+
     fn rule(&self) -> Result<LarsRule, ConfigError> {
         Ok(LarsRule {
             coefficient: ConfigError::positive("coefficient", self.coefficient)?,
             epsilon: ConfigError::non_negative("epsilon", self.epsilon)?,
             momentum: ConfigError::decay_rate("momentum", self.momentum)?,
             form: self.momentum_form,
+            divisor: self.divisor,
             nesterov: self.nesterov,
             vectors: self.vectors,
         })
@@ -141,6 +175,7 @@ pub struct LarsRule {
     epsilon: f64,
     momentum: f64,
     form: MomentumForm,
+    divisor: LarsDivisor,
     nesterov: bool,
     vectors: bool,
 }
@@ -152,15 +187,30 @@ impl LarsRule {
             return pending;
         }
         let decay = pending.decay;
-        if let WeightDecayTerm::Coupled(_) = decay {
+        let mut factor = 0.0;
+        if let WeightDecayTerm::Coupled(lambda) = decay {
+            factor = lambda;
             pending.decay = WeightDecayTerm::None;
         }
         pending.with_grad(|weight, grad| {
             let dtype = grad.dtype();
             let wide = burn_tricks_core::accumulation_dtype(dtype);
             let weight = weight.clone().cast(wide);
-            let grad = decay.of_grads(grad.cast(wide), &weight);
-            let ratio = trust_ratio(&weight, &grad, self.epsilon, self.coefficient);
+            let grad = grad.cast(wide);
+            let ratio = |grad: &Tensor<D>, decay| {
+                trust_ratio(&weight, grad, decay, self.epsilon, self.coefficient)
+            };
+            let (grad, ratio) = match self.divisor {
+                LarsDivisor::NormOfSum => {
+                    let grad = decay.of_grads(grad, &weight);
+                    let ratio = ratio(&grad, 0.0);
+                    (grad, ratio)
+                }
+                LarsDivisor::SumOfNorms => {
+                    let ratio = ratio(&grad, factor);
+                    (decay.of_grads(grad, &weight), ratio)
+                }
+            };
             let scaled = scale(TensorList::from(grad), &ratio).pop::<D>();
             scaled.expect("a list of one").cast(dtype)
         })

@@ -48,7 +48,7 @@ pub use cautious::{Cautious, CautiousConfig, CautiousWrap};
 pub use decoupled_weight_decay::{
     DecoupledWeightDecay, DecoupledWeightDecayConfig, DecoupledWeightDecayWrap,
 };
-pub use lars::{Lars, LarsConfig, LarsRule};
+pub use lars::{Lars, LarsConfig, LarsDivisor, LarsRule};
 pub use lookahead::{Lookahead, LookaheadConfig, LookaheadWrap};
 pub use master_weights::{
     MasterWeights, MasterWeightsConfig, MasterWeightsForm, MasterWeightsWrap,

@@ -169,6 +169,7 @@ impl Wrap for TrustRatioWrap {
         let ratio = trust_ratio(
             &weight,
             &way,
+            0.0,
             step.lr * self.epsilon,
             self.coefficient * step.lr,
         )
@@ -177,17 +178,22 @@ impl Wrap for TrustRatioWrap {
     }
 }
 
-/// `coefficient ‖w‖ / (‖u‖ + epsilon)`, 1 where a norm is 0; a tensor of one element on the device.
+/// `coefficient ‖w‖ / (‖u‖ + decay ‖w‖ + epsilon)`, 1 where a norm is 0; a tensor of one element on the device.
 pub(crate) fn trust_ratio<const D: usize>(
     weight: &Tensor<D>,
     update: &Tensor<D>,
+    decay: f64,
     epsilon: f64,
     coefficient: f64,
 ) -> Tensor<1> {
     let (weights, updates) = (norm(weight), norm(update));
     let none = weights.clone().equal_elem(0.0);
     let none = updates.clone().equal_elem(0.0).bool_or(none);
-    (weights * coefficient / (updates + epsilon)).mask_fill(none, 1.0)
+    let divisor = match decay {
+        0.0 => updates,
+        decay => updates + weights.clone() * decay,
+    };
+    (weights * coefficient / (divisor + epsilon)).mask_fill(none, 1.0)
 }
 
 /// The norm in `f64` where the kernel returns that, otherwise in the type in which sums are kept.
