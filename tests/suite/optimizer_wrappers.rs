@@ -94,6 +94,19 @@ fn around_adamw_the_trust_ratio_is_lamb_and_around_sgd_lars() {
     check("trust_ratio_sgd", lars.build(sgd()));
 }
 
+/// Where only the device knows of the skip, the host cannot keep the inner state.
+#[test]
+fn a_lookahead_that_resets_cannot_skip() {
+    let both = LookaheadConfig::new(2)
+        .with_reset_inner(true)
+        .with_skip_marked(true);
+    let error = both.build(adam()).expect_err("both");
+    assert_eq!(error.field, "reset_inner");
+    assert!(error.to_string().contains("skip_marked"), "{error}");
+    assert!(both.clone().with_reset_inner(false).build(adam()).is_ok());
+    assert!(both.with_skip_marked(false).build(adam()).is_ok());
+}
+
 /// Two weights, one of which goes with its gradient in the second step and one against it.
 #[test]
 fn without_rescaling_a_cautious_step_is_the_inner_step_or_none() {
@@ -256,6 +269,48 @@ fn a_weight_that_somebody_else_changed_is_taken_over() {
             assert!((got[0] - 0.25).abs() < 2e-3, "{name}, {form:?}: {got:?}");
             assert_eq!(got[1], 1.8984375, "{name}, {form:?}");
         }
+    }
+}
+
+/// Among many weights some compensations round to half of the distance to the next number.
+#[test]
+fn a_skipped_step_leaves_every_half_precision_weight_as_it_is() {
+    let inner = || AdamConfig::torch().with_skip_marked(true).build().unwrap();
+    for (name, device) in devices() {
+        for dtype in dtypes(&device) {
+            for form in [MasterWeightsForm::F32, MasterWeightsForm::Kahan] {
+                let optim = MasterWeightsConfig::new().with_form(form).build(inner());
+                let mut noise = Noise(17);
+                let mut draw = || tensor::<1>(&noise.take(20_000), dtype, &device);
+                let (mut weight, mut state) = (draw(), None);
+                for step in 0..5 {
+                    (weight, state) = optim.step(1e-3, weight, draw(), state);
+                    let marked = weight.full_like(f64::NAN);
+                    let before = values(weight.clone());
+                    (weight, state) = optim.step(1e-3, weight, marked, state);
+                    let after = values(weight.clone());
+                    let moved = before.iter().zip(&after).filter(|(a, b)| a != b).count();
+                    assert_eq!(moved, 0, "{name}, {dtype:?}, {form:?}, step {step}");
+                }
+            }
+        }
+    }
+}
+
+/// The remainder of a weight that a constraint has set to 0 is not added to it in a step that is skipped.
+#[test]
+fn a_remainder_belongs_to_the_weight_that_it_was_left_over_from() {
+    let inner = SgdConfig::torch().with_skip_marked(true).build().unwrap();
+    let kahan = MasterWeightsConfig::new().with_form(MasterWeightsForm::Kahan);
+    let optim = kahan.build(inner);
+    for (name, device) in devices() {
+        if !dtypes(&device).contains(&DType::BF16) {
+            continue;
+        }
+        let of = |number: f64| tensor::<1>(&[number], DType::BF16, &device);
+        let (_, state) = optim.step(1e-3, of(1.0), of(1.0), None);
+        let (weight, _) = optim.step(1e-3, of(0.0), of(f64::NAN), state);
+        assert_eq!(values(weight), [0.0], "{name}");
     }
 }
 

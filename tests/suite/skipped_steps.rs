@@ -11,9 +11,9 @@ use burn_tricks::grad::{ClipGradNorm, NonFinite, NormScope, NormalizeGrad, mark_
 use burn_tricks::kernels::{TensorList, scale_or_nan, scale_or_nan_twin};
 use burn_tricks::optim::{
     AdaBeliefConfig, AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamWConfig, AdamaxConfig,
-    DecoupledWeightDecayConfig, Epsilon, LarsConfig, Memory, MomentumForm, MomentumMemory,
-    NAdamConfig, OptimizerExt as _, RAdamConfig, RmsPropConfig, ScheduleFreeConfig, SgdConfig,
-    SignumConfig, WeightDecayMode,
+    DecoupledWeightDecayConfig, Epsilon, LarsConfig, MasterWeightsConfig, MasterWeightsForm,
+    Memory, MomentumForm, MomentumMemory, NAdamConfig, OptimizerExt as _, RAdamConfig,
+    RmsPropConfig, ScheduleFreeConfig, SgdConfig, SignumConfig, WeightDecayMode,
 };
 use burn_tricks::prelude::*;
 
@@ -201,6 +201,8 @@ fn every_optimizer(check: &impl Check) {
     check.check("cautious Adam", adam().cautious());
     check.check("trust ratio", adam().trust_ratio());
     check.check("master weights", adam().master_weights());
+    let kahan = MasterWeightsConfig::new().with_form(MasterWeightsForm::Kahan);
+    check.check("master weights, Kahan", kahan.build(adam()));
     let decay = DecoupledWeightDecayConfig::new(0.1).with_skip_marked(true);
     check.check("decoupled decay", decay.build(adam()).unwrap());
 

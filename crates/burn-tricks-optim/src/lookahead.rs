@@ -67,8 +67,7 @@ use burn_tricks_kernels::{Skip, lerp};
 ///   `reset_state`. The paper's third variant, which interpolates the momentum too, does not exist here: it
 ///   would have to know the inner state.
 /// - Every parameter counts its own steps. A step that the inner optimizer skips is counted, and a skipped step
-///   that is the k-th synchronises unless [`LookaheadConfig::skip_marked`] is set. Even then, on backends where only
-///   the device knows of the skip, `reset_inner` resets the inner state.
+///   that is the k-th synchronises unless [`LookaheadConfig::skip_marked`] is set.
 ///
 /// # Suggested values
 ///
@@ -85,7 +84,9 @@ pub struct LookaheadConfig {
     /// α in `[0, 1]`: the fraction of the difference by which the slow weights move. Default: 0.5.
     #[config(default = 0.5)]
     pub alpha: f64,
-    /// Whether the inner optimizer's state is reset at a synchronisation. Default: no.
+    /// Whether the inner optimizer's state is reset at a synchronisation. Not together with `skip_marked`: on most
+    /// backends only the device knows whether a step is skipped, and the host would reset the state of a
+    /// synchronisation that is left out. Default: no.
     #[config(default = false)]
     pub reset_inner: bool,
     /// Whether a gradient that is marked as non-finite leaves the weights as they are even at a synchronisation,
@@ -99,10 +100,14 @@ impl LookaheadConfig {
     ///
     /// # Errors
     ///
-    /// If `k` is 0, or α lies outside `[0, 1]`.
+    /// If `k` is 0, α lies outside `[0, 1]`, or both `reset_inner` and `skip_marked` are set.
     pub fn build<O: Optimizer>(&self, inner: O) -> Result<Lookahead<O>, ConfigError> {
         if !(0.0..=1.0).contains(&self.alpha) {
             return Err(ConfigError::new("alpha", "lie in [0, 1]", self.alpha));
+        }
+        if self.reset_inner && self.skip_marked {
+            let must = "be false where `skip_marked` is true";
+            return Err(ConfigError::new("reset_inner", must, self.reset_inner));
         }
         let wrap = LookaheadWrap {
             k: ConfigError::at_least_one("k", self.k)? as u64,
