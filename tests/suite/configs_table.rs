@@ -3,6 +3,7 @@
 use crate::configs::{Row, row};
 use burn_tricks::Goal;
 use burn_tricks::average::*;
+use burn_tricks::diagnose::{CapacityTestConfig, DoctorConfig, LrRangeTestConfig};
 use burn_tricks::grad::*;
 use burn_tricks::nn::*;
 use burn_tricks::optim::*;
@@ -49,6 +50,26 @@ fn averages() -> Vec<Row> {
             r#"{"rule":"Cumulative","variance":"Unbiased","group":{"matcher":"All","excludes":"All"}}"#,
         )
         .of_burn(&["group"]),
+    ]
+}
+
+fn examinations() -> Vec<Row> {
+    vec![
+        row(
+            DoctorConfig::new(),
+            &[],
+            r#"{"loss":"MeanSquaredError","every":2,"rows":64}"#,
+        ),
+        row(
+            LrRangeTestConfig::new(),
+            &[],
+            r#"{"lowest":0.001,"highest":1.0,"steps":50,"seeds":2,"diverged":3.0,"reseed":7}"#,
+        ),
+        row(
+            CapacityTestConfig::new(1000),
+            &["rows"],
+            r#"{"rows":500,"batch":16,"seeds":2}"#,
+        ),
     ]
 }
 
@@ -468,6 +489,7 @@ fn modules() -> Vec<Row> {
 pub(crate) fn table() -> Vec<Row> {
     [
         averages(),
+        examinations(),
         gradients(),
         optimizers(),
         schedules(),

@@ -52,11 +52,11 @@ use rand_chacha::ChaCha8Rng;
 pub struct CapacityTestConfig {
     /// The training rows.
     pub rows: usize,
-    /// The rows of the one batch.
+    /// The rows of the one batch. Default: 32.
     #[config(default = 32)]
     pub batch: usize,
     /// How often each trial is run, with the seeds 0, 1, ...: a seed chooses the rows of parts and the order of
-    /// shuffled labels, and the closure should seed the weights with it.
+    /// shuffled labels, and the closure should seed the weights with it. Default: 3.
     #[config(default = 3)]
     pub seeds: usize,
 }
