@@ -52,12 +52,31 @@ pub(crate) fn numbers(value: &Value) -> Vec<f64> {
         .collect()
 }
 
-/// Fails unless the numbers agree within `relative`, measured by the larger of the expected number
-/// and 1e-3.
+/// Fails unless the numbers agree within `relative`, measured by the expected number. A number below a thousandth of
+/// the largest expected one, or of 1 if that is less, is measured by this thousandth: it came out of a cancellation
+/// of larger numbers, and has their rounding.
 pub(crate) fn assert_close(actual: &[f64], expected: &[f64], relative: f64, what: &str) {
     assert_eq!(actual.len(), expected.len(), "{what}: lengths");
+    let sizes = expected.iter().map(|e| e.abs());
+    let least = 1e-3 * sizes.fold(0.0, f64::max).min(1.0);
     for (a, e) in actual.iter().zip(expected) {
-        let close = (a - e).abs() <= relative * e.abs().max(1e-3) || (a.is_nan() && e.is_nan());
+        let close = (a - e).abs() <= relative * e.abs().max(least) || (a.is_nan() && e.is_nan());
         assert!(close, "{what}: got {actual:?}, expected {expected:?}");
+    }
+}
+
+#[test]
+fn small_numbers_are_compared_by_their_size() {
+    assert_close(&[1.000_5e-6], &[1e-6], 1e-3, "within");
+    assert_close(&[1.0, 1e-9], &[1.0, 0.0], 1e-6, "a rounding of the largest");
+    assert_close(&[f64::NAN, 0.0], &[f64::NAN, 0.0], 0.0, "the same");
+    for (actual, expected) in [
+        (&[2e-10, 1.0], &[0.0, 1.0]),
+        (&[1.000_001_1e-6, 0.0], &[1e-6, 0.0]),
+        (&[1e-10, 1e-5], &[0.0, 1e-5]),
+    ] {
+        let relative = if expected[1] == 1.0 { 1e-7 } else { 1e-6 };
+        let compare = || assert_close(actual, expected, relative, "apart");
+        assert!(std::panic::catch_unwind(compare).is_err(), "{actual:?}");
     }
 }
