@@ -40,7 +40,10 @@ fn every_built_in_task_learns_and_every_recipe_can_be_made() {
         }
         let mut setup = task.recipes[0].setup.clone();
         setup.optimizer = Optim::Adam;
-        setup.learning_rate = 0.01;
+        setup.learning_rate = match built_in {
+            BuiltIn::Adding => 0.002, // its gradients explode
+            _ => 0.01,
+        };
         let mut trainer = on(&problem, &setup, 1, &train, 60);
         let without = (trainer.pass.objective.without_model(&train, &train)).loss;
         let wanted = 0.8 * without.min(loss(&trainer, &train));
