@@ -1,15 +1,8 @@
 //! The configuration of the data loader whose order is a function of the seed and the epoch.
 
-use crate::data::epoch_clock::EpochClock;
-use crate::data::epoch_loader::EpochLoader;
-use crate::data::seeded::Seeded;
-use burn::data::dataloader::batcher::Batcher;
-use burn::data::dataset::{Dataset, DatasetError};
-use burn::tensor::Device;
-use burn_tricks_core::{Config, ConfigError};
-use std::sync::Arc;
+use burn_tricks_core::Config;
 
-/// Configuration of [`EpochLoader`], a data loader whose order is a function of the seed and the epoch.
+/// Configuration of [`EpochLoader`](crate::EpochLoader), a data loader whose order is a function of the seed and the epoch.
 ///
 /// Burn's loaders shuffle with a random generator that advances from epoch to epoch and cannot be saved: a resumed
 /// run gets the orders of the first epochs again. With several workers, their batches come in the order in which the
@@ -157,87 +150,5 @@ impl EpochLoaderConfig {
         Self::new(batch_size, 0)
             .with_shuffle(false)
             .with_reseed_device(false)
-    }
-
-    /// The loader of `dataset`. Its batches are made on `device`, until Burn moves the loader to another device.
-    ///
-    /// # Errors
-    ///
-    /// If `batch_size` is 0, or if with `drop_last` there are fewer samples than one batch takes.
-    pub fn init<I, O>(
-        &self,
-        dataset: impl Dataset<I> + 'static,
-        batcher: impl Batcher<I, O> + 'static,
-        device: &Device,
-        clock: &EpochClock,
-    ) -> Result<Arc<EpochLoader<I, O>>, ConfigError>
-    where
-        I: Send + Sync + 'static,
-        O: Send + 'static,
-    {
-        let samples = dataset.len();
-        let get = move |index, _epoch| dataset.get(index);
-        self.loader(samples, get, batcher, device, clock)
-    }
-
-    /// As [`init`](Self::init), with a seed for each sample and epoch, so that random augmentation is the same when
-    /// the run is resumed, with any number of workers. See [Augmentation](Self#augmentation).
-    ///
-    /// # Errors
-    ///
-    /// As [`init`](Self::init).
-    pub fn init_seeded<I, O>(
-        &self,
-        dataset: impl Dataset<I> + 'static,
-        batcher: impl Batcher<Seeded<I>, O> + 'static,
-        device: &Device,
-        clock: &EpochClock,
-    ) -> Result<Arc<EpochLoader<Seeded<I>, O>>, ConfigError>
-    where
-        I: Send + Sync + 'static,
-        O: Send + 'static,
-    {
-        let samples = dataset.len();
-        let loader_seed = self.seed;
-        let get = move |index, epoch| {
-            let item = dataset.get(index)?;
-            Ok(Seeded::new(item, loader_seed, epoch, index))
-        };
-        self.loader(samples, get, batcher, device, clock)
-    }
-
-    fn loader<I, O>(
-        &self,
-        samples: usize,
-        get: impl Fn(usize, u64) -> Result<I, DatasetError> + Send + Sync + 'static,
-        batcher: impl Batcher<I, O> + 'static,
-        device: &Device,
-        clock: &EpochClock,
-    ) -> Result<Arc<EpochLoader<I, O>>, ConfigError>
-    where
-        I: Send + Sync + 'static,
-        O: Send + 'static,
-    {
-        ConfigError::at_least_one("batch_size", self.batch_size)?;
-        if self.drop_last && samples < self.batch_size {
-            let requirement =
-                "be at most the number of samples with `drop_last`, or no batch is left";
-            let got = format_args!("{} of {samples} samples", self.batch_size);
-            return Err(ConfigError::new("batch_size", requirement, got));
-        }
-        clock.add_loader(self.description(samples));
-        let (get, batcher) = (Arc::new(get), Arc::new(batcher));
-        let loader = EpochLoader::new(self.clone(), samples, get, batcher, device, clock);
-        Ok(Arc::new(loader))
-    }
-
-    /// Everything that the batches depend on besides the samples themselves, as JSON.
-    fn description(&self, items: usize) -> String {
-        let mut fields = serde_json::json!(self);
-        if let Some(fields) = fields.as_object_mut() {
-            fields.remove("workers"); // any number of them makes the same batches
-            fields.insert("items".to_owned(), items.into());
-        }
-        fields.to_string()
     }
 }
