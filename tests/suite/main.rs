@@ -114,6 +114,7 @@ mod stopping_noise;
 mod stopping_presets;
 mod tied_weights;
 mod train_metrics;
+mod trick_order;
 mod tricked;
 mod tricked_accumulation;
 mod tricked_average;

@@ -1,6 +1,7 @@
 //! Dynamic loss scaling.
 
 use crate::finite::is_finite;
+use crate::gradient_order::GradientOrder;
 use crate::rescale::scale_gradients;
 use crate::transform::GradientTransform;
 use burn::module::Module;
@@ -59,9 +60,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///
 /// Unscale directly after accumulation, before any other transform of the gradients: a clip in front of it would see
 /// gradients that are s times as large, and a [`StepGuard`](crate::StepGuard) would skip a step that should halve s.
-/// `Then`, tuples and `Vec` of transforms panic at their first step if a scaler that is on is not the first; the
-/// tuple of tricks of a `Learner` does not. The scale changes only in
-/// [`unscale`](LossScaler::unscale). So with gradient accumulation it changes once per window, and all
+/// `Then`, tuples and `Vec` of transforms panic at their first step if a scaler that is on is not the first. In a
+/// `Learner`, a trick that sees the gradients must not stand before it, either: a `Session` refuses to launch, and
+/// without a session the first step panics. Both errors name the two. (`MeanOfAccumulated` may stand anywhere.) The
+/// scale changes only in [`unscale`](LossScaler::unscale). So with gradient accumulation it changes once per window, and all
 /// micro-batches of a window have the same scale.
 ///
 /// # Cost
@@ -281,8 +283,10 @@ impl GradientTransform for LossScaler {
         self.unscale(model, grads).unwrap_or_default()
     }
 
-    fn must_be_first(&self) -> bool {
-        self.config.enabled
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        if self.config.enabled {
+            order.add::<Self>(true);
+        }
     }
 
     fn describe(&self) -> Vec<String> {

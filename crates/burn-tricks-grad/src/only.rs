@@ -1,6 +1,7 @@
 //! A transform for some parameters.
 
 use crate::change_each::merged;
+use crate::gradient_order::GradientOrder;
 use crate::transform::GradientTransform;
 use burn::module::{Module, Param, ParamGroup};
 use burn::optim::GradientsParams;
@@ -89,8 +90,8 @@ impl<T: GradientTransform> GradientTransform for Only<T> {
         }
     }
 
-    fn must_be_first(&self) -> bool {
-        self.transform.must_be_first()
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        self.transform.gradient_order(order);
     }
 
     fn describe(&self) -> Vec<String> {

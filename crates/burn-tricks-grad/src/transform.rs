@@ -1,5 +1,6 @@
 //! The trait of all transforms, and how transforms are combined.
 
+use crate::gradient_order::GradientOrder;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
@@ -94,10 +95,12 @@ pub trait GradientTransform: Debug + Send {
         vec![std::any::type_name::<Self>().to_owned()]
     }
 
-    /// Whether this transform must be the first of several, because those in front of it would see gradients that it
-    /// has yet to unscale. A combination in which it is not the first panics in [`apply`](Self::apply). Default: no.
-    fn must_be_first(&self) -> bool {
-        false
+    /// Adds this transform to `order`; a combination adds each of its transforms, from the first to the last. A
+    /// transform that must see the gradients before all others, because they would see gradients that it has yet to
+    /// unscale, says so here: a combination in which it is not the first panics in [`apply`](Self::apply), and a
+    /// session of `burn-tricks-train` refuses to launch. Default: this transform, at any place.
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        order.add::<Self>(false);
     }
 
     /// Resets the transform, as needed for weights that were loaded without a state. Default: nothing.
@@ -119,7 +122,7 @@ pub trait GradientTransform: Debug + Send {
     }
 
     /// This transform, followed by `next` on its result. If this transform skips a step, `next` is not called.
-    /// [`apply`](Self::apply) panics if `next` [must be the first](Self::must_be_first).
+    /// [`apply`](Self::apply) panics if `next` [must be the first](Self::gradient_order).
     fn then<T: GradientTransform>(self, next: T) -> Then<Self, T>
     where
         Self: Sized,
@@ -162,12 +165,14 @@ impl<A, B> Then<A, B> {
 
 impl<A: GradientTransform, B: GradientTransform> GradientTransform for Then<A, B> {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        let grads = apply_place(0, &mut self.first, model, grads);
-        apply_place(1, &mut self.second, model, grads)
+        assert_order(self);
+        let grads = apply_next(&mut self.first, model, grads);
+        apply_next(&mut self.second, model, grads)
     }
 
-    fn must_be_first(&self) -> bool {
-        self.first.must_be_first()
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        self.first.gradient_order(order);
+        self.second.gradient_order(order);
     }
 
     fn describe(&self) -> Vec<String> {
@@ -199,8 +204,8 @@ impl<T: GradientTransform> GradientTransform for Option<T> {
         }
     }
 
-    fn must_be_first(&self) -> bool {
-        self.as_ref().is_some_and(GradientTransform::must_be_first)
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        self.iter().for_each(|some| some.gradient_order(order));
     }
 
     fn describe(&self) -> Vec<String> {
@@ -228,14 +233,13 @@ impl<T: GradientTransform> GradientTransform for Option<T> {
 /// Transforms of one type, applied one after the other, whose number is known only at run time.
 impl<T: GradientTransform> GradientTransform for Vec<T> {
     fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-        let each = self.iter_mut().enumerate();
-        each.fold(grads, |grads, (place, transform)| {
-            apply_place(place, transform, model, grads)
-        })
+        assert_order(self);
+        self.iter_mut()
+            .fold(grads, |grads, each| apply_next(each, model, grads))
     }
 
-    fn must_be_first(&self) -> bool {
-        self.first().is_some_and(GradientTransform::must_be_first)
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        self.iter().for_each(|each| each.gradient_order(order));
     }
 
     fn describe(&self) -> Vec<String> {
@@ -262,12 +266,13 @@ macro_rules! tuple_of_transforms {
     ($($transform:ident $index:tt),+) => {
         impl<$($transform: GradientTransform),+> GradientTransform for ($($transform,)+) {
             fn apply<M: Module>(&mut self, model: &M, grads: GradientsParams) -> GradientsParams {
-                $(let grads = apply_place($index, &mut self.$index, model, grads);)+
+                assert_order(self);
+                $(let grads = apply_next(&mut self.$index, model, grads);)+
                 grads
             }
 
-            fn must_be_first(&self) -> bool {
-                self.0.must_be_first()
+            fn gradient_order(&self, order: &mut GradientOrder) {
+                $(self.$index.gradient_order(order);)+
             }
 
             fn describe(&self) -> Vec<String> {
@@ -302,25 +307,22 @@ tuple_of_transforms!(A 0, B 1, C 2, D 3, E 4, F 5);
 /// The name of the parts in an error about a saved state.
 pub(crate) const TRANSFORMS: &str = "transforms";
 
-/// The result of the transform at a place of several, counted from 0. After a skipped step there are no gradients,
-/// and the transforms behind are not called: noise, for example, is drawn only for steps that are taken.
-///
-/// # Panics
-///
-/// If the transform must be the first, and is not.
-fn apply_place<T: GradientTransform, M: Module>(
-    place: usize,
+/// Panics if a transform that must be the first is not.
+fn assert_order(combined: &impl GradientTransform) {
+    let mut order = GradientOrder::new();
+    combined.gradient_order(&mut order);
+    if let Err(error) = order.check() {
+        panic!("{error}");
+    }
+}
+
+/// The result of the next transform of several. After a skipped step there are no gradients, and the transforms behind
+/// are not called: noise, for example, is drawn only for steps that are taken.
+fn apply_next<T: GradientTransform, M: Module>(
     transform: &mut T,
     model: &M,
     grads: GradientsParams,
 ) -> GradientsParams {
-    assert!(
-        place == 0 || !transform.must_be_first(),
-        "{} is transform number {} of several: it must be the first, because those in front of it see gradients \
-         that are not yet unscaled",
-        transform.describe().join(", "),
-        place + 1,
-    );
     if grads.is_empty() {
         grads
     } else {

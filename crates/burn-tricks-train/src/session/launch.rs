@@ -44,6 +44,7 @@ where
     ///
     /// - if a trick or [`keep_best_checkpoints`](Self::keep_best_checkpoints) needs to know the best epoch and no
     ///   criterion determines it;
+    /// - if a trick that sees the gradients stands before a `LossScaler`;
     /// - if two metrics of different types have one name;
     /// - if the learner's schedule does not contain a plateau that was passed to the session;
     /// - if a resumable session has no clock;
@@ -59,6 +60,8 @@ where
         if let Some(clash) = self.clash.take() {
             return Err(clash.into());
         }
+        let order = learner.model().shared_tricks().check_order();
+        order.map_err(SessionError::from)?;
         self.check_best(learner.model().tricks().obeys_criterion())?;
         if let Some(metric) = unshared(&self.end, &learner) {
             let metric = metric.to_string();

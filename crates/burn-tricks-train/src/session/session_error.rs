@@ -6,6 +6,7 @@ use crate::trick::trick_error::TrickError;
 use burn::train::TrainingError;
 use burn_tricks_checkpoint::{Change, PartError};
 use burn_tricks_core::{ConfigError, StateError};
+use burn_tricks_grad::GradientOrderError;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub enum SessionError {
     /// [`keep_best_checkpoints`](crate::Session::keep_best_checkpoints) was called for a session that writes no
     /// checkpoints, since it is not [resumable](crate::Session::resumable).
     KeepBestOfNone,
+    /// A trick that must see the gradients first, such as a `LossScaler`, stands behind another that sees them.
+    GradientOrder(GradientOrderError),
     /// No criterion says which epoch is the best, and something needs to know.
     NoCriterion {
         /// What needs it: a trick, or `keep_best_checkpoints`.
@@ -133,6 +136,7 @@ impl Display for SessionError {
                 f,
                 "`keep_best_checkpoints` needs a session that writes checkpoints: call `resumable` too"
             ),
+            Self::GradientOrder(error) => write!(f, "{error}"),
             Self::NoCriterion { by } => write!(
                 f,
                 "`{by}` needs to know which epoch is the best: call `stop_early` with a criterion that looks at its \
@@ -264,6 +268,7 @@ impl std::error::Error for SessionError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(error) => Some(error),
+            Self::GradientOrder(error) => Some(error),
             Self::DeclaredNotJson { error, .. } => Some(&**error),
             Self::Io(error) => Some(error),
             Self::Unread { fault, .. } => Some(fault),
@@ -278,6 +283,12 @@ impl std::error::Error for SessionError {
 impl From<ConfigError> for SessionError {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<GradientOrderError> for SessionError {
+    fn from(error: GradientOrderError) -> Self {
+        Self::GradientOrder(error)
     }
 }
 

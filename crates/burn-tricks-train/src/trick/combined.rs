@@ -8,6 +8,7 @@ use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
+use burn_tricks_grad::GradientOrder;
 use std::any::Any;
 
 /// What an error about a saved state calls its parts.
@@ -16,6 +17,10 @@ pub(super) const TRICKS: &str = "tricks";
 impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
     fn sees_gradients(&self) -> bool {
         (**self).sees_gradients()
+    }
+
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        (**self).gradient_order(order);
     }
 
     fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {
@@ -83,6 +88,12 @@ impl<M: Module, T: Trick<M> + ?Sized> Trick<M> for Box<T> {
 impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
     fn sees_gradients(&self) -> bool {
         self.as_ref().is_some_and(Trick::sees_gradients)
+    }
+
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        if let Some(trick) = self {
+            trick.gradient_order(order);
+        }
     }
 
     fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {
@@ -175,6 +186,10 @@ impl<M: Module, T: Trick<M>> Trick<M> for Vec<T> {
         self.iter().any(Trick::sees_gradients)
     }
 
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        self.iter().for_each(|trick| trick.gradient_order(order));
+    }
+
     fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {
         self.iter()
             .find_map(|trick| trick.micro_batch_weight(model, batch))
@@ -254,6 +269,10 @@ macro_rules! tuple_of_tricks {
         impl<M: Module, $($trick: Trick<M>),+> Trick<M> for ($($trick,)+) {
             fn sees_gradients(&self) -> bool {
                 false $(|| self.$index.sees_gradients())+
+            }
+
+            fn gradient_order(&self, order: &mut GradientOrder) {
+                $(self.$index.gradient_order(order);)+
             }
 
             fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {

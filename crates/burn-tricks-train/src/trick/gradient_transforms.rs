@@ -10,7 +10,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn_tricks_core::StateError;
 use burn_tricks_grad::{
-    Agc, AutoClip, CentralizeGrad, ClipGradNorm, ClipGradValue, Freeze, GradNoise,
+    Agc, AutoClip, CentralizeGrad, ClipGradNorm, ClipGradValue, Freeze, GradNoise, GradientOrder,
     GradientTransform, LossScaler, NoTransform, NormalizeGrad, NormsByPath, Only, Prodigy,
     StepGuard, Then,
 };
@@ -28,6 +28,11 @@ macro_rules! transform_is_a_trick {
         impl<M: Module, $($($part: GradientTransform),+)?> Trick<M> for $transform {
             fn sees_gradients(&self) -> bool {
                 true
+            }
+
+            fn gradient_order(&self, order: &mut GradientOrder) {
+                let $this = self;
+                GradientTransform::gradient_order(&$inner, order);
             }
 
             fn before(

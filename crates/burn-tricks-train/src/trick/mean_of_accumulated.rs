@@ -5,6 +5,7 @@ use crate::data::epoch_loader::EpochLoader;
 use crate::trick::Trick;
 use burn::module::Module;
 use burn::tensor::Device;
+use burn_tricks_grad::GradientOrder;
 use std::any::{Any, type_name};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -177,6 +178,9 @@ impl<M: Module> Trick<M> for MeanOfAccumulated {
     fn sees_gradients(&self) -> bool {
         true
     }
+
+    /// It stands anywhere: the sum is divided before any trick sees it.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
 
     fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {
         Some(match &self.weights {

@@ -32,6 +32,7 @@ use crate::trick::trick_metric::TrickMetric;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn_tricks_core::StateError;
+use burn_tricks_grad::GradientOrder;
 use std::any::Any;
 use std::fmt::Debug;
 
@@ -167,7 +168,7 @@ use std::fmt::Debug;
 ///
 /// The tricks of a tuple run from left to right, before the step, after it, and at the end of an epoch:
 /// `(grad_norm, clip, ema)` measures the norm before it is clipped. Each trick sees what the trick before it
-/// returned. If several tricks have a model to validate, the last one's is validated.
+/// returned. A [`LossScaler`] must be the first that sees the gradients; any other order is refused. If several tricks have a model to validate, the last one's is validated.
 ///
 /// # When a method is called
 ///
@@ -198,6 +199,7 @@ use std::fmt::Debug;
 ///
 /// [`ClipGradNorm`]: burn_tricks_grad::ClipGradNorm
 /// [`Freeze`]: burn_tricks_grad::Freeze
+/// [`LossScaler`]: burn_tricks_grad::LossScaler
 /// [`NormalizeGrad`]: burn_tricks_grad::NormalizeGrad
 /// [`Prodigy`]: burn_tricks_grad::Prodigy
 /// [`StepGuard`]: burn_tricks_grad::StepGuard
@@ -215,6 +217,16 @@ pub trait Trick<M: Module>: Debug + Send {
     /// gradients are not gathered from their devices, and `before` is not called. Default: no.
     fn sees_gradients(&self) -> bool {
         false
+    }
+
+    /// Adds this trick to `order` if it [sees gradients](Self::sees_gradients); a trick that consists of several adds
+    /// each of them, from the first to the last. A trick that must see the gradients before all others says so here. If
+    /// another one stands before it, a [`Session`](crate::Session) refuses to launch, and without a session the first
+    /// step panics. Default: this trick, at any place.
+    fn gradient_order(&self, order: &mut GradientOrder) {
+        if self.sees_gradients() {
+            order.add::<Self>(false);
+        }
     }
 
     /// The weight of a micro-batch in the mean of accumulated gradients, such as its number of samples; `batch` is

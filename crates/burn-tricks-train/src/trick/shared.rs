@@ -12,6 +12,7 @@ use burn::tensor::{Bool, Tensor};
 use burn::train::ModuleSharder;
 use burn::train::metric::store::EventStoreClient;
 use burn_tricks_core::{StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_grad::{GradientOrder, GradientOrderError};
 use burn_tricks_stop::{Decision, StopReason};
 use std::any::type_name;
 use std::fmt::Debug;
@@ -74,6 +75,14 @@ impl<H> SharedTricks<H> {
     /// The number of the step that begins.
     pub(crate) fn next_step(&self) -> u64 {
         self.steps.fetch_add(1, SeqCst) + 1
+    }
+
+    /// Whether the tricks see the gradients in the right order.
+    pub(crate) fn check_order<M: Module>(&self) -> Result<(), GradientOrderError>
+    where
+        H: Trick<M>,
+    {
+        order_of(&*lock(&self.tricks))
     }
 
     /// The description of each trick.
@@ -156,6 +165,13 @@ impl<H> SharedTricks<H> {
             model,
         }))
     }
+}
+
+/// Whether the tricks see the gradients in the right order.
+pub(crate) fn order_of<M: Module>(tricks: &impl Trick<M>) -> Result<(), GradientOrderError> {
+    let mut order = GradientOrder::new();
+    tricks.gradient_order(&mut order);
+    order.check()
 }
 
 /// The requests of the tricks at the end of an epoch.

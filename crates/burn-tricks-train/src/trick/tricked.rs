@@ -40,6 +40,9 @@ impl<M: Module> TrickedExt for M {}
 /// the plain model: a checkpoint of one loads into the other. The state of the tricks is not part of the model's
 /// record; a [`Session`](crate::Session) saves it in a separate file.
 ///
+/// A step panics if a trick that sees the gradients stands before a `LossScaler`, since it would see gradients that are
+/// not yet unscaled. A [`Session`](crate::Session) refuses to launch instead.
+///
 /// # Two sets of weights
 ///
 /// If one of the tricks is an average, there are two sets of weights: the trained weights, and the averaged weights

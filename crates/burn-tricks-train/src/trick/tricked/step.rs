@@ -2,6 +2,7 @@
 
 use crate::lock::lock;
 use crate::trick::Trick;
+use crate::trick::shared::order_of;
 use crate::trick::step_context::StepContext;
 use crate::trick::trained::Trained;
 use crate::trick::tricked::{Mode, Tricked};
@@ -92,6 +93,9 @@ impl<M: Module, H: Trick<M>> Tricked<M, H> {
     ) -> Self {
         let mut step = StepContext::new(self.tricks.next_step(), rates);
         let mut tricks = lock(self.tricks.tricks());
+        if let Err(error) = order_of(&*tricks) {
+            panic!("{error}"); // a session has refused it at launch
+        }
         let model = self.model.into_current();
         tricks.begin(&model, optim, &mut step);
         let (model, step) = match take(model, optim, &mut tricks, &step) {
