@@ -3,6 +3,7 @@
 use crate::configs::{Row, row};
 use burn_tricks::Goal;
 use burn_tricks::average::*;
+use burn_tricks::data::*;
 use burn_tricks::diagnose::{CapacityTestConfig, DoctorConfig, LrRangeTestConfig};
 use burn_tricks::grad::*;
 use burn_tricks::nn::*;
@@ -50,6 +51,37 @@ fn averages() -> Vec<Row> {
             r#"{"rule":"Cumulative","variance":"Unbiased","group":{"matcher":"All","excludes":"All"}}"#,
         )
         .of_burn(&["group"]),
+    ]
+}
+
+fn data() -> Vec<Row> {
+    vec![
+        row(
+            CutoutConfig::new(16),
+            &["size"],
+            r#"{"size":8,"prob":0.25,"fill":0.5}"#,
+        ),
+        row(HorizontalFlipConfig::new(), &[], r#"{"prob":0.25}"#),
+        row(
+            LabelSmoothingConfig::new(0.1),
+            &["smoothing"],
+            r#"{"smoothing":0.25}"#,
+        ),
+        row(
+            MixSamplesConfig::mixup(0.5),
+            &["mixup_alpha", "cutmix_alpha"],
+            r#"{"mixup_alpha":0.25,"cutmix_alpha":1.0,"cut_sides":[0.25,0.75],"prob":0.5,"switch_prob":0.75,"unit":"Sample","pairing":"Roll","correct_lambda":false,"label_smoothing":0.125}"#,
+        ),
+        row(
+            RandomCropConfig::new([32, 32]),
+            &["size"],
+            r#"{"size":[8,16],"padding":4,"fill":"Reflect"}"#,
+        ),
+        row(
+            RandomErasingConfig::torchvision(),
+            &["area", "aspect"],
+            r#"{"area":[0.125,0.25],"aspect":[0.5,2.0],"prob":0.25,"boxes":[1,3],"fill":{"Channels":[0.5,0.25]}}"#,
+        ),
     ]
 }
 
@@ -489,6 +521,7 @@ fn modules() -> Vec<Row> {
 pub(crate) fn table() -> Vec<Row> {
     [
         averages(),
+        data(),
         examinations(),
         gradients(),
         optimizers(),

@@ -2,6 +2,8 @@
 
 mod accumulated_samples;
 mod architecture;
+mod augmentations;
+mod augmentations_oracles;
 mod average_rules;
 mod averages;
 mod averages_constant;

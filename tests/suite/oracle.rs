@@ -12,6 +12,7 @@ pub(crate) fn case(group: &str, name: &str) -> &'static Value {
             include_str!("../oracle/oracle.json"),
             include_str!("../oracle/averages.json"),
             include_str!("../oracle/blocks.json"),
+            include_str!("../oracle/data.json"),
             include_str!("../oracle/gradients.json"),
             include_str!("../oracle/inputs.json"),
             include_str!("../oracle/norms.json"),

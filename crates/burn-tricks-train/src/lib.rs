@@ -15,10 +15,10 @@ mod trick;
 
 pub use burn_tricks_checkpoint::Change;
 pub use burn_tricks_core::{ConfigError, StateError};
+pub use burn_tricks_data::Seeded;
 pub use data::epoch_clock::EpochClock;
 pub use data::epoch_loader::EpochLoader;
 pub use data::epoch_loader_config::EpochLoaderConfig;
-pub use data::seeded::Seeded;
 pub use data::session_loader::SessionLoader;
 pub use metric::sample_loss::SampleLossMetric;
 pub use metric::split_metric::MissingMetric;

@@ -5,5 +5,4 @@ pub(crate) mod epoch_batches;
 pub(crate) mod epoch_clock;
 pub(crate) mod epoch_loader;
 pub(crate) mod epoch_loader_config;
-pub(crate) mod seeded;
 pub(crate) mod session_loader;

@@ -1,0 +1,123 @@
+//! Soft targets, and label smoothing of them.
+
+use crate::augmentation::{Augmentation, MapTargets};
+use crate::sample_seeds::SampleSeeds;
+use burn::tensor::{Int, Tensor};
+use burn_tricks_core::{Config, ConfigError};
+
+/// One-hot targets, `[batch, classes]`, of class indices, `[batch]`: 1 for the sample's class, 0 for the others. A
+/// label that is not in `0..classes` has a row of zeros.
+///
+/// Burn's `one_hot` gives the same numbers, and waits for the device to check the labels.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_tricks_data::soft_targets;
+///
+/// let labels = Tensor::<1, Int>::from_data([2, 0], &Device::flex());
+/// let targets = soft_targets(labels, 3).into_data();
+/// assert_eq!(targets.try_to_vec::<f32>().unwrap(), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+/// ```
+pub fn soft_targets(labels: Tensor<1, Int>, classes: usize) -> Tensor<2> {
+    let [batch] = labels.dims();
+    let class = Tensor::<1, Int>::arange(0..classes as i64, &labels.device());
+    let class = class.unsqueeze::<2>().expand([batch, classes]);
+    let labels = labels.unsqueeze_dim::<2>(1).expand([batch, classes]);
+    class.equal(labels).float()
+}
+
+/// Targets, `[batch, classes]`, with a share of their weight spread evenly over all classes: `(1 − ε) y + ε / classes`.
+///
+/// Burn's `CrossEntropyLossConfig::smoothing` does this for class indices. For soft targets, such as those of mixup,
+/// this is what PyTorch's `cross_entropy(label_smoothing)` does.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_data::smooth_targets;
+///
+/// let targets = Tensor::<2>::from_data([[0.0, 1.0]], &Device::flex());
+/// let smoothed = smooth_targets(targets, 0.1).into_data();
+/// assert_eq!(smoothed.try_to_vec::<f32>().unwrap(), [0.05, 0.95]);
+/// ```
+pub fn smooth_targets(targets: Tensor<2>, smoothing: f64) -> Tensor<2> {
+    if smoothing == 0.0 {
+        return targets;
+    }
+    let [_, classes] = targets.dims();
+    targets * (1.0 - smoothing) + smoothing / classes as f64
+}
+
+/// Configuration of [`LabelSmoothing`]: the targets of training batches are smoothed, those of validation are not.
+///
+/// ```text
+/// y ← (1 − ε) y + ε / classes
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_tricks_data::{Augmentations, LabelSmoothingConfig, soft_targets};
+///
+/// # fn main() -> Result<(), burn_tricks_data::ConfigError> {
+/// let device = Device::flex();
+/// let smoothing = Augmentations::new().with(LabelSmoothingConfig::new(0.1).init()?);
+/// let images = Tensor::<4>::ones([2, 1, 8, 8], &device);
+/// let targets = soft_targets(Tensor::<1, Int>::from_data([3, 7], &device), 10);
+/// let (images, targets) = smoothing.apply((images, targets), &[7, 8]);
+/// # let _ = (images, targets);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Anywhere among the augmentations: smoothing before mixing gives the same as after it.
+///
+/// # Cost
+///
+/// One pass over the targets.
+///
+/// # Differences
+///
+/// The targets are those of PyTorch's `cross_entropy(label_smoothing)`, Keras's `CategoricalCrossentropy` and Burn's
+/// `CrossEntropyLossConfig::smoothing`. The latter smooths in every loss that it computes, so that losses of
+/// validation are higher, too.
+///
+/// # Suggested values
+///
+/// 0.1 (Szegedy et al., section 7).
+///
+/// # References
+///
+/// - Szegedy, Vanhoucke, Ioffe, Shlens & Wojna, *Rethinking the Inception architecture for computer vision*, 2016,
+///   <https://arxiv.org/abs/1512.00567>
+#[derive(Config, Debug, PartialEq)]
+pub struct LabelSmoothingConfig {
+    /// ε, the share of a target that is spread over all classes, in [0, 1].
+    pub smoothing: f64,
+}
+
+impl LabelSmoothingConfig {
+    /// The augmentation.
+    ///
+    /// # Errors
+    ///
+    /// If `smoothing` does not lie in [0, 1].
+    pub fn init(&self) -> Result<LabelSmoothing, ConfigError> {
+        let smoothing = ConfigError::within("smoothing", self.smoothing, 0.0..=1.0)?;
+        Ok(LabelSmoothing { smoothing })
+    }
+}
+
+/// Smooths the targets of training batches. Made by [`LabelSmoothingConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelSmoothing {
+    smoothing: f64,
+}
+
+impl<B: MapTargets> Augmentation<B> for LabelSmoothing {
+    fn augment(&self, batch: B, _seeds: &SampleSeeds<'_>) -> B {
+        batch.map_targets(|targets| smooth_targets(targets, self.smoothing))
+    }
+}

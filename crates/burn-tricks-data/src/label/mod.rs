@@ -1,0 +1,3 @@
+//! Labels and targets.
+
+pub(crate) mod label_smoothing;
