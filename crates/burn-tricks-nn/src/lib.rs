@@ -17,13 +17,16 @@ pub use block::layer_scale::{LayerScale, LayerScaleConfig};
 pub use block::projection::Shortcut;
 pub use block::res_net::{BranchScale, ResNet, ResNetConfig, ResNetVersion};
 pub use block::residual::{Placement, Residual, ResidualConfig};
+pub use block::squeeze_excite::{ChannelGate, SqueezeExcite, SqueezeExciteConfig};
 pub use burn_tricks_core::{BatchVariance, ConfigError, Derived, Fans, UnitAxis, WeightDecayScope};
+pub use constraint::activity_penalty::{ActivityPenalty, ActivityPenaltyConfig};
 pub use constraint::clamp_weights::{ClampWeights, ClampWeightsConfig};
 pub use constraint::max_norm::{MaxNorm, MaxNormConfig};
 pub use constraint::penalty::{Penalty, PenaltyConfig};
 pub use constraint::tied_weights::TiedWeights;
 pub use constraint::unit_norm::{UnitNorm, UnitNormConfig};
 pub use dropout::alpha_dropout::{AlphaDropout, AlphaDropoutConfig};
+pub use dropout::drop_block::{DropBlock, DropBlockConfig, DropBlockUnit};
 pub use dropout::drop_connect::{DropConnect, DropConnectConfig};
 pub use dropout::drop_path::{
     DepthSchedule, DropPath, DropPathConfig, DropPathScale, DropPathUnit,
@@ -40,6 +43,7 @@ pub use init::seeded::seeded;
 pub use init::weight_init::{Draw, Fan, WeightInit};
 pub use norm::frozen_batch_norm::{Affine, FrozenBatchNorm, freeze_batch_norms};
 pub use norm::ghost_batch_norm::{GhostBatchNorm, GhostBatchNormConfig};
+pub use norm::global_response_norm::{ChannelAxis, GlobalResponseNorm, GlobalResponseNormConfig};
 pub use norm::torch_batch_norm::{TorchBatchNorm, TorchBatchNormConfig};
 pub use reparam::spectral_norm::{SpectralNorm, SpectralNormConfig};
 pub use reparam::weight_norm::{WeightNorm, WeightNormConfig};

@@ -1,11 +1,13 @@
 //! A common trait for the `forward` of layers.
 
 use crate::dropout::alpha_dropout::AlphaDropout;
+use crate::dropout::drop_block::DropBlock;
 use crate::dropout::drop_path::DropPath;
 use crate::dropout::gaussian_dropout::GaussianDropout;
 use crate::dropout::spatial_dropout::SpatialDropout;
 use crate::norm::frozen_batch_norm::FrozenBatchNorm;
 use crate::norm::ghost_batch_norm::GhostBatchNorm;
+use crate::norm::global_response_norm::GlobalResponseNorm;
 use crate::norm::torch_batch_norm::TorchBatchNorm;
 use crate::scaling::input_scaler::InputScaler;
 use burn::nn::activation::{
@@ -129,6 +131,7 @@ any_rank!(
     FrozenBatchNorm,
     GaussianDropout,
     GhostBatchNorm,
+    GlobalResponseNorm,
     InputScaler,
     SpatialDropout,
     TorchBatchNorm,
@@ -136,7 +139,7 @@ any_rank!(
 
 of_rank!(
     3: AdaptiveAvgPool1d, AvgPool1d, Conv1d, ConvTranspose1d, MaxPool1d;
-    4: AdaptiveAvgPool2d, AvgPool2d, Conv2d, ConvTranspose2d, MaxPool2d;
+    4: AdaptiveAvgPool2d, AvgPool2d, Conv2d, ConvTranspose2d, DropBlock, MaxPool2d;
     5: Conv3d, ConvTranspose3d;
 );
 

@@ -8,3 +8,4 @@ pub(crate) mod layer_scale;
 pub(crate) mod projection;
 pub(crate) mod res_net;
 pub(crate) mod residual;
+pub(crate) mod squeeze_excite;

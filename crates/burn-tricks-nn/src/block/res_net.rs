@@ -5,6 +5,7 @@ use crate::block::forward::Forward;
 use crate::block::layer_scale::LayerScaleConfig;
 use crate::block::projection::Shortcut;
 use crate::block::residual::{Placement, Residual, ResidualConfig};
+use crate::block::squeeze_excite::{SqueezeExcite, SqueezeExciteConfig};
 use crate::norm::few_values::burns_batch_norm;
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
@@ -120,6 +121,10 @@ pub struct ResNetConfig {
     /// The factor of each branch. Default: [`BranchScale::One`].
     #[config(default = "BranchScale::One")]
     pub scale: BranchScale,
+    /// Squeeze-and-excitation at the end of each branch, with this number of channels per squeezed channel; each gate
+    /// has at least one squeezed channel. Default: none.
+    #[config(default = "None")]
+    pub squeeze_excite: Option<usize>,
 }
 
 impl ResNetConfig {
@@ -137,7 +142,7 @@ impl ResNetConfig {
     ///
     /// # Errors
     ///
-    /// If a size is 0, if there is no stage, or if the initial value of a factor is not finite.
+    /// If a size or `squeeze_excite` is 0, if there is no stage, or if the initial value of a factor is not finite.
     pub fn init(&self, device: &Device) -> Result<ResNet, ConfigError> {
         ConfigError::at_least_one("channels", self.channels)?;
         ConfigError::at_least_one("classes", self.classes)?;
@@ -148,6 +153,9 @@ impl ResNetConfig {
         }
         if let BranchScale::LayerScale(initial) = self.scale {
             ConfigError::finite("scale", initial)?;
+        }
+        if let Some(reduction) = self.squeeze_excite {
+            ConfigError::at_least_one("squeeze_excite", reduction)?;
         }
         // In front of pre-activated blocks there is no norm: the first one has its own.
         let stem_norm = match self.version {
@@ -200,6 +208,13 @@ impl ResNetConfig {
         let branch = BasicBlock {
             first: conv(inputs, stride),
             second: conv(outputs, 1),
+            gate: match self.squeeze_excite {
+                Some(reduction) => {
+                    let squeezed = (outputs / reduction).max(1);
+                    Some(SqueezeExciteConfig::new(outputs, squeezed).init(device)?)
+                }
+                None => None,
+            },
             version: self.version,
         };
         let shortcut = if inputs == outputs && stride == 1 {
@@ -230,21 +245,23 @@ impl ResNetConfig {
     }
 }
 
-/// Two 3×3 convolutions: what a block of [`ResNet`] adds to its input.
+/// Two 3×3 convolutions, with a gate or without: what a block of [`ResNet`] adds to its input.
 #[derive(Module, Debug)]
 struct BasicBlock {
     first: ConvUnit,
     second: ConvUnit,
+    gate: Option<SqueezeExcite>,
     #[module(skip)]
     version: ResNetVersion,
 }
 
 impl Forward<4> for BasicBlock {
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        match self.version {
+        let branch = match self.version {
             ResNetVersion::V1 => self.second.linear(self.first.post(input)),
             ResNetVersion::V2 => self.second.pre(self.first.pre(input)),
-        }
+        };
+        self.gate.forward(branch)
     }
 }
 

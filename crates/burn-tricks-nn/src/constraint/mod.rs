@@ -1,6 +1,7 @@
 //! Penalties in the loss that keep weights small, and constraints after the step that bound, fix or tie
 //! weights.
 
+pub(crate) mod activity_penalty;
 pub(crate) mod clamp_weights;
 pub(crate) mod max_norm;
 pub(crate) mod penalty;

@@ -2,20 +2,21 @@
 
 use crate::init::weight_init::{Draw, WeightInit};
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
-use burn_tricks_core::Fans;
+use burn_tricks_core::UnitAxis;
 
 /// The share of a standard deviation that a normal distribution keeps when it is cut off at two.
 const TRUNCATED_AT_TWO: f64 = 0.879_625_661_034_239_8;
 
-/// Draws weights of this shape. The caller gives `fans` if `init` needs them, and a rank of 2 or more for an
-/// orthogonal matrix.
+/// Draws weights of this shape. The caller has checked that the shape is right for `init`, and gives the axis of the
+/// units if `init` needs fans.
 pub(crate) fn draw<const D: usize>(
     init: WeightInit,
     shape: [usize; D],
-    fans: Option<Fans>,
+    unit: Option<UnitAxis>,
     device: &Device,
 ) -> Tensor<D> {
     let std = || {
+        let fans = unit.and_then(|unit| unit.fans(&shape));
         let fans = fans.expect("checked before");
         init.std(fans).expect("a scaled distribution has one")
     };
@@ -35,6 +36,11 @@ pub(crate) fn draw<const D: usize>(
             Draw::TruncatedNormal => truncated(shape, std() / TRUNCATED_AT_TWO, 2.0, device),
         },
         WeightInit::Orthogonal { gain } => orthogonal(shape, gain, device),
+        WeightInit::Identity { gain } => one_to_one(shape, 1, gain, device),
+        WeightInit::Dirac { groups } => one_to_one(shape, groups, 1.0, device),
+        WeightInit::Sparse { sparsity, std } => {
+            sparse(shape, unit.expect("checked before"), sparsity, std, device)
+        }
     }
 }
 
@@ -102,6 +108,53 @@ fn orthogonal<const D: usize>(shape: [usize; D], gain: f64, device: &Device) -> 
         .flat_map(|row| (0..columns).map(move |column| (row, column)))
         .map(|(row, column)| gain * at(row, column))
         .collect();
+    on_device(values, shape, device)
+}
+
+/// `value` in the middle of the kernel from channel i of a group to channel i of the group, 0 elsewhere.
+fn one_to_one<const D: usize>(
+    shape: [usize; D],
+    groups: usize,
+    value: f64,
+    device: &Device,
+) -> Tensor<D> {
+    let kernel: usize = shape[2..].iter().product();
+    let middle = shape[2..].iter().fold(0, |at, size| at * size + size / 2);
+    let (per_group, second) = (shape[0] / groups, shape[1]);
+    let mut values = vec![0.0; shape[0] * second * kernel];
+    for group in 0..groups {
+        for channel in 0..per_group.min(second) {
+            let first = group * per_group + channel;
+            values[(first * second + channel) * kernel + middle] = value;
+        }
+    }
+    on_device(values, shape, device)
+}
+
+/// Normal weights, of which each unit has `sparsity` zeros, at the places of its smallest random numbers.
+fn sparse<const D: usize>(
+    shape: [usize; D],
+    unit: UnitAxis,
+    sparsity: f64,
+    std: f64,
+    device: &Device,
+) -> Tensor<D> {
+    let count: usize = shape.iter().product();
+    let mut values: Vec<f64> = normal(count, device).iter().map(|x| x * std).collect();
+    let order = normal(count, device);
+    let inner: usize = shape[unit.axis() + 1..].iter().product();
+    let units = shape[unit.axis()];
+    let mut places = vec![Vec::new(); units];
+    for place in 0..count {
+        places[place / inner % units].push(place);
+    }
+    for mut places in places {
+        let zeros = (sparsity * places.len() as f64).ceil() as usize;
+        places.sort_by(|a, b| order[*a].total_cmp(&order[*b]));
+        for place in &places[..zeros] {
+            values[*place] = 0.0;
+        }
+    }
     on_device(values, shape, device)
 }
 

@@ -14,7 +14,7 @@ pub enum InitError {
         /// The most similar paths of the module: at most three.
         similar: Vec<String>,
     },
-    /// A distribution needs fans, or at least two dimensions, which a parameter does not have.
+    /// A distribution needs fans, or a shape, which a parameter does not have.
     Unfit {
         /// The path of the parameter.
         path: String,
@@ -67,13 +67,10 @@ impl Display for InitError {
                 }
             }
             Self::Unfit { path, shape, init } => {
-                let reason = match (shape.len(), init) {
-                    (0 | 1, WeightInit::Orthogonal { .. }) => {
-                        "an orthogonal matrix needs at least two dimensions"
-                    }
-                    (0 | 1, _) => "it has fewer than two dimensions, and so no fans",
+                let reason = init.unfit(shape).unwrap_or(match shape.len() {
+                    0 | 1 => "it has fewer than two dimensions, and so no fans",
                     _ => "an embedding's rows are looked up, which sums nothing: it has no fans",
-                };
+                });
                 write!(
                     f,
                     "`{path}` of shape {shape:?} cannot be drawn by {init:?}: {reason}"

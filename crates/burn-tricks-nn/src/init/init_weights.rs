@@ -350,9 +350,9 @@ impl Drawing<'_> {
             return Ok(None);
         };
         let shape = old.dims();
-        let fans = UnitAxis::for_weight(at.container(), D).and_then(|unit| unit.fans(&shape));
-        let lacks_rank = matches!(init, WeightInit::Orthogonal { .. }) && D < 2;
-        if lacks_rank || (init.needs_fans() && fans.is_none()) {
+        let unit = UnitAxis::for_weight(at.container(), D);
+        let fans = unit.and_then(|unit| unit.fans(&shape));
+        if init.unfit(&shape).is_some() || (init.needs_fans() && fans.is_none()) {
             return Err(InitError::Unfit {
                 path: at.path().to_owned(),
                 shape: shape.to_vec(),
@@ -363,7 +363,7 @@ impl Drawing<'_> {
             refuse_reparameterized(&self.reparameterized, path)?;
         }
         self.changed.push(at.path().to_owned());
-        Ok((!self.is_rehearsal).then(|| draw(init, shape, fans, &old.device())))
+        Ok((!self.is_rehearsal).then(|| draw(init, shape, unit, &old.device())))
     }
 }
 

@@ -76,6 +76,27 @@ pub enum WeightInit {
         /// The factor, and every singular value of the result.
         gain: f64,
     },
+    /// `gain` where the index of the input is that of the output, 0 elsewhere: a linear layer hands its inputs on. For
+    /// weights of two dimensions, square or not.
+    Identity {
+        /// The factor on the inputs.
+        gain: f64,
+    },
+    /// 1 in the middle of the kernel where the index of the input channel is that of the output channel, 0 elsewhere:
+    /// a convolution hands its input channels on. For weights of three to five dimensions; PyTorch's `dirac_`.
+    Dirac {
+        /// The groups of the convolution, each of which hands on its own input channels: the same number as the
+        /// layer's. A divisor of the first dimension of the weight.
+        groups: usize,
+    },
+    /// N(0, std), with a share of the weights of each unit at 0 (Martens). Which ones is drawn for each unit. The weight
+    /// must be that of a layer whose units sum inputs.
+    Sparse {
+        /// The share of zeros, in [0, 1]; their number is rounded up.
+        sparsity: f64,
+        /// The standard deviation of the others. PyTorch's default is 0.01.
+        std: f64,
+    },
 }
 
 impl WeightInit {
@@ -106,20 +127,31 @@ impl WeightInit {
     /// An orthogonal matrix.
     pub const ORTHOGONAL: Self = Self::Orthogonal { gain: 1.0 };
 
+    /// An identity matrix: for the recurrent weights of a network of ReLU units (Le, Jaitly, Hinton), and for linear
+    /// layers that are added to a trained network.
+    pub const IDENTITY: Self = Self::Identity { gain: 1.0 };
+
+    /// A convolution without groups that hands its input channels on.
+    pub const DIRAC: Self = Self::Dirac { groups: 1 };
+
     /// A standard deviation of gain/√fan, with the gain of the activation that follows.
     pub fn for_nonlinearity(nonlinearity: Nonlinearity, fan: Fan, draw: Draw) -> Self {
         scaled(nonlinearity.gain(), fan, draw)
     }
 
     /// The standard deviation of the weights of a layer with these fans. It is `None` for
-    /// [`TruncatedNormal`](Self::TruncatedNormal), and for an orthogonal matrix, where it depends on the
-    /// matrix's size.
+    /// [`TruncatedNormal`](Self::TruncatedNormal), and for an orthogonal matrix, an identity and a sparse weight, where
+    /// it depends on the weight's size.
     pub fn std(self, fans: Fans) -> Option<f64> {
         match self {
             Self::Constant { .. } => Some(0.0),
             Self::Uniform { low, high } => Some((high - low) / 12f64.sqrt()),
             Self::Normal { std } => Some(std),
-            Self::TruncatedNormal { .. } | Self::Orthogonal { .. } => None,
+            Self::TruncatedNormal { .. }
+            | Self::Orthogonal { .. }
+            | Self::Identity { .. }
+            | Self::Dirac { .. }
+            | Self::Sparse { .. } => None,
             Self::InverseFanIn => Some(1.0 / fans.fan_in as f64),
             Self::Scaled { gain, fan, .. } => {
                 let fan = match fan {
@@ -134,7 +166,10 @@ impl WeightInit {
 
     /// Whether it depends on a layer's fans.
     pub(crate) fn needs_fans(self) -> bool {
-        matches!(self, Self::InverseFanIn | Self::Scaled { .. })
+        matches!(
+            self,
+            Self::InverseFanIn | Self::Scaled { .. } | Self::Sparse { .. }
+        )
     }
 
     /// Whether each number of a parameter has the same distribution, whatever the parameter's shape.
@@ -146,6 +181,26 @@ impl WeightInit {
                 | Self::Normal { .. }
                 | Self::TruncatedNormal { .. }
         )
+    }
+
+    /// Why a parameter of this shape cannot have it, for a reason other than its fans.
+    pub(crate) fn unfit(self, shape: &[usize]) -> Option<&'static str> {
+        let (rank, first) = (shape.len(), shape.first().copied().unwrap_or(0));
+        match self {
+            Self::Orthogonal { .. } if rank < 2 => {
+                Some("an orthogonal matrix needs at least two dimensions")
+            }
+            Self::Identity { .. } if rank != 2 => {
+                Some("an identity matrix has two dimensions; for a convolution there is `Dirac`")
+            }
+            Self::Dirac { .. } if !(3..=5).contains(&rank) => Some(
+                "the weight of a convolution has three to five dimensions; for a linear layer there is `Identity`",
+            ),
+            Self::Dirac { groups } if !first.is_multiple_of(groups) => {
+                Some("`groups` must divide the first dimension")
+            }
+            _ => None,
+        }
     }
 
     pub(crate) fn validated(self) -> Result<(), ConfigError> {
@@ -179,6 +234,12 @@ impl WeightInit {
             Self::InverseFanIn => Ok(()),
             Self::Scaled { gain, .. } | Self::Orthogonal { gain } => {
                 ConfigError::positive("gain", gain).map(drop)
+            }
+            Self::Identity { gain } => ConfigError::finite("gain", gain).map(drop),
+            Self::Dirac { groups } => ConfigError::at_least_one("groups", groups).map(drop),
+            Self::Sparse { sparsity, std } => {
+                ConfigError::within("sparsity", sparsity, 0.0..=1.0)?;
+                ConfigError::positive("std", std).map(drop)
             }
         }
     }

@@ -1,0 +1,206 @@
+//! DropBlock.
+
+use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::{MaxPoolOptions, PadMode};
+use burn::tensor::{DType, Distribution, Tensor};
+use burn_tricks_core::{Config, ConfigError};
+use serde::{Deserialize, Serialize};
+
+/// What has a mask of [`DropBlock`] of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DropBlockUnit {
+    /// Each channel of each sample: the paper, torchvision.
+    Channel,
+    /// Each sample: its channels share a mask. timm's `couple_channels`.
+    Sample,
+    /// Each channel: all samples of the batch share it. It needs the fewest random numbers; timm's `batchwise`.
+    Batch,
+}
+
+/// Configuration of [`DropBlock`]: during training, square blocks of the feature maps are zero.
+///
+/// ```text
+/// γ = p · (H W / b²) / ((H − b + 1)(W − b + 1))     the probability that a block begins at a place
+/// m = 0 inside each b × b block, 1 elsewhere        blocks lie inside the map, and may overlap
+/// y = x m / mean(m)
+/// ```
+///
+/// Neighbouring pixels of a feature map are strongly correlated, so what plain dropout removes can be read from the
+/// pixels around it. A block removes the neighbours too, and the network has to find other evidence.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::DropBlockConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let dropout = DropBlockConfig::new(0.1).init()?;
+/// let maps = Tensor::<4>::ones([8, 16, 14, 14], &Device::flex().autodiff());
+/// let dropped = dropout.forward(maps); // blocks of 7 × 7 are 0
+/// assert_eq!(dropped.dims(), [8, 16, 14, 14]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Smaller blocks, all samples with the same mask, with a probability that rises from 0:
+///
+/// ```
+/// use burn_tricks_nn::{DropBlockConfig, DropBlockUnit};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let mut dropout = DropBlockConfig::new(0.0)
+///     .with_block_size(3)
+///     .with_unit(DropBlockUnit::Batch)
+///     .init()?;
+/// for step in 0..1_000 {
+///     dropout.prob = 0.2 * f64::from(step) / 1_000.0;
+///     // ... a step of the training ...
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// The layer comes after the activation of a convolution, and after the sum of a residual block; Ghiasi et al. put it
+/// into the last two stages of a ResNet. It acts on an autodiff device while its `training` flag is set; elsewhere it
+/// returns its input. Masks come from the generator of the input's device: see [`DropPath`](crate::DropPath) for what
+/// a seed gives. In the `Learner`, a trick of `burn-tricks-train` lets the probability follow a schedule.
+///
+/// # Cost
+///
+/// A random number for each place at which a block may begin, a max-pooling of the mask and one pass over the input.
+/// Nothing is read from the device.
+///
+/// # Differences
+///
+/// - The same as torchvision's `drop_block2d` for the block sizes that it takes, which are odd.
+/// - timm's `drop_block_2d` lets blocks begin outside of the map, with the same γ, and so drops more at the borders. It
+///   shares masks between channels by default ([`DropBlockUnit::Sample`]).
+/// - A map that is smaller than the block in one direction has a block as long as the map in that direction alone, as
+///   in timm. torchvision makes the block as small as the shorter side in both directions.
+/// - p is the expected share of dropped values if no two blocks overlap; with overlaps it is smaller.
+/// - If nothing is left of all masks together, the output is 0.
+///
+/// # Suggested values
+///
+/// A block of 7 × 7; p rises linearly from 0 to 0.1 over the training (Ghiasi et al.: this works better than a constant
+/// p; in their terms a `keep_prob` that falls from 1 to 0.9).
+///
+/// # References
+///
+/// - Ghiasi, Lin, Le, *DropBlock: a regularization method for convolutional networks*, 2018,
+///   <https://arxiv.org/abs/1810.12890>
+/// - torchvision, `torchvision.ops.drop_block2d`; timm, `timm.layers.DropBlock2d`
+#[derive(Config, Debug, PartialEq)]
+pub struct DropBlockConfig {
+    /// Probability p of dropping a value, in [0, 1). 0 is the identity.
+    pub prob: f64,
+    /// b, height and width of a block in pixels, at least 1; a block of 1 is plain dropout of pixels. Default: 7.
+    #[config(default = 7)]
+    pub block_size: usize,
+    /// What has a mask of its own. Default: [`DropBlockUnit::Channel`].
+    #[config(default = "DropBlockUnit::Channel")]
+    pub unit: DropBlockUnit,
+}
+
+impl DropBlockConfig {
+    /// The layer.
+    ///
+    /// # Errors
+    ///
+    /// If `prob` does not lie in [0, 1), or if `block_size` is 0.
+    pub fn init(&self) -> Result<DropBlock, ConfigError> {
+        Ok(DropBlock {
+            prob: ConfigError::within("prob", self.prob, 0.0..1.0)?,
+            block_size: ConfigError::at_least_one("block_size", self.block_size)?,
+            training: Param::from_bool(true),
+            unit: self.unit,
+        })
+    }
+}
+
+/// Drops square blocks of feature maps. Made by [`DropBlockConfig::init`].
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct DropBlock {
+    /// Probability of dropping a value.
+    pub prob: f64,
+    /// Height and width of a block in pixels.
+    pub block_size: usize,
+    /// Whether to behave as during training, on an autodiff device.
+    pub training: Param<Flag>,
+    /// What has a mask of its own.
+    #[module(skip)]
+    pub unit: DropBlockUnit,
+}
+
+impl DropBlock {
+    /// The input, with blocks dropped.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[samples, channels, height, width]`
+    /// - output: the same
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let [samples, channels, height, width] = input.dims();
+        let is_empty = input.dims().contains(&0);
+        if !self.training.is_enabled()
+            || !input.device().is_autodiff()
+            || self.prob == 0.0
+            || is_empty
+        {
+            return input;
+        }
+        let block = [self.block_size.min(height), self.block_size.min(width)];
+        let begins = [height - block[0] + 1, width - block[1] + 1];
+        let area = |[a, b]: [usize; 2]| (a * b) as f64;
+        let gamma = self.prob * area([height, width]) / area(block) / area(begins);
+        let units = match self.unit {
+            DropBlockUnit::Channel => [samples, channels],
+            DropBlockUnit::Sample => [samples, 1],
+            DropBlockUnit::Batch => [1, channels],
+        };
+        let shape = [units[0], units[1], begins[0], begins[1]];
+        // In `f32`, whatever the input: a mask of a half-precision type has more values than that type can count.
+        let options = (&input.device(), DType::F32);
+        let begin = Tensor::random(shape, Distribution::Bernoulli(gamma), options);
+        let keep = blocks(begin, block).neg().add_scalar(1.0);
+        let mean = keep.clone().mean();
+        let is_all_dropped = mean.clone().equal_elem(0.0);
+        let scale = mean.recip().mask_fill(is_all_dropped, 0.0);
+        input.clone() * (keep * scale.reshape([1, 1, 1, 1])).cast(input.dtype())
+    }
+}
+
+/// 1 in the block that begins at each 1 of `begin`, 0 elsewhere.
+fn blocks(begin: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
+    let (above, left) = (height - 1, width - 1);
+    let begin = begin.pad((left, left, above, above), PadMode::Constant(0.0));
+    max_pool2d(
+        begin,
+        MaxPoolOptions::new([height, width]).with_stride([1, 1]),
+    )
+}
+
+impl ModuleDisplay for DropBlock {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let content = content
+            .add("prob", &self.prob)
+            .add("block_size", &self.block_size)
+            .add_debug_attribute("unit", &self.unit);
+        if self.training.is_enabled() {
+            content.optional()
+        } else {
+            content.add("training", &self.training).optional()
+        }
+    }
+}
