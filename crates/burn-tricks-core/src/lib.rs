@@ -3,6 +3,8 @@
 
 pub mod batch_statistics;
 mod batch_variance;
+mod bootstrap;
+mod chart;
 mod config_error;
 mod derived;
 mod improvement;
@@ -27,8 +29,10 @@ pub mod walk;
 mod weight_decay_scope;
 
 pub use batch_variance::BatchVariance;
+pub use bootstrap::Bootstrap;
 pub use burn_tricks_derive::Config;
 pub use burn_tricks_kernels::accumulation_dtype;
+pub use chart::{Axis, Bar, Chart};
 pub use config_error::ConfigError;
 pub use derived::Derived;
 pub use improvement::{Goal, Improvement, MinDelta};
