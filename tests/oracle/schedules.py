@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import keras
 import optax
 import torch
+from pytorch_optimizer.lr_scheduler import REXScheduler
 from torch.optim import lr_scheduler
 from torch.optim.swa_utils import SWALR
 
@@ -61,6 +62,12 @@ def with_keras(name, count, **settings):
     schedule = getattr(keras.optimizers.schedules, name)(**settings)
     return entry(f"keras.optimizers.schedules.{name}", "the rate at step 0, 1, ...; float32", settings,
                  [schedule(step) for step in range(count)])
+
+
+def with_pytorch_optimizer(count, **settings):
+    schedule = REXScheduler(optimizer(), **settings)
+    rates = [schedule.get_lr(), *(schedule.step() for _ in range(count - 1))]  # its constructor takes the first step
+    return entry("pytorch_optimizer", "REX, the rate at step 0, 1, ...", {"steps": settings["total_steps"], **settings}, rates)
 
 
 def by_rule(rule, settings, values):
@@ -150,6 +157,7 @@ def schedule_cases():
                               [wsd(step, shape=lambda p: (1 + math.cos(math.pi * p)) / 2) for step in range(11)]),
         "snapshot_cosine": by_rule("Huang et al. 2017: (cos(pi mod(t, T/M) / (T/M)) + 1) / 2", {"T": 10, "M": 2},
                                    [0.5 * (math.cos(math.pi * (t % 5) / 5) + 1) for t in range(10)]),
+        "rex": with_pytorch_optimizer(13, total_steps=10, max_lr=0.3, min_lr=0.01),
         "fge": by_rule("Garipov et al. 2018: a triangle from 0.05 to 1e-4 and back in 4 steps", {},
                        [fge(t % 4 / 4) for t in range(9)]),
     }

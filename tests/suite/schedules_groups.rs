@@ -1,0 +1,197 @@
+//! Learning rates of groups of parameters, the preview of schedules, and REX.
+
+use crate::norms::{assert_json, assert_refused};
+use crate::oracle::{assert_close, case, numbers, read};
+use burn::lr_scheduler::LrScheduler;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::Device;
+use burn_tricks::schedule::{
+    CosineConfig, GroupLrConfig, LinearRampConfig, LrGroup, LrPreview, LrSchedulerExt,
+    MultiStepConfig, RexConfig,
+};
+
+#[derive(Module, Debug)]
+struct Net {
+    body: Vec<Linear>,
+    head: Linear,
+}
+
+fn net() -> Net {
+    let layer = || LinearConfig::new(2, 2).init(&Device::flex());
+    Net {
+        body: vec![layer(), layer()],
+        head: layer(),
+    }
+}
+
+fn rates(schedule: &ModuleLrScheduler, net: &Net, path: &str, steps: usize) -> Vec<f64> {
+    let preview = LrPreview::new(steps).parameter(path, schedule, net);
+    preview.unwrap().rates(path).unwrap().to_vec()
+}
+
+#[test]
+fn rex_is_the_formula_of_the_paper() {
+    let case = case("schedules", "rex");
+    let steps: usize = read(&case["settings"]["steps"]);
+    let config = RexConfig::new(0.3, steps).with_final_lr(0.01);
+    let mut schedule = config.init().unwrap();
+    let expected = numbers(&case["values"]);
+    let got: Vec<f64> = expected.iter().map(|_| schedule.step()).collect();
+    assert_close(&got, &expected, 1e-12, "rex");
+    let line = RexConfig::new(0.3, 9).with_beta(1.0).init().unwrap();
+    let ramp = LinearRampConfig::new(0.3, 0.0, 9).init().unwrap();
+    for step in 0..12 {
+        assert_close(&[line.at(step)], &[ramp.at(step)], 1e-12, "a line");
+    }
+    assert_json(&config);
+    assert_refused(RexConfig::new(0.0, 9).init(), "initial_lr", "0.0");
+    assert_refused(RexConfig::new(0.3, 0).init(), "steps", "0");
+    let beta = RexConfig::new(0.3, 9).with_beta(0.0);
+    assert_refused(beta.init(), "beta", "0.0");
+    let last = RexConfig::new(0.3, 9).with_final_lr(0.4);
+    assert_refused(last.init(), "final_lr", "0.4");
+}
+
+#[test]
+fn a_group_has_its_factor_and_its_warm_up() {
+    let net = net();
+    let cosine = CosineConfig::new(0.1, 20).init().unwrap();
+    let body = LrGroup::new(["body"], 1.0)
+        .with_warmup(4)
+        .with_warmup_after(3)
+        .with_warmup_start(0.1);
+    let groups = GroupLrConfig::of([
+        LrGroup::new(["head"], 10.0),
+        body,
+        LrGroup::new(["body.1.bias"], 0.0),
+    ]);
+    let schedule = groups.init(&net, cosine.clone()).unwrap();
+    let base: Vec<f64> = (0..12).map(|step| cosine.at(step)).collect();
+    let head: Vec<f64> = base.iter().map(|rate| 10.0 * rate).collect();
+    assert_close(
+        &rates(&schedule, &net, "head.weight", 12),
+        &head,
+        1e-12,
+        "head",
+    );
+    let shares = [
+        0.1, 0.1, 0.1, 0.1, 0.325, 0.55, 0.775, 1.0, 1.0, 1.0, 1.0, 1.0,
+    ];
+    let body: Vec<f64> = base
+        .iter()
+        .zip(shares)
+        .map(|(rate, share)| rate * share)
+        .collect();
+    for path in ["body.0.weight", "body.0.bias", "body.1.weight"] {
+        assert_close(&rates(&schedule, &net, path, 12), &body, 1e-12, path);
+    }
+    // The later of two groups counts.
+    assert_eq!(rates(&schedule, &net, "body.1.bias", 12), [0.0; 12]);
+    // What the preview stepped was a copy, and the rates without a group are the schedule's.
+    let mut schedule = schedule;
+    assert_eq!(schedule.step().base(), 0.1);
+}
+
+#[test]
+fn a_resumed_schedule_of_groups_goes_on() {
+    let net = net();
+    let groups = GroupLrConfig::of([LrGroup::new(["body"], 2.0).with_warmup(6)]);
+    let make = || {
+        let inner = MultiStepConfig::new(0.1, vec![3, 5]).init().unwrap();
+        groups.init(&net, inner.with_warmup(2).unwrap()).unwrap()
+    };
+    let mut whole = make();
+    let whole: Vec<f64> = (0..10)
+        .map(|_| {
+            whole
+                .step()
+                .lr_from_param(net.head.weight.id, Some("body.0.weight"))
+        })
+        .collect();
+    for stop in 0..10 {
+        let mut first = make();
+        for _ in 0..stop {
+            first.step();
+        }
+        let mut resumed = make().load_record(first.to_record());
+        let rest: Vec<f64> = (stop..10)
+            .map(|_| {
+                resumed
+                    .step()
+                    .lr_from_param(net.head.weight.id, Some("body.0.weight"))
+            })
+            .collect();
+        assert_eq!(rest, whole[stop..], "from step {stop}");
+    }
+}
+
+#[test]
+fn groups_that_are_none_are_refused() {
+    let net = net();
+    let refuse = |group: LrGroup, field: &str, got: &str| {
+        let init = GroupLrConfig::of([group]).init(&net, 0.1);
+        assert_refused(init.map(drop), field, got);
+    };
+    refuse(LrGroup::new(["head"], -1.0), "factor", "-1.0");
+    refuse(
+        LrGroup::new(["head"], 1.0).with_warmup_start(1.5),
+        "warmup_start",
+        "1.5",
+    );
+    refuse(LrGroup::new(Vec::<String>::new(), 1.0), "paths", "[]");
+    let unknown = GroupLrConfig::of([LrGroup::new(["haed"], 1.0)]).init(&net, 0.1);
+    let error = unknown.map(drop).unwrap_err().to_string();
+    assert!(
+        error.contains("\"haed\"") && error.contains("head"),
+        "{error}"
+    );
+    assert_json(&GroupLrConfig::of([
+        LrGroup::new(["head"], 0.5).with_warmup(3)
+    ]));
+    let bare: GroupLrConfig =
+        serde_json::from_str(r#"{"groups":[{"paths":["head"],"factor":0.5}]}"#).unwrap();
+    assert_eq!(bare, GroupLrConfig::of([LrGroup::new(["head"], 0.5)]));
+    let preview = LrPreview::new(3).parameter("head.wieght", &ModuleLrScheduler::new(0.1), &net);
+    let error = preview.unwrap_err().to_string();
+    assert!(
+        error.contains("`head.weight`") && error.ends_with("got \"head.wieght\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_preview_shows_what_the_schedule_gives() {
+    let ramp = LinearRampConfig::new(0.0, 0.7, 7).init().unwrap();
+    let flat = 0.5_f64;
+    let preview = LrPreview::new(8).curve("ramp", &ramp).curve("flat", &flat);
+    let expected: Vec<f64> = (0..8).map(|step| ramp.at(step)).collect();
+    assert_eq!(preview.rates("ramp").unwrap(), expected);
+    assert_eq!(preview.rates("other"), None);
+    assert_eq!(preview.sparkline("ramp", 8), "▁▂▃▄▅▆▇█");
+    // The means of two steps each: 0.05, 0.25, 0.45, 0.65 of 0.7.
+    assert_eq!(preview.sparkline("ramp", 4), "▁▃▆█");
+    assert_eq!(preview.sparkline("ramp", 100), "▁▂▃▄▅▆▇█");
+    assert_eq!(preview.sparkline("flat", 3), "███");
+    assert_eq!(preview.sparkline("other", 3), "");
+    let text = preview.to_string();
+    assert_eq!(text, "ramp  ▁▂▃▄▅▆▇█  0 to 0.7\nflat  ████████  0.5 to 0.5");
+    let csv = preview.to_csv();
+    let rows: Vec<&str> = csv.lines().collect();
+    assert_eq!((rows[0], rows.len()), ("step,ramp,flat", 9));
+    assert_eq!(rows[1], "0,0,0.5");
+    let svg = preview.to_svg("Two <schedules>");
+    assert!(svg.contains("Two &lt;schedules&gt;"), "{svg}");
+    assert!(svg.contains("ramp") && svg.contains("flat"), "{svg}");
+    assert_eq!(svg.matches("<polyline").count(), 2, "{svg}");
+    // Without steps or without a rate above 0 there is still a chart.
+    let zero = LrPreview::new(4).curve("zero", &0.0);
+    assert_eq!(zero.sparkline("zero", 4), "▁▁▁▁");
+    for preview in [LrPreview::new(0).curve("none", &0.1), zero] {
+        assert!(preview.to_svg("").ends_with("</svg>\n"));
+        let _ = preview.to_string();
+    }
+    let infinite = LrPreview::new(2).curve("inf", &f64::INFINITY);
+    assert_eq!(infinite.sparkline("inf", 2), "??");
+}
