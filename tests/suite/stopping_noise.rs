@@ -109,6 +109,7 @@ fn without_noise_it_is_early_stopping() {
                     let observation = Observation {
                         value,
                         standard_error,
+                        training: None,
                     };
                     assert_eq!(other.observe(observation), expected, "{standard_error:?}");
                     assert_eq!(other.undecided(), 0);

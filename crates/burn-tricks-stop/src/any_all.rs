@@ -86,6 +86,10 @@ macro_rules! several {
                 self.criteria.one_needs_standard_error()
             }
 
+            fn needs_training(&self) -> bool {
+                self.criteria.one_needs_training()
+            }
+
             fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
                 let observation = observation.into();
                 let decisions = self.criteria.observe_each(observation);

@@ -26,6 +26,9 @@ pub trait Criteria: sealed::Sealed {
     /// Whether a criterion [needs a standard error](StopCriterion::needs_standard_error).
     fn one_needs_standard_error(&self) -> bool;
 
+    /// Whether a criterion [needs the metric on the training data](StopCriterion::needs_training).
+    fn one_needs_training(&self) -> bool;
+
     /// The states to save with a checkpoint.
     fn states(&self) -> Self::States;
 
@@ -74,6 +77,10 @@ impl<C: StopCriterion> Criteria for Vec<C> {
 
     fn one_needs_standard_error(&self) -> bool {
         self.iter().any(StopCriterion::needs_standard_error)
+    }
+
+    fn one_needs_training(&self) -> bool {
+        self.iter().any(StopCriterion::needs_training)
     }
 
     fn states(&self) -> Self::States {
@@ -126,6 +133,10 @@ macro_rules! criteria_of_a_tuple {
 
             fn one_needs_standard_error(&self) -> bool {
                 false $(|| self.$index.needs_standard_error())+
+            }
+
+            fn one_needs_training(&self) -> bool {
+                false $(|| self.$index.needs_training())+
             }
 
             fn states(&self) -> Self::States {

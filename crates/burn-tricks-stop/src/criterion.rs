@@ -12,6 +12,9 @@ pub struct Observation {
     /// The standard error of `value` in the units of `value`, if it is known: how far the metric of as many other
     /// samples would typically lie from the true value. Only [`NoiseAware`](crate::NoiseAware) uses it.
     pub standard_error: Option<f64>,
+    /// The same metric on the training data, if it is known: its mean over the steps since the last check. Only
+    /// [`ProgressQuotient`](crate::ProgressQuotient) uses it.
+    pub training: Option<f64>,
 }
 
 impl Observation {
@@ -26,7 +29,14 @@ impl Observation {
         Self {
             value: mean,
             standard_error: (samples.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt()),
+            training: None,
         }
+    }
+
+    /// The same observation with the metric on the training data.
+    pub fn with_training(mut self, training: f64) -> Self {
+        self.training = Some(training);
+        self
     }
 
     /// The same observation with this standard error.
@@ -41,6 +51,7 @@ impl From<f64> for Observation {
         Self {
             value,
             standard_error: None,
+            training: None,
         }
     }
 }
@@ -104,6 +115,11 @@ pub trait StopCriterion {
     /// Whether the criterion makes sense only with standard errors. If so, the training refuses an observation
     /// without a standard error. Default: no.
     fn needs_standard_error(&self) -> bool {
+        false
+    }
+
+    /// Whether the criterion needs the metric on the training data too ([`Observation::training`]). Default: no.
+    fn needs_training(&self) -> bool {
         false
     }
 

@@ -37,6 +37,30 @@ pub enum StopReason {
         /// Those checks, since the last improvement.
         checks: usize,
     },
+    /// The error exceeds its minimum by more than a percentage, see
+    /// [`GeneralizationLoss`](crate::GeneralizationLoss).
+    GeneralizationLoss {
+        /// The percentage.
+        percent: f64,
+    },
+    /// The validation error has risen, and the training error falls too slowly, see
+    /// [`ProgressQuotient`](crate::ProgressQuotient).
+    LittleProgress {
+        /// The limit of the quotient of the two.
+        quotient: f64,
+    },
+    /// The error has risen from strip to strip, see [`RisingStrips`](crate::RisingStrips).
+    RisingStrips {
+        /// How many times in a row.
+        strips: usize,
+    },
+    /// A criterion that compares errors by their ratio got a negative one.
+    NegativeError {
+        /// The value.
+        value: f64,
+    },
+    /// A criterion that needs the training error got an observation without one.
+    NoTrainingError,
     /// The time is used up.
     TimeLimit {
         /// The limit in seconds.
@@ -78,6 +102,24 @@ impl Display for StopReason {
             Self::Undecided { checks } => {
                 write!(f, "{checks} checks within the noise of the best one")
             }
+            Self::GeneralizationLoss { percent } => {
+                write!(f, "more than {percent} % above the lowest error")
+            }
+            Self::LittleProgress { quotient } => write!(
+                f,
+                "the validation error has risen by more than {quotient} times the progress of the training error"
+            ),
+            Self::RisingStrips { strips } => {
+                write!(f, "the error has risen in {strips} strips in a row")
+            }
+            Self::NegativeError { value } => write!(
+                f,
+                "the criterion needs an error of at least 0, and the metric is {value}"
+            ),
+            Self::NoTrainingError => write!(
+                f,
+                "the criterion needs the training error, which the observation does not have"
+            ),
             Self::TimeLimit { seconds } => write!(f, "the limit of {seconds} s is reached"),
             Self::CheckLimit { checks } => write!(f, "the limit of {checks} checks is reached"),
             Self::All { criteria } => write!(f, "all {criteria} criteria ask to stop"),

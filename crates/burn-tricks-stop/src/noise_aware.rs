@@ -248,6 +248,7 @@ impl StopCriterion for NoiseAware {
         let Observation {
             value,
             standard_error,
+            ..
         } = observation.into();
         let standard_error = standard_error
             .filter(|error| error.is_finite() && *error >= 0.0)

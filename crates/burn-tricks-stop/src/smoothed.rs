@@ -1,0 +1,185 @@
+//! A smoothed metric in front of any criterion.
+
+use crate::criterion::{Observation, StopCriterion};
+use crate::decision::Decision;
+use burn_tricks_core::{Config, ConfigError, Goal};
+use serde::{Deserialize, Serialize};
+
+/// Configuration of [`Smoothed`]: any criterion, which observes a moving average of the metric in place of the metric.
+///
+/// ```text
+/// mₜ = β mₜ₋₁ + (1 − β) xₜ          m₀ = 0
+/// x̂ₜ = mₜ / (1 − βᵗ)                without the pull towards m₀; x̂₁ = x₁
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use burn_tricks_stop::{EarlyStoppingConfig, Goal, SmoothedConfig, StopCriterion};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let patience = EarlyStoppingConfig::new(Goal::Minimize).with_patience(3).init()?;
+/// let mut stop = SmoothedConfig::new(0.5).init(patience)?;
+/// assert_eq!(stop.observe(1.0).best, Some(1.0));
+/// let decision = stop.observe(0.4); // (0.25 · 1.0 + 0.5 · 0.4) / 0.75
+/// assert!((decision.best.unwrap() - 0.6).abs() < 1e-12);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Around a criterion, in a loop and in `stop_early` of a `Session`. [`Decision::best`] and the best check are those of
+/// the smoothed metric, which follows the metric with a delay of about β/(1 − β) checks. So the best weights are those
+/// of a stretch of good checks rather than of one lucky check, and thresholds such as a target are compared with smoothed
+/// values. In a `Session` that keeps several checkpoints, the others are ranked by the metric itself.
+///
+/// A value that is NaN or infinite is passed on as it is, and leaves the average alone. A standard error is smoothed as
+/// that of a weighted mean of independent values; a training error is passed on as it is.
+///
+/// # Cost
+///
+/// Three numbers.
+///
+/// # Differences
+///
+/// Keras and Lightning have no smoothed criterion; users of TensorFlow Addons asked for one, since patience on a noisy
+/// metric stops early. [`NoiseAware`](crate::NoiseAware) is the alternative if the standard error is known: it has no
+/// delay.
+///
+/// # Suggested values
+///
+/// β = 0.5 to 0.8, with a patience that is longer by the delay.
+#[derive(Config, Debug, PartialEq)]
+pub struct SmoothedConfig {
+    /// β in [0, 1), the share of the old average. With 0 the metric is passed on as it is.
+    pub decay: f64,
+}
+
+impl SmoothedConfig {
+    /// `criterion`, which has seen no check yet, behind the average.
+    ///
+    /// # Errors
+    ///
+    /// If `decay` does not lie in [0, 1).
+    pub fn init<C: StopCriterion>(&self, criterion: C) -> Result<Smoothed<C>, ConfigError> {
+        ConfigError::decay_rate("decay", self.decay)?;
+        Ok(Smoothed {
+            config: self.clone(),
+            inner: criterion,
+            average: Average::default(),
+        })
+    }
+}
+
+/// The moving average, without its bias correction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct Average {
+    /// mₜ.
+    mean: f64,
+    /// 1 − βᵗ.
+    weight: f64,
+    /// The variance of mₜ, from the standard errors of the values.
+    variance: f64,
+}
+
+/// The part of [`Smoothed`] that a resumed run needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SmoothedState<S> {
+    inner: S,
+    average: Average,
+}
+
+/// A criterion that observes a moving average of its metric. Made by [`SmoothedConfig::init`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Smoothed<C> {
+    config: SmoothedConfig,
+    inner: C,
+    average: Average,
+}
+
+impl<C> Smoothed<C> {
+    /// The criterion behind the average.
+    pub fn inner(&self) -> &C {
+        &self.inner
+    }
+
+    /// The smoothed metric; none before the first finite value.
+    pub fn value(&self) -> Option<f64> {
+        let Average { mean, weight, .. } = self.average;
+        (weight > 0.0).then(|| mean / weight)
+    }
+
+    fn smooth(&mut self, observation: Observation) -> Observation {
+        let Observation {
+            value,
+            standard_error,
+            training,
+        } = observation;
+        if !value.is_finite() {
+            return observation;
+        }
+        let old = self.config.decay;
+        let new = 1.0 - old;
+        let error = standard_error.unwrap_or(0.0);
+        let average = Average {
+            mean: old * self.average.mean + new * value,
+            weight: old * self.average.weight + new,
+            variance: old * old * self.average.variance + new * new * error * error,
+        };
+        self.average = average;
+        Observation {
+            value: average.mean / average.weight,
+            standard_error: standard_error.map(|_| average.variance.sqrt() / average.weight),
+            training,
+        }
+    }
+}
+
+impl<C: StopCriterion> StopCriterion for Smoothed<C> {
+    type State = SmoothedState<C::State>;
+
+    fn start(&mut self) {
+        self.inner.start();
+    }
+
+    fn goal(&self) -> Option<Goal> {
+        self.inner.goal()
+    }
+
+    fn best(&self) -> Option<f64> {
+        self.inner.best()
+    }
+
+    fn needs_standard_error(&self) -> bool {
+        self.inner.needs_standard_error()
+    }
+
+    fn needs_training(&self) -> bool {
+        self.inner.needs_training()
+    }
+
+    fn observe(&mut self, observation: impl Into<Observation>) -> Decision {
+        let smoothed = self.smooth(observation.into());
+        self.inner.observe(smoothed)
+    }
+
+    fn state(&self) -> Self::State {
+        SmoothedState {
+            inner: self.inner.state(),
+            average: self.average,
+        }
+    }
+
+    fn with_state(self, state: Self::State) -> Self {
+        Self {
+            inner: self.inner.with_state(state.inner),
+            average: state.average,
+            ..self
+        }
+    }
+
+    fn reset_waiting(&mut self) {
+        self.inner.reset_waiting();
+    }
+}

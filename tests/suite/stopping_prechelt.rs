@@ -1,0 +1,271 @@
+//! The criteria of Prechelt, by his definitions, and a smoothed metric in front of any criterion.
+
+use crate::norms::{assert_json, assert_refused};
+use crate::oracle::assert_close;
+use burn_tricks::stop::{
+    All, Any, EarlyStoppingConfig, GeneralizationLossConfig, Goal, NoiseAwareConfig, Observation,
+    ProgressQuotientConfig, RisingStripsConfig, SmoothedConfig, StopCriterion, StopReason,
+};
+
+/// A validation error with two minima and a slow rise, and a training error that falls ever more slowly.
+fn curves() -> Vec<(f64, f64)> {
+    (1..=120)
+        .map(|t| {
+            let t = f64::from(t);
+            let validation = 20.0 + 60.0 / t + 0.0008 * t * t + 0.4 * (t / 4.0).sin();
+            let training = 15.0 + 60.0 / t + 0.3 * (-t / 30.0).exp() * (t / 2.0).sin();
+            (validation, training)
+        })
+        .collect()
+}
+
+/// GL(t) of the paper, for the errors up to t.
+fn generalization_loss(errors: &[f64]) -> f64 {
+    let lowest = errors.iter().copied().fold(f64::INFINITY, f64::min);
+    100.0 * (errors[errors.len() - 1] / lowest - 1.0)
+}
+
+/// P_k(t) of the paper, for the errors up to t.
+fn progress(training: &[f64], k: usize) -> f64 {
+    let strip = &training[training.len() - k..];
+    let lowest = strip.iter().copied().fold(f64::INFINITY, f64::min);
+    1000.0 * (strip.iter().sum::<f64>() / (k as f64 * lowest) - 1.0)
+}
+
+/// The first check at which the criterion stops.
+fn stops(criterion: impl StopCriterion, curves: &[(f64, f64)]) -> Option<(usize, StopReason)> {
+    let mut criterion = criterion;
+    curves.iter().find_map(|(validation, training)| {
+        let observation = Observation::from(*validation).with_training(*training);
+        let decision = criterion.observe(observation);
+        decision.stop.map(|reason| (decision.check, reason))
+    })
+}
+
+#[test]
+fn each_criterion_stops_where_the_paper_does() {
+    let curves = curves();
+    let (validation, training): (Vec<f64>, Vec<f64>) = curves.iter().copied().unzip();
+    let first = |stop: &dyn Fn(usize) -> bool| (1..=curves.len()).find(|t| stop(*t));
+    let mut checks = Vec::new();
+    for percent in [1.0, 2.0, 3.0, 5.0] {
+        let expected = first(&|t| generalization_loss(&validation[..t]) > percent);
+        let criterion = GeneralizationLossConfig::new(percent).init().unwrap();
+        let stopped = stops(criterion, &curves);
+        let reason = StopReason::GeneralizationLoss { percent };
+        assert_eq!(stopped, expected.map(|t| (t, reason)), "GL {percent}");
+        checks.push(expected.unwrap());
+    }
+    for k in [2, 5] {
+        for quotient in [0.5, 0.75, 1.0, 2.0, 3.0] {
+            let expected = first(&|t| {
+                t % k == 0 && {
+                    let loss = generalization_loss(&validation[..t]);
+                    loss / progress(&training[..t], k) > quotient
+                }
+            });
+            let config = ProgressQuotientConfig::new(quotient).with_strip(k);
+            let stopped = stops(config.init().unwrap(), &curves);
+            let reason = StopReason::LittleProgress { quotient };
+            assert_eq!(stopped, expected.map(|t| (t, reason)), "PQ {quotient} {k}");
+            checks.push(expected.unwrap());
+        }
+        for strips in [1, 2, 3, 4, 6] {
+            let rises = |t: usize| t > k && validation[t - 1] > validation[t - 1 - k];
+            let expected = first(&|t| {
+                t % k == 0 && t > k * strips && (0..strips).all(|back| rises(t - back * k))
+            });
+            let config = RisingStripsConfig::new(strips).with_strip(k);
+            let stopped = stops(config.init().unwrap(), &curves);
+            let reason = StopReason::RisingStrips { strips };
+            assert_eq!(stopped, expected.map(|t| (t, reason)), "UP {strips} {k}");
+            checks.push(expected.unwrap());
+        }
+    }
+    // The curves tell the criteria apart.
+    checks.sort_unstable();
+    checks.dedup();
+    assert!(checks.len() > 10, "{checks:?}");
+}
+
+/// The numbers of a strip by hand: GL = 10 against P = 1000 (0.33 / 0.30 − 1) = 100.
+#[test]
+fn the_quotient_of_a_strip_by_hand() {
+    let strip = [(0.5, 0.36), (0.55, 0.30)];
+    let stop = |quotient| {
+        let config = ProgressQuotientConfig::new(quotient).with_strip(2);
+        stops(config.init().unwrap(), &strip).is_some()
+    };
+    // A hair on either side of 0.1.
+    assert!(stop(0.0999));
+    assert!(!stop(0.1001));
+    // A training error that stands still is no progress, and one of 0 throughout is none either.
+    for training in [0.3, 0.0] {
+        let strip = [(0.5, training), (0.51, training)];
+        let config = ProgressQuotientConfig::new(1e6).with_strip(2);
+        assert!(
+            stops(config.init().unwrap(), &strip).is_some(),
+            "{training}"
+        );
+    }
+    // One that falls to 0 is endless progress.
+    let strip = [(0.5, 0.3), (5.0, 0.0)];
+    let config = ProgressQuotientConfig::new(1e-6).with_strip(2);
+    assert_eq!(stops(config.init().unwrap(), &strip), None);
+}
+
+#[test]
+fn what_is_no_error_stops_and_says_so() {
+    let reason = |mut criterion: Box<dyn FnMut(Observation) -> Option<StopReason>>, value: f64| {
+        criterion(Observation::from(0.5).with_training(0.5));
+        criterion(Observation::from(value).with_training(0.5))
+    };
+    fn boxed(
+        mut criterion: impl StopCriterion + 'static,
+    ) -> Box<dyn FnMut(Observation) -> Option<StopReason>> {
+        Box::new(move |observation| criterion.observe(observation).stop)
+    }
+    let all = || {
+        [
+            boxed(GeneralizationLossConfig::new(1e9).init().unwrap()),
+            boxed(ProgressQuotientConfig::new(1e9).init().unwrap()),
+            boxed(RisingStripsConfig::new(100).init().unwrap()),
+        ]
+    };
+    for criterion in all() {
+        let negative = StopReason::NegativeError { value: -0.25 };
+        assert_eq!(reason(criterion, -0.25), Some(negative));
+        assert!(negative.to_string().ends_with("the metric is -0.25"));
+    }
+    for criterion in all() {
+        assert_eq!(reason(criterion, f64::NAN), Some(StopReason::NonFinite));
+    }
+    for criterion in all() {
+        assert_eq!(reason(criterion, 0.5), None);
+    }
+    let mut quotient = ProgressQuotientConfig::new(1.0).init().unwrap();
+    assert!(quotient.needs_training());
+    let decision = quotient.observe(0.5);
+    assert_eq!(decision.stop, Some(StopReason::NoTrainingError));
+    let bad = Observation::from(0.5).with_training(f64::NAN);
+    assert_eq!(quotient.observe(bad).stop, Some(StopReason::NonFinite));
+    // A first value that is none is never the best.
+    let mut loss = GeneralizationLossConfig::new(5.0).init().unwrap();
+    assert!(!loss.observe(f64::NAN).is_best);
+    assert!(loss.observe(0.5).is_best);
+    // Above a lowest error of 0, every error is infinitely larger.
+    assert_eq!(loss.observe(0.0).stop, None);
+    assert!(loss.observe(1e-9).should_stop());
+}
+
+#[test]
+fn a_need_for_the_training_error_is_passed_on() {
+    let quotient = || ProgressQuotientConfig::new(1.0).init().unwrap();
+    let patience = || EarlyStoppingConfig::new(Goal::Minimize).init().unwrap();
+    assert!(!patience().needs_training());
+    assert!(
+        Any::init((patience(), quotient()))
+            .unwrap()
+            .needs_training()
+    );
+    assert!(All::init(vec![quotient()]).unwrap().needs_training());
+    let smoothed = SmoothedConfig::new(0.5);
+    assert!(smoothed.init(quotient()).unwrap().needs_training());
+    assert!(!smoothed.init(patience()).unwrap().needs_training());
+}
+
+#[test]
+fn rises_are_counted_anew_after_a_roll_back() {
+    let mut stop = RisingStripsConfig::new(2).with_strip(1).init().unwrap();
+    for error in [1.0, 2.0] {
+        assert!(!stop.observe(error).should_stop());
+    }
+    stop.reset_waiting();
+    for error in [3.0, 4.0] {
+        assert!(!stop.observe(error).should_stop(), "{error}");
+    }
+    assert!(stop.observe(5.0).should_stop());
+    assert_eq!(stop.best(), Some(1.0));
+}
+
+#[test]
+fn the_smoothed_metric_is_the_bias_corrected_average() {
+    let values = [1.0, 0.4, 0.7, 0.1, 2.0, 0.3];
+    for decay in [0.0, 0.5, 0.9] {
+        let patience = EarlyStoppingConfig::new(Goal::Minimize).with_patience(usize::MAX);
+        let mut stop = SmoothedConfig::new(decay)
+            .init(patience.init().unwrap())
+            .unwrap();
+        assert_eq!(stop.value(), None);
+        let mut best = f64::INFINITY;
+        for t in 1..=values.len() {
+            let decision = stop.observe(values[t - 1]);
+            // Σ βᵗ⁻ⁱ xᵢ / Σ βᵗ⁻ⁱ
+            let weights = (1..=t).map(|i| f64::powi(decay, (t - i) as i32));
+            let sum: f64 = weights.clone().zip(values).map(|(w, x)| w * x).sum();
+            let expected = sum / weights.sum::<f64>();
+            assert_close(&[stop.value().unwrap()], &[expected], 1e-12, "the mean");
+            assert_eq!(decision.is_best, expected < best - 1e-12, "{decay} {t}");
+            best = best.min(expected);
+            assert_close(&[decision.best.unwrap()], &[best], 1e-12, "the best");
+        }
+        // A NaN reaches the criterion, and not the average.
+        let before = stop.value();
+        assert_eq!(stop.observe(f64::NAN).stop, Some(StopReason::NonFinite));
+        assert_eq!(stop.value(), before);
+    }
+}
+
+/// One lucky check does not count as an improvement once it is smoothed, and the error of a mean is smaller than that of
+/// a value.
+#[test]
+fn patience_on_a_smoothed_metric_ignores_single_checks() {
+    let patience = || {
+        let config = EarlyStoppingConfig::new(Goal::Minimize).with_patience(3);
+        config.init().unwrap()
+    };
+    let values = [1.0, 1.1, 0.98, 1.2, 1.1, 0.97, 1.2, 1.1, 1.2];
+    let first = |mut stop: Box<dyn FnMut(f64) -> bool>| values.iter().position(|x| stop(*x));
+    let mut plain = patience();
+    let mut smooth = SmoothedConfig::new(0.8).init(patience()).unwrap();
+    let without = first(Box::new(move |x| plain.observe(x).should_stop()));
+    let with = first(Box::new(move |x| smooth.observe(x).should_stop()));
+    assert_eq!((without, with), (Some(8), Some(3)));
+
+    let aware = NoiseAwareConfig::new(Goal::Minimize).init().unwrap();
+    let mut smooth = SmoothedConfig::new(0.5).init(aware).unwrap();
+    assert!(smooth.needs_standard_error());
+    let noisy = |value: f64| Observation::from(value).with_standard_error(0.1);
+    smooth.observe(noisy(1.0));
+    // √(0.25² + 0.5²) / 0.75 of 0.1 is 0.0745; two of them, twice over: 0.25 is beyond, and 0.2 is not.
+    let improved = |drop: f64| {
+        let mut smooth = smooth.clone();
+        // The smoothed drop is two thirds of the drop.
+        smooth.observe(noisy(1.0 - 1.5 * drop)).improved
+    };
+    let bound = 2.0 * 0.1_f64.hypot(0.1 * 0.3125_f64.sqrt() / 0.75);
+    assert!(improved(bound + 1e-6) && !improved(bound - 1e-6), "{bound}");
+}
+
+#[test]
+fn configs_go_through_json_and_refuse_nonsense() {
+    assert_json(&GeneralizationLossConfig::new(5.0));
+    assert_json(&ProgressQuotientConfig::new(0.5).with_strip(3));
+    assert_json(&RisingStripsConfig::new(2).with_strip(3));
+    assert_json(&SmoothedConfig::new(0.9));
+    for bad in [-1.0, f64::NAN] {
+        let got = format!("{bad:?}");
+        assert_refused(GeneralizationLossConfig::new(bad).init(), "percent", &got);
+        assert_refused(ProgressQuotientConfig::new(bad).init(), "quotient", &got);
+    }
+    let strip = ProgressQuotientConfig::new(1.0).with_strip(1);
+    assert_refused(strip.init(), "strip", "1");
+    assert_refused(RisingStripsConfig::new(0).init(), "strips", "0");
+    let strip = RisingStripsConfig::new(1).with_strip(0);
+    assert_refused(strip.init(), "strip", "0");
+    let patience = || EarlyStoppingConfig::new(Goal::Minimize).init().unwrap();
+    for bad in [1.0, -0.1, f64::NAN] {
+        let got = format!("{bad:?}");
+        assert_refused(SmoothedConfig::new(bad).init(patience()), "decay", &got);
+    }
+}
