@@ -43,6 +43,7 @@ impl AverageKind {
     pub(crate) const SNAPSHOT_ENSEMBLE: Self = Self::new(4, "SnapshotEnsemble");
     pub(crate) const EMA_SET: Self = Self::new(5, "EmaSet");
     pub(crate) const SCHEDULE_FREE: Self = Self::new(6, "ScheduleFreeAverage");
+    pub(crate) const SWAG: Self = Self::new(7, "Swag");
 
     /// A kind of your own, with a number from 1000 on: those below are this library's.
     pub const fn new(number: u32, name: &'static str) -> Self {

@@ -4,6 +4,7 @@
 mod average;
 mod average_record;
 mod average_rule;
+mod calibration;
 mod checkpoint_files;
 mod combine_error;
 mod ema;
@@ -14,17 +15,22 @@ mod recalibration;
 mod schedule_free_average;
 mod soup;
 mod swa;
+mod swag;
 #[doc = include_str!("ensemble/uncertainty.md")]
 pub mod uncertainty {}
 
 pub use average::Average;
 pub use average_record::AverageKind;
 pub use average_rule::{AverageRule, Sampling, Update};
-pub use burn_tricks_core::{BatchVariance, Buffers, ConfigError, Derived, Mismatch};
+pub use burn_tricks_core::{BatchVariance, Bootstrap, Buffers, ConfigError, Derived, Mismatch};
+pub use calibration::calibration_error::CalibrationError;
+pub use calibration::reliability_diagram::{ReliabilityBin, ReliabilityDiagram};
+pub use calibration::temperature::{Calibrated, Temperature};
 pub use checkpoint_files::average_checkpoints;
 pub use combine_error::CombineError;
 pub use ema::{Ema, EmaConfig, EmaWarmup};
 pub use ema_set::EmaSet;
+pub use ensemble::member::Member;
 pub use ensemble::snapshot_ensemble::{SnapshotEnsemble, SnapshotEnsembleConfig};
 pub use ensemble::uncertainty::{
     brier_score, disagreement, expected_calibration_error, negative_log_likelihood,
@@ -36,3 +42,4 @@ pub use recalibration::{BatchRule, RecalibrationConfig};
 pub use schedule_free_average::{ScheduleFreeAverage, ScheduleFreeAverageConfig};
 pub use soup::{GreedySoup, GreedySoupConfig, Ties, uniform_soup};
 pub use swa::{Swa, SwaConfig};
+pub use swag::{Swag, SwagConfig};

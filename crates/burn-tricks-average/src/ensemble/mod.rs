@@ -1,12 +1,15 @@
 //! Ensembles: several models of one architecture predict together.
 
+pub(crate) mod member;
+pub(crate) mod new_ids;
 pub(crate) mod snapshot_ensemble;
 pub(crate) mod uncertainty;
 
 use crate::combine_error::CombineError;
+use crate::ensemble::member::seeded_members;
 use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::tensor::{Device, Int, Tensor, activation::softmax};
-use burn_tricks_core::{Config, ConfigError, Mismatch, ValueKind, force_init, params, places};
+use burn_tricks_core::{Config, ConfigError, Mismatch, ValueKind, params, places};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -30,10 +33,6 @@ pub enum Combine {
     /// Each member votes for its highest score. The ensemble gives the share of votes.
     MajorityVote,
 }
-
-/// The distance from a member's seed to the next: 2⁶⁴ over the golden ratio, whose small multiples lie far
-/// apart.
-const SEEDS_APART: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Configuration of [`Ensemble`]: several models of one architecture predict together.
 ///
@@ -73,7 +72,7 @@ const SEEDS_APART: u64 = 0x9E37_79B9_7F4A_7C15;
 /// let ensemble = EnsembleConfig::new().init_seeded(5, 42, &device, |device| Classifier {
 ///     layer: LinearConfig::new(64, 10).init(device),
 /// })?;
-/// // Train each: `for member in ensemble.into_members() { .. }`, then `EnsembleConfig::new().init(trained)`.
+/// // `EnsembleConfig::train` makes and trains them in one call, with bagging if wanted.
 /// let probabilities = ensemble.predict(Tensor::ones([8, 64], &device));
 /// assert_eq!(probabilities.dims(), [8, 10]);
 /// # Ok(())
@@ -175,17 +174,9 @@ impl EnsembleConfig {
         count: usize,
         seed: u64,
         device: &Device,
-        mut model: impl FnMut(&Device) -> M,
+        model: impl FnMut(&Device) -> M,
     ) -> Result<Ensemble<M>, CombineError> {
-        let members = (0..count as u64)
-            .map(|member| {
-                device.seed(seed.wrapping_add(member.wrapping_mul(SEEDS_APART)));
-                let model = model(device);
-                force_init(&model);
-                model
-            })
-            .collect();
-        self.init(members)
+        self.init(seeded_members(count, seed, device, model))
     }
 
     fn normalized_weights(&self, count: usize) -> Result<Vec<f64>, CombineError> {

@@ -2,12 +2,12 @@
 
 use crate::average_record::{AverageKind, read_members, record_members};
 use crate::combine_error::CombineError;
+use crate::ensemble::new_ids::NewIds;
 use crate::ensemble::{Ensemble, EnsembleConfig};
-use burn::module::{Module, ModuleDisplay, ModuleMapper, Param, ParamId};
+use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn::tensor::{Bool, Int, Tensor};
 use burn_tricks_core::{Config, ConfigError, Snapshot};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Configuration of [`SnapshotEnsemble`]: several models for the cost of one training run.
 ///
@@ -172,39 +172,5 @@ impl<M: Module + ModuleDisplay> SnapshotEnsemble<M> {
             self.like = newest.clone();
         }
         Ok(self)
-    }
-}
-
-/// Gives each member its own parameter ids. Running statistics keep theirs, since no optimizer changes them.
-/// Tied parameters stay tied.
-#[derive(Default)]
-struct NewIds(HashMap<ParamId, ParamId>);
-
-impl NewIds {
-    fn of(&mut self, id: ParamId) -> ParamId {
-        *self.0.entry(id).or_default()
-    }
-}
-
-impl ModuleMapper for NewIds {
-    fn map_float<const D: usize>(&mut self, mut param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.id = self.of(param.id);
-        param
-    }
-
-    fn map_int<const D: usize>(
-        &mut self,
-        mut param: Param<Tensor<D, Int>>,
-    ) -> Param<Tensor<D, Int>> {
-        param.id = self.of(param.id);
-        param
-    }
-
-    fn map_bool<const D: usize>(
-        &mut self,
-        mut param: Param<Tensor<D, Bool>>,
-    ) -> Param<Tensor<D, Bool>> {
-        param.id = self.of(param.id);
-        param
     }
 }
