@@ -41,6 +41,7 @@ pub use trick::gradient_transforms::AsTrick;
 pub use trick::mean_of_accumulated::MeanOfAccumulated;
 pub use trick::roll_back::RollBackTrick;
 pub use trick::save_best::SaveBest;
+pub use trick::scheduled_dropout::ScheduledDropout;
 pub use trick::snapshots::{SnapshotTrick, SnapshotTrickConfig};
 pub use trick::step_context::StepContext;
 pub use trick::stop_after_marked::StopAfterMarked;

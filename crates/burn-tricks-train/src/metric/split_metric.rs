@@ -37,16 +37,27 @@ impl SplitMetric {
             })
     }
 
-    /// Its mean over an epoch, and the standard error of that if it is wanted. A mean that is not finite has
-    /// none, and is judged without.
+    /// Its mean over an epoch, and what a criterion needs besides: the mean over the training split, the standard
+    /// error. A mean that is not finite has no standard error, and is judged without.
     pub(crate) fn observation(
         &self,
         epoch: usize,
         store: &EventStoreClient,
-        with_error: bool,
+        needs: Needs,
     ) -> Result<Observation, MissingMetric> {
-        let value = Observation::from(self.mean(epoch, store)?);
-        if !with_error || !value.value.is_finite() {
+        let mut value = Observation::from(self.mean(epoch, store)?);
+        if needs.training {
+            let training = Self {
+                name: self.name.clone(),
+                split: Split::Train,
+            };
+            let mean = training.mean(epoch, store).map_err(|error| MissingMetric {
+                hint: TRAINING,
+                ..error
+            })?;
+            value = value.with_training(mean);
+        }
+        if !needs.standard_error || !value.value.is_finite() {
             return Ok(value);
         }
         let error = Self {
@@ -65,6 +76,15 @@ impl SplitMetric {
     }
 }
 
+/// What a criterion needs besides the metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Needs {
+    pub(crate) standard_error: bool,
+    /// The metric on the training split.
+    pub(crate) training: bool,
+}
+
+const TRAINING: &str = "the criterion compares it with the training split: register it with `metric_train_numeric` of the session";
 const LOGGER: &str = "register it with the session; in a resumed run, use a metric logger that has the earlier epochs, as \
     Burn's `FileMetricLogger` does";
 const BATCHES: &str =

@@ -44,7 +44,7 @@ impl<C: StopCriterion + Clone + Debug + Send> EpochHook for CriterionHook<C> {
         epoch: usize,
         store: &EventStoreClient,
     ) -> Result<(), MissingMetric> {
-        let value = |with_error| self.metric.observation(epoch, store, with_error);
+        let value = |needs| self.metric.observation(epoch, store, needs);
         self.handle.observe(epoch, value).map(|_| ())
     }
 

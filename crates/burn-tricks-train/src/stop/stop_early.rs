@@ -110,7 +110,7 @@ impl<C> Clone for Stops<C> {
 
 impl<C: StopCriterion + Send> EarlyStoppingStrategy for Stops<C> {
     fn should_stop(&mut self, epoch: usize, store: &EventStoreClient) -> bool {
-        let value = |with_error| self.metric.observation(epoch, store, with_error);
+        let value = |needs| self.metric.observation(epoch, store, needs);
         match self.handle.observe(epoch, value) {
             Ok(decision) => decision.should_stop(),
             Err(missing) => {

@@ -1,7 +1,7 @@
 //! A criterion of a training, shared by the training and the caller.
 
 use crate::lock::lock;
-use crate::metric::split_metric::MissingMetric;
+use crate::metric::split_metric::{MissingMetric, Needs};
 use burn_tricks_checkpoint::{PartError, to_json};
 use burn_tricks_core::Goal;
 use burn_tricks_core::StateError;
@@ -118,12 +118,11 @@ impl<C: StopCriterion> StopHandle<C> {
         lock(&self.0).stop.start();
     }
 
-    /// Observes each epoch once, however often it is called. `value` is called with whether a standard error is
-    /// needed.
+    /// Observes each epoch once, however often it is called. `value` is called with what an observation must have.
     pub(crate) fn observe(
         &self,
         epoch: usize,
-        value: impl FnOnce(bool) -> Result<Observation, MissingMetric>,
+        value: impl FnOnce(Needs) -> Result<Observation, MissingMetric>,
     ) -> Result<Decision, MissingMetric> {
         let mut progress = lock(&self.0);
         if let Some((last, decision)) = &progress.last
@@ -131,7 +130,10 @@ impl<C: StopCriterion> StopHandle<C> {
         {
             return decision.clone();
         }
-        let observed = value(progress.stop.needs_standard_error());
+        let observed = value(Needs {
+            standard_error: progress.stop.needs_standard_error(),
+            training: progress.stop.needs_training(),
+        });
         let decision = observed.map(|observed| {
             let decision = progress.stop.observe(observed);
             progress.rank(epoch, observed.value, &decision);

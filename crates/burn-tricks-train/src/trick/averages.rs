@@ -6,7 +6,7 @@ use crate::trick::step_context::StepContext;
 use burn::module::{Module, ModuleDisplay};
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
-use burn_tricks_average::{Average, AverageRule, Ema, EmaSet};
+use burn_tricks_average::{Average, AverageRule, Ema, EmaSet, Swag};
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
 
 /// An average of weights, with any rule, is updated after each step, and is saved as a Burn record.
@@ -83,6 +83,41 @@ impl<M: Module + ModuleDisplay> Trick<M> for EmaSet<M> {
             load_part(ema, state)?;
         }
         *self = Self::from(emas);
+        Ok(())
+    }
+}
+
+/// The model to validate is the mean, from the first sample on.
+impl<M: Module + ModuleDisplay> Trick<M> for Swag<M> {
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        if !step.is_skipped() {
+            self.update(&model);
+        }
+        model
+    }
+
+    fn validated(&self, _model: &M) -> Option<M> {
+        self.has_started().then(|| self.model())
+    }
+
+    fn restart(&mut self, model: &M) {
+        Swag::restart(self, model);
+    }
+
+    fn rolled_back(&mut self, model: &M) {
+        Swag::restart(self, model);
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("{:?}", self.config())]
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(record_bytes("Swag", self.to_record()))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        *self = self.clone().load_record(record_of("Swag", state)?)?;
         Ok(())
     }
 }

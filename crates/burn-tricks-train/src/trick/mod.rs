@@ -13,6 +13,7 @@ mod micro_batches;
 mod optimizer_backup;
 pub(crate) mod roll_back;
 pub(crate) mod save_best;
+pub(crate) mod scheduled_dropout;
 pub(crate) mod shared;
 pub(crate) mod snapshots;
 pub(crate) mod step_context;
@@ -48,10 +49,12 @@ use std::fmt::Debug;
 /// | [`Freeze`] | removes the gradients of a part of the model | | |
 /// | [`Prodigy`] | estimates the learning rate of its optimizer | | |
 /// | [`StepGuard`] | skips a step that has a gradient that is not finite | | |
+/// | [`ScheduledDropout`](crate::ScheduledDropout) | | sets the dropout rate of the next step | |
 /// | [`TiedWeights`] | | gives all places of a parameter one value | |
 /// | [`MaxNorm`], [`UnitNorm`], [`ClampWeights`] | | change the weights | |
 /// | [`Ema`], [`Swa`], [`Lawa`], any [`Average`] | | updates the average | the average |
 /// | [`EmaSet`] | | updates the averages | |
+/// | [`Swag`] | | updates mean and covariance | the mean, from the first sample on |
 /// | [`DoctorTrick`](crate::DoctorTrick) | measures the gradients | measures how far the weights moved | |
 /// | [`GradNorm`](crate::GradNorm) | measures the gradients | | |
 /// | [`UpdateRatio`](crate::UpdateRatio) | notes the weights | measures how far they moved | |
@@ -212,6 +215,7 @@ use std::fmt::Debug;
 /// [`EmaSet`]: burn_tricks_average::EmaSet
 /// [`Lawa`]: burn_tricks_average::Lawa
 /// [`Swa`]: burn_tricks_average::Swa
+/// [`Swag`]: burn_tricks_average::Swag
 pub trait Trick<M: Module>: Debug + Send {
     /// Whether [`before`](Self::before) changes or looks at gradients. If no trick does, a sharded optimizer's
     /// gradients are not gathered from their devices, and `before` is not called. Default: no.

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 ///
 /// ```text
 /// epoch e trains the groups 1 to 1 + (e − 1) / n;  everything else is frozen      (n = every_epochs)
+/// epoch e trains the groups that begin at epoch e or before                         (with begin_epochs)
 /// ```
 ///
 /// # Example
@@ -46,6 +47,15 @@ use std::collections::HashMap;
 /// # }
 /// ```
 ///
+/// The head alone for ten epochs, then everything, as with Lightning's `BackboneFinetuning`:
+///
+/// ```
+/// use burn_tricks_train::GradualUnfreezingConfig;
+///
+/// let groups = ["head", "body"].map(String::from).to_vec();
+/// let unfreezing = GradualUnfreezingConfig::new(groups).with_begin_epochs(Some(vec![1, 11]));
+/// ```
+///
 /// # Order
 ///
 /// Anywhere among the tricks. A frozen weight gets no gradient, so neither the optimizer's step nor weight decay
@@ -59,6 +69,16 @@ use std::collections::HashMap;
 ///
 /// None. The backward pass ends at the earliest layer that is trained.
 ///
+/// # Differences
+///
+/// - Lightning's `BackboneFinetuning` also gives the backbone a learning rate that begins at a tenth of the head's and
+///   rises: that is [`GroupLrConfig`](burn_tricks_schedule::GroupLrConfig) here, whose card has the program.
+/// - Lightning keeps the weights of batch norms in a frozen backbone trained (`train_bn=True`). Here they are frozen like
+///   the others; name them in the first group (`body.*.norm`) to train them. To hold their statistics as well, use
+///   `freeze_batch_norms` of `burn-tricks-nn`.
+/// - Composer's layer freezing goes the other way, and freezes the first layers towards the end of the training; in a loop,
+///   the transform `Freeze` of `burn-tricks-grad` does this.
+///
 /// # Suggested values
 ///
 /// One group per layer or block, one epoch each (Howard and Ruder), with smaller learning rates for earlier
@@ -68,6 +88,7 @@ use std::collections::HashMap;
 ///
 /// - Howard, Ruder, *Universal language model fine-tuning for text classification*, 2018, section 3.3,
 ///   <https://arxiv.org/abs/1801.06146>
+/// - Lightning, `lightning.pytorch.callbacks.BackboneFinetuning`
 #[derive(Config, Debug, PartialEq, Eq)]
 pub struct GradualUnfreezingConfig {
     /// The groups of weights, each given by the path of a parameter or of a module, in the order in which they are
@@ -76,6 +97,10 @@ pub struct GradualUnfreezingConfig {
     /// The number of epochs after which the next group is unfrozen, at least 1. Default: 1.
     #[config(default = 1)]
     pub every_epochs: usize,
+    /// The epoch, counted from 1, in which each group begins to be trained, in place of `every_epochs`: one number for each
+    /// group, and at least one group at epoch 1. Default: none.
+    #[config(default = "None")]
+    pub begin_epochs: Option<Vec<usize>>,
 }
 
 impl GradualUnfreezingConfig {
@@ -83,7 +108,7 @@ impl GradualUnfreezingConfig {
     ///
     /// # Errors
     ///
-    /// If `every_epochs` is 0, if there is no group, if a group names no trained weight of `model` (for a name that
+    /// If `every_epochs` is 0, if `begin_epochs` has not one epoch for each group and a group at epoch 1, if there is no group, if a group names no trained weight of `model` (for a name that
     /// `model` does not have, the error suggests similar ones), or if a group lies within an earlier group, and so
     /// changes nothing.
     pub fn init<M: Module>(&self, model: &M) -> Result<GradualUnfreezing, ConfigError> {
@@ -91,6 +116,12 @@ impl GradualUnfreezingConfig {
         let error = |requirement, got: &str| Err(ConfigError::new("groups", requirement, got));
         if self.groups.is_empty() {
             return error("name at least one group of weights", "");
+        }
+        if let Some(epochs) = &self.begin_epochs
+            && (epochs.len() != self.groups.len() || epochs.iter().min() != Some(&1))
+        {
+            let requirement = "have an epoch of at least 1 for each group, and 1 for one of them";
+            return Err(ConfigError::new("begin_epochs", requirement, epochs));
         }
         let mut trained: Vec<(String, ParamId)> = Vec::new();
         visit_floats(model, |at, param| {
@@ -143,15 +174,26 @@ pub struct GradualUnfreezing {
 impl GradualUnfreezing {
     /// Returns `model` with the right weights frozen for `epoch`, counted from 1.
     pub fn apply<M: Module>(&self, model: M, epoch: usize) -> M {
-        let unfrozen = 1 + (epoch.max(1) - 1) / self.config.every_epochs;
+        let trains = |group: usize| self.trains(group, epoch);
+        let trains = (0..self.config.groups.len()).map(trains).collect();
         let groups = &self.groups;
-        map(model, &mut Freeze { groups, unfrozen })
+        map(model, &mut Freeze { groups, trains })
     }
 
-    /// The groups that are trained in `epoch`, counted from 1.
-    pub fn trained_groups(&self, epoch: usize) -> &[String] {
-        let unfrozen = 1 + (epoch.max(1) - 1) / self.config.every_epochs;
-        &self.config.groups[..unfrozen.min(self.config.groups.len())]
+    /// The groups that are trained in `epoch`, counted from 1, in the order in which they are listed.
+    pub fn trained_groups(&self, epoch: usize) -> Vec<&str> {
+        let groups = self.config.groups.iter().enumerate();
+        let trained = groups.filter(|(group, _)| self.trains(*group, epoch));
+        trained.map(|(_, name)| name.as_str()).collect()
+    }
+
+    /// Whether the group of this index is trained in `epoch`.
+    fn trains(&self, group: usize, epoch: usize) -> bool {
+        let begins = match &self.config.begin_epochs {
+            Some(epochs) => epochs[group],
+            None => 1 + group * self.config.every_epochs,
+        };
+        epoch.max(1) >= begins
     }
 }
 
@@ -184,10 +226,11 @@ impl<M: Module> Trick<M> for GradualUnfreezing {
     }
 }
 
-/// Freezes the groups from `unfrozen` on, and what is in none.
+/// Freezes the groups that are not trained, and what is in none.
 struct Freeze<'a> {
     groups: &'a HashMap<String, Option<usize>>,
-    unfrozen: usize,
+    /// For each group, whether it is trained.
+    trains: Vec<bool>,
 }
 
 impl Mapper for Freeze<'_> {
@@ -199,7 +242,7 @@ impl Mapper for Freeze<'_> {
         let Some(group) = self.groups.get(at.path()) else {
             return param;
         };
-        let trains = group.is_some_and(|group| group < self.unfrozen);
+        let trains = group.is_some_and(|group| self.trains[group]);
         if trains == param.is_require_grad() {
             return param;
         }
