@@ -25,6 +25,11 @@ fn averages() -> Vec<Row> {
             r#"{"update_every":2,"start_after":3,"buffers":"Copy"}"#,
         ),
         row(
+            SwagConfig::new(10),
+            &["update_every"],
+            r#"{"update_every":2,"start_after":3,"rank":0,"scale":0.5}"#,
+        ),
+        row(
             LawaConfig::new(5, 10),
             &["last", "update_every"],
             r#"{"last":3,"update_every":2,"start_after":4,"buffers":"Copy"}"#,
@@ -304,6 +309,11 @@ fn schedules() -> Vec<Row> {
             r#"{"initial_lr":0.5,"gamma":0.75,"unit":{"Epochs":{"steps":5}},"floor":0.25}"#,
         ),
         row(
+            GroupLrConfig::of([LrGroup::new(["head"], 2.0)]),
+            &["groups"],
+            r#"{"groups":[{"paths":["body"],"factor":0.5,"warmup_after":3,"warmup_steps":4,"warmup_start":0.25}]}"#,
+        ),
+        row(
             InverseSqrtConfig::new(0.1),
             &["initial_lr"],
             r#"{"initial_lr":0.5,"timescale":7}"#,
@@ -322,6 +332,11 @@ fn schedules() -> Vec<Row> {
             MultiStepConfig::new(0.1, vec![10]),
             &["initial_lr", "milestones"],
             r#"{"initial_lr":0.5,"milestones":[2,3],"gamma":0.5}"#,
+        ),
+        row(
+            RexConfig::new(0.1, 10),
+            &["initial_lr", "steps"],
+            r#"{"initial_lr":0.5,"steps":20,"final_lr":0.25,"beta":0.75}"#,
         ),
         row(
             OneCycleConfig::new(0.1, 10),
@@ -359,6 +374,22 @@ fn stopping() -> Vec<Row> {
             r#"{"goal":"Maximize","patience":5,"min_delta":{"Relative":0.5},"warmup_checks":2,"baseline":0.5,"target":0.75,"divergence_limit":0.25,"non_finite":"Ignore","counting":"Keras"}"#,
         ),
         row(
+            GeneralizationLossConfig::new(5.0),
+            &["percent"],
+            r#"{"percent":2.0}"#,
+        ),
+        row(
+            ProgressQuotientConfig::new(1.0),
+            &["quotient"],
+            r#"{"quotient":0.5,"strip":3}"#,
+        ),
+        row(
+            RisingStripsConfig::new(2),
+            &["strips"],
+            r#"{"strips":3,"strip":4}"#,
+        ),
+        row(SmoothedConfig::new(0.5), &["decay"], r#"{"decay":0.75}"#),
+        row(
             NoiseAwareConfig::new(Goal::Minimize),
             &["goal"],
             r#"{"goal":"Maximize","patience":5,"standard_errors":1.0,"max_undecided":7,"non_finite":"Ignore"}"#,
@@ -382,7 +413,7 @@ fn stopping() -> Vec<Row> {
         row(
             GradualUnfreezingConfig::new(vec!["head".to_owned()]),
             &["groups"],
-            r#"{"groups":["last","first"],"every_epochs":3}"#,
+            r#"{"groups":["last","first"],"every_epochs":3,"begin_epochs":[1,2]}"#,
         ),
         row(
             SnapshotTrickConfig::new(10, 3),
@@ -395,6 +426,11 @@ fn stopping() -> Vec<Row> {
 fn modules() -> Vec<Row> {
     const GROUP: &[&str] = &["group"];
     vec![
+        row(
+            ActivityPenaltyConfig::new(),
+            &[],
+            r#"{"l1":0.5,"l2":0.25}"#,
+        ),
         row(AlphaDropoutConfig::new(0.5), &["prob"], r#"{"prob":0.25}"#),
         row(
             ClampWeightsConfig::new(-1.0, 1.0),
@@ -402,6 +438,21 @@ fn modules() -> Vec<Row> {
             r#"{"min":-0.5,"max":0.25,"group":{"matcher":"All","excludes":"All"}}"#,
         )
         .of_burn(GROUP),
+        row(
+            DropBlockConfig::new(0.5),
+            &["prob"],
+            r#"{"prob":0.25,"block_size":3,"unit":"Batch"}"#,
+        ),
+        row(
+            GlobalResponseNormConfig::new(8),
+            &["channels"],
+            r#"{"channels":6,"epsilon":0.5,"axis":"Last"}"#,
+        ),
+        row(
+            SqueezeExciteConfig::new(8, 2),
+            &["channels", "squeezed"],
+            r#"{"channels":6,"squeezed":3,"gate":"HardSigmoid"}"#,
+        ),
         row(
             DropConnectConfig::new(0.5),
             &["prob"],
@@ -468,7 +519,7 @@ fn modules() -> Vec<Row> {
         row(
             ResNetConfig::new(1, 10),
             &["channels", "classes"],
-            r#"{"channels":3,"classes":5,"widths":[4,8],"blocks":2,"version":"V2","batch_norm":false,"scale":{"LayerScale":0.5}}"#,
+            r#"{"channels":3,"classes":5,"widths":[4,8],"blocks":2,"version":"V2","batch_norm":false,"scale":{"LayerScale":0.5},"squeeze_excite":4}"#,
         ),
         row(
             ResidualConfig::new(),

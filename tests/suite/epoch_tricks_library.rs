@@ -14,14 +14,15 @@ use burn::train::metric::store::Split;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use burn_tricks::average::Ema;
 use burn_tricks::prelude::*;
+use burn_tricks::schedule::LinearRampConfig;
 use burn_tricks::stop::BestWeights;
 use burn_tricks::stop::{
     CheckLimitConfig, EarlyStopping, NoiseAwareConfig, Observation, RollBackConfig, StopReason,
 };
 use burn_tricks::train::{
     EpochContext, GradualUnfreezingConfig, LaunchError, Outcome, RollBackTrick, SampleLossMetric,
-    SaveBest, Session, SessionError, SessionResult, SnapshotTrickConfig, StepContext, Trick,
-    TrickError,
+    SaveBest, ScheduledDropout, Session, SessionError, SessionResult, SnapshotTrickConfig,
+    StepContext, Trick, TrickError,
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -412,6 +413,88 @@ fn groups_are_unfrozen_one_after_the_other() {
     let trick = tricks(&begun);
     assert_eq!(trick.trained_groups(2), ["last"]);
     assert_eq!(trick.trained_groups(9), ["last", "first.weight"]);
+
+    // An epoch of its own for each group, in any order.
+    let at = |epochs: &[usize]| {
+        let config = config(&["first.weight", "last", "norm"]);
+        config.with_begin_epochs(Some(epochs.to_vec()))
+    };
+    let trick = at(&[4, 1, 2]).init(&begun).unwrap();
+    assert_eq!(trick.trained_groups(1), ["last"]);
+    assert_eq!(trick.trained_groups(3), ["last", "norm"]);
+    let trains = |epoch| {
+        let net = trick.apply(begun.clone(), epoch);
+        [
+            net.first.weight.is_require_grad(),
+            net.last.weight.is_require_grad(),
+            net.norm.gamma.is_require_grad(),
+        ]
+    };
+    assert_eq!(trains(1), [false, true, false]);
+    assert_eq!(trains(2), [false, true, true]);
+    assert_eq!(trains(4), [true, true, true]);
+    for epochs in [&[1, 2][..], &[2, 3, 4], &[0, 1, 1]] {
+        let error = at(epochs).init(&begun).unwrap_err().to_string();
+        assert!(error.contains(&format!("`begin_epochs` must have an epoch of at least 1 for each group, and 1 for one of them, got {epochs:?}")), "{error}");
+    }
+}
+
+/// Nine steps in three epochs: the rate of the next step, held at the end of the curve.
+#[test]
+fn a_dropout_rate_follows_its_curve() {
+    let _alone = alone();
+    let ramp = || LinearRampConfig::new(0.0, 0.5, 5).init().unwrap();
+    let scheduled = |_: &Net| {
+        ScheduledDropout::init(ramp(), 6, |net: &mut Net, rate| net.dropout.prob = rate).unwrap()
+    };
+    let rate = |net: &Net| net.dropout.prob;
+    // Three steps per epoch, counted in the session.
+    for epochs in 1..=3 {
+        let result = run(scheduled, epochs);
+        let expected = ramp().at((3 * epochs as u64).min(5));
+        assert_eq!(
+            rate(result.model.model()),
+            expected,
+            "after {epochs} epochs"
+        );
+    }
+    assert_eq!(both(&interrupted(scheduled, 3)), both(&run(scheduled, 3)));
+    // The first step has the first rate of the curve, not the 0.3 that the network was made with.
+    let off = |_: &Net| {
+        ScheduledDropout::init(0.0, 1, |net: &mut Net, rate| net.dropout.prob = rate).unwrap()
+    };
+    let made_without = {
+        let mut net = net();
+        net.dropout.prob = 0.0;
+        let folder = tempfile::tempdir().unwrap();
+        let session = session(folder.path(), &EpochClock::new());
+        let session = session.stop_early(SampleLossMetric::new(), patience(9));
+        let learner = Learner::new(net.with_tricks(()), adam(), schedule());
+        session.num_epochs(2).launch(learner).unwrap()
+    };
+    let set_to_zero = run(off, 2);
+    assert_eq!(
+        numbers(set_to_zero.model.model()),
+        numbers(made_without.model.model())
+    );
+    // Skipped steps count, as they do for a schedule.
+    let mut trick = scheduled(&net());
+    let skipped = trick.after(net(), &StepContext::new(3, 0.1).with_skipped(true));
+    assert_eq!(rate(&skipped), ramp().at(3));
+    assert_eq!(
+        Trick::<Net>::rebuilt(&trick, net()).dropout.prob,
+        ramp().at(3)
+    );
+    Trick::<Net>::restart(&mut trick, &net());
+    assert_eq!(Trick::<Net>::rebuilt(&trick, net()).dropout.prob, 0.0);
+    let refused = |curve: f64, steps| {
+        let init =
+            ScheduledDropout::init(curve, steps, |net: &mut Net, rate| net.dropout.prob = rate);
+        init.unwrap_err().to_string()
+    };
+    assert!(refused(1.0, 3).contains("`rate` must lie in [0, 1), got 1.0"));
+    assert!(refused(f64::NAN, 3).contains("got NaN"));
+    assert!(refused(0.5, 0).contains("`steps`"));
 }
 
 #[test]

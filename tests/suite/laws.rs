@@ -11,7 +11,8 @@ use burn::train::Interrupter;
 use burn::train::metric::store::Split;
 use burn_tricks::MinDelta;
 use burn_tricks::average::{
-    Average, AverageRule, Ema, EmaSet, EmaWarmup, LawaConfig, ScheduleFreeAverageConfig,
+    Average, AverageRule, Ema, EmaSet, EmaWarmup, LawaConfig, ScheduleFreeAverageConfig, Swag,
+    SwagConfig,
 };
 use burn_tricks::diagnose::DoctorConfig;
 use burn_tricks::grad::{
@@ -21,14 +22,16 @@ use burn_tricks::grad::{
 };
 use burn_tricks::nn::{ClampWeightsConfig, TiedWeights, UnitNormConfig};
 use burn_tricks::prelude::*;
+use burn_tricks::schedule::LinearRampConfig;
 use burn_tricks::stop::{
-    All, Any, CheckLimitConfig, NoiseAwareConfig, NonFiniteMetric, RollBackConfig, StopCriterion,
-    TimeLimitConfig,
+    All, Any, CheckLimitConfig, GeneralizationLossConfig, NoiseAwareConfig, NonFiniteMetric,
+    Observation, ProgressQuotientConfig, RisingStripsConfig, RollBackConfig, SmoothedConfig,
+    StopCriterion, TimeLimitConfig,
 };
 use burn_tricks::train::{
     AsTrick, DoctorTrick, EpochContext, GradNorm, GradualUnfreezingConfig, MeanOfAccumulated,
-    RollBackTrick, SaveBest, SnapshotTrickConfig, StepContext, StopAfterMarked, StopAfterSkips,
-    UpdateRatio,
+    RollBackTrick, SaveBest, ScheduledDropout, SnapshotTrickConfig, StepContext, StopAfterMarked,
+    StopAfterSkips, UpdateRatio,
 };
 use burn_tricks_testkit::{
     AverageLaws, CriterionDecision, CriterionLaws, ScheduleLaws, TrickLaws, TrickStep, Weights,
@@ -96,6 +99,25 @@ fn every_average_keeps_the_laws() {
         );
         average("LAWA", on, LawaConfig::new(3, 1));
         average("LAWA, every second step", on, LawaConfig::new(2, 2));
+        for rank in [0, 3] {
+            let init = move |first: &Weights| {
+                let config = SwagConfig::new(2).with_start_after(1).with_rank(rank);
+                config.init(first).unwrap()
+            };
+            AverageLaws::new(
+                format!("SWAG of rank {rank} on {}", on.0),
+                init,
+                |swag: &mut Swag<Weights>, model| swag.update(model),
+                Swag::model,
+                &on.1,
+            )
+            .saved(move |swag, first| {
+                let record = through_bytes(swag.to_record());
+                init(first).load_record(record).expect("its own record")
+            })
+            .check()
+            .assert();
+        }
     }
 }
 
@@ -103,7 +125,8 @@ fn every_average_keeps_the_laws() {
 fn criterion<C: StopCriterion + 'static>(name: &str, init: impl Fn() -> C + Clone + 'static) {
     let anew = init.clone();
     let observe = |stop: &mut C, value: f64| {
-        let decision = stop.observe(value);
+        // Those that compare it with the training error get one too.
+        let decision = stop.observe(Observation::from(value).with_training(value.abs()));
         CriterionDecision {
             best: decision.is_best,
             stop: decision.should_stop(),
@@ -154,6 +177,21 @@ fn every_criterion_keeps_the_laws() {
     criterion("noise-aware", noise);
     criterion("check limit", limit);
     criterion("time limit", time);
+    criterion("generalisation loss", || {
+        GeneralizationLossConfig::new(5.0).init().unwrap()
+    });
+    criterion("progress quotient", || {
+        let config = ProgressQuotientConfig::new(1.0).with_strip(2);
+        config.init().unwrap()
+    });
+    criterion("rising strips", || {
+        RisingStripsConfig::new(2).with_strip(1).init().unwrap()
+    });
+    criterion("smoothed patience", move || {
+        SmoothedConfig::new(0.0)
+            .init(patience().init().unwrap())
+            .unwrap()
+    });
     criterion("any", move || {
         Any::init((time(), limit(), patience().init().unwrap())).unwrap()
     });
@@ -286,6 +324,11 @@ fn every_trick_keeps_the_laws() {
         trick("unit norm", on, |_| UnitNormConfig::new().init().unwrap());
         trick("EMA", on, |model| EmaConfig::new(0.9).init(model).unwrap());
         trick("SWA", on, |model| SwaConfig::new(2).init(model).unwrap());
+        trick("SWAG", on, |model| SwagConfig::new(2).init(model).unwrap());
+        trick("a dropout rate", on, |_| {
+            let curve = LinearRampConfig::new(0.0, 0.5, 4).init().unwrap();
+            ScheduledDropout::init(curve, 5, |_: &mut Weights, _| ()).unwrap()
+        });
         trick("LAWA", on, |model| {
             LawaConfig::new(2, 1).init(model).unwrap()
         });

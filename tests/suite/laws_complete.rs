@@ -124,6 +124,10 @@ fn everything_that_is_defined_is_in_a_table_of_laws() {
             "what a closed-form schedule of Burn's becomes: `of_burn`",
         ),
         ("RepeatSkipped", "`repeating_skipped` makes it"),
+        (
+            "GroupLr",
+            "`GroupLrConfig` makes one for each group: see `schedules_groups`",
+        ),
         ("ReduceOnPlateau", "`reduced_on_plateau` makes it"),
     ];
     let kinds: [Kind; 9] = [

@@ -15,12 +15,14 @@ pub(crate) fn case(group: &str, name: &str) -> &'static Value {
             include_str!("../oracle/data.json"),
             include_str!("../oracle/gradients.json"),
             include_str!("../oracle/inputs.json"),
+            include_str!("../oracle/networks.json"),
             include_str!("../oracle/norms.json"),
             include_str!("../oracle/optim.json"),
             include_str!("../oracle/rate_free.json"),
             include_str!("../oracle/sam.json"),
             include_str!("../oracle/schedules.json"),
             include_str!("../oracle/stopping.json"),
+            include_str!("../oracle/swag.json"),
         ]
         .map(|text| serde_json::from_str(text).expect("an oracle is JSON"))
         .into()

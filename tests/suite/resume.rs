@@ -13,7 +13,7 @@ use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, DType, Device};
 use burn_tricks::average::{
     Buffers, EmaConfig, EmaSet, EmaWarmup, EnsembleConfig, LawaConfig, SnapshotEnsembleConfig,
-    SwaConfig,
+    SwaConfig, SwagConfig,
 };
 use burn_tricks::grad::{
     AutoClipConfig, GradNoiseConfig, GradientTransform, LossScalerConfig, StepGuard,
@@ -195,6 +195,20 @@ fn averages() -> Vec<Case> {
     cases.push(average!("SWA", swa, updates));
     let lawa = LawaConfig::new(3, 2).with_start_after(1);
     cases.push(average!("LAWA", lawa, len));
+    cases.push(case(
+        "SWAG",
+        || {
+            let config = SwagConfig::new(2).with_start_after(1).with_rank(3);
+            config.init(&weights(99)).unwrap()
+        },
+        |swag, at| {
+            swag.update(&weights(at));
+            let counts = [swag.steps(), swag.updates()];
+            [shown(&swag.model(), counts), shown(&swag.sample(7), counts)].concat()
+        },
+        |swag, file| swag.to_record().save(file).unwrap(),
+        |swag, file| swag.load_record(ModuleRecord::load(file).unwrap()).unwrap(),
+    ));
     cases.push(case(
         "snapshot ensemble",
         || SnapshotEnsembleConfig::new(2).init(&weights(99)).unwrap(),

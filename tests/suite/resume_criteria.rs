@@ -4,9 +4,10 @@ use crate::models::Pair;
 use crate::resume::{Case, STEPS, case, read_json, weights, write_json};
 use burn::module::Module;
 use burn_tricks::stop::{
-    All, Any, BestWeights, CheckLimitConfig, EarlyStopping, EarlyStoppingConfig, Goal,
-    NoiseAwareConfig, NonFiniteMetric, Observation, RollBack, RollBackConfig, StopCriterion,
-    StopReason, TimeLimitConfig,
+    All, Any, BestWeights, CheckLimitConfig, EarlyStopping, EarlyStoppingConfig,
+    GeneralizationLossConfig, Goal, NoiseAwareConfig, NonFiniteMetric, Observation,
+    ProgressQuotientConfig, RisingStripsConfig, RollBack, RollBackConfig, SmoothedConfig,
+    StopCriterion, StopReason, TimeLimitConfig,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -53,6 +54,36 @@ fn criterion<C: StopCriterion + 'static>(
                 decision.best.unwrap_or(0.0),
                 decision.waited as f64,
                 reason,
+            ]
+        },
+        |stop, file| {
+            let text = serde_json::to_string(&stop.state()).unwrap();
+            std::fs::write(file, text).unwrap();
+        },
+        |stop, file| {
+            let text = std::fs::read_to_string(file).unwrap();
+            stop.with_state(serde_json::from_str(&text).unwrap())
+        },
+    )
+}
+
+/// A criterion of Prechelt, of an error and a training error.
+fn prechelt<C: StopCriterion + 'static>(
+    name: &str,
+    make: impl Fn() -> C + Clone + 'static,
+) -> Case {
+    case(
+        name,
+        make,
+        |stop, at| {
+            let error = 1.0 + 0.3 * (at as f64 - 3.0).abs() + 0.1 * (at % 3) as f64;
+            let training = 1.0 / (at + 1) as f64;
+            let decision = stop.observe(Observation::from(error).with_training(training));
+            vec![
+                decision.check as f64,
+                decision.best.unwrap_or(0.0),
+                decision.waited as f64,
+                f64::from(u8::from(decision.should_stop())),
             ]
         },
         |stop, file| {
@@ -190,6 +221,19 @@ pub(crate) fn criteria() -> Vec<Case> {
             },
         ),
         criterion("check limit", checks),
+        prechelt("generalisation loss", || {
+            GeneralizationLossConfig::new(40.0).init().unwrap()
+        }),
+        prechelt("progress quotient", || {
+            let config = ProgressQuotientConfig::new(0.5).with_strip(3);
+            config.init().unwrap()
+        }),
+        prechelt("rising strips", || {
+            RisingStripsConfig::new(2).with_strip(2).init().unwrap()
+        }),
+        criterion("smoothed patience", move || {
+            SmoothedConfig::new(0.5).init(early_stopping()).unwrap()
+        }),
         time_limit(),
         criterion("any", move || {
             Any::init((early_stopping(), checks())).unwrap()

@@ -81,6 +81,10 @@ fn curves() -> Vec<(&'static str, Box<dyn Closed>)> {
             "one-cycle optax",
             Box::new(cycle(OneCycleConfig::optax_linear(0.7, 20))),
         ),
+        (
+            "REX",
+            Box::new(RexConfig::new(0.7, 9).with_final_lr(0.1).init().unwrap()),
+        ),
         ("cyclic", Box::new(wave.clone().init().unwrap())),
         (
             "cyclic2",

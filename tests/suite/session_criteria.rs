@@ -7,7 +7,9 @@ use burn::train::Learner;
 use burn::train::metric::LossMetric;
 use burn::train::metric::store::Split;
 use burn_tricks::prelude::*;
-use burn_tricks::stop::{CheckLimitConfig, Decision, Observation, StopCriterion, StopReason};
+use burn_tricks::stop::{
+    CheckLimitConfig, Decision, Observation, ProgressQuotientConfig, StopCriterion, StopReason,
+};
 use burn_tricks::train::{GradNorm, LaunchError, SessionError, SessionResult};
 use std::path::Path;
 
@@ -51,6 +53,29 @@ fn each_criterion_stops_and_the_first_tells_the_best_epoch() {
         assert_eq!(small.decision.unwrap().stop, None);
         assert_eq!(finished.best_value, of(0).best_value);
     }
+}
+
+/// The training loss is 0 in the first epoch and −1 in the second, which is no error.
+#[test]
+fn a_criterion_gets_the_training_error_if_it_is_registered() {
+    let _alone = alone();
+    let quotient = || ProgressQuotientConfig::new(1.0).init().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).stop_early(LossMetric::new(), quotient());
+    let session = session.metric_train_numeric(LossMetric::new());
+    let finished = session.launch(learner((), 1.0)).unwrap();
+    let negative = StopReason::NegativeError { value: -1.0 };
+    assert_eq!(finished.outcome.stop_reason(), Some(negative));
+    assert_eq!(finished.last_epoch, Some(2));
+
+    let folder = tempfile::tempdir().unwrap();
+    let session = counting(folder.path()).stop_early(LossMetric::new(), quotient());
+    let error = session.launch(learner((), 1.0)).unwrap_err().to_string();
+    assert!(error.contains("`Loss` has no value for epoch 1"), "{error}");
+    assert!(
+        error.contains("register it with `metric_train_numeric`"),
+        "{error}"
+    );
 }
 
 #[test]
