@@ -18,6 +18,7 @@
 //! | [`writing`] | how to write an optimizer, a schedule or a trick, and check it |
 //! | [`glossary`] | what the words of the documentation mean |
 //! | [`tricks`] | which tricks there are, with type and crate |
+//! | [`not_here`] | which tricks of other libraries are not here, why, and where they are |
 
 // The names that the pages link to.
 #[cfg(all(doc, feature = "train"))]
@@ -74,3 +75,6 @@ pub mod glossary {}
 
 #[doc = include_str!("guide/tricks.md")]
 pub mod tricks {}
+
+#[doc = include_str!("guide/not_here.md")]
+pub mod not_here {}
