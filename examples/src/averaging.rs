@@ -4,7 +4,7 @@ use crate::network::Network;
 use burn_tricks::ConfigError;
 use burn_tricks::average::{
     Average, AverageRule, CombineError, ScheduleFreeAverageConfig, SnapshotEnsemble,
-    SnapshotEnsembleConfig,
+    SnapshotEnsembleConfig, Swag, SwagConfig,
 };
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::Run;
@@ -21,6 +21,14 @@ pub enum Averaging {
     Ema(f64),
     /// The mean of the weights after each epoch, from this fraction of the run on.
     Swa(f64),
+    /// Models drawn from the distribution of the weights after each epoch, from a fraction of the run on, predicting
+    /// together.
+    Swag {
+        /// The fraction of the run.
+        start: f64,
+        /// How many models.
+        models: usize,
+    },
     /// The models at the ends of the last so many cycles of the learning rate, predicting together.
     Snapshots(usize),
 }
@@ -30,6 +38,8 @@ pub enum Averaging {
 pub struct Averages {
     weights: Option<Average<Network, Arc<dyn AverageRule>>>,
     members: Option<SnapshotEnsemble<Network>>,
+    /// A distribution of the weights, and how many models are drawn from it.
+    swag: Option<(Swag<Network>, usize)>,
 }
 
 impl Averaging {
@@ -46,6 +56,13 @@ impl Averaging {
             Self::Swa(start) => {
                 let swa = SwaConfig::new(run.steps_per_epoch());
                 Arc::new(swa.with_start_after(run.fraction(start)?))
+            }
+            Self::Swag { start, models } => {
+                ConfigError::at_least_one("models", models)?;
+                let swag = SwagConfig::new(run.steps_per_epoch());
+                let swag = swag.with_start_after(run.fraction(start)?).init(model)?;
+                averages.swag = Some((swag, models));
+                return Ok(averages);
             }
             Self::Snapshots(last) => {
                 averages.members = Some(SnapshotEnsembleConfig::new(last).init(model)?);
@@ -67,7 +84,7 @@ impl Averages {
         let rule: Arc<dyn AverageRule> = Arc::new(ScheduleFreeAverageConfig::new().with_beta(beta));
         Ok(Self {
             weights: Some(Average::init(rule, model)?),
-            members: None,
+            ..Self::default()
         })
     }
 
@@ -75,6 +92,9 @@ impl Averages {
     pub fn update(&mut self, model: &Network, learning_rate: f64, is_trough: bool) {
         if let Some(average) = &mut self.weights {
             average.update_at(model, learning_rate);
+        }
+        if let Some((swag, _)) = &mut self.swag {
+            swag.update(model);
         }
         if let Some(members) = self.members.as_mut().filter(|_| is_trough) {
             members.collect(model);
@@ -90,6 +110,10 @@ impl Averages {
         use burn::module::Module as _;
         if let Some(average) = &self.weights {
             return Ok(vec![average.model()]);
+        }
+        // Until two models have been seen there is nothing to draw from.
+        if let Some((swag, models)) = self.swag.as_ref().filter(|(swag, _)| swag.updates() > 1) {
+            return Ok(swag.samples(*models, 0));
         }
         match &self.members {
             Some(members) if !members.is_empty() => {

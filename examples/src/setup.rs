@@ -36,6 +36,9 @@ pub struct Setup {
     pub norm: HiddenNorm,
     /// What each hidden layer's signal is added to.
     pub skip: Skip,
+    /// Channels per squeezed channel of the gate at the end of each block with a skip (squeeze-and-excitation); for
+    /// convolutions.
+    pub squeeze_excite: Option<usize>,
     /// The share of hidden activations dropped.
     pub dropout: f64,
     /// The share of samples for which the last of the layers with skips is dropped.
@@ -106,6 +109,13 @@ impl Setup {
         ConfigError::positive("learning_rate", self.learning_rate)?;
         if let Some(patience) = self.patience {
             ConfigError::at_least_one("patience", patience)?;
+        }
+        if let Some(reduction) = self.squeeze_excite {
+            ConfigError::at_least_one("squeeze_excite", reduction)?;
+            if self.network != Architecture::Cnn || self.skip == Skip::None {
+                let requirement = "be null but for blocks of convolutions with skips";
+                return Err(ConfigError::new("squeeze_excite", requirement, reduction));
+            }
         }
         if !(1..=self.batch_size).contains(&self.micro_batches) {
             let requirement = format!("be from 1 to the batch size, {}", self.batch_size);

@@ -10,7 +10,9 @@ use burn::nn::{
     BatchNormConfig, Dropout, DropoutConfig, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d,
 };
 use burn::tensor::{Device, Tensor, activation::relu};
-use burn_tricks::nn::{Forward, Placement, Residual, ResidualConfig};
+use burn_tricks::nn::{
+    Forward, Placement, Residual, ResidualConfig, SqueezeExcite, SqueezeExciteConfig,
+};
 
 /// See [`Architecture::Cnn`](super::Architecture::Cnn).
 #[derive(Module, Debug)]
@@ -33,6 +35,7 @@ enum Block {
 struct TwoLayers {
     first: ConvLayer,
     second: ConvLayer,
+    gate: Option<SqueezeExcite>,
 }
 
 #[derive(Module, Debug)]
@@ -64,6 +67,10 @@ impl Cnn {
                     let branch = TwoLayers {
                         first: layer(size, 1),
                         second: layer(size, 1),
+                        gate: setup.squeeze_excite.map(|reduction| {
+                            let gate = SqueezeExciteConfig::new(size, (size / reduction).max(1));
+                            gate.init(device).expect("checked by the setup")
+                        }),
                     };
                     let block = skip.init(branch, device);
                     Block::Skip(block.expect("nothing in it that could be refused"))
@@ -118,7 +125,8 @@ impl Forward<4> for ConvLayer {
 
 impl Forward<4> for TwoLayers {
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.second.forward(self.first.forward(input))
+        let signal = self.second.forward(self.first.forward(input));
+        self.gate.forward(signal)
     }
 }
 

@@ -79,13 +79,26 @@ fn what_does_not_go_together_or_does_not_fit_is_refused() {
         training.check().unwrap_err().to_string()
     };
     type Change = fn(&mut Setup);
-    let cases: [(DataSet, Change, &str); 14] = [
+    let cases: [(DataSet, Change, &str); 16] = [
         (
             DataSet::Digits,
             |s| s.learning_rate = -0.1,
             "`learning_rate` must be",
         ),
         (DataSet::Digits, |s| s.batch_size = 0, "batch_size"),
+        (
+            DataSet::Digits,
+            |s| s.squeeze_excite = Some(4),
+            "`squeeze_excite` must be null but for blocks of convolutions with skips, got 4",
+        ),
+        (
+            DataSet::Digits,
+            |s| {
+                (s.network, s.skip) = (Architecture::Cnn, crate::mlp::Skip::Residual);
+                s.squeeze_excite = Some(0);
+            },
+            "`squeeze_excite` must be at least 1, got 0",
+        ),
         (
             DataSet::Digits,
             |s| s.micro_batches = 33,

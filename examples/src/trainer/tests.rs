@@ -283,6 +283,14 @@ fn averages_predict_with_other_weights_and_soups_part_at_half_time() {
     };
     let (counts, _) = trained(cycles, 4);
     assert_eq!(counts, [(1, 1), (1, 2), (1, 3), (1, 3)]);
+    // Two epochs of the second half make a distribution.
+    let drawn = |setup: &mut Setup| {
+        let (start, models) = (0.5, 3);
+        setup.averaging = Averaging::Swag { start, models };
+    };
+    let (counts, swag) = trained(drawn, 4);
+    assert_eq!(counts, [(1, 1), (1, 1), (1, 1), (1, 3)]);
+    assert!(swag != plain && swag != swa);
 }
 
 #[test]
