@@ -47,6 +47,9 @@ fn the_temperature_is_that_of_scipy_and_lowers_the_likelihood_s_logarithm() {
     }
 }
 
+/// Logits, true classes, and what the refusal says.
+type NoTemperature = (&'static [[f64; 2]], &'static [i64], &'static str);
+
 #[test]
 fn what_has_no_temperature_is_refused() {
     let device = Device::flex();
@@ -55,9 +58,9 @@ fn what_has_no_temperature_is_refused() {
         let logits = Tensor::from_data(TensorData::new(rows.concat(), shape), &device);
         Temperature::fit(logits, Tensor::from_data(classes, &device))
     };
-    let nan = f64::NAN;
-    let inf = f64::INFINITY;
-    let cases: [(&[[f64; 2]], &[i64], &str); 9] = [
+    const NAN: f64 = f64::NAN;
+    const INF: f64 = f64::INFINITY;
+    let cases: [NoTemperature; 9] = [
         (
             &[[2.0, 1.0], [1.0, 3.0]],
             &[0, 1],
@@ -77,13 +80,13 @@ fn what_has_no_temperature_is_refused() {
             "sample 0 is of class 2, and there are 2 columns",
         ),
         (
-            &[[2.0, 1.0], [nan, 1.0]],
+            &[[2.0, 1.0], [NAN, 1.0]],
             &[0, 1],
             "sample 1 has a score of NaN",
         ),
-        (&[[inf, 1.0]], &[0], "sample 0 has a score of inf"),
+        (&[[INF, 1.0]], &[0], "sample 0 has a score of inf"),
         (
-            &[[2.0, -inf], [0.0, 1.0]],
+            &[[2.0, -INF], [0.0, 1.0]],
             &[1, 0],
             "sample 0 has a score of -inf",
         ),
@@ -98,7 +101,7 @@ fn what_has_no_temperature_is_refused() {
         classes: 3,
     };
     assert_eq!(none, Err(empty));
-    for bad in [0.0, -1.0, nan, inf] {
+    for bad in [0.0, -1.0, NAN, INF] {
         assert_eq!(Temperature::of(bad).unwrap_err().field, "temperature");
     }
     // One that is far from 1 is found too: p = 1 / (1 + e^(−z/T)) = 3/4.
