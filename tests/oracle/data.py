@@ -7,8 +7,10 @@ from unittest import mock
 import numpy as np
 import torch
 import torchvision.transforms.functional as F
+from sklearn.utils.class_weight import compute_class_weight
 from timm.data import mixup as timm_mixup
 from timm.data import random_erasing as timm_erasing
+from torchvision.ops import sigmoid_focal_loss
 from torchvision.transforms import RandomErasing
 from torchvision.transforms import v2
 
@@ -22,7 +24,7 @@ def images(batch, channels=2):
 
 
 def flat(tensor):
-    return [float(x) for x in tensor.flatten()]
+    return [float(x) for x in tensor.detach().flatten()]
 
 
 class Given:
@@ -132,7 +134,43 @@ def smoothing():
     return dict(logits=flat(logits), targets=flat(targets), loss=loss.item())
 
 
-GROUPS = dict(mix=mixes(), cutmix_boxes=dict(all=boxes()), erasing=erasings(), soft_targets=dict(smoothed=smoothing()))
+def focal():
+    """torchvision's focal loss, and that of classes by PyTorch's softmax; values and gradients of the sum."""
+    logits = torch.tensor([[0.5, -1.0, 2.0], [8.0, -9.0, 0.0], [-0.25, 3.0, -30.0], [40.0, 0.1, -2.0]])
+    targets = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 1.0], [0.0, 0.25, 1.0], [1.0, 0.0, 0.7]])
+    labels = torch.tensor([2, 0, 1, 0])
+    out = dict(inputs=dict(logits=flat(logits), targets=flat(targets), labels=labels.tolist()))
+    for gamma in (0.0, 1.0, 2.0, 3.5):
+        for alpha in (-1.0, 0.25):
+            z = logits.double().requires_grad_()
+            loss = sigmoid_focal_loss(z, targets.double(), alpha, gamma)
+            loss.sum().backward()
+            out[f"sigmoid_{gamma}_{alpha}"] = dict(loss=flat(loss), grad=flat(z.grad))
+        for weights in (None, [0.5, 1.0, 4.0]):
+            z = logits.double().requires_grad_()
+            log_p = torch.log_softmax(z, 1)
+            p = log_p.exp()
+            index = labels[:, None]
+            miss = p.masked_fill(torch.nn.functional.one_hot(labels, 3).bool(), 0.0).sum(1)
+            loss = -(miss**gamma) * log_p.gather(1, index)[:, 0]
+            if weights:
+                loss = loss * torch.tensor(weights).double()[labels]
+            loss.sum().backward()
+            out[f"softmax_{gamma}_{'weights' if weights else 'plain'}"] = dict(loss=flat(loss), grad=flat(z.grad))
+    return out
+
+
+def class_weights():
+    """scikit-learn's balanced weights."""
+    out = {}
+    for name, counts in dict(two=[90, 10], four=[3, 50, 7, 1], even=[5, 5, 5]).items():
+        labels = np.repeat(np.arange(len(counts)), counts)
+        weights = compute_class_weight("balanced", classes=np.arange(len(counts)), y=labels)
+        out[name] = dict(counts=counts, weights=[float(w) for w in weights])
+    return out
+
+
+GROUPS = dict(mix=mixes(), cutmix_boxes=dict(all=boxes()), erasing=erasings(), soft_targets=dict(smoothed=smoothing()), focal=focal(), class_weights=class_weights())
 # One case per line.
 text = "{" + ",\n".join(
     f'"{group}": {{\n' + ",\n".join(f'  "{name}": {json.dumps(case)}' for name, case in cases.items()) + "}"

@@ -408,7 +408,7 @@ fn stopping() -> Vec<Row> {
         row(
             EpochLoaderConfig::new(32, 1),
             &["batch_size", "seed"],
-            r#"{"batch_size":8,"seed":7,"shuffle":false,"drop_last":true,"workers":2,"reseed_device":false}"#,
+            r#"{"batch_size":8,"seed":7,"draws":{"Bootstrap":{"seed":3}},"shuffle":false,"drop_last":true,"workers":2,"reseed_device":false}"#,
         ),
         row(
             GradualUnfreezingConfig::new(vec!["head".to_owned()]),
@@ -531,6 +531,16 @@ fn modules() -> Vec<Row> {
             ScalerConfig::new(ScalerKind::Standard),
             &["kind"],
             r#"{"kind":{"MinMax":{"low":0.0,"high":2.0}},"by":"Whole"}"#,
+        ),
+        row(
+            SigmoidFocalLossConfig::new(),
+            &[],
+            r#"{"gamma":1.0,"alpha":0.5}"#,
+        ),
+        row(
+            SoftmaxFocalLossConfig::new(),
+            &[],
+            r#"{"gamma":1.0,"class_weights":[0.5,2.0]}"#,
         ),
         row(
             SpatialDropoutConfig::new(0.5),

@@ -4,6 +4,7 @@
 mod augmentation;
 mod augmentations;
 mod cutout;
+mod draws;
 mod erase;
 mod horizontal_flip;
 mod image_box;
@@ -18,9 +19,11 @@ pub use augmentation::{Augmentation, MapImages, MapTargets};
 pub use augmentations::{Augmentations, Augmented};
 pub use burn_tricks_core::ConfigError;
 pub use cutout::{Cutout, CutoutConfig};
+pub use draws::Draws;
 pub use erase::{Erasure, erase};
 pub use horizontal_flip::{HorizontalFlip, HorizontalFlipConfig, flip_horizontally};
 pub use image_box::ImageBox;
+pub use label::class_weights::{balanced_class_weights, class_counts};
 pub use label::label_smoothing::{
     LabelSmoothing, LabelSmoothingConfig, smooth_targets, soft_targets,
 };

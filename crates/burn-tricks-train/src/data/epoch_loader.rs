@@ -9,7 +9,7 @@ use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::{Dataset, DatasetError};
 use burn::tensor::Device;
 use burn_tricks_core::ConfigError;
-use burn_tricks_data::Seeded;
+use burn_tricks_data::{Draws, Seeded};
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -17,8 +17,18 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// Loads the sample at an index, in an epoch.
-pub(crate) type Get<I> = dyn Fn(usize, u64) -> Result<I, DatasetError> + Send + Sync;
+/// A sample that an epoch has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Drawn {
+    /// Its index in the dataset.
+    pub(crate) index: usize,
+    /// Its place among the epoch's draws, before shuffling: the index, where each sample is drawn once.
+    pub(crate) place: usize,
+    pub(crate) epoch: u64,
+}
+
+/// Loads a sample.
+pub(crate) type Get<I> = dyn Fn(Drawn) -> Result<I, DatasetError> + Send + Sync;
 
 /// A loader made by [`EpochLoaderConfig::init`] or [`init_seeded`](EpochLoaderConfig::init_seeded), for Burn's
 /// training or a hand-written loop.
@@ -30,8 +40,11 @@ pub struct EpochLoader<I, O> {
     clock: EpochClock,
     /// The number of passes begun, which count as epochs as long as the clock is not set.
     passes: AtomicUsize,
-    /// The samples that this loader has, before shuffling.
-    indices: Vec<usize>,
+    /// The number of samples of the dataset.
+    samples: usize,
+    /// The places among the epoch's draws that this loader has, before shuffling. Where each sample is drawn once, a
+    /// place is an index in the dataset.
+    places: Vec<usize>,
     /// The sizes of the batches it gives, shared with its slices and its copies for other devices.
     given: BatchSamples,
 }
@@ -54,7 +67,7 @@ impl EpochLoaderConfig {
         O: Send + 'static,
     {
         let samples = dataset.len();
-        let get = move |index, _epoch| dataset.get(index);
+        let get = move |drawn: Drawn| dataset.get(drawn.index);
         self.loader(samples, get, batcher, device, clock)
     }
 
@@ -77,9 +90,13 @@ impl EpochLoaderConfig {
     {
         let samples = dataset.len();
         let loader_seed = self.seed;
-        let get = move |index, epoch| {
+        let get = move |Drawn {
+                            index,
+                            place,
+                            epoch,
+                        }| {
             let item = dataset.get(index)?;
-            Ok(Seeded::new(item, loader_seed, epoch, index))
+            Ok(Seeded::new(item, loader_seed, epoch, place))
         };
         self.loader(samples, get, batcher, device, clock)
     }
@@ -87,7 +104,7 @@ impl EpochLoaderConfig {
     fn loader<I, O>(
         &self,
         samples: usize,
-        get: impl Fn(usize, u64) -> Result<I, DatasetError> + Send + Sync + 'static,
+        get: impl Fn(Drawn) -> Result<I, DatasetError> + Send + Sync + 'static,
         batcher: impl Batcher<I, O> + 'static,
         device: &Device,
         clock: &EpochClock,
@@ -97,6 +114,7 @@ impl EpochLoaderConfig {
         O: Send + 'static,
     {
         ConfigError::at_least_one("batch_size", self.batch_size)?;
+        self.draws.check(samples)?;
         if self.drop_last && samples < self.batch_size {
             let requirement =
                 "be at most the number of samples with `drop_last`, or no batch is left";
@@ -114,6 +132,15 @@ impl EpochLoaderConfig {
         let mut fields = serde_json::json!(self);
         if let Some(fields) = fields.as_object_mut() {
             fields.remove("workers"); // any number of them makes the same batches
+            if let Draws::Weighted { weights } = &self.draws {
+                // As many as there are samples.
+                let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
+                let checksum = crc32fast::hash(&bytes);
+                fields.insert(
+                    "draws".to_owned(),
+                    format!("Weighted {checksum:08x}").into(),
+                );
+            }
             fields.insert("items".to_owned(), items.into());
         }
         fields.to_string()
@@ -125,7 +152,7 @@ impl<I, O> Debug for EpochLoader<I, O> {
         f.debug_struct("EpochLoader")
             .field("config", &self.config)
             .field("clock", &self.clock)
-            .field("items", &self.indices.len())
+            .field("items", &self.places.len())
             .finish_non_exhaustive()
     }
 }
@@ -139,7 +166,8 @@ impl<I, O> Clone for EpochLoader<I, O> {
             device: self.device.clone(),
             clock: self.clock.clone(),
             passes: AtomicUsize::new(self.passes.load(SeqCst)),
-            indices: self.indices.clone(),
+            samples: self.samples,
+            places: self.places.clone(),
             given: self.given.clone(),
         }
     }
@@ -162,7 +190,8 @@ impl<I, O> EpochLoader<I, O> {
             device: device.clone(),
             clock: clock.clone(),
             passes: AtomicUsize::new(0),
-            indices: (0..samples).collect(),
+            samples,
+            places: (0..samples).collect(),
             given: BatchSamples::default(),
         }
     }
@@ -177,9 +206,9 @@ impl<I, O> EpochLoader<I, O> {
         self.given.clone()
     }
 
-    /// The first of its samples.
+    /// The first of its places.
     fn first(&self) -> usize {
-        self.indices.first().copied().unwrap_or(0)
+        self.places.first().copied().unwrap_or(0)
     }
 
     /// The epoch of the pass that begins.
@@ -199,7 +228,7 @@ impl<I, O> EpochLoader<I, O> {
 
     /// Samples in an epoch.
     fn kept(&self) -> usize {
-        let samples = self.indices.len();
+        let samples = self.places.len();
         if self.config.drop_last {
             samples - samples % self.config.batch_size
         } else {
@@ -208,7 +237,7 @@ impl<I, O> EpochLoader<I, O> {
     }
 
     fn batches(&self, mut generator: ChaCha8Rng) -> Vec<Vec<usize>> {
-        let mut order = self.indices.clone();
+        let mut order = self.places.clone();
         if self.config.shuffle {
             order.shuffle(&mut generator);
         }
@@ -217,8 +246,30 @@ impl<I, O> EpochLoader<I, O> {
         batches.map(<[usize]>::to_vec).collect()
     }
 
-    fn make(&self, indices: &[usize], epoch: u64) -> Result<O, DatasetError> {
-        let items = indices.iter().map(|index| (self.get)(*index, epoch));
+    /// The indices of the epoch's draws, by their places, unless each place is its index.
+    fn draws(&self, epoch: u64) -> Option<Arc<[usize]>> {
+        let config = &self.config;
+        if config.draws == Draws::EachOnce {
+            return None;
+        }
+        let draws = config.draws.indices(self.samples, config.seed, epoch);
+        Some(draws.expect("checked in `init`").into())
+    }
+
+    fn make(
+        &self,
+        places: &[usize],
+        draws: Option<&[usize]>,
+        epoch: u64,
+    ) -> Result<O, DatasetError> {
+        let items = places.iter().map(|place| {
+            let (place, index) = (*place, draws.map_or(*place, |draws| draws[*place]));
+            (self.get)(Drawn {
+                index,
+                place,
+                epoch,
+            })
+        });
         let items: Vec<I> = items.collect::<Result<_, _>>()?;
         Ok(self.batcher.batch(items, &self.device))
     }
@@ -233,16 +284,17 @@ impl<I: Send + Sync + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<
             self.device.seed(device_seed);
         }
         let batches = self.batches(generator);
+        let draws = self.draws(epoch);
         let progress = Progress::new(0, self.kept(), Some("items".to_owned()));
         let inner: Box<dyn DataLoaderIterator<O> + 'a> = match self.config.workers {
             0 => Box::new(Here {
-                make: move |indices: &[usize]| self.make(indices, epoch),
+                make: move |places: &[usize]| self.make(places, draws.as_deref(), epoch),
                 batches: batches.into_iter(),
                 progress,
             }),
             workers => {
                 let loader = Arc::new(self.clone());
-                let make = move |indices: &[usize]| loader.make(indices, epoch);
+                let make = move |places: &[usize]| loader.make(places, draws.as_deref(), epoch);
                 Box::new(Ahead::new(make, batches, workers, progress))
             }
         };
@@ -266,15 +318,15 @@ impl<I: Send + Sync + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<O>> {
-        let samples = self.indices.len();
+        let samples = self.places.len();
         // Burn divides `num_items` among the slices. Whoever has the last has the samples that an epoch of the
         // whole leaves out, which would else be in no epoch of any.
         let end = if end >= self.kept() { samples } else { end };
         let slice = Self {
-            indices: self.indices[start.min(end)..end].to_vec(),
+            places: self.places[start.min(end)..end].to_vec(),
             ..self.clone()
         };
-        let left = slice.indices.len();
+        let left = slice.places.len();
         assert!(
             slice.kept() > 0 || left == 0,
             "a slice of {left} samples has no batch of {}, and `drop_last` leaves out shorter ones: \

@@ -1,6 +1,7 @@
 //! The configuration of the data loader whose order is a function of the seed and the epoch.
 
 use burn_tricks_core::Config;
+use burn_tricks_data::Draws;
 
 /// Configuration of [`EpochLoader`](crate::EpochLoader), a data loader whose order is a function of the seed and the epoch.
 ///
@@ -59,8 +60,25 @@ use burn_tricks_core::Config;
 /// `Learner` count only the samples that are kept. The number of steps of a run is
 /// `Run::of_batches(epochs, loader.num_items(), batch_size, accumulate)`.
 ///
+/// # Weighted and bootstrap samples
+///
+/// With [`Draws::class_balanced`] each class is drawn equally often, whatever its number of samples:
+///
+/// ```
+/// use burn_tricks_data::Draws;
+/// use burn_tricks_train::EpochLoaderConfig;
+///
+/// let labels = [0, 0, 0, 1]; // of the samples in the order of the dataset
+/// let config = EpochLoaderConfig::new(128, 42).with_draws(Draws::class_balanced(labels));
+/// ```
+///
+/// Every epoch then has as many draws as the dataset has samples, and each of several devices has a part of them. The
+/// seed of a sample, for its augmentation, is that of its place in the list of draws: a sample that is drawn twice in
+/// an epoch is augmented in two ways.
+///
 /// # Augmentation
 ///
+/// [`burn_tricks_data::Augmentations`] has mixup, cutmix, erasing, crops and flips of whole batches. For your own:
 /// Burn's `Mapper` and `Batcher` get neither the epoch nor the index of a sample. If they draw random numbers from
 /// `rand::rng()`, from a generator of their own or, with workers, from the device, a resumed run gets other numbers.
 /// [`init_seeded`](EpochLoaderConfig::init_seeded) gives the batcher each sample with a seed:
@@ -107,12 +125,11 @@ use burn_tricks_core::Config;
 /// | `ShuffledDataset`, `SelectionDataset` with a seed | yes: one order, drawn when it is made; without a seed, no |
 /// | `PartialDataset`, `ComposedDataset`, `WindowsDataset`, a `MapperDataset` without random numbers | yes |
 ///
-/// In place of a `SamplerDataset`, sample in the batcher: use a dataset of the numbers `0..n`, and replace each of
-/// them by the sample `seed % n`.
+/// In place of a `SamplerDataset`, set [`draws`](Self::draws).
 ///
 /// # Cost
 ///
-/// A permutation of indices per epoch. Each worker is a thread that lives for one epoch, and makes at most three
+/// A permutation of indices per epoch, and a list of the draws where they are weighted or a bootstrap sample. Each worker is a thread that lives for one epoch, and makes at most three
 /// batches ahead.
 ///
 /// # Differences
@@ -121,12 +138,15 @@ use burn_tricks_core::Config;
 /// of batches with any number of workers, as here, and its `drop_last` is the same. PyTorch seeds the workers, so the
 /// random numbers of augmentation depend on the number of workers; here augmentation is seeded per sample. If the
 /// batcher panics in a worker, the panic occurs again where its batch is taken.
-#[derive(Config, Debug, PartialEq, Eq)]
+#[derive(Config, Debug, PartialEq)]
 pub struct EpochLoaderConfig {
     /// Samples in a batch, at least 1; the last batch of an epoch may have fewer.
     pub batch_size: usize,
     /// The seed from which the orders of all epochs follow.
     pub seed: u64,
+    /// Which samples an epoch has. Default: every sample once.
+    #[config(default = "Draws::EachOnce")]
+    pub draws: Draws,
     /// Whether samples are shuffled. Default: yes.
     #[config(default = true)]
     pub shuffle: bool,

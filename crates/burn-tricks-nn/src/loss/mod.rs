@@ -1,0 +1,5 @@
+//! Losses.
+
+pub(crate) mod focal_modulation;
+pub(crate) mod sigmoid_focal_loss;
+pub(crate) mod softmax_focal_loss;

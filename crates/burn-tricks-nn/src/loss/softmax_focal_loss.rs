@@ -1,0 +1,155 @@
+//! The focal loss of classes.
+
+use crate::loss::focal_modulation::modulation;
+use burn::module::Module;
+use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::{Device, Int, Tensor};
+use burn_tricks_core::{Config, ConfigError};
+
+/// Configuration of [`SoftmaxFocalLoss`]: the cross-entropy of classes, in which samples that are already predicted
+/// well count little.
+///
+/// ```text
+/// p = softmax(z)     loss = −α_y (1 − p_y)^γ log p_y
+/// ```
+///
+/// `y` is the sample's class, and `α` has a weight for each class.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_tricks_nn::SoftmaxFocalLossConfig;
+///
+/// # fn main() -> Result<(), burn_tricks_nn::ConfigError> {
+/// let device = Device::flex();
+/// let loss = SoftmaxFocalLossConfig::new().init(&device)?;
+/// let logits = Tensor::<2>::from_data([[2.0, -1.0, 0.0], [0.5, -3.0, 1.0]], &device);
+/// let labels = Tensor::<1, Int>::from_data([0, 2], &device);
+/// let mean = loss.forward(logits, labels);
+/// # let _ = mean;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// With a weight for each class, such as those of `burn_tricks_data::balanced_class_weights`:
+///
+/// ```
+/// # fn main() -> Result<(), burn_tricks_nn::ConfigError> {
+/// use burn::tensor::Device;
+/// use burn_tricks_nn::SoftmaxFocalLossConfig;
+///
+/// let config = SoftmaxFocalLossConfig::new().with_class_weights(Some(vec![0.5, 1.0, 4.0]));
+/// let loss = config.init(&Device::flex())?;
+/// # let _ = loss;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// In place of the cross-entropy.
+///
+/// # Cost
+///
+/// A softmax and a log-softmax of the logits, and three passes over them.
+///
+/// # Differences
+///
+/// The mean is over samples, also with class weights, as in kornia's `focal_loss`; the weighted cross-entropy of
+/// PyTorch and Burn divides by the sum of the weights. `1 − p_y` is the sum of the other probabilities, so that a sample
+/// that is predicted well keeps its digits.
+///
+/// # Suggested values
+///
+/// γ = 2 (Lin et al.). It helps where easy samples outnumber the hard ones by far, as in detection.
+///
+/// # References
+///
+/// - Lin, Goyal, Girshick, He & Dollár, *Focal loss for dense object detection*, 2017,
+///   <https://arxiv.org/abs/1708.02002>
+#[derive(Config, Debug, PartialEq)]
+pub struct SoftmaxFocalLossConfig {
+    /// γ, at least 0. 0 is the cross-entropy. Default: 2.
+    #[config(default = 2.0)]
+    pub gamma: f64,
+    /// α, a weight of at least 0 for each class. Default: none, every class counts 1.
+    #[config(default = "None")]
+    pub class_weights: Option<Vec<f32>>,
+}
+
+impl SoftmaxFocalLossConfig {
+    /// The loss, with its class weights on a device.
+    ///
+    /// # Errors
+    ///
+    /// If `gamma` is negative or not finite, or a class weight is.
+    pub fn init(&self, device: &Device) -> Result<SoftmaxFocalLoss, ConfigError> {
+        let gamma = ConfigError::non_negative("gamma", self.gamma)?;
+        for weight in self.class_weights.iter().flatten() {
+            ConfigError::non_negative("class_weights", (*weight).into())?;
+        }
+        let weights = self.class_weights.as_deref();
+        Ok(SoftmaxFocalLoss {
+            gamma,
+            class_weights: weights.map(|weights| Tensor::from_floats(weights, device)),
+        })
+    }
+}
+
+/// The focal loss of classes. Made by [`SoftmaxFocalLossConfig::init`].
+#[derive(Module, Debug)]
+pub struct SoftmaxFocalLoss {
+    #[module(skip)]
+    gamma: f64,
+    class_weights: Option<Tensor<1>>,
+}
+
+impl SoftmaxFocalLoss {
+    /// The mean over the samples.
+    ///
+    /// # Shapes
+    ///
+    /// - logits: `[batch, classes]`
+    /// - labels: `[batch]`, class indices
+    ///
+    /// # Panics
+    ///
+    /// If there are class weights, but not one for each class.
+    pub fn forward(&self, logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        self.forward_no_reduction(logits, labels).mean()
+    }
+
+    /// The loss of each sample, `[batch]`.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_no_reduction(&self, logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        let [batch, classes] = logits.dims();
+        let (dtype, device) = (logits.dtype(), logits.device());
+        let class = Tensor::<1, Int>::arange(0..classes as i64, &device);
+        let class = class.unsqueeze::<2>().expand([batch, classes]);
+        let column = labels.clone().unsqueeze_dim::<2>(1);
+        let is_label = class.equal(column.clone().expand([batch, classes]));
+        let entropy = -log_softmax(logits.clone(), 1).gather(1, column);
+        // 1 − p_y
+        let miss = softmax(logits, 1).mask_fill(is_label, 0.0).sum_dim(1);
+        let loss = match modulation(miss, self.gamma) {
+            Some(factor) => entropy * factor,
+            None => entropy,
+        };
+        let loss = loss.reshape([batch]);
+        match &self.class_weights {
+            Some(weights) => {
+                let count = weights.dims()[0];
+                assert_eq!(
+                    count, classes,
+                    "the focal loss must have a weight for each of {classes} classes, got {count}"
+                );
+                loss * weights.clone().select(0, labels).cast(dtype)
+            }
+            None => loss,
+        }
+    }
+}
