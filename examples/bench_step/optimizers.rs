@@ -6,7 +6,9 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::{DType, Tensor};
 use burn_tricks::grad::{ClipGradNormConfig, GradientTransform as _, ProdigyConfig};
 use burn_tricks::kernels::lerp_all;
-use burn_tricks::optim::OptimizerExt as _;
+use burn_tricks::optim::{
+    AdamWConfig, MasterWeightsConfig, MasterWeightsForm, SelectiveDecayConfig,
+};
 use burn_tricks_examples::bench::{Weights, in_turn, live_weights, one_by_one, timed};
 use std::time::Duration;
 
@@ -191,12 +193,43 @@ impl Bench {
             let adam = self.steps(adam().init(), weights, false);
             self.against_adam("wrappers", (pair.name, pair.bytes), ours, adam, weights);
         }
+        self.selective_decay(weights);
         // Only weights in half precision have master weights, and their optimizer's step is that of `f32`.
-        let half = weights.copy_as(DType::BF16);
-        let ours = self.steps(adam().master_weights().init(), &half, false);
+        for (name, dtype, form, bytes) in [
+            (
+                "master weights of bf16",
+                DType::BF16,
+                MasterWeightsForm::F32,
+                46.0,
+            ),
+            (
+                "master weights of f16",
+                DType::F16,
+                MasterWeightsForm::F32,
+                46.0,
+            ),
+            // Sixteen passes, most of them casts.
+            ("Kahan, bf16", DType::BF16, MasterWeightsForm::Kahan, 148.0),
+        ] {
+            let config = MasterWeightsConfig::new().with_form(form);
+            let ours = self.steps(config.init(adam()), &weights.copy_as(dtype), false);
+            let adam = self.steps(adam().init(), weights, false);
+            self.against_adam("wrappers", (name, bytes), ours, adam, weights);
+        }
+    }
+
+    /// AdamW in two groups, of which one does not decay.
+    fn selective_decay(&self, weights: &Weights<2>) {
+        let config = SelectiveDecayConfig::new().sparing(["weights.0", "weights.1"]);
+        let decay = config.init(weights).unwrap();
+        let adam_w = AdamWConfig::torch();
+        let spared = adam_w.clone().with_weight_decay(0.0).build().unwrap();
+        let optim = adam_w.init().unwrap();
+        let optim = optim.with_group(decay.spared_group(), spared, None);
+        let ours = self.steps(optim, weights, false);
         let adam = self.steps(adam().init(), weights, false);
-        let name = "master weights of bf16";
-        self.against_adam("wrappers", (name, 70.0), ours, adam, weights);
+        let what = ("selective decay", ADAM_BYTES);
+        self.against_adam("wrappers", what, ours, adam, weights);
     }
 
     fn against_adam(

@@ -72,6 +72,7 @@ impl Bench {
         let adam_w = || ours::AdamWConfig::new().init().unwrap();
         let burns = || burns::AdamWConfig::new().init();
         let sam = SamConfig::new(0.05).init().unwrap();
+        let asam = SamConfig::asam().init().unwrap();
         for (name, tricks, other_name, other) in [
             ("MLP, AdamW", Tricks::None, "Burn's AdamW", burns()),
             (
@@ -82,6 +83,7 @@ impl Bench {
             ),
             // Two passes forward, and two backward.
             ("MLP, SAM, AdamW", Tricks::Sam(sam), "our AdamW", adam_w()),
+            ("MLP, ASAM, AdamW", Tricks::Sam(asam), "our AdamW", adam_w()),
         ] {
             let mut ours = Arm::new(&self.device, adam_w(), tricks);
             let mut other = Arm::new(&self.device, other, Tricks::None);

@@ -2,7 +2,7 @@
 
 PyTorch, optax, timm and schedulefree calculate them; numpy does where none has the rule, and for timm's Lars, with
 the formula in the entry. Everything is float64. README.md has the layout and how to run; `pip install --no-deps
-timm==1.0.31 schedulefree==1.4.1` is needed besides.
+timm==1.0.31 schedulefree==1.4.1 pytorch_optimizer==4.1.0` is needed besides.
 """
 
 import importlib.metadata
@@ -15,8 +15,9 @@ import keras
 import numpy as np
 import optax
 import torch
+from pytorch_optimizer import SignSGD
 from schedulefree import AdamWScheduleFree, SGDScheduleFree
-from timm.optim import AdamWLegacy, SGDW
+from timm.optim import AdaBelief, AdamWLegacy, SGDW
 
 TARGET = Path(__file__).resolve().with_suffix(".json")
 GRADIENTS = [
@@ -104,9 +105,17 @@ def optimizers():
         ),
         "adadelta": run_torch(t.Adadelta, adadelta, lr=1.0),
         "adadelta_weight_decay": run_torch(t.Adadelta, adadelta + coupled, lr=0.5, rho=0.5, eps=1e-2, weight_decay=0.01),
+        "adadelta_paper": adadelta_of_the_paper(rho=0.95, eps=1e-6),
         "adadelta_keras": run_keras(keras.optimizers.Adadelta, adadelta, lr=0.1, rho=0.95, epsilon=1e-7),
         "sign_descent": of_optax("sign_sgd", "w -= lr sign(g)", lr=0.1),
         "signum_descent": of_optax("signum", "m <- b m + (1 - b) g; w -= lr sign(m)", lr=0.1, beta=0.9),
+        "signum_pytorch_optimizer": run_torch(
+            SignSGD, "m <- b m + (1 - b) g; w -= lr sign(m)", "pytorch_optimizer", lr=0.1, momentum=0.9,
+        ),
+        "adabelief_timm": run_torch(
+            AdaBelief, belief + "; eps_root = eps" + decoupled, "timm.optim", lr=0.1, betas=(0.8, 0.9), eps=1e-2,
+            weight_decay=0.05, rectify=False,
+        ),
         "adabelief": of_optax("adabelief", belief, lr=0.1),
         "adabelief_eps": of_optax("adabelief", belief, lr=0.1, b1=0.8, b2=0.9, eps=1e-2, eps_root=1e-2),
         "adam_keras": run_keras(keras.optimizers.Adam, adam_keras, lr=0.1, epsilon=0.05),
@@ -132,6 +141,22 @@ def optimizers():
             lr=0.1, momentum=0.9, weight_decay=0.3, trust_coeff=0.5, eps=0.1, nesterov=True,
         ),
     }
+
+
+def adadelta_of_the_paper(rho, eps):
+    """Algorithm 1 of Zeiler (2012), which has no rate. PyTorch's, at the rate 1, is the same."""
+    weight, squares, updates, weights = np.array(START), 0.0, 0.0, []
+    for gradient in GRADIENTS:
+        g = np.array(gradient)
+        squares = rho * squares + (1 - rho) * g**2  # 4: accumulate the gradient
+        update = -np.sqrt(updates + eps) / np.sqrt(squares + eps) * g  # 5: compute the update
+        updates = rho * updates + (1 - rho) * update**2  # 6: accumulate the update
+        weight = weight + update  # 7: apply it
+        weights.append(weight)
+    torchs = run_torch(torch.optim.Adadelta, "", lr=1.0, rho=rho, eps=eps)["weights"]
+    np.testing.assert_allclose(weights, np.array([w.numpy() for w in torchs]), rtol=1e-12)
+    rule = "s mean of g^2; d = RMS(a) / RMS(s) g; a mean of d^2; w -= d"
+    return entry("numpy", rule, {"lr": 1.0, "rho": rho, "eps": eps}, weights)
 
 
 def lars_of_timm(lr, momentum, weight_decay, trust_coeff, eps, nesterov=False):
@@ -223,7 +248,7 @@ def wrappers():
 
 
 def main():
-    extra = {name: importlib.metadata.version(name) for name in ("timm", "schedulefree")}
+    extra = {name: importlib.metadata.version(name) for name in ("timm", "schedulefree", "pytorch_optimizer")}
     groups = {"optimizers": optimizers(), "wrappers": wrappers()}
     TARGET.write_text(render(plain({"versions": {**versions(), **extra}, **groups})) + "\n", encoding="utf-8")
     print(f"{TARGET.name}: " + ", ".join(f"{len(cases)} {group}" for group, cases in groups.items()))

@@ -67,28 +67,29 @@ fn adamax_is_pytorchs_kerass_and_optaxs() {
 }
 
 #[test]
-fn ada_delta_is_pytorchs_and_kerass() {
+fn ada_delta_is_pytorchs_kerass_and_the_papers() {
     check("adadelta", AdaDeltaConfig::new().build());
     let short = AdaDeltaConfig::new().with_rho(0.5).with_epsilon(1e-2);
     let decayed = short.with_weight_decay(0.01);
     check("adadelta_weight_decay", decayed.build());
     check("adadelta_keras", AdaDeltaConfig::keras().build());
-    let paper = AdaDeltaConfig::paper();
-    assert_eq!((paper.rho, paper.epsilon), (0.95, 1e-6));
+    check("adadelta_paper", AdaDeltaConfig::paper().build());
 }
 
 #[test]
-fn signum_is_optaxs() {
+fn signum_is_optaxs_and_that_of_pytorch_optimizer() {
     check("sign_descent", SignumConfig::sign_sgd().build());
     check("signum_descent", SignumConfig::new().build());
+    check("signum_pytorch_optimizer", SignumConfig::new().build());
 }
 
 #[test]
-fn ada_belief_is_optaxs() {
+fn ada_belief_is_optaxs_and_timms() {
     check("adabelief", AdaBeliefConfig::new().build());
     let other = AdaBeliefConfig::new().with_beta_1(0.8).with_beta_2(0.9);
     let other = other.with_epsilon(1e-2).with_epsilon_inside(1e-2);
     check("adabelief_eps", other.build());
+    check("adabelief_timm", other.with_weight_decay(0.05).build());
 }
 
 #[test]

@@ -23,21 +23,21 @@ use burn_tricks::train::{EpochClock, Trick, UpdateRatio};
 
 /// One layer, used twice.
 #[derive(Module, Debug)]
-struct Once {
+pub(crate) struct Once {
     layer: Linear,
     last: Linear,
 }
 
 /// The same as a layer and its clone.
 #[derive(Module, Debug)]
-struct Tied {
+pub(crate) struct Tied {
     layer: Linear,
     again: Linear,
     last: Linear,
 }
 
 impl Once {
-    fn new(device: &Device) -> Self {
+    pub(crate) fn new(device: &Device) -> Self {
         device.seed(7);
         let once = Self {
             layer: LinearConfig::new(4, 4).init(device),
@@ -47,7 +47,7 @@ impl Once {
         once
     }
 
-    fn tied(&self) -> Tied {
+    pub(crate) fn tied(&self) -> Tied {
         Tied {
             layer: self.layer.clone(),
             again: self.layer.clone(),
@@ -68,7 +68,7 @@ impl Tied {
     }
 
     /// As the network of one layer, if the two places are equal.
-    fn once(self) -> Once {
+    pub(crate) fn once(self) -> Once {
         assert_eq!(numbers(&self.layer), numbers(&self.again));
         Once {
             layer: self.layer,
@@ -117,7 +117,7 @@ macro_rules! learns {
 learns!(Once);
 learns!(Tied);
 
-fn flex() -> Device {
+pub(crate) fn flex() -> Device {
     Device::flex().autodiff()
 }
 

@@ -1,14 +1,15 @@
 //! Adaptive gradient clipping (AGC).
 
-use crate::change_each::{merged, unit_axis};
+use crate::change_each::unit_axis;
 use crate::gradient_list::GradientList;
 use crate::transform::GradientTransform;
-use burn::module::{Module, Param, ParamGroup};
+use burn::module::{Module, Param, ParamGroup, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{Config, ConfigError, UnitAxis};
 use burn_tricks_kernels::{TensorList, UnitClip, clip_units_all};
+use std::collections::HashSet;
 
 /// Configuration of [`Agc`], adaptive gradient clipping: the gradient norm of each unit is at most a fraction of
 /// the norm of its weights.
@@ -131,24 +132,23 @@ impl Agc {
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         let mut take = Take {
             group: &self.config.group,
-            from: grads,
-            to: GradientsParams::new(),
+            grads,
+            others: HashSet::new(),
             taken: GradientList::default(),
             weights: TensorList::new(),
             axes: Vec::new(),
         };
         visit(module, &mut take);
         let Take {
-            from,
-            mut to,
+            mut grads,
             mut taken,
             weights,
             axes,
             ..
         } = take;
         taken.list = clip_units_all(self.clip(), weights, taken.list, axes);
-        taken.put_into(&mut to);
-        merged(module, from, to)
+        taken.put_into(&mut grads);
+        grads
     }
 
     fn clip(&self) -> UnitClip {
@@ -172,9 +172,9 @@ impl GradientTransform for Agc {
 /// Takes the gradients of the group out, with their weights and where the units lie.
 struct Take<'a> {
     group: &'a ParamGroup,
-    from: GradientsParams,
-    /// Gradients of the module's other parameters.
-    to: GradientsParams,
+    grads: GradientsParams,
+    /// The module's other parameters: a tied one may be in the group by a later path.
+    others: HashSet<ParamId>,
     taken: GradientList,
     weights: TensorList,
     axes: Vec<Option<usize>>,
@@ -182,13 +182,16 @@ struct Take<'a> {
 
 impl Visitor for Take<'_> {
     fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
-        let Some(grad) = self.from.remove::<D>(param.id) else {
-            return;
-        };
         if !self.group.matches(&param.id, Some(at.path())) {
-            self.to.register(param.id, grad);
+            self.others.insert(param.id);
             return;
         }
+        if self.others.contains(&param.id) {
+            return;
+        }
+        let Some(grad) = self.grads.remove::<D>(param.id) else {
+            return;
+        };
         let weight = param.val().inner();
         self.weights.push(weight.to_device(&grad.device()));
         self.axes.push(unit_axis(at, D).map(UnitAxis::axis));

@@ -9,6 +9,7 @@ use burn::tensor::{DType, Device, FloatDType, Tensor, s};
 use burn_tricks_core::{
     Config, ConfigError, NormScope, StateError, state_from_bytes, state_to_bytes,
 };
+use burn_tricks_kernels::nth_smallest;
 
 /// Configuration of [`AutoClip`]: clipping at a percentile of the gradient norms so far, instead of at a chosen
 /// threshold.
@@ -48,13 +49,13 @@ use burn_tricks_core::{
 ///
 /// # Cost
 ///
-/// That of clipping by norm, `history` numbers on the device, and a selection of the k largest or smallest of
-/// these numbers, with k up to half the history. No value is read from a device.
+/// That of clipping by norm, `history` numbers on the device, and the selection of two of them. On the CPU backend this
+/// takes time in proportion to the history, on others a comparison of each of these numbers with each: a million with
+/// the default. No value is read from a device.
 ///
-/// On GPU backends Burn's top-k compiles a kernel for each k, which holds k numbers per thread: it is compiled again and
-/// again while the history fills, and a large k does not fit into shared memory. Keep the smaller of `percentile` and
-/// `100 - percentile`, times `history`, at 10,000 or less there (k = 100). The preset [`AutoClipConfig::paper`] is for
-/// the CPU.
+/// Of more than 4,096 norms the selection on other backends is Burn's top-k, with k up to half the history. Burn's GPU
+/// backends compile a kernel for each k, which holds k numbers per thread. A k above about 100 does not run there: the preset
+/// [`AutoClipConfig::paper`] is for the CPU.
 ///
 /// # State
 ///
@@ -237,7 +238,7 @@ impl Ring {
         });
     }
 
-    /// The percentile as in numpy, with as few elements selected as possible.
+    /// The percentile as in numpy.
     fn percentile(&self, percentile: f64, device: &Device) -> Tensor<1> {
         let Some(values) = self.values.clone() else {
             return Tensor::from_data([f32::MAX], (device, DType::F32));
@@ -245,17 +246,7 @@ impl Ring {
         let count = values.dims()[0];
         let rank = percentile / 100.0 * (count - 1) as f64;
         let (below, share) = (rank.floor() as usize, rank.fract());
-        let above = (below + 1).min(count - 1);
-        let (low, high) = if 2 * above > count {
-            (
-                largest(&values, count - below),
-                largest(&values, count - above),
-            )
-        } else {
-            let negated = values.neg();
-            let smallest = |place| largest(&negated, place + 1).neg();
-            (smallest(below), smallest(above))
-        };
+        let [low, high] = nth_smallest(&values, [below, (below + 1).min(count - 1)]);
         if share == 0.0 {
             low
         } else {
@@ -273,9 +264,4 @@ impl Ring {
             }
         }
     }
-}
-
-/// The k-th largest value, whatever the order in which a backend returns the selected values.
-fn largest(values: &Tensor<1>, k: usize) -> Tensor<1> {
-    values.clone().topk(k, 0).min()
 }

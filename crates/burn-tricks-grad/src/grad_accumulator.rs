@@ -1,5 +1,6 @@
 //! Gradient accumulation.
 
+use crate::gradient_list::GradientList;
 use crate::stored::Stored;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
@@ -8,7 +9,7 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{
     Config, ConfigError, StateError, accumulation_dtype, state_from_bytes, state_to_bytes,
 };
-use burn_tricks_kernels::lerp;
+use burn_tricks_kernels::{TensorList, lerp_all};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
@@ -132,14 +133,26 @@ impl GradAccumulator {
         if samples > 0 {
             self.samples += samples;
             let new = GradientsParams::from_grads(gradients, module);
+            let share = samples as f64 / self.samples as f64;
             let mut add = Add {
-                share: samples as f64 / self.samples as f64,
+                share,
                 new,
                 old: std::mem::take(&mut self.mean),
+                means: GradientList::default(),
+                news: TensorList::new(),
                 mean: GradientsParams::new(),
             };
             module.visit(&mut add);
-            self.mean = add.mean;
+            let Add {
+                mut means,
+                news,
+                mut mean,
+                ..
+            } = add;
+            // All at once, so that many small tensors are shared between threads.
+            means.list = lerp_all(means.list, news, share);
+            means.put_into(&mut mean);
+            self.mean = mean;
         }
         if self.micro_batches == self.window {
             self.finish(module)
@@ -284,6 +297,10 @@ struct Add {
     share: f64,
     new: GradientsParams,
     old: GradientsParams,
+    /// The means of the parameters that have one and get a new gradient, and these gradients.
+    means: GradientList,
+    news: TensorList,
+    /// The other means.
     mean: GradientsParams,
 }
 
@@ -295,7 +312,11 @@ impl ModuleVisitor for Add {
         };
         let new = self.new.remove::<D>(param.id).map(wide);
         let mean = match (self.old.remove::<D>(param.id), new) {
-            (Some(mean), Some(new)) => lerp(mean, new, self.share),
+            (Some(mean), Some(new)) => {
+                self.means.push(param.id, mean);
+                self.news.push(new);
+                return;
+            }
             (Some(mean), None) => mean * (1.0 - self.share),
             (None, Some(new)) if self.share == 1.0 => new,
             (None, Some(new)) => new * self.share,

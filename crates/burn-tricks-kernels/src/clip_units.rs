@@ -4,7 +4,7 @@ use crate::precision::accumulation_dtype;
 use crate::rank::with_rank;
 use crate::tensor_list::TensorList;
 use crate::unit_clip::UnitClip;
-use burn::backend::DispatchTensor;
+use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, Tensor};
 
 /// The gradient with every unit clipped: `gᵤ · min(1, λ max(‖wᵤ‖, ε) / ‖gᵤ‖)`, in the type of the gradient, with
@@ -13,8 +13,8 @@ use burn::tensor::{DType, Tensor};
 /// `axis` counts the units: 1 for weights `[in, out]`, 0 for `[out, in, kernel...]`. With `None` the whole tensor is one
 /// unit.
 ///
-/// On the CPU backend weight and gradient are read once for the norms, which are summed in `f64` in an order that does
-/// not depend on the number of threads. If a unit is clipped, the gradient is multiplied in a second pass, in place if
+/// On the CPU backend weight and gradient are read once for the norms. Eight squares at a time are added in the type of
+/// the numbers, and their sums in `f64`, in an order that does not depend on the number of threads. If a unit is clipped, the gradient is multiplied in a second pass, in place if
 /// its buffer is not shared; where units are contiguous in memory (`axis` 0), both passes go through one small part of
 /// the tensor after the other, which stays in the cache. If no unit is clipped, nothing is written. Nothing is read from
 /// another device.
@@ -44,8 +44,9 @@ pub fn clip_units<const D: usize>(
     grad: Tensor<D>,
     axis: Option<usize>,
 ) -> Tensor<D> {
+    let all = grad.shape().num_elements();
     let item = Item(weight.into_dispatch(), grad.into_dispatch(), axis);
-    Tensor::from_dispatch(clipped(clip, item))
+    Tensor::from_dispatch(clipped(clip, item, all))
 }
 
 /// [`clip_units`] of each gradient, small ones in parallel.
@@ -68,7 +69,9 @@ pub fn clip_units_all(
     let pairs = weights.0.into_iter().zip(grads.0);
     let items = pairs.zip(axes);
     let items = items.map(|((weight, grad), axis)| Item(weight, grad, axis));
-    TensorList::map_all(items.collect(), move |item| clipped(clip, item))
+    let items: Vec<_> = items.collect();
+    let all = items.iter().map(|item| item.1.shape().num_elements()).sum();
+    TensorList::map_all(items, move |item| clipped(clip, item, all))
 }
 
 /// Weight, gradient, axis.
@@ -86,8 +89,12 @@ impl crate::tensor_list::OnOneBackend for Item {
     }
 }
 
-fn clipped(clip: UnitClip, Item(weight, grad, axis): Item) -> DispatchTensor {
-    use burn::backend::TensorMetadata as _;
+/// One of gradients that have `all` elements together.
+fn clipped(
+    clip: UnitClip,
+    Item(weight, grad, axis): Item,
+    #[cfg_attr(not(feature = "flex"), allow(unused_variables))] all: usize,
+) -> DispatchTensor {
     assert_eq!(
         weight.shape(),
         grad.shape(),
@@ -100,7 +107,8 @@ fn clipped(clip: UnitClip, Item(weight, grad, axis): Item) -> DispatchTensor {
     );
     #[cfg(feature = "flex")]
     if weight.dtype() == grad.dtype() && crate::flex::on_flex([&weight, &grad]) {
-        return crate::flex::clip_units(clip, weight, grad, axis);
+        let threads = crate::flex::Threads::for_share(grad.shape().num_elements(), all);
+        return crate::flex::clip_units(clip, weight, grad, axis, threads);
     }
     with_rank!(grad.rank(), D => {
         let (weight, grad) = (Tensor::<D>::from_dispatch(weight), Tensor::from_dispatch(grad));

@@ -1,6 +1,6 @@
 //! A number of a step that may be known only to the device.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, FloatDType, Tensor};
 
 /// A number by which tensors are multiplied or divided. It is known to the host, or is on the device as a
 /// tensor of one element, for which the host does not wait.
@@ -22,6 +22,39 @@ impl Number {
             return Self::Known(known);
         }
         Self::OnDevice(number.clone())
+    }
+
+    /// The number as a tensor of one element, in `f64` if the device has `f64`.
+    pub fn on_device(&self, device: &Device) -> Tensor<1> {
+        let wide = if device.supports_dtype(FloatDType::F64) {
+            FloatDType::F64
+        } else {
+            FloatDType::F32
+        };
+        match self {
+            Self::Known(number) => Tensor::full([1], *number, (device, wide.into())),
+            Self::OnDevice(number) => number.clone().to_device(device).cast(wide),
+        }
+    }
+
+    /// The same on another device.
+    pub fn moved_to(self, device: &Device) -> Self {
+        match self {
+            Self::Known(number) => Self::Known(number),
+            Self::OnDevice(number) => Self::OnDevice(number.to_device(device)),
+        }
+    }
+
+    /// The number, to be recorded. This may wait for the device.
+    pub fn read(&self) -> f64 {
+        match self {
+            Self::Known(number) => *number,
+            Self::OnDevice(number) => {
+                #[allow(clippy::disallowed_methods)] // what this method is for, off the step path
+                let number = number.to_data();
+                number.iter::<f64>().next().unwrap_or_default()
+            }
+        }
     }
 
     /// `x n`

@@ -2,8 +2,9 @@
 
 use crate::wrapper::{Wrap, WrappedStep, Wrapper};
 use burn::optim::{ModuleOptimizer, Optimizer};
-use burn::tensor::{FloatDType, Tensor};
-use burn_tricks_core::{Config, accumulation_dtype};
+use burn::tensor::Tensor;
+use burn_tricks_core::Config;
+use burn_tricks_kernels::cautious;
 
 /// Configuration of [`Cautious`] steps: each weight moves only if its step goes down its present gradient.
 ///
@@ -59,9 +60,9 @@ use burn_tricks_core::{Config, accumulation_dtype};
 ///
 /// # Cost
 ///
-/// No state. Old weight and gradient are kept during the step. It uses tensor operations: fourteen passes on a
-/// backend that does not fuse them, one of them a reduction and six of them over booleans. Together they move 93
-/// bytes per `f32` weight, and a step of Adam 28.
+/// No state. Old weight and gradient are kept during the step, so that the inner optimizer writes the new weight into a
+/// buffer of its own. On the CPU backend two reads of the three tensors and a write follow: 28 bytes per `f32` weight, as many
+/// as a step of Adam moves. On other backends these are fourteen tensor operations, one of them a reduction.
 ///
 /// # Differences
 ///
@@ -114,30 +115,7 @@ impl Wrap for CautiousWrap {
         weight: Tensor<D>,
         grad: Tensor<D>,
     ) -> Tensor<D> {
-        if weight.dims().contains(&0) {
-            return step.inner(weight, grad);
-        }
         let new = step.inner(weight.clone(), grad.clone());
-        // Not "agrees": a NaN agrees with nothing, and must show in the weights.
-        let rose = new.clone().greater_equal(weight.clone());
-        let rose = rose.bool_and(grad.clone().greater_equal_elem(0.0));
-        let fell = new.clone().lower_equal(weight.clone());
-        let against = fell.bool_and(grad.lower_equal_elem(0.0)).bool_or(rose);
-        if !self.rescale {
-            return new.mask_where(against, weight);
-        }
-        // From the new weight, which stays as it is to the bit where the mean is 1.
-        let (dtype, wide) = (weight.dtype(), accumulation_dtype(weight.dtype()));
-        let share = against
-            .clone()
-            .bool_not()
-            .float()
-            .cast(FloatDType::F32)
-            .mean();
-        let more = share.clamp_min(LEAST_SHARE).recip() - 1.0;
-        let more = more.cast(wide).unsqueeze();
-        let way = new.clone().cast(wide) - weight.clone().cast(wide);
-        let rescaled = (new.cast(wide) + way * more).cast(dtype);
-        rescaled.mask_where(against, weight)
+        cautious(new, weight, grad, self.rescale.then_some(LEAST_SHARE))
     }
 }

@@ -4,9 +4,9 @@ use crate::skipped_steps;
 use crate::state_tensors::StateField;
 use crate::wrapper::{Wrap, WrappedStep, Wrapper};
 use burn::optim::{ModuleOptimizer, Optimizer};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, FloatDType, Tensor};
 use burn_tricks_core::{Config, ConfigError, WeightDecayScope, accumulation_dtype};
-use burn_tricks_kernels::{Skip, blend, lerp};
+use burn_tricks_kernels::{Number, Skip, blend, lerp};
 
 /// Configuration of [`ScheduleFree`]: a constant learning rate and an average of the weights, instead of a falling
 /// schedule. The average must be configured with the same numbers.
@@ -84,9 +84,9 @@ use burn_tricks_kernels::{Skip, blend, lerp};
 ///   the same way.
 /// - The weight decay λ uses `y`, as in their code.
 /// - Every parameter counts its own steps, and records `lr_max`, `weight_sum` and `taken`.
-/// - A step that is skipped by `skip_marked` changes no weight, but the separate average does not know of the skip and
-///   takes the weights once more. From then on it is not exactly the `x` of the optimizer. With a `StepGuard` of
-///   `burn-tricks-grad` both leave the step out.
+/// - A step that is skipped by `skip_marked` changes neither weights nor these numbers, which are on the device if only the
+///   device sees the mark. The separate average does not know of the skip and takes the weights once more. From then
+///   on it is not exactly the `x` of the optimizer. With a `StepGuard` of `burn-tricks-grad` both leave the step out.
 ///
 /// # Suggested values
 ///
@@ -167,19 +167,39 @@ pub struct ScheduleFreeWrap {
 const Z: StateField = StateField::optional("z");
 
 impl ScheduleFreeWrap {
-    /// `c`, after a step with learning rate `lr`.
-    fn share(&self, lr: f64, scalars: &mut [f64]) -> f64 {
-        let [lr_max, weight_sum, taken] = scalars else {
-            return 1.0; // a wrapper has as many scalars as it names
-        };
-        *taken += 1.0;
-        *lr_max = lr_max.max(lr);
-        let weight = taken.powf(self.step_power) * lr_max.powf(self.rate_power);
-        *weight_sum += weight;
-        if *weight_sum > 0.0 {
-            weight / *weight_sum
-        } else {
-            0.0
+    /// `c`, after a step with learning rate `lr`. If only the device knows whether the step is skipped, only the device
+    /// knows the numbers from then on.
+    fn share(&self, lr: f64, skip: &Skip, numbers: &mut [Number], device: &Device) -> Number {
+        match (skip, numbers) {
+            (
+                Skip::Known(_),
+                [
+                    Number::Known(lr_max),
+                    Number::Known(sum),
+                    Number::Known(taken),
+                ],
+            ) => {
+                *taken += 1.0;
+                *lr_max = lr_max.max(lr);
+                let weight = taken.powf(self.step_power) * lr_max.powf(self.rate_power);
+                *sum += weight;
+                Number::Known(if *sum > 0.0 { weight / *sum } else { 0.0 })
+            }
+            (skip, [lr_max, sum, taken]) => {
+                let old = [lr_max, sum, taken].map(|number| (number.on_device(device), number));
+                let [(lr_max, _), (sum, _), (taken, _)] = &old;
+                let taken = taken.clone() + 1.0;
+                let lr_max = lr_max.clone().clamp_min(lr);
+                let weight = power(&taken, self.step_power) * power(&lr_max, self.rate_power);
+                let sum = sum.clone() + weight.clone();
+                let share =
+                    (weight / sum.clone()).mask_fill(sum.clone().lower_equal_elem(0.0), 0.0);
+                for ((old, number), new) in old.into_iter().zip([lr_max, sum, taken]) {
+                    *number = Number::OnDevice(skip.choose(old, new));
+                }
+                Number::OnDevice(share)
+            }
+            _ => unreachable!("a wrapper has as many numbers as it names"),
         }
     }
 
@@ -191,9 +211,22 @@ impl ScheduleFreeWrap {
     }
 }
 
+/// `xᵖ`, where possible without a power, which some devices do not have in `f64`.
+fn power(x: &Tensor<1>, exponent: f64) -> Tensor<1> {
+    match exponent {
+        0.0 => x.ones_like(),
+        1.0 => x.clone(),
+        2.0 => x.clone().square(),
+        exponent => {
+            let narrow = x.clone().cast(FloatDType::F32);
+            narrow.powf_scalar(exponent).cast(x.dtype())
+        }
+    }
+}
+
 impl Wrap for ScheduleFreeWrap {
     const STATE: &'static [StateField] = &[Z];
-    const SCALARS: &'static [&'static str] = &["lr_max", "weight_sum", "taken"];
+    const NUMBERS: &'static [&'static str] = &["lr_max", "weight_sum", "taken"];
 
     fn step<O: Optimizer, const D: usize>(
         &self,
@@ -215,14 +248,24 @@ impl Wrap for ScheduleFreeWrap {
         let lr = step.lr;
         let moved = step.inner(z.clone(), grad.cast(wide));
         let moved = skip.choose(z.clone(), self.decayed(moved, y.clone(), lr));
-        let share = self.share(lr, step.scalars());
+        let share = self.share(lr, &skip, step.numbers(), &weight.device());
         if self.beta == 0.0 {
             step.put(Z, moved.clone());
             return moved.cast(dtype);
         }
         // y' = β x' + (1 − β) z', with x = (y − (1 − β) z) / β put in.
         let way = blend(moved.clone(), 1.0, z.clone(), -1.0);
-        let next = blend(lerp(y, z, share), 1.0, way, 1.0 - self.beta * (1.0 - share));
+        let next = match share {
+            Number::Known(share) => {
+                let kept = self.beta * (1.0 - share);
+                blend(lerp(y, z, share), 1.0, way, 1.0 - kept)
+            }
+            // (1 − c) y + c z + (1 − β + β c) way
+            share => {
+                let rest = z - y.clone() + way.clone() * self.beta;
+                y + way * (1.0 - self.beta) + share.times(rest)
+            }
+        };
         step.put(Z, moved);
         skip.choose(weight, next.cast(dtype))
     }

@@ -49,10 +49,8 @@
 //!
 //! # What still advances
 //!
-//! Everything that the host counts still advances, since the host does not know of the skip: the schedule
-//! advances, and a weight average takes the unchanged weights once more. [`ScheduleFreeConfig`](crate::ScheduleFreeConfig) counts
-//! the weights of its average on the host: on a backend where only the device sees the mark, a skipped step
-//! changes neither weights nor `z`, but counts among those weights, and later steps change the average less. Where that matters, use `StepGuard` of
+//! What the host counts outside the optimizer still advances, since the host does not know of the skip: the schedule
+//! advances, and a weight average takes the unchanged weights once more. Where that matters, use `StepGuard` of
 //! `burn-tricks-grad`: it reads one number from the device per step, works with any optimizer, and tells the
 //! host.
 //!

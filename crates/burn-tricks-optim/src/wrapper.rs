@@ -3,6 +3,7 @@
 use crate::state_tensors::{StateField, StateTensors};
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor};
+use burn_tricks_kernels::Number;
 use std::fmt::Debug;
 
 /// What one wrapper does around the inner optimizer's step: the trait in which wrappers differ.
@@ -61,6 +62,10 @@ pub trait Wrap: Debug + Clone + Send + Sync + 'static {
     /// None by default.
     const SCALARS: &'static [&'static str] = &[];
 
+    /// More state numbers of a parameter, which may be on the device, by their names in a record; 0 before the first
+    /// step. None by default.
+    const NUMBERS: &'static [&'static str] = &[];
+
     /// Returns the new weight. It must call [`WrappedStep::inner`] once.
     fn step<O: Optimizer, const D: usize>(
         &self,
@@ -80,6 +85,7 @@ pub struct WrappedStep<'a, O: Optimizer, const D: usize> {
     inner: Option<O::State<D>>,
     tensors: StateTensors<D>,
     scalars: Vec<f64>,
+    numbers: Vec<Number>,
 }
 
 impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
@@ -116,6 +122,11 @@ impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
     /// The state numbers, in the order of [`Wrap::SCALARS`], to be read and written.
     pub fn scalars(&mut self) -> &mut [f64] {
         &mut self.scalars
+    }
+
+    /// The state numbers that may be on the device, in the order of [`Wrap::NUMBERS`], to be read and written.
+    pub fn numbers(&mut self) -> &mut [Number] {
+        &mut self.numbers
     }
 
     /// Puts a tensor into the state, as it is.
@@ -171,6 +182,7 @@ impl<W: Wrap, O: Optimizer> Optimizer for Wrapper<W, O> {
             inner: state.inner,
             tensors: state.tensors,
             scalars: state.scalars,
+            numbers: state.numbers,
         };
         let weight = self.wrap.step(&mut step, weight, grad);
         let state = WrapperState {
@@ -178,9 +190,10 @@ impl<W: Wrap, O: Optimizer> Optimizer for Wrapper<W, O> {
             inner: step.inner,
             tensors: step.tensors,
             scalars: step.scalars,
+            numbers: step.numbers,
             wrap: std::marker::PhantomData,
         };
-        let counts = W::COUNTS || !W::SCALARS.is_empty();
+        let counts = W::COUNTS || !W::SCALARS.is_empty() || !W::NUMBERS.is_empty();
         let remembers = counts || state.inner.is_some() || !state.tensors.is_empty();
         (weight, remembers.then_some(state))
     }
@@ -189,6 +202,11 @@ impl<W: Wrap, O: Optimizer> Optimizer for Wrapper<W, O> {
         WrapperState {
             inner: state.inner.map(|inner| O::to_device(inner, device)),
             tensors: state.tensors.moved_to(device),
+            numbers: state
+                .numbers
+                .into_iter()
+                .map(|n| n.moved_to(device))
+                .collect(),
             ..state
         }
     }
@@ -202,6 +220,7 @@ pub struct WrapperState<W, S, const D: usize> {
     inner: Option<S>,
     tensors: StateTensors<D>,
     scalars: Vec<f64>,
+    numbers: Vec<Number>,
     wrap: std::marker::PhantomData<fn() -> W>,
 }
 
@@ -212,6 +231,7 @@ impl<W: Wrap, S, const D: usize> WrapperState<W, S, D> {
             inner: None,
             tensors: StateTensors::new(),
             scalars: vec![0.0; W::SCALARS.len()],
+            numbers: vec![Number::Known(0.0); W::NUMBERS.len()],
             wrap: std::marker::PhantomData,
         }
     }
@@ -224,6 +244,7 @@ impl<W, S: Clone, const D: usize> Clone for WrapperState<W, S, D> {
             inner: self.inner.clone(),
             tensors: self.tensors.clone(),
             scalars: self.scalars.clone(),
+            numbers: self.numbers.clone(),
             wrap: std::marker::PhantomData,
         }
     }
@@ -236,6 +257,9 @@ impl<W: Wrap, S: RecordState, const D: usize> RecordState for WrapperState<W, S,
         }
         for (name, scalar) in W::SCALARS.iter().zip(&self.scalars) {
             out.push_scalar(prefix, name, (*scalar).into());
+        }
+        for (name, number) in W::NUMBERS.iter().zip(&self.numbers) {
+            out.push_scalar(prefix, name, number.read().into());
         }
         self.tensors.write(prefix, out);
         if let Some(inner) = &self.inner {
@@ -253,6 +277,11 @@ impl<W: Wrap, S: RecordState, const D: usize> RecordState for WrapperState<W, S,
         for name in W::SCALARS {
             scalars.push(f64::try_from(source.take_scalar(prefix, name)?).ok()?);
         }
+        let mut numbers = Vec::with_capacity(W::NUMBERS.len());
+        for name in W::NUMBERS {
+            let number = f64::try_from(source.take_scalar(prefix, name)?).ok()?;
+            numbers.push(Number::Known(number));
+        }
         let tensors = StateTensors::read(W::STATE, prefix, source)?;
         let path = join_path(prefix, "inner");
         let inner = if source.has_under(&path) {
@@ -265,6 +294,7 @@ impl<W: Wrap, S: RecordState, const D: usize> RecordState for WrapperState<W, S,
             inner,
             tensors,
             scalars,
+            numbers,
             wrap: std::marker::PhantomData,
         })
     }

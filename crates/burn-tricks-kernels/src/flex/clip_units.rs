@@ -11,15 +11,40 @@ use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 use std::any::TypeId;
 
+/// How many threads work on one gradient. The result is the same, to the bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// One thread, because the other gradients give work to the others: it does not wait for them between its two
+    /// passes, and finds more of the gradient in its cache in the second.
+    One,
+    /// All threads, if the gradient is large.
+    All,
+}
+
+impl Threads {
+    /// For a gradient of `len` elements among gradients of `all` elements. One thread is enough if this is less than half
+    /// of what each thread has to do.
+    pub(crate) fn for_share(len: usize, all: usize) -> Self {
+        if len.saturating_mul(2 * rayon::current_num_threads()) <= all {
+            Self::One
+        } else {
+            Self::All
+        }
+    }
+}
+
 /// The gradient with every unit clipped. Both must be tensors of this backend, of one type and shape.
 pub(crate) fn clip_units(
     clip: UnitClip,
     weight: DispatchTensor,
     grad: DispatchTensor,
     axis: Option<usize>,
+    threads: Threads,
 ) -> DispatchTensor {
     let (weight, grad) = (open(weight), open(grad));
-    close(with_element_type!(grad.dtype(), E => clipped::<E>(clip, &weight, grad, axis)))
+    close(with_element_type!(grad.dtype(), E => {
+        clipped::<E>(clip, &weight, grad, axis, threads)
+    }))
 }
 
 fn clipped<E: Stored>(
@@ -27,9 +52,10 @@ fn clipped<E: Stored>(
     weight: &FlexTensor,
     grad: FlexTensor,
     axis: Option<usize>,
+    threads: Threads,
 ) -> FlexTensor {
     let shape = grad.shape();
-    let units = Units::of(&shape, axis);
+    let units = Units::of(&shape, axis, threads);
     let mut grad = dense(grad);
     let weight = numbers::<E>(weight);
     if shape.num_elements() == 0 {
@@ -61,6 +87,7 @@ struct Units {
     rows: usize,
     count: usize,
     run: usize,
+    threads: Threads,
 }
 
 /// From this width on a row is worth a loop of its own.
@@ -73,32 +100,31 @@ const BLOCK: usize = 256;
 const PIECE: usize = 64;
 
 impl Units {
-    fn of(shape: &[usize], axis: Option<usize>) -> Self {
+    fn of(shape: &[usize], axis: Option<usize>, threads: Threads) -> Self {
         match axis {
-            Some(axis) => Self {
+            Some(axis) if shape[axis] != 1 => Self {
                 rows: shape[..axis].iter().product(),
                 count: shape[axis],
                 run: shape[axis + 1..].iter().product(),
+                threads,
             },
-            None => Self::one(shape.iter().product()),
+            _ => Self::one(shape.iter().product(), threads),
         }
-        .normal()
     }
 
     /// One unit, cut into runs so that threads can share them.
-    fn one(len: usize) -> Self {
+    fn one(len: usize, threads: Threads) -> Self {
         Self {
             rows: len.div_ceil(GRAIN),
             count: 1,
             run: len.min(GRAIN),
+            threads,
         }
     }
 
-    fn normal(self) -> Self {
-        match self.count {
-            1 => Self::one(self.rows * self.run),
-            _ => self,
-        }
+    /// Whether threads share the work on so many numbers.
+    fn is_shared(self, len: usize) -> bool {
+        self.threads == Threads::All && len > GRAIN
     }
 
     /// Clips units that are contiguous in memory, some at a time, so that they are in the cache when they are
@@ -115,11 +141,13 @@ impl Units {
             }
         };
         let len = self.run * (GRAIN / 2 / self.run).max(1);
-        if grad.len() <= GRAIN {
-            return clip_some((weight, grad));
+        if self.is_shared(grad.len()) {
+            let parts = weight.par_chunks(len).zip(grad.par_chunks_mut(len));
+            parts.for_each(clip_some);
+        } else {
+            let parts = weight.chunks(len).zip(grad.chunks_mut(len));
+            parts.for_each(clip_some);
         }
-        let parts = weight.par_chunks(len).zip(grad.par_chunks_mut(len));
-        parts.for_each(clip_some);
     }
 
     /// The factor of each unit; 1 where it is not clipped.
@@ -127,7 +155,11 @@ impl Units {
         let [of_weight, of_grad] = self.wide().sums(weight, grad);
         let factor = |unit: usize| {
             let of = |sums: &[f64]| sums.iter().skip(unit).step_by(self.count).sum();
-            let (scale, root) = self.norm(weight, unit, of(&of_weight), clip.epsilon);
+            let (of_weight, of_grad) = (of(&of_weight), of(&of_grad));
+            if self.is_within::<E>(clip, of_weight, of_grad) {
+                return E::Wide::of(1.0);
+            }
+            let (scale, root) = self.norm(weight, unit, of_weight, clip.epsilon);
             let length = scale * root;
             let longest = if length < clip.epsilon {
                 clip.epsilon
@@ -135,7 +167,7 @@ impl Units {
                 length
             };
             let bound = longest * clip.clip_factor;
-            let (scale, root) = self.norm(grad, unit, of(&of_grad), bound);
+            let (scale, root) = self.norm(grad, unit, of_grad, bound);
             // One by one: the norm itself may overflow.
             let factor = bound / scale / root;
             E::Wide::of(if factor < 1.0 { factor } else { 1.0 })
@@ -153,19 +185,26 @@ impl Units {
         Self {
             rows: self.rows.div_ceil(copies),
             count: self.count * copies,
-            run: 1,
+            ..self
         }
+    }
+
+    /// Whether sums of squares show without roots and divisions that the unit is not clipped. Where rounding could matter,
+    /// it says no.
+    fn is_within<E: Stored>(self, clip: UnitClip, of_weight: f64, of_grad: f64) -> bool {
+        let (_, safe) = squares_of::<E>();
+        let least = (self.rows * self.run) as f64 * safe;
+        let bound = clip.clip_factor * clip.clip_factor * of_weight;
+        of_weight >= least
+            && of_grad >= least
+            && bound < f64::MAX
+            && of_grad <= bound * (1.0 - 1e-12)
     }
 
     /// The norm of a unit as two factors, from its sum of squares; any number up to `enough`, if the norm is not larger.
     fn norm<E: Stored>(self, numbers: &[E], unit: usize, sum: f64, enough: f64) -> (f64, f64) {
         let len = (self.rows * self.run) as f64;
-        // By how much a square may be too small, and from which mean on that is nothing.
-        let (error, safe) = if TypeId::of::<E::Wide>() == TypeId::of::<f64>() {
-            (1e-320, 1e-300)
-        } else {
-            (1e-44, 1e-36)
-        };
+        let (error, safe) = squares_of::<E>();
         if sum.is_nan() || (sum.is_finite() && sum >= len * safe) {
             return (1.0, sum.sqrt());
         }
@@ -221,18 +260,20 @@ impl Units {
         if across * down == 1 {
             return of_part(0);
         }
-        let parts: Vec<_> = if grad.len() <= GRAIN {
-            (0..across * down).map(of_part).collect()
-        } else {
-            (0..across * down).into_par_iter().map(of_part).collect()
-        };
         let mut sums = [vec![0.0; self.count], vec![0.0; self.count]];
-        for (part, more) in parts.into_iter().enumerate() {
+        let mut add = |(part, more): (usize, [Vec<f64>; 2])| {
             let start = part / down * tile;
             for (sums, more) in sums.iter_mut().zip(more) {
                 let sums = sums[start..].iter_mut().zip(more);
                 sums.for_each(|(sum, more)| *sum += more);
             }
+        };
+        let parts = 0..across * down;
+        if self.is_shared(grad.len()) {
+            let parts: Vec<_> = parts.into_par_iter().map(of_part).collect();
+            parts.into_iter().enumerate().for_each(&mut add);
+        } else {
+            parts.map(of_part).enumerate().for_each(&mut add);
         }
         sums
     }
@@ -252,11 +293,22 @@ impl Units {
                 grad,
             });
         };
-        if grad.len() <= GRAIN {
-            return multiply((0, grad));
+        let len = runs * self.run;
+        if self.is_shared(grad.len()) {
+            grad.par_chunks_mut(len).enumerate().for_each(multiply);
+        } else {
+            // What was read last is in the cache.
+            grad.chunks_mut(len).enumerate().rev().for_each(multiply);
         }
-        let parts = grad.par_chunks_mut(runs * self.run).enumerate();
-        parts.for_each(multiply);
+    }
+}
+
+/// By how much a square may be too small, and from which mean on that is nothing.
+fn squares_of<E: Stored>() -> (f64, f64) {
+    if TypeId::of::<E::Wide>() == TypeId::of::<f64>() {
+        (1e-320, 1e-300)
+    } else {
+        (1e-44, 1e-36)
     }
 }
 

@@ -3,26 +3,32 @@
 //! All code is safe Rust. A buffer is changed in place if it is not shared.
 
 mod buffer;
+mod cautious;
 mod clamp;
 mod clip_units;
 mod element_type;
 mod map;
 mod normal;
+mod nth_smallest;
 mod prodigy;
 mod scale;
 mod step_loop;
 mod sum_of_squares;
+mod take_over;
 mod unit_sums;
 mod update;
 mod vector;
 
 pub(crate) use buffer::{on_flex, scalar};
+pub(crate) use cautious::cautious;
 pub(crate) use clamp::clamp;
-pub(crate) use clip_units::clip_units;
+pub(crate) use clip_units::{Threads, clip_units};
 pub(crate) use normal::add_normal;
+pub(crate) use nth_smallest::nth_smallest;
 pub(crate) use prodigy::prodigy_sums;
 pub(crate) use scale::scale;
 pub(crate) use sum_of_squares::sum_of_squares;
+pub(crate) use take_over::{take_over, takes_over};
 pub(crate) use update::update;
 
 use burn::backend::{DispatchTensor, TensorMetadata as _};

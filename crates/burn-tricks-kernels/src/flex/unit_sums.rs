@@ -31,33 +31,52 @@ impl<E: Stored> NullaryFnOnce for Sums<'_, E> {
 
     #[inline(always)]
     fn call(self) {
-        let Self {
-            count, run, units, ..
-        } = self;
-        let len = self.grad.len();
-        let start = |row: usize| (row * count + units.start) * run;
-        let width = units.len() * run;
-        let [of_weight, of_grad] = self.sums;
-        let mut rows = self.rows;
-        if run > 1 {
-            for row in rows {
-                let range = start(row)..len.min(start(row) + width);
-                add_runs(of_weight, &self.weight[range.clone()], run);
-                add_runs(of_grad, &self.grad[range], run);
-            }
-            return;
+        match (self.run, self.units.len()) {
+            (1, ..=NARROW) => self.of_columns::<NARROW>(),
+            (1, _) => self.of_columns::<TILE>(),
+            _ => self.of_runs(),
         }
-        // Row by row, because rows below each other are often a power of two apart, and then share one place in the cache.
-        let mut squares = [E::Wide::ZERO; TILE];
+    }
+}
+
+/// Up to this width the sums of a row take a small part of the nearest cache, which is soon cleared.
+const NARROW: usize = 128;
+
+impl<E: Stored> Sums<'_, E> {
+    /// Where the units of a row lie.
+    #[inline(always)]
+    fn range(&self, row: usize) -> Range<usize> {
+        let start = (row * self.count + self.units.start) * self.run;
+        start..self.grad.len().min(start + self.units.len() * self.run)
+    }
+
+    #[inline(always)]
+    fn of_runs(self) {
+        for row in self.rows.clone() {
+            let range = self.range(row);
+            let [of_weight, of_grad] = &mut *self.sums;
+            add_runs(of_weight, &self.weight[range.clone()], self.run);
+            add_runs(of_grad, &self.grad[range], self.run);
+        }
+    }
+
+    /// Row by row, because rows below each other are often a power of two apart, and then share one place in the cache.
+    /// Of weight and gradient in turn, because memory is faster where two streams are read.
+    #[inline(always)]
+    fn of_columns<const WIDTH: usize>(self) {
+        let mut squares = [[E::Wide::ZERO; WIDTH]; 2];
+        let mut rows = self.rows.clone();
         while !rows.is_empty() {
             let some = rows.start..rows.end.min(rows.start + DEPTH);
             rows.start = some.end;
-            for (sums, numbers) in [(&mut *of_weight, self.weight), (&mut *of_grad, self.grad)] {
-                for row in some.clone() {
-                    let range = start(row)..len.min(start(row) + width);
-                    add_each(&mut squares, &numbers[range]);
-                }
-                for (sum, squares) in sums.iter_mut().zip(&mut squares) {
+            let [of_weight, of_grad] = &mut squares;
+            for row in some {
+                let range = self.range(row);
+                add_each(of_weight, &self.weight[range.clone()]);
+                add_each(of_grad, &self.grad[range]);
+            }
+            for (sums, squares) in self.sums.iter_mut().zip(&mut squares) {
+                for (sum, squares) in sums.iter_mut().zip(squares) {
                     *sum += squares.to_f64();
                     *squares = E::Wide::ZERO;
                 }
@@ -105,10 +124,10 @@ fn add_runs<E: Stored>(sums: &mut [f64], numbers: &[E], run: usize) {
 
 #[inline(always)]
 fn squares<T: Wide>(numbers: &[T]) -> f64 {
-    if numbers.len() < 8 * DEPTH {
-        squares_in::<_, 8>(numbers)
-    } else {
-        squares_in::<_, 32>(numbers)
+    match numbers.len() {
+        ..64 => squares_in::<_, 8>(numbers),
+        64..256 => squares_in::<_, 16>(numbers),
+        _ => squares_in::<_, 32>(numbers),
     }
 }
 

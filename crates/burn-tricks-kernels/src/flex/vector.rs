@@ -6,7 +6,13 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// `f32` or `f64`, and its vector registers.
 pub(super) trait Wide:
-    bytemuck::Pod + Add<Output = Self> + Mul<Output = Self> + Send + Sync
+    bytemuck::Pod
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + PartialOrd
+    + Send
+    + Sync
 {
     /// A register as stored in memory.
     type Raw<S: Simd>: Copy;

@@ -73,9 +73,9 @@ use std::sync::Arc;
 /// A read and a write of the gradients per step. With numbers of samples other than 1, also a read and a write per
 /// micro-batch.
 ///
-/// The division is a pass of its own if a clip follows, too. Folded into the clip's factor it would cost nothing, but
-/// only when the clip clips, and whatever else reads the gradients before the clip (a check, a norm per layer, a trick
-/// of your own) would get the sum.
+/// The division is a pass of its own even if a clip follows. A clip that multiplied by its factor and the divisor at once
+/// would save this pass in the steps that it clips, and in no others. Every trick before the clip (a check, a norm per
+/// layer, a trick of your own) would then see the sum instead of the mean.
 ///
 /// # Several devices
 ///

@@ -1,0 +1,142 @@
+//! The kernels of wrappers around optimizers, against their twins.
+
+use crate::devices::devices;
+use crate::models::{Noise, dtypes, tensor, values};
+use crate::oracle::assert_close;
+use burn::tensor::{DType, Device, Tensor};
+use burn_tricks::kernels::{cautious, cautious_twin, take_over, take_over_twin};
+
+/// Sizes within a register, a block and a thread's part, and beyond.
+const SIZES: [usize; 6] = [1, 7, 256, 1000, 70_000, 200_003];
+
+fn bits(tensor: &Tensor<1>) -> Vec<u8> {
+    tensor.to_data().as_bytes().to_vec()
+}
+
+/// New weights, old weights and a gradient; some steps are 0, and some gradients.
+fn step(count: usize, dtype: DType, device: &Device) -> [Tensor<1>; 3] {
+    let mut noise = Noise(count as u64);
+    let old = noise.take(count);
+    let mut grad = noise.take(count);
+    let mut new: Vec<f64> = old.iter().map(|w| w + 0.1 * noise.next()).collect();
+    for at in 0..count {
+        match at % 11 {
+            3 => new[at] = old[at],
+            5 => grad[at] = 0.0,
+            _ => {}
+        }
+    }
+    [new, old, grad].map(|numbers| tensor(&numbers, dtype, device))
+}
+
+#[test]
+fn cautious_steps_are_those_of_the_twin() {
+    for (name, device) in devices() {
+        for dtype in dtypes(&device) {
+            for count in SIZES {
+                let [new, old, grad] = step(count, dtype, &device);
+                let what = format!("{count} of {dtype:?} on {name}");
+                let all = || (new.clone(), old.clone(), grad.clone());
+                let (a, b, c) = all();
+                let kernel = cautious(a, b, c, None);
+                let (a, b, c) = all();
+                assert_eq!(bits(&kernel), bits(&cautious_twin(a, b, c, None)), "{what}");
+                let (a, b, c) = all();
+                let kernel = cautious(a, b, c, Some(1e-3));
+                let (a, b, c) = all();
+                let twin = cautious_twin(a, b, c, Some(1e-3));
+                assert_eq!(kernel.dtype(), dtype);
+                let tolerance = match dtype {
+                    DType::F64 => 1e-12,
+                    DType::F32 => 1e-6,
+                    DType::F16 => 1e-3,
+                    _ => 8e-3,
+                };
+                assert_close(&values(kernel), &values(twin), tolerance, &what);
+                // The new weights were shared, and are as they were.
+                let [again, ..] = step(count, dtype, &device);
+                assert_eq!(bits(&new), bits(&again), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cautious_step_shows_every_nan_and_moves_nothing_uphill() {
+    for (name, device) in devices() {
+        let make = |numbers: &[f64]| tensor::<1>(numbers, DType::F32, &device);
+        let old = make(&[1.0; 7]);
+        let new = make(&[0.5, 1.5, 0.5, 1.5, 1.0, f64::NAN, 0.5]);
+        let grad = make(&[1.0, 1.0, -1.0, -1.0, 1.0, 1.0, f64::NAN]);
+        let stepped = values(cautious(new, old, grad, Some(1e-3)));
+        // Four of seven go down or nowhere.
+        let (far, near) = (1.0 - 0.5 * 7.0 / 4.0, 1.0 + 0.5 * 7.0 / 4.0);
+        assert_close(&stepped[..5], &[far, 1.0, 1.0, near, 1.0], 1e-6, name);
+        assert!(stepped[5].is_nan(), "{name}: {stepped:?}");
+        assert_close(&stepped[6..], &[far], 1e-6, name);
+    }
+}
+
+#[test]
+fn a_step_that_goes_down_everywhere_stays_to_the_bit() {
+    for dtype in dtypes(&Device::flex()) {
+        let [new, old, _] = step(1000, dtype, &Device::flex());
+        // Where the weight does not move, the gradient has no direction that it could go up.
+        let grad = old.clone() - new.clone();
+        let moved = new.clone().not_equal(old.clone());
+        let [new, old, grad] = [new, old, grad].map(|all| {
+            let rows: Vec<f64> = values(all);
+            let moved: Vec<bool> = moved.clone().into_data().iter::<bool>().collect();
+            let kept = rows.into_iter().zip(moved).filter(|(_, moved)| *moved);
+            let kept: Vec<f64> = kept.map(|(number, _)| number).collect();
+            tensor::<1>(&kept, dtype, &Device::flex())
+        });
+        let stepped = cautious(new.clone(), old, grad, Some(1e-3));
+        assert_eq!(bits(&stepped), bits(&new), "{dtype:?}");
+    }
+}
+
+#[test]
+fn master_weights_take_over_as_the_twin_does() {
+    for (name, device) in devices() {
+        for dtype in [DType::F16, DType::BF16] {
+            if !dtypes(&device).contains(&dtype) {
+                continue;
+            }
+            for count in SIZES {
+                let mut noise = Noise(count as u64);
+                let numbers = noise.take(count);
+                let master: Tensor<1> = tensor(&numbers, DType::F32, &device);
+                let mut weight = values(master.clone().cast(dtype));
+                let what = format!("{count} of {dtype:?} on {name}");
+                let unchanged = tensor(&weight, dtype, &device);
+                let same = take_over(master.clone(), unchanged);
+                assert_eq!(bits(&same), bits(&master), "{what}");
+                for at in (0..count).step_by(300) {
+                    weight[at] = if at == 600 { f64::NAN } else { 7.0 };
+                }
+                let changed: Tensor<1> = tensor(&weight, dtype, &device);
+                let kernel = take_over(master.clone(), changed.clone());
+                let twin = take_over_twin(master.clone(), changed);
+                assert_eq!(bits(&kernel), bits(&twin), "{what}");
+                assert_eq!(values(kernel)[0], 7.0, "{what}");
+                let again: Tensor<1> = tensor(&numbers, DType::F32, &device);
+                assert_eq!(bits(&master), bits(&again), "shared: {what}");
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "have the shapes [[2], [3], [2]]")]
+fn three_tensors_of_a_cautious_step_have_one_shape() {
+    let ones = |count| Tensor::<1>::ones([count], &Device::flex());
+    let _ = cautious(ones(2), ones(3), ones(2), None);
+}
+
+#[test]
+#[should_panic(expected = "the shapes of master weight and weight")]
+fn a_master_weight_has_the_shape_of_its_weight() {
+    let ones = |count| Tensor::<1>::ones([count], &Device::flex());
+    let _ = take_over(ones(2), ones(3).cast(DType::BF16));
+}
