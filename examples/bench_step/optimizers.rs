@@ -7,7 +7,7 @@ use burn::tensor::{DType, Tensor};
 use burn_tricks::grad::{ClipGradNormConfig, GradientTransform as _, ProdigyConfig};
 use burn_tricks::kernels::lerp_all;
 use burn_tricks::optim::{
-    AdamWConfig, MasterWeightsConfig, MasterWeightsForm, SelectiveDecayConfig,
+    AdamWConfig, MasterWeightsConfig, MasterWeightsForm, OptimizerExt as _, SelectiveDecayConfig,
 };
 use burn_tricks_examples::bench::{Weights, in_turn, live_weights, one_by_one, timed};
 use std::time::Duration;
