@@ -11,8 +11,8 @@ use burn::train::Interrupter;
 use burn::train::metric::store::Split;
 use burn_tricks::MinDelta;
 use burn_tricks::average::{
-    Average, AverageRule, Ema, EmaSet, EmaWarmup, LawaConfig, ScheduleFreeAverageConfig, Swag,
-    SwagConfig,
+    Average, AverageOn, AverageRule, Ema, EmaSet, EmaWarmup, LawaConfig, ScheduleFreeAverageConfig,
+    Swag, SwagConfig, TrainedAverage,
 };
 use burn_tricks::diagnose::DoctorConfig;
 use burn_tricks::grad::{
@@ -99,6 +99,25 @@ fn every_average_keeps_the_laws() {
         );
         average("LAWA", on, LawaConfig::new(3, 1));
         average("LAWA, every second step", on, LawaConfig::new(2, 2));
+        let device = on.1.clone();
+        let init = move |first: &Weights| {
+            let rule = LawaConfig::new(2, 3).with_start_after(1);
+            AverageOn::init(rule, first, &device).unwrap()
+        };
+        let anew = init.clone();
+        AverageLaws::new(
+            format!("LAWA elsewhere on {}", on.0),
+            init,
+            |average: &mut AverageOn<_, _>, model| average.update(model),
+            AverageOn::model,
+            &on.1,
+        )
+        .saved(move |average, first| {
+            let record = through_bytes(average.to_record());
+            anew(first).load_record(record).expect("its own record")
+        })
+        .check()
+        .assert();
         for rank in [0, 3] {
             let init = move |first: &Weights| {
                 let config = SwagConfig::new(2).with_start_after(1).with_rank(rank);
@@ -324,6 +343,14 @@ fn every_trick_keeps_the_laws() {
         trick("unit norm", on, |_| UnitNormConfig::new().init().unwrap());
         trick("EMA", on, |model| EmaConfig::new(0.9).init(model).unwrap());
         trick("SWA", on, |model| SwaConfig::new(2).init(model).unwrap());
+        trick("trained weights", on, |model| {
+            TrainedAverage::init(EmaConfig::new(0.9), model).unwrap()
+        });
+        let device = on.1.clone();
+        trick("an average elsewhere", on, move |model| {
+            let rule = EmaConfig::new(0.9).with_update_every(2);
+            AverageOn::init(rule, model, &device).unwrap()
+        });
         trick("SWAG", on, |model| SwagConfig::new(2).init(model).unwrap());
         trick("a dropout rate", on, |_| {
             let curve = LinearRampConfig::new(0.0, 0.5, 4).init().unwrap();

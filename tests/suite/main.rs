@@ -10,6 +10,7 @@ mod averages;
 mod averages_constant;
 mod averages_derived;
 mod averages_laws;
+mod averages_partial;
 mod backends;
 mod best_weights;
 mod calibration;

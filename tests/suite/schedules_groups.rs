@@ -185,6 +185,16 @@ fn a_preview_shows_what_the_schedule_gives() {
     assert!(svg.contains("Two &lt;schedules&gt;"), "{svg}");
     assert!(svg.contains("ramp") && svg.contains("flat"), "{svg}");
     assert_eq!(svg.matches("<polyline").count(), 2, "{svg}");
+    let panels = preview.to_svg_panels(2);
+    assert_eq!(panels.matches("<polyline").count(), 2, "{panels}");
+    assert!(panels.contains("width=\"1280\""), "{panels}");
+    // Rates from elsewhere: too many, and too few.
+    let given = LrPreview::new(3)
+        .with_rates("many", [0.1, 0.2, 0.3, 0.4])
+        .with_rates("few", [0.1]);
+    assert_eq!(given.rates("many"), Some(&[0.1, 0.2, 0.3][..]));
+    assert_eq!(given.sparkline("few", 3), "█??");
+    assert_eq!(given.to_csv().lines().last(), Some("2,0.3,NaN"));
     // Without steps or without a rate above 0 there is still a chart.
     let zero = LrPreview::new(4).curve("zero", &0.0);
     assert_eq!(zero.sparkline("zero", 4), "▁▁▁▁");

@@ -105,6 +105,11 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         self.updates += u64::from(counts);
     }
 
+    /// Counts a step whose weights are not taken, without a look at them.
+    pub(crate) fn pass_step(&mut self) {
+        self.steps += 1;
+    }
+
     fn move_towards(&mut self, live: &mut Live<'_, M>, step: u64, lr: f64) -> Result<(), Mismatch> {
         let sampling = self.rule.sampling();
         let (counts, before_start) = (sampling.counts(step), sampling.is_before_start(step));

@@ -2,6 +2,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod average;
+mod average_on;
 mod average_record;
 mod average_rule;
 mod calibration;
@@ -16,10 +17,12 @@ mod schedule_free_average;
 mod soup;
 mod swa;
 mod swag;
+mod trained_average;
 #[doc = include_str!("ensemble/uncertainty.md")]
 pub mod uncertainty {}
 
 pub use average::Average;
+pub use average_on::AverageOn;
 pub use average_record::AverageKind;
 pub use average_rule::{AverageRule, Sampling, Update};
 pub use burn_tricks_core::{BatchVariance, Bootstrap, Buffers, ConfigError, Derived, Mismatch};
@@ -43,3 +46,4 @@ pub use schedule_free_average::{ScheduleFreeAverage, ScheduleFreeAverageConfig};
 pub use soup::{GreedySoup, GreedySoupConfig, Ties, uniform_soup};
 pub use swa::{Swa, SwaConfig};
 pub use swag::{Swag, SwagConfig};
+pub use trained_average::TrainedAverage;

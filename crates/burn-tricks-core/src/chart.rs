@@ -121,20 +121,36 @@ impl Chart {
 
     /// The text of the SVG.
     pub fn to_svg(&self) -> String {
+        Self::panels_to_svg(std::slice::from_ref(self), 1)
+    }
+
+    /// Several charts in one SVG, row by row, with `columns` of them in a row, or 1 if that is 0.
+    pub fn panels_to_svg(charts: &[Self], columns: usize) -> String {
+        let columns = columns.clamp(1, charts.len().max(1));
+        let rows = charts.len().div_ceil(columns);
+        let size = (SIZE.0 * columns as i32, SIZE.1 * rows as i32);
         let mut text = String::new();
-        let size = (SIZE.0 as u32, SIZE.1 as u32);
-        let mut svg = SVGBackend::with_string(&mut text, size);
-        let drawn = self.draw(&mut svg).and_then(|()| svg.present());
-        drawn.expect("writing to a string cannot fail");
+        let mut svg = SVGBackend::with_string(&mut text, (size.0 as u32, size.1 as u32));
+        let white = Ink::new(255, 255, 255);
+        let ground = svg.draw_rect((0, 0), size, &white, true);
+        let drawn = charts.iter().enumerate().try_for_each(|(at, chart)| {
+            let (row, column) = ((at / columns) as i32, (at % columns) as i32);
+            let corner = (column * SIZE.0, row * SIZE.1);
+            chart.draw(&mut Panel {
+                svg: &mut svg,
+                corner,
+            })
+        });
+        let written = ground.and(drawn).and_then(|()| svg.present());
+        written.expect("writing to a string cannot fail");
         drop(svg);
         text
     }
 
-    fn draw(&self, svg: &mut SVGBackend<'_>) -> Drawn {
-        svg.draw_rect((0, 0), SIZE, &Ink::new(255, 255, 255), true)?;
+    fn draw(&self, panel: &mut Panel<'_, '_>) -> Drawn {
         let title = Letters::new(18.0, DARK, HPos::Left, VPos::Top);
-        svg.draw_text(&self.title, &title, (MARGIN[0], 10))?;
-        self.draw_axes(svg)?;
+        panel.text(&self.title, &title, (MARGIN[0], 10))?;
+        self.draw_axes(panel)?;
         let mut colors = COLORS.iter().cycle();
         let legend = Letters::new(13.0, DARK, HPos::Left, VPos::Center);
         let named = |marks: &Marks| !matches!(marks, Marks::Reference(_));
@@ -145,18 +161,18 @@ impl Chart {
                 Marks::Reference(_) => FAINT,
                 _ => *colors.next().expect("a cycle"),
             };
-            self.draw_marks(svg, marks, ink)?;
+            self.draw_marks(panel, marks, ink)?;
             if count > 1 && named(marks) {
                 let (x, y) = (SIZE.0 - MARGIN[2] - 150, MARGIN[1] + 14 + 18 * row);
-                svg.draw_line((x, y), (x + 20, y), &ink.wide(3))?;
-                svg.draw_text(name, &legend, (x + 26, y))?;
+                panel.line((x, y), (x + 20, y), &ink.wide(3))?;
+                panel.text(name, &legend, (x + 26, y))?;
                 row += 1;
             }
         }
         Ok(())
     }
 
-    fn draw_axes(&self, svg: &mut SVGBackend<'_>) -> Drawn {
+    fn draw_axes(&self, panel: &mut Panel<'_, '_>) -> Drawn {
         let left = Letters::new(13.0, FAINT, HPos::Right, VPos::Center);
         let below = Letters::new(13.0, FAINT, HPos::Center, VPos::Top);
         for part in 0..=4 {
@@ -164,26 +180,26 @@ impl Chart {
             let value = |axis: &Axis| axis.low + share * (axis.high - axis.low);
             let (x, y) = self.place((self.across.low, value(&self.up)));
             let (end, _) = self.place((self.across.high, value(&self.up)));
-            svg.draw_line((x, y), (end, y), &GRID)?;
-            svg.draw_text(&short(value(&self.up)), &left, (x - 8, y))?;
+            panel.line((x, y), (end, y), &GRID)?;
+            panel.text(&short(value(&self.up)), &left, (x - 8, y))?;
             let (x, y) = self.place((value(&self.across), self.up.low));
-            svg.draw_line((x, y), (x, y + 5), &FAINT)?;
-            svg.draw_text(&short(value(&self.across)), &below, (x, y + 9))?;
+            panel.line((x, y), (x, y + 5), &FAINT)?;
+            panel.text(&short(value(&self.across)), &below, (x, y + 9))?;
         }
         let label = Letters::new(14.0, DARK, HPos::Center, VPos::Bottom);
         let middle = (MARGIN[0] + SIZE.0 - MARGIN[2]) / 2;
-        svg.draw_text(&self.across.label, &label, (middle, SIZE.1 - 8))?;
+        panel.text(&self.across.label, &label, (middle, SIZE.1 - 8))?;
         let label = Letters::new(14.0, DARK, HPos::Left, VPos::Bottom);
-        svg.draw_text(&self.up.label, &label, (8, MARGIN[1] - 6))
+        panel.text(&self.up.label, &label, (8, MARGIN[1] - 6))
     }
 
-    fn draw_marks(&self, svg: &mut SVGBackend<'_>, marks: &Marks, ink: Ink) -> Drawn {
+    fn draw_marks(&self, panel: &mut Panel<'_, '_>, marks: &Marks, ink: Ink) -> Drawn {
         match marks {
             Marks::Line(points) => {
                 let is_gap = |(x, y): &(f64, f64)| !(x.is_finite() && y.is_finite());
                 for part in points.split(is_gap).filter(|part| !part.is_empty()) {
                     let path: Vec<_> = part.iter().map(|point| self.place(*point)).collect();
-                    svg.draw_path(path, &ink.wide(2))?;
+                    panel.path(path, &ink.wide(2))?;
                 }
             }
             Marks::Bars(bars) => {
@@ -191,12 +207,12 @@ impl Chart {
                     let (left, top) = self.place((bar.from, bar.height));
                     let (right, bottom) = self.place((bar.to, self.up.low));
                     let corners = ((left + 1, top), (right - 1, bottom));
-                    svg.draw_rect(corners.0, corners.1, &ink.faded(0.45), true)?;
-                    svg.draw_rect(corners.0, corners.1, &ink, false)?;
+                    panel.rect(corners, &ink.faded(0.45), true)?;
+                    panel.rect(corners, &ink, false)?;
                 }
             }
             Marks::Reference([from, to]) => {
-                svg.draw_line(self.place(*from), self.place(*to), &ink)?;
+                panel.line(self.place(*from), self.place(*to), &ink)?;
             }
         }
         Ok(())
@@ -213,6 +229,36 @@ impl Chart {
             left + across.round() as i32,
             SIZE.1 - bottom - up.round() as i32,
         )
+    }
+}
+
+/// A part of an SVG, in which pixels count from its upper left corner.
+struct Panel<'a, 'svg> {
+    svg: &'a mut SVGBackend<'svg>,
+    corner: BackendCoord,
+}
+
+impl Panel<'_, '_> {
+    fn at(&self, (x, y): BackendCoord) -> BackendCoord {
+        (self.corner.0 + x, self.corner.1 + y)
+    }
+
+    fn text(&mut self, text: &str, letters: &Letters, at: BackendCoord) -> Drawn {
+        self.svg.draw_text(text, letters, self.at(at))
+    }
+
+    fn line(&mut self, from: BackendCoord, to: BackendCoord, ink: &Ink) -> Drawn {
+        self.svg.draw_line(self.at(from), self.at(to), ink)
+    }
+
+    fn path(&mut self, path: Vec<BackendCoord>, ink: &Ink) -> Drawn {
+        let path: Vec<_> = path.into_iter().map(|point| self.at(point)).collect();
+        self.svg.draw_path(path, ink)
+    }
+
+    fn rect(&mut self, corners: (BackendCoord, BackendCoord), ink: &Ink, fill: bool) -> Drawn {
+        let (from, to) = (self.at(corners.0), self.at(corners.1));
+        self.svg.draw_rect(from, to, ink, fill)
     }
 }
 
@@ -359,6 +405,18 @@ mod tests {
         assert!(svg.contains("before") && svg.contains("after"), "{svg}");
         // The white ground, and one bar, filled and framed.
         assert_eq!(svg.matches("<rect").count(), 3, "{svg}");
+    }
+
+    #[test]
+    fn panels_stand_side_by_side() {
+        let chart = chart().line("one", [(0.0, 0.0), (2.0, 1.0)]);
+        let svg = Chart::panels_to_svg(&[chart.clone(), chart.clone(), chart], 2);
+        // The lower left corners of the three.
+        for corner in ["76,340", "716,340", "76,740"] {
+            assert!(svg.contains(corner), "{corner}: {svg}");
+        }
+        assert!(svg.contains("width=\"1280\" height=\"800\""), "{svg}");
+        assert!(Chart::panels_to_svg(&[], 3).ends_with("</svg>\n"));
     }
 
     #[test]

@@ -101,6 +101,15 @@ impl LrPreview {
         Ok(self)
     }
 
+    /// Adds learning rates that were computed elsewhere, as by a schedule that observes a metric. Those beyond the steps of
+    /// the run are left out, and missing ones are NaN, which is drawn as a gap.
+    pub fn with_rates(mut self, name: &str, rates: impl IntoIterator<Item = LearningRate>) -> Self {
+        let missing = std::iter::repeat(f64::NAN);
+        let rates = rates.into_iter().chain(missing).take(self.steps).collect();
+        self.curves.push((name.to_owned(), rates));
+        self
+    }
+
     /// The learning rates of a curve, step by step; none if there is no curve of this name.
     pub fn rates(&self, name: &str) -> Option<&[LearningRate]> {
         let found = self.curves.iter().find(|(of, _)| of == name);
@@ -117,6 +126,20 @@ impl LrPreview {
 
     /// All curves in one chart, as SVG: learning rates over optimizer steps.
     pub fn to_svg(&self, title: &str) -> String {
+        self.chart(title, &self.curves).to_svg()
+    }
+
+    /// A chart for each curve, with the curve's name as its title, in one SVG: `columns` of them in a row. All have the
+    /// same axes.
+    pub fn to_svg_panels(&self, columns: usize) -> String {
+        let curves = self.curves.iter();
+        let charts: Vec<Chart> = curves
+            .map(|curve| self.chart(&curve.0, std::slice::from_ref(curve)))
+            .collect();
+        Chart::panels_to_svg(&charts, columns)
+    }
+
+    fn chart(&self, title: &str, curves: &[(String, Vec<LearningRate>)]) -> Chart {
         let rates = self
             .curves
             .iter()
@@ -130,13 +153,12 @@ impl LrPreview {
         );
         // Two neighbours closer than a pixel cannot be told apart.
         let every = self.steps.div_ceil(POINTS).max(1);
-        let chart = self.curves.iter().fold(chart, |chart, (name, rates)| {
+        curves.iter().fold(chart, |chart, (name, rates)| {
             let points = rates.iter().enumerate();
             let points =
                 points.filter(|(step, _)| step.is_multiple_of(every) || *step + 1 == rates.len());
             chart.line(name, points.map(|(step, rate)| (step as f64, *rate)))
-        });
-        chart.to_svg()
+        })
     }
 
     /// All curves as comma-separated values: a header, and a row for each step. Commas and line breaks in a name become
@@ -172,7 +194,7 @@ impl Display for LrPreview {
             }
             let line = sparkline(rates, WIDTH);
             write!(f, "{name:width$}  {line}")?;
-            if !rates.is_empty() {
+            if low <= high {
                 write!(f, "  {} to {}", short(low), short(high))?;
             }
         }

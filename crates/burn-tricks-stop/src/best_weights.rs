@@ -2,6 +2,7 @@
 
 use crate::decision::Decision;
 use burn::module::Module;
+use burn::tensor::Device;
 use burn_tricks_core::{Mismatch, Snapshot};
 
 /// Keeps the best model of a run, and gives it back, with extra state of type `S`: the optimizer, say.
@@ -72,7 +73,7 @@ use burn_tricks_core::{Mismatch, Snapshot};
 ///
 /// # Cost
 ///
-/// One copy of the model's weights on its device, which shares memory with the model until the next step. Nothing is
+/// One copy of the model's weights on its device (on another one with [`BestWeights::on`]), which shares memory with the model until the next step. Nothing is
 /// read from the device.
 ///
 /// A kept clone of a `ModuleOptimizer` takes as much memory again for each of its moments, on the device, and shares
@@ -103,6 +104,8 @@ pub struct BestWeights<M, S = ()> {
     best: Option<(Snapshot<M>, usize)>,
     /// There is one whenever there is a best model.
     extra: Option<S>,
+    /// Where the model is kept, if not on its own device.
+    device: Option<Device>,
 }
 
 impl<M, S> Default for BestWeights<M, S> {
@@ -110,6 +113,7 @@ impl<M, S> Default for BestWeights<M, S> {
         Self {
             best: None,
             extra: None,
+            device: None,
         }
     }
 }
@@ -119,6 +123,7 @@ impl<M: Module, S: Clone> Clone for BestWeights<M, S> {
         Self {
             best: self.best.clone(),
             extra: self.extra.clone(),
+            device: self.device.clone(),
         }
     }
 }
@@ -134,6 +139,18 @@ impl<M: Module, S> BestWeights<M, S> {
     /// Holds no model yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Holds no model yet, and will keep it on `device`: on the CPU, while a GPU has no room for a second copy. Each check
+    /// that is the best then waits for the device of the model, and copies the weights.
+    ///
+    /// [`restore_into`](Self::restore_into) gives a model on the device of the model in training. The other methods give
+    /// one on `device`.
+    pub fn on(device: &Device) -> Self {
+        Self {
+            device: Some(device.clone().inner()),
+            ..Self::default()
+        }
     }
 
     /// Keeps the model with extra state, such as a clone of the optimizer, if the decision says that it is the best;
@@ -154,7 +171,11 @@ impl<M: Module, S> BestWeights<M, S> {
     }
 
     pub(crate) fn hold(&mut self, model: &M, check: usize, extra: S) {
-        self.best = Some((Snapshot::new(model), check));
+        let kept = match &self.device {
+            Some(device) => Snapshot::new(&model.valid().to_device(device)),
+            None => Snapshot::new(model),
+        };
+        self.best = Some((kept, check));
         self.extra = Some(extra);
     }
 

@@ -4,6 +4,7 @@ use crate::best_weights::BestWeights;
 use crate::criterion::{Observation, StopCriterion};
 use crate::decision::Decision;
 use burn::module::Module;
+use burn::tensor::Device;
 
 /// A criterion and the model of its best check in one.
 ///
@@ -50,6 +51,14 @@ impl<C: StopCriterion, M: Module> StopWithBest<C, M> {
         Self {
             criterion,
             best: BestWeights::new(),
+        }
+    }
+
+    /// Wraps `criterion`, before its first check. The best model is kept on `device`: see [`BestWeights::on`].
+    pub fn on(criterion: C, device: &Device) -> Self {
+        Self {
+            criterion,
+            best: BestWeights::on(device),
         }
     }
 

@@ -29,7 +29,10 @@ impl EnsembleConfig {
     ///
     /// Each member has initial weights of its own, as with [`init_seeded`](Self::init_seeded), whose seeds it has too. Before
     /// a member is trained, the device is seeded with its seed, so the training of a member does not depend on those before
-    /// it. For bagging, `train` uses the samples of [`Member::bootstrap`].
+    /// it. For bagging, `train` uses the samples of [`Member::bootstrap`]. Networks gain more from different initial weights
+    /// than from different samples, and each loses by the third of the samples that it does not see (Lakshminarayanan et
+    /// al.; the example `26_calibration`): without a reason for bagging, such as samples to validate each member with, train
+    /// each member on all samples.
     ///
     /// ```
     /// use burn::nn::{Linear, LinearConfig};

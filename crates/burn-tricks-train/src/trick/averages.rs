@@ -6,7 +6,7 @@ use crate::trick::step_context::StepContext;
 use burn::module::{Module, ModuleDisplay};
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
-use burn_tricks_average::{Average, AverageRule, Ema, EmaSet, Swag};
+use burn_tricks_average::{Average, AverageOn, AverageRule, Ema, EmaSet, Swag, TrainedAverage};
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
 
 /// An average of weights, with any rule, is updated after each step, and is saved as a Burn record.
@@ -118,6 +118,94 @@ impl<M: Module + ModuleDisplay> Trick<M> for Swag<M> {
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         *self = self.clone().load_record(record_of("Swag", state)?)?;
+        Ok(())
+    }
+}
+
+/// An average of the trained weights alone.
+impl<M: Module, R: AverageRule + Clone> Trick<M> for TrainedAverage<R> {
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        if !step.is_skipped() {
+            self.update_at(&model, step.lr());
+        }
+        model
+    }
+
+    fn validated(&self, model: &M) -> Option<M> {
+        Some(self.model(model))
+    }
+
+    fn restart(&mut self, model: &M) {
+        TrainedAverage::restart(self, model);
+    }
+
+    fn rolled_back(&mut self, model: &M) {
+        TrainedAverage::restart(self, model);
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!(
+            "TrainedAverage {:?} {:?}",
+            self.config(),
+            self.paths()
+        )]
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(record_bytes("TrainedAverage", self.to_record()))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        *self = self
+            .clone()
+            .load_record(record_of("TrainedAverage", state)?)?;
+        Ok(())
+    }
+}
+
+/// The model to validate is moved to the device of the trained one.
+impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for AverageOn<M, R> {
+    fn after(&mut self, model: M, step: &StepContext) -> M {
+        if !step.is_skipped() {
+            self.update_at(&model, step.lr());
+        }
+        model
+    }
+
+    fn validated(&self, model: &M) -> Option<M> {
+        let average = self.model();
+        Some(match model.devices().first() {
+            Some(device) => average.to_device(&device.clone().inner()),
+            None => average,
+        })
+    }
+
+    fn restart(&mut self, model: &M) {
+        AverageOn::restart(self, model);
+    }
+
+    fn rolled_back(&mut self, model: &M) {
+        AverageOn::restart(self, model);
+    }
+
+    fn name(&self) -> String {
+        self.average().config().kind().name().to_owned()
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!(
+            "{:?} on {:?}",
+            self.average().config(),
+            self.device()
+        )]
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(record_bytes("AverageOn", self.to_record()))
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        *self = self.clone().load_record(record_of("AverageOn", state)?)?;
         Ok(())
     }
 }

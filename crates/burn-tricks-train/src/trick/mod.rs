@@ -53,6 +53,7 @@ use std::fmt::Debug;
 /// | [`TiedWeights`] | | gives all places of a parameter one value | |
 /// | [`MaxNorm`], [`UnitNorm`], [`ClampWeights`] | | change the weights | |
 /// | [`Ema`], [`Swa`], [`Lawa`], any [`Average`] | | updates the average | the average |
+/// | [`TrainedAverage`], [`AverageOn`] | | updates the average | the average |
 /// | [`EmaSet`] | | updates the averages | |
 /// | [`Swag`] | | updates mean and covariance | the mean, from the first sample on |
 /// | [`DoctorTrick`](crate::DoctorTrick) | measures the gradients | measures how far the weights moved | |
@@ -211,6 +212,8 @@ use std::fmt::Debug;
 /// [`TiedWeights`]: burn_tricks_nn::TiedWeights
 /// [`UnitNorm`]: burn_tricks_nn::UnitNorm
 /// [`Average`]: burn_tricks_average::Average
+/// [`AverageOn`]: burn_tricks_average::AverageOn
+/// [`TrainedAverage`]: burn_tricks_average::TrainedAverage
 /// [`Ema`]: burn_tricks_average::Ema
 /// [`EmaSet`]: burn_tricks_average::EmaSet
 /// [`Lawa`]: burn_tricks_average::Lawa
