@@ -49,6 +49,11 @@ fn averages() -> Vec<Row> {
             &[],
             r#"{"beta":0.5,"step_power":1.0,"rate_power":0.5,"buffers":"Copy"}"#,
         ),
+        row(
+            TestTimeAugmentationConfig::new(),
+            &[],
+            r#"{"combine":"MajorityVote"}"#,
+        ),
         row(SnapshotEnsembleConfig::new(3), &["last"], r#"{"last":5}"#),
         row(
             RecalibrationConfig::new(),
@@ -530,7 +535,7 @@ fn modules() -> Vec<Row> {
         row(
             ScalerConfig::new(ScalerKind::Standard),
             &["kind"],
-            r#"{"kind":{"MinMax":{"low":0.0,"high":2.0}},"by":"Whole"}"#,
+            r#"{"kind":{"MinMax":{"low":0.0,"high":2.0}},"by":"Whole","clip":[0.0,2.0],"missing":"Impute"}"#,
         ),
         row(
             SigmoidFocalLossConfig::new(),

@@ -33,12 +33,14 @@ pub use checkpoint_files::average_checkpoints;
 pub use combine_error::CombineError;
 pub use ema::{Ema, EmaConfig, EmaWarmup};
 pub use ema_set::EmaSet;
+pub use ensemble::combine::Combine;
 pub use ensemble::member::Member;
 pub use ensemble::snapshot_ensemble::{SnapshotEnsemble, SnapshotEnsembleConfig};
+pub use ensemble::test_time_augmentation::{TestTimeAugmentation, TestTimeAugmentationConfig};
 pub use ensemble::uncertainty::{
     brier_score, disagreement, expected_calibration_error, negative_log_likelihood,
 };
-pub use ensemble::{Combine, Ensemble, EnsembleConfig, Predict};
+pub use ensemble::{Ensemble, EnsembleConfig, Predict};
 pub use lawa::{Lawa, LawaConfig};
 pub use recalibration::recalibration_error::RecalibrationError;
 pub use recalibration::{BatchRule, RecalibrationConfig};

@@ -53,7 +53,8 @@ pub use reparam::weight_norm::{WeightNorm, WeightNormConfig};
 pub use reparam::weight_standardization::{
     Deviation, WeightStandardization, WeightStandardizationConfig,
 };
+pub use scaling::given_constants::ImageStatistics;
 pub use scaling::input_scaler::InputScaler;
-pub use scaling::scaler_config::{ScaleBy, ScalerConfig, ScalerKind};
+pub use scaling::scaler_config::{Missing, ScaleBy, ScalerConfig, ScalerKind};
 pub use scaling::scaler_error::ScalerError;
 pub use scaling::unfitted_scaler::UnfittedScaler;

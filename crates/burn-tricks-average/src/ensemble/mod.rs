@@ -1,16 +1,18 @@
 //! Ensembles: several models of one architecture predict together.
 
+pub(crate) mod combine;
 pub(crate) mod member;
 pub(crate) mod new_ids;
 pub(crate) mod snapshot_ensemble;
+pub(crate) mod test_time_augmentation;
 pub(crate) mod uncertainty;
 
 use crate::combine_error::CombineError;
+use crate::ensemble::combine::Combine;
 use crate::ensemble::member::seeded_members;
 use burn::module::{Module, ModuleDisplay, ParamId};
-use burn::tensor::{Device, Int, Tensor, activation::softmax};
+use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError, Mismatch, ValueKind, params, places};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// A model that predicts scores of classes.
@@ -21,17 +23,6 @@ pub trait Predict {
     /// Scores of shape `[batch, classes]`: logits, not yet probabilities. For a regression, the
     /// predicted values, to be combined by [`Combine::MeanLogits`].
     fn predict(&self, input: Self::Input) -> Tensor<2>;
-}
-
-/// How the outputs of the members are combined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Combine {
-    /// The mean of the members' softmax probabilities. The ensemble gives probabilities.
-    MeanProbabilities,
-    /// The mean of the members' outputs as they are. The ensemble gives logits.
-    MeanLogits,
-    /// Each member votes for its highest score. The ensemble gives the share of votes.
-    MajorityVote,
 }
 
 /// Configuration of [`Ensemble`]: several models of one architecture predict together.
@@ -242,67 +233,11 @@ impl<M: Module + ModuleDisplay + Predict> Predict for Ensemble<M> {
     /// The combined output, of shape `[batch, classes]`. Members of weight 0 are not run.
     fn predict(&self, input: M::Input) -> Tensor<2> {
         let members = self.members.iter().zip(&self.weights);
-        let mut outputs = members
+        let outputs = members
             .filter(|(_, weight)| **weight > 0.0)
             .map(|(member, weight)| (member.predict(input.clone()), *weight));
-        match self.combine {
-            Combine::MeanProbabilities => mean(outputs.map(|(z, weight)| (softmax(z, 1), weight))),
-            Combine::MeanLogits => mean(outputs),
-            Combine::MajorityVote => {
-                let (first, weight) = outputs.next().expect("one weight is positive");
-                let votes = outputs.fold(vote(first) * weight, |sum, (scores, weight)| {
-                    sum + vote(scores) * weight
-                });
-                votes.clone() / votes.sum_dim(1)
-            }
-        }
+        self.combine.outputs(outputs)
     }
-}
-
-/// The weighted mean, computed as a running mean: a value on which all members agree is returned unchanged, to
-/// the bit. A weighted sum would change it: ten times 0.1 in `f32` is more than 1.
-fn mean(outputs: impl Iterator<Item = (Tensor<2>, f64)>) -> Tensor<2> {
-    let mut total = 0.0;
-    let mean = outputs.fold(None, |mean, (output, weight)| {
-        total += weight;
-        Some(match mean {
-            None => output,
-            Some(mean) => towards(mean, output, weight / total),
-        })
-    });
-    mean.expect("one weight is positive")
-}
-
-/// `mean + share (output − mean)`, with the gradient of a mean. If one of the two is infinite (a masked class),
-/// the result is too.
-fn towards(mean: Tensor<2>, output: Tensor<2>, share: f64) -> Tensor<2> {
-    let masked = output
-        .clone()
-        .is_inf()
-        .bool_and(mean.clone().equal(output.clone()));
-    let way = (output.clone() - mean.clone()).mask_fill(masked, 0.0);
-    let moved = if share < 0.5 {
-        mean.clone() + way * share
-    } else {
-        output.clone() - way * (1.0 - share)
-    };
-    // From an infinity that one of them holds there is no way.
-    let summed = mean * (1.0 - share) + output * share;
-    moved.clone().mask_where(moved.is_nan(), summed)
-}
-
-/// 1 at the highest score of each row, 0 elsewhere; NaN in a row with a NaN, which has no highest score.
-fn vote(scores: Tensor<2>) -> Tensor<2> {
-    let [batch, classes] = scores.dims();
-    let dtype = scores.dtype();
-    let device = scores.device();
-    let is_bad = scores.clone().is_nan().any_dim(1).expand([batch, classes]);
-    let choice = scores.argmax(1).expand([batch, classes]);
-    let class = Tensor::<1, Int>::arange(0..classes as i64, &device)
-        .unsqueeze::<2>()
-        .expand([batch, classes]);
-    let votes = class.equal(choice).float().cast(dtype);
-    votes.mask_fill(is_bad, f64::NAN)
 }
 
 fn check_architecture<M: Module>(members: &[M]) -> Result<(), CombineError> {

@@ -30,6 +30,15 @@ impl FeatureStatistics {
         }
     }
 
+    /// Whether it has seen no value.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Moments { count, .. } => *count == 0,
+            Self::Range { low, high } => low > high,
+            Self::Values(all) => all.is_empty(),
+        }
+    }
+
     /// Takes one value after the other, so that the result does not depend on how a stream was cut
     /// into batches, to the last bit.
     pub(crate) fn extend(&mut self, values: &[f64]) {

@@ -88,8 +88,59 @@ use burn_tricks_core::{ConfigError, accumulation_dtype};
 ///
 /// The scaler comes before all other layers, and is fitted on the training part of the data alone. A type of
 /// its own does the fitting ([`UnfittedScaler`](crate::UnfittedScaler)): a scaler has no method that learns
-/// from data. The targets of a regression get a second scaler: train on `forward(target)`, and report
-/// `inverse(prediction)`.
+/// from data.
+///
+/// # Targets of a regression
+///
+/// The targets get a scaler of their own, fitted on the training targets alone: train on `forward(target)`, and invert
+/// the prediction, so that metrics are in the units of the target. Unscaled targets of a large mean or spread
+/// keep a network from learning whatever other tricks there are: see `examples/28_regression_targets.rs`.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::{ScaleBy, ScalerConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let device = Device::flex();
+/// let prices = Tensor::<1>::from_data([180_000.0, 220_000.0, 260_000.0], &device); // of the training part
+/// let scaler = ScalerConfig::standard().with_by(ScaleBy::Whole).fit(&prices)?;
+/// let targets = scaler.forward(prices.clone()); // mean 0, variance 1: for the loss
+/// # let output = targets.clone(); // the model's
+/// let predicted = scaler.inverse(output);
+/// let rmse = (predicted - prices).square().mean().sqrt(); // in the units of the prices
+/// assert!(rmse.into_scalar::<f32>() < 0.1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Missing values and outliers
+///
+/// With [`Missing::Impute`](crate::Missing), NaN is a value that was not measured: the fit leaves it out, and `forward`
+/// puts the centre of the feature in its place. [`ScalerConfig::clip`] bounds the scaled values.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_nn::{Missing, ScalerConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = ScalerConfig::standard().with_missing(Missing::Impute).with_clip(Some([-3.0, 3.0]));
+/// let train = Tensor::<2>::from_data([[1.0], [3.0], [f32::NAN]], &Device::flex());
+/// let mut fit = config.unfitted()?;
+/// fit.update(&train)?;
+/// assert_eq!(fit.missing(), [1]);
+/// let scaler = fit.fitted(&Device::flex())?; // mean 2, standard deviation 1
+/// let test = Tensor::<2>::from_data([[1.5], [f32::NAN], [99.0]], &Device::flex());
+/// assert_eq!(scaler.forward(test).into_data().try_to_vec::<f32>()?, [-0.5, 0.0, 3.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Given constants
+///
+/// [`ScalerConfig::init_constants`] makes a scaler of a shift and a scale that are known, and
+/// [`ImageStatistics`](crate::ImageStatistics) has those of ImageNet, CIFAR and MNIST.
+///
+/// # Records
 ///
 /// The statistics are running states of Burn: the model's record holds them, they move with the model, and they
 /// have no gradients. No optimizer and no weight decay changes them, not even after `unfreeze`. As with every
@@ -121,7 +172,9 @@ use burn_tricks_core::{ConfigError, accumulation_dtype};
 ///
 /// # Differences
 ///
-/// scikit-learn's scalers give the same numbers; they skip NaN while they fit, which is an error here. They
+/// scikit-learn's scalers give the same numbers. They skip NaN while they fit, as with [`Missing::Impute`](crate::Missing),
+/// and leave it in what they transform, which scikit-learn's `SimpleImputer` fills. Its `MinMaxScaler(clip=True)` is
+/// `clip` with the target range. They
 /// take a feature for constant up to the rounding of `f64`, under standard scaling (`n ε var + (n ε mean)²`),
 /// and otherwise below a spread of 10 ε. So there a feature that varies only by the rounding of `f32` counts as
 /// varying, and one that truly varies by 1e-16 around 0 counts as constant. Keras's `Normalization` divides by
@@ -145,6 +198,11 @@ pub struct InputScaler {
     axis: Param<Tensor<1, Int>>,
     #[module(skip)]
     by: ScaleBy,
+    #[module(skip)]
+    clip: Option<[f64; 2]>,
+    /// The scaled value that takes the place of a NaN.
+    #[module(skip)]
+    imputed: Option<f64>,
 }
 
 impl ScalerConfig {
@@ -166,7 +224,7 @@ impl ScalerConfig {
         }
         let pairs = vec![(0.0, 1.0); features];
         let dtype = accumulation_dtype(device.settings().float_dtype.into());
-        Ok(InputScaler::new(&pairs, self.by, (device, dtype)))
+        Ok(InputScaler::new(&pairs, self, (device, dtype)))
     }
 }
 
@@ -174,14 +232,14 @@ impl InputScaler {
     /// A scaler with this shift and this scale of each feature.
     pub(crate) fn new(
         pairs: &[(f64, f64)],
-        by: ScaleBy,
+        config: &ScalerConfig,
         (device, dtype): (&Device, FloatDType),
     ) -> Self {
         let statistic = |values: Vec<f64>| {
             let data = TensorData::new(values, [pairs.len()]);
             RunningState::new(Tensor::from_data(data, (device, DType::from(dtype))))
         };
-        let axis = match by {
+        let axis = match config.by {
             ScaleBy::Axis(axis) => axis,
             ScaleBy::Whole => 0,
         };
@@ -189,11 +247,14 @@ impl InputScaler {
             axis: Param::initialized(ParamId::new(), Tensor::zeros([axis], device)),
             shift: statistic(pairs.iter().map(|pair| pair.0).collect()),
             scale: statistic(pairs.iter().map(|pair| pair.1).collect()),
-            by,
+            by: config.by,
+            clip: config.clip,
+            imputed: config.imputed(),
         }
     }
 
-    /// `(input - shift) / scale`, in the shape and type of `input`.
+    /// `(input - shift) / scale`, in the shape and type of `input`; with the settings [`ScalerConfig::missing`] and
+    /// [`ScalerConfig::clip`], missing values are imputed and the scaled values clipped.
     ///
     /// # Panics
     ///
@@ -202,8 +263,37 @@ impl InputScaler {
         let dtype = input.dtype();
         let wide = self.dtype_for(dtype);
         let [shift, scale] = self.aligned(&input, wide);
-        let input = input.cast(wide);
-        ((input - shift) / scale).cast(dtype)
+        let mut scaled = (input.cast(wide) - shift) / scale;
+        if self.imputed.is_none() && self.clip.is_none() {
+            return scaled.cast(dtype);
+        }
+        let is_missing = scaled.clone().is_nan();
+        if let Some([low, high]) = self.clip {
+            scaled = scaled.clamp(low, high);
+        }
+        // What is not imputed stays NaN, also where a device would clip it.
+        let centre = self.imputed.unwrap_or(f64::NAN);
+        scaled.mask_fill(is_missing, centre).cast(dtype)
+    }
+
+    /// The number of missing values, NaN, of each feature of `input`.
+    ///
+    /// # Panics
+    ///
+    /// If `input` has another number of features than the scaler.
+    pub fn missing<const D: usize>(&self, input: Tensor<D>) -> Tensor<1, Int> {
+        let dims = self.checked_dims(&input);
+        let is_missing = input.is_nan().int();
+        let (outer, features, inner) = match self.by {
+            ScaleBy::Whole => (1, 1, dims.iter().product::<usize>()),
+            ScaleBy::Axis(axis) => (
+                dims[..axis].iter().product(),
+                dims[axis],
+                dims[axis + 1..].iter().product(),
+            ),
+        };
+        let is_missing = is_missing.reshape([outer, features, inner]);
+        is_missing.sum_dim(0).sum_dim(2).reshape([features])
     }
 
     /// `scaled * scale + shift`: undoes [`forward`](Self::forward).
@@ -242,17 +332,25 @@ impl InputScaler {
         }
     }
 
-    /// Both statistics on the device of `input`, shaped to broadcast.
-    fn aligned<const D: usize>(&self, input: &Tensor<D>, dtype: FloatDType) -> [Tensor<D>; 2] {
+    /// The dimensions of an input that has the scaler's features.
+    fn checked_dims<const D: usize>(&self, input: &Tensor<D>) -> [usize; D] {
         let [features] = self.shift.value().dims();
-        let mut shape = [1; D];
+        let dims = input.dims();
         if let ScaleBy::Axis(axis) = self.by {
-            let dims = input.dims();
             assert!(
                 dims.get(axis) == Some(&features),
                 "the scaler has {features} features on axis {axis}, got an input of {dims:?}"
             );
-            shape[axis] = features;
+        }
+        dims
+    }
+
+    /// Both statistics on the device of `input`, shaped to broadcast.
+    fn aligned<const D: usize>(&self, input: &Tensor<D>, dtype: FloatDType) -> [Tensor<D>; 2] {
+        let dims = self.checked_dims(input);
+        let mut shape = [1; D];
+        if let ScaleBy::Axis(axis) = self.by {
+            shape[axis] = dims[axis];
         }
         [&self.shift, &self.scale]
             .map(|statistic| constant_beside(statistic, dtype, input).reshape(shape))

@@ -40,6 +40,18 @@ pub enum ScaleBy {
     Whole,
 }
 
+/// What a NaN in the data means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Missing {
+    /// A fault: the fit returns an error, and a scaled NaN is NaN.
+    Refuse,
+    /// A value that was not measured. The fit leaves it out and counts it
+    /// ([`UnfittedScaler::missing`](crate::UnfittedScaler::missing)), and `forward` puts the centre of the feature in
+    /// its place: the mean under standard scaling, the median under robust, the middle of the range under min-max, and
+    /// 0 under max-abs. An infinite value stays an error of the fit.
+    Impute,
+}
+
 /// Configuration of an [`InputScaler`](crate::InputScaler). Start from [`standard`](Self::standard),
 /// [`min_max`](Self::min_max), [`max_abs`](Self::max_abs) or [`robust`](Self::robust).
 #[derive(Config, Debug, PartialEq)]
@@ -49,6 +61,14 @@ pub struct ScalerConfig {
     /// Which values share a statistic. Default: those with one index on axis 1, a feature or a channel.
     #[config(default = "ScaleBy::Axis(1)")]
     pub by: ScaleBy,
+    /// The least and the largest scaled value: what `forward` would return outside becomes the nearer of the two, so
+    /// that an outlier at inference is no larger than what the model has been trained on. `inverse` does not clip.
+    /// Default: no bounds.
+    #[config(default = "None")]
+    pub clip: Option<[f64; 2]>,
+    /// What a NaN means. Default: a fault.
+    #[config(default = "Missing::Refuse")]
+    pub missing: Missing,
 }
 
 impl ScalerConfig {
@@ -75,6 +95,15 @@ impl ScalerConfig {
         })
     }
 
+    /// The scaled value that takes the place of a NaN, if one does.
+    pub(crate) fn imputed(&self) -> Option<f64> {
+        match (self.missing, self.kind) {
+            (Missing::Refuse, _) => None,
+            (Missing::Impute, ScalerKind::MinMax { low, high }) => Some((low + high) / 2.0),
+            (Missing::Impute, _) => Some(0.0),
+        }
+    }
+
     /// Whether the configuration is valid.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         match self.kind {
@@ -95,6 +124,14 @@ impl ScalerConfig {
                 }
             }
             ScalerKind::Standard | ScalerKind::MaxAbs => {}
+        }
+        if let Some([low, high]) = self.clip {
+            ConfigError::finite("clip", low)?;
+            ConfigError::finite("clip", high)?;
+            if low >= high {
+                let requirement = "be the least scaled value and the largest, in this order";
+                return Err(ConfigError::new("clip", requirement, [low, high]));
+            }
         }
         match self.by {
             ScaleBy::Axis(0) => Err(ConfigError::new(

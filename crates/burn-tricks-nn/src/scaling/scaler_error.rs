@@ -36,6 +36,11 @@ pub enum ScalerError {
         /// The value.
         value: f64,
     },
+    /// Every value of a feature is missing.
+    AllMissing {
+        /// The feature, counted from 0.
+        feature: usize,
+    },
     /// The shift or the scale of a feature is too large for the type of the statistics, or the scale too
     /// small to divide by.
     Range {
@@ -51,10 +56,39 @@ pub enum ScalerError {
     /// Two fits of different configurations cannot be merged.
     Merge {
         /// The configuration of the one.
-        config: ScalerConfig,
+        config: Box<ScalerConfig>,
         /// The configuration of the other.
-        other: ScalerConfig,
+        other: Box<ScalerConfig>,
     },
+}
+
+impl ScalerError {
+    /// The error of a shift and a scale that are not finite in `dtype`, or of a scale that cannot be divided by.
+    pub(crate) fn check_range(
+        feature: usize,
+        (shift, scale): (f64, f64),
+        dtype: FloatDType,
+    ) -> Result<(), Self> {
+        if holds(dtype, shift, scale) {
+            return Ok(());
+        }
+        Err(Self::Range {
+            feature,
+            shift,
+            scale,
+            dtype,
+        })
+    }
+}
+
+/// Whether both are finite in `dtype`, and the scale a number to divide by: a device may take one below
+/// the smallest normal number for zero.
+fn holds(dtype: FloatDType, shift: f64, scale: f64) -> bool {
+    let (largest, smallest) = match dtype {
+        FloatDType::F64 => (f64::MAX, f64::MIN_POSITIVE),
+        _ => (f64::from(f32::MAX), f64::from(f32::MIN_POSITIVE)),
+    };
+    shift.abs() <= largest && (smallest..=largest).contains(&scale)
 }
 
 impl Display for ScalerError {
@@ -76,6 +110,9 @@ impl Display for ScalerError {
             }
             Self::NonFinite { feature, value } => {
                 write!(f, "feature {feature} must be finite, got {value}")
+            }
+            Self::AllMissing { feature } => {
+                write!(f, "feature {feature} must have a value that is not missing")
             }
             Self::Range {
                 feature,

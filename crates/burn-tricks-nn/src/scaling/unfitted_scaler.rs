@@ -2,9 +2,9 @@
 
 use crate::scaling::feature_statistics::FeatureStatistics;
 use crate::scaling::input_scaler::InputScaler;
-use crate::scaling::scaler_config::{ScaleBy, ScalerConfig};
+use crate::scaling::scaler_config::{Missing, ScaleBy, ScalerConfig};
 use crate::scaling::scaler_error::ScalerError;
-use burn::tensor::{DType, FloatDType, Tensor, TensorCreationOptions, TensorData};
+use burn::tensor::{DType, Tensor, TensorCreationOptions, TensorData};
 use burn_tricks_core::{ConfigError, accumulation_dtype, epsilon};
 
 /// A scaler that is being fitted to training data that comes in batches. [`ScalerConfig::unfitted`] makes it, and
@@ -55,7 +55,7 @@ use burn_tricks_core::{ConfigError, accumulation_dtype, epsilon};
 ///
 /// # Cost
 ///
-/// Standard keeps three numbers per feature, min-max and max-abs two, whatever the length of the stream. Robust
+/// Standard keeps three numbers per feature, min-max and max-abs two, each besides a count of missing values, whatever the length of the stream. Robust
 /// has to keep every value, 8 bytes each: exact quantiles of a stream need all its values, and an approximate
 /// median would depend on how the stream is cut into batches. Each batch is read from its device.
 ///
@@ -68,6 +68,8 @@ pub struct UnfittedScaler {
     config: ScalerConfig,
     /// One for each feature, once a batch has told how many there are.
     columns: Vec<FeatureStatistics>,
+    /// The missing values of each feature.
+    missing: Vec<u64>,
     samples: u64,
     /// ε of the coarsest of the batches' types: a spread that is only its rounding does not count.
     epsilon: f64,
@@ -84,6 +86,7 @@ impl ScalerConfig {
         Ok(UnfittedScaler {
             config: self.clone(),
             columns: Vec::new(),
+            missing: Vec::new(),
             samples: 0,
             epsilon: 0.0,
         })
@@ -174,10 +177,12 @@ impl UnfittedScaler {
                 got: features,
             });
         }
+        let imputes = self.config.missing == Missing::Impute;
         let values = to_f64(batch);
         let runs = || values.chunks(inner.max(1)).enumerate();
         for (run, values) in runs() {
-            if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            let is_fine = |value: f64| value.is_finite() || (imputes && value.is_nan());
+            if let Some(value) = values.iter().find(|value| !is_fine(**value)) {
                 return Err(ScalerError::NonFinite {
                     feature: run % features,
                     value: *value,
@@ -186,8 +191,20 @@ impl UnfittedScaler {
         }
         self.columns
             .resize(features, FeatureStatistics::new(self.config.kind));
+        self.missing.resize(features, 0);
         for (run, values) in runs() {
-            self.columns[run % features].extend(values);
+            let (column, missing) = (
+                &mut self.columns[run % features],
+                &mut self.missing[run % features],
+            );
+            let count = values.iter().filter(|value| value.is_nan()).count();
+            if count == 0 {
+                column.extend(values);
+            } else {
+                let present = values.iter().copied().filter(|value| !value.is_nan());
+                column.extend(&present.collect::<Vec<_>>());
+                *missing += count as u64;
+            }
         }
         if !values.is_empty() {
             self.samples += samples as u64;
@@ -204,8 +221,8 @@ impl UnfittedScaler {
     pub fn merge(&mut self, other: &Self) -> Result<(), ScalerError> {
         if self.config != other.config {
             return Err(ScalerError::Merge {
-                config: self.config.clone(),
-                other: other.config.clone(),
+                config: Box::new(self.config.clone()),
+                other: Box::new(other.config.clone()),
             });
         }
         if other.columns.is_empty() {
@@ -213,6 +230,7 @@ impl UnfittedScaler {
         }
         if self.columns.is_empty() {
             self.columns = vec![FeatureStatistics::new(self.config.kind); other.columns.len()];
+            self.missing = vec![0; other.columns.len()];
         }
         if self.columns.len() != other.columns.len() {
             return Err(ScalerError::Features {
@@ -222,6 +240,9 @@ impl UnfittedScaler {
         }
         for (column, other) in self.columns.iter_mut().zip(&other.columns) {
             column.merge(other);
+        }
+        for (missing, other) in self.missing.iter_mut().zip(&other.missing) {
+            *missing += other;
         }
         self.samples += other.samples;
         self.epsilon = self.epsilon.max(other.epsilon);
@@ -233,12 +254,17 @@ impl UnfittedScaler {
         self.samples
     }
 
+    /// The number of missing values of each feature that were left out so far, with [`Missing::Impute`].
+    pub fn missing(&self) -> &[u64] {
+        &self.missing
+    }
+
     /// The scaler fitted to the data seen so far, on a device. Its statistics are `f64` for `(&device,
     /// DType::F64)` and where that is the device's float type, and `f32` otherwise.
     ///
     /// # Errors
     ///
-    /// If nothing has been seen, or that type cannot hold the shift and the scale of a feature.
+    /// If nothing has been seen, every value of a feature is missing, or that type cannot hold the shift and the scale of a feature.
     pub fn fitted(
         self,
         options: impl Into<TensorCreationOptions>,
@@ -251,29 +277,15 @@ impl UnfittedScaler {
         }
         let mut pairs = Vec::with_capacity(self.columns.len());
         for (feature, column) in self.columns.into_iter().enumerate() {
-            let (shift, scale) = column.shift_and_scale(self.config.kind, self.epsilon);
-            if !holds(dtype, shift, scale) {
-                return Err(ScalerError::Range {
-                    feature,
-                    shift,
-                    scale,
-                    dtype,
-                });
+            if column.is_empty() {
+                return Err(ScalerError::AllMissing { feature });
             }
+            let (shift, scale) = column.shift_and_scale(self.config.kind, self.epsilon);
+            ScalerError::check_range(feature, (shift, scale), dtype)?;
             pairs.push((shift, scale));
         }
-        Ok(InputScaler::new(&pairs, self.config.by, (&device, dtype)))
+        Ok(InputScaler::new(&pairs, &self.config, (&device, dtype)))
     }
-}
-
-/// Whether both are finite in `dtype`, and the scale a number to divide by: a device may take one below
-/// the smallest normal number for zero.
-fn holds(dtype: FloatDType, shift: f64, scale: f64) -> bool {
-    let (largest, smallest) = match dtype {
-        FloatDType::F64 => (f64::MAX, f64::MIN_POSITIVE),
-        _ => (f64::from(f32::MAX), f64::from(f32::MIN_POSITIVE)),
-    };
-    shift.abs() <= largest && (smallest..=largest).contains(&scale)
 }
 
 fn to_f64(data: &TensorData) -> Vec<f64> {
