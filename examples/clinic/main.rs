@@ -6,9 +6,10 @@
 
 mod table;
 
-use burn_tricks_examples::clinic::{Case, Half, Seen, Verdict, cases, examine, treated};
+use burn_tricks::diagnose::{Diagnosis, History};
+use burn_tricks_examples::clinic::{Case, Half, Origin, Seen, Verdict, cases, examine, treated};
 use clap::Parser;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Lets the doctor examine the programs of the clinic, over seeds, and counts what it finds.
@@ -23,6 +24,9 @@ struct Options {
     /// Only one half: thresholds are chosen by `fitting`, and `report` is only reported.
     #[arg(long)]
     half: Option<HalfName>,
+    /// Only programs that were written after the last rule, or only others.
+    #[arg(long)]
+    unseen: Option<bool>,
     /// Lists the cases and runs none.
     #[arg(long)]
     list: bool,
@@ -36,6 +40,10 @@ struct Options {
     /// Examines the healthy twins of the sick programs too.
     #[arg(long)]
     twins: bool,
+    /// Keeps what was measured in each run in this folder, and trains no program again whose run is there: rules can
+    /// be tried in seconds. Empty it after a change to what is measured, or to a program.
+    #[arg(long)]
+    store: Option<PathBuf>,
     /// Writes the verdicts here, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -56,6 +64,10 @@ impl Options {
         cases()
             .filter(|case| case.name.contains(&self.case))
             .filter(move |case| half.is_none_or(|half| case.half() == half))
+            .filter(|case| {
+                let is_unseen = case.origin == Origin::Unseen;
+                self.unseen.is_none_or(|wanted| wanted == is_unseen)
+            })
     }
 }
 
@@ -81,14 +93,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for case in options.cases().copied().chain(twins) {
         let of_case: Vec<Verdict> = (1..=options.seeds)
             .map(|seed| {
-                let examined = examine(&(case.program)(seed), seed);
-                let shown = case.seen.is_in(&examined.outcome);
+                let (shown, diagnosis) = examined(&case, seed, options.store.as_deref())?;
                 if options.show {
-                    println!("{} from seed {seed}\n{}", case.name, examined.diagnosis);
+                    println!("{} from seed {seed}\n{diagnosis}", case.name);
                 }
-                Verdict::of(&case, seed, shown, &examined.diagnosis)
+                Ok(Verdict::of(&case, seed, shown, &diagnosis))
             })
-            .collect();
+            .collect::<Result<_, Box<dyn std::error::Error>>>()?;
         table::row(&case, &of_case);
         verdicts.extend(of_case);
     }
@@ -98,6 +109,31 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::fs::write(path, serde_json::to_string_pretty(&verdicts)?)?;
     }
     Ok(())
+}
+
+/// Whether a run shows what its case says, and the diagnosis: of a run that is stored in `store`, or of a new one.
+fn examined(
+    case: &Case,
+    seed: u64,
+    store: Option<&Path>,
+) -> Result<(bool, Diagnosis), Box<dyn std::error::Error>> {
+    // A program and its twin have one name.
+    let kind = if case.is_healthy() { "healthy" } else { "sick" };
+    let path = store.map(|store| store.join(format!("{}-{kind}-{seed}.json", case.name)));
+    if let Some(path) = path.as_ref().filter(|path| path.exists()) {
+        let (shown, history): (bool, History) = serde_json::from_slice(&std::fs::read(path)?)?;
+        return Ok((shown, Diagnosis::from_history(history)));
+    }
+    let examined = examine(&(case.program)(seed), seed);
+    let shown = case.seen.is_in(&examined.outcome);
+    if let Some(path) = path {
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        std::fs::write(
+            path,
+            serde_json::to_vec(&(shown, &examined.diagnosis.history))?,
+        )?;
+    }
+    Ok((shown, examined.diagnosis))
 }
 
 /// How far the score of a treated program may be below that of the healthy twin.

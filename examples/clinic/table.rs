@@ -86,6 +86,7 @@ pub(crate) fn tallies(verdicts: &[Verdict]) {
         });
     }
     line("  report, late", &|case| case.origin == Origin::Late);
+    line("  report, unseen", &|case| case.origin == Origin::Unseen);
     line("all", &|_| true);
     line("  all, published", &|case| case.origin == Origin::Published);
 }

@@ -4,7 +4,9 @@ use crate::configs::{Row, row};
 use burn_tricks::Goal;
 use burn_tricks::average::*;
 use burn_tricks::data::*;
-use burn_tricks::diagnose::{CapacityTestConfig, DoctorConfig, LrRangeTestConfig};
+use burn_tricks::diagnose::{
+    CapacityTestConfig, DoctorConfig, LastGoodConfig, LrRangeTestConfig, VerifyConfig,
+};
 use burn_tricks::grad::*;
 use burn_tricks::nn::*;
 use burn_tricks::optim::*;
@@ -100,7 +102,13 @@ fn examinations() -> Vec<Row> {
         row(
             DoctorConfig::new(),
             &[],
-            r#"{"loss":"MeanSquaredError","every":2,"rows":64}"#,
+            r#"{"loss":"MeanSquaredError","every":2,"rows":64,"checks_gradients":false}"#,
+        ),
+        row(LastGoodConfig::new(), &[], r#"{"seed":9,"every":5}"#),
+        row(
+            VerifyConfig::new(),
+            &[],
+            r#"{"looks":[6,9],"no_model":0.1,"first_seed":7}"#,
         ),
         row(
             LrRangeTestConfig::new(),

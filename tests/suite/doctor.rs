@@ -1,5 +1,6 @@
 //! The doctor on small trainings with one fault each, and on healthy ones.
 
+use crate::models::alone;
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, LinearLayout};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
@@ -9,10 +10,6 @@ use burn_tricks::diagnose::{
     Diagnosis, DoctorConfig, EpochMetrics, FindingKind, LossKind, Probe, Severity,
 };
 use burn_tricks::force_init;
-use std::sync::Mutex;
-
-/// The generator is global to the process.
-static SEED: Mutex<()> = Mutex::new(());
 
 #[derive(Debug, Clone, Copy)]
 enum Activation {
@@ -263,9 +260,7 @@ fn accuses_at(diagnosis: &Diagnosis, kind: FindingKind, path: &str) {
 }
 
 fn run(change: impl FnOnce(&mut Case, &Device)) -> Diagnosis {
-    let _lock = SEED
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let mut case = case(&device);
     change(&mut case, &device);
@@ -445,6 +440,7 @@ fn unscaled_inputs_are_no_more_than_a_note_if_the_network_learns() {
 
 #[test]
 fn swapped_fans_of_a_column_layout_are_found_before_the_first_step() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let column = LinearConfig::new(1000, 10).with_layout(LinearLayout::Col);
     let model = vec![column.init(&device)];
@@ -470,6 +466,7 @@ fn a_weight_that_is_not_finite_is_named() {
 
 #[test]
 fn a_model_without_parameters_and_a_training_without_gradients_are_findings() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let empty: Vec<Linear> = Vec::new();
     let mut doctor = DoctorConfig::new().init(&empty).unwrap();
@@ -508,6 +505,7 @@ fn a_diagnosis_survives_json() {
 
 #[test]
 fn settings_without_sense_are_refused() {
+    let _alone = alone();
     let model = vec![LinearConfig::new(2, 2).init(&Device::flex())];
     let error = DoctorConfig::new().with_every(0).init(&model).unwrap_err();
     assert_eq!(error.to_string(), "`every` must be at least 1, got 0");

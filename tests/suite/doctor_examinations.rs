@@ -1,5 +1,6 @@
 //! Probes, the range test, the noise scale, and the doctor in the `Learner`.
 
+use crate::models::alone;
 use burn::module::{Flag, Module, ModuleMapper, Param};
 use burn::nn::{
     BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Initializer, Linear, LinearConfig,
@@ -8,6 +9,7 @@ use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
 use burn::tensor::activation::{relu, softmax, tanh};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn::train::metric::store::Split;
+use burn_tricks::average::EmaConfig;
 use burn_tricks::diagnose::{
     DoctorConfig, FindingKind, LossKind, LrRangeTestConfig, NoiseScale, Probe,
 };
@@ -58,6 +60,7 @@ fn inputs(rows: usize, device: &Device) -> Tensor<2> {
 
 #[test]
 fn after_a_range_test_everything_is_to_the_bit_what_it_was() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let mut model = Net::new(&device);
     let mut optim = AdamConfig::new().init();
@@ -112,6 +115,7 @@ fn after_a_range_test_everything_is_to_the_bit_what_it_was() {
 
 #[test]
 fn the_range_test_finds_the_rate_of_a_parabola() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let layer = LinearConfig::new(4, 1)
         .with_bias(false)
@@ -137,6 +141,7 @@ fn the_range_test_finds_the_rate_of_a_parabola() {
 
 #[test]
 fn a_range_test_refuses_rates_without_sense() {
+    let _alone = alone();
     let error = LrRangeTestConfig::new()
         .with_lowest(1.0)
         .with_highest(0.5)
@@ -158,6 +163,7 @@ fn a_range_test_refuses_rates_without_sense() {
 /// The gradient of row i is x_i with a known distribution: mean m, covariance σ² per number.
 #[test]
 fn the_noise_scale_is_the_variance_over_the_squared_mean() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let model = LinearConfig::new(4, 1).with_bias(false).init(&device);
     let mut state = 1u64;
@@ -184,6 +190,7 @@ fn the_noise_scale_is_the_variance_over_the_squared_mean() {
 
 #[test]
 fn a_probe_measures_activations_and_gradients_and_changes_neither() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let layer = LinearConfig::new(4, 6).init(&device);
     force_init(&layer);
@@ -222,6 +229,7 @@ fn a_probe_measures_activations_and_gradients_and_changes_neither() {
 
 #[test]
 fn a_name_that_is_used_again_is_counted_and_a_validation_is_not_recorded() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let layer = LinearConfig::new(4, 4).init(&device);
     let probe = Probe::new();
@@ -252,6 +260,7 @@ fn a_name_that_is_used_again_is_counted_and_a_validation_is_not_recorded() {
 
 #[test]
 fn a_unit_that_is_silent_for_all_inputs_is_dead_and_one_that_is_often_silent_is_not() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let layer = LinearConfig::new(1, 2).init(&device);
     let probe = Probe::new();
@@ -284,6 +293,7 @@ impl ModuleMapper for Off {
 
 #[test]
 fn a_training_that_goes_on_in_inference_mode_is_seen_with_its_step() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let mut model = Net::new(&device);
     let mut optim = SgdConfig::new().init();
@@ -308,6 +318,7 @@ fn a_training_that_goes_on_in_inference_mode_is_seen_with_its_step() {
 
 #[test]
 fn an_average_that_was_never_updated_is_seen() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let mut model = Net::new(&device);
     let initial = model.valid();
@@ -325,7 +336,20 @@ fn an_average_that_was_never_updated_is_seen() {
             .diagnose(&model)
             .accuses(FindingKind::AverageNeverStarted)
     );
+    // An average that is the trained weights to the bit has not begun either.
     doctor.observe_average(&model.valid());
+    assert!(
+        doctor
+            .diagnose(&model)
+            .accuses(FindingKind::AverageNeverStarted)
+    );
+    let mut average = EmaConfig::new(0.5).init(&model).unwrap();
+    let grads = GradientsParams::from_grads(model.loss(&inputs(8, &device)).backward(), &model);
+    doctor.before_step(&model, &grads, 0.05);
+    model = optim.step(0.05, model, grads);
+    doctor.after_step(&model);
+    average.update(&model);
+    doctor.observe_average(&average.model());
     assert!(
         !doctor
             .diagnose(&model)
@@ -335,6 +359,7 @@ fn an_average_that_was_never_updated_is_seen() {
 
 #[test]
 fn a_hand_written_cross_entropy_takes_the_logarithm_of_zero() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let mut model = Net::new(&device);
     let mut optim = SgdConfig::new().init();
@@ -374,6 +399,7 @@ fn a_hand_written_cross_entropy_takes_the_logarithm_of_zero() {
 
 #[test]
 fn the_doctor_among_the_tricks_makes_a_diagnosis_at_the_end_of_an_epoch() {
+    let _alone = alone();
     let device = Device::flex().autodiff();
     let mut model = Net::new(&device);
     let mut trick = DoctorTrick::init(&DoctorConfig::new(), &model).unwrap();

@@ -23,10 +23,14 @@ pub struct Diagnosis {
 impl Diagnosis {
     /// What the rules say about this history: also about one that was read from JSON.
     pub fn from_history(history: History) -> Self {
-        Self {
-            findings: findings(&history),
-            history,
+        let mut findings = findings(&history);
+        for finding in &mut findings {
+            let positions = &history.positions;
+            let place = (finding.step)
+                .and_then(|step| positions.binary_search_by_key(&step, |of| of.step).ok());
+            finding.position = place.map(|place| positions[place]);
         }
+        Self { findings, history }
     }
 
     /// Whether there is neither a warning nor a fault.

@@ -5,22 +5,28 @@ use crate::diagnosis::Diagnosis;
 use crate::flat::{Flat, flatten};
 use crate::history::History;
 use crate::history::epoch::EpochMetrics;
+use crate::history::neighbours::Neighbours;
+use crate::history::position::BatchPosition;
 use crate::history::structure::{Mode, Structure};
 use crate::loss_kind::LossKind;
 use crate::measurement::lr_range::LrRange;
 use crate::measurement::noise_scale::NoiseScale;
 use crate::probe::Probe;
+use crate::record::first_non_finite::NonFiniteWatch;
 use crate::record::gradients;
 use crate::record::losses::Losses;
+use crate::record::modes::{modes, note_modes};
 use crate::record::outputs::Outputs;
 use crate::record::params::Params;
+use crate::record::recall::Recall;
 use crate::record::rows::RowRecord;
+use crate::record::running::Running;
 use crate::record::steps::{DENSE, Steps};
+use crate::replay::origin::NonFiniteOrigin;
 use crate::targets::Targets;
-use burn::module::{Flag, Module, Param};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn_tricks_core::walk::{Location, Visitor, visit};
 
 /// Records a training and says what is wrong with it: which layer, by which number, and what to try.
 ///
@@ -33,6 +39,7 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 /// | [`observe_loss`](Self::observe_loss) | after it | a loss that is not finite, does not fall, or explodes |
 /// | [`before_step`](Self::before_step), [`after_step`](Self::after_step) | around the optimizer's step | weights, gradients and updates of each parameter |
 /// | [`observe_validation_batch`](Self::observe_validation_batch), [`observe_validation_outputs`](Self::observe_validation_outputs) | in the validation | wrong mode, other scaling, leaked rows |
+/// | [`observe_position`](Self::observe_position) | before the step | the epoch and the batch of a finding |
 /// | [`observe_epoch`](Self::observe_epoch) | after the validation | overfitting, oscillation |
 /// | [`observe_average`](Self::observe_average) | at the end | an average of weights that never started |
 /// | [`diagnose`](Self::diagnose) | at any time | |
@@ -97,9 +104,14 @@ pub struct Doctor {
     outputs: Outputs,
     valid_outputs: Outputs,
     epochs: Vec<EpochMetrics>,
-    average: Option<Tensor<1>>,
+    /// The values of the average of weights, by position.
+    average: Option<Vec<Option<Tensor<1>>>>,
     nonlinearity: Option<Tensor<1>>,
     probe: Option<Probe>,
+    recall: Recall,
+    watch: Option<NonFiniteWatch>,
+    positions: Vec<BatchPosition>,
+    origin: Option<NonFiniteOrigin>,
     noise: Option<NoiseScale>,
     lr_range: Option<LrRange>,
     capacity: Option<Capacity>,
@@ -111,6 +123,7 @@ impl Doctor {
         every: usize,
         rows: usize,
         loss_kind: Option<LossKind>,
+        checks_gradients: bool,
     ) -> Self {
         let params = Params::of(model);
         Self {
@@ -133,6 +146,10 @@ impl Doctor {
             average: None,
             nonlinearity: None,
             probe: None,
+            recall: Recall::default(),
+            watch: checks_gradients.then(NonFiniteWatch::default),
+            positions: Vec::new(),
+            origin: None,
             noise: None,
             lr_range: None,
             capacity: None,
@@ -187,9 +204,13 @@ impl Doctor {
         self.outputs.push(self.step + 1, outputs);
     }
 
-    /// Takes the outputs of the model in the validation, `[rows, columns]`.
+    /// Takes the outputs of the model in the validation, `[rows, columns]`: those for the batch that was handed to
+    /// [`observe_validation_batch`](Self::observe_validation_batch) last.
     pub fn observe_validation_outputs(&mut self, outputs: &Tensor<2>) {
         self.valid_outputs.push(self.step, outputs);
+        if let Some(labels) = &self.valid.last_labels {
+            self.recall.push(outputs, labels, self.loss_kind, self.rows);
+        }
     }
 
     /// Takes the loss of a step: the mean over its elements is kept.
@@ -206,6 +227,9 @@ impl Doctor {
             note_modes(model, self.step, &mut self.structure.modes);
             let before = gradients::before(&self.params, model, grads, previous.as_ref());
             self.steps.push(self.step, lr, before);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.push(&self.params, self.step, model, grads);
         }
         if self.step < DENSE {
             self.previous = Some(flatten(model, grads));
@@ -225,15 +249,35 @@ impl Doctor {
         }
     }
 
+    /// Takes the number of the epoch and of the batch within it, both from 1, on which the next step will be taken. A
+    /// finding with a step then names them.
+    pub fn observe_position(&mut self, epoch: usize, batch: usize) {
+        let position = BatchPosition::new(self.step + 1, epoch, batch);
+        match self
+            .positions
+            .last_mut()
+            .filter(|last| last.step == position.step)
+        {
+            Some(last) => *last = position,
+            None => self.positions.push(position),
+        }
+    }
+
+    /// Takes what a replay found: see [`GoodState::replay`](crate::GoodState::replay).
+    pub fn observe_non_finite(&mut self, origin: NonFiniteOrigin) {
+        self.origin = Some(origin);
+    }
+
     /// Takes the metrics of an epoch, after its validation.
     pub fn observe_epoch(&mut self, mut metrics: EpochMetrics) {
         metrics.step = self.step;
         self.epochs.push(metrics);
+        self.recall.end();
     }
 
-    /// Takes the average of the weights that the program validates or saves: `ema.model()`, say.
+    /// Takes the average of the weights that the program validates or saves after the last step: `ema.model()`, say.
     pub fn observe_average<M: Module>(&mut self, average: &M) {
-        self.average = self.params.distance(average);
+        self.average = Some(self.params.values(average));
     }
 
     /// Takes the gradient-noise scale that was measured at the present weights.
@@ -281,6 +325,16 @@ impl Doctor {
         let mut params = self.params.histories(model);
         let steps = self.steps.read(&mut params);
         let (train, valid) = (self.train.read(), self.valid.read());
+        let mut valid_outputs = self.valid_outputs.history();
+        if let Some(outputs) = &mut valid_outputs {
+            outputs.recall = self.recall.read();
+        }
+        let neighbours = (train.as_ref().zip(valid.as_ref()))
+            .and_then(|(train, valid)| Neighbours::of(train, valid));
+        let average = self.average.as_ref();
+        let running = Running::of(model);
+        let norms =
+            (self.probe.as_ref()).map(|probe| probe.norm_histories(|path| running.of_layer(path)));
         History {
             steps_taken: self.step,
             steps,
@@ -292,9 +346,15 @@ impl Doctor {
             valid: (valid.as_ref()).map(|rows| self.valid.history(rows, train.as_ref())),
             train: train.map(|rows| self.train.history(&rows, None)),
             outputs: self.outputs.history(),
-            valid_outputs: self.valid_outputs.history(),
+            valid_outputs,
             probes: self.probe.as_ref().map_or_else(Vec::new, Probe::histories),
-            average_moved: number(self.average.as_ref()),
+            norms: norms.unwrap_or_default(),
+            neighbours,
+            first_non_finite: (self.watch.as_ref()).and_then(|watch| watch.read(&self.params)),
+            non_finite_origin: self.origin.clone(),
+            positions: self.positions.clone(),
+            average_moved: number(average.and_then(|of| self.params.distance(of)).as_ref()),
+            average_is_model: average.map(|of| self.params.are_of(of, model)),
             nonlinearity: number(self.nonlinearity.as_ref()),
             noise_scale: self.noise,
             lr_range: self.lr_range.clone(),
@@ -310,39 +370,4 @@ impl Doctor {
 
 fn number(tensor: Option<&Tensor<1>>) -> Option<f64> {
     tensor.and_then(|tensor| crate::numbers::read(tensor).first().copied())
-}
-
-/// The training flags of the layers that have one.
-fn modes<M: Module>(model: &M) -> Vec<Mode> {
-    struct Flags(Vec<Mode>);
-
-    impl Visitor for Flags {
-        fn flag(&mut self, at: &Location, flag: &Param<Flag>) {
-            if at.field() == "training" {
-                let path = at.path().trim_end_matches("training").trim_end_matches('.');
-                self.0.push(Mode {
-                    path: path.to_owned(),
-                    layer: at.layer().to_owned(),
-                    first: flag.is_enabled(),
-                    switched_off: None,
-                });
-            }
-        }
-    }
-
-    let mut flags = Flags(Vec::new());
-    visit(model, &mut flags);
-    flags.0
-}
-
-/// Notes the layers that were in training mode at first and no longer are.
-fn note_modes<M: Module>(model: &M, step: usize, known: &mut [Mode]) {
-    if known.is_empty() {
-        return;
-    }
-    for (now, known) in modes(model).iter().zip(known) {
-        if known.first && !now.first && known.path == now.path {
-            known.switched_off.get_or_insert(step);
-        }
-    }
 }

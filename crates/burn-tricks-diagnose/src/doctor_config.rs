@@ -17,6 +17,10 @@ pub struct DoctorConfig {
     /// Default: 2048.
     #[config(default = 2048)]
     pub rows: usize,
+    /// Whether the gradients of every step are checked for NaN and infinity, and not only those of the recorded steps.
+    /// A check is one pass over the gradients. Default: yes.
+    #[config(default = true)]
+    pub checks_gradients: bool,
     /// The loss function, for findings about the output layer. Default: unknown.
     pub loss: Option<LossKind>,
 }
@@ -30,6 +34,7 @@ impl DoctorConfig {
     pub fn init<M: Module>(&self, model: &M) -> Result<Doctor, ConfigError> {
         ConfigError::at_least_one("every", self.every)?;
         ConfigError::at_least_one("rows", self.rows)?;
-        Ok(Doctor::new(model, self.every, self.rows, self.loss))
+        let checks = self.checks_gradients;
+        Ok(Doctor::new(model, self.every, self.rows, self.loss, checks))
     }
 }

@@ -2,6 +2,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod capacity;
+mod child_process;
 mod diagnosis;
 mod doctor;
 mod doctor_config;
@@ -14,15 +15,19 @@ mod measurement;
 mod numbers;
 mod probe;
 mod record;
+mod replay;
 mod report;
 mod rules;
 mod targets;
+#[cfg(feature = "compare")]
+mod verify;
 
 pub use burn_tricks_core::ConfigError;
 pub use capacity::{
     capacity::{Capacity, TrialKind, TrialResult},
     capacity_test::{CapacityTest, CapacityTestConfig, Trial},
 };
+pub use child_process::{ChildProcessError, in_child_process, in_child_process_of};
 pub use diagnosis::Diagnosis;
 pub use doctor::Doctor;
 pub use doctor_config::DoctorConfig;
@@ -34,8 +39,11 @@ pub use history::{
     History, StepHistory,
     data::{DataHistory, TargetStats},
     epoch::EpochMetrics,
+    neighbours::Neighbours,
+    norm::NormHistory,
     outputs::OutputHistory,
     param::{ParamHistory, ParamStep, TensorStats},
+    position::{BatchPosition, FirstNonFinite},
     probe::{ProbeHistory, ProbeStep},
     structure::{DropoutLayer, Mode, Structure},
 };
@@ -46,4 +54,10 @@ pub use measurement::{
     noise_scale::NoiseScale,
 };
 pub use probe::Probe;
+pub use replay::{
+    last_good::{GoodState, LastGood, LastGoodConfig},
+    origin::{NonFiniteOrigin, NonFinitePlace},
+};
 pub use targets::Targets;
+#[cfg(feature = "compare")]
+pub use verify::{Verification, VerifyConfig, VerifyError};

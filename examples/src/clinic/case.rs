@@ -11,8 +11,11 @@ pub enum Origin {
     Published,
     /// A fault put into a program that works, or a program that works.
     Made,
-    /// As [`Made`](Self::Made), and after the rules: judged once, in the half that is only reported.
+    /// As [`Made`](Self::Made), and after the first rules: judged once in the half that is only reported, and used since
+    /// then to mend rules.
     Late,
+    /// As [`Made`](Self::Made), and after the last change to a rule: only reported.
+    Unseen,
 }
 
 /// What anybody sees of a program without a doctor.
@@ -133,7 +136,7 @@ impl Case {
         let reported = match self.origin {
             Origin::Published => hash.is_multiple_of(3),
             Origin::Made => hash.is_multiple_of(2),
-            Origin::Late => true,
+            Origin::Late | Origin::Unseen => true,
         };
         if reported {
             Half::Report

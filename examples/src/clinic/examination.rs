@@ -46,6 +46,15 @@ impl Tap for Probed {
     fn tap(&mut self, path: &str, _block: &Block, output: Tensor<2>) -> Tensor<2> {
         self.0.record(path, output)
     }
+
+    fn input(&mut self, path: &str, block: &Block, input: Tensor<2>) -> Tensor<2> {
+        match block {
+            Block::BatchNorm(_) => self
+                .0
+                .record_norm_input(&format!("{path}.BatchNorm"), input),
+            _ => input,
+        }
+    }
 }
 
 impl Examination {
@@ -94,6 +103,10 @@ impl Watch for Examination {
 
     fn after_step(&mut self, net: &Net) {
         self.doctor().after_step(net);
+    }
+
+    fn average(&mut self, average: &Net) {
+        self.doctor().observe_average(average);
     }
 
     fn validation(&mut self, inputs: &Tensor<2>, targets: &Tensor<2>, outputs: &Tensor<2>) {

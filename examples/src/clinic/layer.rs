@@ -52,6 +52,13 @@ pub enum Layer {
     Dropout(f64),
     /// Batch norm of so many features.
     BatchNorm(usize),
+    /// Batch norm in whose running statistics a batch has another share than 0.1.
+    SlowBatchNorm {
+        /// The features.
+        width: usize,
+        /// The share of a batch.
+        momentum: f64,
+    },
     /// Layer norm of so many features.
     LayerNorm(usize),
     /// 3 × 3 convolution of square images.

@@ -43,6 +43,24 @@ pub const BINARY_CROSS_ENTROPY: Loss = Loss {
     kind: LossKind::BinaryCrossEntropyOfProbabilities,
 };
 
+/// Cross-entropy of scores, added over the rows of a batch.
+pub const SUMMED_CROSS_ENTROPY: Loss = Loss {
+    compute: summed_cross_entropy,
+    kind: LossKind::CrossEntropyOfScores,
+};
+
+/// Binary cross-entropy of scores, sigmoid included.
+pub const BINARY_CROSS_ENTROPY_OF_SCORES: Loss = Loss {
+    compute: binary_cross_entropy_of_scores,
+    kind: LossKind::BinaryCrossEntropyOfScores,
+};
+
+/// The mean of squared differences, with a minus before it.
+pub const NEGATED_MEAN_SQUARED: Loss = Loss {
+    compute: negated_mean_squared,
+    kind: LossKind::MeanSquaredError,
+};
+
 /// The mean of squared differences.
 pub const MEAN_SQUARED: Loss = Loss {
     compute: mean_squared,
@@ -96,6 +114,21 @@ fn binary_cross_entropy(probabilities: Tensor<2>, classes: Tensor<2>) -> Tensor<
     let yes = probabilities.clamp(1e-7, 1.0 - 1e-7);
     let no = yes.clone().neg() + 1.0;
     -(classes.clone() * yes.log() + (classes.neg() + 1.0) * no.log()).mean()
+}
+
+fn summed_cross_entropy(scores: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    let rows = scores.dims()[0] as f64;
+    cross_entropy(scores, classes) * rows
+}
+
+/// max(s, 0) - s·y + ln(1 + exp(-|s|)), which does not overflow.
+fn binary_cross_entropy_of_scores(scores: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    let rest = scores.clone().abs().neg().exp().log1p();
+    (scores.clone().clamp_min(0.0) - scores * classes + rest).mean()
+}
+
+fn negated_mean_squared(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    mean_squared(outputs, targets).neg()
 }
 
 fn mean_squared(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {

@@ -78,6 +78,11 @@ pub struct Recurrent {
 pub trait Tap {
     /// The output of the block at `path`, say `layers.3`.
     fn tap(&mut self, path: &str, block: &Block, output: Tensor<2>) -> Tensor<2>;
+
+    /// The input of the block at `path`.
+    fn input(&mut self, _path: &str, _block: &Block, input: Tensor<2>) -> Tensor<2> {
+        input
+    }
 }
 
 /// Looks at nothing.
@@ -108,6 +113,7 @@ impl Net {
     pub fn forward_through(&self, inputs: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2> {
         let mut signal = inputs;
         for (i, block) in self.layers.iter().enumerate() {
+            signal = tap.input(&format!("layers.{i}"), block, signal);
             signal = block.forward(signal, &mut |inner, block, output| {
                 tap.tap(&format!("layers.{i}{inner}"), block, output)
             });
@@ -148,6 +154,10 @@ impl Block {
             Layer::Act(act) => Self::Act(Activation { act: *act }),
             Layer::Dropout(share) => Self::Dropout(DropoutConfig::new(*share).init()),
             Layer::BatchNorm(width) => Self::BatchNorm(BatchNormConfig::new(*width).init(device)),
+            Layer::SlowBatchNorm { width, momentum } => {
+                let config = BatchNormConfig::new(*width).with_momentum(*momentum);
+                Self::BatchNorm(config.init(device))
+            }
             Layer::LayerNorm(width) => Self::LayerNorm(LayerNormConfig::new(*width).init(device)),
             Layer::Conv {
                 channels,

@@ -25,6 +25,8 @@ pub enum Rule {
 pub enum Validation {
     /// All samples at once, in inference mode.
     Inference,
+    /// All samples at once, but the network as it was before the first step.
+    FirstNetwork,
     /// One sample at a time and in training mode: of the first so many.
     OneByOneInTraining(usize),
 }
@@ -68,6 +70,12 @@ pub struct Program {
     pub unscales: bool,
     /// How it validates.
     pub validation: Validation,
+    /// Multiplies the rate, by the number of the step from 0: a schedule.
+    pub schedule: Option<fn(step: usize) -> f64>,
+    /// Whether it makes model and optimizer anew in each epoch.
+    pub resets: bool,
+    /// Averages the weights from so many steps on, and validates the average.
+    pub averages_after: Option<usize>,
 }
 
 impl Program {
@@ -92,6 +100,9 @@ impl Program {
             loss_scale: None,
             unscales: true,
             validation: Validation::Inference,
+            schedule: None,
+            resets: false,
+            averages_after: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::slips::{Sum, chosen, frozen, scaled};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Gradients, Tensor};
+use burn_tricks::average::SwaConfig;
 use burn_tricks::force_init;
 use burn_tricks::grad::ClipGradNormConfig;
 
@@ -55,6 +56,9 @@ pub trait Watch {
     fn tap(&mut self) -> Option<&mut dyn Tap> {
         None
     }
+
+    /// At the end, with the average of the weights if the program makes one.
+    fn average(&mut self, _average: &Net) {}
 
     /// In place of `loss.backward()`.
     fn backward(&mut self, loss: &Tensor<1>) -> Gradients {
@@ -112,10 +116,16 @@ impl Program {
             net = frozen(net, self.frozen);
         }
         watch.begin(self, &net);
+        let first = net.valid();
         let mut training = Training::new(self, net);
         let mut epochs: Vec<Epoch> = Vec::new();
         let mut chosen = 0;
         for number in 1..=self.epochs {
+            if self.resets && number > 1 {
+                let net = Net::init(&self.layers, &device);
+                force_init(&net);
+                training.restart(net);
+            }
             let batches = self.batches(seed, number);
             let losses: f64 = batches.iter().map(|b| training.step(b, watch)).sum();
             let net = &training.net;
@@ -127,7 +137,14 @@ impl Program {
                 self.data.task,
                 self.loss,
             );
-            let valid = self.validate(net, watch);
+            let average = training
+                .average
+                .as_ref()
+                .map(burn_tricks::average::Average::model);
+            let valid = match self.validation {
+                Validation::FirstNetwork => self.validate(&first, watch),
+                _ => self.validate(average.as_ref().unwrap_or(net), watch),
+            };
             let scores = Epoch {
                 number,
                 train_loss: losses / batches.len() as f64,
@@ -147,6 +164,9 @@ impl Program {
                 break;
             }
         }
+        if let Some(average) = &training.average {
+            watch.average(&average.model());
+        }
         Outcome {
             epochs,
             chosen,
@@ -163,7 +183,7 @@ impl Program {
     /// As the program validates.
     fn validate(&self, net: &Net, watch: &mut dyn Watch) -> Scored {
         let (rows, outputs) = match self.validation {
-            Validation::Inference => {
+            Validation::Inference | Validation::FirstNetwork => {
                 let (inputs, targets) = self.data.valid.all(&Device::flex());
                 let outputs = net.valid().forward(inputs.clone());
                 watch.validation(&inputs, &targets, &outputs);
@@ -192,6 +212,7 @@ struct Training<'a> {
     optimizer: burn::optim::ModuleOptimizer,
     clip: Option<burn_tricks::grad::ClipGradNorm>,
     sum: Sum,
+    average: Option<burn_tricks::average::Swa<Net>>,
     steps: usize,
 }
 
@@ -201,14 +222,25 @@ impl<'a> Training<'a> {
             let clip = ClipGradNormConfig::new(norm).init();
             clip.expect("a positive norm")
         });
+        let average = program.averages_after.map(|steps| {
+            let average = SwaConfig::new(1).with_start_after(steps).init(&net);
+            average.expect("a sample after each step")
+        });
         Self {
             program,
             net,
             optimizer: program.rule.optimizer(program.decay),
             clip,
+            average,
             sum: Sum::default(),
             steps: 0,
         }
+    }
+
+    /// Forgets what was learned.
+    fn restart(&mut self, net: Net) {
+        self.net = net;
+        self.optimizer = self.program.rule.optimizer(self.program.decay);
     }
 
     /// Takes a step on the samples at `batch`, and gives their loss.
@@ -243,6 +275,7 @@ impl<'a> Training<'a> {
             Some(steps) => program.rate * ((self.steps + 1) as f64 / steps as f64).min(1.0),
             None => program.rate,
         };
+        let rate = rate * program.schedule.map_or(1.0, |factor| factor(self.steps));
         watch.before_step(&Step {
             net,
             grads: &grads,
@@ -257,6 +290,9 @@ impl<'a> Training<'a> {
         }
         self.net = self.optimizer.step(rate, self.net.clone(), grads);
         self.steps += 1;
+        if let Some(average) = &mut self.average {
+            average.update(&self.net);
+        }
         watch.after_step(&self.net);
         loss.into_scalar::<f64>()
     }
@@ -271,5 +307,9 @@ impl Tap for Both<'_> {
             penalty.see(block, &output);
         }
         self.1.tap(path, block, output)
+    }
+
+    fn input(&mut self, path: &str, block: &super::net::Block, input: Tensor<2>) -> Tensor<2> {
+        self.1.input(path, block, input)
     }
 }

@@ -3,6 +3,7 @@
 use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
+use crate::history::position::BatchPosition;
 use serde::{Deserialize, Serialize};
 
 /// One observation about a training that a rule makes: the kind of fault, the parameters concerned, the number that shows
@@ -18,6 +19,8 @@ pub struct Finding {
     pub paths: Vec<String>,
     /// The optimizer step (counted from 1) at which it was found; `None` if it concerns the whole training.
     pub step: Option<usize>,
+    /// The epoch and the batch of that step, if the doctor was told.
+    pub position: Option<BatchPosition>,
     /// The measured number.
     #[serde(with = "crate::float")]
     pub value: f64,
@@ -39,6 +42,7 @@ impl Finding {
             severity,
             paths: Vec::new(),
             step: None,
+            position: None,
             value: 0.0,
             threshold: 0.0,
             source: String::new(),

@@ -71,7 +71,7 @@ kinds! {
     RareClass => "rare class",
     /// Batches hold rows of few classes each: the data is sorted and not shuffled.
     SortedData => "data sorted by class",
-    /// Training and validation inputs are on different scales.
+    /// Training and validation inputs have different scales or means.
     ScalingDiffers => "validation scaled differently",
     /// Validation rows that are training rows.
     LeakedValidation => "validation rows in training",
@@ -95,6 +95,14 @@ kinds! {
     Overfitting => "overfitting",
     /// The model does not fit its training data, and no other cause was found.
     Underfitting => "underfitting",
+    /// The weights shrink towards 0: a weight decay or a penalty is stronger than the loss.
+    OverRegularized => "penalty too strong",
+    /// The gradient is larger than that of the mean loss of the rows can be: the loss is a sum, or is scaled.
+    ScaledLoss => "loss is scaled",
+    /// The loss returns to its first value at the beginning of each epoch: the weights are initialised anew.
+    WeightsReset => "weights reset",
+    /// The validation does not change although the weights do: other weights are validated.
+    StaleValidation => "validation never changes",
     /// The labels do not depend on the inputs, as far as training can tell.
     UnrelatedLabels => "labels unrelated to inputs",
     /// More data would help.
@@ -103,6 +111,8 @@ kinds! {
     TooLargeModel => "model too large for its data",
     /// A batch norm that gets one sample at a time.
     SingleSampleNorm => "norm over one sample",
+    /// The signal into a norm hardly varies, or its running statistics are far from those of the batch.
+    NormStatistics => "norm statistics",
     /// Dropout and normalisation layers are in the wrong mode for what is computed.
     WrongMode => "wrong mode",
     /// Dropout drops so much that the network cannot learn.

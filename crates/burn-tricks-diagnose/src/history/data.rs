@@ -45,6 +45,10 @@ pub struct DataHistory {
     pub distinct_rows: usize,
     /// The different rows that are also among the examined training rows; 0 for the training data itself.
     pub rows_in_training: usize,
+    /// The share of the features whose mean is far from that of the training rows: by more than half of their standard
+    /// deviation, and by more than six standard errors; 0 for the training data itself.
+    #[serde(with = "crate::float")]
+    pub shifted_features: f64,
     /// The labels and how often each occurs, for a classification.
     pub classes: BTreeMap<i64, usize>,
     /// The share of batches of at least eight rows that hold one class, though the data has several.
@@ -130,6 +134,7 @@ impl Rows {
             let own: HashSet<_> = keys.iter().collect();
             own.into_iter().filter(|key| known.contains(*key)).count()
         });
+        let shifted_features = training.map_or(0.0, |training| self.shifted(training));
         let mut classes = BTreeMap::new();
         for label in self.labels.iter().flatten() {
             *classes.entry(*label).or_insert(0) += 1;
@@ -154,6 +159,7 @@ impl Rows {
             leaking_features: self.leaking(),
             distinct_rows,
             rows_in_training,
+            shifted_features,
             classes,
             single_class_batches,
             target: self.target(),
@@ -161,7 +167,26 @@ impl Rows {
         }
     }
 
-    fn column(&self, at: usize) -> impl Iterator<Item = f32> {
+    /// The share of the features that vary in `training` whose mean is far from that in `training`.
+    fn shifted(&self, training: &Self) -> f64 {
+        let rows = self.rows().count() as f64;
+        if self.features != training.features || rows < 2.0 {
+            return 0.0;
+        }
+        let (mut varied, mut shifted) = (0usize, 0usize);
+        for at in 0..self.features {
+            let of = |rows: &Self| moments(rows.column(at).map(f64::from));
+            let (mean, deviation, ..) = of(training);
+            if deviation > 0.0 {
+                varied += 1;
+                let distance = (of(self).0 - mean).abs() / deviation;
+                shifted += usize::from(distance > 0.5 && distance > 6.0 / rows.sqrt());
+            }
+        }
+        shifted as f64 / varied.max(1) as f64
+    }
+
+    fn column(&self, at: usize) -> impl Iterator<Item = f32> + Clone {
         self.inputs
             .iter()
             .skip(at)

@@ -3,21 +3,28 @@
 pub(crate) mod data;
 pub(crate) mod epoch;
 pub(crate) mod measures;
+pub(crate) mod neighbours;
+pub(crate) mod norm;
 pub(crate) mod outputs;
 pub(crate) mod param;
+pub(crate) mod position;
 pub(crate) mod probe;
 pub(crate) mod structure;
 
 use crate::capacity::capacity::Capacity;
 use crate::history::data::DataHistory;
 use crate::history::epoch::EpochMetrics;
+use crate::history::neighbours::Neighbours;
+use crate::history::norm::NormHistory;
 use crate::history::outputs::OutputHistory;
 use crate::history::param::ParamHistory;
+use crate::history::position::{BatchPosition, FirstNonFinite};
 use crate::history::probe::ProbeHistory;
 use crate::history::structure::Structure;
 use crate::loss_kind::LossKind;
 use crate::measurement::lr_range::LrRange;
 use crate::measurement::noise_scale::NoiseScale;
+use crate::replay::origin::NonFiniteOrigin;
 use serde::{Deserialize, Serialize};
 
 /// Everything that a [`Doctor`](crate::Doctor) has measured.
@@ -50,10 +57,22 @@ pub struct History {
     pub valid_outputs: Option<OutputHistory>,
     /// The probes, in the order of the forward pass.
     pub probes: Vec<ProbeHistory>,
+    /// What went into the norm layers that were recorded.
+    pub norms: Vec<NormHistory>,
+    /// What the nearest training rows say about the validation rows, if both were handed over.
+    pub neighbours: Option<Neighbours>,
+    /// The first step whose gradients were not finite, if there was one.
+    pub first_non_finite: Option<FirstNonFinite>,
+    /// Where a replay found the first number that is not finite, if one was made.
+    pub non_finite_origin: Option<NonFiniteOrigin>,
+    /// The batches on which the steps were taken, if the doctor was told.
+    pub positions: Vec<BatchPosition>,
     /// How far the average of the weights is from the initial weights, relative to their norm, if an average was
     /// handed over.
     #[serde(with = "crate::float::option")]
     pub average_moved: Option<f64>,
+    /// Whether the average of the weights is the trained weights, to the bit, if an average was handed over.
+    pub average_is_model: Option<bool>,
     /// Whether the network is a linear map: the largest deviation from linearity relative to the size of its
     /// outputs, if the network was examined.
     #[serde(with = "crate::float::option")]

@@ -1,6 +1,7 @@
 //! The outputs of the model.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The outputs of the model for one batch: the last that the doctor was given.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct OutputHistory {
     pub batches: usize,
     /// The first step whose outputs were not finite, of those kept.
     pub first_non_finite: Option<usize>,
+    /// For each class of the last validation: its rows, and those of them that were predicted as it. Empty for the
+    /// outputs in training, and where no labels were handed over.
+    pub recall: BTreeMap<i64, [usize; 2]>,
 }
 
 impl OutputHistory {
@@ -69,6 +73,7 @@ impl OutputHistory {
             highest: max,
             batches: 1,
             first_non_finite: (bad > 0).then_some(step),
+            recall: BTreeMap::new(),
         }
     }
 

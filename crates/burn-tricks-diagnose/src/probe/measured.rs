@@ -1,5 +1,6 @@
 //! What a probe measured, on the device.
 
+use crate::history::norm::NormHistory;
 use crate::history::probe::{ProbeHistory, ProbeStep};
 use crate::numbers::{non_finite, norm, read, zeros};
 use burn::tensor::{FloatDType, Tensor};
@@ -30,10 +31,22 @@ struct Extremes {
     inputs: usize,
 }
 
+/// What goes into a norm layer, for each unit.
+#[derive(Debug)]
+struct NormInput {
+    step: usize,
+    mean: Tensor<1>,
+    variance: Tensor<1>,
+    /// The numbers of a unit.
+    values: usize,
+}
+
 /// What was measured under one name.
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub(crate) name: String,
+    /// The input of the norm layer of this name, in the last recorded step.
+    norm: Option<NormInput>,
     passed: Vec<Passed>,
     extremes: VecDeque<Extremes>,
 }
@@ -42,6 +55,7 @@ impl Measured {
     pub(crate) fn new(name: String) -> Self {
         Self {
             name,
+            norm: None,
             passed: Vec::new(),
             extremes: VecDeque::new(),
         }
@@ -87,6 +101,45 @@ impl Measured {
             self.extremes.clear();
         }
         self.extremes.push_back(Extremes { min, max, inputs });
+    }
+
+    /// Measures the input of a norm layer: mean and variance of each unit, with divisor n as Burn's batch norm.
+    pub(crate) fn norm<const D: usize>(&mut self, step: usize, input: Tensor<D>) {
+        let axis = norm_axis::<D>();
+        let mean_of = |values: Tensor<D>| {
+            let reduced = (0..D)
+                .filter(|dim| *dim != axis)
+                .fold(values, Tensor::mean_dim);
+            let units = reduced.dims()[axis];
+            (reduced.clone(), reduced.reshape([units]))
+        };
+        let input = input.cast(FloatDType::F32);
+        let values = input.dims().iter().product::<usize>() / input.dims()[axis];
+        let (wide, mean) = mean_of(input.clone());
+        let (_, variance) = mean_of((input - wide).square());
+        self.norm = Some(NormInput {
+            step,
+            mean,
+            variance,
+            values,
+        });
+    }
+
+    /// The input of the norm layer against `running` statistics: mean and variance. Waits for the device.
+    pub(crate) fn norm_history(&self, running: Option<[Vec<f64>; 2]>) -> Option<NormHistory> {
+        let norm = self.norm.as_ref()?;
+        let (mean, variance) = (read(&norm.mean), read(&norm.variance));
+        let running = running
+            .as_ref()
+            .map(|both| both.each_ref().map(Vec::as_slice));
+        let batch = [mean.as_slice(), &variance];
+        Some(NormHistory::of(
+            &self.name,
+            norm.step,
+            norm.values,
+            batch,
+            running,
+        ))
     }
 
     pub(crate) fn gradient(&mut self, step: usize, numbers: Tensor<1>) {
@@ -155,6 +208,11 @@ pub(crate) fn gradient_numbers<const D: usize>(gradient: Tensor<D>) -> Tensor<1>
         vec![norm(&gradient), zeros(&gradient), non_finite(&gradient)],
         0,
     )
+}
+
+/// The axis that counts the units of a batch norm: the second one.
+fn norm_axis<const D: usize>() -> usize {
+    1.min(D - 1)
 }
 
 /// The smallest and the largest activation of each unit. Units are counted by the last axis, or by the second one

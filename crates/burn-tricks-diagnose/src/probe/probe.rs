@@ -1,7 +1,9 @@
 //! The probe.
 
+use crate::history::norm::NormHistory;
 use crate::history::probe::ProbeHistory;
 use crate::probe::measured::{Measured, gradient_numbers};
+use crate::replay::hunt::Hunt;
 use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -83,6 +85,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     measured: Vec<Measured>,
+    /// The inputs of norm layers.
+    norms: Vec<Measured>,
+    /// What a replay looks for, while there is one.
+    hunt: Option<Hunt>,
     /// The passes of the present step whose gradients are still to come.
     leaves: Vec<Leaf>,
     /// The names of the present step.
@@ -138,7 +144,10 @@ impl Probe {
         } else {
             format!("{name}[{uses}]")
         };
-        let place = state.place(full);
+        if let Some(hunt) = &mut state.hunt {
+            return hunt.forward(full, values);
+        }
+        let place = State::place(&mut state.measured, full);
         state.measured[place].values(step, values.clone().without_autodiff());
         let zeros =
             Tensor::<D>::zeros(values.dims(), (&values.device(), values.dtype())).require_grad();
@@ -150,11 +159,49 @@ impl Probe {
         values + zeros
     }
 
+    /// Returns `input` `[rows, channels, ...]` of the batch norm at `path`, as records name it, and takes its statistics
+    /// if the step is recorded: of each channel, over all other axes, against the running statistics that the layer holds.
+    ///
+    /// ```
+    /// use burn::nn::BatchNormConfig;
+    /// use burn::optim::GradientsParams;
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tricks_diagnose::{DoctorConfig, Probe};
+    ///
+    /// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+    /// let device = Device::flex().autodiff();
+    /// let model = vec![BatchNormConfig::new(3).init(&device)];
+    /// let probe = Probe::new();
+    /// let mut doctor = DoctorConfig::new().init(&model)?;
+    /// doctor.attach(&probe);
+    /// let inputs = Tensor::<2>::ones([8, 3], &device) * 5.0;
+    /// let outputs = model[0].forward(probe.record_norm_input("0", inputs));
+    /// let grads = GradientsParams::from_grads(outputs.sum().backward(), &model);
+    /// doctor.before_step(&model, &grads, 1e-3);
+    /// let norm = &doctor.history(&model).norms[0];
+    /// assert_eq!((norm.path.as_str(), norm.flat_units), ("0", 3));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn record_norm_input<const D: usize>(&self, path: &str, input: Tensor<D>) -> Tensor<D> {
+        let step = self.shared.armed.load(Ordering::Relaxed);
+        if step > 0 && input.is_autodiff() && !input.dims().contains(&0) {
+            let values = input.clone().without_autodiff();
+            let mut state = self.state();
+            let place = State::place(&mut state.norms, path.to_owned());
+            state.norms[place].norm(step, values);
+        }
+        input
+    }
+
     /// `loss.backward()`, which also measures the gradients at the points that recorded since the last call.
     pub fn backward(&self, loss: &Tensor<1>) -> Gradients {
         let grads = loss.backward();
         let step = self.shared.armed.load(Ordering::Relaxed);
         let mut state = self.state();
+        if let Some(hunt) = &mut state.hunt {
+            hunt.backward(&grads);
+        }
         for Leaf { place, measure } in std::mem::take(&mut state.leaves) {
             if let Some(numbers) = measure(&grads) {
                 state.measured[place].gradient(step, numbers);
@@ -168,6 +215,30 @@ impl Probe {
         self.shared
             .armed
             .store(step.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Begins or ends a hunt: until its end nothing else is recorded. Returns the one that was on.
+    pub(crate) fn hunt(&self, hunt: Option<Hunt>) -> Option<Hunt> {
+        std::mem::replace(&mut self.state().hunt, hunt)
+    }
+
+    /// The step that is recorded; `None` if none is.
+    pub(crate) fn armed(&self) -> Option<usize> {
+        Some(self.shared.armed.load(Ordering::Relaxed)).filter(|step| *step > 0)
+    }
+
+    /// What went into norm layers, against their running statistics, which `running` gives by path. Waits for the
+    /// device.
+    pub(crate) fn norm_histories(
+        &self,
+        mut running: impl FnMut(&str) -> Option<[Vec<f64>; 2]>,
+    ) -> Vec<NormHistory> {
+        let state = self.state();
+        let histories = state
+            .norms
+            .iter()
+            .map(|norm| norm.norm_history(running(&norm.name)));
+        histories.flatten().collect()
     }
 
     /// Ends a step.
@@ -195,14 +266,12 @@ impl Probe {
 }
 
 impl State {
-    fn place(&mut self, name: String) -> usize {
-        let known = self
-            .measured
-            .iter()
-            .position(|measured| measured.name == name);
+    /// The place of this name in a list, at the end of which it is put if it is new.
+    fn place(list: &mut Vec<Measured>, name: String) -> usize {
+        let known = list.iter().position(|measured| measured.name == name);
         known.unwrap_or_else(|| {
-            self.measured.push(Measured::new(name));
-            self.measured.len() - 1
+            list.push(Measured::new(name));
+            list.len() - 1
         })
     }
 }

@@ -54,14 +54,7 @@ impl Params {
 
     /// The parameters with the values that `model` has now. Waits for the device once.
     pub(crate) fn histories<M: Module>(&self, model: &M) -> Vec<ParamHistory> {
-        let mut now: Vec<Option<Tensor<1>>> = vec![None; self.list.len()];
-        visit(
-            model,
-            &mut Values {
-                params: self,
-                now: &mut now,
-            },
-        );
+        let now = self.values(model);
         let mut parts = Vec::new();
         for (param, now) in self.list.iter().zip(&now) {
             let now = now.as_ref().filter(|now| now.dims() == param.first.dims());
@@ -91,8 +84,8 @@ impl Params {
 }
 
 impl Params {
-    /// The distance of `other` from the first values, relative to their norm. Nothing is read from the device.
-    pub(crate) fn distance<M: Module>(&self, other: &M) -> Option<Tensor<1>> {
+    /// The values of `other`, flattened, by position. Nothing is read from the device.
+    pub(crate) fn values<M: Module>(&self, other: &M) -> Vec<Option<Tensor<1>>> {
         let mut now: Vec<Option<Tensor<1>>> = vec![None; self.list.len()];
         visit(
             other,
@@ -101,17 +94,40 @@ impl Params {
                 now: &mut now,
             },
         );
+        now
+    }
+
+    /// The distance of `values` from the first values, relative to their norm. Nothing is read from the device.
+    pub(crate) fn distance(&self, values: &[Option<Tensor<1>>]) -> Option<Tensor<1>> {
         let mut parts = Vec::new();
-        for (param, now) in self.list.iter().zip(now) {
+        for (param, now) in self.list.iter().zip(values) {
+            let now = now.as_ref();
             let now = now.filter(|now| now.dims() == param.first.dims() && now.dims() != [0]);
             if let Some(now) = now {
-                let moved = now.to_device(&param.first.device()) - param.first.clone();
+                let moved = now.clone().to_device(&param.first.device()) - param.first.clone();
                 parts.extend([norm(&moved), norm(&param.first)]);
             }
         }
         let norms = join(parts)?.reshape([-1, 2]).square().sum_dim(0).sqrt();
         let [moved, size] = [0, 1].map(|at| norms.clone().narrow(1, at, 1).reshape([1]));
         Some(moved / size.clamp_min(f32::MIN_POSITIVE))
+    }
+
+    /// Whether `model` has these values, to the bit. Waits for the device.
+    pub(crate) fn are_of<M: Module>(&self, values: &[Option<Tensor<1>>], model: &M) -> bool {
+        let now = self.values(model);
+        let same = values
+            .iter()
+            .zip(&now)
+            .map(|(one, other)| match (one, other) {
+                (Some(one), Some(other)) if one.dims() == other.dims() && one.dims() != [0] => {
+                    let other = other.clone().to_device(&one.device());
+                    Some(one.clone().equal(other).all().float())
+                }
+                _ => None,
+            });
+        let same = join(same.flatten().collect());
+        same.is_some_and(|same| read(&same).iter().all(|same| *same == 1.0))
     }
 }
 

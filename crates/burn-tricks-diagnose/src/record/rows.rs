@@ -2,7 +2,7 @@
 
 use crate::history::data::{DataHistory, Rows};
 use crate::targets::Targets;
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 /// The first rows that were handed over, on their device.
 #[derive(Debug, Default)]
@@ -10,6 +10,8 @@ pub(crate) struct RowRecord {
     inputs: Vec<Tensor<2>>,
     kept_inputs: usize,
     targets: Vec<Targets>,
+    /// The labels of the last batch.
+    pub(crate) last_labels: Option<Tensor<1, Int>>,
     kept_targets: usize,
     batches: usize,
     smallest_batch: usize,
@@ -49,6 +51,10 @@ impl RowRecord {
         let rows = match &targets {
             Targets::Classes(classes) => classes.dims()[0],
             Targets::Values(values) => values.dims()[0],
+        };
+        self.last_labels = match &targets {
+            Targets::Classes(classes) => Some(classes.clone()),
+            Targets::Values(_) => None,
         };
         if rows == 0 || self.kept_targets >= limit {
             return;

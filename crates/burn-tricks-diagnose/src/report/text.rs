@@ -44,6 +44,9 @@ fn place(finding: &Finding) -> String {
     if let Some(step) = finding.step {
         lines.push(format!("step {step}"));
     }
+    if let Some(at) = finding.position {
+        lines.push(format!("epoch {}, batch {}", at.epoch, at.batch));
+    }
     lines.join("\n")
 }
 

@@ -6,8 +6,12 @@ use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::measures::Outcome;
+use crate::history::param::ParamHistory;
 
 const SOURCE: &str = "frozen weights; only a part that was trained before is meant to be frozen";
+
+/// Fewer weights than this do not tell the initialiser they came from.
+const ENOUGH: usize = 64;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let frozen: Vec<&str> = (history.params.iter())
@@ -17,11 +21,22 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if frozen.is_empty() || history.steps.is_empty() {
         return Vec::new();
     }
+    let frozen_params = history.params.iter().filter(|param| !param.requires_grad);
+    let untrained = frozen_params
+        .filter(|param| param.is_weight() && is_fresh(param))
+        .count();
     let severity = match history.outcome() {
         Outcome::Stuck | Outcome::Partial => Severity::Warning,
+        _ if untrained > 0 => Severity::Warning,
         Outcome::Learned | Outcome::Unknown => Severity::Note,
     };
-    let text = "These weights are frozen and keep their first values.";
+    let text = if untrained > 0 {
+        format!(
+            "These weights are frozen and keep their first values. {untrained} of them have the deviation that an initialiser draws for their shape: they were not trained before."
+        )
+    } else {
+        "These weights are frozen and keep their first values.".to_owned()
+    };
     let change = "call `unfreeze` on the model, or load trained weights for the frozen layers";
     vec![
         Finding::new(FindingKind::Frozen, severity, text)
@@ -29,4 +44,28 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .at(frozen)
             .with([Prescription::change(change)]),
     ]
+}
+
+/// Whether the deviation is, within the error of so many draws, that of one of the usual initialisers, and the mean is 0
+/// within its own: those of a layer that was trained are not. The default of Burn and PyTorch, LeCun's, He's, Glorot's.
+fn is_fresh(param: &ParamHistory) -> bool {
+    let (Some(fan_in), Some(fan_out)) = (param.fan_in, param.fan_out) else {
+        return false;
+    };
+    if param.elements() < ENOUGH {
+        return false;
+    }
+    let (fan_in, fan_out) = (fan_in as f64, fan_out as f64);
+    let count = param.elements() as f64;
+    // Four standard errors, of normal draws.
+    let error = 4.0 * (0.5 / count).sqrt();
+    let variances = [
+        1.0 / (3.0 * fan_in),
+        1.0 / fan_in,
+        2.0 / fan_in,
+        2.0 / (fan_in + fan_out),
+    ];
+    let fits = |variance: &f64| (param.initial.deviation / variance.sqrt() - 1.0).abs() < error;
+    let is_centred = param.initial.mean.abs() < 4.0 * param.initial.deviation / count.sqrt();
+    is_centred && variances.iter().any(fits)
 }

@@ -9,6 +9,15 @@ use crate::history::History;
 /// The share of rows below which a class is rare, as a share of equal parts.
 const RARE: f64 = 0.2;
 
+/// The share of rows, as a share of equal parts, from which a class that is seldom found is not called rare.
+const RARE_AND_MISSED: f64 = 0.5;
+
+/// The recall of a class over the accuracy below which the class is missed.
+const MISSED: f64 = 0.6;
+
+/// Fewer validation rows of a class do not tell its recall.
+const FEW: usize = 8;
+
 /// The share of batches with one class from which the data is sorted.
 const SORTED: f64 = 0.5;
 
@@ -52,11 +61,58 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     findings
 }
 
+/// A rare class that the network seldom finds in the validation.
+fn missed(history: &History, rows: usize) -> Option<Finding> {
+    let classes = &history.train.as_ref()?.classes;
+    let recall = &history.valid_outputs.as_ref()?.recall;
+    let (all, right) = recall.values().fold((0, 0), |(all, right), [of, found]| {
+        (all + of, right + found)
+    });
+    let accuracy = right as f64 / all.max(1) as f64;
+    let share = |class: &i64| {
+        let count = classes.get(class).copied().unwrap_or(0);
+        count as f64 * classes.len() as f64 / rows as f64
+    };
+    let found = |[of, found]: [usize; 2]| found as f64 / of as f64;
+    let is_missed = |(class, counts): &(&i64, &[usize; 2])| {
+        let [of, _] = **counts;
+        of >= FEW && share(class) < RARE_AND_MISSED && found(**counts) < MISSED * accuracy
+    };
+    let missed = recall.iter().filter(is_missed);
+    let (class, counts) = missed.min_by(|(_, a), (_, b)| found(**a).total_cmp(&found(**b)))?;
+    let text = format!(
+        "Class {class} has {} of {rows} training rows, and {} of its {} validation rows are recognised, where {:.0} % of all are.",
+        classes.get(class).copied().unwrap_or(0),
+        counts[1],
+        counts[0],
+        100.0 * accuracy
+    );
+    Some(
+        Finding::new(FindingKind::RareClass, Severity::Warning, text)
+            .measured(
+                found(*counts) / accuracy,
+                MISSED,
+                "recall of the class over the accuracy, of a class with less than half of an equal part of the rows; clinic",
+            )
+            .with(rare_prescriptions()),
+    )
+}
+
+fn rare_prescriptions() -> [Prescription; 2] {
+    [
+        Prescription::change("weight the loss of a class by the inverse of its rows"),
+        Prescription::change("draw the rare class more often"),
+    ]
+}
+
 fn rare(history: &History, rows: usize) -> Option<Finding> {
     let classes = &history.train.as_ref()?.classes;
     let (class, count) = classes.iter().min_by_key(|(_, count)| **count)?;
     let share = *count as f64 / rows as f64;
     let relative = share * classes.len() as f64;
+    if let Some(finding) = missed(history, rows) {
+        return Some(finding);
+    }
     if relative >= RARE {
         return None;
     }
@@ -80,9 +136,6 @@ fn rare(history: &History, rows: usize) -> Option<Finding> {
                 RARE,
                 "rows of the class over rows in equal parts; clinic",
             )
-            .with([
-                Prescription::change("weight the loss of a class by the inverse of its rows"),
-                Prescription::change("draw the rare class more often"),
-            ]),
+            .with(rare_prescriptions()),
     )
 }

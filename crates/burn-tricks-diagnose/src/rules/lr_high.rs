@@ -21,6 +21,11 @@ const JUMP: f64 = 10.0;
 /// The first steps.
 const EARLY: usize = 50;
 
+/// The lowest mean loss, as a share of the first, from which something had been learned, and the last mean loss from
+/// which it is lost.
+const LEARNED: f64 = 0.7;
+const BACK: f64 = 0.9;
+
 /// The ratio in one step from which a step can kill units: half of the weight.
 const KILLS: f64 = 0.5;
 
@@ -60,6 +65,9 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                 .with(prescriptions(1e-2 / ratio)),
         ];
     }
+    if let Some(finding) = lost(history) {
+        return vec![finding];
+    }
     let Some(ratio) = update_ratio(history).filter(|ratio| *ratio > RATIO) else {
         return Vec::new();
     };
@@ -74,6 +82,49 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(ratio, RATIO, SOURCE)
             .with(prescriptions(1e-2 / ratio)),
     ]
+}
+
+/// A loss that had fallen and has come back to where it began.
+fn lost(history: &History) -> Option<Finding> {
+    let losses = &history.losses;
+    let width = (losses.len() / 20).clamp(5, 50);
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let means: Vec<f64> = losses.chunks_exact(width).map(mean).collect();
+    let first = history.first_loss()?;
+    let [_, .., last] = means[..] else {
+        return None;
+    };
+    let all = means
+        .iter()
+        .enumerate()
+        .filter(|(_, mean)| mean.is_finite());
+    let (at, lowest) = all.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let share = lowest / first;
+    if share >= LEARNED || last < BACK * first || !last.is_finite() || first <= 0.0 {
+        return None;
+    }
+    let text = format!(
+        "The loss had fallen from {} to {} by step {}, and is {} at the end: steps that are too long for a sharper place, or a momentum that carries past it, have lost what was learned.",
+        short(first),
+        short(*lowest),
+        (at + 1) * width,
+        short(last)
+    );
+    Some(
+        Finding::new(FindingKind::LrTooHigh, Severity::Fault, text)
+            .in_step((at + 1) * width)
+            .measured(
+                share,
+                LEARNED,
+                "lowest mean loss over the first, of a training that ends above 0.9 of the first; clinic",
+            )
+            .with([
+                Prescription::ScaleLr { factor: 0.1 },
+                Prescription::Momentum { momentum: 0.9 },
+                Prescription::ClipGradNorm { max_norm: 1.0 },
+                Prescription::Warmup { steps: 100 },
+            ]),
+    )
 }
 
 /// The first layer whose units died in the training, and the largest early change of a weight relative to its norm,

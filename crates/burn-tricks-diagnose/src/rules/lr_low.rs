@@ -9,6 +9,7 @@ use crate::history::measures::Outcome;
 
 use crate::finding::prescription::short;
 use crate::rules::lr_high::update_ratio;
+use crate::rules::underfitting;
 
 /// The ratio of update to weight that is a hundredth of the usual 1e-3.
 const RATIO: f64 = 1e-5;
@@ -19,11 +20,20 @@ const SLOW: f64 = 2e-4;
 /// The ratio of update to weight that is usual.
 const USUAL: f64 = 1e-3;
 
+/// The share of the highest learning rate below which nothing is learned.
+const GONE: f64 = 0.01;
+
+/// The ratio of update to weight that is prescribed: the median of the healthy programs of the clinic's fitting half.
+const HEALTHY: f64 = 2.5e-3;
+
 /// The fall of the loss from the third quarter to the end from which it is still falling.
 const FALLING: f64 = 0.01;
 
 /// Fewer steps than this are few for any network.
 const FEW: usize = 200;
+
+/// More steps than this are many for a small network.
+const MANY: usize = 600;
 
 /// The steps that a small network takes on small data.
 const USUAL_STEPS: f64 = 3000.0;
@@ -34,10 +44,41 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if !matches!(history.outcome(), Outcome::Stuck | Outcome::Partial) {
         return Vec::new();
     }
+    if let Some(finding) = ended_early(history) {
+        return vec![finding];
+    }
     let Some(ratio) = update_ratio(history).filter(|ratio| *ratio < RATIO && *ratio > 0.0) else {
         return Vec::new();
     };
     vec![too_low(ratio, RATIO, Severity::Fault)]
+}
+
+/// A schedule that has taken the learning rate away long before the end.
+fn ended_early(history: &History) -> Option<Finding> {
+    let highest = history.steps.iter().map(|of| of.lr).fold(0.0, f64::max);
+    let gone = history
+        .steps
+        .iter()
+        .rposition(|of| of.lr > GONE * highest)?;
+    let step = history.steps[gone].step;
+    if highest <= 0.0 || 2 * step > history.steps_taken || history.steps.len() < 20 {
+        return None;
+    }
+    let text = format!(
+        "The learning rate has fallen below a hundredth of its highest value {} after step {step} of {}: nothing is learned since then.",
+        short(highest),
+        history.steps_taken
+    );
+    Some(
+        Finding::new(FindingKind::LrTooLow, Severity::Fault, text)
+            .in_step(step)
+            .measured(
+                step as f64 / history.steps_taken as f64,
+                0.5,
+                "share of the steps after which the learning rate stays below a hundredth of its highest value; clinic",
+            )
+            .with([Prescription::change("let the schedule last as long as the training: count its steps in optimizer steps, not in epochs")]),
+    )
 }
 
 fn too_low(ratio: f64, threshold: f64, severity: Severity) -> Finding {
@@ -48,12 +89,12 @@ fn too_low(ratio: f64, threshold: f64, severity: Severity) -> Finding {
     Finding::new(FindingKind::LrTooLow, severity, text)
         .measured(ratio, threshold, SOURCE)
         .with([Prescription::ScaleLr {
-            factor: (USUAL / ratio).clamp(3.0, 1e4),
+            factor: (HEALTHY / ratio).clamp(3.0, 1e4),
         }])
 }
 
-/// For a training in which no fault was found: the loss is still falling at its end.
-pub(crate) fn unfinished(history: &History) -> Vec<Finding> {
+/// For a training in which no fault was found, and perhaps a warning: the loss is still falling at its end.
+pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     let outcome = history.outcome();
     if !matches!(outcome, Outcome::Stuck | Outcome::Partial) {
         return Vec::new();
@@ -73,6 +114,14 @@ pub(crate) fn unfinished(history: &History) -> Vec<Finding> {
         && let Some(ratio) = ratio.filter(|ratio| *ratio < USUAL)
     {
         return vec![too_low(ratio, USUAL, Severity::Warning)];
+    }
+    // Whoever falls this slowly after so many steps has reached what the network can do.
+    if !has_warning
+        && steps >= MANY
+        && fall < 5.0 * FALLING
+        && let Some(finding) = underfitting::behind(history)
+    {
+        return vec![finding];
     }
     let text =
         format!("After {steps} steps the loss is still falling, and far from what it could be.");

@@ -5,6 +5,7 @@ mod average;
 mod capacity;
 mod constant_init;
 mod dead_units;
+mod depth;
 mod dropout;
 mod exploding;
 mod frozen;
@@ -21,17 +22,22 @@ mod modes;
 mod never_trained;
 mod noisy_batch;
 mod non_finite;
+mod norm_statistics;
 mod oscillation;
 mod outputs;
+mod over_regularized;
 mod overfitting;
 mod random_bias;
 mod saturated;
+mod scaled_loss;
+mod stale_validation;
 mod targets;
 mod tied;
 mod underfitting;
 mod unrelated_labels;
 mod validation;
 mod vanishing;
+mod weights_reset;
 
 use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
@@ -54,14 +60,20 @@ const RULES: &[Rule] = &[
     targets::rule,
     validation::rule,
     modes::rule,
+    stale_validation::rule,
+    weights_reset::rule,
+    norm_statistics::rule,
     dropout::rule,
     linear::rule,
     average::rule,
     lr_invalid::rule,
+    scaled_loss::rule,
+    over_regularized::rule,
     lr_high::rule,
     lr_low::rule,
     accumulated::rule,
     vanishing::rule,
+    depth::rule,
     exploding::rule,
     dead_units::rule,
     saturated::rule,
@@ -97,6 +109,7 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
         (
             AccumulatedGradients,
             &[
+                ScaledLoss,
                 LrTooHigh,
                 ExplodingGradient,
                 Overfitting,
@@ -124,6 +137,8 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
         (
             OutputMismatch,
             &[
+                StaleValidation,
+                ScaledLoss,
                 VanishingGradient,
                 DeadUnits,
                 LrTooLow,
@@ -133,8 +148,53 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
                 Oscillation,
             ],
         ),
-        (WrongMode, &[Overfitting, Oscillation]),
-        (ScalingDiffers, &[Overfitting, Oscillation]),
+        (
+            ScaledLoss,
+            &[
+                LrTooHigh,
+                ExplodingGradient,
+                DeadUnits,
+                ConstantOutput,
+                Oscillation,
+            ],
+        ),
+        (
+            OverRegularized,
+            &[
+                VanishingGradient,
+                DeadUnits,
+                ConstantOutput,
+                LrTooLow,
+                TooFewSteps,
+                Saturated,
+            ],
+        ),
+        (
+            WeightsReset,
+            &[
+                LrTooHigh,
+                LrTooLow,
+                TooFewSteps,
+                Oscillation,
+                UnrelatedLabels,
+            ],
+        ),
+        (
+            StaleValidation,
+            &[Overfitting, UnrelatedLabels, WrongMode, TooLargeModel],
+        ),
+        (SortedData, &[LrTooHigh, Oscillation]),
+        (SingleSampleNorm, &[NormStatistics]),
+        (
+            WrongMode,
+            &[Overfitting, Oscillation, NormStatistics, UnrelatedLabels],
+        ),
+        (RareClass, &[TooFewSteps, LrTooLow]),
+        (RandomBias, &[LinearNetwork]),
+        (
+            ScalingDiffers,
+            &[Overfitting, Oscillation, UnrelatedLabels, TooLargeModel],
+        ),
         (
             ConstantInit,
             &[
@@ -147,7 +207,13 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
         ),
         (
             NeverTrained,
-            &[VanishingGradient, LrTooLow, TooFewSteps, DeadUnits],
+            &[
+                VanishingGradient,
+                LrTooLow,
+                TooFewSteps,
+                DeadUnits,
+                Underfitting,
+            ],
         ),
         (
             DeadUnits,
@@ -166,10 +232,10 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
         (InitScale, &[DeadUnits]),
         (UnscaledInputs, &[DeadUnits]),
         (ConstantInputs, &[DeadUnits]),
-        (UnrelatedLabels, &[TooFewSteps, LrTooLow]),
+        (UnrelatedLabels, &[TooFewSteps, LrTooLow, TooLargeModel]),
         (Saturated, &[LrTooLow, TooFewSteps]),
         (ValidationClasses, &[UnrelatedLabels, Overfitting]),
-        (Frozen, &[LrTooLow, TooFewSteps]),
+        (Frozen, &[LrTooLow, TooFewSteps, Underfitting]),
     ]
 };
 
@@ -181,7 +247,8 @@ pub(crate) fn findings(history: &History) -> Vec<Finding> {
         .iter()
         .all(|finding| finding.severity < Severity::Fault)
     {
-        findings.extend(lr_low::unfinished(history));
+        let has_warning = (findings.iter()).any(|finding| finding.severity >= Severity::Warning);
+        findings.extend(lr_low::unfinished(history, has_warning));
         leave_out_explained(&mut findings);
     }
     if findings

@@ -6,6 +6,13 @@ use crate::finding::prescription::{Prescription, short};
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::param::ParamHistory;
+use crate::replay::origin::NonFinitePlace;
+
+const FORWARD: &str = "replace the function before it, such as a logarithm, a root or an exponential of a number out of its range, or add an epsilon within it";
+
+const BACKWARD: &str = "add an epsilon within the norm, the root or the standard deviation after this layer: none of them has a gradient at 0";
+
+const OVERFLOW: &str = "if the loss is multiplied by a scale, let `LossScaler` of `burn-tricks-grad` lower it and skip such steps; if not, look at the gradient of the loss";
 
 /// Where the first number that is not finite was seen.
 struct Origin {
@@ -17,7 +24,8 @@ struct Origin {
 }
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
-    let origin = initial(history)
+    let origin = replayed(history)
+        .or_else(|| initial(history))
         .or_else(|| forward(history))
         .or_else(|| of_gradient(history))
         .or_else(|| of_loss(history))
@@ -57,6 +65,22 @@ fn loss(history: &History) -> Option<usize> {
     Some(at + 1)
 }
 
+/// What a replay of the steps has found.
+fn replayed(history: &History) -> Option<Origin> {
+    let origin = history.non_finite_origin.as_ref()?;
+    let change = match origin.place {
+        NonFinitePlace::Activation => Some(FORWARD),
+        NonFinitePlace::Gradient | NonFinitePlace::ActivationGradient => Some(BACKWARD),
+        _ => None,
+    };
+    Some(Origin {
+        step: origin.step,
+        path: Some(origin.path.clone()),
+        text: format!("Taken again from the last good state: {origin}."),
+        change,
+    })
+}
+
 fn initial(history: &History) -> Option<Origin> {
     let param = history
         .params
@@ -90,7 +114,7 @@ fn forward(history: &History) -> Option<Origin> {
         None => String::new(),
     };
     // From the first step on it is not the training that made it so.
-    let change = (step == 1).then_some("replace the function before it, such as a logarithm, a root or an exponential of a number out of its range, or add an epsilon within it");
+    let change = (step == 1).then_some(FORWARD);
     is_first.then(|| Origin {
         step,
         path: Some(probe.name.clone()),
@@ -104,11 +128,23 @@ fn forward(history: &History) -> Option<Origin> {
 fn of_gradient(history: &History) -> Option<Origin> {
     let (step, path) = backward(history)?;
     let is_first = loss(history).is_none_or(|loss| step < loss);
+    let last = history
+        .params
+        .iter()
+        .rev()
+        .find(|param| !param.steps.is_empty());
+    // What spoils the last parameter comes from the loss itself.
+    let is_last = last.is_some_and(|last| last.path == path);
+    let param = history.params.iter().find(|param| param.path == path);
+    let before = param.and_then(|param| param.steps.iter().rfind(|at| at.step < step));
+    let before = before.map_or_else(String::new, |at| {
+        format!("; in step {} its norm was {}", at.step, short(at.gradient))
+    });
     is_first.then(|| Origin {
         step,
         path: Some(path.to_owned()),
-        text: "The gradient is NaN or infinite while the loss is finite: the parameter is the first of the backward pass.".to_owned(),
-        change: Some("add an epsilon within the norm, the root or the standard deviation after this layer: none of them has a gradient at 0"),
+        text: format!("The gradient is NaN or infinite while the loss is finite: the parameter is the first of the backward pass{before}."),
+        change: Some(if is_last { OVERFLOW } else { BACKWARD }),
     })
 }
 
@@ -168,7 +204,15 @@ pub(crate) fn backward(history: &History) -> Option<(usize, &str)> {
         .iter()
         .filter_map(|param| Some((first(param)?, param)))
         .collect();
-    let earliest = found.iter().map(|(step, _)| *step).min()?;
+    let recorded = found.iter().map(|(step, _)| *step).min();
+    // Of every step, if it was checked.
+    if let Some(first) = &history.first_non_finite
+        && recorded.is_none_or(|recorded| first.step <= recorded)
+        && let Some(path) = first.paths.last()
+    {
+        return Some((first.step, path));
+    }
+    let earliest = recorded?;
     let (step, param) = found.into_iter().rfind(|(step, _)| *step == earliest)?;
     Some((step, param.path.as_str()))
 }

@@ -14,6 +14,12 @@ use crate::loss_kind::LossKind;
 /// The error of the sum of a row up to which its numbers are probabilities.
 const SUM: f64 = 1e-3;
 
+/// A loss below this is negative, and not rounded.
+const NEGATIVE: f64 = -1e-4;
+
+/// Fewer rows than this do not show the range of the outputs.
+const MANY: usize = 100;
+
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(outputs) = history
         .outputs
@@ -23,7 +29,11 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         return Vec::new();
     };
     let mismatch = single_softmax(history, outputs)
+        .or_else(|| negative_loss(history))
+        .or_else(|| labels_outside(history, outputs))
         .or_else(|| softmax_twice(history, outputs))
+        .or_else(|| sigmoid_twice(history, outputs))
+        .or_else(|| rectified_scores(history, outputs))
         .or_else(|| scores_as_probabilities(history, outputs))
         .or_else(|| bounded(history, outputs));
     mismatch
@@ -63,6 +73,85 @@ fn softmax_twice(history: &History, outputs: &OutputHistory) -> Option<Finding> 
             SUM,
             "largest difference of the sum of a row from 1",
         )
+    })
+}
+
+/// A loss that cannot be negative, and is.
+fn negative_loss(history: &History) -> Option<Finding> {
+    let kind = history
+        .loss_kind
+        .filter(|kind| *kind != LossKind::OtherRegression)?;
+    let lowest = history
+        .losses
+        .iter()
+        .copied()
+        .filter(|loss| loss.is_finite());
+    let lowest = lowest.reduce(f64::min).filter(|loss| *loss < NEGATIVE)?;
+    let text = format!(
+        "The loss falls to {}, but a {} is never negative: its sign is turned round, or the targets lie outside [0, 1].",
+        short(lowest),
+        if kind == LossKind::MeanSquaredError {
+            "mean of squares"
+        } else {
+            "cross-entropy of targets from 0 to 1"
+        }
+    );
+    let change = "minimise the loss and not its negative, and let the labels of a binary cross-entropy be 0 and 1";
+    Some(mismatch(Severity::Fault, text, change).measured(lowest, 0.0, "smallest loss"))
+}
+
+/// Labels of a single output that are not 0 and 1.
+fn labels_outside(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    use LossKind::{BinaryCrossEntropyOfProbabilities, BinaryCrossEntropyOfScores};
+    let is_binary = matches!(
+        history.loss_kind?,
+        BinaryCrossEntropyOfProbabilities | BinaryCrossEntropyOfScores
+    );
+    let classes = history.train.as_ref()?.classes.keys();
+    let far = classes.copied().find(|class| !(0..=1).contains(class))?;
+    (is_binary && outputs.columns == 1).then(|| {
+        let text =
+            format!("The labels of a binary cross-entropy are 0 and 1; one of them is {far}.");
+        let change =
+            "number the two classes 0 and 1, or use one output for each class and a cross-entropy";
+        mismatch(severity(history), text, change).measured(far as f64, 1.0, "label outside 0 and 1")
+    })
+}
+
+/// A sigmoid before a loss that applies one, or a softmax, itself.
+fn sigmoid_twice(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    let takes_scores = matches!(
+        history.loss_kind?,
+        LossKind::BinaryCrossEntropyOfScores | LossKind::CrossEntropyOfScores
+    );
+    // Scores of a network that knows something leave [0, 1] on either side.
+    let is_inside = outputs.lowest >= 0.0 && outputs.highest <= 1.0 && outputs.highest > 0.5;
+    let text = "All outputs lie between 0 and 1, as those of a sigmoid, and the loss applies its own function once more: it can say neither a clear yes nor a clear no.";
+    let change = "hand the scores to the loss, without the sigmoid";
+    (takes_scores && is_inside && outputs.rows * outputs.batches >= MANY).then(|| {
+        mismatch(severity(history), text, change).measured(
+            outputs.highest,
+            1.0,
+            "largest output of all batches; scores have no bound",
+        )
+    })
+}
+
+/// A ReLU before a loss that takes scores.
+fn rectified_scores(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    let takes_scores = matches!(
+        history.loss_kind?,
+        LossKind::BinaryCrossEntropyOfScores | LossKind::CrossEntropyOfScores
+    );
+    let is_rectified = outputs.lowest == 0.0 && outputs.highest > 0.0;
+    let text = "The smallest score of all batches is exactly 0, as behind a ReLU: a class whose score has become 0 gets no gradient, and is not predicted any more.";
+    let change = "hand the scores to the loss, without an activation behind the last layer";
+    (takes_scores && is_rectified && outputs.rows * outputs.batches >= MANY).then(|| {
+        let severity = match history.outcome() {
+            Outcome::Learned => Severity::Warning,
+            _ => Severity::Fault,
+        };
+        mismatch(severity, text, change).measured(0.0, 0.0, "smallest output of all batches")
     })
 }
 

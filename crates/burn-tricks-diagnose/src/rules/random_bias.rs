@@ -12,14 +12,20 @@ use burn_tricks_core::ParamRole;
 /// weight, which Burn applies to the bias too, is above this factor.
 const FACTOR: f64 = 0.8;
 
+/// The deviation of a bias over that of the signal that the weight makes of inputs of size 1, from which the bias drowns
+/// the signal.
+const DROWNS: f64 = 5.0;
+
 const SOURCE: &str = "deviation of the initial bias times the root of the inputs; a bias begins at 0 in He et al. (2015)";
+
+const DROWNING: &str = "deviation of the initial bias over that of the weight times the root of its inputs; a bias begins at 0 in He et al. (2015)";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let biases = history
         .params
         .iter()
         .filter(|param| param.role == ParamRole::Bias);
-    let mut worst: f64 = 0.0;
+    let (mut worst, mut drowning) = (0.0_f64, 0.0_f64);
     let mut paths = Vec::new();
     for bias in biases.filter(|bias| bias.elements() >= 8) {
         let weight = bias
@@ -30,23 +36,33 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .params
             .iter()
             .find(|param| Some(&param.path) == weight.as_ref());
-        let Some(fan_in) = weight.and_then(|weight| weight.fan_in) else {
+        let Some((weight, fan_in)) = weight.and_then(|weight| Some((weight, weight.fan_in?)))
+        else {
             continue;
         };
-        let size = bias.initial.deviation * (fan_in as f64).sqrt();
+        let root = (fan_in as f64).sqrt();
+        let size = bias.initial.deviation * root;
         if size > FACTOR {
             worst = worst.max(size);
+            drowning = drowning.max(bias.initial.deviation / (weight.initial.deviation * root));
             paths.push(bias.path.as_str());
         }
     }
     if paths.is_empty() {
         return Vec::new();
     }
-    let text = "These biases begin with random numbers as large as the weights. Burn initialises a bias by the formula of its weight.";
-    vec![
-        Finding::new(FindingKind::RandomBias, Severity::Note, text)
-            .at(paths)
-            .measured(worst, FACTOR, SOURCE)
-            .with([Prescription::InitWeights]),
-    ]
+    let (severity, text) = if drowning > DROWNS {
+        let text = "These biases begin with random numbers far larger than the signal that the weights make of the inputs: units are on or off whatever the input is.";
+        (Severity::Warning, text)
+    } else {
+        let text = "These biases begin with random numbers as large as the weights. Burn initialises a bias by the formula of its weight.";
+        (Severity::Note, text)
+    };
+    let finding = Finding::new(FindingKind::RandomBias, severity, text).at(paths);
+    let finding = if drowning > DROWNS {
+        finding.measured(drowning, DROWNS, DROWNING)
+    } else {
+        finding.measured(worst, FACTOR, SOURCE)
+    };
+    vec![finding.with([Prescription::InitWeights])]
 }

@@ -11,6 +11,9 @@ use crate::history::data::DataHistory;
 /// The factor of deviations, or the distance of means in deviations, from which the data is scaled differently.
 const SCALE: f64 = 3.0;
 
+/// The share of features whose means differ.
+const SHIFTED: f64 = 0.2;
+
 /// The share of validation rows among the training rows from which rows have leaked.
 const LEAKED: f64 = 0.05;
 
@@ -39,7 +42,7 @@ fn scaling(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
     let shift = (valid.mean - train.mean).abs() / train.deviation;
     let value = ratio.max(1.0 / ratio).max(shift);
     if value <= SCALE {
-        return None;
+        return shifted(valid);
     }
     let text = "The inputs of the validation are on another scale than those of the training.";
     let change = "apply the scaling of the training data, fitted on the training data, to the validation data";
@@ -49,6 +52,27 @@ fn scaling(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
                 value,
                 SCALE,
                 "factor of the deviations, or distance of the means in deviations; clinic",
+            )
+            .with([Prescription::change(change), Prescription::ScaleInputs]),
+    )
+}
+
+/// Features whose means differ although all of them together have the scale of the training data.
+fn shifted(valid: &DataHistory) -> Option<Finding> {
+    if valid.shifted_features < SHIFTED {
+        return None;
+    }
+    let text = format!(
+        "The means of {:.0} % of the input features of the validation are far from those of the training: other columns, another order of the pixels, or other data.",
+        100.0 * valid.shifted_features
+    );
+    let change = "prepare the validation data exactly as the training data, and draw both from the same source";
+    Some(
+        Finding::new(FindingKind::ScalingDiffers, Severity::Fault, text)
+            .measured(
+                valid.shifted_features,
+                SHIFTED,
+                "share of features whose mean is more than half a deviation and six standard errors away; clinic",
             )
             .with([Prescription::change(change), Prescription::ScaleInputs]),
     )

@@ -9,6 +9,7 @@ use crate::history::measures::{Outcome, median};
 
 use crate::finding::prescription::short;
 use crate::history::param::{ParamHistory, ParamStep};
+use crate::rules::depth;
 
 /// The ratio of the gradient norms of the first and the last layer.
 const RATIO: f64 = 1e-3;
@@ -43,20 +44,24 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         .iter()
         .filter(|param| ratios(param, last, EARLY).is_some_and(|ratio| ratio < RATIO.sqrt()));
     let paths: Vec<&str> = small.map(|param| param.path.as_str()).collect();
-    let text = format!(
+    let (explanation, by_weights) = depth::explanation(history).unwrap_or_default();
+    let mut text = format!(
         "From the last layer to the first, {} layers before, the gradient shrinks to {} of its norm: the first layers learn nothing.",
         weights.len() - 1,
         short(ratio)
     );
+    if !explanation.is_empty() {
+        text = format!("{text} {explanation}");
+    }
     vec![
         Finding::new(FindingKind::VanishingGradient, Severity::Fault, text)
             .at(paths)
             .measured(ratio, RATIO, SOURCE)
-            .with(prescriptions(weights.len())),
+            .with(prescriptions(weights.len(), by_weights)),
     ]
 }
 
-fn prescriptions(layers: usize) -> Vec<Prescription> {
+fn prescriptions(layers: usize, by_weights: bool) -> Vec<Prescription> {
     let mut prescriptions = vec![
         Prescription::NormLayers,
         Prescription::Residual,
@@ -68,6 +73,10 @@ fn prescriptions(layers: usize) -> Vec<Prescription> {
     ];
     if layers > DEEP {
         prescriptions.swap(0, 1);
+    }
+    if by_weights {
+        prescriptions.pop();
+        prescriptions.insert(0, Prescription::InitWeights);
     }
     prescriptions
 }

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod data;
+mod evidence;
 mod flow;
 mod rate;
 mod training;

@@ -60,12 +60,27 @@ impl BatchSamples {
     }
 }
 
-/// An iterator that notes the size of each batch.
+/// The epoch and the batch that a loader has given last, both counted from 1. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LastBatch(Arc<Mutex<Option<(usize, usize)>>>);
+
+impl LastBatch {
+    /// The epoch and the batch; `None` before the first.
+    pub(crate) fn get(&self) -> Option<(usize, usize)> {
+        *lock(&self.0)
+    }
+}
+
+/// An iterator that notes the size of each batch, and its number.
 pub(crate) struct Counted<'a, O> {
     pub(crate) inner: Box<dyn DataLoaderIterator<O> + 'a>,
     pub(crate) given: BatchSamples,
     pub(crate) device: Device,
     pub(crate) part: usize,
+    pub(crate) last: LastBatch,
+    pub(crate) epoch: usize,
+    /// The batches given so far.
+    pub(crate) batches: usize,
 }
 
 impl<O> Iterator for Counted<'_, O> {
@@ -76,6 +91,8 @@ impl<O> Iterator for Counted<'_, O> {
         let batch = self.inner.next()?;
         let samples = self.inner.progress().items_processed - before;
         self.given.give(&self.device, self.part, samples);
+        self.batches += 1;
+        *lock(&self.last.0) = Some((self.epoch, self.batches));
         Some(batch)
     }
 }

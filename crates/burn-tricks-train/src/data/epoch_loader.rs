@@ -1,6 +1,6 @@
 //! A data loader whose order is a function of the seed and the epoch.
 
-use crate::data::batch_samples::{BatchSamples, Counted};
+use crate::data::batch_samples::{BatchSamples, Counted, LastBatch};
 use crate::data::epoch_batches::{Ahead, Here};
 use crate::data::epoch_clock::EpochClock;
 use crate::data::epoch_loader_config::EpochLoaderConfig;
@@ -47,6 +47,8 @@ pub struct EpochLoader<I, O> {
     places: Vec<usize>,
     /// The sizes of the batches it gives, shared with its slices and its copies for other devices.
     given: BatchSamples,
+    /// The batch that it gave last, shared likewise.
+    last: LastBatch,
 }
 
 impl EpochLoaderConfig {
@@ -169,6 +171,7 @@ impl<I, O> Clone for EpochLoader<I, O> {
             samples: self.samples,
             places: self.places.clone(),
             given: self.given.clone(),
+            last: self.last.clone(),
         }
     }
 }
@@ -193,6 +196,7 @@ impl<I, O> EpochLoader<I, O> {
             samples,
             places: (0..samples).collect(),
             given: BatchSamples::default(),
+            last: LastBatch::default(),
         }
     }
 
@@ -204,6 +208,11 @@ impl<I, O> EpochLoader<I, O> {
     /// The sizes of the batches in training.
     pub(crate) fn given(&self) -> BatchSamples {
         self.given.clone()
+    }
+
+    /// The batch that it gave last.
+    pub(crate) fn last(&self) -> LastBatch {
+        self.last.clone()
     }
 
     /// The first of its places.
@@ -303,6 +312,9 @@ impl<I: Send + Sync + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<
             given: self.given(),
             device: self.device.clone(),
             part: self.first(),
+            last: self.last(),
+            epoch: epoch as usize,
+            batches: 0,
         })
     }
 

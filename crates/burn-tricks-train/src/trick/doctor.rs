@@ -1,5 +1,7 @@
 //! The doctor in Burn's `Learner`.
 
+use crate::data::batch_samples::LastBatch;
+use crate::data::epoch_loader::EpochLoader;
 use crate::lock::lock;
 use crate::trick::Trick;
 use crate::trick::epoch_context::EpochContext;
@@ -17,7 +19,8 @@ use std::sync::{Arc, Mutex};
 ///
 /// It records weights, gradients and updates around each optimizer step, and at the end of each epoch of a
 /// [`Session`](crate::Session) it takes the session's metrics "Loss" and "Accuracy" and makes a diagnosis. The metric
-/// "Findings" shows the number of warnings and faults of the last diagnosis.
+/// "Findings" shows the number of warnings and faults of the last diagnosis, in the dashboard as well: in the first epoch
+/// those that the initial weights show.
 ///
 /// Clones are handles to one doctor: keep one, and put the other among the tricks. A trick sees no batch: to show the
 /// doctor batches, outputs or the loss, keep a clone in the model and call [`observe`](Self::observe) in its
@@ -44,6 +47,9 @@ use std::sync::{Arc, Mutex};
 /// # }
 /// ```
 ///
+/// With [`with_loader`](Self::with_loader) a finding names the epoch and the batch of the [`EpochLoader`], such as the
+/// first batch whose gradients are NaN.
+///
 /// # Order
 ///
 /// Put it before a clip to measure the gradients of the loss, and after it to measure those that the optimizer gets.
@@ -61,10 +67,12 @@ pub struct DoctorTrick {
 struct Shared {
     doctor: Doctor,
     diagnosis: Option<Diagnosis>,
+    /// Where the loader of the training is.
+    last_batch: Option<LastBatch>,
 }
 
 impl DoctorTrick {
-    /// A doctor for `model`, before its first step.
+    /// A doctor for `model`, before its first step. Its first diagnosis is of the initial weights.
     ///
     /// # Errors
     ///
@@ -73,12 +81,23 @@ impl DoctorTrick {
         let shared = Shared {
             doctor: config.init(model)?,
             diagnosis: None,
+            last_batch: None,
         };
         let description = "The warnings and faults of the doctor's last diagnosis.";
+        let metric = TrickMetric::new("Findings", description);
+        metric.push_number(serious(&shared.doctor.diagnose(model)));
         Ok(Self {
             shared: Arc::new(Mutex::new(shared)),
-            metric: TrickMetric::new("Findings", description),
+            metric,
         })
+    }
+
+    /// Names the epoch and the batch of `loader` at which something was found: the batch that the loader has given last
+    /// when the step is taken. Of gradients that are accumulated over several batches it is the last of them, and of the
+    /// parts of several devices one.
+    pub fn with_loader<I, O>(self, loader: &EpochLoader<I, O>) -> Self {
+        lock(&self.shared).last_batch = Some(loader.last());
+        self
     }
 
     /// Calls a method of the doctor: `trick.observe(|doctor| doctor.observe_loss(&loss))`.
@@ -97,13 +116,25 @@ impl DoctorTrick {
     }
 }
 
+/// The number of warnings and faults.
+fn serious(diagnosis: &Diagnosis) -> f64 {
+    let findings = diagnosis.findings.iter();
+    let serious = findings.filter(|finding| finding.severity >= Severity::Warning);
+    serious.count() as f64
+}
+
 impl<M: Module> Trick<M> for DoctorTrick {
     fn sees_gradients(&self) -> bool {
         true
     }
 
     fn before(&mut self, model: &M, grads: GradientsParams, step: &StepContext) -> GradientsParams {
-        let doctor = &mut lock(&self.shared).doctor;
+        let mut shared = lock(&self.shared);
+        let position = shared.last_batch.as_ref().and_then(LastBatch::get);
+        let doctor = &mut shared.doctor;
+        if let Some((epoch, batch)) = position {
+            doctor.observe_position(epoch, batch);
+        }
         doctor.before_step(model, &grads, step.lr());
         grads
     }
@@ -125,9 +156,7 @@ impl<M: Module> Trick<M> for DoctorTrick {
         let mut shared = lock(&self.shared);
         shared.doctor.observe_epoch(metrics);
         let diagnosis = shared.doctor.diagnose(&model);
-        let findings = diagnosis.findings.iter();
-        let serious = findings.filter(|finding| finding.severity >= Severity::Warning);
-        self.metric.push_number(serious.count() as f64);
+        self.metric.push_number(serious(&diagnosis));
         shared.diagnosis = Some(diagnosis);
         Ok(model)
     }

@@ -78,7 +78,7 @@ pub(super) const CASES: &[Case] = &[
             ..dropped(seed, 0.0)
         },
         expect: Expect {
-            causes: &[&[DropoutTooHigh, Underfitting]],
+            causes: &[&[OverRegularized, Underfitting]],
             fair: &[VanishingGradient, DeadUnits],
             not: &[Overfitting, UnrelatedLabels, TooLargeModel, LrTooHigh],
             paths: &[],

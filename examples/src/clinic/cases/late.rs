@@ -1,5 +1,5 @@
-//! Programs that were written when the rules of the doctor were done, and judged once: none of them has
-//! changed a rule.
+//! Programs that were written when the first rules of the doctor were done, and judged once; those that it missed have
+//! led to further rules since then.
 
 use super::{Case, Expect, Kind, Kind::*, Origin, Seen, Seen::*};
 use crate::clinic::data::{Data, Dice, Rows, Task, circles, digits, drawn, sequences};

@@ -163,7 +163,7 @@ pub(super) const CASES: &[Case] = &[
             ..plain_sgd(seed)
         },
         expect: Expect {
-            causes: &[&[ExplodingGradient, LrTooHigh]],
+            causes: &[&[ScaledLoss, ExplodingGradient, LrTooHigh]],
             fair: &[DeadUnits, NonFinite],
             not: &[LrTooLow, Underfitting, NonFiniteData],
             paths: &[],
@@ -189,7 +189,33 @@ pub(super) const CASES: &[Case] = &[
         },
         twin: Some(plain_sgd),
     },
+    Case {
+        name: "average-that-begins-after-the-end",
+        story: "the average of the weights is to begin at step 10,000 of a training of 660 steps",
+        source: "made: the digits",
+        origin: Origin::Made,
+        seen: Learns(0.9),
+        program: |seed| Program {
+            averages_after: Some(10_000),
+            ..averaged(seed)
+        },
+        expect: Expect {
+            causes: &[&[AverageNeverStarted]],
+            fair: &[],
+            not: &[Underfitting, LrTooLow],
+            paths: &[],
+        },
+        twin: Some(averaged),
+    },
 ];
+
+/// An average of the weights from the second half on.
+fn averaged(seed: u64) -> Program {
+    Program {
+        averages_after: Some(330),
+        ..narrow(seed)
+    }
+}
 
 fn narrow(seed: u64) -> Program {
     let layers = mlp(&[64, 16, 16, 16, 10], Act::Relu, HE);

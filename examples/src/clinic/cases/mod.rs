@@ -12,6 +12,7 @@ mod rate;
 mod recurrent;
 mod scale;
 mod start;
+mod unseen;
 
 use super::case::{Case, Expect, Origin, Seen};
 use burn_tricks::diagnose::FindingKind as Kind;
@@ -31,6 +32,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         look_alikes::CASES,
         healthy::CASES,
         late::CASES,
+        unseen::CASES,
     ]
     .into_iter()
     .flatten()

@@ -116,6 +116,7 @@ fn article(finding: &Finding) -> Markup {
                 p.source {
                     (short(finding.value)) ", limit " (short(finding.threshold)) ": " (finding.source)
                     @if let Some(step) = finding.step { "; step " (step) }
+                    @if let Some(at) = finding.position { ", epoch " (at.epoch) ", batch " (at.batch) }
                 }
             }
             @if !finding.prescriptions.is_empty() {

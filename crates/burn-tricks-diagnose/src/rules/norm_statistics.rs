@@ -1,0 +1,105 @@
+//! What goes into norm layers.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::prescription::short;
+use crate::finding::severity::Severity;
+use crate::history::History;
+use crate::history::norm::NormHistory;
+
+/// The share of flat units from which the input of a norm is constant.
+const FLAT: f64 = 0.5;
+
+/// How many deviations of the batch the running mean may be away, and by which factor the variances may differ.
+const FAR: [f64; 2] = [1.0, 4.0];
+
+/// Recorded steps below this are the beginning, at which the running statistics have not arrived yet: with a momentum
+/// of 0.1, 0.9⁵⁰ = 0.005 of the first ones is left after 50 steps.
+const SETTLED: usize = 50;
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let found = [single(history), flat(history), running(history)];
+    found.into_iter().flatten().collect()
+}
+
+fn single(history: &History) -> Option<Finding> {
+    let single: Vec<&NormHistory> = history
+        .norms
+        .iter()
+        .filter(|norm| norm.values == 1)
+        .collect();
+    // The rule about the sizes of batches says so already, if it saw them.
+    if single.is_empty()
+        || history
+            .train
+            .as_ref()
+            .is_some_and(|train| train.batches > 0)
+    {
+        return None;
+    }
+    let text = "These batch norms get one number per unit: every number is its own mean, and the output of the norm is constant.";
+    Some(
+        Finding::new(FindingKind::SingleSampleNorm, Severity::Fault, text)
+            .at(single.iter().map(|norm| norm.path.as_str()))
+            .measured(
+                1.0,
+                2.0,
+                "numbers per unit in a batch; a variance needs two",
+            )
+            .with([
+                Prescription::BatchSize { size: 32 },
+                Prescription::change(
+                    "use a layer norm or a group norm, which do not depend on the batch",
+                ),
+            ]),
+    )
+}
+
+fn flat(history: &History) -> Option<Finding> {
+    let share = |norm: &NormHistory| norm.flat_units as f64 / norm.units.max(1) as f64;
+    let is_flat = |norm: &&NormHistory| norm.values > 1 && share(norm) > FLAT;
+    let flat: Vec<&NormHistory> = history.norms.iter().filter(is_flat).collect();
+    let most = flat.iter().map(|norm| share(norm)).reduce(f64::max)?;
+    let text = "What goes into these norms hardly varies over the batch: its variance is below the 1e-5 that a batch norm adds to it, so the norm gives nearly 0 for every row.";
+    Some(
+        Finding::new(FindingKind::NormStatistics, Severity::Warning, text)
+            .at(flat.iter().map(|norm| norm.path.as_str()))
+            .measured(most, FLAT, "share of units whose variance over the batch is below 1e-5, the epsilon of Ioffe and Szegedy's batch norm in Burn")
+            .with([
+                Prescription::InitWeights,
+                Prescription::ScaleInputs,
+                Prescription::change("see whether the layer before the norm still lets something through"),
+            ]),
+    )
+}
+
+fn running(history: &History) -> Option<Finding> {
+    // How many times as far as is allowed.
+    let excess = |norm: &NormHistory| {
+        let distance = norm.mean_distance.unwrap_or(0.0) / FAR[0];
+        distance.max(norm.variance_ratio.unwrap_or(1.0) / FAR[1])
+    };
+    let is_far = |norm: &&NormHistory| norm.step >= SETTLED && excess(norm) > 1.0;
+    let far: Vec<&NormHistory> = history.norms.iter().filter(is_far).collect();
+    let worst = far.iter().max_by(|a, b| excess(a).total_cmp(&excess(b)))?;
+    let text = format!(
+        "The running statistics of these norms are far from those of the batch: at the worst the mean by {} deviations, and the variance by a factor of {}. The validation normalises with the running ones.",
+        short(worst.mean_distance.unwrap_or(0.0)),
+        short(worst.variance_ratio.unwrap_or(1.0))
+    );
+    Some(
+        Finding::new(FindingKind::NormStatistics, Severity::Warning, text)
+            .at(far.iter().map(|norm| norm.path.as_str()))
+            .in_step(worst.step)
+            .measured(
+                excess(worst),
+                1.0,
+                "the larger of the distance of the means in deviations, and a quarter of the factor of the variances; clinic",
+            )
+            .with([
+                Prescription::change("set the momentum of the norms, the share of a new batch in the running statistics, to 0.1"),
+                Prescription::change("recalibrate the running statistics before the validation: `RecalibrationConfig` of `burn-tricks-average`"),
+            ]),
+    )
+}

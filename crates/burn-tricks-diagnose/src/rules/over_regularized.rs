@@ -1,0 +1,41 @@
+//! Weights that a decay or a penalty pulls to 0.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+use crate::history::measures::{Outcome, median};
+
+/// The share of its initial norm to which the usual weight has shrunk.
+const SHRUNK: f64 = 0.2;
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    if !matches!(history.outcome(), Outcome::Stuck | Outcome::Partial) {
+        return Vec::new();
+    }
+    let ratio = |param: &&crate::history::param::ParamHistory| param.last.norm / param.initial.norm;
+    let weights = history.weights();
+    let ratios = weights.iter().map(ratio).filter(|ratio| ratio.is_finite());
+    let Some(shrunk) = median(ratios).filter(|shrunk| *shrunk < SHRUNK) else {
+        return Vec::new();
+    };
+    let paths = weights.iter().filter(|param| ratio(param) < SHRUNK);
+    let paths: Vec<&str> = paths.map(|param| param.path.as_str()).collect();
+    let text = format!(
+        "The weights have shrunk to {shrunk:.2} of their initial norm and the network has not learned: a weight decay or a penalty is stronger than the loss."
+    );
+    vec![
+        Finding::new(FindingKind::OverRegularized, Severity::Fault, text)
+            .at(paths)
+            .measured(
+                shrunk,
+                SHRUNK,
+                "median over the weights of their last norm over the first; clinic",
+            )
+            .with([
+                Prescription::WeightDecay { decay: 1e-4 },
+                Prescription::change("lower the weight decay, or the factor of the penalty"),
+            ]),
+    ]
+}

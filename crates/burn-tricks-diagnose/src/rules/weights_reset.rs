@@ -1,0 +1,49 @@
+//! Weights that begin anew in each epoch.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+
+/// The loss at the beginning of an epoch, as a share of the first loss, from which the weights are those of the start.
+const BACK: f64 = 0.8;
+
+/// The loss at the end of the epoch before it, as a share of the first loss, from which something had been learned.
+const LEARNED: f64 = 0.6;
+
+/// The losses over which a mean is taken on either side.
+const MEAN: usize = 5;
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let losses = &history.losses;
+    let ends: Vec<usize> = history.epochs.iter().map(|of| of.step).collect();
+    if ends.len() < 3 || ends.last() != Some(&losses.len()) || ends[0] < 2 {
+        return Vec::new();
+    }
+    let count = MEAN.min(ends[0] / 4).max(1);
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let first = mean(&losses[..count]);
+    let is_reset = |end: &usize| {
+        let after = &losses[*end..(end + count).min(losses.len())];
+        let before = &losses[end.saturating_sub(count)..*end];
+        mean(after) > BACK * first && mean(before) < LEARNED * first
+    };
+    let inner = &ends[..ends.len() - 1];
+    let resets = inner.iter().filter(|end| is_reset(end)).count();
+    if first <= 0.0 || resets < 2 || 5 * resets < 4 * inner.len() {
+        return Vec::new();
+    }
+    let text = "The loss falls within an epoch, and begins each epoch where it began the first: the weights are initialised anew, or the trained model is not the one that the next epoch trains.";
+    let change = "make the model and the optimizer once, before the first epoch, and carry the model that `step` returns into the next one";
+    vec![
+        Finding::new(FindingKind::WeightsReset, Severity::Fault, text)
+            .in_step(inner[0] + 1)
+            .measured(
+                resets as f64 / inner.len() as f64,
+                0.8,
+                "share of epochs that begin at 0.8 of the first loss or above, after ends below 0.6 of it; clinic",
+            )
+            .with([Prescription::change(change)]),
+    ]
+}

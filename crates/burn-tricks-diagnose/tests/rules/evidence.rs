@@ -1,0 +1,441 @@
+//! Rules that compare what was measured with what is possible: bounds, other predictors, other epochs.
+
+use crate::{history, severity, weight};
+use burn_tricks_core::ParamRole;
+use burn_tricks_diagnose::{
+    DataHistory, Diagnosis, EpochMetrics, FindingKind, History, LossKind, Neighbours, NormHistory,
+    OutputHistory, Prescription, ProbeHistory, ProbeStep, Severity, StepHistory, TargetStats,
+};
+
+fn classes(of: &mut History, rows: &[(i64, usize)]) {
+    let mut data = DataHistory::default();
+    data.classes = rows.iter().copied().collect();
+    of.train = Some(data);
+}
+
+fn accuracies(of: &mut History, train: f64, valid: f64) {
+    let epoch = EpochMetrics::new()
+        .with_train_accuracy(train)
+        .with_valid_accuracy(valid);
+    of.epochs = vec![epoch; 4];
+}
+
+#[test]
+fn a_network_far_behind_its_nearest_neighbours_underfits() {
+    let check = |train: f64, valid: f64, queries: usize| {
+        let mut of = history(60, 1.0);
+        classes(&mut of, &[(0, 50), (1, 50)]);
+        accuracies(&mut of, train, valid);
+        let mut neighbours = Neighbours::default();
+        (neighbours.rows, neighbours.queries) = (500, queries);
+        (neighbours.score, neighbours.is_accuracy) = (0.9, true);
+        of.neighbours = Some(neighbours);
+        severity(&of, FindingKind::Underfitting)
+    };
+    let warning = Some(Severity::Warning);
+    assert_eq!(check(0.75, 0.74, 1000), warning);
+    assert_eq!(check(0.75, 0.76, 1000), None, "by less than 0.15");
+    // Of 16 rows a share of 0.9 has the standard error 0.075: three of them are 0.225.
+    assert_eq!(check(0.76, 0.68, 16), None);
+    assert_eq!(check(0.76, 0.67, 16), warning);
+    assert_eq!(check(0.95, 0.7, 1000), None, "learned by heart");
+}
+
+#[test]
+fn a_regression_is_compared_by_the_variance_it_explains() {
+    let check = |loss: f64, kind: LossKind| {
+        let mut of = history(60, 0.1);
+        let mut data = DataHistory::default();
+        let mut target = TargetStats::default();
+        (target.columns, target.deviation) = (1, 2.0);
+        data.target = Some(target);
+        (of.train, of.valid) = (Some(data.clone()), Some(data));
+        of.loss_kind = Some(kind);
+        let epoch = EpochMetrics::new()
+            .with_train_loss(loss)
+            .with_valid_loss(loss);
+        of.epochs = vec![epoch; 4];
+        let mut neighbours = Neighbours::default();
+        (neighbours.queries, neighbours.score) = (1000, 0.8);
+        of.neighbours = Some(neighbours);
+        severity(&of, FindingKind::Underfitting)
+    };
+    // A loss of 1.44 of a variance of 4 explains 0.64.
+    assert_eq!(
+        check(1.44, LossKind::MeanSquaredError),
+        Some(Severity::Warning)
+    );
+    assert_eq!(check(1.36, LossKind::MeanSquaredError), None);
+    assert_eq!(check(1.44, LossKind::OtherRegression), None);
+}
+
+#[test]
+fn a_rare_class_is_a_warning_if_the_validation_misses_it() {
+    let check = |found: usize| {
+        let mut of = history(60, 0.1);
+        classes(&mut of, &[(0, 100), (1, 30)]);
+        accuracies(&mut of, 0.95, 0.9);
+        let mut outputs = OutputHistory::default();
+        outputs.recall = [(0, [100, 100]), (1, [20, found])].into();
+        of.valid_outputs = Some(outputs);
+        severity(&of, FindingKind::RareClass)
+    };
+    // 30 of 130 are 0.46 of an equal part. With 9 of 20 found the accuracy is 0.908, and 0.45 is half of it.
+    assert_eq!(check(9), Some(Severity::Warning));
+    assert_eq!(check(12), None);
+}
+
+#[test]
+fn biases_that_drown_the_signal_are_a_warning() {
+    for (deviation, expected) in [(7.2, Severity::Warning), (7.0, Severity::Note)] {
+        let mut of = history(60, 0.1);
+        let mut bias = weight("layers.1.bias", [16, 1], 60);
+        (bias.role, bias.shape) = (ParamRole::Bias, vec![16]);
+        (bias.fan_in, bias.fan_out) = (None, None);
+        bias.initial.deviation = deviation;
+        of.params.insert(2, bias);
+        // The signal of 16 inputs through He's weights has deviation √2: five times that is 7.07.
+        assert_eq!(severity(&of, FindingKind::RandomBias), Some(expected));
+    }
+}
+
+#[test]
+fn a_gradient_larger_than_that_of_a_mean_loss_is_of_a_scaled_loss() {
+    let check = |gradient: f64, kind: LossKind| {
+        let mut of = history(60, 1.95);
+        of.loss_kind = Some(kind);
+        let mut outputs = OutputHistory::default();
+        (outputs.columns, outputs.lowest, outputs.highest) = (3, -2.0, 2.0);
+        of.outputs = Some(outputs);
+        let mut bias = weight("layers.3.bias", [3, 1], 60);
+        (bias.role, bias.shape) = (ParamRole::Bias, vec![3]);
+        bias.steps.iter_mut().for_each(|at| at.gradient = gradient);
+        of.params.push(bias);
+        let diagnosis = Diagnosis::from_history(of);
+        diagnosis.of_kind(FindingKind::ScaledLoss).next().cloned()
+    };
+    let finding = check(32.0 * 0.3, LossKind::CrossEntropyOfScores).unwrap();
+    assert_eq!(
+        (finding.severity, &finding.paths[..]),
+        (Severity::Fault, &["layers.3.bias".to_owned()][..])
+    );
+    assert!(
+        finding
+            .prescriptions
+            .contains(&Prescription::ScaleLr { factor: 1.0 / 32.0 })
+    );
+    // √2 is the bound, and a tenth more is room.
+    assert!(check(1.1 * 2f64.sqrt() + 0.01, LossKind::CrossEntropyOfScores).is_some());
+    assert!(check(1.1 * 2f64.sqrt() - 0.01, LossKind::CrossEntropyOfScores).is_none());
+    assert!(
+        check(100.0, LossKind::MeanSquaredError).is_none(),
+        "a square has no bound"
+    );
+}
+
+#[test]
+fn weights_that_have_shrunk_while_nothing_was_learned_are_over_regularized() {
+    for (last, share, expected) in [
+        (1.95, 0.19, Some(Severity::Fault)),
+        (1.95, 0.21, None),
+        (0.1, 0.01, None),
+    ] {
+        let mut of = history(60, last);
+        for param in &mut of.params {
+            param.last.norm = share * param.initial.norm;
+        }
+        assert_eq!(severity(&of, FindingKind::OverRegularized), expected);
+    }
+}
+
+/// Four epochs of 20 steps, in each of which the loss falls from `from` of its number to 0.2.
+fn saw(from: impl Fn(usize) -> f64) -> History {
+    let mut of = history(80, 0.2);
+    let loss = |step: usize| {
+        let (epoch, at) = (step / 20, step % 20);
+        from(epoch) + (0.2 - from(epoch)) * at as f64 / 19.0
+    };
+    of.losses = (0..80).map(loss).collect();
+    of.epochs = (1..=4)
+        .map(|epoch| {
+            let mut metrics = EpochMetrics::new().with_train_loss(0.2);
+            metrics.step = 20 * epoch;
+            metrics
+        })
+        .collect();
+    of
+}
+
+#[test]
+fn a_loss_that_begins_anew_in_each_epoch_is_that_of_new_weights() {
+    let kind = FindingKind::WeightsReset;
+    assert_eq!(severity(&saw(|_| 2.0), kind), Some(Severity::Fault));
+    assert_eq!(
+        severity(&saw(|epoch| if epoch == 0 { 2.0 } else { 1.4 }), kind),
+        None
+    );
+    assert_eq!(
+        severity(&saw(|epoch| if epoch == 2 { 0.2 } else { 2.0 }), kind),
+        None,
+        "two of three"
+    );
+}
+
+#[test]
+fn a_validation_loss_that_never_changes_is_of_other_weights() {
+    let check = |valid: [f64; 3], train: [f64; 3]| {
+        let mut of = history(60, 0.1);
+        of.epochs = (0..3)
+            .map(|at| {
+                EpochMetrics::new()
+                    .with_valid_loss(valid[at])
+                    .with_train_loss(train[at])
+            })
+            .collect();
+        severity(&of, FindingKind::StaleValidation)
+    };
+    let falls = [2.0, 1.0, 0.5];
+    assert_eq!(check([2.3, 2.3, 2.3], falls), Some(Severity::Fault));
+    assert_eq!(check([2.3, 2.3, 2.3 - 1e-12], falls), None);
+    assert_eq!(
+        check([2.3, 2.3, 2.3], [2.0, 2.0, 1.99]),
+        None,
+        "nothing has moved"
+    );
+    assert_eq!(check([f64::NAN; 3], falls), None);
+}
+
+#[test]
+fn norms_are_asked_for_flat_inputs_and_running_statistics() {
+    let check = |change: &dyn Fn(&mut NormHistory)| {
+        let mut of = history(60, 0.1);
+        let mut norm = NormHistory::default();
+        (norm.path, norm.step, norm.units, norm.values) = ("norm".to_owned(), 60, 10, 32);
+        (norm.mean_distance, norm.variance_ratio) = (Some(0.2), Some(1.2));
+        change(&mut norm);
+        of.norms = vec![norm];
+        severity(&of, FindingKind::NormStatistics)
+    };
+    let warning = Some(Severity::Warning);
+    assert_eq!(check(&|_| {}), None);
+    assert_eq!(check(&|norm| norm.flat_units = 6), warning);
+    assert_eq!(check(&|norm| norm.flat_units = 5), None);
+    assert_eq!(check(&|norm| norm.mean_distance = Some(1.01)), warning);
+    assert_eq!(check(&|norm| norm.mean_distance = Some(0.99)), None);
+    assert_eq!(check(&|norm| norm.variance_ratio = Some(4.1)), warning);
+    let early = |norm: &mut NormHistory| (norm.step, norm.variance_ratio) = (49, Some(4.1));
+    assert_eq!(check(&early), None, "they have not arrived yet");
+    let mut of = history(60, 0.1);
+    let mut norm = NormHistory::default();
+    (norm.path, norm.units, norm.values) = ("norm".to_owned(), 10, 1);
+    of.norms = vec![norm];
+    assert_eq!(
+        severity(&of, FindingKind::SingleSampleNorm),
+        Some(Severity::Fault)
+    );
+}
+
+/// `layers` sigmoids in a row whose gradients shrink by `factor` in each, with weights of ordinary gradients.
+fn sigmoids(layers: usize, factor: f64, last: f64) -> History {
+    let mut of = history(60, last);
+    of.probes = (0..layers)
+        .map(|layer| {
+            let mut probe = ProbeHistory::default();
+            (probe.name, probe.units, probe.inputs) = (format!("act {layer}"), 8, 500);
+            let mut step = ProbeStep::default();
+            // The slope a(1 - a) has mean 0.24.
+            (step.step, step.mean, step.deviation, step.min, step.max) = (1, 0.5, 0.1, 0.2, 0.8);
+            step.gradient = Some(factor.powi((layers - 1 - layer) as i32));
+            probe.steps = vec![step; 5];
+            probe
+        })
+        .collect();
+    of
+}
+
+#[test]
+fn a_gradient_is_compared_with_what_depth_and_activations_predict() {
+    let finding = |of: &History| {
+        let diagnosis = Diagnosis::from_history(of.clone());
+        diagnosis
+            .of_kind(FindingKind::VanishingGradient)
+            .next()
+            .cloned()
+    };
+    // Six slopes of 0.24 make 1.9e-4, and the gradient shrinks as they say.
+    let found = finding(&sigmoids(7, 0.24, 1.95)).unwrap();
+    assert!(
+        found
+            .text
+            .contains("predict 1.9e-4: the activations alone explain it"),
+        "{}",
+        found.text
+    );
+    assert_eq!(found.prescriptions[0], Prescription::NormLayers);
+    // It shrinks by 0.1 in each layer, to 1e-6: the weights take the rest.
+    let found = finding(&sigmoids(7, 0.1, 1.95)).unwrap();
+    assert!(
+        found
+            .text
+            .contains("the weights between them shrink it further"),
+        "{}",
+        found.text
+    );
+    assert_eq!(found.prescriptions[0], Prescription::InitWeights);
+    assert!((found.value / (1e-6 / 0.24f64.powi(6)) - 1.0).abs() < 1e-6);
+    assert_eq!(found.threshold, 1e-2);
+    // Four slopes make 3.3e-3, which still arrives; a network that learns is not asked.
+    assert_eq!(finding(&sigmoids(5, 0.24, 1.95)), None);
+    assert_eq!(finding(&sigmoids(7, 0.1, 0.1)), None);
+}
+
+#[test]
+fn a_state_that_gets_no_gradient_through_time_vanishes() {
+    let check = |first: f64| {
+        let mut of = history(60, 1.95);
+        of.probes = (0..20)
+            .map(|at| {
+                let mut probe = ProbeHistory::default();
+                probe.name = if at == 0 {
+                    "cell".to_owned()
+                } else {
+                    format!("cell[{at}]")
+                };
+                let mut step = ProbeStep::default();
+                (step.step, step.min, step.max) = (1, -5.0, 5.0);
+                step.gradient = Some(if at == 0 { first } else { 1.0 });
+                probe.steps = vec![step];
+                probe
+            })
+            .collect();
+        severity(&of, FindingKind::VanishingGradient)
+    };
+    assert_eq!(check(0.9e-6), Some(Severity::Warning));
+    assert_eq!(check(1.1e-6), None);
+}
+
+#[test]
+fn what_was_learned_and_lost_is_a_learning_rate_too_high() {
+    let check = |lowest: f64, last: f64| {
+        let mut of = history(200, 1.0);
+        let loss = |at: usize| match at {
+            0..20 => 2.0,
+            20..100 => lowest,
+            _ => last,
+        };
+        of.losses = (0..200).map(loss).collect();
+        severity(&of, FindingKind::LrTooHigh)
+    };
+    assert_eq!(check(1.3, 1.9), Some(Severity::Fault));
+    assert_eq!(check(1.5, 1.9), None, "hardly learned");
+    assert_eq!(check(1.3, 1.7), None, "not lost");
+}
+
+#[test]
+fn a_schedule_that_ends_in_the_first_half_is_named() {
+    let check = |last_step: usize, last: f64| {
+        let mut of = history(100, last);
+        let lr = |step: usize| if step <= last_step { 0.1 } else { 0.0009 };
+        of.steps = (1..=100)
+            .map(|step| {
+                let mut at = StepHistory::default();
+                (at.step, at.lr) = (step, lr(step));
+                at
+            })
+            .collect();
+        severity(&of, FindingKind::LrTooLow)
+    };
+    assert_eq!(check(50, 1.95), Some(Severity::Fault));
+    assert_eq!(check(51, 1.95), None);
+    assert_eq!(check(30, 0.1), None, "it has learned");
+}
+
+fn mismatch(
+    kind: LossKind,
+    change: impl FnOnce(&mut History, &mut OutputHistory),
+) -> Option<Severity> {
+    let mut of = history(60, 1.95);
+    of.loss_kind = Some(kind);
+    let mut outputs = OutputHistory::default();
+    (outputs.columns, outputs.rows, outputs.batches) = (1, 20, 60);
+    (outputs.min, outputs.max, outputs.lowest, outputs.highest) = (-2.0, 2.0, -2.0, 2.0);
+    outputs.spread = 1.0;
+    change(&mut of, &mut outputs);
+    of.outputs = Some(outputs);
+    severity(&of, FindingKind::OutputMismatch)
+}
+
+#[test]
+fn outputs_and_losses_that_cannot_be_are_named() {
+    let fault = Some(Severity::Fault);
+    let scores = LossKind::BinaryCrossEntropyOfScores;
+    assert_eq!(mismatch(scores, |_, _| {}), None);
+    let inside = |_: &mut History, outputs: &mut OutputHistory| {
+        (outputs.lowest, outputs.highest) = (0.01, 0.99);
+    };
+    assert_eq!(mismatch(scores, inside), fault, "a sigmoid twice");
+    let rectified = |_: &mut History, outputs: &mut OutputHistory| outputs.lowest = 0.0;
+    assert_eq!(
+        mismatch(LossKind::CrossEntropyOfScores, rectified),
+        fault,
+        "a ReLU behind the scores"
+    );
+    assert_eq!(mismatch(LossKind::MeanSquaredError, rectified), None);
+    let negative = |of: &mut History, _: &mut OutputHistory| of.losses[50] = -0.2;
+    assert_eq!(
+        mismatch(LossKind::CrossEntropyOfScores, negative),
+        fault,
+        "below zero"
+    );
+    assert_eq!(mismatch(LossKind::OtherRegression, negative), None);
+    let labels = |of: &mut History, _: &mut OutputHistory| classes(of, &[(1, 50), (2, 50)]);
+    assert_eq!(mismatch(scores, labels), fault, "labels 1 and 2");
+    let labels = |of: &mut History, _: &mut OutputHistory| classes(of, &[(0, 50), (1, 50)]);
+    assert_eq!(mismatch(scores, labels), None);
+}
+
+#[test]
+fn features_of_the_validation_with_other_means_are_named() {
+    for (share, expected) in [(0.2, Some(Severity::Fault)), (0.19, None)] {
+        let mut of = history(60, 0.1);
+        let data = |shifted: f64| {
+            let mut data = DataHistory::default();
+            (data.rows, data.features, data.deviation) = (100, 8, 1.0);
+            data.shifted_features = shifted;
+            data
+        };
+        (of.train, of.valid) = (Some(data(0.0)), Some(data(share)));
+        assert_eq!(severity(&of, FindingKind::ScalingDiffers), expected);
+    }
+}
+
+#[test]
+fn the_first_gradient_that_is_not_finite_is_that_of_the_step_that_was_checked() {
+    let mut of = history(60, 1.95);
+    let mut first = burn_tricks_diagnose::FirstNonFinite::default();
+    first.step = 27;
+    first.paths = vec!["layers.0.weight".to_owned(), "layers.1.weight".to_owned()];
+    of.first_non_finite = Some(first);
+    let find = |of: &History| {
+        let diagnosis = Diagnosis::from_history(of.clone());
+        let finding = diagnosis.of_kind(FindingKind::NonFinite).next().unwrap();
+        (
+            finding.step,
+            finding.paths.clone(),
+            finding.prescriptions[0].to_string(),
+        )
+    };
+    let (step, paths, advice) = find(&of);
+    assert_eq!(
+        (step, paths),
+        (Some(27), vec!["layers.1.weight".to_owned()])
+    );
+    assert!(advice.contains("epsilon"), "{advice}");
+    // What spoils the last parameter comes from the loss.
+    if let Some(first) = &mut of.first_non_finite {
+        first.paths.push("layers.3.weight".to_owned());
+    }
+    let (_, paths, advice) = find(&of);
+    assert_eq!(paths, ["layers.3.weight"]);
+    assert!(advice.contains("LossScaler"), "{advice}");
+}

@@ -1,0 +1,253 @@
+//! The doctor on what is not a training: no parameters, no gradients, one sample, one class, NaN; and its number in
+//! the dashboard.
+
+use crate::models::{Net, alone};
+use crate::net_training::{EPOCHS, schedule, session};
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
+use burn::train::metric::{MetricDefinition, MetricId, NumericEntry};
+use burn::train::renderer::{
+    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
+    MetricsRendererTraining,
+};
+use burn::train::{Learner, LearnerSummary};
+use burn_tricks::diagnose::{
+    Diagnosis, DoctorConfig, EpochMetrics, FindingKind, LossKind, LrRangeTestConfig, NoiseScale,
+    Probe, Severity,
+};
+use burn_tricks::force_init;
+use burn_tricks::train::{DoctorTrick, EpochClock, TrickedExt as _};
+use std::sync::{Arc, Mutex};
+
+/// Trains a layer on these rows for twenty steps while a doctor sees everything.
+fn trained(inputs: &Tensor<2>, labels: &Tensor<1, Int>) -> Diagnosis {
+    let device = inputs.device();
+    device.seed(1);
+    let probe = Probe::new();
+    let mut model = LinearConfig::new(2, 3).init(&device);
+    force_init(&model);
+    let mut optim = SgdConfig::new().init();
+    let config = DoctorConfig::new().with_loss(Some(LossKind::CrossEntropyOfScores));
+    let mut doctor = config.init(&model).unwrap();
+    doctor.attach(&probe);
+    for _ in 0..20 {
+        doctor.observe_batch(inputs, labels);
+        let inputs = probe.record_norm_input("norm", inputs.clone());
+        let scores = probe.record("scores", model.forward(inputs));
+        doctor.observe_outputs(&scores);
+        let loss = log_softmax(scores, 1)
+            .gather(1, labels.clone().unsqueeze_dim(1))
+            .mean()
+            .neg();
+        doctor.observe_loss(&loss);
+        let grads = GradientsParams::from_grads(probe.backward(&loss), &model);
+        doctor.before_step(&model, &grads, 0.1);
+        model = optim.step(0.1, model, grads);
+        doctor.after_step(&model);
+    }
+    doctor.observe_validation_batch(&inputs.clone().inner(), labels);
+    doctor.observe_validation_outputs(&model.valid().forward(inputs.clone().inner()));
+    doctor.observe_epoch(EpochMetrics::new().with_train_loss(f64::NAN));
+    doctor.observe_text(&format!("{model}"));
+    doctor.examine_linearity(inputs, |inputs| model.forward(inputs));
+    let diagnosis = doctor.diagnose(&model);
+    // It can be shown in every form.
+    assert!(!diagnosis.to_string().is_empty() && diagnosis.to_html("edge").contains("</html>"));
+    let json = diagnosis.to_json();
+    assert_eq!(
+        serde_json::from_str::<Diagnosis>(&json).unwrap().to_json(),
+        json
+    );
+    diagnosis
+}
+
+#[test]
+fn one_sample_one_class_and_nan_are_findings_and_no_panic() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let normal =
+        |rows: usize| Tensor::<2>::random([rows, 2], Distribution::Normal(0.0, 1.0), &device);
+    let class = |rows: usize| Tensor::<1, Int>::ones([rows], &device);
+    // One sample, again and again.
+    let diagnosis = trained(&normal(1), &class(1));
+    assert!(
+        diagnosis.accuses(FindingKind::ConstantInputs),
+        "{diagnosis}"
+    );
+    let diagnosis = trained(&normal(30), &class(30));
+    assert!(diagnosis.accuses(FindingKind::SingleClass), "{diagnosis}");
+    let diagnosis = trained(&(normal(30) * f32::NAN), &class(30));
+    assert!(diagnosis.accuses(FindingKind::NonFiniteData), "{diagnosis}");
+    let diagnosis = trained(&(normal(30) * f32::INFINITY), &class(30));
+    assert!(diagnosis.accuses(FindingKind::NonFiniteData), "{diagnosis}");
+    let diagnosis = trained(&Tensor::zeros([30, 2], &device), &class(30));
+    assert!(
+        diagnosis.accuses(FindingKind::ConstantInputs),
+        "{diagnosis}"
+    );
+}
+
+#[test]
+fn a_model_without_parameters_or_gradients_is_a_finding_in_the_learners_trick_too() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let empty: Vec<Linear> = Vec::new();
+    let trick = DoctorTrick::init(&DoctorConfig::new(), &empty).unwrap();
+    trick.observe(|doctor| {
+        doctor.before_step(&empty, &GradientsParams::new(), 0.1);
+        doctor.after_step(&empty);
+        doctor.observe_average(&empty);
+        let diagnosis = doctor.diagnose(&empty);
+        assert!(diagnosis.accuses(FindingKind::NoParameters), "{diagnosis}");
+    });
+    let model = LinearConfig::new(2, 2).init(&device);
+    let mut doctor = DoctorConfig::new().init(&model).unwrap();
+    for _ in 0..3 {
+        doctor.before_step(&model, &GradientsParams::new(), 0.1);
+        doctor.after_step(&model);
+    }
+    assert!(doctor.diagnose(&model).accuses(FindingKind::NoGradients));
+}
+
+#[test]
+fn examinations_of_nan_have_no_suggestion_and_do_not_panic() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let model = LinearConfig::new(2, 1).init(&device);
+    let nan = |model: &Linear| model.weight.val().sum() * f32::NAN;
+    let test = LrRangeTestConfig::new().with_steps(5).init().unwrap();
+    let range = test.run(&model, &SgdConfig::new().init(), &device, |model, _| {
+        nan(model)
+    });
+    assert_eq!(
+        (range.valley(), range.steepest(), range.minimum_tenth()),
+        (None, None, None)
+    );
+    let noise = NoiseScale::measure(&model, 2, 1, |model, _| nan(model));
+    assert!(noise.scale.is_nan(), "{noise:?}");
+    let mut doctor = DoctorConfig::new().init(&model).unwrap();
+    doctor.observe_lr_range(range);
+    doctor.observe_noise_scale(noise);
+    let diagnosis = doctor.diagnose(&model);
+    assert!(
+        diagnosis.is_healthy() && !diagnosis.to_html("nan").is_empty(),
+        "{diagnosis}"
+    );
+}
+
+/// A renderer that keeps the numbers of each metric, in place of Burn's terminal dashboard.
+struct Dashboard {
+    shown: Arc<Mutex<Vec<(String, f64)>>>,
+    names: Vec<(MetricId, String)>,
+}
+
+impl MetricsRendererTraining for Dashboard {
+    fn update_train(&mut self, state: MetricState) {
+        let MetricState::Numeric(entry, Some(number)) = state else {
+            return;
+        };
+        let name = self.names.iter().find(|(id, _)| *id == entry.metric_id);
+        let number = match number {
+            NumericEntry::Value(number) | NumericEntry::Final(number) => number,
+            NumericEntry::Aggregated {
+                aggregated_value, ..
+            } => aggregated_value,
+        };
+        if let Some((_, name)) = name {
+            self.shown.lock().unwrap().push((name.clone(), number));
+        }
+    }
+
+    fn update_valid(&mut self, _state: MetricState) {}
+
+    fn on_train_end(
+        &mut self,
+        _summary: Option<LearnerSummary>,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        Ok(())
+    }
+}
+
+impl TrainingProgressLogger for Dashboard {
+    fn start(&mut self, _: usize, _: usize, _: Option<usize>, _: Option<&str>) {}
+
+    fn start_split(&mut self, _split: &str, _total_items: usize) {}
+
+    fn update_split(&mut self, _items_processed: usize) {}
+
+    fn end_split(&mut self) {}
+
+    fn update_epoch(&mut self, _epoch: usize) {}
+
+    fn end(&mut self) {}
+
+    fn log_event_training(&mut self, _event: String) {}
+}
+
+impl EvaluationProgressLogger for Dashboard {
+    fn start_global_progress(&mut self, _total_tests: usize) {}
+
+    fn start_test(&mut self, _name: &str, _total_items: usize) {}
+
+    fn update_test_progress(&mut self, _items_processed: usize) {}
+
+    fn end_test(&mut self) {}
+
+    fn end_global_progress(&mut self) {}
+
+    fn log_event_evaluation(&mut self, _event: String) {}
+}
+
+impl MetricsRendererEvaluation for Dashboard {
+    fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
+}
+
+impl MetricsRenderer for Dashboard {
+    fn manual_close(&mut self) {}
+
+    fn register_metric(&mut self, definition: MetricDefinition) {
+        self.names
+            .push((definition.metric_id, definition.name.to_string()));
+    }
+}
+
+#[test]
+fn the_dashboard_of_the_learner_shows_the_number_of_findings() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let model = Net::seeded(1, &device);
+    let doctor = DoctorTrick::init(&DoctorConfig::new(), &model).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let shown: Arc<Mutex<Vec<(String, f64)>>> = Arc::default();
+    let renderer = Box::new(Dashboard {
+        shown: shown.clone(),
+        names: Vec::new(),
+    });
+    let session = session(folder.path(), &EpochClock::new())
+        .configure(|training| training.renderer(renderer));
+    let tricked = model.with_tricks((doctor.clone(), ()));
+    session
+        .launch(Learner::new(tricked, SgdConfig::new().init(), schedule()))
+        .unwrap();
+    let diagnosis = doctor.diagnosis().unwrap();
+    let findings = diagnosis.findings.iter();
+    let serious = findings
+        .filter(|finding| finding.severity >= Severity::Warning)
+        .count();
+    let shown = shown.lock().unwrap();
+    let of_doctor: Vec<f64> = (shown.iter())
+        .filter(|(name, _)| name == "Findings")
+        .map(|(_, number)| *number)
+        .collect();
+    // From the end of the first epoch on, in each step.
+    assert!(of_doctor.len() >= EPOCHS - 1, "{shown:?}");
+    assert!(
+        of_doctor.iter().all(|number| (0.0..20.0).contains(number)),
+        "{of_doctor:?}"
+    );
+    assert!(serious < 20);
+}
