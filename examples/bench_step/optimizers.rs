@@ -154,12 +154,6 @@ impl Bench {
     /// Our optimizer against our Adam, by the bytes that they move. To free gradients takes as long for each.
     pub(crate) fn per_byte(&self, pair: &Pair, weights: &Weights<2>) {
         let what = (pair.name, pair.bytes);
-        // LARS rescales the gradient in its buffer, which it can if nobody keeps it.
-        if pair.name == "LARS" {
-            let ours = self.steps((pair.ours)(), weights, false);
-            let adam = self.steps(adam().init(), weights, false);
-            return self.against_adam("per byte", what, ours, adam, weights);
-        }
         let ours = self.kept_steps((pair.ours)(), weights);
         let adam = self.kept_steps(adam().init(), weights);
         self.against_adam("per byte", what, ours, adam, weights);

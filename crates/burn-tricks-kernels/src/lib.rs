@@ -28,6 +28,7 @@ mod prodigy;
 mod r_adam;
 mod rank;
 mod real;
+mod rescaled;
 mod rms_prop;
 mod scale;
 mod sgd;
@@ -65,6 +66,7 @@ pub use precision::accumulation_dtype;
 pub use prodigy::{ProdigyNumbers, ProdigyStep, ProdigySums, prodigy_sums, prodigy_sums_twin};
 pub use r_adam::{RAdamStep, TimedRAdam};
 pub use real::Real;
+pub use rescaled::Rescaled;
 pub use rms_prop::RmsPropStep;
 pub use scale::{
     scale, scale_or_nan, scale_or_nan_twin, scale_or_zero, scale_or_zero_twin, scale_twin,

@@ -8,7 +8,8 @@ use crate::trust_ratio::trust_ratio;
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{
-    MomentumStep, SgdStep, TensorList, TimedMomentum, UpdateMomentumStep, WeightDecayTerm, scale,
+    MomentumStep, Number, Rescaled, SgdStep, TensorList, TimedMomentum, UpdateMomentumStep,
+    WeightDecayTerm, scale,
 };
 use serde::{Deserialize, Serialize};
 
@@ -80,8 +81,9 @@ optimizer_config! {
     ///
     /// # Cost
     ///
-    /// One tensor of the parameter's size, none without momentum. Compared with SGD, two more reads for the norms
-    /// and one more pass for the scaling, with coupled decay two. The ratio stays on the device.
+    /// One tensor of the parameter's size, none without momentum. Compared with SGD, two more reads for the norms,
+    /// and with coupled decay one more pass; on other backends than the CPU's another pass for the scaling. The ratio
+    /// stays on the device.
     ///
     /// # Differences
     ///
@@ -181,10 +183,14 @@ pub struct LarsRule {
 }
 
 impl LarsRule {
-    /// The step with the rescaled gradient, which includes the coupled decay.
-    fn rescaled<const D: usize>(&self, mut pending: PendingStep<Self, D>) -> PendingStep<Self, D> {
+    /// The step with a gradient that includes the coupled decay, and the ratio by which it is still to be multiplied.
+    fn rescaled<const D: usize>(
+        &self,
+        mut pending: PendingStep<Self, D>,
+    ) -> (PendingStep<Self, D>, f64) {
+        let mut left = 1.0;
         if (D < 2 && !self.vectors) || pending.weight().dims().contains(&0) {
-            return pending;
+            return (pending, left);
         }
         let decay = pending.decay;
         let mut factor = 0.0;
@@ -192,7 +198,7 @@ impl LarsRule {
             factor = lambda;
             pending.decay = WeightDecayTerm::None;
         }
-        pending.with_grad(|weight, grad| {
+        let pending = pending.with_grad(|weight, grad| {
             let dtype = grad.dtype();
             let wide = burn_tricks_core::accumulation_dtype(dtype);
             let weight = weight.clone().cast(wide);
@@ -211,9 +217,15 @@ impl LarsRule {
                     (decay.of_grads(grad, &weight), ratio)
                 }
             };
+            // A number that the host knows goes into the step, which then needs no pass before it.
+            if let Number::Known(ratio) = Number::from_tensor(&ratio) {
+                left = ratio;
+                return grad.cast(dtype);
+            }
             let scaled = scale(TensorList::from(grad), &ratio).pop::<D>();
             scaled.expect("a list of one").cast(dtype)
-        })
+        });
+        (pending, left)
     }
 }
 
@@ -221,13 +233,14 @@ impl Rule for LarsRule {
     const STATE: &'static [StateField] = &[VELOCITY, UPDATE];
 
     fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
-        let pending = self.rescaled(pending);
+        let (pending, factor) = self.rescaled(pending);
         let (lr, decay) = (pending.lr, pending.decay);
         let Self {
             momentum, nesterov, ..
         } = *self;
         if momentum == 0.0 {
-            return pending.take(SgdStep { lr, decay }, []);
+            let step = SgdStep { lr, decay };
+            return pending.take(Rescaled { step, factor }, []);
         }
         match self.form {
             MomentumForm::OfGradient => {
@@ -239,7 +252,7 @@ impl Rule for LarsRule {
                     first: false,
                     decay,
                 });
-                pending.take_timed(step, [VELOCITY])
+                pending.take_timed(Rescaled { step, factor }, [VELOCITY])
             }
             MomentumForm::OfUpdate => {
                 let step = UpdateMomentumStep {
@@ -248,7 +261,7 @@ impl Rule for LarsRule {
                     nesterov,
                     decay,
                 };
-                pending.take(step, [UPDATE])
+                pending.take(Rescaled { step, factor }, [UPDATE])
             }
         }
     }
