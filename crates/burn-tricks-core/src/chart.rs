@@ -54,6 +54,12 @@ enum Marks {
     Reference([(f64, f64); 2]),
 }
 
+impl Marks {
+    fn is_reference(&self) -> bool {
+        matches!(self, Self::Reference(_))
+    }
+}
+
 /// A chart of lines and bars over one pair of axes, written as SVG: 640 × 400 pixels, with a legend if there is more
 /// than one series. Text is left to the fonts of the program that shows the file.
 ///
@@ -75,6 +81,8 @@ pub struct Chart {
 const SIZE: (i32, i32) = (640, 400);
 /// Room around the axes: left, top, right, bottom.
 const MARGIN: [i32; 4] = [76, 52, 24, 60];
+/// Room for the legend, right of the axes.
+const LEGEND: i32 = 160;
 const DARK: Ink = Ink::new(38, 44, 54);
 const FAINT: Ink = Ink::new(110, 118, 130);
 const GRID: Ink = Ink::new(222, 226, 232);
@@ -153,8 +161,7 @@ impl Chart {
         self.draw_axes(panel)?;
         let mut colors = COLORS.iter().cycle();
         let legend = Letters::new(13.0, DARK, HPos::Left, VPos::Center);
-        let named = |marks: &Marks| !matches!(marks, Marks::Reference(_));
-        let count = self.series.iter().filter(|(_, marks)| named(marks)).count();
+        let has_legend = self.named() > 1;
         let mut row = 0;
         for (name, marks) in &self.series {
             let ink = match marks {
@@ -162,8 +169,8 @@ impl Chart {
                 _ => *colors.next().expect("a cycle"),
             };
             self.draw_marks(panel, marks, ink)?;
-            if count > 1 && named(marks) {
-                let (x, y) = (SIZE.0 - MARGIN[2] - 150, MARGIN[1] + 14 + 18 * row);
+            if has_legend && !marks.is_reference() {
+                let (x, y) = (SIZE.0 - LEGEND, MARGIN[1] + 14 + 18 * row);
                 panel.line((x, y), (x + 20, y), &ink.wide(3))?;
                 panel.text(name, &legend, (x + 26, y))?;
                 row += 1;
@@ -187,7 +194,7 @@ impl Chart {
             panel.text(&short(value(&self.across)), &below, (x, y + 9))?;
         }
         let label = Letters::new(14.0, DARK, HPos::Center, VPos::Bottom);
-        let middle = (MARGIN[0] + SIZE.0 - MARGIN[2]) / 2;
+        let middle = (MARGIN[0] + SIZE.0 - self.right()) / 2;
         panel.text(&self.across.label, &label, (middle, SIZE.1 - 8))?;
         let label = Letters::new(14.0, DARK, HPos::Left, VPos::Bottom);
         panel.text(&self.up.label, &label, (8, MARGIN[1] - 6))
@@ -218,9 +225,28 @@ impl Chart {
         Ok(())
     }
 
+    /// Room right of the axes: for the legend, if there is one.
+    fn right(&self) -> i32 {
+        if self.named() > 1 {
+            LEGEND + 16
+        } else {
+            MARGIN[2]
+        }
+    }
+
+    /// How many series are in the legend.
+    fn named(&self) -> usize {
+        let named = self
+            .series
+            .iter()
+            .filter(|(_, marks)| !marks.is_reference());
+        named.count()
+    }
+
     /// The pixel of a point; one outside of the axes is drawn at their edge.
     fn place(&self, (x, y): (f64, f64)) -> BackendCoord {
-        let [left, top, right, bottom] = MARGIN;
+        let [left, top, _, bottom] = MARGIN;
+        let right = self.right();
         let width = f64::from(SIZE.0 - left - right);
         let height = f64::from(SIZE.1 - top - bottom);
         let across = self.across.share(x).clamp(0.0, 1.0) * width;
