@@ -9,7 +9,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Device;
 use burn_tricks::schedule::{
     CosineConfig, GroupLrConfig, LinearRampConfig, LrGroup, LrPreview, LrSchedulerExt,
-    MultiStepConfig, RexConfig,
+    MultiStepConfig, OneCycleConfig, RexConfig,
 };
 
 #[derive(Module, Debug)]
@@ -159,6 +159,21 @@ fn groups_that_are_none_are_refused() {
         error.contains("`head.weight`") && error.ends_with("got \"head.wieght\""),
         "{error}"
     );
+}
+
+/// As the documentation of `LrPreview` has it.
+#[test]
+fn two_schedules_are_printed_as_in_the_documentation() {
+    let cosine = CosineConfig::new(0.1, 900).init().unwrap();
+    let cosine = cosine.with_warmup(100).unwrap();
+    let cycle = OneCycleConfig::torch(0.4, 1_000).init().unwrap();
+    let preview = LrPreview::new(1_000);
+    let preview = preview.curve("cosine", &cosine).curve("one cycle", &cycle);
+    let expected = [
+        "cosine     ▁▃▅▇████████▇▇▇▇▆▆▆▅▅▅▄▄▄▃▃▃▂▂▂▂▁▁▁▁▁▁▁▁  0 to 0.1",
+        "one cycle  ▁▁▂▂▃▄▅▆▇█████████▇▇▇▆▆▆▅▅▄▄▃▃▃▂▂▂▁▁▁▁▁▁  1.6e-6 to 0.4",
+    ];
+    assert_eq!(preview.to_string(), expected.join("\n"));
 }
 
 #[test]

@@ -22,8 +22,8 @@ use std::fmt::Display;
 /// let cycle = OneCycleConfig::torch(0.4, 1_000).init()?;
 /// let preview = LrPreview::new(1_000).curve("cosine", &cosine).curve("one cycle", &cycle);
 /// println!("{preview}");
-/// // cosine     ▃▇█████▇▇▇▇▇▇▆▆▆▆▆▅▅▅▅▄▄▄▄▃▃▃▃▂▂▂▂▂▁▁▁▁▁▁▁  0 to 0.1
-/// // one cycle  ▁▂▂▃▄▅▆▆▇▇████████▇▇▇▇▆▆▆▅▅▅▄▄▄▃▃▃▂▂▂▂▁▁▁▁  1.6e-6 to 0.4
+/// // cosine     ▁▃▅▇████████▇▇▇▇▆▆▆▅▅▅▄▄▄▃▃▃▂▂▂▂▁▁▁▁▁▁▁▁  0 to 0.1
+/// // one cycle  ▁▁▂▂▃▄▅▆▇█████████▇▇▇▆▆▆▅▅▄▄▃▃▃▂▂▂▁▁▁▁▁▁  1.6e-6 to 0.4
 /// let svg = preview.to_svg("Two schedules");
 /// assert!(svg.starts_with("<svg"));
 /// assert_eq!(preview.rates("cosine").unwrap()[50], 0.05);
