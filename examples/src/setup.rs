@@ -47,6 +47,17 @@ pub struct Setup {
     pub weight_norm: bool,
     /// The largest length of a unit's weights.
     pub max_norm: Option<f64>,
+    /// The share of a target that is spread over all classes, for images.
+    pub label_smoothing: Option<f64>,
+    /// The α of mixup, for images; with `cutmix` one of the two is drawn for each batch.
+    pub mixup: Option<f64>,
+    /// The α of cutmix, for images.
+    pub cutmix: Option<f64>,
+    /// The probability with which a box of an image is erased.
+    pub erasing: Option<f64>,
+    /// The pixels by which images are moved up, down, to the left and to the right at test time; the mean of the five
+    /// predictions counts.
+    pub test_time_shift: Option<usize>,
     /// The optimizer.
     pub optimizer: Optim,
     /// Slow weights around it (Lookahead).

@@ -1,5 +1,6 @@
 //! Trains one recipe from one seed, by hand: all that `compare` measures happens here.
 
+mod image_tricks;
 mod objective;
 #[cfg(test)]
 mod optimizer_tests;
@@ -20,6 +21,7 @@ use crate::setup::{Setup, StepTricks};
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
+use burn_tricks::ConfigError;
 use burn_tricks::average::{Ensemble, GreedySoupConfig};
 use burn_tricks::compare::Reporter;
 use burn_tricks::grad::GradAccumulatorConfig;
@@ -27,6 +29,7 @@ use burn_tricks::nn::WeightNormConfig;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::Run;
 use burn_tricks::stop::BestWeights;
+use image_tricks::{Draw, ImageTricks, Shifts};
 use objective::{Measured, Objective};
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -67,7 +70,7 @@ impl Training<'_> {
     pub fn check(&self) -> Result<(), Box<dyn Error>> {
         let split = self.problem.split(self.split_seed, false);
         let run = Run::of_batches(1000, split.train.len(), self.setup.batch_size, 1)?;
-        let objective = Objective::new(&split.train, self.problem.is_regression);
+        let objective = self.objective(&split.train)?;
         Trainer::new(self, objective, run)?;
         Ok(())
     }
@@ -87,7 +90,7 @@ impl Training<'_> {
         }
         let epochs = report.epochs();
         let run = Run::of_batches(epochs, split.train.len(), setup.batch_size, 1)?;
-        let objective = Objective::new(&split.train, self.problem.is_regression);
+        let objective = self.objective(&split.train)?;
         let without_model = objective.without_model(&split.train, &split.valid);
         let mut trainer = Trainer::new(self, objective, run)?;
 
@@ -157,6 +160,11 @@ impl Training<'_> {
         Ok(())
     }
 
+    fn objective(&self, train: &Samples) -> Result<Objective, ConfigError> {
+        let shifts = Shifts::init(self.setup, self.problem)?;
+        Ok(Objective::new(train, self.problem.is_regression, shifts))
+    }
+
     fn has_arrived(&self, measured: Measured, without_model: Measured) -> bool {
         match measured.accuracy {
             Some(accuracy) => accuracy >= self.target.accuracy,
@@ -187,6 +195,7 @@ struct Trainer {
 /// What makes gradients of a batch.
 struct Pass {
     objective: Objective,
+    image_tricks: Option<ImageTricks>,
     tricks: StepTricks,
     micro_batches: usize,
     device: Device,
@@ -229,6 +238,7 @@ impl Trainer {
             steps: 0,
             pass: Pass {
                 objective,
+                image_tricks: ImageTricks::init(setup, training.problem)?,
                 tricks: setup.step_tricks()?,
                 micro_batches: setup.micro_batches,
                 device,
@@ -249,8 +259,12 @@ impl Trainer {
             (self.schedule, self.steps) = (schedule.copy(), steps);
             let batches = train.batches(self.setup.batch_size, member.seed, epoch);
             let [from, to] = [part, part + 1].map(|part| batches.len() * part / parts);
+            let draw = Draw {
+                seed: member.seed,
+                epoch,
+            };
             for batch in &batches[from..to] {
-                let grads = self.pass.gradients(&member.model, train, batch);
+                let grads = self.pass.gradients(&member.model, train, batch, draw);
                 let learning_rate = self.schedule.step();
                 let model = member
                     .optim
@@ -311,9 +325,16 @@ impl Trainer {
 
 impl Pass {
     /// The gradients that the optimizer gets.
-    fn gradients(&self, model: &Network, train: &Samples, batch: &[usize]) -> GradientsParams {
-        let loss = |model: &Network, indices: &[usize]| {
-            self.objective.loss(model, train, indices, &self.device)
+    fn gradients(
+        &self,
+        model: &Network,
+        train: &Samples,
+        batch: &[usize],
+        draw: Draw,
+    ) -> GradientsParams {
+        let loss = |model: &Network, indices: &[usize]| match &self.image_tricks {
+            Some(tricks) => tricks.loss(model, train, indices, draw, &self.device),
+            None => self.objective.loss(model, train, indices, &self.device),
         };
         let grads = if let Some(sam) = &self.tricks.sam {
             sam.gradients(model, |model| loss(model, batch)).0

@@ -532,7 +532,7 @@ fn modules() -> Vec<Row> {
         row(
             ResNetConfig::new(1, 10),
             &["channels", "classes"],
-            r#"{"channels":3,"classes":5,"widths":[4,8],"blocks":2,"version":"V2","batch_norm":false,"scale":{"LayerScale":0.5},"squeeze_excite":4}"#,
+            r#"{"channels":3,"classes":5,"widths":[4,8],"blocks":2,"version":"V2","batch_norm":false,"scale":{"LayerScale":0.5},"squeeze_excite":4,"drop_path":0.25}"#,
         ),
         row(
             ResidualConfig::new(),

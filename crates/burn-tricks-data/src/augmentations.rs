@@ -115,6 +115,11 @@ impl<B> Augmentations<B> {
         Self { list: Vec::new() }
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// One more, after the others.
     pub fn with(mut self, augmentation: impl Augmentation<B> + 'static) -> Self {
         self.list.push(Box::new(augmentation));

@@ -3,6 +3,7 @@
 use crate::data::Samples;
 use crate::network::Network;
 use crate::score::Score;
+use crate::trainer::image_tricks::Shifts;
 use burn::nn::loss::{CrossEntropyLossConfig, MseLoss, Reduction};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_tricks::average::{Combine, Ensemble, Predict as _};
@@ -13,7 +14,10 @@ const CHUNK: usize = 1024;
 /// What a training minimises.
 pub(super) enum Objective {
     /// The cross-entropy of classes.
-    Classes,
+    Classes {
+        /// Views of the images that are predicted besides.
+        shifts: Option<Shifts>,
+    },
     /// The mean squared error of numbers, which the network predicts in units of their deviation in the
     /// training part, from their mean there.
     Numbers {
@@ -45,9 +49,9 @@ impl Measured {
 }
 
 impl Objective {
-    pub(super) fn new(train: &Samples, is_regression: bool) -> Self {
+    pub(super) fn new(train: &Samples, is_regression: bool, shifts: Option<Shifts>) -> Self {
         if !is_regression {
-            return Self::Classes;
+            return Self::Classes { shifts };
         }
         let count = train.numbers.len() as f64;
         let mean = train.numbers.iter().copied().map(f64::from).sum::<f64>() / count;
@@ -62,7 +66,7 @@ impl Objective {
     /// How several models predict together.
     pub(super) fn combine(&self) -> Combine {
         match self {
-            Self::Classes => Combine::MeanProbabilities,
+            Self::Classes { .. } => Combine::MeanProbabilities,
             Self::Numbers { .. } => Combine::MeanLogits,
         }
     }
@@ -76,7 +80,7 @@ impl Objective {
         device: &Device,
     ) -> Tensor<1> {
         match self {
-            Self::Classes => {
+            Self::Classes { .. } => {
                 let (inputs, labels) = samples.batch(indices, device);
                 let cross_entropy = CrossEntropyLossConfig::new().init(device);
                 cross_entropy.forward(model.predict(inputs), labels)
@@ -102,9 +106,15 @@ impl Objective {
         let indices: Vec<usize> = (0..samples.len()).collect();
         let (mut right, mut loss) = (0.0, 0.0);
         for chunk in indices.chunks(CHUNK) {
-            let outputs = model.predict(samples.inputs(chunk, device));
+            let inputs = samples.inputs(chunk, device);
+            let outputs = match self {
+                Self::Classes {
+                    shifts: Some(shifts),
+                } => shifts.predict(model, inputs),
+                _ => model.predict(inputs),
+            };
             match self {
-                Self::Classes => {
+                Self::Classes { .. } => {
                     let labels: Vec<u8> = samples.labels_of(chunk).collect();
                     let score = Score::of(outputs, &labels);
                     right += score.accuracy * chunk.len() as f64;
@@ -122,7 +132,7 @@ impl Objective {
         }
         let count = samples.len() as f64;
         match self {
-            Self::Classes => Measured {
+            Self::Classes { .. } => Measured {
                 accuracy: Some(right / count),
                 loss: loss / count,
             },
@@ -137,7 +147,7 @@ impl Objective {
     /// mean.
     pub(super) fn without_model(&self, train: &Samples, samples: &Samples) -> Measured {
         match self {
-            Self::Classes => {
+            Self::Classes { .. } => {
                 let score = Score::without_model(&train.labels, &samples.labels);
                 Measured {
                     accuracy: Some(score.accuracy),

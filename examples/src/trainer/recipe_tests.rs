@@ -21,6 +21,11 @@ fn fields(setup: &Setup) -> Vec<String> {
         drop_path,
         weight_norm,
         max_norm,
+        label_smoothing,
+        mixup,
+        cutmix,
+        erasing,
+        test_time_shift,
         optimizer,
         lookahead,
         schedule_free,
@@ -51,6 +56,11 @@ fn fields(setup: &Setup) -> Vec<String> {
         format!("drop_path {drop_path}"),
         format!("weight_norm {weight_norm}"),
         format!("max_norm {max_norm:?}"),
+        format!("label_smoothing {label_smoothing:?}"),
+        format!("mixup {mixup:?}"),
+        format!("cutmix {cutmix:?}"),
+        format!("erasing {erasing:?}"),
+        format!("test_time_shift {test_time_shift:?}"),
         format!("optimizer {optimizer:?}"),
         format!("lookahead {lookahead:?}"),
         format!("schedule_free {schedule_free:?}"),
@@ -343,4 +353,31 @@ fn what_works_on_the_step_does() {
     }
     assert_ne!(trained(|setup| setup.clip = Some(0.1)), plain);
     assert_ne!(trained(|setup| setup.normalize = true), plain);
+}
+
+#[test]
+fn image_tricks_change_the_training_and_shifts_only_the_prediction() {
+    let _alone = alone();
+    let train = samples();
+    let recipes = crate::recipes::BuiltIn::Cnn.task().recipes;
+    let setup = |name: &str| {
+        let recipe = recipes.iter().find(|recipe| recipe.name == name);
+        recipe.unwrap().setup.clone()
+    };
+    let baseline = setup("baseline");
+    let [start, after] = first_epoch(&baseline, 3, &train);
+    for name in ["mixup", "cutmix", "erasing", "label-smoothing"] {
+        let changed = first_epoch(&setup(name), 3, &train);
+        assert_eq!(changed[0], start, "{name}");
+        assert_ne!(changed[1], after, "{name}");
+        assert_eq!(
+            first_epoch(&setup(name), 3, &train),
+            changed,
+            "{name} again"
+        );
+    }
+    let shifted = setup("test-time-shift");
+    assert_eq!(first_epoch(&shifted, 3, &train)[1], after);
+    let loss = |setup: &Setup| super::tests::loss(&trainer(setup, 3, &train, 10), &train);
+    assert_ne!(loss(&shifted), loss(&baseline));
 }

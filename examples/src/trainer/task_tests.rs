@@ -79,7 +79,7 @@ fn what_does_not_go_together_or_does_not_fit_is_refused() {
         training.check().unwrap_err().to_string()
     };
     type Change = fn(&mut Setup);
-    let cases: [(DataSet, Change, &str); 16] = [
+    let cases: [(DataSet, Change, &str); 20] = [
         (
             DataSet::Digits,
             |s| s.learning_rate = -0.1,
@@ -98,6 +98,26 @@ fn what_does_not_go_together_or_does_not_fit_is_refused() {
                 s.squeeze_excite = Some(0);
             },
             "`squeeze_excite` must be at least 1, got 0",
+        ),
+        (
+            DataSet::Digits,
+            |s| s.mixup = Some(-0.5),
+            "`mixup_alpha` must be",
+        ),
+        (
+            DataSet::Digits,
+            |s| s.test_time_shift = Some(0),
+            "`test_time_shift` must be at least 1",
+        ),
+        (
+            DataSet::Friedman,
+            |s| s.cutmix = Some(1.0),
+            "got \"a table of 10 columns\"",
+        ),
+        (
+            DataSet::Friedman,
+            |s| s.test_time_shift = Some(1),
+            "must be images with classes",
         ),
         (
             DataSet::Digits,

@@ -60,7 +60,7 @@ pub(super) fn on(
         target: BuiltIn::Mlp.task().target,
         device: &device,
     };
-    let objective = Objective::new(train, problem.is_regression);
+    let objective = training.objective(train).unwrap();
     let run = Run::of_batches(epochs, train.len(), setup.batch_size, 1).unwrap();
     Trainer::new(&training, objective, run).unwrap()
 }

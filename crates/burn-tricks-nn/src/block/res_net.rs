@@ -6,6 +6,7 @@ use crate::block::layer_scale::LayerScaleConfig;
 use crate::block::projection::Shortcut;
 use crate::block::residual::{Placement, Residual, ResidualConfig};
 use crate::block::squeeze_excite::{SqueezeExcite, SqueezeExciteConfig};
+use crate::dropout::drop_path::{DepthSchedule, DropPath, DropPathConfig};
 use crate::norm::few_values::burns_batch_norm;
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
@@ -125,6 +126,10 @@ pub struct ResNetConfig {
     /// has at least one squeezed channel. Default: none.
     #[config(default = "None")]
     pub squeeze_excite: Option<usize>,
+    /// The probability, in [0, 1), with which the branch of the last block is left out for a sample in training. It
+    /// grows linearly from 0 in the first block, as in timm ([`DepthSchedule::FromZero`]). Default: 0, no drop-path.
+    #[config(default = 0.0)]
+    pub drop_path: f64,
 }
 
 impl ResNetConfig {
@@ -142,7 +147,8 @@ impl ResNetConfig {
     ///
     /// # Errors
     ///
-    /// If a size or `squeeze_excite` is 0, if there is no stage, or if the initial value of a factor is not finite.
+    /// If a size or `squeeze_excite` is 0, if there is no stage, if the initial value of a factor is not
+    /// finite, or if `drop_path` does not lie in [0, 1).
     pub fn init(&self, device: &Device) -> Result<ResNet, ConfigError> {
         ConfigError::at_least_one("channels", self.channels)?;
         ConfigError::at_least_one("classes", self.classes)?;
@@ -167,12 +173,18 @@ impl ResNetConfig {
             size: 3,
             stride: 1,
         };
+        let depth = self.widths.len() * self.blocks;
+        ConfigError::within("drop_path", self.drop_path, 0.0..1.0)?;
+        let mut drop_paths = DepthSchedule::FromZero
+            .probs(self.drop_path, depth)?
+            .into_iter();
         let mut blocks = Vec::new();
         let mut inputs = self.widths[0];
         for (stage, width) in self.widths.iter().copied().enumerate() {
             for block in 0..self.blocks {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                blocks.push(self.block([inputs, width], stride, device)?);
+                let drop_path = drop_paths.next().filter(|prob| *prob > 0.0);
+                blocks.push(self.block([inputs, width], stride, drop_path, device)?);
                 inputs = width;
             }
         }
@@ -190,6 +202,7 @@ impl ResNetConfig {
         &self,
         channels: [usize; 2],
         stride: usize,
+        drop_path: Option<f64>,
         device: &Device,
     ) -> Result<Residual<BasicBlock>, ConfigError> {
         let [inputs, outputs] = channels;
@@ -213,6 +226,10 @@ impl ResNetConfig {
                     let squeezed = (outputs / reduction).max(1);
                     Some(SqueezeExciteConfig::new(outputs, squeezed).init(device)?)
                 }
+                None => None,
+            },
+            drop_path: match drop_path {
+                Some(prob) => Some(DropPathConfig::new(prob).init()?),
                 None => None,
             },
             version: self.version,
@@ -245,12 +262,13 @@ impl ResNetConfig {
     }
 }
 
-/// Two 3×3 convolutions, with a gate or without: what a block of [`ResNet`] adds to its input.
+/// Two 3×3 convolutions, with a gate and drop-path or without: what a block of [`ResNet`] adds to its input.
 #[derive(Module, Debug)]
 struct BasicBlock {
     first: ConvUnit,
     second: ConvUnit,
     gate: Option<SqueezeExcite>,
+    drop_path: Option<DropPath>,
     #[module(skip)]
     version: ResNetVersion,
 }
@@ -261,7 +279,7 @@ impl Forward<4> for BasicBlock {
             ResNetVersion::V1 => self.second.linear(self.first.post(input)),
             ResNetVersion::V2 => self.second.pre(self.first.pre(input)),
         };
-        self.gate.forward(branch)
+        self.drop_path.forward(self.gate.forward(branch))
     }
 }
 
