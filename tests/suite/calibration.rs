@@ -180,6 +180,17 @@ fn a_diagram_is_drawn_before_and_after() {
     let diagram = ReliabilityDiagram::of(sure, right, 2).unwrap();
     let counts: Vec<usize> = diagram.bins().iter().map(|bin| bin.samples).collect();
     assert_eq!(counts, [1, 1]);
+    // 0.8 in `f32` is larger than in `f64`, and still not above the edge of its bin.
+    for bins in [5, 10, 100] {
+        let edge = Tensor::<2>::from_data([[0.8, 0.2], [0.4, 0.6]], &device);
+        let right = Tensor::<1, Int>::from_data([0, 0], &device);
+        let diagram = ReliabilityDiagram::of(edge.clone(), right.clone(), bins).unwrap();
+        let full = diagram.bins().iter().filter(|bin| bin.samples > 0);
+        let ends: Vec<f64> = full.map(|bin| bin.to).collect();
+        assert_eq!(ends, [0.6, 0.8], "{bins}");
+        let error = values(expected_calibration_error(edge, right, bins));
+        assert_close(&[diagram.calibration_error()], &error, 1e-6, "edges");
+    }
 }
 
 #[test]

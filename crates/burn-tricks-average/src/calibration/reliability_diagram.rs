@@ -2,8 +2,8 @@
 
 use crate::calibration::calibration_error::CalibrationError;
 use crate::calibration::temperature::Samples;
-use burn::tensor::{Int, Tensor};
-use burn_tricks_core::{Axis, Bar, Chart};
+use burn::tensor::{FloatDType, Int, Tensor};
+use burn_tricks_core::{Axis, Bar, Chart, accumulation_dtype, epsilon};
 
 /// The samples whose highest probability lies in an interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -98,7 +98,18 @@ impl ReliabilityDiagram {
     ) -> Result<Self, CalibrationError> {
         let bins = bins.max(1);
         // Half precision adds up to 1 within this.
-        let tolerance = (8.0 * burn_tricks_core::epsilon(probabilities.dtype())).max(1e-3);
+        let tolerance = (8.0 * epsilon(probabilities.dtype())).max(1e-3);
+        // An edge as the type of the probabilities has it, so that a probability of 0.8 is not above an edge of 0.8.
+        let is_double = accumulation_dtype(probabilities.dtype()) == FloatDType::F64;
+        let edge = |bin: usize| bin as f64 / bins as f64;
+        let rounded = |bin: usize| {
+            if is_double {
+                edge(bin)
+            } else {
+                f64::from(edge(bin) as f32)
+            }
+        };
+        let inner: Vec<f64> = (1..bins).map(rounded).collect();
         let samples = Samples::read(probabilities, classes)?;
         let (mut counts, mut sums, mut right) = (vec![0; bins], vec![0.0; bins], vec![0; bins]);
         for (sample, (row, class)) in samples.rows.iter().zip(&samples.classes).enumerate() {
@@ -115,12 +126,11 @@ impl ReliabilityDiagram {
                 },
             );
             let confidence = confidence.clamp(0.0, 1.0);
-            let bin = ((confidence * bins as f64).ceil() as usize).clamp(1, bins) - 1;
+            let bin = inner.partition_point(|edge| *edge < confidence);
             counts[bin] += 1;
             sums[bin] += confidence;
             right[bin] += usize::from(choice == *class);
         }
-        let edge = |bin: usize| bin as f64 / bins as f64;
         let bins = (0..bins).map(|bin| ReliabilityBin {
             from: edge(bin),
             to: edge(bin + 1),
