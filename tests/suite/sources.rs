@@ -4,6 +4,7 @@
 use crate::oracle::case;
 use burn::tensor::{DType, Device};
 use burn_tricks::average::*;
+use burn_tricks::data::RandomErasingConfig;
 use burn_tricks::grad::*;
 use burn_tricks::optim::*;
 use burn_tricks::schedule::*;
@@ -40,13 +41,14 @@ fn the_values_that_the_page_of_sources_names_are_there() {
         assert!(values.contains('`'), "no values for {row:?}");
     }
     let differences = rows(here).count() - 2 * here.matches("| what differs").count();
-    assert_eq!((differences, rows(without).count() - 2), (29, 3));
+    assert_eq!((differences, rows(without).count() - 2), (32, 2));
     assert!(named > 50, "{named}");
 }
 
 /// Names of libraries, papers and programs, and of the rules of the teaching text, by which presets are called.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     "torch",
+    "torchvision",
     "keras",
     "optax",
     "optax_linear",
@@ -66,7 +68,7 @@ const SOURCES: [&str; 15] = [
 /// Every preset of these crates that is named after a source, as `Config::preset`.
 fn defined() -> Vec<String> {
     let mut presets = Vec::new();
-    for name in ["average", "grad", "optim", "schedule", "stop"] {
+    for name in ["average", "data", "grad", "optim", "schedule", "stop"] {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut folders = vec![workspace.join(format!("crates/burn-tricks-{name}/src"))];
         while let Some(folder) = folders.pop() {
@@ -147,6 +149,8 @@ fn every_preset_that_is_named_after_a_source_can_be_made() {
         PlateauConfig::optax() => init();
         EarlyStoppingConfig::keras(Goal::Minimize) => init();
         EarlyStoppingConfig::lightning(Goal::Minimize) => init();
+        RandomErasingConfig::torchvision() => init();
+        RandomErasingConfig::timm() => init();
     }
     // Those that have nothing to check when they are made.
     assert_eq!(RecalibrationConfig::torch().rule, BatchRule::Cumulative);

@@ -36,7 +36,7 @@ use std::fmt::Debug;
 /// }
 ///
 /// # fn main() -> Result<(), burn_tricks_data::ConfigError> {
-/// let train = Augmentations::new()
+/// let train = Augmentations::<Batch>::new()
 ///     .with(RandomCropConfig::new([32, 32]).with_padding(4).init()?)
 ///     .with(HorizontalFlipConfig::new().init()?)
 ///     .with(RandomErasingConfig::torchvision().init()?)
@@ -44,8 +44,8 @@ use std::fmt::Debug;
 ///     .batcher(Images);
 /// // With burn-tricks-train: `EpochLoaderConfig::new(128, 42).init_seeded(dataset, train, &device, &clock)`,
 /// // which calls
-/// let items = (0..4).map(|index| Seeded::new(0.5, 42, 1, index)).collect(); // loader's seed 42, epoch 1
-/// let (images, targets) = train.batch(items, &Device::flex());
+/// let items = (0..4).map(|index| Seeded::new(0.5, 42, 1, index)); // loader's seed 42, epoch 1
+/// let (images, targets) = train.batch(items.collect(), &Device::flex());
 /// # assert_eq!((images.dims(), targets.dims()), ([4, 3, 32, 32], [4, 10]));
 /// # Ok(())
 /// # }
@@ -92,16 +92,19 @@ use std::fmt::Debug;
 /// ```compile_fail,E0277
 /// # use burn::data::dataloader::batcher::Batcher;
 /// # use burn::tensor::{Device, Tensor};
-/// # use burn_tricks_data::Augmented;
-/// fn validation_batch(batcher: Augmented<Images, Tensor<4>>, items: Vec<f32>) -> Tensor<4> {
-///     batcher.batch(items, &Device::flex())
-/// }
+/// # use burn_tricks_data::Augmentations;
 /// # struct Images;
 /// # impl Batcher<f32, Tensor<4>> for Images {
 /// #     fn batch(&self, items: Vec<f32>, device: &Device) -> Tensor<4> {
 /// #         Tensor::zeros([items.len(), 1, 1, 1], device)
 /// #     }
 /// # }
+/// fn validation_loader(batcher: impl Batcher<f32, Tensor<4>>) {
+///     // ...
+/// }
+///
+/// let augmented = Augmentations::<Tensor<4>>::new().batcher(Images);
+/// validation_loader(augmented); // it is no `Batcher<f32, _>`
 /// ```
 ///
 /// Validate with the batcher itself, `Images` of the example above.

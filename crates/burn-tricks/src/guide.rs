@@ -6,6 +6,7 @@
 //! | [`first_run`] | what a first program looks like |
 //! | [`which_trick`] | which trick helps when: does not learn, unstable, overfits, too slow, not reproducible |
 //! | [`choosing`] | which optimizer, which schedule, which average of the weights |
+//! | [`data_and_labels`] | how inputs and targets are scaled, images changed at random, labels softened and samples drawn |
 //! | [`order_of_a_step`] | in which order the tricks of a step are applied |
 //! | `learner` (feature `train`) | how tricks are used in Burn's `Learner` |
 //! | `how_much_code` (feature `train`) | how many lines a trick takes, in a loop and in the `Learner` |
@@ -34,6 +35,9 @@ pub mod which_trick {}
 
 #[doc = include_str!("guide/choosing.md")]
 pub mod choosing {}
+
+#[doc = include_str!("guide/data_and_labels.md")]
+pub mod data_and_labels {}
 
 #[doc = include_str!("guide/order_of_a_step.md")]
 pub mod order_of_a_step {}
