@@ -3,7 +3,7 @@
 //! `cargo run --release --example compare` compares all of them on handwritten digits, on the CPU;
 //! `-- --help` tells the rest. If a run fails, the others are reported, and the exit status is not 0.
 
-mod lesson;
+mod claims;
 mod options;
 
 use burn_tricks::compare::{self, Options, Protocol, QualityMetric, Reporter, Study, Tuning};
@@ -29,8 +29,8 @@ const ABOUT: &str = "Compares training tricks: each a single change from a named
     holds the sentences of a teaching text against measurements: see `--lesson --help`.";
 
 fn main() -> ExitCode {
-    if lesson::is_asked() {
-        return lesson::main();
+    if claims::is_asked() {
+        return claims::main();
     }
     compare::main_with(ABOUT, study, train)
 }
@@ -140,6 +140,7 @@ fn study(own: &Own, options: &Options) -> Result<Study, Box<dyn Error>> {
         .with_epochs(epochs, quick)
         .with_threads(Some(WORKER_THREADS))
         .with_tuning(Tuning::new("learning_rate", loss))
+        .with_doctor()
         .with_condition("a seed redraws", redraws)
         // The sources of this program and of the workspace's crates, and the versions of all others.
         .with_code(env!("BURN_TRICKS_CODE"))

@@ -1,5 +1,6 @@
 //! Trains one recipe from one seed, by hand: all that `compare` measures happens here.
 
+mod examined;
 mod image_tricks;
 mod objective;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use burn_tricks::nn::WeightNormConfig;
 use burn_tricks::prelude::*;
 use burn_tricks::schedule::Run;
 use burn_tricks::stop::BestWeights;
+use examined::Examined;
 use image_tricks::{Draw, ImageTricks, Shifts};
 use objective::{Measured, Objective};
 use std::error::Error;
@@ -93,6 +95,12 @@ impl Training<'_> {
         let objective = self.objective(&split.train)?;
         let without_model = objective.without_model(&split.train, &split.valid);
         let mut trainer = Trainer::new(self, objective, run)?;
+        if report.is_examined() {
+            let [first, ..] = trainer.members.as_slice() else {
+                return Err("there is no model to examine".into());
+            };
+            trainer.examined = Examined::init(&first.model, &trainer.pass.objective)?;
+        }
 
         let mut stop = match setup.patience {
             Some(patience) => Some(
@@ -130,6 +138,9 @@ impl Training<'_> {
             let Some((predictor, valid)) = last else {
                 continue;
             };
+            let pass = &trainer.pass;
+            let train = || pass.objective.measure(&predictor, &split.train, device);
+            trainer.examined.epoch(|| [train(), valid]);
             if epoch <= EARLY_EPOCHS || epoch.is_multiple_of(CURVE_EPOCHS) {
                 for (name, value) in valid.metrics() {
                     report.point(trainer.steps as u64, &format!("validation {name}"), value);
@@ -156,6 +167,9 @@ impl Training<'_> {
             report.metric_and_no_model(name, value, without);
         }
         report.arrival(steps_to_target, run.steps() as u64);
+        if let [first, ..] = trainer.members.as_slice() {
+            trainer.examined.report(&first.model, report);
+        }
         report.seconds_per_step(training_time.as_secs_f64() / trainer.steps as f64);
         Ok(())
     }
@@ -190,6 +204,8 @@ struct Trainer {
     schedule: Box<dyn Schedule>,
     steps: usize,
     pass: Pass,
+    /// Who watches the first member.
+    examined: Examined,
 }
 
 /// What makes gradients of a batch.
@@ -243,6 +259,7 @@ impl Trainer {
                 micro_batches: setup.micro_batches,
                 device,
             },
+            examined: Examined::off(),
             setup: setup.clone(),
             run,
         })
@@ -255,7 +272,13 @@ impl Trainer {
             self.part();
         }
         let (schedule, steps) = (self.schedule.copy(), self.steps);
-        for member in &mut self.members {
+        let mut off = Examined::off();
+        for (at, member) in self.members.iter_mut().enumerate() {
+            let examined = if at == 0 {
+                &mut self.examined
+            } else {
+                &mut off
+            };
             (self.schedule, self.steps) = (schedule.copy(), steps);
             let batches = train.batches(self.setup.batch_size, member.seed, epoch);
             let [from, to] = [part, part + 1].map(|part| batches.len() * part / parts);
@@ -264,12 +287,15 @@ impl Trainer {
                 epoch,
             };
             for batch in &batches[from..to] {
-                let grads = self.pass.gradients(&member.model, train, batch, draw);
+                let pass = &self.pass;
+                let grads = pass.gradients(&member.model, train, batch, draw, examined);
                 let learning_rate = self.schedule.step();
+                examined.before_step(&member.model, &grads, learning_rate);
                 let model = member
                     .optim
                     .step(learning_rate, member.model.clone(), grads);
                 member.model = self.pass.tricks.after(model);
+                examined.after_step(&member.model);
                 let is_trough = self.schedule.is_trough(self.steps as u64);
                 member
                     .averages
@@ -331,10 +357,19 @@ impl Pass {
         train: &Samples,
         batch: &[usize],
         draw: Draw,
+        examined: &mut Examined,
     ) -> GradientsParams {
-        let loss = |model: &Network, indices: &[usize]| match &self.image_tricks {
-            Some(tricks) => tricks.loss(model, train, indices, draw, &self.device),
-            None => self.objective.loss(model, train, indices, &self.device),
+        // Of several passes in a step, the first is examined.
+        let mut examined = Some(examined);
+        let mut loss = |model: &Network, indices: &[usize]| {
+            let forward = match &self.image_tricks {
+                Some(tricks) => tricks.forward(model, train, indices, draw, &self.device),
+                None => self.objective.forward(model, train, indices, &self.device),
+            };
+            if let Some(examined) = examined.take() {
+                examined.forward(&forward);
+            }
+            forward.loss
         };
         let grads = if let Some(sam) = &self.tricks.sam {
             sam.gradients(model, |model| loss(model, batch)).0

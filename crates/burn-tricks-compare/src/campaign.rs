@@ -7,7 +7,11 @@ use std::{
 };
 
 use crate::{
-    comparison::{comparison::Comparison, error::CompareError, plan::Plan, plan::Wanted},
+    comparison::{
+        comparison::Comparison,
+        error::CompareError,
+        plan::{Plan, PlannedRun},
+    },
     outcome::{protocol::Protocol, recipe::Recipe, run::TrainingRun},
     runner::runner::{Job, Runner},
     store::{shard::Shard, store::Store},
@@ -135,7 +139,7 @@ impl<'a> Campaign<'a> {
 
 /// The jobs that make these runs, in their order as far as several of one recipe are not in one job.
 fn jobs(
-    wanted: &[Wanted],
+    wanted: &[PlannedRun],
     seeds_per_job: NonZeroUsize,
     job: &mut impl FnMut(&str, &[u64]) -> io::Result<Job>,
 ) -> io::Result<Vec<Job>> {

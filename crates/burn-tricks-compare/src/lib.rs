@@ -43,11 +43,12 @@ pub use comparison::{
     arm::Arm,
     comparison::{Comparison, Row, Speed},
     error::CompareError,
-    plan::{Plan, Wanted},
+    plan::{Plan, PlannedRun},
     stability::Stability,
     verdict::Verdict,
 };
 pub use outcome::{
+    examination::{Examination, ExaminationFinding},
     metric::{Better, QualityMetric, Scale},
     protocol::{Protocol, ProtocolError},
     recipe::Recipe,
@@ -61,7 +62,7 @@ pub use program::{
     study::Study,
 };
 pub use report::html::page::PageInfo;
-pub use runner::runner::{Job, Ran, Runner, worker_command};
+pub use runner::runner::{Job, JobResults, Runner, worker_command};
 pub use statistics::{
     bootstrap::bootstrap_95,
     family::{Family, Reading},

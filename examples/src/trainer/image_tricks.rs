@@ -4,6 +4,7 @@ use crate::data::Samples;
 use crate::network::Network;
 use crate::problem::{Problem, Shape};
 use crate::setup::Setup;
+use crate::trainer::objective::Forward;
 use burn::tensor::loss::cross_entropy_with_logits;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Tensor};
@@ -59,24 +60,32 @@ impl ImageTricks {
         }))
     }
 
-    /// The loss of a model on the samples at `indices`, changed.
-    pub(super) fn loss(
+    /// The loss of a model on the samples at `indices`, changed, and what it is of; the targets are the
+    /// classes before the change.
+    pub(super) fn forward(
         &self,
         model: &Network,
         samples: &Samples,
         indices: &[usize],
         draw: Draw,
         device: &Device,
-    ) -> Tensor<1> {
+    ) -> Forward {
         let (images, labels) = samples.batch(indices, device);
         let [batch, _] = images.dims();
         let [height, width] = self.size;
         let images = images.reshape([batch, 1, height, width]);
         let seed = |index: &usize| sample_seed(draw.seed, draw.epoch as u64, *index);
         let seeds: Vec<u64> = indices.iter().map(seed).collect();
-        let batch = (images, soft_targets(labels, self.classes));
+        let batch = (images, soft_targets(labels.clone(), self.classes));
         let (images, targets) = self.augmentations.apply(batch, &seeds);
-        cross_entropy_with_logits(model.predict(images.flatten(1, 3)), targets)
+        let inputs = images.flatten(1, 3);
+        let outputs = model.predict(inputs.clone());
+        Forward {
+            loss: cross_entropy_with_logits(outputs.clone(), targets),
+            targets: labels.into(),
+            inputs,
+            outputs,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::trainer::image_tricks::Shifts;
 use burn::nn::loss::{CrossEntropyLossConfig, MseLoss, Reduction};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_tricks::average::{Combine, Ensemble, Predict as _};
+use burn_tricks::diagnose::Targets;
 
 /// Samples predicted at a time, which bounds memory.
 const CHUNK: usize = 1024;
@@ -26,6 +27,18 @@ pub(super) enum Objective {
         /// Of the training part, 1 if there is none.
         deviation: f64,
     },
+}
+
+/// A forward pass in training.
+pub(super) struct Forward {
+    /// `[batch, features]`.
+    pub(super) inputs: Tensor<2>,
+    /// Classes, or the numbers in the unit of the outputs.
+    pub(super) targets: Targets,
+    /// `[rows, outputs]`.
+    pub(super) outputs: Tensor<2>,
+    /// Of the batch.
+    pub(super) loss: Tensor<1>,
 }
 
 /// What was measured on some samples.
@@ -71,27 +84,40 @@ impl Objective {
         }
     }
 
-    /// The loss of a model on the samples at `indices`.
-    pub(super) fn loss(
+    /// The loss of a model on the samples at `indices`, and what it is of.
+    pub(super) fn forward(
         &self,
         model: &Network,
         samples: &Samples,
         indices: &[usize],
         device: &Device,
-    ) -> Tensor<1> {
+    ) -> Forward {
         match self {
             Self::Classes { .. } => {
                 let (inputs, labels) = samples.batch(indices, device);
+                let outputs = model.predict(inputs.clone());
                 let cross_entropy = CrossEntropyLossConfig::new().init(device);
-                cross_entropy.forward(model.predict(inputs), labels)
+                Forward {
+                    loss: cross_entropy.forward(outputs.clone(), labels.clone()),
+                    targets: labels.into(),
+                    inputs,
+                    outputs,
+                }
             }
             Self::Numbers { mean, deviation } => {
                 let number = |at: &usize| (f64::from(samples.numbers[*at]) - mean) / deviation;
                 let numbers: Vec<f32> = indices.iter().map(|at| number(at) as f32).collect();
                 let numbers = TensorData::new(numbers, [indices.len(), 1]);
-                let outputs = model.predict(samples.inputs(indices, device));
-                let numbers = Tensor::from_data(numbers, device);
-                MseLoss::new().forward(outputs, numbers, Reduction::Mean)
+                let inputs = samples.inputs(indices, device);
+                let outputs = model.predict(inputs.clone());
+                let numbers = Tensor::<2>::from_data(numbers, device);
+                let mse = MseLoss::new();
+                Forward {
+                    loss: mse.forward(outputs.clone(), numbers.clone(), Reduction::Mean),
+                    targets: numbers.into(),
+                    inputs,
+                    outputs,
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Ablations, interactions, tuned rates, and the lesson.
+//! Ablations, interactions, tuned rates, and the sentences of a teaching text.
 
 use crate::{compare, read, text};
 use burn_tricks::compare::Comparison;
@@ -162,7 +162,7 @@ fn a_tuned_recipe_is_compared_at_its_best_rate() {
 }
 
 #[test]
-fn the_lesson_is_held_against_measurements() {
+fn the_sentences_of_a_teaching_text_are_held_against_measurements() {
     let output = compare(&[
         "--lesson", "--task", "tabular", "--seeds", "2", "--epochs", "1",
     ]);
@@ -180,7 +180,7 @@ fn the_lesson_is_held_against_measurements() {
     }
     let unknown = error("--lesson --task tables");
     assert!(
-        unknown.contains("there is no task `tables` in the lesson; there are: mlp"),
+        unknown.contains("no sentence is about a task `tables`; there are: mlp"),
         "{unknown}"
     );
 }

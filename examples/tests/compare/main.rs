@@ -1,5 +1,6 @@
 //! The programs that compare, as a user runs them.
 
+mod clusters;
 mod failures;
 mod lab;
 mod options;
@@ -52,8 +53,11 @@ fn read(path: &Path) -> Comparison {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// What was compared with what, and the runs, without what depends on the clock and the machine.
-fn timeless(comparison: &Comparison) -> (Vec<String>, Vec<TrainingRun>) {
+/// What was compared with what, and the runs.
+type Timeless = (Vec<String>, Vec<TrainingRun>);
+
+/// Both without what depends on the clock and the machine.
+fn timeless(comparison: &Comparison) -> Timeless {
     let recipes = comparison.recipes.iter();
     let runs = comparison.runs.iter().cloned().map(|run| TrainingRun {
         cost: Cost::default(),

@@ -76,6 +76,42 @@ fn every_report_that_is_asked_for_is_written() {
 }
 
 #[test]
+fn examinations_stand_beside_runs_that_they_do_not_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let report = |options: &str, name: &str| {
+        let output = start(&format!("{CLIP} {options} --json"), &path(name)).wait_with_output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (read(&path(name)), text(&output.stdout))
+    };
+    let (without, table) = report("", "without.json");
+    assert!(!table.contains("Examinations"), "{table}");
+    let html = path("r.html");
+    let (with, table) = report(&format!("--doctor --html {}", html.display()), "with.json");
+    assert_eq!(timeless(&with), timeless(&without));
+    assert!(without.examinations.is_empty());
+    let examined = with.examinations.iter();
+    let examined: Vec<(&str, u64)> = examined.map(|of| (&*of.variant, of.seed)).collect();
+    assert_eq!(examined, [("unstable", 1), ("clip", 1)]);
+    let page = std::fs::read_to_string(html).unwrap();
+    for examination in &with.examinations {
+        assert!(!examination.findings.is_empty(), "{examination:?}");
+        for finding in &examination.findings {
+            assert!(
+                !finding.severity.is_empty() && !finding.text.is_empty(),
+                "{finding:?}"
+            );
+            assert!(page.contains(&finding.kind), "{finding:?}");
+        }
+    }
+    assert!(
+        table.contains("Examinations") && page.contains("id=\"examinations\""),
+        "{table}"
+    );
+}
+
+#[test]
 fn a_report_that_cannot_be_written_fails_before_the_runs() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing").join("report");

@@ -65,6 +65,12 @@ fn it_lists_compares_stores_resumes_and_reports() {
         assert_eq!(run.failure, None);
         let [accuracy, loss] = ["accuracy", "loss"].map(|name| run.quality[name].value);
         assert!(accuracy > 0.3 && loss < 2.2, "it learns: {run:?}");
+        // It does not report its memory: the worker's is taken, the weights and the program among it.
+        #[cfg(target_os = "linux")]
+        assert!(
+            run.cost.peak_bytes.is_some_and(|bytes| bytes > 1 << 20),
+            "{run:?}"
+        );
     }
     // The arms differ, and so do the seeds.
     let losses = comparison
@@ -85,4 +91,26 @@ fn it_lists_compares_stores_resumes_and_reports() {
     assert_eq!(again, table);
     let (_, told) = compare("1");
     assert!(!told.contains("holds"), "{told}");
+}
+
+#[test]
+fn what_this_program_does_not_offer_is_said_before_the_first_run() {
+    for (options, expected) in [
+        (&["--tune"][..], "`Study::with_tuning`"),
+        (&["--doctor"], "`Study::with_doctor`"),
+        (
+            &["--interactions", "momentum,ema"],
+            "`Recipe::with_settings`",
+        ),
+        (&["--seeds", "0"], "a whole number from 1 on"),
+        (&["--only", "momentm"], "did you mean `momentum`?"),
+    ] {
+        let output = run(options);
+        let told = text(&output.stderr);
+        assert!(
+            !output.status.success() && told.contains(expected),
+            "{told}"
+        );
+        assert!(!told.contains("verdicts are read"), "{told}");
+    }
 }

@@ -2,9 +2,9 @@
 //! families of rows whose truth is known.
 //!
 //! `cargo run --release -p burn-tricks-compare --example aa` simulates them and prints the tables of the
-//! README, in some minutes; `-- --families 100` coarser ones. `-- --pool FILE` redraws 100 families from
-//! real runs instead: those of a store that holds, for each of many splits, runs of a recipe with several
-//! seeds, as the loop in the README makes. It ends with a failure if a rate is above what is promised.
+//! README, in some minutes; `-- --families 100` coarser ones. `-- --pool FILE` redraws families from real runs
+//! instead: those of a store that holds, for each of many splits, runs of a recipe with several seeds, as the
+//! loop in the README makes. It ends with a failure if a rate is above what is promised.
 
 mod pool;
 mod simulation;
@@ -12,17 +12,24 @@ mod simulation;
 use simulation::{SHAPES, Simulation, Truth};
 use std::{env, error::Error, path::Path, process::ExitCode};
 
+/// Families where the arguments do not say how many.
+const FAMILIES: u32 = 1000;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let families = |number: &str| match number.parse() {
+        Ok(families @ 1..) => Ok(families),
+        _ => Err(format!("--families takes a number from 1 up, got {number:?}").into()),
+    };
     let holds = match arguments[..] {
-        [] => Ok(simulate(1000)),
-        ["--families", number] => match number.parse() {
-            Ok(families @ 1..) => Ok(simulate(families)),
-            _ => Err(format!("--families takes a number from 1 up, got {number:?}").into()),
-        },
-        ["--pool", file] => redraw(Path::new(file)),
-        _ => Err("usage: aa [--families N | --pool FILE]".into()),
+        [] => Ok(simulate(FAMILIES)),
+        ["--families", number] => families(number).map(simulate),
+        ["--pool", file] => redraw(Path::new(file), FAMILIES),
+        ["--pool", file, "--families", number] => {
+            families(number).and_then(|families| redraw(Path::new(file), families))
+        }
+        _ => Err("usage: aa [--pool FILE] [--families N]".into()),
     };
     match holds {
         Ok(true) => ExitCode::SUCCESS,
@@ -42,20 +49,19 @@ fn most(families: u32) -> f64 {
     0.05 + 2.0 * (0.05 * 0.95 / f64::from(families)).sqrt()
 }
 
-fn redraw(file: &Path) -> Result<bool, Box<dyn Error>> {
-    const REDRAWS: u32 = 100;
+fn redraw(file: &Path, families: u32) -> Result<bool, Box<dyn Error>> {
     let pools = pool::read(file)?;
     println!(
-        "Of {REDRAWS} families redrawn from each recipe's runs, those with any false verdict, in %:\n"
+        "Of {families} families redrawn from each recipe's runs, those with any false verdict, in %:\n"
     );
     println!("| recipe | splits | rows | accuracy | loss | speed | time per step |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     let mut holds = true;
     for pool in pools {
-        let rates = pool.false_verdicts(REDRAWS.into())?;
+        let rates = pool.false_verdicts(families.into())?;
         let cells = ["accuracy", "loss", "speed", "cost"].map(|question| {
             let rate = rates.get(question);
-            rate.map_or("–".to_owned(), |rate| format!("{:.0}", 100.0 * rate))
+            rate.map_or("–".to_owned(), |rate| format!("{:.1}", 100.0 * rate))
         });
         let (name, splits) = (&pool.name, pool.splits.len());
         println!(
@@ -63,7 +69,7 @@ fn redraw(file: &Path) -> Result<bool, Box<dyn Error>> {
             pool.rows(),
             cells.join(" | ")
         );
-        holds &= rates.values().all(|rate| *rate <= most(REDRAWS));
+        holds &= rates.values().all(|rate| *rate <= most(families));
     }
     Ok(holds)
 }

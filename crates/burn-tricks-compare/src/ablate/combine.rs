@@ -115,7 +115,8 @@ impl fmt::Display for CombineRecipesError {
             Self::ChangesNothing { part } => {
                 write!(
                     f,
-                    "{part:?} has the settings of its baseline: there is no change to combine"
+                    "{part:?} has the settings of its baseline: there is no change to combine. What a recipe changes \
+                     must stand in its settings (`Recipe::with_settings`)"
                 )
             }
             Self::TooFew { parts } => write!(f, "at least two changes are needed, got {parts}"),

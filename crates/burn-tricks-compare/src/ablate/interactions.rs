@@ -19,7 +19,7 @@ use crate::{
     },
     statistics::{
         family::Family,
-        looks::ALPHA,
+        looks::{ALPHA, least_seeds},
         paired_test::{PairedTest, paired_test_to_level},
     },
 };
@@ -217,6 +217,7 @@ impl Question<'_> {
                     margin,
                     differences,
                     arises: *arises,
+                    least: least_seeds(all.len(), 1),
                 };
                 Answer::new(&asked, &family, row, tests)
             };

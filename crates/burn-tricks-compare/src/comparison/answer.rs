@@ -102,6 +102,8 @@ pub(crate) struct Asked<'a> {
     /// The differences at the last look, or before the first as far as they are known.
     pub(crate) differences: &'a [f64],
     pub(crate) arises: bool,
+    /// The fewest seeds with which any verdict is possible.
+    pub(crate) least: usize,
 }
 
 impl Answer {
@@ -127,7 +129,9 @@ impl Answer {
             let difference = need::for_a_difference(mean, floored, family.difference_level);
             let equivalence =
                 need::for_equivalence(mean, floored, margin, family.equivalence_level);
-            difference.into_iter().chain(equivalence).min()
+            let need = difference.into_iter().chain(equivalence).min();
+            // More than there are, and enough for any verdict.
+            need.map(|seeds| seeds.max(asked.least).max(asked.differences.len() + 1))
         };
         let effect = || {
             let gains: Vec<f64> = asked.differences.iter().map(|d| gain(*d)).collect();

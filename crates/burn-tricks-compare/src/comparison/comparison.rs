@@ -13,6 +13,7 @@ use crate::{
         stages::Stages,
     },
     outcome::{
+        examination::Examination,
         metric::{Better, QualityMetric},
         protocol::Protocol,
         recipe::Recipe,
@@ -40,6 +41,9 @@ pub struct Comparison {
     /// The runs, in the order of the recipes and of the seeds. Those with seeds beyond the last look are left
     /// out.
     pub runs: Vec<TrainingRun>,
+    /// What examinations of the recipes found, if they were asked for. No verdict depends on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examinations: Vec<Examination>,
 }
 
 /// What is shown about one variant.
@@ -92,7 +96,7 @@ impl Comparison {
     /// - The protocol makes no sense.
     /// - Two recipes have the same name, or a recipe's baseline is not the name of another.
     /// - A run is of no recipe's variant, two are of the same variant and seed, or one that did not fail
-    ///   lacks a metric or its arrival.
+    ///   lacks a metric or its arrival, or has a value that cannot be, such as a share above 1.
     pub fn init(
         protocol: &Protocol,
         recipes: &[Recipe],
@@ -111,6 +115,7 @@ impl Comparison {
                 .collect(),
             arms: of_recipes.map(|recipe| Arm::new(&pool, recipe)).collect(),
             runs: sorted.cloned().collect(),
+            examinations: Vec::new(),
         })
     }
 
@@ -152,7 +157,8 @@ impl Row {
                 better: metric.better,
                 margin: metric.margin_of_differences(),
                 differences: &differences.collect::<Vec<f64>>(),
-                arises: true,
+                arises: pairs.is_empty() || Pair::any_has_ended(&pairs),
+                least: pool.least_seeds(),
             };
             Answer::new(
                 &asked,
@@ -169,6 +175,7 @@ impl Row {
             margin: protocol.cost_margin.ln(),
             differences: &costs,
             arises: !costs.is_empty(),
+            least: pool.least_seeds(),
         };
         let memory: Vec<f64> = pairs.iter().filter_map(Pair::memory_ratio).collect();
         let (variant, baseline) = pool.rows[row];
@@ -215,6 +222,7 @@ impl Speed {
                 || tests.speed.is_empty()
                 || reading.differs()
                 || reading.is_equivalent(),
+            least: pool.least_seeds(),
         };
         Self {
             answer: Answer::new(&asked, &stages.families.speed, row, &tests.speed),

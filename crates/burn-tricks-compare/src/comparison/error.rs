@@ -45,6 +45,15 @@ pub enum CompareError {
         /// The metric, or `arrival`.
         what: String,
     },
+    /// A run that did not fail has a value that cannot be, such as a share above 1.
+    Impossible {
+        /// The variant.
+        variant: String,
+        /// The seed.
+        seed: u64,
+        /// What cannot be, in a sentence.
+        what: String,
+    },
 }
 
 impl fmt::Display for CompareError {
@@ -72,6 +81,11 @@ impl fmt::Display for CompareError {
                 "the run of {variant:?} with seed {seed} does not say its {what:?}, which the protocol \
                  asks for"
             ),
+            Self::Impossible {
+                variant,
+                seed,
+                what,
+            } => write!(f, "the run of {variant:?} with seed {seed}: {what}"),
         }
     }
 }

@@ -28,6 +28,12 @@ impl<'a> Pair<'a> {
         }
     }
 
+    /// Whether any run of these pairs gave a result. If none did, they are not equal: nothing was measured.
+    pub(crate) fn any_has_ended(pairs: &[Self]) -> bool {
+        let has_ended = |pair: &Self| pair.runs().iter().any(|run| run.failure.is_none());
+        pairs.iter().any(has_ended)
+    }
+
     /// Whether each of the two runs has failed: it gave no result, one of these metrics is not a finite
     /// number, or it is no better than no model at all.
     pub(crate) fn failed(&self, metrics: &[QualityMetric]) -> [bool; 2] {

@@ -9,7 +9,7 @@ use crate::{
 
 /// A run that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Wanted {
+pub struct PlannedRun {
     /// Name of the recipe.
     pub variant: String,
     /// The seed.
@@ -29,7 +29,7 @@ pub struct Wanted {
 pub struct Plan {
     /// The runs, in the order in which to make them: every recipe of a seed before the next seed, so
     /// that a machine that grows slower is the same to both runs of a pair.
-    pub wanted: Vec<Wanted>,
+    pub wanted: Vec<PlannedRun>,
     /// The number of seeds of the look for which they are wanted.
     pub look: usize,
     /// The rows that are open.
@@ -55,7 +55,7 @@ impl Plan {
             look => seeds[look - 1],
         };
         let arms = recipes.len();
-        let wanted = stages.wanted.iter().map(|&(recipe, place)| Wanted {
+        let wanted = stages.wanted.iter().map(|&(recipe, place)| PlannedRun {
             variant: recipes[recipe].name.clone(),
             seed: protocol.seed(place),
             // A baseline may be wanted for the first time at a later look only in another order of the
@@ -96,7 +96,7 @@ impl Plan {
             let mut with = arms.clone();
             with.insert(row);
             with.extend(comparison.row(row).map(|row| &*row.baseline));
-            let count = |run: &&Wanted| with.contains(&*run.variant);
+            let count = |run: &&PlannedRun| with.contains(&*run.variant);
             if kept.is_empty() || self.wanted.iter().filter(count).count() <= runs {
                 arms = with;
                 kept.push(row.clone());

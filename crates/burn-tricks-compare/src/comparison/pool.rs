@@ -4,8 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     comparison::{error::CompareError, pair::Pair},
-    outcome::{metric::QualityMetric, protocol::Protocol, recipe::Recipe, run::TrainingRun},
-    statistics::looks::Looks,
+    outcome::{
+        impossible::impossible, metric::QualityMetric, protocol::Protocol, recipe::Recipe,
+        run::TrainingRun,
+    },
+    statistics::looks::{Looks, least_seeds},
 };
 
 /// The runs of a comparison, checked and found by recipe and seed.
@@ -75,6 +78,11 @@ impl<'a> Pool<'a> {
         (0..seeds).filter_map(pair).collect()
     }
 
+    /// The fewest seeds with which any verdict is possible.
+    pub(crate) fn least_seeds(&self) -> usize {
+        least_seeds(self.rows.len(), self.looks.count())
+    }
+
     /// The runs of a recipe, by seed.
     pub(crate) fn runs_of(&self, recipe: usize) -> Vec<&'a TrainingRun> {
         let run = |place| self.run(recipe, place);
@@ -115,7 +123,7 @@ fn rows(recipes: &[Recipe]) -> Result<Vec<(usize, usize)>, CompareError> {
     Ok(rows)
 }
 
-/// A run that did not fail must have measured what is asked.
+/// A run that did not fail must have measured what is asked, and nothing that cannot be.
 fn check_run(run: &TrainingRun, protocol: &Protocol) -> Result<(), CompareError> {
     if run.failure.is_some() {
         return Ok(());
@@ -130,8 +138,15 @@ fn check_run(run: &TrainingRun, protocol: &Protocol) -> Result<(), CompareError>
             return Err(missing(&metric.name));
         }
     }
-    match &protocol.target {
-        Some(_) if run.arrival.is_none() => Err(missing("arrival")),
-        _ => Ok(()),
+    if protocol.target.is_some() && run.arrival.is_none() {
+        return Err(missing("arrival"));
+    }
+    match impossible(run, protocol) {
+        Some(what) => Err(CompareError::Impossible {
+            variant: run.variant.clone(),
+            seed: run.seed,
+            what,
+        }),
+        None => Ok(()),
     }
 }

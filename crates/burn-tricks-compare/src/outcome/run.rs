@@ -8,6 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::examination::ExaminationFinding;
+
 /// What a worker's line on standard output begins with when it holds a [`TrainingRun`].
 pub const RUN_PREFIX: &str = "burn-tricks-run ";
 
@@ -34,6 +36,9 @@ pub struct TrainingRun {
     /// Values on the way, for the learning curves of a report.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<Point>,
+    /// What was found, if the training was one that is examined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<ExaminationFinding>,
     /// Why it ended without a result, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailedRun>,

@@ -21,7 +21,14 @@ use signal_hook::{
 use crate::{
     campaign::Campaign,
     comparison::comparison::Comparison,
-    program::{lab, options::Options, reports, study::Study, worker::job},
+    outcome::examination::Examination,
+    program::{
+        failures, lab,
+        options::Options,
+        reports,
+        study::Study,
+        worker::{Purpose, job},
+    },
     runner::runner::Runner,
     store::store::Store,
 };
@@ -52,7 +59,7 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
         study = study.with_condition("learning rates", sentence);
     }
     let study = &study;
-    let mut campaign = Campaign::new(&study.protocol, &study.recipes, runner);
+    let mut campaign = Campaign::new(&study.protocol, &study.recipes, runner.clone());
     if let Some(path) = &options.store {
         campaign = campaign.with_store(open(path, study, options)?);
     }
@@ -67,12 +74,12 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
         campaign = campaign.with_seeds_per_job(first.unwrap_or(NonZeroUsize::MIN));
     }
     let rows = study.rows();
-    let comparison = campaign.run(
+    let mut comparison = campaign.run(
         |variant, seeds| {
             let recipe = study
                 .find(variant)
                 .ok_or_else(|| io::Error::other(format!("no recipe {variant:?}")))?;
-            job(study, recipe, seeds, false)
+            job(study, recipe, seeds, Purpose::Compare)
         },
         |so_far| {
             let open = so_far.rows.iter().filter(|row| row.is_open).count();
@@ -82,6 +89,9 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
             );
         },
     )?;
+    if options.doctor && !stop.load(Relaxed) {
+        comparison.examinations = examine(study, &runner)?;
+    }
     let is_stopped = stop.load(Relaxed);
     match (options.shard, &options.store) {
         (Some(_), Some(_)) if is_stopped => {}
@@ -92,6 +102,16 @@ pub(crate) fn compare(study: &Study, options: &Options) -> Result<(), Box<dyn Er
         _ => reports::write(study, options, &comparison)?,
     }
     ended(&comparison, options, is_stopped)
+}
+
+/// Examines every recipe, in a training of its own with the first seed.
+fn examine(study: &Study, runner: &Runner) -> io::Result<Vec<Examination>> {
+    let seeds = [study.protocol.first_seed];
+    let recipes = study.recipes.iter();
+    let jobs = recipes.map(|recipe| job(study, recipe, &seeds, Purpose::Examine));
+    let jobs = jobs.collect::<io::Result<_>>()?;
+    let ran = runner.clone().with_headline("examining, ").run(jobs);
+    Ok(ran.runs.into_iter().map(Examination::of).collect())
 }
 
 /// What is going to happen, and what cannot.
@@ -146,11 +166,9 @@ fn ended(
     options: &Options,
     is_stopped: bool,
 ) -> Result<(), Box<dyn Error>> {
-    let failed: Vec<_> = comparison.failed().collect();
-    for run in &failed {
-        if let Some(failure) = &run.failure {
-            eprintln!("{:?} failed with seed {}: {failure}", run.variant, run.seed);
-        }
+    let examinations = failures::of_examinations(&comparison.examinations);
+    for line in failures::told(comparison).iter().chain(&examinations) {
+        eprintln!("{line}");
     }
     let runs = comparison.runs.len();
     if is_stopped && !comparison.is_finished() {
@@ -163,8 +181,12 @@ fn ended(
         };
         return Err(format!("stopped before the end: {kept}").into());
     }
-    match failed.len() {
-        0 => Ok(()),
-        failed => Err(format!("{failed} of {runs} runs failed").into()),
+    match (comparison.failed().count(), examinations.len()) {
+        (0, 0) => Ok(()),
+        (0, failed) => {
+            let all = comparison.examinations.len();
+            Err(format!("{failed} of {all} examinations failed").into())
+        }
+        (failed, _) => Err(format!("{failed} of {runs} runs failed").into()),
     }
 }

@@ -13,7 +13,11 @@ use crate::{
     },
     comparison::comparison::Comparison,
     outcome::recipe::Recipe,
-    program::{options::Options, study::Study, worker::job},
+    program::{
+        options::Options,
+        study::Study,
+        worker::{Purpose, job},
+    },
     runner::runner::Runner,
     store::store::Store,
     tune::{tuned::Tuned, tuning::Tuning},
@@ -44,6 +48,10 @@ pub struct LabOptions {
     #[arg(long, conflicts_with = "shard")]
     pub tune: bool,
 }
+
+/// What is told of `--tune` where nothing can be tuned.
+pub(crate) const CANNOT_TUNE: &str =
+    "this program cannot `--tune`: its study does not say what to tune (`Study::with_tuning`)";
 
 /// Seeds of interactions, where the options do not say.
 pub(crate) const INTERACTION_SEEDS: usize = 24;
@@ -88,10 +96,7 @@ pub(crate) fn tune(
     options: &Options,
     runner: &Runner,
 ) -> Result<Tuned, Box<dyn Error>> {
-    let tuning = study
-        .tuning
-        .as_ref()
-        .ok_or("this program does not say what to tune: `--tune` has no effect")?;
+    let tuning = study.tuning.as_ref().ok_or(CANNOT_TUNE)?;
     let runs = tuning.runs_per_recipe() * study.recipes.len();
     eprintln!(
         "tuning: {runs} runs, {} for each recipe",
@@ -106,7 +111,7 @@ pub(crate) fn tune(
         &study.recipes,
         runner,
         store.as_mut(),
-        |candidate, seeds| job(study, candidate, seeds, true),
+        |candidate, seeds| job(study, candidate, seeds, Purpose::Tune),
     )?;
     eprint!("{}", tuned.table());
     Ok(tuned)

@@ -36,6 +36,12 @@ pub(crate) enum Asked {
     },
 }
 
+/// A number that is not 0.
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse();
+    number.map_err(|_| "it must be a whole number from 1 on".to_owned())
+}
+
 /// The options of every program that [`main`](crate::main) runs.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Options {
@@ -47,20 +53,20 @@ pub struct Options {
     pub list: bool,
     /// So many seeds for every row, instead of as many as each needs. The program says before the first
     /// run if they are too few for any verdict.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub seeds: Option<NonZeroUsize>,
     /// Epochs per run, if the program declares a number of its own.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub epochs: Option<NonZeroUsize>,
     /// A first impression: shorter runs, if the program declares them, and the fewest seeds that can decide a
     /// row, in one look.
     #[arg(long)]
     pub quick: bool,
     /// Start no further look that would end later than so many minutes after the start.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub minutes: Option<NonZeroUsize>,
     /// Processes at a time [default: one per core; on a GPU 1]. The results do not depend on it.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub jobs: Option<NonZeroUsize>,
     /// Stop at the first run that fails. Without it the others go on; the runs that finished are reported
     /// either way.
@@ -96,6 +102,10 @@ pub struct Options {
     /// Write everything there: protocol, recipes, rows, runs.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Examine each recipe: one more training with the first seed, in which the program looks for what keeps it
+    /// from learning, told below the table and in the reports. The runs that are compared stay as they are.
+    #[arg(long, conflicts_with = "shard")]
+    pub doctor: bool,
     /// Ablations, interactions, tuned rates.
     #[command(flatten)]
     pub lab: LabOptions,

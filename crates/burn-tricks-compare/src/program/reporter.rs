@@ -2,14 +2,20 @@
 
 use std::time::Instant;
 
-use crate::outcome::{protocol::Protocol, run::TrainingRun};
+use crate::{
+    outcome::{
+        examination::ExaminationFinding, impossible::impossible, protocol::Protocol,
+        run::TrainingRun,
+    },
+    program::worker::Purpose,
+};
 
 /// Takes what a training run measures, and says how long it is to be.
 #[derive(Debug)]
 pub struct Reporter {
     run: TrainingRun,
     epochs: usize,
-    is_tuning: bool,
+    purpose: Purpose,
     steps: Option<u64>,
     start: Instant,
 }
@@ -20,25 +26,35 @@ impl Reporter {
         Self {
             run: TrainingRun::new(variant, seed),
             epochs,
-            is_tuning: false,
+            purpose: Purpose::Compare,
             steps: None,
             start: Instant::now(),
         }
     }
 
-    /// For a run by which a recipe is tuned.
-    pub(crate) fn for_tuning(self) -> Self {
-        Self {
-            is_tuning: true,
-            ..self
-        }
+    /// For a run of another purpose.
+    pub(crate) fn for_purpose(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
     }
 
     /// Whether the run is one by which a recipe is tuned: then the metrics to report are those of the
     /// *validation* part, and the test part is not looked at. It happens only with the option `--tune`, of a
     /// program that says what can be tuned, by [`Study::with_tuning`](crate::Study::with_tuning).
     pub fn is_tuning(&self) -> bool {
-        self.is_tuning
+        self.purpose == Purpose::Tune
+    }
+
+    /// Whether the training is examined: it is not compared, and looks for what keeps it from learning, with a
+    /// doctor of `burn-tricks-diagnose` for instance, and reports each [`finding`](Self::finding). It
+    /// happens only with the option `--doctor`, of a program whose study is
+    /// [`with_doctor`](crate::Study::with_doctor).
+    pub fn is_examined(&self) -> bool {
+        self.purpose == Purpose::Examine
+    }
+
+    /// Something that an examination found.
+    pub fn finding(&mut self, finding: ExaminationFinding) {
+        self.run.findings.push(finding);
     }
 
     /// The number of epochs of a run: [`Study::with_epochs`](crate::Study::with_epochs), or the option
@@ -81,9 +97,18 @@ impl Reporter {
         self.run.cost.seconds_per_step = Some(seconds);
     }
 
-    /// The largest memory in use.
+    /// The largest memory in use, in bytes. Without it, a program that [`main`](crate::main) runs reports on
+    /// Linux the largest resident memory of the worker process, the program itself included. Elsewhere, and
+    /// with [`Study::with_one_job_per_recipe`](crate::Study::with_one_job_per_recipe), which is for GPUs, no memory is
+    /// reported then.
     pub fn peak_bytes(&mut self, bytes: u64) {
         self.run.cost.peak_bytes = Some(bytes);
+    }
+
+    /// The largest memory of the process, which counts if the training did not report its own.
+    pub(crate) fn peak_of_process(&mut self, bytes: Option<u64>) {
+        let peak = &mut self.run.cost.peak_bytes;
+        *peak = peak.or(bytes);
     }
 
     /// What was measured.
@@ -95,8 +120,17 @@ impl Reporter {
         self.run
     }
 
-    /// The first thing that the protocol asks for and the run does not say.
-    pub(crate) fn missing(&self, protocol: &Protocol) -> Option<String> {
+    /// The first thing that the run does not say although it is asked for, or says and that cannot be.
+    pub(crate) fn wrong(&self, protocol: &Protocol) -> Option<String> {
+        if self.is_examined() {
+            let is_silent = self.run.findings.is_empty();
+            return is_silent.then(|| "the examined training reported no finding".to_owned());
+        }
+        self.missing(protocol)
+            .or_else(|| impossible(&self.run, protocol))
+    }
+
+    fn missing(&self, protocol: &Protocol) -> Option<String> {
         let quality = &self.run.quality;
         let metrics = protocol.metrics.iter();
         let absent = |name: &&str| !quality.contains_key(*name);
@@ -178,5 +212,39 @@ mod tests {
         assert!(missing(&report).contains("arrived at the target"));
         report.arrival(None, 20);
         assert_eq!(missing(&report), "");
+    }
+
+    #[test]
+    fn what_cannot_be_is_wrong_and_an_examination_needs_findings_alone() {
+        let protocol = Protocol::new([QualityMetric::share("accuracy")]);
+        let mut report = Reporter::new("ema", 7, 3);
+        assert!(!report.is_examined() && report.wrong(&protocol).is_some());
+        report.metric("accuracy", 97.0);
+        let wrong = report.wrong(&protocol).unwrap();
+        assert!(wrong.contains("not a percentage"), "{wrong}");
+        report.metric("accuracy", 0.97);
+        assert_eq!(report.wrong(&protocol), None);
+
+        let mut report = Reporter::new("ema", 7, 3).for_purpose(Purpose::Examine);
+        assert!(report.is_examined() && !report.is_tuning());
+        assert!(
+            report
+                .wrong(&protocol)
+                .is_some_and(|wrong| wrong.contains("no finding"))
+        );
+        report.finding(ExaminationFinding::default());
+        assert_eq!(report.wrong(&protocol), None);
+        assert_eq!(report.into_run().findings.len(), 1);
+    }
+
+    #[test]
+    fn memory_that_the_training_reports_goes_before_that_of_the_process() {
+        let mut report = Reporter::new("ema", 7, 3);
+        report.peak_of_process(Some(64));
+        assert_eq!(report.into_run().cost.peak_bytes, Some(64));
+        let mut report = Reporter::new("ema", 7, 3);
+        report.peak_bytes(32);
+        report.peak_of_process(Some(64));
+        assert_eq!(report.into_run().cost.peak_bytes, Some(32));
     }
 }

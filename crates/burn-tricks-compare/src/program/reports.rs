@@ -59,6 +59,17 @@ pub(crate) fn write(
             print!("{}", interactions.table());
         }
     }
+    if !comparison.examinations.is_empty() {
+        println!(
+            "\nExaminations, each of one training with seed {}\n",
+            study.protocol.first_seed
+        );
+        if options.markdown {
+            print!("{}", comparison.examinations_markdown());
+        } else {
+            print!("{}", comparison.examinations_table());
+        }
+    }
     if let Some(path) = &options.html {
         write_file(
             path,

@@ -27,6 +27,7 @@ pub struct Study {
     pub(crate) jobs: Option<NonZeroUsize>,
     pub(crate) is_one_job_per_recipe: bool,
     pub(crate) tuning: Option<Tuning>,
+    pub(crate) has_doctor: bool,
     /// Of the runs, for the reports: a heading and a sentence.
     pub(crate) conditions: Vec<(String, String)>,
 }
@@ -45,6 +46,7 @@ impl Study {
             jobs: None,
             is_one_job_per_recipe: false,
             tuning: None,
+            has_doctor: false,
             conditions: Vec::new(),
         }
     }
@@ -122,6 +124,14 @@ impl Study {
         self
     }
 
+    /// Lets `--doctor` examine each recipe. The training function then makes one more run of each, in which
+    /// [`Reporter::is_examined`](crate::Reporter::is_examined) holds, and must report what it finds with
+    /// [`Reporter::finding`](crate::Reporter::finding).
+    pub fn with_doctor(mut self) -> Self {
+        self.has_doctor = true;
+        self
+    }
+
     /// A condition under which all runs are made, as a heading and a sentence, for the reports: what a seed
     /// redraws, for instance.
     pub fn with_condition(mut self, heading: &str, sentence: impl Into<String>) -> Self {
@@ -147,6 +157,13 @@ impl Study {
                 "" => "no recipe has a baseline: there is nothing to compare".to_owned(),
                 names => format!("`{names}` is compared with nothing: name a variant too"),
             });
+        }
+        if lab.tune && self.tuning.is_none() {
+            return Err(lab::CANNOT_TUNE.to_owned());
+        }
+        if options.doctor && !self.has_doctor {
+            let why = "its training does not examine itself (`Study::with_doctor`)";
+            return Err(format!("this program has no `--doctor`: {why}"));
         }
         let once = |seeds| Looks::once(seeds).map_err(|error| error.to_string());
         if let Some(seeds) = options.seeds {
@@ -341,6 +358,19 @@ mod tests {
         );
         let coded = study().with_code("other");
         assert_ne!(coded.context(&both).unwrap(), asked.context(&both).unwrap());
+    }
+
+    #[test]
+    fn what_the_study_does_not_offer_is_refused_before_the_first_run() {
+        let mut doctor = only(&[]);
+        doctor.doctor = true;
+        let error = study().asked(&doctor).unwrap_err();
+        assert!(error.contains("Study::with_doctor"), "{error}");
+        assert!(study().with_doctor().asked(&doctor).is_ok());
+        let mut tune = only(&[]);
+        tune.lab.tune = true;
+        let error = study().asked(&tune).unwrap_err();
+        assert!(error.contains("Study::with_tuning"), "{error}");
     }
 
     #[test]

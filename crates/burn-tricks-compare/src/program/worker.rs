@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     outcome::{protocol::Protocol, recipe::Recipe, run::TrainingRun},
-    program::{options::Options, reporter::Reporter, study::Study},
+    program::{options::Options, peak_memory, reporter::Reporter, study::Study},
     runner::runner::{Job, worker_command},
 };
 
@@ -16,7 +16,18 @@ pub(crate) struct Task {
     /// As it is to be trained, which the options alone do not say once it is tuned.
     pub(crate) recipe: Recipe,
     pub(crate) seeds: Vec<u64>,
-    pub(crate) is_tuning: bool,
+    pub(crate) purpose: Purpose,
+}
+
+/// What a training is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// To be compared.
+    Compare,
+    /// To tune a recipe.
+    Tune,
+    /// To be examined.
+    Examine,
 }
 
 /// This program, started with its own arguments and a task.
@@ -24,12 +35,12 @@ pub(crate) fn job(
     study: &Study,
     recipe: &Recipe,
     seeds: &[u64],
-    is_tuning: bool,
+    purpose: Purpose,
 ) -> io::Result<Job> {
     let task = Task {
         recipe: recipe.clone(),
         seeds: seeds.to_vec(),
-        is_tuning,
+        purpose,
     };
     let mut command = worker_command(study.threads)?;
     command.args(env::args_os().skip(1));
@@ -52,23 +63,25 @@ pub(crate) fn work(
     let Task {
         recipe,
         seeds,
-        is_tuning,
+        purpose,
     } = serde_json::from_str(task)?;
-    let tuned = study.tuning.as_ref().filter(|_| is_tuning);
-    let asked = match tuned {
-        Some(tuning) => Protocol::new([tuning.metric().clone()]),
-        None => study.protocol.clone(),
+    let asked = match &study.tuning {
+        Some(tuning) if purpose == Purpose::Tune => Protocol::new([tuning.metric().clone()]),
+        _ => study.protocol.clone(),
     };
     for seed in seeds {
-        let mut reporter = Reporter::new(&recipe.name, seed, study.epochs(options));
-        if is_tuning {
-            reporter = reporter.for_tuning();
-        }
+        let mut reporter =
+            Reporter::new(&recipe.name, seed, study.epochs(options)).for_purpose(purpose);
+        peak_memory::reset();
         let trained = train(&recipe, seed, &mut reporter);
-        let missing = reporter.missing(&asked);
-        let run = match (trained, missing) {
+        // On a GPU most of the memory is not the process's.
+        if !study.is_one_job_per_recipe {
+            reporter.peak_of_process(peak_memory::bytes());
+        }
+        let wrong = reporter.wrong(&asked);
+        let run = match (trained, wrong) {
             (Err(error), _) => TrainingRun::failed(&recipe.name, seed, &error.to_string()),
-            (Ok(()), Some(missing)) => TrainingRun::failed(&recipe.name, seed, &missing),
+            (Ok(()), Some(wrong)) => TrainingRun::failed(&recipe.name, seed, &wrong),
             (Ok(()), None) => reporter.into_run(),
         };
         run.emit()?;

@@ -52,7 +52,7 @@ fn cells(row: &Row) -> Vec<String> {
     cells
 }
 
-fn line(cells: &[String]) -> String {
+pub(crate) fn line(cells: &[String]) -> String {
     let escaped = cells
         .iter()
         .map(|cell| cell.replace('|', "\\|").replace('\n', " "));

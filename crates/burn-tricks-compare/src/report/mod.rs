@@ -1,6 +1,7 @@
 //! A comparison as something to read: one line a row, a table of text, Markdown, CSV.
 
 pub(crate) mod csv;
+pub(crate) mod examinations;
 pub(crate) mod html;
 pub(crate) mod interactions;
 pub(crate) mod markdown;

@@ -35,7 +35,7 @@ pub struct Job {
 /// What became of jobs, ordered by job and then by seed as given, whatever the order in which they
 /// ended.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ran {
+pub struct JobResults {
     /// The runs that ended, those that failed among them.
     pub runs: Vec<TrainingRun>,
     /// The variant and seed of each run that was stopped, or not started, because another failed or
@@ -114,7 +114,7 @@ impl Runner {
     /// worker did not end well; if it printed two results for one run, that run has.
     ///
     /// A job of one seed loses one run if it fails, a job of several may lose more.
-    pub fn run(&self, jobs: Vec<Job>) -> Ran {
+    pub fn run(&self, jobs: Vec<Job>) -> JobResults {
         let ran = self.run_each(jobs, |_| Ok(()));
         ran.expect("nothing is done with a run that could fail")
     }
@@ -130,7 +130,7 @@ impl Runner {
         &self,
         jobs: Vec<Job>,
         ended: impl FnMut(&TrainingRun) -> io::Result<()> + Send,
-    ) -> io::Result<Ran> {
+    ) -> io::Result<JobResults> {
         let runs = jobs.iter().map(|job| job.seeds.len()).sum();
         let threads = self.parallel.get().min(jobs.len());
         let queue = Mutex::new(jobs.into_iter().enumerate());
@@ -161,7 +161,7 @@ impl Runner {
         }
         let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
         all.sort_by_key(|(index, ..)| *index);
-        let mut ran = Ran::default();
+        let mut ran = JobResults::default();
         for (_, label, Results { runs, stopped, .. }) in all {
             ran.runs.extend(runs);
             let stopped = stopped.into_iter().map(|seed| (label.clone(), seed));

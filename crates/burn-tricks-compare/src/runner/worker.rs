@@ -27,6 +27,8 @@ pub(crate) struct Worker {
     child: Child,
     output: Receiver<Output>,
     stderr: VecDeque<String>,
+    /// Whether the message of a panic has ended: what follows is its backtrace.
+    is_past_panic: bool,
     ended: Option<(ExitStatus, Instant)>,
 }
 
@@ -74,6 +76,7 @@ impl Worker {
             child,
             output,
             stderr: VecDeque::new(),
+            is_past_panic: false,
             ended: None,
         })
     }
@@ -106,7 +109,18 @@ impl Worker {
         Vec::from_iter(self.stderr.iter().map(String::as_str)).join("\n")
     }
 
+    /// Keeps a line of standard error: the last ones, but of a panic its message and not the backtrace behind it.
     fn keep(&mut self, mut line: String) {
+        let has_panicked = self.stderr.iter().any(|kept| is_panic(kept));
+        if is_panic(&line) && !has_panicked {
+            self.stderr.clear();
+        }
+        let ends_message =
+            line == "stack backtrace:" || line.starts_with("note: run with `RUST_BACKTRACE");
+        if self.is_past_panic || has_panicked && ends_message {
+            self.is_past_panic = true;
+            return;
+        }
         if let Some((end, _)) = line.char_indices().nth(STDERR_COLUMNS) {
             line.truncate(end);
         }
@@ -115,6 +129,10 @@ impl Worker {
         }
         self.stderr.push_back(line);
     }
+}
+
+fn is_panic(line: &str) -> bool {
+    line.starts_with("thread ") && line.contains(" panicked at ")
 }
 
 impl Drop for Worker {

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::comparison::plan::Wanted;
+use crate::comparison::plan::PlannedRun;
 
 /// One of several parts of the runs of a look, such as `2/5`, for one job of a cluster's job array.
 ///
@@ -32,7 +32,7 @@ impl Shard {
     }
 
     /// Whether a run belongs to this part.
-    pub fn holds(&self, run: &Wanted) -> bool {
+    pub fn holds(&self, run: &PlannedRun) -> bool {
         let (place, of) = run.place;
         place * self.of / of.max(1) == self.index - 1
     }
@@ -87,7 +87,7 @@ mod tests {
         for (runs, parts) in [(44, 5), (3, 7), (616, 8)] {
             let mut sizes = vec![0; parts];
             for place in 0..runs {
-                let run = Wanted {
+                let run = PlannedRun {
                     variant: String::new(),
                     seed: 0,
                     place: (place, runs),

@@ -11,7 +11,7 @@ fn plan(runs: &[TrainingRun]) -> Plan {
 }
 
 fn make(plan: &Plan) -> Vec<TrainingRun> {
-    let made = |wanted: &burn_tricks_compare::Wanted| {
+    let made = |wanted: &burn_tricks_compare::PlannedRun| {
         run(&wanted.variant, wanted.seed, effect(&wanted.variant))
     };
     plan.wanted.iter().map(made).collect()

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn_tricks_compare::{Job, RUN_PREFIX, Ran, Runner, TrainingRun, worker_command};
+use burn_tricks_compare::{Job, JobResults, RUN_PREFIX, Runner, TrainingRun, worker_command};
 
 /// Far below what the sleeping workers would take, far above what a busy machine adds.
 const PROMPTLY: Duration = Duration::from_secs(15);
@@ -45,7 +45,7 @@ fn runner(parallel: usize) -> Runner {
     Runner::new(NonZeroUsize::new(parallel).unwrap())
 }
 
-fn run(parallel: usize, jobs: Vec<Job>) -> Ran {
+fn run(parallel: usize, jobs: Vec<Job>) -> JobResults {
     runner(parallel).run(jobs)
 }
 

@@ -77,6 +77,7 @@ impl Comparison {
                         @for (heading, text) in &info.texts {
                             section { h2 { (heading) } pre { (text) } }
                         }
+                        (self.examinations_html())
                         h2 { "Row by row" }
                         @for row in &self.rows { (self.details(row)) }
                         @if self.failed().next().is_some() {

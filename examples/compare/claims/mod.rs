@@ -17,7 +17,7 @@ use std::process::{Command, ExitCode, Stdio};
 /// Seeds of every row, where the options do not say.
 const SEEDS: usize = 14;
 
-const CLAIMS: &str = include_str!("lesson.json");
+const CLAIMS: &str = include_str!("claims.json");
 
 /// Holds each checkable sentence of the teaching text "Deep Learning Training Tricks" against measurements on
 /// five tasks, and prints a page of Markdown: the sentence, what was measured, whether it is confirmed, not
@@ -47,21 +47,21 @@ struct Options {
 /// The file of claims.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Lesson {
-    tasks: Vec<LessonTask>,
+struct ClaimsFile {
+    tasks: Vec<ClaimsTask>,
     claims: Vec<Claim>,
 }
 
 /// A built-in task, and recipes that it lacks.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LessonTask {
+struct ClaimsTask {
     name: String,
     extends: BuiltIn,
     recipes: Vec<Value>,
 }
 
-/// Whether the arguments ask for the lesson.
+/// Whether the arguments ask for it.
 pub(crate) fn is_asked() -> bool {
     std::env::args().any(|argument| argument == "--lesson")
 }
@@ -78,36 +78,34 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn check(options: &Options) -> Result<(), Box<dyn Error>> {
-    let mut lesson: Lesson = serde_json::from_str(CLAIMS)?;
-    let names: Vec<String> = lesson.tasks.iter().map(|task| task.name.clone()).collect();
+    let mut file: ClaimsFile = serde_json::from_str(CLAIMS)?;
+    let names: Vec<String> = file.tasks.iter().map(|task| task.name.clone()).collect();
     if let Some(wrong) = options.task.iter().find(|task| !names.contains(task)) {
         return Err(format!(
-            "there is no task `{wrong}` in the lesson; there are: {}",
+            "no sentence is about a task `{wrong}`; there are: {}",
             names.join(", ")
         )
         .into());
     }
     if !options.task.is_empty() {
-        for claim in &mut lesson.claims {
+        for claim in &mut file.claims {
             claim.rows.retain(|row| options.task.contains(&row.task));
         }
-        lesson.claims.retain(|claim| !claim.rows.is_empty());
-        lesson
-            .tasks
-            .retain(|task| options.task.contains(&task.name));
+        file.claims.retain(|claim| !claim.rows.is_empty());
+        file.tasks.retain(|task| options.task.contains(&task.name));
     }
     let folder = tempfile::tempdir()?;
     let mut comparisons = BTreeMap::new();
     let mut abouts = Vec::new();
-    for task in &lesson.tasks {
-        let (about, file) = recipes(task, &lesson.claims, options.epochs)?;
+    for task in &file.tasks {
+        let (about, recipes) = recipes(task, &file.claims, options.epochs)?;
         abouts.push(format!("- `{}`: {about}", task.name));
         eprintln!("{}", task.name);
-        let comparison = compare(options, task, &file, folder.path())?;
+        let comparison = compare(options, task, &recipes, folder.path())?;
         comparisons.insert(task.name.clone(), comparison);
     }
     let mut findings: Vec<ClaimFinding> = measured::findings()?;
-    for claim in &lesson.claims {
+    for claim in &file.claims {
         findings.push(claim.check(&comparisons)?);
     }
     println!("{}", page(options, &abouts, &findings));
@@ -117,7 +115,7 @@ fn check(options: &Options) -> Result<(), Box<dyn Error>> {
 /// The recipes of a task that the claims are about and their baselines, as a file of recipes, and what the
 /// task is.
 fn recipes(
-    task: &LessonTask,
+    task: &ClaimsTask,
     claims: &[Claim],
     epochs: Option<NonZeroUsize>,
 ) -> Result<(String, Value), Box<dyn Error>> {
@@ -192,7 +190,7 @@ fn written(recipe: &Recipe, all: &[Recipe]) -> Result<Value, Box<dyn Error>> {
 /// Starts this program with these recipes, and reads what it has found.
 fn compare(
     options: &Options,
-    task: &LessonTask,
+    task: &ClaimsTask,
     recipes: &Value,
     folder: &Path,
 ) -> Result<Comparison, Box<dyn Error>> {
@@ -276,16 +274,22 @@ mod tests {
 
     #[test]
     fn every_claim_is_about_recipes_that_there_are() {
-        let lesson: Lesson = serde_json::from_str(CLAIMS).unwrap();
-        assert!(lesson.claims.len() >= 20 && lesson.tasks.len() >= 3);
-        for task in &lesson.tasks {
-            let (_, file) = recipes(task, &lesson.claims, None).unwrap();
-            let parsed = Task::parse(&file.to_string()).unwrap();
-            for claim in &lesson.claims {
+        let file: ClaimsFile = serde_json::from_str(CLAIMS).unwrap();
+        assert!(file.claims.len() >= 20 && file.tasks.len() >= 3);
+        for task in &file.tasks {
+            let (_, written) = recipes(task, &file.claims, None).unwrap();
+            let parsed = Task::parse(&written.to_string()).unwrap();
+            for claim in &file.claims {
                 for row in claim.rows.iter().filter(|row| row.task == task.name) {
                     let recipe = parsed.find(&row.variant);
                     let recipe = recipe.unwrap_or_else(|| panic!("{row:?}"));
-                    assert!(recipe.baseline.is_some(), "{row:?}");
+                    let baseline = recipe.baseline.as_deref();
+                    let baseline = baseline.and_then(|name| parsed.find(name));
+                    // A change that the baseline has already would be equal to it.
+                    assert!(
+                        baseline.is_some_and(|baseline| baseline.setup != recipe.setup),
+                        "{row:?}"
+                    );
                     assert!(recipe.setup.optimizer().is_ok(), "{row:?}");
                 }
             }
@@ -297,8 +301,8 @@ mod tests {
                 }
             }
         }
-        let names: Vec<&str> = lesson.tasks.iter().map(|task| &*task.name).collect();
-        for row in lesson.claims.iter().flat_map(|claim| &claim.rows) {
+        let names: Vec<&str> = file.tasks.iter().map(|task| &*task.name).collect();
+        for row in file.claims.iter().flat_map(|claim| &claim.rows) {
             assert!(names.contains(&&*row.task), "{row:?}");
         }
     }
