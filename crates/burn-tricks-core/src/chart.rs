@@ -1,10 +1,9 @@
 //! Charts of lines and bars, as SVG.
 
-use plotters_backend::text_anchor::{HPos, Pos, VPos};
-use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle};
-use plotters_backend::{DrawingBackend, FontFamily};
+use crate::chart_panel::{Drawn, Ink, Letters, Panel};
+use plotters_backend::text_anchor::{HPos, VPos};
+use plotters_backend::{BackendCoord, DrawingBackend};
 use plotters_svg::SVGBackend;
-use std::convert::Infallible;
 
 /// The range of an axis, and what stands at it.
 #[derive(Debug, Clone, PartialEq)]
@@ -258,38 +257,6 @@ impl Chart {
     }
 }
 
-/// A part of an SVG, in which pixels count from its upper left corner.
-struct Panel<'a, 'svg> {
-    svg: &'a mut SVGBackend<'svg>,
-    corner: BackendCoord,
-}
-
-impl Panel<'_, '_> {
-    fn at(&self, (x, y): BackendCoord) -> BackendCoord {
-        (self.corner.0 + x, self.corner.1 + y)
-    }
-
-    fn text(&mut self, text: &str, letters: &Letters, at: BackendCoord) -> Drawn {
-        self.svg.draw_text(text, letters, self.at(at))
-    }
-
-    fn line(&mut self, from: BackendCoord, to: BackendCoord, ink: &Ink) -> Drawn {
-        self.svg.draw_line(self.at(from), self.at(to), ink)
-    }
-
-    fn path(&mut self, path: Vec<BackendCoord>, ink: &Ink) -> Drawn {
-        let path: Vec<_> = path.into_iter().map(|point| self.at(point)).collect();
-        self.svg.draw_path(path, ink)
-    }
-
-    fn rect(&mut self, corners: (BackendCoord, BackendCoord), ink: &Ink, fill: bool) -> Drawn {
-        let (from, to) = (self.at(corners.0), self.at(corners.1));
-        self.svg.draw_rect(from, to, ink, fill)
-    }
-}
-
-type Drawn = Result<(), plotters_backend::DrawingErrorKind<std::io::Error>>;
-
 /// A number at an axis, in at most four digits.
 fn short(value: f64) -> String {
     let size = value.abs();
@@ -305,88 +272,6 @@ fn short(value: f64) -> String {
         }
     } else {
         format!("{value:.1e}")
-    }
-}
-
-/// The color and the width of a line.
-#[derive(Clone, Copy)]
-struct Ink {
-    color: BackendColor,
-    width: u32,
-}
-
-impl Ink {
-    const fn new(red: u8, green: u8, blue: u8) -> Self {
-        let rgb = (red, green, blue);
-        let color = BackendColor { alpha: 1.0, rgb };
-        Self { color, width: 1 }
-    }
-
-    const fn wide(self, width: u32) -> Self {
-        Self { width, ..self }
-    }
-
-    const fn faded(self, alpha: f64) -> Self {
-        let rgb = self.color.rgb;
-        let color = BackendColor { alpha, rgb };
-        Self { color, ..self }
-    }
-}
-
-impl BackendStyle for Ink {
-    fn color(&self) -> BackendColor {
-        self.color
-    }
-
-    fn stroke_width(&self) -> u32 {
-        self.width
-    }
-}
-
-/// Text of a size; no font is needed to write it.
-struct Letters {
-    size: f64,
-    ink: Ink,
-    anchor: Pos,
-}
-
-impl Letters {
-    fn new(size: f64, ink: Ink, horizontal: HPos, vertical: VPos) -> Self {
-        let anchor = Pos::new(horizontal, vertical);
-        Self { size, ink, anchor }
-    }
-}
-
-impl BackendTextStyle for Letters {
-    type FontError = Infallible;
-
-    fn color(&self) -> BackendColor {
-        self.ink.color
-    }
-
-    fn size(&self) -> f64 {
-        self.size
-    }
-
-    fn anchor(&self) -> Pos {
-        self.anchor
-    }
-
-    fn family(&self) -> FontFamily<'_> {
-        FontFamily::SansSerif
-    }
-
-    fn layout_box(&self, _: &str) -> Result<((i32, i32), (i32, i32)), Infallible> {
-        Ok(((0, 0), (0, 0)))
-    }
-
-    fn draw<E, D: FnMut(i32, i32, BackendColor) -> Result<(), E>>(
-        &self,
-        _: &str,
-        _: BackendCoord,
-        _: D,
-    ) -> Result<Result<(), E>, Infallible> {
-        Ok(Ok(()))
     }
 }
 

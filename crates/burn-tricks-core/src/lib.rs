@@ -5,6 +5,7 @@ pub mod batch_statistics;
 mod batch_variance;
 mod bootstrap;
 mod chart;
+mod chart_panel;
 mod config_error;
 mod derived;
 mod improvement;
