@@ -23,6 +23,9 @@ pub struct OutputHistory {
     /// The share of outputs that are NaN or infinite.
     #[serde(with = "crate::float")]
     pub non_finite: f64,
+    /// The share of outputs that are exactly 0.
+    #[serde(with = "crate::float")]
+    pub zeros: f64,
     /// The standard deviation over the rows of a column, the largest of all columns.
     #[serde(with = "crate::float")]
     pub spread: f64,
@@ -67,6 +70,8 @@ impl OutputHistory {
             min,
             max,
             non_finite: bad as f64 / values.len().max(1) as f64,
+            zeros: values.iter().filter(|value| **value == 0.0).count() as f64
+                / values.len().max(1) as f64,
             spread,
             sum_error,
             lowest: min,

@@ -12,6 +12,9 @@ use crate::rules::non_finite::backward;
 /// The difference of two scores from which the exponential of its negative begins to underflow in `f32`.
 const UNDERFLOW: f64 = 87.0;
 
+/// The range of the outputs from which the logarithm is not to blame.
+const EXPLODED: f64 = 1e6;
+
 /// How many times their median the last loss and the last gradient before may be: those of a run that explodes are far
 /// larger.
 const ORDINARY: f64 = 100.0;
@@ -48,6 +51,10 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         return Vec::new();
     };
     let size = outputs.highest - outputs.lowest;
+    // Scores of such a size are those of a signal that explodes.
+    if size > EXPLODED {
+        return Vec::new();
+    }
     let text = "The loss or its gradient is not finite although the outputs of the network are: the loss takes the logarithm of a probability that is 0, or multiplies 0 by its infinity.";
     vec![
         Finding::new(FindingKind::LogOfZero, Severity::Fault, text)

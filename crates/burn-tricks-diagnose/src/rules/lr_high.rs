@@ -6,6 +6,7 @@ use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::measures::{Outcome, median};
+use crate::loss_kind::LossKind;
 
 use crate::finding::prescription::short;
 use crate::history::param::ParamHistory;
@@ -20,6 +21,12 @@ const JUMP: f64 = 10.0;
 
 /// The first steps.
 const EARLY: usize = 50;
+
+/// The last loss over the first from which a training has diverged.
+const GREW: f64 = 3.0;
+
+/// The last loss over that of equal probabilities from which a training has made it worse.
+const WORSE: f64 = 1.05;
 
 /// The lowest mean loss, as a share of the first, from which something had been learned, and the last mean loss from
 /// which it is lost.
@@ -65,7 +72,10 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                 .with(prescriptions(1e-2 / ratio)),
         ];
     }
-    if let Some(finding) = lost(history) {
+    let ended = diverged(history)
+        .or_else(|| lost(history))
+        .or_else(|| worse(history));
+    if let Some(finding) = ended {
         return vec![finding];
     }
     let Some(ratio) = update_ratio(history).filter(|ratio| *ratio > RATIO) else {
@@ -82,6 +92,65 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(ratio, RATIO, SOURCE)
             .with(prescriptions(1e-2 / ratio)),
     ]
+}
+
+/// A loss that has grown in the course of the training, and is far above where it began.
+fn diverged(history: &History) -> Option<Finding> {
+    let first = history.first_loss().filter(|first| *first > 0.0)?;
+    let last = history.last_loss().filter(|last| last.is_finite())?;
+    let growth = last / first;
+    // A network that only ever predicts a constant has the loss of its first predictions, more or less.
+    if growth <= GREW || history.losses.len() < EARLY {
+        return None;
+    }
+    let text = format!(
+        "The loss has grown to {} times its first value: each step goes further than the one before it, by its learning rate or by a momentum that adds up.",
+        short(growth)
+    );
+    Some(
+        Finding::new(FindingKind::LrTooHigh, Severity::Fault, text)
+            .measured(growth, GREW, "last losses over the first ones; clinic")
+            .with([
+                Prescription::ScaleLr { factor: 0.1 },
+                Prescription::Momentum { momentum: 0.9 },
+                Prescription::ClipGradNorm { max_norm: 1.0 },
+            ]),
+    )
+}
+
+/// A cross-entropy that ends above that of equal probabilities, and above its beginning.
+fn worse(history: &History) -> Option<Finding> {
+    let kind = history.loss_kind?;
+    let is_cross_entropy = matches!(
+        kind,
+        LossKind::CrossEntropyOfScores | LossKind::CrossEntropyOfProbabilities
+    );
+    let columns = history.outputs.as_ref()?.columns;
+    let last = history.last_loss().filter(|last| last.is_finite())?;
+    let constant = (columns as f64).ln();
+    let ratio = last / constant.max(history.first_loss()?);
+    let is_over = is_cross_entropy && columns >= 2 && history.losses.len() >= EARLY;
+    if !is_over || ratio <= WORSE {
+        return None;
+    }
+    let text = format!(
+        "The loss ends at {}, above the {} of equal probabilities and above its beginning: each step undoes more than it learns.",
+        short(last),
+        short(constant)
+    );
+    Some(
+        Finding::new(FindingKind::LrTooHigh, Severity::Fault, text)
+            .measured(
+                ratio,
+                WORSE,
+                "last losses over the larger of the first ones and the logarithm of the number of outputs; clinic",
+            )
+            .with([
+                Prescription::ScaleLr { factor: 0.1 },
+                Prescription::Momentum { momentum: 0.9 },
+                Prescription::ClipGradNorm { max_norm: 1.0 },
+            ]),
+    )
 }
 
 /// A loss that had fallen and has come back to where it began.

@@ -123,6 +123,9 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     {
         return vec![finding];
     }
+    if underfitting::is_level(history) {
+        return Vec::new();
+    }
     let text =
         format!("After {steps} steps the loss is still falling, and far from what it could be.");
     vec![

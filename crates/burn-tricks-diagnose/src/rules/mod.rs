@@ -186,6 +186,10 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
         (SortedData, &[LrTooHigh, Oscillation]),
         (SingleSampleNorm, &[NormStatistics]),
         (
+            NormStatistics,
+            &[TooFewSteps, LrTooLow, Underfitting, Overfitting],
+        ),
+        (
             WrongMode,
             &[Overfitting, Oscillation, NormStatistics, UnrelatedLabels],
         ),
@@ -227,7 +231,7 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
         (NonFiniteData, &[NonFinite, ExplodingGradient, LogOfZero]),
         (
             DropoutTooHigh,
-            &[DeadUnits, LrTooLow, TooFewSteps, Oscillation],
+            &[LrTooHigh, DeadUnits, LrTooLow, TooFewSteps, Oscillation],
         ),
         (InitScale, &[DeadUnits]),
         (UnscaledInputs, &[DeadUnits]),

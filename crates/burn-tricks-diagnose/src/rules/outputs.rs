@@ -17,6 +17,12 @@ const SUM: f64 = 1e-3;
 /// A loss below this is negative, and not rounded.
 const NEGATIVE: f64 = -1e-4;
 
+/// The share of scores that are exactly 0 from which they are dropped.
+const DROPPED: f64 = 0.1;
+
+/// How near to -1 and 1 the scores behind a hyperbolic tangent come.
+const SQUASHED: f64 = 0.98;
+
 /// Fewer rows than this do not show the range of the outputs.
 const MANY: usize = 100;
 
@@ -34,6 +40,8 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         .or_else(|| softmax_twice(history, outputs))
         .or_else(|| sigmoid_twice(history, outputs))
         .or_else(|| rectified_scores(history, outputs))
+        .or_else(|| dropped_scores(history, outputs))
+        .or_else(|| squashed_scores(history, outputs))
         .or_else(|| scores_as_probabilities(history, outputs))
         .or_else(|| bounded(history, outputs));
     mismatch
@@ -152,6 +160,45 @@ fn rectified_scores(history: &History, outputs: &OutputHistory) -> Option<Findin
             _ => Severity::Fault,
         };
         mismatch(severity, text, change).measured(0.0, 0.0, "smallest output of all batches")
+    })
+}
+
+/// Dropout behind the last layer.
+fn dropped_scores(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    let takes_scores = matches!(
+        history.loss_kind?,
+        LossKind::BinaryCrossEntropyOfScores | LossKind::CrossEntropyOfScores
+    );
+    let text = format!(
+        "Of the scores that the loss gets, {:.0} % are exactly 0, and others are below 0: they are dropped behind the last layer.",
+        100.0 * outputs.zeros
+    );
+    let change = "put dropout between the layers, and none behind the last one";
+    (takes_scores && outputs.lowest < 0.0 && outputs.zeros > DROPPED).then(|| {
+        mismatch(severity(history), text, change).measured(
+            outputs.zeros,
+            DROPPED,
+            "share of outputs that are exactly 0; clinic",
+        )
+    })
+}
+
+/// A hyperbolic tangent before a loss that takes scores.
+fn squashed_scores(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    let takes_scores = matches!(
+        history.loss_kind?,
+        LossKind::BinaryCrossEntropyOfScores | LossKind::CrossEntropyOfScores
+    );
+    let is_squashed = outputs.lowest >= -1.0 && outputs.highest <= 1.0;
+    let reaches = outputs.lowest < -SQUASHED && outputs.highest > SQUASHED;
+    let text = "All scores lie between -1 and 1 and come near to both, as those of a hyperbolic tangent: the loss cannot come near to 0.";
+    let change = "hand the scores to the loss, without an activation behind the last layer";
+    (takes_scores && is_squashed && reaches && outputs.rows * outputs.batches >= MANY).then(|| {
+        mismatch(severity(history), text, change).measured(
+            outputs.highest,
+            1.0,
+            "largest output of all batches; scores have no bound",
+        )
     })
 }
 

@@ -16,6 +16,10 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     }
     let ratio = |param: &&crate::history::param::ParamHistory| param.last.norm / param.initial.norm;
     let weights = history.weights();
+    // The best weight of a single layer may be 0.
+    if weights.len() < 2 {
+        return Vec::new();
+    }
     let ratios = weights.iter().map(ratio).filter(|ratio| ratio.is_finite());
     let Some(shrunk) = median(ratios).filter(|shrunk| *shrunk < SHRUNK) else {
         return Vec::new();

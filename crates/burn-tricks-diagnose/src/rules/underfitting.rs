@@ -16,6 +16,9 @@ const STEPS: usize = 50;
 /// By how much the score of the nearest neighbours may be above the network's.
 const BEHIND: f64 = 0.15;
 
+/// By how much the score of the nearest neighbours must be above chance to say anything.
+const INFORMED: f64 = 0.05;
+
 /// Standard errors of a share by which it must be above it.
 const ERRORS: f64 = 3.0;
 
@@ -99,6 +102,20 @@ pub(crate) fn behind(history: &History) -> Option<Finding> {
             .measured(gap, room(&neighbours), SOURCE)
             .with(prescriptions()),
     )
+}
+
+/// Whether the network is as good as nearest neighbours that are better than chance: what is left may be noise.
+pub(crate) fn is_level(history: &History) -> bool {
+    let Some((neighbours, [_, Some(valid)])) = scores(history) else {
+        return false;
+    };
+    let chance = if neighbours.is_accuracy {
+        history.valid.as_ref().and_then(DataHistory::most_frequent)
+    } else {
+        Some(0.0)
+    };
+    let is_informed = chance.is_some_and(|chance| neighbours.score > chance + INFORMED);
+    is_informed && valid >= neighbours.score && history.outcome() != Outcome::Stuck
 }
 
 /// What the nearest neighbours reach, and what the network reaches on the training and the validation data.

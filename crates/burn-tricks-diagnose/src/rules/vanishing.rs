@@ -76,7 +76,8 @@ fn prescriptions(layers: usize, by_weights: bool) -> Vec<Prescription> {
     }
     if by_weights {
         prescriptions.pop();
-        prescriptions.insert(0, Prescription::InitWeights);
+        // A tower this deep trains with skip connections whatever its weights are.
+        prescriptions.insert(usize::from(layers > DEEP), Prescription::InitWeights);
     }
     prescriptions
 }

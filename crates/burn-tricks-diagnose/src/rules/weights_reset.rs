@@ -10,7 +10,10 @@ use crate::history::History;
 const BACK: f64 = 0.8;
 
 /// The loss at the end of the epoch before it, as a share of the first loss, from which something had been learned.
-const LEARNED: f64 = 0.6;
+const LEARNED: f64 = 0.85;
+
+/// The loss at the beginning of an epoch over that at the end of the epoch before it, from which it has jumped.
+const JUMP: f64 = 1.2;
 
 /// The losses over which a mean is taken on either side.
 const MEAN: usize = 5;
@@ -27,7 +30,8 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let is_reset = |end: &usize| {
         let after = &losses[*end..(end + count).min(losses.len())];
         let before = &losses[end.saturating_sub(count)..*end];
-        mean(after) > BACK * first && mean(before) < LEARNED * first
+        let (after, before) = (mean(after), mean(before));
+        after > BACK * first && before < LEARNED * first && after > JUMP * before
     };
     let inner = &ends[..ends.len() - 1];
     let resets = inner.iter().filter(|end| is_reset(end)).count();
@@ -42,7 +46,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(
                 resets as f64 / inner.len() as f64,
                 0.8,
-                "share of epochs that begin at 0.8 of the first loss or above, after ends below 0.6 of it; clinic",
+                "share of epochs that begin at 0.8 of the first loss or above, after ends below 0.85 of it; clinic",
             )
             .with([Prescription::change(change)]),
     ]

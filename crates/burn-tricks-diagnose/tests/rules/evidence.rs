@@ -171,7 +171,7 @@ fn a_loss_that_begins_anew_in_each_epoch_is_that_of_new_weights() {
     let kind = FindingKind::WeightsReset;
     assert_eq!(severity(&saw(|_| 2.0), kind), Some(Severity::Fault));
     assert_eq!(
-        severity(&saw(|epoch| if epoch == 0 { 2.0 } else { 1.4 }), kind),
+        severity(&saw(|epoch| if epoch == 0 { 2.0 } else { 1.55 }), kind),
         None
     );
     assert_eq!(
@@ -392,6 +392,78 @@ fn outputs_and_losses_that_cannot_be_are_named() {
     assert_eq!(mismatch(scores, labels), fault, "labels 1 and 2");
     let labels = |of: &mut History, _: &mut OutputHistory| classes(of, &[(0, 50), (1, 50)]);
     assert_eq!(mismatch(scores, labels), None);
+}
+
+#[test]
+fn scores_that_are_dropped_or_squashed_are_named() {
+    let scores = LossKind::CrossEntropyOfScores;
+    let fault = Some(Severity::Fault);
+    for (zeros, expected) in [(0.11, fault), (0.09, None)] {
+        let dropped = |_: &mut History, outputs: &mut OutputHistory| outputs.zeros = zeros;
+        assert_eq!(mismatch(scores, dropped), expected, "{zeros}");
+    }
+    for (reached, expected) in [(0.99, fault), (0.97, None)] {
+        let squashed = |_: &mut History, outputs: &mut OutputHistory| {
+            (outputs.lowest, outputs.highest) = (-reached, reached);
+        };
+        assert_eq!(mismatch(scores, squashed), expected, "{reached}");
+    }
+}
+
+#[test]
+fn a_loss_that_ends_far_above_its_beginning_has_diverged() {
+    let check = |last: f64, steps: usize| {
+        let mut of = history(steps, 1.0);
+        of.losses = (0..steps)
+            .map(|at| if at < steps / 2 { 1.0 } else { last })
+            .collect();
+        severity(&of, FindingKind::LrTooHigh)
+    };
+    assert_eq!(check(3.1, 60), Some(Severity::Fault));
+    assert_eq!(check(2.9, 60), None);
+    assert_eq!(check(3.1, 40), None, "too few steps to tell");
+}
+
+#[test]
+fn a_cross_entropy_that_ends_above_that_of_equal_probabilities_is_a_rate_too_high() {
+    let check = |last: f64, kind: LossKind| {
+        let mut of = history(200, 1.0);
+        of.losses = vec![1.0; 10];
+        of.losses.extend(vec![last; 190]);
+        of.loss_kind = Some(kind);
+        let mut outputs = OutputHistory::default();
+        (outputs.columns, outputs.lowest, outputs.highest) = (3, -2.0, 2.0);
+        of.outputs = Some(outputs);
+        severity(&of, FindingKind::LrTooHigh)
+    };
+    // The logarithm of 3 is 1.0986.
+    assert_eq!(
+        check(1.16, LossKind::CrossEntropyOfScores),
+        Some(Severity::Fault)
+    );
+    assert_eq!(check(1.15, LossKind::CrossEntropyOfScores), None);
+    assert_eq!(check(1.16, LossKind::MeanSquaredError), None);
+}
+
+#[test]
+fn a_network_as_good_as_its_neighbours_is_not_asked_for_more_steps() {
+    let check = |valid: f64, neighbour: f64| {
+        let mut of = history(60, 1.2);
+        classes(&mut of, &[(0, 50), (1, 50)]);
+        of.valid = of.train.clone();
+        accuracies(&mut of, 0.62, valid);
+        let mut neighbours = Neighbours::default();
+        (neighbours.queries, neighbours.score, neighbours.is_accuracy) = (1000, neighbour, true);
+        of.neighbours = Some(neighbours);
+        severity(&of, FindingKind::TooFewSteps)
+    };
+    assert_eq!(check(0.61, 0.6), None);
+    assert_eq!(check(0.59, 0.6), Some(Severity::Warning));
+    assert_eq!(
+        check(0.61, 0.54),
+        Some(Severity::Warning),
+        "hardly above chance"
+    );
 }
 
 #[test]

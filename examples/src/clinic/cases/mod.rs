@@ -2,6 +2,7 @@
 
 mod capacity;
 mod depth;
+mod forum;
 mod healthy;
 mod labels;
 mod late;
@@ -32,8 +33,9 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         look_alikes::CASES,
         healthy::CASES,
         late::CASES,
-        unseen::CASES,
     ]
     .into_iter()
+    .chain(forum::CASES)
+    .chain(unseen::CASES)
     .flatten()
 }
