@@ -4,7 +4,7 @@ use crate::devices::devices;
 use crate::models::{Noise, dtypes, tensor, values};
 use crate::oracle::assert_close;
 use burn::tensor::{DType, Device, Tensor};
-use burn_tricks::kernels::{cautious, cautious_twin, take_over, take_over_twin};
+use burn_tricks::kernels::{cast, cautious, cautious_twin, take_over, take_over_twin};
 
 /// Sizes within a register, a block and a thread's part, and beyond.
 const SIZES: [usize; 6] = [1, 7, 256, 1000, 70_000, 200_003];
@@ -94,6 +94,38 @@ fn a_step_that_goes_down_everywhere_stays_to_the_bit() {
         let stepped = cautious(new.clone(), old, grad, Some(1e-3));
         assert_eq!(bits(&stepped), bits(&new), "{dtype:?}");
     }
+}
+
+#[test]
+fn a_cast_is_burns() {
+    for (name, device) in devices() {
+        let types = dtypes(&device);
+        for from in &types {
+            for to in &types {
+                for count in SIZES {
+                    let numbers = Noise(3).take(count);
+                    let tensor: Tensor<1> = tensor(&numbers, *from, &device);
+                    let got = cast(tensor.clone(), *to);
+                    let burns = tensor.cast(*to);
+                    assert_eq!(got.dtype(), *to);
+                    assert_eq!(
+                        bits(&got),
+                        bits(&burns),
+                        "{count} of {from:?} to {to:?} on {name}"
+                    );
+                }
+            }
+        }
+    }
+    // A tensor that is not contiguous, and one without elements.
+    let numbers = Noise(4).take(60);
+    let numbers: Tensor<1> = tensor(&numbers, DType::F32, &Device::flex());
+    let turned = numbers.clone().reshape([5, 12]).transpose();
+    let got = cast(turned.clone(), DType::BF16);
+    assert_eq!(got.dims(), [12, 5]);
+    let burns = turned.cast(DType::BF16);
+    assert_eq!(bits(&got.flatten(0, 1)), bits(&burns.flatten(0, 1)));
+    assert_eq!(cast(numbers.slice([0..0]), DType::F16).dims(), [0]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Gradient accumulation.
 
+use crate::change_each::merged;
 use crate::gradient_list::GradientList;
 use crate::stored::Stored;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
@@ -146,13 +147,18 @@ impl GradAccumulator {
             let Add {
                 mut means,
                 news,
-                mut mean,
+                mut old,
+                mean,
                 ..
             } = add;
             // All at once, so that many small tensors are shared between threads.
             means.list = lerp_all(means.list, news, share);
-            means.put_into(&mut mean);
-            self.mean = mean;
+            means.put_into(&mut old);
+            self.mean = if mean.is_empty() {
+                old
+            } else {
+                merged(module, old, mean)
+            };
         }
         if self.micro_batches == self.window {
             self.finish(module)

@@ -7,6 +7,7 @@ mod ada_grad;
 mod ada_max;
 mod adam;
 mod blend;
+mod cast;
 mod cautious;
 mod clamp;
 mod clip_units;
@@ -50,6 +51,7 @@ pub use adam::{
     AdamStep, AmsGradStep, CorrectedAmsGradStep, TimedAdam, TimedAmsGrad, TimedCorrectedAmsGrad,
 };
 pub use blend::{blend, blend_all, blend_twin};
+pub use cast::cast;
 pub use cautious::{cautious, cautious_twin};
 pub use clamp::{clamp, clamp_twin};
 pub use clip_units::{clip_units, clip_units_all, clip_units_twin};

@@ -5,7 +5,7 @@ use crate::wrapper::{Wrap, WrappedStep, Wrapper};
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::{DType, Tensor};
 use burn_tricks_core::{Config, accumulation_dtype};
-use burn_tricks_kernels::take_over;
+use burn_tricks_kernels::{cast, take_over};
 use serde::{Deserialize, Serialize};
 
 /// How the digits that a half-precision weight cannot hold are kept.
@@ -142,21 +142,21 @@ impl Wrap for MasterWeightsWrap {
         }
         // Both, for a run whose settings have changed.
         let (master, compensation) = (step.take(MASTER, &weight), step.take(COMPENSATION, &weight));
-        let remembered = master.or_else(|| Some(weight.clone().cast(wide) + compensation?));
+        let remembered = master.or_else(|| Some(cast(weight.clone(), wide) + compensation?));
         let exact = match remembered {
             Some(exact) => take_over(exact, weight),
-            None => weight.cast(wide),
+            None => cast(weight, wide),
         };
-        let new = step.inner(exact, grad.cast(wide));
+        let new = step.inner(exact, cast(grad, wide));
         // The weight, and what it lacks of a number.
         let split = |number: Tensor<D>| {
-            let rounded = number.clone().cast(dtype);
-            let error = number - rounded.clone().cast(wide);
-            (rounded, error.cast(dtype))
+            let rounded = cast(number.clone(), dtype);
+            let error = number - cast(rounded.clone(), wide);
+            (rounded, cast(error, dtype))
         };
         match self.form {
             MasterWeightsForm::F32 => {
-                let rounded = new.clone().cast(dtype);
+                let rounded = cast(new.clone(), dtype);
                 step.put(MASTER, new);
                 rounded
             }
@@ -164,7 +164,8 @@ impl Wrap for MasterWeightsWrap {
                 // An error just below half of the distance to the next number is rounded to that half, and the sum may
                 // be rounded to that number. Split again, the sum always gives the same weight and the same error.
                 let (rounded, error) = split(new);
-                let (rounded, error) = split(rounded.cast(wide) + error.cast(wide));
+                let whole = cast(rounded, wide) + cast(error, wide);
+                let (rounded, error) = split(whole);
                 step.put(COMPENSATION, error);
                 rounded
             }

@@ -3,6 +3,7 @@
 //! All code is safe Rust. A buffer is changed in place if it is not shared.
 
 mod buffer;
+mod cast;
 mod cautious;
 mod clamp;
 mod clip_units;
@@ -20,6 +21,7 @@ mod update;
 mod vector;
 
 pub(crate) use buffer::{on_flex, scalar};
+pub(crate) use cast::cast;
 pub(crate) use cautious::cautious;
 pub(crate) use clamp::clamp;
 pub(crate) use clip_units::{Threads, clip_units};

@@ -1,0 +1,36 @@
+//! The change between `f32` and half precision, with all threads.
+
+use super::buffer::{close, from_numbers, look, numbers, open};
+use super::element_type::Stored;
+use super::{FlexTensor, GRAIN};
+use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::tensor::DType;
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+/// The tensor in this type, or the unchanged tensor if this backend has no kernel for the change.
+#[allow(clippy::result_large_err)]
+pub(crate) fn cast(tensor: DispatchTensor, dtype: DType) -> Result<DispatchTensor, DispatchTensor> {
+    let Some(from) = look(&tensor).map(FlexTensor::dtype) else {
+        return Err(tensor);
+    };
+    let change: fn(&FlexTensor) -> FlexTensor = match (from, dtype) {
+        (DType::F16, DType::F32) => |from| changed::<f16, f32>(from, f16::load),
+        (DType::BF16, DType::F32) => |from| changed::<bf16, f32>(from, bf16::load),
+        (DType::F32, DType::F16) => |from| changed::<f32, f16>(from, f16::store),
+        (DType::F32, DType::BF16) => |from| changed::<f32, bf16>(from, bf16::store),
+        _ => return Err(tensor),
+    };
+    Ok(close(change(&open(tensor))))
+}
+
+fn changed<A: Stored, B: Stored>(
+    tensor: &FlexTensor,
+    change: impl Fn(&[A], &mut [B]) + Sync,
+) -> FlexTensor {
+    let old = numbers::<A>(tensor);
+    let mut new = vec![B::zeroed(); old.len()];
+    let parts = new.par_chunks_mut(GRAIN).zip(old.par_chunks(GRAIN));
+    parts.for_each(|(new, old)| change(old, new));
+    from_numbers(new, tensor.shape())
+}
