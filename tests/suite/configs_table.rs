@@ -477,6 +477,7 @@ fn modules() -> Vec<Row> {
             &["prob"],
             r#"{"prob":0.25,"scale":"Inference","unit":"Batch"}"#,
         ),
+        row(DropoutConfig::new(0.5), &["prob"], r#"{"prob":0.25}"#),
         row(
             GaussianDropoutConfig::new(0.5),
             &["prob"],

@@ -9,8 +9,8 @@ use burn::tensor::activation::selu;
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use burn_tricks::nn::{
     AlphaDropout, AlphaDropoutConfig, DepthSchedule, DropConnect, DropPath, DropPathConfig,
-    DropPathScale, DropPathUnit, GaussianDropout, GaussianDropoutConfig, SpatialDropout,
-    SpatialDropoutConfig,
+    DropPathScale, DropPathUnit, Dropout, DropoutConfig, GaussianDropout, GaussianDropoutConfig,
+    SpatialDropout, SpatialDropoutConfig,
 };
 
 /// One of the layers.
@@ -20,6 +20,7 @@ enum Layer {
     Spatial(SpatialDropout),
     Alpha(AlphaDropout),
     Gaussian(GaussianDropout),
+    Element(Dropout),
 }
 
 impl Layer {
@@ -29,6 +30,7 @@ impl Layer {
             Self::Spatial(SpatialDropoutConfig::new(prob).init().unwrap()),
             Self::Alpha(AlphaDropoutConfig::new(prob).init().unwrap()),
             Self::Gaussian(GaussianDropoutConfig::new(prob).init().unwrap()),
+            Self::Element(DropoutConfig::new(prob).init().unwrap()),
         ]
     }
 
@@ -38,6 +40,7 @@ impl Layer {
             Self::Spatial(layer) => layer.forward(x),
             Self::Alpha(layer) => layer.forward(x),
             Self::Gaussian(layer) => layer.forward(x),
+            Self::Element(layer) => layer.forward(x),
         }
     }
 
@@ -47,6 +50,7 @@ impl Layer {
             Self::Spatial(layer) => &layer.training,
             Self::Alpha(layer) => &layer.training,
             Self::Gaussian(layer) => &layer.training,
+            Self::Element(layer) => &layer.training,
         }
     }
 }

@@ -56,6 +56,8 @@ mod initialisation_sparse;
 mod input_scaling;
 mod kernels;
 mod kernels_clamp;
+mod kernels_modules;
+mod kernels_noise;
 mod kernels_order;
 mod kernels_prodigy;
 mod kernels_units;

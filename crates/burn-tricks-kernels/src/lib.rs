@@ -6,6 +6,7 @@ mod ada_delta;
 mod ada_grad;
 mod ada_max;
 mod adam;
+mod batch_norm;
 mod blend;
 mod cast;
 mod cautious;
@@ -18,6 +19,7 @@ mod element_step;
 mod flex;
 mod lerp;
 mod n_adam;
+mod noise;
 mod normal;
 mod normal_keys;
 mod normalized;
@@ -35,6 +37,8 @@ mod scale;
 mod sgd;
 mod skip;
 mod special_factor;
+mod spectral_norm;
+mod standardize_units;
 mod step;
 mod step_count;
 mod sum_of_squares;
@@ -42,6 +46,7 @@ mod take_over;
 mod tensor_list;
 mod unit_clip;
 mod weight_decay_term;
+mod weight_norm;
 
 pub use ada_belief::{AdaBeliefStep, TimedAdaBelief};
 pub use ada_delta::AdaDeltaStep;
@@ -49,6 +54,9 @@ pub use ada_grad::{AdaGradStep, TimedAdaGrad};
 pub use ada_max::{AdamaxStep, TimedAdamax};
 pub use adam::{
     AdamStep, AmsGradStep, CorrectedAmsGradStep, TimedAdam, TimedAmsGrad, TimedCorrectedAmsGrad,
+};
+pub use batch_norm::{
+    BatchNormed, fixed_batch_norm, fixed_batch_norm_twin, ghost_batch_norm, ghost_batch_norm_twin,
 };
 pub use blend::{blend, blend_all, blend_twin};
 pub use cast::cast;
@@ -58,6 +66,7 @@ pub use clip_units::{clip_units, clip_units_all, clip_units_twin};
 pub use descend::{descend, descend_twin};
 pub use lerp::{lerp, lerp_all, lerp_twin};
 pub use n_adam::{NAdamStep, TimedNAdam};
+pub use noise::{Noise, noise, noise_twin};
 pub use normal::{add_normal, add_normal_twin};
 pub use normal_keys::key_of;
 pub use normalized::{NormalizedStep, TimedNormalized};
@@ -75,6 +84,8 @@ pub use scale::{
 };
 pub use sgd::{MomentumStep, SgdStep, TimedMomentum, UpdateMomentumStep};
 pub use skip::Skip;
+pub use spectral_norm::{SpectralNormed, spectral_norm, spectral_norm_twin};
+pub use standardize_units::{UnitDeviation, standardize_units, standardize_units_twin};
 pub use step::{Step, TimedStep};
 pub use step_count::StepCount;
 pub use sum_of_squares::{SumOfSquares, sum_of_squares, sum_of_squares_twin};
@@ -82,3 +93,4 @@ pub use take_over::{take_over, take_over_twin};
 pub use tensor_list::{TensorList, TensorTaker};
 pub use unit_clip::UnitClip;
 pub use weight_decay_term::WeightDecayTerm;
+pub use weight_norm::{unit_norms, weight_norm, weight_norm_twin};

@@ -26,10 +26,11 @@ impl Keys {
         }
     }
 
-    /// The two normal numbers for `place` and for the place half a tensor behind it.
+    /// The two uniform numbers for `place`: one in (0, 1], and an angle in turns.
     #[cfg(feature = "flex")]
-    pub(crate) fn pair(&self, place: u32) -> (f32, f32) {
-        let uniform = |keys: [i32; ROUNDS]| {
+    #[inline(always)]
+    pub(crate) fn uniforms(&self, place: u32) -> [f32; 2] {
+        [self.radius, self.angle].map(|keys| {
             let place = place as i32;
             let (mut left, mut right) = ((place >> 16) & 0xffff, place & 0xffff);
             for key in keys {
@@ -37,10 +38,7 @@ impl Keys {
                 (left, right) = (right, left ^ mixed);
             }
             left as f32 * HIGH + (right as f32 + 0.5) * LOW
-        };
-        let radius = (uniform(self.radius).ln() * -2.0).sqrt();
-        let (sin, cos) = (uniform(self.angle) * std::f32::consts::TAU).sin_cos();
-        (radius * cos, radius * sin)
+        })
     }
 }
 

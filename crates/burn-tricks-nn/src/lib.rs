@@ -32,6 +32,7 @@ pub use dropout::drop_connect::{DropConnect, DropConnectConfig};
 pub use dropout::drop_path::{
     DepthSchedule, DropPath, DropPathConfig, DropPathScale, DropPathUnit,
 };
+pub use dropout::element_dropout::{Dropout, DropoutConfig};
 pub use dropout::gaussian_dropout::{GaussianDropout, GaussianDropoutConfig};
 pub use dropout::mc_dropout::{McDropout, McDropoutConfig};
 pub use dropout::spatial_dropout::{SpatialDropout, SpatialDropoutConfig};

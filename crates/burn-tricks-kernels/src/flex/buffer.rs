@@ -20,6 +20,18 @@ pub(super) fn open(tensor: DispatchTensor) -> FlexTensor {
     }
 }
 
+/// The buffer of a tensor of integers.
+///
+/// # Panics
+///
+/// If it is on another backend.
+pub(super) fn open_int(tensor: DispatchTensor) -> FlexTensor {
+    match tensor.kind {
+        DispatchTensorKind::Flex(BackendTensor::Int(buffer)) => buffer,
+        other => panic!("not an integer tensor of the CPU backend: {other:?}"),
+    }
+}
+
 /// The tensor's buffer, if it is a float tensor of the CPU backend that autodiff does not track.
 pub(super) fn look(tensor: &DispatchTensor) -> Option<&FlexTensor> {
     match tensor {

@@ -2,36 +2,54 @@
 //!
 //! All code is safe Rust. A buffer is changed in place if it is not shared.
 
+mod batch_norm;
 mod buffer;
 mod cast;
 mod cautious;
 mod clamp;
 mod clip_units;
 mod element_type;
+mod gauss;
 mod map;
+mod matrix;
+mod noise;
 mod normal;
 mod nth_smallest;
+mod philox;
 mod prodigy;
 mod scale;
+mod spectral_norm;
+mod standardize_units;
 mod step_loop;
 mod sum_of_squares;
 mod take_over;
+mod term_sums;
+mod tracked;
+mod unit_map;
+mod unit_pass;
 mod unit_sums;
+mod units;
 mod update;
 mod vector;
+mod weight_norm;
 
+pub(crate) use batch_norm::{fixed_batch_norm, ghost_batch_norm};
 pub(crate) use buffer::{on_flex, scalar};
 pub(crate) use cast::cast;
 pub(crate) use cautious::cautious;
 pub(crate) use clamp::clamp;
 pub(crate) use clip_units::{Threads, clip_units};
+pub(crate) use noise::noise;
 pub(crate) use normal::add_normal;
 pub(crate) use nth_smallest::nth_smallest;
 pub(crate) use prodigy::prodigy_sums;
 pub(crate) use scale::scale;
+pub(crate) use spectral_norm::spectral_norm;
+pub(crate) use standardize_units::standardize_units;
 pub(crate) use sum_of_squares::sum_of_squares;
 pub(crate) use take_over::{take_over, takes_over};
 pub(crate) use update::update;
+pub(crate) use weight_norm::{unit_norms, weight_norm};
 
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 

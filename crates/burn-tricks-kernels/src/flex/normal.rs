@@ -2,10 +2,12 @@
 
 use super::buffer::{close, dense, from_numbers, open};
 use super::element_type::{Stored, with_element_type};
+use super::gauss::normals;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
 use crate::normal_keys::Keys;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
+use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 
 /// `x + σ z`. The tensor must be one of this backend.
@@ -31,23 +33,82 @@ fn added<E: Stored>(tensor: FlexTensor, sigma: f64, keys: Keys) -> FlexTensor {
 fn add_all<E: Stored>(numbers: &mut [E], sigma: f64, keys: Keys) {
     let pairs = numbers.len() / 2;
     let (first, second) = numbers.split_at_mut(numbers.len().div_ceil(2));
-    if let Some(alone) = first.get_mut(pairs) {
-        add(alone, keys.pair(pairs as u32).0, sigma);
+    if let Some(alone) = first.get_mut(pairs..)
+        && !alone.is_empty()
+    {
+        add(alone, &[pair(&keys, pairs as u32)[0]], sigma);
     }
-    let firsts = first[..pairs].par_chunks_mut(GRAIN).enumerate();
-    let chunks = firsts.zip(second.par_chunks_mut(GRAIN));
-    chunks.for_each(|((chunk, first), second)| {
-        for (i, (one, other)) in first.iter_mut().zip(second).enumerate() {
-            let (z, w) = keys.pair((chunk * GRAIN + i) as u32);
-            add(one, z, sigma);
-            add(other, w, sigma);
-        }
-    });
+    let pass = |(chunk, (first, second)): (usize, (&mut [E], &mut [E]))| {
+        Arch::new().dispatch(AddPairs {
+            start: chunk * PIECE,
+            first,
+            second,
+            sigma,
+            keys,
+        });
+    };
+    let first = &mut first[..pairs];
+    if pairs <= PIECE {
+        return pass((0, (first, second)));
+    }
+    let chunks = first
+        .par_chunks_mut(PIECE)
+        .zip(second.par_chunks_mut(PIECE));
+    chunks.enumerate().for_each(pass);
 }
 
-fn add<E: Stored>(number: &mut E, noise: f32, sigma: f64) {
-    let mut wide = [E::Wide::ZERO];
-    E::load(std::slice::from_ref(number), &mut wide);
-    wide[0] = E::Wide::of(wide[0].to_f64() + f64::from(noise) * sigma);
-    E::store(&wide, std::slice::from_mut(number));
+/// How many pairs a thread takes at a time.
+const PIECE: usize = GRAIN / 8;
+
+/// How many pairs are made side by side.
+const BLOCK: usize = 128;
+
+/// Pairs from the place `start` on.
+struct AddPairs<'a, E> {
+    start: usize,
+    first: &'a mut [E],
+    second: &'a mut [E],
+    sigma: f64,
+    keys: Keys,
+}
+
+impl<E: Stored> NullaryFnOnce for AddPairs<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let mut noise = [[0.0; BLOCK]; 2];
+        let blocks = self
+            .first
+            .chunks_mut(BLOCK)
+            .zip(self.second.chunks_mut(BLOCK));
+        for (block, (first, second)) in blocks.enumerate() {
+            let start = (self.start + block * BLOCK) as u32;
+            let [one, other] = &mut noise;
+            for (i, (one, other)) in one.iter_mut().zip(other).enumerate() {
+                [*one, *other] = pair(&self.keys, start.wrapping_add(i as u32));
+            }
+            add(first, &noise[0], self.sigma);
+            add(second, &noise[1], self.sigma);
+        }
+    }
+}
+
+/// The two normal numbers for `place` and for the place half a tensor behind it.
+#[inline(always)]
+fn pair(keys: &Keys, place: u32) -> [f32; 2] {
+    let [radius, angle] = keys.uniforms(place);
+    normals(radius, angle)
+}
+
+#[inline(always)]
+fn add<E: Stored>(numbers: &mut [E], noise: &[f32], sigma: f64) {
+    let mut block = [E::Wide::ZERO; BLOCK];
+    let block = &mut block[..numbers.len()];
+    E::load(numbers, block);
+    let sigma = E::Wide::of(sigma);
+    for (number, noise) in block.iter_mut().zip(noise) {
+        *number = *number + E::Wide::of(f64::from(*noise)) * sigma;
+    }
+    E::store(block, numbers);
 }

@@ -1,11 +1,9 @@
 //! Alpha dropout.
 
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError};
-
-/// −λα of SELU.
-const SATURATED: f64 = -1.758_099_340_847_376_6;
+use burn_tricks_kernels::{Noise, noise};
 
 /// Configuration of [`AlphaDropout`]: dropout that keeps the mean and the variance of SELU activations.
 ///
@@ -38,12 +36,14 @@ const SATURATED: f64 = -1.758_099_340_847_376_6;
 /// # Order
 ///
 /// The layer comes after SELU, with LeCun-normal weights. It acts on an autodiff device while its `training`
-/// flag is set; elsewhere it returns its input. Masks come from the generator of the input's device: see
+/// flag is set; elsewhere it returns its input. Masks depend on the generator of the input's device: see
 /// [`DropPath`](crate::DropPath) for what a seed gives.
 ///
 /// # Cost
 ///
-/// A mask of the size of the input, and three passes over it.
+/// On Burn's CPU backend one pass over the input, in which the noise is made from a key and a counter, and one over the
+/// gradient, in which it is made again: no noise is stored. Elsewhere a mask of the size of the input, and three
+/// passes over it. The [README](crate#what-it-costs) has measured times.
 ///
 /// # Differences
 ///
@@ -98,17 +98,7 @@ impl AlphaDropout {
         if !self.training.is_enabled() || !input.device().is_autodiff() || self.prob == 0.0 {
             return input;
         }
-        let mask = input.random_like(Distribution::Bernoulli(1.0 - self.prob));
-        self.with_mask(input, mask)
-    }
-
-    fn with_mask<const D: usize>(&self, x: Tensor<D>, m: Tensor<D>) -> Tensor<D> {
-        let p = self.prob;
-        let a = ((1.0 - p) * (1.0 + p * SATURATED * SATURATED)).powf(-0.5);
-        let b = -a * p * SATURATED;
-        // a α′ (1 − m) + b, which is b where the element stays.
-        let shift = m.clone().mul_scalar(-a * SATURATED) + (a * SATURATED + b);
-        x * m.mul_scalar(a) + shift
+        noise(input, Noise::Alpha { prob: self.prob }, 0)
     }
 }
 
@@ -126,24 +116,5 @@ impl ModuleDisplay for AlphaDropout {
         } else {
             content.add("training", &self.training).optional()
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use burn::tensor::{Device, TensorData, Tolerance};
-
-    #[test]
-    fn given_the_mask_it_is_the_formula_of_pytorch() {
-        // torch 2.15: F.alpha_dropout's a, b for p = 0.25 and the mask [1, 0, 1, 1], by its formula.
-        let device = Device::flex();
-        let layer = AlphaDropoutConfig::new(0.25).init().unwrap();
-        let x = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0], &device);
-        let mask = Tensor::<1>::from_floats([1.0, 0.0, 1.0, 1.0], &device);
-        let expected = [1.248_439_3, -1.143_544_2, 2.982_955_2, 3.850_213];
-        #[allow(clippy::disallowed_methods)] // not on the step path
-        let got = layer.with_mask(x, mask).into_data();
-        got.assert_approx_eq::<f32>(&TensorData::from(expected), Tolerance::relative(1e-6));
     }
 }

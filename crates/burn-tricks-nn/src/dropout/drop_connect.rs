@@ -2,8 +2,9 @@
 
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use burn::module::{Flag, Module, Param, ParamGroup, Reparameterization, Reparameterizer};
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_kernels::{Noise, noise};
 
 /// Configuration of [`DropConnect`]: during training weights are dropped, not activations.
 ///
@@ -33,7 +34,7 @@ use burn_tricks_core::{Config, ConfigError};
 ///
 /// Attach it to the weights that `group` chooses; biases are not dropped. Attach it once, like
 /// [`WeightNorm`](crate::WeightNorm): after the initial weights are set or loaded. It drops weights on an
-/// autodiff device while the `training` flag is set: `valid()` and `freeze()` switch it off. Masks come from
+/// autodiff device while the `training` flag is set: `valid()` and `freeze()` switch it off. Masks depend on
 /// the generator of the weight's device: see [`DropPath`](crate::DropPath) for what a seed gives.
 ///
 /// - **Records** hold w under its old path, and nothing more: records of the plain model load into this one,
@@ -45,7 +46,9 @@ use burn_tricks_core::{Config, ConfigError};
 ///
 /// # Cost
 ///
-/// A mask of the size of the weight, and two passes, at every use. All samples of a batch share it.
+/// On Burn's CPU backend one pass over the weight at every use, in which the mask is made from a key and a counter, and one
+/// over the gradient, in which it is made again: no mask is stored. Elsewhere a mask of the size of the weight, and two
+/// passes. All samples of a batch share it. The [README](crate#what-it-costs) has measured times.
 ///
 /// # Differences
 ///
@@ -102,9 +105,11 @@ impl Reparameterization for DropConnect {
         if !self.training.is_enabled() || !base.device().is_autodiff() || self.prob == 0.0 {
             return base;
         }
-        let keep = 1.0 - self.prob;
-        let mask = base.random_like(Distribution::Bernoulli(keep));
-        base * mask.div_scalar(keep)
+        let dropout = Noise::Dropout {
+            prob: self.prob,
+            kept: 1.0 / (1.0 - self.prob),
+        };
+        noise(base, dropout, 0)
     }
 }
 

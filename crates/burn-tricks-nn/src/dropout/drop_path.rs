@@ -1,8 +1,9 @@
 //! Drop-path (stochastic depth).
 
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_kernels::{Noise, noise};
 use serde::{Deserialize, Serialize};
 
 /// Whether training or inference applies the scaling that keeps the mean.
@@ -87,8 +88,10 @@ impl DepthSchedule {
 /// The layer comes last in a residual branch, before the sum. It acts on an autodiff device while its
 /// `training` flag is set, like Burn's own `Dropout`; elsewhere it returns its input.
 ///
-/// Masks are drawn from the generator of the input's device: after `device.seed(s)` the same calls in the same
-/// order draw the same masks. A process has one generator for each backend: if a second thread draws random
+/// Masks depend on the generator of the input's device: after `device.seed(s)` the same calls in the same
+/// order give the same masks. On Burn's CPU backend a call draws one number from it, the key of a counter-based generator
+/// (Philox4x32-10), and the mask does not depend on the number of threads; on other backends a call draws the whole mask. A
+/// process has one generator for each backend: if a second thread draws random
 /// numbers, as a data loader may, the masks change. A generator can be seeded, but its state cannot be read. So
 /// a run that must be resumable seeds it anew at each epoch, with a number that depends on the run's seed and
 /// the epoch.
@@ -179,16 +182,18 @@ impl DropPath {
                 DropPathScale::Inference => branch.mul_scalar(keep),
             };
         }
-        let mut shape = [1; D];
-        if self.unit == DropPathUnit::Sample {
-            shape[0] = branch.dims()[0];
-        }
-        let options = (&branch.device(), branch.dtype());
-        let mask = Tensor::random(shape, Distribution::Bernoulli(keep), options);
-        match self.scale {
-            DropPathScale::Training => branch * mask.div_scalar(keep),
-            DropPathScale::Inference => branch * mask,
-        }
+        let dropout = Noise::Dropout {
+            prob: self.prob,
+            kept: match self.scale {
+                DropPathScale::Training => 1.0 / keep,
+                DropPathScale::Inference => 1.0,
+            },
+        };
+        let shared = match self.unit {
+            DropPathUnit::Sample => D - 1,
+            DropPathUnit::Batch => D,
+        };
+        noise(branch, dropout, shared)
     }
 }
 

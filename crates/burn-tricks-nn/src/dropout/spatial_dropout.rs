@@ -1,8 +1,9 @@
 //! Spatial dropout.
 
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_kernels::{Noise, noise};
 
 /// Configuration of [`SpatialDropout`]: during training whole feature maps are zero.
 ///
@@ -31,7 +32,7 @@ use burn_tricks_core::{Config, ConfigError};
 /// # Order
 ///
 /// The layer comes after the activation of a convolution. It acts on an autodiff device while its `training`
-/// flag is set; elsewhere it returns its input. Masks come from the generator of the input's device: see
+/// flag is set; elsewhere it returns its input. Masks depend on the generator of the input's device: see
 /// [`DropPath`](crate::DropPath) for what a seed gives.
 ///
 /// # Cost
@@ -98,12 +99,11 @@ impl SpatialDropout {
         if !self.training.is_enabled() || !input.device().is_autodiff() || self.prob == 0.0 {
             return input;
         }
-        let keep = 1.0 - self.prob;
-        let mut shape = [1; D];
-        shape[..2].copy_from_slice(&input.dims()[..2]);
-        let options = (&input.device(), input.dtype());
-        let mask = Tensor::random(shape, Distribution::Bernoulli(keep), options);
-        input * mask.div_scalar(keep)
+        let dropout = Noise::Dropout {
+            prob: self.prob,
+            kept: 1.0 / (1.0 - self.prob),
+        };
+        noise(input, dropout, D - 2)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Batch norm whose running variance is PyTorch's.
 
 use crate::norm::few_values::{refuse_one_value, values_per_channel};
+use crate::statistics_for_input::Kind;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::batch_statistics::{self, BatchStatistics};
 use burn_tricks_core::{BatchVariance, Config, ConfigError};
+use burn_tricks_kernels::{fixed_batch_norm, ghost_batch_norm};
 
 /// Configuration of [`TorchBatchNorm`], a batch norm whose running variance is PyTorch's.
 ///
@@ -58,7 +59,9 @@ use burn_tricks_core::{BatchVariance, Config, ConfigError};
 ///
 /// # Cost
 ///
-/// The cost of Burn's `BatchNorm`.
+/// On Burn's CPU backend the input is read twice and the output written once; backwards input and gradient are read twice,
+/// and the gradient is written once, in place: less than Burn's `BatchNorm`, which takes a pass for each tensor operation.
+/// Elsewhere the cost of Burn's. The [README](crate#what-it-costs) has measured times.
 ///
 /// # Differences
 ///
@@ -174,13 +177,15 @@ impl TorchBatchNorm {
     ///
     /// If the input has rank 1, or another number of channels; in training, if it has one value per channel.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        self.forward_with(input, BatchVariance::Unbiased)
+        self.forward_with(input, 1, BatchVariance::Unbiased)
     }
 
-    /// The normalised input. The running variance follows that variance of the batch which `variance` names.
+    /// The normalised input, in training cut into `parts`. The running variance follows that variance of the batch which
+    /// `variance` names.
     pub(crate) fn forward_with<const D: usize>(
         &self,
         input: Tensor<D>,
+        parts: usize,
         variance: BatchVariance,
     ) -> Tensor<D> {
         if !input.device().is_autodiff() || !self.training.is_enabled() {
@@ -189,7 +194,7 @@ impl TorchBatchNorm {
         match values_per_channel(&input) {
             0 => input,
             1 => self.measure_one(input),
-            n => self.normalise(input, n, variance),
+            _ => self.normalise(input, parts, variance),
         }
     }
 
@@ -198,52 +203,86 @@ impl TorchBatchNorm {
         let mean = self.running_mean.value().to_device(&device);
         let variance = self.running_var.value().to_device(&device);
         let (gamma, beta) = (self.gamma.val(), self.beta.val());
-        batch_norm(input, gamma, beta, mean, variance, self.epsilon)
+        fixed_batch_norm(input, gamma, beta, mean, variance, self.epsilon)
     }
 
-    /// For n values per channel, at least two.
+    /// For at least two values per channel in each part.
     fn normalise<const D: usize>(
         &self,
         input: Tensor<D>,
-        n: usize,
+        parts: usize,
         variance: BatchVariance,
     ) -> Tensor<D> {
-        let batch = batch_norm_train(input, self.gamma.val(), self.beta.val(), self.epsilon);
-        self.report(batch.mean.clone(), batch.variance.clone(), n);
-        self.follow(&self.running_mean, batch.mean);
-        let variance = match variance {
-            BatchVariance::Biased => batch.variance,
+        let samples = input.dims()[0];
+        let places = values_per_channel(&input) / samples;
+        let count = |part: usize| ((part + 1) * samples / parts - part * samples / parts) * places;
+        let kind = Kind::of(&input);
+        let (gamma, beta) = (self.gamma.val(), self.beta.val());
+        let batch = ghost_batch_norm(input, gamma, beta, self.epsilon, parts);
+        for part in 0..parts {
+            let row = |rows: &Tensor<2>| rows.clone().narrow(0, part, 1).squeeze_dim::<1>(0);
+            batch_statistics::report(|| BatchStatistics {
+                layer: self.training.id,
+                mean: kind.lift(row(&batch.means)),
+                variance: kind.lift(row(&batch.variances)),
+                count: count(part),
+            });
+        }
+        // The weight of each part, after the parts behind it have moved the statistics too.
+        let weight =
+            |part: usize| self.momentum * (1.0 - self.momentum).powi((parts - 1 - part) as i32);
+        let correction = |part: usize| match variance {
+            BatchVariance::Biased => 1.0,
             BatchVariance::Unbiased | BatchVariance::UnbiasedPerSample => {
-                let correction = n as f64 / (n - 1) as f64;
-                batch.variance.mul_scalar(correction)
+                count(part) as f64 / (count(part) - 1) as f64
             }
         };
-        self.follow(&self.running_var, variance);
+        self.follow(&self.running_mean, batch.means, kind, weight);
+        self.follow(&self.running_var, batch.variances, kind, |part| {
+            weight(part) * correction(part)
+        });
         batch.output
     }
 
     /// For one value per channel, which serves to measure statistics, but not to train.
     fn measure_one<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         refuse_one_value(&input);
-        let mean = input.clone().reshape([input.dims()[1]]);
-        self.report(mean.clone(), mean.zeros_like(), 1);
+        batch_statistics::report(|| {
+            let mean = input.clone().reshape([input.dims()[1]]).detach();
+            BatchStatistics {
+                layer: self.training.id,
+                variance: mean.zeros_like(),
+                mean,
+                count: 1,
+            }
+        });
         self.infer(input)
     }
 
-    fn report(&self, mean: Tensor<1>, variance: Tensor<1>, count: usize) {
-        batch_statistics::report(|| BatchStatistics {
-            layer: self.training.id,
-            mean: mean.detach(),
-            variance: variance.detach(),
-            count,
-        });
-    }
-
-    /// `state ← (1 − m) state + m batch`
-    fn follow(&self, state: &RunningState<Tensor<1>>, batch: Tensor<1>) {
-        let old = state.value_sync().to_device(&batch.device());
-        let batch = batch.detach().mul_scalar(self.momentum);
-        state.update((old.mul_scalar(1.0 - self.momentum) + batch).detach());
+    /// `state ← (1 − m) state + m batch` for each part in turn, at once.
+    fn follow(
+        &self,
+        state: &RunningState<Tensor<1>>,
+        parts: Tensor<2>,
+        kind: Kind,
+        weight: impl Fn(usize) -> f64,
+    ) {
+        let [count, _] = parts.dims();
+        let old = state.value_sync();
+        let old = if old.is_autodiff() { old.inner() } else { old };
+        let old = old.to_device(&parts.device());
+        let batch = match count {
+            1 => parts.mul_scalar(weight(0)),
+            _ => {
+                let weights: Vec<f64> = (0..count).map(weight).collect();
+                let options = (&parts.device(), parts.dtype());
+                let weights = Tensor::<1>::from_data(weights.as_slice(), options);
+                (parts * weights.unsqueeze_dim(1)).sum_dim(0)
+            }
+        };
+        let kept = (1.0 - self.momentum).powi(count as i32);
+        let new = old.mul_scalar(kept) + batch.squeeze_dim(0);
+        state.update(kind.lift(new));
     }
 }
 

@@ -1,9 +1,11 @@
 //! Spectral normalisation.
 
 use crate::init::layer_weights::{LayerWeights, layer_weights};
+use crate::statistics_for_input::beside;
 use burn::module::{Flag, Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::{Tensor, TensorData};
 use burn_tricks_core::{Config, ConfigError, Derived, UnitAxis, accumulation_dtype};
+use burn_tricks_kernels::spectral_norm;
 
 /// The most rounds of power iteration from the fixed vectors.
 const MOST_ROUNDS: usize = 1000;
@@ -65,8 +67,10 @@ const TOLERANCE: f64 = 1e-6;
 ///
 /// # Cost
 ///
-/// Two vectors for each weight; three products of the weight with a vector at every use in training. Attaching
-/// it, and handing out an average, takes two products per round, 100 to 200 rounds for a random 64×64 weight
+/// Two vectors for each weight. On Burn's CPU backend, two products of the weight with a vector at every use in training,
+/// and one pass for the division; backwards, weight and gradient are read once, and the gradient is read and written once,
+/// in place. Elsewhere it takes four products, and the passes that the backend makes of some more tensor operations. The
+/// [README](crate#what-it-costs) has measured times. Attaching it, and handing out an average, takes two products per round, 100 to 200 rounds for a random 64×64 weight
 /// and 300 to 800 for 1024×1024, and reads σ from the device every 50 rounds.
 ///
 /// # Differences
@@ -131,12 +135,6 @@ pub struct SpectralNorm {
 }
 
 impl SpectralNorm {
-    /// Updates the vectors for a weight that has changed a little.
-    fn follow(&self, matrix: &Tensor<2>) {
-        let pair = (column(&self.u, matrix), column(&self.v, matrix));
-        self.keep(power_iteration(matrix, pair, self.iterations));
-    }
-
     /// Computes the vectors of a weight from fixed first vectors.
     fn find(&self, matrix: &Tensor<2>) {
         // The vectors of every multiple are the same, and those of numbers around 1 have squares.
@@ -147,10 +145,10 @@ impl SpectralNorm {
         let mut pair = (start(rows, matrix), start(columns, matrix));
         let mut last = f64::NEG_INFINITY;
         for _ in 0..MOST_ROUNDS / ROUNDS_PER_LOOK {
-            pair = power_iteration(matrix, pair, ROUNDS_PER_LOOK);
-            let (u, v) = pair.clone();
+            let normed = spectral_norm(matrix.clone(), 0, pair.0, pair.1, ROUNDS_PER_LOOK);
+            pair = (normed.u, normed.v);
             #[allow(clippy::disallowed_methods)] // off the step path: attached, or of a new average
-            let sigma: f64 = sigma(matrix, u, v).into_scalar();
+            let sigma: f64 = normed.sigma.into_scalar();
             let grows = sigma - last > TOLERANCE * sigma;
             if !grows {
                 break; // a NaN does not either
@@ -161,10 +159,10 @@ impl SpectralNorm {
     }
 
     /// Stores the vectors in the types that they had.
-    fn keep(&self, (u, v): (Tensor<2>, Tensor<2>)) {
+    fn keep(&self, (u, v): (Tensor<1>, Tensor<1>)) {
         for (state, vector) in [(&self.u, u), (&self.v, v)] {
-            let dtype = state.value().dtype();
-            state.set(vector.squeeze_dim::<1>(1).cast(dtype));
+            let old = state.value();
+            state.set(beside(vector.cast(old.dtype()), &old));
         }
     }
 }
@@ -173,18 +171,25 @@ impl Reparameterization for SpectralNorm {
     const NAME: &'static str = "spectral_norm";
 
     fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
-        let dtype = base.dtype();
-        let matrix = matrix(self.units, base.clone());
-        if self.u.is_stale() || self.v.is_stale() {
-            self.find(&matrix.clone().detach());
-        } else if base.device().is_autodiff() && self.training.is_enabled() {
-            self.follow(&matrix.clone().detach());
+        let is_stale = self.u.is_stale() || self.v.is_stale();
+        if is_stale {
+            self.find(&matrix(self.units, base.clone().detach()));
         }
-        let (u, v) = (column(&self.u, &matrix), column(&self.v, &matrix));
-        let sigma = sigma(&matrix, u, v).reshape([1; D]);
-        let is_zero = sigma.clone().equal_elem(0);
-        let wide = base.cast(accumulation_dtype(dtype)) / sigma.mask_fill(is_zero, 1.0);
-        wide.cast(dtype)
+        let follows = base.device().is_autodiff() && self.training.is_enabled();
+        let rounds = if follows && !is_stale {
+            self.iterations
+        } else {
+            0
+        };
+        let [u, v] = [&self.u, &self.v].map(|vector| {
+            let vector = vector.value().to_device(&base.device());
+            vector.cast(base.dtype())
+        });
+        let normed = spectral_norm(base, self.units.axis(), u, v, rounds);
+        if rounds > 0 {
+            self.keep((normed.u, normed.v));
+        }
+        normed.weight
     }
 }
 
@@ -196,45 +201,13 @@ fn matrix<const D: usize>(units: UnitAxis, weight: Tensor<D>) -> Tensor<2> {
     weight.reshape([rows as isize, -1])
 }
 
-/// A column of norm 1, without a pattern that a weight might be orthogonal to.
-fn start(count: usize, matrix: &Tensor<2>) -> Tensor<2> {
+/// A vector of norm 1, without a pattern that a weight might be orthogonal to.
+fn start(count: usize, matrix: &Tensor<2>) -> Tensor<1> {
     let values: Vec<f64> = (1..=count).map(|i| (i as f64).cos()).collect();
     let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
     let values: Vec<f64> = values.iter().map(|value| value / norm).collect();
     let vector = TensorData::from(values.as_slice());
-    Tensor::<1>::from_data(vector, (&matrix.device(), matrix.dtype())).unsqueeze_dim(1)
-}
-
-/// The vector as a column, in the precision and on the device of `matrix`.
-fn column(vector: &Derived<1>, matrix: &Tensor<2>) -> Tensor<2> {
-    let vector = vector.value().to_device(&matrix.device());
-    vector.cast(matrix.dtype()).unsqueeze_dim(1)
-}
-
-/// Some rounds; a vector that becomes 0, or whose norm overflows, stays as it was.
-fn power_iteration(
-    matrix: &Tensor<2>,
-    (mut u, mut v): (Tensor<2>, Tensor<2>),
-    rounds: usize,
-) -> (Tensor<2>, Tensor<2>) {
-    for _ in 0..rounds {
-        u = normalized(matrix.clone().matmul(v.clone()), u);
-        v = normalized(matrix.clone().transpose().matmul(u.clone()), v);
-    }
-    (u, v)
-}
-
-/// `uᵀ W v`
-fn sigma(matrix: &Tensor<2>, u: Tensor<2>, v: Tensor<2>) -> Tensor<2> {
-    u.transpose().matmul(matrix.clone().matmul(v))
-}
-
-/// `vector` at norm 1; `old` where the norm is 0 or infinite.
-fn normalized(vector: Tensor<2>, old: Tensor<2>) -> Tensor<2> {
-    let norm = vector.clone().square().sum_dim(0).sqrt();
-    let is_none = norm.clone().equal_elem(0).bool_or(norm.clone().is_inf());
-    let unit = vector / norm.mask_fill(is_none.clone(), 1.0);
-    unit.mask_where(is_none.expand(old.dims()), old)
+    Tensor::from_data(vector, (&matrix.device(), matrix.dtype()))
 }
 
 struct Attach {
@@ -256,10 +229,9 @@ impl Reparameterizer for Attach {
         let weight = param.base().detach();
         let dtype = weight.dtype();
         let matrix = matrix(units, weight);
-        let [u, v] = matrix.dims().map(|count| {
-            let vector = start(count, &matrix).squeeze_dim::<1>(1);
-            Derived::new(vector.cast(dtype))
-        });
+        let [u, v] = matrix
+            .dims()
+            .map(|count| Derived::new(start(count, &matrix).cast(dtype)));
         let norm = SpectralNorm {
             u,
             v,

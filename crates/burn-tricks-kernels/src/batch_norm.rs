@@ -1,0 +1,198 @@
+//! Batch norm: of parts of a batch, or with fixed statistics.
+
+use burn::tensor::Tensor;
+use burn::tensor::module::{batch_norm, batch_norm_train};
+
+/// A normalised batch, and the statistics of its parts, which have no gradient.
+#[derive(Debug, Clone)]
+pub struct BatchNormed<const D: usize> {
+    /// `γ (x − μ) / √(σ² + ε) + β`, in the shape of x.
+    pub output: Tensor<D>,
+    /// The means μ, `[parts, channels]`.
+    pub means: Tensor<2>,
+    /// The variances σ², `[parts, channels]`: sums of squared deviations, divided by their number.
+    pub variances: Tensor<2>,
+}
+
+/// Batch norm, in training, of `parts` of a batch, each with its own mean and variance: `γ (x − μ) / √(σ² + ε) + β`. The
+/// sizes of the parts differ by one sample at most. `x` is `[samples, channels, ...]`, γ and β have a number for each
+/// channel.
+///
+/// On the CPU backend one read for means and variances, which are summed in `f64`, and one pass for the output; backwards
+/// as well, in the buffer of the gradient. Autodiff sees one operation.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_kernels::ghost_batch_norm;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[1.0], [3.0], [10.0], [30.0]], &device);
+/// let (gamma, beta) = (Tensor::ones([1], &device), Tensor::zeros([1], &device));
+/// let normed = ghost_batch_norm(x, gamma, beta, 1e-9, 2);
+/// assert_eq!(normed.output.into_data().to_vec::<f32>().unwrap(), [-1.0, 1.0, -1.0, 1.0]);
+/// assert_eq!(normed.means.into_data().to_vec::<f32>().unwrap(), [2.0, 20.0]);
+/// ```
+///
+/// # Panics
+///
+/// If there are more parts than samples or none, if `x` has rank 1, or if γ or β have another number of channels.
+pub fn ghost_batch_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    epsilon: f64,
+    parts: usize,
+) -> BatchNormed<D> {
+    check_channels(&x, &[&gamma, &beta]);
+    let samples = x.dims()[0];
+    assert!(
+        (1..=samples).contains(&parts),
+        "{samples} samples cannot be cut into {parts} parts"
+    );
+    #[cfg(feature = "flex")]
+    let (x, gamma, beta) = {
+        let inputs = [
+            x.into_dispatch(),
+            gamma.into_dispatch(),
+            beta.into_dispatch(),
+        ];
+        match crate::flex::ghost_batch_norm(inputs, epsilon, parts) {
+            Ok((output, statistics)) => {
+                let [means, variances] = statistics.map(Tensor::from_dispatch);
+                return BatchNormed {
+                    output: Tensor::from_dispatch(output),
+                    means,
+                    variances,
+                };
+            }
+            Err([x, gamma, beta]) => (
+                Tensor::from_dispatch(x),
+                Tensor::from_dispatch(gamma),
+                Tensor::from_dispatch(beta),
+            ),
+        }
+    };
+    ghost_batch_norm_twin(x, gamma, beta, epsilon, parts)
+}
+
+/// [`ghost_batch_norm`] with Burn's batch norm of each part: the specification.
+pub fn ghost_batch_norm_twin<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    epsilon: f64,
+    parts: usize,
+) -> BatchNormed<D> {
+    let samples = x.dims()[0];
+    let normed = bounds(samples, parts).map(|(start, end)| {
+        let part = match parts {
+            1 => x.clone(),
+            _ => x.clone().narrow(0, start, end - start),
+        };
+        batch_norm_train(part, gamma.clone(), beta.clone(), epsilon)
+    });
+    let row = |vector: Tensor<1>| {
+        let vector = if vector.is_autodiff() {
+            vector.inner()
+        } else {
+            vector
+        };
+        vector.unsqueeze_dim::<2>(0)
+    };
+    let (mut outputs, mut means, mut variances) = (Vec::new(), Vec::new(), Vec::new());
+    for part in normed {
+        outputs.push(part.output);
+        means.push(row(part.mean));
+        variances.push(row(part.variance));
+    }
+    BatchNormed {
+        output: Tensor::cat(outputs, 0),
+        means: Tensor::cat(means, 0),
+        variances: Tensor::cat(variances, 0),
+    }
+}
+
+/// Where each part of the batch begins and ends.
+pub(crate) fn bounds(samples: usize, parts: usize) -> impl Iterator<Item = (usize, usize)> {
+    let bound = move |part: usize| part * samples / parts;
+    (0..parts).map(move |part| (bound(part), bound(part + 1)))
+}
+
+/// Batch norm with given statistics: `γ (x − μ) / √(σ² + ε) + β`, with gradients of x, γ and β. `x` is
+/// `[samples, channels, ...]`, all else has a number for each channel.
+///
+/// One pass on the CPU backend; backwards one pass for the gradient of x and one read for those of γ and β, if they are
+/// wanted. Autodiff sees one operation.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_kernels::fixed_batch_norm;
+///
+/// let device = Device::flex();
+/// let number = |number: f32| Tensor::<1>::from_floats([number], &device);
+/// let x = Tensor::<2>::from_floats([[1.0], [3.0]], &device);
+/// let y = fixed_batch_norm(x, number(2.0), number(0.5), number(1.0), number(4.0), 0.0);
+/// assert_eq!(y.into_data().to_vec::<f32>().unwrap(), [0.5, 2.5]);
+/// ```
+///
+/// # Panics
+///
+/// If `x` has rank 1, or something else another number of channels.
+pub fn fixed_batch_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    mean: Tensor<1>,
+    variance: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<D> {
+    check_channels(&x, &[&gamma, &beta, &mean, &variance]);
+    #[cfg(feature = "flex")]
+    let (x, gamma, beta) = {
+        let statistics = [&mean, &variance].map(|vector| match vector.is_autodiff() {
+            // The kernel has no gradient for these.
+            true if vector.is_require_grad() => None,
+            true => Some(vector.clone().inner().into_dispatch()),
+            false => Some(vector.clone().into_dispatch()),
+        });
+        let inputs = [
+            x.into_dispatch(),
+            gamma.into_dispatch(),
+            beta.into_dispatch(),
+        ];
+        match crate::flex::fixed_batch_norm(inputs, statistics, epsilon) {
+            Ok(output) => return Tensor::from_dispatch(output),
+            Err([x, gamma, beta]) => (
+                Tensor::from_dispatch(x),
+                Tensor::from_dispatch(gamma),
+                Tensor::from_dispatch(beta),
+            ),
+        }
+    };
+    fixed_batch_norm_twin(x, gamma, beta, mean, variance, epsilon)
+}
+
+/// [`fixed_batch_norm`] by Burn's batch norm: the specification.
+pub fn fixed_batch_norm_twin<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    mean: Tensor<1>,
+    variance: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<D> {
+    batch_norm(x, gamma, beta, mean, variance, epsilon)
+}
+
+fn check_channels<const D: usize>(x: &Tensor<D>, vectors: &[&Tensor<1>]) {
+    let dims = x.dims();
+    let fits = |vector: &&Tensor<1>| dims.get(1) == Some(&vector.dims()[0]);
+    assert!(
+        vectors.iter().all(fits),
+        "an input {dims:?} has other channels than the layer: {:?}",
+        vectors
+            .iter()
+            .map(|vector| vector.dims()[0])
+            .collect::<Vec<_>>()
+    );
+}

@@ -1,0 +1,211 @@
+//! Standardisation: each unit's mean and variance in one read, and the standardised numbers in a second one.
+
+use super::FlexTensor;
+use super::buffer::dense;
+use super::element_type::{Stored, with_element_type};
+use super::term_sums::Terms;
+use super::tracked::{self, Operation};
+use super::unit_map::Combine;
+use super::unit_pass::{combined, mapped};
+use super::units::Units;
+use super::vector::Wide;
+use crate::standardize_units::UnitDeviation;
+use burn::backend::{DispatchTensor, TensorMetadata as _};
+
+/// `(w − μ) / d`, or the unchanged tensor if there is no kernel for it.
+#[allow(clippy::result_large_err)]
+pub(crate) fn standardize_units(
+    deviation: UnitDeviation,
+    weight: DispatchTensor,
+    axis: usize,
+) -> Result<DispatchTensor, DispatchTensor> {
+    match tracked::run(Standardize { deviation, axis }, [weight]) {
+        Ok((weight, ())) => Ok(weight),
+        Err([weight]) => Err(weight),
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Standardize {
+    deviation: UnitDeviation,
+    axis: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Saved {
+    weight: FlexTensor,
+    means: Vec<f64>,
+    /// d of each unit.
+    divisors: Vec<f64>,
+    /// The derivative of d by a number of the unit, divided by its deviation from the mean.
+    slopes: Vec<f64>,
+}
+
+impl Operation<1> for Standardize {
+    type Saved = Saved;
+    type Extra = ();
+
+    fn forward(&self, [weight]: [FlexTensor; 1]) -> (FlexTensor, Saved, ()) {
+        with_element_type!(weight.dtype(), E => self.forward_in::<E>(dense(weight)))
+    }
+
+    fn backward(self, saved: Saved, grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+        [Some(
+            with_element_type!(grad.dtype(), E => self.backward_in::<E>(&saved, grad)),
+        )]
+    }
+}
+
+impl Standardize {
+    fn forward_in<E: Stored>(&self, weight: FlexTensor) -> (FlexTensor, Saved, ()) {
+        let shape = weight.shape();
+        let units = Units::of(&shape, Some(self.axis));
+        let n = shape.num_elements() as f64 / shape[self.axis] as f64;
+        let Moments { means, squares } = moments::<E>(units, weight.storage::<E>(), n);
+        let UnitDeviation {
+            freedom,
+            inside,
+            outside,
+        } = self.deviation;
+        let left = (n - freedom).max(1.0);
+        let roots = squares.iter().map(|squares| squares / left + inside);
+        let of_root = roots.map(|variance| match variance {
+            // The root of an exact zero has no gradient; what it divides is zero, whatever it is.
+            0.0 => (1.0 + outside, 0.0),
+            variance => (variance.sqrt() + outside, 1.0 / (left * variance.sqrt())),
+        });
+        let (divisors, slopes): (Vec<f64>, Vec<f64>) = of_root.unzip();
+        let coefs = [
+            means.iter().map(|mean| E::Wide::of(*mean)).collect(),
+            divisors
+                .iter()
+                .map(|divisor| E::Wide::of(1.0 / divisor))
+                .collect(),
+        ];
+        let output = mapped::<E, _, 2>(units, CentredScaled, &weight, &coefs);
+        let saved = Saved {
+            weight,
+            means,
+            divisors,
+            slopes,
+        };
+        (output, saved, ())
+    }
+
+    /// ```text
+    /// dw = (G − mean G) / d − (w − μ) (∂d/∂w / (w − μ)) (G · (w − μ)) / d²
+    /// ```
+    fn backward_in<E: Stored>(&self, saved: &Saved, grad: FlexTensor) -> FlexTensor {
+        let Saved {
+            weight,
+            means,
+            divisors,
+            slopes,
+        } = saved;
+        let shape = weight.shape();
+        let units = Units::of(&shape, Some(self.axis));
+        let n = shape.num_elements() as f64 / shape[self.axis] as f64;
+        let grad = dense(grad);
+        let shifts: Vec<E::Wide> = means.iter().map(|mean| E::Wide::of(*mean)).collect();
+        let [sums, products] = units.sums(
+            WithCentred,
+            grad.storage::<E>(),
+            weight.storage::<E>(),
+            &shifts,
+        );
+        let of_units = |coef: &dyn Fn(usize) -> f64| -> Vec<E::Wide> {
+            (0..units_of(&shape, self.axis))
+                .map(|unit| E::Wide::of(coef(unit)))
+                .collect()
+        };
+        let coefs = [
+            of_units(&|unit| sums[unit] / n),
+            of_units(&|unit| 1.0 / divisors[unit]),
+            shifts,
+            of_units(&|unit| -slopes[unit] * products[unit] / divisors[unit] / divisors[unit]),
+        ];
+        combined::<E, _, 4>(units, CentredBoth, grad, weight, &coefs)
+    }
+}
+
+fn units_of(shape: &[usize], axis: usize) -> usize {
+    shape[axis]
+}
+
+/// Means, and sums of squared deviations from them.
+pub(super) struct Moments {
+    pub(super) means: Vec<f64>,
+    pub(super) squares: Vec<f64>,
+}
+
+/// The moments of each unit of `n` numbers, in one read.
+pub(super) fn moments<E: Stored>(units: Units, numbers: &[E], n: f64) -> Moments {
+    if numbers.is_empty() {
+        return Moments {
+            means: vec![0.0; units.count],
+            squares: vec![0.0; units.count],
+        };
+    }
+    // Counted from a number of the unit, the sums do not cancel where the mean is far from zero.
+    let shifts = units.first_of_each(numbers);
+    let [sums, squares] = units.sums(Shifted, numbers, numbers, &shifts);
+    let each = sums.iter().zip(&squares).zip(&shifts);
+    let (means, squares) = each
+        .map(|((sum, squares), shift)| {
+            let squares = squares - sum * sum / n;
+            // Rounding may take it below zero, where it is zero; a NaN stays.
+            let squares = if squares < 0.0 { 0.0 } else { squares };
+            (shift.to_f64() + sum / n, squares)
+        })
+        .unzip();
+    Moments { means, squares }
+}
+
+/// `a − s` and its square.
+#[derive(Clone, Copy)]
+struct Shifted;
+
+impl Terms<2> for Shifted {
+    const SHIFTED: bool = true;
+
+    #[inline(always)]
+    fn of<T: Wide>(self, a: T, _: T, shift: T) -> [T; 2] {
+        let deviation = a - shift;
+        [deviation, deviation * deviation]
+    }
+}
+
+/// `a` and `a (b − s)`.
+#[derive(Clone, Copy)]
+pub(super) struct WithCentred;
+
+impl Terms<2> for WithCentred {
+    const SHIFTED: bool = true;
+
+    #[inline(always)]
+    fn of<T: Wide>(self, a: T, b: T, shift: T) -> [T; 2] {
+        [a, a * (b - shift)]
+    }
+}
+
+/// `(a − m) k`
+#[derive(Clone, Copy)]
+struct CentredScaled;
+
+impl Combine<2> for CentredScaled {
+    #[inline(always)]
+    fn of<T: Wide>(self, a: T, _: T, [mean, k]: [T; 2]) -> T {
+        (a - mean) * k
+    }
+}
+
+/// `(a − m) k + (b − n) l`
+#[derive(Clone, Copy)]
+pub(super) struct CentredBoth;
+
+impl Combine<4> for CentredBoth {
+    #[inline(always)]
+    fn of<T: Wide>(self, a: T, b: T, [mean, k, other, l]: [T; 4]) -> T {
+        (a - mean) * k + (b - other) * l
+    }
+}

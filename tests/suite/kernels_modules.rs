@@ -1,0 +1,406 @@
+//! Operations with a backward pass of their own against their twins: outputs and gradients, in every type, rank and layout,
+//! under gradient checkpointing, used twice, with inputs that autodiff does not track; finite differences; and the same
+//! bits whatever the number of threads.
+
+use crate::devices::training_devices;
+use crate::models::{Noise, dtypes, values};
+use burn::tensor::{DType, Device, Tensor};
+use burn_tricks::kernels::{
+    UnitDeviation, fixed_batch_norm, fixed_batch_norm_twin, ghost_batch_norm,
+    ghost_batch_norm_twin, spectral_norm, spectral_norm_twin, standardize_units,
+    standardize_units_twin, weight_norm, weight_norm_twin,
+};
+
+/// An operation on a tensor and some vectors with a number for each unit.
+#[derive(Debug, Clone, Copy)]
+enum Operation {
+    WeightNorm,
+    Standardize(UnitDeviation),
+    SpectralNorm { rounds: usize },
+    GhostBatchNorm { parts: usize },
+    FixedBatchNorm,
+}
+
+use Operation::*;
+
+const POPULATION: UnitDeviation = UnitDeviation {
+    freedom: 0.0,
+    inside: 1e-5,
+    outside: 0.0,
+};
+const SAMPLE: UnitDeviation = UnitDeviation {
+    freedom: 1.0,
+    inside: 0.0,
+    outside: 1e-3,
+};
+
+const ALL: [Operation; 8] = [
+    WeightNorm,
+    Standardize(POPULATION),
+    Standardize(SAMPLE),
+    SpectralNorm { rounds: 0 },
+    SpectralNorm { rounds: 2 },
+    GhostBatchNorm { parts: 1 },
+    GhostBatchNorm { parts: 2 },
+    FixedBatchNorm,
+];
+
+impl Operation {
+    fn is_batch_norm(self) -> bool {
+        matches!(self, GhostBatchNorm { .. } | FixedBatchNorm)
+    }
+
+    /// Of the kernel, or of the twin. What has no gradient, such as statistics, is appended to `extra`.
+    fn apply<const D: usize>(
+        self,
+        twin: bool,
+        x: Tensor<D>,
+        [a, b]: [Tensor<1>; 2],
+        axis: usize,
+        extra: &mut Vec<f64>,
+    ) -> Tensor<D> {
+        match self {
+            WeightNorm if twin => weight_norm_twin(x, a, axis),
+            WeightNorm => weight_norm(x, a, axis),
+            Standardize(deviation) if twin => standardize_units_twin(deviation, x, axis),
+            Standardize(deviation) => standardize_units(deviation, x, axis),
+            SpectralNorm { rounds } => {
+                let (units, dtype) = (x.dims()[axis], x.dtype());
+                let rest = x.shape().num_elements() / units;
+                let start = |count: usize, seed| -> Tensor<1> {
+                    let numbers = Noise(seed).take(count);
+                    let length = numbers.iter().map(|x| x * x).sum::<f64>().sqrt();
+                    let numbers: Vec<f64> = numbers.iter().map(|x| x / length).collect();
+                    let device = x.device().without_autodiff();
+                    Tensor::from_data(numbers.as_slice(), (&device, dtype))
+                };
+                let (u, v) = (start(units, 5), start(rest, 6));
+                let normed = if twin {
+                    spectral_norm_twin(x, axis, u, v, rounds)
+                } else {
+                    spectral_norm(x, axis, u, v, rounds)
+                };
+                for vector in [normed.u, normed.v, normed.sigma] {
+                    assert!(!vector.is_autodiff());
+                    extra.extend(values(vector));
+                }
+                normed.weight
+            }
+            GhostBatchNorm { parts } => {
+                let normed = if twin {
+                    ghost_batch_norm_twin(x, a, b, 1e-3, parts)
+                } else {
+                    ghost_batch_norm(x, a, b, 1e-3, parts)
+                };
+                for rows in [normed.means, normed.variances] {
+                    assert!(!rows.is_autodiff());
+                    assert_eq!(rows.dims()[0], parts);
+                    extra.extend(values(rows));
+                }
+                normed.output
+            }
+            FixedBatchNorm => {
+                let [mean, variance] = [a.clone(), b.clone().square()].map(Tensor::detach);
+                if twin {
+                    fixed_batch_norm_twin(x, a, b, mean, variance, 1e-3)
+                } else {
+                    fixed_batch_norm(x, a, b, mean, variance, 1e-3)
+                }
+            }
+        }
+    }
+}
+
+/// Which inputs have a gradient: the tensor, the vectors.
+type Tracked = [bool; 2];
+
+/// Output, what else there is, and the gradients of a loss in which the operation is used `uses` times.
+fn made<const D: usize>(
+    operation: Operation,
+    twin: bool,
+    x: &Tensor<D>,
+    axis: usize,
+    tracked: Tracked,
+    uses: usize,
+) -> [Vec<f64>; 5] {
+    let (dtype, device) = (x.dtype(), x.device());
+    let leaf = x.clone().set_require_grad(tracked[0]);
+    let units = x.dims()[axis];
+    let vector = |seed| {
+        let numbers: Vec<f64> = Noise(seed).take(units).iter().map(|x| x + 1.5).collect();
+        let vector = Tensor::<1>::from_data(numbers.as_slice(), (&device, dtype));
+        vector.set_require_grad(tracked[1])
+    };
+    let vectors = [vector(7), vector(8)];
+    let mut extra = Vec::new();
+    let mut output = Vec::new();
+    let loss = (0..uses).map(|i| {
+        let y = operation.apply(twin, leaf.clone(), vectors.clone(), axis, &mut extra);
+        assert_eq!((y.dims(), y.dtype()), (x.dims(), dtype), "{operation:?}");
+        output = values(y.clone());
+        let k = Noise(20 + i as u64).take(output.len());
+        let k = Tensor::<1>::from_data(k.as_slice(), (&device, dtype)).reshape(x.dims());
+        (y * k).sum()
+    });
+    let loss = loss.reduce(|a, b| a + b).unwrap();
+    if !tracked.contains(&true) {
+        return [output, extra, Vec::new(), Vec::new(), Vec::new()];
+    }
+    let grads = loss.backward();
+    let of_x = leaf.grad(&grads).map_or(Vec::new(), values);
+    let [of_a, of_b] = vectors.map(|vector| vector.grad(&grads).map_or(Vec::new(), values));
+    [output, extra, of_x, of_a, of_b]
+}
+
+fn tolerance(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => 1e-12,
+        DType::F32 => 1e-5,
+        DType::F16 => 1e-2,
+        _ => 6e-2,
+    }
+}
+
+/// Near, relative to the largest number of the tensor.
+fn assert_near(got: &[f64], expected: &[f64], tolerance: f64, what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
+    for (i, (x, y)) in got.iter().zip(expected).enumerate() {
+        let is_near = (x - y).abs() <= tolerance * largest;
+        assert!(is_near, "{what}, number {i} of {}: {x} and {y}", got.len());
+    }
+}
+
+fn random<const D: usize>(shape: [usize; D], dtype: DType, device: &Device) -> Tensor<D> {
+    let numbers: Vec<f64> = (Noise(3).take(shape.iter().product()).iter())
+        .map(|x| x + 0.3)
+        .collect();
+    Tensor::<1>::from_data(numbers.as_slice(), (device, dtype)).reshape(shape)
+}
+
+/// Kernel and twin agree on the output and on every gradient.
+fn check<const D: usize>(
+    operation: Operation,
+    x: &Tensor<D>,
+    axis: usize,
+    tracked: Tracked,
+    uses: usize,
+) {
+    let what = format!(
+        "{operation:?} of {:?} by {axis}, {:?}, tracked {tracked:?}, {uses} uses, on {:?}",
+        x.dims(),
+        x.dtype(),
+        x.device()
+    );
+    let kernel = made(operation, false, x, axis, tracked, uses);
+    let twin = made(operation, true, x, axis, tracked, uses);
+    let parts = ["output", "extra", "x", "first vector", "second vector"];
+    for ((got, expected), part) in kernel.iter().zip(&twin).zip(parts) {
+        let what = format!("{what}: {part}");
+        assert_near(got, expected, tolerance(x.dtype()), &what);
+    }
+    let has_gradient = |part: &[f64]| part.iter().any(|x| x.abs() > 1e-6);
+    assert_eq!(has_gradient(&kernel[2]), tracked[0], "{what}");
+}
+
+fn check_ranks(operation: Operation, dtype: DType, device: &Device) {
+    let both = [true, true];
+    if operation.is_batch_norm() {
+        check(operation, &random([9, 5], dtype, device), 1, both, 1);
+        check(operation, &random([7, 1], dtype, device), 1, both, 1);
+        check(operation, &random([5, 3, 4], dtype, device), 1, both, 1);
+        check(operation, &random([4, 6, 3, 3], dtype, device), 1, both, 1);
+        return;
+    }
+    for axis in [0, 1] {
+        check(operation, &random([19, 67], dtype, device), axis, both, 1);
+        check(operation, &random([67, 7], dtype, device), axis, both, 1);
+        check(operation, &random([4, 6, 5], dtype, device), axis, both, 1);
+        check(
+            operation,
+            &random([6, 4, 3, 3], dtype, device),
+            axis,
+            both,
+            1,
+        );
+    }
+    let last = random([3, 5, 2, 2, 3], dtype, device);
+    check(operation, &last, 4, both, 1);
+}
+
+#[test]
+fn operations_are_their_twins_in_every_type_and_rank() {
+    for (_, device) in training_devices() {
+        for dtype in dtypes(&device) {
+            for operation in ALL {
+                check_ranks(operation, dtype, &device);
+            }
+        }
+    }
+}
+
+#[test]
+fn also_used_twice_untracked_in_part_and_under_gradient_checkpointing() {
+    for (_, device) in training_devices() {
+        for device in [device.clone(), device.gradient_checkpointing()] {
+            let x = random([12, 5], DType::F32, &device);
+            for operation in ALL {
+                for tracked in [[true, true], [true, false], [false, true], [false, false]] {
+                    let has_vectors = operation.is_batch_norm() || matches!(operation, WeightNorm);
+                    if has_vectors || tracked[0] == tracked[1] {
+                        check(operation, &x, 1, tracked, 1);
+                        check(operation, &x, 1, tracked, 2);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn in_other_layouts_and_sizes_beyond_one_thread_too() {
+    let device = Device::flex().autodiff();
+    for operation in ALL {
+        let transposed = random([17, 12], DType::F32, &device).transpose();
+        check(operation, &transposed, 1, [true, true], 1);
+        let narrowed = random([24, 9], DType::F32, &device)
+            .narrow(0, 3, 12)
+            .detach();
+        check(operation, &narrowed, 1, [true, true], 1);
+        let large = random([601, 257], DType::F32, &device);
+        check(operation, &large, 1, [true, true], 1);
+        let few = random([40_003, 3], DType::F32, &device);
+        check(operation, &few, 1, [true, true], 1);
+        let filters = random([30, 70, 7, 7], DType::F32, &device);
+        check(
+            operation,
+            &filters,
+            usize::from(operation.is_batch_norm()),
+            [true, true],
+            1,
+        );
+    }
+}
+
+#[test]
+fn gradients_are_those_of_finite_differences() {
+    let device = Device::flex().autodiff();
+    for operation in ALL {
+        let x = random([8, 3], DType::F64, &device);
+        let k = Noise(20).take(24);
+        let loss = |x: &Tensor<2>| -> f64 {
+            // With vectors that stay: σ is differentiated with u and v held constant.
+            let [output, ..] = made(operation, false, x, 1, [false, false], 1);
+            output.iter().zip(&k).map(|(y, k)| y * k).sum()
+        };
+        if let SpectralNorm { rounds: 2 } = operation {
+            continue;
+        }
+        let [_, _, gradient, ..] = made(operation, false, &x, 1, [true, true], 1);
+        for (place, gradient) in gradient.iter().enumerate() {
+            let moved = |h: f64| {
+                let mut numbers = vec![0.0; 24];
+                numbers[place] = h;
+                let step = Tensor::<1>::from_data(numbers.as_slice(), (&device, DType::F64));
+                loss(&(x.clone() + step.reshape([8, 3])).detach())
+            };
+            let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+            let error = (difference - gradient).abs();
+            assert!(
+                error < 1e-7,
+                "{operation:?} at {place}: {difference}, {gradient}"
+            );
+        }
+    }
+}
+
+/// Units of zeros, constant units, and a weight whose singular value is 0.
+#[test]
+fn units_without_a_direction_or_a_variance_stay_zero() {
+    for (name, device) in training_devices() {
+        let x = random([6, 3], DType::F32, &device);
+        let zero_unit = x.clone() * Tensor::from_floats([[1.0, 0.0, 1.0]], &device);
+        for operation in [WeightNorm, Standardize(SAMPLE), Standardize(POPULATION)] {
+            let x = zero_unit.clone().detach();
+            let kernel = made(operation, false, &x, 1, [true, true], 1);
+            let twin = made(operation, true, &x, 1, [true, true], 1);
+            for (got, expected) in kernel.iter().zip(&twin) {
+                assert_near(got, expected, 1e-5, &format!("{name} {operation:?}"));
+            }
+            assert!(
+                (0..6).all(|row| kernel[0][3 * row + 1] == 0.0),
+                "{name} {operation:?}"
+            );
+        }
+        let zeros = Tensor::<2>::zeros([6, 3], &device);
+        let operation = SpectralNorm { rounds: 2 };
+        let kernel = made(operation, false, &zeros, 1, [true, true], 1);
+        let twin = made(operation, true, &zeros, 1, [true, true], 1);
+        assert_near(&kernel[1], &twin[1], 1e-6, name);
+        assert_near(&kernel[2], &twin[2], 1e-6, name);
+        assert!(kernel[0].iter().all(|x| *x == 0.0), "{name}");
+    }
+}
+
+/// The mean of squares minus the square of the mean would have no digit left.
+#[test]
+fn variances_far_from_zero_are_exact() {
+    let device = Device::flex().autodiff();
+    let offset = |dtype| random([500, 4], dtype, &device) + 4096.0;
+    for operation in [Standardize(POPULATION), GhostBatchNorm { parts: 2 }] {
+        let single = offset(DType::F32);
+        let [output, ..] = made(operation, false, &single, 1, [false, false], 1);
+        let [exact, ..] = made(
+            operation,
+            true,
+            &single.cast(DType::F64),
+            1,
+            [false, false],
+            1,
+        );
+        // The mean is rounded to a type with three digits behind its point.
+        assert_near(&output, &exact, 1e-3, &format!("{operation:?}"));
+    }
+}
+
+#[test]
+fn a_nan_or_an_infinity_marks_its_unit_and_no_other() {
+    let device = Device::flex().autodiff();
+    for number in [f32::NAN, f32::INFINITY] {
+        let mut marked = vec![0.0; 18];
+        marked[7] = number; // the second unit
+        let marked = Tensor::<1>::from_floats(marked.as_slice(), &device).reshape([6, 3]);
+        let x = random([6, 3], DType::F32, &device) + marked;
+        for operation in [
+            WeightNorm,
+            Standardize(POPULATION),
+            GhostBatchNorm { parts: 1 },
+        ] {
+            let [output, ..] = made(operation, false, &x, 1, [false, false], 1);
+            for (place, y) in output.iter().enumerate() {
+                assert_eq!(
+                    y.is_finite() || (place % 3 == 1),
+                    true,
+                    "{operation:?} {number}"
+                );
+            }
+            assert!(output[7].is_nan(), "{operation:?} {number}: {}", output[7]);
+        }
+    }
+}
+
+#[test]
+fn the_bits_of_operations_do_not_depend_on_the_number_of_threads() {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(|| {
+            let device = Device::flex().autodiff();
+            let x = random([700, 300], DType::F32, &device);
+            ALL.map(|operation| made(operation, false, &x, 1, [true, true], 1))
+        })
+    };
+    let one = run(1);
+    for threads in [2, 5] {
+        assert_eq!(run(threads), one, "{threads} threads");
+    }
+}

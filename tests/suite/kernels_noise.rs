@@ -1,0 +1,257 @@
+//! Noise from a counter on the CPU backend: its distribution, independence between calls and places, the same mask backwards,
+//! also under gradient checkpointing, and the same bits whatever the number of threads.
+
+use crate::devices::{devices, training_devices};
+use crate::dropouts::assert_moments;
+use crate::models::{alone, dtypes, values};
+use burn::tensor::{DType, Device, Int, Tensor};
+use burn_tricks::kernels::{Noise, add_normal, add_normal_twin, noise, noise_twin};
+use burn_tricks::nn::{Dropout, DropoutConfig};
+
+const DROPOUT: Noise = Noise::Dropout {
+    prob: 0.3,
+    kept: 1.0 / 0.7,
+};
+const GAUSSIAN: Noise = Noise::Gaussian {
+    mean: 1.0,
+    deviation: 0.5,
+};
+const ALL: [Noise; 3] = [DROPOUT, GAUSSIAN, Noise::Alpha { prob: 0.3 }];
+
+/// The factors of so many places.
+fn factors(kind: Noise, count: usize, device: &Device) -> Vec<f64> {
+    values(noise(Tensor::<1>::ones([count], device), kind, 0))
+}
+
+/// Mean product of two centred sequences of unit variance, in standard errors.
+fn correlation(a: &[f64], b: &[f64], variance: f64) -> f64 {
+    let n = a.len().min(b.len());
+    let sum: f64 = a.iter().zip(b).map(|(a, b)| (a - 1.0) * (b - 1.0)).sum();
+    sum / n as f64 / variance * (n as f64).sqrt()
+}
+
+#[test]
+fn noise_has_the_moments_of_its_distribution() {
+    let _alone = alone();
+    for (name, device) in devices() {
+        device.seed(3);
+        let count = 200_000;
+        for prob in [0.001, 0.1, 0.5, 0.9] {
+            let kept = 1.0 / (1.0 - prob);
+            let got = factors(Noise::Dropout { prob, kept }, count, &device);
+            let variance = prob / (1.0 - prob);
+            let fourth = prob + (1.0 - prob) * (kept - 1.0f64).powi(4);
+            assert_moments(&got, 1.0, variance, fourth, &format!("{name} {prob}"));
+        }
+        let got = factors(GAUSSIAN, count, &device);
+        assert_moments(&got, 1.0, 0.25, 3.0 * 0.0625, name);
+        // Shape: skewness, kurtosis, tails.
+        let z: Vec<f64> = got.iter().map(|x| (x - 1.0) / 0.5).collect();
+        let moment = |k: i32| z.iter().map(|z| z.powi(k)).sum::<f64>() / count as f64;
+        let error = |variance: f64| 5.0 * (variance / count as f64).sqrt();
+        assert!(moment(3).abs() < error(15.0), "{name}: {}", moment(3));
+        assert!(
+            (moment(4) - 3.0).abs() < error(96.0),
+            "{name}: {}",
+            moment(4)
+        );
+        let beyond = |bound: f64| z.iter().filter(|z| z.abs() > bound).count() as f64;
+        for (bound, share) in [(1.0, 0.317_311), (2.0, 0.045_500), (3.0, 0.002_700)] {
+            let got = beyond(bound) / count as f64;
+            let error = error(share * (1.0 - share));
+            assert!((got - share).abs() < error, "{name} beyond {bound}: {got}");
+        }
+    }
+}
+
+#[test]
+fn neighbours_distant_places_and_calls_are_independent() {
+    let _alone = alone();
+    let device = Device::flex();
+    device.seed(11);
+    let count = 1 << 18;
+    for (kind, variance) in [(DROPOUT, 3.0 / 7.0), (GAUSSIAN, 0.25)] {
+        let calls: Vec<Vec<f64>> = (0..4).map(|_| factors(kind, count, &device)).collect();
+        for (i, a) in calls.iter().enumerate() {
+            // Neighbours, the words of a block, pairs of Box and Muller, groups, pieces of threads.
+            for distance in [1, 2, 3, 16, 64, 128, 192, 256, 512, 1 << 14, 1 << 17] {
+                let error = correlation(a, &a[distance..], variance);
+                assert!(error.abs() < 5.0, "{kind:?}, {distance} apart: {error}");
+            }
+            for b in &calls[..i] {
+                let error = correlation(a, b, variance);
+                assert!(error.abs() < 5.0, "{kind:?} of two calls: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_mask_is_the_same_backwards_also_under_gradient_checkpointing() {
+    let _alone = alone();
+    for (name, device) in training_devices() {
+        for device in [device.clone(), device.gradient_checkpointing()] {
+            for dtype in dtypes(&device) {
+                for (kind, shared) in [(DROPOUT, 0), (DROPOUT, 1), (GAUSSIAN, 0), (GAUSSIAN, 2)] {
+                    let x = Tensor::<3>::ones([5, 300, 3], (&device, dtype)).require_grad();
+                    // Through operations that are computed again in the backward pass.
+                    let y = noise(x.clone() * 2.0 - 1.0, kind, shared);
+                    let loss = (y.clone() * 1.0).sum();
+                    let grads = loss.backward();
+                    let mask: Vec<f64> = values(y).iter().map(|y| 2.0 * y).collect();
+                    let gradient = values(x.grad(&grads).unwrap());
+                    assert_eq!(gradient, mask, "{name} {kind:?} {shared} {dtype:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn two_uses_in_one_pass_have_masks_of_their_own() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let x = Tensor::<1>::ones([1000], &device).require_grad();
+    let (y, z) = (noise(x.clone(), DROPOUT, 0), noise(x.clone(), DROPOUT, 0));
+    assert_ne!(values(y.clone()), values(z.clone()));
+    let grads = (y.clone() + z.clone() * 10.0).sum().backward();
+    let expected: Vec<f64> = values(y + z * 10.0);
+    let gradient = values(x.grad(&grads).unwrap());
+    for (got, expected) in gradient.iter().zip(expected) {
+        assert!((got - expected).abs() < 1e-5, "{got} {expected}");
+    }
+}
+
+#[test]
+fn numbers_that_share_their_noise_are_those_of_the_last_dimensions() {
+    let _alone = alone();
+    for (name, device) in devices() {
+        device.seed(2);
+        for (shared, run) in [(0, 1), (1, 70), (2, 350), (3, 7000)] {
+            let ones = Tensor::<3>::ones([20, 5, 70], &device);
+            let y = values(noise(ones, GAUSSIAN, shared));
+            let of_runs: Vec<f64> = y.chunks(run).map(|run| run[0]).collect();
+            for (place, y) in y.iter().enumerate() {
+                assert_eq!(*y, of_runs[place / run], "{name} {shared} at {place}");
+            }
+            let mut different = of_runs.clone();
+            different.sort_by(f64::total_cmp);
+            different.dedup();
+            assert!(
+                different.len() * 100 >= of_runs.len() * 99,
+                "{name} {shared}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_seed_of_the_device_determines_the_noise_whatever_the_number_of_threads() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(|| {
+            device.seed(8);
+            let mut all = Vec::new();
+            for kind in ALL {
+                for shared in [0, 1] {
+                    let x = Tensor::<2>::ones([1000, 170], &device).require_grad();
+                    let y = noise(x.clone(), kind, shared);
+                    let grads = y.clone().sum().backward();
+                    all.extend([values(y), values(x.grad(&grads).unwrap())]);
+                }
+            }
+            all
+        })
+    };
+    let one = run(1);
+    assert_eq!(run(1), one);
+    for threads in [2, 5] {
+        assert_eq!(run(threads), one, "{threads} threads");
+    }
+}
+
+#[test]
+fn buffers_that_somebody_holds_stay_and_layouts_do_not_matter() {
+    let _alone = alone();
+    let device = Device::flex();
+    for kind in ALL {
+        let make = || {
+            let numbers = Tensor::<1, Int>::arange(0..1200, &device).float();
+            numbers.reshape([30, 40])
+        };
+        let held = make();
+        device.seed(4);
+        let alone = values(noise(make(), kind, 0));
+        device.seed(4);
+        assert_eq!(values(noise(held.clone(), kind, 0)), alone, "{kind:?}");
+        assert_eq!(values(held.clone()), values(make()), "{kind:?}");
+        device.seed(4);
+        let there = held.transpose().clone().swap_dims(0, 1);
+        let there = noise(there, kind, 0);
+        assert_eq!(values(there), alone, "{kind:?}");
+        assert!(values(noise(Tensor::<2>::zeros([0, 3], &device), kind, 1)).is_empty());
+    }
+}
+
+#[test]
+fn a_probability_of_one_drops_everything_and_of_zero_nothing() {
+    let _alone = alone();
+    for (name, device) in devices() {
+        for (prob, expected) in [(0.0, 1.0), (1.0, 0.0)] {
+            let y = factors(Noise::Dropout { prob, kept: 1.0 }, 5000, &device);
+            assert!(y.iter().all(|y| *y == expected), "{name} {prob}");
+        }
+        let twin = noise_twin(Tensor::<2>::ones([50, 3], &device), DROPOUT, 1);
+        assert!(values(twin).chunks(3).all(|row| row[0] == row[1]), "{name}");
+    }
+}
+
+/// The polynomials of the kernel against the library's functions in the twin.
+#[test]
+fn keyed_noise_is_that_of_the_tensor_operations() {
+    let device = Device::flex();
+    for count in [1, 2, 7, 255, 256, 257, 40_001] {
+        let x = Tensor::<1>::zeros([count], (&device, DType::F32));
+        let kernel = values(add_normal(x.clone(), 1.0, 99));
+        let twin = values(add_normal_twin(x, 1.0, 99));
+        for (place, (got, expected)) in kernel.iter().zip(&twin).enumerate() {
+            assert!(
+                (got - expected).abs() < 3e-6,
+                "{count}, {place}: {got} {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn dropout_drops_in_training_only_and_refuses_probabilities_that_are_none() {
+    let _alone = alone();
+    for (name, device) in training_devices() {
+        device.seed(1);
+        let layer: Dropout = DropoutConfig::new(0.25).init().unwrap();
+        let x = Tensor::<2>::ones([300, 100], &device);
+        let y = values(layer.forward(x.clone()));
+        let share = y.iter().filter(|y| **y == 0.0).count() as f64 / 3e4;
+        assert!(
+            (share - 0.25).abs() < 5.0 * (0.1875f64 / 3e4).sqrt(),
+            "{name}: {share}"
+        );
+        assert!(
+            y.iter().all(|y| *y == 0.0 || (y - 4.0 / 3.0).abs() < 1e-6),
+            "{name}"
+        );
+        assert_eq!(
+            values(layer.forward(x.clone().inner())),
+            values(x),
+            "{name}"
+        );
+    }
+    for prob in [-0.1, 1.0, f64::NAN] {
+        let error = DropoutConfig::new(prob).init().unwrap_err();
+        assert_eq!(error.field, "prob");
+    }
+    let shown = DropoutConfig::new(0.25).init().unwrap().to_string();
+    assert_eq!(shown, "Dropout {prob: 0.25}");
+}
