@@ -378,11 +378,7 @@ fn a_nan_or_an_infinity_marks_its_unit_and_no_other() {
         ] {
             let [output, ..] = made(operation, false, &x, 1, [false, false], 1);
             for (place, y) in output.iter().enumerate() {
-                assert_eq!(
-                    y.is_finite() || (place % 3 == 1),
-                    true,
-                    "{operation:?} {number}"
-                );
+                assert!(y.is_finite() || place % 3 == 1, "{operation:?} {number}");
             }
             assert!(output[7].is_nan(), "{operation:?} {number}: {}", output[7]);
         }

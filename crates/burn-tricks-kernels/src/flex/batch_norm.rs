@@ -214,7 +214,7 @@ impl Ghost {
         let of_x = of_x.then(|| {
             let both = parts.iter().zip(&all);
             let lens = parts.iter().map(|part| part.range.1 - part.range.0);
-            let pass = |piece: Piece<'_, E>| piece.to_input(self.epsilon, gamma, read);
+            let pass = |piece: Piece<'_, E>| piece.write_gradient(self.epsilon, gamma, read);
             if let Some(numbers) = grad.try_storage_mut::<E>() {
                 let pieces = both
                     .zip(cut(numbers, lens))
@@ -256,7 +256,7 @@ struct Piece<'a, E> {
 
 impl<E: Stored> Piece<'_, E> {
     /// Writes the gradient of the input.
-    fn to_input(self, epsilon: f64, gamma: &[f64], x: &[E]) {
+    fn write_gradient(self, epsilon: f64, gamma: &[f64], x: &[E]) {
         let (part, [sums, products]) = (self.part, self.sums);
         let n = part.count();
         let roots: Vec<f64> = part.roots(epsilon).collect();
