@@ -91,9 +91,7 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
     }
 
     fn gradient_order(&self, order: &mut GradientOrder) {
-        if let Some(trick) = self {
-            trick.gradient_order(order);
-        }
+        self.iter().for_each(|trick| trick.gradient_order(order));
     }
 
     fn micro_batch_weight(&self, model: &M, batch: &dyn Any) -> Option<f64> {
@@ -129,9 +127,7 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
     }
 
     fn rolled_back(&mut self, model: &M) {
-        if let Some(trick) = self {
-            trick.rolled_back(model);
-        }
+        self.iter_mut().for_each(|trick| trick.rolled_back(model));
     }
 
     fn rebuilt(&self, model: M) -> M {
@@ -146,9 +142,7 @@ impl<M: Module, T: Trick<M>> Trick<M> for Option<T> {
     }
 
     fn restart(&mut self, model: &M) {
-        if let Some(trick) = self {
-            trick.restart(model);
-        }
+        self.iter_mut().for_each(|trick| trick.restart(model));
     }
 
     fn name(&self) -> String {
