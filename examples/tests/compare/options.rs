@@ -5,7 +5,7 @@ use burn_tricks_examples::recipes::BuiltIn;
 
 #[test]
 fn a_worker_refuses_to_run_on_several_threads() {
-    let task = r#"{"recipe":{"name":"baseline"},"seeds":[1],"is_tuning":false}"#;
+    let task = r#"{"recipe":{"name":"baseline"},"seeds":[1],"purpose":"Compare"}"#;
     let output = compare(&["--epochs", "1", "--worker", task]);
     let line = text(&output.stdout);
     assert!(line.contains("on 1 thread, not on 3"), "{line}");

@@ -80,7 +80,7 @@ fn examinations_stand_beside_runs_that_they_do_not_change() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let report = |options: &str, name: &str| {
-        let output = start(&format!("{CLIP} {options} --json"), &path(name)).wait_with_output();
+        let output = start(&format!("{CLIP}{options} --json"), &path(name)).wait_with_output();
         let output = output.unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
         (read(&path(name)), text(&output.stdout))
@@ -88,7 +88,7 @@ fn examinations_stand_beside_runs_that_they_do_not_change() {
     let (without, table) = report("", "without.json");
     assert!(!table.contains("Examinations"), "{table}");
     let html = path("r.html");
-    let (with, table) = report(&format!("--doctor --html {}", html.display()), "with.json");
+    let (with, table) = report(&format!(" --doctor --html {}", html.display()), "with.json");
     assert_eq!(timeless(&with), timeless(&without));
     assert!(without.examinations.is_empty());
     let examined = with.examinations.iter();
