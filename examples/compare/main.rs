@@ -48,9 +48,11 @@ fn task(own: &Own, is_quick: bool) -> Result<Task, Box<dyn Error>> {
     let mut tasks = tasks.iter().map(|built_in| built_in.task());
     let mut all = tasks.next().ok_or("no task")?;
     for other in tasks {
-        if (other.data, other.target, other.epochs) != (all.data, all.target, all.epochs) {
+        let asks = |task: &Task| (task.data, task.target, task.margins, task.epochs);
+        if asks(&other) != asks(&all) {
             let (one, other) = (all.about, other.about);
-            let what = "have other samples, epochs or targets: compare one after the other";
+            let what =
+                "have other samples, epochs, targets or margins: compare one after the other";
             return Err(format!("{one} and {other} {what}").into());
         }
         if let Some(twice) = other
@@ -101,14 +103,16 @@ fn study(own: &Own, options: &Options) -> Result<Study, Box<dyn Error>> {
             checked.map_err(|error| format!("recipe `{}`: {error}", recipe.name))?;
         }
     }
+    let margins = task.margins;
+    let loss = |name: &str| QualityMetric::loss(name).with_margin(margins.loss);
     let (metrics, target) = if problem.is_regression {
         let share = 100.0 * task.target.share_of_rmse;
         let target = format!("{share} % of the RMSE of predicting the mean");
-        (vec![QualityMetric::loss("RMSE")], target)
+        (vec![loss("RMSE")], target)
     } else {
         let metrics = vec![
-            QualityMetric::share("accuracy"),
-            QualityMetric::loss("loss"),
+            QualityMetric::share("accuracy").with_margin(margins.accuracy),
+            loss("loss"),
         ];
         (
             metrics,
@@ -135,7 +139,12 @@ fn study(own: &Own, options: &Options) -> Result<Study, Box<dyn Error>> {
     };
     let described = task.recipes.iter().map(|recipe| recipe.described());
     let [epochs, quick] = task.epochs;
-    let mut study = Study::new(Protocol::new(metrics).with_target(&target))
+    let protocol = Protocol {
+        speed_margin: margins.speed,
+        cost_margin: margins.cost,
+        ..Protocol::new(metrics).with_target(&target)
+    };
+    let mut study = Study::new(protocol)
         .with_recipes(described.collect::<Result<Vec<_>, _>>()?)
         .with_epochs(epochs, quick)
         .with_threads(Some(WORKER_THREADS))

@@ -65,6 +65,31 @@ pub struct Target {
     pub share_of_rmse: f64,
 }
 
+/// The differences within which two recipes count as equivalent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Margins {
+    /// Of the accuracy: a difference of shares. Default: 0.005.
+    pub accuracy: f64,
+    /// Of the loss, or the RMSE of a regression: a ratio. Default: 1.1.
+    pub loss: f64,
+    /// Of the steps to the target: a ratio. Default: 1.25.
+    pub speed: f64,
+    /// Of the time per step: a ratio. Default: 1.1.
+    pub cost: f64,
+}
+
+impl Default for Margins {
+    fn default() -> Self {
+        Self {
+            accuracy: 0.005,
+            loss: 1.1,
+            speed: 1.25,
+            cost: 1.1,
+        }
+    }
+}
+
 /// Recipes with what they are run on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
@@ -76,6 +101,8 @@ pub struct Task {
     pub epochs: [usize; 2],
     /// The target.
     pub target: Target,
+    /// What counts as equivalent.
+    pub margins: Margins,
     /// The recipes, baselines before what is compared with them.
     pub recipes: Vec<Recipe>,
 }
@@ -190,11 +217,22 @@ mod tests {
         );
         assert_eq!(setup("baseline").clip, None);
 
-        let own = r#"{"extends": "mlp", "epochs": 7, "recipes": [
+        let own = r#"{"extends": "mlp", "epochs": 7, "margins": {"accuracy": 0.01}, "recipes": [
             {"name": "mine", "baseline": "momentum", "about": "a", "change": {"dropout": 0.1}},
             {"name": "its", "baseline": "mine", "about": "b", "change": {"optimizer": {"momentum": 0.5}}}
         ]}"#;
+        let unknown = own.replace("\"accuracy\"", "\"acuracy\"");
+        let error = Task::parse(&unknown).unwrap_err().to_string();
+        assert!(
+            error.contains("`acuracy`") && error.contains("`speed`"),
+            "{error}"
+        );
         let own = Task::parse(own).unwrap();
+        let of_accuracy = Margins {
+            accuracy: 0.01,
+            ..Margins::default()
+        };
+        assert_eq!(own.margins, of_accuracy);
         let names: Vec<_> = own
             .recipes
             .iter()

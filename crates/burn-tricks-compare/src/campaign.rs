@@ -57,7 +57,8 @@ impl<'a> Campaign<'a> {
     }
 
     /// Makes up to that many runs of one recipe in one worker process, as on a GPU, where each process
-    /// compiles its kernels first. The default is 1.
+    /// compiles its kernels first. The default is 1. If a worker fails, the run that it was making has failed, and
+    /// another worker makes those it did not come to.
     pub fn with_seeds_per_job(mut self, seeds: NonZeroUsize) -> Self {
         self.seeds_per_job = seeds;
         self
@@ -87,6 +88,7 @@ impl<'a> Campaign<'a> {
     ) -> Result<Comparison, CampaignError> {
         let start = Instant::now();
         let mut made = 0;
+        let mut look = 0;
         let mut runs: Vec<TrainingRun> = match &self.store {
             Some(store) => store.runs().to_vec(),
             None => Vec::new(),
@@ -111,9 +113,11 @@ impl<'a> Campaign<'a> {
             if plan.wanted.is_empty() {
                 return Ok(comparison);
             }
-            if made > 0 {
+            // Not if only runs that a failed worker did not come to are left.
+            if made > 0 && plan.look != look {
                 looked(&comparison);
             }
+            look = plan.look;
             let decided = comparison.rows.iter().filter(|row| !row.is_open).count();
             let headline = match comparison.rows.len() {
                 0 => String::new(),

@@ -1,6 +1,6 @@
 //! A file of recipes as it is written.
 
-use super::{BuiltIn, Recipe, RecipeError, Target, Task};
+use super::{BuiltIn, Margins, Recipe, RecipeError, Target, Task};
 use crate::problem::DataSet;
 use crate::setup::Setup;
 use serde::Deserialize;
@@ -23,6 +23,8 @@ pub(super) struct File {
     quick_epochs: Option<usize>,
     #[serde(default)]
     target: Option<Target>,
+    #[serde(default)]
+    margins: Option<Margins>,
     pub(super) recipes: Vec<Written>,
 }
 
@@ -95,6 +97,9 @@ impl File {
             target: (file.target)
                 .or(base.map(|base| base.target))
                 .ok_or_else(|| missing("target"))?,
+            margins: (file.margins)
+                .or(base.map(|base| base.margins))
+                .unwrap_or_default(),
             recipes,
         })
     }

@@ -109,6 +109,17 @@ fn parts_and_their_merge_make_what_one_machine_makes() {
     );
 }
 
+/// In a later round too, in which there are runs of other parts.
+#[test]
+fn a_part_that_starts_again_keeps_what_it_made() {
+    let folder = folder();
+    let folder = folder.path();
+    run(folder, "./part.sh 1 2");
+    fs::write(folder.join("runs.jsonl"), "").unwrap();
+    let told = run(folder, "./part.sh 1 2");
+    assert!(told.contains("holds 2 of these runs"), "{told}");
+}
+
 /// With stand-ins for Slurm's commands, which do at once what Slurm would do in time.
 #[test]
 fn the_rounds_of_slurm_end_with_the_report() {

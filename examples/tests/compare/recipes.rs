@@ -7,7 +7,7 @@ use crate::{compare, read, text};
 fn recipes_of_a_file_are_compared_on_rows_of_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let recipes = r#"{"extends": "tabular", "epochs": 4, "quick_epochs": 2, "recipes": [
+    let recipes = r#"{"extends": "tabular", "epochs": 4, "quick_epochs": 2, "margins": {"loss": 1.2}, "recipes": [
         {"name": "mine", "baseline": "adam", "about": "Adam with a clip", "change": {"clip": 0.5}}
     ]}"#;
     std::fs::write(path("r.json"), recipes).unwrap();
@@ -29,6 +29,7 @@ fn recipes_of_a_file_are_compared_on_rows_of_a_file() {
     };
     let (told, regression) = report("z");
     assert!(told.contains("regression of `z`"), "{told}");
+    assert_eq!(regression.protocol.metrics[0].margin, 1.2);
     let names: Vec<&str> = regression
         .recipes
         .iter()

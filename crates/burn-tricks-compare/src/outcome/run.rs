@@ -176,7 +176,7 @@ impl TrainingRun {
     /// Prints the run on standard output as the line a [`Runner`](crate::Runner) looks for,
     /// [`RUN_PREFIX`] and the run as JSON, and flushes it.
     ///
-    /// The line must start at the beginning of a line, so end whatever was printed before.
+    /// It begins a line of its own, also after a line that was left unfinished.
     ///
     /// # Errors
     ///
@@ -184,7 +184,8 @@ impl TrainingRun {
     pub fn emit(&self) -> io::Result<()> {
         let line = self.to_line()?;
         let mut stdout = io::stdout().lock();
-        stdout.write_all(line.as_bytes())?;
+        // A runner looks for it at the beginning of a line.
+        write!(stdout, "\n{line}")?;
         stdout.flush()
     }
 

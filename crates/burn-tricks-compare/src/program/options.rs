@@ -55,6 +55,10 @@ pub struct Options {
     /// run if they are too few for any verdict.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub seeds: Option<NonZeroUsize>,
+    /// Read verdicts at these numbers of seeds, ascending and separated by commas, such as 10,20,40, instead of at
+    /// the three that follow from the number of rows.
+    #[arg(long, value_name = "N", value_delimiter = ',', conflicts_with_all = ["seeds", "interactions"])]
+    pub looks: Vec<usize>,
     /// Epochs per run, if the program declares a number of its own.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub epochs: Option<NonZeroUsize>,

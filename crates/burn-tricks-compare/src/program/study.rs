@@ -168,6 +168,9 @@ impl Study {
         let once = |seeds| Looks::once(seeds).map_err(|error| error.to_string());
         if let Some(seeds) = options.seeds {
             self.protocol = self.protocol.with_looks(once(seeds.get())?);
+        } else if !options.looks.is_empty() {
+            let looks = Looks::at(options.looks.clone()).map_err(|error| error.to_string())?;
+            self.protocol = self.protocol.with_looks(looks);
         } else if !lab.interactions.is_empty() {
             self.protocol = self.protocol.with_looks(once(lab::INTERACTION_SEEDS)?);
         } else if options.quick {
@@ -358,6 +361,18 @@ mod tests {
         );
         let coded = study().with_code("other");
         assert_ne!(coded.context(&both).unwrap(), asked.context(&both).unwrap());
+    }
+
+    #[test]
+    fn looks_are_those_that_are_asked_for() {
+        let at = |looks: &[usize]| Options {
+            looks: looks.to_vec(),
+            ..only(&[])
+        };
+        let asked = study().asked(&at(&[9, 20])).unwrap();
+        assert_eq!(asked.looks().seeds(), [9, 20]);
+        let error = study().asked(&at(&[20, 9])).unwrap_err();
+        assert!(error.contains("[20, 9]"), "{error}");
     }
 
     #[test]

@@ -37,16 +37,21 @@ pub(crate) fn sooner(speed: &Speed, pairs: usize) -> String {
     };
     let text = numbers::told(effect.unit, effect.interval.negated());
     match speed.answer.verdict {
-        // Longer runs could only have moved it further from 1.
-        Some(Verdict::Helps) if is_censored(speed, pairs) => format!("at least {text}"),
-        Some(Verdict::Hurts) if is_censored(speed, pairs) => format!("at most {text}"),
+        Some(Verdict::Helps) if is_bound(speed, pairs) => format!("at least {text}"),
+        Some(Verdict::Hurts) if is_bound(speed, pairs) => format!("at most {text}"),
         _ => text,
     }
 }
 
-/// Whether a run did not arrive. Then the ratio is closer to 1 than it would be in longer runs.
-pub(crate) fn is_censored(speed: &Speed, pairs: usize) -> bool {
-    speed.variant_arrived < pairs || speed.baseline_arrived < pairs
+/// Whether longer runs could only move the ratio further from 1: all runs of the faster one arrived, and not all of
+/// the other.
+fn is_bound(speed: &Speed, pairs: usize) -> bool {
+    let (variant, baseline) = (speed.variant_arrived, speed.baseline_arrived);
+    match speed.answer.verdict {
+        Some(Verdict::Helps) => variant == pairs && baseline < pairs,
+        Some(Verdict::Hurts) => baseline == pairs && variant < pairs,
+        _ => false,
+    }
 }
 
 /// The speed of a row: its verdict, or why there is none.
@@ -112,7 +117,7 @@ pub(crate) fn speed_part(row: &Row) -> Option<String> {
     let Some(effect) = &speed.answer.effect else {
         return Some("speed not known yet".to_owned());
     };
-    let at_least = if is_censored(speed, row.seeds) {
+    let at_least = if is_bound(speed, row.seeds) {
         "at least "
     } else {
         ""

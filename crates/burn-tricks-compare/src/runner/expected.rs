@@ -25,6 +25,8 @@ pub(crate) struct Results {
     pub(crate) lost: Vec<TrainingRun>,
     /// The seeds of the runs that were stopped.
     pub(crate) stopped: Vec<u64>,
+    /// The seeds of the runs that the worker did not come to.
+    pub(crate) not_begun: Vec<u64>,
 }
 
 impl Expected {
@@ -65,8 +67,9 @@ impl Expected {
         })
     }
 
-    /// The runs, once the worker has ended or failed. A failure is that of the runs without a result,
-    /// or, if there are none, of the run whose result came last.
+    /// The runs, once the worker has ended or failed. A failure is that of the first run without a result, since
+    /// a worker makes its runs one after the other and did not come to the others, or, if there is none, of the run
+    /// whose result came last.
     pub(crate) fn finish(mut self, outcome: Result<(), Failure>, stderr: &str) -> Results {
         let is_complete = self.results.iter().all(|(_, result)| result.is_some());
         let is_stopped = matches!(outcome, Err(Failure::Stopped));
@@ -83,6 +86,7 @@ impl Expected {
             match result {
                 Some(result) => ended.runs.push(result),
                 None if is_stopped => ended.stopped.push(seed),
+                None if !ended.lost.is_empty() => ended.not_begun.push(seed),
                 None => {
                     let lost = TrainingRun {
                         failure: Some(failure.clone()),
@@ -110,6 +114,17 @@ mod tests {
 
     fn expected(seeds: &[u64]) -> Expected {
         Expected::new("ema".to_owned(), seeds)
+    }
+
+    #[test]
+    fn the_first_run_without_a_result_has_failed_and_the_others_were_not_begun() {
+        for outcome in [Ok(()), Err(Failure::Wait(std::io::Error::other("gone")))] {
+            let mut expected = expected(&[1, 2, 3, 4]);
+            expected.take(&line("ema", 1)).unwrap();
+            let runs = expected.finish(outcome, "");
+            assert_eq!(seeds(&runs), (vec![1], vec![2]));
+            assert_eq!(runs.not_begun, [3, 4]);
+        }
     }
 
     /// The seeds that finished, and those that failed.

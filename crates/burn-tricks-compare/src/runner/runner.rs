@@ -26,7 +26,7 @@ use crate::{
 pub struct Job {
     /// The variant whose runs it makes.
     pub label: String,
-    /// The seeds of these runs.
+    /// The seeds of these runs, in the order in which it makes them.
     pub seeds: Vec<u64>,
     /// How to start it; for one of this executable, see [`worker_command`].
     pub command: Command,
@@ -41,6 +41,9 @@ pub struct JobResults {
     /// The variant and seed of each run that was stopped, or not started, because another failed or
     /// because the [flag](Runner::with_stop) was raised.
     pub stopped: Vec<(String, u64)>,
+    /// The variant and seed of each run that a worker did not come to, because it failed in an earlier run of the
+    /// same job. They are neither finished nor failed: run them in another job.
+    pub not_begun: Vec<(String, u64)>,
 }
 
 /// Runs jobs in worker processes, some at a time.
@@ -109,11 +112,10 @@ impl Runner {
     ///
     /// A job fails if its worker cannot be started, ends with a failure or without a result for each
     /// seed, or prints a result that cannot be read or was not asked for; in the last two cases the
-    /// worker is killed. The runs of the job whose results it had printed before are kept, and the
-    /// others have failed. If none were left, the one whose result came last has failed, since its
-    /// worker did not end well; if it printed two results for one run, that run has.
-    ///
-    /// A job of one seed loses one run if it fails, a job of several may lose more.
+    /// worker is killed. The runs of the job whose results it had printed before are kept, the first of the
+    /// others, in the order of [`Job::seeds`], has failed, and those after it are
+    /// [not begun](JobResults::not_begun). If none were left, the one whose result came last has failed, since
+    /// its worker did not end well; if it printed two results for one run, neither counts.
     pub fn run(&self, jobs: Vec<Job>) -> JobResults {
         let ran = self.run_each(jobs, |_| Ok(()));
         ran.expect("nothing is done with a run that could fail")
@@ -162,10 +164,11 @@ impl Runner {
         let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
         all.sort_by_key(|(index, ..)| *index);
         let mut ran = JobResults::default();
-        for (_, label, Results { runs, stopped, .. }) in all {
-            ran.runs.extend(runs);
-            let stopped = stopped.into_iter().map(|seed| (label.clone(), seed));
-            ran.stopped.extend(stopped);
+        for (_, label, ended) in all {
+            let named = |seed| (label.clone(), seed);
+            ran.runs.extend(ended.runs);
+            ran.stopped.extend(ended.stopped.into_iter().map(named));
+            ran.not_begun.extend(ended.not_begun.into_iter().map(named));
         }
         Ok(ran)
     }

@@ -93,7 +93,7 @@ impl Family {
         };
         let for_equivalence = || at(reading.equivalence_look, self.equivalence_level);
         match (reading.differs(), reading.is_equivalent()) {
-            (true, true) => meet(for_difference(), for_equivalence()),
+            (true, true) => meet(for_difference(), for_equivalence(), margin),
             (false, true) => with_zero(for_equivalence()),
             (true, false) => past_the_margin(for_difference(), margin),
             (false, false) => past_the_margin(with_zero(for_difference()), margin),
@@ -116,12 +116,23 @@ fn least(
 }
 
 /// Both at once; each covers, so both do.
-fn meet(one: Interval, other: Interval) -> Interval {
-    let (low, high) = (one.low.max(other.low), one.high.min(other.high));
+fn meet(difference: Interval, equivalence: Interval, margin: f64) -> Interval {
+    if difference.high < 0.0 {
+        return meet(difference.negated(), equivalence.negated(), margin).negated();
+    }
+    let low = difference.low.max(equivalence.low);
+    let high = difference.high.min(equivalence.high);
+    let mean = equivalence.mean;
     if low <= high {
-        Interval { low, high, ..other }
+        Interval { mean, low, high }
+    } else if equivalence.low > 0.0 {
+        equivalence
     } else {
-        other
+        // Two looks that contradict each other, one of them by chance: what lies between them.
+        let low = equivalence.high.max(f64::MIN_POSITIVE);
+        let within = margin * (1.0 - f64::EPSILON);
+        let high = difference.low.min(within).max(low);
+        Interval { mean, low, high }
     }
 }
 
@@ -196,6 +207,24 @@ mod tests {
         assert_eq!(equivalent, [false, true, false, false, false]);
         assert!((family.difference_level - 0.05 / 2.0).abs() < 1e-15);
         assert!((family.equivalence_level - 0.05 / 4.0).abs() < 1e-15);
+    }
+
+    /// The first look shows a difference, the second equivalence, and their intervals have nothing in common.
+    #[test]
+    fn looks_that_contradict_each_other_do_not_contradict_the_verdict() {
+        for (sign, late) in [(1.0, -0.4), (-1.0, -0.4), (1.0, -0.6), (-1.0, -0.6)] {
+            let value = |at: i32| sign * if at < 12 { 0.9 } else { late };
+            let differences: Vec<f64> = (0..40).map(value).collect();
+            let tests = [12, 40]
+                .map(|n| paired_test(&differences[..n], 1.0))
+                .to_vec();
+            let family = Family::read(std::slice::from_ref(&tests), 2);
+            let reading = family.readings[0];
+            assert!(reading.differs() && reading.is_equivalent());
+            let Interval { low, high, .. } = family.interval(0, &tests, 1.0);
+            assert!(0.0 < sign * low && 0.0 < sign * high && low <= high);
+            assert!(-1.0 < low && high < 1.0);
+        }
     }
 
     /// Whatever the differences are, picture and verdict say the same.

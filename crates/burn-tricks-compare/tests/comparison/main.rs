@@ -278,6 +278,14 @@ fn speed_is_asked_if_half_of_one_arm_arrives_and_equivalent_only_if_all_do() {
     let speed = speed(&half, "better");
     assert_eq!(speed.answer.verdict, Some(Verdict::Helps));
     assert_eq!((speed.variant_arrived, speed.baseline_arrived), (10, 3));
+    let told = |comparison: &Comparison| comparison.row("better").unwrap().summary();
+    assert!(told(&half).contains("faster at least ×"), "{}", told(&half));
+    // With longer runs the variant's missing one would move the ratio to 1.
+    let both = changed(|variant, seed| match variant {
+        "better" => seed != 3,
+        _ => seed % 3 == 0,
+    });
+    assert!(told(&both).contains("faster ×"), "{}", told(&both));
 }
 
 #[test]

@@ -87,6 +87,8 @@ fn worker() {
         assert_eq!(env::var("RAYON_NUM_THREADS").as_deref(), Ok("1"));
         result("ema", 3).emit().unwrap();
         println!("junk");
+        // A line that is left unfinished, as by a training that prints a dot for each epoch.
+        print!("...");
         result("ema", 4).emit().unwrap();
     }
 }

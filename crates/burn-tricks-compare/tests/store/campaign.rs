@@ -97,6 +97,37 @@ fn a_comparison_runs_until_every_row_is_answered_or_at_its_last_look() {
 }
 
 #[test]
+fn a_worker_of_several_runs_that_dies_loses_the_run_it_was_making() {
+    let dies = |variant: &str, seeds: &[u64]| {
+        let made = seeds
+            .iter()
+            .position(|seed| (variant, *seed) == ("better", 3));
+        let mut job = job(variant, &seeds[..made.unwrap_or(seeds.len())])?;
+        if made.is_some() {
+            let script = job.command.get_args().last().unwrap().to_string_lossy();
+            let script = format!("{script}\nkill -9 $$");
+            job.command = Command::new("sh");
+            job.command.args(["-c", &script]);
+        }
+        job.seeds = seeds.to_vec();
+        Ok(job)
+    };
+    let mut looks = 0;
+    let (protocol, recipes) = (protocol(), recipes());
+    let comparison = Campaign::new(&protocol, &recipes, runner())
+        .with_seeds_per_job(NonZeroUsize::new(8).unwrap())
+        .run(dies, |_| looks += 1)
+        .unwrap();
+    let failed: Vec<_> = comparison
+        .failed()
+        .map(|run| (&*run.variant, run.seed))
+        .collect();
+    assert_eq!(failed, [("better", 3), ("noisy", 4)]);
+    assert!(comparison.is_finished());
+    assert_eq!(looks, 1, "making the rest is no look");
+}
+
+#[test]
 fn killed_anywhere_and_started_again_it_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let expected = whole();
