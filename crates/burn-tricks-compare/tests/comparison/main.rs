@@ -1,5 +1,6 @@
 //! From runs to verdicts, and to the runs that are wanted next. All numbers are made up.
 
+mod limits;
 mod plan;
 
 use burn_tricks_compare::{

@@ -97,6 +97,19 @@ fn what_is_kept_of_standard_error_is_bounded() {
 }
 
 #[test]
+fn of_a_panic_the_message_is_kept_and_not_the_backtrace() {
+    let script = "echo loading >&2\n\
+                  echo \"thread 'main' (7) panicked at src/main.rs:18:38:\" >&2\n\
+                  echo 'no such layer' >&2\n\
+                  echo 'stack backtrace:' >&2\n\
+                  for frame in $(seq 30); do echo \"  $frame: std::panicking\" >&2; done\n\
+                  exit 101";
+    let runs = failing(script);
+    let kept = "thread 'main' (7) panicked at src/main.rs:18:38:\nno such layer";
+    assert_eq!(runs.failure(0).stderr, kept);
+}
+
+#[test]
 fn a_killed_worker_has_failed() {
     let runs = failing("kill -9 $$");
     assert!(runs.failure(0).reason.contains("signal: 9"), "{runs:?}");
