@@ -22,8 +22,8 @@ use std::error::Error;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// Only these cases: a, b, c, d, per-byte, wrappers, transforms, walk, pytorch, tricks, mlp, size; separated by
-    /// commas.
+    /// Only these cases: a, b, c, d, per-byte, wrappers, transforms, walk, fused, pytorch, tricks, mlp, size; separated
+    /// by commas.
     #[arg(long, value_name = "CASE", value_delimiter = ',', value_parser = CASES)]
     only: Vec<String>,
     /// Rounds that count.
@@ -50,7 +50,7 @@ struct Options {
     burns: bool,
 }
 
-const CASES: [&str; 12] = [
+const CASES: [&str; 13] = [
     "a",
     "b",
     "c",
@@ -59,6 +59,7 @@ const CASES: [&str; 12] = [
     "wrappers",
     "transforms",
     "walk",
+    "fused",
     "pytorch",
     "tricks",
     "mlp",
@@ -162,6 +163,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if wants("walk") {
         bench.walk(&small());
+    }
+    if wants("fused") {
+        bench.fused(&small(), &eight());
     }
     if wants("pytorch") {
         for (case, weights) in [

@@ -1,20 +1,19 @@
-//! On many small tensors: what Burn's walks through the module take, and what one walk for clipping, step and average
-//! together would save.
+//! Clipping, Adam and a moving average: as three calls and as one `FusedStep`, and on many small tensors what of their
+//! time is whose.
 
 use crate::pairs::adam;
 use crate::report::{Bench, Limit, Work};
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::optim::{GradientsParams, Optimizer};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
-use burn_tricks::average::EmaConfig;
-use burn_tricks::grad::ClipGradNormConfig;
+use burn_tricks::average::{Ema, EmaConfig};
+use burn_tricks::grad::{ClipGradNorm, ClipGradNormConfig};
 use burn_tricks::kernels::{
-    AdamStep, Step as _, TensorList, WeightDecayTerm, lerp, lerp_all, scale, sum_of_squares,
+    AdamStep, Step as _, TensorList, WeightDecayTerm, lerp_all, sum_of_squares,
 };
-use burn_tricks::optim::{Adam, OptimizerExt as _};
+use burn_tricks::optim::{FusedStep, ListTransform, OptimizerExt as _, StepAverage};
 use burn_tricks_examples::bench::{Weights, in_turn, live_weights, timed};
-use std::any::Any;
-use std::collections::HashMap;
+use burn_tricks_examples::mlp::MlpConfig;
 use std::time::Duration;
 
 /// Something that is timed.
@@ -24,38 +23,74 @@ const DECAY: f64 = 0.999;
 const LR: f64 = 1e-3;
 
 impl Bench {
-    /// Clipping, Adam and a moving average, and what of their time is that of each, of empty walks, of the kernels alone,
-    /// and of all three in one walk.
+    /// The three calls and the fused step, on small tensors, on large ones, and on the MLP 784-512-512-10.
+    pub(crate) fn fused(&self, small: &Weights<2>, large: &Weights<2>) {
+        self.calls_and_fused("fused b", small);
+        self.calls_and_fused("fused a", large);
+        let config = MlpConfig {
+            hidden: vec![512, 512],
+            ..MlpConfig::new(784)
+        };
+        self.calls_and_fused("fused mlp", &config.init(&self.device.clone().autodiff()));
+    }
+
+    fn calls_and_fused<M: Module>(&self, case: &str, model: &M) {
+        let fused = || adam().fused();
+        let clipped = || fused().with_transform(clip());
+        let clips = || (Some(clip()), None);
+        let averages = || (None, Some(average(model)));
+        let rows: [(&str, Timed<'_>, Timed<'_>); 4] = [
+            (
+                "Adam",
+                self.one(model, fused()),
+                self.calls(model, (None, None)),
+            ),
+            (
+                "clip, Adam",
+                self.one(model, clipped()),
+                self.calls(model, clips()),
+            ),
+            (
+                "Adam, mean",
+                self.one(model, fused().with_average(average(model))),
+                self.calls(model, averages()),
+            ),
+            (
+                "clip, Adam, mean",
+                self.one(model, clipped().with_average(average(model))),
+                self.calls(model, (Some(clip()), Some(average(model)))),
+            ),
+        ];
+        for (name, fused, calls) in rows {
+            let (fused, calls) = in_turn(self.rounds, fused, calls);
+            let fused = of_time(name, fused);
+            self.report(case, fused, of_time("separate calls", calls), Limit::None);
+        }
+    }
+
+    /// What of the three calls' time is that of each, of empty walks, and of the kernels alone.
     pub(crate) fn walk(&self, weights: &Weights<2>) {
-        let visit = self.alone_in_turn(weights, |weights| weights.visit(&mut Nothing));
+        let visit = self.looking(weights, |weights| weights.visit(&mut Nothing));
         let map = self.steps_in_turn(weights, |weights, _| weights.map(&mut Nothing));
-        let adam = Box::new(self.steps(adam().init(), weights, false));
-        let rows: [(&str, Timed<'_>); 10] = [
+        let rows: [(&str, Timed<'_>); 8] = [
             ("visit nothing", visit),
             ("map nothing", map),
             ("clip", self.clipping(weights)),
-            ("Adam", adam),
+            ("Adam", self.calls(weights, (None, None))),
             ("average", self.averaging(weights)),
             ("the norm's kernel", self.kernels(weights, 1)),
             ("Adam's kernel", self.kernels(weights, 2)),
             ("the average's kernel", self.kernels(weights, 4)),
-            ("all three in one walk", self.fused(weights, true)),
-            // What is saved by other bookkeeping than that of `ModuleOptimizer`, and not by fewer walks.
-            ("Adam in a walk of its own", self.fused(weights, false)),
         ];
         for (name, row) in rows {
-            let (row, all) = in_turn(self.rounds, row, self.separate(weights));
-            let work = |name, ms| Work {
-                name,
-                ms,
-                bytes: 0.0,
-            };
-            let all = work("clip, Adam, mean", all);
-            self.report("walk", work(name, row), all, Limit::None);
+            let all = self.calls(weights, (Some(clip()), Some(average(weights))));
+            let (row, all) = in_turn(self.rounds, row, all);
+            let all = of_time("clip, Adam, mean", all);
+            self.report("walk", of_time(name, row), all, Limit::None);
         }
     }
 
-    fn alone_in_turn<'a>(
+    fn looking<'a>(
         &'a self,
         weights: &'a Weights<2>,
         mut work: impl FnMut(&Weights<2>) + 'a,
@@ -63,16 +98,16 @@ impl Bench {
         Box::new(move || timed(&self.device, || work(weights)).1)
     }
 
-    /// Something done with weights and fresh gradients, which gives the weights back.
-    fn steps_in_turn<'a>(
+    /// Something done with a model and fresh gradients, which gives the model back.
+    fn steps_in_turn<'a, M: Module + 'a>(
         &'a self,
-        weights: &Weights<2>,
-        mut work: impl FnMut(Weights<2>, GradientsParams) -> Weights<2> + 'a,
+        model: &M,
+        mut work: impl FnMut(M, GradientsParams) -> M + 'a,
     ) -> Timed<'a> {
-        let (mut model, like) = (Some(weights.copy()), weights.like(&self.device));
+        let mut model = Some(model.clone().map(&mut Copied));
         Box::new(move || {
             let before = model.take().expect("given back below");
-            let grads = before.grads(&like);
+            let grads = grads_of(&before);
             let (after, time) = timed(&self.device, || work(before, grads));
             model = Some(after);
             time
@@ -80,10 +115,9 @@ impl Bench {
     }
 
     fn clipping<'a>(&'a self, weights: &'a Weights<2>) -> Timed<'a> {
-        let clip = ClipGradNormConfig::new(1e9).init().unwrap();
-        let like = weights.like(&self.device);
+        let clip = clip();
         Box::new(move || {
-            let grads = weights.grads(&like);
+            let grads = grads_of(weights);
             let (grads, time) = timed(&self.device, || clip.apply(weights, grads));
             drop(grads);
             time
@@ -91,30 +125,35 @@ impl Bench {
     }
 
     fn averaging<'a>(&'a self, weights: &'a Weights<2>) -> Timed<'a> {
-        let mut ema = EmaConfig::new(DECAY).init(weights).unwrap();
-        Box::new(move || timed(&self.device, || ema.update(weights)).1)
+        let mut ema = average(weights);
+        self.looking(weights, move |weights| ema.update(weights))
     }
 
-    fn separate<'a>(&'a self, weights: &Weights<2>) -> Timed<'a> {
-        let clip = ClipGradNormConfig::new(1e9).init().unwrap();
-        let mut optim = adam().init();
-        let mut ema = EmaConfig::new(DECAY).init(weights).unwrap();
-        self.steps_in_turn(weights, move |model, grads| {
-            let grads = clip.apply(&model, grads);
+    fn calls<'a, M: Module + 'a>(
+        &'a self,
+        model: &M,
+        (clip, mut ema): (Option<ClipGradNorm>, Option<Ema<M>>),
+    ) -> Timed<'a> {
+        let mut optim: ModuleOptimizer = adam().init();
+        self.steps_in_turn(model, move |model, grads| {
+            let grads = match &clip {
+                Some(clip) => clip.apply(&model, grads),
+                None => grads,
+            };
             let model = optim.step(LR, model, grads);
-            ema.update(&model);
+            if let Some(ema) = &mut ema {
+                ema.update(&model);
+            }
             model
         })
     }
 
-    fn fused<'a>(&'a self, weights: &Weights<2>, with_others: bool) -> Timed<'a> {
-        let mut fused = Fused {
-            with_others,
-            optim: adam(),
-            states: HashMap::new(),
-            mean: live_weights(&weights.copy()),
-        };
-        self.steps_in_turn(weights, move |model, grads| fused.step(model, grads))
+    fn one<'a, M: Module + 'a, T: ListTransform + 'a, A: StepAverage<M> + 'a>(
+        &'a self,
+        model: &M,
+        mut fused: FusedStep<T, A>,
+    ) -> Timed<'a> {
+        self.steps_in_turn(model, move |model, grads| fused.step(LR, model, grads))
     }
 
     /// The kernels on tensors at hand: 1 for the norm, 2 for Adam, 4 for the average, and their sums.
@@ -162,10 +201,55 @@ impl Bench {
     }
 }
 
+fn of_time(name: &str, ms: f64) -> Work<'_> {
+    Work {
+        name,
+        ms,
+        bytes: 0.0,
+    }
+}
+
+/// A clipping that reads all gradients, and changes none.
+fn clip() -> ClipGradNorm {
+    ClipGradNormConfig::new(1e9).init().expect("a threshold")
+}
+
+fn average<M: Module>(model: &M) -> Ema<M> {
+    EmaConfig::new(DECAY).init(model).expect("a decay")
+}
+
 fn listed(tensors: &[Tensor<2>]) -> TensorList {
     let mut list = TensorList::new();
     tensors.iter().for_each(|tensor| list.push(tensor.clone()));
     list
+}
+
+/// A gradient for each parameter, in a buffer of its own.
+fn grads_of<M: Module>(model: &M) -> GradientsParams {
+    struct Grads(GradientsParams);
+    impl ModuleVisitor for Grads {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let value = param.val();
+            if value.is_require_grad() {
+                self.0.register(param.id, value.inner() * 0.1);
+            }
+        }
+    }
+    let mut grads = Grads(GradientsParams::new());
+    model.visit(&mut grads);
+    grads.0
+}
+
+/// Gives each weight a buffer of its own.
+struct Copied;
+
+impl ModuleMapper for Copied {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|value| {
+            let require_grad = value.is_require_grad();
+            Tensor::from_inner(value.inner() * 1.0).set_require_grad(require_grad)
+        })
+    }
 }
 
 /// A walk that does nothing.
@@ -178,80 +262,6 @@ impl ModuleMapper for Nothing {
         param.map(|value| {
             let require_grad = value.is_require_grad();
             Tensor::from_inner(value.inner()).set_require_grad(require_grad)
-        })
-    }
-}
-
-/// Clipping, step and average with as few walks as possible: one to gather the gradients, whose norm is needed before
-/// the first step, and one that takes the steps and moves the average.
-struct Fused {
-    /// Whether it clips and averages too.
-    with_others: bool,
-    optim: Adam,
-    states: HashMap<ParamId, Box<dyn Any>>,
-    mean: TensorList,
-}
-
-impl Fused {
-    fn step<M: Module>(&mut self, model: M, grads: GradientsParams) -> M {
-        let mut gather = Gather(grads, TensorList::new());
-        model.visit(&mut gather);
-        let sum = self
-            .with_others
-            .then(|| sum_of_squares(&gather.1))
-            .flatten();
-        let norm = sum.map(|sum| sum.sum.sqrt() * sum.scale);
-        let grads = match norm {
-            Some(norm) => scale(gather.1, &norm.recip().mul_scalar(1e9).clamp_max(1.0)),
-            None => gather.1,
-        };
-        let mut steps = Steps {
-            fused: self,
-            grads,
-            mean: TensorList::new(),
-        };
-        let model = model.map(&mut steps);
-        if steps.fused.with_others {
-            steps.fused.mean = steps.mean;
-        }
-        model
-    }
-}
-
-struct Gather(GradientsParams, TensorList);
-
-impl ModuleVisitor for Gather {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = self.0.remove::<D>(param.id) {
-            self.1.push(grad);
-        }
-    }
-}
-
-struct Steps<'a> {
-    fused: &'a mut Fused,
-    grads: TensorList,
-    mean: TensorList,
-}
-
-impl ModuleMapper for Steps<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        type State<const D: usize> = <Adam as Optimizer>::State<D>;
-        let id = param.id;
-        param.map(|value| {
-            let require_grad = value.is_require_grad();
-            let grad = self.grads.pop::<D>().expect("a gradient for each weight");
-            let state = self.fused.states.remove(&id);
-            let state = state.map(|state| *state.downcast::<State<D>>().expect("of this rank"));
-            let (new, state) = self.fused.optim.step(LR, value.inner(), grad, state);
-            if let Some(state) = state {
-                self.fused.states.insert(id, Box::new(state));
-            }
-            if self.fused.with_others {
-                let mean = self.fused.mean.pop::<D>().expect("a mean for each weight");
-                self.mean.push(lerp(mean, new.clone(), 1.0 - DECAY));
-            }
-            Tensor::from_inner(new).set_require_grad(require_grad)
         })
     }
 }

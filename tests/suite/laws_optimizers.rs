@@ -24,6 +24,7 @@ pub(crate) fn optimizer<O: Optimizer>(
     on: &(&'static str, Device),
 ) {
     let name = format!("{name} on {}", on.0);
+    crate::fused_step::is_the_same_fused(&name, build().expect("a valid configuration"), &on.1);
     let laws = OptimizerLaws::new(name, || build().expect("a valid configuration"), &on.1);
     match on.0 {
         "wgpu" => laws.check().assert(),

@@ -45,6 +45,7 @@ mod epoch_tricks;
 mod epoch_tricks_library;
 mod exponential_decay;
 mod focal_loss;
+mod fused_step;
 mod grad_accumulator;
 mod gradient_transforms;
 mod guide_lines;

@@ -6,8 +6,10 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use burn::tensor::{DType, Device};
+use burn_tricks::average::{Ema, EmaConfig};
+use burn_tricks::grad::{AutoClip, AutoClipConfig, GradientTransform as _};
 use burn_tricks::optim::{
-    AdaBeliefConfig, AdaDeltaConfig, Adam, AdamConfig, AdamaxConfig, LarsConfig,
+    AdaBeliefConfig, AdaDeltaConfig, Adam, AdamConfig, AdamaxConfig, FusedStep, LarsConfig,
     MasterWeightsConfig, MasterWeightsForm, ModuleOptimizerExt as _, NAdamConfig,
     OptimizerExt as _, RAdamConfig, ScheduleFreeConfig, Scheduled, SgdConfig, SignumConfig,
 };
@@ -60,6 +62,67 @@ fn run(name: &str, dtype: DType, make: Make) -> Case {
     )
 }
 
+/// The same in one step, with clipping and an average, each with its own file.
+struct FusedRun {
+    model: Option<Pair>,
+    fused: FusedStep<AutoClip, Ema<Pair>>,
+}
+
+fn fused_run(dtype: DType) -> Case {
+    let begun = move || {
+        let device = Device::flex().autodiff();
+        let model = Pair::new(&[1.0, -0.5], &[0.25], dtype, &device);
+        let clip = AutoClipConfig::new().with_percentile(50.0).with_history(4);
+        let ema = EmaConfig::new(0.9).with_update_every(2).init(&model);
+        let fused = adam().lookahead(3, 0.5).unwrap().fused();
+        FusedRun {
+            model: Some(model),
+            fused: fused
+                .with_transform(clip.init().unwrap())
+                .with_average(ema.unwrap()),
+        }
+    };
+    let step = |run: &mut FusedRun, at: usize| {
+        let (model, at) = (run.model.take().expect("put back below"), at as f64);
+        let grads = model.grads(&[(at * 1.3).sin(), (at * 0.7).cos()], &[(at * 2.1).sin()]);
+        let lr = 0.01 * (1.0 + (at * 0.5).sin().abs());
+        let model = run.fused.step(lr, model, grads);
+        let (mut shown, b) = model.values();
+        let (mean, c) = run.fused.average().model().values();
+        run.model = Some(model);
+        shown.extend([b, mean, c].concat());
+        shown
+    };
+    let model_of = |run: &FusedRun| run.model.clone().expect("between two steps");
+    case(
+        format!("a fused step, {dtype:?}"),
+        begun,
+        step,
+        move |run, file| {
+            model_of(run).into_record().save(file).unwrap();
+            let (optim, mean) = (file.with_extension("optim"), file.with_extension("mean"));
+            run.fused.to_record().save(optim).unwrap();
+            run.fused.average().to_record().save(mean).unwrap();
+            let clip = run.fused.transform().state().unwrap();
+            std::fs::write(file.with_extension("clip"), clip).unwrap();
+        },
+        move |run, file| {
+            let record = ModuleRecord::load(file).unwrap();
+            let model = model_of(&run).load_record(record);
+            let (optim, mean) = (file.with_extension("optim"), file.with_extension("mean"));
+            let mut fused = run.fused.try_load(&model, optim).unwrap();
+            let mean = ModuleRecord::load(mean).unwrap();
+            let mean = fused.average().clone().load_record(mean).unwrap();
+            let clip = std::fs::read(file.with_extension("clip")).unwrap();
+            fused.transform_mut().load_state(&clip).unwrap();
+            FusedRun {
+                model: Some(model),
+                fused: fused.with_average(mean),
+            }
+        },
+    )
+}
+
 fn adam() -> Adam {
     AdamConfig::torch().build().unwrap()
 }
@@ -107,5 +170,6 @@ pub(crate) fn optimizers() -> Vec<Case> {
         all.map(|(name, make)| run(name, dtype, make))
     };
     let types = [DType::F32, DType::BF16];
-    types.into_iter().flat_map(of_type).collect()
+    let all = types.into_iter().flat_map(of_type);
+    all.chain(types.map(fused_run)).collect()
 }

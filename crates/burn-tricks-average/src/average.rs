@@ -5,7 +5,8 @@ use crate::average_record::{Members, read_members, record_members};
 use crate::average_rule::{AverageRule, Update};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{ConfigError, Mismatch, SharedWeights, Snapshot};
+use burn_tricks_core::{Buffers, ConfigError, Mismatch, SharedWeights, Snapshot, StepAverage};
+use burn_tricks_kernels::TensorList;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
@@ -27,12 +28,37 @@ pub struct Average<M: Module, R> {
 pub(crate) struct Live<'a, M> {
     model: &'a M,
     weights: Option<SharedWeights<M>>,
+    /// The weights as a list, if the step has made one; for one average.
+    list: Option<TensorList>,
 }
 
 impl<'a, M: Module> Live<'a, M> {
     pub(crate) fn new(model: &'a M) -> Self {
-        let weights = None;
-        Self { model, weights }
+        Self {
+            model,
+            weights: None,
+            list: None,
+        }
+    }
+
+    /// With the weights that the next average takes, if it moves towards them.
+    pub(crate) fn with_list(self, list: TensorList) -> Self {
+        let list = Some(list);
+        Self { list, ..self }
+    }
+
+    fn moves(
+        &mut self,
+        mean: &mut Snapshot<M>,
+        share: f64,
+        buffers: Buffers,
+    ) -> Result<(), Mismatch> {
+        if let Some(list) = self.list.take()
+            && mean.lerp_list(list, share)
+        {
+            return Ok(());
+        }
+        mean.lerp_weights(self.seen_by(mean)?, share, buffers)
     }
 
     fn seen_by(&mut self, held: &Snapshot<M>) -> Result<&SharedWeights<M>, Mismatch> {
@@ -129,7 +155,7 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         if before_start || kept == 0.0 {
             mean.replace_weights(live.seen_by(mean)?)?;
         } else if counts {
-            mean.lerp_weights(live.seen_by(mean)?, 1.0 - kept, self.rule.buffers())?;
+            live.moves(mean, 1.0 - kept, self.rule.buffers())?;
         }
         if counts {
             self.memory = memory;
@@ -145,6 +171,13 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         }
         self.held.push_back(sample);
         Ok(())
+    }
+
+    /// Whether the next update moves the average, and can do so with the weights as a list.
+    pub(crate) fn takes_list(&self) -> bool {
+        self.rule.samples().is_none()
+            && self.rule.sampling().counts(self.steps + 1)
+            && self.newest().is_weights()
     }
 
     /// Restarts with the weights of `model`, as [`init`](Self::init) would: the old average and the counted
@@ -245,6 +278,17 @@ impl<M: Module, R: AverageRule> Average<M, R> {
                 self.held = self.held.drain(..).map(Snapshot::as_mean).collect();
             }
         }
+    }
+}
+
+/// As [`update_at`](Average::update_at).
+impl<M: Module, R: AverageRule> StepAverage<M> for Average<M, R> {
+    fn takes_list(&self) -> bool {
+        Self::takes_list(self)
+    }
+
+    fn update_in_step(&mut self, model: &M, weights: TensorList, lr: f64) {
+        self.update_from(&mut Live::new(model).with_list(weights), lr);
     }
 }
 

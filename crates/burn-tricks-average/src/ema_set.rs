@@ -5,7 +5,8 @@ use crate::average_record::{AverageKind, Members, read_members, record_members};
 use crate::ema::{Ema, EmaConfig};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::ConfigError;
+use burn_tricks_core::{ConfigError, StepAverage};
+use burn_tricks_kernels::TensorList;
 
 /// Several moving averages of one training run, so that you can choose the decay afterwards.
 ///
@@ -103,6 +104,23 @@ impl<M: Module> EmaSet<M> {
     /// The averages, to be saved or kept one by one.
     pub fn into_inner(self) -> Vec<Ema<M>> {
         self.emas
+    }
+}
+
+/// As [`update`](EmaSet::update).
+impl<M: Module> StepAverage<M> for EmaSet<M> {
+    fn takes_list(&self) -> bool {
+        self.emas.iter().any(Ema::takes_list)
+    }
+
+    fn update_in_step(&mut self, model: &M, weights: TensorList, _lr: f64) {
+        let mut live = Live::new(model);
+        for ema in &mut self.emas {
+            if ema.takes_list() {
+                live = live.with_list(weights.clone());
+            }
+            ema.update_from(&mut live, 1.0);
+        }
     }
 }
 

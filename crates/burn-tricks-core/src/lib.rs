@@ -1,15 +1,18 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::disallowed_methods)]
 
+mod apart;
 pub mod batch_statistics;
 mod batch_variance;
 mod bootstrap;
+mod buffers;
 mod chart;
 mod chart_panel;
 mod config_error;
 mod derived;
 mod improvement;
 mod leaf;
+mod list_transform;
 mod module_tensors;
 mod norm_scope;
 mod param_paths;
@@ -22,8 +25,10 @@ mod run;
 mod shared_weights;
 mod skip_count;
 mod snapshot;
+mod snapshot_values;
 mod stale_derived;
 mod state;
+mod step_average;
 mod tied;
 mod unit_axis;
 pub mod walk;
@@ -31,6 +36,7 @@ mod weight_decay_scope;
 
 pub use batch_variance::BatchVariance;
 pub use bootstrap::Bootstrap;
+pub use buffers::Buffers;
 pub use burn_tricks_derive::Config;
 pub use burn_tricks_kernels::accumulation_dtype;
 pub use chart::{Axis, Bar, Chart};
@@ -38,6 +44,7 @@ pub use config_error::ConfigError;
 pub use derived::Derived;
 pub use improvement::{Goal, Improvement, MinDelta};
 pub use leaf::Leaf;
+pub use list_transform::ListTransform;
 pub use norm_scope::NormScope;
 pub use param_paths::{ParamPaths, near_names};
 pub use param_role::ParamRole;
@@ -48,8 +55,9 @@ pub use rounding::{epsilon, is_rounding};
 pub use run::Run;
 pub use shared_weights::SharedWeights;
 pub use skip_count::SkipCount;
-pub use snapshot::{Buffers, Snapshot};
+pub use snapshot::Snapshot;
 pub use state::{StateError, bytes_to_parts, parts_to_bytes, state_from_bytes, state_to_bytes};
+pub use step_average::StepAverage;
 pub use tied::{tie, tied_paths};
 pub use unit_axis::{Fans, UnitAxis};
 pub use weight_decay_scope::WeightDecayScope;

@@ -17,7 +17,7 @@ pub(crate) struct ModuleTensors {
 }
 
 impl ModuleTensors {
-    /// The tensors of a module that autodiff does not track.
+    /// The tensors of a module.
     pub(crate) fn of<M: Module>(model: &M) -> Self {
         let mut values = Self::default();
         model.visit(&mut values);
@@ -26,6 +26,10 @@ impl ModuleTensors {
 
     pub(crate) fn dtypes(&self) -> &[DType] {
         &self.dtypes
+    }
+
+    pub(crate) fn floats(&self) -> &TensorList {
+        &self.floats
     }
 
     pub(crate) fn float<const D: usize>(&mut self) -> Tensor<D> {
@@ -43,7 +47,7 @@ impl ModuleTensors {
 
 impl ModuleVisitor for ModuleTensors {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let value = param.val();
+        let value = param.val().without_autodiff();
         self.dtypes.push(value.dtype());
         self.floats.push(value);
     }

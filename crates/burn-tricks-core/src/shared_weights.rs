@@ -30,7 +30,12 @@ impl<M: Module> SharedWeights<M> {
     /// The weights of `model`, if it has these places, whatever the element types. It builds no list of places,
     /// so it can be called at every step.
     pub(crate) fn of(model: &M, expected: &Arc<[Place]>) -> Result<Self, Mismatch> {
-        let model = model.valid();
+        // Running statistics have pending updates, which `valid` applies; weights are as they are.
+        let model = if expected.iter().all(|place| place.kind == ValueKind::Weight) {
+            model.clone()
+        } else {
+            model.valid()
+        };
         let mut look = Look {
             rest: expected,
             same: true,

@@ -1,26 +1,18 @@
 //! The weights and running statistics of a module at one moment.
 
+use crate::apart::{joined, take_apart};
+use crate::buffers::Buffers;
 use crate::module_tensors::ModuleTensors;
 use crate::place::{Mismatch, Place, ValueKind, places};
 use crate::restore::with_values;
 use crate::shared_weights::SharedWeights;
+use crate::snapshot_values::{Cast, Lerp, cast_to, held_dtype};
 use crate::stale_derived::{stale_floats, with_stale};
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Bool, DType, Int, Tensor};
-use burn_tricks_kernels::{accumulation_dtype, lerp};
-use serde::{Deserialize, Serialize};
+use burn::module::Module;
+use burn::tensor::DType;
+use burn_tricks_kernels::{TensorList, lerp_all};
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// What happens to running statistics when modules are averaged. State that is computed from the weights
-/// ([`Derived`](crate::Derived)) does not belong to them, and is never averaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Buffers {
-    /// Averaged like the weights.
-    Average,
-    /// Copied from the newest module.
-    Copy,
-}
 
 /// The weights and running statistics of a module at one moment. Later changes to the module do not affect them.
 ///
@@ -66,6 +58,9 @@ pub enum Buffers {
 pub struct Snapshot<M> {
     /// Always `Some`, except during a `lerp`.
     model: Option<M>,
+    /// The values of `model`, which then has none, if they are weights and have been moved as a list: a list needs no
+    /// walk through the module at each move.
+    apart: Option<TensorList>,
     places: Arc<[Place]>,
     /// Whether half-precision values are held in `f32`.
     wide: bool,
@@ -76,7 +71,8 @@ pub struct Snapshot<M> {
 impl<M: Module> Clone for Snapshot<M> {
     fn clone(&self) -> Self {
         Self {
-            model: Some(self.held().valid()),
+            model: Some(self.held()),
+            apart: None,
             places: self.places.clone(),
             wide: self.wide,
             mean: self.mean,
@@ -90,6 +86,7 @@ impl<M: Module> Snapshot<M> {
     pub fn new(model: &M) -> Self {
         Self {
             model: Some(model.valid()),
+            apart: None,
             places: places(model).into(),
             wide: false,
             mean: false,
@@ -170,9 +167,45 @@ impl<M: Module> Snapshot<M> {
         buffers: Buffers,
     ) -> Result<(), Mismatch> {
         weights.check(&self.places)?;
-        self.follow(weights.values.dtypes());
-        self.lerp_values(weights.values.clone(), share, buffers);
+        if !self.lerp_list(weights.values.floats().clone(), share) {
+            self.follow(weights.values.dtypes());
+            self.lerp_values(weights.values.clone(), share, buffers);
+        }
         Ok(())
+    }
+
+    /// [`lerp`](Self::lerp) with the float tensors of such a module as a list, in the module's order and without
+    /// autodiff. `false`, and nothing is changed, if they cannot be used without the module: because the module
+    /// has running statistics or values that are not floats, or because the tensors are not of the number, shapes, types
+    /// and device of this snapshot.
+    pub fn lerp_list(&mut self, weights: TensorList, share: f64) -> bool {
+        let of_places = self.places.iter().map(|place| place.dtype);
+        if !(self.is_weights() && weights.dtypes().eq(of_places)) {
+            return false;
+        }
+        let held = match self.apart.take() {
+            Some(held) => held,
+            None => {
+                let (model, held) = take_apart(self.model.take().expect(HOLDS));
+                self.model = Some(model);
+                held
+            }
+        };
+        let fits = held.is_like(&weights);
+        self.apart = Some(if fits {
+            let wide = self.held_dtypes();
+            lerp_all(held, cast_to(weights, wide), share)
+        } else {
+            held
+        });
+        self.mean |= fits;
+        fits
+    }
+
+    /// Whether every value is a weight, so that [`lerp_list`](Self::lerp_list) can be used.
+    pub fn is_weights(&self) -> bool {
+        let mut kinds = self.places.iter().map(|place| place.kind);
+        kinds.all(|kind| kind == ValueKind::Weight)
     }
 
     /// [`replace`](Self::replace) with weights from [`weights_of`](Self::weights_of).
@@ -185,6 +218,7 @@ impl<M: Module> Snapshot<M> {
         self.follow(weights.values.dtypes());
         let mut held = Cast(self.held_dtypes());
         self.model = Some(weights.model.valid().map(&mut held));
+        self.apart = None;
         self.mean = false;
         Ok(())
     }
@@ -205,7 +239,7 @@ impl<M: Module> Snapshot<M> {
         }
         let dtypes: Vec<_> = other.places.iter().map(|place| place.dtype).collect();
         self.follow(&dtypes);
-        self.lerp_values(ModuleTensors::of(other.held()), share, buffers);
+        self.lerp_values(ModuleTensors::of(&other.held()), share, buffers);
         Ok(())
     }
 
@@ -214,7 +248,8 @@ impl<M: Module> Snapshot<M> {
     pub fn widened(mut self) -> Self {
         self.wide = true;
         let mut held = Cast(self.held_dtypes());
-        self.model = self.model.map(|model| model.map(&mut held));
+        self.model = Some(self.held().map(&mut held));
+        self.apart = None;
         self
     }
 
@@ -226,7 +261,7 @@ impl<M: Module> Snapshot<M> {
     /// The module with the values as they are held, [widened](Self::widened) ones in `f32`. It serves for
     /// records; do not compute with it, since its tensors may have different types.
     pub fn held_model(&self) -> M {
-        self.held().valid()
+        self.held()
     }
 
     /// A snapshot like this one that holds the values of `model`. `model` is a [`held_model`](Self::held_model)
@@ -239,6 +274,7 @@ impl<M: Module> Snapshot<M> {
         self.check(model)?;
         Ok(Self {
             model: Some(model.valid()),
+            apart: None,
             places: self.places.clone(),
             wide: self.wide,
             mean: false,
@@ -260,14 +296,18 @@ impl<M: Module> Snapshot<M> {
         self.weights_of(model).map(|_| ())
     }
 
-    fn held(&self) -> &M {
-        self.model.as_ref().expect("a snapshot holds a module")
+    fn held(&self) -> M {
+        let model = self.model.as_ref().expect(HOLDS).valid();
+        match &self.apart {
+            Some(values) => joined(model, values.clone()),
+            None => model,
+        }
     }
 
     /// The held module, ready to be handed out: in a mean, every derived state is stale, or its
     /// reparameterization has already computed it from the mean.
     fn settled(&self) -> M {
-        let model = self.held().valid();
+        let model = self.held();
         let is_derived = |place: &Place| place.kind == ValueKind::Derived;
         if !(self.mean && self.places.iter().any(is_derived)) {
             return model;
@@ -287,7 +327,12 @@ impl<M: Module> Snapshot<M> {
             places: self.places.iter(),
             wide: self.wide,
         };
-        self.model = self.model.take().map(|model| model.map(&mut lerp));
+        let model = self.model.take().expect(HOLDS);
+        let model = match self.apart.take() {
+            Some(values) => joined(model, values),
+            None => model,
+        };
+        self.model = Some(model.map(&mut lerp));
         self.mean = true;
     }
 
@@ -316,70 +361,4 @@ impl<M: Module> Snapshot<M> {
     }
 }
 
-/// Casts the floats of a module, one after the other.
-struct Cast(VecDeque<DType>);
-
-impl ModuleMapper for Cast {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let dtype = self.0.pop_front().expect("a type for each float");
-        param.map(|value| value.cast(dtype))
-    }
-}
-
-/// The type in which a float of type `dtype` is held.
-fn held_dtype(dtype: DType, wide: bool) -> DType {
-    if wide {
-        accumulation_dtype(dtype).into()
-    } else {
-        dtype
-    }
-}
-
-struct Lerp<'a> {
-    share: f64,
-    buffers: Buffers,
-    values: ModuleTensors,
-    places: std::slice::Iter<'a, Place>,
-    wide: bool,
-}
-
-impl Lerp<'_> {
-    fn next_place(&mut self) -> &Place {
-        self.places.next().expect("a place for each tensor")
-    }
-}
-
-impl ModuleMapper for Lerp<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let &Place { kind, dtype, .. } = self.next_place();
-        let dtype = held_dtype(dtype, self.wide);
-        let copied = match kind {
-            ValueKind::Derived => true,
-            ValueKind::Buffer => self.buffers == Buffers::Copy,
-            _ => false,
-        };
-        let new = self.values.float::<D>().cast(dtype);
-        param.map(|held| {
-            if copied {
-                new
-            } else {
-                lerp(held.to_device(&new.device()).cast(dtype), new, self.share)
-            }
-        })
-    }
-
-    fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
-        self.next_place();
-        let new: Tensor<D, Int> = self.values.other();
-        param.map(|_| new)
-    }
-
-    fn map_bool<const D: usize>(
-        &mut self,
-        param: Param<Tensor<D, Bool>>,
-    ) -> Param<Tensor<D, Bool>> {
-        self.next_place();
-        let new: Tensor<D, Bool> = self.values.other();
-        param.map(|_| new)
-    }
-}
+const HOLDS: &str = "a snapshot holds a module";

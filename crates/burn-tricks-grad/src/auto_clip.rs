@@ -1,15 +1,15 @@
 //! AutoClip.
 
 use crate::norm::{NormKind, ScaledNorm};
-use crate::rescale::{NonFinite, rescale};
+use crate::rescale::{NonFinite, rescale, rescale_list};
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, FloatDType, Tensor, s};
 use burn_tricks_core::{
-    Config, ConfigError, NormScope, StateError, state_from_bytes, state_to_bytes,
+    Config, ConfigError, ListTransform, NormScope, StateError, state_from_bytes, state_to_bytes,
 };
-use burn_tricks_kernels::nth_smallest;
+use burn_tricks_kernels::{TensorList, nth_smallest};
 
 /// Configuration of [`AutoClip`]: clipping at a percentile of the gradient norms so far, instead of at a chosen
 /// threshold.
@@ -135,32 +135,25 @@ impl AutoClip {
     ///
     /// Gradients of parameters that `module` does not have do not count in the norm and are not changed.
     pub fn apply<M: Module>(&mut self, module: &M, grads: GradientsParams) -> GradientsParams {
+        let (norm, non_finite) = (self.config.norm, self.config.non_finite);
+        let mut factor = |norm: &ScaledNorm| self.factor(norm);
+        let scope = NormScope::Model;
+        rescale(module, grads, norm, scope, non_finite, &mut factor).0
+    }
+
+    fn factor(&mut self, norm: &ScaledNorm) -> Tensor<1> {
         let AutoClipConfig {
             percentile,
             history,
-            norm,
-            non_finite,
+            ..
         } = self.config;
-        let ring = &mut self.norms;
-        let mut factor = |norm: &ScaledNorm| {
-            let dtype = FloatDType::F32;
-            let value = norm.clone().value(dtype);
-            let beyond = value.clone().is_finite().bool_not();
-            let value = value.mask_fill(beyond, f32::MAX);
-            ring.push(value.clone(), history);
-            let threshold = ring.percentile(percentile, &value.device());
-            let unclipped = value.lower_equal(threshold.clone());
-            norm.share(threshold).mask_fill(unclipped, 1.0)
-        };
-        rescale(
-            module,
-            grads,
-            norm,
-            NormScope::Model,
-            non_finite,
-            &mut factor,
-        )
-        .0
+        let value = norm.clone().value(FloatDType::F32);
+        let beyond = value.clone().is_finite().bool_not();
+        let value = value.mask_fill(beyond, f32::MAX);
+        self.norms.push(value.clone(), history);
+        let threshold = self.norms.percentile(percentile, &value.device());
+        let unclipped = value.lower_equal(threshold.clone());
+        norm.share(threshold).mask_fill(unclipped, 1.0)
     }
 
     /// The threshold at the last step, as a tensor of one element; `None` before the first step.
@@ -197,6 +190,14 @@ impl GradientTransform for AutoClip {
         }
         self.norms = Ring::loaded(norms, next);
         Ok(())
+    }
+}
+
+impl ListTransform for AutoClip {
+    fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
+        let (norm, non_finite) = (self.config.norm, self.config.non_finite);
+        let mut factor = |norm: &ScaledNorm| self.factor(norm);
+        rescale_list(grads, norm, NormScope::Model, non_finite, &mut factor).0
     }
 }
 

@@ -1,12 +1,13 @@
 //! Gradient clipping at a norm threshold.
 
 use crate::norm::{NormKind, ScaledNorm};
-use crate::rescale::{NonFinite, check_scope, rescale};
+use crate::rescale::{NonFinite, check_scope, rescale, rescale_list};
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError, NormScope};
+use burn_tricks_core::{Config, ConfigError, ListTransform, NormScope};
+use burn_tricks_kernels::TensorList;
 use serde::{Deserialize, Serialize};
 
 /// What happens to a gradient whose norm exceeds the threshold.
@@ -213,5 +214,18 @@ impl GradientTransform for ClipGradNorm {
 
     fn describe(&self) -> Vec<String> {
         vec![format!("{self:?}")]
+    }
+}
+
+impl ListTransform for ClipGradNorm {
+    fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
+        let ClipGradNormConfig {
+            norm,
+            scope,
+            non_finite,
+            ..
+        } = self.config;
+        let mut factor = |norm: &ScaledNorm| self.factor(norm);
+        rescale_list(grads, norm, scope, non_finite, &mut factor).0
     }
 }

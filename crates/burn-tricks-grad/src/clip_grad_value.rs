@@ -4,8 +4,8 @@ use crate::gradient_list::take;
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn_tricks_core::{Config, ConfigError};
-use burn_tricks_kernels::clamp;
+use burn_tricks_core::{Config, ConfigError, ListTransform};
+use burn_tricks_kernels::{TensorList, clamp};
 
 /// Configuration of [`ClipGradValue`]: every number of a gradient is clipped on its own.
 ///
@@ -102,5 +102,11 @@ impl GradientTransform for ClipGradValue {
 
     fn describe(&self) -> Vec<String> {
         vec![format!("{self:?}")]
+    }
+}
+
+impl ListTransform for ClipGradValue {
+    fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
+        clamp(grads, self.config.max_value)
     }
 }

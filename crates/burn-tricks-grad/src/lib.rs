@@ -31,7 +31,7 @@ mod transform;
 
 pub use agc::{Agc, AgcConfig};
 pub use auto_clip::{AutoClip, AutoClipConfig};
-pub use burn_tricks_core::{ConfigError, NormScope, ParamPaths, StateError};
+pub use burn_tricks_core::{ConfigError, ListTransform, NormScope, ParamPaths, StateError};
 pub use centralize_grad::{CentralizeGrad, CentralizeGradConfig};
 pub use clip_grad_norm::{ClipGradNorm, ClipGradNormConfig, ClipMode};
 pub use clip_grad_value::{ClipGradValue, ClipGradValueConfig};

@@ -1,12 +1,13 @@
 //! The normalised gradient over the whole model.
 
 use crate::norm::{NormKind, ScaledNorm};
-use crate::rescale::{NonFinite, check_scope, rescale};
+use crate::rescale::{NonFinite, check_scope, rescale, rescale_list};
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError, NormScope};
+use burn_tricks_core::{Config, ConfigError, ListTransform, NormScope};
+use burn_tricks_kernels::TensorList;
 
 /// Configuration of [`NormalizeGrad`]: the normalised gradient over the whole model.
 ///
@@ -145,19 +146,16 @@ impl NormalizeGrad {
             norm,
             scope,
             non_finite,
-            epsilon,
+            ..
         } = self.config;
-        rescale(
-            module,
-            grads,
-            norm,
-            scope,
-            non_finite,
-            &mut |norm: &ScaledNorm| {
-                let zero = norm.root.clone().equal_elem(0.0);
-                norm.under(1.0, epsilon).mask_fill(zero, 0.0)
-            },
-        )
+        rescale(module, grads, norm, scope, non_finite, &mut |norm| {
+            self.factor(norm)
+        })
+    }
+
+    fn factor(&self, norm: &ScaledNorm) -> Tensor<1> {
+        let zero = norm.root.clone().equal_elem(0.0);
+        norm.under(1.0, self.config.epsilon).mask_fill(zero, 0.0)
     }
 }
 
@@ -168,5 +166,18 @@ impl GradientTransform for NormalizeGrad {
 
     fn describe(&self) -> Vec<String> {
         vec![format!("{self:?}")]
+    }
+}
+
+impl ListTransform for NormalizeGrad {
+    fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
+        let NormalizeGradConfig {
+            norm,
+            scope,
+            non_finite,
+            ..
+        } = self.config;
+        let mut factor = |norm: &ScaledNorm| self.factor(norm);
+        rescale_list(grads, norm, scope, non_finite, &mut factor).0
     }
 }

@@ -54,8 +54,22 @@ pub(crate) fn rescale<M: Module>(
     factor: Factor<'_>,
 ) -> (GradientsParams, Option<Tensor<1>>) {
     let (mut grads, mut taken) = take(module, grads);
-    let mut list = std::mem::take(&mut taken.list);
-    let dtype = list.accumulation_dtype();
+    let dtype = taken.list.accumulation_dtype();
+    let list = std::mem::take(&mut taken.list);
+    let (list, total) = rescale_list(list, norm, scope, non_finite, factor);
+    taken.list = list;
+    taken.put_into(&mut grads);
+    (grads, total.map(|total| total.value(dtype)))
+}
+
+/// [`rescale`] of gradients in a list.
+pub(crate) fn rescale_list(
+    mut list: TensorList,
+    norm: NormKind,
+    scope: NormScope,
+    non_finite: NonFinite,
+    factor: Factor<'_>,
+) -> (TensorList, Option<ScaledNorm>) {
     let total = match scope {
         NormScope::Model => match ScaledSum::of(&list, norm) {
             None => None,
@@ -102,9 +116,7 @@ pub(crate) fn rescale<M: Module>(
             }
         }
     };
-    taken.list = list;
-    taken.put_into(&mut grads);
-    (grads, total.map(|total| total.value(dtype)))
+    (list, total)
 }
 
 /// The gradients of the parameters of `module`, each times `factor`: for an accumulation or a scale of your own. One

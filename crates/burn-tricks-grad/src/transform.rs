@@ -3,7 +3,8 @@
 use crate::gradient_order::GradientOrder;
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
+use burn_tricks_core::{ListTransform, StateError, bytes_to_parts, parts_to_bytes};
+use burn_tricks_kernels::TensorList;
 use std::fmt::Debug;
 
 /// A change of the gradients between `backward` and the optimizer's step: the trait of all transforms.
@@ -144,6 +145,12 @@ impl GradientTransform for NoTransform {
     }
 }
 
+impl ListTransform for NoTransform {
+    fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
+        grads
+    }
+}
+
 /// Two transforms, one after the other. Made by [`GradientTransform::then`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Then<A, B> {
@@ -192,6 +199,13 @@ impl<A: GradientTransform, B: GradientTransform> GradientTransform for Then<A, B
         let mut parts = bytes_to_parts(state, 2, TRANSFORMS)?.into_iter();
         load_part(&mut self.first, parts.next().flatten())?;
         load_part(&mut self.second, parts.next().flatten())
+    }
+}
+
+impl<A: ListTransform, B: ListTransform> ListTransform for Then<A, B> {
+    fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
+        let grads = self.first.apply_to_list(grads);
+        self.second.apply_to_list(grads)
     }
 }
 

@@ -35,6 +35,11 @@ impl TensorList {
         Self::default()
     }
 
+    /// An empty list with room for `count` tensors.
+    pub fn with_capacity(count: usize) -> Self {
+        Self(VecDeque::with_capacity(count))
+    }
+
     /// Adds a tensor at the end.
     pub fn push<const D: usize>(&mut self, tensor: Tensor<D>) {
         self.0.push_back(tensor.into_dispatch());
@@ -66,6 +71,20 @@ impl TensorList {
     pub fn map_each(self, mut work: impl FnMut(Self) -> Self) -> Self {
         let each = |tensor| work(Self([tensor].into())).0;
         Self(self.0.into_iter().flat_map(each).collect())
+    }
+
+    /// Whether both lists have as many tensors, each of the same shape and on the same device as the one at its place
+    /// in the other list. The element types may differ.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let mut pairs = self.0.iter().zip(&other.0);
+        self.len() == other.len()
+            && pairs
+                .all(|(one, other)| one.shape() == other.shape() && one.device() == other.device())
+    }
+
+    /// The element types of the tensors, in order.
+    pub fn dtypes(&self) -> impl Iterator<Item = DType> {
+        self.0.iter().map(|tensor| tensor.dtype())
     }
 
     /// Each tensor, flattened to one dimension.

@@ -9,6 +9,7 @@ mod adam;
 mod adam_w;
 mod cautious;
 mod decoupled_weight_decay;
+mod fused_step;
 mod lars;
 mod lookahead;
 mod master_weights;
@@ -43,11 +44,14 @@ pub use ada_grad::{AdaGrad, AdaGradConfig, AdaGradEpsilon, AdaGradRule, AdaGradS
 pub use ada_max::{Adamax, AdamaxConfig, AdamaxEpsilon, AdamaxRule};
 pub use adam::{Adam, AdamConfig, AdamEpsilon, AdamRule, AdamState, AmsGradForm};
 pub use adam_w::{AdamW, AdamWConfig};
-pub use burn_tricks_core::{ConfigError, NormScope, ParamRole, WeightDecayScope};
+pub use burn_tricks_core::{
+    ConfigError, ListTransform, NormScope, ParamRole, StepAverage, WeightDecayScope,
+};
 pub use cautious::{Cautious, CautiousConfig, CautiousWrap};
 pub use decoupled_weight_decay::{
     DecoupledWeightDecay, DecoupledWeightDecayConfig, DecoupledWeightDecayWrap,
 };
+pub use fused_step::FusedStep;
 pub use lars::{Lars, LarsConfig, LarsDivisor, LarsRule};
 pub use lookahead::{Lookahead, LookaheadConfig, LookaheadWrap};
 pub use master_weights::{

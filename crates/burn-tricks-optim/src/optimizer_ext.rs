@@ -2,6 +2,7 @@
 
 use crate::cautious::{Cautious, CautiousConfig};
 use crate::decoupled_weight_decay::{DecoupledWeightDecay, DecoupledWeightDecayConfig};
+use crate::fused_step::FusedStep;
 use crate::lookahead::{Lookahead, LookaheadConfig};
 use crate::master_weights::{MasterWeights, MasterWeightsConfig};
 use crate::schedule_free::{ScheduleFree, ScheduleFreeConfig};
@@ -81,6 +82,12 @@ pub trait OptimizerExt: Optimizer + Sized {
     /// [`MasterWeightsConfig`](crate::MasterWeightsConfig).
     fn master_weights(self) -> MasterWeights<Self> {
         MasterWeightsConfig::new().build(self)
+    }
+
+    /// The step of a whole module with transform and average in one, for hand-written loops: see
+    /// [`FusedStep`](crate::FusedStep).
+    fn fused(self) -> FusedStep {
+        FusedStep::new(self)
     }
 
     /// The optimizer of a whole module.

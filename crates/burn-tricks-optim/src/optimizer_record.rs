@@ -1,5 +1,6 @@
 //! Loading an optimizer's record for a model, with every mismatch an error.
 
+use crate::fused_step::FusedStep;
 use crate::optimizer_record_error::{Names, OptimizerRecordError};
 use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
@@ -11,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-/// Loads an optimizer's record for a model, with every mismatch an error.
+/// Loads an optimizer's record for a model, with every mismatch an error: into Burn's `ModuleOptimizer`, and into a
+/// [`FusedStep`](crate::FusedStep).
 ///
 /// Burn's `ModuleOptimizer::load_record` does not get the model. If a state has another shape than its
 /// parameter, the next step broadcasts it silently or panics without naming the parameter. A state that belongs
@@ -116,19 +118,12 @@ impl ModuleOptimizerExt for ModuleOptimizer {
         model: &M,
         bytes: Bytes,
     ) -> Result<Self, OptimizerRecordError> {
-        guarded(|| {
-            let bytes = bytes.shared();
-            check_optimizer_record(model, bytes.clone())?;
-            let record = OptimizerRecord::from_bytes(bytes.clone())?;
-            let recorded = record.len();
-            let optim = self.load_record(record);
-            let loaded = optim.to_record();
-            // As many tensors as were recorded: all states were read.
-            if recorded == 0 || loaded.len() != recorded {
-                all_restored(model, &entries(bytes)?, &entries(loaded.into_bytes()?)?)?;
-            }
-            Ok(optim)
-        })
+        load_checked(
+            model,
+            bytes,
+            |record| self.load_record(record),
+            Self::to_record,
+        )
     }
 
     fn try_load<M: Module>(
@@ -136,10 +131,69 @@ impl ModuleOptimizerExt for ModuleOptimizer {
         model: &M,
         path: impl AsRef<Path>,
     ) -> Result<Self, OptimizerRecordError> {
-        let path = as_saved(path.as_ref());
-        let bytes = std::fs::read(&path).map_err(|error| unreadable(path, &error))?;
-        self.try_from_bytes(model, Bytes::from_bytes_vec(bytes))
+        self.try_from_bytes(model, read(path.as_ref())?)
     }
+}
+
+impl<T, A> ModuleOptimizerExt for FusedStep<T, A> {
+    fn try_load_record<M: Module>(
+        self,
+        model: &M,
+        record: OptimizerRecord,
+    ) -> Result<Self, OptimizerRecordError> {
+        let bytes = guarded(|| Ok(record.into_bytes()?))?;
+        self.try_from_bytes(model, bytes)
+    }
+
+    fn try_from_bytes<M: Module>(
+        self,
+        model: &M,
+        bytes: Bytes,
+    ) -> Result<Self, OptimizerRecordError> {
+        load_checked(
+            model,
+            bytes,
+            |record| self.with_record(record),
+            Self::to_record,
+        )
+    }
+
+    fn try_load<M: Module>(
+        self,
+        model: &M,
+        path: impl AsRef<Path>,
+    ) -> Result<Self, OptimizerRecordError> {
+        self.try_from_bytes(model, read(path.as_ref())?)
+    }
+}
+
+/// Loads a record that fits the model, and sees whether all of it has been read.
+fn load_checked<M: Module, O>(
+    model: &M,
+    bytes: Bytes,
+    load: impl FnOnce(OptimizerRecord) -> O,
+    to_record: impl FnOnce(&O) -> OptimizerRecord,
+) -> Result<O, OptimizerRecordError> {
+    guarded(|| {
+        let bytes = bytes.shared();
+        check_optimizer_record(model, bytes.clone())?;
+        let record = OptimizerRecord::from_bytes(bytes.clone())?;
+        let recorded = record.len();
+        let optim = load(record);
+        let loaded = to_record(&optim);
+        // As many tensors as were recorded: all states were read.
+        if recorded == 0 || loaded.len() != recorded {
+            all_restored(model, &entries(bytes)?, &entries(loaded.into_bytes()?)?)?;
+        }
+        Ok(optim)
+    })
+}
+
+/// The bytes of a file that Burn has saved to this path.
+fn read(path: &Path) -> Result<Bytes, OptimizerRecordError> {
+    let path = as_saved(path);
+    let bytes = std::fs::read(&path).map_err(|error| unreadable(path, &error))?;
+    Ok(Bytes::from_bytes_vec(bytes))
 }
 
 /// Checks a record (the bytes of `ModuleOptimizer::into_bytes`) against a model, without an optimizer. Returns

@@ -1,0 +1,58 @@
+//! Transforms of gradients that need neither the model nor the parameters' names.
+
+use burn_tricks_kernels::TensorList;
+
+/// A transform of gradients that sees them as a list, in the order of the model's parameters, and needs neither the
+/// weights nor the parameters' names.
+///
+/// Clipping by norm and normalising are such transforms. `FusedStep` of `burn-tricks-optim` takes one, because it has
+/// all gradients of a step in a list. A transform that needs more than the list (adaptive clipping reads the weights,
+/// noise is drawn by parameter) is applied to the gradients before the step.
+///
+/// `()` changes nothing, and neither does `None`.
+///
+/// # Example
+///
+/// A transform of your own, which halves every gradient:
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_core::ListTransform;
+/// use burn_tricks_kernels::{TensorList, scale};
+///
+/// #[derive(Debug)]
+/// struct Halve;
+///
+/// impl ListTransform for Halve {
+///     fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
+///         scale(grads, &Tensor::from_floats([0.5], &Device::flex()))
+///     }
+/// }
+///
+/// let grads = TensorList::from(Tensor::<1>::from_floats([2.0, 4.0], &Device::flex()));
+/// let halved: Tensor<1> = Halve.apply_to_list(grads).pop().unwrap();
+/// assert_eq!(halved.into_data().to_vec::<f32>().unwrap(), [1.0, 2.0]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no transform of gradients as a list",
+    note = "apply a transform that needs the weights or the parameters' names to the gradients before the step"
+)]
+pub trait ListTransform: Send {
+    /// The changed gradients: as many, in the same order, each with the type, shape and device that it had.
+    fn apply_to_list(&mut self, grads: TensorList) -> TensorList;
+}
+
+impl ListTransform for () {
+    fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
+        grads
+    }
+}
+
+impl<T: ListTransform> ListTransform for Option<T> {
+    fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
+        match self {
+            Some(transform) => transform.apply_to_list(grads),
+            None => grads,
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! A step of a whole module, for hand-written loops: transform, optimizer and average in one.
+
+mod groups;
+mod slots;
+mod walks;
+
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::module::{Module, ParamGroup};
+use burn::optim::{GradientsParams, Optimizer, OptimizerRecord};
+use burn_tricks_core::{ListTransform, StepAverage, walk};
+use groups::Groups;
+use slots::Slots;
+use walks::{Gather, StepEach};
+
+/// The step of a hand-written loop in one: it transforms the gradients, takes the optimizer's step, and updates an
+/// average of the weights, with fewer walks through the model than three separate calls.
+///
+/// It computes what these three calls compute, to the bit:
+///
+/// ```text
+/// let grads = clip.apply(&model, grads);
+/// model = optim.step(lr, model, grads);
+/// ema.update(&model);
+/// ```
+///
+/// A model of many small tensors spends much of such a step on walks through the module and on the bookkeeping of Burn's
+/// `ModuleOptimizer`. A `FusedStep` gathers the gradients in one walk, which the norm of all gradients needs, and does
+/// everything else in a second one.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_optim::{AdamConfig, OptimizerExt as _};
+///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
+/// let device = Device::flex().autodiff();
+/// let mut model = LinearConfig::new(4, 2).init(&device);
+/// let mut fused = AdamConfig::torch().build()?.fused();
+/// for _ in 0..3 {
+///     let loss = model.forward(Tensor::<2>::ones([8, 4], &device)).square().mean();
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     model = fused.step(1e-3, model, grads);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Without weight decay for biases, with a transform of your own:
+///
+/// ```
+/// use burn::module::ParamGroup;
+/// use burn_tricks_kernels::{TensorList, clamp};
+/// use burn_tricks_optim::{AdamWConfig, ListTransform, OptimizerExt as _};
+///
+/// #[derive(Debug)]
+/// struct Clamp;
+///
+/// impl ListTransform for Clamp {
+///     fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
+///         clamp(grads, 0.5)
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let biases = ParamGroup::from_regex("bias$")?;
+/// let fused = AdamWConfig::torch()
+///     .build()?
+///     .fused()
+///     .with_group(biases, AdamWConfig::torch().with_weight_decay(0.0).build()?)
+///     .with_transform(Clamp);
+/// # let _ = fused;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// `ClipGradNorm`, `ClipGradValue`, `AutoClip` and `NormalizeGrad` of `burn-tricks-grad` are such transforms, and every
+/// average of `burn-tricks-average` can be given to [`with_average`](Self::with_average). The guide's page "order of a
+/// step" has a loop with both.
+///
+/// # Order
+///
+/// It takes the place of the last transform, of the optimizer and of the average. Transforms that need the weights or
+/// the parameters' names, and all that are not a [`ListTransform`], are applied to the gradients before it, in their
+/// usual order.
+///
+/// # State
+///
+/// Each part is saved as it would be alone: [`to_record`](Self::to_record) gives the `OptimizerRecord` of a
+/// `ModuleOptimizer` with the same groups, and [`average`](Self::average) and [`transform`](Self::transform) give the
+/// others. A run can change between `FusedStep` and the separate calls whenever it is resumed. The record is loaded
+/// with [`ModuleOptimizerExt`](crate::ModuleOptimizerExt), which checks it against the model.
+///
+/// # What it leaves out
+///
+/// - Burn's gradient clipping per parameter (`with_grad_clipping`): use a transform. A configuration's `build()` has
+///   none.
+/// - `step_multi` for gradients of several devices: sum them first (`gather` of `burn-tricks-grad`).
+/// - The `Learner`, which steps a `ModuleOptimizer`.
+///
+/// A model with running statistics (batch norm), with integers or with booleans is averaged in a walk of its own, as by
+/// a separate call.
+///
+/// # Cost
+///
+/// No tensor more than the parts have, and no read from the device.
+///
+/// On 2,000 small tensors, clipping, Adam and a moving average take 0.9 of the time of three separate calls. On a model
+/// of a few large tensors, such as an ordinary MLP, the time is that of the arithmetic, and the separate calls take as
+/// long. The README of `burn-tricks-kernels` has the times.
+///
+/// # Differences
+///
+/// PyTorch's `foreach` and `fused` optimizers work on many tensors in one call, and clip and average apart;
+/// `apex.optimizers.FusedAdam` takes the factor of a clipping along.
+#[derive(Clone)]
+pub struct FusedStep<T = (), A = ()> {
+    groups: Groups,
+    slots: Slots,
+    transform: T,
+    average: A,
+}
+
+impl FusedStep {
+    /// The step of this optimizer for every parameter, without a transform and without an average.
+    pub fn new(optim: impl Optimizer) -> Self {
+        Self {
+            groups: Groups::new(optim),
+            slots: Slots::default(),
+            transform: (),
+            average: (),
+        }
+    }
+}
+
+impl<T, A> FusedStep<T, A> {
+    /// With another optimizer for the parameters of `group`, as Burn's `ModuleOptimizer::with_group`: of several groups
+    /// that match a parameter, the one added last counts. The states of the parameters that match are reset.
+    pub fn with_group(mut self, group: ParamGroup, optim: impl Optimizer) -> Self {
+        self.slots.forget(&group);
+        self.groups.add(group, optim);
+        self
+    }
+
+    /// With this transform of the gradients before the optimizer, instead of the one that it had.
+    pub fn with_transform<U: ListTransform>(self, transform: U) -> FusedStep<U, A> {
+        FusedStep {
+            groups: self.groups,
+            slots: self.slots,
+            transform,
+            average: self.average,
+        }
+    }
+
+    /// With this average of the weights after the optimizer, instead of the one that it had.
+    pub fn with_average<B>(self, average: B) -> FusedStep<T, B> {
+        FusedStep {
+            groups: self.groups,
+            slots: self.slots,
+            transform: self.transform,
+            average,
+        }
+    }
+
+    /// The transform.
+    pub fn transform(&self) -> &T {
+        &self.transform
+    }
+
+    /// The transform, to load its state.
+    pub fn transform_mut(&mut self) -> &mut T {
+        &mut self.transform
+    }
+
+    /// The average, to validate with or to save.
+    pub fn average(&self) -> &A {
+        &self.average
+    }
+
+    /// The average, to load its state or to restart it.
+    pub fn average_mut(&mut self) -> &mut A {
+        &mut self.average
+    }
+
+    /// `model` after the step. Parameters without a gradient stay as they are; a tied parameter is stepped at its first
+    /// place, as by Burn's optimizers. The average is updated in any case, and is told the base of the learning rates.
+    ///
+    /// # Panics
+    ///
+    /// If the transform does not return as many gradients as it got, if a state is that of a parameter of another shape,
+    /// or if the average was made for a model of another architecture.
+    pub fn step<M: Module>(
+        &mut self,
+        lr: impl Into<ModuleLearningRate>,
+        model: M,
+        grads: GradientsParams,
+    ) -> M
+    where
+        T: ListTransform,
+        A: StepAverage<M>,
+    {
+        let lr = lr.into();
+        let mut gather = Gather::new(grads);
+        model.visit(&mut gather);
+        let (ids, grads) = gather.into_parts();
+        let grads = self.transform.apply_to_list(grads);
+        assert_eq!(
+            grads.len(),
+            ids.len(),
+            "a transform returns (left) as many gradients as it gets (right)"
+        );
+        let optim = (&self.groups, &mut self.slots);
+        let mut each = StepEach::new((ids, grads), &lr, optim, self.average.takes_list());
+        let model = walk::map(model, &mut each);
+        let weights = each.into_weights();
+        self.average.update_in_step(&model, weights, lr.base());
+        model
+    }
+
+    /// The state of the optimizer: the record of a `ModuleOptimizer` with the same groups and the same steps. Waits for
+    /// the device. It loads with [`ModuleOptimizerExt`](crate::ModuleOptimizerExt), here and there.
+    pub fn to_record(&self) -> OptimizerRecord {
+        self.slots.to_record(&self.groups)
+    }
+
+    /// With the states of the record; those that their optimizer cannot read are left out.
+    pub(crate) fn with_record(mut self, record: OptimizerRecord) -> Self {
+        self.slots = Slots::of_record(record, &self.groups);
+        self
+    }
+}
+
+impl<T: std::fmt::Debug, A: std::fmt::Debug> std::fmt::Debug for FusedStep<T, A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FusedStep")
+            .field("groups", &self.groups.len())
+            .field("states", &self.slots.len())
+            .field("transform", &self.transform)
+            .field("average", &self.average)
+            .finish()
+    }
+}
