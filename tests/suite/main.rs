@@ -29,6 +29,7 @@ mod doctor_child;
 mod doctor_edges;
 mod doctor_examinations;
 mod doctor_hunt;
+mod doctor_misuse;
 mod doctor_verify;
 mod drop_block;
 mod drop_ins;

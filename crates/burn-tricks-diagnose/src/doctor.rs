@@ -11,9 +11,10 @@ use crate::history::structure::{Mode, Structure};
 use crate::loss_kind::LossKind;
 use crate::measurement::lr_range::LrRange;
 use crate::measurement::noise_scale::NoiseScale;
-use crate::probe::Probe;
+use crate::probe::{Probe, unrecorded};
 use crate::record::first_non_finite::NonFiniteWatch;
 use crate::record::gradients;
+use crate::record::linearity;
 use crate::record::losses::Losses;
 use crate::record::modes::{modes, note_modes};
 use crate::record::outputs::Outputs;
@@ -156,15 +157,25 @@ impl Doctor {
         }
     }
 
-    /// Reads this probe, which the model holds, in the steps that are recorded.
+    /// Reads this probe, which the model holds, in the steps that are recorded. A doctor reads one probe: another one that
+    /// was attached before records nothing any more. When the doctor is dropped, its probe stops recording.
     pub fn attach(&mut self, probe: &Probe) {
-        self.probe = Some(probe.clone());
+        if let Some(before) = self.probe.replace(probe.clone()) {
+            before.release();
+        }
         self.arm();
     }
 
     /// Whether the next call of [`before_step`](Self::before_step) will be recorded.
     pub fn is_recording(&self) -> bool {
         self.steps.is_due(self.step + 1)
+    }
+
+    /// A validation on a device with autodiff has passed through the probe.
+    fn forget_passes(&self) {
+        if let Some(probe) = &self.probe {
+            probe.discard();
+        }
     }
 
     fn arm(&self) {
@@ -207,6 +218,7 @@ impl Doctor {
     /// Takes the outputs of the model in the validation, `[rows, columns]`: those for the batch that was handed to
     /// [`observe_validation_batch`](Self::observe_validation_batch) last.
     pub fn observe_validation_outputs(&mut self, outputs: &Tensor<2>) {
+        self.forget_passes();
         self.valid_outputs.push(self.step, outputs);
         if let Some(labels) = &self.valid.last_labels {
             self.recall.push(outputs, labels, self.loss_kind, self.rows);
@@ -270,6 +282,7 @@ impl Doctor {
 
     /// Takes the metrics of an epoch, after its validation.
     pub fn observe_epoch(&mut self, mut metrics: EpochMetrics) {
+        self.forget_passes();
         metrics.step = self.step;
         self.epochs.push(metrics);
         self.recall.end();
@@ -317,7 +330,7 @@ impl Doctor {
         inputs: &Tensor<D>,
         forward: impl FnMut(Tensor<D>) -> Tensor<2>,
     ) {
-        self.nonlinearity = crate::record::linearity::nonlinearity(inputs, forward);
+        self.nonlinearity = unrecorded(|| linearity::nonlinearity(inputs, forward));
     }
 
     /// What was recorded so far, as numbers. Waits for the device. `model` is the model as it is now.
@@ -365,6 +378,14 @@ impl Doctor {
     /// Says what is wrong. Waits for the device. `model` is the model as it is now.
     pub fn diagnose<M: Module>(&self, model: &M) -> Diagnosis {
         Diagnosis::from_history(self.history(model))
+    }
+}
+
+impl Drop for Doctor {
+    fn drop(&mut self) {
+        if let Some(probe) = &self.probe {
+            probe.release();
+        }
     }
 }
 

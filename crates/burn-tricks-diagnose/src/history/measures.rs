@@ -24,6 +24,12 @@ const ACCURACY: [f64; 2] = [0.15, 0.5];
 /// The same for the loss, as a share of the first loss or of the variance of the target.
 const LOSS: [f64; 2] = [0.9, 0.6];
 
+/// The share of the loss of a constant prediction below which a network was trained before its first step.
+const TRAINED: f64 = 0.5;
+
+/// The losses at the beginning that tell it.
+const BEGINNING: usize = 10;
+
 impl History {
     /// The mean of the first losses.
     pub(crate) fn first_loss(&self) -> Option<f64> {
@@ -55,6 +61,45 @@ impl History {
         last.train_accuracy.or(last.valid_accuracy)
     }
 
+    /// The loss of the best prediction that does not depend on the input: the entropy of the labels, or the variance of
+    /// the target.
+    fn constant_loss(&self) -> Option<f64> {
+        let train = self.train.as_ref()?;
+        let loss = match self.loss_kind? {
+            LossKind::MeanSquaredError => train.target?.deviation.powi(2),
+            LossKind::OtherRegression => return None,
+            _ => {
+                let rows = train.classes.values().sum::<usize>() as f64;
+                let shares = train.classes.values().map(|count| *count as f64 / rows);
+                shares.map(|share| -share * share.ln()).sum()
+            }
+        };
+        Some(loss).filter(|loss| *loss > 0.0)
+    }
+
+    /// Whether the weights were trained before the first step: the first losses are far below that of a constant
+    /// prediction, and the first accuracy, if there is one, is far above its.
+    pub(crate) fn begins_trained(&self) -> bool {
+        let first = &self.losses[..self.losses.len().min(BEGINNING)];
+        let mean = first.iter().sum::<f64>() / first.len() as f64;
+        let accuracy = self.epochs.first();
+        let accuracy = accuracy.and_then(|of| of.train_accuracy.or(of.valid_accuracy));
+        let is_good = accuracy
+            .zip(self.chance())
+            .is_none_or(|(accuracy, chance)| accuracy - chance >= ACCURACY[1] * (1.0 - chance));
+        let constant = self.constant_loss();
+        is_good && constant.is_some_and(|constant| mean < TRAINED * constant)
+    }
+
+    /// The loss of a network that has learned nothing: the first one, or that of a constant prediction if the weights
+    /// were trained before.
+    pub(crate) fn untrained_loss(&self) -> Option<f64> {
+        match self.constant_loss() {
+            Some(constant) if self.begins_trained() => Some(constant),
+            _ => self.first_loss(),
+        }
+    }
+
     /// Whether the training has succeeded.
     pub(crate) fn outcome(&self) -> Outcome {
         let graded = |share: f64, [stuck, learned]: [f64; 2]| {
@@ -80,7 +125,7 @@ impl History {
             (Some(target), Some(LossKind::MeanSquaredError)) if target.deviation > 0.0 => {
                 Some(target.deviation.powi(2))
             }
-            _ => self.first_loss().filter(|_| self.steps_taken > 1),
+            _ => self.untrained_loss().filter(|_| self.steps_taken > 1),
         };
         match (last, reference) {
             // A loss below zero has no natural scale.

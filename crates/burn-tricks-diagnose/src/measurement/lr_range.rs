@@ -21,7 +21,7 @@ pub struct LrRange {
 pub struct LrCurve {
     /// The seed.
     pub seed: u64,
-    /// The learning lrs.
+    /// The learning rates.
     #[serde(with = "crate::float::list")]
     pub lrs: Vec<f64>,
     /// The loss before the step at each rate.

@@ -1,6 +1,7 @@
 //! The learning-rate range test.
 
 use crate::measurement::lr_range::{LrCurve, LrRange};
+use crate::probe::unrecorded;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
@@ -116,7 +117,7 @@ impl LrRangeTest {
         let curves = (0..self.config.seeds as u64).map(|seed| {
             device.seed(seed);
             let copy = tie(independent_copy(model));
-            self.curve(seed, copy, optimizer.clone(), &mut loss)
+            unrecorded(|| self.curve(seed, copy, optimizer.clone(), &mut loss))
         });
         let curves = curves.collect();
         device.seed(self.config.reseed);

@@ -2,9 +2,11 @@
 
 use crate::flat::{Flat, flatten};
 use crate::numbers::{join, norm, read};
+use crate::probe::unrecorded;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use burn_tricks_core::{independent_copy, tie};
 use serde::{Deserialize, Serialize};
 
 /// The gradient-noise scale `B = tr(Σ)/‖G‖²`, with the covariance Σ of the gradient of one row and the mean gradient G.
@@ -31,7 +33,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Cost
 ///
-/// One forward and backward pass per batch, two copies of the gradients, and one read at the end.
+/// One forward and backward pass per batch, a copy of the weights and two of the gradients, and one read at the end.
 ///
 /// # References
 ///
@@ -90,9 +92,10 @@ impl NoiseScale {
         }
     }
 
-    /// Measures the scale at the weights of `model` over `batches` batches of `rows` rows each. `loss` gets the model and
-    /// the number of the batch, from 0, and returns the mean loss of that batch. Changes nothing, except that a forward
-    /// pass in training mode updates running statistics. Waits for the device at the end.
+    /// Measures the scale at the weights of `model` over `batches` batches of `rows` rows each. `loss` gets a model and
+    /// the number of the batch, from 0, and returns the mean loss of that batch. `loss` gets a copy, so that the running
+    /// statistics of `model` stay what they are. What `loss` draws from the random stream of the device is drawn: see
+    /// [`in_child_process`](crate::in_child_process). Waits for the device at the end.
     ///
     /// # Panics
     ///
@@ -103,10 +106,12 @@ impl NoiseScale {
         rows: usize,
         mut loss: impl FnMut(&M, usize) -> Tensor<1>,
     ) -> Self {
+        let copy = tie(independent_copy(model));
+        let model = &copy;
         let mut squares = Vec::new();
         let mut sum: Flat = Flat::new();
         for batch in 0..batches {
-            let loss = loss(model, batch);
+            let loss = unrecorded(|| loss(model, batch));
             let grads = flatten(model, &GradientsParams::from_grads(loss.backward(), model));
             squares.extend(square(&grads));
             for (id, grad) in grads {

@@ -103,6 +103,18 @@ impl Measured {
         self.extremes.push_back(Extremes { min, max, inputs });
     }
 
+    /// Forgets what passed in this step.
+    pub(crate) fn forget(&mut self, step: usize) {
+        while self.passed.pop_if(|passed| passed.step == step).is_some() {
+            self.extremes.pop_back();
+        }
+    }
+
+    /// Whether nothing has passed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.passed.is_empty()
+    }
+
     /// Measures the input of a norm layer: mean and variance of each unit, with divisor n as Burn's batch norm.
     pub(crate) fn norm<const D: usize>(&mut self, step: usize, input: Tensor<D>) {
         let axis = norm_axis::<D>();

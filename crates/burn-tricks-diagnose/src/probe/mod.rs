@@ -5,3 +5,4 @@ mod measured;
 mod probe;
 
 pub use probe::Probe;
+pub(crate) use probe::{neutral, unrecorded};

@@ -6,11 +6,32 @@ use crate::probe::measured::{Measured, gradient_numbers};
 use crate::replay::hunt::Hunt;
 use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most passes of one name in one step that are told apart, as those of the time steps of a recurrent network.
 const MOST_PASSES: usize = 64;
+
+thread_local! {
+    /// The examinations that are on in this thread: what passes through a probe meanwhile is no training.
+    static EXAMINATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Does `work`, an examination of a model, while probes record nothing of this thread.
+pub(crate) fn unrecorded<T>(work: impl FnOnce() -> T) -> T {
+    struct End;
+
+    impl Drop for End {
+        fn drop(&mut self) {
+            EXAMINATIONS.set(EXAMINATIONS.get() - 1);
+        }
+    }
+
+    EXAMINATIONS.set(EXAMINATIONS.get() + 1);
+    let _end = End;
+    work()
+}
 
 /// Looks at the activations of a network, and at the gradients that come back through them.
 ///
@@ -18,7 +39,8 @@ const MOST_PASSES: usize = 64;
 /// probe, so the probe of the model and that of the [`Doctor`](crate::Doctor) are the same.
 ///
 /// [`backward`](Self::backward) in place of `loss.backward()` also measures the gradients: where a probe records, it
-/// adds a tensor of zeros to the activation, and the gradient of these zeros is that of the activation.
+/// adds a tensor of zeros to the activation, and the gradient of these zeros is that of the activation. A step may have
+/// several passes, each with its own `backward`, as when gradients are accumulated over batches.
 ///
 /// # Example
 ///
@@ -68,7 +90,9 @@ const MOST_PASSES: usize = 64;
 ///
 /// In a step that the doctor does not record, a comparison of one number. In a recorded step, about ten passes over the
 /// activations, and one more for the zeros. Nothing is read from the device before a diagnosis is asked for. Activations
-/// on a device without autodiff, as in a validation, are not recorded.
+/// on a device without autodiff, as in a validation, are not recorded, and neither are those of a range test, of a noise
+/// scale or of the test of linearity. A validation on a device with autodiff is forgotten when the doctor gets its outputs
+/// or the metrics of its epoch.
 #[derive(Module, Debug)]
 pub struct Probe {
     #[module(skip)]
@@ -130,7 +154,7 @@ impl Probe {
     /// `cell[1]`, `cell[2]`.
     pub fn record<const D: usize>(&self, name: &str, values: Tensor<D>) -> Tensor<D> {
         let step = self.shared.armed.load(Ordering::Relaxed);
-        if step == 0 || !values.is_autodiff() || values.dims().contains(&0) {
+        if step == 0 || is_examined() || !values.is_autodiff() || values.dims().contains(&0) {
             return values;
         }
         let mut state = self.state();
@@ -149,8 +173,7 @@ impl Probe {
         }
         let place = State::place(&mut state.measured, full);
         state.measured[place].values(step, values.clone().without_autodiff());
-        let zeros =
-            Tensor::<D>::zeros(values.dims(), (&values.device(), values.dtype())).require_grad();
+        let zeros = neutral(&values);
         let leaf = zeros.clone();
         state.leaves.push(Leaf {
             place,
@@ -185,7 +208,7 @@ impl Probe {
     /// ```
     pub fn record_norm_input<const D: usize>(&self, path: &str, input: Tensor<D>) -> Tensor<D> {
         let step = self.shared.armed.load(Ordering::Relaxed);
-        if step > 0 && input.is_autodiff() && !input.dims().contains(&0) {
+        if step > 0 && !is_examined() && input.is_autodiff() && !input.dims().contains(&0) {
             let values = input.clone().without_autodiff();
             let mut state = self.state();
             let place = State::place(&mut state.norms, path.to_owned());
@@ -207,6 +230,8 @@ impl Probe {
                 state.measured[place].gradient(step, numbers);
             }
         }
+        // The next forward pass uses the names anew.
+        state.names.clear();
         grads
     }
 
@@ -248,6 +273,21 @@ impl Probe {
         state.names.clear();
     }
 
+    /// Forgets what passed since the last step: it was no training.
+    pub(crate) fn discard(&self) {
+        let Some(step) = self.armed() else { return };
+        self.close();
+        let mut state = self.state();
+        state.measured.iter_mut().for_each(|of| of.forget(step));
+        state.measured.retain(|of| !of.is_empty());
+    }
+
+    /// Records nothing any more.
+    pub(crate) fn release(&self) {
+        self.arm(None);
+        self.close();
+    }
+
     /// What was measured, in the order of the first forward pass. Waits for the device.
     pub(crate) fn histories(&self) -> Vec<ProbeHistory> {
         self.state()
@@ -263,6 +303,16 @@ impl Probe {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_examined() -> bool {
+    EXAMINATIONS.get() > 0
+}
+
+/// A leaf whose sum with `values` is `values` to the bit: -0, since 0 would turn -0 into 0.
+pub(crate) fn neutral<const D: usize>(values: &Tensor<D>) -> Tensor<D> {
+    let options = (&values.device(), values.dtype());
+    Tensor::full(values.dims(), -0.0, options).require_grad()
 }
 
 impl State {

@@ -1,5 +1,6 @@
 //! One step of a replay, in which every activation and every gradient is looked at.
 
+use crate::probe::neutral;
 use crate::replay::origin::{NonFiniteOrigin, NonFinitePlace, Seen};
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
@@ -96,8 +97,7 @@ impl Hunt {
     /// Looks at an activation, and at its gradient in the backward pass. Returns the activation.
     pub(crate) fn forward<const D: usize>(&mut self, name: String, values: Tensor<D>) -> Tensor<D> {
         self.look(NonFinitePlace::Activation, &name, &values);
-        let options = (&values.device(), values.dtype());
-        let leaf = Tensor::<D>::zeros(values.dims(), options).require_grad();
+        let leaf = neutral(&values);
         let (step, zeros) = (self.step, leaf.clone());
         self.leaves.push(Box::new(move |grads| {
             let gradient = leaf.grad(grads)?;

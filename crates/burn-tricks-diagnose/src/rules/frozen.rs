@@ -22,17 +22,20 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         return Vec::new();
     }
     let frozen_params = history.params.iter().filter(|param| !param.requires_grad);
-    let untrained = frozen_params
-        .filter(|param| param.is_weight() && is_fresh(param))
-        .count();
+    let told: Vec<bool> = frozen_params
+        .filter(|param| param.is_weight())
+        .filter_map(is_fresh)
+        .collect();
+    let untrained = told.iter().filter(|is_fresh| **is_fresh).count();
     let severity = match history.outcome() {
         Outcome::Stuck | Outcome::Partial => Severity::Warning,
-        _ if untrained > 0 => Severity::Warning,
+        // A layer that was trained may still have that deviation, but hardly each of them.
+        _ if untrained > 0 && untrained == told.len() => Severity::Warning,
         Outcome::Learned | Outcome::Unknown => Severity::Note,
     };
     let text = if untrained > 0 {
         format!(
-            "These weights are frozen and keep their first values. {untrained} of them have the deviation that an initialiser draws for their shape: they were not trained before."
+            "These weights are frozen and keep their first values. {untrained} of them have the deviation that an initialiser draws for their shape: they were perhaps not trained before."
         )
     } else {
         "These weights are frozen and keep their first values.".to_owned()
@@ -47,15 +50,13 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
 }
 
 /// Whether the deviation is, within the error of so many draws, that of one of the usual initialisers, and the mean is 0
-/// within its own: those of a layer that was trained are not. The default of Burn and PyTorch, LeCun's, He's, Glorot's.
-fn is_fresh(param: &ParamHistory) -> bool {
-    let (Some(fan_in), Some(fan_out)) = (param.fan_in, param.fan_out) else {
-        return false;
-    };
+/// within its own: those of a layer that was trained seldom are. `None` if there are too few weights to tell. The
+/// initialisers are the default of Burn and PyTorch, LeCun's, He's and Glorot's.
+fn is_fresh(param: &ParamHistory) -> Option<bool> {
+    let (fan_in, fan_out) = (param.fan_in? as f64, param.fan_out? as f64);
     if param.elements() < ENOUGH {
-        return false;
+        return None;
     }
-    let (fan_in, fan_out) = (fan_in as f64, fan_out as f64);
     let count = param.elements() as f64;
     // Four standard errors, of normal draws.
     let error = 4.0 * (0.5 / count).sqrt();
@@ -67,5 +68,5 @@ fn is_fresh(param: &ParamHistory) -> bool {
     ];
     let fits = |variance: &f64| (param.initial.deviation / variance.sqrt() - 1.0).abs() < error;
     let is_centred = param.initial.mean.abs() < 4.0 * param.initial.deviation / count.sqrt();
-    is_centred && variances.iter().any(fits)
+    Some(is_centred && variances.iter().any(fits))
 }

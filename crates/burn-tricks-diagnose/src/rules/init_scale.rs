@@ -22,6 +22,9 @@ const ENOUGH: usize = 32;
 const SOURCE: &str = "deviation of the initial weights over the usual one: He et al. (2015), Glorot and Bengio (2010)";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    if history.begins_trained() {
+        return Vec::new();
+    }
     let of_layers = history.params.iter().filter(|param| param.is_weight());
     let graded = of_layers.filter(|param| param.elements() >= ENOUGH && param.tied_to.is_none());
     graded.filter_map(|param| find(history, param)).collect()

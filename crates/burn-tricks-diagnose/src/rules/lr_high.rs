@@ -96,7 +96,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
 
 /// A loss that has grown in the course of the training, and is far above where it began.
 fn diverged(history: &History) -> Option<Finding> {
-    let first = history.first_loss().filter(|first| *first > 0.0)?;
+    let first = history.untrained_loss().filter(|first| *first > 0.0)?;
     let last = history.last_loss().filter(|last| last.is_finite())?;
     let growth = last / first;
     // A network that only ever predicts a constant has the loss of its first predictions, more or less.
@@ -159,7 +159,7 @@ fn lost(history: &History) -> Option<Finding> {
     let width = (losses.len() / 20).clamp(5, 50);
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
     let means: Vec<f64> = losses.chunks_exact(width).map(mean).collect();
-    let first = history.first_loss()?;
+    let first = history.untrained_loss()?;
     let [_, .., last] = means[..] else {
         return None;
     };
@@ -235,10 +235,14 @@ fn jump(history: &History) -> Option<(usize, f64)> {
         .train
         .as_ref()
         .is_some_and(|train| train.batches > 0 && train.largest_batch < 8);
-    let first = *history
-        .losses
-        .first()
-        .filter(|first| **first > 0.0 && !single)?;
+    let first = if history.begins_trained() {
+        history.untrained_loss()?
+    } else {
+        *history.losses.first()?
+    };
+    if first <= 0.0 || single {
+        return None;
+    }
     let early = history.losses.iter().take(EARLY).enumerate();
     let (at, highest) = early
         .filter(|(_, loss)| loss.is_finite())

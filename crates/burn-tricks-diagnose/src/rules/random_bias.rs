@@ -21,6 +21,9 @@ const SOURCE: &str = "deviation of the initial bias times the root of the inputs
 const DROWNING: &str = "deviation of the initial bias over that of the weight times the root of its inputs; a bias begins at 0 in He et al. (2015)";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    if history.begins_trained() {
+        return Vec::new();
+    }
     let biases = history
         .params
         .iter()

@@ -21,7 +21,12 @@ const MEAN: usize = 5;
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let losses = &history.losses;
     let ends: Vec<usize> = history.epochs.iter().map(|of| of.step).collect();
-    if ends.len() < 3 || ends.last() != Some(&losses.len()) || ends[0] < 2 {
+    // A network that is good at first is as good at the beginning of each epoch.
+    if history.begins_trained()
+        || ends.len() < 3
+        || ends.last() != Some(&losses.len())
+        || ends[0] < 2
+    {
         return Vec::new();
     }
     let count = MEAN.min(ends[0] / 4).max(1);
