@@ -5,7 +5,7 @@ use std::{
     error::Error,
     fs::{self, OpenOptions},
     io,
-    path::Path,
+    path::{Path, PathBuf},
     thread::available_parallelism,
 };
 
@@ -26,6 +26,7 @@ use crate::{
 /// until then.
 pub(crate) fn check(study: &Study, options: &Options) -> Result<(), String> {
     question(study, options)?;
+    no_file_twice(options)?;
     let files = [&options.html, &options.svg, &options.answers, &options.json];
     for path in files.into_iter().flatten() {
         let opened = OpenOptions::new().append(true).create(true).open(path);
@@ -89,6 +90,29 @@ pub(crate) fn write(
     Ok(())
 }
 
+/// Refuses one file for two purposes: the later would be written over the earlier.
+fn no_file_twice(options: &Options) -> Result<(), String> {
+    let files = [
+        ("--store", &options.store),
+        ("--html", &options.html),
+        ("--svg", &options.svg),
+        ("--answers", &options.answers),
+        ("--json", &options.json),
+    ];
+    let mut places: Vec<(&str, PathBuf)> = Vec::new();
+    for (option, path) in files {
+        let Some(path) = path else { continue };
+        let place = path.canonicalize().or_else(|_| std::path::absolute(path));
+        let place = place.map_err(|error| cannot_write(path, &error))?;
+        if let Some((other, _)) = places.iter().find(|(_, other)| *other == place) {
+            let path = path.display();
+            return Err(format!("`{other}` and `{option}` name one file, `{path}`"));
+        }
+        places.push((option, place));
+    }
+    Ok(())
+}
+
 /// The question of the forest plot.
 fn question<'a>(study: &'a Study, options: &Options) -> Result<&'a str, String> {
     let questions = study.questions();
@@ -139,4 +163,30 @@ fn write_file(path: &Path, text: &str) -> Result<(), String> {
 
 fn cannot_write(path: &Path, error: &io::Error) -> String {
     format!("cannot write `{}`: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_not_written_over_the_runs_or_another_report() {
+        let study = Study::classification();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.json");
+        let options = |store: &Path, json: &Path| Options {
+            store: Some(store.to_owned()),
+            json: Some(json.to_owned()),
+            ..Options::default()
+        };
+        let same = options(&file, &folder.path().join("./a.json"));
+        for is_there in [false, true] {
+            let error = check(&study, &same).unwrap_err();
+            assert!(error.contains("`--store` and `--json`"), "{error}");
+            assert_eq!(file.exists(), is_there);
+            fs::write(&file, "").unwrap();
+        }
+        let other = options(&file, &folder.path().join("b.json"));
+        assert_eq!(check(&study, &other), Ok(()));
+    }
 }

@@ -9,7 +9,8 @@ impl Comparison {
     /// The comparison as CSV by RFC 4180: one line for each variant and question.
     ///
     /// Effects are in the unit told in `unit`: percentage points, a ratio of variant to baseline, or the
-    /// metric's own. The field of an unknown value is empty.
+    /// metric's own. `sd` and `margin` are on the scale that is tested: shares, logarithms of ratios, the metric's
+    /// own. The field of an unknown value is empty.
     pub fn csv(&self) -> String {
         let mut text = format!("{HEADER}\r\n");
         for row in &self.rows {

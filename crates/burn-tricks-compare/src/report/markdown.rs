@@ -44,7 +44,10 @@ fn cells(row: &Row) -> Vec<String> {
         };
         cells.push(cell(effect, speed_verdict(speed, row.seeds)));
     }
-    cells.push(row.stability.as_ref().map_or("–".to_owned(), stability));
+    cells.push(match &row.stability {
+        Some(of) => stability(of, row.speed.is_some()),
+        None => "–".to_owned(),
+    });
     let memory = row
         .memory_ratio
         .map_or_else(String::new, |memory| format!("; memory ×{}", ratio(memory)));

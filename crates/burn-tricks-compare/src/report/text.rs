@@ -68,7 +68,7 @@ impl Comparison {
             cells.push(wrapped(&effect, &speed_verdict(speed, row.seeds)));
         }
         cells.push(match &row.stability {
-            Some(of) => wrapped("", &stability(of)),
+            Some(of) => wrapped("", &stability(of, row.speed.is_some())),
             None => "–".to_owned(),
         });
         let memory = row

@@ -65,8 +65,9 @@ pub(crate) fn speed_verdict(speed: &Speed, pairs: usize) -> String {
     }
 }
 
-/// How often the variant failed, and what that leaves possible.
-pub(crate) fn stability(stability: &Stability) -> String {
+/// How often the variant failed, and what that leaves possible. Where there is a target, not to arrive at it is to
+/// fail.
+pub(crate) fn stability(stability: &Stability, has_target: bool) -> String {
     let Stability {
         seeds,
         variant,
@@ -76,7 +77,12 @@ pub(crate) fn stability(stability: &Stability) -> String {
     } = stability;
     match (stability.verdict, *variant, *baseline) {
         (_, variant, baseline) if variant == *seeds && baseline == *seeds => {
-            format!("neither arrives in {seeds}")
+            let what = if has_target {
+                "neither arrives"
+            } else {
+                "both fail"
+            };
+            format!("{what} in {seeds}")
         }
         (None, 0, _) => format!("no failure in {seeds}, below {}", percent(*upper_bound)),
         (None, ..) => format!("{variant} of {seeds} fail, as in the baseline"),
@@ -208,4 +214,25 @@ fn wrapped(text: &str) -> String {
         lines.push('\n');
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_where_there_is_a_target_can_a_run_arrive() {
+        let both = Stability {
+            seeds: 14,
+            variant: 14,
+            baseline: 14,
+            only_variant: 0,
+            only_baseline: 0,
+            p: 1.0,
+            upper_bound: 1.0,
+            verdict: None,
+        };
+        assert_eq!(stability(&both, true), "neither arrives in 14");
+        assert_eq!(stability(&both, false), "both fail in 14");
+    }
 }

@@ -47,6 +47,9 @@ impl fmt::Display for UnreadableLine {
     }
 }
 
+/// How each line begins.
+const BEGINNING: &[u8] = b"{\"key\":\"";
+
 /// What a store's file holds.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
@@ -60,6 +63,10 @@ pub(crate) struct Lines {
 
 impl Lines {
     /// Reads the file; an absent one holds nothing.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or is some other file: no line of it is a run, and the first does not begin like one.
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
@@ -88,6 +95,12 @@ impl Lines {
                     }
                 }
             }
+        }
+        // A store may hold nothing but a first line that breaks off, or lines of another version.
+        let is_begun = bytes.starts_with(BEGINNING) || BEGINNING.starts_with(&bytes);
+        if lines.read.is_empty() && !lines.unreadable.is_empty() && !is_begun {
+            let message = "it holds something else, and no run";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         Ok(lines)
     }

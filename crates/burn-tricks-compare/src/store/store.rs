@@ -49,7 +49,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read or written, or another process has it open as a store.
+    /// If the file cannot be read or written, holds something other than runs, or another process has it open as
+    /// a store.
     pub fn open(path: &Path, recipes: &[Recipe], context: &Value) -> Result<Self, StoreError> {
         let failed = |error| StoreError {
             path: path.to_owned(),

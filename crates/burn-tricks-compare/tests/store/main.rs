@@ -167,6 +167,17 @@ fn what_cannot_be_used_is_named() {
     );
     let error = store.append(&run("adam", 1)).unwrap_err();
     assert!(error.to_string().contains("\"adam\""), "{error}");
+    for other in ["{\"extends\": \"mlp\"}", "a,b\n1,2\n"] {
+        let path = folder.path().join("other");
+        fs::write(&path, other).unwrap();
+        for error in [
+            Store::open(&path, &recipes(), &context()).unwrap_err(),
+            merge(std::slice::from_ref(&path), &path).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("something else"), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), other);
+        }
+    }
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn table_row(row: &Row) -> Markup {
                 @let told = if speed.answer.verdict.is_some() { sooner(speed, row.seeds) } else { String::new() };
                 (answer(told, speed_verdict(speed, row.seeds), mean(&speed.answer).map(|mean| -mean)))
             }
-            td { @if let Some(of) = &row.stability { (stability(of)) } }
+            td { @if let Some(of) = &row.stability { (stability(of, row.speed.is_some())) } }
             (answer(effect(&row.cost), verdict(&row.cost), mean(&row.cost)))
         }
     }
