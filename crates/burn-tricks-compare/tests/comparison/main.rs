@@ -250,6 +250,21 @@ fn without_a_value_for_no_model_a_failed_run_leaves_quality_undecided() {
     assert_eq!((effect.pairs, comparison.rows[0].seeds), (28, 29));
 }
 
+/// Nothing was measured: they are not equal, and take no part in the correction of the others.
+#[test]
+fn two_arms_of_which_no_run_ended_have_no_quality() {
+    let mut runs = runs(&recipes(), 29);
+    for run in &mut runs {
+        *run = TrainingRun::failed(&run.variant, run.seed, "no disk");
+    }
+    let comparison = compare(&runs);
+    for row in &comparison.rows {
+        for answer in &row.quality {
+            assert_eq!((answer.verdict, answer.equivalence_p), (None, 1.0));
+        }
+    }
+}
+
 #[test]
 fn speed_is_asked_if_half_of_one_arm_arrives_and_equivalent_only_if_all_do() {
     let changed = |arrives: fn(&str, u64) -> bool| {
