@@ -11,6 +11,7 @@ use burn_tricks::average::{
     Average, AverageOn, AverageRule, EmaConfig, EmaWarmup, LawaConfig, SwaConfig, TrainedAverage,
 };
 use burn_tricks::stop::{BestWeights, EarlyStoppingConfig, Goal, StopWithBest};
+use burn_tricks::train::{StepContext, Trick};
 
 /// A network whose first layer is frozen, after a number of steps.
 fn stepped(net: &Net, step: usize) -> Net {
@@ -204,6 +205,41 @@ fn an_average_elsewhere_is_the_same_average() {
     elsewhere(EmaConfig::new(0.9).with_update_every(2).with_start_after(3));
     elsewhere(SwaConfig::new(2).with_start_after(2));
     elsewhere(LawaConfig::new(2, 2));
+}
+
+/// Before its first update an average holds the weights that it was made with, which nobody wants to validate.
+#[test]
+fn the_trained_model_is_validated_until_an_average_starts() {
+    fn check(mut average: impl Trick<Net>, net: &Net, rule: &EmaConfig) {
+        for step in 1..=3 {
+            let live = stepped(net, step);
+            assert!(average.validated(&live).is_none(), "{rule:?}, {step}");
+            average.after(live, &StepContext::new(step as u64, 0.1));
+        }
+        let live = stepped(net, 3);
+        let validated = average.validated(&live).unwrap();
+        let weight = |net: &Net| values(net.last.weight.val());
+        assert_ne!(
+            weight(&validated),
+            weight(net),
+            "{rule:?}: what it was made with"
+        );
+        assert_ne!(weight(&validated), weight(&live), "{rule:?}: an average");
+        assert_eq!(validated.devices(), vec![Device::flex()]);
+    }
+    let _alone = alone();
+    let net = Net::new(0.0, &Device::flex().autodiff());
+    let rules = [
+        EmaConfig::new(0.9).with_update_every(3),
+        EmaConfig::new(0.9).with_start_after(2),
+    ];
+    for rule in rules {
+        check(rule.init(&net).unwrap(), &net, &rule);
+        let trained = TrainedAverage::init(rule.clone(), &net).unwrap();
+        check(trained, &net, &rule);
+        let elsewhere = AverageOn::init(rule.clone(), &net, &Device::flex()).unwrap();
+        check(elsewhere, &net, &rule);
+    }
 }
 
 /// Where the weights of a step are not taken, the model is not looked at: nothing is copied.

@@ -74,7 +74,12 @@ fn validation_leaves_the_trained_model_as_it_was() {
 #[test]
 fn the_last_trick_with_a_model_gives_the_validated_one() {
     let first = Own::new();
-    let average = |value| ema(0.9, &Own::new().plus(value));
+    let average = |value| {
+        let own = Own::new().plus(value);
+        let mut average = ema(0.9, &own);
+        average.update(&own); // before it, there is no average to validate
+        average
+    };
     let of = |tricks: Box<dyn Trick<Own>>| {
         Own::new()
             .plus(1.0)

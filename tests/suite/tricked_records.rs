@@ -137,20 +137,28 @@ fn weights_loaded_by_hand_restart_the_average_too() {
 fn every_average_restarts() {
     let _alone = alone();
     let (old, new) = (Net::seeded(1, &flex()), Net::seeded(2, &flex()));
-    let restarted = |mut tricks: Box<dyn Trick<Net>>| {
-        for seed in 3..6 {
-            let _ = tricks.after(Net::seeded(seed, &flex()), &StepContext::new(1, 0.1));
-        }
-        tricks.restart(&new);
-        numbers(&tricks.validated(&new).unwrap())
+    let step = |tricks: &mut Box<dyn Trick<Net>>, seed| {
+        let _ = tricks.after(Net::seeded(seed, &flex()), &StepContext::new(1, 0.1));
     };
+    type Make = fn(&Net) -> Box<dyn Trick<Net>>;
+    let makes: [Make; 3] = [
+        |net| Box::new(EmaConfig::new(0.9).init(net).unwrap()),
+        |net| Box::new(SwaConfig::new(1).init(net).unwrap()),
+        |net| Box::new(((), (Box::new(LawaConfig::new(2, 1).init(net).unwrap()),))),
+    ];
+    for make in makes {
+        let (mut restarted, mut fresh) = (make(&old), make(&new));
+        (3..6).for_each(|seed| step(&mut restarted, seed));
+        restarted.restart(&new);
+        assert!(restarted.validated(&new).is_none(), "the trained model is");
+        let next = [&mut restarted, &mut fresh].map(|tricks| {
+            step(tricks, 6);
+            numbers(&tricks.validated(&new).unwrap())
+        });
+        assert_eq!(next[0], next[1]);
+    }
     let expected = numbers(&new.valid());
     let ema = EmaConfig::new(0.9).init(&old).unwrap();
-    assert_eq!(restarted(Box::new(ema.clone())), expected);
-    let swa = SwaConfig::new(1).init(&old).unwrap();
-    assert_eq!(restarted(Box::new(swa)), expected);
-    let lawa = LawaConfig::new(2, 1).init(&old).unwrap();
-    assert_eq!(restarted(Box::new(((), (Box::new(lawa),)))), expected);
     let mut set = EmaSet::from(vec![ema.clone(), ema]);
     let _ = Trick::after(&mut set, Net::seeded(3, &flex()), &StepContext::new(1, 0.1));
     Trick::restart(&mut set, &new);

@@ -192,7 +192,8 @@ impl<M: Module, R: AverageRule> Average<M, R> {
     ///
     /// Until the average [has started](Self::has_started), the model has the weights of the last `update`. The
     /// average then begins with the weights of its first update; if the rule keeps a share at that update, it
-    /// mixes them with the weights of the step before.
+    /// mixes them with the weights of the step before. (With an `update_every` above 1 and no `start_after`, such a rule
+    /// has the weights that the average was made with until its first update, and mixes those.)
     ///
     /// To continue training from the average, use [`restore_into`](Self::restore_into) with the model in
     /// training: `model().train()` loses the device's gradient-checkpointing strategy, and Burn panics where

@@ -36,8 +36,8 @@ use burn_tricks_core::{ConfigError, Mismatch};
 ///
 /// # Order
 ///
-/// As for any average, after the optimizer's step. In a `Learner` it is a trick, and the model to validate is moved to the
-/// device of the trained one.
+/// As for any average, after the optimizer's step. In a `Learner` it is a trick: the average is validated on the device of the
+/// trained model, and before its first update the trained model is validated.
 ///
 /// # Cost
 ///
@@ -47,8 +47,9 @@ use burn_tricks_core::{ConfigError, Mismatch};
 ///
 /// # Differences
 ///
-/// timm's `ModelEmaV3(device="cpu")` copies the weights at every step. The averages equal those of [`Average`], except that
-/// before the first update [`model`](Self::model) is the model that the average was made with.
+/// timm's `ModelEmaV3(device="cpu")` copies the weights at every step. The averages equal those of [`Average`], except
+/// before the first update: there [`model`](Self::model) is the model that the average was made with, or that of the last
+/// step before the average starts. Ask [`Average::has_started`] before you predict with it.
 #[derive(Debug, Clone)]
 pub struct AverageOn<M: Module, R> {
     average: Average<M, R>,

@@ -9,7 +9,8 @@ use burn::tensor::Bytes;
 use burn_tricks_average::{Average, AverageOn, AverageRule, Ema, EmaSet, Swag, TrainedAverage};
 use burn_tricks_core::{StateError, bytes_to_parts, parts_to_bytes};
 
-/// An average of weights, with any rule, is updated after each step, and is saved as a Burn record.
+/// An average of weights, with any rule, is updated after each step, and is saved as a Burn record. Before its first update
+/// the trained model is validated.
 impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for Average<M, R> {
     fn after(&mut self, model: M, step: &StepContext) -> M {
         if !step.is_skipped() {
@@ -19,7 +20,7 @@ impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for Average<M, 
     }
 
     fn validated(&self, _model: &M) -> Option<M> {
-        Some(self.model())
+        self.has_started().then(|| self.model())
     }
 
     fn restart(&mut self, model: &M) {
@@ -122,7 +123,7 @@ impl<M: Module + ModuleDisplay> Trick<M> for Swag<M> {
     }
 }
 
-/// An average of the trained weights alone.
+/// An average of the trained weights alone. Before its first update the trained model is validated.
 impl<M: Module, R: AverageRule + Clone> Trick<M> for TrainedAverage<R> {
     fn after(&mut self, model: M, step: &StepContext) -> M {
         if !step.is_skipped() {
@@ -132,7 +133,7 @@ impl<M: Module, R: AverageRule + Clone> Trick<M> for TrainedAverage<R> {
     }
 
     fn validated(&self, model: &M) -> Option<M> {
-        Some(self.model(model))
+        self.has_started().then(|| self.model(model))
     }
 
     fn restart(&mut self, model: &M) {
@@ -163,7 +164,8 @@ impl<M: Module, R: AverageRule + Clone> Trick<M> for TrainedAverage<R> {
     }
 }
 
-/// The model to validate is moved to the device of the trained one.
+/// The model to validate is moved to the device of the trained one. Before the first update the trained model is
+/// validated: the average has not looked at the weights until then.
 impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for AverageOn<M, R> {
     fn after(&mut self, model: M, step: &StepContext) -> M {
         if !step.is_skipped() {
@@ -173,6 +175,9 @@ impl<M: Module + ModuleDisplay, R: AverageRule + Clone> Trick<M> for AverageOn<M
     }
 
     fn validated(&self, model: &M) -> Option<M> {
+        if !self.average().has_started() {
+            return None;
+        }
         let average = self.model();
         Some(match model.devices().first() {
             Some(device) => average.to_device(&device.clone().inner()),

@@ -52,8 +52,8 @@ use std::fmt::Debug;
 /// | [`ScheduledDropout`](crate::ScheduledDropout) | | sets the dropout rate of the next step | |
 /// | [`TiedWeights`] | | gives all places of a parameter one value | |
 /// | [`MaxNorm`], [`UnitNorm`], [`ClampWeights`] | | change the weights | |
-/// | [`Ema`], [`Swa`], [`Lawa`], any [`Average`] | | updates the average | the average |
-/// | [`TrainedAverage`], [`AverageOn`] | | updates the average | the average |
+/// | [`Ema`], [`Swa`], [`Lawa`], any [`Average`] | | updates the average | the average, once it has started |
+/// | [`TrainedAverage`], [`AverageOn`] | | updates the average | the average, once it has started |
 /// | [`EmaSet`] | | updates the averages | |
 /// | [`Swag`] | | updates mean and covariance | the mean, from the first sample on |
 /// | [`DoctorTrick`](crate::DoctorTrick) | measures the gradients | measures how far the weights moved | |
