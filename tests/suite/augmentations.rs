@@ -440,6 +440,8 @@ fn bad_settings_are_refused_by_name() {
         "`mixup_alpha` must be a finite",
     );
     refused(mix(0.0, f64::NAN).init().map(drop), "`cutmix_alpha`");
+    // Of which every λ would be NaN.
+    refused(mix(f64::MAX, 0.0).init().map(drop), "got 1.79");
     refused(mix(1.0, 1.0).with_prob(1.5).init().map(drop), "got 1.5");
     let sides = mix(1.0, 1.0).with_cut_sides(Some([0.9, 0.2]));
     refused(sides.init().map(drop), "`cut_sides` must be two ascending");
@@ -471,6 +473,26 @@ fn bad_settings_are_refused_by_name() {
         LabelSmoothingConfig::new(1.1).init().map(drop),
         "`smoothing`",
     );
+}
+
+#[test]
+fn an_empty_batch_has_the_shape_of_others() {
+    for (name, device) in devices() {
+        let empty = || {
+            let images = Tensor::<4>::zeros([0, 2, 10, 7], &device);
+            (images, Tensor::<2>::zeros([0, CLASSES], &device))
+        };
+        for (what, augmentations) in all(1.0).into_iter().chain(certain()) {
+            let (images, targets) = augmentations.unwrap().apply(empty(), &[]);
+            let size = if what.starts_with("crop") {
+                [8, 6]
+            } else {
+                [10, 7]
+            };
+            assert_eq!(images.dims(), [0, 2, size[0], size[1]], "{what} on {name}");
+            assert_eq!(targets.dims(), [0, CLASSES], "{what} on {name}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod activity_penalty;
 mod architecture;
 mod augmentations;
 mod augmentations_oracles;
+mod augmentations_settings;
 mod average_rules;
 mod averages;
 mod averages_constant;

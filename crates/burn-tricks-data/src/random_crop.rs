@@ -158,10 +158,14 @@ pub fn crop_at(images: Tensor<4>, corners: &[[usize; 2]], size: [usize; 2]) -> T
         "crops of {size:?} pixels at {corners:?} must lie in images of {:?}",
         [height, width]
     );
-    if size == [height, width] || batch == 0 {
+    if size == [height, width] {
         return images;
     }
     let device = images.device();
+    if batch == 0 {
+        let [height, width] = size;
+        return Tensor::zeros([0, channels, height, width], (&device, images.dtype()));
+    }
     let rows = lines(corners, 0, size[0], height, &device);
     let columns = lines(corners, 1, size[1], width, &device);
     // The rows of all images as the first axis of a matrix, of which some are selected; then the columns.

@@ -10,7 +10,9 @@ pub struct Seeded<I> {
     /// The sample.
     pub item: I,
     /// A number that depends only on the loader's seed, the epoch and the sample's index in the dataset: not on the
-    /// batch, the slice, the worker or earlier random numbers.
+    /// batch, the slice, the worker or earlier random numbers. Where samples are [drawn](crate::Draws) by weight or as a
+    /// bootstrap sample, the number of the draw takes the place of the index, so that a sample that is drawn twice has
+    /// two seeds.
     pub seed: u64,
 }
 

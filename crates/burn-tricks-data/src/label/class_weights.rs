@@ -39,7 +39,7 @@ pub fn class_counts(
 /// `samples / (classes · count)`, as scikit-learn's `class_weight="balanced"`.
 ///
 /// They are for Burn's `CrossEntropyLossConfig::weights` and for
-/// `burn_tricks_nn::SoftmaxFocalLossConfig::class_weights`. The weighted mean of a sample's weight is 1. To draw rare
+/// `burn_tricks_nn::SoftmaxFocalLossConfig::class_weights`. The mean of the weights over all samples is 1. To draw rare
 /// classes more often instead, see [`Draws::class_balanced`](crate::Draws::class_balanced); doing both counts rare
 /// classes twice.
 ///

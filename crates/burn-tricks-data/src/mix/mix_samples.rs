@@ -156,7 +156,7 @@ impl MixSamplesConfig {
     ///
     /// # Errors
     ///
-    /// If an α is negative or not finite, if both are 0, if a probability or the smoothing does not lie in [0, 1], if
+    /// If an α is negative, not finite or above half of the largest `f64`, if both are 0, if a probability or the smoothing does not lie in [0, 1], if
     /// the shares of the sides do not ascend in [0, 1] or are there without cutmix, or for pairs without
     /// [`Pairing::Flip`].
     pub fn init(&self) -> Result<MixSamples, ConfigError> {
@@ -203,9 +203,11 @@ fn beta(field: &'static str, alpha: f64) -> Result<Option<Beta<f64>>, ConfigErro
     if alpha == 0.0 {
         return Ok(None);
     }
-    let beta = Beta::new(alpha, alpha);
-    let error = |_| ConfigError::new(field, "be 0 or a number that 1 can be divided by", alpha);
-    beta.map(Some).map_err(error)
+    let error = || ConfigError::new(field, "be at most half of the largest `f64`", alpha);
+    if !(2.0 * alpha).is_finite() {
+        return Err(error());
+    }
+    Beta::new(alpha, alpha).map(Some).map_err(|_| error())
 }
 
 /// Mixes the samples of a batch by mixup and cutmix. Made by [`MixSamplesConfig::init`].
