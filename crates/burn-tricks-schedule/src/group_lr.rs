@@ -135,7 +135,9 @@ impl LrGroup {
 ///
 /// # Order
 ///
-/// It goes around the finished schedule, warm-up and floor included. Code that reads a single learning rate of a
+/// It goes around the finished schedule, warm-up and floor included. Each group has a copy of the schedule, so a schedule
+/// that observes a metric must share what it observes: `with_shared_plateau` of `burn-tricks-train` does, and a
+/// `ReduceOnPlateau` would never be reduced. Code that reads a single learning rate of a
 /// `ModuleLrScheduler`, such as Burn's log, gets the schedule's own rate. If two groups name one parameter, the later
 /// counts; parameters of no group have the schedule's own learning rate. [`LayerWiseLrConfig`](crate::LayerWiseLrConfig)
 /// is for factors that fall from layer to layer. [`LrPreview`](crate::LrPreview) draws the learning rate of any parameter.

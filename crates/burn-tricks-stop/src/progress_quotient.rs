@@ -57,8 +57,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Suggested values
 ///
-/// k = 5. Prechelt compares α = 0.5, 0.75, 1, 2 and 3. Of his three kinds of criteria, slow ones of this kind gave the
-/// best chance of a good result, and [`GeneralizationLoss`](crate::GeneralizationLoss) the best in a given time.
+/// k = 5. Prechelt compares α = 0.5, 0.75, 1, 2 and 3. He recommends this criterion for the best result on average if the
+/// network hardly overfits, [`RisingStrips`](crate::RisingStrips) if it does, and
+/// [`GeneralizationLoss`](crate::GeneralizationLoss) for the best chance of a good result.
 ///
 /// # References
 ///
