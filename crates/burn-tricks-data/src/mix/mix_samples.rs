@@ -156,7 +156,8 @@ impl MixSamplesConfig {
     ///
     /// # Errors
     ///
-    /// If an α is negative, not finite or above half of the largest `f64`, if both are 0, if a probability or the smoothing does not lie in [0, 1], if
+    /// If an α is negative, not finite or above half of the largest `f64`, if both are 0, if a probability or the
+    /// smoothing does not lie in [0, 1], if
     /// the shares of the sides do not ascend in [0, 1] or are there without cutmix, or for pairs without
     /// [`Pairing::Flip`].
     pub fn init(&self) -> Result<MixSamples, ConfigError> {
