@@ -123,7 +123,14 @@ impl RandomCrop {
             CropPadding::Edge => PadMode::Edge,
             CropPadding::Reflect => PadMode::Reflect,
         };
-        let both = (self.config.padding, self.config.padding);
+        let [batch, channels, height, width] = images.dims();
+        let padding = self.config.padding;
+        if batch == 0 {
+            // Burn mirrors no empty batch.
+            let padded = [0, channels, height + 2 * padding, width + 2 * padding];
+            return Tensor::zeros(padded, (&images.device(), images.dtype()));
+        }
+        let both = (padding, padding);
         images.pad([both, both], mode)
     }
 }
