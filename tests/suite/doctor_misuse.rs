@@ -265,3 +265,62 @@ fn fine_tuning_of_a_trained_network_is_healthy_and_one_that_forgets_is_not() {
     let diagnosis = tuned(transfer, &data, 1e-2, true);
     assert!(diagnosis.is_healthy(), "{diagnosis}");
 }
+
+#[test]
+fn of_large_outputs_few_rows_are_kept() {
+    let device = Device::flex().autodiff();
+    let layer = LinearConfig::new(1, 1).init(&device);
+    let mut doctor = DoctorConfig::new().init(&layer).unwrap();
+    let rows = |doctor: &Doctor| doctor.history(&layer).outputs.unwrap().rows;
+    doctor.observe_outputs(&Tensor::zeros([100, 10], &device));
+    assert_eq!(rows(&doctor), 100);
+    // 2^21 numbers are 64 rows of these.
+    doctor.observe_outputs(&Tensor::zeros([100, 1 << 15], &device));
+    assert_eq!(rows(&doctor), 64);
+}
+
+/// Trains on rows without a relation to their targets, by the squared error times `scale`.
+fn unrelated(scale: f64, lr: f64) -> Diagnosis {
+    let device = Device::flex().autodiff();
+    device.seed(2);
+    let normal =
+        |columns| Tensor::<2>::random([32, columns], Distribution::Normal(0.0, 1.0), &device);
+    let mut model = Net::new(false, &device);
+    let config = DoctorConfig::new().with_loss(Some(LossKind::MeanSquaredError));
+    let mut doctor = config.init(&model).unwrap();
+    let mut optim = AdamConfig::new().init();
+    for _ in 0..300 {
+        let (inputs, targets) = (normal(8), normal(2));
+        doctor.observe_batch(&inputs, &targets);
+        let loss = (model.forward(inputs) - targets).square().mean() * scale;
+        doctor.observe_loss(&loss);
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        doctor.before_step(&model, &grads, lr);
+        model = optim.step(lr, model, grads);
+        doctor.after_step(&model);
+    }
+    doctor.diagnose(&model)
+}
+
+#[test]
+fn the_number_of_an_underfitted_network_is_that_by_which_it_is_stuck() {
+    let _alone = alone();
+    let diagnosis = unrelated(1.0, 3e-3);
+    let finding = diagnosis.of_kind(FindingKind::Underfitting).next();
+    let finding = finding.unwrap_or_else(|| panic!("{diagnosis}"));
+    assert!(finding.value > finding.threshold, "{diagnosis}");
+    assert!(finding.source.contains("variance"), "{diagnosis}");
+}
+
+#[test]
+fn a_gradient_that_comes_large_from_the_loss_does_not_grow_on_its_way_back() {
+    let _alone = alone();
+    let diagnosis = unrelated(1e5, 3e-3);
+    let finding = diagnosis.of_kind(FindingKind::ExplodingGradient).next();
+    let finding = finding.unwrap_or_else(|| panic!("{diagnosis}"));
+    assert_eq!(finding.paths, ["last.weight"]);
+    assert!(
+        finding.text.contains("comes large from the loss"),
+        "{diagnosis}"
+    );
+}

@@ -13,7 +13,8 @@ pub struct DoctorConfig {
     /// Default: 10.
     #[config(default = 10)]
     pub every: usize,
-    /// The number of rows of inputs and targets that are kept, of the training data and of the validation data each.
+    /// The number of rows of inputs and targets that are kept, of the training data and of the validation data each. Of
+    /// large rows, such as photographs, fewer are kept: as many as have 2^25 numbers, which are 128 MiB in `f32`.
     /// Default: 2048.
     #[config(default = 2048)]
     pub rows: usize,

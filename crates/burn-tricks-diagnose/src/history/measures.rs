@@ -115,25 +115,49 @@ impl History {
         if last.is_some_and(|last| !last.is_finite()) {
             return Outcome::Stuck;
         }
-        if let (Some(accuracy), Some(chance)) = (self.last_accuracy(), self.chance())
-            && chance < 1.0
-        {
-            return graded((accuracy - chance) / (1.0 - chance), ACCURACY);
+        if let Some(share) = self.accuracy_share() {
+            return graded(share, ACCURACY);
         }
-        let target = self.train.as_ref().and_then(|train| train.target);
-        let reference = match (target, self.loss_kind) {
-            (Some(target), Some(LossKind::MeanSquaredError)) if target.deviation > 0.0 => {
-                Some(target.deviation.powi(2))
-            }
-            _ => self.untrained_loss().filter(|_| self.steps_taken > 1),
-        };
-        match (last, reference) {
+        match (last, self.reference_loss()) {
             // A loss below zero has no natural scale.
-            (Some(last), Some(reference)) if reference > 0.0 && last >= 0.0 => {
+            (Some(last), Some((reference, _))) if reference > 0.0 && last >= 0.0 => {
                 graded(1.0 - last / reference, LOSS.map(|share| 1.0 - share))
             }
             _ => Outcome::Unknown,
         }
+    }
+
+    /// The share of the way from chance to a perfect accuracy.
+    fn accuracy_share(&self) -> Option<f64> {
+        let (accuracy, chance) = (self.last_accuracy()?, self.chance()?);
+        (chance < 1.0).then(|| (accuracy - chance) / (1.0 - chance))
+    }
+
+    /// The loss that a training has to fall below, and what the last loss over it is called.
+    fn reference_loss(&self) -> Option<(f64, &'static str)> {
+        if self.loss_kind == Some(LossKind::MeanSquaredError)
+            && let Some(variance) = self.constant_loss()
+        {
+            return Some((
+                variance,
+                "last loss over the variance of the target; clinic",
+            ));
+        }
+        let untrained = self.untrained_loss().filter(|_| self.steps_taken > 1)?;
+        Some((
+            untrained,
+            "last loss over that of an untrained network; clinic",
+        ))
+    }
+
+    /// The number by which a training is [stuck](Outcome::Stuck), its threshold, and what it is.
+    pub(crate) fn stuck_by(&self) -> Option<(f64, f64, &'static str)> {
+        if let Some(share) = self.accuracy_share() {
+            let what = "share of the way from chance to a perfect accuracy; clinic";
+            return Some((share, ACCURACY[0], what));
+        }
+        let (reference, what) = self.reference_loss()?;
+        Some((self.last_loss()? / reference, LOSS[0], what))
     }
 
     /// The weights of layers that got gradients, in the module's order; each tied parameter once.

@@ -9,6 +9,9 @@ use std::collections::VecDeque;
 /// How many batches of outputs are kept.
 const KEPT: usize = 4;
 
+/// The most numbers of a batch of outputs that are kept: 8 MiB in `f32`.
+const MOST: usize = 1 << 21;
+
 /// The first and the last outputs that were handed over, and which of all were not finite.
 #[derive(Debug, Default)]
 pub(crate) struct Outputs {
@@ -30,6 +33,15 @@ impl Outputs {
         self.non_finite.push(&non_finite(&outputs));
         self.lowest.push(&outputs.clone().min());
         self.highest.push(&outputs.clone().max());
+        let [rows, columns] = outputs.dims();
+        let kept = (MOST / columns).max(1);
+        let outputs = if rows > kept {
+            // A copy: a view would keep the whole batch.
+            let first = Tensor::arange(0..kept as i64, &outputs.device());
+            outputs.select(0, first)
+        } else {
+            outputs
+        };
         if self.first.is_none() {
             self.first = Some((step, outputs.clone()));
         }

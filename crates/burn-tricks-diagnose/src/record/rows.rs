@@ -4,6 +4,14 @@ use crate::history::data::{DataHistory, Rows};
 use crate::targets::Targets;
 use burn::tensor::{Int, Tensor};
 
+/// The most numbers of inputs, and of targets, that are kept: 128 MiB in `f32`.
+const MOST: usize = 1 << 25;
+
+/// The rows to keep, of so many numbers each.
+fn limited(rows: usize, numbers: usize) -> usize {
+    rows.min(MOST / numbers.max(1)).max(1)
+}
+
 /// The first rows that were handed over, on their device.
 #[derive(Debug, Default)]
 pub(crate) struct RowRecord {
@@ -30,6 +38,7 @@ impl RowRecord {
         self.largest_batch = self.largest_batch.max(rows);
         self.batches += 1;
         let features = inputs.dims().iter().skip(1).product::<usize>();
+        let limit = limited(limit, features);
         if rows == 0 || features == 0 || self.kept_inputs >= limit {
             return;
         }
@@ -48,10 +57,11 @@ impl RowRecord {
     }
 
     pub(crate) fn targets(&mut self, targets: Targets, limit: usize) {
-        let rows = match &targets {
-            Targets::Classes(classes) => classes.dims()[0],
-            Targets::Values(values) => values.dims()[0],
+        let [rows, columns] = match &targets {
+            Targets::Classes(classes) => [classes.dims()[0], 1],
+            Targets::Values(values) => values.dims(),
         };
+        let limit = limited(limit, columns);
         self.last_labels = match &targets {
             Targets::Classes(classes) => Some(classes.clone()),
             Targets::Values(_) => None,
@@ -102,5 +112,17 @@ impl RowRecord {
             is_autodiff: self.is_autodiff,
             ..rows.history(training)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_large_rows_few_are_kept() {
+        assert_eq!(limited(2048, 64), 2048);
+        assert_eq!(limited(2048, 3 * 224 * 224), 222);
+        assert_eq!(limited(2048, MOST + 1), 1);
     }
 }

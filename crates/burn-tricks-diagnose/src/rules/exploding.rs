@@ -67,8 +67,16 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         };
         norm(a).total_cmp(&norm(b))
     });
+    let is_last = largest
+        .zip(weights.last())
+        .is_some_and(|(largest, last)| largest.path == last.path);
+    let where_from = if is_last && weights.len() > 1 {
+        "it is largest in the last layer, so it comes large from the loss: outputs or targets are large, or the loss is a sum over the rows"
+    } else {
+        "it grows on its way back through the layers, or through the time steps of a recurrent layer"
+    };
     let text = format!(
-        "The gradient has norm {} from the first steps on: it grows on its way back through the layers, or through the time steps of a recurrent layer.",
+        "The gradient has norm {} from the first steps on: {where_from}.",
         short(norm * size)
     );
     vec![

@@ -34,14 +34,13 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if history.outcome() != Outcome::Stuck || history.steps_taken < STEPS {
         return Vec::new();
     }
-    let value = match (history.last_loss(), history.first_loss()) {
-        (Some(last), Some(first)) => last / first,
-        _ => history.last_accuracy().unwrap_or(0.0),
+    let Some((value, threshold, source)) = history.stuck_by() else {
+        return Vec::new();
     };
     let text = "The network is no better than a constant prediction, and no other cause was found: it may be too small, or the inputs may say nothing about the targets.";
     vec![
         Finding::new(FindingKind::Underfitting, Severity::Warning, text)
-            .measured(value, 0.9, "last loss over the first; clinic")
+            .measured(value, threshold, source)
             .with(prescriptions()),
     ]
 }
