@@ -446,6 +446,8 @@ fn swapped_fans_of_a_column_layout_are_found_before_the_first_step() {
     let model = vec![column.init(&device)];
     let diagnosis = DoctorConfig::new().init(&model).unwrap().diagnose(&model);
     accuses_at(&diagnosis, FindingKind::InitScale, "0.weight");
+    let finding = diagnosis.of_kind(FindingKind::InitScale).next().unwrap();
+    assert!(finding.text.contains("fans are swapped"), "{diagnosis}");
     let model = vec![LinearConfig::new(1000, 10).init(&device)];
     let diagnosis = DoctorConfig::new().init(&model).unwrap().diagnose(&model);
     assert!(diagnosis.is_healthy(), "{diagnosis}");
