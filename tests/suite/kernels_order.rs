@@ -54,6 +54,32 @@ fn extreme_numbers_have_their_place() {
     }
 }
 
+#[test]
+fn numbers_beyond_those_of_f32_have_their_place() {
+    for (name, device) in devices() {
+        if dtypes(&device).contains(&DType::F64) {
+            let numbers = [-1e300, -1e299, -1e200, 1.0, -1e250];
+            check(&tensor(&numbers, DType::F64, &device), name);
+        }
+    }
+}
+
+#[test]
+fn numbers_that_do_not_lie_one_after_the_other_have_their_place() {
+    for (name, device) in devices() {
+        let numbers: Tensor<1> = tensor(&Noise(5).take(60), DType::F32, &device);
+        let table = numbers.reshape([12, 5]);
+        // Every fifth number of the buffer, and a part of it.
+        let column = table.clone().narrow(1, 3, 1).reshape([12]);
+        check(&column, name);
+        let turned = table.transpose().narrow(0, 2, 1).reshape([12]);
+        check(&turned, name);
+        let part = Noise(6).take(40);
+        let part: Tensor<1> = tensor(&part, DType::F32, &device);
+        check(&part.narrow(0, 7, 20), name);
+    }
+}
+
 /// More numbers than are compared each with each.
 #[test]
 fn of_many_numbers_too() {

@@ -56,13 +56,20 @@ fn cautious_steps_are_those_of_the_twin() {
                 // The new weights were shared, and are as they were.
                 let [again, ..] = step(count, dtype, &device);
                 assert_eq!(bits(&new), bits(&again), "{what}");
+                // Those that nobody else holds are changed in place.
+                for least in [None, Some(1e-3)] {
+                    let shared = cautious(new.clone(), old.clone(), grad.clone(), least);
+                    let [alone, ..] = step(count, dtype, &device);
+                    let alone = cautious(alone, old.clone(), grad.clone(), least);
+                    assert_eq!(bits(&alone), bits(&shared), "in place: {what}");
+                }
             }
         }
     }
 }
 
 #[test]
-fn a_cautious_step_shows_every_nan_and_moves_nothing_uphill() {
+fn a_cautious_step_shows_a_nan_of_the_weights_and_moves_nothing_uphill() {
     for (name, device) in devices() {
         let make = |numbers: &[f64]| tensor::<1>(numbers, DType::F32, &device);
         let old = make(&[1.0; 7]);
@@ -93,6 +100,54 @@ fn a_step_that_goes_down_everywhere_stays_to_the_bit() {
         });
         let stepped = cautious(new.clone(), old, grad, Some(1e-3));
         assert_eq!(bits(&stepped), bits(&new), "{dtype:?}");
+    }
+}
+
+/// The same numbers as a tensor of rows, and as views of other buffers: a turned one, and a part of a larger one.
+fn layouts(numbers: &[f64], dtype: DType, device: &Device) -> [Tensor<2>; 3] {
+    let flat = |numbers: &[f64]| tensor::<1>(numbers, dtype, device);
+    let plain = flat(numbers).reshape([12, 5]);
+    let columns: Vec<f64> = (0..60).map(|at| numbers[at % 12 * 5 + at / 12]).collect();
+    let turned = flat(&columns).reshape([5, 12]).transpose();
+    let mut more = vec![9.0; 100];
+    more[20..80].copy_from_slice(numbers);
+    let part = flat(&more).reshape([20, 5]).narrow(0, 4, 12);
+    [plain, turned, part]
+}
+
+#[test]
+fn weights_and_gradients_of_any_layout_are_kept_and_taken_over() {
+    for (name, device) in devices() {
+        for dtype in dtypes(&device) {
+            let all = step(60, dtype, &device).map(values);
+            let [new, old, grad] = all.each_ref().map(|all| layouts(all, dtype, &device));
+            for least in [None, Some(1e-3)] {
+                let plain = |of: &[Tensor<2>; 3]| of[0].clone();
+                let expected = values(cautious(plain(&new), plain(&old), plain(&grad), least));
+                for at in 0..27 {
+                    let (a, b, c) = (at / 9, at / 3 % 3, at % 3);
+                    // Fresh ones, which nobody else holds.
+                    let alone = layouts(&all[0], dtype, &device).into_iter().nth(a).unwrap();
+                    let what = format!("layouts {a}, {b}, {c} of {dtype:?} on {name}");
+                    for new in [new[a].clone(), alone] {
+                        let got = cautious(new, old[b].clone(), grad[c].clone(), least);
+                        assert_eq!(values(got), expected, "{what}");
+                    }
+                }
+            }
+            if [DType::F16, DType::BF16].contains(&dtype) {
+                let mut changed = all[1].clone();
+                changed[31] = 7.0;
+                let expected = [&all[1][..31], &[7.0], &all[1][32..]].concat();
+                let weight = layouts(&changed, dtype, &device);
+                for master in layouts(&all[1], DType::F32, &device) {
+                    for weight in weight.clone() {
+                        let got = values(take_over(master.clone(), weight));
+                        assert_eq!(got, expected, "{dtype:?} on {name}");
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -48,6 +48,7 @@ mod epoch_tricks_library;
 mod exponential_decay;
 mod focal_loss;
 mod fused_step;
+mod fused_step_edges;
 mod grad_accumulator;
 mod gradient_transforms;
 mod guide_lines;

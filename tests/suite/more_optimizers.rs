@@ -1,7 +1,7 @@
 //! The optimizers that Burn lacks: PyTorch's, optax's and Keras's numbers, step by step.
 
 use crate::devices::devices;
-use crate::models::{tensor, values};
+use crate::models::{dtypes, tensor, values};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::optim::Optimizer;
 use burn::tensor::{DType, Tensor};
@@ -159,6 +159,39 @@ fn both_forms_of_lars_and_what_it_spares() {
         assert_eq!(run[2], run[3], "{name}");
         assert!((run[0][0] - run[3][0]).abs() > 1e-3, "{name}: {run:?}");
     }
+}
+
+/// The sum of a gradient and its decay overflows in `f16`, and what is left of it after rescaling does not.
+#[test]
+fn lars_sums_gradient_and_decay_in_f32() {
+    for (name, device) in devices() {
+        if !dtypes(&device).contains(&DType::F16) {
+            continue;
+        }
+        for momentum in [0.0, 0.9] {
+            for form in [MomentumForm::OfUpdate, MomentumForm::OfGradient] {
+                let config = LarsConfig::new().with_momentum(momentum);
+                let config = config.with_momentum_form(form).with_weight_decay(1.0);
+                let large = || tensor::<1>(&[60_000.0; 4], DType::F16, &device);
+                let optim = config.build().unwrap();
+                let (stepped, _) = optim.step(1.0, large(), large(), None);
+                // 60,000 less a thousandth of it, in a type whose numbers are 32 apart there.
+                assert_eq!(values(stepped), [59_936.0; 4], "{form:?} on {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_optimizer_of_one_parameter_does_not_leave_out_a_clipping() {
+    use burn::grad_clipping::GradientClippingConfig;
+    let clipped = LarsConfig::new().with_grad_clipping(Some(GradientClippingConfig::Norm(2.0)));
+    let error = clipped.build().unwrap_err();
+    assert_eq!((error.field, &*error.got), ("grad_clipping", "Norm(2.0)"));
+    clipped.init().unwrap();
+    let clipped = SgdConfig::new().with_gradient_clipping(Some(GradientClippingConfig::Value(2.0)));
+    assert_eq!(clipped.build().unwrap_err().field, "gradient_clipping");
+    clipped.init().unwrap();
 }
 
 /// Never rectified with a short memory: momentum with bias correction.

@@ -6,7 +6,7 @@ use burn::module::{Module, ParamGroup};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::train::TrainStep as _;
 use burn_tricks::grad::{
-    GradientOrder, GradientTransform as _, LossScaler, LossScalerConfig, Only,
+    GradientOrder, GradientTransform as _, LossScaler, LossScalerConfig, NoTransform, Only,
 };
 use burn_tricks::prelude::*;
 use burn_tricks::train::{GradNorm, MeanOfAccumulated, SessionError, Trick};
@@ -97,6 +97,8 @@ fn every_other_order_is_accepted() {
     accepted(|| (None::<GradNorm>, Vec::<GradNorm>::new(), scaler()));
     // A trick that sees no gradients, and one whose division comes before all tricks.
     accepted(|| (StopNothing, scaler()));
+    accepted(|| (NoTransform, scaler()));
+    accepted(|| NoTransform.then(scaler()));
     accepted(|| (MeanOfAccumulated::new(), scaler(), clip()));
     accepted(|| (First, clip()));
 }

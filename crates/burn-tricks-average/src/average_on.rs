@@ -5,7 +5,8 @@ use crate::average_rule::AverageRule;
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Device;
-use burn_tricks_core::{ConfigError, Mismatch};
+use burn_tricks_core::{ConfigError, Mismatch, StepAverage};
+use burn_tricks_kernels::TensorList;
 
 /// An average of weights that is held on another device than the model in training: usually in the memory of the CPU, while
 /// the model is trained on a GPU that has no room for a second copy. Made by [`AverageOn::init`].
@@ -123,6 +124,17 @@ impl<M: Module, R: AverageRule> AverageOn<M, R> {
     pub fn restart(&mut self, model: &M) {
         let here = model.valid().to_device(&self.device);
         self.average.restart(&here);
+    }
+}
+
+/// As [`update_at`](AverageOn::update_at).
+impl<M: Module, R: AverageRule> StepAverage<M> for AverageOn<M, R> {
+    fn takes_list(&self) -> bool {
+        false
+    }
+
+    fn update_in_step(&mut self, model: &M, _weights: TensorList, lr: f64) {
+        self.update_at(model, lr);
     }
 }
 

@@ -6,7 +6,8 @@ use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Visitor, visit, visit_floats};
-use burn_tricks_core::{ConfigError, Leaf, independent_copy};
+use burn_tricks_core::{ConfigError, Leaf, StepAverage, independent_copy};
+use burn_tricks_kernels::TensorList;
 use std::collections::{HashMap, HashSet};
 
 /// An average of the weights of a model that are trained, such as the factors of LoRA: the frozen weights are neither copied
@@ -192,6 +193,17 @@ impl<R: AverageRule> TrainedAverage<R> {
             average: self.average.load_record(record)?,
             ..self
         })
+    }
+}
+
+/// As [`update_at`](TrainedAverage::update_at).
+impl<M: Module, R: AverageRule> StepAverage<M> for TrainedAverage<R> {
+    fn takes_list(&self) -> bool {
+        false
+    }
+
+    fn update_in_step(&mut self, model: &M, _weights: TensorList, lr: f64) {
+        self.update_at(model, lr);
     }
 }
 

@@ -30,6 +30,12 @@ impl Leaf {
         }
     }
 
+    /// The same properties on another device.
+    pub fn moved_to(self, device: &Device) -> Self {
+        let device = device.clone().without_autodiff();
+        Self { device, ..self }
+    }
+
     /// Whether autodiff tracks the tensor.
     pub(crate) fn is_autodiff(&self) -> bool {
         self.autodiff

@@ -9,7 +9,7 @@ use burn_tricks_kernels::TensorList;
 /// all gradients of a step in a list. A transform that needs more than the list (adaptive clipping reads the weights,
 /// noise is drawn by parameter) is applied to the gradients before the step.
 ///
-/// `()` changes nothing, and neither does `None`.
+/// `()` changes nothing, and neither does `None`. Chain several with `then` of `GradientTransform` (`burn-tricks-grad`).
 ///
 /// # Example
 ///
@@ -35,7 +35,8 @@ use burn_tricks_kernels::TensorList;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no transform of gradients as a list",
-    note = "apply a transform that needs the weights or the parameters' names to the gradients before the step"
+    note = "apply a transform that needs the weights or the parameters' names to the gradients before the step",
+    note = "chain several transforms with `then` of `GradientTransform`: `clip.then(normalize)`"
 )]
 pub trait ListTransform: Send {
     /// The changed gradients: as many, in the same order, each with the type, shape and device that it had.

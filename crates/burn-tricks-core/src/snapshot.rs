@@ -177,7 +177,7 @@ impl<M: Module> Snapshot<M> {
     /// [`lerp`](Self::lerp) with the float tensors of such a module as a list, in the module's order and without
     /// autodiff. `false`, and nothing is changed, if they cannot be used without the module: because the module
     /// has running statistics or values that are not floats, or because the tensors are not of the number, shapes, types
-    /// and device of this snapshot.
+    /// and device of this snapshot. The list has no paths: [`check`](Self::check) the module once.
     pub fn lerp_list(&mut self, weights: TensorList, share: f64) -> bool {
         let of_places = self.places.iter().map(|place| place.dtype);
         if !(self.is_weights() && weights.dtypes().eq(of_places)) {

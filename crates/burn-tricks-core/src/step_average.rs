@@ -6,7 +6,7 @@ use burn_tricks_kernels::TensorList;
 /// An average of the weights of a model `M` that is updated by the step itself, which has the new weights at hand, so
 /// that the average needs no walk through the model.
 ///
-/// The averages of `burn-tricks-average` implement it. `FusedStep` of `burn-tricks-optim` calls it after each step.
+/// All averages of `burn-tricks-average` implement it. `FusedStep` of `burn-tricks-optim` calls it after each step.
 ///
 /// `()` is no average, and neither is `None`.
 #[diagnostic::on_unimplemented(
@@ -18,7 +18,8 @@ pub trait StepAverage<M: Module>: Send {
     fn takes_list(&self) -> bool;
 
     /// Updates the average after a step with this learning rate. `weights` are the float tensors of `model` in its
-    /// own order, without autodiff, or none if [`takes_list`](Self::takes_list) said no.
+    /// own order, without autodiff, or none if [`takes_list`](Self::takes_list) said no. They are none at the first
+    /// update, too, so that the average can compare itself with `model`.
     fn update_in_step(&mut self, model: &M, weights: TensorList, lr: f64);
 }
 

@@ -143,6 +143,9 @@ impl GradientTransform for NoTransform {
     fn apply<M: Module>(&mut self, _model: &M, grads: GradientsParams) -> GradientsParams {
         grads
     }
+
+    /// It does not look at the gradients, so that it may stand at any place.
+    fn gradient_order(&self, _order: &mut GradientOrder) {}
 }
 
 impl ListTransform for NoTransform {

@@ -11,11 +11,12 @@ use burn::tensor::Tensor;
 /// w' ← w − u m / max(mean(m), least)         m = 1 where u g > 0, else 0
 /// ```
 ///
-/// Without a `least_share` the remaining steps are not divided. A NaN in the new weights or the gradient shows in the result.
+/// Without a `least_share` the remaining steps are not divided. A NaN in the new weights shows in the
+/// result; where only the gradient is NaN, the step is taken.
 ///
 /// On the CPU backend this is two reads of the three tensors and a write, in place if the buffer of the new weights is not
-/// shared; one read and a write without `least_share`. If every step goes down, nothing is written. Nothing is read from
-/// another device.
+/// shared; one read and a write without `least_share`. If every step goes down, nothing is written with a
+/// `least_share`. Nothing is read from another device.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

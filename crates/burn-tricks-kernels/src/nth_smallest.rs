@@ -55,10 +55,11 @@ pub fn nth_smallest_twin<const N: usize>(
     let others = numbers.clone().reshape([1, count]).expand(all);
     let smaller = others.lower(numbers.clone().reshape([count, 1]).expand(all));
     let smaller = smaller.int().sum_dim(1).reshape([count]);
+    let smallest = numbers.clone().min().expand([count]);
     // The largest of those that have at most so many smaller ones.
     positions.map(|position| {
         let beyond = smaller.clone().greater_elem(position as i64);
-        numbers.clone().mask_fill(beyond, f32::MIN).max()
+        numbers.clone().mask_where(beyond, smallest.clone()).max()
     })
 }
 

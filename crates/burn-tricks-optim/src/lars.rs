@@ -218,7 +218,9 @@ impl LarsRule {
                 }
             };
             // A number that the host knows goes into the step, which then needs no pass before it.
-            if let Number::Known(ratio) = Number::from_tensor(&ratio) {
+            // A sum with the decay is not rounded to half precision before it is rescaled, where it could overflow.
+            let is_rounded = factor != 0.0 && grad.dtype() != dtype;
+            if !is_rounded && let Number::Known(ratio) = Number::from_tensor(&ratio) {
                 left = ratio;
                 return grad.cast(dtype);
             }

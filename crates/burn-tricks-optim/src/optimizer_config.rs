@@ -55,8 +55,8 @@ macro_rules! optimizer_config {
             /// Default: no.
             #[config(default = false)]
             pub skip_marked: bool,
-            /// Burn's gradient clipping, tensor by tensor, which only the optimizer from `init` applies.
-            /// Default: none.
+            /// Burn's gradient clipping, tensor by tensor, which only the optimizer from `init` applies: `build` refuses
+            /// it. Default: none.
             pub $clipping: Option<burn::grad_clipping::GradientClippingConfig>,
         }
 
@@ -65,8 +65,18 @@ macro_rules! optimizer_config {
             ///
             /// # Errors
             ///
-            /// If a field has a value outside the range that its documentation gives.
+            /// If a field has a value outside the range that its documentation gives, or if there is gradient clipping,
+            /// which the optimizer of one parameter does not apply.
             pub fn build(&self) -> Result<$optimizer, burn_tricks_core::ConfigError> {
+                if let Some(clipping) = &self.$clipping {
+                    let requirement = "be none in `build`, since only the optimizer from `init` clips gradients";
+                    let field = stringify!($clipping);
+                    return Err(burn_tricks_core::ConfigError::new(field, requirement, clipping));
+                }
+                self.without_clipping()
+            }
+
+            fn without_clipping(&self) -> Result<$optimizer, burn_tricks_core::ConfigError> {
                 Ok(crate::rule::RuleOptimizer::new(self.rule()?)
                     .with_checked_weight_decay(self.decay()?)
                     .with_skip_marked(self.skip_marked))
@@ -76,9 +86,9 @@ macro_rules! optimizer_config {
             ///
             /// # Errors
             ///
-            /// Those of [`build`](Self::build).
+            /// If a field has a value outside the range that its documentation gives.
             pub fn init(&self) -> Result<burn::optim::ModuleOptimizer, burn_tricks_core::ConfigError> {
-                let optim = burn::optim::ModuleOptimizer::from(self.build()?);
+                let optim = burn::optim::ModuleOptimizer::from(self.without_clipping()?);
                 Ok(match &self.$clipping {
                     Some(clipping) => optim.with_grad_clipping(clipping.init()),
                     None => optim,

@@ -72,7 +72,8 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 ///
 /// One tensor of the parameter's size, in `f32` for half precision, and three passes besides the inner step, each
 /// of which reads two tensors and writes one: 36 bytes per `f32` weight, where a step of Adam moves 28.
-/// Weight decay takes one pass more.
+/// Weight decay takes one pass more. With `skip_marked`, on other backends than the CPU's, it is about seven operations on
+/// each tensor and a dozen on single numbers, and a record waits for three numbers of each parameter.
 /// The average takes another copy of the weights and another pass. Since the inner optimizer has no momentum,
 /// the memory is that of momentum and an average.
 ///
@@ -84,6 +85,8 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 ///   the same way.
 /// - The weight decay λ uses `y`, as in their code.
 /// - Every parameter counts its own steps, and records `lr_max`, `weight_sum` and `taken`.
+/// - With `skip_marked`, on a device without `f64`, `weight_sum` is a sum in `f32`, whose rounding errors grow with the number
+///   of steps: at a rate of 1e-3 and p = 2 it is about 5 % off after a million steps, and with it the share `c` of a step.
 /// - A step that is skipped by `skip_marked` changes neither weights nor these numbers, which are on the device if only the
 ///   device sees the mark. The separate average does not know of the skip and takes the weights once more. From then
 ///   on it is not exactly the `x` of the optimizer. With a `StepGuard` of `burn-tricks-grad` both leave the step out.

@@ -62,7 +62,8 @@
 //! No cost without `skip_marked`. With it, two numbers of each gradient are compared. On the CPU backend with
 //! the feature `flex` that is all, and a skipped step does no work. On other backends the device selects
 //! between old and new numbers, which is one more operation on each tensor (`fusion` makes it part of the
-//! step), and counts the skipped steps. Making a record reads that count.
+//! step; `ScheduleFree` takes about seven more), and counts the skipped steps. Making a record reads that count, and of
+//! `ScheduleFree` three numbers more for each parameter.
 //!
 //! # Differences
 //!

@@ -62,8 +62,8 @@ pub trait Wrap: Debug + Clone + Send + Sync + 'static {
     /// None by default.
     const SCALARS: &'static [&'static str] = &[];
 
-    /// More state numbers of a parameter, which may be on the device, by their names in a record; 0 before the first
-    /// step. None by default.
+    /// More state numbers of a parameter, which may be on the device, by their names in a record, which must differ from
+    /// those of [`SCALARS`](Self::SCALARS); 0 before the first step. None by default.
     const NUMBERS: &'static [&'static str] = &[];
 
     /// Returns the new weight. It must call [`WrappedStep::inner`] once.

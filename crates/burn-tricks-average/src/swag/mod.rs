@@ -8,8 +8,8 @@ use crate::ensemble::new_ids::NewIds;
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Tensor;
-use burn_tricks_core::{Config, ConfigError, Snapshot};
-use burn_tricks_kernels::{add_normal, key_of};
+use burn_tricks_core::{Config, ConfigError, Snapshot, StepAverage};
+use burn_tricks_kernels::{TensorList, add_normal, key_of};
 use flat_weights::FlatWeights;
 use std::collections::VecDeque;
 
@@ -281,6 +281,17 @@ impl<M: Module> Swag<M> {
     /// The number of samples taken.
     pub fn updates(&self) -> u64 {
         self.updates
+    }
+}
+
+/// As [`update`](Swag::update).
+impl<M: Module> StepAverage<M> for Swag<M> {
+    fn takes_list(&self) -> bool {
+        false
+    }
+
+    fn update_in_step(&mut self, model: &M, _weights: TensorList, _lr: f64) {
+        self.update(model);
     }
 }
 

@@ -14,7 +14,7 @@ const RANK: &str = "__rank";
 #[derive(Clone)]
 pub(super) struct Slot {
     id: ParamId,
-    /// `None` if it was loaded from a record without it.
+    /// Where the last step found it; `None` if it was loaded from a record without it and not stepped since.
     path: Option<String>,
     /// The number of its group.
     pub(super) group: usize,
@@ -26,6 +26,18 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn path(&self) -> Option<&str> {
         self.path.as_deref()
+    }
+
+    /// Notes the path of this step. As in a `ModuleOptimizer`, a parameter with a state keeps its optimizer, and the others
+    /// get theirs by the present path.
+    fn found_at(&mut self, path: &str, groups: &Groups) {
+        if self.path() == Some(path) {
+            return;
+        }
+        self.path = Some(path.to_owned());
+        if self.state.is_none() {
+            self.group = groups.number_for(self.id, Some(path));
+        }
     }
 }
 
@@ -46,11 +58,13 @@ impl Slots {
         path: &str,
         groups: &Groups,
     ) -> usize {
-        if self.slots.get(guess).is_some_and(|slot| slot.id == id) {
-            return guess;
-        }
-        if let Some(number) = self.numbers.get(&id) {
-            return *number;
+        let number = match self.slots.get(guess) {
+            Some(slot) if slot.id == id => Some(guess),
+            _ => self.numbers.get(&id).copied(),
+        };
+        if let Some(number) = number {
+            self.slots[number].found_at(path, groups);
+            return number;
         }
         self.add(Slot {
             id,

@@ -72,7 +72,20 @@ impl<'a> StepEach<'a> {
         }
     }
 
-    pub(super) fn into_weights(self) -> TensorList {
+    /// The float tensors of the module, if they were collected.
+    ///
+    /// # Panics
+    ///
+    /// If the walk has not come to each parameter that has a gradient, in the order of the gradients.
+    pub(super) fn into_weights(mut self) -> TensorList {
+        if let Some(id) = self.ids.peek().copied() {
+            panic!(
+                "`map` of a module must come to the parameters in the order of its `visit`: of those \
+                 with a gradient {} were not stepped, the first with the id {}",
+                self.ids.len(),
+                id.val()
+            );
+        }
         self.weights.unwrap_or_default()
     }
 
@@ -119,13 +132,13 @@ impl Mapper for StepEach<'_> {
         param.map(|weight| {
             // As Burn's optimizers do.
             let device = grad.device();
-            let weight = if weight.device() == device {
-                weight
-            } else {
-                weight.to_device(&device)
-            };
-            let leaf = Leaf::new(&weight);
-            let weight = self.stepped(at, id, weight.without_autodiff(), grad);
+            // Before the move, after which a tensor that autodiff tracks is no leaf.
+            let leaf = Leaf::new(&weight).moved_to(&device);
+            let mut weight = weight.without_autodiff();
+            if weight.device() != device {
+                weight = weight.to_device(&device);
+            }
+            let weight = self.stepped(at, id, weight, grad);
             if let Some(weights) = &mut self.weights {
                 weights.push(weight.clone());
             }

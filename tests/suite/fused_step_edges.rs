@@ -1,0 +1,269 @@
+//! `FusedStep` where a model changes in a run, or is not as others are: as a `ModuleOptimizer`, or a panic.
+
+use crate::devices::{devices, training_devices};
+use crate::models::{Pair, numbers, tensor, values};
+use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};
+use burn::tensor::{DType, Device, Tensor};
+use burn_tricks::average::{AverageOn, EmaConfig, SwagConfig, TrainedAverage};
+use burn_tricks::optim::{
+    Adam, AdamConfig, FusedStep, ModuleOptimizerExt as _, OptimizerExt as _, SgdConfig,
+};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+fn adam() -> Adam {
+    AdamConfig::torch().build().unwrap()
+}
+
+fn pair(device: &Device) -> Pair {
+    Pair::new(&[1.0, -2.0], &[3.0], DType::F32, device)
+}
+
+/// Gradients of `model` on `device`.
+fn grads_on(model: &Pair, device: &Device) -> GradientsParams {
+    let mut grads = GradientsParams::new();
+    grads.register(model.a.id, tensor::<1>(&[0.5, -0.25], DType::F32, device));
+    grads.register(model.b.id, tensor::<1>(&[-1.0], DType::F32, device));
+    grads
+}
+
+fn panics(step: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(step)).unwrap_err();
+    *panic.downcast::<String>().expect("a message")
+}
+
+/// Between each two devices, which are several where other backends are compiled in.
+#[test]
+fn gradients_on_another_device_take_the_parameter_along_and_it_is_trained_further() {
+    for (of, here) in training_devices() {
+        for (to, there) in devices() {
+            let mut one = pair(&here);
+            let mut other = one.clone();
+            let (mut optim, mut fused): (ModuleOptimizer, FusedStep) =
+                (adam().into(), adam().fused());
+            for step in 0..3 {
+                let what = format!("from {of} to {to}, step {step}");
+                let grads = grads_on(&one, &there);
+                one = optim.step(0.1, one, grads);
+                let grads = grads_on(&other, &there);
+                other = fused.step(0.1, other, grads);
+                assert_eq!(other.values(), one.values(), "{what}");
+                for param in [&other.a, &other.b] {
+                    assert!(param.val().is_require_grad(), "{what}");
+                    assert_eq!(param.val().device(), there, "{what}");
+                    let loss = param.val().square().sum();
+                    let grad = param.val().grad(&loss.backward());
+                    assert!(grad.is_some(), "{what}");
+                }
+            }
+        }
+    }
+}
+
+/// A parameter that comes first in `visit` and last in `map`.
+#[derive(Debug, Clone)]
+struct Turned(Pair);
+
+impl Module for Turned {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.0.collect_devices(devices)
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        Self(self.0.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        Self(self.0.to_device(device))
+    }
+
+    fn train(self) -> Self {
+        Self(self.0.train())
+    }
+
+    fn valid(&self) -> Self {
+        Self(self.0.valid())
+    }
+
+    fn materialize(self) -> Self {
+        Self(self.0.materialize())
+    }
+
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        self.0.visit(visitor);
+    }
+
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        let b = Module::map(self.0.b, mapper);
+        let a = Module::map(self.0.a, mapper);
+        Self(Pair { a, b })
+    }
+}
+
+#[test]
+fn a_module_that_maps_in_another_order_than_it_visits_is_refused() {
+    let model = Turned(pair(&Device::flex().autodiff()));
+    let grads = grads_on(&model.0, &Device::flex());
+    let text = panics(|| drop(adam().fused().step(0.1, model.clone(), grads)));
+    let id = model.0.b.id.val();
+    let expected = format!("1 were not stepped, the first with the id {id}");
+    assert!(text.contains(&expected), "{text}");
+}
+
+#[derive(Module, Debug)]
+struct Wrapped {
+    inner: Pair,
+}
+
+#[test]
+fn a_parameter_without_a_state_has_the_optimizer_of_its_present_path() {
+    let sgd = || SgdConfig::new().build().unwrap();
+    // Another optimizer for a path that only the wrapped model has.
+    let inner = || ParamGroup::from_path("inner.a");
+    let mut optim = ModuleOptimizer::from(sgd()).with_group(inner(), adam(), None);
+    let mut fused = sgd().fused().with_group(inner(), adam());
+    let device = Device::flex();
+    let mut one = pair(&device.clone().autodiff());
+    let mut other = one.clone();
+    let grads = grads_on(&one, &device);
+    one = optim.step(0.1, one, grads);
+    let grads = grads_on(&other, &device);
+    other = fused.step(0.1, other, grads);
+    assert_eq!(other.values(), one.values());
+    let (mut one, mut other) = (Wrapped { inner: one }, Wrapped { inner: other });
+    for step in 0..2 {
+        let grads = grads_on(&one.inner, &device);
+        one = optim.step(0.1, one, grads);
+        let grads = grads_on(&other.inner, &device);
+        other = fused.step(0.1, other, grads);
+        assert_eq!(other.inner.values(), one.inner.values(), "step {step}");
+    }
+    // And the record has the state of the present one, under the present path.
+    let record = OptimizerRecord::from_bytes(fused.to_record().into_bytes().unwrap()).unwrap();
+    let mut resumed = ModuleOptimizer::from(sgd())
+        .with_group(inner(), adam(), None)
+        .try_load_record(&other, record)
+        .unwrap();
+    let grads = grads_on(&one.inner, &device);
+    one = optim.step(0.1, one, grads);
+    let grads = grads_on(&other.inner, &device);
+    other = resumed.step(0.1, other, grads);
+    assert_eq!(other.inner.values(), one.inner.values());
+}
+
+/// A model whose type does not say what it has.
+#[derive(Module, Debug)]
+struct Either {
+    left: Option<Param<Tensor<1>>>,
+    right: Option<Param<Tensor<1>>>,
+}
+
+#[test]
+fn the_average_of_a_model_with_other_paths_and_the_same_shapes_is_refused() {
+    let device = Device::flex().autodiff();
+    let weight = || {
+        let value = tensor::<1>(&[1.0], DType::F32, &device).require_grad();
+        Some(Param::initialized(ParamId::new(), value))
+    };
+    let model = |left, right| Either { left, right };
+    let (left, right) = (model(weight(), None), model(None, weight()));
+    let ema = |model: &Either| EmaConfig::new(0.9).init(model).unwrap();
+    let mut fused = adam().fused().with_average(ema(&left));
+    let none = GradientsParams::new;
+    let text = panics(|| drop(fused.step(0.1, right.clone(), none())));
+    assert!(
+        text.contains("`left`") && text.contains("`right`"),
+        "{text}"
+    );
+    // Also one that is put there later.
+    let left = fused.step(0.1, left, none());
+    *fused.average_mut() = ema(&right);
+    let text = panics(|| drop(fused.step(0.1, left.clone(), none())));
+    assert!(
+        text.contains("`left`") && text.contains("`right`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn averages_that_walk_themselves_are_updated_too() {
+    for (name, device) in training_devices() {
+        let start = pair(&device);
+        let rule = || EmaConfig::new(0.5);
+        let on = || AverageOn::init(rule(), &start, &Device::flex()).unwrap();
+        let trained = || TrainedAverage::init(rule(), &start).unwrap();
+        let swag = || SwagConfig::new(1).init(&start).unwrap();
+        let mut fused = (
+            adam().fused().with_average(on()),
+            adam().fused().with_average(trained()),
+            adam().fused().with_average(swag()),
+        );
+        let (mut on, mut trained, mut swag) = (on(), trained(), swag());
+        let (mut one, mut two, mut three) = (start.clone(), start.clone(), start.clone());
+        let grads = |model: &Pair| model.grads(&[0.5, -0.25], &[1.0]);
+        for _ in 0..3 {
+            let all = [grads(&one), grads(&two), grads(&three)];
+            let [a, b, c] = all;
+            one = fused.0.step(0.1, one, a);
+            two = fused.1.step(0.1, two, b);
+            three = fused.2.step(0.1, three, c);
+            on.update(&one);
+            trained.update(&two);
+            swag.update(&three);
+            assert_eq!(
+                numbers(&fused.0.average().model()),
+                numbers(&on.model()),
+                "{name}"
+            );
+            let averaged = fused.1.average().model(&two);
+            assert_eq!(numbers(&averaged), numbers(&trained.model(&two)), "{name}");
+            assert_ne!(numbers(&averaged), numbers(&two), "{name}");
+            assert_eq!(
+                numbers(&fused.2.average().model()),
+                numbers(&swag.model()),
+                "{name}"
+            );
+        }
+        assert_eq!(fused.2.average().updates(), 3);
+    }
+}
+
+/// The weights of `model` in another type, as leaves.
+fn cast(model: Pair, dtype: DType) -> Pair {
+    struct Cast(DType);
+    impl ModuleMapper for Cast {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|weight| Tensor::from_inner(weight.inner().cast(self.0)).require_grad())
+        }
+    }
+    model.map(&mut Cast(dtype))
+}
+
+#[test]
+fn a_model_that_is_cast_in_a_run_is_averaged_as_by_a_separate_call() {
+    let device = Device::flex().autodiff();
+    let mut one = pair(&device);
+    let mut other = one.clone();
+    let sgd = || SgdConfig::new().build().unwrap();
+    let mut ema = EmaConfig::new(0.9).init(&one).unwrap();
+    let mut fused = sgd()
+        .fused()
+        .with_average(EmaConfig::new(0.9).init(&one).unwrap());
+    let mut optim = ModuleOptimizer::from(sgd());
+    for step in 0..6 {
+        if step == 2 || step == 4 {
+            let dtype = if step == 2 { DType::BF16 } else { DType::F64 };
+            (one, other) = (cast(one, dtype), cast(other, dtype));
+        }
+        let grads = one.grads(&[0.5, -0.25], &[1.0]);
+        one = optim.step(0.1, one, grads);
+        ema.update(&one);
+        let grads = other.grads(&[0.5, -0.25], &[1.0]);
+        other = fused.step(0.1, other, grads);
+        assert_eq!(other.values(), one.values(), "step {step}");
+        let (mean, separate): (Pair, Pair) = (fused.average().model(), ema.model());
+        assert_eq!(mean.values(), separate.values(), "step {step}");
+        assert_eq!(mean.a.val().dtype(), one.a.val().dtype(), "step {step}");
+    }
+    assert!(values(one.a.val())[0] < 1.0);
+}
