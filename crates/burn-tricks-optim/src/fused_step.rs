@@ -110,7 +110,7 @@ use walks::{Gather, StepEach};
 /// # Cost
 ///
 /// No tensor more than the parts have, except while a record is made or loaded, which takes some copies of the states in
-/// the memory of the CPU. A step reads nothing from the device.
+/// the memory of the CPU. A step reads nothing from the device that its parts do not read.
 ///
 /// On 2,000 small tensors, clipping, Adam and a moving average take 0.9 of the time of three separate calls. On a model
 /// of a few large tensors, such as an ordinary MLP, the time is that of the arithmetic, and the separate calls take as

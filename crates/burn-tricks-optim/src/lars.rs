@@ -82,8 +82,8 @@ optimizer_config! {
     /// # Cost
     ///
     /// One tensor of the parameter's size, none without momentum. Compared with SGD, two more reads for the norms,
-    /// and with coupled decay one more pass; on other backends than the CPU's another pass for the scaling. The ratio
-    /// stays on the device.
+    /// and with coupled decay one more pass; on other backends than the CPU's, and for half precision with coupled decay,
+    /// another pass for the scaling. The ratio stays on the device.
     ///
     /// # Differences
     ///
