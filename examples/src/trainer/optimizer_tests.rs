@@ -52,7 +52,7 @@ fn twin(name: &str) -> [f64; 2] {
                         *v = 0.99 * *v + 0.01 * g * g;
                         g / (v.sqrt() + 1e-5)
                     }
-                    "adam" => {
+                    "adam" | "burn-adam" => {
                         *m = 0.9 * *m + 0.1 * g;
                         *v = 0.999 * *v + 0.001 * g * g;
                         let (m, v) = (*m / (1.0 - 0.9_f64.powi(t)), *v / (1.0 - 0.999_f64.powi(t)));

@@ -110,6 +110,7 @@ const CHANGES: &[(&str, &str)] = &[
     ("adagrad", "optimizer AdaGrad, learning_rate 0.01"),
     ("rms-prop", "optimizer RmsProp, learning_rate 0.001"),
     ("adam", "optimizer Adam, learning_rate 0.001"),
+    ("burn-adam", "optimizer BurnAdam"),
     ("schedule-free", "schedule_free Some(0.9), learning_rate 1"),
     ("unstable", "learning_rate 1"),
     ("clip", "clip Some(1.0)"),
