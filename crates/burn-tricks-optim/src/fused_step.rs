@@ -65,7 +65,7 @@ use walks::{Gather, StepEach};
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let biases = ParamGroup::from_regex("bias$")?;
+/// let biases = ParamGroup::from_regex("bias$").expect("a regular expression");
 /// let fused = AdamWConfig::torch()
 ///     .build()?
 ///     .fused()
