@@ -83,7 +83,7 @@ fn the_clinic_is_large_and_its_halves_are_fixed() {
     assert!(sick.iter().filter(published).count() >= 30);
     for part in [&sick, &healthy] {
         // Later programs are all of the report half.
-        let split = |case: &&&&Case| matches!(case.origin, Origin::Published | Origin::Made);
+        let split = |case: &&&Case| matches!(case.origin, Origin::Published | Origin::Made);
         let report = (part.iter().filter(split)).filter(|case| case.half() == Half::Report);
         let share = report.count() as f64 / part.iter().filter(split).count() as f64;
         assert!((0.3..0.6).contains(&share), "{share}");
