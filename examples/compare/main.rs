@@ -175,15 +175,18 @@ fn title(own: &Own, options: &Options, task: &Task, problem: &Problem) -> String
     };
     let [full, quick] = task.epochs;
     let default = if options.quick { quick } else { full };
-    let epochs = options.epochs.map_or(default, usize::from);
+    let epochs = match options.epochs.map_or(default, usize::from) {
+        1 => "1 epoch".to_owned(),
+        several => format!("{several} epochs"),
+    };
     let (data, about) = (&problem.about, &task.about);
     if options.quick {
         format!(
-            "A first impression of training tricks on {data}{redrawn}: {about}, {epochs} epochs; with {full} epochs \
+            "A first impression of training tricks on {data}{redrawn}: {about}, {epochs}; with {full} epochs \
              verdicts may differ"
         )
     } else {
-        format!("Training tricks on {data}{redrawn}: {about}, {epochs} epochs")
+        format!("Training tricks on {data}{redrawn}: {about}, {epochs}")
     }
 }
 

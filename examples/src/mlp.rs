@@ -2,12 +2,12 @@
 
 use burn::module::{Initializer, Module};
 use burn::nn::norm::{Normalization, NormalizationConfig};
-use burn::nn::{BatchNormConfig, Dropout, DropoutConfig, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{BatchNormConfig, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::relu};
 use burn_tricks::average::Predict;
 use burn_tricks::nn::{
-    DepthSchedule, DropPath, DropPathConfig, Forward, InitWeightsConfig, Placement, Residual,
-    ResidualConfig, WeightInit,
+    DepthSchedule, DropPath, DropPathConfig, Dropout, DropoutConfig, Forward, InitWeightsConfig,
+    Placement, Residual, ResidualConfig, WeightInit,
 };
 use serde::{Deserialize, Serialize};
 
@@ -156,10 +156,11 @@ impl MlpConfig {
             HiddenNorm::Batch => Some(BatchNormConfig::new(outputs).into()),
             HiddenNorm::Layer => Some(LayerNormConfig::new(outputs).into()),
         };
+        let dropout = DropoutConfig::new(self.dropout).init();
         Hidden {
             linear: linear(inputs, outputs, device),
             norm: norm.map(|norm: NormalizationConfig| norm.init(device)),
-            dropout: DropoutConfig::new(self.dropout).init(),
+            dropout: dropout.expect("a share in [0, 1)"),
             path: None,
         }
     }

@@ -6,12 +6,11 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::norm::{Normalization, NormalizationConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
-use burn::nn::{
-    BatchNormConfig, Dropout, DropoutConfig, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d,
-};
+use burn::nn::{BatchNormConfig, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, activation::relu};
 use burn_tricks::nn::{
-    Forward, Placement, Residual, ResidualConfig, SqueezeExcite, SqueezeExciteConfig,
+    Dropout, DropoutConfig, Forward, Placement, Residual, ResidualConfig, SqueezeExcite,
+    SqueezeExciteConfig,
 };
 
 /// See [`Architecture::Cnn`](super::Architecture::Cnn).
@@ -105,13 +104,14 @@ impl ConvLayer {
             // Layer norm of an image: all its channels together.
             HiddenNorm::Layer => Some(GroupNormConfig::new(1, outputs).into()),
         };
+        let dropout = DropoutConfig::new(setup.dropout).init();
         Self {
             conv: Conv2dConfig::new([inputs, outputs], [3, 3])
                 .with_stride([stride, stride])
                 .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
                 .init(device),
             norm: norm.map(|norm| norm.init(device)),
-            dropout: DropoutConfig::new(setup.dropout).init(),
+            dropout: dropout.expect("a share in [0, 1)"),
         }
     }
 }

@@ -189,7 +189,7 @@ fn a_click_sorts_the_table() {
     let dom = String::from_utf8_lossy(&output.stdout);
     let body = dom.split("<tbody>").nth(1).expect("a table");
     let place = |name: &str| {
-        body.find(&format!("<th scope=\"row\">{name}</th>"))
+        body.find(&format!("<th scope=\"row\">{name}<br><small>vs "))
             .unwrap()
     };
     // By the mean difference in accuracy.

@@ -222,7 +222,7 @@ fn table_row(row: &Row) -> Markup {
     let mean = |answer: &Answer| Some(answer.effect?.interval.mean);
     html! {
         tr {
-            th scope="row" { (row.name) }
+            th scope="row" { (row.name) br; small { "vs " (row.baseline) } }
             td { (row.seeds) }
             @for of in &row.quality { (answer(effect(of), verdict(of), mean(of))) }
             @if let Some(speed) = &row.speed {
