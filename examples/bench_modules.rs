@@ -18,13 +18,14 @@ use burn_tricks::optim::SgdConfig;
 use burn_tricks_examples::bench::{in_turn, timed};
 use burn_tricks_examples::device::Backend;
 use clap::Parser;
-use peak_alloc::PeakAlloc;
+use peakmem_alloc::{PeakMemAlloc, PeakMemAllocTrait as _};
 use serde::Serialize;
+use std::alloc::System;
 use std::error::Error;
 use std::time::Duration;
 
 #[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
+static MEMORY: PeakMemAlloc<System> = PeakMemAlloc::system();
 
 /// Times training steps of a network with each module and without it, in turn: medians in milliseconds, and the memory
 /// that a step takes at its peak.
@@ -62,6 +63,7 @@ enum Addition {
     AlphaDropout,
     GaussianDropout,
     SpatialDropout,
+    DropBlock,
     DropPath,
     Dropout,
     BurnsDropout,
@@ -75,7 +77,7 @@ enum Addition {
 use Addition::*;
 
 /// Name, addition, and what the time of a step of the large network should not exceed, relative to the plain one's.
-const ADDITIONS: [(&str, Addition, Option<f64>); 15] = [
+const ADDITIONS: [(&str, Addition, Option<f64>); 16] = [
     ("weight norm", WeightNorm, Some(1.25)),
     ("spectral norm", SpectralNorm, Some(1.35)),
     ("weight standardisation", WeightStandardization, Some(1.25)),
@@ -83,6 +85,7 @@ const ADDITIONS: [(&str, Addition, Option<f64>); 15] = [
     ("alpha dropout", AlphaDropout, Some(1.1)),
     ("Gaussian dropout", GaussianDropout, Some(1.1)),
     ("spatial dropout", SpatialDropout, Some(1.1)),
+    ("DropBlock", DropBlock, Some(1.1)),
     ("drop-path", DropPath, Some(1.1)),
     ("dropout", Dropout, Some(1.1)),
     ("Burn's dropout", BurnsDropout, None),
@@ -97,7 +100,7 @@ const ADDITIONS: [(&str, Addition, Option<f64>); 15] = [
 const PROB: f64 = 0.2;
 /// Samples in a part of ghost batch norm.
 const GHOST: usize = 16;
-/// Neighbouring features that spatial dropout drops together.
+/// Neighbouring features that spatial dropout drops together, and DropBlock in part.
 const PLACES: usize = 16;
 
 /// What stands between two linear layers.
@@ -107,6 +110,7 @@ enum Between {
     AlphaDropout(ours::AlphaDropout),
     GaussianDropout(ours::GaussianDropout),
     SpatialDropout(ours::SpatialDropout),
+    DropBlock(ours::DropBlock),
     DropPath(ours::DropPath),
     Dropout(ours::Dropout),
     BurnsDropout(nn::Dropout),
@@ -140,6 +144,9 @@ impl Between {
                 Self::GaussianDropout(ours::GaussianDropoutConfig::new(PROB).init()?)
             }
             SpatialDropout => Self::SpatialDropout(ours::SpatialDropoutConfig::new(PROB).init()?),
+            DropBlock => {
+                Self::DropBlock(ours::DropBlockConfig::new(PROB).with_block_size(2).init()?)
+            }
             DropPath => Self::DropPath(ours::DropPathConfig::new(PROB).init()?),
             Dropout => Self::Dropout(ours::DropoutConfig::new(PROB).init()?),
             BurnsDropout => Self::BurnsDropout(DropoutConfig::new(PROB).init()),
@@ -158,22 +165,12 @@ impl Between {
     /// Of features before the activation.
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         match self {
-            Self::Nothing(_) => relu(x),
-            Self::AlphaDropout(dropout) => dropout.forward(relu(x)),
-            Self::GaussianDropout(dropout) => dropout.forward(relu(x)),
-            Self::SpatialDropout(dropout) => {
-                let [samples, width] = x.dims();
-                let maps = relu(x).reshape([samples, width / PLACES, PLACES]);
-                dropout.forward(maps).reshape([samples, width])
-            }
-            Self::DropPath(path) => path.forward(relu(x)),
-            Self::Dropout(dropout) => dropout.forward(relu(x)),
-            Self::BurnsDropout(dropout) => dropout.forward(relu(x)),
-            Self::GhostBatchNorm(norm) => relu(norm.forward(x)),
-            Self::TorchBatchNorm(norm) => relu(norm.forward(x)),
-            Self::FrozenBatchNorm(norm) => relu(norm.forward(x)),
-            Self::BurnsBatchNorm(norm) => relu(norm.forward(x)),
-            Self::BurnsLayerNorm(norm) => relu(norm.forward(x)),
+            Self::GhostBatchNorm(_)
+            | Self::TorchBatchNorm(_)
+            | Self::FrozenBatchNorm(_)
+            | Self::BurnsBatchNorm(_)
+            | Self::BurnsLayerNorm(_) => relu(self.alone(x)),
+            _ => self.alone(relu(x)),
         }
     }
 
@@ -186,6 +183,11 @@ impl Between {
             Self::SpatialDropout(dropout) => {
                 let [samples, width] = x.dims();
                 let maps = x.reshape([samples, width / PLACES, PLACES]);
+                dropout.forward(maps).reshape([samples, width])
+            }
+            Self::DropBlock(dropout) => {
+                let [samples, width] = x.dims();
+                let maps = x.reshape([samples, width / PLACES, 4, PLACES / 4]);
                 dropout.forward(maps).reshape([samples, width])
             }
             Self::DropPath(path) => path.forward(x),
@@ -328,10 +330,10 @@ struct Row<'a> {
     ratio: f64,
     /// Nanoseconds per number that the module adds; none for whole networks.
     ns_per_number: Option<f64>,
-    /// Megabytes (10⁶ bytes) that a step allocates at its peak; none for a module on its own.
-    peak_mb: Option<f64>,
-    /// The same of the plain network.
-    plain_peak_mb: Option<f64>,
+    /// Megabytes (10⁶ bytes) that a step allocates at its peak.
+    peak_mb: f64,
+    /// The same without the module.
+    plain_peak_mb: f64,
     /// What the ratio should not exceed.
     limit: Option<f64>,
     /// Whether it does not.
@@ -353,26 +355,25 @@ impl Row<'_> {
             (limit, _) => number(limit, 2),
         };
         println!(
-            "{:<14} {:<24} {:>9.3} {:>9.3} {:>6.2} {:>8} {:>8} {:>8} {:>10}",
+            "{:<14} {:<24} {:>9.3} {:>9.3} {:>6.2} {:>8} {:>8.2} {:>8.2} {:>10}",
             self.case,
             self.module,
             self.ms,
             self.plain_ms,
             self.ratio,
             number(self.ns_per_number, 2),
-            number(self.peak_mb, 2),
-            number(self.plain_peak_mb, 2),
+            self.peak_mb,
+            self.plain_peak_mb,
             limit,
         );
     }
 }
 
 /// What `step` allocates at its peak, in megabytes.
-fn peak_of(step: &mut Training) -> f64 {
-    MEMORY.reset_peak_usage();
-    let before = MEMORY.current_usage();
-    step.step();
-    (MEMORY.peak_usage() - before) as f64 / 1e6
+fn peak_of(mut step: impl FnMut() -> Duration) -> f64 {
+    MEMORY.reset_peak_memory();
+    step();
+    MEMORY.get_peak_memory() as f64 / 1e6
 }
 
 fn networks(
@@ -395,8 +396,8 @@ fn networks(
             plain_ms,
             ratio,
             ns_per_number: None,
-            peak_mb: Some(peak_of(&mut with)),
-            plain_peak_mb: Some(peak_of(&mut plain)),
+            peak_mb: peak_of(|| with.step()),
+            plain_peak_mb: peak_of(|| plain.step()),
             limit,
             within_limit: limit.map(|limit| ratio <= limit),
         };
@@ -422,8 +423,8 @@ fn sizes(options: &Options, device: &Device) -> Result<(), Box<dyn Error>> {
                 plain_ms,
                 ratio: ms / plain_ms,
                 ns_per_number: Some((ms - plain_ms) * 1e6 / (rows * 992) as f64),
-                peak_mb: None,
-                plain_peak_mb: None,
+                peak_mb: peak_of(|| with.pass()),
+                plain_peak_mb: peak_of(|| plain.pass()),
                 limit: None,
                 within_limit: None,
             };

@@ -6,6 +6,7 @@ use crate::norms::{assert_json, assert_near, assert_refused, grid};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Distribution, Tensor};
+use burn_tricks::kernels::{Blocks, Noise, drop_blocks, drop_blocks_twin, noise};
 use burn_tricks::nn::{DropBlock, DropBlockConfig, DropBlockUnit};
 
 fn layer(prob: f64, block_size: usize) -> DropBlock {
@@ -42,12 +43,13 @@ fn dropped(x: &[f64], begin: &[f64], shape: [usize; 4], block: usize) -> Vec<f64
 /// The random numbers that the layer draws after this seed: where blocks begin.
 fn begins(shape: [usize; 4], gamma: f64, device: &Device) -> Vec<f64> {
     device.seed(3);
-    let options = (device, DType::F32);
-    values(Tensor::<4>::random(
-        shape,
-        Distribution::Bernoulli(gamma),
-        options,
-    ))
+    let places = Tensor::<4>::ones(shape, (device, DType::F32));
+    let dropout = Noise::Dropout {
+        prob: gamma,
+        kept: 1.0,
+    };
+    let stays = values(noise(places, dropout, 0));
+    stays.iter().map(|stays| 1.0 - stays).collect()
 }
 
 #[test]
@@ -148,6 +150,98 @@ fn a_mask_belongs_to_a_channel_a_sample_or_the_batch() {
             "{name}"
         );
     }
+}
+
+/// Output and gradient after this seed. In front are operations that are computed again under gradient checkpointing, and
+/// so is the output, which the product needs.
+fn made(twin: bool, blocks: Blocks, shape: [usize; 4], options: (&Device, DType)) -> [Vec<f64>; 2] {
+    options.0.seed(9);
+    let x = grid(shape, 0.7, 2.0, options).detach().require_grad();
+    let signal = (x.clone() * 2.0).swap_dims(2, 3).swap_dims(2, 3);
+    let y = if twin {
+        drop_blocks_twin(signal, blocks)
+    } else {
+        drop_blocks(signal, blocks)
+    };
+    let grads = (y.clone() * y.clone()).sum().backward();
+    [values(y), values(x.grad(&grads).unwrap())]
+}
+
+#[test]
+fn kernel_and_tensor_operations_drop_the_same_blocks() {
+    let _alone = alone();
+    for (name, device) in training_devices() {
+        for device in [device.clone(), device.gradient_checkpointing()] {
+            for dtype in dtypes(&device) {
+                for masks in [[6, 5], [6, 1], [1, 5], [1, 1]] {
+                    let blocks = Blocks {
+                        prob: 0.05,
+                        size: [2, 3],
+                        masks,
+                    };
+                    let options = (&device, dtype);
+                    let kernel = made(false, blocks, [6, 5, 9, 11], options);
+                    let twin = made(true, blocks, [6, 5, 9, 11], options);
+                    let tolerance = match dtype {
+                        DType::F64 => 1e-6, // the twin's mask is in `f32`
+                        DType::F32 => 2e-6,
+                        DType::F16 => 4e-3,
+                        _ => 3e-2,
+                    };
+                    for (got, expected) in kernel.iter().zip(&twin) {
+                        let what = format!("{name} {dtype:?} {masks:?}");
+                        assert_near(got, expected, tolerance, &what);
+                    }
+                    assert!(kernel[0].contains(&0.0), "{name} {masks:?}: a block");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_do_not_depend_on_the_number_of_threads() {
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(|| {
+            [[40, 17], [1, 17]].map(|masks| {
+                let blocks = Blocks {
+                    prob: 0.01,
+                    size: [3, 4],
+                    masks,
+                };
+                made(false, blocks, [40, 17, 13, 13], (&device, DType::F32))
+            })
+        })
+    };
+    let one = run(1);
+    for threads in [2, 5] {
+        assert_eq!(run(threads), one, "{threads} threads");
+    }
+}
+
+#[test]
+#[should_panic(expected = "blocks of 3×2 in maps of 2×5")]
+fn a_block_larger_than_the_map_is_refused() {
+    let blocks = Blocks {
+        prob: 0.1,
+        size: [3, 2],
+        masks: [1, 1],
+    };
+    drop_blocks(Tensor::zeros([1, 1, 2, 5], &Device::flex()), blocks);
+}
+
+#[test]
+#[should_panic(expected = "[2, 3] masks for 4 samples and 3 channels")]
+fn a_mask_belongs_to_one_sample_or_to_all() {
+    let blocks = Blocks {
+        prob: 0.1,
+        size: [1, 1],
+        masks: [2, 3],
+    };
+    drop_blocks(Tensor::zeros([4, 3, 2, 5], &Device::flex()), blocks);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use burn::module::{Module, Param, ParamId};
 use burn::nn::{Dropout, DropoutConfig, LinearConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::nn::{
-    DropConnectConfig, DropPath, DropPathConfig, McDropout, McDropoutConfig, SpectralNormConfig,
-    TorchBatchNorm, TorchBatchNormConfig,
+    self, DropConnectConfig, DropPath, DropPathConfig, McDropout, McDropoutConfig,
+    SpectralNormConfig, TorchBatchNorm, TorchBatchNormConfig,
 };
 
 /// `Σ wᵢ xᵢ mᵢ / (1 − p)`: the moments are known.
@@ -184,6 +184,28 @@ fn layers_are_told_by_the_names_of_their_types() {
     let mc = McDropoutConfig::new(2).init(&(spectral, dropout)).unwrap();
     let weight = || values(mc.model().0.weight.val());
     assert_eq!(weight(), weight());
+}
+
+#[test]
+fn every_dropout_of_this_library_draws() {
+    let model = (
+        nn::DropoutConfig::new(0.5).init().unwrap(),
+        nn::DropBlockConfig::new(0.5).init().unwrap(),
+        nn::DropPathConfig::new(0.5).init().unwrap(),
+        nn::SpatialDropoutConfig::new(0.5).init().unwrap(),
+        nn::AlphaDropoutConfig::new(0.5).init().unwrap(),
+        nn::GaussianDropoutConfig::new(0.5).init().unwrap(),
+    );
+    let mc = McDropoutConfig::new(2).init(&model.valid()).unwrap();
+    let (value, block, path, map, alpha, gauss) = mc.model();
+    let flags = [
+        &value.training,
+        &block.training,
+        &path.training,
+        &map.training,
+    ];
+    assert_eq!(flags.map(|flag| flag.is_enabled()), [true; 4]);
+    assert!(alpha.training.is_enabled() && gauss.training.is_enabled());
 }
 
 #[test]

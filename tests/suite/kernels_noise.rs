@@ -107,6 +107,33 @@ fn the_mask_is_the_same_backwards_also_under_gradient_checkpointing() {
     }
 }
 
+/// The product needs its factors in the backward pass: under gradient checkpointing the noise is made once more.
+#[test]
+fn noise_that_is_made_again_is_the_same() {
+    let _alone = alone();
+    for (name, device) in training_devices() {
+        for device in [device.clone(), device.gradient_checkpointing()] {
+            for (kind, shared) in [(DROPOUT, 0), (DROPOUT, 1), (GAUSSIAN, 0), (GAUSSIAN, 2)] {
+                let x = Tensor::<3>::ones([5, 300, 3], &device).require_grad();
+                let first = noise(x.clone() * 2.0, kind, shared);
+                let second = noise(first.clone() * 1.0, kind, 0);
+                let grads = (second.clone() * second.clone() * 0.5).sum().backward();
+                // d/dx of s²/2, where s is x times both factors.
+                let expected: Vec<f64> = values(second).iter().map(|s| s * s).collect();
+                let gradient = values(x.grad(&grads).unwrap());
+                for (place, (got, expected)) in gradient.iter().zip(&expected).enumerate() {
+                    let is_near = (got - expected).abs() <= 1e-5 * expected.abs();
+                    assert!(
+                        is_near,
+                        "{name} {kind:?} {shared} at {place}: {got} {expected}"
+                    );
+                }
+                assert!(values(first).iter().any(|y| *y != 2.0), "{name} {kind:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn two_uses_in_one_pass_have_masks_of_their_own() {
     let _alone = alone();

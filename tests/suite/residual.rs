@@ -2,8 +2,10 @@
 
 use crate::devices::devices;
 use crate::models::{Noise, alone, tensor, values};
+use crate::norms::assert_near;
 use crate::oracle::{assert_close, case, numbers, read};
 use crate::weights_by_path::{Floats, floats, with_floats, with_weights};
+use burn::module::Module;
 use burn::nn::activation::ActivationConfig;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu};
@@ -232,6 +234,60 @@ fn a_branch_of_one_feature_is_not_spread_over_the_input() {
     let device = Device::flex();
     let block = ResidualConfig::new().init(linear(4, 1, &device), &device);
     block.unwrap().forward(Tensor::<2>::ones([2, 4], &device));
+}
+
+/// The batch norm of a block against Burn's layer: a convolution that changes nothing in front of it, beside a branch that is
+/// multiplied by 0.
+#[test]
+fn batch_norms_in_blocks_are_burns_up_to_rounding() {
+    let of_norm = |path: &str, held: Vec<f64>| match path.rsplit('.').next() {
+        Some("gamma") if held.len() == 3 => vec![0.5, 1.5, 2.0],
+        Some("beta") => vec![0.1, -0.2, 0.3],
+        Some("weight") => vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        _ => held,
+    };
+    for (name, device) in devices() {
+        let training = device.clone().autodiff();
+        let shortcut = Shortcut::Conv {
+            channels: [3, 3],
+            stride: 1,
+            batch_norm: true,
+        };
+        let config = ResidualConfig::re_zero().with_shortcut(shortcut);
+        let block = config.init(Relu::new(), &training).unwrap();
+        let block = with_floats(block, of_norm);
+        let norm = with_floats(BatchNormConfig::new(3).init(&training), of_norm);
+        let batch = |seed| {
+            let x: Tensor<1> = tensor(&Noise(seed).take(300), DType::F32, &training);
+            (x * 2.0 + 3.0).reshape([4, 3, 5, 5]).detach()
+        };
+        for seed in [1, 2] {
+            let run = |forward: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+                let x = batch(seed).require_grad();
+                let y = forward(x.clone());
+                let grads = (y.clone() * batch(9)).sum().backward();
+                [values(y), values(x.grad(&grads).unwrap())]
+            };
+            let got = run(&|x| block.forward(x));
+            let expected = run(&|x| norm.forward(x));
+            for (got, expected) in got.iter().zip(&expected) {
+                assert_near(got, expected, 1e-5, &format!("{name}, batch {seed}"));
+            }
+        }
+        let (block, norm) = (block.valid(), norm.valid());
+        let statistics = |all: Vec<Floats>| -> Vec<Vec<f64>> {
+            let running = all.into_iter().filter(|one| one.path.contains("running"));
+            running.map(|one| one.values).collect()
+        };
+        let (got, expected) = (statistics(floats(&block)), statistics(floats(&norm)));
+        assert_eq!((got.len(), expected.len()), (2, 2), "{name}");
+        for (got, expected) in got.iter().zip(&expected) {
+            assert_near(got, expected, 1e-5, &format!("{name}: statistics"));
+        }
+        let x = batch(3).inner();
+        let (got, expected) = (block.forward(x.clone()), norm.forward(x));
+        assert_near(&values(got), &values(expected), 1e-5, name);
+    }
 }
 
 /// Fails unless the variance of what was drawn is within five standard errors of `expected`.

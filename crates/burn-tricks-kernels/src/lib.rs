@@ -13,6 +13,7 @@ mod cautious;
 mod clamp;
 mod clip_units;
 mod descend;
+mod drop_blocks;
 #[cfg(feature = "flex")]
 mod element_step;
 #[cfg(feature = "flex")]
@@ -64,6 +65,7 @@ pub use cautious::{cautious, cautious_twin};
 pub use clamp::{clamp, clamp_twin};
 pub use clip_units::{clip_units, clip_units_all, clip_units_twin};
 pub use descend::{descend, descend_twin};
+pub use drop_blocks::{Blocks, drop_blocks, drop_blocks_twin};
 pub use lerp::{lerp, lerp_all, lerp_twin};
 pub use n_adam::{NAdamStep, TimedNAdam};
 pub use noise::{Noise, noise, noise_twin};

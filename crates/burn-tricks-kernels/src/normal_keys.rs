@@ -25,21 +25,19 @@ impl Keys {
             angle: std::array::from_fn(|_| next()),
         }
     }
+}
 
-    /// The two uniform numbers for `place`: one in (0, 1], and an angle in turns.
-    #[cfg(feature = "flex")]
-    #[inline(always)]
-    pub(crate) fn uniforms(&self, place: u32) -> [f32; 2] {
-        [self.radius, self.angle].map(|keys| {
-            let place = place as i32;
-            let (mut left, mut right) = ((place >> 16) & 0xffff, place & 0xffff);
-            for key in keys {
-                let mixed = (((right ^ key) * FACTOR) >> SHIFT) & 0xffff;
-                (left, right) = (right, left ^ mixed);
-            }
-            left as f32 * HIGH + (right as f32 + 0.5) * LOW
-        })
+/// The uniform number of one of the two networks for `place`: in (0, 1], or an angle in turns.
+#[cfg(feature = "flex")]
+#[inline(always)]
+pub(crate) fn uniform(keys: [i32; ROUNDS], place: u32) -> f32 {
+    let place = place as i32;
+    let (mut left, mut right) = ((place >> 16) & 0xffff, place & 0xffff);
+    for key in keys {
+        let mixed = (((right ^ key) * FACTOR) >> SHIFT) & 0xffff;
+        (left, right) = (right, left ^ mixed);
     }
+    left as f32 * HIGH + (right as f32 + 0.5) * LOW
 }
 
 /// One step of Steele, Lea and Flood's SplitMix64.

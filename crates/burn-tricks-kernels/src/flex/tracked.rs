@@ -3,12 +3,15 @@
 use super::FlexTensor;
 use super::buffer::{close, on_flex, open};
 use super::element_type::has_kernels;
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::retro_forward::RetroForward;
+use burn::backend::autodiff::checkpoint::state::BackwardStates;
 use burn::backend::autodiff::checkpoint::strategy::{
     BalancedCheckpointing, CheckpointStrategy, NoCheckpointing,
 };
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::{
     Autodiff, AutodiffBackend, BackendTensor, DispatchAutodiffContext, DispatchKindConversion,
     DispatchTensor, DispatchTensorKind, Flex, TensorMetadata as _,
@@ -22,6 +25,9 @@ pub(super) trait Operation<const N: usize>: Clone + Debug + Send + 'static {
     type Saved: Clone + Debug + Send + 'static;
     /// What the forward pass gives besides the output, without a gradient.
     type Extra;
+
+    /// Whether the output is computed again in the backward pass under gradient checkpointing, rather than kept.
+    const IS_LIGHT: bool = false;
 
     fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::Saved, Self::Extra);
 
@@ -93,9 +99,22 @@ where
         input.expect("looked at above").float()
     });
     let nodes = inputs.each_ref().map(Tracked::<C>::node);
+    let ids = nodes.each_ref().map(NodeGuard::id);
+    let prepared = Pass(operation.clone()).prepare::<C>(nodes);
+    let prepared = if O::IS_LIGHT {
+        let again = Again {
+            operation: operation.clone(),
+            inputs: ids,
+        };
+        prepared
+            .memory_bound()
+            .retro_forward(again)
+            .parents(&inputs)
+    } else {
+        prepared.compute_bound()
+    };
     let inputs = inputs.map(<Autodiff<Flex, C> as AutodiffBackend>::inner);
     let (output, saved, extra) = operation.forward(inputs);
-    let prepared = Pass(operation).prepare::<C>(nodes).compute_bound();
     let output = match prepared.stateful() {
         OpsKind::Tracked(prepared) => prepared.finish(saved, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
@@ -105,6 +124,22 @@ where
         <DispatchTensor as DispatchKindConversion<Autodiff<Flex, C>>>::from_backend(output),
         extra,
     )
+}
+
+/// An operation whose output is computed again.
+#[derive(Debug)]
+struct Again<O, const N: usize> {
+    operation: O,
+    inputs: [NodeId; N],
+}
+
+impl<O: Operation<N>, const N: usize> RetroForward for Again<O, N> {
+    fn forward(&self, states: &mut BackwardStates, node: NodeId) {
+        let inputs = self.inputs.each_ref();
+        let inputs = inputs.map(|input| states.get_state::<FlexTensor>(input));
+        let (output, ..) = self.operation.forward(inputs);
+        states.save(node, output);
+    }
 }
 
 /// An operation in the graph of autodiff.

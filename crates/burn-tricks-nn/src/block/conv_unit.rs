@@ -1,6 +1,6 @@
 //! A convolution with its norm and its activation, in the two orders that residual networks use.
 
-use crate::norm::few_values::burns_batch_norm;
+use crate::norm::running_norm::burns_batch_norm;
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};

@@ -3,6 +3,7 @@
 use crate::dropout::alpha_dropout::AlphaDropout;
 use crate::dropout::drop_block::DropBlock;
 use crate::dropout::drop_path::DropPath;
+use crate::dropout::element_dropout::Dropout;
 use crate::dropout::gaussian_dropout::GaussianDropout;
 use crate::dropout::spatial_dropout::SpatialDropout;
 use crate::norm::frozen_batch_norm::FrozenBatchNorm;
@@ -20,8 +21,8 @@ use burn::nn::pool::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d,
 };
 use burn::nn::{
-    BatchNorm, Dropout, GaussianNoise, GroupNorm, Identity, InstanceNorm, LayerNorm, Linear,
-    LocalResponseNorm, RmsNorm,
+    BatchNorm, Dropout as BurnsDropout, GaussianNoise, GroupNorm, Identity, InstanceNorm,
+    LayerNorm, Linear, LocalResponseNorm, RmsNorm,
 };
 use burn::tensor::Tensor;
 
@@ -34,18 +35,21 @@ use burn::tensor::Tensor;
 /// and `None` returns its input.
 ///
 /// ```
-/// use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, Relu};
+/// use burn::nn::{Linear, LinearConfig, Relu};
 /// use burn::tensor::{Device, Tensor};
-/// use burn_tricks_nn::Forward;
+/// use burn_tricks_nn::{Dropout, DropoutConfig, Forward};
 ///
+/// # fn main() -> Result<(), burn_tricks_core::ConfigError> {
 /// let device = Device::flex();
 /// let layers: (Linear, Relu, Option<Dropout>, Linear) = (
 ///     LinearConfig::new(4, 8).init(&device),
 ///     Relu::new(),
-///     Some(DropoutConfig::new(0.1).init()),
+///     Some(DropoutConfig::new(0.1).init()?),
 ///     LinearConfig::new(8, 3).init(&device),
 /// );
 /// assert_eq!(layers.forward(Tensor::<2>::ones([5, 4], &device)).dims(), [5, 3]);
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// A module of your own:
@@ -98,8 +102,8 @@ macro_rules! of_rank {
 any_rank!(
     Activation,
     BatchNorm,
+    BurnsDropout,
     Celu,
-    Dropout,
     Elu,
     GaussianNoise,
     Gelu,
@@ -128,6 +132,7 @@ any_rank!(
 any_rank!(
     AlphaDropout,
     DropPath,
+    Dropout,
     FrozenBatchNorm,
     GaussianDropout,
     GhostBatchNorm,

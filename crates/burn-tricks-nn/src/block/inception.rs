@@ -4,9 +4,10 @@ use crate::block::conv_unit::{ConvUnit, Kernel, NormAt};
 use crate::block::forward::Forward;
 use crate::block::inception_block::{InceptionBlock, InceptionBlockConfig};
 use crate::block::res_net::channel_means;
+use crate::dropout::element_dropout::{Dropout, DropoutConfig};
 use burn::module::Module;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
-use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError};
 
@@ -116,7 +117,7 @@ impl InceptionConfig {
         ConfigError::at_least_one("classes", self.classes)?;
         ConfigError::at_least_one("stages", self.stages)?;
         ConfigError::at_least_one("blocks", self.blocks)?;
-        ConfigError::within("dropout", self.dropout, 0.0..1.0)?;
+        let dropout = ConfigError::within("dropout", self.dropout, 0.0..1.0)?;
         if self.width == 0 || !self.width.is_multiple_of(4) {
             let requirement = "be a multiple of 4, and not 0";
             return Err(ConfigError::new("width", requirement, self.width));
@@ -147,7 +148,7 @@ impl InceptionConfig {
             stem: ConvUnit::new(stem, self.batch_norm.then_some(NormAt::Behind), device),
             stages,
             pool: pool.init(),
-            dropout: DropoutConfig::new(self.dropout).init(),
+            dropout: DropoutConfig::new(dropout).init()?,
             output: LinearConfig::new(inputs, self.classes).init(device),
         })
     }

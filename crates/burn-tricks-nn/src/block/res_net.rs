@@ -7,7 +7,7 @@ use crate::block::projection::Shortcut;
 use crate::block::residual::{Placement, Residual, ResidualConfig};
 use crate::block::squeeze_excite::{SqueezeExcite, SqueezeExciteConfig};
 use crate::dropout::drop_path::{DepthSchedule, DropPath, DropPathConfig};
-use crate::norm::few_values::burns_batch_norm;
+use crate::norm::running_norm::burns_batch_norm;
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::relu};

@@ -1,10 +1,10 @@
 //! DropBlock.
 
+use crate::dropout::training_only::{acts, one_line, with_flag};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::{MaxPoolOptions, PadMode};
-use burn::tensor::{DType, Distribution, Tensor};
+use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError};
+use burn_tricks_kernels::{Blocks, drop_blocks};
 use serde::{Deserialize, Serialize};
 
 /// What has a mask of [`DropBlock`] of its own.
@@ -66,13 +66,14 @@ pub enum DropBlockUnit {
 ///
 /// The layer comes after the activation of a convolution, and after the sum of a residual block; Ghiasi et al. put it
 /// into the last two stages of a ResNet. It acts on an autodiff device while its `training` flag is set; elsewhere it
-/// returns its input. Masks come from the generator of the input's device: see [`DropPath`](crate::DropPath) for what
+/// returns its input. Masks depend on the generator of the input's device: see [`DropPath`](crate::DropPath) for what
 /// a seed gives. In the `Learner`, a trick of `burn-tricks-train` lets the probability follow a schedule.
 ///
 /// # Cost
 ///
-/// A random number for each place at which a block may begin, a max-pooling of the mask and one pass over the input.
-/// Nothing is read from the device.
+/// A random number for each place at which a block may begin and one pass over the input, on Burn's CPU backend from a key
+/// and a counter, and again over the gradient: no mask is stored there. Elsewhere the mask is made by a max-pooling, and
+/// stored. Nothing is read from the device.
 ///
 /// # Differences
 ///
@@ -147,49 +148,30 @@ impl DropBlock {
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [samples, channels, height, width] = input.dims();
         let is_empty = input.dims().contains(&0);
-        if !self.training.is_enabled()
-            || !input.device().is_autodiff()
-            || self.prob == 0.0
-            || is_empty
-        {
+        if is_empty || !acts(&self.training, self.prob, &input) {
             return input;
         }
         let block = [self.block_size.min(height), self.block_size.min(width)];
         let begins = [height - block[0] + 1, width - block[1] + 1];
         let area = |[a, b]: [usize; 2]| (a * b) as f64;
         let gamma = self.prob * area([height, width]) / area(block) / area(begins);
-        let units = match self.unit {
+        let masks = match self.unit {
             DropBlockUnit::Channel => [samples, channels],
             DropBlockUnit::Sample => [samples, 1],
             DropBlockUnit::Batch => [1, channels],
         };
-        let shape = [units[0], units[1], begins[0], begins[1]];
-        // In `f32`, whatever the input: a mask of a half-precision type has more values than that type can count.
-        let options = (&input.device(), DType::F32);
-        let begin = Tensor::random(shape, Distribution::Bernoulli(gamma), options);
-        let keep = blocks(begin, block).neg().add_scalar(1.0);
-        let mean = keep.clone().mean();
-        let is_all_dropped = mean.clone().equal_elem(0.0);
-        let scale = mean.recip().mask_fill(is_all_dropped, 0.0);
-        input.clone() * (keep * scale.reshape([1, 1, 1, 1])).cast(input.dtype())
+        let blocks = Blocks {
+            prob: gamma,
+            size: block,
+            masks,
+        };
+        drop_blocks(input, blocks)
     }
-}
-
-/// 1 in the block that begins at each 1 of `begin`, 0 elsewhere.
-fn blocks(begin: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
-    let (above, left) = (height - 1, width - 1);
-    let begin = begin.pad((left, left, above, above), PadMode::Constant(0.0));
-    max_pool2d(
-        begin,
-        MaxPoolOptions::new([height, width]).with_stride([1, 1]),
-    )
 }
 
 impl ModuleDisplay for DropBlock {
     fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new()
-            .with_new_line_after_attribute(false)
-            .optional()
+        one_line()
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
@@ -197,10 +179,6 @@ impl ModuleDisplay for DropBlock {
             .add("prob", &self.prob)
             .add("block_size", &self.block_size)
             .add_debug_attribute("unit", &self.unit);
-        if self.training.is_enabled() {
-            content.optional()
-        } else {
-            content.add("training", &self.training).optional()
-        }
+        with_flag(content, &self.training)
     }
 }

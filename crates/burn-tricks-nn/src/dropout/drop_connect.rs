@@ -1,5 +1,6 @@
 //! DropConnect.
 
+use crate::dropout::training_only::acts;
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use burn::module::{Flag, Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::Tensor;
@@ -102,7 +103,7 @@ impl Reparameterization for DropConnect {
     const NAME: &'static str = "drop_connect";
 
     fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
-        if !self.training.is_enabled() || !base.device().is_autodiff() || self.prob == 0.0 {
+        if !acts(&self.training, self.prob, &base) {
             return base;
         }
         let dropout = Noise::Dropout {

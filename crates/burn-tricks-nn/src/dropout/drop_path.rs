@@ -1,5 +1,6 @@
 //! Drop-path (stochastic depth).
 
+use crate::dropout::training_only::{acts, one_line, with_flag};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError};
@@ -172,14 +173,11 @@ impl DropPath {
     /// - input: `[samples, ...]`
     /// - output: the same
     pub fn forward<const D: usize>(&self, branch: Tensor<D>) -> Tensor<D> {
-        if self.prob == 0.0 {
-            return branch;
-        }
         let keep = 1.0 - self.prob;
-        if !self.training.is_enabled() || !branch.device().is_autodiff() {
+        if !acts(&self.training, self.prob, &branch) {
             return match self.scale {
-                DropPathScale::Training => branch,
-                DropPathScale::Inference => branch.mul_scalar(keep),
+                DropPathScale::Inference if keep < 1.0 => branch.mul_scalar(keep),
+                _ => branch,
             };
         }
         let dropout = Noise::Dropout {
@@ -199,9 +197,7 @@ impl DropPath {
 
 impl ModuleDisplay for DropPath {
     fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new()
-            .with_new_line_after_attribute(false)
-            .optional()
+        one_line()
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
@@ -209,11 +205,7 @@ impl ModuleDisplay for DropPath {
             .add("prob", &self.prob)
             .add_debug_attribute("scale", &self.scale)
             .add_debug_attribute("unit", &self.unit);
-        if self.training.is_enabled() {
-            content.optional()
-        } else {
-            content.add("training", &self.training).optional()
-        }
+        with_flag(content, &self.training)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Dropout.
 
+use crate::dropout::training_only::{acts, one_line, with_flag};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError};
@@ -93,7 +94,7 @@ impl Dropout {
     /// - input: `[...]`
     /// - output: the same
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        if !self.training.is_enabled() || !input.device().is_autodiff() || self.prob == 0.0 {
+        if !acts(&self.training, self.prob, &input) {
             return input;
         }
         let dropout = Noise::Dropout {
@@ -106,17 +107,10 @@ impl Dropout {
 
 impl ModuleDisplay for Dropout {
     fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new()
-            .with_new_line_after_attribute(false)
-            .optional()
+        one_line()
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        let content = content.add("prob", &self.prob);
-        if self.training.is_enabled() {
-            content.optional()
-        } else {
-            content.add("training", &self.training).optional()
-        }
+        with_flag(content.add("prob", &self.prob), &self.training)
     }
 }

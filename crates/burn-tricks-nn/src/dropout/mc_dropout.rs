@@ -7,10 +7,11 @@ use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
 use std::collections::BTreeSet;
 
 /// Layers that draw at random while their flag is set.
-const STOCHASTIC: [&str; 7] = [
+const STOCHASTIC: [&str; 8] = [
     "Dropout",
     "GaussianNoise",
     "DropPath",
+    "DropBlock",
     "SpatialDropout",
     "AlphaDropout",
     "GaussianDropout",
@@ -28,14 +29,14 @@ const STOCHASTIC: [&str; 7] = [
 ///
 /// ```
 /// use burn::module::Module;
-/// use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+/// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burn_tricks_nn::McDropoutConfig;
+/// use burn_tricks_nn::{Dropout, DropoutConfig, McDropoutConfig};
 ///
 /// #[derive(Module, Debug)]
 /// struct Net {
 ///     hidden: Linear,
-///     dropout: Dropout, // Burn's, as it is
+///     dropout: Dropout,
 ///     out: Linear,
 /// }
 ///
@@ -48,7 +49,7 @@ const STOCHASTIC: [&str; 7] = [
 /// let device = Device::flex();
 /// let net = Net {
 ///     hidden: LinearConfig::new(4, 32).init(&device),
-///     dropout: DropoutConfig::new(0.5).init(),
+///     dropout: DropoutConfig::new(0.5).init()?,
 ///     out: LinearConfig::new(32, 2).init(&device),
 /// };
 /// let x = Tensor::<2>::ones([3, 4], &device);
@@ -62,15 +63,15 @@ const STOCHASTIC: [&str; 7] = [
 ///
 /// # Order
 ///
-/// Use it on a trained model, in place of `valid()`. Burn's dropout acts only on an autodiff device, so the
+/// Use it on a trained model, in place of `valid()`. Dropout acts only on an autodiff device, so the
 /// model that the closure gets is moved to one: no parameter requires a gradient, the flags of dropout layers
 /// are set, and all other flags are cleared, so that batch norm uses its running statistics and does not update
 /// them. The model given to `init` is not changed.
 ///
 /// - Inputs have to be moved to the autodiff device as well, with `Tensor::from_inner`. Outputs come back
 ///   without autodiff.
-/// - The layers that draw are Burn's `Dropout` and `GaussianNoise` and this crate's `DropPath`,
-///   `SpatialDropout`, `AlphaDropout`, `GaussianDropout` and `DropConnect`. Add a layer of your own that has a
+/// - The layers that draw are Burn's `Dropout` and `GaussianNoise` and this crate's `Dropout`, `DropPath`,
+///   `DropBlock`, `SpatialDropout`, `AlphaDropout`, `GaussianDropout` and `DropConnect`. Add a layer of your own that has a
 ///   flag by the name of its type, with `with_layers`. A name that the model does not contain is an error, as
 ///   is a model without a layer that draws. Burn's attention and transformer layers contain a `Dropout`, which
 ///   is found like any other.

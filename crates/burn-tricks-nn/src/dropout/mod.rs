@@ -8,3 +8,4 @@ pub(crate) mod element_dropout;
 pub(crate) mod gaussian_dropout;
 pub(crate) mod mc_dropout;
 pub(crate) mod spatial_dropout;
+mod training_only;

@@ -1,5 +1,6 @@
 //! Spatial dropout.
 
+use crate::dropout::training_only::{acts, one_line, with_flag};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError};
@@ -96,7 +97,7 @@ impl SpatialDropout {
     /// If the input has rank 1.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         assert!(D >= 2, "spatial dropout needs samples and channels");
-        if !self.training.is_enabled() || !input.device().is_autodiff() || self.prob == 0.0 {
+        if !acts(&self.training, self.prob, &input) {
             return input;
         }
         let dropout = Noise::Dropout {
@@ -109,17 +110,10 @@ impl SpatialDropout {
 
 impl ModuleDisplay for SpatialDropout {
     fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new()
-            .with_new_line_after_attribute(false)
-            .optional()
+        one_line()
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        let content = content.add("prob", &self.prob);
-        if self.training.is_enabled() {
-            content.optional()
-        } else {
-            content.add("training", &self.training).optional()
-        }
+        with_flag(content.add("prob", &self.prob), &self.training)
     }
 }

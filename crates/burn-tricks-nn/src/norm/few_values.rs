@@ -3,7 +3,6 @@
 //! A single value equals its mean, so it is normalised to 0; two values are normalised to ±1 whatever they are.
 //! In both cases no gradient passes.
 
-use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn_tricks_core::batch_statistics;
 
@@ -24,16 +23,4 @@ pub(crate) fn refuse_one_value<const D: usize>(input: &Tensor<D>) {
          would not depend on the input; leave a last batch of one sample out, take larger batches or \
          `freeze_batch_norms`, and predict with `model.valid()`"
     );
-}
-
-/// Calls Burn's layer, which would return β for one value per channel.
-///
-/// # Panics
-///
-/// If there is one value per channel, in training.
-pub(crate) fn burns_batch_norm<const D: usize>(norm: &BatchNorm, input: Tensor<D>) -> Tensor<D> {
-    if input.device().is_autodiff() && norm.training.is_enabled() {
-        refuse_one_value(&input);
-    }
-    norm.forward(input)
 }

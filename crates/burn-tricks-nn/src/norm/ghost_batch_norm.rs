@@ -1,7 +1,8 @@
 //! Ghost batch norm.
 
 use crate::norm::few_values::{LEAST_VALUES, values_per_channel};
-use crate::norm::torch_batch_norm::{TorchBatchNorm, TorchBatchNormConfig};
+use crate::norm::running_norm::RunningNorm;
+use crate::norm::torch_batch_norm::TorchBatchNormConfig;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::{Device, Tensor};
@@ -160,9 +161,18 @@ impl GhostBatchNorm {
     ///
     /// If the input has rank 1, or another number of channels; in training, if it has one value per channel.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let norm = TorchBatchNorm::from(self.burn());
+        let norm = RunningNorm {
+            gamma: &self.gamma,
+            beta: &self.beta,
+            training: &self.training,
+            running_mean: &self.running_mean,
+            running_var: &self.running_var,
+            momentum: self.momentum,
+            epsilon: self.epsilon,
+            variance: self.variance,
+        };
         let parts = self.parts(&input).max(1);
-        norm.forward_with(input, parts, self.variance)
+        norm.forward(input, parts)
     }
 
     /// The number of parts to cut the input into.

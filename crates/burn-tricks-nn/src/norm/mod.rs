@@ -4,4 +4,5 @@ pub(crate) mod few_values;
 pub(crate) mod frozen_batch_norm;
 pub(crate) mod ghost_batch_norm;
 pub(crate) mod global_response_norm;
+pub(crate) mod running_norm;
 pub(crate) mod torch_batch_norm;

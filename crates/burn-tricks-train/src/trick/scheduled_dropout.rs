@@ -19,9 +19,9 @@ use std::fmt::Debug;
 ///
 /// ```
 /// use burn::module::Module;
-/// use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+/// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::Device;
-/// use burn_tricks_nn::{DropBlock, DropBlockConfig};
+/// use burn_tricks_nn::{DropBlock, DropBlockConfig, Dropout, DropoutConfig};
 /// use burn_tricks_schedule::{Curve, LinearRampConfig};
 /// use burn_tricks_train::ScheduledDropout;
 ///
@@ -36,7 +36,7 @@ use std::fmt::Debug;
 /// # let device = Device::flex().autodiff();
 /// # let model = Net {
 /// #     block: DropBlockConfig::new(0.0).init()?,
-/// #     dropout: DropoutConfig::new(0.0).init(),
+/// #     dropout: DropoutConfig::new(0.0).init()?,
 /// #     output: LinearConfig::new(4, 2).init(&device),
 /// # };
 /// let steps = 10_000;

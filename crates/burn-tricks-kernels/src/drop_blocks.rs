@@ -1,0 +1,93 @@
+//! Blocks of feature maps that are dropped at random.
+
+use crate::noise::{Noise, noise};
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::{MaxPoolOptions, PadMode};
+use burn::tensor::{DType, Tensor};
+
+/// Which blocks of feature maps `[samples, channels, height, width]` are dropped.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Blocks {
+    /// The probability, in [0, 1), that a block begins at a place.
+    pub prob: f64,
+    /// Height and width of a block, at least 1 and at most those of a map. Blocks lie inside the map, and may overlap.
+    pub size: [usize; 2],
+    /// How many masks there are along samples and channels: their number, or 1 if they share theirs.
+    pub masks: [usize; 2],
+}
+
+impl Blocks {
+    /// The shape of the places at which blocks may begin.
+    pub(crate) fn begins(self, [_, _, height, width]: [usize; 4]) -> [usize; 4] {
+        let [samples, channels] = self.masks;
+        let rows = height - self.size[0] + 1;
+        [samples, channels, rows, width - self.size[1] + 1]
+    }
+}
+
+/// `x m / mean(m)`, where the mask m is 0 inside of randomly placed blocks and 1 elsewhere; zeros, if nothing is left.
+///
+/// On the CPU backend one pass for the random numbers and one over the input; backwards both again, from a key, so that no
+/// mask is kept. The random numbers are those of [`noise`] with [`Noise::Dropout`], applied to the places at which blocks
+/// may begin. Elsewhere, and for tensors of which autodiff does not track all or none, [`drop_blocks_twin`] makes the mask
+/// with a max-pooling.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_kernels::{Blocks, drop_blocks};
+///
+/// let maps = Tensor::<4>::ones([8, 16, 12, 12], &Device::flex());
+/// let blocks = Blocks { prob: 0.02, size: [3, 3], masks: [8, 16] };
+/// let dropped = drop_blocks(maps, blocks);
+/// let mean: f32 = dropped.mean().into_scalar();
+/// assert!((mean - 1.0).abs() < 1e-3);
+/// ```
+///
+/// # Panics
+///
+/// If a block is empty or larger than a map, or if there are as many masks as neither 1 nor the samples or channels.
+pub fn drop_blocks(x: Tensor<4>, blocks: Blocks) -> Tensor<4> {
+    let shape = x.dims();
+    let fits = |size: usize, of: usize| (1..=of).contains(&size);
+    let [tall, wide] = blocks.size;
+    assert!(
+        fits(tall, shape[2]) && fits(wide, shape[3]),
+        "blocks of {tall}×{wide} in maps of {}×{}",
+        shape[2],
+        shape[3]
+    );
+    let is_shared_or_own = |axis: usize| [1, shape[axis]].contains(&blocks.masks[axis]);
+    assert!(
+        is_shared_or_own(0) && is_shared_or_own(1),
+        "{:?} masks for {} samples and {} channels",
+        blocks.masks,
+        shape[0],
+        shape[1]
+    );
+    #[cfg(feature = "flex")]
+    let x = match crate::flex::drop_blocks(x.into_dispatch(), blocks) {
+        Ok(x) => return Tensor::from_dispatch(x),
+        Err(x) => Tensor::from_dispatch(x),
+    };
+    drop_blocks_twin(x, blocks)
+}
+
+/// [`drop_blocks`] with tensor operations alone, behind the random numbers.
+pub fn drop_blocks_twin(x: Tensor<4>, blocks: Blocks) -> Tensor<4> {
+    let Blocks { prob, size, .. } = blocks;
+    // In `f32`, whatever the input: a mask of a half-precision type has more values than that type can count.
+    let options = (&x.device(), DType::F32);
+    let places = Tensor::<4>::ones(blocks.begins(x.dims()), options);
+    let begin = noise(places, Noise::Dropout { prob, kept: 1.0 }, 0)
+        .neg()
+        .add_scalar(1.0);
+    let (above, left) = (size[0] - 1, size[1] - 1);
+    let begin = begin.pad((left, left, above, above), PadMode::Constant(0.0));
+    let dropped = max_pool2d(begin, MaxPoolOptions::new(size).with_stride([1, 1]));
+    let keep = dropped.neg().add_scalar(1.0);
+    let mean = keep.clone().mean();
+    let is_all_dropped = mean.clone().equal_elem(0.0);
+    let scale = mean.recip().mask_fill(is_all_dropped, 0.0);
+    let factors = (keep * scale.reshape([1, 1, 1, 1])).cast(x.dtype());
+    x * factors
+}

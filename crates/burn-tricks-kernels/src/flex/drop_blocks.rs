@@ -1,0 +1,201 @@
+//! Blocks that are dropped: the places where they begin from random numbers, and one pass over the tensor.
+
+use super::FlexTensor;
+use super::GRAIN;
+use super::buffer::{dense, from_numbers};
+use super::element_type::{Stored, with_element_type};
+use super::noise::draw_key;
+use super::philox::{self, TWICE};
+use super::tracked::{self, Operation};
+use super::vector::Wide;
+use crate::drop_blocks::Blocks;
+use burn::backend::{DispatchTensor, TensorMetadata as _};
+use pulp::{Arch, NullaryFnOnce};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// `x` without some blocks, or the unchanged tensor if there is no kernel for it.
+#[allow(clippy::result_large_err)]
+pub(crate) fn drop_blocks(
+    x: DispatchTensor,
+    blocks: Blocks,
+) -> Result<DispatchTensor, DispatchTensor> {
+    if !tracked::has_kernel(&x) {
+        return Err(x);
+    }
+    let operation = Dropping {
+        blocks,
+        key: draw_key(),
+    };
+    match tracked::run(operation, [x]) {
+        Ok((x, ())) => Ok(x),
+        Err([x]) => Err(x),
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Dropping {
+    blocks: Blocks,
+    key: u64,
+}
+
+impl Operation<1> for Dropping {
+    type Saved = ();
+    type Extra = ();
+
+    const IS_LIGHT: bool = true;
+
+    fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, (), ()) {
+        (self.applied(x), (), ())
+    }
+
+    fn backward(self, (): (), grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+        [Some(self.applied(grad))]
+    }
+}
+
+impl Dropping {
+    /// The numbers times their factors, in their own buffer if nobody else holds it.
+    fn applied(&self, x: FlexTensor) -> FlexTensor {
+        with_element_type!(x.dtype(), E => self.applied_in::<E>(dense(x)))
+    }
+
+    fn applied_in<E: Stored>(&self, mut x: FlexTensor) -> FlexTensor {
+        let shape = x.shape();
+        let shape = std::array::from_fn(|axis| shape[axis]);
+        let keep = self.keep(shape);
+        if let Some(numbers) = x.try_storage_mut::<E>() {
+            self.multiply(numbers, &keep, shape);
+            return x;
+        }
+        let mut new = x.storage::<E>().to_vec();
+        self.multiply(&mut new, &keep, shape);
+        from_numbers(new, x.shape())
+    }
+
+    /// 0 inside of blocks and 1 elsewhere, mask after mask.
+    fn keep(&self, shape @ [_, _, height, width]: [usize; 4]) -> Vec<u8> {
+        let [samples, channels, rows, columns] = self.blocks.begins(shape);
+        let [tall, wide] = self.blocks.size;
+        let mut keep = vec![1; samples * channels * height * width];
+        for place in self.begins(samples * channels * rows * columns) {
+            let (map, place) = (place / (rows * columns), place % (rows * columns));
+            let (row, column) = (place / columns, place % columns);
+            for row in row..row + tall {
+                let start = (map * height + row) * width + column;
+                keep[start..start + wide].fill(0);
+            }
+        }
+        keep
+    }
+
+    /// At which of so many places a block begins.
+    fn begins(&self, places: usize) -> Vec<usize> {
+        let piece = |range: Range<usize>| {
+            Arch::new().dispatch(Find {
+                key: self.key,
+                bound: (self.blocks.prob * 4_294_967_296.0) as u32,
+                range,
+            })
+        };
+        if places <= GRAIN {
+            return piece(0..places);
+        }
+        let pieces = (0..places.div_ceil(GRAIN)).into_par_iter();
+        pieces
+            .flat_map_iter(|i| piece(i * GRAIN..places.min((i + 1) * GRAIN)))
+            .collect()
+    }
+
+    fn multiply<E: Stored>(&self, numbers: &mut [E], keep: &[u8], shape: [usize; 4]) {
+        let kept: usize = keep.iter().map(|keep| usize::from(*keep)).sum();
+        let scale = match kept {
+            0 => 0.0,
+            _ => keep.len() as f64 / kept as f64,
+        };
+        let [_, channels, height, width] = shape;
+        let len = (height * width).max(1);
+        let [of_samples, of_channels] = self.blocks.masks;
+        // 0 or 1, whichever the mask has of them.
+        let one_of = |of: usize, at: usize| if of == 1 { 0 } else { at };
+        let pass = |(map, numbers): (usize, &mut [E])| {
+            let mask = one_of(of_samples, map / channels) * of_channels
+                + one_of(of_channels, map % channels);
+            Arch::new().dispatch(Multiply {
+                scale: E::Wide::of(scale),
+                keep: &keep[mask * len..(mask + 1) * len],
+                numbers,
+            });
+        };
+        if numbers.len() <= GRAIN {
+            numbers.chunks_mut(len).enumerate().for_each(pass);
+        } else {
+            let least = (GRAIN / 4 / len).max(1);
+            let maps = numbers.par_chunks_mut(len).with_min_len(least);
+            maps.enumerate().for_each(pass);
+        }
+    }
+}
+
+/// The places of a range whose random number lies below the bound. The range begins with a chunk of random numbers.
+struct Find {
+    key: u64,
+    bound: u32,
+    range: Range<usize>,
+}
+
+impl NullaryFnOnce for Find {
+    type Output = Vec<usize>;
+
+    #[inline(always)]
+    fn call(self) -> Vec<usize> {
+        let mut found = Vec::new();
+        let mut bits = [0; TWICE];
+        for start in self.range.clone().step_by(TWICE) {
+            philox::fill_twice(self.key, (start / TWICE) as u64, &mut bits);
+            let bits = &bits[..TWICE.min(self.range.end - start)];
+            let places = bits.iter().enumerate();
+            let places = places.filter(|(_, bits)| **bits < self.bound);
+            found.extend(places.map(|(i, _)| start + i));
+        }
+        found
+    }
+}
+
+/// The multiplication of a map.
+struct Multiply<'a, E: Stored> {
+    scale: E::Wide,
+    keep: &'a [u8],
+    numbers: &'a mut [E],
+}
+
+/// How many numbers are widened at a time.
+const BLOCK: usize = 256;
+
+impl<E: Stored> NullaryFnOnce for Multiply<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let scaled = |numbers: &mut [E::Wide], keep: &[u8]| {
+            for (x, keep) in numbers.iter_mut().zip(keep) {
+                let factor = if *keep == 0 {
+                    E::Wide::ZERO
+                } else {
+                    self.scale
+                };
+                *x = *x * factor;
+            }
+        };
+        if let Some(numbers) = E::as_wide_mut(self.numbers) {
+            return scaled(numbers, self.keep);
+        }
+        let mut block = [E::Wide::ZERO; BLOCK];
+        for (numbers, keep) in self.numbers.chunks_mut(BLOCK).zip(self.keep.chunks(BLOCK)) {
+            let block = &mut block[..numbers.len()];
+            E::load(numbers, block);
+            scaled(block, keep);
+            E::store(block, numbers);
+        }
+    }
+}

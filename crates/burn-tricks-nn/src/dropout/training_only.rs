@@ -1,0 +1,25 @@
+//! What all dropouts have in common: when they act, and how they are displayed.
+
+use burn::module::{Content, DisplaySettings, Flag, Param};
+use burn::tensor::Tensor;
+
+/// Whether a dropout acts on `input`: on an autodiff device, while its flag is set, with a probability above 0.
+pub(crate) fn acts<const D: usize>(training: &Param<Flag>, prob: f64, input: &Tensor<D>) -> bool {
+    prob != 0.0 && training.is_enabled() && input.device().is_autodiff()
+}
+
+/// Everything on one line.
+pub(crate) fn one_line() -> Option<DisplaySettings> {
+    DisplaySettings::new()
+        .with_new_line_after_attribute(false)
+        .optional()
+}
+
+/// The content, and the flag where it is not set.
+pub(crate) fn with_flag(content: Content, training: &Param<Flag>) -> Option<Content> {
+    if training.is_enabled() {
+        content.optional()
+    } else {
+        content.add("training", training).optional()
+    }
+}

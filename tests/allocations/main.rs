@@ -1,0 +1,176 @@
+//! What modules allocate in a step, forward and backward, in units of a tensor that passes through them: no copy but those
+//! that the arithmetic needs.
+//!
+//! A program of its own, since it counts all memory that the process takes.
+
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::pool::MaxPool2dConfig;
+use burn::nn::{PaddingConfig2d, Relu};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Distribution, Tensor};
+use burn_tricks::nn::{
+    AlphaDropoutConfig, DropBlockConfig, DropPathConfig, DropPathUnit, DropoutConfig,
+    GaussianDropoutConfig, GhostBatchNormConfig, InceptionBlockConfig, LayerScaleConfig, Placement,
+    ResidualConfig, SpatialDropoutConfig, TorchBatchNormConfig,
+};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use std::alloc::System;
+
+#[global_allocator]
+static MEMORY: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const SHAPE: [usize; 4] = [8, 16, 32, 32];
+/// Bytes of a tensor of this shape.
+const TENSOR: f64 = (8 * 16 * 32 * 32 * 4) as f64;
+
+/// What everything small takes together, such as the graph: a tenth of a tensor.
+const SMALL: f64 = 0.1;
+
+/// What forward and backward allocate in the second step.
+fn taken(device: &Device, forward: impl Fn(Tensor<4>) -> Tensor<4>) -> f64 {
+    let x = Tensor::random(SHAPE, Distribution::Default, device).require_grad();
+    let step = || {
+        let memory = Region::new(MEMORY);
+        let _grads = forward(x.clone()).sum().backward();
+        memory.change().bytes_allocated as f64 / TENSOR
+    };
+    step();
+    step()
+}
+
+/// What is still allocated after the forward pass of the second step.
+fn kept(device: &Device, forward: impl Fn(Tensor<4>) -> Tensor<4>) -> f64 {
+    let x = Tensor::random(SHAPE, Distribution::Default, device).require_grad();
+    let step = || {
+        let memory = Region::new(MEMORY);
+        let output = forward(x.clone());
+        let change = memory.change();
+        output.sum().backward();
+        (change.bytes_allocated as f64 - change.bytes_deallocated as f64) / TENSOR
+    };
+    step();
+    step()
+}
+
+fn assert_about(got: f64, expected: f64, what: &str) {
+    println!("{what}: {got:.3}");
+    let is_about = (expected - SMALL..expected + SMALL).contains(&got);
+    assert!(is_about, "{what}: {got} tensors, expected {expected}");
+}
+
+/// An output and a gradient, as for any operation; the graph begins with a gradient of ones for the output, in which the
+/// gradient of the input is computed.
+fn modules(device: &Device) {
+    let about = |what: &str, tensors: f64, forward: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+        assert_about(taken(device, forward), tensors, what);
+    };
+    about("a product", 2.0, &|x| x * 2.0);
+    let ghost = GhostBatchNormConfig::new(16, 2).init(device).unwrap();
+    about("ghost batch norm", 2.0, &|x| ghost.forward(x));
+    let norm = TorchBatchNormConfig::new(16).init(device).unwrap();
+    about("batch norm", 2.0, &|x| norm.forward(x));
+    let dropout = DropoutConfig::new(0.2).init().unwrap();
+    about("dropout", 2.0, &|x| dropout.forward(x));
+    about("dropout of a product", 2.0, &|x| dropout.forward(x * 2.0));
+    let alpha = AlphaDropoutConfig::new(0.2).init().unwrap();
+    about("alpha dropout", 2.0, &|x| alpha.forward(x));
+    let gaussian = GaussianDropoutConfig::new(0.2).init().unwrap();
+    about("Gaussian dropout", 2.0, &|x| gaussian.forward(x));
+    let spatial = SpatialDropoutConfig::new(0.2).init().unwrap();
+    about("spatial dropout", 2.0, &|x| spatial.forward(x));
+    for unit in [DropPathUnit::Sample, DropPathUnit::Batch] {
+        let path = DropPathConfig::new(0.2).with_unit(unit).init().unwrap();
+        about("drop-path", 2.0, &|x| path.forward(x));
+        about("drop-path of a product", 2.0, &|x| path.forward(x * 2.0));
+    }
+    // A mask of a byte for each number, both ways.
+    let blocks = DropBlockConfig::new(0.2).init().unwrap();
+    about("DropBlock", 2.5, &|x| blocks.forward(x));
+}
+
+fn residual_blocks(device: &Device) {
+    // The branch's output, in which the sum is computed; the gradient of ones; the branch's share of the gradient, in which
+    // both shares are added.
+    let branch = |_: &Relu, x: Tensor<4>| x * 2.0;
+    let block = |config: ResidualConfig| {
+        let block = config.init(Relu::new(), device).unwrap();
+        taken(device, |x| block.forward_with(x, branch))
+    };
+    let plain = ResidualConfig::new().with_placement(Placement::None);
+    assert_about(block(plain.clone()), 3.0, "a residual block");
+    let pre = plain.clone().with_placement(Placement::Pre);
+    assert_about(block(pre), 3.0, "with an activation in front");
+    // Of a tensor that is computed, Burn's ReLU takes one more.
+    let of_product = taken(device, |x| relu(x * 2.0)) - taken(device, |x| x * 2.0);
+    let post = plain.clone().with_placement(Placement::Post);
+    assert_about(block(post), 3.0 + of_product, "with an activation behind");
+    // The branch's output is kept for the gradient of the factors, whose sums take a part of a tensor.
+    for scale in [LayerScaleConfig::re_zero(), LayerScaleConfig::new(16)] {
+        let scaled = block(plain.clone().with_scale(Some(scale)));
+        println!("with a factor: {scaled:.3}");
+        assert!((4.0..4.4).contains(&scaled), "{scaled} tensors");
+    }
+}
+
+/// A convolution that keeps height and width.
+fn conv(channels: [usize; 2], size: usize, device: &Device) -> Conv2d {
+    let half = size / 2;
+    Conv2dConfig::new(channels, [size, size])
+        .with_padding(PaddingConfig2d::Explicit(half, half, half, half))
+        .init(device)
+}
+
+/// The concatenation takes a tensor, and the gradients of its parts take one. All else is in the parts.
+fn inception_block(device: &Device) {
+    let config = InceptionBlockConfig::google_net(16, 4).with_batch_norm(false);
+    let block = config.init(device).unwrap();
+    let (one, reduce, three) = (
+        conv([16, 4], 1, device),
+        conv([16, 6], 1, device),
+        conv([6, 8], 3, device),
+    );
+    let (few, five, project) = (
+        conv([16, 1], 1, device),
+        conv([1, 2], 5, device),
+        conv([16, 2], 1, device),
+    );
+    let pool = MaxPool2dConfig::new([3, 3])
+        .with_strides([1, 1])
+        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+        .init();
+    let parts = [
+        taken(device, |x| relu(one.forward(x))),
+        taken(device, |x| relu(three.forward(relu(reduce.forward(x))))),
+        taken(device, |x| relu(five.forward(relu(few.forward(x))))),
+        taken(device, |x| relu(project.forward(pool.forward(x)))),
+    ];
+    let parts: f64 = parts.iter().sum();
+    let block = taken(device, |x| block.forward(x));
+    println!("an Inception block: {block:.2}, its parts: {parts:.2}");
+    assert!(
+        block < parts + 2.0 + SMALL,
+        "{block} tensors, parts {parts}"
+    );
+}
+
+/// A product keeps both factors, which are computed again: only the output stays. Without checkpointing the noise is kept.
+fn checkpointing(device: &Device) {
+    let dropout = DropoutConfig::new(0.2).init().unwrap();
+    let blocks = DropBlockConfig::new(0.2).init().unwrap();
+    let square = |x: Tensor<4>| x.clone() * x;
+    let dropped = |x: Tensor<4>| square(dropout.forward(x * 2.0));
+    assert_about(kept(device, dropped), 2.0, "kept of dropout");
+    let device = device.clone().gradient_checkpointing();
+    assert_about(kept(&device, dropped), 1.0, "with checkpointing");
+    let without_blocks = |x: Tensor<4>| square(blocks.forward(x * 2.0));
+    assert_about(kept(&device, without_blocks), 1.0, "the same of DropBlock");
+}
+
+#[test]
+fn nothing_is_copied_that_the_arithmetic_does_not_need() {
+    let device = Device::flex().autodiff();
+    modules(&device);
+    residual_blocks(&device);
+    inception_block(&device);
+    checkpointing(&device);
+}
