@@ -3,18 +3,13 @@
 
 use crate::models::{Net, alone};
 use crate::net_training::{EPOCHS, schedule, session};
+use crate::renderer::TestRenderer;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
-use burn::train::metric::{MetricDefinition, MetricId, NumericEntry};
-use burn::train::renderer::{
-    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
-    MetricsRendererTraining,
-};
-use burn::train::{Learner, LearnerSummary};
+use burn::train::Learner;
 use burn_tricks::diagnose::{
     Diagnosis, DoctorConfig, EpochMetrics, FindingKind, LossKind, LrRangeTestConfig, NoiseScale,
     Probe, Severity,
@@ -139,82 +134,6 @@ fn examinations_of_nan_have_no_suggestion_and_do_not_panic() {
     );
 }
 
-/// A renderer that keeps the numbers of each metric, in place of Burn's terminal dashboard.
-struct Dashboard {
-    shown: Arc<Mutex<Vec<(String, f64)>>>,
-    names: Vec<(MetricId, String)>,
-}
-
-impl MetricsRendererTraining for Dashboard {
-    fn update_train(&mut self, state: MetricState) {
-        let MetricState::Numeric(entry, Some(number)) = state else {
-            return;
-        };
-        let name = self.names.iter().find(|(id, _)| *id == entry.metric_id);
-        let number = match number {
-            NumericEntry::Value(number) | NumericEntry::Final(number) => number,
-            NumericEntry::Aggregated {
-                aggregated_value, ..
-            } => aggregated_value,
-        };
-        if let Some((_, name)) = name {
-            self.shown.lock().unwrap().push((name.clone(), number));
-        }
-    }
-
-    fn update_valid(&mut self, _state: MetricState) {}
-
-    fn on_train_end(
-        &mut self,
-        _summary: Option<LearnerSummary>,
-    ) -> Result<(), Box<dyn std::error::Error>> {
-        Ok(())
-    }
-}
-
-impl TrainingProgressLogger for Dashboard {
-    fn start(&mut self, _: usize, _: usize, _: Option<usize>, _: Option<&str>) {}
-
-    fn start_split(&mut self, _split: &str, _total_items: usize) {}
-
-    fn update_split(&mut self, _items_processed: usize) {}
-
-    fn end_split(&mut self) {}
-
-    fn update_epoch(&mut self, _epoch: usize) {}
-
-    fn end(&mut self) {}
-
-    fn log_event_training(&mut self, _event: String) {}
-}
-
-impl EvaluationProgressLogger for Dashboard {
-    fn start_global_progress(&mut self, _total_tests: usize) {}
-
-    fn start_test(&mut self, _name: &str, _total_items: usize) {}
-
-    fn update_test_progress(&mut self, _items_processed: usize) {}
-
-    fn end_test(&mut self) {}
-
-    fn end_global_progress(&mut self) {}
-
-    fn log_event_evaluation(&mut self, _event: String) {}
-}
-
-impl MetricsRendererEvaluation for Dashboard {
-    fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
-}
-
-impl MetricsRenderer for Dashboard {
-    fn manual_close(&mut self) {}
-
-    fn register_metric(&mut self, definition: MetricDefinition) {
-        self.names
-            .push((definition.metric_id, definition.name.to_string()));
-    }
-}
-
 #[test]
 fn the_dashboard_of_the_learner_shows_the_number_of_findings() {
     let _alone = alone();
@@ -223,10 +142,10 @@ fn the_dashboard_of_the_learner_shows_the_number_of_findings() {
     let doctor = DoctorTrick::init(&DoctorConfig::new(), &model).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let shown: Arc<Mutex<Vec<(String, f64)>>> = Arc::default();
-    let renderer = Box::new(Dashboard {
-        shown: shown.clone(),
-        names: Vec::new(),
-    });
+    let numbers = shown.clone();
+    let renderer = Box::new(TestRenderer::of_numbers(move |name, number| {
+        numbers.lock().unwrap().push((name.to_owned(), number));
+    }));
     let session = session(folder.path(), &EpochClock::new())
         .configure(|training| training.renderer(renderer));
     let tricked = model.with_tricks((doctor.clone(), ()));

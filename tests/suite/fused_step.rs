@@ -359,8 +359,8 @@ fn groups_and_learning_rates_by_path() {
         .with_group(first(), lion(), None);
     let fused = adam()
         .fused()
-        .with_group(biases(), sgd())
-        .with_group(first(), lion());
+        .with_group(biases(), sgd(), None)
+        .with_group(first(), lion(), None);
     let rates = || -> ModuleLearningRate {
         ModuleLrScheduler::new(0.01_f64)
             .with_group(ParamGroup::from_regex(r"\.2\d$").unwrap(), 0.05_f64)
@@ -372,7 +372,7 @@ fn groups_and_learning_rates_by_path() {
         if step == 2 {
             // A group that comes late begins anew.
             optim = optim.with_group(ParamGroup::from_path("filters"), adam(), None);
-            fused = fused.with_group(ParamGroup::from_path("filters"), adam());
+            fused = fused.with_group(ParamGroup::from_path("filters"), adam(), None);
         }
         let (a, b) = (one.grads(step), other.grads(step));
         one = optim.step(rates(), one, a);

@@ -2,10 +2,16 @@
 
 use crate::devices::{devices, training_devices};
 use crate::models::{Pair, numbers, tensor, values};
+use burn::grad_clipping::GradientClipping;
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
-use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};
-use burn::tensor::{DType, Device, Tensor};
-use burn_tricks::average::{AverageOn, EmaConfig, SwagConfig, TrainedAverage};
+use burn::optim::{
+    GradientsParams, LearningRate, ModuleOptimizer, MultiGradientsParams, Optimizer,
+    OptimizerRecord,
+};
+use burn::tensor::{Bytes, DType, Device, Tensor};
+use burn_pack::{Reader, Writer};
+use burn_tricks::average::{AverageOn, EmaConfig, EmaSet, EmaWarmup, SwagConfig, TrainedAverage};
+use burn_tricks::grad::ClipGradValueConfig;
 use burn_tricks::optim::{
     Adam, AdamConfig, FusedStep, ModuleOptimizerExt as _, OptimizerExt as _, SgdConfig,
 };
@@ -58,6 +64,134 @@ fn gradients_on_another_device_take_the_parameter_along_and_it_is_trained_furthe
             }
         }
     }
+}
+
+/// Between each two devices, as above.
+#[test]
+fn gradients_of_several_devices_are_summed_as_by_a_module_optimizer() {
+    for (of, here) in training_devices() {
+        for (to, there) in devices() {
+            let mut one = pair(&here);
+            let mut other = one.clone();
+            let (mut optim, fused) = (ModuleOptimizer::from(adam()), adam().fused());
+            // Transform and average get the sums.
+            let clip = ClipGradValueConfig::new(1e9).init().unwrap();
+            let ema = || EmaConfig::new(0.5).init(&one).unwrap();
+            let (mut mean, mut fused) = (ema(), fused.with_transform(clip).with_average(ema()));
+            for step in 0..3 {
+                let what = format!("from {of} to {to}, step {step}");
+                let both = |model: &Pair| {
+                    let on = |device: &Device| (grads_on(model, device), device.clone());
+                    let mut second = on(&here.clone().without_autodiff());
+                    // One that a single device has.
+                    second.0.remove::<1>(model.b.id);
+                    MultiGradientsParams {
+                        grads: vec![on(&there), second],
+                    }
+                };
+                let grads = both(&one);
+                one = optim.step_multi(0.1, one, grads);
+                mean.update(&one);
+                let grads = both(&other);
+                other = fused.step_multi(0.1, other, grads);
+                assert_eq!(other.values(), one.values(), "{what}");
+                let (averaged, expected): (Pair, Pair) = (fused.average().model(), mean.model());
+                assert_eq!(averaged.values(), expected.values(), "{what}");
+                for (of_fused, of_optim) in [(&other.a, &one.a), (&other.b, &one.b)] {
+                    assert_eq!(of_fused.val().device(), of_optim.val().device(), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn burns_clipping_of_each_gradient_by_group() {
+    for (name, device) in training_devices() {
+        let a = || ParamGroup::from_path("a");
+        let mut one = pair(&device);
+        let mut other = one.clone();
+        let sgd = || SgdConfig::new().build().unwrap();
+        let norm = || GradientClipping::Norm(0.1);
+        let mut optim = ModuleOptimizer::from(sgd())
+            .with_grad_clipping(norm())
+            .with_group(a(), sgd(), Some(GradientClipping::Value(0.3)));
+        let mut fused = sgd().fused().with_grad_clipping(norm()).with_group(
+            a(),
+            sgd(),
+            Some(GradientClipping::Value(0.3)),
+        );
+        for step in 0..2 {
+            let grads = one.grads(&[0.5, -0.25], &[-1.0]);
+            one = optim.step(1.0, one, grads);
+            let grads = other.grads(&[0.5, -0.25], &[-1.0]);
+            other = fused.step(1.0, other, grads);
+            assert_eq!(other.values(), one.values(), "{name}, step {step}");
+        }
+        let (a, b) = other.values();
+        let near = |got: f64, expected: f64| assert!((got - expected).abs() < 1e-6, "{got}");
+        near(a[0], 1.0 - 2.0 * 0.3);
+        near(a[1], -2.0 + 2.0 * 0.25);
+        near(b[0], 3.0 + 2.0 * 0.1);
+    }
+}
+
+/// A record whose parameters have no paths, which older programs have written.
+#[test]
+fn a_record_without_paths_is_loaded_by_the_ids() {
+    let device = Device::flex().autodiff();
+    let b = || ParamGroup::from_path("b");
+    let sgd = || {
+        let config = SgdConfig::torch().with_momentum_factor(0.9);
+        config.build().unwrap()
+    };
+    let model = pair(&device);
+    let grads = |model: &Pair| model.grads(&[0.5, -0.25], &[-1.0]);
+    let mut optim = ModuleOptimizer::from(sgd()).with_group(b(), sgd(), None);
+    let first = grads(&model);
+    let model = optim.step(0.1, model, first);
+    let reader = Reader::from_bytes(optim.into_bytes().unwrap()).unwrap();
+    assert_eq!(reader.metadata().len(), 2);
+    let scalars = reader.scalars().clone();
+    let mut writer = Writer::new(reader.into_tensors().unwrap());
+    for (name, scalar) in scalars {
+        writer = writer.with_scalar(&name, scalar);
+    }
+    let bytes = writer.into_bytes().unwrap().to_vec();
+    let record = || OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes.clone())).unwrap();
+    let mut optim = ModuleOptimizer::from(sgd())
+        .with_group(b(), sgd(), None)
+        .try_load_record(&model, record())
+        .unwrap();
+    let mut fused = sgd().fused().with_group(b(), sgd(), None);
+    fused = fused.try_load_record(&model, record()).unwrap();
+    let (mut one, mut other, begun) = (model.clone(), model.clone(), model);
+    for step in 0..3 {
+        let gradients = grads(&one);
+        one = optim.step(0.1, one, gradients);
+        let gradients = grads(&other);
+        other = fused.step(0.1, other, gradients);
+        assert_eq!(other.values(), one.values(), "step {step}");
+    }
+    // With the momentum of the record the first step is longer than without.
+    let gradients = grads(&begun);
+    let anew = sgd().fused().step(0.1, begun.clone(), gradients);
+    let gradients = grads(&begun);
+    let loaded = fused.try_load_record(&begun, record()).unwrap();
+    let resumed = loaded.clone().step(0.1, begun, gradients);
+    assert_ne!(resumed.values(), anew.values());
+    // The next record has the paths of the step.
+    let mut loaded = loaded;
+    let gradients = grads(&resumed);
+    loaded.step(0.1, resumed, gradients);
+    let record = loaded.to_record().into_bytes().unwrap();
+    let reader = Reader::from_bytes(record).unwrap();
+    let paths: Vec<_> = reader.metadata().values().cloned().collect();
+    assert!(
+        paths.iter().all(|path| path == "a" || path == "b"),
+        "{paths:?}"
+    );
+    assert_eq!(paths.len(), 2);
 }
 
 /// A parameter that comes first in `visit` and last in `map`.
@@ -121,7 +255,7 @@ fn a_parameter_without_a_state_has_the_optimizer_of_its_present_path() {
     // Another optimizer for a path that only the wrapped model has.
     let inner = || ParamGroup::from_path("inner.a");
     let mut optim = ModuleOptimizer::from(sgd()).with_group(inner(), adam(), None);
-    let mut fused = sgd().fused().with_group(inner(), adam());
+    let mut fused = sgd().fused().with_group(inner(), adam(), None);
     let device = Device::flex();
     let mut one = pair(&device.clone().autodiff());
     let mut other = one.clone();
@@ -183,6 +317,138 @@ fn the_average_of_a_model_with_other_paths_and_the_same_shapes_is_refused() {
         text.contains("`left`") && text.contains("`right`"),
         "{text}"
     );
+}
+
+/// The average moves in the walk of the step. It must not be used if the walk has not come to its end.
+#[test]
+fn a_model_that_changes_in_a_run_stops_the_average_at_the_first_other_place() {
+    let device = Device::flex().autodiff();
+    let weight = |number: f64| {
+        let value = tensor::<1>(&[number], DType::F32, &device).require_grad();
+        Some(Param::initialized(ParamId::new(), value))
+    };
+    let both = |left: f64, right: f64| Either {
+        left: weight(left),
+        right: weight(right),
+    };
+    let none = GradientsParams::new;
+    let begun = || {
+        let model = both(0.0, 0.0);
+        let ema = EmaConfig::new(0.5).with_warmup(EmaWarmup::None);
+        let mut fused = adam().fused().with_average(ema.init(&model).unwrap());
+        fused.step(0.1, model, none());
+        fused
+    };
+    for (changed, expected, got) in [
+        (
+            Either {
+                right: None,
+                ..both(8.0, 8.0)
+            },
+            "expected `right` [1] F32, got no further parameter",
+            [4.0, 0.0],
+        ),
+        (
+            Either {
+                left: None,
+                ..both(8.0, 8.0)
+            },
+            "expected `left` [1] F32, got `right` [1] F32",
+            [0.0, 0.0],
+        ),
+    ] {
+        let mut fused = begun();
+        let text = panics(|| drop(fused.step(0.1, changed, none())));
+        assert!(text.contains(expected), "{text}");
+        let mean = fused.average().model();
+        let value = |param: Option<Param<Tensor<1>>>| values(param.unwrap().val())[0];
+        assert_eq!([value(mean.left), value(mean.right)], got);
+    }
+    // More parameters than the average has.
+    let model = Either {
+        right: None,
+        ..both(0.0, 0.0)
+    };
+    let ema = EmaConfig::new(0.5).init(&model).unwrap();
+    let mut fused = adam().fused().with_average(ema);
+    fused.step(0.1, model, none());
+    let text = panics(|| drop(fused.step(0.1, both(8.0, 8.0), none())));
+    assert!(
+        text.contains("expected no further parameter, got `right` [1] F32"),
+        "{text}"
+    );
+}
+
+#[derive(Debug, Clone)]
+struct Panics;
+
+impl Optimizer for Panics {
+    type State<const D: usize> = burn_tricks::optim::AdamState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        _lr: LearningRate,
+        _weight: Tensor<D>,
+        _grad: Tensor<D>,
+        _state: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        std::panic::panic_any("no step".to_owned())
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, _device: &Device) -> Self::State<D> {
+        state
+    }
+}
+
+#[test]
+fn an_average_is_not_used_after_a_panic_in_the_walk() {
+    let model = pair(&Device::flex().autodiff());
+    let ema = EmaConfig::new(0.5).init(&model).unwrap();
+    let mut fused = Panics.fused().with_average(ema);
+    // Without a gradient there is no step, and the average begins.
+    fused.step(0.1, model.clone(), GradientsParams::new());
+    let grads = model.grads(&[0.5, -0.25], &[1.0]);
+    let text = panics(|| drop(fused.step(0.1, model.clone(), grads)));
+    assert_eq!(text, "no step");
+    let text = panics(|| drop(fused.average().model()));
+    assert!(
+        text.contains("unless a panic has interrupted an update"),
+        "{text}"
+    );
+    // It can begin anew.
+    fused.average_mut().restart(&model);
+    let mean: Pair = fused.average().model();
+    assert_eq!(mean.values(), model.values());
+}
+
+#[test]
+fn a_set_with_averages_of_other_steps_moves_those_whose_turn_it_is() {
+    let device = Device::flex().autodiff();
+    let mut one = pair(&device);
+    let mut other = one.clone();
+    let ema = EmaConfig::new(0.5);
+    let late = ema.clone().with_start_after(1).with_update_every(2);
+    let configs = [ema, late];
+    let mut set = EmaSet::init(&configs, &one).unwrap();
+    let mut optim = ModuleOptimizer::from(adam());
+    let mut fused = adam()
+        .fused()
+        .with_average(EmaSet::init(&configs, &one).unwrap());
+    for step in 0..6 {
+        let grads = one.grads(&[0.5, -0.25], &[1.0]);
+        one = optim.step(0.1, one, grads);
+        set.update(&one);
+        let grads = other.grads(&[0.5, -0.25], &[1.0]);
+        other = fused.step(0.1, other, grads);
+        for (fused, alone) in fused.average().iter().zip(set.iter()) {
+            let (fused_mean, mean): (Pair, Pair) = (fused.model(), alone.model());
+            assert_eq!(fused_mean.values(), mean.values(), "step {step}");
+            assert_eq!(
+                (fused.steps(), fused.updates()),
+                (alone.steps(), alone.updates())
+            );
+        }
+    }
 }
 
 #[test]

@@ -102,6 +102,7 @@ mod prelude;
 mod prodigy;
 mod recalibration;
 mod recalibration_layers;
+mod renderer;
 mod residual;
 mod resume;
 mod resume_criteria;

@@ -1,15 +1,15 @@
 //! Schedule-free learning: the two sets of weights of `schedulefree`, step by step.
 
-use crate::devices::training_devices;
-use crate::models::Pair;
+use crate::devices::{devices, training_devices};
+use crate::models::{Noise, Pair, dtypes, tensor, values};
 use crate::oracle::{assert_close, case, numbers, read};
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::{DType, Device};
 use burn_tricks::ConfigError;
 use burn_tricks::average::{Average, AverageRule, ScheduleFreeAverageConfig};
 use burn_tricks::optim::{
-    AdamConfig, ModuleOptimizerExt as _, OptimizerExt as _, ScheduleFree, ScheduleFreeConfig,
-    SgdConfig,
+    AdamConfig, MasterWeightsConfig, MasterWeightsForm, ModuleOptimizerExt as _, OptimizerExt as _,
+    ScheduleFree, ScheduleFreeConfig, SgdConfig,
 };
 
 /// Training and evaluation weights are the oracle's, on every device, in f32.
@@ -138,6 +138,50 @@ fn both_sets_of_weights_resume_to_the_bit() {
         );
     }
     assert_ne!(mean.model().values(), model.values());
+}
+
+/// The largest distance, in 2,000 steps, between the weights of a run in `bf16` under `form` and those of a run in `f64`, in
+/// units of a weight.
+fn distance(form: MasterWeightsForm, device: &Device) -> f64 {
+    let master = MasterWeightsConfig::new().with_form(form);
+    let optim = master.build(adam(0.999).schedule_free(0.9).unwrap());
+    let mut noise = Noise(3);
+    let start = noise.take(64).into_iter().map(|x| 1.0 + 0.5 * x);
+    let start: Vec<f64> = start.collect();
+    let of = |dtype| tensor::<1>(&start, dtype, device);
+    // Both from the same weights.
+    let mut half = of(DType::BF16);
+    let mut exact = tensor::<1>(&values(half.clone()), DType::F64, device);
+    let (mut half_state, mut exact_state, mut worst) = (None, None, 0.0_f64);
+    for _ in 0..2_000 {
+        let grad = noise.take(64);
+        let grad = |dtype| tensor::<1>(&grad, dtype, device);
+        let wide = tensor::<1>(&values(grad(DType::BF16)), DType::F64, device);
+        (half, half_state) = optim.step(1e-3, half, grad(DType::BF16), half_state);
+        (exact, exact_state) = optim.step(1e-3, exact, wide, exact_state);
+        let (half, exact) = (values(half.clone()), values(exact.clone()));
+        let each = half
+            .iter()
+            .zip(&exact)
+            .map(|(a, b)| (a - b).abs() / b.abs());
+        worst = each.fold(worst, f64::max);
+    }
+    worst
+}
+
+/// To round a number to `bf16` changes it by up to 2⁻⁸ of itself.
+#[test]
+fn in_kahans_form_it_stays_as_near_as_with_an_f32_copy() {
+    for (name, device) in devices() {
+        if !dtypes(&device).contains(&DType::BF16) || !dtypes(&device).contains(&DType::F64) {
+            continue;
+        }
+        let copy = distance(MasterWeightsForm::F32, &device);
+        let kahan = distance(MasterWeightsForm::Kahan, &device);
+        let rounding = 2.0_f64.powi(-8);
+        assert!(copy <= 1.01 * rounding, "{name}: {copy}");
+        assert!(kahan <= 1.1 * rounding, "{name}: {kahan}");
+    }
 }
 
 #[test]

@@ -2,24 +2,17 @@
 
 use crate::counter::{Counter, counting, files, learner, once, patience, sets, tear, weight};
 use crate::models::{alone, numbers, shown};
+use crate::renderer::TestRenderer;
 use crate::session::everything;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::{Module, Param};
 use burn::optim::{LearningRate, SgdConfig};
 use burn::tensor::{Device, Tensor};
-use burn::train::logger::{
-    EvaluationProgressLogger, FileMetricLogger, MetricLogger as _, TrainingProgressLogger,
-};
+use burn::train::logger::{FileMetricLogger, MetricLogger as _};
 use burn::train::metric::LossMetric;
-use burn::train::metric::MetricDefinition;
 use burn::train::metric::store::Split;
-use burn::train::renderer::{
-    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
-    MetricsRendererTraining,
-};
 use burn::train::{
-    InferenceStep, Interrupter, Learner, LearnerSummary, RegressionOutput, TrainOutput, TrainStep,
-    TrainingError,
+    InferenceStep, Learner, RegressionOutput, TrainOutput, TrainStep, TrainingError,
 };
 use burn_tricks::average::EmaWarmup;
 use burn_tricks::prelude::*;
@@ -313,70 +306,15 @@ fn a_state_that_no_trick_takes_is_an_error() {
     assert!(launch(folder.path(), (GradNorm::new(),)).is_err());
 }
 
-/// A renderer that does at the end what Burn's dashboard does: it has the interrupter forget.
-struct Forgetful(Interrupter);
-
-impl MetricsRendererTraining for Forgetful {
-    fn update_train(&mut self, _state: MetricState) {}
-
-    fn update_valid(&mut self, _state: MetricState) {}
-
-    fn on_train_end(
-        &mut self,
-        _summary: Option<LearnerSummary>,
-    ) -> Result<(), Box<dyn std::error::Error>> {
-        self.0.reset();
-        Ok(())
-    }
-}
-
-impl TrainingProgressLogger for Forgetful {
-    fn start(&mut self, _: usize, _: usize, _: Option<usize>, _: Option<&str>) {}
-
-    fn start_split(&mut self, _split: &str, _total_items: usize) {}
-
-    fn update_split(&mut self, _items_processed: usize) {}
-
-    fn end_split(&mut self) {}
-
-    fn update_epoch(&mut self, _epoch: usize) {}
-
-    fn end(&mut self) {}
-
-    fn log_event_training(&mut self, _event: String) {}
-}
-
-impl EvaluationProgressLogger for Forgetful {
-    fn start_global_progress(&mut self, _total_tests: usize) {}
-
-    fn start_test(&mut self, _name: &str, _total_items: usize) {}
-
-    fn update_test_progress(&mut self, _items_processed: usize) {}
-
-    fn end_test(&mut self) {}
-
-    fn end_global_progress(&mut self) {}
-
-    fn log_event_evaluation(&mut self, _event: String) {}
-}
-
-impl MetricsRendererEvaluation for Forgetful {
-    fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
-}
-
-impl MetricsRenderer for Forgetful {
-    fn manual_close(&mut self) {}
-
-    fn register_metric(&mut self, _definition: MetricDefinition) {}
-}
-
 #[test]
 fn what_ended_a_run_is_known_when_the_dashboard_has_forgotten_it() {
     let _alone = alone();
     let launch = |folder: &Path, at: usize, interrupted: bool| {
         let training = counting(folder).num_epochs(3);
         let interrupter = training.interrupter();
-        let renderer = Box::new(Forgetful(interrupter.clone()));
+        // What Burn's dashboard does at the end: it has the interrupter forget.
+        let forgetful = interrupter.clone();
+        let renderer = Box::new(TestRenderer::at_end(move || forgetful.reset()));
         let training = training.configure(|training| training.renderer(renderer));
         let gone = folder.join("checkpoint");
         let work = move |saved| match interrupted {

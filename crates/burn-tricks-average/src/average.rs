@@ -5,8 +5,7 @@ use crate::average_record::{Members, read_members, record_members};
 use crate::average_rule::{AverageRule, Update};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{Buffers, ConfigError, Mismatch, SharedWeights, Snapshot, StepAverage};
-use burn_tricks_kernels::TensorList;
+use burn_tricks_core::{ConfigError, LerpInWalk, Mismatch, SharedWeights, Snapshot, StepAverage};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
@@ -28,8 +27,6 @@ pub struct Average<M: Module, R> {
 pub(crate) struct Live<'a, M> {
     model: &'a M,
     weights: Option<SharedWeights<M>>,
-    /// The weights as a list, if the step has made one; for one average.
-    list: Option<TensorList>,
 }
 
 impl<'a, M: Module> Live<'a, M> {
@@ -37,28 +34,7 @@ impl<'a, M: Module> Live<'a, M> {
         Self {
             model,
             weights: None,
-            list: None,
         }
-    }
-
-    /// With the weights that the next average takes, if it moves towards them.
-    pub(crate) fn with_list(self, list: TensorList) -> Self {
-        let list = Some(list);
-        Self { list, ..self }
-    }
-
-    fn moves(
-        &mut self,
-        mean: &mut Snapshot<M>,
-        share: f64,
-        buffers: Buffers,
-    ) -> Result<(), Mismatch> {
-        if let Some(list) = self.list.take()
-            && mean.lerp_list(list, share)
-        {
-            return Ok(());
-        }
-        mean.lerp_weights(self.seen_by(mean)?, share, buffers)
     }
 
     fn seen_by(&mut self, held: &Snapshot<M>) -> Result<&SharedWeights<M>, Mismatch> {
@@ -126,8 +102,13 @@ impl<M: Module, R: AverageRule> Average<M, R> {
             Some(last) if counts || self.updates == 0 => self.sample(live, last),
             Some(_) => Ok(()),
         };
+        self.taken(taken, counts);
+    }
+
+    /// Counts a step.
+    fn taken(&mut self, taken: Result<(), Mismatch>, counts: bool) {
         taken.unwrap_or_else(|mismatch| panic!("{mismatch}"));
-        self.steps = step;
+        self.steps += 1;
         self.updates += u64::from(counts);
     }
 
@@ -143,6 +124,22 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         if !(counts || before_start || self.updates == 0) {
             return Ok(());
         }
+        let (kept, memory) = self.kept(lr);
+        let mean = self.held.back_mut().expect("it is never empty");
+        if before_start || kept == 0.0 {
+            mean.replace_weights(live.seen_by(mean)?)?;
+        } else if counts {
+            let buffers = self.rule.buffers();
+            mean.lerp_weights(live.seen_by(mean)?, 1.0 - kept, buffers)?;
+        }
+        if counts {
+            self.memory = memory;
+        }
+        Ok(())
+    }
+
+    /// The share that the next update keeps, and the memory of the rule after it.
+    fn kept(&self, lr: f64) -> (f64, Vec<f64>) {
         let mut memory = self.memory.clone();
         let number = self.updates;
         let kept = self.rule.keep(&Update { number, lr }, &mut memory);
@@ -151,16 +148,7 @@ impl<M: Module, R: AverageRule> Average<M, R> {
             "the share that an average keeps must lie in [0, 1], `{}` said {kept}",
             self.rule.kind().name()
         );
-        let mean = self.held.back_mut().expect("it is never empty");
-        if before_start || kept == 0.0 {
-            mean.replace_weights(live.seen_by(mean)?)?;
-        } else if counts {
-            live.moves(mean, 1.0 - kept, self.rule.buffers())?;
-        }
-        if counts {
-            self.memory = memory;
-        }
-        Ok(())
+        (kept, memory)
     }
 
     fn sample(&mut self, live: &mut Live<'_, M>, last: usize) -> Result<(), Mismatch> {
@@ -173,11 +161,29 @@ impl<M: Module, R: AverageRule> Average<M, R> {
         Ok(())
     }
 
-    /// Whether the next update moves the average, and can do so with the weights as a list.
-    pub(crate) fn takes_list(&self) -> bool {
-        self.rule.samples().is_none()
-            && self.rule.sampling().counts(self.steps + 1)
-            && self.newest().is_weights()
+    /// Begins the update after the next step, if it moves the average, in a walk that somebody else makes.
+    pub(crate) fn begin(&mut self, lr: f64) -> Option<LerpInWalk<M>> {
+        if self.rule.samples().is_some() || !self.rule.sampling().counts(self.steps + 1) {
+            return None;
+        }
+        let (kept, memory) = self.kept(lr);
+        if kept == 0.0 {
+            return None; // it is replaced
+        }
+        let mean = self.held.back_mut().expect("it is never empty");
+        let lerp = mean.begin_lerp(1.0 - kept)?;
+        self.memory = memory;
+        Some(lerp)
+    }
+
+    /// Ends the update that [`begin`](Self::begin) has begun; if it has not, looks at the model.
+    pub(crate) fn end(&mut self, lerp: Option<LerpInWalk<M>>, live: &mut Live<'_, M>, lr: f64) {
+        let Some(lerp) = lerp else {
+            return self.update_from(live, lr);
+        };
+        let mean = self.held.back_mut().expect("it is never empty");
+        let taken = mean.end_lerp(lerp);
+        self.taken(taken, true);
     }
 
     /// Restarts with the weights of `model`, as [`init`](Self::init) would: the old average and the counted
@@ -284,12 +290,14 @@ impl<M: Module, R: AverageRule> Average<M, R> {
 
 /// As [`update_at`](Average::update_at).
 impl<M: Module, R: AverageRule> StepAverage<M> for Average<M, R> {
-    fn takes_list(&self) -> bool {
-        Self::takes_list(self)
+    type Update = LerpInWalk<M>;
+
+    fn begin_update(&mut self, lr: f64) -> Option<LerpInWalk<M>> {
+        self.begin(lr)
     }
 
-    fn update_in_step(&mut self, model: &M, weights: TensorList, lr: f64) {
-        self.update_from(&mut Live::new(model).with_list(weights), lr);
+    fn end_update(&mut self, update: Option<LerpInWalk<M>>, model: &M, lr: f64) {
+        self.end(update, &mut Live::new(model), lr);
     }
 }
 

@@ -6,7 +6,6 @@ use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Device;
 use burn_tricks_core::{ConfigError, Mismatch, StepAverage};
-use burn_tricks_kernels::TensorList;
 
 /// An average of weights that is held on another device than the model in training: usually in the memory of the CPU, while
 /// the model is trained on a GPU that has no room for a second copy. Made by [`AverageOn::init`].
@@ -129,11 +128,13 @@ impl<M: Module, R: AverageRule> AverageOn<M, R> {
 
 /// As [`update_at`](AverageOn::update_at).
 impl<M: Module, R: AverageRule> StepAverage<M> for AverageOn<M, R> {
-    fn takes_list(&self) -> bool {
-        false
+    type Update = ();
+
+    fn begin_update(&mut self, _lr: f64) -> Option<()> {
+        None
     }
 
-    fn update_in_step(&mut self, model: &M, _weights: TensorList, lr: f64) {
+    fn end_update(&mut self, _update: Option<()>, model: &M, lr: f64) {
         self.update_at(model, lr);
     }
 }

@@ -5,8 +5,7 @@ use crate::average_record::{AverageKind, Members, read_members, record_members};
 use crate::ema::{Ema, EmaConfig};
 use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
-use burn_tricks_core::{ConfigError, StepAverage};
-use burn_tricks_kernels::TensorList;
+use burn_tricks_core::{ConfigError, LerpInWalk, StepAverage};
 
 /// Several moving averages of one training run, so that you can choose the decay afterwards.
 ///
@@ -109,17 +108,18 @@ impl<M: Module> EmaSet<M> {
 
 /// As [`update`](EmaSet::update).
 impl<M: Module> StepAverage<M> for EmaSet<M> {
-    fn takes_list(&self) -> bool {
-        self.emas.iter().any(Ema::takes_list)
+    /// One for each average, in their order.
+    type Update = Vec<Option<LerpInWalk<M>>>;
+
+    fn begin_update(&mut self, _lr: f64) -> Option<Self::Update> {
+        Some(self.emas.iter_mut().map(|ema| ema.begin(1.0)).collect())
     }
 
-    fn update_in_step(&mut self, model: &M, weights: TensorList, _lr: f64) {
+    fn end_update(&mut self, update: Option<Self::Update>, model: &M, _lr: f64) {
+        let mut lerps = update.into_iter().flatten();
         let mut live = Live::new(model);
         for ema in &mut self.emas {
-            if ema.takes_list() {
-                live = live.with_list(weights.clone());
-            }
-            ema.update_from(&mut live, 1.0);
+            ema.end(lerps.next().flatten(), &mut live, 1.0);
         }
     }
 }

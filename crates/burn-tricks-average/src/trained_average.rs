@@ -7,7 +7,6 @@ use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Visitor, visit, visit_floats};
 use burn_tricks_core::{ConfigError, Leaf, StepAverage, independent_copy};
-use burn_tricks_kernels::TensorList;
 use std::collections::{HashMap, HashSet};
 
 /// An average of the weights of a model that are trained, such as the factors of LoRA: the frozen weights are neither copied
@@ -198,11 +197,13 @@ impl<R: AverageRule> TrainedAverage<R> {
 
 /// As [`update_at`](TrainedAverage::update_at).
 impl<M: Module, R: AverageRule> StepAverage<M> for TrainedAverage<R> {
-    fn takes_list(&self) -> bool {
-        false
+    type Update = ();
+
+    fn begin_update(&mut self, _lr: f64) -> Option<()> {
+        None
     }
 
-    fn update_in_step(&mut self, model: &M, _weights: TensorList, lr: f64) {
+    fn end_update(&mut self, _update: Option<()>, model: &M, lr: f64) {
         self.update_at(model, lr);
     }
 }

@@ -19,14 +19,16 @@ pub struct Leaf {
 impl Leaf {
     /// The properties of `value`.
     pub fn new<const D: usize>(value: &Tensor<D>) -> Self {
-        let autodiff = value.is_autodiff();
+        // Each tensor on an autodiff device has a strategy. To ask the tensor for its device takes an allocation.
+        let checkpointing = value.gradient_checkpointing_strategy();
+        let autodiff = checkpointing.is_some();
         Self {
             device: value.device().without_autodiff(),
             dtype: value.dtype(),
             autodiff,
             require_grad: value.is_require_grad(),
             distributed: autodiff && value.is_distributed(),
-            checkpointing: value.gradient_checkpointing_strategy(),
+            checkpointing,
         }
     }
 
@@ -45,12 +47,19 @@ impl Leaf {
     /// element type, with their gradient requirement and strategy of gradient checkpointing, for the parameter
     /// `id`.
     pub fn with_value<const D: usize>(self, value: Tensor<D>, id: ParamId) -> Tensor<D> {
-        let value = value.to_device(&self.device).cast(self.dtype);
+        let value = if value.device() == self.device {
+            value
+        } else {
+            value.to_device(&self.device)
+        };
+        let value = value.cast(self.dtype);
         if !self.autodiff {
             return value;
         }
         let mut value = Tensor::from_inner(value);
-        if let Some(strategy) = self.checkpointing {
+        if let Some(strategy) = self.checkpointing
+            && value.gradient_checkpointing_strategy() != self.checkpointing
+        {
             value = value.with_gradient_checkpointing_strategy(strategy);
         }
         if self.require_grad {

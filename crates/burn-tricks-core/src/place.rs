@@ -115,17 +115,22 @@ impl Mismatch {
         got: &[Place],
         same: impl Fn(&Place, &Place) -> bool,
     ) -> Option<Self> {
+        (0..expected.len().max(got.len())).find_map(|at| match (expected.get(at), got.get(at)) {
+            (Some(a), Some(b)) if same(a, b) => None,
+            (a, b) => Some(Self::between_two(a, b)),
+        })
+    }
+
+    /// Two places that differ; `None` is behind the last.
+    pub(crate) fn between_two(expected: Option<&Place>, got: Option<&Place>) -> Self {
         let describe = |place: Option<&Place>| match place {
             Some(place) => place.to_string(),
             None => "no further parameter".to_owned(),
         };
-        (0..expected.len().max(got.len())).find_map(|at| match (expected.get(at), got.get(at)) {
-            (Some(a), Some(b)) if same(a, b) => None,
-            (a, b) => Some(Self {
-                expected: describe(a),
-                got: describe(b),
-            }),
-        })
+        Self {
+            expected: describe(expected),
+            got: describe(got),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::apart::{joined, take_apart};
 use crate::buffers::Buffers;
+use crate::lerp_in_walk::LerpInWalk;
 use crate::module_tensors::ModuleTensors;
 use crate::place::{Mismatch, Place, ValueKind, places};
 use crate::restore::with_values;
@@ -56,7 +57,7 @@ use std::sync::Arc;
 /// needed.
 #[derive(Debug)]
 pub struct Snapshot<M> {
-    /// Always `Some`, except during a `lerp`.
+    /// Always `Some`, except during an update.
     model: Option<M>,
     /// The values of `model`, which then has none, if they are weights and have been moved as a list: a list needs no
     /// walk through the module at each move.
@@ -174,36 +175,63 @@ impl<M: Module> Snapshot<M> {
         Ok(())
     }
 
-    /// [`lerp`](Self::lerp) with the float tensors of such a module as a list, in the module's order and without
-    /// autodiff. `false`, and nothing is changed, if they cannot be used without the module: because the module
-    /// has running statistics or values that are not floats, or because the tensors are not of the number, shapes, types
-    /// and device of this snapshot. The list has no paths: [`check`](Self::check) the module once.
-    pub fn lerp_list(&mut self, weights: TensorList, share: f64) -> bool {
+    /// Begins a [`lerp`](Self::lerp) towards a module through which the caller walks anyway: what is returned takes the
+    /// weights one by one, and [`end_lerp`](Self::end_lerp) ends it. `None`, and nothing is changed, if the module of this
+    /// snapshot has running statistics, or values that are not floats.
+    ///
+    /// In between, for instance if the walk panics, the snapshot has no values, and its methods panic.
+    pub fn begin_lerp(&mut self, share: f64) -> Option<LerpInWalk<M>> {
+        self.is_weights().then(|| {
+            let values = self.take_values();
+            LerpInWalk::new(values, (self.places.clone(), self.wide), share)
+        })
+    }
+
+    /// Ends the [`lerp`](Self::lerp) that [`begin_lerp`](Self::begin_lerp) has begun.
+    ///
+    /// # Errors
+    ///
+    /// If the walk has come to another place or shape than those of this snapshot, or to fewer: the first such place. The
+    /// values before that place have then moved, and the others are as they were.
+    pub fn end_lerp(&mut self, lerp: LerpInWalk<M>) -> Result<(), Mismatch> {
+        let (shell, values, dtypes) = lerp.into_parts();
+        (self.model, self.apart) = (Some(shell), Some(values));
+        self.mean = true;
+        self.follow(&dtypes?);
+        Ok(())
+    }
+
+    /// [`lerp`](Self::lerp) with the float tensors of such a module as a list: no walk through the module is needed.
+    /// `false`, and nothing is changed, if they cannot be used without the module: because there are running statistics or
+    /// values that are not floats, or because of the number, shapes, types and devices of the tensors.
+    fn lerp_list(&mut self, weights: TensorList, share: f64) -> bool {
         let of_places = self.places.iter().map(|place| place.dtype);
         if !(self.is_weights() && weights.dtypes().eq(of_places)) {
             return false;
         }
-        let held = match self.apart.take() {
-            Some(held) => held,
-            None => {
-                let (model, held) = take_apart(self.model.take().expect(HOLDS));
-                self.model = Some(model);
-                held
-            }
-        };
+        let (shell, held) = self.take_values();
         let fits = held.is_like(&weights);
-        self.apart = Some(if fits {
+        let held = if fits {
             let wide = self.held_dtypes();
             lerp_all(held, cast_to(weights, wide), share)
         } else {
             held
-        });
+        };
+        (self.model, self.apart) = (Some(shell), Some(held));
         self.mean |= fits;
         fits
     }
 
-    /// Whether every value is a weight, so that [`lerp_list`](Self::lerp_list) can be used.
-    pub fn is_weights(&self) -> bool {
+    /// The module without its values, which must all be weights, and these; until both are put back the snapshot is empty.
+    fn take_values(&mut self) -> (M, TensorList) {
+        let model = self.model.take().expect(HOLDS);
+        match self.apart.take() {
+            Some(values) => (model, values),
+            None => take_apart(model),
+        }
+    }
+
+    fn is_weights(&self) -> bool {
         let mut kinds = self.places.iter().map(|place| place.kind);
         kinds.all(|kind| kind == ValueKind::Weight)
     }
@@ -361,4 +389,4 @@ impl<M: Module> Snapshot<M> {
     }
 }
 
-const HOLDS: &str = "a snapshot holds a module";
+const HOLDS: &str = "a snapshot has values, unless a panic has interrupted an update of it";

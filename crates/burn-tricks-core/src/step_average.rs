@@ -1,12 +1,14 @@
 //! Averages of weights that a step tells the new weights.
 
+use crate::walk::Location;
 use burn::module::Module;
-use burn_tricks_kernels::TensorList;
+use burn::tensor::Tensor;
 
-/// An average of the weights of a model `M` that is updated by the step itself, which has the new weights at hand, so
-/// that the average needs no walk through the model.
+/// An average of the weights of a model `M` that is updated by the step itself: the step gives it each new weight in the
+/// walk that computes it, while the weight is in the processor's cache, so that the average needs no walk of its own.
 ///
-/// All averages of `burn-tricks-average` implement it. `FusedStep` of `burn-tricks-optim` calls it after each step.
+/// All averages of `burn-tricks-average` implement it. `FusedStep` of `burn-tricks-optim` calls
+/// [`begin_update`](Self::begin_update) before its walk and [`end_update`](Self::end_update) after it, at every step.
 ///
 /// `()` is no average, and neither is `None`.
 #[diagnostic::on_unimplemented(
@@ -14,31 +16,71 @@ use burn_tricks_kernels::TensorList;
     note = "the averages of `burn-tricks-average` are, each for the type of model that it was made for"
 )]
 pub trait StepAverage<M: Module>: Send {
-    /// Whether the next update can use the weights as a list. If not, it gets an empty list.
-    fn takes_list(&self) -> bool;
+    /// Takes the new weights of one step.
+    type Update: WeightTaker;
 
-    /// Updates the average after a step with this learning rate. `weights` are the float tensors of `model` in its
-    /// own order, without autodiff, or none if [`takes_list`](Self::takes_list) said no. They are none at the first
-    /// update, too, so that the average can compare itself with `model`.
-    fn update_in_step(&mut self, model: &M, weights: TensorList, lr: f64);
+    /// Begins the update of a step with this learning rate. `None` if this update does not take the weights one by one,
+    /// for example because the model has running statistics, which change outside of the step, or because the average
+    /// takes the weights of other steps.
+    fn begin_update(&mut self, lr: f64) -> Option<Self::Update>;
+
+    /// Ends what [`begin_update`](Self::begin_update) has begun. `update` has taken all float tensors of `model` in the
+    /// model's own order; if it is `None`, the average looks at `model` itself.
+    ///
+    /// # Panics
+    ///
+    /// If the average was made for a model of another architecture.
+    fn end_update(&mut self, update: Option<Self::Update>, model: &M, lr: f64);
+}
+
+/// Takes the float tensors of a model one by one, in the model's own order.
+pub trait WeightTaker {
+    /// Takes the next weight, which stands at `at` and is not tracked by autodiff.
+    fn take<const D: usize>(&mut self, at: &Location, weight: &Tensor<D>);
+}
+
+impl WeightTaker for () {
+    fn take<const D: usize>(&mut self, _at: &Location, _weight: &Tensor<D>) {}
+}
+
+/// Each takes the weight.
+impl<T: WeightTaker> WeightTaker for Vec<T> {
+    fn take<const D: usize>(&mut self, at: &Location, weight: &Tensor<D>) {
+        for each in self {
+            each.take(at, weight);
+        }
+    }
+}
+
+/// `None` takes nothing.
+impl<T: WeightTaker> WeightTaker for Option<T> {
+    fn take<const D: usize>(&mut self, at: &Location, weight: &Tensor<D>) {
+        if let Some(taker) = self {
+            taker.take(at, weight);
+        }
+    }
 }
 
 impl<M: Module> StepAverage<M> for () {
-    fn takes_list(&self) -> bool {
-        false
+    type Update = ();
+
+    fn begin_update(&mut self, _lr: f64) -> Option<()> {
+        None
     }
 
-    fn update_in_step(&mut self, _model: &M, _weights: TensorList, _lr: f64) {}
+    fn end_update(&mut self, _update: Option<()>, _model: &M, _lr: f64) {}
 }
 
 impl<M: Module, A: StepAverage<M>> StepAverage<M> for Option<A> {
-    fn takes_list(&self) -> bool {
-        self.as_ref().is_some_and(StepAverage::takes_list)
+    type Update = A::Update;
+
+    fn begin_update(&mut self, lr: f64) -> Option<A::Update> {
+        self.as_mut().and_then(|average| average.begin_update(lr))
     }
 
-    fn update_in_step(&mut self, model: &M, weights: TensorList, lr: f64) {
+    fn end_update(&mut self, update: Option<A::Update>, model: &M, lr: f64) {
         if let Some(average) = self {
-            average.update_in_step(model, weights, lr);
+            average.end_update(update, model, lr);
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Gradient accumulation.
 
-use crate::change_each::merged;
 use crate::gradient_list::GradientList;
 use crate::stored::Stored;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
@@ -10,7 +9,7 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{
     Config, ConfigError, StateError, accumulation_dtype, state_from_bytes, state_to_bytes,
 };
-use burn_tricks_kernels::{TensorList, lerp_all};
+use burn_tricks_kernels::{lerp, lerp_all};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
@@ -102,7 +101,7 @@ impl GradAccumulatorConfig {
         ConfigError::at_least_one("micro_batches", self.micro_batches)?;
         Ok(GradAccumulator {
             window: self.micro_batches,
-            mean: GradientsParams::new(),
+            mean: GradientList::default(),
             micro_batches: 0,
             samples: 0,
         })
@@ -113,7 +112,8 @@ impl GradAccumulatorConfig {
 #[derive(Debug)]
 pub struct GradAccumulator {
     window: usize,
-    mean: GradientsParams,
+    /// In the module's order.
+    mean: GradientList,
     micro_batches: usize,
     samples: usize,
 }
@@ -133,31 +133,17 @@ impl GradAccumulator {
         self.micro_batches += 1;
         if samples > 0 {
             self.samples += samples;
-            let new = GradientsParams::from_grads(gradients, module);
             let share = samples as f64 / self.samples as f64;
-            let mut add = Add {
-                share,
-                new,
-                old: std::mem::take(&mut self.mean),
-                means: GradientList::default(),
-                news: TensorList::new(),
-                mean: GradientsParams::new(),
-            };
-            module.visit(&mut add);
-            let Add {
-                mut means,
-                news,
-                mut old,
-                mean,
-                ..
-            } = add;
-            // All at once, so that many small tensors are shared between threads.
-            means.list = lerp_all(means.list, news, share);
-            means.put_into(&mut old);
-            self.mean = if mean.is_empty() {
-                old
+            let new = Take::from(module, gradients);
+            let mut mean = std::mem::take(&mut self.mean);
+            self.mean = if samples == self.samples {
+                new // the first of the window
+            } else if mean.is_of_same(&new) {
+                // All at once, so that many small tensors are shared between threads.
+                mean.list = lerp_all(mean.list, new.list, share);
+                mean
             } else {
-                merged(module, old, mean)
+                Merge::lists(module, mean, new, share)
             };
         }
         if self.micro_batches == self.window {
@@ -173,7 +159,7 @@ impl GradAccumulator {
         let samples = std::mem::take(&mut self.samples);
         self.micro_batches = 0;
         let mut narrow = Narrow {
-            mean: std::mem::take(&mut self.mean),
+            mean: std::mem::take(&mut self.mean).into_params(),
             seen: HashSet::new(),
         };
         module.visit(&mut narrow);
@@ -182,7 +168,7 @@ impl GradAccumulator {
 
     /// Discards the current window.
     pub fn clear(&mut self) {
-        self.mean = GradientsParams::new();
+        self.mean = GradientList::default();
         (self.micro_batches, self.samples) = (0, 0);
     }
 
@@ -201,7 +187,7 @@ impl GradAccumulator {
     /// nothing needs to be saved.
     pub fn state<M: Module>(&self, module: &M) -> Vec<u8> {
         let mut save = Save {
-            mean: &self.mean,
+            mean: self.mean.clone().into_params(),
             seen: HashSet::new(),
             saved: BTreeMap::new(),
         };
@@ -231,7 +217,7 @@ impl GradAccumulator {
         }
         let mut load = Load {
             saved: state.mean,
-            mean: GradientsParams::new(),
+            mean: GradientList::default(),
             wrong: None,
         };
         visit(module, &mut load);
@@ -256,13 +242,13 @@ struct State {
     mean: BTreeMap<String, Stored>,
 }
 
-struct Save<'a> {
-    mean: &'a GradientsParams,
+struct Save {
+    mean: GradientsParams,
     seen: HashSet<ParamId>,
     saved: BTreeMap<String, Stored>,
 }
 
-impl Visitor for Save<'_> {
+impl Visitor for Save {
     fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
         if self.seen.insert(param.id)
             && let Some(mean) = self.mean.get::<D>(param.id)
@@ -275,7 +261,7 @@ impl Visitor for Save<'_> {
 
 struct Load {
     saved: BTreeMap<String, Stored>,
-    mean: GradientsParams,
+    mean: GradientList,
     wrong: Option<String>,
 }
 
@@ -294,41 +280,76 @@ impl Visitor for Load {
             return;
         }
         let mean = stored.tensor(&weight.device()).reshape(weight.dims());
-        self.mean.register(param.id, mean);
+        self.mean.push(param.id, mean);
     }
 }
 
-struct Add {
+/// Takes the gradients of a micro-batch as they are accumulated, without the map of a `GradientsParams`.
+struct Take {
+    from: Gradients,
+    taken: GradientList,
+}
+
+impl Take {
+    fn from<M: Module>(module: &M, gradients: Gradients) -> GradientList {
+        let mut take = Self {
+            from: gradients,
+            taken: GradientList::default(),
+        };
+        module.visit(&mut take);
+        take.taken
+    }
+}
+
+impl ModuleVisitor for Take {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(grad) = param.val().grad_remove(&mut self.from) {
+            let dtype = accumulation_dtype(grad.dtype());
+            self.taken.push(param.id, grad.cast(dtype));
+        }
+    }
+}
+
+/// The mean where a micro-batch has gradients of other parameters than those before it.
+struct Merge {
     /// The share of the new gradients in the mean.
     share: f64,
     new: GradientsParams,
     old: GradientsParams,
-    /// The means of the parameters that have one and get a new gradient, and these gradients.
-    means: GradientList,
-    news: TensorList,
-    /// The other means.
-    mean: GradientsParams,
+    mean: GradientList,
 }
 
-impl ModuleVisitor for Add {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let wide = |grad: Tensor<D>| {
-            let dtype = accumulation_dtype(grad.dtype());
-            grad.cast(dtype)
+impl Merge {
+    fn lists<M: Module>(
+        module: &M,
+        old: GradientList,
+        new: GradientList,
+        share: f64,
+    ) -> GradientList {
+        let mut merge = Self {
+            share,
+            new: new.into_params(),
+            old: old.into_params(),
+            mean: GradientList::default(),
         };
-        let new = self.new.remove::<D>(param.id).map(wide);
-        let mean = match (self.old.remove::<D>(param.id), new) {
-            (Some(mean), Some(new)) => {
-                self.means.push(param.id, mean);
-                self.news.push(new);
-                return;
-            }
+        module.visit(&mut merge);
+        merge.mean
+    }
+}
+
+impl ModuleVisitor for Merge {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let (old, new) = (
+            self.old.remove::<D>(param.id),
+            self.new.remove::<D>(param.id),
+        );
+        let mean = match (old, new) {
+            (Some(mean), Some(new)) => lerp(mean, new, self.share),
             (Some(mean), None) => mean * (1.0 - self.share),
-            (None, Some(new)) if self.share == 1.0 => new,
             (None, Some(new)) => new * self.share,
             (None, None) => return,
         };
-        self.mean.register(param.id, mean);
+        self.mean.push(param.id, mean);
     }
 }
 

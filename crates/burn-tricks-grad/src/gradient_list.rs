@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use burn_tricks_kernels::{TensorList, TensorTaker};
 
 /// Gradients in the module's order, and whose they are.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct GradientList {
     ids: Vec<ParamId>,
     pub(crate) list: TensorList,
@@ -21,11 +21,23 @@ impl GradientList {
         self.list.push(grad);
     }
 
+    /// Whether they are the gradients of the same parameters, in the same order.
+    pub(crate) fn is_of_same(&self, other: &Self) -> bool {
+        self.ids == other.ids
+    }
+
     /// Puts what became of them into `grads`. This needs no walk through the module, which takes longer than the
     /// arithmetic if tensors are small.
     pub(crate) fn put_into(self, grads: &mut GradientsParams) {
         let ids = self.ids.into_iter();
         self.list.take_each(&mut Put { ids, grads });
+    }
+
+    /// As gradients by the ids of their parameters.
+    pub(crate) fn into_params(self) -> GradientsParams {
+        let mut grads = GradientsParams::new();
+        self.put_into(&mut grads);
+        grads
     }
 }
 

@@ -60,6 +60,11 @@ impl TensorList {
         Some(Tensor::from_dispatch(tensor))
     }
 
+    /// Adds the tensors of another list at the end.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
     /// Hands all tensors over, in order.
     pub fn take_each(self, to: &mut impl TensorTaker) {
         for tensor in self.0 {

@@ -4,9 +4,10 @@ mod groups;
 mod slots;
 mod walks;
 
+use burn::grad_clipping::GradientClipping;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ParamGroup};
-use burn::optim::{GradientsParams, Optimizer, OptimizerRecord};
+use burn::optim::{GradAdaptor, GradientsParams, MultiGradientsParams, Optimizer, OptimizerRecord};
 use burn_tricks_core::{ListTransform, StepAverage, walk};
 use groups::Groups;
 use slots::Slots;
@@ -25,7 +26,8 @@ use walks::{Gather, StepEach};
 ///
 /// A model of many small tensors spends much of such a step on walks through the module and on the bookkeeping of Burn's
 /// `ModuleOptimizer`. A `FusedStep` gathers the gradients in one walk, which the norm of all gradients needs, and does
-/// everything else in a second one.
+/// everything else in a second one: it steps each weight and moves its average at once, while the weight is in the
+/// processor's cache.
 ///
 /// # Example
 ///
@@ -69,7 +71,7 @@ use walks::{Gather, StepEach};
 /// let fused = AdamWConfig::torch()
 ///     .build()?
 ///     .fused()
-///     .with_group(biases, AdamWConfig::torch().with_weight_decay(0.0).build()?)
+///     .with_group(biases, AdamWConfig::torch().with_weight_decay(0.0).build()?, None)
 ///     .with_transform(Clamp);
 /// # let _ = fused;
 /// # Ok(())
@@ -78,8 +80,8 @@ use walks::{Gather, StepEach};
 ///
 /// `ClipGradNorm`, `ClipGradValue`, `AutoClip` and `NormalizeGrad` of `burn-tricks-grad` are such transforms, and every
 /// average of `burn-tricks-average` can be given to [`with_average`](Self::with_average). `Average` (`Ema`, `Swa`, ...)
-/// and `EmaSet` save their walk through the model; `AverageOn`, `TrainedAverage` and `Swag` are updated as by a separate
-/// call. The guide's page "order of a step" has a loop with both.
+/// and `EmaSet` move in the walk that steps the weights; `AverageOn`, `TrainedAverage` and `Swag` are updated as by a
+/// separate call. The guide's page "order of a step" has a loop with both.
 ///
 /// # Order
 ///
@@ -99,10 +101,7 @@ use walks::{Gather, StepEach};
 ///
 /// # What it leaves out
 ///
-/// - Burn's gradient clipping per parameter (`with_grad_clipping`): use a transform. A configuration's `build()` refuses
-///   it.
-/// - `step_multi` for gradients of several devices: sum them first (`gather` of `burn-tricks-grad`).
-/// - The `Learner`, which steps a `ModuleOptimizer`.
+/// The `Learner`, which steps a `ModuleOptimizer`.
 ///
 /// A model with running statistics (batch norm), with integers or with booleans is averaged in a walk of its own, as by
 /// a separate call.
@@ -127,8 +126,6 @@ pub struct FusedStep<T = (), A = ()> {
     slots: Slots,
     transform: T,
     average: A,
-    /// Whether the average has compared itself with the model, which an update with a list of weights cannot.
-    average_fits: bool,
 }
 
 impl FusedStep {
@@ -139,17 +136,30 @@ impl FusedStep {
             slots: Slots::default(),
             transform: (),
             average: (),
-            average_fits: false,
         }
     }
 }
 
 impl<T, A> FusedStep<T, A> {
-    /// With another optimizer for the parameters of `group`, as Burn's `ModuleOptimizer::with_group`: of several groups
-    /// that match a parameter, the one added last counts. The states of the parameters that match are reset.
-    pub fn with_group(mut self, group: ParamGroup, optim: impl Optimizer) -> Self {
+    /// With another optimizer, and Burn's clipping of each gradient or none, for the parameters of `group`, as Burn's
+    /// `ModuleOptimizer::with_group`: of several groups that match a parameter, the one added last counts. The states of
+    /// the parameters that match are reset.
+    pub fn with_group(
+        mut self,
+        group: ParamGroup,
+        optim: impl Optimizer,
+        grad_clipping: Option<GradientClipping>,
+    ) -> Self {
         self.slots.forget(&group);
-        self.groups.add(group, optim);
+        self.groups.add(group, optim, grad_clipping);
+        self
+    }
+
+    /// With Burn's clipping of each gradient, after the transform, for the parameters that are in none of the
+    /// [groups](Self::with_group), as Burn's `ModuleOptimizer::with_grad_clipping`. It acts from the next step on. To clip
+    /// the norm of all gradients together, give `ClipGradNorm` to [`with_transform`](Self::with_transform).
+    pub fn with_grad_clipping(mut self, clipping: GradientClipping) -> Self {
+        self.groups.clip_first(clipping);
         self
     }
 
@@ -160,7 +170,6 @@ impl<T, A> FusedStep<T, A> {
             slots: self.slots,
             transform,
             average: self.average,
-            average_fits: self.average_fits,
         }
     }
 
@@ -172,7 +181,6 @@ impl<T, A> FusedStep<T, A> {
             slots: self.slots,
             transform: self.transform,
             average,
-            average_fits: false,
         }
     }
 
@@ -193,7 +201,6 @@ impl<T, A> FusedStep<T, A> {
 
     /// The average, to load its state or to restart it.
     pub fn average_mut(&mut self) -> &mut A {
-        self.average_fits = false;
         &mut self.average
     }
 
@@ -204,8 +211,8 @@ impl<T, A> FusedStep<T, A> {
     ///
     /// If the transform does not return as many gradients as it got, if a state is that of a parameter of another shape,
     /// if the average was made for a model of another architecture, or if the module, written by hand, comes to its
-    /// parameters in another order in `map` than in `visit`. The average compares the paths at the first update after
-    /// [`with_average`](Self::with_average) or [`average_mut`](Self::average_mut), and later the shapes.
+    /// parameters in another order or under other names in `map` than in `visit`. After a panic some parameters and their
+    /// averages may have taken the step, and others not: do not go on with this `FusedStep`.
     pub fn step<M: Module>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
@@ -216,7 +223,33 @@ impl<T, A> FusedStep<T, A> {
         T: ListTransform,
         A: StepAverage<M>,
     {
-        let lr = lr.into();
+        self.step_with(lr.into(), model, grads.into())
+    }
+
+    /// Like [`step`](Self::step), with the gradients of several devices, which are summed. As in Burn's
+    /// `ModuleOptimizer::step_multi`, each parameter is stepped on one of these devices.
+    ///
+    /// # Panics
+    ///
+    /// Those of [`step`](Self::step).
+    pub fn step_multi<M: Module>(
+        &mut self,
+        lr: impl Into<ModuleLearningRate>,
+        model: M,
+        grads: MultiGradientsParams,
+    ) -> M
+    where
+        T: ListTransform,
+        A: StepAverage<M>,
+    {
+        self.step_with(lr.into(), model, grads.into())
+    }
+
+    fn step_with<M: Module>(&mut self, lr: ModuleLearningRate, model: M, grads: GradAdaptor) -> M
+    where
+        T: ListTransform,
+        A: StepAverage<M>,
+    {
         let mut gather = Gather::new(grads);
         model.visit(&mut gather);
         let (ids, grads) = gather.into_parts();
@@ -227,13 +260,11 @@ impl<T, A> FusedStep<T, A> {
             "a transform returns (left) as many gradients as it gets (right)"
         );
         let optim = (&self.groups, &mut self.slots);
-        let takes_list = self.average.takes_list();
-        let collects = takes_list && self.average_fits;
-        let mut each = StepEach::new((ids, grads), &lr, optim, collects);
+        let mut update = self.average.begin_update(lr.base());
+        let mut each = StepEach::new((ids, grads), &lr, optim, &mut update);
         let model = walk::map(model, &mut each);
-        let weights = each.into_weights();
-        self.average.update_in_step(&model, weights, lr.base());
-        self.average_fits |= takes_list;
+        each.finish();
+        self.average.end_update(update, &model, lr.base());
         model
     }
 

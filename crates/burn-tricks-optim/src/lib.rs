@@ -23,6 +23,7 @@ mod optimizer_ext;
 mod optimizer_record;
 mod optimizer_record_error;
 mod r_adam;
+mod record_entries;
 mod rms_prop;
 mod rule;
 mod rule_state;
@@ -45,7 +46,7 @@ pub use ada_max::{Adamax, AdamaxConfig, AdamaxEpsilon, AdamaxRule};
 pub use adam::{Adam, AdamConfig, AdamEpsilon, AdamRule, AdamState, AmsGradForm};
 pub use adam_w::{AdamW, AdamWConfig};
 pub use burn_tricks_core::{
-    ConfigError, ListTransform, NormScope, ParamRole, StepAverage, WeightDecayScope,
+    ConfigError, ListTransform, NormScope, ParamRole, StepAverage, WeightDecayScope, WeightTaker,
 };
 pub use cautious::{Cautious, CautiousConfig, CautiousWrap};
 pub use decoupled_weight_decay::{

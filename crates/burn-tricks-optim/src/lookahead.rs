@@ -169,6 +169,12 @@ impl Wrap for LookaheadWrap {
         if self.reset_inner {
             step.reset_inner();
         }
+        if let Skip::Known(false) = skip {
+            // In the buffer of the slow weights, which nobody else holds now.
+            let next = lerp(slow, fast.cast(wide), self.alpha);
+            step.put(SLOW, next.clone());
+            return next.cast(dtype);
+        }
         let next = lerp(slow.clone(), fast.clone().cast(wide), self.alpha);
         let weight = skip.choose(fast, next.clone().cast(dtype));
         step.put(SLOW, skip.choose(slow, next));

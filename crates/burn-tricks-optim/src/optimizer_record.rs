@@ -2,13 +2,14 @@
 
 use crate::fused_step::FusedStep;
 use crate::optimizer_record_error::{Names, OptimizerRecordError};
+use crate::record_entries::{Entries, Entry, entries, entries_of, of_parameter};
 use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, DType};
-use burn_pack::{Reader, Tensor as Recorded};
+use burn_pack::Reader;
 use burn_tricks_core::{ParamInfo, params};
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -77,7 +78,10 @@ pub trait ModuleOptimizerExt: Sized {
         self,
         model: &M,
         record: OptimizerRecord,
-    ) -> Result<Self, OptimizerRecordError>;
+    ) -> Result<Self, OptimizerRecordError> {
+        let bytes = guarded(|| Ok(record.into_bytes()?))?;
+        self.try_from_bytes(model, bytes)
+    }
 
     /// Like [`try_load_record`](Self::try_load_record), from the bytes of `ModuleOptimizer::into_bytes`.
     ///
@@ -100,19 +104,12 @@ pub trait ModuleOptimizerExt: Sized {
         self,
         model: &M,
         path: impl AsRef<Path>,
-    ) -> Result<Self, OptimizerRecordError>;
+    ) -> Result<Self, OptimizerRecordError> {
+        self.try_from_bytes(model, read(path.as_ref())?)
+    }
 }
 
 impl ModuleOptimizerExt for ModuleOptimizer {
-    fn try_load_record<M: Module>(
-        self,
-        model: &M,
-        record: OptimizerRecord,
-    ) -> Result<Self, OptimizerRecordError> {
-        let bytes = guarded(|| Ok(record.into_bytes()?))?;
-        self.try_from_bytes(model, bytes)
-    }
-
     fn try_from_bytes<M: Module>(
         self,
         model: &M,
@@ -125,26 +122,9 @@ impl ModuleOptimizerExt for ModuleOptimizer {
             Self::to_record,
         )
     }
-
-    fn try_load<M: Module>(
-        self,
-        model: &M,
-        path: impl AsRef<Path>,
-    ) -> Result<Self, OptimizerRecordError> {
-        self.try_from_bytes(model, read(path.as_ref())?)
-    }
 }
 
 impl<T, A> ModuleOptimizerExt for FusedStep<T, A> {
-    fn try_load_record<M: Module>(
-        self,
-        model: &M,
-        record: OptimizerRecord,
-    ) -> Result<Self, OptimizerRecordError> {
-        let bytes = guarded(|| Ok(record.into_bytes()?))?;
-        self.try_from_bytes(model, bytes)
-    }
-
     fn try_from_bytes<M: Module>(
         self,
         model: &M,
@@ -156,14 +136,6 @@ impl<T, A> ModuleOptimizerExt for FusedStep<T, A> {
             |record| self.with_record(record),
             Self::to_record,
         )
-    }
-
-    fn try_load<M: Module>(
-        self,
-        model: &M,
-        path: impl AsRef<Path>,
-    ) -> Result<Self, OptimizerRecordError> {
-        self.try_from_bytes(model, read(path.as_ref())?)
     }
 }
 
@@ -251,63 +223,6 @@ fn guarded<T>(
 fn message(panic: &dyn Any) -> Option<&str> {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied())
-}
-
-/// The entries of a record for one parameter.
-#[derive(Default)]
-struct Entry {
-    /// The path that the parameter had.
-    path: Option<String>,
-    rank: Option<u64>,
-    /// The names of the fields, without the parameter's number.
-    fields: BTreeSet<String>,
-    tensors: Vec<Recorded>,
-}
-
-/// Entries by the numbers of the parameters.
-type Entries = BTreeMap<u64, Entry>;
-
-fn entries(bytes: Bytes) -> Result<Entries, OptimizerRecordError> {
-    entries_of(Reader::from_bytes(bytes)?)
-}
-
-fn entries_of(reader: Reader) -> Result<Entries, OptimizerRecordError> {
-    let mut entries = Entries::new();
-    for (name, value) in reader.scalars() {
-        let (id, field) = of_parameter(name)?;
-        let entry = entries.entry(id).or_default();
-        if field == "__rank" {
-            let rank = u64::try_from(*value);
-            entry.rank = Some(rank.map_err(|_| damaged(name))?);
-        }
-        entry.fields.insert(field.to_owned());
-    }
-    for (name, path) in reader.metadata() {
-        let id = name.parse().map_err(|_| damaged(name))?;
-        entries.entry(id).or_default().path = Some(path.clone());
-    }
-    for tensor in reader.into_tensors()? {
-        let (id, field) = of_parameter(&tensor.name)?;
-        if tensor.param_id != Some(id) {
-            return Err(damaged(&tensor.name));
-        }
-        let entry = entries.entry(id).or_default();
-        entry.fields.insert(field.to_owned());
-        entry.tensors.push(tensor);
-    }
-    Ok(entries)
-}
-
-/// The number of the parameter and the field, of `"17.momentum.moment_1"`.
-fn of_parameter(name: &str) -> Result<(u64, &str), OptimizerRecordError> {
-    name.split_once('.')
-        .and_then(|(id, field)| Some((id.parse().ok()?, field)))
-        .ok_or_else(|| damaged(name))
-}
-
-fn damaged(name: &str) -> OptimizerRecordError {
-    let name = name.to_owned();
-    OptimizerRecordError::DamagedEntry { name }
 }
 
 fn unreadable(path: PathBuf, error: &std::io::Error) -> OptimizerRecordError {

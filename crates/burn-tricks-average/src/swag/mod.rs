@@ -9,7 +9,7 @@ use burn::module::{Module, ModuleDisplay};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError, Snapshot, StepAverage};
-use burn_tricks_kernels::{TensorList, add_normal, key_of};
+use burn_tricks_kernels::{add_normal, key_of};
 use flat_weights::FlatWeights;
 use std::collections::VecDeque;
 
@@ -286,11 +286,13 @@ impl<M: Module> Swag<M> {
 
 /// As [`update`](Swag::update).
 impl<M: Module> StepAverage<M> for Swag<M> {
-    fn takes_list(&self) -> bool {
-        false
+    type Update = ();
+
+    fn begin_update(&mut self, _lr: f64) -> Option<()> {
+        None
     }
 
-    fn update_in_step(&mut self, model: &M, _weights: TensorList, _lr: f64) {
+    fn end_update(&mut self, _update: Option<()>, model: &M, _lr: f64) {
         self.update(model);
     }
 }

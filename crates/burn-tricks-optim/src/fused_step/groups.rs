@@ -1,20 +1,45 @@
 //! Which optimizer steps which parameter.
 
+use burn::grad_clipping::GradientClipping;
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::{DynOptimizer, Optimizer};
+use burn::tensor::Tensor;
 use std::sync::Arc;
 
 /// Optimizers and their parameters; the first is for all.
 #[derive(Clone)]
-pub(super) struct Groups(Vec<(ParamGroup, Arc<dyn DynOptimizer>)>);
+pub(super) struct Groups(Vec<Group>);
+
+#[derive(Clone)]
+struct Group {
+    params: ParamGroup,
+    optim: Arc<dyn DynOptimizer>,
+    clipping: Option<GradientClipping>,
+}
 
 impl Groups {
     pub(super) fn new(optim: impl Optimizer) -> Self {
-        Self(vec![(ParamGroup::all(), Arc::new(optim))])
+        let mut groups = Self(Vec::new());
+        groups.add(ParamGroup::all(), optim, None);
+        groups
     }
 
-    pub(super) fn add(&mut self, group: ParamGroup, optim: impl Optimizer) {
-        self.0.push((group, Arc::new(optim)));
+    pub(super) fn add(
+        &mut self,
+        params: ParamGroup,
+        optim: impl Optimizer,
+        clipping: Option<GradientClipping>,
+    ) {
+        self.0.push(Group {
+            params,
+            optim: Arc::new(optim),
+            clipping,
+        });
+    }
+
+    /// Clips the gradients of the first group, which are those of no other.
+    pub(super) fn clip_first(&mut self, clipping: GradientClipping) {
+        self.0[0].clipping = Some(clipping);
     }
 
     /// The number of the last group that matches.
@@ -22,12 +47,20 @@ impl Groups {
         let number = self
             .0
             .iter()
-            .rposition(|(group, _)| group.matches(&id, path));
+            .rposition(|group| group.params.matches(&id, path));
         number.expect("the first group matches every parameter")
     }
 
     pub(super) fn optimizer(&self, number: usize) -> &dyn DynOptimizer {
-        &*self.0[number].1
+        &*self.0[number].optim
+    }
+
+    /// The gradient, clipped if those of its group are.
+    pub(super) fn clipped<const D: usize>(&self, number: usize, grad: Tensor<D>) -> Tensor<D> {
+        match &self.0[number].clipping {
+            Some(clipping) => clipping.clip_gradient(grad),
+            None => grad,
+        }
     }
 
     pub(super) fn len(&self) -> usize {

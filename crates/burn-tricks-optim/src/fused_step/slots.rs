@@ -1,14 +1,12 @@
 //! The states of the parameters, in the order in which a walk finds them.
 
 use super::groups::Groups;
+use crate::record_entries::{RANK, entries_of};
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::{DynState, OptimizerRecord, StateSink, StateSource};
 use burn::tensor::{Device, TensorData};
 use burn_pack::{Reader, Scalar, Tensor as Recorded, Writer};
-use std::collections::{BTreeMap, HashMap};
-
-/// The name under which Burn records the rank of a parameter.
-const RANK: &str = "__rank";
+use std::collections::HashMap;
 
 /// What is kept of one parameter from step to step.
 #[derive(Clone)]
@@ -131,39 +129,32 @@ impl Slots {
         OptimizerRecord::from_bytes(bytes).expect("what was written is read")
     }
 
+    /// The states of a record that [has been checked](crate::check_optimizer_record).
     pub(super) fn of_record(record: OptimizerRecord, groups: &Groups) -> Self {
         let bytes = record.into_bytes().expect("a record is written to memory");
         let reader = Reader::from_bytes(bytes).expect("what was written is read");
-        let mut ranks = BTreeMap::new();
-        for (name, value) in reader.scalars() {
-            if let Some((id, RANK)) = name.split_once('.')
-                && let (Ok(id), Ok(rank)) = (id.parse::<u64>(), usize::try_from(*value))
-            {
-                ranks.insert(id, rank);
-            }
-        }
-        let paths = reader.metadata().clone();
         let mut source = StateSource::new(reader.scalars().clone());
-        for tensor in reader.into_tensors().expect("what was written is read") {
-            let parts = tensor.into_parts().expect("what was written is read");
-            let (name, dtype, shape, id, bytes) = parts;
-            let data = TensorData::from_bytes(bytes, shape, dtype);
-            if let Some(id) = id {
-                ranks.entry(id).or_insert(data.rank());
+        let entries = entries_of(reader).expect("a record that has been checked");
+        let (mut slots, device) = (Self::default(), Device::default());
+        for (number, entry) in entries {
+            let mut rank = entry.rank.map(|rank| rank as usize);
+            for tensor in entry.tensors {
+                let parts = tensor.into_parts().expect("what was written is read");
+                let (name, dtype, shape, _, bytes) = parts;
+                let data = TensorData::from_bytes(bytes, shape, dtype);
+                rank.get_or_insert(data.rank());
+                source.insert_tensor(name, data);
             }
-            source.insert_tensor(name, data);
-        }
-        let mut slots = Self::default();
-        let device = Device::default();
-        for (number, rank) in ranks {
+            let Some(rank) = rank else {
+                continue; // no state
+            };
             let (id, prefix) = (ParamId::from(number), number.to_string());
-            let path = paths.get(&prefix).cloned();
-            let group = groups.number_for(id, path.as_deref());
+            let group = groups.number_for(id, entry.path.as_deref());
             let optim = groups.optimizer(group);
             let state = optim.state_unflatten(rank, &prefix, &mut source, &device);
             slots.add(Slot {
                 id,
-                path,
+                path: entry.path,
                 group,
                 state,
                 device: None,

@@ -4,25 +4,26 @@ use super::groups::Groups;
 use super::slots::Slots;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{ModuleVisitor, Param, ParamId};
-use burn::optim::GradientsParams;
+use burn::optim::GradAdaptor;
 use burn::tensor::Tensor;
-use burn_tricks_core::Leaf;
 use burn_tricks_core::walk::{Location, Mapper};
+use burn_tricks_core::{Leaf, WeightTaker};
 use burn_tricks_kernels::TensorList;
 
-/// Takes the gradients in the module's order, that of a tied parameter at its first place.
+/// Takes the gradients in the module's order, that of a tied parameter at its first place; those of several devices
+/// summed.
 pub(super) struct Gather {
-    from: GradientsParams,
+    from: GradAdaptor,
     ids: Vec<ParamId>,
     grads: TensorList,
 }
 
 impl Gather {
-    pub(super) fn new(from: GradientsParams) -> Self {
+    pub(super) fn new(from: impl Into<GradAdaptor>) -> Self {
         Self {
-            ids: Vec::with_capacity(from.len()),
-            grads: TensorList::with_capacity(from.len()),
-            from,
+            from: from.into(),
+            ids: Vec::new(),
+            grads: TensorList::new(),
         }
     }
 
@@ -33,15 +34,15 @@ impl Gather {
 
 impl ModuleVisitor for Gather {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = self.from.remove::<D>(param.id) {
+        if let Some((grad, _device)) = self.from.remove::<D>(param.id) {
             self.ids.push(param.id);
             self.grads.push(grad);
         }
     }
 }
 
-/// Steps the parameters that have a gradient.
-pub(super) struct StepEach<'a> {
+/// Steps the parameters that have a gradient, and gives all float tensors of the module to an average.
+pub(super) struct StepEach<'a, U> {
     /// The parameters of `grads`.
     ids: std::iter::Peekable<std::vec::IntoIter<ParamId>>,
     grads: TensorList,
@@ -49,18 +50,16 @@ pub(super) struct StepEach<'a> {
     groups: &'a Groups,
     slots: &'a mut Slots,
     next_slot: usize,
-    /// All float tensors of the module, if somebody takes them.
-    weights: Option<TensorList>,
+    average: &'a mut Option<U>,
 }
 
-impl<'a> StepEach<'a> {
+impl<'a, U: WeightTaker> StepEach<'a, U> {
     pub(super) fn new(
         (ids, grads): (Vec<ParamId>, TensorList),
         lr: &'a ModuleLearningRate,
         (groups, slots): (&'a Groups, &'a mut Slots),
-        collects: bool,
+        average: &'a mut Option<U>,
     ) -> Self {
-        let weights = collects.then(|| TensorList::with_capacity(ids.len()));
         Self {
             ids: ids.into_iter().peekable(),
             grads,
@@ -68,16 +67,14 @@ impl<'a> StepEach<'a> {
             groups,
             slots,
             next_slot: 0,
-            weights,
+            average,
         }
     }
 
-    /// The float tensors of the module, if they were collected.
-    ///
     /// # Panics
     ///
     /// If the walk has not come to each parameter that has a gradient, in the order of the gradients.
-    pub(super) fn into_weights(mut self) -> TensorList {
+    pub(super) fn finish(mut self) {
         if let Some(id) = self.ids.peek().copied() {
             panic!(
                 "`map` of a module must come to the parameters in the order of its `visit`: of those \
@@ -86,7 +83,6 @@ impl<'a> StepEach<'a> {
                 id.val()
             );
         }
-        self.weights.unwrap_or_default()
     }
 
     /// The new weight.
@@ -108,6 +104,7 @@ impl<'a> StepEach<'a> {
             state = state.map(|state| optim.to_device_dyn(state, &device));
             slot.device = Some(device);
         }
+        let grad = self.groups.clipped(slot.group, grad);
         let (weight, grad) = (weight.into_bridge(), grad.into_bridge());
         let (weight, state) = optim.step_dyn(D, lr, weight, grad, state);
         slot.state = state;
@@ -115,7 +112,7 @@ impl<'a> StepEach<'a> {
     }
 }
 
-impl Mapper for StepEach<'_> {
+impl<U: WeightTaker> Mapper for StepEach<'_, U> {
     fn float<const D: usize>(
         &mut self,
         at: &Location,
@@ -123,8 +120,8 @@ impl Mapper for StepEach<'_> {
     ) -> Param<Tensor<D>> {
         let id = param.id;
         if self.ids.next_if_eq(&id).is_none() {
-            if let Some(weights) = &mut self.weights {
-                weights.push(param.val().without_autodiff());
+            if let Some(average) = self.average {
+                average.take(at, &param.val().without_autodiff());
             }
             return param;
         }
@@ -139,8 +136,8 @@ impl Mapper for StepEach<'_> {
                 weight = weight.to_device(&device);
             }
             let weight = self.stepped(at, id, weight, grad);
-            if let Some(weights) = &mut self.weights {
-                weights.push(weight.clone());
+            if let Some(average) = self.average {
+                average.take(at, &weight);
             }
             leaf.with_value(weight, id)
         })
