@@ -10,13 +10,13 @@ use burn::train::renderer::{
 
 pub(crate) struct TestRenderer {
     names: Vec<(MetricId, String)>,
-    on_number: Box<dyn FnMut(&str, f64) + Send>,
-    on_end: Box<dyn FnMut() + Send>,
+    on_number: Box<dyn FnMut(&str, f64) + Send + Sync>,
+    on_end: Box<dyn FnMut() + Send + Sync>,
 }
 
 impl TestRenderer {
     /// It gives `on_number` the name and each number of every metric of the training data.
-    pub(crate) fn of_numbers(on_number: impl FnMut(&str, f64) + Send + 'static) -> Self {
+    pub(crate) fn of_numbers(on_number: impl FnMut(&str, f64) + Send + Sync + 'static) -> Self {
         Self {
             names: Vec::new(),
             on_number: Box::new(on_number),
@@ -25,7 +25,7 @@ impl TestRenderer {
     }
 
     /// It calls `on_end` when the training is over.
-    pub(crate) fn at_end(on_end: impl FnMut() + Send + 'static) -> Self {
+    pub(crate) fn at_end(on_end: impl FnMut() + Send + Sync + 'static) -> Self {
         Self {
             on_end: Box::new(on_end),
             ..Self::of_numbers(|_, _| {})
