@@ -8,9 +8,11 @@ use burn::train::renderer::{
     MetricsRendererTraining,
 };
 
+type OnNumber = Box<dyn FnMut(&str, f64) + Send + Sync>;
+
 pub(crate) struct TestRenderer {
     names: Vec<(MetricId, String)>,
-    on_number: Box<dyn FnMut(&str, f64) + Send + Sync>,
+    on_number: OnNumber,
     on_end: Box<dyn FnMut() + Send + Sync>,
 }
 
