@@ -60,6 +60,7 @@ mod initialisation_sparse;
 mod input_scaling;
 mod kernels;
 mod kernels_clamp;
+mod kernels_gpu;
 mod kernels_modules;
 mod kernels_noise;
 mod kernels_order;

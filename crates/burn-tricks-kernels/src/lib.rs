@@ -12,12 +12,15 @@ mod cast;
 mod cautious;
 mod clamp;
 mod clip_units;
+#[cfg(feature = "cube")]
+mod cube;
 mod descend;
 mod drop_blocks;
 #[cfg(feature = "flex")]
 mod element_step;
 #[cfg(feature = "flex")]
 mod flex;
+mod gpu_kernels;
 mod lerp;
 mod n_adam;
 mod noise;
@@ -66,6 +69,7 @@ pub use clamp::{clamp, clamp_twin};
 pub use clip_units::{clip_units, clip_units_all, clip_units_twin};
 pub use descend::{descend, descend_twin};
 pub use drop_blocks::{Blocks, drop_blocks, drop_blocks_twin};
+pub use gpu_kernels::use_gpu_kernels;
 pub use lerp::{lerp, lerp_all, lerp_twin};
 pub use n_adam::{NAdamStep, TimedNAdam};
 pub use noise::{Noise, noise, noise_twin};

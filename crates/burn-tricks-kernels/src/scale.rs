@@ -5,6 +5,8 @@ use crate::rank::with_rank;
 use crate::special_factor::SpecialFactor;
 use crate::tensor_list::TensorList;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
+#[cfg(feature = "cube")]
+use burn::tensor::FloatDType;
 use burn::tensor::Tensor;
 
 /// Multiplies every tensor by `factor`, a tensor of one element, in `f32` (`f64` for `f64`).
@@ -40,6 +42,15 @@ fn scaled(tensors: TensorList, factor: &Tensor<1>, special: SpecialFactor) -> Te
             None => tensors,
         }
     };
+    #[cfg(feature = "cube")]
+    {
+        let factor = factor.clone().cast(FloatDType::F32).into_dispatch();
+        if crate::cube::are_on_cube(tensors.0.iter().chain([&factor])) {
+            return TensorList::map_all(tensors.0.into(), |tensor| {
+                crate::cube::scale(tensor, factor.clone(), special)
+            });
+        }
+    }
     TensorList::map_all(tensors.0.into(), |tensor| twin(tensor, factor, special))
 }
 

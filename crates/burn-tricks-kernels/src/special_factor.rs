@@ -1,7 +1,7 @@
 //! Factors with a special effect.
 
 /// The special effect of a factor.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum SpecialFactor {
     /// Nothing.
     None,

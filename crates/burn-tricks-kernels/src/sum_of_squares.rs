@@ -29,6 +29,11 @@ pub fn sum_of_squares(tensors: &TensorList) -> Option<SumOfSquares> {
         let (scale, sum) = crate::flex::sum_of_squares(&tensors.0)?;
         return Some(SumOfSquares { scale, sum });
     }
+    #[cfg(feature = "cube")]
+    if crate::cube::are_on_cube(&tensors.0) {
+        let (scale, sum) = crate::cube::sum_of_squares(&tensors.0)?;
+        return Some(SumOfSquares { scale, sum });
+    }
     sum_of_squares_twin(tensors)
 }
 

@@ -1,78 +1,62 @@
-//! What a GPU backend makes of each twin: time against one elementwise pass over the same numbers.
-//!
-//! `cargo build --workspace --examples && target/debug/examples/fused_twins`, with the features of the
-//! tests, `wgpu` and `fusion`; on Mesa's software Vulkan a matter of a minute.
+//! Each twin by itself: launches, and time against one elementwise pass over the same numbers.
 
-use burn::tensor::{Device, Distribution, Tensor};
+use crate::measure::Bench;
+use burn::tensor::{Distribution, Tensor};
 use burn_tricks::kernels::{
     AdaGradStep, AdamStep, AmsGradStep, CorrectedAmsGradStep, Mean, MomentumStep, NormMemory,
     NormalizedStep, RmsPropStep, SgdStep, Step, TensorList, UpdateMemory, UpdateMomentumStep,
-    WeightDecayTerm, lerp_twin, scale_twin, sum_of_squares_twin,
+    WeightDecayTerm, lerp_twin, scale, scale_twin, sum_of_squares, sum_of_squares_twin,
 };
-use std::time::Instant;
 
 const SHAPE: [usize; 2] = [2048, 2048];
 
-/// The median of nine times, in milliseconds, after two to compile.
-fn milliseconds(device: &Device, mut work: impl FnMut()) -> f64 {
-    let mut times = Vec::new();
-    for round in 0..11 {
-        device.sync().expect("the device works");
-        let start = Instant::now();
-        work();
-        device.sync().expect("the device works");
-        if round >= 2 {
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-    }
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+struct Report<'a> {
+    bench: &'a Bench,
 }
 
-struct Report {
-    device: Device,
-}
-
-impl Report {
-    /// One pass: every number read, multiplied and written.
-    fn pass(&self) -> f64 {
-        let mut x = Some(Tensor::<2>::ones(SHAPE, &self.device));
-        milliseconds(&self.device, || {
-            x = x.take().map(|x| x * 1.000_001);
-        })
-    }
-
+impl Report<'_> {
     fn random(&self) -> Tensor<2> {
-        Tensor::random(SHAPE, Distribution::Uniform(0.1, 1.0), &self.device)
+        let distribution = Distribution::Uniform(0.1, 1.0);
+        Tensor::random(SHAPE, distribution, &self.bench.device)
     }
 
-    fn line(&self, name: &str, reads_and_writes: usize, time: f64) {
-        let passes = time / self.pass(); // taken anew: other work on the machine comes and goes
+    /// One line of the table. `reads_and_writes` is what a single kernel must at least read and write.
+    fn line<R>(&self, name: &str, reads_and_writes: usize, mut work: impl FnMut() -> R) {
+        let cost = self.bench.cost(name, || (), |()| work());
+        // Taken anew: other work on the machine comes and goes.
+        let passes = cost.ms / self.bench.pass(SHAPE[0] * SHAPE[1]);
         let fewest = reads_and_writes as f64 / 2.0;
-        println!("{name:<28} {time:>9.2} {passes:>9.1} {fewest:>9.1}");
+        println!(
+            "{name:<28} {:>9.2} {:>9} {passes:>9.1} {fewest:>9.1}",
+            cost.ms, cost.launches
+        );
     }
 
     fn step<R: Step<S>, const S: usize>(&self, name: &str, step: R) {
         let mut weight = Some(self.random());
         let mut state = Some([(); S].map(|()| self.random()));
         let grad = self.random();
-        let time = milliseconds(&self.device, || {
+        self.line(name, 3 + 2 * S, || {
             let (w, s) = (weight.take().expect("put back"), state.take());
             let (w, s) = step.apply_twin(w, grad.clone(), s);
             (weight, state) = (Some(w), Some(s));
         });
-        self.line(name, 3 + 2 * S, time);
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let device = Device::wgpu_options().init()?;
+pub(crate) fn report(bench: &Bench) {
     println!(
         "{SHAPE:?} numbers in f32; fewest: reads and writes of a single kernel, over a pass's two"
     );
-    println!("{:<28} {:>9} {:>9} {:>9}", "twin", "ms", "passes", "fewest");
-    let report = Report { device };
-    report.line("one elementwise pass", 2, report.pass());
+    println!(
+        "{:<28} {:>9} {:>9} {:>9} {:>9}",
+        "twin", "ms", "launches", "passes", "fewest"
+    );
+    let report = Report { bench };
+    let mut x = Some(report.random());
+    report.line("one elementwise pass", 2, || {
+        x = x.take().map(|x| x * 1.000_001);
+    });
 
     let (lr, decay) = (1e-3, WeightDecayTerm::None);
     report.step("SGD", SgdStep { lr, decay });
@@ -155,19 +139,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let y = report.random();
     let mut x = Some(report.random());
-    let time = milliseconds(&report.device, || {
+    report.line("lerp", 3, || {
         x = x.take().map(|x| lerp_twin(x, y.clone(), 0.001));
     });
-    report.line("lerp", 3, time);
-    let factor = Tensor::from_floats([0.999], &report.device);
-    let time = milliseconds(&report.device, || {
-        x = x.take().map(|x| scale_twin(x, &factor));
-    });
-    report.line("scale by a device's number", 2, time);
+    for (name, factor) in [("0.999", 0.999), ("1", 1.0)] {
+        let factor = Tensor::from_floats([factor], &bench.device);
+        report.line(&format!("scale by {name}, twin"), 2, || {
+            x = x.take().map(|x| scale_twin(x, &factor));
+        });
+        report.line(&format!("scale by {name}, kernel"), 2, || {
+            x = x.take().map(|x| {
+                let mut scaled = scale(x.into(), &factor);
+                scaled.pop::<2>().expect("one tensor")
+            });
+        });
+    }
     let list = TensorList::from(y);
-    let time = milliseconds(&report.device, || {
-        let _ = sum_of_squares_twin(&list);
-    });
-    report.line("sum of squares", 1, time);
-    Ok(())
+    report.line("sum of squares, twin", 1, || sum_of_squares_twin(&list));
+    report.line("sum of squares, kernel", 1, || sum_of_squares(&list));
 }

@@ -1,0 +1,86 @@
+//! From Burn's tensors of any backend to those of this one, and back.
+
+use super::GpuKernels;
+use crate::special_factor::SpecialFactor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    BackendTensor, Cube, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
+    TensorMetadata as _,
+};
+use burn::tensor::{DType, Tensor};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static KERNELS: AtomicBool = AtomicBool::new(true);
+
+pub(crate) fn set_kernels(on: bool) {
+    KERNELS.store(on, Ordering::Relaxed);
+}
+
+type Primitive = FloatTensor<Cube>;
+
+/// The tensor of this backend, if it is a float tensor that autodiff does not track.
+fn look(tensor: &DispatchTensor) -> Option<&Primitive> {
+    match tensor {
+        DispatchTensor {
+            kind: DispatchTensorKind::Cube(BackendTensor::Float(tensor)),
+            autodiff: DispatchAutodiffContext::Disabled,
+        } => Some(tensor),
+        _ => None,
+    }
+}
+
+fn open(tensor: DispatchTensor) -> Primitive {
+    match tensor.kind {
+        DispatchTensorKind::Cube(BackendTensor::Float(tensor)) => tensor,
+        other => panic!("not a float tensor of a GPU backend: {other:?}"),
+    }
+}
+
+fn close(tensor: Primitive) -> DispatchTensor {
+    DispatchTensor {
+        kind: DispatchTensorKind::Cube(BackendTensor::Float(tensor)),
+        autodiff: DispatchAutodiffContext::Disabled,
+    }
+}
+
+/// Whether every tensor is a float tensor of one GPU, in a type for which there are kernels.
+pub(crate) fn are_on_cube<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>) -> bool {
+    let mut device = None;
+    KERNELS.load(Ordering::Relaxed)
+        && tensors.into_iter().all(|tensor| {
+            look(tensor).is_some_and(|tensor| {
+                let here = tensor.device();
+                matches!(tensor.dtype(), DType::F32 | DType::F16 | DType::BF16)
+                    && *device.get_or_insert_with(|| here.clone()) == here
+            })
+        })
+}
+
+/// `scale` and `Σ (x/scale)²`; `None` when there is no number. All tensors must be those of [`are_on_cube`].
+pub(crate) fn sum_of_squares<'a>(
+    tensors: impl IntoIterator<Item = &'a DispatchTensor>,
+) -> Option<(Tensor<1>, Tensor<1>)> {
+    let tensors: Vec<_> = tensors
+        .into_iter()
+        .filter(|tensor| tensor.shape().num_elements() > 0)
+        .map(|tensor| open(tensor.clone()))
+        .collect();
+    if tensors.is_empty() {
+        return None;
+    }
+    let [scale, sum] = Cube::sum_of_squares(tensors);
+    let tensor = |primitive| Tensor::from_dispatch(close(primitive));
+    Some((tensor(scale), tensor(sum)))
+}
+
+/// The tensor times the factor, both those of [`are_on_cube`].
+pub(crate) fn scale(
+    tensor: DispatchTensor,
+    factor: DispatchTensor,
+    special: SpecialFactor,
+) -> DispatchTensor {
+    if tensor.shape().num_elements() == 0 {
+        return tensor;
+    }
+    close(Cube::scale(open(tensor), open(factor), special))
+}

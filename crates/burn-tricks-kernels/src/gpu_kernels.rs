@@ -1,0 +1,13 @@
+//! The choice between the kernels for GPUs and their twins.
+
+/// Switches the kernels for GPUs on, as they are at first, or off, for the whole process: on GPU backends
+/// [`sum_of_squares`](crate::sum_of_squares) and [`scale`](crate::scale) with its variants then run their twins.
+///
+/// For measurements of both. Without one of this crate's GPU features there are no such kernels, and nothing
+/// changes; the kernels of the CPU backend are not affected.
+pub fn use_gpu_kernels(on: bool) {
+    #[cfg(feature = "cube")]
+    crate::cube::set_kernels(on);
+    #[cfg(not(feature = "cube"))]
+    let _ = on;
+}
