@@ -1,34 +1,50 @@
-"""PyTorch's fused optimizers on the tensors of `bench_step`, to set its figures side by side.
+"""Our optimizer steps against PyTorch's fused ones, on the same tensors.
 
     pip install torch
-    python examples/bench_step.py [threads]
+    cargo build --release --locked --example bench_step
+    python examples/bench_step.py [--cases a,b,c] [--alternations 7] [--threads 2]
 
-Prints medians in milliseconds of 8 tensors of 1024x1024, 2,000 of 64x16 and one of 50 million numbers. Gradients stay
-where they are, and one optimizer runs after the other, as in `bench_step --only pytorch`. PyTorch is several GB, so
-nothing runs this but a person.
+The two programs run in turn, each in a process of its own, and each goes first every other time. An optimizer's time in
+one run is the median of its rounds. The table has the median over the alternations of the times in milliseconds, and of
+the ratio ours / PyTorch's of one alternation, with the least and the largest ratio.
+
+Cases: (a) 8 tensors of 1024x1024, (b) 2,000 of 64x16, (c) one of 50 million numbers. Gradients stay where they are, and
+one optimizer runs after the other, as in `bench_step --only pytorch-a`. PyTorch is several GB, so nothing runs this but
+a person.
 """
 
+import argparse
+import glob
+import json
+import os
+import platform
 import statistics
+import subprocess
 import sys
 import time
+from pathlib import Path
 
-import torch
-
-torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 2)
-
-OPTIMIZERS = {
-    "SGD": lambda p: torch.optim.SGD(p, lr=1e-3, fused=True),
-    "SGD, momentum": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, dampening=0.1, fused=True),
-    "AdaGrad": lambda p: torch.optim.Adagrad(p, lr=1e-3, eps=1e-5, fused=True),
-    "RMSProp": lambda p: torch.optim.RMSprop(p, lr=1e-3, eps=1e-5, foreach=True),  # there is no fused one
-    "RMSProp, momentum": lambda p: torch.optim.RMSprop(p, lr=1e-3, eps=1e-5, momentum=0.9, foreach=True),
-    "Adam": lambda p: torch.optim.Adam(p, lr=1e-3, eps=1e-5, fused=True),
-    "AdamW": lambda p: torch.optim.AdamW(p, lr=1e-3, eps=1e-5, weight_decay=1e-4, fused=True),
-}
 CASES = {"a": (8, (1024, 1024)), "b": (2000, (64, 16)), "c": (1, (50_000, 1000))}
+# What a ratio must not exceed.
+LIMITS = {"a": 1.0, "b": 1.2, "c": 1.0}
+# PyTorch has no fused RMSProp: its time is that of `foreach`, and there is no limit.
+NOT_FUSED = ("RMSProp", "RMSProp, momentum")
 
 
-def median_ms(work, rounds=15, warm_up=2):
+def optimizers(torch):
+    optim = torch.optim
+    return {
+        "SGD": lambda p: optim.SGD(p, lr=1e-3, fused=True),
+        "SGD, momentum": lambda p: optim.SGD(p, lr=1e-3, momentum=0.9, dampening=0.1, fused=True),
+        "AdaGrad": lambda p: optim.Adagrad(p, lr=1e-3, eps=1e-5, fused=True),
+        "RMSProp": lambda p: optim.RMSprop(p, lr=1e-3, eps=1e-5, foreach=True),
+        "RMSProp, momentum": lambda p: optim.RMSprop(p, lr=1e-3, eps=1e-5, momentum=0.9, foreach=True),
+        "Adam": lambda p: optim.Adam(p, lr=1e-3, eps=1e-5, fused=True),
+        "AdamW": lambda p: optim.AdamW(p, lr=1e-3, eps=1e-5, weight_decay=1e-4, fused=True),
+    }
+
+
+def median_ms(work, rounds, warm_up=2):
     times = []
     for _ in range(rounds + warm_up):
         start = time.perf_counter()
@@ -37,25 +53,98 @@ def median_ms(work, rounds=15, warm_up=2):
     return statistics.median(times[warm_up:])
 
 
-def parameters(count, shape):
-    tensors = [torch.nn.Parameter(torch.rand(shape) * 0.2 - 0.1) for _ in range(count)]
-    for tensor in tensors:
-        tensor.grad = torch.rand(shape) * 0.02 - 0.01
-    return tensors
+def run_torch(case, threads, rounds):
+    """Prints the times of PyTorch as one JSON object. Runs in a process of its own."""
+    import torch
+
+    torch.set_num_threads(threads)
+    count, shape = CASES[case]
+    params = [torch.nn.Parameter(torch.rand(shape) * 0.2 - 0.1) for _ in range(count)]
+    for param in params:
+        param.grad = torch.rand(shape) * 0.02 - 0.01
+    times = {"torch": torch.__version__}
+    for name, make in optimizers(torch).items():
+        times[name] = median_ms(make(params).step, rounds)
+    times["clip, nothing clipped"] = median_ms(lambda: torch.nn.utils.clip_grad_norm_(params, 1e9), rounds)
+    mean = [param.detach().clone() for param in params]
+    live = [param.detach() for param in params]
+    times["average"] = median_ms(lambda: torch._foreach_lerp_(mean, live, 0.001), rounds)
+    print(json.dumps(times))
+
+
+def torch_times(case, options):
+    command = [sys.executable, __file__, "--torch", "--cases", case]
+    command += ["--threads", str(options.threads), "--rounds", str(options.rounds)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def our_times(case, options):
+    command = [options.bench, "--json", "--only", f"pytorch-{case}", "--rounds", str(options.rounds)]
+    env = os.environ | {"RAYON_NUM_THREADS": str(options.threads)}
+    lines = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout.splitlines()
+    return {row["name"]: row["ours_ms"] for row in map(json.loads, lines)}
+
+
+def machine(options):
+    def read(path):
+        try:
+            return Path(path).read_text().strip()
+        except OSError:
+            return ""
+
+    info = [line.split(":", 1) for line in read("/proc/cpuinfo").splitlines() if ":" in line]
+    info = {key.strip(): value.strip() for key, value in info}
+    vectors = [name for name in ("avx2", "avx512f") if name in info.get("flags", "").split()]
+    caches = {}
+    for index in sorted(glob.glob("/sys/devices/system/cpu/cpu0/cache/index*")):
+        if read(f"{index}/type") != "Instruction":
+            caches[f"L{read(f'{index}/level')}"] = read(f"{index}/size")
+    name = info.get("model name", platform.processor() or platform.machine())
+    caches = ", ".join(f"{level} {size}" for level, size in caches.items())
+    print(f"{name}, {os.cpu_count()} cores ({' '.join(vectors)}), caches of one core: {caches}; {options.threads} threads")
+
+
+def load():
+    # The programs themselves are part of the load average.
+    return "load average of the last minute: %.2f" % os.getloadavg()[0]
+
+
+def compare(case, options):
+    ours, torch = {}, {}
+    for alternation in range(options.alternations):
+        programs = [(our_times, ours), (torch_times, torch)]
+        for run, times in programs if alternation % 2 == 0 else reversed(programs):
+            for name, ms in run(case, options).items():
+                times.setdefault(name, []).append(ms)
+    print(f"\n({case}) limit {LIMITS[case]}; PyTorch {torch['torch'][0]}; {load()}")
+    print(f"{'':<24} {'ours':>9} {'PyTorch':>9} {'ratio':>6} {'least':>6} {'most':>6}")
+    for name, mine in ours.items():
+        theirs = torch[name]
+        ratios = [a / b for a, b in zip(mine, theirs)]
+        ratio = statistics.median(ratios)
+        note = "not fused" if name in NOT_FUSED else "OVER" if ratio > LIMITS[case] else ""
+        medians = f"{statistics.median(mine):9.3f} {statistics.median(theirs):9.3f}"
+        print(f"{name:<24} {medians} {ratio:6.2f} {min(ratios):6.2f} {max(ratios):6.2f}  {note}".rstrip(), flush=True)
 
 
 def main():
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
-    for case, (count, shape) in CASES.items():
-        tensors = parameters(count, shape)
-        for name, make in OPTIMIZERS.items():
-            print(f"{case}  {name:<18} {median_ms(make(tensors).step):9.3f}", flush=True)
-        clip = median_ms(lambda: torch.nn.utils.clip_grad_norm_(tensors, 1e9))
-        print(f"{case}  {'clip_grad_norm_':<18} {clip:9.3f}", flush=True)
-        mean = [tensor.detach().clone() for tensor in tensors]
-        live = [tensor.detach() for tensor in tensors]
-        blend = median_ms(lambda: torch._foreach_lerp_(mean, live, 0.001))
-        print(f"{case}  {'_foreach_lerp_':<18} {blend:9.3f}", flush=True)
+    target = os.environ.get("CARGO_TARGET_DIR", Path(__file__).parent.parent / "target")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cases", default="a,b,c", help="of a, b, c; separated by commas")
+    parser.add_argument("--alternations", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=15, help="of one optimizer in one run")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--bench", default=Path(target) / "release/examples/bench_step", help="our program")
+    parser.add_argument("--torch", action="store_true", help="PyTorch's times of one case alone, as JSON")
+    options = parser.parse_args()
+    if options.torch:
+        return run_torch(options.cases, options.threads, options.rounds)
+    if not Path(options.bench).exists():
+        parser.error(f"{options.bench} is not there: cargo build --release --locked --example bench_step")
+    machine(options)
+    print(f"{options.alternations} alternations of {options.rounds} rounds; before them the {load()}")
+    for case in options.cases.split(","):
+        compare(case, options)
 
 
 if __name__ == "__main__":

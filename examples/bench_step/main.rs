@@ -5,6 +5,7 @@
 
 mod optimizers;
 mod pairs;
+mod pytorch;
 mod report;
 mod training;
 mod transforms;
@@ -22,8 +23,8 @@ use std::error::Error;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// Only these cases: a, b, c, d, per-byte, wrappers, transforms, walk, fused, pytorch, tricks, mlp, size; separated
-    /// by commas.
+    /// Only these cases: a, b, c, d, per-byte, wrappers, transforms, walk, fused, pytorch-a, pytorch-b, pytorch-c,
+    /// tricks, mlp, size; separated by commas.
     #[arg(long, value_name = "CASE", value_delimiter = ',', value_parser = CASES)]
     only: Vec<String>,
     /// Rounds that count.
@@ -50,7 +51,7 @@ struct Options {
     burns: bool,
 }
 
-const CASES: [&str; 13] = [
+const CASES: [&str; 15] = [
     "a",
     "b",
     "c",
@@ -60,7 +61,9 @@ const CASES: [&str; 13] = [
     "transforms",
     "walk",
     "fused",
-    "pytorch",
+    "pytorch-a",
+    "pytorch-b",
+    "pytorch-c",
     "tricks",
     "mlp",
     "size",
@@ -167,17 +170,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     if wants("fused") {
         bench.fused(&small(), &eight());
     }
-    if wants("pytorch") {
-        for (case, weights) in [
-            ("pytorch a", eight()),
-            ("pytorch b", small()),
-            ("pytorch c", Weights::new(1, [50_000 / scale, 1000], device)),
-        ] {
-            for pair in &PAIRS {
-                bench.as_pytorch(case, pair, &weights);
-            }
-            bench.alone(case, &weights);
-        }
+    if wants("pytorch-a") {
+        bench.as_pytorch("pytorch-a", &eight());
+    }
+    if wants("pytorch-b") {
+        bench.as_pytorch("pytorch-b", &small());
+    }
+    if wants("pytorch-c") {
+        let weights = Weights::new(1, [50_000 / scale, 1000], device);
+        bench.as_pytorch("pytorch-c", &weights);
     }
     if wants("tricks") {
         bench.tricks(&eight());

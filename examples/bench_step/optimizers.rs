@@ -3,13 +3,12 @@
 use crate::pairs::{Pair, WRAPPERS, adam, other_name};
 use crate::report::{Bench, Limit, Work};
 use burn::optim::ModuleOptimizer;
-use burn::tensor::{DType, Tensor};
-use burn_tricks::grad::{ClipGradNormConfig, GradientTransform as _, ProdigyConfig};
-use burn_tricks::kernels::lerp_all;
+use burn::tensor::DType;
+use burn_tricks::grad::{GradientTransform as _, ProdigyConfig};
 use burn_tricks::optim::{
     AdamWConfig, MasterWeightsConfig, MasterWeightsForm, OptimizerExt as _, SelectiveDecayConfig,
 };
-use burn_tricks_examples::bench::{Weights, in_turn, live_weights, one_by_one, timed};
+use burn_tricks_examples::bench::{Weights, in_turn, timed};
 use std::time::Duration;
 
 /// What a step of Adam must at least move per `f32` weight.
@@ -44,11 +43,7 @@ impl Bench {
     pub(crate) fn optimizers(&self, case: &str, pair: &Pair, weights: &Weights<2>, shared: bool) {
         let ours = self.steps((pair.ours)(), weights, shared);
         let other = self.steps((pair.burns)(), weights, shared);
-        let times = in_turn(self.rounds, ours, other);
-        self.pair(case, pair, times, weights);
-    }
-
-    fn pair(&self, case: &str, pair: &Pair, (ours, other): (f64, f64), weights: &Weights<2>) {
+        let (ours, other) = in_turn(self.rounds, ours, other);
         let work = Work {
             name: pair.name,
             ms: ours,
@@ -66,7 +61,7 @@ impl Bench {
     }
 
     /// Like [`steps`](Self::steps), with gradients that stay where they are, so that nothing is freed in a step.
-    fn kept_steps(
+    pub(crate) fn kept_steps(
         &self,
         mut optim: ModuleOptimizer,
         weights: &Weights<2>,
@@ -83,72 +78,6 @@ impl Bench {
             model = Some(after);
             time
         }
-    }
-
-    /// As PyTorch is timed by `bench_step.py`: gradients stay where they are, nothing is freed in a step, and one
-    /// optimizer runs after the other.
-    pub(crate) fn as_pytorch(&self, case: &str, pair: &Pair, weights: &Weights<2>) {
-        let ours = self.kept_steps((pair.ours)(), weights);
-        let other = self.kept_steps((pair.burns)(), weights);
-        let times = one_by_one(self.rounds, ours, other);
-        self.pair(case, pair, times, weights);
-    }
-
-    /// Clipping and averaging alone, on gradients that stay, as `bench_step.py` times PyTorch's; beside them Burn's
-    /// operations for the same.
-    pub(crate) fn alone(&self, case: &str, weights: &Weights<2>) {
-        let device = &self.device;
-        let kept: Vec<_> = (0..weights.count()).map(|_| weights.like(device)).collect();
-        let elements = weights.elements() as f64;
-        let report = |name, bytes, other, (ours_ms, other_ms): (f64, f64)| {
-            let bytes = bytes * elements;
-            let (ms, ours) = (ours_ms, name);
-            let ours = Work {
-                name: ours,
-                ms,
-                bytes,
-            };
-            let (ms, bytes) = (other_ms, 0.0);
-            let name = other;
-            self.report(case, ours, Work { name, ms, bytes }, Limit::None);
-        };
-        let clip = ClipGradNormConfig::new(1e9).init().unwrap();
-        let ours = || timed(device, || clip.apply(weights, weights.kept_grads(&kept))).1;
-        // Burn has no norm over a module; of its operations it would be this.
-        let norm = || {
-            let sums = kept
-                .iter()
-                .map(|grad| grad.clone().square().sum())
-                .collect();
-            Tensor::cat(sums, 0).sum().sqrt()
-        };
-        let squares = || timed(device, norm).1;
-        let times = one_by_one(self.rounds, ours, squares);
-        report("clip, nothing clipped", 4.0, "square, sum", times);
-
-        let fresh = || Some(live_weights(&weights.copy()));
-        let (mut ours_mean, mut burns_mean) = (fresh(), Some(kept.clone()));
-        let ours = || {
-            let mean = ours_mean.take().expect("given back below");
-            let blended = || lerp_all(mean, live_weights(weights), 0.001);
-            let (mean, time) = timed(device, blended);
-            ours_mean = Some(mean);
-            time
-        };
-        let burns = || {
-            let mean = burns_mean.take().expect("given back below");
-            let pairs = mean.into_iter().zip(&kept);
-            let blended = || {
-                pairs
-                    .map(|(mean, live)| mean * 0.999 + live.clone() * 0.001)
-                    .collect()
-            };
-            let (mean, time) = timed(device, blended);
-            burns_mean = Some(mean);
-            time
-        };
-        let times = one_by_one(self.rounds, ours, burns);
-        report("blend", 12.0, "a x + b y", times);
     }
 
     /// Our optimizer against our Adam, by the bytes that they move. To free gradients takes as long for each.
@@ -202,8 +131,7 @@ impl Bench {
                 MasterWeightsForm::F32,
                 46.0,
             ),
-            // Sixteen passes, most of them casts.
-            ("Kahan, bf16", DType::BF16, MasterWeightsForm::Kahan, 148.0),
+            ("Kahan, bf16", DType::BF16, MasterWeightsForm::Kahan, 50.0),
         ] {
             let config = MasterWeightsConfig::new().with_form(form);
             let ours = self.steps(config.init(adam()), &weights.copy_as(dtype), false);

@@ -38,12 +38,12 @@ struct Row {
     name: String,
     /// Median milliseconds of ours.
     ours_ms: f64,
-    /// What it is compared with.
-    other: String,
+    /// What it is compared with, if with anything.
+    other: Option<String>,
     /// Median milliseconds of the other.
-    other_ms: f64,
+    other_ms: Option<f64>,
     /// `ours_ms / other_ms`.
-    ratio: f64,
+    ratio: Option<f64>,
     /// Picoseconds per byte that ours must at least move; none where the time is not of memory.
     ps_per_byte: Option<f64>,
     /// That, divided by the other's.
@@ -84,23 +84,32 @@ impl Bench {
     }
 
     pub(crate) fn report(&self, case: &str, ours: Work<'_>, other: Work<'_>, limit: Limit) {
+        self.row(case, ours, Some(other), limit);
+    }
+
+    /// A time that is compared with nothing.
+    pub(crate) fn report_alone(&self, case: &str, ours: Work<'_>) {
+        self.row(case, ours, None, Limit::None);
+    }
+
+    fn row(&self, case: &str, ours: Work<'_>, other: Option<Work<'_>>, limit: Limit) {
         let per_byte = |work: &Work<'_>| (work.bytes > 0.0).then(|| work.ms * 1e9 / work.bytes);
         let ps_per_byte = per_byte(&ours);
-        let ratio = ours.ms / other.ms;
-        let of_bytes = ps_per_byte.zip(per_byte(&other));
+        let ratio = other.as_ref().map(|other| ours.ms / other.ms);
+        let of_bytes = ps_per_byte.zip(other.as_ref().and_then(per_byte));
         let ratio_per_byte = of_bytes.map(|(ours, other)| ours / other);
         let gb_per_s = ps_per_byte.map(|ps| 1e3 / ps);
         let (limited, limit, unit) = match limit {
             Limit::None => (None, None, ""),
-            Limit::Time(limit) => (Some(ratio), Some(limit), "t"),
+            Limit::Time(limit) => (ratio, Some(limit), "t"),
             Limit::PerByte(limit) => (ratio_per_byte, Some(limit), "B"),
         };
         let row = Row {
             case: case.to_owned(),
             name: ours.name.to_owned(),
             ours_ms: ours.ms,
-            other: other.name.to_owned(),
-            other_ms: other.ms,
+            other: other.as_ref().map(|other| other.name.to_owned()),
+            other_ms: other.map(|other| other.ms),
             ratio,
             ps_per_byte,
             ratio_per_byte,
@@ -123,13 +132,13 @@ impl Bench {
             (None, _) => "-".to_owned(),
         };
         println!(
-            "{:<12} {:<28} {:>9.3} {:<16} {:>9.3} {:>6.2} {:>6} {:>6} {:>6} {:>6} {:>9}",
+            "{:<12} {:<28} {:>9.3} {:<16} {:>9} {:>6} {:>6} {:>6} {:>6} {:>6} {:>9}",
             row.case,
             row.name,
             row.ours_ms,
-            row.other,
-            row.other_ms,
-            row.ratio,
+            row.other.as_deref().unwrap_or("-"),
+            or_dash(row.other_ms, 1.0, 3),
+            or_dash(row.ratio, 1.0, 2),
             or_dash(row.ps_per_byte, 1.0, 0),
             or_dash(row.ratio_per_byte, 1.0, 2),
             or_dash(row.gb_per_s, 1.0, 1),

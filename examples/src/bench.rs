@@ -36,20 +36,6 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-/// As [`in_turn`], but first all rounds of the one and then all of the other, so that each finds in
-/// the caches what it left there itself.
-pub fn one_by_one(
-    rounds: usize,
-    mut ours: impl FnMut() -> Duration,
-    mut other: impl FnMut() -> Duration,
-) -> (f64, f64) {
-    let all = |work: &mut dyn FnMut() -> Duration| {
-        let times = (0..rounds + 2).map(|_| work().as_secs_f64() * 1e3);
-        median(times.skip(2).collect())
-    };
-    (all(&mut ours), all(&mut other))
-}
-
 /// The time of `work`, the device's share of it included.
 pub fn timed<T>(device: &Device, work: impl FnOnce() -> T) -> (T, Duration) {
     device.sync().expect("the device works");

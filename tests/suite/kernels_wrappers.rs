@@ -4,7 +4,10 @@ use crate::devices::devices;
 use crate::models::{Noise, dtypes, tensor, values};
 use crate::oracle::assert_close;
 use burn::tensor::{DType, Device, Tensor};
-use burn_tricks::kernels::{cast, cautious, cautious_twin, take_over, take_over_twin};
+use burn_tricks::kernels::{
+    cast, cast_into, cautious, cautious_twin, compensated, compensated_twin, split_compensation,
+    split_compensation_twin, take_over, take_over_twin,
+};
 
 /// Sizes within a register, a block and a thread's part, and beyond.
 const SIZES: [usize; 6] = [1, 7, 256, 1000, 70_000, 200_003];
@@ -182,6 +185,114 @@ fn a_cast_is_burns() {
     assert_eq!(bits(&got.flatten(0, 1)), bits(&burns.flatten(0, 1)));
     let none = Tensor::<1>::zeros([0], &Device::flex());
     assert_eq!(cast(none, DType::F16).dims(), [0]);
+}
+
+#[test]
+fn bf16_numbers_are_rounded_and_widened_as_burns_are() {
+    // Around each number, and around the middle between it and the next; also infinities and NaNs.
+    let lows = [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff];
+    let numbers: Vec<f32> = (0..=u32::from(u16::MAX))
+        .flat_map(|high| lows.map(|low| f32::from_bits((high << 16) | low)))
+        .collect();
+    let numbers = Tensor::<1>::from_data(numbers.as_slice(), (&Device::flex(), DType::F32));
+    let rounded = cast(numbers.clone(), DType::BF16);
+    let burns = numbers.clone().cast(DType::BF16);
+    let same = |ours: Tensor<1>, burns: Tensor<1>| {
+        for (ours, burns) in values(ours).into_iter().zip(values(burns)) {
+            let is_same = ours.to_bits() == burns.to_bits();
+            assert!(
+                is_same || (ours.is_nan() && burns.is_nan()),
+                "{ours:e}, {burns:e}"
+            );
+        }
+    };
+    same(rounded.clone(), burns.clone());
+    same(cast(burns.clone(), DType::F32), burns.cast(DType::F32));
+    let into = numbers.zeros_like().cast(DType::BF16);
+    same(cast_into(&numbers, into), rounded);
+}
+
+#[test]
+fn a_number_is_split_and_put_together_as_by_the_twins() {
+    for (name, device) in devices() {
+        for dtype in [DType::F16, DType::BF16] {
+            if !dtypes(&device).contains(&dtype) {
+                continue;
+            }
+            for count in SIZES {
+                let what = format!("{count} of {dtype:?} on {name}");
+                let numbers = Noise(count as u64).take(count);
+                let exact: Tensor<1> = tensor(&numbers, DType::F32, &device);
+                let into = || [(); 2].map(|()| exact.zeros_like().cast(dtype));
+                let split = split_compensation(exact.clone(), into());
+                let twins = split_compensation_twin(exact.clone(), into());
+                assert_eq!(
+                    split.each_ref().map(bits),
+                    twins.each_ref().map(bits),
+                    "{what}"
+                );
+                let [weight, error] = split;
+                assert_eq!(weight.dtype(), dtype);
+                assert!(values(error.clone()).iter().any(|error| *error != 0.0) || count < 256);
+                let sum = compensated(&weight, &error);
+                let twin = compensated_twin(&weight, &error);
+                assert_eq!(bits(&sum), bits(&twin), "{what}");
+                let digits = if dtype == DType::F16 { 1e-5 } else { 1e-4 };
+                assert_close(&values(sum.clone()), &numbers, digits, &what);
+                // Nothing is lost from then on.
+                let [again, lacks] = split_compensation(sum, into());
+                assert_eq!(
+                    [&again, &lacks].map(bits),
+                    [&weight, &error].map(bits),
+                    "{what}"
+                );
+                // Into buffers that somebody else holds, which stay as they are.
+                let [held, other] = into();
+                let [again, _] = split_compensation(exact.clone(), [held.clone(), other.clone()]);
+                assert_eq!(
+                    bits(&cast_into(&exact, held.clone())),
+                    bits(&exact.clone().cast(dtype))
+                );
+                assert_eq!(bits(&again), bits(&weight), "{what}");
+                assert!(
+                    values(held)
+                        .into_iter()
+                        .chain(values(other))
+                        .all(|x| x == 0.0),
+                    "{what}"
+                );
+                // A changed weight is taken over.
+                let mut changed = values(weight);
+                changed[count / 2] = 0.0;
+                let changed = tensor(&changed, dtype, &device);
+                let sum = values(compensated(&changed, &error));
+                assert_eq!(sum[count / 2], 0.0, "{what}");
+            }
+        }
+    }
+    // Tensors that are not contiguous.
+    let numbers = Noise(5).take(60);
+    let numbers: Tensor<1> = tensor(&numbers, DType::F32, &Device::flex());
+    let turned = || numbers.clone().reshape([5, 12]).transpose();
+    let into = || [(); 2].map(|()| turned().cast(DType::BF16));
+    let split = split_compensation(turned(), into());
+    let twins = split_compensation_twin(turned(), into());
+    let flat = |tensor: &Tensor<2>| bits(&tensor.clone().flatten(0, 1));
+    assert_eq!(split.each_ref().map(flat), twins.each_ref().map(flat));
+    assert_eq!(
+        flat(&cast_into(&turned(), split[1].clone())),
+        flat(&turned().cast(DType::BF16))
+    );
+    let [weight, error] = &split;
+    let (sum, twin) = (compensated(weight, error), compensated_twin(weight, error));
+    assert_eq!(flat(&sum), flat(&twin));
+}
+
+#[test]
+#[should_panic(expected = "the shapes of numbers in half precision and of the exact ones")]
+fn numbers_are_cast_into_a_tensor_of_their_shape() {
+    let ones = |count| Tensor::<1>::ones([count], &Device::flex());
+    let _ = cast_into(&ones(2), ones(3).cast(DType::BF16));
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod doctor_examinations;
 mod doctor_hunt;
 mod doctor_misuse;
 mod doctor_verify;
+mod double_precision;
 mod drop_block;
 mod drop_ins;
 mod dropouts;

@@ -2,10 +2,11 @@
 
 use crate::norm::{NormKind, ScaledNorm};
 use crate::rescale::{NonFinite, rescale, rescale_list};
+use crate::stored::Stored;
 use crate::transform::GradientTransform;
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, Device, FloatDType, Tensor, s};
+use burn::tensor::{DType, Device, Tensor, s};
 use burn_tricks_core::{
     Config, ConfigError, ListTransform, NormScope, StateError, state_from_bytes, state_to_bytes,
 };
@@ -147,9 +148,10 @@ impl AutoClip {
             history,
             ..
         } = self.config;
-        let value = norm.clone().value(FloatDType::F32);
+        let value = norm.clone().value(norm.scale.dtype().into());
         let beyond = value.clone().is_finite().bool_not();
-        let value = value.mask_fill(beyond, f32::MAX);
+        let largest = largest(value.dtype());
+        let value = value.mask_fill(beyond, largest);
         self.norms.push(value.clone(), history);
         let threshold = self.norms.percentile(percentile, &value.device());
         let unclipped = value.lower_equal(threshold.clone());
@@ -181,7 +183,7 @@ impl GradientTransform for AutoClip {
     }
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let (norms, next): (Vec<f32>, usize) = state_from_bytes(state)?;
+        let (norms, next): (Stored, usize) = state_from_bytes(state)?;
         let (count, history) = (norms.len(), self.config.history);
         if count > history || next > count {
             return Err(
@@ -206,28 +208,26 @@ impl ListTransform for AutoClip {
 struct Ring {
     values: Option<Tensor<1>>,
     /// Norms that were loaded and are not yet on the device of the gradients.
-    loaded: Vec<f32>,
+    loaded: Option<Stored>,
     /// The position of the next norm, once the history is full.
     next: usize,
 }
 
 impl Ring {
-    fn loaded(loaded: Vec<f32>, next: usize) -> Self {
+    fn loaded(loaded: Stored, next: usize) -> Self {
         Self {
             values: None,
-            loaded,
+            loaded: Some(loaded).filter(|loaded| loaded.len() > 0),
             next,
         }
     }
 
     fn push(&mut self, norm: Tensor<1>, history: usize) {
         let device = norm.device();
-        let loaded = std::mem::take(&mut self.loaded);
-        let values = match self.values.take() {
-            Some(values) => Some(values.to_device(&device)),
-            None if loaded.is_empty() => None,
-            None => Some(Tensor::from_data(loaded.as_slice(), (&device, DType::F32))),
-        };
+        let loaded = self.loaded.take().map(|loaded| loaded.tensor(&device));
+        let values = self.values.take().or(loaded);
+        // Of a record of another device, or of gradients of another type.
+        let values = values.map(|values| values.to_device(&device).cast(norm.dtype()));
         self.values = Some(match values {
             None => norm,
             Some(values) if values.dims()[0] < history => Tensor::cat(vec![values, norm], 0),
@@ -242,7 +242,7 @@ impl Ring {
     /// The percentile as in numpy.
     fn percentile(&self, percentile: f64, device: &Device) -> Tensor<1> {
         let Some(values) = self.values.clone() else {
-            return Tensor::from_data([f32::MAX], (device, DType::F32));
+            return Tensor::from_data([largest(DType::F32)], (device, DType::F32));
         };
         let count = values.dims()[0];
         let rank = percentile / 100.0 * (count - 1) as f64;
@@ -255,14 +255,20 @@ impl Ring {
         }
     }
 
-    fn read(&self) -> Vec<f32> {
-        match &self.values {
-            None => self.loaded.clone(),
-            Some(values) => {
-                #[allow(clippy::disallowed_methods)] // a state is read off the step path
-                let values = values.to_data();
-                values.iter::<f32>().collect()
-            }
+    /// Waits for the device.
+    fn read(&self) -> Stored {
+        match (&self.values, &self.loaded) {
+            (Some(values), _) => Stored::of(values.clone()),
+            (None, Some(loaded)) => loaded.clone(),
+            (None, None) => Stored::F32(Vec::new()),
         }
+    }
+}
+
+/// A norm that is not finite counts as this one.
+fn largest(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => f64::MAX,
+        _ => f64::from(f32::MAX),
     }
 }

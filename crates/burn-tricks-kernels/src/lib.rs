@@ -12,6 +12,7 @@ mod cast;
 mod cautious;
 mod clamp;
 mod clip_units;
+mod compensation;
 #[cfg(feature = "cube")]
 mod cube;
 mod descend;
@@ -67,6 +68,9 @@ pub use cast::cast;
 pub use cautious::{cautious, cautious_twin};
 pub use clamp::{clamp, clamp_twin};
 pub use clip_units::{clip_units, clip_units_all, clip_units_twin};
+pub use compensation::{
+    cast_into, compensated, compensated_twin, split_compensation, split_compensation_twin,
+};
 pub use descend::{descend, descend_twin};
 pub use drop_blocks::{Blocks, drop_blocks, drop_blocks_twin};
 pub use gpu_kernels::use_gpu_kernels;

@@ -49,12 +49,19 @@ impl<const D: usize> StateTensor<D> {
     ///
     /// If it does not have the shape of `weight`.
     pub(crate) fn fitted_to(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
+        self.kept_for(weight, field)
+            .cast(accumulation_dtype(weight.dtype()))
+    }
+
+    /// Like [`fitted_to`](Self::fitted_to), in the type in which it was kept.
+    pub(crate) fn kept_for(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
         self.of_shape(weight.dims(), weight, field)
     }
 
     /// Like [`fitted_to`](Self::fitted_to), for a tensor of one element.
     pub(crate) fn one_fitted_to(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
         self.of_shape([1; D], weight, field)
+            .cast(accumulation_dtype(weight.dtype()))
     }
 
     fn of_shape(self, expected: [usize; D], weight: &Tensor<D>, field: &str) -> Tensor<D> {
@@ -68,7 +75,7 @@ impl<const D: usize> StateTensor<D> {
             "the optimizer's state does not fit its parameter: `{field}` has the shape {got:?} and must \
              have {expected:?} for a parameter of {shape:?}: {ANOTHERS}"
         );
-        tensor.cast(accumulation_dtype(weight.dtype()))
+        tensor
     }
 
     /// `self − other²`, for records: data on the host stays there.

@@ -54,9 +54,26 @@ impl<const D: usize> StateTensors<D> {
     ///
     /// If it does not have the shape of `weight`.
     pub(crate) fn take(&mut self, field: StateField, weight: &Tensor<D>) -> Option<Tensor<D>> {
+        Some(self.remove(field)?.fitted_to(weight, field.name()))
+    }
+
+    /// Like [`take`](Self::take), in the type of `weight` itself.
+    ///
+    /// # Panics
+    ///
+    /// If it does not have the shape of `weight`.
+    pub(crate) fn take_as_weight(
+        &mut self,
+        field: StateField,
+        weight: &Tensor<D>,
+    ) -> Option<Tensor<D>> {
+        let tensor = self.remove(field)?.kept_for(weight, field.name());
+        Some(tensor.cast(weight.dtype()))
+    }
+
+    fn remove(&mut self, field: StateField) -> Option<StateTensor<D>> {
         let at = self.0.iter().position(|(there, _)| *there == field)?;
-        let (_, tensor) = self.0.swap_remove(at);
-        Some(tensor.fitted_to(weight, field.name()))
+        Some(self.0.swap_remove(at).1)
     }
 
     /// Adds a tensor for a field that has none.

@@ -119,6 +119,15 @@ impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
         self.tensors.take(field, weight)
     }
 
+    /// Like [`take`](Self::take), in the type of `weight`, also if that is `f16` or `bf16`.
+    ///
+    /// # Panics
+    ///
+    /// If the state is that of a parameter of another shape.
+    pub fn take_as_weight(&mut self, field: StateField, weight: &Tensor<D>) -> Option<Tensor<D>> {
+        self.tensors.take_as_weight(field, weight)
+    }
+
     /// The state numbers, in the order of [`Wrap::SCALARS`], to be read and written.
     pub fn scalars(&mut self) -> &mut [f64] {
         &mut self.scalars

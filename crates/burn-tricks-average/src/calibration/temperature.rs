@@ -100,7 +100,8 @@ impl Temperature {
 
     /// `logits / T`, of any shape.
     pub fn apply<const D: usize>(self, logits: Tensor<D>) -> Tensor<D> {
-        logits.div_scalar(self.value)
+        // The backward pass of Burn's `div_scalar` rounds to `f32`.
+        logits.mul_scalar(1.0 / self.value)
     }
 }
 

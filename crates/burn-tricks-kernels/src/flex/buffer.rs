@@ -92,6 +92,18 @@ pub(super) fn numbers<E: Stored>(buffer: &FlexTensor) -> std::borrow::Cow<'_, [E
     }
 }
 
+/// A tensor of this shape and type that nobody else holds, to be overwritten: this one, or a new one.
+pub(super) fn room<E: Stored>(tensor: FlexTensor) -> FlexTensor {
+    let mut tensor = tensor;
+    let count = tensor.layout().num_elements();
+    let is_dense =
+        tensor.as_slice::<E>().is_some() && tensor.bytes().len() == count * size_of::<E>();
+    if is_dense && tensor.try_storage_mut::<E>().is_some() {
+        return tensor;
+    }
+    from_numbers(vec![E::zeroed(); count], tensor.layout().shape().clone())
+}
+
 /// A new tensor of these numbers.
 pub(super) fn from_numbers<E: Stored>(numbers: Vec<E>, shape: Shape) -> FlexTensor {
     FlexTensor::from_data(burn::tensor::TensorData::new(numbers, shape))

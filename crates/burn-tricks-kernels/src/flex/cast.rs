@@ -2,11 +2,11 @@
 
 use super::buffer::{close, from_numbers, look, numbers, open};
 use super::element_type::Stored;
+use super::share::share;
 use super::{FlexTensor, GRAIN};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::DType;
 use half::{bf16, f16};
-use rayon::prelude::*;
 
 /// The tensor in this type, or the unchanged tensor if this backend has no kernel for the change.
 #[allow(clippy::result_large_err)]
@@ -30,7 +30,7 @@ fn changed<A: Stored, B: Stored>(
 ) -> FlexTensor {
     let old = numbers::<A>(tensor);
     let mut new = vec![B::zeroed(); old.len()];
-    let parts = new.par_chunks_mut(GRAIN).zip(old.par_chunks(GRAIN));
-    parts.for_each(|(new, old)| change(old, new));
+    let pieces = new.chunks_mut(GRAIN).zip(old.chunks(GRAIN));
+    share(pieces, |(new, old)| change(old, new));
     from_numbers(new, tensor.shape())
 }

@@ -1,5 +1,6 @@
 //! The float types that tensors are stored in.
 
+use super::bfloat;
 use super::vector::Wide;
 use burn::tensor::{DType, Element};
 use half::slice::HalfFloatSliceExt;
@@ -72,7 +73,7 @@ macro_rules! stored_as_is {
 stored_as_is!(f32, f64);
 
 macro_rules! stored_in_half {
-    ($($type:ty),*) => {$(
+    ($($type:ty, $load:expr, $store:expr;)*) => {$(
         impl Stored for $type {
             type Wide = f32;
 
@@ -85,13 +86,16 @@ macro_rules! stored_in_half {
             }
 
             fn load(stored: &[Self], into: &mut [f32]) {
-                stored.convert_to_f32_slice(into);
+                $load(stored, into);
             }
 
             fn store(numbers: &[f32], into: &mut [Self]) {
-                into.convert_from_f32_slice(numbers);
+                $store(numbers, into);
             }
         }
     )*};
 }
-stored_in_half!(f16, bf16);
+stored_in_half! {
+    f16, <[f16]>::convert_to_f32_slice, |from, into: &mut [f16]| into.convert_from_f32_slice(from);
+    bf16, bfloat::widen, bfloat::round;
+}

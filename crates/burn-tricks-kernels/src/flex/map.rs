@@ -2,12 +2,12 @@
 
 use super::buffer::{close, dense, from_numbers, open};
 use super::element_type::{Stored, with_element_type};
+use super::share::share;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
 use crate::real::Real;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use pulp::{Arch, Scalar, Simd, WithSimd};
-use rayon::prelude::*;
 
 /// A change of one number.
 pub(super) trait Change: Copy + Send + Sync {
@@ -43,7 +43,7 @@ fn change_all<E: Stored>(numbers: &mut [E], change: impl Change) {
         E::store(&[E::Wide::of(constant)], &mut stored);
         return numbers.fill(stored[0]);
     }
-    numbers.par_chunks_mut(GRAIN).for_each(|numbers| {
+    share(numbers.chunks_mut(GRAIN), |numbers| {
         Arch::new().dispatch(ChangeAll { numbers, change });
     });
 }

@@ -3,11 +3,13 @@
 //! All code is safe Rust. A buffer is changed in place if it is not shared.
 
 mod batch_norm;
+mod bfloat;
 mod buffer;
 mod cast;
 mod cautious;
 mod clamp;
 mod clip_units;
+mod compensation;
 mod drop_blocks;
 mod element_type;
 mod gauss;
@@ -19,6 +21,7 @@ mod nth_smallest;
 mod philox;
 mod prodigy;
 mod scale;
+mod share;
 mod spectral_norm;
 mod standardize_units;
 mod step_loop;
@@ -40,6 +43,7 @@ pub(crate) use cast::cast;
 pub(crate) use cautious::cautious;
 pub(crate) use clamp::clamp;
 pub(crate) use clip_units::{Threads, clip_units};
+pub(crate) use compensation::{cast_into, compensated, split_compensation};
 pub(crate) use drop_blocks::drop_blocks;
 pub(crate) use noise::noise;
 pub(crate) use normal::add_normal;

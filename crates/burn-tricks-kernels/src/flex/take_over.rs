@@ -2,15 +2,15 @@
 
 use super::buffer::{close, dense, look, numbers, open};
 use super::element_type::{Stored, with_element_type};
+use super::share::share;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
 use crate::precision::accumulation_dtype;
 use burn::backend::DispatchTensor;
 use burn::tensor::DType;
-use rayon::prelude::*;
 
 /// How many numbers are rounded and compared at a time.
-const BLOCK: usize = 256;
+pub(super) const BLOCK: usize = 256;
 
 /// Whether both are tensors of this backend, in a half-precision type and in the type in which it is accumulated.
 pub(crate) fn takes_over(master: &DispatchTensor, weight: &DispatchTensor) -> bool {
@@ -35,25 +35,37 @@ fn taken_over<E: Stored>(master: FlexTensor, weight: &FlexTensor) -> FlexTensor 
     let weight = numbers::<E>(weight);
     // Master weights that somebody else holds too are copied here.
     let numbers = master.storage_mut::<E::Wide>();
-    let parts = numbers.par_chunks_mut(GRAIN).zip(weight.par_chunks(GRAIN));
-    parts.for_each(|(master, weight)| {
+    let pieces = numbers.chunks_mut(GRAIN).zip(weight.chunks(GRAIN));
+    share(pieces, |(master, weight)| {
         let mut rounded = [E::zeroed(); BLOCK];
         let mut wide = [[E::Wide::ZERO; BLOCK]; 2];
         for (master, weight) in master.chunks_mut(BLOCK).zip(weight.chunks(BLOCK)) {
-            let count = master.len();
-            let [before, now] = wide.each_mut().map(|block| &mut block[..count]);
-            E::store(master, &mut rounded[..count]);
-            E::load(&rounded[..count], before);
-            E::load(weight, now);
-            if before == now {
-                continue;
-            }
-            for ((master, before), now) in master.iter_mut().zip(before).zip(now) {
-                if before != now {
-                    *master = *now;
-                }
-            }
+            take_over_block(master, weight, &mut rounded, &mut wide);
         }
     });
     master
+}
+
+/// The same for at most a block. What is in the other two does not matter.
+#[inline]
+pub(super) fn take_over_block<E: Stored>(
+    master: &mut [E::Wide],
+    weight: &[E],
+    rounded: &mut [E; BLOCK],
+    wide: &mut [[E::Wide; BLOCK]; 2],
+) {
+    let rounded = &mut rounded[..master.len()];
+    E::store(master, rounded);
+    // Mostly all are the same, bit by bit. Others may be equal, as -0 and 0 are.
+    if bytemuck::cast_slice::<_, u8>(rounded) == bytemuck::cast_slice::<_, u8>(weight) {
+        return;
+    }
+    let [before, now] = wide.each_mut().map(|block| &mut block[..master.len()]);
+    E::load(rounded, before);
+    E::load(weight, now);
+    for ((master, before), now) in master.iter_mut().zip(before).zip(now) {
+        if before != now {
+            *master = *now;
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::buffer::{close, dense, from_numbers, look, on_flex, open};
 use super::element_type::{Stored, with_element_type};
+use super::share::share;
 use super::step_loop;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
@@ -61,19 +62,27 @@ fn whole<E: Stored, R: ElementStep<S>, const S: usize>(
     let numbers = state.each_mut().map(FlexTensor::storage_mut::<E::Wide>);
     if let Some(weight_numbers) = weight.try_storage_mut() {
         let grad = grad.storage();
-        split(step, Weight::<E>::InPlace(weight_numbers, grad), numbers);
+        run(step, Weight::<E>::InPlace(weight_numbers, grad), numbers);
         return (weight, state);
     }
     if let Some(grad_numbers) = grad.try_storage_mut() {
         let weight = weight.storage();
-        split(step, Weight::<E>::OverGrad(weight, grad_numbers), numbers);
+        run(step, Weight::<E>::OverGrad(weight, grad_numbers), numbers);
         return (grad, state);
     }
     let shape = weight.shape();
     let mut new = vec![E::zeroed(); shape.num_elements()];
     let apart = Weight::<E>::Apart(weight.storage(), grad.storage(), &mut new);
-    split(step, apart, numbers);
+    run(step, apart, numbers);
     (from_numbers(new, shape), state)
+}
+
+fn run<E: Stored, R: ElementStep<S>, const S: usize>(
+    step: R,
+    weight: Weight<'_, E>,
+    state: [&mut [E::Wide]; S],
+) {
+    share(Stretch { weight, state }, |piece| straight(step, piece));
 }
 
 /// A stretch of the weight and of its gradient, and where the new weight is written.
@@ -95,78 +104,76 @@ impl<E> Weight<'_, E> {
         }
     }
 
-    fn split_at(self, at: usize) -> (Self, Self) {
+    /// Takes the first `at` numbers off.
+    fn cut(&mut self, at: usize) -> Self {
         match self {
-            Self::InPlace(weight, grad) => {
-                let (weight, grad) = (weight.split_at_mut(at), grad.split_at(at));
-                (
-                    Self::InPlace(weight.0, grad.0),
-                    Self::InPlace(weight.1, grad.1),
-                )
-            }
-            Self::OverGrad(weight, grad) => {
-                let (weight, grad) = (weight.split_at(at), grad.split_at_mut(at));
-                (
-                    Self::OverGrad(weight.0, grad.0),
-                    Self::OverGrad(weight.1, grad.1),
-                )
-            }
+            Self::InPlace(weight, grad) => Self::InPlace(first_mut(weight, at), first(grad, at)),
+            Self::OverGrad(weight, grad) => Self::OverGrad(first(weight, at), first_mut(grad, at)),
             Self::Apart(weight, grad, new) => {
-                let (weight, grad) = (weight.split_at(at), grad.split_at(at));
-                let new = new.split_at_mut(at);
-                (
-                    Self::Apart(weight.0, grad.0, new.0),
-                    Self::Apart(weight.1, grad.1, new.1),
-                )
+                Self::Apart(first(weight, at), first(grad, at), first_mut(new, at))
             }
         }
     }
 }
 
-/// Halves the work until it is small. Elements are independent of each other, so the result does not depend on
-/// where the work is cut.
-fn split<E: Stored, R: ElementStep<S>, const S: usize>(
-    step: R,
-    weight: Weight<'_, E>,
-    state: [&mut [E::Wide]; S],
-) {
-    let len = weight.len();
-    if len <= GRAIN {
-        return straight(step, weight, state);
-    }
-    let at = (len / 2).next_multiple_of(BLOCK);
-    let (left, right) = weight.split_at(at);
-    let (left_state, right_state) = cut(state, at);
-    rayon::join(
-        || split(step, left, left_state),
-        || split(step, right, right_state),
-    );
+/// Takes the first `at` numbers off.
+fn first<'a, T>(numbers: &mut &'a [T], at: usize) -> &'a [T] {
+    numbers.split_off(..at).expect("so many are left")
 }
 
-/// The first `at` numbers of each, and the others.
-#[allow(clippy::type_complexity)]
-fn cut<T, const S: usize>(state: [&mut [T]; S], at: usize) -> ([&mut [T]; S], [&mut [T]; S]) {
-    let mut both = state.map(|state| state.split_at_mut(at));
-    let left = both.each_mut().map(|(left, _)| std::mem::take(left));
-    (left, both.map(|(_, right)| right))
+/// Like [`first`], mutably.
+fn first_mut<'a, T>(numbers: &mut &'a mut [T], at: usize) -> &'a mut [T] {
+    numbers.split_off_mut(..at).expect("so many are left")
+}
+
+/// A stretch of a weight and of its state, from which pieces are taken.
+struct Stretch<'a, E: Stored, const S: usize> {
+    weight: Weight<'a, E>,
+    state: [&'a mut [E::Wide]; S],
+}
+
+impl<E: Stored, const S: usize> Stretch<'_, E, S> {
+    fn cut(&mut self, at: usize) -> Self {
+        Self {
+            weight: self.weight.cut(at),
+            state: self.state.each_mut().map(|state| first_mut(state, at)),
+        }
+    }
+}
+
+/// The pieces on which threads work, each a thread's share of what is left: memory is faster where each thread reads one
+/// long stretch, and the last pieces are short, so that no thread waits long for another. Elements are independent of each
+/// other, so the result does not depend on where the work is cut.
+impl<E: Stored, const S: usize> Iterator for Stretch<'_, E, S> {
+    type Item = Self;
+
+    fn next(&mut self) -> Option<Self> {
+        let len = self.weight.len();
+        let share = (len / rayon::current_num_threads()).next_multiple_of(BLOCK);
+        (len > 0).then(|| self.cut(share.max(GRAIN).min(len)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let most = self.weight.len().div_ceil(GRAIN);
+        (most.min(rayon::current_num_threads()), Some(most))
+    }
 }
 
 /// How many numbers are copied or widened at a time, so that they stay in the nearest cache.
 const BLOCK: usize = 1024;
 
-fn straight<E: Stored, R: ElementStep<S>, const S: usize>(
-    step: R,
-    mut weight: Weight<'_, E>,
-    state: [&mut [E::Wide]; S],
-) {
-    match &mut weight {
+fn straight<E: Stored, R: ElementStep<S>, const S: usize>(step: R, mut stretch: Stretch<'_, E, S>) {
+    let Stretch { weight, state } = &mut stretch;
+    match weight {
         Weight::InPlace(weight, grad) => {
             if let (Some(weight), Some(grad)) = (E::as_wide_mut(weight), E::as_wide(grad)) {
+                let state = state.each_mut().map(|state| &mut **state);
                 return step_loop::run(step, weight, grad, state);
             }
         }
         Weight::OverGrad(weight, grad) => {
             if let (Some(weight), Some(grad)) = (E::as_wide(weight), E::as_wide_mut(grad)) {
+                let state = state.each_mut().map(|state| &mut **state);
                 return step_loop::run_over_grad(step, weight, grad, state);
             }
         }
@@ -174,31 +181,31 @@ fn straight<E: Stored, R: ElementStep<S>, const S: usize>(
     }
     let mut weight_block = [E::Wide::ZERO; BLOCK];
     let mut grad_block = [E::Wide::ZERO; BLOCK];
-    let mut rest = state;
-    let len = weight.len();
-    for start in (0..len).step_by(BLOCK) {
-        let end = len.min(start + BLOCK);
+    loop {
+        let len = stretch.weight.len().min(BLOCK);
+        if len == 0 {
+            return;
+        }
+        let Stretch { weight, state } = stretch.cut(len);
         let (from, grad): (&[E], &[E]) = match &weight {
             Weight::InPlace(weight, grad) => (weight, grad),
             Weight::OverGrad(weight, grad) => (weight, grad),
             Weight::Apart(weight, grad, _) => (weight, grad),
         };
-        let numbers = &mut weight_block[..end - start];
-        E::load(&from[start..end], numbers);
-        let grad = match E::as_wide(&grad[start..end]) {
+        let numbers = &mut weight_block[..len];
+        E::load(from, numbers);
+        let grad = match E::as_wide(grad) {
             Some(grad) => grad,
             None => {
-                let block = &mut grad_block[..end - start];
-                E::load(&grad[start..end], block);
+                let block = &mut grad_block[..len];
+                E::load(grad, block);
                 block
             }
         };
-        let now;
-        (now, rest) = cut(rest, end - start);
-        step_loop::run(step, numbers, grad, now);
-        let to = match &mut weight {
+        step_loop::run(step, numbers, grad, state);
+        let to = match weight {
             Weight::InPlace(to, _) | Weight::OverGrad(_, to) | Weight::Apart(_, _, to) => to,
         };
-        E::store(numbers, &mut to[start..end]);
+        E::store(numbers, to);
     }
 }

@@ -155,8 +155,11 @@ impl SqueezeExcite {
         let scores = self.excite.forward(relu(self.squeeze.forward(means)));
         let factors = match self.gate {
             ChannelGate::Sigmoid => sigmoid(scores),
-            // Burn's own rounds 1/6 to `f32`.
-            ChannelGate::HardSigmoid => scores.div_scalar(6.0).add_scalar(0.5).clamp(0.0, 1.0),
+            // Burn's own rounds 1/6 to `f32`, and so does the backward pass of its `div_scalar`.
+            ChannelGate::HardSigmoid => {
+                let sixths = scores.mul_scalar(1.0 / 6.0);
+                sixths.add_scalar(0.5).clamp(0.0, 1.0)
+            }
         };
         let mut shape = [1; D];
         (shape[0], shape[1]) = (samples, channels);

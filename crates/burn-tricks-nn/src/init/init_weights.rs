@@ -10,7 +10,9 @@ use crate::init::weight_init::WeightInit;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::Location;
-use burn_tricks_core::{Config, ConfigError, UnitAxis, force_init, near_names, params};
+use burn_tricks_core::{
+    Config, ConfigError, UnitAxis, accumulation_dtype, force_init, near_names, params,
+};
 use serde::{Deserialize, Serialize};
 
 /// What happens to the biases of linear layers and convolutions. Biases of the gates of recurrent cells stay in
@@ -363,7 +365,8 @@ impl Drawing<'_> {
             refuse_reparameterized(&self.reparameterized, path)?;
         }
         self.changed.push(at.path().to_owned());
-        Ok((!self.is_rehearsal).then(|| draw(init, shape, unit, &old.device())))
+        let dtype = accumulation_dtype(old.dtype()).into();
+        Ok((!self.is_rehearsal).then(|| draw(init, shape, unit, (&old.device(), dtype))))
     }
 }
 

@@ -1,0 +1,134 @@
+//! Numbers of half precision and what they lack, in one pass.
+
+use super::buffer::{close, from_numbers, look, numbers, open, room};
+use super::element_type::Stored;
+use super::share::share;
+use super::take_over::{BLOCK, take_over_block};
+use super::{FlexTensor, GRAIN};
+use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::tensor::DType;
+use half::{bf16, f16};
+
+/// Exact numbers, and two tensors in half precision; unchanged.
+pub(crate) type NotOurs = (DispatchTensor, [DispatchTensor; 2]);
+
+/// The type of the tensors, if they are of this backend and of one type.
+fn common_dtype(tensors: &[DispatchTensor; 2]) -> Option<DType> {
+    let [one, other] = tensors.each_ref().map(look);
+    let dtype = one?.dtype();
+    (other?.dtype() == dtype).then_some(dtype)
+}
+
+/// The sums of weight and compensation, if this backend has a kernel for them.
+pub(crate) fn compensated(both: [DispatchTensor; 2]) -> Option<DispatchTensor> {
+    let sums = match common_dtype(&both)? {
+        DType::F16 => sums::<f16>,
+        DType::BF16 => sums::<bf16>,
+        _ => return None,
+    };
+    Some(close(sums(&both.map(open))))
+}
+
+fn sums<E: Stored<Wide = f32>>([weight, compensation]: &[FlexTensor; 2]) -> FlexTensor {
+    let shape = weight.shape();
+    let (weight, compensation) = (numbers::<E>(weight), numbers::<E>(compensation));
+    let mut sums = vec![0.0; weight.len()];
+    let both = weight.chunks(GRAIN).zip(compensation.chunks(GRAIN));
+    let pieces = both.zip(sums.chunks_mut(GRAIN));
+    share(pieces, |((weight, compensation), sums)| {
+        let mut rounded = [E::zeroed(); BLOCK];
+        let mut wide = [[0.0; BLOCK]; 2];
+        let both = weight.chunks(BLOCK).zip(compensation.chunks(BLOCK));
+        for ((weight, compensation), sums) in both.zip(sums.chunks_mut(BLOCK)) {
+            let [weights, errors] = wide.each_mut().map(|wide| &mut wide[..sums.len()]);
+            E::load(weight, weights);
+            E::load(compensation, errors);
+            for (sum, (weight, error)) in sums.iter_mut().zip(weights.iter().zip(errors)) {
+                *sum = weight + *error;
+            }
+            take_over_block(sums, weight, &mut rounded, &mut wide);
+        }
+    });
+    from_numbers(sums, shape)
+}
+
+/// The rounded numbers and what they lack, or the unchanged arguments if this backend has no kernel for them.
+#[allow(clippy::result_large_err)]
+pub(crate) fn split_compensation(
+    exact: DispatchTensor,
+    into: [DispatchTensor; 2],
+) -> Result<[DispatchTensor; 2], NotOurs> {
+    if look(&exact).map(FlexTensor::dtype) != Some(DType::F32) {
+        return Err((exact, into));
+    }
+    let split = match common_dtype(&into) {
+        Some(DType::F16) => split::<f16>,
+        Some(DType::BF16) => split::<bf16>,
+        _ => return Err((exact, into)),
+    };
+    Ok(split(&open(exact), into.map(open)).map(close))
+}
+
+fn split<E: Stored<Wide = f32>>(exact: &FlexTensor, into: [FlexTensor; 2]) -> [FlexTensor; 2] {
+    let exact = numbers::<f32>(exact);
+    let mut into = into.map(room::<E>);
+    let [rounded, errors] = into.each_mut().map(FlexTensor::storage_mut::<E>);
+    let both = rounded.chunks_mut(GRAIN).zip(errors.chunks_mut(GRAIN));
+    let pieces = exact.chunks(GRAIN).zip(both);
+    share(pieces, |(exact, (rounded, errors))| {
+        let mut wide = [[0.0; BLOCK]; 2];
+        let both = rounded.chunks_mut(BLOCK).zip(errors.chunks_mut(BLOCK));
+        for (exact, (rounded, errors)) in exact.chunks(BLOCK).zip(both) {
+            let [sums, near] = wide.each_mut().map(|wide| &mut wide[..exact.len()]);
+            split_block(exact, near, rounded, errors);
+            E::load(errors, sums);
+            sums.iter_mut()
+                .zip(&*near)
+                .for_each(|(sum, near)| *sum += near);
+            split_block(sums, near, rounded, errors);
+        }
+    });
+    into
+}
+
+/// The numbers rounded, and what they lack; `near` are the rounded numbers, widened.
+#[inline]
+fn split_block<E: Stored<Wide = f32>>(
+    exact: &[f32],
+    near: &mut [f32],
+    rounded: &mut [E],
+    errors: &mut [E],
+) {
+    let mut missing = [0.0; BLOCK];
+    let missing = &mut missing[..exact.len()];
+    E::store(exact, rounded);
+    E::load(rounded, near);
+    for (missing, (exact, near)) in missing.iter_mut().zip(exact.iter().zip(near)) {
+        *missing = exact - *near;
+    }
+    E::store(missing, errors);
+}
+
+/// The numbers in the type of `into`, in its buffer if it is not shared; nothing if this backend has no kernel for the
+/// change.
+pub(crate) fn cast_into(numbers: &DispatchTensor, into: DispatchTensor) -> Option<DispatchTensor> {
+    let numbers = look(numbers)?;
+    if numbers.dtype() != DType::F32 {
+        return None;
+    }
+    let cast = match look(&into)?.dtype() {
+        DType::F16 => rounded::<f16>,
+        DType::BF16 => rounded::<bf16>,
+        _ => return None,
+    };
+    Some(close(cast(numbers, open(into))))
+}
+
+fn rounded<E: Stored<Wide = f32>>(exact: &FlexTensor, into: FlexTensor) -> FlexTensor {
+    let exact = numbers::<f32>(exact);
+    let mut into = room::<E>(into);
+    let rounded = into.storage_mut::<E>();
+    let pieces = exact.chunks(GRAIN).zip(rounded.chunks_mut(GRAIN));
+    share(pieces, |(exact, rounded)| E::store(exact, rounded));
+    into
+}

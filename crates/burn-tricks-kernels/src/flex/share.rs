@@ -1,0 +1,31 @@
+//! Work that the calling thread does together with those of the pool.
+
+use std::sync::{Mutex, PoisonError};
+
+/// Calls `work` with each piece, in any order, on the calling thread and on those of the pool.
+///
+/// Rayon's iterators give all work to the pool and let the caller sleep. An optimizer's step is called from outside the
+/// pool, once for each weight, and to wake first the pool and then the caller takes about as long as the step of a weight
+/// of a million numbers. Here the caller begins at once, and between the weights the pool has no time to fall asleep.
+pub(super) fn share<I>(pieces: I, work: impl Fn(I::Item) + Sync)
+where
+    I: Iterator + Send,
+{
+    let count = pieces.size_hint().0;
+    let pieces = Mutex::new(pieces);
+    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work_on = || {
+        while let Some(piece) = next() {
+            work(piece);
+        }
+    };
+    if count <= 1 {
+        return work_on();
+    }
+    rayon::in_place_scope(|scope| {
+        for _ in 1..count.min(rayon::current_num_threads()) {
+            scope.spawn(|_| work_on());
+        }
+        work_on();
+    });
+}

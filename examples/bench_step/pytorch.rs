@@ -1,0 +1,46 @@
+//! Steps, clipping and averaging as `bench_step.py` times PyTorch's: gradients stay where they are, nothing is freed in a
+//! step, and one optimizer runs after the other.
+
+use crate::pairs::PAIRS;
+use crate::report::{Bench, Work};
+use burn_tricks::grad::ClipGradNormConfig;
+use burn_tricks::kernels::lerp_all;
+use burn_tricks_examples::bench::{Weights, live_weights, timed};
+use std::time::Duration;
+
+impl Bench {
+    /// Ours alone: Burn's would only make the run longer.
+    pub(crate) fn as_pytorch(&self, case: &str, weights: &Weights<2>) {
+        let report = |name, bytes, work: &mut dyn FnMut() -> Duration| {
+            let (ms, bytes) = (self.median(work), bytes * weights.elements() as f64);
+            self.report_alone(case, Work { name, ms, bytes });
+        };
+        for pair in &PAIRS {
+            let mut step = self.kept_steps((pair.ours)(), weights);
+            report(pair.name, pair.bytes, &mut step);
+        }
+
+        let device = &self.device;
+        let kept: Vec<_> = (0..weights.count()).map(|_| weights.like(device)).collect();
+        let clip = ClipGradNormConfig::new(1e9).init().unwrap();
+        report("clip, nothing clipped", 4.0, &mut || {
+            timed(device, || clip.apply(weights, weights.kept_grads(&kept))).1
+        });
+
+        let mut mean = Some(live_weights(&weights.copy()));
+        report("average", 12.0, &mut || {
+            let old = mean.take().expect("given back below");
+            let (new, time) = timed(device, || lerp_all(old, live_weights(weights), 0.001));
+            mean = Some(new);
+            time
+        });
+    }
+
+    /// The median time in milliseconds, after two rounds that do not count.
+    fn median(&self, work: &mut dyn FnMut() -> Duration) -> f64 {
+        let times = (0..self.rounds + 2).map(|_| work().as_secs_f64() * 1e3);
+        let mut times: Vec<_> = times.skip(2).collect();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    }
+}
