@@ -13,8 +13,7 @@ use burn_tricks::grad::{
     GradNoiseConfig, GradientTransform, NoTransform, NonFinite, NormKind, NormsByPath, Only,
     ParamPaths, StepGuard, norms_by_path,
 };
-use burn_tricks::kernels::add_normal;
-use burn_tricks::kernels::add_normal_twin;
+use burn_tricks::kernels::{UnitClip, add_normal, add_normal_twin, clip_units_twin};
 
 /// A layer of each layout.
 #[derive(Module, Debug)]
@@ -148,6 +147,46 @@ fn agc_agrees_with_optax_and_timm_unit_by_unit() {
             1e-6,
             &format!("bias on {name}"),
         );
+    }
+}
+
+#[test]
+fn agc_clips_large_and_small_parameters_alike_and_a_tied_one_once() {
+    for (name, device) in devices() {
+        let training = device.clone().autodiff();
+        let mut noise = Noise(8);
+        let mut random = |rows: usize, columns, device: &Device| -> Tensor<2> {
+            let flat: Tensor<1> = tensor(&noise.take(rows * columns), DType::F32, device);
+            flat.reshape([rows, columns])
+        };
+        let shapes = [[300, 250], [3, 5]];
+        let weights = shapes.map(|[rows, columns]| {
+            let weight = random(rows, columns, &training).require_grad();
+            Param::initialized(ParamId::new(), weight)
+        });
+        let [large, small] = &weights;
+        let model = vec![large.clone(), small.clone(), large.clone(), small.clone()];
+        let of_weights = shapes.map(|[rows, columns]| random(rows, columns, &device));
+        let mut grads = GradientsParams::new();
+        for (weight, grad) in weights.iter().zip(&of_weights) {
+            grads.register(weight.id, grad.clone());
+        }
+        let (clip_factor, epsilon) = (0.5, 1e-3);
+        let clip = UnitClip {
+            clip_factor,
+            epsilon,
+        };
+        let agc = AgcConfig::new()
+            .with_clip_factor(clip_factor)
+            .init()
+            .unwrap();
+        let got = agc.apply(&model, grads);
+        for (weight, grad) in weights.iter().zip(of_weights) {
+            let expected = clip_units_twin(clip, weight.val().inner(), grad.clone(), Some(1));
+            let got = values(got.get::<2>(weight.id).unwrap());
+            assert_close(&got, &values(expected), 1e-5, name);
+            assert_ne!(got, values(grad), "{name}");
+        }
     }
 }
 
