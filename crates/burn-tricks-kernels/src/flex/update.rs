@@ -82,7 +82,11 @@ fn run<E: Stored, R: ElementStep<S>, const S: usize>(
     weight: Weight<'_, E>,
     state: [&mut [E::Wide]; S],
 ) {
-    share(Stretch { weight, state }, |piece| straight(step, piece));
+    let all = Stretch { weight, state };
+    if all.weight.len() <= GRAIN {
+        return straight(step, all);
+    }
+    share(all, |piece| straight(step, piece));
 }
 
 /// A stretch of the weight and of its gradient, and where the new weight is written.
