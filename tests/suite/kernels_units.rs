@@ -160,32 +160,6 @@ type Kind = ([f64; 2], [f64; 2]);
 
 /// Each column and each row of a tensor is a unit with numbers of its own kind.
 #[test]
-fn weights_under_autodiff_clip_as_they_do_without() {
-    for (name, device) in devices() {
-        let training = device.clone().autodiff();
-        for shape in [[3, 5], [300, 250]] {
-            let grad = || grad(shape, Some(1), DType::F32, &device);
-            let expected = values(clip_units(
-                CLIP,
-                random(shape, 1, DType::F32, &device),
-                grad(),
-                Some(1),
-            ));
-            let weight = || random(shape, 1, DType::F32, &training);
-            let balanced = training.clone().gradient_checkpointing();
-            let checkpointed = random(shape, 1, DType::F32, &balanced);
-            for weight in [weight(), weight().require_grad(), checkpointed] {
-                let got = clip_units(CLIP, weight.clone(), grad(), Some(1));
-                assert!(!got.is_autodiff(), "{name}");
-                assert_eq!(values(got), expected, "{name}");
-                let mut all = clip_units_all(CLIP, weight.into(), grad().into(), vec![Some(1)]);
-                assert_eq!(values(all.pop::<2>().unwrap()), expected, "{name}");
-            }
-        }
-    }
-}
-
-#[test]
 fn numbers_at_the_edge_are_clipped_as_by_the_twin() {
     let (inf, nan) = (f64::INFINITY, f64::NAN);
     let kinds: [Kind; 9] = [

@@ -8,7 +8,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{Config, ConfigError, UnitAxis};
-use burn_tricks_kernels::{TensorList, UnitClip, clip_units, clip_units_all};
+use burn_tricks_kernels::{TensorList, UnitClip, clip_units_all};
 use std::collections::HashSet;
 
 /// Configuration of [`Agc`], adaptive gradient clipping: the gradient norm of each unit is at most a fraction of
@@ -134,27 +134,22 @@ impl Agc {
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
         let mut take = Take {
             group: &self.config.group,
-            clip: self.clip(),
             grads,
             others: HashSet::new(),
-            clipped: GradientList::default(),
-            large: GradientList::default(),
+            taken: GradientList::default(),
             weights: TensorList::new(),
             axes: Vec::new(),
         };
         visit(module, &mut take);
         let Take {
-            clip,
             mut grads,
-            clipped,
-            mut large,
+            mut taken,
             weights,
             axes,
             ..
         } = take;
-        large.list = clip_units_all(clip, weights, large.list, axes);
-        large.put_into(&mut grads);
-        clipped.put_into(&mut grads);
+        taken.list = clip_units_all(self.clip(), weights, taken.list, axes);
+        taken.put_into(&mut grads);
         grads
     }
 
@@ -176,20 +171,13 @@ impl GradientTransform for Agc {
     }
 }
 
-/// Gradients of at most so many numbers are clipped during the walk. To keep the weights of many of them for later takes
-/// longer than their arithmetic: thousands of small allocations then live at the same time.
-const SMALL: usize = 1 << 14;
-
-/// Takes the gradients of the group out. Small ones are clipped at once; large ones are kept, with their weights and where
-/// the units lie, so that threads share them.
+/// Takes the gradients of the group out, with their weights and where the units lie.
 struct Take<'a> {
     group: &'a ParamGroup,
-    clip: UnitClip,
     grads: GradientsParams,
     /// The module's other parameters: a tied one may be in the group by a later path.
     others: HashSet<ParamId>,
-    clipped: GradientList,
-    large: GradientList,
+    taken: GradientList,
     weights: TensorList,
     axes: Vec<Option<usize>>,
 }
@@ -206,14 +194,9 @@ impl Visitor for Take<'_> {
         let Some(grad) = self.grads.remove::<D>(param.id) else {
             return;
         };
-        let axis = unit_axis(at, D).map(UnitAxis::axis);
-        if grad.shape().num_elements() <= SMALL {
-            let grad = clip_units(self.clip, param.val(), grad, axis);
-            self.clipped.push(param.id, grad);
-            return;
-        }
-        self.weights.push(param.val());
-        self.axes.push(axis);
-        self.large.push(param.id, grad);
+        let weight = param.val().inner();
+        self.weights.push(weight.to_device(&grad.device()));
+        self.axes.push(unit_axis(at, D).map(UnitAxis::axis));
+        self.taken.push(param.id, grad);
     }
 }

@@ -19,8 +19,6 @@ use burn::tensor::{DType, Tensor};
 /// the tensor after the other, which stays in the cache. If no unit is clipped, nothing is written. Nothing is read from
 /// another device.
 ///
-/// A weight under autodiff, or on another device than its gradient, is used as it is without autodiff and on that device.
-///
 /// Norms do not overflow. A unit whose gradient or weights hold a NaN is not clipped. An infinity in a gradient becomes
 /// NaN, and the other numbers of its unit become 0.
 ///
@@ -82,7 +80,7 @@ struct Item(DispatchTensor, DispatchTensor, Option<usize>);
 impl crate::tensor_list::OnOneBackend for Item {
     #[cfg(feature = "flex")]
     fn is_on_flex(&self) -> bool {
-        crate::flex::has_kernel(&self.0) && crate::flex::on_flex([&self.1])
+        crate::flex::on_flex([&self.0, &self.1])
     }
 
     #[cfg(feature = "flex")]
@@ -108,15 +106,12 @@ fn clipped(
         grad.rank()
     );
     #[cfg(feature = "flex")]
-    let weight = crate::flex::without_autodiff(weight);
-    #[cfg(feature = "flex")]
     if weight.dtype() == grad.dtype() && crate::flex::on_flex([&weight, &grad]) {
         let threads = crate::flex::Threads::for_share(grad.shape().num_elements(), all);
         return crate::flex::clip_units(clip, weight, grad, axis, threads);
     }
     with_rank!(grad.rank(), D => {
         let (weight, grad) = (Tensor::<D>::from_dispatch(weight), Tensor::from_dispatch(grad));
-        let weight = weight.inner().to_device(&grad.device());
         clip_units_twin(clip, weight, grad, axis).into_dispatch()
     })
 }

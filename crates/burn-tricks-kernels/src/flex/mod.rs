@@ -54,7 +54,6 @@ pub(crate) use spectral_norm::spectral_norm;
 pub(crate) use standardize_units::standardize_units;
 pub(crate) use sum_of_squares::sum_of_squares;
 pub(crate) use take_over::{take_over, takes_over};
-pub(crate) use tracked::{has_kernel, without_autodiff};
 pub(crate) use update::update;
 pub(crate) use weight_norm::{unit_norms, weight_norm};
 

@@ -70,26 +70,8 @@ pub(super) fn run<O: Operation<N>, const N: usize>(
 }
 
 /// Whether there are kernels for the tensor, with or without autodiff.
-pub(crate) fn has_kernel(tensor: &DispatchTensor) -> bool {
+pub(super) fn has_kernel(tensor: &DispatchTensor) -> bool {
     on_flex([tensor]) || is_tracked_on_flex(tensor)
-}
-
-/// The tensor without autodiff, if it is one of this backend; otherwise the tensor. Burn's own `inner` asks for the device
-/// first, which takes longer.
-pub(crate) fn without_autodiff(tensor: DispatchTensor) -> DispatchTensor {
-    let DispatchTensor { kind, autodiff } = tensor;
-    match kind {
-        DispatchTensorKind::Autodiff(inner) => match *inner {
-            DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor)) => {
-                close(<Autodiff<Flex> as AutodiffBackend>::inner(tensor))
-            }
-            inner => DispatchTensor {
-                kind: DispatchTensorKind::Autodiff(Box::new(inner)),
-                autodiff,
-            },
-        },
-        kind => DispatchTensor { kind, autodiff },
-    }
 }
 
 /// Whether the tensor is a float tensor of this backend under autodiff, in a type for which there are kernels.
