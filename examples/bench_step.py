@@ -137,13 +137,17 @@ def main():
     parser.add_argument("--bench", default=Path(target) / "release/examples/bench_step", help="our program")
     parser.add_argument("--torch", action="store_true", help="PyTorch's times of one case alone, as JSON")
     options = parser.parse_args()
+    cases = options.cases.split(",")
+    for case in cases:
+        if case not in CASES:
+            parser.error(f"there is no case {case!r}; there are: {', '.join(CASES)}")
     if options.torch:
         return run_torch(options.cases, options.threads, options.rounds)
     if not Path(options.bench).exists():
         parser.error(f"{options.bench} is not there: cargo build --release --locked --example bench_step")
     machine(options)
     print(f"{options.alternations} alternations of {options.rounds} rounds; before them the {load()}")
-    for case in options.cases.split(","):
+    for case in cases:
         compare(case, options)
 
 
