@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo build --workspace --examples --features burn-tricks-tests/wgpu
-//! target/debug/examples/fused_twins [twins] [clipping] [modules] [wrappers]
+//! target/debug/examples/fused_twins [twins] [clipping]
 //! ```
 //!
 //! Without arguments, everything; on Mesa's software Vulkan a matter of some minutes. `names` adds the names of the

@@ -3,6 +3,7 @@
 use burn::cubecl::config::{TypeNameFormatLevel, type_name_format};
 use burn::cubecl::logging::{LaunchObservation, LaunchObserver};
 use burn::tensor::{Device, Tensor};
+use burn_tricks::kernels::{SumOfSquares, TensorList, scale, sum_of_squares};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex};
@@ -30,6 +31,15 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn new(names: bool) -> Result<Self, Box<dyn Error>> {
         let device = Device::wgpu_options().init()?;
+        // A kernel that the driver refuses takes no time: it shows when its result is read.
+        let list = TensorList::from(Tensor::<1>::from_floats([3.0, 4.0], &device));
+        let SumOfSquares { scale: by, sum } = sum_of_squares(&list).ok_or("no sum")?;
+        let mut scaled = scale(list, &(by.square() * sum));
+        let scaled = scaled.pop::<1>().ok_or("no product")?;
+        let scaled: Vec<f32> = scaled.try_into_data()?.try_to_vec()?;
+        if scaled != [75.0, 100.0] {
+            return Err(format!("[3, 4] · 25 is {scaled:?} on this device").into());
+        }
         Ok(Self { device, names })
     }
 

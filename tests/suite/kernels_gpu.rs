@@ -6,7 +6,7 @@ use crate::devices::devices;
 use crate::models::{Noise, dtypes, values};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::{
-    SumOfSquares, TensorList, scale, scale_or_nan, scale_or_nan_twin, scale_or_zero,
+    SumOfSquares, TensorList, safe_divisor, scale, scale_or_nan, scale_or_nan_twin, scale_or_zero,
     scale_or_zero_twin, scale_twin, sum_of_squares, sum_of_squares_twin,
 };
 
@@ -77,7 +77,9 @@ fn the_sum_is_that_in_f64_at_every_size_and_type() {
 #[test]
 fn the_sum_does_not_leave_the_range_wherever_the_numbers_lie() {
     let two = |power: i32| 2.0_f32.powi(power);
-    let cases: [(&str, &[&[f32]]); 9] = [
+    let cases: [(&str, &[&[f32]]); 10] = [
+        // The reciprocal of the largest is subnormal.
+        ("the largest", &[&[3.4e38; 3]]),
         ("large", &[&[3e38, -3e38, 1e30]]),
         ("small", &[&[1e-36, -3e-36, 2e-37]]),
         ("large, middle and small", &[&[3e30, 5.0, 1e-30]]),
@@ -105,6 +107,7 @@ fn the_sum_does_not_leave_the_range_wherever_the_numbers_lie() {
             }
             let (off, twin) = errors(&list);
             assert!(off <= ROUNDING, "{name}, {case}: {off}, the twin {twin}");
+            assert!(twin <= 1e-5, "{name}, {case}: {off}, the twin {twin}");
         }
         let zeros = TensorList::from(Tensor::<2>::zeros([3, 5], &device));
         assert_eq!(total(sum_of_squares(&zeros)), 0.0, "{name}");
@@ -113,6 +116,23 @@ fn the_sum_does_not_leave_the_range_wherever_the_numbers_lie() {
         assert!(sum_of_squares(&TensorList::new()).is_none(), "{name}");
         let nothing = TensorList::from(Tensor::<2>::zeros([0, 3], &device));
         assert!(sum_of_squares(&nothing).is_none(), "{name}");
+    }
+}
+
+#[test]
+fn numbers_are_divided_by_a_normal_number_with_a_normal_reciprocal() {
+    for (name, device) in devices() {
+        let divisor = |largest| values(safe_divisor(floats(&[largest], &device)))[0];
+        for same in [1e-37, 1.0, 8e37] {
+            assert_eq!(divisor(same), f64::from(same), "{name}");
+        }
+        for large in [9e37, 3.4e38] {
+            assert_eq!(divisor(large), 2.0_f64.powi(126), "{name}");
+        }
+        for moot in [f32::NAN, f32::INFINITY] {
+            assert_eq!(divisor(moot), 1.0, "{name}: {moot}");
+        }
+        assert_eq!(divisor(0.0), f64::from(f32::MIN_POSITIVE), "{name}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! Norms of gradients, computed on the device and safe from overflow.
 //!
 //! The norm of several tensors is the norm of all their elements together. With `s` the largest magnitude,
-//! `‖g‖_p = s · (Σ |gᵢ/s|^p)^(1/p)`: no power exceeds 1. So gradients of 2e19, whose squares overflow in `f32`,
-//! and of 1e-25, whose squares underflow, have the right norm and the right direction. On the CPU backend the
+//! `‖g‖_p = s · (Σ |gᵢ/s|^p)^(1/p)`: no power exceeds 1, nor 4^p for magnitudes beyond 2¹²⁶ (see `safe_divisor`). So
+//! gradients of 2e19, whose squares overflow in `f32`, and of 1e-25, whose squares underflow, have the right norm and
+//! the right direction. On the CPU backend the
 //! Euclidean norm needs no `s`: one read, summed in `f64`. `f16` and `bf16` are summed in `f32`. Nothing here
 //! waits for a device.
 
@@ -10,7 +11,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, DType, FloatDType, Tensor};
 use burn_tricks_core::{ConfigError, accumulation_dtype};
-use burn_tricks_kernels::{SumOfSquares, TensorList, sum_of_squares};
+use burn_tricks_kernels::{SumOfSquares, TensorList, safe_divisor, sum_of_squares};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -115,12 +116,8 @@ impl ScaledSum {
         }
         let dtype = accumulation_dtype(grad.dtype());
         let grad = grad.cast(dtype);
-        let largest = grad.clone().max_abs();
         // With an infinite or NaN element the scale is moot: the sum shows it.
-        let moot = largest.clone().is_finite().bool_not();
-        let scale = largest
-            .mask_fill(moot, 1.0)
-            .clamp_min(smallest_normal(grad.dtype()));
+        let scale = safe_divisor(grad.clone().max_abs());
         let scaled = grad / scale.clone();
         let sum = match norm {
             NormKind::L1 => scaled.clone().abs().sum(),
@@ -224,12 +221,5 @@ fn representable(value: f64, dtype: DType) -> f64 {
     match dtype {
         DType::F64 => value,
         _ => value.min(f64::from(f32::MAX)),
-    }
-}
-
-fn smallest_normal(dtype: DType) -> f64 {
-    match dtype {
-        DType::F64 => f64::MIN_POSITIVE,
-        _ => f64::from(f32::MIN_POSITIVE),
     }
 }

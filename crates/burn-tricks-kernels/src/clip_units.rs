@@ -1,11 +1,11 @@
 //! Clipping the gradient of each output unit by the length of the unit's weights.
 
-use crate::precision::accumulation_dtype;
+use crate::precision::{accumulation_dtype, safe_divisor};
 use crate::rank::with_rank;
 use crate::tensor_list::TensorList;
 use crate::unit_clip::UnitClip;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 
 /// The gradient with every unit clipped: `gᵤ · min(1, λ max(‖wᵤ‖, ε) / ‖gᵤ‖)`, in the type of the gradient, with
 /// norms in `f32` or wider.
@@ -152,12 +152,7 @@ impl<const D: usize> UnitNorm<D> {
             .iter()
             .fold(tensor.clone().abs(), |largest, dim| largest.max_dim(*dim));
         // With an infinite or NaN element the scale is moot: the root shows it.
-        let moot = largest.clone().is_finite().bool_not();
-        let smallest_normal = match tensor.dtype() {
-            DType::F64 => f64::MIN_POSITIVE,
-            _ => f64::from(f32::MIN_POSITIVE),
-        };
-        let scale = largest.mask_fill(moot, 1.0).clamp_min(smallest_normal);
+        let scale = safe_divisor(largest);
         let squares = (tensor / scale.clone()).square();
         let sum = others
             .iter()

@@ -83,7 +83,7 @@ pub use normalized::{NormalizedStep, TimedNormalized};
 pub use normalized_memory::{Mean, NormMemory, UpdateMemory};
 pub use nth_smallest::{nth_smallest, nth_smallest_twin};
 pub use number::Number;
-pub use precision::accumulation_dtype;
+pub use precision::{accumulation_dtype, safe_divisor};
 pub use prodigy::{ProdigyNumbers, ProdigyStep, ProdigySums, prodigy_sums, prodigy_sums_twin};
 pub use r_adam::{RAdamStep, TimedRAdam};
 pub use real::Real;

@@ -11,7 +11,8 @@ use burn::tensor::Tensor;
 
 /// Multiplies every tensor by `factor`, a tensor of one element, in `f32` (`f64` for `f64`).
 ///
-/// One pass on the CPU backend, in place where the buffer is not shared; no pass at all if the factor is 1.
+/// One pass on the CPU backend and on GPUs, in place where the buffer is not shared. If the factor is 1, no number is
+/// read or written; on a GPU the kernel is launched nevertheless, and numbers in a shared buffer are copied.
 /// Nothing is read from another device.
 pub fn scale(tensors: TensorList, factor: &Tensor<1>) -> TensorList {
     scaled(tensors, factor, SpecialFactor::None)

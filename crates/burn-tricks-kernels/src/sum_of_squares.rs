@@ -1,6 +1,6 @@
 //! The sum of squares, from which Euclidean norms are computed.
 
-use crate::precision::accumulation_dtype;
+use crate::precision::{accumulation_dtype, safe_divisor};
 use crate::rank::with_rank;
 use crate::tensor_list::TensorList;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
@@ -20,6 +20,8 @@ pub struct SumOfSquares {
 ///
 /// On the CPU backend this is one read of the tensors, summed in `f64` in an order that does not depend on the
 /// number of threads. Squares of `f32` numbers do not overflow, and `scale` is 1 unless `f64` would overflow.
+/// On a GPU it is one read too, by one kernel per tensor, and a last one: in `f32`, with sums of their own for
+/// numbers whose squares are too large or too small for it, in an order that depends on the sizes alone.
 /// The twin reads the tensors twice: first to find the largest magnitude, by which all numbers are divided.
 /// Nothing is read from another device. The result is in `f64` if a tensor is `f64` or if the CPU kernel
 /// computes it, otherwise in `f32`. It is on the device of the first tensor.
@@ -69,14 +71,8 @@ fn part(tensor: &DispatchTensor) -> Option<SumOfSquares> {
             let wide = accumulation_dtype(tensor.dtype());
             tensor.cast(wide)
         };
-        let largest = tensor.clone().max_abs();
         // With an infinite or NaN element the scale is moot: the sum shows it.
-        let moot = largest.clone().is_finite().bool_not();
-        let smallest_normal = match tensor.dtype() {
-            DType::F64 => f64::MIN_POSITIVE,
-            _ => f64::from(f32::MIN_POSITIVE),
-        };
-        let scale = largest.mask_fill(moot, 1.0).clamp_min(smallest_normal);
+        let scale = safe_divisor(tensor.clone().max_abs());
         let sum = (tensor / scale.clone().unsqueeze()).square().sum();
         SumOfSquares { scale, sum }
     }))
