@@ -5,7 +5,7 @@ use super::GRAIN;
 use super::buffer::{dense, from_numbers};
 use super::element_type::{Stored, with_element_type};
 use super::noise::draw_key;
-use super::philox::{self, TWICE};
+use super::philox::{self, GROUP};
 use super::tracked::{self, Operation};
 use super::vector::Wide;
 use crate::drop_blocks::Blocks;
@@ -137,7 +137,7 @@ impl Dropping {
     }
 }
 
-/// The places of a range whose random number lies below the bound. The range begins with a chunk of random numbers.
+/// The places of a range whose random number lies below the bound. The range begins with a group of random numbers.
 struct Find {
     key: u64,
     bound: u32,
@@ -150,10 +150,10 @@ impl NullaryFnOnce for Find {
     #[inline(always)]
     fn call(self) -> Vec<usize> {
         let mut found = Vec::new();
-        let mut bits = [0; TWICE];
-        for start in self.range.clone().step_by(TWICE) {
-            philox::fill_twice(self.key, (start / TWICE) as u64, &mut bits);
-            let bits = &bits[..TWICE.min(self.range.end - start)];
+        let mut bits = [0; GROUP];
+        for start in self.range.clone().step_by(GROUP) {
+            philox::fill(self.key, (start / GROUP) as u64, &mut bits);
+            let bits = &bits[..GROUP.min(self.range.end - start)];
             let places = bits.iter().enumerate();
             let places = places.filter(|(_, bits)| **bits < self.bound);
             found.extend(places.map(|(i, _)| start + i));

@@ -5,7 +5,7 @@ use super::GRAIN;
 use super::buffer::{dense, from_numbers, open_int};
 use super::element_type::{Stored, with_element_type};
 use super::gauss::{normals, unit};
-use super::philox::{self, GROUP, TWICE};
+use super::philox::{self, GROUP};
 use super::tracked::{self, Operation};
 use super::vector::Wide;
 use crate::noise::Noise;
@@ -113,7 +113,7 @@ impl Noisy {
     }
 }
 
-/// How many numbers a thread takes at a time: whole chunks of random numbers.
+/// How many numbers a thread takes at a time: whole groups of random numbers.
 const PIECE: usize = GRAIN / 4;
 
 /// Factors and shifts, for the forward or the backward pass.
@@ -143,12 +143,12 @@ impl Part {
     fn factors<T: Wide>(self, count: usize) -> Factors<T> {
         let mut factors = vec![T::ZERO; count];
         let mut shifts = vec![T::ZERO; count];
-        let chunks = (factors.chunks_mut(TWICE).zip(shifts.chunks_mut(TWICE))).enumerate();
-        for (chunk, (some, some_shifts)) in chunks {
-            let mut made = [[T::ZERO; TWICE]; 2];
+        let groups = (factors.chunks_mut(GROUP).zip(shifts.chunks_mut(GROUP))).enumerate();
+        for (group, (some, some_shifts)) in groups {
+            let mut made = [[T::ZERO; GROUP]; 2];
             Arch::new().dispatch(Make {
                 part: self,
-                chunk: chunk as u64,
+                group: group as u64,
                 made: &mut made,
             });
             some.copy_from_slice(&made[0][..some.len()]);
@@ -157,76 +157,40 @@ impl Part {
         Factors { factors, shifts }
     }
 
-    /// The factors and shifts of a chunk.
+    /// The factors and shifts of a group of random numbers.
     #[inline(always)]
-    fn make<T: Wide>(self, chunk: u64, [factors, shifts]: &mut [[T; TWICE]; 2]) {
+    fn make<T: Wide>(self, group: u64, [factors, shifts]: &mut [[T; GROUP]; 2]) {
+        let mut bits = [0; GROUP];
+        philox::fill(self.key, group, &mut bits);
         match self.noise {
             Noise::Dropout { prob, .. } | Noise::Alpha { prob } => {
-                let fate = Fate::of(self, prob);
-                let mut bits = [0; TWICE];
-                philox::fill_twice(self.key, chunk, &mut bits);
-                let places = factors.iter_mut().zip(shifts).zip(&bits);
-                for ((factor, shift), bits) in places {
-                    (*factor, *shift) = fate.of_bits(*bits);
+                let [stays, drops] = self.noise.outcomes();
+                let stays = if prob < 1.0 { stays } else { drops };
+                let [(kept, shift), (dropped, replaced)] =
+                    [stays, drops].map(|(factor, shift)| (T::of(factor), T::of(shift)));
+                let bound = (prob * 4_294_967_296.0) as u32;
+                for (factor, bits) in factors.iter_mut().zip(&bits) {
+                    *factor = if *bits < bound { dropped } else { kept };
+                }
+                for (place, bits) in shifts.iter_mut().zip(&bits) {
+                    *place = if *bits < bound { replaced } else { shift };
+                }
+                if !self.shifts {
+                    *shifts = [T::ZERO; GROUP];
                 }
             }
             Noise::Gaussian { mean, deviation } => {
-                normal_numbers(self.key, chunk, [mean, deviation], factors);
-            }
-        }
-    }
-}
-
-/// What becomes of a number that stays and of one that is dropped: a factor and a shift.
-#[derive(Debug, Clone, Copy)]
-struct Fate<T> {
-    bound: u32,
-    stays: (T, T),
-    drops: (T, T),
-}
-
-impl<T: Wide> Fate<T> {
-    #[inline(always)]
-    fn of(part: Part, prob: f64) -> Self {
-        let [stays, drops] = part.noise.outcomes();
-        let stays = if prob < 1.0 { stays } else { drops };
-        let [stays, drops] = [stays, drops].map(|(factor, shift)| {
-            let shift = if part.shifts { shift } else { 0.0 };
-            (T::of(factor), T::of(shift))
-        });
-        Self {
-            bound: (prob * 4_294_967_296.0) as u32,
-            stays,
-            drops,
-        }
-    }
-
-    #[inline(always)]
-    fn of_bits(self, bits: u32) -> (T, T) {
-        if bits < self.bound {
-            self.drops
-        } else {
-            self.stays
-        }
-    }
-}
-
-/// A chunk of normal numbers, two from a pair of uniform ones.
-#[inline(always)]
-fn normal_numbers<T: Wide>(key: u64, chunk: u64, moments: [f64; 2], numbers: &mut [T; TWICE]) {
-    const HALF: usize = GROUP / 2;
-    let [mean, deviation] = moments.map(T::of);
-    let mut bits = [0; GROUP];
-    for (i, numbers) in numbers.chunks_exact_mut(GROUP).enumerate() {
-        philox::fill(key, 2 * chunk + i as u64, &mut bits);
-        for (bits, numbers) in bits.chunks_exact(HALF).zip(numbers.chunks_exact_mut(HALF)) {
-            let (bits, angles) = bits.split_at(HALF / 2);
-            let (first, second) = numbers.split_at_mut(HALF / 2);
-            let pairs = first.iter_mut().zip(second).zip(bits.iter().zip(angles));
-            for ((one, other), (bits, angle)) in pairs {
-                let [z, w] = normals(unit(*bits), unit(*angle));
-                *one = mean + T::of(f64::from(z)) * deviation;
-                *other = mean + T::of(f64::from(w)) * deviation;
+                let (mean, deviation) = (T::of(mean), T::of(deviation));
+                for half in [0, GROUP / 2] {
+                    let (bits, angles) = bits[half..half + GROUP / 2].split_at(GROUP / 4);
+                    let (first, second) = factors[half..half + GROUP / 2].split_at_mut(GROUP / 4);
+                    let pairs = first.iter_mut().zip(second).zip(bits.iter().zip(angles));
+                    for ((one, other), (bits, angle)) in pairs {
+                        let [z, w] = normals(unit(*bits), unit(*angle));
+                        *one = mean + T::of(f64::from(z)) * deviation;
+                        *other = mean + T::of(f64::from(w)) * deviation;
+                    }
+                }
             }
         }
     }
@@ -234,8 +198,8 @@ fn normal_numbers<T: Wide>(key: u64, chunk: u64, moments: [f64; 2], numbers: &mu
 
 struct Make<'a, T> {
     part: Part,
-    chunk: u64,
-    made: &'a mut [[T; TWICE]; 2],
+    group: u64,
+    made: &'a mut [[T; GROUP]; 2],
 }
 
 impl<T: Wide> NullaryFnOnce for Make<'_, T> {
@@ -243,7 +207,7 @@ impl<T: Wide> NullaryFnOnce for Make<'_, T> {
 
     #[inline(always)]
     fn call(self) {
-        self.part.make(self.chunk, self.made);
+        self.part.make(self.group, self.made);
     }
 }
 
@@ -260,77 +224,51 @@ impl<E: Stored> NullaryFnOnce for Pass<'_, E> {
 
     #[inline(always)]
     fn call(self) {
-        match self.draws {
-            Draws::Each(part) => self.each(*part),
-            Draws::Shared { run, factors } => self.shared(*run, factors),
-        }
-    }
-}
-
-impl<E: Stored> Pass<'_, E> {
-    #[inline(always)]
-    fn each(self, part: Part) {
-        match part.noise {
-            Noise::Dropout { prob, .. } | Noise::Alpha { prob } => {
-                let fate = Fate::of(part, prob);
-                let mut bits = [0; TWICE];
-                self.in_chunks(|place, out| {
-                    philox::fill_twice(part.key, (place / TWICE) as u64, &mut bits);
-                    for (x, bits) in out.iter_mut().zip(&bits) {
-                        let (factor, shift) = fate.of_bits(*bits);
-                        *x = *x * factor + shift;
-                    }
-                });
-            }
-            Noise::Gaussian { mean, deviation } => {
-                let mut factors = [E::Wide::ZERO; TWICE];
-                self.in_chunks(|place, out| {
-                    let chunk = (place / TWICE) as u64;
-                    normal_numbers(part.key, chunk, [mean, deviation], &mut factors);
-                    for (x, factor) in out.iter_mut().zip(&factors) {
-                        *x = *x * *factor;
-                    }
-                });
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn shared(self, run: usize, Factors { factors, shifts }: &Factors<E::Wide>) {
-        self.in_chunks(|mut place, mut rest| {
-            while !rest.is_empty() {
-                let len = (run - place % run).min(rest.len());
-                let (factor, shift) = (factors[place / run], shifts[place / run]);
-                let some;
-                (some, rest) = rest.split_at_mut(len);
-                place += len;
-                for x in some {
-                    *x = *x * factor + shift;
-                }
-            }
-        });
-    }
-
-    /// Calls `change` with each chunk and its first number's place in the tensor.
-    #[inline(always)]
-    fn in_chunks(self, mut change: impl FnMut(usize, &mut [E::Wide])) {
-        for (i, out) in self.out.chunks_mut(TWICE).enumerate() {
-            let at = i * TWICE;
+        let mut made = [[E::Wide::ZERO; GROUP]; 2];
+        for (i, out) in self.out.chunks_mut(GROUP).enumerate() {
+            let at = i * GROUP;
             if let Some(read) = self.read {
                 out.copy_from_slice(&read[at..at + out.len()]);
             }
-            in_place(out, |out| change(self.start + at, out));
+            match self.draws {
+                Draws::Each(part) => {
+                    part.make(((self.start + at) / GROUP) as u64, &mut made);
+                    in_place(out, |out| {
+                        let [factors, shifts] = made.each_ref().map(|made| &made[..out.len()]);
+                        for ((x, factor), shift) in out.iter_mut().zip(factors).zip(shifts) {
+                            *x = *x * *factor + *shift;
+                        }
+                    });
+                }
+                Draws::Shared { run, factors } => {
+                    let mut rest = out;
+                    let mut place = self.start + at;
+                    while !rest.is_empty() {
+                        let len = (run - place % run).min(rest.len());
+                        let (factor, shift) =
+                            (factors.factors[place / run], factors.shifts[place / run]);
+                        let some;
+                        (some, rest) = rest.split_at_mut(len);
+                        place += len;
+                        in_place(some, |some| {
+                            for x in some {
+                                *x = *x * factor + shift;
+                            }
+                        });
+                    }
+                }
+            }
         }
     }
 }
 
-/// Changes at most a chunk of stored numbers, widened if they are narrower.
+/// Changes at most a group of stored numbers, widened if they are narrower.
 #[inline(always)]
-fn in_place<E: Stored>(stored: &mut [E], change: impl FnOnce(&mut [E::Wide])) {
+fn in_place<E: Stored>(stored: &mut [E], change: impl Fn(&mut [E::Wide])) {
     if let Some(numbers) = E::as_wide_mut(stored) {
         return change(numbers);
     }
-    let mut block = [E::Wide::ZERO; TWICE];
+    let mut block = [E::Wide::ZERO; GROUP];
     let block = &mut block[..stored.len()];
     E::load(stored, block);
     change(block);

@@ -2,16 +2,14 @@
 //! 2011.
 
 /// How many blocks are computed side by side, in vector registers.
-const LANES: usize = 8;
+const LANES: usize = 16;
 /// Blocks that are computed together.
 const BLOCKS: usize = GROUP / 4;
 /// Numbers that are computed together.
 pub(super) const GROUP: usize = 256;
-/// Numbers of which every two share their bits.
-pub(super) const TWICE: usize = 2 * GROUP;
 
 const ROUNDS: usize = 10;
-const FACTORS: [u64; 2] = [0xd251_1f53, 0xcd9e_8d57];
+const FACTORS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
 /// What the two words of the key grow by from round to round.
 const STEPS: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
 
@@ -23,47 +21,32 @@ const STEPS: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
 pub(super) fn fill(key: u64, group: u64, numbers: &mut [u32; GROUP]) {
     let first = group * BLOCKS as u64;
     for start in (0..BLOCKS).step_by(LANES) {
-        let counter = std::array::from_fn(|lane| first + (start + lane) as u64);
-        let upper = counter.map(|counter| counter >> 32);
-        let words = blocks(key, [counter, upper, [0; LANES], [0; LANES]]);
+        let counter = |lane: usize| first + (start + lane) as u64;
+        let low = std::array::from_fn(|lane| counter(lane) as u32);
+        let high = std::array::from_fn(|lane| (counter(lane) >> 32) as u32);
+        let counters = [low, high, [0; LANES], [0; LANES]];
+        let words = blocks([key as u32, (key >> 32) as u32], counters);
         for (word, words) in words.iter().enumerate() {
             let at = word * BLOCKS + start;
-            for (number, word) in numbers[at..at + LANES].iter_mut().zip(words) {
-                *number = *word as u32;
-            }
+            numbers[at..at + LANES].copy_from_slice(words);
         }
     }
 }
 
-/// The numbers of [`fill`], and then the same ones with their halves exchanged, to be compared with one bound.
-///
-/// Each number lies below the bound with its exact probability p. That both numbers of a pair do has the probability p² up to
-/// 2⁻¹⁵: only where the upper half equals that of the bound do the lower halves count.
+/// Some blocks: the words of the counters in, four numbers of each out.
 #[inline(always)]
-pub(super) fn fill_twice(key: u64, group: u64, numbers: &mut [u32; TWICE]) {
-    let mut words = [0; GROUP];
-    fill(key, group, &mut words);
-    let (plain, exchanged) = numbers.split_at_mut(GROUP);
-    for ((plain, exchanged), word) in plain.iter_mut().zip(exchanged).zip(&words) {
-        (*plain, *exchanged) = (*word, word.rotate_left(16));
-    }
-}
-
-/// Some blocks: the words of the counters in, four numbers of each out. A word is the lower half of 64 bits, whose upper half
-/// may hold anything: so the product of two words, and its halves, need no conversion between registers.
-#[inline(always)]
-fn blocks<const L: usize>(key: u64, [mut a, mut b, mut c, mut d]: [[u64; L]; 4]) -> [[u64; L]; 4] {
-    const WORD: u64 = 0xffff_ffff;
-    let mut key = [key as u32, (key >> 32) as u32];
+fn blocks<const L: usize>(
+    mut key: [u32; 2],
+    [mut a, mut b, mut c, mut d]: [[u32; L]; 4],
+) -> [[u32; L]; 4] {
     for _ in 0..ROUNDS {
-        let [left, right] = key.map(u64::from);
         for lane in 0..L {
-            let first = (a[lane] & WORD) * FACTORS[0];
-            let second = (c[lane] & WORD) * FACTORS[1];
-            a[lane] = (second >> 32) ^ b[lane] ^ left;
-            b[lane] = second;
-            c[lane] = (first >> 32) ^ d[lane] ^ right;
-            d[lane] = first;
+            let first = u64::from(a[lane]) * u64::from(FACTORS[0]);
+            let second = u64::from(c[lane]) * u64::from(FACTORS[1]);
+            a[lane] = (second >> 32) as u32 ^ b[lane] ^ key[0];
+            b[lane] = second as u32;
+            c[lane] = (first >> 32) as u32 ^ d[lane] ^ key[1];
+            d[lane] = first as u32;
         }
         key = [0, 1].map(|word| key[word].wrapping_add(STEPS[word]));
     }
@@ -94,10 +77,9 @@ mod tests {
                 [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1],
             ),
         ];
-        for (counter, [low, high], expected) in cases {
-            let key = u64::from(low) | u64::from(high) << 32;
-            let words = blocks::<1>(key, counter.map(|word| [u64::from(word)]));
-            assert_eq!(words.map(|[word]| word as u32), expected);
+        for (counter, key, expected) in cases {
+            let words = blocks::<1>(key, counter.map(|word| [word]));
+            assert_eq!(words, expected.map(|word| [word]));
         }
     }
 
@@ -108,9 +90,10 @@ mod tests {
         fill(key, group, &mut numbers);
         for block in [0, 17, 63] {
             let counter = group * 64 + block as u64;
-            let words = blocks::<1>(key, [[counter], [counter >> 32], [0], [0]]);
-            for (word, [expected]) in words.iter().enumerate() {
-                assert_eq!(numbers[word * 64 + block], *expected as u32);
+            let counter = [[counter as u32], [(counter >> 32) as u32], [0], [0]];
+            let words = blocks::<1>([key as u32, (key >> 32) as u32], counter);
+            for (word, expected) in words.iter().enumerate() {
+                assert_eq!(numbers[word * 64 + block], expected[0]);
             }
         }
     }
