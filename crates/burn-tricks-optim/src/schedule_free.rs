@@ -63,7 +63,9 @@ use burn_tricks_kernels::{Number, Skip, blend, lerp};
 /// # Order
 ///
 /// Put it around an optimizer without momentum, since β takes the place of momentum, and inside of
-/// [`MasterWeightsConfig`](crate::MasterWeightsConfig) for `f16` and `bf16` weights. Use a constant learning rate after a
+/// [`MasterWeightsConfig`](crate::MasterWeightsConfig) for `f16` and `bf16` weights. With its form
+/// [`Kahan`](crate::MasterWeightsForm::Kahan) `y` has 16 bits of precision and `z` is in `f32`: it takes two bytes per
+/// weight less than with an `f32` copy, and `bf16` weights stay as near to those of a run in `f64`. Use a constant learning rate after a
 /// warm-up (`WarmupConfig` of `burn-tricks-schedule`); the best rate is higher than with a falling schedule.
 /// The statistics of batch norms are those of `y`: recalibrate them (`RecalibrationConfig`) for `x`. With β = 0
 /// the steps are those of the inner optimizer.
