@@ -62,6 +62,7 @@ mod input_scaling;
 mod kernels;
 mod kernels_clamp;
 mod kernels_gpu;
+mod kernels_lerp_task;
 mod kernels_modules;
 mod kernels_noise;
 mod kernels_order;

@@ -5,7 +5,7 @@ use crate::snapshot_values::held_dtype;
 use crate::step_average::WeightTaker;
 use crate::walk::Location;
 use burn::tensor::{DType, Tensor};
-use burn_tricks_kernels::{TensorList, lerp};
+use burn_tricks_kernels::{LerpTask, TensorList};
 use std::sync::Arc;
 
 /// A [`Snapshot`](crate::Snapshot) that moves towards a module, one weight at a time, in a walk through the module
@@ -20,11 +20,25 @@ pub struct LerpInWalk<M> {
     wide: bool,
     /// The values of the places that the walk has not reached yet.
     held: TensorList,
-    moved: TensorList,
+    next: Batch,
+    tasks: Vec<LerpTask>,
     /// The element types of the module in the walk, as far as it has come.
     dtypes: Vec<DType>,
     mismatch: Option<Mismatch>,
 }
+
+/// Values and the weights towards which they move.
+#[derive(Debug, Default)]
+struct Batch {
+    held: TensorList,
+    weights: TensorList,
+    /// How many numbers the values have.
+    numbers: usize,
+}
+
+/// As many numbers are moved at a time, on another thread on the CPU backend, while the walk steps the next parameters:
+/// few enough to find the weights in the cache, and enough to be worth the message to that thread.
+const BATCH: usize = 1 << 15;
 
 impl<M> LerpInWalk<M> {
     pub(crate) fn new(
@@ -36,7 +50,8 @@ impl<M> LerpInWalk<M> {
             shell,
             share,
             wide,
-            moved: TensorList::with_capacity(held.len()),
+            next: Batch::default(),
+            tasks: Vec::new(),
             dtypes: Vec::with_capacity(held.len()),
             held,
             places,
@@ -46,14 +61,24 @@ impl<M> LerpInWalk<M> {
 
     /// The module without its values, the values, and the element types of the module in the walk.
     pub(crate) fn into_parts(mut self) -> (M, TensorList, Result<Vec<DType>, Mismatch>) {
-        let at = self.moved.len();
-        self.moved.append(self.held);
+        self.begin_batch();
+        let at = self.dtypes.len();
+        let mut values = TensorList::with_capacity(at + self.held.len());
+        for task in self.tasks {
+            values.append(task.end());
+        }
+        values.append(self.held);
         let all = match (self.mismatch, self.places.get(at)) {
             (Some(mismatch), _) => Err(mismatch),
             (None, Some(place)) => Err(Mismatch::between_two(Some(place), None)),
             (None, None) => Ok(self.dtypes),
         };
-        (self.shell, self.moved, all)
+        (self.shell, values, all)
+    }
+
+    fn begin_batch(&mut self) {
+        let Batch { held, weights, .. } = std::mem::take(&mut self.next);
+        self.tasks.push(LerpTask::begin(held, weights, self.share));
     }
 }
 
@@ -64,7 +89,7 @@ impl<M> WeightTaker for LerpInWalk<M> {
             return;
         }
         let (dtype, dims) = (weight.dtype(), weight.dims());
-        let place = self.places.get(self.moved.len());
+        let place = self.places.get(self.dtypes.len());
         if !place.is_some_and(|place| place.path == at.path() && place.shape == dims) {
             let got = Place {
                 path: at.path().to_owned(),
@@ -82,7 +107,11 @@ impl<M> WeightTaker for LerpInWalk<M> {
             held = held.to_device(&device);
         }
         let wide = held_dtype(dtype, self.wide);
-        let moved = lerp(held.cast(wide), weight.clone().cast(wide), self.share);
-        self.moved.push(moved);
+        self.next.numbers += dims.iter().product::<usize>();
+        self.next.held.push(held.cast(wide));
+        self.next.weights.push(weight.clone().cast(wide));
+        if self.next.numbers >= BATCH {
+            self.begin_batch();
+        }
     }
 }

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 /// An average of the weights of a model `M` that is updated by the step itself: the step gives it each new weight in the
-/// walk that computes it, while the weight is in the processor's cache, so that the average needs no walk of its own.
+/// walk that computes it, so that the average needs no walk of its own and can move while the next weights are computed.
 ///
 /// All averages of `burn-tricks-average` implement it. `FusedStep` of `burn-tricks-optim` calls
 /// [`begin_update`](Self::begin_update) before its walk and [`end_update`](Self::end_update) after it, at every step.

@@ -26,8 +26,8 @@ use walks::{Gather, StepEach};
 ///
 /// A model of many small tensors spends much of such a step on walks through the module and on the bookkeeping of Burn's
 /// `ModuleOptimizer`. A `FusedStep` gathers the gradients in one walk, which the norm of all gradients needs, and does
-/// everything else in a second one: it steps each weight and moves its average at once, while the weight is in the
-/// processor's cache.
+/// everything else in a second one: it steps each weight, and its average moves at once, on the CPU backend on another
+/// thread while the next weights are stepped.
 ///
 /// # Example
 ///

@@ -5,7 +5,7 @@ use super::slots::Slots;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{ModuleVisitor, Param, ParamId};
 use burn::optim::GradAdaptor;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use burn_tricks_core::walk::{Location, Mapper};
 use burn_tricks_core::{Leaf, WeightTaker};
 use burn_tricks_kernels::TensorList;
@@ -85,15 +85,14 @@ impl<'a, U: WeightTaker> StepEach<'a, U> {
         }
     }
 
-    /// The new weight.
+    /// The new weight, on the device of the gradient.
     fn stepped<const D: usize>(
         &mut self,
         at: &Location,
         id: ParamId,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
+        (weight, grad): (Tensor<D>, Tensor<D>),
+        device: Device,
     ) -> Tensor<D> {
-        let device = grad.device();
         let number = (self.slots).number(self.next_slot, id, at.path(), self.groups);
         self.next_slot = number + 1;
         let slot = self.slots.get_mut(number);
@@ -135,7 +134,7 @@ impl<U: WeightTaker> Mapper for StepEach<'_, U> {
             if weight.device() != device {
                 weight = weight.to_device(&device);
             }
-            let weight = self.stepped(at, id, weight, grad);
+            let weight = self.stepped(at, id, (weight, grad), device);
             if let Some(average) = self.average {
                 average.take(at, &weight);
             }

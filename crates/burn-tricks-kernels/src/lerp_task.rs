@@ -1,0 +1,64 @@
+//! A mean that moves on another thread.
+
+use crate::lerp::lerp_all;
+use crate::tensor_list::TensorList;
+#[cfg(feature = "flex")]
+use std::sync::mpsc::{Receiver, channel};
+
+/// [`lerp_all`](crate::lerp_all) that may run on another thread while its caller goes on with other work, such as the steps
+/// of the next parameters. Made by [`LerpTask::begin`].
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_kernels::{LerpTask, TensorList};
+///
+/// let of = |number| TensorList::from(Tensor::<1>::full([4], number, &Device::flex()));
+/// let task = LerpTask::begin(of(1.0), of(3.0), 0.25);
+/// // ... other work ...
+/// let mean: Tensor<1> = task.end().pop().unwrap();
+/// assert_eq!(mean.into_data().to_vec::<f32>().unwrap(), [1.5; 4]);
+/// ```
+#[derive(Debug)]
+pub struct LerpTask(State);
+
+#[derive(Debug)]
+enum State {
+    Done(TensorList),
+    #[cfg(feature = "flex")]
+    Running(Receiver<TensorList>),
+}
+
+impl LerpTask {
+    /// Begins to move `x` towards `y`. On backends other than the CPU's the operations are queued at once.
+    ///
+    /// # Panics
+    ///
+    /// If the lists have different lengths.
+    pub fn begin(x: TensorList, y: TensorList, b: f64) -> Self {
+        assert_eq!(x.len(), y.len(), "lists of one length are averaged");
+        // A thread of the pool that waits for another of its tasks could wait forever.
+        #[cfg(feature = "flex")]
+        if rayon::current_thread_index().is_none() && crate::flex::on_flex(x.0.iter().chain(&y.0)) {
+            let (send, done) = channel();
+            rayon::spawn(move || {
+                // Nobody waits for it any more if the caller has panicked.
+                let _ = send.send(lerp_all(x, y, b));
+            });
+            return Self(State::Running(done));
+        }
+        Self(State::Done(lerp_all(x, y, b)))
+    }
+
+    /// The moved `x`. Waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// If two tensors do not have the same shape.
+    pub fn end(self) -> TensorList {
+        match self.0 {
+            State::Done(moved) => moved,
+            #[cfg(feature = "flex")]
+            State::Running(done) => done.recv().expect("the tensors of a lerp have one shape"),
+        }
+    }
+}
