@@ -3,7 +3,11 @@
 use crate::lerp::lerp_all;
 use crate::tensor_list::TensorList;
 #[cfg(feature = "flex")]
-use std::sync::mpsc::{Receiver, channel};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::mpsc::{Receiver, channel},
+    thread,
+};
 
 /// [`lerp_all`](crate::lerp_all) that may run on another thread while its caller goes on with other work, such as the steps
 /// of the next parameters. Made by [`LerpTask::begin`].
@@ -25,7 +29,7 @@ pub struct LerpTask(State);
 enum State {
     Done(TensorList),
     #[cfg(feature = "flex")]
-    Running(Receiver<TensorList>),
+    Running(Receiver<thread::Result<TensorList>>),
 }
 
 impl LerpTask {
@@ -41,8 +45,9 @@ impl LerpTask {
         if rayon::current_thread_index().is_none() && crate::flex::on_flex(x.0.iter().chain(&y.0)) {
             let (send, done) = channel();
             rayon::spawn(move || {
-                // Nobody waits for it any more if the caller has panicked.
-                let _ = send.send(lerp_all(x, y, b));
+                // A panic of its own would end the process. Nobody waits any more if the caller has panicked.
+                let moved = catch_unwind(AssertUnwindSafe(|| lerp_all(x, y, b)));
+                let _ = send.send(moved);
             });
             return Self(State::Running(done));
         }
@@ -58,7 +63,10 @@ impl LerpTask {
         match self.0 {
             State::Done(moved) => moved,
             #[cfg(feature = "flex")]
-            State::Running(done) => done.recv().expect("the tensors of a lerp have one shape"),
+            State::Running(done) => {
+                let moved = done.recv().expect("the thread sends what it has");
+                moved.unwrap_or_else(|panic| resume_unwind(panic))
+            }
         }
     }
 }
