@@ -142,9 +142,8 @@ impl ProdigyStep {
             };
             return step.apply(weight, grad, state);
         }
-        apply_with(weight, grad, state, |weight, grad, state| {
-            self.twin(&numbers, weight, grad, state)
-        })
+        let twin = |weight, grad, state| self.twin(&numbers, weight, grad, state);
+        apply_with(weight, grad, state, &twin)
     }
 
     /// [`apply`](Self::apply) with tensor operations alone: the specification.
@@ -165,9 +164,8 @@ impl ProdigyStep {
             epsilon,
         } = numbers.clone();
         let numbers = [distance, rate, epsilon].map(Number::OnDevice);
-        apply_with(weight, grad, state, |weight, grad, state| {
-            self.twin(&numbers, weight, grad, state)
-        })
+        let twin = |weight, grad, state| self.twin(&numbers, weight, grad, state);
+        apply_with(weight, grad, state, &twin)
     }
 
     fn twin<const D: usize>(

@@ -88,17 +88,9 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         grad: Tensor<D>,
         state: Option<[Tensor<D>; S]>,
     ) -> (Tensor<D>, [Tensor<D>; S]) {
-        let state = state.unwrap_or_else(|| initial_state(self, &weight));
-        let (weight, state) = apply_to(
-            self,
-            weight.into_dispatch(),
-            grad.into_dispatch(),
-            state.map(Tensor::into_dispatch),
-        );
-        (
-            Tensor::from_dispatch(weight),
-            state.map(Tensor::from_dispatch),
-        )
+        let state = or_initial(state, self.initial(), &weight);
+        let step = |weight, grad, state| apply_to(self, weight, grad, state);
+        through_dispatch(weight, grad, state, &step)
     }
 
     /// Like [`apply`](Self::apply), except that weight and state stay as they are, to the bit, if the step is
@@ -114,18 +106,11 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         grad: Tensor<D>,
         state: Option<[Tensor<D>; S]>,
     ) -> (Tensor<D>, [Tensor<D>; S]) {
-        match skip {
-            Skip::Known(false) => self.apply(weight, grad, state),
-            Skip::Known(true) => {
-                let state = state.unwrap_or_else(|| initial_state(self, &weight));
-                (weight, state)
-            }
-            Skip::OnDevice(_) => {
-                let state = state.unwrap_or_else(|| initial_state(self, &weight));
-                let new = self.apply(weight.clone(), grad, Some(state.clone()));
-                choose(skip, (weight, state), new)
-            }
-        }
+        let state = or_initial(state, self.initial(), &weight);
+        let step = |weight, grad, state| apply_to(self, weight, grad, state);
+        unless(skip, weight, grad, state, &|weight, grad, state| {
+            through_dispatch(weight, grad, state, &step)
+        })
     }
 
     /// Takes the step with the twin, whatever the backend: the reference for tests and benchmarks.
@@ -139,9 +124,8 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         grad: Tensor<D>,
         state: Option<[Tensor<D>; S]>,
     ) -> (Tensor<D>, [Tensor<D>; S]) {
-        let state = state.unwrap_or_else(|| initial_state(self, &weight));
-        let shapes = state.each_ref().map(|state| state.shape());
-        assert_one_shape(weight.shape(), grad.shape(), shapes);
+        let state = or_initial(state, self.initial(), &weight);
+        assert_one_shape(&weight, &grad, &state);
         on_twin(self, weight, grad, state)
     }
 }
@@ -182,60 +166,113 @@ pub trait TimedStep<const S: usize>: Copy + Send + Sync {
         if let Some(time) = time.known() {
             return self.at(time).apply_unless(skip, weight, grad, state);
         }
-        let state = state.unwrap_or_else(|| initial_state(self.at(1), &weight));
-        if let Skip::Known(true) = skip {
-            return (weight, state);
-        }
-        let shapes = state.each_ref().map(|state| state.shape());
-        assert_one_shape(weight.shape(), grad.shape(), shapes);
-        let old = (weight.clone(), state.clone());
-        let new = in_wide(weight, grad, state, |weight, grad, state| {
-            self.twin_at(time, weight, grad, state)
-        });
-        choose(skip, old, new)
+        let state = or_initial(state, self.at(1).initial(), &weight);
+        let twin = |weight, grad, state| self.twin_at(time, weight, grad, state);
+        unless(skip, weight, grad, state, &|weight, grad, state| {
+            assert_one_shape(&weight, &grad, &state);
+            in_wide(weight, grad, state, &twin)
+        })
     }
 }
 
 /// A weight and its state.
 type Stepped<const D: usize, const S: usize> = (Tensor<D>, [Tensor<D>; S]);
 
-fn choose<const D: usize, const S: usize>(
-    skip: &Skip,
-    (old_weight, old): Stepped<D, S>,
-    (new_weight, new): Stepped<D, S>,
+// A step is compiled for every rank. What follows is therefore generic over as little as possible: what does not depend on
+// the step is not compiled again for every step.
+
+/// A step for whole tensors.
+type Twin<'a, const D: usize, const S: usize> =
+    dyn Fn(Tensor<D>, Tensor<D>, [Tensor<D>; S]) -> Stepped<D, S> + 'a;
+
+/// A weight and its state, of any rank.
+type Dispatched<const S: usize> = (DispatchTensor, [DispatchTensor; S]);
+
+/// A step for tensors of any rank.
+type DispatchStep<'a, const S: usize> =
+    dyn Fn(DispatchTensor, DispatchTensor, [DispatchTensor; S]) -> Dispatched<S> + 'a;
+
+fn through_dispatch<const D: usize, const S: usize>(
+    weight: Tensor<D>,
+    grad: Tensor<D>,
+    state: [Tensor<D>; S],
+    step: &DispatchStep<'_, S>,
 ) -> Stepped<D, S> {
-    let mut old = old.into_iter();
-    let state = new.map(|new| match old.next() {
-        Some(old) => skip.choose(old, new),
-        None => new,
-    });
-    (skip.choose(old_weight, new_weight), state)
+    let (weight, grad) = (weight.into_dispatch(), grad.into_dispatch());
+    let (weight, state) = step(weight, grad, into_dispatch(state));
+    (Tensor::from_dispatch(weight), from_dispatch(state))
 }
 
-fn initial_state<R: Step<S>, const S: usize, const D: usize>(
-    step: R,
+/// The weight and state after `step`, or unchanged if the step is to be skipped.
+fn unless<const D: usize, const S: usize>(
+    skip: &Skip,
+    weight: Tensor<D>,
+    grad: Tensor<D>,
+    state: [Tensor<D>; S],
+    step: &Twin<'_, D, S>,
+) -> Stepped<D, S> {
+    match skip {
+        Skip::Known(false) => step(weight, grad, state),
+        Skip::Known(true) => (weight, state),
+        Skip::OnDevice(_) => {
+            let (new_weight, new) = step(weight.clone(), grad, state.clone());
+            let mut old = state.into_iter();
+            let state = new.map(|new| match old.next() {
+                Some(old) => skip.choose(old, new),
+                None => new,
+            });
+            (skip.choose(weight, new_weight), state)
+        }
+    }
+}
+
+/// The state, or the one before the first step, with these values.
+fn or_initial<const D: usize, const S: usize>(
+    state: Option<[Tensor<D>; S]>,
+    initial: [f64; S],
     weight: &Tensor<D>,
 ) -> [Tensor<D>; S] {
+    state.unwrap_or_else(|| initial.map(|value| initial_tensor(value, weight)))
+}
+
+fn initial_tensor<const D: usize>(value: f64, weight: &Tensor<D>) -> Tensor<D> {
     let (shape, dtype) = (weight.dims(), accumulation_dtype(weight.dtype()).into());
-    step.initial().map(|value| match value {
+    match value {
         0.0 => Tensor::zeros(shape, (&weight.device(), dtype)),
         value => Tensor::full(shape, value, (&weight.device(), dtype)),
-    })
+    }
+}
+
+fn into_dispatch<const D: usize, const S: usize>(tensors: [Tensor<D>; S]) -> [DispatchTensor; S] {
+    tensors.map(Tensor::into_dispatch)
+}
+
+fn from_dispatch<const D: usize, const S: usize>(tensors: [DispatchTensor; S]) -> [Tensor<D>; S] {
+    tensors.map(Tensor::from_dispatch)
 }
 
 /// Panics on different shapes. The twin would broadcast a state of another shape silently, and the kernel would
 /// refuse it.
-fn assert_one_shape(weight: Shape, grad: Shape, state: impl IntoIterator<Item = Shape>) {
+fn assert_one_shape<const D: usize>(weight: &Tensor<D>, grad: &Tensor<D>, state: &[Tensor<D>]) {
+    let shape = weight.shape();
+    assert_grad_fits(&shape, &grad.shape());
+    for (number, state) in state.iter().enumerate() {
+        assert_state_fits(&shape, number, &state.shape());
+    }
+}
+
+fn assert_grad_fits(weight: &Shape, grad: &Shape) {
     assert_eq!(
         weight, grad,
         "the weight (left) and its gradient (right) must have one shape"
     );
-    for (number, state) in state.into_iter().enumerate() {
-        assert_eq!(
-            weight, state,
-            "the weight (left) and tensor {number} of its state (right) must have one shape"
-        );
-    }
+}
+
+fn assert_state_fits(weight: &Shape, number: usize, state: &Shape) {
+    assert_eq!(
+        weight, state,
+        "the weight (left) and tensor {number} of its state (right) must have one shape"
+    );
 }
 
 /// A [`Step`] in the form that the loop over elements needs.
@@ -257,11 +294,14 @@ pub(crate) fn apply_to<R: Step<S>, const S: usize>(
     weight: DispatchTensor,
     grad: DispatchTensor,
     state: [DispatchTensor; S],
-) -> (DispatchTensor, [DispatchTensor; S]) {
-    let shapes = state.each_ref().map(|state| state.shape());
-    assert_one_shape(weight.shape(), grad.shape(), shapes);
+) -> Dispatched<S> {
+    let shape = weight.shape();
+    assert_grad_fits(&shape, &grad.shape());
+    for (number, state) in state.iter().enumerate() {
+        assert_state_fits(&shape, number, &state.shape());
+    }
     #[cfg(feature = "flex")]
-    let (weight, grad, state) = match crate::flex::update(ElementOf(step), weight, grad, state) {
+    let (weight, grad, state) = match crate::flex::update(&ElementOf(step), weight, grad, state) {
         Ok(done) => return done,
         Err(not_ours) => not_ours,
     };
@@ -270,9 +310,9 @@ pub(crate) fn apply_to<R: Step<S>, const S: usize>(
             step,
             Tensor::from_dispatch(weight),
             Tensor::from_dispatch(grad),
-            state.map(Tensor::from_dispatch),
+            from_dispatch(state),
         );
-        (weight.into_dispatch(), state.map(Tensor::into_dispatch))
+        (weight.into_dispatch(), into_dispatch(state))
     })
 }
 
@@ -282,9 +322,8 @@ fn on_twin<R: Step<S>, const S: usize, const D: usize>(
     grad: Tensor<D>,
     state: [Tensor<D>; S],
 ) -> (Tensor<D>, [Tensor<D>; S]) {
-    in_wide(weight, grad, state, |weight, grad, state| {
-        step.twin(weight, grad, state)
-    })
+    let twin = |weight, grad, state| step.twin(weight, grad, state);
+    in_wide(weight, grad, state, &twin)
 }
 
 /// Takes the step of `twin`, whose numbers may be on the device; a state is zero before the first step.
@@ -292,15 +331,10 @@ pub(crate) fn apply_with<const D: usize, const S: usize>(
     weight: Tensor<D>,
     grad: Tensor<D>,
     state: Option<[Tensor<D>; S]>,
-    twin: impl FnOnce(Tensor<D>, Tensor<D>, [Tensor<D>; S]) -> Stepped<D, S>,
+    twin: &Twin<'_, D, S>,
 ) -> Stepped<D, S> {
-    let zeros = || {
-        let dtype = accumulation_dtype(weight.dtype()).into();
-        [(); S].map(|()| Tensor::zeros(weight.dims(), (&weight.device(), dtype)))
-    };
-    let state = state.unwrap_or_else(zeros);
-    let shapes = state.each_ref().map(|state| state.shape());
-    assert_one_shape(weight.shape(), grad.shape(), shapes);
+    let state = or_initial(state, [0.0; S], &weight);
+    assert_one_shape(&weight, &grad, &state);
     in_wide(weight, grad, state, twin)
 }
 
@@ -309,7 +343,7 @@ fn in_wide<const D: usize, const S: usize>(
     weight: Tensor<D>,
     grad: Tensor<D>,
     state: [Tensor<D>; S],
-    twin: impl FnOnce(Tensor<D>, Tensor<D>, [Tensor<D>; S]) -> Stepped<D, S>,
+    twin: &Twin<'_, D, S>,
 ) -> Stepped<D, S> {
     if weight.dims().contains(&0) {
         return (weight, state);

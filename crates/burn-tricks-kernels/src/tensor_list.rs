@@ -150,9 +150,7 @@ impl TensorList {
         if items.iter().all(OnOneBackend::is_on_flex)
             && !crate::flex::is_little(items.iter().map(OnOneBackend::first))
         {
-            use rayon::prelude::*;
-            let done: Vec<_> = items.into_par_iter().map(work).collect();
-            return Self(done.into());
+            return Self(crate::flex::map_items(items, &work).into());
         }
         Self(items.into_iter().map(work).collect())
     }

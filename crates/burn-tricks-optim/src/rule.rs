@@ -150,9 +150,17 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
         step: impl Step<S>,
         fields: [StateField; S],
     ) -> TakenStep<R, D> {
-        self.take_with(fields, step.initial(), |skip, _, weight, grad, state| {
-            step.apply_unless(skip, weight, grad, state)
-        })
+        let Self {
+            weight,
+            grad,
+            state,
+            steps,
+            skip,
+            ..
+        } = self;
+        let old = old_tensors(state.into_tensors(), fields, step.initial(), &weight);
+        let new = step.apply_unless(&skip, weight, grad, old);
+        taken(steps, &skip, fields, new)
     }
 
     /// Like [`take`](Self::take), for a step whose numbers depend on the number of steps taken.
@@ -165,44 +173,63 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
         step: impl TimedStep<S>,
         fields: [StateField; S],
     ) -> TakenStep<R, D> {
+        let Self {
+            weight,
+            grad,
+            state,
+            steps,
+            skip,
+            ..
+        } = self;
         let initial = step.at(1).initial();
-        self.take_with(fields, initial, |skip, steps, weight, grad, state| {
-            step.apply_unless(skip, steps, weight, grad, state)
-        })
+        let old = old_tensors(state.into_tensors(), fields, initial, &weight);
+        let new = step.apply_unless(&skip, &steps, weight, grad, old);
+        taken(steps, &skip, fields, new)
     }
+}
 
-    fn take_with<const S: usize>(
-        self,
-        fields: [StateField; S],
-        initial: [f64; S],
-        apply: impl FnOnce(
-            &Skip,
-            &StepCount,
-            Tensor<D>,
-            Tensor<D>,
-            Option<[Tensor<D>; S]>,
-        ) -> (Tensor<D>, [Tensor<D>; S]),
-    ) -> TakenStep<R, D> {
-        let (weight, mut state) = (self.weight, self.state);
-        let old = fields.map(|field| state.take(field, &weight));
-        let old = old.iter().any(Option::is_some).then(|| {
-            let mut initial = initial.into_iter();
-            old.map(|tensor| {
-                let value = initial.next().unwrap_or(0.0);
-                tensor.unwrap_or_else(|| full_wide(value, &weight))
-            })
-        });
-        let (weight, new) = apply(&self.skip, &self.steps, weight, self.grad, old);
-        if S == 0 && R::STEP_COUNT.is_none() {
-            return (weight, None);
-        }
-        let mut tensors = StateTensors::new();
-        for (field, tensor) in fields.into_iter().zip(new) {
-            tensors.put(field, tensor);
-        }
-        let state = RuleState::new(self.steps.ended(&self.skip), tensors);
-        (weight, Some(state))
+/// The new weight, and the new state of a step that is done.
+fn taken<R: Rule, const D: usize, const S: usize>(
+    steps: StepCount,
+    skip: &Skip,
+    fields: [StateField; S],
+    (weight, new): (Tensor<D>, [Tensor<D>; S]),
+) -> TakenStep<R, D> {
+    if S == 0 && R::STEP_COUNT.is_none() {
+        return (weight, None);
     }
+    let state = RuleState::new(steps.ended(skip), new_tensors(fields, new));
+    (weight, Some(state))
+}
+
+// The next two are compiled for every rank, but not for every rule.
+
+/// The tensors of the earlier steps, if there are any; what is missing then gets its initial value.
+fn old_tensors<const D: usize, const S: usize>(
+    mut state: StateTensors<D>,
+    fields: [StateField; S],
+    initial: [f64; S],
+    weight: &Tensor<D>,
+) -> Option<[Tensor<D>; S]> {
+    let old = fields.map(|field| state.take(field, weight));
+    old.iter().any(Option::is_some).then(|| {
+        let mut initial = initial.into_iter();
+        old.map(|tensor| {
+            let value = initial.next().unwrap_or(0.0);
+            tensor.unwrap_or_else(|| full_wide(value, weight))
+        })
+    })
+}
+
+fn new_tensors<const D: usize, const S: usize>(
+    fields: [StateField; S],
+    new: [Tensor<D>; S],
+) -> StateTensors<D> {
+    let mut tensors = StateTensors::new();
+    for (field, tensor) in fields.into_iter().zip(new) {
+        tensors.put(field, tensor);
+    }
+    tensors
 }
 
 /// A tensor of this value, in the type in which a state is kept.

@@ -3,7 +3,7 @@
 use crate::state_tensor::StateTensor;
 use crate::state_tensors::{StateField, StateTensors};
 use burn::optim::{StateSink, StateSource};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use burn_tricks_kernels::StepCount;
 use std::marker::PhantomData;
 
@@ -33,9 +33,8 @@ impl<R, const D: usize> RuleState<R, D> {
         self.tensors.get(field)
     }
 
-    /// Takes the tensor out, onto the device of `weight`.
-    pub(crate) fn take(&mut self, field: StateField, weight: &Tensor<D>) -> Option<Tensor<D>> {
-        self.tensors.take(field, weight)
+    pub(crate) fn into_tensors(self) -> StateTensors<D> {
+        self.tensors
     }
 
     pub(crate) fn moved_to(self, device: &Device) -> Self {
@@ -50,15 +49,7 @@ impl<R, const D: usize> RuleState<R, D> {
         prefix: &str,
         out: &mut StateSink,
     ) -> bool {
-        let steps = self.steps.read();
-        if steps == 0 {
-            return false;
-        }
-        if let Some(path) = step_count {
-            out.push_scalar(prefix, path, steps.into());
-        }
-        self.tensors.write(prefix, out);
-        true
+        write(&self.steps, &self.tensors, step_count, prefix, out)
     }
 
     /// `None` if a required tensor is missing.
@@ -68,13 +59,45 @@ impl<R, const D: usize> RuleState<R, D> {
         prefix: &str,
         source: &mut StateSource,
     ) -> Option<Self> {
-        let steps = match step_count {
-            Some(path) => u64::try_from(source.take_scalar(prefix, path)?).ok()?,
-            None => 1, // there were some
-        };
-        let tensors = StateTensors::read(fields, prefix, source)?;
-        Some(Self::new(StepCount::new(steps), tensors))
+        let (steps, tensors) = read(step_count, fields, prefix, source)?;
+        Some(Self::new(steps, tensors))
     }
+}
+
+// These two are compiled for every rank, but not for every rule.
+
+fn write<const D: usize>(
+    steps: &StepCount,
+    tensors: &StateTensors<D>,
+    step_count: Option<&str>,
+    prefix: &str,
+    out: &mut StateSink,
+) -> bool {
+    let steps = steps.read();
+    if steps == 0 {
+        return false;
+    }
+    if let Some(path) = step_count {
+        out.push_scalar(prefix, path, steps.into());
+    }
+    tensors.write(prefix, out);
+    true
+}
+
+fn read<const D: usize>(
+    step_count: Option<&str>,
+    fields: &[StateField],
+    prefix: &str,
+    source: &mut StateSource,
+) -> Option<(StepCount, StateTensors<D>)> {
+    let steps = match step_count {
+        Some(path) => u64::try_from(source.take_scalar(prefix, path)?).ok()?,
+        None => 1, // there were some
+    };
+    Some((
+        StepCount::new(steps),
+        StateTensors::read(fields, prefix, source)?,
+    ))
 }
 
 impl<R, const D: usize> Default for RuleState<R, D> {

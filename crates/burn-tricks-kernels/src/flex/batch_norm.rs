@@ -5,6 +5,7 @@ use super::GRAIN;
 use super::buffer::{close, dense, from_numbers, look, numbers, open};
 use super::element_type::{Stored, with_element_type};
 use super::standardize_units::{CentredBoth, Moments, WithCentred, moments};
+use super::threads;
 use super::tracked::{self, Operation};
 use super::unit_map::Combine;
 use super::unit_pass::{combined, mapped};
@@ -14,7 +15,6 @@ use super::weight_norm::{Scaled, vector, widened};
 use crate::batch_norm::bounds;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::Shape;
-use rayon::prelude::*;
 
 /// The output, with means and variances; or the unchanged tensors if there is no kernel for them.
 #[allow(clippy::result_large_err, clippy::type_complexity)]
@@ -295,7 +295,7 @@ fn each_part<I: Send, O: Send>(
     if len <= GRAIN || parts.len() == 1 {
         return parts.into_iter().map(pass).collect();
     }
-    parts.into_par_iter().map(pass).collect()
+    threads::map_items(parts, &pass)
 }
 
 /// A row for each part.

@@ -2,11 +2,11 @@
 
 use super::buffer::{close, dense, from_numbers, numbers, open};
 use super::element_type::{Stored, with_element_type};
+use super::threads;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use pulp::{Arch, NullaryFnOnce};
-use rayon::prelude::*;
 
 /// How many numbers are widened at a time.
 const BLOCK: usize = 256;
@@ -46,20 +46,24 @@ fn kept<E: Stored>(
 }
 
 fn count_down<E: Stored>(new: &[E], old: &[E], grad: &[E]) -> usize {
-    let parts = new.par_chunks(GRAIN).zip(old.par_chunks(GRAIN));
-    let parts = parts.zip(grad.par_chunks(GRAIN));
-    let count = |((new, old), grad)| Arch::new().dispatch(Count { new, old, grad });
-    parts.map(count).sum()
+    let counts = threads::map(new.len().div_ceil(GRAIN), &|part| {
+        let range = part * GRAIN..new.len().min((part + 1) * GRAIN);
+        Arch::new().dispatch(Count {
+            new: &new[range.clone()],
+            old: &old[range.clone()],
+            grad: &grad[range],
+        })
+    });
+    counts.iter().sum()
 }
 
 fn keep_all<E: Stored>(new: &mut [E], old: &[E], grad: &[E], more: Option<f64>) {
-    let parts = new.par_chunks_mut(GRAIN).zip(old.par_chunks(GRAIN));
-    let parts = parts.zip(grad.par_chunks(GRAIN));
-    parts.for_each(|((new, old), grad)| {
+    threads::for_each_chunk(new, GRAIN, &|part, new| {
+        let range = part * GRAIN..part * GRAIN + new.len();
         Arch::new().dispatch(Keep {
             new,
-            old,
-            grad,
+            old: &old[range.clone()],
+            grad: &grad[range],
             more,
         });
     });

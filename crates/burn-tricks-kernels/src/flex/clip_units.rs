@@ -2,13 +2,13 @@
 
 use super::buffer::{close, dense, from_numbers, numbers, open};
 use super::element_type::{Stored, with_element_type};
+use super::threads;
 use super::unit_sums::{Sums, TILE};
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
 use crate::unit_clip::UnitClip;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use pulp::{Arch, NullaryFnOnce};
-use rayon::prelude::*;
 use std::any::TypeId;
 
 /// How many threads work on one gradient. The result is the same, to the bit.
@@ -142,8 +142,8 @@ impl Units {
         };
         let len = self.run * (GRAIN / 2 / self.run).max(1);
         if self.is_shared(grad.len()) {
-            let parts = weight.par_chunks(len).zip(grad.par_chunks_mut(len));
-            parts.for_each(clip_some);
+            let parts = weight.chunks(len).zip(grad.chunks_mut(len));
+            threads::map_items(parts.collect(), &clip_some);
         } else {
             let parts = weight.chunks(len).zip(grad.chunks_mut(len));
             parts.for_each(clip_some);
@@ -268,12 +268,14 @@ impl Units {
                 sums.for_each(|(sum, more)| *sum += more);
             }
         };
-        let parts = 0..across * down;
         if self.is_shared(grad.len()) {
-            let parts: Vec<_> = parts.into_par_iter().map(of_part).collect();
+            let parts = threads::map(across * down, &of_part);
             parts.into_iter().enumerate().for_each(&mut add);
         } else {
-            parts.map(of_part).enumerate().for_each(&mut add);
+            (0..across * down)
+                .map(of_part)
+                .enumerate()
+                .for_each(&mut add);
         }
         sums
     }
@@ -285,7 +287,7 @@ impl Units {
             return wide.multiply(grad, &factors.repeat(wide.count / self.count));
         }
         let runs = (GRAIN / self.run).max(1);
-        let multiply = |(part, grad): (usize, &mut [E])| {
+        let multiply = |part: usize, grad: &mut [E]| {
             Arch::new().dispatch(Multiply {
                 run: self.run,
                 first: part * runs % self.count,
@@ -295,10 +297,11 @@ impl Units {
         };
         let len = runs * self.run;
         if self.is_shared(grad.len()) {
-            grad.par_chunks_mut(len).enumerate().for_each(multiply);
+            threads::for_each_chunk(grad, len, &multiply);
         } else {
             // What was read last is in the cache.
-            grad.chunks_mut(len).enumerate().rev().for_each(multiply);
+            let parts = grad.chunks_mut(len).enumerate().rev();
+            parts.for_each(|(part, grad)| multiply(part, grad));
         }
     }
 }

@@ -3,10 +3,10 @@
 use super::GRAIN;
 use super::element_type::Stored;
 use super::term_sums::of_run;
+use super::threads;
 use super::vector::Wide;
 use super::weight_norm::Product;
 use pulp::{Arch, NullaryFnOnce};
-use rayon::prelude::*;
 
 /// How many lines are added in the numbers' own type before the sum is continued in `f64`.
 const DEPTH: usize = 32;
@@ -101,8 +101,7 @@ impl<'a, E: Stored> Matrix<'a, E> {
                 .enumerate()
                 .for_each(|(i, out)| part(i, out));
         }
-        let parts = out.par_chunks_mut(lines * len).enumerate();
-        parts.for_each(|(i, out)| part(i, out));
+        threads::for_each_chunk(out, lines * len, &part);
     }
 }
 
@@ -131,10 +130,8 @@ fn sum_of_lines<E: Stored>(numbers: &[E], len: usize, factors: &[E::Wide]) -> Ve
             .zip(factors.chunks(lines));
         parts.map(of_part).for_each(&mut add);
     } else {
-        let parts = numbers
-            .par_chunks(lines * len)
-            .zip(factors.par_chunks(lines));
-        let parts: Vec<_> = parts.map(of_part).collect();
+        let parts = numbers.chunks(lines * len).zip(factors.chunks(lines));
+        let parts = threads::map_items(parts.collect(), &of_part);
         parts.into_iter().for_each(&mut add);
     }
     sum
@@ -154,8 +151,8 @@ fn products_of_lines<E: Stored>(numbers: &[E], len: usize, vector: &[E::Wide]) -
         let parts = numbers.chunks((lines * len).max(1));
         return parts.flat_map(of_part).collect();
     }
-    let parts: Vec<_> = numbers.par_chunks(lines * len).map(of_part).collect();
-    parts.concat()
+    let parts = numbers.chunks(lines * len).collect();
+    threads::map_items(parts, &of_part).concat()
 }
 
 struct SumLines<'a, E: Stored> {

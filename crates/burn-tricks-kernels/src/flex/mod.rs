@@ -28,6 +28,7 @@ mod step_loop;
 mod sum_of_squares;
 mod take_over;
 mod term_sums;
+mod threads;
 mod tracked;
 mod unit_map;
 mod unit_pass;
@@ -54,6 +55,7 @@ pub(crate) use spectral_norm::spectral_norm;
 pub(crate) use standardize_units::standardize_units;
 pub(crate) use sum_of_squares::sum_of_squares;
 pub(crate) use take_over::{take_over, takes_over};
+pub(crate) use threads::map_items;
 pub(crate) use update::update;
 pub(crate) use weight_norm::{unit_norms, weight_norm};
 

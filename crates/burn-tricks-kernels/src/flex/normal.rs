@@ -3,12 +3,12 @@
 use super::buffer::{close, dense, from_numbers, open};
 use super::element_type::{Stored, with_element_type};
 use super::gauss::normals;
+use super::threads;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
 use crate::normal_keys::{Keys, uniform};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use pulp::{Arch, NullaryFnOnce};
-use rayon::prelude::*;
 
 /// `x + σ z`. The tensor must be one of this backend.
 pub(crate) fn add_normal(tensor: DispatchTensor, sigma: f64, key: u64) -> DispatchTensor {
@@ -51,10 +51,8 @@ fn add_all<E: Stored>(numbers: &mut [E], sigma: f64, keys: Keys) {
     if pairs <= PIECE {
         return pass((0, (first, second)));
     }
-    let chunks = first
-        .par_chunks_mut(PIECE)
-        .zip(second.par_chunks_mut(PIECE));
-    chunks.enumerate().for_each(pass);
+    let chunks = first.chunks_mut(PIECE).zip(second.chunks_mut(PIECE));
+    threads::map_items(chunks.enumerate().collect(), &pass);
 }
 
 /// How many pairs a thread takes at a time.

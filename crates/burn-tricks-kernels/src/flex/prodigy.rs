@@ -2,12 +2,12 @@
 
 use super::buffer::{close, dense, look, open, tensor_of};
 use super::element_type::{Stored, with_element_type};
+use super::threads;
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
 use burn::backend::DispatchTensor;
 use burn::tensor::{DType, Tensor};
 use pulp::{Arch, NullaryFnOnce};
-use rayon::prelude::*;
 
 /// The new sum, the product and the size.
 type Sums = (DispatchTensor, Tensor<1>, Tensor<1>);
@@ -67,10 +67,10 @@ fn total<E: Stored>(
         let all = sums.zip(weight.chunks(STRETCH)).zip(first.chunks(STRETCH));
         return all.map(stretch).fold([0.0; 2], add);
     }
-    let sums = sum.par_chunks_mut(STRETCH).zip(grad.par_chunks(STRETCH));
-    let all = sums.zip(weight.par_chunks(STRETCH));
-    let all: Vec<_> = all.zip(first.par_chunks(STRETCH)).map(stretch).collect();
-    all.into_iter().fold([0.0; 2], add)
+    let sums = sum.chunks_mut(STRETCH).zip(grad.chunks(STRETCH));
+    let all = sums.zip(weight.chunks(STRETCH)).zip(first.chunks(STRETCH));
+    let sums = threads::map_items(all.collect(), &stretch);
+    sums.into_iter().fold([0.0; 2], add)
 }
 
 struct Stretch<'a, E> {

@@ -22,10 +22,16 @@ where
     if count <= 1 {
         return work_on();
     }
+    on_threads(count, &work_on);
+}
+
+/// Calls `work` on the calling thread and on others, on at most `most` together. Apart from [`share`], so that rayon's code
+/// is compiled once and not for each kernel.
+fn on_threads(most: usize, work: &(dyn Fn() + Sync)) {
     rayon::in_place_scope(|scope| {
-        for _ in 1..count.min(rayon::current_num_threads()) {
-            scope.spawn(|_| work_on());
+        for _ in 1..most.min(rayon::current_num_threads()) {
+            scope.spawn(|_| work());
         }
-        work_on();
+        work();
     });
 }

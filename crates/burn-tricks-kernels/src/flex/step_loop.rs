@@ -5,34 +5,41 @@ use crate::element_step::ElementStep;
 use pulp::{Arch, Scalar, Simd, WithSimd};
 use std::array::from_fn;
 
-/// Takes the step on every element, in the weight's own buffer. All slices are of one length.
-pub(super) fn run<T: Wide, R: ElementStep<N>, const N: usize>(
-    step: R,
-    weight: &mut [T],
-    grad: &[T],
-    state: [&mut [T]; N],
-) {
-    Arch::new().dispatch(Run::<_, _, N, false> {
-        step,
-        written: weight,
-        read: grad,
-        state,
-    });
+/// A step as a loop over thousands of elements. It is called through a pointer, so that the code around it is not
+/// compiled for every step.
+pub(crate) trait StepLoop<T, const N: usize>: Sync {
+    /// Takes the step on every element, in the weight's own buffer. All slices are of one length.
+    fn run(&self, weight: &mut [T], grad: &[T], state: [&mut [T]; N]);
+
+    /// Like [`run`](Self::run), with the new weight in the gradient's buffer.
+    fn run_over_grad(&self, weight: &[T], grad: &mut [T], state: [&mut [T]; N]);
 }
 
-/// Like [`run`], with the new weight in the gradient's buffer.
-pub(super) fn run_over_grad<T: Wide, R: ElementStep<N>, const N: usize>(
-    step: R,
-    weight: &[T],
-    grad: &mut [T],
-    state: [&mut [T]; N],
-) {
-    Arch::new().dispatch(Run::<_, _, N, true> {
-        step,
-        written: grad,
-        read: weight,
-        state,
-    });
+/// A [`StepLoop`] over each type in which there is arithmetic.
+pub(crate) trait Loops<const N: usize>: StepLoop<f32, N> + StepLoop<f64, N> {}
+
+impl<R: StepLoop<f32, N> + StepLoop<f64, N>, const N: usize> Loops<N> for R {}
+
+impl<T: Wide, R: ElementStep<N>, const N: usize> StepLoop<T, N> for R {
+    fn run(&self, weight: &mut [T], grad: &[T], state: [&mut [T]; N]) {
+        let rest = Arch::new().dispatch(Run::<_, _, N, false> {
+            step: *self,
+            written: weight,
+            read: grad,
+            state,
+        });
+        one_by_one(rest);
+    }
+
+    fn run_over_grad(&self, weight: &[T], grad: &mut [T], state: [&mut [T]; N]) {
+        let rest = Arch::new().dispatch(Run::<_, _, N, true> {
+            step: *self,
+            written: grad,
+            read: weight,
+            state,
+        });
+        over_grad_in_blocks(self, rest.read, rest.written, rest.state);
+    }
 }
 
 struct Run<'a, T, R, const N: usize, const OVER_GRAD: bool> {
@@ -49,12 +56,47 @@ where
     T: Wide,
     R: ElementStep<N>,
 {
-    type Output = ();
+    /// What does not fill a register: all, on a processor without vector instructions that we use.
+    type Output = Self;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let rest = self.full_registers(simd);
-        rest.full_registers(Scalar); // of one number each
+    fn with_simd<S: Simd>(self, simd: S) -> Self {
+        if S::IS_SCALAR {
+            return self;
+        }
+        self.full_registers(simd)
+    }
+}
+
+/// The loop over single numbers, compiled once for each step and type.
+#[inline(never)]
+fn one_by_one<T: Wide, R: ElementStep<N>, const N: usize>(run: Run<'_, T, R, N, false>) {
+    run.full_registers(Scalar); // of one number each
+}
+
+/// How many weights are copied at a time.
+const BLOCK: usize = 256;
+
+/// [`StepLoop::run_over_grad`] with [`StepLoop::run`], for what does not fill a register.
+fn over_grad_in_blocks<T: Wide, const N: usize>(
+    step: &dyn StepLoop<T, N>,
+    weight: &[T],
+    grad: &mut [T],
+    mut state: [&mut [T]; N],
+) {
+    if weight.is_empty() {
+        return;
+    }
+    let mut block = [T::ZERO; BLOCK];
+    for (weight, grad) in weight.chunks(BLOCK).zip(grad.chunks_mut(BLOCK)) {
+        let block = &mut block[..weight.len()];
+        block.copy_from_slice(weight);
+        let of_block = state.each_mut().map(|state| {
+            let of_block = state.split_off_mut(..block.len());
+            of_block.expect("the state has as many numbers as the weight")
+        });
+        step.run(block, grad, of_block);
+        grad.copy_from_slice(block);
     }
 }
 
@@ -69,17 +111,9 @@ where
         let step = self.step;
         let (writes, written) = T::vectors_mut::<S>(self.written);
         let (reads, read) = T::vectors::<S>(self.read);
-        let mut state: [&'a mut [T]; N] = from_fn(|_| Default::default());
-        let mut k = 0;
-        let states = self.state.map(|all| {
-            let (vectors, rest) = T::vectors_mut::<S>(all);
-            state[k] = rest;
-            k += 1;
-            vectors
-        });
         let count = writes.len();
         let reads = &reads[..count];
-        let states = states.map(|state| &mut state[..count]);
+        let (states, state) = registers::<T, S, N>(self.state, count);
         for i in 0..count {
             let (written, read) = (T::load(simd, writes[i]), T::load(simd, reads[i]));
             let (weight, grad) = if OVER_GRAD {
@@ -87,7 +121,7 @@ where
             } else {
                 (written, read)
             };
-            let state = from_fn(|k| T::load(simd, states[k][i]));
+            let state = load::<T, S, N>(simd, &states, i);
             let (new, now) = step.element(weight, grad, state);
             writes[i] = T::store(new);
             for k in 0..N {
@@ -101,4 +135,34 @@ where
             state,
         }
     }
+}
+
+// These two are compiled for each number of tensors, but not for each step.
+
+/// `count` full registers of each, and the numbers that do not fill a register.
+#[inline(always)]
+#[allow(clippy::type_complexity)]
+fn registers<T: Wide, S: Simd, const N: usize>(
+    state: [&mut [T]; N],
+    count: usize,
+) -> ([&mut [T::Raw<S>]; N], [&mut [T]; N]) {
+    let mut rest = [(); N].map(|()| Default::default());
+    let mut k = 0;
+    let vectors = state.map(|all| {
+        let vectors;
+        (vectors, rest[k]) = T::vectors_mut::<S>(all);
+        k += 1;
+        &mut vectors[..count]
+    });
+    (vectors, rest)
+}
+
+/// The register at one place of each.
+#[inline(always)]
+fn load<T: Wide, S: Simd, const N: usize>(
+    simd: S,
+    states: &[&mut [T::Raw<S>]; N],
+    at: usize,
+) -> [T::Vector<S>; N] {
+    from_fn(|k| T::load(simd, states[k][at]))
 }

@@ -2,12 +2,12 @@
 
 use super::buffer::{look, numbers, tensor_of};
 use super::element_type::{Stored, with_element_type};
+use super::threads;
 use super::vector::Wide;
 use super::{GRAIN, is_little};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, Tensor};
 use pulp::{Arch, NullaryFnOnce};
-use rayon::prelude::*;
 use std::collections::VecDeque;
 
 /// The length of a stretch of numbers that is summed as a whole; the sums of the stretches are then added in
@@ -49,8 +49,9 @@ fn total<const SCALED: bool>(tensors: &VecDeque<DispatchTensor>, scale: f64) -> 
     if is_little(tensors) {
         return tensors.iter().map(of_one).sum();
     }
-    let sums: Vec<f64> = tensors.par_iter().map(of_one).collect();
-    sums.into_iter().sum()
+    threads::map(tensors.len(), &|at| of_one(&tensors[at]))
+        .iter()
+        .sum()
 }
 
 fn sum_of<E: Stored, const SCALED: bool>(numbers: &[E], scale: f64) -> f64 {
@@ -58,8 +59,11 @@ fn sum_of<E: Stored, const SCALED: bool>(numbers: &[E], scale: f64) -> f64 {
     if numbers.len() <= GRAIN {
         return numbers.chunks(STRETCH).map(stretch).sum();
     }
-    let sums: Vec<f64> = numbers.par_chunks(STRETCH).map(stretch).collect();
-    sums.into_iter().sum()
+    let sums = threads::map(numbers.len().div_ceil(STRETCH), &|at| {
+        let start = at * STRETCH;
+        stretch(&numbers[start..numbers.len().min(start + STRETCH)])
+    });
+    sums.iter().sum()
 }
 
 struct Stretch<'a, E, const SCALED: bool> {

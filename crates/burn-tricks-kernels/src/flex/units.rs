@@ -3,10 +3,10 @@
 use super::GRAIN;
 use super::element_type::Stored;
 use super::term_sums::{Sums, TILE, Terms};
+use super::threads;
 use super::unit_map::{Combine, MapPart};
 use super::vector::Wide as _;
 use pulp::Arch;
-use rayon::prelude::*;
 
 /// `rows` times, `count` runs of `run` numbers each, the first run of the first unit, the second of the second. With one
 /// unit the last run may be shorter.
@@ -126,7 +126,7 @@ impl Units {
         let parts: Vec<_> = if a.len() <= GRAIN {
             (0..across * down).map(of_part).collect()
         } else {
-            (0..across * down).into_par_iter().map(of_part).collect()
+            threads::map(across * down, &of_part)
         };
         let mut sums = std::array::from_fn(|_| vec![0.0; self.count]);
         for (part, more) in parts.into_iter().enumerate() {
@@ -179,8 +179,7 @@ impl Units {
         if out.len() <= GRAIN {
             return of_part(0, out);
         }
-        let parts = out.par_chunks_mut(len).enumerate();
-        parts.for_each(|(part, out)| of_part(part, out));
+        threads::for_each_chunk(out, len, &of_part);
     }
 
     /// The first number of each unit.

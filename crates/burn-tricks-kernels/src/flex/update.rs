@@ -3,10 +3,9 @@
 use super::buffer::{close, dense, from_numbers, look, on_flex, open};
 use super::element_type::{Stored, with_element_type};
 use super::share::share;
-use super::step_loop;
+use super::step_loop::{Loops, StepLoop};
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
-use crate::element_step::ElementStep;
 use crate::precision::accumulation_dtype;
 use burn::backend::DispatchTensor;
 use burn::backend::TensorMetadata as _;
@@ -19,8 +18,8 @@ pub(crate) type NotOurs<const S: usize> = (DispatchTensor, DispatchTensor, [Disp
 
 /// The new weight and state, or the unchanged arguments if this backend has no kernel for them.
 #[allow(clippy::result_large_err)]
-pub(crate) fn update<R: ElementStep<S>, const S: usize>(
-    step: R,
+pub(crate) fn update<const S: usize>(
+    step: &dyn Loops<S>,
     weight: DispatchTensor,
     grad: DispatchTensor,
     state: [DispatchTensor; S],
@@ -30,7 +29,7 @@ pub(crate) fn update<R: ElementStep<S>, const S: usize>(
     }
     let (weight, grad, state) = (open(weight), open(grad), state.map(open));
     let (weight, state) = with_element_type!(weight.dtype(), E => {
-        whole::<E, R, S>(step, weight, grad, state)
+        whole::<E, S>(step, weight, grad, state)
     });
     Ok((close(weight), state.map(close)))
 }
@@ -50,8 +49,8 @@ fn is_ours(weight: &DispatchTensor, grad: &DispatchTensor, state: &[DispatchTens
     fits(grad, weight.dtype()) && state.iter().all(|state| fits(state, wide))
 }
 
-fn whole<E: Stored, R: ElementStep<S>, const S: usize>(
-    step: R,
+fn whole<E: Stored, const S: usize>(
+    step: &dyn StepLoop<E::Wide, S>,
     weight: FlexTensor,
     grad: FlexTensor,
     state: [FlexTensor; S],
@@ -77,8 +76,8 @@ fn whole<E: Stored, R: ElementStep<S>, const S: usize>(
     (from_numbers(new, shape), state)
 }
 
-fn run<E: Stored, R: ElementStep<S>, const S: usize>(
-    step: R,
+fn run<E: Stored, const S: usize>(
+    step: &dyn StepLoop<E::Wide, S>,
     weight: Weight<'_, E>,
     state: [&mut [E::Wide]; S],
 ) {
@@ -166,19 +165,22 @@ impl<E: Stored, const S: usize> Iterator for Stretch<'_, E, S> {
 /// How many numbers are copied or widened at a time, so that they stay in the nearest cache.
 const BLOCK: usize = 1024;
 
-fn straight<E: Stored, R: ElementStep<S>, const S: usize>(step: R, mut stretch: Stretch<'_, E, S>) {
+fn straight<E: Stored, const S: usize>(
+    step: &dyn StepLoop<E::Wide, S>,
+    mut stretch: Stretch<'_, E, S>,
+) {
     let Stretch { weight, state } = &mut stretch;
     match weight {
         Weight::InPlace(weight, grad) => {
             if let (Some(weight), Some(grad)) = (E::as_wide_mut(weight), E::as_wide(grad)) {
                 let state = state.each_mut().map(|state| &mut **state);
-                return step_loop::run(step, weight, grad, state);
+                return step.run(weight, grad, state);
             }
         }
         Weight::OverGrad(weight, grad) => {
             if let (Some(weight), Some(grad)) = (E::as_wide(weight), E::as_wide_mut(grad)) {
                 let state = state.each_mut().map(|state| &mut **state);
-                return step_loop::run_over_grad(step, weight, grad, state);
+                return step.run_over_grad(weight, grad, state);
             }
         }
         Weight::Apart(..) => {}
@@ -206,7 +208,7 @@ fn straight<E: Stored, R: ElementStep<S>, const S: usize>(step: R, mut stretch: 
                 block
             }
         };
-        step_loop::run(step, numbers, grad, state);
+        step.run(numbers, grad, state);
         let to = match weight {
             Weight::InPlace(to, _) | Weight::OverGrad(_, to) | Weight::Apart(_, _, to) => to,
         };
