@@ -192,10 +192,16 @@ fn the_noise_scale_is_the_variance_over_the_squared_mean() {
 fn a_probe_measures_activations_and_gradients_and_changes_neither() {
     let _alone = alone();
     let device = Device::flex().autodiff();
-    let layer = LinearConfig::new(4, 6).init(&device);
+    probe_measures(&device);
+    // Activations that the backward pass calculates anew.
+    probe_measures(&device.gradient_checkpointing());
+}
+
+fn probe_measures(device: &Device) {
+    let layer = LinearConfig::new(4, 6).init(device);
     force_init(&layer);
     let probe = Probe::new();
-    let batch = inputs(16, &device);
+    let batch = inputs(16, device);
     let forward = |layer: &Linear| {
         probe
             .record("cell", tanh(layer.forward(batch.clone())))
@@ -256,6 +262,37 @@ fn a_name_that_is_used_again_is_counted_and_a_validation_is_not_recorded() {
             .iter()
             .all(|probe| probe.steps[0].gradient.is_some())
     );
+}
+
+#[test]
+fn under_gradient_checkpointing_the_doctor_records_what_it_records_without() {
+    let _alone = alone();
+    let plain = Device::flex().autodiff();
+    let [kept, anew] = [plain.clone(), plain.gradient_checkpointing()].map(|device| {
+        device.seed(4);
+        let mut model = Net::new(&device);
+        let mut optim = AdamConfig::new().init();
+        let config = DoctorConfig::new().with_loss(Some(LossKind::MeanSquaredError));
+        let mut doctor = config.init(&model).unwrap();
+        doctor.attach(&model.probe);
+        for _ in 0..12 {
+            let batch = inputs(32, &device);
+            let targets = batch.clone().narrow(1, 0, 3);
+            doctor.observe_batch(&batch, &targets);
+            let outputs = model.forward(batch);
+            doctor.observe_outputs(&outputs);
+            let loss = (outputs - targets).square().mean();
+            doctor.observe_loss(&loss);
+            let grads = GradientsParams::from_grads(model.probe.backward(&loss), &model);
+            doctor.before_step(&model, &grads, 1e-2);
+            model = optim.step(1e-2, model, grads);
+            doctor.after_step(&model);
+        }
+        let history = doctor.history(&model);
+        assert!(history.probes[0].steps[11].gradient.unwrap() > 0.0);
+        history
+    });
+    assert_eq!(kept, anew);
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod doctor_child;
 mod doctor_edges;
 mod doctor_examinations;
 mod doctor_hunt;
+mod doctor_losses;
 mod doctor_misuse;
 mod doctor_verify;
 mod double_precision;

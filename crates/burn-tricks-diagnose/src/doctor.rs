@@ -2,6 +2,7 @@
 
 use crate::capacity::capacity::Capacity;
 use crate::diagnosis::Diagnosis;
+use crate::doctor_config::DoctorConfig;
 use crate::flat::{Flat, flatten};
 use crate::history::History;
 use crate::history::epoch::EpochMetrics;
@@ -15,6 +16,7 @@ use crate::probe::{Probe, unrecorded};
 use crate::record::first_non_finite::NonFiniteWatch;
 use crate::record::gradients;
 use crate::record::linearity;
+use crate::record::loss_checks::LossChecks;
 use crate::record::losses::Losses;
 use crate::record::modes::{modes, note_modes};
 use crate::record::outputs::Outputs;
@@ -99,6 +101,7 @@ pub struct Doctor {
     steps: Steps,
     previous: Option<Flat>,
     losses: Losses,
+    loss_checks: LossChecks,
     structure: Structure,
     train: RowRecord,
     valid: RowRecord,
@@ -119,22 +122,17 @@ pub struct Doctor {
 }
 
 impl Doctor {
-    pub(crate) fn new<M: Module>(
-        model: &M,
-        every: usize,
-        rows: usize,
-        loss_kind: Option<LossKind>,
-        checks_gradients: bool,
-    ) -> Self {
+    pub(crate) fn new<M: Module>(model: &M, config: &DoctorConfig) -> Self {
         let params = Params::of(model);
         Self {
-            rows,
-            loss_kind,
+            rows: config.rows,
+            loss_kind: config.loss,
             step: 0,
-            steps: Steps::new(every, params.list.len()),
+            steps: Steps::new(config.every, params.list.len()),
             params,
             previous: None,
             losses: Losses::default(),
+            loss_checks: LossChecks::default(),
             structure: Structure {
                 modes: modes(model),
                 ..Structure::default()
@@ -148,7 +146,7 @@ impl Doctor {
             nonlinearity: None,
             probe: None,
             recall: Recall::default(),
-            watch: checks_gradients.then(NonFiniteWatch::default),
+            watch: config.checks_gradients.then(NonFiniteWatch::default),
             positions: Vec::new(),
             origin: None,
             noise: None,
@@ -192,12 +190,14 @@ impl Doctor {
         targets: impl Into<Targets>,
     ) {
         self.train.inputs(inputs, self.rows);
-        self.train.targets(targets.into(), self.rows);
+        self.observe_targets(targets);
     }
 
     /// Takes the targets of a batch whose inputs are no float tensors, such as words.
     pub fn observe_targets(&mut self, targets: impl Into<Targets>) {
-        self.train.targets(targets.into(), self.rows);
+        let targets = targets.into();
+        self.loss_checks.targets(&targets);
+        self.train.targets(targets, self.rows);
     }
 
     /// Takes a batch of the validation, as the model gets it.
@@ -212,6 +212,7 @@ impl Doctor {
 
     /// Takes the outputs of the model in training, `[rows, columns]`, as the loss gets them.
     pub fn observe_outputs(&mut self, outputs: &Tensor<2>) {
+        self.loss_checks.outputs(outputs);
         self.outputs.push(self.step + 1, outputs);
     }
 
@@ -225,8 +226,10 @@ impl Doctor {
         }
     }
 
-    /// Takes the loss of a step: the mean over its elements is kept.
+    /// Takes the loss of a step: the mean over its elements is kept. In recorded steps it is compared with the loss that
+    /// the outputs and the targets of the step have.
     pub fn observe_loss(&mut self, loss: &Tensor<1>) {
+        self.loss_checks.loss(loss);
         self.losses.push(loss);
     }
 
@@ -240,6 +243,8 @@ impl Doctor {
             let before = gradients::before(&self.params, model, grads, previous.as_ref());
             self.steps.push(self.step, lr, before);
         }
+        self.loss_checks
+            .end(is_due.then_some(self.step), self.loss_kind);
         if let Some(watch) = &mut self.watch {
             watch.push(&self.params, self.step, model, grads);
         }
@@ -353,6 +358,7 @@ impl Doctor {
             steps,
             losses: self.losses.read(),
             loss_kind: self.loss_kind,
+            loss_checks: self.loss_checks.read(),
             params,
             structure: self.structure.clone(),
             epochs: self.epochs.clone(),

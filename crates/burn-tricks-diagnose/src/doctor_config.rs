@@ -35,7 +35,6 @@ impl DoctorConfig {
     pub fn init<M: Module>(&self, model: &M) -> Result<Doctor, ConfigError> {
         ConfigError::at_least_one("every", self.every)?;
         ConfigError::at_least_one("rows", self.rows)?;
-        let checks = self.checks_gradients;
-        Ok(Doctor::new(model, self.every, self.rows, self.loss, checks))
+        Ok(Doctor::new(model, self))
     }
 }

@@ -11,10 +11,10 @@ pub enum Origin {
     Published,
     /// A fault put into a program that works, or a program that works.
     Made,
-    /// As [`Made`](Self::Made), and after the first rules: judged once in the half that is only reported, and used since
-    /// then to mend rules.
+    /// As [`Made`](Self::Made), and after the rules of its time, which judged it once; rules that it has led to since then
+    /// have seen it.
     Late,
-    /// As [`Made`](Self::Made), and after the last change to a rule: only reported.
+    /// As [`Made`](Self::Made), and after the last change to a rule: no rule has seen it.
     Unseen,
 }
 
@@ -97,6 +97,44 @@ pub struct Case {
     pub expect: Expect,
     /// The same without the fault.
     pub twin: Option<fn(seed: u64) -> Program>,
+}
+
+/// A set of programs with one origin and one source.
+#[derive(Debug, Clone, Copy)]
+pub struct Series {
+    /// Who reported them.
+    pub source: &'static str,
+    /// Where they come from.
+    pub origin: Origin,
+}
+
+impl Series {
+    /// A program of the set, of which one of each of `causes` should be named.
+    pub const fn case(
+        self,
+        name: &'static str,
+        story: &'static str,
+        seen: Seen,
+        causes: &'static [&'static [FindingKind]],
+        fair: &'static [FindingKind],
+        program: fn(seed: u64) -> Program,
+    ) -> Case {
+        Case {
+            name,
+            story,
+            source: self.source,
+            origin: self.origin,
+            seen,
+            program,
+            expect: Expect {
+                causes,
+                fair,
+                not: &[],
+                paths: &[],
+            },
+            twin: None,
+        }
+    }
 }
 
 /// Which half of the clinic a case is in.

@@ -116,6 +116,15 @@ impl Data {
         self
     }
 
+    /// With each row of the inputs as its own targets.
+    pub fn reconstructed(mut self) -> Self {
+        for rows in self.parts() {
+            rows.targets.clone_from(&rows.inputs);
+        }
+        self.task = Task::Numbers;
+        self
+    }
+
     /// Fewer training samples.
     pub fn with_train(mut self, count: usize) -> Self {
         self.train = self.train.first(count);

@@ -69,8 +69,8 @@ kinds! {
     SingleClass => "labels of one class",
     /// A class with few rows.
     RareClass => "rare class",
-    /// Batches hold rows of few classes each: the data is sorted and not shuffled.
-    SortedData => "data sorted by class",
+    /// Batches hold rows of few classes, or of similar targets, each: the data is sorted and not shuffled.
+    SortedData => "data sorted by target",
     /// Training and validation inputs have different scales or means.
     ScalingDiffers => "validation scaled differently",
     /// Validation rows that are training rows.
@@ -97,13 +97,13 @@ kinds! {
     Underfitting => "underfitting",
     /// The weights shrink towards 0: a weight decay or a penalty is stronger than the loss.
     OverRegularized => "penalty too strong",
-    /// The gradient is larger than that of the mean loss of the rows can be: the loss is a sum, or is scaled.
+    /// The loss, or its gradient, is not that of the mean loss of the rows: the loss is a sum, or is scaled.
     ScaledLoss => "loss is scaled",
     /// The loss returns to its first value at the beginning of each epoch: the weights are initialised anew.
     WeightsReset => "weights reset",
     /// The validation does not change although the weights do: other weights are validated.
     StaleValidation => "validation never changes",
-    /// The labels do not depend on the inputs, as far as training can tell.
+    /// The labels, or many of them, do not depend on the inputs, as far as training can tell.
     UnrelatedLabels => "labels unrelated to inputs",
     /// More data would help.
     TooLittleData => "too little data",

@@ -49,11 +49,23 @@ pub struct DataHistory {
     /// deviation, and by more than six standard errors; 0 for the training data itself.
     #[serde(with = "crate::float")]
     pub shifted_features: f64,
+    /// The share of the features whose deviation is less than half or more than twice that of the training rows, by more than
+    /// six standard errors; 0 for the training data itself.
+    #[serde(with = "crate::float")]
+    pub rescaled_features: f64,
+    /// The largest magnitude in the feature with the largest numbers over that in the feature with the smallest, of the
+    /// features that vary; 1 for fewer than two.
+    #[serde(with = "crate::float")]
+    pub scale_ratio: f64,
     /// The labels and how often each occurs, for a classification.
     pub classes: BTreeMap<i64, usize>,
     /// The share of batches of at least eight rows that hold one class, though the data has several.
     #[serde(with = "crate::float")]
     pub single_class_batches: f64,
+    /// The share of the variance of the targets that lies between batches, beyond what chance puts there: 0 for shuffled
+    /// rows, 1 for rows that are sorted by their target.
+    #[serde(with = "crate::float")]
+    pub between_batches: f64,
     /// The targets of a regression.
     pub target: Option<TargetStats>,
 }
@@ -77,6 +89,9 @@ pub struct TargetStats {
     /// The standard deviation.
     #[serde(with = "crate::float")]
     pub deviation: f64,
+    /// The share of targets that are below 0.
+    #[serde(with = "crate::float")]
+    pub negative: f64,
     /// The share of targets that are NaN or infinite.
     #[serde(with = "crate::float")]
     pub non_finite: f64,
@@ -100,10 +115,12 @@ pub(crate) struct Rows {
     pub(crate) labels: Vec<Vec<i64>>,
     pub(crate) target_columns: usize,
     pub(crate) targets: Vec<f64>,
+    /// The rows of each batch of targets.
+    pub(crate) target_batches: Vec<usize>,
 }
 
 impl Rows {
-    fn rows(&self) -> impl Iterator<Item = &[f32]> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.inputs.chunks(self.features.max(1))
     }
 
@@ -135,6 +152,7 @@ impl Rows {
             own.into_iter().filter(|key| known.contains(*key)).count()
         });
         let shifted_features = training.map_or(0.0, |training| self.shifted(training));
+        let rescaled_features = training.map_or(0.0, |training| self.rescaled(training));
         let mut classes = BTreeMap::new();
         for label in self.labels.iter().flatten() {
             *classes.entry(*label).or_insert(0) += 1;
@@ -160,33 +178,17 @@ impl Rows {
             distinct_rows,
             rows_in_training,
             shifted_features,
+            rescaled_features,
+            scale_ratio: self.scale_ratio(),
             classes,
             single_class_batches,
+            between_batches: self.between_batches(),
             target: self.target(),
             ..DataHistory::default()
         }
     }
 
-    /// The share of the features that vary in `training` whose mean is far from that in `training`.
-    fn shifted(&self, training: &Self) -> f64 {
-        let rows = self.rows().count() as f64;
-        if self.features != training.features || rows < 2.0 {
-            return 0.0;
-        }
-        let (mut varied, mut shifted) = (0usize, 0usize);
-        for at in 0..self.features {
-            let of = |rows: &Self| moments(rows.column(at).map(f64::from));
-            let (mean, deviation, ..) = of(training);
-            if deviation > 0.0 {
-                varied += 1;
-                let distance = (of(self).0 - mean).abs() / deviation;
-                shifted += usize::from(distance > 0.5 && distance > 6.0 / rows.sqrt());
-            }
-        }
-        shifted as f64 / varied.max(1) as f64
-    }
-
-    fn column(&self, at: usize) -> impl Iterator<Item = f32> + Clone {
+    pub(crate) fn column(&self, at: usize) -> impl Iterator<Item = f32> + Clone {
         self.inputs
             .iter()
             .skip(at)
@@ -200,32 +202,6 @@ impl Rows {
         column.all(|value| Some(value) == first)
     }
 
-    /// The features that tell the target: the share of their variance between the classes, or the squared correlation
-    /// with the target, is nearly 1. A network of one input may learn the identity, so at least two features are needed,
-    /// and the leaking ones are the minority.
-    fn leaking(&self) -> Vec<usize> {
-        let labels: Vec<i64> = self.labels.iter().flatten().copied().collect();
-        let rows = self.inputs.len() / self.features.max(1);
-        let has_labels = labels.len() >= rows;
-        let has_targets = self.target_columns == 1 && self.targets.len() >= rows;
-        if rows < 10 || self.features < 2 || !(has_labels || has_targets) {
-            return Vec::new();
-        }
-        let leaks = |at: &usize| {
-            let column = self.column(*at).map(f64::from);
-            if has_targets {
-                squared_correlation(column, &self.targets) > CORRELATED
-            } else {
-                share_between(column, &labels) > BETWEEN
-            }
-        };
-        let leaking: Vec<usize> = (0..self.features).filter(leaks).collect();
-        if 2 * leaking.len() > self.features {
-            return Vec::new();
-        }
-        leaking
-    }
-
     fn target(&self) -> Option<TargetStats> {
         if self.targets.is_empty() {
             return None;
@@ -237,65 +213,15 @@ impl Rows {
             max,
             mean,
             deviation,
+            negative: self.targets.iter().filter(|target| **target < 0.0).count() as f64
+                / self.targets.len() as f64,
             non_finite,
         })
     }
 }
 
-/// The share of the variance of a feature between classes from which it tells the class.
-const BETWEEN: f64 = 0.98;
-
-/// The squared correlation with a regression target from which a feature is the target.
-const CORRELATED: f64 = 0.9999;
-
-/// The variance of the means of the classes over the whole variance; 0 if the feature is constant.
-fn share_between(column: impl Iterator<Item = f64>, labels: &[i64]) -> f64 {
-    // Of each class: rows, sum.
-    let mut classes: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
-    let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
-    for (value, label) in column.zip(labels) {
-        let of_class = classes.entry(*label).or_insert((0.0, 0.0));
-        of_class.0 += 1.0;
-        of_class.1 += value;
-        count += 1.0;
-        sum += value;
-        squares += value * value;
-    }
-    let whole = squares - sum * sum / count;
-    let between: f64 = classes
-        .values()
-        .map(|(rows, sum)| sum * sum / rows)
-        .sum::<f64>()
-        - sum * sum / count;
-    // Of a constant only rounding is left, and a class alone tells nothing.
-    if classes.len() < 2 || whole <= 1e-12 * squares {
-        return 0.0;
-    }
-    between / whole
-}
-
-/// The squared correlation; 0 if one of the two is constant.
-fn squared_correlation(column: impl Iterator<Item = f64>, targets: &[f64]) -> f64 {
-    let pairs: Vec<(f64, f64)> = column.zip(targets.iter().copied()).collect();
-    let count = pairs.len() as f64;
-    let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / count;
-    let (x, y) = (mean(|pair| pair.0), mean(|pair| pair.1));
-    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
-    for (a, b) in &pairs {
-        xy += (a - x) * (b - y);
-        xx += (a - x).powi(2);
-        yy += (b - y).powi(2);
-    }
-    let product = xx * yy;
-    if product > 0.0 {
-        xy * xy / product
-    } else {
-        0.0
-    }
-}
-
 /// Mean, standard deviation, minimum and maximum of the finite numbers, and the share of the others.
-fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64, f64, f64, f64) {
+pub(crate) fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64, f64, f64, f64) {
     let all = values.clone().count().max(1) as f64;
     let finite = values.filter(|value| value.is_finite());
     let count = finite.clone().count();

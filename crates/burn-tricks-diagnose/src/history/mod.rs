@@ -2,6 +2,9 @@
 
 pub(crate) mod data;
 pub(crate) mod epoch;
+pub(crate) mod features;
+pub(crate) mod grouping;
+pub(crate) mod loss_check;
 pub(crate) mod measures;
 pub(crate) mod neighbours;
 pub(crate) mod norm;
@@ -14,6 +17,7 @@ pub(crate) mod structure;
 use crate::capacity::capacity::Capacity;
 use crate::history::data::DataHistory;
 use crate::history::epoch::EpochMetrics;
+use crate::history::loss_check::LossCheck;
 use crate::history::neighbours::Neighbours;
 use crate::history::norm::NormHistory;
 use crate::history::outputs::OutputHistory;
@@ -41,6 +45,9 @@ pub struct History {
     pub losses: Vec<f64>,
     /// The loss function, if it was declared.
     pub loss_kind: Option<LossKind>,
+    /// The loss of each recorded step against the one that its outputs and targets have, where the loss function was
+    /// declared and all three were handed over.
+    pub loss_checks: Vec<LossCheck>,
     /// The float parameters of the model, without running statistics, in the module's own order.
     pub params: Vec<ParamHistory>,
     /// The layers of the model that the rules know.

@@ -32,6 +32,9 @@ pub struct OutputHistory {
     /// The largest difference of the sum of a row from 1.
     #[serde(with = "crate::float")]
     pub sum_error: f64,
+    /// The largest difference of the sum of a column over the rows from 1, of at least two rows.
+    #[serde(with = "crate::float::option")]
+    pub column_sum_error: Option<f64>,
     /// The smallest output of all batches, of those whose smallest one is finite.
     #[serde(with = "crate::float")]
     pub lowest: f64,
@@ -62,6 +65,9 @@ impl OutputHistory {
             .chunks(columns.max(1))
             .map(|row| (row.iter().sum::<f64>() - 1.0).abs())
             .fold(0.0, f64::max);
+        let column_sum_error = (0..columns)
+            .map(|at| (column(at).sum::<f64>() - 1.0).abs())
+            .fold(0.0, f64::max);
         let bad = values.len() - finite().count();
         Self {
             step,
@@ -74,6 +80,7 @@ impl OutputHistory {
                 / values.len().max(1) as f64,
             spread,
             sum_error,
+            column_sum_error: (rows >= 2).then_some(column_sum_error),
             lowest: min,
             highest: max,
             batches: 1,

@@ -8,8 +8,11 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Visitor, visit};
 
-/// The norms of the gradients of one step by the place of the parameter, and the number of the step: of the last step, or
-/// of the first in which one of them was not finite.
+/// A step's number is kept as two numbers below 2^24, which are whole in `f32`.
+const DIGIT: usize = 1 << 24;
+
+/// The number of a step, the larger digit first, and the norms of its gradients by the place of the parameter: of the last
+/// step, or of the first in which one of them was not finite.
 #[derive(Debug, Default)]
 pub(crate) struct NonFiniteWatch {
     kept: Option<Tensor<1>>,
@@ -38,7 +41,8 @@ impl NonFiniteWatch {
         let mut parts: Vec<_> = found
             .map(|norm| norm.unwrap_or_else(|| zero.clone()))
             .collect();
-        parts.insert(0, Tensor::full([1], step as f32, &device));
+        let number = [(step / DIGIT) as f32, (step % DIGIT) as f32];
+        parts.insert(0, Tensor::from_floats(number, &device));
         let Some(now) = join(parts) else { return };
         // Norms are not negative, so their sum is finite only if all of them are.
         self.kept = Some(match self.kept.take() {
@@ -53,7 +57,7 @@ impl NonFiniteWatch {
     /// Waits for the device.
     pub(crate) fn read(&self, params: &Params) -> Option<FirstNonFinite> {
         let kept = read(self.kept.as_ref()?);
-        let (step, norms) = kept.split_first()?;
+        let ([larger, smaller], norms) = kept.split_first_chunk()?;
         let bad = params
             .list
             .iter()
@@ -61,7 +65,7 @@ impl NonFiniteWatch {
             .filter(|(_, norm)| !norm.is_finite());
         let paths: Vec<String> = bad.map(|(param, _)| param.path.clone()).collect();
         (!paths.is_empty()).then_some(FirstNonFinite {
-            step: *step as usize,
+            step: *larger as usize * DIGIT + *smaller as usize,
             paths,
         })
     }
@@ -81,5 +85,31 @@ impl Visitor for Norms<'_> {
         {
             self.found[position] = Some(norm(&grad));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::LinearConfig;
+    use burn::tensor::Device;
+
+    #[test]
+    fn a_step_beyond_the_whole_numbers_of_f32_keeps_its_number() {
+        let device = Device::flex().autodiff();
+        let model = LinearConfig::new(2, 1).init(&device);
+        let params = Params::of(&model);
+        let mut watch = NonFiniteWatch::default();
+        let bad = (1 << 24) + 1;
+        for step in bad - 1..=bad + 1 {
+            let root = if step < bad { 1.0 } else { 0.0 };
+            let outputs = model.forward(Tensor::<2>::ones([3, 2], &device));
+            let loss = (outputs * root).square().sqrt().sum();
+            let grads = GradientsParams::from_grads(loss.backward(), &model);
+            watch.push(&params, step, &model, &grads);
+        }
+        let first = watch.read(&params).unwrap();
+        assert_eq!(first.step, bad);
+        assert_eq!(first.paths, ["weight", "bias"]);
     }
 }

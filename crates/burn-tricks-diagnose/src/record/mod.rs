@@ -3,6 +3,7 @@
 pub(crate) mod first_non_finite;
 pub(crate) mod gradients;
 pub(crate) mod linearity;
+pub(crate) mod loss_checks;
 pub(crate) mod losses;
 pub(crate) mod modes;
 pub(crate) mod outputs;

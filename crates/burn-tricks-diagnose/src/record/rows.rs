@@ -96,6 +96,7 @@ impl RowRecord {
                 }
                 Targets::Values(values) => {
                     rows.target_columns = values.dims()[1];
+                    rows.target_batches.push(values.dims()[0]);
                     rows.targets.extend(values.to_data().iter::<f64>());
                 }
             }

@@ -50,7 +50,7 @@ fn one_batch(capacity: &Capacity, blank: f64) -> Option<Finding> {
             .measured(
                 share,
                 FITTED,
-                "loss of one batch over that of a constant prediction; Karpathy (2019)",
+                "loss of one batch over that of a constant prediction, after Karpathy (2019); threshold chosen by us",
             )
             .with([
                 Prescription::TrainLonger { factor: 10.0 },
@@ -73,7 +73,7 @@ fn inputs(capacity: &Capacity) -> Option<Finding> {
             .measured(
                 share,
                 USED,
-                "validation loss over that with inputs of 0; Karpathy (2019)",
+                "validation loss over that with inputs of 0, after Karpathy (2019); threshold chosen by us",
             )
             .with([
                 Prescription::change(change),
@@ -97,7 +97,7 @@ fn remembered(history: &History, capacity: &Capacity, blank: f64) -> Option<Find
             .measured(
                 share,
                 REMEMBERED,
-                "loss on shuffled labels over that of a constant prediction; Zhang et al. (2017)",
+                "loss on shuffled labels over that of a constant prediction, after Zhang et al. (2017); threshold chosen by us",
             )
             .with([
                 Prescription::EarlyStopping { patience: 5 },
@@ -131,7 +131,7 @@ fn more_data(capacity: &Capacity) -> Option<Finding> {
     );
     Some(
         Finding::new(FindingKind::TooLittleData, severity, text)
-            .measured(low / half, GAIN, "lower end of the 95 % interval of the gain from half of the rows to all, as a share of the loss")
+            .measured(low / half, GAIN, "lower end of the 95 % interval of the gain from half of the rows to all, as a share of the loss; threshold chosen by us")
             .with([
                 Prescription::change("collect or augment training data"),
                 Prescription::WeightDecay { decay: 1e-2 },

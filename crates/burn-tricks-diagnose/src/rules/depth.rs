@@ -25,7 +25,7 @@ const PASSES: usize = 10;
 /// The ratio of gradients from one time step to the last from which they vanish through time.
 const THROUGH_TIME: f64 = 1e-6;
 
-const SOURCE: &str = "ratio of the gradients of first and last probe over the product of the slopes of the activations between them, 0.25 at most for a sigmoid; Glorot and Bengio (2010)";
+const SOURCE: &str = "ratio of the gradients of first and last probe over the product of the slopes of the activations between them, 0.25 at most for a sigmoid: Glorot and Bengio (2010); threshold chosen by us";
 
 /// What the probes of activations say about the way of a gradient.
 struct Way<'a> {
@@ -91,7 +91,7 @@ fn through_layers(history: &History) -> Option<Finding> {
         (
             measured,
             RATIO,
-            "ratio of the gradients of first and last probe; AUTOTRAINER (2021)",
+            "ratio of the gradients of first and last probe; 1e-3 as AUTOTRAINER (2021), for first and last layer",
         )
     };
     let activation = Prescription::Activation {
@@ -174,7 +174,7 @@ fn through_time(history: &History) -> Option<Finding> {
     Some(
         Finding::new(FindingKind::VanishingGradient, Severity::Warning, text)
             .at([first.name.as_str()])
-            .measured(ratio, THROUGH_TIME, "norm of the gradient of the first state over that of the last; Pascanu et al. (2013)")
+            .measured(ratio, THROUGH_TIME, "norm of the gradient of the first state over that of the last, after Pascanu et al. (2013); threshold chosen by us")
             .with([
                 Prescription::InitWeights,
                 Prescription::change("use a gated layer, an LSTM or a GRU, or shorter sequences"),

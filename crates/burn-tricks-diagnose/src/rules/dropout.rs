@@ -36,7 +36,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(
                 f64::from(most) / 1000.0,
                 f64::from(UNUSUAL) / 1000.0,
-                "probability of dropping a value; Srivastava et al. (2014): 0.5",
+                "probability of dropping a value, 0.5 for hidden layers in Srivastava et al. (2014); threshold chosen by us",
             )
             .with([Prescription::Dropout { prob: 0.2 }]),
     ]

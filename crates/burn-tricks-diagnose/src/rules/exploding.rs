@@ -51,7 +51,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         (
             ratio,
             RATIO,
-            "norm of the gradient of the first layer over that of the last; AUTOTRAINER (2021)",
+            "norm of the gradient of the first layer over that of the last; 70 as AUTOTRAINER (2021)",
         )
     } else {
         return Vec::new();

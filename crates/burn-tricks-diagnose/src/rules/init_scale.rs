@@ -19,7 +19,7 @@ const SMALL: f64 = 5.0;
 /// Fewer weights than this do not tell their deviation.
 const ENOUGH: usize = 32;
 
-const SOURCE: &str = "deviation of the initial weights over the usual one: He et al. (2015), Glorot and Bengio (2010)";
+const SOURCE: &str = "deviation of the initial weights over the usual one of He et al. (2015) and Glorot and Bengio (2010); threshold chosen by us";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if history.begins_trained() {

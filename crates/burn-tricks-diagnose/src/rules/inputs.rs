@@ -18,7 +18,10 @@ const VERY_FAR: f64 = 100.0;
 /// The deviation below which they are.
 const TINY: f64 = 1e-2;
 
-const SCALE: &str = "largest of |mean| and deviation of the inputs; LeCun et al., Efficient BackProp (1998), 4.3: mean 0 and deviation 1";
+/// The ratio of the magnitudes of two features from which one of them is lost.
+const SCALES: f64 = 200.0;
+
+const SCALE: &str = "largest of |mean| and deviation of the inputs; LeCun et al., Efficient BackProp (1998), 4.3, asks for mean 0 and deviation 1; threshold chosen by us";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(train) = history.train.as_ref().filter(|train| train.rows > 0) else {
@@ -30,7 +33,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .valid
             .as_ref()
             .and_then(|valid| non_finite("validation", valid)),
-        unscaled(history, train),
+        unscaled(history, train).or_else(|| scales(history, train)),
         constant(train),
         leaking(train),
     ];
@@ -92,6 +95,27 @@ fn unscaled(history: &History, train: &DataHistory) -> Option<Finding> {
     Some(
         Finding::new(FindingKind::UnscaledInputs, severity, text)
             .measured(size, threshold, SCALE)
+            .with([Prescription::ScaleInputs]),
+    )
+}
+
+/// Features whose scales differ, of inputs that all together have a usual one.
+fn scales(history: &History, train: &DataHistory) -> Option<Finding> {
+    if train.scale_ratio <= SCALES {
+        return None;
+    }
+    let severity = match history.outcome() {
+        Outcome::Learned => Severity::Note,
+        _ => Severity::Warning,
+    };
+    let text = "Some input features are far smaller than others: the weights of the small ones would have to grow before they tell anything.";
+    Some(
+        Finding::new(FindingKind::UnscaledInputs, severity, text)
+            .measured(
+                train.scale_ratio,
+                SCALES,
+                "largest magnitude of the largest feature over that of the smallest; LeCun et al., Efficient BackProp (1998), 4.3, asks for one deviation; threshold chosen by us",
+            )
             .with([Prescription::ScaleInputs]),
     )
 }

@@ -1,4 +1,4 @@
-//! Labels of one class, rare classes, and data that is sorted by class.
+//! Labels of one class, and rare classes.
 
 use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
@@ -18,9 +18,6 @@ const MISSED: f64 = 0.6;
 /// Fewer validation rows of a class do not tell its recall.
 const FEW: usize = 8;
 
-/// The share of batches with one class from which the data is sorted.
-const SORTED: f64 = 0.5;
-
 /// Fewer rows than this do not show how the classes are distributed.
 const ENOUGH: usize = 8;
 
@@ -32,33 +29,17 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if rows < ENOUGH {
         return Vec::new();
     }
-    let mut findings = Vec::new();
     if let [(class, _)] = train.classes.iter().collect::<Vec<_>>()[..] {
         let text = format!("All {rows} labels that were handed over are of class {class}.");
         let change =
             "look at how the labels are read and converted: integer labels must not be scaled";
-        findings.push(
+        return vec![
             Finding::new(FindingKind::SingleClass, Severity::Fault, text)
                 .measured(1.0, 2.0, "classes; a classification needs two")
                 .with([Prescription::change(change)]),
-        );
-        return findings;
+        ];
     }
-    if train.single_class_batches > SORTED {
-        let text = "Most batches hold rows of one class: the data is sorted, and the network forgets one class while it learns the next.";
-        let change = "shuffle the training data before each epoch";
-        findings.push(
-            Finding::new(FindingKind::SortedData, Severity::Warning, text)
-                .measured(
-                    train.single_class_batches,
-                    SORTED,
-                    "share of batches of one class; clinic",
-                )
-                .with([Prescription::change(change)]),
-        );
-    }
-    findings.extend(rare(history, rows));
-    findings
+    rare(history, rows).into_iter().collect()
 }
 
 /// A rare class that the network seldom finds in the validation.

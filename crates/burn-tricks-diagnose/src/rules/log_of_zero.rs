@@ -59,7 +59,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     vec![
         Finding::new(FindingKind::LogOfZero, Severity::Fault, text)
             .in_step(step)
-            .measured(size, UNDERFLOW, "range of the outputs; exp(-87) is the smallest normal number of f32")
+            .measured(size, UNDERFLOW, "range of the outputs; exp(-87.3) is the smallest normal number of f32")
             .with([
                 Prescription::change("calculate the loss from the scores with `log_softmax`, or with Burn's `CrossEntropyLoss`"),
                 Prescription::ScaleLr { factor: 0.1 },

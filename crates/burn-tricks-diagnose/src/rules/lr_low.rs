@@ -40,6 +40,8 @@ const USUAL_STEPS: f64 = 3000.0;
 
 const SOURCE: &str = "median over weights and steps of |update|/|weight|; DeepDiagnosis (2022): wrong by a factor 100 from 1e-3";
 
+const SLOW_SOURCE: &str = "median over weights and steps of |update|/|weight|; clinic";
+
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if !matches!(history.outcome(), Outcome::Stuck | Outcome::Partial) {
         return Vec::new();
@@ -50,7 +52,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(ratio) = update_ratio(history).filter(|ratio| *ratio < RATIO && *ratio > 0.0) else {
         return Vec::new();
     };
-    vec![too_low(ratio, RATIO, Severity::Fault)]
+    vec![too_low(ratio, (RATIO, SOURCE), Severity::Fault)]
 }
 
 /// A schedule that has taken the learning rate away long before the end.
@@ -81,13 +83,13 @@ fn ended_early(history: &History) -> Option<Finding> {
     )
 }
 
-fn too_low(ratio: f64, threshold: f64, severity: Severity) -> Finding {
+fn too_low(ratio: f64, (threshold, source): (f64, &str), severity: Severity) -> Finding {
     let text = format!(
         "Each step changes the weights by {} of themselves, and the loss has hardly fallen.",
         short(ratio)
     );
     Finding::new(FindingKind::LrTooLow, severity, text)
-        .measured(ratio, threshold, SOURCE)
+        .measured(ratio, threshold, source)
         .with([Prescription::ScaleLr {
             factor: (HEALTHY / ratio).clamp(3.0, 1e4),
         }])
@@ -104,7 +106,7 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     if outcome == Outcome::Stuck
         && let Some(ratio) = update_ratio(history).filter(|ratio| *ratio < SLOW && *ratio > 0.0)
     {
-        return vec![too_low(ratio, SLOW, Severity::Warning)];
+        return vec![too_low(ratio, (SLOW, SLOW_SOURCE), Severity::Warning)];
     }
     let Some(fall) = fall(history).filter(|fall| *fall > FALLING || steps < FEW / 4) else {
         return Vec::new();
@@ -113,7 +115,7 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     if steps >= FEW
         && let Some(ratio) = ratio.filter(|ratio| *ratio < USUAL)
     {
-        return vec![too_low(ratio, USUAL, Severity::Warning)];
+        return vec![too_low(ratio, (USUAL, SLOW_SOURCE), Severity::Warning)];
     }
     // Whoever falls this slowly after so many steps has reached what the network can do.
     if !has_warning

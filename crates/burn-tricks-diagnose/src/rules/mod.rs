@@ -4,6 +4,7 @@ mod accumulated;
 mod average;
 mod capacity;
 mod constant_init;
+mod crossed_loss;
 mod dead_units;
 mod depth;
 mod dropout;
@@ -30,6 +31,7 @@ mod overfitting;
 mod random_bias;
 mod saturated;
 mod scaled_loss;
+mod sorted;
 mod stale_validation;
 mod targets;
 mod tied;
@@ -56,7 +58,9 @@ const RULES: &[Rule] = &[
     random_bias::rule,
     inputs::rule,
     labels::rule,
+    sorted::rule,
     outputs::rule,
+    crossed_loss::rule,
     targets::rule,
     validation::rule,
     modes::rule,

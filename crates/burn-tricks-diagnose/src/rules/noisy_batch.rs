@@ -37,7 +37,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(
                 ratio,
                 RATIO,
-                "gradient-noise scale over the rows of a batch; McCandlish et al. (2018)",
+                "gradient-noise scale of McCandlish et al. (2018) over the rows of a batch; threshold chosen by us",
             )
             .with([
                 Prescription::BatchSize { size },

@@ -65,7 +65,7 @@ fn flat(history: &History) -> Option<Finding> {
     Some(
         Finding::new(FindingKind::NormStatistics, Severity::Warning, text)
             .at(flat.iter().map(|norm| norm.path.as_str()))
-            .measured(most, FLAT, "share of units whose variance over the batch is below 1e-5, the epsilon of Ioffe and Szegedy's batch norm in Burn")
+            .measured(most, FLAT, "share of units whose variance over the batch is below 1e-5, the epsilon of Burn's batch norm; threshold chosen by us")
             .with([
                 Prescription::InitWeights,
                 Prescription::ScaleInputs,

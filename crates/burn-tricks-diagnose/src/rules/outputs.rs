@@ -14,6 +14,15 @@ use crate::loss_kind::LossKind;
 /// The error of the sum of a row up to which its numbers are probabilities.
 const SUM: f64 = 1e-3;
 
+/// The error of the sum of a row from which its numbers are no probabilities.
+const APART: f64 = 0.1;
+
+/// The share of negative targets from which an output that is never negative is bounded.
+const NEGATIVE_TARGETS: f64 = 0.1;
+
+/// The range of all outputs, and the spread of those of one batch, in deviations of the target, from which outputs vary.
+const VARIED: [f64; 2] = [0.5, 0.05];
+
 /// A loss below this is negative, and not rounded.
 const NEGATIVE: f64 = -1e-4;
 
@@ -37,12 +46,14 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let mismatch = single_softmax(history, outputs)
         .or_else(|| negative_loss(history))
         .or_else(|| labels_outside(history, outputs))
+        .or_else(|| softmax_over_rows(history, outputs))
         .or_else(|| softmax_twice(history, outputs))
         .or_else(|| sigmoid_twice(history, outputs))
         .or_else(|| rectified_scores(history, outputs))
         .or_else(|| dropped_scores(history, outputs))
         .or_else(|| squashed_scores(history, outputs))
         .or_else(|| scores_as_probabilities(history, outputs))
+        .or_else(|| apart(history, outputs))
         .or_else(|| bounded(history, outputs));
     mismatch
         .into_iter()
@@ -66,6 +77,21 @@ fn single_softmax(history: &History, outputs: &OutputHistory) -> Option<Finding>
             1.0,
             2.0,
             "outputs per row; a softmax needs two",
+        )
+    })
+}
+
+/// A softmax over the axis of the rows.
+fn softmax_over_rows(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    let error = outputs.column_sum_error.filter(|error| *error < SUM)?;
+    let is_over_rows = outputs.columns >= 2 && outputs.lowest >= 0.0 && outputs.sum_error > APART;
+    let text = "The outputs of each column add up to 1 over the rows of a batch: the softmax is taken over the rows, which compete with each other, and not over the classes of a row.";
+    let change = "take the softmax over the axis of the classes, 1 for outputs `[rows, classes]`";
+    is_over_rows.then(|| {
+        mismatch(severity(history), text, change).measured(
+            error,
+            SUM,
+            "largest difference of the sum of a column from 1",
         )
     })
 }
@@ -221,6 +247,25 @@ fn scores_as_probabilities(history: &History, outputs: &OutputHistory) -> Option
     })
 }
 
+/// Outputs between 0 and 1 that are no distribution over the classes.
+fn apart(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    let takes = history.loss_kind? == LossKind::CrossEntropyOfProbabilities;
+    let text = "The loss takes the probabilities of classes, and those of a row do not add up to 1, as behind a sigmoid: unless the loss divides by their sum, every output goes to 1.";
+    let change = "end the network with a softmax, or take a binary cross-entropy for each output";
+    let severity = match history.outcome() {
+        // The loss divides by the sum.
+        Outcome::Learned => Severity::Note,
+        _ => Severity::Fault,
+    };
+    (takes && outputs.columns >= 2 && outputs.sum_error > APART).then(|| {
+        mismatch(severity, text, change).measured(
+            outputs.sum_error,
+            APART,
+            "largest difference of the sum of a row from 1; threshold chosen by us",
+        )
+    })
+}
+
 /// A last activation whose range does not contain the targets.
 fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
     let target = history.train.as_ref()?.target?;
@@ -239,6 +284,16 @@ fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
         (
             "a hyperbolic tangent, whose outputs lie between -1 and 1",
             target.max.max(-target.min),
+        )
+    } else if low > 0.0
+        && target.negative > NEGATIVE_TARGETS
+        && high - low > VARIED[0] * target.deviation
+        && outputs.spread > VARIED[1] * target.deviation
+        && outputs.rows * outputs.batches >= MANY
+    {
+        (
+            "an exponential or a softplus, which are never negative",
+            target.min,
         )
     } else {
         return None;
@@ -279,7 +334,7 @@ fn constant(history: &History, outputs: &OutputHistory) -> Option<Finding> {
             .measured(
                 outputs.spread,
                 1e-5,
-                "deviation of the outputs over the rows, relative to their size",
+                "deviation of the outputs over the rows, relative to their size; f32 rounding",
             )
             .with([
                 Prescription::ScaleLr { factor: 0.1 },

@@ -16,9 +16,9 @@ const FACTOR: f64 = 0.8;
 /// the signal.
 const DROWNS: f64 = 5.0;
 
-const SOURCE: &str = "deviation of the initial bias times the root of the inputs; a bias begins at 0 in He et al. (2015)";
+const SOURCE: &str = "deviation of the initial bias times the root of the inputs, 0 in He et al. (2015); threshold chosen by us";
 
-const DROWNING: &str = "deviation of the initial bias over that of the weight times the root of its inputs; a bias begins at 0 in He et al. (2015)";
+const DROWNING: &str = "deviation of the initial bias over that of the weight times the root of its inputs, 0 in He et al. (2015); threshold chosen by us";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if history.begins_trained() {

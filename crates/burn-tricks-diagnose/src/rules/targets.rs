@@ -15,8 +15,7 @@ const FAR: f64 = 10.0;
 /// The deviation below which it is.
 const TINY: f64 = 1e-3;
 
-const SOURCE: &str =
-    "largest of |mean| and deviation of the target; LeCun et al., Efficient BackProp (1998), 4.5";
+const SOURCE: &str = "largest of |mean| and deviation of the target; threshold chosen by us";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(target) = history.train.as_ref().and_then(|train| train.target) else {

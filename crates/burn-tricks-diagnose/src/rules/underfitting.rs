@@ -25,7 +25,7 @@ const ERRORS: f64 = 3.0;
 /// Batches of fewer rows are of single rows, nearly.
 const FEW: usize = 5;
 
-const SOURCE: &str = "score of the five nearest training rows minus that of the network; Cover and Hart (1967), margin: clinic";
+const SOURCE: &str = "score of the five nearest training rows minus that of the network; after Cover and Hart (1967); margin: clinic";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if let Some(finding) = behind(history) {

@@ -13,7 +13,62 @@ const MARGIN: f64 = 0.05;
 /// Fewer epochs than this show nothing.
 const EPOCHS: usize = 3;
 
+/// How far the accuracy of the validation may be above that of the training.
+const BETTER: f64 = 0.15;
+
+/// The change of the training accuracy in the last epoch up to which it has settled.
+const SETTLED: f64 = 0.03;
+
+/// Fewer validation rows do not tell an accuracy.
+const ROWS: usize = 100;
+
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let mut found = beyond_chance(history);
+    found.extend(wrong_in_training(history));
+    found
+}
+
+/// A network that is better on the validation than on what it is trained on, though nothing makes its training harder.
+fn wrong_in_training(history: &History) -> Option<Finding> {
+    let [.., before, last] = &history.epochs[..] else {
+        return None;
+    };
+    let (train, valid) = last.train_accuracy.zip(last.valid_accuracy)?;
+    let (of_train, of_valid) = history.train.as_ref().zip(history.valid.as_ref())?;
+    let has_settled = (train - before.train_accuracy?).abs() < SETTLED;
+    let shares = of_train.most_frequent().zip(of_valid.most_frequent())?;
+    let is_alike = (shares.0 - shares.1).abs() < BETTER
+        && of_valid.rescaled_features == 0.0
+        && of_valid.shifted_features == 0.0;
+    let is_told = history.epochs.len() >= EPOCHS && of_valid.rows >= ROWS;
+    let is_plain = history.structure.dropout.is_empty()
+        && !history
+            .structure
+            .modes
+            .iter()
+            .any(|mode| mode.layer == "Dropout");
+    if valid - train <= BETTER || !(has_settled && is_alike && is_told && is_plain) {
+        return None;
+    }
+    let text = format!(
+        "The network knows {valid:.2} of the labels of the validation, and {train:.2} of those that it is trained on, without dropout: many labels of the training are wrong."
+    );
+    let change = "look at the training rows with the largest loss: their labels may be wrong, or those of other rows";
+    Some(
+        Finding::new(FindingKind::UnrelatedLabels, Severity::Warning, text)
+            .measured(
+                valid - train,
+                BETTER,
+                "accuracy of the validation minus that of the training; threshold chosen by us",
+            )
+            .with([
+                Prescription::change(change),
+                Prescription::EarlyStopping { patience: 5 },
+            ]),
+    )
+}
+
+fn beyond_chance(history: &History) -> Vec<Finding> {
     let Some(last) = history
         .epochs
         .last()
@@ -44,7 +99,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(
                 valid,
                 limit,
-                "validation accuracy; limit: the share of the most frequent class plus 0.05",
+                "validation accuracy; limit, chosen by us: the share of the most frequent class plus 0.05",
             )
             .with([Prescription::change(change)]),
     ]

@@ -7,6 +7,7 @@ use crate::finding::severity::Severity;
 use crate::history::History;
 
 use crate::history::data::DataHistory;
+use crate::history::measures::Outcome;
 
 /// The factor of deviations, or the distance of means in deviations, from which the data is scaled differently.
 const SCALE: f64 = 3.0;
@@ -25,14 +26,14 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         return Vec::new();
     };
     let found = [
-        scaling(train, valid),
+        scaling(history, train, valid),
         leaked(train, valid),
         classes(train, valid),
     ];
     found.into_iter().flatten().collect()
 }
 
-fn scaling(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
+fn scaling(history: &History, train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
     let is_comparable =
         train.rows >= ENOUGH && valid.rows >= ENOUGH && train.features == valid.features;
     if !is_comparable || train.deviation == 0.0 || valid.deviation == 0.0 {
@@ -42,7 +43,7 @@ fn scaling(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
     let shift = (valid.mean - train.mean).abs() / train.deviation;
     let value = ratio.max(1.0 / ratio).max(shift);
     if value <= SCALE {
-        return shifted(valid);
+        return shifted(valid).or_else(|| rescaled(history, valid));
     }
     let text = "The inputs of the validation are on another scale than those of the training.";
     let change = "apply the scaling of the training data, fitted on the training data, to the validation data";
@@ -73,6 +74,32 @@ fn shifted(valid: &DataHistory) -> Option<Finding> {
                 valid.shifted_features,
                 SHIFTED,
                 "share of features whose mean is more than half a deviation and six standard errors away; clinic",
+            )
+            .with([Prescription::change(change), Prescription::ScaleInputs]),
+    )
+}
+
+/// Features whose deviations differ although all of them together have that of the training data.
+fn rescaled(history: &History, valid: &DataHistory) -> Option<Finding> {
+    if valid.rescaled_features < SHIFTED {
+        return None;
+    }
+    let severity = match history.outcome() {
+        // Training rows may be changed at random on purpose.
+        Outcome::Learned => Severity::Note,
+        _ => Severity::Warning,
+    };
+    let text = format!(
+        "The deviations of {:.0} % of the input features of the validation are less than half or more than twice those of the training: other columns, another scaling, or noise on one of the two.",
+        100.0 * valid.rescaled_features
+    );
+    let change = "prepare the validation data exactly as the training data, and draw both from the same source";
+    Some(
+        Finding::new(FindingKind::ScalingDiffers, severity, text)
+            .measured(
+                valid.rescaled_features,
+                SHIFTED,
+                "share of features whose deviation differs by a factor of two and by six standard errors; thresholds chosen by us",
             )
             .with([Prescription::change(change), Prescription::ScaleInputs]),
     )

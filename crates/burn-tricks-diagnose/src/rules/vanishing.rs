@@ -15,7 +15,7 @@ use crate::rules::depth;
 const RATIO: f64 = 1e-3;
 
 const SOURCE: &str =
-    "norm of the gradient of the first layer over that of the last; AUTOTRAINER (2021)";
+    "norm of the gradient of the first layer over that of the last; 1e-3 as AUTOTRAINER (2021)";
 
 /// So many layers train with skip connections, and hardly with norm layers alone: He et al. (2016), and the clinic.
 const DEEP: usize = 12;

@@ -4,6 +4,7 @@ mod capacity;
 mod data;
 mod evidence;
 mod flow;
+mod losses;
 mod rate;
 mod training;
 

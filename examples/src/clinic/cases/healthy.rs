@@ -1,7 +1,8 @@
 //! Healthy programs of many kinds.
 
+use super::bases::{conv, embedded, pairs};
 use super::{Case, Expect, Origin, Seen, Seen::*};
-use crate::clinic::data::{Data, Dice, Rows, Task, circles, digits, drawn, sequences};
+use crate::clinic::data::{Task, circles, digits, drawn, sequences};
 use crate::clinic::layer::{
     Act, GLOROT, HE, Layer, batch_normed, behind_each_act, dense, ending_in, mlp, normed,
 };
@@ -186,11 +187,7 @@ pub(super) const CASES: &[Case] = &[
         "64 pixels through 16 numbers",
         Learns(0.75),
         |seed| {
-            let mut data = digits(seed);
-            for rows in data.parts() {
-                rows.targets.clone_from(&rows.inputs);
-            }
-            data.task = Task::Numbers;
+            let data = digits(seed).reconstructed();
             let layers = mlp(&[64, 48, 16, 48, 64], Act::Relu, HE);
             Program {
                 rate: 2e-3,
@@ -270,19 +267,7 @@ pub(super) const CASES: &[Case] = &[
         |seed| Program {
             rate: 1e-2,
             epochs: 15,
-            ..Program::new(
-                pairs(seed),
-                vec![
-                    Layer::Embedding {
-                        count: 40,
-                        width: 8,
-                    },
-                    dense(16, 32, HE),
-                    Layer::Act(Act::Relu),
-                    dense(32, 2, GLOROT),
-                ],
-                CROSS_ENTROPY,
-            )
+            ..Program::new(pairs(seed, 40, 4, 1300), embedded(40, 32), CROSS_ENTROPY)
         },
     ),
     healthy(
@@ -383,35 +368,5 @@ fn on_digits(seed: u64, layers: Vec<Layer>) -> Program {
     Program {
         epochs: 8,
         ..Program::new(digits(seed), layers, CROSS_ENTROPY)
-    }
-}
-
-fn conv(inputs: usize, outputs: usize, side: usize) -> Layer {
-    Layer::Conv {
-        channels: [inputs, outputs],
-        side,
-        weight: HE,
-    }
-}
-
-/// Each pair of forty items once, and whether the two are of one kind, of four.
-fn pairs(seed: u64) -> Data {
-    let mut pairs: Vec<(usize, usize)> = (0..1600).map(|i| (i / 40, i % 40)).collect();
-    Dice::new(seed).shuffle(&mut pairs);
-    let rows = |pairs: &[(usize, usize)]| {
-        let row = |(one, other): &(usize, usize)| {
-            let alike = one % 4 == other % 4;
-            (
-                vec![*one as f32, *other as f32],
-                vec![f32::from(u8::from(alike))],
-            )
-        };
-        let (inputs, targets) = pairs.iter().map(row).unzip();
-        Rows { inputs, targets }
-    };
-    Data {
-        train: rows(&pairs[..1300]),
-        valid: rows(&pairs[1300..]),
-        task: Task::Classes(2),
     }
 }

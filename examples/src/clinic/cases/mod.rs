@@ -1,21 +1,22 @@
 //! The cases, one file for each group.
 
+mod bases;
 mod capacity;
 mod depth;
-mod forum;
+mod first_set;
 mod healthy;
 mod labels;
-mod late;
 mod look_alikes;
 mod loops;
 mod output;
 mod rate;
 mod recurrent;
 mod scale;
+mod second_set;
 mod start;
-mod unseen;
+mod third_set;
 
-use super::case::{Case, Expect, Origin, Seen};
+use super::case::{Case, Expect, Origin, Seen, Series};
 use burn_tricks::diagnose::FindingKind as Kind;
 
 /// All cases.
@@ -32,10 +33,10 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         capacity::CASES,
         look_alikes::CASES,
         healthy::CASES,
-        late::CASES,
+        first_set::CASES,
     ]
     .into_iter()
-    .chain(forum::CASES)
-    .chain(unseen::CASES)
+    .chain(second_set::CASES)
+    .chain(third_set::CASES)
     .flatten()
 }

@@ -1,7 +1,8 @@
 //! Of schedules, outputs and too little training, and healthy ones.
 
+use super::super::bases::{convolutions, on_digits, waves};
 use super::super::{Case, Kind::*, Seen::*};
-use super::{convolutions, on_digits, recurrent, sides, sums, transformer, unseen, waves};
+use super::{SET, recurrent, sides, sums, transformer};
 use crate::clinic::data::{Data, Task, blobs, circles, drawn};
 use crate::clinic::layer::{
     Act, GLOROT, HE, Layer, batch_normed, behind_each_act, ending_in, mlp, normal, normed,
@@ -13,7 +14,7 @@ use crate::clinic::loss::{
 use crate::clinic::program::{Program, Rule};
 
 pub(super) const CASES: &[Case] = &[
-    unseen(
+    SET.case(
         "a-rate-that-grows",
         "the schedule multiplies by 1.02 where it should multiply by 0.98",
         Fails(0.6),
@@ -32,7 +33,7 @@ pub(super) const CASES: &[Case] = &[
             ..on_digits(seed, mlp(&[64, 48, 10], Act::Relu, HE))
         },
     ),
-    unseen(
+    SET.case(
         "a-cycle-with-spikes",
         "every fortieth step takes fifty times the learning rate",
         Fails(0.85),
@@ -44,7 +45,7 @@ pub(super) const CASES: &[Case] = &[
             ..on_digits(seed, mlp(&[64, 32, 32, 10], Act::Relu, HE))
         },
     ),
-    unseen(
+    SET.case(
         "states-at-their-ends",
         "recurrent weights from N(0, 2²) behind a tanh",
         Fails(0.5),
@@ -52,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
         &[VanishingGradient, LeakingInput, TooFewSteps, LrTooLow],
         |seed| sums(seed, 30, recurrent(normal(2.0), Act::Tanh)),
     ),
-    unseen(
+    SET.case(
         "two-of-a-hundred",
         "two rows of a hundred are of the class that matters, and the network never finds them",
         Learns(0.9),
@@ -69,7 +70,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    unseen(
+    SET.case(
         "nine-pixels-of-ten-dropped",
         "dropout of 0.93 on the inputs",
         Fails(0.85),
@@ -81,28 +82,28 @@ pub(super) const CASES: &[Case] = &[
             on_digits(seed, layers)
         },
     ),
-    unseen(
+    SET.case(
         "convolutions-in-a-line",
         "two convolutions and a dense layer without an activation",
         Learns(0.8),
         &[&[LinearNetwork]],
         &[],
         |seed| {
-            let layers = convolutions(HE);
+            let layers = convolutions([6, 12], HE);
             let without = layers
                 .into_iter()
                 .filter(|layer| !matches!(layer, Layer::Act(_)));
             on_digits(seed, without.collect())
         },
     ),
-    unseen(
+    SET.case(
         "thirty-images",
         "a convolutional network and thirty images",
         ValidFails(0.75),
         &[&[Overfitting, TooLittleData, TooLargeModel]],
         &[],
         |seed| {
-            let program = on_digits(seed, convolutions(HE));
+            let program = on_digits(seed, convolutions([6, 12], HE));
             Program {
                 data: program.data.with_train(30),
                 epochs: 60,
@@ -111,7 +112,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    unseen(
+    SET.case(
         "one-batch-of-everything",
         "all images in one batch, twelve times, and batch norm",
         Fails(0.8),
@@ -124,7 +125,7 @@ pub(super) const CASES: &[Case] = &[
             ..on_digits(seed, batch_normed(mlp(&[64, 48, 10], Act::Relu, HE)))
         },
     ),
-    unseen(
+    SET.case(
         "kelvin",
         "temperatures in Kelvin and pressures in pascal as they are",
         Fails(0.5),
@@ -151,7 +152,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    unseen(
+    SET.case(
         "an-exponential-for-negative-targets",
         "a regression that ends in exp(x), and targets of mean 0",
         Fails(0.7),
@@ -165,7 +166,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    unseen(
+    SET.case(
         "a-tanh-before-the-loss",
         "the scores of three classes go through a tanh",
         LossAbove(0.45),
@@ -181,7 +182,7 @@ pub(super) const CASES: &[Case] = &[
             )
         },
     ),
-    unseen(
+    SET.case(
         "absolute-differences-at-a-crawl",
         "absolute differences at a rate of 1e-6",
         Fails(0.3),
@@ -193,14 +194,14 @@ pub(super) const CASES: &[Case] = &[
             ..waves(seed)
         },
     ),
-    unseen(
+    SET.case(
         "half-of-the-rows-twice",
         "the validation is drawn from all rows, and not from those that were held back",
         Learns(0.9),
         &[&[LeakedValidation]],
         &[],
         |seed| {
-            let mut program = on_digits(seed, convolutions(HE));
+            let mut program = on_digits(seed, convolutions([6, 12], HE));
             let Data { train, valid, .. } = &mut program.data;
             for at in 0..150 {
                 valid.inputs[at].clone_from(&train.inputs[3 * at]);
@@ -209,7 +210,7 @@ pub(super) const CASES: &[Case] = &[
             program
         },
     ),
-    unseen(
+    SET.case(
         "a-drop-after-two-thirds",
         "a learning rate that is divided by ten after two thirds",
         Learns(0.9),
@@ -218,10 +219,10 @@ pub(super) const CASES: &[Case] = &[
         |seed| Program {
             schedule: Some(|step| if step < 290 { 1.0 } else { 0.1 }),
             rate: 3e-3,
-            ..on_digits(seed, convolutions(HE))
+            ..on_digits(seed, convolutions([6, 12], HE))
         },
     ),
-    unseen(
+    SET.case(
         "squares-of-a-sigmoid",
         "two classes by squared differences, as in 1989",
         Learns(0.85),
@@ -239,7 +240,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    unseen(
+    SET.case(
         "targets-within-a-tanh",
         "targets between -0.8 and 0.8, and a tanh that fits them",
         Learns(0.8),
@@ -257,7 +258,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    unseen(
+    SET.case(
         "a-transformer-with-dropout",
         "a transformer, a warm-up, clipping and dropout",
         Learns(0.85),
@@ -274,7 +275,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    unseen(
+    SET.case(
         "large-batches",
         "batches of 256 and a learning rate that goes with them",
         Learns(0.88),
@@ -290,7 +291,7 @@ pub(super) const CASES: &[Case] = &[
             )
         },
     ),
-    unseen(
+    SET.case(
         "a-little-decay",
         "momentum and an L2 penalty of 0.001",
         Learns(0.9),
@@ -306,7 +307,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    unseen(
+    SET.case(
         "circles-by-rms-prop",
         "RMSprop, ELU, and a score for each circle",
         Learns(0.72),

@@ -1,7 +1,8 @@
 //! Of losses, schedules, loops and validations.
 
+use super::super::bases::{convolutions, on_digits};
 use super::super::{Case, Kind::*, Seen::*};
-use super::{asked, convolutions, kept, on_digits, plane, remembers};
+use super::{SET, kept, plane, remembers};
 use crate::clinic::data::{Task, digits};
 use crate::clinic::layer::{
     Act, GLOROT, HE, Layer, batch_normed, dense, ending_in, mlp, normal, normed,
@@ -12,7 +13,7 @@ use crate::clinic::loss::{
 use crate::clinic::program::{Program, Rule, Validation};
 
 pub(super) const CASES: &[Case] = &[
-    asked(
+    SET.case(
         "sum-over-the-batch",
         "the loss is the sum over the rows of a batch of 64, at a rate for their mean",
         Fails(0.5),
@@ -23,10 +24,10 @@ pub(super) const CASES: &[Case] = &[
             rule: Rule::Momentum(0.9),
             rate: 0.1,
             batch: 64,
-            ..on_digits(seed, convolutions())
+            ..on_digits(seed, convolutions([8, 12], HE))
         },
     ),
-    asked(
+    SET.case(
         "relu-before-the-loss",
         "the scores go through a ReLU before the cross-entropy",
         LossAbove(0.15),
@@ -39,7 +40,7 @@ pub(super) const CASES: &[Case] = &[
             )
         },
     ),
-    asked(
+    SET.case(
         "sigmoid-and-logits",
         "a sigmoid, and a loss that applies one itself",
         LossAbove(0.35),
@@ -54,7 +55,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    asked(
+    SET.case(
         "labels-one-and-two",
         "classes 1 and 2 where a binary cross-entropy wants 0 and 1: the loss falls below 0",
         ValidFails(0.7),
@@ -69,18 +70,14 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    asked(
+    SET.case(
         "an-autoencoder-uphill",
         "a minus before the reconstruction error",
         Fails(0.0),
         &[&[OutputMismatch, LrInvalid]],
         &[Saturated, LrTooHigh, Underfitting],
         |seed| {
-            let mut data = digits(seed);
-            for rows in data.parts() {
-                rows.targets.clone_from(&rows.inputs);
-            }
-            data.task = Task::Numbers;
+            let data = digits(seed).reconstructed();
             let layers = ending_in(mlp(&[64, 32, 12, 32, 64], Act::Elu, GLOROT), Act::Sigmoid);
             Program {
                 epochs: 8,
@@ -88,7 +85,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    asked(
+    SET.case(
         "a-schedule-counted-in-epochs",
         "a decay of 0.9 per step that was meant per epoch, and an LSTM",
         Fails(0.5),
@@ -105,7 +102,7 @@ pub(super) const CASES: &[Case] = &[
             )
         },
     ),
-    asked(
+    SET.case(
         "a-warm-up-without-end",
         "a warm-up of a million steps and a training of four hundred",
         Fails(0.6),
@@ -119,7 +116,7 @@ pub(super) const CASES: &[Case] = &[
             )
         },
     ),
-    asked(
+    SET.case(
         "a-new-model-each-epoch",
         "model and optimizer are made within the loop over the epochs",
         Fails(0.93),
@@ -130,7 +127,7 @@ pub(super) const CASES: &[Case] = &[
             ..on_digits(seed, mlp(&[64, 48, 10], Act::Tanh, GLOROT))
         },
     ),
-    asked(
+    SET.case(
         "the-first-model-validated",
         "a copy made before the training is validated in each epoch",
         ValidFails(0.4),
@@ -138,10 +135,10 @@ pub(super) const CASES: &[Case] = &[
         &[],
         |seed| Program {
             validation: Validation::FirstNetwork,
-            ..on_digits(seed, convolutions())
+            ..on_digits(seed, convolutions([8, 12], HE))
         },
     ),
-    asked(
+    SET.case(
         "transposed-validation",
         "the images of the validation are read column by column",
         ValidFails(0.6),
@@ -155,7 +152,7 @@ pub(super) const CASES: &[Case] = &[
             program
         },
     ),
-    asked(
+    SET.case(
         "validated-on-the-other-half",
         "trained on the digits 0 to 4, and validated on 5 to 9",
         ValidFails(0.2),
@@ -168,7 +165,7 @@ pub(super) const CASES: &[Case] = &[
             program
         },
     ),
-    asked(
+    SET.case(
         "a-penalty-that-silences",
         "the sum of the activations weighs more than the loss",
         Fails(0.5),
@@ -179,7 +176,7 @@ pub(super) const CASES: &[Case] = &[
             ..on_digits(seed, mlp(&[64, 64, 64, 10], Act::Relu, HE))
         },
     ),
-    asked(
+    SET.case(
         "a-norm-that-remembers-its-start",
         "batch norms in whose running statistics a batch has a share of 0.0001",
         ValidFails(0.6),
@@ -195,7 +192,7 @@ pub(super) const CASES: &[Case] = &[
             program
         },
     ),
-    asked(
+    SET.case(
         "what-came-first",
         "a plain recurrent layer is to remember the first of eighty numbers",
         Fails(0.3),

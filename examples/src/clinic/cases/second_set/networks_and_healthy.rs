@@ -1,7 +1,8 @@
 //! Of data and networks, and healthy ones.
 
+use super::super::bases::{convolutions, on_digits, waves};
 use super::super::{Case, Kind::*, Seen::*};
-use super::{asked, convolutions, items, kept, on_digits, remembers, waves};
+use super::{SET, items, kept, remembers};
 use crate::clinic::data::{Dice, Task, circles, drawn};
 use crate::clinic::layer::{
     Act, GLOROT, HE, Layer, behind_each_act, dense, ending_in, mlp, normal, normed,
@@ -12,7 +13,7 @@ use crate::clinic::loss::{
 use crate::clinic::program::{Program, Rule};
 
 pub(super) const CASES: &[Case] = &[
-    asked(
+    SET.case(
         "every-item-is-number-zero",
         "the numbers of items are lost on their way, and all are 0",
         Fails(0.9),
@@ -26,7 +27,7 @@ pub(super) const CASES: &[Case] = &[
             program
         },
     ),
-    asked(
+    SET.case(
         "a-bottleneck-of-one",
         "one unit between 64 pixels and ten classes",
         Fails(0.75),
@@ -38,7 +39,7 @@ pub(super) const CASES: &[Case] = &[
             ..on_digits(seed, mlp(&[64, 1, 10], Act::Relu, HE))
         },
     ),
-    asked(
+    SET.case(
         "a-line-for-a-bowl",
         "a single linear layer is to learn a sum of squares",
         Fails(0.3),
@@ -54,7 +55,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    asked(
+    SET.case(
         "momentum-without-friction",
         "a momentum of 0.999 in a regression",
         Fails(0.5),
@@ -67,14 +68,14 @@ pub(super) const CASES: &[Case] = &[
             ..waves(seed)
         },
     ),
-    asked(
+    SET.case(
         "four-images-of-a-three",
         "a convolutional network that has seen four images of one class",
         Learns(0.8),
         &[&[RareClass]],
         &[],
         |seed| {
-            let mut program = on_digits(seed, convolutions());
+            let mut program = on_digits(seed, convolutions([8, 12], HE));
             let mut threes = 0;
             program.data.train = kept(&program.data.train, |class| {
                 threes += usize::from(class == 3.0);
@@ -83,7 +84,7 @@ pub(super) const CASES: &[Case] = &[
             program
         },
     ),
-    asked(
+    SET.case(
         "frozen-convolutions",
         "both convolutions keep the random numbers they began with",
         Fails(0.97),
@@ -92,10 +93,10 @@ pub(super) const CASES: &[Case] = &[
         |seed| Program {
             frozen: &["layers.0", "layers.3"],
             epochs: 5,
-            ..on_digits(seed, convolutions())
+            ..on_digits(seed, convolutions([8, 12], HE))
         },
     ),
-    asked(
+    SET.case(
         "dropout-behind-the-scores",
         "half of the scores are dropped before the loss",
         LossAbove(0.5),
@@ -107,7 +108,7 @@ pub(super) const CASES: &[Case] = &[
             on_digits(seed, layers)
         },
     ),
-    asked(
+    SET.case(
         "weights-from-a-broken-file",
         "weights of size 1e18",
         Fails(0.6),
@@ -115,7 +116,7 @@ pub(super) const CASES: &[Case] = &[
         &[LrTooHigh, DeadUnits, LogOfZero, ConstantOutput],
         |seed| on_digits(seed, mlp(&[64, 32, 32, 10], Act::Relu, normal(1e18))),
     ),
-    asked(
+    SET.case(
         "an-lstm-at-rate-one",
         "Adam at 1.0 and an LSTM",
         Fails(0.3),
@@ -137,7 +138,7 @@ pub(super) const CASES: &[Case] = &[
             )
         },
     ),
-    asked(
+    SET.case(
         "divided-twice-by-255",
         "pixels that were divided by 255 when they were read, and once more in the loader",
         Fails(0.7),
@@ -153,7 +154,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    asked(
+    SET.case(
         "clipped-at-a-hundred-thousandth",
         "gradients are clipped at a norm of 1e-5",
         Fails(0.5),
@@ -166,7 +167,7 @@ pub(super) const CASES: &[Case] = &[
             ..on_digits(seed, mlp(&[64, 48, 10], Act::Relu, HE))
         },
     ),
-    asked(
+    SET.case(
         "forty-blocks-of-a-half",
         "residual blocks without a norm, and weights from N(0, 0.5²)",
         Fails(0.6),
@@ -186,7 +187,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    asked(
+    SET.case(
         "a-late-average-of-convolutions",
         "an average of the weights that is to begin after the last epoch",
         Learns(0.8),
@@ -194,10 +195,10 @@ pub(super) const CASES: &[Case] = &[
         &[],
         |seed| Program {
             averages_after: Some(500_000),
-            ..on_digits(seed, convolutions())
+            ..on_digits(seed, convolutions([8, 12], HE))
         },
     ),
-    asked(
+    SET.case(
         "the-answer-in-a-column",
         "the target with a little noise is one of the inputs of a regression",
         Learns(0.97),
@@ -215,7 +216,7 @@ pub(super) const CASES: &[Case] = &[
             program
         },
     ),
-    asked(
+    SET.case(
         "an-average-of-the-second-half",
         "weights averaged from the middle of the training on",
         Learns(0.9),
@@ -229,7 +230,7 @@ pub(super) const CASES: &[Case] = &[
             )
         },
     ),
-    asked(
+    SET.case(
         "a-cosine-to-zero",
         "a learning rate that falls to 0 at the last step",
         Learns(0.9),
@@ -241,7 +242,7 @@ pub(super) const CASES: &[Case] = &[
             ..on_digits(seed, mlp(&[64, 64, 10], Act::Elu, GLOROT))
         },
     ),
-    asked(
+    SET.case(
         "hardly-better-than-a-coin",
         "two classes that nobody can tell apart better than in two cases of three",
         Learns(0.58),
@@ -258,7 +259,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    asked(
+    SET.case(
         "counts-behind-a-relu",
         "targets that are never negative, and a ReLU that fits them",
         Learns(0.8),
@@ -279,7 +280,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    asked(
+    SET.case(
         "logits-of-two-circles",
         "a single score and the loss that applies the sigmoid",
         Learns(0.72),
@@ -295,14 +296,14 @@ pub(super) const CASES: &[Case] = &[
             )
         },
     ),
-    asked(
+    SET.case(
         "normed-convolutions",
         "a batch norm behind the convolution, dropout, momentum",
         Learns(0.85),
         &[],
         &[],
         |seed| {
-            let mut layers = convolutions();
+            let mut layers = convolutions([8, 12], HE);
             layers.insert(1, Layer::BatchNorm(8 * 64));
             Program {
                 rule: Rule::Momentum(0.9),
@@ -311,7 +312,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    asked(
+    SET.case(
         "three-to-one",
         "a quarter of the rows are of the second class",
         Learns(0.85),
@@ -329,7 +330,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    asked(
+    SET.case(
         "noisy-labels",
         "every tenth label is wrong, dropout",
         Learns(0.8),

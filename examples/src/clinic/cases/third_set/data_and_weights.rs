@@ -1,9 +1,8 @@
 //! Of data, labels and weights.
 
+use super::super::bases::{convolutions, on_digits, waves};
 use super::super::{Case, Kind::*, Seen::*};
-use super::{
-    autoencoder, convolutions, on_digits, recurrent, sides, sums, transformer, unseen, waves,
-};
+use super::{SET, autoencoder, recurrent, sides, sums, transformer};
 use crate::clinic::data::Dice;
 use crate::clinic::layer::{Act, GLOROT, HE, batch_normed, ending_in, mlp, normal};
 use crate::clinic::loss::MEAN_SQUARED_OF_CLASSES;
@@ -11,7 +10,7 @@ use crate::clinic::program::{Program, Rule};
 use burn::module::Initializer;
 
 pub(super) const CASES: &[Case] = &[
-    unseen(
+    SET.case(
         "labels-encoded-anew",
         "the classes of the validation are numbered anew, in another order",
         ValidFails(0.3),
@@ -25,21 +24,21 @@ pub(super) const CASES: &[Case] = &[
             program
         },
     ),
-    unseen(
+    SET.case(
         "negatives-to-train-on",
         "white on black in the training, black on white in the validation",
         ValidFails(0.5),
         &[&[ScalingDiffers]],
         &[Overfitting, UnrelatedLabels],
         |seed| {
-            let mut program = on_digits(seed, convolutions(HE));
+            let mut program = on_digits(seed, convolutions([6, 12], HE));
             for pixel in program.data.valid.inputs.iter_mut().flatten() {
                 *pixel = 1.0 - *pixel;
             }
             program
         },
     ),
-    unseen(
+    SET.case(
         "reshaped-instead-of-transposed",
         "each image gets its pixels in an order of its own",
         ValidFails(0.75),
@@ -54,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
             program
         },
     ),
-    unseen(
+    SET.case(
         "a-price-in-another-currency",
         "targets of a regression between 20,000 and 400,000, plain gradient descent",
         NotANumber,
@@ -71,7 +70,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    unseen(
+    SET.case(
         "squares-of-probabilities-at-a-crawl",
         "softmax and squared differences, plain gradient descent at 0.001",
         Fails(0.4),
@@ -87,7 +86,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    unseen(
+    SET.case(
         "a-transformer-starved",
         "an L2 penalty of 0.3 on a transformer",
         Fails(0.5),
@@ -98,7 +97,7 @@ pub(super) const CASES: &[Case] = &[
             ..on_digits(seed, transformer())
         },
     ),
-    unseen(
+    SET.case(
         "batch-norm-of-pairs",
         "batches of two rows through three batch norms",
         Fails(0.8),
@@ -114,7 +113,7 @@ pub(super) const CASES: &[Case] = &[
             )
         },
     ),
-    unseen(
+    SET.case(
         "an-autoencoder-at-ten",
         "momentum at a rate of 10, and an autoencoder",
         Fails(0.3),
@@ -126,7 +125,7 @@ pub(super) const CASES: &[Case] = &[
             ..autoencoder(seed)
         },
     ),
-    unseen(
+    SET.case(
         "only-the-last-bias",
         "the optimizer gets one vector of ten numbers",
         Fails(0.4),
@@ -134,10 +133,10 @@ pub(super) const CASES: &[Case] = &[
         &[],
         |seed| Program {
             optimizes: Some(&["layers.5.Dense.bias"]),
-            ..on_digits(seed, convolutions(HE))
+            ..on_digits(seed, convolutions([6, 12], HE))
         },
     ),
-    unseen(
+    SET.case(
         "a-frozen-recurrence",
         "the weights from state to state need no gradient",
         Fails(0.9),
@@ -154,15 +153,15 @@ pub(super) const CASES: &[Case] = &[
             ..sums(seed, 12, recurrent(GLOROT, Act::Tanh))
         },
     ),
-    unseen(
+    SET.case(
         "convolutions-of-zeros",
         "both convolutions begin with zeros",
         Fails(0.3),
         &[&[ConstantInit, DeadUnits, InitScale]],
         &[VanishingGradient, ConstantOutput],
-        |seed| on_digits(seed, convolutions(Initializer::Zeros)),
+        |seed| on_digits(seed, convolutions([6, 12], Initializer::Zeros)),
     ),
-    unseen(
+    SET.case(
         "convolutions-of-size-three",
         "convolutions from N(0, 3²), plain gradient descent",
         Fails(0.6),
@@ -171,10 +170,10 @@ pub(super) const CASES: &[Case] = &[
         |seed| Program {
             rule: Rule::Sgd,
             rate: 0.05,
-            ..on_digits(seed, convolutions(normal(3.0)))
+            ..on_digits(seed, convolutions([6, 12], normal(3.0)))
         },
     ),
-    unseen(
+    SET.case(
         "a-missing-value-is-minus-999",
         "one number of ten is missing, and was written as -999",
         Fails(0.85),
@@ -200,7 +199,7 @@ pub(super) const CASES: &[Case] = &[
             program
         },
     ),
-    unseen(
+    SET.case(
         "the-logarithm-of-a-count",
         "a column is the logarithm of a count that is sometimes 0",
         NotANumber,

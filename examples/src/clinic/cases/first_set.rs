@@ -1,40 +1,21 @@
 //! Programs that were written when the first rules of the doctor were done, and judged once; those that it missed have
 //! led to further rules since then.
 
-use super::{Case, Expect, Kind, Kind::*, Origin, Seen, Seen::*};
+use super::bases::{convolutions, on_digits};
+use super::{Case, Kind::*, Origin, Seen::*, Series};
 use crate::clinic::data::{Data, Dice, Rows, Task, circles, digits, drawn, sequences};
 use crate::clinic::layer::{Act, GLOROT, HE, Layer, dense, ending_in, mlp, normal, normed};
 use crate::clinic::loss::{CROSS_ENTROPY, MEAN_SQUARED};
 use crate::clinic::program::{Program, Rule};
 use burn::module::Initializer;
 
-const fn late(
-    name: &'static str,
-    story: &'static str,
-    seen: Seen,
-    causes: &'static [&'static [Kind]],
-    fair: &'static [Kind],
-    program: fn(u64) -> Program,
-) -> Case {
-    Case {
-        name,
-        story,
-        source: "made",
-        origin: Origin::Late,
-        seen,
-        program,
-        expect: Expect {
-            causes,
-            fair,
-            not: &[],
-            paths: &[],
-        },
-        twin: None,
-    }
-}
+const SET: Series = Series {
+    source: "made",
+    origin: Origin::Late,
+};
 
 pub(super) const CASES: &[Case] = &[
-    late(
+    SET.case(
         "convolutions-of-raw-pixels",
         "pixels up to 255 into two convolutions, momentum",
         Fails(0.7),
@@ -45,10 +26,10 @@ pub(super) const CASES: &[Case] = &[
             rule: Rule::Momentum(0.9),
             rate: 0.05,
             epochs: 5,
-            ..on_digits(seed, convolutions())
+            ..on_digits(seed, convolutions([6, 12], HE))
         },
     ),
-    late(
+    SET.case(
         "a-sleepy-lstm",
         "an LSTM at a rate of 1e-5",
         Fails(0.5),
@@ -64,7 +45,7 @@ pub(super) const CASES: &[Case] = &[
             )
         },
     ),
-    late(
+    SET.case(
         "targets-of-a-millionth",
         "targets of size 1e-6, and steps of 1e-3",
         Fails(0.3),
@@ -77,7 +58,7 @@ pub(super) const CASES: &[Case] = &[
             Program::new(data, mlp(&[5, 24, 1], Act::Tanh, GLOROT), MEAN_SQUARED)
         },
     ),
-    late(
+    SET.case(
         "thirty-layers-of-relu",
         "thirty layers with the weights of PyTorch's default",
         Fails(0.4),
@@ -95,18 +76,14 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    late(
+    SET.case(
         "a-relu-behind-an-autoencoder",
         "standardised pixels, half of them below 0, behind a ReLU",
         Fails(0.6),
         &[&[OutputMismatch]],
         &[DeadUnits, UnscaledInputs],
         |seed| {
-            let mut data = digits(seed).standard_inputs();
-            for rows in data.parts() {
-                rows.targets.clone_from(&rows.inputs);
-            }
-            data.task = Task::Numbers;
+            let data = digits(seed).standard_inputs().reconstructed();
             let layers = ending_in(mlp(&[64, 48, 24, 48, 64], Act::Relu, HE), Act::Relu);
             Program {
                 rate: 2e-3,
@@ -115,7 +92,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    late(
+    SET.case(
         "a-transformer-at-a-third",
         "Adam at 0.3 and a transformer",
         LossAbove(4.0),
@@ -137,7 +114,7 @@ pub(super) const CASES: &[Case] = &[
             )
         },
     ),
-    late(
+    SET.case(
         "circles-with-coin-flips",
         "two circles whose labels were drawn",
         ValidFails(0.62),
@@ -156,7 +133,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    late(
+    SET.case(
         "only-the-stem-is-trained",
         "the optimizer gets the first layer of a residual network",
         Fails(0.93),
@@ -176,7 +153,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    late(
+    SET.case(
         "one-target-is-not-a-number",
         "a regression with one missing target",
         NotANumber,
@@ -188,7 +165,7 @@ pub(super) const CASES: &[Case] = &[
             program
         },
     ),
-    late(
+    SET.case(
         "validated-on-what-it-knows",
         "the validation rows are training rows",
         Learns(0.9),
@@ -203,7 +180,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    late(
+    SET.case(
         "a-sigmoid-for-a-standard-target",
         "a target of mean 0 behind a sigmoid",
         Fails(0.6),
@@ -217,7 +194,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    late(
+    SET.case(
         "momentum-of-0.99",
         "momentum 0.99 at rate 0.1 in batches of eight",
         Fails(0.7),
@@ -231,7 +208,7 @@ pub(super) const CASES: &[Case] = &[
             ..on_digits(seed, mlp(&[64, 32, 10], Act::Relu, HE))
         },
     ),
-    late(
+    SET.case(
         "summed-gradients-with-adam",
         "gradients that are never cleared, and Adam",
         Fails(0.93),
@@ -243,7 +220,7 @@ pub(super) const CASES: &[Case] = &[
             ..on_digits(seed, mlp(&[64, 48, 10], Act::Relu, HE))
         },
     ),
-    late(
+    SET.case(
         "every-row-alike",
         "a loader that gives the first row again and again",
         Fails(0.7),
@@ -260,7 +237,7 @@ pub(super) const CASES: &[Case] = &[
             Program::new(data, mlp(&[2, 32, 2], Act::Relu, HE), CROSS_ENTROPY)
         },
     ),
-    late(
+    SET.case(
         "tanh-of-weights-of-ten",
         "a small regression whose weights start at N(0, 10²)",
         Fails(0.8),
@@ -271,7 +248,7 @@ pub(super) const CASES: &[Case] = &[
             ..smooth(seed)
         },
     ),
-    late(
+    SET.case(
         "hardly-any-nines",
         "nine digits, and three images of the tenth",
         Learns(0.85),
@@ -300,7 +277,7 @@ pub(super) const CASES: &[Case] = &[
             }
         },
     ),
-    late(
+    SET.case(
         "leaky-relu",
         "three layers with a leak of 0.1",
         Learns(0.9),
@@ -308,7 +285,7 @@ pub(super) const CASES: &[Case] = &[
         &[],
         |seed| on_digits(seed, mlp(&[64, 48, 48, 48, 10], Act::LeakyRelu, HE)),
     ),
-    late(
+    SET.case(
         "sixteen-blocks",
         "sixteen residual blocks with layer norm",
         Learns(0.9),
@@ -324,7 +301,7 @@ pub(super) const CASES: &[Case] = &[
             on_digits(seed, layers)
         },
     ),
-    late(
+    SET.case(
         "elu-regression",
         "a smooth function, ELU, momentum",
         Learns(0.9),
@@ -337,7 +314,7 @@ pub(super) const CASES: &[Case] = &[
             ..smooth(seed)
         },
     ),
-    late(
+    SET.case(
         "batches-of-four",
         "circles in batches of four",
         Learns(0.72),
@@ -355,32 +332,6 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
 ];
-
-fn on_digits(seed: u64, layers: Vec<Layer>) -> Program {
-    Program {
-        epochs: 10,
-        ..Program::new(digits(seed), layers, CROSS_ENTROPY)
-    }
-}
-
-fn convolutions() -> Vec<Layer> {
-    let conv = |inputs, outputs, side| Layer::Conv {
-        channels: [inputs, outputs],
-        side,
-        weight: HE,
-    };
-    vec![
-        conv(1, 6, 8),
-        Layer::Act(Act::Relu),
-        Layer::Pool {
-            channels: 6,
-            side: 8,
-        },
-        conv(6, 12, 4),
-        Layer::Act(Act::Relu),
-        dense(192, 10, GLOROT),
-    ]
-}
 
 /// A smooth function of four numbers, with mean 0.
 fn smooth(seed: u64) -> Program {

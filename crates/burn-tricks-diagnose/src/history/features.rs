@@ -1,0 +1,167 @@
+//! What single features of the data say.
+
+use crate::history::data::{Rows, moments};
+use std::collections::BTreeMap;
+
+/// The deviation of a feature, as a share of that of all inputs, below which it is hardly ever on.
+const ON: f64 = 0.25;
+
+/// The factor of deviations from which a feature is on another scale.
+const RESCALED: f64 = 2.0;
+
+/// How many standard errors make a difference.
+const ERRORS: f64 = 6.0;
+
+impl Rows {
+    /// The share of the features that vary in `training` whose mean is far from that in `training`.
+    pub(crate) fn shifted(&self, training: &Self) -> f64 {
+        let rows = self.rows().count() as f64;
+        if self.features != training.features || rows < 2.0 {
+            return 0.0;
+        }
+        let (mut varied, mut shifted) = (0usize, 0usize);
+        for at in 0..self.features {
+            let of = |rows: &Self| moments(rows.column(at).map(f64::from));
+            let (mean, deviation, ..) = of(training);
+            if deviation > 0.0 {
+                varied += 1;
+                let distance = (of(self).0 - mean).abs() / deviation;
+                shifted += usize::from(distance > 0.5 && distance > 6.0 / rows.sqrt());
+            }
+        }
+        shifted as f64 / varied.max(1) as f64
+    }
+
+    /// The share of the features with a deviation in `training` that have another one here: by a factor of more than two, and
+    /// by more than six standard errors of a variance, √((κ − 1)(1/n + 1/m)) for n and m rows of kurtosis κ.
+    pub(crate) fn rescaled(&self, training: &Self) -> f64 {
+        let counts = [self, training].map(|rows| rows.rows().count() as f64);
+        if self.features != training.features || counts[0] < 2.0 || counts[1] < 2.0 {
+            return 0.0;
+        }
+        let (_, whole, ..) = moments(training.inputs.iter().copied().map(f64::from));
+        let (mut seen, mut rescaled) = (0usize, 0usize);
+        for at in 0..self.features {
+            let column = |rows: &Self| rows.column(at).map(f64::from).collect::<Vec<_>>();
+            let values = column(training);
+            let (mean, deviation, ..) = moments(values.iter().copied());
+            if deviation <= ON * whole {
+                continue;
+            }
+            seen += 1;
+            let fourth = values
+                .iter()
+                .map(|value| ((value - mean) / deviation).powi(4));
+            let kurtosis = fourth.sum::<f64>() / values.len() as f64;
+            let error =
+                ((kurtosis - 1.0).max(0.0) * counts.map(f64::recip).iter().sum::<f64>()).sqrt();
+            let (_, own, ..) = moments(column(self).iter().copied());
+            let ratio = (own / deviation).powi(2);
+            let is_far = ratio > RESCALED.powi(2) || ratio < RESCALED.powi(-2);
+            rescaled += usize::from(is_far && (ratio - 1.0).abs() > ERRORS * error);
+        }
+        rescaled as f64 / seen.max(1) as f64
+    }
+
+    /// The largest magnitude in the feature with the largest numbers over that in the one with the smallest, of those that
+    /// vary.
+    pub(crate) fn scale_ratio(&self) -> f64 {
+        let magnitude = |at: usize| {
+            let column = self.column(at).filter(|value| value.is_finite());
+            let first = self.column(at).next();
+            let varies = column.clone().any(|value| Some(value) != first);
+            varies.then(|| column.fold(0.0, |most: f32, value| most.max(value.abs())))
+        };
+        let features = if self.inputs.is_empty() {
+            0
+        } else {
+            self.features
+        };
+        let all: Vec<f32> = (0..features).filter_map(magnitude).collect();
+        let largest = all.iter().copied().fold(0.0, f32::max);
+        let smallest = all.iter().copied().fold(largest, f32::min);
+        if smallest > 0.0 {
+            f64::from(largest) / f64::from(smallest)
+        } else {
+            1.0
+        }
+    }
+
+    /// The features that tell the target: the share of their variance between the classes, or the squared correlation
+    /// with the target, is nearly 1. A network of one input may learn the identity, so at least two features are needed,
+    /// and the leaking ones are the minority.
+    pub(crate) fn leaking(&self) -> Vec<usize> {
+        let labels: Vec<i64> = self.labels.iter().flatten().copied().collect();
+        let rows = self.inputs.len() / self.features.max(1);
+        let has_labels = labels.len() >= rows;
+        let has_targets = self.target_columns == 1 && self.targets.len() >= rows;
+        if rows < 10 || self.features < 2 || !(has_labels || has_targets) {
+            return Vec::new();
+        }
+        let leaks = |at: &usize| {
+            let column = self.column(*at).map(f64::from);
+            if has_targets {
+                squared_correlation(column, &self.targets) > CORRELATED
+            } else {
+                share_between(column, &labels) > BETWEEN
+            }
+        };
+        let leaking: Vec<usize> = (0..self.features).filter(leaks).collect();
+        if 2 * leaking.len() > self.features {
+            return Vec::new();
+        }
+        leaking
+    }
+}
+
+/// The share of the variance of a feature between classes from which it tells the class.
+const BETWEEN: f64 = 0.98;
+
+/// The squared correlation with a regression target from which a feature is the target.
+const CORRELATED: f64 = 0.9999;
+
+/// The variance of the means of the classes over the whole variance; 0 if the feature is constant.
+fn share_between(column: impl Iterator<Item = f64>, labels: &[i64]) -> f64 {
+    // Of each class: rows, sum.
+    let mut classes: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
+    let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    for (value, label) in column.zip(labels) {
+        let of_class = classes.entry(*label).or_insert((0.0, 0.0));
+        of_class.0 += 1.0;
+        of_class.1 += value;
+        count += 1.0;
+        sum += value;
+        squares += value * value;
+    }
+    let whole = squares - sum * sum / count;
+    let between: f64 = classes
+        .values()
+        .map(|(rows, sum)| sum * sum / rows)
+        .sum::<f64>()
+        - sum * sum / count;
+    // Of a constant only rounding is left, and a class alone tells nothing.
+    if classes.len() < 2 || whole <= 1e-12 * squares {
+        return 0.0;
+    }
+    between / whole
+}
+
+/// The squared correlation; 0 if one of the two is constant.
+fn squared_correlation(column: impl Iterator<Item = f64>, targets: &[f64]) -> f64 {
+    let pairs: Vec<(f64, f64)> = column.zip(targets.iter().copied()).collect();
+    let count = pairs.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|pair| pair.0), mean(|pair| pair.1));
+    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
+    for (a, b) in &pairs {
+        xy += (a - x) * (b - y);
+        xx += (a - x).powi(2);
+        yy += (b - y).powi(2);
+    }
+    let product = xx * yy;
+    if product > 0.0 {
+        xy * xy / product
+    } else {
+        0.0
+    }
+}
