@@ -33,6 +33,10 @@ pub enum Act {
     Exp,
     /// Each row becomes probabilities.
     Softmax,
+    /// Each column becomes probabilities: over the rows of a batch.
+    SoftmaxOverRows,
+    /// ln(1 + exp(x)).
+    Softplus,
     /// x.
     Identity,
     /// ln(x): not a number below 0.

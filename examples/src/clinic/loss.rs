@@ -79,6 +79,30 @@ pub const MEAN_SQUARED_OF_CLASSES: Loss = Loss {
     kind: LossKind::MeanSquaredError,
 };
 
+/// The sum of squared differences over the rows and the columns.
+pub const SUMMED_SQUARES: Loss = Loss {
+    compute: summed_squares,
+    kind: LossKind::MeanSquaredError,
+};
+
+/// The mean of squared differences between a column of outputs and a row of targets: all pairs of them.
+pub const CROSSED_SQUARES: Loss = Loss {
+    compute: crossed_squares,
+    kind: LossKind::MeanSquaredError,
+};
+
+/// Half of the mean of squared differences.
+pub const HALVED_SQUARES: Loss = Loss {
+    compute: halved_squares,
+    kind: LossKind::MeanSquaredError,
+};
+
+/// Cross-entropy of probabilities in [1e-7, 1], which are taken to add up to 1.
+pub const LIKELIHOOD_OF_PROBABILITIES: Loss = Loss {
+    compute: likelihood_of_probabilities,
+    kind: LossKind::CrossEntropyOfProbabilities,
+};
+
 /// Columns of class numbers, `[batch, 1]`, as rows that are 1 at the class and 0 elsewhere.
 fn one_hot(classes: Tensor<2>, count: usize) -> Tensor<2> {
     let [batch, _] = classes.dims();
@@ -142,4 +166,20 @@ fn mean_absolute(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
 fn mean_squared_of_classes(outputs: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
     let [_, count] = outputs.dims();
     mean_squared(outputs, one_hot(classes, count))
+}
+
+fn summed_squares(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    (outputs - targets).square().sum()
+}
+
+fn crossed_squares(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    mean_squared(outputs, targets.transpose())
+}
+
+fn halved_squares(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    mean_squared(outputs, targets) * 0.5
+}
+
+fn likelihood_of_probabilities(outputs: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    negative_likelihood(outputs.clamp(1e-7, 1.0).log(), classes)
 }

@@ -11,7 +11,7 @@ use burn::nn::{
     BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm,
     LayerNormConfig, Linear, LinearConfig, LinearLayout, Lstm, LstmConfig, PaddingConfig2d,
 };
-use burn::tensor::activation::{elu, leaky_relu, relu, sigmoid, softmax};
+use burn::tensor::activation::{elu, leaky_relu, relu, sigmoid, softmax, softplus};
 use burn::tensor::{Device, Tensor};
 
 /// A network whose signals are `[batch, numbers]`.
@@ -284,6 +284,8 @@ impl Activation {
             Act::Tanh => signal.tanh(),
             Act::Exp => signal.exp(),
             Act::Softmax => softmax(signal, 1),
+            Act::SoftmaxOverRows => softmax(signal, 0),
+            Act::Softplus => softplus(signal, 1.0),
             Act::Identity => signal,
             Act::Log => signal.log(),
             Act::TimesLength => {

@@ -68,6 +68,8 @@ pub struct Program {
     pub loss_scale: Option<fn(step: usize) -> f64>,
     /// Whether it divides the gradients by that again.
     pub unscales: bool,
+    /// Whether it shuffles the data before each epoch.
+    pub shuffles: bool,
     /// How it validates.
     pub validation: Validation,
     /// Multiplies the rate, by the number of the step from 0: a schedule.
@@ -99,6 +101,7 @@ impl Program {
             clears: true,
             loss_scale: None,
             unscales: true,
+            shuffles: true,
             validation: Validation::Inference,
             schedule: None,
             resets: false,

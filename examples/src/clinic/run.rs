@@ -176,7 +176,9 @@ impl Program {
 
     fn batches(&self, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
         let mut order: Vec<usize> = (0..self.data.train.len()).collect();
-        Dice::new(seed.wrapping_mul(1_000_003) + epoch as u64).shuffle(&mut order);
+        if self.shuffles {
+            Dice::new(seed.wrapping_mul(1_000_003) + epoch as u64).shuffle(&mut order);
+        }
         order.chunks(self.batch).map(<[_]>::to_vec).collect()
     }
 

@@ -4,6 +4,7 @@ mod bases;
 mod capacity;
 mod depth;
 mod first_set;
+mod fourth_set;
 mod healthy;
 mod labels;
 mod look_alikes;
@@ -38,5 +39,6 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
     .into_iter()
     .chain(second_set::CASES)
     .chain(third_set::CASES)
+    .chain(fourth_set::CASES)
     .flatten()
 }
