@@ -92,9 +92,8 @@ fn by_loss(history: &History) -> Option<Evidence<'_>> {
         checks.len() >= STEPS && 10 * fitting.count() >= 9 * checks.len()
     };
     let scale = median(checks.iter().map(|check| ratio(check)))?;
-    let what = if fits(&|check| (check.rows * check.columns) as f64) {
-        "it is the sum over the rows of a batch".to_owned()
-    } else if fits(&|check| check.rows as f64) {
+    let all = |check: &LossCheck| (check.rows * check.columns) as f64;
+    let what = if fits(&all) || fits(&|check| check.rows as f64) {
         "it is the sum over the rows of a batch".to_owned()
     } else if fits(&|check| check.columns as f64) {
         // The sum over the columns of a row is as usual as their mean.
