@@ -101,16 +101,16 @@ pub struct Case {
 
 /// A set of programs with one origin and one source.
 #[derive(Debug, Clone, Copy)]
-pub struct Series {
+pub(super) struct Series {
     /// Who reported them.
-    pub source: &'static str,
+    pub(super) source: &'static str,
     /// Where they come from.
-    pub origin: Origin,
+    pub(super) origin: Origin,
 }
 
 impl Series {
     /// A program of the set, of which one of each of `causes` should be named.
-    pub const fn case(
+    pub(super) const fn case(
         self,
         name: &'static str,
         story: &'static str,

@@ -3,7 +3,7 @@
 use super::super::bases::{convolutions, on_digits};
 use super::super::{Case, Kind::*, Seen::*};
 use super::{SET, kept, plane, remembers};
-use crate::clinic::data::{Task, digits};
+use crate::clinic::data::digits;
 use crate::clinic::layer::{
     Act, GLOROT, HE, Layer, batch_normed, dense, ending_in, mlp, normal, normed,
 };

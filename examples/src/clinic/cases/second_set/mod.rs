@@ -6,8 +6,8 @@ mod networks_and_healthy;
 
 use super::bases::{embedded, pairs};
 use super::{Case, Origin, Series};
-use crate::clinic::data::{Data, Dice, Rows, Task, digits, drawn};
-use crate::clinic::layer::{Act, GLOROT, HE, Layer, dense, mlp};
+use crate::clinic::data::{Rows, Task, drawn};
+use crate::clinic::layer::Layer;
 use crate::clinic::loss::{BINARY_CROSS_ENTROPY, CROSS_ENTROPY, Loss, MEAN_SQUARED};
 use crate::clinic::program::Program;
 

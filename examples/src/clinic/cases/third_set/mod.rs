@@ -5,7 +5,7 @@ mod data_and_weights;
 mod training_and_healthy;
 
 use super::{Case, Origin, Series};
-use crate::clinic::data::{Data, Task, digits, drawn};
+use crate::clinic::data::{Task, digits, drawn};
 use crate::clinic::layer::{Act, GLOROT, Layer, dense, ending_in, mlp};
 use crate::clinic::loss::{CROSS_ENTROPY, MEAN_SQUARED};
 use crate::clinic::program::Program;
