@@ -4,17 +4,13 @@
 //!
 //! prints a table, `-- --json` one JSON object per line, `-- --help` the rest.
 
-use burn::module::{Module, Param};
+use burn::module::Param;
+use burn::nn::Linear;
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
-use burn::nn::{
-    self, BatchNorm, BatchNormConfig, DropoutConfig, LayerNorm, LayerNormConfig, Linear,
-    LinearConfig,
-};
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use burn_tricks::nn as ours;
 use burn_tricks::optim::SgdConfig;
+use burn_tricks_examples::additions::{ADDITIONS, AddedMlp, Addition, Between, attached};
 use burn_tricks_examples::bench::{in_turn, timed};
 use burn_tricks_examples::device::Backend;
 use clap::Parser;
@@ -53,187 +49,10 @@ struct Options {
     device: Backend,
 }
 
-/// What is added to the plain network.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Addition {
-    WeightNorm,
-    SpectralNorm,
-    WeightStandardization,
-    DropConnect,
-    AlphaDropout,
-    GaussianDropout,
-    SpatialDropout,
-    DropBlock,
-    DropPath,
-    Dropout,
-    BurnsDropout,
-    GhostBatchNorm,
-    TorchBatchNorm,
-    FrozenBatchNorm,
-    BurnsBatchNorm,
-    BurnsLayerNorm,
-}
-
-use Addition::*;
-
-/// Name, addition, and what the time of a step of the large network should not exceed, relative to the plain one's.
-const ADDITIONS: [(&str, Addition, Option<f64>); 16] = [
-    ("weight norm", WeightNorm, Some(1.25)),
-    ("spectral norm", SpectralNorm, Some(1.35)),
-    ("weight standardisation", WeightStandardization, Some(1.25)),
-    ("DropConnect", DropConnect, Some(1.4)),
-    ("alpha dropout", AlphaDropout, Some(1.1)),
-    ("Gaussian dropout", GaussianDropout, Some(1.1)),
-    ("spatial dropout", SpatialDropout, Some(1.1)),
-    ("DropBlock", DropBlock, Some(1.1)),
-    ("drop-path", DropPath, Some(1.1)),
-    ("dropout", Dropout, Some(1.1)),
-    ("Burn's dropout", BurnsDropout, None),
-    ("ghost batch norm", GhostBatchNorm, None),
-    ("PyTorch's batch norm", TorchBatchNorm, None),
-    ("frozen batch norm", FrozenBatchNorm, None),
-    ("Burn's batch norm", BurnsBatchNorm, None),
-    ("Burn's layer norm", BurnsLayerNorm, None),
-];
-
-/// The probability of every dropout.
-const PROB: f64 = 0.2;
-/// Samples in a part of ghost batch norm.
-const GHOST: usize = 16;
-/// Neighbouring features that spatial dropout drops together, and DropBlock in part.
-const PLACES: usize = 16;
-
-/// What stands between two linear layers.
-#[derive(Module, Debug)]
-enum Between {
-    Nothing(Relu),
-    AlphaDropout(ours::AlphaDropout),
-    GaussianDropout(ours::GaussianDropout),
-    SpatialDropout(ours::SpatialDropout),
-    DropBlock(ours::DropBlock),
-    DropPath(ours::DropPath),
-    Dropout(ours::Dropout),
-    BurnsDropout(nn::Dropout),
-    GhostBatchNorm(ours::GhostBatchNorm),
-    TorchBatchNorm(ours::TorchBatchNorm),
-    FrozenBatchNorm(ours::FrozenBatchNorm),
-    BurnsBatchNorm(BatchNorm),
-    BurnsLayerNorm(LayerNorm),
-}
-
-/// Nothing but the activation, which every layer has.
-#[derive(Module, Debug)]
-struct Relu {}
-
-impl Between {
-    fn new(
-        addition: Option<Addition>,
-        width: usize,
-        device: &Device,
-    ) -> Result<Self, Box<dyn Error>> {
-        let batch_norm = || BatchNormConfig::new(width).init(device);
-        let Some(addition) = addition else {
-            return Ok(Self::Nothing(Relu {}));
-        };
-        Ok(match addition {
-            WeightNorm | SpectralNorm | WeightStandardization | DropConnect => {
-                Self::Nothing(Relu {}) // these change the weights
-            }
-            AlphaDropout => Self::AlphaDropout(ours::AlphaDropoutConfig::new(PROB).init()?),
-            GaussianDropout => {
-                Self::GaussianDropout(ours::GaussianDropoutConfig::new(PROB).init()?)
-            }
-            SpatialDropout => Self::SpatialDropout(ours::SpatialDropoutConfig::new(PROB).init()?),
-            DropBlock => {
-                Self::DropBlock(ours::DropBlockConfig::new(PROB).with_block_size(2).init()?)
-            }
-            DropPath => Self::DropPath(ours::DropPathConfig::new(PROB).init()?),
-            Dropout => Self::Dropout(ours::DropoutConfig::new(PROB).init()?),
-            BurnsDropout => Self::BurnsDropout(DropoutConfig::new(PROB).init()),
-            GhostBatchNorm => {
-                Self::GhostBatchNorm(ours::GhostBatchNormConfig::new(width, GHOST).init(device)?)
-            }
-            TorchBatchNorm => {
-                Self::TorchBatchNorm(ours::TorchBatchNormConfig::new(width).init(device)?)
-            }
-            FrozenBatchNorm => Self::FrozenBatchNorm(ours::FrozenBatchNorm::from(&batch_norm())),
-            BurnsBatchNorm => Self::BurnsBatchNorm(batch_norm()),
-            BurnsLayerNorm => Self::BurnsLayerNorm(LayerNormConfig::new(width).init(device)),
-        })
-    }
-
-    /// Of features before the activation.
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        match self {
-            Self::GhostBatchNorm(_)
-            | Self::TorchBatchNorm(_)
-            | Self::FrozenBatchNorm(_)
-            | Self::BurnsBatchNorm(_)
-            | Self::BurnsLayerNorm(_) => relu(self.alone(x)),
-            _ => self.alone(relu(x)),
-        }
-    }
-
-    /// The module alone, without an activation.
-    fn alone(&self, x: Tensor<2>) -> Tensor<2> {
-        match self {
-            Self::Nothing(_) => x,
-            Self::AlphaDropout(dropout) => dropout.forward(x),
-            Self::GaussianDropout(dropout) => dropout.forward(x),
-            Self::SpatialDropout(dropout) => {
-                let [samples, width] = x.dims();
-                let maps = x.reshape([samples, width / PLACES, PLACES]);
-                dropout.forward(maps).reshape([samples, width])
-            }
-            Self::DropBlock(dropout) => {
-                let [samples, width] = x.dims();
-                let maps = x.reshape([samples, width / PLACES, 4, PLACES / 4]);
-                dropout.forward(maps).reshape([samples, width])
-            }
-            Self::DropPath(path) => path.forward(x),
-            Self::Dropout(dropout) => dropout.forward(x),
-            Self::BurnsDropout(dropout) => dropout.forward(x),
-            Self::GhostBatchNorm(norm) => norm.forward(x),
-            Self::TorchBatchNorm(norm) => norm.forward(x),
-            Self::FrozenBatchNorm(norm) => norm.forward(x),
-            Self::BurnsBatchNorm(norm) => norm.forward(x),
-            Self::BurnsLayerNorm(norm) => norm.forward(x),
-        }
-    }
-}
-
-/// `model`, whose weights are used as the addition says.
-fn attached<M: Module>(addition: Option<Addition>, model: M) -> Result<M, Box<dyn Error>> {
-    Ok(match addition {
-        Some(WeightNorm) => ours::WeightNormConfig::new().attach(model)?,
-        Some(SpectralNorm) => ours::SpectralNormConfig::new().attach(model)?,
-        Some(WeightStandardization) => ours::WeightStandardizationConfig::new().attach(model)?,
-        Some(DropConnect) => ours::DropConnectConfig::new(PROB).attach(model)?,
-        _ => model,
-    })
-}
-
-/// A multi-layer perceptron.
-#[derive(Module, Debug)]
-struct Net {
-    hidden: Vec<Linear>,
-    between: Vec<Between>,
-    output: Linear,
-}
-
-impl Net {
-    fn forward(&self, mut x: Tensor<2>) -> Tensor<2> {
-        for (linear, between) in self.hidden.iter().zip(&self.between) {
-            x = between.forward(linear.forward(x));
-        }
-        self.output.forward(x)
-    }
-}
-
 /// A network in training.
 struct Training {
     device: Device,
-    net: Option<Net>,
+    net: Option<AddedMlp>,
     optim: ModuleOptimizer,
     images: Tensor<2>,
     labels: Tensor<1, Int>,
@@ -248,16 +67,9 @@ impl Training {
         device: &Device,
     ) -> Result<Self, Box<dyn Error>> {
         let training = device.clone().autodiff();
-        let linear = |inputs, outputs| LinearConfig::new(inputs, outputs).init(&training);
-        let between = || Between::new(addition, width, &training);
-        let net = Net {
-            hidden: vec![linear(784, width), linear(width, width)],
-            between: vec![between()?, between()?],
-            output: linear(width, 10),
-        };
         Ok(Self {
             device: device.clone(),
-            net: Some(attached(addition, net)?),
+            net: Some(AddedMlp::new(addition, 784, width, &training)?),
             optim: SgdConfig::new().init()?,
             images: Tensor::random([batch, 784], Distribution::Default, &training),
             labels: Tensor::arange(0..batch as i64, &training) % 10,

@@ -15,6 +15,14 @@ pub enum Backend {
     Ndarray,
     /// The GPU, through WebGPU: Vulkan, Metal or DirectX 12.
     Wgpu,
+    /// The GPU, through Vulkan, with shaders in SPIR-V.
+    Vulkan,
+    /// Apple's GPU.
+    Metal,
+    /// Nvidia's GPU, through CUDA.
+    Cuda,
+    /// AMD's GPU, through ROCm.
+    Rocm,
 }
 
 /// The backend was not compiled in.
@@ -60,12 +68,28 @@ impl Backend {
             Self::Wgpu => Ok(Device::wgpu(Default::default())),
             #[cfg(not(feature = "wgpu"))]
             Self::Wgpu => Err(NotCompiledIn("wgpu")),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => Ok(Device::vulkan(Default::default())),
+            #[cfg(not(feature = "vulkan"))]
+            Self::Vulkan => Err(NotCompiledIn("vulkan")),
+            #[cfg(feature = "metal")]
+            Self::Metal => Ok(Device::metal(Default::default())),
+            #[cfg(not(feature = "metal"))]
+            Self::Metal => Err(NotCompiledIn("metal")),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(Device::cuda(burn::tensor::DeviceIndex::Default)),
+            #[cfg(not(feature = "cuda"))]
+            Self::Cuda => Err(NotCompiledIn("cuda")),
+            #[cfg(feature = "rocm")]
+            Self::Rocm => Ok(Device::rocm(burn::tensor::DeviceIndex::Default)),
+            #[cfg(not(feature = "rocm"))]
+            Self::Rocm => Err(NotCompiledIn("rocm")),
         }
     }
 
     /// Whether each process must compile its own shaders first.
     pub fn is_gpu(self) -> bool {
-        self == Self::Wgpu
+        !matches!(self, Self::Flex | Self::Ndarray)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the examples share: the handwritten digits and other samples, small networks, and the recipes that
 //! `compare` compares.
 
+pub mod additions;
 pub mod averaging;
 pub mod bench;
 pub mod checksum;

@@ -1,6 +1,6 @@
 //! The laws of every block and network: records, devices, types, modes, gradients.
 
-use crate::devices::{devices, training_devices};
+use crate::devices::{devices, is_gpu, training_devices};
 use crate::models::{Noise, alone, dtypes, tensor, values};
 use crate::oracle::assert_close;
 use crate::weights_by_path::{Floats, cast, floats, with_floats};
@@ -170,8 +170,8 @@ impl Law for Moves {
             let output = moved.outputs(images(DType::F32, &device));
             assert_close(&values(output), &expected, 1e-4, &what);
             for dtype in dtypes(&device) {
-                if device_name == "wgpu" && dtype == DType::F64 {
-                    // There Burn's tanh is off in the second digit, and its GELU gives what ReLU gives.
+                if is_gpu(device_name) && dtype == DType::F64 {
+                    // On wgpu Burn's tanh is off in the second digit, and its GELU gives what ReLU gives.
                     continue;
                 }
                 let what = format!("{what} in {dtype:?}");
@@ -296,7 +296,7 @@ impl Law for Gradients {
         for (device_name, device) in training_devices() {
             let what = format!("{device_name}: {name}");
             let model = drawn(&make, 6, &device);
-            if device_name == "wgpu" {
+            if is_gpu(device_name) {
                 // In f32 differences are too coarse: as those that were checked by them.
                 let of_device = gradients(&model, images(DType::F32, &device));
                 let sizes = |gradients: &Gradient| -> Vec<(String, usize)> {

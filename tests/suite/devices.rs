@@ -4,11 +4,14 @@ use burn::tensor::Device;
 
 /// Every backend compiled in and present, by name, without autodiff.
 ///
-/// Where there is no Vulkan (or Metal) adapter, `wgpu` is left out, and the suite says so once. The environment
-/// variable `TEST_BACKENDS` chooses some of them, `TEST_BACKENDS=flex,wgpu` say.
+/// A GPU's backend that finds no adapter is left out, and the suite says so once. The environment variable
+/// `TEST_BACKENDS` chooses some of them, `TEST_BACKENDS=flex,wgpu` say.
 pub(crate) fn devices() -> Vec<(&'static str, Device)> {
-    let chosen = std::env::var("TEST_BACKENDS").unwrap_or_else(|_| "flex,ndarray,wgpu".to_owned());
-    let is_chosen = |name: &str| chosen.split(',').any(|one| one == name);
+    let chosen = std::env::var("TEST_BACKENDS").ok();
+    let is_chosen = |name: &str| match &chosen {
+        Some(chosen) => chosen.split(',').any(|one| one == name),
+        None => true,
+    };
     let mut devices = Vec::new();
     if is_chosen("flex") {
         devices.push(("flex", Device::flex()));
@@ -18,17 +21,20 @@ pub(crate) fn devices() -> Vec<(&'static str, Device)> {
     if is_chosen("ndarray") {
         devices.push(("ndarray", Device::ndarray()));
     }
-    #[cfg(feature = "wgpu")]
-    if is_chosen("wgpu")
-        && let Some(device) = wgpu()
-    {
-        devices.push(("wgpu", device));
-    }
+    #[cfg(feature = "gpu")]
+    devices.extend(gpu::devices(is_chosen));
     assert!(
         !devices.is_empty(),
-        "TEST_BACKENDS={chosen} names no backend of this build"
+        "TEST_BACKENDS={} names no backend of this build that is present",
+        chosen.unwrap_or_default()
     );
     devices
+}
+
+/// Whether it computes on a GPU, or on a CPU that passes for one: slower by the call, with operations that
+/// differ by the device.
+pub(crate) fn is_gpu(name: &str) -> bool {
+    !matches!(name, "flex" | "ndarray")
 }
 
 /// As [`devices`], with autodiff.
@@ -37,20 +43,69 @@ pub(crate) fn training_devices() -> Vec<(&'static str, Device)> {
     devices().into_iter().map(autodiff).collect()
 }
 
-#[cfg(feature = "wgpu")]
-fn wgpu() -> Option<Device> {
-    use std::io::Write;
-    use std::sync::OnceLock;
-    static DEVICE: OnceLock<Option<Device>> = OnceLock::new();
-    DEVICE
-        .get_or_init(|| match Device::wgpu_options().init() {
-            Ok(device) => Some(device),
-            Err(error) => {
-                // Not `eprintln!`, which the test harness captures and shows for failures only.
-                let notice = format!("no adapter for wgpu, its tests are skipped: {error}");
-                let _ = writeln!(std::io::stderr(), "{notice}");
-                None
+#[cfg(feature = "gpu")]
+mod gpu {
+    use burn::tensor::Device;
+    #[cfg(any(feature = "cuda", feature = "rocm"))]
+    use burn::tensor::DeviceIndex;
+
+    /// Those of the GPU's backends that are chosen, compiled in and present.
+    pub(super) fn devices(is_chosen: impl Fn(&str) -> bool) -> Vec<(&'static str, Device)> {
+        let mut devices = Vec::new();
+        #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+        devices.extend(of_wgpu::devices(&is_chosen));
+        #[cfg(feature = "cuda")]
+        if is_chosen("cuda") {
+            devices.push(("cuda", Device::cuda(DeviceIndex::Default)));
+        }
+        #[cfg(feature = "rocm")]
+        if is_chosen("rocm") {
+            devices.push(("rocm", Device::rocm(DeviceIndex::Default)));
+        }
+        devices
+    }
+
+    #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+    mod of_wgpu {
+        use burn::tensor::Device;
+        use burn::tensor::wgpu::WgpuBackend;
+        use std::io::Write;
+        use std::sync::OnceLock;
+
+        const APIS: &[(&str, WgpuBackend)] = &[
+            #[cfg(feature = "wgpu")]
+            ("wgpu", WgpuBackend::Auto),
+            #[cfg(feature = "vulkan")]
+            ("vulkan", WgpuBackend::Vulkan),
+            #[cfg(feature = "metal")]
+            ("metal", WgpuBackend::Metal),
+        ];
+
+        pub(super) fn devices(is_chosen: impl Fn(&str) -> bool) -> Vec<(&'static str, Device)> {
+            // Each can be made once.
+            static FOUND: [OnceLock<Option<Device>>; APIS.len()] =
+                [const { OnceLock::new() }; APIS.len()];
+            let mut devices = Vec::new();
+            for (&(name, api), found) in APIS.iter().zip(&FOUND) {
+                if is_chosen(name)
+                    && let Some(device) = found.get_or_init(|| init(name, api))
+                {
+                    devices.push((name, device.clone()));
+                }
             }
-        })
-        .clone()
+            devices
+        }
+
+        fn init(name: &str, api: WgpuBackend) -> Option<Device> {
+            match Device::wgpu_options().graphics_api(api).init() {
+                Ok(device) => Some(device),
+                Err(error) => {
+                    // Not `eprintln!`, which the test harness captures and shows for failures only.
+                    let notice = format!("no adapter for {name}, its tests are skipped: {error}");
+                    let _ = writeln!(std::io::stderr(), "{notice}");
+                    None
+                }
+            }
+        }
+    }
 }

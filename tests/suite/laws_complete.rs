@@ -10,6 +10,12 @@ const OPTIMIZERS: &str = include_str!("laws_optimizers.rs");
 const TRANSFORMS: &str = include_str!("laws_transforms.rs");
 const SCHEDULES: &str = include_str!("schedules_laws.rs");
 
+/// What `gpu_check` trains with.
+const ON_A_GPU: [&str; 2] = [
+    include_str!("../gpu_check/cases.rs"),
+    include_str!("../../examples/bench_step/pairs.rs"),
+];
+
 /// The source without its comments, its imports and its tests.
 fn code(source: &str) -> String {
     let source = source.split("#[cfg(test)]").next().unwrap_or_default();
@@ -98,12 +104,12 @@ fn is_named(name: &str, table: &str) -> bool {
 }
 
 /// A crate, the traits of a kind, the macros that implement them, the least number of types, and their table of laws.
-type Kind = (
+type Kind<'a> = (
     &'static str,
     &'static [&'static str],
     &'static [&'static str],
     usize,
-    &'static str,
+    &'a str,
 );
 
 #[test]
@@ -130,7 +136,7 @@ fn everything_that_is_defined_is_in_a_table_of_laws() {
         ),
         ("ReduceOnPlateau", "`reduced_on_plateau` makes it"),
     ];
-    let kinds: [Kind; 9] = [
+    let kinds: [Kind<'_>; 9] = [
         ("optim", &["Rule", "Optimizer"], &[], 13, OPTIMIZERS),
         ("optim", &["Wrap"], &[], 6, OPTIMIZERS),
         ("grad", &["GradientTransform"], &[], 16, TRANSFORMS),
@@ -147,8 +153,50 @@ fn everything_that_is_defined_is_in_a_table_of_laws() {
             SCHEDULES,
         ),
     ];
+    let missing = missing(&kinds, &elsewhere);
+    assert!(missing.is_empty(), "no law is checked for {missing:#?}");
+}
+
+#[test]
+fn everything_that_acts_in_a_step_is_checked_on_a_gpu() {
+    let elsewhere = [
+        ("RuleOptimizer", "each rule is"),
+        ("Wrapper", "each wrap is"),
+        (
+            "ProdigyAdam",
+            "it steps only behind `Prodigy`: see `prodigy`",
+        ),
+        ("AverageRule", "a shared rule is the rule"),
+        ("Arc", "a shared rule is the rule"),
+        ("Option", "`Some` of a trick is the trick"),
+        ("Box", "a boxed trick is the trick"),
+        ("NoTransform", "it does nothing"),
+        ("Average", "each rule is"),
+        ("RollBackTrick", "at the end of an epoch"),
+        ("SnapshotTrick", "at the end of an epoch"),
+        ("GradualUnfreezing", "at the end of an epoch"),
+        ("SaveBest", "at the end of an epoch"),
+        ("ScheduledDropout", "it sets a number on the host"),
+    ];
+    let table = ON_A_GPU.concat();
+    let kinds: [Kind<'_>; 5] = [
+        ("optim", &["Rule", "Optimizer"], &[], 13, &table),
+        ("optim", &["Wrap"], &[], 6, &table),
+        ("grad", &["GradientTransform"], &[], 16, &table),
+        ("train", &["Trick"], &["transform_is_a_trick"], 30, &table),
+        ("average", &["AverageRule"], &[], 4, &table),
+    ];
+    let missing = missing(&kinds, &elsewhere);
+    assert!(
+        missing.is_empty(),
+        "no case in `gpu_check` for {missing:#?}"
+    );
+}
+
+/// What the crates define and the tables do not name.
+fn missing(kinds: &[Kind<'_>], elsewhere: &[(&str, &str)]) -> Vec<String> {
     let mut missing = Vec::new();
-    for (crate_name, traits, macros, least, table) in kinds {
+    for &(crate_name, traits, macros, least, table) in kinds {
         let table = code(table);
         let found = implementors(crate_name, traits, macros);
         assert!(
@@ -163,5 +211,5 @@ fn everything_that_is_defined_is_in_a_table_of_laws() {
             }
         }
     }
-    assert!(missing.is_empty(), "no law is checked for {missing:#?}");
+    missing
 }

@@ -1,6 +1,6 @@
 //! The published laws over every optimizer and every wrapper of one: one line for each.
 
-use crate::devices::devices;
+use crate::devices::{devices, is_gpu};
 use burn::optim::Optimizer;
 use burn::optim::decay::WeightDecayConfig;
 use burn::tensor::Device;
@@ -26,9 +26,10 @@ pub(crate) fn optimizer<O: Optimizer>(
     let name = format!("{name} on {}", on.0);
     crate::fused_step::is_the_same_fused(&name, build().expect("a valid configuration"), &on.1);
     let laws = OptimizerLaws::new(name, || build().expect("a valid configuration"), &on.1);
-    match on.0 {
-        "wgpu" => laws.check().assert(),
-        _ => laws.descends(lr, 300).check().assert(),
+    if is_gpu(on.0) {
+        laws.check().assert();
+    } else {
+        laws.descends(lr, 300).check().assert();
     }
 }
 
@@ -167,6 +168,12 @@ fn neutral<O: Optimizer, I: Optimizer>(
         .assert();
 }
 
+/// Burn's, which keeps ε in the type of the weights: its default of 1e-5 is subnormal in `f16`, a GPU may take that for
+/// 0, and a gradient of 0 then gives NaN.
+fn burns_adam_w() -> burn::optim::AdamW {
+    burn::optim::AdamWConfig::new().with_epsilon(1e-4).build()
+}
+
 fn momentum() -> Result<burn_tricks::optim::Sgd, ConfigError> {
     SgdConfig::torch().with_momentum_factor(0.9).build()
 }
@@ -181,7 +188,7 @@ fn adam() -> Result<burn_tricks::optim::Adam, ConfigError> {
 
 #[test]
 fn every_wrapper_keeps_the_laws() {
-    let burns = || burn::optim::AdamWConfig::new().build();
+    let burns = burns_adam_w;
     for on in &devices() {
         optimizer("lookahead", 0.1, || momentum()?.lookahead(3, 0.5), on);
         optimizer(
@@ -238,7 +245,7 @@ fn every_wrapper_keeps_the_laws() {
 
 #[test]
 fn a_wrapper_with_neutral_settings_is_its_inner_optimizer() {
-    let burns = || burn::optim::AdamWConfig::new().build();
+    let burns = burns_adam_w;
     for on in &devices() {
         neutral("lookahead", || adam()?.lookahead(2, 1.0), adam, on);
         neutral(

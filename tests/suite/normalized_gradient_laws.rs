@@ -1,6 +1,6 @@
 //! What every optimizer owes, for every configuration of the family.
 
-use crate::devices::training_devices;
+use crate::devices::{is_gpu, training_devices};
 use crate::models::{Noise, Pair, alone, dtypes, values};
 use crate::normalized_gradient::every_config;
 use burn::module::{Param, ParamGroup};
@@ -82,9 +82,10 @@ fn interrupted(
 fn a_resumed_run_is_the_same_run_at_every_step() {
     for (name, device) in training_devices() {
         // A step on a GPU, or on its software renderer, takes too long for all of them.
-        let configs = match name {
-            "wgpu" => corners(),
-            _ => every_config(),
+        let configs = if is_gpu(name) {
+            corners()
+        } else {
+            every_config()
         };
         for config in configs {
             let whole = interrupted(&config, None, DType::F32, &device);
@@ -169,9 +170,10 @@ fn minimum(
 fn it_minimises_a_parabola() {
     for (name, device) in training_devices() {
         // A step takes a software renderer some 15 ms: there, the corners whose norm is a reduction.
-        let (configs, steps) = match name {
-            "wgpu" => (corners().split_off(6), 100),
-            _ => (corners(), 3000),
+        let (configs, steps) = if is_gpu(name) {
+            (corners().split_off(6), 100)
+        } else {
+            (corners(), 3000)
         };
         for config in configs {
             let smallest = minimum(&config, [3.0, -2.0], steps, &device, |x, y| {
@@ -186,7 +188,7 @@ fn it_minimises_a_parabola() {
 fn it_minimises_rosenbrocks_function() {
     // Its valley is too long for the few steps that a software renderer takes in a test's time.
     let devices = training_devices().into_iter();
-    for (name, device) in devices.filter(|(name, _)| *name != "wgpu") {
+    for (name, device) in devices.filter(|(name, _)| !is_gpu(name)) {
         for config in corners() {
             let smallest = minimum(&config, [-0.5, 0.5], 3000, &device, |x, y| {
                 (y - x.clone().square()).square() * 10.0 + (x - 1.0).square()

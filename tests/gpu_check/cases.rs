@@ -1,0 +1,326 @@
+//! Every trick that acts in a step, with what it may differ by from one device to another, and what it reads.
+
+use crate::pairs::{FAMILY, LACKING, PAIRS, Pair, WRAPPERS};
+use crate::problem::{Net, Problem};
+use crate::recipe::{Fused, Gradients, OfLoss, Recipe, Tricked};
+use burn::module::ParamGroup;
+use burn::optim::ModuleOptimizer;
+use burn_tricks::average::{
+    AverageOn, EmaSet, LawaConfig, ScheduleFreeAverageConfig, SwagConfig, TrainedAverage,
+};
+use burn_tricks::diagnose::DoctorConfig;
+use burn_tricks::grad::{
+    AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradValueConfig, FreezeConfig,
+    GradNoiseConfig, LossScalerConfig, NormKind, NormsByPath, Only, PolyakStepConfig,
+    ProdigyConfig, SamConfig,
+};
+use burn_tricks::kernels::use_gpu_kernels;
+use burn_tricks::nn::{ClampWeightsConfig, TiedWeights, UnitNormConfig};
+use burn_tricks::optim::{AdamWConfig, FusedStep, MasterWeightsConfig, SgdConfig};
+use burn_tricks::prelude::*;
+use burn_tricks::train::{
+    AsTrick, DoctorTrick, GradNorm, MeanOfAccumulated, StopAfterMarked, StopAfterSkips, UpdateRatio,
+};
+
+/// How a device may differ from `flex`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Tolerance {
+    /// By this share of what the training changes, in the Euclidean norm.
+    Update(f64),
+    /// It draws other random numbers: the sizes of the changes differ by this share.
+    Size(f64),
+}
+
+/// What the host reads in a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// Nothing: a step never waits for the device.
+    None,
+    /// Whether all gradients are finite.
+    OneNumber,
+    /// Every weight, which goes to another device, every second step.
+    WeightsEverySecondStep,
+}
+
+impl Reads {
+    /// How many tensors in `steps` steps of a network with so many weights.
+    pub(crate) fn of(self, steps: usize, weights: usize) -> usize {
+        match self {
+            Self::None => 0,
+            Self::OneNumber => steps,
+            Self::WeightsEverySecondStep => weights * steps / 2,
+        }
+    }
+}
+
+/// Begins a training of a network.
+type Make = dyn Fn(&Net) -> Box<dyn Recipe>;
+
+/// A trick and how it is checked.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) tolerance: Tolerance,
+    /// Whether it needs the loss, not only the gradients.
+    pub(crate) needs_loss: bool,
+    /// What the host reads, as the documentation says.
+    pub(crate) reads: Reads,
+    make: Box<Make>,
+}
+
+impl Case {
+    /// A training of this network with it.
+    pub(crate) fn recipe(&self, net: &Net) -> Box<dyn Recipe> {
+        (self.make)(net)
+    }
+
+    fn tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    fn needs_loss(mut self) -> Self {
+        self.needs_loss = true;
+        self
+    }
+
+    fn reads(mut self, reads: Reads) -> Self {
+        self.reads = reads;
+        self
+    }
+}
+
+/// Sums in another order, and functions of the device's own: 4e-6 of what is seen on software Vulkan at most.
+const ROUNDING: Tolerance = Tolerance::Update(1e-4);
+/// The learning rate of the checks: large, since the weights' own rounding is compared with what they change.
+const LR: f64 = 0.05;
+
+fn case(name: &'static str, make: impl Fn(&Net) -> Box<dyn Recipe> + 'static) -> Case {
+    Case {
+        name,
+        tolerance: ROUNDING,
+        needs_loss: false,
+        reads: Reads::None,
+        make: Box::new(make),
+    }
+}
+
+fn optimizer(name: &'static str, optim: fn() -> ModuleOptimizer) -> Case {
+    case(name, move |_| {
+        let (optim, lr) = (optim(), LR);
+        let trick = ();
+        Box::new(Tricked { optim, trick, lr })
+    })
+}
+
+fn adam_w() -> ModuleOptimizer {
+    AdamWConfig::new().init().expect("a valid configuration")
+}
+
+/// SGD, whose steps show what a transform makes of the gradients.
+fn sgd() -> ModuleOptimizer {
+    SgdConfig::new().init().expect("a valid configuration")
+}
+
+/// A trick with SGD.
+fn trick<T: Trick<Net> + 'static>(name: &'static str, init: impl Fn(&Net) -> T + 'static) -> Case {
+    case(name, move |net| {
+        let (optim, trick, lr) = (sgd(), init(net), LR);
+        Box::new(Tricked { optim, trick, lr })
+    })
+}
+
+/// Gradients that are made of the loss, for SGD.
+fn of_loss<G: Gradients + 'static>(
+    name: &'static str,
+    lr: f64,
+    init: impl Fn() -> G + 'static,
+) -> Case {
+    let make = move |_: &Net| -> Box<dyn Recipe> {
+        let (optim, gradients) = (sgd(), init());
+        Box::new(OfLoss {
+            optim,
+            gradients,
+            lr,
+        })
+    };
+    case(name, make).needs_loss()
+}
+
+/// Our optimizers with Burn's, or the nearest that Burn has, and its name.
+pub(crate) fn pairs() -> Vec<(Case, Case, String)> {
+    let pairs = PAIRS.iter().chain(&FAMILY).chain(&LACKING).chain(&WRAPPERS);
+    let pair = |pair: &Pair| {
+        let (ours, other) = (
+            optimizer(pair.name, pair.ours),
+            optimizer(pair.name, pair.burns),
+        );
+        (ours, other, other_name(pair))
+    };
+    pairs.map(pair).collect()
+}
+
+fn other_name(pair: &Pair) -> String {
+    if WRAPPERS.iter().any(|wrapper| wrapper.name == pair.name) {
+        "our Adam".to_owned()
+    } else {
+        crate::pairs::other_name(pair.name)
+    }
+}
+
+/// The plain training that tricks are compared with.
+pub(crate) fn plain() -> Case {
+    trick("SGD alone", |_| ())
+}
+
+/// AdamW alone, with clipping, with an average, and with both.
+pub(crate) fn aims() -> [Case; 6] {
+    fn with<T: Trick<Net> + 'static>(
+        name: &'static str,
+        init: impl Fn(&Net) -> T + 'static,
+    ) -> Case {
+        case(name, move |net| {
+            let (optim, trick, lr) = (adam_w(), init(net), 1e-3);
+            Box::new(Tricked { optim, trick, lr })
+        })
+    }
+    let clip = || ClipGradNormConfig::new(1.0).init().unwrap();
+    let ema = |net: &Net| EmaConfig::new(0.999).init(net).unwrap();
+    [
+        with("AdamW", |_| ()),
+        with("AdamW + clip", move |_| clip()),
+        case("AdamW + clip, twins", move |_| {
+            let (optim, trick, lr) = (adam_w(), clip(), 1e-3);
+            Box::new(Twins(Tricked { optim, trick, lr }))
+        }),
+        with("AdamW + EMA", ema),
+        with("AdamW + clip + EMA", move |net| (clip(), ema(net))),
+        case("AdamW + clip + EMA, FusedStep", move |net| {
+            let adam_w = AdamWConfig::new().build().unwrap();
+            let step = FusedStep::new(adam_w).with_transform(clip());
+            let (fused, lr) = (step.with_average(ema(net)), 1e-3);
+            Box::new(Fused { fused, lr })
+        }),
+    ]
+}
+
+/// Clipping with the tensor operations that the kernels of [`burn_tricks::kernels`] for GPUs stand for.
+struct Twins<R>(R);
+
+impl<R: Recipe> Recipe for Twins<R> {
+    fn step(&mut self, problem: &Problem, net: Net, at: u64) -> Net {
+        use_gpu_kernels(false);
+        let net = self.0.step(problem, net, at);
+        use_gpu_kernels(true);
+        net
+    }
+}
+
+/// The path of one parameter, or of one layer.
+fn a_path(net: &Net) -> &'static str {
+    match net {
+        Net::Matrices(_) => "Matrices.weights.0",
+        Net::Mlp(_) => "Mlp.output.weight",
+        Net::ResNet(_) => "ResNet.output.weight",
+    }
+}
+
+/// Every optimizer, wrapper and trick.
+pub(crate) fn every() -> Vec<Case> {
+    let pairs = PAIRS.iter().chain(&FAMILY).chain(&LACKING).chain(&WRAPPERS);
+    let mut every: Vec<_> = pairs.map(|pair| optimizer(pair.name, pair.ours)).collect();
+    every.push(optimizer("master weights", || {
+        let adam_w = AdamWConfig::new().build().unwrap();
+        MasterWeightsConfig::new().init(adam_w)
+    }));
+    every.push(case("Prodigy", |net| {
+        let trick = ProdigyConfig::new().init(net).unwrap();
+        let (optim, lr) = (trick.optimizer(), 1.0);
+        Box::new(Tricked { optim, trick, lr })
+    }));
+    for (name, config) in [("SAM", SamConfig::new(0.05)), ("ASAM", SamConfig::asam())] {
+        let sam = config.init().unwrap();
+        every.push(of_loss(name, LR, move || sam.clone()));
+    }
+    let polyak = || PolyakStepConfig::new().init().unwrap();
+    every.push(of_loss("Polyak's step", 0.1, polyak));
+    every.extend(aims());
+    every.extend(tricks());
+    every
+}
+
+fn tricks() -> Vec<Case> {
+    let noise = || GradNoiseConfig::new(0.01).init().unwrap();
+    vec![
+        trick("clipping", |_| ClipGradNormConfig::new(0.1).init().unwrap()),
+        trick("clipping by value", |_| {
+            ClipGradValueConfig::new(0.1).init().unwrap()
+        }),
+        trick("AGC", |_| {
+            AgcConfig::new().with_clip_factor(0.1).init().unwrap()
+        }),
+        trick("AutoClip", |_| {
+            AutoClipConfig::new().with_history(3).init().unwrap()
+        }),
+        trick("normalised", |_| NormalizeGradConfig::new().init().unwrap()),
+        trick("centralised", |_| {
+            CentralizeGradConfig::new().init().unwrap()
+        }),
+        trick("noise", move |_| noise()).tolerance(Tolerance::Size(0.02)),
+        trick("noise of a group", move |net| {
+            Only::new(ParamGroup::from_path(a_path(net)), noise())
+        })
+        .tolerance(Tolerance::Size(0.02)),
+        trick("frozen", |net| {
+            FreezeConfig::for_paths([a_path(net)]).init(net).unwrap()
+        }),
+        trick("guard", |_| StepGuard::new()).reads(Reads::OneNumber),
+        trick("loss scale", |_| LossScalerConfig::new().init().unwrap()).reads(Reads::OneNumber),
+        trick("norms", |_| NormsByPath::init(NormKind::L2).unwrap()),
+        trick("a chain", |_| {
+            let agc = AgcConfig::new().init().unwrap();
+            AsTrick(agc.then(CentralizeGradConfig::new().init().unwrap()))
+        }),
+        trick("the mean of accumulated gradients", |_| {
+            MeanOfAccumulated::new()
+        }),
+        trick("a stop after skips", |_| {
+            StopAfterSkips::init(2, &burn::train::Interrupter::new()).unwrap()
+        }),
+        trick("a stop after marked steps", |_| {
+            StopAfterMarked::init(2).unwrap()
+        }),
+        trick("a doctor", |net| {
+            DoctorTrick::init(&DoctorConfig::new(), net).unwrap()
+        }),
+        trick("gradient norm", |_| GradNorm::new()),
+        trick("update ratio", |_| UpdateRatio::new()),
+        trick("tied weights", |_| TiedWeights),
+        trick("max-norm", |_| MaxNormConfig::new(0.5).init().unwrap()),
+        trick("unit norm", |_| UnitNormConfig::new().init().unwrap()),
+        trick("clamp", |_| {
+            ClampWeightsConfig::new(-0.5, 0.5).init().unwrap()
+        }),
+        trick("EMA", |net| EmaConfig::new(0.9).init(net).unwrap()),
+        trick("EMA, every second step", |net| {
+            EmaConfig::new(0.9).with_update_every(2).init(net).unwrap()
+        }),
+        trick("EMAs", |net| {
+            EmaSet::init(&[0.5, 0.9].map(EmaConfig::new), net).unwrap()
+        }),
+        trick("schedule-free average", |net| {
+            ScheduleFreeAverageConfig::new().init(net).unwrap()
+        }),
+        trick("SWA", |net| SwaConfig::new(2).init(net).unwrap()),
+        trick("LAWA", |net| LawaConfig::new(2, 1).init(net).unwrap()),
+        trick("SWAG", |net| SwagConfig::new(2).init(net).unwrap()),
+        trick("trained weights", |net| {
+            TrainedAverage::init(EmaConfig::new(0.9), net).unwrap()
+        }),
+        trick("an average elsewhere", |net| {
+            let flex = burn::tensor::Device::flex();
+            let rule = EmaConfig::new(0.9).with_update_every(2);
+            AverageOn::init(rule, net, &flex).unwrap()
+        })
+        .reads(Reads::WeightsEverySecondStep),
+    ]
+}

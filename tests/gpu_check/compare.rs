@@ -1,0 +1,188 @@
+//! The device against `flex`: what a training makes of the weights, what a module makes of a batch.
+
+use crate::cases::{Case, Tolerance, every};
+use crate::problem::{Net, Problem};
+use crate::report::Row;
+use crate::training::Training;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use burn_tricks::nn::{BranchScale, ResNetConfig, ResNetVersion};
+use burn_tricks_examples::additions::{ADDITIONS, Addition};
+
+/// Steps of a training that is compared.
+const STEPS: usize = 6;
+/// Of modules, whose products of matrices a GPU may compute in fewer digits.
+const MODULES: f64 = 5e-3;
+/// Passes of a module that draws random numbers.
+const DRAWS: usize = 20;
+
+/// Compares everything.
+pub(crate) fn run(device: &Device) {
+    for case in every() {
+        with_case(&case, device).send();
+    }
+    for (name, addition, _) in ADDITIONS {
+        with_addition(name, addition, device).send();
+    }
+    let plain = ResNetConfig::new(3, 10).with_widths(vec![8, 16]);
+    let v2 = plain.clone().with_version(ResNetVersion::V2);
+    let re_zero = v2.clone().with_batch_norm(false);
+    let layer_scale = BranchScale::LayerScale(0.1);
+    for (name, config) in [
+        ("ResNet, V1", plain.clone()),
+        ("ResNet, V2", v2.clone()),
+        ("ReZero", re_zero.with_scale(BranchScale::ReZero)),
+        ("LayerScale", v2.with_scale(layer_scale)),
+        ("squeeze-and-excitation", plain.with_squeeze_excite(Some(4))),
+    ] {
+        let here = Problem::res_net(&config, [16, 8], &Device::flex());
+        let row = Row::new("compare", "ResNet", name);
+        of_module(row, &here, &here.fork(device)).send();
+    }
+}
+
+/// The numbers of every parameter.
+fn numbers(net: &Net) -> Vec<Vec<f64>> {
+    struct Read(Vec<Vec<f64>>);
+    impl ModuleVisitor for Read {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(param.val().into_data().iter::<f64>().collect());
+        }
+    }
+    let mut read = Read(Vec::new());
+    net.visit(&mut read);
+    read.0
+}
+
+/// The gradient of every parameter that has one.
+fn gradients(net: &Net, grads: &GradientsParams) -> Vec<Vec<f64>> {
+    struct Read<'a>(&'a GradientsParams, Vec<Vec<f64>>);
+    impl ModuleVisitor for Read<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(grad) = self.0.get::<D>(param.id) {
+                self.1.push(grad.into_data().iter::<f64>().collect());
+            }
+        }
+    }
+    let mut read = Read(grads, Vec::new());
+    net.visit(&mut read);
+    read.1
+}
+
+fn length(numbers: impl Iterator<Item = f64>) -> f64 {
+    numbers.map(|number| number * number).sum::<f64>().sqrt()
+}
+
+/// The largest difference of two tensors of a list, as a share of the length of `of`. NaN counts as infinitely far.
+fn farthest(actual: &[Vec<f64>], expected: &[Vec<f64>], of: &[Vec<f64>]) -> f64 {
+    if actual.len() != expected.len() {
+        return f64::INFINITY;
+    }
+    let error = |((actual, expected), of): ((&Vec<f64>, &Vec<f64>), &Vec<f64>)| {
+        let size = length(of.iter().copied());
+        let off = length(actual.iter().zip(expected).map(|(a, e)| a - e));
+        match off / size {
+            _ if actual.len() != expected.len() => f64::INFINITY,
+            _ if off == 0.0 => 0.0,
+            share if share.is_nan() => f64::INFINITY,
+            share => share,
+        }
+    };
+    let pairs = actual.iter().zip(expected).zip(of);
+    pairs.map(error).fold(0.0, f64::max)
+}
+
+fn minus(a: &[Vec<f64>], b: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let of_tensor = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a - b).collect();
+    a.iter().zip(b).map(of_tensor).collect()
+}
+
+fn within(row: Row, error: f64, tolerance: f64) -> Row {
+    let row = Row {
+        error: Some(error),
+        tolerance: Some(tolerance),
+        ..row
+    };
+    if error <= tolerance {
+        row
+    } else {
+        row.failed("the device differs from flex")
+    }
+}
+
+/// The same, saying by what was compared.
+fn by(row: Row, what: &str) -> Row {
+    let note = if row.ok {
+        what.to_owned()
+    } else {
+        format!("{}: {what}", row.note)
+    };
+    Row { note, ..row }
+}
+
+/// Some steps with a trick, on both.
+fn with_case(case: &Case, device: &Device) -> Row {
+    let row = Row::new("compare", "parabola", case.name);
+    let begin = numbers(&Problem::parabola(&Device::flex()).net);
+    let changes = |device: &Device| {
+        let mut training = Training::new(case, Problem::parabola(device));
+        training.steps(STEPS);
+        let (net, validated) = training.nets();
+        let mut changes = minus(&numbers(net), &begin);
+        if let Some(validated) = validated {
+            changes.extend(minus(&numbers(&validated), &begin));
+        }
+        changes
+    };
+    let (expected, actual) = (changes(&Device::flex()), changes(device));
+    match case.tolerance {
+        Tolerance::Update(share) => within(row, farthest(&actual, &expected, &expected), share),
+        Tolerance::Size(share) => {
+            let size = |changes: Vec<Vec<f64>>| length(changes.into_iter().flatten());
+            let (actual, expected) = (size(actual), size(expected));
+            let row = within(row, (actual / expected - 1.0).abs(), share);
+            by(row, "the size of the change, since it is random")
+        }
+    }
+}
+
+/// A multi-layer perceptron with a module, on both.
+fn with_addition(name: &str, addition: Addition, device: &Device) -> Row {
+    let here = Problem::mlp(Some(addition), [64, 20, 64], &Device::flex());
+    let there = here.fork(device);
+    let row = Row::new("compare", "MLP", name);
+    if !addition.is_random() {
+        return of_module(row, &here, &there);
+    }
+    // The masks differ: the mean of many losses does not, but for chance.
+    let mean = |problem: &Problem| {
+        let losses = (0..DRAWS).map(|_| problem.loss(&problem.net).into_scalar::<f32>());
+        f64::from(losses.sum::<f32>()) / DRAWS as f64
+    };
+    let (expected, actual) = (mean(&here), mean(&there));
+    let row = within(row, (actual / expected - 1.0).abs(), 0.03);
+    by(row, "the mean loss of some passes, since it is random")
+}
+
+/// Loss and gradients, on both.
+fn of_module(row: Row, here: &Problem, there: &Problem) -> Row {
+    let all = |problem: &Problem| {
+        let loss = problem.loss(&problem.net);
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let grads = GradientsParams::from_grads(loss.backward(), &problem.net);
+        let mut all = gradients(&problem.net, &grads);
+        all.push(vec![value]);
+        all
+    };
+    let (expected, actual) = (all(here), all(there));
+    // A gradient that is zero but for rounding, such as that of a bias in front of a batch norm, is compared
+    // with the largest of the gradients.
+    let largest = expected.iter().map(|grad| length(grad.iter().copied()));
+    let largest = largest.fold(0.0, f64::max);
+    let of: Vec<_> = expected
+        .iter()
+        .map(|grad| vec![length(grad.iter().copied()).max(largest * 1e-3)])
+        .collect();
+    within(row, farthest(&actual, &expected, &of), MODULES)
+}

@@ -1,0 +1,242 @@
+//! Checks this library on a GPU: its oracles and laws on the device, every trick against `flex`, what a step reads from
+//! the device, and what each trick costs.
+//!
+//! ```text
+//! cargo run --release -p burn-tricks-tests --features vulkan,autotune --example gpu_check
+//! ```
+//!
+//! With `cuda`, `metal`, `rocm` or `wgpu` instead of `vulkan` on other machines. `-- --help` prints the rest. The tables
+//! go to the standard output, and what does not hold is listed last; then the exit status is 1.
+
+mod cases;
+mod compare;
+mod counters;
+#[path = "../suite/devices.rs"]
+#[allow(dead_code)] // the suite needs more of it
+mod devices;
+mod laws;
+#[path = "../../examples/bench_step/pairs.rs"]
+#[allow(dead_code)] // and so does the benchmark
+mod pairs;
+mod problem;
+mod reads;
+mod recipe;
+mod report;
+mod run;
+mod times;
+mod training;
+
+use burn::tensor::Device;
+use clap::{Parser, ValueEnum};
+use report::{Row, table};
+use run::{Deadline, Ended};
+use std::error::Error;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use times::Extent;
+
+/// A part of the check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Section {
+    /// The oracles and laws of the test suite, without fusion.
+    Laws,
+    /// Every trick and module against `flex`.
+    Compare,
+    /// Tensors that the host reads in a step, and kernels that a step launches.
+    Reads,
+    /// Times with a trick and without it.
+    Times,
+    /// The same of clipping and averaging, without fusion.
+    Unfused,
+}
+
+/// Checks this library on a GPU.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// The device, by its backend's name. Default: the first GPU of those that are compiled in.
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// Only these sections, separated by commas. Default: all.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SECTION")]
+    only: Vec<Section>,
+    /// Seconds for a section, after which it is cut off and counts as failed.
+    #[arg(long, default_value_t = 1800, value_name = "SECONDS")]
+    limit: u64,
+    /// A file for the rows, one JSON object per line, written as they come.
+    #[arg(long, value_name = "PATH")]
+    json: Option<PathBuf>,
+    /// The compiled test suite, for machines without cargo. Default: it is built.
+    #[arg(long, value_name = "PATH")]
+    suite: Option<PathBuf>,
+    /// Small tensors and few steps, to see that it runs.
+    #[arg(long)]
+    quick: bool,
+    /// Only run this section, in this process, and print its rows.
+    #[arg(long, value_enum, hide = true)]
+    section: Option<Section>,
+}
+
+impl Section {
+    const ALL: [Self; 5] = [
+        Self::Compare,
+        Self::Reads,
+        Self::Times,
+        Self::Unfused,
+        Self::Laws,
+    ];
+
+    fn name(self) -> String {
+        let value = self.to_possible_value().expect("none is skipped");
+        value.get_name().to_owned()
+    }
+
+    /// In this process.
+    fn run(self, device: &Device, quick: bool) {
+        match self {
+            Self::Laws => unreachable!("it is a program of its own"),
+            Self::Compare => compare::run(device),
+            Self::Reads => reads::run(device),
+            Self::Times | Self::Unfused => {
+                let fusion = self == Self::Times;
+                let extent = Extent {
+                    quick,
+                    aims_only: !fusion,
+                    fusion,
+                };
+                times::run(device, extent);
+            }
+        }
+    }
+}
+
+/// The device of this name, or the first of a GPU.
+fn device(name: Option<&str>) -> Result<(&'static str, Device), Box<dyn Error>> {
+    let devices = devices::devices();
+    let names: Vec<_> = devices.iter().map(|(name, _)| *name).collect();
+    let names = names.join(", ");
+    let found = devices.into_iter().find(|(one, _)| match name {
+        Some(name) => *one == name,
+        None => devices::is_gpu(one),
+    });
+    found.ok_or_else(|| match name {
+        Some(name) => format!("no device `{name}` in this build or machine; there are: {names}").into(),
+        None => format!(
+            "no GPU; there are: {names}. Add its backend to the cargo command: `--features vulkan,autotune`"
+        )
+        .into(),
+    })
+}
+
+/// What the machine calls the device.
+fn identity(device: &Device) -> String {
+    #[cfg(feature = "gpu")]
+    if let Some(identity) = device.identity() {
+        return format!("{}, {}", identity.name, identity.fingerprint);
+    }
+    format!("{device:?}")
+}
+
+/// The rows of a run, as they come.
+struct Rows {
+    all: Vec<Row>,
+    file: Option<File>,
+}
+
+impl Rows {
+    fn push(&mut self, row: Row) -> Result<(), Box<dyn Error>> {
+        if let Some(file) = &mut self.file {
+            serde_json::to_writer(&*file, &row)?;
+            writeln!(file)?;
+        }
+        if !row.ok {
+            eprintln!(
+                "FAIL: {}, {}, {}: {}",
+                row.section, row.on, row.name, row.note
+            );
+        }
+        self.all.push(row);
+        Ok(())
+    }
+}
+
+fn section(
+    section: Section,
+    options: &Options,
+    device: &str,
+    rows: &mut Rows,
+) -> Result<(), Box<dyn Error>> {
+    let name = section.name();
+    eprintln!("=== {name}");
+    let (begin, deadline) = (rows.all.len(), Deadline::seconds(options.limit));
+    let mut failure = Ok(());
+    let mut keep = |row: Row| {
+        if let Err(error) = rows.push(row) {
+            failure = Err(error);
+        }
+    };
+    if section == Section::Laws {
+        laws::check(options.suite.as_deref(), device, deadline, keep)?;
+    } else {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--section", &name, "--device", device]);
+        if options.quick {
+            command.arg("--quick");
+        }
+        if section == Section::Unfused {
+            command.env(run::NO_FUSION.0, run::NO_FUSION.1);
+        }
+        let ended = run::run(command, deadline, |line| match serde_json::from_str(line) {
+            Ok(row) => keep(row),
+            Err(_) => eprintln!("{line}"),
+        })?;
+        if ended != Ended::Well {
+            keep(Row::new(&name, "", "the section").failed(ended.to_string()));
+        }
+    }
+    failure?;
+    println!("\n{name}\n{}", table(&rows.all[begin..]));
+    Ok(())
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let options = Options::parse();
+    let (name, device) = device(options.device.as_deref())?;
+    if let Some(section) = options.section {
+        section.run(&device, options.quick);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut rows = Rows {
+        all: Vec::new(),
+        file: options.json.as_ref().map(File::create).transpose()?,
+    };
+    let mut about = Row::new("device", name, &identity(&device));
+    about.note = format!(
+        "burn-tricks {}, optimised: {}, autotune: {}",
+        env!("CARGO_PKG_VERSION"),
+        !cfg!(debug_assertions),
+        cfg!(feature = "autotune"),
+    );
+    println!("{}: {}; {}", about.on, about.name, about.note);
+    rows.push(about)?;
+    let chosen = |section: &Section| options.only.is_empty() || options.only.contains(section);
+    for one in Section::ALL.into_iter().filter(chosen) {
+        section(one, &options, name, &mut rows)?;
+    }
+    let failed: Vec<_> = rows.all.iter().filter(|row| !row.ok).cloned().collect();
+    if failed.is_empty() {
+        println!("\n{} checks hold on {name}", rows.all.len());
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "\n{} of {} checks fail on {name}:",
+        failed.len(),
+        rows.all.len()
+    );
+    for row in failed {
+        println!("  {}: {}, {}: {}", row.section, row.on, row.name, row.note);
+    }
+    Ok(ExitCode::FAILURE)
+}

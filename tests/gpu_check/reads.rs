@@ -1,0 +1,112 @@
+//! What a step asks of the device: no tensor is read by the host but where the documentation says so.
+
+use crate::cases::{Case, every, plain};
+use crate::counters::{Counts, counted};
+use crate::problem::{Net, Problem};
+use crate::report::Row;
+use crate::training::Training;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+use burn_tricks::nn::ResNetConfig;
+use burn_tricks_examples::additions::ADDITIONS;
+
+/// Steps until all kernels are compiled, and every second-step trick has acted.
+const WARM: usize = 4;
+/// Steps that are counted.
+const STEPS: usize = 4;
+
+const NET: [usize; 3] = [32, 40, 48];
+
+/// Counts everything.
+pub(crate) fn run(device: &Device) {
+    let Some(none) = steps(&plain(), Problem::mlp(None, NET, device), device) else {
+        let row = Row::new("reads", "MLP", "every trick");
+        row.failed("nothing counts on this backend").send();
+        return;
+    };
+    control(device).send();
+    let of_case = |case: &Case, problem: Problem, name: &str, on: &str| {
+        let weights = weights(&problem.net);
+        let counts = steps(case, problem, device).expect("it has counted above");
+        let expected = case.reads.of(STEPS, weights);
+        row(name, on, counts, none, expected).send();
+    };
+    of_case(
+        &plain(),
+        Problem::mlp(None, NET, device),
+        "SGD alone",
+        "MLP",
+    );
+    for case in every() {
+        of_case(&case, Problem::mlp(None, NET, device), case.name, "MLP");
+    }
+    for (name, addition, _) in ADDITIONS {
+        let problem = Problem::mlp(Some(addition), NET, device);
+        of_case(&plain(), problem, name, "MLP");
+    }
+    let config = ResNetConfig::new(3, 10).with_widths(vec![8, 16]);
+    let config = config.with_squeeze_excite(Some(4)).with_drop_path(0.1);
+    let problem = Problem::res_net(&config, [8, 8], device);
+    of_case(&plain(), problem, "all of a ResNet", "ResNet");
+}
+
+fn steps(case: &Case, problem: Problem, device: &Device) -> Option<Counts> {
+    let mut training = Training::new(case, problem);
+    training.steps(WARM);
+    device.sync().expect("the device works");
+    let counts = counted(|| {
+        training.steps(STEPS);
+        device.sync().expect("the device works");
+    });
+    counts.1
+}
+
+fn row(name: &str, on: &str, counts: Counts, plain: Counts, expected: usize) -> Row {
+    let per_step = |count: usize| count as f64 / STEPS as f64;
+    let row = Row {
+        reads: Some(per_step(counts.reads)),
+        launches: Some(per_step(counts.launches)),
+        other_launches: (on == "MLP").then(|| per_step(plain.launches)),
+        ..Row::new("reads", on, name)
+    };
+    if counts.reads == expected {
+        row
+    } else {
+        row.failed(format!(
+            "{} reads in {STEPS} steps, {expected} are documented",
+            counts.reads
+        ))
+    }
+}
+
+/// A read that is made on purpose must be seen.
+fn control(device: &Device) -> Row {
+    let problem = Problem::mlp(None, NET, device);
+    let read = |net: &Net| problem.loss(net).into_scalar::<f32>();
+    read(&problem.net);
+    let (_, counts) = counted(|| read(&problem.net));
+    let counts = counts.expect("it has counted before");
+    let row = Row {
+        reads: Some(counts.reads as f64),
+        launches: Some(counts.launches as f64),
+        ..Row::new("reads", "MLP", "one loss read on purpose")
+    };
+    if counts.reads == 1 && counts.launches > 0 {
+        row
+    } else {
+        row.failed("what is counted is not what happens")
+    }
+}
+
+/// How many float parameters there are.
+fn weights(net: &Net) -> usize {
+    struct Count(usize);
+    impl ModuleVisitor for Count {
+        fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
+            self.0 += 1;
+        }
+    }
+    let mut count = Count(0);
+    net.visit(&mut count);
+    count.0
+}

@@ -1,0 +1,241 @@
+//! Times of whole steps: with a trick and without it, ours and Burn's, in turn.
+
+use crate::cases::{Case, aims, every, pairs, plain};
+use crate::counters::counted;
+use crate::problem::Problem;
+use crate::report::Row;
+use crate::training::Training;
+use burn::tensor::Device;
+use burn_tricks::nn::ResNetConfig;
+use burn_tricks_examples::additions::ADDITIONS;
+use std::time::Instant;
+
+/// Of a list, how many are timed to see that it runs.
+const QUICK: usize = 2;
+
+/// How much is timed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// Small tensors, few steps: to see that it runs.
+    pub(crate) quick: bool,
+    /// Clipping and averaging alone.
+    pub(crate) aims_only: bool,
+    /// Whether Burn's `fusion` searches for operations to fuse.
+    pub(crate) fusion: bool,
+}
+
+/// Steps before the clock: for kernels to be compiled, and chosen.
+const WARM: usize = 4;
+/// The length of a block of steps that is timed at once, between two waits for the device, in milliseconds.
+const BLOCK: f64 = 40.0;
+
+/// What is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum On {
+    Mlp,
+    ResNet,
+    A,
+    B,
+}
+
+impl On {
+    const ALL: [Self; 4] = [Self::Mlp, Self::A, Self::B, Self::ResNet];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mlp => "MLP",
+            Self::ResNet => "ResNet",
+            Self::A => "a",
+            Self::B => "b",
+        }
+    }
+
+    /// Whether there is a loss, which some tricks need.
+    fn has_loss(self) -> bool {
+        matches!(self, Self::Mlp | Self::ResNet)
+    }
+
+    fn problem(self, quick: bool, device: &Device) -> Problem {
+        match self {
+            Self::Mlp => Problem::mlp(None, mlp(quick), device),
+            Self::ResNet => {
+                let (config, images) = res_net(quick);
+                Problem::res_net(&config, images, device)
+            }
+            Self::A if quick => Problem::given(2, [64, 64], device),
+            Self::A => Problem::given(8, [1024, 1024], device),
+            Self::B if quick => Problem::given(20, [8, 8], device),
+            Self::B => Problem::given(2000, [64, 16], device),
+        }
+    }
+}
+
+/// Samples, inputs and width.
+fn mlp(quick: bool) -> [usize; 3] {
+    if quick { [32, 20, 48] } else { [64, 784, 512] }
+}
+
+/// ResNet-20 for images of 32×32, in batches of 128.
+fn res_net(quick: bool) -> (ResNetConfig, [usize; 2]) {
+    let config = ResNetConfig::new(3, 10);
+    if quick {
+        (config.with_widths(vec![8]), [4, 8])
+    } else {
+        (config.with_blocks(3), [128, 32])
+    }
+}
+
+/// Times everything, the most asked for first.
+pub(crate) fn run(device: &Device, extent: Extent) {
+    let bench = Bench { device, extent };
+    let quick = extent.quick;
+    for on in On::ALL {
+        let [adam_w, tricks @ ..] = aims();
+        for trick in &tricks {
+            let [with, other] = [trick, &adam_w].map(|case| {
+                let problem = on.problem(quick, device);
+                Training::new(case, problem)
+            });
+            bench.row(on.name(), trick.name, "AdamW", with, other);
+        }
+    }
+    if extent.aims_only {
+        return;
+    }
+    let some = if quick { QUICK } else { usize::MAX };
+    for on in [On::A, On::B] {
+        for (ours, burns, name) in pairs().into_iter().take(some) {
+            let [with, other] = [&ours, &burns].map(|case| {
+                let problem = on.problem(quick, device);
+                Training::new(case, problem)
+            });
+            bench.row(on.name(), ours.name, &name, with, other);
+        }
+    }
+    for on in On::ALL {
+        let every = every().into_iter();
+        let every = every.filter(|case| !case.needs_loss || on.has_loss());
+        for case in every.take(some) {
+            bench.case(on, &case);
+        }
+        if on == On::Mlp {
+            bench.additions(some);
+        }
+        if on == On::ResNet {
+            bench.res_nets();
+        }
+    }
+}
+
+struct Bench<'a> {
+    device: &'a Device,
+    extent: Extent,
+}
+
+impl Bench<'_> {
+    /// A trick against the optimizer that it is around.
+    fn case(&self, on: On, case: &Case) {
+        let plain = plain();
+        let [with, other] = [case, &plain].map(|case| {
+            let problem = on.problem(self.extent.quick, self.device);
+            Training::new(case, problem)
+        });
+        self.row(on.name(), case.name, plain.name, with, other);
+    }
+
+    /// The perceptron with each module, against the perceptron.
+    fn additions(&self, some: usize) {
+        for (name, addition, _) in ADDITIONS.into_iter().take(some) {
+            let size = mlp(self.extent.quick);
+            let [with, other] = [Some(addition), None]
+                .map(|addition| Training::new(&plain(), Problem::mlp(addition, size, self.device)));
+            self.row("MLP", name, "MLP", with, other);
+        }
+    }
+
+    /// The residual network with what it can have, against the residual network.
+    fn res_nets(&self) {
+        let (config, images) = res_net(self.extent.quick);
+        for (name, with) in [
+            (
+                "squeeze-and-excitation",
+                config.clone().with_squeeze_excite(Some(4)),
+            ),
+            ("drop-path", config.clone().with_drop_path(0.1)),
+            ("no batch norm", config.clone().with_batch_norm(false)),
+        ] {
+            let [with, other] = [&with, &config].map(|config| {
+                Training::new(&plain(), Problem::res_net(config, images, self.device))
+            });
+            self.row("ResNet", name, "ResNet", with, other);
+        }
+    }
+
+    fn row(&self, on: &str, name: &str, other_name: &str, with: Training, other: Training) {
+        let (mut with, mut other) = (with, other);
+        let (ms, other_ms) = self.in_turn(&mut with, &mut other);
+        let row = Row {
+            fusion: Some(self.extent.fusion),
+            ms: Some(ms),
+            other_ms: Some(other_ms),
+            ratio: Some(ms / other_ms),
+            launches: self.launches(&mut with),
+            other_launches: self.launches(&mut other),
+            note: format!("against {other_name}"),
+            ..Row::new("times", on, name)
+        };
+        eprintln!("times: {on}, {name}: {ms:.4} ms, {:.3}", ms / other_ms);
+        row.send();
+    }
+
+    /// The medians of both, in milliseconds per step.
+    fn in_turn(&self, with: &mut Training, other: &mut Training) -> (f64, f64) {
+        for training in [&mut *with, &mut *other] {
+            self.block(training, WARM);
+        }
+        let first = self.block(other, 2).max(self.block(with, 2));
+        let (rounds, steps) = match first {
+            _ if self.extent.quick => (1, 2),
+            slow if slow > BLOCK => (3, 1),
+            first => (7, (BLOCK / first).min(100.0) as usize),
+        };
+        let mut times = (Vec::new(), Vec::new());
+        for round in 0..rounds {
+            if round % 2 == 0 {
+                times.0.push(self.block(with, steps));
+                times.1.push(self.block(other, steps));
+            } else {
+                times.1.push(self.block(other, steps));
+                times.0.push(self.block(with, steps));
+            }
+        }
+        (median(times.0), median(times.1))
+    }
+
+    /// So many steps, with a wait for the device at the end alone, in milliseconds per step.
+    fn block(&self, training: &mut Training, steps: usize) -> f64 {
+        self.sync();
+        let start = Instant::now();
+        training.steps(steps);
+        self.sync();
+        start.elapsed().as_secs_f64() * 1e3 / steps as f64
+    }
+
+    /// Kernels that a step launches: of two, since some tricks act every second step.
+    fn launches(&self, training: &mut Training) -> Option<f64> {
+        let ((), counts) = counted(|| {
+            training.steps(2);
+            self.sync();
+        });
+        Some(counts?.launches as f64 / 2.0)
+    }
+
+    fn sync(&self) {
+        self.device.sync().expect("the device works");
+    }
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
