@@ -90,7 +90,7 @@ impl Training {
     }
 }
 
-/// One module, on its own: forward and backward on `rows` × 1,000 numbers.
+/// One module, on its own: forward and backward on `rows` × 992 numbers.
 struct Alone {
     device: Device,
     weight: Linear,

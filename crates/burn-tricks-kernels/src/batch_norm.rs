@@ -18,8 +18,9 @@ pub struct BatchNormed<const D: usize> {
 /// sizes of the parts differ by one sample at most. `x` is `[samples, channels, ...]`, γ and β have a number for each
 /// channel.
 ///
-/// On the CPU backend one read for means and variances, which are summed in `f64`, and one pass for the output; backwards
-/// as well, in the buffer of the gradient. Autodiff sees one operation.
+/// On the CPU backend one read for means and variances and one pass for the output; backwards as well, in the buffer of the
+/// gradient. Eight terms at a time are added in the precision of the calculation, and their sums in `f64`. Autodiff sees one
+/// operation.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -29,8 +29,7 @@ impl Blocks {
 ///
 /// On the CPU backend one pass for the random numbers and one over the input; backwards both again, from a key, so that no
 /// mask is kept. The random numbers are those of [`noise`] with [`Noise::Dropout`], applied to the places at which blocks
-/// may begin. Elsewhere, and for tensors of which autodiff does not track all or none, [`drop_blocks_twin`] makes the mask
-/// with a max-pooling.
+/// may begin. On other backends [`drop_blocks_twin`] makes the mask with a max-pooling.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

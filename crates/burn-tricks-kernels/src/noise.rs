@@ -67,9 +67,9 @@ impl Alpha {
 /// On the CPU backend the random numbers are those of a counter-based generator, Philox4x32-10, whose key is drawn from the
 /// generator of the device: `Device::seed` determines them, whatever the number of threads. They are made in the pass
 /// that uses them, and again in the backward pass, which has to remember nothing but the key. Under gradient checkpointing
-/// the output too is made again, not kept, if a later operation needs it. Normal numbers have 23 random bits and a magnitude
-/// of at most 5.8. On other backends, and for tensors of which autodiff does not track all or none,
-/// [`noise_twin`] draws from the generator of the device: other numbers from the same distribution.
+/// the output too is made again, not kept, if a later operation needs it. Normal numbers are computed in `f32`, also for
+/// `f64`, from 31 random bits, and their magnitude is at most 6.7. On other backends [`noise_twin`] draws from the generator
+/// of the device: other numbers from the same distribution.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

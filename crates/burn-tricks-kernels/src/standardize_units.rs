@@ -21,8 +21,9 @@ pub struct UnitDeviation {
 /// Computed in `f32`, or in `f64` for `f64`; the result has the type of `w`. A unit whose numbers are all equal becomes
 /// zero.
 ///
-/// On the CPU backend one read for means and variances, which are summed in `f64`, and one pass for the weights; backwards
-/// as well, in the buffer of the gradient. Autodiff sees one operation.
+/// On the CPU backend one read for means and variances and one pass for the weights; backwards as well, in the buffer of the
+/// gradient. Eight terms at a time are added in the precision of the calculation, and their sums in `f64`. Autodiff sees one
+/// operation.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -9,8 +9,9 @@ use burn::tensor::{Shape, Tensor};
 /// Computed in `f32`, or in `f64` for `f64`; the result has the type of `v`. A unit of zeros stays zero, and passes no
 /// gradient to its length.
 ///
-/// On the CPU backend one read for the norms, which are summed in `f64`, and one pass for the weights; backwards as well,
-/// in the buffer of the gradient. Autodiff sees one operation.
+/// On the CPU backend one read for the norms and one pass for the weights; backwards as well, in the buffer of the
+/// gradient. Eight squares at a time are added in the precision of the calculation, and their sums in `f64`. Autodiff sees
+/// one operation.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
