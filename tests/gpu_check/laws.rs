@@ -11,7 +11,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Those that look at the device.
+/// Those that a software renderer, too, runs in a few minutes: a third of all modules that look at the device.
 const SUITES: &str = include_str!("suites.txt");
 
 /// Runs the tests in the program `suite`, or where there is none in one that is built now.

@@ -1,4 +1,4 @@
-//! Checks this library on a GPU: its oracles and laws on the device, every trick against `flex`, what a step reads from
+//! Checks this library on a GPU: those oracles and laws on the device that `suites.txt` names, every trick against `flex`, what a step reads from
 //! the device, and what each trick costs.
 //!
 //! ```text
