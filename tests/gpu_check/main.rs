@@ -1,5 +1,5 @@
-//! Checks this library on a GPU: those oracles and laws on the device that `suites.txt` names, every trick against `flex`, what a step reads from
-//! the device, and what each trick costs.
+//! Checks this library on a GPU: those oracles and laws on the device that `suites.txt` names, every trick against
+//! `flex`, what a step reads from the device, and what each trick costs.
 //!
 //! ```text
 //! cargo run --release -p burn-tricks-tests --features vulkan,autotune --example gpu_check
