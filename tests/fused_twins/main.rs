@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo build --workspace --examples --features burn-tricks-tests/wgpu
-//! target/debug/examples/fused_twins [twins] [clipping]
+//! target/debug/examples/fused_twins [twins] [clipping] [modules] [wrappers]
 //! ```
 //!
 //! Without arguments, everything; on Mesa's software Vulkan a matter of some minutes. `names` adds the names of the
@@ -11,12 +11,14 @@
 
 mod clipping;
 mod measure;
+mod modules;
 mod twins;
+mod wrappers;
 
 use measure::Bench;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const SECTIONS: [&str; 2] = ["twins", "clipping"];
+    const SECTIONS: [&str; 4] = ["twins", "clipping", "modules", "wrappers"];
     let mut chosen: Vec<String> = std::env::args().skip(1).collect();
     let names = chosen.iter().any(|argument| argument == "names");
     chosen.retain(|argument| argument != "names");
@@ -34,6 +36,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wants("clipping") {
         clipping::report(&bench)?;
+    }
+    if wants("modules") {
+        modules::report(&bench)?;
+    }
+    if wants("wrappers") {
+        wrappers::report(&bench)?;
     }
     Ok(())
 }
