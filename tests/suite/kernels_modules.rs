@@ -363,6 +363,63 @@ fn variances_far_from_zero_are_exact() {
     }
 }
 
+/// Deviations are counted from the first number of a unit, here far from all others: their squares would cancel.
+#[test]
+fn variances_do_not_depend_on_where_an_outlier_stands() {
+    let device = Device::flex().autodiff();
+    for first in [1000.77_f32, 50.123] {
+        let mut numbers = vec![0.3_f32; 20_000];
+        numbers[0] = first;
+        let (n, [one, rest]) = (20_000.0, [first, 0.3].map(f64::from));
+        let variance = (one - rest).powi(2) * (n - 1.0) / (n * n);
+        let x = Tensor::<1>::from_floats(numbers.as_slice(), &device).reshape([20_000, 1]);
+        let x = x.repeat_dim(1, 2);
+        let operation = GhostBatchNorm { parts: 1 };
+        let [_, statistics, ..] = made(operation, false, &x, 1, [false, false], 1);
+        for got in &statistics[2..] {
+            assert!(
+                (got / variance - 1.0).abs() < 1e-6,
+                "{first}: {got}, not {variance}"
+            );
+        }
+    }
+}
+
+/// Mean and variance may be calculated from parameters: the kernel, which has no gradient for them, must step back.
+#[test]
+fn fixed_statistics_that_autodiff_tracks_keep_their_gradient() {
+    for (name, device) in training_devices() {
+        let gradient = |twin: bool| {
+            let leaf = Tensor::<1>::from_floats([0.5, 1.5], &device).require_grad();
+            let (mean, variance) = (leaf.clone() * 2.0, leaf.clone().square());
+            let (x, ones) = (
+                random([6, 2], DType::F32, &device),
+                Tensor::<1>::ones([2], &device),
+            );
+            let batch_norm = if twin {
+                fixed_batch_norm_twin::<2>
+            } else {
+                fixed_batch_norm::<2>
+            };
+            let y = batch_norm(x, ones.clone(), ones, mean, variance, 1e-3);
+            let grads = y.square().sum().backward();
+            values(leaf.grad(&grads).expect("a gradient"))
+        };
+        assert_near(&gradient(false), &gradient(true), 1e-6, name);
+    }
+}
+
+#[test]
+fn without_units_there_is_nothing_to_do() {
+    let device = Device::flex();
+    let (weight, lengths) = (
+        Tensor::<2>::zeros([0, 3], &device),
+        Tensor::<1>::zeros([0], &device),
+    );
+    assert_eq!(weight_norm(weight.clone(), lengths, 0).dims(), [0, 3]);
+    assert_eq!(standardize_units(POPULATION, weight, 0).dims(), [0, 3]);
+}
+
 #[test]
 fn a_nan_or_an_infinity_marks_its_unit_and_no_other() {
     let device = Device::flex().autodiff();

@@ -153,7 +153,8 @@ impl ScaledSum {
         let nan = sums.clone().is_nan().any();
         let sum = match norm {
             NormKind::L1 => (sums * relative).sum(),
-            NormKind::L2 => (sums * relative.square()).sum(),
+            // In two steps: the square of a quotient of scales may be no `f32`.
+            NormKind::L2 => (sums * relative.clone() * relative).sum(),
             NormKind::Lp(p) => (sums * relative.powf_scalar(p)).sum(),
             NormKind::LInf => (sums * relative).max(),
         }

@@ -152,7 +152,7 @@ pub fn fixed_batch_norm<const D: usize>(
     let (x, gamma, beta) = {
         let statistics = [&mean, &variance].map(|vector| match vector.is_autodiff() {
             // The kernel has no gradient for these.
-            true if vector.is_require_grad() => None,
+            true if vector.is_tracked() => None,
             true => Some(vector.clone().inner().into_dispatch()),
             false => Some(vector.clone().into_dispatch()),
         });

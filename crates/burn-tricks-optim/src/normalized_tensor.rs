@@ -132,7 +132,8 @@ impl NormalizedGradient {
     fn squared_norm<const D: usize>(&self, grad: &Tensor<D>, weight: &Tensor<D>) -> Tensor<D> {
         let SumOfSquares { scale, sum } = squares_of(grad);
         let dtype = accumulation_dtype(weight.dtype());
-        (sum * scale.square()).cast(dtype).unsqueeze()
+        // In two steps: the square of the scale may be no `f32`.
+        (sum * scale.clone() * scale).cast(dtype).unsqueeze()
     }
 
     /// `√v + ε` or `√(v + ε)`

@@ -138,7 +138,11 @@ pub(super) struct Moments {
     pub(super) squares: Vec<f64>,
 }
 
-/// The moments of each unit of `n` numbers, in one read.
+/// How many times smaller the squared deviations from the mean may be than those from the number that they are counted
+/// from: the square of 8 standard deviations. Beyond it the rounding of `f32` shows.
+const CANCELLED: f64 = 64.0;
+
+/// The moments of each unit of `n` numbers, in one read; in two, if the first number of a unit lies far from all others.
 pub(super) fn moments<E: Stored>(units: Units, numbers: &[E], n: f64) -> Moments {
     if numbers.is_empty() {
         return Moments {
@@ -147,18 +151,38 @@ pub(super) fn moments<E: Stored>(units: Units, numbers: &[E], n: f64) -> Moments
         };
     }
     // Counted from a number of the unit, the sums do not cancel where the mean is far from zero.
-    let shifts = units.first_of_each(numbers);
-    let [sums, squares] = units.sums(Shifted, numbers, numbers, &shifts);
-    let each = sums.iter().zip(&squares).zip(&shifts);
+    let (moments, is_cancelled) = moments_from(units, numbers, n, &units.first_of_each(numbers));
+    if !is_cancelled {
+        return moments;
+    }
+    let means: Vec<_> = moments
+        .means
+        .iter()
+        .map(|mean| E::Wide::of(*mean))
+        .collect();
+    moments_from(units, numbers, n, &means).0
+}
+
+/// The moments, counted from a number for each unit, and whether in one of them too many digits cancelled.
+fn moments_from<E: Stored>(
+    units: Units,
+    numbers: &[E],
+    n: f64,
+    shifts: &[E::Wide],
+) -> (Moments, bool) {
+    let [sums, totals] = units.sums(Shifted, numbers, numbers, shifts);
+    let mut is_cancelled = false;
+    let each = sums.iter().zip(&totals).zip(shifts);
     let (means, squares) = each
-        .map(|((sum, squares), shift)| {
-            let squares = squares - sum * sum / n;
+        .map(|((sum, total), shift)| {
+            let squares = total - sum * sum / n;
+            is_cancelled |= squares * CANCELLED < *total;
             // Rounding may take it below zero, where it is zero; a NaN stays.
             let squares = if squares < 0.0 { 0.0 } else { squares };
             (shift.to_f64() + sum / n, squares)
         })
         .unzip();
-    Moments { means, squares }
+    (Moments { means, squares }, is_cancelled)
 }
 
 /// `a − s` and its square.

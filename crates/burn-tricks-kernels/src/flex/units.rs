@@ -168,7 +168,7 @@ impl Units {
                 first: if self.run == 1 {
                     0
                 } else {
-                    part * pieces % self.count
+                    part * pieces % self.count.max(1)
                 },
                 out,
                 a: a.map(|a| &a[range.clone()]),
