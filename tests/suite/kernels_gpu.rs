@@ -53,6 +53,8 @@ const ROUNDING: f64 = 3e-7;
 #[test]
 fn the_sum_is_that_in_f64_at_every_size_and_type() {
     for (name, device) in devices() {
+        // Burn's sum on `ndarray`, which has no kernel of ours, adds up one number after the other.
+        let rounding = if name == "ndarray" { 1e-5 } else { ROUNDING };
         let mut all = TensorList::new();
         for dtype in dtypes(&device) {
             for (seed, size) in SIZES.into_iter().enumerate() {
@@ -62,7 +64,7 @@ fn the_sum_is_that_in_f64_at_every_size_and_type() {
                 let tensor = random([size], seed as u64, dtype, &device);
                 let (off, twin) = errors(&tensor.clone().into());
                 let what = format!("{name}, {dtype:?}, {size}: off by {off}, the twin by {twin}");
-                assert!(off <= ROUNDING, "{what}");
+                assert!(off <= rounding, "{what}");
                 if size < 100_000 {
                     all.push(tensor);
                     all.push(random([0, 3], 1, dtype, &device));
@@ -70,7 +72,7 @@ fn the_sum_is_that_in_f64_at_every_size_and_type() {
             }
         }
         let (off, twin) = errors(&all);
-        assert!(off <= ROUNDING, "{name}, all: {off}, the twin {twin}");
+        assert!(off <= rounding, "{name}, all: {off}, the twin {twin}");
     }
 }
 
