@@ -14,6 +14,7 @@
 //! | [`from_other_libraries`] | what the functions of PyTorch, Keras, Lightning and optax are called here |
 //! | [`sources`] | where libraries give different numbers under one name, and how to get each |
 //! | [`backends`] | which backend, and what differs on a GPU |
+//! | [`measured_tricks`] | what each trick does for small networks on handwritten digits, all rows of the comparison |
 //! | [`checked_claims`] | which sentences of a teaching text hold, by measurement |
 //! | [`clusters`] | how to run a comparison on several machines: Slurm, Kubernetes, GNU parallel |
 //! | [`writing`] | how to write an optimizer, a schedule or a trick, and check it |
@@ -63,6 +64,9 @@ pub mod sources {}
 
 #[doc = include_str!("guide/backends.md")]
 pub mod backends {}
+
+#[doc = include_str!("guide/measured_tricks.md")]
+pub mod measured_tricks {}
 
 #[doc = include_str!("guide/checked_claims.md")]
 pub mod checked_claims {}
