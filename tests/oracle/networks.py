@@ -70,6 +70,13 @@ def response_norm(channels_last, shape):
     return {"source": "timm", "input": flat(x), **with_gradient(layer, x)}
 
 
+class HardSigmoid(nn.Module):
+    """PyTorch's, whose own backward pass rounds the slope 1/6 to `float32`, also for `float64`."""
+
+    def forward(self, x):
+        return torch.clamp(x / 6 + 0.5, 0.0, 1.0)
+
+
 def gates():
     def filled(fc1, fc2, layer):
         with torch.no_grad():
@@ -78,7 +85,7 @@ def gates():
         return layer
 
     timm = SEModule(6, rd_channels=2)
-    hard = torchvision.ops.SqueezeExcitation(6, 2, scale_activation=nn.Hardsigmoid)
+    hard = torchvision.ops.SqueezeExcitation(6, 2, scale_activation=HardSigmoid)
     x = grid(2, 6, 3, 2)
     return {
         "timm": {"source": "timm", **with_gradient(filled(timm.fc1, timm.fc2, timm), x)},
