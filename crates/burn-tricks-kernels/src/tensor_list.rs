@@ -150,7 +150,7 @@ impl TensorList {
         if items.iter().all(OnOneBackend::is_on_flex)
             && !crate::flex::is_little(items.iter().map(OnOneBackend::first))
         {
-            return Self(crate::flex::map_items(items, &work).into());
+            return Self(crate::flex::map_items(crate::flex::Threads::All, items, &work).into());
         }
         Self(items.into_iter().map(work).collect())
     }

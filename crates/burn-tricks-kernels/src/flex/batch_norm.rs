@@ -1,11 +1,10 @@
 //! Batch norm: the statistics of each part and channel in one read, and the normalised numbers in a second one.
 
 use super::FlexTensor;
-use super::GRAIN;
 use super::buffer::{close, dense, from_numbers, look, numbers, open};
 use super::element_type::{Stored, with_element_type};
 use super::standardize_units::{CentredBoth, Moments, WithCentred, moments};
-use super::threads;
+use super::threads::{self, Threads};
 use super::tracked::{self, Operation};
 use super::unit_map::Combine;
 use super::unit_pass::{combined, mapped};
@@ -165,7 +164,7 @@ impl Ghost {
             &mut new,
             bounds.iter().map(|(start, end)| (end - start) * sample),
         );
-        let parts = each_part(read.len(), bounds.into_iter().zip(outs).collect(), pass);
+        let parts = each_part(read.len(), bounds.into_iter().zip(outs).collect(), &pass);
         let output = from_numbers(new, shape.clone());
         let statistics = [
             stacked::<E>(parts.iter().map(|part| &part.means)),
@@ -196,7 +195,7 @@ impl Ghost {
         let all: Vec<[Vec<f64>; 2]> = {
             let grad = grad.storage::<E>();
             let pass = |part: &Part| sums_of(part, &grad[part.range.0..part.range.1]);
-            each_part(read.len(), parts.iter().collect(), pass)
+            each_part(read.len(), parts.iter().collect(), &pass)
         };
         let of_gamma = of_gamma.then(|| {
             let terms = parts.iter().zip(&all).map(|(part, [_, products])| {
@@ -224,7 +223,7 @@ impl Ghost {
                         out,
                         grad: None,
                     });
-                each_part(read.len(), pieces.collect(), pass);
+                each_part(read.len(), pieces.collect(), &pass);
                 return grad;
             }
             let of = grad.storage::<E>();
@@ -237,7 +236,7 @@ impl Ghost {
                     out,
                     grad: Some(&of[part.range.0..part.range.1]),
                 });
-            each_part(read.len(), pieces.collect(), pass);
+            each_part(read.len(), pieces.collect(), &pass);
             from_numbers(new, shape)
         });
         [of_x, of_gamma, of_beta]
@@ -290,12 +289,13 @@ fn cut<E>(mut numbers: &mut [E], lens: impl Iterator<Item = usize>) -> Vec<&mut 
 fn each_part<I: Send, O: Send>(
     len: usize,
     parts: Vec<I>,
-    pass: impl Fn(I) -> O + Sync + Send,
+    pass: &(dyn Fn(I) -> O + Sync),
 ) -> Vec<O> {
-    if len <= GRAIN || parts.len() == 1 {
-        return parts.into_iter().map(pass).collect();
-    }
-    threads::map_items(parts, &pass)
+    let threads = match parts.len() {
+        1 => Threads::One,
+        _ => Threads::for_len(len),
+    };
+    threads::map_items(threads, parts, pass)
 }
 
 /// A row for each part.

@@ -2,19 +2,20 @@
 //!
 //! The crate `half` converts `bf16` number by number, in twice the time. (For `f16` it has the processor's instructions.)
 
+use super::vectorized::vectorized;
 use half::bf16;
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 /// Each of the numbers, widened. Both must have one length.
 pub(super) fn widen(from: &[bf16], into: &mut [f32]) {
     assert_eq!(from.len(), into.len());
-    Arch::new().dispatch(Widen { from, into });
+    vectorized(Widen { from, into });
 }
 
 /// The nearest to each of the numbers, of two the even one. A NaN stays a NaN. Both must have one length.
 pub(super) fn round(from: &[f32], into: &mut [bf16]) {
     assert_eq!(from.len(), into.len());
-    Arch::new().dispatch(Round { from, into });
+    vectorized(Round { from, into });
 }
 
 struct Widen<'a> {

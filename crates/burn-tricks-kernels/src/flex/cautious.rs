@@ -2,11 +2,12 @@
 
 use super::buffer::{close, dense, from_numbers, numbers, open};
 use super::element_type::{Stored, with_element_type};
-use super::threads;
+use super::threads::{self, Threads};
 use super::vector::Wide;
+use super::vectorized::vectorized;
 use super::{FlexTensor, GRAIN};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 /// How many numbers are widened at a time.
 const BLOCK: usize = 256;
@@ -46,9 +47,9 @@ fn kept<E: Stored>(
 }
 
 fn count_down<E: Stored>(new: &[E], old: &[E], grad: &[E]) -> usize {
-    let counts = threads::map(new.len().div_ceil(GRAIN), &|part| {
+    let counts = threads::map(Threads::All, new.len().div_ceil(GRAIN), &|part| {
         let range = part * GRAIN..new.len().min((part + 1) * GRAIN);
-        Arch::new().dispatch(Count {
+        vectorized(Count {
             new: &new[range.clone()],
             old: &old[range.clone()],
             grad: &grad[range],
@@ -58,9 +59,9 @@ fn count_down<E: Stored>(new: &[E], old: &[E], grad: &[E]) -> usize {
 }
 
 fn keep_all<E: Stored>(new: &mut [E], old: &[E], grad: &[E], more: Option<f64>) {
-    threads::for_each_chunk(new, GRAIN, &|part, new| {
+    threads::for_each_chunk(Threads::All, new, GRAIN, &|part, new| {
         let range = part * GRAIN..part * GRAIN + new.len();
-        Arch::new().dispatch(Keep {
+        vectorized(Keep {
             new,
             old: &old[range.clone()],
             grad: &grad[range],

@@ -2,36 +2,15 @@
 
 use super::buffer::{close, dense, from_numbers, numbers, open};
 use super::element_type::{Stored, with_element_type};
-use super::threads;
+use super::threads::{self, Threads};
 use super::unit_sums::{Sums, TILE};
 use super::vector::Wide;
+use super::vectorized::vectorized;
 use super::{FlexTensor, GRAIN};
 use crate::unit_clip::UnitClip;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 use std::any::TypeId;
-
-/// How many threads work on one gradient. The result is the same, to the bit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Threads {
-    /// One thread, because the other gradients give work to the others: it does not wait for them between its two
-    /// passes, and finds more of the gradient in its cache in the second.
-    One,
-    /// All threads, if the gradient is large.
-    All,
-}
-
-impl Threads {
-    /// For a gradient of `len` elements among gradients of `all` elements. One thread is enough if this is less than half
-    /// of what each thread has to do.
-    pub(crate) fn for_share(len: usize, all: usize) -> Self {
-        if len.saturating_mul(2 * rayon::current_num_threads()) <= all {
-            Self::One
-        } else {
-            Self::All
-        }
-    }
-}
 
 /// The gradient with every unit clipped. Both must be tensors of this backend, of one type and shape.
 pub(crate) fn clip_units(
@@ -122,15 +101,20 @@ impl Units {
         }
     }
 
-    /// Whether threads share the work on so many numbers.
-    fn is_shared(self, len: usize) -> bool {
-        self.threads == Threads::All && len > GRAIN
+    /// The threads for work on so many numbers.
+    fn threads_for(self, len: usize) -> Threads {
+        match self.threads {
+            Threads::One => Threads::One,
+            Threads::All => Threads::for_len(len),
+        }
     }
 
     /// Clips units that are contiguous in memory, some at a time, so that they are in the cache when they are
     /// multiplied.
     fn clip_each<E: Stored>(self, clip: UnitClip, weight: &[E], grad: &mut [E]) {
-        let clip_some = |(weight, grad): (&[E], &mut [E])| {
+        let len = self.run * (GRAIN / 2 / self.run).max(1);
+        let clip_some = |part: usize, grad: &mut [E]| {
+            let weight = &weight[part * len..part * len + grad.len()];
             let units = Self {
                 count: grad.len().div_ceil(self.run),
                 ..self
@@ -140,14 +124,7 @@ impl Units {
                 units.multiply(grad, &factors);
             }
         };
-        let len = self.run * (GRAIN / 2 / self.run).max(1);
-        if self.is_shared(grad.len()) {
-            let parts = weight.chunks(len).zip(grad.chunks_mut(len));
-            threads::map_items(parts.collect(), &clip_some);
-        } else {
-            let parts = weight.chunks(len).zip(grad.chunks_mut(len));
-            parts.for_each(clip_some);
-        }
+        threads::for_each_chunk(self.threads_for(grad.len()), grad, len, &clip_some);
     }
 
     /// The factor of each unit; 1 where it is not clipped.
@@ -246,7 +223,7 @@ impl Units {
             let units = column * tile..self.count.min((column + 1) * tile);
             let rows = row * height..self.rows.min((row + 1) * height);
             let mut sums = [vec![0.0; units.len()], vec![0.0; units.len()]];
-            Arch::new().dispatch(Sums {
+            vectorized(Sums {
                 count: self.count,
                 run: self.run,
                 units,
@@ -257,25 +234,18 @@ impl Units {
             });
             sums
         };
+        let of_part: &(dyn Fn(usize) -> _ + Sync) = &of_part;
         if across * down == 1 {
             return of_part(0);
         }
+        let parts = threads::map(self.threads_for(grad.len()), across * down, of_part);
         let mut sums = [vec![0.0; self.count], vec![0.0; self.count]];
-        let mut add = |(part, more): (usize, [Vec<f64>; 2])| {
+        for (part, more) in parts.into_iter().enumerate() {
             let start = part / down * tile;
             for (sums, more) in sums.iter_mut().zip(more) {
                 let sums = sums[start..].iter_mut().zip(more);
                 sums.for_each(|(sum, more)| *sum += more);
             }
-        };
-        if self.is_shared(grad.len()) {
-            let parts = threads::map(across * down, &of_part);
-            parts.into_iter().enumerate().for_each(&mut add);
-        } else {
-            (0..across * down)
-                .map(of_part)
-                .enumerate()
-                .for_each(&mut add);
         }
         sums
     }
@@ -288,20 +258,22 @@ impl Units {
         }
         let runs = (GRAIN / self.run).max(1);
         let multiply = |part: usize, grad: &mut [E]| {
-            Arch::new().dispatch(Multiply {
+            vectorized(Multiply {
                 run: self.run,
                 first: part * runs % self.count,
                 factors,
                 grad,
             });
         };
+        let multiply: &(dyn Fn(usize, &mut [E]) + Sync) = &multiply;
         let len = runs * self.run;
-        if self.is_shared(grad.len()) {
-            threads::for_each_chunk(grad, len, &multiply);
-        } else {
-            // What was read last is in the cache.
-            let parts = grad.chunks_mut(len).enumerate().rev();
-            parts.for_each(|(part, grad)| multiply(part, grad));
+        match self.threads_for(grad.len()) {
+            Threads::All => threads::for_each_chunk(Threads::All, grad, len, multiply),
+            Threads::One => {
+                // What was read last is in the cache.
+                let parts = grad.chunks_mut(len).enumerate().rev();
+                parts.for_each(|(part, grad)| multiply(part, grad));
+            }
         }
     }
 }

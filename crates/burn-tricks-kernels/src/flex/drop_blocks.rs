@@ -6,12 +6,13 @@ use super::buffer::{dense, from_numbers};
 use super::element_type::{Stored, with_element_type};
 use super::noise::draw_key;
 use super::philox::{self, GROUP};
+use super::threads::{self, Threads};
 use super::tracked::{self, Operation};
 use super::vector::Wide;
+use super::vectorized::vectorized;
 use crate::drop_blocks::Blocks;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
-use pulp::{Arch, NullaryFnOnce};
-use rayon::prelude::*;
+use pulp::NullaryFnOnce;
 use std::ops::Range;
 
 /// `x` without some blocks, or the unchanged tensor if there is no kernel for it.
@@ -91,20 +92,15 @@ impl Dropping {
 
     /// At which of so many places a block begins.
     fn begins(&self, places: usize) -> Vec<usize> {
-        let piece = |range: Range<usize>| {
-            Arch::new().dispatch(Find {
+        let piece = |i: usize| {
+            vectorized(Find {
                 key: self.key,
                 bound: (self.blocks.prob * 4_294_967_296.0) as u32,
-                range,
+                range: i * GRAIN..places.min((i + 1) * GRAIN),
             })
         };
-        if places <= GRAIN {
-            return piece(0..places);
-        }
-        let pieces = (0..places.div_ceil(GRAIN)).into_par_iter();
-        pieces
-            .flat_map_iter(|i| piece(i * GRAIN..places.min((i + 1) * GRAIN)))
-            .collect()
+        let pieces = places.div_ceil(GRAIN);
+        threads::map(Threads::for_len(places), pieces, &piece).concat()
     }
 
     fn multiply<E: Stored>(&self, numbers: &mut [E], keep: &[u8], shape: [usize; 4]) {
@@ -118,22 +114,20 @@ impl Dropping {
         let [of_samples, of_channels] = self.blocks.masks;
         // 0 or 1, whichever the mask has of them.
         let one_of = |of: usize, at: usize| if of == 1 { 0 } else { at };
-        let pass = |(map, numbers): (usize, &mut [E])| {
-            let mask = one_of(of_samples, map / channels) * of_channels
-                + one_of(of_channels, map % channels);
-            Arch::new().dispatch(Multiply {
-                scale: E::Wide::of(scale),
-                keep: &keep[mask * len..(mask + 1) * len],
-                numbers,
-            });
+        let maps = (GRAIN / 4 / len).max(1);
+        let pass = |part: usize, numbers: &mut [E]| {
+            for (i, numbers) in numbers.chunks_mut(len).enumerate() {
+                let map = part * maps + i;
+                let mask = one_of(of_samples, map / channels) * of_channels
+                    + one_of(of_channels, map % channels);
+                vectorized(Multiply {
+                    scale: E::Wide::of(scale),
+                    keep: &keep[mask * len..(mask + 1) * len],
+                    numbers,
+                });
+            }
         };
-        if numbers.len() <= GRAIN {
-            numbers.chunks_mut(len).enumerate().for_each(pass);
-        } else {
-            let least = (GRAIN / 4 / len).max(1);
-            let maps = numbers.par_chunks_mut(len).with_min_len(least);
-            maps.enumerate().for_each(pass);
-        }
+        threads::for_each_chunk(Threads::for_len(numbers.len()), numbers, maps * len, &pass);
     }
 }
 

@@ -96,6 +96,18 @@ macro_rules! stored_in_half {
     )*};
 }
 stored_in_half! {
-    f16, <[f16]>::convert_to_f32_slice, |from, into: &mut [f16]| into.convert_from_f32_slice(from);
+    f16, widen, round;
     bf16, bfloat::widen, bfloat::round;
+}
+
+/// Each of the numbers, widened. Not inlined, so that the code is not in every kernel.
+#[inline(never)]
+fn widen(from: &[f16], into: &mut [f32]) {
+    from.convert_to_f32_slice(into);
+}
+
+/// The nearest to each of the numbers.
+#[inline(never)]
+fn round(from: &[f32], into: &mut [f16]) {
+    into.convert_from_f32_slice(from);
 }

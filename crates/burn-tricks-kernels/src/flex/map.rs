@@ -4,10 +4,11 @@ use super::buffer::{close, dense, from_numbers, open};
 use super::element_type::{Stored, with_element_type};
 use super::share::share;
 use super::vector::Wide;
+use super::vectorized::vectorized;
 use super::{FlexTensor, GRAIN};
 use crate::real::Real;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
-use pulp::{Arch, Scalar, Simd, WithSimd};
+use pulp::{Scalar, Simd, WithSimd};
 
 /// A change of one number.
 pub(super) trait Change: Copy + Send + Sync {
@@ -44,7 +45,7 @@ fn change_all<E: Stored>(numbers: &mut [E], change: impl Change) {
         return numbers.fill(stored[0]);
     }
     share(numbers.chunks_mut(GRAIN), |numbers| {
-        Arch::new().dispatch(ChangeAll { numbers, change });
+        vectorized(ChangeAll { numbers, change });
     });
 }
 

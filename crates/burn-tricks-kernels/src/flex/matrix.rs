@@ -3,10 +3,11 @@
 use super::GRAIN;
 use super::element_type::Stored;
 use super::term_sums::of_run;
-use super::threads;
+use super::threads::{self, Threads};
 use super::vector::Wide;
+use super::vectorized::vectorized;
 use super::weight_norm::Product;
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 /// How many lines are added in the numbers' own type before the sum is continued in `f64`.
 const DEPTH: usize = 32;
@@ -78,7 +79,7 @@ impl<'a, E: Stored> Matrix<'a, E> {
         let lines = (GRAIN / 2 / len).max(1);
         let part = |part: usize, out: &mut [E]| {
             let start = part * lines * len;
-            Arch::new().dispatch(AddOuter {
+            vectorized(AddOuter {
                 first_line: part * lines,
                 len,
                 read: read.map(|read| &read[start..start + out.len()]),
@@ -95,13 +96,7 @@ impl<'a, E: Stored> Matrix<'a, E> {
                 },
             });
         };
-        if out.len() <= GRAIN {
-            return out
-                .chunks_mut(lines * len)
-                .enumerate()
-                .for_each(|(i, out)| part(i, out));
-        }
-        threads::for_each_chunk(out, lines * len, &part);
+        threads::for_each_chunk(Threads::for_len(out.len()), out, lines * len, &part);
     }
 }
 
@@ -112,27 +107,20 @@ fn narrow<T: Wide>(numbers: &[f64]) -> Vec<T> {
 /// The sum of all lines, each times its number.
 fn sum_of_lines<E: Stored>(numbers: &[E], len: usize, factors: &[E::Wide]) -> Vec<f64> {
     let lines = (GRAIN / 2 / len.max(1)).max(1);
-    let of_part = |(numbers, factors): (&[E], &[E::Wide])| {
-        Arch::new().dispatch(SumLines {
-            numbers,
+    let of_part = |part: usize| {
+        let lines = part * lines..factors.len().min((part + 1) * lines);
+        vectorized(SumLines {
+            numbers: &numbers[lines.start * len..lines.end * len],
             len,
-            factors,
+            factors: &factors[lines],
         })
     };
+    let threads = Threads::for_len(numbers.len());
+    let parts = threads::map(threads, factors.len().div_ceil(lines), &of_part);
     let mut sum = vec![0.0; len];
-    let mut add = |more: Vec<f64>| {
+    for more in parts {
         let sums = sum.iter_mut().zip(more);
         sums.for_each(|(sum, more)| *sum += more);
-    };
-    if numbers.len() <= GRAIN {
-        let parts = numbers
-            .chunks((lines * len).max(1))
-            .zip(factors.chunks(lines));
-        parts.map(of_part).for_each(&mut add);
-    } else {
-        let parts = numbers.chunks(lines * len).zip(factors.chunks(lines));
-        let parts = threads::map_items(parts.collect(), &of_part);
-        parts.into_iter().for_each(&mut add);
     }
     sum
 }
@@ -140,19 +128,16 @@ fn sum_of_lines<E: Stored>(numbers: &[E], len: usize, factors: &[E::Wide]) -> Ve
 /// The product of each line with `vector`.
 fn products_of_lines<E: Stored>(numbers: &[E], len: usize, vector: &[E::Wide]) -> Vec<f64> {
     let lines = (GRAIN / 2 / len.max(1)).max(1);
-    let of_part = |numbers: &[E]| {
-        Arch::new().dispatch(MultiplyLines {
-            numbers,
+    let some = (lines * len).max(1);
+    let of_part = |part: usize| {
+        vectorized(MultiplyLines {
+            numbers: &numbers[part * some..numbers.len().min((part + 1) * some)],
             len,
             vector,
         })
     };
-    if numbers.len() <= GRAIN {
-        let parts = numbers.chunks((lines * len).max(1));
-        return parts.flat_map(of_part).collect();
-    }
-    let parts = numbers.chunks(lines * len).collect();
-    threads::map_items(parts, &of_part).concat()
+    let threads = Threads::for_len(numbers.len());
+    threads::map(threads, numbers.len().div_ceil(some), &of_part).concat()
 }
 
 struct SumLines<'a, E: Stored> {

@@ -36,6 +36,7 @@ mod unit_sums;
 mod units;
 mod update;
 mod vector;
+mod vectorized;
 mod weight_norm;
 
 pub(crate) use batch_norm::{fixed_batch_norm, ghost_batch_norm};
@@ -43,7 +44,7 @@ pub(crate) use buffer::{on_flex, scalar};
 pub(crate) use cast::cast;
 pub(crate) use cautious::cautious;
 pub(crate) use clamp::clamp;
-pub(crate) use clip_units::{Threads, clip_units};
+pub(crate) use clip_units::clip_units;
 pub(crate) use compensation::{cast_into, compensated, split_compensation};
 pub(crate) use drop_blocks::drop_blocks;
 pub(crate) use noise::noise;
@@ -55,7 +56,7 @@ pub(crate) use spectral_norm::spectral_norm;
 pub(crate) use standardize_units::standardize_units;
 pub(crate) use sum_of_squares::sum_of_squares;
 pub(crate) use take_over::{take_over, takes_over};
-pub(crate) use threads::map_items;
+pub(crate) use threads::{Threads, map_items};
 pub(crate) use update::update;
 pub(crate) use weight_norm::{unit_norms, weight_norm};
 

@@ -6,13 +6,14 @@ use super::buffer::{dense, from_numbers, open_int};
 use super::element_type::{Stored, with_element_type};
 use super::gauss::{normals, unit};
 use super::philox::{self, GROUP};
+use super::threads::{self, Threads};
 use super::tracked::{self, Operation};
 use super::vector::Wide;
+use super::vectorized::vectorized;
 use crate::noise::Noise;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, Device, Distribution, Int, Tensor};
-use pulp::{Arch, NullaryFnOnce};
-use rayon::prelude::*;
+use pulp::NullaryFnOnce;
 
 /// `x` with noise, or the unchanged tensor if there is no kernel for it.
 #[allow(clippy::result_large_err)]
@@ -97,19 +98,21 @@ impl Noisy {
                 factors: part.factors(out.len().div_ceil(run.max(1))),
             },
         };
-        let pass = |(i, out): (usize, &mut [E])| {
+        let pass = |i: usize, out: &mut [E]| {
             let start = i * PIECE;
-            Arch::new().dispatch(Pass {
+            vectorized(Pass {
                 draws: &draws,
                 start,
                 read: read.map(|read| &read[start..start + out.len()]),
                 out,
             });
         };
-        if out.len() <= GRAIN / 2 {
-            return out.chunks_mut(PIECE).enumerate().for_each(pass);
-        }
-        out.par_chunks_mut(PIECE).enumerate().for_each(pass);
+        let threads = if out.len() > GRAIN / 2 {
+            Threads::All
+        } else {
+            Threads::One
+        };
+        threads::for_each_chunk(threads, out, PIECE, &pass);
     }
 }
 
@@ -146,7 +149,7 @@ impl Part {
         let groups = (factors.chunks_mut(GROUP).zip(shifts.chunks_mut(GROUP))).enumerate();
         for (group, (some, some_shifts)) in groups {
             let mut made = [[T::ZERO; GROUP]; 2];
-            Arch::new().dispatch(Make {
+            vectorized(Make {
                 part: self,
                 group: group as u64,
                 made: &mut made,

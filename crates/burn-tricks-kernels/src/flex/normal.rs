@@ -3,12 +3,13 @@
 use super::buffer::{close, dense, from_numbers, open};
 use super::element_type::{Stored, with_element_type};
 use super::gauss::normals;
-use super::threads;
+use super::threads::{self, Threads};
 use super::vector::Wide;
+use super::vectorized::vectorized;
 use super::{FlexTensor, GRAIN};
 use crate::normal_keys::{Keys, uniform};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 /// `x + σ z`. The tensor must be one of this backend.
 pub(crate) fn add_normal(tensor: DispatchTensor, sigma: f64, key: u64) -> DispatchTensor {
@@ -39,7 +40,7 @@ fn add_all<E: Stored>(numbers: &mut [E], sigma: f64, keys: Keys) {
         add(alone, &[pair(&keys, pairs as u32)[0]], sigma);
     }
     let pass = |(chunk, (first, second)): (usize, (&mut [E], &mut [E]))| {
-        Arch::new().dispatch(AddPairs {
+        vectorized(AddPairs {
             start: chunk * PIECE,
             first,
             second,
@@ -48,11 +49,13 @@ fn add_all<E: Stored>(numbers: &mut [E], sigma: f64, keys: Keys) {
         });
     };
     let first = &mut first[..pairs];
-    if pairs <= PIECE {
-        return pass((0, (first, second)));
-    }
+    let threads = if pairs > PIECE {
+        Threads::All
+    } else {
+        Threads::One
+    };
     let chunks = first.chunks_mut(PIECE).zip(second.chunks_mut(PIECE));
-    threads::map_items(chunks.enumerate().collect(), &pass);
+    threads::map_items(threads, chunks.enumerate().collect(), &pass);
 }
 
 /// How many pairs a thread takes at a time.

@@ -1,13 +1,14 @@
 //! The sums of Prodigy's estimate in one pass.
 
+use super::FlexTensor;
 use super::buffer::{close, dense, look, open, tensor_of};
 use super::element_type::{Stored, with_element_type};
-use super::threads;
+use super::threads::{self, Threads};
 use super::vector::Wide;
-use super::{FlexTensor, GRAIN};
+use super::vectorized::vectorized;
 use burn::backend::DispatchTensor;
 use burn::tensor::{DType, Tensor};
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 /// The new sum, the product and the size.
 type Sums = (DispatchTensor, Tensor<1>, Tensor<1>);
@@ -52,7 +53,7 @@ fn total<E: Stored>(
     // A sum that somebody else holds too is copied here.
     let sum = sum.storage_mut::<E>();
     let stretch = |(((sum, grad), weight), first)| {
-        Arch::new().dispatch(Stretch::<E> {
+        vectorized(Stretch::<E> {
             grad,
             weight,
             first,
@@ -62,14 +63,10 @@ fn total<E: Stored>(
         })
     };
     let add = |[a, b]: [f64; 2], [c, d]: [f64; 2]| [a + c, b + d];
-    if sum.len() <= GRAIN {
-        let sums = sum.chunks_mut(STRETCH).zip(grad.chunks(STRETCH));
-        let all = sums.zip(weight.chunks(STRETCH)).zip(first.chunks(STRETCH));
-        return all.map(stretch).fold([0.0; 2], add);
-    }
+    let threads = Threads::for_len(sum.len());
     let sums = sum.chunks_mut(STRETCH).zip(grad.chunks(STRETCH));
     let all = sums.zip(weight.chunks(STRETCH)).zip(first.chunks(STRETCH));
-    let sums = threads::map_items(all.collect(), &stretch);
+    let sums = threads::map_items(threads, all.collect(), &stretch);
     sums.into_iter().fold([0.0; 2], add)
 }
 

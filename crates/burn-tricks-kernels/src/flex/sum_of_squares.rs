@@ -2,12 +2,13 @@
 
 use super::buffer::{look, numbers, tensor_of};
 use super::element_type::{Stored, with_element_type};
-use super::threads;
+use super::is_little;
+use super::threads::{self, Threads};
 use super::vector::Wide;
-use super::{GRAIN, is_little};
+use super::vectorized::vectorized;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, Tensor};
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 use std::collections::VecDeque;
 
 /// The length of a stretch of numbers that is summed as a whole; the sums of the stretches are then added in
@@ -46,22 +47,21 @@ fn total<const SCALED: bool>(tensors: &VecDeque<DispatchTensor>, scale: f64) -> 
         let tensor = look(tensor).expect("a tensor of this backend");
         with_element_type!(tensor.dtype(), E => sum_of::<E, SCALED>(&numbers(tensor), scale))
     };
-    if is_little(tensors) {
-        return tensors.iter().map(of_one).sum();
-    }
-    threads::map(tensors.len(), &|at| of_one(&tensors[at]))
-        .iter()
-        .sum()
+    let threads = if is_little(tensors) {
+        Threads::One
+    } else {
+        Threads::All
+    };
+    let sums = threads::map(threads, tensors.len(), &|at| of_one(&tensors[at]));
+    sums.iter().sum()
 }
 
 fn sum_of<E: Stored, const SCALED: bool>(numbers: &[E], scale: f64) -> f64 {
-    let stretch = |numbers| Arch::new().dispatch(Stretch::<E, SCALED> { numbers, scale });
-    if numbers.len() <= GRAIN {
-        return numbers.chunks(STRETCH).map(stretch).sum();
-    }
-    let sums = threads::map(numbers.len().div_ceil(STRETCH), &|at| {
+    let threads = Threads::for_len(numbers.len());
+    let sums = threads::map(threads, numbers.len().div_ceil(STRETCH), &|at| {
         let start = at * STRETCH;
-        stretch(&numbers[start..numbers.len().min(start + STRETCH)])
+        let numbers = &numbers[start..numbers.len().min(start + STRETCH)];
+        vectorized(Stretch::<E, SCALED> { numbers, scale })
     });
     sums.iter().sum()
 }

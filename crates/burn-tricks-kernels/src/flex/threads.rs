@@ -3,21 +3,54 @@
 //! The compiler generates the code of a parallel loop of rayon again for every closure. Here there is one, which calls the
 //! closure through a pointer; each call is for thousands of numbers.
 
+use super::GRAIN;
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
-/// Calls `work` with each index below `count`.
+/// How many threads do some work. The result is the same, to the bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// The calling thread alone.
+    One,
+    /// All threads of the pool.
+    All,
+}
+
+impl Threads {
+    /// All threads for more than [`GRAIN`] numbers.
+    pub(crate) fn for_len(len: usize) -> Self {
+        if len > GRAIN { Self::All } else { Self::One }
+    }
+
+    /// For a tensor of `len` elements among tensors of `all` elements, each of which is passed over twice. If this is less
+    /// than half of what each thread has to do, one thread is enough, because the other tensors give work to the others: it
+    /// does not wait for them between its two passes, and finds more of the tensor in its cache in the second.
+    pub(crate) fn for_share(len: usize, all: usize) -> Self {
+        if len.saturating_mul(2 * rayon::current_num_threads()) <= all {
+            Self::One
+        } else {
+            Self::All
+        }
+    }
+}
+
+/// Calls `work` with each index below `count`, on all threads.
 fn for_each_index(count: usize, work: &(dyn Fn(usize) + Sync)) {
     (0..count).into_par_iter().for_each(work);
 }
 
 /// Calls `work` with the number of each chunk of `len` numbers, and with the chunk.
 pub(super) fn for_each_chunk<E: Send>(
+    threads: Threads,
     numbers: &mut [E],
     len: usize,
     work: &(dyn Fn(usize, &mut [E]) + Sync),
 ) {
-    let chunks: Vec<_> = numbers.chunks_mut(len).map(Mutex::new).collect();
+    let chunks = numbers.chunks_mut(len.max(1));
+    if threads == Threads::One {
+        return chunks.enumerate().for_each(|(i, chunk)| work(i, chunk));
+    }
+    let chunks: Vec<_> = chunks.map(Mutex::new).collect();
     for_each_index(chunks.len(), &|index| {
         let chunk = chunks[index].lock();
         work(index, &mut chunk.unwrap_or_else(PoisonError::into_inner));
@@ -25,11 +58,18 @@ pub(super) fn for_each_chunk<E: Send>(
 }
 
 /// What `work` returns for each index below `count`, in order.
-pub(super) fn map<T: Send>(count: usize, work: &(dyn Fn(usize) -> T + Sync)) -> Vec<T> {
+pub(super) fn map<T: Send>(
+    threads: Threads,
+    count: usize,
+    work: &(dyn Fn(usize) -> T + Sync),
+) -> Vec<T> {
+    if threads == Threads::One {
+        return (0..count).map(work).collect();
+    }
     let mut done: Vec<Option<T>> = Vec::new();
     done.resize_with(count, || None);
     let some = at_a_time(count);
-    for_each_chunk(&mut done, some, &|chunk, done| {
+    for_each_chunk(threads, &mut done, some, &|chunk, done| {
         for (at, done) in done.iter_mut().enumerate() {
             *done = Some(work(chunk * some + at));
         }
@@ -38,16 +78,22 @@ pub(super) fn map<T: Send>(count: usize, work: &(dyn Fn(usize) -> T + Sync)) -> 
 }
 
 /// What `work` returns for each item, in order.
-pub(crate) fn map_items<I: Send, T: Send>(items: Vec<I>, work: &(dyn Fn(I) -> T + Sync)) -> Vec<T> {
-    let some = at_a_time(items.len());
-    let items = items.into_iter().map(|item| (Some(item), None));
-    let mut items: Vec<(Option<I>, Option<T>)> = items.collect();
-    for_each_chunk(&mut items, some, &|_, items| {
-        for (item, done) in items {
-            *done = item.take().map(work);
-        }
-    });
-    items.into_iter().filter_map(|(_, done)| done).collect()
+pub(crate) fn map_items<I: Send, T: Send>(
+    threads: Threads,
+    items: Vec<I>,
+    work: &(dyn Fn(I) -> T + Sync),
+) -> Vec<T> {
+    let items: Vec<_> = items
+        .into_iter()
+        .map(|item| Mutex::new(Some(item)))
+        .collect();
+    map(threads, items.len(), &|at| {
+        let item = items[at]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        work(item.expect("each index comes once"))
+    })
 }
 
 /// How many of `count` pieces of work a thread takes at a time: some, if there are many.

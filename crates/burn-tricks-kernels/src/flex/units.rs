@@ -3,10 +3,10 @@
 use super::GRAIN;
 use super::element_type::Stored;
 use super::term_sums::{Sums, TILE, Terms};
-use super::threads;
+use super::threads::{self, Threads};
 use super::unit_map::{Combine, MapPart};
 use super::vector::Wide as _;
-use pulp::Arch;
+use super::vectorized::vectorized;
 
 /// `rows` times, `count` runs of `run` numbers each, the first run of the first unit, the second of the second. With one
 /// unit the last run may be shorter.
@@ -107,7 +107,7 @@ impl Units {
             } else {
                 &[]
             };
-            Arch::new().dispatch(Sums {
+            vectorized(Sums {
                 terms,
                 count: self.count,
                 run: self.run,
@@ -120,14 +120,11 @@ impl Units {
             });
             sums
         };
+        let of_part: &(dyn Fn(usize) -> _ + Sync) = &of_part;
         if across * down == 1 {
             return of_part(0);
         }
-        let parts: Vec<_> = if a.len() <= GRAIN {
-            (0..across * down).map(of_part).collect()
-        } else {
-            threads::map(across * down, &of_part)
-        };
+        let parts = threads::map(Threads::for_len(a.len()), across * down, of_part);
         let mut sums = std::array::from_fn(|_| vec![0.0; self.count]);
         for (part, more) in parts.into_iter().enumerate() {
             let start = part / down * tile;
@@ -162,7 +159,7 @@ impl Units {
         let len = pieces * piece;
         let of_part = |part: usize, out: &mut [E]| {
             let range = part * len..part * len + out.len();
-            Arch::new().dispatch(MapPart {
+            vectorized(MapPart {
                 combine,
                 run: self.run,
                 first: if self.run == 1 {
@@ -176,10 +173,11 @@ impl Units {
                 coefs,
             });
         };
+        let of_part: &(dyn Fn(usize, &mut [E]) + Sync) = &of_part;
         if out.len() <= GRAIN {
             return of_part(0, out);
         }
-        threads::for_each_chunk(out, len, &of_part);
+        threads::for_each_chunk(Threads::All, out, len, of_part);
     }
 
     /// The first number of each unit.
