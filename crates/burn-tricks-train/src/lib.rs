@@ -34,6 +34,7 @@ pub use session::session_result::{Outcome, SessionResult};
 pub use stop::stop_early::SupervisedTrainingExt;
 pub use stop::stop_handle::StopHandle;
 pub use trick::Trick;
+#[cfg(feature = "diagnose")]
 pub use trick::doctor::DoctorTrick;
 pub use trick::epoch_context::EpochContext;
 pub use trick::grad_norm::GradNorm;

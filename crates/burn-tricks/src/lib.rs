@@ -7,6 +7,7 @@ pub use burn_tricks_checkpoint as checkpoint;
 #[cfg(feature = "compare")]
 pub use burn_tricks_compare as compare;
 pub use burn_tricks_data as data;
+#[cfg(feature = "diagnose")]
 pub use burn_tricks_diagnose as diagnose;
 pub use burn_tricks_grad as grad;
 pub use burn_tricks_kernels as kernels;

@@ -3,6 +3,7 @@
 mod averages;
 pub(crate) mod combined;
 mod constraints;
+#[cfg(feature = "diagnose")]
 pub(crate) mod doctor;
 pub(crate) mod epoch_context;
 pub(crate) mod grad_norm;
@@ -56,7 +57,7 @@ use std::fmt::Debug;
 /// | [`TrainedAverage`], [`AverageOn`] | | updates the average | the average, once it has started |
 /// | [`EmaSet`] | | updates the averages | |
 /// | [`Swag`] | | updates mean and covariance | the mean, from the first sample on |
-/// | [`DoctorTrick`](crate::DoctorTrick) | measures the gradients | measures how far the weights moved | |
+/// | `DoctorTrick` (feature `diagnose`) | measures the gradients | measures how far the weights moved | |
 /// | [`GradNorm`](crate::GradNorm) | measures the gradients | | |
 /// | [`UpdateRatio`](crate::UpdateRatio) | notes the weights | measures how far they moved | |
 ///
