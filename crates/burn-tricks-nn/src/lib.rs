@@ -3,6 +3,7 @@
 
 mod block;
 mod constraint;
+mod display;
 mod dropout;
 mod init;
 mod loss;

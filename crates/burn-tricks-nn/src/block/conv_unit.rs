@@ -1,5 +1,6 @@
 //! A convolution with its norm and its activation, in the two orders that residual networks use.
 
+use crate::display::display_module;
 use crate::norm::running_norm::burns_batch_norm;
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -27,10 +28,13 @@ pub(crate) struct Kernel {
 
 /// A convolution, and a batch norm on one side of it.
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub(crate) struct ConvUnit {
     conv: Conv2d,
     norm: Option<BatchNorm>,
 }
+
+display_module!(ConvUnit);
 
 impl ConvUnit {
     pub(crate) fn new(kernel: Kernel, norm: Option<NormAt>, device: &Device) -> Self {

@@ -4,6 +4,7 @@ use crate::block::conv_unit::{ConvUnit, Kernel, NormAt};
 use crate::block::forward::Forward;
 use crate::block::inception_block::{InceptionBlock, InceptionBlockConfig};
 use crate::block::res_net::channel_means;
+use crate::display::display_module;
 use crate::dropout::element_dropout::{Dropout, DropoutConfig};
 use burn::module::Module;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
@@ -156,6 +157,7 @@ impl InceptionConfig {
 
 /// A network of Inception blocks for images. Made by [`InceptionConfig`].
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct Inception {
     stem: ConvUnit,
     stages: Vec<Vec<InceptionBlock>>,
@@ -163,6 +165,8 @@ pub struct Inception {
     dropout: Dropout,
     output: Linear,
 }
+
+display_module!(Inception);
 
 impl Inception {
     /// The logits of these images.

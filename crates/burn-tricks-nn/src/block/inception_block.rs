@@ -2,6 +2,7 @@
 
 use crate::block::conv_unit::{ConvUnit, Kernel, NormAt};
 use crate::block::forward::Forward;
+use crate::display::display_module;
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
@@ -160,6 +161,7 @@ impl InceptionBlockConfig {
 
 /// Convolutions of 1×1, 3×3 and 5×5 and a pooling, side by side. Made by [`InceptionBlockConfig`].
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct InceptionBlock {
     one: ConvUnit,
     three_reduce: ConvUnit,
@@ -169,6 +171,8 @@ pub struct InceptionBlock {
     pool: MaxPool2d,
     pool_project: ConvUnit,
 }
+
+display_module!(InceptionBlock);
 
 impl InceptionBlock {
     /// `[batch, channels, height, width]` to `[batch, outputs, height, width]`: the channels of the 1×1, the

@@ -1,6 +1,7 @@
 //! LayerScale and ReZero.
 
 use crate::block::forward::Forward;
+use crate::display::display_module;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError};
@@ -117,11 +118,14 @@ impl LayerScaleConfig {
 
 /// Multiplies each channel by a learned factor. Made by [`LayerScaleConfig`].
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct LayerScale {
     /// The factors: γ, `[channels]`.
     pub gamma: Param<Tensor<1>>,
     axis: usize,
 }
+
+display_module!(LayerScale);
 
 impl LayerScale {
     /// `γ ⊙ input`, of the input's shape.

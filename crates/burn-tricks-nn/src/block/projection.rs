@@ -1,6 +1,7 @@
 //! The shortcut of a residual block whose output has another shape than its input.
 
 use crate::block::conv_unit::{ConvUnit, Kernel, NormAt};
+use crate::display::display_module;
 use burn::module::{Initializer, Module};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
@@ -68,11 +69,14 @@ impl Shortcut {
 }
 
 #[derive(Module, Debug)]
+#[module(custom_display)]
 #[allow(clippy::large_enum_variant)] // a box is no module
 pub(crate) enum Projection {
     Linear(Linear),
     Conv(ConvUnit),
 }
+
+display_module!(Projection);
 
 impl Projection {
     pub(crate) fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {

@@ -6,6 +6,7 @@ use crate::block::layer_scale::LayerScaleConfig;
 use crate::block::projection::Shortcut;
 use crate::block::residual::{Placement, Residual, ResidualConfig};
 use crate::block::squeeze_excite::{SqueezeExcite, SqueezeExciteConfig};
+use crate::display::display_module;
 use crate::dropout::drop_path::{DepthSchedule, DropPath, DropPathConfig};
 use crate::norm::running_norm::burns_batch_norm;
 use burn::module::Module;
@@ -264,6 +265,7 @@ impl ResNetConfig {
 
 /// Two 3×3 convolutions, with a gate and drop-path or without: what a block of [`ResNet`] adds to its input.
 #[derive(Module, Debug)]
+#[module(custom_display)]
 struct BasicBlock {
     first: ConvUnit,
     second: ConvUnit,
@@ -272,6 +274,8 @@ struct BasicBlock {
     #[module(skip)]
     version: ResNetVersion,
 }
+
+display_module!(BasicBlock);
 
 impl Forward<4> for BasicBlock {
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
@@ -285,6 +289,7 @@ impl Forward<4> for BasicBlock {
 
 /// A residual network for images. Made by [`ResNetConfig`].
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct ResNet {
     stem: ConvUnit,
     blocks: Vec<Residual<BasicBlock>>,
@@ -293,6 +298,8 @@ pub struct ResNet {
     #[module(skip)]
     version: ResNetVersion,
 }
+
+display_module!(ResNet);
 
 impl ResNet {
     /// The logits of these images.

@@ -1,6 +1,7 @@
 //! Squeeze-and-excitation.
 
 use crate::block::forward::Forward;
+use crate::display::display_module;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{relu, sigmoid};
@@ -127,6 +128,7 @@ impl SqueezeExciteConfig {
 
 /// Multiplies channels by what the whole feature map says about them. Made by [`SqueezeExciteConfig::init`].
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct SqueezeExcite {
     /// W₁ and b₁: from the channels to the squeezed ones.
     pub squeeze: Linear,
@@ -135,6 +137,8 @@ pub struct SqueezeExcite {
     #[module(skip)]
     gate: ChannelGate,
 }
+
+display_module!(SqueezeExcite);
 
 impl SqueezeExcite {
     /// The input, each of its channels multiplied by a number between 0 and 1.

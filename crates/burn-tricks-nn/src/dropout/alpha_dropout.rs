@@ -1,5 +1,6 @@
 //! Alpha dropout.
 
+use crate::display;
 use crate::dropout::training_only::{acts, one_line, with_flag};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::Tensor;
@@ -104,6 +105,10 @@ impl AlphaDropout {
 }
 
 impl ModuleDisplay for AlphaDropout {
+    fn format(&self, settings: DisplaySettings) -> String {
+        display::format(self, "AlphaDropout", settings)
+    }
+
     fn custom_settings(&self) -> Option<DisplaySettings> {
         one_line()
     }

@@ -1,5 +1,6 @@
 //! DropBlock.
 
+use crate::display;
 use crate::dropout::training_only::{acts, one_line, with_flag};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::Tensor;
@@ -170,6 +171,10 @@ impl DropBlock {
 }
 
 impl ModuleDisplay for DropBlock {
+    fn format(&self, settings: DisplaySettings) -> String {
+        display::format(self, "DropBlock", settings)
+    }
+
     fn custom_settings(&self) -> Option<DisplaySettings> {
         one_line()
     }

@@ -1,5 +1,6 @@
 //! DropConnect.
 
+use crate::display::display_module;
 use crate::dropout::training_only::acts;
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use burn::module::{Flag, Module, Param, ParamGroup, Reparameterization, Reparameterizer};
@@ -92,12 +93,15 @@ impl DropConnectConfig {
 
 /// Drops weights. Attached by [`DropConnectConfig::attach`]; [`Param::reparameterization`] returns it.
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct DropConnect {
     /// Probability of dropping a weight.
     pub prob: f64,
     /// Whether to drop, on an autodiff device.
     pub training: Param<Flag>,
 }
+
+display_module!(DropConnect);
 
 impl Reparameterization for DropConnect {
     const NAME: &'static str = "drop_connect";

@@ -1,5 +1,6 @@
 //! Drop-path (stochastic depth).
 
+use crate::display;
 use crate::dropout::training_only::{acts, one_line, with_flag};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::Tensor;
@@ -196,6 +197,10 @@ impl DropPath {
 }
 
 impl ModuleDisplay for DropPath {
+    fn format(&self, settings: DisplaySettings) -> String {
+        display::format(self, "DropPath", settings)
+    }
+
     fn custom_settings(&self) -> Option<DisplaySettings> {
         one_line()
     }

@@ -1,5 +1,6 @@
 //! Dropout.
 
+use crate::display;
 use crate::dropout::training_only::{acts, one_line, with_flag};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::Tensor;
@@ -106,6 +107,10 @@ impl Dropout {
 }
 
 impl ModuleDisplay for Dropout {
+    fn format(&self, settings: DisplaySettings) -> String {
+        display::format(self, "Dropout", settings)
+    }
+
     fn custom_settings(&self) -> Option<DisplaySettings> {
         one_line()
     }

@@ -1,5 +1,6 @@
 //! Gaussian dropout.
 
+use crate::display;
 use crate::dropout::training_only::{acts, one_line, with_flag};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::Tensor;
@@ -104,6 +105,10 @@ impl GaussianDropout {
 }
 
 impl ModuleDisplay for GaussianDropout {
+    fn format(&self, settings: DisplaySettings) -> String {
+        display::format(self, "GaussianDropout", settings)
+    }
+
     fn custom_settings(&self) -> Option<DisplaySettings> {
         one_line()
     }

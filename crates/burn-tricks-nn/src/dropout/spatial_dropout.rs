@@ -1,5 +1,6 @@
 //! Spatial dropout.
 
+use crate::display;
 use crate::dropout::training_only::{acts, one_line, with_flag};
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::Tensor;
@@ -109,6 +110,10 @@ impl SpatialDropout {
 }
 
 impl ModuleDisplay for SpatialDropout {
+    fn format(&self, settings: DisplaySettings) -> String {
+        display::format(self, "SpatialDropout", settings)
+    }
+
     fn custom_settings(&self) -> Option<DisplaySettings> {
         one_line()
     }

@@ -1,5 +1,6 @@
 //! The focal loss of binary targets.
 
+use crate::display::display_module;
 use crate::loss::focal_modulation::modulation;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -97,12 +98,15 @@ impl SigmoidFocalLossConfig {
 
 /// The focal loss of binary targets. Made by [`SigmoidFocalLossConfig::init`].
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct SigmoidFocalLoss {
     #[module(skip)]
     gamma: f64,
     #[module(skip)]
     alpha: Option<f64>,
 }
+
+display_module!(SigmoidFocalLoss);
 
 impl SigmoidFocalLoss {
     /// The mean over all targets.

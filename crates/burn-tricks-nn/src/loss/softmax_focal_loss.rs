@@ -1,5 +1,6 @@
 //! The focal loss of classes.
 
+use crate::display::display_module;
 use crate::loss::focal_modulation::modulation;
 use burn::module::Module;
 use burn::tensor::activation::{log_softmax, softmax};
@@ -99,11 +100,14 @@ impl SoftmaxFocalLossConfig {
 
 /// The focal loss of classes. Made by [`SoftmaxFocalLossConfig::init`].
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct SoftmaxFocalLoss {
     #[module(skip)]
     gamma: f64,
     class_weights: Option<Tensor<1>>,
 }
+
+display_module!(SoftmaxFocalLoss);
 
 impl SoftmaxFocalLoss {
     /// The mean over the samples.

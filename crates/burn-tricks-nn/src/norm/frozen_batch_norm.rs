@@ -1,5 +1,6 @@
 //! Frozen batch norm.
 
+use crate::display::display_module;
 use crate::norm::ghost_batch_norm::GhostBatchNorm;
 use crate::norm::torch_batch_norm::TorchBatchNorm;
 use crate::statistics_for_input::constant_beside;
@@ -136,6 +137,7 @@ impl Mapper for Freeze {
 ///   norm
 /// - torchvision, `torchvision.ops.FrozenBatchNorm2d`
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct FrozenBatchNorm {
     /// Scale γ.
     pub gamma: RunningState<Tensor<1>>,
@@ -148,6 +150,8 @@ pub struct FrozenBatchNorm {
     /// ε.
     pub epsilon: f64,
 }
+
+display_module!(FrozenBatchNorm);
 
 impl From<&BatchNorm> for FrozenBatchNorm {
     /// The layer with the present values of `norm`; later changes to `norm` do not affect it.

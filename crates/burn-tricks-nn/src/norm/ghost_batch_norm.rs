@@ -1,5 +1,6 @@
 //! Ghost batch norm.
 
+use crate::display;
 use crate::norm::few_values::{LEAST_VALUES, values_per_channel};
 use crate::norm::running_norm::RunningNorm;
 use crate::norm::torch_batch_norm::TorchBatchNormConfig;
@@ -199,6 +200,10 @@ impl GhostBatchNorm {
 }
 
 impl ModuleDisplay for GhostBatchNorm {
+    fn format(&self, settings: DisplaySettings) -> String {
+        display::format(self, "GhostBatchNorm", settings)
+    }
+
     fn custom_settings(&self) -> Option<DisplaySettings> {
         DisplaySettings::new()
             .with_new_line_after_attribute(false)

@@ -1,5 +1,6 @@
 //! Global response normalisation.
 
+use crate::display::display_module;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
@@ -108,6 +109,7 @@ impl GlobalResponseNormConfig {
 
 /// Multiplies each channel by its strength among all channels. Made by [`GlobalResponseNormConfig::init`].
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct GlobalResponseNorm {
     /// γ, `[channels]`.
     pub gamma: Param<Tensor<1>>,
@@ -118,6 +120,8 @@ pub struct GlobalResponseNorm {
     #[module(skip)]
     axis: ChannelAxis,
 }
+
+display_module!(GlobalResponseNorm);
 
 impl GlobalResponseNorm {
     /// The normalised input.

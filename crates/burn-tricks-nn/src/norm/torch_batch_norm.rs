@@ -1,5 +1,6 @@
 //! Batch norm whose running variance is PyTorch's.
 
+use crate::display;
 use crate::norm::running_norm::RunningNorm;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig};
@@ -189,6 +190,10 @@ impl TorchBatchNorm {
 }
 
 impl ModuleDisplay for TorchBatchNorm {
+    fn format(&self, settings: DisplaySettings) -> String {
+        display::format(self, "TorchBatchNorm", settings)
+    }
+
     fn custom_settings(&self) -> Option<DisplaySettings> {
         DisplaySettings::new()
             .with_new_line_after_attribute(false)

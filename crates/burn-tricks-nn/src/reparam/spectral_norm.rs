@@ -1,5 +1,6 @@
 //! Spectral normalisation.
 
+use crate::display::display_module;
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use crate::statistics_for_input::beside;
 use burn::module::{Flag, Module, Param, ParamGroup, Reparameterization, Reparameterizer};
@@ -122,6 +123,7 @@ impl SpectralNormConfig {
 /// The leading singular vectors of a weight. Attached by [`SpectralNormConfig::attach`];
 /// [`Param::reparameterization`] returns it.
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct SpectralNorm {
     /// The left vector: a number for each unit.
     pub u: Derived<1>,
@@ -133,6 +135,8 @@ pub struct SpectralNorm {
     #[module(skip)]
     units: UnitAxis,
 }
+
+display_module!(SpectralNorm);
 
 impl SpectralNorm {
     /// Computes the vectors of a weight from fixed first vectors.

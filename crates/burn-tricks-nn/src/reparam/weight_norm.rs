@@ -1,5 +1,6 @@
 //! Weight normalisation.
 
+use crate::display::display_module;
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use crate::init::replace_parameters::{Rewrite, rewrite};
 use crate::statistics_for_input::beside;
@@ -134,12 +135,15 @@ impl WeightNormConfig {
 /// The norms of the units of a weight. Attached by [`WeightNormConfig::attach`];
 /// [`Param::reparameterization`] returns it.
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct WeightNorm {
     /// The norm of each unit's weights.
     pub g: Param<Tensor<1>>,
     #[module(skip)]
     units: UnitAxis,
 }
+
+display_module!(WeightNorm);
 
 impl Reparameterization for WeightNorm {
     const NAME: &'static str = "weight_norm";

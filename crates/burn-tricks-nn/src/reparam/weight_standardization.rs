@@ -1,5 +1,6 @@
 //! Weight standardisation.
 
+use crate::display::display_module;
 use crate::init::layer_weights::{LayerWeights, layer_weights};
 use crate::norm::few_values::LEAST_VALUES;
 use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
@@ -134,6 +135,7 @@ impl WeightStandardizationConfig {
 
 /// Standardises the units of a weight. Attached by [`WeightStandardizationConfig::attach`].
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct WeightStandardization {
     epsilon: f64,
     #[module(skip)]
@@ -141,6 +143,8 @@ pub struct WeightStandardization {
     #[module(skip)]
     units: UnitAxis,
 }
+
+display_module!(WeightStandardization);
 
 impl Reparameterization for WeightStandardization {
     const NAME: &'static str = "weight_standardization";

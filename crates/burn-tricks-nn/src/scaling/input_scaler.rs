@@ -1,5 +1,6 @@
 //! Input scaling as a layer.
 
+use crate::display::display_module;
 use crate::scaling::scaler_config::{ScaleBy, ScalerConfig};
 use crate::statistics_for_input::constant_beside;
 use burn::module::{Module, Param, ParamId, RunningState};
@@ -191,6 +192,7 @@ use burn_tricks_core::{ConfigError, accumulation_dtype};
 /// - LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, section 4.3
 /// - scikit-learn, `sklearn.preprocessing`; Keras, `keras.layers.Normalization`
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct InputScaler {
     shift: RunningState<Tensor<1>>,
     scale: RunningState<Tensor<1>>,
@@ -204,6 +206,8 @@ pub struct InputScaler {
     #[module(skip)]
     imputed: Option<f64>,
 }
+
+display_module!(InputScaler);
 
 impl ScalerConfig {
     /// A scaler to load a record into; until then it is the identity. It has a shift and a scale for each of
