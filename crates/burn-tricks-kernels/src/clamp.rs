@@ -1,7 +1,7 @@
 //! Numbers of bounded magnitude.
 
 use crate::precision::accumulation_dtype;
-use crate::rank::with_rank;
+use crate::rank::each_number;
 use crate::tensor_list::TensorList;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, Tensor};
@@ -28,9 +28,7 @@ pub fn clamp(tensors: TensorList, bound: f64) -> TensorList {
         if crate::flex::on_flex([&tensor]) {
             return crate::flex::clamp(tensor, bound);
         }
-        with_rank!(tensor.rank(), D => {
-            clamp_twin(Tensor::<D>::from_dispatch(tensor), bound).into_dispatch()
-        })
+        each_number(tensor, |tensor| clamp_twin(tensor, bound))
     })
 }
 

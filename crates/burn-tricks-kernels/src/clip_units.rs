@@ -1,7 +1,7 @@
 //! Clipping the gradient of each output unit by the length of the unit's weights.
 
 use crate::precision::{accumulation_dtype, safe_divisor};
-use crate::rank::with_rank;
+use crate::rank::{flattened, restored};
 use crate::tensor_list::TensorList;
 use crate::unit_clip::UnitClip;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
@@ -110,10 +110,20 @@ fn clipped(
         let threads = crate::flex::Threads::for_share(grad.shape().num_elements(), all);
         return crate::flex::clip_units(clip, weight, grad, axis, threads);
     }
-    with_rank!(grad.rank(), D => {
-        let (weight, grad) = (Tensor::<D>::from_dispatch(weight), Tensor::from_dispatch(grad));
-        clip_units_twin(clip, weight, grad, axis).into_dispatch()
-    })
+    let shape = grad.shape();
+    if shape.num_elements() == 0 {
+        return grad;
+    }
+    // In three dimensions, whatever the rank is, so that the operations are compiled once.
+    let axis = axis.unwrap_or(shape.num_dims());
+    let before: usize = shape.iter().take(axis).product();
+    let units = shape.get(axis).map_or(1, |units| *units);
+    let dims = [before, units, shape.num_elements() / before / units];
+    let [weight, grad] = [weight, grad].map(|tensor| flattened(tensor).reshape::<3, _>(dims));
+    restored(
+        clip_units_twin(clip, weight, grad, Some(1)).flatten(0, -1),
+        shape,
+    )
 }
 
 /// [`clip_units`] with tensor operations alone: the specification.

@@ -1,5 +1,8 @@
 //! Turns a rank known at run time into a rank known at compile time.
 
+use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::tensor::{Shape, Tensor};
+
 /// `with_rank!(rank, D => body)`: the body with `const D: usize`, for Burn's ranks.
 macro_rules! with_rank {
     ($rank:expr, $d:ident => $body:block) => {
@@ -16,3 +19,25 @@ macro_rules! with_rank {
     };
 }
 pub(crate) use with_rank;
+
+/// The same numbers in one dimension.
+pub(crate) fn flattened(tensor: DispatchTensor) -> Tensor<1> {
+    with_rank!(tensor.rank(), D => { Tensor::<D>::from_dispatch(tensor).flatten(0, -1) })
+}
+
+/// The tensor after a change of each number by itself, which is compiled for one dimension alone.
+pub(crate) fn each_number(
+    tensor: DispatchTensor,
+    change: impl FnOnce(Tensor<1>) -> Tensor<1>,
+) -> DispatchTensor {
+    let shape = tensor.shape();
+    if shape.num_elements() == 0 {
+        return tensor;
+    }
+    restored(change(flattened(tensor)), shape)
+}
+
+/// The numbers in this shape again.
+pub(crate) fn restored(flat: Tensor<1>, shape: Shape) -> DispatchTensor {
+    with_rank!(shape.num_dims(), D => { flat.reshape::<D, _>(shape).into_dispatch() })
+}

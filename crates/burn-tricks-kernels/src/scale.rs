@@ -1,10 +1,10 @@
 //! Multiplication by a number that lies on the device.
 
 use crate::precision::accumulation_dtype;
-use crate::rank::with_rank;
+use crate::rank::each_number;
 use crate::special_factor::SpecialFactor;
 use crate::tensor_list::TensorList;
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::DispatchTensor;
 #[cfg(feature = "cube")]
 use burn::tensor::FloatDType;
 use burn::tensor::Tensor;
@@ -56,9 +56,7 @@ fn scaled(tensors: TensorList, factor: &Tensor<1>, special: SpecialFactor) -> Te
 }
 
 fn twin(tensor: DispatchTensor, factor: &Tensor<1>, special: SpecialFactor) -> DispatchTensor {
-    with_rank!(tensor.rank(), D => {
-        scale_twin_at(Tensor::<D>::from_dispatch(tensor), factor, special).into_dispatch()
-    })
+    each_number(tensor, |tensor| scale_twin_at(tensor, factor, special))
 }
 
 /// [`scale`] of one tensor with tensor operations alone: the specification.

@@ -1,6 +1,6 @@
 //! A list of tensors of different ranks, which are processed together.
 
-use crate::rank::with_rank;
+use crate::rank::{flattened, with_rank};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, FloatDType, Tensor};
 use std::collections::VecDeque;
@@ -94,10 +94,7 @@ impl TensorList {
 
     /// Each tensor, flattened to one dimension.
     pub fn flattened(&self) -> impl Iterator<Item = Tensor<1>> {
-        self.0.iter().map(|tensor| {
-            let tensor = tensor.clone();
-            with_rank!(tensor.rank(), D => { Tensor::<D>::from_dispatch(tensor).flatten(0, -1) })
-        })
+        self.0.iter().cloned().map(flattened)
     }
 
     /// The type in which to accumulate numbers of all tensors: `f64` if one of them is `f64`, otherwise `f32`.

@@ -84,6 +84,15 @@ pub(super) fn dense(buffer: FlexTensor) -> FlexTensor {
     buffer.to_contiguous()
 }
 
+/// The tensor with its numbers in order, perhaps as a part of its buffer.
+pub(super) fn ordered(buffer: &FlexTensor) -> std::borrow::Cow<'_, FlexTensor> {
+    if buffer.is_contiguous() {
+        std::borrow::Cow::Borrowed(buffer)
+    } else {
+        std::borrow::Cow::Owned(buffer.to_contiguous())
+    }
+}
+
 /// The numbers, in order: the buffer's own, or a copy.
 pub(super) fn numbers<E: Stored>(buffer: &FlexTensor) -> std::borrow::Cow<'_, [E]> {
     match buffer.as_slice::<E>() {

@@ -1,70 +1,80 @@
 //! Leaves out the steps that go up the gradient, in a pass that counts them and one that changes the weights.
 
-use super::buffer::{close, dense, from_numbers, numbers, open};
-use super::element_type::{Stored, with_element_type};
+use super::any_slice::{AnySlice, AnySliceMut, Computed, copied};
+use super::buffer::{close, dense, open};
 use super::threads::{self, Threads};
 use super::vector::Wide;
 use super::vectorized::vectorized;
 use super::{FlexTensor, GRAIN};
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::DispatchTensor;
+use burn::tensor::DType;
 use pulp::NullaryFnOnce;
+use std::marker::PhantomData;
+use std::ops::Range;
 
 /// How many numbers are widened at a time.
 const BLOCK: usize = 256;
 
 /// The new weights, of new and old ones and a gradient. They must be tensors of this backend, of one type and shape.
 pub(crate) fn cautious(all: [DispatchTensor; 3], least_share: Option<f64>) -> DispatchTensor {
-    let [new, old, grad] = all.map(open);
-    close(with_element_type!(new.dtype(), E => kept::<E>(new, &old, &grad, least_share)))
+    let [new, old, grad] = all.map(open).map(dense);
+    close(match new.dtype() {
+        DType::F64 => kept::<f64>(new, &old, &grad, least_share),
+        _ => kept::<f32>(new, &old, &grad, least_share),
+    })
 }
 
-fn kept<E: Stored>(
-    new: FlexTensor,
+fn kept<T: Computed>(
+    mut new: FlexTensor,
     old: &FlexTensor,
     grad: &FlexTensor,
     least_share: Option<f64>,
 ) -> FlexTensor {
-    let mut new = dense(new);
-    let (old, grad) = (numbers::<E>(old), numbers::<E>(grad));
+    let (old, grad) = (AnySlice::of(old), AnySlice::of(grad));
     let more = match least_share {
         None => None,
         Some(least) => {
-            let down = count_down(new.storage(), &old, &grad);
+            let down = count_down::<T>(AnySlice::of(&new), old, grad);
             if down == old.len() {
                 return new;
             }
-            Some(1.0 / (down as f64 / old.len() as f64).max(least) - 1.0)
+            Some(T::of(
+                1.0 / (down as f64 / old.len() as f64).max(least) - 1.0,
+            ))
         }
     };
-    if let Some(numbers) = new.try_storage_mut::<E>() {
-        keep_all(numbers, &old, &grad, more);
+    if let Some(numbers) = AnySliceMut::of(&mut new) {
+        keep_all(numbers, old, grad, more);
         return new;
     }
-    let shape = new.shape();
-    let mut numbers = new.storage::<E>().to_vec();
-    keep_all(&mut numbers, &old, &grad, more);
-    from_numbers(numbers, shape)
+    let mut new = copied(&new);
+    keep_all(AnySliceMut::of_new(&mut new), old, grad, more);
+    new
 }
 
-fn count_down<E: Stored>(new: &[E], old: &[E], grad: &[E]) -> usize {
+fn count_down<T: Computed>(new: AnySlice<'_>, old: AnySlice<'_>, grad: AnySlice<'_>) -> usize {
     let counts = threads::map(Threads::All, new.len().div_ceil(GRAIN), &|part| {
         let range = part * GRAIN..new.len().min((part + 1) * GRAIN);
-        vectorized(Count {
-            new: &new[range.clone()],
-            old: &old[range.clone()],
-            grad: &grad[range],
+        vectorized(Count::<T> {
+            all: [new, old, grad].map(|all| all.part(range.clone())),
+            computed: PhantomData,
         })
     });
     counts.iter().sum()
 }
 
-fn keep_all<E: Stored>(new: &mut [E], old: &[E], grad: &[E], more: Option<f64>) {
-    threads::for_each_chunk(Threads::All, new, GRAIN, &|part, new| {
+fn keep_all<T: Computed>(
+    new: AnySliceMut<'_>,
+    old: AnySlice<'_>,
+    grad: AnySlice<'_>,
+    more: Option<T>,
+) {
+    new.for_each_chunk(Threads::All, GRAIN, &|part, new| {
         let range = part * GRAIN..part * GRAIN + new.len();
         vectorized(Keep {
             new,
-            old: &old[range.clone()],
-            grad: &grad[range],
+            old: old.part(range.clone()),
+            grad: grad.part(range),
             more,
         });
     });
@@ -86,13 +96,13 @@ fn choose<T: Wide>(new: T, old: T, grad: T, stepped: T) -> T {
 }
 
 /// Counts the steps that go down.
-struct Count<'a, E> {
-    new: &'a [E],
-    old: &'a [E],
-    grad: &'a [E],
+struct Count<'a, T> {
+    /// New weights, old ones and the gradient.
+    all: [AnySlice<'a>; 3],
+    computed: PhantomData<T>,
 }
 
-impl<E: Stored> NullaryFnOnce for Count<'_, E> {
+impl<T: Computed> NullaryFnOnce for Count<'_, T> {
     type Output = usize;
 
     #[inline(always)]
@@ -105,16 +115,15 @@ impl<E: Stored> NullaryFnOnce for Count<'_, E> {
             }
             new.len() - against as usize
         }
-        let Self { new, old, grad } = self;
-        let wide = (E::as_wide(new), E::as_wide(old), E::as_wide(grad));
-        if let (Some(new), Some(old), Some(grad)) = wide {
+        if let [Some(new), Some(old), Some(grad)] = self.all.map(T::as_slice) {
             return down(new, old, grad);
         }
-        let mut blocks = [[E::Wide::ZERO; BLOCK]; 3];
+        let mut blocks = [[T::ZERO; BLOCK]; 3];
+        let len = self.all[0].len();
         let mut count = 0;
-        let parts = new.chunks(BLOCK).zip(old.chunks(BLOCK));
-        for ((new, old), grad) in parts.zip(grad.chunks(BLOCK)) {
-            let [new, old, grad] = widened(&mut blocks, [new, old, grad]);
+        for start in (0..len).step_by(BLOCK) {
+            let range = start..len.min(start + BLOCK);
+            let [new, old, grad] = widened(&mut blocks, self.all, range);
             count += down(new, old, grad);
         }
         count
@@ -122,14 +131,14 @@ impl<E: Stored> NullaryFnOnce for Count<'_, E> {
 }
 
 /// Changes the new weights: the old ones where the step goes up, elsewhere, if there is a `more`, the step `1 + more` times.
-struct Keep<'a, E> {
-    new: &'a mut [E],
-    old: &'a [E],
-    grad: &'a [E],
-    more: Option<f64>,
+struct Keep<'a, T> {
+    new: AnySliceMut<'a>,
+    old: AnySlice<'a>,
+    grad: AnySlice<'a>,
+    more: Option<T>,
 }
 
-impl<E: Stored> NullaryFnOnce for Keep<'_, E> {
+impl<T: Computed> NullaryFnOnce for Keep<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -146,34 +155,36 @@ impl<E: Stored> NullaryFnOnce for Keep<'_, E> {
                 }),
             }
         }
-        let Self { new, old, grad, .. } = self;
-        let more = self.more.map(E::Wide::of);
-        if let (Some(old), Some(grad)) = (E::as_wide(old), E::as_wide(grad))
-            && let Some(new) = E::as_wide_mut(new)
-        {
-            return keep(new, old, grad, more);
-        }
-        let mut blocks = [[E::Wide::ZERO; BLOCK]; 3];
-        let parts = new.chunks_mut(BLOCK).zip(old.chunks(BLOCK));
-        for ((stored, old), grad) in parts.zip(grad.chunks(BLOCK)) {
-            let [new, old, grad] = widened(&mut blocks, [stored, old, grad]);
-            keep(new, old, grad, more);
-            E::store(new, stored);
+        let wide = T::as_slice(self.old).zip(T::as_slice(self.grad));
+        let mut new = match (T::as_mut_slice(self.new), wide) {
+            (Ok(new), Some((old, grad))) => return keep(new, old, grad, self.more),
+            (Ok(_), None) => unreachable!("all are of one type"),
+            (Err(new), _) => new,
+        };
+        let mut blocks = [[T::ZERO; BLOCK]; 3];
+        for start in (0..new.len()).step_by(BLOCK) {
+            let range = start..new.len().min(start + BLOCK);
+            let all = [new.as_ref(), self.old, self.grad];
+            let [stepped, old, grad] = widened(&mut blocks, all, range.clone());
+            keep(stepped, old, grad, self.more);
+            T::round_to(stepped, new.part(range));
         }
     }
 }
 
 /// Stored numbers in their blocks.
 #[inline(always)]
-fn widened<'a, E: Stored>(
-    blocks: &'a mut [[E::Wide; BLOCK]; 3],
-    stored: [&[E]; 3],
-) -> [&'a mut [E::Wide]; 3] {
+fn widened<'a, T: Computed>(
+    blocks: &'a mut [[T; BLOCK]; 3],
+    stored: [AnySlice<'_>; 3],
+    range: Range<usize>,
+) -> [&'a mut [T]; 3] {
+    let blocks = blocks.each_mut().map(|block| &mut block[..range.len()]);
     let mut stored = stored.into_iter();
-    blocks.each_mut().map(|block| {
-        let stored = stored.next().unwrap_or_default();
-        let block = &mut block[..stored.len()];
-        E::load(stored, block);
+    blocks.map(|block| {
+        if let Some(stored) = stored.next() {
+            T::widen(stored.part(range.clone()), block);
+        }
         block
     })
 }

@@ -1,16 +1,16 @@
 //! The norms of units in one read, and the multiplication of those that are clipped.
 
-use super::buffer::{close, dense, from_numbers, numbers, open};
-use super::element_type::{Stored, with_element_type};
+use super::any_slice::{AnySlice, AnySliceMut, Computed, copied, with_wide_type};
+use super::buffer::{close, dense, open};
 use super::threads::{self, Threads};
 use super::unit_sums::{Sums, TILE};
-use super::vector::Wide;
 use super::vectorized::vectorized;
 use super::{FlexTensor, GRAIN};
 use crate::unit_clip::UnitClip;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use pulp::NullaryFnOnce;
-use std::any::TypeId;
+use std::marker::PhantomData;
+use std::ops::Range;
 
 /// The gradient with every unit clipped. Both must be tensors of this backend, of one type and shape.
 pub(crate) fn clip_units(
@@ -21,42 +21,42 @@ pub(crate) fn clip_units(
     threads: Threads,
 ) -> DispatchTensor {
     let (weight, grad) = (open(weight), open(grad));
-    close(with_element_type!(grad.dtype(), E => {
-        clipped::<E>(clip, &weight, grad, axis, threads)
+    close(with_wide_type!(grad.dtype(), T => {
+        clipped::<T>(clip, weight, grad, axis, threads)
     }))
 }
 
-fn clipped<E: Stored>(
+fn clipped<T: Computed>(
     clip: UnitClip,
-    weight: &FlexTensor,
+    weight: FlexTensor,
     grad: FlexTensor,
     axis: Option<usize>,
     threads: Threads,
 ) -> FlexTensor {
     let shape = grad.shape();
     let units = Units::of(&shape, axis, threads);
-    let mut grad = dense(grad);
-    let weight = numbers::<E>(weight);
+    let (weight, mut grad) = (dense(weight), dense(grad));
+    let weight = AnySlice::of(&weight);
     if shape.num_elements() == 0 {
         return grad;
     }
     if units.rows == 1
-        && let Some(grad_numbers) = grad.try_storage_mut::<E>()
+        && let Some(grad_numbers) = AnySliceMut::of(&mut grad)
     {
-        units.clip_each(clip, &weight, grad_numbers);
+        units.clip_each::<T>(clip, weight, grad_numbers);
         return grad;
     }
-    let factors = units.factors(clip, &weight, grad.storage());
+    let factors = units.factors::<T>(clip, weight, AnySlice::of(&grad));
     if factors.iter().all(|factor| factor.to_f64() == 1.0) {
         return grad;
     }
-    if let Some(grad_numbers) = grad.try_storage_mut::<E>() {
+    if let Some(grad_numbers) = AnySliceMut::of(&mut grad) {
         units.multiply(grad_numbers, &factors);
         return grad;
     }
-    let mut new = grad.storage::<E>().to_vec();
-    units.multiply(&mut new, &factors);
-    from_numbers(new, shape)
+    let mut new = copied(&grad);
+    units.multiply(AnySliceMut::of_new(&mut new), &factors);
+    new
 }
 
 /// How the units lie in memory: `rows` times, `count` runs of `run` numbers each, the first run of the first unit, the
@@ -111,32 +111,38 @@ impl Units {
 
     /// Clips units that are contiguous in memory, some at a time, so that they are in the cache when they are
     /// multiplied.
-    fn clip_each<E: Stored>(self, clip: UnitClip, weight: &[E], grad: &mut [E]) {
+    fn clip_each<T: Computed>(self, clip: UnitClip, weight: AnySlice<'_>, grad: AnySliceMut<'_>) {
         let len = self.run * (GRAIN / 2 / self.run).max(1);
-        let clip_some = |part: usize, grad: &mut [E]| {
-            let weight = &weight[part * len..part * len + grad.len()];
+        let clip_some = |part: usize, grad: AnySliceMut<'_>| {
+            let weight = weight.part(part * len..part * len + grad.len());
             let units = Self {
                 count: grad.len().div_ceil(self.run),
                 ..self
             };
-            let factors = units.factors(clip, weight, grad);
+            let factors = units.factors::<T>(clip, weight, grad.as_ref());
             if factors.iter().any(|factor| factor.to_f64() != 1.0) {
                 units.multiply(grad, &factors);
             }
         };
-        threads::for_each_chunk(self.threads_for(grad.len()), grad, len, &clip_some);
+        let threads = self.threads_for(grad.len());
+        grad.for_each_chunk(threads, len, &clip_some);
     }
 
     /// The factor of each unit; 1 where it is not clipped.
-    fn factors<E: Stored>(self, clip: UnitClip, weight: &[E], grad: &[E]) -> Vec<E::Wide> {
-        let [of_weight, of_grad] = self.wide().sums(weight, grad);
+    fn factors<T: Computed>(
+        self,
+        clip: UnitClip,
+        weight: AnySlice<'_>,
+        grad: AnySlice<'_>,
+    ) -> Vec<T> {
+        let [of_weight, of_grad] = self.wide().sums::<T>(weight, grad);
         let factor = |unit: usize| {
             let of = |sums: &[f64]| sums.iter().skip(unit).step_by(self.count).sum();
             let (of_weight, of_grad) = (of(&of_weight), of(&of_grad));
-            if self.is_within::<E>(clip, of_weight, of_grad) {
-                return E::Wide::of(1.0);
+            if self.is_within::<T>(clip, of_weight, of_grad) {
+                return T::of(1.0);
             }
-            let (scale, root) = self.norm(weight, unit, of_weight, clip.epsilon);
+            let (scale, root) = self.norm::<T>(weight, unit, of_weight, clip.epsilon);
             let length = scale * root;
             let longest = if length < clip.epsilon {
                 clip.epsilon
@@ -144,10 +150,10 @@ impl Units {
                 length
             };
             let bound = longest * clip.clip_factor;
-            let (scale, root) = self.norm(grad, unit, of_grad, bound);
+            let (scale, root) = self.norm::<T>(grad, unit, of_grad, bound);
             // One by one: the norm itself may overflow.
             let factor = bound / scale / root;
-            E::Wide::of(if factor < 1.0 { factor } else { 1.0 })
+            T::of(if factor < 1.0 { factor } else { 1.0 })
         };
         (0..self.count).map(factor).collect()
     }
@@ -168,8 +174,8 @@ impl Units {
 
     /// Whether sums of squares show without roots and divisions that the unit is not clipped. Where rounding could matter,
     /// it says no.
-    fn is_within<E: Stored>(self, clip: UnitClip, of_weight: f64, of_grad: f64) -> bool {
-        let (_, safe) = squares_of::<E>();
+    fn is_within<T: Computed>(self, clip: UnitClip, of_weight: f64, of_grad: f64) -> bool {
+        let (_, safe) = squares_of::<T>();
         let least = (self.rows * self.run) as f64 * safe;
         let bound = clip.clip_factor * clip.clip_factor * of_weight;
         of_weight >= least
@@ -179,9 +185,15 @@ impl Units {
     }
 
     /// The norm of a unit as two factors, from its sum of squares; any number up to `enough`, if the norm is not larger.
-    fn norm<E: Stored>(self, numbers: &[E], unit: usize, sum: f64, enough: f64) -> (f64, f64) {
+    fn norm<T: Computed>(
+        self,
+        numbers: AnySlice<'_>,
+        unit: usize,
+        sum: f64,
+        enough: f64,
+    ) -> (f64, f64) {
         let len = (self.rows * self.run) as f64;
-        let (error, safe) = squares_of::<E>();
+        let (error, safe) = squares_of::<T>();
         if sum.is_nan() || (sum.is_finite() && sum >= len * safe) {
             return (1.0, sum.sqrt());
         }
@@ -190,12 +202,11 @@ impl Units {
             return (1.0, at_most);
         }
         let each = || {
-            let stored = (0..self.rows).flat_map(move |row| self.run_of(numbers, row, unit));
-            stored.map(|number| {
-                let mut wide = [E::Wide::ZERO];
-                E::load(std::slice::from_ref(number), &mut wide);
-                wide[0].to_f64()
-            })
+            let places = (0..self.rows).flat_map(move |row| {
+                let start = (row * self.count + unit) * self.run;
+                start..numbers.len().min(start + self.run)
+            });
+            places.map(move |place| numbers.at(place))
         };
         let largest = each().map(f64::abs).fold(0.0, f64::max);
         if largest == 0.0 || largest.is_infinite() {
@@ -205,14 +216,9 @@ impl Units {
         (largest, sum.sqrt())
     }
 
-    fn run_of<E>(self, numbers: &[E], row: usize, unit: usize) -> &[E] {
-        let start = (row * self.count + unit) * self.run;
-        &numbers[start..numbers.len().min(start + self.run)]
-    }
-
     /// The sums of squares of each unit, of the weight and of the gradient. The order of the additions depends only on
     /// the shape.
-    fn sums<E: Stored>(self, weight: &[E], grad: &[E]) -> [Vec<f64>; 2] {
+    fn sums<T: Computed>(self, weight: AnySlice<'_>, grad: AnySlice<'_>) -> [Vec<f64>; 2] {
         let is_one_row_of_runs = self.rows == 1 && self.run > 1;
         let width = if is_one_row_of_runs { GRAIN } else { TILE };
         let tile = (width / self.run).clamp(1, self.count);
@@ -223,7 +229,7 @@ impl Units {
             let units = column * tile..self.count.min((column + 1) * tile);
             let rows = row * height..self.rows.min((row + 1) * height);
             let mut sums = [vec![0.0; units.len()], vec![0.0; units.len()]];
-            vectorized(Sums {
+            vectorized(Sums::<T> {
                 count: self.count,
                 run: self.run,
                 units,
@@ -231,6 +237,7 @@ impl Units {
                 weight,
                 grad,
                 sums: &mut sums,
+                computed: PhantomData,
             });
             sums
         };
@@ -251,13 +258,13 @@ impl Units {
     }
 
     /// Multiplies each unit by its factor.
-    fn multiply<E: Stored>(self, grad: &mut [E], factors: &[E::Wide]) {
+    fn multiply<T: Computed>(self, grad: AnySliceMut<'_>, factors: &[T]) {
         let wide = self.wide();
         if wide.count > self.count {
             return wide.multiply(grad, &factors.repeat(wide.count / self.count));
         }
         let runs = (GRAIN / self.run).max(1);
-        let multiply = |part: usize, grad: &mut [E]| {
+        let multiply = |part: usize, grad: AnySliceMut<'_>| {
             vectorized(Multiply {
                 run: self.run,
                 first: part * runs % self.count,
@@ -265,22 +272,24 @@ impl Units {
                 grad,
             });
         };
-        let multiply: &(dyn Fn(usize, &mut [E]) + Sync) = &multiply;
-        let len = runs * self.run;
+        let multiply: &(dyn Fn(usize, AnySliceMut<'_>) + Sync) = &multiply;
+        let (mut grad, len) = (grad, runs * self.run);
         match self.threads_for(grad.len()) {
-            Threads::All => threads::for_each_chunk(Threads::All, grad, len, multiply),
+            Threads::All => grad.for_each_chunk(Threads::All, len, multiply),
             Threads::One => {
                 // What was read last is in the cache.
-                let parts = grad.chunks_mut(len).enumerate().rev();
-                parts.for_each(|(part, grad)| multiply(part, grad));
+                for part in (0..grad.len().div_ceil(len)).rev() {
+                    let range = part * len..grad.len().min((part + 1) * len);
+                    multiply(part, grad.part(range));
+                }
             }
         }
     }
 }
 
 /// By how much a square may be too small, and from which mean on that is nothing.
-fn squares_of<E: Stored>() -> (f64, f64) {
-    if TypeId::of::<E::Wide>() == TypeId::of::<f64>() {
+fn squares_of<T: Computed>() -> (f64, f64) {
+    if !T::WIDENS {
         (1e-320, 1e-300)
     } else {
         (1e-44, 1e-36)
@@ -288,39 +297,41 @@ fn squares_of<E: Stored>() -> (f64, f64) {
 }
 
 /// The multiplication of a part of the gradient that begins with a run of the unit `first`.
-struct Multiply<'a, E: Stored> {
+struct Multiply<'a, T> {
     run: usize,
     first: usize,
-    factors: &'a [E::Wide],
-    grad: &'a mut [E],
+    factors: &'a [T],
+    grad: AnySliceMut<'a>,
 }
 
-impl<E: Stored> NullaryFnOnce for Multiply<'_, E> {
+impl<T: Computed> NullaryFnOnce for Multiply<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let is_one = |factor: &E::Wide| factor.to_f64() == 1.0;
+        let is_one = |factor: &T| factor.to_f64() == 1.0;
+        let len = self.grad.len();
+        let mut grad = T::as_mut_slice(self.grad);
         if self.run > 1 {
             let factors = self.factors.iter().cycle().skip(self.first);
-            for (run, factor) in self.grad.chunks_mut(self.run).zip(factors) {
+            for (start, factor) in (0..len).step_by(self.run).zip(factors) {
                 if !is_one(factor) {
-                    in_blocks(run, |numbers| {
+                    in_blocks(&mut grad, start..len.min(start + self.run), |_, numbers| {
                         numbers.iter_mut().for_each(|x| *x = *x * *factor);
                     });
                 }
             }
             return;
         }
-        let mut rest = self.grad;
+        let mut start = 0;
         let mut factors = &self.factors[self.first..];
-        while !rest.is_empty() {
-            let row;
-            (row, rest) = rest.split_at_mut(rest.len().min(factors.len()));
-            for (piece, factors) in row.chunks_mut(PIECE).zip(factors.chunks(PIECE)) {
+        while start < len {
+            for factors in factors.chunks(PIECE) {
+                let range = start..len.min(start + factors.len());
+                start = range.end;
                 if !factors.iter().all(is_one) {
-                    in_blocks(piece, |numbers| {
-                        let pairs = numbers.iter_mut().zip(factors);
+                    in_blocks(&mut grad, range, |at, numbers| {
+                        let pairs = numbers.iter_mut().zip(&factors[at..]);
                         pairs.for_each(|(x, factor)| *x = *x * *factor);
                     });
                 }
@@ -330,17 +341,24 @@ impl<E: Stored> NullaryFnOnce for Multiply<'_, E> {
     }
 }
 
-/// Changes stored numbers, widened a block at a time, or all at once if they are as wide already.
+/// Changes stored numbers, widened a block at a time, or all at once if they are as wide already; with where the block
+/// begins.
 #[inline(always)]
-fn in_blocks<E: Stored>(numbers: &mut [E], mut change: impl FnMut(&mut [E::Wide])) {
-    if let Some(numbers) = E::as_wide_mut(numbers) {
-        return change(numbers);
-    }
-    let mut block = [E::Wide::ZERO; BLOCK];
-    for numbers in numbers.chunks_mut(BLOCK) {
-        let block = &mut block[..numbers.len()];
-        E::load(numbers, block);
-        change(block);
-        E::store(block, numbers);
+fn in_blocks<T: Computed>(
+    numbers: &mut Result<&mut [T], AnySliceMut<'_>>,
+    range: Range<usize>,
+    mut change: impl FnMut(usize, &mut [T]),
+) {
+    let numbers = match numbers {
+        Ok(numbers) => return change(0, &mut numbers[range]),
+        Err(numbers) => numbers,
+    };
+    let mut block = [T::ZERO; BLOCK];
+    for start in range.clone().step_by(BLOCK) {
+        let some = start..range.end.min(start + BLOCK);
+        let block = &mut block[..some.len()];
+        T::widen(numbers.as_ref().part(some.clone()), block);
+        change(start - range.start, block);
+        T::round_to(block, numbers.part(some));
     }
 }

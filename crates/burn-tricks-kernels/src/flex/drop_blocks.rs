@@ -2,13 +2,13 @@
 
 use super::FlexTensor;
 use super::GRAIN;
-use super::buffer::{dense, from_numbers};
-use super::element_type::{Stored, with_element_type};
+use super::any_slice::{AnySliceMut, Computed, copied};
+use super::buffer::dense;
 use super::noise::draw_key;
 use super::philox::{self, GROUP};
 use super::threads::{self, Threads};
 use super::tracked::{self, Operation};
-use super::vector::Wide;
+use super::vector::Wide as _;
 use super::vectorized::vectorized;
 use crate::drop_blocks::Blocks;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
@@ -34,7 +34,6 @@ pub(crate) fn drop_blocks(
     }
 }
 
-#[derive(Debug, Clone)]
 struct Dropping {
     blocks: Blocks,
     key: u64,
@@ -50,7 +49,7 @@ impl Operation<1> for Dropping {
         (self.applied(x), (), ())
     }
 
-    fn backward(self, (): (), grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+    fn backward(&self, (): &(), grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
         [Some(self.applied(grad))]
     }
 }
@@ -58,20 +57,17 @@ impl Operation<1> for Dropping {
 impl Dropping {
     /// The numbers times their factors, in their own buffer if nobody else holds it.
     fn applied(&self, x: FlexTensor) -> FlexTensor {
-        with_element_type!(x.dtype(), E => self.applied_in::<E>(dense(x)))
-    }
-
-    fn applied_in<E: Stored>(&self, mut x: FlexTensor) -> FlexTensor {
+        let mut x = dense(x);
         let shape = x.shape();
         let shape = std::array::from_fn(|axis| shape[axis]);
         let keep = self.keep(shape);
-        if let Some(numbers) = x.try_storage_mut::<E>() {
+        if let Some(numbers) = AnySliceMut::of(&mut x) {
             self.multiply(numbers, &keep, shape);
             return x;
         }
-        let mut new = x.storage::<E>().to_vec();
-        self.multiply(&mut new, &keep, shape);
-        from_numbers(new, x.shape())
+        let mut new = copied(&x);
+        self.multiply(AnySliceMut::of_new(&mut new), &keep, shape);
+        new
     }
 
     /// 0 inside of blocks and 1 elsewhere, mask after mask.
@@ -103,7 +99,7 @@ impl Dropping {
         threads::map(Threads::for_len(places), pieces, &piece).concat()
     }
 
-    fn multiply<E: Stored>(&self, numbers: &mut [E], keep: &[u8], shape: [usize; 4]) {
+    fn multiply(&self, numbers: AnySliceMut<'_>, keep: &[u8], shape: [usize; 4]) {
         let kept: usize = keep.iter().map(|keep| usize::from(*keep)).sum();
         let scale = match kept {
             0 => 0.0,
@@ -115,19 +111,29 @@ impl Dropping {
         // 0 or 1, whichever the mask has of them.
         let one_of = |of: usize, at: usize| if of == 1 { 0 } else { at };
         let maps = (GRAIN / 4 / len).max(1);
-        let pass = |part: usize, numbers: &mut [E]| {
-            for (i, numbers) in numbers.chunks_mut(len).enumerate() {
+        let pass = |part: usize, mut numbers: AnySliceMut<'_>| {
+            for (i, start) in (0..numbers.len()).step_by(len).enumerate() {
                 let map = part * maps + i;
                 let mask = one_of(of_samples, map / channels) * of_channels
                     + one_of(of_channels, map % channels);
-                vectorized(Multiply {
-                    scale: E::Wide::of(scale),
-                    keep: &keep[mask * len..(mask + 1) * len],
-                    numbers,
-                });
+                let keep = &keep[mask * len..(mask + 1) * len];
+                let numbers = numbers.part(start..start + len);
+                match numbers {
+                    AnySliceMut::F64(_) => vectorized(Multiply {
+                        scale,
+                        keep,
+                        numbers,
+                    }),
+                    _ => vectorized(Multiply {
+                        scale: f32::of(scale),
+                        keep,
+                        numbers,
+                    }),
+                }
             }
         };
-        threads::for_each_chunk(Threads::for_len(numbers.len()), numbers, maps * len, &pass);
+        let threads = Threads::for_len(numbers.len());
+        numbers.for_each_chunk(threads, maps * len, &pass);
     }
 }
 
@@ -157,39 +163,37 @@ impl NullaryFnOnce for Find {
 }
 
 /// The multiplication of a map.
-struct Multiply<'a, E: Stored> {
-    scale: E::Wide,
+struct Multiply<'a, T> {
+    scale: T,
     keep: &'a [u8],
-    numbers: &'a mut [E],
+    numbers: AnySliceMut<'a>,
 }
 
 /// How many numbers are widened at a time.
 const BLOCK: usize = 256;
 
-impl<E: Stored> NullaryFnOnce for Multiply<'_, E> {
+impl<T: Computed> NullaryFnOnce for Multiply<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let scaled = |numbers: &mut [E::Wide], keep: &[u8]| {
+        let scaled = |numbers: &mut [T], keep: &[u8]| {
             for (x, keep) in numbers.iter_mut().zip(keep) {
-                let factor = if *keep == 0 {
-                    E::Wide::ZERO
-                } else {
-                    self.scale
-                };
+                let factor = if *keep == 0 { T::ZERO } else { self.scale };
                 *x = *x * factor;
             }
         };
-        if let Some(numbers) = E::as_wide_mut(self.numbers) {
-            return scaled(numbers, self.keep);
-        }
-        let mut block = [E::Wide::ZERO; BLOCK];
-        for (numbers, keep) in self.numbers.chunks_mut(BLOCK).zip(self.keep.chunks(BLOCK)) {
-            let block = &mut block[..numbers.len()];
-            E::load(numbers, block);
+        let mut numbers = match T::as_mut_slice(self.numbers) {
+            Ok(numbers) => return scaled(numbers, self.keep),
+            Err(numbers) => numbers,
+        };
+        let mut block = [T::ZERO; BLOCK];
+        for (i, keep) in self.keep.chunks(BLOCK).enumerate() {
+            let range = i * BLOCK..i * BLOCK + keep.len();
+            let block = &mut block[..keep.len()];
+            T::widen(numbers.as_ref().part(range.clone()), block);
             scaled(block, keep);
-            E::store(block, numbers);
+            T::round_to(block, numbers.part(range));
         }
     }
 }

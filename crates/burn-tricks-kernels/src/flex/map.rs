@@ -1,14 +1,18 @@
 //! One pass over a tensor that changes each number by itself.
 
-use super::buffer::{close, dense, from_numbers, open};
-use super::element_type::{Stored, with_element_type};
+use super::GRAIN;
+use super::any_slice::{AnySliceMut, Computed, copied};
+use super::buffer::{close, dense, open};
 use super::share::share;
 use super::vector::Wide;
 use super::vectorized::vectorized;
-use super::{FlexTensor, GRAIN};
 use crate::real::Real;
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::DispatchTensor;
 use pulp::{Scalar, Simd, WithSimd};
+use std::marker::PhantomData;
+
+/// How many numbers are widened at a time.
+const BLOCK: usize = 256;
 
 /// A change of one number.
 pub(super) trait Change: Copy + Send + Sync {
@@ -22,55 +26,71 @@ pub(super) trait Change: Copy + Send + Sync {
 
 /// The changed numbers. The tensor must be one of this backend.
 pub(super) fn map(tensor: DispatchTensor, change: impl Change) -> DispatchTensor {
-    let tensor = open(tensor);
-    close(with_element_type!(tensor.dtype(), E => mapped::<E>(tensor, change)))
-}
-
-fn mapped<E: Stored>(tensor: FlexTensor, change: impl Change) -> FlexTensor {
-    let mut tensor = dense(tensor);
-    if let Some(numbers) = tensor.try_storage_mut::<E>() {
+    let mut tensor = dense(open(tensor));
+    if let Some(numbers) = AnySliceMut::of(&mut tensor) {
         change_all(numbers, change);
-        return tensor;
+        return close(tensor);
     }
-    let shape = tensor.shape();
-    let mut new = tensor.storage::<E>().to_vec();
-    change_all(&mut new, change);
-    from_numbers(new, shape)
+    let mut new = copied(&tensor);
+    change_all(AnySliceMut::of_new(&mut new), change);
+    close(new)
 }
 
-fn change_all<E: Stored>(numbers: &mut [E], change: impl Change) {
+fn change_all(mut numbers: AnySliceMut<'_>, change: impl Change) {
     if let Some(constant) = change.constant() {
-        let mut stored = [E::zeroed()];
-        E::store(&[E::Wide::of(constant)], &mut stored);
-        return numbers.fill(stored[0]);
+        return numbers.fill(constant);
     }
-    share(numbers.chunks_mut(GRAIN), |numbers| {
-        vectorized(ChangeAll { numbers, change });
-    });
+    let change_some = |numbers: AnySliceMut<'_>| match numbers {
+        AnySliceMut::F64(_) => vectorized(ChangeAll::<f64, _>::of(numbers, change)),
+        _ => vectorized(ChangeAll::<f32, _>::of(numbers, change)),
+    };
+    if numbers.len() <= GRAIN {
+        return change_some(numbers);
+    }
+    let pieces = (0..numbers.len()).step_by(GRAIN);
+    let pieces: Vec<_> = pieces
+        .map(|_| numbers.take(GRAIN.min(numbers.len())))
+        .collect();
+    share(pieces.into_iter(), change_some);
 }
 
-struct ChangeAll<'a, E, C> {
-    numbers: &'a mut [E],
+struct ChangeAll<'a, T, C> {
+    numbers: AnySliceMut<'a>,
     change: C,
+    computed: PhantomData<T>,
 }
 
-impl<E: Stored, C: Change> WithSimd for ChangeAll<'_, E, C> {
+impl<'a, T, C> ChangeAll<'a, T, C> {
+    fn of(numbers: AnySliceMut<'a>, change: C) -> Self {
+        Self {
+            numbers,
+            change,
+            computed: PhantomData,
+        }
+    }
+}
+
+impl<T: Computed, C: Change> WithSimd for ChangeAll<'_, T, C> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if let Some(numbers) = E::as_wide_mut(self.numbers) {
-            let rest = full_registers(simd, numbers, self.change);
-            full_registers(Scalar, rest, self.change);
-            return;
-        }
-        let mut block = [E::Wide::ZERO; 256];
-        for numbers in self.numbers.chunks_mut(256) {
-            let block = &mut block[..numbers.len()];
-            E::load(numbers, block);
+        let mut numbers = match T::as_mut_slice(self.numbers) {
+            Ok(numbers) => {
+                let rest = full_registers(simd, numbers, self.change);
+                full_registers(Scalar, rest, self.change);
+                return;
+            }
+            Err(numbers) => numbers,
+        };
+        let mut block = [T::ZERO; BLOCK];
+        for start in (0..numbers.len()).step_by(BLOCK) {
+            let range = start..numbers.len().min(start + BLOCK);
+            let block = &mut block[..range.len()];
+            T::widen(numbers.as_ref().part(range.clone()), block);
             let rest = full_registers(simd, block, self.change);
             full_registers(Scalar, rest, self.change);
-            E::store(block, numbers);
+            T::round_to(block, numbers.part(range));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Products of a weight with a vector, where the weight is a matrix of units and the rest.
 
 use super::GRAIN;
-use super::element_type::Stored;
+use super::any_slice::{AnySlice, AnySliceMut, Computed, narrowed};
 use super::term_sums::of_run;
 use super::threads::{self, Threads};
 use super::vector::Wide;
@@ -13,15 +13,15 @@ use pulp::NullaryFnOnce;
 const DEPTH: usize = 32;
 
 /// The matrix W `[units, the rest]` of a weight `[before, units, after]`.
-pub(super) struct Matrix<'a, E> {
-    pub(super) numbers: &'a [E],
-    pub(super) units: usize,
-    pub(super) after: usize,
+pub(super) struct Matrix<'a> {
+    numbers: AnySlice<'a>,
+    units: usize,
+    after: usize,
 }
 
-impl<'a, E: Stored> Matrix<'a, E> {
+impl<'a> Matrix<'a> {
     /// The units are counted by `axis`.
-    pub(super) fn of(numbers: &'a [E], shape: &[usize], axis: usize) -> Self {
+    pub(super) fn of(numbers: AnySlice<'a>, shape: &[usize], axis: usize) -> Self {
         Self {
             numbers,
             units: shape[axis],
@@ -32,11 +32,11 @@ impl<'a, E: Stored> Matrix<'a, E> {
     /// `W v`
     pub(super) fn times(&self, v: &[f64]) -> Vec<f64> {
         if self.after == 1 {
-            return sum_of_lines(self.numbers, self.units, &narrow(v));
+            return sum_of_lines(self.numbers, self.units, v);
         }
         let mut product = vec![0.0; self.units];
         for (numbers, v) in self.slices().zip(v.chunks(self.after.max(1))) {
-            let products = products_of_lines(numbers, self.after, &narrow(v));
+            let products = products_of_lines(numbers, self.after, v);
             let products = product.iter_mut().zip(products);
             products.for_each(|(product, more)| *product += more);
         }
@@ -45,46 +45,59 @@ impl<'a, E: Stored> Matrix<'a, E> {
 
     /// `Wᵀ u`
     pub(super) fn transposed_times(&self, u: &[f64]) -> Vec<f64> {
-        let u = narrow(u);
         if self.after == 1 {
-            return products_of_lines(self.numbers, self.units, &u);
+            return products_of_lines(self.numbers, self.units, u);
         }
-        let slices = self.slices();
-        slices
-            .flat_map(|numbers| sum_of_lines(numbers, self.after, &u))
+        self.slices()
+            .flat_map(|numbers| sum_of_lines(numbers, self.after, u))
             .collect()
     }
 
     /// A matrix of units and what lies after them, for each index before.
-    fn slices(&self) -> std::slice::Chunks<'a, E> {
-        self.numbers.chunks((self.units * self.after).max(1))
+    fn slices(&self) -> impl Iterator<Item = AnySlice<'a>> {
+        let (numbers, len) = (self.numbers, (self.units * self.after).max(1));
+        let starts = (0..numbers.len()).step_by(len);
+        starts.map(move |start| numbers.part(start..start + len))
     }
 
     /// `out = factor · read + u vᵀ`; without `read`, of the numbers in `out`.
     pub(super) fn add_outer(
         &self,
-        out: &mut [E],
-        read: Option<&[E]>,
+        out: AnySliceMut<'_>,
+        read: Option<AnySlice<'_>>,
         factor: f64,
         u: &[f64],
         v: &[f64],
     ) {
-        let (u, v) = (narrow::<E::Wide>(u), narrow::<E::Wide>(v));
-        let len = if self.after == 1 {
-            self.units
-        } else {
-            self.after
+        match self.numbers {
+            AnySlice::F64(_) => self.add_outer_in::<f64>(out, read, factor, u, v),
+            _ => self.add_outer_in::<f32>(out, read, factor, u, v),
         }
-        .max(1);
+    }
+
+    fn add_outer_in<T: Computed>(
+        &self,
+        out: AnySliceMut<'_>,
+        read: Option<AnySlice<'_>>,
+        factor: f64,
+        u: &[f64],
+        v: &[f64],
+    ) {
+        let (u, v) = (narrowed::<T>(u), narrowed::<T>(v));
+        let len = match self.after {
+            1 => self.units,
+            after => after,
+        };
+        let len = len.max(1);
         let lines = (GRAIN / 2 / len).max(1);
-        let part = |part: usize, out: &mut [E]| {
+        let part = |part: usize, out: AnySliceMut<'_>| {
             let start = part * lines * len;
             vectorized(AddOuter {
                 first_line: part * lines,
                 len,
-                read: read.map(|read| &read[start..start + out.len()]),
+                read: read.map(|read| read.part(start..start + out.len())),
                 out,
-                factor: E::Wide::of(factor),
+                factor: T::of(factor),
                 // A line is one index of the rest, or one unit.
                 line: |line: usize| {
                     if self.after == 1 {
@@ -96,27 +109,30 @@ impl<'a, E: Stored> Matrix<'a, E> {
                 },
             });
         };
-        threads::for_each_chunk(Threads::for_len(out.len()), out, lines * len, &part);
+        let threads = Threads::for_len(out.len());
+        out.for_each_chunk(threads, lines * len, &part);
     }
 }
 
-fn narrow<T: Wide>(numbers: &[f64]) -> Vec<T> {
-    numbers.iter().map(|number| T::of(*number)).collect()
-}
-
 /// The sum of all lines, each times its number.
-fn sum_of_lines<E: Stored>(numbers: &[E], len: usize, factors: &[E::Wide]) -> Vec<f64> {
-    let lines = (GRAIN / 2 / len.max(1)).max(1);
-    let of_part = |part: usize| {
-        let lines = part * lines..factors.len().min((part + 1) * lines);
-        vectorized(SumLines {
-            numbers: &numbers[lines.start * len..lines.end * len],
-            len,
-            factors: &factors[lines],
-        })
+fn sum_of_lines(numbers: AnySlice<'_>, len: usize, factors: &[f64]) -> Vec<f64> {
+    fn sum_in<T: Computed>(numbers: AnySlice<'_>, len: usize, factors: &[T]) -> Vec<Vec<f64>> {
+        let lines = (GRAIN / 2 / len.max(1)).max(1);
+        let of_part = |part: usize| {
+            let lines = part * lines..factors.len().min((part + 1) * lines);
+            vectorized(SumLines {
+                numbers: numbers.part(lines.start * len..lines.end * len),
+                len,
+                factors: &factors[lines],
+            })
+        };
+        let threads = Threads::for_len(numbers.len());
+        threads::map(threads, factors.len().div_ceil(lines), &of_part)
+    }
+    let parts = match numbers {
+        AnySlice::F64(_) => sum_in(numbers, len, factors),
+        _ => sum_in::<f32>(numbers, len, &narrowed(factors)),
     };
-    let threads = Threads::for_len(numbers.len());
-    let parts = threads::map(threads, factors.len().div_ceil(lines), &of_part);
     let mut sum = vec![0.0; len];
     for more in parts {
         let sums = sum.iter_mut().zip(more);
@@ -126,103 +142,111 @@ fn sum_of_lines<E: Stored>(numbers: &[E], len: usize, factors: &[E::Wide]) -> Ve
 }
 
 /// The product of each line with `vector`.
-fn products_of_lines<E: Stored>(numbers: &[E], len: usize, vector: &[E::Wide]) -> Vec<f64> {
-    let lines = (GRAIN / 2 / len.max(1)).max(1);
-    let some = (lines * len).max(1);
-    let of_part = |part: usize| {
-        vectorized(MultiplyLines {
-            numbers: &numbers[part * some..numbers.len().min((part + 1) * some)],
-            len,
-            vector,
-        })
-    };
-    let threads = Threads::for_len(numbers.len());
-    threads::map(threads, numbers.len().div_ceil(some), &of_part).concat()
+fn products_of_lines(numbers: AnySlice<'_>, len: usize, vector: &[f64]) -> Vec<f64> {
+    fn products_in<T: Computed>(numbers: AnySlice<'_>, len: usize, vector: &[T]) -> Vec<f64> {
+        let some = (GRAIN / 2 / len.max(1)).max(1) * len.max(1);
+        let of_part = |part: usize| {
+            vectorized(MultiplyLines {
+                numbers: numbers.part(part * some..numbers.len().min((part + 1) * some)),
+                len: len.max(1),
+                vector,
+            })
+        };
+        let threads = Threads::for_len(numbers.len());
+        threads::map(threads, numbers.len().div_ceil(some), &of_part).concat()
+    }
+    match numbers {
+        AnySlice::F64(_) => products_in(numbers, len, vector),
+        _ => products_in::<f32>(numbers, len, &narrowed(vector)),
+    }
 }
 
-struct SumLines<'a, E: Stored> {
-    numbers: &'a [E],
+struct SumLines<'a, T> {
+    numbers: AnySlice<'a>,
     len: usize,
-    factors: &'a [E::Wide],
+    factors: &'a [T],
 }
 
-impl<E: Stored> NullaryFnOnce for SumLines<'_, E> {
+impl<T: Computed> NullaryFnOnce for SumLines<'_, T> {
     type Output = Vec<f64>;
 
     #[inline(always)]
     fn call(self) -> Vec<f64> {
         let mut sum = vec![0.0; self.len];
-        let mut short = vec![E::Wide::ZERO; self.len];
-        let mut widened = Vec::new();
-        let some = self.numbers.chunks((DEPTH * self.len).max(1));
-        for (numbers, factors) in some.zip(self.factors.chunks(DEPTH)) {
-            for (line, factor) in numbers.chunks(self.len).zip(factors) {
-                let line = wide(line, &mut widened);
-                for (short, number) in short.iter_mut().zip(line) {
+        let mut short = vec![T::ZERO; self.len];
+        let mut lines = Lines::<T>::of(self.numbers, self.len);
+        for factors in self.factors.chunks(DEPTH) {
+            for factor in factors {
+                for (short, number) in short.iter_mut().zip(lines.next()) {
                     *short = *short + *number * *factor;
                 }
             }
             for (sum, short) in sum.iter_mut().zip(&mut short) {
                 *sum += short.to_f64();
-                *short = E::Wide::ZERO;
+                *short = T::ZERO;
             }
         }
         sum
     }
 }
 
-struct MultiplyLines<'a, E: Stored> {
-    numbers: &'a [E],
+struct MultiplyLines<'a, T> {
+    numbers: AnySlice<'a>,
     len: usize,
-    vector: &'a [E::Wide],
+    vector: &'a [T],
 }
 
-impl<E: Stored> NullaryFnOnce for MultiplyLines<'_, E> {
+impl<T: Computed> NullaryFnOnce for MultiplyLines<'_, T> {
     type Output = Vec<f64>;
 
     #[inline(always)]
     fn call(self) -> Vec<f64> {
-        let zero = E::Wide::ZERO;
-        let mut widened = Vec::new();
-        let mut products = Vec::with_capacity(self.numbers.len() / self.len.max(1));
-        for line in self.numbers.chunks(self.len.max(1)) {
-            let line = wide(line, &mut widened);
-            let [product] = of_run::<_, _, 1>(Product, line, self.vector, zero);
+        let mut lines = Lines::<T>::of(self.numbers, self.len);
+        let mut products = Vec::with_capacity(self.numbers.len() / self.len);
+        for _ in 0..self.numbers.len() / self.len {
+            let [product] = of_run::<_, _, 1>(Product, lines.next(), self.vector, T::ZERO);
             products.push(product);
         }
         products
     }
 }
 
-struct AddOuter<'a, E: Stored, F> {
+struct AddOuter<'a, T, F> {
     first_line: usize,
     len: usize,
-    read: Option<&'a [E]>,
-    out: &'a mut [E],
-    factor: E::Wide,
+    read: Option<AnySlice<'a>>,
+    out: AnySliceMut<'a>,
+    factor: T,
     line: F,
 }
 
-impl<'b, E: Stored, F: Fn(usize) -> (E::Wide, &'b [E::Wide])> NullaryFnOnce for AddOuter<'_, E, F> {
+impl<'b, T: Computed, F: Fn(usize) -> (T, &'b [T])> NullaryFnOnce for AddOuter<'_, T, F> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let mut widened = Vec::new();
-        for (i, out) in self.out.chunks_mut(self.len).enumerate() {
+        let mut out = match T::as_mut_slice(self.out) {
+            Ok(out) => {
+                let read = self.read.and_then(T::as_slice);
+                for (i, out) in out.chunks_mut(self.len).enumerate() {
+                    let (k, vector) = (self.line)(self.first_line + i);
+                    if let Some(read) = read {
+                        out.copy_from_slice(&read[i * self.len..(i + 1) * self.len]);
+                    }
+                    add(out, self.factor, k, vector);
+                }
+                return;
+            }
+            Err(out) => out,
+        };
+        let mut widened = vec![T::ZERO; self.len];
+        for i in 0..out.len() / self.len {
             let (k, vector) = (self.line)(self.first_line + i);
-            let range = i * self.len..i * self.len + out.len();
-            if let Some(read) = self.read {
-                out.copy_from_slice(&read[range]);
-            }
-            if let Some(out) = E::as_wide_mut(out) {
-                add(out, self.factor, k, vector);
-                continue;
-            }
-            widened.resize(out.len(), E::Wide::ZERO);
-            E::load(out, &mut widened);
+            let range = i * self.len..(i + 1) * self.len;
+            let read = self.read.unwrap_or(out.as_ref());
+            T::widen(read.part(range.clone()), &mut widened);
             add(&mut widened, self.factor, k, vector);
-            E::store(&widened, out);
+            T::round_to(&widened, out.part(range));
         }
     }
 }
@@ -235,13 +259,43 @@ fn add<T: Wide>(out: &mut [T], factor: T, k: T, vector: &[T]) {
     }
 }
 
-/// The numbers themselves, if they are as wide already, or widened into `buffer`.
-#[inline(always)]
-fn wide<'a, E: Stored>(stored: &'a [E], buffer: &'a mut Vec<E::Wide>) -> &'a [E::Wide] {
-    if let Some(numbers) = E::as_wide(stored) {
-        return numbers;
+/// The lines of a matrix, one after the other.
+struct Lines<'a, T> {
+    numbers: AnySlice<'a>,
+    wide: Option<&'a [T]>,
+    len: usize,
+    start: usize,
+    widened: Vec<T>,
+}
+
+impl<'a, T: Computed> Lines<'a, T> {
+    #[inline(always)]
+    fn of(numbers: AnySlice<'a>, len: usize) -> Self {
+        let wide = T::as_slice(numbers);
+        let widened = match wide {
+            Some(_) => Vec::new(),
+            None => vec![T::ZERO; len],
+        };
+        Self {
+            numbers,
+            wide,
+            len,
+            start: 0,
+            widened,
+        }
     }
-    buffer.resize(stored.len(), E::Wide::ZERO);
-    E::load(stored, buffer);
-    buffer
+
+    /// The next line, widened if it is narrower.
+    #[inline(always)]
+    fn next(&mut self) -> &[T] {
+        let range = self.start..self.start + self.len;
+        self.start = range.end;
+        match self.wide {
+            Some(numbers) => &numbers[range],
+            None => {
+                T::widen(self.numbers.part(range), &mut self.widened);
+                &self.widened
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! All code is safe Rust. A buffer is changed in place if it is not shared.
 
+mod any_slice;
 mod batch_norm;
 mod bfloat;
 mod buffer;

@@ -2,11 +2,11 @@
 
 use super::FlexTensor;
 use super::GRAIN;
-use super::buffer::{dense, from_numbers, open_int};
-use super::element_type::{Stored, with_element_type};
+use super::any_slice::{AnySlice, AnySliceMut, Computed, zeros};
+use super::buffer::{dense, open_int};
 use super::gauss::{normals, unit};
 use super::philox::{self, GROUP};
-use super::threads::{self, Threads};
+use super::threads::Threads;
 use super::tracked::{self, Operation};
 use super::vector::Wide;
 use super::vectorized::vectorized;
@@ -45,7 +45,6 @@ pub(super) fn draw_key() -> u64 {
     open_int(key.into_dispatch()).storage::<i64>()[0] as u64
 }
 
-#[derive(Debug, Clone)]
 struct Noisy {
     noise: Noise,
     /// How many numbers in a row share their noise.
@@ -63,7 +62,7 @@ impl Operation<1> for Noisy {
         (self.applied(x, true), (), ())
     }
 
-    fn backward(self, (): (), grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+    fn backward(&self, (): &(), grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
         [Some(self.applied(grad, false))]
     }
 }
@@ -71,39 +70,43 @@ impl Operation<1> for Noisy {
 impl Noisy {
     /// The numbers multiplied and, if wanted, shifted, in their own buffer if nobody else holds it.
     fn applied(&self, x: FlexTensor, shifts: bool) -> FlexTensor {
-        with_element_type!(x.dtype(), E => self.applied_in::<E>(dense(x), shifts))
-    }
-
-    fn applied_in<E: Stored>(&self, mut x: FlexTensor, shifts: bool) -> FlexTensor {
-        if let Some(numbers) = x.try_storage_mut::<E>() {
+        let mut x = dense(x);
+        if let Some(numbers) = AnySliceMut::of(&mut x) {
             self.all(numbers, None, shifts);
             return x;
         }
-        let numbers = x.storage::<E>();
-        let mut new = vec![E::zeroed(); numbers.len()];
-        self.all(&mut new, Some(numbers), shifts);
-        from_numbers(new, x.shape())
+        let mut new = zeros(x.dtype(), x.shape());
+        let out = AnySliceMut::of_new(&mut new);
+        self.all(out, Some(AnySlice::of(&x)), shifts);
+        new
     }
 
-    fn all<E: Stored>(&self, out: &mut [E], read: Option<&[E]>, shifts: bool) {
+    fn all(&self, out: AnySliceMut<'_>, read: Option<AnySlice<'_>>, shifts: bool) {
+        match out {
+            AnySliceMut::F64(_) => self.all_in::<f64>(out, read, shifts),
+            _ => self.all_in::<f32>(out, read, shifts),
+        }
+    }
+
+    fn all_in<T: Computed>(&self, out: AnySliceMut<'_>, read: Option<AnySlice<'_>>, shifts: bool) {
         let part = Part {
             noise: self.noise,
             key: self.key,
             shifts,
         };
-        let draws = match self.run {
+        let draws: Draws<T> = match self.run {
             1 => Draws::Each(part),
             run => Draws::Shared {
                 run,
                 factors: part.factors(out.len().div_ceil(run.max(1))),
             },
         };
-        let pass = |i: usize, out: &mut [E]| {
+        let pass = |i: usize, out: AnySliceMut<'_>| {
             let start = i * PIECE;
             vectorized(Pass {
                 draws: &draws,
                 start,
-                read: read.map(|read| &read[start..start + out.len()]),
+                read: read.map(|read| read.part(start..start + out.len())),
                 out,
             });
         };
@@ -112,7 +115,7 @@ impl Noisy {
         } else {
             Threads::One
         };
-        threads::for_each_chunk(threads, out, PIECE, &pass);
+        out.for_each_chunk(threads, PIECE, &pass);
     }
 }
 
@@ -215,36 +218,49 @@ impl<T: Wide> NullaryFnOnce for Make<'_, T> {
 }
 
 /// A piece of the tensor, from the number `start` on.
-struct Pass<'a, E: Stored> {
-    draws: &'a Draws<E::Wide>,
+struct Pass<'a, T> {
+    draws: &'a Draws<T>,
     start: usize,
-    read: Option<&'a [E]>,
-    out: &'a mut [E],
+    read: Option<AnySlice<'a>>,
+    out: AnySliceMut<'a>,
 }
 
-impl<E: Stored> NullaryFnOnce for Pass<'_, E> {
+impl<T: Computed> NullaryFnOnce for Pass<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let mut made = [[E::Wide::ZERO; GROUP]; 2];
-        for (i, out) in self.out.chunks_mut(GROUP).enumerate() {
-            let at = i * GROUP;
-            if let Some(read) = self.read {
-                out.copy_from_slice(&read[at..at + out.len()]);
-            }
+        let len = self.out.len();
+        let mut out = T::as_mut_slice(self.out);
+        let mut block = [T::ZERO; GROUP];
+        let mut made = [[T::ZERO; GROUP]; 2];
+        for at in (0..len).step_by(GROUP) {
+            let range = at..len.min(at + GROUP);
+            let numbers = match &mut out {
+                Ok(out) => {
+                    let out = &mut out[range.clone()];
+                    if let Some(read) = self.read {
+                        T::widen(read.part(range.clone()), out);
+                    }
+                    out
+                }
+                Err(out) => {
+                    let block = &mut block[..range.len()];
+                    let read = self.read.unwrap_or(out.as_ref());
+                    T::widen(read.part(range.clone()), block);
+                    block
+                }
+            };
             match self.draws {
                 Draws::Each(part) => {
                     part.make(((self.start + at) / GROUP) as u64, &mut made);
-                    in_place(out, |out| {
-                        let [factors, shifts] = made.each_ref().map(|made| &made[..out.len()]);
-                        for ((x, factor), shift) in out.iter_mut().zip(factors).zip(shifts) {
-                            *x = *x * *factor + *shift;
-                        }
-                    });
+                    let [factors, shifts] = &made;
+                    for ((x, factor), shift) in numbers.iter_mut().zip(factors).zip(shifts) {
+                        *x = *x * *factor + *shift;
+                    }
                 }
                 Draws::Shared { run, factors } => {
-                    let mut rest = out;
+                    let mut rest = numbers;
                     let mut place = self.start + at;
                     while !rest.is_empty() {
                         let len = (run - place % run).min(rest.len());
@@ -253,27 +269,15 @@ impl<E: Stored> NullaryFnOnce for Pass<'_, E> {
                         let some;
                         (some, rest) = rest.split_at_mut(len);
                         place += len;
-                        in_place(some, |some| {
-                            for x in some {
-                                *x = *x * factor + shift;
-                            }
-                        });
+                        for x in some {
+                            *x = *x * factor + shift;
+                        }
                     }
                 }
             }
+            if let Err(out) = &mut out {
+                T::round_to(&block[..range.len()], out.part(range));
+            }
         }
     }
-}
-
-/// Changes at most a group of stored numbers, widened if they are narrower.
-#[inline(always)]
-fn in_place<E: Stored>(stored: &mut [E], change: impl Fn(&mut [E::Wide])) {
-    if let Some(numbers) = E::as_wide_mut(stored) {
-        return change(numbers);
-    }
-    let mut block = [E::Wide::ZERO; GROUP];
-    let block = &mut block[..stored.len()];
-    E::load(stored, block);
-    change(block);
-    E::store(block, stored);
 }

@@ -1,61 +1,55 @@
 //! Noise added in one pass.
 
-use super::buffer::{close, dense, from_numbers, open};
-use super::element_type::{Stored, with_element_type};
+use super::GRAIN;
+use super::any_slice::{AnySliceMut, Computed, copied};
+use super::buffer::{close, dense, open};
 use super::gauss::normals;
 use super::threads::{self, Threads};
-use super::vector::Wide;
 use super::vectorized::vectorized;
-use super::{FlexTensor, GRAIN};
 use crate::normal_keys::{Keys, uniform};
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::DispatchTensor;
 use pulp::NullaryFnOnce;
 
 /// `x + σ z`. The tensor must be one of this backend.
 pub(crate) fn add_normal(tensor: DispatchTensor, sigma: f64, key: u64) -> DispatchTensor {
-    let tensor = open(tensor);
+    let mut tensor = dense(open(tensor));
     let keys = Keys::new(key);
-    close(with_element_type!(tensor.dtype(), E => added::<E>(tensor, sigma, keys)))
-}
-
-fn added<E: Stored>(tensor: FlexTensor, sigma: f64, keys: Keys) -> FlexTensor {
-    let mut tensor = dense(tensor);
-    if let Some(numbers) = tensor.try_storage_mut::<E>() {
+    if let Some(numbers) = AnySliceMut::of(&mut tensor) {
         add_all(numbers, sigma, keys);
-        return tensor;
+        return close(tensor);
     }
-    let shape = tensor.shape();
-    let mut new = tensor.storage::<E>().to_vec();
-    add_all(&mut new, sigma, keys);
-    from_numbers(new, shape)
+    let mut new = copied(&tensor);
+    add_all(AnySliceMut::of_new(&mut new), sigma, keys);
+    close(new)
 }
 
 /// Adds noise at each place together with the place half a tensor behind it.
-fn add_all<E: Stored>(numbers: &mut [E], sigma: f64, keys: Keys) {
-    let pairs = numbers.len() / 2;
-    let (first, second) = numbers.split_at_mut(numbers.len().div_ceil(2));
-    if let Some(alone) = first.get_mut(pairs..)
-        && !alone.is_empty()
-    {
-        add(alone, &[pair(&keys, pairs as u32)[0]], sigma);
+fn add_all(mut second: AnySliceMut<'_>, sigma: f64, keys: Keys) {
+    let pairs = second.len() / 2;
+    let mut first = second.take(second.len().div_ceil(2));
+    if first.len() > pairs {
+        let noise = [pair(&keys, pairs as u32)[0]];
+        add_some(first.part(pairs..pairs + 1), &noise, sigma);
     }
-    let pass = |(chunk, (first, second)): (usize, (&mut [E], &mut [E]))| {
-        vectorized(AddPairs {
-            start: chunk * PIECE,
-            first,
-            second,
-            sigma,
-            keys,
-        });
-    };
-    let first = &mut first[..pairs];
     let threads = if pairs > PIECE {
         Threads::All
     } else {
         Threads::One
     };
-    let chunks = first.chunks_mut(PIECE).zip(second.chunks_mut(PIECE));
-    threads::map_items(threads, chunks.enumerate().collect(), &pass);
+    let starts = (0..pairs).step_by(PIECE);
+    let pieces = starts.map(|start| {
+        let len = PIECE.min(pairs - start);
+        (start, first.take(len), second.take(len))
+    });
+    threads::map_items(threads, pieces.collect(), &|(start, first, second)| {
+        vectorized(AddPairs {
+            start,
+            first,
+            second,
+            sigma,
+            keys,
+        });
+    });
 }
 
 /// How many pairs a thread takes at a time.
@@ -65,26 +59,22 @@ const PIECE: usize = GRAIN / 8;
 const BLOCK: usize = 128;
 
 /// Pairs from the place `start` on.
-struct AddPairs<'a, E> {
+struct AddPairs<'a> {
     start: usize,
-    first: &'a mut [E],
-    second: &'a mut [E],
+    first: AnySliceMut<'a>,
+    second: AnySliceMut<'a>,
     sigma: f64,
     keys: Keys,
 }
 
-impl<E: Stored> NullaryFnOnce for AddPairs<'_, E> {
+impl NullaryFnOnce for AddPairs<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
+    fn call(mut self) {
         let mut noise = [[0.0; BLOCK]; 2];
-        let blocks = self
-            .first
-            .chunks_mut(BLOCK)
-            .zip(self.second.chunks_mut(BLOCK));
-        for (block, (first, second)) in blocks.enumerate() {
-            let start = (self.start + block * BLOCK) as u32;
+        for at in (0..self.first.len()).step_by(BLOCK) {
+            let start = (self.start + at) as u32;
             let [one, other] = &mut noise;
             // In loops of their own, which the compiler turns into vector instructions.
             for (i, one) in one.iter_mut().enumerate() {
@@ -96,8 +86,9 @@ impl<E: Stored> NullaryFnOnce for AddPairs<'_, E> {
             for (one, other) in one.iter_mut().zip(other) {
                 [*one, *other] = normals(*one, *other);
             }
-            add(first, &noise[0], self.sigma);
-            add(second, &noise[1], self.sigma);
+            let range = at..self.first.len().min(at + BLOCK);
+            add_some(self.first.part(range.clone()), &noise[0], self.sigma);
+            add_some(self.second.part(range), &noise[1], self.sigma);
         }
     }
 }
@@ -108,14 +99,24 @@ fn pair(keys: &Keys, place: u32) -> [f32; 2] {
     normals(uniform(keys.radius, place), uniform(keys.angle, place))
 }
 
+/// Adds noise to at most a block of numbers.
 #[inline(always)]
-fn add<E: Stored>(numbers: &mut [E], noise: &[f32], sigma: f64) {
-    let mut block = [E::Wide::ZERO; BLOCK];
-    let block = &mut block[..numbers.len()];
-    E::load(numbers, block);
-    let sigma = E::Wide::of(sigma);
-    for (number, noise) in block.iter_mut().zip(noise) {
-        *number = *number + E::Wide::of(f64::from(*noise)) * sigma;
+fn add_some(numbers: AnySliceMut<'_>, noise: &[f32], sigma: f64) {
+    match numbers {
+        AnySliceMut::F64(_) => add::<f64>(numbers, noise, sigma),
+        _ => add::<f32>(numbers, noise, sigma),
     }
-    E::store(block, numbers);
+}
+
+#[inline(always)]
+fn add<T: Computed>(mut numbers: AnySliceMut<'_>, noise: &[f32], sigma: f64) {
+    let mut block = [T::ZERO; BLOCK];
+    let block = &mut block[..numbers.len()];
+    T::widen(numbers.as_ref(), block);
+    let sigma = T::of(sigma);
+    for (number, noise) in block.iter_mut().zip(noise) {
+        *number = *number + T::of(f64::from(*noise)) * sigma;
+    }
+    let len = block.len();
+    T::round_to(block, numbers.part(0..len));
 }

@@ -1,13 +1,13 @@
 //! The sums of Prodigy's estimate in one pass.
 
 use super::FlexTensor;
+use super::any_slice::with_wide_type;
 use super::buffer::{close, dense, look, open, tensor_of};
-use super::element_type::{Stored, with_element_type};
 use super::threads::{self, Threads};
 use super::vector::Wide;
 use super::vectorized::vectorized;
 use burn::backend::DispatchTensor;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Element, Tensor};
 use pulp::NullaryFnOnce;
 
 /// The new sum, the product and the size.
@@ -37,23 +37,23 @@ pub(crate) fn prodigy_sums(
         return Err((read, sum));
     }
     let (read, mut sum) = (read.map(open).map(dense), dense(open(sum)));
-    let [product, size] = with_element_type!(sum.dtype(), E => {
-        total::<E>(&read, &mut sum, decay, share)
+    let [product, size] = with_wide_type!(sum.dtype(), T => {
+        total::<T>(&read, &mut sum, decay, share)
     });
     Ok((close(sum), tensor_of(vec![product]), tensor_of(vec![size])))
 }
 
-fn total<E: Stored>(
+fn total<T: Wide + Element>(
     read: &[FlexTensor; 3],
     sum: &mut FlexTensor,
     decay: f64,
     share: f64,
 ) -> [f64; 2] {
-    let [grad, weight, first] = read.each_ref().map(FlexTensor::storage::<E>);
+    let [grad, weight, first] = read.each_ref().map(FlexTensor::storage::<T>);
     // A sum that somebody else holds too is copied here.
-    let sum = sum.storage_mut::<E>();
+    let sum = sum.storage_mut::<T>();
     let stretch = |(((sum, grad), weight), first)| {
-        vectorized(Stretch::<E> {
+        vectorized(Stretch::<T> {
             grad,
             weight,
             first,
@@ -70,26 +70,29 @@ fn total<E: Stored>(
     sums.into_iter().fold([0.0; 2], add)
 }
 
-struct Stretch<'a, E> {
-    grad: &'a [E],
-    weight: &'a [E],
-    first: &'a [E],
-    sum: &'a mut [E],
+struct Stretch<'a, T> {
+    grad: &'a [T],
+    weight: &'a [T],
+    first: &'a [T],
+    sum: &'a mut [T],
     decay: f64,
     share: f64,
 }
 
-impl<E: Stored> NullaryFnOnce for Stretch<'_, E> {
+impl<T: Wide> NullaryFnOnce for Stretch<'_, T> {
     type Output = [f64; 2];
 
     #[inline(always)]
     fn call(self) -> [f64; 2] {
-        let wide = |stored| E::as_wide(stored).expect("`f32` and `f64` are as wide");
-        let [grad, weight, first] = [self.grad, self.weight, self.first].map(wide);
-        let sum = E::as_wide_mut(self.sum).expect("`f32` and `f64` are as wide");
+        let Self {
+            grad,
+            weight,
+            first,
+            ..
+        } = self;
         let (mut products, mut sizes) = ([0.0; LANES], [0.0; LANES]);
         let mut at = 0;
-        for sum in sum.chunks_mut(LANES) {
+        for sum in self.sum.chunks_mut(LANES) {
             let to = at + sum.len();
             let numbers = grad[at..to].iter().zip(&weight[at..to]).zip(&first[at..to]);
             let lanes = products.iter_mut().zip(&mut sizes);
@@ -98,7 +101,7 @@ impl<E: Stored> NullaryFnOnce for Stretch<'_, E> {
             {
                 let grad = grad.to_f64();
                 *product += grad * (first.to_f64() - weight.to_f64());
-                *sum = E::Wide::of(sum.to_f64() * self.decay + grad * self.share);
+                *sum = T::of(sum.to_f64() * self.decay + grad * self.share);
                 *size += sum.to_f64().abs();
             }
             at = to;

@@ -1,15 +1,15 @@
 //! Spectral norm: two products of the weight with a vector for each round, and one division.
 
 use super::FlexTensor;
-use super::buffer::{close, dense, from_numbers, numbers, open};
-use super::element_type::{Stored, with_element_type};
+use super::any_slice::{AnySlice, AnySliceMut, rounded, vector, zeros};
+use super::buffer::{close, dense, open};
 use super::matrix::Matrix;
 use super::tracked::{self, Operation};
 use super::unit_pass::mapped;
 use super::units::Units;
-use super::vector::Wide as _;
-use super::weight_norm::{Product, Scaled, vector, widened};
+use super::weight_norm::{Product, Scaled};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::tensor::DType;
 
 /// `w / σ` with the vectors after the rounds and σ, or the unchanged tensors if there is no kernel for them.
 #[allow(clippy::result_large_err, clippy::type_complexity)]
@@ -35,7 +35,6 @@ pub(crate) fn spectral_norm(
     }
 }
 
-#[derive(Debug, Clone)]
 struct Spectral {
     axis: usize,
     vectors: [FlexTensor; 2],
@@ -43,7 +42,6 @@ struct Spectral {
 }
 
 /// The weight, its vectors, and its largest singular value.
-#[derive(Debug, Clone)]
 struct Saved {
     weight: FlexTensor,
     u: Vec<f64>,
@@ -56,41 +54,30 @@ impl Operation<1> for Spectral {
     type Extra = [FlexTensor; 3];
 
     fn forward(&self, [weight]: [FlexTensor; 1]) -> (FlexTensor, Saved, [FlexTensor; 3]) {
-        with_element_type!(weight.dtype(), E => self.forward_in::<E>(dense(weight)))
-    }
-
-    fn backward(self, saved: Saved, grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
-        [Some(
-            with_element_type!(grad.dtype(), E => self.backward_in::<E>(&saved, grad)),
-        )]
-    }
-}
-
-impl Spectral {
-    fn forward_in<E: Stored>(&self, weight: FlexTensor) -> (FlexTensor, Saved, [FlexTensor; 3]) {
-        let matrix = Matrix::<E>::of(weight.storage(), &weight.shape(), self.axis);
-        let vectors = self.vectors.each_ref();
-        let [mut u, mut v] = vectors.map(|vector| widened::<E>(&numbers::<E>(vector)));
+        let weight = dense(weight);
+        let dtype = weight.dtype();
+        let matrix = Matrix::of(AnySlice::of(&weight), &weight.shape(), self.axis);
+        let vectors = self.vectors.clone().map(dense);
+        let [mut u, mut v] = vectors.map(|vector| AnySlice::of(&vector).widened());
         let mut product = None;
         for _ in 0..self.rounds {
-            u = normalized::<E>(matrix.times(&v), u);
+            u = normalized(dtype, matrix.times(&v), u);
             let transposed = matrix.transposed_times(&u);
-            v = normalized::<E>(transposed.clone(), v);
+            v = normalized(dtype, transposed.clone(), v);
             product = Some(transposed);
         }
         // σ = uᵀ W v
         let product = product.unwrap_or_else(|| matrix.transposed_times(&u));
         let sigma: f64 = product.iter().zip(&v).map(|(a, b)| a * b).sum();
-        let sigma = E::Wide::of(sigma).to_f64();
+        let sigma = rounded(dtype, sigma);
         let divisor = if sigma == 0.0 { 1.0 } else { sigma };
         let whole = Units::of(&weight.shape(), None);
-        let factor = [vec![E::Wide::of(1.0 / divisor)]];
-        let output = mapped::<E, _, 1>(whole, Scaled, &weight, &factor);
+        let output = mapped(whole, &Scaled, &weight, [vec![1.0 / divisor]]);
         let [new_u, new_v] = match self.rounds {
             0 => self.vectors.clone(),
-            _ => [&u, &v].map(|numbers| vector::<E>(numbers.iter().copied())),
+            _ => [&u, &v].map(|numbers| vector(dtype, numbers)),
         };
-        let extra = [new_u, new_v, vector::<E>([sigma].into_iter())];
+        let extra = [new_u, new_v, vector(dtype, &[sigma])];
         let saved = Saved {
             weight,
             u,
@@ -103,39 +90,37 @@ impl Spectral {
     /// ```text
     /// dW = G / σ − u vᵀ (G · W) / σ²
     /// ```
-    fn backward_in<E: Stored>(&self, saved: &Saved, grad: FlexTensor) -> FlexTensor {
+    fn backward(&self, saved: &Saved, grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
         let Saved {
             weight, v, sigma, ..
         } = saved;
         let mut grad = dense(grad);
         if *sigma == 0.0 {
-            return grad; // σ was replaced by 1
+            return [Some(grad)]; // σ was replaced by 1
         }
         let shape = weight.shape();
         let whole = Units::of(&shape, None);
-        let weight = weight.storage::<E>();
-        let [products] = whole.sums(Product, grad.storage::<E>(), weight, &[]);
+        let weight = AnySlice::of(weight);
+        let [products] = whole.sums(&Product, AnySlice::of(&grad), weight, &[]);
         let slope = -products[0] / sigma / sigma;
         let u: Vec<f64> = saved.u.iter().map(|u| u * slope).collect();
         let matrix = Matrix::of(weight, &shape, self.axis);
-        if let Some(numbers) = grad.try_storage_mut::<E>() {
+        if let Some(numbers) = AnySliceMut::of(&mut grad) {
             matrix.add_outer(numbers, None, 1.0 / sigma, &u, v);
-            return grad;
+            return [Some(grad)];
         }
-        let mut new = vec![E::zeroed(); weight.len()];
-        matrix.add_outer(&mut new, Some(grad.storage()), 1.0 / sigma, &u, v);
-        from_numbers(new, shape)
+        let mut new = zeros(grad.dtype(), shape);
+        let out = AnySliceMut::of_new(&mut new);
+        matrix.add_outer(out, Some(AnySlice::of(&grad)), 1.0 / sigma, &u, v);
+        [Some(new)]
     }
 }
 
 /// `vector` at norm 1, in the precision of the weight; `old` where the norm is 0 or infinite.
-fn normalized<E: Stored>(vector: Vec<f64>, old: Vec<f64>) -> Vec<f64> {
+fn normalized(dtype: DType, vector: Vec<f64>, old: Vec<f64>) -> Vec<f64> {
     let norm = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
-    if E::Wide::of(norm).to_f64() == 0.0 || E::Wide::of(norm).to_f64().is_infinite() {
+    if rounded(dtype, norm) == 0.0 || rounded(dtype, norm).is_infinite() {
         return old;
     }
-    vector
-        .iter()
-        .map(|x| E::Wide::of(x / norm).to_f64())
-        .collect()
+    vector.iter().map(|x| rounded(dtype, x / norm)).collect()
 }

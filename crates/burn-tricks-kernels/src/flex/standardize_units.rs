@@ -1,8 +1,8 @@
 //! Standardisation: each unit's mean and variance in one read, and the standardised numbers in a second one.
 
 use super::FlexTensor;
+use super::any_slice::AnySlice;
 use super::buffer::dense;
-use super::element_type::{Stored, with_element_type};
 use super::term_sums::Terms;
 use super::tracked::{self, Operation};
 use super::unit_map::Combine;
@@ -25,13 +25,11 @@ pub(crate) fn standardize_units(
     }
 }
 
-#[derive(Debug, Clone)]
 struct Standardize {
     deviation: UnitDeviation,
     axis: usize,
 }
 
-#[derive(Debug, Clone)]
 struct Saved {
     weight: FlexTensor,
     means: Vec<f64>,
@@ -46,22 +44,11 @@ impl Operation<1> for Standardize {
     type Extra = ();
 
     fn forward(&self, [weight]: [FlexTensor; 1]) -> (FlexTensor, Saved, ()) {
-        with_element_type!(weight.dtype(), E => self.forward_in::<E>(dense(weight)))
-    }
-
-    fn backward(self, saved: Saved, grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
-        [Some(
-            with_element_type!(grad.dtype(), E => self.backward_in::<E>(&saved, grad)),
-        )]
-    }
-}
-
-impl Standardize {
-    fn forward_in<E: Stored>(&self, weight: FlexTensor) -> (FlexTensor, Saved, ()) {
+        let weight = dense(weight);
         let shape = weight.shape();
         let units = Units::of(&shape, Some(self.axis));
         let n = shape.num_elements() as f64 / shape[self.axis] as f64;
-        let Moments { means, squares } = moments::<E>(units, weight.storage::<E>(), n);
+        let Moments { means, squares } = moments(units, AnySlice::of(&weight), n);
         let UnitDeviation {
             freedom,
             inside,
@@ -75,14 +62,9 @@ impl Standardize {
             variance => (variance.sqrt() + outside, 1.0 / (left * variance.sqrt())),
         });
         let (divisors, slopes): (Vec<f64>, Vec<f64>) = of_root.unzip();
-        let coefs = [
-            means.iter().map(|mean| E::Wide::of(*mean)).collect(),
-            divisors
-                .iter()
-                .map(|divisor| E::Wide::of(1.0 / divisor))
-                .collect(),
-        ];
-        let output = mapped::<E, _, 2>(units, CentredScaled, &weight, &coefs);
+        let scales = divisors.iter().map(|divisor| 1.0 / divisor).collect();
+        let coefs = [means.clone(), scales];
+        let output = mapped(units, &CentredScaled, &weight, coefs);
         let saved = Saved {
             weight,
             means,
@@ -95,7 +77,7 @@ impl Standardize {
     /// ```text
     /// dw = (G − mean G) / d − (w − μ) (∂d/∂w / (w − μ)) (G · (w − μ)) / d²
     /// ```
-    fn backward_in<E: Stored>(&self, saved: &Saved, grad: FlexTensor) -> FlexTensor {
+    fn backward(&self, saved: &Saved, grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
         let Saved {
             weight,
             means,
@@ -106,30 +88,18 @@ impl Standardize {
         let units = Units::of(&shape, Some(self.axis));
         let n = shape.num_elements() as f64 / shape[self.axis] as f64;
         let grad = dense(grad);
-        let shifts: Vec<E::Wide> = means.iter().map(|mean| E::Wide::of(*mean)).collect();
-        let [sums, products] = units.sums(
-            WithCentred,
-            grad.storage::<E>(),
-            weight.storage::<E>(),
-            &shifts,
-        );
-        let of_units = |coef: &dyn Fn(usize) -> f64| -> Vec<E::Wide> {
-            (0..units_of(&shape, self.axis))
-                .map(|unit| E::Wide::of(coef(unit)))
-                .collect()
-        };
+        let numbers = (AnySlice::of(&grad), AnySlice::of(weight));
+        let [sums, products] = units.sums(&WithCentred, numbers.0, numbers.1, means);
+        let of_units =
+            |coef: &dyn Fn(usize) -> f64| -> Vec<f64> { (0..shape[self.axis]).map(coef).collect() };
         let coefs = [
             of_units(&|unit| sums[unit] / n),
             of_units(&|unit| 1.0 / divisors[unit]),
-            shifts,
+            means.clone(),
             of_units(&|unit| -slopes[unit] * products[unit] / divisors[unit] / divisors[unit]),
         ];
-        combined::<E, _, 4>(units, CentredBoth, grad, weight, &coefs)
+        [Some(combined(units, &CentredBoth, grad, weight, coefs))]
     }
-}
-
-fn units_of(shape: &[usize], axis: usize) -> usize {
-    shape[axis]
 }
 
 /// Means, and sums of squared deviations from them.
@@ -143,8 +113,8 @@ pub(super) struct Moments {
 const CANCELLED: f64 = 64.0;
 
 /// The moments of each unit of `n` numbers, in one read; in two, if the first number of a unit lies far from all others.
-pub(super) fn moments<E: Stored>(units: Units, numbers: &[E], n: f64) -> Moments {
-    if numbers.is_empty() {
+pub(super) fn moments(units: Units, numbers: AnySlice<'_>, n: f64) -> Moments {
+    if numbers.len() == 0 {
         return Moments {
             means: vec![0.0; units.count],
             squares: vec![0.0; units.count],
@@ -155,22 +125,12 @@ pub(super) fn moments<E: Stored>(units: Units, numbers: &[E], n: f64) -> Moments
     if !is_cancelled {
         return moments;
     }
-    let means: Vec<_> = moments
-        .means
-        .iter()
-        .map(|mean| E::Wide::of(*mean))
-        .collect();
-    moments_from(units, numbers, n, &means).0
+    moments_from(units, numbers, n, &numbers.all_rounded(moments.means)).0
 }
 
 /// The moments, counted from a number for each unit, and whether in one of them too many digits cancelled.
-fn moments_from<E: Stored>(
-    units: Units,
-    numbers: &[E],
-    n: f64,
-    shifts: &[E::Wide],
-) -> (Moments, bool) {
-    let [sums, totals] = units.sums(Shifted, numbers, numbers, shifts);
+fn moments_from(units: Units, numbers: AnySlice<'_>, n: f64, shifts: &[f64]) -> (Moments, bool) {
+    let [sums, totals] = units.sums(&Shifted, numbers, numbers, shifts);
     let mut is_cancelled = false;
     let each = sums.iter().zip(&totals).zip(shifts);
     let (means, squares) = each
@@ -179,7 +139,7 @@ fn moments_from<E: Stored>(
             is_cancelled |= squares * CANCELLED < *total;
             // Rounding may take it below zero, where it is zero; a NaN stays.
             let squares = if squares < 0.0 { 0.0 } else { squares };
-            (shift.to_f64() + sum / n, squares)
+            (shift + sum / n, squares)
         })
         .unzip();
     (Moments { means, squares }, is_cancelled)

@@ -1,7 +1,7 @@
 //! The sum of squares in one read, in `f64`.
 
-use super::buffer::{look, numbers, tensor_of};
-use super::element_type::{Stored, with_element_type};
+use super::any_slice::{AnySlice, Computed, with_wide_type};
+use super::buffer::{look, ordered, tensor_of};
 use super::is_little;
 use super::threads::{self, Threads};
 use super::vector::Wide;
@@ -10,6 +10,7 @@ use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, Tensor};
 use pulp::NullaryFnOnce;
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 
 /// The length of a stretch of numbers that is summed as a whole; the sums of the stretches are then added in
 /// order. It does not depend on the number of threads, so neither does the result.
@@ -17,6 +18,9 @@ const STRETCH: usize = 1 << 14;
 
 /// Running sums side by side, added up at the end of a stretch.
 const LANES: usize = 16;
+
+/// How many numbers are widened at a time.
+const BLOCK: usize = 256;
 
 /// `scale` and `Σ (x/scale)²` as tensors; `None` when there is no number. All tensors must be of this
 /// backend.
@@ -45,7 +49,9 @@ pub(crate) fn sum_of_squares(tensors: &VecDeque<DispatchTensor>) -> Option<(Tens
 fn total<const SCALED: bool>(tensors: &VecDeque<DispatchTensor>, scale: f64) -> f64 {
     let of_one = |tensor| {
         let tensor = look(tensor).expect("a tensor of this backend");
-        with_element_type!(tensor.dtype(), E => sum_of::<E, SCALED>(&numbers(tensor), scale))
+        let tensor = ordered(tensor);
+        let numbers = AnySlice::of(&tensor);
+        with_wide_type!(tensor.dtype(), T => sum_of::<T, SCALED>(numbers, scale))
     };
     let threads = if is_little(tensors) {
         Threads::One
@@ -56,34 +62,39 @@ fn total<const SCALED: bool>(tensors: &VecDeque<DispatchTensor>, scale: f64) -> 
     sums.iter().sum()
 }
 
-fn sum_of<E: Stored, const SCALED: bool>(numbers: &[E], scale: f64) -> f64 {
+fn sum_of<T: Computed, const SCALED: bool>(numbers: AnySlice<'_>, scale: f64) -> f64 {
     let threads = Threads::for_len(numbers.len());
     let sums = threads::map(threads, numbers.len().div_ceil(STRETCH), &|at| {
         let start = at * STRETCH;
-        let numbers = &numbers[start..numbers.len().min(start + STRETCH)];
-        vectorized(Stretch::<E, SCALED> { numbers, scale })
+        vectorized(Stretch::<T, SCALED> {
+            numbers: numbers.part(start..numbers.len().min(start + STRETCH)),
+            scale,
+            computed: PhantomData,
+        })
     });
     sums.iter().sum()
 }
 
-struct Stretch<'a, E, const SCALED: bool> {
-    numbers: &'a [E],
+struct Stretch<'a, T, const SCALED: bool> {
+    numbers: AnySlice<'a>,
     scale: f64,
+    computed: PhantomData<T>,
 }
 
-impl<E: Stored, const SCALED: bool> NullaryFnOnce for Stretch<'_, E, SCALED> {
+impl<T: Computed, const SCALED: bool> NullaryFnOnce for Stretch<'_, T, SCALED> {
     type Output = f64;
 
     #[inline(always)]
     fn call(self) -> f64 {
         let mut sums = [0.0; LANES];
-        match E::as_wide(self.numbers) {
+        match T::as_slice(self.numbers) {
             Some(numbers) => add::<_, SCALED>(&mut sums, numbers, self.scale),
             None => {
-                let mut block = [E::Wide::ZERO; 256];
-                for numbers in self.numbers.chunks(256) {
-                    let block = &mut block[..numbers.len()];
-                    E::load(numbers, block);
+                let mut block = [T::ZERO; BLOCK];
+                for start in (0..self.numbers.len()).step_by(BLOCK) {
+                    let range = start..self.numbers.len().min(start + BLOCK);
+                    let block = &mut block[..range.len()];
+                    T::widen(self.numbers.part(range), block);
                     add::<_, SCALED>(&mut sums, block, self.scale);
                 }
             }
@@ -114,22 +125,11 @@ fn add<T: Wide, const SCALED: bool>(sums: &mut [f64; LANES], numbers: &[T], scal
 
 /// The largest magnitude, ignoring NaN.
 fn largest(tensors: &VecDeque<DispatchTensor>) -> f64 {
-    fn of<E: Stored>(numbers: &[E]) -> f64 {
-        let mut block = [E::Wide::ZERO; 256];
-        let mut largest = 0.0;
-        for numbers in numbers.chunks(256) {
-            let block = &mut block[..numbers.len()];
-            E::load(numbers, block);
-            largest = block
-                .iter()
-                .map(|x| x.to_f64().abs())
-                .fold(largest, f64::max);
-        }
-        largest
-    }
     let each = tensors.iter().map(|tensor| {
-        let tensor = look(tensor).expect("a tensor of this backend");
-        with_element_type!(tensor.dtype(), E => of(&numbers::<E>(tensor)))
+        let tensor = ordered(look(tensor).expect("a tensor of this backend"));
+        let numbers = AnySlice::of(&tensor);
+        let sizes = (0..numbers.len()).map(|at| numbers.at(at).abs());
+        sizes.fold(0.0, f64::max)
     });
     each.fold(0.0, f64::max)
 }

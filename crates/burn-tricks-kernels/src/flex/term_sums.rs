@@ -1,7 +1,8 @@
 //! Sums over the elements of each unit.
 
-use super::element_type::Stored;
+use super::any_slice::{AnySlice, Computed};
 use super::vector::Wide;
+use super::vectorized::vectorized;
 use pulp::NullaryFnOnce;
 use std::ops::Range;
 
@@ -23,152 +24,189 @@ pub(super) trait Terms<const N: usize>: Copy + Send + Sync {
     fn of<T: Wide>(self, a: T, b: T, shift: T) -> [T; N];
 }
 
-/// The sums of some units over some rows: `rows` times, `count` runs of `run` numbers each, one for each unit.
-pub(super) struct Sums<'a, E: Stored, F, const N: usize> {
-    pub(super) terms: F,
+/// [`Terms`] as a loop over thousands of numbers. It is called through a pointer, so that the code around it is not compiled
+/// for each.
+pub(super) trait SumLoop<T, const N: usize>: Sync {
+    fn add(&self, part: SumPart<'_, T>, sums: &mut [Vec<f64>; N]);
+}
+
+/// A [`SumLoop`] over each type in which there is arithmetic.
+pub(super) trait SumLoops<const N: usize>: SumLoop<f32, N> + SumLoop<f64, N> {}
+
+impl<F: SumLoop<f32, N> + SumLoop<f64, N>, const N: usize> SumLoops<N> for F {}
+
+impl<T: Computed, F: Terms<N>, const N: usize> SumLoop<T, N> for F {
+    fn add(&self, part: SumPart<'_, T>, sums: &mut [Vec<f64>; N]) {
+        vectorized(Sums {
+            terms: *self,
+            part,
+            sums,
+        });
+    }
+}
+
+/// Some units over some rows: `rows` times, `count` runs of `run` numbers each, one for each unit.
+pub(super) struct SumPart<'a, T> {
     pub(super) count: usize,
     pub(super) run: usize,
     pub(super) units: Range<usize>,
     pub(super) rows: Range<usize>,
-    pub(super) a: &'a [E],
-    pub(super) b: &'a [E],
+    pub(super) a: AnySlice<'a>,
+    pub(super) b: AnySlice<'a>,
     /// A number for each of `units`, if the terms need it.
-    pub(super) shifts: &'a [E::Wide],
-    pub(super) sums: &'a mut [Vec<f64>; N],
+    pub(super) shifts: &'a [T],
 }
 
-impl<E: Stored, F: Terms<N>, const N: usize> NullaryFnOnce for Sums<'_, E, F, N> {
+impl<T> SumPart<'_, T> {
+    /// Where the numbers of a row lie.
+    #[inline(always)]
+    fn range(&self, row: usize) -> Range<usize> {
+        let start = (row * self.count + self.units.start) * self.run;
+        start..self.a.len().min(start + self.units.len() * self.run)
+    }
+}
+
+struct Sums<'a, T, F, const N: usize> {
+    terms: F,
+    part: SumPart<'a, T>,
+    sums: &'a mut [Vec<f64>; N],
+}
+
+impl<T: Computed, F: Terms<N>, const N: usize> NullaryFnOnce for Sums<'_, T, F, N> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let Self {
-            terms, count, run, ..
-        } = self;
-        let len = self.a.len();
-        let width = self.units.len() * run;
-        let range = |row: usize| {
-            let start = (row * count + self.units.start) * run;
-            start..len.min(start + width)
-        };
-        let mut rows = self.rows;
-        if run > 1 {
-            for row in rows {
-                let (a, b) = (&self.a[range(row)], &self.b[range(row)]);
-                add_runs(terms, self.sums, a, b, self.shifts, run);
+        let Self { terms, part, sums } = self;
+        let wide = T::as_slice(part.a).zip(T::as_slice(part.b));
+        assert!(T::WIDENS || wide.is_some(), "`f64` is not narrowed");
+        let mut blocks = [[T::ZERO; BLOCK]; 2];
+        if part.run > 1 {
+            for row in part.rows.clone() {
+                let range = part.range(row);
+                if let Some((a, b)) = wide {
+                    let (a, b) = (&a[range.clone()], &b[range]);
+                    add_runs(terms, sums, a, b, part.shifts, part.run);
+                } else {
+                    add_runs_in_blocks(terms, sums, &part, range, &mut blocks);
+                }
             }
             return;
         }
         // Row by row, because rows below each other are often a power of two apart, and then share one place in the cache.
-        let mut short = [[E::Wide::ZERO; TILE]; N];
+        let mut short = [[T::ZERO; TILE]; N];
+        let mut rows = part.rows.clone();
         while !rows.is_empty() {
             let some = rows.start..rows.end.min(rows.start + DEPTH);
             rows.start = some.end;
             for row in some {
-                let (a, b) = (&self.a[range(row)], &self.b[range(row)]);
-                add_each(terms, &mut short, a, b, self.shifts);
+                let range = part.range(row);
+                if let Some((a, b)) = wide {
+                    add_each(
+                        terms,
+                        &mut short,
+                        0,
+                        &a[range.clone()],
+                        &b[range],
+                        part.shifts,
+                    );
+                    continue;
+                }
+                for start in range.clone().step_by(BLOCK) {
+                    let at = start - range.start;
+                    let [a, b] = load_both(&mut blocks, &part, start..range.end.min(start + BLOCK));
+                    add_each(terms, &mut short, at, a, b, part.shifts);
+                }
             }
-            for (sums, short) in self.sums.iter_mut().zip(&mut short) {
+            for (sums, short) in sums.iter_mut().zip(&mut short) {
                 for (sum, short) in sums.iter_mut().zip(short) {
                     *sum += short.to_f64();
-                    *short = E::Wide::ZERO;
+                    *short = T::ZERO;
                 }
             }
         }
     }
 }
 
-/// Adds the terms of each number to the sums at the same place.
+/// Adds the terms of each number to the sums at the same place, counted from `at`.
 #[inline(always)]
-fn add_each<E: Stored, F: Terms<N>, const N: usize>(
+fn add_each<T: Wide, F: Terms<N>, const N: usize>(
     terms: F,
-    sums: &mut [[E::Wide; TILE]; N],
-    a: &[E],
-    b: &[E],
-    shifts: &[E::Wide],
+    sums: &mut [[T; TILE]; N],
+    at: usize,
+    a: &[T],
+    b: &[T],
+    shifts: &[T],
 ) {
-    #[inline(always)]
-    fn add<T: Wide, F: Terms<N>, const N: usize>(
-        terms: F,
-        sums: [&mut [T]; N],
-        a: &[T],
-        b: &[T],
-        shifts: &[T],
-    ) {
-        let len = a.len();
-        let mut sums = sums.map(|sums| &mut sums[..len]);
-        let b = &b[..len];
-        let shifts = if F::SHIFTED { &shifts[..len] } else { a };
-        for i in 0..len {
-            let new = terms.of(a[i], b[i], shifts[i]);
-            for (sums, new) in sums.iter_mut().zip(new) {
-                sums[i] = sums[i] + new;
-            }
+    let len = a.len();
+    let mut here = sums.each_mut().map(|sums| &mut sums[at..at + len]);
+    let b = &b[..len];
+    let shifts = if F::SHIFTED { &shifts[at..at + len] } else { a };
+    for i in 0..len {
+        let new = terms.of(a[i], b[i], shifts[i]);
+        for (sums, new) in here.iter_mut().zip(new) {
+            sums[i] = sums[i] + new;
         }
-    }
-    if let (Some(a), Some(b)) = (E::as_wide(a), E::as_wide(b)) {
-        return add(
-            terms,
-            sums.each_mut().map(|sums| &mut sums[..]),
-            a,
-            b,
-            shifts,
-        );
-    }
-    let mut blocks = [[E::Wide::ZERO; BLOCK]; 2];
-    for start in (0..a.len()).step_by(BLOCK) {
-        let range = start..a.len().min(start + BLOCK);
-        let [a, b] = load_both(&mut blocks, &a[range.clone()], &b[range.clone()]);
-        let shifts = if F::SHIFTED { &shifts[range] } else { shifts };
-        let sums = sums.each_mut().map(|sums| &mut sums[start..]);
-        add(terms, sums, a, b, shifts);
     }
 }
 
 /// Adds the terms of each run to one sum of each kind.
 #[inline(always)]
-fn add_runs<E: Stored, F: Terms<N>, const N: usize>(
+fn add_runs<T: Wide, F: Terms<N>, const N: usize>(
     terms: F,
     sums: &mut [Vec<f64>; N],
-    a: &[E],
-    b: &[E],
-    shifts: &[E::Wide],
+    a: &[T],
+    b: &[T],
+    shifts: &[T],
     run: usize,
 ) {
-    let mut blocks = [[E::Wide::ZERO; BLOCK]; 2];
     for (unit, (a, b)) in a.chunks(run).zip(b.chunks(run)).enumerate() {
+        let shift = if F::SHIFTED { shifts[unit] } else { T::ZERO };
+        let more = of_run(terms, a, b, shift);
+        for (sums, more) in sums.iter_mut().zip(more) {
+            sums[unit] += more;
+        }
+    }
+}
+
+/// The same for numbers in half precision.
+#[inline(always)]
+fn add_runs_in_blocks<T: Computed, F: Terms<N>, const N: usize>(
+    terms: F,
+    sums: &mut [Vec<f64>; N],
+    part: &SumPart<'_, T>,
+    range: Range<usize>,
+    blocks: &mut [[T; BLOCK]; 2],
+) {
+    for (unit, start) in range.clone().step_by(part.run).enumerate() {
         let shift = if F::SHIFTED {
-            shifts[unit]
+            part.shifts[unit]
         } else {
-            E::Wide::ZERO
+            T::ZERO
         };
-        let mut add = |more: [f64; N]| {
+        let end = range.end.min(start + part.run);
+        for start in (start..end).step_by(BLOCK) {
+            let [a, b] = load_both(blocks, part, start..end.min(start + BLOCK));
+            let more = of_run(terms, a, b, shift);
             for (sums, more) in sums.iter_mut().zip(more) {
                 sums[unit] += more;
             }
-        };
-        if let (Some(a), Some(b)) = (E::as_wide(a), E::as_wide(b)) {
-            add(of_run(terms, a, b, shift));
-            continue;
-        }
-        for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
-            let [a, b] = load_both(&mut blocks, a, b);
-            add(of_run(terms, a, b, shift));
         }
     }
 }
 
 /// Widens at most a block of both.
 #[inline(always)]
-fn load_both<'a, E: Stored>(
-    blocks: &'a mut [[E::Wide; BLOCK]; 2],
-    a: &[E],
-    b: &[E],
-) -> [&'a [E::Wide]; 2] {
-    let [first, second] = blocks.each_mut().map(|block| &mut block[..a.len()]);
-    E::load(a, first);
-    E::load(b, second);
-    [first, second]
+fn load_both<'a, T: Computed>(
+    blocks: &'a mut [[T; BLOCK]; 2],
+    part: &SumPart<'_, T>,
+    range: Range<usize>,
+) -> [&'a [T]; 2] {
+    let [a, b] = blocks;
+    let (a, b) = (&mut a[..range.len()], &mut b[..range.len()]);
+    T::widen(part.a.part(range.clone()), a);
+    T::widen(part.b.part(range), b);
+    [a, b]
 }
 
 #[inline(always)]
@@ -218,7 +256,8 @@ fn in_lanes<T: Wide, F: Terms<N>, const N: usize, const LANES: usize>(
             }
         }
     }
-    sums.map(|mut sums| {
+    let mut totals = [0.0; N];
+    for (total, sums) in totals.iter_mut().zip(&mut sums) {
         let mut half = LANES / 2;
         while half > 0 {
             for i in 0..half {
@@ -226,6 +265,7 @@ fn in_lanes<T: Wide, F: Terms<N>, const N: usize, const LANES: usize>(
             }
             half /= 2;
         }
-        sums[0]
-    })
+        *total = sums[0];
+    }
+    totals
 }

@@ -17,12 +17,13 @@ use burn::backend::{
     DispatchTensor, DispatchTensorKind, Flex, TensorMetadata as _,
 };
 use burn::tensor::GradientCheckpointingStrategy;
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
 
 /// An operation on `N` tensors of this backend.
-pub(super) trait Operation<const N: usize>: Clone + Debug + Send + 'static {
+pub(super) trait Operation<const N: usize>: Send + Sync + 'static {
     /// What the backward pass needs. Input tensors in it are shared, not copied.
-    type Saved: Clone + Debug + Send + 'static;
+    type Saved: Send + Sync + 'static;
     /// What the forward pass gives besides the output, without a gradient.
     type Extra;
 
@@ -33,8 +34,8 @@ pub(super) trait Operation<const N: usize>: Clone + Debug + Send + 'static {
 
     /// The gradients of the inputs, from the output's; of those that are not `needed`, `None` will do.
     fn backward(
-        self,
-        saved: Self::Saved,
+        &self,
+        saved: &Self::Saved,
         grad: FlexTensor,
         needed: [bool; N],
     ) -> [Option<FlexTensor>; N];
@@ -51,6 +52,41 @@ pub(super) fn run<O: Operation<N>, const N: usize>(
         let (output, _, extra) = operation.forward(inputs.map(open));
         return Ok((close(output), extra));
     }
+    let operation = Arc::new(operation);
+    let again = O::IS_LIGHT.then(|| {
+        let operation = operation.clone();
+        Forward(Arc::new(move |inputs| operation.forward(inputs).0))
+    });
+    let mut also = None;
+    let mut forward = |inputs| {
+        let (output, saved, extra) = operation.forward(inputs);
+        also = Some(extra);
+        let operation = operation.clone();
+        let pass = move |grad, needed| operation.backward(&saved, grad, needed);
+        (output, Pass(Arc::new(pass)))
+    };
+    let output = tracked(again, inputs, &mut forward)?;
+    Ok((output, also.expect("the forward pass has run")))
+}
+
+// What follows does not know the type of the operation: it is compiled once for each number of inputs.
+
+/// The backward pass, in the graph of autodiff.
+#[derive(Clone)]
+struct Pass<const N: usize>(
+    Arc<dyn Fn(FlexTensor, [bool; N]) -> [Option<FlexTensor>; N] + Send + Sync>,
+);
+
+/// The forward pass, to be repeated.
+struct Forward<const N: usize>(Arc<dyn Fn([FlexTensor; N]) -> FlexTensor + Send + Sync>);
+
+/// The output in the graph of autodiff, or the unchanged inputs.
+#[allow(clippy::result_large_err)]
+fn tracked<const N: usize>(
+    again: Option<Forward<N>>,
+    inputs: [DispatchTensor; N],
+    forward: &mut dyn FnMut([FlexTensor; N]) -> (FlexTensor, Pass<N>),
+) -> Result<DispatchTensor, [DispatchTensor; N]> {
     if !inputs.iter().all(is_tracked_on_flex) {
         return Err(inputs);
     }
@@ -60,10 +96,10 @@ pub(super) fn run<O: Operation<N>, const N: usize>(
     }
     match context {
         DispatchAutodiffContext::Enabled(GradientCheckpointingStrategy::Disabled) => {
-            Ok(tracked::<O, NoCheckpointing, N>(operation, inputs))
+            Ok(in_graph::<NoCheckpointing, N>(again, inputs, forward))
         }
         DispatchAutodiffContext::Enabled(GradientCheckpointingStrategy::Balanced) => {
-            Ok(tracked::<O, BalancedCheckpointing, N>(operation, inputs))
+            Ok(in_graph::<BalancedCheckpointing, N>(again, inputs, forward))
         }
         _ => Err(inputs),
     }
@@ -85,10 +121,11 @@ fn is_tracked_on_flex(tensor: &DispatchTensor) -> bool {
     )
 }
 
-fn tracked<O: Operation<N>, C: CheckpointStrategy, const N: usize>(
-    operation: O,
+fn in_graph<C: CheckpointStrategy, const N: usize>(
+    again: Option<Forward<N>>,
     inputs: [DispatchTensor; N],
-) -> (DispatchTensor, O::Extra)
+    forward: &mut dyn FnMut([FlexTensor; N]) -> (FlexTensor, Pass<N>),
+) -> DispatchTensor
 where
     DispatchTensor: DispatchKindConversion<Autodiff<Flex, C>>,
 {
@@ -100,63 +137,68 @@ where
     });
     let nodes = inputs.each_ref().map(Tracked::<C>::node);
     let ids = nodes.each_ref().map(NodeGuard::id);
-    let prepared = Pass(operation.clone()).prepare::<C>(nodes);
-    let prepared = if O::IS_LIGHT {
-        let again = Again {
-            operation: operation.clone(),
-            inputs: ids,
-        };
-        prepared
+    let prepared = Backward::<Flex, N>::prepare::<C>(Operated, nodes);
+    let prepared = match again {
+        Some(forward) => prepared
             .memory_bound()
-            .retro_forward(again)
-            .parents(&inputs)
-    } else {
-        prepared.compute_bound()
+            .retro_forward(Again {
+                forward,
+                inputs: ids,
+            })
+            .parents(&inputs),
+        None => prepared.compute_bound(),
     };
     let inputs = inputs.map(<Autodiff<Flex, C> as AutodiffBackend>::inner);
-    let (output, saved, extra) = operation.forward(inputs);
+    let (output, pass) = forward(inputs);
     let output = match prepared.stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(saved, output),
+        OpsKind::Tracked(prepared) => prepared.finish(pass, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     };
     let output = BackendTensor::<Autodiff<Flex, C>>::Float(output);
-    (
-        <DispatchTensor as DispatchKindConversion<Autodiff<Flex, C>>>::from_backend(output),
-        extra,
-    )
+    <DispatchTensor as DispatchKindConversion<Autodiff<Flex, C>>>::from_backend(output)
 }
 
 /// An operation whose output is computed again.
-#[derive(Debug)]
-struct Again<O, const N: usize> {
-    operation: O,
+struct Again<const N: usize> {
+    forward: Forward<N>,
     inputs: [NodeId; N],
 }
 
-impl<O: Operation<N>, const N: usize> RetroForward for Again<O, N> {
+impl<const N: usize> RetroForward for Again<N> {
     fn forward(&self, states: &mut BackwardStates, node: NodeId) {
         let inputs = self.inputs.each_ref();
         let inputs = inputs.map(|input| states.get_state::<FlexTensor>(input));
-        let (output, ..) = self.operation.forward(inputs);
-        states.save(node, output);
+        states.save(node, (self.forward.0)(inputs));
     }
 }
 
-/// An operation in the graph of autodiff.
+/// An operation in the graph of autodiff. Its backward pass is its state.
 #[derive(Debug)]
-struct Pass<O>(O);
+struct Operated;
 
-impl<O: Operation<N>, const N: usize> Backward<Flex, N> for Pass<O> {
-    type State = O::Saved;
+impl<const N: usize> Backward<Flex, N> for Operated {
+    type State = Pass<N>;
 
-    fn backward(self, ops: Ops<O::Saved, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Pass<N>, N>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<Flex>(&ops.node);
         let needed = ops.parents.each_ref().map(Option::is_some);
-        let of_inputs = self.0.backward(ops.state, grad, needed);
+        let of_inputs = (ops.state.0)(grad, needed);
         for (parent, grad) in ops.parents.into_iter().zip(of_inputs) {
             if let (Some(parent), Some(grad)) = (parent, grad) {
                 grads.register::<Flex>(parent.id, grad);
             }
         }
+    }
+}
+
+impl<const N: usize> Debug for Pass<N> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("Pass")
+    }
+}
+
+impl<const N: usize> Debug for Again<N> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("Again")
     }
 }

@@ -1,8 +1,10 @@
 //! A pass that changes each number with the coefficients of its unit.
 
-use super::element_type::Stored;
+use super::any_slice::{AnySlice, AnySliceMut, Computed};
 use super::vector::Wide;
+use super::vectorized::vectorized;
 use pulp::NullaryFnOnce;
+use std::ops::Range;
 
 /// How many numbers are widened at a time.
 const BLOCK: usize = 256;
@@ -12,95 +14,189 @@ pub(super) trait Combine<const K: usize>: Copy + Send + Sync {
     fn of<T: Wide>(self, a: T, b: T, coefs: [T; K]) -> T;
 }
 
-/// A part of the tensor: whole rows of single numbers, or whole runs, the first of which is that of the unit `first`.
-pub(super) struct MapPart<'a, E: Stored, F, const K: usize> {
-    pub(super) combine: F,
-    pub(super) run: usize,
-    pub(super) first: usize,
-    pub(super) out: &'a mut [E],
-    /// `None`: `out` holds them.
-    pub(super) a: Option<&'a [E]>,
-    pub(super) b: &'a [E],
-    pub(super) coefs: &'a [Vec<E::Wide>; K],
+/// A [`Combine`] as a loop over thousands of numbers. It is called through a pointer, so that the code around it is not
+/// compiled for each.
+pub(super) trait MapLoop<T, const K: usize>: Sync {
+    fn run(&self, part: MapPart<'_, T, K>);
 }
 
-impl<E: Stored, F: Combine<K>, const K: usize> NullaryFnOnce for MapPart<'_, E, F, K> {
+/// A [`MapLoop`] over each type in which there is arithmetic.
+pub(super) trait MapLoops<const K: usize>: MapLoop<f32, K> + MapLoop<f64, K> {}
+
+impl<F: MapLoop<f32, K> + MapLoop<f64, K>, const K: usize> MapLoops<K> for F {}
+
+impl<T: Computed, F: Combine<K>, const K: usize> MapLoop<T, K> for F {
+    fn run(&self, part: MapPart<'_, T, K>) {
+        vectorized(Looped {
+            combine: *self,
+            part,
+        });
+    }
+}
+
+/// A part of the tensor: whole rows of single numbers, or whole runs, the first of which is that of the unit `first`.
+pub(super) struct MapPart<'a, T, const K: usize> {
+    pub(super) run: usize,
+    pub(super) first: usize,
+    pub(super) out: AnySliceMut<'a>,
+    /// `None`: `out` holds them.
+    pub(super) a: Option<AnySlice<'a>>,
+    pub(super) b: AnySlice<'a>,
+    pub(super) coefs: &'a [Vec<T>; K],
+}
+
+struct Looped<'a, T, F, const K: usize> {
+    combine: F,
+    part: MapPart<'a, T, K>,
+}
+
+impl<T: Computed, F: Combine<K>, const K: usize> NullaryFnOnce for Looped<'_, T, F, K> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let count = self.coefs[0].len();
-        let piece = if self.run == 1 { count } else { self.run }.max(1);
-        let mut unit = self.first;
-        let mut start = 0;
-        for out in self.out.chunks_mut(piece) {
-            let range = start..start + out.len();
-            start = range.end;
-            let (a, b) = (self.a.map(|a| &a[range.clone()]), &self.b[range]);
-            if self.run == 1 {
-                let coefs = self.coefs.each_ref().map(|coefs| &coefs[..out.len()]);
-                in_blocks(out, a, b, |at, out, a, b| {
-                    let coefs = coefs.map(|coefs| &coefs[at..at + out.len()]);
-                    each(self.combine, out, a, b, |i| coefs.map(|coefs| coefs[i]));
-                });
+        let Self { combine, part } = self;
+        let MapPart { run, coefs, .. } = part;
+        let coefs = of_range(coefs, 0..coefs[0].len());
+        let (b, a) = (T::as_slice(part.b), part.a.map(T::as_slice));
+        let mut out = match T::as_mut_slice(part.out) {
+            Ok(out) => {
+                let b = b.expect("both are of one type");
+                let a = a.map(|a| a.expect("both are of one type"));
+                return wide(combine, run, part.first, out, a, b, coefs);
+            }
+            Err(out) => out,
+        };
+        assert!(T::WIDENS, "only `f64` is computed in `f64`");
+        // A block lies in a run, or in a row.
+        let count = coefs[0].len();
+        let piece = if run == 1 { count } else { run }.max(1);
+        let (mut block, mut block_b) = ([T::ZERO; BLOCK], [T::ZERO; BLOCK]);
+        let (mut start, mut unit) = (0, part.first);
+        while start < out.len() {
+            let at = start % piece;
+            let range = start..out.len().min(start + BLOCK.min(piece - at));
+            let wide_out = &mut block[..range.len()];
+            let wide_b = &mut block_b[..range.len()];
+            let a = part.a.unwrap_or(out.as_ref());
+            T::widen(a.part(range.clone()), wide_out);
+            T::widen(part.b.part(range.clone()), wide_b);
+            if run == 1 {
+                let coefs = of_range(&coefs, at..at + wide_out.len());
+                row(combine, wide_out, None, wide_b, coefs);
             } else {
-                let coefs = self.coefs.each_ref().map(|coefs| coefs[unit]);
-                in_blocks(out, a, b, |_, out, a, b| {
-                    each(self.combine, out, a, b, |_| coefs);
-                });
-                unit = (unit + 1) % count;
+                each(combine, wide_out, None, wide_b, of_unit(&coefs, unit));
+                if range.end % piece == 0 {
+                    unit = (unit + 1) % count;
+                }
+            }
+            T::round_to(wide_out, out.part(range.clone()));
+            start = range.end;
+        }
+    }
+}
+
+/// All rows, or all runs.
+#[inline(always)]
+fn wide<T: Wide, F: Combine<K>, const K: usize>(
+    combine: F,
+    run: usize,
+    first: usize,
+    out: &mut [T],
+    a: Option<&[T]>,
+    b: &[T],
+    coefs: [&[T]; K],
+) {
+    let count = coefs[0].len();
+    let piece = if run == 1 { count } else { run }.max(1);
+    let mut unit = first;
+    let mut start = 0;
+    for out in out.chunks_mut(piece) {
+        let range = start..start + out.len();
+        start = range.end;
+        let (a, b) = (a.map(|a| &a[range.clone()]), &b[range]);
+        if run == 1 {
+            row(combine, out, a, b, coefs);
+        } else {
+            each(combine, out, a, b, of_unit(&coefs, unit));
+            unit = (unit + 1) % count;
+        }
+    }
+}
+
+/// Numbers of different units.
+#[inline(always)]
+fn row<T: Wide, F: Combine<K>, const K: usize>(
+    combine: F,
+    out: &mut [T],
+    a: Option<&[T]>,
+    b: &[T],
+    coefs: [&[T]; K],
+) {
+    let len = out.len();
+    let (b, coefs) = (&b[..len], of_range(&coefs, 0..len));
+    match a {
+        Some(a) => {
+            let a = &a[..len];
+            for i in 0..len {
+                out[i] = combine.of(a[i], b[i], of_unit(&coefs, i));
+            }
+        }
+        None => {
+            for i in 0..len {
+                out[i] = combine.of(out[i], b[i], of_unit(&coefs, i));
             }
         }
     }
 }
 
-/// The numbers widened a block at a time, or all at once if they are as wide already; with where the block begins.
-#[inline(always)]
-fn in_blocks<E: Stored>(
-    out: &mut [E],
-    a: Option<&[E]>,
-    b: &[E],
-    mut change: impl FnMut(usize, &mut [E::Wide], Option<&[E::Wide]>, &[E::Wide]),
-) {
-    if let Some(b) = E::as_wide(b)
-        && let Some(out) = E::as_wide_mut(out)
-    {
-        return change(0, out, a.and_then(E::as_wide), b);
-    }
-    let mut blocks = [[E::Wide::ZERO; BLOCK]; 2];
-    for (block, out) in out.chunks_mut(BLOCK).enumerate() {
-        let range = block * BLOCK..block * BLOCK + out.len();
-        let [wide, wide_b] = blocks.each_mut().map(|block| &mut block[..out.len()]);
-        match a {
-            Some(a) => E::load(&a[range.clone()], wide),
-            None => E::load(out, wide),
-        }
-        E::load(&b[range.clone()], wide_b);
-        change(range.start, wide, None, wide_b);
-        E::store(wide, out);
-    }
-}
-
+/// Numbers of one unit.
 #[inline(always)]
 fn each<T: Wide, F: Combine<K>, const K: usize>(
     combine: F,
     out: &mut [T],
     a: Option<&[T]>,
     b: &[T],
-    coefs: impl Fn(usize) -> [T; K],
+    coefs: [T; K],
 ) {
-    let b = &b[..out.len()];
+    let len = out.len();
+    let b = &b[..len];
     match a {
         Some(a) => {
-            let a = &a[..out.len()];
-            for i in 0..out.len() {
-                out[i] = combine.of(a[i], b[i], coefs(i));
+            let a = &a[..len];
+            for i in 0..len {
+                out[i] = combine.of(a[i], b[i], coefs);
             }
         }
         None => {
-            for i in 0..out.len() {
-                out[i] = combine.of(out[i], b[i], coefs(i));
+            for i in 0..len {
+                out[i] = combine.of(out[i], b[i], coefs);
             }
         }
     }
+}
+
+// Loops, since a `map` of an array is many functions for each closure and length.
+
+/// The coefficients of one unit.
+#[inline(always)]
+fn of_unit<T: Wide, const K: usize>(coefs: &[&[T]; K], unit: usize) -> [T; K] {
+    let mut of_unit = [T::ZERO; K];
+    for (one, coefs) in of_unit.iter_mut().zip(coefs) {
+        *one = coefs[unit];
+    }
+    of_unit
+}
+
+/// The coefficients of some units.
+#[inline(always)]
+fn of_range<'a, T, C: AsRef<[T]>, const K: usize>(
+    coefs: &'a [C; K],
+    range: Range<usize>,
+) -> [&'a [T]; K] {
+    let mut of_range: [&[T]; K] = [&[]; K];
+    for (some, coefs) in of_range.iter_mut().zip(coefs) {
+        *some = &coefs.as_ref()[range.clone()];
+    }
+    of_range
 }

@@ -1,8 +1,9 @@
 //! Sums of squares, unit by unit.
 
-use super::element_type::Stored;
+use super::any_slice::{AnySlice, Computed};
 use super::vector::Wide;
 use pulp::NullaryFnOnce;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// The width of the part of a row whose sums are kept in the nearest cache.
@@ -16,33 +17,31 @@ const BLOCK: usize = 256;
 
 /// The sums of squares of some units over some rows, of the weight and of the gradient: `rows` times, `count` runs of
 /// `run` numbers each, one for each unit.
-pub(super) struct Sums<'a, E> {
+pub(super) struct Sums<'a, T> {
     pub(super) count: usize,
     pub(super) run: usize,
     pub(super) units: Range<usize>,
     pub(super) rows: Range<usize>,
-    pub(super) weight: &'a [E],
-    pub(super) grad: &'a [E],
+    pub(super) weight: AnySlice<'a>,
+    pub(super) grad: AnySlice<'a>,
     pub(super) sums: &'a mut [Vec<f64>; 2],
+    pub(super) computed: PhantomData<T>,
 }
 
-impl<E: Stored> NullaryFnOnce for Sums<'_, E> {
+impl<T: Computed> NullaryFnOnce for Sums<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        match (self.run, self.units.len()) {
-            (1, ..=NARROW) => self.of_columns::<NARROW>(),
-            (1, _) => self.of_columns::<TILE>(),
-            _ => self.of_runs(),
+        if self.run == 1 {
+            self.of_columns();
+        } else {
+            self.of_runs();
         }
     }
 }
 
-/// Up to this width the sums of a row take a small part of the nearest cache, which is soon cleared.
-const NARROW: usize = 128;
-
-impl<E: Stored> Sums<'_, E> {
+impl<T: Computed> Sums<'_, T> {
     /// Where the units of a row lie.
     #[inline(always)]
     fn range(&self, row: usize) -> Range<usize> {
@@ -55,16 +54,16 @@ impl<E: Stored> Sums<'_, E> {
         for row in self.rows.clone() {
             let range = self.range(row);
             let [of_weight, of_grad] = &mut *self.sums;
-            add_runs(of_weight, &self.weight[range.clone()], self.run);
-            add_runs(of_grad, &self.grad[range], self.run);
+            add_runs::<T>(of_weight, self.weight.part(range.clone()), self.run);
+            add_runs::<T>(of_grad, self.grad.part(range), self.run);
         }
     }
 
     /// Row by row, because rows below each other are often a power of two apart, and then share one place in the cache.
     /// Of weight and gradient in turn, because memory is faster where two streams are read.
     #[inline(always)]
-    fn of_columns<const WIDTH: usize>(self) {
-        let mut squares = [[E::Wide::ZERO; WIDTH]; 2];
+    fn of_columns(self) {
+        let mut squares = [[T::ZERO; TILE]; 2];
         let mut rows = self.rows.clone();
         while !rows.is_empty() {
             let some = rows.start..rows.end.min(rows.start + DEPTH);
@@ -72,13 +71,13 @@ impl<E: Stored> Sums<'_, E> {
             let [of_weight, of_grad] = &mut squares;
             for row in some {
                 let range = self.range(row);
-                add_each(of_weight, &self.weight[range.clone()]);
-                add_each(of_grad, &self.grad[range]);
+                add_each(of_weight, self.weight.part(range.clone()));
+                add_each(of_grad, self.grad.part(range));
             }
             for (sums, squares) in self.sums.iter_mut().zip(&mut squares) {
                 for (sum, squares) in sums.iter_mut().zip(squares) {
                     *sum += squares.to_f64();
-                    *squares = E::Wide::ZERO;
+                    *squares = T::ZERO;
                 }
             }
         }
@@ -87,36 +86,41 @@ impl<E: Stored> Sums<'_, E> {
 
 /// Adds the square of each number to the sum at the same place.
 #[inline(always)]
-fn add_each<E: Stored>(sums: &mut [E::Wide], numbers: &[E]) {
+fn add_each<T: Computed>(sums: &mut [T], numbers: AnySlice<'_>) {
     #[inline(always)]
     fn add<T: Wide>(sums: &mut [T], numbers: &[T]) {
         for (sum, number) in sums.iter_mut().zip(numbers) {
             *sum = *sum + *number * *number;
         }
     }
-    if let Some(numbers) = E::as_wide(numbers) {
+    if let Some(numbers) = T::as_slice(numbers) {
         return add(sums, numbers);
     }
-    let mut block = [E::Wide::ZERO; BLOCK];
-    for (sums, numbers) in sums.chunks_mut(BLOCK).zip(numbers.chunks(BLOCK)) {
-        let block = &mut block[..numbers.len()];
-        E::load(numbers, block);
-        add(sums, block);
+    let mut block = [T::ZERO; BLOCK];
+    for start in (0..numbers.len()).step_by(BLOCK) {
+        let range = start..numbers.len().min(start + BLOCK);
+        let block = &mut block[..range.len()];
+        T::widen(numbers.part(range.clone()), block);
+        add(&mut sums[range], block);
     }
 }
 
 /// Adds the squares of each run to one sum.
 #[inline(always)]
-fn add_runs<E: Stored>(sums: &mut [f64], numbers: &[E], run: usize) {
-    let mut block = [E::Wide::ZERO; BLOCK];
-    for (sum, run) in sums.iter_mut().zip(numbers.chunks(run)) {
-        if let Some(run) = E::as_wide(run) {
+fn add_runs<T: Computed>(sums: &mut [f64], numbers: AnySlice<'_>, run: usize) {
+    if let Some(numbers) = T::as_slice(numbers) {
+        for (sum, run) in sums.iter_mut().zip(numbers.chunks(run)) {
             *sum += squares(run);
-            continue;
         }
-        for numbers in run.chunks(BLOCK) {
-            let block = &mut block[..numbers.len()];
-            E::load(numbers, block);
+        return;
+    }
+    let mut block = [T::ZERO; BLOCK];
+    for (sum, start) in sums.iter_mut().zip((0..numbers.len()).step_by(run)) {
+        let end = numbers.len().min(start + run);
+        for start in (start..end).step_by(BLOCK) {
+            let range = start..end.min(start + BLOCK);
+            let block = &mut block[..range.len()];
+            T::widen(numbers.part(range), block);
             *sum += squares(block);
         }
     }

@@ -1,12 +1,10 @@
 //! How the units of a tensor lie in memory, and passes over them.
 
 use super::GRAIN;
-use super::element_type::Stored;
-use super::term_sums::{Sums, TILE, Terms};
+use super::any_slice::{AnySlice, AnySliceMut, Computed, narrowed};
+use super::term_sums::{SumLoop, SumLoops, SumPart, TILE};
 use super::threads::{self, Threads};
-use super::unit_map::{Combine, MapPart};
-use super::vector::Wide as _;
-use super::vectorized::vectorized;
+use super::unit_map::{MapLoop, MapLoops, MapPart};
 
 /// `rows` times, `count` runs of `run` numbers each, the first run of the first unit, the second of the second. With one
 /// unit the last run may be shorter.
@@ -66,31 +64,36 @@ impl Units {
 
     /// The sums of each unit. The order of the additions depends only on the shape. `shifts` holds a number for each unit,
     /// if the terms need one.
-    pub(super) fn sums<E: Stored, F: Terms<N>, const N: usize>(
+    pub(super) fn sums<const N: usize>(
         self,
-        terms: F,
-        a: &[E],
-        b: &[E],
-        shifts: &[E::Wide],
+        terms: &dyn SumLoops<N>,
+        a: AnySlice<'_>,
+        b: AnySlice<'_>,
+        shifts: &[f64],
     ) -> [Vec<f64>; N] {
         let wide = self.wide();
-        if wide.count == self.count {
-            return self.sums_as_they_lie(terms, a, b, shifts);
+        let copies = wide.count / self.count.max(1);
+        let shifts = shifts.repeat(copies);
+        let mut sums = match a {
+            AnySlice::F64(_) => wide.sums_as_they_lie::<f64, N>(terms, a, b, &shifts),
+            _ => wide.sums_as_they_lie::<f32, N>(terms, a, b, &narrowed(&shifts)),
+        };
+        if copies <= 1 {
+            return sums;
         }
-        let shifts = shifts.repeat(wide.count / self.count);
-        let sums = wide.sums_as_they_lie(terms, a, b, &shifts);
-        sums.map(|sums| {
+        for sums in &mut sums {
             let copies = |unit| sums.iter().skip(unit).step_by(self.count).sum();
-            (0..self.count).map(copies).collect()
-        })
+            *sums = (0..self.count).map(copies).collect();
+        }
+        sums
     }
 
-    fn sums_as_they_lie<E: Stored, F: Terms<N>, const N: usize>(
+    fn sums_as_they_lie<T: Computed, const N: usize>(
         self,
-        terms: F,
-        a: &[E],
-        b: &[E],
-        shifts: &[E::Wide],
+        terms: &dyn SumLoop<T, N>,
+        a: AnySlice<'_>,
+        b: AnySlice<'_>,
+        shifts: &[T],
     ) -> [Vec<f64>; N] {
         let is_one_row_of_runs = self.rows == 1 && self.run > 1;
         let width = if is_one_row_of_runs { GRAIN } else { TILE };
@@ -100,32 +103,24 @@ impl Units {
         let of_part = |part: usize| {
             let (column, row) = (part / down, part % down);
             let units = column * tile..self.count.min((column + 1) * tile);
-            let rows = row * height..self.rows.min((row + 1) * height);
-            let mut sums = std::array::from_fn(|_| vec![0.0; units.len()]);
-            let shifts = if F::SHIFTED {
-                &shifts[units.clone()]
-            } else {
-                &[]
-            };
-            vectorized(Sums {
-                terms,
+            let mut sums = zeros::<N>(units.len());
+            let part = SumPart {
                 count: self.count,
                 run: self.run,
-                units,
-                rows,
+                rows: row * height..self.rows.min((row + 1) * height),
                 a,
                 b,
-                shifts,
-                sums: &mut sums,
-            });
+                shifts: shifts.get(units.clone()).unwrap_or_default(),
+                units,
+            };
+            terms.add(part, &mut sums);
             sums
         };
-        let of_part: &(dyn Fn(usize) -> _ + Sync) = &of_part;
         if across * down == 1 {
             return of_part(0);
         }
-        let parts = threads::map(Threads::for_len(a.len()), across * down, of_part);
-        let mut sums = std::array::from_fn(|_| vec![0.0; self.count]);
+        let parts = threads::map(Threads::for_len(a.len()), across * down, &of_part);
+        let mut sums = zeros::<N>(self.count);
         for (part, more) in parts.into_iter().enumerate() {
             let start = part / down * tile;
             for (sums, more) in sums.iter_mut().zip(more) {
@@ -138,29 +133,49 @@ impl Units {
 
     /// Writes a number for each number of `a` (`None`: for what stands in `out` itself) and of `b`, with the coefficients of
     /// its unit.
-    pub(super) fn map<E: Stored, F: Combine<K>, const K: usize>(
+    pub(super) fn map<const K: usize>(
         self,
-        combine: F,
-        out: &mut [E],
-        a: Option<&[E]>,
-        b: &[E],
-        coefs: &[Vec<E::Wide>; K],
+        combine: &dyn MapLoops<K>,
+        out: AnySliceMut<'_>,
+        a: Option<AnySlice<'_>>,
+        b: AnySlice<'_>,
+        coefs: [Vec<f64>; K],
     ) {
         let wide = self.wide();
-        if wide.count > self.count {
-            let coefs = coefs
-                .each_ref()
-                .map(|coefs| coefs.repeat(wide.count / self.count));
-            return wide.map(combine, out, a, b, &coefs);
+        let copies = wide.count / self.count.max(1);
+        match b {
+            AnySlice::F64(_) => {
+                let mut repeated = [const { Vec::new() }; K];
+                for (repeated, coefs) in repeated.iter_mut().zip(&coefs) {
+                    *repeated = coefs.repeat(copies);
+                }
+                wide.map_as_they_lie::<f64, K>(combine, out, a, b, &repeated);
+            }
+            _ => {
+                let mut repeated = [const { Vec::new() }; K];
+                for (repeated, coefs) in repeated.iter_mut().zip(&coefs) {
+                    *repeated = narrowed::<f32>(coefs).repeat(copies);
+                }
+                wide.map_as_they_lie::<f32, K>(combine, out, a, b, &repeated);
+            }
         }
+    }
+
+    fn map_as_they_lie<T: Computed, const K: usize>(
+        self,
+        combine: &dyn MapLoop<T, K>,
+        out: AnySliceMut<'_>,
+        a: Option<AnySlice<'_>>,
+        b: AnySlice<'_>,
+        coefs: &[Vec<T>; K],
+    ) {
         // Whole rows of single numbers, or whole runs.
         let piece = if self.run == 1 { self.count } else { self.run }.max(1);
         let pieces = (GRAIN / 2 / piece).max(1);
         let len = pieces * piece;
-        let of_part = |part: usize, out: &mut [E]| {
+        let of_part = |part: usize, out: AnySliceMut<'_>| {
             let range = part * len..part * len + out.len();
-            vectorized(MapPart {
-                combine,
+            combine.run(MapPart {
                 run: self.run,
                 first: if self.run == 1 {
                     0
@@ -168,25 +183,30 @@ impl Units {
                     part * pieces % self.count.max(1)
                 },
                 out,
-                a: a.map(|a| &a[range.clone()]),
-                b: &b[range],
+                a: a.map(|a| a.part(range.clone())),
+                b: b.part(range),
                 coefs,
             });
         };
-        let of_part: &(dyn Fn(usize, &mut [E]) + Sync) = &of_part;
         if out.len() <= GRAIN {
             return of_part(0, out);
         }
-        threads::for_each_chunk(Threads::All, out, len, of_part);
+        out.for_each_chunk(Threads::All, len, &of_part);
     }
 
     /// The first number of each unit.
-    pub(super) fn first_of_each<E: Stored>(self, numbers: &[E]) -> Vec<E::Wide> {
-        let mut wide = vec![E::Wide::ZERO; self.count];
-        for (unit, wide) in wide.iter_mut().enumerate() {
-            let at = unit * self.run;
-            E::load(&numbers[at..=at], std::slice::from_mut(wide));
-        }
-        wide
+    pub(super) fn first_of_each(self, numbers: AnySlice<'_>) -> Vec<f64> {
+        (0..self.count)
+            .map(|unit| numbers.at(unit * self.run))
+            .collect()
     }
+}
+
+/// `N` times as many zeros.
+fn zeros<const N: usize>(len: usize) -> [Vec<f64>; N] {
+    let mut zeros = [const { Vec::new() }; N];
+    for zeros in &mut zeros {
+        *zeros = vec![0.0; len];
+    }
+    zeros
 }
