@@ -80,7 +80,7 @@ impl<'a> AnySlice<'a> {
     }
 
     pub(super) fn at(self, index: usize) -> f64 {
-        each!(self, slice => slice[index].into())
+        each!(self, slice => slice[index].to_f64())
     }
 
     /// Other numbers, rounded to the type in which these are calculated with.

@@ -71,11 +71,12 @@ pub(super) fn run<O: Operation<N>, const N: usize>(
 
 // What follows does not know the type of the operation: it is compiled once for each number of inputs.
 
+/// The gradients of the inputs that need one.
+type OfInputs<const N: usize> = [Option<FlexTensor>; N];
+
 /// The backward pass, in the graph of autodiff.
 #[derive(Clone)]
-struct Pass<const N: usize>(
-    Arc<dyn Fn(FlexTensor, [bool; N]) -> [Option<FlexTensor>; N] + Send + Sync>,
-);
+struct Pass<const N: usize>(Arc<dyn Fn(FlexTensor, [bool; N]) -> OfInputs<N> + Send + Sync>);
 
 /// The forward pass, to be repeated.
 struct Forward<const N: usize>(Arc<dyn Fn([FlexTensor; N]) -> FlexTensor + Send + Sync>);

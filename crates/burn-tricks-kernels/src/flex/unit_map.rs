@@ -190,10 +190,7 @@ fn of_unit<T: Wide, const K: usize>(coefs: &[&[T]; K], unit: usize) -> [T; K] {
 
 /// The coefficients of some units.
 #[inline(always)]
-fn of_range<'a, T, C: AsRef<[T]>, const K: usize>(
-    coefs: &'a [C; K],
-    range: Range<usize>,
-) -> [&'a [T]; K] {
+fn of_range<T, C: AsRef<[T]>, const K: usize>(coefs: &[C; K], range: Range<usize>) -> [&[T]; K] {
     let mut of_range: [&[T]; K] = [&[]; K];
     for (some, coefs) in of_range.iter_mut().zip(coefs) {
         *some = &coefs.as_ref()[range.clone()];
