@@ -27,6 +27,7 @@ mod deep_networks;
 mod devices;
 mod doctor;
 mod doctor_child;
+mod doctor_data;
 mod doctor_edges;
 mod doctor_examinations;
 mod doctor_hunt;

@@ -6,12 +6,14 @@ use crate::doctor_config::DoctorConfig;
 use crate::flat::{Flat, flatten};
 use crate::history::History;
 use crate::history::epoch::EpochMetrics;
+use crate::history::linear_fit::LinearFit;
 use crate::history::neighbours::Neighbours;
 use crate::history::position::BatchPosition;
 use crate::history::structure::{Mode, Structure};
 use crate::loss_kind::LossKind;
 use crate::measurement::lr_range::LrRange;
 use crate::measurement::noise_scale::NoiseScale;
+use crate::numbers::number;
 use crate::probe::{Probe, unrecorded};
 use crate::record::first_non_finite::NonFiniteWatch;
 use crate::record::gradients;
@@ -347,8 +349,9 @@ impl Doctor {
         if let Some(outputs) = &mut valid_outputs {
             outputs.recall = self.recall.read();
         }
-        let neighbours = (train.as_ref().zip(valid.as_ref()))
-            .and_then(|(train, valid)| Neighbours::of(train, valid));
+        let both = train.as_ref().zip(valid.as_ref());
+        let neighbours = both.and_then(|(train, valid)| Neighbours::of(train, valid));
+        let linear_fit = both.and_then(|(train, valid)| LinearFit::of(train, valid));
         let average = self.average.as_ref();
         let running = Running::of(model);
         let norms =
@@ -369,6 +372,7 @@ impl Doctor {
             probes: self.probe.as_ref().map_or_else(Vec::new, Probe::histories),
             norms: norms.unwrap_or_default(),
             neighbours,
+            linear_fit,
             first_non_finite: (self.watch.as_ref()).and_then(|watch| watch.read(&self.params)),
             non_finite_origin: self.origin.clone(),
             positions: self.positions.clone(),
@@ -393,8 +397,4 @@ impl Drop for Doctor {
             probe.release();
         }
     }
-}
-
-fn number(tensor: Option<&Tensor<1>>) -> Option<f64> {
-    tensor.and_then(|tensor| crate::numbers::read(tensor).first().copied())
 }

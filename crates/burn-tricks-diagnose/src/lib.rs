@@ -39,6 +39,7 @@ pub use history::{
     History, StepHistory,
     data::{DataHistory, TargetStats},
     epoch::EpochMetrics,
+    linear_fit::LinearFit,
     loss_check::LossCheck,
     neighbours::Neighbours,
     norm::NormHistory,

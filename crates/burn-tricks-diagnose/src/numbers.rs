@@ -34,3 +34,8 @@ pub(crate) fn read(tensor: &Tensor<1>) -> Vec<f64> {
     let data = tensor.to_data();
     data.iter::<f64>().collect()
 }
+
+/// The first number of a tensor.
+pub(crate) fn number(tensor: Option<&Tensor<1>>) -> Option<f64> {
+    tensor.and_then(|tensor| read(tensor).first().copied())
+}

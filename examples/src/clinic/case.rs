@@ -11,6 +11,8 @@ pub enum Origin {
     Published,
     /// A fault put into a program that works, or a program that works.
     Made,
+    /// As [`Made`](Self::Made), and together with the rules of its kind: thresholds may be chosen by it.
+    Fitted,
     /// As [`Made`](Self::Made), and after the rules of its time, which judged it once; rules that it has led to since then
     /// have seen it.
     Late,
@@ -174,6 +176,7 @@ impl Case {
         let reported = match self.origin {
             Origin::Published => hash.is_multiple_of(3),
             Origin::Made => hash.is_multiple_of(2),
+            Origin::Fitted => false,
             Origin::Late | Origin::Unseen => true,
         };
         if reported {

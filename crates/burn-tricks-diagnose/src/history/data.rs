@@ -1,7 +1,11 @@
 //! The data that the doctor was given.
 
+use crate::history::outliers::{OUTLYING, outlier_ratio};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// More different whole numbers are counts.
+const MOST_CLASSES: usize = 20;
 
 /// The inputs and targets that the doctor was given: the first rows, up to the configured number.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -49,14 +53,20 @@ pub struct DataHistory {
     /// deviation, and by more than six standard errors; 0 for the training data itself.
     #[serde(with = "crate::float")]
     pub shifted_features: f64,
-    /// The share of the features whose deviation is less than half or more than twice that of the training rows, by more than
-    /// six standard errors; 0 for the training data itself.
+    /// The share of the features whose deviation differs from that of the training rows by a factor of more than 1.5, and by more
+    /// than six standard errors; 0 for the training data itself.
     #[serde(with = "crate::float")]
     pub rescaled_features: f64,
     /// The largest magnitude in the feature with the largest numbers over that in the feature with the smallest, of the
     /// features that vary; 1 for fewer than two.
     #[serde(with = "crate::float")]
     pub scale_ratio: f64,
+    /// The features in which a few rows have far larger numbers than the others.
+    pub outlying_features: usize,
+    /// The deviation of such a feature over that of its middle 90 %, the largest of all features; 1 if few rows were
+    /// examined.
+    #[serde(with = "crate::float")]
+    pub outlier_ratio: f64,
     /// The labels and how often each occurs, for a classification.
     pub classes: BTreeMap<i64, usize>,
     /// The share of batches of at least eight rows that hold one class, though the data has several.
@@ -89,12 +99,32 @@ pub struct TargetStats {
     /// The standard deviation.
     #[serde(with = "crate::float")]
     pub deviation: f64,
+    /// The root of the mean variance of a column: of one column its deviation.
+    #[serde(with = "crate::float")]
+    pub column_deviation: f64,
+    /// The deviation over that of the middle 90 %, the largest of all columns.
+    #[serde(with = "crate::float")]
+    pub outlier_ratio: f64,
+    /// The different targets, if they are whole numbers from 0 or 1 on without a gap, as those of classes are, and at most
+    /// twenty; or else 0.
+    pub class_numbers: usize,
     /// The share of targets that are below 0.
     #[serde(with = "crate::float")]
     pub negative: f64,
     /// The share of targets that are NaN or infinite.
     #[serde(with = "crate::float")]
     pub non_finite: f64,
+}
+
+impl TargetStats {
+    /// The mean square of the best prediction that does not depend on the inputs: a mean for each column.
+    pub(crate) fn variance(&self) -> f64 {
+        match self.column_deviation {
+            // A history of an earlier version.
+            0.0 => self.deviation.powi(2),
+            deviation => deviation.powi(2),
+        }
+    }
 }
 
 impl DataHistory {
@@ -153,6 +183,9 @@ impl Rows {
         });
         let shifted_features = training.map_or(0.0, |training| self.shifted(training));
         let rescaled_features = training.map_or(0.0, |training| self.rescaled(training));
+        let outliers: Vec<f64> = (0..features)
+            .map(|at| outlier_ratio(self.column(at).map(f64::from)))
+            .collect();
         let mut classes = BTreeMap::new();
         for label in self.labels.iter().flatten() {
             *classes.entry(*label).or_insert(0) += 1;
@@ -180,6 +213,8 @@ impl Rows {
             shifted_features,
             rescaled_features,
             scale_ratio: self.scale_ratio(),
+            outlying_features: outliers.iter().filter(|ratio| **ratio > OUTLYING).count(),
+            outlier_ratio: outliers.iter().copied().fold(1.0, f64::max),
             classes,
             single_class_batches,
             between_batches: self.between_batches(),
@@ -207,8 +242,17 @@ impl Rows {
             return None;
         }
         let (mean, deviation, min, max, non_finite) = moments(self.targets.iter().copied());
+        let columns = self.target_columns.max(1);
+        let column = |at: usize| self.targets.iter().skip(at).step_by(columns).copied();
+        let variances = (0..columns).map(|at| moments(column(at)).1.powi(2));
+        let variance = variances.sum::<f64>() / columns as f64;
         Some(TargetStats {
             columns: self.target_columns,
+            column_deviation: variance.sqrt(),
+            class_numbers: class_numbers(&self.targets),
+            outlier_ratio: (0..columns)
+                .map(|at| outlier_ratio(column(at)))
+                .fold(1.0, f64::max),
             min,
             max,
             mean,
@@ -217,6 +261,25 @@ impl Rows {
                 / self.targets.len() as f64,
             non_finite,
         })
+    }
+}
+
+/// The different targets, if they are whole numbers from 0 or 1 on without a gap.
+fn class_numbers(targets: &[f64]) -> usize {
+    let mut different = BTreeSet::new();
+    for target in targets {
+        if target.fract() != 0.0 || !(0.0..=MOST_CLASSES as f64).contains(target) {
+            return 0;
+        }
+        different.insert(*target as usize);
+    }
+    let ends = different.first().zip(different.last());
+    let count = different.len();
+    let is_whole = ends.is_some_and(|(first, last)| *first <= 1 && last - first + 1 == count);
+    if is_whole && count <= MOST_CLASSES {
+        count
+    } else {
+        0
     }
 }
 

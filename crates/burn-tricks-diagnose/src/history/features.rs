@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 const ON: f64 = 0.25;
 
 /// The factor of deviations from which a feature is on another scale.
-const RESCALED: f64 = 2.0;
+const RESCALED: f64 = 1.5;
 
 /// How many standard errors make a difference.
 const ERRORS: f64 = 6.0;
@@ -32,7 +32,7 @@ impl Rows {
         shifted as f64 / varied.max(1) as f64
     }
 
-    /// The share of the features with a deviation in `training` that have another one here: by a factor of more than two, and
+    /// The share of the features with a deviation in `training` that have another one here: by a factor of more than 1.5, and
     /// by more than six standard errors of a variance, √((κ − 1)(1/n + 1/m)) for n and m rows of kurtosis κ.
     pub(crate) fn rescaled(&self, training: &Self) -> f64 {
         let counts = [self, training].map(|rows| rows.rows().count() as f64);

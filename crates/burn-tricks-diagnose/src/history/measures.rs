@@ -24,6 +24,12 @@ const ACCURACY: [f64; 2] = [0.15, 0.5];
 /// The same for the loss, as a share of the first loss or of the variance of the target.
 const LOSS: [f64; 2] = [0.9, 0.6];
 
+/// The shares of the loss of an untrained network, and of the variance of a target, from which there is much left to learn.
+const LEFT: [f64; 2] = [0.3, 0.2];
+
+/// The share of the way from chance to a perfect accuracy from which there is not, whatever the loss is.
+const NEARLY_RIGHT: f64 = 0.85;
+
 /// The share of the loss of a constant prediction below which a network was trained before its first step.
 const TRAINED: f64 = 0.5;
 
@@ -66,7 +72,7 @@ impl History {
     fn constant_loss(&self) -> Option<f64> {
         let train = self.train.as_ref()?;
         let loss = match self.loss_kind? {
-            LossKind::MeanSquaredError => train.target?.deviation.powi(2),
+            LossKind::MeanSquaredError => train.target?.variance(),
             LossKind::OtherRegression => return None,
             _ => {
                 let rows = train.classes.values().sum::<usize>() as f64;
@@ -100,8 +106,16 @@ impl History {
         }
     }
 
-    /// Whether the training has succeeded.
+    /// Whether the training has succeeded. Whoever is far worse than a model that needs no training has not learned much.
     pub(crate) fn outcome(&self) -> Outcome {
+        match self.by_itself() {
+            Outcome::Learned if self.is_behind() => Outcome::Partial,
+            outcome => outcome,
+        }
+    }
+
+    /// Whether the training has succeeded, by its own loss or accuracy.
+    fn by_itself(&self) -> Outcome {
         let graded = |share: f64, [stuck, learned]: [f64; 2]| {
             if share < stuck {
                 Outcome::Stuck
@@ -135,9 +149,7 @@ impl History {
 
     /// The loss that a training has to fall below, and what the last loss over it is called.
     fn reference_loss(&self) -> Option<(f64, &'static str)> {
-        if self.loss_kind == Some(LossKind::MeanSquaredError)
-            && let Some(variance) = self.constant_loss()
-        {
+        if let Some(variance) = self.variance() {
             return Some((
                 variance,
                 "last loss over the variance of the target; clinic",
@@ -148,6 +160,26 @@ impl History {
             untrained,
             "last loss over that of an untrained network; clinic",
         ))
+    }
+
+    /// Whether the last loss is still a large part of that of an untrained network, or of the variance of the target.
+    pub(crate) fn has_much_left(&self) -> bool {
+        // An autoencoder is not meant to explain everything.
+        let is_told = self.variance().is_some() && !self.gives_back();
+        let limit = if is_told { LEFT[1] } else { LEFT[0] };
+        let is_nearly_right = (self.accuracy_share()).is_some_and(|share| share > NEARLY_RIGHT);
+        if is_nearly_right {
+            return false;
+        }
+        let reference = self.reference_loss().map(|(reference, _)| reference);
+        let level = self.last_loss().zip(reference);
+        level.is_some_and(|(last, reference)| last / reference > limit)
+    }
+
+    /// The loss of a constant prediction, of a regression with squared errors.
+    fn variance(&self) -> Option<f64> {
+        let is_squared = self.loss_kind == Some(LossKind::MeanSquaredError);
+        self.constant_loss().filter(|_| is_squared)
     }
 
     /// The number by which a training is [stuck](Outcome::Stuck), its threshold, and what it is.

@@ -3,20 +3,25 @@
 pub(crate) mod data;
 pub(crate) mod epoch;
 pub(crate) mod features;
+pub(crate) mod floor;
 pub(crate) mod grouping;
+pub(crate) mod linear_fit;
 pub(crate) mod loss_check;
 pub(crate) mod measures;
 pub(crate) mod neighbours;
 pub(crate) mod norm;
+pub(crate) mod outliers;
 pub(crate) mod outputs;
 pub(crate) mod param;
 pub(crate) mod position;
 pub(crate) mod probe;
 pub(crate) mod structure;
+pub(crate) mod wanted;
 
 use crate::capacity::capacity::Capacity;
 use crate::history::data::DataHistory;
 use crate::history::epoch::EpochMetrics;
+use crate::history::linear_fit::LinearFit;
 use crate::history::loss_check::LossCheck;
 use crate::history::neighbours::Neighbours;
 use crate::history::norm::NormHistory;
@@ -68,6 +73,8 @@ pub struct History {
     pub norms: Vec<NormHistory>,
     /// What the nearest training rows say about the validation rows, if both were handed over.
     pub neighbours: Option<Neighbours>,
+    /// What a linear model of the training rows says about the validation rows, if both were handed over.
+    pub linear_fit: Option<LinearFit>,
     /// The first step whose gradients were not finite, if there was one.
     pub first_non_finite: Option<FirstNonFinite>,
     /// Where a replay found the first number that is not finite, if one was made.

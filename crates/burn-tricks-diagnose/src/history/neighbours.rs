@@ -26,8 +26,7 @@ pub struct Neighbours {
     pub rows: usize,
     /// The validation rows that were predicted.
     pub queries: usize,
-    /// The accuracy of the vote; for a regression of one target, the share of the variance that the mean of the five
-    /// explains.
+    /// The accuracy of the vote; for a regression, the share of the variance that the mean of the five explains.
     #[serde(with = "crate::float")]
     pub score: f64,
     /// Whether the score is an accuracy.
@@ -38,49 +37,34 @@ impl Neighbours {
     /// Predicts the rows of `valid` from those of `train`; `None` if there are too few, or they do not fit together.
     pub(crate) fn of(train: &Rows, valid: &Rows) -> Option<Self> {
         let features = train.features;
-        let labels = |rows: &Rows| rows.labels.concat();
-        let (of_train, of_valid) = (labels(train), labels(valid));
-        let is_accuracy = !of_train.is_empty();
-        let has_one = |rows: &Rows| rows.target_columns == 1;
-        if features == 0
-            || valid.features != features
-            || !(is_accuracy || has_one(train) && has_one(valid))
-        {
+        let (known, asked) = (train.wanted()?, valid.wanted()?);
+        let is_accuracy = known.is_labelled();
+        let is_alike = known.columns == asked.columns && is_accuracy == asked.is_labelled();
+        if features == 0 || valid.features != features || !is_alike {
             return None;
         }
-        let targets = |labels: &[i64], rows: &Rows| -> Vec<f64> {
-            if is_accuracy {
-                labels.iter().map(|label| *label as f64).collect()
-            } else {
-                rows.targets.clone()
-            }
-        };
-        let (known, asked) = (targets(&of_train, train), targets(&of_valid, valid));
-        let rows = known.len().min(train.inputs.len() / features);
-        let queries = asked.len().min(valid.inputs.len() / features);
+        let rows = known.rows.min(train.inputs.len() / features);
+        let queries = asked.rows.min(valid.inputs.len() / features);
         let queries = queries.min(WORK / (rows * features).max(1));
         if rows < ENOUGH || queries < ENOUGH {
             return None;
         }
         let scales = scales(train, rows);
-        let predicted = (0..queries).map(|query| {
-            let row = &valid.inputs[query * features..][..features];
-            let nearest = nearest(train, rows, row, &scales);
-            let votes = nearest.map(|at| known[at]);
-            if is_accuracy {
-                most_frequent(votes)
-            } else {
-                votes.iter().sum::<f64>() / K as f64
-            }
-        });
-        let pairs: Vec<(f64, f64)> = predicted.zip(asked.iter().copied()).collect();
+        let nearest: Vec<[usize; K]> = (0..queries)
+            .map(|query| {
+                let row = &valid.inputs[query * features..][..features];
+                nearest(train, rows, row, &scales)
+            })
+            .collect();
         let score = if is_accuracy {
-            pairs.iter().filter(|(a, b)| a == b).count() as f64 / queries as f64
+            let vote = |query: usize| most_frequent(nearest[query].map(|at| known.label(at)));
+            let right = (0..queries).filter(|query| vote(*query) == asked.label(*query));
+            right.count() as f64 / queries as f64
         } else {
-            let mean = pairs.iter().map(|(_, b)| b).sum::<f64>() / queries as f64;
-            let error: f64 = pairs.iter().map(|(a, b)| (a - b).powi(2)).sum();
-            let whole: f64 = pairs.iter().map(|(_, b)| (b - mean).powi(2)).sum();
-            1.0 - error / whole
+            asked.explained(queries, |query, column| {
+                let values = nearest[query].map(|at| known.value(at, column));
+                values.iter().sum::<f64>() / K as f64
+            })
         };
         score.is_finite().then_some(Self {
             rows,
@@ -125,11 +109,11 @@ fn nearest(train: &Rows, rows: usize, query: &[f32], scales: &[f32]) -> [usize; 
 }
 
 /// The value that occurs most often; of several the one that comes first.
-fn most_frequent(votes: [f64; K]) -> f64 {
-    let count = |vote: f64| votes.iter().filter(|other| **other == vote).count();
+fn most_frequent(votes: [Option<i64>; K]) -> Option<i64> {
+    let count = |vote: Option<i64>| votes.iter().filter(|other| **other == vote).count();
     let most = votes.iter().map(|vote| count(*vote)).max();
     let first = votes.iter().find(|vote| Some(count(**vote)) == most);
-    first.copied().unwrap_or(votes[0])
+    first.copied().flatten()
 }
 
 #[cfg(test)]

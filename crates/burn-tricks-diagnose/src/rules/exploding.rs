@@ -18,20 +18,43 @@ const RATIO: f64 = 70.0;
 /// The first steps.
 const EARLY: usize = 5;
 
-pub(crate) fn rule(history: &History) -> Vec<Finding> {
+/// Gradients that are large before the first update: what comes after, such as steps that go too far, is a consequence.
+pub(crate) fn from_the_first(history: &History) -> Vec<Finding> {
+    found(history)
+        .filter(|_| is_first(history))
+        .into_iter()
+        .collect()
+}
+
+/// Gradients that have grown with the first updates.
+pub(crate) fn after_the_first(history: &History) -> Vec<Finding> {
+    found(history)
+        .filter(|_| !is_first(history))
+        .into_iter()
+        .collect()
+}
+
+/// The norm of all gradients of the first step is beyond the limit, or not finite.
+fn is_first(history: &History) -> bool {
+    let norms = history.gradient_norms();
+    let first = norms.first().map(|(_, norm)| norm / size(history));
+    first.is_some_and(|first| first > NORM || !first.is_finite())
+}
+
+/// Raw inputs make the gradient of the first layer larger by their size.
+fn size(history: &History) -> f64 {
+    let train = history.train.as_ref();
+    train.map_or(1.0, |train| train.mean.abs().max(train.deviation).max(1.0))
+}
+
+fn found(history: &History) -> Option<Finding> {
     if history.outcome() == Outcome::Learned {
-        return Vec::new();
+        return None;
     }
     let norms = history.gradient_norms();
     let early = norms.iter().take(EARLY).map(|(_, norm)| *norm);
-    // Raw inputs make the gradient of the first layer larger by their size.
-    let size = history
-        .train
-        .as_ref()
-        .map_or(1.0, |train| train.mean.abs().max(train.deviation).max(1.0));
-    let Some(norm) = median(early.filter(|norm| norm.is_finite())).map(|norm| norm / size) else {
-        return Vec::new();
-    };
+    let size = size(history);
+    let norm = median(early.filter(|norm| norm.is_finite()))? / size;
     let weights = history.weights();
     let ratio = match weights[..] {
         [first, .., last] => {
@@ -54,7 +77,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             "norm of the gradient of the first layer over that of the last; 70 as AUTOTRAINER (2021)",
         )
     } else {
-        return Vec::new();
+        return None;
     };
     let largest = weights.iter().max_by(|a, b| {
         let norm = |param: &&&crate::history::param::ParamHistory| {
@@ -79,7 +102,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         "The gradient has norm {} from the first steps on: {where_from}.",
         short(norm * size)
     );
-    vec![
+    Some(
         Finding::new(FindingKind::ExplodingGradient, Severity::Fault, text)
             .at(largest.map(|param| param.path.as_str()))
             .measured(value, threshold, source)
@@ -93,5 +116,5 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
                 Prescription::NormLayers,
                 Prescription::ScaleLr { factor: 0.1 },
             ]),
-    ]
+    )
 }

@@ -8,6 +8,7 @@ use crate::history::History;
 use crate::history::measures::Outcome;
 
 use crate::history::data::DataHistory;
+use crate::history::outliers::OUTLYING;
 
 /// The size of a mean or a deviation from which inputs are far from standardised.
 const FAR: f64 = 10.0;
@@ -18,8 +19,15 @@ const VERY_FAR: f64 = 100.0;
 /// The deviation below which they are.
 const TINY: f64 = 1e-2;
 
-/// The ratio of the magnitudes of two features from which one of them is lost.
-const SCALES: f64 = 200.0;
+/// The ratio of the magnitudes of two features from which one of them is hard to learn from, and from which it is lost
+/// whatever the network has learned from the others.
+const SCALES: [f64; 2] = [200.0, 1e4];
+
+/// The ratio of the deviation of a feature and that of its middle from which the middle is lost.
+const DROWNED: f64 = 100.0;
+
+/// Of fewer different rows a feature tells the target by chance.
+const TELLING: usize = 40;
 
 const SCALE: &str = "largest of |mean| and deviation of the inputs; LeCun et al., Efficient BackProp (1998), 4.3, asks for mean 0 and deviation 1; threshold chosen by us";
 
@@ -33,7 +41,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .valid
             .as_ref()
             .and_then(|valid| non_finite("validation", valid)),
-        unscaled(history, train).or_else(|| scales(history, train)),
+        scale(history, train),
         constant(train),
         leaking(train),
     ];
@@ -58,6 +66,17 @@ fn non_finite(name: &str, data: &DataHistory) -> Option<Finding> {
             .measured(share, 0.0, "share of numbers that are not finite")
             .with([Prescription::change(change)]),
     )
+}
+
+/// The most serious finding about the scale of the inputs; of equal ones that about all of them.
+fn scale(history: &History, train: &DataHistory) -> Option<Finding> {
+    let found = [
+        outlying(history, train),
+        scales(history, train),
+        unscaled(history, train),
+    ];
+    let found = found.into_iter().flatten();
+    found.max_by_key(|finding| finding.severity)
 }
 
 fn unscaled(history: &History, train: &DataHistory) -> Option<Finding> {
@@ -101,11 +120,12 @@ fn unscaled(history: &History, train: &DataHistory) -> Option<Finding> {
 
 /// Features whose scales differ, of inputs that all together have a usual one.
 fn scales(history: &History, train: &DataHistory) -> Option<Finding> {
-    if train.scale_ratio <= SCALES {
+    let [hard, lost] = SCALES;
+    if train.scale_ratio <= hard {
         return None;
     }
     let severity = match history.outcome() {
-        Outcome::Learned => Severity::Note,
+        Outcome::Learned if train.scale_ratio <= lost => Severity::Note,
         _ => Severity::Warning,
     };
     let text = "Some input features are far smaller than others: the weights of the small ones would have to grow before they tell anything.";
@@ -113,10 +133,35 @@ fn scales(history: &History, train: &DataHistory) -> Option<Finding> {
         Finding::new(FindingKind::UnscaledInputs, severity, text)
             .measured(
                 train.scale_ratio,
-                SCALES,
+                hard,
                 "largest magnitude of the largest feature over that of the smallest; LeCun et al., Efficient BackProp (1998), 4.3, asks for one deviation; threshold chosen by us",
             )
             .with([Prescription::ScaleInputs]),
+    )
+}
+
+/// Features of which a few rows are far from all others.
+fn outlying(history: &History, train: &DataHistory) -> Option<Finding> {
+    if train.outlying_features == 0 {
+        return None;
+    }
+    let severity = match history.outcome() {
+        Outcome::Learned if train.outlier_ratio <= DROWNED => Severity::Note,
+        _ => Severity::Warning,
+    };
+    let text = format!(
+        "In {} of {} input features a few rows have far larger numbers than the others, whose differences are small against them.",
+        train.outlying_features, train.features
+    );
+    let change = "look at the rows with the largest numbers: correct or remove them, or take logarithms or ranks, and scale the inputs after that";
+    Some(
+        Finding::new(FindingKind::UnscaledInputs, severity, text)
+            .measured(
+                train.outlier_ratio,
+                OUTLYING,
+                "deviation of a feature over that of its middle 90 %, 1.3 for a normal distribution; threshold chosen by us",
+            )
+            .with([Prescription::change(change), Prescription::ScaleInputs]),
     )
 }
 
@@ -155,7 +200,7 @@ fn constant(train: &DataHistory) -> Option<Finding> {
 }
 
 fn leaking(train: &DataHistory) -> Option<Finding> {
-    if train.leaking_features.is_empty() {
+    if train.leaking_features.is_empty() || train.distinct_rows < TELLING {
         return None;
     }
     let text = format!(

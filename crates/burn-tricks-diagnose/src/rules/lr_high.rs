@@ -22,6 +22,15 @@ const JUMP: f64 = 10.0;
 /// The first steps.
 const EARLY: usize = 50;
 
+/// The steps for which a loss that has risen stays there.
+const STAYS: usize = 5;
+
+/// The growth of the usual weight from which it has gone too far.
+const LARGE: f64 = 10.0;
+
+/// The size of a target that needs larger weights.
+const FAR: f64 = 10.0;
+
 /// The last loss over the first from which a training has diverged.
 const GREW: f64 = 3.0;
 
@@ -73,7 +82,9 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         ];
     }
     let ended = diverged(history)
+        .or_else(|| peak(history))
         .or_else(|| lost(history))
+        .or_else(|| grown(history))
         .or_else(|| worse(history));
     if let Some(finding) = ended {
         return vec![finding];
@@ -118,6 +129,76 @@ fn diverged(history: &History) -> Option<Finding> {
     )
 }
 
+/// A loss that has stayed far above its first value for some steps, in a training that has not learned much.
+fn peak(history: &History) -> Option<Finding> {
+    let first = history.untrained_loss().filter(|first| *first > 0.0)?;
+    let lowest = |part: &[f64]| part.iter().copied().fold(f64::INFINITY, f64::min);
+    let parts = history.losses.windows(STAYS).enumerate();
+    let parts = parts.map(|(at, part)| (at + 1, lowest(part) / first));
+    let (step, peak) = parts
+        .filter(|(_, peak)| peak.is_finite())
+        .max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+    let has_learned = history.outcome() == Outcome::Learned;
+    if has_learned || peak <= JUMP {
+        return None;
+    }
+    let text = format!(
+        "The loss rose to {} times its first value, and stayed there for {STAYS} steps: the steps went too far, by their learning rate or by a momentum that adds up. What comes after, such as a flat loss or dead units, is a consequence.",
+        short(peak)
+    );
+    Some(
+        Finding::new(FindingKind::LrTooHigh, Severity::Fault, text)
+            .in_step(step)
+            .measured(
+                peak,
+                JUMP,
+                "largest loss that five steps do not fall below, over the first loss; clinic",
+            )
+            .with([
+                Prescription::ScaleLr { factor: 0.1 },
+                Prescription::Momentum { momentum: 0.9 },
+                Prescription::ClipGradNorm { max_norm: 1.0 },
+            ]),
+    )
+}
+
+/// Weights that have grown far beyond any initialisation, in a training that has not learned much.
+fn grown(history: &History) -> Option<Finding> {
+    let usual = |param: &&ParamHistory| {
+        let he = (2.0 / param.fan_in? as f64).sqrt();
+        let ratio = param.last.deviation / he.max(param.initial.deviation);
+        ratio.is_finite().then_some(ratio)
+    };
+    let growth = median(history.weights().iter().filter_map(usual))?;
+    let has_learned = matches!(history.outcome(), Outcome::Learned | Outcome::Unknown);
+    // Large targets need large weights.
+    let is_needed = history
+        .train
+        .as_ref()
+        .and_then(|train| train.target)
+        .is_some_and(|target| target.mean.abs().max(target.deviation) > FAR);
+    if has_learned || is_needed || growth <= LARGE {
+        return None;
+    }
+    let text = format!(
+        "The weights have grown to {} times the usual deviation, and the network has not learned much: each step goes too far, by its learning rate or by a momentum that adds up.",
+        short(growth)
+    );
+    Some(
+        Finding::new(FindingKind::LrTooHigh, Severity::Fault, text)
+            .measured(
+                growth,
+                LARGE,
+                "median over the weights of their last deviation over the first one, or that of He et al. (2015) if it is larger; threshold chosen by us",
+            )
+            .with([
+                Prescription::ScaleLr { factor: 0.1 },
+                Prescription::Momentum { momentum: 0.9 },
+                Prescription::ClipGradNorm { max_norm: 1.0 },
+            ]),
+    )
+}
+
 /// A cross-entropy that ends above that of equal probabilities, and above its beginning.
 fn worse(history: &History) -> Option<Finding> {
     let kind = history.loss_kind?;
@@ -128,13 +209,18 @@ fn worse(history: &History) -> Option<Finding> {
     let columns = history.outputs.as_ref()?.columns;
     let last = history.last_loss().filter(|last| last.is_finite())?;
     let constant = (columns as f64).ln();
-    let ratio = last / constant.max(history.first_loss()?);
+    let begin = constant.max(history.first_loss()?);
+    // One that has learned nothing may have been worse before its end.
+    let usual = median(history.losses.iter().copied())
+        .filter(|usual| usual.is_finite() && history.outcome() == Outcome::Stuck);
+    let last = last.max(usual.unwrap_or(last));
+    let ratio = last / begin;
     let is_over = is_cross_entropy && columns >= 2 && history.losses.len() >= EARLY;
     if !is_over || ratio <= WORSE {
         return None;
     }
     let text = format!(
-        "The loss ends at {}, above the {} of equal probabilities and above its beginning: each step undoes more than it learns.",
+        "The loss is {}, at its end or in most steps, above the {} of equal probabilities and above its beginning: each step undoes more than it learns.",
         short(last),
         short(constant)
     );
@@ -143,7 +229,7 @@ fn worse(history: &History) -> Option<Finding> {
             .measured(
                 ratio,
                 WORSE,
-                "last losses over the larger of the first ones and the logarithm of the number of outputs; clinic",
+                "last losses, or the median of all if nothing was learned, over the larger of the first ones and the logarithm of the number of outputs; clinic",
             )
             .with([
                 Prescription::ScaleLr { factor: 0.1 },

@@ -29,6 +29,9 @@ const HEALTHY: f64 = 2.5e-3;
 /// The fall of the loss from the third quarter to the end from which it is still falling.
 const FALLING: f64 = 0.01;
 
+/// The fall of the loss from which a network that has learned something is still learning.
+const BROKEN_OFF: f64 = 0.12;
+
 /// Fewer steps than this are few for any network.
 const FEW: usize = 200;
 
@@ -43,11 +46,16 @@ const SOURCE: &str = "median over weights and steps of |update|/|weight|; DeepDi
 const SLOW_SOURCE: &str = "median over weights and steps of |update|/|weight|; clinic";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let has_much_left = match history.outcome() {
+        Outcome::Stuck | Outcome::Partial => true,
+        Outcome::Learned => history.has_much_left(),
+        Outcome::Unknown => false,
+    };
+    if let Some(finding) = ended_early(history).filter(|_| has_much_left) {
+        return vec![finding];
+    }
     if !matches!(history.outcome(), Outcome::Stuck | Outcome::Partial) {
         return Vec::new();
-    }
-    if let Some(finding) = ended_early(history) {
-        return vec![finding];
     }
     let Some(ratio) = update_ratio(history).filter(|ratio| *ratio < RATIO && *ratio > 0.0) else {
         return Vec::new();
@@ -85,7 +93,7 @@ fn ended_early(history: &History) -> Option<Finding> {
 
 fn too_low(ratio: f64, (threshold, source): (f64, &str), severity: Severity) -> Finding {
     let text = format!(
-        "Each step changes the weights by {} of themselves, and the loss has hardly fallen.",
+        "Each step changes the weights by {} of themselves, and the loss falls slowly.",
         short(ratio)
     );
     Finding::new(FindingKind::LrTooLow, severity, text)
@@ -98,6 +106,9 @@ fn too_low(ratio: f64, (threshold, source): (f64, &str), severity: Severity) -> 
 /// For a training in which no fault was found, and perhaps a warning: the loss is still falling at its end.
 pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     let outcome = history.outcome();
+    if outcome == Outcome::Learned && !has_warning {
+        return broken_off(history).into_iter().collect();
+    }
     if !matches!(outcome, Outcome::Stuck | Outcome::Partial) {
         return Vec::new();
     }
@@ -128,22 +139,43 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     if underfitting::is_level(history) {
         return Vec::new();
     }
+    vec![too_few(history, fall, FALLING)]
+}
+
+/// A training that ends while loss and validation still improve, and there is much left to learn.
+fn broken_off(history: &History) -> Option<Finding> {
+    let fall = fall(history).filter(|fall| *fall > BROKEN_OFF && history.has_much_left())?;
+    let mut losses = history.epochs.iter().filter_map(|of| of.valid_loss);
+    let last = history.epochs.last().and_then(|of| of.valid_loss);
+    let improves = last.is_none_or(|last| losses.all(|loss| loss >= last));
+    // A classification that is nearly as good as a model that needs no training is nearly as good as it can be.
+    let is_near = history
+        .compared()
+        .is_some_and(|(floor, _)| floor.is_accuracy && !history.is_behind());
+    let ratio = update_ratio(history).filter(|ratio| *ratio < USUAL);
+    match ratio.filter(|_| history.steps_taken >= FEW) {
+        _ if !improves || is_near => None,
+        Some(ratio) => Some(too_low(ratio, (USUAL, SLOW_SOURCE), Severity::Warning)),
+        None => Some(too_few(history, fall, BROKEN_OFF)),
+    }
+}
+
+fn too_few(history: &History, fall: f64, threshold: f64) -> Finding {
+    let steps = history.steps_taken;
     let text =
         format!("After {steps} steps the loss is still falling, and far from what it could be.");
-    vec![
-        Finding::new(FindingKind::TooFewSteps, Severity::Warning, text)
-            .measured(
-                fall,
-                FALLING,
-                "fall of the mean loss from the third quarter of the steps to the last; clinic",
-            )
-            .with([
-                Prescription::TrainLonger {
-                    factor: (USUAL_STEPS / steps as f64).max(10.0).ceil(),
-                },
-                Prescription::ScaleLr { factor: 10.0 },
-            ]),
-    ]
+    Finding::new(FindingKind::TooFewSteps, Severity::Warning, text)
+        .measured(
+            fall,
+            threshold,
+            "fall of the mean loss from the third quarter of the steps to the last; clinic",
+        )
+        .with([
+            Prescription::TrainLonger {
+                factor: (USUAL_STEPS / steps as f64).max(10.0).ceil(),
+            },
+            Prescription::ScaleLr { factor: 10.0 },
+        ])
 }
 
 /// By which share the mean loss fell from the third quarter of the steps to the last one.

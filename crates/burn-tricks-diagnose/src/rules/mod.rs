@@ -73,12 +73,13 @@ const RULES: &[Rule] = &[
     lr_invalid::rule,
     scaled_loss::rule,
     over_regularized::rule,
+    exploding::from_the_first,
     lr_high::rule,
     lr_low::rule,
     accumulated::rule,
     vanishing::rule,
     depth::rule,
-    exploding::rule,
+    exploding::after_the_first,
     dead_units::rule,
     saturated::rule,
     log_of_zero::rule,
@@ -258,6 +259,7 @@ pub(crate) fn findings(history: &History) -> Vec<Finding> {
         let has_warning = (findings.iter()).any(|finding| finding.severity >= Severity::Warning);
         findings.extend(lr_low::unfinished(history, has_warning));
         leave_out_explained(&mut findings);
+        findings.extend(outputs::class_numbers(history));
     }
     if findings
         .iter()

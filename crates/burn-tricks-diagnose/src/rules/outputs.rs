@@ -29,8 +29,17 @@ const NEGATIVE: f64 = -1e-4;
 /// The share of scores that are exactly 0 from which they are dropped.
 const DROPPED: f64 = 0.1;
 
+/// The share from which all of them are 0.
+const ALL: f64 = 0.99;
+
+/// The lowest output of a sigmoid that hardly moves from one half, or the highest of one that does.
+const INSIDE: [f64; 2] = [0.2, 0.8];
+
 /// How near to -1 and 1 the scores behind a hyperbolic tangent come.
 const SQUASHED: f64 = 0.98;
+
+/// Fewer classes have distances as good as any.
+const CLASSES: usize = 3;
 
 /// Fewer rows than this do not show the range of the outputs.
 const MANY: usize = 100;
@@ -50,7 +59,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         .or_else(|| softmax_twice(history, outputs))
         .or_else(|| sigmoid_twice(history, outputs))
         .or_else(|| rectified_scores(history, outputs))
-        .or_else(|| dropped_scores(history, outputs))
+        .or_else(|| dropped(history, outputs))
         .or_else(|| squashed_scores(history, outputs))
         .or_else(|| scores_as_probabilities(history, outputs))
         .or_else(|| apart(history, outputs))
@@ -158,8 +167,10 @@ fn sigmoid_twice(history: &History, outputs: &OutputHistory) -> Option<Finding> 
         history.loss_kind?,
         LossKind::BinaryCrossEntropyOfScores | LossKind::CrossEntropyOfScores
     );
-    // Scores of a network that knows something leave [0, 1] on either side.
+    // Scores of a network that knows something leave [0, 1] on either side; those of one that hardly moves are near 0.
+    let [near_half, far] = INSIDE;
     let is_inside = outputs.lowest >= 0.0 && outputs.highest <= 1.0 && outputs.highest > 0.5;
+    let is_inside = is_inside && (outputs.highest > far || outputs.lowest > near_half);
     let text = "All outputs lie between 0 and 1, as those of a sigmoid, and the loss applies its own function once more: it can say neither a clear yes nor a clear no.";
     let change = "hand the scores to the loss, without the sigmoid";
     (takes_scores && is_inside && outputs.rows * outputs.batches >= MANY).then(|| {
@@ -190,17 +201,20 @@ fn rectified_scores(history: &History, outputs: &OutputHistory) -> Option<Findin
 }
 
 /// Dropout behind the last layer.
-fn dropped_scores(history: &History, outputs: &OutputHistory) -> Option<Finding> {
-    let takes_scores = matches!(
+fn dropped(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    use LossKind::{BinaryCrossEntropyOfScores, CrossEntropyOfScores, MeanSquaredError};
+    let is_unbounded = matches!(
         history.loss_kind?,
-        LossKind::BinaryCrossEntropyOfScores | LossKind::CrossEntropyOfScores
+        BinaryCrossEntropyOfScores | CrossEntropyOfScores | MeanSquaredError
     );
     let text = format!(
-        "Of the scores that the loss gets, {:.0} % are exactly 0, and others are below 0: they are dropped behind the last layer.",
+        "Of the outputs that the loss gets, {:.0} % are exactly 0, and others are below 0: they are dropped behind the last layer.",
         100.0 * outputs.zeros
     );
     let change = "put dropout between the layers, and none behind the last one";
-    (takes_scores && outputs.lowest < 0.0 && outputs.zeros > DROPPED).then(|| {
+    // A network that has died gives zeros only.
+    let are_some = outputs.zeros > DROPPED && outputs.zeros < ALL;
+    (is_unbounded && outputs.lowest < 0.0 && are_some).then(|| {
         mismatch(severity(history), text, change).measured(
             outputs.zeros,
             DROPPED,
@@ -269,6 +283,10 @@ fn apart(history: &History, outputs: &OutputHistory) -> Option<Finding> {
 /// A last activation whose range does not contain the targets.
 fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
     let target = history.train.as_ref()?.target?;
+    // The outputs of a training that diverges are anywhere.
+    if outputs.first_non_finite.is_some() {
+        return None;
+    }
     let (low, high) = (outputs.lowest, outputs.highest);
     let above = target.max > 1.5 && target.deviation > 0.0;
     let below = target.min < -0.1 * target.deviation.max(0.1);
@@ -309,6 +327,28 @@ fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
         value,
         if value < 0.0 { 0.0 } else { 1.0 },
         "target farthest outside the range of the outputs",
+    ))
+}
+
+/// For a training in which no fault was found: the numbers of classes as targets of a regression.
+pub(crate) fn class_numbers(history: &History) -> Option<Finding> {
+    let target = history.train.as_ref()?.target?;
+    let is_regression = history.loss_kind? == LossKind::MeanSquaredError;
+    let is_learned = matches!(history.outcome(), Outcome::Learned | Outcome::Unknown);
+    let classes = target.class_numbers;
+    if !is_regression || is_learned || target.columns != 1 || classes < CLASSES {
+        return None;
+    }
+    let text = format!(
+        "The targets are {classes} whole numbers from {} to {}, as those of classes, and the loss takes their distances: a class between two others becomes a mean of them.",
+        short(target.min),
+        short(target.max)
+    );
+    let change = "if they number classes, use one output for each class and a cross-entropy";
+    Some(mismatch(Severity::Warning, text, change).measured(
+        classes as f64,
+        CLASSES as f64,
+        "different targets, if they are whole numbers without a gap; threshold chosen by us",
     ))
 }
 

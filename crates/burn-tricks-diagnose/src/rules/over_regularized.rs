@@ -10,10 +10,15 @@ use crate::history::measures::{Outcome, median};
 /// The share of its initial norm to which the usual weight has shrunk.
 const SHRUNK: f64 = 0.2;
 
+/// The share from which it has shrunk in a network that has learned less than a model that needs no training.
+const SMALLER: f64 = 0.6;
+
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
-    if !matches!(history.outcome(), Outcome::Stuck | Outcome::Partial) {
-        return Vec::new();
-    }
+    let limit = match history.outcome() {
+        Outcome::Stuck | Outcome::Partial if history.is_behind() => SMALLER,
+        Outcome::Stuck | Outcome::Partial => SHRUNK,
+        Outcome::Learned | Outcome::Unknown => return Vec::new(),
+    };
     let ratio = |param: &&crate::history::param::ParamHistory| param.last.norm / param.initial.norm;
     let weights = history.weights();
     // The best weight of a single layer may be 0.
@@ -21,20 +26,20 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         return Vec::new();
     }
     let ratios = weights.iter().map(ratio).filter(|ratio| ratio.is_finite());
-    let Some(shrunk) = median(ratios).filter(|shrunk| *shrunk < SHRUNK) else {
+    let Some(shrunk) = median(ratios).filter(|shrunk| *shrunk < limit) else {
         return Vec::new();
     };
-    let paths = weights.iter().filter(|param| ratio(param) < SHRUNK);
+    let paths = weights.iter().filter(|param| ratio(param) < limit);
     let paths: Vec<&str> = paths.map(|param| param.path.as_str()).collect();
     let text = format!(
-        "The weights have shrunk to {shrunk:.2} of their initial norm and the network has not learned: a weight decay or a penalty is stronger than the loss."
+        "The weights have shrunk to {shrunk:.2} of their initial norm and the network has learned little: a weight decay or a penalty is stronger than the loss."
     );
     vec![
         Finding::new(FindingKind::OverRegularized, Severity::Fault, text)
             .at(paths)
             .measured(
                 shrunk,
-                SHRUNK,
+                limit,
                 "median over the weights of their last norm over the first; clinic",
             )
             .with([

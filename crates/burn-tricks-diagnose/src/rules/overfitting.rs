@@ -9,6 +9,12 @@ use crate::history::History;
 /// The difference of the accuracies.
 const GAP: f64 = 0.15;
 
+/// The difference of the shares of explained variance.
+const UNEXPLAINED: f64 = 0.2;
+
+/// Fewer different rows are few for any network.
+const FEW: usize = 50;
+
 /// The rise of the validation loss above its minimum.
 const RISE: f64 = 1.5;
 
@@ -33,6 +39,14 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         .valid_loss
         .filter(|_| lowest > 0.0)
         .map(|loss| loss / lowest);
+    let unexplained = history
+        .scores()
+        .filter(|scores| !scores.is_accuracy)
+        .and_then(|scores| {
+            // Who explains nothing of the training has another fault.
+            let train = scores.train.filter(|train| *train > UNEXPLAINED)?;
+            Some(train - scores.valid)
+        });
     let fits = last
         .train_loss
         .zip(last.valid_loss)
@@ -43,6 +57,12 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             gap,
             GAP,
             "training accuracy minus validation accuracy; clinic",
+        ),
+        _ if unexplained.is_some_and(|gap| gap > UNEXPLAINED) && fits => (
+            Severity::Warning,
+            unexplained.unwrap_or(0.0),
+            UNEXPLAINED,
+            "share of the variance that is explained on the training data, minus that on the validation data; clinic",
         ),
         (gap, Some(rise)) if rise > RISE && fits => {
             let severity = if gap.is_some_and(|gap| gap < GAP) {
@@ -73,7 +93,32 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             ]),
     );
     findings.extend(too_large(history, severity));
+    findings.extend(too_few(history, severity));
     findings
+}
+
+/// Fewer rows than any network needs.
+fn too_few(history: &History, severity: Severity) -> Option<Finding> {
+    let train = history.train.as_ref()?;
+    let rows = train.distinct_rows;
+    if rows == 0 || rows >= train.rows || rows >= FEW {
+        return None;
+    }
+    let text = format!(
+        "There are {rows} different training rows, which the network knows by heart: they say little about others."
+    );
+    Some(
+        Finding::new(FindingKind::TooLittleData, severity, text)
+            .measured(
+                rows as f64,
+                FEW as f64,
+                "different training rows, of a model that overfits; threshold chosen by us",
+            )
+            .with([
+                Prescription::change("collect or augment training data"),
+                Prescription::WeightDecay { decay: 1e-2 },
+            ]),
+    )
 }
 
 fn too_large(history: &History, severity: Severity) -> Option<Finding> {

@@ -5,12 +5,19 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::data::DataHistory;
 
 /// The share of batches with one class from which the data is sorted.
 const SORTED: f64 = 0.5;
 
 /// The share of the variance of the targets between batches from which the data is sorted.
 const BETWEEN: f64 = 0.3;
+
+/// The batches that count have so many rows.
+const FEWEST: i32 = 8;
+
+/// The largest share by chance, of one class that is nearly all.
+const MOST: f64 = 0.99;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let Some(train) = history
@@ -20,12 +27,14 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     else {
         return Vec::new();
     };
-    let (text, value, threshold, source) = if train.single_class_batches > SORTED {
+    let chance = by_chance(train);
+    let beyond = (train.single_class_batches - chance) / (1.0 - chance);
+    let (text, value, threshold, source) = if beyond > SORTED {
         (
             "Most batches hold rows of one class: the data is sorted, and the network forgets one class while it learns the next.",
-            train.single_class_batches,
+            beyond,
             SORTED,
-            "share of batches of one class; clinic",
+            "share of batches of one class, beyond what chance makes of a frequent class; clinic",
         )
     } else if train.between_batches > BETWEEN {
         (
@@ -43,4 +52,11 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(value, threshold, source)
             .with([Prescription::change(change)]),
     ]
+}
+
+/// The share of shuffled batches that hold the most frequent class only.
+fn by_chance(train: &DataHistory) -> f64 {
+    let most = train.most_frequent().unwrap_or(0.0);
+    let rows = i32::try_from(train.largest_batch).unwrap_or(i32::MAX);
+    most.powi(rows.max(FEWEST)).min(MOST)
 }

@@ -8,6 +8,7 @@ use crate::history::History;
 use crate::history::measures::Outcome;
 
 use crate::finding::prescription::short;
+use crate::history::outliers::OUTLYING;
 
 /// The size of a mean or a deviation from which a target is far from standardised.
 const FAR: f64 = 10.0;
@@ -25,13 +26,15 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let outcome = history.outcome();
     let (threshold, text) = if target.deviation == 0.0 {
         (TINY, "All targets are equal.".to_owned())
-    } else if size > FAR {
+    } else if size > FAR && target.outlier_ratio <= OUTLYING {
         let text = format!(
             "The targets have mean {} and deviation {}. The loss and its gradients have the square of this scale, and the weights must grow to reach it.",
             short(target.mean),
             short(target.deviation)
         );
         (FAR, text)
+    } else if target.outlier_ratio > OUTLYING && outcome != Outcome::Learned {
+        return vec![outlying(target.outlier_ratio)];
     } else if size < TINY {
         (
             TINY,
@@ -50,4 +53,17 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(size, threshold, SOURCE)
             .with([Prescription::ScaleTargets, Prescription::ScaleInputs]),
     ]
+}
+
+/// Targets of which a few are far from all others: the squares of their errors are all that counts.
+fn outlying(ratio: f64) -> Finding {
+    let text = "A few targets are far larger than the others: their errors, or the squares of them, drown those of all other rows.";
+    let change = "look at the rows with the largest targets: correct or remove them, take logarithms, or use an absolute or a Huber loss";
+    Finding::new(FindingKind::UnscaledTarget, Severity::Fault, text)
+        .measured(
+            ratio,
+            OUTLYING,
+            "deviation of the targets over that of their middle 90 %, 1.3 for a normal distribution; threshold chosen by us",
+        )
+        .with([Prescription::change(change)])
 }

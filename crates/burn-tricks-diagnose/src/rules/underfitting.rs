@@ -7,25 +7,21 @@ use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::data::DataHistory;
 use crate::history::measures::Outcome;
-use crate::history::neighbours::Neighbours;
-use crate::loss_kind::LossKind;
+use crate::rules::unrelated_labels;
 
 /// Fewer steps than this say nothing about what a model can fit.
 const STEPS: usize = 50;
 
-/// By how much the score of the nearest neighbours may be above the network's.
+/// By how much the score of a model that needs no training may be above the network's.
 const BEHIND: f64 = 0.15;
 
 /// By how much the score of the nearest neighbours must be above chance to say anything.
 const INFORMED: f64 = 0.05;
 
-/// Standard errors of a share by which it must be above it.
-const ERRORS: f64 = 3.0;
-
 /// Batches of fewer rows are of single rows, nearly.
 const FEW: usize = 5;
 
-const SOURCE: &str = "score of the five nearest training rows minus that of the network; after Cover and Hart (1967); margin: clinic";
+const SOURCE: &str = "score of the five nearest training rows (after Cover and Hart, 1967) or of a linear least-squares fit, minus that of the network; margin: clinic";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if let Some(finding) = behind(history) {
@@ -38,11 +34,13 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         return Vec::new();
     };
     let text = "The network is no better than a constant prediction, and no other cause was found: it may be too small, or the inputs may say nothing about the targets.";
-    vec![
-        Finding::new(FindingKind::Underfitting, Severity::Warning, text)
-            .measured(value, threshold, source)
-            .with(prescriptions()),
-    ]
+    let finding = Finding::new(FindingKind::Underfitting, Severity::Warning, text)
+        .measured(value, threshold, source)
+        .with(prescriptions());
+    unrelated_labels::nothing_told(history)
+        .into_iter()
+        .chain([finding])
+        .collect()
 }
 
 fn prescriptions() -> [Prescription; 4] {
@@ -56,17 +54,12 @@ fn prescriptions() -> [Prescription; 4] {
     ]
 }
 
-/// A network that is worse than the nearest neighbours, on the validation and on the training data.
+/// A network that is worse than a model that needs no training, on the validation and on the training data.
 pub(crate) fn behind(history: &History) -> Option<Finding> {
-    let (neighbours, [train, valid]) = scores(history)?;
-    let valid = valid?;
-    let gap = neighbours.score - valid;
-    // What it has learned by heart does not carry over: that is another fault.
-    let memorised = train.is_some_and(|train| train - valid > 0.5 * gap);
-    if gap <= room(&neighbours) || memorised {
-        return None;
-    }
-    let what = if neighbours.is_accuracy {
+    let (floor, scores) = history.compared()?;
+    let (gap, room) = history.shortfall(BEHIND)?;
+    let valid = scores.valid;
+    let what = if floor.is_accuracy {
         "accuracy"
     } else {
         "share of explained variance"
@@ -78,12 +71,12 @@ pub(crate) fn behind(history: &History) -> Option<Finding> {
         .map_or(0, |train| train.largest_batch);
     if (1..FEW).contains(&rows) {
         let text = format!(
-            "On the validation the network has {what} {valid:.2}, and a vote of the five nearest training rows {:.2}: steps after batches of {rows} follow the noise of single rows.",
-            neighbours.score
+            "On the validation the network has {what} {valid:.2}, and {} {:.2}: steps after batches of {rows} follow the noise of single rows.",
+            floor.model, floor.score
         );
         return Some(
             Finding::new(FindingKind::NoisyBatch, Severity::Warning, text)
-                .measured(gap, room(&neighbours), SOURCE)
+                .measured(gap, room, SOURCE)
                 .with([
                     Prescription::BatchSize { size: 32 },
                     Prescription::ScaleLr { factor: 0.1 },
@@ -93,50 +86,26 @@ pub(crate) fn behind(history: &History) -> Option<Finding> {
         );
     }
     let text = format!(
-        "On the validation the network has {what} {valid:.2}, and a vote of the five nearest training rows {:.2}: the inputs tell more about the targets than the network has learned, and no other cause was found.",
-        neighbours.score
+        "On the validation the network has {what} {valid:.2}, and {} {:.2}: the inputs tell more about the targets than the network has learned, and no other cause was found.",
+        floor.model, floor.score
     );
     Some(
         Finding::new(FindingKind::Underfitting, Severity::Warning, text)
-            .measured(gap, room(&neighbours), SOURCE)
+            .measured(gap, room, SOURCE)
             .with(prescriptions()),
     )
 }
 
-/// Whether the network is as good as nearest neighbours that are better than chance: what is left may be noise.
+/// Whether the network is as good as a model that needs no training and is better than chance: what is left may be noise.
 pub(crate) fn is_level(history: &History) -> bool {
-    let Some((neighbours, [_, Some(valid)])) = scores(history) else {
+    let Some((floor, scores)) = history.compared() else {
         return false;
     };
-    let chance = if neighbours.is_accuracy {
+    let chance = if floor.is_accuracy {
         history.valid.as_ref().and_then(DataHistory::most_frequent)
     } else {
         Some(0.0)
     };
-    let is_informed = chance.is_some_and(|chance| neighbours.score > chance + INFORMED);
-    is_informed && valid >= neighbours.score && history.outcome() != Outcome::Stuck
-}
-
-/// What the nearest neighbours reach, and what the network reaches on the training and the validation data.
-fn scores(history: &History) -> Option<(Neighbours, [Option<f64>; 2])> {
-    let neighbours = history.neighbours?;
-    let last = history.epochs.last()?;
-    if neighbours.is_accuracy {
-        return Some((neighbours, [last.train_accuracy, last.valid_accuracy]));
-    }
-    if history.loss_kind != Some(LossKind::MeanSquaredError) {
-        return None;
-    }
-    let explained = |loss: Option<f64>, data: Option<&DataHistory>| {
-        let variance = data?.target?.deviation.powi(2);
-        Some(1.0 - loss? / variance).filter(|share| share.is_finite())
-    };
-    let train = explained(last.train_loss, history.train.as_ref());
-    let valid = explained(last.valid_loss, history.valid.as_ref())?;
-    Some((neighbours, [train, Some(valid)]))
-}
-
-fn room(neighbours: &Neighbours) -> f64 {
-    let error = (neighbours.score * (1.0 - neighbours.score) / neighbours.queries as f64).sqrt();
-    BEHIND.max(ERRORS * error)
+    let is_informed = chance.is_some_and(|chance| floor.score > chance + INFORMED);
+    is_informed && scores.valid >= floor.score && history.outcome() != Outcome::Stuck
 }

@@ -6,9 +6,16 @@ use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::data::DataHistory;
+use crate::history::epoch::EpochMetrics;
 
 /// How far above chance an accuracy must be to be told from it.
 const MARGIN: f64 = 0.05;
+
+/// So many epochs in a row show it although the network moves.
+const LONG: usize = 5;
+
+/// The share of explained variance below which nothing is explained.
+const EXPLAINED: f64 = 0.05;
 
 /// Fewer epochs than this show nothing.
 const EPOCHS: usize = 3;
@@ -25,7 +32,68 @@ const ROWS: usize = 100;
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let mut found = beyond_chance(history);
     found.extend(wrong_in_training(history));
+    found.extend(by_heart(history));
     found
+}
+
+/// A regression that fits the training rows and explains nothing of the validation rows, of which the inputs tell nothing.
+fn by_heart(history: &History) -> Option<Finding> {
+    let scores = history.scores().filter(|scores| !scores.is_accuracy)?;
+    let (train, valid) = (scores.train?, scores.valid);
+    let of_valid = history.valid.as_ref()?;
+    let is_told = history.epochs.len() >= EPOCHS && of_valid.rows >= ROWS;
+    let says_nothing = (history.floor())
+        .filter(|floor| !floor.is_accuracy)
+        .is_some_and(|floor| floor.score < EXPLAINED);
+    let is_alike = of_valid.rescaled_features == 0.0 && of_valid.shifted_features == 0.0;
+    if valid >= EXPLAINED || train < EXPLAINED || !(is_told && says_nothing && is_alike) {
+        return None;
+    }
+    let text = format!(
+        "The network explains {train:.2} of the variance of its training targets, and {valid:.2} of that of the validation: as far as it can tell, the targets do not depend on the inputs."
+    );
+    let change = "check that inputs and targets stay in the same order when they are shuffled, and that targets are read correctly";
+    Some(
+        Finding::new(FindingKind::UnrelatedLabels, Severity::Fault, text)
+            .measured(
+                valid,
+                EXPLAINED,
+                "share of the variance of the validation that is explained; threshold chosen by us",
+            )
+            .with([Prescription::change(change)]),
+    )
+}
+
+/// For a training that has learned nothing, without another cause: other models do not learn anything from the inputs either.
+pub(crate) fn nothing_told(history: &History) -> Option<Finding> {
+    let floor = history.floor()?;
+    let rows = history.train.as_ref()?.distinct_rows;
+    let chance = if floor.is_accuracy {
+        history
+            .valid
+            .as_ref()
+            .and_then(DataHistory::most_frequent)?
+    } else {
+        0.0
+    };
+    let limit = chance + MARGIN;
+    if floor.score >= limit || floor.queries < ROWS || rows < ROWS {
+        return None;
+    }
+    let text = format!(
+        "The network has learned nothing, and {} is no better than a constant prediction ({:.2}): the targets may not depend on the inputs.",
+        floor.model, floor.score
+    );
+    let change = "check that inputs and targets stay in the same order when they are shuffled, and that both are read correctly";
+    Some(
+        Finding::new(FindingKind::UnrelatedLabels, Severity::Warning, text)
+            .measured(
+                floor.score,
+                limit,
+                "score of the nearest neighbours or of a linear fit, whichever is better; limit, chosen by us: that of a constant prediction plus 0.05",
+            )
+            .with([Prescription::change(change)]),
+    )
 }
 
 /// A network that is better on the validation than on what it is trained on, though nothing makes its training harder.
@@ -33,11 +101,19 @@ fn wrong_in_training(history: &History) -> Option<Finding> {
     let [.., before, last] = &history.epochs[..] else {
         return None;
     };
-    let (train, valid) = last.train_accuracy.zip(last.valid_accuracy)?;
+    let scores = history.scores_after(last)?;
+    let (train, valid) = (scores.train?, scores.valid);
     let (of_train, of_valid) = history.train.as_ref().zip(history.valid.as_ref())?;
-    let has_settled = (train - before.train_accuracy?).abs() < SETTLED;
-    let shares = of_train.most_frequent().zip(of_valid.most_frequent())?;
-    let is_alike = (shares.0 - shares.1).abs() < BETTER
+    // A score of a moving network lags behind for an epoch or two.
+    let is_better = |epoch: &EpochMetrics| {
+        let scores = history.scores_after(epoch);
+        scores.is_some_and(|of| of.train.is_some_and(|train| of.valid - train > BETTER))
+    };
+    let last_ones = history.epochs.iter().rev().take(LONG);
+    let has_settled = (train - history.scores_after(before)?.train?).abs() < SETTLED
+        || last_ones.filter(|epoch| is_better(epoch)).count() == LONG;
+    let shares = of_train.most_frequent().zip(of_valid.most_frequent());
+    let is_alike = shares.is_none_or(|(train, valid)| (train - valid).abs() < BETTER)
         && of_valid.rescaled_features == 0.0
         && of_valid.shifted_features == 0.0;
     let is_told = history.epochs.len() >= EPOCHS && of_valid.rows >= ROWS;
@@ -50,16 +126,22 @@ fn wrong_in_training(history: &History) -> Option<Finding> {
     if valid - train <= BETTER || !(has_settled && is_alike && is_told && is_plain) {
         return None;
     }
-    let text = format!(
-        "The network knows {valid:.2} of the labels of the validation, and {train:.2} of those that it is trained on, without dropout: many labels of the training are wrong."
-    );
+    let text = if scores.is_accuracy {
+        format!(
+            "The network knows {valid:.2} of the labels of the validation, and {train:.2} of those that it is trained on, without dropout: many labels of the training are wrong."
+        )
+    } else {
+        format!(
+            "The network explains {valid:.2} of the variance of the validation, and {train:.2} of that of what it is trained on, without dropout: many targets of the training are wrong, or noise was added to its inputs."
+        )
+    };
     let change = "look at the training rows with the largest loss: their labels may be wrong, or those of other rows";
     Some(
         Finding::new(FindingKind::UnrelatedLabels, Severity::Warning, text)
             .measured(
                 valid - train,
                 BETTER,
-                "accuracy of the validation minus that of the training; threshold chosen by us",
+                "accuracy, or share of explained variance, of the validation minus that of the training; threshold chosen by us",
             )
             .with([
                 Prescription::change(change),

@@ -90,7 +90,7 @@ fn rescaled(history: &History, valid: &DataHistory) -> Option<Finding> {
         _ => Severity::Warning,
     };
     let text = format!(
-        "The deviations of {:.0} % of the input features of the validation are less than half or more than twice those of the training: other columns, another scaling, or noise on one of the two.",
+        "The deviations of {:.0} % of the input features of the validation differ from those of the training by a factor of more than 1.5: other columns, another scaling, or noise on one of the two.",
         100.0 * valid.rescaled_features
     );
     let change = "prepare the validation data exactly as the training data, and draw both from the same source";
@@ -99,7 +99,7 @@ fn rescaled(history: &History, valid: &DataHistory) -> Option<Finding> {
             .measured(
                 valid.rescaled_features,
                 SHIFTED,
-                "share of features whose deviation differs by a factor of two and by six standard errors; thresholds chosen by us",
+                "share of features whose deviation differs by a factor of 1.5 and by six standard errors; thresholds chosen by us",
             )
             .with([Prescription::change(change), Prescription::ScaleInputs]),
     )

@@ -24,6 +24,8 @@ fn accuracies(of: &mut History, train: f64, valid: f64) {
 fn a_network_far_behind_its_nearest_neighbours_underfits() {
     let check = |train: f64, valid: f64, queries: usize| {
         let mut of = history(60, 1.0);
+        // One that still falls asks for more steps first.
+        of.losses = vec![1.0; 60];
         classes(&mut of, &[(0, 50), (1, 50)]);
         accuracies(&mut of, train, valid);
         let mut neighbours = Neighbours::default();
@@ -45,6 +47,8 @@ fn a_network_far_behind_its_nearest_neighbours_underfits() {
 fn a_regression_is_compared_by_the_variance_it_explains() {
     let check = |loss: f64, kind: LossKind| {
         let mut of = history(60, 0.1);
+        // One that still falls asks for more steps first.
+        of.losses = [[4.0; 30], [1.0; 30]].concat();
         let mut data = DataHistory::default();
         let mut target = TargetStats::default();
         (target.columns, target.deviation) = (1, 2.0);
@@ -374,6 +378,12 @@ fn outputs_and_losses_that_cannot_be_are_named() {
         (outputs.lowest, outputs.highest) = (0.01, 0.99);
     };
     assert_eq!(mismatch(scores, inside), fault, "a sigmoid twice");
+    for (low, high, expected) in [(0.21, 0.6, fault), (0.01, 0.81, fault), (0.01, 0.79, None)] {
+        let of = |_: &mut History, outputs: &mut OutputHistory| {
+            (outputs.lowest, outputs.highest) = (low, high);
+        };
+        assert_eq!(mismatch(scores, of), expected, "{low} {high}");
+    }
     let rectified = |_: &mut History, outputs: &mut OutputHistory| outputs.lowest = 0.0;
     assert_eq!(
         mismatch(LossKind::CrossEntropyOfScores, rectified),
@@ -401,7 +411,11 @@ fn scores_that_are_dropped_or_squashed_are_named() {
     for (zeros, expected) in [(0.11, fault), (0.09, None)] {
         let dropped = |_: &mut History, outputs: &mut OutputHistory| outputs.zeros = zeros;
         assert_eq!(mismatch(scores, dropped), expected, "{zeros}");
+        let of_squares = mismatch(LossKind::MeanSquaredError, dropped);
+        assert_eq!(of_squares, expected, "{zeros} of a regression");
     }
+    let died = |_: &mut History, outputs: &mut OutputHistory| outputs.zeros = 1.0;
+    assert_eq!(mismatch(scores, died), None);
     for (reached, expected) in [(0.99, fault), (0.97, None)] {
         let squashed = |_: &mut History, outputs: &mut OutputHistory| {
             (outputs.lowest, outputs.highest) = (-reached, reached);

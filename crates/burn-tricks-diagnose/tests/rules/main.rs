@@ -5,7 +5,9 @@ mod data;
 mod evidence;
 mod flow;
 mod losses;
+mod outliers;
 mod rate;
+mod shortfall;
 mod training;
 
 use burn_tricks_diagnose::{

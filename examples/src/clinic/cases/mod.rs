@@ -4,6 +4,7 @@ mod bases;
 mod capacity;
 mod depth;
 mod first_set;
+mod fitting_more;
 mod fourth_set;
 mod healthy;
 mod labels;
@@ -40,5 +41,6 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
     .chain(second_set::CASES)
     .chain(third_set::CASES)
     .chain(fourth_set::CASES)
+    .chain(fitting_more::CASES)
     .flatten()
 }

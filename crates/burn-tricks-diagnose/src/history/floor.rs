@@ -1,0 +1,144 @@
+//! What models that need no training reach, and what the network reaches.
+
+use crate::history::History;
+use crate::history::data::DataHistory;
+use crate::history::epoch::EpochMetrics;
+use crate::history::outliers::OUTLYING;
+use crate::loss_kind::LossKind;
+
+/// By how much the score of a model that needs no training may be above that of a network that has learned.
+const BEHIND: f64 = 0.08;
+
+/// The same for a network that gives its inputs back through fewer numbers, which is not meant to give all of them.
+const NARROW: f64 = 0.5;
+
+/// By how much a network that has learned its rows by heart may be below it on them.
+const FITTED: f64 = 0.05;
+
+/// Standard errors of a share by which it must be above it.
+const ERRORS: f64 = 3.0;
+
+/// The better one of the nearest neighbours and a linear fit, on the validation rows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Floor {
+    /// The accuracy, or the share of the variance that is explained.
+    pub(crate) score: f64,
+    /// Whether the score is an accuracy.
+    pub(crate) is_accuracy: bool,
+    /// The validation rows that were predicted.
+    pub(crate) queries: usize,
+    /// What reaches it.
+    pub(crate) model: &'static str,
+}
+
+impl Floor {
+    /// By how much a network must be below it, to be told from it: by `least`, and by three standard errors.
+    pub(crate) fn room(&self, least: f64) -> f64 {
+        let error = (self.score * (1.0 - self.score)).max(0.0) / self.queries as f64;
+        least.max(ERRORS * error.sqrt())
+    }
+}
+
+/// The scores of the network on the training and the validation data, as those of a [`Floor`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Scores {
+    pub(crate) train: Option<f64>,
+    pub(crate) valid: f64,
+    /// Whether they are accuracies.
+    pub(crate) is_accuracy: bool,
+}
+
+impl History {
+    /// What a model that needs no training reaches.
+    pub(crate) fn floor(&self) -> Option<Floor> {
+        let neighbours = self.neighbours.map(|of| Floor {
+            score: of.score,
+            is_accuracy: of.is_accuracy,
+            queries: of.queries,
+            model: "a vote of the five nearest training rows",
+        });
+        // Inputs are their own linear model.
+        let linear = self.linear_fit.filter(|_| !self.gives_back());
+        let linear = linear.map(|of| Floor {
+            score: of.score,
+            is_accuracy: of.is_accuracy,
+            queries: of.queries,
+            model: "a linear model of the inputs",
+        });
+        match (neighbours, linear) {
+            (Some(one), Some(other)) if other.score > one.score => Some(other),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Whether targets have as many columns as inputs, as those of an autoencoder.
+    pub(crate) fn gives_back(&self) -> bool {
+        let train = self.train.as_ref();
+        train.is_some_and(|train| {
+            let columns = train.target.map_or(0, |target| target.columns);
+            columns > 1 && columns == train.features
+        })
+    }
+
+    /// What the network reaches at the end: accuracies of a classification, shares of explained variance of a regression
+    /// with squared errors.
+    pub(crate) fn scores(&self) -> Option<Scores> {
+        self.scores_after(self.epochs.last()?)
+    }
+
+    /// As [`scores`](Self::scores), after another epoch.
+    pub(crate) fn scores_after(&self, last: &EpochMetrics) -> Option<Scores> {
+        if let Some(valid) = last.valid_accuracy {
+            return Some(Scores {
+                train: last.train_accuracy,
+                valid,
+                is_accuracy: true,
+            });
+        }
+        // Of a few large targets the variance says nothing about the others.
+        let is_drowned = |data: &DataHistory| {
+            let target = data.target;
+            target.is_some_and(|target| target.outlier_ratio > OUTLYING)
+        };
+        let data = [&self.train, &self.valid];
+        if self.loss_kind != Some(LossKind::MeanSquaredError)
+            || data.into_iter().flatten().any(is_drowned)
+        {
+            return None;
+        }
+        let explained = |loss: Option<f64>, data: Option<&DataHistory>| {
+            let variance = data?.target?.variance();
+            Some(1.0 - loss? / variance).filter(|share| share.is_finite())
+        };
+        let train = explained(last.train_loss, self.train.as_ref());
+        let valid = explained(last.valid_loss, self.valid.as_ref())?;
+        Some(Scores {
+            train,
+            valid,
+            is_accuracy: false,
+        })
+    }
+
+    /// The floor, and the scores of the network where they are of the same sort.
+    pub(crate) fn compared(&self) -> Option<(Floor, Scores)> {
+        let pair = self.floor().zip(self.scores());
+        pair.filter(|(floor, scores)| floor.is_accuracy == scores.is_accuracy)
+    }
+
+    /// Whether the network is so far below a model that needs no training that it has not learned much.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.shortfall(BEHIND).is_some()
+    }
+
+    /// By how much the network is below a model that needs no training, on the validation and on the training data, and by
+    /// how much it may be: by `least` at least; `None` if it is not.
+    pub(crate) fn shortfall(&self, least: f64) -> Option<(f64, f64)> {
+        let (floor, scores) = self.compared()?;
+        let gap = floor.score - scores.valid;
+        let room = floor.room(if self.gives_back() { NARROW } else { least });
+        // What it has learned by heart does not carry over: that is another fault.
+        let memorised = (scores.train)
+            .is_some_and(|train| train - scores.valid > 0.5 * gap && train > floor.score - FITTED);
+        (gap > room && !memorised).then_some((gap, room))
+    }
+}

@@ -1,0 +1,285 @@
+//! Rules about networks that have learned something, and less than models that need no training, or than more steps would
+//! teach them.
+
+use crate::{history, severity};
+use burn_tricks_diagnose::{
+    DataHistory, Diagnosis, EpochMetrics, FindingKind, History, LinearFit, LossKind, Neighbours,
+    Severity, TargetStats,
+};
+
+const WARNING: Option<Severity> = Some(Severity::Warning);
+
+/// A regression of a target of variance 1, whose loss is level at `train`, with the losses of its last epochs, and with a
+/// linear fit that explains `floor` of the validation.
+fn regression(train: f64, valid: f64, floor: f64) -> History {
+    let mut of = history(300, 0.1);
+    of.losses = vec![train; 300];
+    of.loss_kind = Some(LossKind::MeanSquaredError);
+    let mut target = TargetStats::default();
+    (target.columns, target.deviation, target.column_deviation) = (1, 1.0, 1.0);
+    target.outlier_ratio = 1.0;
+    let mut data = DataHistory::default();
+    (data.batches, data.largest_batch) = (30, 20);
+    (data.rows, data.distinct_rows, data.features) = (600, 300, 4);
+    (data.deviation, data.scale_ratio) = (1.0, 1.0);
+    data.target = Some(target);
+    (of.train, of.valid) = (Some(data.clone()), Some(data));
+    let epoch = EpochMetrics::new()
+        .with_train_loss(train)
+        .with_valid_loss(valid);
+    of.epochs = vec![epoch; 6];
+    let mut fit = LinearFit::default();
+    (fit.rows, fit.queries, fit.score) = (300, 1000, floor);
+    of.linear_fit = Some(fit);
+    of
+}
+
+/// All updates are `ratio` times their weights.
+fn with_updates(mut of: History, ratio: f64) -> History {
+    for at in of.params.iter_mut().flat_map(|param| &mut param.steps) {
+        at.update = Some(ratio * at.weight);
+    }
+    of
+}
+
+#[test]
+fn a_network_far_behind_a_linear_fit_underfits() {
+    let kind = FindingKind::Underfitting;
+    assert_eq!(severity(&regression(0.4, 0.42, 0.74), kind), WARNING);
+    assert_eq!(severity(&regression(0.4, 0.40, 0.74), kind), None);
+    // The better one of the two counts.
+    let mut of = regression(0.4, 0.42, 0.1);
+    let mut neighbours = Neighbours::default();
+    (neighbours.queries, neighbours.score) = (1000, 0.74);
+    of.neighbours = Some(neighbours);
+    assert_eq!(severity(&of, kind), WARNING);
+    // Scores of two sorts cannot be compared.
+    let mut of = regression(0.4, 0.42, 0.74);
+    of.linear_fit.as_mut().unwrap().is_accuracy = true;
+    assert_eq!(severity(&of, kind), None);
+}
+
+#[test]
+fn an_autoencoder_may_be_behind_the_identity_and_not_far_behind_its_neighbours() {
+    let check = |valid: f64, floor: f64| {
+        let mut of = regression(valid, valid, 1.0);
+        let mut neighbours = Neighbours::default();
+        (neighbours.queries, neighbours.score) = (1000, floor);
+        of.neighbours = Some(neighbours);
+        for data in [&mut of.train, &mut of.valid] {
+            data.as_mut().unwrap().target.as_mut().unwrap().columns = 4;
+        }
+        severity(&of, FindingKind::Underfitting)
+    };
+    assert_eq!(check(0.5, 0.6), None);
+    assert_eq!(check(0.71, 0.8), WARNING, "0.51 behind");
+    assert_eq!(check(0.69, 0.8), None, "0.49 behind");
+}
+
+#[test]
+fn who_is_behind_and_hardly_moves_has_too_low_a_rate() {
+    let falling = |valid: f64| {
+        let mut of = with_updates(regression(0.4, valid, 0.67), 9e-4);
+        of.losses = (0..300).map(|at| 0.6 - 0.2 * at as f64 / 299.0).collect();
+        severity(&of, FindingKind::LrTooLow)
+    };
+    assert_eq!(falling(0.42), WARNING);
+    // By itself a network that explains 0.6 has learned.
+    let of = with_updates(regression(0.4, 0.4, 0.67), 9e-4);
+    assert_eq!(severity(&of, FindingKind::LrTooLow), None);
+}
+
+#[test]
+fn a_training_that_is_broken_off_while_it_improves_has_too_few_steps() {
+    let check = |last: f64, valid: [f64; 3], steps: usize| {
+        let mut of = history(steps, last);
+        of.epochs = valid
+            .map(|loss| EpochMetrics::new().with_valid_loss(loss))
+            .to_vec();
+        severity(&of, FindingKind::TooFewSteps)
+    };
+    let falls = [2.0, 1.2, 0.9];
+    // From 2 to 0.7: the last losses are 0.38 of the first, by itself enough to have learned.
+    assert_eq!(check(0.7, falls, 100), WARNING);
+    assert_eq!(check(0.5, falls, 100), None, "0.29 of the first");
+    assert_eq!(check(0.7, [2.0, 0.9, 1.2], 100), None, "validation rises");
+    // Most of the fall is over.
+    let mut of = history(100, 0.7);
+    of.losses = (0..100)
+        .map(|at| {
+            if at < 50 {
+                2.0
+            } else {
+                0.75 - 1e-3 * at as f64
+            }
+        })
+        .collect();
+    assert_eq!(severity(&of, FindingKind::TooFewSteps), None);
+    // A classification that is nearly as good as its neighbours leaves noise.
+    let near = |accuracy: f64, neighbour: Option<f64>| {
+        let mut of = history(100, 0.7);
+        let mut data = DataHistory::default();
+        data.classes = [(0, 50), (1, 50)].into();
+        (of.train, of.valid) = (Some(data.clone()), Some(data));
+        let epoch = EpochMetrics::new()
+            .with_train_accuracy(accuracy)
+            .with_valid_accuracy(accuracy);
+        of.epochs = vec![epoch; 3];
+        of.neighbours = neighbour.map(|score| {
+            let mut neighbours = Neighbours::default();
+            (neighbours.queries, neighbours.score, neighbours.is_accuracy) = (1000, score, true);
+            neighbours
+        });
+        severity(&of, FindingKind::TooFewSteps)
+    };
+    assert_eq!(near(0.85, Some(0.92)), None);
+    assert_eq!(near(0.85, Some(0.94)), WARNING);
+    // Of which nothing is known, a share of 0.85 of the way from chance is nearly all.
+    assert_eq!(near(0.92, None), WARNING);
+    assert_eq!(near(0.93, None), None);
+    // Of a regression the variance tells more.
+    let check = |last: f64| {
+        let mut of = regression(last, last, 0.0);
+        of.losses = (0..300)
+            .map(|at| last * (1.0 + 0.8 * (299 - at) as f64 / 299.0))
+            .collect();
+        severity(&of, FindingKind::TooFewSteps)
+    };
+    assert_eq!(check(0.21), WARNING);
+    assert_eq!(check(0.19), None);
+    // With enough steps it is their length.
+    let of = with_updates(history(300, 0.7), 9e-4);
+    assert_eq!(severity(&of, FindingKind::LrTooLow), WARNING);
+    let of = with_updates(history(300, 0.7), 2e-3);
+    assert_eq!(severity(&of, FindingKind::TooFewSteps), WARNING);
+}
+
+#[test]
+fn a_schedule_that_ends_at_once_is_told_of_a_network_that_has_learned_half() {
+    let check = |level: f64| {
+        let mut of = regression(level, level, 0.0);
+        for step in &mut of.steps {
+            step.lr = if step.step < 100 { 1e-2 } else { 1e-5 };
+        }
+        severity(&of, FindingKind::LrTooLow)
+    };
+    assert_eq!(check(0.21), Some(Severity::Fault));
+    assert_eq!(check(0.19), None);
+}
+
+#[test]
+fn weights_that_have_shrunk_to_half_are_over_regularized_if_the_network_is_behind() {
+    let check = |share: f64, valid: f64| {
+        let mut of = regression(0.4, valid, 0.74);
+        for param in &mut of.params {
+            param.last.norm = share * param.initial.norm;
+        }
+        severity(&of, FindingKind::OverRegularized)
+    };
+    assert_eq!(check(0.59, 0.42), Some(Severity::Fault));
+    assert_eq!(check(0.61, 0.42), None);
+    assert_eq!(check(0.59, 0.35), Some(Severity::Fault));
+    assert_eq!(check(0.59, 0.33), None, "0.07 behind");
+}
+
+#[test]
+fn a_loss_that_stays_at_ten_times_its_first_value_for_five_steps_went_too_far() {
+    let check = |steps: usize, last: f64| {
+        let mut of = history(200, last);
+        of.losses[120..120 + steps].fill(20.5);
+        severity(&of, FindingKind::LrTooHigh)
+    };
+    assert_eq!(check(5, 1.95), Some(Severity::Fault));
+    assert_eq!(check(4, 1.95), None);
+    assert_eq!(check(5, 0.1), None, "it has learned after that");
+}
+
+#[test]
+fn weights_of_ten_times_the_usual_deviation_have_gone_too_far() {
+    let check = |growth: f64, last: f64, initial: f64| {
+        let mut of = history(200, last);
+        for param in &mut of.params {
+            let usual = param.initial.deviation;
+            param.initial.deviation *= initial;
+            param.last.deviation = growth * usual;
+        }
+        severity(&of, FindingKind::LrTooHigh)
+    };
+    assert_eq!(check(10.5, 1.95, 1.0), Some(Severity::Fault));
+    assert_eq!(check(9.5, 1.95, 1.0), None);
+    assert_eq!(check(10.5, 0.1, 1.0), None, "it has learned");
+    assert_eq!(check(10.5, 1.95, 2.0), None, "large from the beginning");
+    assert_eq!(check(9.5, 1.95, 1e-3), None, "small at the beginning");
+}
+
+#[test]
+fn a_regression_that_explains_its_training_rows_far_better_overfits() {
+    let kind = FindingKind::Overfitting;
+    assert_eq!(severity(&regression(0.05, 0.27, 0.0), kind), WARNING);
+    assert_eq!(severity(&regression(0.05, 0.23, 0.0), kind), None);
+    assert_eq!(severity(&regression(0.79, 1.6, 0.0), kind), WARNING);
+    assert_eq!(severity(&regression(0.81, 1.7, 0.0), kind), None, "0.19");
+    // 18 rows are few for any network.
+    let few = |rows: usize, valid: f64| {
+        let mut of = regression(0.05, valid, 0.0);
+        of.train.as_mut().unwrap().distinct_rows = rows;
+        severity(&of, FindingKind::TooLittleData)
+    };
+    assert_eq!(few(18, 0.27), WARNING);
+    assert_eq!(few(49, 0.27), WARNING);
+    assert_eq!(few(50, 0.27), None);
+    assert_eq!(few(18, 0.23), None, "it does not overfit");
+}
+
+#[test]
+fn targets_of_which_nothing_is_explained_are_unrelated() {
+    let check = |train: f64, valid: f64, floor: f64| {
+        severity(
+            &regression(train, valid, floor),
+            FindingKind::UnrelatedLabels,
+        )
+    };
+    assert_eq!(check(0.5, 0.97, 0.04), Some(Severity::Fault));
+    assert_eq!(check(0.5, 0.94, 0.04), None, "0.06 is explained");
+    assert_eq!(check(0.5, 0.97, 0.06), None, "inputs tell something");
+    let mut of = regression(0.5, 0.97, 0.04);
+    let target = of.train.as_mut().unwrap().target.as_mut().unwrap();
+    target.outlier_ratio = 10.5;
+    let kind = FindingKind::UnrelatedLabels;
+    assert_eq!(
+        severity(&of, kind),
+        None,
+        "a few targets are all that counts"
+    );
+    // A network that has not learned its training rows either is told so if nothing else is found.
+    assert_eq!(check(0.98, 1.0, 0.04), WARNING);
+    assert_eq!(check(0.98, 1.0, 0.06), None);
+    let diagnosis = Diagnosis::from_history(regression(0.98, 1.0, 0.04));
+    assert!(diagnosis.accuses(FindingKind::Underfitting));
+}
+
+#[test]
+fn a_regression_that_knows_the_validation_better_has_wrong_targets_in_training() {
+    let kind = FindingKind::UnrelatedLabels;
+    assert_eq!(severity(&regression(0.5, 0.34, 0.6), kind), WARNING);
+    assert_eq!(severity(&regression(0.5, 0.36, 0.6), kind), None);
+    let mut of = regression(0.5, 0.34, 0.6);
+    of.epochs[4] = of.epochs[4].clone().with_train_loss(0.54);
+    assert_eq!(severity(&of, kind), WARNING, "in five epochs");
+    of.epochs[3] = of.epochs[3].clone().with_valid_loss(0.48);
+    assert_eq!(severity(&of, kind), None, "it still learns");
+}
+
+#[test]
+fn the_numbers_of_classes_are_no_targets_of_a_regression_that_does_not_learn() {
+    let check = |classes: usize, loss: f64| {
+        let mut of = regression(loss, loss, 0.0);
+        let target = of.train.as_mut().unwrap().target.as_mut().unwrap();
+        target.class_numbers = classes;
+        severity(&of, FindingKind::OutputMismatch)
+    };
+    assert_eq!(check(3, 0.7), WARNING);
+    assert_eq!(check(2, 0.7), None);
+    assert_eq!(check(0, 0.7), None);
+    assert_eq!(check(3, 0.5), None, "it has learned");
+}
