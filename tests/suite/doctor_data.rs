@@ -144,3 +144,24 @@ fn whole_numbers_without_a_gap_may_number_classes() {
     let many: Vec<f32> = (0..21u8).map(f32::from).collect();
     assert_eq!(classes(&many), 0);
 }
+
+#[test]
+fn rows_that_are_validated_in_each_epoch_tell_no_more_than_once() {
+    let _alone = alone();
+    Device::flex().seed(7);
+    let targets = |inputs: &Tensor<2>| two_lines(inputs);
+    let train = inputs(300);
+    // Fifteen rows of half the deviation, or of another mean, may be by chance; six hundred are not.
+    let valid = |rows: usize, times: usize| {
+        let rows = inputs(rows) * 0.5 + 0.6;
+        let all = Tensor::cat(vec![rows; times], 0);
+        let of_all = targets(&all);
+        let history = measured((train.clone(), targets(&train)), (all, of_all));
+        let valid = history.valid.unwrap();
+        (valid.shifted_features, valid.rescaled_features)
+    };
+    let (shifted, rescaled) = valid(600, 1);
+    assert!(shifted > 0.5 && rescaled > 0.5, "{shifted} {rescaled}");
+    let (shifted, rescaled) = valid(15, 40);
+    assert!(shifted < 0.5 && rescaled < 0.5, "{shifted} {rescaled}");
+}

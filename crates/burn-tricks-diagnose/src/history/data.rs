@@ -160,6 +160,11 @@ impl Rows {
             .map(|row| row.iter().map(|value| value.to_bits()).collect())
     }
 
+    /// The different rows.
+    pub(crate) fn distinct_rows(&self) -> usize {
+        self.keys().collect::<HashSet<_>>().len()
+    }
+
     /// The statistics of these rows; `training` are the training rows if these are others.
     pub(crate) fn history(&self, training: Option<&Self>) -> DataHistory {
         let (mean, deviation, min, max, non_finite) =
@@ -175,7 +180,7 @@ impl Rows {
             .filter(|at| self.inputs[**at] != 0.0)
             .count();
         let keys: Vec<_> = self.keys().collect();
-        let distinct_rows = keys.iter().collect::<HashSet<_>>().len();
+        let distinct_rows = self.distinct_rows();
         let rows_in_training = training.map_or(0, |training| {
             let known: HashSet<_> = training.keys().collect();
             let own: HashSet<_> = keys.iter().collect();

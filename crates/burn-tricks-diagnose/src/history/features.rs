@@ -15,7 +15,8 @@ const ERRORS: f64 = 6.0;
 impl Rows {
     /// The share of the features that vary in `training` whose mean is far from that in `training`.
     pub(crate) fn shifted(&self, training: &Self) -> f64 {
-        let rows = self.rows().count() as f64;
+        // Rows that are handed over in each epoch tell no more than once.
+        let rows = self.distinct_rows() as f64;
         if self.features != training.features || rows < 2.0 {
             return 0.0;
         }
@@ -35,7 +36,7 @@ impl Rows {
     /// The share of the features with a deviation in `training` that have another one here: by a factor of more than 1.5, and
     /// by more than six standard errors of a variance, √((κ − 1)(1/n + 1/m)) for n and m rows of kurtosis κ.
     pub(crate) fn rescaled(&self, training: &Self) -> f64 {
-        let counts = [self, training].map(|rows| rows.rows().count() as f64);
+        let counts = [self, training].map(|rows| rows.distinct_rows() as f64);
         if self.features != training.features || counts[0] < 2.0 || counts[1] < 2.0 {
             return 0.0;
         }

@@ -15,6 +15,9 @@ const NARROW: f64 = 0.5;
 /// By how much a network that has learned its rows by heart may be below it on them.
 const FITTED: f64 = 0.05;
 
+/// Fewer different validation rows tell nothing.
+const ENOUGH: usize = 40;
+
 /// Standard errors of a share by which it must be above it.
 const ERRORS: f64 = 3.0;
 
@@ -65,9 +68,18 @@ impl History {
             queries: of.queries,
             model: "a linear model of the inputs",
         });
-        match (neighbours, linear) {
+        let better = match (neighbours, linear) {
             (Some(one), Some(other)) if other.score > one.score => Some(other),
             (one, other) => one.or(other),
+        };
+        // Rows that are handed over in each epoch tell no more than once.
+        match self.valid.as_ref().map_or(0, |valid| valid.distinct_rows) {
+            0 => better,
+            rows if rows < ENOUGH => None,
+            rows => better.map(|floor| Floor {
+                queries: floor.queries.min(rows),
+                ..floor
+            }),
         }
     }
 

@@ -53,6 +53,16 @@ fn a_network_far_behind_a_linear_fit_underfits() {
     (neighbours.queries, neighbours.score) = (1000, 0.74);
     of.neighbours = Some(neighbours);
     assert_eq!(severity(&of, kind), WARNING);
+    // Of few different rows, however often they are handed over, a score tells little.
+    let few = |rows: usize| {
+        let mut of = regression(0.4, 0.42, 0.74);
+        of.valid.as_mut().unwrap().distinct_rows = rows;
+        severity(&of, kind)
+    };
+    assert_eq!(few(39), None);
+    // Three standard errors of 0.74 are 0.16 for 68 rows, and the network is 0.16 behind.
+    assert_eq!(few(66), None);
+    assert_eq!(few(75), WARNING);
     // Scores of two sorts cannot be compared.
     let mut of = regression(0.4, 0.42, 0.74);
     of.linear_fit.as_mut().unwrap().is_accuracy = true;
