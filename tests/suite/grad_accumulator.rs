@@ -1,9 +1,10 @@
 //! Gradients of micro-batches are those of the large batch.
 
 use crate::devices::training_devices;
-use crate::models::{dtypes, tensor, values};
+use crate::models::{Pair, dtypes, tensor, values};
 use crate::oracle::{assert_close, case, numbers};
 use burn::module::{Module, Param, ParamId};
+use burn::nn::Linear;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::grad::{ClipGradNormConfig, GradAccumulator, GradAccumulatorConfig};
@@ -163,4 +164,48 @@ fn a_parameter_without_a_gradient_has_none_or_a_zero_in_the_mean() {
         .unwrap_err()
         .to_string();
     assert_eq!(error, "`micro_batches` must be at least 1, got 0");
+}
+
+/// The error of a state that does not fit, after which the accumulator is empty.
+fn refusal<M: Module>(window: usize, model: &M, state: &[u8]) -> String {
+    let mut loaded = accumulator(window);
+    let error = loaded.load_state(model, state).unwrap_err().to_string();
+    assert!(loaded.is_empty() && loaded.samples() == 0, "{error}");
+    assert!(loaded.finish(model).is_none(), "{error}");
+    error
+}
+
+#[test]
+fn a_state_of_another_window_or_model_is_refused() {
+    let device = Device::flex().autodiff();
+    let model = Model::new(DType::F32, &device);
+    let mut begun = accumulator(3);
+    for at in 0..2 {
+        let gradients = model.loss(at, at + 1).backward();
+        assert!(begun.add(&model, gradients, 1).is_none());
+    }
+    let state = begun.state(&model);
+    let window = refusal(2, &model, &state);
+    assert!(
+        window.contains("2 micro-batches were accumulated, and a window has 2"),
+        "{window}"
+    );
+    let other = Pair::new(&[1.0], &[1.0], DType::F32, &device);
+    let path = refusal(3, &other, &state);
+    assert!(
+        path.contains("the model has no parameter `weight`"),
+        "{path}"
+    );
+    let weight = Tensor::<2>::zeros([4, 2], &device).require_grad();
+    let larger = Linear {
+        weight: Param::initialized(ParamId::new(), weight),
+        bias: None,
+    };
+    let size = refusal(3, &larger, &state);
+    assert!(
+        size.contains("`weight` has 8 numbers, and the state 6"),
+        "{size}"
+    );
+    refusal(3, &model, &state[..state.len() - 1]);
+    assert!(accumulator(3).load_state(&model, &state).is_ok());
 }

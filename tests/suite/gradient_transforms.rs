@@ -9,9 +9,9 @@ use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::grad::{
-    AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradNormConfig, ClipGradValueConfig,
-    GradNoiseConfig, GradientTransform, NoTransform, NonFinite, NormKind, NormsByPath, Only,
-    ParamPaths, StepGuard, norms_by_path,
+    AgcConfig, AutoClip, AutoClipConfig, CentralizeGradConfig, ClipGradNormConfig,
+    ClipGradValueConfig, GradNoiseConfig, GradientTransform, NoTransform, NonFinite, NormKind,
+    NormsByPath, Only, ParamPaths, StepGuard, norms_by_path,
 };
 use burn_tricks::kernels::{UnitClip, add_normal, add_normal_twin, clip_units_twin};
 
@@ -375,6 +375,34 @@ fn a_norm_that_is_not_finite_lies_above_the_percentile() {
         error.contains("it has 3 norms, and the history holds at most 1"),
         "{error}"
     );
+}
+
+#[test]
+fn a_longer_history_forgets_the_oldest_norm_first() {
+    for (name, device) in devices() {
+        // As good as the smallest norm of the history.
+        let config = |history| {
+            AutoClipConfig::new()
+                .with_percentile(1e-9)
+                .with_history(history)
+        };
+        let push = |clip: &mut AutoClip, norm: f64| {
+            let (pair, grads) = Pair::with_grads(&[norm], &[0.0], DType::F32, &device);
+            clip.apply(&pair, grads);
+            values(clip.threshold().unwrap())[0]
+        };
+        let mut short = config(3).init().unwrap();
+        for norm in [1.0, 2.0, 3.0, 4.0, 5.0] {
+            push(&mut short, norm);
+        }
+        let state = GradientTransform::state(&short).unwrap();
+        let mut long = config(4).init().unwrap();
+        long.load_state(&state).unwrap();
+        let smallest: Vec<_> = [6.0, 7.0, 8.0, 9.0]
+            .map(|norm| push(&mut long, norm))
+            .into();
+        assert_close(&smallest, &[3.0, 4.0, 5.0, 6.0], 1e-6, name);
+    }
 }
 
 #[test]

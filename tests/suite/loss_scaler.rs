@@ -211,3 +211,27 @@ fn a_scaler_that_is_not_the_first_is_refused() {
     assert_eq!(refused((clip(), off.clone(), None::<LossScaler>)), "");
     assert_eq!(refused((off, None::<StepGuard>, scaler())), "");
 }
+
+/// The gradients of the others would be too large by the scale.
+#[test]
+fn a_scaler_of_some_parameters_is_refused() {
+    let scaler = || LossScalerConfig::new().init().unwrap();
+    let clip = || ClipGradNormConfig::new(1.0).init().unwrap();
+    let of = ParamGroup::from_path;
+    let message = "`Only` would leave gradients of other parameters as they are, and `LossScaler` must see all of them";
+    assert_eq!(refused(Only::new(of("a"), scaler())), message);
+    assert_eq!(refused(Only::new(of("c"), scaler())), message);
+    assert_eq!(refused(Only::new(of("a"), scaler().then(clip()))), message);
+    let inner = Only::new(ParamGroup::all(), scaler());
+    assert_eq!(refused(Only::new(of("a"), inner)), message);
+    assert_eq!(refused(Only::new(ParamGroup::all(), scaler())), "");
+    assert_eq!(refused(Only::new(of("a"), clip())), "");
+    let off = LossScalerConfig::new().with_enabled(false).init().unwrap();
+    assert_eq!(refused(Only::new(of("a"), off)), "");
+    // The other parameter has no gradient.
+    let pair = Pair::new(&[1.0], &[2.0], DType::F32, &devices()[0].1);
+    let mut grads = pair.grads(&[65536.0], &[2.0]);
+    grads.remove::<1>(pair.b.id);
+    let grads = Only::new(of("a"), scaler()).apply(&pair, grads);
+    assert_eq!(pair.read_grads_a(&grads), [1.0]);
+}

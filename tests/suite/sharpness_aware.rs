@@ -11,7 +11,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainOutput, TrainStep};
 use burn_tricks::Snapshot;
-use burn_tricks::grad::{Perturbation, Sam, SamConfig};
+use burn_tricks::grad::{GradAccumulatorConfig, Perturbation, Sam, SamConfig};
 use burn_tricks::nn::TiedWeights;
 use std::sync::{Arc, Mutex};
 
@@ -371,6 +371,30 @@ fn a_tied_parameter_goes_uphill_once() {
         let grad = values(grads.get::<2>(model[0].weight.id).unwrap());
         assert_close(&grad, &[4.0 * 2.5_f64.powi(3)], 1e-6, name);
     }
+}
+
+#[test]
+fn accumulated_it_is_the_mean_over_the_samples_of_the_parts() {
+    let (dtype, device) = (DType::F64, Device::flex().autodiff());
+    let model = Small::new(dtype, &device);
+    let loss = |model: &Small, part: usize| model.loss(part, dtype, &device);
+    let sam = SamConfig::new(0.5).init().unwrap();
+    let mut accumulator = GradAccumulatorConfig::new(2).init().unwrap();
+    let means = [0, 1].map(|part| {
+        let grads = GradientsParams::from_grads(loss(&model, part).backward(), &model);
+        let uphill = sam.perturbed(&model, grads);
+        accumulator.add(&uphill, loss(&uphill, part).backward(), 1 + part)
+    });
+    let [None, Some(mean)] = means else {
+        panic!("a window of two");
+    };
+    let read = |grads: &GradientsParams| values(grads.get::<2>(model.first.weight.id).unwrap());
+    let [first, second] = [0, 1].map(|part| {
+        let (grads, _) = sam.gradients(&model, |model| loss(model, part));
+        read(&grads)
+    });
+    let expected = first.iter().zip(&second).map(|(a, b)| (a + 2.0 * b) / 3.0);
+    assert_close(&read(&mean), &expected.collect::<Vec<_>>(), 1e-12, "SAM");
 }
 
 #[test]

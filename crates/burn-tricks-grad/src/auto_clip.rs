@@ -60,7 +60,8 @@ use burn_tricks_kernels::{TensorList, nth_smallest};
 ///
 /// # State
 ///
-/// The norms of the history, in `f32`. A resumed run clips at the same thresholds.
+/// The norms of the history, in `f32` (in `f64` for `f64` gradients). A resumed run clips at the same thresholds. A longer
+/// history than the saved one is filled up; a shorter one is refused.
 ///
 /// # Differences
 ///
@@ -183,12 +184,20 @@ impl GradientTransform for AutoClip {
     }
 
     fn load_state(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let (norms, next): (Stored, usize) = state_from_bytes(state)?;
+        let (mut norms, mut next): (Stored, usize) = state_from_bytes(state)?;
         let (count, history) = (norms.len(), self.config.history);
-        if count > history || next > count {
+        if count > history {
             return Err(
                 format!("it has {count} norms, and the history holds at most {history}").into(),
             );
+        }
+        if next > 0 && next >= count {
+            return Err(format!("it has {count} norms, and would replace that at {next}").into());
+        }
+        if count < history {
+            // A longer history than the saved one: its norms are followed by others, so the oldest comes first.
+            norms.rotate_left(next);
+            next = 0;
         }
         self.norms = Ring::loaded(norms, next);
         Ok(())

@@ -60,7 +60,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///
 /// Unscale directly after accumulation, before any other transform of the gradients: a clip in front of it would see
 /// gradients that are s times as large, and a [`StepGuard`](crate::StepGuard) would skip a step that should halve s.
-/// `Then`, tuples and `Vec` of transforms panic at their first step if a scaler that is on is not the first. In a
+/// `Then`, tuples and `Vec` of transforms panic at their first step if a scaler that is on is not the first, and so does
+/// an [`Only`](crate::Only) that would leave the gradients of other parameters scaled. In a
 /// `Learner`, a trick that sees the gradients must not stand before it, either: a `Session` refuses to launch, and
 /// without a session the first step panics. Both errors name the two. (`MeanOfAccumulated` may stand anywhere.) The
 /// scale changes only in [`unscale`](LossScaler::unscale). So with gradient accumulation it changes once per window, and all

@@ -45,6 +45,11 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 ///
 /// In PyTorch you pass the parameters of one group, in optax a mask (`masked`). A tied parameter belongs to the
 /// group of its first path, since Burn's optimizers step it there.
+///
+/// # Panics
+///
+/// [`apply`](GradientTransform::apply) panics if the transform must see all gradients before the others do, as a
+/// [`LossScaler`](crate::LossScaler), and there are gradients of other parameters, which would not be unscaled.
 #[derive(Debug, Clone)]
 pub struct Only<T> {
     transform: T,
@@ -60,6 +65,21 @@ impl<T> Only<T> {
     /// The transform.
     pub fn transform(&self) -> &T {
         &self.transform
+    }
+}
+
+impl<T: GradientTransform> Only<T> {
+    /// Panics if the transform must see the gradients of all parameters.
+    fn assert_partial(&self) {
+        let mut order = GradientOrder::new();
+        order.add::<Self>(false);
+        self.transform.gradient_order(&mut order);
+        if let Err(error) = order.check() {
+            panic!(
+                "`Only` would leave gradients of other parameters as they are, and `{}` must see all of them",
+                error.first
+            );
+        }
     }
 }
 
@@ -79,6 +99,9 @@ impl<T: GradientTransform> GradientTransform for Only<T> {
             ..
         } = choose;
         let others = merged(model, from, others);
+        if !others.is_empty() {
+            self.assert_partial();
+        }
         if chosen.is_empty() {
             return others;
         }

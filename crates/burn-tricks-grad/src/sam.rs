@@ -121,6 +121,21 @@ pub enum Perturbation {
 /// gradients come after it, as after a plain backward pass. A penalty in the loss belongs in the closure;
 /// weight decay outside of the loss is left to the optimizer, as in the papers' programs.
 ///
+/// A [`GradAccumulator`](crate::GradAccumulator) takes what `backward` returns. For it, run the two passes of each
+/// micro-batch yourself, and give it the copy that went uphill, to which the gradients belong:
+///
+/// ```
+/// # use burn::{nn::{Linear, LinearConfig}, optim::GradientsParams, tensor::Device};
+/// # let model = LinearConfig::new(4, 2).init(&Device::flex().autodiff());
+/// # let sam = burn_tricks_grad::SamConfig::new(0.05).init()?;
+/// # let mut accumulator = burn_tricks_grad::GradAccumulatorConfig::new(2).init()?;
+/// # let (loss, samples) = (|model: &Linear| model.weight.val().square().mean(), 8);
+/// let grads = GradientsParams::from_grads(loss(&model).backward(), &model);
+/// let uphill = sam.perturbed(&model, grads);
+/// let mean = accumulator.add(&uphill, loss(&uphill).backward(), samples);
+/// # Ok::<(), burn_tricks_core::ConfigError>(())
+/// ```
+///
 /// With accumulated gradients, and on several devices whose gradients Burn sums (`ddp` is not tested), each part of
 /// the batch has its own perturbation. This is the m-sharpness of Foret et al., which generalises better than one
 /// perturbation for a large batch.

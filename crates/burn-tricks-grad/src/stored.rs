@@ -29,6 +29,14 @@ impl Stored {
         }
     }
 
+    /// Moves the first `count` numbers behind the others.
+    pub(crate) fn rotate_left(&mut self, count: usize) {
+        match self {
+            Self::F32(numbers) => numbers.rotate_left(count),
+            Self::F64(numbers) => numbers.rotate_left(count),
+        }
+    }
+
     pub(crate) fn tensor(self, device: &Device) -> Tensor<1> {
         match self {
             Self::F32(numbers) => Tensor::from_data(numbers.as_slice(), (device, DType::F32)),

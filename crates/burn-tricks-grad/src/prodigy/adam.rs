@@ -2,7 +2,7 @@
 
 use super::estimate::{SharedEstimate, StepNumbers};
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bytes, Device, Tensor, TensorData};
 use burn_tricks_core::{ConfigError, accumulation_dtype};
 use burn_tricks_kernels::{ProdigyNumbers, ProdigyStep};
 use std::fmt::Debug;
@@ -52,11 +52,55 @@ impl ProdigyAdam {
 #[derive(Debug, Clone)]
 pub struct ProdigyAdamState<const D: usize> {
     /// m, the moving mean of the gradients times d.
-    exp_avg: Tensor<D>,
+    exp_avg: Moment<D>,
     /// v, the moving mean of their squares.
-    exp_avg_sq: Tensor<D>,
+    exp_avg_sq: Moment<D>,
     /// The number of the last step.
     steps: u64,
+}
+
+/// A tensor on its device or, after a record is loaded, data on the host: Burn loads a record to `Device::default()`, which
+/// in a program with several backends may be a GPU that does not exist, or that has no `f64`.
+#[derive(Debug, Clone)]
+enum Moment<const D: usize> {
+    Device(Tensor<D>),
+    Host(TensorData),
+}
+
+impl<const D: usize> Moment<D> {
+    fn on(self, device: &Device) -> Tensor<D> {
+        match self {
+            Self::Device(tensor) => tensor.to_device(device),
+            Self::Host(data) => {
+                let dtype = data.dtype();
+                Tensor::from_data(data, (device, dtype))
+            }
+        }
+    }
+
+    fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Device(tensor) => tensor.dims().to_vec(),
+            Self::Host(data) => data.shape().to_vec(),
+        }
+    }
+
+    fn data(&self) -> TensorData {
+        match self {
+            #[allow(clippy::disallowed_methods)] // where a record is written, off the step path
+            Self::Device(tensor) => tensor.to_data(),
+            Self::Host(data) => data.clone(),
+        }
+    }
+
+    /// Data of a record that was loaded from a file are read from it when they are first used: now, while the file is
+    /// there. `None` if they are not of rank `D`.
+    fn loaded(data: &TensorData) -> Option<Self> {
+        let (shape, dtype) = (data.shape(), data.dtype());
+        let bytes = Bytes::from_bytes_vec(data.as_bytes().to_vec());
+        let here = TensorData::from_bytes(bytes, shape, dtype);
+        (here.shape().len() == D).then_some(Self::Host(here))
+    }
 }
 
 impl Optimizer for ProdigyAdam {
@@ -89,11 +133,13 @@ impl Optimizer for ProdigyAdam {
             betas: (settings.beta_1, settings.beta_2),
             weight_decay: self.weight_decay,
         };
-        let state = state.map(|state| [state.exp_avg.cast(dtype), state.exp_avg_sq.cast(dtype)]);
+        let device = tensor.device();
+        let here = |moment: Moment<D>| moment.on(&device).cast(dtype);
+        let state = state.map(|state| [state.exp_avg, state.exp_avg_sq].map(here));
         let (weight, [m, v]) = rule.apply(&numbers, tensor, grad, state);
         let state = ProdigyAdamState {
-            exp_avg: m,
-            exp_avg_sq: v,
+            exp_avg: Moment::Device(m),
+            exp_avg_sq: Moment::Device(v),
             steps: step.taken,
         };
         (weight, Some(state))
@@ -101,8 +147,8 @@ impl Optimizer for ProdigyAdam {
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
         ProdigyAdamState {
-            exp_avg: state.exp_avg.to_device(device),
-            exp_avg_sq: state.exp_avg_sq.to_device(device),
+            exp_avg: Moment::Device(state.exp_avg.on(device)),
+            exp_avg_sq: Moment::Device(state.exp_avg_sq.on(device)),
             steps: state.steps,
         }
     }
@@ -124,7 +170,7 @@ fn check<const D: usize>(
     );
     let Some(state) = state else { return };
     assert!(state.steps < step.taken, "{UNSEEN}");
-    let (of_state, shape) = (state.exp_avg.dims(), weight.dims());
+    let (of_state, shape) = (state.exp_avg.shape(), weight.dims().to_vec());
     assert!(
         of_state == shape,
         "the state of a parameter of shape {of_state:?} met one of {shape:?}"
@@ -132,23 +178,18 @@ fn check<const D: usize>(
 }
 
 impl<const D: usize> RecordState for ProdigyAdamState<D> {
-    #[allow(clippy::disallowed_methods)] // where a record is written, off the step path
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        out.push_tensor(prefix, "exp_avg", self.exp_avg.clone().into_data());
-        out.push_tensor(prefix, "exp_avg_sq", self.exp_avg_sq.clone().into_data());
+        out.push_tensor(prefix, "exp_avg", self.exp_avg.data());
+        out.push_tensor(prefix, "exp_avg_sq", self.exp_avg_sq.data());
         out.push_scalar(prefix, "steps", self.steps.into());
     }
 
-    fn state_unflatten(prefix: &str, src: &mut StateSource, device: &Device) -> Option<Self> {
+    fn state_unflatten(prefix: &str, src: &mut StateSource, _default: &Device) -> Option<Self> {
         let steps = u64::try_from(src.take_scalar(prefix, "steps")?).ok()?;
-        let mut tensor = |leaf| {
-            let data: TensorData = src.take_tensor(prefix, leaf)?;
-            let dtype = data.dtype();
-            (data.shape().len() == D).then(|| Tensor::from_data(data, (device, dtype)))
-        };
+        let mut moment = |leaf| Moment::loaded(&src.take_tensor(prefix, leaf)?);
         Some(Self {
-            exp_avg: tensor("exp_avg")?,
-            exp_avg_sq: tensor("exp_avg_sq")?,
+            exp_avg: moment("exp_avg")?,
+            exp_avg_sq: moment("exp_avg_sq")?,
             steps,
         })
     }
