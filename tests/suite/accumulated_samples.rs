@@ -1,13 +1,13 @@
 //! Gradients accumulated in Burn's `Learner`, weighted by the samples that the epoch loader counts, are those of the
 //! large batch.
 
-use crate::models::{Noise, alone, shown, values};
+use crate::models::{Noise, alone, shown, tensor, values};
 use burn::data::dataloader::{DataLoader as _, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
-use burn::module::Module;
+use burn::module::{Module, Param, ParamId};
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{GradientsParams, SgdConfig};
-use burn::tensor::{Device, Tensor};
+use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
+use burn::tensor::{DType, Device, Tensor};
 use burn::train::{
     ExecutionStrategy, InferenceStep, Learner, MultiDeviceOptim, RegressionOutput,
     SupervisedTraining, TrainOutput, TrainStep, TrainingStrategy,
@@ -231,4 +231,53 @@ fn a_batch_of_another_loader_is_refused() {
         text.contains("its loader has given no batch for a model on"),
         "{text}"
     );
+}
+
+/// With a gradient of 300 in half precision, whatever the batch.
+#[derive(Module, Debug)]
+struct Half {
+    weight: Param<Tensor<1>>,
+}
+
+impl TrainStep for Half {
+    type Input = usize;
+    type Output = ();
+
+    fn step(&self, _samples: usize) -> TrainOutput<()> {
+        let loss = (self.weight.val().cast(DType::F32) * 300.0).sum();
+        TrainOutput::new(self, loss.backward(), ())
+    }
+}
+
+/// 300 times the number of samples is more than an `f16` can hold.
+#[test]
+fn the_samples_of_a_batch_make_no_gradient_of_half_precision_infinite() {
+    let device = Device::flex().autodiff();
+    let weight = tensor::<1>(&[1.0], DType::F16, &device).require_grad();
+    let half = Half {
+        weight: Param::initialized(ParamId::new(), weight),
+    };
+    let mean = MeanOfAccumulated::weighted(|samples: &usize| *samples);
+    let mut model = half.with_tricks(mean);
+    let mut optim = SgdConfig::new().init();
+    for (window, batches) in [[256, 256], [1000, 24], [0, 256], [24, 1000]]
+        .iter()
+        .enumerate()
+    {
+        let mut sum = GradientsAccumulator::new();
+        for samples in batches {
+            let grads = TrainStep::step(&model, *samples).grads;
+            let grad = values(grads.get::<1>(model.model().weight.id).unwrap())[0];
+            assert!(grad.is_finite(), "{samples} of {batches:?}: {grad}");
+            if *batches == [256, 256] {
+                assert_eq!(grad, 300.0, "a power of two is not multiplied");
+            }
+            sum.accumulate(&model, grads);
+        }
+        let lr: f64 = 0.25 / 300.0;
+        model = model.optimize(&mut optim, lr.into(), sum.grads());
+        let expected = 1.0 - 0.25 * (window + 1) as f64;
+        let weight = values(model.model().weight.val())[0];
+        assert!((weight - expected).abs() < 2e-3, "{batches:?}: {weight}");
+    }
 }

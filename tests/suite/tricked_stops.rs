@@ -45,6 +45,13 @@ fn a_training_stops_after_so_many_skipped_steps_in_a_row() {
     assert!(!interrupter.should_stop());
     Trick::<Own>::after(&mut resumed, Own::new(), &step(true));
     assert!(interrupter.should_stop());
+    // A run that is resumed where it was stopped, and skips again, is stopped again.
+    let state = Trick::<Own>::state(&resumed).unwrap();
+    let interrupter = Interrupter::new();
+    let mut resumed = StopAfterSkips::init(2, &interrupter).unwrap();
+    Trick::<Own>::load_state(&mut resumed, &state).unwrap();
+    Trick::<Own>::after(&mut resumed, Own::new(), &step(true));
+    assert!(interrupter.should_stop());
 }
 
 #[test]

@@ -22,7 +22,8 @@ use std::sync::Arc;
 /// ```
 ///
 /// with nᵢ = 1, or with nᵢ the number of samples of micro-batch i. In the second case g is the gradient of the mean
-/// loss over all samples of the window, as for one large batch.
+/// loss over all samples of the window, as for one large batch. All nᵢ are divided by a power of two that is about the first
+/// of them, so that no gradient of `f16` weights becomes infinite by its number of samples.
 ///
 /// # Example
 ///
@@ -70,8 +71,8 @@ use std::sync::Arc;
 ///
 /// # Cost
 ///
-/// A read and a write of the gradients per step. With numbers of samples other than 1, also a read and a write per
-/// micro-batch.
+/// A read and a write of the gradients per step. With numbers of samples, also a read and a write per micro-batch, except for
+/// micro-batches whose size is the same power of two as that of the first one of the window (32, 64, ...).
 ///
 /// The division is a pass of its own even if a clip follows. A clip that multiplied by its factor and the divisor at once
 /// would save this pass in the steps that it clips, and in no others. Every trick before the clip (a check, a norm per

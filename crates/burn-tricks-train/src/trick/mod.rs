@@ -240,7 +240,7 @@ pub trait Trick<M: Module>: Debug + Send {
     /// The weight of a micro-batch in the mean of accumulated gradients, such as its number of samples; `batch` is
     /// the input of `TrainStep::step` of `model`. If a trick returns a weight, [`Tricked`](crate::Tricked) multiplies the
     /// gradients of each micro-batch by its weight, and divides Burn's sum by the sum of the weights before any trick
-    /// sees it: see [`MeanOfAccumulated`](crate::MeanOfAccumulated). Default: none, which leaves Burn's sum as it is.
+    /// sees it, with all weights divided by a power of two that is about the first of them: see [`MeanOfAccumulated`](crate::MeanOfAccumulated). Default: none, which leaves Burn's sum as it is.
     fn micro_batch_weight(&self, _model: &M, _batch: &dyn Any) -> Option<f64> {
         None
     }

@@ -83,8 +83,9 @@ impl<M: Module> Trick<M> for StopAfterSkips {
         } else {
             0
         };
-        if self.in_a_row == self.limit {
-            let reason = format!("{} optimizer steps in a row were skipped", self.limit);
+        // Also in a run that is resumed where it was stopped.
+        if self.in_a_row >= self.limit {
+            let reason = format!("{} optimizer steps in a row were skipped", self.in_a_row);
             self.interrupter.stop(Some(&reason));
         }
         model

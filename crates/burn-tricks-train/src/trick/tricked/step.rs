@@ -21,8 +21,8 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
         let weight = lock(self.tricks.tricks()).micro_batch_weight(&model, &item);
         let mut output = TrainStep::step(&*model, item);
         if let Some(weight) = weight {
-            self.tricks.micro_batches().add(weight);
-            output.grads = scale_gradients(&*model, output.grads, weight);
+            let factor = self.tricks.micro_batches().add(weight);
+            output.grads = scale_gradients(&*model, output.grads, factor);
         }
         output
     }
