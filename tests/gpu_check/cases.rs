@@ -11,12 +11,15 @@ use burn_tricks::average::{
 use burn_tricks::diagnose::DoctorConfig;
 use burn_tricks::grad::{
     AgcConfig, AutoClipConfig, CentralizeGradConfig, ClipGradValueConfig, FreezeConfig,
-    GradNoiseConfig, LossScalerConfig, NormKind, NormsByPath, Only, PolyakStepConfig,
+    GradNoiseConfig, LossScalerConfig, NonFinite, NormKind, NormsByPath, Only, PolyakStepConfig,
     ProdigyConfig, SamConfig,
 };
 use burn_tricks::kernels::use_gpu_kernels;
 use burn_tricks::nn::{ClampWeightsConfig, TiedWeights, UnitNormConfig};
-use burn_tricks::optim::{AdamWConfig, FusedStep, MasterWeightsConfig, SgdConfig};
+use burn_tricks::optim::{
+    Adam, AdamConfig, AdamWConfig, FusedStep, LookaheadConfig, MasterWeightsConfig,
+    OptimizerExt as _, ScheduleFreeConfig, SgdConfig,
+};
 use burn_tricks::prelude::*;
 use burn_tricks::train::{
     AsTrick, DoctorTrick, GradNorm, MeanOfAccumulated, StopAfterMarked, StopAfterSkips, UpdateRatio,
@@ -237,6 +240,7 @@ pub(crate) fn every() -> Vec<Case> {
         let (optim, lr) = (trick.optimizer(), 1.0);
         Box::new(Tricked { optim, trick, lr })
     }));
+    every.extend(skipping());
     for (name, config) in [("SAM", SamConfig::new(0.05)), ("ASAM", SamConfig::asam())] {
         let sam = config.init().unwrap();
         every.push(of_loss(name, LR, move || sam.clone()));
@@ -246,6 +250,31 @@ pub(crate) fn every() -> Vec<Case> {
     every.extend(aims());
     every.extend(tricks());
     every
+}
+
+/// Optimizers that look for the mark of a gradient that is not finite, which is not there.
+fn skipping() -> [Case; 3] {
+    fn with(name: &'static str, optim: fn() -> ModuleOptimizer) -> Case {
+        case(name, move |_| {
+            let clip = ClipGradNormConfig::new(1.0).with_non_finite(NonFinite::SkipStep);
+            let (optim, trick, lr) = (optim(), clip.init().unwrap(), 1e-3);
+            Box::new(Tricked { optim, trick, lr })
+        })
+    }
+    fn adam() -> Adam {
+        AdamConfig::new().with_skip_marked(true).build().unwrap()
+    }
+    [
+        with("Adam that skips", || adam().init()),
+        with("lookahead that skips", || {
+            let config = LookaheadConfig::new(2).with_skip_marked(true);
+            config.init(adam()).unwrap()
+        }),
+        with("schedule-free that skips", || {
+            let config = ScheduleFreeConfig::new().with_skip_marked(true);
+            config.init(adam()).unwrap()
+        }),
+    ]
 }
 
 fn tricks() -> Vec<Case> {
