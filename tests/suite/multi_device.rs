@@ -335,3 +335,23 @@ fn a_trick_may_not_change_the_model_of_a_worker() {
         }
     }
 }
+
+#[test]
+fn micro_batches_are_not_counted_by_a_worker() {
+    let step = |worker: bool| {
+        let model = Empty::new().with_tricks(MeanOfAccumulated::new());
+        let mut learner = Learner::new(model, AdamConfig::new().init(), 0.1);
+        if worker {
+            learner.grad_sharded();
+        }
+        let batch = Tensor::<2>::ones([1, 2], &Device::flex().autodiff());
+        catch_unwind(AssertUnwindSafe(|| drop(learner.train_step(batch))))
+    };
+    assert!(step(false).is_ok());
+    let panic = step(true).unwrap_err();
+    let text = panic.downcast_ref::<&str>().copied().unwrap_or_default();
+    assert!(
+        text.contains("`MeanOfAccumulated` cannot be used with `ddp`"),
+        "{text}"
+    );
+}

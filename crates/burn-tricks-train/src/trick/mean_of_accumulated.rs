@@ -82,8 +82,8 @@ use std::sync::Arc;
 ///
 /// With Burn's `multi`, Burn adds the gradients of all devices, and this trick counts the micro-batches of all
 /// devices. [`weighted_by_loader`](Self::weighted_by_loader) tells the batches of several devices apart by the device.
-/// **Do not use it with `ddp`**, whose workers take their steps one by one and share the count: divide the
-/// loss there.
+/// **It cannot be used with `ddp`**, whose workers take their steps one by one and share the count: the first step panics.
+/// Divide the loss by the number of micro-batches there.
 ///
 /// # Differences
 ///

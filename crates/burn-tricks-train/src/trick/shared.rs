@@ -64,6 +64,11 @@ impl<H> SharedTricks<H> {
         }
     }
 
+    /// Whether Burn's `ddp` trains the model.
+    pub(crate) fn is_distributed(&self) -> bool {
+        self.distributed.load(SeqCst)
+    }
+
     pub(crate) fn micro_batches(&self) -> &MicroBatches {
         &self.micro_batches
     }
@@ -145,7 +150,7 @@ impl<H> SharedTricks<H> {
         let tricks = &mut *lock(&self.tricks);
         let model = tricks.epoch_end(trained.model().clone(), &mut context);
         let model = model.map_err(|error| error.of_trick(0, || tricks.name()))?;
-        if self.distributed.load(SeqCst) && has_changed(&before, &model) {
+        if self.is_distributed() && has_changed(&before, &model) {
             return Err(TrickError::from(
                 "a trick has changed the model at the end of an epoch, which only one of the workers of `ddp` \
                  would see: train on a single device or with `multi`",

@@ -21,6 +21,11 @@ impl<M: TrainStep + Module, H: Trick<M>> TrainStep for Tricked<M, H> {
         let weight = lock(self.tricks.tricks()).micro_batch_weight(&model, &item);
         let mut output = TrainStep::step(&*model, item);
         if let Some(weight) = weight {
+            assert!(
+                !self.tricks.is_distributed(),
+                "`MeanOfAccumulated` cannot be used with `ddp`, whose workers share one count of micro-batches: divide \
+                 the loss by the number of accumulated micro-batches instead"
+            );
             let factor = self.tricks.micro_batches().add(weight);
             output.grads = scale_gradients(&*model, output.grads, factor);
         }
