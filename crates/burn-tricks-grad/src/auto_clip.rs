@@ -60,8 +60,9 @@ use burn_tricks_kernels::{TensorList, nth_smallest};
 ///
 /// # State
 ///
-/// The norms of the history, in `f32` (in `f64` for `f64` gradients). A resumed run clips at the same thresholds. A longer
-/// history than the saved one is filled up; a shorter one is refused.
+/// The norms of the history, in the type in which they were computed: `f64` on the CPU backend and for `f64` gradients,
+/// otherwise `f32`. A resumed run clips at the same thresholds. A longer history than the saved one is filled up; a shorter
+/// one is refused.
 ///
 /// # Differences
 ///
