@@ -405,6 +405,29 @@ fn a_longer_history_forgets_the_oldest_norm_first() {
     }
 }
 
+/// On the CPU the Euclidean norm is in `f64`, and the largest magnitude in `f32`, as all norms are on most GPUs.
+#[test]
+fn norms_in_f64_are_continued_in_f32() {
+    for (name, device) in devices() {
+        let config = AutoClipConfig::new().with_percentile(90.0);
+        let push = |clip: &mut AutoClip, norm: f64| {
+            let (pair, grads) = Pair::with_grads(&[norm], &[0.0], DType::F32, &device);
+            clip.apply(&pair, grads);
+        };
+        let mut wide = config.init().unwrap();
+        for norm in [f64::INFINITY, 1.0, f64::INFINITY] {
+            push(&mut wide, norm);
+        }
+        let state = GradientTransform::state(&wide).unwrap();
+        let mut narrow = config.with_norm(NormKind::LInf).init().unwrap();
+        narrow.load_state(&state).unwrap();
+        push(&mut narrow, 2.0);
+        // Between two that were not finite.
+        let threshold = values(narrow.threshold().unwrap());
+        assert_eq!(threshold, [f64::from(f32::MAX)], "{name}");
+    }
+}
+
 #[test]
 fn noise_has_its_variance_and_depends_on_seed_step_and_place() {
     let _alone = alone();

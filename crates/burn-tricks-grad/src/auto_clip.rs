@@ -69,7 +69,7 @@ use burn_tricks_kernels::{TensorList, nth_smallest};
 /// - The paper remembers every norm of the run; [`AutoClipConfig::paper`] remembers the last million.
 /// - The percentile is computed as in numpy, by interpolation between two norms. The present norm is included,
 ///   so the first step is not clipped.
-/// - A norm that is not finite is remembered as the largest number of `f32`: it lies above every percentile
+/// - A norm that is not finite is remembered as the largest number of the norms' type: it lies above every percentile
 ///   that finite norms reach. [`NonFinite`] says what happens to such a gradient.
 ///
 /// # Suggested values
@@ -234,10 +234,19 @@ impl Ring {
 
     fn push(&mut self, norm: Tensor<1>, history: usize) {
         let device = norm.device();
-        let loaded = self.loaded.take().map(|loaded| loaded.tensor(&device));
-        let values = self.values.take().or(loaded);
-        // Of a record of another device, or of gradients of another type.
-        let values = values.map(|values| values.to_device(&device).cast(norm.dtype()));
+        let dtype = norm.dtype();
+        // Of a run on another device, which may have computed its norms in `f64`, where this one has no `f64`.
+        let loaded = self.loaded.take();
+        let loaded = loaded.map(|loaded| loaded.narrowed(dtype).tensor(&device).cast(dtype));
+        let values = self.values.take().map(|values| {
+            let values = if values.dtype() == dtype {
+                values
+            } else {
+                values.clamp_max(largest(dtype)).cast(dtype)
+            };
+            values.to_device(&device)
+        });
+        let values = values.or(loaded);
         self.values = Some(match values {
             None => norm,
             Some(values) if values.dims()[0] < history => Tensor::cat(vec![values, norm], 0),

@@ -37,6 +37,18 @@ impl Stored {
         }
     }
 
+    /// The same numbers in `f32` if that is `dtype`; those beyond its range become its largest.
+    pub(crate) fn narrowed(self, dtype: DType) -> Self {
+        match (self, dtype) {
+            (Self::F64(numbers), DType::F32) => {
+                let (least, most) = (f64::from(f32::MIN), f64::from(f32::MAX));
+                let narrow = numbers.into_iter().map(|x| x.clamp(least, most) as f32);
+                Self::F32(narrow.collect())
+            }
+            (stored, _) => stored,
+        }
+    }
+
     pub(crate) fn tensor(self, device: &Device) -> Tensor<1> {
         match self {
             Self::F32(numbers) => Tensor::from_data(numbers.as_slice(), (device, DType::F32)),

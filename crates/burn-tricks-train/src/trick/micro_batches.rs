@@ -22,8 +22,8 @@ impl MicroBatches {
     /// gradient of half precision becomes infinite. Powers of two leave all digits as they are, so that it does not
     /// matter to the mean which micro-batch is the first.
     pub(crate) fn add(&self, weight: f64) -> f64 {
-        let mut window = lock(&self.0);
-        let window = window.get_or_insert(Window {
+        let mut begun = lock(&self.0);
+        let window = begun.get_or_insert(Window {
             unit: 1.0,
             total: 0.0,
         });
