@@ -67,6 +67,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// scale changes only in [`unscale`](LossScaler::unscale). So with gradient accumulation it changes once per window, and all
 /// micro-batches of a window have the same scale.
 ///
+/// With several optimizers, unscale all gradients of one backward pass at once, and divide them among the optimizers
+/// afterwards. With several losses (a generator's and a discriminator's), give each a scaler of its own: if two losses are
+/// scaled by the same s, unscaling the gradients of the first may change s, and those of the second would then be
+/// divided by another number than they were multiplied by.
+///
 /// # Cost
 ///
 /// A read of the gradients, then a read and a write, and one number read from the device per step. A scaler
@@ -79,7 +84,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// # Differences
 ///
 /// - The rule and the defaults are those of PyTorch's `GradScaler`, whose `unscale_`, `step` and `update` are
-///   one call here. PyTorch's schedules advance even if a step is skipped; here `unscale` returns `None`, so
+///   one call here, so that a scaler serves one loss. PyTorch's schedules advance even if a step is skipped; here `unscale` returns `None`, so
 ///   the program can leave its schedule alone.
 /// - PyTorch's scale can shrink to 0 in a run that never recovers, and all gradients are NaN from then on,
 ///   since they are divided by it. Here the scale is never below 1.2e-38, the smallest normal number of `f32`;
