@@ -385,7 +385,7 @@ fn a_model_that_changes_in_a_run_stops_the_average_at_the_first_other_place() {
 struct Panics;
 
 impl Optimizer for Panics {
-    type State<const D: usize> = burn_tricks::optim::AdamState<D>;
+    type State<const D: usize> = burn_tricks::optim::AdamState;
 
     fn step<const D: usize>(
         &self,

@@ -206,7 +206,7 @@ fn the_state_moves_to_a_device() {
             let optim = NormalizedGradientConfig::adam().build().unwrap();
             let ones = || Tensor::<2>::ones([2, 2], &from);
             let (weight, state) = optim.step(0.1, ones(), ones(), None);
-            let state = NormalizedGradient::to_device(state.unwrap(), &to);
+            let state = NormalizedGradient::to_device::<2>(state.unwrap(), &to);
             let (weight, grad) = (weight.to_device(&to), ones().to_device(&to));
             let (moved, _) = optim.step(0.1, weight, grad, Some(state));
             let (weight, state) = optim.step(0.1, ones(), ones(), None);

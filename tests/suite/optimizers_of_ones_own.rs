@@ -49,7 +49,7 @@ struct LargestRule;
 impl Rule for LargestRule {
     const STATE: &'static [StateField] = &[LARGEST];
 
-    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+    fn step(&self, pending: PendingStep) -> TakenStep {
         let (lr, decay) = (pending.lr, pending.decay);
         pending.take(LargestStep { lr, decay }, [LARGEST])
     }

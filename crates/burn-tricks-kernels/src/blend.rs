@@ -1,5 +1,6 @@
 //! Weighted sums of two tensors.
 
+use crate::any_tensor::AnyTensor;
 use crate::real::Real;
 use crate::step::{Step, apply_to};
 use crate::tensor_list::TensorList;
@@ -23,7 +24,12 @@ use burn::tensor::Tensor;
 /// assert_eq!(sum.into_data().to_vec::<f32>().unwrap(), [6.5, 2.0]);
 /// ```
 pub fn blend<const D: usize>(x: Tensor<D>, a: f64, y: Tensor<D>, b: f64) -> Tensor<D> {
-    BlendStep { a, b }.apply(x, y, Some([])).0
+    blend_any(x.into(), a, y.into(), b).into_tensor()
+}
+
+/// [`blend`] for tensors of any rank.
+pub fn blend_any(x: AnyTensor, a: f64, y: AnyTensor, b: f64) -> AnyTensor {
+    apply_to(BlendStep { a, b }, x, y, []).0
 }
 
 /// [`blend`] with tensor operations alone: the specification.
@@ -40,7 +46,7 @@ pub fn blend_all(x: TensorList, a: f64, y: TensorList, b: f64) -> TensorList {
     assert_eq!(x.len(), y.len(), "lists of one length are blended");
     let pairs = x.0.into_iter().zip(y.0).collect();
     TensorList::map_all(pairs, move |(x, y): (DispatchTensor, DispatchTensor)| {
-        apply_to(BlendStep { a, b }, x, y, []).0
+        blend_any(AnyTensor(x), a, AnyTensor(y), b).0
     })
 }
 

@@ -1,6 +1,8 @@
 //! Leaves out the steps that go up the gradient.
 
+use crate::any_tensor::AnyTensor;
 use crate::precision::accumulation_dtype;
+use crate::rank::with_rank;
 use burn::tensor::Tensor;
 
 /// The new weights where they lie down the gradient from the old ones, and elsewhere the old ones: cautious steps (Liang et
@@ -47,16 +49,23 @@ pub fn cautious<const D: usize>(
     if new.dims().contains(&0) {
         return new;
     }
+    cautious_any([new, old, grad].map(AnyTensor::from), least_share).into_tensor()
+}
+
+fn cautious_any(all: [AnyTensor; 3], least_share: Option<f64>) -> AnyTensor {
     #[cfg(feature = "flex")]
-    if new.dtype() == old.dtype() && new.dtype() == grad.dtype() {
-        let all = [new, old, grad].map(Tensor::into_dispatch);
-        if crate::flex::on_flex(&all) {
-            return Tensor::from_dispatch(crate::flex::cautious(all, least_share));
+    let all = {
+        let is_one_type = all.iter().all(|tensor| tensor.dtype() == all[0].dtype());
+        let all = all.map(|tensor| tensor.0);
+        if is_one_type && crate::flex::on_flex(&all) {
+            return AnyTensor(crate::flex::cautious(all, least_share));
         }
-        let [new, old, grad] = all.map(Tensor::from_dispatch);
-        return cautious_twin(new, old, grad, least_share);
-    }
-    cautious_twin(new, old, grad, least_share)
+        all.map(AnyTensor)
+    };
+    with_rank!(all[0].rank(), D => {
+        let [new, old, grad] = all.map(AnyTensor::into_tensor::<D>);
+        cautious_twin(new, old, grad, least_share).into()
+    })
 }
 
 /// [`cautious`] with tensor operations alone: the specification.

@@ -1,6 +1,8 @@
 //! A step along a direction that is divided by a number on the device.
 
+use crate::any_tensor::AnyTensor;
 use crate::precision::accumulation_dtype;
+use crate::rank::with_rank;
 #[cfg(feature = "flex")]
 use crate::real::Real;
 #[cfg(feature = "flex")]
@@ -22,13 +24,18 @@ pub fn descend<const D: usize>(
     b: f64,
     divisor: &Tensor<1>,
 ) -> Tensor<D> {
+    descend_any(x.into(), a, y.into(), b, divisor).into_tensor()
+}
+
+/// [`descend`] for tensors of any rank.
+pub fn descend_any(x: AnyTensor, a: f64, y: AnyTensor, b: f64, divisor: &Tensor<1>) -> AnyTensor {
     #[cfg(feature = "flex")]
     if let Some(divisor) = crate::flex::scalar(&divisor.clone().into_dispatch()) {
-        let step = DescendStep { a, b, divisor };
-        let (x, []) = apply_to(step, x.into_dispatch(), y.into_dispatch(), []);
-        return Tensor::from_dispatch(x);
+        return apply_to(DescendStep { a, b, divisor }, x, y, []).0;
     }
-    descend_twin(x, a, y, b, divisor)
+    with_rank!(x.rank(), D => {
+        descend_twin(x.into_tensor::<D>(), a, y.into_tensor(), b, divisor).into()
+    })
 }
 
 /// [`descend`] with tensor operations alone: the specification.

@@ -1,5 +1,6 @@
 //! A mean that moves towards other numbers: the operation of every weight average.
 
+use crate::any_tensor::AnyTensor;
 use crate::real::Real;
 use crate::step::{Step, apply_to};
 use crate::tensor_list::TensorList;
@@ -35,7 +36,12 @@ use burn::tensor::Tensor;
 /// assert_eq!(mean.into_data().to_vec::<f32>().unwrap(), [1.5, 2.0]);
 /// ```
 pub fn lerp<const D: usize>(x: Tensor<D>, y: Tensor<D>, b: f64) -> Tensor<D> {
-    LerpStep { b }.apply(x, y, Some([])).0
+    lerp_any(x.into(), y.into(), b).into_tensor()
+}
+
+/// [`lerp`] for tensors of any rank.
+pub fn lerp_any(x: AnyTensor, y: AnyTensor, b: f64) -> AnyTensor {
+    apply_to(LerpStep { b }, x, y, []).0
 }
 
 /// [`lerp`] with tensor operations alone: the specification.
@@ -52,7 +58,7 @@ pub fn lerp_all(x: TensorList, y: TensorList, b: f64) -> TensorList {
     assert_eq!(x.len(), y.len(), "lists of one length are averaged");
     let pairs = x.0.into_iter().zip(y.0).collect();
     TensorList::map_all(pairs, move |(x, y): (DispatchTensor, DispatchTensor)| {
-        apply_to(LerpStep { b }, x, y, []).0
+        lerp_any(AnyTensor(x), AnyTensor(y), b).0
     })
 }
 

@@ -6,6 +6,7 @@ mod ada_delta;
 mod ada_grad;
 mod ada_max;
 mod adam;
+mod any_tensor;
 mod batch_norm;
 mod blend;
 mod cast;
@@ -61,10 +62,11 @@ pub use ada_max::{AdamaxStep, TimedAdamax};
 pub use adam::{
     AdamStep, AmsGradStep, CorrectedAmsGradStep, TimedAdam, TimedAmsGrad, TimedCorrectedAmsGrad,
 };
+pub use any_tensor::AnyTensor;
 pub use batch_norm::{
     BatchNormed, fixed_batch_norm, fixed_batch_norm_twin, ghost_batch_norm, ghost_batch_norm_twin,
 };
-pub use blend::{blend, blend_all, blend_twin};
+pub use blend::{blend, blend_all, blend_any, blend_twin};
 pub use cast::cast;
 pub use cautious::{cautious, cautious_twin};
 pub use clamp::{clamp, clamp_twin};
@@ -72,10 +74,10 @@ pub use clip_units::{clip_units, clip_units_all, clip_units_twin};
 pub use compensation::{
     cast_into, compensated, compensated_twin, split_compensation, split_compensation_twin,
 };
-pub use descend::{descend, descend_twin};
+pub use descend::{descend, descend_any, descend_twin};
 pub use drop_blocks::{Blocks, drop_blocks, drop_blocks_twin};
 pub use gpu_kernels::use_gpu_kernels;
-pub use lerp::{lerp, lerp_all, lerp_twin};
+pub use lerp::{lerp, lerp_all, lerp_any, lerp_twin};
 pub use lerp_task::LerpTask;
 pub use n_adam::{NAdamStep, TimedNAdam};
 pub use noise::{Noise, noise, noise_twin};

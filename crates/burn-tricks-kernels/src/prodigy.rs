@@ -1,8 +1,10 @@
 //! The two passes of Prodigy: the sums of its estimate, and its step.
 
+use crate::any_tensor::AnyTensor;
 use crate::number::Number;
+use crate::rank::with_rank;
 use crate::real::Real;
-use crate::step::{Step, apply_with};
+use crate::step::{Step, apply_to, or_initial, twin_of_rank};
 use burn::tensor::Tensor;
 
 /// What a parameter contributes to Prodigy's estimate, after [`prodigy_sums`].
@@ -122,11 +124,29 @@ impl ProdigyStep {
         grad: Tensor<D>,
         state: Option<[Tensor<D>; 2]>,
     ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        let state = state.map(|state| state.map(AnyTensor::from));
+        let (weight, state) = self.apply_any(numbers, weight.into(), grad.into(), state);
+        (weight.into_tensor(), state.map(AnyTensor::into_tensor))
+    }
+
+    /// [`apply`](Self::apply) for tensors of any rank.
+    ///
+    /// # Panics
+    ///
+    /// As [`Step::apply`].
+    pub fn apply_any(
+        self,
+        numbers: &ProdigyNumbers,
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: Option<[AnyTensor; 2]>,
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let ProdigyNumbers {
             distance,
             rate,
             epsilon,
         } = numbers;
+        let state = or_initial(state, [0.0; 2], &weight);
         let numbers = [distance, rate, epsilon].map(Number::from_tensor);
         if let [
             Number::Known(distance),
@@ -140,10 +160,13 @@ impl ProdigyStep {
                 rate,
                 epsilon,
             };
-            return step.apply(weight, grad, state);
+            return apply_to(step, weight, grad, state);
         }
-        let twin = |weight, grad, state| self.twin(&numbers, weight, grad, state);
-        apply_with(weight, grad, state, &twin)
+        with_rank!(weight.rank(), D => {
+            twin_of_rank::<D, 2>(weight, grad, state, &|weight, grad, state| {
+                self.twin(&numbers, weight, grad, state)
+            })
+        })
     }
 
     /// [`apply`](Self::apply) with tensor operations alone: the specification.
@@ -164,8 +187,13 @@ impl ProdigyStep {
             epsilon,
         } = numbers.clone();
         let numbers = [distance, rate, epsilon].map(Number::OnDevice);
-        let twin = |weight, grad, state| self.twin(&numbers, weight, grad, state);
-        apply_with(weight, grad, state, &twin)
+        let (weight, grad) = (weight.into(), grad.into());
+        let state = state.map(|state| state.map(AnyTensor::from));
+        let state = or_initial(state, [0.0; 2], &weight);
+        let (weight, state) = twin_of_rank::<D, 2>(weight, grad, state, &|weight, grad, state| {
+            self.twin(&numbers, weight, grad, state)
+        });
+        (weight.into_tensor(), state.map(AnyTensor::into_tensor))
     }
 
     fn twin<const D: usize>(

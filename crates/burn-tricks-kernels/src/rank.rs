@@ -3,10 +3,27 @@
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{Shape, Tensor};
 
-/// `with_rank!(rank, D => body)`: the body with `const D: usize`, for Burn's ranks.
+/// `with_rank!(rank, D => { body })`: the body with `const D: usize`, for Burn's ranks, 0 to 8. It is compiled nine times.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_kernels::{AnyTensor, with_rank};
+///
+/// fn sum(tensor: AnyTensor) -> Tensor<1> {
+///     with_rank!(tensor.rank(), D => { tensor.into_tensor::<D>().sum() })
+/// }
+///
+/// let ones = Tensor::<3>::ones([2, 3, 4], &Device::flex());
+/// assert_eq!(sum(ones.into()).into_scalar::<f32>(), 24.0);
+/// ```
+///
+/// # Panics
+///
+/// If the rank is above 8.
+#[macro_export]
 macro_rules! with_rank {
     ($rank:expr, $d:ident => $body:block) => {
-        with_rank!(@ $rank, $d, $body, 0 1 2 3 4 5 6 7 8)
+        $crate::with_rank!(@ $rank, $d, $body, 0 1 2 3 4 5 6 7 8)
     };
     (@ $rank:expr, $d:ident, $body:block, $($n:literal)*) => {
         match $rank {

@@ -1,5 +1,7 @@
 //! Steps that are not taken.
 
+use crate::any_tensor::AnyTensor;
+use crate::rank::with_rank;
 use burn::tensor::{Bool, Tensor};
 
 /// Whether a step is to be skipped.
@@ -29,12 +31,20 @@ impl Skip {
     /// Whether the gradient is marked: its first and its last number are NaN. Only these two numbers are
     /// checked: a NaN at another place is not a mark, and shows in the weights.
     pub fn marked<const D: usize>(grad: &Tensor<D>) -> Self {
-        let dims = grad.dims();
-        if dims.contains(&0) {
+        Self::marked_any(&grad.clone().into())
+    }
+
+    /// [`marked`](Self::marked) for a gradient of any rank.
+    pub fn marked_any(grad: &AnyTensor) -> Self {
+        if grad.is_empty() {
             return Self::NO;
         }
-        let first = grad.clone().slice(dims.map(|_| 0..1)).reshape([1]);
-        let last = grad.clone().slice(dims.map(|n| n - 1..n)).reshape([1]);
+        let (first, last) = with_rank!(grad.rank(), D => {
+            let grad = grad.clone().into_tensor::<D>();
+            let dims = grad.dims();
+            let first = grad.clone().slice(dims.map(|_| 0..1)).reshape([1]);
+            (first, grad.slice(dims.map(|n| n - 1..n)).reshape([1]))
+        });
         #[cfg(feature = "flex")]
         {
             let known = |number: &Tensor<1>| crate::flex::scalar(&number.clone().into_dispatch());
@@ -47,13 +57,21 @@ impl Skip {
 
     /// `old` if the step is skipped, otherwise `new`.
     pub fn choose<const D: usize>(&self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
+        self.choose_any(old.into(), new.into()).into_tensor()
+    }
+
+    /// [`choose`](Self::choose) for tensors of any rank.
+    pub fn choose_any(&self, old: AnyTensor, new: AnyTensor) -> AnyTensor {
         match self {
             Self::Known(true) => old,
             Self::Known(false) => new,
             Self::OnDevice(skip) => {
-                let skip = skip.clone().to_device(&new.device()).unsqueeze::<D>();
-                let shape = new.dims();
-                new.mask_where(skip.expand(shape), old)
+                let skip = skip.clone().to_device(&new.device());
+                with_rank!(new.rank(), D => {
+                    let (old, new) = (old.into_tensor::<D>(), new.into_tensor::<D>());
+                    let skip = skip.unsqueeze::<D>().expand(new.dims());
+                    new.mask_where(skip, old).into()
+                })
             }
         }
     }

@@ -1,5 +1,6 @@
 //! One step of an optimizer on one tensor, for an element and for whole tensors.
 
+use crate::any_tensor::AnyTensor;
 #[cfg(feature = "flex")]
 use crate::element_step::ElementStep;
 use crate::precision::accumulation_dtype;
@@ -7,8 +8,7 @@ use crate::rank::with_rank;
 use crate::real::Real;
 use crate::skip::Skip;
 use crate::step_count::StepCount;
-use burn::backend::{DispatchTensor, TensorMetadata as _};
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::Tensor;
 
 /// The numbers of one step, and what they do to a weight. `S` is the number of state values per weight: 0 for plain
 /// SGD, 2 for Adam. A type has a single `S`; if the settings of a step determine its state, they are part of the
@@ -88,28 +88,27 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         grad: Tensor<D>,
         state: Option<[Tensor<D>; S]>,
     ) -> (Tensor<D>, [Tensor<D>; S]) {
-        let state = or_initial(state, self.initial(), &weight);
-        let step = |weight, grad, state| apply_to(self, weight, grad, state);
-        through_dispatch(weight, grad, state, &step)
+        let state = state.map(|state| state.map(AnyTensor::from));
+        let (weight, state) = self.apply_unless(&Skip::NO, weight.into(), grad.into(), state);
+        (weight.into_tensor(), state.map(AnyTensor::into_tensor))
     }
 
-    /// Like [`apply`](Self::apply), except that weight and state stay as they are, to the bit, if the step is
-    /// to be skipped.
+    /// Like [`apply`](Self::apply) for tensors of any rank, except that weight and state stay as they are, to the bit, if
+    /// the step is to be skipped.
     ///
     /// # Panics
     ///
     /// As [`apply`](Self::apply).
-    fn apply_unless<const D: usize>(
+    fn apply_unless(
         self,
         skip: &Skip,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: Option<[Tensor<D>; S]>,
-    ) -> (Tensor<D>, [Tensor<D>; S]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: Option<[AnyTensor; S]>,
+    ) -> (AnyTensor, [AnyTensor; S]) {
         let state = or_initial(state, self.initial(), &weight);
-        let step = |weight, grad, state| apply_to(self, weight, grad, state);
         unless(skip, weight, grad, state, &|weight, grad, state| {
-            through_dispatch(weight, grad, state, &step)
+            apply_to(self, weight, grad, state)
         })
     }
 
@@ -124,9 +123,13 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         grad: Tensor<D>,
         state: Option<[Tensor<D>; S]>,
     ) -> (Tensor<D>, [Tensor<D>; S]) {
+        let (weight, grad) = (weight.into(), grad.into());
+        let state = state.map(|state| state.map(AnyTensor::from));
         let state = or_initial(state, self.initial(), &weight);
-        assert_one_shape(&weight, &grad, &state);
-        on_twin(self, weight, grad, state)
+        let (weight, state) = twin_of_rank(weight, grad, state, &|weight, grad, state| {
+            self.twin::<D>(weight, grad, state)
+        });
+        (weight.into_tensor(), state.map(AnyTensor::into_tensor))
     }
 }
 
@@ -155,62 +158,49 @@ pub trait TimedStep<const S: usize>: Copy + Send + Sync {
     /// # Panics
     ///
     /// As [`Step::apply`].
-    fn apply_unless<const D: usize>(
+    fn apply_unless(
         self,
         skip: &Skip,
         time: &StepCount,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: Option<[Tensor<D>; S]>,
-    ) -> (Tensor<D>, [Tensor<D>; S]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: Option<[AnyTensor; S]>,
+    ) -> (AnyTensor, [AnyTensor; S]) {
         if let Some(time) = time.known() {
             return self.at(time).apply_unless(skip, weight, grad, state);
         }
         let state = or_initial(state, self.at(1).initial(), &weight);
-        let twin = |weight, grad, state| self.twin_at(time, weight, grad, state);
         unless(skip, weight, grad, state, &|weight, grad, state| {
-            assert_one_shape(&weight, &grad, &state);
-            in_wide(weight, grad, state, &twin)
+            with_rank!(weight.rank(), D => {
+                twin_of_rank::<D, S>(weight, grad, state, &|weight, grad, state| {
+                    self.twin_at(time, weight, grad, state)
+                })
+            })
         })
     }
 }
 
-/// A weight and its state.
-type Stepped<const D: usize, const S: usize> = (Tensor<D>, [Tensor<D>; S]);
-
-// A step is compiled for every rank. What follows is therefore generic over as little as possible: what does not depend on
-// the step is not compiled again for every step.
-
-/// A step for whole tensors.
-type Twin<'a, const D: usize, const S: usize> =
-    dyn Fn(Tensor<D>, Tensor<D>, [Tensor<D>; S]) -> Stepped<D, S> + 'a;
-
 /// A weight and its state, of any rank.
-type Dispatched<const S: usize> = (DispatchTensor, [DispatchTensor; S]);
+type Stepped<const S: usize> = (AnyTensor, [AnyTensor; S]);
+
+// What follows is generic over as little as possible: what does not depend on the step is not compiled again for every
+// step, and only the twin is compiled for every rank.
 
 /// A step for tensors of any rank.
-type DispatchStep<'a, const S: usize> =
-    dyn Fn(DispatchTensor, DispatchTensor, [DispatchTensor; S]) -> Dispatched<S> + 'a;
+type AnyStep<'a, const S: usize> = dyn Fn(AnyTensor, AnyTensor, [AnyTensor; S]) -> Stepped<S> + 'a;
 
-fn through_dispatch<const D: usize, const S: usize>(
-    weight: Tensor<D>,
-    grad: Tensor<D>,
-    state: [Tensor<D>; S],
-    step: &DispatchStep<'_, S>,
-) -> Stepped<D, S> {
-    let (weight, grad) = (weight.into_dispatch(), grad.into_dispatch());
-    let (weight, state) = step(weight, grad, into_dispatch(state));
-    (Tensor::from_dispatch(weight), from_dispatch(state))
-}
+/// A step for tensors of one rank.
+type Twin<'a, const D: usize, const S: usize> =
+    dyn Fn(Tensor<D>, Tensor<D>, [Tensor<D>; S]) -> (Tensor<D>, [Tensor<D>; S]) + 'a;
 
 /// The weight and state after `step`, or unchanged if the step is to be skipped.
-fn unless<const D: usize, const S: usize>(
+fn unless<const S: usize>(
     skip: &Skip,
-    weight: Tensor<D>,
-    grad: Tensor<D>,
-    state: [Tensor<D>; S],
-    step: &Twin<'_, D, S>,
-) -> Stepped<D, S> {
+    weight: AnyTensor,
+    grad: AnyTensor,
+    state: [AnyTensor; S],
+    step: &AnyStep<'_, S>,
+) -> Stepped<S> {
     match skip {
         Skip::Known(false) => step(weight, grad, state),
         Skip::Known(true) => (weight, state),
@@ -218,61 +208,42 @@ fn unless<const D: usize, const S: usize>(
             let (new_weight, new) = step(weight.clone(), grad, state.clone());
             let mut old = state.into_iter();
             let state = new.map(|new| match old.next() {
-                Some(old) => skip.choose(old, new),
+                Some(old) => skip.choose_any(old, new),
                 None => new,
             });
-            (skip.choose(weight, new_weight), state)
+            (skip.choose_any(weight, new_weight), state)
         }
     }
 }
 
 /// The state, or the one before the first step, with these values.
-fn or_initial<const D: usize, const S: usize>(
-    state: Option<[Tensor<D>; S]>,
+pub(crate) fn or_initial<const S: usize>(
+    state: Option<[AnyTensor; S]>,
     initial: [f64; S],
-    weight: &Tensor<D>,
-) -> [Tensor<D>; S] {
-    state.unwrap_or_else(|| initial.map(|value| initial_tensor(value, weight)))
-}
-
-fn initial_tensor<const D: usize>(value: f64, weight: &Tensor<D>) -> Tensor<D> {
-    let (shape, dtype) = (weight.dims(), accumulation_dtype(weight.dtype()).into());
-    match value {
-        0.0 => Tensor::zeros(shape, (&weight.device(), dtype)),
-        value => Tensor::full(shape, value, (&weight.device(), dtype)),
-    }
-}
-
-fn into_dispatch<const D: usize, const S: usize>(tensors: [Tensor<D>; S]) -> [DispatchTensor; S] {
-    tensors.map(Tensor::into_dispatch)
-}
-
-fn from_dispatch<const D: usize, const S: usize>(tensors: [DispatchTensor; S]) -> [Tensor<D>; S] {
-    tensors.map(Tensor::from_dispatch)
+    weight: &AnyTensor,
+) -> [AnyTensor; S] {
+    state.unwrap_or_else(|| {
+        let dtype = accumulation_dtype(weight.dtype());
+        initial.map(|value| AnyTensor::full(weight.shape(), value, &weight.device(), dtype))
+    })
 }
 
 /// Panics on different shapes. The twin would broadcast a state of another shape silently, and the kernel would
 /// refuse it.
-fn assert_one_shape<const D: usize>(weight: &Tensor<D>, grad: &Tensor<D>, state: &[Tensor<D>]) {
+fn assert_one_shape(weight: &AnyTensor, grad: &AnyTensor, state: &[AnyTensor]) {
     let shape = weight.shape();
-    assert_grad_fits(&shape, &grad.shape());
-    for (number, state) in state.iter().enumerate() {
-        assert_state_fits(&shape, number, &state.shape());
-    }
-}
-
-fn assert_grad_fits(weight: &Shape, grad: &Shape) {
     assert_eq!(
-        weight, grad,
+        shape,
+        grad.shape(),
         "the weight (left) and its gradient (right) must have one shape"
     );
-}
-
-fn assert_state_fits(weight: &Shape, number: usize, state: &Shape) {
-    assert_eq!(
-        weight, state,
-        "the weight (left) and tensor {number} of its state (right) must have one shape"
-    );
+    for (number, state) in state.iter().enumerate() {
+        assert_eq!(
+            shape,
+            state.shape(),
+            "the weight (left) and tensor {number} of its state (right) must have one shape"
+        );
+    }
 }
 
 /// A [`Step`] in the form that the loop over elements needs.
@@ -288,68 +259,62 @@ impl<R: Step<S>, const S: usize> ElementStep<S> for ElementOf<R> {
     }
 }
 
-/// [`Step::apply`] for tensors of any rank.
+/// [`Step::apply`] for tensors of any rank, with a state.
 pub(crate) fn apply_to<R: Step<S>, const S: usize>(
     step: R,
-    weight: DispatchTensor,
-    grad: DispatchTensor,
-    state: [DispatchTensor; S],
-) -> Dispatched<S> {
-    let shape = weight.shape();
-    assert_grad_fits(&shape, &grad.shape());
-    for (number, state) in state.iter().enumerate() {
-        assert_state_fits(&shape, number, &state.shape());
-    }
+    weight: AnyTensor,
+    grad: AnyTensor,
+    state: [AnyTensor; S],
+) -> Stepped<S> {
     #[cfg(feature = "flex")]
-    let (weight, grad, state) = match crate::flex::update(&ElementOf(step), weight, grad, state) {
+    let (weight, grad, state) = match on_flex(&ElementOf(step), weight, grad, state) {
         Ok(done) => return done,
         Err(not_ours) => not_ours,
     };
     with_rank!(weight.rank(), D => {
-        let (weight, state) = on_twin::<R, S, D>(
-            step,
-            Tensor::from_dispatch(weight),
-            Tensor::from_dispatch(grad),
-            from_dispatch(state),
-        );
-        (weight.into_dispatch(), into_dispatch(state))
+        twin_of_rank::<D, S>(weight, grad, state, &|weight, grad, state| {
+            step.twin(weight, grad, state)
+        })
     })
 }
 
-fn on_twin<R: Step<S>, const S: usize, const D: usize>(
-    step: R,
-    weight: Tensor<D>,
-    grad: Tensor<D>,
-    state: [Tensor<D>; S],
-) -> (Tensor<D>, [Tensor<D>; S]) {
-    let twin = |weight, grad, state| step.twin(weight, grad, state);
-    in_wide(weight, grad, state, &twin)
-}
-
-/// Takes the step of `twin`, whose numbers may be on the device; a state is zero before the first step.
-pub(crate) fn apply_with<const D: usize, const S: usize>(
-    weight: Tensor<D>,
-    grad: Tensor<D>,
-    state: Option<[Tensor<D>; S]>,
-    twin: &Twin<'_, D, S>,
-) -> Stepped<D, S> {
-    let state = or_initial(state, [0.0; S], &weight);
+/// The new weight and state, or the unchanged arguments if they are not on the CPU backend.
+#[cfg(feature = "flex")]
+#[allow(clippy::result_large_err, clippy::type_complexity)]
+fn on_flex<const S: usize>(
+    step: &dyn crate::flex::Loops<S>,
+    weight: AnyTensor,
+    grad: AnyTensor,
+    state: [AnyTensor; S],
+) -> Result<Stepped<S>, (AnyTensor, AnyTensor, [AnyTensor; S])> {
     assert_one_shape(&weight, &grad, &state);
-    in_wide(weight, grad, state, twin)
+    let state = state.map(|tensor| tensor.0);
+    match crate::flex::update(step, weight.0, grad.0, state) {
+        Ok((weight, state)) => Ok((AnyTensor(weight), state.map(AnyTensor))),
+        Err((weight, grad, state)) => {
+            Err((AnyTensor(weight), AnyTensor(grad), state.map(AnyTensor)))
+        }
+    }
 }
 
-/// Takes a step of half-precision weights in `f32`; a tensor without elements is returned as it is.
-fn in_wide<const D: usize, const S: usize>(
-    weight: Tensor<D>,
-    grad: Tensor<D>,
-    state: [Tensor<D>; S],
+/// Takes the step of `twin`, that of half-precision weights in `f32`; a tensor without elements is returned as it is.
+pub(crate) fn twin_of_rank<const D: usize, const S: usize>(
+    weight: AnyTensor,
+    grad: AnyTensor,
+    state: [AnyTensor; S],
     twin: &Twin<'_, D, S>,
-) -> Stepped<D, S> {
-    if weight.dims().contains(&0) {
+) -> Stepped<S> {
+    assert_one_shape(&weight, &grad, &state);
+    if weight.is_empty() {
         return (weight, state);
     }
     let dtype = weight.dtype();
     let wide = accumulation_dtype(dtype);
-    let (weight, state) = twin(weight.cast(wide), grad.cast(wide), state);
-    (weight.cast(dtype), state)
+    let (weight, grad) = (
+        weight.cast(wide).into_tensor(),
+        grad.cast(wide).into_tensor(),
+    );
+    let (weight, state) = twin(weight, grad, state.map(AnyTensor::into_tensor));
+    let weight = AnyTensor::from(weight.cast(dtype));
+    (weight, state.map(AnyTensor::from))
 }

@@ -1,5 +1,6 @@
 //! A list of tensors of different ranks, which are processed together.
 
+use crate::any_tensor::AnyTensor;
 use crate::rank::{flattened, with_rank};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, FloatDType, Tensor};
@@ -58,6 +59,11 @@ impl TensorList {
             "the next tensor's rank, and the one asked for"
         );
         Some(Tensor::from_dispatch(tensor))
+    }
+
+    /// [`pop`](Self::pop) for a tensor of any rank.
+    pub fn pop_any(&mut self) -> Option<AnyTensor> {
+        self.0.pop_front().map(AnyTensor)
     }
 
     /// Adds the tensors of another list at the end.
@@ -188,8 +194,12 @@ impl OnOneBackend for (DispatchTensor, DispatchTensor) {
 
 impl<const D: usize> From<Tensor<D>> for TensorList {
     fn from(tensor: Tensor<D>) -> Self {
-        let mut list = Self::new();
-        list.push(tensor);
-        list
+        AnyTensor::from(tensor).into()
+    }
+}
+
+impl From<AnyTensor> for TensorList {
+    fn from(tensor: AnyTensor) -> Self {
+        Self([tensor.0].into())
     }
 }

@@ -1,5 +1,7 @@
 //! The weight decay inside a step.
 
+use crate::any_tensor::AnyTensor;
+use crate::rank::with_rank;
 use crate::real::Real;
 use burn::tensor::Tensor;
 
@@ -48,6 +50,17 @@ impl WeightDecayTerm {
             Self::Coupled(rate) => weight.clone() * rate + grad,
             _ => grad,
         }
+    }
+
+    /// [`of_grads`](Self::of_grads) for tensors of any rank.
+    pub fn of_any_grads(self, grad: AnyTensor, weight: &AnyTensor) -> AnyTensor {
+        let Self::Coupled(_) = self else {
+            return grad;
+        };
+        let weight = weight.clone();
+        with_rank!(grad.rank(), D => {
+            self.of_grads(grad.into_tensor::<D>(), &weight.into_tensor()).into()
+        })
     }
 
     /// [`of_weight`](Self::of_weight) for tensors.

@@ -120,7 +120,7 @@ pub struct AdaDeltaRule {
 impl Rule for AdaDeltaRule {
     const STATE: &'static [StateField] = &[SQUARE_AVG, DELTA_AVG];
 
-    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+    fn step(&self, pending: PendingStep) -> TakenStep {
         let step = AdaDeltaStep {
             lr: pending.lr,
             rho: self.rho,

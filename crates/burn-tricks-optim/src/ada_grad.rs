@@ -145,7 +145,7 @@ pub type AdaGrad = RuleOptimizer<AdaGradRule>;
 
 /// The state of [`AdaGrad`] for one parameter, in the layout of Burn's own record: `lr_decay.time`
 /// and `lr_decay.sum`.
-pub type AdaGradState<const D: usize> = RuleState<AdaGradRule, D>;
+pub type AdaGradState = RuleState<AdaGradRule>;
 
 const SUM: StateField = StateField::required("lr_decay.sum");
 
@@ -162,7 +162,7 @@ impl Rule for AdaGradRule {
     const STATE: &'static [StateField] = &[SUM];
     const STEP_COUNT: Option<&'static str> = Some("lr_decay.time");
 
-    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+    fn step(&self, pending: PendingStep) -> TakenStep {
         let first = AdaGradStep {
             lr: pending.lr,
             epsilon: self.epsilon_outside,

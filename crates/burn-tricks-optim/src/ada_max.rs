@@ -143,7 +143,7 @@ impl Rule for AdamaxRule {
     const STATE: &'static [StateField] = &[MOMENT_1, INFINITY_NORM];
     const STEP_COUNT: Option<&'static str> = Some("time");
 
-    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+    fn step(&self, pending: PendingStep) -> TakenStep {
         let step = AdamaxStep {
             rate: pending.lr,
             betas: self.betas,

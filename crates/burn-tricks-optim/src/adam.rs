@@ -170,7 +170,7 @@ pub type Adam = RuleOptimizer<AdamRule>;
 /// The state of [`Adam`] and [`AdamW`](crate::AdamW) for one parameter, in the layout of Burn's own record:
 /// `momentum.time`, `momentum.moment_1`, `momentum.moment_2` and, for AMSGrad, `momentum.max_moment_2`
 /// (`momentum.max_corrected_moment_2` with [`AmsGradForm::CorrectThenMax`]).
-pub type AdamState<const D: usize> = RuleState<AdamRule, D>;
+pub type AdamState = RuleState<AdamRule>;
 
 const MOMENT_1: StateField = StateField::required("momentum.moment_1");
 const MOMENT_2: StateField = StateField::required("momentum.moment_2");
@@ -213,7 +213,7 @@ impl Rule for AdamRule {
     const STATE: &'static [StateField] = &[MOMENT_1, MOMENT_2, MAX_MOMENT_2, MAX_CORRECTED];
     const STEP_COUNT: Option<&'static str> = Some("momentum.time");
 
-    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+    fn step(&self, pending: PendingStep) -> TakenStep {
         let step = TimedAdam {
             lr: pending.lr,
             betas: self.betas,

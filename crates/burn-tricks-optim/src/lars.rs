@@ -5,11 +5,10 @@ use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
 use crate::sgd::MomentumForm;
 use crate::state_tensors::StateField;
 use crate::trust_ratio::trust_ratio;
-use burn::tensor::Tensor;
 use burn_tricks_core::{Config, ConfigError};
 use burn_tricks_kernels::{
-    MomentumStep, Number, Rescaled, SgdStep, TensorList, TimedMomentum, UpdateMomentumStep,
-    WeightDecayTerm, scale,
+    AnyTensor, MomentumStep, Number, Rescaled, SgdStep, TensorList, TimedMomentum,
+    UpdateMomentumStep, WeightDecayTerm, scale,
 };
 use serde::{Deserialize, Serialize};
 
@@ -184,12 +183,9 @@ pub struct LarsRule {
 
 impl LarsRule {
     /// The step with a gradient that includes the coupled decay, and the ratio by which it is still to be multiplied.
-    fn rescaled<const D: usize>(
-        &self,
-        mut pending: PendingStep<Self, D>,
-    ) -> (PendingStep<Self, D>, f64) {
+    fn rescaled(&self, mut pending: PendingStep) -> (PendingStep, f64) {
         let mut left = 1.0;
-        if (D < 2 && !self.vectors) || pending.weight().dims().contains(&0) {
+        if (pending.weight().rank() < 2 && !self.vectors) || pending.weight().is_empty() {
             return (pending, left);
         }
         let decay = pending.decay;
@@ -203,18 +199,18 @@ impl LarsRule {
             let wide = burn_tricks_core::accumulation_dtype(dtype);
             let weight = weight.clone().cast(wide);
             let grad = grad.cast(wide);
-            let ratio = |grad: &Tensor<D>, decay| {
+            let ratio = |grad: &AnyTensor, decay| {
                 trust_ratio(&weight, grad, decay, self.epsilon, self.coefficient)
             };
             let (grad, ratio) = match self.divisor {
                 LarsDivisor::NormOfSum => {
-                    let grad = decay.of_grads(grad, &weight);
+                    let grad = decay.of_any_grads(grad, &weight);
                     let ratio = ratio(&grad, 0.0);
                     (grad, ratio)
                 }
                 LarsDivisor::SumOfNorms => {
                     let ratio = ratio(&grad, factor);
-                    (decay.of_grads(grad, &weight), ratio)
+                    (decay.of_any_grads(grad, &weight), ratio)
                 }
             };
             // A number that the host knows goes into the step, which then needs no pass before it.
@@ -222,10 +218,10 @@ impl LarsRule {
             let is_rounded = factor != 0.0 && grad.dtype() != dtype;
             if !is_rounded && let Number::Known(ratio) = Number::from_tensor(&ratio) {
                 left = ratio;
-                return grad.cast(dtype);
+                return grad.cast(dtype.into());
             }
-            let scaled = scale(TensorList::from(grad), &ratio).pop::<D>();
-            scaled.expect("a list of one").cast(dtype)
+            let scaled = scale(TensorList::from(grad), &ratio).pop_any();
+            scaled.expect("a list of one").cast(dtype.into())
         });
         (pending, left)
     }
@@ -234,7 +230,7 @@ impl LarsRule {
 impl Rule for LarsRule {
     const STATE: &'static [StateField] = &[VELOCITY, UPDATE];
 
-    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+    fn step(&self, pending: PendingStep) -> TakenStep {
         let (pending, factor) = self.rescaled(pending);
         let (lr, decay) = (pending.lr, pending.decay);
         let Self {

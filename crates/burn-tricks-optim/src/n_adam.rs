@@ -142,7 +142,7 @@ impl Rule for NAdamRule {
     const STATE: &'static [StateField] = &[MOMENT_1, MOMENT_2];
     const STEP_COUNT: Option<&'static str> = Some("time");
 
-    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+    fn step(&self, pending: PendingStep) -> TakenStep {
         let adam = TimedAdam {
             lr: pending.lr,
             betas: self.betas,

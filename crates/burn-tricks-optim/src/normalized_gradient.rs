@@ -9,7 +9,7 @@ use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError, NormScope, WeightDecayScope};
 use burn_tricks_kernels::{
-    Mean, NormMemory, NormalizedStep, Skip, Step, StepCount, TimedNormalized, TimedStep,
+    AnyTensor, Mean, NormMemory, NormalizedStep, Skip, Step, StepCount, TimedNormalized, TimedStep,
     UpdateMemory,
 };
 
@@ -269,22 +269,42 @@ pub struct NormalizedGradient {
 }
 
 impl Optimizer for NormalizedGradient {
-    type State<const D: usize> = NormalizedGradientState<D>;
+    type State<const D: usize> = NormalizedGradientState;
 
     fn step<const D: usize>(
         &self,
         lr: LearningRate,
-        tensor: Tensor<D>,
+        weight: Tensor<D>,
         grad: Tensor<D>,
-        state: Option<Self::State<D>>,
-    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        state: Option<NormalizedGradientState>,
+    ) -> (Tensor<D>, Option<NormalizedGradientState>) {
+        let (weight, state) = self.step_any(lr, weight.into(), grad.into(), state);
+        (weight.into_tensor(), state)
+    }
+
+    fn to_device<const D: usize>(
+        state: NormalizedGradientState,
+        device: &Device,
+    ) -> NormalizedGradientState {
+        state.moved_to(device, D)
+    }
+}
+
+impl NormalizedGradient {
+    fn step_any(
+        &self,
+        lr: LearningRate,
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: Option<NormalizedGradientState>,
+    ) -> (AnyTensor, Option<NormalizedGradientState>) {
         // No number here, and no norm.
-        if tensor.dims().contains(&0) {
-            return (tensor, state);
+        if weight.is_empty() {
+            return (weight, state);
         }
-        let skip = skipped_steps::look(self.config.skip_marked, &grad);
+        let skip = skipped_steps::look_any(self.config.skip_marked, &grad);
         if let Skip::Known(true) = skip {
-            return (tensor, state);
+            return (weight, state);
         }
         let state = state.unwrap_or(NormalizedGradientState {
             time: StepCount::new(0),
@@ -292,29 +312,23 @@ impl Optimizer for NormalizedGradient {
             momentum: None,
         });
         match self.config.scope {
-            NormScope::Element => self.step_of_elements(lr, &skip, tensor, grad, state),
+            NormScope::Element => self.step_of_elements(lr, &skip, weight, grad, state),
             // `Model` is refused by `build`.
             NormScope::Tensor | NormScope::Model => {
-                self.step_of_tensor(lr, &skip, tensor, grad, state)
+                self.step_of_tensor(lr, &skip, weight, grad, state)
             }
         }
     }
 
-    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        state.moved_to(device)
-    }
-}
-
-impl NormalizedGradient {
     /// A step with one norm for each element, in one pass.
-    fn step_of_elements<const D: usize>(
+    fn step_of_elements(
         &self,
         lr: f64,
         skip: &Skip,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: NormalizedGradientState<D>,
-    ) -> (Tensor<D>, Option<NormalizedGradientState<D>>) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: NormalizedGradientState,
+    ) -> (AnyTensor, Option<NormalizedGradientState>) {
         let config = &self.config;
         let time = state.time.begun();
         let (epsilon_inside, epsilon_outside) = match config.epsilon {
@@ -324,7 +338,7 @@ impl NormalizedGradient {
         let step = NormalizedStep {
             epsilon_inside,
             epsilon_outside,
-            ..NormalizedStep::new(lr, self.decay.at(lr, D))
+            ..NormalizedStep::new(lr, self.decay.at(lr, weight.rank()))
         };
         let initial = config.initial_accumulator;
         let norm = match config.memory {

@@ -10,27 +10,28 @@ use burn_tricks_kernels::StepCount;
 /// Tensors are `f32` for `f16` and `bf16` parameters, otherwise of the parameter's type. Which tensors exist
 /// depends on the configuration.
 #[derive(Debug, Clone)]
-pub struct NormalizedGradientState<const D: usize> {
+pub struct NormalizedGradientState {
     /// The number of steps taken.
     pub(crate) time: StepCount,
     /// The squared norms, summed or averaged: the parameter's shape for `NormScope::Element`, one
     /// element (`[1, 1, ..]`) for `NormScope::Tensor`.
-    pub(crate) accumulator: Option<StateTensor<D>>,
+    pub(crate) accumulator: Option<StateTensor>,
     /// The mean gradient or the running update.
-    pub(crate) momentum: Option<StateTensor<D>>,
+    pub(crate) momentum: Option<StateTensor>,
 }
 
-impl<const D: usize> NormalizedGradientState<D> {
-    pub(crate) fn moved_to(self, device: &Device) -> Self {
+impl NormalizedGradientState {
+    /// The state of a parameter of `rank` dimensions, on this device.
+    pub(crate) fn moved_to(self, device: &Device, rank: usize) -> Self {
         Self {
             time: self.time.moved_to(device),
-            accumulator: self.accumulator.map(|held| held.moved_to(device)),
-            momentum: self.momentum.map(|held| held.moved_to(device)),
+            accumulator: self.accumulator.map(|held| held.moved_to(device, rank)),
+            momentum: self.momentum.map(|held| held.moved_to(device, rank)),
         }
     }
 }
 
-impl<const D: usize> RecordState for NormalizedGradientState<D> {
+impl RecordState for NormalizedGradientState {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
         out.push_scalar(prefix, "time", self.time.read().into());
         if let Some(accumulator) = &self.accumulator {

@@ -3,42 +3,43 @@
 use crate::normalized_gradient::NormalizedGradient;
 use crate::normalized_gradient_settings::{Epsilon, Memory, MomentumMemory};
 use crate::normalized_gradient_state::NormalizedGradientState;
+use crate::rule::full_wide;
 use crate::state_tensor::StateTensor;
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::Tensor;
 use burn_tricks_core::accumulation_dtype;
 use burn_tricks_kernels::{
-    Number, Skip, StepCount, SumOfSquares, TensorList, WeightDecayTerm, blend, descend, lerp,
-    sum_of_squares,
+    AnyTensor, Number, Skip, StepCount, SumOfSquares, TensorList, WeightDecayTerm, blend_any,
+    descend_any, lerp, lerp_any, sum_of_squares,
 };
 
 impl NormalizedGradient {
     /// A step with one norm for all elements: the norm is a number on the device, and needs an extra read.
-    pub(crate) fn step_of_tensor<const D: usize>(
+    pub(crate) fn step_of_tensor(
         &self,
         lr: f64,
         skip: &Skip,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: NormalizedGradientState<D>,
-    ) -> (Tensor<D>, Option<NormalizedGradientState<D>>) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: NormalizedGradientState,
+    ) -> (AnyTensor, Option<NormalizedGradientState>) {
         let config = &self.config;
         let time = state.time.begun();
-        let decay = self.decay.at(lr, D);
+        let decay = self.decay.at(lr, weight.rank());
         let grad = match decay {
             WeightDecayTerm::Coupled(_) => {
                 let wide = accumulation_dtype(weight.dtype());
-                decay.of_grads(grad.cast(wide), &weight.clone().cast(wide))
+                decay.of_any_grads(grad.cast(wide), &weight.clone().cast(wide))
             }
             _ => grad,
         };
         let mut old_momentum = match (config.momentum, state.momentum) {
             (MomentumMemory::None, _) => None,
             (_, Some(held)) => Some(held.fitted_to(&weight, "momentum")),
-            (_, None) => Some(wide_zeros(&weight)),
+            (_, None) => Some(full_wide(0.0, &weight)),
         };
         let old_squares = match (config.memory, state.accumulator) {
             (Memory::None, _) => None,
-            (_, Some(held)) => Some(held.one_fitted_to(&weight, "accumulator")),
+            (_, Some(held)) => Some(held.one_fitted_to(&weight, "accumulator").flatten()),
             (_, None) => Some(self.first_squares(&weight)),
         };
         // A buffer that is held twice is not changed in place.
@@ -55,7 +56,7 @@ impl NormalizedGradient {
         // What is divided, and by what it must be divided besides: the bias correction.
         let (direction, correction) = match (config.momentum, old_momentum.take()) {
             (MomentumMemory::OfGradient { beta }, Some(old)) => {
-                let direction = lerp(old, grad, 1.0 - beta);
+                let direction = lerp_any(old, grad, 1.0 - beta);
                 (direction, self.correction(beta, &time))
             }
             (_, old) => {
@@ -66,9 +67,9 @@ impl NormalizedGradient {
         let divisor = match (config.memory, &squares) {
             (Memory::Decay { beta }, Some(squares)) => {
                 let correction = self.correction(beta, &time);
-                self.divisor_of_squares(correction.under(squares.clone().reshape([1])))
+                self.divisor_of_squares(correction.under(squares.clone()))
             }
-            (_, Some(squares)) => self.divisor_of_squares(squares.clone().reshape([1])),
+            (_, Some(squares)) => self.divisor_of_squares(squares.clone()),
             (_, None) => self.divisor_of_norm(correction.under(own_norm(&direction))),
         };
         let keep = match decay {
@@ -77,8 +78,8 @@ impl NormalizedGradient {
         };
         let (weight, momentum) = match (config.momentum, old_momentum) {
             (MomentumMemory::OfUpdate { mu }, Some(old)) => {
-                let update = descend(old, mu, direction, 1.0, &divisor);
-                let weight = blend(weight, keep, update.clone(), -lr);
+                let update = descend_any(old, mu, direction, 1.0, &divisor);
+                let weight = blend_any(weight, keep, update.clone(), -lr);
                 (weight, Some(update))
             }
             (momentum, _) => {
@@ -87,24 +88,24 @@ impl NormalizedGradient {
                     on_device => (lr, on_device.times(divisor)),
                 };
                 let kept = (momentum != MomentumMemory::None).then(|| direction.clone());
-                (descend(weight, keep, direction, -rate, &divisor), kept)
+                (descend_any(weight, keep, direction, -rate, &divisor), kept)
             }
         };
 
         let (weight, squares, momentum) = match before {
             None => (weight, squares, momentum),
             Some((old_weight, old_squares, old_momentum)) => {
-                let choose = |(old, new)| skip.choose(old, new);
-                (
-                    skip.choose(old_weight, weight),
-                    old_squares.zip(squares).map(choose),
-                    old_momentum.zip(momentum).map(choose),
-                )
+                let chosen = old_squares.zip(squares);
+                let squares = chosen.map(|(old, new)| skip.choose(old, new));
+                let chosen = old_momentum.zip(momentum);
+                let momentum = chosen.map(|(old, new)| skip.choose_any(old, new));
+                (skip.choose_any(old_weight, weight), squares, momentum)
             }
         };
         if squares.is_none() && momentum.is_none() {
             return (weight, None);
         }
+        let squares = squares.map(|squares| AnyTensor::of_number(squares, weight.rank()));
         let state = NormalizedGradientState {
             time: time.ended(skip),
             accumulator: squares.map(StateTensor::from),
@@ -121,19 +122,18 @@ impl NormalizedGradient {
         }
     }
 
-    /// The memory before the first step, of shape `[1, 1, ..]`.
-    fn first_squares<const D: usize>(&self, weight: &Tensor<D>) -> Tensor<D> {
-        let dtype: FloatDType = accumulation_dtype(weight.dtype());
+    /// The memory before the first step.
+    fn first_squares(&self, weight: &AnyTensor) -> Tensor<1> {
+        let dtype = accumulation_dtype(weight.dtype());
         let options = (&weight.device(), dtype.into());
-        Tensor::full([1; D], self.config.initial_accumulator, options)
+        Tensor::full([1], self.config.initial_accumulator, options)
     }
 
-    /// `‖g‖²`, of shape `[1, 1, ..]`, in the type of the state.
-    fn squared_norm<const D: usize>(&self, grad: &Tensor<D>, weight: &Tensor<D>) -> Tensor<D> {
+    /// `‖g‖²`, in the type of the state.
+    fn squared_norm(&self, grad: &AnyTensor, weight: &AnyTensor) -> Tensor<1> {
         let SumOfSquares { scale, sum } = squares_of(grad);
-        let dtype = accumulation_dtype(weight.dtype());
         // In two steps: the square of the scale may be no `f32`.
-        (sum * scale.clone() * scale).cast(dtype).unsqueeze()
+        (sum * scale.clone() * scale).cast(accumulation_dtype(weight.dtype()))
     }
 
     /// `√v + ε` or `√(v + ε)`
@@ -155,17 +155,12 @@ impl NormalizedGradient {
 }
 
 /// `‖x‖`, without overflow or underflow of squares.
-fn own_norm<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
+fn own_norm(tensor: &AnyTensor) -> Tensor<1> {
     let SumOfSquares { scale, sum } = squares_of(tensor);
     sum.sqrt() * scale
 }
 
-fn squares_of<const D: usize>(tensor: &Tensor<D>) -> SumOfSquares {
+fn squares_of(tensor: &AnyTensor) -> SumOfSquares {
     let list = TensorList::from(tensor.clone());
     sum_of_squares(&list).expect("a step of an empty tensor ends before")
-}
-
-fn wide_zeros<const D: usize>(weight: &Tensor<D>) -> Tensor<D> {
-    let dtype: FloatDType = accumulation_dtype(weight.dtype());
-    Tensor::zeros(weight.dims(), (&weight.device(), dtype.into()))
 }

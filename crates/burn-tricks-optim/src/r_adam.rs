@@ -145,7 +145,7 @@ impl Rule for RAdamRule {
     const STATE: &'static [StateField] = &[MOMENT_1, MOMENT_2];
     const STEP_COUNT: Option<&'static str> = Some("time");
 
-    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+    fn step(&self, pending: PendingStep) -> TakenStep {
         let step = TimedRAdam {
             adam: TimedAdam {
                 lr: pending.lr,

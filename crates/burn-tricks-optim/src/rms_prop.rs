@@ -125,7 +125,7 @@ pub type RmsProp = RuleOptimizer<RmsPropRule>;
 /// The state of [`RmsProp`] for one parameter, in the layout of Burn's own record:
 /// `square_avg.square_avg`, `centered.avg`, `centered.grad_avg` if centred, `momentum.buf` with
 /// momentum.
-pub type RmsPropState<const D: usize> = RuleState<RmsPropRule, D>;
+pub type RmsPropState = RuleState<RmsPropRule>;
 
 const SQUARE_AVG: StateField = StateField::required("square_avg.square_avg");
 const GRAD_AVG: StateField = StateField::optional("centered.grad_avg");
@@ -141,9 +141,9 @@ pub struct RmsPropRule {
 }
 
 impl RmsPropRule {
-    fn numbers<const CENTERED: bool, const MOMENTUM: bool, const D: usize>(
+    fn numbers<const CENTERED: bool, const MOMENTUM: bool>(
         self,
-        pending: &PendingStep<Self, D>,
+        pending: &PendingStep,
     ) -> RmsPropStep<CENTERED, MOMENTUM> {
         RmsPropStep {
             lr: pending.lr,
@@ -158,33 +158,29 @@ impl RmsPropRule {
 impl Rule for RmsPropRule {
     const STATE: &'static [StateField] = &[SQUARE_AVG, GRAD_AVG, MOMENTUM];
 
-    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+    fn step(&self, pending: PendingStep) -> TakenStep {
         match (self.centered, self.momentum > 0.0) {
             (false, false) => {
-                let step = self.numbers::<false, false, D>(&pending);
+                let step = self.numbers::<false, false>(&pending);
                 pending.take(step, [SQUARE_AVG])
             }
             (false, true) => {
-                let step = self.numbers::<false, true, D>(&pending);
+                let step = self.numbers::<false, true>(&pending);
                 pending.take(step, [SQUARE_AVG, MOMENTUM])
             }
             (true, false) => {
-                let step = self.numbers::<true, false, D>(&pending);
+                let step = self.numbers::<true, false>(&pending);
                 pending.take(step, [SQUARE_AVG, GRAD_AVG])
             }
             (true, true) => {
-                let step = self.numbers::<true, true, D>(&pending);
+                let step = self.numbers::<true, true>(&pending);
                 pending.take(step, [SQUARE_AVG, GRAD_AVG, MOMENTUM])
             }
         }
     }
 
     /// Records `v − ḡ²`, which Burn keeps.
-    fn record_derived<const D: usize>(
-        state: &RuleState<Self, D>,
-        prefix: &str,
-        out: &mut StateSink,
-    ) {
+    fn record_derived(state: &RuleState<Self>, prefix: &str, out: &mut StateSink) {
         let Some(square_avg) = state.get(SQUARE_AVG) else {
             return;
         };

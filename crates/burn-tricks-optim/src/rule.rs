@@ -5,9 +5,9 @@ use crate::skipped_steps;
 use crate::state_tensors::{StateField, StateTensors};
 use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{ConfigError, WeightDecayScope, accumulation_dtype};
-use burn_tricks_kernels::{Skip, Step, StepCount, TimedStep, WeightDecayTerm};
+use burn_tricks_kernels::{AnyTensor, Skip, Step, StepCount, TimedStep, WeightDecayTerm};
 use std::fmt::Debug;
 
 /// What an optimizer does with a weight and its gradient: the rule in which it differs from the other optimizers.
@@ -66,7 +66,7 @@ use std::fmt::Debug;
 /// impl Rule for LargestRule {
 ///     const STATE: &'static [StateField] = &[LARGEST];
 ///
-///     fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+///     fn step(&self, pending: PendingStep) -> TakenStep {
 ///         let (lr, decay) = (pending.lr, pending.decay);
 ///         pending.take(LargestStep { lr, decay }, [LARGEST])
 ///     }
@@ -91,43 +91,48 @@ pub trait Rule: Debug + Clone + Send + Sync + 'static {
     const STEP_COUNT: Option<&'static str> = None;
 
     /// Takes the step, with [`PendingStep::take`] or [`PendingStep::take_timed`].
-    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D>;
+    fn step(&self, pending: PendingStep) -> TakenStep;
 
     /// Adds to a record tensors that are computed from the state, for other optimizers that load it. By default
     /// none.
-    fn record_derived<const D: usize>(_: &RuleState<Self, D>, _prefix: &str, _: &mut StateSink) {}
+    fn record_derived(_: &RuleState<Self>, _prefix: &str, _: &mut StateSink) {}
 }
 
 /// The new weight, and the new state.
-pub type TakenStep<R, const D: usize> = (Tensor<D>, Option<RuleState<R, D>>);
+#[derive(Debug)]
+pub struct TakenStep {
+    weight: AnyTensor,
+    steps: StepCount,
+    tensors: StateTensors,
+}
 
 /// A step of one parameter that is about to be taken.
 #[derive(Debug)]
-pub struct PendingStep<R, const D: usize> {
+pub struct PendingStep {
     /// η of this step.
     pub lr: f64,
     /// The weight decay of this parameter in this step; for decoupled decay, it includes the factor η.
     pub decay: WeightDecayTerm,
-    weight: Tensor<D>,
-    grad: Tensor<D>,
-    state: RuleState<R, D>,
+    weight: AnyTensor,
+    grad: AnyTensor,
+    state: StateTensors,
     steps: StepCount,
     skip: Skip,
 }
 
-impl<R: Rule, const D: usize> PendingStep<R, D> {
+impl PendingStep {
     /// Whether the state of the earlier steps has this tensor.
     pub fn has_state(&self, field: StateField) -> bool {
         self.state.get(field).is_some()
     }
 
     /// The weight before the step.
-    pub fn weight(&self) -> &Tensor<D> {
+    pub fn weight(&self) -> &AnyTensor {
         &self.weight
     }
 
     /// This step with another gradient, computed from the weight and the gradient.
-    pub fn with_grad(mut self, change: impl FnOnce(&Tensor<D>, Tensor<D>) -> Tensor<D>) -> Self {
+    pub fn with_grad(mut self, change: impl FnOnce(&AnyTensor, AnyTensor) -> AnyTensor) -> Self {
         self.grad = change(&self.weight, self.grad);
         self
     }
@@ -145,11 +150,7 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
     /// # Panics
     ///
     /// If the state is that of a parameter of another shape.
-    pub fn take<const S: usize>(
-        self,
-        step: impl Step<S>,
-        fields: [StateField; S],
-    ) -> TakenStep<R, D> {
+    pub fn take<const S: usize>(self, step: impl Step<S>, fields: [StateField; S]) -> TakenStep {
         let Self {
             weight,
             grad,
@@ -158,7 +159,7 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
             skip,
             ..
         } = self;
-        let old = old_tensors(state.into_tensors(), fields, step.initial(), &weight);
+        let old = old_tensors(state, fields, step.initial(), &weight);
         let new = step.apply_unless(&skip, weight, grad, old);
         taken(steps, &skip, fields, new)
     }
@@ -172,7 +173,7 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
         self,
         step: impl TimedStep<S>,
         fields: [StateField; S],
-    ) -> TakenStep<R, D> {
+    ) -> TakenStep {
         let Self {
             weight,
             grad,
@@ -182,35 +183,38 @@ impl<R: Rule, const D: usize> PendingStep<R, D> {
             ..
         } = self;
         let initial = step.at(1).initial();
-        let old = old_tensors(state.into_tensors(), fields, initial, &weight);
+        let old = old_tensors(state, fields, initial, &weight);
         let new = step.apply_unless(&skip, &steps, weight, grad, old);
         taken(steps, &skip, fields, new)
     }
 }
 
-/// The new weight, and the new state of a step that is done.
-fn taken<R: Rule, const D: usize, const S: usize>(
+/// A step that is done.
+fn taken<const S: usize>(
     steps: StepCount,
     skip: &Skip,
     fields: [StateField; S],
-    (weight, new): (Tensor<D>, [Tensor<D>; S]),
-) -> TakenStep<R, D> {
-    if S == 0 && R::STEP_COUNT.is_none() {
-        return (weight, None);
+    (weight, new): (AnyTensor, [AnyTensor; S]),
+) -> TakenStep {
+    let mut tensors = StateTensors::new();
+    for (field, tensor) in fields.into_iter().zip(new) {
+        tensors.put(field, tensor);
     }
-    let state = RuleState::new(steps.ended(skip), new_tensors(fields, new));
-    (weight, Some(state))
+    let steps = steps.ended(skip);
+    TakenStep {
+        weight,
+        steps,
+        tensors,
+    }
 }
 
-// The next two are compiled for every rank, but not for every rule.
-
 /// The tensors of the earlier steps, if there are any; what is missing then gets its initial value.
-fn old_tensors<const D: usize, const S: usize>(
-    mut state: StateTensors<D>,
+fn old_tensors<const S: usize>(
+    mut state: StateTensors,
     fields: [StateField; S],
     initial: [f64; S],
-    weight: &Tensor<D>,
-) -> Option<[Tensor<D>; S]> {
+    weight: &AnyTensor,
+) -> Option<[AnyTensor; S]> {
     let old = fields.map(|field| state.take(field, weight));
     old.iter().any(Option::is_some).then(|| {
         let mut initial = initial.into_iter();
@@ -221,21 +225,10 @@ fn old_tensors<const D: usize, const S: usize>(
     })
 }
 
-fn new_tensors<const D: usize, const S: usize>(
-    fields: [StateField; S],
-    new: [Tensor<D>; S],
-) -> StateTensors<D> {
-    let mut tensors = StateTensors::new();
-    for (field, tensor) in fields.into_iter().zip(new) {
-        tensors.put(field, tensor);
-    }
-    tensors
-}
-
 /// A tensor of this value, in the type in which a state is kept.
-fn full_wide<const D: usize>(value: f64, weight: &Tensor<D>) -> Tensor<D> {
-    let dtype: FloatDType = accumulation_dtype(weight.dtype());
-    Tensor::full(weight.dims(), value, (&weight.device(), dtype.into()))
+pub(crate) fn full_wide(value: f64, weight: &AnyTensor) -> AnyTensor {
+    let dtype = accumulation_dtype(weight.dtype());
+    AnyTensor::full(weight.shape(), value, &weight.device(), dtype)
 }
 
 /// The optimizer of one parameter that follows a [`Rule`].
@@ -283,38 +276,58 @@ impl<R: Rule> RuleOptimizer<R> {
     }
 }
 
+// Burn compiles a step for each rank, for each rule: what it does is compiled once for each rule.
 impl<R: Rule> Optimizer for RuleOptimizer<R> {
-    type State<const D: usize> = RuleState<R, D>;
+    type State<const D: usize> = RuleState<R>;
 
     fn step<const D: usize>(
         &self,
         lr: LearningRate,
         weight: Tensor<D>,
         grad: Tensor<D>,
-        state: Option<Self::State<D>>,
-    ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let skip = skipped_steps::look(self.skip_marked, &grad);
-        if let Skip::Known(true) = skip {
-            return (weight, state);
-        }
-        let state = state.unwrap_or_default();
-        self.rule.step(PendingStep {
-            lr,
-            decay: self.decay.at(lr, D),
-            weight,
-            grad,
-            steps: state.steps().begun(),
-            state,
-            skip,
-        })
+        state: Option<RuleState<R>>,
+    ) -> (Tensor<D>, Option<RuleState<R>>) {
+        let (weight, state) = self.step_any(lr, weight.into(), grad.into(), state);
+        (weight.into_tensor(), state)
     }
 
-    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        state.moved_to(device)
+    fn to_device<const D: usize>(state: RuleState<R>, device: &Device) -> RuleState<R> {
+        state.moved_to(device, D)
     }
 }
 
-impl<R: Rule, const D: usize> RecordState for RuleState<R, D> {
+impl<R: Rule> RuleOptimizer<R> {
+    fn step_any(
+        &self,
+        lr: LearningRate,
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: Option<RuleState<R>>,
+    ) -> (AnyTensor, Option<RuleState<R>>) {
+        let skip = skipped_steps::look_any(self.skip_marked, &grad);
+        if let Skip::Known(true) = skip {
+            return (weight, state);
+        }
+        let (steps, state) = state.unwrap_or_default().into_parts();
+        let TakenStep {
+            weight,
+            steps,
+            tensors,
+        } = self.rule.step(PendingStep {
+            lr,
+            decay: self.decay.at(lr, weight.rank()),
+            weight,
+            grad,
+            state,
+            steps: steps.begun(),
+            skip,
+        });
+        let remembers = R::STEP_COUNT.is_some() || !tensors.is_empty();
+        (weight, remembers.then(|| RuleState::new(steps, tensors)))
+    }
+}
+
+impl<R: Rule> RecordState for RuleState<R> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
         if self.write(R::STEP_COUNT, prefix, out) {
             R::record_derived(self, prefix, out);

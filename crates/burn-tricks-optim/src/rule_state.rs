@@ -10,14 +10,14 @@ use std::marker::PhantomData;
 /// The state of a [`RuleOptimizer`](crate::rule::RuleOptimizer) for one parameter: the state tensors of its
 /// [`Rule`](crate::rule::Rule), in `f32` for `f16` and `bf16` parameters, otherwise in the parameter's type.
 #[derive(Debug)]
-pub struct RuleState<R, const D: usize> {
+pub struct RuleState<R> {
     steps: StepCount,
-    tensors: StateTensors<D>,
+    tensors: StateTensors,
     rule: PhantomData<fn() -> R>,
 }
 
-impl<R, const D: usize> RuleState<R, D> {
-    pub(crate) fn new(steps: StepCount, tensors: StateTensors<D>) -> Self {
+impl<R> RuleState<R> {
+    pub(crate) fn new(steps: StepCount, tensors: StateTensors) -> Self {
         Self {
             steps,
             tensors,
@@ -25,20 +25,18 @@ impl<R, const D: usize> RuleState<R, D> {
         }
     }
 
-    pub(crate) fn steps(&self) -> StepCount {
-        self.steps.clone()
-    }
-
-    pub(crate) fn get(&self, field: StateField) -> Option<&StateTensor<D>> {
+    pub(crate) fn get(&self, field: StateField) -> Option<&StateTensor> {
         self.tensors.get(field)
     }
 
-    pub(crate) fn into_tensors(self) -> StateTensors<D> {
-        self.tensors
+    pub(crate) fn into_parts(self) -> (StepCount, StateTensors) {
+        (self.steps, self.tensors)
     }
 
-    pub(crate) fn moved_to(self, device: &Device) -> Self {
-        Self::new(self.steps.moved_to(device), self.tensors.moved_to(device))
+    /// The state of a parameter of `rank` dimensions, on this device.
+    pub(crate) fn moved_to(self, device: &Device, rank: usize) -> Self {
+        let tensors = self.tensors.moved_to(device, rank);
+        Self::new(self.steps.moved_to(device), tensors)
     }
 
     /// Writes the tensors, and the number of steps under the name `step_count`. If the device has skipped every
@@ -64,11 +62,11 @@ impl<R, const D: usize> RuleState<R, D> {
     }
 }
 
-// These two are compiled for every rank, but not for every rule.
+// These two are not compiled for every rule.
 
-fn write<const D: usize>(
+fn write(
     steps: &StepCount,
-    tensors: &StateTensors<D>,
+    tensors: &StateTensors,
     step_count: Option<&str>,
     prefix: &str,
     out: &mut StateSink,
@@ -84,12 +82,12 @@ fn write<const D: usize>(
     true
 }
 
-fn read<const D: usize>(
+fn read(
     step_count: Option<&str>,
     fields: &[StateField],
     prefix: &str,
     source: &mut StateSource,
-) -> Option<(StepCount, StateTensors<D>)> {
+) -> Option<(StepCount, StateTensors)> {
     let steps = match step_count {
         Some(path) => u64::try_from(source.take_scalar(prefix, path)?).ok()?,
         None => 1, // there were some
@@ -100,13 +98,13 @@ fn read<const D: usize>(
     ))
 }
 
-impl<R, const D: usize> Default for RuleState<R, D> {
+impl<R> Default for RuleState<R> {
     fn default() -> Self {
         Self::new(StepCount::new(0), StateTensors::new())
     }
 }
 
-impl<R, const D: usize> Clone for RuleState<R, D> {
+impl<R> Clone for RuleState<R> {
     fn clone(&self) -> Self {
         Self::new(self.steps.clone(), self.tensors.clone())
     }

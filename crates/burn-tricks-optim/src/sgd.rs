@@ -165,7 +165,7 @@ pub type Sgd = RuleOptimizer<SgdRule>;
 
 /// The state of [`Sgd`] for one parameter, in the layout of Burn's own record: `momentum.velocity` for
 /// gradients. The momentum of updates, which Burn does not have, is `momentum.update`.
-pub type SgdState<const D: usize> = RuleState<SgdRule, D>;
+pub type SgdState = RuleState<SgdRule>;
 
 const VELOCITY: StateField = StateField::optional("momentum.velocity");
 const UPDATE: StateField = StateField::optional("momentum.update");
@@ -182,7 +182,7 @@ pub struct SgdRule {
 impl Rule for SgdRule {
     const STATE: &'static [StateField] = &[VELOCITY, UPDATE];
 
-    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+    fn step(&self, pending: PendingStep) -> TakenStep {
         let (lr, decay) = (pending.lr, pending.decay);
         let Self {
             momentum, nesterov, ..

@@ -108,7 +108,7 @@ pub struct SignumRule {
 impl Rule for SignumRule {
     const STATE: &'static [StateField] = &[MOMENTUM];
 
-    fn step<const D: usize>(&self, pending: PendingStep<Self, D>) -> TakenStep<Self, D> {
+    fn step(&self, pending: PendingStep) -> TakenStep {
         let step = NormalizedStep::new(pending.lr, pending.decay);
         if self.momentum == 0.0 {
             return pending.take(step, []);

@@ -76,12 +76,21 @@
 //! - PyTorch, `torch.amp.GradScaler`; optax, `apply_if_finite`
 
 use burn::tensor::Tensor;
-use burn_tricks_kernels::Skip;
+use burn_tricks_kernels::{AnyTensor, Skip};
 
 /// Whether this step is skipped; without `skip_marked` it never is.
 pub(crate) fn look<const D: usize>(skip_marked: bool, grad: &Tensor<D>) -> Skip {
     if skip_marked {
         Skip::marked(grad)
+    } else {
+        Skip::NO
+    }
+}
+
+/// [`look`] for a gradient of any rank.
+pub(crate) fn look_any(skip_marked: bool, grad: &AnyTensor) -> Skip {
+    if skip_marked {
+        Skip::marked_any(grad)
     } else {
         Skip::NO
     }

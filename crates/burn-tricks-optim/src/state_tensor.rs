@@ -1,8 +1,9 @@
 //! A tensor of an optimizer's state that is not put on the wrong device when a record is loaded.
 
 use burn::optim::{StateSink, StateSource};
-use burn::tensor::{Bytes, Device, Tensor, TensorData};
+use burn::tensor::{Bytes, Device, Shape, TensorData};
 use burn_tricks_core::accumulation_dtype;
+use burn_tricks_kernels::{AnyTensor, with_rank};
 
 /// A tensor on its device or, after a record is loaded, data on the host.
 ///
@@ -10,8 +11,8 @@ use burn_tricks_core::accumulation_dtype;
 /// GPU that the run does not use, or that does not exist. The data therefore stays on the host until
 /// `Optimizer::to_device` names the parameter's own device, before its next step.
 #[derive(Debug, Clone)]
-pub(crate) enum StateTensor<const D: usize> {
-    Device(Tensor<D>),
+pub(crate) enum StateTensor {
+    Device(AnyTensor),
     Host(TensorData),
 }
 
@@ -19,25 +20,24 @@ pub(crate) enum StateTensor<const D: usize> {
 const ANOTHERS: &str = "it is the state of another parameter or model (`ModuleOptimizerExt::try_load_record` \
                         finds this when a record is loaded, and names the parameter)";
 
-impl<const D: usize> StateTensor<D> {
-    pub(crate) fn moved_to(self, device: &Device) -> Self {
-        Self::Device(self.on(device))
+impl StateTensor {
+    /// The tensor of a parameter of `rank` dimensions, on this device.
+    pub(crate) fn moved_to(self, device: &Device, rank: usize) -> Self {
+        Self::Device(self.on(device, rank))
     }
 
-    fn on(self, device: &Device) -> Tensor<D> {
+    fn on(self, device: &Device, rank: usize) -> AnyTensor {
         match self {
             Self::Device(tensor) => tensor.to_device(device),
             Self::Host(data) => {
                 let shape = data.shape();
                 assert_eq!(
                     shape.rank(),
-                    D,
+                    rank,
                     "the optimizer's state was recorded with the shape {shape:?}, and its parameter has \
-                     {D} dimensions: {ANOTHERS}"
+                     {rank} dimensions: {ANOTHERS}"
                 );
-                // In the type that was recorded, not in the device's default.
-                let dtype = data.dtype();
-                Tensor::from_data(data, (device, dtype))
+                AnyTensor::from_data(data, device)
             }
         }
     }
@@ -48,28 +48,28 @@ impl<const D: usize> StateTensor<D> {
     /// # Panics
     ///
     /// If it does not have the shape of `weight`.
-    pub(crate) fn fitted_to(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
+    pub(crate) fn fitted_to(self, weight: &AnyTensor, field: &str) -> AnyTensor {
         self.kept_for(weight, field)
             .cast(accumulation_dtype(weight.dtype()))
     }
 
     /// Like [`fitted_to`](Self::fitted_to), in the type in which it was kept.
-    pub(crate) fn kept_for(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
-        self.of_shape(weight.dims(), weight, field)
+    pub(crate) fn kept_for(self, weight: &AnyTensor, field: &str) -> AnyTensor {
+        self.of_shape(weight.shape(), weight, field)
     }
 
     /// Like [`fitted_to`](Self::fitted_to), for a tensor of one element.
-    pub(crate) fn one_fitted_to(self, weight: &Tensor<D>, field: &str) -> Tensor<D> {
-        self.of_shape([1; D], weight, field)
+    pub(crate) fn one_fitted_to(self, weight: &AnyTensor, field: &str) -> AnyTensor {
+        self.of_shape(vec![1; weight.rank()].into(), weight, field)
             .cast(accumulation_dtype(weight.dtype()))
     }
 
-    fn of_shape(self, expected: [usize; D], weight: &Tensor<D>, field: &str) -> Tensor<D> {
+    fn of_shape(self, expected: Shape, weight: &AnyTensor, field: &str) -> AnyTensor {
         let tensor = match self {
             Self::Device(tensor) => tensor,
-            host => host.on(&weight.device()),
+            host => host.on(&weight.device(), weight.rank()),
         };
-        let (got, shape) = (tensor.dims(), weight.dims());
+        let (got, shape) = (tensor.shape(), weight.shape());
         assert_eq!(
             got, expected,
             "the optimizer's state does not fit its parameter: `{field}` has the shape {got:?} and must \
@@ -81,7 +81,7 @@ impl<const D: usize> StateTensor<D> {
     /// `self − other²`, for records: data on the host stays there.
     pub(crate) fn minus_square_of(&self, other: &Self) -> Self {
         match (self, other) {
-            (Self::Device(a), Self::Device(b)) => Self::Device(a.clone() - b.clone().square()),
+            (Self::Device(a), Self::Device(b)) => Self::Device(minus_square(a.clone(), b.clone())),
             (a, b) => {
                 let (a, b) = (a.data(), b.data());
                 let numbers = a
@@ -96,8 +96,7 @@ impl<const D: usize> StateTensor<D> {
 
     fn data(&self) -> TensorData {
         match self {
-            #[allow(clippy::disallowed_methods)] // records are written off the step path
-            Self::Device(tensor) => tensor.to_data(),
+            Self::Device(tensor) => tensor.clone().into_data(),
             Self::Host(data) => data.clone(),
         }
     }
@@ -119,8 +118,14 @@ impl<const D: usize> StateTensor<D> {
     }
 }
 
-impl<const D: usize> From<Tensor<D>> for StateTensor<D> {
-    fn from(tensor: Tensor<D>) -> Self {
+fn minus_square(a: AnyTensor, b: AnyTensor) -> AnyTensor {
+    with_rank!(a.rank(), D => {
+        (a.into_tensor::<D>() - b.into_tensor::<D>().square()).into()
+    })
+}
+
+impl From<AnyTensor> for StateTensor {
+    fn from(tensor: AnyTensor) -> Self {
         Self::Device(tensor)
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::state_tensor::StateTensor;
 use burn::optim::{StateSink, StateSource};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
+use burn_tricks_kernels::AnyTensor;
 
 /// A tensor of a state, named by its path in a record, relative to the parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +37,14 @@ impl StateField {
 
 /// Tensors of one parameter.
 #[derive(Debug, Clone)]
-pub(crate) struct StateTensors<const D: usize>(Vec<(StateField, StateTensor<D>)>);
+pub(crate) struct StateTensors(Vec<(StateField, StateTensor)>);
 
-impl<const D: usize> StateTensors<D> {
+impl StateTensors {
     pub(crate) fn new() -> Self {
         Self(Vec::new())
     }
 
-    pub(crate) fn get(&self, field: StateField) -> Option<&StateTensor<D>> {
+    pub(crate) fn get(&self, field: StateField) -> Option<&StateTensor> {
         let mut all = self.0.iter();
         all.find_map(|(there, tensor)| (*there == field).then_some(tensor))
     }
@@ -53,7 +54,7 @@ impl<const D: usize> StateTensors<D> {
     /// # Panics
     ///
     /// If it does not have the shape of `weight`.
-    pub(crate) fn take(&mut self, field: StateField, weight: &Tensor<D>) -> Option<Tensor<D>> {
+    pub(crate) fn take(&mut self, field: StateField, weight: &AnyTensor) -> Option<AnyTensor> {
         Some(self.remove(field)?.fitted_to(weight, field.name()))
     }
 
@@ -65,19 +66,19 @@ impl<const D: usize> StateTensors<D> {
     pub(crate) fn take_as_weight(
         &mut self,
         field: StateField,
-        weight: &Tensor<D>,
-    ) -> Option<Tensor<D>> {
+        weight: &AnyTensor,
+    ) -> Option<AnyTensor> {
         let tensor = self.remove(field)?.kept_for(weight, field.name());
-        Some(tensor.cast(weight.dtype()))
+        Some(tensor.cast(weight.dtype().into()))
     }
 
-    fn remove(&mut self, field: StateField) -> Option<StateTensor<D>> {
+    fn remove(&mut self, field: StateField) -> Option<StateTensor> {
         let at = self.0.iter().position(|(there, _)| *there == field)?;
         Some(self.0.swap_remove(at).1)
     }
 
     /// Adds a tensor for a field that has none.
-    pub(crate) fn put(&mut self, field: StateField, tensor: Tensor<D>) {
+    pub(crate) fn put(&mut self, field: StateField, tensor: AnyTensor) {
         self.0.push((field, tensor.into()));
     }
 
@@ -85,9 +86,10 @@ impl<const D: usize> StateTensors<D> {
         self.0.is_empty()
     }
 
-    pub(crate) fn moved_to(self, device: &Device) -> Self {
+    /// The tensors of a parameter of `rank` dimensions, on this device.
+    pub(crate) fn moved_to(self, device: &Device, rank: usize) -> Self {
         let all = self.0.into_iter();
-        let moved = all.map(|(field, tensor)| (field, tensor.moved_to(device)));
+        let moved = all.map(|(field, tensor)| (field, tensor.moved_to(device, rank)));
         Self(moved.collect())
     }
 

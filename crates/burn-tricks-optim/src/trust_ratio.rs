@@ -4,7 +4,7 @@ use crate::wrapper::{Wrap, WrappedStep, Wrapper};
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::{Config, ConfigError, accumulation_dtype};
-use burn_tricks_kernels::{SumOfSquares, TensorList, blend, descend, sum_of_squares};
+use burn_tricks_kernels::{AnyTensor, SumOfSquares, TensorList, blend, descend, sum_of_squares};
 
 /// Configuration of [`TrustRatio`]: each tensor moves in proportion to its own norm.
 ///
@@ -167,8 +167,8 @@ impl Wrap for TrustRatioWrap {
         let weight = weight.cast(wide);
         let way = blend(new, 1.0, weight.clone(), -1.0);
         let ratio = trust_ratio(
-            &weight,
-            &way,
+            &weight.clone().into(),
+            &way.clone().into(),
             0.0,
             step.lr * self.epsilon,
             self.coefficient * step.lr,
@@ -179,9 +179,9 @@ impl Wrap for TrustRatioWrap {
 }
 
 /// `coefficient ‖w‖ / (‖u‖ + decay ‖w‖ + epsilon)`, 1 where a norm is 0; a tensor of one element on the device.
-pub(crate) fn trust_ratio<const D: usize>(
-    weight: &Tensor<D>,
-    update: &Tensor<D>,
+pub(crate) fn trust_ratio(
+    weight: &AnyTensor,
+    update: &AnyTensor,
     decay: f64,
     epsilon: f64,
     coefficient: f64,
@@ -197,7 +197,7 @@ pub(crate) fn trust_ratio<const D: usize>(
 }
 
 /// The norm in `f64` where the kernel returns that, otherwise in the type in which sums are kept.
-fn norm<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
+fn norm(tensor: &AnyTensor) -> Tensor<1> {
     match sum_of_squares(&TensorList::from(tensor.clone())) {
         Some(SumOfSquares { scale, sum }) => sum.sqrt() * scale,
         None => Tensor::zeros([1], (&tensor.device(), FloatDType::F32.into())),

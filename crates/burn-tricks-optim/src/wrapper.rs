@@ -83,7 +83,7 @@ pub struct WrappedStep<'a, O: Optimizer, const D: usize> {
     number: u64,
     optimizer: &'a O,
     inner: Option<O::State<D>>,
-    tensors: StateTensors<D>,
+    tensors: StateTensors,
     scalars: Vec<f64>,
     numbers: Vec<Number>,
 }
@@ -116,7 +116,8 @@ impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
     ///
     /// If the state is that of a parameter of another shape.
     pub fn take(&mut self, field: StateField, weight: &Tensor<D>) -> Option<Tensor<D>> {
-        self.tensors.take(field, weight)
+        let tensor = self.tensors.take(field, &weight.clone().into())?;
+        Some(tensor.into_tensor())
     }
 
     /// Like [`take`](Self::take), in the type of `weight`, also if that is `f16` or `bf16`.
@@ -125,7 +126,8 @@ impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
     ///
     /// If the state is that of a parameter of another shape.
     pub fn take_as_weight(&mut self, field: StateField, weight: &Tensor<D>) -> Option<Tensor<D>> {
-        self.tensors.take_as_weight(field, weight)
+        let tensor = (self.tensors).take_as_weight(field, &weight.clone().into())?;
+        Some(tensor.into_tensor())
     }
 
     /// The state numbers, in the order of [`Wrap::SCALARS`], to be read and written.
@@ -140,7 +142,7 @@ impl<O: Optimizer, const D: usize> WrappedStep<'_, O, D> {
 
     /// Puts a tensor into the state, as it is.
     pub fn put(&mut self, field: StateField, tensor: Tensor<D>) {
-        self.tensors.put(field, tensor);
+        self.tensors.put(field, tensor.into());
     }
 }
 
@@ -169,7 +171,7 @@ impl<W: Wrap, O: Optimizer> Wrapper<W, O> {
 }
 
 impl<W: Wrap, O: Optimizer> Optimizer for Wrapper<W, O> {
-    type State<const D: usize> = WrapperState<W, O::State<D>, D>;
+    type State<const D: usize> = WrapperState<W, O::State<D>>;
 
     fn step<const D: usize>(
         &self,
@@ -210,7 +212,7 @@ impl<W: Wrap, O: Optimizer> Optimizer for Wrapper<W, O> {
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
         WrapperState {
             inner: state.inner.map(|inner| O::to_device(inner, device)),
-            tensors: state.tensors.moved_to(device),
+            tensors: state.tensors.moved_to(device, D),
             numbers: state
                 .numbers
                 .into_iter()
@@ -224,16 +226,16 @@ impl<W: Wrap, O: Optimizer> Optimizer for Wrapper<W, O> {
 /// The state of a [`Wrapper`] for one parameter: its own tensors and numbers, the number of steps as `steps` if
 /// the [`Wrap`] counts them, and the state of the inner optimizer under `inner`.
 #[derive(Debug)]
-pub struct WrapperState<W, S, const D: usize> {
+pub struct WrapperState<W, S> {
     steps: u64,
     inner: Option<S>,
-    tensors: StateTensors<D>,
+    tensors: StateTensors,
     scalars: Vec<f64>,
     numbers: Vec<Number>,
     wrap: std::marker::PhantomData<fn() -> W>,
 }
 
-impl<W: Wrap, S, const D: usize> WrapperState<W, S, D> {
+impl<W: Wrap, S> WrapperState<W, S> {
     fn empty() -> Self {
         Self {
             steps: 0,
@@ -246,7 +248,7 @@ impl<W: Wrap, S, const D: usize> WrapperState<W, S, D> {
     }
 }
 
-impl<W, S: Clone, const D: usize> Clone for WrapperState<W, S, D> {
+impl<W, S: Clone> Clone for WrapperState<W, S> {
     fn clone(&self) -> Self {
         Self {
             steps: self.steps,
@@ -259,7 +261,7 @@ impl<W, S: Clone, const D: usize> Clone for WrapperState<W, S, D> {
     }
 }
 
-impl<W: Wrap, S: RecordState, const D: usize> RecordState for WrapperState<W, S, D> {
+impl<W: Wrap, S: RecordState> RecordState for WrapperState<W, S> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
         if W::COUNTS {
             out.push_scalar(prefix, "steps", self.steps.into());

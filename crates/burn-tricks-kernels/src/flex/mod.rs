@@ -55,6 +55,7 @@ pub(crate) use prodigy::prodigy_sums;
 pub(crate) use scale::scale;
 pub(crate) use spectral_norm::spectral_norm;
 pub(crate) use standardize_units::standardize_units;
+pub(crate) use step_loop::Loops;
 pub(crate) use sum_of_squares::sum_of_squares;
 pub(crate) use take_over::{take_over, takes_over};
 pub(crate) use threads::{Threads, map_items};

@@ -1,0 +1,132 @@
+//! A float tensor of any rank.
+
+use crate::rank::with_rank;
+use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::tensor::{DType, Device, FloatDType, Shape, Tensor, TensorData};
+
+/// A float tensor whose rank is known only at run time.
+///
+/// A function with a `Tensor<D>` is compiled for each of Burn's nine ranks, in every crate that uses it. What does the
+/// same for every rank takes an [`AnyTensor`], and is compiled once.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tricks_kernels::AnyTensor;
+///
+/// let any = AnyTensor::from(Tensor::<2>::ones([2, 3], &Device::flex()));
+/// assert_eq!(any.shape().to_vec(), [2, 3]);
+/// let matrix: Tensor<2> = any.into_tensor();
+/// # let _ = matrix;
+/// ```
+///
+/// For what Burn's tensors can do beyond the methods here, [`with_rank!`](crate::with_rank) gives the rank back.
+#[derive(Debug, Clone)]
+pub struct AnyTensor(pub(crate) DispatchTensor);
+
+/// The result of a method of Burn's tensors, as an [`AnyTensor`].
+macro_rules! of_tensor {
+    ($any:expr, $tensor:ident => $result:expr) => {
+        with_rank!($any.rank(), D => {
+            let $tensor = $any.into_tensor::<D>();
+            AnyTensor::from($result)
+        })
+    };
+}
+
+impl AnyTensor {
+    /// A tensor of this value.
+    pub fn full(shape: Shape, value: f64, device: &Device, dtype: FloatDType) -> Self {
+        let options = (device, dtype.into());
+        with_rank!(shape.rank(), D => {
+            match value {
+                0.0 => Tensor::<D>::zeros(shape, options),
+                value => Tensor::<D>::full(shape, value, options),
+            }
+            .into()
+        })
+    }
+
+    /// A tensor of these numbers, in their type.
+    pub fn from_data(data: TensorData, device: &Device) -> Self {
+        let dtype = data.dtype();
+        with_rank!(data.rank(), D => { Tensor::<D>::from_data(data, (device, dtype)).into() })
+    }
+
+    /// A tensor of `rank` dimensions, each of one element, with the one number of `number`.
+    pub fn of_number(number: Tensor<1>, rank: usize) -> Self {
+        with_rank!(rank, D => { number.reshape([1; D]).into() })
+    }
+
+    /// The tensor with its rank.
+    ///
+    /// # Panics
+    ///
+    /// If it does not have `D` dimensions.
+    pub fn into_tensor<const D: usize>(self) -> Tensor<D> {
+        assert_rank(D, self.rank());
+        Tensor::from_dispatch(self.0)
+    }
+
+    /// The tensor with one dimension.
+    pub fn flatten(self) -> Tensor<1> {
+        with_rank!(self.rank(), D => { self.into_tensor::<D>().reshape([-1]) })
+    }
+
+    /// How many dimensions it has.
+    pub fn rank(&self) -> usize {
+        self.0.rank()
+    }
+
+    /// Its shape.
+    pub fn shape(&self) -> Shape {
+        self.0.shape()
+    }
+
+    /// Whether it has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.shape().num_elements() == 0
+    }
+
+    /// Its element type.
+    pub fn dtype(&self) -> DType {
+        self.0.dtype()
+    }
+
+    /// Its device.
+    pub fn device(&self) -> Device {
+        let tensor = self.clone();
+        with_rank!(self.rank(), D => { tensor.into_tensor::<D>().device() })
+    }
+
+    /// The tensor on this device.
+    pub fn to_device(self, device: &Device) -> Self {
+        of_tensor!(self, tensor => tensor.to_device(device))
+    }
+
+    /// The tensor in this element type.
+    pub fn cast(self, dtype: FloatDType) -> Self {
+        if self.dtype() == DType::from(dtype) {
+            return self;
+        }
+        of_tensor!(self, tensor => tensor.cast(dtype))
+    }
+
+    /// Its numbers. Waits for the device.
+    #[allow(clippy::disallowed_methods)] // what this method is for, off the step path
+    pub fn into_data(self) -> TensorData {
+        with_rank!(self.rank(), D => { self.into_tensor::<D>().into_data() })
+    }
+}
+
+fn assert_rank(expected: usize, rank: usize) {
+    assert_eq!(
+        expected, rank,
+        "the rank asked for (left), and the tensor's (right)"
+    );
+}
+
+impl<const D: usize> From<Tensor<D>> for AnyTensor {
+    fn from(tensor: Tensor<D>) -> Self {
+        Self(tensor.into_dispatch())
+    }
+}
