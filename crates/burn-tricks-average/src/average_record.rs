@@ -6,6 +6,7 @@ use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_pack::Reader;
 use burn_tricks_core::Snapshot;
+use burn_tricks_kernels::numbers;
 
 /// The contents of the record: `members.0...`, `counters`, `checksum`.
 #[derive(Module, Debug)]
@@ -98,16 +99,18 @@ pub(crate) fn read_members<M: Module + ModuleDisplay>(
     let device = device_of(Some(&template));
     let counters = numbers_of(vec![0; 2 * (2 + count)], &device);
     let halves = numbers_of(vec![0; 2], &device);
-    let numbers = Numbers {
+    let recorded = Numbers {
         counters: counters.clone(),
         checksum: halves.clone(),
     }
     .try_load_record(record.clone().allow_unused(true))?;
     #[allow(clippy::disallowed_methods)] // records are read off the step path
-    let read = |numbers: &Param<Tensor<1, Int>>| -> Vec<i64> {
-        numbers.val().into_data().iter::<i64>().collect()
+    // Of 31 bits each, which `f64` holds.
+    let read = |recorded: &Param<Tensor<1, Int>>| -> Vec<i64> {
+        let recorded = numbers(&recorded.val().into_data()).into_iter();
+        recorded.map(|number| number as i64).collect()
     };
-    let (numbers, recorded) = (read(&numbers.counters), read(&numbers.checksum));
+    let (numbers, recorded) = (read(&recorded.counters), read(&recorded.checksum));
     let sum = checksum(record.clone())?;
     if recorded != [i64::from(sum >> 16), i64::from(sum & 0xffff)] {
         let text = "the record is damaged: its checksum is another one".to_owned();

@@ -1,7 +1,6 @@
 //! A difference between a configuration and the one that a checkpoint was written with.
 
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::fmt::Display;
 
 /// A part of the configuration that differs from the one that the checkpoint was written with.
@@ -60,11 +59,12 @@ fn differing_fields(recorded: &str, present: &str) -> Vec<(String, String, Strin
     let (Some(recorded), Some(present)) = (object(recorded), object(present)) else {
         return Vec::new();
     };
-    let names: BTreeSet<&String> = recorded.keys().chain(present.keys()).collect();
+    let mut both = recorded.clone();
+    both.extend(present.clone());
     let shown = |value: Option<&Value>| value.map_or("absent".to_owned(), Value::to_string);
     let field = |name: &String| {
         let (recorded, present) = (recorded.get(name), present.get(name));
         (recorded != present).then(|| (name.clone(), shown(recorded), shown(present)))
     };
-    names.into_iter().filter_map(field).collect()
+    both.keys().filter_map(field).collect()
 }

@@ -1,7 +1,7 @@
 //! Statistics of tensors as tensors of few numbers, in `f32`.
 
 use burn::tensor::{FloatDType, Tensor};
-use burn_tricks_kernels::{SumOfSquares, TensorList, sum_of_squares};
+use burn_tricks_kernels::{SumOfSquares, TensorList, numbers, sum_of_squares};
 
 /// One tensor of all numbers, on the device of the first; `None` if there are none.
 pub(crate) fn join(parts: Vec<Tensor<1>>) -> Option<Tensor<1>> {
@@ -32,7 +32,7 @@ pub(crate) fn non_finite<const D: usize>(tensor: &Tensor<D>) -> Tensor<1> {
 pub(crate) fn read(tensor: &Tensor<1>) -> Vec<f64> {
     #[allow(clippy::disallowed_methods)] // a diagnosis was asked for
     let data = tensor.to_data();
-    data.iter::<f64>().collect()
+    numbers(&data)
 }
 
 /// The first number of a tensor.

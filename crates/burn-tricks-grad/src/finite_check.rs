@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, FloatDType, Tensor};
 use burn_tricks_core::walk::{Location, Visitor, visit};
+use burn_tricks_kernels::numbers;
 use std::collections::HashSet;
 use std::fmt::Display;
 
@@ -59,8 +60,8 @@ pub fn check_finite<M: Module>(
     }
     #[allow(clippy::disallowed_methods)] // the purpose of this function, off the step path
     let finite = Tensor::cat(check.finite, 0).into_data();
-    let paths: Vec<_> = finite
-        .iter::<f32>()
+    let paths: Vec<_> = numbers(&finite)
+        .into_iter()
         .zip(check.paths)
         .filter(|(finite, _)| *finite == 0.0)
         .map(|(_, path)| path)

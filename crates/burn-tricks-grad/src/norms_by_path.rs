@@ -7,7 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{FloatDType, Tensor};
 use burn_tricks_core::ConfigError;
 use burn_tricks_core::walk::{Location, Visitor, visit};
-use burn_tricks_kernels::TensorList;
+use burn_tricks_kernels::{TensorList, numbers};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -34,11 +34,7 @@ impl PathNorms {
     pub fn read(&self) -> Vec<(String, f64)> {
         #[allow(clippy::disallowed_methods)] // its purpose, off the step path
         let norms = self.norms.to_data();
-        self.paths
-            .iter()
-            .cloned()
-            .zip(norms.iter::<f64>())
-            .collect()
+        self.paths.iter().cloned().zip(numbers(&norms)).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A float tensor of any rank.
 
-use crate::rank::with_rank;
+use crate::rank::{flattened, restored, with_rank};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, Device, FloatDType, Shape, Tensor, TensorData};
 
@@ -52,9 +52,9 @@ impl AnyTensor {
         with_rank!(data.rank(), D => { Tensor::<D>::from_data(data, (device, dtype)).into() })
     }
 
-    /// A tensor of `rank` dimensions, each of one element, with the one number of `number`.
-    pub fn of_number(number: Tensor<1>, rank: usize) -> Self {
-        with_rank!(rank, D => { number.reshape([1; D]).into() })
+    /// A tensor of this shape with these numbers, as [`flatten`](Self::flatten) gives them.
+    pub fn of_flat(numbers: Tensor<1>, shape: &Shape) -> Self {
+        Self(restored(numbers, shape.clone()))
     }
 
     /// The tensor with its rank.
@@ -69,7 +69,7 @@ impl AnyTensor {
 
     /// The tensor with one dimension.
     pub fn flatten(self) -> Tensor<1> {
-        with_rank!(self.rank(), D => { self.into_tensor::<D>().reshape([-1]) })
+        flattened(self.0)
     }
 
     /// How many dimensions it has.

@@ -138,6 +138,28 @@ impl<N, U> NormalizedStep<N, U> {
         self.decay.of_weight(weight, mean) - update * self.lr
     }
 
+    /// `m̂ / divisor`, from the squared norm.
+    #[inline(always)]
+    fn quotient<T: Real>(&self, mean: T, squares: T) -> T {
+        let divisor = (squares + self.epsilon_inside).sqrt() + self.epsilon_outside;
+        divide(mean, divisor)
+    }
+
+    /// The numbers without the memories.
+    fn bare(self) -> NormalizedStep {
+        NormalizedStep {
+            lr: self.lr,
+            decay: self.decay,
+            epsilon_inside: self.epsilon_inside,
+            epsilon_outside: self.epsilon_outside,
+            norm: (),
+            update: (),
+        }
+    }
+}
+
+// Not compiled for each pair of memories.
+impl NormalizedStep {
     /// [`new_weight`](Self::new_weight) for tensors, with bias corrections that may be known only to the
     /// device.
     fn new_weights<const D: usize>(
@@ -174,13 +196,6 @@ impl<N, U> NormalizedStep<N, U> {
             *last = update.clone();
         }
         self.decay.of_weights(weight, &mean) - update * self.lr
-    }
-
-    /// `m̂ / divisor`, from the squared norm.
-    #[inline(always)]
-    fn quotient<T: Real>(&self, mean: T, squares: T) -> T {
-        let divisor = (squares + self.epsilon_inside).sqrt() + self.epsilon_outside;
-        divide(mean, divisor)
     }
 
     fn quotients<const D: usize>(&self, mean: Tensor<D>, squares: Tensor<D>) -> Tensor<D> {
@@ -253,7 +268,7 @@ macro_rules! steps {
             ) -> (Tensor<D>, [Tensor<D>; $count]) {
                 let $step = self;
                 let own = Correction::Own;
-                let weight = $step.new_weights(weight, grad, &own, $norm, $update);
+                let weight = $step.bare().new_weights(weight, grad, &own, $norm, $update);
                 (weight, [$($slot),*])
             }
 
@@ -284,7 +299,7 @@ macro_rules! steps {
             ) -> (Tensor<D>, [Tensor<D>; $count]) {
                 let $step = self.0;
                 let at = Correction::At(time);
-                let weight = $step.new_weights(weight, grad, &at, $norm, $update);
+                let weight = $step.bare().new_weights(weight, grad, &at, $norm, $update);
                 (weight, [$($slot),*])
             }
         }

@@ -31,7 +31,9 @@ pub fn nth_smallest<const N: usize>(numbers: &Tensor<1>, positions: [usize; N]) 
     {
         let tensor = numbers.clone().into_dispatch();
         if crate::flex::on_flex([&tensor]) {
-            return crate::flex::nth_smallest(tensor, positions).map(Tensor::from_dispatch);
+            let mut found = crate::flex::nth_smallest(tensor, &positions).into_iter();
+            return positions
+                .map(|_| Tensor::from_dispatch(found.next().expect("a number for each position")));
         }
     }
     nth_smallest_twin(numbers, positions)

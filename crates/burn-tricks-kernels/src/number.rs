@@ -1,5 +1,6 @@
 //! A number of a step that may be known only to the device.
 
+use crate::numbers::numbers;
 use burn::tensor::{Device, FloatDType, Tensor};
 
 /// A number by which tensors are multiplied or divided. It is known to the host, or is on the device as a
@@ -52,7 +53,7 @@ impl Number {
             Self::OnDevice(number) => {
                 #[allow(clippy::disallowed_methods)] // what this method is for, off the step path
                 let number = number.to_data();
-                number.iter::<f64>().next().unwrap_or_default()
+                numbers(&number).first().copied().unwrap_or_default()
             }
         }
     }

@@ -2,9 +2,8 @@
 
 use crate::any_tensor::AnyTensor;
 use crate::number::Number;
-use crate::rank::with_rank;
 use crate::real::Real;
-use crate::step::{Step, apply_to, or_initial, twin_of_rank};
+use crate::step::{AnyStep, Step, Twin, apply_to, or_initial, stepped, twin_of_rank};
 use burn::tensor::Tensor;
 
 /// What a parameter contributes to Prodigy's estimate, after [`prodigy_sums`].
@@ -162,11 +161,7 @@ impl ProdigyStep {
             };
             return apply_to(step, weight, grad, state);
         }
-        with_rank!(weight.rank(), D => {
-            twin_of_rank::<D, 2>(weight, grad, state, &|weight, grad, state| {
-                self.twin(&numbers, weight, grad, state)
-            })
-        })
+        stepped(&OnDevice(self, numbers), weight, grad, state)
     }
 
     /// [`apply`](Self::apply) with tensor operations alone: the specification.
@@ -190,9 +185,8 @@ impl ProdigyStep {
         let (weight, grad) = (weight.into(), grad.into());
         let state = state.map(|state| state.map(AnyTensor::from));
         let state = or_initial(state, [0.0; 2], &weight);
-        let (weight, state) = twin_of_rank::<D, 2>(weight, grad, state, &|weight, grad, state| {
-            self.twin(&numbers, weight, grad, state)
-        });
+        let step = OnDevice(self, numbers);
+        let (weight, state) = twin_of_rank::<D, 2>(&step, weight, grad, state);
         (weight.into_tensor(), state.map(AnyTensor::into_tensor))
     }
 
@@ -216,6 +210,22 @@ impl ProdigyStep {
         (weight - rate.times(direction), [m, v])
     }
 }
+
+/// [`ProdigyStep`] with numbers that only the device knows.
+struct OnDevice(ProdigyStep, [Number; 3]);
+
+impl<const D: usize> Twin<D, 2> for OnDevice {
+    fn twin(
+        &self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: [Tensor<D>; 2],
+    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        self.0.twin(&self.1, weight, grad, state)
+    }
+}
+
+impl AnyStep<2> for OnDevice {}
 
 /// [`ProdigyStep`] with numbers that the host knows.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,7 +4,6 @@ use crate::any_tensor::AnyTensor;
 #[cfg(feature = "flex")]
 use crate::element_step::ElementStep;
 use crate::precision::accumulation_dtype;
-use crate::rank::with_rank;
 use crate::real::Real;
 use crate::skip::Skip;
 use crate::step_count::StepCount;
@@ -107,9 +106,7 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         state: Option<[AnyTensor; S]>,
     ) -> (AnyTensor, [AnyTensor; S]) {
         let state = or_initial(state, self.initial(), &weight);
-        unless(skip, weight, grad, state, &|weight, grad, state| {
-            apply_to(self, weight, grad, state)
-        })
+        unless(skip, &OfStep(self), weight, grad, state)
     }
 
     /// Takes the step with the twin, whatever the backend: the reference for tests and benchmarks.
@@ -126,9 +123,7 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         let (weight, grad) = (weight.into(), grad.into());
         let state = state.map(|state| state.map(AnyTensor::from));
         let state = or_initial(state, self.initial(), &weight);
-        let (weight, state) = twin_of_rank(weight, grad, state, &|weight, grad, state| {
-            self.twin::<D>(weight, grad, state)
-        });
+        let (weight, state) = twin_of_rank::<D, S>(&OfStep(self), weight, grad, state);
         (weight.into_tensor(), state.map(AnyTensor::into_tensor))
     }
 }
@@ -170,42 +165,105 @@ pub trait TimedStep<const S: usize>: Copy + Send + Sync {
             return self.at(time).apply_unless(skip, weight, grad, state);
         }
         let state = or_initial(state, self.at(1).initial(), &weight);
-        unless(skip, weight, grad, state, &|weight, grad, state| {
-            with_rank!(weight.rank(), D => {
-                twin_of_rank::<D, S>(weight, grad, state, &|weight, grad, state| {
-                    self.twin_at(time, weight, grad, state)
-                })
-            })
-        })
+        unless(skip, &AtTime(self, time), weight, grad, state)
     }
 }
 
 /// A weight and its state, of any rank.
 type Stepped<const S: usize> = (AnyTensor, [AnyTensor; S]);
 
-// What follows is generic over as little as possible: what does not depend on the step is not compiled again for every
-// step, and only the twin is compiled for every rank.
+// What follows sees a step through a pointer, so that it is not compiled again for every step.
 
-/// A step for tensors of any rank.
-type AnyStep<'a, const S: usize> = dyn Fn(AnyTensor, AnyTensor, [AnyTensor; S]) -> Stepped<S> + 'a;
+/// A step on whole tensors of one rank.
+pub(crate) trait Twin<const D: usize, const S: usize> {
+    fn twin(
+        &self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: [Tensor<D>; S],
+    ) -> (Tensor<D>, [Tensor<D>; S]);
+}
 
-/// A step for tensors of one rank.
-type Twin<'a, const D: usize, const S: usize> =
-    dyn Fn(Tensor<D>, Tensor<D>, [Tensor<D>; S]) -> (Tensor<D>, [Tensor<D>; S]) + 'a;
+/// A step on whole tensors of the ranks that weights have.
+pub(crate) trait AnyStep<const S: usize>:
+    Twin<1, S> + Twin<2, S> + Twin<3, S> + Twin<4, S> + Twin<5, S>
+{
+    /// The same as a loop over elements, if there is one.
+    #[cfg(feature = "flex")]
+    fn loops(&self) -> Option<&dyn crate::flex::Loops<S>> {
+        None
+    }
+}
+
+/// A [`Step`].
+#[derive(Clone, Copy)]
+struct OfStep<R>(R);
+
+impl<R: Step<S>, const D: usize, const S: usize> Twin<D, S> for OfStep<R> {
+    fn twin(
+        &self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: [Tensor<D>; S],
+    ) -> (Tensor<D>, [Tensor<D>; S]) {
+        self.0.twin(weight, grad, state)
+    }
+}
+
+impl<R: Step<S>, const S: usize> AnyStep<S> for OfStep<R> {
+    #[cfg(feature = "flex")]
+    fn loops(&self) -> Option<&dyn crate::flex::Loops<S>> {
+        Some(self)
+    }
+}
+
+#[cfg(feature = "flex")]
+impl<R: Step<S>, const S: usize> ElementStep<S> for OfStep<R> {
+    #[inline(always)]
+    fn element<T: Real>(self, weight: T, grad: T, state: [T; S]) -> (T, [T; S]) {
+        self.0.element(weight, grad, state)
+    }
+}
+
+/// A [`TimedStep`] whose number is on the device.
+struct AtTime<'a, R>(R, &'a StepCount);
+
+impl<R: TimedStep<S>, const D: usize, const S: usize> Twin<D, S> for AtTime<'_, R> {
+    fn twin(
+        &self,
+        weight: Tensor<D>,
+        grad: Tensor<D>,
+        state: [Tensor<D>; S],
+    ) -> (Tensor<D>, [Tensor<D>; S]) {
+        self.0.twin_at(self.1, weight, grad, state)
+    }
+}
+
+impl<R: TimedStep<S>, const S: usize> AnyStep<S> for AtTime<'_, R> {}
+
+/// [`Step::apply`] for tensors of any rank, with a state.
+pub(crate) fn apply_to<R: Step<S>, const S: usize>(
+    step: R,
+    weight: AnyTensor,
+    grad: AnyTensor,
+    state: [AnyTensor; S],
+) -> Stepped<S> {
+    stepped(&OfStep(step), weight, grad, state)
+}
 
 /// The weight and state after `step`, or unchanged if the step is to be skipped.
 fn unless<const S: usize>(
     skip: &Skip,
+    step: &dyn AnyStep<S>,
     weight: AnyTensor,
     grad: AnyTensor,
     state: [AnyTensor; S],
-    step: &AnyStep<'_, S>,
 ) -> Stepped<S> {
     match skip {
-        Skip::Known(false) => step(weight, grad, state),
+        Skip::Known(false) => stepped(step, weight, grad, state),
         Skip::Known(true) => (weight, state),
         Skip::OnDevice(_) => {
-            let (new_weight, new) = step(weight.clone(), grad, state.clone());
+            let (new_weight, new) = stepped(step, weight.clone(), grad, state.clone());
             let mut old = state.into_iter();
             let state = new.map(|new| match old.next() {
                 Some(old) => skip.choose_any(old, new),
@@ -246,63 +304,63 @@ fn assert_one_shape(weight: &AnyTensor, grad: &AnyTensor, state: &[AnyTensor]) {
     }
 }
 
-/// A [`Step`] in the form that the loop over elements needs.
-#[cfg(feature = "flex")]
-#[derive(Clone, Copy)]
-struct ElementOf<R>(R);
-
-#[cfg(feature = "flex")]
-impl<R: Step<S>, const S: usize> ElementStep<S> for ElementOf<R> {
-    #[inline(always)]
-    fn element<T: Real>(self, weight: T, grad: T, state: [T; S]) -> (T, [T; S]) {
-        self.0.element(weight, grad, state)
-    }
-}
-
-/// [`Step::apply`] for tensors of any rank, with a state.
-pub(crate) fn apply_to<R: Step<S>, const S: usize>(
-    step: R,
+/// Takes the step in one pass if all is on the CPU backend, otherwise with the twin.
+pub(crate) fn stepped<const S: usize>(
+    step: &dyn AnyStep<S>,
     weight: AnyTensor,
     grad: AnyTensor,
     state: [AnyTensor; S],
 ) -> Stepped<S> {
     #[cfg(feature = "flex")]
-    let (weight, grad, state) = match on_flex(&ElementOf(step), weight, grad, state) {
-        Ok(done) => return done,
-        Err(not_ours) => not_ours,
-    };
-    with_rank!(weight.rank(), D => {
-        twin_of_rank::<D, S>(weight, grad, state, &|weight, grad, state| {
-            step.twin(weight, grad, state)
-        })
-    })
+    if let Some(loops) = step.loops() {
+        assert_one_shape(&weight, &grad, &state);
+        let state = state.map(|tensor| tensor.0);
+        return match crate::flex::update(loops, weight.0, grad.0, state) {
+            Ok((weight, state)) => (AnyTensor(weight), state.map(AnyTensor)),
+            Err((weight, grad, state)) => {
+                let (weight, grad) = (AnyTensor(weight), AnyTensor(grad));
+                on_twin(step, weight, grad, state.map(AnyTensor))
+            }
+        };
+    }
+    on_twin(step, weight, grad, state)
 }
 
-/// The new weight and state, or the unchanged arguments if they are not on the CPU backend.
-#[cfg(feature = "flex")]
-#[allow(clippy::result_large_err, clippy::type_complexity)]
-fn on_flex<const S: usize>(
-    step: &dyn crate::flex::Loops<S>,
+/// Takes the step with the twin. A step does the same to every element: tensors of a rank for which the twin is not
+/// compiled, which weights seldom have, are flattened before.
+fn on_twin<const S: usize>(
+    step: &dyn AnyStep<S>,
     weight: AnyTensor,
     grad: AnyTensor,
     state: [AnyTensor; S],
-) -> Result<Stepped<S>, (AnyTensor, AnyTensor, [AnyTensor; S])> {
-    assert_one_shape(&weight, &grad, &state);
-    let state = state.map(|tensor| tensor.0);
-    match crate::flex::update(step, weight.0, grad.0, state) {
-        Ok((weight, state)) => Ok((AnyTensor(weight), state.map(AnyTensor))),
-        Err((weight, grad, state)) => {
-            Err((AnyTensor(weight), AnyTensor(grad), state.map(AnyTensor)))
+) -> Stepped<S> {
+    match weight.rank() {
+        1 => twin_of_rank::<1, S>(step, weight, grad, state),
+        2 => twin_of_rank::<2, S>(step, weight, grad, state),
+        3 => twin_of_rank::<3, S>(step, weight, grad, state),
+        4 => twin_of_rank::<4, S>(step, weight, grad, state),
+        5 => twin_of_rank::<5, S>(step, weight, grad, state),
+        _ => {
+            assert_one_shape(&weight, &grad, &state);
+            let shape = weight.shape();
+            if weight.is_empty() {
+                return (weight, state);
+            }
+            let flat = |tensor: AnyTensor| AnyTensor::from(tensor.flatten());
+            let state = state.map(flat);
+            let (weight, state) = twin_of_rank::<1, S>(step, flat(weight), flat(grad), state);
+            let shaped = |tensor: AnyTensor| AnyTensor::of_flat(tensor.into_tensor(), &shape);
+            (shaped(weight), state.map(shaped))
         }
     }
 }
 
-/// Takes the step of `twin`, that of half-precision weights in `f32`; a tensor without elements is returned as it is.
+/// Takes the step with the twin, that of half-precision weights in `f32`; a tensor without elements is returned as it is.
 pub(crate) fn twin_of_rank<const D: usize, const S: usize>(
+    step: &dyn Twin<D, S>,
     weight: AnyTensor,
     grad: AnyTensor,
     state: [AnyTensor; S],
-    twin: &Twin<'_, D, S>,
 ) -> Stepped<S> {
     assert_one_shape(&weight, &grad, &state);
     if weight.is_empty() {
@@ -310,11 +368,9 @@ pub(crate) fn twin_of_rank<const D: usize, const S: usize>(
     }
     let dtype = weight.dtype();
     let wide = accumulation_dtype(dtype);
-    let (weight, grad) = (
-        weight.cast(wide).into_tensor(),
-        grad.cast(wide).into_tensor(),
-    );
-    let (weight, state) = twin(weight, grad, state.map(AnyTensor::into_tensor));
-    let weight = AnyTensor::from(weight.cast(dtype));
+    let (weight, grad) = (weight.cast(wide), grad.cast(wide));
+    let state = state.map(AnyTensor::into_tensor);
+    let (weight, state) = step.twin(weight.into_tensor(), grad.into_tensor(), state);
+    let weight = AnyTensor::from(weight).cast(dtype.into());
     (weight, state.map(AnyTensor::from))
 }

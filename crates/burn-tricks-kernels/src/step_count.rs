@@ -1,6 +1,7 @@
 //! The number of steps taken, of which the device may have skipped some.
 
 use crate::number::Number;
+use crate::numbers::numbers;
 use crate::skip::Skip;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 
@@ -58,7 +59,7 @@ impl StepCount {
         let skipped = self.skipped.as_ref().map_or(0.0, |skipped| {
             #[allow(clippy::disallowed_methods)] // what this method is for, off the step path
             let skipped = Tensor::clone(skipped).into_data();
-            skipped.iter::<f64>().next().unwrap_or(0.0)
+            numbers(&skipped).first().copied().unwrap_or(0.0)
         });
         // A whole number: a count.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]

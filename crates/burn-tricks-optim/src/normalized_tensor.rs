@@ -105,7 +105,8 @@ impl NormalizedGradient {
         if squares.is_none() && momentum.is_none() {
             return (weight, None);
         }
-        let squares = squares.map(|squares| AnyTensor::of_number(squares, weight.rank()));
+        let squares =
+            squares.map(|squares| AnyTensor::of_flat(squares, &vec![1; weight.rank()].into()));
         let state = NormalizedGradientState {
             time: time.ended(skip),
             accumulator: squares.map(StateTensor::from),

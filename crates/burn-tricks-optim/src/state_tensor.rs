@@ -3,7 +3,7 @@
 use burn::optim::{StateSink, StateSource};
 use burn::tensor::{Bytes, Device, Shape, TensorData};
 use burn_tricks_core::accumulation_dtype;
-use burn_tricks_kernels::{AnyTensor, with_rank};
+use burn_tricks_kernels::{AnyTensor, numbers, with_rank};
 
 /// A tensor on its device or, after a record is loaded, data on the host.
 ///
@@ -84,11 +84,8 @@ impl StateTensor {
             (Self::Device(a), Self::Device(b)) => Self::Device(minus_square(a.clone(), b.clone())),
             (a, b) => {
                 let (a, b) = (a.data(), b.data());
-                let numbers = a
-                    .iter::<f64>()
-                    .zip(b.iter::<f64>())
-                    .map(|(a, b)| a - b * b)
-                    .collect::<Vec<_>>();
+                let pairs = numbers(&a).into_iter().zip(numbers(&b));
+                let numbers: Vec<f64> = pairs.map(|(a, b)| a - b * b).collect();
                 Self::Host(TensorData::new(numbers, a.shape()).convert_dtype(a.dtype()))
             }
         }

@@ -5,6 +5,7 @@ use crate::ensemble::Predict;
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Int, Tensor};
 use burn_tricks_core::ConfigError;
+use burn_tricks_kernels::numbers;
 
 /// Temperature scaling: all logits are divided by one number, so that the probabilities are as high as the predictions
 /// are often right.
@@ -126,7 +127,7 @@ impl Samples {
         }
         #[allow(clippy::disallowed_methods)] // after the training
         let (rows, classes) = (rows.into_data(), classes.into_data());
-        let rows: Vec<f64> = rows.iter::<f64>().collect();
+        let rows = numbers(&rows);
         let class = |(sample, class): (usize, i64)| {
             let known = usize::try_from(class).ok().filter(|class| *class < columns);
             known.ok_or(CalibrationError::Class {
@@ -135,7 +136,8 @@ impl Samples {
                 columns,
             })
         };
-        let classes = classes.iter::<i64>().enumerate().map(class);
+        let classes = numbers(&classes).into_iter().map(|class| class as i64);
+        let classes = classes.enumerate().map(class);
         Ok(Self {
             rows: rows.chunks(columns).map(<[_]>::to_vec).collect(),
             classes: classes.collect::<Result<_, _>>()?,

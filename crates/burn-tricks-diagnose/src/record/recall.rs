@@ -2,6 +2,7 @@
 
 use crate::loss_kind::LossKind;
 use burn::tensor::{Int, Tensor};
+use burn_tricks_kernels::numbers;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Predictions and labels of the last pass through the validation data, or of its last rows, on the device.
@@ -58,8 +59,9 @@ impl Recall {
         let mut recall: BTreeMap<i64, [usize; 2]> = BTreeMap::new();
         for batch in &self.batches {
             #[allow(clippy::disallowed_methods)] // a diagnosis was asked for
-            let [predicted, labels] = batch.each_ref().map(|classes| classes.to_data());
-            for (predicted, label) in predicted.iter::<i64>().zip(labels.iter::<i64>()) {
+            let [predicted, labels] = batch.each_ref().map(|classes| numbers(&classes.to_data()));
+            for (predicted, label) in predicted.into_iter().zip(labels) {
+                let (predicted, label) = (predicted as i64, label as i64);
                 let of_class = recall.entry(label).or_default();
                 of_class[0] += 1;
                 of_class[1] += usize::from(predicted == label);

@@ -3,6 +3,7 @@
 use crate::history::data::{DataHistory, Rows};
 use crate::targets::Targets;
 use burn::tensor::{Int, Tensor};
+use burn_tricks_kernels::numbers;
 
 /// The most numbers of inputs, and of targets, that are kept: 128 MiB in `f32`.
 const MOST: usize = 1 << 25;
@@ -87,17 +88,20 @@ impl RowRecord {
             ..Rows::default()
         };
         for inputs in &self.inputs {
-            rows.inputs.extend(inputs.to_data().iter::<f32>());
+            let inputs = numbers(&inputs.to_data()).into_iter();
+            rows.inputs.extend(inputs.map(|number| number as f32));
         }
         for targets in &self.targets {
             match targets {
                 Targets::Classes(classes) => {
-                    rows.labels.push(classes.to_data().iter::<i64>().collect());
+                    let classes = numbers(&classes.to_data()).into_iter();
+                    rows.labels
+                        .push(classes.map(|class| class as i64).collect());
                 }
                 Targets::Values(values) => {
                     rows.target_columns = values.dims()[1];
                     rows.target_batches.push(values.dims()[0]);
-                    rows.targets.extend(values.to_data().iter::<f64>());
+                    rows.targets.extend(numbers(&values.to_data()));
                 }
             }
         }

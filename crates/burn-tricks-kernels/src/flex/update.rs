@@ -9,7 +9,7 @@ use super::{FlexTensor, GRAIN};
 use crate::precision::accumulation_dtype;
 use burn::backend::DispatchTensor;
 use burn::backend::TensorMetadata as _;
-use burn::tensor::DType;
+use burn::tensor::{DType, Element};
 
 /// The new weight and state.
 pub(crate) type Done<const S: usize> = (DispatchTensor, [DispatchTensor; S]);
@@ -27,7 +27,8 @@ pub(crate) fn update<const S: usize>(
     if !is_ours(&weight, &grad, &state) {
         return Err((weight, grad, state));
     }
-    let (weight, grad, state) = (open(weight), open(grad), state.map(open));
+    let (weight, grad) = (dense(open(weight)), dense(open(grad)));
+    let state = state.map(|state| dense(open(state)));
     let (weight, state) = with_element_type!(weight.dtype(), E => {
         whole::<E, S>(step, weight, grad, state)
     });
@@ -51,14 +52,11 @@ fn is_ours(weight: &DispatchTensor, grad: &DispatchTensor, state: &[DispatchTens
 
 fn whole<E: Stored, const S: usize>(
     step: &dyn StepLoop<E::Wide, S>,
-    weight: FlexTensor,
-    grad: FlexTensor,
-    state: [FlexTensor; S],
+    mut weight: FlexTensor,
+    mut grad: FlexTensor,
+    mut state: [FlexTensor; S],
 ) -> (FlexTensor, [FlexTensor; S]) {
-    let (mut weight, mut grad) = (dense(weight), dense(grad));
-    let mut state = state.map(dense);
-    // A state that somebody else holds too is copied here.
-    let numbers = state.each_mut().map(FlexTensor::storage_mut::<E::Wide>);
+    let numbers = numbers_of::<E::Wide, S>(&mut state);
     if let Some(weight_numbers) = weight.try_storage_mut() {
         let grad = grad.storage();
         run(step, Weight::<E>::InPlace(weight_numbers, grad), numbers);
@@ -74,6 +72,18 @@ fn whole<E: Stored, const S: usize>(
     let apart = Weight::<E>::Apart(weight.storage(), grad.storage(), &mut new);
     run(step, apart, numbers);
     (from_numbers(new, shape), state)
+}
+
+// These two are not compiled for each element type in which a weight can be stored.
+
+/// A state that somebody else holds too is copied here.
+fn numbers_of<T: Wide + Element, const S: usize>(state: &mut [FlexTensor; S]) -> [&mut [T]; S] {
+    state.each_mut().map(FlexTensor::storage_mut::<T>)
+}
+
+/// The same slices, for a shorter time.
+fn reborrowed<'a, T, const S: usize>(state: &'a mut [&mut [T]; S]) -> [&'a mut [T]; S] {
+    state.each_mut().map(|state| &mut **state)
 }
 
 fn run<E: Stored, const S: usize>(
@@ -173,14 +183,12 @@ fn straight<E: Stored, const S: usize>(
     match weight {
         Weight::InPlace(weight, grad) => {
             if let (Some(weight), Some(grad)) = (E::as_wide_mut(weight), E::as_wide(grad)) {
-                let state = state.each_mut().map(|state| &mut **state);
-                return step.run(weight, grad, state);
+                return step.run(weight, grad, reborrowed(state));
             }
         }
         Weight::OverGrad(weight, grad) => {
             if let (Some(weight), Some(grad)) = (E::as_wide(weight), E::as_wide_mut(grad)) {
-                let state = state.each_mut().map(|state| &mut **state);
-                return step.run_over_grad(weight, grad, state);
+                return step.run_over_grad(weight, grad, reborrowed(state));
             }
         }
         Weight::Apart(..) => {}

@@ -24,7 +24,6 @@ use burn_tricks_checkpoint::to_json;
 use burn_tricks_core::ConfigError;
 use burn_tricks_stop::StopCriterion;
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,7 +47,7 @@ where
     pub(crate) clash: Option<SessionError>,
     pub(crate) declared: Setup,
     /// The names of changes that are accepted.
-    pub(crate) accepted: BTreeSet<String>,
+    pub(crate) accepted: Vec<String>,
     /// Where checkpoints are written, and how many are kept.
     pub(crate) files: Option<(RunFiles, usize)>,
     pub(crate) keep_best: bool,
@@ -82,7 +81,7 @@ where
             metrics: Vec::new(),
             clash: None,
             declared: Setup::default(),
-            accepted: BTreeSet::new(),
+            accepted: Vec::new(),
             files: None,
             keep_best: true,
             best_checkpoints: 1,

@@ -17,7 +17,7 @@ use burn::train::{EarlyStoppingStrategy, Interrupter, Interruption, TrainingErro
 use burn_tricks_checkpoint::{PartError, to_json};
 use burn_tricks_core::StateError;
 use burn_tricks_stop::{Decision, StopReason};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex};
 
@@ -237,10 +237,10 @@ impl EpochEnd {
 
     /// Lets the hooks of these names, which have changed since the run was saved, forget that they stopped it.
     pub(crate) fn reconsider<'a>(&self, names: impl Iterator<Item = &'a str>) {
-        let changed: BTreeSet<&str> = names.collect();
+        let changed: Vec<&str> = names.collect();
         let inner = &mut *lock(&self.0);
         for (name, hook) in inner.names().into_iter().zip(&mut inner.hooks) {
-            if changed.contains(&*name) {
+            if changed.contains(&name.as_str()) {
                 hook.reconsider();
             }
         }
@@ -289,12 +289,14 @@ impl EpochEnd {
             let state = to_json(&reason).map(String::into_bytes);
             (TRICKS.to_owned(), state)
         });
-        let states = states.chain(stopped);
-        let named = |(name, state): (String, Result<_, _>)| match state {
-            Ok(state) => Ok((name, state)),
-            Err(error) => Err(StateNotJson { name, error }),
-        };
-        states.map(named).collect()
+        let mut by_name = BTreeMap::new();
+        for (name, state) in states.chain(stopped) {
+            match state {
+                Ok(state) => by_name.insert(name, state),
+                Err(error) => return Err(StateNotJson { name, error }),
+            };
+        }
+        Ok(by_name)
     }
 
     /// Loads the states of the hooks. If no state fits a hook, and `may_be_new` accepts its name, the hook begins

@@ -218,7 +218,7 @@ where
             let checked = check_records(&files, epoch, learner);
             undo();
             changes.extend(checked?);
-            let named = |name: &str| self.accepted.contains(name);
+            let named = |name: &str| self.accepted.iter().any(|accepted| accepted == name);
             let refused: Vec<Change>;
             (accepted, refused) = changes.into_iter().partition(|change| named(&change.name));
             if !refused.is_empty() {

@@ -80,9 +80,11 @@ fn layout(record: Bytes) -> Result<String, RecordError> {
     // `<parameter>.<name>`
     for name in pack.tensor_names().into_iter().chain(scalars) {
         let name = name.split_once('.').map_or(name, |(_, name)| name);
-        *times.entry(name).or_default() += 1;
+        // Burn's own is also there for optimizers that have no state.
+        if name != "__rank" {
+            *times.entry(name).or_default() += 1;
+        }
     }
-    times.remove("__rank"); // Burn's own, also of optimizers that have no state
     let parts = times
         .iter()
         .map(|(name, times)| format!("{name} × {times}"));

@@ -3,7 +3,7 @@
 use crate::session::session_error::SessionError;
 use burn_tricks_checkpoint::Change;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What the optimizer keeps: compared, not recorded here.
 pub(crate) const OPTIMIZER_STATE: &str = "optimizer state";
@@ -27,9 +27,9 @@ impl Setup {
 
     /// Adds all parts of another.
     pub(crate) fn extend(&mut self, other: &Self) {
-        let parts = other.0.iter();
-        self.0
-            .extend(parts.map(|(name, part)| (name.clone(), part.clone())));
+        for (name, part) in &other.0 {
+            self.set(name, part.clone());
+        }
     }
 
     /// That what is declared has no name under which the session records something of its own.
@@ -43,12 +43,13 @@ impl Setup {
 
     /// In what `present` differs from this one, which was recorded.
     pub(crate) fn changes_to(&self, present: &Self) -> Vec<Change> {
-        let names: BTreeSet<&String> = self.0.keys().chain(present.0.keys()).collect();
+        let mut both = self.clone();
+        both.extend(present);
         let change = |name: &String| {
             let (recorded, present) = (self.0.get(name), present.0.get(name));
             (recorded != present).then(|| Change::new(name, recorded.cloned(), present.cloned()))
         };
-        names.into_iter().filter_map(change).collect()
+        both.0.keys().filter_map(change).collect()
     }
 }
 

@@ -218,7 +218,11 @@ impl RunFiles {
     /// Deletes the remains of sets newer than the newest complete one, so that a set never mixes old and new files.
     pub(crate) fn clean(&self, found: &Found) -> std::io::Result<()> {
         let newest = found.newest.as_ref().map_or(0, |state| state.epoch);
-        for (_, files) in self.sets()?.split_off(&(newest + 1)) {
+        let newer = self
+            .sets()?
+            .into_iter()
+            .filter(|(epoch, _)| *epoch > newest);
+        for (_, files) in newer {
             files.iter().try_for_each(|path| file::remove(path))?;
         }
         file::remove_unfinished(&self.folder)

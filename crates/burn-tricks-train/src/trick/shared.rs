@@ -13,6 +13,7 @@ use burn::train::ModuleSharder;
 use burn::train::metric::store::EventStoreClient;
 use burn_tricks_core::{StateError, state_from_bytes, state_to_bytes};
 use burn_tricks_grad::{GradientOrder, GradientOrderError};
+use burn_tricks_kernels::numbers;
 use burn_tricks_stop::{Decision, StopReason};
 use std::any::type_name;
 use std::fmt::Debug;
@@ -232,8 +233,8 @@ fn has_changed<M: Module>(before: &M, after: &M) -> bool {
         return false;
     }
     #[allow(clippy::disallowed_methods)] // at the end of an epoch
-    let changed = Tensor::cat(differences, 0).any().into_scalar::<bool>();
-    changed
+    let changed = Tensor::cat(differences, 0).any().into_data();
+    numbers(&changed).contains(&1.0)
 }
 
 #[cfg(test)]

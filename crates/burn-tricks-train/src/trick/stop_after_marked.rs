@@ -8,6 +8,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Tensor};
 use burn_tricks_core::{ConfigError, StateError, state_from_bytes, state_to_bytes};
+use burn_tricks_kernels::numbers;
 use burn_tricks_stop::StopReason;
 
 /// Stops a training whose optimizer skips too many marked steps in a row, at the end of an epoch.
@@ -74,7 +75,7 @@ impl StopAfterMarked {
         let read = |tensor: &Tensor<1>| {
             #[allow(clippy::disallowed_methods)] // at the end of an epoch
             let data = tensor.to_data();
-            data.iter::<f32>().next().unwrap_or_default()
+            numbers(&data).first().map_or(0.0, |number| *number as f32)
         };
         match &self.row {
             Some(row) => row.each_ref().map(read),

@@ -7,6 +7,7 @@ use burn::train::metric::{
     Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
     SerializedEntry,
 };
+use burn_tricks_kernels::numbers;
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -78,7 +79,7 @@ impl TrickMetric {
         };
         #[allow(clippy::disallowed_methods)] // on the thread of the metrics
         let data = number.try_into_data()?;
-        Ok(data.iter::<f64>().next())
+        Ok(numbers(&data).first().copied())
     }
 
     fn format(&self) -> FormatOptions {
