@@ -59,7 +59,8 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
     /// the same for all elements.
     fn element<T: Real>(self, weight: T, grad: T, state: [T; S]) -> (T, [T; S]);
 
-    /// The same for whole tensors, all of one shape, in `f32` or `f64`.
+    /// The same for whole tensors, all of one shape, in `f32` or `f64`. Tensors of 1 to 5 dimensions come as they are,
+    /// those of another rank flattened.
     fn twin<const D: usize>(
         self,
         weight: Tensor<D>,

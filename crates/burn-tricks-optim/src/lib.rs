@@ -14,6 +14,7 @@ mod lars;
 mod lookahead;
 mod master_weights;
 mod n_adam;
+mod normalized_elements;
 mod normalized_gradient;
 mod normalized_gradient_settings;
 mod normalized_gradient_state;

@@ -3,15 +3,11 @@
 use crate::normalized_gradient_settings::{Epsilon, Memory, MomentumMemory};
 use crate::normalized_gradient_state::NormalizedGradientState;
 use crate::skipped_steps;
-use crate::state_tensor::StateTensor;
 use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 use burn_tricks_core::{Config, ConfigError, NormScope, WeightDecayScope};
-use burn_tricks_kernels::{
-    AnyTensor, Mean, NormMemory, NormalizedStep, Skip, Step, StepCount, TimedNormalized, TimedStep,
-    UpdateMemory,
-};
+use burn_tricks_kernels::{AnyTensor, Skip, StepCount};
 
 /// Configuration of [`NormalizedGradient`], the normalised-gradient family: one optimizer with two settings, the
 /// scope and the memory of a norm. The default is sign SGD: a norm for each element, without memory.
@@ -318,82 +314,5 @@ impl NormalizedGradient {
                 self.step_of_tensor(lr, &skip, weight, grad, state)
             }
         }
-    }
-
-    /// A step with one norm for each element, in one pass.
-    fn step_of_elements(
-        &self,
-        lr: f64,
-        skip: &Skip,
-        weight: AnyTensor,
-        grad: AnyTensor,
-        state: NormalizedGradientState,
-    ) -> (AnyTensor, Option<NormalizedGradientState>) {
-        let config = &self.config;
-        let time = state.time.begun();
-        let (epsilon_inside, epsilon_outside) = match config.epsilon {
-            Epsilon::InsideRoot(epsilon) => (epsilon, 0.0),
-            Epsilon::OutsideRoot(epsilon) => (0.0, epsilon),
-        };
-        let step = NormalizedStep {
-            epsilon_inside,
-            epsilon_outside,
-            ..NormalizedStep::new(lr, self.decay.at(lr, weight.rank()))
-        };
-        let initial = config.initial_accumulator;
-        let norm = match config.memory {
-            Memory::None => None,
-            Memory::Sum => Some(NormMemory::Sum { initial }),
-            Memory::Decay { beta } => Some(NormMemory::Decay {
-                mean: self.mean(beta),
-                initial,
-            }),
-        };
-        let update = match config.momentum {
-            MomentumMemory::None => None,
-            MomentumMemory::OfGradient { beta } => Some(UpdateMemory::OfGradient(self.mean(beta))),
-            MomentumMemory::OfUpdate { mu } => Some(UpdateMemory::OfUpdate(mu)),
-        };
-        let accumulator = state
-            .accumulator
-            .map(|held| held.fitted_to(&weight, "accumulator"));
-        let momentum = state
-            .momentum
-            .map(|held| held.fitted_to(&weight, "momentum"));
-        let (weight, accumulator, momentum) = match (norm, update) {
-            (None, None) => {
-                let (weight, []) = step.apply_unless(skip, weight, grad, None);
-                return (weight, None);
-            }
-            (Some(norm), None) => {
-                let old = accumulator.map(|v| [v]);
-                let step = TimedNormalized(step.with_norm(norm));
-                let (weight, [v]) = step.apply_unless(skip, &time, weight, grad, old);
-                (weight, Some(v), None)
-            }
-            (None, Some(update)) => {
-                let old = momentum.map(|m| [m]);
-                let step = TimedNormalized(step.with_update(update));
-                let (weight, [m]) = step.apply_unless(skip, &time, weight, grad, old);
-                (weight, None, Some(m))
-            }
-            (Some(norm), Some(update)) => {
-                let old = accumulator.zip(momentum).map(|(v, m)| [v, m]);
-                let step = TimedNormalized(step.with_norm(norm).with_update(update));
-                let (weight, [v, m]) = step.apply_unless(skip, &time, weight, grad, old);
-                (weight, Some(v), Some(m))
-            }
-        };
-        let state = NormalizedGradientState {
-            time: time.ended(skip),
-            accumulator: accumulator.map(StateTensor::from),
-            momentum: momentum.map(StateTensor::from),
-        };
-        (weight, Some(state))
-    }
-
-    /// As it is at the first step.
-    fn mean(&self, beta: f64) -> Mean {
-        Mean::new(beta, self.config.bias_correction, 1)
     }
 }
