@@ -6,6 +6,7 @@ use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::data::DataHistory;
+use crate::history::floor::Floor;
 use crate::history::measures::Outcome;
 use crate::rules::unrelated_labels;
 
@@ -98,14 +99,17 @@ pub(crate) fn behind(history: &History) -> Option<Finding> {
 
 /// Whether the network is as good as a model that needs no training and is better than chance: what is left may be noise.
 pub(crate) fn is_level(history: &History) -> bool {
-    let Some((floor, scores)) = history.compared() else {
+    let Some((_, scores)) = history.compared() else {
         return false;
     };
-    let chance = if floor.is_accuracy {
+    let chance = if scores.is_accuracy {
         history.valid.as_ref().and_then(DataHistory::most_frequent)
     } else {
         Some(0.0)
     };
-    let is_informed = chance.is_some_and(|chance| floor.score > chance + INFORMED);
-    is_informed && scores.valid >= floor.score && history.outcome() != Outcome::Stuck
+    let is_level = |floor: Floor| {
+        let is_informed = chance.is_some_and(|chance| floor.score > chance + INFORMED);
+        is_informed && scores.valid >= floor.score
+    };
+    history.floors().any(is_level) && history.outcome() != Outcome::Stuck
 }

@@ -87,15 +87,29 @@ fn an_autoencoder_may_be_behind_the_identity_and_not_far_behind_its_neighbours()
 }
 
 #[test]
+fn as_good_as_one_of_the_two_is_level() {
+    let check = |neighbour: f64| {
+        let mut of = regression(0.65, 0.65, 0.36);
+        of.losses = (0..300).map(|at| 0.75 - 0.1 * at as f64 / 299.0).collect();
+        let mut neighbours = Neighbours::default();
+        (neighbours.queries, neighbours.score) = (1000, neighbour);
+        of.neighbours = Some(neighbours);
+        severity(&of, FindingKind::TooFewSteps)
+    };
+    assert_eq!(check(0.34), None);
+    assert_eq!(check(0.355), WARNING);
+}
+
+#[test]
 fn who_is_behind_and_hardly_moves_has_too_low_a_rate() {
     let falling = |valid: f64| {
-        let mut of = with_updates(regression(0.4, valid, 0.67), 9e-4);
+        let mut of = with_updates(regression(0.4, valid, 0.74), 9e-4);
         of.losses = (0..300).map(|at| 0.6 - 0.2 * at as f64 / 299.0).collect();
         severity(&of, FindingKind::LrTooLow)
     };
     assert_eq!(falling(0.42), WARNING);
     // By itself a network that explains 0.6 has learned.
-    let of = with_updates(regression(0.4, 0.4, 0.67), 9e-4);
+    let of = with_updates(regression(0.4, 0.4, 0.74), 9e-4);
     assert_eq!(severity(&of, FindingKind::LrTooLow), None);
 }
 
@@ -142,8 +156,8 @@ fn a_training_that_is_broken_off_while_it_improves_has_too_few_steps() {
         });
         severity(&of, FindingKind::TooFewSteps)
     };
-    assert_eq!(near(0.85, Some(0.92)), None);
-    assert_eq!(near(0.85, Some(0.94)), WARNING);
+    assert_eq!(near(0.80, Some(0.94)), None);
+    assert_eq!(near(0.80, Some(0.96)), WARNING);
     // Of which nothing is known, a share of 0.85 of the way from chance is nearly all.
     assert_eq!(near(0.92, None), WARNING);
     assert_eq!(near(0.93, None), None);
@@ -188,8 +202,7 @@ fn weights_that_have_shrunk_to_half_are_over_regularized_if_the_network_is_behin
     };
     assert_eq!(check(0.59, 0.42), Some(Severity::Fault));
     assert_eq!(check(0.61, 0.42), None);
-    assert_eq!(check(0.59, 0.35), Some(Severity::Fault));
-    assert_eq!(check(0.59, 0.33), None, "0.07 behind");
+    assert_eq!(check(0.59, 0.40), None, "0.14 behind");
 }
 
 #[test]
