@@ -123,7 +123,11 @@ fn wrong_in_training(history: &History) -> Option<Finding> {
             .modes
             .iter()
             .any(|mode| mode.layer == "Dropout");
-    if valid - train <= BETTER || !(has_settled && is_alike && is_told && is_plain) {
+    // Who explains nothing of either has another fault.
+    if valid <= BETTER
+        || valid - train <= BETTER
+        || !(has_settled && is_alike && is_told && is_plain)
+    {
         return None;
     }
     let text = if scores.is_accuracy {

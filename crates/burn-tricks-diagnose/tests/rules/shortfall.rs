@@ -286,6 +286,8 @@ fn a_regression_that_knows_the_validation_better_has_wrong_targets_in_training()
     let kind = FindingKind::UnrelatedLabels;
     assert_eq!(severity(&regression(0.5, 0.34, 0.6), kind), WARNING);
     assert_eq!(severity(&regression(0.5, 0.36, 0.6), kind), None);
+    assert_eq!(severity(&regression(1.2, 0.84, 0.6), kind), WARNING);
+    assert_eq!(severity(&regression(1.2, 0.86, 0.6), kind), None, "0.14");
     let mut of = regression(0.5, 0.34, 0.6);
     of.epochs[4] = of.epochs[4].clone().with_train_loss(0.54);
     assert_eq!(severity(&of, kind), WARNING, "in five epochs");
