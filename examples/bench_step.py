@@ -9,7 +9,7 @@ one run is the median of its rounds. The table has the median over the alternati
 the ratio ours / PyTorch's of one alternation, with the least and the largest ratio.
 
 Cases: (a) 8 tensors of 1024x1024, (b) 2,000 of 64x16, (c) one of 50 million numbers. Gradients stay where they are, and
-one optimizer runs after the other, as in `bench_step --only pytorch-a`. PyTorch is several GB, so nothing runs this but
+one optimizer runs after the other, as in `bench_step --only pytorch-a`. A `FusedStep` is compared with the optimizer of its name. PyTorch is several GB, so nothing runs this but
 a person.
 """
 
@@ -119,7 +119,7 @@ def compare(case, options):
     print(f"\n({case}) limit {LIMITS[case]}; PyTorch {torch['torch'][0]}; {load()}")
     print(f"{'':<24} {'ours':>9} {'PyTorch':>9} {'ratio':>6} {'least':>6} {'most':>6}")
     for name, mine in ours.items():
-        theirs = torch[name]
+        theirs = torch[name.removeprefix("FusedStep, ")]
         ratios = [a / b for a, b in zip(mine, theirs)]
         ratio = statistics.median(ratios)
         note = "not fused" if name in NOT_FUSED else "OVER" if ratio > LIMITS[case] else ""

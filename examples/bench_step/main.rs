@@ -158,6 +158,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             bench.agc(case, "columns", &weights);
             bench.all_transforms(case, &weights);
             bench.accumulation(case, &weights);
+            bench.accumulation_of_changing_sets(case, &weights);
         }
         let filters = Weights::new(8, [1024 / scale, 256, 2, 2], device);
         bench.agc("transforms a", "rows", &filters);

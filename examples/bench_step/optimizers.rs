@@ -2,7 +2,7 @@
 
 use crate::pairs::{Pair, WRAPPERS, adam, other_name};
 use crate::report::{Bench, Limit, Work};
-use burn::optim::ModuleOptimizer;
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::DType;
 use burn_tricks::grad::{GradientTransform as _, ProdigyConfig};
 use burn_tricks::optim::{
@@ -75,6 +75,23 @@ impl Bench {
             let before = model.take().expect("given back below");
             let grads = before.kept_grads(&kept);
             let (after, time) = timed(&device, || optim.step(1e-3, before, grads));
+            model = Some(after);
+            time
+        }
+    }
+
+    /// Something that steps a model, each time with new gradients.
+    pub(crate) fn fresh<F: FnMut(Weights<2>, GradientsParams) -> Weights<2>>(
+        &self,
+        weights: &Weights<2>,
+        mut step: F,
+    ) -> impl FnMut() -> Duration + use<F> {
+        let mut model = Some(weights.copy());
+        let (like, device) = (weights.like(&self.device), self.device.clone());
+        move || {
+            let before = model.take().expect("given back below");
+            let grads = before.grads(&like);
+            let (after, time) = timed(&device, || step(before, grads));
             model = Some(after);
             time
         }

@@ -1,12 +1,41 @@
 //! Steps, clipping and averaging as `bench_step.py` times PyTorch's: gradients stay where they are, nothing is freed in a
-//! step, and one optimizer runs after the other.
+//! step, and one optimizer runs after the other. Also as `FusedStep`s, which need gradients that nobody else holds to step
+//! small tensors on all threads, and which therefore free them.
 
 use crate::pairs::PAIRS;
 use crate::report::{Bench, Work};
+use burn::optim::momentum::MomentumConfig;
 use burn_tricks::grad::ClipGradNormConfig;
 use burn_tricks::kernels::lerp_all;
+use burn_tricks::optim::{
+    AdaGradConfig, AdamConfig, AdamWConfig, FusedStep, OptimizerExt as _, SgdConfig,
+};
 use burn_tricks_examples::bench::{Weights, live_weights, timed};
 use std::time::Duration;
+
+/// A name, the bytes that a step must at least move per weight, and the step.
+type Fused = (&'static str, f64, fn() -> FusedStep);
+
+/// The optimizers of [`PAIRS`] that PyTorch has as fused ones, in a step of all parameters.
+const FUSED: [Fused; 5] = [
+    ("FusedStep, SGD", 12.0, || {
+        SgdConfig::new().build().unwrap().fused()
+    }),
+    ("FusedStep, SGD, momentum", 20.0, || {
+        let momentum = Some(MomentumConfig::new());
+        let config = SgdConfig::new().with_momentum(momentum);
+        config.build().unwrap().fused()
+    }),
+    ("FusedStep, AdaGrad", 20.0, || {
+        AdaGradConfig::new().build().unwrap().fused()
+    }),
+    ("FusedStep, Adam", 28.0, || {
+        AdamConfig::new().build().unwrap().fused()
+    }),
+    ("FusedStep, AdamW", 28.0, || {
+        AdamWConfig::new().build().unwrap().fused()
+    }),
+];
 
 impl Bench {
     /// Ours alone: Burn's would only make the run longer.
@@ -18,6 +47,11 @@ impl Bench {
         for pair in &PAIRS {
             let mut step = self.kept_steps((pair.ours)(), weights);
             report(pair.name, pair.bytes, &mut step);
+        }
+        for (name, bytes, fused) in FUSED {
+            let mut fused = fused();
+            let mut step = self.fresh(weights, move |model, grads| fused.step(1e-3, model, grads));
+            report(name, bytes, &mut step);
         }
 
         let device = &self.device;

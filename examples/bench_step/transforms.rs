@@ -169,7 +169,7 @@ impl Bench {
     /// The second and later micro-batches of a window, against the same mean by hand.
     pub(crate) fn accumulation(&self, case: &str, weights: &Weights<2>) {
         let (device, elements) = (&self.device, weights.elements() as f64);
-        let backward = || backward(weights);
+        let backward = || backward(weights, None);
         let mut accumulator = GradAccumulatorConfig::new(usize::MAX).init().unwrap();
         let _ = accumulator.add(weights, backward(), 8);
         let ours = || {
@@ -202,23 +202,63 @@ impl Bench {
         };
         self.report(case, ours, other, Limit::Time(1.2));
     }
+
+    /// Micro-batches that use other parameters than those before them, as in a mixture of experts: each leaves one out in
+    /// its turn.
+    pub(crate) fn accumulation_of_changing_sets(&self, case: &str, weights: &Weights<2>) {
+        let device = &self.device;
+        let accumulation = |leaves_out: bool| {
+            let mut accumulator = GradAccumulatorConfig::new(usize::MAX).init().unwrap();
+            let mut next = 0;
+            move || {
+                next = (next + 1) % weights.count();
+                let gradients = backward(weights, leaves_out.then_some(next));
+                timed(device, || accumulator.add(weights, gradients, 8)).1
+            }
+        };
+        let (ours, other) = in_turn(self.rounds, accumulation(true), accumulation(false));
+        let bytes = 12.0 * weights.elements() as f64;
+        let ours = Work {
+            name: "accumulation, changing sets",
+            ms: ours,
+            bytes,
+        };
+        let other = Work {
+            name: "of the same",
+            ms: other,
+            bytes,
+        };
+        self.report(case, ours, other, Limit::None);
+    }
 }
 
-/// What a backward pass gives, with a gradient for each weight.
-fn backward(weights: &Weights<2>) -> Gradients {
-    struct Sum(Option<Tensor<1>>);
+/// What a backward pass gives, with a gradient for each weight but the one of this number.
+fn backward(weights: &Weights<2>, but: Option<usize>) -> Gradients {
+    struct Sum {
+        sum: Option<Tensor<1>>,
+        at: usize,
+        but: Option<usize>,
+    }
     impl ModuleVisitor for Sum {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.at += 1;
+            if self.but == Some(self.at - 1) {
+                return;
+            }
             let part = param.val().square().sum();
-            self.0 = Some(match self.0.take() {
+            self.sum = Some(match self.sum.take() {
                 None => part,
                 Some(sum) => sum + part,
             });
         }
     }
-    let mut sum = Sum(None);
+    let mut sum = Sum {
+        sum: None,
+        at: 0,
+        but,
+    };
     weights.visit(&mut sum);
-    sum.0.expect("there are weights").backward()
+    sum.sum.expect("there are weights").backward()
 }
 
 /// The gradients, in the module's order.

@@ -11,7 +11,7 @@ use burn_tricks::grad::{ClipGradNorm, ClipGradNormConfig};
 use burn_tricks::kernels::{
     AdamStep, Step as _, TensorList, WeightDecayTerm, lerp_all, sum_of_squares,
 };
-use burn_tricks::optim::{FusedStep, ListTransform, OptimizerExt as _, StepAverage};
+use burn_tricks::optim::{FusedStep, ListTransform, OptimizerExt as _, SgdConfig, StepAverage};
 use burn_tricks_examples::bench::{Weights, in_turn, live_weights, timed};
 use burn_tricks_examples::mlp::MlpConfig;
 use std::time::Duration;
@@ -39,7 +39,13 @@ impl Bench {
         let clipped = || fused().with_transform(clip());
         let clips = || (Some(clip()), None);
         let averages = || (None, Some(average(model)));
-        let rows: [(&str, Timed<'_>, Timed<'_>); 4] = [
+        let sgd = || SgdConfig::new().build().expect("no clipping");
+        let rows: [(&str, Timed<'_>, Timed<'_>); 5] = [
+            (
+                "SGD",
+                self.one(model, sgd().fused()),
+                self.optim_steps(model, ModuleOptimizer::from(sgd())),
+            ),
             (
                 "Adam",
                 self.one(model, fused()),
@@ -146,6 +152,14 @@ impl Bench {
             }
             model
         })
+    }
+
+    fn optim_steps<'a, M: Module + 'a>(
+        &'a self,
+        model: &M,
+        mut optim: ModuleOptimizer,
+    ) -> Timed<'a> {
+        self.steps_in_turn(model, move |model, grads| optim.step(LR, model, grads))
     }
 
     fn one<'a, M: Module + 'a, T: ListTransform + 'a, A: StepAverage<M> + 'a>(

@@ -215,6 +215,75 @@ fn every_optimizer_with_and_without_clipping_and_average() {
     }
 }
 
+/// The bits do not depend on the number of threads, on who holds a weight or a gradient, or on where the step is called.
+#[test]
+fn threads_and_shared_buffers_change_nothing() {
+    let device = Device::flex().autodiff();
+    let steps = |held: bool| {
+        let mut model = Many::new(32, DType::F32, &device);
+        let average = EmaConfig::new(0.9).init(&model).unwrap();
+        let mut fused = adam().fused().with_average(average);
+        for step in 0..3 {
+            let grads = model.grads(step);
+            let of = |id| grads.get::<2>(id);
+            let kept: Vec<_> = model.matrices.iter().map(|one| of(one.id)).collect();
+            let before = model.clone();
+            let numbers = bits(&before);
+            if !held {
+                drop((kept, before));
+                model = fused.step(0.1, model, grads);
+                continue;
+            }
+            let values_of = |grads: &[Option<Tensor<2>>]| -> Vec<_> {
+                let grads = grads.iter().flatten();
+                grads.map(|grad| values(grad.clone())).collect()
+            };
+            let gradients = values_of(&kept);
+            model = fused.step(0.1, model, grads);
+            assert_eq!(bits(&before), numbers, "the held model");
+            assert_eq!(values_of(&kept), gradients, "the held gradients");
+        }
+        (bits(&model), bits(&fused.average().model()))
+    };
+    let expected = steps(false);
+    assert_eq!(steps(true), expected);
+    for threads in [1, 2, 7] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let pool = pool.build().unwrap();
+        assert_eq!(pool.install(|| steps(false)), expected, "{threads} threads");
+    }
+}
+
+/// An optimizer of one's own that panics at a weight in the middle of the model.
+#[test]
+fn a_panic_of_the_optimizer_on_another_thread_is_that_of_the_step() {
+    #[derive(Debug, Clone)]
+    struct Panics(Adam);
+    impl Optimizer for Panics {
+        type State<const D: usize> = <Adam as Optimizer>::State<D>;
+
+        fn step<const D: usize>(
+            &self,
+            lr: f64,
+            weight: Tensor<D>,
+            grad: Tensor<D>,
+            state: Option<Self::State<D>>,
+        ) -> (Tensor<D>, Option<Self::State<D>>) {
+            assert!(D != 4, "no filters");
+            self.0.step(lr, weight, grad, state)
+        }
+
+        fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
+            Adam::to_device(state, device)
+        }
+    }
+    let model = Many::new(4, DType::F32, &Device::flex().autodiff());
+    let mut fused = FusedStep::new(Panics(adam()));
+    let step = AssertUnwindSafe(|| drop(fused.step(0.1, model.clone(), model.grads(0))));
+    let panic = catch_unwind(step).unwrap_err();
+    assert_eq!(*panic.downcast_ref::<&str>().unwrap(), "no filters");
+}
+
 #[test]
 fn every_transform_of_lists() {
     let clip = || ClipGradNormConfig::new(0.5);

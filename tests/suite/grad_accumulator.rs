@@ -209,3 +209,44 @@ fn a_state_of_another_window_or_model_is_refused() {
     refusal(3, &model, &state[..state.len() - 1]);
     assert!(accumulator(3).load_state(&model, &state).is_ok());
 }
+
+/// Experts of one shape, of which each micro-batch uses some.
+#[derive(Module, Debug)]
+struct Experts {
+    experts: Vec<Param<Tensor<1>>>,
+    gate: Param<Tensor<2>>,
+}
+
+#[test]
+fn each_expert_has_the_mean_of_its_own_gradients() {
+    for (name, device) in training_devices() {
+        let expert = |_| Param::from_tensor(Tensor::<1>::ones([3], &device));
+        let model = Experts {
+            experts: (0..5).map(expert).collect(),
+            gate: Param::from_tensor(Tensor::ones([2, 2], &device)),
+        };
+        let used: [&[usize]; 6] = [&[1, 3], &[0, 3], &[3], &[4, 2, 1], &[1], &[1]];
+        let mut accumulator = accumulator(used.len());
+        let (mut sums, mut samples) = ([0.0; 5], 0.0);
+        for (step, experts) in used.into_iter().enumerate() {
+            let count = step + 1;
+            // The gradient of an expert is ten times its number, and the micro-batch's.
+            let mut loss = model.gate.val().sum();
+            for expert in experts {
+                let grad = (10 * expert + step) as f64;
+                loss = loss + model.experts[*expert].val().sum() * grad;
+                sums[*expert] += count as f64 * grad;
+            }
+            samples += count as f64;
+            let mean = accumulator.add(&model, loss.backward(), count);
+            assert_eq!(mean.is_some(), count == used.len());
+            let Some(mean) = mean else { continue };
+            for (expert, sum) in model.experts.iter().zip(sums) {
+                let grad = values(mean.get::<1>(expert.id).unwrap());
+                assert_close(&grad, &[sum / samples; 3], 1e-6, name);
+            }
+            let gate = values(mean.get::<2>(model.gate.id).unwrap());
+            assert_close(&gate, &[1.0; 4], 1e-6, name);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Gradient accumulation.
 
-use crate::gradient_list::GradientList;
+use crate::gradient_list::{self, GradientList};
 use crate::stored::Stored;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
@@ -9,7 +9,7 @@ use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{
     Config, ConfigError, StateError, accumulation_dtype, state_from_bytes, state_to_bytes,
 };
-use burn_tricks_kernels::{lerp, lerp_all};
+use burn_tricks_kernels::{TensorList, lerp_all};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
@@ -316,7 +316,10 @@ struct Merge {
     share: f64,
     new: GradientsParams,
     old: GradientsParams,
-    mean: GradientList,
+    /// The old means of parameters that have a new gradient too, and the new ones.
+    both: (GradientList, TensorList),
+    /// The means of parameters that have only one of the two.
+    alone: GradientList,
 }
 
 impl Merge {
@@ -330,26 +333,32 @@ impl Merge {
             share,
             new: new.into_params(),
             old: old.into_params(),
-            mean: GradientList::default(),
+            both: Default::default(),
+            alone: GradientList::default(),
         };
         module.visit(&mut merge);
-        merge.mean
+        let Self { both, alone, .. } = merge;
+        let (mut mean, new) = both;
+        // All at once, as where all have both.
+        mean.list = lerp_all(mean.list, new, share);
+        let mut all = mean.into_params();
+        alone.put_into(&mut all);
+        gradient_list::take(module, all).1
     }
 }
 
 impl ModuleVisitor for Merge {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let (old, new) = (
-            self.old.remove::<D>(param.id),
-            self.new.remove::<D>(param.id),
-        );
-        let mean = match (old, new) {
-            (Some(mean), Some(new)) => lerp(mean, new, self.share),
-            (Some(mean), None) => mean * (1.0 - self.share),
-            (None, Some(new)) => new * self.share,
-            (None, None) => return,
-        };
-        self.mean.push(param.id, mean);
+        let id = param.id;
+        match (self.old.remove::<D>(id), self.new.remove::<D>(id)) {
+            (Some(mean), Some(new)) => {
+                self.both.0.push(id, mean);
+                self.both.1.push(new);
+            }
+            (Some(mean), None) => self.alone.push(id, mean * (1.0 - self.share)),
+            (None, Some(new)) => self.alone.push(id, new * self.share),
+            (None, None) => {}
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod ada_delta;
 mod ada_grad;
 mod ada_max;
 mod adam;
+mod ahead;
 mod any_tensor;
 mod batch_norm;
 mod blend;
@@ -23,6 +24,7 @@ mod element_step;
 #[cfg(feature = "flex")]
 mod flex;
 mod gpu_kernels;
+mod keep_buffer;
 mod lerp;
 mod lerp_task;
 mod n_adam;
@@ -63,6 +65,7 @@ pub use ada_max::{AdamaxStep, TimedAdamax};
 pub use adam::{
     AdamStep, AmsGradStep, CorrectedAmsGradStep, TimedAdam, TimedAmsGrad, TimedCorrectedAmsGrad,
 };
+pub use ahead::ahead;
 pub use any_tensor::AnyTensor;
 pub use batch_norm::{
     BatchNormed, fixed_batch_norm, fixed_batch_norm_twin, ghost_batch_norm, ghost_batch_norm_twin,
@@ -78,6 +81,7 @@ pub use compensation::{
 pub use descend::{descend, descend_any, descend_twin};
 pub use drop_blocks::{Blocks, drop_blocks, drop_blocks_twin};
 pub use gpu_kernels::use_gpu_kernels;
+pub use keep_buffer::keep_buffer;
 pub use lerp::{lerp, lerp_all, lerp_any, lerp_twin};
 pub use lerp_task::LerpTask;
 pub use n_adam::{NAdamStep, TimedNAdam};

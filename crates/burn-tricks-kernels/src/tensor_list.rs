@@ -103,6 +103,16 @@ impl TensorList {
         self.0.iter().cloned().map(flattened)
     }
 
+    /// For each tensor, whether it is on the CPU backend, so small that a kernel works on it with one thread, and held by
+    /// nobody else. Many such tensors are worth several threads: see [`ahead`](crate::ahead).
+    pub fn are_small_on_cpu(&self) -> Vec<bool> {
+        #[cfg(feature = "flex")]
+        let is_small = |tensor| crate::flex::is_free(tensor) && crate::flex::is_little([tensor]);
+        #[cfg(not(feature = "flex"))]
+        let is_small = |_: &DispatchTensor| false;
+        self.0.iter().map(is_small).collect()
+    }
+
     /// The type in which to accumulate numbers of all tensors: `f64` if one of them is `f64`, otherwise `f32`.
     pub fn accumulation_dtype(&self) -> FloatDType {
         if self.0.iter().any(|tensor| tensor.dtype() == DType::F64) {

@@ -5,7 +5,9 @@ use crate::wrapper::{Wrap, WrappedStep, Wrapper};
 use burn::optim::{ModuleOptimizer, Optimizer};
 use burn::tensor::{DType, Tensor};
 use burn_tricks_core::{Config, accumulation_dtype};
-use burn_tricks_kernels::{cast, cast_into, compensated, split_compensation, take_over};
+use burn_tricks_kernels::{
+    cast, cast_into, compensated, keep_buffer, split_compensation, take_over,
+};
 use serde::{Deserialize, Serialize};
 
 /// How the digits that a half-precision weight cannot hold are kept.
@@ -78,7 +80,9 @@ pub enum MasterWeightsForm {
 /// addition to the inner state. On the CPU backend there are three passes besides the inner step. With `F32` they are a
 /// check whether other code has changed the weight, and casts of gradient and weight; with `Kahan` the sum `w + c` with the
 /// same check, the cast of the gradient, and the split of `W` into `w` and `c`. They move 18 bytes per weight with `F32` and
-/// 22 with `Kahan`, and a step of Adam in `f32` 28. An `f32` or `f64` weight costs nothing more.
+/// 22 with `Kahan`, and a step of Adam in `f32` 28. Each thread that steps weights keeps the `f32` buffers of the last weight
+/// and gradient for the next, of at most 16 MB each: allocators return large buffers to the system, which maps their pages
+/// anew for each weight. An `f32` or `f64` weight costs nothing more.
 ///
 /// # Differences
 ///
@@ -149,7 +153,10 @@ impl Wrap for MasterWeightsWrap {
             (None, Some(compensation)) => compensated(&weight, compensation),
             (None, None) => cast(weight.clone(), wide),
         };
-        let new = step.inner(exact, cast(grad, wide));
+        let grad = cast(grad, wide);
+        let buffer = grad.clone();
+        let new = step.inner(exact, grad);
+        keep_buffer(buffer);
         match self.form {
             MasterWeightsForm::F32 => {
                 let rounded = cast_into(&new, weight);
@@ -158,7 +165,8 @@ impl Wrap for MasterWeightsWrap {
             }
             MasterWeightsForm::Kahan => {
                 let compensation = compensation.unwrap_or_else(|| weight.zeros_like());
-                let [rounded, error] = split_compensation(new, [weight, compensation]);
+                let [rounded, error] = split_compensation(new.clone(), [weight, compensation]);
+                keep_buffer(new);
                 step.put(COMPENSATION, error);
                 rounded
             }

@@ -57,6 +57,11 @@ pub(crate) fn on_flex<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>)
         .all(|tensor| look(tensor).is_some_and(|buffer| has_kernels(buffer.dtype())))
 }
 
+/// Whether the tensor is a float tensor of the CPU backend whose buffer nobody else holds.
+pub(crate) fn is_free(tensor: &DispatchTensor) -> bool {
+    look(tensor).is_some_and(FlexTensor::is_unique)
+}
+
 /// The number of a tensor with one element. On this backend it is already in memory, so there is nothing to
 /// wait for.
 pub(crate) fn scalar(tensor: &DispatchTensor) -> Option<f64> {

@@ -3,6 +3,7 @@
 use super::buffer::{close, from_numbers, look, numbers, open};
 use super::element_type::Stored;
 use super::share::share;
+use super::spare;
 use super::{FlexTensor, GRAIN};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
 use burn::tensor::DType;
@@ -15,10 +16,10 @@ pub(crate) fn cast(tensor: DispatchTensor, dtype: DType) -> Result<DispatchTenso
         return Err(tensor);
     };
     let change: fn(&FlexTensor) -> FlexTensor = match (from, dtype) {
-        (DType::F16, DType::F32) => |from| changed::<f16, f32>(from, f16::load),
-        (DType::BF16, DType::F32) => |from| changed::<bf16, f32>(from, bf16::load),
-        (DType::F32, DType::F16) => |from| changed::<f32, f16>(from, f16::store),
-        (DType::F32, DType::BF16) => |from| changed::<f32, bf16>(from, bf16::store),
+        (DType::F16, DType::F32) => |from| changed::<f16, f32>(from, f16::load, spare::numbers),
+        (DType::BF16, DType::F32) => |from| changed::<bf16, f32>(from, bf16::load, spare::numbers),
+        (DType::F32, DType::F16) => |from| changed::<f32, f16>(from, f16::store, new),
+        (DType::F32, DType::BF16) => |from| changed::<f32, bf16>(from, bf16::store, new),
         _ => return Err(tensor),
     };
     Ok(close(change(&open(tensor))))
@@ -27,10 +28,15 @@ pub(crate) fn cast(tensor: DispatchTensor, dtype: DType) -> Result<DispatchTenso
 fn changed<A: Stored, B: Stored>(
     tensor: &FlexTensor,
     change: impl Fn(&[A], &mut [B]) + Sync,
+    buffer: fn(usize) -> Vec<B>,
 ) -> FlexTensor {
     let old = numbers::<A>(tensor);
-    let mut new = vec![B::zeroed(); old.len()];
+    let mut new = buffer(old.len());
     let pieces = new.chunks_mut(GRAIN).zip(old.chunks(GRAIN));
     share(pieces, |(new, old)| change(old, new));
     from_numbers(new, tensor.shape())
+}
+
+fn new<E: Stored>(len: usize) -> Vec<E> {
+    vec![E::zeroed(); len]
 }

@@ -1,8 +1,10 @@
 //! Numbers of half precision and what they lack, in one pass.
 
+use super::bfloat;
 use super::buffer::{close, from_numbers, look, numbers, open, room};
 use super::element_type::Stored;
 use super::share::share;
+use super::spare;
 use super::take_over::{BLOCK, take_over_block};
 use super::{FlexTensor, GRAIN};
 use burn::backend::{DispatchTensor, TensorMetadata as _};
@@ -29,25 +31,14 @@ pub(crate) fn compensated(both: [DispatchTensor; 2]) -> Option<DispatchTensor> {
     Some(close(sums(&both.map(open))))
 }
 
-fn sums<E: Stored<Wide = f32>>([weight, compensation]: &[FlexTensor; 2]) -> FlexTensor {
+fn sums<E: Compensated>([weight, compensation]: &[FlexTensor; 2]) -> FlexTensor {
     let shape = weight.shape();
     let (weight, compensation) = (numbers::<E>(weight), numbers::<E>(compensation));
-    let mut sums = vec![0.0; weight.len()];
+    let mut sums = spare::numbers(weight.len());
     let both = weight.chunks(GRAIN).zip(compensation.chunks(GRAIN));
     let pieces = both.zip(sums.chunks_mut(GRAIN));
     share(pieces, |((weight, compensation), sums)| {
-        let mut rounded = [E::zeroed(); BLOCK];
-        let mut wide = [[0.0; BLOCK]; 2];
-        let both = weight.chunks(BLOCK).zip(compensation.chunks(BLOCK));
-        for ((weight, compensation), sums) in both.zip(sums.chunks_mut(BLOCK)) {
-            let [weights, errors] = wide.each_mut().map(|wide| &mut wide[..sums.len()]);
-            E::load(weight, weights);
-            E::load(compensation, errors);
-            for (sum, (weight, error)) in sums.iter_mut().zip(weights.iter().zip(errors)) {
-                *sum = weight + *error;
-            }
-            take_over_block(sums, weight, &mut rounded, &mut wide);
-        }
+        E::sums(weight, compensation, sums);
     });
     from_numbers(sums, shape)
 }
@@ -69,44 +60,79 @@ pub(crate) fn split_compensation(
     Ok(split(&open(exact), into.map(open)).map(close))
 }
 
-fn split<E: Stored<Wide = f32>>(exact: &FlexTensor, into: [FlexTensor; 2]) -> [FlexTensor; 2] {
+fn split<E: Compensated>(exact: &FlexTensor, into: [FlexTensor; 2]) -> [FlexTensor; 2] {
     let exact = numbers::<f32>(exact);
     let mut into = into.map(room::<E>);
     let [rounded, errors] = into.each_mut().map(FlexTensor::storage_mut::<E>);
     let both = rounded.chunks_mut(GRAIN).zip(errors.chunks_mut(GRAIN));
     let pieces = exact.chunks(GRAIN).zip(both);
     share(pieces, |(exact, (rounded, errors))| {
+        E::split(exact, rounded, errors);
+    });
+    into
+}
+
+/// A type of half precision, whose numbers have a compensation. All slices are of one length.
+trait Compensated: Stored<Wide = f32> {
+    /// The sums of weight and compensation, and the weight alone wherever the sum, rounded, is not the weight.
+    fn sums(weight: &[Self], compensation: &[Self], sums: &mut [f32]);
+
+    /// The numbers rounded, and what they lack; then the same of the sum of both.
+    fn split(exact: &[f32], rounded: &mut [Self], errors: &mut [Self]);
+}
+
+impl Compensated for bf16 {
+    fn sums(weight: &[Self], compensation: &[Self], sums: &mut [f32]) {
+        bfloat::sums(weight, compensation, sums);
+    }
+
+    fn split(exact: &[f32], rounded: &mut [Self], errors: &mut [Self]) {
+        bfloat::split(exact, rounded, errors);
+    }
+}
+
+impl Compensated for f16 {
+    fn sums(weight: &[Self], compensation: &[Self], sums: &mut [f32]) {
+        let mut rounded = [Self::ZERO; BLOCK];
+        let mut wide = [[0.0; BLOCK]; 2];
+        let both = weight.chunks(BLOCK).zip(compensation.chunks(BLOCK));
+        for ((weight, compensation), sums) in both.zip(sums.chunks_mut(BLOCK)) {
+            let [weights, errors] = wide.each_mut().map(|wide| &mut wide[..sums.len()]);
+            Self::load(weight, weights);
+            Self::load(compensation, errors);
+            for (sum, (weight, error)) in sums.iter_mut().zip(weights.iter().zip(errors)) {
+                *sum = weight + *error;
+            }
+            take_over_block(sums, weight, &mut rounded, &mut wide);
+        }
+    }
+
+    fn split(exact: &[f32], rounded: &mut [Self], errors: &mut [Self]) {
         let mut wide = [[0.0; BLOCK]; 2];
         let both = rounded.chunks_mut(BLOCK).zip(errors.chunks_mut(BLOCK));
         for (exact, (rounded, errors)) in exact.chunks(BLOCK).zip(both) {
             let [sums, near] = wide.each_mut().map(|wide| &mut wide[..exact.len()]);
             split_block(exact, near, rounded, errors);
-            E::load(errors, sums);
+            Self::load(errors, sums);
             sums.iter_mut()
                 .zip(&*near)
                 .for_each(|(sum, near)| *sum += near);
             split_block(sums, near, rounded, errors);
         }
-    });
-    into
+    }
 }
 
 /// The numbers rounded, and what they lack; `near` are the rounded numbers, widened.
 #[inline]
-fn split_block<E: Stored<Wide = f32>>(
-    exact: &[f32],
-    near: &mut [f32],
-    rounded: &mut [E],
-    errors: &mut [E],
-) {
+fn split_block(exact: &[f32], near: &mut [f32], rounded: &mut [f16], errors: &mut [f16]) {
     let mut missing = [0.0; BLOCK];
     let missing = &mut missing[..exact.len()];
-    E::store(exact, rounded);
-    E::load(rounded, near);
+    f16::store(exact, rounded);
+    f16::load(rounded, near);
     for (missing, (exact, near)) in missing.iter_mut().zip(exact.iter().zip(near)) {
         *missing = exact - *near;
     }
-    E::store(missing, errors);
+    f16::store(missing, errors);
 }
 
 /// The numbers in the type of `into`, in its buffer if it is not shared; nothing if this backend has no kernel for the

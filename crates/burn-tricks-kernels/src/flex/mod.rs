@@ -2,6 +2,7 @@
 //!
 //! All code is safe Rust. A buffer is changed in place if it is not shared.
 
+mod ahead;
 mod any_slice;
 mod batch_norm;
 mod bfloat;
@@ -23,6 +24,7 @@ mod philox;
 mod prodigy;
 mod scale;
 mod share;
+mod spare;
 mod spectral_norm;
 mod standardize_units;
 mod step_loop;
@@ -40,8 +42,9 @@ mod vector;
 mod vectorized;
 mod weight_norm;
 
+pub(crate) use ahead::ahead;
 pub(crate) use batch_norm::{fixed_batch_norm, ghost_batch_norm};
-pub(crate) use buffer::{on_flex, scalar};
+pub(crate) use buffer::{is_free, on_flex, scalar};
 pub(crate) use cast::cast;
 pub(crate) use cautious::cautious;
 pub(crate) use clamp::clamp;
@@ -53,6 +56,7 @@ pub(crate) use normal::add_normal;
 pub(crate) use nth_smallest::nth_smallest;
 pub(crate) use prodigy::prodigy_sums;
 pub(crate) use scale::scale;
+pub(crate) use spare::keep as keep_buffer;
 pub(crate) use spectral_norm::spectral_norm;
 pub(crate) use standardize_units::standardize_units;
 pub(crate) use step_loop::Loops;

@@ -1,72 +1,142 @@
-//! The two walks of a step: one gathers the gradients, and the other steps the parameters.
+//! The two walks of a step: one gathers the gradients, and the other puts the stepped parameters back.
 
 use super::groups::Groups;
 use super::slots::Slots;
+use super::turn::{Turn, Turns};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::module::{ModuleVisitor, Param, ParamId};
+use burn::module::{Param, ParamId};
 use burn::optim::GradAdaptor;
-use burn::tensor::{Device, Tensor};
-use burn_tricks_core::walk::{Location, Mapper};
+use burn::tensor::Tensor;
+use burn_tricks_core::walk::{Location, Mapper, Visitor};
 use burn_tricks_core::{Leaf, WeightTaker};
-use burn_tricks_kernels::TensorList;
+use burn_tricks_kernels::{TensorList, TensorTaker};
 
 /// Takes the gradients in the module's order, that of a tied parameter at its first place; those of several devices
 /// summed.
-pub(super) struct Gather {
+pub(super) struct Gather<'a> {
     from: GradAdaptor,
-    ids: Vec<ParamId>,
-    grads: TensorList,
-}
-
-impl Gather {
-    pub(super) fn new(from: impl Into<GradAdaptor>) -> Self {
-        Self {
-            from: from.into(),
-            ids: Vec::new(),
-            grads: TensorList::new(),
-        }
-    }
-
-    pub(super) fn into_parts(self) -> (Vec<ParamId>, TensorList) {
-        (self.ids, self.grads)
-    }
-}
-
-impl ModuleVisitor for Gather {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some((grad, _device)) = self.from.remove::<D>(param.id) {
-            self.ids.push(param.id);
-            self.grads.push(grad);
-        }
-    }
-}
-
-/// Steps the parameters that have a gradient, and gives all float tensors of the module to an average.
-pub(super) struct StepEach<'a, U> {
-    /// The parameters of `grads`.
-    ids: std::iter::Peekable<std::vec::IntoIter<ParamId>>,
-    grads: TensorList,
     lr: &'a ModuleLearningRate,
     groups: &'a Groups,
     slots: &'a mut Slots,
     next_slot: usize,
+    turns: Turns,
+    grads: TensorList,
+}
+
+impl<'a> Gather<'a> {
+    pub(super) fn new(
+        from: GradAdaptor,
+        lr: &'a ModuleLearningRate,
+        (groups, slots): (&'a Groups, &'a mut Slots),
+    ) -> Self {
+        Self {
+            from,
+            lr,
+            groups,
+            slots,
+            next_slot: 0,
+            turns: Turns::new(),
+            grads: TensorList::new(),
+        }
+    }
+
+    /// The turns of the parameters that have a gradient, still without it, and the gradients.
+    pub(super) fn into_parts(self) -> (Turns, TensorList) {
+        (self.turns, self.grads)
+    }
+}
+
+impl Visitor for Gather<'_> {
+    fn float<const D: usize>(&mut self, at: &Location, param: &Param<Tensor<D>>) {
+        let id = param.id;
+        let Some((grad, _device)) = self.from.remove::<D>(id) else {
+            return;
+        };
+        let number = (self.slots).number(self.next_slot, id, at.path(), self.groups);
+        self.next_slot = number + 1;
+        self.turns.push(Box::new(Turn {
+            id,
+            slot: number,
+            group: self.slots.get_mut(number).group,
+            lr: self.lr.lr_from_param(id, Some(at.path())),
+            rank: D,
+            weight: Some(param.base().without_autodiff().into_bridge()),
+            grad: None,
+            state: None,
+            device: None,
+            moves_state: false,
+        }));
+        self.grads.push(grad);
+    }
+}
+
+/// Gives the gradients to the turns.
+pub(super) struct Prepare<'a> {
+    groups: &'a Groups,
+    slots: &'a mut Slots,
+    /// The turns, and whether another thread may take them before the walk comes to the parameter.
+    turns: std::iter::Zip<std::slice::IterMut<'a, Box<Turn>>, std::vec::IntoIter<bool>>,
+}
+
+impl<'a> Prepare<'a> {
+    /// Prepares these turns, with these gradients, in their order.
+    pub(super) fn turns(
+        turns: &'a mut [Box<Turn>],
+        grads: TensorList,
+        (groups, slots): (&'a Groups, &'a mut Slots),
+    ) {
+        let mut prepare = Self {
+            groups,
+            slots,
+            turns: turns.iter_mut().zip(grads.are_small_on_cpu()),
+        };
+        grads.take_each(&mut prepare);
+    }
+}
+
+impl TensorTaker for Prepare<'_> {
+    fn take<const D: usize>(&mut self, grad: Tensor<D>) {
+        let (turn, is_small) = self.turns.next().expect("a turn for each gradient");
+        let device = grad.device();
+        let slot = self.slots.get_mut(turn.slot);
+        turn.state = slot.state.take();
+        // A weight of which the module has the only handle is stepped in place, and where the walk comes to it. A small
+        // one on the CPU is stepped ahead, in the buffer of its gradient; without a state, as by plain SGD, its step takes
+        // less time than to hand it over.
+        let is_worth = is_small && turn.state.is_some();
+        let weight = turn.weight.take().map(Tensor::<D>::from_bridge);
+        let ready = weight.filter(|weight| is_worth && weight.device() == device);
+        turn.weight = ready.map(Tensor::into_bridge);
+        turn.grad = Some(self.groups.clipped(turn.group, grad).into_bridge());
+        turn.moves_state = slot.device.as_ref() != Some(&device);
+        if turn.moves_state {
+            slot.device = Some(device.clone());
+        }
+        turn.device = Some(device);
+    }
+}
+
+/// Gives each parameter that has a gradient its new value, and all float tensors of the module to an average.
+pub(super) struct PutBack<'a, U> {
+    /// The parameters of `turns`.
+    ids: std::iter::Peekable<std::vec::IntoIter<ParamId>>,
+    turns: &'a mut dyn FnMut() -> Option<Box<Turn>>,
+    groups: &'a Groups,
+    slots: &'a mut Slots,
     average: &'a mut Option<U>,
 }
 
-impl<'a, U: WeightTaker> StepEach<'a, U> {
+impl<'a, U: WeightTaker> PutBack<'a, U> {
     pub(super) fn new(
-        (ids, grads): (Vec<ParamId>, TensorList),
-        lr: &'a ModuleLearningRate,
+        (ids, turns): (Vec<ParamId>, &'a mut dyn FnMut() -> Option<Box<Turn>>),
         (groups, slots): (&'a Groups, &'a mut Slots),
         average: &'a mut Option<U>,
     ) -> Self {
         Self {
             ids: ids.into_iter().peekable(),
-            grads,
-            lr,
+            turns,
             groups,
             slots,
-            next_slot: 0,
             average,
         }
     }
@@ -84,34 +154,9 @@ impl<'a, U: WeightTaker> StepEach<'a, U> {
             );
         }
     }
-
-    /// The new weight, on the device of the gradient.
-    fn stepped<const D: usize>(
-        &mut self,
-        at: &Location,
-        id: ParamId,
-        (weight, grad): (Tensor<D>, Tensor<D>),
-        device: Device,
-    ) -> Tensor<D> {
-        let number = (self.slots).number(self.next_slot, id, at.path(), self.groups);
-        self.next_slot = number + 1;
-        let slot = self.slots.get_mut(number);
-        let optim = self.groups.optimizer(slot.group);
-        let lr = self.lr.lr_from_param(id, Some(at.path()));
-        let mut state = slot.state.take();
-        if slot.device.as_ref() != Some(&device) {
-            state = state.map(|state| optim.to_device_dyn(state, &device));
-            slot.device = Some(device);
-        }
-        let grad = self.groups.clipped(slot.group, grad);
-        let (weight, grad) = (weight.into_bridge(), grad.into_bridge());
-        let (weight, state) = optim.step_dyn(D, lr, weight, grad, state);
-        slot.state = state;
-        Tensor::from_bridge(weight)
-    }
 }
 
-impl<U: WeightTaker> Mapper for StepEach<'_, U> {
+impl<U: WeightTaker> Mapper for PutBack<'_, U> {
     fn float<const D: usize>(
         &mut self,
         at: &Location,
@@ -124,17 +169,13 @@ impl<U: WeightTaker> Mapper for StepEach<'_, U> {
             }
             return param;
         }
-        let grad = self.grads.pop::<D>().expect("one for each parameter");
+        let turn = (self.turns)().expect("one for each parameter");
         param.map(|weight| {
-            // As Burn's optimizers do.
-            let device = grad.device();
             // Before the move, after which a tensor that autodiff tracks is no leaf.
-            let leaf = Leaf::new(&weight).moved_to(&device);
-            let mut weight = weight.without_autodiff();
-            if weight.device() != device {
-                weight = weight.to_device(&device);
-            }
-            let weight = self.stepped(at, id, (weight, grad), device);
+            let leaf = Leaf::new(&weight).moved_to(turn.device());
+            let slot = self.slots.get_mut(turn.slot);
+            let (weight, state) = turn.end(self.groups, weight.without_autodiff());
+            slot.state = state;
             if let Some(average) = self.average {
                 average.take(at, &weight);
             }
