@@ -274,7 +274,7 @@ fn a_panic_of_the_optimizer_on_another_thread_is_that_of_the_step() {
         }
 
         fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-            Adam::to_device(state, device)
+            Adam::to_device::<D>(state, device)
         }
     }
     let model = Many::new(4, DType::F32, &Device::flex().autodiff());
