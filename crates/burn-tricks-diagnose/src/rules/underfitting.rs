@@ -111,5 +111,5 @@ pub(crate) fn is_level(history: &History) -> bool {
         let is_informed = chance.is_some_and(|chance| floor.score > chance + INFORMED);
         is_informed && scores.valid >= floor.score
     };
-    history.floors().any(is_level) && history.outcome() != Outcome::Stuck
+    history.floors().any(is_level) && !history.is_behind() && history.outcome() != Outcome::Stuck
 }

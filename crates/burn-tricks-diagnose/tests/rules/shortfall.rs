@@ -98,6 +98,14 @@ fn as_good_as_one_of_the_two_is_level() {
     };
     assert_eq!(check(0.34), None);
     assert_eq!(check(0.355), WARNING);
+    // Better than a linear fit, and far behind the neighbours.
+    let mut of = regression(0.65, 0.65, 0.2);
+    of.losses = (0..300).map(|at| 0.75 - 0.1 * at as f64 / 299.0).collect();
+    assert_eq!(severity(&of, FindingKind::TooFewSteps), None);
+    let mut neighbours = Neighbours::default();
+    (neighbours.queries, neighbours.score) = (1000, 0.6);
+    of.neighbours = Some(neighbours);
+    assert_eq!(severity(&of, FindingKind::TooFewSteps), WARNING);
 }
 
 #[test]
