@@ -349,16 +349,25 @@ fn in_blocks<T: Computed>(
     range: Range<usize>,
     mut change: impl FnMut(usize, &mut [T]),
 ) {
-    let numbers = match numbers {
-        Ok(numbers) => return change(0, &mut numbers[range]),
-        Err(numbers) => numbers,
-    };
     let mut block = [T::ZERO; BLOCK];
-    for start in range.clone().step_by(BLOCK) {
-        let some = start..range.end.min(start + BLOCK);
-        let block = &mut block[..some.len()];
-        T::widen(numbers.as_ref().part(some.clone()), block);
-        change(start - range.start, block);
-        T::round_to(block, numbers.part(some));
+    let len = match numbers {
+        Ok(_) => range.len(),
+        Err(_) => BLOCK,
+    };
+    // The change is called at one place, where it is inlined, for the vector instructions.
+    for start in range.clone().step_by(len.max(1)) {
+        let some = start..range.end.min(start + len);
+        let wide = match numbers {
+            Ok(numbers) => &mut numbers[some.clone()],
+            Err(numbers) => {
+                let block = &mut block[..some.len()];
+                T::widen(numbers.as_ref().part(some.clone()), block);
+                block
+            }
+        };
+        change(start - range.start, wide);
+        if let Err(numbers) = numbers {
+            T::round_to(&block[..some.len()], numbers.part(some));
+        }
     }
 }

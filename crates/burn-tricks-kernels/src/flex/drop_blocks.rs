@@ -177,14 +177,16 @@ impl<T: Computed> NullaryFnOnce for Multiply<'_, T> {
 
     #[inline(always)]
     fn call(self) {
-        let scaled = |numbers: &mut [T], keep: &[u8]| {
+        // Not a closure: it must be inlined at both places, for the vector instructions.
+        #[inline(always)]
+        fn scaled<T: Computed>(numbers: &mut [T], keep: &[u8], scale: T) {
             for (x, keep) in numbers.iter_mut().zip(keep) {
-                let factor = if *keep == 0 { T::ZERO } else { self.scale };
+                let factor = if *keep == 0 { T::ZERO } else { scale };
                 *x = *x * factor;
             }
-        };
+        }
         let mut numbers = match T::as_mut_slice(self.numbers) {
-            Ok(numbers) => return scaled(numbers, self.keep),
+            Ok(numbers) => return scaled(numbers, self.keep, self.scale),
             Err(numbers) => numbers,
         };
         let mut block = [T::ZERO; BLOCK];
@@ -192,7 +194,7 @@ impl<T: Computed> NullaryFnOnce for Multiply<'_, T> {
             let range = i * BLOCK..i * BLOCK + keep.len();
             let block = &mut block[..keep.len()];
             T::widen(numbers.as_ref().part(range.clone()), block);
-            scaled(block, keep);
+            scaled(block, keep, self.scale);
             T::round_to(block, numbers.part(range));
         }
     }

@@ -174,10 +174,12 @@ impl<T: Computed> NullaryFnOnce for SumLines<'_, T> {
     fn call(self) -> Vec<f64> {
         let mut sum = vec![0.0; self.len];
         let mut short = vec![T::ZERO; self.len];
-        let mut lines = Lines::<T>::of(self.numbers, self.len);
-        for factors in self.factors.chunks(DEPTH) {
-            for factor in factors {
-                for (short, number) in short.iter_mut().zip(lines.next()) {
+        let mut widened: Vec<T> = Vec::new();
+        let lines = widen_all(self.numbers, &mut widened);
+        let some = lines.chunks((DEPTH * self.len).max(1));
+        for (lines, factors) in some.zip(self.factors.chunks(DEPTH)) {
+            for (line, factor) in lines.chunks(self.len).zip(factors) {
+                for (short, number) in short.iter_mut().zip(line) {
                     *short = *short + *number * *factor;
                 }
             }
@@ -201,10 +203,11 @@ impl<T: Computed> NullaryFnOnce for MultiplyLines<'_, T> {
 
     #[inline(always)]
     fn call(self) -> Vec<f64> {
-        let mut lines = Lines::<T>::of(self.numbers, self.len);
-        let mut products = Vec::with_capacity(self.numbers.len() / self.len);
-        for _ in 0..self.numbers.len() / self.len {
-            let [product] = of_run::<_, _, 1>(Product, lines.next(), self.vector, T::ZERO);
+        let mut widened: Vec<T> = Vec::new();
+        let lines = widen_all(self.numbers, &mut widened);
+        let mut products = Vec::with_capacity(lines.len() / self.len);
+        for line in lines.chunks(self.len) {
+            let [product] = of_run::<_, _, 1>(Product, line, self.vector, T::ZERO);
             products.push(product);
         }
         products
@@ -259,43 +262,13 @@ fn add<T: Wide>(out: &mut [T], factor: T, k: T, vector: &[T]) {
     }
 }
 
-/// The lines of a matrix, one after the other.
-struct Lines<'a, T> {
-    numbers: AnySlice<'a>,
-    wide: Option<&'a [T]>,
-    len: usize,
-    start: usize,
-    widened: Vec<T>,
-}
-
-impl<'a, T: Computed> Lines<'a, T> {
-    #[inline(always)]
-    fn of(numbers: AnySlice<'a>, len: usize) -> Self {
-        let wide = T::as_slice(numbers);
-        let widened = match wide {
-            Some(_) => Vec::new(),
-            None => vec![T::ZERO; len],
-        };
-        Self {
-            numbers,
-            wide,
-            len,
-            start: 0,
-            widened,
-        }
+/// The numbers themselves, or widened into `buffer`: at once, since they are at most those of a part.
+#[inline(always)]
+fn widen_all<'a, T: Computed>(numbers: AnySlice<'a>, buffer: &'a mut Vec<T>) -> &'a [T] {
+    if let Some(numbers) = T::as_slice(numbers) {
+        return numbers;
     }
-
-    /// The next line, widened if it is narrower.
-    #[inline(always)]
-    fn next(&mut self) -> &[T] {
-        let range = self.start..self.start + self.len;
-        self.start = range.end;
-        match self.wide {
-            Some(numbers) => &numbers[range],
-            None => {
-                T::widen(self.numbers.part(range), &mut self.widened);
-                &self.widened
-            }
-        }
-    }
+    buffer.resize(numbers.len(), T::ZERO);
+    T::widen(numbers, buffer);
+    buffer
 }
