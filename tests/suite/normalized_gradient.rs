@@ -549,3 +549,61 @@ fn a_meaningless_configuration_is_refused() {
             .is_err()
     );
 }
+
+/// The lengths of the steps at a gradient of 1 and a rate of 0.1: the last with `before`, the first with `after`.
+fn lengths(
+    before: &NormalizedGradientConfig,
+    after: &NormalizedGradientConfig,
+    device: &Device,
+) -> [f64; 2] {
+    let one = || tensor::<1>(&[1.0], DType::F64, device);
+    let (mut weight, mut state) = (one(), None);
+    let mut lengths = Vec::new();
+    for at in 0..100 {
+        let config = if at < 99 { before } else { after };
+        let from = values(weight.clone())[0];
+        (weight, state) = config.build().unwrap().step(0.1, weight, one(), state);
+        lengths.push(from - values(weight.clone())[0]);
+    }
+    [lengths[98], lengths[99]]
+}
+
+/// As in a run that is resumed with other settings, or that is `Scheduled`.
+#[test]
+fn what_new_settings_need_starts_anew_and_the_rest_stays() {
+    let decay = Memory::Decay { beta: 0.999 };
+    let mean = MomentumMemory::OfGradient { beta: 0.9 };
+    for (name, device) in devices() {
+        if !device.supports_dtype(DType::F64) {
+            continue;
+        }
+        for scope in [NormScope::Element, NormScope::Tensor] {
+            let of = |memory, momentum, corrected| {
+                config()
+                    .with_scope(scope)
+                    .with_memory(memory)
+                    .with_momentum(momentum)
+                    .with_bias_correction(corrected)
+                    .with_epsilon(outside(0.0))
+            };
+            let near = |lengths: [f64; 2], expected: [f64; 2]| {
+                assert_close(&lengths, &expected, 1e-6, &format!("{scope:?} on {name}"));
+            };
+            let none = MomentumMemory::None;
+            // The mean gradient starts, corrected as one of a hundred steps; the mean square stays.
+            let (before, after) = (of(decay, none, true), of(decay, mean, true));
+            let start = 0.01 / (1.0 - 0.9_f64.powi(100));
+            near(lengths(&before, &after, &device), [0.1, start]);
+            // A sum stays, too: of 99 squares, and then of 100.
+            let update = MomentumMemory::OfUpdate { mu: 0.5 };
+            let (before, after) = (of(Memory::Sum, none, false), of(Memory::Sum, update, false));
+            near(
+                lengths(&before, &after, &device),
+                [0.1 / 99_f64.sqrt(), 0.01],
+            );
+            // A mean square that starts now is corrected as one of one step.
+            let (before, after) = (of(Memory::None, mean, true), of(decay, mean, true));
+            near(lengths(&before, &after, &device), [0.1, 0.1]);
+        }
+    }
+}

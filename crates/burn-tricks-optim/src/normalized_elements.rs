@@ -3,6 +3,7 @@
 use crate::normalized_gradient::NormalizedGradient;
 use crate::normalized_gradient_settings::{Epsilon, Memory, MomentumMemory};
 use crate::normalized_gradient_state::NormalizedGradientState;
+use crate::rule::full_wide;
 use crate::state_tensor::StateTensor;
 use burn_tricks_kernels::{
     AnyTensor, Mean, NormMemory, NormalizedStep, Skip, Step, TimedNormalized, TimedStep,
@@ -68,7 +69,15 @@ impl NormalizedGradient {
                 (weight, None, Some(m))
             }
             (Some(norm), Some(update)) => {
-                let old = accumulator.zip(momentum).map(|(v, m)| [v, m]);
+                // What is new, because the settings have changed, starts as at the first step; the other stays.
+                let begun = |value| full_wide(value, &weight);
+                let old = match (accumulator, momentum) {
+                    (None, None) => None,
+                    (v, m) => Some([
+                        v.unwrap_or_else(|| begun(initial)),
+                        m.unwrap_or_else(|| begun(0.0)),
+                    ]),
+                };
                 let step = TimedNormalized(step.with_norm(norm).with_update(update));
                 let (weight, [v, m]) = step.apply_unless(skip, &time, weight, grad, old);
                 (weight, Some(v), Some(m))

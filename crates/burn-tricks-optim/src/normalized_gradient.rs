@@ -287,6 +287,13 @@ impl Optimizer for NormalizedGradient {
 }
 
 impl NormalizedGradient {
+    /// Whether the run can continue from this state, which other settings may have left. The bias correction would take
+    /// a mean square that starts now for that of all the steps so far: the steps would be too long.
+    fn continues(&self, state: &NormalizedGradientState) -> bool {
+        let decays = matches!(self.config.memory, Memory::Decay { .. });
+        state.accumulator.is_some() || !(decays && self.config.bias_correction)
+    }
+
     fn step_any(
         &self,
         lr: LearningRate,
@@ -302,6 +309,7 @@ impl NormalizedGradient {
         if let Skip::Known(true) = skip {
             return (weight, state);
         }
+        let state = state.filter(|state| self.continues(state));
         let state = state.unwrap_or(NormalizedGradientState {
             time: StepCount::new(0),
             accumulator: None,
