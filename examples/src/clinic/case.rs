@@ -139,6 +139,16 @@ impl Series {
     }
 }
 
+impl Case {
+    /// With the same program without the fault.
+    pub(super) const fn against(self, twin: fn(seed: u64) -> Program) -> Self {
+        Self {
+            twin: Some(twin),
+            ..self
+        }
+    }
+}
+
 /// Which half of the clinic a case is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Half {

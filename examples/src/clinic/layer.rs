@@ -33,6 +33,8 @@ pub enum Act {
     Exp,
     /// Each row becomes probabilities.
     Softmax,
+    /// Each row becomes exp(x) / Σ exp(x) as it is written, which overflows where an x is above 88.
+    OverflowingSoftmax,
     /// Each column becomes probabilities: over the rows of a batch.
     SoftmaxOverRows,
     /// ln(1 + exp(x)).
@@ -108,6 +110,16 @@ pub enum Layer {
         width: usize,
         /// The heads of the attention.
         heads: usize,
+    },
+    /// Adds sines and cosines of their positions to tokens of so many numbers.
+    Positions {
+        /// The length of a token.
+        width: usize,
+    },
+    /// The mean over tokens of so many numbers.
+    TokenMean {
+        /// The length of a token.
+        width: usize,
     },
     /// The signal plus what these layers make of it.
     Residual(Vec<Layer>),

@@ -103,6 +103,36 @@ pub const LIKELIHOOD_OF_PROBABILITIES: Loss = Loss {
     kind: LossKind::CrossEntropyOfProbabilities,
 };
 
+/// The mean negative score of the right class: log-probabilities are expected, and nobody sees that they are none.
+pub const NEGATIVE_SCORES: Loss = Loss {
+    compute: negative_likelihood,
+    kind: LossKind::CrossEntropyOfScores,
+};
+
+/// Cross-entropy of scores in which a row of class 1 weighs as much as four others.
+pub const CROSS_ENTROPY_MORE_OF_ONE: Loss = Loss {
+    compute: cross_entropy_more_of_one,
+    kind: LossKind::CrossEntropyOfScores,
+};
+
+/// The negative log-likelihood of counts, of the outputs' exponentials as their expectations.
+pub const POISSON_OF_LOGARITHMS: Loss = Loss {
+    compute: poisson_of_logarithms,
+    kind: LossKind::OtherRegression,
+};
+
+/// The negative log-likelihood of counts, of the outputs as their expectations.
+pub const POISSON: Loss = Loss {
+    compute: poisson,
+    kind: LossKind::OtherRegression,
+};
+
+/// The mean of squared differences between ln(1 + x) of outputs and targets.
+pub const SQUARED_LOGARITHMS: Loss = Loss {
+    compute: squared_logarithms,
+    kind: LossKind::OtherRegression,
+};
+
 /// Columns of class numbers, `[batch, 1]`, as rows that are 1 at the class and 0 elsewhere.
 fn one_hot(classes: Tensor<2>, count: usize) -> Tensor<2> {
     let [batch, _] = classes.dims();
@@ -178,6 +208,25 @@ fn crossed_squares(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
 
 fn halved_squares(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     mean_squared(outputs, targets) * 0.5
+}
+
+fn cross_entropy_more_of_one(scores: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    let [_, count] = scores.dims();
+    let weights = classes.clone().equal_elem(1.0).float() * 3.0 + 1.0;
+    let losses = -(one_hot(classes, count) * log_softmax(scores, 1)).sum_dim(1);
+    (losses * weights.clone()).sum() / weights.sum()
+}
+
+fn poisson_of_logarithms(outputs: Tensor<2>, counts: Tensor<2>) -> Tensor<1> {
+    (outputs.clone().exp() - counts * outputs).mean()
+}
+
+fn poisson(outputs: Tensor<2>, counts: Tensor<2>) -> Tensor<1> {
+    (outputs.clone() - counts * outputs.clamp_min(1e-8).log()).mean()
+}
+
+fn squared_logarithms(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    mean_squared(outputs.log1p(), targets.log1p())
 }
 
 fn likelihood_of_probabilities(outputs: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {

@@ -10,6 +10,7 @@ use burn::nn::transformer::{
 use burn::nn::{
     BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm,
     LayerNormConfig, Linear, LinearConfig, LinearLayout, Lstm, LstmConfig, PaddingConfig2d,
+    PositionalEncoding, PositionalEncodingConfig,
 };
 use burn::tensor::activation::{elu, leaky_relu, relu, sigmoid, softmax, softplus};
 use burn::tensor::{Device, Tensor};
@@ -47,6 +48,10 @@ pub enum Block {
     Embedding(Embedding),
     /// A block of a transformer.
     Transformer(TransformerEncoder),
+    /// Adds their positions to tokens.
+    Positions(Positions),
+    /// The mean over tokens.
+    TokenMean(TokenMean),
     /// The signal plus what layers make of it.
     Residual(Net),
 }
@@ -64,6 +69,19 @@ pub struct Image<L> {
     layer: L,
     channels: usize,
     side: usize,
+}
+
+/// Adds their positions to tokens of `width` numbers.
+#[derive(Module, Debug)]
+pub struct Positions {
+    encoding: PositionalEncoding,
+    width: usize,
+}
+
+/// The mean over tokens of `width` numbers.
+#[derive(Module, Debug)]
+pub struct TokenMean {
+    width: usize,
 }
 
 /// State ← act(input weights · number + recurrent weights · state).
@@ -199,6 +217,13 @@ impl Block {
                     .with_norm_first(true)
                     .init(device),
             ),
+            Layer::Positions { width } => Self::Positions(Positions {
+                encoding: PositionalEncodingConfig::new(*width)
+                    .with_max_sequence_size(64)
+                    .init(device),
+                width: *width,
+            }),
+            Layer::TokenMean { width } => Self::TokenMean(TokenMean { width: *width }),
             Layer::Residual(layers) => Self::Residual(Net::init(layers, device)),
         }
     }
@@ -227,11 +252,15 @@ impl Block {
             }
             Self::Embedding(layer) => layer.forward(signal.int()).flatten(1, 2),
             Self::Transformer(layer) => {
-                let [batch, numbers] = signal.dims();
-                let tokens = signal.reshape([batch, numbers / layer.d_model, layer.d_model]);
+                let tokens = tokens(signal, layer.d_model);
                 let output = layer.forward(TransformerEncoderInput::new(tokens));
                 output.flatten(1, 2)
             }
+            Self::Positions(layer) => {
+                let tokens = tokens(signal, layer.width);
+                layer.encoding.forward(tokens).flatten(1, 2)
+            }
+            Self::TokenMean(layer) => tokens(signal, layer.width).mean_dim(1).squeeze_dim(1),
             Self::Residual(net) => {
                 struct Within<'a>(&'a mut dyn FnMut(&str, &Block, Tensor<2>) -> Tensor<2>);
                 impl Tap for Within<'_> {
@@ -243,6 +272,12 @@ impl Block {
             }
         }
     }
+}
+
+/// `[batch, numbers]` as `[batch, tokens, width]`.
+fn tokens(signal: Tensor<2>, width: usize) -> Tensor<3> {
+    let [batch, numbers] = signal.dims();
+    signal.reshape([batch, numbers / width, width])
 }
 
 impl<L> Image<L> {
@@ -284,6 +319,10 @@ impl Activation {
             Act::Tanh => signal.tanh(),
             Act::Exp => signal.exp(),
             Act::Softmax => softmax(signal, 1),
+            Act::OverflowingSoftmax => {
+                let powers = signal.exp();
+                powers.clone() / powers.sum_dim(1)
+            }
             Act::SoftmaxOverRows => softmax(signal, 0),
             Act::Softplus => softplus(signal, 1.0),
             Act::Identity => signal,

@@ -42,6 +42,24 @@ pub(super) fn convolutions([first, second]: [usize; 2], weight: Initializer) -> 
     ]
 }
 
+/// `count` rows, the first `train` of them to train on.
+pub(super) fn made(
+    count: usize,
+    train: usize,
+    task: Task,
+    mut row: impl FnMut() -> (Vec<f32>, Vec<f32>),
+) -> Data {
+    let mut rows = |count: usize| {
+        let (inputs, targets) = (0..count).map(|_| row()).unzip();
+        Rows { inputs, targets }
+    };
+    Data {
+        train: rows(train),
+        valid: rows(count - train),
+        task,
+    }
+}
+
 /// A wave over five numbers.
 pub(super) fn waves(seed: u64) -> Program {
     let data: Data = drawn(seed, 1200, 5, Task::Numbers, |x, _| {

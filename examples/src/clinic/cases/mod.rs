@@ -3,6 +3,7 @@
 mod bases;
 mod capacity;
 mod depth;
+mod fifth_set;
 mod first_set;
 mod fitting_more;
 mod fourth_set;
@@ -42,5 +43,6 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
     .chain(third_set::CASES)
     .chain(fourth_set::CASES)
     .chain(fitting_more::CASES)
+    .chain(fifth_set::CASES)
     .flatten()
 }

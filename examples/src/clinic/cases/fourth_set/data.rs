@@ -1,29 +1,11 @@
 //! Data and programs of the fourth set.
 
-use super::super::bases::conv;
+use super::super::bases::{conv, made};
 use crate::clinic::data::{Data, Dice, Rows, Task};
 use crate::clinic::layer::{Act, GLOROT, HE, Layer, dense, mlp};
 use crate::clinic::loss::{CROSS_ENTROPY, MEAN_SQUARED};
 use crate::clinic::program::Program;
 use std::f32::consts::{PI, TAU};
-
-/// `count` rows, the first `train` of them to train on.
-fn made(
-    count: usize,
-    train: usize,
-    task: Task,
-    mut row: impl FnMut() -> (Vec<f32>, Vec<f32>),
-) -> Data {
-    let mut rows = |count: usize| {
-        let (inputs, targets) = (0..count).map(|_| row()).unzip();
-        Rows { inputs, targets }
-    };
-    Data {
-        train: rows(train),
-        valid: rows(count - train),
-        task,
-    }
-}
 
 /// Three spiral arms in the plane.
 pub(super) fn spirals(seed: u64) -> Program {
