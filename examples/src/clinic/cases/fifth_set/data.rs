@@ -39,7 +39,7 @@ pub(super) fn plots(seed: u64) -> Program {
     let layers = mlp(&[6, 48, 48, 4], Act::Relu, HE);
     Program {
         rate: 4e-3,
-        epochs: 25,
+        epochs: 14,
         ..Program::new(surveyed(seed).standard_inputs(), layers, CROSS_ENTROPY)
     }
 }

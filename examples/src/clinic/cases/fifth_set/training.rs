@@ -176,6 +176,7 @@ fn jumping(seed: u64) -> Program {
         rule: Rule::Momentum(0.9),
         rate: 0.04,
         batch: 16,
+        epochs: 25,
         patience: Some(6),
         ..plots(seed)
     }
