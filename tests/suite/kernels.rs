@@ -312,6 +312,38 @@ fn every_step_is_its_twin_in_every_rank() {
         check_step("Adam", step, [2, 3], DType::F32, Held::Alone, &device);
         check_step("Adam", step, [2, 3, 2], DType::F32, Held::Alone, &device);
         check_step("Adam", step, [2, 3, 1, 2], DType::F32, Held::Alone, &device);
+        check_step(
+            "Adam",
+            step,
+            [2, 3, 1, 2, 2],
+            DType::F32,
+            Held::Alone,
+            &device,
+        );
+        check_step(
+            "Adam",
+            step,
+            [2, 1, 3, 1, 2, 2],
+            DType::F32,
+            Held::Alone,
+            &device,
+        );
+        check_step(
+            "Adam",
+            step,
+            [2, 1, 3, 1, 2, 1, 2],
+            DType::F32,
+            Held::Alone,
+            &device,
+        );
+        check_step(
+            "Adam",
+            step,
+            [2, 1, 3, 1, 2, 1, 2, 1],
+            DType::F32,
+            Held::Alone,
+            &device,
+        );
     }
 }
 

@@ -145,14 +145,18 @@ impl<T: Computed> NullaryFnOnce for Keep<'_, T> {
     fn call(self) {
         #[inline(always)]
         fn keep<T: Wide>(new: &mut [T], old: &[T], grad: &[T], more: Option<T>) {
-            let all = new.iter_mut().zip(old).zip(grad);
+            // Loops, not closures: a closure that is called at two places is not inlined, and has no vector instructions.
             match more {
-                None => all.for_each(|((new, old), grad)| {
-                    *new = choose(*new, *old, *grad, *new);
-                }),
-                Some(more) => all.for_each(|((new, old), grad)| {
-                    *new = choose(*new, *old, *grad, *new + (*new - *old) * more);
-                }),
+                None => {
+                    for ((new, old), grad) in new.iter_mut().zip(old).zip(grad) {
+                        *new = choose(*new, *old, *grad, *new);
+                    }
+                }
+                Some(more) => {
+                    for ((new, old), grad) in new.iter_mut().zip(old).zip(grad) {
+                        *new = choose(*new, *old, *grad, *new + (*new - *old) * more);
+                    }
+                }
             }
         }
         let wide = T::as_slice(self.old).zip(T::as_slice(self.grad));

@@ -232,6 +232,11 @@ impl<T: Computed> NullaryFnOnce for Pass<'_, T> {
     fn call(self) {
         let len = self.out.len();
         let mut out = T::as_mut_slice(self.out);
+        // Numbers that are read as they are stored, where each has a draw of its own.
+        let direct = match (&out, self.draws) {
+            (Ok(_), Draws::Each(_)) => self.read.and_then(T::as_slice),
+            _ => None,
+        };
         let mut block = [T::ZERO; GROUP];
         let mut made = [[T::ZERO; GROUP]; 2];
         for at in (0..len).step_by(GROUP) {
@@ -239,7 +244,7 @@ impl<T: Computed> NullaryFnOnce for Pass<'_, T> {
             let numbers = match &mut out {
                 Ok(out) => {
                     let out = &mut out[range.clone()];
-                    if let Some(read) = self.read {
+                    if let (Some(read), None) = (self.read, direct) {
                         T::widen(read.part(range.clone()), out);
                     }
                     out
@@ -254,9 +259,19 @@ impl<T: Computed> NullaryFnOnce for Pass<'_, T> {
             match self.draws {
                 Draws::Each(part) => {
                     part.make(((self.start + at) / GROUP) as u64, &mut made);
-                    let [factors, shifts] = &made;
-                    for ((x, factor), shift) in numbers.iter_mut().zip(factors).zip(shifts) {
-                        *x = *x * *factor + *shift;
+                    let both = made[0].iter().zip(&made[1]);
+                    match direct {
+                        Some(read) => {
+                            let pairs = numbers.iter_mut().zip(&read[range.clone()]);
+                            for ((x, read), (factor, shift)) in pairs.zip(both) {
+                                *x = *read * *factor + *shift;
+                            }
+                        }
+                        None => {
+                            for (x, (factor, shift)) in numbers.iter_mut().zip(both) {
+                                *x = *x * *factor + *shift;
+                            }
+                        }
                     }
                 }
                 Draws::Shared { run, factors } => {
