@@ -121,7 +121,7 @@ use walks::{Gather, Prepare, PutBack};
 ///
 /// On 2,000 small tensors, clipping, Adam and a moving average take 0.72 of the time of three separate calls, and Adam alone
 /// 0.9, on two cores that have nothing else to do; on busy ones up to 1.3. Plain SGD alone, without a transform and an
-/// average, takes 1.4 times the separate call there: it has nothing to share, and pays for the second walk. On a model of a few large tensors, such as
+/// average, takes 1.4 times the separate call there. On a model of a few large tensors, such as
 /// an ordinary MLP, the time is that of the arithmetic, and the separate calls take as long. The README of
 /// `burn-tricks-kernels` has the times. Apart from the time on small tensors, it is there to have the three parts and their
 /// order in one value.

@@ -145,7 +145,7 @@ impl<T: Computed> NullaryFnOnce for Keep<'_, T> {
     fn call(self) {
         #[inline(always)]
         fn keep<T: Wide>(new: &mut [T], old: &[T], grad: &[T], more: Option<T>) {
-            // Loops, not closures: a closure that is called at two places is not inlined, and has no vector instructions.
+            // Loops: with closures for `for_each` a step took 1.3 times as long.
             match more {
                 None => {
                     for ((new, old), grad) in new.iter_mut().zip(old).zip(grad) {

@@ -177,7 +177,7 @@ impl<T: Computed> NullaryFnOnce for Multiply<'_, T> {
 
     #[inline(always)]
     fn call(self) {
-        // Not a closure: it must be inlined at both places, for the vector instructions.
+        // Inlined at both places, so that it can be compiled for the vector instructions around it.
         #[inline(always)]
         fn scaled<T: Computed>(numbers: &mut [T], keep: &[u8], scale: T) {
             for (x, keep) in numbers.iter_mut().zip(keep) {
