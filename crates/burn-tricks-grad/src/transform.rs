@@ -63,7 +63,7 @@ use std::fmt::Debug;
 ///
 /// impl ModuleVisitor for Signs {
 ///     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-///         // GradientList out, a tied parameter's gradient is changed once, not at each of its places.
+///         // Since it is taken out, a tied parameter's gradient is changed once, not at each of its places.
 ///         if let Some(grad) = self.0.remove::<D>(param.id) {
 ///             self.1.register(param.id, grad.sign());
 ///         }

@@ -253,7 +253,7 @@ impl<R: Rule> RuleOptimizer<R> {
     ///
     /// # Errors
     ///
-    /// If the learning rate is negative or not finite.
+    /// If λ is negative or not finite.
     pub fn with_weight_decay(
         self,
         rate: f64,
