@@ -57,7 +57,9 @@ use burn_tricks_core::{Buffers, Config, ConfigError};
 /// - The authors' optimizer switches the parameters of the model between `x` and `y`. Here `x` and `y` exist
 ///   side by side.
 /// - The average counts the steps of all parameters together, the optimizer those of each parameter. If a
-///   parameter has no gradient in some steps, the two weight its steps differently.
+///   parameter has no gradient in some steps, the two weight its steps differently. They do so too for a group of
+///   parameters whose learning rate is not always the same multiple of the one that the average is told, as with a
+///   warm-up of its own.
 ///
 /// # Suggested values
 ///

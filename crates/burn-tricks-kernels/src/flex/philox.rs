@@ -1,5 +1,8 @@
 //! The counter-based generator Philox4x32-10 of Salmon, Moraes, Dror and Shaw, *Parallel random numbers: as easy as 1, 2, 3*,
 //! 2011.
+//!
+//! The crates that have it (`philox`, `urng`, `ferray-random`) give a generator with a state, one block after the other. Here
+//! many blocks are computed side by side in vector registers, from any counter.
 
 /// How many blocks are computed side by side, in vector registers.
 const LANES: usize = 16;
