@@ -126,17 +126,19 @@ impl StepGuard {
         None
     }
 
-    /// How many steps were taken.
+    /// How many steps were taken. Each clone counts its own: a clone of a guard that is among the tricks of a `Learner` knows
+    /// only of [`skipped`](Self::skipped) steps.
     pub fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// How many steps were skipped.
+    /// How many steps were skipped, by this guard and its clones.
     pub fn skipped(&self) -> u64 {
         self.skips.get()
     }
 
-    /// How many steps were skipped since the last step that was taken.
+    /// How many steps were skipped since the last step that was taken. Each clone counts its own; in a `Learner`,
+    /// `StopAfterSkips` of `burn-tricks-train` stops after so many.
     pub fn skipped_in_a_row(&self) -> u64 {
         self.in_a_row
     }
