@@ -9,6 +9,8 @@
 /// taken.
 ///
 /// Which thread works on an item, and when, is not determined, so that `work` must not depend on it.
+/// Where items share a lock, `work` must not wait for the pool of rayon while it holds that lock: all threads of the pool may
+/// be waiting for the lock, and a thread of the pool that waits takes up other items meanwhile.
 ///
 /// ```
 /// use burn_tricks_kernels::ahead;
