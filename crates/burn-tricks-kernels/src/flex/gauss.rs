@@ -48,9 +48,11 @@ fn ln(u: f32) -> f32 {
 #[inline(always)]
 fn cos_sin(turn: f32) -> [f32; 2] {
     let quarters = turn * 4.0;
-    // To the nearest whole number of quarters.
-    let quarter = (quarters + 0.5) as i32;
-    let x = (quarters - quarter as f32) * FRAC_PI_2;
+    // To the nearest whole number of quarters. Its last bits are found by an addition: a cast to an integer looks at one
+    // number after the other, for those that no integer can hold.
+    let nearest = (quarters + 0.5).floor();
+    let quarter = (nearest + 8_388_608.0).to_bits() as i32;
+    let x = (quarters - nearest) * FRAC_PI_2;
     let z = x * x;
     let sin = ((-1.951_529_6e-4 * z + 8.332_161e-3) * z - 1.666_665_5e-1) * z * x + x;
     let cos = ((2.443_315_7e-5 * z - 1.388_731_6e-3) * z + 4.166_664_6e-2) * z * z - 0.5 * z + 1.0;
