@@ -11,9 +11,12 @@ use burn::optim::{
 use burn::tensor::{Bytes, DType, Device, Tensor};
 use burn_pack::{Reader, Writer};
 use burn_tricks::average::{AverageOn, EmaConfig, EmaSet, EmaWarmup, SwagConfig, TrainedAverage};
-use burn_tricks::grad::ClipGradValueConfig;
+use burn_tricks::grad::{
+    ClipGradNorm, ClipGradNormConfig, ClipGradValueConfig, GradientTransform as _, NoTransform,
+};
 use burn_tricks::optim::{
-    Adam, AdamConfig, FusedStep, ModuleOptimizerExt as _, OptimizerExt as _, SgdConfig,
+    Adam, AdamConfig, FusedStep, ListTransform as _, ModuleOptimizerExt as _, OptimizerExt as _,
+    SgdConfig,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -534,4 +537,15 @@ fn a_model_that_is_cast_in_a_run_is_averaged_as_by_a_separate_call() {
         assert_eq!(mean.a.val().dtype(), one.a.val().dtype(), "step {step}");
     }
     assert!(values(one.a.val())[0] < 1.0);
+}
+
+#[test]
+fn a_transform_says_whether_it_changes_anything() {
+    let clip = || ClipGradNormConfig::new(1.0).init().unwrap();
+    assert!(().is_identity() && NoTransform.is_identity());
+    assert!(NoTransform.then(NoTransform).is_identity());
+    assert!(None::<ClipGradNorm>.is_identity());
+    assert!(!clip().is_identity() && !Some(clip()).is_identity());
+    assert!(!NoTransform.then(clip()).is_identity());
+    assert!(!clip().then(NoTransform).is_identity());
 }

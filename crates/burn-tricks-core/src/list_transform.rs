@@ -41,11 +41,20 @@ use burn_tricks_kernels::TensorList;
 pub trait ListTransform: Send {
     /// The changed gradients: as many, in the same order, each with the type, shape and device that it had.
     fn apply_to_list(&mut self, grads: TensorList) -> TensorList;
+
+    /// Whether it changes nothing, so that a step need not make a list for it. Default: `false`.
+    fn is_identity(&self) -> bool {
+        false
+    }
 }
 
 impl ListTransform for () {
     fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
         grads
+    }
+
+    fn is_identity(&self) -> bool {
+        true
     }
 }
 
@@ -55,5 +64,9 @@ impl<T: ListTransform> ListTransform for Option<T> {
             Some(transform) => transform.apply_to_list(grads),
             None => grads,
         }
+    }
+
+    fn is_identity(&self) -> bool {
+        self.as_ref().is_none_or(ListTransform::is_identity)
     }
 }

@@ -152,6 +152,10 @@ impl ListTransform for NoTransform {
     fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
         grads
     }
+
+    fn is_identity(&self) -> bool {
+        true
+    }
 }
 
 /// Two transforms, one after the other. Made by [`GradientTransform::then`].
@@ -209,6 +213,10 @@ impl<A: ListTransform, B: ListTransform> ListTransform for Then<A, B> {
     fn apply_to_list(&mut self, grads: TensorList) -> TensorList {
         let grads = self.first.apply_to_list(grads);
         self.second.apply_to_list(grads)
+    }
+
+    fn is_identity(&self) -> bool {
+        self.first.is_identity() && self.second.is_identity()
     }
 }
 

@@ -14,7 +14,7 @@ use burn_tricks_kernels::ahead;
 use groups::Groups;
 use slots::Slots;
 use turn::Turn;
-use walks::{Gather, Prepare, PutBack};
+use walks::{Gather, InOneWalk, Prepare, PutBack};
 
 /// The step of a hand-written loop in one: it transforms the gradients, takes the optimizer's step, and updates an
 /// average of the weights, with fewer walks through the model than three separate calls.
@@ -261,6 +261,14 @@ impl<T, A> FusedStep<T, A> {
         A: StepAverage<M>,
     {
         let (groups, slots) = (&self.groups, &mut self.slots);
+        if self.transform.is_identity() && slots.are_stateless() {
+            // Nothing needs all gradients, and no step is worth a thread.
+            let mut update = self.average.begin_update(lr.base());
+            let mut step = InOneWalk::new(grads, &lr, (groups, slots), &mut update);
+            let model = walk::map(model, &mut step);
+            self.average.end_update(update, &model, lr.base());
+            return model;
+        }
         let mut gather = Gather::new(grads, &lr, (groups, &mut *slots));
         walk::visit(&model, &mut gather);
         let (mut turns, grads) = gather.into_parts();

@@ -22,6 +22,15 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// Notes where the step is taken, and says whether the state may be elsewhere.
+    pub(super) fn moves_to(&mut self, device: &Device) -> bool {
+        let moves = self.device.as_ref() != Some(device);
+        if moves {
+            self.device = Some(device.clone());
+        }
+        moves
+    }
+
     pub(super) fn path(&self) -> Option<&str> {
         self.path.as_deref()
     }
@@ -82,6 +91,11 @@ impl Slots {
 
     pub(super) fn get_mut(&mut self, number: usize) -> &mut Slot {
         &mut self.slots[number]
+    }
+
+    /// Whether there have been steps, which have left no state, as those of plain SGD.
+    pub(super) fn are_stateless(&self) -> bool {
+        !self.slots.is_empty() && self.slots.iter().all(|slot| slot.state.is_none())
     }
 
     /// How many parameters have a state.

@@ -108,10 +108,7 @@ impl TensorTaker for Prepare<'_> {
         let ready = weight.filter(|weight| is_worth && weight.device() == device);
         turn.weight = ready.map(Tensor::into_bridge);
         turn.grad = Some(self.groups.clipped(turn.group, grad).into_bridge());
-        turn.moves_state = slot.device.as_ref() != Some(&device);
-        if turn.moves_state {
-            slot.device = Some(device.clone());
-        }
+        turn.moves_state = slot.moves_to(&device);
         turn.device = Some(device);
     }
 }
@@ -170,16 +167,100 @@ impl<U: WeightTaker> Mapper for PutBack<'_, U> {
             return param;
         }
         let turn = (self.turns)().expect("one for each parameter");
-        param.map(|weight| {
-            // Before the move, after which a tensor that autodiff tracks is no leaf.
-            let leaf = Leaf::new(&weight).moved_to(turn.device());
-            let slot = self.slots.get_mut(turn.slot);
-            let (weight, state) = turn.end(self.groups, weight.without_autodiff());
-            slot.state = state;
+        stepped(
+            at,
+            param,
+            *turn,
+            (self.groups, &mut *self.slots),
+            self.average,
+        )
+    }
+}
+
+/// The parameter after its step.
+fn stepped<const D: usize>(
+    at: &Location,
+    param: Param<Tensor<D>>,
+    turn: Turn,
+    (groups, slots): (&Groups, &mut Slots),
+    average: &mut Option<impl WeightTaker>,
+) -> Param<Tensor<D>> {
+    let id = param.id;
+    param.map(|weight| {
+        // Before the move, after which a tensor that autodiff tracks is no leaf.
+        let leaf = Leaf::new(&weight).moved_to(turn.device());
+        let slot = slots.get_mut(turn.slot);
+        let (weight, state) = turn.end(groups, weight.without_autodiff());
+        slot.state = state;
+        if let Some(average) = average {
+            average.take(at, &weight);
+        }
+        leaf.with_value(weight, id)
+    })
+}
+
+/// Steps each parameter that has a gradient in one walk, and gives all float tensors of the module to an average.
+pub(super) struct InOneWalk<'a, U> {
+    from: GradAdaptor,
+    lr: &'a ModuleLearningRate,
+    groups: &'a Groups,
+    slots: &'a mut Slots,
+    next_slot: usize,
+    average: &'a mut Option<U>,
+}
+
+impl<'a, U: WeightTaker> InOneWalk<'a, U> {
+    pub(super) fn new(
+        from: GradAdaptor,
+        lr: &'a ModuleLearningRate,
+        (groups, slots): (&'a Groups, &'a mut Slots),
+        average: &'a mut Option<U>,
+    ) -> Self {
+        Self {
+            from,
+            lr,
+            groups,
+            slots,
+            next_slot: 0,
+            average,
+        }
+    }
+}
+
+impl<U: WeightTaker> Mapper for InOneWalk<'_, U> {
+    fn float<const D: usize>(
+        &mut self,
+        at: &Location,
+        param: Param<Tensor<D>>,
+    ) -> Param<Tensor<D>> {
+        let id = param.id;
+        let Some((grad, device)) = self.from.remove::<D>(id) else {
             if let Some(average) = self.average {
-                average.take(at, &weight);
+                average.take(at, &param.val().without_autodiff());
             }
-            leaf.with_value(weight, id)
-        })
+            return param;
+        };
+        let number = (self.slots).number(self.next_slot, id, at.path(), self.groups);
+        self.next_slot = number + 1;
+        let slot = self.slots.get_mut(number);
+        let turn = Turn {
+            id,
+            slot: number,
+            group: slot.group,
+            lr: self.lr.lr_from_param(id, Some(at.path())),
+            rank: D,
+            weight: None,
+            grad: Some(self.groups.clipped(slot.group, grad).into_bridge()),
+            state: slot.state.take(),
+            moves_state: slot.moves_to(&device),
+            device: Some(device),
+        };
+        stepped(
+            at,
+            param,
+            turn,
+            (self.groups, &mut *self.slots),
+            self.average,
+        )
     }
 }
