@@ -12,7 +12,7 @@ use burn_tricks::kernels::{
     AdamStep, Step as _, TensorList, WeightDecayTerm, lerp_all, sum_of_squares,
 };
 use burn_tricks::optim::{FusedStep, ListTransform, OptimizerExt as _, SgdConfig, StepAverage};
-use burn_tricks_examples::bench::{Weights, in_turn, live_weights, timed};
+use burn_tricks_examples::bench::{Weights, forget_dropped, in_turn, live_weights, timed};
 use burn_tricks_examples::mlp::MlpConfig;
 use std::time::Duration;
 
@@ -113,6 +113,7 @@ impl Bench {
         let mut model = Some(model.clone().map(&mut Copied));
         Box::new(move || {
             let before = model.take().expect("given back below");
+            forget_dropped(&self.device);
             let grads = grads_of(&before);
             let (after, time) = timed(&self.device, || work(before, grads));
             model = Some(after);

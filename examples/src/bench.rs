@@ -75,6 +75,13 @@ pub fn triad(elements: usize, rounds: usize) -> f64 {
     28.0 * elements as f64 / median(times) / 1e9
 }
 
+/// Lets autodiff forget the tensors that nobody holds any more, as it does in each backward pass. Each new weight is
+/// registered there; without a backward pass now and then the register only grows, and becomes slower.
+pub fn forget_dropped(device: &Device) {
+    let tracked = Tensor::<1>::ones([1], &device.clone().autodiff()).require_grad();
+    drop(tracked.sum().backward());
+}
+
 /// Some weights of one shape, and nothing else.
 #[derive(Module, Debug)]
 pub struct Weights<const D: usize> {
@@ -96,6 +103,7 @@ impl<const D: usize> Weights<D> {
 
     /// A gradient for each, in a buffer of its own, as after a backward pass.
     pub fn grads(&self, like: &Tensor<D>) -> GradientsParams {
+        forget_dropped(&like.device());
         let mut grads = GradientsParams::new();
         for weight in &self.weights {
             grads.register(weight.id, like.clone() * 1.0);
@@ -105,6 +113,7 @@ impl<const D: usize> Weights<D> {
 
     /// Gradients in buffers that stay in use, as PyTorch's do.
     pub fn kept_grads(&self, kept: &[Tensor<D>]) -> GradientsParams {
+        forget_dropped(&kept[0].device());
         let mut grads = GradientsParams::new();
         for (weight, grad) in self.weights.iter().zip(kept) {
             grads.register(weight.id, grad.clone());
