@@ -13,7 +13,7 @@ use burn_tricks::grad::{
     ClipGradValueConfig, GradNoiseConfig, GradientTransform, NoTransform, NonFinite, NormKind,
     NormsByPath, Only, ParamPaths, StepGuard, norms_by_path,
 };
-use burn_tricks::kernels::{UnitClip, add_normal, add_normal_twin, clip_units_twin};
+use burn_tricks::kernels::{UnitClip, add_normal, add_normal_twin, clip_units, clip_units_twin};
 
 /// A layer of each layout.
 #[derive(Module, Debug)]
@@ -187,6 +187,53 @@ fn agc_clips_large_and_small_parameters_alike_and_a_tied_one_once() {
             assert_close(&got, &values(expected), 1e-5, name);
             assert_ne!(got, values(grad), "{name}");
         }
+    }
+}
+
+/// Small ones are clipped on another thread while the walk goes on.
+#[test]
+fn agc_of_many_tensors_is_that_of_each() {
+    let device = Device::flex();
+    let random = |shape: [usize; 2], seed| -> Tensor<2> {
+        let numbers = Noise(seed).take(shape[0] * shape[1]);
+        let numbers: Tensor<1> = tensor(&numbers, DType::F32, &device);
+        numbers.reshape(shape)
+    };
+    let shapes = (0..90).map(|at| if at % 40 == 7 { [300, 250] } else { [64, 16] });
+    let shapes: Vec<_> = shapes.collect();
+    let weights = shapes.iter().enumerate().map(|(seed, shape)| {
+        let weight = Tensor::from_inner(random(*shape, seed as u64)).require_grad();
+        Param::initialized(ParamId::new(), weight)
+    });
+    let model: Vec<Param<Tensor<2>>> = weights.collect();
+    let grad = |at: usize| random(shapes[at], 1000 + at as u64);
+    let (clip_factor, epsilon) = (0.97, 1e-3);
+    let clip = UnitClip {
+        clip_factor,
+        epsilon,
+    };
+    let config = AgcConfig::new().with_clip_factor(clip_factor);
+    let agc = config.init().unwrap();
+    let test = || {
+        let mut grads = GradientsParams::new();
+        for (at, param) in model.iter().enumerate() {
+            grads.register(param.id, grad(at));
+        }
+        let got = agc.apply(&model, grads);
+        let mut changed = 0;
+        for (at, param) in model.iter().enumerate() {
+            let expected = clip_units(clip, param.val().inner(), grad(at), Some(1));
+            let got = values(got.get::<2>(param.id).unwrap());
+            assert_eq!(got, values(expected), "tensor {at}");
+            changed += usize::from(got != values(grad(at)));
+        }
+        assert!(changed > 80, "{changed} are clipped");
+        assert_eq!(got.len(), model.len());
+    };
+    test();
+    for threads in [1, 2, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(test);
     }
 }
 

@@ -63,6 +63,7 @@ mod initialisation_sparse;
 mod input_scaling;
 mod kernels;
 mod kernels_ahead;
+mod kernels_behind;
 mod kernels_clamp;
 mod kernels_gpu;
 mod kernels_keep_buffer;

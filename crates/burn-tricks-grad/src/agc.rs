@@ -8,7 +8,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_tricks_core::walk::{Location, Visitor, visit};
 use burn_tricks_core::{Config, ConfigError, UnitAxis};
-use burn_tricks_kernels::{TensorList, UnitClip, clip_units_all};
+use burn_tricks_kernels::{TensorList, UnitClip, behind, clip_units_all};
 use std::collections::HashSet;
 
 /// Configuration of [`Agc`], adaptive gradient clipping: the gradient norm of each unit is at most a fraction of
@@ -136,32 +136,31 @@ pub struct Agc {
 impl Agc {
     /// The clipped gradients. Gradients of parameters that `module` does not have are not changed.
     pub fn apply<M: Module>(&self, module: &M, grads: GradientsParams) -> GradientsParams {
-        let mut take = Take {
-            group: &self.config.group,
-            grads,
-            others: HashSet::new(),
-            taken: GradientList::default(),
-            weights: TensorList::new(),
-            axes: Vec::new(),
-        };
-        visit(module, &mut take);
-        let Take {
-            mut grads,
-            mut taken,
-            weights,
-            axes,
-            ..
-        } = take;
-        taken.list = clip_units_all(self.clip(), weights, taken.list, axes);
-        taken.put_into(&mut grads);
-        grads
-    }
-
-    fn clip(&self) -> UnitClip {
-        UnitClip {
+        let clip = UnitClip {
             clip_factor: self.config.clip_factor,
             epsilon: self.config.epsilon,
+        };
+        // Another thread clips small tensors while the walk goes on; all threads clip large ones after it.
+        let clipped = |part: Part| part.clipped(clip);
+        let ((mut grads, rest), mut parts) = behind(&clipped, |give| {
+            let mut take = Take {
+                group: &self.config.group,
+                others: HashSet::new(),
+                small: Part::default(),
+                large: Part::default(),
+                grads,
+                give,
+            };
+            visit(module, &mut take);
+            let mut rest = take.large;
+            rest.append(take.small);
+            (take.grads, rest)
+        });
+        parts.push(rest.clipped(clip));
+        for part in parts {
+            part.put_into(&mut grads);
         }
+        grads
     }
 }
 
@@ -175,15 +174,52 @@ impl GradientTransform for Agc {
     }
 }
 
-/// Takes the gradients of the group out, with their weights and where the units lie.
-struct Take<'a> {
-    group: &'a ParamGroup,
-    grads: GradientsParams,
-    /// The module's other parameters: a tied one may be in the group by a later path.
-    others: HashSet<ParamId>,
-    taken: GradientList,
+/// Some gradients, with their weights and where the units lie.
+#[derive(Default)]
+struct Part {
+    grads: GradientList,
     weights: TensorList,
     axes: Vec<Option<usize>>,
+    /// How many numbers the gradients have together.
+    numbers: usize,
+}
+
+impl Part {
+    fn append(&mut self, mut other: Self) {
+        self.grads.append(other.grads);
+        self.weights.append(other.weights);
+        self.axes.append(&mut other.axes);
+        self.numbers += other.numbers;
+    }
+
+    fn is_on_cpu(&self) -> bool {
+        self.grads.list.is_on_cpu() && self.weights.is_on_cpu()
+    }
+
+    fn clipped(self, clip: UnitClip) -> GradientList {
+        let Self {
+            mut grads,
+            weights,
+            axes,
+            ..
+        } = self;
+        grads.list = clip_units_all(clip, weights, grads.list, axes);
+        grads
+    }
+}
+
+/// So many numbers are worth a message to another thread, and a tensor of more numbers is worth several threads.
+const PART: usize = 1 << 15;
+
+/// Takes the gradients of the group out, and gives them away in parts.
+struct Take<'a> {
+    group: &'a ParamGroup,
+    /// The module's other parameters: a tied one may be in the group by a later path.
+    others: HashSet<ParamId>,
+    small: Part,
+    large: Part,
+    grads: GradientsParams,
+    give: &'a mut dyn FnMut(Part),
 }
 
 impl Visitor for Take<'_> {
@@ -198,9 +234,23 @@ impl Visitor for Take<'_> {
         let Some(grad) = self.grads.remove::<D>(param.id) else {
             return;
         };
-        let weight = param.val().inner();
-        self.weights.push(weight.to_device(&grad.device()));
-        self.axes.push(unit_axis(at, D).map(UnitAxis::axis));
-        self.taken.push(param.id, grad);
+        let numbers = grad.shape().num_elements();
+        let part = if numbers > PART {
+            &mut self.large
+        } else {
+            &mut self.small
+        };
+        part.weights.push(param.val().inner());
+        part.axes.push(unit_axis(at, D).map(UnitAxis::axis));
+        part.grads.push(param.id, grad);
+        part.numbers += numbers;
+        if self.small.numbers >= PART {
+            let part = std::mem::take(&mut self.small);
+            if part.is_on_cpu() {
+                (self.give)(part);
+            } else {
+                self.large.append(part);
+            }
+        }
     }
 }

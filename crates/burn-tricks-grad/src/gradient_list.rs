@@ -15,10 +15,26 @@ pub(crate) struct GradientList {
 }
 
 impl GradientList {
+    /// An empty list with room for `count` gradients.
+    pub(crate) fn with_capacity(count: usize) -> Self {
+        Self {
+            ids: Vec::with_capacity(count),
+            list: TensorList::with_capacity(count),
+            device: None,
+        }
+    }
+
     pub(crate) fn push<const D: usize>(&mut self, id: ParamId, grad: Tensor<D>) {
         self.device.get_or_insert_with(|| grad.device());
         self.ids.push(id);
         self.list.push(grad);
+    }
+
+    /// Adds the gradients of another list at the end.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.device = self.device.take().or(other.device);
+        self.ids.append(&mut other.ids);
+        self.list.append(other.list);
     }
 
     /// Whether they are the gradients of the same parameters, in the same order.
@@ -70,7 +86,8 @@ pub(crate) fn take<M: Module>(
             }
         }
     }
-    let mut take = Take(grads, GradientList::default());
+    let count = grads.len();
+    let mut take = Take(grads, GradientList::with_capacity(count));
     module.visit(&mut take);
     (take.0, take.1)
 }

@@ -5,7 +5,7 @@ use crate::rank::{flattened, restored};
 use crate::tensor_list::TensorList;
 use crate::unit_clip::UnitClip;
 use burn::backend::{DispatchTensor, TensorMetadata as _};
-use burn::tensor::Tensor;
+use burn::tensor::{Shape, Tensor};
 
 /// The gradient with every unit clipped: `gᵤ · min(1, λ max(‖wᵤ‖, ε) / ‖gᵤ‖)`, in the type of the gradient, with
 /// norms in `f32` or wider.
@@ -17,7 +17,7 @@ use burn::tensor::Tensor;
 /// the numbers, and their sums in `f64`, in an order that does not depend on the number of threads. If a unit is clipped, the gradient is multiplied in a second pass, in place if
 /// its buffer is not shared; where units are contiguous in memory (`axis` 0), both passes go through one small part of
 /// the tensor after the other, which stays in the cache. If no unit is clipped, nothing is written. Nothing is read from
-/// another device.
+/// another device; a weight on another device than its gradient is moved there.
 ///
 /// Norms do not overflow. A unit whose gradient or weights hold a NaN is not clipped. An infinity in a gradient becomes
 /// NaN, and the other numbers of its unit become 0.
@@ -44,9 +44,9 @@ pub fn clip_units<const D: usize>(
     grad: Tensor<D>,
     axis: Option<usize>,
 ) -> Tensor<D> {
-    let all = grad.shape().num_elements();
-    let item = Item(weight.into_dispatch(), grad.into_dispatch(), axis);
-    Tensor::from_dispatch(clipped(clip, item, all))
+    let (weights, grads) = (weight.into(), grad.into());
+    let mut clipped = clip_units_all(clip, weights, grads, vec![axis]);
+    clipped.pop().expect("a list of one")
 }
 
 /// [`clip_units`] of each gradient, small ones in parallel.
@@ -66,51 +66,54 @@ pub fn clip_units_all(
         (count, count),
         "a weight and an axis for each gradient"
     );
+    #[cfg(feature = "flex")]
+    let (mut weights, mut grads) = (weights, grads);
+    #[cfg(feature = "flex")]
+    {
+        let (weights, grads_here) = (weights.0.make_contiguous(), grads.0.make_contiguous());
+        let mut pairs = weights.iter().zip(&*grads_here);
+        if pairs.all(|(weight, grad)| has_kernel(weight, grad)) {
+            crate::flex::clip_units(clip, weights, grads_here, &axes);
+            return grads;
+        }
+    }
     let pairs = weights.0.into_iter().zip(grads.0);
-    let items = pairs.zip(axes);
-    let items = items.map(|((weight, grad), axis)| Item(weight, grad, axis));
-    let items: Vec<_> = items.collect();
-    let all = items.iter().map(|item| item.1.shape().num_elements()).sum();
-    TensorList::map_all(items, move |item| clipped(clip, item, all))
+    let each = pairs.zip(axes).map(|((weight, grad), axis)| {
+        #[cfg(feature = "flex")]
+        if has_kernel(&weight, &grad) {
+            let mut clipped = [grad];
+            crate::flex::clip_units(clip, &[weight], &mut clipped, &[axis]);
+            let [clipped] = clipped;
+            return clipped;
+        }
+        twin(clip, weight, grad, axis)
+    });
+    TensorList(each.collect())
 }
 
-/// Weight, gradient, axis.
-struct Item(DispatchTensor, DispatchTensor, Option<usize>);
-
-impl crate::tensor_list::OnOneBackend for Item {
-    #[cfg(feature = "flex")]
-    fn is_on_flex(&self) -> bool {
-        crate::flex::on_flex([&self.0, &self.1])
-    }
-
-    #[cfg(feature = "flex")]
-    fn first(&self) -> &DispatchTensor {
-        &self.1
-    }
+#[cfg(feature = "flex")]
+fn has_kernel(weight: &DispatchTensor, grad: &DispatchTensor) -> bool {
+    crate::flex::on_flex([weight, grad]) && weight.dtype() == grad.dtype()
 }
 
-/// One of gradients that have `all` elements together.
-fn clipped(
-    clip: UnitClip,
-    Item(weight, grad, axis): Item,
-    #[cfg_attr(not(feature = "flex"), allow(unused_variables))] all: usize,
-) -> DispatchTensor {
-    assert_eq!(
-        weight.shape(),
-        grad.shape(),
-        "the shapes of weight and gradient"
-    );
+/// Panics unless weight and gradient have the same shape, with this axis.
+pub(crate) fn assert_fit(weight: &Shape, grad: &Shape, axis: Option<usize>) {
+    assert_eq!(weight, grad, "the shapes of weight and gradient");
     assert!(
-        axis.is_none_or(|axis| axis < grad.rank()),
+        axis.is_none_or(|axis| axis < grad.num_dims()),
         "a tensor of rank {} has no axis {axis:?}",
-        grad.rank()
+        grad.num_dims()
     );
-    #[cfg(feature = "flex")]
-    if weight.dtype() == grad.dtype() && crate::flex::on_flex([&weight, &grad]) {
-        let threads = crate::flex::Threads::for_share(grad.shape().num_elements(), all);
-        return crate::flex::clip_units(clip, weight, grad, axis, threads);
-    }
+}
+
+fn twin(
+    clip: UnitClip,
+    weight: DispatchTensor,
+    grad: DispatchTensor,
+    axis: Option<usize>,
+) -> DispatchTensor {
     let shape = grad.shape();
+    assert_fit(&weight.shape(), &shape, axis);
     if shape.num_elements() == 0 {
         return grad;
     }
@@ -120,6 +123,7 @@ fn clipped(
     let units = shape.get(axis).map_or(1, |units| *units);
     let dims = [before, units, shape.num_elements() / before / units];
     let [weight, grad] = [weight, grad].map(|tensor| flattened(tensor).reshape::<3, _>(dims));
+    let weight = weight.to_device(&grad.device());
     restored(
         clip_units_twin(clip, weight, grad, Some(1)).flatten(0, -1),
         shape,

@@ -9,6 +9,7 @@ mod adam;
 mod ahead;
 mod any_tensor;
 mod batch_norm;
+mod behind;
 mod blend;
 mod cast;
 mod cautious;
@@ -70,6 +71,7 @@ pub use any_tensor::AnyTensor;
 pub use batch_norm::{
     BatchNormed, fixed_batch_norm, fixed_batch_norm_twin, ghost_batch_norm, ghost_batch_norm_twin,
 };
+pub use behind::behind;
 pub use blend::{blend, blend_all, blend_any, blend_twin};
 pub use cast::cast;
 pub use cautious::{cautious, cautious_twin};

@@ -103,6 +103,16 @@ impl TensorList {
         self.0.iter().cloned().map(flattened)
     }
 
+    /// Whether all tensors are on the CPU backend, without autodiff, in a type for which there are kernels. Any thread may
+    /// work on such tensors; on other backends operations are queued by thread.
+    pub fn is_on_cpu(&self) -> bool {
+        #[cfg(feature = "flex")]
+        let is_on_cpu = crate::flex::on_flex(&self.0);
+        #[cfg(not(feature = "flex"))]
+        let is_on_cpu = false;
+        is_on_cpu
+    }
+
     /// For each tensor, whether it is on the CPU backend, so small that a kernel works on it with one thread, and held by
     /// nobody else. Many such tensors are worth several threads: see [`ahead`](crate::ahead).
     pub fn are_small_on_cpu(&self) -> Vec<bool> {

@@ -43,6 +43,17 @@ pub(super) fn look(tensor: &DispatchTensor) -> Option<&FlexTensor> {
     }
 }
 
+/// Like [`look`], to change the buffer.
+pub(super) fn look_mut(tensor: &mut DispatchTensor) -> Option<&mut FlexTensor> {
+    match tensor {
+        DispatchTensor {
+            kind: DispatchTensorKind::Flex(BackendTensor::Float(buffer)),
+            autodiff: DispatchAutodiffContext::Disabled,
+        } => Some(buffer),
+        _ => None,
+    }
+}
+
 pub(super) fn close(buffer: FlexTensor) -> DispatchTensor {
     DispatchTensor {
         kind: DispatchTensorKind::Flex(BackendTensor::Float(buffer)),
@@ -80,13 +91,20 @@ fn first_number<E: Stored>(buffer: &FlexTensor) -> f64 {
 
 /// The tensor with its numbers in order, from the first byte of its buffer to the last. It is copied only if
 /// they were not in order.
-pub(super) fn dense(buffer: FlexTensor) -> FlexTensor {
+pub(super) fn dense(mut buffer: FlexTensor) -> FlexTensor {
+    make_dense(&mut buffer);
+    buffer
+}
+
+/// Like [`dense`], where it stands.
+pub(super) fn make_dense(buffer: &mut FlexTensor) {
     let layout = buffer.layout();
     let len = layout.num_elements() * buffer.dtype().size();
-    if layout.is_contiguous() && layout.start_offset() == 0 && buffer.bytes().len() == len {
-        return buffer; // what `to_contiguous` returns a clone of
+    let is_dense =
+        layout.is_contiguous() && layout.start_offset() == 0 && buffer.bytes().len() == len;
+    if !is_dense {
+        *buffer = buffer.to_contiguous();
     }
-    buffer.to_contiguous()
 }
 
 /// The tensor with its numbers in order, perhaps as a part of its buffer.

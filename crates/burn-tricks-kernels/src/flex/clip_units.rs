@@ -1,62 +1,70 @@
 //! The norms of units in one read, and the multiplication of those that are clipped.
 
 use super::any_slice::{AnySlice, AnySliceMut, Computed, copied, with_wide_type};
-use super::buffer::{close, dense, open};
+use super::buffer::{look, look_mut, make_dense, ordered};
 use super::threads::{self, Threads};
 use super::unit_sums::{Sums, TILE};
 use super::vectorized::vectorized;
-use super::{FlexTensor, GRAIN};
+use super::{FlexTensor, GRAIN, elements};
+use crate::clip_units::assert_fit;
 use crate::unit_clip::UnitClip;
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::DispatchTensor;
 use pulp::NullaryFnOnce;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// The gradient with every unit clipped. Both must be tensors of this backend, of one type and shape.
+/// Clips every unit of each gradient, where it stands. All must be tensors of this backend, a weight and its gradient of one
+/// type.
 pub(crate) fn clip_units(
     clip: UnitClip,
-    weight: DispatchTensor,
-    grad: DispatchTensor,
-    axis: Option<usize>,
-    threads: Threads,
-) -> DispatchTensor {
-    let (weight, grad) = (open(weight), open(grad));
-    close(with_wide_type!(grad.dtype(), T => {
-        clipped::<T>(clip, weight, grad, axis, threads)
-    }))
+    weights: &[DispatchTensor],
+    grads: &mut [DispatchTensor],
+    axes: &[Option<usize>],
+) {
+    let all = elements(&*grads);
+    let work = |at: usize, grad: &mut DispatchTensor| {
+        let weight = look(&weights[at]).expect(ON_FLEX);
+        let grad = look_mut(grad).expect(ON_FLEX);
+        let axis = axes[at];
+        assert_fit(weight.layout().shape(), grad.layout().shape(), axis);
+        let threads = Threads::for_share(grad.layout().num_elements(), all);
+        with_wide_type!(grad.dtype(), T => clip_one::<T>(clip, weight, grad, axis, threads));
+    };
+    let threads = Threads::for_len(all);
+    threads::for_each_item(threads, grads, &work);
 }
 
-fn clipped<T: Computed>(
+const ON_FLEX: &str = "a tensor of this backend";
+
+fn clip_one<T: Computed>(
     clip: UnitClip,
-    weight: FlexTensor,
-    grad: FlexTensor,
+    weight: &FlexTensor,
+    grad: &mut FlexTensor,
     axis: Option<usize>,
     threads: Threads,
-) -> FlexTensor {
-    let shape = grad.shape();
-    let units = Units::of(&shape, axis, threads);
-    let (weight, mut grad) = (dense(weight), dense(grad));
-    let weight = AnySlice::of(&weight);
+) {
+    let shape = grad.layout().shape();
     if shape.num_elements() == 0 {
-        return grad;
+        return;
     }
+    let units = Units::of(shape, axis, threads);
+    let weight = ordered(weight);
+    let weight = AnySlice::of(&weight);
+    make_dense(grad);
     if units.rows == 1
-        && let Some(grad_numbers) = AnySliceMut::of(&mut grad)
+        && let Some(grad) = AnySliceMut::of(grad)
     {
-        units.clip_each::<T>(clip, weight, grad_numbers);
-        return grad;
+        return units.clip_each::<T>(clip, weight, grad);
     }
-    let factors = units.factors::<T>(clip, weight, AnySlice::of(&grad));
+    let factors = units.factors::<T>(clip, weight, AnySlice::of(grad));
     if factors.iter().all(|factor| factor.to_f64() == 1.0) {
-        return grad;
+        return;
     }
-    if let Some(grad_numbers) = AnySliceMut::of(&mut grad) {
-        units.multiply(grad_numbers, &factors);
-        return grad;
+    if let Some(grad) = AnySliceMut::of(grad) {
+        return units.multiply(grad, &factors);
     }
-    let mut new = copied(&grad);
-    units.multiply(AnySliceMut::of_new(&mut new), &factors);
-    new
+    *grad = copied(grad);
+    units.multiply(AnySliceMut::of_new(grad), &factors);
 }
 
 /// How the units lie in memory: `rows` times, `count` runs of `run` numbers each, the first run of the first unit, the
@@ -135,10 +143,10 @@ impl Units {
         weight: AnySlice<'_>,
         grad: AnySlice<'_>,
     ) -> Vec<T> {
-        let [of_weight, of_grad] = self.wide().sums::<T>(weight, grad);
+        let sums = self.wide().sums::<T>(weight, grad);
+        let [of_weight, of_grad] = sums.map(|sums| folded(sums, self.count));
         let factor = |unit: usize| {
-            let of = |sums: &[f64]| sums.iter().skip(unit).step_by(self.count).sum();
-            let (of_weight, of_grad) = (of(&of_weight), of(&of_grad));
+            let (of_weight, of_grad) = (of_weight[unit], of_grad[unit]);
             if self.is_within::<T>(clip, of_weight, of_grad) {
                 return T::of(1.0);
             }
@@ -285,6 +293,17 @@ impl Units {
             }
         }
     }
+}
+
+/// The sums of `count` units, from those of their copies.
+fn folded(mut sums: Vec<f64>, count: usize) -> Vec<f64> {
+    let (first, copies) = sums.split_at_mut(count);
+    for copy in copies.chunks(count) {
+        for (sum, more) in first.iter_mut().zip(copy) {
+            *sum += more;
+        }
+    }
+    sums
 }
 
 /// By how much a square may be too small, and from which mean on that is nothing.

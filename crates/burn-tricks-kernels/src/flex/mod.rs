@@ -5,6 +5,7 @@
 mod ahead;
 mod any_slice;
 mod batch_norm;
+mod behind;
 mod bfloat;
 mod buffer;
 mod cast;
@@ -42,8 +43,11 @@ mod vector;
 mod vectorized;
 mod weight_norm;
 
+use buffer::look;
+
 pub(crate) use ahead::ahead;
 pub(crate) use batch_norm::{fixed_batch_norm, ghost_batch_norm};
+pub(crate) use behind::behind;
 pub(crate) use buffer::{is_free, on_flex, scalar};
 pub(crate) use cast::cast;
 pub(crate) use cautious::cautious;
@@ -75,10 +79,16 @@ type FlexTensor = <burn::backend::Flex as burn::backend::BackendTypes>::FloatTen
 /// core needs for them.
 const GRAIN: usize = 1 << 16;
 
+/// How many elements the tensors have together.
+pub(crate) fn elements<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>) -> usize {
+    let sizes = tensors.into_iter().map(|tensor| match look(tensor) {
+        Some(buffer) => buffer.layout().num_elements(),
+        None => tensor.shape().num_elements(),
+    });
+    sizes.sum()
+}
+
 /// Whether all tensors together have at most [`GRAIN`] elements.
 pub(crate) fn is_little<'a>(tensors: impl IntoIterator<Item = &'a DispatchTensor>) -> bool {
-    let sizes = tensors
-        .into_iter()
-        .map(|tensor| tensor.shape().num_elements());
-    sizes.sum::<usize>() <= GRAIN
+    elements(tensors) <= GRAIN
 }

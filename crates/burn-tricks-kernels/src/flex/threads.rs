@@ -68,12 +68,7 @@ pub(super) fn map<T: Send>(
     }
     let mut done: Vec<Option<T>> = Vec::new();
     done.resize_with(count, || None);
-    let some = at_a_time(count);
-    for_each_chunk(threads, &mut done, some, &|chunk, done| {
-        for (at, done) in done.iter_mut().enumerate() {
-            *done = Some(work(chunk * some + at));
-        }
-    });
+    for_each_item(threads, &mut done, &|at, done| *done = Some(work(at)));
     done.into_iter().flatten().collect()
 }
 
@@ -94,6 +89,20 @@ pub(crate) fn map_items<I: Send, T: Send>(
             .take();
         work(item.expect("each index comes once"))
     })
+}
+
+/// Calls `work` with the number of each item, and with the item.
+pub(super) fn for_each_item<I: Send>(
+    threads: Threads,
+    items: &mut [I],
+    work: &(dyn Fn(usize, &mut I) + Sync),
+) {
+    let some = at_a_time(items.len());
+    for_each_chunk(threads, items, some, &|chunk, items| {
+        for (at, item) in items.iter_mut().enumerate() {
+            work(chunk * some + at, item);
+        }
+    });
 }
 
 /// How many of `count` pieces of work a thread takes at a time: some, if there are many.
