@@ -4,7 +4,7 @@ use crate::devices::devices;
 use crate::laws_optimizers::optimizer;
 use burn::optim::Optimizer;
 use burn::tensor::Tensor;
-use burn_tricks::kernels::{Real, Step, WeightDecayTerm};
+use burn_tricks::kernels::{AnyTensor, Real, Step, WeightDecayTerm};
 use burn_tricks::optim::TakenStep;
 use burn_tricks::optim::{
     PendingStep, Rule, RuleOptimizer, StateField, WeightDecayMode, WeightDecayScope, Wrap,
@@ -27,12 +27,12 @@ impl Step<1> for LargestStep {
         (weight - grad / (largest + 1.0) * self.lr, [largest])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [largest]: [Tensor<D>; 1],
-    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [largest]: [AnyTensor; 1],
+    ) -> (AnyTensor, [AnyTensor; 1]) {
         let grad = self.decay.of_grads(grad, &weight);
         let largest = largest.max_pair(grad.clone().abs());
         let weight = self.decay.of_weights(weight, &grad);

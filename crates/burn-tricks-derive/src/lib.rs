@@ -58,6 +58,7 @@ impl Config {
         })
     }
 
+    /// All functions are `#[inline]`, so that they are compiled only in programs that call them.
     fn expand(&self) -> TokenStream {
         let name = &self.name;
         let new = self.new_fn();
@@ -72,6 +73,7 @@ impl Config {
 
             #[automatically_derived]
             impl ::core::clone::Clone for #name {
+                #[inline]
                 fn clone(&self) -> Self {
                     Self { #(#fields: ::core::clone::Clone::clone(&self.#fields)),* }
                 }
@@ -79,6 +81,7 @@ impl Config {
 
             #[automatically_derived]
             impl ::core::fmt::Display for #name {
+                #[inline]
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                     f.write_str(&::burn::config::config_to_json(self))
                 }
@@ -107,6 +110,7 @@ impl Config {
             /// The configuration with these required fields, and all other fields at their defaults.
             ///
             #(#docs)*
+            #[inline]
             #[allow(clippy::too_many_arguments)]
             pub fn new(#(#names: #types),*) -> Self {
                 Self { #(#values),* }
@@ -195,6 +199,7 @@ impl Field {
             #[doc = #title]
             #(#docs)*
             #[doc = #default]
+            #[inline]
             pub fn #setter(mut self, #name: #ty) -> Self {
                 self.#name = #name;
                 self

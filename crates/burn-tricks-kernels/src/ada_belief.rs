@@ -1,11 +1,11 @@
 //! AdaBelief: Adam that divides by the gradient's deviation from its mean.
 
 use crate::adam::{AdamStep, TimedAdam, new_weight};
+use crate::any_tensor::AnyTensor;
 use crate::lerp::{towards, towards_twin};
 use crate::real::Real;
 use crate::step::{Step, TimedStep};
 use crate::step_count::StepCount;
-use burn::tensor::Tensor;
 
 /// AdaBelief. State: `m`, `s`.
 ///
@@ -23,12 +23,7 @@ pub struct AdaBeliefStep {
 }
 
 impl AdaBeliefStep {
-    fn moments_twin<const D: usize>(
-        self,
-        grad: Tensor<D>,
-        m: Tensor<D>,
-        s: Tensor<D>,
-    ) -> (Tensor<D>, Tensor<D>) {
+    fn moments_twin(self, grad: AnyTensor, m: AnyTensor, s: AnyTensor) -> (AnyTensor, AnyTensor) {
         let m = towards_twin(m, grad.clone(), 1.0 - self.betas.0);
         let surprise = (grad - m.clone()).square();
         let s = towards_twin(s, surprise, 1.0 - self.betas.1) + self.epsilon_inside;
@@ -46,12 +41,12 @@ impl Step<2> for AdaBeliefStep {
         (self.adam.weight(weight, m, s), [m, s])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, s]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, s]: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let grad = self.adam.decay.of_grads(grad, &weight);
         let (m, s) = self.moments_twin(grad, m, s);
         (self.adam.weight_twin(weight, &m, s.clone()), [m, s])
@@ -78,13 +73,13 @@ impl TimedStep<2> for TimedAdaBelief {
         }
     }
 
-    fn twin_at<const D: usize>(
+    fn twin_at(
         self,
         time: &StepCount,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, s]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, s]: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let adam = self.adam;
         let grad = adam.decay.of_grads(grad, &weight);
         let (m, s) = self.at(1).moments_twin(grad, m, s);

@@ -1,10 +1,10 @@
 //! AdaDelta.
 
+use crate::any_tensor::AnyTensor;
 use crate::lerp::{towards, towards_twin};
 use crate::real::Real;
 use crate::step::Step;
 use crate::weight_decay_term::WeightDecayTerm;
-use burn::tensor::Tensor;
 
 /// AdaDelta. State: `s`, `a`.
 ///
@@ -37,12 +37,12 @@ impl Step<2> for AdaDeltaStep {
         (weight - delta * self.lr, [s, a])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [s, a]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [s, a]: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let grad = self.decay.of_grads(grad, &weight);
         let s = towards_twin(s, grad.clone().square(), 1.0 - self.rho);
         let delta = (a.clone() + self.epsilon).sqrt() / (s.clone() + self.epsilon).sqrt() * grad;

@@ -1,11 +1,11 @@
 //! AdaGrad.
 
+use crate::any_tensor::AnyTensor;
 use crate::number::Number;
 use crate::real::Real;
 use crate::step::{Step, TimedStep};
 use crate::step_count::StepCount;
 use crate::weight_decay_term::WeightDecayTerm;
-use burn::tensor::Tensor;
 
 /// AdaGrad. State: `s`.
 ///
@@ -29,7 +29,7 @@ pub struct AdaGradStep {
 
 impl AdaGradStep {
     /// `√(s + ε') + ε`
-    fn divisor<const D: usize>(self, sum: Tensor<D>) -> Tensor<D> {
+    fn divisor(self, sum: AnyTensor) -> AnyTensor {
         // An operation less where there is nothing under the root.
         let under = match self.epsilon_inside {
             0.0 => sum,
@@ -49,12 +49,12 @@ impl Step<1> for AdaGradStep {
         (self.decay.of_weight(weight, grad) - update, [sum])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [sum]: [Tensor<D>; 1],
-    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [sum]: [AnyTensor; 1],
+    ) -> (AnyTensor, [AnyTensor; 1]) {
         let grad = self.decay.of_grads(grad, &weight);
         let weight = self.decay.of_weights(weight, &grad);
         let sum = sum + grad.clone().square();
@@ -92,13 +92,13 @@ impl TimedStep<1> for TimedAdaGrad {
         }
     }
 
-    fn twin_at<const D: usize>(
+    fn twin_at(
         self,
         time: &StepCount,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [sum]: [Tensor<D>; 1],
-    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [sum]: [AnyTensor; 1],
+    ) -> (AnyTensor, [AnyTensor; 1]) {
         let slowdown: Number = time.slowdown(self.lr_decay);
         let AdaGradStep { lr, decay, .. } = self.first;
         let grad = decay.of_grads(grad, &weight);

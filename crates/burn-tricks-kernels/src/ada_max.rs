@@ -1,11 +1,11 @@
 //! Adamax: Adam that divides by the largest recent gradient instead of the root mean square.
 
+use crate::any_tensor::AnyTensor;
 use crate::lerp::{towards, towards_twin};
 use crate::real::Real;
 use crate::step::{Step, TimedStep};
 use crate::step_count::{StepCount, bias_correction};
 use crate::weight_decay_term::WeightDecayTerm;
-use burn::tensor::Tensor;
 
 /// Adamax. State: `m`, `u`.
 ///
@@ -29,12 +29,7 @@ pub struct AdamaxStep {
 }
 
 impl AdamaxStep {
-    fn moments_twin<const D: usize>(
-        self,
-        grad: Tensor<D>,
-        m: Tensor<D>,
-        u: Tensor<D>,
-    ) -> (Tensor<D>, Tensor<D>) {
+    fn moments_twin(self, grad: AnyTensor, m: AnyTensor, u: AnyTensor) -> (AnyTensor, AnyTensor) {
         let size = grad.clone().abs() + self.epsilon_inside;
         let m = towards_twin(m, grad, 1.0 - self.betas.0);
         (m, size.max_pair(u * self.betas.1))
@@ -51,12 +46,12 @@ impl Step<2> for AdamaxStep {
         (self.decay.of_weight(weight, m) - update, [m, u])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, u]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, u]: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let grad = self.decay.of_grads(grad, &weight);
         let (m, u) = self.moments_twin(grad, m, u);
         let update = m.clone() * self.rate / (u.clone() + self.epsilon_outside);
@@ -82,13 +77,13 @@ impl TimedStep<2> for TimedAdamax {
         }
     }
 
-    fn twin_at<const D: usize>(
+    fn twin_at(
         self,
         time: &StepCount,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, u]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, u]: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let step = self.step;
         let grad = step.decay.of_grads(grad, &weight);
         let (m, u) = step.moments_twin(grad, m, u);

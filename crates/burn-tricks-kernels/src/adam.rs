@@ -1,12 +1,12 @@
 //! Adam and AdamW, with and without AMSGrad.
 
+use crate::any_tensor::AnyTensor;
 use crate::lerp::{towards, towards_twin};
 use crate::number::Number;
 use crate::real::Real;
 use crate::step::{Step, TimedStep};
 use crate::step_count::{StepCount, bias_correction};
 use crate::weight_decay_term::WeightDecayTerm;
-use burn::tensor::Tensor;
 
 /// Adam. State: `m`, `v`.
 ///
@@ -68,24 +68,19 @@ impl AdamStep {
         self.decay.of_weight(weight, m) - update
     }
 
-    pub(crate) fn moments_twin<const D: usize>(
+    pub(crate) fn moments_twin(
         self,
-        grad: Tensor<D>,
-        m: Tensor<D>,
-        v: Tensor<D>,
-    ) -> (Tensor<D>, Tensor<D>) {
+        grad: AnyTensor,
+        m: AnyTensor,
+        v: AnyTensor,
+    ) -> (AnyTensor, AnyTensor) {
         (
             towards_twin(m, grad.clone(), 1.0 - self.beta_1),
             towards_twin(v, grad.square(), 1.0 - self.beta_2),
         )
     }
 
-    pub(crate) fn weight_twin<const D: usize>(
-        self,
-        weight: Tensor<D>,
-        m: &Tensor<D>,
-        v: Tensor<D>,
-    ) -> Tensor<D> {
+    pub(crate) fn weight_twin(self, weight: AnyTensor, m: &AnyTensor, v: AnyTensor) -> AnyTensor {
         let numbers = (Number::Known(self.rate), Number::Known(self.epsilon));
         new_weight(weight, m, v, &numbers, self.decay)
     }
@@ -99,12 +94,12 @@ impl Step<2> for AdamStep {
         (self.weight(weight, m, v), [m, v])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, v]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, v]: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let grad = self.decay.of_grads(grad, &weight);
         let (m, v) = self.moments_twin(grad, m, v);
         (self.weight_twin(weight, &m, v.clone()), [m, v])
@@ -124,12 +119,12 @@ impl Step<3> for AmsGradStep {
         (self.0.weight(weight, m, max), [m, v, max])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, v, max]: [Tensor<D>; 3],
-    ) -> (Tensor<D>, [Tensor<D>; 3]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, v, max]: [AnyTensor; 3],
+    ) -> (AnyTensor, [AnyTensor; 3]) {
         let grad = self.0.decay.of_grads(grad, &weight);
         let (m, v) = self.0.moments_twin(grad, m, v);
         let max = max.max_pair(v.clone());
@@ -181,12 +176,12 @@ impl Step<3> for CorrectedAmsGradStep {
         (self.adam.weight(weight, m, max), [m, v, max])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, v, max]: [Tensor<D>; 3],
-    ) -> (Tensor<D>, [Tensor<D>; 3]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, v, max]: [AnyTensor; 3],
+    ) -> (AnyTensor, [AnyTensor; 3]) {
         let grad = self.adam.decay.of_grads(grad, &weight);
         let (m, v) = self.adam.moments_twin(grad, m, v);
         let max = max.max_pair(v.clone() * self.correction);
@@ -195,13 +190,13 @@ impl Step<3> for CorrectedAmsGradStep {
 }
 
 /// The new weight, with `rate` and `epsilon` as in [`AdamStep`].
-pub(crate) fn new_weight<const D: usize>(
-    weight: Tensor<D>,
-    m: &Tensor<D>,
-    v: Tensor<D>,
+pub(crate) fn new_weight(
+    weight: AnyTensor,
+    m: &AnyTensor,
+    v: AnyTensor,
     (rate, epsilon): &(Number, Number),
     decay: WeightDecayTerm,
-) -> Tensor<D> {
+) -> AnyTensor {
     let update = rate.times(m.clone()) / epsilon.plus(v.sqrt());
     decay.of_weights(weight, m) - update
 }
@@ -255,13 +250,13 @@ impl TimedStep<2> for TimedAdam {
         }
     }
 
-    fn twin_at<const D: usize>(
+    fn twin_at(
         self,
         time: &StepCount,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, v]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, v]: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let grad = self.decay.of_grads(grad, &weight);
         let (m, v) = self.at(1).moments_twin(grad, m, v);
         let weight = new_weight(weight, &m, v.clone(), &self.numbers(time), self.decay);
@@ -280,13 +275,13 @@ impl TimedStep<3> for TimedAmsGrad {
         AmsGradStep(self.0.at(time))
     }
 
-    fn twin_at<const D: usize>(
+    fn twin_at(
         self,
         time: &StepCount,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, v, max]: [Tensor<D>; 3],
-    ) -> (Tensor<D>, [Tensor<D>; 3]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, v, max]: [AnyTensor; 3],
+    ) -> (AnyTensor, [AnyTensor; 3]) {
         let Self(adam) = self;
         let grad = adam.decay.of_grads(grad, &weight);
         let (m, v) = adam.at(1).moments_twin(grad, m, v);
@@ -315,13 +310,13 @@ impl TimedStep<3> for TimedCorrectedAmsGrad {
         CorrectedAmsGradStep::new(lr, betas, epsilon, decay, time)
     }
 
-    fn twin_at<const D: usize>(
+    fn twin_at(
         self,
         time: &StepCount,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, v, max]: [Tensor<D>; 3],
-    ) -> (Tensor<D>, [Tensor<D>; 3]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, v, max]: [AnyTensor; 3],
+    ) -> (AnyTensor, [AnyTensor; 3]) {
         let Self(adam) = self;
         let (beta_1, beta_2) = adam.betas;
         let rate = match time.bias_correction(beta_1) {

@@ -1,7 +1,8 @@
 //! A float tensor of any rank.
 
 use crate::rank::{flattened, restored, with_rank};
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::ops::FloatTensorOps as _;
+use burn::backend::{Dispatch, DispatchTensor, TensorMetadata as _};
 use burn::tensor::{DType, Device, FloatDType, Shape, Tensor, TensorData};
 
 /// A float tensor whose rank is known only at run time.
@@ -19,37 +20,26 @@ use burn::tensor::{DType, Device, FloatDType, Shape, Tensor, TensorData};
 /// # let _ = matrix;
 /// ```
 ///
-/// For what Burn's tensors can do beyond the methods here, [`with_rank!`](crate::with_rank) gives the rank back.
+/// It has the arithmetic of an optimizer's step, number by number. For what Burn's tensors can do beyond that, [`with_rank!`](crate::with_rank) gives the rank back.
 #[derive(Debug, Clone)]
 pub struct AnyTensor(pub(crate) DispatchTensor);
-
-/// The result of a method of Burn's tensors, as an [`AnyTensor`].
-macro_rules! of_tensor {
-    ($any:expr, $tensor:ident => $result:expr) => {
-        with_rank!($any.rank(), D => {
-            let $tensor = $any.into_tensor::<D>();
-            AnyTensor::from($result)
-        })
-    };
-}
 
 impl AnyTensor {
     /// A tensor of this value.
     pub fn full(shape: Shape, value: f64, device: &Device, dtype: FloatDType) -> Self {
-        let options = (device, dtype.into());
-        with_rank!(shape.rank(), D => {
-            match value {
-                0.0 => Tensor::<D>::zeros(shape, options),
-                value => Tensor::<D>::full(shape, value, options),
-            }
-            .into()
-        })
+        let (options, len) = ((device, dtype.into()), [shape.num_elements()]);
+        let flat = match value {
+            0.0 => Tensor::<1>::zeros(len, options),
+            value => Tensor::<1>::full(len, value, options),
+        };
+        Self::of_flat(flat, &shape)
     }
 
     /// A tensor of these numbers, in their type.
     pub fn from_data(data: TensorData, device: &Device) -> Self {
-        let dtype = data.dtype();
-        with_rank!(data.rank(), D => { Tensor::<D>::from_data(data, (device, dtype)).into() })
+        let (bytes, shape, dtype) = data.into_parts();
+        let flat = TensorData::from_bytes(bytes, [shape.num_elements()], dtype);
+        Self::of_flat(Tensor::from_data(flat, (device, dtype)), &shape)
     }
 
     /// A tensor of this shape with these numbers, as [`flatten`](Self::flatten) gives them.
@@ -100,7 +90,7 @@ impl AnyTensor {
 
     /// The tensor on this device.
     pub fn to_device(self, device: &Device) -> Self {
-        of_tensor!(self, tensor => tensor.to_device(device))
+        with_rank!(self.rank(), D => { self.into_tensor::<D>().to_device(device).into() })
     }
 
     /// The tensor in this element type.
@@ -108,7 +98,7 @@ impl AnyTensor {
         if self.dtype() == DType::from(dtype) {
             return self;
         }
-        of_tensor!(self, tensor => tensor.cast(dtype))
+        Self(Dispatch::float_cast(self.0, dtype))
     }
 
     /// Its numbers. Waits for the device.

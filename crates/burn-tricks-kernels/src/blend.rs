@@ -29,7 +29,7 @@ pub fn blend<const D: usize>(x: Tensor<D>, a: f64, y: Tensor<D>, b: f64) -> Tens
 
 /// [`blend`] for tensors of any rank.
 pub fn blend_any(x: AnyTensor, a: f64, y: AnyTensor, b: f64) -> AnyTensor {
-    apply_to(BlendStep { a, b }, x, y, []).0
+    apply_to(BlendStep { a, b }, x, y)
 }
 
 /// [`blend`] with tensor operations alone: the specification.
@@ -62,12 +62,12 @@ impl Step<0> for BlendStep {
         (x * self.a + y * self.b, [])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        x: Tensor<D>,
-        y: Tensor<D>,
-        _state: [Tensor<D>; 0],
-    ) -> (Tensor<D>, [Tensor<D>; 0]) {
+        x: AnyTensor,
+        y: AnyTensor,
+        _state: [AnyTensor; 0],
+    ) -> (AnyTensor, [AnyTensor; 0]) {
         (x * self.a + y * self.b, [])
     }
 }

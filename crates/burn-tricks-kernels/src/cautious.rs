@@ -2,7 +2,6 @@
 
 use crate::any_tensor::AnyTensor;
 use crate::precision::accumulation_dtype;
-use crate::rank::with_rank;
 use burn::tensor::Tensor;
 
 /// The new weights where they lie down the gradient from the old ones, and elsewhere the old ones: cautious steps (Liang et
@@ -62,10 +61,7 @@ fn cautious_any(all: [AnyTensor; 3], least_share: Option<f64>) -> AnyTensor {
         }
         all.map(AnyTensor)
     };
-    with_rank!(all[0].rank(), D => {
-        let [new, old, grad] = all.map(AnyTensor::into_tensor::<D>);
-        cautious_twin(new, old, grad, least_share).into()
-    })
+    twin(all, least_share)
 }
 
 /// [`cautious`] with tensor operations alone: the specification.
@@ -75,6 +71,10 @@ pub fn cautious_twin<const D: usize>(
     grad: Tensor<D>,
     least_share: Option<f64>,
 ) -> Tensor<D> {
+    twin([new, old, grad].map(AnyTensor::from), least_share).into_tensor()
+}
+
+fn twin([new, old, grad]: [AnyTensor; 3], least_share: Option<f64>) -> AnyTensor {
     // Not "goes down": a NaN goes nowhere, and must show in the weights.
     let rose = new.clone().greater_equal(old.clone());
     let rose = rose.bool_and(grad.clone().greater_equal_elem(0.0));
@@ -85,9 +85,10 @@ pub fn cautious_twin<const D: usize>(
     };
     // From the new weight, which stays as it is to the bit where the mean is 1.
     let (dtype, wide) = (new.dtype(), accumulation_dtype(new.dtype()));
-    let down = against.clone().bool_not().float().cast(wide);
-    let more = (down.mean().clamp_min(least).recip() - 1.0).unsqueeze();
+    let down = against.clone().zero_where_true(wide);
+    let more = down.mean().clamp_min(least).recip() - 1.0;
     let way = new.clone().cast(wide) - old.clone().cast(wide);
-    let rescaled = (new.cast(wide) + way * more).cast(dtype);
+    let way = way.clone() * way.fitted(&more);
+    let rescaled = (new.cast(wide) + way).cast(dtype.into());
     rescaled.mask_where(against, old)
 }

@@ -2,7 +2,6 @@
 
 use crate::any_tensor::AnyTensor;
 use crate::precision::accumulation_dtype;
-use crate::rank::with_rank;
 #[cfg(feature = "flex")]
 use crate::real::Real;
 #[cfg(feature = "flex")]
@@ -31,11 +30,9 @@ pub fn descend<const D: usize>(
 pub fn descend_any(x: AnyTensor, a: f64, y: AnyTensor, b: f64, divisor: &Tensor<1>) -> AnyTensor {
     #[cfg(feature = "flex")]
     if let Some(divisor) = crate::flex::scalar(&divisor.clone().into_dispatch()) {
-        return apply_to(DescendStep { a, b, divisor }, x, y, []).0;
+        return apply_to(DescendStep { a, b, divisor }, x, y);
     }
-    with_rank!(x.rank(), D => {
-        descend_twin(x.into_tensor::<D>(), a, y.into_tensor(), b, divisor).into()
-    })
+    any_twin(x, a, y, b, divisor)
 }
 
 /// [`descend`] with tensor operations alone: the specification.
@@ -46,24 +43,25 @@ pub fn descend_twin<const D: usize>(
     b: f64,
     divisor: &Tensor<1>,
 ) -> Tensor<D> {
-    let (dtype, shape) = (x.dtype(), x.dims());
+    any_twin(x.into(), a, y.into(), b, divisor).into_tensor()
+}
+
+fn any_twin(x: AnyTensor, a: f64, y: AnyTensor, b: f64, divisor: &Tensor<1>) -> AnyTensor {
+    let (dtype, shape) = (x.dtype(), x.shape());
     assert_eq!(
         shape,
-        y.dims(),
+        y.shape(),
         "x (left) and y (right) must have one shape"
     );
-    if shape.contains(&0) {
+    if x.is_empty() {
         return x;
     }
     let wide = accumulation_dtype(dtype);
-    let divisor: Tensor<D> = divisor
-        .clone()
-        .to_device(&x.device())
-        .cast(wide)
-        .unsqueeze();
+    let (x, y) = (x.cast(wide), y.cast(wide));
+    let divisor = x.fitted(divisor);
     let zero = divisor.clone().equal_elem(0.0).expand(shape);
-    let quotient = (y.cast(wide) / divisor).mask_fill(zero, 0.0);
-    (x.cast(wide) * a + quotient * b).cast(dtype)
+    let quotient = (y / divisor).mask_fill(zero, 0.0);
+    (x * a + quotient * b).cast(dtype.into())
 }
 
 #[cfg(feature = "flex")]
@@ -82,14 +80,13 @@ impl Step<0> for DescendStep {
         (x * self.a + quotient * self.b, [])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        x: Tensor<D>,
-        y: Tensor<D>,
-        _state: [Tensor<D>; 0],
-    ) -> (Tensor<D>, [Tensor<D>; 0]) {
-        let options = (&x.device(), x.dtype());
-        let divisor = Tensor::full([1], self.divisor, options);
-        (descend_twin(x, self.a, y, self.b, &divisor), [])
+        x: AnyTensor,
+        y: AnyTensor,
+        _state: [AnyTensor; 0],
+    ) -> (AnyTensor, [AnyTensor; 0]) {
+        let divisor = Tensor::full([1], self.divisor, (&x.device(), x.dtype()));
+        (any_twin(x, self.a, y, self.b, &divisor), [])
     }
 }

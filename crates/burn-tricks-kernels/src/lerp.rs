@@ -41,7 +41,7 @@ pub fn lerp<const D: usize>(x: Tensor<D>, y: Tensor<D>, b: f64) -> Tensor<D> {
 
 /// [`lerp`] for tensors of any rank.
 pub fn lerp_any(x: AnyTensor, y: AnyTensor, b: f64) -> AnyTensor {
-    apply_to(LerpStep { b }, x, y, []).0
+    apply_to(LerpStep { b }, x, y)
 }
 
 /// [`lerp`] with tensor operations alone: the specification.
@@ -73,12 +73,12 @@ impl Step<0> for LerpStep {
         (x.if_equal(y, x, towards(x, y, self.b)), [])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        x: Tensor<D>,
-        y: Tensor<D>,
-        _state: [Tensor<D>; 0],
-    ) -> (Tensor<D>, [Tensor<D>; 0]) {
+        x: AnyTensor,
+        y: AnyTensor,
+        _state: [AnyTensor; 0],
+    ) -> (AnyTensor, [AnyTensor; 0]) {
         let equal = x.clone().equal(y.clone());
         let moved = towards_twin(x.clone(), y, self.b);
         (moved.mask_where(equal, x), [])
@@ -97,7 +97,7 @@ pub(crate) fn towards<T: Real>(x: T, y: T, b: f64) -> T {
 }
 
 /// [`towards`] with tensor operations.
-pub(crate) fn towards_twin<const D: usize>(x: Tensor<D>, y: Tensor<D>, b: f64) -> Tensor<D> {
+pub(crate) fn towards_twin(x: AnyTensor, y: AnyTensor, b: f64) -> AnyTensor {
     let way = y.clone() - x.clone();
     if b < 0.5 {
         x + way * b

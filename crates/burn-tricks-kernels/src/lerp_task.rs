@@ -5,7 +5,7 @@ use crate::tensor_list::TensorList;
 #[cfg(feature = "flex")]
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::mpsc::{Receiver, channel},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
 };
 
@@ -29,7 +29,7 @@ pub struct LerpTask(State);
 enum State {
     Done(TensorList),
     #[cfg(feature = "flex")]
-    Running(Receiver<thread::Result<TensorList>>),
+    Running(Arc<Slot>),
 }
 
 impl LerpTask {
@@ -43,11 +43,12 @@ impl LerpTask {
         // A thread of the pool that waits for another of its tasks could wait forever.
         #[cfg(feature = "flex")]
         if rayon::current_thread_index().is_none() && crate::flex::on_flex(x.0.iter().chain(&y.0)) {
-            let (send, done) = channel();
+            let slot = Arc::new(Slot::default());
+            let done = Arc::clone(&slot);
             rayon::spawn(move || {
                 // A panic of its own would end the process. Nobody waits any more if the caller has panicked.
                 let moved = catch_unwind(AssertUnwindSafe(|| lerp_all(x, y, b)));
-                let _ = send.send(moved);
+                slot.put(moved);
             });
             return Self(State::Running(done));
         }
@@ -63,10 +64,35 @@ impl LerpTask {
         match self.0 {
             State::Done(moved) => moved,
             #[cfg(feature = "flex")]
-            State::Running(done) => {
-                let moved = done.recv().expect("the thread sends what it has");
-                moved.unwrap_or_else(|panic| resume_unwind(panic))
+            State::Running(done) => done.take().unwrap_or_else(|panic| resume_unwind(panic)),
+        }
+    }
+}
+
+/// What the other thread has done. (A channel would be compiled in each of the kinds that the standard library has.)
+#[cfg(feature = "flex")]
+#[derive(Debug, Default)]
+struct Slot {
+    moved: Mutex<Option<thread::Result<TensorList>>>,
+    is_there: Condvar,
+}
+
+#[cfg(feature = "flex")]
+impl Slot {
+    fn put(&self, moved: thread::Result<TensorList>) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(moved);
+        self.is_there.notify_one();
+    }
+
+    /// Waits until it is there.
+    fn take(&self) -> thread::Result<TensorList> {
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(moved) = moved.take() {
+                return moved;
             }
+            let waited = self.is_there.wait(moved);
+            moved = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

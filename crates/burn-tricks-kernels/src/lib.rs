@@ -7,6 +7,7 @@ mod ada_grad;
 mod ada_max;
 mod adam;
 mod ahead;
+mod any_arithmetic;
 mod any_tensor;
 mod batch_norm;
 mod behind;
@@ -20,8 +21,6 @@ mod compensation;
 mod cube;
 mod descend;
 mod drop_blocks;
-#[cfg(feature = "flex")]
-mod element_step;
 #[cfg(feature = "flex")]
 mod flex;
 mod gpu_kernels;
@@ -67,6 +66,7 @@ pub use adam::{
     AdamStep, AmsGradStep, CorrectedAmsGradStep, TimedAdam, TimedAmsGrad, TimedCorrectedAmsGrad,
 };
 pub use ahead::ahead;
+pub use any_arithmetic::AnyMask;
 pub use any_tensor::AnyTensor;
 pub use batch_norm::{
     BatchNormed, fixed_batch_norm, fixed_batch_norm_twin, ghost_batch_norm, ghost_batch_norm_twin,

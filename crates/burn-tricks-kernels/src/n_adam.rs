@@ -1,6 +1,7 @@
 //! NAdam: Adam with Nesterov's momentum.
 
 use crate::adam::{AdamStep, TimedAdam};
+use crate::any_tensor::AnyTensor;
 use crate::number::Number;
 use crate::real::Real;
 use crate::step::{Step, TimedStep};
@@ -35,24 +36,24 @@ impl Step<2> for NAdamStep {
         (decay.of_weight(weight, m) - update, [m, v])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, v]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, v]: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let numbers = [self.grad_rate, self.mean_rate, self.epsilon].map(Number::Known);
         twin(self.adam, &numbers, weight, grad, [m, v])
     }
 }
 
-fn twin<const D: usize>(
+fn twin(
     adam: AdamStep,
     [grad_rate, mean_rate, epsilon]: &[Number; 3],
-    weight: Tensor<D>,
-    grad: Tensor<D>,
-    [m, v]: [Tensor<D>; 2],
-) -> (Tensor<D>, [Tensor<D>; 2]) {
+    weight: AnyTensor,
+    grad: AnyTensor,
+    [m, v]: [AnyTensor; 2],
+) -> (AnyTensor, [AnyTensor; 2]) {
     let grad = adam.decay.of_grads(grad, &weight);
     let (m, v) = adam.moments_twin(grad.clone(), m, v);
     let update = grad_rate.times(grad) + mean_rate.times(m.clone());
@@ -183,13 +184,13 @@ impl TimedStep<2> for TimedNAdam {
         }
     }
 
-    fn twin_at<const D: usize>(
+    fn twin_at(
         self,
         time: &StepCount,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         twin(self.adam.at(1), &self.numbers(time), weight, grad, state)
     }
 }

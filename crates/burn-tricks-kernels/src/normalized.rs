@@ -1,12 +1,12 @@
 //! The normalised-gradient family with a norm per element.
 
+use crate::any_tensor::AnyTensor;
 use crate::normalized_memory::{AtTime, Mean, NormMemory, UpdateMemory};
 use crate::number::Number;
 use crate::real::Real;
 use crate::step::{Step, TimedStep};
 use crate::step_count::StepCount;
 use crate::weight_decay_term::WeightDecayTerm;
-use burn::tensor::Tensor;
 
 /// The step of the normalised-gradient family with a norm for every element.
 ///
@@ -162,14 +162,14 @@ impl<N, U> NormalizedStep<N, U> {
 impl NormalizedStep {
     /// [`new_weight`](Self::new_weight) for tensors, with bias corrections that may be known only to the
     /// device.
-    fn new_weights<const D: usize>(
+    fn new_weights(
         &self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
+        weight: AnyTensor,
+        grad: AnyTensor,
         correction: &Correction<'_>,
-        norm: Option<(NormMemory, &mut Tensor<D>)>,
-        update: Option<(UpdateMemory, &mut Tensor<D>)>,
-    ) -> Tensor<D> {
+        norm: Option<(NormMemory, &mut AnyTensor)>,
+        update: Option<(UpdateMemory, &mut AnyTensor)>,
+    ) -> AnyTensor {
         let grad = self.decay.of_grads(grad, &weight);
         let (mean, momentum) = match update {
             Some((UpdateMemory::OfGradient(mean), m)) => {
@@ -198,7 +198,7 @@ impl NormalizedStep {
         self.decay.of_weights(weight, &mean) - update * self.lr
     }
 
-    fn quotients<const D: usize>(&self, mean: Tensor<D>, squares: Tensor<D>) -> Tensor<D> {
+    fn quotients(&self, mean: AnyTensor, squares: AnyTensor) -> AnyTensor {
         let squares = match self.epsilon_inside {
             0.0 => squares,
             epsilon => squares + epsilon,
@@ -207,7 +207,7 @@ impl NormalizedStep {
     }
 
     /// `m̂ / (norm + ε)`
-    fn over<const D: usize>(&self, mean: Tensor<D>, norm: Tensor<D>) -> Tensor<D> {
+    fn over(&self, mean: AnyTensor, norm: AnyTensor) -> AnyTensor {
         let divisor = match self.epsilon_outside {
             0.0 => norm,
             epsilon => norm + epsilon,
@@ -260,12 +260,12 @@ macro_rules! steps {
                 (weight, [$($slot),*])
             }
 
-            fn twin<const D: usize>(
+            fn twin(
                 self,
-                weight: Tensor<D>,
-                grad: Tensor<D>,
-                [$(mut $slot),*]: [Tensor<D>; $count],
-            ) -> (Tensor<D>, [Tensor<D>; $count]) {
+                weight: AnyTensor,
+                grad: AnyTensor,
+                [$(mut $slot),*]: [AnyTensor; $count],
+            ) -> (AnyTensor, [AnyTensor; $count]) {
                 let $step = self;
                 let own = Correction::Own;
                 let weight = $step.bare().new_weights(weight, grad, &own, $norm, $update);
@@ -290,13 +290,13 @@ macro_rules! steps {
                 }
             }
 
-            fn twin_at<const D: usize>(
+            fn twin_at(
                 self,
                 time: &StepCount,
-                weight: Tensor<D>,
-                grad: Tensor<D>,
-                [$(mut $slot),*]: [Tensor<D>; $count],
-            ) -> (Tensor<D>, [Tensor<D>; $count]) {
+                weight: AnyTensor,
+                grad: AnyTensor,
+                [$(mut $slot),*]: [AnyTensor; $count],
+            ) -> (AnyTensor, [AnyTensor; $count]) {
                 let $step = self.0;
                 let at = Correction::At(time);
                 let weight = $step.bare().new_weights(weight, grad, &at, $norm, $update);

@@ -1,9 +1,9 @@
 //! What a step of the normalised-gradient family remembers.
 
+use crate::any_tensor::AnyTensor;
 use crate::lerp::{towards, towards_twin};
 use crate::real::Real;
 use crate::step_count;
-use burn::tensor::Tensor;
 
 /// A decaying mean, `β old + (1 − β) new`, and its divisor: `1 − βᵗ`, or 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,7 +30,7 @@ impl Mean {
         towards(old, new, 1.0 - self.beta)
     }
 
-    pub(crate) fn next_twin<const D: usize>(self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
+    pub(crate) fn next_twin(self, old: AnyTensor, new: AnyTensor) -> AnyTensor {
         towards_twin(old, new, 1.0 - self.beta)
     }
 }

@@ -1,5 +1,6 @@
 //! A number of a step that may be known only to the device.
 
+use crate::any_tensor::AnyTensor;
 use crate::numbers::numbers;
 use burn::tensor::{Device, FloatDType, Tensor};
 
@@ -59,42 +60,36 @@ impl Number {
     }
 
     /// `x n`
-    pub fn times<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+    pub fn times(&self, x: AnyTensor) -> AnyTensor {
         match self {
             Self::Known(number) => x * *number,
             Self::OnDevice(number) => {
-                let number = matched(number, &x);
+                let number = x.fitted(number);
                 x * number
             }
         }
     }
 
     /// `x / n`; `x` itself if `n` is known to be 1.
-    pub fn under<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+    pub fn under(&self, x: AnyTensor) -> AnyTensor {
         match self {
             Self::Known(1.0) => x,
             Self::Known(number) => x / *number,
             Self::OnDevice(number) => {
-                let number = matched(number, &x);
+                let number = x.fitted(number);
                 x / number
             }
         }
     }
 
     /// `x + n`
-    pub fn plus<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+    pub fn plus(&self, x: AnyTensor) -> AnyTensor {
         match self {
             Self::Known(number) => x + *number,
             Self::OnDevice(number) => {
-                let number = matched(number, &x);
+                let number = x.fitted(number);
                 x + number
             }
         }
     }
-}
-
-/// The number on the device of `x`, in the type and rank of `x`.
-fn matched<const D: usize>(number: &Tensor<1>, x: &Tensor<D>) -> Tensor<D> {
-    let number = number.clone().to_device(&x.device());
-    number.cast(x.dtype()).unsqueeze()
 }

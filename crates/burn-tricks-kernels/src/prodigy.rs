@@ -3,7 +3,7 @@
 use crate::any_tensor::AnyTensor;
 use crate::number::Number;
 use crate::real::Real;
-use crate::step::{AnyStep, Step, Twin, apply_to, or_initial, stepped, twin_of_rank};
+use crate::step::{AnyStep, OfStep, Step, array, of_rank, on_twin, or_initial, stepped};
 use burn::tensor::Tensor;
 
 /// What a parameter contributes to Prodigy's estimate, after [`prodigy_sums`].
@@ -123,29 +123,28 @@ impl ProdigyStep {
         grad: Tensor<D>,
         state: Option<[Tensor<D>; 2]>,
     ) -> (Tensor<D>, [Tensor<D>; 2]) {
-        let state = state.map(|state| state.map(AnyTensor::from));
-        let (weight, state) = self.apply_any(numbers, weight.into(), grad.into(), state);
-        (weight.into_tensor(), state.map(AnyTensor::into_tensor))
+        let state = state.map(|state| state.map(AnyTensor::from).into());
+        of_rank(self.apply_any(numbers, weight.into(), grad.into(), state))
     }
 
-    /// [`apply`](Self::apply) for tensors of any rank.
+    /// [`apply`](Self::apply) for tensors of any rank. The state is a list of two tensors.
     ///
     /// # Panics
     ///
-    /// As [`Step::apply`].
+    /// As [`Step::apply_unless`].
     pub fn apply_any(
         self,
         numbers: &ProdigyNumbers,
         weight: AnyTensor,
         grad: AnyTensor,
-        state: Option<[AnyTensor; 2]>,
-    ) -> (AnyTensor, [AnyTensor; 2]) {
+        state: Option<Vec<AnyTensor>>,
+    ) -> (AnyTensor, Vec<AnyTensor>) {
         let ProdigyNumbers {
             distance,
             rate,
             epsilon,
         } = numbers;
-        let state = or_initial(state, [0.0; 2], &weight);
+        let state = or_initial(state, &[0.0; 2], &weight);
         let numbers = [distance, rate, epsilon].map(Number::from_tensor);
         if let [
             Number::Known(distance),
@@ -159,7 +158,7 @@ impl ProdigyStep {
                 rate,
                 epsilon,
             };
-            return apply_to(step, weight, grad, state);
+            return stepped(&OfStep(step), weight, grad, state);
         }
         stepped(&OnDevice(self, numbers), weight, grad, state)
     }
@@ -183,20 +182,18 @@ impl ProdigyStep {
         } = numbers.clone();
         let numbers = [distance, rate, epsilon].map(Number::OnDevice);
         let (weight, grad) = (weight.into(), grad.into());
-        let state = state.map(|state| state.map(AnyTensor::from));
-        let state = or_initial(state, [0.0; 2], &weight);
-        let step = OnDevice(self, numbers);
-        let (weight, state) = twin_of_rank::<D, 2>(&step, weight, grad, state);
-        (weight.into_tensor(), state.map(AnyTensor::into_tensor))
+        let state = state.map(|state| state.map(AnyTensor::from).into());
+        let state = or_initial(state, &[0.0; 2], &weight);
+        of_rank(on_twin(&OnDevice(self, numbers), weight, grad, state))
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
         [distance, rate, epsilon]: &[Number; 3],
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, v]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, v]: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let (beta_1, beta_2) = self.betas;
         let grad = distance.times(grad);
         let m = m * beta_1 + grad.clone() * (1.0 - beta_1);
@@ -214,18 +211,17 @@ impl ProdigyStep {
 /// [`ProdigyStep`] with numbers that only the device knows.
 struct OnDevice(ProdigyStep, [Number; 3]);
 
-impl<const D: usize> Twin<D, 2> for OnDevice {
+impl AnyStep for OnDevice {
     fn twin(
         &self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
-        self.0.twin(&self.1, weight, grad, state)
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: Vec<AnyTensor>,
+    ) -> (AnyTensor, Vec<AnyTensor>) {
+        let (weight, state) = self.0.twin(&self.1, weight, grad, array(state));
+        (weight, state.into())
     }
 }
-
-impl AnyStep<2> for OnDevice {}
 
 /// [`ProdigyStep`] with numbers that the host knows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -251,12 +247,12 @@ impl Step<2> for KnownStep {
         (weight - direction * self.rate, [m, v])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let numbers = [self.distance, self.rate, self.epsilon].map(Number::Known);
         self.step.twin(&numbers, weight, grad, state)
     }

@@ -1,6 +1,7 @@
 //! RAdam: Adam whose first steps use plain momentum, until the variance of the mean square is small enough.
 
 use crate::adam::{AdamStep, TimedAdam};
+use crate::any_tensor::AnyTensor;
 use crate::number::Number;
 use crate::real::Real;
 use crate::step::{Step, TimedStep};
@@ -38,12 +39,12 @@ impl Step<2> for RAdamStep {
         (decay.of_weight(weight, m) - update, [m, v])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [m, v]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [m, v]: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let decay = self.adam.decay;
         let grad = decay.of_grads(grad, &weight);
         let (m, v) = self.adam.moments_twin(grad, m, v);
@@ -140,13 +141,13 @@ impl TimedStep<2> for TimedRAdam {
         }
     }
 
-    fn twin_at<const D: usize>(
+    fn twin_at(
         self,
         time: &StepCount,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let Self { adam, .. } = self;
         let (decay, [m, v]) = (adam.decay, state);
         let grad = decay.of_grads(grad, &weight);

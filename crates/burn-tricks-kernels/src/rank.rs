@@ -1,6 +1,7 @@
 //! Turns a rank known at run time into a rank known at compile time.
 
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::ops::FloatTensorOps as _;
+use burn::backend::{Dispatch, DispatchTensor, TensorMetadata as _};
 use burn::tensor::{Shape, Tensor};
 
 /// `with_rank!(rank, D => { body })`: the body with `const D: usize`, for Burn's ranks, 0 to 8. It is compiled nine times.
@@ -39,7 +40,8 @@ pub(crate) use with_rank;
 
 /// The same numbers in one dimension.
 pub(crate) fn flattened(tensor: DispatchTensor) -> Tensor<1> {
-    with_rank!(tensor.rank(), D => { Tensor::<D>::from_dispatch(tensor).flatten(0, -1) })
+    let len = tensor.shape().num_elements();
+    Tensor::from_dispatch(reshaped(tensor, Shape::new([len])))
 }
 
 /// The tensor after a change of each number by itself, which is compiled for one dimension alone.
@@ -56,5 +58,13 @@ pub(crate) fn each_number(
 
 /// The numbers in this shape again.
 pub(crate) fn restored(flat: Tensor<1>, shape: Shape) -> DispatchTensor {
-    with_rank!(shape.num_dims(), D => { flat.reshape::<D, _>(shape).into_dispatch() })
+    reshaped(flat.into_dispatch(), shape)
+}
+
+/// The numbers in another shape, of any rank.
+pub(crate) fn reshaped(tensor: DispatchTensor, shape: Shape) -> DispatchTensor {
+    if tensor.shape() == shape {
+        return tensor;
+    }
+    Dispatch::float_reshape(tensor, shape)
 }

@@ -1,9 +1,9 @@
 //! A step with a multiple of the gradient.
 
+use crate::any_tensor::AnyTensor;
 use crate::real::Real;
 use crate::step::{Step, TimedStep};
 use crate::step_count::StepCount;
-use burn::tensor::Tensor;
 
 /// Another step, with the gradient multiplied by a number: in the same pass, and not in one before it.
 ///
@@ -31,12 +31,12 @@ impl<R: Step<S>, const S: usize> Step<S> for Rescaled<R> {
         self.step.element(weight, grad * self.factor, state)
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: [Tensor<D>; S],
-    ) -> (Tensor<D>, [Tensor<D>; S]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: [AnyTensor; S],
+    ) -> (AnyTensor, [AnyTensor; S]) {
         self.step.twin(weight, grad * self.factor, state)
     }
 
@@ -55,13 +55,13 @@ impl<R: TimedStep<S>, const S: usize> TimedStep<S> for Rescaled<R> {
         }
     }
 
-    fn twin_at<const D: usize>(
+    fn twin_at(
         self,
         time: &StepCount,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: [Tensor<D>; S],
-    ) -> (Tensor<D>, [Tensor<D>; S]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: [AnyTensor; S],
+    ) -> (AnyTensor, [AnyTensor; S]) {
         self.step.twin_at(time, weight, grad * self.factor, state)
     }
 }

@@ -1,10 +1,10 @@
 //! RMSProp: plain, centred, with momentum, or both.
 
+use crate::any_tensor::AnyTensor;
 use crate::lerp::{towards, towards_twin};
 use crate::real::Real;
 use crate::step::Step;
 use crate::weight_decay_term::WeightDecayTerm;
-use burn::tensor::Tensor;
 
 /// RMSProp. State: `v`, then `ḡ` if centred, then `b` with momentum; the const parameters say which.
 ///
@@ -49,20 +49,15 @@ impl<const CENTERED: bool, const MOMENTUM: bool> RmsPropStep<CENTERED, MOMENTUM>
         self.decay.of_weight(weight, grad) - update * self.lr
     }
 
-    fn means<const D: usize>(self, old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
+    fn means(self, old: AnyTensor, new: AnyTensor) -> AnyTensor {
         towards_twin(old, new, 1.0 - self.alpha)
     }
 
-    fn updates<const D: usize>(self, grad: Tensor<D>, variance: Tensor<D>) -> Tensor<D> {
+    fn updates(self, grad: AnyTensor, variance: AnyTensor) -> AnyTensor {
         grad / (variance.sqrt() + self.epsilon)
     }
 
-    fn weights<const D: usize>(
-        self,
-        weight: Tensor<D>,
-        grad: &Tensor<D>,
-        update: Tensor<D>,
-    ) -> Tensor<D> {
+    fn weights(self, weight: AnyTensor, grad: &AnyTensor, update: AnyTensor) -> AnyTensor {
         self.decay.of_weights(weight, grad) - update * self.lr
     }
 }
@@ -74,7 +69,7 @@ fn variance<T: Real>(v: T, mean: T) -> T {
     variance.if_negative(variance.of(0.0), variance)
 }
 
-fn variances<const D: usize>(v: &Tensor<D>, mean: &Tensor<D>) -> Tensor<D> {
+fn variances(v: &AnyTensor, mean: &AnyTensor) -> AnyTensor {
     let variance = v.clone() - mean.clone().square();
     let negative = variance.clone().lower_elem(0.0);
     variance.mask_fill(negative, 0.0)
@@ -89,12 +84,12 @@ impl Step<1> for RmsPropStep<false, false> {
         (self.weight(weight, grad, update), [v])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [v]: [Tensor<D>; 1],
-    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [v]: [AnyTensor; 1],
+    ) -> (AnyTensor, [AnyTensor; 1]) {
         let grad = self.decay.of_grads(grad, &weight);
         let v = self.means(v, grad.clone().square());
         let update = self.updates(grad.clone(), v.clone());
@@ -111,12 +106,12 @@ impl Step<2> for RmsPropStep<false, true> {
         (self.weight(weight, grad, update), [v, update])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [v, last]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [v, last]: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let grad = self.decay.of_grads(grad, &weight);
         let v = self.means(v, grad.clone().square());
         let update = last * self.momentum + self.updates(grad.clone(), v.clone());
@@ -134,12 +129,12 @@ impl Step<2> for RmsPropStep<true, false> {
         (self.weight(weight, grad, update), [v, mean])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [v, mean]: [Tensor<D>; 2],
-    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [v, mean]: [AnyTensor; 2],
+    ) -> (AnyTensor, [AnyTensor; 2]) {
         let grad = self.decay.of_grads(grad, &weight);
         let v = self.means(v, grad.clone().square());
         let mean = self.means(mean, grad.clone());
@@ -158,12 +153,12 @@ impl Step<3> for RmsPropStep<true, true> {
         (self.weight(weight, grad, update), [v, mean, update])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [v, mean, last]: [Tensor<D>; 3],
-    ) -> (Tensor<D>, [Tensor<D>; 3]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [v, mean, last]: [AnyTensor; 3],
+    ) -> (AnyTensor, [AnyTensor; 3]) {
         let grad = self.decay.of_grads(grad, &weight);
         let v = self.means(v, grad.clone().square());
         let mean = self.means(mean, grad.clone());

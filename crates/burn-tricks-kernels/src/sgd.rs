@@ -1,10 +1,10 @@
 //! Stochastic gradient descent, plain and with two kinds of momentum.
 
+use crate::any_tensor::AnyTensor;
 use crate::real::Real;
 use crate::step::{Step, TimedStep};
 use crate::step_count::StepCount;
 use crate::weight_decay_term::WeightDecayTerm;
-use burn::tensor::Tensor;
 
 /// Plain SGD.
 ///
@@ -27,12 +27,12 @@ impl Step<0> for SgdStep {
         (weight - grad * self.lr, [])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        _state: [Tensor<D>; 0],
-    ) -> (Tensor<D>, [Tensor<D>; 0]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        _state: [AnyTensor; 0],
+    ) -> (AnyTensor, [AnyTensor; 0]) {
         let grad = self.decay.of_grads(grad, &weight);
         let weight = self.decay.of_weights(weight, &grad);
         (weight - grad * self.lr, [])
@@ -88,12 +88,12 @@ impl Step<1> for MomentumStep {
         (weight - update * self.lr, [velocity])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [velocity]: [Tensor<D>; 1],
-    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [velocity]: [AnyTensor; 1],
+    ) -> (AnyTensor, [AnyTensor; 1]) {
         let (old, new) = self.shares();
         let grad = self.decay.of_grads(grad, &weight);
         let velocity = grad.clone() * new + velocity * old;
@@ -122,18 +122,21 @@ impl TimedStep<1> for TimedMomentum {
         }
     }
 
-    fn twin_at<const D: usize>(
+    fn twin_at(
         self,
         time: &StepCount,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: [Tensor<D>; 1],
-    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: [AnyTensor; 1],
+    ) -> (AnyTensor, [AnyTensor; 1]) {
         let first = self.at(1).twin(weight.clone(), grad.clone(), state.clone());
         let later = self.at(2).twin(weight, grad, state);
         let ([v_1], [v]) = (first.1, later.1);
         let is_first = time.is_first();
-        (is_first.choose(first.0, later.0), [is_first.choose(v_1, v)])
+        (
+            is_first.choose_any(first.0, later.0),
+            [is_first.choose_any(v_1, v)],
+        )
     }
 }
 
@@ -172,12 +175,12 @@ impl Step<1> for UpdateMomentumStep {
         (self.decay.of_weight(weight, -update) + step, [update])
     }
 
-    fn twin<const D: usize>(
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        [update]: [Tensor<D>; 1],
-    ) -> (Tensor<D>, [Tensor<D>; 1]) {
+        weight: AnyTensor,
+        grad: AnyTensor,
+        [update]: [AnyTensor; 1],
+    ) -> (AnyTensor, [AnyTensor; 1]) {
         let grad = self.decay.of_grads(grad, &weight) * self.lr;
         let update = update * self.momentum - grad.clone();
         let step = if self.nesterov {
@@ -186,7 +189,7 @@ impl Step<1> for UpdateMomentumStep {
             update.clone()
         };
         let weight = match self.decay {
-            WeightDecayTerm::Cautious(_) => self.decay.of_weights(weight, &update.clone().neg()),
+            WeightDecayTerm::Cautious(_) => self.decay.of_weights(weight, &-update.clone()),
             decay => decay.of_weights(weight, &update),
         };
         (weight + step, [update])

@@ -1,8 +1,11 @@
 //! Steps that are not taken.
 
+use crate::any_arithmetic::AnyMask;
 use crate::any_tensor::AnyTensor;
-use crate::rank::with_rank;
-use burn::tensor::{Bool, Tensor};
+use crate::rank::flattened;
+use burn::backend::Dispatch;
+use burn::backend::ops::FloatTensorOps as _;
+use burn::tensor::{Bool, Slice, Tensor};
 
 /// Whether a step is to be skipped.
 ///
@@ -39,12 +42,13 @@ impl Skip {
         if grad.is_empty() {
             return Self::NO;
         }
-        let (first, last) = with_rank!(grad.rank(), D => {
-            let grad = grad.clone().into_tensor::<D>();
-            let dims = grad.dims();
-            let first = grad.clone().slice(dims.map(|_| 0..1)).reshape([1]);
-            (first, grad.slice(dims.map(|n| n - 1..n)).reshape([1]))
-        });
+        let shape = grad.shape();
+        let number = |index: &dyn Fn(usize) -> usize| {
+            let at = |length: &usize| Slice::from(index(*length)..index(*length) + 1);
+            let slices: Vec<_> = shape.iter().map(at).collect();
+            flattened(Dispatch::float_slice(grad.0.clone(), &slices))
+        };
+        let (first, last) = (number(&|_| 0), number(&|length| length - 1));
         #[cfg(feature = "flex")]
         {
             let known = |number: &Tensor<1>| crate::flex::scalar(&number.clone().into_dispatch());
@@ -67,11 +71,8 @@ impl Skip {
             Self::Known(false) => new,
             Self::OnDevice(skip) => {
                 let skip = skip.clone().to_device(&new.device());
-                with_rank!(new.rank(), D => {
-                    let (old, new) = (old.into_tensor::<D>(), new.into_tensor::<D>());
-                    let skip = skip.unsqueeze::<D>().expand(new.dims());
-                    new.mask_where(skip, old).into()
-                })
+                let skip = AnyMask::everywhere(skip, new.shape());
+                new.mask_where(skip, old)
             }
         }
     }

@@ -1,8 +1,6 @@
 //! One step of an optimizer on one tensor, for an element and for whole tensors.
 
 use crate::any_tensor::AnyTensor;
-#[cfg(feature = "flex")]
-use crate::element_step::ElementStep;
 use crate::precision::accumulation_dtype;
 use crate::real::Real;
 use crate::skip::Skip;
@@ -14,7 +12,7 @@ use burn::tensor::Tensor;
 /// type, as in [`NormalizedStep`](crate::NormalizedStep).
 ///
 /// A [`Step`] holds the numbers of one step (learning rates, corrections), and its arithmetic in two forms:
-/// [`element`](Step::element) for one weight, and [`twin`](Step::twin) with Burn's tensor operations. The twin
+/// [`element`](Step::element) for one weight, and [`twin`](Step::twin) with tensor operations. The twin
 /// is the specification. It runs on every backend, and on a backend that fuses operations it becomes one pass,
 /// too. [`apply`](Step::apply) chooses the form.
 ///
@@ -22,7 +20,7 @@ use burn::tensor::Tensor;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use burn_tricks_kernels::{Real, Step};
+/// use burn_tricks_kernels::{AnyTensor, Real, Step};
 ///
 /// /// w ← w − η g / (1 + |g|)
 /// #[derive(Clone, Copy)]
@@ -36,12 +34,12 @@ use burn::tensor::Tensor;
 ///         (weight - grad / (grad.abs() + 1.0) * self.lr, [])
 ///     }
 ///
-///     fn twin<const D: usize>(
+///     fn twin(
 ///         self,
-///         weight: Tensor<D>,
-///         grad: Tensor<D>,
-///         _state: [Tensor<D>; 0],
-///     ) -> (Tensor<D>, [Tensor<D>; 0]) {
+///         weight: AnyTensor,
+///         grad: AnyTensor,
+///         _state: [AnyTensor; 0],
+///     ) -> (AnyTensor, [AnyTensor; 0]) {
 ///         (weight - grad.clone() / (grad.abs() + 1.0) * self.lr, [])
 ///     }
 /// }
@@ -59,14 +57,13 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
     /// the same for all elements.
     fn element<T: Real>(self, weight: T, grad: T, state: [T; S]) -> (T, [T; S]);
 
-    /// The same for whole tensors, all of one shape, in `f32` or `f64`. Tensors of 1 to 5 dimensions come as they are,
-    /// those of another rank flattened.
-    fn twin<const D: usize>(
+    /// The same for whole tensors, all of one shape, in `f32` or `f64`.
+    fn twin(
         self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: [Tensor<D>; S],
-    ) -> (Tensor<D>, [Tensor<D>; S]);
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: [AnyTensor; S],
+    ) -> (AnyTensor, [AnyTensor; S]);
 
     /// The value of each number of the state before the first step. Default: 0.
     fn initial(self) -> [f64; S] {
@@ -88,25 +85,24 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         grad: Tensor<D>,
         state: Option<[Tensor<D>; S]>,
     ) -> (Tensor<D>, [Tensor<D>; S]) {
-        let state = state.map(|state| state.map(AnyTensor::from));
-        let (weight, state) = self.apply_unless(&Skip::NO, weight.into(), grad.into(), state);
-        (weight.into_tensor(), state.map(AnyTensor::into_tensor))
+        let state = state.map(|state| state.map(AnyTensor::from).into());
+        of_rank(self.apply_unless(&Skip::NO, weight.into(), grad.into(), state))
     }
 
     /// Like [`apply`](Self::apply) for tensors of any rank, except that weight and state stay as they are, to the bit, if
-    /// the step is to be skipped.
+    /// the step is to be skipped. The state is a list of `S` tensors.
     ///
     /// # Panics
     ///
-    /// As [`apply`](Self::apply).
+    /// As [`apply`](Self::apply), and if the state does not have `S` tensors.
     fn apply_unless(
         self,
         skip: &Skip,
         weight: AnyTensor,
         grad: AnyTensor,
-        state: Option<[AnyTensor; S]>,
-    ) -> (AnyTensor, [AnyTensor; S]) {
-        let state = or_initial(state, self.initial(), &weight);
+        state: Option<Vec<AnyTensor>>,
+    ) -> Stepped {
+        let state = or_initial(state, &self.initial(), &weight);
         unless(skip, &OfStep(self), weight, grad, state)
     }
 
@@ -122,10 +118,9 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         state: Option<[Tensor<D>; S]>,
     ) -> (Tensor<D>, [Tensor<D>; S]) {
         let (weight, grad) = (weight.into(), grad.into());
-        let state = state.map(|state| state.map(AnyTensor::from));
-        let state = or_initial(state, self.initial(), &weight);
-        let (weight, state) = twin_of_rank::<D, S>(&OfStep(self), weight, grad, state);
-        (weight.into_tensor(), state.map(AnyTensor::into_tensor))
+        let state = state.map(|state| state.map(AnyTensor::from).into());
+        let state = or_initial(state, &self.initial(), &weight);
+        of_rank(on_twin(&OfStep(self), weight, grad, state))
     }
 }
 
@@ -141,149 +136,129 @@ pub trait TimedStep<const S: usize>: Copy + Send + Sync {
     fn at(self, time: u64) -> Self::At;
 
     /// [`Step::twin`] of the step number `time`, which may be on the device.
-    fn twin_at<const D: usize>(
+    fn twin_at(
         self,
         time: &StepCount,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: [Tensor<D>; S],
-    ) -> (Tensor<D>, [Tensor<D>; S]);
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: [AnyTensor; S],
+    ) -> (AnyTensor, [AnyTensor; S]);
 
     /// Takes the step number `time`, like [`Step::apply_unless`].
     ///
     /// # Panics
     ///
-    /// As [`Step::apply`].
+    /// As [`Step::apply_unless`].
     fn apply_unless(
         self,
         skip: &Skip,
         time: &StepCount,
         weight: AnyTensor,
         grad: AnyTensor,
-        state: Option<[AnyTensor; S]>,
-    ) -> (AnyTensor, [AnyTensor; S]) {
+        state: Option<Vec<AnyTensor>>,
+    ) -> Stepped {
         if let Some(time) = time.known() {
             return self.at(time).apply_unless(skip, weight, grad, state);
         }
-        let state = or_initial(state, self.at(1).initial(), &weight);
+        let state = or_initial(state, &self.at(1).initial(), &weight);
         unless(skip, &AtTime(self, time), weight, grad, state)
     }
 }
 
-/// A weight and its state, of any rank.
-type Stepped<const S: usize> = (AnyTensor, [AnyTensor; S]);
+/// A weight and the tensors of its state, of any rank.
+type Stepped = (AnyTensor, Vec<AnyTensor>);
 
 // What follows sees a step through a pointer, so that it is not compiled again for every step.
 
-/// A step on whole tensors of one rank.
-pub(crate) trait Twin<const D: usize, const S: usize> {
-    fn twin(
-        &self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: [Tensor<D>; S],
-    ) -> (Tensor<D>, [Tensor<D>; S]);
-}
+/// A step on whole tensors.
+pub(crate) trait AnyStep {
+    fn twin(&self, weight: AnyTensor, grad: AnyTensor, state: Vec<AnyTensor>) -> Stepped;
 
-/// A step on whole tensors of the ranks that weights have.
-pub(crate) trait AnyStep<const S: usize>:
-    Twin<1, S> + Twin<2, S> + Twin<3, S> + Twin<4, S> + Twin<5, S>
-{
     /// The same as a loop over elements, if there is one.
     #[cfg(feature = "flex")]
-    fn loops(&self) -> Option<&dyn crate::flex::Loops<S>> {
+    fn loops(&self) -> Option<&dyn crate::flex::Loops> {
         None
     }
 }
 
-/// A [`Step`].
+/// A [`Step`] with `S` numbers in its state.
 #[derive(Clone, Copy)]
-struct OfStep<R>(R);
+pub(crate) struct OfStep<R, const S: usize>(pub(crate) R);
 
-impl<R: Step<S>, const D: usize, const S: usize> Twin<D, S> for OfStep<R> {
-    fn twin(
-        &self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: [Tensor<D>; S],
-    ) -> (Tensor<D>, [Tensor<D>; S]) {
-        self.0.twin(weight, grad, state)
+impl<R: Step<S>, const S: usize> AnyStep for OfStep<R, S> {
+    fn twin(&self, weight: AnyTensor, grad: AnyTensor, state: Vec<AnyTensor>) -> Stepped {
+        let (weight, state) = self.0.twin(weight, grad, array(state));
+        (weight, state.into())
     }
-}
 
-impl<R: Step<S>, const S: usize> AnyStep<S> for OfStep<R> {
     #[cfg(feature = "flex")]
-    fn loops(&self) -> Option<&dyn crate::flex::Loops<S>> {
+    fn loops(&self) -> Option<&dyn crate::flex::Loops> {
         Some(self)
     }
 }
 
-#[cfg(feature = "flex")]
-impl<R: Step<S>, const S: usize> ElementStep<S> for OfStep<R> {
-    #[inline(always)]
-    fn element<T: Real>(self, weight: T, grad: T, state: [T; S]) -> (T, [T; S]) {
-        self.0.element(weight, grad, state)
-    }
-}
-
 /// A [`TimedStep`] whose number is on the device.
-struct AtTime<'a, R>(R, &'a StepCount);
+struct AtTime<'a, R, const S: usize>(R, &'a StepCount);
 
-impl<R: TimedStep<S>, const D: usize, const S: usize> Twin<D, S> for AtTime<'_, R> {
-    fn twin(
-        &self,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-        state: [Tensor<D>; S],
-    ) -> (Tensor<D>, [Tensor<D>; S]) {
-        self.0.twin_at(self.1, weight, grad, state)
+impl<R: TimedStep<S>, const S: usize> AnyStep for AtTime<'_, R, S> {
+    fn twin(&self, weight: AnyTensor, grad: AnyTensor, state: Vec<AnyTensor>) -> Stepped {
+        let (weight, state) = self.0.twin_at(self.1, weight, grad, array(state));
+        (weight, state.into())
     }
 }
 
-impl<R: TimedStep<S>, const S: usize> AnyStep<S> for AtTime<'_, R> {}
+/// The tensors of a state.
+pub(crate) fn array<const S: usize>(state: Vec<AnyTensor>) -> [AnyTensor; S] {
+    let count = state.len();
+    let Ok(state) = state.try_into() else {
+        panic!("the state of this step has {S} tensors, not {count}");
+    };
+    state
+}
 
-/// [`Step::apply`] for tensors of any rank, with a state.
-pub(crate) fn apply_to<R: Step<S>, const S: usize>(
-    step: R,
-    weight: AnyTensor,
-    grad: AnyTensor,
-    state: [AnyTensor; S],
-) -> Stepped<S> {
-    stepped(&OfStep(step), weight, grad, state)
+/// The weight and its state with their rank.
+pub(crate) fn of_rank<const D: usize, const S: usize>(
+    (weight, state): Stepped,
+) -> (Tensor<D>, [Tensor<D>; S]) {
+    let state = array(state);
+    (weight.into_tensor(), state.map(AnyTensor::into_tensor))
+}
+
+/// [`Step::apply`] of a step without a state, for tensors of any rank.
+pub(crate) fn apply_to(step: impl Step<0>, weight: AnyTensor, grad: AnyTensor) -> AnyTensor {
+    stepped(&OfStep(step), weight, grad, Vec::new()).0
 }
 
 /// The weight and state after `step`, or unchanged if the step is to be skipped.
-fn unless<const S: usize>(
+fn unless(
     skip: &Skip,
-    step: &dyn AnyStep<S>,
+    step: &dyn AnyStep,
     weight: AnyTensor,
     grad: AnyTensor,
-    state: [AnyTensor; S],
-) -> Stepped<S> {
+    state: Vec<AnyTensor>,
+) -> Stepped {
     match skip {
         Skip::Known(false) => stepped(step, weight, grad, state),
         Skip::Known(true) => (weight, state),
         Skip::OnDevice(_) => {
             let (new_weight, new) = stepped(step, weight.clone(), grad, state.clone());
-            let mut old = state.into_iter();
-            let state = new.map(|new| match old.next() {
-                Some(old) => skip.choose_any(old, new),
-                None => new,
-            });
+            let both = state.into_iter().zip(new);
+            let state = both.map(|(old, new)| skip.choose_any(old, new)).collect();
             (skip.choose_any(weight, new_weight), state)
         }
     }
 }
 
 /// The state, or the one before the first step, with these values.
-pub(crate) fn or_initial<const S: usize>(
-    state: Option<[AnyTensor; S]>,
-    initial: [f64; S],
+pub(crate) fn or_initial(
+    state: Option<Vec<AnyTensor>>,
+    initial: &[f64],
     weight: &AnyTensor,
-) -> [AnyTensor; S] {
+) -> Vec<AnyTensor> {
     state.unwrap_or_else(|| {
         let dtype = accumulation_dtype(weight.dtype());
-        initial.map(|value| AnyTensor::full(weight.shape(), value, &weight.device(), dtype))
+        let full = |value| AnyTensor::full(weight.shape(), value, &weight.device(), dtype);
+        initial.iter().map(|value| full(*value)).collect()
     })
 }
 
@@ -306,72 +281,36 @@ fn assert_one_shape(weight: &AnyTensor, grad: &AnyTensor, state: &[AnyTensor]) {
 }
 
 /// Takes the step in one pass if all is on the CPU backend, otherwise with the twin.
-pub(crate) fn stepped<const S: usize>(
-    step: &dyn AnyStep<S>,
+pub(crate) fn stepped(
+    step: &dyn AnyStep,
     weight: AnyTensor,
     grad: AnyTensor,
-    state: [AnyTensor; S],
-) -> Stepped<S> {
+    state: Vec<AnyTensor>,
+) -> Stepped {
     #[cfg(feature = "flex")]
     if let Some(loops) = step.loops() {
         assert_one_shape(&weight, &grad, &state);
-        let state = state.map(|tensor| tensor.0);
-        return match crate::flex::update(loops, weight.0, grad.0, state) {
-            Ok((weight, state)) => (AnyTensor(weight), state.map(AnyTensor)),
-            Err((weight, grad, state)) => {
-                let (weight, grad) = (AnyTensor(weight), AnyTensor(grad));
-                on_twin(step, weight, grad, state.map(AnyTensor))
-            }
+        return match crate::flex::update(loops, weight, grad, state) {
+            Ok(stepped) => stepped,
+            Err((weight, grad, state)) => on_twin(step, weight, grad, state),
         };
     }
     on_twin(step, weight, grad, state)
 }
 
-/// Takes the step with the twin. A step does the same to every element: tensors of a rank for which the twin is not
-/// compiled, which weights seldom have, are flattened before.
-fn on_twin<const S: usize>(
-    step: &dyn AnyStep<S>,
-    weight: AnyTensor,
-    grad: AnyTensor,
-    state: [AnyTensor; S],
-) -> Stepped<S> {
-    match weight.rank() {
-        1 => twin_of_rank::<1, S>(step, weight, grad, state),
-        2 => twin_of_rank::<2, S>(step, weight, grad, state),
-        3 => twin_of_rank::<3, S>(step, weight, grad, state),
-        4 => twin_of_rank::<4, S>(step, weight, grad, state),
-        5 => twin_of_rank::<5, S>(step, weight, grad, state),
-        _ => {
-            assert_one_shape(&weight, &grad, &state);
-            let shape = weight.shape();
-            if weight.is_empty() {
-                return (weight, state);
-            }
-            let flat = |tensor: AnyTensor| AnyTensor::from(tensor.flatten());
-            let state = state.map(flat);
-            let (weight, state) = twin_of_rank::<1, S>(step, flat(weight), flat(grad), state);
-            let shaped = |tensor: AnyTensor| AnyTensor::of_flat(tensor.into_tensor(), &shape);
-            (shaped(weight), state.map(shaped))
-        }
-    }
-}
-
 /// Takes the step with the twin, that of half-precision weights in `f32`; a tensor without elements is returned as it is.
-pub(crate) fn twin_of_rank<const D: usize, const S: usize>(
-    step: &dyn Twin<D, S>,
+pub(crate) fn on_twin(
+    step: &dyn AnyStep,
     weight: AnyTensor,
     grad: AnyTensor,
-    state: [AnyTensor; S],
-) -> Stepped<S> {
+    state: Vec<AnyTensor>,
+) -> Stepped {
     assert_one_shape(&weight, &grad, &state);
     if weight.is_empty() {
         return (weight, state);
     }
     let dtype = weight.dtype();
     let wide = accumulation_dtype(dtype);
-    let (weight, grad) = (weight.cast(wide), grad.cast(wide));
-    let state = state.map(AnyTensor::into_tensor);
-    let (weight, state) = step.twin(weight.into_tensor(), grad.into_tensor(), state);
-    let weight = AnyTensor::from(weight).cast(dtype.into());
-    (weight, state.map(AnyTensor::from))
+    let (weight, state) = step.twin(weight.cast(wide), grad.cast(wide), state);
+    (weight.cast(dtype.into()), state)
 }

@@ -1,9 +1,9 @@
 //! The sum of squares, from which Euclidean norms are computed.
 
+use crate::any_tensor::AnyTensor;
 use crate::precision::{accumulation_dtype, safe_divisor};
-use crate::rank::with_rank;
 use crate::tensor_list::TensorList;
-use burn::backend::{DispatchTensor, TensorMetadata as _};
+use burn::backend::DispatchTensor;
 use burn::tensor::{DType, FloatDType, Tensor};
 
 /// `Σ x² = scale² · sum`, as two numbers on the device, since the product may overflow although neither factor
@@ -61,19 +61,15 @@ pub fn sum_of_squares_twin(tensors: &TensorList) -> Option<SumOfSquares> {
 
 /// The sum over one tensor; `None` if it has no elements.
 fn part(tensor: &DispatchTensor) -> Option<SumOfSquares> {
-    if tensor.shape().num_elements() == 0 {
+    let tensor = AnyTensor(tensor.clone());
+    if tensor.is_empty() {
         return None;
     }
-    let tensor = tensor.clone();
-    Some(with_rank!(tensor.rank(), D => {
-        let tensor = Tensor::<D>::from_dispatch(tensor);
-        let tensor = {
-            let wide = accumulation_dtype(tensor.dtype());
-            tensor.cast(wide)
-        };
-        // With an infinite or NaN element the scale is moot: the sum shows it.
-        let scale = safe_divisor(tensor.clone().max_abs());
-        let sum = (tensor / scale.clone().unsqueeze()).square().sum();
-        SumOfSquares { scale, sum }
-    }))
+    let wide = accumulation_dtype(tensor.dtype());
+    let tensor = tensor.cast(wide);
+    // With an infinite or NaN element the scale is moot: the sum shows it.
+    let scale = safe_divisor(tensor.clone().max_abs());
+    let divisor = tensor.fitted(&scale);
+    let sum = (tensor / divisor).square().sum();
+    Some(SumOfSquares { scale, sum })
 }

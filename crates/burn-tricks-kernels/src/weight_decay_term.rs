@@ -1,9 +1,7 @@
 //! The weight decay inside a step.
 
 use crate::any_tensor::AnyTensor;
-use crate::rank::with_rank;
 use crate::real::Real;
-use burn::tensor::Tensor;
 
 /// Weight decay as a part of a [`Step`](crate::Step), without an extra pass.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,26 +43,15 @@ impl WeightDecayTerm {
     }
 
     /// [`of_grad`](Self::of_grad) for tensors.
-    pub fn of_grads<const D: usize>(self, grad: Tensor<D>, weight: &Tensor<D>) -> Tensor<D> {
+    pub fn of_grads(self, grad: AnyTensor, weight: &AnyTensor) -> AnyTensor {
         match self {
             Self::Coupled(rate) => weight.clone() * rate + grad,
             _ => grad,
         }
     }
 
-    /// [`of_grads`](Self::of_grads) for tensors of any rank.
-    pub fn of_any_grads(self, grad: AnyTensor, weight: &AnyTensor) -> AnyTensor {
-        let Self::Coupled(_) = self else {
-            return grad;
-        };
-        let weight = weight.clone();
-        with_rank!(grad.rank(), D => {
-            self.of_grads(grad.into_tensor::<D>(), &weight.into_tensor()).into()
-        })
-    }
-
     /// [`of_weight`](Self::of_weight) for tensors.
-    pub fn of_weights<const D: usize>(self, weight: Tensor<D>, direction: &Tensor<D>) -> Tensor<D> {
+    pub fn of_weights(self, weight: AnyTensor, direction: &AnyTensor) -> AnyTensor {
         match self {
             Self::None | Self::Coupled(_) => weight,
             Self::Decoupled(rate) => weight * (1.0 - rate),

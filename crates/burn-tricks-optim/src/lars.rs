@@ -204,13 +204,13 @@ impl LarsRule {
             };
             let (grad, ratio) = match self.divisor {
                 LarsDivisor::NormOfSum => {
-                    let grad = decay.of_any_grads(grad, &weight);
+                    let grad = decay.of_grads(grad, &weight);
                     let ratio = ratio(&grad, 0.0);
                     (grad, ratio)
                 }
                 LarsDivisor::SumOfNorms => {
                     let ratio = ratio(&grad, factor);
-                    (decay.of_any_grads(grad, &weight), ratio)
+                    (decay.of_grads(grad, &weight), ratio)
                 }
             };
             // A number that the host knows goes into the step, which then needs no pass before it.

@@ -51,42 +51,33 @@ impl NormalizedGradient {
         let momentum = state
             .momentum
             .map(|held| held.fitted_to(&weight, "momentum"));
-        let (weight, accumulator, momentum) = match (norm, update) {
-            (None, None) => {
-                let (weight, []) = step.apply_unless(skip, weight, grad, None);
-                return (weight, None);
-            }
+        // A state that is new, because the settings have changed, starts as at the first step; the other stays.
+        let begun = |value| full_wide(value, &weight);
+        let is_first = accumulator.is_none() && momentum.is_none();
+        let norms = norm.map(|_| accumulator.unwrap_or_else(|| begun(initial)));
+        let updates = update.map(|_| momentum.unwrap_or_else(|| begun(0.0)));
+        let old: Vec<_> = norms.into_iter().chain(updates).collect();
+        let old = (!is_first).then_some(old);
+        let (weight, new) = match (norm, update) {
+            (None, None) => return (step.apply_unless(skip, weight, grad, None).0, None),
             (Some(norm), None) => {
-                let old = accumulator.map(|v| [v]);
                 let step = TimedNormalized(step.with_norm(norm));
-                let (weight, [v]) = step.apply_unless(skip, &time, weight, grad, old);
-                (weight, Some(v), None)
+                step.apply_unless(skip, &time, weight, grad, old)
             }
             (None, Some(update)) => {
-                let old = momentum.map(|m| [m]);
                 let step = TimedNormalized(step.with_update(update));
-                let (weight, [m]) = step.apply_unless(skip, &time, weight, grad, old);
-                (weight, None, Some(m))
+                step.apply_unless(skip, &time, weight, grad, old)
             }
             (Some(norm), Some(update)) => {
-                // What is new, because the settings have changed, starts as at the first step; the other stays.
-                let begun = |value| full_wide(value, &weight);
-                let old = match (accumulator, momentum) {
-                    (None, None) => None,
-                    (v, m) => Some([
-                        v.unwrap_or_else(|| begun(initial)),
-                        m.unwrap_or_else(|| begun(0.0)),
-                    ]),
-                };
                 let step = TimedNormalized(step.with_norm(norm).with_update(update));
-                let (weight, [v, m]) = step.apply_unless(skip, &time, weight, grad, old);
-                (weight, Some(v), Some(m))
+                step.apply_unless(skip, &time, weight, grad, old)
             }
         };
+        let mut new = new.into_iter().map(StateTensor::from);
         let state = NormalizedGradientState {
             time: time.ended(skip),
-            accumulator: accumulator.map(StateTensor::from),
-            momentum: momentum.map(StateTensor::from),
+            accumulator: norm.and_then(|_| new.next()),
+            momentum: update.and_then(|_| new.next()),
         };
         (weight, Some(state))
     }

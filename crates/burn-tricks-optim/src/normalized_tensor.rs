@@ -28,7 +28,7 @@ impl NormalizedGradient {
         let grad = match decay {
             WeightDecayTerm::Coupled(_) => {
                 let wide = accumulation_dtype(weight.dtype());
-                decay.of_any_grads(grad.cast(wide), &weight.clone().cast(wide))
+                decay.of_grads(grad.cast(wide), &weight.clone().cast(wide))
             }
             _ => grad,
         };
@@ -67,10 +67,10 @@ impl NormalizedGradient {
         let divisor = match (config.memory, &squares) {
             (Memory::Decay { beta }, Some(squares)) => {
                 let correction = self.correction(beta, &time);
-                self.divisor_of_squares(correction.under(squares.clone()))
+                self.divisor_of_squares(over(squares.clone(), &correction))
             }
             (_, Some(squares)) => self.divisor_of_squares(squares.clone()),
-            (_, None) => self.divisor_of_norm(correction.under(own_norm(&direction))),
+            (_, None) => self.divisor_of_norm(over(own_norm(&direction), &correction)),
         };
         let keep = match decay {
             WeightDecayTerm::Decoupled(rate) => 1.0 - rate,
@@ -85,7 +85,7 @@ impl NormalizedGradient {
             (momentum, _) => {
                 let (rate, divisor) = match &correction {
                     Number::Known(correction) => (lr / correction, divisor),
-                    on_device => (lr, on_device.times(divisor)),
+                    on_device => (lr, on_device.times(divisor.into()).into_tensor()),
                 };
                 let kept = (momentum != MomentumMemory::None).then(|| direction.clone());
                 (descend_any(weight, keep, direction, -rate, &divisor), kept)
@@ -153,6 +153,10 @@ impl NormalizedGradient {
             Epsilon::InsideRoot(epsilon) => (norm.square() + epsilon).sqrt(),
         }
     }
+}
+
+fn over(number: Tensor<1>, correction: &Number) -> Tensor<1> {
+    correction.under(number.into()).into_tensor()
 }
 
 /// `‖x‖`, without overflow or underflow of squares.

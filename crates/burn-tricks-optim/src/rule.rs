@@ -24,8 +24,7 @@ use std::fmt::Debug;
 ///
 /// ```
 /// use burn::optim::ModuleOptimizer;
-/// use burn::tensor::Tensor;
-/// use burn_tricks_kernels::{WeightDecayTerm, Real, Step};
+/// use burn_tricks_kernels::{AnyTensor, Real, Step, WeightDecayTerm};
 /// use burn_tricks_optim::{PendingStep, Rule, RuleOptimizer, StateField, TakenStep};
 /// use burn_tricks_optim::{WeightDecayMode, WeightDecayScope};
 ///
@@ -45,12 +44,12 @@ use std::fmt::Debug;
 ///         (weight - grad / (largest + 1.0) * self.lr, [largest])
 ///     }
 ///
-///     fn twin<const D: usize>(
+///     fn twin(
 ///         self,
-///         weight: Tensor<D>,
-///         grad: Tensor<D>,
-///         [largest]: [Tensor<D>; 1],
-///     ) -> (Tensor<D>, [Tensor<D>; 1]) {
+///         weight: AnyTensor,
+///         grad: AnyTensor,
+///         [largest]: [AnyTensor; 1],
+///     ) -> (AnyTensor, [AnyTensor; 1]) {
 ///         let grad = self.decay.of_grads(grad, &weight);
 ///         let largest = largest.max_pair(grad.clone().abs());
 ///         let weight = self.decay.of_weights(weight, &grad);
@@ -159,9 +158,9 @@ impl PendingStep {
             skip,
             ..
         } = self;
-        let old = old_tensors(state, fields, step.initial(), &weight);
+        let old = old_tensors(state, &fields, &step.initial(), &weight);
         let new = step.apply_unless(&skip, weight, grad, old);
-        taken(steps, &skip, fields, new)
+        taken(steps, &skip, &fields, new)
     }
 
     /// Like [`take`](Self::take), for a step whose numbers depend on the number of steps taken.
@@ -183,22 +182,22 @@ impl PendingStep {
             ..
         } = self;
         let initial = step.at(1).initial();
-        let old = old_tensors(state, fields, initial, &weight);
+        let old = old_tensors(state, &fields, &initial, &weight);
         let new = step.apply_unless(&skip, &steps, weight, grad, old);
-        taken(steps, &skip, fields, new)
+        taken(steps, &skip, &fields, new)
     }
 }
 
 /// A step that is done.
-fn taken<const S: usize>(
+fn taken(
     steps: StepCount,
     skip: &Skip,
-    fields: [StateField; S],
-    (weight, new): (AnyTensor, [AnyTensor; S]),
+    fields: &[StateField],
+    (weight, new): (AnyTensor, Vec<AnyTensor>),
 ) -> TakenStep {
     let mut tensors = StateTensors::new();
-    for (field, tensor) in fields.into_iter().zip(new) {
-        tensors.put(field, tensor);
+    for (field, tensor) in fields.iter().zip(new) {
+        tensors.put(*field, tensor);
     }
     let steps = steps.ended(skip);
     TakenStep {
@@ -209,20 +208,21 @@ fn taken<const S: usize>(
 }
 
 /// The tensors of the earlier steps, if there are any; what is missing then gets its initial value.
-fn old_tensors<const S: usize>(
+fn old_tensors(
     mut state: StateTensors,
-    fields: [StateField; S],
-    initial: [f64; S],
+    fields: &[StateField],
+    initial: &[f64],
     weight: &AnyTensor,
-) -> Option<[AnyTensor; S]> {
-    let old = fields.map(|field| state.take(field, weight));
-    old.iter().any(Option::is_some).then(|| {
-        let mut initial = initial.into_iter();
-        old.map(|tensor| {
-            let value = initial.next().unwrap_or(0.0);
-            tensor.unwrap_or_else(|| full_wide(value, weight))
-        })
-    })
+) -> Option<Vec<AnyTensor>> {
+    if !fields.iter().any(|field| state.get(*field).is_some()) {
+        return None;
+    }
+    let with_initial = fields.iter().zip(initial);
+    let old = with_initial.map(|(field, value)| {
+        let kept = state.take(*field, weight);
+        kept.unwrap_or_else(|| full_wide(*value, weight))
+    });
+    Some(old.collect())
 }
 
 /// A tensor of this value, in the type in which a state is kept.

@@ -268,7 +268,7 @@ impl Wrap for ScheduleFreeWrap {
             // (1 − c) y + c z + (1 − β + β c) way
             share => {
                 let rest = z - y.clone() + way.clone() * self.beta;
-                y + way * (1.0 - self.beta) + share.times(rest)
+                y + way * (1.0 - self.beta) + share.times(rest.into()).into_tensor()
             }
         };
         step.put(Z, moved);

@@ -3,7 +3,7 @@
 use burn::optim::{StateSink, StateSource};
 use burn::tensor::{Bytes, Device, Shape, TensorData};
 use burn_tricks_core::accumulation_dtype;
-use burn_tricks_kernels::{AnyTensor, numbers, with_rank};
+use burn_tricks_kernels::{AnyTensor, numbers};
 
 /// A tensor on its device or, after a record is loaded, data on the host.
 ///
@@ -81,7 +81,7 @@ impl StateTensor {
     /// `self − other²`, for records: data on the host stays there.
     pub(crate) fn minus_square_of(&self, other: &Self) -> Self {
         match (self, other) {
-            (Self::Device(a), Self::Device(b)) => Self::Device(minus_square(a.clone(), b.clone())),
+            (Self::Device(a), Self::Device(b)) => Self::Device(a.clone() - b.clone().square()),
             (a, b) => {
                 let (a, b) = (a.data(), b.data());
                 let pairs = numbers(&a).into_iter().zip(numbers(&b));
@@ -113,12 +113,6 @@ impl StateTensor {
             data.dtype(),
         )))
     }
-}
-
-fn minus_square(a: AnyTensor, b: AnyTensor) -> AnyTensor {
-    with_rank!(a.rank(), D => {
-        (a.into_tensor::<D>() - b.into_tensor::<D>().square()).into()
-    })
 }
 
 impl From<AnyTensor> for StateTensor {

@@ -2,9 +2,9 @@
 
 use super::estimate::{SharedEstimate, StepNumbers};
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
-use burn::tensor::{Bytes, Device, Tensor, TensorData};
+use burn::tensor::{Bytes, Device, Shape, Tensor, TensorData};
 use burn_tricks_core::{ConfigError, accumulation_dtype};
-use burn_tricks_kernels::{ProdigyNumbers, ProdigyStep};
+use burn_tricks_kernels::{AnyTensor, ProdigyNumbers, ProdigyStep};
 use std::fmt::Debug;
 
 /// Prodigy's step of one parameter. Made by [`Prodigy::build`](super::Prodigy::build); it shares the estimate
@@ -50,11 +50,11 @@ impl ProdigyAdam {
 
 /// The state of [`ProdigyAdam`] for one parameter.
 #[derive(Debug, Clone)]
-pub struct ProdigyAdamState<const D: usize> {
+pub struct ProdigyAdamState {
     /// m, the moving mean of the gradients times d.
-    exp_avg: Moment<D>,
+    exp_avg: Moment,
     /// v, the moving mean of their squares.
-    exp_avg_sq: Moment<D>,
+    exp_avg_sq: Moment,
     /// The number of the last step.
     steps: u64,
 }
@@ -62,68 +62,84 @@ pub struct ProdigyAdamState<const D: usize> {
 /// A tensor on its device or, after a record is loaded, data on the host: Burn loads a record to `Device::default()`, which
 /// in a program with several backends may be a GPU that does not exist, or that has no `f64`.
 #[derive(Debug, Clone)]
-enum Moment<const D: usize> {
-    Device(Tensor<D>),
+enum Moment {
+    Device(AnyTensor),
     Host(TensorData),
 }
 
-impl<const D: usize> Moment<D> {
-    fn on(self, device: &Device) -> Tensor<D> {
+impl Moment {
+    fn on(self, device: &Device) -> AnyTensor {
         match self {
             Self::Device(tensor) => tensor.to_device(device),
-            Self::Host(data) => {
-                let dtype = data.dtype();
-                Tensor::from_data(data, (device, dtype))
-            }
+            Self::Host(data) => AnyTensor::from_data(data, device),
         }
     }
 
-    fn shape(&self) -> Vec<usize> {
+    fn shape(&self) -> Shape {
         match self {
-            Self::Device(tensor) => tensor.dims().to_vec(),
-            Self::Host(data) => data.shape().to_vec(),
+            Self::Device(tensor) => tensor.shape(),
+            Self::Host(data) => data.shape().clone(),
         }
     }
 
     fn data(&self) -> TensorData {
         match self {
-            #[allow(clippy::disallowed_methods)] // where a record is written, off the step path
-            Self::Device(tensor) => tensor.to_data(),
+            Self::Device(tensor) => tensor.clone().into_data(),
             Self::Host(data) => data.clone(),
         }
     }
 
     /// Data of a record that was loaded from a file are read from it when they are first used: now, while the file is
-    /// there. `None` if they are not of rank `D`.
-    fn loaded(data: &TensorData) -> Option<Self> {
-        let (shape, dtype) = (data.shape(), data.dtype());
+    /// there.
+    fn loaded(data: &TensorData) -> Self {
         let bytes = Bytes::from_bytes_vec(data.as_bytes().to_vec());
-        let here = TensorData::from_bytes(bytes, shape, dtype);
-        (here.shape().len() == D).then_some(Self::Host(here))
+        Self::Host(TensorData::from_bytes(
+            bytes,
+            data.shape().clone(),
+            data.dtype(),
+        ))
     }
 }
 
+// Burn compiles a step for each rank: what it does is compiled once.
 impl Optimizer for ProdigyAdam {
-    type State<const D: usize> = ProdigyAdamState<D>;
+    type State<const D: usize> = ProdigyAdamState;
 
     fn step<const D: usize>(
         &self,
         lr: LearningRate,
         tensor: Tensor<D>,
         grad: Tensor<D>,
-        state: Option<Self::State<D>>,
-    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        state: Option<ProdigyAdamState>,
+    ) -> (Tensor<D>, Option<ProdigyAdamState>) {
+        let (weight, state) = self.step_any(lr, tensor.into(), grad.into(), state);
+        (weight.into_tensor(), state)
+    }
+
+    fn to_device<const D: usize>(state: ProdigyAdamState, device: &Device) -> ProdigyAdamState {
+        state.moved_to(device)
+    }
+}
+
+impl ProdigyAdam {
+    fn step_any(
+        &self,
+        lr: LearningRate,
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: Option<ProdigyAdamState>,
+    ) -> (AnyTensor, Option<ProdigyAdamState>) {
         let mut estimate = self.estimate.lock();
         if lr == 0.0 {
             estimate.pass();
-            return (tensor, state);
+            return (weight, state);
         }
         let step = estimate.step(lr).expect(UNSEEN);
         let settings = estimate.settings;
         drop(estimate);
-        check(&step, lr, state.as_ref(), &tensor);
+        check(&step, lr, state.as_ref(), &weight);
 
-        let dtype = accumulation_dtype(tensor.dtype());
+        let dtype = accumulation_dtype(weight.dtype());
         let numbers = ProdigyNumbers {
             distance: step.distance,
             rate: step.rate,
@@ -133,10 +149,11 @@ impl Optimizer for ProdigyAdam {
             betas: (settings.beta_1, settings.beta_2),
             weight_decay: self.weight_decay,
         };
-        let device = tensor.device();
-        let here = |moment: Moment<D>| moment.on(&device).cast(dtype);
-        let state = state.map(|state| [state.exp_avg, state.exp_avg_sq].map(here));
-        let (weight, [m, v]) = rule.apply(&numbers, tensor, grad, state);
+        let device = weight.device();
+        let here = |moment: Moment| moment.on(&device).cast(dtype);
+        let state = state.map(|state| vec![here(state.exp_avg), here(state.exp_avg_sq)]);
+        let (weight, state) = rule.apply_any(&numbers, weight, grad, state);
+        let [m, v] = <[AnyTensor; 2]>::try_from(state).expect("Prodigy's state is m and v");
         let state = ProdigyAdamState {
             exp_avg: Moment::Device(m),
             exp_avg_sq: Moment::Device(v),
@@ -144,12 +161,14 @@ impl Optimizer for ProdigyAdam {
         };
         (weight, Some(state))
     }
+}
 
-    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        ProdigyAdamState {
-            exp_avg: Moment::Device(state.exp_avg.on(device)),
-            exp_avg_sq: Moment::Device(state.exp_avg_sq.on(device)),
-            steps: state.steps,
+impl ProdigyAdamState {
+    fn moved_to(self, device: &Device) -> Self {
+        Self {
+            exp_avg: Moment::Device(self.exp_avg.on(device)),
+            exp_avg_sq: Moment::Device(self.exp_avg_sq.on(device)),
+            steps: self.steps,
         }
     }
 }
@@ -157,12 +176,7 @@ impl Optimizer for ProdigyAdam {
 const UNSEEN: &str = "Prodigy has not seen the gradients of this step: call `prodigy.apply(&model, grads)` before \
                       `optim.step`, and load the states of both";
 
-fn check<const D: usize>(
-    step: &StepNumbers,
-    lr: f64,
-    state: Option<&ProdigyAdamState<D>>,
-    weight: &Tensor<D>,
-) {
+fn check(step: &StepNumbers, lr: f64, state: Option<&ProdigyAdamState>, weight: &AnyTensor) {
     let of_step = step.lr;
     assert!(
         lr == of_step,
@@ -170,14 +184,14 @@ fn check<const D: usize>(
     );
     let Some(state) = state else { return };
     assert!(state.steps < step.taken, "{UNSEEN}");
-    let (of_state, shape) = (state.exp_avg.shape(), weight.dims().to_vec());
+    let (of_state, shape) = (state.exp_avg.shape(), weight.shape());
     assert!(
         of_state == shape,
         "the state of a parameter of shape {of_state:?} met one of {shape:?}"
     );
 }
 
-impl<const D: usize> RecordState for ProdigyAdamState<D> {
+impl RecordState for ProdigyAdamState {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
         out.push_tensor(prefix, "exp_avg", self.exp_avg.data());
         out.push_tensor(prefix, "exp_avg_sq", self.exp_avg_sq.data());
@@ -186,7 +200,7 @@ impl<const D: usize> RecordState for ProdigyAdamState<D> {
 
     fn state_unflatten(prefix: &str, src: &mut StateSource, _default: &Device) -> Option<Self> {
         let steps = u64::try_from(src.take_scalar(prefix, "steps")?).ok()?;
-        let mut moment = |leaf| Moment::loaded(&src.take_tensor(prefix, leaf)?);
+        let mut moment = |leaf| Some(Moment::loaded(&src.take_tensor(prefix, leaf)?));
         Some(Self {
             exp_avg: moment("exp_avg")?,
             exp_avg_sq: moment("exp_avg_sq")?,

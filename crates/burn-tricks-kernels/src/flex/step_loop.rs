@@ -1,67 +1,51 @@
 //! The innermost loop, compiled for the processor that it runs on.
 
 use super::vector::Wide;
-use crate::element_step::ElementStep;
+use crate::step::{OfStep, Step};
 use pulp::{Arch, Scalar, Simd, WithSimd};
 use std::array::from_fn;
 
 /// A step as a loop over thousands of elements. It is called through a pointer, so that the code around it is not
 /// compiled for every step.
-pub(crate) trait StepLoop<T, const N: usize>: Sync {
-    /// Takes the step on every element, in the weight's own buffer. All slices are of one length.
-    fn run(&self, weight: &mut [T], grad: &[T], state: [&mut [T]; N]);
+pub(crate) trait StepLoop<T>: Sync {
+    /// Takes the step on every element, with the new state in the buffers of the old. All slices are of one length.
+    fn run(&self, numbers: Numbers<'_, T>, state: &mut [&mut [T]]);
+}
 
-    /// Like [`run`](Self::run), with the new weight in the gradient's buffer.
-    fn run_over_grad(&self, weight: &[T], grad: &mut [T], state: [&mut [T]; N]);
+/// The weight and its gradient, one of which the new weight overwrites.
+pub(crate) enum Numbers<'a, T> {
+    OverWeight(&'a mut [T], &'a [T]),
+    OverGrad(&'a [T], &'a mut [T]),
 }
 
 /// A [`StepLoop`] over each type in which there is arithmetic.
-pub(crate) trait Loops<const N: usize>: StepLoop<f32, N> + StepLoop<f64, N> {}
+pub(crate) trait Loops: StepLoop<f32> + StepLoop<f64> {}
 
-impl<R: StepLoop<f32, N> + StepLoop<f64, N>, const N: usize> Loops<N> for R {}
+impl<L: StepLoop<f32> + StepLoop<f64>> Loops for L {}
 
-impl<T: Wide, R: ElementStep<N>, const N: usize> StepLoop<T, N> for R {
-    fn run(&self, weight: &mut [T], grad: &[T], state: [&mut [T]; N]) {
-        let rest = Arch::new().dispatch(Run::<_, _, N, false> {
-            step: *self,
-            written: weight,
-            read: grad,
-            state,
-        });
-        one_by_one(rest);
-    }
-
-    fn run_over_grad(&self, weight: &[T], grad: &mut [T], state: [&mut [T]; N]) {
-        let rest = Arch::new().dispatch(Run::<_, _, N, true> {
-            step: *self,
-            written: grad,
-            read: weight,
-            state,
-        });
-        over_grad_in_blocks(self, rest.read, rest.written, rest.state);
+impl<T: Wide, R: Step<S>, const S: usize> StepLoop<T> for OfStep<R, S> {
+    fn run(&self, numbers: Numbers<'_, T>, state: &mut [&mut [T]]) {
+        one_by_one(Arch::new().dispatch(Run::of(self.0, numbers, state)));
     }
 }
 
-struct Run<'a, T, R, const N: usize, const OVER_GRAD: bool> {
+struct Run<'a, T, R, const S: usize> {
     step: R,
     /// The weight or the gradient, which the new weight overwrites.
     written: &'a mut [T],
     /// The other of the two.
     read: &'a [T],
-    state: [&'a mut [T]; N],
+    is_over_grad: bool,
+    state: [&'a mut [T]; S],
 }
 
-impl<T, R, const N: usize, const OVER_GRAD: bool> WithSimd for Run<'_, T, R, N, OVER_GRAD>
-where
-    T: Wide,
-    R: ElementStep<N>,
-{
+impl<T: Wide, R: Step<S>, const S: usize> WithSimd for Run<'_, T, R, S> {
     /// What does not fill a register: all, on a processor without vector instructions that we use.
     type Output = Self;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Self {
-        if S::IS_SCALAR {
+    fn with_simd<V: Simd>(self, simd: V) -> Self {
+        if V::IS_SCALAR {
             return self;
         }
         self.full_registers(simd)
@@ -70,61 +54,42 @@ where
 
 /// The loop over single numbers, compiled once for each step and type.
 #[inline(never)]
-fn one_by_one<T: Wide, R: ElementStep<N>, const N: usize>(run: Run<'_, T, R, N, false>) {
+fn one_by_one<T: Wide, R: Step<S>, const S: usize>(run: Run<'_, T, R, S>) {
     run.full_registers(Scalar); // of one number each
 }
 
-/// How many weights are copied at a time.
-const BLOCK: usize = 256;
-
-/// [`StepLoop::run_over_grad`] with [`StepLoop::run`], for what does not fill a register.
-fn over_grad_in_blocks<T: Wide, const N: usize>(
-    step: &dyn StepLoop<T, N>,
-    weight: &[T],
-    grad: &mut [T],
-    mut state: [&mut [T]; N],
-) {
-    if weight.is_empty() {
-        return;
+impl<'a, T: Wide, R: Step<S>, const S: usize> Run<'a, T, R, S> {
+    fn of(step: R, numbers: Numbers<'a, T>, state: &'a mut [&mut [T]]) -> Self {
+        let (written, read, is_over_grad) = match numbers {
+            Numbers::OverWeight(weight, grad) => (weight, grad, false),
+            Numbers::OverGrad(weight, grad) => (grad, weight, true),
+        };
+        Self {
+            step,
+            written,
+            read,
+            is_over_grad,
+            state: array(state),
+        }
     }
-    let mut block = [T::ZERO; BLOCK];
-    for (weight, grad) in weight.chunks(BLOCK).zip(grad.chunks_mut(BLOCK)) {
-        let block = &mut block[..weight.len()];
-        block.copy_from_slice(weight);
-        let of_block = state.each_mut().map(|state| {
-            let of_block = state.split_off_mut(..block.len());
-            of_block.expect("the state has as many numbers as the weight")
-        });
-        step.run(block, grad, of_block);
-        grad.copy_from_slice(block);
-    }
-}
 
-impl<'a, T, R, const N: usize, const OVER_GRAD: bool> Run<'a, T, R, N, OVER_GRAD>
-where
-    T: Wide,
-    R: ElementStep<N>,
-{
     /// Takes the step register by register, and returns the numbers that do not fill a register.
     #[inline(always)]
-    fn full_registers<S: Simd>(self, simd: S) -> Self {
-        let step = self.step;
-        let (writes, written) = T::vectors_mut::<S>(self.written);
-        let (reads, read) = T::vectors::<S>(self.read);
+    fn full_registers<V: Simd>(self, simd: V) -> Self {
+        let (step, is_over_grad) = (self.step, self.is_over_grad);
+        let (writes, written) = T::vectors_mut::<V>(self.written);
+        let (reads, read) = T::vectors::<V>(self.read);
         let count = writes.len();
         let reads = &reads[..count];
-        let (states, state) = registers::<T, S, N>(self.state, count);
+        // Exchanged by their bits, where two loops would be as fast and take twice as long to compile.
+        let exchange = T::bits_if(simd, is_over_grad);
+        let (states, state) = registers::<T, V, S>(self.state, count);
         for i in 0..count {
-            let (written, read) = (T::load(simd, writes[i]), T::load(simd, reads[i]));
-            let (weight, grad) = if OVER_GRAD {
-                (read, written)
-            } else {
-                (written, read)
-            };
-            let state = load::<T, S, N>(simd, &states, i);
+            let (weight, grad) = T::exchanged(simd, exchange, writes[i], reads[i]);
+            let state = load::<T, V, S>(simd, &states, i);
             let (new, now) = step.element(weight, grad, state);
             writes[i] = T::store(new);
-            for k in 0..N {
+            for k in 0..S {
                 states[k][i] = T::store(now[k]);
             }
         }
@@ -132,25 +97,32 @@ where
             step,
             written,
             read,
+            is_over_grad,
             state,
         }
     }
 }
 
-// These two are compiled for each number of tensors, but not for each step.
+// These are compiled for each number of tensors, but not for each step.
+
+/// The slices, of which there are `S`.
+fn array<'a, T, const S: usize>(state: &'a mut [&mut [T]]) -> [&'a mut [T]; S] {
+    let mut state = state.iter_mut();
+    from_fn(|_| &mut **state.next().expect("as many tensors as the step has"))
+}
 
 /// `count` full registers of each, and the numbers that do not fill a register.
 #[inline(always)]
 #[allow(clippy::type_complexity)]
-fn registers<T: Wide, S: Simd, const N: usize>(
-    state: [&mut [T]; N],
+fn registers<T: Wide, V: Simd, const S: usize>(
+    state: [&mut [T]; S],
     count: usize,
-) -> ([&mut [T::Raw<S>]; N], [&mut [T]; N]) {
-    let mut rest = [(); N].map(|()| Default::default());
+) -> ([&mut [T::Raw<V>]; S], [&mut [T]; S]) {
+    let mut rest = [(); S].map(|()| Default::default());
     let mut k = 0;
     let vectors = state.map(|all| {
         let vectors;
-        (vectors, rest[k]) = T::vectors_mut::<S>(all);
+        (vectors, rest[k]) = T::vectors_mut::<V>(all);
         k += 1;
         &mut vectors[..count]
     });
@@ -159,10 +131,10 @@ fn registers<T: Wide, S: Simd, const N: usize>(
 
 /// The register at one place of each.
 #[inline(always)]
-fn load<T: Wide, S: Simd, const N: usize>(
-    simd: S,
-    states: &[&mut [T::Raw<S>]; N],
+fn load<T: Wide, V: Simd, const S: usize>(
+    simd: V,
+    states: &[&mut [T::Raw<V>]; S],
     at: usize,
-) -> [T::Vector<S>; N] {
+) -> [T::Vector<V>; S] {
     from_fn(|k| T::load(simd, states[k][at]))
 }

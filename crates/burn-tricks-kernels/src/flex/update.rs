@@ -3,94 +3,81 @@
 use super::buffer::{close, dense, from_numbers, look, on_flex, open};
 use super::element_type::{Stored, with_element_type};
 use super::share::share;
-use super::step_loop::{Loops, StepLoop};
+use super::step_loop::{Loops, Numbers, StepLoop};
 use super::vector::Wide;
 use super::{FlexTensor, GRAIN};
+use crate::any_tensor::AnyTensor;
 use crate::precision::accumulation_dtype;
-use burn::backend::DispatchTensor;
 use burn::backend::TensorMetadata as _;
-use burn::tensor::{DType, Element};
+use burn::tensor::DType;
 
 /// The new weight and state.
-pub(crate) type Done<const S: usize> = (DispatchTensor, [DispatchTensor; S]);
+pub(crate) type Done = (AnyTensor, Vec<AnyTensor>);
 /// Weight, gradient and state, unchanged.
-pub(crate) type NotOurs<const S: usize> = (DispatchTensor, DispatchTensor, [DispatchTensor; S]);
+pub(crate) type NotOurs = (AnyTensor, AnyTensor, Vec<AnyTensor>);
 
 /// The new weight and state, or the unchanged arguments if this backend has no kernel for them.
 #[allow(clippy::result_large_err)]
-pub(crate) fn update<const S: usize>(
-    step: &dyn Loops<S>,
-    weight: DispatchTensor,
-    grad: DispatchTensor,
-    state: [DispatchTensor; S],
-) -> Result<Done<S>, NotOurs<S>> {
+pub(crate) fn update(
+    step: &dyn Loops,
+    weight: AnyTensor,
+    grad: AnyTensor,
+    state: Vec<AnyTensor>,
+) -> Result<Done, NotOurs> {
     if !is_ours(&weight, &grad, &state) {
         return Err((weight, grad, state));
     }
-    let (weight, grad) = (dense(open(weight)), dense(open(grad)));
-    let state = state.map(|state| dense(open(state)));
-    let (weight, state) = with_element_type!(weight.dtype(), E => {
-        whole::<E, S>(step, weight, grad, state)
+    let (weight, grad) = (dense(open(weight.0)), dense(open(grad.0)));
+    let mut state: Vec<_> = state.into_iter().map(|s| dense(open(s.0))).collect();
+    let weight = with_element_type!(weight.dtype(), E => {
+        whole::<E>(step, weight, grad, &mut state)
     });
-    Ok((close(weight), state.map(close)))
+    let state = state.into_iter().map(|state| AnyTensor(close(state)));
+    Ok((AnyTensor(close(weight)), state.collect()))
 }
 
 /// Whether all are on this backend, have one shape, and have types for which there is a kernel.
-fn is_ours(weight: &DispatchTensor, grad: &DispatchTensor, state: &[DispatchTensor]) -> bool {
-    if !on_flex([weight, grad].into_iter().chain(state)) {
+fn is_ours(weight: &AnyTensor, grad: &AnyTensor, state: &[AnyTensor]) -> bool {
+    let all = [weight, grad].into_iter().chain(state);
+    if !on_flex(all.map(|tensor| &tensor.0)) {
         return false;
     }
     let wide: DType = accumulation_dtype(weight.dtype()).into();
-    let fits = |tensor: &DispatchTensor, dtype| {
-        look(tensor).is_some_and(|buffer| {
+    let fits = |tensor: &AnyTensor, dtype| {
+        look(&tensor.0).is_some_and(|buffer| {
             buffer.dtype() == dtype
-                && look(weight).is_some_and(|w| w.layout().shape() == buffer.layout().shape())
+                && look(&weight.0).is_some_and(|w| w.layout().shape() == buffer.layout().shape())
         })
     };
     fits(grad, weight.dtype()) && state.iter().all(|state| fits(state, wide))
 }
 
-fn whole<E: Stored, const S: usize>(
-    step: &dyn StepLoop<E::Wide, S>,
+/// The new weight; the state is overwritten. A state that somebody else holds too is copied before.
+fn whole<E: Stored>(
+    step: &dyn StepLoop<E::Wide>,
     mut weight: FlexTensor,
     mut grad: FlexTensor,
-    mut state: [FlexTensor; S],
-) -> (FlexTensor, [FlexTensor; S]) {
-    let numbers = numbers_of::<E::Wide, S>(&mut state);
+    state: &mut [FlexTensor],
+) -> FlexTensor {
+    let state = state.iter_mut().map(FlexTensor::storage_mut).collect();
     if let Some(weight_numbers) = weight.try_storage_mut() {
         let grad = grad.storage();
-        run(step, Weight::<E>::InPlace(weight_numbers, grad), numbers);
-        return (weight, state);
+        run(step, Weight::<E>::InPlace(weight_numbers, grad), state);
+        return weight;
     }
     if let Some(grad_numbers) = grad.try_storage_mut() {
         let weight = weight.storage();
-        run(step, Weight::<E>::OverGrad(weight, grad_numbers), numbers);
-        return (grad, state);
+        run(step, Weight::<E>::OverGrad(weight, grad_numbers), state);
+        return grad;
     }
     let shape = weight.shape();
     let mut new = vec![E::zeroed(); shape.num_elements()];
     let apart = Weight::<E>::Apart(weight.storage(), grad.storage(), &mut new);
-    run(step, apart, numbers);
-    (from_numbers(new, shape), state)
+    run(step, apart, state);
+    from_numbers(new, shape)
 }
 
-// These two are not compiled for each element type in which a weight can be stored.
-
-/// A state that somebody else holds too is copied here.
-fn numbers_of<T: Wide + Element, const S: usize>(state: &mut [FlexTensor; S]) -> [&mut [T]; S] {
-    state.each_mut().map(FlexTensor::storage_mut::<T>)
-}
-
-/// The same slices, for a shorter time.
-fn reborrowed<'a, T, const S: usize>(state: &'a mut [&mut [T]; S]) -> [&'a mut [T]; S] {
-    state.each_mut().map(|state| &mut **state)
-}
-
-fn run<E: Stored, const S: usize>(
-    step: &dyn StepLoop<E::Wide, S>,
-    weight: Weight<'_, E>,
-    state: [&mut [E::Wide]; S],
-) {
+fn run<E: Stored>(step: &dyn StepLoop<E::Wide>, weight: Weight<'_, E>, state: Vec<&mut [E::Wide]>) {
     let all = Stretch { weight, state };
     if all.weight.len() <= GRAIN {
         return straight(step, all);
@@ -140,16 +127,16 @@ fn first_mut<'a, T>(numbers: &mut &'a mut [T], at: usize) -> &'a mut [T] {
 }
 
 /// A stretch of a weight and of its state, from which pieces are taken.
-struct Stretch<'a, E: Stored, const S: usize> {
+struct Stretch<'a, E: Stored> {
     weight: Weight<'a, E>,
-    state: [&'a mut [E::Wide]; S],
+    state: Vec<&'a mut [E::Wide]>,
 }
 
-impl<E: Stored, const S: usize> Stretch<'_, E, S> {
-    fn cut(&mut self, at: usize) -> Self {
-        Self {
-            weight: self.weight.cut(at),
-            state: self.state.each_mut().map(|state| first_mut(state, at)),
+impl<'a, E: Stored> Stretch<'a, E> {
+    /// The first `at` numbers of the state are taken off, into an empty list.
+    fn cut_state(&mut self, at: usize, into: &mut Vec<&'a mut [E::Wide]>) {
+        for state in &mut self.state {
+            into.push(first_mut(state, at));
         }
     }
 }
@@ -157,13 +144,20 @@ impl<E: Stored, const S: usize> Stretch<'_, E, S> {
 /// The pieces on which threads work, each a thread's share of what is left: memory is faster where each thread reads one
 /// long stretch, and the last pieces are short, so that no thread waits long for another. Elements are independent of each
 /// other, so the result does not depend on where the work is cut.
-impl<E: Stored, const S: usize> Iterator for Stretch<'_, E, S> {
+impl<E: Stored> Iterator for Stretch<'_, E> {
     type Item = Self;
 
     fn next(&mut self) -> Option<Self> {
         let len = self.weight.len();
+        if len == 0 {
+            return None;
+        }
         let share = (len / rayon::current_num_threads()).next_multiple_of(BLOCK);
-        (len > 0).then(|| self.cut(share.max(GRAIN).min(len)))
+        let at = share.max(GRAIN).min(len);
+        let mut state = Vec::with_capacity(self.state.len());
+        self.cut_state(at, &mut state);
+        let weight = self.weight.cut(at);
+        Some(Self { weight, state })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -175,32 +169,30 @@ impl<E: Stored, const S: usize> Iterator for Stretch<'_, E, S> {
 /// How many numbers are copied or widened at a time, so that they stay in the nearest cache.
 const BLOCK: usize = 1024;
 
-fn straight<E: Stored, const S: usize>(
-    step: &dyn StepLoop<E::Wide, S>,
-    mut stretch: Stretch<'_, E, S>,
-) {
-    let Stretch { weight, state } = &mut stretch;
-    match weight {
-        Weight::InPlace(weight, grad) => {
-            if let (Some(weight), Some(grad)) = (E::as_wide_mut(weight), E::as_wide(grad)) {
-                return step.run(weight, grad, reborrowed(state));
-            }
-        }
-        Weight::OverGrad(weight, grad) => {
-            if let (Some(weight), Some(grad)) = (E::as_wide(weight), E::as_wide_mut(grad)) {
-                return step.run_over_grad(weight, grad, reborrowed(state));
-            }
-        }
-        Weight::Apart(..) => {}
+fn straight<E: Stored>(step: &dyn StepLoop<E::Wide>, mut stretch: Stretch<'_, E>) {
+    let numbers = match &mut stretch.weight {
+        Weight::InPlace(weight, grad) => E::as_wide_mut(weight)
+            .zip(E::as_wide(grad))
+            .map(|(weight, grad)| Numbers::OverWeight(weight, grad)),
+        Weight::OverGrad(weight, grad) => E::as_wide(weight)
+            .zip(E::as_wide_mut(grad))
+            .map(|(weight, grad)| Numbers::OverGrad(weight, grad)),
+        Weight::Apart(..) => None,
+    };
+    if let Some(numbers) = numbers {
+        return step.run(numbers, &mut stretch.state);
     }
     let mut weight_block = [E::Wide::ZERO; BLOCK];
     let mut grad_block = [E::Wide::ZERO; BLOCK];
+    let mut state = Vec::with_capacity(stretch.state.len());
     loop {
         let len = stretch.weight.len().min(BLOCK);
         if len == 0 {
             return;
         }
-        let Stretch { weight, state } = stretch.cut(len);
+        state.clear();
+        stretch.cut_state(len, &mut state);
+        let weight = stretch.weight.cut(len);
         let (from, grad): (&[E], &[E]) = match &weight {
             Weight::InPlace(weight, grad) => (weight, grad),
             Weight::OverGrad(weight, grad) => (weight, grad),
@@ -216,7 +208,7 @@ fn straight<E: Stored, const S: usize>(
                 block
             }
         };
-        step.run(numbers, grad, state);
+        step.run(Numbers::OverWeight(numbers, grad), &mut state);
         let to = match weight {
             Weight::InPlace(to, _) | Weight::OverGrad(_, to) | Weight::Apart(_, _, to) => to,
         };

@@ -32,6 +32,17 @@ pub(super) trait Wide:
 
     fn store<S: Simd>(vector: Self::Vector<S>) -> Self::Raw<S>;
 
+    /// All bits set, or none.
+    fn bits_if<S: Simd>(simd: S, set: bool) -> Self::Raw<S>;
+
+    /// Two registers, the bits exchanged that are set in `exchange`.
+    fn exchanged<S: Simd>(
+        simd: S,
+        exchange: Self::Raw<S>,
+        a: Self::Raw<S>,
+        b: Self::Raw<S>,
+    ) -> (Self::Vector<S>, Self::Vector<S>);
+
     fn of(value: f64) -> Self;
 
     fn to_f64(self) -> f64;
@@ -72,6 +83,25 @@ macro_rules! vector {
                 #[inline(always)]
                 fn store<S: Simd>(vector: $vector<S>) -> Self::Raw<S> {
                     vector.raw
+                }
+
+                #[inline(always)]
+                fn bits_if<S: Simd>(simd: S, set: bool) -> Self::Raw<S> {
+                    let bits = if set { !0 } else { 0 };
+                    simd.[<splat_ $type s>]($type::from_bits(bits))
+                }
+
+                #[inline(always)]
+                fn exchanged<S: Simd>(
+                    simd: S,
+                    exchange: Self::Raw<S>,
+                    a: Self::Raw<S>,
+                    b: Self::Raw<S>,
+                ) -> ($vector<S>, $vector<S>) {
+                    let both = simd.[<xor_ $type s>](a, b);
+                    let both = simd.[<and_ $type s>](both, exchange);
+                    let (a, b) = (simd.[<xor_ $type s>](a, both), simd.[<xor_ $type s>](b, both));
+                    ($vector { simd, raw: a }, $vector { simd, raw: b })
                 }
 
                 #[inline(always)]
