@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn each_item_is_worked_on_once_and_the_results_are_in_order() {
+fn each_item_is_worked_on_once_and_each_result_is_taken_once() {
     let test = || {
         for count in [0, 1, 2, 500] {
             let seen = Mutex::new(Vec::new());
@@ -15,12 +15,16 @@ fn each_item_is_worked_on_once_and_the_results_are_in_order() {
                 seen.lock().unwrap().push(item);
                 2 * item
             };
-            let given = behind(&work, |give| {
-                (0..count).for_each(&mut *give);
-                "given"
-            });
-            let expected: Vec<_> = (0..count).map(|item| 2 * item).collect();
-            assert_eq!(given, ("given", expected));
+            let mut results = behind(
+                &work,
+                |give| {
+                    (0..count).for_each(&mut *give);
+                    Vec::new()
+                },
+                Vec::push,
+            );
+            results.sort_unstable();
+            assert_eq!(results, (0..count).map(|item| 2 * item).collect::<Vec<_>>());
             let mut seen = seen.into_inner().unwrap();
             seen.sort_unstable();
             assert_eq!(seen, (0..count).collect::<Vec<_>>());
@@ -39,7 +43,7 @@ fn another_thread_works_while_items_are_given() {
     let work = |_: usize| threads.lock().unwrap().push(thread::current().id());
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2);
     pool.build().unwrap().install(|| {
-        behind(&work, |give| {
+        let give_slowly = |give: &mut dyn FnMut(usize)| {
             for item in 0..8 {
                 give(item);
                 // The next is given when this one is done.
@@ -49,23 +53,36 @@ fn another_thread_works_while_items_are_given() {
                     thread::yield_now();
                 }
             }
-        });
+        };
+        behind(&work, give_slowly, |(), ()| ());
         assert!(!threads.lock().unwrap().contains(&thread::current().id()));
     });
+}
+
+#[test]
+fn slow_work_is_waited_for() {
+    let work = |item: u64| {
+        thread::sleep(Duration::from_micros(300 * (item % 3)));
+        item
+    };
+    let give_all = |give: &mut dyn FnMut(u64)| {
+        (1..=50).for_each(give);
+        0
+    };
+    assert_eq!(behind(&work, give_all, |sum, item| *sum += item), 1275);
 }
 
 #[test]
 fn a_panic_of_the_work_comes_when_all_is_given() {
     let given = Mutex::new(0);
     let work = |item: usize| assert_ne!(item, 3, "no item");
-    let panic = catch_unwind(AssertUnwindSafe(|| {
-        behind(&work, |give| {
-            for item in 0..100 {
-                give(item);
-                *given.lock().unwrap() += 1;
-            }
-        })
-    }));
+    let give_all = |give: &mut dyn FnMut(usize)| {
+        for item in 0..100 {
+            give(item);
+            *given.lock().unwrap() += 1;
+        }
+    };
+    let panic = catch_unwind(AssertUnwindSafe(|| behind(&work, give_all, |(), ()| ())));
     let panic = panic.unwrap_err();
     let text = panic.downcast_ref::<String>().expect("a message");
     assert!(text.contains("no item"), "{text}");
@@ -74,16 +91,13 @@ fn a_panic_of_the_work_comes_when_all_is_given() {
 
 #[test]
 fn a_panic_of_the_giver_leaves_no_thread_waiting() {
-    let panic = catch_unwind(AssertUnwindSafe(|| {
-        behind(&|item: usize| item, |give| {
-            give(1);
-            thread::sleep(Duration::from_millis(5));
-            panic!("nothing to give");
-        })
-    }));
-    let panic: Box<dyn std::any::Any + Send> = match panic {
-        Ok(((), _)) => unreachable!("the giver panics"),
-        Err(panic) => panic,
+    let give_one = |give: &mut dyn FnMut(usize)| {
+        give(1);
+        thread::sleep(Duration::from_millis(5));
+        std::panic::panic_any("nothing to give");
     };
+    let work = |item: usize| item;
+    let panic = catch_unwind(AssertUnwindSafe(|| behind(&work, give_one, |(), _| ())));
+    let panic = panic.unwrap_err();
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"nothing to give"));
 }

@@ -142,24 +142,25 @@ impl Agc {
         };
         // Another thread clips small tensors while the walk goes on; all threads clip large ones after it.
         let clipped = |part: Part| part.clipped(clip);
-        let ((mut grads, rest), mut parts) = behind(&clipped, |give| {
-            let mut take = Take {
-                group: &self.config.group,
-                others: HashSet::new(),
-                small: Part::default(),
-                large: Part::default(),
-                grads,
-                give,
-            };
-            visit(module, &mut take);
-            let mut rest = take.large;
-            rest.append(take.small);
-            (take.grads, rest)
-        });
-        parts.push(rest.clipped(clip));
-        for part in parts {
-            part.put_into(&mut grads);
-        }
+        let (mut grads, rest) = behind(
+            &clipped,
+            |give| {
+                let mut take = Take {
+                    group: &self.config.group,
+                    others: HashSet::new(),
+                    small: Part::default(),
+                    large: Part::default(),
+                    grads,
+                    give,
+                };
+                visit(module, &mut take);
+                let mut rest = take.large;
+                rest.append(take.small);
+                (take.grads, rest)
+            },
+            |(grads, _), part| part.put_into(grads),
+        );
+        rest.clipped(clip).put_into(&mut grads);
         grads
     }
 }
@@ -185,6 +186,15 @@ struct Part {
 }
 
 impl Part {
+    fn with_capacity(count: usize) -> Self {
+        Self {
+            grads: GradientList::with_capacity(count),
+            weights: TensorList::with_capacity(count),
+            axes: Vec::with_capacity(count),
+            numbers: 0,
+        }
+    }
+
     fn append(&mut self, mut other: Self) {
         self.grads.append(other.grads);
         self.weights.append(other.weights);
@@ -245,7 +255,8 @@ impl Visitor for Take<'_> {
         part.grads.push(param.id, grad);
         part.numbers += numbers;
         if self.small.numbers >= PART {
-            let part = std::mem::take(&mut self.small);
+            let next = Part::with_capacity(self.small.axes.len());
+            let part = std::mem::replace(&mut self.small, next);
             if part.is_on_cpu() {
                 (self.give)(part);
             } else {

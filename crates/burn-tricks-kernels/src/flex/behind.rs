@@ -9,43 +9,43 @@ use std::thread;
 pub(crate) fn behind<I: Send, T: Send, R>(
     work: &(dyn Fn(I) -> T + Sync),
     giver: impl FnOnce(&mut dyn FnMut(I)) -> R,
-) -> (R, Vec<T>) {
+    mut taker: impl FnMut(&mut R, T),
+) -> R {
     if rayon::current_num_threads() == 1 {
         let mut done = Vec::new();
-        let given = giver(&mut |item| done.push(work(item)));
-        return (given, done);
+        let mut given = giver(&mut |item| done.push(work(item)));
+        done.into_iter().for_each(|done| taker(&mut given, done));
+        return given;
     }
     let line = Line {
         state: Mutex::new(State {
-            given: 0,
             waiting: VecDeque::new(),
             done: Vec::new(),
+            at_work: 0,
+            sleepers: 0,
             is_closed: false,
         }),
         changed: Condvar::new(),
         work,
     };
-    let given = rayon::in_place_scope(|scope| {
+    rayon::in_place_scope(|scope| {
         // Also if the giver panics: the helper would wait forever.
         let closes = CloseOnDrop(&line);
         let mut has_helper = false;
-        let given = giver(&mut |item| {
+        let mut given = giver(&mut |item| {
             line.give(item);
             if !has_helper {
                 has_helper = true;
-                scope.spawn(|_| line.work(true));
+                scope.spawn(|_| line.help());
             }
         });
         drop(closes);
-        line.work(false);
+        while let Some(done) = line.next_done() {
+            let done = done.unwrap_or_else(|panic| resume_unwind(panic));
+            taker(&mut given, done);
+        }
         given
-    });
-    let state = line.state.into_inner();
-    let mut done = state.unwrap_or_else(PoisonError::into_inner).done;
-    done.sort_by_key(|(number, _)| *number);
-    let done = done.into_iter();
-    let done = done.map(|(_, done)| done.unwrap_or_else(|panic| resume_unwind(panic)));
-    (given, done.collect())
+    })
 }
 
 /// Items, from which each thread takes the first.
@@ -56,44 +56,84 @@ struct Line<'a, I, T> {
 }
 
 struct State<I, T> {
-    /// How many items there have been.
-    given: usize,
-    waiting: VecDeque<(usize, I)>,
-    /// The number of each item, and its result, or what the work has panicked with.
-    done: Vec<(usize, thread::Result<T>)>,
+    waiting: VecDeque<I>,
+    /// The results, or what the work has panicked with.
+    done: Vec<thread::Result<T>>,
+    /// How many items are worked on.
+    at_work: usize,
+    /// How many threads wait for a change.
+    sleepers: usize,
     /// Whether no more items come.
     is_closed: bool,
 }
 
+type Locked<'a, I, T> = MutexGuard<'a, State<I, T>>;
+
 impl<I, T> Line<'_, I, T> {
-    fn state(&self) -> MutexGuard<'_, State<I, T>> {
+    fn lock(&self) -> Locked<'_, I, T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give(&self, item: I) {
-        let mut state = self.state();
-        let number = state.given;
-        state.given += 1;
-        state.waiting.push_back((number, item));
-        drop(state);
-        self.changed.notify_one();
+    fn sleep<'a>(&'a self, mut state: Locked<'a, I, T>) -> Locked<'a, I, T> {
+        state.sleepers += 1;
+        let state = self.changed.wait(state);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        state.sleepers -= 1;
+        state
     }
 
-    /// Works on the items that wait, and if it `waits`, on those that come until the line is closed.
-    fn work(&self, waits: bool) {
-        let mut state = self.state();
+    /// To be called after a change. A message takes longer than to see that nobody sleeps.
+    fn wake(&self, state: &Locked<'_, I, T>) {
+        if state.sleepers > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    fn give(&self, item: I) {
+        let mut state = self.lock();
+        state.waiting.push_back(item);
+        self.wake(&state);
+    }
+
+    fn done(&self, item: I) -> thread::Result<T> {
+        catch_unwind(AssertUnwindSafe(|| (self.work)(item)))
+    }
+
+    /// Works on items until the line is closed and empty.
+    fn help(&self) {
+        let mut state = self.lock();
         loop {
-            if let Some((number, item)) = state.waiting.pop_front() {
+            if let Some(item) = state.waiting.pop_front() {
+                state.at_work += 1;
                 drop(state);
-                let done = catch_unwind(AssertUnwindSafe(|| (self.work)(item)));
-                state = self.state();
-                state.done.push((number, done));
-            } else if !waits || state.is_closed {
+                let done = self.done(item);
+                state = self.lock();
+                state.at_work -= 1;
+                state.done.push(done);
+                self.wake(&state);
+            } else if state.is_closed {
                 return;
             } else {
-                let changed = self.changed.wait(state);
-                state = changed.unwrap_or_else(PoisonError::into_inner);
+                state = self.sleep(state);
             }
+        }
+    }
+
+    /// A result of the closed line, if need be of work that this thread does; `None` after the last.
+    fn next_done(&self) -> Option<thread::Result<T>> {
+        let mut state = self.lock();
+        loop {
+            if let Some(done) = state.done.pop() {
+                return Some(done);
+            }
+            if let Some(item) = state.waiting.pop_front() {
+                drop(state);
+                return Some(self.done(item));
+            }
+            if state.at_work == 0 {
+                return None;
+            }
+            state = self.sleep(state);
         }
     }
 }
@@ -103,7 +143,8 @@ struct CloseOnDrop<'a, 'b, I, T>(&'a Line<'b, I, T>);
 
 impl<I, T> Drop for CloseOnDrop<'_, '_, I, T> {
     fn drop(&mut self) {
-        self.0.state().is_closed = true;
-        self.0.changed.notify_all();
+        let mut state = self.0.lock();
+        state.is_closed = true;
+        self.0.wake(&state);
     }
 }

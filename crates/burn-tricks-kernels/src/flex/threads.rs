@@ -78,17 +78,11 @@ pub(crate) fn map_items<I: Send, T: Send>(
     items: Vec<I>,
     work: &(dyn Fn(I) -> T + Sync),
 ) -> Vec<T> {
-    let items: Vec<_> = items
-        .into_iter()
-        .map(|item| Mutex::new(Some(item)))
-        .collect();
-    map(threads, items.len(), &|at| {
-        let item = items[at]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        work(item.expect("each index comes once"))
-    })
+    let mut all: Vec<_> = items.into_iter().map(|item| (Some(item), None)).collect();
+    for_each_item(threads, &mut all, &|_, (item, done)| {
+        *done = item.take().map(work);
+    });
+    all.into_iter().filter_map(|(_, done)| done).collect()
 }
 
 /// Calls `work` with the number of each item, and with the item.
