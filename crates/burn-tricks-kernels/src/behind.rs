@@ -7,6 +7,8 @@
 /// `flex`, and if the pool has one thread, each item is worked on when it is given.
 ///
 /// An item should be worth a message to a thread: a hundred small tensors, not one.
+/// `giver` must not wait for the pool of rayon: a thread of the pool that waits may take up the work itself, and would wait
+/// for items that it has to give.
 ///
 /// ```
 /// use burn_tricks_kernels::behind;
