@@ -5,12 +5,12 @@ use crate::devices::devices;
 use crate::models::{Noise, dtypes, values};
 use burn::tensor::{DType, Device, Tensor};
 use burn_tricks::kernels::{
-    AdaDeltaStep, AdaGradStep, AdamStep, AdamaxStep, AmsGradStep, CorrectedAmsGradStep, Mean,
-    MomentumStep, NormMemory, NormalizedStep, RmsPropStep, SgdStep, Step, SumOfSquares, TensorList,
-    TimedAdaBelief, TimedAdam, TimedNAdam, TimedRAdam, TimedStep, UpdateMemory, UpdateMomentumStep,
-    WeightDecayTerm, accumulation_dtype, blend, blend_all, blend_twin, descend, descend_twin, lerp,
-    lerp_all, lerp_twin, scale, scale_or_zero, scale_or_zero_twin, scale_twin, sum_of_squares,
-    sum_of_squares_twin,
+    AdaDeltaStep, AdaGradStep, AdamStep, AdamaxStep, AmsGradStep, AnyTensor, CorrectedAmsGradStep,
+    Mean, MomentumStep, NormMemory, NormalizedStep, RmsPropStep, SgdStep, Skip, Step, SumOfSquares,
+    TensorList, TimedAdaBelief, TimedAdam, TimedNAdam, TimedRAdam, TimedStep, UpdateMemory,
+    UpdateMomentumStep, WeightDecayTerm, accumulation_dtype, blend, blend_all, blend_twin, descend,
+    descend_twin, lerp, lerp_all, lerp_twin, scale, scale_or_zero, scale_or_zero_twin, scale_twin,
+    sum_of_squares, sum_of_squares_twin,
 };
 use std::fmt::Debug;
 
@@ -322,6 +322,24 @@ fn every_step_is_its_twin_in_every_rank() {
             check([2, 1, 3, 1, 2, 1, 2], &device);
             check([2, 1, 3, 1, 2, 1, 2, 1], &device);
         }
+    }
+}
+
+/// A list is as long as the compiler lets it be: the step looks.
+#[test]
+fn a_state_of_another_number_of_tensors_is_refused() {
+    let device = Device::flex();
+    let ones = || AnyTensor::from(Tensor::<1>::ones([3], &device));
+    for count in [0, 1, 3] {
+        let step = AdamStep::new(0.01, (0.9, 0.99), 1e-8, WeightDecayTerm::None, 2);
+        let state = Some((0..count).map(|_| ones()).collect());
+        let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            step.apply_unless(&Skip::NO, ones(), ones(), state)
+        }));
+        let panic = taken.expect_err("Adam has two tensors");
+        let text = panic.downcast_ref::<String>().expect("a text");
+        let expected = format!("the state of this step has 2 tensors, and {count} are given");
+        assert_eq!(*text, expected);
     }
 }
 

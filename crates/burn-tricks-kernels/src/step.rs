@@ -207,11 +207,10 @@ impl<R: TimedStep<S>, const S: usize> AnyStep for AtTime<'_, R, S> {
     }
 }
 
-/// The tensors of a state.
+/// The tensors of a state, of which there are `S`.
 pub(crate) fn array<const S: usize>(state: Vec<AnyTensor>) -> [AnyTensor; S] {
-    let count = state.len();
     let Ok(state) = state.try_into() else {
-        panic!("the state of this step has {S} tensors, not {count}");
+        panic!("the state was looked at before");
     };
     state
 }
@@ -255,11 +254,17 @@ pub(crate) fn or_initial(
     initial: &[f64],
     weight: &AnyTensor,
 ) -> Vec<AnyTensor> {
-    state.unwrap_or_else(|| {
+    let Some(state) = state else {
         let dtype = accumulation_dtype(weight.dtype());
         let full = |value| AnyTensor::full(weight.shape(), value, &weight.device(), dtype);
-        initial.iter().map(|value| full(*value)).collect()
-    })
+        return initial.iter().map(|value| full(*value)).collect();
+    };
+    let (count, needed) = (state.len(), initial.len());
+    assert!(
+        count == needed,
+        "the state of this step has {needed} tensors, and {count} are given"
+    );
+    state
 }
 
 /// Panics on different shapes. The twin would broadcast a state of another shape silently, and the kernel would

@@ -6,7 +6,7 @@ use super::vector::Wide as _;
 use burn::backend::{
     BackendTensor, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind, Flex,
 };
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::{Element, Shape, Tensor};
 
 /// The tensor's buffer.
 ///
@@ -105,6 +105,20 @@ pub(super) fn make_dense(buffer: &mut FlexTensor) {
     if !is_dense {
         *buffer = buffer.to_contiguous();
     }
+}
+
+/// The numbers of the tensor, in order, to be changed. If somebody else holds them too, they are copied before.
+///
+/// # Panics
+///
+/// As [`open`].
+pub(super) fn numbers_mut<E: Element + bytemuck::Pod>(tensor: &mut DispatchTensor) -> &mut [E] {
+    let buffer = match &mut tensor.kind {
+        DispatchTensorKind::Flex(BackendTensor::Float(buffer)) => buffer,
+        other => panic!("not a float tensor of the CPU backend: {other:?}"),
+    };
+    make_dense(buffer);
+    buffer.storage_mut()
 }
 
 /// The tensor with its numbers in order, perhaps as a part of its buffer.

@@ -81,8 +81,8 @@ impl<'a, T: Wide, R: Step<S>, const S: usize> Run<'a, T, R, S> {
         let (reads, read) = T::vectors::<V>(self.read);
         let count = writes.len();
         let reads = &reads[..count];
-        // Exchanged by their bits, where two loops would be as fast and take twice as long to compile.
-        let exchange = T::bits_if(simd, is_over_grad);
+        // Two loops would be as fast, and take twice as long to compile.
+        let exchange = T::mask(simd, is_over_grad);
         let (states, state) = registers::<T, V, S>(self.state, count);
         for i in 0..count {
             let (weight, grad) = T::exchanged(simd, exchange, writes[i], reads[i]);

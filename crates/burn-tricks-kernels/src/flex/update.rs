@@ -1,6 +1,6 @@
 //! One pass of a step over a weight, its gradient and its state.
 
-use super::buffer::{close, dense, from_numbers, look, on_flex, open};
+use super::buffer::{close, dense, from_numbers, look, numbers_mut, on_flex, open};
 use super::element_type::{Stored, with_element_type};
 use super::share::share;
 use super::step_loop::{Loops, Numbers, StepLoop};
@@ -22,18 +22,16 @@ pub(crate) fn update(
     step: &dyn Loops,
     weight: AnyTensor,
     grad: AnyTensor,
-    state: Vec<AnyTensor>,
+    mut state: Vec<AnyTensor>,
 ) -> Result<Done, NotOurs> {
     if !is_ours(&weight, &grad, &state) {
         return Err((weight, grad, state));
     }
     let (weight, grad) = (dense(open(weight.0)), dense(open(grad.0)));
-    let mut state: Vec<_> = state.into_iter().map(|s| dense(open(s.0))).collect();
     let weight = with_element_type!(weight.dtype(), E => {
         whole::<E>(step, weight, grad, &mut state)
     });
-    let state = state.into_iter().map(|state| AnyTensor(close(state)));
-    Ok((AnyTensor(close(weight)), state.collect()))
+    Ok((AnyTensor(close(weight)), state))
 }
 
 /// Whether all are on this backend, have one shape, and have types for which there is a kernel.
@@ -57,9 +55,10 @@ fn whole<E: Stored>(
     step: &dyn StepLoop<E::Wide>,
     mut weight: FlexTensor,
     mut grad: FlexTensor,
-    state: &mut [FlexTensor],
+    state: &mut [AnyTensor],
 ) -> FlexTensor {
-    let state = state.iter_mut().map(FlexTensor::storage_mut).collect();
+    let state = state.iter_mut().map(|state| numbers_mut(&mut state.0));
+    let state = state.collect();
     if let Some(weight_numbers) = weight.try_storage_mut() {
         let grad = grad.storage();
         run(step, Weight::<E>::InPlace(weight_numbers, grad), state);

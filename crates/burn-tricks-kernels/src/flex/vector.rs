@@ -18,6 +18,8 @@ pub(super) trait Wide:
     type Raw<S: Simd>: Copy;
     /// A register to compute with.
     type Vector<S: Simd>: Real;
+    /// A truth value for each number of a register.
+    type Mask<S: Simd>: Copy;
 
     /// Zero.
     const ZERO: Self;
@@ -32,13 +34,13 @@ pub(super) trait Wide:
 
     fn store<S: Simd>(vector: Self::Vector<S>) -> Self::Raw<S>;
 
-    /// All bits set, or none.
-    fn bits_if<S: Simd>(simd: S, set: bool) -> Self::Raw<S>;
+    /// One truth value for all numbers.
+    fn mask<S: Simd>(simd: S, value: bool) -> Self::Mask<S>;
 
-    /// Two registers, the bits exchanged that are set in `exchange`.
+    /// Two registers, exchanged where the mask is true.
     fn exchanged<S: Simd>(
         simd: S,
-        exchange: Self::Raw<S>,
+        exchange: Self::Mask<S>,
         a: Self::Raw<S>,
         b: Self::Raw<S>,
     ) -> (Self::Vector<S>, Self::Vector<S>);
@@ -49,7 +51,7 @@ pub(super) trait Wide:
 }
 
 macro_rules! vector {
-    ($type:ident, $vector:ident) => {
+    ($type:ident, $vector:ident, $mask:ident) => {
         pastey::paste! {
             #[derive(Clone, Copy)]
             pub(super) struct $vector<S: Simd> {
@@ -60,6 +62,7 @@ macro_rules! vector {
             impl Wide for $type {
                 type Raw<S: Simd> = S::[<$type s>];
                 type Vector<S: Simd> = $vector<S>;
+                type Mask<S: Simd> = S::$mask;
 
                 const ZERO: Self = 0.0;
 
@@ -86,22 +89,21 @@ macro_rules! vector {
                 }
 
                 #[inline(always)]
-                fn bits_if<S: Simd>(simd: S, set: bool) -> Self::Raw<S> {
-                    let bits = if set { !0 } else { 0 };
-                    simd.[<splat_ $type s>]($type::from_bits(bits))
+                fn mask<S: Simd>(simd: S, value: bool) -> Self::Mask<S> {
+                    let number = simd.[<splat_ $type s>](f32::from(u8::from(value)).into());
+                    simd.[<less_than_ $type s>](simd.[<splat_ $type s>](0.0), number)
                 }
 
                 #[inline(always)]
                 fn exchanged<S: Simd>(
                     simd: S,
-                    exchange: Self::Raw<S>,
+                    exchange: Self::Mask<S>,
                     a: Self::Raw<S>,
                     b: Self::Raw<S>,
                 ) -> ($vector<S>, $vector<S>) {
-                    let both = simd.[<xor_ $type s>](a, b);
-                    let both = simd.[<and_ $type s>](both, exchange);
-                    let (a, b) = (simd.[<xor_ $type s>](a, both), simd.[<xor_ $type s>](b, both));
-                    ($vector { simd, raw: a }, $vector { simd, raw: b })
+                    let first = simd.[<select_ $type s>](exchange, b, a);
+                    let second = simd.[<select_ $type s>](exchange, a, b);
+                    ($vector { simd, raw: first }, $vector { simd, raw: second })
                 }
 
                 #[inline(always)]
@@ -201,5 +203,5 @@ macro_rules! vector {
         )*}
     };
 }
-vector!(f32, F32s);
-vector!(f64, F64s);
+vector!(f32, F32s, m32s);
+vector!(f64, F64s, m64s);
