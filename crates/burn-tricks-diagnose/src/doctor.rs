@@ -6,9 +6,8 @@ use crate::doctor_config::DoctorConfig;
 use crate::flat::{Flat, flatten};
 use crate::history::History;
 use crate::history::epoch::EpochMetrics;
-use crate::history::linear_fit::LinearFit;
-use crate::history::neighbours::Neighbours;
 use crate::history::position::BatchPosition;
+use crate::history::references::References;
 use crate::history::structure::{Mode, Structure};
 use crate::loss_kind::LossKind;
 use crate::measurement::lr_range::LrRange;
@@ -23,10 +22,10 @@ use crate::record::losses::Losses;
 use crate::record::modes::{modes, note_modes};
 use crate::record::outputs::Outputs;
 use crate::record::params::Params;
-use crate::record::recall::Recall;
 use crate::record::rows::RowRecord;
 use crate::record::running::Running;
 use crate::record::steps::{DENSE, Steps};
+use crate::record::valid_outputs::ValidOutputs;
 use crate::replay::origin::NonFiniteOrigin;
 use crate::targets::Targets;
 use burn::module::Module;
@@ -108,13 +107,12 @@ pub struct Doctor {
     train: RowRecord,
     valid: RowRecord,
     outputs: Outputs,
-    valid_outputs: Outputs,
+    valid_outputs: ValidOutputs,
     epochs: Vec<EpochMetrics>,
     /// The values of the average of weights, by position.
     average: Option<Vec<Option<Tensor<1>>>>,
     nonlinearity: Option<Tensor<1>>,
     probe: Option<Probe>,
-    recall: Recall,
     watch: Option<NonFiniteWatch>,
     positions: Vec<BatchPosition>,
     origin: Option<NonFiniteOrigin>,
@@ -142,12 +140,11 @@ impl Doctor {
             train: RowRecord::default(),
             valid: RowRecord::default(),
             outputs: Outputs::default(),
-            valid_outputs: Outputs::default(),
+            valid_outputs: ValidOutputs::default(),
             epochs: Vec::new(),
             average: None,
             nonlinearity: None,
             probe: None,
-            recall: Recall::default(),
             watch: config.checks_gradients.then(NonFiniteWatch::default),
             positions: Vec::new(),
             origin: None,
@@ -222,10 +219,10 @@ impl Doctor {
     /// [`observe_validation_batch`](Self::observe_validation_batch) last.
     pub fn observe_validation_outputs(&mut self, outputs: &Tensor<2>) {
         self.forget_passes();
-        self.valid_outputs.push(self.step, outputs);
-        if let Some(labels) = &self.valid.last_labels {
-            self.recall.push(outputs, labels, self.loss_kind, self.rows);
-        }
+        let settings = (self.loss_kind, self.rows);
+        let targets = self.valid.last.as_ref();
+        let valid = &mut self.valid_outputs;
+        valid.push(self.step, outputs, targets, settings);
     }
 
     /// Takes the loss of a step: the mean over its elements is kept. In recorded steps it is compared with the loss that
@@ -292,7 +289,8 @@ impl Doctor {
         self.forget_passes();
         metrics.step = self.step;
         self.epochs.push(metrics);
-        self.recall.end();
+        self.valid_outputs.end();
+        self.train.end_epoch();
     }
 
     /// Takes the average of the weights that the program validates or saves after the last step: `ema.model()`, say.
@@ -345,13 +343,9 @@ impl Doctor {
         let mut params = self.params.histories(model);
         let steps = self.steps.read(&mut params);
         let (train, valid) = (self.train.read(), self.valid.read());
-        let mut valid_outputs = self.valid_outputs.history();
-        if let Some(outputs) = &mut valid_outputs {
-            outputs.recall = self.recall.read();
-        }
         let both = train.as_ref().zip(valid.as_ref());
-        let neighbours = both.and_then(|(train, valid)| Neighbours::of(train, valid));
-        let linear_fit = both.and_then(|(train, valid)| LinearFit::of(train, valid));
+        let references = both.map(|(train, valid)| References::of(train, valid));
+        let references = references.unwrap_or_default();
         let average = self.average.as_ref();
         let running = Running::of(model);
         let norms =
@@ -368,11 +362,16 @@ impl Doctor {
             valid: (valid.as_ref()).map(|rows| self.valid.history(rows, train.as_ref())),
             train: train.map(|rows| self.train.history(&rows, None)),
             outputs: self.outputs.history(),
-            valid_outputs,
+            valid_outputs: self.valid_outputs.history(),
             probes: self.probe.as_ref().map_or_else(Vec::new, Probe::histories),
             norms: norms.unwrap_or_default(),
-            neighbours,
-            linear_fit,
+            neighbours: references.neighbours,
+            linear_fit: references.linear_fit,
+            trees: references.trees,
+            radial: references.radial,
+            closeness: references.closeness,
+            train_fit: self.loss_checks.pairs.read(self.loss_kind),
+            valid_fit: self.valid_outputs.fit(self.loss_kind),
             first_non_finite: (self.watch.as_ref()).and_then(|watch| watch.read(&self.params)),
             non_finite_origin: self.origin.clone(),
             positions: self.positions.clone(),

@@ -37,16 +37,19 @@ pub use finding::{
 };
 pub use history::{
     History, StepHistory,
+    closeness::Closeness,
     data::{DataHistory, TargetStats},
     epoch::EpochMetrics,
     linear_fit::LinearFit,
     loss_check::LossCheck,
     neighbours::Neighbours,
     norm::NormHistory,
+    output_fit::OutputFit,
     outputs::OutputHistory,
     param::{ParamHistory, ParamStep, TensorStats},
     position::{BatchPosition, FirstNonFinite},
     probe::{ProbeHistory, ProbeStep},
+    reference::ReferenceFit,
     structure::{DropoutLayer, Mode, Structure},
 };
 pub use loss_kind::LossKind;

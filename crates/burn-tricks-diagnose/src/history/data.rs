@@ -47,6 +47,10 @@ pub struct DataHistory {
     pub leaking_features: Vec<usize>,
     /// The different rows among the examined ones.
     pub distinct_rows: usize,
+    /// The examined rows of the first epoch; 0 if no epoch has ended.
+    pub first_epoch_rows: usize,
+    /// The different rows among those.
+    pub first_epoch_distinct: usize,
     /// The different rows that are also among the examined training rows; 0 for the training data itself.
     pub rows_in_training: usize,
     /// The share of the features whose mean is far from that of the training rows: by more than half of their standard
@@ -67,6 +71,18 @@ pub struct DataHistory {
     /// examined.
     #[serde(with = "crate::float")]
     pub outlier_ratio: f64,
+    /// The features of which many rows have one value, and the others measured ones that it does not belong to.
+    pub filled_features: Vec<usize>,
+    /// The features with the same number at both ends of their range in many rows, and measured ones between: cut off.
+    pub clipped_features: Vec<usize>,
+    /// The deviation of the lengths of the rows over their mean; 0 if all rows are scaled to one length.
+    #[serde(with = "crate::float::option")]
+    pub length_variation: Option<f64>,
+    /// The features of few values, each of which has targets of its own in no order: they number categories.
+    pub category_features: Vec<usize>,
+    /// The most rows that can differ, by the values that each feature has; infinite of many.
+    #[serde(with = "crate::float")]
+    pub possible_rows: f64,
     /// The labels and how often each occurs, for a classification.
     pub classes: BTreeMap<i64, usize>,
     /// The share of batches of at least eight rows that hold one class, though the data has several.
@@ -108,6 +124,9 @@ pub struct TargetStats {
     /// The different targets, if they are whole numbers from 0 or 1 on without a gap, as those of classes are, and at most
     /// twenty; or else 0.
     pub class_numbers: usize,
+    /// The largest difference of the sum of a row of targets from 1.
+    #[serde(with = "crate::float")]
+    pub sum_error: f64,
     /// The share of targets that are below 0.
     #[serde(with = "crate::float")]
     pub negative: f64,
@@ -165,6 +184,11 @@ impl Rows {
         self.keys().collect::<HashSet<_>>().len()
     }
 
+    /// The different rows among the first `count`.
+    pub(crate) fn distinct_among(&self, count: usize) -> usize {
+        self.keys().take(count).collect::<HashSet<_>>().len()
+    }
+
     /// The statistics of these rows; `training` are the training rows if these are others.
     pub(crate) fn history(&self, training: Option<&Self>) -> DataHistory {
         let (mean, deviation, min, max, non_finite) =
@@ -220,6 +244,11 @@ impl Rows {
             scale_ratio: self.scale_ratio(),
             outlying_features: outliers.iter().filter(|ratio| **ratio > OUTLYING).count(),
             outlier_ratio: outliers.iter().copied().fold(1.0, f64::max),
+            filled_features: self.filled(),
+            clipped_features: self.clipped(),
+            length_variation: self.length_variation(),
+            category_features: self.categories(),
+            possible_rows: self.possible(),
             classes,
             single_class_batches,
             between_batches: self.between_batches(),
@@ -234,6 +263,17 @@ impl Rows {
             .skip(at)
             .step_by(self.features.max(1))
             .copied()
+    }
+
+    /// The product of the numbers of values of all features.
+    fn possible(&self) -> f64 {
+        let features = if self.inputs.is_empty() {
+            0
+        } else {
+            self.features
+        };
+        let values = |at: usize| self.column(at).map(f32::to_bits).collect::<HashSet<_>>();
+        (0..features).map(|at| values(at).len() as f64).product()
     }
 
     fn is_constant(&self, at: usize) -> bool {
@@ -255,6 +295,9 @@ impl Rows {
             columns: self.target_columns,
             column_deviation: variance.sqrt(),
             class_numbers: class_numbers(&self.targets),
+            sum_error: (self.targets.chunks(columns))
+                .map(|row| (row.iter().sum::<f64>() - 1.0).abs())
+                .fold(0.0, f64::max),
             outlier_ratio: (0..columns)
                 .map(|at| outlier_ratio(column(at)))
                 .fold(1.0, f64::max),

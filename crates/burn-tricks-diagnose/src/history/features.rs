@@ -111,7 +111,32 @@ impl Rows {
         if 2 * leaking.len() > self.features {
             return Vec::new();
         }
+        if leaking.is_empty() {
+            return self.alone().into_iter().collect();
+        }
         leaking
+    }
+
+    /// The feature that nearly tells the target where no other feature tells much of it.
+    fn alone(&self) -> Option<usize> {
+        let labels: Vec<i64> = self.labels.iter().flatten().copied().collect();
+        if self.features > MOST || self.inputs.len() / self.features.max(1) < ENOUGH {
+            return None;
+        }
+        let told = |at: usize| {
+            let column = self.column(at).map(f64::from);
+            if labels.is_empty() {
+                squared_correlation(column, &self.targets)
+            } else {
+                beyond_chance(column, &labels)
+            }
+        };
+        let mut told: Vec<(f64, usize)> = (0..self.features).map(|at| (told(at), at)).collect();
+        told.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        let [(first, at), (second, _), ..] = told[..] else {
+            return None;
+        };
+        (first > NEARLY && second < LITTLE).then_some(at)
     }
 }
 
@@ -120,6 +145,69 @@ const BETWEEN: f64 = 0.98;
 
 /// The squared correlation with a regression target from which a feature is the target.
 const CORRELATED: f64 = 0.9999;
+
+/// The share that a feature tells of the target from which it may be the target with some noise, and up to which the next feature
+/// tells little.
+const NEARLY: f64 = 0.97;
+const LITTLE: f64 = 0.5;
+
+/// Of more features each is not looked at.
+const MOST: usize = 256;
+
+/// Of fewer rows a feature tells the target by chance.
+const ENOUGH: usize = 100;
+
+/// The neighbours on either side, in the order of a feature.
+const SIDE: usize = 2;
+
+/// The share of the way from the most frequent class to all that a vote of the neighbours in the order of a feature gets right.
+fn beyond_chance(column: impl Iterator<Item = f64>, labels: &[i64]) -> f64 {
+    let mut rows: Vec<(f64, i64)> = column.zip(labels.iter().copied()).collect();
+    // Rows that are handed over in each epoch count once, and equal values say what most of them say.
+    rows.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+    let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+    rows.iter()
+        .for_each(|(_, label)| *counts.entry(*label).or_default() += 1);
+    let mut values: Vec<(f64, BTreeMap<i64, usize>)> = Vec::new();
+    for (value, label) in &rows {
+        match values.last_mut().filter(|(last, _)| last == value) {
+            Some((_, of)) => *of.entry(*label).or_default() += 1,
+            None => values.push((*value, BTreeMap::from([(*label, 1)]))),
+        }
+    }
+    let most = |of: &BTreeMap<i64, usize>| {
+        let most = of.iter().max_by_key(|(_, count)| **count);
+        most.map(|(label, count)| (*label, *count))
+    };
+    let right: usize = (0..values.len())
+        .map(|at| {
+            let own: usize = values[at].1.values().sum();
+            let (label, count) = most(&values[at].1).unwrap_or_default();
+            let around = at.saturating_sub(SIDE)..(at + SIDE + 1).min(values.len());
+            let mut votes: BTreeMap<i64, usize> = BTreeMap::new();
+            for other in around.filter(|other| *other != at) {
+                if let Some((label, _)) = most(&values[other].1) {
+                    *votes.entry(label).or_default() += 1;
+                }
+            }
+            // A value of many rows speaks for itself; that of one needs its neighbours.
+            if own > 2 * SIDE {
+                count
+            } else if most(&votes).is_some_and(|(voted, _)| voted == label) {
+                own
+            } else {
+                0
+            }
+        })
+        .sum();
+    let chance = most(&counts).map_or(1.0, |(_, count)| count as f64 / rows.len() as f64);
+    let right = right as f64 / rows.len().max(1) as f64;
+    if chance < 1.0 {
+        (right - chance) / (1.0 - chance)
+    } else {
+        0.0
+    }
+}
 
 /// The variance of the means of the classes over the whole variance; 0 if the feature is constant.
 fn share_between(column: impl Iterator<Item = f64>, labels: &[i64]) -> f64 {

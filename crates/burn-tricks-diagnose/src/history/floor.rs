@@ -4,13 +4,28 @@ use crate::history::History;
 use crate::history::data::DataHistory;
 use crate::history::epoch::EpochMetrics;
 use crate::history::outliers::OUTLYING;
+use crate::history::output_fit::OutputFit;
+use crate::history::reference::ReferenceFit;
 use crate::loss_kind::LossKind;
 
-/// By how much the score of a model that needs no training may be above that of a network that has learned: more than in any healthy program of the clinic.
-const BEHIND: f64 = 0.15;
+/// By how much the score of a model that needs no network may be above that of a network that has learned: more than in any
+/// healthy program of the clinic.
+pub(crate) const BEHIND: f64 = 0.1;
+
+/// The same for a training whose loss still falls fast, and for a loss that does not aim at the variance.
+const WIDE: f64 = 0.15;
+
+/// The fall of the mean loss from the third quarter of the steps to the last one that is fast.
+const FAST: f64 = 0.12;
+
+/// The same as a share of what the better model does not tell either, up to the wide one: of noise, one model learns more by chance.
+const NOISE: f64 = 0.3;
+
+/// The same where something else shows a fault too.
+pub(crate) const EVIDENT: f64 = 0.06;
 
 /// The same for a network that gives its inputs back through fewer numbers, which is not meant to give all of them.
-const NARROW: f64 = 0.5;
+const NARROW: f64 = 0.3;
 
 /// By how much a network that has learned its rows by heart may be below it on them.
 const FITTED: f64 = 0.05;
@@ -21,7 +36,7 @@ const ENOUGH: usize = 40;
 /// Standard errors of a share by which it must be above it.
 const ERRORS: f64 = 3.0;
 
-/// The better one of the nearest neighbours and a linear fit, on the validation rows.
+/// The best one of the models that need no network, on the validation rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Floor {
     /// The accuracy, or the share of the variance that is explained.
@@ -84,7 +99,16 @@ impl History {
                 ..floor
             }),
         };
-        let floors = [neighbours, linear].into_iter().flatten();
+        let fitted = |of: ReferenceFit, model: &'static str| Floor {
+            score: of.score,
+            is_accuracy: of.is_accuracy,
+            queries: of.queries,
+            model,
+        };
+        let trees = self.trees.map(|of| fitted(of, "a forest of random trees"));
+        let radial = self.radial.filter(|_| !self.gives_back());
+        let radial = radial.map(|of| fitted(of, "a sum of Gaussian bumps"));
+        let floors = [neighbours, linear, trees, radial].into_iter().flatten();
         floors.filter_map(count)
     }
 
@@ -118,10 +142,19 @@ impl History {
             target.is_some_and(|target| target.outlier_ratio > OUTLYING)
         };
         let data = [&self.train, &self.valid];
-        if self.loss_kind != Some(LossKind::MeanSquaredError)
-            || data.into_iter().flatten().any(is_drowned)
-        {
+        if data.into_iter().flatten().any(is_drowned) {
             return None;
+        }
+        if self.loss_kind != Some(LossKind::MeanSquaredError) {
+            // Another loss says nothing about shares of a variance: the outputs themselves do, at the end.
+            let is_last = self.epochs.last().is_some_and(|end| end.step == last.step);
+            let of = |fit: &OutputFit| fit.explained;
+            let valid = self.valid_fit.as_ref().filter(|_| is_last).map(of)?;
+            return Some(Scores {
+                train: self.train_fit.as_ref().map(of),
+                valid,
+                is_accuracy: false,
+            });
         }
         let explained = |loss: Option<f64>, data: Option<&DataHistory>| {
             let variance = data?.target?.variance();
@@ -150,12 +183,45 @@ impl History {
     /// By how much the network is below a model that needs no training, on the validation and on the training data, and by
     /// how much it may be: by `least` at least; `None` if it is not.
     pub(crate) fn shortfall(&self, least: f64) -> Option<(f64, f64)> {
+        let (gap, room, is_memorised) = self.gap(least)?;
+        (gap > room && !is_memorised).then_some((gap, room))
+    }
+
+    /// The same for a network that is as good as that model on its training data: it has learned them by heart.
+    pub(crate) fn memorised(&self, least: f64) -> Option<(f64, f64)> {
+        let (gap, room, is_memorised) = self.gap(least)?;
+        (gap > room && is_memorised).then_some((gap, room))
+    }
+
+    fn margin(&self, floor: &Floor, least: f64) -> f64 {
+        let is_other = self.loss_kind == Some(LossKind::OtherRegression);
+        let is_fast = self.fall().is_some_and(|fall| fall > FAST);
+        let usual = if self.gives_back() {
+            NARROW
+        } else if least < BEHIND {
+            least
+        } else if is_other || is_fast {
+            WIDE
+        } else {
+            (NOISE * (1.0 - floor.score)).clamp(BEHIND, WIDE)
+        };
+        usual.max(least)
+    }
+
+    /// By how much it is below, whatever it knows by heart.
+    pub(crate) fn below(&self, least: f64) -> Option<(f64, f64)> {
+        let (gap, room, _) = self.gap(least)?;
+        (gap > room).then_some((gap, room))
+    }
+
+    /// The difference of the scores, how far it may be, and whether the network knows its training rows by heart.
+    pub(crate) fn gap(&self, least: f64) -> Option<(f64, f64, bool)> {
         let (floor, scores) = self.compared()?;
         let gap = floor.score - scores.valid;
-        let room = floor.room(if self.gives_back() { NARROW } else { least });
+        let room = floor.room(self.margin(&floor, least));
         // What it has learned by heart does not carry over: that is another fault.
-        let memorised = (scores.train)
+        let is_memorised = (scores.train)
             .is_some_and(|train| train - scores.valid > 0.5 * gap && train > floor.score - FITTED);
-        (gap > room && !memorised).then_some((gap, room))
+        Some((gap, room, is_memorised))
     }
 }

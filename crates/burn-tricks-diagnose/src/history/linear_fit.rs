@@ -1,6 +1,7 @@
 //! What a linear model of the inputs says: a model that is fitted in one step.
 
 use crate::history::data::Rows;
+use crate::history::least_squares::solve;
 use serde::{Deserialize, Serialize};
 
 /// Fewer rows on either side tell nothing.
@@ -70,7 +71,14 @@ impl LinearFit {
             }
         };
         let scaled = Scaled::of(train, rows);
-        let weights = solve(&scaled, rows, columns, target)?;
+        let inputs_of = |row: usize| scaled.row(train, row).collect();
+        // The last input of a row is 1.
+        let weights = solve(
+            [rows, features + 1, columns],
+            RIDGE * rows as f64,
+            inputs_of,
+            target,
+        )?;
         let predicted = |row: usize, column: usize| {
             let inputs = scaled.row(valid, row);
             let of_column = &weights[column * (features + 1)..][..features + 1];
@@ -130,65 +138,6 @@ impl<'a> Scaled<'a> {
         };
         row.zip(&self.moments).map(scale).chain([1.0])
     }
-}
-
-/// The weights of each column, by Cholesky's decomposition of the normal equations; `None` if they are not finite.
-fn solve(
-    scaled: &Scaled<'_>,
-    rows: usize,
-    columns: usize,
-    target: impl Fn(usize, usize) -> f64,
-) -> Option<Vec<f64>> {
-    let size = scaled.moments.len() + 1;
-    let mut products = vec![0.0; size * size];
-    let mut sides = vec![0.0; columns * size];
-    for row in 0..rows {
-        let inputs: Vec<f64> = scaled.row(scaled.train, row).collect();
-        for (i, value) in inputs.iter().enumerate() {
-            let line = &mut products[i * size..][..=i];
-            line.iter_mut()
-                .zip(&inputs)
-                .for_each(|(sum, other)| *sum += value * other);
-        }
-        for column in 0..columns {
-            let wanted = target(row, column);
-            let side = &mut sides[column * size..][..size];
-            side.iter_mut()
-                .zip(&inputs)
-                .for_each(|(sum, input)| *sum += wanted * input);
-        }
-    }
-    // The last weight is that of the 1, which has no penalty.
-    (0..size - 1).for_each(|i| products[i * size + i] += RIDGE * rows as f64);
-    for i in 0..size {
-        for j in 0..=i {
-            let done: f64 = (0..j)
-                .map(|k| products[i * size + k] * products[j * size + k])
-                .sum();
-            let rest = products[i * size + j] - done;
-            products[i * size + j] = if i == j {
-                rest.sqrt()
-            } else {
-                rest / products[j * size + j]
-            };
-        }
-    }
-    for side in sides.chunks_exact_mut(size) {
-        for i in 0..size {
-            let done: f64 = (0..i).map(|k| products[i * size + k] * side[k]).sum();
-            side[i] = (side[i] - done) / products[i * size + i];
-        }
-        for i in (0..size).rev() {
-            let done: f64 = (i + 1..size)
-                .map(|k| products[k * size + i] * side[k])
-                .sum();
-            side[i] = (side[i] - done) / products[i * size + i];
-        }
-    }
-    sides
-        .iter()
-        .all(|weight| weight.is_finite())
-        .then_some(sides)
 }
 
 #[cfg(test)]

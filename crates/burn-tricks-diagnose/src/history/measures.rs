@@ -132,6 +132,14 @@ impl History {
         if let Some(share) = self.accuracy_share() {
             return graded(share, ACCURACY);
         }
+        // The outputs say more than a loss without a natural scale.
+        let is_other = self.loss_kind == Some(LossKind::OtherRegression);
+        let explained = self
+            .scores()
+            .filter(|scores| is_other && !scores.is_accuracy);
+        if let Some(scores) = explained {
+            return graded(scores.valid, LOSS.map(|share| 1.0 - share));
+        }
         match (last, self.reference_loss()) {
             // A loss below zero has no natural scale.
             (Some(last), Some((reference, _))) if reference > 0.0 && last >= 0.0 => {
@@ -180,6 +188,23 @@ impl History {
     fn variance(&self) -> Option<f64> {
         let is_squared = self.loss_kind == Some(LossKind::MeanSquaredError);
         self.constant_loss().filter(|_| is_squared)
+    }
+
+    /// By which share the mean loss fell from the third quarter of the steps to the last one.
+    pub(crate) fn fall(&self) -> Option<f64> {
+        let losses = &self.losses;
+        if losses.len() < 4 {
+            let ends = self.first_loss().zip(self.last_loss());
+            return ends.map(|(first, last)| 1.0 - last / first);
+        }
+        let quarter = losses.len() / 4;
+        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+        let end = losses.len();
+        let (third, last) = (
+            mean(&losses[end - 2 * quarter..end - quarter]),
+            mean(&losses[end - quarter..]),
+        );
+        (third > 0.0).then(|| 1.0 - last / third)
     }
 
     /// The number by which a training is [stuck](Outcome::Stuck), its threshold, and what it is.

@@ -1,34 +1,46 @@
 //! What was measured, as numbers on the host. The rules read nothing else.
 
+pub(crate) mod closeness;
+pub(crate) mod columns;
 pub(crate) mod data;
 pub(crate) mod epoch;
 pub(crate) mod features;
 pub(crate) mod floor;
 pub(crate) mod grouping;
+pub(crate) mod least_squares;
 pub(crate) mod linear_fit;
 pub(crate) mod loss_check;
 pub(crate) mod measures;
 pub(crate) mod neighbours;
 pub(crate) mod norm;
 pub(crate) mod outliers;
+pub(crate) mod output_fit;
 pub(crate) mod outputs;
 pub(crate) mod param;
 pub(crate) mod position;
 pub(crate) mod probe;
+pub(crate) mod radial;
+pub(crate) mod reference;
+pub(crate) mod references;
 pub(crate) mod structure;
+pub(crate) mod table;
+pub(crate) mod trees;
 pub(crate) mod wanted;
 
 use crate::capacity::capacity::Capacity;
+use crate::history::closeness::Closeness;
 use crate::history::data::DataHistory;
 use crate::history::epoch::EpochMetrics;
 use crate::history::linear_fit::LinearFit;
 use crate::history::loss_check::LossCheck;
 use crate::history::neighbours::Neighbours;
 use crate::history::norm::NormHistory;
+use crate::history::output_fit::OutputFit;
 use crate::history::outputs::OutputHistory;
 use crate::history::param::ParamHistory;
 use crate::history::position::{BatchPosition, FirstNonFinite};
 use crate::history::probe::ProbeHistory;
+use crate::history::reference::ReferenceFit;
 use crate::history::structure::Structure;
 use crate::loss_kind::LossKind;
 use crate::measurement::lr_range::LrRange;
@@ -75,6 +87,17 @@ pub struct History {
     pub neighbours: Option<Neighbours>,
     /// What a linear model of the training rows says about the validation rows, if both were handed over.
     pub linear_fit: Option<LinearFit>,
+    /// What a forest of 40 extremely randomized trees (Geurts et al., 2006) says about the validation rows, if both were handed
+    /// over.
+    pub trees: Option<ReferenceFit>,
+    /// What a sum of Gaussian bumps (Broomhead and Lowe, 1988) says about them.
+    pub radial: Option<ReferenceFit>,
+    /// How near validation rows are to training rows, if both were handed over.
+    pub closeness: Option<Closeness>,
+    /// How well the outputs of the last recorded steps fit targets that are numbers.
+    pub train_fit: Option<OutputFit>,
+    /// How well the outputs of the last validation do.
+    pub valid_fit: Option<OutputFit>,
     /// The first step whose gradients were not finite, if there was one.
     pub first_non_finite: Option<FirstNonFinite>,
     /// Where a replay found the first number that is not finite, if one was made.

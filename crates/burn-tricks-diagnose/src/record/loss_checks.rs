@@ -3,12 +3,16 @@
 use crate::history::loss_check::LossCheck;
 use crate::loss_kind::LossKind;
 use crate::numbers::{join, norm, read};
+use crate::record::pairs::Pairs;
 use crate::targets::Targets;
 use burn::tensor::activation::{log_softmax, sigmoid, softmax};
 use burn::tensor::{FloatDType, Int, Tensor};
 
 /// The smallest probability whose logarithm is taken, as in Keras.
 const SMALLEST: f64 = 1e-7;
+
+/// The rows of training whose outputs are kept.
+const PAIRS: usize = 512;
 
 /// The numbers of a check on the device.
 const NUMBERS: usize = 4;
@@ -19,6 +23,8 @@ pub(crate) struct LossChecks {
     targets: Option<Targets>,
     outputs: Option<Tensor<2>>,
     loss: Option<Tensor<1>>,
+    /// Those of the last recorded steps.
+    pub(crate) pairs: Pairs,
     done: Vec<(LossCheck, Tensor<1>)>,
 }
 
@@ -42,6 +48,9 @@ impl LossChecks {
     /// Nothing is read from the device.
     pub(crate) fn end(&mut self, recorded: Option<usize>, kind: Option<LossKind>) {
         let handed = (self.targets.take(), self.outputs.take(), self.loss.take());
+        if let ((Some(Targets::Values(targets)), Some(outputs), _), Some(_)) = (&handed, recorded) {
+            self.pairs.push(outputs, targets, PAIRS);
+        }
         if let ((Some(targets), Some(outputs), Some(loss)), Some(step), Some(kind)) =
             (handed, recorded, kind)
         {

@@ -2,7 +2,7 @@
 
 use crate::history::data::{DataHistory, Rows};
 use crate::targets::Targets;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use burn_tricks_kernels::numbers;
 
 /// The most numbers of inputs, and of targets, that are kept: 128 MiB in `f32`.
@@ -19,13 +19,15 @@ pub(crate) struct RowRecord {
     inputs: Vec<Tensor<2>>,
     kept_inputs: usize,
     targets: Vec<Targets>,
-    /// The labels of the last batch.
-    pub(crate) last_labels: Option<Tensor<1, Int>>,
+    /// The targets of the last batch.
+    pub(crate) last: Option<Targets>,
     kept_targets: usize,
     batches: usize,
     smallest_batch: usize,
     largest_batch: usize,
     is_autodiff: bool,
+    /// The kept rows of the first epoch.
+    first_epoch: Option<usize>,
 }
 
 impl RowRecord {
@@ -63,10 +65,7 @@ impl RowRecord {
             Targets::Values(values) => values.dims(),
         };
         let limit = limited(limit, columns);
-        self.last_labels = match &targets {
-            Targets::Classes(classes) => Some(classes.clone()),
-            Targets::Values(_) => None,
-        };
+        self.last = Some(targets.clone());
         if rows == 0 || self.kept_targets >= limit {
             return;
         }
@@ -75,6 +74,11 @@ impl RowRecord {
             Targets::Values(values) => Targets::Values(values.without_autodiff()),
             classes => classes,
         });
+    }
+
+    /// An epoch has ended.
+    pub(crate) fn end_epoch(&mut self) {
+        self.first_epoch.get_or_insert(self.kept_inputs);
     }
 
     /// Waits for the device.
@@ -110,7 +114,10 @@ impl RowRecord {
 
     /// The statistics of rows that were [read](Self::read).
     pub(crate) fn history(&self, rows: &Rows, training: Option<&Rows>) -> DataHistory {
+        let first_epoch = self.first_epoch.unwrap_or(0);
         DataHistory {
+            first_epoch_rows: first_epoch,
+            first_epoch_distinct: rows.distinct_among(first_epoch),
             batches: self.batches,
             smallest_batch: self.smallest_batch,
             largest_batch: self.largest_batch,

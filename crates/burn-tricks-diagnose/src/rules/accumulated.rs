@@ -4,9 +4,9 @@ use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
-use crate::history::History;
 use crate::history::data::DataHistory;
-use crate::history::measures::median;
+use crate::history::measures::{Outcome, median};
+use crate::history::{History, StepHistory};
 
 /// The norm of the eighth sum over that of the first gradient: at most about 8, and less by as much as the gradients
 /// differ in direction and the weights have moved. In the clinic it is 2.1 to 5.
@@ -20,6 +20,15 @@ const COSINE: f64 = 0.9;
 
 /// The steps at the beginning, which are all recorded.
 const EARLY: usize = 20;
+
+/// The cosine of two sums that swing.
+const TURNING: f64 = 0.95;
+
+/// The norm of the twentieth sum over that of the first gradient, where sums swing.
+const SUMMED: [f64; 2] = [3.0, 20.0];
+
+/// The logarithm of the factor by which the norm of a sum usually changes in a step.
+const SLOWLY: f64 = 0.35;
 
 /// Fewer recorded steps do not show that directions stay.
 const STEPS: usize = 10;
@@ -47,7 +56,10 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let rises = early.windows(2).all(|pair| pair[1] > 0.97 * pair[0]);
     let [low, high] = GROWTH;
     let grows = early.len() == RISING && rises && (low..=high).contains(&growth);
-    if !grows || cosine < COSINE || cosines.len() < STEPS {
+    if !(grows && cosine >= COSINE) {
+        return swings(history, &norms).into_iter().collect();
+    }
+    if cosines.len() < STEPS {
         return Vec::new();
     }
     let text = format!(
@@ -59,4 +71,42 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             .measured(cosine, COSINE, "median cosine of the first 20 successive gradients, whose norm grows with the number of steps; clinic")
             .with([Prescription::change("make the gradients of each step anew, and empty an accumulator after each step")]),
     ]
+}
+
+/// Sums that swing: weights that run far beyond their goal get gradients of the other sign, and the sum turns slowly.
+fn swings(history: &History, norms: &[(usize, f64)]) -> Option<Finding> {
+    let early: Vec<f64> = (norms.iter())
+        .take_while(|(step, _)| *step <= EARLY)
+        .map(|(_, norm)| *norm)
+        .collect();
+    let late = |of: &&StepHistory| (RISING..=EARLY).contains(&of.step);
+    let cosines = history.steps.iter().filter(late).filter_map(|of| of.cosine);
+    let cosine = median(cosines).filter(|cosine| *cosine > TURNING)?;
+    let [first, .., last] = early[..] else {
+        return None;
+    };
+    let growth = last / first;
+    let [low, high] = SUMMED;
+    let changes = early.windows(2).map(|pair| (pair[1] / pair[0]).ln().abs());
+    let change = median(changes).filter(|change| *change < SLOWLY)?;
+    let is_learned = history.outcome() == Outcome::Learned;
+    if early.len() < EARLY || !(low..=high).contains(&growth) || is_learned {
+        return None;
+    }
+    let text = format!(
+        "Successive gradients have nearly the same direction (cosine {cosine:.2}), and their norm has changed slowly to {growth:.1} times its first value in {EARLY} steps: each step gets the sum of all gradients so far."
+    );
+    let change_of = Prescription::change(
+        "make the gradients of each step anew, and empty an accumulator after each step",
+    );
+    let source = format!(
+        "median cosine of the 8th to the 20th gradient with the one before, whose norm changes by a factor of {:.2} in the usual step; clinic",
+        change.exp()
+    );
+    Some(
+        Finding::new(FindingKind::AccumulatedGradients, Severity::Fault, text)
+            .in_step(EARLY)
+            .measured(cosine, TURNING, source)
+            .with([change_of, Prescription::ScaleLr { factor: 0.1 }]),
+    )
 }

@@ -5,6 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::floor::EVIDENT;
 use crate::history::measures::Outcome;
 
 /// The probability above which dropout is unusual: Srivastava et al. (2014) use 0.5 for hidden layers.
@@ -24,7 +25,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         return Vec::new();
     };
     let severity = match history.outcome() {
-        Outcome::Learned => Severity::Note,
+        Outcome::Learned if history.shortfall(EVIDENT).is_none() => Severity::Note,
         Outcome::Stuck if most >= TOO_HIGH => Severity::Fault,
         _ => Severity::Warning,
     };

@@ -16,6 +16,16 @@ const LARGE: f64 = 3.0;
 /// How many times smaller than the smallest of the usual deviations they may be.
 const SMALL: f64 = 5.0;
 
+/// The mean over the deviation, times the root of the inputs, from which what all weights share is far larger than in which they
+/// differ.
+const COMMON: f64 = 4.0;
+
+/// The mean, in deviations, from which most weights have one sign.
+const ASIDE: f64 = 1.0;
+
+/// Fewer weights do not tell their mean.
+const SIDED: usize = 64;
+
 /// Fewer weights than this do not tell their deviation.
 const ENOUGH: usize = 32;
 
@@ -41,12 +51,22 @@ fn find(history: &History, param: &ParamHistory) -> Option<Finding> {
     let default = (1.0 / (3.0 * fan_in)).sqrt();
     let (large, small) = (deviation / he.max(glorot), deviation / default.min(glorot));
     let is_swapped = is_swapped(param);
+    // The sum over n inputs of one sign grows by the root of n more than that of a signal without a mean.
+    let common = param.initial.mean.abs() / deviation * fan_in.sqrt();
+    let is_common = common > COMMON && param.initial.mean.abs() > ASIDE * deviation;
     let (value, threshold, text) = if is_swapped && large > 1.0 {
         let text = format!(
             "The initial weights have deviation {}, that of a layer with {fan_out} inputs, but this layer has {fan_in}: the fans are swapped. Burn 0.22 does so for `LinearLayout::Col`.",
             short(deviation)
         );
         (large, 1.0, text)
+    } else if is_common && param.elements() >= SIDED {
+        let text = format!(
+            "The initial weights have mean {} and deviation {}: nearly all have one sign, and the units of a layer all sum the same thing.",
+            short(param.initial.mean),
+            short(deviation)
+        );
+        (common, COMMON, text)
     } else if large > LARGE {
         let text = format!(
             "The initial weights have deviation {}; for {fan_in} inputs He's is {}. The signal grows from layer to layer, and saturates or explodes.",

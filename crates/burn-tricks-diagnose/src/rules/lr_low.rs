@@ -5,6 +5,7 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::floor::EVIDENT;
 use crate::history::measures::Outcome;
 
 use crate::finding::prescription::short;
@@ -31,6 +32,22 @@ const FALLING: f64 = 0.01;
 
 /// The fall of the loss from which a network that has learned something is still learning.
 const BROKEN_OFF: f64 = 0.12;
+
+/// The last mean training loss of an epoch over the one before, below which a training that ends at a rise of the validation loss
+/// was still learning.
+const STOPPED: f64 = 0.95;
+
+/// The share of the loss of an untrained network from which there is something left to learn.
+const LEFT: f64 = 0.15;
+
+/// The epochs up to which a training that ends at such a rise has hardly begun.
+const BEGUN: usize = 8;
+
+/// The fall of the loss from which the end of it is far.
+const SLOWLY: f64 = 0.06;
+
+/// By how much the score of a model that needs no network is above that of a network that may not be able to reach it.
+const FAR: f64 = 0.3;
 
 /// Fewer steps than this are few for any network.
 const FEW: usize = 200;
@@ -106,6 +123,9 @@ fn too_low(ratio: f64, (threshold, source): (f64, &str), severity: Severity) -> 
 /// For a training in which no fault was found, and perhaps a warning: the loss is still falling at its end.
 pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     let outcome = history.outcome();
+    if let Some(finding) = stopped(history) {
+        return vec![finding];
+    }
     if outcome == Outcome::Learned && !has_warning {
         return broken_off(history).into_iter().collect();
     }
@@ -119,7 +139,10 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     {
         return vec![too_low(ratio, (SLOW, SLOW_SOURCE), Severity::Warning)];
     }
-    let Some(fall) = fall(history).filter(|fall| *fall > FALLING || steps < FEW / 4) else {
+    let Some(fall) = history
+        .fall()
+        .filter(|fall| *fall > FALLING || steps < FEW / 4)
+    else {
         return Vec::new();
     };
     let ratio = update_ratio(history);
@@ -139,12 +162,19 @@ pub(crate) fn unfinished(history: &History, has_warning: bool) -> Vec<Finding> {
     if underfitting::is_level(history) {
         return Vec::new();
     }
-    vec![too_few(history, fall, FALLING)]
+    let few = too_few(history, fall, FALLING);
+    // The loss falls, and hardly: it may be the network as well as the steps.
+    let is_slow = fall < SLOWLY && steps >= FEW || fall < 2.0 * SLOWLY && steps >= MANY;
+    let is_far = history.below(FAR).is_some() && steps >= FEW;
+    let behind = underfitting::behind(history).filter(|_| (is_slow || is_far) && !has_warning);
+    behind.into_iter().chain([few]).collect()
 }
 
 /// A training that ends while loss and validation still improve, and there is much left to learn.
 fn broken_off(history: &History) -> Option<Finding> {
-    let fall = fall(history).filter(|fall| *fall > BROKEN_OFF && history.has_much_left())?;
+    let fall = history
+        .fall()
+        .filter(|fall| *fall > BROKEN_OFF && history.has_much_left())?;
     let mut losses = history.epochs.iter().filter_map(|of| of.valid_loss);
     let last = history.epochs.last().and_then(|of| of.valid_loss);
     let improves = last.is_none_or(|last| losses.all(|loss| loss >= last));
@@ -158,6 +188,34 @@ fn broken_off(history: &History) -> Option<Finding> {
         Some(ratio) => Some(too_low(ratio, (USUAL, SLOW_SOURCE), Severity::Warning)),
         None => Some(too_few(history, fall, BROKEN_OFF)),
     }
+}
+
+/// A training that ends at the first rises of the validation loss, while that of the training falls, below a model that needs no
+/// network.
+fn stopped(history: &History) -> Option<Finding> {
+    let [.., before, last] = &history.epochs[..] else {
+        return None;
+    };
+    let rises = last.valid_loss? > before.valid_loss?;
+    let falls = last.train_loss? / before.train_loss?;
+    let left = history.last_loss()? / history.untrained_loss()?;
+    let is_learning = falls < STOPPED && left > LEFT;
+    let (gap, room) = history.below(EVIDENT)?;
+    if !rises || !is_learning || history.epochs.len() > BEGUN {
+        return None;
+    }
+    let text = format!(
+        "The training ended after {} epochs, when the validation loss had risen once, while the training loss fell: a model that needs no network is better on the validation.",
+        history.epochs.len()
+    );
+    Some(
+        Finding::new(FindingKind::TooFewSteps, Severity::Warning, text)
+            .measured(gap, room, "score of the best model that needs no network minus that of the network on the validation; margin: clinic")
+            .with([
+                Prescription::EarlyStopping { patience: 5 },
+                Prescription::TrainLonger { factor: 5.0 },
+            ]),
+    )
 }
 
 fn too_few(history: &History, fall: f64, threshold: f64) -> Finding {
@@ -176,23 +234,4 @@ fn too_few(history: &History, fall: f64, threshold: f64) -> Finding {
             },
             Prescription::ScaleLr { factor: 10.0 },
         ])
-}
-
-/// By which share the mean loss fell from the third quarter of the steps to the last one.
-fn fall(history: &History) -> Option<f64> {
-    let losses = &history.losses;
-    if losses.len() < 4 {
-        return history
-            .first_loss()
-            .zip(history.last_loss())
-            .map(|(first, last)| 1.0 - last / first);
-    }
-    let quarter = losses.len() / 4;
-    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-    let end = losses.len();
-    let (third, last) = (
-        mean(&losses[end - 2 * quarter..end - quarter]),
-        mean(&losses[end - quarter..]),
-    );
-    (third > 0.0).then(|| 1.0 - last / third)
 }

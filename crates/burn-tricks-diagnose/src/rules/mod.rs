@@ -2,8 +2,11 @@
 
 mod accumulated;
 mod average;
+mod calibration;
 mod capacity;
+mod class_numbers;
 mod constant_init;
+mod copies;
 mod crossed_loss;
 mod dead_units;
 mod depth;
@@ -19,6 +22,7 @@ mod log_of_zero;
 mod lr_high;
 mod lr_invalid;
 mod lr_low;
+mod missing_columns;
 mod modes;
 mod never_trained;
 mod noisy_batch;
@@ -29,9 +33,11 @@ mod outputs;
 mod over_regularized;
 mod overfitting;
 mod random_bias;
+mod sampler;
 mod saturated;
 mod scaled_loss;
 mod sorted;
+mod split;
 mod stale_validation;
 mod targets;
 mod tied;
@@ -62,7 +68,12 @@ const RULES: &[Rule] = &[
     outputs::rule,
     crossed_loss::rule,
     targets::rule,
+    missing_columns::rule,
+    calibration::rule,
     validation::rule,
+    copies::rule,
+    split::rule,
+    sampler::rule,
     modes::rule,
     stale_validation::rule,
     weights_reset::rule,
@@ -236,7 +247,15 @@ const EXPLAINS: &[(FindingKind, &[FindingKind])] = {
         (NonFiniteData, &[NonFinite, ExplodingGradient, LogOfZero]),
         (
             DropoutTooHigh,
-            &[LrTooHigh, DeadUnits, LrTooLow, TooFewSteps, Oscillation],
+            &[
+                LrTooHigh,
+                DeadUnits,
+                LrTooLow,
+                TooFewSteps,
+                Oscillation,
+                OverRegularized,
+                UnrelatedLabels,
+            ],
         ),
         (InitScale, &[DeadUnits]),
         (UnscaledInputs, &[DeadUnits]),
@@ -259,13 +278,22 @@ pub(crate) fn findings(history: &History) -> Vec<Finding> {
         let has_warning = (findings.iter()).any(|finding| finding.severity >= Severity::Warning);
         findings.extend(lr_low::unfinished(history, has_warning));
         leave_out_explained(&mut findings);
-        findings.extend(outputs::class_numbers(history));
+        findings.extend(class_numbers::rule(history));
     }
     if findings
         .iter()
         .all(|finding| finding.severity < Severity::Warning)
     {
         findings.extend(underfitting::rule(history));
+    }
+    let says_how = |finding: &Finding| {
+        use FindingKind::{Overfitting, TooLargeModel, TooLittleData, Underfitting};
+        let kinds = [Overfitting, TooLargeModel, TooLittleData, Underfitting];
+        finding.severity < Severity::Warning || kinds.contains(&finding.kind)
+    };
+    // Not why.
+    if findings.iter().all(says_how) {
+        findings.extend(split::noisier(history).or_else(|| split::exchanged(history)));
     }
     if findings
         .iter()

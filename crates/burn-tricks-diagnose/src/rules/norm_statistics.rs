@@ -6,6 +6,8 @@ use crate::finding::prescription::Prescription;
 use crate::finding::prescription::short;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::floor::EVIDENT;
+use crate::history::measures::median;
 use crate::history::norm::NormHistory;
 
 /// The share of flat units from which the input of a norm is constant.
@@ -18,8 +20,15 @@ const FAR: [f64; 2] = [1.0, 4.0];
 /// of 0.1, 0.9⁵⁰ = 0.005 of the first ones is left after 50 steps.
 const SETTLED: usize = 50;
 
+/// The logarithm of the factor between the validation losses of two epochs from which they jump.
+const JUMP: f64 = 0.25;
+
+/// Fewer epochs, in the second half, do not show it.
+const EPOCHS: usize = 4;
+
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
-    let found = [single(history), flat(history), running(history)];
+    let running = running(history).or_else(|| jumping(history));
+    let found = [single(history), flat(history), running];
     found.into_iter().flatten().collect()
 }
 
@@ -99,6 +108,38 @@ fn running(history: &History) -> Option<Finding> {
             )
             .with([
                 Prescription::change("set the momentum of the norms, the share of a new batch in the running statistics, to 0.1"),
+                Prescription::change("recalibrate the running statistics before the validation: `RecalibrationConfig` of `burn-tricks-average`"),
+            ]),
+    )
+}
+
+/// A validation loss that jumps while that of the training, which normalises with the batch, does not.
+fn jumping(history: &History) -> Option<Finding> {
+    let norms = history.structure.batch_norms().filter(|mode| mode.first);
+    let norms: Vec<&str> = norms.map(|mode| mode.path.as_str()).collect();
+    let half = &history.epochs[history.epochs.len() / 2..];
+    let jump = |losses: Vec<f64>| {
+        let changes = losses.windows(2).map(|pair| (pair[1] / pair[0]).ln().abs());
+        median(changes).filter(|change| change.is_finite())
+    };
+    let valid = jump(half.iter().filter_map(|of| of.valid_loss).collect())?;
+    let train = jump(half.iter().filter_map(|of| of.train_loss).collect())?;
+    let is_behind = history.shortfall(EVIDENT).is_some();
+    let is_jump = valid > JUMP && train < JUMP / 4.0 && half.len() >= EPOCHS;
+    if norms.is_empty() || !is_jump || !is_behind {
+        return None;
+    }
+    let text = format!(
+        "The validation loss changes by a factor of {} from epoch to epoch, and the training loss by {}: the validation normalises with running statistics, which follow the last batches.",
+        short(valid.exp()),
+        short(train.exp())
+    );
+    Some(
+        Finding::new(FindingKind::NormStatistics, Severity::Warning, text)
+            .at(norms)
+            .measured(valid, JUMP, "median logarithm of the factor between the validation losses of successive epochs, of a training loss that changes by less than a quarter of that; threshold chosen by us")
+            .with([
+                Prescription::change("set the momentum of the norms, the share of a new batch in the running statistics, to 0.1, and train on batches of 32 or more"),
                 Prescription::change("recalibrate the running statistics before the validation: `RecalibrationConfig` of `burn-tricks-average`"),
             ]),
     )

@@ -23,6 +23,9 @@ const NEGATIVE_TARGETS: f64 = 0.1;
 /// The range of all outputs, and the spread of those of one batch, in deviations of the target, from which outputs vary.
 const VARIED: [f64; 2] = [0.5, 0.05];
 
+/// The difference of the sum of the targets of a row from 1 from which they are no probabilities.
+const HALF: f64 = 0.5;
+
 /// A loss below this is negative, and not rounded.
 const NEGATIVE: f64 = -1e-4;
 
@@ -37,9 +40,6 @@ const INSIDE: [f64; 2] = [0.2, 0.8];
 
 /// How near to -1 and 1 the scores behind a hyperbolic tangent come.
 const SQUASHED: f64 = 0.98;
-
-/// Fewer classes have distances as good as any.
-const CLASSES: usize = 3;
 
 /// Fewer rows than this do not show the range of the outputs.
 const MANY: usize = 100;
@@ -57,6 +57,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         .or_else(|| labels_outside(history, outputs))
         .or_else(|| softmax_over_rows(history, outputs))
         .or_else(|| softmax_twice(history, outputs))
+        .or_else(|| softmax_of_many(history, outputs))
         .or_else(|| sigmoid_twice(history, outputs))
         .or_else(|| rectified_scores(history, outputs))
         .or_else(|| dropped(history, outputs))
@@ -70,7 +71,7 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         .collect()
 }
 
-fn mismatch(severity: Severity, text: impl Into<String>, change: &str) -> Finding {
+pub(crate) fn mismatch(severity: Severity, text: impl Into<String>, change: &str) -> Finding {
     let finding = Finding::new(FindingKind::OutputMismatch, severity, text);
     finding.with([Prescription::change(change)])
 }
@@ -115,6 +116,24 @@ fn softmax_twice(history: &History, outputs: &OutputHistory) -> Option<Finding> 
             outputs.sum_error,
             SUM,
             "largest difference of the sum of a row from 1",
+        )
+    })
+}
+
+/// A softmax for targets of which several, or none, can be 1.
+fn softmax_of_many(history: &History, outputs: &OutputHistory) -> Option<Finding> {
+    let target = history.train.as_ref()?.target?;
+    let is_softmax = outputs.columns >= 2 && outputs.lowest >= 0.0 && outputs.sum_error < SUM;
+    let text = format!(
+        "The outputs of a row add up to 1, as those of a softmax, and the targets of some rows add up to something that is {} away from it.",
+        short(target.sum_error)
+    );
+    let change = "use a sigmoid for each output, or the loss that takes scores, if several targets of a row can be 1, and no activation for other numbers";
+    (is_softmax && target.columns == outputs.columns && target.sum_error > HALF).then(|| {
+        mismatch(severity(history), text, change).measured(
+            target.sum_error,
+            HALF,
+            "largest difference of the sum of a row of targets from 1; threshold chosen by us",
         )
     })
 }
@@ -296,7 +315,7 @@ fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
         ("a sigmoid, whose outputs lie between 0 and 1", target.max)
     } else if (-1.0..0.0).contains(&low)
         && high <= 1.0
-        && (high > 0.95 || low < -0.95)
+        && (high > SQUASHED || low < -SQUASHED)
         && (above || target.min < -1.5)
     {
         (
@@ -327,28 +346,6 @@ fn bounded(history: &History, outputs: &OutputHistory) -> Option<Finding> {
         value,
         if value < 0.0 { 0.0 } else { 1.0 },
         "target farthest outside the range of the outputs",
-    ))
-}
-
-/// For a training in which no fault was found: the numbers of classes as targets of a regression.
-pub(crate) fn class_numbers(history: &History) -> Option<Finding> {
-    let target = history.train.as_ref()?.target?;
-    let is_regression = history.loss_kind? == LossKind::MeanSquaredError;
-    let is_learned = matches!(history.outcome(), Outcome::Learned | Outcome::Unknown);
-    let classes = target.class_numbers;
-    if !is_regression || is_learned || target.columns != 1 || classes < CLASSES {
-        return None;
-    }
-    let text = format!(
-        "The targets are {classes} whole numbers from {} to {}, as those of classes, and the loss takes their distances: a class between two others becomes a mean of them.",
-        short(target.min),
-        short(target.max)
-    );
-    let change = "if they number classes, use one output for each class and a cross-entropy";
-    Some(mismatch(Severity::Warning, text, change).measured(
-        classes as f64,
-        CLASSES as f64,
-        "different targets, if they are whole numbers without a gap; threshold chosen by us",
     ))
 }
 

@@ -5,17 +5,18 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::floor::EVIDENT;
 use crate::history::measures::{Outcome, median};
 
 /// The share of its initial norm to which the usual weight has shrunk.
 const SHRUNK: f64 = 0.2;
 
 /// The share from which it has shrunk in a network that has learned less than a model that needs no training.
-const SMALLER: f64 = 0.6;
+const SMALLER: f64 = 0.7;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     let limit = match history.outcome() {
-        Outcome::Stuck | Outcome::Partial if history.is_behind() => SMALLER,
+        _ if history.shortfall(EVIDENT).is_some() => SMALLER,
         Outcome::Stuck | Outcome::Partial => SHRUNK,
         Outcome::Learned | Outcome::Unknown => return Vec::new(),
     };

@@ -5,6 +5,9 @@ use crate::finding::kind::FindingKind;
 use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
+use crate::history::floor;
+
+const BEHIND: &str = "score of a model that needs no network minus that of the network on the validation, where the network knows the training rows as well as that model the validation; margin: clinic";
 
 /// The difference of the accuracies.
 const GAP: f64 = 0.15;
@@ -51,6 +54,10 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
         .train_loss
         .zip(last.valid_loss)
         .is_some_and(|(train, valid)| train < 0.5 * valid);
+    let knows_something = (history.scores())
+        .is_some_and(|of| of.is_accuracy || of.train.is_some_and(|train| train > UNEXPLAINED));
+    let behind = history.memorised(floor::BEHIND);
+    let behind = behind.filter(|_| knows_something);
     let (severity, value, threshold, source) = match (gap, rise) {
         (Some(gap), _) if gap > GAP => (
             Severity::Warning,
@@ -64,6 +71,10 @@ pub(crate) fn rule(history: &History) -> Vec<Finding> {
             UNEXPLAINED,
             "share of the variance that is explained on the training data, minus that on the validation data; clinic",
         ),
+        _ if behind.is_some() => {
+            let (gap, room) = behind.unwrap_or_default();
+            (Severity::Warning, gap, room, BEHIND)
+        }
         (gap, Some(rise)) if rise > RISE && fits => {
             let severity = if gap.is_some_and(|gap| gap < GAP) {
                 Severity::Note

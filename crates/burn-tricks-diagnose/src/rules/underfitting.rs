@@ -6,15 +6,12 @@ use crate::finding::prescription::Prescription;
 use crate::finding::severity::Severity;
 use crate::history::History;
 use crate::history::data::DataHistory;
-use crate::history::floor::Floor;
+use crate::history::floor::{BEHIND, Floor};
 use crate::history::measures::Outcome;
 use crate::rules::unrelated_labels;
 
 /// Fewer steps than this say nothing about what a model can fit.
 const STEPS: usize = 50;
-
-/// By how much the score of a model that needs no training may be above the network's.
-const BEHIND: f64 = 0.15;
 
 /// By how much the score of the nearest neighbours must be above chance to say anything.
 const INFORMED: f64 = 0.05;
@@ -22,7 +19,7 @@ const INFORMED: f64 = 0.05;
 /// Batches of fewer rows are of single rows, nearly.
 const FEW: usize = 5;
 
-const SOURCE: &str = "score of the five nearest training rows (after Cover and Hart, 1967) or of a linear least-squares fit, minus that of the network; margin: clinic";
+const SOURCE: &str = "score of the best of four models that need no network (the five nearest training rows, a linear fit, a forest of random trees, a sum of Gaussian bumps), minus that of the network; margin: clinic";
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if let Some(finding) = behind(history) {
@@ -86,14 +83,24 @@ pub(crate) fn behind(history: &History) -> Option<Finding> {
                 ]),
         );
     }
-    let text = format!(
+    let mut text = format!(
         "On the validation the network has {what} {valid:.2}, and {} {:.2}: the inputs tell more about the targets than the network has learned, and no other cause was found.",
         floor.model, floor.score
     );
+    let mut prescriptions = prescriptions().to_vec();
+    let categories = history.train.as_ref();
+    let categories = categories.map_or(&[][..], |train| &train.category_features);
+    if !categories.is_empty() {
+        text += &format!(
+            " The columns {categories:?} number categories whose order says nothing, and go in as numbers."
+        );
+        let change = "give each category a column of its own, or an embedding";
+        prescriptions.insert(0, Prescription::change(change));
+    }
     Some(
         Finding::new(FindingKind::Underfitting, Severity::Warning, text)
             .measured(gap, room, SOURCE)
-            .with(prescriptions()),
+            .with(prescriptions),
     )
 }
 

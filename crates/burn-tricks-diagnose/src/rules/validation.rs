@@ -18,6 +18,9 @@ const SHIFTED: f64 = 0.2;
 /// The share of validation rows among the training rows from which rows have leaked.
 const LEAKED: f64 = 0.05;
 
+/// The share of all rows that can be, by the values of the features, up to which the training rows meet others seldom.
+const RARE: f64 = 0.01;
+
 /// Fewer different rows than this coincide by chance.
 const ENOUGH: usize = 20;
 
@@ -110,7 +113,9 @@ fn leaked(train: &DataHistory, valid: &DataHistory) -> Option<Finding> {
         return None;
     }
     let share = valid.rows_in_training as f64 / valid.distinct_rows as f64;
-    if share < LEAKED {
+    // Of inputs with few values rows are equal by chance.
+    let by_chance = train.distinct_rows as f64 / train.possible_rows.max(1.0);
+    if share < LEAKED || train.possible_rows > 0.0 && by_chance > RARE {
         return None;
     }
     let text = format!(

@@ -7,6 +7,7 @@ mod flow;
 mod losses;
 mod outliers;
 mod rate;
+mod references;
 mod shortfall;
 mod training;
 

@@ -17,17 +17,17 @@ use super::{Case, Kind, Origin, Seen, Series};
 
 const COUNTED: Series = Series {
     source: "made, after the taxonomy of Humbatova et al. (ICSE 2020)",
-    origin: Origin::Unseen,
+    origin: Origin::Late,
 };
 
 const ASKED: Series = Series {
     source: "made, after the bugs of Zhang et al. (ISSTA 2018) and Islam et al. (FSE 2019)",
-    origin: Origin::Unseen,
+    origin: Origin::Late,
 };
 
 const SOUND: Series = Series {
     source: "made",
-    origin: Origin::Unseen,
+    origin: Origin::Late,
 };
 
 /// All of them.

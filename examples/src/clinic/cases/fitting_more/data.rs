@@ -1,9 +1,9 @@
 //! Programs that work.
 
-use super::super::bases::conv;
-use crate::clinic::data::{Data, Rows, Task, digits, drawn, sequences};
-use crate::clinic::layer::{Act, GLOROT, HE, Layer, dense, mlp};
-use crate::clinic::loss::{CROSS_ENTROPY, MEAN_SQUARED};
+use super::super::bases::{conv, made};
+use crate::clinic::data::{Data, Dice, Rows, Task, digits, drawn, sequences};
+use crate::clinic::layer::{Act, GLOROT, HE, Layer, dense, ending_in, mlp};
+use crate::clinic::loss::{CROSS_ENTROPY, MEAN_SQUARED, POISSON};
 use crate::clinic::program::Program;
 use burn::module::Initializer;
 
@@ -102,5 +102,50 @@ pub(super) fn signed(seed: u64) -> Program {
         epochs: 10,
         clips: Some(1.0),
         ..Program::new(data, layers, CROSS_ENTROPY)
+    }
+}
+
+/// What an item, of forty, costs, which `code` writes down, with two numbers that matter less.
+pub(super) fn items(seed: u64, code: fn(usize) -> Vec<f32>) -> Program {
+    let mut dice = Dice::new(seed + 25);
+    let costs: Vec<f32> = (0..40).map(|_| dice.normal()).collect();
+    let data = made(1500, 1200, Task::Numbers, || {
+        let item = dice.below(40);
+        let mut row = code(item);
+        let [size, age] = [(); 2].map(|()| dice.normal());
+        row.extend([size, age]);
+        (row, vec![costs[item] + 0.3 * size - 0.2 * size * age])
+    });
+    let data = data.standard_inputs().standard_targets();
+    let layers = mlp(&[data.width(), 32, 1], Act::Relu, HE);
+    Program {
+        rate: 5e-3,
+        epochs: 20,
+        ..Program::new(data, layers, MEAN_SQUARED)
+    }
+}
+
+/// Counts, whose rate is an exponential of three numbers, by Poisson's loss of rates.
+pub(super) fn counted(seed: u64) -> Program {
+    let mut dice = Dice::new(seed + 26);
+    let data = made(1400, 1100, Task::Numbers, || {
+        let row = [(); 3].map(|()| dice.uniform(-1.0, 1.0));
+        let rate = f32::exp(1.2 + row[0] - row[1] * row[2]);
+        // The arrivals of a Poisson process in a unit of time.
+        let (mut count, mut time) = (0.0, 0.0);
+        loop {
+            time -= dice.uniform(f32::MIN_POSITIVE, 1.0).ln() / rate;
+            if time > 1.0 {
+                break;
+            }
+            count += 1.0;
+        }
+        (row.to_vec(), vec![count])
+    });
+    let layers = ending_in(mlp(&[3, 24, 24, 1], Act::Tanh, GLOROT), Act::Softplus);
+    Program {
+        rate: 5e-3,
+        epochs: 20,
+        ..Program::new(data, layers, POISSON)
     }
 }

@@ -3,6 +3,8 @@
 
 mod data;
 mod healthy;
+mod later;
+mod look_alikes;
 mod sick;
 
 use super::{Case, Origin, Series};
@@ -13,4 +15,9 @@ const FITTED: Series = Series {
 };
 
 /// All of them.
-pub(super) const CASES: [&[Case]; 2] = [sick::CASES, healthy::CASES];
+pub(super) const CASES: [&[Case]; 4] = [
+    sick::CASES,
+    healthy::CASES,
+    later::CASES,
+    look_alikes::CASES,
+];

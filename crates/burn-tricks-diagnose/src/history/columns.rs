@@ -1,0 +1,244 @@
+//! Features that hold something other than measurements: category numbers, and a constant in place of missing values.
+
+use crate::history::data::{Rows, moments};
+use std::collections::{BTreeMap, HashSet};
+
+/// Fewer different rows tell nothing.
+const ENOUGH: usize = 100;
+
+/// The share of rows with one value from which it may be that of missing ones, and up to which the others are some.
+const FILLED: [f64; 2] = [0.03, 0.95];
+
+/// The share of the other rows that have different values, from which a feature is measured.
+const MEASURED: f64 = 0.5;
+
+/// The distance, in deviations of the other values, from which a value at the end of the range does not belong to them.
+const APART: f64 = 0.5;
+
+/// The share of the other values on either side of a value within the range.
+const INSIDE: f64 = 0.05;
+
+/// The different values of a category: with fewer any order is as good as another, and with more it is a measurement.
+const CATEGORIES: [usize; 2] = [6, 100];
+
+/// The rows that each category needs on average.
+const ROWS: usize = 5;
+
+/// The share of the variance of the targets that lies between the categories, beyond chance.
+const BETWEEN: f64 = 0.08;
+
+/// The variance of the second differences of the means of neighbouring categories over that of the means: 6 for means in no
+/// order, near 0 for means that follow a smooth curve.
+const ROUGH: f64 = 3.0;
+
+/// The different rows, each once.
+struct Different<'a> {
+    rows: &'a Rows,
+    places: Vec<usize>,
+}
+
+impl Rows {
+    fn different(&self) -> Different<'_> {
+        let mut seen = HashSet::new();
+        let all = self.rows().enumerate();
+        let is_new = |row: &[f32]| row.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        let places = all.filter_map(|(at, row)| seen.insert(is_new(row)).then_some(at));
+        Different {
+            places: places.collect(),
+            rows: self,
+        }
+    }
+
+    /// The features of which many rows have one value, and the others measured ones that it does not belong to: a constant
+    /// in place of missing values.
+    pub(crate) fn filled(&self) -> Vec<usize> {
+        let different = self.different();
+        if different.places.len() < ENOUGH {
+            return Vec::new();
+        }
+        let features = 0..self.features;
+        features.filter(|at| different.is_filled(*at)).collect()
+    }
+
+    /// The features of which many rows have the smallest value, and many the largest one, and the others measured ones between.
+    pub(crate) fn clipped(&self) -> Vec<usize> {
+        let different = self.different();
+        if different.places.len() < ENOUGH {
+            return Vec::new();
+        }
+        let features = 0..self.features;
+        features.filter(|at| different.is_clipped(*at)).collect()
+    }
+
+    /// The deviation of the lengths of the rows over their mean; `None` of few rows, of short ones, and of rows of whole numbers.
+    pub(crate) fn length_variation(&self) -> Option<f64> {
+        let different = self.different();
+        let is_whole = self.inputs.iter().all(|value| value.fract() == 0.0);
+        if different.places.len() < ENOUGH || self.features < 3 || is_whole {
+            return None;
+        }
+        let length = |row: &usize| {
+            let row = &self.inputs[row * self.features..][..self.features];
+            let squares = row.iter().map(|value| f64::from(*value).powi(2));
+            squares.sum::<f64>().sqrt()
+        };
+        let lengths: Vec<f64> = different.places.iter().map(length).collect();
+        let (mean, deviation, ..) = moments(lengths.iter().copied());
+        Some(deviation / mean).filter(|variation| variation.is_finite())
+    }
+
+    /// The features that number categories: of their few values, each has targets of its own, in no order.
+    pub(crate) fn categories(&self) -> Vec<usize> {
+        let different = self.different();
+        let is_regression = !self.targets.is_empty();
+        let labels: Vec<i64> = self.labels.concat();
+        let target: Box<dyn Fn(usize) -> Vec<f64>> = if is_regression {
+            let columns = self.target_columns.max(1);
+            Box::new(move |row| {
+                let end = ((row + 1) * columns).min(self.targets.len());
+                self.targets[(row * columns).min(end)..end].to_vec()
+            })
+        } else {
+            let mut classes: Vec<i64> = labels.clone();
+            classes.sort_unstable();
+            classes.dedup();
+            Box::new(move |row| {
+                let of_row = labels.get(row);
+                classes
+                    .iter()
+                    .map(|class| f64::from(u8::from(Some(class) == of_row)))
+                    .collect()
+            })
+        };
+        if different.places.len() < ENOUGH {
+            return Vec::new();
+        }
+        let features = 0..self.features;
+        features
+            .filter(|at| different.is_category(*at, &target))
+            .collect()
+    }
+}
+
+impl Different<'_> {
+    fn values(&self, at: usize) -> impl Iterator<Item = f32> {
+        let features = self.rows.features;
+        let value = move |row: &usize| self.rows.inputs[row * features + at];
+        self.places.iter().map(value)
+    }
+
+    fn is_filled(&self, at: usize) -> bool {
+        let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+        for value in self.values(at) {
+            *counts.entry(value.to_bits()).or_default() += 1;
+        }
+        let Some((most, count)) = counts.iter().max_by_key(|(_, count)| **count) else {
+            return false;
+        };
+        let value = f32::from_bits(*most);
+        let all = self.places.len();
+        let share = *count as f64 / all as f64;
+        let others: Vec<f64> = (self.values(at))
+            .filter(|other| *other != value && other.is_finite())
+            .map(f64::from)
+            .collect();
+        let is_measured = (counts.len() - 1) as f64 > MEASURED * others.len() as f64;
+        if !(FILLED[0]..FILLED[1]).contains(&share) || others.len() < ENOUGH / 4 || !is_measured {
+            return false;
+        }
+        let (_, deviation, low, high, _) = moments(others.iter().copied());
+        let value = f64::from(value);
+        if value < low || value > high {
+            let distance = (low - value).max(value - high);
+            return distance > APART * deviation;
+        }
+        let below = others.iter().filter(|other| **other < value).count() as f64;
+        let below = below / others.len() as f64;
+        below > INSIDE && below < 1.0 - INSIDE
+    }
+
+    fn is_clipped(&self, at: usize) -> bool {
+        let values: Vec<f32> = self.values(at).filter(|value| value.is_finite()).collect();
+        let low = values.iter().copied().fold(f32::INFINITY, f32::min);
+        let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let at_end = |end: f32| {
+            let count = values.iter().filter(|value| **value == end).count();
+            count as f64 / values.len() as f64
+        };
+        let between = values
+            .iter()
+            .filter(|value| **value > low && **value < high);
+        let different: HashSet<u32> = between.clone().map(|value| value.to_bits()).collect();
+        let count = between.count();
+        let is_measured = different.len() as f64 > MEASURED * count as f64 && count >= ENOUGH / 4;
+        low < high && is_measured && at_end(low) > FILLED[0] && at_end(high) > FILLED[0]
+    }
+
+    fn is_category(&self, at: usize, target: &dyn Fn(usize) -> Vec<f64>) -> bool {
+        let different: HashSet<u32> = self.values(at).map(f32::to_bits).collect();
+        let [fewest, most] = CATEGORIES;
+        let is_few = (fewest..=most).contains(&different.len());
+        if !is_few || different.len() * ROWS > self.places.len() {
+            return false;
+        }
+        // Rows, and the sum of the targets, of each value in the order of the values.
+        let mut groups: BTreeMap<i64, (f64, Vec<f64>)> = BTreeMap::new();
+        let (mut whole, mut total) = (0.0, Vec::new());
+        for (row, value) in self.places.iter().zip(self.values(at)) {
+            let target = target(*row);
+            let key = order(value);
+            let group = groups
+                .entry(key)
+                .or_insert_with(|| (0.0, vec![0.0; target.len()]));
+            group.0 += 1.0;
+            total.resize(target.len(), 0.0);
+            for (at, value) in target.iter().enumerate() {
+                if let Some(sum) = group.1.get_mut(at) {
+                    *sum += value;
+                }
+                total[at] += value;
+                whole += value * value;
+            }
+        }
+        let rows = self.places.len() as f64;
+        let square = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>();
+        let mean = square(&total) / rows;
+        let between: f64 = groups
+            .values()
+            .map(|(count, sums)| square(sums) / count)
+            .sum::<f64>();
+        let (whole, between) = (whole - mean, between - mean);
+        let within = (whole - between) / (rows - groups.len() as f64);
+        let share = (between - (groups.len() - 1) as f64 * within) / whole;
+        if share.is_nan() || share < BETWEEN {
+            return false;
+        }
+        let means: Vec<Vec<f64>> = groups
+            .values()
+            .map(|(count, sums)| sums.iter().map(|sum| sum / count).collect())
+            .collect();
+        let usual: Vec<f64> = total.iter().map(|sum| sum / rows).collect();
+        let spread =
+            |of: &dyn Fn(usize) -> f64| means.iter().enumerate().map(|(at, _)| of(at)).sum::<f64>();
+        let variance = spread(&|at| {
+            let parts = means[at].iter().zip(&usual);
+            parts.map(|(value, mean)| (value - mean).powi(2)).sum()
+        }) / means.len() as f64;
+        let bends = means.windows(3).map(|three| {
+            let parts = (0..usual.len()).map(|at| three[0][at] - 2.0 * three[1][at] + three[2][at]);
+            parts.map(|bend| bend * bend).sum::<f64>()
+        });
+        let bend = bends.sum::<f64>() / (means.len() - 2) as f64;
+        bend / variance > ROUGH
+    }
+}
+
+/// A whole number with the order of the value.
+fn order(value: f32) -> i64 {
+    let bits = i64::from(value.to_bits() & 0x7fff_ffff);
+    if value.is_sign_negative() {
+        -bits
+    } else {
+        bits
+    }
+}

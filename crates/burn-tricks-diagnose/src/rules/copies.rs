@@ -1,0 +1,36 @@
+//! Validation rows that are training rows with a little noise.
+
+use crate::finding::finding::Finding;
+use crate::finding::kind::FindingKind;
+use crate::finding::prescription::Prescription;
+use crate::finding::severity::Severity;
+use crate::history::History;
+
+/// The share of validation rows with a copy among the training rows, where one in fifty has one by chance.
+const COPIED: f64 = 0.2;
+
+/// Fewer rows on either side tell nothing.
+const ENOUGH: usize = 60;
+
+pub(crate) fn rule(history: &History) -> Vec<Finding> {
+    let Some(near) = history
+        .closeness
+        .filter(|near| near.near_copies > COPIED && near.rows >= ENOUGH && near.queries >= ENOUGH)
+    else {
+        return Vec::new();
+    };
+    let text = format!(
+        "{:.0} % of the validation rows have a training row far nearer to them than other rows are to each other: they are copies with a little noise, and the validation says how well the network remembers.",
+        100.0 * near.near_copies
+    );
+    let change = "split the data before rows are copied, augmented or cut into pieces, and put all that comes of one row on one side";
+    vec![
+        Finding::new(FindingKind::LeakedValidation, Severity::Fault, text)
+            .measured(
+                near.near_copies,
+                COPIED,
+                "share of validation rows whose nearest training row is so near, against the 20th, as that of one row in fifty by chance in as many dimensions, which are estimated after Levina and Bickel (2004); threshold chosen by us",
+            )
+            .with([Prescription::change(change)]),
+    ]
+}
