@@ -242,3 +242,98 @@ fn order(value: f32) -> i64 {
         bits
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
+    /// 400 rows of three uniform numbers from -1 to 1, changed, and the targets of each.
+    fn rows(change: impl Fn(usize, &mut [f32]), target: impl Fn(&[f32]) -> f64) -> Rows {
+        let mut dice = ChaCha8Rng::seed_from_u64(1);
+        let mut rows = Rows {
+            features: 3,
+            target_columns: 1,
+            ..Rows::default()
+        };
+        for at in 0..400 {
+            let mut row = [(); 3].map(|()| dice.random_range(-1.0..1.0f32));
+            change(at, &mut row);
+            rows.targets.push(target(&row));
+            rows.inputs.extend(row);
+        }
+        rows
+    }
+
+    #[test]
+    fn one_value_of_many_rows_fills_a_column_unless_the_others_lead_up_to_it() {
+        let filled = |every: usize, value: f32| {
+            let fill = |at: usize, row: &mut [f32]| {
+                if at.is_multiple_of(every) {
+                    row[1] = value;
+                }
+            };
+            rows(fill, |_| 0.0).filled()
+        };
+        assert_eq!(filled(4, 0.0), [1], "within");
+        assert_eq!(filled(4, -9.0), [1], "apart");
+        assert_eq!(filled(4, 1.1), [0; 0], "at the end");
+        assert_eq!(filled(50, 0.0), [0; 0], "seldom");
+        // As rain.
+        let rain = |_: usize, row: &mut [f32]| row[1] = row[1].max(0.0);
+        assert_eq!(rows(rain, |_| 0.0).filled(), [0; 0]);
+        let counts = |_: usize, row: &mut [f32]| row[1] = (4.0 * row[1]).round();
+        assert_eq!(rows(counts, |_| 0.0).filled(), [0; 0]);
+    }
+
+    #[test]
+    fn a_column_that_ends_on_both_sides_in_many_rows_is_cut_off() {
+        let cut = |low: f32, high: f32| {
+            let cut = |_: usize, row: &mut [f32]| row[2] = row[2].clamp(low, high);
+            rows(cut, |_| 0.0).clipped()
+        };
+        assert_eq!(cut(-0.8, 0.8), [2]);
+        assert_eq!(cut(-0.8, 2.0), [0; 0]);
+        assert_eq!(cut(-0.99, 0.99), [0; 0], "few");
+        let signs = |_: usize, row: &mut [f32]| row[2] = row[2].signum();
+        assert_eq!(rows(signs, |_| 0.0).clipped(), [0; 0], "no numbers between");
+    }
+
+    #[test]
+    fn rows_of_one_length_were_scaled_one_by_one() {
+        let scale = |_: usize, row: &mut [f32]| {
+            let length = row.iter().map(|value| value * value).sum::<f32>().sqrt();
+            row.iter_mut().for_each(|value| *value /= length);
+        };
+        assert!(rows(scale, |_| 0.0).length_variation().unwrap() < 1e-6);
+        assert!(rows(|_, _| {}, |_| 0.0).length_variation().unwrap() > 0.1);
+        // One of three is 1.
+        let one_hot = |at: usize, row: &mut [f32]| {
+            row.fill(0.0);
+            row[at % 3] = 1.0;
+        };
+        assert_eq!(rows(one_hot, |_| 0.0).length_variation(), None);
+    }
+
+    #[test]
+    fn numbers_of_categories_have_targets_in_no_order() {
+        let number = |_: usize, row: &mut [f32]| row[0] = (7.0 * (row[0] + 1.0)).floor() / 7.0;
+        let place = |row: &[f32]| (7.0 * row[0]).round();
+        let jumps = |row: &[f32]| f64::from((place(row) * 5.0) % 14.0);
+        assert_eq!(rows(number, jumps).categories(), [0]);
+        let curve = |row: &[f32]| f64::from((0.3 * place(row)).sin());
+        assert_eq!(rows(number, curve).categories(), [0; 0]);
+        let nothing = |row: &[f32]| f64::from(row[1]);
+        assert_eq!(rows(number, nothing).categories(), [0; 0]);
+        let few = |_: usize, row: &mut [f32]| row[0] = (2.0 * (row[0] + 1.0)).floor();
+        let jumps = |row: &[f32]| f64::from((row[0] * 3.0) % 4.0);
+        assert_eq!(rows(few, jumps).categories(), [0; 0], "four values");
+        // Classes count as columns.
+        let mut labelled = rows(number, |_| 0.0);
+        let label = |row: &[f32]| ((place(row) * 5.0) as i64 % 14) / 5;
+        labelled.labels = vec![labelled.rows().map(label).collect()];
+        labelled.targets.clear();
+        assert_eq!(labelled.categories(), [0]);
+    }
+}

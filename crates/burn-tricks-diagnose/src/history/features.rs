@@ -254,3 +254,50 @@ fn squared_correlation(column: impl Iterator<Item = f64>, targets: &[f64]) -> f6
         0.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 300 rows of three numbers, in no order.
+    fn rows() -> Rows {
+        let number = |at: usize, by: usize| ((at * by) % 307) as f32 / 307.0;
+        Rows {
+            features: 3,
+            inputs: (1..=300)
+                .flat_map(|at| [number(at, 37), number(at, 101), number(at, 211)])
+                .collect(),
+            ..Rows::default()
+        }
+    }
+
+    #[test]
+    fn a_feature_that_is_the_target_with_some_noise_leaks_if_no_other_tells_as_much() {
+        let target = |noise: f64, of_other: f64| {
+            let mut of = rows();
+            of.target_columns = 1;
+            of.targets = (of.rows())
+                .map(|row| {
+                    let [one, two, other] = [row[0], row[1], row[2]].map(f64::from);
+                    two + of_other * other + noise * one
+                })
+                .collect();
+            of.leaking()
+        };
+        assert_eq!(target(0.1, 0.0), [1]);
+        assert_eq!(target(0.3, 0.0), [0; 0], "0.92 of it");
+        assert_eq!(target(0.1, 1.0), [0; 0], "two of them");
+        // The label is whether the second is within a range.
+        let label = |exceptions: usize| {
+            let mut of = rows();
+            let labels = of.rows().enumerate().map(|(at, row)| {
+                let is_within = (0.3..0.7).contains(&row[1]);
+                i64::from(is_within ^ (at % 100 < exceptions))
+            });
+            of.labels = vec![labels.collect()];
+            of.leaking()
+        };
+        assert_eq!(label(0), [1]);
+        assert_eq!(label(10), [0; 0]);
+    }
+}

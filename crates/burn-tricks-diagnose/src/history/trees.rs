@@ -179,3 +179,65 @@ fn partition(places: &mut [usize], is_left: impl Fn(usize) -> bool) -> usize {
     }
     left
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::data::Rows;
+    use crate::history::radial;
+
+    /// Points of the plane at equal distances, moved, each with what `target` makes of it.
+    fn plane(shift: f32, target: impl Fn(f32, f32) -> f64) -> Rows {
+        let mut rows = Rows {
+            features: 2,
+            target_columns: 1,
+            ..Rows::default()
+        };
+        for at in 0..625 {
+            let [x, y] = [at % 25, at / 25].map(|place| place as f32 / 12.0 - 1.0 + shift);
+            rows.inputs.extend([x, 1e3 * y]);
+            rows.targets.push(target(x, y));
+        }
+        rows
+    }
+
+    #[test]
+    fn a_product_that_no_line_follows_is_found_by_trees_and_by_bumps() {
+        let product = |x: f32, y: f32| f64::from(x * y);
+        let (train, valid) = (plane(0.0, product), plane(0.03, product));
+        let table = Table::of(&train, &valid).unwrap();
+        let trees = fit(&table).unwrap();
+        assert!(trees.score > 0.85 && !trees.is_accuracy, "{trees:?}");
+        assert_eq!((trees.rows, trees.queries), (625, 625));
+        let bumps = radial::fit(&table).unwrap();
+        assert!(bumps.score > 0.98, "{bumps:?}");
+        // What has another sign in the validation is predicted badly.
+        let other = plane(0.03, |x, y| -product(x, y));
+        let table = Table::of(&train, &other).unwrap();
+        assert!(fit(&table).unwrap().score < 0.0);
+        assert!(radial::fit(&table).unwrap().score < 0.0);
+    }
+
+    #[test]
+    fn classes_are_votes_and_rows_that_repeat_count_once() {
+        let labelled = |shift: f32| {
+            let mut rows = plane(shift, |_, _| 0.0);
+            let label = |row: &[f32]| i64::from(row[0] * row[1] > 0.0);
+            let labels: Vec<i64> = rows.rows().map(label).collect();
+            rows.targets.clear();
+            // Three epochs.
+            rows.labels = vec![labels; 3];
+            rows.inputs = rows.inputs.repeat(3);
+            rows
+        };
+        let (train, valid) = (labelled(0.0), labelled(0.01));
+        let table = Table::of(&train, &valid).unwrap();
+        let trees = fit(&table).unwrap();
+        assert!(trees.score > 0.9 && trees.is_accuracy, "{trees:?}");
+        assert_eq!((trees.rows, trees.queries), (625, 625));
+        assert!(radial::fit(&table).unwrap().score > 0.9);
+        let mut broken = valid;
+        broken.inputs[7] = f32::NAN;
+        assert!(Table::of(&train, &broken).is_none());
+    }
+}
