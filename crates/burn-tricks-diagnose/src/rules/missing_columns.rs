@@ -22,7 +22,10 @@ const ENOUGH: usize = 200;
 /// The deviation of the lengths of rows over their mean below which all have one length.
 const ONE_LENGTH: f64 = 1e-3;
 
-/// The share of the columns of a table that is 0 in all rows, or filled, from which it counts.
+/// The share of the columns of a table that is 0 in all rows, from which it counts.
+const LOST: f64 = 0.2;
+
+/// The share of the columns of a table that is filled, or cut off, from which it counts.
 const SHARE: f64 = 0.1;
 
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
@@ -51,7 +54,7 @@ fn lost(train: &DataHistory) -> Option<Finding> {
     let share = train.constant_features as f64 / train.features as f64;
     // Other rules are about those of another value, and about all.
     let are_zeros = train.constant_nonzero_features == 0 && share <= 0.5;
-    if share < SHARE || !are_zeros {
+    if share < LOST || !are_zeros {
         return None;
     }
     let text = format!(
@@ -63,7 +66,7 @@ fn lost(train: &DataHistory) -> Option<Finding> {
         Finding::new(FindingKind::ConstantInputs, Severity::Warning, text)
             .measured(
                 share,
-                SHARE,
+                LOST,
                 "share of the columns of a table that are 0; threshold chosen by us",
             )
             .with([Prescription::change(change)]),

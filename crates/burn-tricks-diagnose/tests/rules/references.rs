@@ -158,10 +158,10 @@ fn lost_and_filled_columns_of_a_table_are_told_of_a_network_that_is_short_of_som
         change(of.train.as_mut().unwrap());
         severity(&of, kind)
     };
-    let lost = |data: &mut DataHistory| (data.features, data.constant_features) = (10, 1);
+    let lost = |data: &mut DataHistory| (data.features, data.constant_features) = (10, 2);
     assert_eq!(check(0.84, &lost), WARNING);
     assert_eq!(check(0.86, &lost), Some(Severity::Note));
-    let of_eleven = |data: &mut DataHistory| (data.features, data.constant_features) = (11, 1);
+    let of_eleven = |data: &mut DataHistory| (data.features, data.constant_features) = (11, 2);
     assert_eq!(check(0.84, &of_eleven), Some(Severity::Note));
     let picture = |data: &mut DataHistory| (data.features, data.constant_features) = (41, 9);
     assert_eq!(check(0.84, &picture), Some(Severity::Note));
