@@ -1,7 +1,8 @@
 //! Programs that were written by somebody who had not seen the rules of the doctor, which judged them
-//! once; those that they missed have led to further rules since then. Their faults are spread as studies of real ones count them. Each was trained as its twin
-//! was, from five seeds, and kept only where the twin's score is better by more than 0.05 in four of
-//! them or all, or where the score that it reports is wrong.
+//! once; those that they missed have led to further rules since then. Their faults are spread as
+//! studies of real ones count them. Each was trained as its twin was, from five seeds, and kept only
+//! where the twin's score is better by more than 0.05 in four of them or all, or where the score that
+//! it reports is wrong.
 
 mod data;
 mod evaluation;
