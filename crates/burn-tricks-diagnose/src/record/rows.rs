@@ -65,15 +65,16 @@ impl RowRecord {
             Targets::Values(values) => values.dims(),
         };
         let limit = limited(limit, columns);
+        let targets = match targets {
+            Targets::Values(values) => Targets::Values(values.without_autodiff()),
+            classes => classes,
+        };
         self.last = Some(targets.clone());
         if rows == 0 || self.kept_targets >= limit {
             return;
         }
         self.kept_targets += rows;
-        self.targets.push(match targets {
-            Targets::Values(values) => Targets::Values(values.without_autodiff()),
-            classes => classes,
-        });
+        self.targets.push(targets);
     }
 
     /// An epoch has ended.
