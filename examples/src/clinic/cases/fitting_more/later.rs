@@ -32,19 +32,6 @@ pub(super) const CASES: &[Case] = &[
         .against(surface),
     FITTED
         .case(
-            "stopped-by-a-bump-of-waves",
-            "the training ends when the validation loss rises for the first time",
-            ValidFails(0.95),
-            &[&[TooFewSteps, Oscillation, LrTooHigh, NoisyBatch]],
-            &[Underfitting, LrTooLow],
-            |seed| Program {
-                patience: Some(1),
-                ..bumpy(seed)
-            },
-        )
-        .against(bumpy),
-    FITTED
-        .case(
             "two-columns-of-the-surface-lost",
             "two of six columns are 0 since a join",
             Fails(0.85),
@@ -440,15 +427,3 @@ pub(super) const CASES: &[Case] = &[
         )
         .against(signed),
 ];
-
-/// Waves by a momentum and small batches, in which the validation loss jumps.
-fn bumpy(seed: u64) -> Program {
-    Program {
-        rule: Rule::Momentum(0.9),
-        rate: 0.15,
-        batch: 8,
-        epochs: 30,
-        patience: Some(10),
-        ..two_waves(seed)
-    }
-}
