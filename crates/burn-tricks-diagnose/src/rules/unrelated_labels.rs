@@ -11,6 +11,9 @@ use crate::history::epoch::EpochMetrics;
 /// How far above chance an accuracy must be to be told from it.
 const MARGIN: f64 = 0.05;
 
+/// How far above that the accuracy of a model that needs no network is, from which labels depend on inputs.
+const TOLD: f64 = 0.15;
+
 /// So many epochs in a row show it although the network moves.
 const LONG: usize = 5;
 
@@ -173,7 +176,10 @@ fn beyond_chance(history: &History) -> Vec<Finding> {
         .and_then(DataHistory::most_frequent)
         .unwrap_or(chance);
     let limit = of_valid + MARGIN;
-    if valid >= limit || train < chance + MARGIN || train - valid < MARGIN {
+    // A model that needs no network learns them.
+    let is_told =
+        (history.floor()).is_some_and(|floor| floor.is_accuracy && floor.score > limit + TOLD);
+    if valid >= limit || train < chance + MARGIN || train - valid < MARGIN || is_told {
         return Vec::new();
     }
     let text = format!(

@@ -446,3 +446,15 @@ fn a_softmax_for_targets_of_which_several_can_be_1_does_not_fit() {
     assert_eq!(check(0.4, 1e-6), None);
     assert_eq!(check(1.0, 0.2), None);
 }
+
+#[test]
+fn labels_that_another_model_learns_depend_on_the_inputs() {
+    let check = |score: f64| {
+        let mut of = classification(0.45, 0.37);
+        of.trees = reference(score, true);
+        severity(&of, FindingKind::UnrelatedLabels)
+    };
+    // A third is chance, and 0.05 above it the limit.
+    assert_eq!(check(0.52), FAULT);
+    assert_eq!(check(0.54), None);
+}
