@@ -9,8 +9,8 @@ one run is the median of its rounds. The table has the median over the alternati
 the ratio ours / PyTorch's of one alternation, with the least and the largest ratio.
 
 Cases: (a) 8 tensors of 1024x1024, (b) 2,000 of 64x16, (c) one of 50 million numbers. Gradients stay where they are, and
-one optimizer runs after the other, as in `bench_step --only pytorch-a`. A `FusedStep` is compared with the optimizer of its name. PyTorch is several GB, so nothing runs this but
-a person.
+one optimizer runs after the other, as in `bench_step --only pytorch-a`. In (b) a `FusedStep` is compared with the
+optimizer of its name. PyTorch is several GB, so nothing runs this but a person.
 """
 
 import argparse

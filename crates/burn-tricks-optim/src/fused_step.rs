@@ -119,9 +119,9 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 /// No tensor more than the parts have, except while a record is made or loaded, which takes some copies of the states in
 /// the memory of the CPU. (Small weights on the CPU are stepped in the buffers of their gradients.) A step reads nothing from the device that its parts do not read.
 ///
-/// On 2,000 small tensors, clipping, Adam and a moving average take 0.72 of the time of three separate calls, and Adam alone
-/// 0.9, on two cores that have nothing else to do; on busy ones up to 1.3. Plain SGD alone, without a transform and an
-/// average, takes 1.4 times the separate call there. On a model of a few large tensors, such as
+/// On 2,000 small tensors, clipping, Adam and a moving average take 0.65 of the time of three separate calls, and Adam alone
+/// 0.7, on two cores that have nothing else to do; on busy ones up to 1.3. Plain SGD alone, without a transform and an
+/// average, takes 1.1 times the separate call there. On a model of a few large tensors, such as
 /// an ordinary MLP, the time is that of the arithmetic, and the separate calls take as long. The README of
 /// `burn-tricks-kernels` has the times. Apart from the time on small tensors, it is there to have the three parts and their
 /// order in one value.
