@@ -175,8 +175,11 @@ pub(crate) fn plain() -> Case {
     trick("SGD alone", |_| ())
 }
 
-/// AdamW alone, with clipping, with an average, and with both.
-pub(crate) fn aims() -> [Case; 6] {
+/// The case in which clipping is not by this library's kernels.
+pub(crate) const TWINS: &str = "AdamW + clip, twins";
+
+/// AdamW alone, with clipping, with an average, and with both, as separate calls and as one.
+pub(crate) fn aims() -> [Case; 7] {
     fn with<T: Trick<Net> + 'static>(
         name: &'static str,
         init: impl Fn(&Net) -> T + 'static,
@@ -190,18 +193,22 @@ pub(crate) fn aims() -> [Case; 6] {
     let ema = |net: &Net| EmaConfig::new(0.999).init(net).unwrap();
     [
         with("AdamW", |_| ()),
-        with("AdamW + clip", move |_| clip()),
-        case("AdamW + clip, twins", move |_| {
-            let (optim, trick, lr) = (adam_w(), clip(), 1e-3);
-            Box::new(Twins(Tricked { optim, trick, lr }))
-        }),
-        with("AdamW + EMA", ema),
         with("AdamW + clip + EMA", move |net| (clip(), ema(net))),
         case("AdamW + clip + EMA, FusedStep", move |net| {
             let adam_w = AdamWConfig::new().build().unwrap();
             let step = FusedStep::new(adam_w).with_transform(clip());
             let (fused, lr) = (step.with_average(ema(net)), 1e-3);
             Box::new(Fused { fused, lr })
+        }),
+        with("AdamW + clip", move |_| clip()),
+        with("AdamW + EMA", ema),
+        case("AdamW, FusedStep", |_| {
+            let fused = FusedStep::new(AdamWConfig::new().build().unwrap());
+            Box::new(Fused { fused, lr: 1e-3 })
+        }),
+        case(TWINS, move |_| {
+            let (optim, trick, lr) = (adam_w(), clip(), 1e-3);
+            Box::new(Twins(Tricked { optim, trick, lr }))
         }),
     ]
 }

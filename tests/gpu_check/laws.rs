@@ -1,6 +1,6 @@
 //! The oracles and laws of the suite on the device: a program of its own, whose tests are chosen by name.
 //!
-//! They run without fusion. Laws such as "a resumed run is the whole run" hold to the last bit, and Burn's `fusion` may
+//! They run without fusion, unless asked otherwise. Laws such as "a resumed run is the whole run" hold to the last bit, and Burn's `fusion` may
 //! merge the operations of the two runs into different kernels, whose products and sums a GPU rounds differently.
 
 use crate::report::Row;
@@ -18,6 +18,7 @@ const SUITES: &str = include_str!("suites.txt");
 pub(crate) fn check(
     suite: Option<&Path>,
     device: &str,
+    fusion: bool,
     deadline: Deadline,
     mut row: impl FnMut(Row),
 ) -> Result<(), Box<dyn Error>> {
@@ -28,8 +29,11 @@ pub(crate) fn check(
     let mut command = Command::new(suite);
     command.args(SUITES.split_whitespace());
     command.env("TEST_BACKENDS", device);
-    command.env(NO_FUSION.0, NO_FUSION.1);
+    if !fusion {
+        command.env(NO_FUSION.0, NO_FUSION.1);
+    }
     let mut modules = BTreeMap::<String, usize>::new();
+    let section = if fusion { "laws-fused" } else { "laws" };
     let mut finished = false;
     let ended = run(command, deadline, |line| {
         let test = line
@@ -42,7 +46,7 @@ pub(crate) fn check(
             }
             Some((name, result)) if result != "ignored" => {
                 let (module, test) = name.split_once("::").unwrap_or(("", name));
-                row(Row::new("laws", module, test).failed(result));
+                row(Row::new(section, module, test).failed(result));
                 eprintln!("laws: {line}");
             }
             _ => {
@@ -52,9 +56,9 @@ pub(crate) fn check(
         }
     })?;
     for (module, passed) in modules {
-        row(Row::new("laws", &module, &format!("{passed} passed")));
+        row(Row::new(section, &module, &format!("{passed} passed")));
     }
-    let whole = Row::new("laws", "suite", "all of them");
+    let whole = Row::new(section, "suite", "all of them");
     row(match ended {
         Ended::Well if finished => whole,
         ended => whole.failed(ended.to_string()),

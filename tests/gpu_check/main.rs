@@ -35,21 +35,27 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use times::Extent;
+use times::Timed;
 
 /// A part of the check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Section {
     /// The oracles and laws of the test suite, without fusion.
     Laws,
+    /// The same with fusion, where laws that hold to the last bit may fail by a rounding. Only if asked for.
+    LawsFused,
     /// Every trick and module against `flex`.
     Compare,
     /// Tensors that the host reads in a step, and kernels that a step launches.
     Reads,
-    /// Times with a trick and without it.
-    Times,
-    /// The same of clipping and averaging, without fusion.
+    /// Times of AdamW with clipping and averaging, and without.
+    Aims,
+    /// The same without fusion.
     Unfused,
+    /// Times of our optimizers and Burn's.
+    Optimizers,
+    /// Times with every trick and module, and without.
+    Times,
 }
 
 /// Checks this library on a GPU.
@@ -59,7 +65,7 @@ struct Options {
     /// The device, by its backend's name. Default: the first GPU of those that are compiled in.
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// Only these sections, separated by commas. Default: all.
+    /// Only these sections, separated by commas, in this order. Default: all but `laws-fused`.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SECTION")]
     only: Vec<Section>,
     /// Seconds for a section, after which it is cut off and counts as failed.
@@ -80,11 +86,14 @@ struct Options {
 }
 
 impl Section {
-    const ALL: [Self; 5] = [
+    /// Those that are run if none is chosen.
+    const USUAL: [Self; 7] = [
         Self::Compare,
         Self::Reads,
-        Self::Times,
+        Self::Aims,
         Self::Unfused,
+        Self::Optimizers,
+        Self::Times,
         Self::Laws,
     ];
 
@@ -96,18 +105,13 @@ impl Section {
     /// In this process.
     fn run(self, device: &Device, quick: bool) {
         match self {
-            Self::Laws => unreachable!("it is a program of its own"),
+            Self::Laws | Self::LawsFused => unreachable!("it is a program of its own"),
             Self::Compare => compare::run(device),
             Self::Reads => reads::run(device),
-            Self::Times | Self::Unfused => {
-                let fusion = self == Self::Times;
-                let extent = Extent {
-                    quick,
-                    aims_only: !fusion,
-                    fusion,
-                };
-                times::run(device, extent);
-            }
+            Self::Aims => times::run(device, Timed::Aims { fusion: true }, quick),
+            Self::Unfused => times::run(device, Timed::Aims { fusion: false }, quick),
+            Self::Optimizers => times::run(device, Timed::Optimizers, quick),
+            Self::Times => times::run(device, Timed::Everything, quick),
         }
     }
 }
@@ -177,8 +181,9 @@ fn section(
             failure = Err(error);
         }
     };
-    if section == Section::Laws {
-        laws::check(options.suite.as_deref(), device, deadline, keep)?;
+    if let Section::Laws | Section::LawsFused = section {
+        let fusion = section == Section::LawsFused;
+        laws::check(options.suite.as_deref(), device, fusion, deadline, keep)?;
     } else {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--section", &name, "--device", device]);
@@ -221,9 +226,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     );
     println!("{}: {}; {}", about.on, about.name, about.note);
     rows.push(about)?;
-    let chosen = |section: &Section| options.only.is_empty() || options.only.contains(section);
-    for one in Section::ALL.into_iter().filter(chosen) {
-        section(one, &options, name, &mut rows)?;
+    let sections = match &*options.only {
+        [] => &Section::USUAL,
+        chosen => chosen,
+    };
+    for one in sections {
+        section(*one, &options, name, &mut rows)?;
     }
     let failed: Vec<_> = rows.all.iter().filter(|row| !row.ok).cloned().collect();
     if failed.is_empty() {

@@ -1,6 +1,6 @@
 //! Times of whole steps: with a trick and without it, ours and Burn's, in turn.
 
-use crate::cases::{Case, aims, every, pairs, plain};
+use crate::cases::{Case, TWINS, aims, every, pairs, plain};
 use crate::counters::counted;
 use crate::problem::Problem;
 use crate::report::Row;
@@ -8,20 +8,32 @@ use crate::training::Training;
 use burn::tensor::Device;
 use burn_tricks::nn::ResNetConfig;
 use burn_tricks_examples::additions::ADDITIONS;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 /// Of a list, how many are timed to see that it runs.
 const QUICK: usize = 2;
 
-/// How much is timed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Extent {
-    /// Small tensors, few steps: to see that it runs.
-    pub(crate) quick: bool,
-    /// Clipping and averaging alone.
-    pub(crate) aims_only: bool,
-    /// Whether Burn's `fusion` searches for operations to fuse.
-    pub(crate) fusion: bool,
+/// What is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Timed {
+    /// AdamW with clipping and averaging. Whether Burn's `fusion` searches for operations to fuse is only noted.
+    Aims { fusion: bool },
+    /// Our optimizers and Burn's.
+    Optimizers,
+    /// Every trick and module.
+    Everything,
+}
+
+impl Timed {
+    fn section(self) -> &'static str {
+        match self {
+            Self::Aims { fusion: true } => "aims",
+            Self::Aims { fusion: false } => "unfused",
+            Self::Optimizers => "optimizers",
+            Self::Everything => "times",
+        }
+    }
 }
 
 /// Steps before the clock: for kernels to be compiled, and chosen.
@@ -39,7 +51,7 @@ enum On {
 }
 
 impl On {
-    const ALL: [Self; 4] = [Self::Mlp, Self::A, Self::B, Self::ResNet];
+    const ALL: [Self; 4] = [Self::Mlp, Self::ResNet, Self::A, Self::B];
 
     fn name(self) -> &'static str {
         match self {
@@ -85,68 +97,89 @@ fn res_net(quick: bool) -> (ResNetConfig, [usize; 2]) {
     }
 }
 
-/// Times everything, the most asked for first.
-pub(crate) fn run(device: &Device, extent: Extent) {
-    let bench = Bench { device, extent };
-    let quick = extent.quick;
-    for on in On::ALL {
-        let [adam_w, tricks @ ..] = aims();
-        for trick in &tricks {
-            let [with, other] = [trick, &adam_w].map(|case| {
-                let problem = on.problem(quick, device);
-                Training::new(case, problem)
-            });
-            bench.row(on.name(), trick.name, "AdamW", with, other);
-        }
-    }
-    if extent.aims_only {
-        return;
-    }
-    let some = if quick { QUICK } else { usize::MAX };
-    for on in [On::A, On::B] {
-        for (ours, burns, name) in pairs().into_iter().take(some) {
-            let [with, other] = [&ours, &burns].map(|case| {
-                let problem = on.problem(quick, device);
-                Training::new(case, problem)
-            });
-            bench.row(on.name(), ours.name, &name, with, other);
-        }
-    }
-    for on in On::ALL {
-        let every = every().into_iter();
-        let every = every.filter(|case| !case.needs_loss || on.has_loss());
-        for case in every.take(some) {
-            bench.case(on, &case);
-        }
-        if on == On::Mlp {
-            bench.additions(some);
-        }
-        if on == On::ResNet {
-            bench.res_nets();
-        }
+/// Times these, the most asked for first; if `quick`, on small tensors and in few steps, to see that it runs.
+pub(crate) fn run(device: &Device, timed: Timed, quick: bool) {
+    let bench = Bench {
+        device,
+        timed,
+        quick,
+    };
+    match timed {
+        Timed::Aims { .. } => bench.aims(),
+        Timed::Optimizers => bench.optimizers(),
+        Timed::Everything => bench.everything(),
     }
 }
 
 struct Bench<'a> {
     device: &'a Device,
-    extent: Extent,
+    timed: Timed,
+    quick: bool,
 }
 
 impl Bench<'_> {
-    /// A trick against the optimizer that it is around.
-    fn case(&self, on: On, case: &Case) {
-        let plain = plain();
-        let [with, other] = [case, &plain].map(|case| {
-            let problem = on.problem(self.extent.quick, self.device);
-            Training::new(case, problem)
-        });
-        self.row(on.name(), case.name, plain.name, with, other);
+    fn aims(&self) {
+        for on in On::ALL {
+            let [adam_w, tricks @ ..] = aims();
+            for trick in &tricks {
+                // On thousands of tensors each step would take seconds.
+                if trick.name == TWINS && on != On::Mlp {
+                    continue;
+                }
+                self.pair(on, trick, &adam_w, adam_w.name);
+            }
+        }
+    }
+
+    fn optimizers(&self) {
+        for on in [On::A, On::B] {
+            for (ours, burns, name) in pairs().into_iter().take(self.most()) {
+                self.pair(on, &ours, &burns, &name);
+            }
+        }
+    }
+
+    fn everything(&self) {
+        for on in On::ALL {
+            let every = every().into_iter();
+            let every = every.filter(|case| !case.needs_loss || on.has_loss());
+            for case in every.take(self.most()) {
+                let plain = plain();
+                self.pair(on, &case, &plain, plain.name);
+            }
+            if on == On::Mlp {
+                self.additions(self.most());
+            }
+            if on == On::ResNet {
+                self.res_nets();
+            }
+        }
+    }
+
+    /// How many of a list are timed.
+    fn most(&self) -> usize {
+        if self.quick { QUICK } else { usize::MAX }
+    }
+
+    /// A case and what it is compared with, on the same problem. A panic fails this row alone.
+    fn pair(&self, on: On, case: &Case, other: &Case, other_name: &str) {
+        let timed = catch_unwind(AssertUnwindSafe(|| {
+            let [with, other] = [case, other].map(|case| {
+                let problem = on.problem(self.quick, self.device);
+                Training::new(case, problem)
+            });
+            self.row(on.name(), case.name, other_name, with, other);
+        }));
+        if timed.is_err() {
+            let row = Row::new(self.timed.section(), on.name(), case.name);
+            row.failed("it panicked").send();
+        }
     }
 
     /// The perceptron with each module, against the perceptron.
     fn additions(&self, some: usize) {
         for (name, addition, _) in ADDITIONS.into_iter().take(some) {
-            let size = mlp(self.extent.quick);
+            let size = mlp(self.quick);
             let [with, other] = [Some(addition), None]
                 .map(|addition| Training::new(&plain(), Problem::mlp(addition, size, self.device)));
             self.row("MLP", name, "MLP", with, other);
@@ -155,7 +188,7 @@ impl Bench<'_> {
 
     /// The residual network with what it can have, against the residual network.
     fn res_nets(&self) {
-        let (config, images) = res_net(self.extent.quick);
+        let (config, images) = res_net(self.quick);
         for (name, with) in [
             (
                 "squeeze-and-excitation",
@@ -175,16 +208,20 @@ impl Bench<'_> {
         let (mut with, mut other) = (with, other);
         let (ms, other_ms) = self.in_turn(&mut with, &mut other);
         let row = Row {
-            fusion: Some(self.extent.fusion),
+            fusion: Some(self.timed != Timed::Aims { fusion: false }),
             ms: Some(ms),
             other_ms: Some(other_ms),
             ratio: Some(ms / other_ms),
             launches: self.launches(&mut with),
             other_launches: self.launches(&mut other),
             note: format!("against {other_name}"),
-            ..Row::new("times", on, name)
+            ..Row::new(self.timed.section(), on, name)
         };
-        eprintln!("times: {on}, {name}: {ms:.4} ms, {:.3}", ms / other_ms);
+        eprintln!(
+            "{}: {on}, {name}: {ms:.4} ms, {:.3}",
+            row.section,
+            ms / other_ms
+        );
         row.send();
     }
 
@@ -195,7 +232,7 @@ impl Bench<'_> {
         }
         let first = self.block(other, 2).max(self.block(with, 2));
         let (rounds, steps) = match first {
-            _ if self.extent.quick => (1, 2),
+            _ if self.quick => (1, 2),
             slow if slow > BLOCK => (3, 1),
             first => (7, (BLOCK / first).min(100.0) as usize),
         };

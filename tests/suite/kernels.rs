@@ -19,7 +19,7 @@ const SIZES: [usize; 13] = [
     0, 1, 7, 8, 9, 31, 33, 1023, 1024, 1025, 65_535, 65_537, 140_001,
 ];
 
-fn random<const D: usize>(
+pub(crate) fn random<const D: usize>(
     shape: [usize; D],
     seed: u64,
     dtype: DType,
@@ -31,7 +31,7 @@ fn random<const D: usize>(
 
 /// Within 1e-6 of the size of each number, or of the last place of a half-precision type; within
 /// 1e-5 on a GPU, whose roots and quotients may be off by a few units of the last place.
-fn assert_twin<const D: usize>(kernel: Tensor<D>, twin: Tensor<D>, what: &str) {
+pub(crate) fn assert_twin<const D: usize>(kernel: Tensor<D>, twin: Tensor<D>, what: &str) {
     assert_eq!(kernel.dims(), twin.dims(), "{what}");
     assert_eq!(kernel.dtype(), twin.dtype(), "{what}");
     let relative = match kernel.dtype() {
@@ -260,6 +260,8 @@ macro_rules! every_step {
         }
     };
 }
+
+pub(crate) use every_step;
 
 #[test]
 fn every_step_is_its_twin_in_every_type_and_whoever_holds_the_buffers() {

@@ -278,7 +278,7 @@ mod on_wgpu {
     use crate::models::values;
     use burn::cubecl::logging::{LaunchObservation, LaunchObserver};
     use burn::tensor::{DType, Device};
-    use burn_tricks::kernels::{TensorList, scale, sum_of_squares, use_gpu_kernels};
+    use burn_tricks::kernels::{TensorList, lerp_all, scale, sum_of_squares, use_gpu_kernels};
     use std::process::Command;
     use std::sync::{Arc, Mutex};
 
@@ -307,10 +307,10 @@ mod on_wgpu {
 
     /// In a process of its own, since every launch of the process is counted, and the choice is the process's.
     #[test]
-    fn as_many_kernels_are_launched_as_there_are_tensors_and_one() {
+    fn kernels_are_launched_for_many_tensors_together() {
         if std::env::var_os("KERNELS_GPU_CHILD").is_none() {
             let (_, module) = module_path!().split_once("::").unwrap();
-            let name = "as_many_kernels_are_launched_as_there_are_tensors_and_one";
+            let name = "kernels_are_launched_for_many_tensors_together";
             let child = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", &format!("{module}::{name}"), "--nocapture"])
                 .env("KERNELS_GPU_CHILD", "1")
@@ -325,22 +325,34 @@ mod on_wgpu {
             if name != "wgpu" {
                 continue;
             }
-            let list = |count: usize| {
+            let of = |count: usize, size: usize| {
                 let mut list = TensorList::new();
                 for seed in 0..count {
-                    list.push(random([100 + seed], seed as u64, DType::F32, &device));
+                    list.push(random([size + seed], seed as u64, DType::F32, &device));
                 }
                 list
             };
-            let three = list(3);
+            let list = |count| of(count, 100);
             let half = floats(&[0.5], &device);
-            let sum = || sum_of_squares(&three);
-            assert_eq!(launches(&device, sum), (4, 4));
-            assert_eq!(launches(&device, || scale(list(3), &half)), (3, 3));
+            let (small, large, many) = (list(3), of(3, 100_000), list(100));
+            let sum = |list: &TensorList| sum_of_squares(list);
+            assert_eq!(launches(&device, || sum(&small)), (1, 1));
+            assert_eq!(launches(&device, || sum(&large)), (2, 2));
+            let (all, ours) = launches(&device, || sum(&many));
+            assert!(all == ours && (2..=6).contains(&all), "{all}");
+            let mut strided = small.clone();
+            strided.push(random([20, 1], 1, DType::F32, &device).expand([20, 30]));
+            assert_eq!(launches(&device, || sum(&strided)).1, 3);
+            assert_eq!(launches(&device, || scale(list(3), &half)), (1, 1));
+            let (all, ours) = launches(&device, || scale(list(100), &half));
+            assert!(all == ours && (2..=5).contains(&all), "{all}");
+            let moved = || lerp_all(list(3), list(3), 0.3);
+            assert_eq!(launches(&device, moved), (1, 1));
             use_gpu_kernels(false);
-            let twin = launches(&device, sum);
+            let twin = launches(&device, || sum(&small));
             assert!(twin.0 > 4 && twin.1 == 0, "{twin:?}");
             assert_eq!(launches(&device, || scale(list(3), &half)).1, 0);
+            assert_eq!(launches(&device, moved).1, 0);
             use_gpu_kernels(true);
             // The product is in the tensor's own buffer, and in a new one if somebody holds it.
             let held = list(1);

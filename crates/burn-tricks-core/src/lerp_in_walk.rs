@@ -107,9 +107,13 @@ impl<M> WeightTaker for LerpInWalk<M> {
             held = held.to_device(&device);
         }
         let wide = held_dtype(dtype, self.wide);
-        self.next.numbers += dims.iter().product::<usize>();
+        let weight = TensorList::from(weight.clone().cast(wide));
+        // A GPU moves all of them together, after the walk.
+        if weight.is_on_cpu() {
+            self.next.numbers += dims.iter().product::<usize>();
+        }
         self.next.held.push(held.cast(wide));
-        self.next.weights.push(weight.clone().cast(wide));
+        self.next.weights.append(weight);
         if self.next.numbers >= BATCH {
             self.begin_batch();
         }

@@ -348,19 +348,13 @@ impl<M: Module> Snapshot<M> {
     }
 
     fn lerp_values(&mut self, values: ModuleTensors, share: f64, buffers: Buffers) {
-        let mut lerp = Lerp {
-            share,
-            buffers,
-            values,
-            places: self.places.iter(),
-            wide: self.wide,
-        };
+        let lerp = Lerp::new((share, buffers), values, (&self.places, self.wide));
         let model = self.model.take().expect(HOLDS);
         let model = match self.apart.take() {
             Some(values) => joined(model, values),
             None => model,
         };
-        self.model = Some(model.map(&mut lerp));
+        self.model = Some(lerp.of(model));
         self.mean = true;
     }
 

@@ -3,9 +3,9 @@
 use crate::buffers::Buffers;
 use crate::module_tensors::ModuleTensors;
 use crate::place::{Place, ValueKind};
-use burn::module::{ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
-use burn_tricks_kernels::{TensorList, TensorTaker, accumulation_dtype, lerp};
+use burn_tricks_kernels::{TensorList, TensorTaker, accumulation_dtype, lerp, lerp_all};
 use std::collections::VecDeque;
 
 /// The tensors, each in the type given for it.
@@ -46,16 +46,75 @@ pub(crate) fn held_dtype(dtype: DType, wide: bool) -> DType {
 
 /// Moves the values of a module towards others.
 pub(crate) struct Lerp<'a> {
-    pub(crate) share: f64,
-    pub(crate) buffers: Buffers,
-    pub(crate) values: ModuleTensors,
-    pub(crate) places: std::slice::Iter<'a, Place>,
-    pub(crate) wide: bool,
+    share: f64,
+    buffers: Buffers,
+    values: ModuleTensors,
+    places: std::slice::Iter<'a, Place>,
+    wide: bool,
+    /// What is to be moved after the walk, and towards what. The CPU backend moves each value in the walk.
+    later: Option<[TensorList; 2]>,
 }
 
-impl Lerp<'_> {
+impl<'a> Lerp<'a> {
+    pub(crate) fn new(
+        (share, buffers): (f64, Buffers),
+        values: ModuleTensors,
+        (places, wide): (&'a [Place], bool),
+    ) -> Self {
+        Self {
+            share,
+            buffers,
+            later: (!values.floats().is_on_cpu()).then(Default::default),
+            values,
+            places: places.iter(),
+            wide,
+        }
+    }
+
+    /// The module with its values moved.
+    pub(crate) fn of<M: Module>(mut self, model: M) -> M {
+        let places = self.places.clone();
+        let model = model.map(&mut self);
+        let Some([held, new]) = self.later else {
+            return model;
+        };
+        model.map(&mut PutMoved {
+            moved: lerp_all(held, new, self.share),
+            buffers: self.buffers,
+            places,
+        })
+    }
+
     fn next_place(&mut self) -> &Place {
         self.places.next().expect("a place for each tensor")
+    }
+}
+
+/// Whether a float of this kind is copied, not moved.
+fn is_copied(kind: ValueKind, buffers: Buffers) -> bool {
+    match kind {
+        ValueKind::Derived => true,
+        ValueKind::Buffer => buffers == Buffers::Copy,
+        _ => false,
+    }
+}
+
+/// Puts the values that were moved after the walk into the module.
+struct PutMoved<'a> {
+    moved: TensorList,
+    buffers: Buffers,
+    places: std::slice::Iter<'a, Place>,
+}
+
+impl ModuleMapper for PutMoved<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let floats = self.places.find(|place| place.kind.is_float());
+        let place = floats.expect("a place for each tensor");
+        if is_copied(place.kind, self.buffers) {
+            return param;
+        }
+        let moved = self.moved.pop().expect("one for each that was taken");
+        param.map(|_| moved)
     }
 }
 
@@ -63,17 +122,21 @@ impl ModuleMapper for Lerp<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let &Place { kind, dtype, .. } = self.next_place();
         let dtype = held_dtype(dtype, self.wide);
-        let copied = match kind {
-            ValueKind::Derived => true,
-            ValueKind::Buffer => self.buffers == Buffers::Copy,
-            _ => false,
-        };
+        let copied = is_copied(kind, self.buffers);
         let new = self.values.float::<D>().cast(dtype);
         param.map(|held| {
             if copied {
-                new
-            } else {
-                lerp(held.to_device(&new.device()).cast(dtype), new, self.share)
+                return new;
+            }
+            let held = held.to_device(&new.device()).cast(dtype);
+            match &mut self.later {
+                None => lerp(held, new, self.share),
+                Some([all_held, all_new]) => {
+                    let nothing = Tensor::empty([1; D], &new.device());
+                    all_held.push(held);
+                    all_new.push(new);
+                    nothing
+                }
             }
         })
     }

@@ -208,11 +208,13 @@ impl ScaledNorm {
 }
 
 fn root(sum: Tensor<1>, norm: NormKind) -> Tensor<1> {
-    let nan = sum.clone().is_nan();
     match norm {
         NormKind::L1 | NormKind::LInf => sum,
         NormKind::L2 => sum.sqrt(),
-        NormKind::Lp(p) => sum.powf_scalar(1.0 / p).mask_fill(nan, f64::NAN),
+        NormKind::Lp(p) => {
+            let nan = sum.clone().is_nan();
+            sum.powf_scalar(1.0 / p).mask_fill(nan, f64::NAN)
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use crate::any_tensor::AnyTensor;
 use crate::real::Real;
 use crate::step::{Step, apply_to};
+#[cfg(feature = "cube")]
+use crate::steps_together::{PlannedStep, take_together};
 use crate::tensor_list::TensorList;
 use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
@@ -49,17 +51,34 @@ pub fn lerp_twin<const D: usize>(x: Tensor<D>, y: Tensor<D>, b: f64) -> Tensor<D
     LerpStep { b }.apply_twin(x, y, Some([])).0
 }
 
-/// [`lerp`] of each pair of tensors, small ones in parallel.
+/// [`lerp`] of each pair of tensors, small ones in parallel; on a GPU with a feature of this crate for it, dozens of pairs
+/// in one launch. There the buffer of `y` is used too, if that of `x` is shared and `y`'s is not.
 ///
 /// # Panics
 ///
 /// If the lists have different lengths.
 pub fn lerp_all(x: TensorList, y: TensorList, b: f64) -> TensorList {
     assert_eq!(x.len(), y.len(), "lists of one length are averaged");
+    #[cfg(feature = "cube")]
+    if let Some(planned) = planned(&x, &y, b) {
+        drop((x, y));
+        let moved = take_together(planned).into_iter();
+        return TensorList(moved.map(|(x, _)| x.0).collect());
+    }
     let pairs = x.0.into_iter().zip(y.0).collect();
     TensorList::map_all(pairs, move |(x, y): (DispatchTensor, DispatchTensor)| {
         lerp_any(AnyTensor(x), AnyTensor(y), b).0
     })
+}
+
+/// The moves of all pairs, if a GPU has a kernel for each.
+#[cfg(feature = "cube")]
+fn planned(x: &TensorList, y: &TensorList, b: f64) -> Option<Vec<PlannedStep>> {
+    let pairs = x.0.iter().cloned().zip(y.0.iter().cloned());
+    let plan = |(x, y): (DispatchTensor, DispatchTensor)| {
+        LerpStep { b }.plan(&AnyTensor(x), &AnyTensor(y), Some(&[]))
+    };
+    pairs.map(plan).collect()
 }
 
 #[derive(Debug, Clone, Copy)]

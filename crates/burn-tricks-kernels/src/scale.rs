@@ -11,8 +11,9 @@ use burn::tensor::Tensor;
 
 /// Multiplies every tensor by `factor`, a tensor of one element, in `f32` (`f64` for `f64`).
 ///
-/// One pass on the CPU backend and on GPUs, in place where the buffer is not shared. If the factor is 1, no number is
-/// read or written; on a GPU the kernel is launched nevertheless, and numbers in a shared buffer are copied.
+/// One pass on the CPU backend and on GPUs, in place where the buffer is not shared; on a GPU one launch for dozens of
+/// tensors. If the factor is 1, no number is read or written; on a GPU the kernel is launched nevertheless, and numbers in
+/// a shared buffer are copied.
 /// Nothing is read from another device.
 pub fn scale(tensors: TensorList, factor: &Tensor<1>) -> TensorList {
     scaled(tensors, factor, SpecialFactor::None)
@@ -47,9 +48,7 @@ fn scaled(tensors: TensorList, factor: &Tensor<1>, special: SpecialFactor) -> Te
     {
         let factor = factor.clone().cast(FloatDType::F32).into_dispatch();
         if crate::cube::are_on_cube(tensors.0.iter().chain([&factor])) {
-            return TensorList::map_all(tensors.0.into(), |tensor| {
-                crate::cube::scale(tensor, factor.clone(), special)
-            });
+            return TensorList(crate::cube::scale(tensors.0, factor, special));
         }
     }
     TensorList::map_all(tensors.0.into(), |tensor| twin(tensor, factor, special))

@@ -5,6 +5,7 @@ use crate::precision::accumulation_dtype;
 use crate::real::Real;
 use crate::skip::Skip;
 use crate::step_count::StepCount;
+use crate::steps_together::PlannedStep;
 use burn::tensor::Tensor;
 
 /// The numbers of one step, and what they do to a weight. `S` is the number of state values per weight: 0 for plain
@@ -106,6 +107,32 @@ pub trait Step<const S: usize>: Copy + Send + Sync {
         unless(skip, &OfStep(self), weight, grad, state)
     }
 
+    /// Prepares the step, so that [`take_together`](crate::take_together) takes it with those of other weights. `None` if
+    /// there is no kernel for that: all tensors must be on one GPU, with one of this crate's features for it, weight and
+    /// gradient of one type, `f32`, `f16` or `bf16`, and not empty; the state in `f32`.
+    ///
+    /// # Panics
+    ///
+    /// As [`apply_unless`](Self::apply_unless).
+    fn plan(
+        self,
+        weight: &AnyTensor,
+        grad: &AnyTensor,
+        state: Option<&[AnyTensor]>,
+    ) -> Option<PlannedStep> {
+        #[cfg(feature = "cube")]
+        {
+            let element = |weight, grad, state: [_; S]| self.element(weight, grad, state);
+            let trace = || crate::trace::Trace::of_step(element);
+            PlannedStep::new(trace, weight, grad, state, &self.initial())
+        }
+        #[cfg(not(feature = "cube"))]
+        {
+            let _ = (weight, grad, state);
+            None
+        }
+    }
+
     /// Takes the step with the twin, whatever the backend: the reference for tests and benchmarks.
     ///
     /// # Panics
@@ -162,6 +189,21 @@ pub trait TimedStep<const S: usize>: Copy + Send + Sync {
         }
         let state = or_initial(state, &self.at(1).initial(), &weight);
         unless(skip, &AtTime(self, time), weight, grad, state)
+    }
+
+    /// Prepares the step number `time`, like [`Step::plan`]. `None` also if only the device knows that number.
+    ///
+    /// # Panics
+    ///
+    /// As [`Step::apply_unless`].
+    fn plan(
+        self,
+        time: &StepCount,
+        weight: &AnyTensor,
+        grad: &AnyTensor,
+        state: Option<&[AnyTensor]>,
+    ) -> Option<PlannedStep> {
+        self.at(time.known()?).plan(weight, grad, state)
     }
 }
 
@@ -269,7 +311,7 @@ pub(crate) fn or_initial(
 
 /// Panics on different shapes. The twin would broadcast a state of another shape silently, and the kernel would
 /// refuse it.
-fn assert_one_shape(weight: &AnyTensor, grad: &AnyTensor, state: &[AnyTensor]) {
+pub(crate) fn assert_one_shape(weight: &AnyTensor, grad: &AnyTensor, state: &[AnyTensor]) {
     let shape = weight.shape();
     assert_eq!(
         shape,

@@ -123,6 +123,25 @@ impl TensorList {
         self.0.iter().map(is_small).collect()
     }
 
+    /// For each tensor, whether it is on a GPU for which this crate has kernels, in a type that they work on: see
+    /// [`take_together`](crate::take_together).
+    pub fn are_on_gpu(&self) -> Vec<bool> {
+        #[cfg(feature = "cube")]
+        let is_on_gpu = |tensor| crate::cube::are_on_cube([tensor]);
+        #[cfg(not(feature = "cube"))]
+        let is_on_gpu = |_: &DispatchTensor| false;
+        self.0.iter().map(is_on_gpu).collect()
+    }
+
+    /// Whether all tensors are on the CPU backend, and this crate has kernels for it.
+    pub fn is_on_cpu(&self) -> bool {
+        #[cfg(feature = "flex")]
+        let is_on_cpu = crate::flex::on_flex(&self.0);
+        #[cfg(not(feature = "flex"))]
+        let is_on_cpu = false;
+        is_on_cpu
+    }
+
     /// The type in which to accumulate numbers of all tensors: `f64` if one of them is `f64`, otherwise `f32`.
     pub fn accumulation_dtype(&self) -> FloatDType {
         if self.0.iter().any(|tensor| tensor.dtype() == DType::F64) {

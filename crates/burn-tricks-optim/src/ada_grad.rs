@@ -1,7 +1,8 @@
 //! AdaGrad, in one pass.
 
 use crate::optimizer_config::optimizer_config;
-use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
+use crate::pending_step::{PendingStep, TakenStep};
+use crate::rule::{Rule, RuleOptimizer};
 use crate::rule_state::RuleState;
 use crate::state_tensors::StateField;
 use burn_tricks_core::{Config, ConfigError};

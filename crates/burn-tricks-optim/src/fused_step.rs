@@ -2,6 +2,7 @@
 
 mod groups;
 mod slots;
+mod together;
 mod turn;
 mod walks;
 
@@ -19,7 +20,7 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 /// The step of a hand-written loop in one: it transforms the gradients, takes the optimizer's step, and updates an
 /// average of the weights, with fewer walks through the model than three separate calls.
 ///
-/// It computes what these three calls compute, to the bit:
+/// It computes what these three calls compute, on the CPU to the bit, and on a GPU to rounding:
 ///
 /// ```text
 /// let grads = clip.apply(&model, grads);
@@ -32,6 +33,12 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 /// weights into the module in a second one. On the CPU backend, other threads step the small tensors ahead of that walk, and
 /// move the average behind it: those of at most 65,536 numbers that have a state, with gradients that nobody else holds. A
 /// larger tensor is stepped by all threads when the walk comes to it, and on other backends every tensor is stepped there.
+///
+/// On a GPU, with one of the features for it (`wgpu`, `vulkan`, `cuda`, ...), what counts is the number of launched kernels. An
+/// optimizer launches at least one for each shape of tensor. A `FusedStep` takes the steps of dozens of parameters with one
+/// launch, if their optimizer is one of this crate's, not a wrapper, and has the same settings and learning rate for them,
+/// and the average moves with one launch for dozens of tensors after the walk. Steps that the device may skip
+/// (`with_skip_marked`) are taken one by one.
 ///
 /// # Example
 ///
@@ -117,7 +124,7 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 /// # Cost
 ///
 /// No tensor more than the parts have, except while a record is made or loaded, which takes some copies of the states in
-/// the memory of the CPU. (Small weights on the CPU are stepped in the buffers of their gradients.) A step reads nothing from the device that its parts do not read.
+/// the memory of the CPU. (Small weights on the CPU, and all on a GPU, are stepped in the buffers of their gradients.) A step reads nothing from the device that its parts do not read.
 ///
 /// On 2,000 small tensors, clipping, Adam and a moving average take 0.65 of the time of three separate calls, and Adam alone
 /// 0.7, on two cores that have nothing else to do; on busy ones up to 1.3. Plain SGD alone, without a transform and an
@@ -261,7 +268,7 @@ impl<T, A> FusedStep<T, A> {
         A: StepAverage<M>,
     {
         let (groups, slots) = (&self.groups, &mut self.slots);
-        if self.transform.is_identity() && slots.are_stateless() {
+        if self.transform.is_identity() && slots.are_stateless() && !together::is_on_gpu(&model) {
             // Nothing needs all gradients, and no step is worth a thread.
             let mut update = self.average.begin_update(lr.base());
             let mut step = InOneWalk::new(grads, &lr, (groups, slots), &mut update);
@@ -279,8 +286,10 @@ impl<T, A> FusedStep<T, A> {
             "a transform returns (left) as many gradients as it gets (right)"
         );
         let ids = turns.iter().map(|turn| turn.id).collect();
-        Prepare::turns(&mut turns, grads, (groups, &mut *slots));
-        let small = turns.iter().filter(|turn| turn.weight.is_some()).count();
+        let on_gpu = grads.are_on_gpu();
+        Prepare::turns(&mut turns, (grads, &on_gpu), (groups, &mut *slots));
+        together::take(&mut turns, &on_gpu, groups);
+        let small = turns.iter().filter(|turn| turn.is_ready()).count();
         let mut update = self.average.begin_update(lr.base());
         let take = |turn: Box<Turn>| turn.taken_if_ready(groups);
         let model = ahead(turns, small, &take, |turns| {

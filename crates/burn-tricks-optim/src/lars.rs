@@ -1,7 +1,8 @@
 //! LARS.
 
 use crate::optimizer_config::optimizer_config;
-use crate::rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
+use crate::pending_step::{PendingStep, TakenStep};
+use crate::rule::{Rule, RuleOptimizer};
 use crate::sgd::MomentumForm;
 use crate::state_tensors::StateField;
 use crate::trust_ratio::trust_ratio;

@@ -23,6 +23,8 @@ mod optimizer_config;
 mod optimizer_ext;
 mod optimizer_record;
 mod optimizer_record_error;
+mod pending_step;
+mod plan_steps;
 mod r_adam;
 mod record_entries;
 mod rms_prop;
@@ -68,9 +70,10 @@ pub use optimizer_record::{
     ModuleOptimizerExt, check_optimizer_record, check_optimizer_record_file,
 };
 pub use optimizer_record_error::OptimizerRecordError;
+pub use pending_step::{PendingStep, TakenStep};
 pub use r_adam::{RAdam, RAdamConfig, RAdamEpsilon, RAdamRule};
 pub use rms_prop::{RmsProp, RmsPropConfig, RmsPropRule, RmsPropState};
-pub use rule::{PendingStep, Rule, RuleOptimizer, TakenStep};
+pub use rule::{Rule, RuleOptimizer};
 pub use rule_state::RuleState;
 pub use schedule_free::{ScheduleFree, ScheduleFreeConfig, ScheduleFreeWrap};
 pub use scheduled::{Scheduled, ScheduledState};

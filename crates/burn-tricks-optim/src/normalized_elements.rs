@@ -3,7 +3,7 @@
 use crate::normalized_gradient::NormalizedGradient;
 use crate::normalized_gradient_settings::{Epsilon, Memory, MomentumMemory};
 use crate::normalized_gradient_state::NormalizedGradientState;
-use crate::rule::full_wide;
+use crate::pending_step::full_wide;
 use crate::state_tensor::StateTensor;
 use burn_tricks_kernels::{
     AnyTensor, Mean, NormMemory, NormalizedStep, Skip, Step, TimedNormalized, TimedStep,

@@ -1,13 +1,15 @@
 //! The common part of this crate's optimizers, and the rules in which they differ.
 
+use crate::pending_step::{Done, PendingStep, TakenStep, state_of};
+use crate::plan_steps::{EndOfStep, Outcome, PlanSteps};
 use crate::rule_state::RuleState;
 use crate::skipped_steps;
 use crate::state_tensors::{StateField, StateTensors};
 use crate::weight_decay::{CheckedWeightDecay, WeightDecayMode};
-use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
+use burn::optim::{DynState, LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
-use burn_tricks_core::{ConfigError, WeightDecayScope, accumulation_dtype};
-use burn_tricks_kernels::{AnyTensor, Skip, Step, StepCount, TimedStep, WeightDecayTerm};
+use burn_tricks_core::{ConfigError, WeightDecayScope};
+use burn_tricks_kernels::{AnyTensor, PlannedStep, Skip, StepCount};
 use std::fmt::Debug;
 
 /// What an optimizer does with a weight and its gradient: the rule in which it differs from the other optimizers.
@@ -97,140 +99,6 @@ pub trait Rule: Debug + Clone + Send + Sync + 'static {
     fn record_derived(_: &RuleState<Self>, _prefix: &str, _: &mut StateSink) {}
 }
 
-/// The new weight, and the new state.
-#[derive(Debug)]
-pub struct TakenStep {
-    weight: AnyTensor,
-    steps: StepCount,
-    tensors: StateTensors,
-}
-
-/// A step of one parameter that is about to be taken.
-#[derive(Debug)]
-pub struct PendingStep {
-    /// η of this step.
-    pub lr: f64,
-    /// The weight decay of this parameter in this step; for decoupled decay, it includes the factor η.
-    pub decay: WeightDecayTerm,
-    weight: AnyTensor,
-    grad: AnyTensor,
-    state: StateTensors,
-    steps: StepCount,
-    skip: Skip,
-}
-
-impl PendingStep {
-    /// Whether the state of the earlier steps has this tensor.
-    pub fn has_state(&self, field: StateField) -> bool {
-        self.state.get(field).is_some()
-    }
-
-    /// The weight before the step.
-    pub fn weight(&self) -> &AnyTensor {
-        &self.weight
-    }
-
-    /// This step with another gradient, computed from the weight and the gradient.
-    pub fn with_grad(mut self, change: impl FnOnce(&AnyTensor, AnyTensor) -> AnyTensor) -> Self {
-        self.grad = change(&self.weight, self.grad);
-        self
-    }
-
-    /// Counts this step as the first.
-    pub fn restart_count(mut self) -> Self {
-        self.steps = StepCount::new(0).begun();
-        self
-    }
-
-    /// Takes the step; `fields` are the tensors of its state, in order. A tensor that the state does not have,
-    /// because the settings have changed, starts as at the first step; tensors that the step does not need are
-    /// dropped.
-    ///
-    /// # Panics
-    ///
-    /// If the state is that of a parameter of another shape.
-    pub fn take<const S: usize>(self, step: impl Step<S>, fields: [StateField; S]) -> TakenStep {
-        let Self {
-            weight,
-            grad,
-            state,
-            steps,
-            skip,
-            ..
-        } = self;
-        let old = old_tensors(state, &fields, &step.initial(), &weight);
-        let new = step.apply_unless(&skip, weight, grad, old);
-        taken(steps, &skip, &fields, new)
-    }
-
-    /// Like [`take`](Self::take), for a step whose numbers depend on the number of steps taken.
-    ///
-    /// # Panics
-    ///
-    /// Those of [`take`](Self::take).
-    pub fn take_timed<const S: usize>(
-        self,
-        step: impl TimedStep<S>,
-        fields: [StateField; S],
-    ) -> TakenStep {
-        let Self {
-            weight,
-            grad,
-            state,
-            steps,
-            skip,
-            ..
-        } = self;
-        let initial = step.at(1).initial();
-        let old = old_tensors(state, &fields, &initial, &weight);
-        let new = step.apply_unless(&skip, &steps, weight, grad, old);
-        taken(steps, &skip, &fields, new)
-    }
-}
-
-/// A step that is done.
-fn taken(
-    steps: StepCount,
-    skip: &Skip,
-    fields: &[StateField],
-    (weight, new): (AnyTensor, Vec<AnyTensor>),
-) -> TakenStep {
-    let mut tensors = StateTensors::new();
-    for (field, tensor) in fields.iter().zip(new) {
-        tensors.put(*field, tensor);
-    }
-    let steps = steps.ended(skip);
-    TakenStep {
-        weight,
-        steps,
-        tensors,
-    }
-}
-
-/// The tensors of the earlier steps, if there are any; what is missing then gets its initial value.
-fn old_tensors(
-    mut state: StateTensors,
-    fields: &[StateField],
-    initial: &[f64],
-    weight: &AnyTensor,
-) -> Option<Vec<AnyTensor>> {
-    if !fields.iter().any(|field| state.get(*field).is_some()) {
-        return None;
-    }
-    let with_initial = fields.iter().zip(initial);
-    let old = with_initial.map(|(field, value)| {
-        let kept = state.take(*field, weight);
-        kept.unwrap_or_else(|| full_wide(*value, weight))
-    });
-    Some(old.collect())
-}
-
-/// A tensor of this value, in the type in which a state is kept.
-pub(crate) fn full_wide(value: f64, weight: &AnyTensor) -> AnyTensor {
-    let dtype = accumulation_dtype(weight.dtype());
-    AnyTensor::full(weight.shape(), value, &weight.device(), dtype)
-}
-
 /// The optimizer of one parameter that follows a [`Rule`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleOptimizer<R> {
@@ -287,8 +155,10 @@ impl<R: Rule> Optimizer for RuleOptimizer<R> {
         grad: Tensor<D>,
         state: Option<RuleState<R>>,
     ) -> (Tensor<D>, Option<RuleState<R>>) {
-        let (weight, state) = self.step_any(lr, weight.into(), grad.into(), state);
-        (weight.into_tensor(), state)
+        match self.step_any(lr, weight.into(), grad.into(), state, false) {
+            StepOrPlan::Taken(weight, state) => (weight.into_tensor(), state),
+            StepOrPlan::Planned(..) => unreachable!("nobody has asked for a plan"),
+        }
     }
 
     fn to_device<const D: usize>(state: RuleState<R>, device: &Device) -> RuleState<R> {
@@ -296,35 +166,73 @@ impl<R: Rule> Optimizer for RuleOptimizer<R> {
     }
 }
 
+/// What [`RuleOptimizer::step_any`] has made of a step.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+enum StepOrPlan<R> {
+    Taken(AnyTensor, Option<RuleState<R>>),
+    Planned(PlannedStep, StepCount, Vec<StateField>),
+}
+
 impl<R: Rule> RuleOptimizer<R> {
+    /// The step, taken, or planned if `together` and that is possible.
     fn step_any(
         &self,
         lr: LearningRate,
         weight: AnyTensor,
         grad: AnyTensor,
         state: Option<RuleState<R>>,
-    ) -> (AnyTensor, Option<RuleState<R>>) {
+        together: bool,
+    ) -> StepOrPlan<R> {
         let skip = skipped_steps::look_any(self.skip_marked, &grad);
         if let Skip::Known(true) = skip {
-            return (weight, state);
+            return StepOrPlan::Taken(weight, state);
         }
         let (steps, state) = state.unwrap_or_default().into_parts();
-        let TakenStep {
-            weight,
-            steps,
-            tensors,
-        } = self.rule.step(PendingStep {
+        let TakenStep { steps, done } = self.rule.step(PendingStep {
             lr,
             decay: self.decay.at(lr, weight.rank()),
             weight,
             grad,
             state,
             steps: steps.begun(),
+            // Steps that the device may skip are taken one by one.
+            together: together && matches!(skip, Skip::Known(false)),
             skip,
         });
-        let remembers = R::STEP_COUNT.is_some() || !tensors.is_empty();
-        (weight, remembers.then(|| RuleState::new(steps, tensors)))
+        match done {
+            Done::Taken(weight, tensors) => StepOrPlan::Taken(weight, remembered(steps, tensors)),
+            Done::Planned(plan, fields) => StepOrPlan::Planned(plan, steps, fields),
+        }
     }
+}
+
+impl<R: Rule> PlanSteps for RuleOptimizer<R> {
+    fn plan(
+        &self,
+        lr: LearningRate,
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: Option<DynState>,
+    ) -> Outcome {
+        let rank = weight.rank();
+        let state = state.map(DynState::downcast::<RuleState<R>>);
+        let erased =
+            move |state: Option<RuleState<R>>| state.map(|state| DynState::create(state, rank));
+        match self.step_any(lr, weight, grad, state, true) {
+            StepOrPlan::Taken(weight, state) => Outcome::Taken(weight, erased(state)),
+            StepOrPlan::Planned(plan, steps, fields) => {
+                let end: EndOfStep =
+                    Box::new(move |tensors| erased(remembered(steps, state_of(&fields, tensors))));
+                Outcome::Planned(plan, end)
+            }
+        }
+    }
+}
+
+/// The state, if there is anything to remember.
+fn remembered<R: Rule>(steps: StepCount, tensors: StateTensors) -> Option<RuleState<R>> {
+    let remembers = R::STEP_COUNT.is_some() || !tensors.is_empty();
+    remembers.then(|| RuleState::new(steps, tensors))
 }
 
 impl<R: Rule> RecordState for RuleState<R> {

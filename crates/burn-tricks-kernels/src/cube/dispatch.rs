@@ -2,12 +2,15 @@
 
 use super::GpuKernels;
 use crate::special_factor::SpecialFactor;
+use crate::trace::Trace;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     BackendTensor, Cube, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
     TensorMetadata as _,
 };
 use burn::tensor::{DType, Tensor};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static KERNELS: AtomicBool = AtomicBool::new(true);
@@ -73,14 +76,41 @@ pub(crate) fn sum_of_squares<'a>(
     Some((tensor(scale), tensor(sum)))
 }
 
-/// The tensor times the factor, both those of [`are_on_cube`].
+/// The tensors times the factor, all those of [`are_on_cube`].
 pub(crate) fn scale(
-    tensor: DispatchTensor,
+    tensors: VecDeque<DispatchTensor>,
     factor: DispatchTensor,
     special: SpecialFactor,
-) -> DispatchTensor {
-    if tensor.shape().num_elements() == 0 {
-        return tensor;
-    }
-    close(Cube::scale(open(tensor), open(factor), special))
+) -> VecDeque<DispatchTensor> {
+    let is_full = |tensor: &DispatchTensor| tensor.shape().num_elements() > 0;
+    let full: Vec<bool> = tensors.iter().map(is_full).collect();
+    let (some, empty): (Vec<_>, Vec<_>) = tensors.into_iter().partition(is_full);
+    let some: Vec<_> = some.into_iter().map(open).collect();
+    let scaled = if some.is_empty() {
+        Vec::new()
+    } else {
+        Cube::scale(some, open(factor), special)
+    };
+    let (mut scaled, mut empty) = (scaled.into_iter().map(close), empty.into_iter());
+    let in_order = full.into_iter().map(|full| match full {
+        true => scaled.next().expect("one for each"),
+        false => empty.next().expect("one for each"),
+    });
+    in_order.collect()
+}
+
+/// The step of each weight: the tensors are a weight, its gradient and its states, the next weight, and so on, none of
+/// them empty, those of one weight in one shape, and all those of [`are_on_cube`], the states in `f32`. Of the result, the
+/// new weight and its states, and so on.
+pub(crate) fn steps(
+    trace: Trace,
+    tensors: impl IntoIterator<Item = DispatchTensor>,
+) -> impl Iterator<Item = DispatchTensor> {
+    let tensors: Vec<_> = tensors.into_iter().map(open).collect();
+    let stepped = if tensors.is_empty() {
+        Vec::new()
+    } else {
+        Cube::steps(Arc::new(trace), tensors)
+    };
+    stepped.into_iter().map(close)
 }

@@ -2,57 +2,80 @@
 
 use super::GpuKernels;
 use crate::special_factor::SpecialFactor;
+use crate::trace::Trace;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Shape};
 use burn_fusion::custom::{
     CustomOpIr, HandleContainer, OperationFn, OperationIr, StreamId, TensorIr,
 };
-use burn_fusion::{Client, Fusion, FusionBackend, FusionHandle, FusionTensor};
+use burn_fusion::{Client, Fusion, FusionBackend, FusionHandle, FusionRuntime, FusionTensor};
+use std::sync::Arc;
 
 impl<B: FusionBackend + GpuKernels> GpuKernels for Fusion<B> {
     fn sum_of_squares(tensors: Vec<FloatTensor<Self>>) -> [FloatTensor<Self>; 2] {
         let client = tensors[0].client.clone();
         let one = || (Shape::new([1]), DType::F32);
-        let outputs = [one(), one()];
-        queue::<B, 2>(&client, "sum_of_squares", tensors, outputs, |tensors| {
-            B::sum_of_squares(tensors)
-        })
+        let outputs = vec![one(), one()];
+        let queued = queue::<B>(&client, "sum_of_squares", tensors, outputs, |tensors| {
+            B::sum_of_squares(tensors).into()
+        });
+        queued.try_into().ok().expect("one tensor for each output")
     }
 
     fn scale(
-        tensor: FloatTensor<Self>,
+        tensors: Vec<FloatTensor<Self>>,
         factor: FloatTensor<Self>,
         special: SpecialFactor,
-    ) -> FloatTensor<Self> {
-        let client = tensor.client.clone();
-        let outputs = [(tensor.shape.clone(), tensor.dtype)];
+    ) -> Vec<FloatTensor<Self>> {
+        let client = factor.client.clone();
+        let outputs = tensors.iter().map(like).collect();
         let name = match special {
             SpecialFactor::None => "scale",
             SpecialFactor::ZeroErases => "scale_or_zero",
             SpecialFactor::NanMarks => "scale_or_nan",
         };
-        let inputs = vec![tensor, factor];
-        let [scaled] = queue::<B, 1>(&client, name, inputs, outputs, move |inputs| {
-            let [tensor, factor] = inputs.try_into().ok().expect("as many as were queued");
-            [B::scale(tensor, factor, special)]
-        });
-        scaled
+        let mut inputs = tensors;
+        inputs.push(factor);
+        queue::<B>(&client, name, inputs, outputs, move |mut inputs| {
+            let factor = inputs.pop().expect("as many as were queued");
+            B::scale(inputs, factor, special)
+        })
+    }
+
+    fn steps(trace: Arc<Trace>, tensors: Vec<FloatTensor<Self>>) -> Vec<FloatTensor<Self>> {
+        let client = tensors[0].client.clone();
+        let per_weight = trace.program.outputs.len() + 1;
+        let of_outputs = tensors.iter().enumerate();
+        let outputs = of_outputs
+            .filter(|(place, _)| place % per_weight != 1) // the gradient
+            .map(|(_, tensor)| like(tensor))
+            .collect();
+        queue::<B>(&client, "steps", tensors, outputs, move |tensors| {
+            B::steps(trace.clone(), tensors)
+        })
     }
 }
 
+/// The shape and type of the tensor.
+fn like<R: FusionRuntime>(tensor: &FusionTensor<R>) -> (Shape, DType) {
+    (tensor.shape.clone(), tensor.dtype)
+}
+
 /// Queues `run`, which gets the inputs and returns one tensor for each shape and type of `outputs`.
-fn queue<B: FusionBackend, const N: usize>(
+fn queue<B: FusionBackend>(
     client: &Client<B::FusionRuntime>,
     name: &str,
     inputs: Vec<FusionTensor<B::FusionRuntime>>,
-    outputs: [(Shape, DType); N],
-    run: impl Fn(Vec<FloatTensor<B>>) -> [FloatTensor<B>; N] + Send + Sync + 'static,
-) -> [FusionTensor<B::FusionRuntime>; N] {
+    outputs: Vec<(Shape, DType)>,
+    run: impl Fn(Vec<FloatTensor<B>>) -> Vec<FloatTensor<B>> + Send + Sync + 'static,
+) -> Vec<FusionTensor<B::FusionRuntime>> {
     let inputs: Vec<TensorIr> = inputs.into_iter().map(FusionTensor::into_ir).collect();
-    let outputs =
-        outputs.map(|(shape, dtype)| TensorIr::uninit(client.create_empty_handle(), shape, dtype));
+    let outputs: Vec<_> = outputs
+        .into_iter()
+        .map(|(shape, dtype)| TensorIr::uninit(client.create_empty_handle(), shape, dtype))
+        .collect();
     let taken = inputs.clone();
-    let ids = outputs.each_ref().map(|output| output.id);
+    let ids: Vec<_> = outputs.iter().map(|output| output.id).collect();
     let work = move |handles: &mut HandleContainer<FusionHandle<B::FusionRuntime>>| {
         let tensors = taken
             .iter()
@@ -66,9 +89,8 @@ fn queue<B: FusionBackend, const N: usize>(
     let description = OperationIr::Custom(CustomOpIr {
         id: name.into(),
         inputs,
-        outputs: outputs.into(),
+        outputs,
         scalars: Vec::new(),
     });
-    let queued = client.register(StreamId::current(), description, OperationFn(work));
-    queued.try_into().ok().expect("one tensor for each output")
+    client.register(StreamId::current(), description, OperationFn(work))
 }

@@ -1,33 +1,44 @@
 //! The kernels of Burn's GPU backends, written in CubeCL, which compiles them for CUDA, ROCm, Vulkan, Metal and WebGPU.
 //!
-//! Only what stays several passes after Burn's `fusion` has merged the twin's operations is written here. For
-//! `fusion` each kernel is a closed box: it is merged with no operation before or after it.
+//! Written here is what stays several passes after Burn's `fusion` has merged the twin's operations, and what is done to
+//! many tensors, for each of which `fusion` would launch a kernel. For `fusion` each kernel is a closed box: it is merged
+//! with no operation before or after it.
 
 mod dispatch;
 mod fusion;
+mod many;
 mod memory_order;
 mod scale;
+mod squares;
+mod steps;
 mod sum_of_squares;
 
-pub(crate) use dispatch::{are_on_cube, scale, set_kernels, sum_of_squares};
+pub(crate) use dispatch::{are_on_cube, scale, set_kernels, steps, sum_of_squares};
 
 use crate::special_factor::SpecialFactor;
+use crate::trace::Trace;
 use burn::backend::BackendTypes;
 use burn::backend::tensor::FloatTensor;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
+use std::sync::Arc;
 
-/// What this crate adds to Burn's GPU backend, with and without `fusion`.
+/// What this crate adds to Burn's GPU backend, with and without `fusion`. All tensors are on one device, none is empty, and
+/// there is at least one.
 trait GpuKernels: BackendTypes {
-    /// `scale` and `Σ (x/scale)²` of at least one tensor, none of them empty, all on one device.
+    /// `scale` and `Σ (x/scale)²`.
     fn sum_of_squares(tensors: Vec<FloatTensor<Self>>) -> [FloatTensor<Self>; 2];
 
-    /// The tensor times a factor, a tensor of one `f32` on the same device.
+    /// The tensors times a factor, a tensor of one `f32`.
     fn scale(
-        tensor: FloatTensor<Self>,
+        tensors: Vec<FloatTensor<Self>>,
         factor: FloatTensor<Self>,
         special: SpecialFactor,
-    ) -> FloatTensor<Self>;
+    ) -> Vec<FloatTensor<Self>>;
+
+    /// The step of each weight: the tensors are a weight, its gradient and its states, the next weight, and so on; of the
+    /// result, the new weight and its states, and so on. Those of one weight have one shape, and the states are `f32`.
+    fn steps(trace: Arc<Trace>, tensors: Vec<FloatTensor<Self>>) -> Vec<FloatTensor<Self>>;
 }
 
 impl GpuKernels for CubeBackend {
@@ -35,7 +46,15 @@ impl GpuKernels for CubeBackend {
         sum_of_squares::sum_of_squares(tensors)
     }
 
-    fn scale(tensor: CubeTensor, factor: CubeTensor, special: SpecialFactor) -> CubeTensor {
-        scale::scale(tensor, factor, special)
+    fn scale(
+        tensors: Vec<CubeTensor>,
+        factor: CubeTensor,
+        special: SpecialFactor,
+    ) -> Vec<CubeTensor> {
+        scale::scale(tensors, &factor, special)
+    }
+
+    fn steps(trace: Arc<Trace>, tensors: Vec<CubeTensor>) -> Vec<CubeTensor> {
+        steps::steps(&trace, tensors)
     }
 }

@@ -1,38 +1,31 @@
 //! The sum of squares in one read of the numbers.
 //!
-//! One kernel per tensor leaves a partial sum per cube, one last kernel adds up the partial sums of all tensors.
-//! Which numbers are added in which order depends on the sizes alone, so the result is the same in every run.
-//!
-//! Squares of `f32` leave the range of `f32`, on both sides. So three sums are kept, as in Blue's algorithm (ACM
-//! TOMS 4, 1978): of large numbers, scaled down, of small ones, scaled up, and of all others. The factors are
-//! powers of two, which round nothing.
+//! One kernel for many tensors leaves a partial sum per cube, and one last kernel adds up the partial sums. So few numbers
+//! that one cube does, are added up in a single launch. Which numbers are added in which order depends on the sizes alone,
+//! so the result is the same in every run.
 
+use super::many::{Shares, address_type, groups, is_flat, most_buffers, units_of, vector_sizes};
 use super::memory_order::{in_memory_order, vector_size};
+use super::squares::{
+    DOWN, DOWN_AGAIN, UP, last_sum, partial_sums, partial_sums_of_strided, whole_sum,
+};
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
-use cubecl::std::tensor::layout::linear::LinearView;
 
-/// Numbers above this are large: 2⁵².
-const LARGE: f32 = 4_503_599_627_370_496.0;
-/// By which large numbers are multiplied, 2⁻⁷⁶, and its inverse. The kernels get this and [`UP`] as arguments: a
-/// compiler that knew them would fold `(x · DOWN) · DOWN` into `x · 0`.
-const DOWN: f32 = 1.0 / UP_AGAIN;
-const UP_AGAIN: f32 = 75_557_863_725_914_323_419_136.0;
-/// Numbers below this are small: 2⁻⁶³.
-const SMALL: f32 = 1.0 / 9_223_372_036_854_775_808.0;
-/// By which small numbers are multiplied, 2⁷⁵, and its inverse.
-const UP: f32 = 37_778_931_862_957_161_709_568.0;
-const DOWN_AGAIN: f32 = 1.0 / UP;
+/// How many cubes fill a large GPU. More are of use only where a unit would add up too many numbers.
+const ENOUGH_CUBES: usize = 1024;
 
-/// The most cubes, and so partial sums, of one tensor: enough to fill a large GPU.
-const MOST_CUBES: usize = 1024;
+/// How many vectors of numbers a unit adds up, if there are so many: fewer are not worth a unit, and sums of more lose
+/// digits.
+const LEAST_PER_UNIT: usize = 4;
+const MOST_PER_UNIT: usize = 64;
 
-/// How many vectors of numbers a unit adds up at least, if there are so many.
-const VECTORS_PER_UNIT: usize = 4;
+/// So many vectors are added up by a single cube, in one launch.
+const ONE_CUBE: usize = 2048;
 
 /// `scale` and `Σ (x/scale)²`, each in a tensor of one number.
 pub(super) fn sum_of_squares(tensors: Vec<CubeTensor>) -> [CubeTensor; 2] {
@@ -41,45 +34,94 @@ pub(super) fn sum_of_squares(tensors: Vec<CubeTensor>) -> [CubeTensor; 2] {
         let shape = Shape::new([len]);
         empty_device_contiguous_dtype(client.clone(), device.clone(), shape, DType::F32)
     };
-    // A power of two, for the tree of sums.
-    let units = 1
-        << client
-            .properties()
-            .hardware
-            .max_units_per_cube
-            .clamp(1, 256)
-            .ilog2();
-    let plans: Vec<Plan> = tensors
-        .into_iter()
-        .map(|tensor| Plan::new(tensor, units as usize))
-        .collect();
-    let count: usize = plans.iter().map(|plan| plan.cubes).sum();
-    let partials = empty(3 * count);
-    let mut first = 0;
-    for Plan {
-        tensor,
-        size,
-        cubes,
-    } in plans
+    let units = units_of(&client);
+    let parts = Part::of(tensors);
+    let vectors: usize = parts.iter().map(Part::vectors).sum();
+    let (scale, sum) = (empty(1), empty(1));
+    let most = most_buffers(&client);
+    let groups = groups(parts.iter().map(Part::kind), |kind| match kind {
+        Kind::Flat(..) => most,
+        Kind::Strided => 1,
+    });
+    if let [(Kind::Flat(dtype, size), places)] = &*groups
+        && vectors <= ONE_CUBE
     {
-        partial_sums::launch(
+        let tensors = || places.iter().map(|place| &parts[*place].tensor);
+        let lens = places.iter().map(|place| parts[*place].vectors());
+        let Shares { lens, .. } = Shares::new(lens.map(|len| (len, 1)));
+        whole_sum::launch(
             &client,
-            CubeCount::new_1d(cubes as u32),
+            CubeCount::new_single(),
             CubeDim::new_1d(units),
-            tensor.required_address_type(),
-            size,
-            tensor.clone().into_linear_view(),
-            partials.clone().into_tensor_arg(),
-            first,
-            count,
+            address_type(tensors()),
+            *size,
+            tensors()
+                .map(|tensor| tensor.clone().into_buffer_arg())
+                .collect(),
+            lens,
+            scale.clone().into_tensor_arg(),
+            sum.clone().into_tensor_arg(),
             DOWN,
             UP,
+            DOWN_AGAIN,
             units as usize,
-            dtype_to_storage_type(tensor.dtype),
+            dtype_to_storage_type(*dtype),
         );
+        return [scale, sum];
+    }
+    let enough = units as usize * ENOUGH_CUBES;
+    let per_unit = (vectors / enough).clamp(LEAST_PER_UNIT, MOST_PER_UNIT);
+    let cubes = |part: &Part| part.vectors().div_ceil(units as usize * per_unit);
+    let count: usize = parts.iter().map(cubes).sum();
+    let partials = empty(3 * count);
+    let mut first = 0;
+    for (kind, places) in groups {
+        let parts = || places.iter().map(|place| &parts[*place]);
+        let tensors = || parts().map(|part| &part.tensor);
+        let shares = Shares::new(parts().map(|part| (part.vectors(), cubes(part))));
+        let (cubes, cube_count) = (shares.cubes, shares.cube_count());
+        match kind {
+            Kind::Flat(dtype, size) => partial_sums::launch(
+                &client,
+                cube_count,
+                CubeDim::new_1d(units),
+                address_type(tensors().chain([&partials])),
+                size,
+                tensors()
+                    .map(|tensor| tensor.clone().into_buffer_arg())
+                    .collect(),
+                shares.lens,
+                shares.starts,
+                partials.clone().into_tensor_arg(),
+                first,
+                count,
+                DOWN,
+                UP,
+                units as usize,
+                dtype_to_storage_type(dtype),
+            ),
+            Kind::Strided => {
+                for Part { tensor, size } in parts() {
+                    partial_sums_of_strided::launch(
+                        &client,
+                        cube_count.clone(),
+                        CubeDim::new_1d(units),
+                        address_type([tensor, &partials]),
+                        *size,
+                        tensor.clone().into_linear_view(),
+                        partials.clone().into_tensor_arg(),
+                        first,
+                        count,
+                        DOWN,
+                        UP,
+                        units as usize,
+                        dtype_to_storage_type(tensor.dtype),
+                    );
+                }
+            }
+        }
         first += cubes;
     }
-    let (scale, sum) = (empty(1), empty(1));
     last_sum::launch(
         &client,
         CubeCount::new_single(),
@@ -95,140 +137,48 @@ pub(super) fn sum_of_squares(tensors: Vec<CubeTensor>) -> [CubeTensor; 2] {
     [scale, sum]
 }
 
-/// How the numbers of one tensor are shared out.
-struct Plan {
+/// A tensor, and how many of its numbers are read at once.
+struct Part {
     tensor: CubeTensor,
     size: usize,
-    cubes: usize,
 }
 
-impl Plan {
-    fn new(tensor: CubeTensor, units: usize) -> Self {
-        let (tensor, _) = in_memory_order(tensor);
-        let size = vector_size(&[&tensor]);
-        let vectors = tensor.meta.num_elements() / size;
-        let cubes = vectors
-            .div_ceil(units * VECTORS_PER_UNIT)
-            .clamp(1, MOST_CUBES);
-        Self {
+/// What one launch has in common.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// Tensors of this type whose numbers lie one after the other, and how many numbers are read at once.
+    Flat(DType, usize),
+    /// A tensor that lies in memory in another way.
+    Strided,
+}
+
+impl Part {
+    fn of(tensors: Vec<CubeTensor>) -> Vec<Self> {
+        let client = tensors[0].client.clone();
+        let ordered = tensors.into_iter().map(|tensor| in_memory_order(tensor).0);
+        let ordered: Vec<_> = ordered.collect();
+        let narrowest = ordered.iter().map(|tensor| tensor.dtype.size()).min();
+        let flat = ordered.iter().filter(|tensor| is_flat(tensor));
+        let counts = flat.map(|tensor| tensor.meta.num_elements());
+        let mut sizes = vector_sizes(&client, narrowest.unwrap_or(4), counts).into_iter();
+        let part = |tensor: CubeTensor| Self {
+            size: match is_flat(&tensor) {
+                true => sizes.next().expect("one for each"),
+                false => vector_size(&[&tensor]),
+            },
             tensor,
-            size,
-            cubes,
+        };
+        ordered.into_iter().map(part).collect()
+    }
+
+    fn vectors(&self) -> usize {
+        self.tensor.meta.num_elements() / self.size
+    }
+
+    fn kind(&self) -> Kind {
+        match is_flat(&self.tensor) {
+            true => Kind::Flat(self.tensor.dtype, self.size),
+            false => Kind::Strided,
         }
     }
-}
-
-/// Each cube writes the sums of large, middle and small numbers that it has read, at its place in each third of
-/// `partials`.
-#[cube(launch, address_type = "dynamic")]
-fn partial_sums<T: Numeric, N: Size>(
-    input: LinearView<'_, Vector<T, N>>,
-    partials: &mut Tensor<f32>,
-    first: usize,
-    count: usize,
-    down: f32,
-    up: f32,
-    #[comptime] units: usize,
-    #[define(T)] _dtype: ElemType,
-) {
-    let mut large = Vector::<f32, N>::new(0.0);
-    let mut middle = Vector::<f32, N>::new(0.0);
-    let mut small = Vector::<f32, N>::new(0.0);
-    let step = CUBE_COUNT * units;
-    let mut position = ABSOLUTE_POS;
-    while position < input.shape() {
-        let number = Vector::<f32, N>::cast_from(input.read(position)).abs();
-        let zero = Vector::<f32, N>::new(0.0);
-        let is_large = number.greater_than(&Vector::new(LARGE));
-        let is_small = number.less_than(&Vector::new(SMALL));
-        let lowered = number * Vector::new(down);
-        let raised = number * Vector::new(up);
-        large += select_many(is_large, lowered * lowered, zero);
-        small += select_many(is_small, raised * raised, zero);
-        // A NaN is neither, and so in this sum.
-        middle += select_many(is_large.or(is_small), zero, number * number);
-        position += step;
-    }
-    let mut of_unit_large = f32::new(0.0);
-    let mut of_unit_middle = f32::new(0.0);
-    let mut of_unit_small = f32::new(0.0);
-    #[unroll]
-    for lane in 0..N::value() {
-        of_unit_large += large.extract(lane);
-        of_unit_middle += middle.extract(lane);
-        of_unit_small += small.extract(lane);
-    }
-    let (large, middle, small) = of_cube(of_unit_large, of_unit_middle, of_unit_small, units);
-    if UNIT_POS == 0 {
-        let place = first + CUBE_POS;
-        partials[place] = large;
-        partials[count + place] = middle;
-        partials[2 * count + place] = small;
-    }
-}
-
-/// One cube adds up all partial sums, and puts the three totals together.
-#[cube(launch)]
-fn last_sum(
-    partials: &Tensor<f32>,
-    scale: &mut Tensor<f32>,
-    sum: &mut Tensor<f32>,
-    count: usize,
-    down: f32,
-    down_again: f32,
-    #[comptime] units: usize,
-) {
-    let mut large = f32::new(0.0);
-    let mut middle = f32::new(0.0);
-    let mut small = f32::new(0.0);
-    let mut position = UNIT_POS as usize;
-    while position < count {
-        large += partials[position];
-        middle += partials[count + position];
-        small += partials[2 * count + position];
-        position += units;
-    }
-    let (large, middle, small) = of_cube(large, middle, small, units);
-    if UNIT_POS == 0 {
-        // In two steps: the square of a factor is no `f32`.
-        if large > 0.0 {
-            scale[0] = f32::new(UP_AGAIN);
-            sum[0] = large + middle * down * down;
-        } else if middle == 0.0 {
-            scale[0] = f32::new(DOWN_AGAIN);
-            sum[0] = small;
-        } else {
-            scale[0] = f32::new(1.0);
-            sum[0] = middle + small * down_again * down_again;
-        }
-    }
-}
-
-/// The sums over all units of a cube, as a tree. Only those that unit 0 gets are whole.
-#[cube]
-fn of_cube(large: f32, middle: f32, small: f32, #[comptime] units: usize) -> (f32, f32, f32) {
-    let mut larges = Shared::<[f32]>::new_slice(units);
-    let mut middles = Shared::<[f32]>::new_slice(units);
-    let mut smalls = Shared::<[f32]>::new_slice(units);
-    let unit = UNIT_POS as usize;
-    larges[unit] = large;
-    middles[unit] = middle;
-    smalls[unit] = small;
-    sync_cube();
-    // Not `units`, which is known when the kernel is compiled, and would make `half` a constant.
-    let mut half = CUBE_DIM / 2;
-    while half > 0 {
-        if UNIT_POS < half {
-            let other = (UNIT_POS + half) as usize;
-            let value = larges[unit] + larges[other];
-            larges[unit] = value;
-            let value = middles[unit] + middles[other];
-            middles[unit] = value;
-            let value = smalls[unit] + smalls[other];
-            smalls[unit] = value;
-        }
-        sync_cube();
-        half /= 2;
-    }
-    (larges[0], middles[0], smalls[0])
 }

@@ -1,5 +1,7 @@
 //! Which optimizer steps which parameter.
 
+use super::together::planner;
+use crate::plan_steps::PlanSteps;
 use burn::grad_clipping::GradientClipping;
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::{DynOptimizer, Optimizer};
@@ -14,6 +16,8 @@ pub(super) struct Groups(Vec<Group>);
 struct Group {
     params: ParamGroup,
     optim: Arc<dyn DynOptimizer>,
+    /// The same, if it can plan its steps.
+    planner: Option<Arc<dyn PlanSteps>>,
     clipping: Option<GradientClipping>,
 }
 
@@ -32,6 +36,7 @@ impl Groups {
     ) {
         self.0.push(Group {
             params,
+            planner: planner(&optim),
             optim: Arc::new(optim),
             clipping,
         });
@@ -53,6 +58,11 @@ impl Groups {
 
     pub(super) fn optimizer(&self, number: usize) -> &dyn DynOptimizer {
         &*self.0[number].optim
+    }
+
+    /// The optimizer, if it can plan its steps.
+    pub(super) fn planner(&self, number: usize) -> Option<&dyn PlanSteps> {
+        self.0[number].planner.as_deref()
     }
 
     /// The gradient, clipped if those of its group are.

@@ -32,9 +32,16 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// With the step taken, if the weight is known.
+    /// Whether the step is still to be taken, and can be before the walk comes to the parameter.
+    pub(super) fn is_ready(&self) -> bool {
+        self.weight.is_some() && self.grad.is_some()
+    }
+
+    /// With the step taken, if it [is ready](Self::is_ready).
     pub(super) fn taken_if_ready(mut self: Box<Self>, groups: &Groups) -> Box<Self> {
-        if let Some(weight) = self.weight.take() {
+        if self.is_ready()
+            && let Some(weight) = self.weight.take()
+        {
             self.take(groups, weight);
         }
         self
@@ -66,13 +73,25 @@ impl Turn {
     }
 
     fn take(&mut self, groups: &Groups, weight: BridgeTensor) {
+        let (grad, state) = self.take_parts(groups);
         let optim = groups.optimizer(self.group);
+        let (weight, state) = optim.step_dyn(self.rank, self.lr, weight, grad, state);
+        self.end_with(weight, state);
+    }
+
+    /// The gradient, and the state on its device.
+    pub(super) fn take_parts(&mut self, groups: &Groups) -> (BridgeTensor, Option<DynState>) {
         let grad = self.grad.take().expect("the step is taken once");
         let mut state = self.state.take();
         if self.moves_state {
+            let optim = groups.optimizer(self.group);
             state = state.map(|state| optim.to_device_dyn(state, self.device()));
         }
-        let (weight, state) = optim.step_dyn(self.rank, self.lr, weight, grad, state);
+        (grad, state)
+    }
+
+    /// With this weight and state after the step.
+    pub(super) fn end_with(&mut self, weight: BridgeTensor, state: Option<DynState>) {
         self.weight = Some(weight);
         self.state = state;
     }

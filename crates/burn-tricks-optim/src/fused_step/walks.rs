@@ -74,21 +74,26 @@ impl Visitor for Gather<'_> {
 pub(super) struct Prepare<'a> {
     groups: &'a Groups,
     slots: &'a mut Slots,
-    /// The turns, and whether another thread may take them before the walk comes to the parameter.
-    turns: std::iter::Zip<std::slice::IterMut<'a, Box<Turn>>, std::vec::IntoIter<bool>>,
+    turns: std::slice::IterMut<'a, Box<Turn>>,
+    /// Whether another thread may take the turn before the walk comes to the parameter.
+    small: std::vec::IntoIter<bool>,
+    /// Whether the parameter is on a GPU, which takes many steps together.
+    on_gpu: std::slice::Iter<'a, bool>,
 }
 
 impl<'a> Prepare<'a> {
     /// Prepares these turns, with these gradients, in their order.
     pub(super) fn turns(
         turns: &'a mut [Box<Turn>],
-        grads: TensorList,
+        (grads, on_gpu): (TensorList, &'a [bool]),
         (groups, slots): (&'a Groups, &'a mut Slots),
     ) {
         let mut prepare = Self {
             groups,
             slots,
-            turns: turns.iter_mut().zip(grads.are_small_on_cpu()),
+            turns: turns.iter_mut(),
+            small: grads.are_small_on_cpu().into_iter(),
+            on_gpu: on_gpu.iter(),
         };
         grads.take_each(&mut prepare);
     }
@@ -96,14 +101,17 @@ impl<'a> Prepare<'a> {
 
 impl TensorTaker for Prepare<'_> {
     fn take<const D: usize>(&mut self, grad: Tensor<D>) {
-        let (turn, is_small) = self.turns.next().expect("a turn for each gradient");
+        let turn = self.turns.next().expect("a turn for each gradient");
+        let is_small = self.small.next() == Some(true);
+        let is_together =
+            self.on_gpu.next() == Some(&true) && self.groups.planner(turn.group).is_some();
         let device = grad.device();
         let slot = self.slots.get_mut(turn.slot);
         turn.state = slot.state.take();
         // A weight of which the module has the only handle is stepped in place, and where the walk comes to it. A small
         // one on the CPU is stepped ahead, in the buffer of its gradient; without a state, as by plain SGD, its step takes
         // less time than to hand it over.
-        let is_worth = is_small && turn.state.is_some();
+        let is_worth = is_together || (is_small && turn.state.is_some());
         let weight = turn.weight.take().map(Tensor::<D>::from_bridge);
         let ready = weight.filter(|weight| is_worth && weight.device() == device);
         turn.weight = ready.map(Tensor::into_bridge);

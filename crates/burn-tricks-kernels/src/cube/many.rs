@@ -1,0 +1,148 @@
+//! Several tensors in one launch: a GPU works on many small tensors as fast as on a large one, but each launch costs the
+//! same, and on small tensors it costs more than the work.
+//!
+//! A kernel cannot choose its buffers while it runs. So it is compiled for a number of tensors, and each of its cubes looks
+//! up to which of them it belongs. A model has the same tensors at every step, so that there are few such kernels.
+
+use super::memory_order::in_memory_order;
+use burn_cubecl::cubecl;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::client::Client;
+use cubecl::ir::VectorSize;
+use cubecl::prelude::*;
+use cubecl::tensor_vector_size_parallel;
+
+/// The most buffers of one launch. A GPU may take thousands, but the kernel is as long as its list of buffers.
+const MOST_BUFFERS: usize = 64;
+
+/// So few numbers are read one by one, if some of the tensors cannot be read in vectors: a launch for each kind of tensor
+/// would cost more.
+const FEW_NUMBERS: usize = 1 << 22;
+
+/// How many buffers a launch can have for the tensors, apart from a few for what the kernel itself needs.
+pub(super) fn most_buffers(client: &Client) -> usize {
+    let most = client.properties().hardware.max_bindings as usize;
+    most.saturating_sub(4).clamp(1, MOST_BUFFERS)
+}
+
+/// Units of a cube, a power of two.
+pub(super) fn units_of(client: &Client) -> u32 {
+    let most = client.properties().hardware.max_units_per_cube;
+    1 << most.clamp(1, 256).ilog2()
+}
+
+/// Whether the numbers of the tensor lie one after the other in memory, in some order of its dimensions.
+pub(super) fn is_flat(in_memory_order: &CubeTensor) -> bool {
+    in_memory_order.is_contiguous()
+}
+
+/// Tensors of one shape whose numbers lie in the same order in memory, one after the other, as a kernel reads them that
+/// does the same to each number; and the permutation that undoes this. A tensor that lies otherwise is copied.
+pub(super) fn flat_alike(tensors: Vec<CubeTensor>) -> (Vec<CubeTensor>, Vec<usize>) {
+    let first = tensors[0].meta.strides().clone();
+    let alike = tensors.iter().all(|tensor| *tensor.meta.strides() == first);
+    if alike && !tensors[0].is_contiguous() {
+        let (ordered, _) = in_memory_order(tensors[0].clone());
+        if is_flat(&ordered) {
+            let ordered = tensors.into_iter().map(in_memory_order);
+            let (tensors, mut inverses): (Vec<_>, Vec<_>) = ordered.unzip();
+            return (tensors, inverses.swap_remove(0));
+        }
+    }
+    let rank = tensors[0].meta.num_dims();
+    let tensors = tensors.into_iter().map(into_contiguous);
+    (tensors.collect(), (0..rank).collect())
+}
+
+/// For tensors of so many numbers each, how many numbers are read at once.
+pub(super) fn vector_sizes(
+    client: &Client,
+    bytes: usize,
+    counts: impl Iterator<Item = usize> + Clone,
+) -> Vec<VectorSize> {
+    let of = |count: usize| {
+        let sizes = client.io_optimized_vector_sizes(bytes);
+        tensor_vector_size_parallel(sizes, &[count].into(), &[1].into(), 0)
+    };
+    let widest = of(1 << 16);
+    let all_are_wide = counts.clone().all(|count| count.is_multiple_of(widest));
+    if !all_are_wide && counts.clone().sum::<usize>() < FEW_NUMBERS {
+        return counts.map(|_| 1).collect();
+    }
+    let one = |count: usize| {
+        if count.is_multiple_of(widest) {
+            widest
+        } else {
+            1
+        }
+    };
+    counts.map(one).collect()
+}
+
+/// The places of what has one key, in groups of `most` at most, in the order of their first places.
+pub(super) fn groups<K: PartialEq>(
+    keys: impl IntoIterator<Item = K>,
+    most: impl Fn(&K) -> usize,
+) -> Vec<(K, Vec<usize>)> {
+    let mut groups: Vec<(K, Vec<usize>)> = Vec::new();
+    for (place, key) in keys.into_iter().enumerate() {
+        let open = groups
+            .iter_mut()
+            .rev()
+            .find(|(other, _)| *other == key)
+            .filter(|(_, places)| places.len() < most(&key));
+        match open {
+            Some((_, places)) => places.push(place),
+            None => groups.push((key, vec![place])),
+        }
+    }
+    groups
+}
+
+/// Which cubes of a launch belong to which tensor.
+pub(super) struct Shares {
+    /// The vectors of each tensor.
+    pub(super) lens: SequenceArg<usize>,
+    /// The first cube of each tensor, and the number of cubes.
+    pub(super) starts: SequenceArg<usize>,
+    pub(super) cubes: usize,
+}
+
+impl Shares {
+    /// Of tensors of so many vectors, with so many cubes each.
+    pub(super) fn new(tensors: impl Iterator<Item = (usize, usize)>) -> Self {
+        let (mut lens, mut starts) = (SequenceArg::new(), SequenceArg::new());
+        let mut next = 0;
+        for (len, cubes) in tensors {
+            lens.push(len);
+            starts.push(next);
+            next += cubes;
+        }
+        starts.push(next);
+        Self {
+            lens,
+            starts,
+            cubes: next,
+        }
+    }
+
+    pub(super) fn cube_count(&self) -> CubeCount {
+        CubeCount::new_1d(self.cubes as u32)
+    }
+}
+
+/// How many cubes work on each of these numbers of vectors, if all do the same to each number.
+pub(super) fn elementwise_cubes(client: &Client, units: u32, lens: &[usize]) -> Vec<usize> {
+    let most = client.properties().hardware.max_cube_count.0 as usize / 2;
+    let vectors: usize = lens.iter().sum();
+    let per_unit = vectors.div_ceil(units as usize * most).max(1);
+    let per_cube = units as usize * per_unit;
+    lens.iter().map(|len| len.div_ceil(per_cube)).collect()
+}
+
+/// The address type with which every number of these tensors can be addressed.
+pub(super) fn address_type<'a>(tensors: impl IntoIterator<Item = &'a CubeTensor>) -> AddressType {
+    let of_each = tensors.into_iter().map(CubeTensor::required_address_type);
+    of_each.max().unwrap_or_default()
+}

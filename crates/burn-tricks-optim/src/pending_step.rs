@@ -1,0 +1,172 @@
+//! A step of one parameter that is about to be taken, and what becomes of it.
+
+use crate::state_tensors::{StateField, StateTensors};
+use burn_tricks_core::accumulation_dtype;
+use burn_tricks_kernels::{
+    AnyTensor, PlannedStep, Skip, Step, StepCount, TimedStep, WeightDecayTerm,
+};
+
+/// The new weight, and the new state; or the plan of a step that a GPU takes together with those of other weights.
+#[derive(Debug)]
+pub struct TakenStep {
+    pub(crate) steps: StepCount,
+    pub(crate) done: Done,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+pub(crate) enum Done {
+    Taken(AnyTensor, StateTensors),
+    /// The step, and the names of its state tensors.
+    Planned(PlannedStep, Vec<StateField>),
+}
+
+/// A step of one parameter that is about to be taken.
+#[derive(Debug)]
+pub struct PendingStep {
+    /// η of this step.
+    pub lr: f64,
+    /// The weight decay of this parameter in this step; for decoupled decay, it includes the factor η.
+    pub decay: WeightDecayTerm,
+    pub(crate) weight: AnyTensor,
+    pub(crate) grad: AnyTensor,
+    pub(crate) state: StateTensors,
+    pub(crate) steps: StepCount,
+    pub(crate) skip: Skip,
+    /// Whether it is planned, if that is possible, instead of taken.
+    pub(crate) together: bool,
+}
+
+impl PendingStep {
+    /// Whether the state of the earlier steps has this tensor.
+    pub fn has_state(&self, field: StateField) -> bool {
+        self.state.get(field).is_some()
+    }
+
+    /// The weight before the step.
+    pub fn weight(&self) -> &AnyTensor {
+        &self.weight
+    }
+
+    /// This step with another gradient, computed from the weight and the gradient.
+    pub fn with_grad(mut self, change: impl FnOnce(&AnyTensor, AnyTensor) -> AnyTensor) -> Self {
+        self.grad = change(&self.weight, self.grad);
+        self
+    }
+
+    /// Counts this step as the first.
+    pub fn restart_count(mut self) -> Self {
+        self.steps = StepCount::new(0).begun();
+        self
+    }
+
+    /// Takes the step; `fields` are the tensors of its state, in order. A tensor that the state does not have,
+    /// because the settings have changed, starts as at the first step; tensors that the step does not need are
+    /// dropped.
+    ///
+    /// # Panics
+    ///
+    /// If the state is that of a parameter of another shape.
+    pub fn take<const S: usize>(self, step: impl Step<S>, fields: [StateField; S]) -> TakenStep {
+        let Self {
+            weight,
+            grad,
+            state,
+            steps,
+            skip,
+            together,
+            ..
+        } = self;
+        let old = old_tensors(state, &fields, &step.initial(), &weight);
+        if together && let Some(plan) = step.plan(&weight, &grad, old.as_deref()) {
+            return planned(steps, &skip, &fields, plan);
+        }
+        let new = step.apply_unless(&skip, weight, grad, old);
+        taken(steps, &skip, &fields, new)
+    }
+
+    /// Like [`take`](Self::take), for a step whose numbers depend on the number of steps taken.
+    ///
+    /// # Panics
+    ///
+    /// Those of [`take`](Self::take).
+    pub fn take_timed<const S: usize>(
+        self,
+        step: impl TimedStep<S>,
+        fields: [StateField; S],
+    ) -> TakenStep {
+        let Self {
+            weight,
+            grad,
+            state,
+            steps,
+            skip,
+            together,
+            ..
+        } = self;
+        let initial = step.at(1).initial();
+        let old = old_tensors(state, &fields, &initial, &weight);
+        if together && let Some(plan) = step.plan(&steps, &weight, &grad, old.as_deref()) {
+            return planned(steps, &skip, &fields, plan);
+        }
+        let new = step.apply_unless(&skip, &steps, weight, grad, old);
+        taken(steps, &skip, &fields, new)
+    }
+}
+
+/// A step that is planned.
+fn planned(steps: StepCount, skip: &Skip, fields: &[StateField], plan: PlannedStep) -> TakenStep {
+    TakenStep {
+        steps: steps.ended(skip),
+        done: Done::Planned(plan, fields.to_vec()),
+    }
+}
+
+/// A step that is done.
+fn taken(
+    steps: StepCount,
+    skip: &Skip,
+    fields: &[StateField],
+    (weight, new): (AnyTensor, Vec<AnyTensor>),
+) -> TakenStep {
+    TakenStep {
+        steps: steps.ended(skip),
+        done: Done::Taken(weight, state_of(fields, new)),
+    }
+}
+
+/// The state of these names.
+pub(crate) fn state_of(
+    fields: &[StateField],
+    tensors: impl IntoIterator<Item = AnyTensor>,
+) -> StateTensors {
+    let mut state = StateTensors::new();
+    for (field, tensor) in fields.iter().zip(tensors) {
+        state.put(*field, tensor);
+    }
+    state
+}
+
+/// The tensors of the earlier steps, if there are any; what is missing then gets its initial value.
+fn old_tensors(
+    mut state: StateTensors,
+    fields: &[StateField],
+    initial: &[f64],
+    weight: &AnyTensor,
+) -> Option<Vec<AnyTensor>> {
+    if !fields.iter().any(|field| state.get(*field).is_some()) {
+        return None;
+    }
+    let with_initial = fields.iter().zip(initial);
+    let old = with_initial.map(|(field, value)| {
+        let kept = state.take(*field, weight);
+        kept.unwrap_or_else(|| full_wide(*value, weight))
+    });
+    Some(old.collect())
+}
+
+/// A tensor of this value, in the type in which a state is kept.
+pub(crate) fn full_wide(value: f64, weight: &AnyTensor) -> AnyTensor {
+    let dtype = accumulation_dtype(weight.dtype());
+    AnyTensor::full(weight.shape(), value, &weight.device(), dtype)
+}

@@ -1,0 +1,27 @@
+//! Steps that are planned, to be taken together with those of other parameters.
+
+use burn::optim::{DynState, LearningRate};
+use burn_tricks_kernels::{AnyTensor, PlannedStep};
+
+/// The state after the step, from its tensors.
+pub(crate) type EndOfStep = Box<dyn FnOnce(Vec<AnyTensor>) -> Option<DynState>>;
+
+/// A step that has been taken, or is planned.
+pub(crate) enum Outcome {
+    /// The new weight and state.
+    Taken(AnyTensor, Option<DynState>),
+    /// What takes the step with others, and what then gives the state.
+    Planned(PlannedStep, EndOfStep),
+}
+
+/// An optimizer that can plan a step instead of taking it.
+pub(crate) trait PlanSteps: Send + Sync {
+    /// Plans the step, or takes it if it cannot be planned.
+    fn plan(
+        &self,
+        lr: LearningRate,
+        weight: AnyTensor,
+        grad: AnyTensor,
+        state: Option<DynState>,
+    ) -> Outcome;
+}

@@ -1,0 +1,305 @@
+//! Steps of many weights that a GPU takes in one launch, and means that move in one: against the twins, whatever the sizes,
+//! types, layouts and buffers, and however many there are. On other devices such steps are not planned.
+
+use crate::devices::{devices, is_gpu};
+use crate::kernels::{assert_twin, every_step, random};
+use crate::models::{dtypes, values};
+use burn::tensor::{DType, Device, Tensor};
+use burn_tricks::kernels::{
+    AdaDeltaStep, AdaGradStep, AdamStep, AdamaxStep, AmsGradStep, AnyTensor, CorrectedAmsGradStep,
+    MomentumStep, PlannedStep, RmsPropStep, SgdStep, Step, StepCount, TensorList, TimedAdaBelief,
+    TimedAdam, TimedNAdam, TimedRAdam, TimedStep, UpdateMomentumStep, WeightDecayTerm, lerp_all,
+    lerp_twin, take_together,
+};
+
+/// A weight, its gradient, and its state.
+type Parts<const S: usize> = (Tensor<2>, Tensor<2>, Option<[Tensor<2>; S]>);
+
+fn plan<const S: usize>(
+    step: impl Step<S>,
+    (weight, grad, state): Parts<S>,
+) -> Option<PlannedStep> {
+    let state: Option<Vec<_>> = state.map(|state| state.into_iter().map(AnyTensor::from).collect());
+    step.plan(&weight.into(), &grad.into(), state.as_deref())
+}
+
+fn adam() -> AdamStep {
+    AdamStep::new(0.01, (0.9, 0.99), 1e-8, WeightDecayTerm::Decoupled(0.05), 3)
+}
+
+/// How the tensors of a step come about.
+type Make<'a> = &'a dyn Fn([usize; 2], u64, DType, &Device) -> Tensor<2>;
+
+/// Two steps of weights of these shapes together, and each with the twin.
+fn check<const S: usize>(
+    what: &str,
+    step: impl Step<S>,
+    shapes: &[[usize; 2]],
+    (dtype, make): (DType, Make<'_>),
+    device: &Device,
+) {
+    let weight = |seed: usize| make(shapes[seed], seed as u64, dtype, device);
+    let mut weights: Vec<_> = (0..shapes.len()).map(weight).collect();
+    let mut twins = weights.clone();
+    let mut states: Vec<Option<[Tensor<2>; S]>> = vec![None; shapes.len()];
+    let mut twin_states = states.clone();
+    for time in [100, 1000] {
+        let grads: Vec<_> = (0..shapes.len())
+            .map(|seed| make(shapes[seed], seed as u64 + time, dtype, device))
+            .collect();
+        let planned = weights.into_iter().zip(grads.iter().cloned()).zip(states);
+        let planned = planned.map(|((weight, grad), state)| plan(step, (weight, grad, state)));
+        let planned: Option<Vec<_>> = planned.collect();
+        let taken = take_together(planned.unwrap_or_else(|| panic!("{what}: not planned")));
+        assert_eq!(taken.len(), shapes.len(), "{what}");
+        (weights, states) = taken
+            .into_iter()
+            .map(|(weight, state)| {
+                let state: Vec<Tensor<2>> = state.into_iter().map(AnyTensor::into_tensor).collect();
+                (weight.into_tensor(), state.try_into().ok())
+            })
+            .unzip();
+        for (number, grad) in grads.into_iter().enumerate() {
+            let (twin, state) =
+                step.apply_twin(twins[number].clone(), grad, twin_states[number].take());
+            let what = format!("{what}, {dtype:?}, number {number}");
+            assert_twin(weights[number].clone(), twin.clone(), &what);
+            let taken = states[number].clone().expect("as many as planned");
+            for (taken, twin) in taken.into_iter().zip(state.clone()) {
+                assert_eq!(taken.dtype(), DType::F32, "{what}");
+                assert_twin(taken, twin, &what);
+            }
+            (twins[number], twin_states[number]) = (twin, Some(state));
+        }
+    }
+}
+
+fn gpus() -> impl Iterator<Item = (&'static str, Device)> {
+    devices().into_iter().filter(|(name, _)| is_gpu(name))
+}
+
+fn plain(shape: [usize; 2], seed: u64, dtype: DType, device: &Device) -> Tensor<2> {
+    random(shape, seed, dtype, device)
+}
+
+#[test]
+fn every_step_is_its_twin() {
+    for (name, device) in gpus() {
+        let shapes = [[5, 7], [4, 16], [1, 1]];
+        macro_rules! check {
+            ($name:expr, $step:expr) => {
+                let what = format!("{name}, {}", $name);
+                check(&what, $step, &shapes, (DType::F32, &plain), &device);
+            };
+        }
+        every_step!(check);
+    }
+}
+
+/// Around a vector of 4 and the 256 units of a cube, one that fills many cubes, and more weights than a launch has buffers.
+#[test]
+fn steps_are_their_twins_in_every_size_type_and_number() {
+    for (name, device) in gpus() {
+        let sizes = [1, 2, 3, 4, 5, 255, 256, 257, 1023, 1024, 1025, 4097, 70_001];
+        let shapes = sizes.map(|size| [1, size]);
+        for dtype in dtypes(&device) {
+            if dtype == DType::F64 {
+                continue;
+            }
+            check(name, adam(), &shapes, (dtype, &plain), &device);
+        }
+        check(name, adam(), &[[3, 5]; 100], (DType::F32, &plain), &device);
+        // So many numbers that those in vectors are a launch of their own.
+        let large = [[2048, 1024], [2048, 1024], [1, 7]];
+        check(name, adam(), &large, (DType::F32, &plain), &device);
+    }
+}
+
+#[test]
+fn layouts_do_not_matter() {
+    for (name, device) in gpus() {
+        let turned = |[rows, columns]: [usize; 2], seed, dtype, device: &Device| {
+            plain([columns, rows], seed, dtype, device).transpose()
+        };
+        let part = |[rows, columns]: [usize; 2], seed, dtype, device: &Device| {
+            let whole = plain([rows + 1, columns + 3], seed, dtype, device);
+            whole.slice([1..rows + 1, 2..columns + 2])
+        };
+        let mixed = |shape, seed: u64, dtype, device: &Device| match seed {
+            100.. => turned(shape, seed, dtype, device),
+            _ => plain(shape, seed, dtype, device),
+        };
+        let views: [(&str, Make<'_>); 3] =
+            [("turned", &turned), ("parts", &part), ("mixed", &mixed)];
+        for (view, make) in views {
+            let what = format!("{name}, {view}");
+            let shapes = [[8, 12], [5, 7], [1, 9], [64, 64]];
+            check(&what, adam(), &shapes, (DType::F32, make), &device);
+        }
+    }
+}
+
+#[test]
+fn what_somebody_holds_stays_as_it_is() {
+    for (name, device) in gpus() {
+        let new = |seed| plain([6, 6], seed, DType::F32, &device);
+        let (expected, _) = adam().apply_twin(new(1), new(2), Some([new(3), new(4).abs()]));
+        // The weight, the gradient and the state.
+        for held in 0..8 {
+            let state = [new(3), new(4).abs()];
+            let all = (new(1), new(2), Some(state));
+            let kept = all.clone();
+            let before = (values(new(1)), values(new(2)), values(new(3)));
+            let others = (
+                (held & 1 > 0).then_some(kept.0),
+                (held & 2 > 0).then_some(kept.1),
+                kept.2.filter(|_| held & 4 > 0),
+            );
+            let planned = plan(adam(), all).expect("there is a kernel");
+            let (weight, _) = take_together(vec![planned]).remove(0);
+            let what = format!("{name}, held {held}");
+            assert_twin(weight.into_tensor::<2>(), expected.clone(), &what);
+            if let Some(weight) = others.0 {
+                assert_eq!(values(weight), before.0, "{what}: the weight");
+            }
+            if let Some(grad) = others.1 {
+                assert_eq!(values(grad), before.1, "{what}: the gradient");
+            }
+            if let Some([state, _]) = others.2 {
+                assert_eq!(values(state), before.2, "{what}: the state");
+            }
+        }
+        // Twice the same tensor.
+        let same = new(1);
+        let planned = [(); 2].map(|()| plan(adam(), (same.clone(), same.clone(), None)).unwrap());
+        let taken = take_together(planned.into());
+        let (expected, _) = adam().apply_twin(same.clone(), same.clone(), None);
+        for (weight, _) in taken {
+            assert_twin(weight.into_tensor::<2>(), expected.clone(), name);
+        }
+    }
+}
+
+#[test]
+fn steps_with_other_numbers_and_of_other_types_are_taken_in_one_call() {
+    for (name, device) in gpus() {
+        let sgd = |lr| SgdStep {
+            lr,
+            decay: WeightDecayTerm::None,
+        };
+        let new = |seed, dtype| plain([3, 4], seed, dtype, &device);
+        let (mut planned, mut expected) = (Vec::new(), Vec::new());
+        for dtype in dtypes(&device).into_iter().filter(|one| *one != DType::F64) {
+            for lr in [0.1, 0.2] {
+                planned.push(plan(sgd(lr), (new(1, dtype), new(2, dtype), None)).unwrap());
+                expected.push(sgd(lr).apply_twin(new(1, dtype), new(2, dtype), None).0);
+                planned.push(plan(adam(), (new(1, dtype), new(2, dtype), None)).unwrap());
+                expected.push(adam().apply_twin(new(1, dtype), new(2, dtype), None).0);
+            }
+        }
+        for ((weight, _), expected) in take_together(planned).into_iter().zip(expected) {
+            assert_twin(weight.into_tensor(), expected, name);
+        }
+        assert!(take_together(Vec::new()).is_empty());
+    }
+}
+
+#[test]
+fn what_has_no_kernel_is_not_planned() {
+    for (name, device) in devices() {
+        let new = |dtype, device: &Device| plain([3, 4], 1, dtype, device);
+        let is_planned = |weight, grad| plan(adam(), (weight, grad, None)).is_some();
+        let float = || new(DType::F32, &device);
+        assert_eq!(is_planned(float(), float()), is_gpu(name), "{name}");
+        let tracked = new(DType::F32, &device.clone().autodiff());
+        assert!(!is_planned(tracked, float()), "{name}");
+        let empty = || Tensor::zeros([0, 4], &device);
+        assert!(!is_planned(empty(), empty()), "{name}");
+        for dtype in dtypes(&device) {
+            let is_same = dtype == DType::F32;
+            let expected = is_same && is_gpu(name);
+            let planned = is_planned(float(), new(dtype, &device));
+            assert_eq!(planned, expected, "{name}, {dtype:?}");
+        }
+        if device.supports_dtype(DType::F64) {
+            let double = || new(DType::F64, &device);
+            assert!(!is_planned(double(), double()), "{name}");
+        }
+        let elsewhere = Device::flex();
+        if elsewhere != device {
+            assert!(!is_planned(float(), new(DType::F32, &elsewhere)), "{name}");
+        }
+        let time = StepCount::new(2).begun();
+        let timed = TimedAdam {
+            lr: 0.1,
+            betas: (0.9, 0.99),
+            epsilon: 1e-8,
+            plain_epsilon: false,
+            decay: WeightDecayTerm::None,
+        };
+        let planned = timed.plan(&time, &float().into(), &float().into(), None);
+        assert_eq!(planned.is_some(), is_gpu(name), "{name}");
+    }
+}
+
+#[test]
+fn other_shapes_panic() {
+    for (name, device) in gpus() {
+        let (weight, grad) = (
+            Tensor::<2>::ones([3, 4], &device),
+            Tensor::ones([4, 3], &device),
+        );
+        let parts = std::panic::AssertUnwindSafe((weight, grad));
+        let planned = std::panic::catch_unwind(move || {
+            let std::panic::AssertUnwindSafe((weight, grad)) = parts;
+            plan(adam(), (weight, grad, None)).is_some()
+        });
+        assert!(planned.is_err(), "{name}");
+    }
+}
+
+/// Also of numbers that are not finite, or at the edges of the range.
+#[test]
+fn means_are_their_twins() {
+    let edges = [
+        0.0,
+        -0.0,
+        1.0,
+        -2.5,
+        3e38,
+        1e-37,
+        f32::NAN,
+        f32::INFINITY,
+        -3e38,
+    ];
+    for (name, device) in devices() {
+        for share in [0.001, 0.3, 0.75, 1.0] {
+            for dtype in dtypes(&device) {
+                let (mut x, mut y, mut twins) = (TensorList::new(), TensorList::new(), Vec::new());
+                let mut add = |one: Tensor<1>, other: Tensor<1>| {
+                    x.push(one.clone());
+                    y.push(other.clone());
+                    twins.push(lerp_twin(one, other, share));
+                };
+                for (seed, size) in [5, 64, 1000, 1].into_iter().enumerate() {
+                    let new = |seed| random([size], seed, dtype, &device);
+                    add(new(seed as u64), new(seed as u64 + 10));
+                }
+                let numbers = || Tensor::<1>::from_floats(edges, &device).cast(dtype);
+                for shift in 0..edges.len() as i64 {
+                    add(numbers(), numbers().roll(&[shift], &[0]));
+                }
+                let mut moved = lerp_all(x, y, share);
+                for (number, twin) in twins.into_iter().enumerate() {
+                    let what = format!("{name}, {dtype:?}, {share}, number {number}");
+                    let moved: Tensor<1> = moved.pop().expect("as many");
+                    assert_eq!(moved.dtype(), dtype, "{what}");
+                    for (a, b) in values(moved).into_iter().zip(values(twin)) {
+                        let close = a == b || (a - b).abs() <= 1e-6 * b.abs();
+                        assert!(close || (a.is_nan() && b.is_nan()), "{what}: {a}, {b}");
+                    }
+                }
+            }
+        }
+    }
+}
