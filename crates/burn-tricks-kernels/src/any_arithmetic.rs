@@ -30,11 +30,6 @@ impl AnyMask {
         Self(Dispatch::bool_not_equal(self.0, other.0))
     }
 
-    /// 0 where true and 1 where false, in this element type.
-    pub(crate) fn zero_where_true(self, dtype: FloatDType) -> AnyTensor {
-        AnyTensor(Dispatch::bool_into_float(Dispatch::bool_not(self.0), dtype))
-    }
-
     /// Dimensions of length 1 repeated, to this shape.
     pub(crate) fn expand(self, shape: Shape) -> Self {
         Self(Dispatch::bool_expand(self.0, shape))
