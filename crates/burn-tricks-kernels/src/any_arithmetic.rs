@@ -7,7 +7,7 @@ use crate::any_tensor::AnyTensor;
 use crate::rank::reshaped;
 use burn::backend::ops::{BoolTensorOps as _, FloatTensorOps as _};
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata as _, get_or_init_device_settings};
-use burn::tensor::{Bool, BoolDType, FloatDType, Scalar, Shape, Tensor};
+use burn::tensor::{Bool, BoolDType, Scalar, Shape, Tensor};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// Truth values of any rank: what a comparison of an [`AnyTensor`] gives.

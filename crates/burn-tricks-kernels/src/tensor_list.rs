@@ -133,15 +133,6 @@ impl TensorList {
         self.0.iter().map(is_on_gpu).collect()
     }
 
-    /// Whether all tensors are on the CPU backend, and this crate has kernels for it.
-    pub fn is_on_cpu(&self) -> bool {
-        #[cfg(feature = "flex")]
-        let is_on_cpu = crate::flex::on_flex(&self.0);
-        #[cfg(not(feature = "flex"))]
-        let is_on_cpu = false;
-        is_on_cpu
-    }
-
     /// The type in which to accumulate numbers of all tensors: `f64` if one of them is `f64`, otherwise `f32`.
     pub fn accumulation_dtype(&self) -> FloatDType {
         if self.0.iter().any(|tensor| tensor.dtype() == DType::F64) {
