@@ -14,7 +14,7 @@ pub struct TakenStep {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+#[allow(clippy::large_enum_variant)] // there is one at a time
 pub(crate) enum Done {
     Taken(AnyTensor, StateTensors),
     /// The step, and the names of its state tensors.

@@ -167,7 +167,7 @@ impl<R: Rule> Optimizer for RuleOptimizer<R> {
 }
 
 /// What [`RuleOptimizer::step_any`] has made of a step.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+#[allow(clippy::large_enum_variant)] // there is one at a time
 enum StepOrPlan<R> {
     Taken(AnyTensor, Option<RuleState<R>>),
     Planned(PlannedStep, StepCount, Vec<StateField>),
