@@ -1,19 +1,22 @@
 //! Prodigy: its authors' numbers, resuming, and steps that its two parts do not share.
 
 use crate::devices::{devices, training_devices};
-use crate::models::{Net, Pair, alone, dtypes, values};
+use crate::models::{Net, Pair, alone, dtypes, numbers, values};
 use crate::oracle::{case, read};
 use crate::sharpness_aware::Small;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, DType, Device, Tensor};
 use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainOutput, TrainStep};
 use burn_tricks::grad::{GradientTransform as _, Prodigy, ProdigyConfig, StepGuard};
+use burn_tricks::optim::OptimizerExt as _;
 use burn_tricks::train::TrickedExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 /// In `f64` d has to be within 1e-10 and the weights within 1e-12.
 ///
@@ -203,6 +206,56 @@ fn two_rates_in_one_step_are_a_panic() {
     assert_eq!(
         text,
         "Prodigy needs one learning rate for all parameters, and has got 1 and 0.5 in one step"
+    );
+}
+
+/// The first step of a parameter makes the estimate for all, under a lock. A thread of the pool that waited for others there
+/// would take up the step of another parameter meanwhile, and wait for itself.
+#[test]
+fn a_fused_step_on_many_threads_ends_and_is_the_step() {
+    /// How many parameters come before those with a gradient, to give the other threads time to begin.
+    const FIRST: usize = 2000;
+
+    fn trained(fuses: bool) -> Vec<f64> {
+        let (device, dtype) = (Device::flex(), DType::BF16);
+        // In half precision the estimate reads copies, so that other threads may take the gradients.
+        let of = |shape: [usize; 2]| {
+            let weight = Tensor::<2>::full(shape, 0.5, (&device.clone().autodiff(), dtype));
+            Param::from_tensor(weight)
+        };
+        // Many small ones, and one that threads share.
+        let shapes = [vec![[1, 1]; FIRST], vec![[8, 8]; 200], vec![[500, 400]]].concat();
+        let mut model: Vec<Param<Tensor<2>>> = shapes.iter().map(|shape| of(*shape)).collect();
+        let config = ProdigyConfig::new().with_first_distance(1e-2);
+        let mut prodigy = config.init(&model).unwrap();
+        let (mut fused, mut optim) = (prodigy.build().fused(), prodigy.optimizer());
+        for step in 1..=20 {
+            let mut grads = GradientsParams::new();
+            for (param, shape) in model.iter().zip(&shapes).skip(FIRST) {
+                let grad = 0.01 * f64::from(step);
+                grads.register(param.id, Tensor::<2>::full(*shape, grad, (&device, dtype)));
+            }
+            let grads = prodigy.apply(&model, grads);
+            model = if fuses {
+                fused.step(1.0, model, grads)
+            } else {
+                optim.step(1.0, model, grads)
+            };
+        }
+        numbers(&model)
+    }
+
+    let (send, done) = mpsc::channel();
+    thread::spawn(move || {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(8).build();
+        let _ = send.send(pool.unwrap().install(|| trained(true)));
+    });
+    let fused = done.recv_timeout(Duration::from_secs(120));
+    let fused = fused.expect("the steps end");
+    assert!(fused[FIRST] != 0.5, "it trains");
+    assert!(
+        fused == trained(false),
+        "other weights than of separate calls"
     );
 }
 

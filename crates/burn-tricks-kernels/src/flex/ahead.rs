@@ -1,5 +1,6 @@
 //! Work that threads of the pool do ahead of its use.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,6 +8,31 @@ use std::{mem, thread};
 
 /// So many items are worth the message to a thread.
 const WORTH_A_THREAD: usize = 16;
+
+thread_local! {
+    static IS_AMONG_OTHERS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread and others work on the items of an [`ahead`]. Then it must not wait for the pool while it holds a
+/// lock that the work on another item needs: the threads of the pool may all wait for that lock, and this thread, if it is
+/// one of them, takes up other items while it waits.
+pub(super) fn is_among_others() -> bool {
+    IS_AMONG_OTHERS.get()
+}
+
+/// Calls `work` as one thread of several.
+fn among_others<R>(work: impl FnOnce() -> R) -> R {
+    struct Before(bool);
+
+    impl Drop for Before {
+        fn drop(&mut self) {
+            IS_AMONG_OTHERS.set(self.0);
+        }
+    }
+
+    let _before = Before(IS_AMONG_OTHERS.replace(true));
+    work()
+}
 
 /// [`ahead`](crate::ahead::ahead) with the threads of the pool.
 pub(crate) fn ahead<I: Send, T: Send, R>(
@@ -32,12 +58,12 @@ pub(crate) fn ahead<I: Send, T: Send, R>(
     if helpers == 0 {
         return user(&mut next);
     }
-    let help = || while queue.work_on_next() {};
+    let help = || among_others(|| while queue.work_on_next() {});
     rayon::in_place_scope(|scope| {
         for _ in 0..helpers {
             scope.spawn(|_| help());
         }
-        user(&mut next)
+        among_others(|| user(&mut next))
     })
 }
 

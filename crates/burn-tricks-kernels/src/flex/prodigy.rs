@@ -1,6 +1,7 @@
 //! The sums of Prodigy's estimate in one pass.
 
 use super::FlexTensor;
+use super::ahead;
 use super::any_slice::with_wide_type;
 use super::buffer::{close, dense, look, open, tensor_of};
 use super::threads::{self, Threads};
@@ -63,7 +64,12 @@ fn total<T: Wide + Element>(
         })
     };
     let add = |[a, b]: [f64; 2], [c, d]: [f64; 2]| [a + c, b + d];
-    let threads = Threads::for_len(sum.len());
+    // The caller holds the lock of the estimate, for which the steps of the other parameters wait.
+    let threads = if ahead::is_among_others() {
+        Threads::One
+    } else {
+        Threads::for_len(sum.len())
+    };
     let sums = sum.chunks_mut(STRETCH).zip(grad.chunks(STRETCH));
     let all = sums.zip(weight.chunks(STRETCH)).zip(first.chunks(STRETCH));
     let sums = threads::map_items(threads, all.collect(), &stretch);
