@@ -31,7 +31,7 @@ fn check<O: Optimizer>(name: &str, optim: Result<O, ConfigError>) {
 
 #[test]
 fn n_adam_is_pytorchs_kerass_and_optaxs() {
-    check("nadam", NAdamConfig::new().build());
+    check("nadam", NAdamConfig::torch().build());
     let decayed = NAdamConfig::new().with_weight_decay(0.01);
     check("nadam_weight_decay", decayed.build());
     let decoupled = decayed.with_weight_decay_mode(WeightDecayMode::Decoupled);
@@ -48,7 +48,7 @@ fn n_adam_is_pytorchs_kerass_and_optaxs() {
 
 #[test]
 fn r_adam_is_pytorchs_and_optaxs() {
-    check("radam", RAdamConfig::new().build());
+    check("radam", RAdamConfig::torch().build());
     let short = |config: RAdamConfig| config.with_beta_2(0.95).with_epsilon(1e-3);
     let decayed = short(RAdamConfig::new()).with_weight_decay(0.01);
     check("radam_beta_2", decayed.build());
@@ -57,18 +57,18 @@ fn r_adam_is_pytorchs_and_optaxs() {
 
 #[test]
 fn adamax_is_pytorchs_kerass_and_optaxs() {
-    check("adamax", AdamaxConfig::new().build());
+    check("adamax", AdamaxConfig::torch().build());
     let short = |config: AdamaxConfig| config.with_beta_1(0.8).with_beta_2(0.5);
     let decayed = short(AdamaxConfig::new()).with_weight_decay(0.01);
     check("adamax_weight_decay", decayed.build());
-    check("adamax_optax", short(AdamaxConfig::new()).build());
+    check("adamax_optax", short(AdamaxConfig::optax()).build());
     let keras = short(AdamaxConfig::keras()).with_epsilon(1e-2);
     check("adamax_keras", keras.build());
 }
 
 #[test]
 fn ada_delta_is_pytorchs_kerass_and_the_papers() {
-    check("adadelta", AdaDeltaConfig::new().build());
+    check("adadelta", AdaDeltaConfig::torch().build());
     let short = AdaDeltaConfig::new().with_rho(0.5).with_epsilon(1e-2);
     let decayed = short.with_weight_decay(0.01);
     check("adadelta_weight_decay", decayed.build());

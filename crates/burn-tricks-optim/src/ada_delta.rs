@@ -67,7 +67,7 @@ optimizer_config! {
     ///
     /// # Differences
     ///
-    /// - ρ = 0.9 and ε = 1e-6 in PyTorch, optax and [`new`](AdaDeltaConfig::new); 0.95 and 1e-6 in the paper
+    /// - ρ = 0.9 and ε = 1e-6 in PyTorch ([`torch`](AdaDeltaConfig::torch)) and optax; 0.95 and 1e-6 in the paper
     ///   ([`paper`](AdaDeltaConfig::paper)); 0.95 and 1e-7 in Keras ([`keras`](AdaDeltaConfig::keras)).
     /// - Keras's default η is 1e-3, with which AdaDelta hardly moves the weights; the paper's is 1.
     /// - The state of `f16` and `bf16` weights is kept in `f32`.
@@ -87,6 +87,11 @@ optimizer_config! {
 }
 
 impl AdaDeltaConfig {
+    /// PyTorch's defaults, which are also those of [`new`](Self::new).
+    pub fn torch() -> Self {
+        Self::new()
+    }
+
     /// The paper's settings: ρ = 0.95, ε = 1e-6.
     pub fn paper() -> Self {
         Self::new().with_rho(0.95)

@@ -101,6 +101,16 @@ optimizer_config! {
 }
 
 impl AdamaxConfig {
+    /// PyTorch's defaults, which are also those of [`new`](Self::new).
+    pub fn torch() -> Self {
+        Self::new()
+    }
+
+    /// optax's defaults, which differ from PyTorch's in nothing.
+    pub fn optax() -> Self {
+        Self::new()
+    }
+
     /// Keras's defaults: ε = 1e-7, added to the divisor.
     pub fn keras() -> Self {
         Self::new()

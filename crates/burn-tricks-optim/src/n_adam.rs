@@ -66,7 +66,7 @@ optimizer_config! {
     ///
     /// # Differences
     ///
-    /// - ψ is 0.004 in PyTorch and [`new`](NAdamConfig::new), 1 in Keras ([`keras`](NAdamConfig::keras)); optax has
+    /// - ψ is 0.004 in PyTorch ([`torch`](NAdamConfig::torch)), 1 in Keras ([`keras`](NAdamConfig::keras)); optax has
     ///   `μₜ = β₁` ([`optax`](NAdamConfig::optax)).
     /// - The product of the momenta is computed from the number of steps; PyTorch and Keras record it.
     /// - The moments of `f16` and `bf16` weights are kept in `f32`.
@@ -98,6 +98,11 @@ optimizer_config! {
 }
 
 impl NAdamConfig {
+    /// PyTorch's defaults, which are also those of [`new`](Self::new).
+    pub fn torch() -> Self {
+        Self::new()
+    }
+
     /// Keras's defaults: ψ = 1, ε = 1e-7.
     pub fn keras() -> Self {
         Self::new()

@@ -111,6 +111,11 @@ optimizer_config! {
 }
 
 impl RAdamConfig {
+    /// PyTorch's defaults, which are also those of [`new`](Self::new).
+    pub fn torch() -> Self {
+        Self::new()
+    }
+
     /// optax's defaults: ε is added to `√v̂`.
     pub fn optax() -> Self {
         Self::new().with_epsilon_form(RAdamEpsilon::BesideCorrected)
