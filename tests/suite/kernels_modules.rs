@@ -114,6 +114,11 @@ impl Operation {
 /// Which inputs have a gradient: the tensor, the vectors.
 type Tracked = [bool; 2];
 
+/// The numbers of the two vectors, of so many units.
+fn vectors_of(units: usize) -> [Vec<f64>; 2] {
+    [7, 8].map(|seed| Noise(seed).take(units).iter().map(|x| x + 1.5).collect())
+}
+
 /// Output, what else there is, and the gradients of a loss in which the operation is used `uses` times.
 fn made<const D: usize>(
     operation: Operation,
@@ -123,15 +128,25 @@ fn made<const D: usize>(
     tracked: Tracked,
     uses: usize,
 ) -> [Vec<f64>; 5] {
+    let vectors = vectors_of(x.dims()[axis]);
+    made_of(operation, twin, (x, vectors), axis, tracked, uses)
+}
+
+/// The same with these vectors.
+fn made_of<const D: usize>(
+    operation: Operation,
+    twin: bool,
+    (x, vectors): (&Tensor<D>, [Vec<f64>; 2]),
+    axis: usize,
+    tracked: Tracked,
+    uses: usize,
+) -> [Vec<f64>; 5] {
     let (dtype, device) = (x.dtype(), x.device());
     let leaf = x.clone().set_require_grad(tracked[0]);
-    let units = x.dims()[axis];
-    let vector = |seed| {
-        let numbers: Vec<f64> = Noise(seed).take(units).iter().map(|x| x + 1.5).collect();
+    let vectors = vectors.map(|numbers| {
         let vector = Tensor::<1>::from_data(numbers.as_slice(), (&device, dtype));
         vector.set_require_grad(tracked[1])
-    };
-    let vectors = [vector(7), vector(8)];
+    });
     let mut extra = Vec::new();
     let mut output = Vec::new();
     let loss = (0..uses).map(|i| {
@@ -310,6 +325,38 @@ fn gradients_are_those_of_finite_differences() {
                 error < 1e-7,
                 "{operation:?} at {place}: {difference}, {gradient}"
             );
+        }
+    }
+}
+
+/// Of the lengths of weight norm, and of scale and shift of batch norm.
+#[test]
+fn gradients_of_vectors_are_those_of_finite_differences() {
+    let device = Device::flex().autodiff();
+    let x = random([8, 3], DType::F64, &device);
+    let k = Noise(20).take(24);
+    for (operation, count) in [
+        (WeightNorm, 1),
+        (GhostBatchNorm { parts: 1 }, 2),
+        (GhostBatchNorm { parts: 2 }, 2),
+    ] {
+        let [_, _, _, of_a, of_b] = made(operation, false, &x, 1, [true, true], 1);
+        for (which, gradient) in [of_a, of_b].iter().enumerate().take(count) {
+            assert_eq!(gradient.len(), 3, "{operation:?}");
+            for (place, gradient) in gradient.iter().enumerate() {
+                let moved = |h: f64| -> f64 {
+                    let mut vectors = vectors_of(3);
+                    vectors[which][place] += h;
+                    let none = [false, false];
+                    let [output, ..] = made_of(operation, false, (&x, vectors), 1, none, 1);
+                    output.iter().zip(&k).map(|(y, k)| y * k).sum()
+                };
+                let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                assert!(
+                    (difference - gradient).abs() < 1e-7,
+                    "{operation:?}, vector {which} at {place}: {difference}, {gradient}"
+                );
+            }
         }
     }
 }
