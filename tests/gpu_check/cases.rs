@@ -310,7 +310,16 @@ fn tricks() -> Vec<Case> {
             FreezeConfig::for_paths([a_path(net)]).init(net).unwrap()
         }),
         trick("guard", |_| StepGuard::new()).reads(Reads::OneNumber),
-        trick("loss scale", |_| LossScalerConfig::new().init().unwrap()).reads(Reads::OneNumber),
+        trick("loss scale", |_| {
+            let scaler = LossScalerConfig::new().init().unwrap();
+            assert_eq!(
+                scaler.loss_scale(),
+                65_536.0,
+                "as if the loss had been multiplied"
+            );
+            scaler
+        })
+        .reads(Reads::OneNumber),
         trick("norms", |_| NormsByPath::init(NormKind::L2).unwrap()),
         trick("a chain", |_| {
             let agc = AgcConfig::new().init().unwrap();

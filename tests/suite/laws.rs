@@ -2,6 +2,7 @@
 //! optimizers are in `laws_optimizers`, those of gradient transforms in `laws_transforms`.
 
 use crate::devices::devices;
+use crate::loss_scaler::scaler_of;
 use crate::schedules_laws::everything;
 use burn::module::{Module, ParamGroup};
 use burn::optim::GradientsParams;
@@ -312,9 +313,7 @@ fn every_trick_keeps_the_laws() {
             ClipGradValueConfig::new(0.1).init().unwrap()
         });
         trick("noise", on, |_| GradNoiseConfig::new(0.01).init().unwrap());
-        trick("loss scale", on, |_| {
-            LossScalerConfig::new().init().unwrap()
-        });
+        trick("loss scale", on, |_| scaler_of(&LossScalerConfig::new()));
         trick("norms", on, |_| NormsByPath::init(NormKind::L2).unwrap());
         trick("a group", on, |_| {
             let noise = GradNoiseConfig::new(0.01).init().unwrap();

@@ -1,6 +1,7 @@
 //! The laws of gradient transforms: alone, in pairs, and in a stack of four; one line for each.
 
 use crate::devices::devices;
+use crate::loss_scaler::scaler_of;
 use burn::module::{Module, ParamGroup};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device};
@@ -103,7 +104,7 @@ fn prodigy(device: &Device) -> Prodigy {
 fn each(device: &Device) -> Result<Vec<One>, ConfigError> {
     Ok(vec![
         One::Guard(StepGuard::new()),
-        One::Scaler(LossScalerConfig::new().with_growth_interval(2).init()?),
+        One::Scaler(scaler_of(&LossScalerConfig::new().with_growth_interval(2))),
         One::Centralize(CentralizeGradConfig::new().init()?),
         One::Norm(ClipGradNormConfig::new(0.1).init()?),
         One::Value(ClipGradValueConfig::new(0.2).init()?),
@@ -148,12 +149,7 @@ fn every_gradient_transform_keeps_the_laws() {
     let normalize = || NormalizeGradConfig::new().init().unwrap();
     let centralize = || CentralizeGradConfig::new().init().unwrap();
     let auto_clip = || AutoClipConfig::new().with_percentile(60.0).with_history(3);
-    let scaler = || {
-        LossScalerConfig::new()
-            .with_growth_interval(2)
-            .init()
-            .unwrap()
-    };
+    let scaler = || scaler_of(&LossScalerConfig::new().with_growth_interval(2));
     let norms = || NormsByPath::init(NormKind::L2).unwrap();
     for on in &devices() {
         let stack = move || {

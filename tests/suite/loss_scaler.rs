@@ -11,6 +11,13 @@ use burn_tricks::grad::{
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// A scaler of gradients that are given: as if their loss had been multiplied by its scale.
+pub(crate) fn scaler_of(config: &LossScalerConfig) -> LossScaler {
+    let scaler = config.init().unwrap();
+    assert_eq!(scaler.loss_scale(), config.init_scale);
+    scaler
+}
+
 fn config(case: &serde_json::Value) -> LossScalerConfig {
     let settings = &case["settings"];
     LossScalerConfig::new()
@@ -106,7 +113,7 @@ fn the_scale_is_constant_between_unscalings_and_clones_share_it() {
 fn the_scale_never_becomes_zero() {
     for (name, device) in devices() {
         let (pair, _) = Pair::with_grads(&[1.0], &[1.0], DType::F32, &device);
-        let mut scaler = LossScalerConfig::new().init().unwrap();
+        let mut scaler = scaler_of(&LossScalerConfig::new());
         for _ in 0..200 {
             let bad = pair.grads(&[f64::INFINITY], &[0.0]);
             assert!(scaler.unscale(&pair, bad).is_none(), "{name}");
@@ -139,6 +146,31 @@ fn a_loss_in_f16_is_refused() {
     let scaler = LossScalerConfig::new().init().unwrap();
     let loss: Tensor<1> = tensor(&[0.5], DType::F16, &Device::flex());
     scaler.scale(loss);
+}
+
+/// As of a `Learner` whose model does not scale the loss, or has a scaler of its own.
+#[test]
+fn gradients_that_nobody_scaled_are_refused() {
+    let scaler = || LossScalerConfig::new().init().unwrap();
+    let said = "`LossScaler` would divide the gradients by 65536, and has scaled no loss";
+    assert!(refused(scaler()).starts_with(said));
+    let (of_the_model, trick) = (scaler(), scaler());
+    let loss = || tensor::<1>(&[1.0], DType::F32, &Device::flex());
+    of_the_model.scale(loss());
+    assert!(refused(trick).starts_with(said));
+    // By a clone; and by hand.
+    let trick = scaler();
+    trick.clone().scale(loss());
+    assert_eq!(refused(trick), "");
+    assert_eq!(refused(scaler_of(&LossScalerConfig::new())), "");
+    // Nor do gradients that are not there, nor another run, need a loss.
+    let pair = Pair::new(&[1.0], &[2.0], DType::F32, &devices()[0].1);
+    let mut scaler = scaler();
+    let none = scaler.unscale(&pair, GradientsParams::new());
+    assert!(none.expect("nothing is not finite").is_empty());
+    scaler.scale(loss());
+    scaler.restart();
+    assert_eq!(refused(scaler), "");
 }
 
 #[test]
@@ -181,7 +213,7 @@ fn refused(mut transform: impl GradientTransform) -> String {
 /// A clip in front of it would clip gradients that are too large by the scale.
 #[test]
 fn a_scaler_that_is_not_the_first_is_refused() {
-    let scaler = || LossScalerConfig::new().init().unwrap();
+    let scaler = || scaler_of(&LossScalerConfig::new());
     let clip = || ClipGradNormConfig::new(1.0).init().unwrap();
     let only = || Only::new(ParamGroup::all(), scaler());
     let behind = |before: &str| {
@@ -215,7 +247,7 @@ fn a_scaler_that_is_not_the_first_is_refused() {
 /// The gradients of the others would be too large by the scale.
 #[test]
 fn a_scaler_of_some_parameters_is_refused() {
-    let scaler = || LossScalerConfig::new().init().unwrap();
+    let scaler = || scaler_of(&LossScalerConfig::new());
     let clip = || ClipGradNormConfig::new(1.0).init().unwrap();
     let of = ParamGroup::from_path;
     let message = "`Only` would leave gradients of other parameters as they are, and `LossScaler` must see all of them";

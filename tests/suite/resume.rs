@@ -2,6 +2,7 @@
 //! if nothing had been.
 
 use crate::averages_laws::{net, weight_and_statistic};
+use crate::loss_scaler::scaler_of;
 use crate::models::{Pair, alone};
 use crate::resume_criteria::{METRIC, criteria};
 use crate::resume_optimizers::optimizers;
@@ -414,10 +415,7 @@ fn transforms() -> Vec<Case> {
         let config = AutoClipConfig::new().with_percentile(70.0);
         config.with_history(4).init().unwrap()
     };
-    let scaler = || {
-        let config = LossScalerConfig::new().with_growth_interval(2);
-        config.init().unwrap()
-    };
+    let scaler = || scaler_of(&LossScalerConfig::new().with_growth_interval(2));
     vec![
         transform("gradient noise", noise),
         transform("AutoClip", clip),

@@ -1,6 +1,7 @@
 //! Runs of gradient transforms that have a state, for `resume`: in a loop, as tricks around a model, and, here, in a
 //! session. Each is saved at every phase of its cycle.
 
+use crate::loss_scaler::scaler_of;
 use crate::models::{Net, Pair, alone, numbers, tensor, values};
 use crate::net_training::session;
 use crate::resume::{Case, case};
@@ -226,8 +227,7 @@ fn clip() -> AutoClip {
 }
 
 fn scaler() -> LossScaler {
-    let config = LossScalerConfig::new().with_growth_interval(2);
-    config.init().unwrap()
+    scaler_of(&LossScalerConfig::new().with_growth_interval(2))
 }
 
 pub(crate) fn transforms() -> Vec<Case> {

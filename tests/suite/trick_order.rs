@@ -1,6 +1,7 @@
 //! A trick that must see the gradients first, behind another one.
 
 use crate::counter::{Counter, counting, learner, weight};
+use crate::loss_scaler::scaler_of;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ParamGroup};
 use burn::optim::{GradientsParams, SgdConfig};
@@ -14,7 +15,7 @@ use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 fn scaler() -> LossScaler {
-    LossScalerConfig::new().init().unwrap()
+    scaler_of(&LossScalerConfig::new())
 }
 
 fn clip() -> burn_tricks::grad::ClipGradNorm {

@@ -11,6 +11,7 @@ use burn_tricks_core::{
     Config, ConfigError, SkipCount, StateError, state_from_bytes, state_to_bytes,
 };
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Configuration of [`LossScaler`], dynamic loss scaling: training in `f16` without losing small gradients.
@@ -54,7 +55,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///
 /// In a `Learner`, use two clones of the scaler, which share one scale. Keep one in the model
 /// (`#[module(skip)]`), whose `TrainStep::step` calls `self.scaler.scale(loss)`, and put the other first among
-/// the tricks: `model.with_tricks((scaler, clip))`.
+/// the tricks: `model.with_tricks((scaler, clip))`. Gradients of a loss that was not scaled, or by a scaler that is no
+/// clone of this one, are an error: the first step panics.
 ///
 /// # Order
 ///
@@ -158,6 +160,7 @@ impl LossScalerConfig {
         Ok(LossScaler {
             config: self.clone(),
             state: Arc::new(Mutex::new(State::new(self.init_scale))),
+            is_known: Arc::new(AtomicBool::new(false)),
             skips: SkipCount::new(),
         })
     }
@@ -168,6 +171,8 @@ impl LossScalerConfig {
 pub struct LossScaler {
     config: LossScalerConfig,
     state: Arc<Mutex<State>>,
+    /// Whether somebody has scaled a loss, or asked by what to.
+    is_known: Arc<AtomicBool>,
     skips: SkipCount,
 }
 
@@ -211,6 +216,11 @@ impl LossScaler {
 
     /// The gradients of the loss itself, from those of the scaled loss. `None` if a gradient is not finite:
     /// then skip the step. Adapts the scale for the next step. Waits for the device.
+    ///
+    /// # Panics
+    ///
+    /// If there are gradients, and neither this scaler nor a clone of it has ever scaled a loss or been asked for the
+    /// [`loss_scale`](Self::loss_scale): those gradients are not scaled.
     pub fn unscale<M: Module>(
         &mut self,
         module: &M,
@@ -219,7 +229,12 @@ impl LossScaler {
         if !self.config.enabled {
             return Some(grads);
         }
-        let used = self.loss_scale();
+        let used = self.lock().scale;
+        assert!(
+            grads.is_empty() || self.is_known.load(Ordering::Relaxed),
+            "`LossScaler` would divide the gradients by {used}, and has scaled no loss: call `scale` of this scaler, or \
+             of a clone of it, with the loss before `backward`"
+        );
         if is_finite(module, &grads) {
             self.grow();
             Some(scale_gradients(module, grads, 1.0 / f64::from(used)))
@@ -231,6 +246,7 @@ impl LossScaler {
 
     /// s, by which the next loss is multiplied; 1 if the scaler is off.
     pub fn loss_scale(&self) -> f32 {
+        self.is_known.store(true, Ordering::Relaxed);
         if self.config.enabled {
             self.lock().scale
         } else {
