@@ -187,15 +187,14 @@ pub(crate) fn trust_ratio(
     coefficient: f64,
 ) -> Tensor<1> {
     let (weights, updates) = (norm(weight), norm(update));
-    // Two masks and not their disjunction, which Burn's `fusion` does not merge with the rest.
-    let no_weight = weights.clone().equal_elem(0.0);
-    let no_update = updates.clone().equal_elem(0.0);
+    // One mask: with two, `fusion` leaves twice as many kernels of a step.
+    let none = weights.clone().equal_elem(0.0);
+    let none = updates.clone().equal_elem(0.0).bool_or(none);
     let divisor = match decay {
         0.0 => updates,
         decay => updates + weights.clone() * decay,
     };
-    let ratio = weights * coefficient / (divisor + epsilon);
-    ratio.mask_fill(no_weight, 1.0).mask_fill(no_update, 1.0)
+    (weights * coefficient / (divisor + epsilon)).mask_fill(none, 1.0)
 }
 
 /// The norm in `f64` where the kernel returns that, otherwise in the type in which sums are kept.
