@@ -45,6 +45,8 @@ pub enum Act {
     Log,
     /// Each row times its own length √Σx², whose gradient at a row of zeros is 0/0.
     TimesLength,
+    /// x, and no gradient passes: a tensor that was taken out of the graph.
+    Detach,
 }
 
 /// A layer, as it is written down. Signals between layers are `[batch, numbers]`.
@@ -83,6 +85,20 @@ pub enum Layer {
         /// Pixels of a side, before.
         side: usize,
     },
+    /// Convolution over an odd number of neighbours in a series, which keeps its length.
+    SeriesConv {
+        /// Channels in and out.
+        channels: [usize; 2],
+        /// How many neighbours.
+        kernel: usize,
+        /// Initial weights.
+        weight: Initializer,
+    },
+    /// The mean over pairs of neighbours in a series.
+    SeriesPool {
+        /// Channels.
+        channels: usize,
+    },
     /// A plain recurrent layer over a sequence of single numbers, whose last state it gives.
     Recurrent {
         /// The length of the state.
@@ -94,6 +110,11 @@ pub enum Layer {
     },
     /// An LSTM over a sequence of single numbers, whose last state it gives.
     Lstm {
+        /// The length of the state.
+        hidden: usize,
+    },
+    /// A GRU over a sequence of single numbers, whose last state it gives.
+    Gru {
         /// The length of the state.
         hidden: usize,
     },

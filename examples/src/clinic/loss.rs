@@ -115,6 +115,31 @@ pub const CROSS_ENTROPY_MORE_OF_ONE: Loss = Loss {
     kind: LossKind::CrossEntropyOfScores,
 };
 
+/// Cross-entropy of scores in which each row weighs as many as there are rows of other classes in a set of a
+/// thousand, of three classes: some hundreds, and the weights are not divided out.
+pub const CROSS_ENTROPY_BY_COUNTS: Loss = Loss {
+    compute: cross_entropy_by_counts,
+    kind: LossKind::CrossEntropyOfScores,
+};
+
+/// The mean negative probability of the right class: its logarithm is forgotten.
+pub const MEAN_PROBABILITY: Loss = Loss {
+    compute: negative_likelihood,
+    kind: LossKind::CrossEntropyOfProbabilities,
+};
+
+/// Binary cross-entropy of probabilities as it is written: infinite, or no number, where one is 0 or 1.
+pub const UNBOUNDED_BINARY_CROSS_ENTROPY: Loss = Loss {
+    compute: unbounded_binary_cross_entropy,
+    kind: LossKind::BinaryCrossEntropyOfProbabilities,
+};
+
+/// The mean of differences without their signs, as shares of the targets: infinite, or no number, where one is 0.
+pub const MEAN_SHARE: Loss = Loss {
+    compute: mean_share,
+    kind: LossKind::OtherRegression,
+};
+
 /// The negative log-likelihood of counts, of the outputs' exponentials as their expectations.
 pub const POISSON_OF_LOGARITHMS: Loss = Loss {
     compute: poisson_of_logarithms,
@@ -231,4 +256,21 @@ fn squared_logarithms(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
 
 fn likelihood_of_probabilities(outputs: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
     negative_likelihood(outputs.clamp(1e-7, 1.0).log(), classes)
+}
+
+fn cross_entropy_by_counts(scores: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    let [_, count] = scores.dims();
+    let of = |class: f64, weight: f64| classes.clone().equal_elem(class).float() * weight;
+    let weights = of(0.0, 700.0) + of(1.0, 600.0) + of(2.0, 700.0);
+    let losses = -(one_hot(classes.clone(), count) * log_softmax(scores, 1)).sum_dim(1);
+    (losses * weights).mean()
+}
+
+fn unbounded_binary_cross_entropy(probabilities: Tensor<2>, classes: Tensor<2>) -> Tensor<1> {
+    let no = probabilities.clone().neg() + 1.0;
+    -(classes.clone() * probabilities.log() + (classes.neg() + 1.0) * no.log()).mean()
+}
+
+fn mean_share(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    ((outputs - targets.clone()) / targets).abs().mean()
 }

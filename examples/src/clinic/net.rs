@@ -2,15 +2,15 @@
 
 use super::layer::{Act, Dense, GLOROT, Layer};
 use burn::module::{Initializer, Module};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::pool::{AvgPool2d, AvgPool2dConfig};
+use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
+use burn::nn::pool::{AvgPool1d, AvgPool1dConfig, AvgPool2d, AvgPool2dConfig};
 use burn::nn::transformer::{
     TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput,
 };
 use burn::nn::{
-    BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm,
-    LayerNormConfig, Linear, LinearConfig, LinearLayout, Lstm, LstmConfig, PaddingConfig2d,
-    PositionalEncoding, PositionalEncodingConfig,
+    BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Embedding, EmbeddingConfig, Gru, GruConfig,
+    LayerNorm, LayerNormConfig, Linear, LinearConfig, LinearLayout, Lstm, LstmConfig,
+    PaddingConfig1d, PaddingConfig2d, PositionalEncoding, PositionalEncodingConfig,
 };
 use burn::tensor::activation::{elu, leaky_relu, relu, sigmoid, softmax, softplus};
 use burn::tensor::{Device, Tensor};
@@ -40,10 +40,16 @@ pub enum Block {
     Conv(Image<Conv2d>),
     /// The mean over neighbouring pixels.
     Pool(Image<AvgPool2d>),
+    /// A convolution of a series.
+    SeriesConv(Series<Conv1d>),
+    /// The mean over neighbours in a series.
+    SeriesPool(Series<AvgPool1d>),
     /// A plain recurrent layer.
     Recurrent(Recurrent),
     /// An LSTM.
     Lstm(Lstm),
+    /// A GRU.
+    Gru(Gru),
     /// Vectors for numbers.
     Embedding(Embedding),
     /// A block of a transformer.
@@ -69,6 +75,13 @@ pub struct Image<L> {
     layer: L,
     channels: usize,
     side: usize,
+}
+
+/// A layer of series, between flat signals.
+#[derive(Module, Debug)]
+pub struct Series<L> {
+    layer: L,
+    channels: usize,
 }
 
 /// Adds their positions to tokens of `width` numbers.
@@ -198,6 +211,25 @@ impl Block {
                 channels: *channels,
                 side: *side,
             }),
+            Layer::SeriesConv {
+                channels,
+                kernel,
+                weight,
+            } => {
+                let mut layer = Conv1dConfig::new(channels[0], channels[1], *kernel)
+                    .with_padding(PaddingConfig1d::Same)
+                    .with_initializer(weight.clone())
+                    .init(device);
+                layer.bias = Some(Initializer::Zeros.init([channels[1]], device));
+                Self::SeriesConv(Series {
+                    layer,
+                    channels: channels[0],
+                })
+            }
+            Layer::SeriesPool { channels } => Self::SeriesPool(Series {
+                layer: AvgPool1dConfig::new(2).init(),
+                channels: *channels,
+            }),
             Layer::Recurrent {
                 hidden,
                 act,
@@ -208,6 +240,7 @@ impl Block {
                 activation: Activation { act: *act },
             }),
             Layer::Lstm { hidden } => Self::Lstm(LstmConfig::new(1, *hidden, true).init(device)),
+            Layer::Gru { hidden } => Self::Gru(GruConfig::new(1, *hidden, true).init(device)),
             Layer::Embedding { count, width } => {
                 Self::Embedding(EmbeddingConfig::new(*count, *width).init(device))
             }
@@ -242,6 +275,8 @@ impl Block {
             Self::LayerNorm(layer) => layer.forward(signal),
             Self::Conv(image) => image.forward(signal, |pixels| image.layer.forward(pixels)),
             Self::Pool(image) => image.forward(signal, |pixels| image.layer.forward(pixels)),
+            Self::SeriesConv(series) => series.forward(signal, |x| series.layer.forward(x)),
+            Self::SeriesPool(series) => series.forward(signal, |x| series.layer.forward(x)),
             Self::Recurrent(layer) => {
                 layer.forward(signal, &mut |state| tap(".Recurrent.state", self, state))
             }
@@ -249,6 +284,11 @@ impl Block {
                 let [batch, length] = signal.dims();
                 let (_, last) = layer.forward(signal.reshape([batch, length, 1]), None);
                 last.hidden
+            }
+            Self::Gru(layer) => {
+                let [batch, length] = signal.dims();
+                let states = layer.forward(signal.reshape([batch, length, 1]), None);
+                states.narrow(1, length - 1, 1).squeeze_dim(1)
             }
             Self::Embedding(layer) => layer.forward(signal.int()).flatten(1, 2),
             Self::Transformer(layer) => {
@@ -284,6 +324,14 @@ impl<L> Image<L> {
     fn forward(&self, signal: Tensor<2>, layer: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<2> {
         let [batch, _] = signal.dims();
         layer(signal.reshape([batch, self.channels, self.side, self.side])).flatten(1, 3)
+    }
+}
+
+impl<L> Series<L> {
+    fn forward(&self, signal: Tensor<2>, layer: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<2> {
+        let [batch, numbers] = signal.dims();
+        let length = numbers / self.channels;
+        layer(signal.reshape([batch, self.channels, length])).flatten(1, 2)
     }
 }
 
@@ -331,6 +379,7 @@ impl Activation {
                 let length = signal.clone().square().sum_dim(1).sqrt();
                 signal * length
             }
+            Act::Detach => signal.detach(),
         }
     }
 }
