@@ -210,7 +210,8 @@ pub fn normed(layers: Vec<Layer>, norm: impl Fn(usize) -> Layer) -> Vec<Layer> {
     for layer in layers {
         match &layer {
             Layer::Dense(dense) => width = dense.outputs,
-            Layer::Act(_) => with_norms.push(norm(width)),
+            // Of a convolution the width is not known here.
+            Layer::Act(_) if width > 0 => with_norms.push(norm(width)),
             _ => {}
         }
         with_norms.push(layer);
