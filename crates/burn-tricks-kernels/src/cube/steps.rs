@@ -150,6 +150,7 @@ pub(super) fn steps(trace: &Trace, tensors: Vec<CubeTensor>) -> Vec<CubeTensor> 
             shares.lens,
             shares.starts,
             trace.constants.iter().copied().collect(),
+            0,
             trace.program.clone(),
             kind.target,
             kind.in_place,
@@ -170,6 +171,7 @@ fn steps_kernel<T: Numeric, N: Size>(
     lens: &Sequence<usize>,
     starts: &Sequence<usize>,
     constants: &Sequence<f32>,
+    zero: u32,
     #[comptime] program: Program,
     #[comptime] target: Target,
     #[comptime] in_place: bool,
@@ -191,7 +193,7 @@ fn steps_kernel<T: Numeric, N: Size>(
                 for state in 0..per_weight {
                     values.push(states[per_weight * number + state][position]);
                 }
-                calculate::<N>(&mut values, constants, comptime!(program.clone()));
+                calculate::<N>(&mut values, constants, zero, comptime!(program.clone()));
                 let weight = Vector::cast_from(values[comptime!(program.outputs[0])]);
                 match comptime!(target) {
                     Target::Weight => {
@@ -229,12 +231,13 @@ fn steps_kernel<T: Numeric, N: Size>(
 fn calculate<N: Size>(
     values: &mut Sequence<Vector<f32, N>>,
     constants: &Sequence<f32>,
+    zero: u32,
     #[comptime] program: Program,
 ) {
     #[unroll]
     for place in 0..program.ops.len() {
         let op = comptime!(program.ops[place]);
-        let value = value_of::<N>(&*values, constants, op);
+        let value = value_of::<N>(&*values, constants, zero, op);
         values.push(value);
     }
 }
@@ -243,13 +246,14 @@ fn calculate<N: Size>(
 fn value_of<N: Size>(
     values: &Sequence<Vector<f32, N>>,
     constants: &Sequence<f32>,
+    zero: u32,
     #[comptime] op: Op,
 ) -> Vector<f32, N> {
     match op {
         Op::Constant(number) => Vector::<f32, N>::new(constants[number]),
         Op::Add(a, b) => values[a] + values[b],
         Op::Sub(a, b) => values[a] - values[b],
-        Op::Mul(a, b) => values[a] * values[b],
+        Op::Mul(a, b) => rounded::<N>(values[a] * values[b], zero),
         Op::Div(a, b) => values[a] / values[b],
         Op::Neg(a) => -values[a],
         Op::Sqrt(a) => values[a].sqrt(),
@@ -271,4 +275,12 @@ fn value_of<N: Size>(
             select_many(is_less, values[then], values[otherwise])
         }
     }
+}
+
+/// The product as a number of its own. A compiler that does not know that `zero` is 0 cannot merge it with a sum that
+/// follows, and round once: so the result is that of separate operations.
+#[cube]
+fn rounded<N: Size>(product: Vector<f32, N>, zero: u32) -> Vector<f32, N> {
+    let bits = Vector::<u32, N>::reinterpret(product);
+    Vector::<f32, N>::reinterpret(bits ^ Vector::new(zero))
 }
