@@ -77,6 +77,23 @@ fn the_sum_is_that_in_f64_at_every_size_and_type() {
     }
 }
 
+/// More tensors than one launch takes, and tensors whose numbers do not lie one after the other.
+#[test]
+fn the_sum_is_over_all_launches() {
+    for (name, device) in devices() {
+        let mut list = TensorList::new();
+        for seed in 0..150 {
+            list.push(random([500 + seed], seed as u64, DType::F32, &device));
+            if seed % 50 == 0 {
+                let row = random([1, 7], seed as u64, DType::F32, &device);
+                list.push(row.expand([300, 7]));
+            }
+        }
+        let (off, twin) = errors(&list);
+        assert!(off <= 1e-6, "{name}: off by {off}, the twin by {twin}");
+    }
+}
+
 #[test]
 fn the_sum_does_not_leave_the_range_wherever_the_numbers_lie() {
     let two = |power: i32| 2.0_f32.powi(power);
