@@ -8,8 +8,8 @@ use crate::history::output_fit::OutputFit;
 use crate::history::reference::ReferenceFit;
 use crate::loss_kind::LossKind;
 
-/// By how much the score of a model that needs no network may be above that of a network that has learned: more than in any
-/// healthy program of the clinic.
+/// By how much the score of a model that needs no network may be above that of a network that has learned: more than in the
+/// healthy programs of the clinic, but for one run of one of them.
 pub(crate) const BEHIND: f64 = 0.1;
 
 /// The same for a training whose loss still falls fast, and for a loss that does not aim at the variance.
@@ -67,7 +67,7 @@ pub(crate) struct Scores {
 }
 
 impl History {
-    /// What the better one of the models that need no training reaches.
+    /// What the best one of the models that need no network reaches.
     pub(crate) fn floor(&self) -> Option<Floor> {
         let better = |one: Floor, other: Floor| if other.score > one.score { other } else { one };
         self.floors().reduce(better)
@@ -121,8 +121,8 @@ impl History {
         })
     }
 
-    /// What the network reaches at the end: accuracies of a classification, shares of explained variance of a regression
-    /// with squared errors.
+    /// What the network reaches at the end: accuracies of a classification, shares of explained variance of a regression,
+    /// by its losses if they are squared errors, and or else by its outputs.
     pub(crate) fn scores(&self) -> Option<Scores> {
         self.scores_after(self.epochs.last()?)
     }

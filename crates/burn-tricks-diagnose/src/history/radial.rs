@@ -1,4 +1,4 @@
-//! What a sum of smooth bumps says: a model of the second kind that a network with one hidden layer is, fitted in one step.
+//! What a sum of Gaussian bumps says: a model that follows smooth curves, and is fitted in one step.
 
 use crate::history::least_squares::solve;
 use crate::history::measures::median;

@@ -1,4 +1,4 @@
-//! Features that were lost, filled in, cut off or scaled row by row or rounded, in a network that is short of something.
+//! Columns of a table that were lost, filled in, cut off, scaled row by row or rounded, where the network's score is low.
 
 use crate::finding::finding::Finding;
 use crate::finding::kind::FindingKind;
