@@ -36,9 +36,9 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 ///
 /// On a GPU, with one of the features for it (`wgpu`, `vulkan`, `cuda`, ...), what counts is the number of launched kernels. An
 /// optimizer launches at least one for each shape of tensor. A `FusedStep` takes the steps of dozens of parameters with one
-/// launch, if their optimizer is one of this crate's, not a wrapper, and has the same settings and learning rate for them,
-/// and the average moves with one launch for dozens of tensors after the walk. Steps that the device may skip
-/// (`with_skip_marked`) are taken one by one.
+/// launch, if their optimizer is one of this crate's (not a wrapper, and not `NormalizedGradient`) and has the same settings
+/// and learning rate for them, and the average moves with one launch for dozens of tensors after the walk. Steps that the
+/// device may skip (`with_skip_marked`) are taken one by one.
 ///
 /// # Example
 ///
@@ -124,7 +124,8 @@ use walks::{Gather, InOneWalk, Prepare, PutBack};
 /// # Cost
 ///
 /// No tensor more than the parts have, except while a record is made or loaded, which takes some copies of the states in
-/// the memory of the CPU. (Small weights on the CPU, and all on a GPU, are stepped in the buffers of their gradients.) A step reads nothing from the device that its parts do not read.
+/// the memory of the CPU. (Small weights on the CPU, and all on a GPU, are stepped in the buffers of their gradients.) A
+/// step reads nothing from the device that its parts do not read.
 ///
 /// On 2,000 small tensors, clipping, Adam and a moving average take 0.65 of the time of three separate calls, and Adam alone
 /// 0.7, on two cores that have nothing else to do; on busy ones up to 1.3. Plain SGD alone, without a transform and an
