@@ -148,8 +148,8 @@ impl History {
         if self.loss_kind != Some(LossKind::MeanSquaredError) {
             // Another loss says nothing about shares of a variance: the outputs themselves do, at the end.
             let is_last = self.epochs.last().is_some_and(|end| end.step == last.step);
-            let of = |fit: &OutputFit| fit.explained;
-            let valid = self.valid_fit.as_ref().filter(|_| is_last).map(of)?;
+            let of = self.share_of()?;
+            let valid = self.valid_fit.as_ref().filter(|_| is_last).map(&of)?;
             return Some(Scores {
                 train: self.train_fit.as_ref().map(of),
                 valid,
@@ -166,6 +166,25 @@ impl History {
             train,
             valid,
             is_accuracy: false,
+        })
+    }
+
+    /// How a fit of outputs is scored, where the outputs of the loss are predictions: the scores of a softmax are none, and
+    /// nobody knows what an unknown loss takes. Outputs of another loss of a regression that are negative may be logarithms
+    /// of the targets, as those of a Poisson loss.
+    fn share_of(&self) -> Option<impl Fn(&OutputFit) -> f64> {
+        let kind = self.loss_kind?;
+        if kind == LossKind::CrossEntropyOfScores {
+            return None;
+        }
+        let is_signed = (self.outputs.as_ref()).is_none_or(|outputs| outputs.lowest < 0.0);
+        let may_be_logarithms = kind == LossKind::OtherRegression && is_signed;
+        Some(move |fit: &OutputFit| {
+            if may_be_logarithms {
+                fit.explained.max(fit.exponential)
+            } else {
+                fit.explained
+            }
         })
     }
 

@@ -31,6 +31,8 @@ const ENOUGH: usize = 32;
 
 const SOURCE: &str = "deviation of the initial weights over the usual one of He et al. (2015) and Glorot and Bengio (2010); threshold chosen by us";
 
+const SIDED_SOURCE: &str = "mean of the initial weights over their deviation, times the root of the inputs; threshold chosen by us";
+
 pub(crate) fn rule(history: &History) -> Vec<Finding> {
     if history.begins_trained() {
         return Vec::new();
@@ -54,33 +56,33 @@ fn find(history: &History, param: &ParamHistory) -> Option<Finding> {
     // The sum over n inputs of one sign grows by the root of n more than that of a signal without a mean.
     let common = param.initial.mean.abs() / deviation * fan_in.sqrt();
     let is_common = common > COMMON && param.initial.mean.abs() > ASIDE * deviation;
-    let (value, threshold, text) = if is_swapped && large > 1.0 {
+    let (value, threshold, source, text) = if is_swapped && large > 1.0 {
         let text = format!(
             "The initial weights have deviation {}, that of a layer with {fan_out} inputs, but this layer has {fan_in}: the fans are swapped. Burn 0.22 does so for `LinearLayout::Col`.",
             short(deviation)
         );
-        (large, 1.0, text)
+        (large, 1.0, SOURCE, text)
     } else if is_common && param.elements() >= SIDED {
         let text = format!(
             "The initial weights have mean {} and deviation {}: nearly all have one sign, and the units of a layer all sum the same thing.",
             short(param.initial.mean),
             short(deviation)
         );
-        (common, COMMON, text)
+        (common, COMMON, SIDED_SOURCE, text)
     } else if large > LARGE {
         let text = format!(
             "The initial weights have deviation {}; for {fan_in} inputs He's is {}. The signal grows from layer to layer, and saturates or explodes.",
             short(deviation),
             short(he)
         );
-        (large, LARGE, text)
+        (large, LARGE, SOURCE, text)
     } else if small < 1.0 / SMALL {
         let text = format!(
             "The initial weights have deviation {}; for {fan_in} inputs He's is {}. The signal shrinks from layer to layer.",
             short(deviation),
             short(he)
         );
-        (small, 1.0 / SMALL, text)
+        (small, 1.0 / SMALL, SOURCE, text)
     } else {
         return None;
     };
@@ -92,7 +94,7 @@ fn find(history: &History, param: &ParamHistory) -> Option<Finding> {
     let finding = Finding::new(FindingKind::InitScale, severity, text);
     let finding = finding
         .at([param.path.as_str()])
-        .measured(value, threshold, SOURCE);
+        .measured(value, threshold, source);
     Some(finding.with([Prescription::InitWeights, Prescription::NormLayers]))
 }
 

@@ -104,7 +104,9 @@ pub(crate) fn exchanged(history: &History) -> Option<Finding> {
     let sum = of_one + of_other;
     let lowest = others.first()?.1;
     let (gap, _, _) = history.gap(EVIDENT)?;
-    if (sum - 1.0).abs() > COIN || lowest < TELLS || gap > EVIDENT {
+    // The higher one of two classes that are not told apart is no class that the network knows.
+    let draws_lots = (sum - 1.0).abs() <= COIN && of_other < TELLS;
+    if !draws_lots || lowest < TELLS || gap > EVIDENT {
         return None;
     }
     let text = format!(

@@ -82,6 +82,32 @@ fn trees_and_bumps_are_floors_whose_margin_widens_with_noise_and_while_the_loss_
 }
 
 #[test]
+fn outputs_that_are_no_predictions_are_not_compared() {
+    let check = |loss_kind: Option<LossKind>, lowest: f64, exponential: f64| {
+        let mut of = regression(0.5, 0.5, 0.9);
+        of.loss_kind = loss_kind;
+        let mut outputs = OutputHistory::default();
+        (outputs.rows, outputs.columns, outputs.batches) = (32, 1, 100);
+        (outputs.lowest, outputs.highest, outputs.spread) = (lowest, 3.0, 0.5);
+        (outputs.min, outputs.max) = (-2.0, 3.0);
+        of.outputs = Some(outputs);
+        let mut fit = OutputFit::default();
+        (fit.rows, fit.columns, fit.correlated) = (300, 1, 0.8);
+        (fit.explained, fit.exponential) = (-0.5, exponential);
+        (of.train_fit, of.valid_fit) = (Some(fit), Some(fit));
+        severity(&of, FindingKind::Underfitting)
+    };
+    let regression = Some(LossKind::OtherRegression);
+    assert_eq!(check(regression, -2.0, -0.5), WARNING);
+    assert_eq!(check(regression, -2.0, 0.85), None, "logarithms of rates");
+    assert_eq!(
+        check(Some(LossKind::CrossEntropyOfScores), -2.0, -0.5),
+        None
+    );
+    assert_eq!(check(None, -2.0, -0.5), None, "an unknown loss");
+}
+
+#[test]
 fn who_is_behind_on_the_validation_only_knows_the_training_by_heart() {
     let check = |train: f64, valid: f64| {
         let mut of = classification(train, valid);
@@ -256,6 +282,7 @@ fn two_classes_between_which_lots_are_drawn_have_exchanged_labels() {
     assert_eq!(check([45, 50, 90], 0.62), WARNING);
     assert_eq!(check([69, 62, 90], 0.62), None, "1.31");
     assert_eq!(check([45, 50, 84], 0.62), None, "and a third");
+    assert_eq!(check([5, 95, 97], 0.62), None, "one bad class alone");
     assert_eq!(check([45, 50, 90], 0.69), None, "others tell them");
 }
 
