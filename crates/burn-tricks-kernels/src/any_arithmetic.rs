@@ -7,7 +7,7 @@ use crate::any_tensor::AnyTensor;
 use crate::rank::reshaped;
 use burn::backend::ops::{BoolTensorOps as _, FloatTensorOps as _};
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata as _, get_or_init_device_settings};
-use burn::tensor::{Bool, BoolDType, Scalar, Shape, Tensor};
+use burn::tensor::{Bool, BoolDType, FloatDType, Scalar, Shape, Tensor};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// Truth values of any rank: what a comparison of an [`AnyTensor`] gives.
@@ -28,6 +28,11 @@ impl AnyMask {
     /// Where exactly one is true.
     pub fn not_equal(self, other: Self) -> Self {
         Self(Dispatch::bool_not_equal(self.0, other.0))
+    }
+
+    /// 0 where true and 1 where false, in this element type.
+    pub(crate) fn zero_where_true(self, dtype: FloatDType) -> AnyTensor {
+        AnyTensor(Dispatch::bool_into_float(Dispatch::bool_not(self.0), dtype))
     }
 
     /// Dimensions of length 1 repeated, to this shape.

@@ -75,23 +75,17 @@ pub fn cautious_twin<const D: usize>(
 }
 
 fn twin([new, old, grad]: [AnyTensor; 3], least_share: Option<f64>) -> AnyTensor {
-    let (shape, device) = (new.shape(), new.device());
-    let full = |value, dtype| AnyTensor::full(shape.clone(), value, &device, dtype);
-    // In numbers, since Burn's `fusion` does not merge conjunctions and disjunctions with the rest.
-    let zero = full(0.0, new.dtype().into());
-    let one_where = |mask| zero.clone().mask_fill(mask, 1.0);
     // Not "goes down": a NaN goes nowhere, and must show in the weights.
-    let rose = one_where(new.clone().greater_equal(old.clone()));
-    let rose = rose * one_where(grad.clone().greater_equal_elem(0.0));
-    let fell = one_where(new.clone().lower_equal(old.clone()));
-    let fell = fell * one_where(grad.lower_equal_elem(0.0));
-    let against = (rose + fell).greater_equal_elem(1.0);
+    let rose = new.clone().greater_equal(old.clone());
+    let rose = rose.bool_and(grad.clone().greater_equal_elem(0.0));
+    let fell = new.clone().lower_equal(old.clone());
+    let against = fell.bool_and(grad.lower_equal_elem(0.0)).bool_or(rose);
     let Some(least) = least_share else {
         return new.mask_where(against, old);
     };
     // From the new weight, which stays as it is to the bit where the mean is 1.
     let (dtype, wide) = (new.dtype(), accumulation_dtype(new.dtype()));
-    let down = full(1.0, wide).mask_fill(against.clone(), 0.0);
+    let down = against.clone().zero_where_true(wide);
     let more = down.mean().clamp_min(least).recip() - 1.0;
     let way = new.clone().cast(wide) - old.clone().cast(wide);
     let way = way.clone() * way.fitted(&more);

@@ -62,7 +62,7 @@ use burn_tricks_kernels::cautious;
 ///
 /// No state. Old weight and gradient are kept during the step, so that the inner optimizer writes the new weight into a
 /// buffer of its own. On the CPU backend two reads of the three tensors and a write follow: 28 bytes per `f32` weight, as many
-/// as a step of Adam moves. On other backends these are some twenty tensor operations, one of them a reduction.
+/// as a step of Adam moves. On other backends these are fourteen tensor operations, one of them a reduction.
 ///
 /// # Differences
 ///
