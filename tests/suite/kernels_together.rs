@@ -296,9 +296,16 @@ fn means_are_their_twins() {
                     assert_eq!(moved.dtype(), dtype, "{what}");
                     for (a, b) in values(moved).into_iter().zip(values(twin)) {
                         // A GPU may take a subnormal product for 0.
-                        let rounding = 1e-6 * b.abs() + f64::from(f32::MIN_POSITIVE);
+                        let is_cpu = name == "flex" || name == "ndarray";
+                        let least = if is_cpu { 0.0 } else { f32::MIN_POSITIVE };
+                        let rounding = 1e-6 * b.abs() + f64::from(least);
                         let close = a == b || (a - b).abs() <= rounding;
-                        let shows = !a.is_finite() && !b.is_finite();
+                        // Merged operations leave the range of half precision later than single ones.
+                        let shows = if dtype == DType::F32 || is_cpu {
+                            a.is_nan() && b.is_nan()
+                        } else {
+                            !a.is_finite() && !b.is_finite()
+                        };
                         assert!(close || shows, "{what}: {a}, {b}");
                     }
                 }
