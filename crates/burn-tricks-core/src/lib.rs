@@ -63,3 +63,9 @@ pub use step_average::{StepAverage, WeightTaker};
 pub use tied::{tie, tied_paths};
 pub use unit_axis::{Fans, UnitAxis};
 pub use weight_decay_scope::WeightDecayScope;
+
+/// The example of `burn-tricks-derive`, which is compiled here: with Burn among its own dependencies, that crate,
+/// which is built for the compiler, would have the tests of the workspace build Burn a second time.
+#[cfg(doctest)]
+#[doc = include_str!("../../burn-tricks-derive/README.md")]
+mod derive_readme {}

@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
