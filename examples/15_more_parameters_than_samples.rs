@@ -21,21 +21,6 @@ fn score(model: &Mlp, samples: &Samples) -> Score {
     Score::of(softmax(model.predict(images), 1), &samples.labels)
 }
 
-/// The first `count` of the samples in an order of their own: the training part is sorted by class.
-fn some(samples: &Samples, count: usize) -> Samples {
-    let order = samples.batches(samples.len(), 1, 0).concat();
-    let mut few = Samples {
-        features: samples.features,
-        ..Samples::default()
-    };
-    for index in order.into_iter().take(count) {
-        let pixels = index * samples.features..(index + 1) * samples.features;
-        few.pixels.extend_from_slice(&samples.pixels[pixels]);
-        few.labels.push(samples.labels[index]);
-    }
-    few
-}
-
 fn train(hidden: &[usize], train: &Samples) -> Mlp {
     let device = Device::flex().autodiff();
     device.seed(1);
@@ -63,7 +48,9 @@ fn main() {
     println!(" layers                      /sample   seen  unseen   seen  unseen");
     for hidden in [&[4][..], &[64, 64]] {
         for count in [50, 200, split.train.len()] {
-            let seen = some(&split.train, count);
+            // The training part is sorted by class, and batches are not.
+            let order = &split.train.batches(count, 1, 0)[0];
+            let seen = split.train.select(order);
             let model = train(hidden, &seen);
             let (on_seen, on_unseen) = (score(&model, &seen), score(&model, &split.test));
             println!(

@@ -74,7 +74,8 @@ impl Samples {
         order.chunks(size).map(<[_]>::to_vec).collect()
     }
 
-    fn select(&self, indices: &[usize]) -> Self {
+    /// The samples at `indices`, in their order.
+    pub fn select(&self, indices: &[usize]) -> Self {
         Self {
             pixels: rows(&self.pixels, indices, self.features).collect(),
             labels: self.labels_of(indices).collect(),
