@@ -3,11 +3,14 @@
 //!     cargo run --release --example clinic
 //!     cargo run --release --example clinic -- --case softmax-twice --show
 //!     cargo run --release --example clinic -- --treat
+//!     cargo run --release --example clinic -- --core --require sensitivity=1,specificity=1
 
 mod table;
 
 use burn_tricks::diagnose::{Diagnosis, History};
-use burn_tricks_examples::clinic::{Case, Half, Origin, Seen, Verdict, cases, examine, treated};
+use burn_tricks_examples::clinic::{
+    Case, Floor, Half, Origin, Seen, Tally, Verdict, cases, core_set, examine, treated,
+};
 use clap::Parser;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -21,6 +24,10 @@ struct Options {
     /// Only cases whose name has this in it.
     #[arg(long, default_value = "")]
     case: String,
+    /// Only 30 sick programs, one for each of the usual kinds of fault, and 15 healthy ones, one for each of the usual
+    /// kinds of network.
+    #[arg(long)]
+    core: bool,
     /// Only one half: thresholds are chosen by `fitting`, and `report` is only reported.
     #[arg(long)]
     half: Option<HalfName>,
@@ -47,6 +54,11 @@ struct Options {
     /// Writes the verdicts here, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Ends with an error if a measure over all runs is below its floor: `sensitivity` (sick runs that are accused),
+    /// `named` (those whose cause is named), `located` (named causes at the right layer), `specificity` (healthy runs
+    /// that are not accused) or `precision` (findings that are right or fair), as in `sensitivity=1,precision=0.8`.
+    #[arg(long, value_name = "MEASURE=SHARE", value_delimiter = ',', conflicts_with_all = ["list", "treat"])]
+    require: Vec<Floor>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -63,6 +75,7 @@ impl Options {
         });
         cases()
             .filter(|case| case.name.contains(&self.case))
+            .filter(|case| !self.core || core_set().any(|(_, of)| of.name == case.name))
             .filter(move |case| half.is_none_or(|half| case.half() == half))
             .filter(|case| {
                 let is_unseen = case.origin == Origin::Unseen;
@@ -75,6 +88,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
     if options.cases().next().is_none() {
         return Err(format!("no case has `{}` in its name: see --list", options.case).into());
+    }
+    if options.list && options.core {
+        let chosen = |name: &str| options.cases().any(|case| case.name == name);
+        for (kind, case) in core_set().filter(|(_, case)| chosen(case.name)) {
+            println!("{kind:38} {}", case.name);
+        }
+        return Ok(());
     }
     if options.list {
         for case in options.cases() {
@@ -107,6 +127,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{:.0} s", start.elapsed().as_secs_f64());
     if let Some(path) = &options.json {
         std::fs::write(path, serde_json::to_string_pretty(&verdicts)?)?;
+    }
+    let tally = Tally::of(&verdicts);
+    let missed = options.require.iter().filter_map(|of| of.missed(&tally));
+    let missed: Vec<String> = missed.collect();
+    if !missed.is_empty() {
+        return Err(missed.join("; ").into());
     }
     Ok(())
 }

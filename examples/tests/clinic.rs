@@ -2,7 +2,7 @@
 
 use burn_tricks::diagnose::{FindingKind, Prescription};
 use burn_tricks_examples::clinic::{
-    Case, Half, Origin, Program, Seen, Verdict, cases, examine, treated,
+    Case, Floor, Half, Origin, Program, Seen, Tally, Verdict, cases, core_set, examine, treated,
 };
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -155,4 +155,54 @@ fn a_treated_program_trains_as_its_twin() {
     let mut wrong = finding.clone();
     wrong.kind = FindingKind::LeakingInput;
     assert!(treated(case, 1, &wrong, &text).is_none());
+}
+
+#[test]
+fn the_core_has_thirty_kinds_of_fault_and_fifteen_healthy_networks() {
+    let names: BTreeSet<_> = core_set().map(|(_, case)| case.name).collect();
+    let kinds: BTreeSet<_> = core_set().map(|(kind, _)| kind).collect();
+    assert_eq!((names.len(), kinds.len()), (45, 45));
+    for (kind, case) in core_set() {
+        let is_healthy = kind.starts_with("healthy: ");
+        assert_eq!(case.is_healthy(), is_healthy, "{kind}: {}", case.name);
+    }
+    assert_eq!(core_set().filter(|(_, case)| case.is_healthy()).count(), 15);
+}
+
+#[test]
+fn a_floor_is_met_or_missed_and_says_by_how_much() {
+    let run = |healthy: bool, accused: bool| Verdict {
+        case: "mlp".to_owned(),
+        seed: 1,
+        healthy,
+        shown: true,
+        accused,
+        named: accused,
+        located: None,
+        said: Vec::new(),
+        fair: 0,
+        ruled_out: Vec::new(),
+    };
+    let runs = [run(false, true), run(false, false), run(true, false)];
+    let tally = Tally::of(&runs);
+    let missed = |text: &str| text.parse::<Floor>().unwrap().missed(&tally);
+    assert_eq!(missed("sensitivity=0.5"), None);
+    let text = missed("sensitivity=0.51").unwrap();
+    assert_eq!(
+        text,
+        "sensitivity is 1 of 2 (50 %), and should be 0.51 at least"
+    );
+    assert!(missed("named=1").is_some() && missed("specificity=1").is_none());
+    // No run has a layer at fault, and nothing was said.
+    assert!(missed("located=0").is_some() && missed("precision=0").is_some());
+    for (text, part) in [
+        ("sensitivity", "`sensitivity` is not"),
+        ("recall=1", "`recall` is none of sensitivity, named"),
+        ("named=1.1", "`1.1`"),
+        ("named=NaN", "`NaN`"),
+        ("named=all", "`all`"),
+    ] {
+        let error = text.parse::<Floor>().unwrap_err();
+        assert!(error.contains(part), "{error}");
+    }
 }

@@ -5,8 +5,10 @@
 
 mod case;
 mod cases;
+mod core_set;
 pub mod data;
 mod examination;
+mod floor;
 pub mod layer;
 pub mod loss;
 mod net;
@@ -20,7 +22,9 @@ mod verdict;
 
 pub use case::{Case, Expect, Half, Origin, Seen};
 pub use cases::cases;
+pub use core_set::core_set;
 pub use examination::{Examined, examine};
+pub use floor::Floor;
 pub use net::{Activation, Block, Image, Net, NoTap, Recurrent, Tap};
 pub use program::{Program, Rule, Validation};
 pub use run::{Epoch, Outcome, Step, Watch};
