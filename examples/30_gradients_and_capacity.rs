@@ -30,6 +30,9 @@ struct Plan {
     samples: usize,
 }
 
+/// What the network is called, and what the doctor should say of it: `None` for a healthy one.
+type Row = (&'static str, Plan, Option<FindingKind>);
+
 const TANH: Plan = Plan {
     hidden: 2,
     width: 64,
@@ -203,7 +206,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         samples: 50,
         ..TANH
     };
-    let sentences: [(&str, Vec<(&str, Plan, Option<FindingKind>)>); 3] = [
+    let sentences: [(&str, Vec<Row>); 3] = [
         (
             "“As neural networks become deeper”, gradients vanish",
             vec![

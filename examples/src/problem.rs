@@ -111,7 +111,7 @@ impl Problem {
                 source: Source::digits(),
             },
             DataSet::Adding => Self {
-                about: "the adding problem: the sum of two marked numbers among 30".to_owned(),
+                about: "the adding problem: the sum of two marked numbers among 10".to_owned(),
                 shape: Shape::Sequence {
                     steps: made_up::STEPS,
                     channels: 2,

@@ -3,8 +3,10 @@
 use super::verdict::{Share, Tally};
 use std::str::FromStr;
 
+type Measure = fn(&Tally) -> Share;
+
 /// The measures that have floors.
-const MEASURES: [(&str, fn(&Tally) -> Share); 5] = [
+const MEASURES: [(&str, Measure); 5] = [
     ("sensitivity", |tally| tally.sensitivity),
     ("named", |tally| tally.named),
     ("located", |tally| tally.located),
@@ -16,7 +18,7 @@ const MEASURES: [(&str, fn(&Tally) -> Share); 5] = [
 #[derive(Debug, Clone)]
 pub struct Floor {
     measure: &'static str,
-    share: fn(&Tally) -> Share,
+    share: Measure,
     least: f64,
 }
 
